@@ -1,1 +1,6 @@
-
+//! x
+#![forbid(unsafe_code)]
+pub mod clock;
+pub mod db;
+pub mod config;
+pub mod error;

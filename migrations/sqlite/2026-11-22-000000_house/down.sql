@@ -1,0 +1,16 @@
+DROP TABLE audit_heads;
+DROP TABLE audit_events;
+DROP TABLE jobs;
+DROP TABLE sessions;
+DROP TABLE passcodes;
+DROP TABLE portal_links;
+DROP TABLE notifications;
+DROP TABLE messages;
+DROP TABLE participants;
+DROP TABLE conversations;
+DROP TABLE chart_items;
+DROP TABLE patient_terms;
+DROP TABLE patients;
+DROP TABLE password_links;
+DROP TABLE users;
+DROP TABLE clinic;

@@ -1,0 +1,127 @@
+//! Time and chance, passed in so that tests can hold them still. The only place that asks the system for either.
+
+use crate::db::Ts;
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, Mutex};
+
+/// Tells the time. Cheap to clone; a fixed clock is shared by its clones.
+#[derive(Clone)]
+pub struct Clock(Option<Arc<Mutex<Ts>>>);
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Clock {
+        Clock(None)
+    }
+
+    /// A clock that stands at `start` until [`Clock::advance`] moves it.
+    pub fn fixed(start: Ts) -> Clock {
+        Clock(Some(Arc::new(Mutex::new(start))))
+    }
+
+    /// The present moment in UTC.
+    #[allow(clippy::disallowed_methods)] // the one place
+    pub fn now(&self) -> Ts {
+        match &self.0 {
+            None => time::OffsetDateTime::now_utc().into(),
+            Some(held) => *held.lock().unwrap_or_else(|e| e.into_inner()),
+        }
+    }
+
+    /// Moves a fixed clock; the system's stays as it is.
+    pub fn advance(&self, span: time::Duration) {
+        if let Some(held) = &self.0 {
+            let mut now = held.lock().unwrap_or_else(|e| e.into_inner());
+            *now = now.plus(span);
+        }
+    }
+}
+
+/// A secret that only its holder knows. It has no `Display` or `Debug` that would show it in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// The text, to put into the one address or form that it is for.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// A token as it came back from outside.
+    pub fn received(text: &str) -> Token {
+        Token(text.to_owned())
+    }
+
+    /// What is stored: the SHA-256 of the text. Enough for 192 random bits; a passcode needs a slow hash.
+    pub fn hash(&self) -> Vec<u8> {
+        Sha256::digest(self.0.as_bytes()).to_vec()
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Draws random values: from the system, or in tests from a seed.
+#[derive(Clone)]
+pub struct Random(Option<Arc<Mutex<(u64, u64)>>>);
+
+impl Random {
+    /// The system's CSPRNG.
+    pub fn system() -> Random {
+        Random(None)
+    }
+
+    /// The same values in the same order for the same seed. For tests only.
+    pub fn seeded(seed: u64) -> Random {
+        Random(Some(Arc::new(Mutex::new((seed, 0)))))
+    }
+
+    /// 32 random bytes.
+    ///
+    /// # Panics
+    /// When the system has no randomness to give: nothing safe can be done then.
+    #[allow(clippy::disallowed_methods, clippy::expect_used)] // the one place
+    pub fn bytes(&self) -> [u8; 32] {
+        let mut out = [0; 32];
+        match &self.0 {
+            None => getrandom::fill(&mut out).expect("the system gives random bytes"),
+            Some(state) => {
+                let mut state = state.lock().unwrap_or_else(|e| e.into_inner());
+                state.1 += 1;
+                let mut hash = Sha256::new();
+                hash.update(state.0.to_le_bytes());
+                hash.update(state.1.to_le_bytes());
+                out = hash.finalize().into();
+            }
+        }
+        out
+    }
+
+    /// A token of 192 bits in 32 characters that need no escaping in an address.
+    pub fn token(&self) -> Token {
+        Token(data_encoding::BASE64URL_NOPAD.encode(&self.bytes()[..24]))
+    }
+
+    /// Six decimal digits, each value equally likely.
+    pub fn six_digits(&self) -> String {
+        const RANGE: u32 = 1_000_000;
+        loop {
+            for chunk in self.bytes().chunks_exact(4) {
+                let draw = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
+                // values above the last whole multiple would make the small codes likelier
+                if draw < u32::MAX / RANGE * RANGE {
+                    return format!("{:06}", draw % RANGE);
+                }
+            }
+        }
+    }
+
+    /// A number from 0 up to and including 1, for jitter.
+    pub fn fraction(&self) -> f64 {
+        let bytes = self.bytes();
+        f64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])) / f64::from(u32::MAX)
+    }
+}

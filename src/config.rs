@@ -1,0 +1,309 @@
+//! The configuration: `postern.toml`, then the environment. The only reader of either.
+//!
+//! A key such as `smtp.host` is `host` in the table `[smtp]` of the file and `POSTERN_SMTP_HOST` in the environment,
+//! which wins. Every fault is one line that names the key, what is wrong, and what to write instead.
+
+use crate::db::DatabaseUrl;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use url::Url;
+
+/// Every key, as the README lists them: name, default (empty: none), what it is for.
+pub const KEYS: &[(&str, &str, &str)] = &[
+    ("public_url", "", "the address that patients and staff open, as https://messages.example.org"),
+    ("listen", "127.0.0.1:8080", "the address and port to listen on"),
+    ("database_url", "sqlite:postern.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE"),
+    ("behind_proxy", "false", "true: take the caller's address from X-Forwarded-For, set by the proxy in front"),
+    ("run_worker", "true", "false: this process sends nothing; `postern worker` does"),
+    ("calling_code", "1", "country calling code of telephone numbers written without one"),
+    ("log", "info", "what is logged: error, warn, info, debug, or a tracing filter"),
+    ("smtp.host", "", "the mail server"),
+    ("smtp.port", "587", "its port"),
+    ("smtp.tls", "starttls", "starttls, implicit (port 465), or none (loopback only)"),
+    ("smtp.user", "", "the account's name, if the server asks for one"),
+    ("smtp.password", "", "the account's password"),
+    ("smtp.from", "", "the sender's address, as messages@example.org"),
+    ("smtp.timeout_seconds", "20", "how long one mail may take, 1 to 300"),
+    ("smtp.ca_file", "", "PEM file of a certificate authority to trust besides the public ones"),
+];
+
+/// How the connection to the mail server is protected. There is no "if offered": that falls back to clear text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// STARTTLS, required.
+    StartTls,
+    /// TLS from the first byte.
+    Implicit,
+    /// None: only for a server on this machine.
+    None,
+}
+
+/// The mail server.
+#[derive(Clone)]
+pub struct Smtp {
+    /// host name or address
+    pub host: String,
+    /// TCP port
+    pub port: u16,
+    /// protection
+    pub tls: Tls,
+    /// user name and password
+    pub login: Option<(String, String)>,
+    /// sender's address
+    pub from: String,
+    /// limit for one whole mail
+    pub timeout: std::time::Duration,
+    /// further certificate authority, as PEM
+    pub ca: Option<Vec<u8>>,
+}
+
+/// Everything `serve` needs to know, checked.
+#[derive(Clone)]
+pub struct Config {
+    /// origin without a path, such as `https://messages.example.org`
+    pub public_url: Url,
+    /// where to listen
+    pub listen: SocketAddr,
+    /// the database
+    pub database: DatabaseUrl,
+    /// whether X-Forwarded-For can be believed
+    pub behind_proxy: bool,
+    /// whether this process also works the outbox
+    pub run_worker: bool,
+    /// country calling code, digits only
+    pub calling_code: String,
+    /// tracing filter
+    pub log: String,
+    /// `None` only in the demo and in tests, where mail goes elsewhere
+    pub smtp: Option<Smtp>,
+}
+
+impl Config {
+    /// `https://host[:port]`, as browsers write it in `Origin`.
+    pub fn origin(&self) -> String {
+        self.public_url.origin().ascii_serialization()
+    }
+
+    /// Whether cookies may and must be `Secure`.
+    pub fn is_https(&self) -> bool {
+        self.public_url.scheme() == "https"
+    }
+
+    /// Reads `file` (if given) and the variables, and checks every key.
+    ///
+    /// # Errors
+    /// One line for each fault.
+    pub fn load(file: Option<&Path>, vars: impl Iterator<Item = (String, String)>) -> Result<Config, Vec<String>> {
+        let mut values = match file {
+            Some(path) => read_file(path).map_err(|line| vec![line])?,
+            None => BTreeMap::new(),
+        };
+        let mut source = Source { faults: unknown_keys(&values), values: BTreeMap::new() };
+        for (name, value) in vars {
+            match variable_key(&name) {
+                Some(Ok(key)) => drop(values.insert(key, value)),
+                Some(Err(fault)) => source.faults.push(fault),
+                None => {}
+            }
+        }
+        source.values = values;
+        source.config()
+    }
+}
+
+fn read_file(path: &Path) -> Result<BTreeMap<String, String>, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{shown}: cannot be read: {e}: check --config"))?;
+    let table: toml::Table = toml::from_str(&text)
+        .map_err(|e| format!("{shown}: is not TOML: {}: see the README's table of keys", e.message()))?;
+    let mut flat = BTreeMap::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => {
+                flat.extend(inner.into_iter().map(|(name, value)| (format!("{key}.{name}"), plain(value))));
+            }
+            value => drop(flat.insert(key, plain(value))),
+        }
+    }
+    Ok(flat)
+}
+
+fn plain(value: toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn is_known(key: &str) -> bool {
+    KEYS.iter().any(|(name, ..)| *name == key)
+}
+
+fn unknown_keys(values: &BTreeMap<String, String>) -> Vec<String> {
+    let unknown = values.keys().filter(|key| !is_known(key));
+    unknown.map(|key| format!("{key}: is not a key of Postern: remove it, or see the README's table")).collect()
+}
+
+/// The key that a variable sets; `None` where the variable is not ours.
+fn variable_key(name: &str) -> Option<Result<String, String>> {
+    let rest = name.strip_prefix("POSTERN_")?;
+    // read elsewhere: the path of the file, and what the test command hands to the tests
+    if rest == "CONFIG" || rest.starts_with("TEST_") {
+        return None;
+    }
+    let known = KEYS.iter().find(|(key, ..)| key.replace('.', "_").to_uppercase() == rest);
+    Some(match known {
+        Some((key, ..)) => Ok((*key).to_owned()),
+        None => Err(format!("{name}: is not a variable of Postern: remove it, or see the README's table")),
+    })
+}
+
+struct Source {
+    values: BTreeMap<String, String>,
+    faults: Vec<String>,
+}
+
+impl Source {
+    fn text(&self, key: &str) -> Option<String> {
+        let default = KEYS.iter().find(|(name, ..)| *name == key).map(|(_, default, _)| (*default).to_owned());
+        self.values.get(key).cloned().or(default).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    }
+
+    fn required(&mut self, key: &str, example: &str) -> Option<String> {
+        let value = self.text(key);
+        if value.is_none() {
+            self.faults.push(format!("{key}: is missing: write for example {key} = \"{example}\""));
+        }
+        value
+    }
+
+    /// The value as `read` takes it; a fault names the value unless it is a secret.
+    fn parsed<T>(&mut self, key: &str, fix: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(key)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.faults.push(format!("{key}: {text:?} is not valid: {fix}"));
+        }
+        value
+    }
+
+    fn flag(&mut self, key: &str) -> Option<bool> {
+        self.parsed(key, "write true or false", |v| v.parse().ok())
+    }
+
+    fn config(mut self) -> Result<Config, Vec<String>> {
+        self.required("public_url", "https://messages.example.org");
+        let public_url = self.parsed("public_url", PUBLIC_URL_FIX, public_url);
+        let listen = self.parsed("listen", "write an address and a port, as 127.0.0.1:8080", |v| v.parse().ok());
+        let database = self.database();
+        let behind_proxy = self.flag("behind_proxy");
+        let run_worker = self.flag("run_worker");
+        let code_fix = "write the digits after the plus, as 1 or 33";
+        let calling_code = self.parsed("calling_code", code_fix, |v| {
+            let digits = v.trim_start_matches('+');
+            ((1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.to_owned())
+        });
+        let log_fix = "write error, warn, info or debug";
+        let log = self.parsed("log", log_fix, |v| {
+            v.parse::<tracing_subscriber::filter::EnvFilter>().ok().map(|_| v.to_owned())
+        });
+        let smtp = self.smtp();
+        let config = (|| {
+            Some(Config {
+                public_url: public_url?,
+                listen: listen?,
+                database: database?,
+                behind_proxy: behind_proxy?,
+                run_worker: run_worker?,
+                calling_code: calling_code?,
+                log: log?,
+                smtp: Some(smtp?),
+            })
+        })();
+        match config {
+            Some(config) if self.faults.is_empty() => Ok(config),
+            _ => Err(self.faults),
+        }
+    }
+
+    fn database(&mut self) -> Option<DatabaseUrl> {
+        let text = self.text("database_url")?;
+        match DatabaseUrl::parse(&text) {
+            Ok(DatabaseUrl::Sqlite(path)) => {
+                let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+                if folder.is_some_and(|folder| !folder.is_dir()) {
+                    let fix = "create it, or name another path";
+                    self.faults.push(format!("database_url: the folder of {:?} does not exist: {fix}", path.display()));
+                }
+                Some(DatabaseUrl::Sqlite(path))
+            }
+            Ok(url) => Some(url),
+            // only the scheme is named: the rest may hold a password
+            Err(scheme) => {
+                let fix = "write sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE";
+                self.faults.push(format!("database_url: the scheme {scheme:?} is not known: {fix}"));
+                None
+            }
+        }
+    }
+
+    fn smtp(&mut self) -> Option<Smtp> {
+        let host = self.required("smtp.host", "mail.example.org");
+        let port = self.parsed("smtp.port", "write a number from 1 to 65535, as 587", |v| {
+            v.parse::<u16>().ok().filter(|port| *port > 0)
+        });
+        let tls = self.parsed("smtp.tls", "write starttls, implicit or none", |v| match v {
+            "starttls" => Some(Tls::StartTls),
+            "implicit" => Some(Tls::Implicit),
+            "none" => Some(Tls::None),
+            _ => None,
+        });
+        if tls == Some(Tls::None) && host.as_deref().is_some_and(|host| !is_loopback(host)) {
+            let fix = "write starttls or implicit";
+            self.faults.push(format!("smtp.tls: none would send in clear text to another machine: {fix}"));
+        }
+        self.required("smtp.from", "messages@example.org");
+        let from_fix = "write one address, as messages@example.org";
+        let from = self.parsed("smtp.from", from_fix, |v| v.parse::<lettre::Address>().ok().map(|_| v.to_owned()));
+        let login = match (self.text("smtp.user"), self.text("smtp.password")) {
+            (Some(user), Some(password)) => Some((user, password)),
+            (None, None) => None,
+            (user, _) => {
+                let missing = if user.is_some() { "smtp.password" } else { "smtp.user" };
+                self.faults.push(format!("{missing}: is missing: smtp.user and smtp.password go together"));
+                None
+            }
+        };
+        let timeout = self.parsed("smtp.timeout_seconds", "write a number from 1 to 300", |v| {
+            v.parse::<u64>().ok().filter(|seconds| (1..=300).contains(seconds))
+        });
+        let ca = match self.text("smtp.ca_file") {
+            None => None,
+            Some(path) => match std::fs::read(PathBuf::from(&path)) {
+                Ok(pem) => Some(pem),
+                Err(e) => {
+                    self.faults.push(format!("smtp.ca_file: {path:?} cannot be read: {e}: name a PEM file"));
+                    None
+                }
+            },
+        };
+        let timeout = std::time::Duration::from_secs(timeout?);
+        Some(Smtp { host: host?, port: port?, tls: tls?, login, from: from?, timeout, ca })
+    }
+}
+
+const PUBLIC_URL_FIX: &str =
+    "write https:// and the host name, without a path, as https://messages.example.org (http only for loopback)";
+
+fn public_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_loopback));
+    (plain && safe).then_some(url)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

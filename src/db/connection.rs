@@ -1,0 +1,138 @@
+//! One connection type, whose database is chosen at run time by the address.
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::prelude::*;
+use std::ops::{Deref, DerefMut};
+
+/// A connection to either database. PostgreSQL comes first: the derived `establish` (which nothing calls) tries the
+/// variants in order, and SQLite takes any text for a path.
+#[derive(diesel::MultiConnection)]
+pub enum Conn {
+    /// PostgreSQL
+    Pg(PgConnection),
+    /// SQLite
+    Sqlite(SqliteConnection),
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `postgres://…` or `postgresql://…`, as libpq reads it.
+    Postgres(String),
+    /// The path of an SQLite file.
+    Sqlite(std::path::PathBuf),
+}
+
+/// Whether a connection may change anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Read,
+    Write,
+}
+
+impl DatabaseUrl {
+    /// Reads `postgres://…`, `sqlite:PATH` or a bare path. Any other scheme is refused: SQLite would take it for a
+    /// file name and the clinic would run on an empty database without a word.
+    ///
+    /// # Errors
+    /// The scheme that is not known.
+    pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(DatabaseUrl::Postgres(text.to_owned()));
+        }
+        let path = text.strip_prefix("sqlite://").or(text.strip_prefix("sqlite:")).unwrap_or(text);
+        match path.split_once("://") {
+            Some((scheme, _)) => Err(scheme.to_owned()),
+            None => Ok(DatabaseUrl::Sqlite(path.into())),
+        }
+    }
+}
+
+pub(super) fn open(url: &DatabaseUrl, purpose: Use) -> ConnectionResult<Conn> {
+    match url {
+        DatabaseUrl::Postgres(address) => open_postgres(address, purpose).map(Conn::Pg),
+        DatabaseUrl::Sqlite(path) => open_sqlite(&path.to_string_lossy(), purpose).map(Conn::Sqlite),
+    }
+}
+
+fn open_postgres(address: &str, purpose: Use) -> ConnectionResult<PgConnection> {
+    let mut conn = PgConnection::establish(address)?;
+    let access = match purpose {
+        Use::Read => "SET default_transaction_read_only = on; ",
+        Use::Write => "",
+    };
+    conn.batch_execute(&format!("{access}SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; SET statement_timeout = '60s';"))
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+/// The busy timeout is set first, because changing the journal mode may itself meet a lock. FULL costs nothing when
+/// writers share commits (see `writer`), and an acknowledged message must survive a power cut.
+fn open_sqlite(path: &str, purpose: Use) -> ConnectionResult<SqliteConnection> {
+    let mut conn = SqliteConnection::establish(path)?;
+    let access = match purpose {
+        Use::Read => "PRAGMA query_only = ON;",
+        Use::Write => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
+    };
+    conn.batch_execute(&format!(
+        "PRAGMA busy_timeout = 5000; {access} PRAGMA foreign_keys = ON; PRAGMA cache_size = -4000; \
+         PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;"
+    ))
+    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+impl Conn {
+    /// `BEGIN IMMEDIATE` on SQLite: a deferred transaction that turns into a writer fails at once with "database is
+    /// locked", whatever the busy timeout. Plain `BEGIN` on PostgreSQL.
+    pub(super) fn begin_write(&mut self) -> QueryResult<()> {
+        match self {
+            Conn::Sqlite(conn) => AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE"),
+            Conn::Pg(conn) => <AnsiTransactionManager as TransactionManager<PgConnection>>::begin_transaction(conn),
+        }
+    }
+
+    pub(super) fn commit(&mut self) -> QueryResult<()> {
+        <Conn as TransactionManager<Conn>>::commit_transaction(self)
+    }
+
+    pub(super) fn rollback(&mut self) -> QueryResult<()> {
+        <Conn as TransactionManager<Conn>>::rollback_transaction(self)
+    }
+
+    /// How many transactions and savepoints are open.
+    pub(super) fn depth(&mut self) -> u32 {
+        <Conn as TransactionManager<Conn>>::transaction_manager_status_mut(self)
+            .transaction_depth()
+            .ok()
+            .flatten()
+            .map_or(0, |depth| depth.get())
+    }
+}
+
+/// A write transaction: what a function that changes anything asks for. It reads as well (it derefs to [`Conn`]).
+pub struct Tx<'a>(&'a mut Conn);
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(conn: &'a mut Conn) -> Tx<'a> {
+        Tx(conn)
+    }
+
+    /// The connection, for diesel's `execute` and `get_result`.
+    pub fn conn(&mut self) -> &mut Conn {
+        self.0
+    }
+}
+
+impl Deref for Tx<'_> {
+    type Target = Conn;
+    fn deref(&self) -> &Conn {
+        self.0
+    }
+}
+
+impl DerefMut for Tx<'_> {
+    fn deref_mut(&mut self) -> &mut Conn {
+        self.0
+    }
+}

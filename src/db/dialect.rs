@@ -1,0 +1,51 @@
+//! The few statements that the combined backend cannot say for both databases.
+
+use super::connection::{Conn, MultiBackend};
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+
+/// A statement that each database can render but [`MultiBackend`] cannot (such as ON CONFLICT): the inner one does.
+#[derive(Clone, Copy, Debug)]
+pub struct Both<T>(pub T);
+
+impl<T> QueryFragment<MultiBackend> for Both<T>
+where
+    T: QueryFragment<diesel::pg::Pg> + QueryFragment<diesel::sqlite::Sqlite>,
+{
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        MultiBackend::walk_variant_ast(&self.0, pass)
+    }
+}
+
+impl<T: QueryId> QueryId for Both<T> {
+    type QueryId = Both<T::QueryId>;
+    const HAS_STATIC_QUERY_ID: bool = T::HAS_STATIC_QUERY_ID;
+}
+
+impl<T: Query> Query for Both<T> {
+    type SqlType = T::SqlType;
+}
+
+impl<T> RunQueryDsl<Conn> for Both<T> {}
+
+/// Locks one row of `table` for the rest of the transaction. Nothing to do on SQLite, where a write transaction is
+/// alone.
+///
+/// # Errors
+/// Those of the database.
+pub fn lock_row(conn: &mut Conn, table: &'static str, id: i64) -> QueryResult<()> {
+    if let Conn::Pg(conn) = conn {
+        diesel::sql_query(format!("SELECT 1 FROM {table} WHERE id = $1 FOR UPDATE"))
+            .bind::<diesel::sql_types::BigInt, _>(id)
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The end of a statement that claims rows of a queue: several workers on PostgreSQL pass over each other's rows.
+pub fn claim_lock(conn: &Conn) -> &'static str {
+    match conn {
+        Conn::Pg(_) => " FOR UPDATE SKIP LOCKED",
+        Conn::Sqlite(_) => "",
+    }
+}

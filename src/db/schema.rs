@@ -1,0 +1,256 @@
+//! Every table, once for both databases. A test holds it equal to both migration trees by introspection.
+
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    clinic (id) {
+        id -> BigInt,
+        name -> Text,
+        phone -> Text,
+        address -> Text,
+        time_zone -> Text,
+        language -> Text,
+        emergency_text -> Text,
+        closing_text -> Text,
+        portal_on -> Bool,
+        portal_for_new_patients -> Bool,
+        replies_by_default -> Bool,
+        portal_idle_minutes -> BigInt,
+        portal_stay_days -> BigInt,
+        cookie_key -> Binary,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    users (id) {
+        id -> BigInt,
+        email -> Text,
+        email_key -> Text,
+        name -> Text,
+        role -> Text,
+        language -> Text,
+        password_hash -> Nullable<Text>,
+        active -> Bool,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    password_links (token_hash) {
+        token_hash -> Binary,
+        user_id -> BigInt,
+        expires_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    patients (id) {
+        id -> BigInt,
+        source_key -> Nullable<Text>,
+        given_name -> Text,
+        family_name -> Text,
+        preferred_name -> Nullable<Text>,
+        name_key -> Text,
+        birth_date -> Text,
+        health_number -> Nullable<Text>,
+        health_number_key -> Nullable<Text>,
+        email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        language -> Text,
+        notification_method -> Text,
+        portal_access -> Bool,
+        archived_at -> Nullable<Utc>,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    patient_terms (patient_id, term) {
+        patient_id -> BigInt,
+        term -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    chart_items (id) {
+        id -> BigInt,
+        patient_id -> BigInt,
+        source_key -> Text,
+        kind -> Text,
+        occurred_at -> Utc,
+        title -> Text,
+        author -> Nullable<Text>,
+        body -> Text,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    conversations (id) {
+        id -> BigInt,
+        patient_id -> BigInt,
+        number -> BigInt,
+        title -> Text,
+        replies_allowed -> Bool,
+        started_by -> BigInt,
+        created_at -> Utc,
+        last_message_at -> Utc,
+        last_author -> Text,
+        read_by_patient_at -> Nullable<Utc>,
+        notice_state -> Text,
+        closed_at -> Nullable<Utc>,
+        closed_by -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    participants (conversation_id, user_id) {
+        conversation_id -> BigInt,
+        user_id -> BigInt,
+        unread -> Bool,
+        done_at -> Nullable<Utc>,
+        last_message_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    messages (id) {
+        id -> BigInt,
+        conversation_id -> BigInt,
+        author -> Text,
+        user_id -> Nullable<BigInt>,
+        body_source -> Text,
+        body_format -> Text,
+        body_html -> Text,
+        internal -> Bool,
+        send_key -> Text,
+        created_at -> Utc,
+        read_by_patient_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    notifications (id) {
+        id -> BigInt,
+        message_id -> BigInt,
+        conversation_id -> BigInt,
+        patient_id -> BigInt,
+        channel -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        attempts -> BigInt,
+        message_uid -> Text,
+        created_at -> Utc,
+        state_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    portal_links (id) {
+        id -> BigInt,
+        token_hash -> Binary,
+        patient_id -> BigInt,
+        conversation_id -> BigInt,
+        notification_id -> BigInt,
+        channel -> Text,
+        created_at -> Utc,
+        expires_at -> Utc,
+        ended_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    passcodes (link_id) {
+        link_id -> BigInt,
+        code_hash -> Nullable<Text>,
+        requested_at -> Utc,
+        expires_at -> Utc,
+        tries -> BigInt,
+        locked_until -> Nullable<Utc>,
+        send_state -> Text,
+        send_reason -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    sessions (token_hash) {
+        token_hash -> Binary,
+        user_id -> Nullable<BigInt>,
+        patient_id -> Nullable<BigInt>,
+        state -> Text,
+        created_at -> Utc,
+        seen_at -> Utc,
+        idle_until -> Utc,
+        expires_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    jobs (id) {
+        id -> BigInt,
+        kind -> Text,
+        subject_id -> BigInt,
+        attempts -> BigInt,
+        run_at -> Utc,
+        lease -> Nullable<Text>,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    audit_events (id) {
+        id -> BigInt,
+        chain -> BigInt,
+        position -> BigInt,
+        at -> Utc,
+        actor -> Text,
+        actor_id -> Nullable<BigInt>,
+        action -> Text,
+        patient_id -> Nullable<BigInt>,
+        subject -> Nullable<Text>,
+        subject_id -> Nullable<BigInt>,
+        detail -> Nullable<Text>,
+        hash -> Binary,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    audit_heads (chain) {
+        chain -> BigInt,
+        position -> BigInt,
+        hash -> Binary,
+    }
+}
+diesel::joinable!(password_links -> users (user_id));
+diesel::joinable!(patient_terms -> patients (patient_id));
+diesel::joinable!(chart_items -> patients (patient_id));
+diesel::joinable!(conversations -> patients (patient_id));
+diesel::joinable!(participants -> conversations (conversation_id));
+diesel::joinable!(participants -> users (user_id));
+diesel::joinable!(messages -> conversations (conversation_id));
+diesel::joinable!(messages -> users (user_id));
+diesel::joinable!(notifications -> messages (message_id));
+diesel::joinable!(notifications -> conversations (conversation_id));
+diesel::joinable!(notifications -> patients (patient_id));
+diesel::joinable!(portal_links -> patients (patient_id));
+diesel::joinable!(portal_links -> conversations (conversation_id));
+diesel::joinable!(portal_links -> notifications (notification_id));
+diesel::joinable!(passcodes -> portal_links (link_id));
+diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(sessions -> patients (patient_id));
+diesel::allow_tables_to_appear_in_same_query!(clinic, users, password_links, patients, patient_terms, chart_items, conversations, participants, messages, notifications, portal_links, passcodes, sessions, jobs, audit_events, audit_heads);

@@ -1,0 +1,100 @@
+//! [`AppError`]: what a page answers when it cannot do what was asked. The wording is fixed and public; the cause goes
+//! to the log, without patient text, addresses or tokens.
+
+use crate::db::DbError;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+
+/// Which of the error pages to show; `http::errors` renders it in the reader's language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorPage(pub StatusCode);
+
+/// A request that ends in an error page or in the sign-in page.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// There is no such page, or it is not the asker's to see: the two look alike.
+    #[error("not found")]
+    NotFound,
+    /// Nobody is signed in; the text is the path to return to.
+    #[error("sign-in needed")]
+    SignIn {
+        /// the sign-in page, with the way back
+        to: String,
+    },
+    /// Signed in, but the role may not do this.
+    #[error("the role may not do this")]
+    Forbidden,
+    /// The form cannot be read.
+    #[error("bad request")]
+    BadRequest,
+    /// A body of a kind that this address does not take.
+    #[error("unsupported media type")]
+    UnsupportedMediaType,
+    /// Too many tries; seconds until the next.
+    #[error("too many requests")]
+    TooMany {
+        /// seconds to wait
+        seconds: u64,
+    },
+    /// The database gave no answer.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// Anything else that should not happen.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<diesel::result::Error> for AppError {
+    fn from(cause: diesel::result::Error) -> AppError {
+        AppError::Db(cause.into())
+    }
+}
+
+impl From<askama::Error> for AppError {
+    fn from(cause: askama::Error) -> AppError {
+        AppError::Internal(format!("a template failed: {cause}"))
+    }
+}
+
+/// The database's message may quote a value (PostgreSQL does, in "Key (email)=(…)"): only its kind is logged.
+fn loggable(cause: &DbError) -> String {
+    use diesel::result::Error;
+    match cause {
+        DbError::Query(Error::DatabaseError(kind, info)) => {
+            format!("{kind:?} on {:?} {:?}", info.table_name(), info.constraint_name())
+        }
+        other => other.to_string(),
+    }
+}
+
+impl ResponseError for AppError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            AppError::NotFound => StatusCode::NOT_FOUND,
+            AppError::SignIn { .. } => StatusCode::SEE_OTHER,
+            AppError::Forbidden => StatusCode::FORBIDDEN,
+            AppError::BadRequest => StatusCode::BAD_REQUEST,
+            AppError::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            AppError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            AppError::Db(DbError::Pool(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            AppError::Db(_) | AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        match self {
+            AppError::Db(cause) => tracing::error!(cause = %loggable(cause), "a page failed"),
+            AppError::Internal(cause) => tracing::error!(%cause, "a page failed"),
+            _ => {}
+        }
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            AppError::SignIn { to } => return response.insert_header((header::LOCATION, to.as_str())).finish(),
+            AppError::TooMany { seconds } => drop(response.insert_header((header::RETRY_AFTER, *seconds))),
+            _ => {}
+        }
+        let mut response = response.finish();
+        response.extensions_mut().insert(ErrorPage(self.status_code()));
+        response
+    }
+}
