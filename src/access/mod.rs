@@ -1,0 +1,9 @@
+//! GROUND: who may do what. The only constructors of proofs: a function that reads or changes a record asks for one,
+//! and the only way to get one is to be signed in, in a role that may, for a record that is there.
+
+mod proofs;
+mod roles;
+pub mod session;
+
+pub use proofs::{ChartAccess, ConversationAccess, PortalVisit, SignedInUser, chart, conversation, portal_visit};
+pub use roles::{Action, Right, Role, rights};

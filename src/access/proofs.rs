@@ -1,0 +1,149 @@
+//! The proofs. Their fields are private to this room, so holding one means that the check was made.
+
+use super::{Right, Role, rights, session::Holder};
+use crate::db::schema::{clinic, conversations, patients};
+use crate::db::{Conn, ConversationId, PatientId, UserId};
+use diesel::prelude::*;
+use std::marker::PhantomData;
+
+/// A user who is signed in and whose role has the right `R`.
+#[derive(Debug)]
+pub struct SignedInUser<R: Right = rights::Read> {
+    id: UserId,
+    name: String,
+    role: Role,
+    right: PhantomData<R>,
+}
+
+impl<R: Right> SignedInUser<R> {
+    /// The user of a session; `None` where nobody is signed in; `Some(None)` where the role may not.
+    pub fn of(holder: &Holder) -> Option<Option<SignedInUser<R>>> {
+        match holder {
+            Holder::User { id, name, role, .. } => Some(role.may(R::ACTION).then(|| SignedInUser {
+                id: *id,
+                name: name.clone(),
+                role: *role,
+                right: PhantomData,
+            })),
+            Holder::Patient { .. } => None,
+        }
+    }
+
+    /// Who it is.
+    pub fn id(&self) -> UserId {
+        self.id
+    }
+    /// The name as colleagues see it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// The role at the moment of the request.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+}
+
+impl<R: Right> Clone for SignedInUser<R> {
+    fn clone(&self) -> Self {
+        SignedInUser { id: self.id, name: self.name.clone(), role: self.role, right: PhantomData }
+    }
+}
+
+/// A user with the right `R`, and a patient whose chart is there.
+#[derive(Debug)]
+pub struct ChartAccess<R: Right = rights::Read> {
+    user: SignedInUser<R>,
+    patient: PatientId,
+}
+
+/// A user with the right `R`, and a conversation that is there.
+#[derive(Debug)]
+pub struct ConversationAccess<R: Right = rights::Read> {
+    user: SignedInUser<R>,
+    conversation: ConversationId,
+    patient: PatientId,
+}
+
+/// A patient who has proved who they are, in a session that is alive. Whether they may still see or write anything is
+/// asked again in every transaction: see [`PortalVisit::is_open`].
+#[derive(Debug, Clone)]
+pub struct PortalVisit {
+    patient: PatientId,
+}
+
+/// The proof that `user` may act on this chart; `None` where there is no such chart.
+///
+/// # Errors
+/// Those of the database.
+pub fn chart<R: Right>(
+    conn: &mut Conn,
+    user: SignedInUser<R>,
+    patient: PatientId,
+) -> QueryResult<Option<ChartAccess<R>>> {
+    let found = patients::table.find(patient).select(patients::id).first::<PatientId>(conn).optional()?;
+    Ok(found.map(|patient| ChartAccess { user, patient }))
+}
+
+/// The proof that `user` may act on this conversation; `None` where there is no such conversation.
+///
+/// # Errors
+/// Those of the database.
+pub fn conversation<R: Right>(
+    conn: &mut Conn,
+    user: SignedInUser<R>,
+    conversation: ConversationId,
+) -> QueryResult<Option<ConversationAccess<R>>> {
+    let found = conversations::table.find(conversation).select(conversations::patient_id).first(conn).optional()?;
+    Ok(found.map(|patient| ConversationAccess { user, conversation, patient }))
+}
+
+/// The patient of a session; `None` where no patient is signed in.
+pub fn portal_visit(holder: &Holder) -> Option<PortalVisit> {
+    match holder {
+        Holder::Patient { id, .. } => Some(PortalVisit { patient: *id }),
+        Holder::User { .. } => None,
+    }
+}
+
+impl<R: Right> ChartAccess<R> {
+    /// The user.
+    pub fn user(&self) -> &SignedInUser<R> {
+        &self.user
+    }
+    /// Whose chart it is.
+    pub fn patient(&self) -> PatientId {
+        self.patient
+    }
+}
+
+impl<R: Right> ConversationAccess<R> {
+    /// The user.
+    pub fn user(&self) -> &SignedInUser<R> {
+        &self.user
+    }
+    /// Which conversation.
+    pub fn conversation(&self) -> ConversationId {
+        self.conversation
+    }
+    /// The patient with whom it is.
+    pub fn patient(&self) -> PatientId {
+        self.patient
+    }
+}
+
+impl PortalVisit {
+    /// Who it is.
+    pub fn patient(&self) -> PatientId {
+        self.patient
+    }
+
+    /// Whether the portal is on and this patient has access, at this moment in this transaction.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn is_open(&self, conn: &mut Conn) -> QueryResult<bool> {
+        let on: bool = clinic::table.find(1).select(clinic::portal_on).first(conn)?;
+        let access: bool = patients::table.find(self.patient).select(patients::portal_access).first(conn)?;
+        Ok(on && access)
+    }
+}

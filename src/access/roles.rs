@@ -1,0 +1,74 @@
+//! The role → action table, on one screen.
+
+use crate::text_enum;
+
+text_enum! {
+    /// What a user is to the clinic.
+    pub enum Role {
+        /// Everything, and the settings.
+        Owner = "owner",
+        /// Messages and charts.
+        Clinician = "clinician",
+        /// Messages and charts.
+        Staff = "staff",
+        /// Reads only.
+        Viewer = "viewer",
+    }
+}
+
+text_enum! {
+    /// What can be done.
+    pub enum Action {
+        /// see patients, their charts and their conversations
+        Read = "read",
+        /// start conversations, write in them, change who takes part
+        Send = "send",
+        /// close a conversation and take that back
+        Close = "close",
+        /// change demographics, portal access and how a patient is told
+        EditPatients = "edit_patients",
+        /// see every notification, send one again
+        Notify = "notify",
+        /// the clinic's settings
+        Settings = "settings",
+        /// users and their roles
+        Users = "users",
+        /// the audit log
+        Audit = "audit",
+    }
+}
+
+impl Role {
+    /// The table.
+    pub const fn may(self, action: Action) -> bool {
+        use Action::*;
+        match self {
+            Role::Owner => true,
+            Role::Clinician | Role::Staff => matches!(action, Read | Send | Close | EditPatients | Notify),
+            Role::Viewer => matches!(action, Read),
+        }
+    }
+}
+
+/// An action as a type, so that a proof can say which right it carries.
+pub trait Right: 'static {
+    /// The action.
+    const ACTION: Action;
+}
+
+/// One type for each action.
+pub mod rights {
+    use super::{Action, Right};
+
+    macro_rules! rights {
+        ($($name:ident),+) => {$(
+            #[doc = concat!("The right to `Action::", stringify!($name), "`.")]
+            #[derive(Debug, Clone, Copy)]
+            pub struct $name;
+            impl Right for $name {
+                const ACTION: Action = Action::$name;
+            }
+        )+};
+    }
+    rights!(Read, Send, Close, EditPatients, Notify, Settings, Users, Audit);
+}

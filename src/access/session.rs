@@ -1,0 +1,274 @@
+//! Sessions: kept on the server, revocable, tokens stored as hashes. A store of our own for actix-session.
+//!
+//! What a session says about its holder is read anew from the user's or patient's row at each request, so a role that
+//! changed, a user who was retired or a portal access that was withdrawn holds from the next request on.
+
+use super::Role;
+use crate::clock::Clock;
+use crate::db::schema::{patients, sessions, users};
+use crate::db::{Both, Conn, Db, DbError, PatientId, Ts, Tx, UserId};
+use crate::text_enum;
+use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError, generate_session_key};
+use actix_web::cookie::time::Duration;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+/// The key of the session's state under which its [`Holder`] stands.
+pub const HOLDER: &str = "holder";
+
+/// A session's `idle_until` is moved forward at most this often: not every click is worth a write.
+const TOUCH_EVERY: Duration = Duration::MINUTE;
+
+text_enum! {
+    /// Which door a session belongs to; a cookie of one never opens the other.
+    pub enum Door {
+        /// users
+        Clinic = "clinic",
+        /// patients
+        Portal = "portal",
+    }
+}
+
+/// Who a session belongs to, and how long it lasts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Holder {
+    /// A user of the clinic.
+    User {
+        /// which
+        id: UserId,
+        /// name as colleagues see it
+        name: String,
+        /// role
+        #[serde(with = "role_word")]
+        role: Role,
+        /// language of pages
+        language: String,
+        /// limits
+        lasts: Lasts,
+    },
+    /// A patient who has proved who they are.
+    Patient {
+        /// which
+        id: PatientId,
+        /// language of pages
+        language: String,
+        /// limits
+        lasts: Lasts,
+    },
+}
+
+/// How long a session lasts, in seconds.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Lasts {
+    /// without a request
+    pub idle: i64,
+    /// in all
+    pub all: i64,
+}
+
+impl Holder {
+    /// The limits.
+    pub fn lasts(&self) -> Lasts {
+        match self {
+            Holder::User { lasts, .. } | Holder::Patient { lasts, .. } => *lasts,
+        }
+    }
+    /// The language of pages.
+    pub fn language(&self) -> &str {
+        match self {
+            Holder::User { language, .. } | Holder::Patient { language, .. } => language,
+        }
+    }
+}
+
+mod role_word {
+    use super::Role;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(role: &Role, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(role.as_str())
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Role, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+type State = HashMap<String, String>;
+
+/// The store of one door.
+#[derive(Clone)]
+pub struct Store {
+    /// the database
+    pub db: Db,
+    /// the time
+    pub clock: Clock,
+    /// whose sessions
+    pub door: Door,
+}
+
+#[derive(Queryable)]
+struct Row {
+    user: Option<(UserId, String, Role, String, bool)>,
+    patient: Option<(PatientId, String, bool)>,
+    state: String,
+    created_at: Ts,
+    seen_at: Ts,
+    idle_until: Ts,
+    expires_at: Ts,
+}
+
+fn hash(key: &SessionKey) -> Vec<u8> {
+    Sha256::digest(key.as_ref().as_bytes()).to_vec()
+}
+
+fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
+    sessions::table
+        .find(token)
+        .filter(sessions::idle_until.gt(now))
+        .filter(sessions::expires_at.gt(now))
+        .left_join(users::table)
+        .left_join(patients::table)
+        .select((
+            (users::id, users::name, users::role, users::language, users::active).nullable(),
+            (patients::id, patients::language, patients::portal_access).nullable(),
+            sessions::state,
+            sessions::created_at,
+            sessions::seen_at,
+            sessions::idle_until,
+            sessions::expires_at,
+        ))
+        .first(conn)
+        .optional()
+}
+
+impl Row {
+    fn holder(&self, door: Door) -> Option<Holder> {
+        let lasts = Lasts {
+            idle: self.idle_until.since(self.seen_at).whole_seconds(),
+            all: self.expires_at.since(self.created_at).whole_seconds(),
+        };
+        match (door, &self.user, &self.patient) {
+            (Door::Clinic, Some((id, name, role, language, true)), None) => Some(Holder::User {
+                id: *id,
+                name: name.clone(),
+                role: *role,
+                language: language.clone(),
+                lasts,
+            }),
+            (Door::Portal, None, Some((id, language, true))) => {
+                Some(Holder::Patient { id: *id, language: language.clone(), lasts })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Store {
+    async fn put(&self, key: &SessionKey, mut state: State) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let holder = state.remove(HOLDER).map(|json| serde_json::from_str::<Holder>(&json)).transpose()?;
+        // a session without a holder has nothing to keep
+        let Some(holder) = holder else { return Ok(()) };
+        let (user, patient) = match &holder {
+            Holder::User { id, .. } => (Some(*id), None),
+            Holder::Patient { id, .. } => (None, Some(*id)),
+        };
+        let (token, state, lasts) = (hash(key), serde_json::to_string(&state)?, holder.lasts());
+        let expires = now.plus(Duration::seconds(lasts.all));
+        let idle = now.plus(Duration::seconds(lasts.idle)).min(expires);
+        let write = self.db.write(move |tx| -> Result<_, DbError> {
+            let row = (
+                (sessions::token_hash.eq(token), sessions::user_id.eq(user), sessions::patient_id.eq(patient)),
+                (sessions::state.eq(state), sessions::created_at.eq(now), sessions::seen_at.eq(now)),
+                (sessions::idle_until.eq(idle), sessions::expires_at.eq(expires)),
+            );
+            let insert = diesel::insert_into(sessions::table).values(row).on_conflict(sessions::token_hash);
+            Ok(Both(insert.do_update().set(sessions::state.eq(excluded(sessions::state)))).execute(tx.conn())?)
+        });
+        write.await?;
+        Ok(())
+    }
+
+    async fn touch(&self, token: Vec<u8>, row: &Row) -> Result<(), DbError> {
+        let now = self.clock.now();
+        if now.since(row.seen_at) < TOUCH_EVERY {
+            return Ok(());
+        }
+        let idle = now.plus(row.idle_until.since(row.seen_at)).min(row.expires_at);
+        let write = self.db.write(move |tx| -> Result<_, DbError> {
+            let times = (sessions::seen_at.eq(now), sessions::idle_until.eq(idle));
+            Ok(diesel::update(sessions::table.find(token)).set(times).execute(tx.conn())?)
+        });
+        write.await.map(drop)
+    }
+}
+
+impl SessionStore for Store {
+    async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
+        let (token, now) = (hash(key), self.clock.now());
+        let found = {
+            let token = token.clone();
+            self.db.read(move |conn| -> Result<_, DbError> { Ok(find(conn, token, now)?) }).await
+        };
+        let Some(row) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
+        let Some(holder) = row.holder(self.door) else { return Ok(None) };
+        self.touch(token, &row).await.map_err(|e| LoadError::Other(e.into()))?;
+        let mut state: State =
+            serde_json::from_str(&row.state).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;
+        let json = serde_json::to_string(&holder).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;
+        state.insert(HOLDER.to_owned(), json);
+        Ok(Some(state))
+    }
+
+    async fn save(&self, state: State, _: &Duration) -> Result<SessionKey, SaveError> {
+        let key = generate_session_key();
+        self.put(&key, state).await.map_err(SaveError::Other)?;
+        Ok(key)
+    }
+
+    async fn update(&self, key: SessionKey, state: State, _: &Duration) -> Result<SessionKey, UpdateError> {
+        self.put(&key, state).await.map_err(UpdateError::Other)?;
+        Ok(key)
+    }
+
+    /// Never called: the limits are the store's own, and the session middleware is told not to extend them.
+    async fn update_ttl(&self, _: &SessionKey, _: &Duration) -> Result<(), anyhow::Error> {
+        Ok(())
+    }
+
+    async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
+        let token = hash(key);
+        let write = self.db.write(move |tx| -> Result<_, DbError> {
+            Ok(diesel::delete(sessions::table.find(token)).execute(tx.conn())?)
+        });
+        write.await?;
+        Ok(())
+    }
+}
+
+/// Ends every session of a user.
+///
+/// # Errors
+/// Those of the database.
+pub fn end_of_user(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
+    diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(tx.conn())
+}
+
+/// Ends every session of a patient.
+///
+/// # Errors
+/// Those of the database.
+pub fn end_of_patient(tx: &mut Tx, patient: PatientId) -> QueryResult<usize> {
+    diesel::delete(sessions::table.filter(sessions::patient_id.eq(patient))).execute(tx.conn())
+}
+
+/// Removes the sessions whose time is over.
+///
+/// # Errors
+/// Those of the database.
+pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
+    diesel::delete(sessions::table.filter(sessions::expires_at.lt(now))).execute(tx.conn())
+}

@@ -1,0 +1,265 @@
+//! GROUND: who did what, whose, when: append-only rows, written inside the transaction of the change.
+//!
+//! Each row's hash covers the row and the hash before it. There is one chain for each patient and one for the clinic,
+//! so that writers on PostgreSQL do not queue for a single last row.
+
+mod verify;
+
+pub use verify::{Broken, Verified, verify};
+
+use crate::db::schema::{audit_events, audit_heads};
+use crate::db::{Both, Conn, ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::text_enum;
+use diesel::prelude::*;
+use sha2::{Digest, Sha256};
+
+text_enum! {
+    /// Who acted.
+    pub enum ActorKind {
+        /// a user of the clinic
+        User = "user",
+        /// a patient, proved or claimed
+        Patient = "patient",
+        /// the program itself: worker, import, command line
+        System = "system",
+    }
+}
+
+text_enum! {
+    /// What was done.
+    pub enum Event {
+        SignedIn = "signed_in",
+        SignInFailed = "sign_in_failed",
+        SignedOut = "signed_out",
+        PasswordSet = "password_set",
+        UserAdded = "user_added",
+        PatientsSearched = "patients_searched",
+        PatientsImported = "patients_imported",
+        PatientAdded = "patient_added",
+        PatientChanged = "patient_changed",
+        ChartViewed = "chart_viewed",
+        ChartItemViewed = "chart_item_viewed",
+        ConversationStarted = "conversation_started",
+        ConversationViewed = "conversation_viewed",
+        MessageSent = "message_sent",
+        NoteAdded = "note_added",
+        RepliesTurnedOn = "replies_turned_on",
+        RepliesTurnedOff = "replies_turned_off",
+        ParticipantsChanged = "participants_changed",
+        ConversationClosed = "conversation_closed",
+        ConversationReopened = "conversation_reopened",
+        MarkedDone = "marked_done",
+        NotificationState = "notification_state",
+        NotificationResent = "notification_resent",
+        PasscodeRequested = "passcode_requested",
+        PasscodeState = "passcode_state",
+        PortalSignedIn = "portal_signed_in",
+        PortalSignInFailed = "portal_sign_in_failed",
+        PortalSignedOut = "portal_signed_out",
+        MessagesListed = "messages_listed",
+        MessageRead = "message_read",
+        ReplySent = "reply_sent",
+        SettingsChanged = "settings_changed",
+        SettingsViewed = "settings_viewed",
+    }
+}
+
+/// Who acted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// a user
+    User(UserId),
+    /// a patient
+    Patient(PatientId),
+    /// the program
+    System,
+}
+
+/// What it was done to, besides the patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// nothing further
+    None,
+    /// a conversation
+    Conversation(ConversationId),
+    /// a message
+    Message(MessageId),
+    /// a notification
+    Notification(NotificationId),
+    /// a chart item
+    ChartItem(i64),
+    /// a user
+    User(UserId),
+}
+
+impl Subject {
+    fn columns(self) -> (Option<&'static str>, Option<i64>) {
+        match self {
+            Subject::None => (None, None),
+            Subject::Conversation(id) => (Some("conversation"), Some(id.0)),
+            Subject::Message(id) => (Some("message"), Some(id.0)),
+            Subject::Notification(id) => (Some("notification"), Some(id.0)),
+            Subject::ChartItem(id) => (Some("chart_item"), Some(id)),
+            Subject::User(id) => (Some("user"), Some(id.0)),
+        }
+    }
+}
+
+/// One row to be written.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// who
+    pub actor: Actor,
+    /// what
+    pub event: Event,
+    /// whose; `None` where it concerns the clinic
+    pub patient: Option<PatientId>,
+    /// which
+    pub subject: Subject,
+    /// words from a fixed vocabulary, such as a state or the names of changed fields: never patient text
+    pub detail: Option<String>,
+}
+
+impl Entry {
+    /// Something done to or for one patient.
+    pub fn of_patient(actor: Actor, event: Event, patient: PatientId, subject: Subject) -> Entry {
+        Entry { actor, event, patient: Some(patient), subject, detail: None }
+    }
+
+    /// Something that concerns the clinic.
+    pub fn of_clinic(actor: Actor, event: Event, subject: Subject) -> Entry {
+        Entry { actor, event, patient: None, subject, detail: None }
+    }
+
+    /// With a word more. Never patient text, an address or a token.
+    pub fn with(mut self, detail: impl Into<String>) -> Entry {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
+/// A stored row.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = audit_events, check_for_backend(crate::db::MultiBackend))]
+pub struct Row {
+    /// identity
+    pub id: i64,
+    /// 0 for the clinic, else the patient
+    pub chain: i64,
+    /// 1, 2, 3 … within the chain
+    pub position: i64,
+    /// when
+    pub at: Ts,
+    /// who
+    pub actor: ActorKind,
+    /// which user or patient
+    pub actor_id: Option<i64>,
+    /// what; an unknown word (of a later version) must not break reading
+    pub action: String,
+    /// whose
+    pub patient_id: Option<PatientId>,
+    /// kind of thing
+    pub subject: Option<String>,
+    /// which thing
+    pub subject_id: Option<i64>,
+    /// a word more
+    pub detail: Option<String>,
+    /// SHA-256 over the hash before and this row
+    pub hash: Vec<u8>,
+}
+
+/// Appends a row to the chain of its patient, or of the clinic.
+///
+/// # Errors
+/// Those of the database; the caller's transaction must then fail as a whole.
+pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
+    let chain = entry.patient.map_or(0, |patient| patient.0);
+    let (before, previous) = lock_head(tx, chain)?;
+    let (actor, actor_id) = match entry.actor {
+        Actor::User(id) => (ActorKind::User, Some(id.0)),
+        Actor::Patient(id) => (ActorKind::Patient, Some(id.0)),
+        Actor::System => (ActorKind::System, None),
+    };
+    let (subject, subject_id) = entry.subject.columns();
+    let mut row = Row {
+        id: 0,
+        chain,
+        position: before + 1,
+        at: now,
+        actor,
+        actor_id,
+        action: entry.event.as_str().to_owned(),
+        patient_id: entry.patient,
+        subject: subject.map(str::to_owned),
+        subject_id,
+        detail: entry.detail,
+        hash: Vec::new(),
+    };
+    row.hash = row.sealed(&previous);
+    insert(tx, &row)?;
+    diesel::update(audit_heads::table.find(chain))
+        .set((audit_heads::position.eq(row.position), audit_heads::hash.eq(&row.hash)))
+        .execute(tx.conn())
+        .map(drop)
+}
+
+/// The last position and hash of a chain, its row locked until the transaction ends.
+fn lock_head(tx: &mut Tx, chain: i64) -> QueryResult<(i64, Vec<u8>)> {
+    let first = (audit_heads::chain.eq(chain), audit_heads::position.eq(0), audit_heads::hash.eq(Vec::new()));
+    // the no-op update locks the row on PostgreSQL, and returns it whether it was there or not
+    let upsert = diesel::insert_into(audit_heads::table)
+        .values(first)
+        .on_conflict(audit_heads::chain)
+        .do_update()
+        .set(audit_heads::chain.eq(chain));
+    Both(upsert.returning((audit_heads::position, audit_heads::hash))).get_result(tx.conn())
+}
+
+fn insert(tx: &mut Tx, row: &Row) -> QueryResult<()> {
+    let values = (
+        (audit_events::chain.eq(row.chain), audit_events::position.eq(row.position), audit_events::at.eq(row.at)),
+        (audit_events::actor.eq(row.actor), audit_events::actor_id.eq(row.actor_id)),
+        (audit_events::action.eq(&row.action), audit_events::patient_id.eq(row.patient_id)),
+        (audit_events::subject.eq(row.subject.as_deref()), audit_events::subject_id.eq(row.subject_id)),
+        (audit_events::detail.eq(row.detail.as_deref()), audit_events::hash.eq(&row.hash)),
+    );
+    diesel::insert_into(audit_events::table).values(values).execute(tx.conn()).map(drop)
+}
+
+impl Row {
+    /// SHA-256 over the hash before this row and every column, each with its length, so that no two rows read alike.
+    fn sealed(&self, previous: &[u8]) -> Vec<u8> {
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        let number = |n: Option<i64>| n.map(|n| n.to_string()).unwrap_or_default();
+        part(previous);
+        part(number(Some(self.chain)).as_bytes());
+        part(number(Some(self.position)).as_bytes());
+        part(number(Some(self.at.micros())).as_bytes());
+        part(self.actor.as_str().as_bytes());
+        part(number(self.actor_id).as_bytes());
+        part(self.action.as_bytes());
+        part(number(self.patient_id.map(|p| p.0)).as_bytes());
+        part(self.subject.as_deref().unwrap_or_default().as_bytes());
+        part(number(self.subject_id).as_bytes());
+        part(self.detail.as_deref().unwrap_or_default().as_bytes());
+        hash.finalize().to_vec()
+    }
+}
+
+/// One page of the log, newest first: rows before `before` (an id), at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn newest(conn: &mut Conn, before: Option<i64>, limit: i64) -> QueryResult<Vec<Row>> {
+    let before = before.unwrap_or(i64::MAX);
+    audit_events::table
+        .filter(audit_events::id.lt(before))
+        .order(audit_events::id.desc())
+        .limit(limit)
+        .select(Row::as_select())
+        .load(conn)
+}

@@ -1,0 +1,100 @@
+//! Walks every chain from its first row and recomputes each hash.
+
+use super::Row;
+use crate::db::Conn;
+use crate::db::schema::{audit_events, audit_heads};
+use diesel::prelude::*;
+
+/// A chain that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// how many chains
+    pub chains: usize,
+    /// how many rows
+    pub rows: u64,
+}
+
+/// Where a chain does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// A row was changed, or one before it.
+    #[error("chain {chain}: the row at position {position} was changed")]
+    Changed {
+        /// 0 for the clinic, else the patient's id
+        chain: i64,
+        /// where
+        position: i64,
+    },
+    /// A row is missing.
+    #[error("chain {chain}: the row at position {position} is missing")]
+    Missing {
+        /// 0 for the clinic, else the patient's id
+        chain: i64,
+        /// where
+        position: i64,
+    },
+    /// The database gave no answer.
+    #[error("the database refused a statement: {0}")]
+    Database(String),
+}
+
+impl From<diesel::result::Error> for Broken {
+    fn from(cause: diesel::result::Error) -> Broken {
+        Broken::Database(cause.to_string())
+    }
+}
+
+/// How many rows are held in memory at once.
+const STEP: i64 = 2_000;
+
+/// Verifies all chains, a few thousand rows at a time.
+///
+/// # Errors
+/// The first place where a chain does not hold.
+pub fn verify(conn: &mut Conn) -> Result<Verified, Broken> {
+    let heads: Vec<(i64, i64, Vec<u8>)> = audit_heads::table.order(audit_heads::chain).load(conn)?;
+    let orphans: Option<i64> = audit_events::table
+        .filter(audit_events::chain.ne_all(audit_heads::table.select(audit_heads::chain)))
+        .select(audit_events::chain)
+        .first(conn)
+        .optional()?;
+    if let Some(chain) = orphans {
+        return Err(Broken::Missing { chain, position: 0 });
+    }
+    let mut rows = 0;
+    for (chain, last, hash) in &heads {
+        rows += verify_chain(conn, *chain, *last, hash)?;
+    }
+    Ok(Verified { chains: heads.len(), rows })
+}
+
+fn verify_chain(conn: &mut Conn, chain: i64, last: i64, head: &[u8]) -> Result<u64, Broken> {
+    let (mut position, mut previous) = (0, Vec::new());
+    loop {
+        let rows: Vec<Row> = audit_events::table
+            .filter(audit_events::chain.eq(chain))
+            .filter(audit_events::position.gt(position))
+            .order(audit_events::position)
+            .limit(STEP)
+            .select(Row::as_select())
+            .load(conn)?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            position += 1;
+            if row.position != position {
+                return Err(Broken::Missing { chain, position });
+            }
+            if row.sealed(&previous) != row.hash {
+                return Err(Broken::Changed { chain, position });
+            }
+            previous = row.hash;
+        }
+    }
+    match () {
+        () if position < last => Err(Broken::Missing { chain, position: position + 1 }),
+        () if position > last || previous != head => Err(Broken::Changed { chain, position }),
+        () => Ok(position as u64),
+    }
+}

@@ -1,0 +1,90 @@
+//! GROUND: what the clinic has decided for itself: one row, read by every page and in every transaction that depends
+//! on it, so that a change holds at once on every instance.
+
+use crate::db::schema::clinic;
+use crate::db::{Conn, MultiBackend, Tx};
+use crate::text::{Lang, Zone};
+use diesel::prelude::*;
+
+/// The clinic's settings.
+#[derive(Debug, Clone, Queryable, Selectable, AsChangeset)]
+#[diesel(table_name = clinic, check_for_backend(MultiBackend))]
+pub struct Settings {
+    /// name on every page, mail and text
+    pub name: String,
+    /// telephone number as patients should dial it
+    pub phone: String,
+    /// postal address
+    pub address: String,
+    /// IANA time zone
+    pub time_zone: String,
+    /// language of pages for people whose own is not known
+    pub language: String,
+    /// the clinic's own "not for emergencies" words; empty: ours
+    pub emergency_text: String,
+    /// the clinic's own words to a patient whose conversation is closed; empty: ours
+    pub closing_text: String,
+    /// "Portal Accessibility"
+    pub portal_on: bool,
+    /// "Portal Accessibility for New Patients"
+    pub portal_for_new_patients: bool,
+    /// "Patient Conversation Responses": whether the box "Allow patient to respond" starts ticked
+    pub replies_by_default: bool,
+    /// minutes without a click after which a patient's session ends
+    pub portal_idle_minutes: i64,
+    /// days that "Stay logged in" lasts; 0: not offered
+    pub portal_stay_days: i64,
+}
+
+impl Settings {
+    /// The clinic's time zone.
+    pub fn zone(&self) -> Zone {
+        Zone::or_utc(&self.time_zone)
+    }
+
+    /// The clinic's language.
+    pub fn lang(&self) -> Lang {
+        Lang::or_english(&self.language)
+    }
+}
+
+/// Reads the settings.
+///
+/// # Errors
+/// Those of the database; also when [`prepare`] never ran.
+pub fn load(conn: &mut Conn) -> QueryResult<Settings> {
+    clinic::table.find(1).select(Settings::as_select()).first(conn)
+}
+
+/// Replaces the settings.
+///
+/// # Errors
+/// Those of the database.
+pub fn save(tx: &mut Tx, settings: &Settings) -> QueryResult<()> {
+    diesel::update(clinic::table.find(1)).set(settings).execute(tx.conn()).map(drop)
+}
+
+/// The key that signs cookies, the same on every instance.
+///
+/// # Errors
+/// Those of the database.
+pub fn cookie_key(conn: &mut Conn) -> QueryResult<Vec<u8>> {
+    clinic::table.find(1).select(clinic::cookie_key).first(conn)
+}
+
+/// Makes the one row where there is none yet. Safe to call at every start, on several instances at once.
+///
+/// # Errors
+/// Those of the database.
+pub fn prepare(tx: &mut Tx, cookie_key: [u8; 64]) -> QueryResult<()> {
+    use crate::db::Both;
+    let row = (
+        (clinic::id.eq(1), clinic::name.eq("Clinic"), clinic::phone.eq(""), clinic::address.eq("")),
+        (clinic::time_zone.eq("America/Toronto"), clinic::language.eq("en")),
+        (clinic::emergency_text.eq(""), clinic::closing_text.eq("")),
+        (clinic::portal_on.eq(true), clinic::portal_for_new_patients.eq(true), clinic::replies_by_default.eq(true)),
+        (clinic::portal_idle_minutes.eq(30), clinic::portal_stay_days.eq(7)),
+        clinic::cookie_key.eq(cookie_key.to_vec()),
+    );
+    Both(diesel::insert_into(clinic::table).values(row).on_conflict_do_nothing()).execute(tx.conn()).map(drop)
+}
