@@ -6,4 +6,6 @@ pub mod config;
 pub mod error;
 pub mod text;
 pub mod values;
-pub mod settings; pub mod access; pub mod audit; pub mod outbox;
+pub mod settings; pub mod access; pub mod audit; pub mod outbox;pub mod slow_hash; pub mod delivery; pub mod users;
+pub mod chart; pub mod notifications; pub mod portal_entry;
+pub mod conversations;

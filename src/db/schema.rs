@@ -178,6 +178,7 @@ diesel::table! {
         expires_at -> Utc,
         tries -> BigInt,
         locked_until -> Nullable<Utc>,
+        locks -> BigInt,
         send_state -> Text,
         send_reason -> Nullable<Text>,
     }

@@ -121,8 +121,8 @@ impl Lang {
     }
 
     /// A message with one variable.
-    pub fn t1<'v>(self, key: &str, name: &str, value: impl Into<FluentValue<'v>>) -> String {
-        self.with(key, [(name, value.into())])
+    pub fn t1<'v>(self, key: &str, name: &str, value: impl Arg<'v>) -> String {
+        self.with(key, [(name, value.arg())])
     }
 
     /// A message with two variables.
@@ -130,11 +130,11 @@ impl Lang {
         self,
         key: &str,
         name: &str,
-        value: impl Into<FluentValue<'v>>,
+        value: impl Arg<'v>,
         name2: &str,
-        value2: impl Into<FluentValue<'v>>,
+        value2: impl Arg<'v>,
     ) -> String {
-        self.with(key, [(name, value.into()), (name2, value2.into())])
+        self.with(key, [(name, value.arg()), (name2, value2.arg())])
     }
 
     /// A message with any variables.
@@ -157,4 +157,26 @@ impl std::fmt::Debug for Lang {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Lang({})", self.code())
     }
+}
+
+/// A value that a message can show. Templates pass references, and references to references.
+pub trait Arg<'v> {
+    /// As Fluent takes it.
+    fn arg(self) -> FluentValue<'v>;
+}
+
+macro_rules! args {
+    ($($type:ty => |$value:ident| $as:expr),+ $(,)?) => {$(
+        impl<'v> Arg<'v> for $type {
+            fn arg(self) -> FluentValue<'v> {
+                let $value = self;
+                FluentValue::from($as)
+            }
+        }
+    )+};
+}
+
+args! {
+    &'v str => |v| v, &&'v str => |v| *v, String => |v| v, &'v String => |v| v.as_str(), &&'v String => |v| v.as_str(),
+    i64 => |v| v, &i64 => |v| *v, usize => |v| v as i64, &usize => |v| *v as i64,
 }

@@ -164,6 +164,7 @@ CREATE TABLE passcodes (
   expires_at TIMESTAMPTZ NOT NULL,
   tries BIGINT NOT NULL,
   locked_until TIMESTAMPTZ,
+  locks BIGINT NOT NULL,
   send_state TEXT NOT NULL,
   send_reason TEXT
 );

@@ -165,6 +165,7 @@ CREATE TABLE passcodes (
   expires_at INTEGER NOT NULL,
   tries INTEGER NOT NULL,
   locked_until INTEGER,
+  locks INTEGER NOT NULL,
   send_state TEXT NOT NULL,
   send_reason TEXT
 ) STRICT;

@@ -1,0 +1,69 @@
+//! Closing a conversation, and taking that back within ten minutes.
+
+use super::store;
+use crate::access::{ConversationAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::conversations;
+use crate::db::{DbError, Ts, Tx, UserId};
+use diesel::prelude::*;
+use time::Duration;
+
+/// A closing can be taken back for this long; then it is for good.
+pub const UNDO_WITHIN: Duration = Duration::minutes(10);
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CloseError {
+    /// It was closed too long ago.
+    #[error("it was closed too long ago")]
+    ForGood,
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for CloseError {
+    fn from(cause: diesel::result::Error) -> Self {
+        CloseError::Db(cause.into())
+    }
+}
+
+/// Closes a conversation; one that is closed stays as it was.
+///
+/// # Errors
+/// Those of the database.
+pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -> Result<(), CloseError> {
+    if store::locked(tx, access.conversation())?.closed_at.is_some() {
+        return Ok(());
+    }
+    set(tx, access, Some((now, access.user().id())))?;
+    Ok(note(tx, now, access, Event::ConversationClosed)?)
+}
+
+/// Opens a conversation again that was closed within [`UNDO_WITHIN`]; one that is open stays so.
+///
+/// # Errors
+/// See [`CloseError`].
+pub fn reopen(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -> Result<(), CloseError> {
+    let Some(closed_at) = store::locked(tx, access.conversation())?.closed_at else { return Ok(()) };
+    if now.since(closed_at) > UNDO_WITHIN {
+        return Err(CloseError::ForGood);
+    }
+    set(tx, access, None)?;
+    Ok(note(tx, now, access, Event::ConversationReopened)?)
+}
+
+fn set(tx: &mut Tx, access: &ConversationAccess<rights::Close>, closed: Option<(Ts, UserId)>) -> QueryResult<()> {
+    diesel::update(conversations::table.find(access.conversation()))
+        .set((
+            conversations::closed_at.eq(closed.map(|(at, _)| at)),
+            conversations::closed_by.eq(closed.map(|(_, by)| by)),
+        ))
+        .execute(tx.conn())
+        .map(drop)
+}
+
+fn note(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>, event: Event) -> QueryResult<()> {
+    let subject = Subject::Conversation(access.conversation());
+    audit::append(tx, now, Entry::of_patient(Actor::User(access.user().id()), event, access.patient(), subject))
+}

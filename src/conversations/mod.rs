@@ -1,0 +1,22 @@
+//! FEATURE: conversations. One file for each verb; `store` is their shared hand on the tables, private to this room.
+
+mod close;
+mod inbox;
+mod participants;
+mod patient_inbox;
+mod patient_reply;
+mod reply;
+mod start;
+mod store;
+mod thread;
+mod types;
+
+pub use close::{CloseError, UNDO_WITHIN, close, reopen};
+pub use inbox::{InboxCursor, InboxFilter, InboxRow, Scope, count_unread, inbox, of_patient};
+pub use participants::{change_participants, mark_done, set_replies_allowed};
+pub use patient_inbox::{PatientRow, PatientThread, patient_inbox, patient_thread};
+pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};
+pub use reply::{Reply, ReplyError, reply};
+pub use start::{NewConversation, StartError, start};
+pub use thread::{MessageRow, Thread, mark_viewed, thread};
+pub use types::{Author, Body, BodyFormat, CannotReply, Status};

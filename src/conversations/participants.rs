@@ -1,0 +1,68 @@
+//! Who takes part, whether the patient may answer, and what is done.
+
+use super::{start, store};
+use crate::access::{ConversationAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{conversations, participants};
+use crate::db::{Ts, Tx, UserId};
+use diesel::prelude::*;
+
+/// Adds users to a conversation; those who are in it already stay. Says how many came.
+///
+/// # Errors
+/// Those of the database.
+pub fn change_participants(
+    tx: &mut Tx,
+    now: Ts,
+    access: &ConversationAccess<rights::Send>,
+    add: &[UserId],
+) -> QueryResult<usize> {
+    let conversation = store::locked(tx, access.conversation())?;
+    let mut came = 0;
+    for user in start::active(tx, add)? {
+        came += store::add_participant(tx, conversation.id, user, true, conversation.last_message_at)?;
+    }
+    if came > 0 {
+        audit::append(tx, now, entry(access, Event::ParticipantsChanged))?;
+    }
+    Ok(came)
+}
+
+/// Turns replies on or off. Nothing happens in a closed conversation, or where it is so already.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_replies_allowed(
+    tx: &mut Tx,
+    now: Ts,
+    access: &ConversationAccess<rights::Send>,
+    allowed: bool,
+) -> QueryResult<()> {
+    let conversation = store::locked(tx, access.conversation())?;
+    if conversation.closed_at.is_some() || conversation.replies_allowed == allowed {
+        return Ok(());
+    }
+    diesel::update(conversations::table.find(conversation.id))
+        .set(conversations::replies_allowed.eq(allowed))
+        .execute(tx.conn())?;
+    audit::append(tx, now, entry(access, if allowed { Event::RepliesTurnedOn } else { Event::RepliesTurnedOff }))
+}
+
+/// A user's own mark that the conversation needs nothing more from them. Says whether they were the last to make it.
+///
+/// # Errors
+/// Those of the database.
+pub fn mark_done(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Send>) -> QueryResult<bool> {
+    let all = participants::table.filter(participants::conversation_id.eq(access.conversation()));
+    diesel::update(all.filter(participants::user_id.eq(access.user().id())))
+        .set((participants::done_at.eq(now), participants::unread.eq(false)))
+        .execute(tx.conn())?;
+    audit::append(tx, now, entry(access, Event::MarkedDone))?;
+    let left: i64 = all.filter(participants::done_at.is_null()).count().get_result(tx.conn())?;
+    Ok(left == 0)
+}
+
+fn entry(access: &ConversationAccess<rights::Send>, event: Event) -> Entry {
+    let subject = Subject::Conversation(access.conversation());
+    Entry::of_patient(Actor::User(access.user().id()), event, access.patient(), subject)
+}

@@ -1,0 +1,117 @@
+//! Conversations as the patient sees them: only their own, never a note.
+
+use super::patient_reply::cannot_reply;
+use super::store;
+use super::thread::{MessageRow, page};
+use super::types::{Author, CannotReply};
+use crate::access::PortalVisit;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{conversations, messages};
+use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
+use diesel::prelude::*;
+
+/// A line of the patient's list.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = conversations, check_for_backend(MultiBackend))]
+pub struct PatientRow {
+    /// the conversation's number within the patient
+    pub number: i64,
+    /// title
+    pub title: String,
+    /// newest message
+    pub last_message_at: Ts,
+    /// who wrote it
+    pub last_author: Author,
+    /// when the patient opened it after our last message
+    pub read_by_patient_at: Option<Ts>,
+    /// closed, when
+    pub closed_at: Option<Ts>,
+}
+
+impl PatientRow {
+    /// Whether there is something of the clinic's that the patient has not opened.
+    pub fn unread(&self) -> bool {
+        self.last_author != Author::Patient && self.read_by_patient_at.is_none()
+    }
+}
+
+/// The patient's conversations, newest first; those before `before`, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn patient_inbox(
+    conn: &mut Conn,
+    visit: &PortalVisit,
+    before: Option<(Ts, i64)>,
+    limit: i64,
+) -> QueryResult<Vec<PatientRow>> {
+    let mut query = conversations::table
+        .filter(conversations::patient_id.eq(visit.patient()))
+        .order((conversations::last_message_at.desc(), conversations::id.desc()))
+        .limit(limit)
+        .select(PatientRow::as_select())
+        .into_boxed::<MultiBackend>();
+    if let Some((at, number)) = before {
+        let same = conversations::last_message_at.eq(at).and(conversations::number.lt(number));
+        query = query.filter(conversations::last_message_at.lt(at).or(same));
+    }
+    query.load(conn)
+}
+
+/// A conversation as its patient sees it.
+#[derive(Debug, Clone)]
+pub struct PatientThread {
+    /// identity, for the read mark; never shown
+    pub id: ConversationId,
+    /// number within the patient
+    pub number: i64,
+    /// title
+    pub title: String,
+    /// messages, oldest first
+    pub messages: Vec<MessageRow>,
+    /// where the page of earlier messages ends
+    pub earlier: Option<MessageId>,
+    /// why the patient cannot write, if so
+    pub cannot_reply: Option<CannotReply>,
+}
+
+/// Reads one of the patient's conversations; `None` where they have none of that number.
+///
+/// # Errors
+/// Those of the database.
+pub fn patient_thread(
+    conn: &mut Conn,
+    visit: &PortalVisit,
+    number: i64,
+    before: Option<MessageId>,
+) -> QueryResult<Option<PatientThread>> {
+    let Some(conversation) = store::of_number(conn, visit.patient(), number)? else { return Ok(None) };
+    let (messages, earlier) = page(conn, &conversation, before, false)?;
+    let cannot_reply = cannot_reply(conn, visit, &conversation)?;
+    let (id, title) = (conversation.id, conversation.title.to_string());
+    Ok(Some(PatientThread { id, number, title, messages, earlier, cannot_reply }))
+}
+
+impl PatientThread {
+    /// Leaves the two traces of the patient's look: the read marks, and the audit row.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn mark_read(&self, tx: &mut Tx, now: Ts, visit: &PortalVisit) -> QueryResult<()> {
+        let shown: Vec<MessageId> = self
+            .messages
+            .iter()
+            .filter(|m| m.author != Author::Patient && m.read_by_patient_at.is_none())
+            .map(|m| m.id)
+            .collect();
+        if !shown.is_empty() {
+            diesel::update(messages::table.filter(messages::id.eq_any(shown)))
+                .set(messages::read_by_patient_at.eq(now))
+                .execute(tx.conn())?;
+        }
+        let unread = conversations::table.find(self.id).filter(conversations::read_by_patient_at.is_null());
+        diesel::update(unread).set(conversations::read_by_patient_at.eq(now)).execute(tx.conn())?;
+        let (patient, subject) = (visit.patient(), Subject::Conversation(self.id));
+        audit::append(tx, now, Entry::of_patient(Actor::Patient(patient), Event::MessageRead, patient, subject))
+    }
+}

@@ -1,0 +1,92 @@
+//! A patient answers. Whether they may is asked at the moment of the POST, in the transaction that writes.
+
+use super::store::{self, Conversation, NewMessage};
+use super::types::{Author, Body, CannotReply};
+use crate::access::PortalVisit;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart;
+use crate::db::{Conn, DbError, MessageId, Ts, Tx};
+use crate::settings;
+use diesel::QueryResult;
+
+/// What was written.
+#[derive(Debug, Clone)]
+pub struct PatientReply {
+    /// the conversation's number within the patient
+    pub number: i64,
+    /// words
+    pub body: Body,
+    /// the form's idempotency key
+    pub key: String,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum PatientReplyError {
+    /// This patient has no such conversation.
+    #[error("no such conversation")]
+    NotFound,
+    /// The patient may not write in it.
+    #[error("the patient may not write")]
+    Refused(CannotReply),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for PatientReplyError {
+    fn from(cause: diesel::result::Error) -> Self {
+        PatientReplyError::Db(cause.into())
+    }
+}
+
+/// Writes message, marks and audit row in the caller's transaction. The same key gives the first result again.
+///
+/// # Errors
+/// See [`PatientReplyError`].
+pub fn patient_reply(
+    tx: &mut Tx,
+    now: Ts,
+    visit: &PortalVisit,
+    reply: &PatientReply,
+) -> Result<MessageId, PatientReplyError> {
+    let found = store::of_number(tx, visit.patient(), reply.number)?.ok_or(PatientReplyError::NotFound)?;
+    let conversation = store::locked(tx, found.id)?;
+    let send_key = format!("p{}:{}", visit.patient(), reply.key);
+    if let Some((_, message)) = store::sent_before(tx, &send_key)? {
+        return Ok(message);
+    }
+    if let Some(why) = cannot_reply(tx, visit, &conversation)? {
+        return Err(PatientReplyError::Refused(why));
+    }
+    let new = NewMessage {
+        conversation: conversation.id,
+        author: Author::Patient,
+        user: None,
+        body: &reply.body,
+        internal: false,
+        send_key: &send_key,
+    };
+    let message = store::insert_message(tx, now, &new)?;
+    store::bump(tx, now, conversation.id, Author::Patient, None)?;
+    let actor = Actor::Patient(visit.patient());
+    audit::append(tx, now, Entry::of_patient(actor, Event::ReplySent, visit.patient(), Subject::Message(message)))?;
+    Ok(message)
+}
+
+/// What keeps this patient from writing in this conversation at this moment.
+pub(super) fn cannot_reply(
+    conn: &mut Conn,
+    visit: &PortalVisit,
+    conversation: &Conversation,
+) -> QueryResult<Option<CannotReply>> {
+    let settings = settings::load(conn)?;
+    let patient = chart::patient_by_id(conn, visit.patient())?;
+    Ok(match conversation.closed_at {
+        _ if !settings.portal_on => Some(CannotReply::PortalOff),
+        _ if !patient.portal_access => Some(CannotReply::NoAccess),
+        Some(at) => Some(CannotReply::Closed(at)),
+        None if !conversation.replies_allowed => Some(CannotReply::RepliesOff),
+        None => None,
+    })
+}

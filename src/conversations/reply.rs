@@ -1,0 +1,93 @@
+//! A user writes in an open conversation: a message to the patient, or a note for colleagues.
+
+use super::store::{self, NewMessage};
+use super::types::{Author, Body};
+use crate::access::{ConversationAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart;
+use crate::clock::Random;
+use crate::db::{DbError, MessageId, Ts, Tx};
+use crate::notifications::{self, Obstacle};
+use crate::settings;
+
+/// What was written.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// words
+    pub body: Body,
+    /// an internal note: the patient never sees it
+    pub internal: bool,
+    /// the form's idempotency key
+    pub key: String,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplyError {
+    /// The conversation is closed.
+    #[error("the conversation is closed")]
+    Closed,
+    /// The patient cannot be told.
+    #[error("the patient cannot be told")]
+    Obstacles(Vec<Obstacle>),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for ReplyError {
+    fn from(cause: diesel::result::Error) -> Self {
+        ReplyError::Db(cause.into())
+    }
+}
+
+/// Writes message, notifications, jobs and audit row in the caller's transaction. The same key gives the first result
+/// again.
+///
+/// # Errors
+/// See [`ReplyError`].
+pub fn reply(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    access: &ConversationAccess<rights::Send>,
+    reply: &Reply,
+) -> Result<MessageId, ReplyError> {
+    let (patient, writer) = (access.patient(), access.user().id());
+    let conversation = store::locked(tx, access.conversation())?;
+    let send_key = format!("u{writer}:{}", reply.key);
+    if let Some((_, message)) = store::sent_before(tx, &send_key)? {
+        return Ok(message);
+    }
+    if conversation.closed_at.is_some() {
+        return Err(ReplyError::Closed);
+    }
+    let record = chart::patient_by_id(tx, patient)?;
+    let obstacles = notifications::obstacles(&settings::load(tx)?, &record);
+    if !reply.internal && !obstacles.is_empty() {
+        return Err(ReplyError::Obstacles(obstacles));
+    }
+    store::add_participant(tx, conversation.id, writer, false, conversation.last_message_at)?;
+    let message = store::insert_message(
+        tx,
+        now,
+        &NewMessage {
+            conversation: conversation.id,
+            author: Author::User,
+            user: Some(writer),
+            body: &reply.body,
+            internal: reply.internal,
+            send_key: &send_key,
+        },
+    )?;
+    let event = if reply.internal { Event::NoteAdded } else { Event::MessageSent };
+    if reply.internal {
+        store::note(tx, conversation.id, writer)?;
+    } else {
+        store::bump(tx, now, conversation.id, Author::User, Some(writer))?;
+        let of = (message, conversation.id, patient);
+        notifications::enqueue(tx, now, random, of, &notifications::plan(&record))?;
+    }
+    audit::append(tx, now, Entry::of_patient(Actor::User(writer), event, patient, Subject::Message(message)))?;
+    Ok(message)
+}

@@ -1,0 +1,121 @@
+//! Starting a conversation: the clinic's first message to a patient.
+
+use super::store::{self, NewMessage};
+use super::types::{Author, Body};
+use crate::access::{ChartAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart;
+use crate::clock::Random;
+use crate::db::schema::{conversations, users};
+use crate::db::{ConversationId, DbError, PatientId, Ts, Tx, UserId};
+use crate::notifications::{self, Obstacle};
+use crate::settings;
+use crate::values::Title;
+use diesel::prelude::*;
+
+/// What was written.
+#[derive(Debug, Clone)]
+pub struct NewConversation {
+    /// title
+    pub title: Title,
+    /// first message
+    pub body: Body,
+    /// "Allow patient to respond in this conversation"
+    pub replies_allowed: bool,
+    /// users who take part besides the writer
+    pub participants: Vec<UserId>,
+    /// the form's idempotency key
+    pub key: String,
+}
+
+/// Why nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The patient cannot be told.
+    #[error("the patient cannot be told")]
+    Obstacles(Vec<Obstacle>),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for StartError {
+    fn from(cause: diesel::result::Error) -> Self {
+        StartError::Db(cause.into())
+    }
+}
+
+/// Writes conversation, message, notifications, jobs and audit row in the caller's transaction. The same key gives the
+/// first result again and writes nothing.
+///
+/// # Errors
+/// See [`StartError`].
+pub fn start(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    access: &ChartAccess<rights::Send>,
+    new: &NewConversation,
+) -> Result<ConversationId, StartError> {
+    let (patient, writer) = (access.patient(), access.user().id());
+    // two clicks at once on PostgreSQL: the second waits here, then finds the first
+    crate::db::lock_row(tx, "patients", patient.0)?;
+    let send_key = format!("u{writer}:{}", new.key);
+    if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {
+        return Ok(conversation);
+    }
+    let record = chart::patient(tx, access)?;
+    let obstacles = notifications::obstacles(&settings::load(tx)?, &record);
+    if !obstacles.is_empty() {
+        return Err(StartError::Obstacles(obstacles));
+    }
+    let conversation = insert(tx, now, patient, writer, new)?;
+    store::add_participant(tx, conversation, writer, false, now)?;
+    for user in active(tx, &new.participants)? {
+        store::add_participant(tx, conversation, user, true, now)?;
+    }
+    let message = NewMessage {
+        conversation,
+        author: Author::User,
+        user: Some(writer),
+        body: &new.body,
+        internal: false,
+        send_key: &send_key,
+    };
+    let message = store::insert_message(tx, now, &message)?;
+    let plan = notifications::plan(&record);
+    notifications::enqueue(tx, now, random, (message, conversation, patient), &plan)?;
+    let subject = Subject::Conversation(conversation);
+    audit::append(tx, now, Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject))?;
+    Ok(conversation)
+}
+
+fn insert(
+    tx: &mut Tx,
+    now: Ts,
+    patient: PatientId,
+    writer: UserId,
+    new: &NewConversation,
+) -> QueryResult<ConversationId> {
+    let last: Option<i64> = conversations::table
+        .filter(conversations::patient_id.eq(patient))
+        .select(diesel::dsl::max(conversations::number))
+        .first(tx.conn())?;
+    let row = (
+        (conversations::patient_id.eq(patient), conversations::number.eq(last.unwrap_or(0) + 1)),
+        (conversations::title.eq(&new.title), conversations::replies_allowed.eq(new.replies_allowed)),
+        (conversations::started_by.eq(writer), conversations::created_at.eq(now)),
+        (conversations::last_message_at.eq(now), conversations::last_author.eq(Author::User)),
+        conversations::notice_state.eq(notifications::State::Queued),
+    );
+    diesel::insert_into(conversations::table).values(row).returning(conversations::id).get_result(tx.conn())
+}
+
+/// Those of the named users who are there and active.
+pub(super) fn active(tx: &mut Tx, named: &[UserId]) -> QueryResult<Vec<UserId>> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = users::table.filter(users::id.eq_any(named.to_vec())).filter(users::active.eq(true));
+    found.order(users::id).select(users::id).load(tx.conn())
+}

@@ -1,0 +1,139 @@
+//! One conversation as the clinic sees it.
+
+use super::store::{self, Conversation};
+use super::types::Author;
+use crate::access::{ConversationAccess, Right};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{messages, participants, users};
+use crate::db::{Conn, MessageId, MultiBackend, Ts, Tx, UserId};
+use crate::notifications::{self, NotificationRow};
+use crate::text::CleanHtml;
+use diesel::prelude::*;
+
+/// A message as pages show it.
+#[derive(Debug, Clone)]
+pub struct MessageRow {
+    /// identity
+    pub id: MessageId,
+    /// who wrote it
+    pub author: Author,
+    /// the user's name
+    pub user_name: Option<String>,
+    /// words
+    pub body: CleanHtml,
+    /// a note that the patient never sees
+    pub internal: bool,
+    /// when
+    pub created_at: Ts,
+    /// when the patient opened it
+    pub read_by_patient_at: Option<Ts>,
+}
+
+/// A conversation with its messages, oldest first.
+#[derive(Debug, Clone)]
+pub struct Thread {
+    /// its title, as text
+    pub title: String,
+    /// may the patient answer
+    pub replies_allowed: bool,
+    /// closed, when, and by whom
+    pub closed: Option<(Ts, String)>,
+    /// messages, oldest first
+    pub messages: Vec<MessageRow>,
+    /// where the page of earlier messages ends, if there are any
+    pub earlier: Option<MessageId>,
+    /// all notifications
+    pub notifications: Vec<NotificationRow>,
+    /// users who take part: who, name, done
+    pub participants: Vec<(UserId, String, bool)>,
+}
+
+/// How many messages one page shows.
+const PAGE: i64 = 100;
+
+type Joined = (MessageId, Author, Option<String>, String, bool, Ts, Option<Ts>);
+
+/// Reads a conversation: its newest messages, or those before `before`.
+///
+/// # Errors
+/// Those of the database.
+pub fn thread<R: Right>(
+    conn: &mut Conn,
+    access: &ConversationAccess<R>,
+    before: Option<MessageId>,
+) -> QueryResult<Thread> {
+    let conversation = store::one(conn, access.conversation())?;
+    let (messages, earlier) = page(conn, &conversation, before, true)?;
+    let closed = match (conversation.closed_at, conversation.closed_by) {
+        (Some(at), Some(by)) => {
+            Some((at, users::table.find(by).select(users::name).first::<String>(conn)?))
+        }
+        _ => None,
+    };
+    let participants = participants::table
+        .inner_join(users::table)
+        .filter(participants::conversation_id.eq(conversation.id))
+        .order((users::name, users::id))
+        .select((users::id, users::name, participants::done_at.is_not_null()))
+        .load(conn)?;
+    Ok(Thread {
+        title: conversation.title.to_string(),
+        replies_allowed: conversation.replies_allowed,
+        closed,
+        messages,
+        earlier,
+        notifications: notifications::of_conversation(conn, conversation.id)?,
+        participants,
+    })
+}
+
+/// One page of messages, oldest first, and where the page before it ends.
+pub(super) fn page(
+    conn: &mut Conn,
+    conversation: &Conversation,
+    before: Option<MessageId>,
+    with_notes: bool,
+) -> QueryResult<(Vec<MessageRow>, Option<MessageId>)> {
+    let mut query = messages::table
+        .left_join(users::table)
+        .filter(messages::conversation_id.eq(conversation.id))
+        .filter(messages::id.lt(before.unwrap_or(MessageId(i64::MAX))))
+        .order(messages::id.desc())
+        .limit(PAGE + 1)
+        .select((
+            messages::id,
+            messages::author,
+            users::name.nullable(),
+            messages::body_html,
+            messages::internal,
+            messages::created_at,
+            messages::read_by_patient_at,
+        ))
+        .into_boxed::<MultiBackend>();
+    if !with_notes {
+        query = query.filter(messages::internal.eq(false));
+    }
+    let mut rows: Vec<Joined> = query.load(conn)?;
+    let more = rows.len() as i64 > PAGE;
+    rows.truncate(PAGE as usize);
+    let earlier = rows.last().filter(|_| more).map(|(id, ..)| *id);
+    let rows = rows.into_iter().rev().map(|(id, author, user_name, html, internal, created_at, read_by_patient_at)| {
+        let body = CleanHtml::stored(html);
+        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at }
+    });
+    Ok((rows.collect(), earlier))
+}
+
+/// Leaves the two traces of a user's look: the audit row, and their own read mark.
+///
+/// # Errors
+/// Those of the database.
+pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R>) -> QueryResult<()> {
+    let mine = participants::table.find((access.conversation(), access.user().id()));
+    diesel::update(mine.filter(participants::unread.eq(true)))
+        .set(participants::unread.eq(false))
+        .execute(tx.conn())?;
+    let subject = Subject::Conversation(access.conversation());
+    let actor = Actor::User(access.user().id());
+    audit::append(tx, now, Entry::of_patient(actor, Event::ConversationViewed, access.patient(), subject))
+}

@@ -1,0 +1,105 @@
+//! The words of this feature.
+
+use crate::db::Ts;
+use crate::notifications;
+use crate::text::CleanHtml;
+use crate::text_enum;
+
+text_enum! {
+    /// Who wrote a message.
+    pub enum Author {
+        /// a user of the clinic
+        User = "user",
+        /// the patient
+        Patient = "patient",
+        /// Postern itself
+        System = "system",
+    }
+}
+
+text_enum! {
+    /// What the source of a body is written in.
+    pub enum BodyFormat {
+        /// Markdown, from the plain text area
+        Markdown = "markdown",
+        /// HTML, from the editor
+        Html = "html",
+        /// plain text, from a patient
+        Plain = "plain",
+    }
+}
+
+/// What was written: the source as typed, and what is shown, cleaned once and stored beside it.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// as typed
+    pub source: String,
+    /// in which format
+    pub format: BodyFormat,
+    /// as shown
+    pub html: CleanHtml,
+}
+
+impl Body {
+    /// The longest source, in bytes.
+    pub const LONGEST: usize = 200_000;
+
+    /// Cleans what was typed. `None` where a reader would see nothing, or it is too long.
+    pub fn parse(source: &str, format: BodyFormat) -> Option<Body> {
+        if source.len() > Body::LONGEST {
+            return None;
+        }
+        let html = match format {
+            BodyFormat::Markdown => CleanHtml::from_markdown(source),
+            BodyFormat::Html => CleanHtml::from_html(source),
+            BodyFormat::Plain => CleanHtml::from_plain(source),
+        };
+        (!html.is_blank()).then(|| Body { source: crate::text::typed(source), format, html })
+    }
+}
+
+/// Why a patient cannot write in a conversation. The page says each in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CannotReply {
+    /// closed, when
+    Closed(Ts),
+    /// replies are not allowed
+    RepliesOff,
+    /// the clinic's portal is off
+    PortalOff,
+    /// this patient has no access any more
+    NoAccess,
+}
+
+text_enum! {
+    /// A conversation's state in one word, for lists.
+    pub enum Status {
+        /// nobody can write any more
+        Closed = "closed",
+        /// the patient wrote last
+        Replied = "replied",
+        /// the patient opened it after our last message
+        Read = "read",
+        /// the patient was not told
+        Failed = "failed",
+        /// the notice went out
+        Notified = "notified",
+        /// the notice is on its way
+        Queued = "queued",
+    }
+}
+
+impl Status {
+    /// The word for a row.
+    pub fn of(closed: bool, last: Author, read: bool, notice: notifications::State) -> Status {
+        use notifications::State as N;
+        match (closed, last, read, notice) {
+            (true, ..) => Status::Closed,
+            (_, Author::Patient, ..) => Status::Replied,
+            (_, _, true, _) => Status::Read,
+            (.., N::Failed | N::Bounced | N::Stopped | N::Cancelled) => Status::Failed,
+            (.., N::Sent | N::Delivered) => Status::Notified,
+            _ => Status::Queued,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What became of each notification.
+
+use crate::access::{ConversationAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::{Patient, patient_by_id};
+use crate::clock::Random;
+use crate::db::schema::{conversations, messages, notifications, patients};
+use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx};
+use crate::delivery::{Channel, Reason};
+use crate::notifications::plan::{Plan, obstacles, plan};
+use crate::outbox::{self, JobKind};
+use crate::settings;
+use crate::text_enum;
+use crate::values::{EmailAddress, PhoneNumber};
+use diesel::prelude::*;
+
+text_enum! {
+    /// Where a notification is on its way.
+    pub enum State {
+        /// waits for the worker
+        Queued = "queued",
+        /// being handed over, or waiting to be tried again
+        Sending = "sending",
+        /// the mail server or the gateway took it
+        Sent = "sent",
+        /// it arrived
+        Delivered = "delivered",
+        /// it will not arrive; the reason says why
+        Failed = "failed",
+        /// it came back
+        Bounced = "bounced",
+        /// the patient wants no more texts
+        Stopped = "stopped",
+        /// it was no longer needed or no longer right
+        Cancelled = "cancelled",
+    }
+}
+
+impl State {
+    /// Whether nothing more will happen by itself.
+    pub fn is_final(self) -> bool {
+        !matches!(self, State::Queued | State::Sending)
+    }
+}
+
+/// A notification as pages show it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = notifications, check_for_backend(MultiBackend))]
+pub struct NotificationRow {
+    /// identity
+    pub id: NotificationId,
+    /// of which message
+    pub message_id: MessageId,
+    /// in which conversation
+    pub conversation_id: ConversationId,
+    /// to whom
+    pub patient_id: PatientId,
+    /// by which road
+    pub channel: Channel,
+    /// where it is
+    pub state: State,
+    /// why it is there
+    pub reason: Option<Reason>,
+    /// how often it was tried
+    pub attempts: i64,
+    /// local part of its Message-ID
+    pub message_uid: String,
+    /// when it was made
+    pub created_at: Ts,
+    /// since when it is in this state
+    pub state_at: Ts,
+}
+
+/// Writes down one notification for each road of the plan and a job to send it, in the message's transaction.
+///
+/// # Errors
+/// Those of the database.
+pub fn enqueue(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    message: (MessageId, ConversationId, PatientId),
+    plan: &Plan,
+) -> QueryResult<()> {
+    let (message, conversation, patient) = message;
+    for channel in &plan.links {
+        let row = (
+            (notifications::message_id.eq(message), notifications::conversation_id.eq(conversation)),
+            (notifications::patient_id.eq(patient), notifications::channel.eq(*channel)),
+            (notifications::state.eq(State::Queued), notifications::reason.eq(None::<String>)),
+            (notifications::attempts.eq(0), notifications::message_uid.eq(random.token().reveal().to_lowercase())),
+            (notifications::created_at.eq(now), notifications::state_at.eq(now)),
+        );
+        let insert = diesel::insert_into(notifications::table).values(row);
+        let id: NotificationId = insert.returning(notifications::id).get_result(tx.conn())?;
+        outbox::enqueue(tx, now, JobKind::SendNotification, id.0, now)?;
+    }
+    Ok(())
+}
+
+/// What the worker needs to know to send one, read anew at that moment.
+pub struct ToSend {
+    /// the notification
+    pub row: NotificationRow,
+    /// the patient as they are now
+    pub patient: Patient,
+    /// when the conversation was closed, if it was
+    pub closed_at: Option<Ts>,
+    /// when the patient read the message, if they did
+    pub read_at: Option<Ts>,
+}
+
+/// Reads what is needed to send one. `None` where it is gone or done.
+///
+/// # Errors
+/// Those of the database.
+pub fn for_sending(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<ToSend>> {
+    let row: Option<NotificationRow> =
+        notifications::table.find(id).select(NotificationRow::as_select()).first(conn).optional()?;
+    let Some(row) = row.filter(|row| !row.state.is_final()) else { return Ok(None) };
+    let patient = patient_by_id(conn, row.patient_id)?;
+    let closed_at = conversations::table.find(row.conversation_id).select(conversations::closed_at).first(conn)?;
+    let read_at = messages::table.find(row.message_id).select(messages::read_by_patient_at).first(conn)?;
+    Ok(Some(ToSend { row, patient, closed_at, read_at }))
+}
+
+/// Where a notification should go, or why it should not go any more.
+pub enum Address {
+    /// to this mailbox
+    Email(EmailAddress),
+    /// to this phone
+    Sms(PhoneNumber),
+}
+
+/// Decides by the world as it is now, not as it was when the message was written.
+///
+/// # Errors
+/// The state to set instead, with its reason.
+pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Address, Ending> {
+    let patient = &to_send.patient;
+    let cancelled = |reason| Err(Ending { state: State::Cancelled, reason: Some(reason) });
+    match () {
+        () if patient.archived_at.is_some() => return cancelled(Reason::Archived),
+        () if !settings.portal_on => return cancelled(Reason::PortalOff),
+        () if !patient.portal_access => return cancelled(Reason::NoAccess),
+        () if to_send.closed_at.is_some() => return cancelled(Reason::Closed),
+        () if to_send.read_at.is_some() => return cancelled(Reason::AlreadyRead),
+        () => {}
+    }
+    let address = match to_send.row.channel {
+        Channel::Email => patient.email.clone().map(Address::Email),
+        Channel::Sms => patient.phone.clone().map(Address::Sms),
+    };
+    address.ok_or(Ending { state: State::Failed, reason: Some(Reason::NoAddress) })
+}
+
+/// A state with its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// the state
+    pub state: State,
+    /// why
+    pub reason: Option<Reason>,
+}
+
+/// Writes a state down, in the row, in the conversation's line of the inbox, and in the audit log if it is final.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to: Ending) -> QueryResult<()> {
+    diesel::update(notifications::table.find(row.id))
+        .set((
+            notifications::state.eq(to.state),
+            notifications::reason.eq(to.reason),
+            notifications::attempts.eq(attempts),
+            notifications::state_at.eq(now),
+        ))
+        .execute(tx.conn())?;
+    diesel::update(conversations::table.find(row.conversation_id))
+        .set(conversations::notice_state.eq(to.state))
+        .execute(tx.conn())?;
+    if !to.state.is_final() {
+        return Ok(());
+    }
+    let words = [Some(to.state.as_str()), to.reason.map(Reason::as_str)];
+    let detail: Vec<&str> = words.into_iter().flatten().collect();
+    let subject = Subject::Notification(row.id);
+    let entry = Entry::of_patient(Actor::System, Event::NotificationState, row.patient_id, subject);
+    audit::append(tx, now, entry.with(detail.join(" ")))
+}
+
+/// The notifications of a conversation, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn of_conversation(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<NotificationRow>> {
+    notifications::table
+        .filter(notifications::conversation_id.eq(conversation))
+        .order(notifications::id)
+        .select(NotificationRow::as_select())
+        .load(conn)
+}
+
+/// The clinic's notifications with the patient's name, newest first: those before `before`, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn newest(
+    conn: &mut Conn,
+    before: Option<(Ts, NotificationId)>,
+    limit: i64,
+) -> QueryResult<Vec<(NotificationRow, String, String)>> {
+    let mut query = notifications::table
+        .inner_join(patients::table)
+        .order((notifications::created_at.desc(), notifications::id.desc()))
+        .limit(limit)
+        .select((NotificationRow::as_select(), patients::given_name, patients::family_name))
+        .into_boxed::<MultiBackend>();
+    if let Some((at, id)) = before {
+        let same = notifications::created_at.eq(at).and(notifications::id.lt(id));
+        query = query.filter(notifications::created_at.lt(at).or(same));
+    }
+    query.load(conn)
+}
+
+/// Why nothing was sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAgain {
+    /// no such message in this conversation
+    NoMessage,
+    /// the patient cannot be told now
+    Obstacles,
+    /// one is on its way
+    OnItsWay,
+}
+
+/// "Send again": new notifications for the message, to the addresses that the patient has now.
+///
+/// # Errors
+/// Those of the database.
+pub fn send_again(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    access: &ConversationAccess<rights::Notify>,
+    message: MessageId,
+) -> QueryResult<Result<(), NotAgain>> {
+    let conversation = access.conversation();
+    let mine = messages::table.find(message).filter(messages::conversation_id.eq(conversation));
+    if mine.select(messages::id).first::<MessageId>(tx.conn()).optional()?.is_none() {
+        return Ok(Err(NotAgain::NoMessage));
+    }
+    let on_its_way: i64 = notifications::table
+        .filter(notifications::message_id.eq(message))
+        .filter(notifications::state.eq_any([State::Queued, State::Sending]))
+        .count()
+        .get_result(tx.conn())?;
+    if on_its_way > 0 {
+        return Ok(Err(NotAgain::OnItsWay));
+    }
+    let patient = patient_by_id(tx, access.patient())?;
+    if !obstacles(&settings::load(tx)?, &patient).is_empty() {
+        return Ok(Err(NotAgain::Obstacles));
+    }
+    enqueue(tx, now, random, (message, conversation, patient.id), &plan(&patient))?;
+    let entry = Entry::of_patient(
+        Actor::User(access.user().id()),
+        Event::NotificationResent,
+        patient.id,
+        Subject::Message(message),
+    );
+    audit::append(tx, now, entry)?;
+    Ok(Ok(()))
+}

@@ -1,0 +1,12 @@
+//! FEATURE: the patient's way in. A link opens a page, nothing more; a passcode, made when the patient asks for it and
+//! sent by another road where there is one, and the date of birth together open the messages.
+
+mod links;
+mod login;
+mod passcode;
+
+pub use links::{LINK_LASTS, OpenLink, mint, open};
+pub use login::{LoginError, Proof, login};
+pub use passcode::{
+    PASSCODE_LASTS, PasscodeState, PasscodeStatus, RequestRefused, TRIES, make, mark_sent, request, status,
+};

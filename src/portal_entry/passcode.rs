@@ -1,0 +1,130 @@
+//! Passcodes: six digits, ten minutes, one use; a new one kills the old.
+//!
+//! The digits are made by the worker at the moment of sending and are in no table, only their slow hash: a million
+//! guesses against a stolen table take longer than a passcode lives.
+
+use super::links::OpenLink;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::passcodes;
+use crate::db::{Both, Conn, LinkId, Ts, Tx};
+use crate::delivery::Reason;
+use crate::outbox::{self, JobKind};
+use crate::text_enum;
+use diesel::prelude::*;
+use time::Duration;
+
+/// A passcode works for this long.
+pub const PASSCODE_LASTS: Duration = Duration::minutes(10);
+/// Wrong tries before a passcode is dead.
+pub const TRIES: i64 = 5;
+/// A further passcode can be asked for after this long.
+const AGAIN_AFTER: Duration = Duration::seconds(20);
+
+text_enum! {
+    /// What became of a passcode.
+    pub enum PasscodeState {
+        /// asked for, on its way
+        Queued = "queued",
+        /// handed over
+        Sent = "sent",
+        /// it could not be sent
+        Failed = "failed",
+    }
+}
+
+/// What the page needs to know.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = passcodes, check_for_backend(crate::db::MultiBackend))]
+pub struct PasscodeStatus {
+    /// when it was asked for
+    pub requested_at: Ts,
+    /// when it ends
+    pub expires_at: Ts,
+    /// how many wrong tries
+    pub tries: i64,
+    /// what became of it
+    pub send_state: PasscodeState,
+    /// why it could not be sent
+    pub send_reason: Option<Reason>,
+    /// no passcode before this moment
+    pub locked_until: Option<Ts>,
+}
+
+/// What is known of a link's passcode; `None` where none was ever asked for, or the last is over.
+///
+/// # Errors
+/// Those of the database.
+pub fn status(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<PasscodeStatus>> {
+    let live = passcodes::table.find(link).filter(passcodes::expires_at.gt(now));
+    live.select(PasscodeStatus::as_select()).first(conn).optional()
+}
+
+/// Why no passcode is made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestRefused {
+    /// one was asked for a moment ago
+    JustSent,
+    /// too many wrong tries; a new one can be asked for at this moment
+    Locked(Ts),
+}
+
+/// Asks for a passcode: the old one dies now, a new one is made and sent by the worker.
+///
+/// # Errors
+/// Those of the database.
+pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), RequestRefused>> {
+    let before: Option<PasscodeStatus> =
+        passcodes::table.find(link.id).select(PasscodeStatus::as_select()).first(tx.conn()).optional()?;
+    if let Some(locked) = before.as_ref().and_then(|b| b.locked_until).filter(|until| *until > now) {
+        return Ok(Err(RequestRefused::Locked(locked)));
+    }
+    let just_sent = before.is_some_and(|b| now.since(b.requested_at) < AGAIN_AFTER && b.send_state != PasscodeState::Failed);
+    if just_sent {
+        return Ok(Err(RequestRefused::JustSent));
+    }
+    let fresh = (
+        (passcodes::code_hash.eq(None::<&str>), passcodes::requested_at.eq(now)),
+        (passcodes::expires_at.eq(now.plus(PASSCODE_LASTS)), passcodes::tries.eq(0)),
+        (passcodes::send_state.eq(PasscodeState::Queued), passcodes::send_reason.eq(None::<Reason>)),
+    );
+    let first = (passcodes::link_id.eq(link.id), passcodes::locks.eq(0), fresh);
+    let insert = diesel::insert_into(passcodes::table).values(first);
+    Both(insert.on_conflict(passcodes::link_id).do_update().set(fresh)).execute(tx.conn())?;
+    outbox::enqueue(tx, now, JobKind::SendPasscode, link.id.0, now)?;
+    let actor = Actor::Patient(link.patient);
+    audit::append(tx, now, Entry::of_patient(actor, Event::PasscodeRequested, link.patient, Subject::None))?;
+    Ok(Ok(()))
+}
+
+/// Stores the hash of the digits that are about to be sent. Says whether they are still wanted.
+///
+/// # Errors
+/// Those of the database.
+pub fn make(tx: &mut Tx, now: Ts, link: LinkId, hash: &str) -> QueryResult<bool> {
+    let wanted = passcodes::table
+        .find(link)
+        .filter(passcodes::send_state.eq(PasscodeState::Queued))
+        .filter(passcodes::expires_at.gt(now));
+    Ok(diesel::update(wanted).set(passcodes::code_hash.eq(hash)).execute(tx.conn())? == 1)
+}
+
+/// Writes down whether the digits went out.
+///
+/// # Errors
+/// Those of the database.
+pub fn mark_sent(
+    tx: &mut Tx,
+    now: Ts,
+    link: LinkId,
+    patient: crate::db::PatientId,
+    failed: Option<Reason>,
+) -> QueryResult<()> {
+    let state = if failed.is_some() { PasscodeState::Failed } else { PasscodeState::Sent };
+    diesel::update(passcodes::table.find(link))
+        .set((passcodes::send_state.eq(state), passcodes::send_reason.eq(failed)))
+        .execute(tx.conn())?;
+    let words = [Some(state.as_str()), failed.map(Reason::as_str)];
+    let detail: Vec<&str> = words.into_iter().flatten().collect();
+    let entry = Entry::of_patient(Actor::System, Event::PasscodeState, patient, Subject::None);
+    audit::append(tx, now, entry.with(detail.join(" ")))
+}

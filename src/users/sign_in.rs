@@ -1,0 +1,71 @@
+//! Signing in with email and password. A wrong address and a wrong password look alike and take alike long.
+
+use crate::access::Role;
+use crate::access::session::{Holder, Lasts};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::users;
+use crate::db::{Db, DbError, Ts, UserId};
+use crate::slow_hash;
+use crate::values::EmailAddress;
+use diesel::prelude::*;
+
+/// A user's session ends after an hour without a click, and after twelve hours in any case.
+const LASTS: Lasts = Lasts { idle: 3_600, all: 12 * 3_600 };
+
+/// What was typed.
+pub struct SignIn {
+    /// may be anything
+    pub email: String,
+    /// may be anything
+    pub password: String,
+}
+
+/// The holder of the new session, or `None`: which of the two was wrong is not told. Either way leaves an audit row.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<Option<Holder>, DbError> {
+    let key = EmailAddress::parse(&typed.email).map(|email| email.key());
+    let found = match key {
+        None => None,
+        Some(key) => {
+            db.read(move |conn| -> Result<_, DbError> {
+                type Found = (UserId, String, Role, String, Option<String>);
+                let user = users::table.filter(users::email_key.eq(key)).filter(users::active.eq(true));
+                let columns = (users::id, users::name, users::role, users::language, users::password_hash);
+                Ok(user.select(columns).first::<Found>(conn).optional()?)
+            })
+            .await?
+        }
+    };
+    let hash = found.as_ref().and_then(|(.., hash)| hash.clone());
+    let right = slow_hash::verify(typed.password, hash).await;
+    let known = found.as_ref().map(|(id, ..)| *id);
+    db.write(move |tx| -> Result<_, DbError> {
+        let subject = known.map_or(Subject::None, Subject::User);
+        let entry = match known {
+            Some(id) if right => Entry::of_clinic(Actor::User(id), Event::SignedIn, subject),
+            _ => Entry::of_clinic(Actor::System, Event::SignInFailed, subject),
+        };
+        Ok(audit::append(tx, now, entry)?)
+    })
+    .await?;
+    Ok(found.filter(|_| right).map(|(id, name, role, language, _)| Holder::User {
+        id,
+        name,
+        role,
+        language,
+        lasts: LASTS,
+    }))
+}
+
+/// Writes down that a user signed out; the session itself is ended by its store.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sign_out(db: &Db, now: Ts, user: UserId) -> Result<(), DbError> {
+    db.write(move |tx| {
+        Ok(audit::append(tx, now, Entry::of_clinic(Actor::User(user), Event::SignedOut, Subject::User(user)))?)
+    })
+    .await
+}
