@@ -18,5 +18,5 @@ pub use patient_inbox::{PatientRow, PatientThread, patient_inbox, patient_thread
 pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};
 pub use reply::{Reply, ReplyError, reply};
 pub use start::{NewConversation, StartError, start};
-pub use thread::{MessageRow, Thread, mark_viewed, thread};
+pub use thread::{MessageRow, Thread, mark_viewed, thread, title};
 pub use types::{Author, Body, BodyFormat, CannotReply, Status};

@@ -137,3 +137,11 @@ pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R
     let actor = Actor::User(access.user().id());
     audit::append(tx, now, Entry::of_patient(actor, Event::ConversationViewed, access.patient(), subject))
 }
+
+/// A conversation's title.
+///
+/// # Errors
+/// Those of the database.
+pub fn title<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>) -> QueryResult<String> {
+    Ok(store::one(conn, access.conversation())?.title.to_string())
+}

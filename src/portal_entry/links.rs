@@ -81,3 +81,17 @@ pub fn open(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<OpenL
     });
     Ok(link.filter(|_| on))
 }
+
+/// To whom a passcode for this link goes, and by which road the link went; `None` where the link works no more.
+///
+/// # Errors
+/// Those of the database.
+pub fn recipient(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<(PatientId, Channel)>> {
+    portal_links::table
+        .find(link)
+        .filter(portal_links::expires_at.gt(now))
+        .filter(portal_links::ended_at.is_null())
+        .select((portal_links::patient_id, portal_links::channel))
+        .first(conn)
+        .optional()
+}

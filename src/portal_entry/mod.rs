@@ -5,7 +5,7 @@ mod links;
 mod login;
 mod passcode;
 
-pub use links::{LINK_LASTS, OpenLink, mint, open};
+pub use links::{LINK_LASTS, OpenLink, mint, open, recipient};
 pub use login::{LoginError, Proof, login};
 pub use passcode::{
     PASSCODE_LASTS, PasscodeState, PasscodeStatus, RequestRefused, TRIES, make, mark_sent, request, status,

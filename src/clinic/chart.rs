@@ -1,0 +1,95 @@
+//! `/patients/{id}`: the chart.
+
+use super::guard::{Chart, number, shell};
+use crate::access::{Action, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::{self, Block, Item, ItemFilter, ItemKind, ItemRow, Patient};
+use crate::conversations::{self, Author, InboxRow};
+use crate::db::ChartItemId;
+use crate::error::AppError;
+use crate::http::{Head, Shell, html, paging};
+use crate::state::AppState;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+/// Chart items on a page.
+const PAGE: i64 = 25;
+/// Conversations on the chart; the rest is in the inbox.
+const CONVERSATIONS: i64 = 20;
+
+#[derive(Template)]
+#[template(path = "clinic/chart.html")]
+struct ChartPage {
+    shell: Shell,
+    patient: Patient,
+    conversations: Vec<InboxRow>,
+    kind: Option<ItemKind>,
+    items: Vec<ItemRow>,
+    next: Option<String>,
+    may_send: bool,
+    may_edit: bool,
+}
+
+#[derive(Template)]
+#[template(path = "clinic/chart_item.html")]
+struct ItemPage {
+    shell: Shell,
+    patient: Patient,
+    item: Item,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Query {
+    kind: String,
+    after: String,
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Read>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
+    let (kind, before) = (query.kind.parse().ok(), paging::parse(&query.after));
+    let (now, trace) = (head.now, trace(&chart, Event::ChartViewed, Subject::None));
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, _) = shell(conn, &head, chart.0.user())?;
+        let patient = chart::patient(conn, &chart.0)?;
+        let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
+        let filter = ItemFilter { kind, before: before.map(|(at, id)| (at, ChartItemId(id))) };
+        let mut items = chart::items(conn, &chart.0, &filter, PAGE + 1)?;
+        let more = items.len() as i64 > PAGE;
+        items.truncate(PAGE as usize);
+        let next = items.last().filter(|_| more).map(|item| paging::key(item.occurred_at, item.id.0));
+        let role = chart.0.user().role();
+        let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
+        Ok(ChartPage { shell, patient, conversations, kind, items, next, may_send, may_edit })
+    });
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) });
+    let (page, ()) = tokio::try_join!(read, write)?;
+    html(&page)
+}
+
+pub async fn show_item(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Read>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let id = ChartItemId(number(&req, "item")?);
+    let (now, trace) = (head.now, trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0)));
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
+        let (shell, _) = shell(conn, &head, chart.0.user())?;
+        Ok(ItemPage { shell, patient: chart::patient(conn, &chart.0)?, item })
+    });
+    let page = read.await?;
+    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    html(&page)
+}
+
+fn trace(chart: &Chart<rights::Read>, event: Event, subject: Subject) -> Entry {
+    Entry::of_patient(Actor::User(chart.0.user().id()), event, chart.0.patient(), subject)
+}

@@ -1,0 +1,242 @@
+//! `/conversations/{id}`: the thread, and what a user can do in it.
+
+use super::guard::{Conversation, shell};
+use crate::access::{Action, ConversationAccess, Right, rights};
+use crate::chart::{self, Patient};
+use crate::conversations::{self, Author, Body, BodyFormat, MessageRow, Reply, ReplyError, Thread, UNDO_WITHIN};
+use crate::db::{MessageId, UserId};
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, see_other};
+use crate::notifications::{self, NotAgain, NotificationRow, State};
+use crate::state::AppState;
+use crate::users::{self, UserRow};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+#[derive(Template)]
+#[template(path = "clinic/conversation.html")]
+struct ConversationPage {
+    shell: Shell,
+    id: i64,
+    patient: Patient,
+    thread: Thread,
+    colleagues: Vec<UserRow>,
+    takes_part: bool,
+    may_write: bool,
+    may_undo: bool,
+    key: String,
+    typed: String,
+    internal: bool,
+    errors: FieldErrors,
+}
+
+impl ConversationPage {
+    /// The notifications of one message.
+    fn notices<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a NotificationRow> {
+        self.thread.notifications.iter().filter(|row| row.message_id == message.id)
+    }
+
+    /// Whether "Send again" makes sense for a message: something ended, and not well.
+    fn may_send_again(&self, message: &MessageRow) -> bool {
+        let mut notices = self.notices(message).peekable();
+        let bad = |s: State| matches!(s, State::Failed | State::Bounced | State::Stopped | State::Cancelled);
+        self.may_write
+            && self.thread.closed.is_none()
+            && message.read_by_patient_at.is_none()
+            && notices.peek().is_some()
+            && self.notices(message).all(|n| n.state.is_final())
+            && self.notices(message).any(|n| bad(n.state))
+    }
+
+    /// Whether a day line stands before a message.
+    fn new_day(&self, index: usize) -> bool {
+        let day = |at: usize| self.thread.messages.get(at).map(|m| self.shell.day(&m.created_at));
+        index == 0 || day(index) != day(index - 1)
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Query {
+    before: Option<i64>,
+}
+
+/// What a form that came back shows.
+#[derive(Default)]
+struct Typed {
+    key: Option<String>,
+    body: String,
+    internal: bool,
+    errors: FieldErrors,
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    conversation: Conversation<rights::Read>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
+    let access = conversation.0;
+    let (id, now) = (access.conversation(), head.now);
+    let user = access.user().clone();
+    let trace = state.db.write(move |tx| -> Result<_, AppError> {
+        let access = crate::access::conversation(tx, user, id)?.ok_or(AppError::NotFound)?;
+        Ok(conversations::mark_viewed(tx, now, &access)?)
+    });
+    trace.await?;
+    html(&page(&state, head, access, query.before.map(MessageId), Typed::default()).await?)
+}
+
+async fn page<R: Right + Send>(
+    state: &web::Data<AppState>,
+    head: Head,
+    access: ConversationAccess<R>,
+    before: Option<MessageId>,
+    typed: Typed,
+) -> Result<ConversationPage, AppError> {
+    let fresh = state.random.token().reveal().to_owned();
+    let now = state.clock.now();
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, _) = shell(conn, &head, access.user())?;
+        let patient = chart::patient_by_id(conn, access.patient())?;
+        let thread = conversations::thread(conn, &access, before)?;
+        let role = access.user().role();
+        let may_close = role.may(Action::Close);
+        let may_undo = may_close && thread.closed.as_ref().is_some_and(|(at, _)| now.since(*at) <= UNDO_WITHIN);
+        let there = |user: &UserRow| thread.participants.iter().any(|(id, ..)| *id == user.id);
+        let may_write = role.may(Action::Send);
+        let everyone = if may_write { users::active(conn)? } else { Vec::new() };
+        let colleagues = everyone.into_iter().filter(|user| !there(user)).collect();
+        let me = access.user().id();
+        let takes_part = thread.participants.iter().any(|(id, _, done)| *id == me && !done);
+        Ok(ConversationPage {
+            shell,
+            id: access.conversation().0,
+            patient,
+            colleagues,
+            takes_part,
+            may_write,
+            may_undo,
+            thread,
+            key: typed.key.unwrap_or(fresh),
+            typed: typed.body,
+            internal: typed.internal,
+            errors: typed.errors,
+        })
+    });
+    read.await
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    conversation: Conversation<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let access = conversation.0;
+    let internal = form.has("internal");
+    let mut errors = FieldErrors::default();
+    let format = form.get("body_format").parse().unwrap_or(BodyFormat::Markdown);
+    let body = errors.need("body", "error-body", Body::parse(form.get("body"), format));
+    if !(16..=64).contains(&form.get("key").len()) {
+        errors.add("body", "error-form-old");
+    }
+    let typed = |errors| Typed {
+        key: Some(form.get("key").to_owned()),
+        body: form.get("body").to_owned(),
+        internal,
+        errors,
+    };
+    let Some(body) = body.filter(|_| errors.is_empty()) else {
+        let page = page(&state, head, access, None, typed(errors)).await?;
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    };
+    let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
+    let new = Reply { body, internal, key: form.get("key").to_owned() };
+    let write = state.db.write(move |tx| match conversations::reply(tx, now, &random, &access, &new) {
+        Ok(message) => Ok(Ok(message)),
+        Err(ReplyError::Closed) => Ok(Err((access, "error-closed"))),
+        Err(ReplyError::Obstacles(_)) => Ok(Err((access, "error-cannot-be-told"))),
+        Err(ReplyError::Db(cause)) => Err(AppError::from(cause)),
+    });
+    match write.await? {
+        Ok(message) => {
+            state.wake.notify_one();
+            let notice = if internal { "note-added" } else { "message-sent" };
+            Ok(see_other(&format!("/conversations/{id}?notice={notice}#message-{message}")))
+        }
+        Err((access, why)) => {
+            let mut errors = FieldErrors::default();
+            errors.add("body", why);
+            let page = page(&state, head, access, None, typed(errors)).await?;
+            with_status(StatusCode::CONFLICT, &page)
+        }
+    }
+}
+
+pub async fn set_replies(
+    state: web::Data<AppState>,
+    conversation: Conversation<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (now, allowed, id) = (state.clock.now(), form.get("allowed") == "on", conversation.0.conversation());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(conversations::set_replies_allowed(tx, now, &conversation.0, allowed)?)
+    });
+    write.await?;
+    let notice = if allowed { "replies-on" } else { "replies-off" };
+    Ok(see_other(&format!("/conversations/{id}?notice={notice}")))
+}
+
+pub async fn add_participants(
+    state: web::Data<AppState>,
+    conversation: Conversation<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let users: Vec<UserId> = form.numbers("to").into_iter().map(UserId).collect();
+    let (now, id) = (state.clock.now(), conversation.0.conversation());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(conversations::change_participants(tx, now, &conversation.0, &users)?)
+    });
+    write.await?;
+    Ok(see_other(&format!("/conversations/{id}?notice=participants-added")))
+}
+
+pub async fn mark_done(
+    state: web::Data<AppState>,
+    conversation: Conversation<rights::Send>,
+) -> Result<HttpResponse, AppError> {
+    let (now, id) = (state.clock.now(), conversation.0.conversation());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(conversations::mark_done(tx, now, &conversation.0)?)
+    });
+    // the last one to be done is offered to close it
+    Ok(see_other(&match write.await? {
+        true => format!("/conversations/{id}/closure?notice=last-done"),
+        false => format!("/conversations/{id}?notice=marked-done"),
+    }))
+}
+
+pub async fn send_again(
+    state: web::Data<AppState>,
+    conversation: Conversation<rights::Notify>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let message = form.numbers("message").first().copied().map(MessageId).ok_or(AppError::BadRequest)?;
+    let (now, random, id) = (state.clock.now(), state.random.clone(), conversation.0.conversation());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(notifications::send_again(tx, now, &random, &conversation.0, message)?)
+    });
+    let notice = match write.await? {
+        Ok(()) => "sent-again",
+        Err(NotAgain::NoMessage) => return Err(AppError::NotFound),
+        Err(NotAgain::Obstacles) => "cannot-be-told",
+        Err(NotAgain::OnItsWay) => "on-its-way",
+    };
+    state.wake.notify_one();
+    Ok(see_other(&format!("/conversations/{id}?notice={notice}")))
+}

@@ -1,0 +1,157 @@
+//! `/patients/{id}/information`: "Update Information", with "Access to patient portal".
+
+use super::guard::{Chart, shell};
+use crate::access::rights;
+use crate::chart::{self, Change, Demographics, Method, Patient};
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::settings::Settings;
+use crate::state::AppState;
+use crate::text::{self, Lang};
+use crate::values::{BirthDate, EmailAddress, PhoneNumber};
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "clinic/demographics.html")]
+struct DemographicsPage {
+    shell: Shell,
+    patient: Patient,
+    form: DemographicsForm,
+    errors: FieldErrors,
+}
+
+/// What the form shows: as stored, or as typed.
+pub struct DemographicsForm {
+    pub given_name: String,
+    pub family_name: String,
+    pub preferred_name: String,
+    pub day: String,
+    pub month: String,
+    pub year: String,
+    pub health_number: String,
+    pub email: String,
+    pub phone: String,
+    pub language: String,
+    pub method: String,
+    pub portal_access: bool,
+}
+
+impl DemographicsForm {
+    fn of(patient: &Patient) -> DemographicsForm {
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        DemographicsForm {
+            given_name: patient.given_name.clone(),
+            family_name: patient.family_name.clone(),
+            preferred_name: text(patient.preferred_name.as_deref()),
+            day: patient.birth_date.0.day().to_string(),
+            month: u8::from(patient.birth_date.0.month()).to_string(),
+            year: patient.birth_date.0.year().to_string(),
+            health_number: text(patient.health_number.as_deref()),
+            email: text(patient.email.as_ref().map(EmailAddress::as_str)),
+            phone: text(patient.phone.as_ref().map(PhoneNumber::as_str)),
+            language: patient.language.clone(),
+            method: patient.notification_method.as_str().to_owned(),
+            portal_access: patient.portal_access,
+        }
+    }
+
+    /// For a new patient.
+    pub fn blank(settings: &Settings) -> DemographicsForm {
+        let mut form = DemographicsForm::typed(&Form::of(&[("method", "both"), ("language", &settings.language)]));
+        form.portal_access = settings.portal_for_new_patients;
+        form
+    }
+
+    /// As typed.
+    pub fn typed(form: &Form) -> DemographicsForm {
+        let text = |name| form.get(name).to_owned();
+        DemographicsForm {
+            given_name: text("given_name"),
+            family_name: text("family_name"),
+            preferred_name: text("preferred_name"),
+            day: text("day"),
+            month: text("month"),
+            year: text("year"),
+            health_number: text("health_number"),
+            email: text("email"),
+            phone: text("phone"),
+            language: text("language"),
+            method: text("method"),
+            portal_access: form.get("portal_access") == "on",
+        }
+    }
+}
+
+/// Parses the form; `None` where something is wrong, noted in `errors`.
+pub fn read_form(form: &Form, calling_code: &str, errors: &mut FieldErrors) -> Option<Demographics> {
+    let line = |name| text::one_line(form.get(name));
+    let optional = |name| Some(line(name)).filter(|text| !text.is_empty());
+    let family_name = errors.need("family_name", "error-family-name", optional("family_name"));
+    let birth_date = BirthDate::from_parts(form.get("day"), form.get("month"), form.get("year"));
+    let birth_date = errors.need("birth_date", "error-birth-date", birth_date);
+    let email = optional("email").map(|text| EmailAddress::parse(&text));
+    if email == Some(None) {
+        errors.add("email", "error-email");
+    }
+    let phone = optional("phone").map(|text| PhoneNumber::parse(&text, calling_code));
+    if phone == Some(None) {
+        errors.add("phone", "error-phone");
+    }
+    let language = errors.need("language", "error-language", Lang::find(form.get("language")));
+    let method: Option<Method> = errors.need("method", "error-method", form.get("method").parse().ok());
+    let names = [line("given_name"), line("family_name"), line("preferred_name"), line("health_number")];
+    if names.iter().any(|name| name.chars().count() > 200) {
+        errors.add("family_name", "error-too-long");
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    Some(Demographics {
+        given_name: line("given_name"),
+        family_name: family_name?,
+        preferred_name: optional("preferred_name"),
+        birth_date: birth_date?,
+        health_number: optional("health_number"),
+        email: email.flatten(),
+        phone: phone.flatten(),
+        language: language?.code().to_owned(),
+        method: method?,
+    })
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::EditPatients>,
+) -> Result<HttpResponse, AppError> {
+    let page = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, _) = shell(conn, &head, chart.0.user())?;
+        let patient = chart::patient(conn, &chart.0)?;
+        let form = DemographicsForm::of(&patient);
+        Ok(DemographicsPage { shell, patient, form, errors: FieldErrors::default() })
+    });
+    html(&page.await?)
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::EditPatients>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let mut errors = FieldErrors::default();
+    let Some(demographics) = read_form(&form, &state.config.calling_code, &mut errors) else {
+        let page = state.db.read(move |conn| -> Result<_, AppError> {
+            let (shell, _) = shell(conn, &head, chart.0.user())?;
+            let patient = chart::patient(conn, &chart.0)?;
+            Ok(DemographicsPage { shell, patient, form: DemographicsForm::typed(&form), errors })
+        });
+        return unprocessable(&page.await?);
+    };
+    let (now, id) = (state.clock.now(), chart.0.patient());
+    let change = Change { demographics, portal_access: form.get("portal_access") == "on" };
+    state.db.write(move |tx| -> Result<_, AppError> { Ok(chart::update(tx, now, &chart.0, &change)?) }).await?;
+    Ok(see_other(&format!("/patients/{id}?notice=information-saved")))
+}

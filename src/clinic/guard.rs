@@ -1,0 +1,114 @@
+//! Extractors: cookie and path in, proof out, or the sign-in page, 403 or 404.
+
+use crate::access::{self, Action, ChartAccess, ConversationAccess, Right, SignedInUser};
+use crate::conversations;
+use crate::db::{Conn, ConversationId, PatientId};
+use crate::error::AppError;
+use crate::http::page::Who;
+use crate::http::{Head, Shell};
+use crate::settings::{self, Settings};
+use crate::state::AppState;
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::{FromRequest, HttpRequest, web};
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+
+/// A signed-in user with the right `R`.
+pub struct User<R: Right>(pub SignedInUser<R>);
+
+/// A user with the right `R` on the chart in the path.
+pub struct Chart<R: Right>(pub ChartAccess<R>);
+
+/// A user with the right `R` on the conversation in the path.
+pub struct Conversation<R: Right>(pub ConversationAccess<R>);
+
+fn user<R: Right>(req: &HttpRequest) -> Result<SignedInUser<R>, AppError> {
+    let head = Head::of(req);
+    match head.holder.as_ref().and_then(SignedInUser::<R>::of) {
+        Some(Some(user)) => Ok(user),
+        Some(None) => Err(AppError::Forbidden),
+        None => Err(AppError::SignIn { to: way_back(req) }),
+    }
+}
+
+/// The sign-in page; after signing in one lands where one wanted to go.
+fn way_back(req: &HttpRequest) -> String {
+    match *req.method() {
+        Method::GET if req.path() != "/" => {
+            let query: String = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("next", req.uri().path_and_query().map_or("/", |p| p.as_str()))
+                .finish();
+            format!("/sign-in?{query}")
+        }
+        _ => "/sign-in".to_owned(),
+    }
+}
+
+/// A number in the path; anything else is a page that is not there.
+pub fn number(req: &HttpRequest, name: &str) -> Result<i64, AppError> {
+    req.match_info().get(name).and_then(|text| text.parse().ok()).ok_or(AppError::NotFound)
+}
+
+fn state(req: &HttpRequest) -> Result<web::Data<AppState>, AppError> {
+    req.app_data::<web::Data<AppState>>().cloned().ok_or_else(|| AppError::Internal("no state".into()))
+}
+
+impl<R: Right> FromRequest for User<R> {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(user(req).map(User))
+    }
+}
+
+impl<R: Right + Send> FromRequest for Chart<R> {
+    type Error = AppError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, AppError>>>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let (user, id, state) = (user::<R>(req), number(req, "patient"), state(req));
+        Box::pin(async move {
+            let (user, id) = (user?, PatientId(id?));
+            let found = state?.db.read(move |conn| -> Result<_, AppError> { Ok(access::chart(conn, user, id)?) });
+            found.await?.map(Chart).ok_or(AppError::NotFound)
+        })
+    }
+}
+
+impl<R: Right + Send> FromRequest for Conversation<R> {
+    type Error = AppError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, AppError>>>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let (user, id, state) = (user::<R>(req), number(req, "conversation"), state(req));
+        Box::pin(async move {
+            let (user, id) = (user?, ConversationId(id?));
+            let found =
+                state?.db.read(move |conn| -> Result<_, AppError> { Ok(access::conversation(conn, user, id)?) });
+            found.await?.map(Conversation).ok_or(AppError::NotFound)
+        })
+    }
+}
+
+/// The shell of a clinic page, read in the page's own transaction.
+pub fn shell<R: Right>(conn: &mut Conn, head: &Head, user: &SignedInUser<R>) -> Result<(Shell, Settings), AppError> {
+    let settings = settings::load(conn)?;
+    let who = Who {
+        name: user.name().to_owned(),
+        settings: user.role().may(Action::Settings),
+        writes: user.role().may(Action::Send),
+        unread: conversations::count_unread(conn, user)?,
+    };
+    let clinic = (settings.name.as_str(), settings.phone.as_str(), settings.lang(), settings.zone());
+    Ok((Shell::new(head, clinic, Some(who)), settings))
+}
+
+/// The shell of a page for nobody in particular, such as the sign-in page.
+pub fn shell_for_nobody(conn: &mut Conn, head: &Head) -> Result<Shell, AppError> {
+    let settings = settings::load(conn)?;
+    let clinic = (settings.name.as_str(), settings.phone.as_str(), settings.lang(), settings.zone());
+    Ok(Shell::new(head, clinic, None))
+}
+

@@ -1,0 +1,57 @@
+//! DOOR for the clinic's staff. One file for each page: its GET, its POST, its template's struct on top.
+
+mod audit_log;
+mod chart;
+mod closure;
+mod conversation;
+mod demographics;
+mod guard;
+mod inbox;
+mod new_message;
+mod outbox;
+mod password;
+mod patients;
+mod settings_clinic;
+mod settings_portal;
+mod sign_in;
+
+use actix_web::web::{self, ServiceConfig};
+
+/// Every route of this door. GET changes nothing; a changed thing is a noun that is posted to.
+pub fn routes(config: &mut ServiceConfig) {
+    let get = web::get;
+    let post = web::post;
+    config
+        .route("/", get().to(inbox::home))
+        .route("/sign-in", get().to(sign_in::show))
+        .route("/sign-in", post().to(sign_in::submit))
+        .route("/sign-out", post().to(sign_in::sign_out))
+        .route("/password/{token}", get().to(password::show))
+        .route("/password/{token}", post().to(password::submit))
+        .route("/inbox", get().to(inbox::show))
+        .route("/outbox", get().to(outbox::show))
+        .route("/patients", get().to(patients::show))
+        .route("/patients/new", get().to(patients::new))
+        .route("/patients", post().to(patients::add))
+        .route("/patients/{patient}", get().to(chart::show))
+        .route("/patients/{patient}/items/{item}", get().to(chart::show_item))
+        .route("/patients/{patient}/information", get().to(demographics::show))
+        .route("/patients/{patient}/information", post().to(demographics::submit))
+        .route("/patients/{patient}/messages/new", get().to(new_message::show))
+        .route("/patients/{patient}/messages/new", post().to(new_message::submit))
+        .route("/conversations/{conversation}", get().to(conversation::show))
+        .route("/conversations/{conversation}/messages", post().to(conversation::submit))
+        .route("/conversations/{conversation}/replies", post().to(conversation::set_replies))
+        .route("/conversations/{conversation}/participants", post().to(conversation::add_participants))
+        .route("/conversations/{conversation}/done", post().to(conversation::mark_done))
+        .route("/conversations/{conversation}/notifications", post().to(conversation::send_again))
+        .route("/conversations/{conversation}/closure", get().to(closure::ask))
+        .route("/conversations/{conversation}/closure", post().to(closure::close))
+        .route("/conversations/{conversation}/reopening", post().to(closure::reopen))
+        .route("/settings", get().to(settings_clinic::home))
+        .route("/settings/clinic", get().to(settings_clinic::show))
+        .route("/settings/clinic", post().to(settings_clinic::submit))
+        .route("/settings/patient-portal", get().to(settings_portal::show))
+        .route("/settings/patient-portal", post().to(settings_portal::submit))
+        .route("/settings/audit-log", get().to(audit_log::show));
+}

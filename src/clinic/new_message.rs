@@ -1,0 +1,174 @@
+//! `/patients/{id}/messages/new`: "New Message", and the Alert that stands before it where something is missing.
+
+use super::guard::{Chart, shell};
+use crate::access::rights;
+use crate::chart::{self, Patient};
+use crate::conversations::{self, Body, BodyFormat, NewConversation, StartError};
+use crate::db::UserId;
+use crate::delivery::Channel;
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, see_other};
+use crate::notifications::{self, Obstacle};
+use crate::settings::Settings;
+use crate::state::AppState;
+use crate::users::{self, UserRow};
+use crate::values::{EmailAddress, PhoneNumber, Title};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "clinic/new_message.html")]
+struct NewMessagePage {
+    shell: Shell,
+    patient: Patient,
+    colleagues: Vec<UserRow>,
+    obstacles: Vec<Obstacle>,
+    told: Vec<String>,
+    form: Typed,
+    errors: FieldErrors,
+}
+
+/// What the form shows: the clinic's defaults, or as typed.
+struct Typed {
+    key: String,
+    to: Vec<i64>,
+    title: String,
+    body: String,
+    replies_allowed: bool,
+}
+
+impl Typed {
+    fn fresh(state: &AppState, settings: &Settings) -> Typed {
+        Typed {
+            key: state.random.token().reveal().to_owned(),
+            to: Vec::new(),
+            title: String::new(),
+            body: String::new(),
+            replies_allowed: settings.replies_by_default,
+        }
+    }
+
+    fn of(form: &Form) -> Typed {
+        Typed {
+            key: form.get("key").to_owned(),
+            to: form.numbers("to"),
+            title: form.get("title").to_owned(),
+            body: form.get("body").to_owned(),
+            replies_allowed: form.has("replies_allowed"),
+        }
+    }
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+) -> Result<HttpResponse, AppError> {
+    html(&page(&state, head, chart, None, FieldErrors::default()).await?)
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let mut errors = FieldErrors::default();
+    let Some(new) = read_form(&form, &mut errors) else {
+        let page = page(&state, head, chart, Some(&form), errors).await?;
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    };
+    let (now, random, access) = (state.clock.now(), state.random.clone(), chart.0);
+    let write = state.db.write(move |tx| {
+        let started = conversations::start(tx, now, &random, &access, &new);
+        // the proof comes back for the page that may have to be shown again
+        match started {
+            Ok(id) => Ok(Ok(id)),
+            Err(StartError::Obstacles(_)) => Ok(Err(access)),
+            Err(StartError::Db(cause)) => Err(AppError::from(cause)),
+        }
+    });
+    match write.await? {
+        Ok(id) => {
+            state.wake.notify_one();
+            Ok(see_other(&format!("/conversations/{id}?notice=message-sent")))
+        }
+        Err(access) => {
+            let page = page(&state, head, Chart(access), Some(&form), FieldErrors::default()).await?;
+            with_status(StatusCode::CONFLICT, &page)
+        }
+    }
+}
+
+fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
+    let title = errors.need("title", "error-title", Title::parse(form.get("title")));
+    let format = form.get("body_format").parse().unwrap_or(BodyFormat::Markdown);
+    let body = errors.need("body", "error-body", Body::parse(form.get("body"), format));
+    let key = form.get("key");
+    if !(16..=64).contains(&key.len()) {
+        errors.add("body", "error-form-old");
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    Some(NewConversation {
+        title: title?,
+        body: body?,
+        replies_allowed: form.has("replies_allowed"),
+        participants: form.numbers("to").into_iter().map(UserId).collect(),
+        key: key.to_owned(),
+    })
+}
+
+async fn page(
+    state: &web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    typed: Option<&Form>,
+    errors: FieldErrors,
+) -> Result<NewMessagePage, AppError> {
+    let typed = typed.map(Typed::of);
+    let data = state.clone();
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, settings) = shell(conn, &head, chart.0.user())?;
+        let patient = chart::patient(conn, &chart.0)?;
+        let me = chart.0.user().id();
+        let colleagues = users::active(conn)?.into_iter().filter(|user| user.id != me).collect();
+        let obstacles = notifications::obstacles(&settings, &patient);
+        let told = told(&shell, &data, &patient);
+        let form = typed.unwrap_or_else(|| Typed::fresh(&data, &settings));
+        Ok(NewMessagePage { shell, patient, colleagues, obstacles, told, form, errors })
+    });
+    read.await
+}
+
+/// How the patient will be told, a line for each road, with masked addresses.
+fn told(shell: &Shell, state: &AppState, patient: &Patient) -> Vec<String> {
+    let plan = notifications::plan(patient);
+    let mut lines: Vec<String> = plan
+        .links
+        .iter()
+        .map(|link| {
+            let passcode = notifications::passcode_channel(patient, &state.delivery, *link);
+            let key = match (link, passcode) {
+                (Channel::Email, Channel::Sms) => "told-email-sms",
+                (Channel::Email, Channel::Email) => "told-email-email",
+                (Channel::Sms, Channel::Email) => "told-sms-email",
+                (Channel::Sms, Channel::Sms) => "told-sms-sms",
+            };
+            let email = patient.email.as_ref().map(EmailAddress::masked).unwrap_or_default();
+            let phone = patient.phone.as_ref().map(PhoneNumber::masked).unwrap_or_default();
+            shell.t2(key, "email", email, "phone", phone)
+        })
+        .collect();
+    if plan.links.contains(&Channel::Sms) && !state.delivery.has(Channel::Sms) {
+        lines.push(shell.t("told-no-gateway").to_owned());
+    }
+    if patient.email.is_none() || patient.phone.is_none() {
+        lines.push(shell.t("told-one-channel").to_owned());
+    }
+    lines
+}

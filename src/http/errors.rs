@@ -1,0 +1,69 @@
+//! Error pages: fixed, public words in the reader's language, for our own errors and for those that actix makes.
+
+use super::page::{Head, Shell};
+use crate::error::{AppError, ErrorPage};
+use crate::text::{Lang, Zone};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, ContentType};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "errors/error.html")]
+struct ErrorTemplate {
+    shell: Shell,
+    code: u16,
+    heading: &'static str,
+    advice: &'static str,
+    portal: bool,
+}
+
+/// Turns every error answer without a page of its own into one.
+///
+/// # Errors
+/// None: errors become answers.
+pub async fn pages(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let request = req.request().clone();
+    let res = match next.call(req).await {
+        Ok(res) => res.map_into_boxed_body(),
+        Err(error) => ServiceResponse::new(request, error.error_response()),
+    };
+    let status = res.status();
+    let ours = res.response().extensions().get::<ErrorPage>().is_some();
+    let html = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let json = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if !(ours || ((status.is_client_error() || status.is_server_error()) && !html && !json)) {
+        return Ok(res);
+    }
+    let (request, old) = res.into_parts();
+    let mut fresh = HttpResponse::build(status);
+    for (name, value) in old.headers().iter().filter(|(name, _)| **name != header::CONTENT_TYPE) {
+        fresh.append_header((name.clone(), value.clone()));
+    }
+    let body = page(&Head::of(&request), status).unwrap_or_else(|_| status.to_string());
+    Ok(ServiceResponse::new(request, fresh.content_type(ContentType::html()).body(body)))
+}
+
+/// The clinic's own name is not known here: the database may be what failed.
+fn page(head: &Head, status: StatusCode) -> Result<String, AppError> {
+    let shell = Shell::new(head, ("Postern", "", Lang::or_english("en"), Zone::or_utc("UTC")), None);
+    let word = match status.as_u16() {
+        404 => "404",
+        403 => "403",
+        413 => "413",
+        415 => "415",
+        429 => "429",
+        503 => "503",
+        code if code < 500 => "400",
+        _ => "500",
+    };
+    let (heading, advice) = (shell.of("error-heading", word), shell.of("error-advice", word));
+    let portal = head.path.starts_with("/portal");
+    Ok(ErrorTemplate { shell, code: status.as_u16(), heading, advice, portal }.render()?)
+}

@@ -1,0 +1,14 @@
+//! Plumbing between requests and rooms, without domain words.
+
+pub mod assets;
+pub mod cookies;
+pub mod errors;
+pub mod form;
+pub mod guard;
+pub mod limits;
+pub mod page;
+pub mod paging;
+
+pub use form::Form;
+pub use limits::Limits;
+pub use page::{Head, Shell, html, see_other, unprocessable};

@@ -1,0 +1,235 @@
+//! What every page needs besides its content: language, time zone, the clinic's name, who is looking.
+
+use super::assets;
+use crate::access::session::{HOLDER, Holder};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Ts;
+use crate::error::AppError;
+use crate::text::{Lang, Zone};
+use actix_session::SessionExt;
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, ContentType};
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use askama::Template;
+use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// What a request says about its reader.
+#[derive(Clone)]
+pub struct Head {
+    /// whose session it is
+    pub holder: Option<Holder>,
+    /// `Accept-Language`
+    accepts: String,
+    /// the language chosen on a page without signing in
+    chosen: Option<String>,
+    /// path without the query
+    pub path: String,
+    /// the key of a notice to show, from `?notice=`
+    notice: String,
+    /// only the part within the page is wanted, for a dialog
+    pub fragment: bool,
+    /// the caller's address
+    pub from: IpAddr,
+    /// the moment of the request
+    pub now: Ts,
+}
+
+/// The cookie that remembers a language chosen without signing in.
+pub const LANGUAGE_COOKIE: &str = "language";
+
+impl Head {
+    /// Reads a request.
+    pub fn of(req: &HttpRequest) -> Head {
+        let text = |name: &str| req.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let query = web::Query::<Vec<(String, String)>>::from_query(req.query_string()).map(|q| q.into_inner());
+        let notice = query.unwrap_or_default().into_iter().find(|(name, _)| name == "notice").map(|(_, v)| v);
+        Head {
+            holder: holder(req),
+            accepts: text("accept-language"),
+            chosen: req.cookie(LANGUAGE_COOKIE).map(|cookie| cookie.value().to_owned()),
+            path: req.path().to_owned(),
+            notice: notice.unwrap_or_default(),
+            fragment: req.headers().contains_key("x-fragment"),
+            from: caller(req),
+            now: req.app_data::<web::Data<Clock>>().map_or_else(|| Clock::system().now(), |clock| clock.now()),
+        }
+    }
+
+    /// The reader's language: their own, else the one chosen, else the browser's, else the clinic's.
+    pub fn lang(&self, clinic: Lang) -> Lang {
+        let own = self.holder.as_ref().and_then(|holder| Lang::find(holder.language()));
+        let chosen = self.chosen.as_deref().and_then(Lang::find);
+        own.or(chosen).unwrap_or_else(|| Lang::accepted(&self.accepts, clinic))
+    }
+}
+
+fn holder(req: &HttpRequest) -> Option<Holder> {
+    let json = req.get_session().get::<Holder>(HOLDER);
+    json.ok().flatten()
+}
+
+/// The address of the caller: the connection's, or behind a proxy the last that the proxy wrote.
+fn caller(req: &HttpRequest) -> IpAddr {
+    let proxied = req.app_data::<web::Data<Config>>().is_some_and(|config| config.behind_proxy);
+    let forwarded = req.headers().get("x-forwarded-for").and_then(|v| v.to_str().ok());
+    let last = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|ip| ip.trim().parse().ok());
+    let peer = req.peer_addr().map(|address| address.ip());
+    last.filter(|_| proxied).or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+impl FromRequest for Head {
+    type Error = AppError;
+    type Future = Ready<Result<Head, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Head::of(req)))
+    }
+}
+
+/// Who is looking, for the bar at the top.
+#[derive(Clone, Debug, Default)]
+pub struct Who {
+    /// name
+    pub name: String,
+    /// may change the clinic's settings
+    pub settings: bool,
+    /// may write
+    pub writes: bool,
+    /// conversations with something new
+    pub unread: usize,
+}
+
+/// What the layouts need. Each page's template has one as `shell`.
+#[derive(Clone)]
+pub struct Shell {
+    /// language of the page
+    pub lang: Lang,
+    /// time zone of its times
+    pub zone: Zone,
+    /// the clinic's name
+    pub clinic_name: String,
+    /// the clinic's telephone number; may be empty
+    pub clinic_phone: String,
+    /// who is signed in
+    pub who: Option<Who>,
+    /// path without the query
+    pub path: String,
+    /// only the part within the page
+    pub fragment: bool,
+    /// a notice to show at the top; empty if none
+    pub notice: &'static str,
+    /// the moment of the request
+    pub now: Ts,
+}
+
+impl Shell {
+    /// The shell of a page.
+    pub fn new(head: &Head, clinic: (&str, &str, Lang, Zone), who: Option<Who>) -> Shell {
+        let (name, phone, lang, zone) = clinic;
+        let lang = head.lang(lang);
+        Shell {
+            lang,
+            zone,
+            clinic_name: name.to_owned(),
+            clinic_phone: phone.to_owned(),
+            who,
+            path: head.path.clone(),
+            fragment: head.fragment,
+            notice: lang.t_of("notice", &head.notice),
+            now: head.now,
+        }
+    }
+
+    /// A message without variables.
+    pub fn t<'k>(&self, key: &'k str) -> &'k str {
+        self.lang.t(key)
+    }
+    /// A message by kind and word, such as `role` and `owner`.
+    pub fn of(&self, prefix: &str, word: &str) -> &'static str {
+        self.lang.t_of(prefix, word)
+    }
+    /// A message with one variable.
+    pub fn t1<'v>(&self, key: &str, name: &str, value: impl crate::text::i18n::Arg<'v>) -> String {
+        self.lang.t1(key, name, value)
+    }
+    /// A message with two variables.
+    pub fn t2<'v>(
+        &self,
+        key: &str,
+        name: &str,
+        value: impl crate::text::i18n::Arg<'v>,
+        name2: &str,
+        value2: impl crate::text::i18n::Arg<'v>,
+    ) -> String {
+        self.lang.t2(key, name, value, name2, value2)
+    }
+    /// Date and time of a moment.
+    pub fn moment(&self, at: &Ts) -> String {
+        self.lang.moment(self.zone, *at)
+    }
+    /// The day of a moment.
+    pub fn day(&self, at: &Ts) -> String {
+        self.lang.date(self.zone.local(*at).date())
+    }
+    /// The time of day of a moment.
+    pub fn time(&self, at: &Ts) -> String {
+        self.lang.time(self.zone.local(*at))
+    }
+    /// A moment for lists: the time of day today, else the day.
+    pub fn short(&self, at: &Ts) -> String {
+        let (local, today) = (self.zone.local(*at), self.zone.local(self.now).date());
+        if local.date() == today { self.lang.time(local) } else { self.lang.date(local.date()) }
+    }
+    /// A moment for `<time datetime>` (RFC 3339, UTC).
+    pub fn machine(&self, at: &Ts) -> String {
+        at.get().format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+    }
+    /// A birth date.
+    pub fn born(&self, date: &crate::values::BirthDate) -> String {
+        self.lang.date(date.0)
+    }
+    /// The address of a static file.
+    pub fn asset(&self, path: &str) -> String {
+        assets::address(path)
+    }
+    /// `page` on the link to the page that is shown.
+    pub fn current(&self, path: &str) -> &'static str {
+        if self.path == path || self.path.starts_with(&format!("{path}/")) { "page" } else { "false" }
+    }
+    /// Every language that a page can be in: code and own name.
+    pub fn languages(&self) -> Vec<(&'static str, &'static str)> {
+        Lang::all().map(|lang| (lang.code(), lang.t("language-name"))).collect()
+    }
+}
+
+/// A page that was asked for.
+///
+/// # Errors
+/// When the template fails.
+pub fn html(page: &impl Template) -> Result<HttpResponse, AppError> {
+    with_status(StatusCode::OK, page)
+}
+
+/// A form that came back with errors: the same part again, with 422 and what was typed.
+///
+/// # Errors
+/// When the template fails.
+pub fn unprocessable(page: &impl Template) -> Result<HttpResponse, AppError> {
+    with_status(StatusCode::UNPROCESSABLE_ENTITY, page)
+}
+
+/// A page with a status of its own.
+///
+/// # Errors
+/// When the template fails.
+pub fn with_status(status: StatusCode, page: &impl Template) -> Result<HttpResponse, AppError> {
+    Ok(HttpResponse::build(status).content_type(ContentType::html()).body(page.render()?))
+}
+
+/// On to another page, by GET.
+pub fn see_other(to: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
+}

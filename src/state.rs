@@ -1,0 +1,28 @@
+//! What every request and job can reach: made once by `app`, cloned into each worker thread.
+
+use crate::clock::{Clock, Random};
+use crate::config::Config;
+use crate::db::Db;
+use crate::delivery::Delivery;
+use crate::http::Limits;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The parts of a running clinic.
+#[derive(Clone)]
+pub struct AppState {
+    /// the database
+    pub db: Db,
+    /// the time
+    pub clock: Clock,
+    /// chance
+    pub random: Random,
+    /// the configuration
+    pub config: Arc<Config>,
+    /// the roads out
+    pub delivery: Arc<Delivery>,
+    /// wakes the worker of this process
+    pub wake: Arc<Notify>,
+    /// how often somebody may try
+    pub limits: Arc<Limits>,
+}

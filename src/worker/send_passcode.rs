@@ -1,0 +1,91 @@
+//! Makes a passcode and sends it. The digits are in this one mail or text only; the table holds their slow hash.
+
+use super::{finish, settings};
+use crate::chart::{self, Patient};
+use crate::db::{LinkId, PatientId};
+use crate::delivery::{Channel, Email, Failure, Reason, Text};
+use crate::error::AppError;
+use crate::notifications::passcode_channel;
+use crate::notifications::render::Words;
+use crate::outbox::{self, Job};
+use crate::portal_entry;
+use crate::settings::Settings;
+use crate::slow_hash;
+use crate::state::AppState;
+use crate::text::Lang;
+
+/// A passcode is tried to be sent this often: the patient is waiting, and asks again sooner than a mail server
+/// recovers.
+const TRIES: i64 = 3;
+
+pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
+    let (now, link) = (state.clock.now(), LinkId(job.subject_id));
+    let found = state.db.read(move |conn| -> Result<_, AppError> {
+        let Some((patient, channel)) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
+        Ok(Some((chart::patient_by_id(conn, patient)?, channel, settings(conn)?)))
+    });
+    let Some((patient, channel, settings)) = found.await? else {
+        return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
+    };
+    let digits = state.random.six_digits();
+    let hash = slow_hash::hash(digits.clone()).await.map_err(AppError::Internal)?;
+    let wanted = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::make(tx, now, link, &hash)?) });
+    if !wanted.await? {
+        return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
+    }
+    let sent = send(state, &patient, channel, &settings, &digits).await;
+    settle(state, job, link, patient.id, sent).await
+}
+
+async fn send(
+    state: &AppState,
+    patient: &Patient,
+    link_channel: Channel,
+    settings: &Settings,
+    digits: &str,
+) -> Result<(), Failure> {
+    let lang = Lang::or_english(&patient.language);
+    let words = Words { lang, clinic_name: &settings.name, clinic_phone: &settings.phone };
+    match passcode_channel(patient, &state.delivery, link_channel) {
+        Channel::Email => {
+            let to = patient.email.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
+            let rendered = words.passcode_email(digits).map_err(|_| Failure::Permanent(Reason::Broken))?;
+            let email = Email {
+                to,
+                from_name: settings.name.clone(),
+                subject: rendered.subject,
+                text: rendered.text,
+                html: rendered.html,
+                message_uid: state.random.token().reveal().to_lowercase(),
+            };
+            state.delivery.send_email(email).await
+        }
+        Channel::Sms => {
+            let to = patient.phone.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
+            state.delivery.send_text(Text { to, text: words.passcode_text(digits) }).await
+        }
+    }
+}
+
+async fn settle(
+    state: &AppState,
+    job: Job,
+    link: LinkId,
+    patient: PatientId,
+    sent: Result<(), Failure>,
+) -> Result<(), AppError> {
+    let now = state.clock.now();
+    let again = now.plus(time::Duration::seconds(2 * job.attempts));
+    let write = state.db.write(move |tx| -> Result<(), AppError> {
+        let failed = match sent {
+            Ok(()) => None,
+            Err(Failure::Transient(_)) if job.attempts < TRIES => {
+                outbox::retry(tx, &job, again)?;
+                return Ok(());
+            }
+            Err(Failure::Transient(reason) | Failure::Permanent(reason)) => Some(reason),
+        };
+        finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, patient, failed))
+    });
+    write.await
+}
