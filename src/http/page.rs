@@ -58,6 +58,11 @@ impl Head {
         }
     }
 
+    /// Whether the reader chose a language on a page without signing in.
+    pub fn has_chosen_language(&self) -> bool {
+        self.chosen.as_deref().and_then(Lang::find).is_some()
+    }
+
     /// The reader's language: their own, else the one chosen, else the browser's, else the clinic's.
     pub fn lang(&self, clinic: Lang) -> Lang {
         let own = self.holder.as_ref().and_then(|holder| Lang::find(holder.language()));
@@ -115,6 +120,8 @@ pub struct Shell {
     pub clinic_phone: String,
     /// who is signed in
     pub who: Option<Who>,
+    /// a patient is signed in
+    pub signed_in: bool,
     /// path without the query
     pub path: String,
     /// only the part within the page
@@ -136,6 +143,7 @@ impl Shell {
             clinic_name: name.to_owned(),
             clinic_phone: phone.to_owned(),
             who,
+            signed_in: false,
             path: head.path.clone(),
             fragment: head.fragment,
             notice: lang.t_of("notice", &head.notice),

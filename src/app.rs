@@ -1,0 +1,125 @@
+//! The one builder of the web application: for `serve`, `demo` and the tests alike.
+
+use crate::access::session::{Door, Store};
+use crate::db::{Db, DbError};
+use crate::http::{assets, cookies, guard};
+use crate::state::AppState;
+use crate::{clinic, demo, portal, settings};
+use actix_web::cookie::Key;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, PayloadConfig, ServiceConfig};
+use actix_web::{HttpResponse, HttpServer};
+use std::net::TcpListener;
+use std::time::Duration;
+
+/// The largest form, in bytes.
+const LARGEST_FORM: usize = 1 << 20;
+
+/// Opens the database, brings it up to date, and makes the clinic's row where there is none.
+///
+/// # Errors
+/// When the database cannot be opened, migrated or written.
+pub async fn open(url: &crate::db::DatabaseUrl, random: &crate::clock::Random) -> Result<Db, DbError> {
+    let url = url.clone();
+    let db = tokio::task::spawn_blocking(move || Db::open(&url)).await.map_err(|_| DbError::Gone)??;
+    let (one, two) = (random.bytes(), random.bytes());
+    let key = std::array::from_fn(|at| if at < 32 { one[at] } else { two[at - 32] });
+    db.write(move |tx| -> Result<_, DbError> { Ok(settings::prepare(tx, key)?) }).await?;
+    Ok(db)
+}
+
+/// What a server needs besides the state.
+#[derive(Clone)]
+pub struct Parts {
+    /// signs cookies
+    pub key: Key,
+    /// the demo's mailbox; `None` everywhere else, and then there is no such route
+    pub mailbox: Option<crate::delivery::Mailbox>,
+}
+
+impl Parts {
+    /// Reads the key from the database.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn of(state: &AppState) -> Result<Parts, DbError> {
+        let bytes = state.db.read(|conn| -> Result<_, DbError> { Ok(settings::cookie_key(conn)?) }).await?;
+        Ok(Parts { key: Key::from(&bytes), mailbox: None })
+    }
+}
+
+/// Every route, door by door. The clinic comes last: it has the paths that nobody else has.
+pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let https = state.config.is_https();
+    let store = |door| Store { db: state.db.clone(), clock: state.clock.clone(), door };
+    let portal_sessions = cookies::sessions(store(Door::Portal), parts.key.clone(), https);
+    let clinic_sessions = cookies::sessions(store(Door::Clinic), parts.key.clone(), https);
+    let mailbox = parts.mailbox.clone();
+    move |config| {
+        config
+            .route("/assets/{tree}/{path:.*}", web::get().to(assets::serve))
+            .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok\n") }))
+            .route("/readyz", web::get().to(ready));
+        if let Some(mailbox) = mailbox {
+            config.service(web::scope("/demo").app_data(web::Data::new(mailbox)).configure(demo::routes));
+        }
+        config.service(
+            web::scope("/portal")
+                .wrap(portal_sessions)
+                // outside the sessions, where the cookie has been set
+                .wrap(from_fn(cookies::lengthen))
+                .wrap(from_fn(guard::only_plain_forms))
+                .configure(portal::routes),
+        );
+        config.service(web::scope("").wrap(clinic_sessions).configure(clinic::routes));
+    }
+}
+
+/// Ready when the database answers.
+async fn ready(state: web::Data<AppState>) -> HttpResponse {
+    match state.db.read(|conn| -> Result<_, DbError> { Ok(settings::load(conn)?) }).await {
+        Ok(_) => HttpResponse::Ok().body("ready\n"),
+        Err(_) => HttpResponse::ServiceUnavailable().body("the database does not answer\n"),
+    }
+}
+
+/// The application, to be run by a server or by a test.
+#[macro_export]
+macro_rules! application {
+    ($state:expr, $parts:expr) => {{
+        let (state, parts): (&$crate::state::AppState, &$crate::app::Parts) = ($state, $parts);
+        actix_web::App::new()
+            .app_data(actix_web::web::Data::new(state.clone()))
+            .app_data(actix_web::web::Data::new(state.clock.clone()))
+            .app_data(actix_web::web::Data::from(state.config.clone()))
+            .app_data(actix_web::web::Data::new($crate::http::guard::Origin(state.config.origin())))
+            .app_data($crate::app::largest_form())
+            .configure($crate::app::routes(state, parts))
+            // the last one wraps the others: headers on everything, error pages too
+            .wrap(actix_web::middleware::from_fn($crate::http::guard::cross_site))
+            .wrap(actix_web::middleware::from_fn($crate::http::errors::pages))
+            .wrap(actix_web::middleware::from_fn($crate::http::guard::headers))
+    }};
+}
+
+/// The limit on bodies that are read whole.
+pub fn largest_form() -> PayloadConfig {
+    PayloadConfig::new(LARGEST_FORM)
+}
+
+/// Starts the web server on a listener. The caller awaits it.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve(listener: TcpListener, state: AppState, parts: Parts) -> std::io::Result<actix_web::dev::Server> {
+    let server = HttpServer::new(move || crate::application!(&state, &parts))
+        // without it every compressed answer on a kept connection waits 44 ms
+        .tcp_nodelay(true)
+        .workers(std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8)))
+        .client_request_timeout(Duration::from_secs(15))
+        .client_disconnect_timeout(Duration::from_secs(5))
+        .keep_alive(Duration::from_secs(30))
+        .shutdown_timeout(10)
+        .listen(listener)?;
+    Ok(server.run())
+}

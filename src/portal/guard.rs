@@ -1,0 +1,42 @@
+//! Extractors: cookie in, proof out, or the portal's first page.
+
+use crate::access::{self, PortalVisit};
+use crate::db::Conn;
+use crate::error::AppError;
+use crate::http::{Head, Shell};
+use crate::settings::{self, Settings};
+use crate::text::Lang;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use std::future::{Ready, ready};
+
+/// A patient who has proved who they are.
+pub struct Visit(pub PortalVisit);
+
+impl FromRequest for Visit {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let visit = Head::of(req).holder.as_ref().and_then(access::portal_visit);
+        ready(visit.map(Visit).ok_or_else(|| AppError::SignIn { to: "/portal?notice=session-over".into() }))
+    }
+}
+
+/// A number in the path; anything else is a page that is not there.
+pub fn number(req: &HttpRequest, name: &str) -> Result<i64, AppError> {
+    req.match_info().get(name).and_then(|text| text.parse().ok()).ok_or(AppError::NotFound)
+}
+
+/// The shell of a portal page. `theirs` is the language of the patient whom the page is for, where that is known.
+pub fn shell(conn: &mut Conn, head: &Head, theirs: Option<&str>) -> Result<(Shell, Settings), AppError> {
+    let settings = settings::load(conn)?;
+    let lang = theirs.and_then(Lang::find).unwrap_or(settings.lang());
+    let clinic = (settings.name.as_str(), settings.phone.as_str(), lang, settings.zone());
+    let mut shell = Shell::new(head, clinic, None);
+    if theirs.is_some() && !head.has_chosen_language() {
+        shell.lang = lang;
+    }
+    shell.signed_in = head.holder.is_some();
+    Ok((shell, settings))
+}

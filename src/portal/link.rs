@@ -1,0 +1,169 @@
+//! `/portal/link/{token}`: from the notification to the message. Opening the page, by a person or a mail scanner,
+//! changes nothing; a passcode is made only when the button is pressed.
+
+use super::guard::shell;
+use crate::access::session::{HOLDER, Holder};
+use crate::clock::Token;
+use crate::error::AppError;
+use crate::http::cookies::Stay;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, see_other};
+use crate::portal_entry::{self, LoginError, OpenLink, PasscodeState, PasscodeStatus, Proof, RequestRefused};
+use crate::settings::Settings;
+use crate::state::AppState;
+use crate::values::BirthDate;
+use actix_session::Session;
+use actix_web::http::StatusCode;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "portal/link.html")]
+struct LinkPage {
+    shell: Shell,
+    settings: Settings,
+    /// for the addresses of the page's own forms
+    token: String,
+    passcode: Option<PasscodeStatus>,
+    /// the key of what went wrong; empty if nothing did
+    error: &'static str,
+    typed: Typed,
+}
+
+#[derive(Template)]
+#[template(path = "portal/link_over.html")]
+struct LinkOverPage {
+    shell: Shell,
+}
+
+/// What the form shows again. Never the passcode.
+#[derive(Default)]
+struct Typed {
+    day: String,
+    month: String,
+    year: String,
+    stay: bool,
+}
+
+/// The link, or the page that says that it works no more: unknown, too old, ended and withdrawn look alike.
+async fn found(state: &AppState, head: &Head, token: &Token) -> Result<Result<OpenLink, HttpResponse>, AppError> {
+    let (now, token, head) = (state.clock.now(), token.clone(), head.clone());
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        match portal_entry::open(conn, now, &token)? {
+            Some(link) => Ok(Ok(link)),
+            None => Ok(Err(LinkOverPage { shell: shell(conn, &head, None)?.0 })),
+        }
+    });
+    Ok(match read.await? {
+        Ok(link) => Ok(link),
+        Err(page) => Err(with_status(StatusCode::NOT_FOUND, &page)?),
+    })
+}
+
+async fn page(
+    state: &AppState,
+    head: Head,
+    link: OpenLink,
+    token: &Token,
+    error: &'static str,
+    typed: Typed,
+) -> Result<LinkPage, AppError> {
+    let (now, token) = (state.clock.now(), token.reveal().to_owned());
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, settings) = shell(conn, &head, Some(&link.language))?;
+        let passcode = portal_entry::status(conn, now, link.id)?;
+        Ok(LinkPage { shell, settings, token, passcode, error, typed })
+    });
+    read.await
+}
+
+fn message_of(link: &OpenLink) -> String {
+    format!("/portal/messages/{}", link.conversation_number)
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    token: web::Path<String>,
+) -> Result<HttpResponse, AppError> {
+    state.limits.link(head.from)?;
+    let token = Token::received(&token);
+    let link = match found(&state, &head, &token).await? {
+        Ok(link) => link,
+        Err(over) => return Ok(over),
+    };
+    // whoever has proved who they are need not do so again
+    if matches!(&head.holder, Some(Holder::Patient { id, .. }) if *id == link.patient) {
+        return Ok(see_other(&message_of(&link)));
+    }
+    html(&page(&state, head, link, &token, "", Typed::default()).await?)
+}
+
+pub async fn request_passcode(
+    state: web::Data<AppState>,
+    head: Head,
+    token: web::Path<String>,
+) -> Result<HttpResponse, AppError> {
+    state.limits.passcode(head.from)?;
+    let token = Token::received(&token);
+    let link = match found(&state, &head, &token).await? {
+        Ok(link) => link,
+        Err(over) => return Ok(over),
+    };
+    let (now, asked) = (state.clock.now(), link.clone());
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::request(tx, now, &asked)?) });
+    match write.await? {
+        // one was sent a moment ago: it is as good as a new one
+        Ok(()) | Err(RequestRefused::JustSent) => {
+            state.wake.notify_one();
+            Ok(see_other(&format!("/portal/link/{}", token.reveal())))
+        }
+        Err(RequestRefused::Locked(_)) => {
+            let page = page(&state, head, link, &token, "portal-error-locked", Typed::default()).await?;
+            with_status(StatusCode::TOO_MANY_REQUESTS, &page)
+        }
+    }
+}
+
+pub async fn login(
+    state: web::Data<AppState>,
+    head: Head,
+    req: HttpRequest,
+    session: Session,
+    token: web::Path<String>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    state.limits.passcode(head.from)?;
+    let token = Token::received(&token);
+    let link = match found(&state, &head, &token).await? {
+        Ok(link) => link,
+        Err(over) => return Ok(over),
+    };
+    let typed = Typed {
+        day: form.get("day").to_owned(),
+        month: form.get("month").to_owned(),
+        year: form.get("year").to_owned(),
+        stay: form.has("stay"),
+    };
+    let proof = Proof {
+        passcode: form.get("passcode").to_owned(),
+        birth_date: BirthDate::from_parts(&typed.day, &typed.month, &typed.year),
+        stay: typed.stay,
+    };
+    match portal_entry::login(&state.db, state.clock.now(), link.clone(), proof).await {
+        Ok(holder) => {
+            let lasts = holder.lasts();
+            session.renew();
+            session.insert(HOLDER, holder).map_err(|e| AppError::Internal(e.to_string()))?;
+            if lasts.idle == lasts.all {
+                req.extensions_mut().insert(Stay(time::Duration::seconds(lasts.all)));
+            }
+            Ok(see_other(&message_of(&link)))
+        }
+        Err(LoginError::NoMatch) => {
+            let page = page(&state, head, link, &token, "portal-error-no-match", typed).await?;
+            with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+        }
+        Err(LoginError::Db(cause)) => Err(cause.into()),
+    }
+}

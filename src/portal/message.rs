@@ -1,0 +1,145 @@
+//! `/portal/messages/{number}`: one conversation: read, and answer where the clinic allows it.
+
+use super::guard::{Visit, number, shell};
+use crate::access::PortalVisit;
+use crate::conversations::{
+    self, Author, Body, BodyFormat, CannotReply, PatientReply, PatientReplyError, PatientThread,
+};
+use crate::db::MessageId;
+use crate::error::AppError;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, see_other};
+use crate::settings::Settings;
+use crate::state::AppState;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+#[derive(Template)]
+#[template(path = "portal/message.html")]
+struct MessagePage {
+    shell: Shell,
+    settings: Settings,
+    thread: PatientThread,
+    key: String,
+    typed: String,
+    error: &'static str,
+}
+
+impl MessagePage {
+    /// Why the patient cannot write, in words: a heading, and what to do instead.
+    fn why_not(&self, why: &CannotReply) -> (String, String) {
+        let clinic = self.settings.name.as_str();
+        let heading = match why {
+            CannotReply::Closed(at) => {
+                self.shell.t2("portal-closed", "clinic", clinic, "when", self.shell.moment(at))
+            }
+            CannotReply::RepliesOff => self.shell.t1("portal-replies-off", "clinic", clinic),
+            CannotReply::PortalOff => self.shell.t1("portal-is-off", "clinic", clinic),
+            CannotReply::NoAccess => self.shell.t1("portal-no-access", "clinic", clinic),
+        };
+        let own = self.settings.closing_text.as_str();
+        let advice = match why {
+            CannotReply::Closed(_) if !own.is_empty() => own.to_owned(),
+            _ => self.call(),
+        };
+        (heading, advice)
+    }
+
+    /// What to do instead of writing.
+    fn call(&self) -> String {
+        match self.settings.phone.as_str() {
+            "" => self.shell.t1("portal-contact-clinic", "clinic", &self.settings.name),
+            phone => self.shell.t2("portal-call-clinic", "clinic", &self.settings.name, "phone", phone),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Query {
+    before: Option<i64>,
+}
+
+async fn page(
+    state: &AppState,
+    head: Head,
+    visit: PortalVisit,
+    number: i64,
+    before: Option<MessageId>,
+    typed: (String, String, &'static str),
+) -> Result<MessagePage, AppError> {
+    let (key, typed, error) = typed;
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, settings) = shell(conn, &head, None)?;
+        let found = conversations::patient_thread(conn, &visit, number, before)?;
+        let thread = found.ok_or(AppError::NotFound)?;
+        Ok(MessagePage { shell, settings, thread, key, typed, error })
+    });
+    read.await
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    visit: Visit,
+    req: HttpRequest,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
+    let number = number(&req, "number")?;
+    let (now, key) = (head.now, state.random.token().reveal().to_owned());
+    let before = query.before.map(MessageId);
+    let page = page(&state, head, visit.0.clone(), number, before, (key, String::new(), "")).await?;
+    // where the portal is off or access was withdrawn, the page says so and shows no message
+    if !page.hides_messages() {
+        let thread = page.thread.clone();
+        let mark = state.db.write(move |tx| -> Result<_, AppError> { Ok(thread.mark_read(tx, now, &visit.0)?) });
+        mark.await?;
+    }
+    html(&page)
+}
+
+impl MessagePage {
+    fn hides_messages(&self) -> bool {
+        matches!(self.thread.cannot_reply, Some(CannotReply::PortalOff | CannotReply::NoAccess))
+    }
+}
+
+pub async fn reply(
+    state: web::Data<AppState>,
+    head: Head,
+    visit: Visit,
+    req: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let number = number(&req, "number")?;
+    let typed = |error| (form.get("key").to_owned(), form.get("body").to_owned(), error);
+    let key = form.get("key");
+    let error = match () {
+        () if form.get("body").chars().count() > LONGEST => "portal-error-long",
+        () if !(16..=64).contains(&key.len()) => "error-form-old",
+        () => "portal-error-empty",
+    };
+    let body = Body::parse(form.get("body"), BodyFormat::Plain).filter(|_| error == "portal-error-empty");
+    let Some(body) = body else {
+        let page = page(&state, head, visit.0, number, None, typed(error)).await?;
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    };
+    let (now, writer) = (state.clock.now(), visit.0.clone());
+    let new = PatientReply { number, body, key: key.to_owned() };
+    let write = state.db.write(move |tx| conversations::patient_reply(tx, now, &writer, &new));
+    match write.await {
+        Ok(_) => Ok(see_other(&format!("/portal/messages/{number}?notice=reply-sent#end"))),
+        Err(PatientReplyError::NotFound) => Err(AppError::NotFound),
+        Err(PatientReplyError::Db(cause)) => Err(cause.into()),
+        // the page says why, and keeps what was typed
+        Err(PatientReplyError::Refused(_)) => {
+            let page = page(&state, head, visit.0, number, None, typed("portal-error-not-sent")).await?;
+            with_status(StatusCode::CONFLICT, &page)
+        }
+    }
+}
+
+/// The longest answer, in characters.
+const LONGEST: usize = 20_000;

@@ -1,0 +1,30 @@
+//! DOOR for patients. It imports no capability of the clinic: what it can do is in the few verbs that take a
+//! `PortalVisit`. No route creates a conversation, and none reads a file.
+
+mod guard;
+mod home;
+mod information;
+mod language;
+mod link;
+mod logout;
+mod message;
+mod messages;
+
+use actix_web::web::{self, ServiceConfig};
+
+/// Every route of this door, below `/portal`.
+pub fn routes(config: &mut ServiceConfig) {
+    let get = web::get;
+    let post = web::post;
+    config
+        .route("", get().to(home::show))
+        .route("/link/{token}", get().to(link::show))
+        .route("/link/{token}/passcode", post().to(link::request_passcode))
+        .route("/link/{token}/session", post().to(link::login))
+        .route("/messages", get().to(messages::show))
+        .route("/messages/{number}", get().to(message::show))
+        .route("/messages/{number}/replies", post().to(message::reply))
+        .route("/information", get().to(information::show))
+        .route("/language", post().to(language::choose))
+        .route("/logout", post().to(logout::submit));
+}
