@@ -11,3 +11,4 @@ pub mod chart; pub mod notifications; pub mod portal_entry;
 pub mod conversations;
 pub mod http; pub mod state;
 pub mod worker;
+pub mod clinic; pub mod portal; pub mod demo; pub mod app;
