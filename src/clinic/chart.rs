@@ -4,7 +4,7 @@ use super::guard::{Chart, number, shell};
 use crate::access::{Action, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::{self, Block, Item, ItemFilter, ItemKind, ItemRow, Patient};
-use crate::conversations::{self, Author, InboxRow};
+use crate::conversations::{self, InboxRow};
 use crate::db::ChartItemId;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging};

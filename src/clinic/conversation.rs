@@ -53,8 +53,9 @@ impl ConversationPage {
     }
 
     /// Whether a day line stands before a message.
-    fn new_day(&self, index: usize) -> bool {
+    fn new_day(&self, index: &usize) -> bool {
         let day = |at: usize| self.thread.messages.get(at).map(|m| self.shell.day(&m.created_at));
+        let index = *index;
         index == 0 || day(index) != day(index - 1)
     }
 }

@@ -71,7 +71,8 @@ impl<R: Right + Send> FromRequest for Chart<R> {
         let (user, id, state) = (user::<R>(req), number(req, "patient"), state(req));
         Box::pin(async move {
             let (user, id) = (user?, PatientId(id?));
-            let found = state?.db.read(move |conn| -> Result<_, AppError> { Ok(access::chart(conn, user, id)?) });
+            let state = state?;
+            let found = state.db.read(move |conn| -> Result<_, AppError> { Ok(access::chart(conn, user, id)?) });
             found.await?.map(Chart).ok_or(AppError::NotFound)
         })
     }
@@ -85,8 +86,9 @@ impl<R: Right + Send> FromRequest for Conversation<R> {
         let (user, id, state) = (user::<R>(req), number(req, "conversation"), state(req));
         Box::pin(async move {
             let (user, id) = (user?, ConversationId(id?));
+            let state = state?;
             let found =
-                state?.db.read(move |conn| -> Result<_, AppError> { Ok(access::conversation(conn, user, id)?) });
+                state.db.read(move |conn| -> Result<_, AppError> { Ok(access::conversation(conn, user, id)?) });
             found.await?.map(Conversation).ok_or(AppError::NotFound)
         })
     }

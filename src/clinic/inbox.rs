@@ -2,7 +2,7 @@
 
 use super::guard::{User, shell};
 use crate::access::rights;
-use crate::conversations::{self, Author, InboxCursor, InboxFilter, InboxRow, Scope};
+use crate::conversations::{self, InboxCursor, InboxFilter, InboxRow, Scope};
 use crate::db::ConversationId;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging, see_other};

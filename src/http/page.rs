@@ -208,8 +208,8 @@ impl Shell {
         if self.path == path || self.path.starts_with(&format!("{path}/")) { "page" } else { "false" }
     }
     /// Every language that a page can be in: code and own name.
-    pub fn languages(&self) -> Vec<(&'static str, &'static str)> {
-        Lang::all().map(|lang| (lang.code(), lang.t("language-name"))).collect()
+    pub fn languages(&self) -> Vec<(String, &'static str)> {
+        Lang::all().map(|lang| (lang.code().to_owned(), lang.t("language-name"))).collect()
     }
 }
 
