@@ -3,6 +3,9 @@
 use super::types::{clean, words};
 use crate::chart::item::{Block, Caption, Datum, Fact, ItemBody, Label, ResultRow};
 
+/// A row named by the record.
+pub(super) type Row = (String, Option<Datum>);
+
 /// A body under way. Facts that follow each other share one block.
 #[derive(Debug, Default)]
 pub(super) struct Body {
@@ -77,7 +80,7 @@ impl Body {
     }
 
     /// A heading and rows named by the record below it; nothing where there are none.
-    pub fn rows(&mut self, label: Label, rows: Vec<(String, Option<Datum>)>) {
+    pub fn rows(&mut self, label: Label, rows: Vec<Row>) {
         let rows: Vec<Fact> = rows
             .into_iter()
             .filter_map(|(name, value)| {

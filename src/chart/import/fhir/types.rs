@@ -1,7 +1,7 @@
 //! The data types of FHIR R4 (<https://hl7.org/fhir/R4/datatypes.html>) as far as the import reads them.
 
-use serde::de::{Deserializer, Error as _};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use serde_json::value::RawValue;
 
 /// A `decimal` with the digits of the file.
@@ -25,11 +25,11 @@ impl Decimal {
 }
 
 macro_rules! types {
-    ($($(#[$doc:meta])* struct $name:ident { $($field:ident: $type:ty),* $(,)? })*) => {
+    ($($(#[$doc:meta])* struct $name:ident { $($(#[$meta:meta])* $field:ident: $type:ty),* $(,)? })*) => {
         $($(#[$doc])*
         #[derive(Debug, Clone, Default, serde::Deserialize)]
         #[serde(default, rename_all = "camelCase")]
-        pub(super) struct $name { $(pub $field: $type),* })*
+        pub(super) struct $name { $($(#[$meta])* pub $field: $type),* })*
     };
 }
 pub(super) use types;

@@ -108,7 +108,11 @@ pub(super) fn period(period: Option<&Period>) -> Option<Datum> {
 fn checked(text: &str) -> Option<String> {
     let at = moment(text)?.at;
     // instants are written anew, so that the page has only one form to read; dates keep their precision
-    if text.contains('T') { at.format(&time::format_description::well_known::Rfc3339).ok() } else { Some(text.trim().to_owned()) }
+    if text.contains('T') {
+        at.format(&time::format_description::well_known::Rfc3339).ok()
+    } else {
+        Some(text.trim().to_owned())
+    }
 }
 
 /// Whether a period is over before that day; an end that can't be read counts as over.
