@@ -10,7 +10,7 @@ pub fn normalise_phone(written: &str, default_calling_code: &str) -> Option<Stri
     let text = written.trim();
     let text = text.strip_prefix("tel:").unwrap_or(text);
     let text = match text.split_once(';') {
-        Some((_, parameters)) if parameters.contains("ext=") => return None,
+        Some((_, parameters)) if parameters.split(';').any(|parameter| parameter.starts_with("ext=")) => return None,
         Some((number, _)) => number,
         None => text,
     };
