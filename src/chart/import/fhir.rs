@@ -192,7 +192,8 @@ pub struct ImportedPatient {
     pub language: Option<String>,
     /// Whether a death is on record.
     pub deceased: bool,
-    /// Type (v2-0203 code, else text, else system) and value of the other identifiers, in the order of the file.
+    /// Type (v2-0203 code, else text, else system) and value of the other identifiers, in the order of the file;
+    /// without private numbers and without the health number under another name.
     pub other_identifiers: Vec<(String, String)>,
 }
 

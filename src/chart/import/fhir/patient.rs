@@ -122,6 +122,8 @@ impl Patient {
         }
         let best = HEALTH_NUMBERS.iter().find_map(|code| found.iter().position(|(kind, _)| kind == code));
         let number = best.map(|position| found.remove(position).1);
+        // the same number under another name adds nothing
+        found.retain(|(_, value)| Some(value) != number.as_ref());
         (number, found)
     }
 
