@@ -1,0 +1,230 @@
+//! FHIR R4 bundles become charts: no database, no network, nothing read but the given reader.
+//!
+//! [`read_bundle`] takes one [Bundle](https://hl7.org/fhir/R4/bundle.html), [`Bundle::charts`] gives a chart per patient:
+//!
+//! | resources | become |
+//! |---|---|
+//! | Encounter, with the Conditions, Procedures, Immunizations, MedicationRequests and unreported Observations of it | encounter |
+//! | Procedure and Immunization outside an encounter | encounter: something that was done to the patient on a day |
+//! | DiagnosticReport with its Observations; other Observations outside an encounter, by day and category | lab result |
+//! | ServiceRequest, MedicationRequest | requisition: both are orders (R4 request pattern, §12.15) |
+//! | QuestionnaireResponse | form |
+//! | DocumentReference with its Binary | letter, if type or category say so, else file |
+//! | Communication | inbox item |
+//! | Invoice | invoice |
+//! | CarePlan with its Goals | education |
+//! | Practitioner, PractitionerRole, Organization, Location, RelatedPerson, Medication, Goal, Questionnaire | words in the above |
+//!
+//! Everything else is counted in `skipped` with its reason, and is never an error. A resource is attached to a patient
+//! only by a reference that resolves inside the bundle without doubt; what another patient's resource refers to is
+//! never shown.
+
+mod attachment;
+mod body;
+mod bundle;
+mod chart;
+mod document;
+mod encounter;
+mod form;
+mod invoice;
+mod order;
+mod patient;
+mod phone;
+mod plan;
+mod report;
+mod resource;
+mod types;
+mod value;
+mod when;
+
+use std::collections::BTreeMap;
+
+use time::{Date, OffsetDateTime};
+
+use crate::chart::item::{ItemBody, ItemKind};
+
+pub use bundle::{Bundle, read_bundle};
+pub use phone::normalise_phone;
+
+/// Why a whole file can't be read. Names places, never content.
+#[derive(Debug, thiserror::Error)]
+pub enum FhirError {
+    /// The reader failed.
+    #[error("the file could not be read")]
+    Read(#[source] std::io::Error),
+    /// Not JSON, or cut off.
+    #[error("not valid JSON: line {line}, column {column}")]
+    Json {
+        /// From 1.
+        line: usize,
+        /// From 1; in bytes.
+        column: usize,
+    },
+    /// JSON, but its outer form is not that of a bundle, such as an `entry` that is not a list.
+    #[error("not the form of a FHIR bundle: line {line}, column {column}")]
+    Shape {
+        /// From 1.
+        line: usize,
+        /// From 1; in bytes.
+        column: usize,
+    },
+    /// Another resource, or none.
+    #[error("not a FHIR bundle: resourceType is not \"Bundle\"")]
+    NotABundle,
+    /// No resource of type Patient is in it.
+    #[error("the bundle holds no patient")]
+    NoPatient,
+}
+
+/// Why a resource, or a part of one, is not in the chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipReason {
+    /// Postern has no place for this type.
+    NotMapped,
+    /// `status`, `docStatus` or `verificationStatus` is entered-in-error.
+    EnteredInError,
+    /// A field has another type than FHIR says, or `resourceType` is missing.
+    Malformed,
+    /// Carries a `modifierExtension`, which may turn its meaning round (R4 §2.4.1.1).
+    UnknownModifier,
+    /// The same `fullUrl`, or type and id, came before.
+    Duplicate,
+    /// Names no patient of this bundle, or not clearly one.
+    NoPatient,
+    /// A patient without name.
+    NoName,
+    /// A patient whose date of birth is missing, partial or not a date: the portal asks for it.
+    BirthDate,
+    /// Nothing tells when it was.
+    NoDate,
+    /// A Condition outside any encounter.
+    NoEncounter,
+    /// A phone number that can't be made valid.
+    Phone,
+    /// An email address that can't be one.
+    Email,
+    /// A social security, tax, bank or card number, which a chart does not need.
+    PrivateNumber,
+    /// A file that is not in the bundle.
+    FileElsewhere,
+    /// A file that is not base64, or empty.
+    FileBroken,
+    /// Nested deeper than is read.
+    TooDeep,
+}
+
+impl SkipReason {
+    /// A stable name, for reports and translation keys.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotMapped => "not_mapped",
+            Self::EnteredInError => "entered_in_error",
+            Self::Malformed => "malformed",
+            Self::UnknownModifier => "unknown_modifier",
+            Self::Duplicate => "duplicate",
+            Self::NoPatient => "no_patient",
+            Self::NoName => "no_name",
+            Self::BirthDate => "birth_date",
+            Self::NoDate => "no_date",
+            Self::NoEncounter => "no_encounter",
+            Self::Phone => "phone",
+            Self::Email => "email",
+            Self::PrivateNumber => "private_number",
+            Self::FileElsewhere => "file_elsewhere",
+            Self::FileBroken => "file_broken",
+            Self::TooDeep => "too_deep",
+        }
+    }
+}
+
+/// How many of which were left out: by resource type, or `Type.field` for a part of a resource.
+pub type Skipped = BTreeMap<(String, SkipReason), usize>;
+
+/// What the caller knows and the file does not.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// The calling code of numbers without one: "1" for Canada (ITU-T E.164).
+    pub default_calling_code: String,
+    /// Names, numbers and identifiers whose period ended before this day are ignored.
+    pub today: Date,
+}
+
+/// All that a bundle gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportedBundle {
+    /// One per patient, in the order of the file.
+    pub charts: Vec<ImportedChart>,
+    /// What belongs to none of the charts: also the patients that could not be imported.
+    pub skipped: Skipped,
+}
+
+/// One patient with the items of the chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedChart {
+    /// Demographics.
+    pub patient: ImportedPatient,
+    /// Oldest first; at the same moment in the order of the file.
+    pub items: Vec<ImportedItem>,
+    /// What belongs to this patient and is not in `items`.
+    pub skipped: Skipped,
+}
+
+/// Demographics (R4 §8.1 Patient).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedPatient {
+    /// The resource's id, else the entry's fullUrl: the same in each import of the same source.
+    pub source_id: String,
+    /// Given names; empty where the record has only a family name or one text.
+    pub given: String,
+    /// Family name, or the whole name where the record has only its text; may be empty.
+    pub family: String,
+    /// Nickname, or the usual given name where it is another than `given`.
+    pub preferred: Option<String>,
+    /// Complete, by the calendar.
+    pub birth_date: Date,
+    /// By HL7 v2-0203: JHN, else HC, NH, NI, MC, MR; never another.
+    pub health_number: Option<String>,
+    /// With one `@` and no white space; not checked further.
+    pub email: Option<String>,
+    /// E.164; mobile before home before work.
+    pub phone: Option<String>,
+    /// The primary subtag of the BCP 47 tag, in lower case.
+    pub language: Option<String>,
+    /// Whether a death is on record.
+    pub deceased: bool,
+    /// Type (v2-0203 code, else text, else system) and value of the other identifiers, in the order of the file;
+    /// without private numbers and without the health number under another name.
+    pub other_identifiers: Vec<(String, String)>,
+}
+
+/// An entry of the chart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedItem {
+    /// `Type/id`, else the fullUrl, else `Type#position`; with a suffix where a resource gives several items. Unique
+    /// within a chart.
+    pub source_id: String,
+    /// Its kind.
+    pub kind: ItemKind,
+    /// UTC, whole microseconds; noon where the record has only a date.
+    pub occurred_at: OffsetDateTime,
+    /// One line, at most 200 characters, never empty.
+    pub title: String,
+    /// Who made it, by name.
+    pub author: Option<String>,
+    /// What it says.
+    pub body: ItemBody,
+    /// Its file.
+    pub attachment: Option<ImportedFile>,
+}
+
+/// A file, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedFile {
+    /// At most 120 characters, without path separators and control characters.
+    pub name: String,
+    /// As the record says, in the form `type/subtype`; "application/octet-stream" where it says nothing usable. Not
+    /// checked against the data.
+    pub content_type: String,
+    /// The bytes.
+    pub data: Vec<u8>,
+}

@@ -1,0 +1,137 @@
+//! Builds the body of an item: cleans every text and leaves out what is empty.
+
+use super::types::{clean, words};
+use crate::chart::item::{Block, Caption, Datum, Fact, ItemBody, Label, ResultRow};
+
+/// A row named by the record.
+pub(super) type Row = (String, Option<Datum>);
+
+/// A body under way. Facts that follow each other share one block.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    blocks: Vec<Block>,
+}
+
+impl Body {
+    /// A row under a label of ours.
+    pub fn fact(&mut self, label: Label, value: Option<Datum>) {
+        self.row(Caption::Label(label), value);
+    }
+
+    /// A row of text.
+    pub fn text(&mut self, label: Label, value: Option<String>) {
+        self.fact(label, value.map(Datum::Text));
+    }
+
+    /// A row of texts, joined by semicolons.
+    pub fn texts(&mut self, label: Label, values: Vec<String>) {
+        self.text(label, words(&values.join("; ")));
+    }
+
+    /// A row with a code of the standard.
+    pub fn code(&mut self, label: Label, value: Option<&String>) {
+        self.fact(label, value.cloned().map(Datum::Code));
+    }
+
+    /// A row under any caption; left out where it has no value.
+    pub fn row(&mut self, label: Caption, value: Option<Datum>) {
+        let Some(value) = value.and_then(cleaned) else { return };
+        let label = match label {
+            Caption::Text(text) => Caption::Text(clean(&text)),
+            label @ Caption::Label(_) => label,
+        };
+        let fact = Fact { label, value };
+        match self.blocks.last_mut() {
+            Some(Block::Facts { rows }) => rows.push(fact),
+            _ => self.blocks.push(Block::Facts { rows: vec![fact] }),
+        }
+    }
+
+    /// A heading in the record's words.
+    pub fn heading(&mut self, text: &str) {
+        if let Some(text) = words(text) {
+            self.blocks.push(Block::Heading { text: Caption::Text(text) });
+        }
+    }
+
+    /// Text without a heading.
+    pub fn paragraph(&mut self, text: Option<&String>) {
+        if let Some(text) = text.and_then(|text| words(text)) {
+            self.blocks.push(Block::Paragraph { text });
+        }
+    }
+
+    /// A heading and texts below it; nothing where there is no text.
+    pub fn paragraphs(&mut self, label: Label, texts: Vec<String>) {
+        let texts: Vec<String> = texts.iter().filter_map(|text| words(text)).collect();
+        if !texts.is_empty() {
+            self.label(label);
+            self.blocks.extend(texts.into_iter().map(|text| Block::Paragraph { text }));
+        }
+    }
+
+    /// A heading and a list below it; nothing where the list is empty.
+    pub fn list(&mut self, label: Label, items: Vec<String>) {
+        let items: Vec<String> = items.iter().filter_map(|text| words(text)).collect();
+        if !items.is_empty() {
+            self.label(label);
+            self.blocks.push(Block::List { items });
+        }
+    }
+
+    /// A heading and rows named by the record below it; nothing where there are none.
+    pub fn rows(&mut self, label: Label, rows: Vec<Row>) {
+        let rows: Vec<Fact> = rows
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let value = value.and_then(cleaned).unwrap_or(Datum::Text(String::new()));
+                Some(Fact { label: Caption::Text(words(&name)?), value })
+            })
+            .collect();
+        if !rows.is_empty() {
+            self.label(label);
+            self.blocks.push(Block::Facts { rows });
+        }
+    }
+
+    /// Results, under a heading if they stand among other things.
+    pub fn results(&mut self, label: Option<Label>, rows: Vec<ResultRow>) {
+        let rows: Vec<ResultRow> = rows
+            .into_iter()
+            .map(|row| {
+                let text = |text: Option<String>| text.and_then(|text| words(&text));
+                ResultRow {
+                    name: clean(&row.name),
+                    value: row.value.and_then(cleaned),
+                    unit: text(row.unit),
+                    reference: text(row.reference),
+                    flag: row.flag,
+                    note: text(row.note),
+                }
+            })
+            .collect();
+        if !rows.is_empty() {
+            if let Some(label) = label {
+                self.label(label);
+            }
+            self.blocks.push(Block::Results { rows });
+        }
+    }
+
+    pub fn finish(self) -> ItemBody {
+        ItemBody { blocks: self.blocks }
+    }
+
+    fn label(&mut self, label: Label) {
+        self.blocks.push(Block::Heading { text: Caption::Label(label) });
+    }
+}
+
+fn cleaned(value: Datum) -> Option<Datum> {
+    Some(match value {
+        Datum::Text(text) => Datum::Text(words(&text)?),
+        Datum::Number(text) => Datum::Number(words(&text)?),
+        Datum::Code(text) => Datum::Code(words(&text)?),
+        other => other,
+    })
+}

@@ -1,0 +1,274 @@
+//! One patient's chart under way: what belongs together, whose name a reference means, the items so far.
+
+use std::collections::{HashMap, HashSet};
+
+use time::OffsetDateTime;
+
+use super::bundle::{Bundle, Entry, count};
+use super::resource::Resource;
+use super::types::{CodeableConcept, HumanName, Reference, single_line, words};
+use super::when::first_moment;
+use super::{ImportedChart, ImportedFile, ImportedItem, ImportedPatient, SkipReason, Skipped};
+use super::{document, encounter, form, invoice, order, plan, report};
+use crate::chart::item::{ItemBody, ItemKind};
+
+/// An entry and its place in the bundle.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'a> {
+    pub position: usize,
+    pub entry: &'a Entry,
+}
+
+/// An item before it has its name.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub kind: ItemKind,
+    pub occurred_at: OffsetDateTime,
+    /// None: the type of the resource is the title.
+    pub title: Option<String>,
+    pub author: Option<String>,
+    pub body: ItemBody,
+    pub attachment: Option<ImportedFile>,
+}
+
+pub(super) struct Chart<'a> {
+    bundle: &'a Bundle,
+    patient: usize,
+    owners: &'a [Option<usize>],
+    mine: Vec<usize>,
+    skipped: Skipped,
+    items: Vec<(usize, ImportedItem)>,
+    /// This patient's encounters that become items, each with what was made during it.
+    during: HashMap<usize, Vec<usize>>,
+    /// All that is made during one of them.
+    grouped: HashSet<usize>,
+    /// Observations that are shown in a report.
+    reported: HashSet<usize>,
+    /// Binaries that a resource of this patient names.
+    binaries: HashSet<usize>,
+}
+
+impl<'a> Chart<'a> {
+    /// `mine`: the positions of the patient's resources, ascending.
+    pub fn new(
+        bundle: &'a Bundle,
+        patient: usize,
+        owners: &'a [Option<usize>],
+        mine: Vec<usize>,
+        skipped: Skipped,
+    ) -> Self {
+        let (items, during) = (Vec::new(), HashMap::new());
+        let (grouped, reported, binaries) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let mut chart = Self { bundle, patient, owners, mine, skipped, items, during, grouped, reported, binaries };
+        chart.gather();
+        chart
+    }
+
+    /// Finds what belongs to which encounter and which report.
+    fn gather(&mut self) {
+        let mine = self.mine();
+        for at in &mine {
+            if let Resource::Encounter(encounter) = &at.entry.resource
+                && encounter.start().is_some()
+            {
+                self.during.insert(at.position, Vec::new());
+            }
+        }
+        for at in &mine {
+            if let Resource::DiagnosticReport(report) = &at.entry.resource {
+                let results = report::observations(self, *at, report);
+                // a report without any date is left out, and its results stay where they would be without it
+                if report::occurred(self, *at, report, &results).is_some() {
+                    self.reported.extend(results.into_iter().map(|found| found.position));
+                }
+            }
+            if let Some(encounter) = self.encounter_of(*at) {
+                self.during.entry(encounter.position).or_default().push(at.position);
+                self.grouped.insert(at.position);
+            }
+        }
+        // a diagnosis that names the encounter only from the encounter's side
+        for at in &mine {
+            let Resource::Encounter(encounter) = &at.entry.resource else { continue };
+            for found in encounter.diagnoses().filter_map(|reference| self.find(*at, reference)).collect::<Vec<_>>() {
+                if self.grouped.contains(&found.position) {
+                    continue;
+                }
+                if let Some(during) = self.during.get_mut(&at.position) {
+                    during.push(found.position);
+                    self.grouped.insert(found.position);
+                }
+            }
+        }
+    }
+
+    /// Maps every resource of the patient.
+    pub fn finish(mut self, patient: ImportedPatient, binaries: &mut HashSet<usize>) -> ImportedChart {
+        for at in self.mine() {
+            match &at.entry.resource {
+                Resource::CarePlan(it) => plan::care_plan(&mut self, at, it),
+                Resource::Communication(it) => document::communication(&mut self, at, it),
+                Resource::Condition(_) if !self.is_grouped(at) => self.skip(at, SkipReason::NoEncounter),
+                Resource::DiagnosticReport(it) => report::report(&mut self, at, it),
+                Resource::DocumentReference(it) => document::document(&mut self, at, it),
+                Resource::Encounter(it) => encounter::encounter(&mut self, at, it),
+                Resource::Immunization(it) => encounter::immunization(&mut self, at, it),
+                Resource::Invoice(it) => invoice::invoice(&mut self, at, it),
+                Resource::MedicationRequest(it) => order::prescription(&mut self, at, it),
+                Resource::Procedure(it) => encounter::procedure(&mut self, at, it),
+                Resource::QuestionnaireResponse(it) => form::form(&mut self, at, it),
+                Resource::ServiceRequest(it) => order::request(&mut self, at, it),
+                // shown with others, or below
+                _ => {}
+            }
+        }
+        report::loose_observations(&mut self);
+        self.items.sort_by(|(left, a), (right, b)| (a.occurred_at, left).cmp(&(b.occurred_at, right)));
+        binaries.extend(self.binaries);
+        let items = self.items.into_iter().map(|(_, item)| item).collect();
+        ImportedChart { patient, items, skipped: self.skipped }
+    }
+
+    /// The patient's resources in the order of the file.
+    pub fn mine(&self) -> Vec<At<'a>> {
+        self.mine.iter().filter_map(|position| self.at(*position)).collect()
+    }
+
+    fn at(&self, position: usize) -> Option<At<'a>> {
+        self.bundle.entries.get(position).map(|entry| At { position, entry })
+    }
+
+    /// Resources that belong to no patient.
+    pub fn shared(&self) -> impl Iterator<Item = &'a Resource> {
+        let owners = self.owners;
+        let free = self.bundle.entries.iter().zip(owners).filter(|(_, owner)| owner.is_none());
+        free.map(|(entry, _)| &entry.resource)
+    }
+
+    /// What was made during an encounter.
+    pub fn during(&self, encounter: At) -> Vec<At<'a>> {
+        let positions = self.during.get(&encounter.position).into_iter().flatten();
+        positions.filter_map(|position| self.at(*position)).collect()
+    }
+
+    /// Whether it is shown with an encounter.
+    pub fn is_grouped(&self, at: At) -> bool {
+        self.grouped.contains(&at.position)
+    }
+
+    pub fn is_reported(&self, at: At) -> bool {
+        self.reported.contains(&at.position)
+    }
+
+    /// What a reference means, if it is in the bundle and not another patient's.
+    pub fn find(&self, from: At, reference: &Reference) -> Option<At<'a>> {
+        let url = reference.reference.as_deref()?;
+        let position = self.bundle.position(from.entry.full_url.as_deref(), url)?;
+        let owner = self.owners.get(position).copied().flatten();
+        let at = self.at(position)?;
+        let is_a_patient = matches!(at.entry.resource, Resource::Patient(_));
+        let foreign = owner.is_some_and(|owner| owner != self.patient) || (is_a_patient && position != self.patient);
+        (!foreign).then_some(at)
+    }
+
+    /// The patient's own encounter during which a resource was made, if that becomes an item.
+    pub fn encounter_of(&self, at: At) -> Option<At<'a>> {
+        let found = self.find(at, at.entry.resource.encounter()?)?;
+        self.during.contains_key(&found.position).then_some(found)
+    }
+
+    /// The first of the dates that is one, else the start of its encounter.
+    pub fn date<'b>(&self, at: At, dates: impl IntoIterator<Item = Option<&'b String>>) -> Option<OffsetDateTime> {
+        first_moment(dates).map(|moment| moment.at).or_else(|| match &self.encounter_of(at)?.entry.resource {
+            Resource::Encounter(encounter) => encounter.start(),
+            _ => None,
+        })
+    }
+
+    /// The name of what a reference means: of the resource in the bundle, else its `display`.
+    pub fn name(&self, from: At, reference: &Reference) -> Option<String> {
+        let found = self.find(from, reference).and_then(|found| match &found.entry.resource {
+            // one step only: a role that names a role is nobody
+            Resource::PractitionerRole(role) => [&role.practitioner, &role.organization]
+                .into_iter()
+                .flatten()
+                .find_map(|reference| match self.find(found, reference).map(|inner| &inner.entry.resource) {
+                    Some(resource @ (Resource::Practitioner(_) | Resource::Organization(_))) => name_of(resource),
+                    _ => reference.display.as_deref().and_then(words),
+                }),
+            resource => name_of(resource),
+        });
+        found.or_else(|| reference.display.as_deref().and_then(words)).map(|name| single_line(&name, 300))
+    }
+
+    /// The names of several, without repetition.
+    pub fn names<'b>(&self, from: At, references: impl IntoIterator<Item = &'b Reference>) -> Vec<String> {
+        let mut names = Vec::new();
+        for name in references.into_iter().filter_map(|reference| self.name(from, reference)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Reasons given as concepts and as references.
+    pub fn reasons(&self, at: At, concepts: &[CodeableConcept], references: &[Reference]) -> Vec<String> {
+        let mut reasons = super::types::all_words(concepts);
+        reasons
+            .extend(self.names(at, references).into_iter().filter(|name| !reasons.contains(name)).collect::<Vec<_>>());
+        reasons
+    }
+
+    /// A Binary of the bundle that an attachment's `url` names.
+    pub fn binary(&mut self, from: At, url: &str) -> Option<&'a super::document::Binary> {
+        let found = self.find(from, &Reference { reference: Some(url.to_owned()), display: None })?;
+        let Resource::Binary(binary) = &found.entry.resource else { return None };
+        self.binaries.insert(found.position);
+        Some(binary)
+    }
+
+    pub fn skip(&mut self, at: At, reason: SkipReason) {
+        count(&mut self.skipped, at.entry.resource.kind(), reason);
+    }
+
+    pub fn add(&mut self, at: At, draft: Draft) {
+        let id = at.entry.source_id(at.position);
+        self.add_as(at, id, draft);
+    }
+
+    /// For a resource that gives more than one item, or an item of several resources.
+    pub fn add_as(&mut self, at: At, source_id: String, draft: Draft) {
+        let Draft { kind, occurred_at, title, author, body, attachment } = draft;
+        let title = title.map(|title| single_line(&title, 200)).filter(|title| !title.is_empty());
+        let title = title.unwrap_or_else(|| at.entry.resource.kind().to_owned());
+        let author = author.map(|author| single_line(&author, 200)).filter(|author| !author.is_empty());
+        self.items.push((at.position, ImportedItem { source_id, kind, occurred_at, title, author, body, attachment }));
+    }
+}
+
+/// What a person would call a resource.
+fn name_of(resource: &Resource) -> Option<String> {
+    let concept = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::words);
+    let person = |names: &[HumanName]| names.iter().find_map(HumanName::words);
+    let text = |text: &Option<String>| text.as_deref().and_then(words);
+    match resource {
+        Resource::Practitioner(it) => person(&it.name),
+        Resource::RelatedPerson(it) => person(&it.name),
+        Resource::Patient(it) => person(&it.name),
+        Resource::Organization(it) => text(&it.name),
+        Resource::Location(it) => text(&it.name),
+        Resource::Medication(it) => concept(&it.code),
+        Resource::Condition(it) => concept(&it.code),
+        Resource::Procedure(it) => concept(&it.code),
+        Resource::Observation(it) => concept(&it.code),
+        Resource::DiagnosticReport(it) => concept(&it.code),
+        Resource::ServiceRequest(it) => concept(&it.code),
+        Resource::Immunization(it) => concept(&it.vaccine_code),
+        Resource::Goal(it) => concept(&it.description),
+        Resource::DocumentReference(it) => text(&it.description).or_else(|| concept(&it.r#type)),
+        Resource::Questionnaire(it) => text(&it.title),
+        Resource::CarePlan(it) => text(&it.title),
+        _ => None,
+    }
+}

@@ -1,0 +1,122 @@
+//! DocumentReference (R4 §2.43), Binary (R4 §2.41) and Communication (R4 §8.22).
+
+use super::SkipReason;
+use super::attachment::add_with_files;
+use super::body::Body;
+use super::chart::{At, Chart, Draft};
+use super::types::{
+    Annotation, Attachment, CodeableConcept, Coding, Period, Reference, all_words, first_words, notes, types,
+};
+use super::when::period;
+use crate::chart::item::{ItemKind, Label};
+
+types! {
+    struct Binary { content_type: Option<String>, data: Option<String> }
+    struct DocumentContent { attachment: Option<Attachment> }
+    struct DocumentContext { encounter: Vec<Reference>, period: Option<Period> }
+    struct DocumentReference {
+        status: Option<String>,
+        r#type: Option<CodeableConcept>,
+        category: Vec<CodeableConcept>,
+        date: Option<String>,
+        author: Vec<Reference>,
+        custodian: Option<Reference>,
+        description: Option<String>,
+        content: Vec<DocumentContent>,
+        context: Option<DocumentContext>,
+    }
+    struct Payload {
+        content_string: Option<String>,
+        content_attachment: Option<Attachment>,
+        content_reference: Option<Reference>,
+    }
+    struct Communication {
+        status: Option<String>,
+        category: Vec<CodeableConcept>,
+        priority: Option<String>,
+        medium: Vec<CodeableConcept>,
+        topic: Option<CodeableConcept>,
+        encounter: Option<Reference>,
+        sent: Option<String>,
+        received: Option<String>,
+        recipient: Vec<Reference>,
+        sender: Option<Reference>,
+        reason_code: Vec<CodeableConcept>,
+        reason_reference: Vec<Reference>,
+        payload: Vec<Payload>,
+        note: Vec<Annotation>,
+    }
+}
+
+const LOINC: &[&str] = &["http://loinc.org"];
+
+/// LOINC document types that are written to someone: letter, referral note, consultation note, discharge and transfer
+/// summary, summary of episode, patient summary.
+const LETTERS: [&str; 8] = ["51852-2", "57133-1", "11488-4", "18842-5", "18761-7", "34133-9", "60591-5", "28616-1"];
+
+/// Words by which a local type or category says that it is a letter (English, French).
+const LETTER_WORDS: [&str; 7] =
+    ["letter", "correspondence", "summary", "lettre", "correspondance", "sommaire", "résumé"];
+
+fn is_letter(concept: &CodeableConcept) -> bool {
+    let by_words = |text: &str| {
+        let text = text.to_lowercase();
+        LETTER_WORDS.iter().any(|word| text.contains(word))
+    };
+    let by_code = |coding: &Coding| {
+        coding.is_in(LOINC) && coding.code.as_deref().is_some_and(|code| LETTERS.contains(&code))
+            || coding.display.as_deref().is_some_and(by_words)
+    };
+    concept.coding.iter().any(by_code) || concept.text.as_deref().is_some_and(by_words)
+}
+
+/// DocumentReference → letter or file; each content (R4: the same document in several forms) has its own item.
+pub(super) fn document(chart: &mut Chart, at: At, it: &DocumentReference) {
+    let files: Vec<Attachment> = it.content.iter().filter_map(|content| content.attachment.clone()).collect();
+    let span = it.context.as_ref().and_then(|context| context.period.as_ref());
+    let made = files.iter().map(|file| file.creation.as_ref());
+    let dates = [it.date.as_ref(), span.and_then(|period| period.start.as_ref())].into_iter().chain(made);
+    let Some(occurred_at) = chart.date(at, dates) else { return chart.skip(at, SkipReason::NoDate) };
+    let kind = if it.r#type.iter().chain(&it.category).any(is_letter) { ItemKind::Letter } else { ItemKind::File };
+    let kind_words = it.r#type.as_ref().and_then(CodeableConcept::words);
+    let authors = chart.names(at, &it.author);
+    let title = first_words([it.description.as_ref(), kind_words.as_ref()])
+        .or_else(|| first_words(files.iter().map(|file| file.title.as_ref())))
+        .or_else(|| all_words(&it.category).into_iter().next());
+    let mut body = Body::default();
+    body.texts(Label::Category, kind_words.into_iter().chain(all_words(&it.category)).collect());
+    body.code(Label::Status, it.status.as_ref());
+    body.texts(Label::Author, authors.clone());
+    body.text(Label::Organization, it.custodian.as_ref().and_then(|custodian| chart.name(at, custodian)));
+    body.fact(Label::Period, period(span));
+    let author = authors.into_iter().next();
+    let draft = Draft { kind, occurred_at, title, author, body: body.finish(), attachment: None };
+    add_with_files(chart, at, draft, &files);
+}
+
+/// Communication → inbox item.
+pub(super) fn communication(chart: &mut Chart, at: At, it: &Communication) {
+    let Some(occurred_at) = chart.date(at, [it.sent.as_ref(), it.received.as_ref()]) else {
+        return chart.skip(at, SkipReason::NoDate);
+    };
+    let sender = it.sender.as_ref().and_then(|sender| chart.name(at, sender));
+    let mut body = Body::default();
+    body.text(Label::Sender, sender.clone());
+    body.texts(Label::Recipients, chart.names(at, &it.recipient));
+    body.code(Label::Status, it.status.as_ref());
+    body.code(Label::Priority, it.priority.as_ref());
+    body.texts(Label::Medium, all_words(&it.medium));
+    body.texts(Label::Category, all_words(&it.category));
+    body.texts(Label::Reason, chart.reasons(at, &it.reason_code, &it.reason_reference));
+    for payload in &it.payload {
+        body.paragraph(payload.content_string.as_ref());
+        body.paragraph(payload.content_reference.as_ref().and_then(|reference| chart.name(at, reference)).as_ref());
+    }
+    body.paragraphs(Label::Notes, notes(&it.note));
+    let title = it.topic.as_ref().and_then(CodeableConcept::words);
+    let title = title.or_else(|| all_words(&it.category).into_iter().next());
+    let files: Vec<Attachment> = it.payload.iter().filter_map(|payload| payload.content_attachment.clone()).collect();
+    let kind = ItemKind::InboxItem;
+    let draft = Draft { kind, occurred_at, title, author: sender, body: body.finish(), attachment: None };
+    add_with_files(chart, at, draft, &files);
+}

@@ -1,0 +1,118 @@
+//! QuestionnaireResponse (R4 §8.28).
+
+use super::SkipReason;
+use super::attachment::add_with_files;
+use super::body::Body;
+use super::chart::{At, Chart, Draft};
+use super::resource::Resource;
+use super::types::{Attachment, Reference, first_words, types, words};
+use super::value::valued;
+use crate::chart::item::{Caption, Datum, ItemKind, Label};
+
+/// How deep groups and answers are followed; HL7's own examples use 4.
+const MAX_DEPTH: usize = 24;
+
+types! {
+    struct Questionnaire { url: Option<String>, title: Option<String>, name: Option<String> }
+    struct Extension { url: Option<String>, value_string: Option<String> }
+    struct Element { extension: Vec<Extension> }
+    struct Item { link_id: Option<String>, text: Option<String>, answer: Vec<Answer>, item: Vec<Item> }
+    struct QuestionnaireResponse {
+        questionnaire: Option<String>,
+        #[serde(rename = "_questionnaire")]
+        questionnaire_element: Option<Element>,
+        status: Option<String>,
+        encounter: Option<Reference>,
+        authored: Option<String>,
+        author: Option<Reference>,
+        source: Option<Reference>,
+        item: Vec<Item>,
+    }
+}
+
+valued! {
+    struct Answer { value_attachment: Option<Attachment>, item: Vec<Item> }
+}
+
+/// QuestionnaireResponse → form.
+pub(super) fn form(chart: &mut Chart, at: At, it: &QuestionnaireResponse) {
+    let Some(occurred_at) = chart.date(at, [it.authored.as_ref()]) else { return chart.skip(at, SkipReason::NoDate) };
+    let author = it.author.as_ref().or(it.source.as_ref()).and_then(|author| chart.name(at, author));
+    let mut body = Body::default();
+    body.text(Label::Author, author.clone());
+    body.code(Label::Status, it.status.as_ref());
+    let mut files = Vec::new();
+    let complete = items(&it.item, MAX_DEPTH, &mut body, &mut files);
+    if !complete {
+        chart.skip(at, SkipReason::TooDeep);
+    }
+    let title = title(chart, at, it);
+    let draft = Draft { kind: ItemKind::Form, occurred_at, title, author, body: body.finish(), attachment: None };
+    add_with_files(chart, at, draft, &files);
+}
+
+/// The title of the Questionnaire in the bundle (by canonical address, R4 §2.24.0.1; a version after `|` is ignored),
+/// else the display extension of the address.
+fn title(chart: &Chart, at: At, it: &QuestionnaireResponse) -> Option<String> {
+    let address = it.questionnaire.as_deref()?;
+    let address = address.split_once('|').map_or(address, |(url, _)| url);
+    let by_url = chart.shared().find_map(|resource| match resource {
+        Resource::Questionnaire(found) if found.url.as_deref() == Some(address) => Some(found),
+        _ => None,
+    });
+    let referred =
+        || match &chart.find(at, &Reference { reference: Some(address.to_owned()), display: None })?.entry.resource {
+            Resource::Questionnaire(found) => Some(found),
+            _ => None,
+        };
+    let found = by_url.or_else(referred);
+    found.and_then(|found| first_words([found.title.as_ref(), found.name.as_ref()])).or_else(|| {
+        let display = "http://hl7.org/fhir/StructureDefinition/display";
+        let extensions = it.questionnaire_element.iter().flat_map(|element| &element.extension);
+        first_words(extensions.filter(|it| it.url.as_deref() == Some(display)).map(|it| it.value_string.as_ref()))
+    })
+}
+
+/// Questions with their answers as rows, groups as headings; says whether everything was within the depth.
+fn items(list: &[Item], depth: usize, body: &mut Body, files: &mut Vec<Attachment>) -> bool {
+    let Some(deeper) = depth.checked_sub(1) else { return list.is_empty() };
+    let mut complete = true;
+    for item in list {
+        let question = first_words([item.text.as_ref(), item.link_id.as_ref()]).unwrap_or_default();
+        if item.answer.is_empty() && !item.item.is_empty() {
+            body.heading(&question);
+        } else {
+            body.row(Caption::Text(question), answer(&item.answer));
+        }
+        complete &= items(&item.item, deeper, body, files);
+        for answer in &item.answer {
+            files.extend(answer.value_attachment.clone());
+            complete &= items(&answer.item, deeper, body, files);
+        }
+    }
+    complete
+}
+
+/// One answer as what it is; several as text.
+fn answer(answers: &[Answer]) -> Option<Datum> {
+    let value = |answer: &Answer| {
+        let (value, unit) = answer.value().or_else(|| {
+            let title = answer.value_attachment.as_ref().and_then(|file| first_words([file.title.as_ref()]))?;
+            Some((Datum::Text(title), None))
+        })?;
+        Some(match (value, unit) {
+            (Datum::Number(amount) | Datum::Text(amount), Some(unit)) => Datum::Text(format!("{amount} {unit}")),
+            (value, _) => value,
+        })
+    };
+    let mut values: Vec<Datum> = answers.iter().filter_map(value).collect();
+    if values.len() <= 1 {
+        return values.pop();
+    }
+    let texts = values.into_iter().filter_map(|value| match value {
+        Datum::Text(text) | Datum::Number(text) | Datum::Code(text) | Datum::When(text) => words(&text),
+        Datum::Bool(yes) => Some(yes.to_string()),
+        Datum::Period(from, to) => words(&[from, to].into_iter().flatten().collect::<Vec<_>>().join(" – ")),
+    });
+    Some(Datum::Text(texts.collect::<Vec<_>>().join("; ")))
+}

@@ -1,0 +1,357 @@
+//! The entry of a chart as it is stored and shown: its kind and its body.
+//!
+//! A body is kept as JSON in a TEXT column, so the tags below are a stored format: add to them, never rename them.
+//! Words that Postern adds are keys ([`Label`]) which the page translates; what comes from the record is text as written there.
+
+use serde::{Deserialize, Serialize};
+
+/// What a chart item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemKind {
+    /// A visit or a contact.
+    Encounter,
+    /// Results, of a laboratory or measured in the clinic.
+    LabResult,
+    /// An order: a test, a referral, a prescription.
+    Requisition,
+    /// A filled-in questionnaire.
+    Form,
+    /// Correspondence.
+    Letter,
+    /// Any other document.
+    File,
+    /// Something that came in.
+    InboxItem,
+    /// A bill.
+    Invoice,
+    /// What the patient was given to do or to read.
+    Education,
+}
+
+impl ItemKind {
+    /// Every kind, in the order in which the chart lists them.
+    pub const ALL: [Self; 9] = [
+        Self::Encounter,
+        Self::LabResult,
+        Self::Requisition,
+        Self::Form,
+        Self::Letter,
+        Self::File,
+        Self::InboxItem,
+        Self::Invoice,
+        Self::Education,
+    ];
+
+    /// The stored name, also used in addresses and translation keys.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Encounter => "encounter",
+            Self::LabResult => "lab_result",
+            Self::Requisition => "requisition",
+            Self::Form => "form",
+            Self::Letter => "letter",
+            Self::File => "file",
+            Self::InboxItem => "inbox_item",
+            Self::Invoice => "invoice",
+            Self::Education => "education",
+        }
+    }
+
+    /// The kind of that stored name, or none.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// The content of a chart item, top to bottom.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemBody {
+    /// The parts, in reading order.
+    #[serde(default)]
+    pub blocks: Vec<Block>,
+}
+
+impl ItemBody {
+    /// All words of the record for search, one part per line: without labels of ours (they depend on the reader's
+    /// language), dates and yes/no.
+    pub fn plain_text(&self) -> String {
+        let mut lines: Vec<&str> = Vec::new();
+        for block in &self.blocks {
+            match block {
+                Block::Heading { text } => lines.extend(text.words()),
+                Block::Paragraph { text } => lines.push(text),
+                Block::Facts { rows } => {
+                    for row in rows {
+                        lines.extend(row.label.words());
+                        lines.extend(row.value.words());
+                    }
+                }
+                Block::Results { rows } => {
+                    for row in rows {
+                        lines.push(&row.name);
+                        lines.extend(row.value.as_ref().and_then(Datum::words));
+                        lines.extend([&row.unit, &row.reference, &row.note].into_iter().flatten().map(String::as_str));
+                    }
+                }
+                Block::List { items } => lines.extend(items.iter().map(String::as_str)),
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+/// One part of a body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Block {
+    /// A line above what follows.
+    Heading {
+        /// Its words.
+        text: Caption,
+    },
+    /// Plain text; line breaks count.
+    Paragraph {
+        /// Its words.
+        text: String,
+    },
+    /// Names with their values.
+    Facts {
+        /// In reading order.
+        rows: Vec<Fact>,
+    },
+    /// Measurements and findings.
+    Results {
+        /// In the order of the report.
+        rows: Vec<ResultRow>,
+    },
+    /// A bulleted list.
+    List {
+        /// In the order of the record.
+        items: Vec<String>,
+    },
+}
+
+/// Words above or before something: ours, to be translated, or the record's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Caption {
+    /// A key that the page translates.
+    #[serde(rename = "k")]
+    Label(Label),
+    /// As written in the record.
+    #[serde(rename = "t")]
+    Text(String),
+}
+
+impl Caption {
+    fn words(&self) -> Option<&str> {
+        match self {
+            Self::Label(_) => None,
+            Self::Text(text) => Some(text),
+        }
+    }
+}
+
+/// One name with its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// The name.
+    pub label: Caption,
+    /// The value.
+    pub value: Datum,
+}
+
+/// A value that the page shows in the reader's language and the clinic's time zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Datum {
+    /// As written in the record.
+    #[serde(rename = "t")]
+    Text(String),
+    /// A decimal with the digits of the record ("4.10"): FHIR R4 §2.24.0.1, the precision of a decimal is meaningful.
+    #[serde(rename = "n")]
+    Number(String),
+    /// A code of the record's standard ("finished", "AMB"), for which the page may have words; else shown as it is.
+    #[serde(rename = "c")]
+    Code(String),
+    /// Yes or no.
+    #[serde(rename = "b")]
+    Bool(bool),
+    /// An ISO 8601 date (`YYYY`, `YYYY-MM`, `YYYY-MM-DD`) or an RFC 3339 instant, checked.
+    #[serde(rename = "d")]
+    When(String),
+    /// From and to, each as in [`Datum::When`]; an open end is none.
+    #[serde(rename = "p")]
+    Period(Option<String>, Option<String>),
+}
+
+impl Datum {
+    fn words(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Number(text) | Self::Code(text) => Some(text),
+            Self::Bool(_) | Self::When(_) | Self::Period(..) => None,
+        }
+    }
+}
+
+/// One measurement or finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultRow {
+    /// What was measured.
+    pub name: String,
+    /// What came out; none where the record gives only a note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Datum>,
+    /// The unit of the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The reference range or text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// How the value lies to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flag: Option<Flag>,
+    /// A remark on this result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// How a result lies to what is expected (HL7 v3 ObservationInterpretation).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// Below the range (L).
+    Low,
+    /// Above the range (H).
+    High,
+    /// Far below (LL, LU).
+    CriticalLow,
+    /// Far above (HH, HU).
+    CriticalHigh,
+    /// Not as expected, in no direction (A, AA).
+    Abnormal,
+    /// As expected (N).
+    Normal,
+}
+
+impl Flag {
+    /// The stored name, also the translation key.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::High => "high",
+            Self::CriticalLow => "critical_low",
+            Self::CriticalHigh => "critical_high",
+            Self::Abnormal => "abnormal",
+            Self::Normal => "normal",
+        }
+    }
+}
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $name:ident = $key:literal),* $(,)?) => {
+        /// The words that Postern puts into bodies; the page translates them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Label {
+            $($(#[$doc])* #[serde(rename = $key)] $name,)*
+        }
+
+        impl Label {
+            /// Every label, for the test that each has a translation.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The stored key, also the translation key.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $key,)* }
+            }
+        }
+    };
+}
+
+labels! {
+    /// What the patient is asked to do.
+    Activities = "activities",
+    /// To be taken when needed.
+    AsNeeded = "as_needed",
+    /// Who wrote it.
+    Author = "author",
+    /// The category in the record.
+    Category = "category",
+    /// The setting of a visit (ambulatory, emergency, …).
+    Class = "class",
+    /// Who saw the patient.
+    Clinician = "clinician",
+    /// The conclusion of a report.
+    Conclusion = "conclusion",
+    /// Health conditions.
+    Conditions = "conditions",
+    /// Details of an order.
+    Details = "details",
+    /// Where the patient went after a stay.
+    Discharge = "discharge",
+    /// The order says that this must NOT be done.
+    DoNotPerform = "do_not_perform",
+    /// How to take it.
+    Dosage = "dosage",
+    /// When it is to be done.
+    Due = "due",
+    /// Goals.
+    Goals = "goals",
+    /// Vaccinations.
+    Immunizations = "immunizations",
+    /// Words to the patient.
+    Instructions = "instructions",
+    /// Proposal, plan, order, …
+    Intent = "intent",
+    /// When a report was released.
+    Issued = "issued",
+    /// Who sends the bill.
+    Issuer = "issuer",
+    /// Lines of a bill.
+    LineItems = "line_items",
+    /// Where it took place.
+    Location = "location",
+    /// Lot number of a vaccine.
+    LotNumber = "lot_number",
+    /// By which way it came.
+    Medium = "medium",
+    /// Remarks.
+    Notes = "notes",
+    /// The number of a bill or an order.
+    Number = "number",
+    /// The organization that was responsible.
+    Organization = "organization",
+    /// When and how to pay.
+    PaymentTerms = "payment_terms",
+    /// Who is to do it, or did it.
+    Performer = "performer",
+    /// From and to.
+    Period = "period",
+    /// Prescribed medicines.
+    Prescriptions = "prescriptions",
+    /// Routine, urgent, …
+    Priority = "priority",
+    /// Procedures.
+    Procedures = "procedures",
+    /// How much.
+    Quantity = "quantity",
+    /// Why.
+    Reason = "reason",
+    /// Who got it.
+    Recipients = "recipients",
+    /// How often a prescription may be repeated.
+    Repeats = "repeats",
+    /// Who ordered it.
+    Requester = "requester",
+    /// Measurements and findings.
+    Results = "results",
+    /// Who sent it.
+    Sender = "sender",
+    /// Where on the body.
+    Site = "site",
+    /// The state in the record.
+    Status = "status",
+    /// The total with taxes.
+    TotalGross = "total_gross",
+    /// The total without taxes.
+    TotalNet = "total_net",
+}
