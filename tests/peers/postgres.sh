@@ -27,7 +27,7 @@ free_port() {
 }
 
 start() {
-  local dir=$1 port password try
+  local dir=$1 port password
   mkdir "$dir"
   dir=$(cd "$dir" && pwd)
   password=$(od -An -tx1 -N16 /dev/urandom | tr -d ' \n')
@@ -48,7 +48,7 @@ wal_level = minimal
 max_wal_senders = 0
 log_min_messages = fatal
 CONF
-  for try in 1 2 3; do # someone else may take the port between the look and the start
+  for _ in 1 2 3; do # someone else may take the port between the look and the start
     port=$(free_port)
     # its output goes to a file: with the caller's own, `url=$(postgres.sh start …)` would wait for the server to end
     if as_server_user "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -o "-p $port" -w -t 60 start >"$dir/pg_ctl.log" 2>&1; then

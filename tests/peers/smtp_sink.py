@@ -180,10 +180,11 @@ def authenticator(password, records):
         name = data.login.decode("utf-8", "replace") if isinstance(data, LoginPassword) else None
         ok = name == USER and data.password == password.encode()
         records.sign_ins.append({"at": time.time(), "user": name, "ok": ok})
-        if name == BUSY_USER:
-            return AuthResult(success=False, message="454 4.7.0 Temporary authentication failure")
-        # not "handled": aiosmtpd itself then answers 535
-        return AuthResult(success=ok, handled=ok, auth_data=name)
+        if ok:
+            return AuthResult(success=True, auth_data=name)
+        # "handled" would mean that an answer has gone out already; without a message aiosmtpd answers 535
+        busy = "454 4.7.0 Temporary authentication failure" if name == BUSY_USER else None
+        return AuthResult(success=False, handled=False, message=busy)
 
     return check
 
