@@ -1,0 +1,1 @@
+//! The rules of the house: a rule without a test here is not held.
