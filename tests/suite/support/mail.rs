@@ -31,11 +31,7 @@ pub struct Mail {
 impl Mail {
     /// The one header of this name; panics if there is none or more than one.
     pub fn header(&self, name: &str) -> &str {
-        let mut values = self
-            .headers
-            .iter()
-            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value);
+        let mut values = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (Some(value), None) => value,
             (None, _) => panic!("no {name} in {:?}", self.headers),
@@ -88,23 +84,14 @@ pub async fn wait_for_messages(address: &str, count: usize) -> Vec<Mail> {
         if messages.len() >= count {
             return messages;
         }
-        assert!(
-            Instant::now() < deadline,
-            "{address} has {} of {count} mails",
-            messages.len()
-        );
+        assert!(Instant::now() < deadline, "{address} has {} of {count} mails", messages.len());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 async fn ask<T: DeserializeOwned>(what: &str, filter: &str, value: &str) -> Vec<T> {
     let url = format!("{}/{what}", peers::smtp().control);
-    let answer = reqwest::Client::new()
-        .get(url)
-        .query(&[(filter, value)])
-        .send()
-        .await
-        .expect("the SMTP sink is gone");
+    let answer = reqwest::Client::new().get(url).query(&[(filter, value)]).send().await.expect("the SMTP sink is gone");
     answer.json().await.expect("the SMTP sink's answer")
 }
 
@@ -118,21 +105,12 @@ mod tests {
     fn send(to: &str) -> Option<String> {
         let sink = peers::smtp();
         let mut connection = TcpStream::connect((sink.host.as_str(), sink.plain_port)).unwrap();
-        connection
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut answers = BufReader::new(connection.try_clone().unwrap());
         let mut answer = String::new();
         let mail = "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nHello\r\n.\r\n";
         let rcpt = format!("RCPT TO:<{to}>\r\n");
-        for line in [
-            "",
-            "HELO test\r\n",
-            "MAIL FROM:<clinic@example.org>\r\n",
-            &rcpt,
-            "DATA\r\n",
-            mail,
-        ] {
+        for line in ["", "HELO test\r\n", "MAIL FROM:<clinic@example.org>\r\n", &rcpt, "DATA\r\n", mail] {
             connection.write_all(line.as_bytes()).unwrap();
             answer.clear();
             if answers.read_line(&mut answer).unwrap_or(0) == 0 {
@@ -156,21 +134,9 @@ mod tests {
             (messages[0].from.as_str(), messages[0].to.as_slice()),
             ("clinic@example.org", &[to.to_owned()][..])
         );
-        assert_eq!(
-            (
-                messages[0].listener.as_str(),
-                &messages[0].user,
-                &messages[0].html
-            ),
-            ("plain", &None, &None)
-        );
+        assert_eq!((messages[0].listener.as_str(), &messages[0].user, &messages[0].html), ("plain", &None, &None));
         assert!(messages[0].attachments.is_empty() && messages[0].raw.contains("=C3=BC"));
-        assert!(
-            sign_ins_of("nobody")
-                .await
-                .iter()
-                .all(|s| s.ok && s.at > 0.0 && s.user.is_some())
-        );
+        assert!(sign_ins_of("nobody").await.iter().all(|s| s.ok && s.at > 0.0 && s.user.is_some()));
     }
 
     #[tokio::test]
@@ -187,16 +153,9 @@ mod tests {
                 assert_eq!(answer.as_deref().map(|a| &a[..3]), expected, "{to}");
             }
             let attempts = attempts_to(to).await;
-            let replies: Vec<_> = attempts
-                .iter()
-                .map(|a| a.reply.as_deref().map(|r| &r[..3]))
-                .collect();
+            let replies: Vec<_> = attempts.iter().map(|a| a.reply.as_deref().map(|r| &r[..3])).collect();
             assert_eq!(replies, [first, then], "{to}");
-            assert!(
-                attempts
-                    .iter()
-                    .all(|a| a.to == to && a.at > 0.0 && a.listener == "plain" && a.user.is_none())
-            );
+            assert!(attempts.iter().all(|a| a.to == to && a.at > 0.0 && a.listener == "plain" && a.user.is_none()));
         }
         // the mail was taken before the connection was cut, so there are two copies
         assert_eq!(messages_to("drop1+mail@example.org").await.len(), 2);

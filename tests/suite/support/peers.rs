@@ -48,11 +48,7 @@ pub struct BrowserPrograms {
 pub fn browser_programs() -> Option<BrowserPrograms> {
     let program = |variable, usual: &str| {
         let path = env::var_os(variable).map_or_else(|| PathBuf::from(usual), PathBuf::from);
-        assert!(
-            path.exists(),
-            "{} is not there: use tests/run, or set {variable}",
-            path.display()
-        );
+        assert!(path.exists(), "{} is not there: use tests/run, or set {variable}", path.display());
         path
     };
     (!left_out("POSTERN_TEST_WITHOUT_BROWSER")).then(|| BrowserPrograms {
@@ -62,9 +58,8 @@ pub fn browser_programs() -> Option<BrowserPrograms> {
 }
 
 fn required(variable: &str) -> String {
-    env::var(variable).unwrap_or_else(|_| {
-        panic!("{variable} is not set: use tests/run (for one test: --only-tests -- NAME)")
-    })
+    env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: use tests/run (for one test: --only-tests -- NAME)"))
 }
 
 fn left_out(variable: &str) -> bool {
@@ -72,11 +67,7 @@ fn left_out(variable: &str) -> bool {
     if left_out {
         let thread = std::thread::current();
         // not eprintln!, which the test harness keeps to itself when the test passes
-        let _ = writeln!(
-            std::io::stderr(),
-            "LEFT OUT by {variable}: {}",
-            thread.name().unwrap_or("a test")
-        );
+        let _ = writeln!(std::io::stderr(), "LEFT OUT by {variable}: {}", thread.name().unwrap_or("a test"));
     }
     left_out
 }
@@ -90,50 +81,29 @@ mod tests {
 
     fn greeting(host: &str, port: u16) -> Result<String, ErrorKind> {
         let mut connection = TcpStream::connect((host, port)).unwrap();
-        connection
-            .set_read_timeout(Some(Duration::from_millis(500)))
-            .unwrap();
+        connection.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         let mut buffer = [0; 64];
-        connection
-            .read(&mut buffer)
-            .map(|n| String::from_utf8_lossy(&buffer[..n]).into_owned())
-            .map_err(|e| e.kind())
+        connection.read(&mut buffer).map(|n| String::from_utf8_lossy(&buffer[..n]).into_owned()).map_err(|e| e.kind())
     }
 
     #[test]
     fn the_smtp_server_listens_everywhere() {
         let smtp = smtp();
         for port in [smtp.plain_port, smtp.starttls_port] {
-            assert!(
-                greeting(&smtp.host, port)
-                    .unwrap()
-                    .starts_with("220 sink.test")
-            );
+            assert!(greeting(&smtp.host, port).unwrap().starts_with("220 sink.test"));
         }
         for port in [smtp.implicit_tls_port, smtp.silent_port] {
             assert_eq!(greeting(&smtp.host, port), Err(ErrorKind::WouldBlock));
         }
-        assert!(
-            std::fs::read_to_string(&smtp.ca)
-                .unwrap()
-                .contains("BEGIN CERTIFICATE")
-        );
+        assert!(std::fs::read_to_string(&smtp.ca).unwrap().contains("BEGIN CERTIFICATE"));
         assert!(!smtp.user.is_empty() && !smtp.password.is_empty());
     }
 
     #[test]
     fn postgresql_is_this_runs_own() {
         let Some(url) = postgres_url() else { return };
-        let address = url
-            .strip_prefix("postgres://postern:")
-            .and_then(|u| u.split_once('@'))
-            .unwrap()
-            .1;
-        let (host, port) = address
-            .strip_suffix("/postgres")
-            .unwrap()
-            .split_once(':')
-            .unwrap();
+        let address = url.strip_prefix("postgres://postern:").and_then(|u| u.split_once('@')).unwrap().1;
+        let (host, port) = address.strip_suffix("/postgres").unwrap().split_once(':').unwrap();
         assert_eq!(host, "127.0.0.1");
         TcpStream::connect((host, port.parse().unwrap())).unwrap();
     }

@@ -45,14 +45,9 @@ impl Driver {
                 }
             }
         });
-        let mut driver = Driver {
-            keeper,
-            url: String::new(),
-            profile: TempDir::new().unwrap(),
-        };
-        let port = port
-            .recv_timeout(Duration::from_secs(30))
-            .unwrap_or_else(|e| panic!("chromedriver did not start: {e}"));
+        let mut driver = Driver { keeper, url: String::new(), profile: TempDir::new().unwrap() };
+        let port =
+            port.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|e| panic!("chromedriver did not start: {e}"));
         driver.url = format!("http://127.0.0.1:{port}");
         driver
     }
@@ -91,14 +86,8 @@ pub fn processes_of(group: u32) -> Vec<u32> {
     let is_member = |id: &u32| {
         // "ID (NAME) STATE PARENT GROUP …", where NAME may hold anything
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        let mut fields = stat
-            .rsplit_once(')')
-            .map_or("", |(_, rest)| rest)
-            .split_whitespace();
+        let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
         fields.next().is_some_and(|state| state != "Z") && fields.nth(1) == Some(&group.to_string())
     };
-    processes
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(is_member)
-        .collect()
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_member).collect()
 }

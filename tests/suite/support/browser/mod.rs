@@ -32,15 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIND: &str = include_str!("find.js");
 const AXE: &str = include_str!("../../vendor/axe.min.js");
 /// WCAG 2.2 AA, and what axe-core's makers advise beyond it.
-const AXE_TAGS: [&str; 7] = [
-    "wcag2a",
-    "wcag2aa",
-    "wcag21a",
-    "wcag21aa",
-    "wcag22a",
-    "wcag22aa",
-    "best-practice",
-];
+const AXE_TAGS: [&str; 7] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"];
 
 /// One window of a browser of its own, with its own cookies. Ends when it is dropped, also by a panic.
 pub struct Browser {
@@ -87,14 +79,12 @@ impl Browser {
         });
         let http = hyper_util::client::legacy::connect::HttpConnector::new();
         let capabilities = capabilities.as_object().unwrap().clone();
-        let client = ClientBuilder::new(http)
-            .capabilities(capabilities)
-            .connect(driver.url())
-            .await;
+        let client = ClientBuilder::new(http).capabilities(capabilities).connect(driver.url()).await;
         let client = client.unwrap_or_else(|e| panic!("chromium did not start: {e}"));
         let browser = Browser {
             client,
             base: base.trim_end_matches('/').to_owned(),
+            scripts_are_off: AtomicBool::new(false),
             driver,
         };
         browser.size(1280).await;
@@ -103,15 +93,8 @@ impl Browser {
 
     /// Opens a path of the server, or a whole address.
     pub async fn goto(&self, path: &str) {
-        let url = if path.starts_with('/') {
-            format!("{}{path}", self.base)
-        } else {
-            path.to_owned()
-        };
-        self.client
-            .goto(&url)
-            .await
-            .unwrap_or_else(|e| panic!("{url}: {e}"));
+        let url = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
+        self.client.goto(&url).await.unwrap_or_else(|e| panic!("{url}: {e}"));
     }
 
     /// Where the browser is: the path and the query.
@@ -135,27 +118,18 @@ impl Browser {
 
     /// Waits until no element of this selector is visible.
     pub async fn wait_gone(&self, css: &str) {
-        self.until(&format!("{css} is still there"), async || {
-            !self.is_visible(css).await
-        })
-        .await;
+        self.until(&format!("{css} is still there"), async || !self.is_visible(css).await).await;
     }
 
     /// Waits until the page shows this text.
     pub async fn wait_text(&self, text: &str) {
         let wanted = spaces_as_one(text);
-        self.until(&format!("no {text:?} on the page"), async || {
-            self.text().await.contains(&wanted)
-        })
-        .await;
+        self.until(&format!("no {text:?} on the page"), async || self.text().await.contains(&wanted)).await;
     }
 
     /// Waits until the browser is at this path and query.
     pub async fn wait_path(&self, path: &str) {
-        self.until(&format!("not at {path}"), async || {
-            self.path().await == path
-        })
-        .await;
+        self.until(&format!("not at {path}"), async || self.path().await == path).await;
     }
 
     /// Whether an element of this selector is visible now.
@@ -166,10 +140,7 @@ impl Browser {
     /// Presses the one button, link, tab, menu item or option with these words on it (or as its accessible name).
     pub async fn click_text(&self, words: &str) {
         let element = self.find("clickable", words).await;
-        element
-            .click()
-            .await
-            .unwrap_or_else(|e| panic!("pressing {words:?}: {e}"));
+        element.click().await.unwrap_or_else(|e| panic!("pressing {words:?}: {e}"));
     }
 
     /// Gives the control with this visible label a new value: types into a text field or an editor, picks the options
@@ -185,10 +156,7 @@ impl Browser {
             },
             "file" => control.send_keys(value).await,
             "toggle" => {
-                assert!(
-                    matches!(value, "on" | "off"),
-                    "{label:?} is ticked with \"on\" or \"off\", not {value:?}"
-                );
+                assert!(matches!(value, "on" | "off"), "{label:?} is ticked with \"on\" or \"off\", not {value:?}");
                 if control.is_selected().await.unwrap() == (value == "on") {
                     return;
                 }
@@ -197,11 +165,7 @@ impl Browser {
             }
             kind => {
                 let missing = self.call("set", json!([control, kind, value])).await;
-                assert!(
-                    missing.is_null(),
-                    "{label:?}: {}",
-                    missing.as_str().unwrap_or_default()
-                );
+                assert!(missing.is_null(), "{label:?}: {}", missing.as_str().unwrap_or_default());
                 Ok(())
             }
         };
@@ -211,38 +175,23 @@ impl Browser {
     /// The value of the control with this visible label: its text, `on` or `off`, the picked options' words.
     pub async fn value(&self, label: &str) -> String {
         let control = self.find("control", label).await;
-        self.call("value", json!([control]))
-            .await
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.call("value", json!([control])).await.as_str().unwrap().to_owned()
     }
 
     /// Types at the focus; [`Key`] has the keys without a letter: `String::from(char::from(Key::Enter))`.
     pub async fn keys(&self, keys: &str) {
-        self.client
-            .active_element()
-            .await
-            .unwrap()
-            .send_keys(keys)
-            .await
-            .unwrap();
+        self.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
     }
 
     /// The visible text of the page, runs of white space as one space.
     pub async fn text(&self) -> String {
-        let text = self
-            .js("return document.body ? document.body.innerText : ''")
-            .await;
+        let text = self.js("return document.body ? document.body.innerText : ''").await;
         spaces_as_one(text.as_str().unwrap())
     }
 
     /// Runs a function body in the page and gives what it returns. Also without JavaScript: the page's own is off then.
     pub async fn js(&self, body: &str) -> Value {
-        self.client
-            .execute(body, vec![])
-            .await
-            .unwrap_or_else(|e| panic!("{body}: {e}"))
+        self.client.execute(body, vec![]).await.unwrap_or_else(|e| panic!("{body}: {e}"))
     }
 
     /// A command of the Chrome DevTools protocol, for what WebDriver lacks.
@@ -253,58 +202,40 @@ impl Browser {
 
     /// From here on the browser runs no scripts of pages.
     pub async fn without_javascript(&self) {
-        self.cdp(
-            "Emulation.setScriptExecutionDisabled",
-            json!({"value": true}),
-        )
-        .await;
+        self.scripts_are_off.store(true, Ordering::Relaxed);
+        self.turn_scripts_off(true).await;
+    }
+
+    async fn turn_scripts_off(&self, off: bool) {
+        self.cdp("Emulation.setScriptExecutionDisabled", json!({"value": off})).await;
     }
 
     /// Width of the window in CSS pixels; a phone (touch, two device pixels to one) if it is below 600.
     pub async fn size(&self, width: u32) {
         let phone = width < 600;
         let (height, scale) = if phone { (800, 2) } else { (900, 1) };
-        let metrics =
-            json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone});
-        self.cdp("Emulation.setDeviceMetricsOverride", metrics)
-            .await;
-        self.cdp(
-            "Emulation.setTouchEmulationEnabled",
-            json!({"enabled": phone}),
-        )
-        .await;
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone});
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+        self.cdp("Emulation.setTouchEmulationEnabled", json!({"enabled": phone})).await;
     }
 
     /// From here on the person prefers dark pages.
     pub async fn dark(&self) {
         let feature = json!({"name": "prefers-color-scheme", "value": "dark"});
-        self.cdp("Emulation.setEmulatedMedia", json!({"features": [feature]}))
-            .await;
+        self.cdp("Emulation.setEmulatedMedia", json!({"features": [feature]})).await;
     }
 
     /// A picture of the whole page, as PNG.
     pub async fn screenshot(&self, path: impl AsRef<Path>) {
-        let answer = self
-            .cdp(
-                "Page.captureScreenshot",
-                json!({"format": "png", "captureBeyondViewport": true}),
-            )
-            .await;
-        let png = data_encoding::BASE64
-            .decode(answer["data"].as_str().unwrap().as_bytes())
-            .unwrap();
+        let answer = self.cdp("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await;
+        let png = data_encoding::BASE64.decode(answer["data"].as_str().unwrap().as_bytes()).unwrap();
         std::fs::write(&path, png).unwrap_or_else(|e| panic!("{}: {e}", path.as_ref().display()));
     }
 
     /// Panics if axe-core finds a violation of WCAG 2.2 AA or of its best practices on the page as it is now.
     pub async fn axe(&self) {
         let violations = self.axe_violations().await;
-        assert!(
-            violations.is_empty(),
-            "axe: {}:\n{}",
-            self.path().await,
-            violations.join("\n")
-        );
+        assert!(violations.is_empty(), "axe: {}:\n{}", self.path().await, violations.join("\n"));
     }
 
     async fn axe_violations(&self) -> Vec<String> {
@@ -324,11 +255,7 @@ impl Browser {
             // axe needs promises; what the page did not run when it was read, it does not run now
             self.turn_scripts_off(false).await;
         }
-        let violations = self
-            .client
-            .execute_async(run, vec![options])
-            .await
-            .unwrap_or_else(|e| panic!("axe: {e}"));
+        let violations = self.client.execute_async(run, vec![options]).await.unwrap_or_else(|e| panic!("axe: {e}"));
         if scripts_are_off {
             self.turn_scripts_off(true).await;
         }
@@ -339,11 +266,7 @@ impl Browser {
     /// an uncaught error or rejected promise, `console.error`, an asset that is missing, an answer of 500 or above.
     pub async fn assert_clean(&self) {
         let faults = self.faults().await;
-        assert!(
-            faults.is_empty(),
-            "the browser reports:\n{}",
-            faults.join("\n")
-        );
+        assert!(faults.is_empty(), "the browser reports:\n{}", faults.join("\n"));
     }
 
     async fn faults(&self) -> Vec<String> {
@@ -351,25 +274,13 @@ impl Browser {
         let is_fault = |entry: &&Value| {
             let message = entry["message"].as_str().unwrap();
             // the page itself may well be a 404 or a 422
-            let expected = entry["source"] == "network"
-                && message.contains("a status of 4")
-                && !message.contains("/assets/");
+            let expected =
+                entry["source"] == "network" && message.contains("a status of 4") && !message.contains("/assets/");
             entry["level"] == "SEVERE" && !expected
         };
-        let shown = |entry: &Value| {
-            format!(
-                "  {}: {}",
-                entry["source"].as_str().unwrap(),
-                entry["message"].as_str().unwrap()
-            )
-        };
-        entries
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(is_fault)
-            .map(shown)
-            .collect()
+        let shown =
+            |entry: &Value| format!("  {}: {}", entry["source"].as_str().unwrap(), entry["message"].as_str().unwrap());
+        entries.as_array().unwrap().iter().filter(is_fault).map(shown).collect()
     }
 
     async fn find(&self, how: &str, what: &str) -> Element {
@@ -395,29 +306,19 @@ impl Browser {
         match found {
             Value::String(problem) => Err(problem),
             element => {
-                let id = element
-                    .as_object()
-                    .and_then(|o| o.values().next())
-                    .and_then(Value::as_str)
-                    .unwrap()
-                    .to_owned();
+                let id =
+                    element.as_object().and_then(|o| o.values().next()).and_then(Value::as_str).unwrap().to_owned();
                 Ok(Element::from_element_id(self.client.clone(), id.into()))
             }
         }
     }
 
     async fn call(&self, function: &str, arguments: Value) -> Value {
-        self.try_call(function, arguments)
-            .await
-            .unwrap_or_else(|e| panic!("{function}: {e}"))
+        self.try_call(function, arguments).await.unwrap_or_else(|e| panic!("{function}: {e}"))
     }
 
     /// Calls a function of find.js.
-    async fn try_call(
-        &self,
-        function: &str,
-        arguments: Value,
-    ) -> Result<Value, fantoccini::error::CmdError> {
+    async fn try_call(&self, function: &str, arguments: Value) -> Result<Value, fantoccini::error::CmdError> {
         let script = format!("{FIND}\nreturn {function}(...arguments[0])");
         self.client.execute(&script, vec![arguments]).await
     }
@@ -441,22 +342,12 @@ fn spaces_as_one(text: &str) -> String {
 struct DevTools(&'static str, Value);
 
 impl WebDriverCompatibleCommand for DevTools {
-    fn endpoint(
-        &self,
-        base: &url::Url,
-        session: Option<&str>,
-    ) -> Result<url::Url, url::ParseError> {
-        base.join(&format!(
-            "session/{}/goog/cdp/execute",
-            session.unwrap_or_default()
-        ))
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
     }
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (
-            http::Method::POST,
-            Some(json!({"cmd": self.0, "params": self.1}).to_string()),
-        )
+        (http::Method::POST, Some(json!({"cmd": self.0, "params": self.1}).to_string()))
     }
 }
 
@@ -465,18 +356,11 @@ impl WebDriverCompatibleCommand for DevTools {
 struct BrowserLog;
 
 impl WebDriverCompatibleCommand for BrowserLog {
-    fn endpoint(
-        &self,
-        base: &url::Url,
-        session: Option<&str>,
-    ) -> Result<url::Url, url::ParseError> {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
         base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
     }
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (
-            http::Method::POST,
-            Some(json!({"type": "browser"}).to_string()),
-        )
+        (http::Method::POST, Some(json!({"type": "browser"}).to_string()))
     }
 }

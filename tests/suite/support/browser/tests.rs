@@ -16,8 +16,7 @@ const GOOD: &str = r#"<!doctype html><html lang="en"><head><title>Good</title><m
 <div id="note">Note</div> <div role="textbox" contenteditable="true" aria-labelledby="note">before</div>
 <p><button name="go" value="1">Send it</button> <button hidden>Send it</button> <a href="/">Start again</a></p></form>
 <p id="late"></p><script src="/late.js"></script></main></body></html>"#;
-const LATE: &str =
-    "setTimeout(() => { late.textContent = 'Now  it is here' }, 300); document.cookie = 'seen=1'";
+const LATE: &str = "setTimeout(() => { late.textContent = 'Now  it is here' }, 300); document.cookie = 'seen=1'";
 const BAD: &str = r#"<!doctype html><html><head><title>Bad</title></head><body><p style="color: red">No language</p>
 <img src="/missing.png"><script src="/bad.js"></script><p><button></button></p></body></html>"#;
 const BAD_SCRIPT: &str = "Promise.reject(new Error('rejected')); console.error('said'); fetch('/assets/gone.css'); fetch('/broken'); nothing.at.all()";
@@ -31,23 +30,15 @@ fn serve() -> String {
     std::thread::spawn(move || {
         for mut connection in listener.incoming().flatten() {
             std::thread::spawn(move || {
-                let mut head = BufReader::new(&connection)
-                    .lines()
-                    .map_while(Result::ok)
-                    .take_while(|line| !line.is_empty());
+                let mut head =
+                    BufReader::new(&connection).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
                 let request = head.next().unwrap_or_default();
-                let language = head
-                    .find(|h| h.to_lowercase().starts_with("accept-language"))
-                    .unwrap_or_default();
+                let language = head.find(|h| h.to_lowercase().starts_with("accept-language")).unwrap_or_default();
                 let path = request.split(' ').nth(1).unwrap_or_default();
                 let (status, kind, body) = match path.split('?').next().unwrap_or_default() {
                     "/" => (200, "text/html", GOOD.to_owned()),
                     "/late.js" => (200, "text/javascript", LATE.to_owned()),
-                    "/sent" => (
-                        422,
-                        "text/html",
-                        GOOD.replace("Good page", &format!("<span lang=x>{path}</span>")),
-                    ),
+                    "/sent" => (422, "text/html", GOOD.replace("Good page", &format!("<span lang=x>{path}</span>"))),
                     "/language" => (200, "text/plain", language),
                     "/bad" => (200, "text/html", BAD.to_owned()),
                     "/bad.js" => (200, "text/javascript", BAD_SCRIPT.to_owned()),
@@ -88,21 +79,11 @@ async fn a_person_fills_and_presses() {
     browser.fill("Note", "typed here").await;
     assert_eq!(browser.value("Note").await, "typed here");
     assert_eq!(browser.value("To").await, "Ada Byron\nBen Ode");
-    assert_eq!(
-        (
-            browser.value("Allow replies").await,
-            browser.value("By text").await
-        ),
-        ("off".into(), "on".into())
-    );
+    assert_eq!((browser.value("Allow replies").await, browser.value("By text").await), ("off".into(), "on".into()));
     browser.wait_text("Now it is here").await;
     browser.axe().await;
     browser.click_text("Send it").await;
-    browser
-        .wait_path(
-            "/sent?email=ada%40example.org&body=new%0D%0Alines&to=1&to=2&born=1951-03-04&by=t&go=1",
-        )
-        .await;
+    browser.wait_path("/sent?email=ada%40example.org&body=new%0D%0Alines&to=1&to=2&born=1951-03-04&by=t&go=1").await;
     // a 422 is a page like any other
     browser.assert_clean().await;
     browser.back().await;
@@ -125,40 +106,22 @@ async fn what_is_wrong_is_reported() {
     };
     browser.goto("/bad").await;
     let violations = browser.axe_violations().await.join("\n");
-    for rule in [
-        "html-has-lang",
-        "button-name",
-        "image-alt",
-        "landmark-one-main",
-    ] {
+    for rule in ["html-has-lang", "button-name", "image-alt", "landmark-one-main"] {
         assert!(violations.contains(rule), "{rule}: {violations}");
     }
     // also what was wrong on a page before this one
     browser.goto("/").await;
     let faults = browser.faults().await.join("\n");
-    for fault in [
-        "style-src",
-        "rejected",
-        "said",
-        "/assets/gone.css",
-        "/broken",
-        "nothing is not defined",
-    ] {
+    for fault in ["style-src", "rejected", "said", "/assets/gone.css", "/broken", "nothing is not defined"] {
         assert!(faults.contains(fault), "{fault}: {faults}");
     }
     assert!(!faults.contains("missing.png"), "{faults}");
     assert!(browser.faults().await.is_empty(), "reported once");
 
     let missing = browser.look("clickable", "Nowhere").await.unwrap_err();
-    assert_eq!(
-        missing,
-        r#"no buttons or links called "Nowhere"; there are: "Send it", "Start again""#
-    );
+    assert_eq!(missing, r#"no buttons or links called "Nowhere"; there are: "Send it", "Start again""#);
     let missing = browser.look("control", "Emails").await.unwrap_err();
-    assert!(
-        missing.contains(r#""Email", "Message", "To", "Date of birth", "Allow replies""#),
-        "{missing}"
-    );
+    assert!(missing.contains(r#""Email", "Message", "To", "Date of birth", "Allow replies""#), "{missing}");
 }
 
 #[tokio::test]
@@ -167,30 +130,20 @@ async fn phones_dark_pages_other_languages_and_no_scripts() {
         return;
     };
     browser.goto("/language").await;
-    assert!(
-        browser.text().await.to_lowercase().contains("fr-ca"),
-        "{}",
-        browser.text().await
-    );
+    assert!(browser.text().await.to_lowercase().contains("fr-ca"), "{}", browser.text().await);
     browser.without_javascript().await;
     browser.size(390).await;
     browser.dark().await;
     browser.goto("/").await;
     let matches = "return ['(prefers-color-scheme: dark)', '(width: 390px)', '(pointer: coarse)'].map(q => matchMedia(q).matches)";
     assert_eq!(browser.js(matches).await, json!([true, true, true]));
-    assert_eq!(
-        browser.js("return document.cookie").await,
-        "",
-        "a script of the page has run"
-    );
+    assert_eq!(browser.js("return document.cookie").await, "", "a script of the page has run");
     browser.fill("Email", "a").await;
     browser.fill("To", "Cy").await;
     browser.fill("Date of birth", "1951-03-04").await;
     browser.axe().await;
     browser.click_text("Send it").await;
-    browser
-        .wait_path("/sent?email=a&body=old&to=3&born=1951-03-04&reply=1&go=1")
-        .await;
+    browser.wait_path("/sent?email=a&body=old&to=3&born=1951-03-04&reply=1&go=1").await;
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("page.png");
     browser.screenshot(&picture).await;
@@ -204,15 +157,9 @@ async fn nothing_is_left_when_a_test_panics() {
         return;
     };
     browser.goto("/").await;
-    let (group, profile) = (
-        browser.driver.process_group(),
-        browser.driver.profile().to_owned(),
-    );
+    let (group, profile) = (browser.driver.process_group(), browser.driver.profile().to_owned());
     let names = processes_of(group).len();
-    assert!(
-        names >= 3,
-        "chromedriver and chromium in one group, not {names}"
-    );
+    assert!(names >= 3, "chromedriver and chromium in one group, not {names}");
     let panicked = tokio::spawn(async move {
         let _browser = browser;
         panic!("as a failing test does");
