@@ -327,7 +327,7 @@ impl Form {
             },
             _ => Kind::Text(attr("value")),
         };
-        let editable = !(tag == "input" && kind == "hidden") && !is_on("readonly");
+        let editable = kind != "hidden" && !is_on("readonly");
         self.controls.push(Control { name: attr("name"), kind: kind_of_control, enabled, editable });
     }
 }
