@@ -1,1 +1,7 @@
+//! Every test of Postern: one binary, so that the program is linked once. Run it by `tests/run`.
 
+// time and chance are passed in by the program; its tests wait for real servers and browsers
+#![allow(clippy::disallowed_methods)]
+
+mod invariants;
+mod support;

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# A throwaway PostgreSQL for the tests, on a free port of 127.0.0.1 and never as root.
+#
+#   postgres.sh start DIR    DIR must not exist and its parent must be reachable by the user `postgres`;
+#                            prints the URL of a superuser
+#   postgres.sh stop DIR     ends it at once; its data are not worth a checkpoint
+#
+# Its data are not safe against a crash (fsync=off): a test of crashes needs a server of its own settings.
+set -euo pipefail
+
+bin=
+for folder in /usr/lib/postgresql/*/bin; do # Debian keeps them off the PATH; the newest sorts last
+  [ -x "$folder/initdb" ] && bin=$folder
+done
+[ -n "$bin" ] || bin=$(pg_config --bindir 2>/dev/null) || {
+  echo "postgres.sh: no PostgreSQL server on this machine (Debian: apt-get install postgresql)" >&2
+  exit 1
+}
+
+# initdb and the server refuse to run as root
+as_server_user() {
+  if [ "$(id -u)" = 0 ]; then (cd / && runuser -u postgres -- "$@"); else "$@"; fi
+}
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+start() {
+  local dir=$1 port password
+  mkdir "$dir"
+  dir=$(cd "$dir" && pwd)
+  password=$(od -An -tx1 -N16 /dev/urandom | tr -d ' \n')
+  printf '%s\n' "$password" >"$dir/password"
+  [ "$(id -u)" != 0 ] || chown -R postgres "$dir"
+  # the password goes in clear, over loopback: a hash would cost each of the many connections some milliseconds
+  as_server_user "$bin/initdb" -D "$dir/data" -U postern --auth=password --pwfile="$dir/password" \
+    -E UTF8 --locale=C.UTF-8 --no-sync >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; return 1; }
+  cat >>"$dir/data/postgresql.conf" <<CONF
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 300
+shared_buffers = 128MB
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+log_min_messages = fatal
+CONF
+  for _ in 1 2 3; do # someone else may take the port between the look and the start
+    port=$(free_port)
+    # its output goes to a file: with the caller's own, `url=$(postgres.sh start …)` would wait for the server to end
+    if as_server_user "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -o "-p $port" -w -t 60 start >"$dir/pg_ctl.log" 2>&1; then
+      echo "postgres://postern:$password@127.0.0.1:$port/postgres"
+      return
+    fi
+  done
+  cat "$dir/pg_ctl.log" "$dir/log" >&2
+  return 1
+}
+
+stop() {
+  [ ! -e "$1/data/postmaster.pid" ] || as_server_user "$bin/pg_ctl" -D "$1/data" -m immediate -w stop >/dev/null
+}
+
+case "${1:-} $#" in
+"start 2") start "$2" ;;
+"stop 2") stop "$2" ;;
+*)
+  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+  ;;
+esac

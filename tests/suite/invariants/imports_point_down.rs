@@ -1,0 +1,164 @@
+//! Two doors onto one house: what the patient's door can't name, it can't do. So arrows go down, never up or sideways.
+
+use super::rust_source::{paths_from_root, tokens};
+use super::{files_below, project, read};
+use std::collections::BTreeMap;
+
+/// A storey of the house. Its rooms may use every room of the storeys below it.
+struct Storey {
+    name: &'static str,
+    rooms: &'static [&'static str],
+    /// Whether a room may also use those listed before it on its own storey; otherwise rooms of one storey don't meet.
+    uses_listed_before: bool,
+}
+
+const HOUSE: [Storey; 13] = [
+    Storey { name: "the binary", rooms: &["main"], uses_listed_before: false },
+    Storey { name: "the commands", rooms: &["cli"], uses_listed_before: false },
+    Storey { name: "the app", rooms: &["app"], uses_listed_before: false },
+    Storey { name: "the demo", rooms: &["demo"], uses_listed_before: false },
+    Storey { name: "the doors", rooms: &["clinic", "portal", "worker"], uses_listed_before: false },
+    Storey { name: "what the doors share", rooms: &["state"], uses_listed_before: false },
+    Storey {
+        name: "the features",
+        rooms: &[
+            "users",
+            "chart",
+            "portal_entry",
+            "attachments",
+            "message_templates",
+            "notifications",
+            "conversations",
+        ],
+        uses_listed_before: true,
+    },
+    Storey {
+        name: "the ground",
+        rooms: &["access", "audit", "outbox", "delivery", "storage"],
+        uses_listed_before: false,
+    },
+    Storey { name: "what the clinic has set", rooms: &["settings"], uses_listed_before: false },
+    Storey { name: "values that can only be made valid", rooms: &["values"], uses_listed_before: false },
+    Storey { name: "plumbing for pages", rooms: &["http"], uses_listed_before: false },
+    Storey { name: "plumbing for words", rooms: &["text"], uses_listed_before: false },
+    Storey { name: "the base", rooms: &["db", "clock", "config", "error", "slow_hash"], uses_listed_before: true },
+];
+
+/// Rooms that only some may use, though they are below others too.
+const ONLY_FOR: [(&str, &[&str]); 3] = [
+    ("demo", &["cli"]),
+    ("http", &["cli", "app", "demo", "clinic", "portal", "worker", "state"]),
+    ("state", &["cli", "app", "demo", "clinic", "portal", "worker"]),
+];
+
+/// Files in src that belong to no room.
+const NO_ROOM: [&str; 2] = ["lib.rs", "build.rs"];
+
+/// Why `from` may not use `to`, if so.
+fn objection(from: &str, to: &str) -> Option<String> {
+    let place = |room: &str| {
+        let storey = HOUSE.iter().position(|s| s.rooms.contains(&room))?;
+        Some((storey, HOUSE[storey].rooms.iter().position(|r| *r == room)?))
+    };
+    let unknown =
+        |room| Some(format!("the room {room} has no place in HOUSE (tests/suite/invariants/imports_point_down.rs)"));
+    let Some((from_storey, from_index)) = place(from) else { return unknown(from) };
+    let Some((to_storey, to_index)) = place(to) else { return unknown(to) };
+    if from == to {
+        return None;
+    }
+    if to_storey < from_storey {
+        return Some(format!("up from {} to {}", HOUSE[from_storey].name, HOUSE[to_storey].name));
+    }
+    if to_storey == from_storey {
+        let storey = &HOUSE[to_storey];
+        let rule = if storey.uses_listed_before {
+            "a room uses only those listed before it"
+        } else {
+            "its rooms never use each other"
+        };
+        let is_fine = storey.uses_listed_before && to_index < from_index;
+        return (!is_fine).then(|| format!("sideways in {} ({}): {rule}", storey.name, storey.rooms.join(", ")));
+    }
+    let (_, users) = ONLY_FOR.iter().find(|(room, _)| *room == to)?;
+    (!users.contains(&from)).then(|| format!("{to} is only for {}", users.join(", ")))
+}
+
+#[test]
+fn imports_point_down() {
+    let src = project("src");
+    let files: Vec<String> = files_below(&src).into_iter().filter(|f| f.ends_with(".rs")).collect();
+    let sources: BTreeMap<&str, String> = files.iter().map(|file| (file.as_str(), read(&src.join(file)))).collect();
+    // an exported macro stands at the crate's root, wherever it was written
+    let macros: BTreeMap<String, &str> = sources
+        .iter()
+        .flat_map(|(file, source)| exported_macros(source).into_iter().map(|name| (name, module_of(file)[0])))
+        .collect();
+
+    let mut offences = Vec::new();
+    for (file, source) in &sources {
+        if NO_ROOM.contains(file) {
+            continue;
+        }
+        let module = module_of(file);
+        let crate_name = (*file == "main.rs").then_some("postern");
+        for (name, line) in paths_from_root(source, &module, crate_name) {
+            let to = macros.get(&name).copied().unwrap_or(&name);
+            if let Some(objection) = objection(module[0], to) {
+                offences.push(format!("src/{file}:{line}: {} -> {to}: {objection}", module[0]));
+            }
+        }
+    }
+    assert!(offences.is_empty(), "{} imports don't point down:\n{}", offences.len(), offences.join("\n"));
+}
+
+/// `["chart", "import", "fhir"]` of `chart/import/fhir.rs`.
+fn module_of(file: &str) -> Vec<&str> {
+    let mut module: Vec<&str> = file.trim_end_matches(".rs").split('/').collect();
+    if module.len() > 1 && module.last() == Some(&"mod") {
+        module.pop();
+    }
+    module
+}
+
+fn exported_macros(source: &str) -> Vec<String> {
+    let texts: Vec<String> = tokens(source).into_iter().map(|t| t.text).collect();
+    let is_export = |window: &&[String]| window[0] == "macro_export" && window[2] == "macro_rules";
+    texts.windows(5).filter(is_export).map(|window| window[4].clone()).collect()
+}
+
+#[test]
+fn the_rule_objects_to_what_it_should() {
+    for (from, to, is_fine) in [
+        ("main", "cli", true),
+        ("cli", "demo", true),
+        ("app", "portal", true),
+        ("clinic", "conversations", true),
+        ("clinic", "http", true),
+        ("clinic", "state", true),
+        ("conversations", "chart", true),
+        ("conversations", "text", true),
+        ("audit", "db", true),
+        ("config", "db", true),
+        ("chart", "chart", true),
+        ("clinic", "portal", false),
+        ("worker", "clinic", false),
+        ("chart", "conversations", false),
+        ("conversations", "clinic", false),
+        ("conversations", "http", false),
+        ("conversations", "state", false),
+        ("audit", "access", false),
+        ("http", "access", false),
+        ("text", "values", false),
+        ("db", "config", false),
+        ("app", "demo", false),
+        ("demo", "app", false),
+        ("portal", "app", false),
+        ("chart", "attic", false),
+    ] {
+        assert_eq!(objection(from, to).is_none(), is_fine, "{from} -> {to}: {:?}", objection(from, to));
+    }
+    assert_eq!(module_of("chart/import/fhir.rs"), ["chart", "import", "fhir"]);
+    assert_eq!((module_of("chart/mod.rs"), module_of("app.rs")), (vec!["chart"], vec!["app"]));
+    assert_eq!(exported_macros("#[macro_export] macro_rules! text_enum { } macro_rules! own { }"), ["text_enum"]);
+}

@@ -1,0 +1,41 @@
+//! The rules of the house: a rule without a test here is not held.
+
+mod assets_are_fresh;
+mod imports_point_down;
+mod licences;
+mod no_unsafe;
+mod rust_source;
+mod templates_hold_no_text;
+
+use std::path::{Path, PathBuf};
+
+/// A file or folder of the project.
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// All files below a folder but those in folders called `node_modules`, as paths from it with "/", sorted. Panics if
+/// there is none: a check of nothing is no check.
+fn files_below(folder: &Path) -> Vec<String> {
+    fn walk(root: &Path, folder: &Path, files: &mut Vec<String>) {
+        let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                if !path.ends_with("node_modules") {
+                    walk(root, &path, files);
+                }
+            } else {
+                files.push(path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/"));
+            }
+        }
+    }
+    let mut files = Vec::new();
+    walk(folder, folder, &mut files);
+    assert!(!files.is_empty(), "no files in {}", folder.display());
+    files.sort();
+    files
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}

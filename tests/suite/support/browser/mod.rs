@@ -1,0 +1,366 @@
+//! A real Chromium, used as a person uses it: by the words on the page.
+//!
+//! ```text
+//! let Some(browser) = Browser::start(&app.url).await else { return }; // None only by tests/run --without-browser
+//! browser.goto("/sign-in").await;
+//! browser.fill("Email", "ada@example.org").await;
+//! browser.click_text("Sign in").await;
+//! browser.axe().await;
+//! browser.assert_clean().await;
+//! ```
+//!
+//! What acts waits up to five seconds for its element, and panics with what the page has instead. What is in an open
+//! modal dialog hides the rest of the page, as it does for a person.
+
+mod driver;
+#[cfg(test)]
+mod tests;
+
+use super::peers;
+use driver::Driver;
+use fantoccini::elements::Element;
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+pub use fantoccini::key::Key;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+const FIND: &str = include_str!("find.js");
+const AXE: &str = include_str!("../../vendor/axe.min.js");
+/// WCAG 2.2 AA, and what axe-core's makers advise beyond it.
+const AXE_TAGS: [&str; 7] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"];
+
+/// One window of a browser of its own, with its own cookies. Ends when it is dropped, also by a panic.
+pub struct Browser {
+    client: Client,
+    base: String,
+    scripts_are_off: AtomicBool,
+    driver: Driver,
+}
+
+impl Browser {
+    /// A browser for the server at `base` (`http://127.0.0.1:1234`), with English as its language. `None` only if
+    /// `tests/run --without-browser` leaves browsers out.
+    pub async fn start(base: &str) -> Option<Browser> {
+        Browser::start_in("en", base).await
+    }
+
+    /// The same, asking for pages in this language (`fr-CA`).
+    pub async fn start_in(language: &str, base: &str) -> Option<Browser> {
+        let programs = peers::browser_programs()?;
+        let driver = Driver::start(&programs.chromedriver);
+        let arguments = [
+            "--headless",
+            "--no-sandbox", // which root can't have
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            // nothing but the server under test can be reached
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+            &format!("--user-data-dir={}", driver.profile().display()),
+            &format!("--accept-lang={language}"),
+        ];
+        let capabilities = json!({
+            "goog:chromeOptions": {
+                "binary": programs.chromium,
+                "args": arguments,
+                "prefs": {"intl.accept_languages": language},
+            },
+            "goog:loggingPrefs": {"browser": "ALL"},
+            "unhandledPromptBehavior": "ignore",
+        });
+        let http = hyper_util::client::legacy::connect::HttpConnector::new();
+        let capabilities = capabilities.as_object().unwrap().clone();
+        let client = ClientBuilder::new(http).capabilities(capabilities).connect(driver.url()).await;
+        let client = client.unwrap_or_else(|e| panic!("chromium did not start: {e}"));
+        let browser = Browser {
+            client,
+            base: base.trim_end_matches('/').to_owned(),
+            scripts_are_off: AtomicBool::new(false),
+            driver,
+        };
+        browser.size(1280).await;
+        Some(browser)
+    }
+
+    /// Opens a path of the server, or a whole address.
+    pub async fn goto(&self, path: &str) {
+        let url = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
+        self.client.goto(&url).await.unwrap_or_else(|e| panic!("{url}: {e}"));
+    }
+
+    /// Where the browser is: the path and the query.
+    pub async fn path(&self) -> String {
+        let url = self.client.current_url().await.unwrap();
+        url[url::Position::BeforePath..url::Position::AfterQuery].to_owned()
+    }
+
+    pub async fn back(&self) {
+        self.client.back().await.unwrap();
+    }
+
+    pub async fn reload(&self) {
+        self.client.refresh().await.unwrap();
+    }
+
+    /// The first visible element of this selector.
+    pub async fn wait(&self, css: &str) -> Element {
+        self.find("visible", css).await
+    }
+
+    /// Waits until no element of this selector is visible.
+    pub async fn wait_gone(&self, css: &str) {
+        self.until(&format!("{css} is still there"), async || !self.is_visible(css).await).await;
+    }
+
+    /// Waits until the page shows this text.
+    pub async fn wait_text(&self, text: &str) {
+        let wanted = spaces_as_one(text);
+        self.until(&format!("no {text:?} on the page"), async || self.text().await.contains(&wanted)).await;
+    }
+
+    /// Waits until the browser is at this path and query.
+    pub async fn wait_path(&self, path: &str) {
+        self.until(&format!("not at {path}"), async || self.path().await == path).await;
+    }
+
+    /// Whether an element of this selector is visible now.
+    pub async fn is_visible(&self, css: &str) -> bool {
+        self.look("visible", css).await.is_ok()
+    }
+
+    /// Presses the one button, link, tab, menu item or option with these words on it (or as its accessible name).
+    pub async fn click_text(&self, words: &str) {
+        let element = self.find("clickable", words).await;
+        element.click().await.unwrap_or_else(|e| panic!("pressing {words:?}: {e}"));
+    }
+
+    /// Gives the control with this visible label a new value: types into a text field or an editor, picks the options
+    /// with these words (one a line) in a list, ticks (`"on"`) or clears (`"off"`) a box, presses a radio button
+    /// (`"on"`), sets a date field (`YYYY-MM-DD`), chooses files (paths, one a line).
+    pub async fn fill(&self, label: &str, value: &str) {
+        let control = self.find("control", label).await;
+        let kind = self.call("kind", json!([control])).await;
+        let filled = match kind.as_str().unwrap() {
+            "text" => match control.clear().await {
+                Ok(()) => control.send_keys(value).await,
+                error => error,
+            },
+            "file" => control.send_keys(value).await,
+            "toggle" => {
+                assert!(matches!(value, "on" | "off"), "{label:?} is ticked with \"on\" or \"off\", not {value:?}");
+                if control.is_selected().await.unwrap() == (value == "on") {
+                    return;
+                }
+                // its label is what a person sees and presses
+                self.find("label", label).await.click().await
+            }
+            kind => {
+                let missing = self.call("set", json!([control, kind, value])).await;
+                assert!(missing.is_null(), "{label:?}: {}", missing.as_str().unwrap_or_default());
+                Ok(())
+            }
+        };
+        filled.unwrap_or_else(|e| panic!("filling {label:?}: {e}"));
+    }
+
+    /// The value of the control with this visible label: its text, `on` or `off`, the picked options' words.
+    pub async fn value(&self, label: &str) -> String {
+        let control = self.find("control", label).await;
+        self.call("value", json!([control])).await.as_str().unwrap().to_owned()
+    }
+
+    /// Types at the focus; [`Key`] has the keys without a letter: `String::from(char::from(Key::Enter))`.
+    pub async fn keys(&self, keys: &str) {
+        self.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
+    }
+
+    /// The visible text of the page, runs of white space as one space.
+    pub async fn text(&self) -> String {
+        let text = self.js("return document.body ? document.body.innerText : ''").await;
+        spaces_as_one(text.as_str().unwrap())
+    }
+
+    /// Runs a function body in the page and gives what it returns. Also without JavaScript: the page's own is off then.
+    pub async fn js(&self, body: &str) -> Value {
+        self.client.execute(body, vec![]).await.unwrap_or_else(|e| panic!("{body}: {e}"))
+    }
+
+    /// A command of the Chrome DevTools protocol, for what WebDriver lacks.
+    pub async fn cdp(&self, command: &'static str, parameters: Value) -> Value {
+        let answer = self.client.issue_cmd(DevTools(command, parameters)).await;
+        answer.unwrap_or_else(|e| panic!("{command}: {e}"))
+    }
+
+    /// From here on the browser runs no scripts of pages.
+    pub async fn without_javascript(&self) {
+        self.scripts_are_off.store(true, Ordering::Relaxed);
+        self.turn_scripts_off(true).await;
+    }
+
+    async fn turn_scripts_off(&self, off: bool) {
+        self.cdp("Emulation.setScriptExecutionDisabled", json!({"value": off})).await;
+    }
+
+    /// Width of the window in CSS pixels; a phone (touch, two device pixels to one) if it is below 600.
+    pub async fn size(&self, width: u32) {
+        let phone = width < 600;
+        let (height, scale) = if phone { (800, 2) } else { (900, 1) };
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone});
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+        self.cdp("Emulation.setTouchEmulationEnabled", json!({"enabled": phone})).await;
+    }
+
+    /// From here on the person prefers dark pages.
+    pub async fn dark(&self) {
+        let feature = json!({"name": "prefers-color-scheme", "value": "dark"});
+        self.cdp("Emulation.setEmulatedMedia", json!({"features": [feature]})).await;
+    }
+
+    /// A picture of the whole page, as PNG.
+    pub async fn screenshot(&self, path: impl AsRef<Path>) {
+        let answer = self.cdp("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await;
+        let png = data_encoding::BASE64.decode(answer["data"].as_str().unwrap().as_bytes()).unwrap();
+        std::fs::write(&path, png).unwrap_or_else(|e| panic!("{}: {e}", path.as_ref().display()));
+    }
+
+    /// Panics if axe-core finds a violation of WCAG 2.2 AA or of its best practices on the page as it is now.
+    pub async fn axe(&self) {
+        let violations = self.axe_violations().await;
+        assert!(violations.is_empty(), "axe: {}:\n{}", self.path().await, violations.join("\n"));
+    }
+
+    async fn axe_violations(&self) -> Vec<String> {
+        self.js(AXE).await;
+        // off unless asked for by name, though it is WCAG 2.2 AA
+        let options = json!({
+            "runOnly": {"type": "tag", "values": AXE_TAGS},
+            "rules": {"target-size": {"enabled": true}},
+            "resultTypes": ["violations"],
+        });
+        let run = "const [options, done] = arguments; axe.run(document, options).then(
+            result => done(result.violations.flatMap(v => v.nodes.map(n =>
+                `  ${v.id}: ${n.failureSummary.replace(/\\s+/g, ' ')}\\n      ${n.html.slice(0, 300)}\\n      ${v.helpUrl}`))),
+            error => done(['axe itself failed: ' + error]))";
+        let scripts_are_off = self.scripts_are_off.load(Ordering::Relaxed);
+        if scripts_are_off {
+            // axe needs promises; what the page did not run when it was read, it does not run now
+            self.turn_scripts_off(false).await;
+        }
+        let violations = self.client.execute_async(run, vec![options]).await.unwrap_or_else(|e| panic!("axe: {e}"));
+        if scripts_are_off {
+            self.turn_scripts_off(true).await;
+        }
+        serde_json::from_value(violations).unwrap()
+    }
+
+    /// Panics if anything went wrong behind the pages since the last call: a violation of the content security policy,
+    /// an uncaught error or rejected promise, `console.error`, an asset that is missing, an answer of 500 or above.
+    pub async fn assert_clean(&self) {
+        let faults = self.faults().await;
+        assert!(faults.is_empty(), "the browser reports:\n{}", faults.join("\n"));
+    }
+
+    async fn faults(&self) -> Vec<String> {
+        let entries = self.client.issue_cmd(BrowserLog).await.unwrap();
+        let is_fault = |entry: &&Value| {
+            let message = entry["message"].as_str().unwrap();
+            // the page itself may well be a 404 or a 422
+            let expected =
+                entry["source"] == "network" && message.contains("a status of 4") && !message.contains("/assets/");
+            entry["level"] == "SEVERE" && !expected
+        };
+        let shown =
+            |entry: &Value| format!("  {}: {}", entry["source"].as_str().unwrap(), entry["message"].as_str().unwrap());
+        entries.as_array().unwrap().iter().filter(is_fault).map(shown).collect()
+    }
+
+    async fn find(&self, how: &str, what: &str) -> Element {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.look(how, what).await {
+                Ok(element) => return element,
+                Err(problem) if Instant::now() > deadline => {
+                    panic!("{}: {problem}", self.client.current_url().await.unwrap())
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(30)).await,
+            }
+        }
+    }
+
+    /// One look; an error says what is there instead.
+    async fn look(&self, how: &str, what: &str) -> Result<Element, String> {
+        let found = match self.try_call(how, json!([what])).await {
+            Ok(found) => found,
+            // the page is on its way out
+            Err(error) => return Err(error.to_string()),
+        };
+        match found {
+            Value::String(problem) => Err(problem),
+            element => {
+                let id =
+                    element.as_object().and_then(|o| o.values().next()).and_then(Value::as_str).unwrap().to_owned();
+                Ok(Element::from_element_id(self.client.clone(), id.into()))
+            }
+        }
+    }
+
+    async fn call(&self, function: &str, arguments: Value) -> Value {
+        self.try_call(function, arguments).await.unwrap_or_else(|e| panic!("{function}: {e}"))
+    }
+
+    /// Calls a function of find.js.
+    async fn try_call(&self, function: &str, arguments: Value) -> Result<Value, fantoccini::error::CmdError> {
+        let script = format!("{FIND}\nreturn {function}(...arguments[0])");
+        self.client.execute(&script, vec![arguments]).await
+    }
+
+    async fn until(&self, problem: &str, is_so: impl AsyncFn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so().await {
+            if Instant::now() > deadline {
+                panic!("{problem}, at {}: {}", self.path().await, self.text().await);
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+}
+
+fn spaces_as_one(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[derive(Debug)]
+struct DevTools(&'static str, Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({"cmd": self.0, "params": self.1}).to_string()))
+    }
+}
+
+/// What the browser's console has shown since the last look, on every page it has been on.
+#[derive(Debug)]
+struct BrowserLog;
+
+impl WebDriverCompatibleCommand for BrowserLog {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({"type": "browser"}).to_string()))
+    }
+}

@@ -1,0 +1,6 @@
+//! What the tests stand on.
+
+pub mod browser;
+pub mod html;
+pub mod mail;
+pub mod peers;
