@@ -5,62 +5,27 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a chart item is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ItemKind {
-    /// A visit or a contact.
-    Encounter,
-    /// Results, of a laboratory or measured in the clinic.
-    LabResult,
-    /// An order: a test, a referral, a prescription.
-    Requisition,
-    /// A filled-in questionnaire.
-    Form,
-    /// Correspondence.
-    Letter,
-    /// Any other document.
-    File,
-    /// Something that came in.
-    InboxItem,
-    /// A bill.
-    Invoice,
-    /// What the patient was given to do or to read.
-    Education,
-}
-
-impl ItemKind {
-    /// Every kind, in the order in which the chart lists them.
-    pub const ALL: [Self; 9] = [
-        Self::Encounter,
-        Self::LabResult,
-        Self::Requisition,
-        Self::Form,
-        Self::Letter,
-        Self::File,
-        Self::InboxItem,
-        Self::Invoice,
-        Self::Education,
-    ];
-
-    /// The stored name, also used in addresses and translation keys.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Encounter => "encounter",
-            Self::LabResult => "lab_result",
-            Self::Requisition => "requisition",
-            Self::Form => "form",
-            Self::Letter => "letter",
-            Self::File => "file",
-            Self::InboxItem => "inbox_item",
-            Self::Invoice => "invoice",
-            Self::Education => "education",
-        }
-    }
-
-    /// The kind of that stored name, or none.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+crate::text_enum! {
+    /// What a chart item is.
+    pub enum ItemKind {
+        /// A visit or a contact.
+        Encounter = "encounter",
+        /// Results, of a laboratory or measured in the clinic.
+        LabResult = "lab_result",
+        /// An order: a test, a referral, a prescription.
+        Requisition = "requisition",
+        /// A filled-in questionnaire.
+        Form = "form",
+        /// Correspondence.
+        Letter = "letter",
+        /// Any other document.
+        File = "file",
+        /// Something that came in.
+        InboxItem = "inbox_item",
+        /// A bill.
+        Invoice = "invoice",
+        /// What the patient was given to do or to read.
+        Education = "education",
     }
 }
 

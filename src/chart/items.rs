@@ -3,7 +3,7 @@
 use super::item::{ItemBody, ItemKind};
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::chart_items;
-use crate::db::{ChartItemId, Conn, MultiBackend, Ts};
+use crate::db::{Both, ChartItemId, Conn, MultiBackend, PatientId, Ts, Tx};
 use diesel::prelude::*;
 
 /// A chart item as lists show it.
@@ -77,5 +77,40 @@ pub fn item<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, id: ChartItemId)
         .select((ItemRow::as_select(), chart_items::body))
         .first(conn)
         .optional()?;
-    Ok(found.map(|(row, json)| Item { row, body: ItemBody::stored(&json) }))
+    Ok(found.map(|(row, json)| {
+        // a body of a later version than this program: the page says that it holds nothing to show
+        let body = serde_json::from_str(&json).unwrap_or_default();
+        Item { row, body }
+    }))
+}
+
+/// An item to be added.
+pub struct NewItem<'a> {
+    /// identity in the system it comes from
+    pub source_key: &'a str,
+    /// kind
+    pub kind: ItemKind,
+    /// when it happened
+    pub occurred_at: Ts,
+    /// title
+    pub title: &'a str,
+    /// who wrote it
+    pub author: Option<&'a str>,
+    /// content
+    pub body: &'a ItemBody,
+}
+
+/// Adds an item from an import; says whether it was new.
+///
+/// # Errors
+/// Those of the database.
+pub fn add_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> QueryResult<bool> {
+    let json = serde_json::to_string(new.body).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
+    let row = (
+        (chart_items::patient_id.eq(patient), chart_items::source_key.eq(new.source_key)),
+        (chart_items::kind.eq(new.kind), chart_items::occurred_at.eq(new.occurred_at)),
+        (chart_items::title.eq(new.title), chart_items::author.eq(new.author)),
+        (chart_items::body.eq(json), chart_items::created_at.eq(now)),
+    );
+    Ok(Both(diesel::insert_into(chart_items::table).values(row).on_conflict_do_nothing()).execute(tx.conn())? == 1)
 }

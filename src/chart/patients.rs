@@ -224,3 +224,19 @@ fn changed_fields(before: &Patient, change: &Change) -> Vec<&'static str> {
     ];
     fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
 }
+
+/// The patient who came under this key from another system.
+///
+/// # Errors
+/// Those of the database.
+pub fn by_source(conn: &mut Conn, source_key: &str) -> QueryResult<Option<PatientId>> {
+    patients::table.filter(patients::source_key.eq(source_key)).select(patients::id).first(conn).optional()
+}
+
+/// The first patients in the order in which they came, at most `limit`. For the demo.
+///
+/// # Errors
+/// Those of the database.
+pub fn every(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Patient>> {
+    patients::table.order(patients::id).limit(limit).select(Patient::as_select()).load(conn)
+}

@@ -3,12 +3,13 @@
 use super::guard::{Chart, number, shell};
 use crate::access::{Action, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::{self, Block, Item, ItemFilter, ItemKind, ItemRow, Patient};
+use crate::chart::{self, Block, Caption, Datum, Item, ItemFilter, ItemKind, ItemRow, Patient};
 use crate::conversations::{self, InboxRow};
 use crate::db::ChartItemId;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging};
 use crate::state::AppState;
+use crate::values::BirthDate;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -37,6 +38,44 @@ struct ItemPage {
     shell: Shell,
     patient: Patient,
     item: Item,
+}
+
+impl ItemPage {
+    /// Our words translated, the record's as written.
+    fn caption<'a>(&'a self, caption: &'a Caption) -> &'a str {
+        match caption {
+            Caption::Label(label) => self.shell.of("label", label.as_str()),
+            Caption::Text(text) => text,
+        }
+    }
+
+    /// A value in the reader's language. Decimals keep the digits of the record, up to four after the point: more
+    /// are a generator's, not a laboratory's.
+    fn datum(&self, datum: &Datum) -> String {
+        match datum {
+            Datum::Text(text) | Datum::Code(text) => text.clone(),
+            Datum::Number(number) => match number.split_once('.') {
+                Some((whole, part)) => format!("{whole}.{}", part.chars().take(4).collect::<String>()),
+                None => number.clone(),
+            },
+            Datum::Bool(yes) => self.shell.t(if *yes { "yes" } else { "no" }).to_owned(),
+            Datum::When(text) => self.when(text),
+            Datum::Period(from, to) => {
+                let shown = |end: &Option<String>| end.as_deref().map(|text| self.when(text)).unwrap_or_default();
+                format!("{} – {}", shown(from), shown(to))
+            }
+        }
+    }
+
+    /// An instant or a whole date in the reader's words; a year or a month as it is.
+    fn when(&self, text: &str) -> String {
+        use time::format_description::well_known::Rfc3339;
+        match (time::OffsetDateTime::parse(text, &Rfc3339), BirthDate::parse(text)) {
+            (Ok(instant), _) => self.shell.moment(&instant.into()),
+            (_, Some(date)) => self.shell.born(&date),
+            _ => text.to_owned(),
+        }
+    }
 }
 
 #[derive(Deserialize, Default)]

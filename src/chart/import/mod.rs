@@ -1,1 +1,135 @@
+//! Charts from other systems. One file is one transaction: it comes in whole or not at all, and coming again changes
+//! nothing twice. What the clinic has changed since stays as it is.
 
+pub mod fhir;
+
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::items::{NewItem, add_item};
+use crate::chart::patients::{self, Demographics, Method, NewPatient};
+use crate::db::{PatientId, Ts, Tx};
+use crate::settings;
+use crate::text::Lang;
+use crate::values::{BirthDate, EmailAddress, PhoneNumber};
+use diesel::QueryResult;
+use fhir::{ImportedBundle, ImportedChart, ImportedPatient};
+use std::collections::BTreeMap;
+
+/// What one import, or several, brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// patients that were new
+    pub patients: usize,
+    /// patients that were there already
+    pub known_patients: usize,
+    /// new items by kind
+    pub items: BTreeMap<&'static str, usize>,
+    /// items that were there already
+    pub known_items: usize,
+    /// what was left out, by resource type and reason
+    pub skipped: BTreeMap<(String, &'static str), usize>,
+}
+
+impl Summary {
+    /// Adds another's numbers.
+    pub fn merge(&mut self, other: Summary) {
+        self.patients += other.patients;
+        self.known_patients += other.known_patients;
+        self.known_items += other.known_items;
+        other.items.into_iter().for_each(|(kind, n)| *self.items.entry(kind).or_default() += n);
+        other.skipped.into_iter().for_each(|(what, n)| *self.skipped.entry(what).or_default() += n);
+    }
+
+    fn skip(&mut self, skipped: &fhir::Skipped) {
+        for ((what, why), n) in skipped {
+            *self.skipped.entry((what.clone(), why.as_str())).or_default() += n;
+        }
+    }
+}
+
+/// Stores one bundle.
+///
+/// # Errors
+/// Those of the database; then nothing of the bundle is kept.
+pub fn store(tx: &mut Tx, now: Ts, bundle: &ImportedBundle) -> QueryResult<Summary> {
+    let mut summary = Summary::default();
+    summary.skip(&bundle.skipped);
+    let settings = settings::load(tx)?;
+    for chart in &bundle.charts {
+        summary.skip(&chart.skipped);
+        store_chart(tx, now, chart, &settings, &mut summary)?;
+    }
+    Ok(summary)
+}
+
+fn store_chart(
+    tx: &mut Tx,
+    now: Ts,
+    chart: &ImportedChart,
+    settings: &settings::Settings,
+    summary: &mut Summary,
+) -> QueryResult<()> {
+    let source_key = format!("fhir:{}", chart.patient.source_id);
+    let patient = match patients::by_source(tx, &source_key)? {
+        Some(known) => {
+            summary.known_patients += 1;
+            known
+        }
+        None => {
+            summary.patients += 1;
+            let new = NewPatient {
+                source_key: Some(source_key),
+                demographics: demographics(&chart.patient, settings),
+                portal_access: settings.portal_for_new_patients,
+                archived: chart.patient.deceased,
+            };
+            patients::add(tx, now, Actor::System, &new)?
+        }
+    };
+    let before = summary.items.values().sum::<usize>();
+    store_items(tx, now, patient, chart, summary)?;
+    if summary.items.values().sum::<usize>() > before {
+        let entry = Entry::of_patient(Actor::System, Event::PatientsImported, patient, Subject::None);
+        audit::append(tx, now, entry.with("fhir"))?;
+    }
+    Ok(())
+}
+
+fn store_items(
+    tx: &mut Tx,
+    now: Ts,
+    patient: PatientId,
+    chart: &ImportedChart,
+    summary: &mut Summary,
+) -> QueryResult<()> {
+    for item in &chart.items {
+        let new = NewItem {
+            source_key: &item.source_id,
+            kind: item.kind,
+            occurred_at: item.occurred_at.into(),
+            title: &item.title,
+            author: item.author.as_deref(),
+            body: &item.body,
+        };
+        match add_item(tx, now, patient, &new)? {
+            true => *summary.items.entry(item.kind.as_str()).or_default() += 1,
+            false => summary.known_items += 1,
+        }
+    }
+    Ok(())
+}
+
+/// A patient's own language where the pages have it, else the clinic's; told by every road that there is.
+fn demographics(patient: &ImportedPatient, settings: &settings::Settings) -> Demographics {
+    let language = patient.language.as_deref().and_then(Lang::find).unwrap_or(settings.lang());
+    Demographics {
+        given_name: patient.given.clone(),
+        family_name: patient.family.clone(),
+        preferred_name: patient.preferred.clone(),
+        birth_date: BirthDate(patient.birth_date),
+        health_number: patient.health_number.clone(),
+        email: patient.email.as_deref().and_then(EmailAddress::parse),
+        phone: patient.phone.as_deref().and_then(|number| PhoneNumber::parse(number, "1")),
+        language: language.code().to_owned(),
+        method: Method::Both,
+    }
+}
