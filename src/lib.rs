@@ -1,14 +1,42 @@
-//! x
+//! Postern: secure messages from a clinic to its patients.
+//!
+//! Rooms, from the top: each may use those below it, never one above or beside it (a test reads the imports).
+//!
+//! ```text
+//! main → cli → app → doors { clinic, portal, worker }, demo → state → features → ground → base
+//!                  └→ http, text (plumbing)
+//! ```
+//!
+//! - doors: [`clinic`] for staff, [`portal`] for patients, [`worker`] for nobody. A door parses, calls one verb, renders.
+//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`notifications`], [`conversations`].
+//! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`].
+//! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
+
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod access;
+pub mod app;
+pub mod audit;
+pub mod chart;
+pub mod cli;
+pub mod clinic;
 pub mod clock;
-pub mod db;
 pub mod config;
-pub mod error;
-pub mod text;
-pub mod values;
-pub mod settings; pub mod access; pub mod audit; pub mod outbox;pub mod slow_hash; pub mod delivery; pub mod users;
-pub mod chart; pub mod notifications; pub mod portal_entry;
 pub mod conversations;
-pub mod http; pub mod state;
+pub mod db;
+pub mod delivery;
+pub mod demo;
+pub mod error;
+pub mod http;
+pub mod notifications;
+pub mod outbox;
+pub mod portal;
+pub mod portal_entry;
+pub mod settings;
+pub mod slow_hash;
+pub mod state;
+pub mod text;
+pub mod users;
+pub mod values;
 pub mod worker;
-pub mod clinic; pub mod portal; pub mod demo; pub mod app;

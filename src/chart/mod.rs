@@ -11,4 +11,4 @@ pub use items::{Item, ItemFilter, ItemRow, NewItem, add_item, item, items};
 pub use patients::{
     Change, Demographics, Method, NewPatient, Patient, add, by_source, every, patient, patient_by_id, update,
 };
-pub use search::{Cursor, search};
+pub use search::{Cursor, reindex, search};

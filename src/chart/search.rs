@@ -100,3 +100,23 @@ pub fn search(
     let next = rows.last().filter(|_| more).map(|(p, key)| Cursor { name_key: key.clone(), id: p.id });
     Ok((rows.into_iter().map(|(patient, _)| patient).collect(), next))
 }
+
+/// Rewrites the words of one patient from their row.
+///
+/// # Errors
+/// Those of the database.
+pub fn reindex(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
+    let p = super::patients::patient_by_id(tx, patient)?;
+    let d = Demographics {
+        given_name: p.given_name,
+        family_name: p.family_name,
+        preferred_name: p.preferred_name,
+        birth_date: p.birth_date,
+        health_number: p.health_number,
+        email: p.email,
+        phone: p.phone,
+        language: p.language,
+        method: p.notification_method,
+    };
+    index(tx, patient, &d)
+}

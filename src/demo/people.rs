@@ -1,0 +1,120 @@
+//! Who is in the demo: one user of each role, and patients that cover every case of the "Message Patient" guard.
+
+use crate::access::Role;
+use crate::audit::Actor;
+use crate::chart::{self, Method, Patient};
+use crate::db::schema::{clinic, patients};
+use crate::db::{Ts, Tx};
+use crate::error::AppError;
+use crate::users::{self, AddUser};
+use crate::values::EmailAddress;
+use diesel::prelude::*;
+use serde::Serialize;
+
+/// A user of the demo, with the password that is printed.
+#[derive(Serialize, Clone)]
+pub struct DemoUser {
+    /// name
+    pub name: &'static str,
+    /// sign-in name
+    pub email: &'static str,
+    /// sign-in password
+    pub password: &'static str,
+    /// role
+    pub role: &'static str,
+}
+
+/// The users. Their passwords are no secret: the demo listens on loopback only.
+pub const USERS: &[DemoUser] = &[
+    DemoUser { name: "Olivia Okafor", email: "owner@demo.example", password: "demo-owner-1", role: "owner" },
+    DemoUser { name: "Dr. Camille Roy", email: "clinician@demo.example", password: "demo-clinician-1", role: "clinician" },
+    DemoUser { name: "Sam Lindqvist", email: "staff@demo.example", password: "demo-staff-1", role: "staff" },
+    DemoUser { name: "Vera Novak", email: "viewer@demo.example", password: "demo-viewer-1", role: "viewer" },
+];
+
+/// A patient as `demo.json` lists them.
+#[derive(Serialize)]
+pub struct DemoPatient {
+    id: i64,
+    name: String,
+    birth_date: String,
+    health_number: Option<String>,
+    email: Option<String>,
+    phone: Option<String>,
+    portal_access: bool,
+    language: String,
+    notification_method: &'static str,
+}
+
+impl From<Patient> for DemoPatient {
+    fn from(p: Patient) -> DemoPatient {
+        DemoPatient {
+            id: p.id.0,
+            name: p.name(),
+            birth_date: p.birth_date.iso(),
+            health_number: p.health_number,
+            email: p.email.map(|email| email.to_string()),
+            phone: p.phone.map(|phone| phone.to_string()),
+            portal_access: p.portal_access,
+            language: p.language,
+            notification_method: p.notification_method.as_str(),
+        }
+    }
+}
+
+/// Adds the users, with the hashes of their passwords in the same order.
+///
+/// # Errors
+/// Those of the database.
+pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppError> {
+    for (user, hash) in USERS.iter().zip(hashes) {
+        let email = EmailAddress::parse(user.email).ok_or(AppError::BadRequest)?;
+        let role: Role = user.role.parse().map_err(AppError::Internal)?;
+        let add = AddUser { email, name: user.name.into(), role, language: "en".into(), password_hash: Some(hash) };
+        users::add(tx, now, Actor::System, add)?;
+    }
+    Ok(())
+}
+
+/// Names the clinic.
+///
+/// # Errors
+/// Those of the database.
+pub fn name_clinic(tx: &mut Tx) -> Result<(), AppError> {
+    diesel::update(clinic::table.find(1))
+        .set((clinic::name.eq("Riverside Clinic"), clinic::phone.eq("+1 613 555 0142")))
+        .execute(tx.conn())?;
+    Ok(())
+}
+
+/// Gives the imported patients addresses, so that every case of the guard is there. In the order of their import:
+/// email and phone, told by email; both, told by both; email only; phone only; neither; no access; told by nothing;
+/// French. All others have both and are told by email.
+///
+/// # Errors
+/// Those of the database.
+pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
+    let living: Vec<Patient> = chart::every(tx, 100)?.into_iter().filter(|p| p.archived_at.is_none()).collect();
+    for (at, patient) in living.into_iter().enumerate() {
+        let mailbox = crate::text::words(&patient.name()).join(".");
+        let email = EmailAddress::parse(&format!("{mailbox}@example.org"));
+        let keeps_phone = !matches!(at, 2 | 4);
+        let method = match at {
+            1 => Method::Both,
+            3 => Method::Sms,
+            6 => Method::None,
+            _ => Method::Email,
+        };
+        diesel::update(patients::table.find(patient.id))
+            .set((
+                patients::email.eq(email.filter(|_| !matches!(at, 3 | 4))),
+                patients::phone.eq(patient.phone.filter(|_| keeps_phone)),
+                patients::notification_method.eq(method),
+                patients::portal_access.eq(at != 5),
+                patients::language.eq(if at == 7 { "fr" } else { "en" }),
+            ))
+            .execute(tx.conn())?;
+        chart::reindex(tx, patient.id)?;
+    }
+    Ok(())
+}

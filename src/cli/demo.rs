@@ -1,0 +1,128 @@
+//! `postern demo`: a complete clinic in a folder, on loopback.
+
+use super::{Failure, import, serve};
+use crate::app::{self, Parts};
+use crate::clock::{Clock, Random};
+use crate::config::Config;
+use crate::db::{DatabaseUrl, Db};
+use crate::delivery::{Delivery, Mailbox};
+use crate::demo::people::{self, DemoPatient, USERS};
+use crate::error::AppError;
+use crate::http::Limits;
+use crate::state::AppState;
+use crate::{chart, slow_hash};
+use clap::Args;
+use rust_embed::RustEmbed;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+#[derive(RustEmbed)]
+#[folder = "src/demo/fhir/"]
+#[include = "*.json"]
+struct Bundles;
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// keep the clinic in this folder and take it up again; without it a temporary folder, removed at the end
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// port on 127.0.0.1; 0: any that is free
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+}
+
+pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
+    super::log("warn,postern=info");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
+        .map_err(|e| format!("--port: {} cannot be used: {e}: try --port 0", options.port))?;
+    let origin = format!("http://127.0.0.1:{}", listener.local_addr()?.port());
+    // dropped, and so removed, when the server has stopped
+    let (folder, _temporary) = match options.data {
+        Some(folder) => {
+            std::fs::create_dir_all(&folder).map_err(|e| format!("--data: {e}"))?;
+            (folder, None)
+        }
+        None => {
+            let temporary = tempfile::Builder::new().prefix("postern-demo-").tempdir()?;
+            (temporary.path().to_owned(), Some(temporary))
+        }
+    };
+    let (clock, random) = (Clock::system(), Random::system());
+    let database = DatabaseUrl::Sqlite(folder.join("postern.db"));
+    let db = app::open(&database, &random).await?;
+    fill(&db, &clock).await?;
+    let mailbox = Mailbox::in_file(folder.join("mailbox.jsonl"), clock.clone())?;
+    let config = Config {
+        public_url: origin.parse()?,
+        listen: listener.local_addr()?,
+        database,
+        behind_proxy: false,
+        run_worker: true,
+        calling_code: "1".into(),
+        log: String::new(),
+        smtp: None,
+    };
+    let state = AppState {
+        db,
+        clock,
+        random,
+        config: Arc::new(config),
+        delivery: Arc::new(Delivery::mailbox(mailbox.clone())),
+        wake: Arc::default(),
+        limits: Arc::new(Limits::default()),
+    };
+    tell(&state.db, &origin, &folder).await?;
+    let parts = Parts { mailbox: Some(mailbox), ..Parts::of(&state).await? };
+    serve::run_both(listener, state, parts, true).await
+}
+
+/// Fills a fresh clinic; one that has users is taken up as it is.
+async fn fill(db: &Db, clock: &Clock) -> Result<(), Failure> {
+    use crate::users::active;
+    let there = db.read(|conn| -> Result<_, AppError> { Ok(!active(conn)?.is_empty()) }).await.map_err(super::line)?;
+    if there {
+        return Ok(());
+    }
+    println!("Filling a fresh clinic …");
+    for name in Bundles::iter() {
+        let Some(file) = Bundles::get(&name) else { continue };
+        import::import_from(db, std::io::Cursor::new(file.data.into_owned()), "1").await?;
+    }
+    let mut hashes = Vec::new();
+    for user in USERS {
+        hashes.push(slow_hash::hash(user.password.to_owned()).await?);
+    }
+    let now = clock.now();
+    // the users come last: a folder that was filled half is filled again
+    let write = db.write(move |tx| -> Result<_, AppError> {
+        people::name_clinic(tx)?;
+        people::give_addresses(tx)?;
+        people::add_users(tx, now, hashes)
+    });
+    write.await.map_err(super::line)
+}
+
+/// Prints the addresses and sign-ins, and writes them to `demo.json`.
+async fn tell(db: &Db, origin: &str, folder: &Path) -> Result<(), Failure> {
+    let patients = db.read(|conn| -> Result<_, AppError> { Ok(chart::every(conn, 100)?) }).await.map_err(super::line)?;
+    let patients: Vec<DemoPatient> = patients.into_iter().map(DemoPatient::from).collect();
+    let (clinic, portal, mailbox) = (format!("{origin}/"), format!("{origin}/portal"), format!("{origin}/demo/mailbox"));
+    let all = serde_json::json!({
+        "clinic_url": clinic, "portal_url": portal, "mailbox_url": mailbox, "users": USERS, "patients": patients,
+    });
+    // whole or not at all: somebody may be waiting for it
+    let half = folder.join("demo.json.part");
+    std::fs::write(&half, serde_json::to_vec_pretty(&all)?)?;
+    std::fs::rename(half, folder.join("demo.json"))?;
+    println!("\nClinic          {clinic}");
+    println!("Patient portal  {portal}");
+    println!("Mailbox         {mailbox}   (where the patients' emails and texts arrive)\n");
+    println!("Sign in as");
+    for user in USERS {
+        println!("  {:<10} {:<24} {}", user.role, user.email, user.password);
+    }
+    println!("\nData in {}. Ctrl-C ends the demo.", folder.display());
+    Ok(())
+}

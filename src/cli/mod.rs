@@ -1,0 +1,108 @@
+//! The command line: one file for each command.
+
+mod audit;
+mod check_config;
+mod demo;
+mod import;
+mod migrate;
+mod serve;
+mod user;
+mod worker;
+
+use crate::config::Config;
+use crate::error::AppError;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Secure messages from a clinic to its patients.
+#[derive(Parser)]
+#[command(name = "postern", version)]
+struct Arguments {
+    /// configuration file; without it `postern.toml` in this folder, if it is there
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// run the web server (and, unless told otherwise, the worker)
+    Serve,
+    /// run only the worker that sends notifications
+    Worker,
+    /// try Postern with a complete clinic of synthetic patients
+    Demo(demo::Options),
+    /// bring the database up to date
+    Migrate,
+    /// import charts: FHIR R4 Bundles
+    Import(import::Options),
+    /// manage users
+    User {
+        #[command(subcommand)]
+        command: user::Command,
+    },
+    /// work with the audit log
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+    },
+    /// read the configuration and say what is wrong with it
+    CheckConfig,
+}
+
+/// Why a command failed: lines for the error output.
+pub struct Failure(Vec<String>);
+
+impl<T: std::fmt::Display> From<T> for Failure {
+    fn from(cause: T) -> Failure {
+        Failure(vec![cause.to_string()])
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let file = arguments.config;
+    let done = actix_web::rt::System::new().block_on(async move {
+        match arguments.command {
+            Command::Serve => serve::run(&load(file)?).await,
+            Command::Worker => worker::run(&load(file)?).await,
+            Command::Demo(options) => demo::run(options).await,
+            Command::Migrate => migrate::run(&load(file)?).await,
+            Command::Import(options) => import::run(&load(file)?, options).await,
+            Command::User { command } => user::run(&load(file)?, command).await,
+            Command::Audit { command } => audit::run(&load(file)?, command).await,
+            Command::CheckConfig => check_config::run(&load(file)?).await,
+        }
+    });
+    match done {
+        Ok(code) => code,
+        Err(Failure(lines)) => {
+            lines.iter().for_each(|line| eprintln!("postern: {line}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads the configuration; every fault is a line.
+fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
+    let named = file.or_else(|| std::env::var_os("POSTERN_CONFIG").map(PathBuf::from));
+    let found = named.or_else(|| Some(PathBuf::from("postern.toml")).filter(|path| path.exists()));
+    let config = Config::load(found.as_deref(), std::env::vars()).map_err(Failure)?;
+    log(&config.log);
+    Ok(config)
+}
+
+/// Logs to the error output, so that what a command prints can be piped.
+fn log(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
+    // a second call (in tests) changes nothing
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+}
+
+/// A database error as a line.
+fn line(cause: AppError) -> Failure {
+    Failure::from(cause)
+}

@@ -1,0 +1,61 @@
+//! `postern serve`.
+
+use super::Failure;
+use crate::app::{self, Parts};
+use crate::clock::{Clock, Random};
+use crate::config::Config;
+use crate::db::DatabaseUrl;
+use crate::delivery::{Delivery, SmtpRoad};
+use crate::http::Limits;
+use crate::state::AppState;
+use crate::worker;
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Everything that `serve` and `worker` share.
+pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
+    let (clock, random) = (Clock::system(), Random::system());
+    let smtp = config.smtp.as_ref().ok_or("smtp.host: is missing")?;
+    let road = SmtpRoad::new(smtp, clock.clone())?;
+    let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;
+    Ok(AppState {
+        db,
+        clock,
+        random,
+        config: Arc::new(config.clone()),
+        delivery: Arc::new(Delivery::smtp(road)),
+        wake: Arc::default(),
+        limits: Arc::new(Limits::default()),
+    })
+}
+
+pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
+    // the port first: nothing is created where it is taken
+    let listener = TcpListener::bind(config.listen)
+        .map_err(|e| format!("listen: {} cannot be used: {e}: name another address or port", config.listen))?;
+    let state = state(config).await?;
+    let parts = Parts::of(&state).await?;
+    let kind = if matches!(config.database, DatabaseUrl::Postgres(_)) { "PostgreSQL" } else { "SQLite" };
+    tracing::info!(address = %listener.local_addr()?, database = kind, worker = config.run_worker, "serving");
+    run_both(listener, state, parts, config.run_worker).await
+}
+
+/// Web server and worker until the server is told to stop; then the worker finishes what it began.
+pub(super) async fn run_both(
+    listener: TcpListener,
+    state: AppState,
+    parts: Parts,
+    with_worker: bool,
+) -> Result<ExitCode, Failure> {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async move { drop(stopped.await) };
+    let working = with_worker.then(|| actix_web::rt::spawn(worker::run(state.clone(), stopped)));
+    let served = app::serve(listener, state, parts)?.await;
+    drop(stop);
+    if let Some(working) = working {
+        let _ = working.await;
+    }
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
