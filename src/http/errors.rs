@@ -24,16 +24,13 @@ struct ErrorTemplate {
 /// Turns every error answer without a page of its own into one.
 ///
 /// # Errors
-/// None: errors become answers.
+/// Those of middleware within (a session that cannot be read); actix answers them with a bare status.
 pub async fn pages(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let request = req.request().clone();
-    let res = match next.call(req).await {
-        Ok(res) => res.map_into_boxed_body(),
-        Err(error) => ServiceResponse::new(request, error.error_response()),
-    };
+    // a clone of the request held across this call would make actix panic: it routes by unique access
+    let res = next.call(req).await?.map_into_boxed_body();
     let status = res.status();
     let ours = res.response().extensions().get::<ErrorPage>().is_some();
     let html = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));

@@ -3,5 +3,8 @@
 // time and chance are passed in by the program; its tests wait for real servers and browsers
 #![allow(clippy::disallowed_methods)]
 
+mod chart;
 mod invariants;
+mod journeys;
+#[macro_use]
 mod support;

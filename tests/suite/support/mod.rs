@@ -1,6 +1,8 @@
 //! What the tests stand on.
 
+pub mod app;
 pub mod browser;
 pub mod html;
 pub mod mail;
 pub mod peers;
+pub mod world;

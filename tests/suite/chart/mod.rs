@@ -1,0 +1,3 @@
+//! Charts and what comes into them.
+
+mod fhir;

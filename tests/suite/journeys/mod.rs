@@ -1,0 +1,3 @@
+//! The whole way, as people go it.
+
+mod whole_path;

@@ -1,0 +1,219 @@
+//! A clinic of its own for each test, on either database, with actors that can only speak HTTP.
+
+use super::html::Page;
+use super::peers;
+use postern::app::{self, Parts};
+use postern::clock::{Clock, Random};
+use postern::config::Config;
+use postern::db::{DatabaseUrl, Ts};
+use postern::delivery::{Delivery, Mailbox, Received};
+use postern::http::Limits;
+use postern::state::AppState;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Runs a test on SQLite and on PostgreSQL.
+#[macro_export]
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$name($crate::support::app::App::start($crate::support::app::On::Sqlite).await).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if $crate::support::peers::postgres_url().is_none() {
+                    return; // left out by a flag of tests/run, which says so
+                }
+                super::$name($crate::support::app::App::start($crate::support::app::On::Postgres).await).await;
+            }
+        }
+    )+};
+}
+
+/// Which database.
+#[derive(Clone, Copy, PartialEq)]
+pub enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// A running clinic.
+pub struct App {
+    pub state: AppState,
+    pub origin: String,
+    pub mailbox: Mailbox,
+    pub database: DatabaseUrl,
+    server: actix_web::dev::ServerHandle,
+    _folder: tempfile::TempDir,
+}
+
+/// The moment at which every test begins.
+pub fn start_of_time() -> Ts {
+    time::macros::datetime!(2026-03-04 14:02:00 UTC).into()
+}
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+async fn fresh_database(on: On, folder: &std::path::Path) -> DatabaseUrl {
+    match on {
+        On::Sqlite => DatabaseUrl::Sqlite(folder.join("clinic.db")),
+        On::Postgres => {
+            let url = peers::postgres_url().expect("a test on PostgreSQL has one");
+            let name = format!("t_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+            let (base, _) = url.rsplit_once('/').unwrap();
+            let fresh = format!("{base}/{name}");
+            tokio::task::spawn_blocking(move || {
+                use diesel::{Connection, RunQueryDsl};
+                let mut conn = diesel::PgConnection::establish(&url).unwrap();
+                diesel::sql_query(format!("CREATE DATABASE {name}")).execute(&mut conn).unwrap();
+            })
+            .await
+            .unwrap();
+            DatabaseUrl::Postgres(fresh)
+        }
+    }
+}
+
+impl App {
+    pub async fn start(on: On) -> App {
+        App::start_with(on, |mailbox| Delivery::mailbox(mailbox)).await
+    }
+
+    /// With another way out than a mailbox.
+    pub async fn start_with(on: On, delivery: impl FnOnce(Mailbox) -> Delivery) -> App {
+        let folder = tempfile::tempdir().unwrap();
+        let database = fresh_database(on, folder.path()).await;
+        let (clock, random) = (Clock::fixed(start_of_time()), Random::seeded(7));
+        let db = app::open(&database, &random).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+        let mailbox = Mailbox::in_memory(clock.clone());
+        let state = AppState {
+            db,
+            clock,
+            random,
+            config: Arc::new(Config {
+                public_url: origin.parse().unwrap(),
+                listen: listener.local_addr().unwrap(),
+                database: database.clone(),
+                behind_proxy: false,
+                run_worker: false,
+                calling_code: "1".into(),
+                log: String::new(),
+                smtp: None,
+            }),
+            delivery: Arc::new(delivery(mailbox.clone())),
+            wake: Arc::default(),
+            limits: Arc::new(Limits::default()),
+        };
+        let parts = Parts::of(&state).await.unwrap();
+        let (sender, handle) = std::sync::mpsc::channel();
+        let served = state.clone();
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = app::serve(listener, served, parts).unwrap();
+                sender.send(server.handle()).unwrap();
+                server.await.unwrap();
+            });
+        });
+        let server = handle.recv().unwrap();
+        App { state, origin, mailbox, database, server, _folder: folder }
+    }
+
+    /// Works the outbox dry.
+    pub async fn drain(&self) -> usize {
+        postern::worker::drain(&self.state).await.unwrap()
+    }
+
+    /// Somebody with a browser of their own.
+    pub fn anyone(&self) -> Actor {
+        let http = reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none());
+        Actor { http: http.build().unwrap(), origin: self.origin.clone() }
+    }
+
+    /// The newest mail or text to an address.
+    pub fn newest_to(&self, address: &str) -> Received {
+        let all = self.mailbox.newest_first();
+        all.into_iter().find(|mail| mail.to == address).unwrap_or_else(|| panic!("nothing for {address}"))
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // asked, not awaited: the thread ends with the process at the latest
+        drop(self.server.stop(false));
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub location: String,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn page(&self) -> Page {
+        Page::parse(&self.body)
+    }
+    /// The page, after checking that it was found.
+    pub fn ok(self) -> Page {
+        assert_eq!(self.status, 200, "{} {}", self.location, self.body);
+        self.page()
+    }
+    /// Where to, after checking that it went well.
+    pub fn redirect(self) -> String {
+        assert_eq!(self.status, 303, "{}", self.page().text());
+        self.location
+    }
+}
+
+/// Somebody who can only speak HTTP.
+#[derive(Clone)]
+pub struct Actor {
+    pub http: reqwest::Client,
+    pub origin: String,
+}
+
+impl Actor {
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let headers = response.headers().clone();
+        let location = headers.get("location").map(|l| l.to_str().unwrap().to_owned()).unwrap_or_default();
+        Answer { status: response.status().as_u16(), location, headers, body: response.text().await.unwrap() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.answer(self.http.get(format!("{}{path}", self.origin))).await
+    }
+
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.origin)).header("origin", &self.origin);
+        self.answer(request.form(fields)).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.origin));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.answer(request.body(body.to_owned())).await
+    }
+
+    /// Fills and sends the form with this button.
+    pub async fn submit(&self, page: &Page, button: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut form = page.form_with(button);
+        for (name, value) in fields {
+            form.set(name, value);
+        }
+        form.press(button);
+        let pairs = form.fields();
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        self.post(&form.action, &pairs).await
+    }
+}

@@ -1,0 +1,125 @@
+//! People to test with: a user of each role, and patients that cover the cases.
+
+use super::app::{Actor, App};
+use postern::access::Role;
+use postern::audit::Actor as Who;
+use postern::chart::{self, Demographics, Method, NewPatient};
+use postern::db::PatientId;
+use postern::error::AppError;
+use postern::users::{self, AddUser};
+use postern::values::{BirthDate, EmailAddress, PhoneNumber};
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// What a patient is like.
+#[derive(Clone)]
+pub struct Like {
+    pub name: (&'static str, &'static str),
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub method: Method,
+    pub portal_access: bool,
+    pub language: &'static str,
+}
+
+impl Default for Like {
+    fn default() -> Like {
+        Like {
+            name: ("María", "Mejía"),
+            email: Some("maria@example.org".into()),
+            phone: Some("+16135550121".into()),
+            method: Method::Email,
+            portal_access: true,
+            language: "en",
+        }
+    }
+}
+
+pub const BORN: &str = "1951-03-04";
+
+impl App {
+    /// Adds a user of this role and signs them in.
+    pub async fn user(&self, role: Role) -> Actor {
+        let email = format!("{}{}@clinic.example", role.as_str(), self.state.random.six_digits());
+        let (now, hash) = (self.state.clock.now(), postern::slow_hash::hash(PASSWORD.into()).await.unwrap());
+        let add = AddUser {
+            email: EmailAddress::parse(&email).unwrap(),
+            name: format!("User {}", role.as_str()),
+            role,
+            language: "en".into(),
+            password_hash: Some(hash),
+        };
+        let write = self.state.db.write(move |tx| -> Result<_, AppError> { Ok(users::add(tx, now, Who::System, add)?) });
+        write.await.unwrap().unwrap();
+        let actor = self.anyone();
+        actor.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
+        actor
+    }
+
+    pub async fn patient(&self, like: Like) -> PatientId {
+        let now = self.state.clock.now();
+        let new = NewPatient {
+            source_key: None,
+            demographics: Demographics {
+                given_name: like.name.0.into(),
+                family_name: like.name.1.into(),
+                preferred_name: None,
+                birth_date: BirthDate::parse(BORN).unwrap(),
+                health_number: Some("943 476 5919".into()),
+                email: like.email.as_deref().map(|e| EmailAddress::parse(e).unwrap()),
+                phone: like.phone.as_deref().map(|p| PhoneNumber::parse(p, "1").unwrap()),
+                language: like.language.into(),
+                method: like.method,
+            },
+            portal_access: like.portal_access,
+            archived: false,
+        };
+        let write =
+            self.state.db.write(move |tx| -> Result<_, AppError> { Ok(chart::add(tx, now, Who::System, &new)?) });
+        write.await.unwrap()
+    }
+
+    /// A message from this user to this patient; gives the conversation's path.
+    pub async fn message(&self, user: &Actor, patient: PatientId, replies: bool) -> String {
+        let page = user.get(&format!("/patients/{patient}/messages/new")).await.ok();
+        let mut form = page.form_with("Submit");
+        form.set("title", "Your results").set("body", "All is **well**. See www.example.org");
+        match replies {
+            true => form.set("replies_allowed", "on"),
+            false => form.clear("replies_allowed"),
+        };
+        let pairs = form.fields();
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let to = user.post(&form.action, &pairs).await.redirect();
+        to.split('?').next().unwrap().to_owned()
+    }
+
+    /// The path of the link in the newest mail or text to an address.
+    pub fn link_to(&self, address: &str) -> String {
+        let mail = self.mailbox.newest_first().into_iter().find(|m| m.to == address && m.text.contains("/portal/link/"));
+        let text = mail.unwrap_or_else(|| panic!("no link for {address}")).text;
+        let from = text.find("/portal/link/").unwrap();
+        text[from..].split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// The passcode in the newest mail or text to an address.
+    pub fn passcode_to(&self, address: &str) -> String {
+        let text = self.newest_to(address).text;
+        let runs = text.split(|c: char| !c.is_ascii_digit());
+        runs.into_iter().find(|run| run.len() == 6).unwrap_or_else(|| panic!("no passcode in {text}")).to_owned()
+    }
+
+    /// Goes in by a link as a patient would; gives the patient's browser and the path of the message.
+    pub async fn go_in(&self, link: &str, passcode_at: &str) -> (Actor, String) {
+        let patient = self.anyone();
+        let page = patient.get(link).await.ok();
+        patient.submit(&page, "Send me my passcode", &[]).await.redirect();
+        self.drain().await;
+        let page = patient.get(link).await.ok();
+        let fields =
+            [("passcode", self.passcode_to(passcode_at)), ("day", "4".into()), ("month", "3".into()), ("year", "1951".into())];
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let to = patient.submit(&page, "Login", &fields).await.redirect();
+        (patient, to)
+    }
+}
