@@ -19,6 +19,7 @@ const HOUSE: [Storey; 13] = [
     Storey { name: "the demo", rooms: &["demo"], uses_listed_before: false },
     Storey { name: "the doors", rooms: &["clinic", "portal", "worker"], uses_listed_before: false },
     Storey { name: "what the doors share", rooms: &["state"], uses_listed_before: false },
+    Storey { name: "plumbing for pages", rooms: &["http"], uses_listed_before: false },
     Storey {
         name: "the features",
         rooms: &[
@@ -39,14 +40,14 @@ const HOUSE: [Storey; 13] = [
     },
     Storey { name: "what the clinic has set", rooms: &["settings"], uses_listed_before: false },
     Storey { name: "values that can only be made valid", rooms: &["values"], uses_listed_before: false },
-    Storey { name: "plumbing for pages", rooms: &["http"], uses_listed_before: false },
     Storey { name: "plumbing for words", rooms: &["text"], uses_listed_before: false },
     Storey { name: "the base", rooms: &["db", "clock", "config", "error", "slow_hash"], uses_listed_before: true },
 ];
 
 /// Rooms that only some may use, though they are below others too.
 const ONLY_FOR: [(&str, &[&str]); 3] = [
-    ("demo", &["cli"]),
+    // its mailbox page is mounted by the one builder, under `postern demo` only
+    ("demo", &["cli", "app"]),
     ("http", &["cli", "app", "demo", "clinic", "portal", "worker", "state"]),
     ("state", &["cli", "app", "demo", "clinic", "portal", "worker"]),
 ];
@@ -148,10 +149,11 @@ fn the_rule_objects_to_what_it_should() {
         ("conversations", "http", false),
         ("conversations", "state", false),
         ("audit", "access", false),
-        ("http", "access", false),
+        // a page knows whose session it is
+        ("http", "access", true),
         ("text", "values", false),
         ("db", "config", false),
-        ("app", "demo", false),
+        ("app", "demo", true),
         ("demo", "app", false),
         ("portal", "app", false),
         ("chart", "attic", false),
