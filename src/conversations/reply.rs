@@ -55,7 +55,8 @@ pub fn reply(
 ) -> Result<MessageId, ReplyError> {
     let (patient, writer) = (access.patient(), access.user().id());
     let conversation = store::locked(tx, access.conversation())?;
-    let send_key = format!("u{writer}:{}", reply.key);
+    let who = format!("u{writer}");
+    let send_key = store::send_key(&who, &reply.key, conversation.id.0, &reply.body.source);
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
     }

@@ -60,7 +60,8 @@ pub fn start(
     let (patient, writer) = (access.patient(), access.user().id());
     // two clicks at once on PostgreSQL: the second waits here, then finds the first
     crate::db::lock_row(tx, "patients", patient.0)?;
-    let send_key = format!("u{writer}:{}", new.key);
+    let words = format!("{}\0{}", new.title, new.body.source);
+    let send_key = store::send_key(&format!("u{writer}"), &new.key, -patient.0, &words);
     if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {
         return Ok(conversation);
     }

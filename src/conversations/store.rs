@@ -12,13 +12,9 @@ use diesel::prelude::*;
 #[diesel(table_name = conversations, check_for_backend(MultiBackend))]
 pub struct Conversation {
     pub id: ConversationId,
-    pub patient_id: PatientId,
-    pub number: i64,
     pub title: Title,
     pub replies_allowed: bool,
-    pub created_at: Ts,
     pub last_message_at: Ts,
-    pub last_author: Author,
     pub closed_at: Option<Ts>,
     pub closed_by: Option<UserId>,
 }
@@ -116,4 +112,12 @@ pub fn note(tx: &mut Tx, id: ConversationId, writer: UserId) -> QueryResult<()> 
         .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
         .execute(tx.conn())
         .map(drop)
+}
+
+/// The idempotency key as stored: who sent, the form's key, and what was sent. The content is part of it, because a
+/// page that was gone back to carries its old key: other words sent from it are another message, not a retry.
+pub fn send_key(who: &str, form_key: &str, conversation: i64, words: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(format!("{conversation}\0{words}").as_bytes());
+    format!("{who}:{form_key}:{}", data_encoding::HEXLOWER.encode(&digest[..16]))
 }
