@@ -25,7 +25,7 @@ pub struct Received {
     pub text: String,
     /// empty for a text
     pub html: String,
-    /// Message-ID's local part; empty for a text
+    /// Message-ID's local part, or what a text has for one
     #[serde(default)]
     pub message_uid: String,
 }
@@ -81,7 +81,7 @@ impl Mailbox {
             subject: String::new(),
             text: text.text,
             html: String::new(),
-            message_uid: String::new(),
+            message_uid: text.message_uid,
         })
     }
 

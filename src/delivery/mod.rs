@@ -101,6 +101,8 @@ pub struct Text {
     pub to: PhoneNumber,
     /// the words
     pub text: String,
+    /// the same for each copy of one notification, so that a second is recognisable
+    pub message_uid: String,
 }
 
 enum EmailRoad {

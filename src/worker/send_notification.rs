@@ -81,7 +81,10 @@ async fn send(
             };
             state.delivery.send_email(email).await
         }
-        Address::Sms(to) => state.delivery.send_text(Text { to, text: words.waiting_text(&link) }).await,
+        Address::Sms(to) => {
+            let (text, message_uid) = (words.waiting_text(&link), row.message_uid.clone());
+            state.delivery.send_text(Text { to, text, message_uid }).await
+        },
     }
 }
 

@@ -62,7 +62,8 @@ async fn send(
         }
         Channel::Sms => {
             let to = patient.phone.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
-            state.delivery.send_text(Text { to, text: words.passcode_text(digits) }).await
+            let message_uid = state.random.token().reveal().to_lowercase();
+            state.delivery.send_text(Text { to, text: words.passcode_text(digits), message_uid }).await
         }
     }
 }
