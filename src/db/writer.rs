@@ -56,7 +56,7 @@ fn serve(mut conn: Conn, mut jobs: mpsc::Receiver<Job>) {
             tracing::error!(%cause, "a shared commit failed; its writes were refused");
             while conn.depth() > 0 && conn.rollback().is_ok() {}
         }
-        let outcome = committed.as_ref().map(|()| ()).map_err(String::as_str);
+        let outcome = committed.as_ref().copied().map_err(String::as_str);
         answers.into_iter().for_each(|answer: Answer| answer(outcome));
     }
 }

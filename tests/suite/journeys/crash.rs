@@ -23,6 +23,7 @@ impl Demo {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let mut demo = Demo(child, 0);
         let begin = Instant::now();
         loop {
             assert!(begin.elapsed() < Duration::from_secs(60), "the demo does not start");
@@ -31,17 +32,22 @@ impl Demo {
                 let url: url::Url = json["clinic_url"].as_str().unwrap().parse().unwrap();
                 let port = url.port().unwrap();
                 if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Demo(child, port);
+                    demo.1 = port;
+                    return demo;
                 }
             }
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    fn kill(mut self) {
-        // SIGKILL, by our own child's id
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+    /// SIGKILL, by our own child's id.
+    fn kill(self) {}
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

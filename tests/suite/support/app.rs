@@ -45,7 +45,6 @@ pub struct App {
     pub state: AppState,
     pub origin: String,
     pub mailbox: Mailbox,
-    pub database: DatabaseUrl,
     server: actix_web::dev::ServerHandle,
     _folder: tempfile::TempDir,
 }
@@ -79,7 +78,7 @@ async fn fresh_database(on: On, folder: &std::path::Path) -> DatabaseUrl {
 
 impl App {
     pub async fn start(on: On) -> App {
-        App::start_with(on, |mailbox| Delivery::mailbox(mailbox)).await
+        App::start_with(on, Delivery::mailbox).await
     }
 
     /// With another way out than a mailbox.
@@ -120,7 +119,7 @@ impl App {
             });
         });
         let server = handle.recv().unwrap();
-        App { state, origin, mailbox, database, server, _folder: folder }
+        App { state, origin, mailbox, server, _folder: folder }
     }
 
     /// Works the outbox dry.
