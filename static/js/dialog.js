@@ -14,6 +14,7 @@ import {ask} from './ask.js'
 import {formValues, icon, make, wordsFor} from './common.js'
 
 const FRAGMENT = {'X-Fragment': '1'}
+const FIELD = 'form :is(input, textarea, select):not([type=hidden], [hidden])'
 
 export default function openInDialog(link, {enhance}) {
   let opening = false
@@ -58,7 +59,9 @@ class Window {
   async open(html) {
     document.body.append(this.dialog)
     await this.fill(html, () => this.dialog.showModal())
-    this.dialog.querySelector('[autofocus], [role=combobox], form :is(input, textarea):not([type=hidden], [hidden]), .btn')?.focus()
+    const first = selector => this.content.querySelector(selector)
+    const goal = first('[autofocus]') ?? first(FIELD) ?? first('.btn')
+    goal?.focus()
   }
 
   async fill(html, shown = () => {}) {

@@ -5,12 +5,12 @@
 // Keys: Ctrl/⌘ with B I U K Z Y; Ctrl+Shift with S (strike), 7 and 8 (lists), 9 (quote), 2 (heading), L E R J (alignment);
 //       Tab and Shift+Tab in lists and tables; Alt+F10 to the toolbar, Escape back.
 // Strings (looked up with `words`): the ed_… keys in `commands` and in the two dialogs at the end of this file.
-import {DOMParser as ModelParser, DOMSerializer} from 'prosemirror-model'
+import {DOMParser as ModelParser, DOMSerializer, Slice} from 'prosemirror-model'
 import {EditorState, Plugin} from 'prosemirror-state'
 import {EditorView} from 'prosemirror-view'
 import {baseKeymap, toggleMark} from 'prosemirror-commands'
 import {keymap} from 'prosemirror-keymap'
-import {history, redo, undo} from 'prosemirror-history'
+import {closeHistory, history, redo, undo} from 'prosemirror-history'
 import {inputRules, wrappingInputRule} from 'prosemirror-inputrules'
 import {
   addColumnAfter, addColumnBefore, addRowAfter, addRowBefore, deleteColumn, deleteRow, deleteTable, isInTable,
@@ -101,6 +101,12 @@ function endWithParagraph() {
   })
 }
 
+/** Pasted into an empty line, the first paragraph would take that line's alignment: close it, so that it brings its own. */
+function keepAlignment(slice, state) {
+  const emptyLine = state.selection.$from.parent.isTextblock && !state.selection.$from.parent.content.size
+  return emptyLine && slice.openStart && slice.content.firstChild?.attrs.align ? new Slice(slice.content, 0, slice.openEnd) : slice
+}
+
 /** The attributes that make the editable element a text box with the textarea's name and description. */
 function roleOf(textarea, label, invalid) {
   const described = [textarea.getAttribute('aria-describedby'), invalid].filter(Boolean).join(' ')
@@ -148,7 +154,7 @@ class RichText {
       state: this.stateOf(this.textarea.dataset.html ?? ''),
       attributes: () => roleOf(this.textarea, this.label, this.invalid),
       transformPastedHTML: cleanPaste,
-      transformPasted: linkSlice,
+      transformPasted: (slice, view) => linkSlice(keepAlignment(slice, view.state)),
       handlePaste: (_view, event) => this.pasteOverSelection(event),
       dispatchTransaction: transaction => {
         view.updateState(view.state.apply(transaction))
@@ -208,13 +214,19 @@ class RichText {
   /** Replaces all of the text, as one step that undo takes back. */
   replace(html) {
     const {state} = this.view
-    this.view.dispatch(state.tr.replaceWith(0, state.doc.content.size, parseDocument(html).content).setMeta('noAutolink', true))
+    this.step(state.tr.replaceWith(0, state.doc.content.size, parseDocument(html).content))
   }
 
   insert(html) {
     const slice = ModelParser.fromSchema(schema).parseSlice(bodyOf(html))
-    this.view.dispatch(this.view.state.tr.replaceSelection(slice).setMeta('noAutolink', true).scrollIntoView())
+    this.step(this.view.state.tr.replaceSelection(slice))
     this.focus()
+  }
+
+  /** A change that is its own step of undo and is taken as it is, without making links. */
+  step(transaction) {
+    this.view.dispatch(closeHistory(transaction).setMeta('noAutolink', true).scrollIntoView())
+    this.view.dispatch(closeHistory(this.view.state.tr))
   }
 
   setInvalid(on, describedBy = '') {
@@ -274,7 +286,7 @@ class RichText {
   }
 
   setLink(from, to, oldText, {action, href: typed, text}) {
-    const tr = this.view.state.tr.setMeta('noAutolink', true)
+    const {tr} = this.view.state
     const href = hrefOf(typed)
     if (action === 'remove') {
       tr.removeMark(from, to, marks.link)
@@ -284,7 +296,7 @@ class RichText {
       if (shown === oldText && from !== to) tr.removeMark(from, to, marks.link).addMark(from, to, mark)
       else tr.replaceWith(from, to, schema.text(shown, mark.addToSet(this.view.state.doc.resolve(from).marks().filter(other => other.type !== marks.link))))
     }
-    this.view.dispatch(tr.removeStoredMark(marks.link).scrollIntoView())
+    if (tr.docChanged) this.step(tr.removeStoredMark(marks.link))
   }
 
   async askTable() {
