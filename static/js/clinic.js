@@ -1,0 +1,32 @@
+// Entry of the clinic's pages. Each enhancement is fetched only where the page has its hook, so that most pages stay light.
+// A hook is enhanced once; fragments that arrive later (dialog.js) are enhanced with enhance(fragment).
+// <html data-enhanced> says that the first pass is over: tests wait for it.
+const HOOKS = {
+  'a[data-open-dialog]': () => import('./dialog.js'),
+  'form[data-compose]': () => import('./compose.js'),
+  'select[multiple][data-combo]': () => import('./combobox.js'),
+  'dialog[data-template-picker]': () => import('./template-picker.js'),
+  'form[data-autosave]': () => import('./autosave.js'),
+  'form[data-submit-once], form[data-compose]:not(dialog form)': () => import('./submit-once.js'),
+  'details.menu': () => import('./menu.js'),
+  '[data-print]': () => import('./print.js'),
+}
+
+const done = new WeakMap()
+
+export async function enhance(scope = document) {
+  await Promise.all(Object.entries(HOOKS).map(async ([selector, load]) => {
+    const elements = [...scope.querySelectorAll(selector)]
+    if (!elements.length) return
+    const {default: start} = await load()
+    for (const element of elements) {
+      const kinds = done.get(element) ?? new Set()
+      if (kinds.has(selector)) continue
+      done.set(element, kinds.add(selector))
+      await start(element, {enhance})
+    }
+  }))
+}
+
+await enhance()
+document.documentElement.dataset.enhanced = ''

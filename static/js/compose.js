@@ -1,0 +1,67 @@
+// Hook: form[data-compose]: the rich text editor on its textarea[data-rich].
+//
+// textarea data-html: the text so far, where body_format was html. A hidden input named body_format becomes `html`.
+// [data-plain-hint] (the Markdown hint and preview button) is removed, as the editor needs neither.
+// An empty text, and {{placeholders}} that nobody filled in, refuse the submit: the message goes to [data-error] in the
+// textarea's .field (made where missing). The server checks both again.
+// form.richText (html, insert, replace, empty, focus) is for template-picker.js and tests.
+// Strings: body_empty, body_unfilled {names}, and those of the editor (src/web/editor/index.js)
+import {ask} from './ask.js'
+import {icon, make, wordsFor} from './common.js'
+
+export default async function compose(form) {
+  const textarea = form.querySelector('textarea[data-rich]')
+  if (!textarea) return
+  const {richText} = await import('../dist/editor.js')
+  const words = wordsFor(textarea)
+  const editor = richText(textarea, {
+    ask, icon, make, words,
+    onChange() {
+      clearError(textarea, editor)
+      textarea.dispatchEvent(new Event('input', {bubbles: true}))
+    },
+  })
+  form.richText = editor
+  form.querySelectorAll('[data-plain-hint]').forEach(hint => hint.remove())
+  form.closest('.window-content')?.addEventListener('teardown', () => editor.destroy())
+  form.addEventListener('submit', event => {
+    const problem = problemOf(editor, words)
+    if (!problem) return
+    event.preventDefault()
+    showError(textarea, editor, problem)
+  })
+  document.addEventListener('click', event => { // links of the error summary lead to the hidden textarea
+    if (!event.target.closest?.(`a[href="#${textarea.id}"]`) || !editor.dom.isConnected) return
+    event.preventDefault()
+    editor.focus()
+  })
+}
+
+function problemOf(editor, words) {
+  if (editor.empty) return words('body_empty')
+  const names = editor.unfilled
+  return names.length ? words('body_unfilled', {names: names.join(', ')}) : ''
+}
+
+function showError(textarea, editor, text) {
+  const field = textarea.closest('.field')
+  let error = field.querySelector('[data-error]')
+  if (!error) {
+    error = make('p', {class: 'error', id: `${textarea.id}-problem`, 'data-error': true})
+    editor.dom.parentElement.before(error)
+  }
+  error.setAttribute('role', 'alert')
+  error.textContent = text
+  field.classList.add('invalid')
+  editor.setInvalid(true, error.id)
+  editor.focus()
+}
+
+function clearError(textarea, editor) {
+  const field = textarea.closest('.field')
+  const error = field.querySelector('[data-error]')
+  if (!error?.textContent) return
+  error.textContent = ''
+  field.classList.remove('invalid')
+  editor.setInvalid(false)
+}

@@ -1,0 +1,58 @@
+// Hook: dialog[data-session-warning] with data-expires-in (seconds that the session has left when the page is made),
+// data-url (POST there keeps the session), optional data-warn-before (seconds, 120). In it: button[data-stay],
+// and optionally [data-warning] (shown before the end) and [data-ended] (shown after it; give it `hidden`).
+// Typed text stays on the page, and a form[data-autosave] is saved first.
+// The POST answers any 2xx; a JSON body {"expires_in": seconds} sets the next period.
+export default function sessionWarning(dialog) {
+  const before = Number(dialog.dataset.warnBefore ?? 120)
+  let seconds = Number(dialog.dataset.expiresIn)
+  let endsAt
+  let timer
+
+  // Compared with the clock, as timers sleep when a phone does
+  const look = () => {
+    const left = (endsAt - Date.now()) / 1000
+    if (left <= 0) return show(true)
+    if (left <= before) show(false)
+    timer = setTimeout(look, Math.min(left, left > before ? left - before : left, 60) * 1000 + 50)
+  }
+
+  const begin = () => {
+    clearTimeout(timer)
+    endsAt = Date.now() + seconds * 1000
+    look()
+  }
+
+  const show = ended => {
+    for (const part of dialog.querySelectorAll('[data-ended]')) part.hidden = !ended
+    for (const part of dialog.querySelectorAll('[data-warning]')) part.hidden = ended
+    if (dialog.open) return
+    for (const form of document.querySelectorAll('form[data-autosave]')) form.dispatchEvent(new Event('save-now'))
+    dialog.showModal()
+  }
+
+  const stay = async button => {
+    button.setAttribute('aria-busy', 'true')
+    try {
+      const response = await fetch(dialog.dataset.url, {method: 'POST', headers: {Accept: 'application/json'}})
+      if (!response.ok || response.redirected) return show(true)
+      const answer = await response.json().catch(() => ({}))
+      seconds = answer.expires_in ?? seconds
+      dialog.close()
+      begin()
+    } catch {
+      // no network: the dialog stays, the button can be pressed again
+    } finally {
+      button.removeAttribute('aria-busy')
+    }
+  }
+
+  dialog.addEventListener('click', event => {
+    const button = event.target.closest('[data-stay]')
+    if (!button) return
+    event.preventDefault()
+    stay(button)
+  })
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) { clearTimeout(timer); look() } })
+  begin()
+}
