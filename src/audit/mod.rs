@@ -33,6 +33,7 @@ text_enum! {
         SignedOut = "signed_out",
         PasswordSet = "password_set",
         UserAdded = "user_added",
+        UserChanged = "user_changed",
         PatientsSearched = "patients_searched",
         PatientsImported = "patients_imported",
         PatientAdded = "patient_added",

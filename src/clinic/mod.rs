@@ -7,6 +7,7 @@ mod conversation;
 mod demographics;
 mod guard;
 mod inbox;
+mod language;
 mod new_message;
 mod outbox;
 mod password;
@@ -28,6 +29,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/sign-out", post().to(sign_in::sign_out))
         .route("/password/{token}", get().to(password::show))
         .route("/password/{token}", post().to(password::submit))
+        .route("/language", post().to(language::choose))
         .route("/inbox", get().to(inbox::show))
         .route("/outbox", get().to(outbox::show))
         .route("/patients", get().to(patients::show))

@@ -3,6 +3,7 @@
 use super::guard::shell_for_nobody;
 use crate::access::session::{HOLDER, Holder};
 use crate::error::AppError;
+use crate::http::page;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
 use crate::state::AppState;
 use crate::users;
@@ -19,16 +20,14 @@ struct SignInPage {
     failed: bool,
 }
 
-/// Only a path of our own is gone back to: `//host` and `/\host` are other hosts to a browser.
-fn own_path(next: &str) -> &str {
-    let mut chars = next.chars();
-    let own = chars.next() == Some('/') && !matches!(chars.next(), Some('/' | '\\'));
-    if own && !next.chars().any(char::is_control) { next } else { "/inbox" }
+/// Where to go after signing in: a path of our own.
+fn next_path(next: &str) -> &str {
+    page::own_path(next).unwrap_or("/inbox")
 }
 
-async fn page(state: &AppState, head: Head, next: &str, email: &str, failed: bool) -> Result<SignInPage, AppError> {
+async fn sign_in_page(state: &AppState, head: Head, next: &str, email: &str, failed: bool) -> Result<SignInPage, AppError> {
     let shell = state.db.read(move |conn| shell_for_nobody(conn, &head)).await?;
-    Ok(SignInPage { shell, next: own_path(next).to_owned(), email: email.to_owned(), failed })
+    Ok(SignInPage { shell, next: next_path(next).to_owned(), email: email.to_owned(), failed })
 }
 
 pub async fn show(
@@ -38,9 +37,9 @@ pub async fn show(
 ) -> Result<HttpResponse, AppError> {
     let next = query.get("next").map_or("/inbox", String::as_str);
     if head.holder.is_some() {
-        return Ok(see_other(own_path(next)));
+        return Ok(see_other(next_path(next)));
     }
-    html(&page(&state, head, next, "", false).await?)
+    html(&sign_in_page(&state, head, next, "", false).await?)
 }
 
 pub async fn submit(
@@ -56,9 +55,9 @@ pub async fn submit(
             // a new token at each sign-in: one that was planted before is worth nothing
             session.renew();
             session.insert(HOLDER, holder).map_err(|e| AppError::Internal(e.to_string()))?;
-            Ok(see_other(own_path(form.get("next"))))
+            Ok(see_other(next_path(form.get("next"))))
         }
-        None => unprocessable(&page(&state, head, form.get("next"), form.get("email"), true).await?),
+        None => unprocessable(&sign_in_page(&state, head, form.get("next"), form.get("email"), true).await?),
     }
 }
 

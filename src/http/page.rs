@@ -8,6 +8,7 @@ use crate::db::Ts;
 use crate::error::AppError;
 use crate::text::{Lang, Zone};
 use actix_session::SessionExt;
+use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, ContentType};
 use actix_web::http::StatusCode;
@@ -240,4 +241,23 @@ pub fn with_status(status: StatusCode, page: &impl Template) -> Result<HttpRespo
 /// On to another page, by GET.
 pub fn see_other(to: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
+}
+
+/// Remembers a language in this browser and goes back to a path of our own, or to `home`.
+pub fn choose_language(lang: Lang, back: &str, home: &str, https: bool) -> HttpResponse {
+    let cookie = Cookie::build(LANGUAGE_COOKIE, lang.code())
+        .path("/")
+        .http_only(true)
+        .secure(https)
+        .same_site(SameSite::Lax)
+        .max_age(time::Duration::days(365))
+        .finish();
+    HttpResponse::SeeOther().insert_header((header::LOCATION, own_path(back).unwrap_or(home))).cookie(cookie).finish()
+}
+
+/// A path of our own: `//host` and `/\host` are other hosts to a browser.
+pub fn own_path(path: &str) -> Option<&str> {
+    let mut chars = path.chars();
+    let own = chars.next() == Some('/') && !matches!(chars.next(), Some('/' | '\\'));
+    (own && !path.chars().any(char::is_control)).then_some(path)
 }

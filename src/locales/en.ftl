@@ -317,6 +317,7 @@ event-signed_in = signed in
 event-sign_in_failed = sign-in failed
 event-signed_out = signed out
 event-password_set = set a password
+event-user_changed = changed their settings
 event-user_added = added a user
 event-patients_searched = searched patients
 event-patients_imported = imported chart items

@@ -317,6 +317,7 @@ event-signed_in = connexion
 event-sign_in_failed = échec de connexion
 event-signed_out = déconnexion
 event-password_set = mot de passe choisi
+event-user_changed = paramètres personnels modifiés
 event-user_added = utilisateur ajouté
 event-patients_searched = recherche de patients
 event-patients_imported = éléments de dossier importés

@@ -91,6 +91,16 @@ pub fn add(tx: &mut Tx, now: Ts, actor: Actor, user: AddUser) -> QueryResult<Opt
     Ok(Some(id))
 }
 
+/// Sets the language of a user's pages.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_language(tx: &mut Tx, now: Ts, user: UserId, language: &str) -> QueryResult<()> {
+    diesel::update(users::table.find(user)).set(users::language.eq(language)).execute(tx.conn())?;
+    let entry = Entry::of_clinic(Actor::User(user), Event::UserChanged, Subject::User(user));
+    audit::append(tx, now, entry.with("language"))
+}
+
 /// Stores the hash of a link with which this user sets a password.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 mod send_notification;
 mod send_passcode;
 
+use crate::access::session;
 use crate::db::{Conn, DbError, Tx};
 use crate::error::AppError;
 use crate::outbox::{self, Job, JobKind};
@@ -16,11 +17,22 @@ use std::time::Duration;
 const AT_ONCE: i64 = 8;
 /// The outbox is looked at this often, woken or not: other instances enqueue too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Sessions that are over are removed this often.
+const SWEEP_EVERY: time::Duration = time::Duration::hours(1);
 
 /// Works until `stop` completes; what was begun is then finished.
 pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
     let mut stop = std::pin::pin!(stop);
+    let mut swept = None;
     loop {
+        let now = state.clock.now();
+        if swept.is_none_or(|at| now.since(at) > SWEEP_EVERY) {
+            swept = Some(now);
+            let sweep = state.db.write(move |tx| -> Result<_, DbError> { Ok(session::sweep(tx, now)?) });
+            if let Err(cause) = sweep.await {
+                tracing::error!(%cause, "old sessions could not be removed");
+            }
+        }
         match work_once(&state).await {
             Ok(0) => {}
             Ok(_) => continue,
