@@ -3,7 +3,12 @@
 mod assets_are_fresh;
 mod imports_point_down;
 mod licences;
+mod locales;
 mod no_unsafe;
+mod notifications_say_nothing;
+mod permission_matrix;
+mod requests;
+mod routes_are_guarded;
 mod rust_source;
 mod templates_hold_no_text;
 

@@ -1,0 +1,80 @@
+//! When a patient may answer, and what the page says when not.
+
+use crate::on_both;
+use crate::support::app::App;
+use crate::support::world::Like;
+use postern::access::Role;
+
+on_both!(replies_off_is_said, the_portal_turned_off_is_said, sending_twice_is_sending_once, closing_can_be_undone);
+
+const PHONE: &str = "+16135550121";
+
+async fn replies_off_is_said(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    app.message(&staff, maria, false).await;
+    app.drain().await;
+    let (patient, message) = app.go_in(&app.link_to("maria@example.org"), PHONE).await;
+    let page = patient.get(&message).await.ok();
+    assert!(page.has_text("does not take replies") && !page.has("textarea"));
+    let forced = [("key", "0123456789abcdef"), ("body", "But I must say")];
+    let answer = patient.post(&format!("{message}/replies"), &forced).await;
+    assert_eq!(answer.status, 409);
+    assert!(answer.page().has_text("But I must say") && answer.page().has_text("does not take replies"));
+}
+
+async fn the_portal_turned_off_is_said(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let maria = app.patient(Like::default()).await;
+    app.message(&owner, maria, true).await;
+    app.drain().await;
+    let (patient, message) = app.go_in(&app.link_to("maria@example.org"), PHONE).await;
+    let page = patient.get(&message).await.ok();
+    let settings = owner.get("/settings/patient-portal").await.ok();
+    owner.submit(&settings, "Save", &[("portal_on", "off")]).await.redirect();
+    let answer = patient.submit(&page, "Send", &[("body", "Still there?")]).await;
+    assert_eq!(answer.status, 409);
+    assert!(answer.page().has_text("Still there?") && answer.page().has_text("is turned off"));
+    assert!(!patient.get(&message).await.ok().has_text("Your results"));
+    let alert = owner.get(&format!("/patients/{maria}/messages/new")).await.ok();
+    assert!(alert.has_text("Alert") && alert.has_text("The patient portal is off for the clinic"));
+}
+
+async fn sending_twice_is_sending_once(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    let path = format!("/patients/{maria}/messages/new");
+    let form = [("key", "0123456789abcdef"), ("title", "Once"), ("body", "x"), ("replies_allowed", "on")];
+    let all = futures_util::future::join_all((0..8).map(|_| staff.post(&path, &form))).await;
+    let first = all[0].clone().redirect();
+    assert!(all.into_iter().all(|answer| answer.redirect() == first));
+    app.drain().await;
+    assert_eq!(app.mailbox.newest_first().len(), 1);
+    let (patient, message) = app.go_in(&app.link_to("maria@example.org"), PHONE).await;
+    let reply = [("key", "0123456789abcdef"), ("body", "Thanks")];
+    let replies = format!("{message}/replies");
+    futures_util::future::join_all((0..8).map(|_| patient.post(&replies, &reply))).await;
+    assert_eq!(patient.get(&message).await.ok().count(".thread li"), 2);
+    // other words from a page that was gone back to are another message
+    patient.post(&replies, &[("key", "0123456789abcdef"), ("body", "And one more thing")]).await.redirect();
+    assert_eq!(patient.get(&message).await.ok().count(".thread li"), 3);
+}
+
+async fn closing_can_be_undone(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    let conversation = app.message(&staff, maria, true).await;
+    staff.post(&format!("{conversation}/closure"), &[]).await.redirect();
+    let page = staff.get(&conversation).await.ok();
+    assert!(page.has_text("Closed by User staff"));
+    staff.submit(&page, "Undo closing", &[]).await.redirect();
+    staff.post(&format!("{conversation}/closure"), &[]).await.redirect();
+    app.state.clock.advance(time::Duration::minutes(11));
+    assert!(!staff.get(&conversation).await.ok().has_text("Undo closing"));
+    let late = staff.post(&format!("{conversation}/reopening"), &[]).await.redirect();
+    assert!(late.ends_with("closed-for-good"));
+    let reply = [("key", "0123456789abcdef"), ("body", "Too late")];
+    let refused = staff.post(&format!("{conversation}/messages"), &reply).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.page().has_text("Too late"));
+}

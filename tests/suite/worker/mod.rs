@@ -1,0 +1,3 @@
+//! What is sent, by real servers where there are some.
+
+mod smtp;
