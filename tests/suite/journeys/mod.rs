@@ -1,5 +1,6 @@
 //! The whole way, as people go it.
 
 
+mod browser;
 mod crash;
 mod whole_path;

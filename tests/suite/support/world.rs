@@ -113,7 +113,9 @@ impl App {
     pub async fn go_in(&self, link: &str, passcode_at: &str) -> (Actor, String) {
         let patient = self.anyone();
         let page = patient.get(link).await.ok();
-        patient.submit(&page, "Send me my passcode", &[]).await.redirect();
+        let again = page.has_text("Send me a new passcode");
+        let button = if again { "Send me a new passcode" } else { "Send me my passcode" };
+        patient.submit(&page, button, &[]).await.redirect();
         self.drain().await;
         let page = patient.get(link).await.ok();
         let fields =
