@@ -205,9 +205,8 @@ impl Source {
             ((1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.to_owned())
         });
         let log_fix = "write error, warn, info or debug";
-        let log = self.parsed("log", log_fix, |v| {
-            v.parse::<tracing_subscriber::filter::EnvFilter>().ok().map(|_| v.to_owned())
-        });
+        let log = self
+            .parsed("log", log_fix, |v| v.parse::<tracing_subscriber::filter::EnvFilter>().ok().map(|_| v.to_owned()));
         let smtp = self.smtp();
         let config = (|| {
             Some(Config {

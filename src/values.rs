@@ -84,7 +84,8 @@ impl PhoneNumber {
     pub fn parse(text: &str, calling_code: &str) -> Option<PhoneNumber> {
         let trimmed = text.trim();
         let punctuation = |c: char| c.is_whitespace() || "-.()/+\u{a0}\u{202f}".contains(c);
-        if trimmed.chars().any(|c| !c.is_ascii_digit() && !punctuation(c)) || trimmed.rfind('+').is_some_and(|at| at > 0)
+        if trimmed.chars().any(|c| !c.is_ascii_digit() && !punctuation(c))
+            || trimmed.rfind('+').is_some_and(|at| at > 0)
         {
             return None;
         }

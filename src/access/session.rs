@@ -151,13 +151,9 @@ impl Row {
             all: self.expires_at.since(self.created_at).whole_seconds(),
         };
         match (door, &self.user, &self.patient) {
-            (Door::Clinic, Some((id, name, role, language, true)), None) => Some(Holder::User {
-                id: *id,
-                name: name.clone(),
-                role: *role,
-                language: language.clone(),
-                lasts,
-            }),
+            (Door::Clinic, Some((id, name, role, language, true)), None) => {
+                Some(Holder::User { id: *id, name: name.clone(), role: *role, language: language.clone(), lasts })
+            }
             (Door::Portal, None, Some((id, language, true))) => {
                 Some(Holder::Patient { id: *id, language: language.clone(), lasts })
             }

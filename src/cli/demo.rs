@@ -106,9 +106,11 @@ async fn fill(db: &Db, clock: &Clock) -> Result<(), Failure> {
 
 /// Prints the addresses and sign-ins, and writes them to `demo.json`.
 async fn tell(db: &Db, origin: &str, folder: &Path) -> Result<(), Failure> {
-    let patients = db.read(|conn| -> Result<_, AppError> { Ok(chart::every(conn, 100)?) }).await.map_err(super::line)?;
+    let patients =
+        db.read(|conn| -> Result<_, AppError> { Ok(chart::every(conn, 100)?) }).await.map_err(super::line)?;
     let patients: Vec<DemoPatient> = patients.into_iter().map(DemoPatient::from).collect();
-    let (clinic, portal, mailbox) = (format!("{origin}/"), format!("{origin}/portal"), format!("{origin}/demo/mailbox"));
+    let (clinic, portal, mailbox) =
+        (format!("{origin}/"), format!("{origin}/portal"), format!("{origin}/demo/mailbox"));
     let all = serde_json::json!({
         "clinic_url": clinic, "portal_url": portal, "mailbox_url": mailbox, "users": USERS, "patients": patients,
     });

@@ -39,7 +39,10 @@ pub(super) struct Add {
 pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
     let Command::Add(add) = command;
     let email = EmailAddress::parse(&add.email).ok_or_else(|| format!("{:?} is not an email address", add.email))?;
-    let role: Role = add.role.parse().map_err(|word| format!("--role: {word:?} is none: write owner, clinician, staff or viewer"))?;
+    let role: Role = add
+        .role
+        .parse()
+        .map_err(|word| format!("--role: {word:?} is none: write owner, clinician, staff or viewer"))?;
     let by_link = add.link || !std::io::stdin().is_terminal();
     let password_hash = match by_link {
         true => None,

@@ -146,12 +146,8 @@ pub async fn submit(
     if !(16..=64).contains(&form.get("key").len()) {
         errors.add("body", "error-form-old");
     }
-    let typed = |errors| Typed {
-        key: Some(form.get("key").to_owned()),
-        body: form.get("body").to_owned(),
-        internal,
-        errors,
-    };
+    let typed =
+        |errors| Typed { key: Some(form.get("key").to_owned()), body: form.get("body").to_owned(), internal, errors };
     let Some(body) = body.filter(|_| errors.is_empty()) else {
         let page = page(&state, head, access, None, typed(errors)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
@@ -212,9 +208,8 @@ pub async fn mark_done(
     conversation: Conversation<rights::Send>,
 ) -> Result<HttpResponse, AppError> {
     let (now, id) = (state.clock.now(), conversation.0.conversation());
-    let write = state.db.write(move |tx| -> Result<_, AppError> {
-        Ok(conversations::mark_done(tx, now, &conversation.0)?)
-    });
+    let write =
+        state.db.write(move |tx| -> Result<_, AppError> { Ok(conversations::mark_done(tx, now, &conversation.0)?) });
     // the last one to be done is offered to close it
     Ok(see_other(&match write.await? {
         true => format!("/conversations/{id}/closure?notice=last-done"),

@@ -87,8 +87,7 @@ impl<R: Right + Send> FromRequest for Conversation<R> {
         Box::pin(async move {
             let (user, id) = (user?, ConversationId(id?));
             let state = state?;
-            let found =
-                state.db.read(move |conn| -> Result<_, AppError> { Ok(access::conversation(conn, user, id)?) });
+            let found = state.db.read(move |conn| -> Result<_, AppError> { Ok(access::conversation(conn, user, id)?) });
             found.await?.map(Conversation).ok_or(AppError::NotFound)
         })
     }
@@ -113,4 +112,3 @@ pub fn shell_for_nobody(conn: &mut Conn, head: &Head) -> Result<Shell, AppError>
     let clinic = (settings.name.as_str(), settings.phone.as_str(), settings.lang(), settings.zone());
     Ok(Shell::new(head, clinic, None))
 }
-

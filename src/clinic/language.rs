@@ -12,9 +12,9 @@ use actix_web::{HttpResponse, web};
 pub async fn choose(state: web::Data<AppState>, head: Head, form: Form) -> Result<HttpResponse, AppError> {
     let lang = Lang::find(form.get("language")).ok_or(AppError::BadRequest)?;
     if let Some(Holder::User { id, .. }) = head.holder {
-        let write = state.db.write(move |tx| -> Result<_, AppError> {
-            Ok(users::set_language(tx, head.now, id, lang.code())?)
-        });
+        let write = state
+            .db
+            .write(move |tx| -> Result<_, AppError> { Ok(users::set_language(tx, head.now, id, lang.code())?) });
         write.await?;
     }
     Ok(choose_language(lang, form.get("back"), "/inbox", state.config.is_https()))

@@ -27,11 +27,7 @@ async fn page(state: &AppState, head: Head, token: Token, errors: FieldErrors) -
     Ok(PasswordPage { shell: shell.await?, errors, shortest: SHORTEST_PASSWORD })
 }
 
-pub async fn show(
-    state: web::Data<AppState>,
-    head: Head,
-    token: web::Path<String>,
-) -> Result<HttpResponse, AppError> {
+pub async fn show(state: web::Data<AppState>, head: Head, token: web::Path<String>) -> Result<HttpResponse, AppError> {
     state.limits.link(head.from)?;
     html(&page(&state, head, Token::received(&token), FieldErrors::default()).await?)
 }

@@ -54,7 +54,8 @@ pub async fn submit(
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let before = settings::load(tx)?;
         let mut errors = FieldErrors::default();
-        let idle = errors.need("portal_idle_minutes", "error-idle-minutes", within(form.get("portal_idle_minutes"), 5..=1440));
+        let idle =
+            errors.need("portal_idle_minutes", "error-idle-minutes", within(form.get("portal_idle_minutes"), 5..=1440));
         let stay = errors.need("portal_stay_days", "error-stay-days", within(form.get("portal_stay_days"), 0..=30));
         let settings = Settings {
             portal_on: form.get("portal_on") == "on",

@@ -25,7 +25,13 @@ fn next_path(next: &str) -> &str {
     page::own_path(next).unwrap_or("/inbox")
 }
 
-async fn sign_in_page(state: &AppState, head: Head, next: &str, email: &str, failed: bool) -> Result<SignInPage, AppError> {
+async fn sign_in_page(
+    state: &AppState,
+    head: Head,
+    next: &str,
+    email: &str,
+    failed: bool,
+) -> Result<SignInPage, AppError> {
     let shell = state.db.read(move |conn| shell_for_nobody(conn, &head)).await?;
     Ok(SignInPage { shell, next: next_path(next).to_owned(), email: email.to_owned(), failed })
 }

@@ -156,12 +156,12 @@ fn mine<R: Right>(
         InboxFilter::Done => query.filter(p::done_at.is_not_null()),
         InboxFilter::Open => query.filter(conversations::closed_at.is_null()),
         InboxFilter::Closed => query.filter(conversations::closed_at.is_not_null()),
-        InboxFilter::WaitingForPatient => query
-            .filter(conversations::closed_at.is_null())
-            .filter(conversations::last_author.ne(Author::Patient)),
-        InboxFilter::WaitingForUs => query
-            .filter(conversations::closed_at.is_null())
-            .filter(conversations::last_author.eq(Author::Patient)),
+        InboxFilter::WaitingForPatient => {
+            query.filter(conversations::closed_at.is_null()).filter(conversations::last_author.ne(Author::Patient))
+        }
+        InboxFilter::WaitingForUs => {
+            query.filter(conversations::closed_at.is_null()).filter(conversations::last_author.eq(Author::Patient))
+        }
     };
     if let Some(after) = after {
         let same_time = p::last_message_at.eq(after.at).and(p::conversation_id.lt(after.id));

@@ -74,10 +74,7 @@ pub fn bump(tx: &mut Tx, now: Ts, id: ConversationId, author: Author, writer: Op
     if author == Author::User {
         // read by the patient is asked anew for each message of ours
         diesel::update(conversations::table.find(id))
-            .set((
-                conversations::read_by_patient_at.eq(None::<Ts>),
-                conversations::notice_state.eq(State::Queued),
-            ))
+            .set((conversations::read_by_patient_at.eq(None::<Ts>), conversations::notice_state.eq(State::Queued)))
             .execute(tx.conn())?;
     }
     let all = participants::table.filter(participants::conversation_id.eq(id));

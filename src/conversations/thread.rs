@@ -65,9 +65,7 @@ pub fn thread<R: Right>(
     let conversation = store::one(conn, access.conversation())?;
     let (messages, earlier) = page(conn, &conversation, before, true)?;
     let closed = match (conversation.closed_at, conversation.closed_by) {
-        (Some(at), Some(by)) => {
-            Some((at, users::table.find(by).select(users::name).first::<String>(conn)?))
-        }
+        (Some(at), Some(by)) => Some((at, users::table.find(by).select(users::name).first::<String>(conn)?)),
         _ => None,
     };
     let participants = participants::table

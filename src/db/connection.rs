@@ -61,8 +61,10 @@ fn open_postgres(address: &str, purpose: Use) -> ConnectionResult<PgConnection> 
         Use::Read => "SET default_transaction_read_only = on; ",
         Use::Write => "",
     };
-    conn.batch_execute(&format!("{access}SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; SET statement_timeout = '60s';"))
-        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    conn.batch_execute(&format!(
+        "{access}SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; SET statement_timeout = '60s';"
+    ))
+    .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
 

@@ -254,4 +254,21 @@ diesel::joinable!(portal_links -> notifications (notification_id));
 diesel::joinable!(passcodes -> portal_links (link_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sessions -> patients (patient_id));
-diesel::allow_tables_to_appear_in_same_query!(clinic, users, password_links, patients, patient_terms, chart_items, conversations, participants, messages, notifications, portal_links, passcodes, sessions, jobs, audit_events, audit_heads);
+diesel::allow_tables_to_appear_in_same_query!(
+    clinic,
+    users,
+    password_links,
+    patients,
+    patient_terms,
+    chart_items,
+    conversations,
+    participants,
+    messages,
+    notifications,
+    portal_links,
+    passcodes,
+    sessions,
+    jobs,
+    audit_events,
+    audit_heads
+);

@@ -4,8 +4,8 @@ use crate::delivery::{Mailbox, Received};
 use crate::error::AppError;
 use crate::http::{Head, Shell, html};
 use crate::text::{Lang, Zone};
-use actix_web::web::{self, ServiceConfig};
 use actix_web::HttpResponse;
+use actix_web::web::{self, ServiceConfig};
 use askama::Template;
 
 /// Most mails shown on the page and in the JSON: the demo is for looking at.

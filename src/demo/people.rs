@@ -27,7 +27,12 @@ pub struct DemoUser {
 /// The users. Their passwords are no secret: the demo listens on loopback only.
 pub const USERS: &[DemoUser] = &[
     DemoUser { name: "Olivia Okafor", email: "owner@demo.example", password: "demo-owner-1", role: "owner" },
-    DemoUser { name: "Dr. Camille Roy", email: "clinician@demo.example", password: "demo-clinician-1", role: "clinician" },
+    DemoUser {
+        name: "Dr. Camille Roy",
+        email: "clinician@demo.example",
+        password: "demo-clinician-1",
+        role: "clinician",
+    },
     DemoUser { name: "Sam Lindqvist", email: "staff@demo.example", password: "demo-staff-1", role: "staff" },
     DemoUser { name: "Vera Novak", email: "viewer@demo.example", password: "demo-viewer-1", role: "viewer" },
 ];

@@ -1,8 +1,8 @@
 //! The cookies of the two doors.
 
 use crate::access::session::{Door, Store};
-use actix_session::config::{BrowserSession, CookieContentSecurity};
 use actix_session::SessionMiddleware;
+use actix_session::config::{BrowserSession, CookieContentSecurity};
 use actix_web::body::MessageBody;
 use actix_web::cookie::{Cookie, Key, SameSite};
 use actix_web::dev::{ServiceRequest, ServiceResponse};

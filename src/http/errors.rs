@@ -34,7 +34,8 @@ pub async fn pages(
     let status = res.status();
     let ours = res.response().extensions().get::<ErrorPage>().is_some();
     let html = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let json = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let json =
+        res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if !(ours || ((status.is_client_error() || status.is_server_error()) && !html && !json)) {
         return Ok(res);
     }

@@ -55,7 +55,8 @@ pub fn enqueue(tx: &mut Tx, now: Ts, kind: JobKind, subject: i64, run_at: Ts) ->
         (jobs::lease.eq(None::<String>), jobs::created_at.eq(now)),
     );
     let insert = diesel::insert_into(jobs::table).values(row).on_conflict((jobs::kind, jobs::subject_id));
-    let again = (jobs::run_at.eq(run_at), jobs::attempts.eq(0), jobs::created_at.eq(now), jobs::lease.eq(None::<String>));
+    let again =
+        (jobs::run_at.eq(run_at), jobs::attempts.eq(0), jobs::created_at.eq(now), jobs::lease.eq(None::<String>));
     Both(insert.do_update().set(again)).execute(tx.conn()).map(drop)
 }
 
@@ -72,11 +73,7 @@ pub fn claim(tx: &mut Tx, now: Ts, random: &Random, most: i64) -> QueryResult<Ve
          SELECT id FROM jobs WHERE run_at <= $3 ORDER BY run_at, id LIMIT {most}{lock}) \
          RETURNING id, kind, subject_id, attempts, lease"
     );
-    diesel::sql_query(sql)
-        .bind::<Text, _>(lease)
-        .bind::<Utc, _>(now.plus(LEASE))
-        .bind::<Utc, _>(now)
-        .load(tx.conn())
+    diesel::sql_query(sql).bind::<Text, _>(lease).bind::<Utc, _>(now.plus(LEASE)).bind::<Utc, _>(now).load(tx.conn())
 }
 
 /// Removes a job that is done. Says whether the claim still held; if not, another worker has it and what this one did

@@ -81,11 +81,7 @@ fn message_of(link: &OpenLink) -> String {
     format!("/portal/messages/{}", link.conversation_number)
 }
 
-pub async fn show(
-    state: web::Data<AppState>,
-    head: Head,
-    token: web::Path<String>,
-) -> Result<HttpResponse, AppError> {
+pub async fn show(state: web::Data<AppState>, head: Head, token: web::Path<String>) -> Result<HttpResponse, AppError> {
     state.limits.link(head.from)?;
     let token = Token::received(&token);
     let link = match found(&state, &head, &token).await? {

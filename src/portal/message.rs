@@ -32,9 +32,7 @@ impl MessagePage {
     fn why_not(&self, why: &CannotReply) -> (String, String) {
         let clinic = self.settings.name.as_str();
         let heading = match why {
-            CannotReply::Closed(at) => {
-                self.shell.t2("portal-closed", "clinic", clinic, "when", self.shell.moment(at))
-            }
+            CannotReply::Closed(at) => self.shell.t2("portal-closed", "clinic", clinic, "when", self.shell.moment(at)),
             CannotReply::RepliesOff => self.shell.t1("portal-replies-off", "clinic", clinic),
             CannotReply::PortalOff => self.shell.t1("portal-is-off", "clinic", clinic),
             CannotReply::NoAccess => self.shell.t1("portal-no-access", "clinic", clinic),

@@ -78,7 +78,8 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     if let Some(locked) = before.as_ref().and_then(|b| b.locked_until).filter(|until| *until > now) {
         return Ok(Err(RequestRefused::Locked(locked)));
     }
-    let just_sent = before.is_some_and(|b| now.since(b.requested_at) < AGAIN_AFTER && b.send_state != PasscodeState::Failed);
+    let just_sent =
+        before.is_some_and(|b| now.since(b.requested_at) < AGAIN_AFTER && b.send_state != PasscodeState::Failed);
     if just_sent {
         return Ok(Err(RequestRefused::JustSent));
     }

@@ -11,8 +11,26 @@ use std::sync::LazyLock;
 
 /// The elements that rich text may hold.
 pub const TAGS: &[&str] = &[
-    "p", "br", "strong", "em", "u", "s", "code", "a", "ul", "ol", "li", "table", "tbody", "tr", "td", "th", "blockquote",
-    "hr", "h3", "h4",
+    "p",
+    "br",
+    "strong",
+    "em",
+    "u",
+    "s",
+    "code",
+    "a",
+    "ul",
+    "ol",
+    "li",
+    "table",
+    "tbody",
+    "tr",
+    "td",
+    "th",
+    "blockquote",
+    "hr",
+    "h3",
+    "h4",
 ];
 /// Alignment is a class, never a style.
 pub const ALIGNMENTS: &[&str] = &["align-left", "align-center", "align-right", "align-justify"];

@@ -4,8 +4,8 @@
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
-use fluent_syntax::ast;
 use fluent_langneg::{NegotiationStrategy, negotiate_languages};
+use fluent_syntax::ast;
 use rust_embed::RustEmbed;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -72,7 +72,6 @@ fn message_key(entry: &ast::Entry<&str>) -> Option<String> {
     }
 }
 
-
 impl Lang {
     /// Every language, English first.
     pub fn all() -> impl Iterator<Item = Lang> {
@@ -126,14 +125,7 @@ impl Lang {
     }
 
     /// A message with two variables.
-    pub fn t2<'v>(
-        self,
-        key: &str,
-        name: &str,
-        value: impl Arg<'v>,
-        name2: &str,
-        value2: impl Arg<'v>,
-    ) -> String {
+    pub fn t2<'v>(self, key: &str, name: &str, value: impl Arg<'v>, name2: &str, value2: impl Arg<'v>) -> String {
         self.with(key, [(name, value.arg()), (name2, value2.arg())])
     }
 

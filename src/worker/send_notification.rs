@@ -84,7 +84,7 @@ async fn send(
         Address::Sms(to) => {
             let (text, message_uid) = (words.waiting_text(&link), row.message_uid.clone());
             state.delivery.send_text(Text { to, text, message_uid }).await
-        },
+        }
     }
 }
 

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 pub fn sends_per_second(database: &Path, seconds: f64) -> f64 {
     let mut conn = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
-    conn.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
-        .unwrap();
+    conn.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+    )
+    .unwrap();
     let (begin, mut sent) = (Instant::now(), 0);
     while begin.elapsed() < Duration::from_secs_f64(seconds) {
         conn.immediate_transaction(|conn| send(conn, sent)).unwrap();

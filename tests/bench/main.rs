@@ -72,7 +72,9 @@ fn sends(server: &Server, cookie: &str, folder: &std::path::Path) {
         assert!(matches!(answer.status, 303 | 409), "{}", answer.status);
     };
     let http = rate(CONNECTIONS, send, server.port, cookie);
-    println!("sends: {http:.0}/s over HTTP with {CONNECTIONS} connections, {bare:.0}/s by prepared statements, one commit each");
+    println!(
+        "sends: {http:.0}/s over HTTP with {CONNECTIONS} connections, {bare:.0}/s by prepared statements, one commit each"
+    );
     println!("  a send costs {:.2} times the bare write", bare / http);
 }
 
@@ -100,6 +102,9 @@ fn pages(server: &Server, cookie: &str, what: &str, conversations: usize) {
         let fixed = rate(4, get("/"), file, "");
         let real = rate(4, get(path), server.port, cookie);
         let size = page.body.len() / 1000;
-        println!("{name} page at {what}: {real:.0}/s; the same {size} kB served statically: {fixed:.0}/s; ratio {:.2}", fixed / real);
+        println!(
+            "{name} page at {what}: {real:.0}/s; the same {size} kB served statically: {fixed:.0}/s; ratio {:.2}",
+            fixed / real
+        );
     }
 }

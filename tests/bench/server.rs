@@ -103,10 +103,13 @@ pub fn static_server(bytes: Vec<u8>) -> u16 {
         actix_web::rt::System::new().block_on(async move {
             let app = move || {
                 let bytes = bytes.clone();
-                App::new().route("/", web::get().to(move || {
-                    let bytes = bytes.clone();
-                    async move { HttpResponse::Ok().content_type("text/html").body(bytes) }
-                }))
+                App::new().route(
+                    "/",
+                    web::get().to(move || {
+                        let bytes = bytes.clone();
+                        async move { HttpResponse::Ok().content_type("text/html").body(bytes) }
+                    }),
+                )
             };
             HttpServer::new(app).workers(2).tcp_nodelay(true).listen(listener).unwrap().run().await.unwrap();
         });

@@ -6,9 +6,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys by family: `shell.of("role", …)` and the like put them together.
 const FAMILIES: [&str; 22] = [
-    "month-", "language-", "channel-", "role-", "scope-", "filter-", "wrote-last-", "status-", "notice-", "reason-",
-    "method-", "kind-", "flag-", "obstacle-", "event-", "actor-", "label-", "error-heading-", "error-advice-",
-    "portal-error-", "told-", "format-",
+    "month-",
+    "language-",
+    "channel-",
+    "role-",
+    "scope-",
+    "filter-",
+    "wrote-last-",
+    "status-",
+    "notice-",
+    "reason-",
+    "method-",
+    "kind-",
+    "flag-",
+    "obstacle-",
+    "event-",
+    "actor-",
+    "label-",
+    "error-heading-",
+    "error-advice-",
+    "portal-error-",
+    "told-",
+    "format-",
 ];
 
 /// Each key with the variables that its message takes.
@@ -58,8 +77,13 @@ fn no_message_is_missing_or_left_over() {
         for (before, rest) in sources.split(call).zip(sources.split(call).skip(1)) {
             let key = rest.split('"').next().unwrap();
             let ours = before.ends_with(['.', '(']) || before.ends_with("shell.") || before.ends_with("lang.");
-            let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
-            if ours && is_key && before.ends_with('.') && (before.ends_with("shell.") || before.ends_with("lang.") || before.ends_with("self.")) {
+            let is_key = !key.is_empty()
+                && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+            if ours
+                && is_key
+                && before.ends_with('.')
+                && (before.ends_with("shell.") || before.ends_with("lang.") || before.ends_with("self."))
+            {
                 assert!(keys.contains_key(key), "{key} is in no language");
             }
         }
@@ -71,7 +95,8 @@ fn every_word_of_ours_is_translated() {
     use postern::{access, audit, chart, conversations as c, delivery, notifications as n};
     let keys = messages("en.ftl");
     let mut wanted: Vec<String> = Vec::new();
-    let mut family = |prefix: &str, words: Vec<&'static str>| wanted.extend(words.iter().map(|word| format!("{prefix}-{word}")));
+    let mut family =
+        |prefix: &str, words: Vec<&'static str>| wanted.extend(words.iter().map(|word| format!("{prefix}-{word}")));
     family("role", access::Role::ALL.iter().map(|w| w.as_str()).collect());
     family("event", audit::Event::ALL.iter().map(|w| w.as_str()).collect());
     family("actor", audit::ActorKind::ALL.iter().map(|w| w.as_str()).collect());

@@ -15,8 +15,13 @@ const OPEN: [&str; 5] = [
     "/portal/language",  // the same
 ];
 /// Open by a token or to everybody, in the portal.
-const OPEN_IN_THE_PORTAL: [&str; 5] =
-    ["/portal", "/portal/link/{token}", "/portal/link/{token}/passcode", "/portal/link/{token}/session", "/portal/logout"];
+const OPEN_IN_THE_PORTAL: [&str; 5] = [
+    "/portal",
+    "/portal/link/{token}",
+    "/portal/link/{token}/passcode",
+    "/portal/link/{token}/session",
+    "/portal/logout",
+];
 /// Changes that a viewer may make.
 const A_VIEWERS_OWN: [&str; 2] = ["/sign-out", "/language"];
 
@@ -75,7 +80,9 @@ async fn nobody_gets_in(app: App) {
         let answer = route.ask(&nobody, &path).await;
         assert_eq!((answer.status, &answer.location[..8]), (303, "/sign-in"), "{} {path}", route.method);
     }
-    let open = |route: &&Route| !OPEN.contains(&route.pattern.as_str()) && !OPEN_IN_THE_PORTAL.contains(&route.pattern.as_str());
+    let open = |route: &&Route| {
+        !OPEN.contains(&route.pattern.as_str()) && !OPEN_IN_THE_PORTAL.contains(&route.pattern.as_str())
+    };
     for route in portal().iter().filter(open) {
         let path = route.path("1", "1");
         let answer = route.ask(&nobody, &path).await;
@@ -111,7 +118,8 @@ async fn settings_are_the_owners(app: App) {
 
 async fn what_is_not_there_is_404(app: App) {
     let owner = app.user(Role::Owner).await;
-    for route in clinic().iter().filter(|route| route.pattern.contains("{patient}") || route.pattern.contains("{conv")) {
+    for route in clinic().iter().filter(|route| route.pattern.contains("{patient}") || route.pattern.contains("{conv"))
+    {
         for id in ["999999", "0", "-1", "x", "99999999999999999999"] {
             let path = route.path(id, id);
             assert_eq!(route.ask(&owner, &path).await.status, 404, "{} {path}", route.method);

@@ -52,7 +52,8 @@ impl Drop for Demo {
 }
 
 async fn signed_in(port: u16) -> reqwest::Client {
-    let client = reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let client =
+        reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let form = [("email", "staff@demo.example"), ("password", "demo-staff-1")];
     let answer = client.post(format!("http://127.0.0.1:{port}/sign-in")).form(&form).send().await.unwrap();
     assert_eq!(answer.status(), 303);
@@ -110,10 +111,15 @@ async fn check(folder: &Path, acknowledged: &[String]) {
         let titles: Vec<String> = conversations::table.select(conversations::title).load(conn)?;
         let told: Vec<(i64, String, String)> = messages::table
             .left_join(notifications::table)
-            .select((messages::id, notifications::state.assume_not_null(), notifications::message_uid.assume_not_null()))
+            .select((
+                messages::id,
+                notifications::state.assume_not_null(),
+                notifications::message_uid.assume_not_null(),
+            ))
             .load(conn)?;
         let waiting: Vec<i64> = jobs::table.select(jobs::subject_id).load(conn)?;
-        let ids: Vec<(i64, String)> = notifications::table.select((notifications::id, notifications::state)).load(conn)?;
+        let ids: Vec<(i64, String)> =
+            notifications::table.select((notifications::id, notifications::state)).load(conn)?;
         Ok((titles, told, waiting, ids, postern::audit::verify(conn)))
     });
     let (titles, told, waiting, notices, audit) = read.await.unwrap();

@@ -49,7 +49,8 @@ impl App {
             language: "en".into(),
             password_hash: Some(hash),
         };
-        let write = self.state.db.write(move |tx| -> Result<_, AppError> { Ok(users::add(tx, now, Who::System, add)?) });
+        let write =
+            self.state.db.write(move |tx| -> Result<_, AppError> { Ok(users::add(tx, now, Who::System, add)?) });
         write.await.unwrap().unwrap();
         let actor = self.anyone();
         actor.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
@@ -96,7 +97,8 @@ impl App {
 
     /// The path of the link in the newest mail or text to an address.
     pub fn link_to(&self, address: &str) -> String {
-        let mail = self.mailbox.newest_first().into_iter().find(|m| m.to == address && m.text.contains("/portal/link/"));
+        let mail =
+            self.mailbox.newest_first().into_iter().find(|m| m.to == address && m.text.contains("/portal/link/"));
         let text = mail.unwrap_or_else(|| panic!("no link for {address}")).text;
         let from = text.find("/portal/link/").unwrap();
         text[from..].split_whitespace().next().unwrap().to_owned()
@@ -118,8 +120,12 @@ impl App {
         patient.submit(&page, button, &[]).await.redirect();
         self.drain().await;
         let page = patient.get(link).await.ok();
-        let fields =
-            [("passcode", self.passcode_to(passcode_at)), ("day", "4".into()), ("month", "3".into()), ("year", "1951".into())];
+        let fields = [
+            ("passcode", self.passcode_to(passcode_at)),
+            ("day", "4".into()),
+            ("month", "3".into()),
+            ("year", "1951".into()),
+        ];
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let to = patient.submit(&page, "Login", &fields).await.redirect();
         (patient, to)

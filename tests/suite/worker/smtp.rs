@@ -68,7 +68,8 @@ async fn a_fault_is_named_and_tried_again_where_that_can_help() {
         let page = staff.get(&conversation).await.ok();
         assert!(page.has_text(&format!("Email: {state}")) && page.has_text(reason), "{address}: {}", page.text());
     }
-    let (_app, staff, conversation) = sent("login@example.org", road(sink.starttls_port, Tls::StartTls, Some("wrong"))).await;
+    let (_app, staff, conversation) =
+        sent("login@example.org", road(sink.starttls_port, Tls::StartTls, Some("wrong"))).await;
     let page = staff.get(&conversation).await.ok();
     // our own fault never marks a patient's address
     assert!(page.has_text("refused our name and password") && page.has_text("Email: Sending"), "{}", page.text());
