@@ -6,5 +6,7 @@
 mod chart;
 mod invariants;
 mod journeys;
+mod portal;
 #[macro_use]
 mod support;
+mod worker;

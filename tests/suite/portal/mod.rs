@@ -1,0 +1,3 @@
+//! What patients can do, and what they cannot.
+
+mod portal_rules;

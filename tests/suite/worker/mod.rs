@@ -1,0 +1,3 @@
+//! What works without anybody watching.
+
+mod smtp;
