@@ -5,6 +5,7 @@ mod cross_site;
 mod headers;
 mod imports_point_down;
 mod licences;
+mod locales;
 mod migrations;
 mod no_unsafe;
 mod notifications_say_nothing;

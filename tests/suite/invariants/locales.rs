@@ -1,0 +1,129 @@
+//! Every key that is asked for is there in every language, with the same variables, and none is left over.
+
+use super::{files_below, project, read};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Keys that are put together from a prefix and a word.
+const FAMILIES: [&str; 22] = [
+    "actor-", "channel-", "error-advice-", "error-heading-", "event-", "kind-", "kind-one-", "language-", "method-",
+    "month-", "notice-", "notice-state-", "obstacle-", "reason-", "role-", "status-", "wrote-last-", "portal-error-",
+    "filter-", "flag-", "label-", "scope-",
+];
+
+/// Key → variables.
+fn messages(code: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut key = String::new();
+    for line in read(&project(&format!("src/locales/{code}.ftl"))).lines().filter(|line| !line.starts_with('#')) {
+        if line.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            key = line.split_once('=').unwrap_or_else(|| panic!("{code}: {line}")).0.trim().to_owned();
+            assert!(found.insert(key.clone(), BTreeSet::new()).is_none(), "{code}: {key} is there twice");
+        }
+        for rest in line.split('$').skip(1) {
+            let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').collect();
+            found.get_mut(&key).unwrap().insert(name);
+        }
+    }
+    assert!(found.len() > 100, "{code} has {} messages", found.len());
+    found
+}
+
+fn sources() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (folder, end) in [("src", ".rs"), ("templates", ".html")] {
+        for file in files_below(&project(folder)).into_iter().filter(|file| file.ends_with(end)) {
+            let name = format!("{folder}/{file}");
+            all.push((name.clone(), read(&project(&name))));
+        }
+    }
+    all
+}
+
+/// What stands between `start` and the next `end`.
+fn after<'s>(source: &'s str, start: &'s str, end: char) -> impl Iterator<Item = &'s str> {
+    source.split(start).skip(1).map(move |rest| rest.split(end).next().unwrap())
+}
+
+#[test]
+fn all_languages_say_the_same_things() {
+    let english = messages("en");
+    for file in files_below(&project("src/locales")) {
+        let code = file.strip_suffix(".ftl").unwrap();
+        let other = messages(code);
+        let missing: Vec<_> = english.keys().filter(|key| !other.contains_key(*key)).collect();
+        let foreign: Vec<_> = other.keys().filter(|key| !english.contains_key(*key)).collect();
+        assert!(missing.is_empty() && foreign.is_empty(), "{code}: missing {missing:?}, unknown {foreign:?}");
+        for (key, variables) in &english {
+            assert_eq!(variables, &other[key], "{code}: the variables of {key}");
+        }
+        let lang = postern::text::Lang::find(code).unwrap();
+        for (key, _) in other.iter().filter(|(_, variables)| variables.is_empty()) {
+            // an unparsable message falls back to its key; the program formats those without variables beforehand
+            assert!(lang.t(key) != key.as_str() || !key.contains('-'), "{code}: {key} can't be read");
+        }
+    }
+}
+
+#[test]
+fn every_key_that_is_asked_for_is_there() {
+    let english = messages("en");
+    let mut missing = BTreeSet::new();
+    for (file, source) in sources().iter().filter(|(file, _)| !file.starts_with("src/text/")) {
+        let mut need = |key: &str| {
+            if !english.contains_key(key) {
+                missing.insert(format!("{file}: {key}"));
+            }
+        };
+        for call in [".t(\"", ".t1(\"", ".t2(\""] {
+            after(source, call, '"').for_each(&mut need);
+        }
+        for word in after(source, "?notice=", '"') {
+            let word: String = word.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+            if !word.is_empty() {
+                need(&format!("notice-{word}"));
+            }
+        }
+        for literal in source.split('"') {
+            let is_word = literal.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+            let is_key = ["error-", "told-", "portal-error-"].iter().any(|start| literal.starts_with(start));
+            if file.starts_with("src/") && is_word && is_key && literal != "error-heading" && literal != "error-advice" {
+                need(literal);
+            }
+        }
+        for call in ["fields::input(", "fields::area(", "fields::on_off("] {
+            for arguments in after(source, call, ')') {
+                let words: Vec<&str> = arguments.split('"').skip(1).step_by(2).collect();
+                need(words[1]);
+            }
+        }
+    }
+    use postern::{access::Role, audit::Event, delivery::Channel, delivery::Reason, notifications::Obstacle};
+    let words = |prefix: &str, words: Vec<&str>| words.iter().map(|w| format!("{prefix}-{w}")).collect::<Vec<_>>();
+    let families = [
+        words("role", Role::ALL.iter().map(|w| w.as_str()).collect()),
+        words("event", Event::ALL.iter().map(|w| w.as_str()).collect()),
+        words("channel", Channel::ALL.iter().map(|w| w.as_str()).collect()),
+        words("reason", Reason::ALL.iter().map(|w| w.as_str()).collect()),
+        words("obstacle", Obstacle::ALL.iter().map(|w| w.as_str()).collect()),
+        words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
+        words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
+        words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
+        words("error-advice", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
+        words("month", vec!["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]),
+    ];
+    for key in families.into_iter().flatten().filter(|key| !english.contains_key(key)) {
+        missing.insert(key);
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn no_key_is_left_over() {
+    let all = sources();
+    let used: BTreeSet<&str> = all.iter().flat_map(|(_, source)| source.split('"')).collect();
+    let left: Vec<String> = messages("en")
+        .into_keys()
+        .filter(|key| !used.contains(key.as_str()) && !FAMILIES.iter().any(|family| key.starts_with(family)))
+        .collect();
+    assert!(left.is_empty(), "{left:#?}");
+}
