@@ -20,7 +20,7 @@ use actix_web::web::{self, ServiceConfig};
 
 /// Every route of this door. GET changes nothing; a changed thing is a noun that is posted to.
 pub fn routes(config: &mut ServiceConfig) {
-    let get = web::get;
+    let get = crate::http::get;
     let post = web::post;
     config
         .route("/", get().to(inbox::home))

@@ -6,9 +6,11 @@ pub mod errors;
 pub mod form;
 pub mod guard;
 pub mod limits;
+mod method;
 pub mod page;
 pub mod paging;
 
 pub use form::Form;
 pub use limits::Limits;
+pub use method::get;
 pub use page::{Head, Shell, html, see_other, unprocessable};

@@ -14,7 +14,7 @@ use actix_web::web::{self, ServiceConfig};
 
 /// Every route of this door, below `/portal`.
 pub fn routes(config: &mut ServiceConfig) {
-    let get = web::get;
+    let get = crate::http::get;
     let post = web::post;
     config
         .route("", get().to(home::show))

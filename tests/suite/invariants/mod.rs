@@ -1,16 +1,21 @@
 //! The rules of the house: a rule without a test here is not held.
 
 mod assets_are_fresh;
+mod cross_site;
+mod headers;
 mod imports_point_down;
 mod licences;
 mod locales;
+mod migrations;
 mod no_unsafe;
 mod notifications_say_nothing;
 mod permission_matrix;
 mod requests;
+mod routes;
 mod routes_are_guarded;
 mod rust_source;
 mod templates_hold_no_text;
+mod writes_are_audited;
 
 use std::path::{Path, PathBuf};
 

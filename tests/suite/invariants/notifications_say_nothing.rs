@@ -1,44 +1,85 @@
-//! Nothing of a message gets into an email or a text, however it is made to look.
+//! A notification says that a message is waiting, and nothing of it.
 
 use crate::on_both;
 use crate::support::app::App;
-use crate::support::world::Like;
+use crate::support::html::Page;
+use crate::support::world::{Like, PASSWORD};
 use postern::access::Role;
+use postern::audit::Actor as Who;
 use postern::chart::Method;
+use postern::error::AppError;
+use postern::users::{self, AddUser};
+use postern::values::EmailAddress;
 
 const HOSTILE: [&str; 6] = [
-    "{{link}} secretword",
-    "{ $clinic } secretword",
-    "<script>secretword</script>",
-    "Results\r\nBcc: secretword@evil.example",
-    "%s secretword {0}",
-    "https://secretword.example/portal/link/x",
+    "Quizzical {{link}} {{ clinic }}",
+    "Quizzical { $clinic } { $link }",
+    "Quizzical <script>alert(1)</script> <a href=\"http://evil.example\">x</a>",
+    "Quizzical\r\nBcc: x@evil.example\r\n\r\nhttp://evil.example",
+    "Quizzical {% raw %} ${link} %s %(link)s [link] <%= link %>",
+    "Quizzical =?utf-8?q?Bcc=3A?= \u{202e}evil\u{2028}evil",
 ];
 
-on_both!(no_notification_says_anything);
+on_both!(nothing_of_a_message_is_in_its_notification);
 
-async fn no_notification_says_anything(app: App) {
-    let clinician = app.user(Role::Clinician).await;
-    for (at, text) in HOSTILE.iter().enumerate() {
-        for language in ["en", "fr"] {
-            let email = format!("p{at}{language}@example.org");
-            let like = Like { email: Some(email), method: Method::Both, language, ..Like::default() };
-            let patient = app.patient(Like { name: ("Secretword", "Secretword"), ..like }).await;
-            let page = clinician.get(&format!("/patients/{patient}/messages/new")).await.ok();
-            clinician.submit(&page, "Submit", &[("title", text), ("body", &format!("x {text}"))]).await.redirect();
+async fn nothing_of_a_message_is_in_its_notification(app: App) {
+    let (now, hash) = (app.state.clock.now(), postern::slow_hash::hash(PASSWORD.into()).await.unwrap());
+    let add = AddUser {
+        email: EmailAddress::parse("quizzical@clinic.example").unwrap(),
+        name: "Quizzical { $clinic } {{link}} <b>".into(),
+        role: Role::Clinician,
+        language: "en".into(),
+        password_hash: Some(hash),
+    };
+    app.state.db.write(move |tx| -> Result<_, AppError> { Ok(users::add(tx, now, Who::System, add)?) }).await.unwrap();
+    let user = app.anyone();
+    user.post("/sign-in", &[("email", "quizzical@clinic.example"), ("password", PASSWORD)]).await.redirect();
+    for language in ["en", "fr"] {
+        let (email, phone) =
+            (format!("{language}@example.org"), if language == "en" { "+16135550101" } else { "+16135550102" });
+        let like = Like {
+            name: ("Quizzical {{link}}", "Quizzical <b> { $clinic }"),
+            email: Some(email.clone()),
+            phone: Some(phone.into()),
+            method: Method::Both,
+            language,
+            ..Like::default()
+        };
+        let patient = app.patient(like).await;
+        for (at, text) in HOSTILE.into_iter().enumerate() {
+            let fields = [
+                ("title", text),
+                ("body", text),
+                ("key", &format!("{language}-0123456789abcdef-{at}")),
+                ("replies_allowed", "on"),
+            ];
+            user.post(&format!("/patients/{patient}/messages/new"), &fields).await.redirect();
         }
-    }
-    app.drain().await;
-    let mails = app.mailbox.newest_first();
-    assert_eq!(mails.len(), HOSTILE.len() * 4, "an email and a text for each");
-    for mail in mails {
-        let all = format!("{} {} {}", mail.subject, mail.text, mail.html);
-        assert!(!all.to_lowercase().contains("secretword") && !all.contains("evil"), "{all}");
-        assert!(!all.contains("User clinician"), "{all}");
-        assert!(!mail.subject.contains(['\r', '\n']));
-        let links: Vec<&str> = mail.text.split_whitespace().filter(|word| word.contains("://")).collect();
-        assert_eq!(links.len(), 1, "{}", mail.text);
-        assert!(links[0].starts_with(&format!("{}/portal/link/", app.origin)));
-        assert!(mail.channel == "email" || mail.text.chars().count() <= 160, "{}", mail.text);
+        app.drain().await;
+        let all = app.mailbox.newest_first();
+        let got: Vec<_> = all.iter().filter(|mail| mail.to == email || mail.to == phone).collect();
+        assert_eq!(got.len(), 2 * HOSTILE.len());
+        for mail in got {
+            let host = format!("{}/portal/link/", app.origin);
+            for part in [&mail.subject, &mail.text, &mail.html] {
+                let low = part.to_lowercase();
+                for word in ["quizzical", "evil", "script", "bcc", "{", "}", "%", "\u{202e}", "maria"] {
+                    assert!(!low.contains(word) || (word == "script" && !low.contains("<script")), "{word} in {part}");
+                }
+            }
+            assert!(!mail.subject.contains(['\r', '\n']), "{:?}", mail.subject);
+            assert!(!mail.subject.contains("http"), "{}", mail.subject);
+            assert_eq!(mail.text.matches("://").count(), 1, "{}", mail.text);
+            assert_eq!(mail.text.matches(&host).count(), 1, "{}", mail.text);
+            if mail.channel == "email" {
+                let links = Page::parse(&mail.html).links();
+                let ours = links.iter().filter(|link| link.href.starts_with(&host)).count();
+                assert!(
+                    ours == 1 && links.iter().all(|l| l.href.starts_with(&host) || l.href.starts_with("tel:")),
+                    "{links:?}"
+                );
+                assert!(!mail.html.contains("src="), "a picture would tell when it was opened: {}", mail.html);
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
 //! The patient's way in, and what a patient may do.
 
 mod entry;
+mod portal_rules;
 mod replies;

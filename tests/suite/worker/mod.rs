@@ -1,3 +1,3 @@
-//! What is sent, by real servers where there are some.
+//! What works without anybody watching.
 
 mod smtp;

@@ -1,0 +1,232 @@
+//! Whatever changes something leaves a row, and the chain of hashes shows tampering.
+
+use super::routes;
+use crate::on_both;
+use crate::support::app::{Answer, App};
+use crate::support::world::{Like, PASSWORD};
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::audit::Broken;
+use postern::clock::Token;
+use postern::db::UserId;
+use postern::db::schema::{audit_events, users as user_table};
+use postern::error::AppError;
+use postern::users;
+use std::collections::BTreeSet;
+
+/// POST routes that change nothing that is kept.
+const NOTHING_KEPT: [&str; 1] = ["POST /portal/language"];
+
+on_both!(every_post_leaves_a_row, tampering_shows);
+
+async fn rows(app: &App) -> i64 {
+    let read = app.state.db.read(|conn| -> Result<i64, AppError> { Ok(audit_events::table.count().get_result(conn)?) });
+    read.await.unwrap()
+}
+
+struct Script {
+    app: App,
+    seen: BTreeSet<String>,
+    rows: i64,
+}
+
+impl Script {
+    /// The POST went well, or was refused with this status, and left a row.
+    async fn check(&mut self, route: &str, status: u16, answer: &Answer) {
+        assert_eq!(answer.status, status, "{route}: {}", answer.page().text());
+        let rows = rows(&self.app).await;
+        assert!(rows > self.rows, "{route} left no audit row");
+        self.rows = rows;
+        self.seen.insert(format!("POST {route}"));
+    }
+    async fn skip(&mut self) {
+        self.rows = rows(&self.app).await;
+    }
+}
+
+async fn every_post_leaves_a_row(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let colleague = app.user(Role::Staff).await;
+    let key = |n: u32| format!("0123456789abcdef-{n}");
+    let users: Vec<i64> = app
+        .state
+        .db
+        .read(|conn| -> Result<Vec<i64>, AppError> {
+            Ok(user_table::table.order(user_table::id).select(user_table::id).load(conn)?)
+        })
+        .await
+        .unwrap();
+    let mut script = Script { rows: rows(&app).await, app, seen: BTreeSet::new() };
+
+    let answer =
+        script.app.anyone().post("/sign-in", &[("email", "nobody@x.example"), ("password", "wrong wrong")]).await;
+    script.check("/sign-in", 422, &answer).await;
+    let (now, token) = (script.app.state.clock.now(), Token::received("a-token-of-a-test-0123456789"));
+    let (made, id) = (token.clone(), UserId(users[1]));
+    let write = script
+        .app
+        .state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(users::make_password_link(tx, now, id, &made)?) });
+    write.await.unwrap();
+    script.skip().await;
+    let new_password = [("password", PASSWORD), ("again", PASSWORD)];
+    let answer = script.app.anyone().post(&format!("/password/{}", token.reveal()), &new_password).await;
+    script.check("/password/{token}", 303, &answer).await;
+    let answer = colleague.post("/sign-out", &[]).await;
+    // setting a password ends that user's sessions, so signing out may have nobody to sign out
+    if rows(&script.app).await == script.rows {
+        let staff = script.app.user(Role::Staff).await;
+        script.skip().await;
+        let answer = staff.post("/sign-out", &[]).await;
+        script.check("/sign-out", 303, &answer).await;
+    } else {
+        script.check("/sign-out", 303, &answer).await;
+    }
+    let clinic =
+        [("name", "A Clinic"), ("phone", "613 555 0100"), ("time_zone", "America/Toronto"), ("language", "en")];
+    let answer = owner.post("/settings/clinic", &clinic).await;
+    script.check("/settings/clinic", 303, &answer).await;
+    let on = [
+        ("portal_on", "on"),
+        ("portal_for_new_patients", "on"),
+        ("replies_by_default", "on"),
+        ("portal_idle_minutes", "15"),
+        ("portal_stay_days", "0"),
+    ];
+    let answer = owner.post("/settings/patient-portal", &on).await;
+    script.check("/settings/patient-portal", 303, &answer).await;
+
+    let person = [
+        ("given_name", "Ada"),
+        ("family_name", "Ng"),
+        ("day", "4"),
+        ("month", "3"),
+        ("year", "1951"),
+        ("email", "ada@example.org"),
+        ("phone", "613 555 0123"),
+        ("language", "en"),
+        ("method", "email"),
+        ("portal_access", "on"),
+    ];
+    let answer = owner.post("/patients", &person).await;
+    script.check("/patients", 303, &answer).await;
+    let patient = answer.location.split('?').next().unwrap().to_owned();
+    let answer = owner
+        .post(&format!("{patient}/information"), &[&person[..], &[("health_number", "1234 567 890")]].concat())
+        .await;
+    script.check("/patients/{patient}/information", 303, &answer).await;
+    let answer = owner
+        .post(
+            &format!("{patient}/messages/new"),
+            &[("title", "T"), ("body", "B"), ("key", &key(1)), ("replies_allowed", "on")],
+        )
+        .await;
+    script.check("/patients/{patient}/messages/new", 303, &answer).await;
+    let conversation = answer.location.split('?').next().unwrap().to_owned();
+    script.app.drain().await;
+    script.skip().await;
+
+    let to = users[1].to_string();
+    let answer = owner.post(&format!("{conversation}/participants"), &[("to", &to)]).await;
+    script.check("/conversations/{conversation}/participants", 303, &answer).await;
+    let answer = owner.post(&format!("{conversation}/replies"), &[("allowed", "off")]).await;
+    script.check("/conversations/{conversation}/replies", 303, &answer).await;
+    let answer = owner.post(&format!("{conversation}/replies"), &[("allowed", "on")]).await;
+    script.check("/conversations/{conversation}/replies", 303, &answer).await;
+    let answer = owner
+        .post(&format!("{conversation}/messages"), &[("body", "note"), ("key", &key(2)), ("internal", "on")])
+        .await;
+    script.check("/conversations/{conversation}/messages", 303, &answer).await;
+    let answer = owner.post(&format!("{conversation}/messages"), &[("body", "more"), ("key", &key(3))]).await;
+    script.check("/conversations/{conversation}/messages", 303, &answer).await;
+    let message = answer.location.rsplit('-').next().unwrap().to_owned();
+    script.app.drain().await;
+    script.skip().await;
+    let answer = owner.post(&format!("{conversation}/notifications"), &[("message", &message)]).await;
+    script.check("/conversations/{conversation}/notifications", 303, &answer).await;
+    script.app.drain().await;
+
+    let link = script.app.link_to("ada@example.org");
+    script.skip().await;
+    let browser = script.app.anyone();
+    let answer = browser.post(&format!("{link}/passcode"), &[]).await;
+    script.check("/portal/link/{token}/passcode", 303, &answer).await;
+    script.app.drain().await;
+    script.skip().await;
+    let code = script.app.passcode_to("+16135550123");
+    let born = [("day", "4"), ("month", "3"), ("year", "1951")];
+    let answer = browser.post(&format!("{link}/session"), &[&[("passcode", "1")], &born[..]].concat()).await;
+    script.check("/portal/link/{token}/session", 422, &answer).await;
+    let answer = browser.post(&format!("{link}/session"), &[&[("passcode", code.as_str())], &born[..]].concat()).await;
+    script.check("/portal/link/{token}/session", 303, &answer).await;
+    for page in ["/portal/messages", "/portal/messages/1"] {
+        browser.get(page).await.ok();
+        let answer = browser.get(page).await;
+        assert!(rows(&script.app).await > script.rows && answer.status == 200, "{page} left no audit row");
+        script.skip().await;
+    }
+    let answer = browser.post("/portal/messages/1/replies", &[("body", "thanks"), ("key", &key(4))]).await;
+    script.check("/portal/messages/{number}/replies", 303, &answer).await;
+    let answer = browser.post("/portal/logout", &[]).await;
+    script.check("/portal/logout", 303, &answer).await;
+
+    let answer = owner.post(&format!("{conversation}/done"), &[]).await;
+    script.check("/conversations/{conversation}/done", 303, &answer).await;
+    let answer = owner.post(&format!("{conversation}/closure"), &[]).await;
+    script.check("/conversations/{conversation}/closure", 303, &answer).await;
+    let answer = owner.post(&format!("{conversation}/reopening"), &[]).await;
+    script.check("/conversations/{conversation}/reopening", 303, &answer).await;
+    for page in [&patient, &conversation, &"/patients?q=ada".to_owned()] {
+        owner.get(page).await.ok();
+        assert!(rows(&script.app).await > script.rows, "{page} left no audit row");
+        script.skip().await;
+    }
+
+    let all = routes::clinic().into_iter().chain(routes::portal()).filter(|r| r.method == "POST").map(|r| r.name());
+    let missed: Vec<_> = all.filter(|n| !script.seen.contains(n) && !NOTHING_KEPT.contains(&n.as_str())).collect();
+    assert!(missed.is_empty(), "not in this test: {missed:?}");
+    let held = script.app.state.db.read(|conn| Ok::<_, AppError>(postern::audit::verify(conn))).await.unwrap();
+    assert_eq!(held.unwrap().rows as i64, script.rows);
+}
+
+/// Tampers, verifies, and takes it back.
+async fn verified_after(app: &App, sql: &'static str) -> Result<postern::audit::Verified, Broken> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let write = app.state.db.write(move |tx| -> Result<(), AppError> {
+        let count = diesel::sql_query(sql).execute(tx.conn())?;
+        assert!(count > 0, "{sql} did nothing");
+        sender.send(postern::audit::verify(tx)).unwrap();
+        Err(AppError::BadRequest)
+    });
+    assert!(write.await.is_err());
+    receiver.recv().unwrap()
+}
+
+async fn tampering_shows(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let patient = app.patient(Like::default()).await;
+    app.message(&owner, patient, true).await;
+    owner.get(&format!("/patients/{patient}")).await.ok();
+    app.drain().await;
+    let held =
+        |result: Result<postern::audit::Verified, Broken>| matches!(result, Ok(v) if v.rows > 5 && v.chains == 2);
+    assert!(held(verified_after(&app, "UPDATE clinic SET name = 'x'").await));
+    for sql in [
+        "UPDATE audit_events SET action = 'signed_in' WHERE chain > 0 AND position = 2",
+        "UPDATE audit_events SET actor_id = 99 WHERE chain = 0 AND position = 1",
+        "UPDATE audit_events SET detail = 'x' WHERE chain > 0 AND position = 1",
+        "UPDATE audit_events SET patient_id = 99 WHERE chain > 0 AND position = 1",
+        "DELETE FROM audit_events WHERE chain > 0 AND position = 1",
+        "DELETE FROM audit_events WHERE chain > 0 AND position = 2",
+        "DELETE FROM audit_events WHERE chain > 0 AND position = (SELECT max(position) FROM audit_events WHERE chain > 0)",
+        "DELETE FROM audit_events WHERE chain > 0",
+        "DELETE FROM audit_events",
+        "DELETE FROM audit_heads WHERE chain > 0",
+        "UPDATE audit_heads SET position = position + 1 WHERE chain = 0",
+    ] {
+        let broken = verified_after(&app, sql).await;
+        assert!(matches!(broken, Err(Broken::Changed { .. } | Broken::Missing { .. })), "{sql}: {broken:?}");
+    }
+    assert!(held(verified_after(&app, "UPDATE clinic SET name = 'x'").await));
+}
