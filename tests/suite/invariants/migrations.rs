@@ -49,7 +49,7 @@ async fn tables(on: On) -> BTreeSet<String> {
     // opening it again takes no step again
     let before = applied(&app).await;
     assert!(!before.is_empty());
-    postern::app::open(&app.database, &app.state.random).await.unwrap();
+    postern::app::open(&app.state.config.database, &app.state.random).await.unwrap();
     assert_eq!(applied(&app).await, before);
     columns
 }
