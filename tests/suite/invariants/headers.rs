@@ -25,12 +25,20 @@ async fn every_answer_is_guarded() {
     for (what, status, answer) in answers {
         let is = |name: &str| answer.headers.get(name).map(|v| v.to_str().unwrap().to_owned()).unwrap_or_default();
         assert!(
-            answer.status == status || (what == "a wrong method" && answer.status == 405) || (what == "too large" && answer.status == 413),
+            answer.status == status
+                || (what == "a wrong method" && answer.status == 405)
+                || (what == "too large" && answer.status == 413),
             "{what}: {}",
             answer.status
         );
         let csp = is("content-security-policy");
-        for part in ["default-src 'none'", "script-src 'self'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"] {
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            "form-action 'self'",
+        ] {
             assert!(csp.contains(part), "{what}: {csp}");
         }
         assert!(!csp.contains("unsafe") && !csp.contains('*'), "{what}: {csp}");
@@ -48,7 +56,9 @@ async fn a_patient_never_uploads() {
     let body = "--b\r\nContent-Disposition: form-data; name=\"body\"; filename=\"a.pdf\"\r\n\r\n%PDF\r\n--b--\r\n";
     for route in routes::portal().into_iter().filter(|route| route.method == "POST") {
         let path = route.filled(&[("token", "unknown"), ("number", "1")]);
-        for kind in ["multipart/form-data; boundary=b", "Multipart/Form-Data; boundary=b", "application/pdf", "text/plain"] {
+        for kind in
+            ["multipart/form-data; boundary=b", "Multipart/Form-Data; boundary=b", "application/pdf", "text/plain"]
+        {
             let headers = [("content-type", kind), ("origin", app.origin.as_str())];
             assert_eq!(app.anyone().send("POST", &path, &headers, body).await.status, 415, "{path} {kind}");
         }

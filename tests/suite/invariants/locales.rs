@@ -5,9 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
 const FAMILIES: [&str; 22] = [
-    "actor-", "channel-", "error-advice-", "error-heading-", "event-", "kind-", "kind-one-", "language-", "method-",
-    "month-", "notice-", "notice-state-", "obstacle-", "reason-", "role-", "status-", "wrote-last-", "portal-error-",
-    "filter-", "flag-", "label-", "scope-",
+    "actor-",
+    "channel-",
+    "error-advice-",
+    "error-heading-",
+    "event-",
+    "kind-",
+    "kind-one-",
+    "language-",
+    "method-",
+    "month-",
+    "notice-",
+    "notice-state-",
+    "obstacle-",
+    "reason-",
+    "role-",
+    "status-",
+    "wrote-last-",
+    "portal-error-",
+    "filter-",
+    "flag-",
+    "label-",
+    "scope-",
 ];
 
 /// Key → variables.
@@ -20,7 +39,8 @@ fn messages(code: &str) -> BTreeMap<String, BTreeSet<String>> {
             assert!(found.insert(key.clone(), BTreeSet::new()).is_none(), "{code}: {key} is there twice");
         }
         for rest in line.split('$').skip(1) {
-            let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').collect();
+            let name: String =
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').collect();
             found.get_mut(&key).unwrap().insert(name);
         }
     }
@@ -86,7 +106,8 @@ fn every_key_that_is_asked_for_is_there() {
         for literal in source.split('"') {
             let is_word = literal.chars().all(|c| c.is_ascii_lowercase() || c == '-');
             let is_key = ["error-", "told-", "portal-error-"].iter().any(|start| literal.starts_with(start));
-            if file.starts_with("src/") && is_word && is_key && literal != "error-heading" && literal != "error-advice" {
+            if file.starts_with("src/") && is_word && is_key && literal != "error-heading" && literal != "error-advice"
+            {
                 need(literal);
             }
         }

@@ -59,7 +59,8 @@ fn declared() -> BTreeSet<String> {
     let source = read(&project("src/db/schema.rs"));
     let mut columns = BTreeSet::new();
     for table in source.split("diesel::table! {").skip(1) {
-        let mut lines = table.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("use ") && !l.starts_with("//"));
+        let mut lines =
+            table.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("use ") && !l.starts_with("//"));
         let name = lines.next().unwrap().split_once(' ').unwrap().0.to_owned();
         for (column, kind) in lines.take_while(|line| *line != "}").filter_map(|line| line.split_once(" -> ")) {
             columns.insert(format!("{name}.{column} {}", i64::from(kind.starts_with("Nullable"))));

@@ -31,15 +31,12 @@ async fn nothing_of_a_message_is_in_its_notification(app: App) {
         language: "en".into(),
         password_hash: Some(hash),
     };
-    app.state
-        .db
-        .write(move |tx| -> Result<_, AppError> { Ok(users::add(tx, now, Who::System, add)?) })
-        .await
-        .unwrap();
+    app.state.db.write(move |tx| -> Result<_, AppError> { Ok(users::add(tx, now, Who::System, add)?) }).await.unwrap();
     let user = app.anyone();
     user.post("/sign-in", &[("email", "quizzical@clinic.example"), ("password", PASSWORD)]).await.redirect();
     for language in ["en", "fr"] {
-        let (email, phone) = (format!("{language}@example.org"), if language == "en" { "+16135550101" } else { "+16135550102" });
+        let (email, phone) =
+            (format!("{language}@example.org"), if language == "en" { "+16135550101" } else { "+16135550102" });
         let like = Like {
             name: ("Quizzical {{link}}", "Quizzical <b> { $clinic }"),
             email: Some(email.clone()),
@@ -50,7 +47,12 @@ async fn nothing_of_a_message_is_in_its_notification(app: App) {
         };
         let patient = app.patient(like).await;
         for (at, text) in HOSTILE.into_iter().enumerate() {
-            let fields = [("title", text), ("body", text), ("key", &format!("{language}-0123456789abcdef-{at}")), ("replies_allowed", "on")];
+            let fields = [
+                ("title", text),
+                ("body", text),
+                ("key", &format!("{language}-0123456789abcdef-{at}")),
+                ("replies_allowed", "on"),
+            ];
             user.post(&format!("/patients/{patient}/messages/new"), &fields).await.redirect();
         }
         app.drain().await;
@@ -72,7 +74,10 @@ async fn nothing_of_a_message_is_in_its_notification(app: App) {
             if mail.channel == "email" {
                 let links = Page::parse(&mail.html).links();
                 let ours = links.iter().filter(|link| link.href.starts_with(&host)).count();
-                assert!(ours == 1 && links.iter().all(|l| l.href.starts_with(&host) || l.href.starts_with("tel:")), "{links:?}");
+                assert!(
+                    ours == 1 && links.iter().all(|l| l.href.starts_with(&host) || l.href.starts_with("tel:")),
+                    "{links:?}"
+                );
                 assert!(!mail.html.contains("src="), "a picture would tell when it was opened: {}", mail.html);
             }
         }

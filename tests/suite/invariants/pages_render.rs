@@ -37,26 +37,45 @@ async fn hostile_text_stays_text(app: App) {
         let long = "W".repeat(200);
         let text = if text == "LONG" { &long } else { text };
         let clinic = [
-            ("name", if text.len() > 100 { &text[..100] } else { text }), ("phone", &text.chars().take(30).collect::<String>()), ("address", text), ("time_zone", "America/Toronto"),
-            ("language", "en"), ("emergency_text", text), ("closing_text", text),
+            ("name", if text.len() > 100 { &text[..100] } else { text }),
+            ("phone", &text.chars().take(30).collect::<String>()),
+            ("address", text),
+            ("time_zone", "America/Toronto"),
+            ("language", "en"),
+            ("emergency_text", text),
+            ("closing_text", text),
         ];
         check("settings", &owner.post("/settings/clinic", &clinic).await);
         let (email, phone) = (format!("h{n}@example.org"), format!("+1613555013{n}"));
         let person = [
-            ("given_name", text), ("family_name", text), ("preferred_name", text), ("day", "4"), ("month", "3"), ("year", "1951"),
-            ("health_number", text), ("email", email.as_str()), ("phone", phone.as_str()), ("language", "en"), ("method", "email"), ("portal_access", "on"),
+            ("given_name", text),
+            ("family_name", text),
+            ("preferred_name", text),
+            ("day", "4"),
+            ("month", "3"),
+            ("year", "1951"),
+            ("health_number", text),
+            ("email", email.as_str()),
+            ("phone", phone.as_str()),
+            ("language", "en"),
+            ("method", "email"),
+            ("portal_access", "on"),
         ];
         let added = owner.post("/patients", &person).await;
         check("new patient", &added);
         let patient = added.redirect().split('?').next().unwrap().to_owned();
         owner.post(&format!("{patient}/information"), &person).await.redirect();
         for field in ["day", "email", "phone", "language", "method", "family_name"] {
-            let wrong: Vec<(&str, &str)> = person.iter().map(|(f, v)| (*f, if *f == field { text } else { v })).collect();
+            let wrong: Vec<(&str, &str)> =
+                person.iter().map(|(f, v)| (*f, if *f == field { text } else { v })).collect();
             check(field, &owner.post(&format!("{patient}/information"), &wrong).await);
             check(field, &owner.post("/patients", &[&wrong[..], &[("year", "x")]].concat()).await);
         }
         owner.post(&format!("{patient}/information"), &person).await.redirect();
-        check("no key", &owner.post(&format!("{patient}/messages/new"), &[("title", text), ("body", text), ("key", text)]).await);
+        check(
+            "no key",
+            &owner.post(&format!("{patient}/messages/new"), &[("title", text), ("body", text), ("key", text)]).await,
+        );
         let new = [("title", text), ("body", text), ("key", &key(n, 1)), ("replies_allowed", "on")];
         let conversation = owner.post(&format!("{patient}/messages/new"), &new).await.redirect();
         let conversation = conversation.split('?').next().unwrap().to_owned();
@@ -70,13 +89,22 @@ async fn hostile_text_stays_text(app: App) {
         check("reply", &replied);
         check("reply", &patient_browser.post(&format!("{message}/replies"), &[("body", text), ("key", text)]).await);
         let id = |path: &str| path.rsplit('/').next().unwrap().to_owned();
-        let values = [("patient", id(&patient)), ("conversation", id(&conversation)), ("item", "1".into()), ("token", "x".into()), ("number", id(&message))];
+        let values = [
+            ("patient", id(&patient)),
+            ("conversation", id(&conversation)),
+            ("item", "1".into()),
+            ("token", "x".into()),
+            ("number", id(&message)),
+        ];
         let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
         for (someone, table) in [(&owner, routes::clinic()), (&patient_browser, routes::portal())] {
             for route in table.into_iter().filter(|route| route.method == "GET") {
                 let path = route.filled(&values);
                 let answer = someone.get(&path).await;
-                assert!(answer.status != 403 && !(answer.status == 303 && answer.location.contains("sign-in?")), "{path}");
+                assert!(
+                    answer.status != 403 && !(answer.status == 303 && answer.location.contains("sign-in?")),
+                    "{path}"
+                );
                 check(&path, &answer);
                 let query: String = url::form_urlencoded::Serializer::new(String::new())
                     .extend_pairs(["q", "after", "notice", "next", "archived", "patient"].map(|name| (name, text)))

@@ -40,7 +40,10 @@ fn table(file: &str, prefix: &str) -> Vec<Route> {
             Route { method, path: format!("{prefix}{path}") }
         })
         .collect();
-    assert!(!source.contains(".service(") && !source.contains(".resource("), "{file} has routes that are not seen here");
+    assert!(
+        !source.contains(".service(") && !source.contains(".resource("),
+        "{file} has routes that are not seen here"
+    );
     assert!(routes.len() > 5, "{file}");
     routes
 }

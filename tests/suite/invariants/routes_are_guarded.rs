@@ -123,7 +123,9 @@ async fn each_role_gets_its_own(app: App) {
 
 async fn what_is_not_there_is_404(app: App) {
     let owner = app.user(Role::Owner).await;
-    for route in routes::clinic().into_iter().filter(|r| r.path.contains("{patient}") || r.path.contains("{conversation}")) {
+    for route in
+        routes::clinic().into_iter().filter(|r| r.path.contains("{patient}") || r.path.contains("{conversation}"))
+    {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
             let path = route.filled(&[("patient", id), ("conversation", id), ("item", id)]);
             let answer = match route.method {
@@ -165,10 +167,9 @@ async fn patients_see_their_own(app: App) {
     assert!(page.status == 200 && !page.body.contains("Your results"), "{}", page.body);
     // one door's cookie opens nothing at the other
     let world = World { patient: a.to_string(), conversation: a_conversation.rsplit('/').next().unwrap().into() };
-    for (someone, table, list, door) in [
-        (&b_browser, routes::clinic(), OPEN_CLINIC, "/sign-in"),
-        (&owner, routes::portal(), OPEN_PORTAL, "/portal"),
-    ] {
+    for (someone, table, list, door) in
+        [(&b_browser, routes::clinic(), OPEN_CLINIC, "/sign-in"), (&owner, routes::portal(), OPEN_PORTAL, "/portal")]
+    {
         for route in table.into_iter().filter(|route| open(list, route).is_none()) {
             let path = world.fill(&route);
             let answer = match route.method {

@@ -58,11 +58,16 @@ async fn every_post_leaves_a_row(app: App) {
         .unwrap();
     let mut script = Script { rows: rows(&app).await, app, seen: BTreeSet::new() };
 
-    let answer = script.app.anyone().post("/sign-in", &[("email", "nobody@x.example"), ("password", "wrong wrong")]).await;
+    let answer =
+        script.app.anyone().post("/sign-in", &[("email", "nobody@x.example"), ("password", "wrong wrong")]).await;
     script.check("/sign-in", 422, &answer).await;
     let (now, token) = (script.app.state.clock.now(), Token::received("a-token-of-a-test-0123456789"));
     let (made, id) = (token.clone(), UserId(users[1]));
-    let write = script.app.state.db.write(move |tx| -> Result<_, AppError> { Ok(users::make_password_link(tx, now, id, &made)?) });
+    let write = script
+        .app
+        .state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(users::make_password_link(tx, now, id, &made)?) });
     write.await.unwrap();
     script.skip().await;
     let new_password = [("password", PASSWORD), ("again", PASSWORD)];
@@ -78,20 +83,45 @@ async fn every_post_leaves_a_row(app: App) {
     } else {
         script.check("/sign-out", 303, &answer).await;
     }
-    let clinic = [("name", "A Clinic"), ("phone", "613 555 0100"), ("time_zone", "America/Toronto"), ("language", "en")];
+    let clinic =
+        [("name", "A Clinic"), ("phone", "613 555 0100"), ("time_zone", "America/Toronto"), ("language", "en")];
     let answer = owner.post("/settings/clinic", &clinic).await;
     script.check("/settings/clinic", 303, &answer).await;
-    let on = [("portal_on", "on"), ("portal_for_new_patients", "on"), ("replies_by_default", "on"), ("portal_idle_minutes", "15"), ("portal_stay_days", "0")];
+    let on = [
+        ("portal_on", "on"),
+        ("portal_for_new_patients", "on"),
+        ("replies_by_default", "on"),
+        ("portal_idle_minutes", "15"),
+        ("portal_stay_days", "0"),
+    ];
     let answer = owner.post("/settings/patient-portal", &on).await;
     script.check("/settings/patient-portal", 303, &answer).await;
 
-    let person = [("given_name", "Ada"), ("family_name", "Ng"), ("day", "4"), ("month", "3"), ("year", "1951"), ("email", "ada@example.org"), ("phone", "613 555 0123"), ("language", "en"), ("method", "email"), ("portal_access", "on")];
+    let person = [
+        ("given_name", "Ada"),
+        ("family_name", "Ng"),
+        ("day", "4"),
+        ("month", "3"),
+        ("year", "1951"),
+        ("email", "ada@example.org"),
+        ("phone", "613 555 0123"),
+        ("language", "en"),
+        ("method", "email"),
+        ("portal_access", "on"),
+    ];
     let answer = owner.post("/patients", &person).await;
     script.check("/patients", 303, &answer).await;
     let patient = answer.location.split('?').next().unwrap().to_owned();
-    let answer = owner.post(&format!("{patient}/information"), &[&person[..], &[("health_number", "1234 567 890")]].concat()).await;
+    let answer = owner
+        .post(&format!("{patient}/information"), &[&person[..], &[("health_number", "1234 567 890")]].concat())
+        .await;
     script.check("/patients/{patient}/information", 303, &answer).await;
-    let answer = owner.post(&format!("{patient}/messages/new"), &[("title", "T"), ("body", "B"), ("key", &key(1)), ("replies_allowed", "on")]).await;
+    let answer = owner
+        .post(
+            &format!("{patient}/messages/new"),
+            &[("title", "T"), ("body", "B"), ("key", &key(1)), ("replies_allowed", "on")],
+        )
+        .await;
     script.check("/patients/{patient}/messages/new", 303, &answer).await;
     let conversation = answer.location.split('?').next().unwrap().to_owned();
     script.app.drain().await;
@@ -104,7 +134,9 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/conversations/{conversation}/replies", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/replies"), &[("allowed", "on")]).await;
     script.check("/conversations/{conversation}/replies", 303, &answer).await;
-    let answer = owner.post(&format!("{conversation}/messages"), &[("body", "note"), ("key", &key(2)), ("internal", "on")]).await;
+    let answer = owner
+        .post(&format!("{conversation}/messages"), &[("body", "note"), ("key", &key(2)), ("internal", "on")])
+        .await;
     script.check("/conversations/{conversation}/messages", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/messages"), &[("body", "more"), ("key", &key(3))]).await;
     script.check("/conversations/{conversation}/messages", 303, &answer).await;
@@ -177,7 +209,8 @@ async fn tampering_shows(app: App) {
     app.message(&owner, patient, true).await;
     owner.get(&format!("/patients/{patient}")).await.ok();
     app.drain().await;
-    let held = |result: Result<postern::audit::Verified, Broken>| matches!(result, Ok(v) if v.rows > 5 && v.chains == 2);
+    let held =
+        |result: Result<postern::audit::Verified, Broken>| matches!(result, Ok(v) if v.rows > 5 && v.chains == 2);
     assert!(held(verified_after(&app, "UPDATE clinic SET name = 'x'").await));
     for sql in [
         "UPDATE audit_events SET action = 'signed_in' WHERE chain > 0 AND position = 2",

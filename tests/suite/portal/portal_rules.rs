@@ -34,7 +34,9 @@ async fn ask(browser: &Actor, link: &str) -> Answer {
 }
 
 async fn enter(browser: &Actor, link: &str, code: &str, day: &str) -> Answer {
-    browser.post(&format!("{link}/session"), &[("passcode", code), ("day", day), ("month", "3"), ("year", "1951")]).await
+    browser
+        .post(&format!("{link}/session"), &[("passcode", code), ("day", day), ("month", "3"), ("year", "1951")])
+        .await
 }
 
 /// A code that is not this one.
@@ -48,8 +50,16 @@ async fn count(app: &App) -> i64 {
 
 async fn save_information(user: &Actor, patient: PatientId, email: &str, phone: &str, access: &str) {
     let fields = [
-        ("given_name", "María"), ("family_name", "Mejía"), ("day", "4"), ("month", "3"), ("year", "1951"),
-        ("email", email), ("phone", phone), ("language", "en"), ("method", "email"), ("portal_access", access),
+        ("given_name", "María"),
+        ("family_name", "Mejía"),
+        ("day", "4"),
+        ("month", "3"),
+        ("year", "1951"),
+        ("email", email),
+        ("phone", phone),
+        ("language", "en"),
+        ("method", "email"),
+        ("portal_access", access),
     ];
     user.post(&format!("/patients/{patient}/information"), &fields).await.redirect();
 }
@@ -74,7 +84,11 @@ async fn without_replies_the_page_says_so(app: App) {
     assert!(page.text_of("#end .alert h2").contains("repl"), "{}", page.text());
     let late = browser.post(&reply, &[("key", KEY), ("body", "Typed <before>")]).await;
     assert_eq!(late.status, 409);
-    assert!(late.body.contains("Typed &#60;before&#62;") || late.body.contains("Typed &lt;before&gt;"), "{}", late.body);
+    assert!(
+        late.body.contains("Typed &#60;before&#62;") || late.body.contains("Typed &lt;before&gt;"),
+        "{}",
+        late.body
+    );
     assert!(late.page().has("#end .alert h2"));
 
     user.post(&format!("{conversation}/replies"), &[("allowed", "on")]).await.redirect();

@@ -71,7 +71,10 @@ async fn a_mail_arrives_by_every_kind_of_tls() {
         assert_eq!(mail.listener, listener);
         assert_eq!(mail.user.is_some(), listener != "plain");
         assert_eq!(mail.from, "clinic@postern.example");
-        assert!(mail.text.as_ref().unwrap().contains("/portal/link/") && mail.html.as_ref().unwrap().contains("/portal/link/"));
+        assert!(
+            mail.text.as_ref().unwrap().contains("/portal/link/")
+                && mail.html.as_ref().unwrap().contains("/portal/link/")
+        );
         assert_eq!(mail.header("auto-submitted"), "auto-generated");
         assert!(mail.header("message-id").ends_with("@postern.example>") && !mail.header("date").is_empty());
         assert!(mail.header("from").contains("clinic@postern.example") && mail.header("to").contains(&to));
@@ -114,7 +117,11 @@ async fn what_is_refused_has_failed_and_the_page_says_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_server_holds_nobody_up() {
-    for (to, port) in [(address("hang", "rcpt"), None), (address("hangdata", "data"), None), (address("ok", "silent"), Some(peers::smtp().silent_port))] {
+    for (to, port) in [
+        (address("hang", "rcpt"), None),
+        (address("hangdata", "data"), None),
+        (address("ok", "silent"), Some(peers::smtp().silent_port)),
+    ] {
         let mut smtp = settings(Tls::None);
         smtp.port = port.unwrap_or(smtp.port);
         let road = SmtpRoad::new(&smtp, Clock::system()).unwrap();
