@@ -56,7 +56,10 @@ pub async fn show(
     user: User<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let query = query.into_inner();
+    let mut query = query.into_inner();
+    // PostgreSQL refuses NUL, and a page has no place for it
+    query.q.retain(|c| c != '\0');
+    query.after.retain(|c| c != '\0');
     let (after, archived) = (cursor(&query.after), query.archived.is_some());
     let searched = !query.q.trim().is_empty();
     let (reader, now) = (user.0.clone(), head.now);

@@ -52,7 +52,9 @@ impl FromRequest for Form {
                 return Err(AppError::UnsupportedMediaType);
             }
             let bytes = bytes.await.map_err(|_| AppError::BadRequest)?;
-            Ok(Form(url::form_urlencoded::parse(&bytes).into_owned().collect()))
+            // NUL has no place in a page, where a form with an error is shown again
+            let pairs = url::form_urlencoded::parse(&bytes).into_owned();
+            Ok(Form(pairs.map(|(name, value)| (name, value.replace('\0', ""))).collect()))
         })
     }
 }

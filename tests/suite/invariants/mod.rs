@@ -9,6 +9,7 @@ mod locales;
 mod migrations;
 mod no_unsafe;
 mod notifications_say_nothing;
+mod pages_render;
 mod permission_matrix;
 mod requests;
 mod routes;
