@@ -171,6 +171,8 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = browser.post("/portal/logout", &[]).await;
     script.check("/portal/logout", 303, &answer).await;
 
+    let answer = owner.post("/language", &[("language", "en"), ("back", "/inbox")]).await;
+    script.check("/language", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/done"), &[]).await;
     script.check("/conversations/{conversation}/done", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/closure"), &[]).await;
