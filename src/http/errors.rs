@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpResponse, ResponseError};
 use askama::Template;
 
 #[derive(Template)]
@@ -24,13 +24,18 @@ struct ErrorTemplate {
 /// Turns every error answer without a page of its own into one.
 ///
 /// # Errors
-/// Those of middleware within (a session that cannot be read); actix answers them with a bare status.
+/// Those of middleware within (a session that cannot be read), as a page with the headers of all pages.
 pub async fn pages(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    // a clone of the request held across this call would make actix panic: it routes by unique access
-    let res = next.call(req).await?.map_into_boxed_body();
+    // read now, for the case that middleware within fails: a clone of the request held across the call would make
+    // actix panic, because it routes by unique access
+    let head = Head::of(req.request());
+    let res = match next.call(req).await {
+        Ok(res) => res.map_into_boxed_body(),
+        Err(cause) => return Err(bare(&head, &cause).into()),
+    };
     let status = res.status();
     let ours = res.response().extensions().get::<ErrorPage>().is_some();
     let html = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
@@ -64,4 +69,36 @@ fn page(head: &Head, status: StatusCode) -> Result<String, AppError> {
     let (heading, advice) = (shell.of("error-heading", word), shell.of("error-advice", word));
     let portal = head.path.starts_with("/portal");
     Ok(ErrorTemplate { shell, code: status.as_u16(), heading, advice, portal }.render()?)
+}
+
+/// An error that is its own page.
+#[derive(Debug)]
+struct Page {
+    status: StatusCode,
+    body: String,
+}
+
+fn bare(head: &Head, cause: &Error) -> Page {
+    let status = cause.as_response_error().status_code();
+    if status.is_server_error() {
+        tracing::error!("a page failed before it was reached");
+    }
+    Page { status, body: page(head, status).unwrap_or_else(|_| status.to_string()) }
+}
+
+impl std::fmt::Display for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.status.fmt(f)
+    }
+}
+
+impl ResponseError for Page {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status).content_type(ContentType::html()).body(self.body.clone());
+        super::guard::set_headers(response.headers_mut());
+        response
+    }
 }

@@ -92,14 +92,19 @@ pub async fn headers(
     let https = req.app_data::<web::Data<Origin>>().is_some_and(|origin| origin.0.starts_with("https:"));
     let mut res = next.call(req).await?;
     let set = res.headers_mut();
-    for (name, value) in HEADERS {
-        if !set.contains_key(*name) {
-            set.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-    }
+    set_headers(set);
     if https {
         let value = HeaderValue::from_static("max-age=31536000");
         set.insert(header::STRICT_TRANSPORT_SECURITY, value);
     }
     Ok(res)
+}
+
+/// Sets the headers of all pages that are not set yet.
+pub(super) fn set_headers(set: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        if !set.contains_key(*name) {
+            set.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+    }
 }

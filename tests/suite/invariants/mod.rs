@@ -2,6 +2,7 @@
 
 mod assets_are_fresh;
 mod cross_site;
+mod database_down;
 mod headers;
 mod imports_point_down;
 mod licences;
