@@ -351,7 +351,7 @@ event-settings_viewed = paramètres consultés
 # Portail
 portal-title = Portail des patients
 portal-welcome = Messages de { $clinic }
-portal-use-link = Pour lire un message, ouvrez le lien du courriel ou du message texte que { $clinic } vous a envoyé.
+portal-use-link = Pour lire un message, ouvrez le lien du courriel ou du message texte que la clinique vous a envoyé.
 portal-nav-messages = Messages
 portal-nav-information = Renseignements
 portal-logout = Se déconnecter

@@ -5,12 +5,22 @@ use crate::support::app::App;
 use crate::support::world::Like;
 use postern::access::Role;
 
-on_both!(the_demos_mailbox_is_the_demos_alone, no_cookie_before_it_is_needed, a_patient_never_uploads);
+on_both!(
+    the_demos_mailbox_is_the_demos_alone,
+    the_portals_first_page_speaks_in_words,
+    no_cookie_before_it_is_needed,
+    a_patient_never_uploads
+);
 
 async fn the_demos_mailbox_is_the_demos_alone(app: App) {
     for path in ["/demo/mailbox", "/demo/mailbox.json"] {
         assert_eq!(app.anyone().get(path).await.status, 404, "{path}");
     }
+}
+
+async fn the_portals_first_page_speaks_in_words(app: App) {
+    let page = app.anyone().get("/portal").await.ok();
+    assert!(page.has_text("To read a message, open the link"), "{}", page.text());
 }
 
 async fn no_cookie_before_it_is_needed(app: App) {
