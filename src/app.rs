@@ -4,7 +4,7 @@ use crate::access::session::{Door, Store};
 use crate::db::{Db, DbError};
 use crate::http::{assets, cookies, guard};
 use crate::state::AppState;
-use crate::{clinic, demo, portal, settings};
+use crate::{clinic, demo, message_templates, portal, settings};
 use actix_web::cookie::Key;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
@@ -24,7 +24,12 @@ pub async fn open(url: &crate::db::DatabaseUrl, random: &crate::clock::Random) -
     let db = tokio::task::spawn_blocking(move || Db::open(&url)).await.map_err(|_| DbError::Gone)??;
     let (one, two) = (random.bytes(), random.bytes());
     let key = std::array::from_fn(|at| if at < 32 { one[at] } else { two[at - 32] });
-    db.write(move |tx| -> Result<_, DbError> { Ok(settings::prepare(tx, key)?) }).await?;
+    let now = crate::clock::Clock::system().now();
+    let write = db.write(move |tx| -> Result<_, DbError> {
+        settings::prepare(tx, key)?;
+        message_templates::add_starters(tx, now)
+    });
+    write.await?;
     Ok(db)
 }
 

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! - doors: [`clinic`] for staff, [`portal`] for patients, [`worker`] for nobody. A door parses, calls one verb, renders.
-//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`notifications`], [`conversations`].
+//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`message_templates`],
+//!   [`notifications`], [`conversations`].
 //! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`].
 //! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
 
@@ -29,6 +30,7 @@ pub mod delivery;
 pub mod demo;
 pub mod error;
 pub mod http;
+pub mod message_templates;
 pub mod notifications;
 pub mod outbox;
 pub mod portal;

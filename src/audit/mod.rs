@@ -8,7 +8,7 @@ mod verify;
 pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
-use crate::db::{Both, Conn, ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::db::{Both, Conn, ConversationId, MessageId, NotificationId, PatientId, TemplateId, Ts, Tx, UserId};
 use crate::text_enum;
 use diesel::prelude::*;
 use sha2::{Digest, Sha256};
@@ -42,6 +42,10 @@ text_enum! {
         ChartItemViewed = "chart_item_viewed",
         ConversationStarted = "conversation_started",
         ConversationViewed = "conversation_viewed",
+        DraftSaved = "draft_saved",
+        DraftDiscarded = "draft_discarded",
+        TemplateSaved = "template_saved",
+        TemplateRetired = "template_retired",
         MessageSent = "message_sent",
         NoteAdded = "note_added",
         RepliesTurnedOn = "replies_turned_on",
@@ -91,6 +95,8 @@ pub enum Subject {
     ChartItem(i64),
     /// a user
     User(UserId),
+    /// a message template
+    Template(TemplateId),
 }
 
 impl Subject {
@@ -102,6 +108,7 @@ impl Subject {
             Subject::Notification(id) => (Some("notification"), Some(id.0)),
             Subject::ChartItem(id) => (Some("chart_item"), Some(id)),
             Subject::User(id) => (Some("user"), Some(id.0)),
+            Subject::Template(id) => (Some("message_template"), Some(id.0)),
         }
     }
 }

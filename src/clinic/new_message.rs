@@ -120,6 +120,7 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
         replies_allowed: form.has("replies_allowed"),
         participants: form.numbers("to").into_iter().map(UserId).collect(),
         key: key.to_owned(),
+        draft: form.get("draft_version").parse().unwrap_or_default(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Starting a conversation: the clinic's first message to a patient.
 
+use super::draft::draft_is_sent;
 use super::store::{self, NewMessage};
 use super::types::{Author, Body};
 use crate::access::{ChartAccess, rights};
@@ -26,6 +27,8 @@ pub struct NewConversation {
     pub participants: Vec<UserId>,
     /// the form's idempotency key
     pub key: String,
+    /// the version of the draft that the form was typed over; 0 where there was none
+    pub draft: i64,
 }
 
 /// Why nothing was sent.
@@ -86,6 +89,7 @@ pub fn start(
     let message = store::insert_message(tx, now, &message)?;
     let plan = notifications::plan(&record);
     notifications::enqueue(tx, now, random, (message, conversation, patient), &plan)?;
+    draft_is_sent(tx, now, access, new.draft, &new.key)?;
     let subject = Subject::Conversation(conversation);
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject))?;
     Ok(conversation)

@@ -64,6 +64,8 @@ diesel::table! {
         portal_access -> Bool,
         archived_at -> Nullable<Utc>,
         created_at -> Utc,
+        confirmed_email -> Nullable<Text>,
+        confirmed_phone -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -237,6 +239,51 @@ diesel::table! {
         hash -> Binary,
     }
 }
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    drafts (user_id, patient_id) {
+        user_id -> BigInt,
+        patient_id -> BigInt,
+        version -> BigInt,
+        form -> Nullable<Text>,
+        saved_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    message_templates (id) {
+        id -> BigInt,
+        owner_id -> Nullable<BigInt>,
+        name -> Text,
+        name_key -> Text,
+        category -> Text,
+        language -> Text,
+        title -> Text,
+        body_html -> Text,
+        replies -> Text,
+        version -> BigInt,
+        changed_at -> Utc,
+        retired_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    message_template_versions (template_id, version) {
+        template_id -> BigInt,
+        version -> BigInt,
+        name -> Text,
+        category -> Text,
+        language -> Text,
+        title -> Text,
+        body_html -> Text,
+        replies -> Text,
+        changed_by -> Nullable<BigInt>,
+        changed_at -> Utc,
+    }
+}
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
@@ -270,5 +317,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     jobs,
     audit_events,
-    audit_heads
+    audit_heads,
+    drafts,
+    message_templates,
+    message_template_versions
 );

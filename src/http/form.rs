@@ -18,6 +18,16 @@ impl Form {
         Form(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
+    /// A form that was kept.
+    pub fn kept(pairs: Vec<(String, String)>) -> Form {
+        Form(pairs)
+    }
+
+    /// Names and values in their order, without one that belongs to the page and not to what was typed.
+    pub fn without(&self, name: &str) -> Vec<(String, String)> {
+        self.0.iter().filter(|(n, _)| n != name).cloned().collect()
+    }
+
     /// The first value of a field; empty where there is none.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)

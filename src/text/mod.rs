@@ -2,6 +2,7 @@
 
 pub mod html;
 pub mod i18n;
+pub mod placeholders;
 pub mod zone;
 
 pub use html::CleanHtml;
