@@ -1,9 +1,10 @@
 //! `/conversations/{id}`: the thread, and what a user can do in it.
 
 use super::guard::{Conversation, shell};
+use super::rich_text::{RichText, read_body};
 use crate::access::{Action, ConversationAccess, Right, rights};
 use crate::chart::{self, Patient};
-use crate::conversations::{self, Author, Body, BodyFormat, MessageRow, Reply, ReplyError, Thread, UNDO_WITHIN};
+use crate::conversations::{self, Author, MessageRow, Reply, ReplyError, Thread, UNDO_WITHIN};
 use crate::db::{MessageId, UserId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -29,7 +30,7 @@ struct ConversationPage {
     may_write: bool,
     may_undo: bool,
     key: String,
-    typed: String,
+    typed: RichText,
     internal: bool,
     errors: FieldErrors,
 }
@@ -70,7 +71,7 @@ pub struct Query {
 #[derive(Default)]
 struct Typed {
     key: Option<String>,
-    body: String,
+    body: RichText,
     internal: bool,
     errors: FieldErrors,
 }
@@ -141,13 +142,12 @@ pub async fn submit(
     let access = conversation.0;
     let internal = form.has("internal");
     let mut errors = FieldErrors::default();
-    let format = form.get("body_format").parse().unwrap_or(BodyFormat::Markdown);
-    let body = errors.need("body", "error-body", Body::parse(form.get("body"), format));
+    let body = read_body(&form, &mut errors);
     if !(16..=64).contains(&form.get("key").len()) {
         errors.add("body", "error-form-old");
     }
     let typed =
-        |errors| Typed { key: Some(form.get("key").to_owned()), body: form.get("body").to_owned(), internal, errors };
+        |errors| Typed { key: Some(form.get("key").to_owned()), body: RichText::typed(&form), internal, errors };
     let Some(body) = body.filter(|_| errors.is_empty()) else {
         let page = page(&state, head, access, None, typed(errors)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);

@@ -5,6 +5,7 @@ mod chart;
 mod closure;
 mod conversation;
 mod demographics;
+mod draft;
 mod guard;
 mod inbox;
 mod language;
@@ -12,9 +13,12 @@ mod new_message;
 mod outbox;
 mod password;
 mod patients;
+mod reach;
+mod rich_text;
 mod settings_clinic;
 mod settings_portal;
 mod sign_in;
+mod template_picker;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -41,6 +45,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/information", post().to(demographics::submit))
         .route("/patients/{patient}/messages/new", get().to(new_message::show))
         .route("/patients/{patient}/messages/new", post().to(new_message::submit))
+        .route("/patients/{patient}/messages/draft", post().to(draft::save))
+        .route("/patients/{patient}/messages/draft/removal", post().to(draft::discard))
+        .route("/patients/{patient}/messages/reach", post().to(reach::submit))
+        .route("/patients/{patient}/messages/template", post().to(template_picker::fill_in))
+        .route("/patients/{patient}/message-templates", get().to(template_picker::list))
         .route("/conversations/{conversation}", get().to(conversation::show))
         .route("/conversations/{conversation}/messages", post().to(conversation::submit))
         .route("/conversations/{conversation}/replies", post().to(conversation::set_replies))

@@ -1,18 +1,23 @@
-//! `/patients/{id}/messages/new`: "New Message", and the Alert that stands before it where something is missing.
+//! `/patients/{id}/messages/new`: "New Message", a dialog over the chart or a page of its own, and the Alert that stands
+//! before it where something is missing.
 
 use super::guard::{Chart, shell};
-use crate::access::rights;
+use super::reach::Reach;
+use super::rich_text::{RichText, read_body};
+use crate::access::{Action, ChartAccess, rights};
 use crate::chart::{self, Patient};
-use crate::conversations::{self, Body, BodyFormat, NewConversation, StartError};
+use crate::conversations::{self, NewConversation, StartError};
 use crate::db::UserId;
 use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
-use crate::http::page::with_status;
-use crate::http::{Form, Head, Shell, html, see_other};
-use crate::notifications::{self, Obstacle};
+use crate::http::page::{landed, with_status};
+use crate::http::{Form, Head, Shell, html};
+use crate::message_templates::{self, Template as MessageTemplate};
+use crate::notifications::{self, Obstacle, Warning};
 use crate::settings::Settings;
 use crate::state::AppState;
+use crate::text::placeholders;
 use crate::users::{self, UserRow};
 use crate::values::{EmailAddress, PhoneNumber, Title};
 use actix_web::http::StatusCode;
@@ -21,44 +26,77 @@ use askama::Template;
 
 #[derive(Template)]
 #[template(path = "clinic/new_message.html")]
-struct NewMessagePage {
+pub struct NewMessagePage {
     shell: Shell,
     patient: Patient,
     colleagues: Vec<UserRow>,
+    templates: Vec<MessageTemplate>,
     obstacles: Vec<Obstacle>,
+    reach: Reach,
+    may_edit: bool,
     told: Vec<String>,
+    warnings: Vec<Warning>,
     form: Typed,
+    /// when the draft that fills the form was saved; empty where there is none
+    draft_from: String,
+    /// the draft was changed in another window
+    conflict: bool,
     errors: FieldErrors,
 }
 
-/// What the form shows: the clinic's defaults, or as typed.
+/// What the form shows: the clinic's defaults, a draft, or as typed.
 struct Typed {
     key: String,
+    draft_version: i64,
     to: Vec<i64>,
     title: String,
-    body: String,
+    body: RichText,
     replies_allowed: bool,
 }
 
 impl Typed {
-    fn fresh(state: &AppState, settings: &Settings) -> Typed {
-        Typed {
-            key: state.random.token().reveal().to_owned(),
-            to: Vec::new(),
-            title: String::new(),
-            body: String::new(),
-            replies_allowed: settings.replies_by_default,
-        }
+    fn fresh(settings: &Settings) -> Typed {
+        let mut typed = Typed::of(&Form::default());
+        typed.replies_allowed = settings.replies_by_default;
+        typed
     }
 
     fn of(form: &Form) -> Typed {
         Typed {
             key: form.get("key").to_owned(),
+            draft_version: form.get("draft_version").parse().unwrap_or_default(),
             to: form.numbers("to"),
             title: form.get("title").to_owned(),
-            body: form.get("body").to_owned(),
+            body: RichText::typed(form),
             replies_allowed: form.has("replies_allowed"),
         }
+    }
+}
+
+/// How the form is to be shown.
+#[derive(Default)]
+pub struct Showing {
+    /// as typed; `None`: a draft, or the clinic's defaults
+    pub typed: Option<Form>,
+    /// what is wrong with it
+    pub errors: FieldErrors,
+    /// what was typed into the Alert, where something is wrong with that
+    pub reach: Option<Reach>,
+    /// the draft was changed in another window
+    pub conflict: bool,
+}
+
+impl Showing {
+    /// The form as typed.
+    pub fn typed(form: Form) -> Showing {
+        Showing { typed: Some(form), ..Showing::default() }
+    }
+}
+
+impl NewMessagePage {
+    /// Whether this user can do something about what is missing, here.
+    fn can_be_repaired(&self) -> bool {
+        self.may_edit && self.obstacles.iter().any(|one| !matches!(one, Obstacle::Archived | Obstacle::PortalOff))
     }
 }
 
@@ -67,7 +105,7 @@ pub async fn show(
     head: Head,
     chart: Chart<rights::Send>,
 ) -> Result<HttpResponse, AppError> {
-    html(&page(&state, head, chart, None, FieldErrors::default()).await?)
+    html(&page(&state, head, chart.0, Showing::default()).await?)
 }
 
 pub async fn submit(
@@ -78,7 +116,7 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
     let Some(new) = read_form(&form, &mut errors) else {
-        let page = page(&state, head, chart, Some(&form), errors).await?;
+        let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     let (now, random, access) = (state.clock.now(), state.random.clone(), chart.0);
@@ -94,10 +132,10 @@ pub async fn submit(
     match write.await? {
         Ok(id) => {
             state.wake.notify_one();
-            Ok(see_other(&format!("/conversations/{id}?notice=message-sent")))
+            Ok(landed(head.fragment, &format!("/conversations/{id}?notice=message-sent")))
         }
         Err(access) => {
-            let page = page(&state, head, Chart(access), Some(&form), FieldErrors::default()).await?;
+            let page = page(&state, head, access, Showing::typed(form)).await?;
             with_status(StatusCode::CONFLICT, &page)
         }
     }
@@ -105,8 +143,10 @@ pub async fn submit(
 
 fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
     let title = errors.need("title", "error-title", Title::parse(form.get("title")));
-    let format = form.get("body_format").parse().unwrap_or(BodyFormat::Markdown);
-    let body = errors.need("body", "error-body", Body::parse(form.get("body"), format));
+    let body = read_body(form, errors);
+    if !placeholders::names(form.get("title")).is_empty() {
+        errors.add("title", "error-title-unfilled");
+    }
     let key = form.get("key");
     if !(16..=64).contains(&key.len()) {
         errors.add("body", "error-form-old");
@@ -124,24 +164,54 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
     })
 }
 
-async fn page(
+/// The page, with what is to be shown in its form.
+///
+/// # Errors
+/// Those of the database.
+pub async fn page(
     state: &web::Data<AppState>,
     head: Head,
-    chart: Chart<rights::Send>,
-    typed: Option<&Form>,
-    errors: FieldErrors,
+    access: ChartAccess<rights::Send>,
+    showing: Showing,
 ) -> Result<NewMessagePage, AppError> {
-    let typed = typed.map(Typed::of);
     let data = state.clone();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, settings) = shell(conn, &head, chart.0.user())?;
-        let patient = chart::patient(conn, &chart.0)?;
-        let me = chart.0.user().id();
-        let colleagues = users::active(conn)?.into_iter().filter(|user| user.id != me).collect();
-        let obstacles = notifications::obstacles(&settings, &patient);
-        let told = told(&shell, &data, &patient);
-        let form = typed.unwrap_or_else(|| Typed::fresh(&data, &settings));
-        Ok(NewMessagePage { shell, patient, colleagues, obstacles, told, form, errors })
+        let user = access.user();
+        let (shell, settings) = shell(conn, &head, user)?;
+        let patient = chart::patient(conn, &access)?;
+        let draft = conversations::draft(conn, &access)?;
+        let (mut form, mut draft_from) = (Typed::fresh(&settings), String::new());
+        match (showing.typed, draft.kept) {
+            (Some(typed), _) => form = Typed::of(&typed),
+            (None, Some((pairs, at))) => {
+                form = Typed::of(&Form::kept(pairs));
+                draft_from = shell.short(&at);
+            }
+            (None, None) => {}
+        }
+        if showing.conflict || form.draft_version == 0 {
+            form.draft_version = draft.version;
+        }
+        // each window has a key of its own
+        if form.key.is_empty() || !draft_from.is_empty() {
+            form.key = data.random.token().reveal().to_owned();
+        }
+        let me = user.id();
+        Ok(NewMessagePage {
+            colleagues: users::active(conn)?.into_iter().filter(|user| user.id != me).collect(),
+            templates: message_templates::readable(conn, user, false)?,
+            obstacles: notifications::obstacles(&settings, &patient),
+            reach: showing.reach.unwrap_or_else(|| Reach::of(&patient)),
+            may_edit: user.role().may(Action::EditPatients),
+            told: told(&shell, &data, &patient),
+            warnings: notifications::warnings(conn, &patient)?,
+            errors: showing.errors,
+            conflict: showing.conflict,
+            form,
+            draft_from,
+            patient,
+            shell,
+        })
     });
     read.await
 }

@@ -139,7 +139,9 @@ fn put(
     let changed = diesel::update(drafts::table.find((user, patient))).set(values).execute(tx.conn())?;
     if changed == 0 {
         let whose = (drafts::user_id.eq(user), drafts::patient_id.eq(patient));
-        diesel::insert_into(drafts::table).values((whose.0, whose.1, values.0, values.1, values.2)).execute(tx.conn())?;
+        diesel::insert_into(drafts::table)
+            .values((whose.0, whose.1, values.0, values.1, values.2))
+            .execute(tx.conn())?;
     }
     Ok(())
 }

@@ -14,8 +14,8 @@ mod writer;
 
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
 pub use dialect::{Both, claim_lock, lock_row};
-pub use ids::{AuditEventId, ChartItemId, ConversationId, JobId, LinkId, MessageId, NotificationId, PatientId, TemplateId,
-    UserId,
+pub use ids::{
+    AuditEventId, ChartItemId, ConversationId, JobId, LinkId, MessageId, NotificationId, PatientId, TemplateId, UserId,
 };
 pub use migrate::pending as pending_migrations;
 pub use pool::{Db, DbError};

@@ -22,7 +22,8 @@ pub const COMBOBOX: Group = &["combo_remove", "combo_added", "combo_removed", "c
 /// `autosave.js`
 pub const AUTOSAVE: Group = &["save_failed"];
 /// `template-picker.js`
-pub const PICKER: Group = &["replace_title", "replace_text", "replace_yes", "replace_no", "picker_none", "picker_count"];
+pub const PICKER: Group =
+    &["replace_title", "replace_text", "replace_yes", "replace_no", "picker_none", "picker_count"];
 /// `compose.js` and the editor
 pub const EDITOR: Group = &[
     "body_empty",

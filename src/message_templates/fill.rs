@@ -3,8 +3,8 @@
 use super::{Replies, Template};
 use crate::chart::Patient;
 use crate::settings::Settings;
-use crate::text::placeholders::{fill, fill_html};
 use crate::text::Lang;
+use crate::text::placeholders::{fill, fill_html};
 
 /// The placeholders that fill themselves in. Any other name is a gap for the writer to fill: it is marked in the text
 /// and keeps the message from being sent.

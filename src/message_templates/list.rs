@@ -54,11 +54,7 @@ pub fn readable<R: Right>(conn: &mut Conn, user: &SignedInUser<R>, retired: bool
 ///
 /// # Errors
 /// Those of the database.
-pub fn template<R: Right>(
-    conn: &mut Conn,
-    user: &SignedInUser<R>,
-    id: TemplateId,
-) -> QueryResult<Option<Template>> {
+pub fn template<R: Right>(conn: &mut Conn, user: &SignedInUser<R>, id: TemplateId) -> QueryResult<Option<Template>> {
     let mine = t::table.find(id).filter(t::owner_id.is_null().or(t::owner_id.eq(user.id())));
     mine.select(Template::as_select()).first(conn).optional()
 }

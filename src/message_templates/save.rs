@@ -1,7 +1,7 @@
 //! Writing templates: every change keeps the version before.
 
-use super::list::{self, MOST, Template};
 use super::Content;
+use super::list::{self, MOST, Template};
 use crate::access::{Action, SignedInUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{message_template_versions as old, message_templates as t};

@@ -6,9 +6,11 @@
 mod plan;
 pub mod render;
 mod states;
+mod warnings;
 
 pub use plan::{Obstacle, Plan, obstacles, passcode_channel, plan};
 pub use states::{
     Address, Ending, NotAgain, NotificationRow, State, ToSend, enqueue, fit_to_send, for_sending, newest,
     of_conversation, send_again, set_state,
 };
+pub use warnings::{Warning, warnings};

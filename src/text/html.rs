@@ -110,6 +110,14 @@ impl CleanHtml {
         &self.0
     }
 
+    /// The same as Markdown, for a text area: alignment and underline are lost on the way.
+    ///
+    /// # Errors
+    /// `None` where the converter gives up.
+    pub fn to_markdown(&self) -> Option<String> {
+        htmd::convert(&self.0).ok()
+    }
+
     /// Whether a reader would see nothing.
     pub fn is_blank(&self) -> bool {
         !self.0.contains("<hr") && self.plain().trim().is_empty()

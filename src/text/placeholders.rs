@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 /// The placeholders of a text, each once, in alphabetical order, without their braces.
 pub fn names(text: &str) -> Vec<String> {
-    let found: BTreeSet<String> = parts(text).filter_map(|part| part.err()).map(|name| name.trim().to_owned()).collect();
+    let found: BTreeSet<String> =
+        parts(text).filter_map(|part| part.err()).map(|name| name.trim().to_owned()).collect();
     found.into_iter().collect()
 }
 

@@ -41,9 +41,6 @@ CREATE TABLE message_template_versions (
   PRIMARY KEY (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
--- who else has an address: told before a message goes there
-CREATE INDEX patients_email ON patients (email);
-CREATE INDEX patients_phone ON patients (phone);
 -- the address that the patient proved to hold, by a passcode sent there; another one on record is unconfirmed
 ALTER TABLE patients ADD COLUMN confirmed_email TEXT;
 ALTER TABLE patients ADD COLUMN confirmed_phone TEXT;
