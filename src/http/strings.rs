@@ -74,24 +74,17 @@ pub const EDITOR: Group = &[
     "ed_table_insert",
 ];
 
-/// A JSON object with the words of the named widgets: `dialog`, `combobox`, `autosave`, `picker`, `editor`.
+/// Every widget's words, by the name that a template calls them.
+pub const ALL: [(&str, Group); 5] =
+    [("dialog", DIALOG), ("combobox", COMBOBOX), ("autosave", AUTOSAVE), ("picker", PICKER), ("editor", EDITOR)];
+
+/// A JSON object with the words of the named widgets, see [`ALL`].
 ///
 /// Variables stay as `{name}`, `{names}` and `{count}`: the script fills them in.
 pub fn json(shell: &Shell, groups: &[&str]) -> String {
-    let named = groups.iter().flat_map(|name| group(name).iter().copied());
+    let named = ALL.iter().filter(|(name, _)| groups.contains(name)).flat_map(|(_, group)| group.iter().copied());
     let words = named.map(|name| (name.to_owned(), word(shell, name).into()));
     serde_json::Value::Object(words.collect()).to_string()
-}
-
-fn group(name: &str) -> Group {
-    match name {
-        "dialog" => DIALOG,
-        "combobox" => COMBOBOX,
-        "autosave" => AUTOSAVE,
-        "picker" => PICKER,
-        "editor" => EDITOR,
-        _ => &[],
-    }
 }
 
 fn word(shell: &Shell, name: &str) -> String {

@@ -4,7 +4,9 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 22] = [
+const FAMILIES: [&str; 24] = [
+    "js-",
+    "warn-",
     "actor-",
     "channel-",
     "error-advice-",
@@ -130,6 +132,8 @@ fn every_key_that_is_asked_for_is_there() {
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
         words("error-advice", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
+        words("warn", postern::notifications::Warning::ALL.iter().map(|w| w.as_str()).collect()),
+        words("js", postern::http::strings::ALL.iter().flat_map(|(_, group)| group.iter().copied()).collect()),
         words("month", vec!["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]),
     ];
     for key in families.into_iter().flatten().filter(|key| !english.contains_key(key)) {

@@ -32,6 +32,7 @@ const WRITE_PAGES: &[&str] = &[
     "/patients/new",
     "/patients/{patient}/information",
     "/patients/{patient}/messages/new",
+    "/patients/{patient}/message-templates",
     "/conversations/{conversation}/closure",
 ];
 

@@ -15,7 +15,7 @@ use postern::users;
 use std::collections::BTreeSet;
 
 /// POST routes that change nothing that is kept.
-const NOTHING_KEPT: [&str; 1] = ["POST /portal/language"];
+const NOTHING_KEPT: [&str; 2] = ["POST /portal/language", "POST /patients/{patient}/messages/template"];
 
 on_both!(every_post_leaves_a_row, tampering_shows);
 
@@ -116,6 +116,16 @@ async fn every_post_leaves_a_row(app: App) {
         .post(&format!("{patient}/information"), &[&person[..], &[("health_number", "1234 567 890")]].concat())
         .await;
     script.check("/patients/{patient}/information", 303, &answer).await;
+    let draft = [("title", "T"), ("body", "B"), ("key", &key(1)), ("draft_version", "0")];
+    let answer = owner.post(&format!("{patient}/messages/draft"), &draft).await;
+    script.check("/patients/{patient}/messages/draft", 303, &answer).await;
+    let answer = owner.post(&format!("{patient}/messages/draft/removal"), &[("draft_version", "1")]).await;
+    script.check("/patients/{patient}/messages/draft/removal", 303, &answer).await;
+    let reach = [("portal_access", "on"), ("email", "ada@example.org"), ("phone", "613 555 0123"), ("method", "both")];
+    let answer = owner.post(&format!("{patient}/messages/reach"), &reach).await;
+    script.check("/patients/{patient}/messages/reach", 303, &answer).await;
+    let answer = owner.post(&format!("{patient}/messages/reach"), &[&reach[..3], &[("method", "email")]].concat()).await;
+    script.check("/patients/{patient}/messages/reach", 303, &answer).await;
     let answer = owner
         .post(
             &format!("{patient}/messages/new"),
