@@ -2,6 +2,7 @@
 
 mod audit_log;
 mod chart;
+mod chart_filter;
 mod closure;
 mod conversation;
 mod demographics;

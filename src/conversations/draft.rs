@@ -3,7 +3,7 @@
 //! A save says over which version it was typed. Where another window saved meanwhile, or the message was sent, it is
 //! refused: nothing is overwritten in silence, and nothing comes back from the dead.
 
-use crate::access::{ChartAccess, rights};
+use crate::access::{ChartAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::drafts;
 use crate::db::{Conn, DbError, Ts, Tx};
@@ -45,7 +45,7 @@ impl From<diesel::result::Error> for DraftError {
 ///
 /// # Errors
 /// Those of the database, also where what is kept cannot be read.
-pub fn draft(conn: &mut Conn, access: &ChartAccess<rights::Send>) -> Result<Draft, DbError> {
+pub fn draft<R: Right>(conn: &mut Conn, access: &ChartAccess<R>) -> Result<Draft, DbError> {
     let Some(row) = find(conn, access)? else { return Ok(Draft::default()) };
     let kept = row.form.map(|text| read(&text).map(|pairs| (pairs, row.saved_at))).transpose()?;
     Ok(Draft { version: row.version, kept })
@@ -116,7 +116,7 @@ struct Row {
     saved_at: Ts,
 }
 
-fn find(conn: &mut Conn, access: &ChartAccess<rights::Send>) -> QueryResult<Option<Row>> {
+fn find<R: Right>(conn: &mut Conn, access: &ChartAccess<R>) -> QueryResult<Option<Row>> {
     let mine = drafts::table.find((access.user().id(), access.patient()));
     mine.select((drafts::version, drafts::form, drafts::saved_at)).first(conn).optional()
 }

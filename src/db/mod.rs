@@ -13,10 +13,8 @@ mod times;
 mod writer;
 
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
-pub use dialect::{Both, claim_lock, lock_row};
-pub use ids::{
-    AuditEventId, ChartItemId, ConversationId, JobId, LinkId, MessageId, NotificationId, PatientId, TemplateId, UserId,
-};
+pub use dialect::{Both, add_terms, claim_lock, lock_row};
+pub use ids::*;
 pub use migrate::pending as pending_migrations;
 pub use pool::{Db, DbError};
 pub use times::{Ts, Utc};

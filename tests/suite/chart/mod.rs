@@ -1,3 +1,4 @@
 //! Charts and what comes into them.
 
 mod fhir;
+pub mod items;

@@ -4,11 +4,12 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 24] = [
+const FAMILIES: &[&str] = &[
     "js-",
     "warn-",
     "actor-",
     "channel-",
+    "code-",
     "error-advice-",
     "error-heading-",
     "event-",

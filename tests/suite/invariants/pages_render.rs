@@ -83,8 +83,9 @@ async fn hostile_text_stays_text(app: App) {
             assert_eq!(answer.status, 422);
             check("gaps", &answer);
         }
-        let text = &text.replace("{{", "{ {");
-        let new = [("title", text), ("body", text), ("key", &key(n, 1)), ("replies_allowed", "on")].map(|(n, v)| (n, v.as_ref()));
+        let kept = text.replace("{{", "{ {");
+        let text = kept.as_str();
+        let new = [("title", text), ("body", text), ("key", &key(n, 1)), ("replies_allowed", "on")];
         let conversation = owner.post(&format!("{patient}/messages/new"), &new).await.redirect();
         let conversation = conversation.split('?').next().unwrap().to_owned();
         for (m, format) in ["markdown", "plain", "html", "x"].into_iter().enumerate() {

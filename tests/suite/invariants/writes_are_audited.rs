@@ -15,7 +15,7 @@ use postern::users;
 use std::collections::BTreeSet;
 
 /// POST routes that change nothing that is kept.
-const NOTHING_KEPT: [&str; 2] = ["POST /portal/language", "POST /patients/{patient}/messages/template"];
+const NOTHING_KEPT: &[&str] = &["POST /portal/language", "POST /patients/{patient}/messages/template"];
 
 on_both!(every_post_leaves_a_row, tampering_shows);
 
@@ -124,7 +124,8 @@ async fn every_post_leaves_a_row(app: App) {
     let reach = [("portal_access", "on"), ("email", "ada@example.org"), ("phone", "613 555 0123"), ("method", "both")];
     let answer = owner.post(&format!("{patient}/messages/reach"), &reach).await;
     script.check("/patients/{patient}/messages/reach", 303, &answer).await;
-    let answer = owner.post(&format!("{patient}/messages/reach"), &[&reach[..3], &[("method", "email")]].concat()).await;
+    let answer =
+        owner.post(&format!("{patient}/messages/reach"), &[&reach[..3], &[("method", "email")]].concat()).await;
     script.check("/patients/{patient}/messages/reach", 303, &answer).await;
     let answer = owner
         .post(
