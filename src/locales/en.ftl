@@ -602,10 +602,12 @@ filter-until = To
 filter-apply = Show
 filter-all = Show all
 error-filter-date = Enter a date in the form 2026-03-04
+item-download = Download as PDF
 document-patient = Patient
 document-kind = Kind
 document-date = Date
 document-author = By
+document-page = Page { $number } of { $total }
 
 # Codes of FHIR R4 in chart items: states, intents, priorities, classes of visits
 code-preparation = In preparation

@@ -602,10 +602,12 @@ filter-until = Au
 filter-apply = Afficher
 filter-all = Tout afficher
 error-filter-date = Entrez une date de la forme 2026-03-04
+item-download = Télécharger en PDF
 document-patient = Patient
 document-kind = Type
 document-date = Date
 document-author = Par
+document-page = Page { $number } sur { $total }
 
 # Codes of FHIR R4 in chart items: states, intents, priorities, classes of visits
 code-preparation = En préparation
