@@ -10,6 +10,8 @@ mod draft;
 mod guard;
 mod inbox;
 mod language;
+mod message_preview;
+mod message_templates;
 mod new_message;
 mod outbox;
 mod password;
@@ -50,6 +52,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/messages/draft", post().to(draft::save))
         .route("/patients/{patient}/messages/draft/removal", post().to(draft::discard))
         .route("/patients/{patient}/messages/reach", post().to(reach::submit))
+        .route("/patients/{patient}/messages/preview", post().to(message_preview::show))
         .route("/patients/{patient}/messages/template", post().to(template_picker::fill_in))
         .route("/patients/{patient}/message-templates", get().to(template_picker::list))
         .route("/conversations/{conversation}", get().to(conversation::show))
@@ -66,5 +69,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/clinic", post().to(settings_clinic::submit))
         .route("/settings/patient-portal", get().to(settings_portal::show))
         .route("/settings/patient-portal", post().to(settings_portal::submit))
+        .route("/settings/message-templates", get().to(message_templates::show))
+        .route("/settings/message-templates", post().to(message_templates::add))
+        .route("/settings/message-templates/new", get().to(message_templates::new))
+        .route("/settings/message-templates/{template}", get().to(message_templates::edit))
+        .route("/settings/message-templates/{template}", post().to(message_templates::change))
+        .route("/settings/message-templates/{template}/copies", post().to(message_templates::duplicate))
+        .route("/settings/message-templates/{template}/retirement", post().to(message_templates::retire))
         .route("/settings/audit-log", get().to(audit_log::show));
 }

@@ -152,6 +152,10 @@ impl Shell {
         }
     }
 
+    /// Whether the reader may change the clinic's settings.
+    pub fn sets(&self) -> bool {
+        self.who.as_ref().is_some_and(|who| who.settings)
+    }
     /// A message without variables.
     pub fn t<'k>(&self, key: &'k str) -> &'k str {
         self.lang.t(key)

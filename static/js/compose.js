@@ -3,6 +3,7 @@
 // data-rich="lazy": the editor is fetched when the field is first used; a page that is only read stays light.
 // textarea data-html: the text so far, where body_format was html. A hidden input named body_format becomes `html`.
 // [data-plain-hint] (the Markdown hint and preview button) is removed, as the editor needs neither.
+// data-compose="blanks": gaps may stay, as in a template.
 // An empty text, and {{placeholders}} that nobody filled in, refuse the submit: the message goes to [data-error] in the
 // textarea's .field (made where missing). The server checks both again.
 // form.richText (html, insert, replace, empty, focus) is for template-picker.js and tests.
@@ -35,7 +36,7 @@ async function start(form, textarea, focus) {
   if (focus) editor.focus()
   form.addEventListener('submit', event => {
     if (event.submitter?.formNoValidate) return
-    const problem = problemOf(editor, words)
+    const problem = problemOf(editor, words, form.dataset.compose === 'blanks')
     if (!problem) return
     event.preventDefault()
     showError(textarea, editor, problem)
@@ -52,9 +53,9 @@ function paragraphs(text) {
   return text.split('\n').map(line => make('p', {text: line}).outerHTML).join('')
 }
 
-function problemOf(editor, words) {
+function problemOf(editor, words, blanksAreFine) {
   if (editor.empty) return words('body_empty')
-  const names = editor.unfilled
+  const names = blanksAreFine ? [] : editor.unfilled
   return names.length ? words('body_unfilled', {names: names.join(', ')}) : ''
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Keys that are put together from a prefix and a word.
 const FAMILIES: &[&str] = &[
     "js-",
+    "template-replies-",
     "warn-",
     "actor-",
     "channel-",
@@ -134,6 +135,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
         words("error-advice", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
         words("warn", postern::notifications::Warning::ALL.iter().map(|w| w.as_str()).collect()),
+        words("template-replies", postern::message_templates::Replies::ALL.iter().map(|w| w.as_str()).collect()),
         words("js", postern::http::strings::ALL.iter().flat_map(|(_, group)| group.iter().copied()).collect()),
         words("month", vec!["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]),
     ];

@@ -33,6 +33,9 @@ const WRITE_PAGES: &[&str] = &[
     "/patients/{patient}/information",
     "/patients/{patient}/messages/new",
     "/patients/{patient}/message-templates",
+    "/settings/message-templates",
+    "/settings/message-templates/new",
+    "/settings/message-templates/{template}",
     "/conversations/{conversation}/closure",
 ];
 
@@ -56,7 +59,12 @@ async fn world(app: &App) -> World {
 
 impl World {
     fn fill(&self, route: &Route) -> String {
-        let ids = [("patient", self.patient.as_str()), ("conversation", &self.conversation), ("item", "1")];
+        let ids = [
+            ("patient", self.patient.as_str()),
+            ("conversation", &self.conversation),
+            ("item", "1"),
+            ("template", "1"),
+        ];
         route.filled(&[ids.as_slice(), &[("token", "unknown"), ("number", "1")]].concat())
     }
 }

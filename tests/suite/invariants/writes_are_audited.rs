@@ -15,7 +15,11 @@ use postern::users;
 use std::collections::BTreeSet;
 
 /// POST routes that change nothing that is kept.
-const NOTHING_KEPT: &[&str] = &["POST /portal/language", "POST /patients/{patient}/messages/template"];
+const NOTHING_KEPT: &[&str] = &[
+    "POST /portal/language",
+    "POST /patients/{patient}/messages/preview",
+    "POST /patients/{patient}/messages/template",
+];
 
 on_both!(every_post_leaves_a_row, tampering_shows);
 
@@ -96,6 +100,16 @@ async fn every_post_leaves_a_row(app: App) {
     ];
     let answer = owner.post("/settings/patient-portal", &on).await;
     script.check("/settings/patient-portal", 303, &answer).await;
+
+    let template = [("name", "N"), ("language", "en"), ("title", "T"), ("body", "B"), ("scope", "clinic")];
+    let answer = owner.post("/settings/message-templates", &template).await;
+    script.check("/settings/message-templates", 303, &answer).await;
+    let answer = owner.post("/settings/message-templates/1", &[&template[..], &[("version", "1")]].concat()).await;
+    script.check("/settings/message-templates/{template}", 303, &answer).await;
+    let answer = owner.post("/settings/message-templates/1/copies", &[]).await;
+    script.check("/settings/message-templates/{template}/copies", 303, &answer).await;
+    let answer = owner.post("/settings/message-templates/1/retirement", &[("retired", "on")]).await;
+    script.check("/settings/message-templates/{template}/retirement", 303, &answer).await;
 
     let person = [
         ("given_name", "Ada"),
