@@ -84,6 +84,9 @@ function shortcutsOf(groups) {
   return {...Object.fromEntries(entries), 'Mod-Shift-z': redo}
 }
 
+/** Escape belongs to the dialog around: it asks before typed text is dropped. */
+const {Escape: _selectsTheParent, ...plainKeys} = baseKeymap
+
 /** "- " and "1. " at the start of a line begin a list. */
 function listRules() {
   return inputRules({rules: [
@@ -143,7 +146,7 @@ class RichText {
     return [
       autolink(), placeholders(), listRules(),
       keymap({...shortcutsOf(groups), ...writingKeys, 'Alt-F10': () => (this.bar.focus(), true)}),
-      keymap(baseKeymap), history(), gapCursor(), dropCursor({class: 'ed-drop', color: false}), tableEditing(), endWithParagraph(),
+      keymap(plainKeys), history(), gapCursor(), dropCursor({class: 'ed-drop', color: false}), tableEditing(), endWithParagraph(),
     ]
   }
 

@@ -106,7 +106,8 @@ async fn each_role_gets_its_own(app: App) {
                 continue;
             }
             let path = world.fill(&route);
-            let settings = route.path.starts_with("/settings");
+            let templates = route.path.starts_with("/settings/message-templates");
+            let settings = route.path.starts_with("/settings") && !templates;
             let forbidden = match role {
                 Role::Owner => false,
                 Role::Clinician | Role::Staff => settings,
