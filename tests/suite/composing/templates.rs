@@ -93,7 +93,7 @@ async fn a_template_is_filled_in_for_the_patient(app: App) {
     let one = all.as_array().unwrap().iter().find(|one| one["title"] == "Zz").unwrap();
     assert_eq!(one["subject"], "For María <b>");
     let html = one["body_html"].as_str().unwrap();
-    assert!(html.contains("María&#32;&lt;b&gt;") || html.contains("María &lt;b&gt;"), "{html}");
+    assert!(html.contains("María &lt;b&gt;"), "{html}");
     // the clinic of the tests has no telephone number: what is empty stays to be seen
     assert!(html.contains("{{clinic.phone}}") && html.contains("{{the test}}"), "{html}");
     assert!(html.contains("User staff"), "{html}");
@@ -122,9 +122,11 @@ async fn without_a_script(app: App) {
     let staff = app.user(Role::Staff).await;
     let patient = app.patient(Like::default()).await;
     staff.post(LIST, &content("Zz", "Dear {{patient.given_name}}, **all well**.")).await.redirect();
+    let link = staff.get(LIST).await.ok().links().into_iter().find(|l| l.text.contains("Zz")).unwrap().href;
+    let id = link.rsplit('/').next().unwrap().to_owned();
     let page = staff.get(&format!("/patients/{patient}/messages/new")).await.ok();
     let mut form = page.form_with("Submit");
-    form.set("title", "Typed").set("body", "Typed text").set("template", "Zz");
+    form.set("title", "Typed").set("body", "Typed text").set("template", &id);
     let fields = form.fields();
     let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let fill = format!("/patients/{patient}/messages/template");
