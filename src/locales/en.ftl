@@ -562,3 +562,25 @@ code-OBSENC = Observation
 code-PRENC = Before admission
 code-SS = Short stay
 code-VR = Virtual
+
+# Choosing items of a chart for a message
+browse-title = Attach a file of { $patient }
+browse-found = { $count ->
+    [one] { $count } item.
+   *[other] { $count } items.
+}
+browse-hidden = { $count ->
+    [one] These dates hide { $count } item.
+   *[other] These dates hide { $count } items.
+}
+browse-all-dates = Show items of all dates
+browse-list = Items of the chart
+browse-preview = Preview
+browse-preview-of = Preview of { $title }
+browse-newest = Back to the newest
+browse-elsewhere = Selected, not in this list
+browse-count = Selected:
+browse-select = Select
+attach-of = Attach a file of { $patient }
+attach-chosen = From the chart
+attach-remove = Remove { $title }

@@ -562,3 +562,25 @@ code-OBSENC = Observation
 code-PRENC = Avant l’admission
 code-SS = Court séjour
 code-VR = À distance
+
+# Choisir des éléments d’un dossier pour un message
+browse-title = Joindre un fichier de { $patient }
+browse-found = { $count ->
+    [one] { $count } élément.
+   *[other] { $count } éléments.
+}
+browse-hidden = { $count ->
+    [one] Ces dates cachent { $count } élément.
+   *[other] Ces dates cachent { $count } éléments.
+}
+browse-all-dates = Afficher les éléments de toutes les dates
+browse-list = Éléments du dossier
+browse-preview = Aperçu
+browse-preview-of = Aperçu de { $title }
+browse-newest = Revenir aux plus récents
+browse-elsewhere = Sélectionnés, pas dans cette liste
+browse-count = Sélectionnés :
+browse-select = Sélectionner
+attach-of = Joindre un fichier de { $patient }
+attach-chosen = Du dossier
+attach-remove = Retirer { $title }

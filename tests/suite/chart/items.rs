@@ -178,7 +178,7 @@ async fn an_item_is_downloaded_through_its_own_chart_only(app: App) {
 }
 
 /// Items straight into the tables, each with three words, half of them within the last year.
-async fn fill(app: &App, patient: PatientId, count: i64) {
+pub async fn fill(app: &App, patient: PatientId, count: i64) {
     let kinds = ["encounter", "lab_result", "letter", "file", "invoice"];
     let kind: String = kinds.iter().enumerate().map(|(n, kind)| format!("WHEN {n} THEN '{kind}' ")).collect();
     let (newest, step) = (start_of_time().micros(), 2 * 365 * 86_400_000_000 / count);
@@ -213,7 +213,7 @@ async fn fill(app: &App, patient: PatientId, count: i64) {
 }
 
 /// The quickest of several: what else runs on the machine only ever adds.
-async fn quickest(path: &str, user: &crate::support::app::Actor) -> Duration {
+pub async fn quickest(path: &str, user: &crate::support::app::Actor) -> Duration {
     let mut best = Duration::MAX;
     for _ in 0..12 {
         let start = Instant::now();
