@@ -581,6 +581,3 @@ browse-newest = Back to the newest
 browse-elsewhere = Selected, not in this list
 browse-count = Selected:
 browse-select = Select
-attach-of = Attach a file of { $patient }
-attach-chosen = From the chart
-attach-remove = Remove { $title }

@@ -581,6 +581,3 @@ browse-newest = Revenir aux plus récents
 browse-elsewhere = Sélectionnés, pas dans cette liste
 browse-count = Sélectionnés :
 browse-select = Sélectionner
-attach-of = Joindre un fichier de { $patient }
-attach-chosen = Du dossier
-attach-remove = Retirer { $title }
