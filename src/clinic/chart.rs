@@ -8,6 +8,7 @@ use crate::conversations::{self, InboxRow};
 use crate::db::ChartItemId;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging};
+use crate::notifications::{self, BlockKind, Blocks};
 use crate::state::AppState;
 use crate::values::BirthDate;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -30,6 +31,8 @@ struct ChartPage {
     next: Option<String>,
     may_send: bool,
     may_edit: bool,
+    /// what stands against the addresses
+    blocks: Blocks,
 }
 
 #[derive(Template)]
@@ -96,6 +99,7 @@ pub async fn show(
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, chart.0.user())?;
         let patient = chart::patient(conn, &chart.0)?;
+        let blocks = notifications::blocks(conn, &patient)?;
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
         let filter = ItemFilter { kind, before: before.map(|(at, id)| (at, ChartItemId(id))) };
         let mut items = chart::items(conn, &chart.0, &filter, PAGE + 1)?;
@@ -104,7 +108,7 @@ pub async fn show(
         let next = items.last().filter(|_| more).map(|item| paging::key(item.occurred_at, item.id.0));
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
-        Ok(ChartPage { shell, patient, conversations, kind, items, next, may_send, may_edit })
+        Ok(ChartPage { shell, patient, conversations, kind, items, next, may_send, may_edit, blocks })
     });
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) });
     let (page, ()) = tokio::try_join!(read, write)?;

@@ -103,6 +103,7 @@ impl App {
                 calling_code: "1".into(),
                 log: String::new(),
                 smtp: None,
+                texts: None,
             }),
             delivery: Arc::new(delivery(mailbox.clone())),
             wake: Arc::default(),
