@@ -385,9 +385,7 @@ impl Source {
         let base_url = self.parsed("twilio.base_url", GATEWAY_URL_FIX, gateway_url);
         let sender = match (self.text("twilio.from"), self.text("twilio.messaging_service_sid")) {
             (Some(number), None) => Some(TwilioSender::Number(number)),
-            (None, Some(sid)) => {
-                self.sid("twilio.messaging_service_sid", "MG", sid).map(TwilioSender::Service)
-            }
+            (None, Some(sid)) => self.sid("twilio.messaging_service_sid", "MG", sid).map(TwilioSender::Service),
             (Some(_), Some(_)) => {
                 self.faults.push("twilio.from: stands beside twilio.messaging_service_sid: remove one".to_owned());
                 None

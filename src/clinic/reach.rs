@@ -47,9 +47,8 @@ pub async fn release(
 ) -> Result<HttpResponse, AppError> {
     let channel: Channel = form.get("channel").parse().map_err(|_| AppError::BadRequest)?;
     let (now, id) = (state.clock.now(), chart.0.patient());
-    let write = state.db.write(move |tx| -> Result<_, AppError> {
-        Ok(notifications::release(tx, now, &chart.0, channel)?)
-    });
+    let write =
+        state.db.write(move |tx| -> Result<_, AppError> { Ok(notifications::release(tx, now, &chart.0, channel)?) });
     write.await?;
     Ok(see_other(&format!("/patients/{id}?notice=information-saved")))
 }

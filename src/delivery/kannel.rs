@@ -22,7 +22,7 @@ impl Kannel {
         let mut address: Url = self.0.url.clone();
         let mut query = address.query_pairs_mut();
         query.append_pair("username", &self.0.user).append_pair("password", &self.0.password);
-        // E.164 without the plus is "00…" nowhere and plain digits everywhere; the plus marks it as international
+        // with its plus, which marks it as international
         query.append_pair("to", text.to.as_str());
         if !self.0.from.is_empty() {
             query.append_pair("from", &self.0.from);

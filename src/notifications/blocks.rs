@@ -144,8 +144,7 @@ pub fn release(
     };
     let Some(key) = key else { return Ok(false) };
     let lifted = lift(tx, channel, &key, BlockKind::Bad)?;
-    let entry =
-        Entry::of_patient(Actor::User(access.user().id()), Event::AddressReleased, patient.id, Subject::None);
+    let entry = Entry::of_patient(Actor::User(access.user().id()), Event::AddressReleased, patient.id, Subject::None);
     audit::append(tx, now, entry.with(channel.as_str()))?;
     Ok(lifted)
 }

@@ -18,6 +18,6 @@ pub use incoming::{Incoming, Word, receive, stop};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
 pub use quiet::{clock_minutes, clock_text, quiet_until};
 pub use states::{
-    Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, enqueue, fit_to_send, for_sending, hand_over,
-    newest, of_conversation, report, send_again, set_state, taken,
+    Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, enqueue, fit_to_send, for_sending,
+    hand_over, newest, of_conversation, report, send_again, set_state, taken,
 };

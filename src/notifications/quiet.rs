@@ -1,15 +1,14 @@
 //! Quiet hours: no text wakes a patient. Passcodes are not held: somebody is waiting for one.
 
 use crate::db::Ts;
-use crate::settings::Settings;
 use crate::text::Zone;
 use time::Duration;
 
 const DAY: i64 = 24 * 60;
 
-/// When a text may go out: `None` for now, else the end of the quiet hours that this moment lies in.
-pub fn quiet_until(settings: &Settings, now: Ts) -> Option<Ts> {
-    let (from, until, zone) = (settings.quiet_from, settings.quiet_until, settings.zone());
+/// When a text may go out: `None` for now, else the end of the quiet hours that this moment lies in. They are in
+/// minutes after midnight of the zone; equal ones are none.
+pub fn quiet_until((from, until): (i64, i64), zone: Zone, now: Ts) -> Option<Ts> {
     let minute = minute_of_day(zone, now);
     let quiet = match from <= until {
         true => (from..until).contains(&minute),

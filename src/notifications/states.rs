@@ -287,6 +287,7 @@ pub fn block_after(tx: &mut Tx, now: Ts, row: &NotificationRow, ending: Ending) 
             Some(phone) => incoming::stop(tx, now, &phone),
             None => Ok(()),
         },
+        (Channel::Sms, Some(Reason::NoSuchNumber)) => block(tx, now, Channel::Sms, address, BlockKind::Bad).map(drop),
         (Channel::Email, Some(Reason::NoMailbox)) => match EmailAddress::parse(address) {
             Some(email) => block(tx, now, Channel::Email, &email.key(), BlockKind::Bad).map(drop),
             None => Ok(()),

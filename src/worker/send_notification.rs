@@ -61,7 +61,8 @@ async fn prepare(state: &AppState, job: &Job) -> Result<Ready, AppError> {
             }
         };
         let mut row = to_send.row;
-        if let Some(end) = quiet_until(&settings, now).filter(|_| row.channel == Channel::Sms) {
+        let quiet = (settings.quiet_from, settings.quiet_until);
+        if let Some(end) = quiet_until(quiet, settings.zone(), now).filter(|_| row.channel == Channel::Sms) {
             let held = Ending { state: row.state, reason: Some(Reason::QuietHours) };
             if outbox::retry(tx, &job, end)? {
                 set_state(tx, now, &row, row.attempts, held)?;

@@ -4,7 +4,7 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 22] = [
+const FAMILIES: [&str; 24] = [
     "actor-",
     "channel-",
     "error-advice-",
@@ -27,6 +27,8 @@ const FAMILIES: [&str; 22] = [
     "flag-",
     "label-",
     "scope-",
+    "attention-",
+    "tell-instead-",
 ];
 
 /// Key → variables.
@@ -127,6 +129,9 @@ fn every_key_that_is_asked_for_is_there() {
         words("reason", Reason::ALL.iter().map(|w| w.as_str()).collect()),
         words("obstacle", Obstacle::ALL.iter().map(|w| w.as_str()).collect()),
         words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
+        words("attention", vec!["failed", "bounced", "stopped"]),
+        words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
+        words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
         words("error-advice", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
