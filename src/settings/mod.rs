@@ -7,7 +7,7 @@ use crate::text::{Lang, Zone};
 use diesel::prelude::*;
 
 /// The clinic's settings.
-#[derive(Debug, Clone, Queryable, Selectable, AsChangeset)]
+#[derive(Debug, Clone, Default, Queryable, Selectable, AsChangeset)]
 #[diesel(table_name = clinic, check_for_backend(MultiBackend))]
 pub struct Settings {
     /// name on every page, mail and text

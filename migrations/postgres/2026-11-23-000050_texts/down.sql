@@ -6,6 +6,7 @@ DROP INDEX patients_phone;
 DROP TABLE address_blocks;
 DROP TABLE notification_states;
 DROP INDEX notifications_user;
+DROP INDEX notifications_uid;
 DROP INDEX notifications_state;
 ALTER TABLE notifications DROP COLUMN user_id;
 ALTER TABLE notifications DROP COLUMN gateway_id;

@@ -8,6 +8,7 @@ ALTER TABLE notifications ADD COLUMN gateway_id TEXT;
 ALTER TABLE notifications ADD COLUMN user_id BIGINT REFERENCES users (id);
 UPDATE notifications SET user_id = (SELECT messages.user_id FROM messages WHERE messages.id = message_id);
 CREATE INDEX notifications_state ON notifications (state, created_at, id);
+CREATE INDEX notifications_uid ON notifications (message_uid);
 CREATE INDEX notifications_user ON notifications (user_id, created_at, id);
 
 -- every state that a notification was in
