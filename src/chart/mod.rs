@@ -9,6 +9,7 @@ mod items;
 mod patients;
 mod search;
 mod store_item;
+mod tallies;
 
 pub use contact::{confirm_email, confirm_phone, email_is_shared, phone_is_shared};
 pub use item::{Block, Caption, Datum, Flag, ItemBody, ItemKind, Label, ResultRow};

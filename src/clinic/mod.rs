@@ -2,11 +2,13 @@
 
 mod audit_log;
 mod chart;
+mod chart_browser;
 mod chart_filter;
 mod closure;
 mod conversation;
 mod demographics;
 mod draft;
+mod gateways;
 mod guard;
 mod inbox;
 mod language;
@@ -17,6 +19,7 @@ mod outbox;
 mod password;
 mod patients;
 mod reach;
+mod repair;
 mod rich_text;
 mod settings_clinic;
 mod settings_portal;
@@ -43,15 +46,18 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/new", get().to(patients::new))
         .route("/patients", post().to(patients::add))
         .route("/patients/{patient}", get().to(chart::show))
+        .route("/patients/{patient}/chart-browser", get().to(chart_browser::show))
         .route("/patients/{patient}/items/{item}", get().to(chart::show_item))
         .route("/patients/{patient}/items/{item}/document.pdf", get().to(chart::download_item))
         .route("/patients/{patient}/information", get().to(demographics::show))
         .route("/patients/{patient}/information", post().to(demographics::submit))
+        .route("/patients/{patient}/notification-method", post().to(reach::set_method))
+        .route("/patients/{patient}/addresses", post().to(reach::release))
         .route("/patients/{patient}/messages/new", get().to(new_message::show))
         .route("/patients/{patient}/messages/new", post().to(new_message::submit))
         .route("/patients/{patient}/messages/draft", post().to(draft::save))
         .route("/patients/{patient}/messages/draft/removal", post().to(draft::discard))
-        .route("/patients/{patient}/messages/reach", post().to(reach::submit))
+        .route("/patients/{patient}/messages/repair", post().to(repair::submit))
         .route("/patients/{patient}/messages/preview", post().to(message_preview::show))
         .route("/patients/{patient}/messages/template", post().to(template_picker::fill_in))
         .route("/patients/{patient}/message-templates", get().to(template_picker::list))
@@ -61,6 +67,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/conversations/{conversation}/participants", post().to(conversation::add_participants))
         .route("/conversations/{conversation}/done", post().to(conversation::mark_done))
         .route("/conversations/{conversation}/notifications", post().to(conversation::send_again))
+        .route("/conversations/{conversation}/attention", post().to(conversation::settle_attention))
         .route("/conversations/{conversation}/closure", get().to(closure::ask))
         .route("/conversations/{conversation}/closure", post().to(closure::close))
         .route("/conversations/{conversation}/reopening", post().to(closure::reopen))
@@ -76,5 +83,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/message-templates/{template}", post().to(message_templates::change))
         .route("/settings/message-templates/{template}/copies", post().to(message_templates::duplicate))
         .route("/settings/message-templates/{template}/retirement", post().to(message_templates::retire))
+        .route("/settings/gateways", get().to(gateways::show))
+        .route("/settings/gateways", post().to(gateways::submit))
         .route("/settings/audit-log", get().to(audit_log::show));
 }

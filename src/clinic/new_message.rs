@@ -2,7 +2,7 @@
 //! before it where something is missing.
 
 use super::guard::{Chart, shell};
-use super::reach::Reach;
+use super::repair::Repair;
 use super::rich_text::{RichText, read_body};
 use crate::access::{Action, ChartAccess, rights};
 use crate::chart::{self, Patient};
@@ -14,7 +14,7 @@ use crate::http::form::FieldErrors;
 use crate::http::page::{landed, with_status};
 use crate::http::{Form, Head, Shell, html};
 use crate::message_templates::{self, Template as MessageTemplate};
-use crate::notifications::{self, Obstacle, Warning};
+use crate::notifications::{self, Blocks, Obstacle, Warning};
 use crate::settings::Settings;
 use crate::state::AppState;
 use crate::text::placeholders;
@@ -32,8 +32,10 @@ pub struct NewMessagePage {
     colleagues: Vec<UserRow>,
     templates: Vec<MessageTemplate>,
     obstacles: Vec<Obstacle>,
-    reach: Reach,
+    repair: Repair,
     may_edit: bool,
+    /// a channel that would work where the patient's own does not
+    other_way: Option<Channel>,
     told: Vec<String>,
     warnings: Vec<Warning>,
     form: Typed,
@@ -81,7 +83,7 @@ pub struct Showing {
     /// what is wrong with it
     pub errors: FieldErrors,
     /// what was typed into the Alert, where something is wrong with that
-    pub reach: Option<Reach>,
+    pub repair: Option<Repair>,
     /// the draft was changed in another window
     pub conflict: bool,
 }
@@ -179,12 +181,13 @@ pub async fn page(
         let user = access.user();
         let (shell, settings) = shell(conn, &head, user)?;
         let patient = chart::patient(conn, &access)?;
+        let blocks = notifications::blocks(conn, &patient)?;
         let draft = conversations::draft(conn, &access)?;
         let (mut form, mut draft_from) = (Typed::fresh(&settings), String::new());
         match (showing.typed, draft.kept) {
             (Some(typed), _) => form = Typed::of(&typed),
             (None, Some((pairs, at))) => {
-                form = Typed::of(&Form::kept(pairs));
+                form = Typed::of(&Form::of_pairs(pairs));
                 draft_from = shell.short(&at);
             }
             (None, None) => {}
@@ -200,11 +203,12 @@ pub async fn page(
         Ok(NewMessagePage {
             colleagues: users::active(conn)?.into_iter().filter(|user| user.id != me).collect(),
             templates: message_templates::readable(conn, user, false)?,
-            obstacles: notifications::obstacles(&settings, &patient),
-            reach: showing.reach.unwrap_or_else(|| Reach::of(&patient)),
+            obstacles: notifications::obstacles(&settings, &patient, &blocks),
+            repair: showing.repair.unwrap_or_else(|| Repair::of(&patient)),
             may_edit: user.role().may(Action::EditPatients),
-            told: told(&shell, &data, &patient),
-            warnings: notifications::warnings(conn, &patient)?,
+            told: told(&shell, &data, &patient, &blocks),
+            other_way: notifications::other_way(&patient, &blocks, &data.delivery),
+            warnings: notifications::warnings(conn, &patient, &blocks)?,
             errors: showing.errors,
             conflict: showing.conflict,
             form,
@@ -217,13 +221,13 @@ pub async fn page(
 }
 
 /// How the patient will be told, a line for each road, with masked addresses.
-fn told(shell: &Shell, state: &AppState, patient: &Patient) -> Vec<String> {
-    let plan = notifications::plan(patient);
+fn told(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> Vec<String> {
+    let plan = notifications::plan(patient, blocks);
     let mut lines: Vec<String> = plan
         .links
         .iter()
         .map(|link| {
-            let passcode = notifications::passcode_channel(patient, &state.delivery, *link);
+            let passcode = notifications::passcode_channel(patient, blocks, &state.delivery, *link);
             let key = match (link, passcode) {
                 (Channel::Email, Channel::Sms) => "told-email-sms",
                 (Channel::Email, Channel::Email) => "told-email-email",
@@ -237,6 +241,11 @@ fn told(shell: &Shell, state: &AppState, patient: &Patient) -> Vec<String> {
         .collect();
     if plan.links.contains(&Channel::Sms) && !state.delivery.has(Channel::Sms) {
         lines.push(shell.t("told-no-gateway").to_owned());
+    }
+    for (channel, key) in [(Channel::Email, "told-email-bad"), (Channel::Sms, "told-texts-stopped")] {
+        if blocks.of(channel).is_some() {
+            lines.push(shell.t(key).to_owned());
+        }
     }
     if patient.email.is_none() || patient.phone.is_none() {
         lines.push(shell.t("told-one-channel").to_owned());

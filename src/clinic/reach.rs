@@ -1,120 +1,54 @@
-//! `/patients/{id}/messages/reach`: what the Alert before "New Message" asks for is set there and then.
+//! Small changes to how a patient is reached, made where they are needed: the other channel from the Alert, and an
+//! address that works again from the chart.
 
 use super::guard::Chart;
-use super::new_message::{self, Showing};
 use crate::access::rights;
-use crate::chart::{self, Change, Demographics, Method, Patient};
+use crate::chart::{self, Change, Demographics, Method};
+use crate::delivery::Channel;
 use crate::error::AppError;
-use crate::http::form::FieldErrors;
-use crate::http::page::with_status;
-use crate::http::{Form, Head, html, see_other};
+use crate::http::{Form, see_other};
+use crate::notifications;
 use crate::state::AppState;
-use crate::text;
-use crate::values::{EmailAddress, PhoneNumber};
-use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
-/// How a patient is reached, as stored or as typed.
-pub struct Reach {
-    pub portal_access: bool,
-    pub email: String,
-    pub phone: String,
-    pub method: String,
-    /// another patient has the address: it is saved once that was confirmed
-    pub shared: bool,
-}
-
-impl Reach {
-    /// As stored. Where nothing is set, by whatever there is an address for.
-    pub fn of(patient: &Patient) -> Reach {
-        let method = match patient.notification_method {
-            Method::None => Method::Both,
-            method => method,
-        };
-        Reach {
-            portal_access: patient.portal_access,
-            email: patient.email.as_ref().map(ToString::to_string).unwrap_or_default(),
-            phone: patient.phone.as_ref().map(ToString::to_string).unwrap_or_default(),
-            method: method.as_str().to_owned(),
-            shared: false,
-        }
-    }
-
-    fn typed(form: &Form) -> Reach {
-        Reach {
-            portal_access: form.get("portal_access") == "on",
-            email: form.get("email").to_owned(),
-            phone: form.get("phone").to_owned(),
-            method: form.get("method").to_owned(),
-            shared: false,
-        }
-    }
-}
-
-pub async fn submit(
+/// Sets the notification method, and goes on to the message.
+pub async fn set_method(
     state: web::Data<AppState>,
-    head: Head,
-    chart: Chart<rights::Send>,
-    editor: Chart<rights::EditPatients>,
+    chart: Chart<rights::EditPatients>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let (now, editor, calling_code) = (state.clock.now(), editor.0, state.config.calling_code.clone());
-    let mut reach = Reach::typed(&form);
-    let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let mut errors = FieldErrors::default();
-        let patient = chart::patient(tx, &editor)?;
-        let Some(change) = read_form(&form, &patient, &calling_code, &mut errors) else {
-            return Ok(Some((reach, errors)));
+    let method: Method = form.get("method").parse().map_err(|_| AppError::BadRequest)?;
+    let (now, id) = (state.clock.now(), chart.0.patient());
+    let write = state.db.write(move |tx| -> Result<(), AppError> {
+        let p = chart::patient(tx, &chart.0)?;
+        let demographics = Demographics {
+            given_name: p.given_name,
+            family_name: p.family_name,
+            preferred_name: p.preferred_name,
+            birth_date: p.birth_date,
+            health_number: p.health_number,
+            email: p.email,
+            phone: p.phone,
+            language: p.language,
+            method,
         };
-        let (email, phone) = (change.demographics.email.as_ref(), change.demographics.phone.as_ref());
-        let new_email = email.filter(|_| patient.email.as_ref() != email);
-        let new_phone = phone.filter(|_| patient.phone.as_ref() != phone);
-        if let Some(email) = new_email.filter(|_| !form.has("confirm"))
-            && chart::email_is_shared(tx, patient.id, email)?
-        {
-            errors.add("email", "warn-shared-email");
-        }
-        if let Some(phone) = new_phone.filter(|_| !form.has("confirm"))
-            && chart::phone_is_shared(tx, patient.id, phone)?
-        {
-            errors.add("phone", "warn-shared-phone");
-        }
-        if !errors.is_empty() {
-            reach.shared = true;
-            return Ok(Some((reach, errors)));
-        }
-        chart::update(tx, now, &editor, &change)?;
-        Ok(None)
+        let change = Change { demographics, portal_access: p.portal_access };
+        Ok(chart::update(tx, now, &chart.0, &change)?)
     });
-    let refused = write.await?;
-    let goes_on = refused.is_none() && !head.fragment;
-    if goes_on {
-        return Ok(see_other(&format!("/patients/{}/messages/new?notice=contact-saved", chart.0.patient())));
-    }
-    let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let mut showing = Showing::default();
-    if let Some((reach, errors)) = refused {
-        showing = Showing { reach: Some(reach), errors, ..showing };
-    }
-    let page = new_message::page(&state, head, chart.0, showing).await?;
-    if status == StatusCode::OK { html(&page) } else { with_status(status, &page) }
+    write.await?;
+    Ok(see_other(&format!("/patients/{id}/messages/new?notice=information-saved")))
 }
 
-fn read_form(form: &Form, patient: &Patient, calling_code: &str, errors: &mut FieldErrors) -> Option<Change> {
-    let optional = |name| Some(text::one_line(form.get(name))).filter(|text| !text.is_empty());
-    let email = optional("email").map(|text| EmailAddress::parse(&text));
-    let phone = optional("phone").map(|text| PhoneNumber::parse(&text, calling_code));
-    if email == Some(None) {
-        errors.add("email", "error-email");
-    }
-    if phone == Some(None) {
-        errors.add("phone", "error-phone");
-    }
-    let method: Option<Method> = errors.need("method", "error-method", form.get("method").parse().ok());
-    if !errors.is_empty() {
-        return None;
-    }
-    let (email, phone) = (email.flatten(), phone.flatten());
-    let demographics = Demographics { email, phone, method: method?, ..patient.demographics() };
-    Some(Change { demographics, portal_access: form.get("portal_access") == "on" })
+/// An address works again.
+pub async fn release(
+    state: web::Data<AppState>,
+    chart: Chart<rights::EditPatients>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let channel: Channel = form.get("channel").parse().map_err(|_| AppError::BadRequest)?;
+    let (now, id) = (state.clock.now(), chart.0.patient());
+    let write =
+        state.db.write(move |tx| -> Result<_, AppError> { Ok(notifications::release(tx, now, &chart.0, channel)?) });
+    write.await?;
+    Ok(see_other(&format!("/patients/{id}?notice=information-saved")))
 }

@@ -18,9 +18,9 @@ impl Form {
         Form(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    /// A form that was kept.
-    pub fn kept(pairs: Vec<(String, String)>) -> Form {
-        Form(pairs)
+    /// A form of these fields, as from an address or a body. NUL has no place in a page, where they are shown again.
+    pub fn of_pairs(pairs: Vec<(String, String)>) -> Form {
+        Form(pairs.into_iter().map(|(name, value)| (name, value.replace('\0', ""))).collect())
     }
 
     /// Names and values in their order, without one that belongs to the page and not to what was typed.
@@ -49,6 +49,11 @@ impl Form {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// Every field with its value, in the order in which they came.
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
     /// Whether a field is there: a ticked box, a pressed button.
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(n, _)| n == name)
@@ -73,9 +78,7 @@ impl FromRequest for Form {
                 return Err(AppError::UnsupportedMediaType);
             }
             let bytes = bytes.await.map_err(|_| AppError::BadRequest)?;
-            // NUL has no place in a page, where a form with an error is shown again
-            let pairs = url::form_urlencoded::parse(&bytes).into_owned();
-            Ok(Form(pairs.map(|(name, value)| (name, value.replace('\0', ""))).collect()))
+            Ok(Form::of_pairs(url::form_urlencoded::parse(&bytes).into_owned().collect()))
         })
     }
 }

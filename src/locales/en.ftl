@@ -626,6 +626,74 @@ js-ed_table_rows = Rows
 js-ed_table_columns = Columns
 js-ed_table_header = First row is a header
 js-ed_table_insert = Insert table
+# Gateways, blocked addresses, attention
+settings-gateways = Email and texts
+gateways-hint = How notifications leave the clinic. The accounts are set in the configuration of the program.
+gateway-none = Not configured: nothing is sent this way.
+gateway-kind = Gateway
+gateway-server = Server
+gateway-protection = Protection
+gateway-account = Account
+gateway-sender = Sender
+gateway-incoming = Address for incoming texts
+gateway-success = Last success
+gateway-error = Last error
+gateway-never = Never
+gateway-queue = Waiting to be sent
+gateway-waiting = Waiting
+gateway-oldest = The oldest since
+quiet-hours = Quiet hours
+quiet-hours-hint = Texts that say “a message is waiting” are held until the quiet hours are over, in the clinic’s time zone. Passcodes are never held.
+quiet-from = From
+quiet-until = Until
+error-clock = Enter a time, such as 21:00
+error-quiet-same = Enter an end that is not the beginning
+reason-no_mailbox = there is no such mailbox; ask the patient for another email
+reason-mailbox_full = the patient’s mailbox is full
+reason-policy = the patient’s mail system refused it; call the patient
+reason-undeliverable = it could not be delivered within the time that mail systems take
+reason-bad_address = mail to this address came back before; check it with the patient
+reason-gateway_busy = the text gateway asked to wait; it is tried again
+reason-gateway_down = the text gateway had an error; it is tried again
+reason-gateway_login = the text gateway refused our account; check the configuration
+reason-gateway_refused = the text gateway would not take it; check its configuration
+reason-no_such_number = the number does not exist or takes no texts; check it with the patient
+reason-phone_off = the phone was off or out of reach for too long
+reason-filtered = a carrier filtered it
+reason-not_delivered = it did not arrive; nobody says why
+reason-stopped_by_patient = the patient texted STOP
+reason-quiet_hours = held until the quiet hours are over
+reason-cancelled_by_user = cancelled by a user
+obstacle-email_bad = Mail to the email on record came back. Check it with the patient.
+obstacle-texts_stopped = The patient texted STOP: no texts go to this number until they text START.
+obstacle-phone_bad = Texts to the number on record came back. Check it with the patient.
+tell-instead-email = Tell them by email instead
+tell-instead-sms = Tell them by text message instead
+told-email-bad = · Nothing goes to the email: mail to it came back.
+told-texts-stopped = · No texts: the patient texted STOP.
+email-bad-since = Mail came back on { $when }
+texts-stopped-since = Texts stopped on { $when }
+texts-stopped-hint = Only the patient can lift this, by texting START.
+phone-bad-since = Texts came back on { $when }
+address-works-again = It works again
+attention-failed = Needs attention: the patient could not be told.
+attention-bounced = Needs attention: the notification came back.
+attention-stopped = Needs attention: the patient stopped texts.
+attention-settled = Dealt with
+attention-tag = Needs attention
+filter-needs_attention = Needs attention
+notice-attention-settled = It is marked as dealt with.
+text-answer-stop = { $clinic }: you will get no more texts from us. Text START to get them again.
+text-answer-start = { $clinic }: you will get texts from us again. Text STOP to end them.
+text-answer-help = { $clinic }: we text you when a message waits for you. Text STOP to end this.
+text-answer-other = { $clinic }: nobody reads texts to this number. Open the link in our last text to write to us. In an emergency call 911.
+text-answer-call = Call { $phone }.
+steps-of-notice = Each step with its time
+event-notification_cancelled = Notification cancelled
+event-text_received = Text message received
+event-address_released = Address marked as working
+event-attention_settled = Marked as dealt with
+event-outbox_exported = Outbox exported
 # Searching a chart, and its items as documents
 chart-narrow = Search the chart
 chart-words = Words
@@ -707,3 +775,22 @@ code-OBSENC = Observation
 code-PRENC = Before admission
 code-SS = Short stay
 code-VR = Virtual
+
+# Choosing items of a chart for a message
+browse-title = Attach a file of { $patient }
+browse-found = { $count ->
+    [one] { $count } item.
+   *[other] { $count } items.
+}
+browse-hidden = { $count ->
+    [one] These dates hide { $count } item.
+   *[other] These dates hide { $count } items.
+}
+browse-all-dates = Show items of all dates
+browse-list = Items of the chart
+browse-preview = Preview
+browse-preview-of = Preview of { $title }
+browse-newest = Back to the newest
+browse-elsewhere = Selected, not in this list
+browse-count = Selected:
+browse-select = Select

@@ -626,6 +626,74 @@ js-ed_table_rows = Lignes
 js-ed_table_columns = Colonnes
 js-ed_table_header = La première ligne est un en-tête
 js-ed_table_insert = Insérer le tableau
+# Passerelles, adresses bloquées, conversations à suivre
+settings-gateways = Courriel et messages texte
+gateways-hint = Comment les avis quittent la clinique. Les comptes sont définis dans la configuration du programme.
+gateway-none = Non configuré : rien n’est envoyé par cette voie.
+gateway-kind = Passerelle
+gateway-server = Serveur
+gateway-protection = Protection
+gateway-account = Compte
+gateway-sender = Expéditeur
+gateway-incoming = Adresse pour les messages texte reçus
+gateway-success = Dernier succès
+gateway-error = Dernière erreur
+gateway-never = Jamais
+gateway-queue = En attente d’envoi
+gateway-waiting = En attente
+gateway-oldest = Le plus ancien depuis
+quiet-hours = Heures de silence
+quiet-hours-hint = Les messages texte qui annoncent un message sont retenus jusqu’à la fin des heures de silence, dans le fuseau horaire de la clinique. Les codes d’accès ne sont jamais retenus.
+quiet-from = De
+quiet-until = À
+error-clock = Entrez une heure, par exemple 21:00
+error-quiet-same = Entrez une fin différente du début
+reason-no_mailbox = cette boîte n’existe pas; demandez un autre courriel au patient
+reason-mailbox_full = la boîte du patient est pleine
+reason-policy = le système de courriel du patient l’a refusé; appelez le patient
+reason-undeliverable = il n’a pas pu être livré dans le délai des serveurs de courriel
+reason-bad_address = un courriel à cette adresse est déjà revenu; vérifiez-la avec le patient
+reason-gateway_busy = la passerelle de messages texte demande d’attendre; nouvel essai plus tard
+reason-gateway_down = la passerelle de messages texte a eu une erreur; nouvel essai plus tard
+reason-gateway_login = la passerelle de messages texte a refusé notre compte; vérifiez la configuration
+reason-gateway_refused = la passerelle de messages texte ne l’a pas accepté; vérifiez sa configuration
+reason-no_such_number = ce numéro n’existe pas ou ne reçoit pas de messages texte; vérifiez-le avec le patient
+reason-phone_off = le téléphone est resté trop longtemps éteint ou hors de portée
+reason-filtered = un opérateur l’a filtré
+reason-not_delivered = il n’est pas arrivé; personne ne dit pourquoi
+reason-stopped_by_patient = le patient a envoyé ARRET
+reason-quiet_hours = retenu jusqu’à la fin des heures de silence
+reason-cancelled_by_user = annulé par un utilisateur
+obstacle-email_bad = Un envoi au courriel du dossier est revenu. Vérifiez-le avec le patient.
+obstacle-texts_stopped = Le patient a envoyé ARRET : aucun message texte ne va à ce numéro avant qu’il n’envoie START.
+obstacle-phone_bad = Les messages texte au numéro du dossier sont revenus. Vérifiez-le avec le patient.
+tell-instead-email = L’aviser plutôt par courriel
+tell-instead-sms = L’aviser plutôt par message texte
+told-email-bad = · Rien n’est envoyé au courriel : un envoi est revenu.
+told-texts-stopped = · Pas de message texte : le patient a envoyé ARRET.
+email-bad-since = Un courriel est revenu le { $when }
+texts-stopped-since = Messages texte arrêtés le { $when }
+texts-stopped-hint = Seul le patient peut les rétablir, en envoyant START.
+phone-bad-since = Des messages texte sont revenus le { $when }
+address-works-again = Elle fonctionne de nouveau
+attention-failed = À suivre : le patient n’a pas pu être avisé.
+attention-bounced = À suivre : l’avis est revenu.
+attention-stopped = À suivre : le patient a arrêté les messages texte.
+attention-settled = C’est réglé
+attention-tag = À suivre
+filter-needs_attention = À suivre
+notice-attention-settled = C’est marqué comme réglé.
+text-answer-stop = { $clinic } : vous ne recevrez plus nos messages texte. Envoyez START pour les recevoir de nouveau.
+text-answer-start = { $clinic } : vous recevrez de nouveau nos messages texte. Envoyez ARRET pour les arrêter.
+text-answer-help = { $clinic } : nous vous écrivons quand un message vous attend. Envoyez ARRET pour arrêter.
+text-answer-other = { $clinic } : personne ne lit les messages texte envoyés à ce numéro. Ouvrez le lien de notre dernier message pour nous écrire. En cas d’urgence, composez le 911.
+text-answer-call = Appelez le { $phone }.
+steps-of-notice = Chaque étape et son heure
+event-notification_cancelled = Avis annulé
+event-text_received = Message texte reçu
+event-address_released = Adresse marquée comme fonctionnelle
+event-attention_settled = Marqué comme réglé
+event-outbox_exported = Boîte d’envoi exportée
 # Searching a chart, and its items as documents
 chart-narrow = Chercher dans le dossier
 chart-words = Mots
@@ -707,3 +775,22 @@ code-OBSENC = Observation
 code-PRENC = Avant l’admission
 code-SS = Court séjour
 code-VR = À distance
+
+# Choisir des éléments d’un dossier pour un message
+browse-title = Joindre un fichier de { $patient }
+browse-found = { $count ->
+    [one] { $count } élément.
+   *[other] { $count } éléments.
+}
+browse-hidden = { $count ->
+    [one] Ces dates cachent { $count } élément.
+   *[other] Ces dates cachent { $count } éléments.
+}
+browse-all-dates = Afficher les éléments de toutes les dates
+browse-list = Éléments du dossier
+browse-preview = Aperçu
+browse-preview-of = Aperçu de { $title }
+browse-newest = Revenir aux plus récents
+browse-elsewhere = Sélectionnés, pas dans cette liste
+browse-count = Sélectionnés :
+browse-select = Sélectionner

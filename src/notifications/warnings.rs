@@ -1,5 +1,6 @@
 //! What should give the writer pause, though nothing stands in the way.
 
+use super::blocks::Blocks;
 use super::plan::plan;
 use super::states::State;
 use crate::chart::{self, Patient};
@@ -31,8 +32,8 @@ text_enum! {
 ///
 /// # Errors
 /// Those of the database.
-pub fn warnings(conn: &mut Conn, patient: &Patient) -> QueryResult<Vec<Warning>> {
-    let links = plan(patient).links;
+pub fn warnings(conn: &mut Conn, patient: &Patient, blocks: &Blocks) -> QueryResult<Vec<Warning>> {
+    let links = plan(patient, blocks).links;
     let mut found = Vec::new();
     if let Some(email) = patient.email.as_ref().filter(|_| links.contains(&Channel::Email)) {
         let shared = chart::email_is_shared(conn, patient.id, email)?;

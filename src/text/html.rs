@@ -71,7 +71,7 @@ impl CleanHtml {
     pub fn from_html(text: &str) -> CleanHtml {
         let text = super::typed(text);
         if deepest(&text) > DEEPEST {
-            return CleanHtml::from_plain(&Builder::empty().clean(&text).to_string());
+            return CleanHtml::from_plain(&without_tags(&text));
         }
         // lists and quotes that cleaning unwraps may leave a second pass something to do; the second changes no more
         let once = ALLOW.clean(&text).to_string();
@@ -146,6 +146,17 @@ impl std::fmt::Display for CleanHtml {
 }
 
 impl askama::filters::HtmlSafe for CleanHtml {}
+
+/// What stands between tags, roughly: parsing what nests so deep would cost the square of its depth.
+fn without_tags(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    let mut pieces = html.split('<');
+    out.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        out.push_str(piece.split_once('>').map_or("", |(_, after)| after));
+    }
+    out
+}
 
 /// An upper bound of how deep elements nest: opening tags less closing ones, as they come.
 fn deepest(html: &str) -> usize {

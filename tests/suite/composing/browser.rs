@@ -356,7 +356,7 @@ async fn the_alert_repairs_in_the_dialog() {
     browser.wait_text("cannot be sent a message yet").await;
     desk.look("compose-alert").await;
     browser.fill("Email", "nonsense").await;
-    browser.js("document.querySelector('form[action$=reach]').noValidate = true").await;
+    browser.js("document.querySelector('form[action$=repair]').noValidate = true").await;
     browser.click_text("Save and go on").await;
     browser.wait_text("There is a problem").await;
     desk.look("compose-alert-error").await;

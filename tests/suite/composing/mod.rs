@@ -4,5 +4,5 @@ mod browser;
 mod cleaner;
 mod drafts;
 mod preview;
-mod reach;
+mod repair;
 mod templates;

@@ -101,6 +101,9 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner.post("/settings/patient-portal", &on).await;
     script.check("/settings/patient-portal", 303, &answer).await;
 
+    let quiet = [("quiet", "on"), ("quiet_from", "21:00"), ("quiet_until", "21:01")];
+    let answer = owner.post("/settings/gateways", &quiet).await;
+    script.check("/settings/gateways", 303, &answer).await;
     let template = [("name", "N"), ("language", "en"), ("title", "T"), ("body", "B"), ("scope", "clinic")];
     let answer = owner.post("/settings/message-templates", &template).await;
     script.check("/settings/message-templates", 303, &answer).await;
@@ -130,17 +133,23 @@ async fn every_post_leaves_a_row(app: App) {
         .post(&format!("{patient}/information"), &[&person[..], &[("health_number", "1234 567 890")]].concat())
         .await;
     script.check("/patients/{patient}/information", 303, &answer).await;
+    let answer = owner.post(&format!("{patient}/notification-method"), &[("method", "both")]).await;
+    script.check("/patients/{patient}/notification-method", 303, &answer).await;
+    owner.post(&format!("{patient}/notification-method"), &[("method", "email")]).await.redirect();
+    script.skip().await;
+    let answer = owner.post(&format!("{patient}/addresses"), &[("channel", "email")]).await;
+    script.check("/patients/{patient}/addresses", 303, &answer).await;
     let draft = [("title", "T"), ("body", "B"), ("key", &key(1)), ("draft_version", "0")];
     let answer = owner.post(&format!("{patient}/messages/draft"), &draft).await;
     script.check("/patients/{patient}/messages/draft", 303, &answer).await;
     let answer = owner.post(&format!("{patient}/messages/draft/removal"), &[("draft_version", "1")]).await;
     script.check("/patients/{patient}/messages/draft/removal", 303, &answer).await;
-    let reach = [("portal_access", "on"), ("email", "ada@example.org"), ("phone", "613 555 0123"), ("method", "both")];
-    let answer = owner.post(&format!("{patient}/messages/reach"), &reach).await;
-    script.check("/patients/{patient}/messages/reach", 303, &answer).await;
+    let repair = [("portal_access", "on"), ("email", "ada@example.org"), ("phone", "613 555 0123"), ("method", "both")];
+    let answer = owner.post(&format!("{patient}/messages/repair"), &repair).await;
+    script.check("/patients/{patient}/messages/repair", 303, &answer).await;
     let answer =
-        owner.post(&format!("{patient}/messages/reach"), &[&reach[..3], &[("method", "email")]].concat()).await;
-    script.check("/patients/{patient}/messages/reach", 303, &answer).await;
+        owner.post(&format!("{patient}/messages/repair"), &[&repair[..3], &[("method", "email")]].concat()).await;
+    script.check("/patients/{patient}/messages/repair", 303, &answer).await;
     let answer = owner
         .post(
             &format!("{patient}/messages/new"),
@@ -153,6 +162,8 @@ async fn every_post_leaves_a_row(app: App) {
     script.skip().await;
 
     let to = users[1].to_string();
+    let answer = owner.post(&format!("{conversation}/attention"), &[]).await;
+    script.check("/conversations/{conversation}/attention", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/participants"), &[("to", &to)]).await;
     script.check("/conversations/{conversation}/participants", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/replies"), &[("allowed", "off")]).await;

@@ -22,8 +22,8 @@ async fn what_is_missing_is_set_there(app: App) {
     form.set("portal_access", "on").set("email", "new@example.org");
     let fields = form.fields();
     let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    assert_eq!(viewer.post(&format!("{path}/reach"), &fields).await.status, 403);
-    let to = staff.post(&format!("{path}/reach"), &fields).await.redirect();
+    assert_eq!(viewer.post(&format!("{path}/repair"), &fields).await.status, 403);
+    let to = staff.post(&format!("{path}/repair"), &fields).await.redirect();
     let page = staff.get(&to).await.ok();
     page.form_with("Submit");
     assert!(page.text().contains("link and passcode by email to n…@example.org"), "{}", page.text());
@@ -36,18 +36,18 @@ async fn bad_addresses_are_refused(app: App) {
     let path = format!("/patients/{}/messages", app.patient(nobody_can_reach()).await);
     let reach = |email, phone| [("portal_access", "on"), ("email", email), ("phone", phone), ("method", "both")];
     for (email, phone) in [("nonsense", ""), ("a@b", ""), ("", "12"), ("", "+1 613 555")] {
-        let answer = staff.post(&format!("{path}/reach"), &reach(email, phone)).await;
+        let answer = staff.post(&format!("{path}/repair"), &reach(email, phone)).await;
         assert_eq!(answer.status, 422, "{email}{phone}");
         let form = answer.page().form_with("Save and go on");
         assert_eq!((form.value("email").unwrap(), form.value("phone").unwrap()), (email.to_owned(), phone.to_owned()));
     }
     // another patient's: asked first
-    let answer = staff.post(&format!("{path}/reach"), &reach("shared@example.org", "613 555 0121")).await;
+    let answer = staff.post(&format!("{path}/repair"), &reach("shared@example.org", "613 555 0121")).await;
     assert_eq!(answer.status, 422);
     assert!(answer.page().text().contains("Another patient has this email too"));
     assert!(answer.page().text().contains("Another patient has this cellphone number too"));
     let confirmed = [&reach("shared@example.org", "613 555 0121")[..], &[("confirm", "on")]].concat();
-    staff.post(&format!("{path}/reach"), &confirmed).await.redirect();
+    staff.post(&format!("{path}/repair"), &confirmed).await.redirect();
     let text = staff.get(&format!("{path}/new")).await.ok().text();
     assert!(text.contains("Another patient has this email too"), "the writer is told again");
     assert!(text.contains("passcode by text to …21"), "the number is stored in E.164: {text}");
@@ -64,6 +64,6 @@ async fn doubts_are_shown(app: App) {
     assert!(!staff.get(&new).await.ok().text().contains("never signed in"));
     // a changed address is a new one
     let reach = [("portal_access", "on"), ("email", "m2@example.org"), ("phone", "+16135550121"), ("method", "email")];
-    staff.post(&format!("/patients/{patient}/messages/reach"), &reach).await.redirect();
+    staff.post(&format!("/patients/{patient}/messages/repair"), &reach).await.redirect();
     assert!(staff.get(&new).await.ok().text().contains("never signed in by this email"));
 }
