@@ -81,6 +81,9 @@ impl CleanHtml {
     /// Renders Markdown (CommonMark with tables and strikethrough); bare web and mail addresses become links.
     pub fn from_markdown(text: &str) -> CleanHtml {
         let text = super::typed(text);
+        if text.lines().any(|line| opened_by(line) > DEEPEST) {
+            return CleanHtml::from_plain(&text);
+        }
         let mut out = String::with_capacity(text.len() * 3 / 2);
         let parser = Parser::new_ext(&text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
         pulldown_cmark::html::push_html(&mut out, with_links(parser));
@@ -146,6 +149,13 @@ impl std::fmt::Display for CleanHtml {
 }
 
 impl askama::filters::HtmlSafe for CleanHtml {}
+
+/// An upper bound of the quotes and lists that one line of Markdown opens inside each other: reading them costs the
+/// square of their number.
+fn opened_by(line: &str) -> usize {
+    let markers = line.split(|c: char| !c.is_ascii_digit() && !"> \t-*+.)".contains(c)).next().unwrap_or_default();
+    markers.matches('>').count() + markers.split_whitespace().filter(|marker| !marker.starts_with('>')).count()
+}
 
 /// What stands between tags, roughly: parsing what nests so deep would cost the square of its depth.
 fn without_tags(html: &str) -> String {

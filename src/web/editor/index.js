@@ -84,9 +84,6 @@ function shortcutsOf(groups) {
   return {...Object.fromEntries(entries), 'Mod-Shift-z': redo}
 }
 
-/** Escape belongs to the dialog around: it asks before typed text is dropped. */
-const {Escape: _selectsTheParent, ...plainKeys} = baseKeymap
-
 /** "- " and "1. " at the start of a line begin a list. */
 function listRules() {
   return inputRules({rules: [
@@ -146,7 +143,7 @@ class RichText {
     return [
       autolink(), placeholders(), listRules(),
       keymap({...shortcutsOf(groups), ...writingKeys, 'Alt-F10': () => (this.bar.focus(), true)}),
-      keymap(plainKeys), history(), gapCursor(), dropCursor({class: 'ed-drop', color: false}), tableEditing(), endWithParagraph(),
+      keymap(baseKeymap), history(), gapCursor(), dropCursor({class: 'ed-drop', color: false}), tableEditing(), endWithParagraph(),
     ]
   }
 
@@ -156,6 +153,8 @@ class RichText {
     const view = new EditorView({mount}, {
       state: this.stateOf(this.textarea.dataset.html ?? ''),
       attributes: () => roleOf(this.textarea, this.label, this.invalid),
+      // Escape is the dialog's around: ProseMirror would take it and do nothing with it
+      handleDOMEvents: {keydown: (_view, event) => event.key === 'Escape'},
       transformPastedHTML: cleanPaste,
       transformPasted: (slice, view) => linkSlice(keepAlignment(slice, view.state)),
       handlePaste: (_view, event) => this.pasteOverSelection(event),

@@ -312,8 +312,8 @@ async fn escape_asks_and_the_draft_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_template_is_picked() {
     for (language, words) in [
-        ("en", ["Template", "Search templates", "normal result", "Replace what you have written?", "Replace"]),
-        ("fr", ["Modèle", "Chercher un modèle", "resultat normal", "Remplacer ce que vous avez écrit ?", "Remplacer"]),
+        ("en", ["Template", "Search templates", "prescription ready", "Replace what you have written?", "Replace"]),
+        ("fr", ["Modèle", "Chercher un modèle", "ordonnance prete", "Remplacer ce que vous avez écrit ?", "Remplacer"]),
     ] {
         let Some(desk) = desk(1280, language).await else { return };
         let browser = &desk.browser;
@@ -355,12 +355,17 @@ async fn the_alert_repairs_in_the_dialog() {
     browser.click_text("Message Patient").await;
     browser.wait_text("cannot be sent a message yet").await;
     desk.look("compose-alert").await;
-    browser.fill("Email", "nonsense").await;
+    let email = async |text| {
+        let field = browser.wait("#email").await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    };
+    email("nonsense").await;
     browser.js("document.querySelector('form[action$=repair]').noValidate = true").await;
     browser.click_text("Save and go on").await;
     browser.wait_text("There is a problem").await;
     desk.look("compose-alert-error").await;
-    browser.fill("Email", "new@example.org").await;
+    email("new@example.org").await;
     browser.js("document.querySelector('[name=portal_access][value=on]').click()").await;
     browser.click_text("Save and go on").await;
     browser.wait("dialog.window .ed-text").await;

@@ -204,7 +204,7 @@ fn hostile_nesting_is_linear() {
         std::hint::black_box((CleanHtml::from_html(&text), CleanHtml::from_markdown(&text)));
         start.elapsed().as_secs_f64()
     };
-    let makers: [(&str, &dyn Fn(usize) -> String); 8] = [
+    let makers: [(&str, &dyn Fn(usize) -> String); 10] = [
         ("open elements", &|n| "<blockquote>".repeat(n)),
         ("unknown elements", &|n| "<x>".repeat(n)),
         ("lists", &|n| "<ul><li>".repeat(n)),
@@ -212,6 +212,8 @@ fn hostile_nesting_is_linear() {
         ("formatting", &|n| "<b><i><u><s><a href=https://a.example>".repeat(n / 5)),
         ("misnested", &|n| "<a href=x:y><b></a><p>".repeat(n / 4)),
         ("quotes", &|n| "> ".repeat(n)),
+        ("lists in a line", &|n| "- ".repeat(n)),
+        ("numbers in a line", &|n| "1. ".repeat(n)),
         ("brackets", &|n| "[".repeat(n)),
     ];
     for (name, make) in makers {

@@ -132,9 +132,9 @@ async fn without_a_script(app: App) {
     let fill = format!("/patients/{patient}/messages/template");
     let used = staff.post(&fill, &fields).await.ok().form_with("Submit");
     assert_eq!(used.value("title").unwrap(), "For María");
-    assert_eq!(used.value("body").unwrap().trim(), "Dear María, **all well**.");
+    assert_eq!(used.value("body").unwrap().replace("\r\n", "\n").trim(), "Dear María, **all well**.");
     assert!(!used.fields().iter().any(|(name, _)| name == "replies_allowed"), "the template says no replies");
     let added = staff.post(&fill, &[&fields[..], &[("append", "on")]].concat()).await.ok().form_with("Submit");
     assert_eq!(added.value("title").unwrap(), "Typed");
-    assert_eq!(added.value("body").unwrap().trim(), "Typed text\n\nDear María, **all well**.");
+    assert_eq!(added.value("body").unwrap().replace("\r\n", "\n").trim(), "Typed text\n\nDear María, **all well**.");
 }
