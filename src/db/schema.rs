@@ -18,6 +18,8 @@ diesel::table! {
         portal_idle_minutes -> BigInt,
         portal_stay_days -> BigInt,
         cookie_key -> Binary,
+        notify_by_name -> Bool,
+        tell_of_access -> Bool,
     }
 }
 diesel::table! {
@@ -160,6 +162,7 @@ diesel::table! {
         message_uid -> Text,
         created_at -> Utc,
         state_at -> Utc,
+        kind -> Text,
     }
 }
 diesel::table! {
@@ -246,6 +249,35 @@ diesel::table! {
         hash -> Binary,
     }
 }
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    notification_templates (id) {
+        id -> BigInt,
+        kind -> Text,
+        channel -> Text,
+        language -> Text,
+        version -> BigInt,
+        subject -> Nullable<Text>,
+        body -> Nullable<Text>,
+        user_id -> BigInt,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    access_notices (id) {
+        id -> BigInt,
+        patient_id -> BigInt,
+        channel -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        message_uid -> Text,
+        created_at -> Utc,
+        state_at -> Utc,
+    }
+}
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
@@ -258,6 +290,8 @@ diesel::joinable!(messages -> users (user_id));
 diesel::joinable!(notifications -> messages (message_id));
 diesel::joinable!(notifications -> conversations (conversation_id));
 diesel::joinable!(notifications -> patients (patient_id));
+diesel::joinable!(notification_templates -> users (user_id));
+diesel::joinable!(access_notices -> patients (patient_id));
 diesel::joinable!(portal_links -> patients (patient_id));
 diesel::joinable!(portal_links -> conversations (conversation_id));
 diesel::joinable!(portal_links -> notifications (notification_id));
@@ -276,6 +310,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     participants,
     messages,
     notifications,
+    notification_templates,
+    access_notices,
     portal_links,
     passcodes,
     sessions,

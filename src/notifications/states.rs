@@ -8,6 +8,7 @@ use crate::db::schema::{conversations, messages, notifications, patients};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx};
 use crate::delivery::{Channel, Reason};
 use crate::notifications::plan::{Plan, obstacles, plan};
+use crate::notifications::templates::Kind;
 use crate::outbox::{self, JobKind};
 use crate::settings;
 use crate::text_enum;
@@ -69,6 +70,8 @@ pub struct NotificationRow {
     pub created_at: Ts,
     /// since when it is in this state
     pub state_at: Ts,
+    /// what it says
+    pub kind: Kind,
 }
 
 /// Writes down one notification for each road of the plan and a job to send it, in the message's transaction.

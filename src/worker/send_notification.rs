@@ -5,28 +5,28 @@ use crate::clock::Token;
 use crate::db::NotificationId;
 use crate::delivery::{Email, Failure, Reason, Text};
 use crate::error::AppError;
-use crate::notifications::render::Words;
-use crate::notifications::{self, Address, Ending, NotificationRow, State, fit_to_send, for_sending, set_state};
+use crate::notifications::{
+    self, Address, Ending, NotificationRow, State, Wording, fit_to_send, for_sending, set_state, wording,
+};
 use crate::outbox::{self, Job};
 use crate::portal_entry;
 use crate::settings::Settings;
 use crate::state::AppState;
-use crate::text::Lang;
 
 /// What the transaction before the sending found.
 enum Ready {
     /// nothing to do any more
     Done,
     /// to be sent to this address, with this link
-    Send(Box<(NotificationRow, Settings, Address, Lang, Token)>),
+    Send(Box<(NotificationRow, Settings, Address, Wording, Token)>),
 }
 
 pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     match prepare(state, &job).await? {
         Ready::Done => Ok(()),
         Ready::Send(parts) => {
-            let (row, settings, address, lang, token) = *parts;
-            let sent = send(state, &row, &settings, address, lang, &token).await;
+            let (row, settings, address, words, token) = *parts;
+            let sent = send(state, &row, &settings, address, &words, &token).await;
             settle(state, job, row, sent).await
         }
     }
@@ -52,8 +52,8 @@ async fn prepare(state: &AppState, job: &Job) -> Result<Ready, AppError> {
         let to = (row.patient_id, row.conversation_id, row.channel);
         let token = portal_entry::mint(tx, now, &random, row.id, to)?;
         set_state(tx, now, &row, job.attempts, Ending { state: State::Sending, reason: row.reason })?;
-        let lang = Lang::or_english(&to_send.patient.language);
-        Ok(Ready::Send(Box::new((row, settings, address, lang, token))))
+        let words = wording(tx, now, &settings, &to_send.patient, (row.kind, row.channel))?;
+        Ok(Ready::Send(Box::new((row, settings, address, words, token))))
     });
     prepare.await
 }
@@ -63,14 +63,13 @@ async fn send(
     row: &NotificationRow,
     settings: &Settings,
     address: Address,
-    lang: Lang,
+    words: &Wording,
     token: &Token,
 ) -> Result<(), Failure> {
-    let words = Words { lang, clinic_name: &settings.name, clinic_phone: &settings.phone };
     let link = format!("{}/portal/link/{}", state.config.origin(), token.reveal());
     match address {
         Address::Email(to) => {
-            let rendered = words.waiting_email(&link).map_err(|_| Failure::Permanent(Reason::Broken))?;
+            let rendered = words.email(&link).map_err(|_| Failure::Permanent(Reason::Broken))?;
             let email = Email {
                 to,
                 from_name: settings.name.clone(),
@@ -82,7 +81,7 @@ async fn send(
             state.delivery.send_email(email).await
         }
         Address::Sms(to) => {
-            let (text, message_uid) = (words.waiting_text(&link), row.message_uid.clone());
+            let (text, message_uid) = (words.text(&link), row.message_uid.clone());
             state.delivery.send_text(Text { to, text, message_uid }).await
         }
     }

@@ -5,14 +5,13 @@ use crate::chart::{self, Patient};
 use crate::db::{LinkId, PatientId};
 use crate::delivery::{Channel, Email, Failure, Reason, Text};
 use crate::error::AppError;
-use crate::notifications::passcode_channel;
-use crate::notifications::render::Words;
+use crate::notifications::templates::Kind;
+use crate::notifications::{Wording, passcode_channel, wording};
 use crate::outbox::{self, Job};
 use crate::portal_entry;
 use crate::settings::Settings;
 use crate::slow_hash;
 use crate::state::AppState;
-use crate::text::Lang;
 
 /// A passcode is tried to be sent this often: the patient is waiting, and asks again sooner than a mail server
 /// recovers.
@@ -20,11 +19,15 @@ const TRIES: i64 = 3;
 
 pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     let (now, link) = (state.clock.now(), LinkId(job.subject_id));
+    let delivery = state.delivery.clone();
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some((patient, channel)) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
-        Ok(Some((chart::patient_by_id(conn, patient)?, channel, settings(conn)?)))
+        let (patient, settings) = (chart::patient_by_id(conn, patient)?, settings(conn)?);
+        let road = passcode_channel(&patient, &delivery, channel);
+        let words = wording(conn, now, &settings, &patient, (Kind::Passcode, road))?;
+        Ok(Some((patient, road, settings, words)))
     });
-    let Some((patient, channel, settings)) = found.await? else {
+    let Some((patient, road, settings, words)) = found.await? else {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     };
     let digits = state.random.six_digits();
@@ -33,23 +36,21 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     if !wanted.await? {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     }
-    let sent = send(state, &patient, channel, &settings, &digits).await;
+    let sent = send(state, &patient, (road, &words), &settings, &digits).await;
     settle(state, job, link, patient.id, sent).await
 }
 
 async fn send(
     state: &AppState,
     patient: &Patient,
-    link_channel: Channel,
+    (road, words): (Channel, &Wording),
     settings: &Settings,
     digits: &str,
 ) -> Result<(), Failure> {
-    let lang = Lang::or_english(&patient.language);
-    let words = Words { lang, clinic_name: &settings.name, clinic_phone: &settings.phone };
-    match passcode_channel(patient, &state.delivery, link_channel) {
+    match road {
         Channel::Email => {
             let to = patient.email.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
-            let rendered = words.passcode_email(digits).map_err(|_| Failure::Permanent(Reason::Broken))?;
+            let rendered = words.email(digits).map_err(|_| Failure::Permanent(Reason::Broken))?;
             let email = Email {
                 to,
                 from_name: settings.name.clone(),
@@ -63,7 +64,7 @@ async fn send(
         Channel::Sms => {
             let to = patient.phone.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
             let message_uid = state.random.token().reveal().to_lowercase();
-            state.delivery.send_text(Text { to, text: words.passcode_text(digits), message_uid }).await
+            state.delivery.send_text(Text { to, text: words.text(digits), message_uid }).await
         }
     }
 }
