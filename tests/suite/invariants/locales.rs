@@ -4,7 +4,7 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 23] = [
+const FAMILIES: [&str; 25] = [
     "actor-",
     "channel-",
     "code-",
@@ -28,6 +28,8 @@ const FAMILIES: [&str; 23] = [
     "flag-",
     "label-",
     "scope-",
+    "placeholder-",
+    "wording-kind-",
 ];
 
 /// Key → variables.
@@ -120,6 +122,7 @@ fn every_key_that_is_asked_for_is_there() {
         }
     }
     use postern::{access::Role, audit::Event, delivery::Channel, delivery::Reason, notifications::Obstacle};
+    use postern::notifications::templates::{Kind, Placeholder};
     let words = |prefix: &str, words: Vec<&str>| words.iter().map(|w| format!("{prefix}-{w}")).collect::<Vec<_>>();
     let families = [
         words("role", Role::ALL.iter().map(|w| w.as_str()).collect()),
@@ -128,6 +131,8 @@ fn every_key_that_is_asked_for_is_there() {
         words("reason", Reason::ALL.iter().map(|w| w.as_str()).collect()),
         words("obstacle", Obstacle::ALL.iter().map(|w| w.as_str()).collect()),
         words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
+        words("wording-kind", Kind::ALL.iter().map(|w| w.as_str()).collect()),
+        words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
         words("error-advice", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
