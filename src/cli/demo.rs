@@ -63,6 +63,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         calling_code: "1".into(),
         log: String::new(),
         smtp: None,
+        texts: None,
     };
     let state = AppState {
         db,

@@ -5,7 +5,7 @@ use crate::app::{self, Parts};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::DatabaseUrl;
-use crate::delivery::{Delivery, SmtpRoad};
+use crate::delivery::{Delivery, Gateway, SmtpRoad};
 use crate::http::Limits;
 use crate::state::AppState;
 use crate::worker;
@@ -24,7 +24,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
         clock,
         random,
         config: Arc::new(config.clone()),
-        delivery: Arc::new(Delivery::smtp(road)),
+        delivery: Arc::new(Delivery::new(road, config.texts.as_ref().map(Gateway::new))),
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
     })

@@ -4,14 +4,16 @@ use super::chart_filter::Narrowed;
 use super::guard::{Chart, number, shell};
 use crate::access::{Action, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::document::Part;
+use crate::chart::document::{Document, Part};
 use crate::chart::{self, ItemKind, ItemRow, Patient};
 use crate::conversations::{self, InboxRow};
 use crate::db::ChartItemId;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Head, Shell, html, paging};
+use crate::notifications::{self, BlockKind, Blocks};
 use crate::state::AppState;
+use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -32,6 +34,8 @@ struct ChartPage {
     next: Option<String>,
     may_send: bool,
     may_edit: bool,
+    /// what stands against the addresses
+    blocks: Blocks,
 }
 
 #[derive(Template)]
@@ -62,6 +66,7 @@ pub async fn show(
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = chart::patient(conn, &chart.0)?;
+        let blocks = notifications::blocks(conn, &patient)?;
         let mut errors = FieldErrors::default();
         let filter = narrowed.filter(settings.zone(), &mut errors);
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
@@ -71,7 +76,7 @@ pub async fn show(
         let next = items.last().filter(|_| more).map(|item| paging::key(item.occurred_at, item.id.0));
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
-        Ok(ChartPage { shell, patient, conversations, narrowed, errors, items, next, may_send, may_edit })
+        Ok(ChartPage { shell, patient, conversations, narrowed, errors, items, next, may_send, may_edit, blocks })
     });
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) });
     let (page, ()) = tokio::try_join!(read, write)?;
@@ -95,6 +100,29 @@ pub async fn show_item(
     let page = read.await?;
     state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
     html(&page)
+}
+
+/// The item as a PDF, in the reader's language. The name of the file tells nothing.
+pub async fn download_item(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Read>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let id = ChartItemId(number(&req, "item")?);
+    let (now, trace) = (head.now, trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0)).with("pdf"));
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
+        let (shell, settings) = shell(conn, &head, chart.0.user())?;
+        let patient = chart::patient(conn, &chart.0)?;
+        Ok(Document::of(&item, &patient, &settings, shell.lang))
+    });
+    let document = read.await?;
+    let pdf = web::block(move || document.pdf()).await.map_err(|_| AppError::Internal("no thread".into()))?;
+    let pdf = pdf.map_err(|cause| AppError::Internal(cause.to_string()))?;
+    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    let name = format!("attachment; filename=\"chart-item-{id}.pdf\"");
+    Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((CONTENT_DISPOSITION, name)).body(pdf))
 }
 
 fn trace(chart: &Chart<rights::Read>, event: Event, subject: Subject) -> Entry {

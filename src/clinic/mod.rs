@@ -6,6 +6,7 @@ mod chart_filter;
 mod closure;
 mod conversation;
 mod demographics;
+mod gateways;
 mod guard;
 mod inbox;
 mod language;
@@ -15,6 +16,7 @@ mod notification_templates;
 mod outbox;
 mod password;
 mod patients;
+mod reach;
 mod settings_clinic;
 mod settings_portal;
 mod sign_in;
@@ -40,8 +42,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients", post().to(patients::add))
         .route("/patients/{patient}", get().to(chart::show))
         .route("/patients/{patient}/items/{item}", get().to(chart::show_item))
+        .route("/patients/{patient}/items/{item}/document.pdf", get().to(chart::download_item))
         .route("/patients/{patient}/information", get().to(demographics::show))
         .route("/patients/{patient}/information", post().to(demographics::submit))
+        .route("/patients/{patient}/notification-method", post().to(reach::set_method))
+        .route("/patients/{patient}/addresses", post().to(reach::release))
         .route("/patients/{patient}/messages/new", get().to(new_message::show))
         .route("/patients/{patient}/messages/new", post().to(new_message::submit))
         .route("/conversations/{conversation}", get().to(conversation::show))
@@ -50,6 +55,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/conversations/{conversation}/participants", post().to(conversation::add_participants))
         .route("/conversations/{conversation}/done", post().to(conversation::mark_done))
         .route("/conversations/{conversation}/notifications", post().to(conversation::send_again))
+        .route("/conversations/{conversation}/attention", post().to(conversation::settle_attention))
         .route("/conversations/{conversation}/closure", get().to(closure::ask))
         .route("/conversations/{conversation}/closure", post().to(closure::close))
         .route("/conversations/{conversation}/reopening", post().to(closure::reopen))
@@ -60,10 +66,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/patient-portal", post().to(settings_portal::submit))
         .route("/settings/notification-templates", get().to(notification_templates::list))
         .route("/settings/notification-templates", post().to(notification_templates::choose))
-        .route(
-            "/settings/notification-templates/{kind}/{channel}/{language}",
-            get().to(notification_templates::show),
-        )
+        .route("/settings/notification-templates/{kind}/{channel}/{language}", get().to(notification_templates::show))
         .route(
             "/settings/notification-templates/{kind}/{channel}/{language}",
             post().to(notification_templates::submit),
@@ -80,5 +83,7 @@ pub fn routes(config: &mut ServiceConfig) {
             "/settings/notification-templates/{kind}/{channel}/{language}/default",
             post().to(notification_templates::reset),
         )
+        .route("/settings/gateways", get().to(gateways::show))
+        .route("/settings/gateways", post().to(gateways::submit))
         .route("/settings/audit-log", get().to(audit_log::show));
 }

@@ -4,7 +4,9 @@ use crate::db::Ts;
 use crate::delivery::Channel;
 use crate::http::Shell;
 use crate::notifications::Wording;
-use crate::notifications::templates::{Kind, NotificationTemplate, Placeholder, Problem, Problems, Slot, filtered_words};
+use crate::notifications::templates::{
+    Kind, NotificationTemplate, Placeholder, Problem, Problems, Slot, filtered_words,
+};
 use crate::settings::Settings;
 use crate::text::CleanHtml;
 use crate::text::gsm::{self, Coding, Parts};

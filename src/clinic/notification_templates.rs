@@ -226,8 +226,7 @@ pub async fn reset(
     place: Place,
 ) -> Result<HttpResponse, AppError> {
     let (slot, now) = (slot(&place)?, state.clock.now());
-    let write =
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(templates::save(tx, now, &user.0, slot, None)?) });
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(templates::save(tx, now, &user.0, slot, None)?) });
     write.await?;
     Ok(see_other(&format!("{}?notice=wording-reset", path(&slot))))
 }
@@ -303,7 +302,7 @@ async fn send(
         (Channel::Sms, Some(to)) => {
             let masked = to.masked();
             let text = words.text(&secret);
-            state.delivery.send_text(Text { to, text, message_uid }).await.map(|()| masked)
+            state.delivery.send_text(Text { to, text, message_uid, report_to: None }).await.map(|_| masked)
         }
         _ => {
             let (masked, from_name) = (email.masked(), settings.name.clone());

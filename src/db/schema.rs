@@ -17,6 +17,8 @@ diesel::table! {
         replies_by_default -> Bool,
         portal_idle_minutes -> BigInt,
         portal_stay_days -> BigInt,
+        quiet_from -> BigInt,
+        quiet_until -> BigInt,
         cookie_key -> Binary,
         notify_by_name -> Bool,
         tell_of_access -> Bool,
@@ -117,6 +119,7 @@ diesel::table! {
         notice_state -> Text,
         closed_at -> Nullable<Utc>,
         closed_by -> Nullable<BigInt>,
+        attention -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -163,6 +166,9 @@ diesel::table! {
         created_at -> Utc,
         state_at -> Utc,
         kind -> Text,
+        sent_to -> Nullable<Text>,
+        gateway_id -> Nullable<Text>,
+        user_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -278,6 +284,48 @@ diesel::table! {
         state_at -> Utc,
     }
 }
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    notification_states (id) {
+        id -> BigInt,
+        notification_id -> BigInt,
+        state -> Text,
+        reason -> Nullable<Text>,
+        at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    address_blocks (id) {
+        id -> BigInt,
+        channel -> Text,
+        address_key -> Text,
+        kind -> Text,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    received_texts (gateway_id) {
+        gateway_id -> Text,
+        sender -> Text,
+        word -> Text,
+        received_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    roads (channel) {
+        channel -> Text,
+        last_success_at -> Nullable<Utc>,
+        last_error_at -> Nullable<Utc>,
+        last_error -> Nullable<Text>,
+    }
+}
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
@@ -295,6 +343,8 @@ diesel::joinable!(access_notices -> patients (patient_id));
 diesel::joinable!(portal_links -> patients (patient_id));
 diesel::joinable!(portal_links -> conversations (conversation_id));
 diesel::joinable!(portal_links -> notifications (notification_id));
+diesel::joinable!(notification_states -> notifications (notification_id));
+diesel::joinable!(notifications -> users (user_id));
 diesel::joinable!(passcodes -> portal_links (link_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sessions -> patients (patient_id));
@@ -312,6 +362,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     notification_templates,
     access_notices,
+    notification_states,
+    address_blocks,
+    received_texts,
+    roads,
     portal_links,
     passcodes,
     sessions,

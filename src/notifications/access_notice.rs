@@ -1,5 +1,6 @@
 //! "Portal access given": told once, when access is switched on, if the clinic wants it so.
 
+use super::blocks::blocks;
 use super::plan::plan;
 use super::states::State;
 use crate::access::{ChartAccess, rights};
@@ -51,7 +52,7 @@ pub fn tell_of_access(
     if !given || !settings.tell_of_access || !settings.portal_on {
         return Ok(false);
     }
-    let channels = plan(&patient).links;
+    let channels = plan(&patient, &blocks(tx, &patient)?).links;
     for channel in &channels {
         let row = (
             (a::patient_id.eq(patient.id), a::channel.eq(*channel), a::state.eq(State::Queued)),

@@ -5,15 +5,24 @@
 //! one.
 
 mod access_notice;
+pub mod attention;
+mod blocks;
+pub mod history;
+mod incoming;
 mod plan;
+mod quiet;
+pub mod roads;
 mod states;
 pub mod templates;
 mod wording;
 
 pub use access_notice::{AccessNotice, access_notices, set_access_state, tell_of_access, to_send};
-pub use plan::{Obstacle, Plan, obstacles, passcode_channel, plan};
+pub use blocks::{Block, BlockKind, Blocks, blocks, release};
+pub use incoming::{Incoming, Word, receive, stop};
+pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
+pub use quiet::{clock_minutes, clock_text, quiet_until};
 pub use states::{
-    Address, Ending, NotAgain, NotificationRow, State, ToSend, enqueue, fit_to_send, for_sending, newest,
-    of_conversation, send_again, set_state,
+    Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, enqueue, fit_to_send, for_sending,
+    hand_over, newest, of_conversation, report, send_again, set_state, taken,
 };
 pub use wording::{Wording, wording};

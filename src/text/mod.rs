@@ -5,6 +5,7 @@ pub mod html;
 pub mod i18n;
 pub mod zone;
 
+pub use gsm::is_gsm7;
 pub use html::CleanHtml;
 pub use i18n::Lang;
 pub use zone::Zone;

@@ -6,7 +6,9 @@ use crate::db::AccessNoticeId;
 use crate::delivery::{Channel, Email, Failure, Reason, Text};
 use crate::error::AppError;
 use crate::notifications::templates::Kind;
-use crate::notifications::{AccessNotice, State, Wording, set_access_state, to_send, wording};
+use crate::notifications::{
+    AccessNotice, State, Wording, blocks, quiet_until, roads, set_access_state, to_send, wording,
+};
 use crate::outbox::{self, Job};
 use crate::settings::Settings;
 use crate::state::AppState;
@@ -17,12 +19,17 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
         let Some((row, patient)) = to_send(conn, id)? else { return Ok(None) };
         let settings = settings(conn)?;
         let words = wording(conn, now, &settings, &patient, (Kind::PortalAccess, row.channel))?;
-        Ok(Some((row, patient, settings, words)))
+        let blocked = blocks(conn, &patient)?.of(row.channel).map(|block| block.kind.reason());
+        Ok(Some((row, patient, settings, words, blocked)))
     });
-    let Some((row, patient, settings, words)) = found.await? else {
+    let Some((row, patient, settings, words, blocked)) = found.await? else {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     };
-    let result = match unfit(&settings, &patient) {
+    let quiet = (settings.quiet_from, settings.quiet_until);
+    if let Some(end) = quiet_until(quiet, settings.zone(), now).filter(|_| row.channel == Channel::Sms) {
+        return state.db.write(move |tx| Ok(outbox::retry(tx, &job, end).map(drop)?)).await;
+    }
+    let result = match unfit(&settings, &patient).or(blocked) {
         Some(reason) => Err(Err(reason)),
         None => send(state, &row, &patient, &settings, &words).await.map_err(Ok),
     };
@@ -58,7 +65,7 @@ async fn send(
         }
         Channel::Sms => {
             let to = patient.phone.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
-            state.delivery.send_text(Text { to, text: words.text(&link), message_uid }).await
+            state.delivery.send_text(Text { to, text: words.text(&link), message_uid, report_to: None }).await.map(drop)
         }
     }
 }
@@ -77,6 +84,11 @@ async fn settle(state: &AppState, job: Job, row: AccessNotice, outcome: Outcome)
     };
     let again = outbox::back_off(now, job.attempts, &state.random);
     let write = state.db.write(move |tx| -> Result<(), AppError> {
+        match outcome {
+            Ok(()) => roads::note(tx, now, row.channel, Ok(()))?,
+            Err(Ok(failure)) => roads::note(tx, now, row.channel, Err(failure))?,
+            Err(Err(_)) => {}
+        }
         if to.is_final() {
             return finish(tx, &job, |tx| set_access_state(tx, now, &row, to, reason));
         }

@@ -2,11 +2,11 @@
 
 use super::{finish, settings};
 use crate::chart::{self, Patient};
-use crate::db::{LinkId, PatientId};
+use crate::db::LinkId;
 use crate::delivery::{Channel, Email, Failure, Reason, Text};
 use crate::error::AppError;
 use crate::notifications::templates::Kind;
-use crate::notifications::{Wording, passcode_channel, wording};
+use crate::notifications::{self, Wording, blocks, passcode_channel, roads, wording};
 use crate::outbox::{self, Job};
 use crate::portal_entry;
 use crate::settings::Settings;
@@ -22,8 +22,10 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     let delivery = state.delivery.clone();
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some((patient, channel)) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
-        let (patient, settings) = (chart::patient_by_id(conn, patient)?, settings(conn)?);
-        let road = passcode_channel(&patient, &delivery, channel);
+        let patient = chart::patient_by_id(conn, patient)?;
+        let blocks = blocks(conn, &patient)?;
+        let settings = settings(conn)?;
+        let road = passcode_channel(&patient, &blocks, &delivery, channel);
         let words = wording(conn, now, &settings, &patient, (Kind::Passcode, road))?;
         Ok(Some((patient, road, settings, words)))
     });
@@ -37,7 +39,7 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     }
     let sent = send(state, &patient, (road, &words), &settings, &digits).await;
-    settle(state, job, link, patient.id, sent).await
+    settle(state, job, link, patient, road, sent).await
 }
 
 async fn send(
@@ -64,7 +66,8 @@ async fn send(
         Channel::Sms => {
             let to = patient.phone.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
             let message_uid = state.random.token().reveal().to_lowercase();
-            state.delivery.send_text(Text { to, text: words.text(digits), message_uid }).await
+            let text = Text { to, text: words.text(digits), message_uid, report_to: None };
+            state.delivery.send_text(text).await.map(drop)
         }
     }
 }
@@ -73,12 +76,14 @@ async fn settle(
     state: &AppState,
     job: Job,
     link: LinkId,
-    patient: PatientId,
+    patient: Patient,
+    road: Channel,
     sent: Result<(), Failure>,
 ) -> Result<(), AppError> {
     let now = state.clock.now();
     let again = now.plus(time::Duration::seconds(2 * job.attempts));
     let write = state.db.write(move |tx| -> Result<(), AppError> {
+        roads::note(tx, now, road, sent)?;
         let failed = match sent {
             Ok(()) => None,
             Err(Failure::Transient(_)) if job.attempts < TRIES => {
@@ -87,7 +92,11 @@ async fn settle(
             }
             Err(Failure::Transient(reason) | Failure::Permanent(reason)) => Some(reason),
         };
-        finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, patient, failed))
+        if failed == Some(Reason::StoppedByPatient) {
+            // the gateway knew it before us; the next passcode takes the other road
+            patient.phone.as_ref().map_or(Ok(()), |phone| notifications::stop(tx, now, phone))?;
+        }
+        finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, patient.id, failed))
     });
     write.await
 }

@@ -2,9 +2,11 @@
 //! on pages, and becomes a file: a page of HTML that needs nothing else, or a tagged PDF.
 
 mod html;
+mod pdf;
 mod words;
 
 pub use html::content_security_policy;
+pub use pdf::PdfError;
 
 use super::item::{Block, Caption};
 use super::items::Item;

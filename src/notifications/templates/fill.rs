@@ -49,7 +49,8 @@ impl<'a> Values<'a> {
 /// A patient's name as a notification may say it: letters, spaces, hyphens and apostrophes, at most 40 characters.
 /// What was typed into a chart as a name is never an address that a mail program makes a link of.
 pub fn safe_name(name: &str) -> String {
-    let kept = |c: &char| c.is_alphabetic() || unicode_normalization::char::is_combining_mark(*c) || " -'’".contains(*c);
+    let kept =
+        |c: &char| c.is_alphabetic() || unicode_normalization::char::is_combining_mark(*c) || " -'’".contains(*c);
     let kept: String = name.chars().filter(kept).take(40).collect();
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -108,9 +109,11 @@ impl NotificationTemplate {
         EmailWords { subject: values.fill(self.subject()), text: plain(events, values.link, button), html }
     }
 
-    /// The body, less the paragraphs or lines that name a telephone number that the clinic does not have.
+    /// The body, less the paragraphs or lines that name a telephone number that the clinic does not have. One with the
+    /// link or the passcode stays all the same.
     fn body_for(&self, values: &Values, between: &str) -> String {
-        let names_it = |part: &&str| pieces(part).contains(&Piece::Named(Placeholder::Phone.as_str()));
+        let has = |part: &str, one: Placeholder| pieces(part).contains(&Piece::Named(one.as_str()));
+        let names_it = |part: &&str| has(part, Placeholder::Phone) && !has(part, self.slot().required());
         let parts = self.body().split(between);
         parts.filter(|part| !values.phone.is_empty() || !names_it(part)).collect::<Vec<_>>().join(between)
     }
@@ -184,7 +187,9 @@ fn plain(events: Vec<Event>, button_link: &str, button: &str) -> String {
             Event::Text(text) | Event::Code(text) => out += &text,
             Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Item | TagEnd::TableRow) => out.push('\n'),
             Event::End(TagEnd::TableCell) => out.push(' '),
-            Event::End(TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::List(_) | TagEnd::CodeBlock | TagEnd::Table)
+            Event::End(
+                TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::List(_) | TagEnd::CodeBlock | TagEnd::Table,
+            )
             | Event::Rule => out += "\n\n",
             _ => {}
         }

@@ -68,8 +68,7 @@ pub fn save(
     crate::db::lock_row(tx, "clinic", 1)?;
     let newest = versions(tx, slot, 1)?.pop();
     let (subject, body) = (template.map(NotificationTemplate::subject), template.map(NotificationTemplate::body));
-    let (held_subject, held_body) =
-        newest.as_ref().map_or((None, None), |v| (v.subject.as_deref(), v.body.as_deref()));
+    let (held_subject, held_body) = newest.as_ref().map_or((None, None), |v| (v.subject.as_deref(), v.body.as_deref()));
     if (held_subject, held_body) == (subject, body) {
         return Ok(());
     }

@@ -20,6 +20,7 @@ on_both!(
     a_page_of_items_begins_where_the_last_one_ended,
     importing_again_brings_up_to_date_and_doubles_nothing,
     a_chart_of_20000_items_opens_like_one_of_20,
+    an_item_is_downloaded_through_its_own_chart_only,
 );
 
 /// Puts an item into a chart.
@@ -153,6 +154,27 @@ async fn importing_again_brings_up_to_date_and_doubles_nothing(app: App) {
     assert_eq!(titles(&user.get("/patients/1").await.ok()), ["A call", "Renal panel"]);
     // codes of the standard are words for people
     assert!(page.has_text("Final") && !page.has_text("final"));
+}
+
+async fn an_item_is_downloaded_through_its_own_chart_only(app: App) {
+    let patient = app.patient(Like::default()).await;
+    let other = app.patient(Like { name: ("Otto", "Other"), ..Like::default() }).await;
+    let Stored::New(item) = add(&app, patient, "a", ItemKind::Letter, days_ago(1), "To Dr. Who", "Words").await else {
+        panic!("it was new");
+    };
+    let user = app.user(Role::Viewer).await;
+    let page = user.get(&format!("/patients/{patient}/items/{item}")).await.ok();
+    let link = page.link("Download as PDF");
+    let response = user.http.get(format!("{}{link}", user.origin)).send().await.unwrap();
+    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(response.status(), 200);
+    assert_eq!(header("content-type"), "application/pdf");
+    assert_eq!(header("content-disposition"), format!("attachment; filename=\"chart-item-{item}.pdf\""));
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert!(response.bytes().await.unwrap().starts_with(b"%PDF-1.7"));
+    for path in ["", "/document.pdf"] {
+        assert_eq!(user.get(&format!("/patients/{other}/items/{item}{path}")).await.status, 404, "{path}");
+    }
 }
 
 /// Items straight into the tables, each with three words, half of them within the last year.

@@ -4,7 +4,7 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 25] = [
+const FAMILIES: [&str; 27] = [
     "actor-",
     "channel-",
     "code-",
@@ -30,6 +30,8 @@ const FAMILIES: [&str; 25] = [
     "scope-",
     "placeholder-",
     "wording-kind-",
+    "attention-",
+    "tell-instead-",
 ];
 
 /// Key → variables.
@@ -121,8 +123,8 @@ fn every_key_that_is_asked_for_is_there() {
             }
         }
     }
-    use postern::{access::Role, audit::Event, delivery::Channel, delivery::Reason, notifications::Obstacle};
     use postern::notifications::templates::{Kind, Placeholder};
+    use postern::{access::Role, audit::Event, delivery::Channel, delivery::Reason, notifications::Obstacle};
     let words = |prefix: &str, words: Vec<&str>| words.iter().map(|w| format!("{prefix}-{w}")).collect::<Vec<_>>();
     let families = [
         words("role", Role::ALL.iter().map(|w| w.as_str()).collect()),
@@ -133,6 +135,9 @@ fn every_key_that_is_asked_for_is_there() {
         words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
         words("wording-kind", Kind::ALL.iter().map(|w| w.as_str()).collect()),
         words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
+        words("attention", vec!["failed", "bounced", "stopped"]),
+        words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
+        words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
         words("error-advice", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),

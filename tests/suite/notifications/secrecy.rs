@@ -11,12 +11,24 @@ on_both!(nothing_of_any_message_is_sent);
 
 /// Syllables that no wording, name or address of the test has.
 const SYLLABLES: [&str; 16] = [
-    "quux", "zorb", "vlim", "krat", "plyx", "gnow", "jibz", "wuff", "drox", "myzz", "hjal", "bvok", "tszi", "xand", "oqua",
-    "ywer",
+    "quux", "zorb", "vlim", "krat", "plyx", "gnow", "jibz", "wuff", "drox", "myzz", "hjal", "bvok", "tszi", "xand",
+    "oqua", "ywer",
 ];
 /// What could make a template engine, a mail or a phone do something.
-const AROUND: [&str; 12] =
-    ["{link} ", "{{", "}}", "\r\nBcc: ", "<script>", "**", "{ $clinic }", "=?utf-8?q?", "\u{202e}", "http://", "é", "{body}"];
+const AROUND: [&str; 12] = [
+    "{link} ",
+    "{{",
+    "}}",
+    "\r\nBcc: ",
+    "<script>",
+    "**",
+    "{ $clinic }",
+    "=?utf-8?q?",
+    "\u{202e}",
+    "http://",
+    "é",
+    "{body}",
+];
 
 /// Words of a message, and the text that they are hidden in.
 fn drawn(random: &Random) -> (Vec<String>, String) {
@@ -33,7 +45,10 @@ fn drawn(random: &Random) -> (Vec<String>, String) {
 
 async fn nothing_of_any_message_is_sent(app: App) {
     let (owner, random) = (app.user(Role::Owner).await, Random::seeded(5));
-    owner.post("/settings/notification-templates", &[("notify_by_name", "on"), ("tell_of_access", "on")]).await.redirect();
+    owner
+        .post("/settings/notification-templates", &[("notify_by_name", "on"), ("tell_of_access", "on")])
+        .await
+        .redirect();
     let own = [
         ("message_waiting/email/en", "Hello {name}, {clinic} wrote. {link} {expiry} {phone}"),
         ("message_waiting/sms/fr", "{name} {clinic} {link} {expiry}"),

@@ -4,9 +4,9 @@ use super::html::Page;
 use super::peers;
 use postern::app::{self, Parts};
 use postern::clock::{Clock, Random};
-use postern::config::Config;
+use postern::config::{Config, Texts};
 use postern::db::{DatabaseUrl, Ts};
-use postern::delivery::{Delivery, Mailbox, Received};
+use postern::delivery::{Delivery, Gateway, Mailbox, Received};
 use postern::http::Limits;
 use postern::state::AppState;
 use std::net::TcpListener;
@@ -83,6 +83,16 @@ impl App {
 
     /// With another way out than a mailbox.
     pub async fn start_with(on: On, delivery: impl FnOnce(Mailbox) -> Delivery) -> App {
+        App::start_configured(on, None, delivery).await
+    }
+
+    /// With texts by this gateway, and mail into the mailbox.
+    pub async fn start_texts(on: On, texts: Texts) -> App {
+        let gateway = Gateway::new(&texts);
+        App::start_configured(on, Some(texts), |mailbox| Delivery::mailbox_and_gateway(mailbox, gateway)).await
+    }
+
+    async fn start_configured(on: On, texts: Option<Texts>, delivery: impl FnOnce(Mailbox) -> Delivery) -> App {
         let folder = tempfile::tempdir().unwrap();
         let database = fresh_database(on, folder.path()).await;
         let (clock, random) = (Clock::fixed(start_of_time()), Random::seeded(7));
@@ -103,6 +113,7 @@ impl App {
                 calling_code: "1".into(),
                 log: String::new(),
                 smtp: None,
+                texts,
             }),
             delivery: Arc::new(delivery(mailbox.clone())),
             wake: Arc::default(),
