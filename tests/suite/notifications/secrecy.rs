@@ -68,12 +68,14 @@ async fn nothing_of_any_message_is_sent(app: App) {
         let ((mut words, title), (more, body)) = (drawn(&random), drawn(&random));
         words.extend(more);
         let key = format!("0123456789abcdef-{n}");
+        let (body, title) = (format!("Words {body}"), format!("Words {title}"));
         let fields = [("title", title.as_str()), ("body", body.as_str()), ("key", &key), ("replies_allowed", "on")];
         let patient = patients[n % 2];
         let to = owner.post(&format!("/patients/{patient}/messages/new"), &fields).await.redirect();
         let (more, reply) = drawn(&random);
         words.extend(more);
         let conversation = to.split('?').next().unwrap();
+        let reply = format!("Words {reply}");
         let fields = [("body", reply.as_str()), ("key", &key)];
         owner.post(&format!("{conversation}/messages"), &fields).await.redirect();
         said.extend(words);
@@ -84,11 +86,12 @@ async fn nothing_of_any_message_is_sent(app: App) {
     let sent = app.mailbox.newest_first();
     assert!(sent.len() >= 24 * 2 * 2, "{}", sent.len());
     for mail in &sent {
-        for part in [&mail.subject, &mail.text, &mail.html] {
+        let html = mail.html.split_once("</style>").map_or("", |(_, after)| after).to_owned();
+        for part in [&mail.subject, &mail.text, &html] {
             let low = part.to_lowercase();
             assert!(said.iter().all(|word| !low.contains(word)), "{part}");
             assert!(SYLLABLES.iter().all(|syllable| !without_links(&low).contains(syllable)), "{part}");
-            assert!(!low.contains("<script") && !part.contains(['{', '\u{202e}']) || part == &mail.html, "{part}");
+            assert!(!low.contains("<script") && !part.contains(['{', '\u{202e}']), "{part}");
             assert!(!low.contains("mejía") && !low.contains("1951"), "{part}");
         }
         assert!(!mail.subject.contains(['\r', '\n']));
