@@ -706,3 +706,22 @@ notice-wording-reset = The standard wording is used from now on.
 event-notification_template_changed = changed a notification template
 event-notification_template_tested = sent a test of a notification template
 event-access_told = told of their access
+
+# Choosing items of a chart for a message
+browse-title = Attach a file of { $patient }
+browse-found = { $count ->
+    [one] { $count } item.
+   *[other] { $count } items.
+}
+browse-hidden = { $count ->
+    [one] These dates hide { $count } item.
+   *[other] These dates hide { $count } items.
+}
+browse-all-dates = Show items of all dates
+browse-list = Items of the chart
+browse-preview = Preview
+browse-preview-of = Preview of { $title }
+browse-newest = Back to the newest
+browse-elsewhere = Selected, not in this list
+browse-count = Selected:
+browse-select = Select

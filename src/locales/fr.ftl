@@ -706,3 +706,22 @@ notice-wording-reset = Le texte standard est utilisé dès maintenant.
 event-notification_template_changed = a modifié un modèle d’avis
 event-notification_template_tested = a envoyé un essai d’un modèle d’avis
 event-access_told = avisé de son accès
+
+# Choisir des éléments d’un dossier pour un message
+browse-title = Joindre un fichier de { $patient }
+browse-found = { $count ->
+    [one] { $count } élément.
+   *[other] { $count } éléments.
+}
+browse-hidden = { $count ->
+    [one] Ces dates cachent { $count } élément.
+   *[other] Ces dates cachent { $count } éléments.
+}
+browse-all-dates = Afficher les éléments de toutes les dates
+browse-list = Éléments du dossier
+browse-preview = Aperçu
+browse-preview-of = Aperçu de { $title }
+browse-newest = Revenir aux plus récents
+browse-elsewhere = Sélectionnés, pas dans cette liste
+browse-count = Sélectionnés :
+browse-select = Sélectionner
