@@ -15,6 +15,8 @@ mod language;
 mod message_preview;
 mod message_templates;
 mod new_message;
+mod notification_preview;
+mod notification_templates;
 mod outbox;
 mod password;
 mod patients;
@@ -83,6 +85,25 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/message-templates/{template}", post().to(message_templates::change))
         .route("/settings/message-templates/{template}/copies", post().to(message_templates::duplicate))
         .route("/settings/message-templates/{template}/retirement", post().to(message_templates::retire))
+        .route("/settings/notification-templates", get().to(notification_templates::list))
+        .route("/settings/notification-templates", post().to(notification_templates::choose))
+        .route("/settings/notification-templates/{kind}/{channel}/{language}", get().to(notification_templates::show))
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}",
+            post().to(notification_templates::submit),
+        )
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}/preview",
+            post().to(notification_templates::preview),
+        )
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}/test",
+            post().to(notification_templates::test),
+        )
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}/default",
+            post().to(notification_templates::reset),
+        )
         .route("/settings/gateways", get().to(gateways::show))
         .route("/settings/gateways", post().to(gateways::submit))
         .route("/settings/audit-log", get().to(audit_log::show));

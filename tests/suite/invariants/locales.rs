@@ -31,6 +31,8 @@ const FAMILIES: &[&str] = &[
     "flag-",
     "label-",
     "scope-",
+    "placeholder-",
+    "wording-kind-",
     "attention-",
     "tell-instead-",
 ];
@@ -124,6 +126,7 @@ fn every_key_that_is_asked_for_is_there() {
             }
         }
     }
+    use postern::notifications::templates::{Kind, Placeholder};
     use postern::{access::Role, audit::Event, delivery::Channel, delivery::Reason, notifications::Obstacle};
     let words = |prefix: &str, words: Vec<&str>| words.iter().map(|w| format!("{prefix}-{w}")).collect::<Vec<_>>();
     let families = [
@@ -133,6 +136,8 @@ fn every_key_that_is_asked_for_is_there() {
         words("reason", Reason::ALL.iter().map(|w| w.as_str()).collect()),
         words("obstacle", Obstacle::ALL.iter().map(|w| w.as_str()).collect()),
         words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
+        words("wording-kind", Kind::ALL.iter().map(|w| w.as_str()).collect()),
+        words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
         words("attention", vec!["failed", "bounced", "stopped"]),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),

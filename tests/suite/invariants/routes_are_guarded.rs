@@ -66,7 +66,19 @@ impl World {
             ("item", "1"),
             ("template", "1"),
         ];
-        route.filled(&[ids.as_slice(), &[("token", "unknown"), ("number", "1")]].concat())
+        route.filled(
+            &[
+                ids.as_slice(),
+                &[
+                    ("token", "unknown"),
+                    ("number", "1"),
+                    ("kind", "message_waiting"),
+                    ("channel", "email"),
+                    ("language", "en"),
+                ],
+            ]
+            .concat(),
+        )
     }
 }
 
