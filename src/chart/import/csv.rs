@@ -51,7 +51,16 @@ const HEADERS: [(Column, &[&str]); 10] = [
     (Column::BirthDate, &["date of birth", "birth date", "birthdate", "dob", "born", "date de naissance", "ne e le"]),
     (
         Column::HealthNumber,
-        &["health number", "health card number", "health card", "phn", "hcn", "numero d assurance maladie", "nam", "ramq"],
+        &[
+            "health number",
+            "health card number",
+            "health card",
+            "phn",
+            "hcn",
+            "numero d assurance maladie",
+            "nam",
+            "ramq",
+        ],
     ),
     (Column::Email, &["email", "e mail", "email address", "courriel", "adresse courriel"]),
     (
