@@ -192,8 +192,10 @@ pub fn read_list(bytes: &[u8], options: &ListOptions) -> PatientList {
         list.errors.push(LineError { line, problem: Problem::Encoding });
         return list;
     };
+    // the reader counts lines by LF
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut lines = csv::ReaderBuilder::new();
-    lines.delimiter(delimiter(text)).flexible(true).trim(csv::Trim::All).has_headers(false);
+    lines.delimiter(delimiter(&text)).flexible(true).trim(csv::Trim::All).has_headers(false);
     let mut records = lines.from_reader(text.as_bytes()).into_records();
     let header = records.next().and_then(Result::ok).unwrap_or_default();
     let columns: Vec<Option<Column>> = header.iter().map(column).collect();

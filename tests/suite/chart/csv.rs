@@ -78,6 +78,10 @@ fn what_is_wrong_is_told_by_line() {
     assert_eq!(problems(&read(format!("nom,dob\n{many}").as_bytes())), [(7, P::TooMany)]);
     let long = format!("nom,dob\n{},1980-02-28\n", "x".repeat(201));
     assert_eq!(problems(&read(long.as_bytes())), [(2, P::TooLong)]);
+    for end in ["\n", "\r\n", "\r"] {
+        let lines = ["nom,dob", "Roy,1980-02-28", "", "Kim,x"].join(end);
+        assert_eq!(problems(&read(lines.as_bytes())), [(4, P::BirthDate)], "{end:?}");
+    }
     // quotation marks over lines, and ones that never close
     let quoted = "nom,dob\n\"Roy\nLee\",1980-02-28\nKim,x\n";
     assert_eq!(problems(&read(quoted.as_bytes())), [(4, P::BirthDate)]);
