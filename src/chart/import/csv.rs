@@ -211,8 +211,13 @@ pub fn read_list(bytes: &[u8], options: &ListOptions) -> PatientList {
         return list;
     }
     let mut seen = HashMap::new();
+    let (mut at, mut line) = (0, 1);
     for record in records {
-        let line = record.as_ref().ok().and_then(|r| r.position()).map_or(1, csv::Position::line);
+        // the reader's own number is that of the line where the record before ended: blank ones lie between
+        let start = record.as_ref().ok().and_then(|r| r.position()).map_or(at, |position| position.byte() as usize);
+        let blank = text.bytes().skip(start).take_while(|byte| *byte == b'\n').count();
+        line += text.bytes().take(start + blank).skip(at).filter(|byte| *byte == b'\n').count() as u64;
+        at = start + blank;
         let Ok(record) = record else {
             list.errors.push(LineError { line, problem: Problem::Fields });
             continue;
