@@ -11,6 +11,7 @@ const FAMILIES: &[&str] = &[
     "actor-",
     "channel-",
     "code-",
+    "csv-",
     "error-advice-",
     "error-heading-",
     "event-",
