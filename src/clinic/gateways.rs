@@ -3,7 +3,7 @@
 use super::guard::{User, shell};
 use crate::access::rights;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::config::{Smtp, TextsVia, Tls, TwilioSender};
+use crate::config::{Bounces, Smtp, TextsVia, Tls, TwilioSender};
 use crate::db::Conn;
 use crate::delivery::{Channel, ReportKey};
 use crate::error::AppError;
@@ -55,7 +55,11 @@ fn page(
     let (form, errors) = typed.unwrap_or_else(fresh);
     let key = ReportKey::of(&settings::cookie_key(conn)?);
     Ok(GatewaysPage {
-        email: state.config.smtp.as_ref().map(email),
+        email: state
+            .config
+            .smtp
+            .as_ref()
+            .map(|smtp| email(smtp, state.config.bounces.as_ref(), &state.config.origin(), &key)),
         texts: state.config.texts.as_ref().map(|texts| self::texts(&texts.via, &state.config.origin(), &key)),
         email_road: roads::of(conn, Channel::Email)?,
         texts_road: roads::of(conn, Channel::Sms)?,
@@ -67,18 +71,23 @@ fn page(
 }
 
 /// Never a password: nobody needs to see one to know which account it is.
-fn email(smtp: &Smtp) -> Vec<(&'static str, String)> {
+fn email(smtp: &Smtp, bounces: Option<&Bounces>, origin: &str, key: &ReportKey) -> Vec<(&'static str, String)> {
     let tls = match smtp.tls {
         Tls::StartTls => "STARTTLS",
         Tls::Implicit => "TLS",
         Tls::None => "-",
     };
-    vec![
+    let mut facts = vec![
         ("gateway-server", format!("{}:{}", smtp.host, smtp.port)),
         ("gateway-protection", tls.to_owned()),
         ("gateway-account", smtp.login.as_ref().map_or("-", |(user, _)| user).to_owned()),
         ("gateway-sender", smtp.from.clone()),
-    ]
+    ];
+    if let Some(bounces) = bounces {
+        facts.push(("gateway-returns", bounces.address.to_string()));
+        facts.push(("gateway-returns-posted", format!("{origin}{}", key.path("bounces"))));
+    }
+    facts
 }
 
 fn texts(via: &TextsVia, origin: &str, key: &ReportKey) -> Vec<(&'static str, String)> {

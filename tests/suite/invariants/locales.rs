@@ -4,7 +4,7 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 25] = [
+const FAMILIES: [&str; 26] = [
     "actor-",
     "channel-",
     "code-",
@@ -29,6 +29,7 @@ const FAMILIES: [&str; 25] = [
     "label-",
     "scope-",
     "attention-",
+    "passcode-by-",
     "tell-instead-",
 ];
 

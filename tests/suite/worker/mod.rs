@@ -1,4 +1,5 @@
 //! What works without anybody watching.
 
+mod outbox;
 mod smtp;
 mod texts;
