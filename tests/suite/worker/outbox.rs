@@ -19,7 +19,6 @@ on_both!(
 
 async fn the_outbox_is_narrowed_down(app: App) {
     let one = app.user(Role::Clinician).await;
-    let other = app.user(Role::Staff).await;
     let ada = app.patient(Like { name: ("Ada", "Ng"), method: Method::Both, ..Like::default() }).await;
     let ben =
         Like { name: ("Ben", "Ólafsson"), email: Some("ben@example.org".into()), phone: None, ..Like::default() };
@@ -27,7 +26,12 @@ async fn the_outbox_is_narrowed_down(app: App) {
     app.message(&one, ada, true).await;
     app.drain().await;
     app.state.clock.advance(time::Duration::days(2));
+    let other = app.user(Role::Staff).await;
     app.message(&other, ben, true).await;
+    // the first one's session is over by now
+    let one = app.user(Role::Viewer).await;
+    assert_eq!(one.get("/outbox").await.status, 403);
+    let one = app.user(Role::Clinician).await;
     let lines = |query: &str| {
         let (one, path) = (one.clone(), format!("/outbox?{query}"));
         async move { one.get(&path).await.ok().count("table tbody tr") }
