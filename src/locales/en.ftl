@@ -650,3 +650,21 @@ passcode-by-sms = passcode by text message
 notice-notification-cancelled = The notification was cancelled.
 notice-too-late-to-cancel = It is being sent already.
 user = User
+# Choosing items of a chart for a message
+browse-title = Attach a file of { $patient }
+browse-found = { $count ->
+    [one] { $count } item.
+   *[other] { $count } items.
+}
+browse-hidden = { $count ->
+    [one] These dates hide { $count } item.
+   *[other] These dates hide { $count } items.
+}
+browse-all-dates = Show items of all dates
+browse-list = Items of the chart
+browse-preview = Preview
+browse-preview-of = Preview of { $title }
+browse-newest = Back to the newest
+browse-elsewhere = Selected, not in this list
+browse-count = Selected:
+browse-select = Select

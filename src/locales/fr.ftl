@@ -650,3 +650,21 @@ passcode-by-sms = code d’accès par message texte
 notice-notification-cancelled = L’avis a été annulé.
 notice-too-late-to-cancel = Il est déjà en cours d’envoi.
 user = Utilisateur
+# Choisir des éléments d’un dossier pour un message
+browse-title = Joindre un fichier de { $patient }
+browse-found = { $count ->
+    [one] { $count } élément.
+   *[other] { $count } éléments.
+}
+browse-hidden = { $count ->
+    [one] Ces dates cachent { $count } élément.
+   *[other] Ces dates cachent { $count } éléments.
+}
+browse-all-dates = Afficher les éléments de toutes les dates
+browse-list = Éléments du dossier
+browse-preview = Aperçu
+browse-preview-of = Aperçu de { $title }
+browse-newest = Revenir aux plus récents
+browse-elsewhere = Sélectionnés, pas dans cette liste
+browse-count = Sélectionnés :
+browse-select = Sélectionner
