@@ -24,6 +24,8 @@ struct GatewaysPage {
     /// what the configuration says of each road, as pairs of a label's key and a value; `None`: there is no such road
     email: Option<Vec<(&'static str, String)>>,
     texts: Option<Vec<(&'static str, String)>>,
+    /// mails and texts go into the demo's mailbox
+    demo: bool,
     email_road: Option<Road>,
     texts_road: Option<Road>,
     waiting: Waiting,
@@ -61,6 +63,7 @@ fn page(
             .as_ref()
             .map(|smtp| email(smtp, state.config.bounces.as_ref(), &state.config.origin(), &key)),
         texts: state.config.texts.as_ref().map(|texts| self::texts(&texts.via, &state.config.origin(), &key)),
+        demo: state.config.smtp.is_none(),
         email_road: roads::of(conn, Channel::Email)?,
         texts_road: roads::of(conn, Channel::Sms)?,
         waiting: outbox::waiting_since(conn)?,

@@ -77,6 +77,21 @@ impl Query {
         }
     }
 
+    /// Without what no page may show, such as NUL.
+    fn cleaned(self) -> Query {
+        let clean = |text: String| crate::text::one_line(&text);
+        Query {
+            state: clean(self.state),
+            channel: clean(self.channel),
+            user: clean(self.user),
+            patient: clean(self.patient),
+            from: clean(self.from),
+            until: clean(self.until),
+            q: clean(self.q),
+            after: self.after,
+        }
+    }
+
     /// As part of an address; without the state where `state` is empty.
     fn address(&self, state: &str) -> String {
         let fields = [
@@ -99,7 +114,7 @@ pub async fn show(
     user: User<rights::Notify>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let (query, data) = (query.into_inner(), state.clone());
+    let (query, data) = (query.into_inner().cleaned(), state.clone());
     let before = paging::parse(&query.after).map(|(at, id)| (at, NotificationId(id)));
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, &user.0)?;
@@ -152,7 +167,7 @@ pub async fn export(
     user: User<rights::Notify>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let (now, query) = (head.now, query.into_inner());
+    let (now, query) = (head.now, query.into_inner().cleaned());
     let entry = audit::Entry::of_clinic(Actor::User(user.0.id()), Event::OutboxExported, Subject::None);
     state.db.write(move |tx| -> Result<_, DbError> { Ok(audit::append(tx, now, entry)?) }).await?;
     let settings = state.db.read(|conn| -> Result<_, DbError> { Ok(crate::settings::load(conn)?) }).await?;

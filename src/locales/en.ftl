@@ -485,6 +485,7 @@ label-total_net = Total net
 settings-gateways = Email and texts
 gateways-hint = How notifications leave the clinic. The accounts are set in the configuration of the program.
 gateway-none = Not configured: nothing is sent this way.
+gateway-demo = The demo’s mailbox takes it.
 gateway-kind = Gateway
 gateway-server = Server
 gateway-protection = Protection

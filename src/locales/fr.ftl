@@ -485,6 +485,7 @@ label-total_net = Total sans taxes
 settings-gateways = Courriel et messages texte
 gateways-hint = Comment les avis quittent la clinique. Les comptes sont définis dans la configuration du programme.
 gateway-none = Non configuré : rien n’est envoyé par cette voie.
+gateway-demo = La boîte de la démonstration le reçoit.
 gateway-kind = Passerelle
 gateway-server = Serveur
 gateway-protection = Protection

@@ -43,12 +43,11 @@ const MOST_PATIENTS: i64 = 500;
 
 type Joined = (NotificationRow, (String, String), Option<String>);
 
-/// Begins a query with everything of the filter but the state.
+/// A query of notifications with everything of the filter but the state.
 macro_rules! narrowed {
-    ($conn:expr, $filter:expr) => {{
+    ($conn:expr, $filter:expr, $all:expr) => {{
         let filter: &SentFilter = $filter;
-        let mut query =
-            notifications::table.inner_join(patients::table).left_join(users::table).into_boxed::<MultiBackend>();
+        let mut query = $all.into_boxed::<MultiBackend>();
         if let Some(channel) = filter.channel {
             query = query.filter(notifications::channel.eq(channel));
         }
@@ -83,7 +82,8 @@ pub fn sent(
     before: Option<(Ts, NotificationId)>,
     limit: i64,
 ) -> QueryResult<Vec<SentRow>> {
-    let mut query = narrowed!(conn, filter);
+    let all = notifications::table.inner_join(patients::table).left_join(users::table);
+    let mut query = narrowed!(conn, filter, all);
     if let Some(state) = filter.state {
         query = query.filter(notifications::state.eq(state));
     }
@@ -111,7 +111,7 @@ pub fn sent(
 pub fn sent_counts(conn: &mut Conn, filter: &SentFilter) -> QueryResult<Vec<(State, i64)>> {
     let mut counts = Vec::new();
     for state in State::ALL {
-        let query = narrowed!(conn, filter).filter(notifications::state.eq(*state));
+        let query = narrowed!(conn, filter, notifications::table).filter(notifications::state.eq(*state));
         counts.push((*state, query.select(count_star()).first(conn)?));
     }
     Ok(counts)

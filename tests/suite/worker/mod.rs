@@ -1,5 +1,6 @@
 //! What works without anybody watching.
 
+mod config;
 mod drain;
 mod kannel;
 mod mail_system;
