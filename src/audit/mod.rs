@@ -67,6 +67,9 @@ text_enum! {
         ReplySent = "reply_sent",
         SettingsChanged = "settings_changed",
         SettingsViewed = "settings_viewed",
+        NotificationTemplateChanged = "notification_template_changed",
+        NotificationTemplateTested = "notification_template_tested",
+        AccessTold = "access_told",
     }
 }
 

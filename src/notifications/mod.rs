@@ -1,8 +1,10 @@
 //! FEATURE: telling a patient that a message is waiting: who can be told and how, what a notification says, and what
 //! became of it.
 //!
-//! A notification never holds a title, a body, a file name or a clinician's name: [`render::Words`] has no field for one.
+//! A notification never holds a title, a body, a file name or a clinician's name: [`templates::Values`] has no field for
+//! one.
 
+mod access_notice;
 pub mod attention;
 mod blocks;
 mod cancel;
@@ -10,11 +12,13 @@ pub mod history;
 mod incoming;
 mod plan;
 mod quiet;
-pub mod render;
 pub mod roads;
 mod sent;
 mod states;
+pub mod templates;
+mod wording;
 
+pub use access_notice::{AccessNotice, access_notices, set_access_state, tell_of_access, to_send};
 pub use blocks::{Block, BlockKind, Blocks, blocks, release};
 pub use cancel::{NotCancelled, cancel};
 pub use incoming::{Incoming, Word, receive, stop};
@@ -25,3 +29,4 @@ pub use states::{
     Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, bounced, enqueue, fit_to_send, for_sending,
     hand_over, of_conversation, report, send_again, set_state, taken,
 };
+pub use wording::{Wording, wording};

@@ -6,6 +6,7 @@
 mod chart;
 mod invariants;
 mod journeys;
+mod notifications;
 mod portal;
 #[macro_use]
 mod support;

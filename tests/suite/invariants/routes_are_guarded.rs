@@ -58,7 +58,19 @@ async fn world(app: &App) -> World {
 impl World {
     fn fill(&self, route: &Route) -> String {
         let ids = [("patient", self.patient.as_str()), ("conversation", &self.conversation), ("item", "1")];
-        route.filled(&[ids.as_slice(), &[("token", "unknown"), ("number", "1")]].concat())
+        route.filled(
+            &[
+                ids.as_slice(),
+                &[
+                    ("token", "unknown"),
+                    ("number", "1"),
+                    ("kind", "message_waiting"),
+                    ("channel", "email"),
+                    ("language", "en"),
+                ],
+            ]
+            .concat(),
+        )
     }
 }
 
