@@ -8,6 +8,7 @@ const FAMILIES: [&str; 28] = [
     "actor-",
     "channel-",
     "code-",
+    "csv-",
     "error-advice-",
     "error-heading-",
     "event-",

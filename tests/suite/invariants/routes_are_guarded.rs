@@ -31,6 +31,7 @@ const WRITE_PAGES: &[&str] = &[
     "/outbox",
     "/outbox.csv",
     "/patients/new",
+    "/patients/import",
     "/patients/{patient}/chart-browser",
     "/patients/{patient}/information",
     "/patients/{patient}/messages/new",
