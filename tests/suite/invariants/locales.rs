@@ -4,7 +4,7 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 28] = [
+const FAMILIES: [&str; 29] = [
     "actor-",
     "channel-",
     "code-",
