@@ -35,6 +35,7 @@ const FAMILIES: &[&str] = &[
     "placeholder-",
     "wording-kind-",
     "attention-",
+    "passcode-by-",
     "tell-instead-",
 ];
 
