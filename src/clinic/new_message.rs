@@ -1,6 +1,7 @@
 //! `/patients/{id}/messages/new`: "New Message", and the Alert that stands before it where something is missing.
 
 use super::guard::{Chart, shell};
+use super::plan_line::PlanLine;
 use crate::access::rights;
 use crate::chart::{self, Patient};
 use crate::conversations::{self, Body, BodyFormat, NewConversation, StartError};
@@ -10,7 +11,7 @@ use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
-use crate::notifications::{self, Blocks, Obstacle};
+use crate::notifications::{self, Blocks, Obstacle, PlanWish};
 use crate::settings::Settings;
 use crate::state::AppState;
 use crate::users::{self, UserRow};
@@ -29,6 +30,7 @@ struct NewMessagePage {
     /// a channel that would work where the patient's own does not
     other_way: Option<Channel>,
     told: Vec<String>,
+    plan: PlanLine,
     form: Typed,
     errors: FieldErrors,
 }
@@ -121,6 +123,7 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
         body: body?,
         replies_allowed: form.has("replies_allowed"),
         participants: form.numbers("to").into_iter().map(UserId).collect(),
+        plan: PlanWish::read(|name| form.get(name)),
         key: key.to_owned(),
     })
 }
@@ -132,6 +135,7 @@ async fn page(
     typed: Option<&Form>,
     errors: FieldErrors,
 ) -> Result<NewMessagePage, AppError> {
+    let wish = typed.map(|form| PlanWish::read(|name| form.get(name))).unwrap_or_default();
     let typed = typed.map(Typed::of);
     let data = state.clone();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
@@ -144,7 +148,8 @@ async fn page(
         let told = told(&shell, &data, &patient, &blocks);
         let other_way = notifications::other_way(&patient, &blocks, &data.delivery);
         let form = typed.unwrap_or_else(|| Typed::fresh(&data, &settings));
-        Ok(NewMessagePage { shell, patient, colleagues, obstacles, other_way, told, form, errors })
+        let plan = PlanLine::of(&settings, wish, &notifications::plan(&patient, &blocks));
+        Ok(NewMessagePage { shell, patient, colleagues, obstacles, other_way, told, plan, form, errors })
     });
     read.await
 }

@@ -16,7 +16,7 @@ pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
 pub use dialect::{Both, add_terms, add_to_tally, claim_lock, lock_row};
 pub use ids::{
     AccessNoticeId, AuditEventId, ChartItemId, ConversationId, JobId, LinkId, MessageId, NotificationId, PatientId,
-    UserId,
+    PlanStepId, UserId,
 };
 pub use migrate::pending as pending_migrations;
 pub use pool::{Db, DbError};
