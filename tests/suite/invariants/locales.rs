@@ -4,10 +4,11 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 30] = [
+const FAMILIES: [&str; 31] = [
     "actor-",
     "channel-",
     "code-",
+    "csv-",
     "error-advice-",
     "error-heading-",
     "event-",
