@@ -64,6 +64,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         log: String::new(),
         smtp: None,
         texts: None,
+        bounces: None,
+        metrics_listen: None,
     };
     let state = AppState {
         db,

@@ -4,7 +4,7 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 31] = [
+const FAMILIES: [&str; 32] = [
     "actor-",
     "channel-",
     "code-",
@@ -35,6 +35,7 @@ const FAMILIES: [&str; 31] = [
     "plan-state-",
     "told-when-",
     "attention-",
+    "passcode-by-",
     "tell-instead-",
 ];
 
