@@ -74,6 +74,7 @@ text_enum! {
         NotificationTemplateChanged = "notification_template_changed",
         NotificationTemplateTested = "notification_template_tested",
         AccessTold = "access_told",
+        FollowedUp = "followed_up",
     }
 }
 

@@ -11,7 +11,7 @@ use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::history::Step;
-use crate::notifications::{self, NotAgain, NotificationRow, State};
+use crate::notifications::{self, NotAgain, NotificationRow, PlanStep, State, StepState};
 use crate::state::AppState;
 use crate::users::{self, UserRow};
 use actix_web::http::StatusCode;
@@ -45,6 +45,11 @@ impl ConversationPage {
     /// The way that a notification took: its states with their times.
     fn steps<'a>(&'a self, notice: &'a NotificationRow) -> impl Iterator<Item = &'a Step> {
         self.thread.steps.iter().filter(|step| step.notification_id == notice.id)
+    }
+
+    /// What follows where the patient does not open a message.
+    fn plan<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a PlanStep> {
+        self.thread.plan.iter().filter(|step| step.message_id == message.id)
     }
 
     /// Whether "Send again" makes sense for a message: something ended, and not well.

@@ -1,5 +1,6 @@
 //! DOOR for the clinic's staff. One file for each page: its GET, its POST, its template's struct on top.
 
+mod account;
 mod audit_log;
 mod chart;
 mod chart_browser;
@@ -21,6 +22,7 @@ mod outbox;
 mod password;
 mod patient_import;
 mod patients;
+mod plan_line;
 mod reach;
 mod repair;
 mod rich_text;
@@ -44,6 +46,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/password/{token}", post().to(password::submit))
         .route("/language", post().to(language::choose))
         .route("/inbox", get().to(inbox::show))
+        .route("/inbox/count", get().to(account::count))
+        .route("/account/notifications", get().to(account::show))
+        .route("/account/notifications", post().to(account::submit))
         .route("/outbox", get().to(outbox::show))
         .route("/outbox.csv", get().to(outbox::export))
         .route("/patients", get().to(patients::show))

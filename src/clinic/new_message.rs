@@ -2,6 +2,7 @@
 //! before it where something is missing.
 
 use super::guard::{Chart, shell};
+use super::plan_line::PlanLine;
 use super::repair::Repair;
 use super::rich_text::{RichText, read_body};
 use crate::access::{Action, ChartAccess, rights};
@@ -14,7 +15,7 @@ use crate::http::form::FieldErrors;
 use crate::http::page::{landed, with_status};
 use crate::http::{Form, Head, Shell, html};
 use crate::message_templates::{self, Template as MessageTemplate};
-use crate::notifications::{self, Blocks, Obstacle, Warning};
+use crate::notifications::{self, Blocks, Obstacle, PlanWish, Warning};
 use crate::settings::Settings;
 use crate::state::AppState;
 use crate::text::placeholders;
@@ -38,6 +39,7 @@ pub struct NewMessagePage {
     other_way: Option<Channel>,
     told: Vec<String>,
     warnings: Vec<Warning>,
+    plan: PlanLine,
     form: Typed,
     /// when the draft that fills the form was saved; empty where there is none
     draft_from: String,
@@ -161,6 +163,7 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
         body: body?,
         replies_allowed: form.has("replies_allowed"),
         participants: form.numbers("to").into_iter().map(UserId).collect(),
+        plan: PlanWish::read(|name| form.get(name)),
         key: key.to_owned(),
         draft: form.get("draft_version").parse().unwrap_or_default(),
     })
@@ -182,12 +185,18 @@ pub async fn page(
         let (shell, settings) = shell(conn, &head, user)?;
         let patient = chart::patient(conn, &access)?;
         let blocks = notifications::blocks(conn, &patient)?;
+        let mut wish = PlanWish::default();
         let draft = conversations::draft(conn, &access)?;
         let (mut form, mut draft_from) = (Typed::fresh(&settings), String::new());
         match (showing.typed, draft.kept) {
-            (Some(typed), _) => form = Typed::of(&typed),
+            (Some(typed), _) => {
+                wish = PlanWish::read(|name| typed.get(name));
+                form = Typed::of(&typed);
+            }
             (None, Some((pairs, at))) => {
-                form = Typed::of(&Form::of_pairs(pairs));
+                let kept = Form::of_pairs(pairs);
+                wish = PlanWish::read(|name| kept.get(name));
+                form = Typed::of(&kept);
                 draft_from = shell.short(&at);
             }
             (None, None) => {}
@@ -208,6 +217,7 @@ pub async fn page(
             may_edit: user.role().may(Action::EditPatients),
             told: told(&shell, &data, &patient, &blocks),
             other_way: notifications::other_way(&patient, &blocks, &data.delivery),
+            plan: PlanLine::of(&settings, wish, &notifications::plan(&patient, &blocks)),
             warnings: notifications::warnings(conn, &patient, &blocks)?,
             errors: showing.errors,
             conflict: showing.conflict,

@@ -9,7 +9,7 @@ use crate::chart;
 use crate::clock::Random;
 use crate::db::schema::{conversations, users};
 use crate::db::{ConversationId, DbError, PatientId, Ts, Tx, UserId};
-use crate::notifications::{self, Obstacle};
+use crate::notifications::{self, Obstacle, PlanChoice, PlanWish};
 use crate::settings;
 use crate::values::Title;
 use diesel::prelude::*;
@@ -25,6 +25,8 @@ pub struct NewConversation {
     pub replies_allowed: bool,
     /// users who take part besides the writer
     pub participants: Vec<UserId>,
+    /// what is to follow where the patient does not open it
+    pub plan: PlanWish,
     /// the form's idempotency key
     pub key: String,
     /// the version of the draft that the form was typed over; 0 where there was none
@@ -70,7 +72,8 @@ pub fn start(
     }
     let record = chart::patient(tx, access)?;
     let blocks = notifications::blocks(tx, &record)?;
-    let obstacles = notifications::obstacles(&settings::load(tx)?, &record, &blocks);
+    let settings = settings::load(tx)?;
+    let obstacles = notifications::obstacles(&settings, &record, &blocks);
     if !obstacles.is_empty() {
         return Err(StartError::Obstacles(obstacles));
     }
@@ -88,8 +91,8 @@ pub fn start(
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &message)?;
-    let plan = notifications::plan(&record, &blocks);
-    notifications::enqueue(tx, now, random, (message, conversation, patient), &plan)?;
+    let choice = PlanChoice::of(&settings).with(new.plan);
+    notifications::announce(tx, now, random, (message, conversation, patient), &record, choice)?;
     draft_is_sent(tx, now, access, new.draft, &new.key)?;
     let subject = Subject::Conversation(conversation);
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject))?;

@@ -54,6 +54,8 @@ id! {
     NotificationId,
     /// A row of `message_templates`.
     TemplateId,
+    /// A row of `plan_steps`.
+    PlanStepId,
     /// A row of `access_notices`.
     AccessNoticeId,
     /// A row of `portal_links`.

@@ -22,6 +22,9 @@ diesel::table! {
         cookie_key -> Binary,
         notify_by_name -> Bool,
         tell_of_access -> Bool,
+        plan_text_hours -> BigInt,
+        plan_remind_days -> BigInt,
+        plan_tell_days -> BigInt,
     }
 }
 diesel::table! {
@@ -37,6 +40,7 @@ diesel::table! {
         password_hash -> Nullable<Text>,
         active -> Bool,
         created_at -> Utc,
+        told_of_replies -> Text,
     }
 }
 diesel::table! {
@@ -285,6 +289,19 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    plan_steps (id) {
+        id -> BigInt,
+        message_id -> BigInt,
+        conversation_id -> BigInt,
+        step -> Text,
+        due_at -> Utc,
+        state -> Text,
+        state_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     access_notices (id) {
         id -> BigInt,
         patient_id -> BigInt,
@@ -397,6 +414,8 @@ diesel::joinable!(notifications -> messages (message_id));
 diesel::joinable!(notifications -> conversations (conversation_id));
 diesel::joinable!(notifications -> patients (patient_id));
 diesel::joinable!(notification_templates -> users (user_id));
+diesel::joinable!(plan_steps -> messages (message_id));
+diesel::joinable!(plan_steps -> conversations (conversation_id));
 diesel::joinable!(access_notices -> patients (patient_id));
 diesel::joinable!(portal_links -> patients (patient_id));
 diesel::joinable!(portal_links -> conversations (conversation_id));
@@ -421,6 +440,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     notification_templates,
     access_notices,
+    plan_steps,
     notification_states,
     address_blocks,
     received_texts,

@@ -871,6 +871,45 @@ notice-wording-reset = The standard wording is used from now on.
 event-notification_template_changed = changed a notification template
 event-notification_template_tested = sent a test of a notification template
 event-access_told = told of their access
+plan-legend = If the message is not opened
+plan-text = Text message
+plan-text-now = at once, with the email
+plan-text-after = { $hours ->
+    [one] after { $hours } hour, if not opened
+   *[other] after { $hours } hours, if not opened
+}
+plan-remind = Remind the patient
+plan-tell = Tell the sender
+plan-never = never
+plan-after = { $days ->
+    [one] after { $days } day
+   *[other] after { $days } days
+}
+plan-timeline = What follows if it is not opened
+plan-step-text = Text message
+plan-step-remind = Reminder
+plan-step-tell = Sender told
+plan-state-waiting = planned for
+plan-state-done = done
+plan-state-opened = not needed, opened
+plan-state-replaced = not needed, a newer message was sent
+plan-state-closed = not needed, the conversation was closed
+plan-state-skipped = not possible
+attention-unopened = Not opened: the patient has not read the message in the time that was planned.
+not-opened-tag = Not opened
+event-followed_up = followed up a message that was not opened
+account-notifications = How I am told
+told-of-replies = When a patient answers
+told-of-replies-hint = The inbox always shows it. An email to { $email } says how many answers wait, and nothing of who wrote or what.
+told-when-off = No email
+told-when-at_once = An email at once
+told-when-hourly = One email an hour, for all that came
+told-when-daily = One email in the morning, for all that came
+mail-staff-subject = Answers are waiting at { $clinic }
+mail-staff-line = { $count ->
+    [one] An answer of a patient is waiting in your inbox.
+   *[other] Answers of patients are waiting in your inbox: { $count }.
+}
 
 # Choosing items of a chart for a message
 browse-title = Attach a file of { $patient }

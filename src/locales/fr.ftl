@@ -871,6 +871,45 @@ notice-wording-reset = Le texte standard est utilisé dès maintenant.
 event-notification_template_changed = a modifié un modèle d’avis
 event-notification_template_tested = a envoyé un essai d’un modèle d’avis
 event-access_told = avisé de son accès
+plan-legend = Si le message n’est pas ouvert
+plan-text = Texto
+plan-text-now = tout de suite, avec le courriel
+plan-text-after = { $hours ->
+    [one] après { $hours } heure, s’il n’est pas ouvert
+   *[other] après { $hours } heures, s’il n’est pas ouvert
+}
+plan-remind = Rappeler au patient
+plan-tell = Aviser l’expéditeur
+plan-never = jamais
+plan-after = { $days ->
+    [one] après { $days } jour
+   *[other] après { $days } jours
+}
+plan-timeline = La suite si le message n’est pas ouvert
+plan-step-text = Texto
+plan-step-remind = Rappel
+plan-step-tell = Avis à l’expéditeur
+plan-state-waiting = prévu le
+plan-state-done = fait
+plan-state-opened = inutile, ouvert
+plan-state-replaced = inutile, un message plus récent a été envoyé
+plan-state-closed = inutile, la conversation a été fermée
+plan-state-skipped = impossible
+attention-unopened = Non ouvert : le patient n’a pas lu le message dans le délai prévu.
+not-opened-tag = Non ouvert
+event-followed_up = a donné suite à un message non ouvert
+account-notifications = Comment je suis avisé
+told-of-replies = Quand un patient répond
+told-of-replies-hint = La boîte de réception le montre toujours. Un courriel à { $email } dit combien de réponses attendent, rien de plus.
+told-when-off = Aucun courriel
+told-when-at_once = Un courriel tout de suite
+told-when-hourly = Un courriel par heure, pour tout ce qui est arrivé
+told-when-daily = Un courriel le matin, pour tout ce qui est arrivé
+mail-staff-subject = Des réponses vous attendent à { $clinic }
+mail-staff-line = { $count ->
+    [one] Une réponse d’un patient attend dans votre boîte de réception.
+   *[other] Des réponses de patients attendent dans votre boîte de réception : { $count }.
+}
 
 # Choisir des éléments d’un dossier pour un message
 browse-title = Joindre un fichier de { $patient }

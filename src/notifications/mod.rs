@@ -8,6 +8,7 @@ mod access_notice;
 pub mod attention;
 mod blocks;
 mod cancel;
+mod follow_up;
 pub mod history;
 mod incoming;
 mod plan;
@@ -22,6 +23,9 @@ mod wording;
 pub use access_notice::{AccessNotice, access_notices, set_access_state, tell_of_access, to_send};
 pub use blocks::{Block, BlockKind, Blocks, blocks, release};
 pub use cancel::{NotCancelled, cancel};
+pub use follow_up::{
+    PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, plan_of, stop as stop_plan,
+};
 pub use incoming::{Incoming, Word, receive, stop};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
 pub use quiet::{clock_minutes, clock_text, quiet_until};

@@ -1,9 +1,11 @@
 //! DOOR that nobody watches: works the outbox. One file for each kind of job.
 
 mod bounces;
+mod follow_up;
 mod send_access_notice;
 mod send_notification;
 mod send_passcode;
+mod tell_staff;
 
 use crate::access::session;
 use crate::db::{Conn, DbError, Tx};
@@ -86,6 +88,8 @@ async fn work(state: &AppState, job: Job) {
     let (id, kind) = (job.id, job.kind);
     let done = match kind {
         JobKind::SendNotification => send_notification::run(state, job).await,
+        JobKind::FollowUp => follow_up::run(state, job).await,
+        JobKind::TellStaff => tell_staff::run(state, job).await,
         JobKind::SendAccessNotice => send_access_notice::run(state, job).await,
         JobKind::SendPasscode => send_passcode::run(state, job).await,
     };

@@ -148,14 +148,15 @@ class Window {
 
   async submit(event) {
     const form = event.target
-    if (event.defaultPrevented || form.method !== 'post' || event.submitter?.formTarget) return
+    // not form.method: a field called method would stand in its place
+    if (event.defaultPrevented || form.getAttribute('method') !== 'post' || event.submitter?.formTarget) return
     event.preventDefault()
     if (this.sending) return
     this.sending = true
     const button = event.submitter ?? form
     button.setAttribute('aria-busy', 'true')
     try {
-      const goal = event.submitter?.getAttribute('formaction') ?? form.action
+      const goal = event.submitter?.getAttribute('formaction') ?? form.getAttribute('action')
       const response = await fetch(goal, {method: 'POST', headers: FRAGMENT, body: bodyOf(form, event.submitter)})
       await this.answer(response)
     } catch {

@@ -34,6 +34,9 @@ const FAMILIES: &[&str] = &[
     "scope-",
     "placeholder-",
     "wording-kind-",
+    "plan-step-",
+    "plan-state-",
+    "told-when-",
     "attention-",
     "passcode-by-",
     "tell-instead-",
@@ -129,6 +132,7 @@ fn every_key_that_is_asked_for_is_there() {
         }
     }
     use postern::notifications::templates::{Kind, Placeholder};
+    use postern::notifications::{PlanKind, StepState, attention::Attention};
     use postern::{access::Role, audit::Event, delivery::Channel, delivery::Reason, notifications::Obstacle};
     let words = |prefix: &str, words: Vec<&str>| words.iter().map(|w| format!("{prefix}-{w}")).collect::<Vec<_>>();
     let families = [
@@ -140,7 +144,10 @@ fn every_key_that_is_asked_for_is_there() {
         words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
         words("wording-kind", Kind::ALL.iter().map(|w| w.as_str()).collect()),
         words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
-        words("attention", vec!["failed", "bounced", "stopped"]),
+        words("attention", Attention::ALL.iter().map(|w| w.as_str()).collect()),
+        words("plan-step", PlanKind::ALL.iter().map(|w| w.as_str()).collect()),
+        words("plan-state", StepState::ALL.iter().map(|w| w.as_str()).collect()),
+        words("told-when", postern::users::Told::ALL.iter().map(|w| w.as_str()).collect()),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),

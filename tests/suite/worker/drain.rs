@@ -9,7 +9,7 @@ use postern::db::schema::{jobs, messages, notifications as sent_rows};
 use postern::db::{ConversationId, MessageId, PatientId};
 use postern::delivery::Channel;
 use postern::error::AppError;
-use postern::notifications::{self, Plan};
+use postern::notifications::{self, templates::Kind};
 use std::collections::BTreeSet;
 
 /// How many notifications; more of them by POSTERN_TEST_NOTIFICATIONS.
@@ -30,9 +30,8 @@ async fn drained_by_four(on: On) {
                 messages::table.select((messages::id, messages::conversation_id)).first(tx.conn())?;
             (message, conversation, patient)
         };
-        let plan = Plan { links: vec![Channel::Email] };
         for _ in 1..count {
-            notifications::enqueue(tx, now, &random, of, &plan)?;
+            notifications::enqueue(tx, now, &random, of, Kind::MessageWaiting, &[Channel::Email])?;
         }
         Ok(())
     });
