@@ -1,4 +1,4 @@
-// Hook: .badge[data-count=URL], whose first child holds the number. Asks for it once a minute while the page is seen;
+// Hook: .badge[data-live-count=URL], whose first child holds the number. Asks for it once a minute while the page is seen;
 // the answer is a bare number, and 0 hides the badge. A session that has ended is left alone.
 // Asking counts as being there, so it stops when nobody has touched the page for a while: the session may end.
 const EVERY = 60000 // ms
@@ -14,7 +14,7 @@ export default function liveCount(badge) {
     timer = setTimeout(ask, EVERY)
     if (Date.now() - touched > AWAY_AFTER) return
     try {
-      const response = await fetch(badge.dataset.count)
+      const response = await fetch(badge.dataset.liveCount)
       const words = await response.text()
       if (response.redirected || !/^\d+$/.test(words)) return
       badge.firstElementChild.textContent = words

@@ -77,7 +77,7 @@ async fn nothing_of_any_message_is_sent(app: App) {
         let (more, reply) = drawn(&random);
         words.extend(more);
         let conversation = to.split('?').next().unwrap();
-        let reply = format!("Words {reply}");
+        let reply = format!("Words {}", reply.replace('{', "{ "));
         let fields = [("body", reply.as_str()), ("key", &key)];
         owner.post(&format!("{conversation}/messages"), &fields).await.redirect();
         said.extend(words);
