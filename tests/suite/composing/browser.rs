@@ -62,10 +62,7 @@ impl Desk {
 
     async fn look(&self, name: &str) {
         // a dialog that fades in has colours of its own on the way
-        let settled =
-            "return Promise.all(document.getAnimations().filter(a => a.effect.getComputedTiming().endTime < 1e6)
-            .map(a => a.finished.catch(() => {}))).then(() => true)";
-        self.browser.js(settled).await;
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
         if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
             self.browser.screenshot(format!("{folder}/{name}.png")).await;
         }
