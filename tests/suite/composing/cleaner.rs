@@ -198,11 +198,15 @@ fn whatever_goes_in_only_the_list_comes_out() {
 
 #[test]
 fn hostile_nesting_is_linear() {
+    // the best of three: other tests run beside this one
     let time = |make: &dyn Fn(usize) -> String, n: usize| {
         let text = make(n);
-        let start = Instant::now();
-        std::hint::black_box((CleanHtml::from_html(&text), CleanHtml::from_markdown(&text)));
-        start.elapsed().as_secs_f64()
+        let once = |_| {
+            let start = Instant::now();
+            std::hint::black_box((CleanHtml::from_html(&text), CleanHtml::from_markdown(&text)));
+            start.elapsed().as_secs_f64()
+        };
+        (0..3).map(once).fold(f64::INFINITY, f64::min)
     };
     let makers: [(&str, &dyn Fn(usize) -> String); 10] = [
         ("open elements", &|n| "<blockquote>".repeat(n)),
@@ -217,8 +221,8 @@ fn hostile_nesting_is_linear() {
         ("brackets", &|n| "[".repeat(n)),
     ];
     for (name, make) in makers {
-        // four times the length may take eight times as long, not sixteen; with a floor against noise
-        let (short, long) = (time(make, 4_000), time(make, 16_000));
-        assert!(long < 8.0 * short.max(0.02), "{name}: {short:.3} s, then {long:.3} s");
+        // eight times the length takes about eight times as long, where the square would be 64; with a floor against noise
+        let (short, long) = (time(make, 4_000), time(make, 32_000));
+        assert!(long < 24.0 * short.max(0.02), "{name}: {short:.3} s, then {long:.3} s");
     }
 }
