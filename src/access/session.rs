@@ -67,6 +67,17 @@ pub struct Lasts {
     pub idle: i64,
     /// in all
     pub all: i64,
+    /// from the request that asks until it ends, if there is no further one
+    pub left: i64,
+    /// from the request that asks until it ends in any case
+    pub left_in_all: i64,
+}
+
+impl Lasts {
+    /// Of a session that begins: without a request, and in all.
+    pub const fn new(idle: i64, all: i64) -> Lasts {
+        Lasts { idle, all, left: if idle < all { idle } else { all }, left_in_all: all }
+    }
 }
 
 impl Holder {
@@ -145,10 +156,12 @@ fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
 }
 
 impl Row {
-    fn holder(&self, door: Door) -> Option<Holder> {
+    fn holder(&self, door: Door, now: Ts) -> Option<Holder> {
         let lasts = Lasts {
             idle: self.idle_until.since(self.seen_at).whole_seconds(),
             all: self.expires_at.since(self.created_at).whole_seconds(),
+            left: self.idle_until.since(now).whole_seconds(),
+            left_in_all: self.expires_at.since(now).whole_seconds(),
         };
         match (door, &self.user, &self.patient) {
             (Door::Clinic, Some((id, name, role, language, true)), None) => {
@@ -188,12 +201,13 @@ impl Store {
         Ok(())
     }
 
-    async fn touch(&self, token: Vec<u8>, row: &Row) -> Result<(), DbError> {
-        let now = self.clock.now();
+    /// Moves the end of an idle session forward: this is a request.
+    async fn touch(&self, token: Vec<u8>, now: Ts, row: &mut Row) -> Result<(), DbError> {
         if now.since(row.seen_at) < TOUCH_EVERY {
             return Ok(());
         }
         let idle = now.plus(row.idle_until.since(row.seen_at)).min(row.expires_at);
+        (row.seen_at, row.idle_until) = (now, idle);
         let write = self.db.write(move |tx| -> Result<_, DbError> {
             let times = (sessions::seen_at.eq(now), sessions::idle_until.eq(idle));
             Ok(diesel::update(sessions::table.find(token)).set(times).execute(tx.conn())?)
@@ -209,9 +223,12 @@ impl SessionStore for Store {
             let token = token.clone();
             self.db.read(move |conn| -> Result<_, DbError> { Ok(find(conn, token, now)?) }).await
         };
-        let Some(row) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
-        let Some(holder) = row.holder(self.door) else { return Ok(None) };
-        self.touch(token, &row).await.map_err(|e| LoadError::Other(e.into()))?;
+        let Some(mut row) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
+        if row.holder(self.door, now).is_none() {
+            return Ok(None);
+        }
+        self.touch(token, now, &mut row).await.map_err(|e| LoadError::Other(e.into()))?;
+        let Some(holder) = row.holder(self.door, now) else { return Ok(None) };
         let mut state: State =
             serde_json::from_str(&row.state).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;
         let json = serde_json::to_string(&holder).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;

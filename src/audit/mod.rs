@@ -66,6 +66,7 @@ text_enum! {
         PortalSignedIn = "portal_signed_in",
         PortalSignInFailed = "portal_sign_in_failed",
         PortalSignedOut = "portal_signed_out",
+        PortalUnlocked = "portal_unlocked",
         MessagesListed = "messages_listed",
         MessageRead = "message_read",
         ReplySent = "reply_sent",

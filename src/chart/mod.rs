@@ -2,6 +2,7 @@
 
 mod contact;
 pub mod document;
+mod identifiers;
 pub mod import;
 pub mod item;
 mod item_terms;
@@ -12,6 +13,7 @@ mod store_item;
 mod tallies;
 
 pub use contact::{confirm_email, confirm_phone, email_is_shared, phone_is_shared};
+pub use identifiers::{IdKind, identifiers, masked, set_identifiers, the_one};
 pub use item::{Block, Caption, Datum, Flag, ItemBody, ItemKind, Label, ResultRow};
 pub use items::{Counts, Item, ItemFilter, ItemRow, MOST_CHOSEN, chosen, counts, item, item_of, items};
 pub use patients::{

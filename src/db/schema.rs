@@ -25,6 +25,9 @@ diesel::table! {
         plan_text_hours -> BigInt,
         plan_remind_days -> BigInt,
         plan_tell_days -> BigInt,
+        portal_longest_hours -> BigInt,
+        portal_identifiers -> Text,
+        portal_names -> Bool,
     }
 }
 diesel::table! {
@@ -74,6 +77,16 @@ diesel::table! {
         created_at -> Utc,
         confirmed_email -> Nullable<Text>,
         confirmed_phone -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    patient_identifiers (patient_id, kind) {
+        patient_id -> BigInt,
+        kind -> Text,
+        number -> Text,
+        number_key -> Text,
     }
 }
 diesel::table! {
@@ -193,13 +206,14 @@ diesel::table! {
     portal_links (id) {
         id -> BigInt,
         token_hash -> Binary,
-        patient_id -> BigInt,
-        conversation_id -> BigInt,
-        notification_id -> BigInt,
+        patient_id -> Nullable<BigInt>,
+        conversation_id -> Nullable<BigInt>,
+        notification_id -> Nullable<BigInt>,
         channel -> Text,
         created_at -> Utc,
         expires_at -> Utc,
         ended_at -> Nullable<Utc>,
+        claim_hash -> Nullable<Binary>,
     }
 }
 diesel::table! {
@@ -401,6 +415,7 @@ diesel::table! {
     }
 }
 diesel::joinable!(password_links -> users (user_id));
+diesel::joinable!(patient_identifiers -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
 diesel::joinable!(chart_tallies -> patients (patient_id));
@@ -430,6 +445,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     users,
     password_links,
     patients,
+    patient_identifiers,
     patient_terms,
     chart_items,
     chart_item_terms,

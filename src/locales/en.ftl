@@ -272,7 +272,7 @@ notice-reopened = The conversation is open again.
 notice-closed-for-good = It was closed more than 10 minutes ago, so it stays closed.
 notice-settings-saved = The settings were saved.
 notice-reply-sent = Your reply was sent.
-notice-session-over = Please open the link in your email or text message again.
+notice-session-over = You were logged out. Open the link in your email or text message again, or say below who you are.
 notice-logged-out = You are logged out.
 
 # Settings
@@ -968,3 +968,36 @@ csv-language = the language must be English or French
 csv-method = the notification method must be both, email, text message or none
 csv-too_long = a field is longer than 200 characters
 csv-repeated = the same patient stands on a line before
+
+# The portal's first page, locks
+notice-portal-unlocked = The patient can ask for a new passcode now.
+event-portal_unlocked = portal unlocked
+portal-locked-until = Somebody tried too often to get into the portal as this patient. That way in is locked until { $when }; a link in a new message works at once.
+portal-unlock = Unlock
+portal-without-link = No link at hand?
+portal-without-link-how = Say who you are. If it is what the clinic has on record, we send a passcode to that email or cellphone.
+portal-contact = Email or cellphone
+portal-contact-hint = As the clinic has it on record
+identification = Identification
+identification-number = Number
+identifiers = Identification for the portal
+identifiers-hint = Numbers that the patient may use to get in without a link, where the settings allow it.
+id-kind-health_number = Health number
+id-kind-record_number = Record number
+id-kind-drivers_licence = Driver’s licence number
+id-kind-passport = Passport number
+error-identification = Enter the number, 3 to 40 letters and digits
+error-contact = Enter an email address, or a cellphone number with area code
+portal-error-locked-until = To keep your messages safe, you can ask for a new passcode at { $time }.
+passcode-sent-if = If what you entered is what the clinic has on record, a passcode is on its way. It works until { $time }.
+passcode-missing-claim = No passcode after a minute? Look into your spam folder. Perhaps the clinic has another number, email or cellphone on record.
+portal-identification = Getting in without a link
+portal-identifiers = What patients may identify themselves with
+portal-identifiers-hint = Together with the email or cellphone on record; then follow passcode and date of birth. None: only by link.
+portal-session = Session
+longest-hours = Hours until a portal session ends in any case
+longest-hours-hint = 1 to 24
+error-longest-hours = Enter a number from 1 to 24
+portal-own-words = Your own words
+portal-names = Names of your staff
+portal-names-hint = On: patients read who takes part in a conversation. Off: they read “the care team”.

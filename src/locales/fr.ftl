@@ -272,7 +272,7 @@ notice-reopened = La conversation est de nouveau ouverte.
 notice-closed-for-good = Elle a été fermée il y a plus de 10 minutes, elle reste donc fermée.
 notice-settings-saved = Les paramètres ont été enregistrés.
 notice-reply-sent = Votre réponse a été envoyée.
-notice-session-over = Veuillez rouvrir le lien de votre courriel ou message texte.
+notice-session-over = Votre session a pris fin. Ouvrez de nouveau le lien de votre courriel ou message texte, ou dites ci-dessous qui vous êtes.
 notice-logged-out = Vous êtes déconnecté.
 
 # Paramètres
@@ -968,3 +968,36 @@ csv-language = la langue doit être français ou anglais
 csv-method = le mode de notification doit être les deux, courriel, texto ou aucun
 csv-too_long = un champ a plus de 200 caractères
 csv-repeated = le même patient figure sur une ligne précédente
+
+# La première page du portail, blocages
+notice-portal-unlocked = Le patient peut maintenant demander un nouveau code d’accès.
+event-portal_unlocked = portail débloqué
+portal-locked-until = Quelqu’un a essayé trop souvent d’entrer dans le portail au nom de ce patient. Cette entrée est bloquée jusqu’au { $when } ; le lien d’un nouveau message fonctionne tout de suite.
+portal-unlock = Débloquer
+portal-without-link = Vous n’avez pas de lien ?
+portal-without-link-how = Dites qui vous êtes. Si c’est ce que la clinique a dans votre dossier, nous envoyons un code d’accès à ce courriel ou à ce cellulaire.
+portal-contact = Courriel ou cellulaire
+portal-contact-hint = Comme la clinique l’a dans votre dossier
+identification = Identification
+identification-number = Numéro
+identifiers = Identification pour le portail
+identifiers-hint = Numéros que le patient peut utiliser pour entrer sans lien, si les paramètres le permettent.
+id-kind-health_number = Numéro d’assurance maladie
+id-kind-record_number = Numéro de dossier
+id-kind-drivers_licence = Numéro de permis de conduire
+id-kind-passport = Numéro de passeport
+error-identification = Entrez le numéro, de 3 à 40 lettres et chiffres
+error-contact = Entrez une adresse courriel, ou un numéro de cellulaire avec l’indicatif régional
+portal-error-locked-until = Pour protéger vos messages, vous pourrez demander un nouveau code d’accès à { $time }.
+passcode-sent-if = Si ce que vous avez entré est ce que la clinique a dans votre dossier, un code d’accès est en route. Il est valable jusqu’à { $time }.
+passcode-missing-claim = Pas de code après une minute ? Regardez dans vos courriels indésirables. La clinique a peut-être un autre numéro, courriel ou cellulaire dans votre dossier.
+portal-identification = Entrer sans lien
+portal-identifiers = Ce avec quoi les patients peuvent s’identifier
+portal-identifiers-hint = Avec le courriel ou le cellulaire au dossier ; suivent le code d’accès et la date de naissance. Aucun : seulement par lien.
+portal-session = Session
+longest-hours = Heures après lesquelles une session du portail prend fin dans tous les cas
+longest-hours-hint = 1 à 24
+error-longest-hours = Entrez un nombre de 1 à 24
+portal-own-words = Vos propres mots
+portal-names = Noms de votre personnel
+portal-names-hint = Activé : les patients lisent qui participe à une conversation. Désactivé : ils lisent « l’équipe de soins ».

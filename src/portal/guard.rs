@@ -19,7 +19,25 @@ impl FromRequest for Visit {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let visit = Head::of(req).holder.as_ref().and_then(access::portal_visit);
-        ready(visit.map(Visit).ok_or_else(|| AppError::SignIn { to: "/portal?notice=session-over".into() }))
+        ready(visit.map(Visit).ok_or_else(|| AppError::SignIn { to: session_over(req.path()) }))
+    }
+}
+
+/// The first page, which says that the session is over, with the way back to this path.
+pub fn session_over(path: &str) -> String {
+    match place(path) {
+        Some(back) => format!("/portal?notice=session-over&back={back}"),
+        None => "/portal?notice=session-over".into(),
+    }
+}
+
+/// A place to come back to: one of the patient's own pages, written so that it may stand in an address as it is.
+pub fn place(path: &str) -> Option<&str> {
+    let number = path.strip_prefix("/portal/messages/").map(|rest| rest.split('/').next().unwrap_or_default());
+    let is_number = |text: &str| (1..=9).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit());
+    match number {
+        Some(number) if is_number(number) => Some(&path[.."/portal/messages/".len() + number.len()]),
+        _ => (path == "/portal/information").then_some(path),
     }
 }
 

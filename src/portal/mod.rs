@@ -20,6 +20,7 @@ pub fn routes(config: &mut ServiceConfig) {
     let post = web::post;
     config
         .route("", get().to(home::show))
+        .route("/entry", post().to(home::enter))
         .route("/link/{token}", get().to(link::show))
         .route("/link/{token}/passcode", post().to(link::request_passcode))
         .route("/link/{token}/session", post().to(link::login))

@@ -40,6 +40,7 @@ const FAMILIES: &[&str] = &[
     "attention-",
     "passcode-by-",
     "tell-instead-",
+    "id-kind-",
 ];
 
 /// Key → variables.
@@ -150,6 +151,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("told-when", postern::users::Told::ALL.iter().map(|w| w.as_str()).collect()),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
+        words("id-kind", postern::chart::IdKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
         words("error-advice", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),

@@ -225,6 +225,11 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/portal/messages/{number}/replies", 303, &answer).await;
     let answer = browser.post("/portal/logout", &[]).await;
     script.check("/portal/logout", 303, &answer).await;
+    let claim = [("kind", "health_number"), ("number", "1234567"), ("contact", "nobody@example.org")];
+    let answer = browser.post("/portal/entry", &claim).await;
+    script.check("/portal/entry", 303, &answer).await;
+    let answer = owner.post(&format!("{patient}/portal-unlocking"), &[]).await;
+    script.check("/patients/{patient}/portal-unlocking", 303, &answer).await;
 
     let answer = owner.post("/language", &[("language", "en"), ("back", "/inbox")]).await;
     script.check("/language", 303, &answer).await;

@@ -3,3 +3,4 @@
 mod entry;
 mod portal_rules;
 mod replies;
+mod without_link;
