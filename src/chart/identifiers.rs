@@ -46,9 +46,7 @@ const MOST: i64 = 20;
 /// Those of the database.
 pub fn identifiers(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<(IdKind, String)>> {
     let own = patient_identifiers::table.filter(patient_identifiers::patient_id.eq(patient));
-    own.order(patient_identifiers::kind)
-        .select((patient_identifiers::kind, patient_identifiers::number))
-        .load(conn)
+    own.order(patient_identifiers::kind).select((patient_identifiers::kind, patient_identifiers::number)).load(conn)
 }
 
 /// The patients with this number, compared without spaces, signs and case.

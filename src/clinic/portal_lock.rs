@@ -10,8 +10,7 @@ use actix_web::{HttpResponse, web};
 
 pub async fn lift(state: web::Data<AppState>, chart: Chart<rights::EditPatients>) -> Result<HttpResponse, AppError> {
     let (now, patient) = (state.clock.now(), chart.0.patient());
-    let write =
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::unlock(tx, now, &chart.0)?) });
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::unlock(tx, now, &chart.0)?) });
     write.await?;
     Ok(see_other(&format!("/patients/{patient}?notice=portal-unlocked")))
 }

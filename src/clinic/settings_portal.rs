@@ -80,8 +80,8 @@ pub async fn submit(
         let idle =
             errors.need("portal_idle_minutes", "error-idle-minutes", within(form.get("portal_idle_minutes"), 5..=1440));
         let stay = errors.need("portal_stay_days", "error-stay-days", within(form.get("portal_stay_days"), 0..=30));
-        let longest =
-            errors.need("portal_longest_hours", "error-longest-hours", within(form.get("portal_longest_hours"), 1..=24));
+        let hours = within(form.get("portal_longest_hours"), 1..=24);
+        let longest = errors.need("portal_longest_hours", "error-longest-hours", hours);
         let (mut emergency_text, mut closing_text) = (before.emergency_text.clone(), before.closing_text.clone());
         take_words(&mut emergency_text, &form, "emergency_text", &mut errors);
         take_words(&mut closing_text, &form, "closing_text", &mut errors);
@@ -92,7 +92,11 @@ pub async fn submit(
             portal_idle_minutes: idle.unwrap_or(before.portal_idle_minutes),
             portal_stay_days: stay.unwrap_or(before.portal_stay_days),
             portal_longest_hours: longest.unwrap_or(before.portal_longest_hours),
-            portal_identifiers: identifiers(&form),
+            portal_identifiers: if form.has("identifiers") {
+                identifiers(&form)
+            } else {
+                before.portal_identifiers.clone()
+            },
             portal_names: form.get("portal_names") == "on",
             emergency_text,
             closing_text,

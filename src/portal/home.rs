@@ -53,11 +53,7 @@ async fn page(state: &AppState, head: Head, form: Typed, errors: FieldErrors) ->
     read.await
 }
 
-pub async fn show(
-    state: web::Data<AppState>,
-    head: Head,
-    query: web::Query<Query>,
-) -> Result<HttpResponse, AppError> {
+pub async fn show(state: web::Data<AppState>, head: Head, query: web::Query<Query>) -> Result<HttpResponse, AppError> {
     if head.holder.is_some() {
         return Ok(see_other(place(&query.back).unwrap_or("/portal/messages")));
     }
@@ -81,8 +77,7 @@ pub async fn enter(state: web::Data<AppState>, head: Head, form: Form) -> Result
         return unprocessable(&page(&state, head, typed, errors).await?);
     };
     let (now, random) = (state.clock.now(), state.random.clone());
-    let write =
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::claim(tx, now, &random, &claim)?) });
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::claim(tx, now, &random, &claim)?) });
     let (token, _) = write.await?;
     state.wake.notify_one();
     Ok(see_other(&address(&token, &typed.back)))

@@ -77,12 +77,7 @@ impl Address {
 ///
 /// # Errors
 /// Those of the database.
-pub fn claim(
-    tx: &mut Tx,
-    now: Ts,
-    random: &Random,
-    claim: &Claim,
-) -> QueryResult<(Token, Result<(), RequestRefused>)> {
+pub fn claim(tx: &mut Tx, now: Ts, random: &Random, claim: &Claim) -> QueryResult<(Token, Result<(), RequestRefused>)> {
     let settings = settings::load(tx)?;
     let open = settings.portal_on;
     let may = |patient: &Patient| open && patient.portal_access && claim.at.is_of(patient);
@@ -90,8 +85,7 @@ pub fn claim(
     let token = random.token();
     let key = settings::cookie_key(tx)?;
     let id = put(tx, now, &token, hash(&key, claim), (patient, claim.at.channel()))?;
-    let link =
-        OpenLink { id, patient, leads_to: None, channel: claim.at.channel(), language: None, is_claim: true };
+    let link = OpenLink { id, patient, leads_to: None, channel: claim.at.channel(), language: None, is_claim: true };
     Ok((token, passcode::request(tx, now, &link)?))
 }
 

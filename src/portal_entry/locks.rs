@@ -18,7 +18,13 @@ const REMEMBERED: Duration = Duration::days(1);
 const MOST_LINKS: i64 = 200;
 
 /// How long a link is locked whose passcode died `locks` times before.
-pub(super) fn lasts(tx: &mut Tx, now: Ts, patient: Option<PatientId>, link: LinkId, locks: i64) -> QueryResult<Duration> {
+pub(super) fn lasts(
+    tx: &mut Tx,
+    now: Ts,
+    patient: Option<PatientId>,
+    link: LinkId,
+    locks: i64,
+) -> QueryResult<Duration> {
     let others = match patient {
         None => 0,
         Some(patient) => {

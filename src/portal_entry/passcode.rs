@@ -85,8 +85,8 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     if let Some(locked) = before.as_ref().and_then(|b| b.locked_until).filter(|until| *until > now) {
         return Ok(Err(RequestRefused::Locked(locked)));
     }
-    let just_sent =
-        before.is_some_and(|b| now.since(b.requested_at) < AGAIN_AFTER && b.send_state != PasscodeState::Failed);
+    let is_good = |b: &PasscodeStatus| b.send_state != PasscodeState::Failed && b.tries < TRIES;
+    let just_sent = before.is_some_and(|b| now.since(b.requested_at) < AGAIN_AFTER && is_good(&b));
     if just_sent {
         return Ok(Err(RequestRefused::JustSent));
     }

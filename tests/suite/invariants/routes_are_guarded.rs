@@ -105,7 +105,12 @@ async fn nobody_gets_in(app: App) {
                     assert_eq!(answer.status, 303, "{}", route.name());
                     let (to, query) = answer.location.split_once('?').unwrap_or((&answer.location, ""));
                     assert_eq!(to, door.split('?').next().unwrap(), "{}", route.name());
-                    assert!(query.is_empty() || query.starts_with("next=") || answer.location.split("&back=/portal/").next() == Some(door), "{query}");
+                    assert!(
+                        query.is_empty()
+                            || query.starts_with("next=")
+                            || answer.location.split("&back=/portal/").next() == Some(door),
+                        "{query}"
+                    );
                     assert!(!answer.body.contains("Your results"), "{}", route.name());
                 }
             }

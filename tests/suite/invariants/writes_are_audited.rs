@@ -97,6 +97,7 @@ async fn every_post_leaves_a_row(app: App) {
         ("portal_for_new_patients", "on"),
         ("replies_by_default", "on"),
         ("portal_idle_minutes", "15"),
+        ("portal_longest_hours", "12"),
         ("portal_stay_days", "0"),
     ];
     let answer = owner.post("/settings/patient-portal", &on).await;

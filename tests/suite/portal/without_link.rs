@@ -60,9 +60,12 @@ async fn a_false_claim_looks_the_same(app: App) {
     app.patient(Like::default()).await;
     app.patient(Like { email: Some("off@example.org".into()), portal_access: false, ..Like::default() }).await;
     let mut pages = Vec::new();
-    for (number, contact) in
-        [("9434765919", EMAIL), ("9434765919", "other@example.org"), ("1111111", EMAIL), ("9434765919", "off@example.org")]
-    {
+    for (number, contact) in [
+        ("9434765919", EMAIL),
+        ("9434765919", "other@example.org"),
+        ("1111111", EMAIL),
+        ("9434765919", "off@example.org"),
+    ] {
         let who = app.anyone();
         let link = claim(&who, number, contact).await.redirect();
         let path = link.split('?').next().unwrap().to_owned();
