@@ -19,6 +19,18 @@ use std::collections::HashMap;
 /// The key of the session's state under which its [`Holder`] stands.
 pub const HOLDER: &str = "holder";
 
+/// The key under which it says whose it was, where it has ended; see [`Lapsed`].
+pub const LAPSED: &str = "lapsed";
+
+/// For this long after its end, what is typed in a patient's session is kept for them.
+const LAPSES_AFTER: Duration = Duration::DAY;
+
+/// A patient's session that has ended not long ago. Only the store makes it, from a row and the browser's cookie.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Lapsed {
+    pub(super) patient: PatientId,
+}
+
 /// A session's `idle_until` is moved forward at most this often: not every click is worth a write.
 const TOUCH_EVERY: Duration = Duration::MINUTE;
 
@@ -138,8 +150,7 @@ fn hash(key: &SessionKey) -> Vec<u8> {
 fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
     sessions::table
         .find(token)
-        .filter(sessions::idle_until.gt(now))
-        .filter(sessions::expires_at.gt(now))
+        .filter(sessions::idle_until.gt(now.plus(-LAPSES_AFTER)))
         .left_join(users::table)
         .left_join(patients::table)
         .select((
@@ -178,6 +189,7 @@ impl Row {
 impl Store {
     async fn put(&self, key: &SessionKey, mut state: State) -> anyhow::Result<()> {
         let now = self.clock.now();
+        state.remove(LAPSED);
         let holder = state.remove(HOLDER).map(|json| serde_json::from_str::<Holder>(&json)).transpose()?;
         // a session without a holder has nothing to keep
         let Some(holder) = holder else { return Ok(()) };
@@ -216,6 +228,13 @@ impl Store {
     }
 }
 
+/// What is left of a session that has ended.
+fn lapsed(whose: &Holder) -> serde_json::Result<Option<State>> {
+    let Holder::Patient { id, .. } = whose else { return Ok(None) };
+    let json = serde_json::to_string(&Lapsed { patient: *id })?;
+    Ok(Some(State::from([(LAPSED.to_owned(), json)])))
+}
+
 impl SessionStore for Store {
     async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
         let (token, now) = (hash(key), self.clock.now());
@@ -224,8 +243,9 @@ impl SessionStore for Store {
             self.db.read(move |conn| -> Result<_, DbError> { Ok(find(conn, token, now)?) }).await
         };
         let Some(mut row) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
-        if row.holder(self.door, now).is_none() {
-            return Ok(None);
+        let Some(whose) = row.holder(self.door, now) else { return Ok(None) };
+        if row.idle_until.min(row.expires_at) <= now {
+            return lapsed(&whose).map_err(|e| LoadError::Deserialization(e.into()));
         }
         self.touch(token, now, &mut row).await.map_err(|e| LoadError::Other(e.into()))?;
         let Some(holder) = row.holder(self.door, now) else { return Ok(None) };
@@ -278,12 +298,12 @@ pub fn end_of_patient(tx: &mut Tx, patient: PatientId) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::patient_id.eq(patient))).execute(tx.conn())
 }
 
-/// Removes the sessions whose time is over.
+/// Removes the sessions that ended so long ago that nothing is kept for them any more.
 ///
 /// # Errors
 /// Those of the database.
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
-    diesel::delete(sessions::table.filter(sessions::expires_at.lt(now))).execute(tx.conn())
+    diesel::delete(sessions::table.filter(sessions::expires_at.lt(now.plus(-LAPSES_AFTER)))).execute(tx.conn())
 }
 
 /// Ends a patient's portal sessions and open links at once: access was withdrawn, or an address changed.

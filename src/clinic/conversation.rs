@@ -1,10 +1,11 @@
 //! `/conversations/{id}`: the thread, and what a user can do in it.
 
 use super::guard::{Conversation, shell};
+use super::one_tap::offers;
 use super::rich_text::{RichText, read_body};
 use crate::access::{Action, ConversationAccess, Right, rights};
 use crate::chart::{self, Patient};
-use crate::conversations::{self, Author, MessageRow, Reply, ReplyError, Thread, UNDO_WITHIN};
+use crate::conversations::{self, Author, MessageRow, OneTap, Reply, ReplyError, Thread, UNDO_WITHIN};
 use crate::db::{MessageId, UserId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -33,6 +34,7 @@ struct ConversationPage {
     key: String,
     typed: RichText,
     internal: bool,
+    offered: Vec<OneTap>,
     errors: FieldErrors,
 }
 
@@ -84,6 +86,7 @@ struct Typed {
     key: Option<String>,
     body: RichText,
     internal: bool,
+    offered: Vec<OneTap>,
     errors: FieldErrors,
 }
 
@@ -138,6 +141,7 @@ async fn page<R: Right + Send>(
             key: typed.key.unwrap_or(fresh),
             typed: typed.body,
             internal: typed.internal,
+            offered: typed.offered,
             errors: typed.errors,
         })
     });
@@ -158,13 +162,13 @@ pub async fn submit(
         errors.add("body", "error-form-old");
     }
     let typed =
-        |errors| Typed { key: Some(form.get("key").to_owned()), body: RichText::typed(&form), internal, errors };
+        |errors| Typed { key: Some(form.get("key").to_owned()), body: RichText::typed(&form), internal, offered: offers(&form), errors };
     let Some(body) = body.filter(|_| errors.is_empty()) else {
         let page = page(&state, head, access, None, typed(errors)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
-    let new = Reply { body, internal, key: form.get("key").to_owned() };
+    let new = Reply { body, internal, offers: offers(&form), key: form.get("key").to_owned() };
     let write = state.db.write(move |tx| match conversations::reply(tx, now, &random, &access, &new) {
         Ok(message) => Ok(Ok(message)),
         Err(ReplyError::Closed) => Ok(Err((access, "error-closed"))),

@@ -18,6 +18,7 @@ mod message_templates;
 mod new_message;
 mod notification_preview;
 mod notification_templates;
+mod one_tap;
 mod outbox;
 mod password;
 mod patient_import;

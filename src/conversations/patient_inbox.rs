@@ -1,14 +1,17 @@
 //! Conversations as the patient sees them: only their own, never a note.
 
+use super::answer::OneTap;
 use super::patient_reply::cannot_reply;
+use super::reply_draft::kept;
 use super::store;
 use super::thread::{MessageRow, page};
 use super::types::{Author, CannotReply};
 use crate::access::PortalVisit;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{conversations, messages};
+use crate::db::schema::{conversations, messages, participants, users};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
 use crate::notifications::{self, StepState};
+use crate::settings;
 use crate::text::CleanHtml;
 use diesel::prelude::*;
 
@@ -75,6 +78,10 @@ pub struct PatientThread {
     pub earlier: Option<MessageId>,
     /// why the patient cannot write, if so
     pub cannot_reply: Option<CannotReply>,
+    /// what the patient was writing, and when it was kept
+    pub draft: Option<(String, Ts)>,
+    /// names of the users who take part, where the clinic lets patients read them
+    pub readers: Vec<String>,
 }
 
 /// Reads one of the patient's conversations; `None` where they have none of that number.
@@ -90,8 +97,24 @@ pub fn patient_thread(
     let Some(conversation) = store::of_number(conn, visit.patient(), number)? else { return Ok(None) };
     let (messages, earlier) = page(conn, &conversation, before, false)?;
     let cannot_reply = cannot_reply(conn, visit, &conversation)?;
-    let (id, title) = (conversation.id, conversation.title.to_string());
-    Ok(Some(PatientThread { id, number, title, messages, earlier, cannot_reply }))
+    let (id, title, draft) = (conversation.id, conversation.title.to_string(), kept(conn, conversation.id)?);
+    let readers = readers(conn, id)?;
+    Ok(Some(PatientThread { id, number, title, messages, earlier, cannot_reply, draft, readers }))
+}
+
+/// Who reads what the patient writes, by name, where the clinic has chosen to tell; else nobody is named.
+fn readers(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<String>> {
+    if !settings::load(conn)?.portal_names {
+        return Ok(Vec::new());
+    }
+    participants::table
+        .inner_join(users::table)
+        .filter(participants::conversation_id.eq(conversation))
+        .filter(users::active.eq(true))
+        .order((users::name, users::id))
+        .select(users::name)
+        .limit(20)
+        .load(conn)
 }
 
 impl PatientThread {
@@ -129,6 +152,8 @@ pub struct Preview {
     pub body: CleanHtml,
     /// "Allow patient to respond in this conversation"
     pub replies_allowed: bool,
+    /// what can be answered with one tap
+    pub offers: Vec<OneTap>,
 }
 
 /// The conversation as its patient would see it if it were sent now.
@@ -141,6 +166,8 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         internal: false,
         created_at: now,
         read_by_patient_at: None,
+        offers: written.offers,
+        answers: Vec::new(),
     };
     PatientThread {
         id: ConversationId(0),
@@ -149,5 +176,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         messages: vec![message],
         earlier: None,
         cannot_reply: (!written.replies_allowed).then_some(CannotReply::RepliesOff),
+        draft: None,
+        readers: Vec::new(),
     }
 }

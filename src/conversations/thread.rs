@@ -1,5 +1,6 @@
 //! One conversation as the clinic sees it.
 
+use super::answer::{self, OneTap};
 use super::store::{self, Conversation};
 use super::types::Author;
 use crate::access::{ConversationAccess, Right};
@@ -29,6 +30,17 @@ pub struct MessageRow {
     pub created_at: Ts,
     /// when the patient opened it
     pub read_by_patient_at: Option<Ts>,
+    /// what can be answered with one tap
+    pub offers: Vec<OneTap>,
+    /// what was
+    pub answers: Vec<(OneTap, Ts)>,
+}
+
+impl MessageRow {
+    /// What can still be answered with one tap.
+    pub fn open_offers(&self) -> impl Iterator<Item = OneTap> {
+        self.offers.iter().copied().filter(|one| !self.answers.iter().any(|(given, _)| given == one))
+    }
 }
 
 /// A conversation with its messages, oldest first.
@@ -59,7 +71,7 @@ pub struct Thread {
 /// How many messages one page shows.
 const PAGE: i64 = 100;
 
-type Joined = (MessageId, Author, Option<String>, String, bool, Ts, Option<Ts>);
+type Joined = (MessageId, Author, Option<String>, String, bool, Ts, Option<Ts>, String);
 
 /// Reads a conversation: its newest messages, or those before `before`.
 ///
@@ -119,6 +131,7 @@ pub(super) fn page(
             messages::internal,
             messages::created_at,
             messages::read_by_patient_at,
+            messages::offers,
         ))
         .into_boxed::<MultiBackend>();
     if !with_notes {
@@ -128,9 +141,13 @@ pub(super) fn page(
     let more = rows.len() as i64 > PAGE;
     rows.truncate(PAGE as usize);
     let earlier = rows.last().filter(|_| more).map(|(id, ..)| *id);
-    let rows = rows.into_iter().rev().map(|(id, author, user_name, html, internal, created_at, read_by_patient_at)| {
-        let body = CleanHtml::stored(html);
-        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at }
+    let offering: Vec<MessageId> = rows.iter().filter(|row| !row.7.is_empty()).map(|row| row.0).collect();
+    let mut given = answer::given(conn, &offering)?;
+    let rows = rows.into_iter().rev().map(|row| {
+        let (id, author, user_name, html, internal, created_at, read_by_patient_at, offers) = row;
+        let (body, offers) = (CleanHtml::stored(html), answer::offers_of(&offers));
+        let answers = given.remove(&id).unwrap_or_default();
+        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at, offers, answers }
     });
     Ok((rows.collect(), earlier))
 }

@@ -149,6 +149,7 @@ diesel::table! {
         closed_at -> Nullable<Utc>,
         closed_by -> Nullable<BigInt>,
         attention -> Nullable<Text>,
+        answer -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -177,6 +178,25 @@ diesel::table! {
         send_key -> Text,
         created_at -> Utc,
         read_by_patient_at -> Nullable<Utc>,
+        offers -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    answers (message_id, answer) {
+        message_id -> BigInt,
+        answer -> Text,
+        answered_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    reply_drafts (conversation_id) {
+        conversation_id -> BigInt,
+        body -> Text,
+        saved_at -> Utc,
     }
 }
 diesel::table! {
@@ -423,6 +443,8 @@ diesel::joinable!(chart_item_terms -> chart_items (item_id));
 diesel::joinable!(conversations -> patients (patient_id));
 diesel::joinable!(participants -> conversations (conversation_id));
 diesel::joinable!(participants -> users (user_id));
+diesel::joinable!(answers -> messages (message_id));
+diesel::joinable!(reply_drafts -> conversations (conversation_id));
 diesel::joinable!(messages -> conversations (conversation_id));
 diesel::joinable!(messages -> users (user_id));
 diesel::joinable!(notifications -> messages (message_id));
@@ -453,6 +475,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     conversations,
     participants,
     messages,
+    answers,
+    reply_drafts,
     notifications,
     notification_templates,
     access_notices,

@@ -9,6 +9,7 @@ mod link;
 mod logout;
 mod message;
 mod messages;
+mod session;
 
 pub use message::preview;
 
@@ -27,6 +28,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/messages", get().to(messages::show))
         .route("/messages/{number}", get().to(message::show))
         .route("/messages/{number}/replies", post().to(message::reply))
+        .route("/messages/{number}/draft", post().to(message::keep))
+        .route("/messages/{number}/answers", post().to(message::answer))
+        .route("/session", post().to(session::stay))
         .route("/information", get().to(information::show))
         .route("/language", post().to(language::choose))
         .route("/logout", post().to(logout::submit));

@@ -41,6 +41,7 @@ const FAMILIES: &[&str] = &[
     "passcode-by-",
     "tell-instead-",
     "id-kind-",
+    "one-tap-",
 ];
 
 /// Key → variables.
@@ -152,6 +153,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("told-when", postern::users::Told::ALL.iter().map(|w| w.as_str()).collect()),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
+        words("one-tap", postern::conversations::OneTap::ALL.iter().map(|w| w.as_str()).collect()),
         words("id-kind", postern::chart::IdKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
