@@ -17,8 +17,8 @@ pub use identifiers::{IdKind, identifiers, masked, set_identifiers, the_one};
 pub use item::{Block, Caption, Datum, Flag, ItemBody, ItemKind, Label, ResultRow};
 pub use items::{Counts, Item, ItemFilter, ItemRow, MOST_CHOSEN, chosen, counts, item, item_of, items};
 pub use patients::{
-    Change, Demographics, Method, NewPatient, Patient, add, by_source, every, patient, patient_by_id, patient_if_there,
-    update,
+    Change, Demographics, Method, NewPatient, Patient, add, by_source, change_own, every, patient, patient_by_id,
+    patient_if_there, update,
 };
 pub use search::{Cursor, reindex, search};
 pub use store_item::{NewItem, Stored, store_item};

@@ -161,8 +161,13 @@ pub async fn submit(
     if !(16..=64).contains(&form.get("key").len()) {
         errors.add("body", "error-form-old");
     }
-    let typed =
-        |errors| Typed { key: Some(form.get("key").to_owned()), body: RichText::typed(&form), internal, offered: offers(&form), errors };
+    let typed = |errors| Typed {
+        key: Some(form.get("key").to_owned()),
+        body: RichText::typed(&form),
+        internal,
+        offered: offers(&form),
+        errors,
+    };
     let Some(body) = body.filter(|_| errors.is_empty()) else {
         let page = page(&state, head, access, None, typed(errors)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);

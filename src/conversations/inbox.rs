@@ -80,7 +80,8 @@ pub struct InboxCursor {
     pub id: ConversationId,
 }
 
-type Line = (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<Attention>, Option<OneTap>);
+type Line =
+    (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<Attention>, Option<OneTap>);
 type Joined = (Line, (String, String), Option<bool>);
 
 macro_rules! line {

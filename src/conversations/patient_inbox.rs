@@ -12,8 +12,9 @@ use crate::db::schema::{conversations, messages, participants, users};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
 use crate::notifications::{self, StepState};
 use crate::settings;
-use crate::text::CleanHtml;
+use crate::text::{self, CleanHtml};
 use diesel::prelude::*;
+use std::collections::HashMap;
 
 /// A line of the patient's list.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -39,6 +40,43 @@ impl PatientRow {
         self.last_author != Author::Patient && self.read_by_patient_at.is_none()
     }
 }
+
+/// The beginning of each conversation's newest message, as text: those of one page of the list, in one query.
+///
+/// # Errors
+/// Those of the database.
+pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, String>> {
+    if rows.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+    let newest = messages::table
+        .inner_join(conversations::table)
+        .filter(conversations::patient_id.eq(visit.patient()))
+        .filter(conversations::number.eq_any(numbers))
+        .filter(messages::internal.eq(false))
+        .group_by(messages::conversation_id)
+        .select(diesel::dsl::max(messages::id));
+    let newest: Vec<Option<MessageId>> = newest.load(conn)?;
+    let bodies: Vec<(i64, String)> = messages::table
+        .inner_join(conversations::table)
+        .filter(messages::id.eq_any(newest.into_iter().flatten().collect::<Vec<_>>()))
+        .select((conversations::number, messages::body_html))
+        .load(conn)?;
+    Ok(bodies.into_iter().map(|(number, html)| (number, excerpt(html))).collect())
+}
+
+fn excerpt(html: String) -> String {
+    let line = text::one_line(&CleanHtml::stored(html).plain());
+    let mut short: String = line.chars().take(EXCERPT).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Characters of an excerpt.
+const EXCERPT: usize = 120;
 
 /// The patient's conversations, newest first; those before `before`, at most `limit`.
 ///

@@ -1030,3 +1030,25 @@ session-go-on = Go on
 session-ended = You were logged out
 session-ended-text = What you had typed is kept. Log in again and it is there.
 session-again = Log in again
+
+# What patients see and change of themselves
+portal-you-may-change = You may change this yourself
+portal-none-hint = None: { $clinic } can’t send you messages then.
+error-own-method = Choose a way for which the clinic has an address of yours
+notice-own-information-saved = Saved.
+portal-mine = Yours
+portal-views = Who has looked at my messages
+portal-views-intro = Every time that somebody of { $clinic } opened a conversation with you, newest first.
+portal-views-none = Nobody has yet.
+portal-download = Download everything
+portal-download-hint = One ZIP file with your information and all your messages, to read without this portal. Keep it where only you can open it.
+portal-download-made = As of { $when }
+portal-sessions = Your session
+portal-stays-until = You stay logged in on this device until { $when }.
+portal-session-until = This session ends on { $when } if you do nothing until then.
+log-out-everywhere = Log out everywhere
+log-out-everywhere-hint = Ends your sessions on all devices, also where you chose to stay logged in.
+notice-logged-out-everywhere = You are logged out on all devices.
+event-views_listed = own access log viewed
+event-everything_downloaded = everything downloaded
+event-information_viewed = own information viewed

@@ -1030,3 +1030,25 @@ session-go-on = Continuer
 session-ended = Votre session a pris fin
 session-ended-text = Ce que vous aviez écrit est conservé. Entrez de nouveau et vous le retrouverez.
 session-again = Entrer de nouveau
+
+# Ce que les patients voient et changent d’eux-mêmes
+portal-you-may-change = Vous pouvez changer ceci vous-même
+portal-none-hint = Aucun : { $clinic } ne peut alors pas vous envoyer de messages.
+error-own-method = Choisissez un moyen pour lequel la clinique a une adresse de vous
+notice-own-information-saved = Enregistré.
+portal-mine = À vous
+portal-views = Qui a consulté mes messages
+portal-views-intro = Chaque fois que quelqu’un de { $clinic } a ouvert une conversation avec vous, en commençant par la plus récente.
+portal-views-none = Personne encore.
+portal-download = Tout télécharger
+portal-download-hint = Un fichier ZIP avec vos renseignements et tous vos messages, à lire sans ce portail. Gardez-le là où vous seul pouvez l’ouvrir.
+portal-download-made = État au { $when }
+portal-sessions = Votre session
+portal-stays-until = Vous restez connecté sur cet appareil jusqu’au { $when }.
+portal-session-until = Cette session prend fin le { $when } si vous ne faites rien d’ici là.
+log-out-everywhere = Se déconnecter partout
+log-out-everywhere-hint = Met fin à vos sessions sur tous les appareils, même là où vous avez choisi de rester connecté.
+notice-logged-out-everywhere = Vous êtes déconnecté sur tous les appareils.
+event-views_listed = propre journal d’accès consulté
+event-everything_downloaded = tout téléchargé
+event-information_viewed = propres renseignements consultés

@@ -138,9 +138,9 @@ async fn keep_typed(
     body: &str,
 ) -> Result<bool, AppError> {
     let (now, body) = (state.clock.now(), body.to_owned());
-    let write = state.db.write(move |tx| -> Result<_, AppError> {
-        Ok(conversations::keep_reply(tx, now, &writer, number, &body)?)
-    });
+    let write = state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(conversations::keep_reply(tx, now, &writer, number, &body)?) });
     write.await
 }
 
@@ -183,8 +183,8 @@ pub async fn answer(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let number = number(&req, "number")?;
-    let message = form.numbers("message").first().copied().map(MessageId).ok_or(AppError::BadRequest)?;
-    let chosen: OneTap = form.get("answer").parse().map_err(|_| AppError::BadRequest)?;
+    let message = form.numbers("message").first().copied().map(MessageId).ok_or(AppError::NotFound)?;
+    let chosen: OneTap = form.get("answer").parse().map_err(|_| AppError::NotFound)?;
     let (now, writer) = (state.clock.now(), visit.0.clone());
     let write = state.db.write(move |tx| conversations::answer(tx, now, &writer, number, message, chosen));
     match write.await {

@@ -1,6 +1,7 @@
 //! DOOR for patients. It imports no capability of the clinic: what it can do is in the few verbs that take a
 //! `PortalVisit`. No route creates a conversation, and none reads a file.
 
+mod download;
 mod guard;
 mod home;
 mod information;
@@ -10,6 +11,7 @@ mod logout;
 mod message;
 mod messages;
 mod session;
+mod views;
 
 pub use message::preview;
 
@@ -32,6 +34,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/messages/{number}/answers", post().to(message::answer))
         .route("/session", post().to(session::stay))
         .route("/information", get().to(information::show))
+        .route("/information", post().to(information::submit))
+        .route("/information/views", get().to(views::show))
+        .route("/information/download", get().to(download::show))
+        .route("/sessions/end", post().to(information::log_out_everywhere))
         .route("/language", post().to(language::choose))
         .route("/logout", post().to(logout::submit));
 }
