@@ -58,7 +58,8 @@ pub fn mint(
 pub fn open(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<OpenLink>> {
     let on: bool = clinic::table.find(1).select(clinic::portal_on).first(conn)?;
     type Of = (LinkId, Option<PatientId>, Channel, Option<Vec<u8>>);
-    let found: Option<(Of, Option<i64>, Option<(String, bool)>)> = working(now)
+    type Found = (Of, Option<i64>, Option<(String, bool)>);
+    let found: Option<Found> = working(now)
         .filter(portal_links::token_hash.eq(token.hash()))
         .left_join(patients::table)
         .left_join(conversations::table)
