@@ -1,9 +1,11 @@
 //! The patient's way in, and what a patient may do.
 
 mod answers;
+mod browser;
 mod entry;
 mod information;
 mod portal_rules;
 mod replies;
 mod sessions;
+mod weight;
 mod without_link;
