@@ -2,6 +2,7 @@
 
 mod answers;
 mod browser;
+mod brute_force;
 mod entry;
 mod information;
 mod portal_rules;
