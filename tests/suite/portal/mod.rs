@@ -5,6 +5,7 @@ mod browser;
 mod brute_force;
 mod entry;
 mod information;
+mod lighthouse;
 mod portal_rules;
 mod replies;
 mod sessions;
