@@ -9,7 +9,7 @@
 //!
 //! - doors: [`clinic`] for staff, [`portal`] for patients, [`worker`] for nobody. A door parses, calls one verb, renders.
 //! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`notifications`], [`conversations`].
-//! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`].
+//! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`], [`storage`].
 //! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
 
 #![forbid(unsafe_code)]
@@ -36,6 +36,7 @@ pub mod portal_entry;
 pub mod settings;
 pub mod slow_hash;
 pub mod state;
+pub mod storage;
 pub mod text;
 pub mod users;
 pub mod values;

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::delivery::Delivery;
 use crate::http::Limits;
+use crate::storage::Storage;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -21,6 +22,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// the roads out
     pub delivery: Arc<Delivery>,
+    /// the files
+    pub storage: Storage,
     /// wakes the worker of this process
     pub wake: Arc<Notify>,
     /// how often somebody may try

@@ -3,13 +3,14 @@
 use super::{Failure, import, serve};
 use crate::app::{self, Parts};
 use crate::clock::{Clock, Random};
-use crate::config::Config;
+use crate::config::{Config, Files};
 use crate::db::{DatabaseUrl, Db};
 use crate::delivery::{Delivery, Mailbox};
 use crate::demo::people::{self, DemoPatient, USERS};
 use crate::error::AppError;
 use crate::http::Limits;
 use crate::state::AppState;
+use crate::storage::Storage;
 use crate::{chart, slow_hash};
 use clap::Args;
 use rust_embed::RustEmbed;
@@ -63,13 +64,16 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         calling_code: "1".into(),
         log: String::new(),
         smtp: None,
+        files: Files::in_folder(folder.join("files")),
     };
+    let storage = Storage::open(&config.files)?;
     let state = AppState {
         db,
         clock,
         random,
         config: Arc::new(config),
         delivery: Arc::new(Delivery::mailbox(mailbox.clone())),
+        storage,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
     };

@@ -8,6 +8,7 @@ use crate::db::DatabaseUrl;
 use crate::delivery::{Delivery, SmtpRoad};
 use crate::http::Limits;
 use crate::state::AppState;
+use crate::storage::Storage;
 use crate::worker;
 use std::net::TcpListener;
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
     let (clock, random) = (Clock::system(), Random::system());
     let smtp = config.smtp.as_ref().ok_or("smtp.host: is missing")?;
     let road = SmtpRoad::new(smtp, clock.clone())?;
+    let storage = Storage::open(&config.files).map_err(|e| format!("storage.folder: {e}: name another folder"))?;
     let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;
     Ok(AppState {
         db,
@@ -25,6 +27,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
         random,
         config: Arc::new(config.clone()),
         delivery: Arc::new(Delivery::smtp(road)),
+        storage,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
     })

@@ -58,4 +58,8 @@ id! {
     JobId,
     /// A row of `audit_events`.
     AuditEventId,
+    /// A row of `blobs`.
+    BlobId,
+    /// A row of `uploads`.
+    UploadId,
 }

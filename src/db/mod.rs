@@ -14,7 +14,10 @@ mod writer;
 
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
 pub use dialect::{Both, claim_lock, lock_row};
-pub use ids::{AuditEventId, ChartItemId, ConversationId, JobId, LinkId, MessageId, NotificationId, PatientId, UserId};
+pub use ids::{
+    AuditEventId, BlobId, ChartItemId, ConversationId, JobId, LinkId, MessageId, NotificationId, PatientId, UploadId,
+    UserId,
+};
 pub use migrate::pending as pending_migrations;
 pub use pool::{Db, DbError};
 pub use times::{Ts, Utc};

@@ -237,6 +237,62 @@ diesel::table! {
         hash -> Binary,
     }
 }
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    blobs (id) {
+        id -> BigInt,
+        sha256 -> Binary,
+        size -> BigInt,
+        name -> Nullable<Text>,
+        key_id -> Nullable<Text>,
+        nonce -> Nullable<Binary>,
+        scan -> Text,
+        refs -> BigInt,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    stray_files (name) {
+        name -> Text,
+        due_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    uploads (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        patient_id -> BigInt,
+        blob_id -> BigInt,
+        file_name -> Text,
+        media_type -> Text,
+        size -> BigInt,
+        suspect_id -> Nullable<BigInt>,
+        suspect_by -> Nullable<Text>,
+        confirmed_at -> Nullable<Utc>,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    attachments (id) {
+        id -> BigInt,
+        message_id -> BigInt,
+        conversation_id -> BigInt,
+        number -> BigInt,
+        blob_id -> BigInt,
+        file_name -> Text,
+        media_type -> Text,
+        size -> BigInt,
+        chart_item_id -> Nullable<BigInt>,
+        created_at -> Utc,
+    }
+}
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
@@ -254,6 +310,9 @@ diesel::joinable!(portal_links -> notifications (notification_id));
 diesel::joinable!(passcodes -> portal_links (link_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sessions -> patients (patient_id));
+diesel::joinable!(uploads -> blobs (blob_id));
+diesel::joinable!(attachments -> messages (message_id));
+diesel::joinable!(attachments -> blobs (blob_id));
 diesel::allow_tables_to_appear_in_same_query!(
     clinic,
     users,
@@ -270,5 +329,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     jobs,
     audit_events,
-    audit_heads
+    audit_heads,
+    blobs,
+    stray_files,
+    uploads,
+    attachments
 );

@@ -2,6 +2,7 @@
 
 mod send_notification;
 mod send_passcode;
+mod upkeep;
 
 use crate::access::session;
 use crate::db::{Conn, DbError, Tx};
@@ -32,6 +33,7 @@ pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
             if let Err(cause) = sweep.await {
                 tracing::error!(%cause, "old sessions could not be removed");
             }
+            upkeep::run(&state, now).await;
         }
         match work_once(&state).await {
             Ok(0) => {}

@@ -4,11 +4,12 @@ use super::html::Page;
 use super::peers;
 use postern::app::{self, Parts};
 use postern::clock::{Clock, Random};
-use postern::config::Config;
+use postern::config::{Config, Files};
 use postern::db::{DatabaseUrl, Ts};
 use postern::delivery::{Delivery, Mailbox, Received};
 use postern::http::Limits;
 use postern::state::AppState;
+use postern::storage::Storage;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -90,7 +91,9 @@ impl App {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let mailbox = Mailbox::in_memory(clock.clone());
+        let files = Files::in_folder(folder.path().join("files"));
         let state = AppState {
+            storage: Storage::open(&files).unwrap(),
             db,
             clock,
             random,
@@ -103,6 +106,7 @@ impl App {
                 calling_code: "1".into(),
                 log: String::new(),
                 smtp: None,
+                files,
             }),
             delivery: Arc::new(delivery(mailbox.clone())),
             wake: Arc::default(),

@@ -1,0 +1,3 @@
+//! Files: storage, uploads, attachments.
+
+mod storage;
