@@ -1,10 +1,13 @@
 //! Chart items: what the clinic holds on a patient, newest first.
 
 use super::item::{ItemBody, ItemKind};
+use super::item_terms;
 use crate::access::{ChartAccess, Right};
-use crate::db::schema::chart_items;
-use crate::db::{Both, ChartItemId, Conn, MultiBackend, PatientId, Ts, Tx};
+use crate::db::schema::{chart_item_terms, chart_items};
+use crate::db::{ChartItemId, Conn, MultiBackend, PatientId, Ts};
+use diesel::dsl::count_star;
 use diesel::prelude::*;
+use std::collections::BTreeMap;
 
 /// A chart item as lists show it.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -36,11 +39,48 @@ pub struct Item {
 pub struct ItemFilter {
     /// only this kind
     pub kind: Option<ItemKind>,
-    /// only those before this one, which the page before ended with
-    pub before: Option<(Ts, ChartItemId)>,
+    /// only those from this moment on
+    pub from: Option<Ts>,
+    /// only those before this moment
+    pub until: Option<Ts>,
+    /// only those with words that begin with these, as typed
+    pub text: String,
 }
 
-/// Items of a chart, newest first, at most `limit`.
+/// How many items there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// within the dates, by kind, whatever the filter's kind
+    pub by_kind: BTreeMap<ItemKind, i64>,
+    /// of the filter's kind, outside the dates
+    pub hidden: i64,
+}
+
+impl Counts {
+    /// How many there are of a kind, or of all, within the dates.
+    pub fn of(&self, kind: Option<&ItemKind>) -> i64 {
+        kind.map_or_else(|| self.by_kind.values().sum(), |kind| self.by_kind.get(kind).copied().unwrap_or_default())
+    }
+}
+
+/// The items of a chart that hold the sought words, of any date and kind.
+macro_rules! holding {
+    ($query:expr, $patient:expr, $text:expr) => {{
+        let mut query = $query.filter(chart_items::patient_id.eq($patient)).into_boxed::<MultiBackend>();
+        for (word, last) in item_terms::ranges($text) {
+            // a range, not LIKE: it uses the index on both databases, and no character is a wildcard
+            let holders = chart_item_terms::table
+                .filter(chart_item_terms::patient_id.eq($patient))
+                .filter(chart_item_terms::term.ge(word))
+                .filter(chart_item_terms::term.lt(last))
+                .select(chart_item_terms::item_id);
+            query = query.filter(chart_items::id.eq_any(holders));
+        }
+        query
+    }};
+}
+
+/// Items of a chart, newest first, at most `limit`; those after `before`, which the page before ended with.
 ///
 /// # Errors
 /// Those of the database.
@@ -48,22 +88,55 @@ pub fn items<R: Right>(
     conn: &mut Conn,
     access: &ChartAccess<R>,
     filter: &ItemFilter,
+    before: Option<(Ts, ChartItemId)>,
     limit: i64,
 ) -> QueryResult<Vec<ItemRow>> {
-    let mut query = chart_items::table
-        .filter(chart_items::patient_id.eq(access.patient()))
+    let newest = chart_items::table
         .order((chart_items::occurred_at.desc(), chart_items::id.desc()))
         .limit(limit)
-        .select(ItemRow::as_select())
-        .into_boxed::<MultiBackend>();
+        .select(ItemRow::as_select());
+    let mut query = holding!(newest, access.patient(), &filter.text);
     if let Some(kind) = filter.kind {
         query = query.filter(chart_items::kind.eq(kind));
     }
-    if let Some((at, id)) = filter.before {
+    if let Some(from) = filter.from {
+        query = query.filter(chart_items::occurred_at.ge(from));
+    }
+    if let Some(until) = filter.until {
+        query = query.filter(chart_items::occurred_at.lt(until));
+    }
+    if let Some((at, id)) = before {
         let same = chart_items::occurred_at.eq(at).and(chart_items::id.lt(id));
-        query = query.filter(chart_items::occurred_at.lt(at).or(same));
+        // the first condition follows from the second, and lets the walk along the index begin here
+        query = query.filter(chart_items::occurred_at.le(at)).filter(chart_items::occurred_at.lt(at).or(same));
     }
     query.load(conn)
+}
+
+/// How many items a filter finds by kind, and how many its dates hide.
+///
+/// # Errors
+/// Those of the database.
+pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemFilter) -> QueryResult<Counts> {
+    let by_kind = chart_items::table.group_by(chart_items::kind).select((chart_items::kind, count_star()));
+    let mut within = holding!(by_kind, access.patient(), &filter.text);
+    if let Some(from) = filter.from {
+        within = within.filter(chart_items::occurred_at.ge(from));
+    }
+    if let Some(until) = filter.until {
+        within = within.filter(chart_items::occurred_at.lt(until));
+    }
+    let found: Vec<(ItemKind, i64)> = within.load(conn)?;
+    let mut counts = Counts { by_kind: found.into_iter().collect(), hidden: 0 };
+    if filter.from.is_some() || filter.until.is_some() {
+        let mut whole = holding!(chart_items::table.select(count_star()), access.patient(), &filter.text);
+        if let Some(kind) = filter.kind {
+            whole = whole.filter(chart_items::kind.eq(kind));
+        }
+        let whole: i64 = whole.first(conn)?;
+        counts.hidden = whole - counts.of(filter.kind.as_ref());
+    }
+    Ok(counts)
 }
 
 /// One item of this chart; `None` where it is another's or not there.
@@ -71,9 +144,17 @@ pub fn items<R: Right>(
 /// # Errors
 /// Those of the database.
 pub fn item<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, id: ChartItemId) -> QueryResult<Option<Item>> {
+    item_of(conn, access.patient(), id)
+}
+
+/// One item of the chart of a patient whose identity comes from another proof (a conversation's).
+///
+/// # Errors
+/// Those of the database.
+pub fn item_of(conn: &mut Conn, patient: PatientId, id: ChartItemId) -> QueryResult<Option<Item>> {
     let found: Option<(ItemRow, String)> = chart_items::table
         .find(id)
-        .filter(chart_items::patient_id.eq(access.patient()))
+        .filter(chart_items::patient_id.eq(patient))
         .select((ItemRow::as_select(), chart_items::body))
         .first(conn)
         .optional()?;
@@ -84,33 +165,26 @@ pub fn item<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, id: ChartItemId)
     }))
 }
 
-/// An item to be added.
-pub struct NewItem<'a> {
-    /// identity in the system it comes from
-    pub source_key: &'a str,
-    /// kind
-    pub kind: ItemKind,
-    /// when it happened
-    pub occurred_at: Ts,
-    /// title
-    pub title: &'a str,
-    /// who wrote it
-    pub author: Option<&'a str>,
-    /// content
-    pub body: &'a ItemBody,
-}
-
-/// Adds an item from an import; says whether it was new.
+/// Those of these items that are in this chart, newest first; others are left out.
 ///
 /// # Errors
 /// Those of the database.
-pub fn add_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> QueryResult<bool> {
-    let json = serde_json::to_string(new.body).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
-    let row = (
-        (chart_items::patient_id.eq(patient), chart_items::source_key.eq(new.source_key)),
-        (chart_items::kind.eq(new.kind), chart_items::occurred_at.eq(new.occurred_at)),
-        (chart_items::title.eq(new.title), chart_items::author.eq(new.author)),
-        (chart_items::body.eq(json), chart_items::created_at.eq(now)),
-    );
-    Ok(Both(diesel::insert_into(chart_items::table).values(row).on_conflict_do_nothing()).execute(tx.conn())? == 1)
+pub fn chosen<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, ids: &[ChartItemId]) -> QueryResult<Vec<ItemRow>> {
+    let mut found = Vec::new();
+    // one look along the primary key for each: the statement is the same for any number
+    for id in ids.iter().take(MOST_CHOSEN) {
+        let row = chart_items::table
+            .find(id)
+            .filter(chart_items::patient_id.eq(access.patient()))
+            .select(ItemRow::as_select())
+            .first(conn)
+            .optional()?;
+        found.extend(row);
+    }
+    found.sort_by_key(|row: &ItemRow| std::cmp::Reverse((row.occurred_at, row.id)));
+    found.dedup_by_key(|row| row.id);
+    Ok(found)
 }
+
+/// The most items that one message can carry from the chart.
+pub const MOST_CHOSEN: usize = 100;

@@ -1,14 +1,18 @@
 //! FEATURE: patients and their charts.
 
+pub mod document;
 pub mod import;
 pub mod item;
+mod item_terms;
 mod items;
 mod patients;
 mod search;
+mod store_item;
 
 pub use item::{Block, Caption, Datum, Flag, ItemBody, ItemKind, Label, ResultRow};
-pub use items::{Item, ItemFilter, ItemRow, NewItem, add_item, item, items};
+pub use items::{Counts, Item, ItemFilter, ItemRow, MOST_CHOSEN, chosen, counts, item, item_of, items};
 pub use patients::{
     Change, Demographics, Method, NewPatient, Patient, add, by_source, every, patient, patient_by_id, update,
 };
 pub use search::{Cursor, reindex, search};
+pub use store_item::{NewItem, Stored, store_item};

@@ -29,8 +29,12 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     for file in &files {
         let told = match import(&db, file, &config.calling_code).await {
             Ok(summary) => {
-                let items: usize = summary.items.values().sum();
-                let told = format!("{}: {} patients, {items} new items", file.display(), summary.patients);
+                let (new, changed): (usize, usize) = (summary.items.values().sum(), summary.changed.values().sum());
+                let told = format!(
+                    "{}: {} patients, {new} new items, {changed} changed items",
+                    file.display(),
+                    summary.patients
+                );
                 all.merge(summary);
                 told
             }
@@ -105,6 +109,9 @@ fn print_summary(all: &Summary, files: usize, failed: usize) {
     println!("patients: {} new, {} known", all.patients, all.known_patients);
     for (kind, count) in &all.items {
         println!("{kind}: {count} new");
+    }
+    for (kind, count) in &all.changed {
+        println!("{kind}: {count} changed");
     }
     println!("items known already: {}", all.known_items);
     for ((what, why), count) in &all.skipped {

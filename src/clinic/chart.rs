@@ -1,18 +1,20 @@
 //! `/patients/{id}`: the chart.
 
+use super::chart_filter::Narrowed;
 use super::guard::{Chart, number, shell};
 use crate::access::{Action, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::{self, Block, Caption, Datum, Item, ItemFilter, ItemKind, ItemRow, Patient};
+use crate::chart::document::{Document, Part};
+use crate::chart::{self, ItemKind, ItemRow, Patient};
 use crate::conversations::{self, InboxRow};
 use crate::db::ChartItemId;
 use crate::error::AppError;
+use crate::http::form::FieldErrors;
 use crate::http::{Head, Shell, html, paging};
 use crate::state::AppState;
-use crate::values::BirthDate;
+use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use serde::Deserialize;
 
 /// Chart items on a page.
 const PAGE: i64 = 25;
@@ -25,7 +27,8 @@ struct ChartPage {
     shell: Shell,
     patient: Patient,
     conversations: Vec<InboxRow>,
-    kind: Option<ItemKind>,
+    narrowed: Narrowed,
+    errors: FieldErrors,
     items: Vec<ItemRow>,
     next: Option<String>,
     may_send: bool,
@@ -37,74 +40,39 @@ struct ChartPage {
 struct ItemPage {
     shell: Shell,
     patient: Patient,
-    item: Item,
+    item: ItemRow,
+    parts: Vec<Part>,
 }
 
-impl ItemPage {
-    /// Our words translated, the record's as written.
-    fn caption<'a>(&'a self, caption: &'a Caption) -> &'a str {
-        match caption {
-            Caption::Label(label) => self.shell.of("label", label.as_str()),
-            Caption::Text(text) => text,
-        }
+impl ChartPage {
+    /// The chart's own address; the list of items is a part of the page.
+    fn path(&self) -> String {
+        format!("/patients/{}", self.patient.id)
     }
-
-    /// A value in the reader's language. Decimals keep the digits of the record, up to four after the point: more
-    /// are a generator's, not a laboratory's.
-    fn datum(&self, datum: &Datum) -> String {
-        match datum {
-            Datum::Text(text) | Datum::Code(text) => text.clone(),
-            Datum::Number(number) => match number.split_once('.') {
-                Some((whole, part)) => format!("{whole}.{}", part.chars().take(4).collect::<String>()),
-                None => number.clone(),
-            },
-            Datum::Bool(yes) => self.shell.t(if *yes { "yes" } else { "no" }).to_owned(),
-            Datum::When(text) => self.when(text),
-            Datum::Period(from, to) => {
-                let shown = |end: &Option<String>| end.as_deref().map(|text| self.when(text)).unwrap_or_default();
-                format!("{} – {}", shown(from), shown(to))
-            }
-        }
-    }
-
-    /// An instant or a whole date in the reader's words; a year or a month as it is.
-    fn when(&self, text: &str) -> String {
-        use time::format_description::well_known::Rfc3339;
-        match (time::OffsetDateTime::parse(text, &Rfc3339), BirthDate::parse(text)) {
-            (Ok(instant), _) => self.shell.moment(&instant.into()),
-            (_, Some(date)) => self.shell.born(&date),
-            _ => text.to_owned(),
-        }
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub struct Query {
-    kind: String,
-    after: String,
 }
 
 pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     chart: Chart<rights::Read>,
-    query: web::Query<Query>,
+    query: web::Query<Narrowed>,
 ) -> Result<HttpResponse, AppError> {
-    let (kind, before) = (query.kind.parse().ok(), paging::parse(&query.after));
+    let narrowed = query.into_inner().clean();
+    let before = paging::parse(&narrowed.after).map(|(at, id)| (at, ChartItemId(id)));
     let (now, trace) = (head.now, trace(&chart, Event::ChartViewed, Subject::None));
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, _) = shell(conn, &head, chart.0.user())?;
+        let (shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = chart::patient(conn, &chart.0)?;
+        let mut errors = FieldErrors::default();
+        let filter = narrowed.filter(settings.zone(), &mut errors);
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
-        let filter = ItemFilter { kind, before: before.map(|(at, id)| (at, ChartItemId(id))) };
-        let mut items = chart::items(conn, &chart.0, &filter, PAGE + 1)?;
+        let mut items = chart::items(conn, &chart.0, &filter, before, PAGE + 1)?;
         let more = items.len() as i64 > PAGE;
         items.truncate(PAGE as usize);
         let next = items.last().filter(|_| more).map(|item| paging::key(item.occurred_at, item.id.0));
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
-        Ok(ChartPage { shell, patient, conversations, kind, items, next, may_send, may_edit })
+        Ok(ChartPage { shell, patient, conversations, narrowed, errors, items, next, may_send, may_edit })
     });
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) });
     let (page, ()) = tokio::try_join!(read, write)?;
@@ -121,12 +89,36 @@ pub async fn show_item(
     let (now, trace) = (head.now, trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0)));
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
-        let (shell, _) = shell(conn, &head, chart.0.user())?;
-        Ok(ItemPage { shell, patient: chart::patient(conn, &chart.0)?, item })
+        let (shell, settings) = shell(conn, &head, chart.0.user())?;
+        let parts = chart::document::parts_for(&item, shell.lang, &settings);
+        Ok(ItemPage { shell, patient: chart::patient(conn, &chart.0)?, item: item.row, parts })
     });
     let page = read.await?;
     state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
     html(&page)
+}
+
+/// The item as a PDF, in the reader's language. The name of the file tells nothing.
+pub async fn download_item(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Read>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let id = ChartItemId(number(&req, "item")?);
+    let (now, trace) = (head.now, trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0)).with("pdf"));
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
+        let (shell, settings) = shell(conn, &head, chart.0.user())?;
+        let patient = chart::patient(conn, &chart.0)?;
+        Ok(Document::of(&item, &patient, &settings, shell.lang))
+    });
+    let document = read.await?;
+    let pdf = web::block(move || document.pdf()).await.map_err(|_| AppError::Internal("no thread".into()))?;
+    let pdf = pdf.map_err(|cause| AppError::Internal(cause.to_string()))?;
+    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    let name = format!("attachment; filename=\"chart-item-{id}.pdf\"");
+    Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((CONTENT_DISPOSITION, name)).body(pdf))
 }
 
 fn trace(chart: &Chart<rights::Read>, event: Event, subject: Subject) -> Entry {

@@ -2,6 +2,7 @@
 
 mod audit_log;
 mod chart;
+mod chart_filter;
 mod closure;
 mod conversation;
 mod demographics;
@@ -37,6 +38,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients", post().to(patients::add))
         .route("/patients/{patient}", get().to(chart::show))
         .route("/patients/{patient}/items/{item}", get().to(chart::show_item))
+        .route("/patients/{patient}/items/{item}/document.pdf", get().to(chart::download_item))
         .route("/patients/{patient}/information", get().to(demographics::show))
         .route("/patients/{patient}/information", post().to(demographics::submit))
         .route("/patients/{patient}/messages/new", get().to(new_message::show))

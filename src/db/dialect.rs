@@ -1,6 +1,7 @@
 //! The few statements that the combined backend cannot say for both databases.
 
-use super::connection::{Conn, MultiBackend};
+use super::connection::{Conn, MultiBackend, Tx};
+use super::ids::{ChartItemId, PatientId};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 
@@ -48,4 +49,28 @@ pub fn claim_lock(conn: &Conn) -> &'static str {
         Conn::Pg(_) => " FOR UPDATE SKIP LOCKED",
         Conn::Sqlite(_) => "",
     }
+}
+
+/// Writes the words that find a chart item, all in one statement: a list of rows cannot be rendered for both
+/// databases, and one statement for each word would be most of an import.
+///
+/// # Errors
+/// Those of the database.
+pub fn add_terms(tx: &mut Tx, patient: PatientId, item: ChartItemId, terms: &[&String]) -> QueryResult<()> {
+    use diesel::sql_types::{BigInt, Text};
+    if terms.is_empty() {
+        return Ok(());
+    }
+    let list = serde_json::to_string(terms).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
+    let (values, one, two, three) = match tx.conn() {
+        Conn::Pg(_) => ("jsonb_array_elements_text($3::jsonb) AS t (value)", "$1", "$2", ""),
+        Conn::Sqlite(_) => ("json_each(?)", "?", "?", " WHERE true"),
+    };
+    // "WHERE true": without it SQLite takes ON for a join's
+    let sql = format!(
+        "INSERT INTO chart_item_terms (patient_id, item_id, term) SELECT {one}, {two}, value FROM {values}{three} \
+         ON CONFLICT DO NOTHING"
+    );
+    let query = diesel::sql_query(sql).bind::<BigInt, _>(patient.0).bind::<BigInt, _>(item.0).bind::<Text, _>(list);
+    query.execute(tx.conn()).map(drop)
 }

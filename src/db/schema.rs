@@ -92,6 +92,15 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    chart_item_terms (patient_id, term, item_id) {
+        patient_id -> BigInt,
+        term -> Text,
+        item_id -> BigInt,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     conversations (id) {
         id -> BigInt,
         patient_id -> BigInt,
@@ -296,6 +305,7 @@ diesel::table! {
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
+diesel::joinable!(chart_item_terms -> chart_items (item_id));
 diesel::joinable!(conversations -> patients (patient_id));
 diesel::joinable!(participants -> conversations (conversation_id));
 diesel::joinable!(participants -> users (user_id));
@@ -320,6 +330,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     patients,
     patient_terms,
     chart_items,
+    chart_item_terms,
     conversations,
     participants,
     messages,

@@ -3,7 +3,7 @@
 use super::Lang;
 use crate::db::Ts;
 use fluent_bundle::FluentValue;
-use time::{Date, OffsetDateTime, UtcOffset};
+use time::{Date, Duration, OffsetDateTime, UtcOffset};
 
 /// A time zone of the IANA database, which the program carries.
 #[derive(Clone, Copy)]
@@ -30,6 +30,21 @@ impl Zone {
         let utc = moment.get();
         let seconds = self.0.find_local_time_type(utc.unix_timestamp()).map_or(0, |kind| kind.ut_offset());
         utc.to_offset(UtcOffset::from_whole_seconds(seconds).unwrap_or(UtcOffset::UTC))
+    }
+
+    /// The moment at which a day begins here, also where the clocks skip midnight.
+    pub fn start_of(self, day: Date) -> Ts {
+        let midnight = Ts::from(day.midnight().assume_utc());
+        // no clock is 24 hours from UTC: the day begins between these, to the second
+        let (mut before, mut after) = (-86_400, 86_400);
+        while after - before > 1 {
+            let middle = (before + after) / 2;
+            match self.local(midnight.plus(Duration::seconds(middle))).date() < day {
+                true => before = middle,
+                false => after = middle,
+            }
+        }
+        midnight.plus(Duration::seconds(after))
     }
 }
 

@@ -1,12 +1,12 @@
-//! Charts from other systems. One file is one transaction: it comes in whole or not at all, and coming again changes
-//! nothing twice. What the clinic has changed since stays as it is.
+//! Charts from other systems. One file is one transaction: it comes in whole or not at all. Coming again brings items up
+//! to date and doubles none; the patient's own record stays as the clinic has it.
 
 pub mod fhir;
 
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::items::{NewItem, add_item};
 use crate::chart::patients::{self, Demographics, Method, NewPatient};
-use crate::db::{PatientId, Ts, Tx};
+use crate::chart::store_item::{NewItem, Stored, store_item};
+use crate::db::{PatientId, Ts, Tx, lock_row};
 use crate::settings;
 use crate::text::Lang;
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
@@ -23,7 +23,9 @@ pub struct Summary {
     pub known_patients: usize,
     /// new items by kind
     pub items: BTreeMap<&'static str, usize>,
-    /// items that were there already
+    /// items that were there and say something else now, by kind
+    pub changed: BTreeMap<&'static str, usize>,
+    /// items that were there and say the same
     pub known_items: usize,
     /// what was left out, by resource type and reason
     pub skipped: BTreeMap<(String, &'static str), usize>,
@@ -36,7 +38,13 @@ impl Summary {
         self.known_patients += other.known_patients;
         self.known_items += other.known_items;
         other.items.into_iter().for_each(|(kind, n)| *self.items.entry(kind).or_default() += n);
+        other.changed.into_iter().for_each(|(kind, n)| *self.changed.entry(kind).or_default() += n);
         other.skipped.into_iter().for_each(|(what, n)| *self.skipped.entry(what).or_default() += n);
+    }
+
+    /// How many items were written.
+    pub fn written(&self) -> usize {
+        self.items.values().chain(self.changed.values()).sum()
     }
 
     fn skip(&mut self, skipped: &fhir::Skipped) {
@@ -71,6 +79,8 @@ fn store_chart(
     let source_key = format!("fhir:{}", chart.patient.source_id);
     let patient = match patients::by_source(tx, &source_key)? {
         Some(known) => {
+            // two imports of one chart at the same moment take turns
+            lock_row(tx, "patients", known.0)?;
             summary.known_patients += 1;
             known
         }
@@ -85,9 +95,9 @@ fn store_chart(
             patients::add(tx, now, Actor::System, &new)?
         }
     };
-    let before = summary.items.values().sum::<usize>();
+    let before = summary.written();
     store_items(tx, now, patient, chart, summary)?;
-    if summary.items.values().sum::<usize>() > before {
+    if summary.written() > before {
         let entry = Entry::of_patient(Actor::System, Event::PatientsImported, patient, Subject::None);
         audit::append(tx, now, entry.with("fhir"))?;
     }
@@ -110,9 +120,10 @@ fn store_items(
             author: item.author.as_deref(),
             body: &item.body,
         };
-        match add_item(tx, now, patient, &new)? {
-            true => *summary.items.entry(item.kind.as_str()).or_default() += 1,
-            false => summary.known_items += 1,
+        match store_item(tx, now, patient, &new)? {
+            Stored::New(_) => *summary.items.entry(item.kind.as_str()).or_default() += 1,
+            Stored::Changed(_) => *summary.changed.entry(item.kind.as_str()).or_default() += 1,
+            Stored::Same(_) => summary.known_items += 1,
         }
     }
     Ok(())

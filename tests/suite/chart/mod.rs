@@ -1,3 +1,5 @@
 //! Charts and what comes into them.
 
+mod document;
 mod fhir;
+pub mod items;

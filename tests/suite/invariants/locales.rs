@@ -4,9 +4,10 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 22] = [
+const FAMILIES: [&str; 23] = [
     "actor-",
     "channel-",
+    "code-",
     "error-advice-",
     "error-heading-",
     "event-",

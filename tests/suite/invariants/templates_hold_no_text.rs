@@ -29,8 +29,9 @@ const SEEN_ATTRIBUTES: [&str; 12] = [
 /// `<meta name=…>` whose content is for the browser.
 const UNSEEN_META: [&str; 5] = ["color-scheme", "format-detection", "referrer", "robots", "viewport"];
 
-/// Mail programs know no style sheets, and no policy of ours.
-const MAY_HAVE_STYLES: [&str; 2] = ["emails/", "layouts/email"];
+/// Mail programs know no style sheets, and no policy of ours. A document that stands on its own carries its style, under
+/// a policy that knows it by its hash.
+const MAY_HAVE_STYLES: [&str; 3] = ["emails/", "layouts/email", "layouts/document"];
 
 #[test]
 fn templates_hold_no_text() {

@@ -1,0 +1,33 @@
+//! The document as one page of HTML that needs nothing else.
+
+use super::{Document, Part};
+use askama::Template;
+use sha2::{Digest, Sha256};
+
+#[derive(Template)]
+#[template(path = "layouts/document.html")]
+struct ItemDocument<'a> {
+    document: &'a Document,
+    style: &'static str,
+}
+
+/// What the page looks like, on a screen and on paper.
+const STYLE: &str = include_str!("document.css");
+
+impl Document {
+    /// The document as a page of HTML with its style inside: no script, no image, nothing from elsewhere. To be served
+    /// with [`content_security_policy`].
+    ///
+    /// # Errors
+    /// When the template fails.
+    pub fn html(&self) -> Result<String, askama::Error> {
+        ItemDocument { document: self, style: STYLE }.render()
+    }
+}
+
+/// The one policy under which [`Document::html`] is itself and can do nothing: its own style by its hash (CSP Level 3,
+/// §6.7.3), in a sandbox.
+pub fn content_security_policy() -> String {
+    let hash = data_encoding::BASE64.encode(&Sha256::digest(STYLE));
+    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; sandbox")
+}

@@ -1,0 +1,152 @@
+//! A chart item as a document that stands on its own: every word of it in one language, in reading order. It is shown
+//! on pages, and becomes a file: a page of HTML that needs nothing else, or a tagged PDF.
+
+mod html;
+mod pdf;
+mod words;
+
+pub use html::content_security_policy;
+pub use pdf::PdfError;
+
+use super::item::{Block, Caption};
+use super::items::Item;
+use super::patients::Patient;
+use crate::settings::Settings;
+use crate::text::Lang;
+use serde::{Deserialize, Serialize};
+use words::Reader;
+
+/// A document. It can be kept as JSON, so the names of the fields are a stored format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// language of our words in it (BCP 47)
+    pub lang: String,
+    /// the clinic: name, telephone number, lines of the address
+    pub clinic: Vec<String>,
+    /// whom it is about
+    pub patient: Vec<Named>,
+    /// its title, as the record has it
+    pub title: String,
+    /// what it is, of which day, by whom
+    pub about: Vec<Named>,
+    /// the content
+    pub parts: Vec<Part>,
+}
+
+/// A name with its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// the name
+    pub name: String,
+    /// the value
+    pub value: String,
+}
+
+/// A part of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// a line above what follows
+    Heading(String),
+    /// text; line breaks count
+    Paragraph(String),
+    /// names with values
+    Facts(Vec<Named>),
+    /// a bulleted list
+    List(Vec<String>),
+    /// measurements
+    Results(Results),
+}
+
+/// A table of measurements and findings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Results {
+    /// what the table is called
+    pub caption: String,
+    /// the heads of the five columns
+    pub head: [String; 5],
+    /// the lines
+    pub rows: Vec<ResultLine>,
+}
+
+/// A measurement or finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultLine {
+    /// what was measured, what came out, its unit, what is usual, the remark: as the columns
+    pub cells: [String; 5],
+    /// whether the value is not as expected; the remark says so in words
+    pub abnormal: bool,
+    /// words on this result; may be empty
+    pub note: String,
+}
+
+impl Document {
+    /// A chart item as a document of the clinic for a patient.
+    pub fn of(item: &Item, patient: &Patient, settings: &Settings, lang: Lang) -> Document {
+        let reader = Reader { lang, zone: settings.zone() };
+        let named = |key: &str, value: String| Named { name: lang.t(key).to_owned(), value };
+        let mut clinic = vec![settings.name.clone()];
+        clinic.extend(settings.address.lines().map(str::to_owned));
+        clinic.push(settings.phone.clone());
+        clinic.retain(|line| !line.trim().is_empty());
+        let mut whom =
+            vec![named("document-patient", patient.name()), named("birth-date", lang.date(patient.birth_date.0))];
+        whom.extend(patient.health_number.clone().map(|number| named("health-number", number)));
+        let day = settings.zone().local(item.row.occurred_at).date();
+        let mut about = vec![
+            named("document-kind", lang.t_of("kind-one", item.row.kind.as_str()).to_owned()),
+            named("document-date", lang.date(day)),
+        ];
+        about.extend(item.row.author.clone().map(|author| named("document-author", author)));
+        let (title, parts) = (item.row.title.clone(), parts(item, reader));
+        Document { lang: lang.code().to_owned(), clinic, patient: whom, title, about, parts }
+    }
+}
+
+/// The content of an item in a reader's words.
+pub fn parts_for(item: &Item, lang: Lang, settings: &Settings) -> Vec<Part> {
+    parts(item, Reader { lang, zone: settings.zone() })
+}
+
+fn parts(item: &Item, reader: Reader) -> Vec<Part> {
+    item.body.blocks.iter().map(|block| reader.part(block)).collect()
+}
+
+impl Reader {
+    fn part(self, block: &Block) -> Part {
+        match block {
+            Block::Heading { text } => Part::Heading(self.caption(text)),
+            Block::Paragraph { text } => Part::Paragraph(text.clone()),
+            Block::Facts { rows } => {
+                let named =
+                    |row: &super::item::Fact| Named { name: self.caption(&row.label), value: self.datum(&row.value) };
+                Part::Facts(rows.iter().map(named).collect())
+            }
+            Block::List { items } => Part::List(items.clone()),
+            Block::Results { rows } => Part::Results(Results {
+                caption: self.lang.t("results").to_owned(),
+                head: ["result-name", "result-value", "result-unit", "result-reference", "result-flag"]
+                    .map(|key| self.lang.t(key).to_owned()),
+                rows: rows.iter().map(|row| self.line(row)).collect(),
+            }),
+        }
+    }
+
+    fn line(self, row: &super::item::ResultRow) -> ResultLine {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let value = row.value.as_ref().map(|value| self.datum(value)).unwrap_or_default();
+        let flag = row.flag.map(|flag| self.lang.t_of("flag", flag.as_str())).unwrap_or_default();
+        ResultLine {
+            cells: [row.name.clone(), value, text(&row.unit), text(&row.reference), flag.to_owned()],
+            abnormal: row.flag.is_some_and(|flag| flag != super::item::Flag::Normal),
+            note: text(&row.note),
+        }
+    }
+
+    fn caption(self, caption: &Caption) -> String {
+        match caption {
+            Caption::Label(label) => self.lang.t_of("label", label.as_str()).to_owned(),
+            Caption::Text(text) => text.clone(),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Where each line of text stands: columns, line breaks and page breaks. In points from the top left of a page.
+
+use super::PdfError;
+use super::faces::{Faces, plain};
+use krilla::tagging::TagKind;
+
+/// Letter paper.
+pub(super) const PAPER: (f32, f32) = (612.0, 792.0);
+const SIDE: f32 = 56.0;
+const TOP: f32 = 54.0;
+const BOTTOM: f32 = 730.0;
+/// Where the line at the foot of a page stands.
+pub(super) const FOOT: f32 = 756.0;
+pub(super) const WIDTH: f32 = PAPER.0 - 2.0 * SIDE;
+/// Between columns.
+const GUTTER: f32 = 8.0;
+
+/// How a text looks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style {
+    pub size: f32,
+    pub bold: bool,
+    pub grey: bool,
+}
+
+impl Style {
+    /// From one line to the next.
+    pub fn leading(self) -> f32 {
+        self.size * 1.4
+    }
+}
+
+/// A part of the width.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    left: f32,
+    width: f32,
+}
+
+impl Column {
+    pub fn share(from: f32, to: f32) -> Column {
+        let gutter = if to < 1.0 { GUTTER } else { 0.0 };
+        Column { left: SIDE + from * WIDTH, width: (to - from) * WIDTH - gutter }
+    }
+}
+
+/// A line of text in its place.
+pub(super) struct Line {
+    pub page: usize,
+    pub left: f32,
+    /// of the baseline
+    pub down: f32,
+    pub text: String,
+    pub style: Style,
+    /// repeats what stands elsewhere: not read out again
+    pub artifact: bool,
+}
+
+/// A thin line across the page.
+pub(super) struct Rule {
+    pub page: usize,
+    pub down: f32,
+    pub weight: f32,
+}
+
+/// A heading for the outline.
+pub(super) struct Mark {
+    pub level: u16,
+    pub text: String,
+    pub page: usize,
+    pub down: f32,
+}
+
+/// A node of the structure.
+pub(super) enum Node {
+    Group(TagKind, Vec<Node>),
+    /// Lines by their numbers.
+    Lines(TagKind, Vec<usize>),
+}
+
+impl Node {
+    pub fn group(tag: impl Into<TagKind>, children: Vec<Node>) -> Node {
+        Node::Group(tag.into(), children)
+    }
+
+    pub fn lines(tag: impl Into<TagKind>, lines: Vec<usize>) -> Node {
+        Node::Lines(tag.into(), lines)
+    }
+}
+
+/// A cell of a row: where, what, how.
+pub(super) type Cell<'a> = (Column, &'a str, Style);
+
+pub(super) struct Sheet {
+    pub faces: Faces,
+    pub lines: Vec<Line>,
+    pub rules: Vec<Rule>,
+    pub marks: Vec<Mark>,
+    pub pages: usize,
+    down: f32,
+    repeated: Vec<(Column, String, Style)>,
+}
+
+impl Sheet {
+    pub fn new() -> Result<Sheet, PdfError> {
+        let (lines, rules, marks, repeated) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Sheet { faces: Faces::load()?, lines, rules, marks, pages: 1, down: TOP, repeated })
+    }
+
+    /// Text across the whole width.
+    pub fn block(&mut self, tag: impl Into<TagKind>, text: &str, style: Style) -> Node {
+        let lines = self.row(&[(Column::share(0.0, 1.0), text, style)]);
+        Node::lines(tag, lines.into_iter().flatten().collect())
+    }
+
+    /// Cells side by side; gives the lines of each. A row that fits on a page stays together, a higher one flows on.
+    pub fn row(&mut self, cells: &[Cell]) -> Vec<Vec<usize>> {
+        let wrapped: Vec<Vec<String>> =
+            cells.iter().map(|(column, text, style)| self.wrap(text, *style, column.width)).collect();
+        let leading = cells.iter().map(|(.., style)| style.leading()).fold(0.0, f32::max);
+        let count = wrapped.iter().map(Vec::len).max().unwrap_or_default();
+        let height = leading * count as f32;
+        if height <= BOTTOM - TOP {
+            self.keep_with_next(height);
+        }
+        let mut placed: Vec<Vec<usize>> = cells.iter().map(|_| Vec::new()).collect();
+        for number in 0..count {
+            self.keep_with_next(leading);
+            self.down += leading;
+            for ((lines, (column, _, style)), placed) in wrapped.iter().zip(cells).zip(&mut placed) {
+                match lines.get(number).map(String::as_str) {
+                    None => {}
+                    // an empty cell keeps its place: without anything in it, it would not be in the structure
+                    Some("") if lines.len() == 1 => placed.push(self.line(column.left, " ".to_owned(), *style, false)),
+                    Some("") => {}
+                    Some(text) => placed.push(self.line(column.left, text.to_owned(), *style, false)),
+                }
+            }
+        }
+        placed
+    }
+
+    fn line(&mut self, left: f32, text: String, style: Style, artifact: bool) -> usize {
+        // the baseline lies above the line's lower edge
+        let down = self.down - style.leading() * 0.25;
+        self.lines.push(Line { page: self.pages - 1, left, down, text, style, artifact });
+        self.lines.len() - 1
+    }
+
+    /// Breaks a text into lines: at its own ends of lines, between words, and within a word that is wider than the
+    /// column. The space at which a line is broken stays at its end, so that words do not run together when read out.
+    fn wrap(&self, text: &str, style: Style, width: f32) -> Vec<String> {
+        let width = width / style.size;
+        let mut lines = Vec::new();
+        for paragraph in text.split('\n') {
+            let mut line = String::new();
+            let mut used = 0.0;
+            for word in plain(paragraph).split_inclusive(' ') {
+                let bare = self.faces.width(&self.faces.shown(word.trim_end()), style.bold);
+                if used > 0.0 && used + bare > width {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0.0;
+                }
+                for c in word.chars() {
+                    let wide = self.faces.width(&self.faces.shown(c.encode_utf8(&mut [0; 4])), style.bold);
+                    if c != ' ' && used > 0.0 && used + wide > width {
+                        lines.push(std::mem::take(&mut line));
+                        used = 0.0;
+                    }
+                    line.push(c);
+                    used += wide;
+                }
+            }
+            lines.push(line.trim_end_matches(' ').to_owned());
+        }
+        lines
+    }
+
+    /// Room below what follows.
+    pub fn space(&mut self, points: f32) {
+        self.down += points;
+    }
+
+    /// Goes on to the next page where not so much room is left.
+    pub fn keep_with_next(&mut self, points: f32) {
+        if self.down + points > BOTTOM && self.down > TOP {
+            self.pages += 1;
+            self.down = TOP;
+            self.repeat();
+        }
+    }
+
+    /// What stands at the top of each new page, as at the head of a table; nothing to end it.
+    pub fn repeat_on_new_pages(&mut self, cells: &[Cell]) {
+        self.repeated = cells.iter().map(|(column, text, style)| (*column, (*text).to_owned(), *style)).collect();
+    }
+
+    fn repeat(&mut self) {
+        let repeated = std::mem::take(&mut self.repeated);
+        if let Some(leading) = repeated.iter().map(|(.., style)| style.leading()).reduce(f32::max) {
+            self.down += leading;
+            for (column, text, style) in &repeated {
+                for text in self.wrap(text, *style, column.width).into_iter().take(1) {
+                    self.line(column.left, text, *style, true);
+                }
+            }
+            self.rule(1.5);
+        }
+        self.repeated = repeated;
+    }
+
+    /// A line across, with room around it.
+    pub fn rule(&mut self, around: f32) {
+        self.down += around;
+        self.rules.push(Rule { page: self.pages - 1, down: self.down, weight: 0.8 });
+        self.down += around;
+    }
+
+    /// A thin line below a row.
+    pub fn hairline(&mut self) {
+        self.down += 1.5;
+        self.rules.push(Rule { page: self.pages - 1, down: self.down, weight: 0.3 });
+        self.down += 1.0;
+    }
+
+    /// Notes a heading here for the outline.
+    pub fn mark(&mut self, level: u16, text: &str) {
+        self.marks.push(Mark { level, text: plain(text), page: self.pages - 1, down: self.down });
+    }
+}

@@ -1,0 +1,52 @@
+//! Values of the record in a reader's words.
+
+use crate::chart::item::Datum;
+use crate::text::{Lang, Zone};
+use crate::values::BirthDate;
+use time::format_description::well_known::Rfc3339;
+
+/// Digits after the point that are shown: more are a generator's, not a laboratory's.
+const DECIMALS: usize = 4;
+
+/// For whom: the language, and where the clock hangs.
+#[derive(Clone, Copy)]
+pub(super) struct Reader {
+    pub lang: Lang,
+    pub zone: Zone,
+}
+
+impl Reader {
+    /// A value. Decimals keep the digits of the record, up to four after the point. A code of the standard that has
+    /// words here is shown by them, any other as it is.
+    pub fn datum(self, datum: &Datum) -> String {
+        match datum {
+            Datum::Text(text) => text.clone(),
+            Datum::Code(code) => match self.lang.t_of("code", code) {
+                "" => code.clone(),
+                words => words.to_owned(),
+            },
+            Datum::Number(number) => match number.split_once('.') {
+                // "1.5e-7" loses its exponent when it is cut
+                Some((whole, part)) if part.bytes().all(|digit| digit.is_ascii_digit()) => {
+                    format!("{whole}.{}", part.chars().take(DECIMALS).collect::<String>())
+                }
+                _ => number.clone(),
+            },
+            Datum::Bool(yes) => self.lang.t(if *yes { "yes" } else { "no" }).to_owned(),
+            Datum::When(text) => self.when(text),
+            Datum::Period(from, to) => {
+                let shown = |end: &Option<String>| end.as_deref().map(|text| self.when(text)).unwrap_or_default();
+                format!("{} – {}", shown(from), shown(to)).trim().to_owned()
+            }
+        }
+    }
+
+    /// An instant or a whole date in the reader's words; a year or a month as it is.
+    fn when(self, text: &str) -> String {
+        match (time::OffsetDateTime::parse(text, &Rfc3339), BirthDate::parse(text)) {
+            (Ok(instant), _) => self.lang.moment(self.zone, instant.into()),
+            (_, Some(date)) => self.lang.date(date.0),
+            _ => text.to_owned(),
+        }
+    }
+}
