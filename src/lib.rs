@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - doors: [`clinic`] for staff, [`portal`] for patients, [`worker`] for nobody. A door parses, calls one verb, renders.
-//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`notifications`], [`conversations`].
+//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`attachments`], [`notifications`], [`conversations`].
 //! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`], [`storage`].
 //! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
 
@@ -17,6 +17,7 @@
 
 pub mod access;
 pub mod app;
+pub mod attachments;
 pub mod audit;
 pub mod chart;
 pub mod cli;

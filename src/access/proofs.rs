@@ -106,6 +106,10 @@ pub fn portal_visit(holder: &Holder) -> Option<PortalVisit> {
 }
 
 impl<R: Right> ChartAccess<R> {
+    /// The same proof once more, for a second transaction of one request.
+    pub fn again(&self) -> ChartAccess<R> {
+        ChartAccess { user: self.user.clone(), patient: self.patient }
+    }
     /// The user.
     pub fn user(&self) -> &SignedInUser<R> {
         &self.user

@@ -8,7 +8,7 @@ mod verify;
 pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
-use crate::db::{Both, Conn, ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::db::{Both, Conn, ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UploadId, UserId};
 use crate::text_enum;
 use diesel::prelude::*;
 use sha2::{Digest, Sha256};
@@ -62,6 +62,10 @@ text_enum! {
         ReplySent = "reply_sent",
         SettingsChanged = "settings_changed",
         SettingsViewed = "settings_viewed",
+        FileUploaded = "file_uploaded",
+        UploadRemoved = "upload_removed",
+        AttachmentOpened = "attachment_opened",
+        OtherPatientConfirmed = "other_patient_confirmed",
     }
 }
 
@@ -91,6 +95,10 @@ pub enum Subject {
     ChartItem(i64),
     /// a user
     User(UserId),
+    /// a file that is not sent yet
+    Upload(UploadId),
+    /// a file on a message
+    Attachment(i64),
 }
 
 impl Subject {
@@ -102,6 +110,8 @@ impl Subject {
             Subject::Notification(id) => (Some("notification"), Some(id.0)),
             Subject::ChartItem(id) => (Some("chart_item"), Some(id)),
             Subject::User(id) => (Some("user"), Some(id.0)),
+            Subject::Upload(id) => (Some("upload"), Some(id.0)),
+            Subject::Attachment(id) => (Some("attachment"), Some(id)),
         }
     }
 }

@@ -298,6 +298,7 @@ diesel::table! {
         file_name -> Text,
         media_type -> Text,
         size -> BigInt,
+        page_blob_id -> Nullable<BigInt>,
         chart_item_id -> Nullable<BigInt>,
         created_at -> Utc,
     }
@@ -322,7 +323,6 @@ diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sessions -> patients (patient_id));
 diesel::joinable!(uploads -> blobs (blob_id));
 diesel::joinable!(attachments -> messages (message_id));
-diesel::joinable!(attachments -> blobs (blob_id));
 diesel::allow_tables_to_appear_in_same_query!(
     clinic,
     users,

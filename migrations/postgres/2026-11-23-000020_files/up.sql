@@ -49,9 +49,11 @@ CREATE TABLE attachments (
   file_name TEXT NOT NULL,
   media_type TEXT NOT NULL,
   size BIGINT NOT NULL,
+  page_blob_id BIGINT REFERENCES blobs (id),
   chart_item_id BIGINT,
   created_at TIMESTAMPTZ NOT NULL
 );
 CREATE UNIQUE INDEX attachments_number ON attachments (conversation_id, number);
 CREATE INDEX attachments_message ON attachments (message_id, number);
 CREATE INDEX attachments_blob ON attachments (blob_id);
+CREATE INDEX attachments_page_blob ON attachments (page_blob_id);

@@ -49,9 +49,11 @@ CREATE TABLE attachments (
   file_name TEXT NOT NULL,
   media_type TEXT NOT NULL,
   size INTEGER NOT NULL,
+  page_blob_id INTEGER REFERENCES blobs (id),
   chart_item_id INTEGER,
   created_at INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX attachments_number ON attachments (conversation_id, number);
 CREATE INDEX attachments_message ON attachments (message_id, number);
 CREATE INDEX attachments_blob ON attachments (blob_id);
+CREATE INDEX attachments_page_blob ON attachments (page_blob_id);
