@@ -4,7 +4,7 @@ use crate::access::session::{Door, Store};
 use crate::db::{Db, DbError};
 use crate::http::{assets, cookies, guard};
 use crate::state::AppState;
-use crate::{clinic, demo, portal, settings};
+use crate::{clinic, demo, hooks, portal, settings};
 use actix_web::cookie::Key;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
@@ -63,6 +63,7 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
         if let Some(mailbox) = mailbox {
             config.service(web::scope("/demo").app_data(web::Data::new(mailbox)).configure(demo::routes));
         }
+        config.service(web::scope("/hooks").configure(hooks::routes));
         config.service(
             web::scope("/portal")
                 .wrap(portal_sessions)

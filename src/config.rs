@@ -34,8 +34,19 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("smtp.user", "", "the account's name, if the server asks for one"),
     ("smtp.password", "", "the account's password"),
     ("smtp.from", "", "the sender's address, as messages@example.org"),
-    ("smtp.timeout_seconds", "20", "how long one mail may take, 1 to 300"),
+    ("smtp.timeout_seconds", "20", "how long one mail may take, 1 to 50"),
     ("smtp.ca_file", "", "PEM file of a certificate authority to trust besides the public ones"),
+    ("texts.gateway", "", "what carries text messages: twilio or kannel; nothing: there are none"),
+    ("texts.timeout_seconds", "20", "how long one text may take to hand over, 1 to 50"),
+    ("twilio.account_sid", "", "the account's SID, as AC followed by 32 digits and letters"),
+    ("twilio.auth_token", "", "the account's token, which also signs Twilio's reports"),
+    ("twilio.from", "", "the number that sends, as +16135550100; or name a messaging service"),
+    ("twilio.messaging_service_sid", "", "the messaging service that sends, as MG followed by 32 digits and letters"),
+    ("twilio.base_url", "https://api.twilio.com", "the address of the API"),
+    ("kannel.url", "", "the address of Kannel's sendsms, as http://127.0.0.1:13013/cgi-bin/sendsms"),
+    ("kannel.user", "", "the name of the sendsms-user"),
+    ("kannel.password", "", "its password"),
+    ("kannel.from", "", "the sender's number or name, if Kannel has none of its own"),
 ];
 
 /// How the connection to the mail server is protected. There is no "if offered": that falls back to clear text.
@@ -68,6 +79,59 @@ pub struct Smtp {
     pub ca: Option<Vec<u8>>,
 }
 
+/// The gateway for text messages.
+#[derive(Clone)]
+pub struct Texts {
+    /// limit for handing over one text
+    pub timeout: std::time::Duration,
+    /// which gateway
+    pub via: TextsVia,
+}
+
+/// Which gateway, with its account.
+#[derive(Clone)]
+pub enum TextsVia {
+    /// Twilio's REST API
+    Twilio(Twilio),
+    /// Kannel's `sendsms`
+    Kannel(Kannel),
+}
+
+/// An account at Twilio.
+#[derive(Clone)]
+pub struct Twilio {
+    /// `AC…`
+    pub account_sid: String,
+    /// the secret of the account; webhooks are signed with it
+    pub auth_token: String,
+    /// who sends
+    pub sender: TwilioSender,
+    /// where the API is, without a path
+    pub base_url: Url,
+}
+
+/// Who sends at Twilio.
+#[derive(Clone)]
+pub enum TwilioSender {
+    /// this number
+    Number(String),
+    /// the numbers of this messaging service
+    Service(String),
+}
+
+/// A `sendsms-user` of a Kannel.
+#[derive(Clone)]
+pub struct Kannel {
+    /// where `sendsms` is
+    pub url: Url,
+    /// name
+    pub user: String,
+    /// password
+    pub password: String,
+    /// sender; empty: Kannel's own
+    pub from: String,
+}
+
 /// Everything `serve` needs to know, checked.
 #[derive(Clone)]
 pub struct Config {
@@ -89,6 +153,8 @@ pub struct Config {
     pub smtp: Option<Smtp>,
     /// attachments
     pub files: Files,
+    /// `None` where no gateway is configured
+    pub texts: Option<Texts>,
 }
 
 impl Config {
@@ -221,6 +287,7 @@ impl Source {
             .parsed("log", log_fix, |v| v.parse::<tracing_subscriber::filter::EnvFilter>().ok().map(|_| v.to_owned()));
         let smtp = self.smtp();
         let files = self.files();
+        let texts = self.texts();
         let config = (|| {
             Some(Config {
                 public_url: public_url?,
@@ -232,6 +299,7 @@ impl Source {
                 log: log?,
                 smtp: Some(smtp?),
                 files: files?,
+                texts,
             })
         })();
         match config {
@@ -288,9 +356,7 @@ impl Source {
                 None
             }
         };
-        let timeout = self.parsed("smtp.timeout_seconds", "write a number from 1 to 300", |v| {
-            v.parse::<u64>().ok().filter(|seconds| (1..=300).contains(seconds))
-        });
+        let timeout = self.timeout("smtp.timeout_seconds");
         let ca = match self.text("smtp.ca_file") {
             None => None,
             Some(path) => match std::fs::read(PathBuf::from(&path)) {
@@ -301,9 +367,79 @@ impl Source {
                 }
             },
         };
-        let timeout = std::time::Duration::from_secs(timeout?);
-        Some(Smtp { host: host?, port: port?, tls: tls?, login, from: from?, timeout, ca })
+        Some(Smtp { host: host?, port: port?, tls: tls?, login, from: from?, timeout: timeout?, ca })
     }
+
+    /// A limit that is shorter than a worker's claim on a job: two workers must never send one notification at once.
+    fn timeout(&mut self, key: &str) -> Option<std::time::Duration> {
+        let seconds = self.parsed(key, "write a number from 1 to 50", |v| {
+            v.parse::<u64>().ok().filter(|seconds| (1..=50).contains(seconds))
+        });
+        seconds.map(std::time::Duration::from_secs)
+    }
+
+    /// The gateway; its keys are asked for only where it is chosen.
+    fn texts(&mut self) -> Option<Texts> {
+        let timeout = self.timeout("texts.timeout_seconds");
+        let via = match self.text("texts.gateway")?.as_str() {
+            "twilio" => self.twilio().map(TextsVia::Twilio),
+            "kannel" => self.kannel().map(TextsVia::Kannel),
+            other => {
+                self.faults.push(format!("texts.gateway: {other:?} is not valid: write twilio or kannel"));
+                None
+            }
+        };
+        Some(Texts { timeout: timeout?, via: via? })
+    }
+
+    fn twilio(&mut self) -> Option<Twilio> {
+        let account_sid = self.required("twilio.account_sid", "AC0123456789abcdef0123456789abcdef");
+        let account_sid = account_sid.and_then(|sid| self.sid("twilio.account_sid", "AC", sid));
+        let auth_token = self.required("twilio.auth_token", "the token of the account");
+        let base_url = self.parsed("twilio.base_url", GATEWAY_URL_FIX, gateway_url);
+        let sender = match (self.text("twilio.from"), self.text("twilio.messaging_service_sid")) {
+            (Some(number), None) => Some(TwilioSender::Number(number)),
+            (None, Some(sid)) => self.sid("twilio.messaging_service_sid", "MG", sid).map(TwilioSender::Service),
+            (Some(_), Some(_)) => {
+                self.faults.push("twilio.from: stands beside twilio.messaging_service_sid: remove one".to_owned());
+                None
+            }
+            (None, None) => {
+                let fix = "write twilio.from = \"+16135550100\", or twilio.messaging_service_sid";
+                self.faults.push(format!("twilio.from: is missing: {fix}"));
+                None
+            }
+        };
+        Some(Twilio { account_sid: account_sid?, auth_token: auth_token?, sender: sender?, base_url: base_url? })
+    }
+
+    fn sid(&mut self, key: &str, prefix: &str, sid: String) -> Option<String> {
+        let rest = sid.strip_prefix(prefix);
+        let valid = rest.is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()));
+        if !valid {
+            self.faults.push(format!("{key}: {sid:?} is not valid: write {prefix} and 32 digits and letters a to f"));
+        }
+        valid.then_some(sid)
+    }
+
+    fn kannel(&mut self) -> Option<Kannel> {
+        self.required("kannel.url", "http://127.0.0.1:13013/cgi-bin/sendsms");
+        let url = self.parsed("kannel.url", GATEWAY_URL_FIX, gateway_url);
+        let user = self.required("kannel.user", "postern");
+        let password = self.required("kannel.password", "the password of the sendsms-user");
+        let from = self.text("kannel.from").unwrap_or_default();
+        Some(Kannel { url: url?, user: user?, password: password?, from })
+    }
+}
+
+const GATEWAY_URL_FIX: &str = "write an address that begins with https:// (http:// only for this machine)";
+
+/// An address for names and passwords: never in clear text to another machine.
+fn gateway_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(is_loopback));
+    (plain && safe).then_some(url)
 }
 
 const PUBLIC_URL_FIX: &str =

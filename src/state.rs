@@ -1,11 +1,11 @@
 //! What every request and job can reach: made once by `app`, cloned into each worker thread.
 
+use crate::attachments::Desk;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::Db;
 use crate::delivery::Delivery;
 use crate::http::Limits;
-use crate::storage::Storage;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -22,8 +22,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// the roads out
     pub delivery: Arc<Delivery>,
-    /// the files
-    pub storage: Storage,
+    /// where files are accepted and kept
+    pub desk: Arc<Desk>,
     /// wakes the worker of this process
     pub wake: Arc<Notify>,
     /// how often somebody may try

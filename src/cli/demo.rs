@@ -2,6 +2,7 @@
 
 use super::{Failure, import, serve};
 use crate::app::{self, Parts};
+use crate::attachments::Desk;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Files};
 use crate::db::{DatabaseUrl, Db};
@@ -10,7 +11,6 @@ use crate::demo::people::{self, DemoPatient, USERS};
 use crate::error::AppError;
 use crate::http::Limits;
 use crate::state::AppState;
-use crate::storage::Storage;
 use crate::{chart, slow_hash};
 use clap::Args;
 use rust_embed::RustEmbed;
@@ -65,15 +65,16 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         log: String::new(),
         smtp: None,
         files: Files::in_folder(folder.join("files")),
+        texts: None,
     };
-    let storage = Storage::open(&config.files)?;
+    let desk = Arc::new(Desk::open(&config.files)?);
     let state = AppState {
         db,
         clock,
         random,
         config: Arc::new(config),
         delivery: Arc::new(Delivery::mailbox(mailbox.clone())),
-        storage,
+        desk,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
     };

@@ -2,13 +2,13 @@
 
 use super::Failure;
 use crate::app::{self, Parts};
+use crate::attachments::Desk;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::DatabaseUrl;
-use crate::delivery::{Delivery, SmtpRoad};
+use crate::delivery::{Delivery, Gateway, SmtpRoad};
 use crate::http::Limits;
 use crate::state::AppState;
-use crate::storage::Storage;
 use crate::worker;
 use std::net::TcpListener;
 use std::process::ExitCode;
@@ -19,15 +19,15 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
     let (clock, random) = (Clock::system(), Random::system());
     let smtp = config.smtp.as_ref().ok_or("smtp.host: is missing")?;
     let road = SmtpRoad::new(smtp, clock.clone())?;
-    let storage = Storage::open(&config.files).map_err(|e| format!("storage.folder: {e}: name another folder"))?;
+    let desk = Arc::new(Desk::open(&config.files)?);
     let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;
     Ok(AppState {
         db,
         clock,
         random,
         config: Arc::new(config.clone()),
-        delivery: Arc::new(Delivery::smtp(road)),
-        storage,
+        delivery: Arc::new(Delivery::new(road, config.texts.as_ref().map(Gateway::new))),
+        desk,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
     })

@@ -11,6 +11,7 @@ use crate::db::ChartItemId;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Head, Shell, html, paging};
+use crate::notifications::{self, BlockKind, Blocks};
 use crate::state::AppState;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -33,6 +34,8 @@ struct ChartPage {
     next: Option<String>,
     may_send: bool,
     may_edit: bool,
+    /// what stands against the addresses
+    blocks: Blocks,
 }
 
 #[derive(Template)]
@@ -63,6 +66,7 @@ pub async fn show(
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = chart::patient(conn, &chart.0)?;
+        let blocks = notifications::blocks(conn, &patient)?;
         let mut errors = FieldErrors::default();
         let filter = narrowed.filter(settings.zone(), &mut errors);
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
@@ -72,7 +76,7 @@ pub async fn show(
         let next = items.last().filter(|_| more).map(|item| paging::key(item.occurred_at, item.id.0));
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
-        Ok(ChartPage { shell, patient, conversations, narrowed, errors, items, next, may_send, may_edit })
+        Ok(ChartPage { shell, patient, conversations, narrowed, errors, items, next, may_send, may_edit, blocks })
     });
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) });
     let (page, ()) = tokio::try_join!(read, write)?;

@@ -9,6 +9,7 @@ use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
+use crate::notifications::history::Step;
 use crate::notifications::{self, NotAgain, NotificationRow, State};
 use crate::state::AppState;
 use crate::users::{self, UserRow};
@@ -38,6 +39,11 @@ impl ConversationPage {
     /// The notifications of one message.
     fn notices<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a NotificationRow> {
         self.thread.notifications.iter().filter(|row| row.message_id == message.id)
+    }
+
+    /// The way that a notification took: its states with their times.
+    fn steps<'a>(&'a self, notice: &'a NotificationRow) -> impl Iterator<Item = &'a Step> {
+        self.thread.steps.iter().filter(|step| step.notification_id == notice.id)
     }
 
     /// Whether "Send again" makes sense for a message: something ended, and not well.
@@ -235,4 +241,16 @@ pub async fn send_again(
     };
     state.wake.notify_one();
     Ok(see_other(&format!("/conversations/{id}?notice={notice}")))
+}
+
+pub async fn settle_attention(
+    state: web::Data<AppState>,
+    conversation: Conversation<rights::Notify>,
+) -> Result<HttpResponse, AppError> {
+    let (now, id) = (state.clock.now(), conversation.0.conversation());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(notifications::attention::dealt_with(tx, now, &conversation.0)?)
+    });
+    write.await?;
+    Ok(see_other(&format!("/conversations/{id}?notice=attention-settled")))
 }

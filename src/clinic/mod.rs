@@ -6,6 +6,7 @@ mod chart_filter;
 mod closure;
 mod conversation;
 mod demographics;
+mod gateways;
 mod guard;
 mod inbox;
 mod language;
@@ -13,6 +14,7 @@ mod new_message;
 mod outbox;
 mod password;
 mod patients;
+mod reach;
 mod settings_clinic;
 mod settings_portal;
 mod sign_in;
@@ -41,6 +43,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/items/{item}/document.pdf", get().to(chart::download_item))
         .route("/patients/{patient}/information", get().to(demographics::show))
         .route("/patients/{patient}/information", post().to(demographics::submit))
+        .route("/patients/{patient}/notification-method", post().to(reach::set_method))
+        .route("/patients/{patient}/addresses", post().to(reach::release))
         .route("/patients/{patient}/messages/new", get().to(new_message::show))
         .route("/patients/{patient}/messages/new", post().to(new_message::submit))
         .route("/conversations/{conversation}", get().to(conversation::show))
@@ -49,6 +53,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/conversations/{conversation}/participants", post().to(conversation::add_participants))
         .route("/conversations/{conversation}/done", post().to(conversation::mark_done))
         .route("/conversations/{conversation}/notifications", post().to(conversation::send_again))
+        .route("/conversations/{conversation}/attention", post().to(conversation::settle_attention))
         .route("/conversations/{conversation}/closure", get().to(closure::ask))
         .route("/conversations/{conversation}/closure", post().to(closure::close))
         .route("/conversations/{conversation}/reopening", post().to(closure::reopen))
@@ -57,5 +62,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/clinic", post().to(settings_clinic::submit))
         .route("/settings/patient-portal", get().to(settings_portal::show))
         .route("/settings/patient-portal", post().to(settings_portal::submit))
+        .route("/settings/gateways", get().to(gateways::show))
+        .route("/settings/gateways", post().to(gateways::submit))
         .route("/settings/audit-log", get().to(audit_log::show));
 }

@@ -10,7 +10,7 @@ use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
-use crate::notifications::{self, Obstacle};
+use crate::notifications::{self, Blocks, Obstacle};
 use crate::settings::Settings;
 use crate::state::AppState;
 use crate::users::{self, UserRow};
@@ -26,6 +26,8 @@ struct NewMessagePage {
     patient: Patient,
     colleagues: Vec<UserRow>,
     obstacles: Vec<Obstacle>,
+    /// a channel that would work where the patient's own does not
+    other_way: Option<Channel>,
     told: Vec<String>,
     form: Typed,
     errors: FieldErrors,
@@ -135,24 +137,26 @@ async fn page(
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = chart::patient(conn, &chart.0)?;
+        let blocks = notifications::blocks(conn, &patient)?;
         let me = chart.0.user().id();
         let colleagues = users::active(conn)?.into_iter().filter(|user| user.id != me).collect();
-        let obstacles = notifications::obstacles(&settings, &patient);
-        let told = told(&shell, &data, &patient);
+        let obstacles = notifications::obstacles(&settings, &patient, &blocks);
+        let told = told(&shell, &data, &patient, &blocks);
+        let other_way = notifications::other_way(&patient, &blocks, &data.delivery);
         let form = typed.unwrap_or_else(|| Typed::fresh(&data, &settings));
-        Ok(NewMessagePage { shell, patient, colleagues, obstacles, told, form, errors })
+        Ok(NewMessagePage { shell, patient, colleagues, obstacles, other_way, told, form, errors })
     });
     read.await
 }
 
 /// How the patient will be told, a line for each road, with masked addresses.
-fn told(shell: &Shell, state: &AppState, patient: &Patient) -> Vec<String> {
-    let plan = notifications::plan(patient);
+fn told(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> Vec<String> {
+    let plan = notifications::plan(patient, blocks);
     let mut lines: Vec<String> = plan
         .links
         .iter()
         .map(|link| {
-            let passcode = notifications::passcode_channel(patient, &state.delivery, *link);
+            let passcode = notifications::passcode_channel(patient, blocks, &state.delivery, *link);
             let key = match (link, passcode) {
                 (Channel::Email, Channel::Sms) => "told-email-sms",
                 (Channel::Email, Channel::Email) => "told-email-email",
@@ -166,6 +170,11 @@ fn told(shell: &Shell, state: &AppState, patient: &Patient) -> Vec<String> {
         .collect();
     if plan.links.contains(&Channel::Sms) && !state.delivery.has(Channel::Sms) {
         lines.push(shell.t("told-no-gateway").to_owned());
+    }
+    for (channel, key) in [(Channel::Email, "told-email-bad"), (Channel::Sms, "told-texts-stopped")] {
+        if blocks.of(channel).is_some() {
+            lines.push(shell.t(key).to_owned());
+        }
     }
     if patient.email.is_none() || patient.phone.is_none() {
         lines.push(shell.t("told-one-channel").to_owned());

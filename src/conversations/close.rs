@@ -5,6 +5,7 @@ use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::conversations;
 use crate::db::{DbError, Ts, Tx, UserId};
+use crate::notifications;
 use diesel::prelude::*;
 use time::Duration;
 
@@ -37,6 +38,7 @@ pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -
         return Ok(());
     }
     set(tx, access, Some((now, access.user().id())))?;
+    notifications::attention::settle(tx, access.conversation())?;
     Ok(note(tx, now, access, Event::ConversationClosed)?)
 }
 

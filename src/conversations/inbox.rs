@@ -31,6 +31,8 @@ text_enum! {
         WaitingForPatient = "waiting_for_patient",
         /// open, and the patient wrote last
         WaitingForUs = "waiting_for_us",
+        /// the patient could not be told
+        NeedsAttention = "needs_attention",
         /// that I marked done
         Done = "done",
         /// closed
@@ -57,6 +59,8 @@ pub struct InboxRow {
     pub status: Status,
     /// I have not seen it
     pub unread: bool,
+    /// the patient could not be told
+    pub needs_attention: bool,
 }
 
 /// Where a page ends: the next begins after it.
@@ -70,7 +74,7 @@ pub struct InboxCursor {
     pub id: ConversationId,
 }
 
-type Line = (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>);
+type Line = (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<State>);
 type Joined = (Line, (String, String), Option<bool>);
 
 macro_rules! line {
@@ -85,6 +89,7 @@ macro_rules! line {
                 conversations::read_by_patient_at,
                 conversations::notice_state,
                 conversations::closed_at,
+                conversations::attention,
             ),
             (patients::given_name, patients::family_name),
             participants::unread.nullable(),
@@ -94,7 +99,7 @@ macro_rules! line {
 
 impl From<Joined> for InboxRow {
     fn from((line, (given, family), unread): Joined) -> InboxRow {
-        let (id, patient_id, title, last_message_at, last_author, read_at, notice, closed_at) = line;
+        let (id, patient_id, title, last_message_at, last_author, read_at, notice, closed_at, attention) = line;
         InboxRow {
             id,
             patient_id,
@@ -104,6 +109,7 @@ impl From<Joined> for InboxRow {
             last_author,
             status: Status::of(closed_at.is_some(), last_author, read_at.is_some(), notice),
             unread: unread.unwrap_or(false),
+            needs_attention: attention.is_some(),
         }
     }
 }
@@ -154,6 +160,7 @@ fn mine<R: Right>(
         InboxFilter::Any => query,
         InboxFilter::Unread => query.filter(p::unread.eq(true)),
         InboxFilter::Done => query.filter(p::done_at.is_not_null()),
+        InboxFilter::NeedsAttention => query.filter(conversations::attention.is_not_null()),
         InboxFilter::Open => query.filter(conversations::closed_at.is_null()),
         InboxFilter::Closed => query.filter(conversations::closed_at.is_not_null()),
         InboxFilter::WaitingForPatient => {
@@ -191,6 +198,7 @@ fn all<R: Right>(
         InboxFilter::Any => query,
         InboxFilter::Unread => query.filter(participants::unread.eq(true)),
         InboxFilter::Done => query.filter(participants::done_at.is_not_null()),
+        InboxFilter::NeedsAttention => query.filter(c::attention.is_not_null()),
         InboxFilter::Open => query.filter(c::closed_at.is_null()),
         InboxFilter::Closed => query.filter(c::closed_at.is_not_null()),
         InboxFilter::WaitingForPatient => {

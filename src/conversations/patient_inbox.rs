@@ -8,6 +8,7 @@ use crate::access::PortalVisit;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, messages};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
+use crate::notifications;
 use diesel::prelude::*;
 
 /// A line of the patient's list.
@@ -111,6 +112,7 @@ impl PatientThread {
         }
         let unread = conversations::table.find(self.id).filter(conversations::read_by_patient_at.is_null());
         diesel::update(unread).set(conversations::read_by_patient_at.eq(now)).execute(tx.conn())?;
+        notifications::attention::settle(tx, self.id)?;
         let (patient, subject) = (visit.patient(), Subject::Conversation(self.id));
         audit::append(tx, now, Entry::of_patient(Actor::Patient(patient), Event::MessageRead, patient, subject))
     }

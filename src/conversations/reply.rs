@@ -64,7 +64,8 @@ pub fn reply(
         return Err(ReplyError::Closed);
     }
     let record = chart::patient_by_id(tx, patient)?;
-    let obstacles = notifications::obstacles(&settings::load(tx)?, &record);
+    let blocks = notifications::blocks(tx, &record)?;
+    let obstacles = notifications::obstacles(&settings::load(tx)?, &record, &blocks);
     if !reply.internal && !obstacles.is_empty() {
         return Err(ReplyError::Obstacles(obstacles));
     }
@@ -87,7 +88,7 @@ pub fn reply(
     } else {
         store::bump(tx, now, conversation.id, Author::User, Some(writer))?;
         let of = (message, conversation.id, patient);
-        notifications::enqueue(tx, now, random, of, &notifications::plan(&record))?;
+        notifications::enqueue(tx, now, random, of, &notifications::plan(&record, &blocks))?;
     }
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), event, patient, Subject::Message(message)))?;
     Ok(message)

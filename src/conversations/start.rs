@@ -66,7 +66,8 @@ pub fn start(
         return Ok(conversation);
     }
     let record = chart::patient(tx, access)?;
-    let obstacles = notifications::obstacles(&settings::load(tx)?, &record);
+    let blocks = notifications::blocks(tx, &record)?;
+    let obstacles = notifications::obstacles(&settings::load(tx)?, &record, &blocks);
     if !obstacles.is_empty() {
         return Err(StartError::Obstacles(obstacles));
     }
@@ -84,7 +85,7 @@ pub fn start(
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &message)?;
-    let plan = notifications::plan(&record);
+    let plan = notifications::plan(&record, &blocks);
     notifications::enqueue(tx, now, random, (message, conversation, patient), &plan)?;
     let subject = Subject::Conversation(conversation);
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject))?;

@@ -3,7 +3,7 @@
 use super::types::{Author, Body};
 use crate::db::schema::{conversations, messages, participants};
 use crate::db::{Both, Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
-use crate::notifications::State;
+use crate::notifications::{State, attention};
 use crate::values::Title;
 use diesel::prelude::*;
 
@@ -17,6 +17,7 @@ pub struct Conversation {
     pub last_message_at: Ts,
     pub closed_at: Option<Ts>,
     pub closed_by: Option<UserId>,
+    pub attention: Option<State>,
 }
 
 /// Reads a conversation and, on PostgreSQL, keeps others from changing it until the transaction ends: whether it is
@@ -76,6 +77,7 @@ pub fn bump(tx: &mut Tx, now: Ts, id: ConversationId, author: Author, writer: Op
         diesel::update(conversations::table.find(id))
             .set((conversations::read_by_patient_at.eq(None::<Ts>), conversations::notice_state.eq(State::Queued)))
             .execute(tx.conn())?;
+        attention::settle(tx, id)?;
     }
     let all = participants::table.filter(participants::conversation_id.eq(id));
     diesel::update(all).set(participants::last_message_at.eq(now)).execute(tx.conn())?;

@@ -6,7 +6,8 @@ use crate::access::{ConversationAccess, Right};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
 use crate::db::{Conn, MessageId, MultiBackend, Ts, Tx, UserId};
-use crate::notifications::{self, NotificationRow};
+use crate::notifications::history::{self, Step};
+use crate::notifications::{self, NotificationRow, State};
 use crate::text::CleanHtml;
 use diesel::prelude::*;
 
@@ -44,6 +45,10 @@ pub struct Thread {
     pub earlier: Option<MessageId>,
     /// all notifications
     pub notifications: Vec<NotificationRow>,
+    /// the ways that they took
+    pub steps: Vec<Step>,
+    /// how the last of them ended, if somebody must see to it
+    pub attention: Option<State>,
     /// users who take part: who, name, done
     pub participants: Vec<(UserId, String, bool)>,
 }
@@ -74,13 +79,17 @@ pub fn thread<R: Right>(
         .order((users::name, users::id))
         .select((users::id, users::name, participants::done_at.is_not_null()))
         .load(conn)?;
+    let notifications = notifications::of_conversation(conn, conversation.id)?;
+    let ids: Vec<_> = notifications.iter().map(|row| row.id).collect();
     Ok(Thread {
+        steps: history::of_all(conn, &ids)?,
+        attention: conversation.attention,
         title: conversation.title.to_string(),
         replies_allowed: conversation.replies_allowed,
         closed,
         messages,
         earlier,
-        notifications: notifications::of_conversation(conn, conversation.id)?,
+        notifications,
         participants,
     })
 }

@@ -17,6 +17,8 @@ diesel::table! {
         replies_by_default -> Bool,
         portal_idle_minutes -> BigInt,
         portal_stay_days -> BigInt,
+        quiet_from -> BigInt,
+        quiet_until -> BigInt,
         cookie_key -> Binary,
     }
 }
@@ -115,6 +117,7 @@ diesel::table! {
         notice_state -> Text,
         closed_at -> Nullable<Utc>,
         closed_by -> Nullable<BigInt>,
+        attention -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -160,6 +163,9 @@ diesel::table! {
         message_uid -> Text,
         created_at -> Utc,
         state_at -> Utc,
+        sent_to -> Nullable<Text>,
+        gateway_id -> Nullable<Text>,
+        user_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -249,6 +255,48 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    notification_states (id) {
+        id -> BigInt,
+        notification_id -> BigInt,
+        state -> Text,
+        reason -> Nullable<Text>,
+        at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    address_blocks (id) {
+        id -> BigInt,
+        channel -> Text,
+        address_key -> Text,
+        kind -> Text,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    received_texts (gateway_id) {
+        gateway_id -> Text,
+        sender -> Text,
+        word -> Text,
+        received_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    roads (channel) {
+        channel -> Text,
+        last_success_at -> Nullable<Utc>,
+        last_error_at -> Nullable<Utc>,
+        last_error -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     blobs (id) {
         id -> BigInt,
         sha256 -> Binary,
@@ -318,6 +366,8 @@ diesel::joinable!(notifications -> patients (patient_id));
 diesel::joinable!(portal_links -> patients (patient_id));
 diesel::joinable!(portal_links -> conversations (conversation_id));
 diesel::joinable!(portal_links -> notifications (notification_id));
+diesel::joinable!(notification_states -> notifications (notification_id));
+diesel::joinable!(notifications -> users (user_id));
 diesel::joinable!(passcodes -> portal_links (link_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sessions -> patients (patient_id));
@@ -335,6 +385,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     participants,
     messages,
     notifications,
+    notification_states,
+    address_blocks,
+    received_texts,
+    roads,
     portal_links,
     passcodes,
     sessions,
@@ -344,5 +398,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     blobs,
     stray_files,
     uploads,
-    attachments
+    attachments,
 );

@@ -3,10 +3,16 @@
 //! What goes out is a whole mail or text; whether it may, and what is in it, was decided before. Addresses are masked
 //! in logs; subjects and bodies are never logged.
 
+mod gateway;
+mod kannel;
 mod mailbox;
+mod reports;
 mod smtp;
+pub mod twilio;
 
+pub use gateway::{Gateway, GatewayKind};
 pub use mailbox::{Mailbox, Received};
+pub use reports::ReportKey;
 pub use smtp::SmtpRoad;
 
 use crate::text_enum;
@@ -45,8 +51,40 @@ text_enum! {
         Deferred = "deferred",
         /// the mail server would not have our name and password
         Login = "login",
-        /// the address does not exist, or will not take it (5xx)
+        /// the address will not take it (5xx)
         Refused = "refused",
+        /// there is no such mailbox (5.1.x)
+        NoMailbox = "no_mailbox",
+        /// the mailbox is full
+        MailboxFull = "mailbox_full",
+        /// the other side's rules refused the mail
+        Policy = "policy",
+        /// the mail could not be delivered in the time that mail servers take
+        Undeliverable = "undeliverable",
+        /// mail to this address came back before
+        BadAddress = "bad_address",
+        /// the gateway asked to wait
+        GatewayBusy = "gateway_busy",
+        /// the gateway had an error of its own
+        GatewayDown = "gateway_down",
+        /// the gateway would not have our account and password
+        GatewayLogin = "gateway_login",
+        /// the gateway would not take the text
+        GatewayRefused = "gateway_refused",
+        /// the number does not exist, or takes no texts
+        NoSuchNumber = "no_such_number",
+        /// the phone was off or out of reach for too long
+        PhoneOff = "phone_off",
+        /// a carrier filtered the text
+        Filtered = "filtered",
+        /// the text did not arrive; nobody says why
+        NotDelivered = "not_delivered",
+        /// the patient texted STOP
+        StoppedByPatient = "stopped_by_patient",
+        /// it waits for the end of the clinic's quiet hours
+        QuietHours = "quiet_hours",
+        /// a user cancelled it
+        CancelledByUser = "cancelled_by_user",
         /// no answer in time
         TimedOut = "timed_out",
         /// tried for a day
@@ -103,6 +141,8 @@ pub struct Text {
     pub text: String,
     /// the same for each copy of one notification, so that a second is recognisable
     pub message_uid: String,
+    /// where the gateway reports what became of it; `None` where nobody asks
+    pub report_to: Option<String>,
 }
 
 enum EmailRoad {
@@ -112,6 +152,7 @@ enum EmailRoad {
 
 enum TextRoad {
     None,
+    Gateway(Gateway),
     Mailbox(Mailbox),
 }
 
@@ -122,9 +163,19 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Email by SMTP. Texts have no gateway yet, and say so.
+    /// Email by SMTP, and texts by a gateway where one is configured.
+    pub fn new(road: SmtpRoad, gateway: Option<Gateway>) -> Delivery {
+        Delivery { email: EmailRoad::Smtp(road), text: gateway.map_or(TextRoad::None, TextRoad::Gateway) }
+    }
+
+    /// Email by SMTP, and no road for texts.
     pub fn smtp(road: SmtpRoad) -> Delivery {
-        Delivery { email: EmailRoad::Smtp(road), text: TextRoad::None }
+        Delivery::new(road, None)
+    }
+
+    /// Email into a mailbox, and texts by a gateway: for tests.
+    pub fn mailbox_and_gateway(mailbox: Mailbox, gateway: Gateway) -> Delivery {
+        Delivery { email: EmailRoad::Mailbox(mailbox), text: TextRoad::Gateway(gateway) }
     }
 
     /// Everything into a mailbox: for the demo and for tests.
@@ -142,6 +193,14 @@ impl Delivery {
         channel == Channel::Email || !matches!(self.text, TextRoad::None)
     }
 
+    /// The gateway of the texts; `None` where there is none, and in the demo.
+    pub fn gateway(&self) -> Option<GatewayKind> {
+        match &self.text {
+            TextRoad::Gateway(gateway) => Some(gateway.kind()),
+            TextRoad::None | TextRoad::Mailbox(_) => None,
+        }
+    }
+
     /// Sends an email, within the configured time.
     ///
     /// # Errors
@@ -153,14 +212,15 @@ impl Delivery {
         }
     }
 
-    /// Sends a text.
+    /// Sends a text, within the configured time. Gives the gateway's own number for it, if it has one.
     ///
     /// # Errors
     /// Why not, and whether to try again.
-    pub async fn send_text(&self, text: Text) -> Result<(), Failure> {
+    pub async fn send_text(&self, text: Text) -> Result<Option<String>, Failure> {
         match &self.text {
             TextRoad::None => Err(Failure::Permanent(Reason::NoGateway)),
-            TextRoad::Mailbox(mailbox) => mailbox.put_text(text),
+            TextRoad::Gateway(gateway) => gateway.send(text).await,
+            TextRoad::Mailbox(mailbox) => mailbox.put_text(text).map(|()| None),
         }
     }
 }

@@ -3,12 +3,21 @@
 //!
 //! A notification never holds a title, a body, a file name or a clinician's name: [`render::Words`] has no field for one.
 
+pub mod attention;
+mod blocks;
+pub mod history;
+mod incoming;
 mod plan;
+mod quiet;
 pub mod render;
+pub mod roads;
 mod states;
 
-pub use plan::{Obstacle, Plan, obstacles, passcode_channel, plan};
+pub use blocks::{Block, BlockKind, Blocks, blocks, release};
+pub use incoming::{Incoming, Word, receive, stop};
+pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
+pub use quiet::{clock_minutes, clock_text, quiet_until};
 pub use states::{
-    Address, Ending, NotAgain, NotificationRow, State, ToSend, enqueue, fit_to_send, for_sending, newest,
-    of_conversation, send_again, set_state,
+    Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, enqueue, fit_to_send, for_sending,
+    hand_over, newest, of_conversation, report, send_again, set_state, taken,
 };

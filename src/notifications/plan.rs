@@ -2,6 +2,7 @@
 
 use crate::chart::{Method, Patient};
 use crate::delivery::{Channel, Delivery};
+use crate::notifications::blocks::{BlockKind, Blocks};
 use crate::settings::Settings;
 use crate::text_enum;
 
@@ -18,6 +19,12 @@ text_enum! {
         NoEmail = "no_email",
         /// told by text, but there is no cellphone
         NoPhone = "no_phone",
+        /// mail to the email on record came back
+        EmailBad = "email_bad",
+        /// the patient texted STOP
+        TextsStopped = "texts_stopped",
+        /// texts to the number on record came back
+        PhoneBad = "phone_bad",
         /// the patient wants no notifications
         MethodNone = "method_none",
         /// the record is archived
@@ -26,7 +33,7 @@ text_enum! {
 }
 
 /// Everything that stands in the way; empty where a message can be sent.
-pub fn obstacles(settings: &Settings, patient: &Patient) -> Vec<Obstacle> {
+pub fn obstacles(settings: &Settings, patient: &Patient, blocks: &Blocks) -> Vec<Obstacle> {
     let mut found = Vec::new();
     if patient.archived_at.is_some() {
         found.push(Obstacle::Archived);
@@ -37,18 +44,29 @@ pub fn obstacles(settings: &Settings, patient: &Patient) -> Vec<Obstacle> {
     if !patient.portal_access {
         found.push(Obstacle::NoAccess);
     }
-    found.extend(unreachable(patient));
+    found.extend(unreachable(patient, blocks));
     found
 }
 
-fn unreachable(patient: &Patient) -> Option<Obstacle> {
+fn unreachable(patient: &Patient, blocks: &Blocks) -> Vec<Obstacle> {
     let (email, phone) = (patient.email.is_some(), patient.phone.is_some());
+    if !email && !phone {
+        return vec![Obstacle::NoAddress];
+    }
     match patient.notification_method {
-        _ if !email && !phone => Some(Obstacle::NoAddress),
-        Method::None => Some(Obstacle::MethodNone),
-        Method::Email if !email => Some(Obstacle::NoEmail),
-        Method::Sms if !phone => Some(Obstacle::NoPhone),
-        _ => None,
+        Method::None => vec![Obstacle::MethodNone],
+        Method::Email if !email => vec![Obstacle::NoEmail],
+        Method::Sms if !phone => vec![Obstacle::NoPhone],
+        _ if plan(patient, blocks).links.is_empty() => {
+            let blocked = |channel| wants(patient, channel).then(|| blocks.of(channel)).flatten();
+            let email = blocked(Channel::Email).map(|_| Obstacle::EmailBad);
+            let phone = blocked(Channel::Sms).map(|block| match block.kind {
+                BlockKind::Stopped => Obstacle::TextsStopped,
+                BlockKind::Bad => Obstacle::PhoneBad,
+            });
+            email.into_iter().chain(phone).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -60,28 +78,45 @@ pub struct Plan {
     pub links: Vec<Channel>,
 }
 
-/// The roads for the links to this patient: those that the patient wants and has an address for.
-pub fn plan(patient: &Patient) -> Plan {
-    let wants = |channel| match patient.notification_method {
+fn wants(patient: &Patient, channel: Channel) -> bool {
+    match patient.notification_method {
         Method::Both => true,
         Method::Email => channel == Channel::Email,
         Method::Sms => channel == Channel::Sms,
         Method::None => false,
-    };
-    let channels = [Channel::Email, Channel::Sms];
-    Plan { links: channels.into_iter().filter(|c| wants(*c) && has_address(patient, *c)).collect() }
-}
-
-fn has_address(patient: &Patient, channel: Channel) -> bool {
-    match channel {
-        Channel::Email => patient.email.is_some(),
-        Channel::Sms => patient.phone.is_some(),
     }
 }
 
-/// The road for the passcode of a link that went by `link`: the other one, wherever the patient has an address there
-/// and the clinic has a road. Otherwise the same, which proves one thing less; the clinic is told so before it sends.
-pub fn passcode_channel(patient: &Patient, delivery: &Delivery, link: Channel) -> Channel {
+/// The roads for the links to this patient: those that the patient wants and has a working address for.
+pub fn plan(patient: &Patient, blocks: &Blocks) -> Plan {
+    let channels = [Channel::Email, Channel::Sms];
+    Plan { links: channels.into_iter().filter(|c| wants(patient, *c) && reaches(patient, blocks, *c)).collect() }
+}
+
+/// Whether the patient has an address for this channel that nothing stands against.
+pub fn reaches(patient: &Patient, blocks: &Blocks, channel: Channel) -> bool {
+    let there = match channel {
+        Channel::Email => patient.email.is_some(),
+        Channel::Sms => patient.phone.is_some(),
+    };
+    there && blocks.of(channel).is_none()
+}
+
+/// The channel to offer to a user where the patient's own does not work: the other one, if it would.
+pub fn other_way(patient: &Patient, blocks: &Blocks, delivery: &Delivery) -> Option<Channel> {
+    let own = match patient.notification_method {
+        Method::Email => Channel::Email,
+        Method::Sms => Channel::Sms,
+        Method::Both | Method::None => return None,
+    };
+    let other = own.other();
+    (!reaches(patient, blocks, own) && reaches(patient, blocks, other) && delivery.has(other)).then_some(other)
+}
+
+/// The road for the passcode of a link that went by `link`: the other one, wherever the patient has a working address
+/// there and the clinic has a road. Otherwise the same, which proves one thing less; the clinic is told so before it
+/// sends.
+pub fn passcode_channel(patient: &Patient, blocks: &Blocks, delivery: &Delivery, link: Channel) -> Channel {
     let other = link.other();
-    if has_address(patient, other) && delivery.has(other) { other } else { link }
+    if reaches(patient, blocks, other) && delivery.has(other) { other } else { link }
 }

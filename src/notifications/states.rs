@@ -5,9 +5,11 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::{Patient, patient_by_id};
 use crate::clock::Random;
 use crate::db::schema::{conversations, messages, notifications, patients};
-use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx};
+use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
 use crate::delivery::{Channel, Reason};
+use crate::notifications::blocks::{BlockKind, Blocks, block, blocks};
 use crate::notifications::plan::{Plan, obstacles, plan};
+use crate::notifications::{attention, history, incoming};
 use crate::outbox::{self, JobKind};
 use crate::settings;
 use crate::text_enum;
@@ -41,6 +43,23 @@ impl State {
     pub fn is_final(self) -> bool {
         !matches!(self, State::Queued | State::Sending)
     }
+
+    /// The states that may turn into this one. A report that comes twice, or after a later one, changes nothing.
+    fn before(self) -> &'static [State] {
+        use State::*;
+        match self {
+            Queued => &[Queued],
+            Sending | Sent | Cancelled => &[Queued, Sending],
+            Delivered | Failed | Stopped => &[Queued, Sending, Sent],
+            // a mail server may take a mail back long after
+            Bounced => &[Queued, Sending, Sent, Delivered],
+        }
+    }
+
+    /// Whether the patient was not told, and somebody should know.
+    fn needs_attention(self) -> bool {
+        matches!(self, State::Failed | State::Bounced | State::Stopped)
+    }
 }
 
 /// A notification as pages show it.
@@ -69,6 +88,8 @@ pub struct NotificationRow {
     pub created_at: Ts,
     /// since when it is in this state
     pub state_at: Ts,
+    /// the address that it was last handed over for
+    pub sent_to: Option<String>,
 }
 
 /// Writes down one notification for each road of the plan and a job to send it, in the message's transaction.
@@ -83,6 +104,7 @@ pub fn enqueue(
     plan: &Plan,
 ) -> QueryResult<()> {
     let (message, conversation, patient) = message;
+    let user: Option<UserId> = messages::table.find(message).select(messages::user_id).first(tx.conn())?;
     for channel in &plan.links {
         let row = (
             (notifications::message_id.eq(message), notifications::conversation_id.eq(conversation)),
@@ -90,6 +112,7 @@ pub fn enqueue(
             (notifications::state.eq(State::Queued), notifications::reason.eq(None::<String>)),
             (notifications::attempts.eq(0), notifications::message_uid.eq(random.token().reveal().to_lowercase())),
             (notifications::created_at.eq(now), notifications::state_at.eq(now)),
+            notifications::user_id.eq(user),
         );
         let insert = diesel::insert_into(notifications::table).values(row);
         let id: NotificationId = insert.returning(notifications::id).get_result(tx.conn())?;
@@ -108,6 +131,8 @@ pub struct ToSend {
     pub closed_at: Option<Ts>,
     /// when the patient read the message, if they did
     pub read_at: Option<Ts>,
+    /// what stands against the patient's addresses
+    pub blocks: Blocks,
 }
 
 /// Reads what is needed to send one. `None` where it is gone or done.
@@ -121,15 +146,27 @@ pub fn for_sending(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<To
     let patient = patient_by_id(conn, row.patient_id)?;
     let closed_at = conversations::table.find(row.conversation_id).select(conversations::closed_at).first(conn)?;
     let read_at = messages::table.find(row.message_id).select(messages::read_by_patient_at).first(conn)?;
-    Ok(Some(ToSend { row, patient, closed_at, read_at }))
+    let blocks = blocks(conn, &patient)?;
+    Ok(Some(ToSend { row, patient, closed_at, read_at, blocks }))
 }
 
 /// Where a notification should go, or why it should not go any more.
+#[derive(Debug, Clone)]
 pub enum Address {
     /// to this mailbox
     Email(EmailAddress),
     /// to this phone
     Sms(PhoneNumber),
+}
+
+impl Address {
+    /// The address as text, to be kept with what was sent to it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Address::Email(email) => email.as_str(),
+            Address::Sms(phone) => phone.as_str(),
+        }
+    }
 }
 
 /// Decides by the world as it is now, not as it was when the message was written.
@@ -147,6 +184,10 @@ pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Ad
         () if to_send.read_at.is_some() => return cancelled(Reason::AlreadyRead),
         () => {}
     }
+    if let Some(block) = to_send.blocks.of(to_send.row.channel) {
+        let state = if block.kind == BlockKind::Stopped { State::Stopped } else { State::Failed };
+        return Err(Ending { state, reason: Some(block.kind.reason()) });
+    }
     let address = match to_send.row.channel {
         Channel::Email => patient.email.clone().map(Address::Email),
         Channel::Sms => patient.phone.clone().map(Address::Sms),
@@ -163,12 +204,14 @@ pub struct Ending {
     pub reason: Option<Reason>,
 }
 
-/// Writes a state down, in the row, in the conversation's line of the inbox, and in the audit log if it is final.
+/// Writes a state down, in the row, its history, the conversation's line of the inbox, and in the audit log if it is
+/// final. States only move forward: one that cannot follow the row's present state is passed over, and `false` given.
 ///
 /// # Errors
 /// Those of the database.
-pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to: Ending) -> QueryResult<()> {
-    diesel::update(notifications::table.find(row.id))
+pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to: Ending) -> QueryResult<bool> {
+    let movable = notifications::table.find(row.id).filter(notifications::state.eq_any(to.state.before()));
+    let moved = diesel::update(movable)
         .set((
             notifications::state.eq(to.state),
             notifications::reason.eq(to.reason),
@@ -176,17 +219,81 @@ pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to:
             notifications::state_at.eq(now),
         ))
         .execute(tx.conn())?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    if (row.state, row.reason) != (to.state, to.reason) {
+        history::add(tx, now, row.id, to)?;
+    }
     diesel::update(conversations::table.find(row.conversation_id))
         .set(conversations::notice_state.eq(to.state))
         .execute(tx.conn())?;
-    if !to.state.is_final() {
-        return Ok(());
+    if to.state.needs_attention() {
+        attention::ask(tx, row.conversation_id, to.state)?;
     }
-    let words = [Some(to.state.as_str()), to.reason.map(Reason::as_str)];
-    let detail: Vec<&str> = words.into_iter().flatten().collect();
-    let subject = Subject::Notification(row.id);
-    let entry = Entry::of_patient(Actor::System, Event::NotificationState, row.patient_id, subject);
-    audit::append(tx, now, entry.with(detail.join(" ")))
+    if to.state.is_final() {
+        let words = [Some(to.state.as_str()), to.reason.map(Reason::as_str)];
+        let detail: Vec<&str> = words.into_iter().flatten().collect();
+        let subject = Subject::Notification(row.id);
+        let entry = Entry::of_patient(Actor::System, Event::NotificationState, row.patient_id, subject);
+        audit::append(tx, now, entry.with(detail.join(" ")))?;
+    }
+    Ok(true)
+}
+
+/// Notes to which address a notification is being handed over.
+///
+/// # Errors
+/// Those of the database.
+pub fn hand_over(tx: &mut Tx, id: NotificationId, address: &Address) -> QueryResult<()> {
+    let row = notifications::table.find(id);
+    diesel::update(row).set(notifications::sent_to.eq(address.as_str())).execute(tx.conn()).map(drop)
+}
+
+/// Keeps the gateway's own number for a text that it took.
+///
+/// # Errors
+/// Those of the database.
+pub fn taken(tx: &mut Tx, id: NotificationId, gateway_id: Option<&str>) -> QueryResult<()> {
+    let Some(gateway_id) = gateway_id else { return Ok(()) };
+    let row = notifications::table.find(id);
+    diesel::update(row).set(notifications::gateway_id.eq(gateway_id)).execute(tx.conn()).map(drop)
+}
+
+/// What somebody outside reports on a notification: a gateway, or a mail server that gives a mail back. Says whether
+/// it changed anything. A number whose holder is known to have said STOP is blocked, and so is a mailbox that is gone.
+///
+/// # Errors
+/// Those of the database.
+pub fn report(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> QueryResult<bool> {
+    let row: Option<NotificationRow> =
+        notifications::table.find(id).select(NotificationRow::as_select()).first(tx.conn()).optional()?;
+    let Some(row) = row else { return Ok(false) };
+    if !set_state(tx, now, &row, row.attempts, to)? {
+        return Ok(false);
+    }
+    block_after(tx, now, &row, to)?;
+    Ok(true)
+}
+
+/// Draws the conclusion from an ending for the address itself.
+///
+/// # Errors
+/// Those of the database.
+pub fn block_after(tx: &mut Tx, now: Ts, row: &NotificationRow, ending: Ending) -> QueryResult<()> {
+    let Some(address) = row.sent_to.as_deref() else { return Ok(()) };
+    match (row.channel, ending.reason) {
+        (Channel::Sms, Some(Reason::StoppedByPatient)) => match PhoneNumber::parse(address, "") {
+            Some(phone) => incoming::stop(tx, now, &phone),
+            None => Ok(()),
+        },
+        (Channel::Sms, Some(Reason::NoSuchNumber)) => block(tx, now, Channel::Sms, address, BlockKind::Bad).map(drop),
+        (Channel::Email, Some(Reason::NoMailbox)) => match EmailAddress::parse(address) {
+            Some(email) => block(tx, now, Channel::Email, &email.key(), BlockKind::Bad).map(drop),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// The notifications of a conversation, oldest first.
@@ -259,10 +366,12 @@ pub fn send_again(
         return Ok(Err(NotAgain::OnItsWay));
     }
     let patient = patient_by_id(tx, access.patient())?;
-    if !obstacles(&settings::load(tx)?, &patient).is_empty() {
+    let blocks = blocks(tx, &patient)?;
+    if !obstacles(&settings::load(tx)?, &patient, &blocks).is_empty() {
         return Ok(Err(NotAgain::Obstacles));
     }
-    enqueue(tx, now, random, (message, conversation, patient.id), &plan(&patient))?;
+    enqueue(tx, now, random, (message, conversation, patient.id), &plan(&patient, &blocks))?;
+    attention::settle(tx, conversation)?;
     let entry = Entry::of_patient(
         Actor::User(access.user().id()),
         Event::NotificationResent,

@@ -39,7 +39,7 @@ pub struct Job {
     pub lease: String,
 }
 
-/// How long a claim lasts: longer than any one delivery may take.
+/// How long a claim lasts: longer than any one delivery may take (the configuration's limits end below it).
 pub const LEASE: Duration = Duration::seconds(60);
 
 /// The retries of one job end this long after it was enqueued.
@@ -118,4 +118,22 @@ pub fn next_due(conn: &mut Conn) -> QueryResult<Option<Ts>> {
 /// Those of the database.
 pub fn waiting(conn: &mut Conn) -> QueryResult<i64> {
     jobs::table.count().get_result(conn)
+}
+
+/// What waits in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// how many jobs
+    pub count: i64,
+    /// when the oldest was enqueued
+    pub oldest: Option<Ts>,
+}
+
+/// How much waits, and since when. The table holds only what waits, so it is small.
+///
+/// # Errors
+/// Those of the database.
+pub fn waiting_since(conn: &mut Conn) -> QueryResult<Waiting> {
+    let oldest = jobs::table.select(diesel::dsl::min(jobs::created_at)).first(conn)?;
+    Ok(Waiting { count: waiting(conn)?, oldest })
 }

@@ -7,7 +7,7 @@ use crate::text::{Lang, Zone};
 use diesel::prelude::*;
 
 /// The clinic's settings.
-#[derive(Debug, Clone, Queryable, Selectable, AsChangeset)]
+#[derive(Debug, Clone, Default, Queryable, Selectable, AsChangeset)]
 #[diesel(table_name = clinic, check_for_backend(MultiBackend))]
 pub struct Settings {
     /// name on every page, mail and text
@@ -34,6 +34,10 @@ pub struct Settings {
     pub portal_idle_minutes: i64,
     /// days that "Stay logged in" lasts; 0: not offered
     pub portal_stay_days: i64,
+    /// when the quiet hours for texts begin, in minutes after midnight of the clinic's time zone
+    pub quiet_from: i64,
+    /// when they end; the same as the beginning: there are none
+    pub quiet_until: i64,
 }
 
 impl Settings {

@@ -1,9 +1,11 @@
 //! Plumbing for words: languages, Markdown and HTML cleaning by one allow-list, links, plain text.
 
+mod gsm;
 pub mod html;
 pub mod i18n;
 pub mod zone;
 
+pub use gsm::is_gsm7;
 pub use html::CleanHtml;
 pub use i18n::Lang;
 pub use zone::Zone;

@@ -3,10 +3,12 @@
 use super::{finish, is_over, settings};
 use crate::clock::Token;
 use crate::db::NotificationId;
-use crate::delivery::{Email, Failure, Reason, Text};
+use crate::delivery::{Channel, Email, Failure, Reason, ReportKey, Text};
 use crate::error::AppError;
 use crate::notifications::render::Words;
-use crate::notifications::{self, Address, Ending, NotificationRow, State, fit_to_send, for_sending, set_state};
+use crate::notifications::{
+    self, Address, Ending, NotificationRow, State, fit_to_send, for_sending, hand_over, quiet_until, roads, set_state,
+};
 use crate::outbox::{self, Job};
 use crate::portal_entry;
 use crate::settings::Settings;
@@ -18,16 +20,25 @@ enum Ready {
     /// nothing to do any more
     Done,
     /// to be sent to this address, with this link
-    Send(Box<(NotificationRow, Settings, Address, Lang, Token)>),
+    Send(Box<ToGo>),
+}
+
+/// What goes out, and where to.
+struct ToGo {
+    row: NotificationRow,
+    settings: Settings,
+    address: Address,
+    lang: Lang,
+    token: Token,
+    report_to: Option<String>,
 }
 
 pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     match prepare(state, &job).await? {
         Ready::Done => Ok(()),
-        Ready::Send(parts) => {
-            let (row, settings, address, lang, token) = *parts;
-            let sent = send(state, &row, &settings, address, lang, &token).await;
-            settle(state, job, row, sent).await
+        Ready::Send(to_go) => {
+            let sent = send(state, &to_go).await;
+            settle(state, job, to_go.row, sent).await
         }
     }
 }
@@ -35,6 +46,7 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
 /// Reads the world anew: the patient may have read the message, lost access or changed their address since.
 async fn prepare(state: &AppState, job: &Job) -> Result<Ready, AppError> {
     let (now, random, job) = (state.clock.now(), state.random.clone(), job.clone());
+    let (gateway, origin) = (state.delivery.gateway(), state.config.origin());
     let prepare = state.db.write(move |tx| -> Result<Ready, AppError> {
         let settings = settings(tx)?;
         let Some(to_send) = for_sending(tx, NotificationId(job.subject_id))? else {
@@ -44,31 +56,44 @@ async fn prepare(state: &AppState, job: &Job) -> Result<Ready, AppError> {
         let address = match fit_to_send(&settings, &to_send) {
             Ok(address) => address,
             Err(ending) => {
-                finish(tx, &job, |tx| set_state(tx, now, &to_send.row, job.attempts, ending))?;
+                finish(tx, &job, |tx| set_state(tx, now, &to_send.row, job.attempts, ending).map(drop))?;
                 return Ok(Ready::Done);
             }
         };
-        let row = to_send.row;
+        let mut row = to_send.row;
+        let quiet = (settings.quiet_from, settings.quiet_until);
+        if let Some(end) = quiet_until(quiet, settings.zone(), now).filter(|_| row.channel == Channel::Sms) {
+            let held = Ending { state: row.state, reason: Some(Reason::QuietHours) };
+            if outbox::retry(tx, &job, end)? {
+                set_state(tx, now, &row, row.attempts, held)?;
+            }
+            return Ok(Ready::Done);
+        }
         let to = (row.patient_id, row.conversation_id, row.channel);
         let token = portal_entry::mint(tx, now, &random, row.id, to)?;
-        set_state(tx, now, &row, job.attempts, Ending { state: State::Sending, reason: row.reason })?;
+        let reason = row.reason.filter(|reason| *reason != Reason::QuietHours);
+        set_state(tx, now, &row, job.attempts, Ending { state: State::Sending, reason })?;
+        hand_over(tx, row.id, &address)?;
+        (row.state, row.reason, row.sent_to) = (State::Sending, reason, Some(address.as_str().to_owned()));
+        let report_to = match gateway {
+            Some(kind) => {
+                let key = ReportKey::of(&crate::settings::cookie_key(tx)?);
+                Some(format!("{origin}{}", key.receipts(kind, row.id)))
+            }
+            None => None,
+        };
         let lang = Lang::or_english(&to_send.patient.language);
-        Ok(Ready::Send(Box::new((row, settings, address, lang, token))))
+        Ok(Ready::Send(Box::new(ToGo { row, settings, address, lang, token, report_to })))
     });
     prepare.await
 }
 
-async fn send(
-    state: &AppState,
-    row: &NotificationRow,
-    settings: &Settings,
-    address: Address,
-    lang: Lang,
-    token: &Token,
-) -> Result<(), Failure> {
-    let words = Words { lang, clinic_name: &settings.name, clinic_phone: &settings.phone };
-    let link = format!("{}/portal/link/{}", state.config.origin(), token.reveal());
-    match address {
+/// Hands it over. Gives the gateway's own number for a text, if there is one.
+async fn send(state: &AppState, to_go: &ToGo) -> Result<Option<String>, Failure> {
+    let ToGo { row, settings, lang, .. } = to_go;
+    let words = Words { lang: *lang, clinic_name: &settings.name, clinic_phone: &settings.phone };
+    let link = format!("{}/portal/link/{}", state.config.origin(), to_go.token.reveal());
+    match to_go.address.clone() {
         Address::Email(to) => {
             let rendered = words.waiting_email(&link).map_err(|_| Failure::Permanent(Reason::Broken))?;
             let email = Email {
@@ -79,20 +104,33 @@ async fn send(
                 html: rendered.html,
                 message_uid: row.message_uid.clone(),
             };
-            state.delivery.send_email(email).await
+            state.delivery.send_email(email).await.map(|()| None)
         }
         Address::Sms(to) => {
             let (text, message_uid) = (words.waiting_text(&link), row.message_uid.clone());
-            state.delivery.send_text(Text { to, text, message_uid }).await
+            let report_to = to_go.report_to.clone();
+            state.delivery.send_text(Text { to, text, message_uid, report_to }).await
         }
     }
 }
 
 /// Writes down what became of it, or when to try again.
-async fn settle(state: &AppState, job: Job, row: NotificationRow, sent: Result<(), Failure>) -> Result<(), AppError> {
+async fn settle(
+    state: &AppState,
+    job: Job,
+    row: NotificationRow,
+    sent: Result<Option<String>, Failure>,
+) -> Result<(), AppError> {
     let now = state.clock.now();
+    let (gateway_id, sent) = match sent {
+        Ok(gateway_id) => (gateway_id, Ok(())),
+        Err(failure) => (None, Err(failure)),
+    };
     let ending = match sent {
         Ok(()) => Ending { state: State::Sent, reason: None },
+        Err(Failure::Permanent(reason @ Reason::StoppedByPatient)) => {
+            Ending { state: State::Stopped, reason: Some(reason) }
+        }
         Err(Failure::Permanent(reason)) => Ending { state: State::Failed, reason: Some(reason) },
         Err(Failure::Transient(_)) if is_over(state, row.created_at) => {
             Ending { state: State::Failed, reason: Some(Reason::GaveUp) }
@@ -101,8 +139,13 @@ async fn settle(state: &AppState, job: Job, row: NotificationRow, sent: Result<(
     };
     let again = outbox::back_off(now, job.attempts, &state.random);
     let write = state.db.write(move |tx| -> Result<(), AppError> {
+        roads::note(tx, now, row.channel, sent)?;
+        notifications::taken(tx, row.id, gateway_id.as_deref())?;
         if ending.state.is_final() {
-            return finish(tx, &job, |tx| notifications::set_state(tx, now, &row, job.attempts, ending));
+            return finish(tx, &job, |tx| {
+                notifications::set_state(tx, now, &row, job.attempts, ending)?;
+                notifications::block_after(tx, now, &row, ending)
+            });
         }
         if outbox::retry(tx, &job, again)? {
             notifications::set_state(tx, now, &row, job.attempts, ending)?;

@@ -2,11 +2,11 @@
 
 use super::{finish, settings};
 use crate::chart::{self, Patient};
-use crate::db::{LinkId, PatientId};
+use crate::db::LinkId;
 use crate::delivery::{Channel, Email, Failure, Reason, Text};
 use crate::error::AppError;
-use crate::notifications::passcode_channel;
 use crate::notifications::render::Words;
+use crate::notifications::{self, blocks, passcode_channel, roads};
 use crate::outbox::{self, Job};
 use crate::portal_entry;
 use crate::settings::Settings;
@@ -22,9 +22,11 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     let (now, link) = (state.clock.now(), LinkId(job.subject_id));
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some((patient, channel)) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
-        Ok(Some((chart::patient_by_id(conn, patient)?, channel, settings(conn)?)))
+        let patient = chart::patient_by_id(conn, patient)?;
+        let blocks = blocks(conn, &patient)?;
+        Ok(Some((patient, blocks, channel, settings(conn)?)))
     });
-    let Some((patient, channel, settings)) = found.await? else {
+    let Some((patient, blocks, channel, settings)) = found.await? else {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     };
     let digits = state.random.six_digits();
@@ -33,20 +35,21 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     if !wanted.await? {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     }
-    let sent = send(state, &patient, channel, &settings, &digits).await;
-    settle(state, job, link, patient.id, sent).await
+    let road = passcode_channel(&patient, &blocks, &state.delivery, channel);
+    let sent = send(state, &patient, road, &settings, &digits).await;
+    settle(state, job, link, patient, road, sent).await
 }
 
 async fn send(
     state: &AppState,
     patient: &Patient,
-    link_channel: Channel,
+    road: Channel,
     settings: &Settings,
     digits: &str,
 ) -> Result<(), Failure> {
     let lang = Lang::or_english(&patient.language);
     let words = Words { lang, clinic_name: &settings.name, clinic_phone: &settings.phone };
-    match passcode_channel(patient, &state.delivery, link_channel) {
+    match road {
         Channel::Email => {
             let to = patient.email.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
             let rendered = words.passcode_email(digits).map_err(|_| Failure::Permanent(Reason::Broken))?;
@@ -63,7 +66,8 @@ async fn send(
         Channel::Sms => {
             let to = patient.phone.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
             let message_uid = state.random.token().reveal().to_lowercase();
-            state.delivery.send_text(Text { to, text: words.passcode_text(digits), message_uid }).await
+            let text = Text { to, text: words.passcode_text(digits), message_uid, report_to: None };
+            state.delivery.send_text(text).await.map(drop)
         }
     }
 }
@@ -72,12 +76,14 @@ async fn settle(
     state: &AppState,
     job: Job,
     link: LinkId,
-    patient: PatientId,
+    patient: Patient,
+    road: Channel,
     sent: Result<(), Failure>,
 ) -> Result<(), AppError> {
     let now = state.clock.now();
     let again = now.plus(time::Duration::seconds(2 * job.attempts));
     let write = state.db.write(move |tx| -> Result<(), AppError> {
+        roads::note(tx, now, road, sent)?;
         let failed = match sent {
             Ok(()) => None,
             Err(Failure::Transient(_)) if job.attempts < TRIES => {
@@ -86,7 +92,11 @@ async fn settle(
             }
             Err(Failure::Transient(reason) | Failure::Permanent(reason)) => Some(reason),
         };
-        finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, patient, failed))
+        if failed == Some(Reason::StoppedByPatient) {
+            // the gateway knew it before us; the next passcode takes the other road
+            patient.phone.as_ref().map_or(Ok(()), |phone| notifications::stop(tx, now, phone))?;
+        }
+        finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, patient.id, failed))
     });
     write.await
 }

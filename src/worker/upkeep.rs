@@ -5,14 +5,14 @@ use crate::db::Ts;
 use crate::state::AppState;
 
 pub(super) async fn run(state: &AppState, now: Ts) {
-    match state.storage.sweep(&state.db, now).await {
+    match state.desk.storage.sweep(&state.db, now).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "files that nothing refers to were removed"),
         Err(cause) => tracing::error!(%cause, "files that nothing refers to could not be removed"),
     }
     let mut sealed = 0;
     loop {
-        match state.storage.rotate(&state.db, now, &state.random).await {
+        match state.desk.storage.rotate(&state.db, now, &state.random).await {
             Ok(0) => break,
             Ok(count) => sealed += count,
             Err(cause) => {

@@ -43,6 +43,7 @@ fn clinic() -> Settings {
         replies_by_default: true,
         portal_idle_minutes: 15,
         portal_stay_days: 0,
+        ..Settings::default()
     }
 }
 

@@ -106,7 +106,7 @@ async fn what_is_kept_comes_back(app: App) {
         }
     }
     assert_eq!(strays(&app).await, 1, "the empty file was there already");
-    let names: Vec<_> = lying(&app.state.storage);
+    let names: Vec<_> = lying(&app.state.desk.storage);
     for path in &names {
         use sha2::Digest;
         let hash = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(std::fs::read(path).unwrap()));
@@ -240,7 +240,7 @@ async fn what_was_changed_is_not_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_dead_process_left_is_swept() {
     let app = App::start(On::Sqlite).await;
-    let storage = app.state.storage.clone();
+    let storage = app.state.desk.storage.clone();
     // spooled and never finished; placed and never kept
     let half = storage.folder().join("incoming/half");
     std::fs::write(&half, b"half").unwrap();

@@ -4,7 +4,7 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 23] = [
+const FAMILIES: [&str; 25] = [
     "actor-",
     "channel-",
     "code-",
@@ -28,6 +28,8 @@ const FAMILIES: [&str; 23] = [
     "flag-",
     "label-",
     "scope-",
+    "attention-",
+    "tell-instead-",
 ];
 
 /// Key → variables.
@@ -128,6 +130,9 @@ fn every_key_that_is_asked_for_is_there() {
         words("reason", Reason::ALL.iter().map(|w| w.as_str()).collect()),
         words("obstacle", Obstacle::ALL.iter().map(|w| w.as_str()).collect()),
         words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
+        words("attention", vec!["failed", "bounced", "stopped"]),
+        words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
+        words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
         words("error-advice", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),

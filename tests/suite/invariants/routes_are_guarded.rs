@@ -131,7 +131,14 @@ async fn what_is_not_there_is_404(app: App) {
             let path = route.filled(&[("patient", id), ("conversation", id), ("item", id)]);
             let answer = match route.method {
                 "GET" => owner.get(&path).await,
-                _ => owner.post(&path, &[("message", "1"), ("key", "0123456789abcdef")]).await,
+                _ => {
+                    owner
+                        .post(
+                            &path,
+                            &[("message", "1"), ("key", "0123456789abcdef"), ("method", "email"), ("channel", "email")],
+                        )
+                        .await
+                }
             };
             assert_eq!(answer.status, 404, "{} with {id}", route.name());
         }

@@ -97,6 +97,10 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner.post("/settings/patient-portal", &on).await;
     script.check("/settings/patient-portal", 303, &answer).await;
 
+    let quiet = [("quiet", "on"), ("quiet_from", "21:00"), ("quiet_until", "21:01")];
+    let answer = owner.post("/settings/gateways", &quiet).await;
+    script.check("/settings/gateways", 303, &answer).await;
+
     let person = [
         ("given_name", "Ada"),
         ("family_name", "Ng"),
@@ -116,6 +120,12 @@ async fn every_post_leaves_a_row(app: App) {
         .post(&format!("{patient}/information"), &[&person[..], &[("health_number", "1234 567 890")]].concat())
         .await;
     script.check("/patients/{patient}/information", 303, &answer).await;
+    let answer = owner.post(&format!("{patient}/notification-method"), &[("method", "both")]).await;
+    script.check("/patients/{patient}/notification-method", 303, &answer).await;
+    owner.post(&format!("{patient}/notification-method"), &[("method", "email")]).await.redirect();
+    script.skip().await;
+    let answer = owner.post(&format!("{patient}/addresses"), &[("channel", "email")]).await;
+    script.check("/patients/{patient}/addresses", 303, &answer).await;
     let answer = owner
         .post(
             &format!("{patient}/messages/new"),
@@ -128,6 +138,8 @@ async fn every_post_leaves_a_row(app: App) {
     script.skip().await;
 
     let to = users[1].to_string();
+    let answer = owner.post(&format!("{conversation}/attention"), &[]).await;
+    script.check("/conversations/{conversation}/attention", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/participants"), &[("to", &to)]).await;
     script.check("/conversations/{conversation}/participants", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/replies"), &[("allowed", "off")]).await;

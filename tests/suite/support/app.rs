@@ -3,13 +3,13 @@
 use super::html::Page;
 use super::peers;
 use postern::app::{self, Parts};
+use postern::attachments::Desk;
 use postern::clock::{Clock, Random};
-use postern::config::{Config, Files};
+use postern::config::{Config, Files, Texts};
 use postern::db::{DatabaseUrl, Ts};
-use postern::delivery::{Delivery, Mailbox, Received};
+use postern::delivery::{Delivery, Gateway, Mailbox, Received};
 use postern::http::Limits;
 use postern::state::AppState;
-use postern::storage::Storage;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -84,6 +84,16 @@ impl App {
 
     /// With another way out than a mailbox.
     pub async fn start_with(on: On, delivery: impl FnOnce(Mailbox) -> Delivery) -> App {
+        App::start_configured(on, None, delivery).await
+    }
+
+    /// With texts by this gateway, and mail into the mailbox.
+    pub async fn start_texts(on: On, texts: Texts) -> App {
+        let gateway = Gateway::new(&texts);
+        App::start_configured(on, Some(texts), |mailbox| Delivery::mailbox_and_gateway(mailbox, gateway)).await
+    }
+
+    async fn start_configured(on: On, texts: Option<Texts>, delivery: impl FnOnce(Mailbox) -> Delivery) -> App {
         let folder = tempfile::tempdir().unwrap();
         let database = fresh_database(on, folder.path()).await;
         let (clock, random) = (Clock::fixed(start_of_time()), Random::seeded(7));
@@ -93,7 +103,7 @@ impl App {
         let mailbox = Mailbox::in_memory(clock.clone());
         let files = Files::in_folder(folder.path().join("files"));
         let state = AppState {
-            storage: Storage::open(&files).unwrap(),
+            desk: Arc::new(Desk::open(&files).unwrap()),
             db,
             clock,
             random,
@@ -107,6 +117,7 @@ impl App {
                 log: String::new(),
                 smtp: None,
                 files,
+                texts,
             }),
             delivery: Arc::new(delivery(mailbox.clone())),
             wake: Arc::default(),

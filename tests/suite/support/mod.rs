@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod browser;
+pub mod gateways;
 pub mod html;
 pub mod mail;
 pub mod peers;

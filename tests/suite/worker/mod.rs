@@ -1,3 +1,4 @@
 //! What works without anybody watching.
 
 mod smtp;
+mod texts;

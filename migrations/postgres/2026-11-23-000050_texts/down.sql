@@ -1,0 +1,15 @@
+DROP TABLE roads;
+DROP INDEX conversations_attention;
+ALTER TABLE conversations DROP COLUMN attention;
+DROP TABLE received_texts;
+DROP INDEX patients_phone;
+DROP TABLE address_blocks;
+DROP TABLE notification_states;
+DROP INDEX notifications_user;
+DROP INDEX notifications_uid;
+DROP INDEX notifications_state;
+ALTER TABLE notifications DROP COLUMN user_id;
+ALTER TABLE notifications DROP COLUMN gateway_id;
+ALTER TABLE notifications DROP COLUMN sent_to;
+ALTER TABLE clinic DROP COLUMN quiet_until;
+ALTER TABLE clinic DROP COLUMN quiet_from;

@@ -1,0 +1,54 @@
+//! The addresses that gateways report to. Kannel's reports are unsigned, so the address itself is the secret: each
+//! holds a code that only this clinic can make.
+
+use super::GatewayKind;
+use crate::db::NotificationId;
+use data_encoding::BASE64URL_NOPAD;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+/// Makes and checks the codes. Nothing is stored for them: a code is a keyed hash of what it is for.
+#[derive(Clone)]
+pub struct ReportKey([u8; 32]);
+
+impl ReportKey {
+    /// From the clinic's own random key, apart from its other uses.
+    pub fn of(clinic_key: &[u8]) -> ReportKey {
+        ReportKey(keyed(clinic_key, b"postern: reports of gateways"))
+    }
+
+    fn code(&self, purpose: &str) -> String {
+        BASE64URL_NOPAD.encode(&keyed(&self.0, purpose.as_bytes())[..24])
+    }
+
+    fn is(&self, purpose: &str, code: &str) -> bool {
+        self.code(purpose).as_bytes().ct_eq(code.as_bytes()).into()
+    }
+
+    /// The path to which a gateway reports on one notification.
+    pub fn receipts(&self, kind: GatewayKind, id: NotificationId) -> String {
+        format!("/hooks/{}/receipts/{id}/{}", kind.as_str(), self.code(&format!("receipt {id}")))
+    }
+
+    /// Whether this is the code of [`ReportKey::receipts`].
+    pub fn is_receipt(&self, id: NotificationId, code: &str) -> bool {
+        self.is(&format!("receipt {id}"), code)
+    }
+
+    /// The path to which something outside reports: incoming texts, returned mail.
+    pub fn path(&self, what: &str) -> String {
+        format!("/hooks/{what}/{}", self.code(what))
+    }
+
+    /// Whether this is the code of [`ReportKey::path`].
+    pub fn is_path(&self, what: &str, code: &str) -> bool {
+        self.is(what, code)
+    }
+}
+
+fn keyed(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mac = Hmac::<Sha256>::new_from_slice(key);
+    // HMAC takes a key of any length
+    mac.map(|mac| mac.chain_update(message).finalize().into_bytes().into()).unwrap_or_default()
+}

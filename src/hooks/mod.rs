@@ -1,0 +1,75 @@
+//! DOOR for gateways and mail servers: what they report, and the texts that patients send. No session: each call is
+//! proved by a signature, or by a code in its address that only this clinic can make. Kannel can only call by GET, so
+//! these are the program's only GETs that change something; they are never followed by a browser, and show nothing.
+
+mod kannel;
+mod twilio;
+
+use crate::db::{Conn, NotificationId};
+use crate::delivery::ReportKey;
+use crate::error::AppError;
+use crate::notifications::{self, Ending, Incoming};
+use crate::settings;
+use crate::state::AppState;
+use actix_web::web::{self, ServiceConfig};
+
+/// Every route of this door, below `/hooks`.
+pub fn routes(config: &mut ServiceConfig) {
+    let (get, post) = (web::get, web::post);
+    config
+        .route("/twilio/receipts/{notification}/{code}", post().to(twilio::receipt))
+        .route("/twilio/texts/{code}", post().to(twilio::text))
+        .route("/kannel/receipts/{notification}/{code}", get().to(kannel::receipt))
+        .route("/kannel/texts/{code}", get().to(kannel::text));
+}
+
+fn key(conn: &mut Conn) -> Result<ReportKey, AppError> {
+    Ok(ReportKey::of(&settings::cookie_key(conn)?))
+}
+
+/// Takes a report on a notification, if the code in its address is right. `None` is a kind of report that changes
+/// nothing. A report that comes twice or late is answered like any other, or it would be sent again.
+async fn receipt(state: &AppState, path: (i64, String), ending: Option<Ending>) -> Result<(), AppError> {
+    let (id, code, now) = (NotificationId(path.0), path.1, state.clock.now());
+    let write = state.db.write(move |tx| -> Result<(), AppError> {
+        if !key(tx)?.is_receipt(id, &code) {
+            return Err(AppError::NotFound);
+        }
+        if let Some(ending) = ending {
+            notifications::report(tx, now, id, ending)?;
+        }
+        Ok(())
+    });
+    write.await
+}
+
+/// What a text that came in says.
+struct Came {
+    from: String,
+    body: String,
+    gateway_id: String,
+    answered: bool,
+}
+
+/// Obeys a text, and gives the answer to it, if it gets one. A sender that is no telephone number (a short code, a
+/// name) is passed over.
+async fn text(state: &AppState, what: &'static str, code: String, came: Came) -> Result<Option<String>, AppError> {
+    let (now, calling_code) = (state.clock.now(), state.config.calling_code.clone());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        if !key(tx)?.is_path(what, &code) {
+            return Err(AppError::NotFound);
+        }
+        let Some(from) = sender(&came.from, &calling_code) else { return Ok(None) };
+        let (body, gateway_id, answered) = (came.body.as_str(), came.gateway_id.as_str(), came.answered);
+        Ok(notifications::receive(tx, now, &Incoming { from, body, gateway_id, answered })?)
+    });
+    write.await
+}
+
+/// A gateway may leave out the plus of an international number.
+fn sender(text: &str, calling_code: &str) -> Option<crate::values::PhoneNumber> {
+    let digits = text.trim();
+    let international = digits.starts_with(calling_code) && digits.len() >= 10;
+    let text = if international { format!("+{digits}") } else { digits.to_owned() };
+    crate::values::PhoneNumber::parse(&text, calling_code)
+}

@@ -1,0 +1,150 @@
+//! Addresses that nothing goes to any more: a number whose holder texted STOP, a mailbox that returned a mail. The
+//! block is on the address, whoever's chart it stands in; a new address on the chart is free of it.
+
+use crate::access::{ChartAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::{self, Patient};
+use crate::db::schema::{address_blocks, patients};
+use crate::db::{Both, Conn, MultiBackend, PatientId, Ts, Tx};
+use crate::delivery::{Channel, Reason};
+use crate::text_enum;
+use crate::values::{EmailAddress, PhoneNumber};
+use diesel::prelude::*;
+
+text_enum! {
+    /// Why nothing goes to an address.
+    pub enum BlockKind {
+        /// its holder texted STOP; only they can lift it
+        Stopped = "stopped",
+        /// what was sent to it came back
+        Bad = "bad",
+    }
+}
+
+impl BlockKind {
+    /// The reason of a notification that was not sent for it.
+    pub fn reason(self) -> Reason {
+        match self {
+            BlockKind::Stopped => Reason::StoppedByPatient,
+            BlockKind::Bad => Reason::BadAddress,
+        }
+    }
+}
+
+/// A block, as pages show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// why
+    pub kind: BlockKind,
+    /// since when
+    pub since: Ts,
+}
+
+/// The blocks on one patient's addresses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Blocks {
+    /// on the email
+    pub email: Option<Block>,
+    /// on the cellphone
+    pub sms: Option<Block>,
+}
+
+impl Blocks {
+    /// The block on this channel's address.
+    pub fn of(&self, channel: Channel) -> Option<Block> {
+        match channel {
+            Channel::Email => self.email,
+            Channel::Sms => self.sms,
+        }
+    }
+}
+
+/// Reads the blocks on the addresses that a patient has now.
+///
+/// # Errors
+/// Those of the database.
+pub fn blocks(conn: &mut Conn, patient: &Patient) -> QueryResult<Blocks> {
+    let email = patient.email.as_ref().map(EmailAddress::key);
+    let phone = patient.phone.as_ref().map(|phone| phone.as_str().to_owned());
+    Ok(Blocks { email: one(conn, Channel::Email, email)?, sms: one(conn, Channel::Sms, phone)? })
+}
+
+fn one(conn: &mut Conn, channel: Channel, key: Option<String>) -> QueryResult<Option<Block>> {
+    let Some(key) = key else { return Ok(None) };
+    let found: Option<(BlockKind, Ts)> = address_blocks::table
+        .filter(address_blocks::channel.eq(channel))
+        .filter(address_blocks::address_key.eq(key))
+        .select((address_blocks::kind, address_blocks::created_at))
+        .first(conn)
+        .optional()?;
+    Ok(found.map(|(kind, since)| Block { kind, since }))
+}
+
+/// Blocks an address; says whether it was free before. STOP counts for more than a returned text.
+///
+/// # Errors
+/// Those of the database.
+pub(super) fn block(tx: &mut Tx, now: Ts, channel: Channel, key: &str, kind: BlockKind) -> QueryResult<bool> {
+    let row = (
+        (address_blocks::channel.eq(channel), address_blocks::address_key.eq(key)),
+        (address_blocks::kind.eq(kind), address_blocks::created_at.eq(now)),
+    );
+    let inserted =
+        Both(diesel::insert_into(address_blocks::table).values(row).on_conflict_do_nothing()).execute(tx.conn())?;
+    if inserted == 0 && kind == BlockKind::Stopped {
+        let bad = address_blocks::table
+            .filter(address_blocks::channel.eq(channel))
+            .filter(address_blocks::address_key.eq(key))
+            .filter(address_blocks::kind.eq(BlockKind::Bad));
+        diesel::update(bad).set(address_blocks::kind.eq(kind)).execute(tx.conn())?;
+    }
+    Ok(inserted == 1)
+}
+
+/// Lifts a block of this kind; says whether there was one.
+///
+/// # Errors
+/// Those of the database.
+pub(super) fn lift(tx: &mut Tx, channel: Channel, key: &str, kind: BlockKind) -> QueryResult<bool> {
+    let held = address_blocks::table
+        .filter(address_blocks::channel.eq(channel))
+        .filter(address_blocks::address_key.eq(key))
+        .filter(address_blocks::kind.eq(kind));
+    Ok(diesel::delete(held).execute(tx.conn())? > 0)
+}
+
+/// The patients whose chart names this number, with their languages; a family may share a phone.
+///
+/// # Errors
+/// Those of the database.
+pub(super) fn holders(conn: &mut Conn, phone: &PhoneNumber) -> QueryResult<Vec<(PatientId, String)>> {
+    patients::table
+        .filter(patients::phone.eq(phone))
+        .order(patients::id)
+        .limit(50)
+        .select((patients::id, patients::language))
+        .into_boxed::<MultiBackend>()
+        .load(conn)
+}
+
+/// A user says that an address works again. A number whose holder said STOP is not theirs to open.
+///
+/// # Errors
+/// Those of the database.
+pub fn release(
+    tx: &mut Tx,
+    now: Ts,
+    access: &ChartAccess<rights::EditPatients>,
+    channel: Channel,
+) -> QueryResult<bool> {
+    let patient = chart::patient(tx, access)?;
+    let key = match channel {
+        Channel::Email => patient.email.as_ref().map(EmailAddress::key),
+        Channel::Sms => patient.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+    };
+    let Some(key) = key else { return Ok(false) };
+    let lifted = lift(tx, channel, &key, BlockKind::Bad)?;
+    let entry = Entry::of_patient(Actor::User(access.user().id()), Event::AddressReleased, patient.id, Subject::None);
+    audit::append(tx, now, entry.with(channel.as_str()))?;
+    Ok(lifted)
+}

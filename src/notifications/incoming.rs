@@ -1,0 +1,161 @@
+//! Texts that patients send: STOP, START and HELP are obeyed; anything else is answered with where to turn, because
+//! nobody reads them. The words of a text are never stored.
+
+use super::blocks::{self, BlockKind};
+use super::states::{Ending, NotificationRow, State, set_state};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{notifications, patients, received_texts};
+use crate::db::{Both, PatientId, Ts, Tx};
+use crate::delivery::{Channel, Reason};
+use crate::settings::{self, Settings};
+use crate::text::{self, Lang};
+use crate::text_enum;
+use crate::values::PhoneNumber;
+use diesel::prelude::*;
+use time::Duration;
+
+text_enum! {
+    /// What a text that came in says.
+    pub enum Word {
+        /// no more texts to this number
+        Stop = "stop",
+        /// texts again
+        Start = "start",
+        /// who are you?
+        Help = "help",
+        /// anything else
+        Other = "other",
+    }
+}
+
+impl Word {
+    /// Reads a whole text: one of the words that carriers agree on, in English and French, however it is written.
+    pub fn parse(body: &str) -> Word {
+        match text::words(body).concat().as_str() {
+            "stop" | "unsubscribe" | "cancel" | "end" | "quit" | "stopall" | "optout" | "revoke" | "arret"
+            | "arreter" => Word::Stop,
+            "start" | "unstop" => Word::Start,
+            "help" | "info" | "aide" => Word::Help,
+            _ => Word::Other,
+        }
+    }
+
+    /// Whether the word is French, for holders of a number whose language is not known.
+    fn is_french(body: &str) -> bool {
+        matches!(text::words(body).concat().as_str(), "arret" | "arreter" | "aide")
+    }
+}
+
+/// A text that came in.
+pub struct Incoming<'a> {
+    /// from whom
+    pub from: PhoneNumber,
+    /// words
+    pub body: &'a str,
+    /// the gateway's own number for it: the same one again changes nothing
+    pub gateway_id: &'a str,
+    /// the gateway has answered it already
+    pub answered: bool,
+}
+
+/// An unknown text is answered this seldom, so that two machines do not talk to each other for ever.
+const ANSWER_AGAIN_AFTER: Duration = Duration::DAY;
+
+/// Obeys a text, and gives the answer to it, if it gets one.
+///
+/// # Errors
+/// Those of the database.
+pub fn receive(tx: &mut Tx, now: Ts, incoming: &Incoming) -> QueryResult<Option<String>> {
+    let word = Word::parse(incoming.body);
+    let may_answer = word != Word::Other || !answered_lately(tx, now, &incoming.from)?;
+    let row = (
+        (received_texts::gateway_id.eq(incoming.gateway_id), received_texts::sender.eq(incoming.from.as_str())),
+        (received_texts::word.eq(word), received_texts::received_at.eq(now)),
+    );
+    let insert = diesel::insert_into(received_texts::table).values(row).on_conflict_do_nothing();
+    if Both(insert).execute(tx.conn())? == 0 {
+        return Ok(None);
+    }
+    let holders = blocks::holders(tx, &incoming.from)?;
+    match word {
+        Word::Stop => stop(tx, now, &incoming.from)?,
+        Word::Start => drop(blocks::lift(tx, Channel::Sms, incoming.from.as_str(), BlockKind::Stopped)?),
+        Word::Help | Word::Other => {}
+    }
+    note(tx, now, word, holders.iter().map(|(id, _)| *id))?;
+    if incoming.answered || !may_answer {
+        return Ok(None);
+    }
+    let settings = settings::load(tx)?;
+    Ok(Some(answer(&settings, word, language(&settings, &holders, incoming.body))))
+}
+
+fn answered_lately(tx: &mut Tx, now: Ts, from: &PhoneNumber) -> QueryResult<bool> {
+    let lately = received_texts::table
+        .filter(received_texts::sender.eq(from.as_str()))
+        .filter(received_texts::received_at.gt(now.plus(-ANSWER_AGAIN_AFTER)))
+        .filter(received_texts::word.eq(Word::Other));
+    Ok(lately.select(received_texts::gateway_id).first::<String>(tx.conn()).optional()?.is_some())
+}
+
+/// Blocks a number, and stops what waits for it: nothing more is sent from this moment on.
+///
+/// # Errors
+/// Those of the database.
+pub fn stop(tx: &mut Tx, now: Ts, phone: &PhoneNumber) -> QueryResult<()> {
+    blocks::block(tx, now, Channel::Sms, phone.as_str(), BlockKind::Stopped)?;
+    let waiting: Vec<NotificationRow> = notifications::table
+        .inner_join(patients::table)
+        .filter(patients::phone.eq(phone))
+        .filter(notifications::channel.eq(Channel::Sms))
+        .filter(notifications::state.eq_any([State::Queued, State::Sending]))
+        .select(NotificationRow::as_select())
+        .load(tx.conn())?;
+    let ending = Ending { state: State::Stopped, reason: Some(Reason::StoppedByPatient) };
+    for row in waiting {
+        // the job finds it ended, and goes
+        set_state(tx, now, &row, row.attempts, ending)?;
+    }
+    Ok(())
+}
+
+fn note(tx: &mut Tx, now: Ts, word: Word, holders: impl Iterator<Item = PatientId>) -> QueryResult<()> {
+    let mut anybody = false;
+    for patient in holders {
+        anybody = true;
+        let entry = Entry::of_patient(Actor::Patient(patient), Event::TextReceived, patient, Subject::None);
+        audit::append(tx, now, entry.with(word.as_str()))?;
+    }
+    match anybody {
+        true => Ok(()),
+        false => {
+            let entry = Entry::of_clinic(Actor::System, Event::TextReceived, Subject::None);
+            audit::append(tx, now, entry.with(word.as_str()))
+        }
+    }
+}
+
+/// The language of all who hold the number, else that of the word, else the clinic's.
+fn language(settings: &Settings, holders: &[(PatientId, String)], body: &str) -> Lang {
+    let mut languages = holders.iter().map(|(_, language)| language.as_str());
+    let first = languages.next();
+    match first.filter(|first| languages.all(|other| other == *first)) {
+        Some(language) => Lang::or_english(language),
+        None if Word::is_french(body) => Lang::or_english("fr"),
+        None => settings.lang(),
+    }
+}
+
+fn answer(settings: &Settings, word: Word, lang: Lang) -> String {
+    let key = match word {
+        Word::Stop => "text-answer-stop",
+        Word::Start => "text-answer-start",
+        Word::Help => "text-answer-help",
+        Word::Other => "text-answer-other",
+    };
+    let words = lang.t1(key, "clinic", settings.name.as_str());
+    match settings.phone.as_str() {
+        "" => words,
+        phone => format!("{words} {}", lang.t1("text-answer-call", "phone", phone)),
+    }
+}

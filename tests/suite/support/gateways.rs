@@ -1,0 +1,92 @@
+//! A Twilio that remembers (`tests/peers/twilio.py`), one for each test that wants it.
+
+use postern::config::{Texts, TextsVia, Twilio as Account, TwilioSender};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+pub const SID: &str = "AC0123456789abcdef0123456789abcdef";
+pub const AUTH_TOKEN: &str = "a-token-of-a-test-account-0000000";
+
+pub struct Twilio {
+    child: Child,
+    pub port: u16,
+}
+
+/// A text that it took.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Taken {
+    pub to: String,
+    pub from: Option<String>,
+    pub messaging_service_sid: Option<String>,
+    pub body: String,
+    pub callback: Option<String>,
+    /// all its callbacks were made
+    pub settled: bool,
+}
+
+impl Twilio {
+    pub fn start() -> Twilio {
+        Twilio::start_on(0)
+    }
+
+    /// On this port, where one was stopped before.
+    pub fn start_on(port: u16) -> Twilio {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/twilio.py");
+        let mut command = Command::new("python3");
+        let command = command.args([script, &port.to_string(), SID, AUTH_TOKEN]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("python3");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Twilio { child, port: line.trim().parse().expect("a port") }
+    }
+
+    pub fn texts(&self) -> Texts {
+        let account = Account {
+            account_sid: SID.into(),
+            auth_token: AUTH_TOKEN.into(),
+            sender: TwilioSender::Number("+16135550100".into()),
+            base_url: format!("http://127.0.0.1:{}", self.port).parse().unwrap(),
+        };
+        Texts { timeout: Duration::from_secs(2), via: TextsVia::Twilio(account) }
+    }
+
+    async fn read(&self) -> Value {
+        reqwest::get(format!("http://127.0.0.1:{}/_texts", self.port)).await.unwrap().json().await.unwrap()
+    }
+
+    pub async fn taken(&self) -> Vec<Taken> {
+        serde_json::from_value(self.read().await["texts"].clone()).unwrap()
+    }
+
+    /// Waits until every text's callbacks were made, and gives the status with which each was answered.
+    pub async fn settled(&self) -> Vec<u16> {
+        for _ in 0..200 {
+            if self.taken().await.iter().all(|text| text.settled) {
+                let answered = self.read().await["answered"].clone();
+                return answered.as_array().unwrap().iter().map(|a| a[2].as_u64().unwrap() as u16).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the callbacks were not made");
+    }
+
+    /// A text comes in and is posted, signed, to this address; gives status and body of the answer.
+    pub async fn come_in(&self, url: &str, from: &str, body: &str, more: Value) -> (u64, String) {
+        let sid = more.get("sid").cloned().unwrap_or(Value::Null);
+        let text = json!({"url": url, "from": from, "to": "+16135550100", "body": body, "sid": sid,
+            "more": more.get("more").cloned().unwrap_or(json!({}))});
+        let request = reqwest::Client::new().post(format!("http://127.0.0.1:{}/_text", self.port)).json(&text);
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        (answer["status"].as_u64().unwrap(), answer["answer"].as_str().unwrap().to_owned())
+    }
+}
+
+impl Drop for Twilio {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
