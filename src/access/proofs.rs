@@ -121,6 +121,10 @@ impl<R: Right> ChartAccess<R> {
 }
 
 impl<R: Right> ConversationAccess<R> {
+    /// The proof for the chart of its patient, with the same right.
+    pub fn chart(&self) -> ChartAccess<R> {
+        ChartAccess { user: self.user.clone(), patient: self.patient }
+    }
     /// The user.
     pub fn user(&self) -> &SignedInUser<R> {
         &self.user

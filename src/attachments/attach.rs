@@ -2,7 +2,6 @@
 
 use super::freeze::Frozen;
 use super::uploads::MOST;
-use super::Policy;
 use crate::access::{ChartAccess, ConversationAccess, rights};
 use crate::db::schema::{attachments, uploads};
 use crate::db::{BlobId, ConversationId, DbError, MessageId, PatientId, Ts, Tx, UploadId, UserId};
@@ -34,6 +33,26 @@ pub enum Pick {
     Upload(UploadId),
     /// a copy of a chart item
     Frozen(Box<Frozen>),
+}
+
+/// What is to be attached to one message, in this order.
+#[derive(Debug, Clone, Default)]
+pub struct Picks {
+    /// one after the other
+    pub all: Vec<Pick>,
+    /// what all together may have, in bytes
+    pub largest: u64,
+}
+
+impl Picks {
+    /// What is picked, in words for an idempotency key: the same text with other files is another message.
+    pub fn words(&self) -> String {
+        let word = |pick: &Pick| match pick {
+            Pick::Upload(id) => format!("\0u{id}"),
+            Pick::Frozen(frozen) => format!("\0c{}", frozen.item),
+        };
+        self.all.iter().map(word).collect()
+    }
 }
 
 /// Why nothing was attached; the message must then not be written either.
@@ -74,10 +93,9 @@ pub fn attach(
     now: Ts,
     sender: &impl Sender,
     (message, conversation): (MessageId, ConversationId),
-    policy: &Policy,
-    picks: &[Pick],
+    picks: &Picks,
 ) -> Result<(), AttachError> {
-    if picks.len() > MOST {
+    if picks.all.len() > MOST {
         return Err(AttachError::TooMuch);
     }
     let last: Option<i64> = attachments::table
@@ -85,13 +103,13 @@ pub fn attach(
         .select(diesel::dsl::max(attachments::number))
         .first(tx.conn())?;
     let (mut number, mut total) = (last.unwrap_or(0), 0);
-    for pick in picks {
+    for pick in &picks.all {
         let row = match pick {
             Pick::Upload(id) => take_upload(tx, sender, *id)?,
             Pick::Frozen(frozen) => keep_frozen(tx, now, frozen)?,
         };
         (number, total) = (number + 1, total + row.size as u64);
-        if total > policy.largest_message {
+        if total > picks.largest {
             return Err(AttachError::TooMuch);
         }
         let values = (

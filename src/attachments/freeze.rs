@@ -9,7 +9,6 @@ use crate::db::{ChartItemId, Db, DbError, Ts};
 use crate::settings;
 use crate::storage::{Placed, StorageError};
 use crate::text::Lang;
-use std::io::Write;
 
 /// A copy of a chart item, in storage, for [`super::attach`]. Not attached, it is swept after a day.
 #[derive(Debug, Clone)]

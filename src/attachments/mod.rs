@@ -11,7 +11,7 @@ mod rows;
 mod uploads;
 
 pub use accept::{AcceptError, Receiving, Refusal};
-pub use attach::{AttachError, Pick, Sender, attach};
+pub use attach::{AttachError, Pick, Picks, Sender, attach};
 pub use freeze::Frozen;
 pub use kinds::Policy;
 pub use names::clean_name;

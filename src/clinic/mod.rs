@@ -1,5 +1,6 @@
 //! DOOR for the clinic's staff. One file for each page: its GET, its POST, its template's struct on top.
 
+mod attachments;
 mod audit_log;
 mod chart;
 mod chart_filter;
@@ -18,6 +19,7 @@ mod reach;
 mod settings_clinic;
 mod settings_portal;
 mod sign_in;
+mod uploads;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -47,7 +49,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/addresses", post().to(reach::release))
         .route("/patients/{patient}/messages/new", get().to(new_message::show))
         .route("/patients/{patient}/messages/new", post().to(new_message::submit))
+        .route("/patients/{patient}/messages/files", post().to(new_message::change_files))
+        .route("/patients/{patient}/uploads", post().to(uploads::add))
+        .route("/patients/{patient}/uploads/{upload}/removal", post().to(uploads::remove))
         .route("/conversations/{conversation}", get().to(conversation::show))
+        .route("/conversations/{conversation}/files", post().to(conversation::change_files))
+        .route("/conversations/{conversation}/attachments/{number}", get().to(attachments::open))
         .route("/conversations/{conversation}/messages", post().to(conversation::submit))
         .route("/conversations/{conversation}/replies", post().to(conversation::set_replies))
         .route("/conversations/{conversation}/participants", post().to(conversation::add_participants))

@@ -3,6 +3,7 @@
 use super::store::{self, Conversation};
 use super::types::Author;
 use crate::access::{ConversationAccess, Right};
+use crate::attachments::{self, Attachment};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
 use crate::db::{Conn, MessageId, MultiBackend, Ts, Tx, UserId};
@@ -28,6 +29,8 @@ pub struct MessageRow {
     pub created_at: Ts,
     /// when the patient opened it
     pub read_by_patient_at: Option<Ts>,
+    /// files, in their order
+    pub files: Vec<Attachment>,
 }
 
 /// A conversation with its messages, oldest first.
@@ -124,9 +127,12 @@ pub(super) fn page(
     let more = rows.len() as i64 > PAGE;
     rows.truncate(PAGE as usize);
     let earlier = rows.last().filter(|_| more).map(|(id, ..)| *id);
+    let ids: Vec<MessageId> = rows.iter().map(|(id, ..)| *id).collect();
+    let mut files = attachments::of_messages(conn, &ids)?;
     let rows = rows.into_iter().rev().map(|(id, author, user_name, html, internal, created_at, read_by_patient_at)| {
         let body = CleanHtml::stored(html);
-        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at }
+        let files = files.extract_if(.., |file| file.message_id == id).collect();
+        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at, files }
     });
     Ok((rows.collect(), earlier))
 }

@@ -196,6 +196,18 @@ impl Shell {
     pub fn machine(&self, at: &Ts) -> String {
         at.get().format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
     }
+    /// The size of a file, as people say it.
+    pub fn size(&self, bytes: &i64) -> String {
+        let tenths = |of: i64| {
+            let tenths = (bytes * 10 + of - 1) / of;
+            let (whole, part) = (tenths / 10, tenths % 10);
+            if part == 0 || whole >= 10 { whole.to_string() } else { format!("{whole}{}{part}", self.t("decimal-point")) }
+        };
+        match *bytes {
+            0..1_048_576 => self.t1("size-kb", "size", tenths(1024)),
+            _ => self.t1("size-mb", "size", tenths(1_048_576)),
+        }
+    }
     /// A birth date.
     pub fn born(&self, date: &crate::values::BirthDate) -> String {
         self.lang.date(date.0)

@@ -1,6 +1,7 @@
 //! DOOR for patients. It imports no capability of the clinic: what it can do is in the few verbs that take a
 //! `PortalVisit`. No route creates a conversation, and none reads a file.
 
+mod attachments;
 mod guard;
 mod home;
 mod information;
@@ -23,6 +24,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/link/{token}/session", post().to(link::login))
         .route("/messages", get().to(messages::show))
         .route("/messages/{number}", get().to(message::show))
+        .route("/messages/{number}/attachments/{file}", get().to(attachments::open))
         .route("/messages/{number}/replies", post().to(message::reply))
         .route("/information", get().to(information::show))
         .route("/language", post().to(language::choose))
