@@ -121,6 +121,10 @@ impl<R: Right> ChartAccess<R> {
 }
 
 impl<R: Right> ConversationAccess<R> {
+    /// The same proof once more, for a second transaction of one request.
+    pub fn again(&self) -> ConversationAccess<R> {
+        ConversationAccess { user: self.user.clone(), conversation: self.conversation, patient: self.patient }
+    }
     /// The proof for the chart of its patient, with the same right.
     pub fn chart(&self) -> ChartAccess<R> {
         ChartAccess { user: self.user.clone(), patient: self.patient }

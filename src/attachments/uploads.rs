@@ -1,6 +1,7 @@
 //! Uploads: files that a user chose for a message to a patient and that are not sent yet. Nobody else sees them.
 
 use super::attach::Sender;
+use crate::access::{ChartAccess, Right};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{blobs, uploads};
 use crate::db::{BlobId, Conn, MultiBackend, PatientId, Ts, Tx, UploadId, UserId};
@@ -66,8 +67,12 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
 ///
 /// # Errors
 /// Those of the database.
-pub fn pending(conn: &mut Conn, sender: &impl Sender, named: &[UploadId]) -> QueryResult<Vec<Upload>> {
-    let (user, patient) = sender.sender();
+pub fn pending<R: Right>(
+    conn: &mut Conn,
+    access: &ChartAccess<R>,
+    named: &[UploadId],
+) -> QueryResult<Vec<Upload>> {
+    let (user, patient) = (access.user().id(), access.patient());
     let mut found: Vec<Upload> = uploads::table
         .inner_join(blobs::table)
         .filter(uploads::user_id.eq(user))

@@ -2,6 +2,7 @@
 
 use super::item::{ItemBody, ItemKind};
 use super::item_terms;
+use super::tallies;
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{chart_item_terms, chart_items};
 use crate::db::{ChartItemId, Conn, MultiBackend, PatientId, Ts};
@@ -118,6 +119,9 @@ pub fn items<R: Right>(
 /// # Errors
 /// Those of the database.
 pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemFilter) -> QueryResult<Counts> {
+    if item_terms::ranges(&filter.text).next().is_none() {
+        return tallies::counts(conn, access.patient(), filter);
+    }
     let by_kind = chart_items::table.group_by(chart_items::kind).select((chart_items::kind, count_star()));
     let mut within = holding!(by_kind, access.patient(), &filter.text);
     if let Some(from) = filter.from {

@@ -8,6 +8,7 @@ mod items;
 mod patients;
 mod search;
 mod store_item;
+mod tallies;
 
 pub use item::{Block, Caption, Datum, Flag, ItemBody, ItemKind, Label, ResultRow};
 pub use items::{Counts, Item, ItemFilter, ItemRow, MOST_CHOSEN, chosen, counts, item, item_of, items};

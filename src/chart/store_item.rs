@@ -2,6 +2,7 @@
 
 use super::item::{ItemBody, ItemKind};
 use super::item_terms;
+use super::tallies;
 use crate::db::schema::chart_items;
 use crate::db::{ChartItemId, PatientId, Ts, Tx};
 use diesel::prelude::*;
@@ -58,6 +59,7 @@ pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> Qu
         let id = diesel::insert_into(chart_items::table).values(row).returning(chart_items::id);
         let id: ChartItemId = id.get_result(tx.conn())?;
         item_terms::replace(tx, patient, id, &BTreeSet::new(), &terms())?;
+        tallies::add(tx, patient, new.kind, new.occurred_at)?;
         return Ok(Stored::New(id));
     };
     if known.says(new, &json) {
@@ -65,6 +67,7 @@ pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> Qu
     }
     diesel::update(chart_items::table.find(known.id)).set(content).execute(tx.conn())?;
     item_terms::replace(tx, patient, known.id, &known.terms(), &terms())?;
+    tallies::shift(tx, patient, (known.kind, known.occurred_at), (new.kind, new.occurred_at))?;
     Ok(Stored::Changed(known.id))
 }
 

@@ -3,6 +3,7 @@
 mod attachments;
 mod audit_log;
 mod chart;
+mod chart_browser;
 mod chart_filter;
 mod closure;
 mod conversation;
@@ -41,6 +42,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/new", get().to(patients::new))
         .route("/patients", post().to(patients::add))
         .route("/patients/{patient}", get().to(chart::show))
+        .route("/patients/{patient}/chart-browser", get().to(chart_browser::show))
         .route("/patients/{patient}/items/{item}", get().to(chart::show_item))
         .route("/patients/{patient}/items/{item}/document.pdf", get().to(chart::download_item))
         .route("/patients/{patient}/information", get().to(demographics::show))

@@ -1,7 +1,9 @@
 //! `/patients/{id}/messages/new`: "New Message", and the Alert that stands before it where something is missing.
 
 use super::guard::{Chart, shell};
+use super::uploads::{self, FileLines};
 use crate::access::rights;
+use crate::attachments::Picks;
 use crate::chart::{self, Patient};
 use crate::conversations::{self, Body, BodyFormat, NewConversation, StartError};
 use crate::db::UserId;
@@ -16,7 +18,8 @@ use crate::state::AppState;
 use crate::users::{self, UserRow};
 use crate::values::{EmailAddress, PhoneNumber, Title};
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_multipart::Multipart;
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 #[derive(Template)]
@@ -30,6 +33,7 @@ struct NewMessagePage {
     other_way: Option<Channel>,
     told: Vec<String>,
     form: Typed,
+    files: FileLines,
     errors: FieldErrors,
 }
 
@@ -79,30 +83,40 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
-    let Some(new) = read_form(&form, &mut errors) else {
-        let page = page(&state, head, chart, Some(&form), errors).await?;
+    uploads::check(&form, &mut errors);
+    let Some(mut new) = read_form(&form, &mut errors) else {
+        let page = page(&state, head, chart, Some(form), errors).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    let (now, random, access) = (state.clock.now(), state.random.clone(), chart.0);
-    let write = state.db.write(move |tx| {
-        let started = conversations::start(tx, now, &random, &access, &new);
-        // the proof comes back for the page that may have to be shown again
-        match started {
-            Ok(id) => Ok(Ok(id)),
-            Err(StartError::Obstacles(_)) => Ok(Err(access)),
-            Err(StartError::Db(cause)) => Err(AppError::from(cause)),
-        }
-    });
-    match write.await? {
+    new.files = uploads::picks(&state, &chart.0, &form).await?;
+    let (now, random, again, access) = (state.clock.now(), state.random.clone(), chart.0.again(), chart.0);
+    let write = state.db.write(move |tx| conversations::start(tx, now, &random, &access, &new));
+    match write.await {
         Ok(id) => {
             state.wake.notify_one();
-            Ok(see_other(&format!("/conversations/{id}?notice=message-sent")))
+            return Ok(see_other(&format!("/conversations/{id}?notice=message-sent")));
         }
-        Err(access) => {
-            let page = page(&state, head, Chart(access), Some(&form), FieldErrors::default()).await?;
-            with_status(StatusCode::CONFLICT, &page)
-        }
+        // the page says what is missing
+        Err(StartError::Obstacles(_)) => {}
+        Err(StartError::Files(cause)) => errors.add("files", uploads::why_not(cause)?),
+        Err(StartError::Db(cause)) => return Err(cause.into()),
     }
+    with_status(StatusCode::CONFLICT, &page(&state, head, Chart(again), Some(form), errors).await?)
+}
+
+/// `POST /patients/{id}/messages/files`: "Add files" and "Remove" without script.
+pub async fn change_files(
+    state: web::Data<AppState>,
+    head: Head,
+    req: HttpRequest,
+    chart: Chart<rights::Send>,
+    body: Multipart,
+) -> Result<HttpResponse, AppError> {
+    let (form, refused) = uploads::change(&state, &req, &chart.0, body).await?;
+    let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let mut page = page(&state, head, chart, Some(form), FieldErrors::default()).await?;
+    page.files.refused = refused;
+    with_status(status, &page)
 }
 
 fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
@@ -122,6 +136,7 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
         replies_allowed: form.has("replies_allowed"),
         participants: form.numbers("to").into_iter().map(UserId).collect(),
         key: key.to_owned(),
+        files: Picks::default(),
     })
 }
 
@@ -129,10 +144,9 @@ async fn page(
     state: &web::Data<AppState>,
     head: Head,
     chart: Chart<rights::Send>,
-    typed: Option<&Form>,
+    typed: Option<Form>,
     errors: FieldErrors,
 ) -> Result<NewMessagePage, AppError> {
-    let typed = typed.map(Typed::of);
     let data = state.clone();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
@@ -143,8 +157,11 @@ async fn page(
         let obstacles = notifications::obstacles(&settings, &patient, &blocks);
         let told = told(&shell, &data, &patient, &blocks);
         let other_way = notifications::other_way(&patient, &blocks, &data.delivery);
-        let form = typed.unwrap_or_else(|| Typed::fresh(&data, &settings));
-        Ok(NewMessagePage { shell, patient, colleagues, obstacles, other_way, told, form, errors })
+        let action = format!("/patients/{}/messages/files", chart.0.patient());
+        let named = typed.clone().unwrap_or_default();
+        let files = FileLines::of(conn, &data.desk, &chart.0, &named, action)?;
+        let form = typed.as_ref().map_or_else(|| Typed::fresh(&data, &settings), Typed::of);
+        Ok(NewMessagePage { shell, patient, colleagues, obstacles, other_way, told, form, files, errors })
     });
     read.await
 }

@@ -2,7 +2,7 @@
 //! of the message for browsers without. Both read a multipart body as it comes and hold a piece of it at a time.
 
 use super::guard::{Chart, number, shell_for_nobody};
-use crate::access::{ChartAccess, rights};
+use crate::access::{ChartAccess, Right, rights};
 use crate::attachments::{self, AcceptError, AttachError, Desk, Pick, Picks, Receiving, Refusal, Upload};
 use crate::chart;
 use crate::db::{ChartItemId, Conn, UploadId};
@@ -81,10 +81,10 @@ impl FileLines {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn of(
+    pub fn of<R: Right>(
         conn: &mut Conn,
         desk: &Desk,
-        access: &ChartAccess<rights::Send>,
+        access: &ChartAccess<R>,
         form: &Form,
         action: String,
     ) -> Result<FileLines, AppError> {
@@ -140,7 +140,7 @@ pub async fn change(
         "chart_item" => !items.contains(value),
         _ => true,
     });
-    Ok((Form::kept(pairs), refused))
+    Ok((Form::of_pairs(pairs), refused))
 }
 
 /// Notes what is wrong with the files of a form that is being sent: files chosen and never added would be lost.

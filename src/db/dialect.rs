@@ -74,3 +74,21 @@ pub fn add_terms(tx: &mut Tx, patient: PatientId, item: ChartItemId, terms: &[&S
     let query = diesel::sql_query(sql).bind::<BigInt, _>(patient.0).bind::<BigInt, _>(item.0).bind::<Text, _>(list);
     query.execute(tx.conn()).map(drop)
 }
+
+/// Adds to a chart's tally of a kind and month; makes the row where there is none.
+///
+/// # Errors
+/// Those of the database.
+pub fn add_to_tally(tx: &mut Tx, patient: PatientId, kind: &str, month: i64, more: i64) -> QueryResult<()> {
+    use diesel::sql_types::{BigInt, Text};
+    let values = match tx.conn() {
+        Conn::Pg(_) => "$1, $2, $3, $4",
+        Conn::Sqlite(_) => "?, ?, ?, ?",
+    };
+    let sql = format!(
+        "INSERT INTO chart_tallies (patient_id, kind, month, items) VALUES ({values}) \
+         ON CONFLICT (patient_id, kind, month) DO UPDATE SET items = chart_tallies.items + excluded.items"
+    );
+    let query = diesel::sql_query(sql).bind::<BigInt, _>(patient.0).bind::<Text, _>(kind);
+    query.bind::<BigInt, _>(month).bind::<BigInt, _>(more).execute(tx.conn()).map(drop)
+}

@@ -13,7 +13,7 @@ mod times;
 mod writer;
 
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
-pub use dialect::{Both, add_terms, claim_lock, lock_row};
+pub use dialect::{Both, add_terms, add_to_tally, claim_lock, lock_row};
 pub use ids::{
     AuditEventId, BlobId, ChartItemId, ConversationId, JobId, LinkId, MessageId, NotificationId, PatientId, UploadId,
     UserId,

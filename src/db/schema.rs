@@ -103,6 +103,16 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    chart_tallies (patient_id, kind, month) {
+        patient_id -> BigInt,
+        kind -> Text,
+        month -> BigInt,
+        items -> BigInt,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     conversations (id) {
         id -> BigInt,
         patient_id -> BigInt,
@@ -354,6 +364,7 @@ diesel::table! {
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
+diesel::joinable!(chart_tallies -> patients (patient_id));
 diesel::joinable!(chart_item_terms -> chart_items (item_id));
 diesel::joinable!(conversations -> patients (patient_id));
 diesel::joinable!(participants -> conversations (conversation_id));
@@ -381,6 +392,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     patient_terms,
     chart_items,
     chart_item_terms,
+    chart_tallies,
     conversations,
     participants,
     messages,

@@ -18,9 +18,9 @@ impl Form {
         Form(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    /// A form that was kept.
-    pub fn kept(pairs: Vec<(String, String)>) -> Form {
-        Form(pairs)
+    /// A form of these fields, as from an address or a body. NUL has no place in a page, where they are shown again.
+    pub fn of_pairs(pairs: Vec<(String, String)>) -> Form {
+        Form(pairs.into_iter().map(|(name, value)| (name, value.replace('\0', ""))).collect())
     }
 
     /// The first value of a field; empty where there is none.
@@ -62,9 +62,7 @@ impl FromRequest for Form {
                 return Err(AppError::UnsupportedMediaType);
             }
             let bytes = bytes.await.map_err(|_| AppError::BadRequest)?;
-            // NUL has no place in a page, where a form with an error is shown again
-            let pairs = url::form_urlencoded::parse(&bytes).into_owned();
-            Ok(Form(pairs.map(|(name, value)| (name, value.replace('\0', ""))).collect()))
+            Ok(Form::of_pairs(url::form_urlencoded::parse(&bytes).into_owned().collect()))
         })
     }
 }

@@ -630,3 +630,68 @@ code-OBSENC = Observation
 code-PRENC = Avant l’admission
 code-SS = Court séjour
 code-VR = À distance
+
+# Choisir des éléments d’un dossier pour un message
+browse-title = Joindre un fichier de { $patient }
+browse-found = { $count ->
+    [one] { $count } élément.
+   *[other] { $count } éléments.
+}
+browse-hidden = { $count ->
+    [one] Ces dates cachent { $count } élément.
+   *[other] Ces dates cachent { $count } éléments.
+}
+browse-all-dates = Afficher les éléments de toutes les dates
+browse-list = Éléments du dossier
+browse-preview = Aperçu
+browse-preview-of = Aperçu de { $title }
+browse-newest = Revenir aux plus récents
+browse-elsewhere = Sélectionnés, pas dans cette liste
+browse-count = Sélectionnés :
+browse-select = Sélectionner
+
+# Files on messages
+attachments = Pièces jointes
+upload-from-computer = Téléverser depuis votre ordinateur
+upload-hint = Jusqu’à { $one } par fichier et { $all } en tout. Types :
+add-files = Ajouter les fichiers
+remove = Retirer
+remove-file = Retirer { $name }
+file-from-chart = une copie du dossier
+upload-added = Ajouté :
+upload-removed = Retiré :
+upload-failed = Le téléversement a échoué. Réessayez.
+upload-busy = Des fichiers sont encore en cours de téléversement. Attendez-les ou annulez-les, puis envoyez.
+upload-drop = Ou déposez des fichiers ici
+move-up = Monter
+read-here = Lire ici
+read-file = Lire { $name } ici
+show-here = Afficher
+show-file = Afficher { $name }
+size-kb = { $size } ko
+size-mb = { $size } Mo
+decimal-point = ,
+scan-waiting = vérification antivirus en cours
+scan-clean = vérifié
+scan-infected = retiré : un virus a été trouvé
+scan-not_scanned = sans vérification antivirus
+refused-no_name = Ce fichier n’a pas de nom.
+refused-kind = Les fichiers de ce type ne peuvent pas être joints.
+refused-content = Ce fichier n’est pas ce que dit son nom. Enregistrez-le de nouveau dans son propre logiciel, puis ajoutez-le.
+refused-empty = Ce fichier est vide.
+refused-too_large = Ce fichier dépasse la taille permise pour une pièce jointe.
+refused-too_much = Avec ce fichier, le message dépasserait la taille permise.
+refused-broken = Ce fichier n’est pas arrivé en entier. Ajoutez-le de nouveau.
+refused-full = Il n’y a plus d’espace pour les fichiers. Avisez la personne responsable du serveur.
+refused-infected = Un virus a été trouvé dans ce fichier. Il n’a pas été conservé.
+error-files-not-added = Appuyez sur « Ajouter les fichiers » après les avoir choisis. Choisissez-les de nouveau : ils n’ont pas été envoyés.
+error-files-gone = Un fichier n’est plus là : il a été retiré, envoyé ou gardé plus d’une journée. Ajoutez-le de nouveau.
+error-files-too-much = Les fichiers dépassent ensemble la taille permise pour un message. Retirez-en.
+error-heading-409 = Pas encore prêt
+error-advice-409 = Ce fichier est encore en cours de vérification antivirus. Réessayez dans quelques minutes.
+error-heading-507 = Plus d’espace
+error-advice-507 = Le fichier n’a pas pu être conservé. Avisez la personne responsable du serveur.
+event-file_uploaded = fichier choisi
+event-upload_removed = fichier non envoyé retiré
+event-attachment_opened = pièce jointe ouverte
+event-other_patient_confirmed = fichier nommant un autre patient confirmé

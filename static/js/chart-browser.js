@@ -1,0 +1,149 @@
+// Hooks: form[data-chart-browser] and a[data-open-chart-browser].
+//
+// The form is the chart browser. Each of its buttons asks for the same page with other kinds, words, dates or places;
+// here the answer takes the form's place without leaving the page, the focus stays where it was, and ticks count at once.
+//
+// The link opens the browser in a dialog over the form that it stands in. "Select" puts what is ticked into that form's
+// ul[data-chart-items], as the ticked boxes (name chart_item) that the server would put there; nothing else is sent.
+// Where the answer does not come, the browser is the page that it is without this script.
+import {formValues, make, say} from './common.js'
+
+const FRAGMENT = {'X-Fragment': '1'}
+
+export default function start(element) {
+  if (element.matches('form')) new Browser(element)
+  else element.addEventListener('click', event => open(event, element))
+}
+
+/** The form of the browser at an address, or null where it cannot be had. */
+async function fetchForm(url) {
+  try {
+    const response = await fetch(url, {headers: FRAGMENT})
+    if (!response.ok || response.redirected) return null
+    const template = make('template')
+    template.innerHTML = await response.text()
+    return template.content.querySelector('form[data-chart-browser]')
+  } catch {
+    return null
+  }
+}
+
+class Browser {
+  /** onSelect: takes the ticked boxes; without it "Select" is the server's. */
+  constructor(form, onSelect) {
+    this.onSelect = onSelect
+    this.take(form)
+  }
+
+  take(form) {
+    this.form = form
+    form.addEventListener('submit', event => this.submit(event))
+    form.addEventListener('change', event => {
+      if (event.target.name === 'chart_item') this.count()
+    })
+  }
+
+  ticked() {
+    return [...this.form.querySelectorAll('input[name=chart_item]:checked')]
+  }
+
+  count() {
+    this.form.querySelector('[data-count]').textContent = this.ticked().length
+  }
+
+  async submit(event) {
+    const button = event.submitter
+    if (button?.name === 'select') {
+      if (!this.onSelect) return
+      event.preventDefault()
+      this.onSelect(this.ticked())
+      return
+    }
+    event.preventDefault()
+    const url = `${this.form.action}?${formValues(this.form, button)}`
+    this.form.setAttribute('aria-busy', 'true')
+    const asked = this.asked = Symbol(url)
+    const next = await fetchForm(url)
+    if (asked !== this.asked) return // a later question has been asked
+    if (!next) {
+      location.assign(url)
+      return
+    }
+    // ticks that were made while the answer was under way
+    for (const box of this.form.querySelectorAll('input[name=chart_item]')) {
+      const same = next.querySelector(`input[name=chart_item][value="${CSS.escape(box.value)}"]`)
+      if (same) same.checked = box.checked
+      else if (box.checked) next.append(make('input', {type: 'checkbox', name: 'chart_item', value: box.value, checked: true, hidden: true}))
+    }
+    const focused = this.form.contains(document.activeElement) ? document.activeElement : null
+    this.form.replaceWith(next)
+    this.take(next)
+    this.count()
+    this.focus(button, focused)
+    say(next.querySelector('[data-found]')?.textContent ?? '')
+  }
+
+  focus(button, focused) {
+    if (button?.name === 'show') {
+      this.form.querySelector('.preview')?.focus()
+      return
+    }
+    const named = ({name, value, id}) => {
+      if (id) return document.getElementById(id)
+      return name ? this.form.querySelector(`button[name="${CSS.escape(name)}"][value="${CSS.escape(value)}"]`) : null
+    }
+    const goal = (focused && named(focused)) ?? this.form.querySelector('.picks input, input[type=search]')
+    goal?.focus()
+  }
+}
+
+async function open(event, link) {
+  if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+  event.preventDefault()
+  if (link.getAttribute('aria-busy')) return
+  link.setAttribute('aria-busy', 'true')
+  const target = link.closest('form')
+  const list = target?.querySelector('[data-chart-items]')
+  const url = new URL(link.href)
+  for (const box of list?.querySelectorAll('input[name=chart_item]:checked') ?? []) url.searchParams.append('chart_item', box.value)
+  const form = await fetchForm(url)
+  link.removeAttribute('aria-busy')
+  if (!form || !list) {
+    location.assign(url)
+    return
+  }
+  const dialog = make('dialog', {class: 'window chart-window', 'aria-labelledby': 'browse-title'})
+  const close = () => {
+    dialog.close()
+    dialog.remove()
+    link.focus()
+  }
+  dialog.append(make('div', {class: 'window-content'}, form))
+  dialog.addEventListener('cancel', event => {
+    event.preventDefault()
+    close()
+  })
+  dialog.addEventListener('click', event => {
+    if (!event.target.closest('[data-close]')) return
+    event.preventDefault()
+    close()
+  })
+  new Browser(form, boxes => {
+    list.replaceChildren(...boxes.map(chosen))
+    list.closest('[data-chart-chosen]')?.toggleAttribute('hidden', !boxes.length)
+    list.dispatchEvent(new Event('change', {bubbles: true}))
+    close()
+  })
+  document.body.append(dialog)
+  dialog.showModal()
+  form.querySelector('input[type=search]')?.focus()
+}
+
+/** A ticked box as the server writes it. */
+function chosen(box) {
+  const label = box.closest('label')
+  const part = name => make('span', {class: name, text: label?.querySelector(`.${name}`)?.textContent ?? ''})
+  return make('li', {}, make('label', {class: 'check'},
+    make('input', {type: 'checkbox', name: 'chart_item', value: box.value, checked: true}), ' ',
+    make('span', {}, part('title'), ' ', part('meta'))))
+}
