@@ -1,9 +1,9 @@
 //! A chart item as it is at this moment: a copy that later changes of the chart do not touch.
 
 use super::{Desk, clean_name};
-use crate::chart::document::Document;
-use crate::chart;
 use crate::access::{ChartAccess, Right};
+use crate::chart;
+use crate::chart::document::Document;
 use crate::clock::Random;
 use crate::db::{ChartItemId, Db, DbError, Ts};
 use crate::settings;

@@ -52,7 +52,11 @@ const KINDS: &[Kind] = &[
     package("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation", "ppt/"),
     kind("odt", "application/vnd.oasis.opendocument.text", &["application/vnd.oasis.opendocument.text"]),
     kind("ods", "application/vnd.oasis.opendocument.spreadsheet", &["application/vnd.oasis.opendocument.spreadsheet"]),
-    kind("odp", "application/vnd.oasis.opendocument.presentation", &["application/vnd.oasis.opendocument.presentation"]),
+    kind(
+        "odp",
+        "application/vnd.oasis.opendocument.presentation",
+        &["application/vnd.oasis.opendocument.presentation"],
+    ),
     kind("rtf", "application/rtf", &["application/rtf"]),
     Kind { ending: "txt", media_type: "text/plain", content: Is::Text },
     Kind { ending: "csv", media_type: "text/csv", content: Is::Text },
@@ -154,8 +158,9 @@ impl Look {
     fn is_text(&self) -> bool {
         let utf16 = self.head.starts_with(&[0xff, 0xfe]) || self.head.starts_with(&[0xfe, 0xff]);
         let begin = String::from_utf8_lossy(&self.head).trim_start_matches('\u{feff}').trim_start().to_lowercase();
-        let markup = begin.starts_with('<') || ["<html", "<script", "<svg", "<!doctype"].iter().any(|w| begin.contains(w));
+        let markup =
+            begin.starts_with('<') || ["<html", "<script", "<svg", "<!doctype"].iter().any(|w| begin.contains(w));
         let known = infer::get(&self.head).is_some_and(|found| !found.mime_type().starts_with("text/plain"));
-        (utf16 || !self.has_nul) && !markup && !(known && !utf16)
+        !markup && (utf16 || !(self.has_nul || known))
     }
 }

@@ -22,7 +22,9 @@ pub fn clean_name(given: &str) -> String {
     let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
     let stem = stem.trim_end_matches(['.', ' ']);
     let first = stem.split('.').next().unwrap_or_default().to_lowercase();
-    let device = DEVICES.iter().any(|d| first.strip_prefix(d).is_some_and(|n| n.is_empty() || (n.len() == 1 && n.as_bytes()[0].is_ascii_digit())));
+    let device = DEVICES.iter().any(|d| {
+        first.strip_prefix(d).is_some_and(|n| n.is_empty() || (n.len() == 1 && n.as_bytes()[0].is_ascii_digit()))
+    });
     let stem = if device { format!("_{stem}") } else { stem.to_owned() };
     if ending.is_empty() {
         return cut(&stem, LONGEST).to_owned();

@@ -142,11 +142,7 @@ pub fn for_patient(
     with_blob(conn, found, content)
 }
 
-fn with_blob(
-    conn: &mut Conn,
-    found: Option<Attachment>,
-    content: Content,
-) -> QueryResult<Option<(Attachment, Blob)>> {
+fn with_blob(conn: &mut Conn, found: Option<Attachment>, content: Content) -> QueryResult<Option<(Attachment, Blob)>> {
     let Some(attachment) = found else { return Ok(None) };
     let id = match content {
         Content::File => Some(attachment.blob),

@@ -67,11 +67,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
 ///
 /// # Errors
 /// Those of the database.
-pub fn pending<R: Right>(
-    conn: &mut Conn,
-    access: &ChartAccess<R>,
-    named: &[UploadId],
-) -> QueryResult<Vec<Upload>> {
+pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[UploadId]) -> QueryResult<Vec<Upload>> {
     let (user, patient) = (access.user().id(), access.patient());
     let mut found: Vec<Upload> = uploads::table
         .inner_join(blobs::table)

@@ -34,9 +34,9 @@ pub async fn open(
     });
     let (file, blob) = find.await?;
     let traced = file.clone();
-    let trace = state.db.write(move |tx| -> Result<_, AppError> {
-        Ok(attachments::note_opened(tx, now, who, patient, &traced)?)
-    });
+    let trace = state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(attachments::note_opened(tx, now, who, patient, &traced)?) });
     trace.await?;
     let page = document::content_security_policy();
     let out = match content {

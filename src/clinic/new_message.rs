@@ -17,8 +17,8 @@ use crate::settings::Settings;
 use crate::state::AppState;
 use crate::users::{self, UserRow};
 use crate::values::{EmailAddress, PhoneNumber, Title};
-use actix_web::http::StatusCode;
 use actix_multipart::Multipart;
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 

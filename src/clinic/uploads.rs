@@ -70,13 +70,6 @@ pub struct FileLines {
 }
 
 impl FileLines {
-    /// Whether there is nothing to show.
-    pub fn is_empty(&self) -> bool {
-        self.uploads.is_empty() && self.refused.is_empty() && self.items.is_empty()
-    }
-}
-
-impl FileLines {
     /// What a form names, as far as it is there and this user's. `action` is where the form's steps go.
     ///
     /// # Errors
@@ -290,11 +283,7 @@ async fn finish(state: &AppState, access: &ChartAccess<rights::Send>, one: Recei
 ///
 /// # Errors
 /// Not found where a chart item is another patient's.
-pub async fn picks(
-    state: &AppState,
-    chart: &ChartAccess<rights::Send>,
-    form: &Form,
-) -> Result<Picks, AppError> {
+pub async fn picks(state: &AppState, chart: &ChartAccess<rights::Send>, form: &Form) -> Result<Picks, AppError> {
     let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
     let mut all: Vec<Pick> = named.into_iter().map(Pick::Upload).collect();
     for id in form.numbers("chart_item") {

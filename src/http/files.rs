@@ -5,8 +5,8 @@ use crate::storage::{Blob, Storage, StorageError};
 use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    self, ByteRangeSpec, Charset, ContentDisposition, DispositionParam, DispositionType, EntityTag, ETag, ExtendedValue,
-    Header, IfNoneMatch, IfRange, Range as RangeHeader,
+    self, ByteRangeSpec, Charset, ContentDisposition, DispositionParam, DispositionType, ETag, EntityTag,
+    ExtendedValue, Header, IfNoneMatch, IfRange, Range as RangeHeader,
 };
 use actix_web::{HttpRequest, HttpResponse};
 use std::ops::Range;
@@ -39,7 +39,12 @@ enum Wanted {
 ///
 /// # Errors
 /// Where it may not be served yet, or storage fails before the first byte.
-pub async fn send(req: &HttpRequest, storage: &Storage, blob: &Blob, out: FileOut<'_>) -> Result<HttpResponse, AppError> {
+pub async fn send(
+    req: &HttpRequest,
+    storage: &Storage,
+    blob: &Blob,
+    out: FileOut<'_>,
+) -> Result<HttpResponse, AppError> {
     if !blob.may_be_served() {
         return Err(AppError::NotScanned);
     }
@@ -81,8 +86,10 @@ pub async fn send(req: &HttpRequest, storage: &Storage, blob: &Blob, out: FileOu
 
 /// The name twice: as ASCII for old programs, and in full (RFC 6266, RFC 8187).
 fn disposition(name: &str, shown: bool) -> ContentDisposition {
-    let ascii = name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' }).collect();
-    let full = ExtendedValue { charset: Charset::Ext("UTF-8".into()), language_tag: None, value: name.as_bytes().to_vec() };
+    let ascii =
+        name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' }).collect();
+    let full =
+        ExtendedValue { charset: Charset::Ext("UTF-8".into()), language_tag: None, value: name.as_bytes().to_vec() };
     let kind = if shown { DispositionType::Inline } else { DispositionType::Attachment };
     let parameters = vec![DispositionParam::Filename(ascii), DispositionParam::FilenameExt(full)];
     ContentDisposition { disposition: kind, parameters }

@@ -201,7 +201,11 @@ impl Shell {
         let tenths = |of: i64| {
             let tenths = (bytes * 10 + of - 1) / of;
             let (whole, part) = (tenths / 10, tenths % 10);
-            if part == 0 || whole >= 10 { whole.to_string() } else { format!("{whole}{}{part}", self.t("decimal-point")) }
+            if part == 0 || whole >= 10 {
+                whole.to_string()
+            } else {
+                format!("{whole}{}{part}", self.t("decimal-point"))
+            }
         };
         match *bytes {
             0..1_048_576 => self.t1("size-kb", "size", tenths(1024)),

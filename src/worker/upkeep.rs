@@ -1,10 +1,22 @@
 //! What is done now and then for files: what nobody sent or refers to is removed, and what lies under an old key is
 //! sealed anew.
 
-use crate::db::Ts;
+use crate::attachments;
+use crate::db::{DbError, Ts};
 use crate::state::AppState;
 
 pub(super) async fn run(state: &AppState, now: Ts) {
+    loop {
+        let sweep = state.db.write(move |tx| -> Result<_, DbError> { Ok(attachments::sweep(tx, now)?) });
+        match sweep.await {
+            Ok(0) => break,
+            Ok(count) => tracing::info!(count, "uploads that were never sent were removed"),
+            Err(cause) => {
+                tracing::error!(%cause, "uploads that were never sent could not be removed");
+                break;
+            }
+        }
+    }
     match state.desk.storage.sweep(&state.db, now).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "files that nothing refers to were removed"),

@@ -95,6 +95,7 @@ async fn hostile_text_stays_text(app: App) {
             ("item", "1".into()),
             ("token", "x".into()),
             ("number", id(&message)),
+            ("file", "1".into()),
         ];
         let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
         for (someone, table) in [(&owner, routes::clinic()), (&patient_browser, routes::portal())] {

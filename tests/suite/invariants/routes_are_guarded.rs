@@ -56,7 +56,13 @@ async fn world(app: &App) -> World {
 
 impl World {
     fn fill(&self, route: &Route) -> String {
-        let ids = [("patient", self.patient.as_str()), ("conversation", &self.conversation), ("item", "1")];
+        let ids = [
+            ("patient", self.patient.as_str()),
+            ("conversation", &self.conversation),
+            ("item", "1"),
+            ("upload", "1"),
+            ("file", "1"),
+        ];
         route.filled(&[ids.as_slice(), &[("token", "unknown"), ("number", "1")]].concat())
     }
 }
@@ -115,6 +121,7 @@ async fn each_role_gets_its_own(app: App) {
                 _ if forbidden => 403,
                 "/" | "/settings" => 303,
                 item if item.starts_with("/patients/{patient}/items/{item}") => 404, // this patient has none
+                file if file.ends_with("/attachments/{number}") => 404,
                 _ => 200,
             };
             assert_eq!(answer.status, expected, "{role:?} {}", route.name());
@@ -129,7 +136,8 @@ async fn what_is_not_there_is_404(app: App) {
         routes::clinic().into_iter().filter(|r| r.path.contains("{patient}") || r.path.contains("{conversation}"))
     {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
-            let path = route.filled(&[("patient", id), ("conversation", id), ("item", id)]);
+            let path =
+                route.filled(&[("patient", id), ("conversation", id), ("item", id), ("upload", id), ("number", id)]);
             let answer = match route.method {
                 "GET" => owner.get(&path).await,
                 _ => {
@@ -163,7 +171,7 @@ async fn patients_see_their_own(app: App) {
     assert_eq!(b_browser.get(&message).await.status, 200);
     for number in ["2", "3", "99", "0", "-1", "x", "9223372036854775808"] {
         for route in routes::portal().into_iter().filter(|r| r.path.contains("{number}")) {
-            let path = route.filled(&[("number", number)]);
+            let path = route.filled(&[("number", number), ("file", "1")]);
             let answer = match route.method {
                 "GET" => b_browser.get(&path).await,
                 _ => b_browser.post(&path, &[("key", "0123456789abcdef"), ("body", "mine")]).await,

@@ -2,7 +2,7 @@
 
 use super::routes;
 use crate::on_both;
-use crate::support::app::{Answer, App};
+use crate::support::app::{Actor, Answer, App};
 use crate::support::world::{Like, PASSWORD};
 use diesel::prelude::*;
 use postern::access::Role;
@@ -42,6 +42,13 @@ impl Script {
     async fn skip(&mut self) {
         self.rows = rows(&self.app).await;
     }
+}
+
+/// Posts a form with a file.
+async fn with_file(actor: &Actor, path: &str) -> Answer {
+    let body = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.txt\"\r\n\r\nwords\r\n--b--\r\n";
+    let headers = [("content-type", "multipart/form-data; boundary=b"), ("origin", &*actor.origin)];
+    actor.send("POST", path, &headers, body).await
 }
 
 async fn every_post_leaves_a_row(app: App) {
@@ -136,6 +143,19 @@ async fn every_post_leaves_a_row(app: App) {
     let conversation = answer.location.split('?').next().unwrap().to_owned();
     script.app.drain().await;
     script.skip().await;
+
+    for path in [&format!("{patient}/uploads"), &format!("{patient}/messages/files"), &format!("{conversation}/files")]
+    {
+        let got = with_file(&owner, path).await;
+        let route = match path.rsplit('/').next() {
+            Some("uploads") => "/patients/{patient}/uploads",
+            _ if path.starts_with("/patients") => "/patients/{patient}/messages/files",
+            _ => "/conversations/{conversation}/files",
+        };
+        script.check(route, 200, &got).await;
+    }
+    let answer = owner.post(&format!("{patient}/uploads/1/removal"), &[]).await;
+    script.check("/patients/{patient}/uploads/{upload}/removal", 204, &answer).await;
 
     let to = users[1].to_string();
     let answer = owner.post(&format!("{conversation}/attention"), &[]).await;

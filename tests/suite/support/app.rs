@@ -144,8 +144,10 @@ impl App {
 
     /// Somebody with a browser of their own.
     pub fn anyone(&self) -> Actor {
-        let http = reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none());
-        Actor { http: http.build().unwrap(), origin: self.origin.clone() }
+        let cookies = Arc::<reqwest::cookie::Jar>::default();
+        let http =
+            reqwest::Client::builder().cookie_provider(cookies.clone()).redirect(reqwest::redirect::Policy::none());
+        Actor { http: http.build().unwrap(), cookies, origin: self.origin.clone() }
     }
 
     /// The newest mail or text to an address.
@@ -191,6 +193,7 @@ impl Answer {
 #[derive(Clone)]
 pub struct Actor {
     pub http: reqwest::Client,
+    pub cookies: Arc<reqwest::cookie::Jar>,
     pub origin: String,
 }
 
