@@ -71,6 +71,9 @@ text_enum! {
         UploadRemoved = "upload_removed",
         AttachmentOpened = "attachment_opened",
         OtherPatientConfirmed = "other_patient_confirmed",
+        NotificationTemplateChanged = "notification_template_changed",
+        NotificationTemplateTested = "notification_template_tested",
+        AccessTold = "access_told",
     }
 }
 

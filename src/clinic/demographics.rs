@@ -6,6 +6,7 @@ use crate::chart::{self, Change, Demographics, Method, Patient};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::notifications::{self, AccessNotice};
 use crate::settings::Settings;
 use crate::state::AppState;
 use crate::text::{self, Lang};
@@ -20,6 +21,7 @@ struct DemographicsPage {
     patient: Patient,
     form: DemographicsForm,
     errors: FieldErrors,
+    notices: Vec<AccessNotice>,
 }
 
 /// What the form shows: as stored, or as typed.
@@ -130,7 +132,8 @@ pub async fn show(
         let (shell, _) = shell(conn, &head, chart.0.user())?;
         let patient = chart::patient(conn, &chart.0)?;
         let form = DemographicsForm::of(&patient);
-        Ok(DemographicsPage { shell, patient, form, errors: FieldErrors::default() })
+        let notices = notifications::access_notices(conn, patient.id, 2)?;
+        Ok(DemographicsPage { shell, patient, form, errors: FieldErrors::default(), notices })
     });
     html(&page.await?)
 }
@@ -146,12 +149,21 @@ pub async fn submit(
         let page = state.db.read(move |conn| -> Result<_, AppError> {
             let (shell, _) = shell(conn, &head, chart.0.user())?;
             let patient = chart::patient(conn, &chart.0)?;
-            Ok(DemographicsPage { shell, patient, form: DemographicsForm::typed(&form), errors })
+            let notices = notifications::access_notices(conn, patient.id, 2)?;
+            Ok(DemographicsPage { shell, patient, form: DemographicsForm::typed(&form), errors, notices })
         });
         return unprocessable(&page.await?);
     };
     let (now, id) = (state.clock.now(), chart.0.patient());
     let change = Change { demographics, portal_access: form.get("portal_access") == "on" };
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(chart::update(tx, now, &chart.0, &change)?) }).await?;
+    let random = state.random.clone();
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let before = chart::patient(tx, &chart.0)?;
+        chart::update(tx, now, &chart.0, &change)?;
+        Ok(notifications::tell_of_access(tx, now, &random, &chart.0, &before)?)
+    });
+    if write.await? {
+        state.wake.notify_one();
+    }
     Ok(see_other(&format!("/patients/{id}?notice=information-saved")))
 }

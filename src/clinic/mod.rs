@@ -13,6 +13,8 @@ mod guard;
 mod inbox;
 mod language;
 mod new_message;
+mod notification_preview;
+mod notification_templates;
 mod outbox;
 mod password;
 mod patients;
@@ -71,6 +73,25 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/clinic", post().to(settings_clinic::submit))
         .route("/settings/patient-portal", get().to(settings_portal::show))
         .route("/settings/patient-portal", post().to(settings_portal::submit))
+        .route("/settings/notification-templates", get().to(notification_templates::list))
+        .route("/settings/notification-templates", post().to(notification_templates::choose))
+        .route("/settings/notification-templates/{kind}/{channel}/{language}", get().to(notification_templates::show))
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}",
+            post().to(notification_templates::submit),
+        )
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}/preview",
+            post().to(notification_templates::preview),
+        )
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}/test",
+            post().to(notification_templates::test),
+        )
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}/default",
+            post().to(notification_templates::reset),
+        )
         .route("/settings/gateways", get().to(gateways::show))
         .route("/settings/gateways", post().to(gateways::submit))
         .route("/settings/audit-log", get().to(audit_log::show));

@@ -52,6 +52,8 @@ id! {
     MessageId,
     /// A row of `notifications`.
     NotificationId,
+    /// A row of `access_notices`.
+    AccessNoticeId,
     /// A row of `portal_links`.
     LinkId,
     /// A row of `jobs`.

@@ -20,6 +20,8 @@ diesel::table! {
         quiet_from -> BigInt,
         quiet_until -> BigInt,
         cookie_key -> Binary,
+        notify_by_name -> Bool,
+        tell_of_access -> Bool,
     }
 }
 diesel::table! {
@@ -173,6 +175,7 @@ diesel::table! {
         message_uid -> Text,
         created_at -> Utc,
         state_at -> Utc,
+        kind -> Text,
         sent_to -> Nullable<Text>,
         gateway_id -> Nullable<Text>,
         user_id -> Nullable<BigInt>,
@@ -260,6 +263,35 @@ diesel::table! {
         chain -> BigInt,
         position -> BigInt,
         hash -> Binary,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    notification_templates (id) {
+        id -> BigInt,
+        kind -> Text,
+        channel -> Text,
+        language -> Text,
+        version -> BigInt,
+        subject -> Nullable<Text>,
+        body -> Nullable<Text>,
+        user_id -> BigInt,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    access_notices (id) {
+        id -> BigInt,
+        patient_id -> BigInt,
+        channel -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        message_uid -> Text,
+        created_at -> Utc,
+        state_at -> Utc,
     }
 }
 diesel::table! {
@@ -374,6 +406,8 @@ diesel::joinable!(messages -> users (user_id));
 diesel::joinable!(notifications -> messages (message_id));
 diesel::joinable!(notifications -> conversations (conversation_id));
 diesel::joinable!(notifications -> patients (patient_id));
+diesel::joinable!(notification_templates -> users (user_id));
+diesel::joinable!(access_notices -> patients (patient_id));
 diesel::joinable!(portal_links -> patients (patient_id));
 diesel::joinable!(portal_links -> conversations (conversation_id));
 diesel::joinable!(portal_links -> notifications (notification_id));
@@ -397,6 +431,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     participants,
     messages,
     notifications,
+    notification_templates,
+    access_notices,
     notification_states,
     address_blocks,
     received_texts,

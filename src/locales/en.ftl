@@ -410,6 +410,15 @@ mail-passcode-lasts = It works for 10 minutes, once. Nobody from the clinic will
 mail-passcode-not-you = If you did not ask for it, do nothing: without it nobody can read your message.
 text-waiting = { $clinic }: a message is waiting for you. { $link }
 text-passcode = { $clinic }: your passcode is { $passcode }. It works for 10 minutes. Nobody from the clinic will ask you for it.
+mail-link-lasts = The link works until { $expiry }.
+mail-reminder-subject = Reminder: a message is waiting from { $clinic }
+mail-reminder-line = A message from { $clinic } is still waiting for you.
+mail-access-subject = You can now use the patient portal of { $clinic }
+mail-access-line = { $clinic } has given you access to its patient portal.
+mail-access-open = There you read the messages that the clinic sends you:
+mail-access-next = You need to do nothing now: when a message is waiting, we write to you.
+text-reminder = { $clinic }: a message is still waiting for you. { $link }
+text-access = { $clinic }: you now have access to our patient portal. We write when a message is waiting. { $link }
 
 # Error pages
 error-home = Go to the first page
@@ -630,6 +639,73 @@ code-OBSENC = Observation
 code-PRENC = Before admission
 code-SS = Short stay
 code-VR = Virtual
+
+# Notification templates
+settings-notifications = Notification templates
+notifications-intro = What patients get by email and text. Nothing of a message can stand in them: only the placeholders of each page.
+notifications-choices = For all notifications
+notify-by-name = Call patients by name
+notify-by-name-hint = On: your wordings may hold {"{"}name{"}"}, the name that the patient likes to be called by. Off: wordings that hold it give way to the standard ones.
+tell-of-access = Tell patients when they get access
+tell-of-access-hint = Sent when “Access to patient portal” is switched on in a chart, not when a patient is added or imported.
+access-told = Told of their access by
+wording-kind = Notification
+wording-kind-message_waiting = Message waiting
+wording-kind-reminder = Reminder
+wording-kind-passcode = Passcode
+wording-kind-portal_access = Portal access given
+wording-channel = By
+wording-language = Language
+wording-which = Wording
+wording-own = Your own
+wording-standard = Standard
+wording-subject = Subject
+wording-body = Text
+wording-markdown = Markdown: **bold**, lists with “- ”, an empty line between paragraphs. {"{"}link{"}"} becomes the button.
+wording-plain = Plain words. One part holds 160 characters with the link.
+wording-placeholders = Placeholders
+wording-required = needed
+placeholder-clinic = the clinic’s name
+placeholder-phone = the clinic’s phone; a paragraph that names it is left out where there is none
+placeholder-name = what the patient likes to be called
+placeholder-link = the link to the portal
+placeholder-passcode = the six digits
+placeholder-expiry = until when it works
+wording-unknown = { $name } is no placeholder. Use { $allowed }.
+wording-not-here = { $name } has no place here. Use { $allowed }.
+wording-name-off = {"{"}name{"}"} can be used only when “Call patients by name” is on.
+wording-missing = { $name } has to be in the text, where the reader sees it.
+wording-brace = A brace {"{"} or {"}"} stands alone. Braces are for placeholders only.
+wording-empty = Write something here.
+wording-long = This is too long. Shorten it.
+wording-test = Test
+wording-test-phone = Your cellphone
+wording-test-send = Send me a test
+wording-tested = A test was sent to { $address }. Its link opens nothing.
+wording-not-tested = The test was not sent: { $reason }.
+wording-reset = Back to the standard wording
+wording-versions = Versions
+wording-version = Version { $number }, { $name }
+wording-take = Start from this
+preview = Preview
+preview-text-part = As plain text
+preview-none = The preview comes when the errors are gone.
+parts-gsm7 = { $parts ->
+    [one] 1 part, { $units } of 160 characters, { $left } left.
+   *[other] { $parts } parts, { $units } characters, { $left } left in the last.
+}
+parts-ucs2 = { $parts ->
+    [one] 1 part, { $units } of 70 characters, { $left } left.
+   *[other] { $parts } parts, { $units } characters, { $left } left in the last.
+}
+parts-many = This is sent and billed as { $parts } text messages. Links and names differ in length: leave some room.
+parts-forcing = These characters are not in the phone alphabet, so a part holds 70 characters in place of 160: { $characters }.
+words-filtered = Carriers may hold back texts with these words: { $words }.
+notice-wording-saved = The wording is saved and used from now on.
+notice-wording-reset = The standard wording is used from now on.
+event-notification_template_changed = changed a notification template
+event-notification_template_tested = sent a test of a notification template
+event-access_told = told of their access
 
 # Choosing items of a chart for a message
 browse-title = Attach a file of { $patient }

@@ -410,6 +410,15 @@ mail-passcode-lasts = Il est valable 10 minutes, une seule fois. Personne de la 
 mail-passcode-not-you = Si vous ne l’avez pas demandé, ne faites rien : sans lui, personne ne peut lire votre message.
 text-waiting = { $clinic } : un message vous attend. { $link }
 text-passcode = { $clinic } : votre code est { $passcode }. Valable 10 minutes. Personne de la clinique ne vous le demandera.
+mail-link-lasts = Le lien fonctionne jusqu’au { $expiry }.
+mail-reminder-subject = Rappel : un message de { $clinic } vous attend
+mail-reminder-line = Un message de { $clinic } vous attend toujours.
+mail-access-subject = Vous pouvez maintenant utiliser le portail des patients de { $clinic }
+mail-access-line = { $clinic } vous a donné accès à son portail des patients.
+mail-access-open = Vous y lisez les messages que la clinique vous envoie :
+mail-access-next = Vous n’avez rien à faire pour l’instant : quand un message vous attendra, nous vous écrirons.
+text-reminder = { $clinic } : un message vous attend toujours. { $link }
+text-access = { $clinic } : vous avez maintenant accès à notre portail des patients. Nous vous aviserons de chaque message. { $link }
 
 # Pages d’erreur
 error-home = Aller à la première page
@@ -630,6 +639,73 @@ code-OBSENC = Observation
 code-PRENC = Avant l’admission
 code-SS = Court séjour
 code-VR = À distance
+
+# Modèles d’avis
+settings-notifications = Modèles d’avis
+notifications-intro = Ce que les patients reçoivent par courriel et par texto. Rien d’un message ne peut y figurer : seulement les espaces réservés de chaque page.
+notifications-choices = Pour tous les avis
+notify-by-name = Appeler les patients par leur nom
+notify-by-name-hint = Activé : vos textes peuvent contenir {"{"}name{"}"}, le nom que le patient préfère. Désactivé : les textes qui le contiennent cèdent la place aux textes standard.
+tell-of-access = Aviser les patients quand ils obtiennent l’accès
+tell-of-access-hint = Envoyé quand l’« Accès au portail des patients » est activé dans un dossier, pas quand un patient est ajouté ou importé.
+access-told = Avisé de son accès par
+wording-kind = Avis
+wording-kind-message_waiting = Message en attente
+wording-kind-reminder = Rappel
+wording-kind-passcode = Code d’accès
+wording-kind-portal_access = Accès au portail accordé
+wording-channel = Par
+wording-language = Langue
+wording-which = Texte
+wording-own = Le vôtre
+wording-standard = Standard
+wording-subject = Objet
+wording-body = Texte
+wording-markdown = Markdown : **gras**, listes avec « - », une ligne vide entre les paragraphes. {"{"}link{"}"} devient le bouton.
+wording-plain = Texte simple. Une partie contient 160 caractères, lien compris.
+wording-placeholders = Espaces réservés
+wording-required = requis
+placeholder-clinic = le nom de la clinique
+placeholder-phone = le téléphone de la clinique; un paragraphe qui le nomme est omis s’il n’y en a pas
+placeholder-name = le nom que le patient préfère
+placeholder-link = le lien vers le portail
+placeholder-passcode = les six chiffres
+placeholder-expiry = jusqu’à quand cela fonctionne
+wording-unknown = { $name } n’est pas un espace réservé. Utilisez { $allowed }.
+wording-not-here = { $name } n’a pas sa place ici. Utilisez { $allowed }.
+wording-name-off = {"{"}name{"}"} ne peut être utilisé que si « Appeler les patients par leur nom » est activé.
+wording-missing = { $name } doit figurer dans le texte, là où le lecteur le voit.
+wording-brace = Une accolade {"{"} ou {"}"} est isolée. Les accolades servent seulement aux espaces réservés.
+wording-empty = Écrivez quelque chose ici.
+wording-long = C’est trop long. Raccourcissez.
+wording-test = Essai
+wording-test-phone = Votre cellulaire
+wording-test-send = M’envoyer un essai
+wording-tested = Un essai a été envoyé à { $address }. Son lien n’ouvre rien.
+wording-not-tested = L’essai n’a pas été envoyé : { $reason }.
+wording-reset = Revenir au texte standard
+wording-versions = Versions
+wording-version = Version { $number }, { $name }
+wording-take = Partir de cette version
+preview = Aperçu
+preview-text-part = En texte simple
+preview-none = L’aperçu viendra quand les erreurs seront corrigées.
+parts-gsm7 = { $parts ->
+    [one] 1 partie, { $units } caractères sur 160, il en reste { $left }.
+   *[other] { $parts } parties, { $units } caractères, il en reste { $left } dans la dernière.
+}
+parts-ucs2 = { $parts ->
+    [one] 1 partie, { $units } caractères sur 70, il en reste { $left }.
+   *[other] { $parts } parties, { $units } caractères, il en reste { $left } dans la dernière.
+}
+parts-many = Ceci est envoyé et facturé comme { $parts } textos. Les liens et les noms varient en longueur : gardez une marge.
+parts-forcing = Ces caractères ne sont pas dans l’alphabet des téléphones; une partie contient donc 70 caractères au lieu de 160 : { $characters }.
+words-filtered = Les fournisseurs peuvent retenir les textos qui contiennent ces mots : { $words }.
+notice-wording-saved = Le texte est enregistré et utilisé dès maintenant.
+notice-wording-reset = Le texte standard est utilisé dès maintenant.
+event-notification_template_changed = a modifié un modèle d’avis
+event-notification_template_tested = a envoyé un essai d’un modèle d’avis
+event-access_told = avisé de son accès
 
 # Choisir des éléments d’un dossier pour un message
 browse-title = Joindre un fichier de { $patient }

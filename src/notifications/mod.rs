@@ -1,18 +1,22 @@
 //! FEATURE: telling a patient that a message is waiting: who can be told and how, what a notification says, and what
 //! became of it.
 //!
-//! A notification never holds a title, a body, a file name or a clinician's name: [`render::Words`] has no field for one.
+//! A notification never holds a title, a body, a file name or a clinician's name: [`templates::Values`] has no field for
+//! one.
 
+mod access_notice;
 pub mod attention;
 mod blocks;
 pub mod history;
 mod incoming;
 mod plan;
 mod quiet;
-pub mod render;
 pub mod roads;
 mod states;
+pub mod templates;
+mod wording;
 
+pub use access_notice::{AccessNotice, access_notices, set_access_state, tell_of_access, to_send};
 pub use blocks::{Block, BlockKind, Blocks, blocks, release};
 pub use incoming::{Incoming, Word, receive, stop};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
@@ -21,3 +25,4 @@ pub use states::{
     Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, enqueue, fit_to_send, for_sending,
     hand_over, newest, of_conversation, report, send_again, set_state, taken,
 };
+pub use wording::{Wording, wording};

@@ -9,6 +9,7 @@ use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, P
 use crate::delivery::{Channel, Reason};
 use crate::notifications::blocks::{BlockKind, Blocks, block, blocks};
 use crate::notifications::plan::{Plan, obstacles, plan};
+use crate::notifications::templates::Kind;
 use crate::notifications::{attention, history, incoming};
 use crate::outbox::{self, JobKind};
 use crate::settings;
@@ -88,6 +89,8 @@ pub struct NotificationRow {
     pub created_at: Ts,
     /// since when it is in this state
     pub state_at: Ts,
+    /// what it says
+    pub kind: Kind,
     /// the address that it was last handed over for
     pub sent_to: Option<String>,
 }

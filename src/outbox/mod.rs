@@ -16,6 +16,8 @@ text_enum! {
         SendNotification = "send_notification",
         /// make and send a passcode for the link with this id
         SendPasscode = "send_passcode",
+        /// tell a patient of their access, by the notice with this id
+        SendAccessNotice = "send_access_notice",
     }
 }
 

@@ -34,6 +34,10 @@ pub struct Settings {
     pub portal_idle_minutes: i64,
     /// days that "Stay logged in" lasts; 0: not offered
     pub portal_stay_days: i64,
+    /// whether notifications may call the patient by name
+    pub notify_by_name: bool,
+    /// whether patients are told when their access to the portal is switched on
+    pub tell_of_access: bool,
     /// when the quiet hours for texts begin, in minutes after midnight of the clinic's time zone
     pub quiet_from: i64,
     /// when they end; the same as the beginning: there are none

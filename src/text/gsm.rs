@@ -1,11 +1,119 @@
-//! The characters of a text message that cost one septet or two (3GPP TS 23.038, default alphabet and extension).
+//! Text messages as networks count them: the seven-bit alphabet of 3GPP TS 23.038 or UCS-2, and how many parts a text
+//! is sent and billed in (3GPP TS 23.040, 9.2.3.24.1).
 
 /// The default alphabet, in the order of the standard's table without its escape.
 const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 /// The extension: an escape and a second septet.
 const EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
+/// How a text is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// seven bits a character
+    Gsm7,
+    /// two bytes a character, four for those beyond the basic plane
+    Ucs2,
+}
+
+impl Coding {
+    /// What fits in a text that is one part, and in each part of a longer one, in units of [`Parts::units`].
+    const fn room(self) -> (usize, usize) {
+        match self {
+            Coding::Gsm7 => (160, 153),
+            Coding::Ucs2 => (70, 67),
+        }
+    }
+}
+
+/// What a text costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// how it is coded
+    pub coding: Coding,
+    /// septets, or 16-bit units
+    pub units: usize,
+    /// parts; 0 for no text
+    pub parts: usize,
+    /// units that still fit in the last part
+    pub left: usize,
+    /// the characters that are not in the seven-bit alphabet, each once, in the order of the text
+    pub forcing: Vec<char>,
+}
+
+/// Septets of a character; `None` where the alphabet does not have it.
+fn septets(c: char) -> Option<usize> {
+    match c {
+        _ if BASIC.contains(c) => Some(1),
+        _ if EXTENSION.contains(c) => Some(2),
+        _ => None,
+    }
+}
+
 /// Whether a text goes in the seven-bit alphabet; any other character makes the whole a UCS-2 text.
 pub fn is_gsm7(text: &str) -> bool {
-    text.chars().all(|c| BASIC.contains(c) || EXTENSION.contains(c))
+    text.chars().all(|c| septets(c).is_some())
+}
+
+/// Counts a text. A character of two units is never cut in two: it goes to the next part whole.
+pub fn parts(text: &str) -> Parts {
+    let mut forcing: Vec<char> = Vec::new();
+    for c in text.chars().filter(|c| septets(*c).is_none()) {
+        if !forcing.contains(&c) {
+            forcing.push(c);
+        }
+    }
+    let coding = if forcing.is_empty() { Coding::Gsm7 } else { Coding::Ucs2 };
+    let size = |c: char| if coding == Coding::Gsm7 { septets(c).unwrap_or(1) } else { c.len_utf16() };
+    let units: usize = text.chars().map(size).sum();
+    let (alone, each) = coding.room();
+    if units <= alone {
+        return Parts { coding, units, parts: usize::from(units > 0), left: alone - units, forcing };
+    }
+    let (mut parts, mut used) = (1, 0);
+    for c in text.chars() {
+        if used + size(c) > each {
+            (parts, used) = (parts + 1, 0);
+        }
+        used += size(c);
+    }
+    Parts { coding, units, parts, left: each - used, forcing }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(text: &str) -> (Coding, usize, usize, usize) {
+        let parts = parts(text);
+        (parts.coding, parts.units, parts.parts, parts.left)
+    }
+
+    #[test]
+    fn the_table_is_the_standards() {
+        // 128 places less the escape
+        assert_eq!(BASIC.chars().count(), 127);
+        assert_eq!(EXTENSION.chars().count(), 10);
+    }
+
+    #[test]
+    fn texts_are_cut_where_the_standard_cuts_them() {
+        assert_eq!(counted(""), (Coding::Gsm7, 0, 0, 160));
+        assert_eq!(counted(&"a".repeat(160)), (Coding::Gsm7, 160, 1, 0));
+        assert_eq!(counted(&"a".repeat(161)), (Coding::Gsm7, 161, 2, 145));
+        assert_eq!(counted(&"a".repeat(306)), (Coding::Gsm7, 306, 2, 0));
+        assert_eq!(counted(&"a".repeat(307)), (Coding::Gsm7, 307, 3, 152));
+        assert_eq!(counted(&"€".repeat(80)), (Coding::Gsm7, 160, 1, 0));
+        // an escape does not stand at the end of a part: 152 and not 153 septets are used of the first
+        assert_eq!(counted(&"€".repeat(81)), (Coding::Gsm7, 162, 2, 143));
+        assert_eq!(counted(&"ê".repeat(70)), (Coding::Ucs2, 70, 1, 0));
+        assert_eq!(counted(&"ê".repeat(71)), (Coding::Ucs2, 71, 2, 63));
+        assert_eq!(counted(&"👋".repeat(35)), (Coding::Ucs2, 70, 1, 0));
+        assert_eq!(counted(&"👋".repeat(36)), (Coding::Ucs2, 72, 2, 61));
+    }
+
+    #[test]
+    fn what_forces_the_longer_coding_is_named() {
+        assert_eq!(parts("Ça va, Zoé ? c’est prêt, c’est tôt").forcing, ['’', 'ê', 'ô']);
+        assert!(is_gsm7("Ç é à {[~]}") && !is_gsm7("ç"));
+    }
 }

@@ -5,7 +5,7 @@
 
 use ammonia::{Builder, UrlRelative};
 use linkify::{LinkFinder, LinkKind};
-use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream};
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -81,10 +81,20 @@ impl CleanHtml {
     /// Renders Markdown (CommonMark with tables and strikethrough); bare web and mail addresses become links.
     pub fn from_markdown(text: &str) -> CleanHtml {
         let text = super::typed(text);
-        let mut out = String::with_capacity(text.len() * 3 / 2);
-        let parser = Parser::new_ext(&text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
-        pulldown_cmark::html::push_html(&mut out, with_links(parser));
+        CleanHtml::from_events(markdown(&text))
+    }
+
+    /// Renders parsed Markdown.
+    pub fn from_events<'a>(events: impl Iterator<Item = Event<'a>>) -> CleanHtml {
+        let mut out = String::new();
+        pulldown_cmark::html::push_html(&mut out, events);
         CleanHtml::from_html(&to_our_tags(&out))
+    }
+
+    /// The links to this address as buttons: for emails, where nothing but the address says which link it is.
+    pub fn with_button(self, address: &str) -> CleanHtml {
+        let plain = format!("<a href=\"{}\"", escape(address));
+        CleanHtml(self.0.replace(&plain, &plain.replacen("<a ", "<a class=\"button\" ", 1)))
     }
 
     /// Plain text as paragraphs and line breaks; addresses become links. Nothing in it is markup.
@@ -138,6 +148,13 @@ impl std::fmt::Display for CleanHtml {
 }
 
 impl askama::filters::HtmlSafe for CleanHtml {}
+
+/// Parses Markdown (CommonMark with tables and strikethrough); bare web and mail addresses are links. Neighbouring
+/// pieces of text come as one.
+pub fn markdown(text: &str) -> impl Iterator<Item = Event<'_>> {
+    let parser = Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
+    with_links(TextMergeStream::new(parser))
+}
 
 /// An upper bound of how deep elements nest: opening tags less closing ones, as they come.
 fn deepest(html: &str) -> usize {

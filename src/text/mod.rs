@@ -1,6 +1,6 @@
 //! Plumbing for words: languages, Markdown and HTML cleaning by one allow-list, links, plain text.
 
-mod gsm;
+pub mod gsm;
 pub mod html;
 pub mod i18n;
 pub mod zone;

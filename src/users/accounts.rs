@@ -56,6 +56,14 @@ pub fn active(conn: &mut Conn) -> QueryResult<Vec<UserRow>> {
         .load(conn)
 }
 
+/// The email that a user signs in with.
+///
+/// # Errors
+/// Those of the database.
+pub fn email_of(conn: &mut Conn, user: UserId) -> QueryResult<EmailAddress> {
+    users::table.find(user).select(users::email).first(conn)
+}
+
 /// The names of some users.
 ///
 /// # Errors

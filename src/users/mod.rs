@@ -3,6 +3,8 @@
 mod accounts;
 mod sign_in;
 
-pub use accounts::{AddUser, UserRow, active, add, by_email, names_of, open_password_link, set_language, set_password};
+pub use accounts::{
+    AddUser, UserRow, active, add, by_email, email_of, names_of, open_password_link, set_language, set_password,
+};
 pub use accounts::{PASSWORD_LINK_LASTS, SHORTEST_PASSWORD, SetPasswordError, make_password_link};
 pub use sign_in::{SignIn, sign_in, sign_out};

@@ -1,5 +1,6 @@
 //! DOOR that nobody watches: works the outbox. One file for each kind of job.
 
+mod send_access_notice;
 mod send_notification;
 mod send_passcode;
 mod upkeep;
@@ -77,6 +78,7 @@ async fn work(state: &AppState, job: Job) {
     let (id, kind) = (job.id, job.kind);
     let done = match kind {
         JobKind::SendNotification => send_notification::run(state, job).await,
+        JobKind::SendAccessNotice => send_access_notice::run(state, job).await,
         JobKind::SendPasscode => send_passcode::run(state, job).await,
     };
     // the claim runs out and the job comes back

@@ -5,15 +5,14 @@ use crate::clock::Token;
 use crate::db::NotificationId;
 use crate::delivery::{Channel, Email, Failure, Reason, ReportKey, Text};
 use crate::error::AppError;
-use crate::notifications::render::Words;
 use crate::notifications::{
-    self, Address, Ending, NotificationRow, State, fit_to_send, for_sending, hand_over, quiet_until, roads, set_state,
+    self, Address, Ending, NotificationRow, State, Wording, fit_to_send, for_sending, hand_over, quiet_until, roads,
+    set_state, wording,
 };
 use crate::outbox::{self, Job};
 use crate::portal_entry;
 use crate::settings::Settings;
 use crate::state::AppState;
-use crate::text::Lang;
 
 /// What the transaction before the sending found.
 enum Ready {
@@ -28,7 +27,7 @@ struct ToGo {
     row: NotificationRow,
     settings: Settings,
     address: Address,
-    lang: Lang,
+    words: Wording,
     token: Token,
     report_to: Option<String>,
 }
@@ -82,20 +81,19 @@ async fn prepare(state: &AppState, job: &Job) -> Result<Ready, AppError> {
             }
             None => None,
         };
-        let lang = Lang::or_english(&to_send.patient.language);
-        Ok(Ready::Send(Box::new(ToGo { row, settings, address, lang, token, report_to })))
+        let words = wording(tx, now, &settings, &to_send.patient, (row.kind, row.channel))?;
+        Ok(Ready::Send(Box::new(ToGo { row, settings, address, words, token, report_to })))
     });
     prepare.await
 }
 
 /// Hands it over. Gives the gateway's own number for a text, if there is one.
 async fn send(state: &AppState, to_go: &ToGo) -> Result<Option<String>, Failure> {
-    let ToGo { row, settings, lang, .. } = to_go;
-    let words = Words { lang: *lang, clinic_name: &settings.name, clinic_phone: &settings.phone };
+    let ToGo { row, settings, words, .. } = to_go;
     let link = format!("{}/portal/link/{}", state.config.origin(), to_go.token.reveal());
     match to_go.address.clone() {
         Address::Email(to) => {
-            let rendered = words.waiting_email(&link).map_err(|_| Failure::Permanent(Reason::Broken))?;
+            let rendered = words.email(&link).map_err(|_| Failure::Permanent(Reason::Broken))?;
             let email = Email {
                 to,
                 from_name: settings.name.clone(),
@@ -107,7 +105,7 @@ async fn send(state: &AppState, to_go: &ToGo) -> Result<Option<String>, Failure>
             state.delivery.send_email(email).await.map(|()| None)
         }
         Address::Sms(to) => {
-            let (text, message_uid) = (words.waiting_text(&link), row.message_uid.clone());
+            let (text, message_uid) = (words.text(&link), row.message_uid.clone());
             let report_to = to_go.report_to.clone();
             state.delivery.send_text(Text { to, text, message_uid, report_to }).await
         }

@@ -5,14 +5,13 @@ use crate::chart::{self, Patient};
 use crate::db::LinkId;
 use crate::delivery::{Channel, Email, Failure, Reason, Text};
 use crate::error::AppError;
-use crate::notifications::render::Words;
-use crate::notifications::{self, blocks, passcode_channel, roads};
+use crate::notifications::templates::Kind;
+use crate::notifications::{self, Wording, blocks, passcode_channel, roads, wording};
 use crate::outbox::{self, Job};
 use crate::portal_entry;
 use crate::settings::Settings;
 use crate::slow_hash;
 use crate::state::AppState;
-use crate::text::Lang;
 
 /// A passcode is tried to be sent this often: the patient is waiting, and asks again sooner than a mail server
 /// recovers.
@@ -20,13 +19,17 @@ const TRIES: i64 = 3;
 
 pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     let (now, link) = (state.clock.now(), LinkId(job.subject_id));
+    let delivery = state.delivery.clone();
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some((patient, channel)) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
         let patient = chart::patient_by_id(conn, patient)?;
         let blocks = blocks(conn, &patient)?;
-        Ok(Some((patient, blocks, channel, settings(conn)?)))
+        let settings = settings(conn)?;
+        let road = passcode_channel(&patient, &blocks, &delivery, channel);
+        let words = wording(conn, now, &settings, &patient, (Kind::Passcode, road))?;
+        Ok(Some((patient, road, settings, words)))
     });
-    let Some((patient, blocks, channel, settings)) = found.await? else {
+    let Some((patient, road, settings, words)) = found.await? else {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     };
     let digits = state.random.six_digits();
@@ -35,24 +38,21 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     if !wanted.await? {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     }
-    let road = passcode_channel(&patient, &blocks, &state.delivery, channel);
-    let sent = send(state, &patient, road, &settings, &digits).await;
+    let sent = send(state, &patient, (road, &words), &settings, &digits).await;
     settle(state, job, link, patient, road, sent).await
 }
 
 async fn send(
     state: &AppState,
     patient: &Patient,
-    road: Channel,
+    (road, words): (Channel, &Wording),
     settings: &Settings,
     digits: &str,
 ) -> Result<(), Failure> {
-    let lang = Lang::or_english(&patient.language);
-    let words = Words { lang, clinic_name: &settings.name, clinic_phone: &settings.phone };
     match road {
         Channel::Email => {
             let to = patient.email.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
-            let rendered = words.passcode_email(digits).map_err(|_| Failure::Permanent(Reason::Broken))?;
+            let rendered = words.email(digits).map_err(|_| Failure::Permanent(Reason::Broken))?;
             let email = Email {
                 to,
                 from_name: settings.name.clone(),
@@ -66,7 +66,7 @@ async fn send(
         Channel::Sms => {
             let to = patient.phone.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
             let message_uid = state.random.token().reveal().to_lowercase();
-            let text = Text { to, text: words.passcode_text(digits), message_uid, report_to: None };
+            let text = Text { to, text: words.text(digits), message_uid, report_to: None };
             state.delivery.send_text(text).await.map(drop)
         }
     }

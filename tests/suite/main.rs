@@ -7,6 +7,7 @@ mod chart;
 mod files;
 mod invariants;
 mod journeys;
+mod notifications;
 mod portal;
 #[macro_use]
 mod support;

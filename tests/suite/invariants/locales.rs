@@ -4,7 +4,7 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 25] = [
+const FAMILIES: [&str; 27] = [
     "actor-",
     "channel-",
     "code-",
@@ -28,6 +28,8 @@ const FAMILIES: [&str; 25] = [
     "flag-",
     "label-",
     "scope-",
+    "placeholder-",
+    "wording-kind-",
     "attention-",
     "tell-instead-",
 ];
@@ -121,6 +123,7 @@ fn every_key_that_is_asked_for_is_there() {
             }
         }
     }
+    use postern::notifications::templates::{Kind, Placeholder};
     use postern::{access::Role, audit::Event, delivery::Channel, delivery::Reason, notifications::Obstacle};
     let words = |prefix: &str, words: Vec<&str>| words.iter().map(|w| format!("{prefix}-{w}")).collect::<Vec<_>>();
     let families = [
@@ -130,6 +133,8 @@ fn every_key_that_is_asked_for_is_there() {
         words("reason", Reason::ALL.iter().map(|w| w.as_str()).collect()),
         words("obstacle", Obstacle::ALL.iter().map(|w| w.as_str()).collect()),
         words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
+        words("wording-kind", Kind::ALL.iter().map(|w| w.as_str()).collect()),
+        words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
         words("attention", vec!["failed", "bounced", "stopped"]),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),

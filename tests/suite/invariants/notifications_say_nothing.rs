@@ -61,7 +61,10 @@ async fn nothing_of_a_message_is_in_its_notification(app: App) {
         assert_eq!(got.len(), 2 * HOSTILE.len());
         for mail in got {
             let host = format!("{}/portal/link/", app.origin);
-            for part in [&mail.subject, &mail.text, &mail.html] {
+            // the style of every email is a fixed text with braces of its own
+            let html = mail.html.split_once("</style>").map_or("", |(_, after)| after).to_owned();
+            assert_eq!(html.is_empty(), mail.channel == "sms");
+            for part in [&mail.subject, &mail.text, &html] {
                 let low = part.to_lowercase();
                 for word in ["quizzical", "evil", "script", "bcc", "{", "}", "%", "\u{202e}", "maria"] {
                     assert!(!low.contains(word) || (word == "script" && !low.contains("<script")), "{word} in {part}");

@@ -96,6 +96,9 @@ async fn hostile_text_stays_text(app: App) {
             ("token", "x".into()),
             ("number", id(&message)),
             ("file", "1".into()),
+            ("kind", "reminder".into()),
+            ("channel", "sms".into()),
+            ("language", "fr".into()),
         ];
         let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
         for (someone, table) in [(&owner, routes::clinic()), (&patient_browser, routes::portal())] {

@@ -56,14 +56,22 @@ async fn world(app: &App) -> World {
 
 impl World {
     fn fill(&self, route: &Route) -> String {
-        let ids = [
-            ("patient", self.patient.as_str()),
-            ("conversation", &self.conversation),
-            ("item", "1"),
-            ("upload", "1"),
-            ("file", "1"),
-        ];
-        route.filled(&[ids.as_slice(), &[("token", "unknown"), ("number", "1")]].concat())
+        let ids = [("patient", self.patient.as_str()), ("conversation", &self.conversation), ("item", "1")];
+        route.filled(
+            &[
+                ids.as_slice(),
+                &[
+                    ("token", "unknown"),
+                    ("number", "1"),
+                    ("upload", "1"),
+                    ("file", "1"),
+                    ("kind", "message_waiting"),
+                    ("channel", "email"),
+                    ("language", "en"),
+                ],
+            ]
+            .concat(),
+        )
     }
 }
 

@@ -15,7 +15,8 @@ use postern::users;
 use std::collections::BTreeSet;
 
 /// POST routes that change nothing that is kept.
-const NOTHING_KEPT: [&str; 1] = ["POST /portal/language"];
+const NOTHING_KEPT: [&str; 2] =
+    ["POST /portal/language", "POST /settings/notification-templates/{kind}/{channel}/{language}/preview"];
 
 on_both!(every_post_leaves_a_row, tampering_shows);
 
@@ -104,6 +105,17 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner.post("/settings/patient-portal", &on).await;
     script.check("/settings/patient-portal", 303, &answer).await;
 
+    let wordings = "/settings/notification-templates";
+    let place = format!("{wordings}/reminder/email/en");
+    let words = [("subject", "S"), ("body", "{link}")];
+    let answer = owner.post(wordings, &[("tell_of_access", "off")]).await;
+    script.check(wordings, 303, &answer).await;
+    let answer = owner.post(&place, &words).await;
+    script.check("/settings/notification-templates/{kind}/{channel}/{language}", 303, &answer).await;
+    let answer = owner.post(&format!("{place}/test"), &words).await;
+    script.check("/settings/notification-templates/{kind}/{channel}/{language}/test", 200, &answer).await;
+    let answer = owner.post(&format!("{place}/default"), &[]).await;
+    script.check("/settings/notification-templates/{kind}/{channel}/{language}/default", 303, &answer).await;
     let quiet = [("quiet", "on"), ("quiet_from", "21:00"), ("quiet_until", "21:01")];
     let answer = owner.post("/settings/gateways", &quiet).await;
     script.check("/settings/gateways", 303, &answer).await;

@@ -1,0 +1,200 @@
+//! A wording with its values in place: as a text message, or as the two parts of an email.
+
+use super::placeholder::{Piece, Placeholder, pieces};
+use super::{NotificationTemplate, Slot};
+use crate::text::CleanHtml;
+use crate::text::html::markdown;
+use askama::Template;
+use pulldown_cmark::{CowStr, Event, LinkType, Tag, TagEnd};
+
+/// What is put in the place of the placeholders; there is no more to say than this. Text, not markup.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Values<'a> {
+    /// the clinic's name
+    pub clinic: &'a str,
+    /// the clinic's telephone number; where it is empty, a paragraph that names it is left out
+    pub phone: &'a str,
+    /// the patient's name, see [`safe_name`]
+    pub name: &'a str,
+    /// the portal link
+    pub link: &'a str,
+    /// the passcode
+    pub passcode: &'a str,
+    /// until when
+    pub expiry: &'a str,
+}
+
+impl<'a> Values<'a> {
+    fn of(&self, one: Placeholder) -> &'a str {
+        match one {
+            Placeholder::Clinic => self.clinic,
+            Placeholder::Phone => self.phone,
+            Placeholder::Name => self.name,
+            Placeholder::Link => self.link,
+            Placeholder::Passcode => self.passcode,
+            Placeholder::Expiry => self.expiry,
+        }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let part = |piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Named(name) => name.parse().map_or("", |one| self.of(one)),
+            Piece::Brace => "",
+        };
+        pieces(text).into_iter().map(part).collect()
+    }
+}
+
+/// A patient's name as a notification may say it: letters, spaces, hyphens and apostrophes, at most 40 characters.
+/// What was typed into a chart as a name is never an address that a mail program makes a link of.
+pub fn safe_name(name: &str) -> String {
+    let kept =
+        |c: &char| c.is_alphabetic() || unicode_normalization::char::is_combining_mark(*c) || " -'’".contains(*c);
+    let kept: String = name.chars().filter(kept).take(40).collect();
+    kept.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// One email's words.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// subject
+    pub subject: String,
+    /// plain part
+    pub text: String,
+    /// HTML part, a whole document
+    pub html: String,
+}
+
+/// One email before it is put into its document.
+pub struct EmailWords {
+    /// subject
+    pub subject: String,
+    /// plain part
+    pub text: String,
+    /// what stands in the HTML part
+    pub html: CleanHtml,
+}
+
+#[derive(Template)]
+#[template(path = "emails/notification.html")]
+struct Document<'a> {
+    slot: Slot,
+    clinic: &'a str,
+    html: &'a CleanHtml,
+}
+
+impl NotificationTemplate {
+    /// As a text message.
+    pub fn text(&self, values: &Values) -> String {
+        values.fill(&self.body_for(values, "\n"))
+    }
+
+    /// As an email.
+    ///
+    /// # Errors
+    /// When the document around it fails.
+    pub fn email(&self, values: &Values) -> askama::Result<Rendered> {
+        let EmailWords { subject, text, html } = self.email_words(values);
+        let html = Document { slot: self.slot(), clinic: values.clinic, html: &html }.render()?;
+        Ok(Rendered { subject, text, html })
+    }
+
+    /// As an email, without the document around its HTML.
+    pub fn email_words(&self, values: &Values) -> EmailWords {
+        let body = self.body_for(values, "\n\n");
+        let button = self.slot().lang.t("mail-waiting-button");
+        let events: Vec<Event> = substituted(&body, values, button);
+        let html = CleanHtml::from_events(events.iter().cloned()).with_button(values.link);
+        EmailWords { subject: values.fill(self.subject()), text: plain(events, values.link, button), html }
+    }
+
+    /// The body, less the paragraphs or lines that name a telephone number that the clinic does not have. One with the
+    /// link or the passcode stays all the same.
+    fn body_for(&self, values: &Values, between: &str) -> String {
+        let has = |part: &str, one: Placeholder| pieces(part).contains(&Piece::Named(one.as_str()));
+        let names_it = |part: &&str| has(part, Placeholder::Phone) && !has(part, self.slot().required());
+        let parts = self.body().split(between);
+        parts.filter(|part| !values.phone.is_empty() || !names_it(part)).collect::<Vec<_>>().join(between)
+    }
+}
+
+/// The Markdown of a body with the values in place. They are put into the parsed text and not into the source, so that
+/// a star or a bracket in a clinic's name is only that. HTML in a body is shown as it was typed.
+fn substituted<'a>(body: &'a str, values: &Values<'a>, button: &'a str) -> Vec<Event<'a>> {
+    let mut in_link = 0usize;
+    let mut out = Vec::new();
+    for event in markdown(body) {
+        match event {
+            Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+                in_link += 1;
+                let dest_url = CowStr::from(values.fill(&dest_url));
+                out.push(Event::Start(Tag::Link { link_type, dest_url, title: values.fill(&title).into(), id }));
+            }
+            Event::End(TagEnd::Link) => {
+                in_link -= 1;
+                out.push(Event::End(TagEnd::Link));
+            }
+            Event::Text(text) if in_link == 0 => out.extend(with_button(&text, values, button)),
+            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                out.push(Event::Text(values.fill(&text).into()));
+            }
+            Event::Code(text) => out.push(Event::Code(values.fill(&text).into())),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The text of one piece; the bare link becomes a button.
+fn with_button<'a>(text: &str, values: &Values<'a>, button: &'a str) -> Vec<Event<'a>> {
+    let mut out = Vec::new();
+    for piece in pieces(text) {
+        match piece {
+            Piece::Named(name) if name == Placeholder::Link.as_str() => {
+                let dest_url = CowStr::from(values.link);
+                let (title, id) = (CowStr::from(""), CowStr::from(""));
+                out.push(Event::Start(Tag::Link { link_type: LinkType::Inline, dest_url, title, id }));
+                out.push(Event::Text(button.into()));
+                out.push(Event::End(TagEnd::Link));
+            }
+            Piece::Named(name) => {
+                let value = name.parse().map_or("", |one| values.of(one));
+                out.push(Event::Text(value.into()));
+            }
+            Piece::Text(text) => out.push(Event::Text(text.to_owned().into())),
+            Piece::Brace => {}
+        }
+    }
+    out
+}
+
+/// The same words without markup, for the plain part: paragraphs apart, addresses written out.
+fn plain(events: Vec<Event>, button_link: &str, button: &str) -> String {
+    let mut out = String::new();
+    let mut links: Vec<(String, usize)> = Vec::new();
+    for event in events {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. }) => links.push((dest_url.into_string(), out.len())),
+            Event::End(TagEnd::Link) => {
+                let Some((address, from)) = links.pop() else { continue };
+                let label = out[from..].to_owned();
+                let bare = label == address || (address == button_link && label == button);
+                out.truncate(from);
+                out += &if bare { address } else { format!("{label}: {address}") };
+            }
+            Event::Start(Tag::Item) => out += "- ",
+            Event::Text(text) | Event::Code(text) => out += &text,
+            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Item | TagEnd::TableRow) => out.push('\n'),
+            Event::End(TagEnd::TableCell) => out.push(' '),
+            Event::End(
+                TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::List(_) | TagEnd::CodeBlock | TagEnd::Table,
+            )
+            | Event::Rule => out += "\n\n",
+            _ => {}
+        }
+    }
+    let mut lines: Vec<&str> = out.lines().map(str::trim_end).collect();
+    lines.dedup_by(|a, b| a.is_empty() && b.is_empty());
+    lines.join("\n").trim().to_owned() + "\n"
+}

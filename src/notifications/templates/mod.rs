@@ -1,0 +1,221 @@
+//! The clinic's own wording of its notifications: for each kind, channel and language a subject and a body with
+//! placeholders. A [`NotificationTemplate`] can only be made valid, and there is no placeholder for anything of a
+//! message.
+
+mod defaults;
+mod fill;
+mod filtered;
+mod placeholder;
+mod store;
+
+pub use fill::{EmailWords, Rendered, Values, safe_name};
+pub use filtered::filtered_words;
+pub use placeholder::Placeholder;
+pub use store::{Version, in_use, save, versions};
+
+use crate::delivery::Channel;
+use crate::settings::Settings;
+use crate::text::{self, Lang};
+use crate::text_enum;
+use placeholder::{Piece, pieces};
+
+text_enum! {
+    /// What a notification is about.
+    pub enum Kind {
+        /// a message is waiting
+        MessageWaiting = "message_waiting",
+        /// it is still waiting
+        Reminder = "reminder",
+        /// the six digits
+        Passcode = "passcode",
+        /// the patient has got access to the portal
+        PortalAccess = "portal_access",
+    }
+}
+
+/// One place for a wording.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slot {
+    /// what about
+    pub kind: Kind,
+    /// by which road
+    pub channel: Channel,
+    /// in which language
+    pub lang: Lang,
+}
+
+impl Slot {
+    /// Every place, in the order of a list.
+    pub fn all() -> impl Iterator<Item = Slot> {
+        let of_kind = |kind: Kind| {
+            let of_channel = move |channel: Channel| Lang::all().map(move |lang| Slot { kind, channel, lang });
+            Channel::ALL.iter().copied().flat_map(of_channel)
+        };
+        Kind::ALL.iter().copied().flat_map(of_kind)
+    }
+
+    /// The place with these words, as addresses have them.
+    pub fn parse(kind: &str, channel: &str, language: &str) -> Option<Slot> {
+        Some(Slot { kind: kind.parse().ok()?, channel: channel.parse().ok()?, lang: Lang::find(language)? })
+    }
+
+    /// What a body may name here.
+    pub fn allowed(self) -> &'static [Placeholder] {
+        use Placeholder::*;
+        match self.kind {
+            Kind::MessageWaiting | Kind::Reminder => &[Clinic, Phone, Name, Link, Expiry],
+            Kind::Passcode => &[Clinic, Phone, Name, Passcode, Expiry],
+            Kind::PortalAccess => &[Clinic, Phone, Name, Link],
+        }
+    }
+
+    /// What a subject may name here: neither a link nor a passcode, which a locked screen would show.
+    pub fn allowed_in_subject(self) -> &'static [Placeholder] {
+        &[Placeholder::Clinic, Placeholder::Phone, Placeholder::Name]
+    }
+
+    /// What a body has to name here.
+    pub fn required(self) -> Placeholder {
+        if self.kind == Kind::Passcode { Placeholder::Passcode } else { Placeholder::Link }
+    }
+}
+
+/// Why a wording is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// nothing is called so
+    Unknown(String),
+    /// it has no place here
+    NotHere(Placeholder),
+    /// the clinic does not call patients by name
+    NameIsOff,
+    /// it has to be there
+    Missing(Placeholder),
+    /// a brace that belongs to no placeholder
+    Brace,
+    /// no words
+    Empty,
+    /// more than [`LONGEST_SUBJECT`] or [`LONGEST_BODY`] characters
+    TooLong,
+}
+
+/// What is wrong with a wording.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Problems {
+    /// with the subject
+    pub subject: Vec<Problem>,
+    /// with the body
+    pub body: Vec<Problem>,
+}
+
+impl Problems {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.subject.is_empty() && self.body.is_empty()
+    }
+}
+
+/// The longest subject, in characters.
+pub const LONGEST_SUBJECT: usize = 150;
+/// The longest body, in characters.
+pub const LONGEST_BODY: usize = 4_000;
+
+/// A wording that holds: every placeholder in it is known and has its place there, and none that it needs is missing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotificationTemplate {
+    slot: Slot,
+    subject: String,
+    body: String,
+}
+
+impl NotificationTemplate {
+    /// Reads a wording. A text message has no subject; what is given for one is left out.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(settings: &Settings, slot: Slot, subject: &str, body: &str) -> Result<NotificationTemplate, Problems> {
+        let has_subject = slot.channel == Channel::Email;
+        let template = NotificationTemplate {
+            slot,
+            subject: if has_subject { text::one_line(subject) } else { String::new() },
+            body: text::typed(body).trim().to_owned(),
+        };
+        let mut problems = Problems::default();
+        if has_subject {
+            problems.subject = found(settings, &template.subject, slot.allowed_in_subject(), LONGEST_SUBJECT);
+        }
+        problems.body = found(settings, &template.body, slot.allowed(), LONGEST_BODY);
+        // asked of the result and not of the source: a placeholder in what Markdown leaves out reaches nobody
+        if problems.body.is_empty() && !template.shows_what_it_must() {
+            problems.body.push(Problem::Missing(slot.required()));
+        }
+        if problems.is_empty() { Ok(template) } else { Err(problems) }
+    }
+
+    /// Our own wording.
+    pub fn standard(slot: Slot) -> NotificationTemplate {
+        let (subject, body) = defaults::words(slot);
+        NotificationTemplate { slot, subject, body }
+    }
+
+    /// Where it belongs.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+    /// The subject as written; empty for a text message.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+    /// The body as written.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    fn shows_what_it_must(&self) -> bool {
+        const MARK: &str = "a-mark-that-nobody-writes";
+        let marked =
+            if self.slot.required() == Placeholder::Link { format!("https://x.example/{MARK}") } else { MARK.into() };
+        let mut values = Values::default();
+        match self.slot.required() {
+            Placeholder::Link => values.link = &marked,
+            _ => values.passcode = &marked,
+        }
+        match self.slot.channel {
+            Channel::Sms => self.text(&values).contains(MARK),
+            Channel::Email => {
+                let words = self.email_words(&values);
+                let there = match self.slot.required() {
+                    Placeholder::Link => words.html.as_str().contains(&format!("href=\"{marked}\"")),
+                    _ => words.html.plain().contains(MARK),
+                };
+                there && words.text.contains(MARK)
+            }
+        }
+    }
+}
+
+fn found(settings: &Settings, text: &str, allowed: &[Placeholder], longest: usize) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if text.is_empty() {
+        return vec![Problem::Empty];
+    }
+    if text.chars().count() > longest {
+        problems.push(Problem::TooLong);
+    }
+    for piece in pieces(text) {
+        let problem = match piece {
+            Piece::Text(_) => None,
+            Piece::Brace => Some(Problem::Brace),
+            Piece::Named(name) => match name.parse::<Placeholder>() {
+                Err(_) => Some(Problem::Unknown(name.chars().take(60).collect())),
+                Ok(Placeholder::Name) if !settings.notify_by_name => Some(Problem::NameIsOff),
+                Ok(one) if !allowed.contains(&one) => Some(Problem::NotHere(one)),
+                Ok(_) => None,
+            },
+        };
+        if let Some(problem) = problem.filter(|problem| !problems.contains(problem)) {
+            problems.push(problem);
+        }
+    }
+    problems
+}
