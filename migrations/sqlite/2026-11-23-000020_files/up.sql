@@ -21,9 +21,10 @@ CREATE TABLE stray_files (
 ) STRICT;
 CREATE INDEX stray_files_due ON stray_files (due_at);
 
--- Files that a user chose for a message to a patient and that are not sent yet.
+-- Files that a user chose for a message to a patient and that are not sent yet. An identity is never given twice: a form
+-- or a draft may still name the one that is gone.
 CREATE TABLE uploads (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   user_id INTEGER NOT NULL REFERENCES users (id),
   patient_id INTEGER NOT NULL REFERENCES patients (id),
   blob_id INTEGER NOT NULL REFERENCES blobs (id),
