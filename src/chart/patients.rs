@@ -106,7 +106,7 @@ pub struct Change {
     pub portal_access: bool,
 }
 
-fn name_key(d: &Demographics) -> String {
+pub(super) fn name_key(d: &Demographics) -> String {
     text::fold(&format!("{} {}", d.family_name, d.given_name))
 }
 

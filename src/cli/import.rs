@@ -1,24 +1,34 @@
-//! `postern import PATH…`: FHIR R4 Bundles, one file at a time, so memory does not grow with their number.
+//! `postern import PATH…`: FHIR R4 Bundles, and lists of patients as CSV; one file at a time, so memory does not grow
+//! with their number.
 
 use super::Failure;
 use crate::app;
-use crate::chart::import::fhir::{ImportOptions, read_bundle};
-use crate::chart::import::{Summary, store};
+use crate::audit::Actor;
+use crate::chart::import::fhir::{ImportOptions, ImportedBundle, read_bundle};
+use crate::chart::import::{Summary, csv, store};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{Db, Ts};
 use crate::error::AppError;
+use crate::settings;
+use crate::text::Lang;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Patients in one list.
+const MOST_LISTED: usize = 200_000;
+
 #[derive(Args)]
 pub(super) struct Options {
-    /// files, or folders with `.json` files
+    /// files, or folders with `.json` files (FHIR R4 Bundles) and `.csv` files (lists of patients)
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// read and check everything, and change nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, Failure> {
@@ -27,7 +37,21 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     let bar = std::io::stderr().is_terminal().then(|| progress(files.len()));
     let (mut all, mut failed) = (Summary::default(), 0);
     for file in &files {
-        let told = match import(&db, file, &config.calling_code).await {
+        if is_csv(file) {
+            match import_list(&db, file, config, options.dry_run).await {
+                Ok(told) => println!("{}: {told}", file.display()),
+                Err(Failure(why)) => {
+                    failed += 1;
+                    why.iter().for_each(|line| eprintln!("{}: {line}", file.display()));
+                }
+            }
+            continue;
+        }
+        let imported = match options.dry_run {
+            true => check(file, &config.calling_code).await,
+            false => import(&db, file, &config.calling_code).await,
+        };
+        let told = match imported {
             Ok(summary) => {
                 let (new, changed): (usize, usize) = (summary.items.values().sum(), summary.changed.values().sum());
                 let told = format!(
@@ -56,6 +80,46 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn is_csv(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
+}
+
+/// Imports a list of patients, or tells what that would do. What is wrong is told by line.
+async fn import_list(db: &Db, file: &Path, config: &Config, dry_run: bool) -> Result<String, Failure> {
+    let (bytes, now) = (std::fs::read(file)?, Clock::system().now());
+    let settings = db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await.map_err(super::line)?;
+    let calling_code = config.calling_code.clone();
+    let options = csv::ListOptions { calling_code, language: settings.lang(), most: MOST_LISTED };
+    let list = tokio::task::spawn_blocking(move || csv::read_list(&bytes, &options)).await?;
+    if !list.errors.is_empty() {
+        let english = Lang::or_english("en");
+        let line = |e: &csv::LineError| format!("line {}: {}", e.line, english.t_of("csv", e.problem.as_str()));
+        let mut lines: Vec<String> = list.errors.iter().map(line).collect();
+        lines.push("nothing was imported".to_owned());
+        return Err(Failure(lines));
+    }
+    let ignored = list.ignored_columns;
+    let summary = match dry_run {
+        true => db.read(move |conn| -> Result<_, AppError> { Ok(csv::compare(conn, &list)?) }).await,
+        false => {
+            let write = db.write(move |tx| -> Result<_, AppError> {
+                Ok(csv::store_list(tx, now, Actor::System, &settings, &list)?)
+            });
+            write.await
+        }
+    };
+    let csv::ListSummary { new, known } = summary.map_err(super::line)?;
+    let would = if dry_run { "would add" } else { "added" };
+    Ok(format!("{would} {new} patients, {known} known already; {ignored} columns ignored"))
+}
+
+/// Reads one bundle and changes nothing: what it holds, all taken for new.
+async fn check(file: &Path, calling_code: &str) -> Result<Summary, Failure> {
+    let reader = std::fs::File::open(file)?;
+    let bundle = read(reader, calling_code, Clock::system().now()).await?;
+    Ok(Summary::of(&bundle))
+}
+
 /// Imports one file.
 pub(super) async fn import(db: &Db, file: &Path, calling_code: &str) -> Result<Summary, Failure> {
     let reader = std::fs::File::open(file)?;
@@ -69,14 +133,22 @@ pub(super) async fn import_from(
     calling_code: &str,
 ) -> Result<Summary, Failure> {
     let now = Clock::system().now();
-    let options = ImportOptions { default_calling_code: calling_code.to_owned(), today: now.get().date() };
-    let read = move || read_bundle(std::io::BufReader::new(reader)).map(|bundle| bundle.charts(&options));
-    let bundle = tokio::task::spawn_blocking(read).await??;
+    let bundle = read(reader, calling_code, now).await?;
     let write = db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle)?) });
     write.await.map_err(super::line)
 }
 
-/// The files that are named, and the `.json` files of the folders that are named, in order.
+async fn read(
+    reader: impl std::io::Read + Send + 'static,
+    calling_code: &str,
+    now: Ts,
+) -> Result<ImportedBundle, Failure> {
+    let options = ImportOptions { default_calling_code: calling_code.to_owned(), today: now.get().date() };
+    let read = move || read_bundle(std::io::BufReader::new(reader)).map(|bundle| bundle.charts(&options));
+    Ok(tokio::task::spawn_blocking(read).await??)
+}
+
+/// The files that are named, and the `.json` and `.csv` files of the folders that are named, in order.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
@@ -89,7 +161,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             let file = entry?.path();
             if file.is_dir() {
                 inside.extend(self::files(&[file])?);
-            } else if file.extension().is_some_and(|ending| ending == "json") {
+            } else if file.extension().is_some_and(|ending| ending == "json" || ending == "csv") {
                 inside.push(file);
             }
         }

@@ -36,7 +36,7 @@ enum Command {
     Demo(demo::Options),
     /// bring the database up to date
     Migrate,
-    /// import charts: FHIR R4 Bundles
+    /// import charts (FHIR R4 Bundles) and lists of patients (CSV)
     Import(import::Options),
     /// manage users
     User {

@@ -17,6 +17,7 @@ mod notification_preview;
 mod notification_templates;
 mod outbox;
 mod password;
+mod patient_import;
 mod patients;
 mod reach;
 mod settings_clinic;
@@ -42,6 +43,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/outbox", get().to(outbox::show))
         .route("/patients", get().to(patients::show))
         .route("/patients/new", get().to(patients::new))
+        .route("/patients/import", get().to(patient_import::show))
+        .route("/patients/import", post().to(patient_import::submit))
         .route("/patients", post().to(patients::add))
         .route("/patients/{patient}", get().to(chart::show))
         .route("/patients/{patient}/chart-browser", get().to(chart_browser::show))

@@ -771,3 +771,42 @@ event-file_uploaded = chose a file
 event-upload_removed = removed a file that was not sent
 event-attachment_opened = opened an attachment
 event-other_patient_confirmed = confirmed a file that names another patient
+
+# Lists of patients
+import-title = Import patients
+import-list = List of patients
+import-hint = Paste the cells from a spreadsheet, or the text of a CSV file. The first line holds the headers, in English or French: family name and date of birth (1951-03-04), and if there are given name, preferred name, health number, email, cellphone, language, notification method, chart number. At most 2,000 patients; the command “postern import” takes more.
+import-check = Check the list
+import-now = Import
+import-checked = { $new ->
+    [one] The list is good. { $new } patient will be added,
+   *[other] The list is good. { $new } patients will be added,
+} { $known ->
+    [one] { $known } is here already and stays as it is.
+   *[other] { $known } are here already and stay as they are.
+}
+import-ignored = { $count ->
+    [one] { $count } column has a header that is not known here and will be left out.
+   *[other] { $count } columns have headers that are not known here and will be left out.
+}
+import-errors = Nothing was imported. Correct these lines:
+import-line = Line { $line }:
+import-more-errors = { $count ->
+    [one] and { $count } more
+   *[other] and { $count } more
+}
+notice-patients-imported = The patients were imported.
+csv-encoding = the file is not in UTF-8; save it as “CSV UTF-8”
+csv-headers = there must be headers for family name and date of birth
+csv-twice = two headers mean the same
+csv-empty = there is no patient below the headers
+csv-too_many = there are more patients than can be imported at once
+csv-fields = there are more fields than headers, or a quotation mark does not close
+csv-family_name = the family name is missing
+csv-birth_date = the date of birth must be written like 1951-03-04
+csv-email = the email address must have the form name@example.org
+csv-phone = the cellphone number must have its area code, for example 613 555 0121
+csv-language = the language must be English or French
+csv-method = the notification method must be both, email, text message or none
+csv-too_long = a field is longer than 200 characters
+csv-repeated = the same patient stands on a line before

@@ -771,3 +771,42 @@ event-file_uploaded = fichier choisi
 event-upload_removed = fichier non envoyé retiré
 event-attachment_opened = pièce jointe ouverte
 event-other_patient_confirmed = fichier nommant un autre patient confirmé
+
+# Listes de patients
+import-title = Importer des patients
+import-list = Liste de patients
+import-hint = Collez les cellules d’un tableur, ou le texte d’un fichier CSV. La première ligne contient les en-têtes, en français ou en anglais : nom de famille et date de naissance (1951-03-04) et, s’il y a lieu, prénom, nom usuel, numéro d’assurance maladie, courriel, cellulaire, langue, mode de notification, numéro de dossier. Au plus 2 000 patients; la commande « postern import » en accepte davantage.
+import-check = Vérifier la liste
+import-now = Importer
+import-checked = { $new ->
+    [one] La liste est bonne. { $new } patient sera ajouté,
+   *[other] La liste est bonne. { $new } patients seront ajoutés,
+} { $known ->
+    [one] { $known } est déjà ici et reste tel quel.
+   *[other] { $known } sont déjà ici et restent tels quels.
+}
+import-ignored = { $count ->
+    [one] { $count } colonne a un en-tête inconnu et sera laissée de côté.
+   *[other] { $count } colonnes ont des en-têtes inconnus et seront laissées de côté.
+}
+import-errors = Rien n’a été importé. Corrigez ces lignes :
+import-line = Ligne { $line } :
+import-more-errors = { $count ->
+    [one] et { $count } autre
+   *[other] et { $count } autres
+}
+notice-patients-imported = Les patients ont été importés.
+csv-encoding = le fichier n’est pas en UTF-8; enregistrez-le en « CSV UTF-8 »
+csv-headers = il faut des en-têtes pour le nom de famille et la date de naissance
+csv-twice = deux en-têtes veulent dire la même chose
+csv-empty = il n’y a aucun patient sous les en-têtes
+csv-too_many = il y a plus de patients qu’on ne peut en importer à la fois
+csv-fields = il y a plus de champs que d’en-têtes, ou un guillemet n’est pas fermé
+csv-family_name = le nom de famille manque
+csv-birth_date = la date de naissance doit s’écrire comme 1951-03-04
+csv-email = l’adresse courriel doit avoir la forme nom@example.org
+csv-phone = le numéro de cellulaire doit avoir son indicatif régional, par exemple 613 555 0121
+csv-language = la langue doit être français ou anglais
+csv-method = le mode de notification doit être les deux, courriel, texto ou aucun
+csv-too_long = un champ a plus de 200 caractères
+csv-repeated = le même patient figure sur une ligne précédente

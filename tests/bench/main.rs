@@ -6,6 +6,7 @@
 mod bare;
 mod client;
 mod fill;
+mod import;
 mod server;
 
 use client::Client;
@@ -18,6 +19,11 @@ const SECONDS: f64 = 4.0;
 fn main() {
     // `cargo test` also runs what has no harness: it must not take minutes then
     if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    import::run();
+    // `cargo bench -- import`: this part alone
+    if std::env::args().any(|argument| argument == "import") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Charts from other systems. One file is one transaction: it comes in whole or not at all. Coming again brings items up
 //! to date and doubles none; the patient's own record stays as the clinic has it.
 
+pub mod csv;
 pub mod fhir;
 
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -40,6 +41,20 @@ impl Summary {
         other.items.into_iter().for_each(|(kind, n)| *self.items.entry(kind).or_default() += n);
         other.changed.into_iter().for_each(|(kind, n)| *self.changed.entry(kind).or_default() += n);
         other.skipped.into_iter().for_each(|(what, n)| *self.skipped.entry(what).or_default() += n);
+    }
+
+    /// What a bundle holds, as if all of it were new.
+    pub fn of(bundle: &ImportedBundle) -> Summary {
+        let mut summary = Summary::default();
+        summary.skip(&bundle.skipped);
+        for chart in &bundle.charts {
+            summary.skip(&chart.skipped);
+            summary.patients += 1;
+            for item in &chart.items {
+                *summary.items.entry(item.kind.as_str()).or_default() += 1;
+            }
+        }
+        summary
     }
 
     /// How many items were written.

@@ -1,6 +1,7 @@
 //! Charts and what comes into them.
 
 mod browser;
+mod csv;
 mod document;
 mod fhir;
 mod items;

@@ -4,12 +4,13 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 29] = [
+const FAMILIES: [&str; 30] = [
     "refused-",
     "scan-",
     "actor-",
     "channel-",
     "code-",
+    "csv-",
     "error-advice-",
     "error-heading-",
     "event-",

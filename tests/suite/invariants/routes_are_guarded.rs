@@ -30,6 +30,7 @@ const OPEN_PORTAL: &[(&str, u16)] = &[
 const WRITE_PAGES: &[&str] = &[
     "/outbox",
     "/patients/new",
+    "/patients/import",
     "/patients/{patient}/chart-browser",
     "/patients/{patient}/information",
     "/patients/{patient}/messages/new",

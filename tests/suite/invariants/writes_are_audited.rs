@@ -132,6 +132,9 @@ async fn every_post_leaves_a_row(app: App) {
         ("method", "email"),
         ("portal_access", "on"),
     ];
+    let list = [("list", "nom,dob\nRoy,1980-02-29\n"), ("confirmed", "1")];
+    let answer = owner.post("/patients/import", &list).await;
+    script.check("/patients/import", 303, &answer).await;
     let answer = owner.post("/patients", &person).await;
     script.check("/patients", 303, &answer).await;
     let patient = answer.location.split('?').next().unwrap().to_owned();
