@@ -36,6 +36,16 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("smtp.from", "", "the sender's address, as messages@example.org"),
     ("smtp.timeout_seconds", "20", "how long one mail may take, 1 to 50"),
     ("smtp.ca_file", "", "PEM file of a certificate authority to trust besides the public ones"),
+    ("bounces.address", "", "where mail comes back to, with a tag for each: bounces@example.org gets bounces+TAG@…"),
+    ("bounces.imap_host", "", "the server of that mailbox; none: only the address for posted mail is used"),
+    ("bounces.imap_port", "993", "its port"),
+    ("bounces.imap_tls", "implicit", "implicit, or none (loopback only)"),
+    ("bounces.imap_user", "", "the account's name"),
+    ("bounces.imap_password", "", "the account's password"),
+    ("bounces.imap_folder", "INBOX", "the folder to read"),
+    ("bounces.every_seconds", "60", "how often it is read, 5 to 3600"),
+    ("bounces.ca_file", "", "PEM file of a certificate authority to trust besides the public ones"),
+    ("metrics_listen", "", "address and port for /metrics, as 127.0.0.1:9090; none: there are no metrics"),
     ("texts.gateway", "", "what carries text messages: twilio or kannel; nothing: there are none"),
     ("texts.timeout_seconds", "20", "how long one text may take to hand over, 1 to 50"),
     ("twilio.account_sid", "", "the account's SID, as AC followed by 32 digits and letters"),
@@ -77,6 +87,45 @@ pub struct Smtp {
     pub timeout: std::time::Duration,
     /// further certificate authority, as PEM
     pub ca: Option<Vec<u8>>,
+}
+
+/// Where mail comes back to.
+#[derive(Clone)]
+pub struct Bounces {
+    /// the address, to which each mail adds its tag
+    pub address: lettre::Address,
+    /// the mailbox, if it is read from here
+    pub imap: Option<Imap>,
+    /// how often it is read
+    pub every: std::time::Duration,
+}
+
+/// A mailbox behind IMAP.
+#[derive(Clone)]
+pub struct Imap {
+    /// host name or address
+    pub host: String,
+    /// TCP port
+    pub port: u16,
+    /// protection
+    pub tls: ImapTls,
+    /// the account's name
+    pub user: String,
+    /// the account's password
+    pub password: String,
+    /// folder
+    pub folder: String,
+    /// further certificate authority, as PEM
+    pub ca: Option<Vec<u8>>,
+}
+
+/// How the connection to the mailbox is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImapTls {
+    /// TLS from the first byte.
+    Implicit,
+    /// None: only for a server on this machine.
+    None,
 }
 
 /// The gateway for text messages.
@@ -155,6 +204,10 @@ pub struct Config {
     pub files: Files,
     /// `None` where no gateway is configured
     pub texts: Option<Texts>,
+    /// `None` where returned mail is nobody's
+    pub bounces: Option<Bounces>,
+    /// where `/metrics` is; `None`: nowhere
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Config {
@@ -288,6 +341,9 @@ impl Source {
         let smtp = self.smtp();
         let files = self.files();
         let texts = self.texts();
+        let bounces = self.bounces();
+        let metrics_listen =
+            self.parsed("metrics_listen", "write an address and a port, as 127.0.0.1:9090", |v| v.parse().ok());
         let config = (|| {
             Some(Config {
                 public_url: public_url?,
@@ -300,6 +356,8 @@ impl Source {
                 smtp: Some(smtp?),
                 files: files?,
                 texts,
+                bounces,
+                metrics_listen,
             })
         })();
         match config {
@@ -357,17 +415,58 @@ impl Source {
             }
         };
         let timeout = self.timeout("smtp.timeout_seconds");
-        let ca = match self.text("smtp.ca_file") {
-            None => None,
-            Some(path) => match std::fs::read(PathBuf::from(&path)) {
-                Ok(pem) => Some(pem),
-                Err(e) => {
-                    self.faults.push(format!("smtp.ca_file: {path:?} cannot be read: {e}: name a PEM file"));
-                    None
-                }
-            },
-        };
+        let ca = self.pem("smtp.ca_file");
         Some(Smtp { host: host?, port: port?, tls: tls?, login, from: from?, timeout: timeout?, ca })
+    }
+
+    fn pem(&mut self, key: &str) -> Option<Vec<u8>> {
+        let path = self.text(key)?;
+        match std::fs::read(PathBuf::from(&path)) {
+            Ok(pem) => Some(pem),
+            Err(e) => {
+                self.faults.push(format!("{key}: {path:?} cannot be read: {e}: name a PEM file"));
+                None
+            }
+        }
+    }
+
+    fn bounces(&mut self) -> Option<Bounces> {
+        let address = self.text("bounces.address");
+        let fix = "write one address without a plus, as bounces@example.org";
+        let address = match address {
+            Some(_) => self.parsed("bounces.address", fix, |v| v.parse().ok().filter(|_| !v.contains('+'))),
+            None => {
+                if self.text("bounces.imap_host").is_some() {
+                    self.required("bounces.address", "bounces@example.org");
+                }
+                return None;
+            }
+        };
+        let imap = self.text("bounces.imap_host").and_then(|host| self.imap(host));
+        let every = self.parsed("bounces.every_seconds", "write a number from 5 to 3600", |v| {
+            v.parse::<u64>().ok().filter(|seconds| (5..=3600).contains(seconds))
+        });
+        Some(Bounces { address: address?, imap, every: std::time::Duration::from_secs(every?) })
+    }
+
+    fn imap(&mut self, host: String) -> Option<Imap> {
+        let port = self.parsed("bounces.imap_port", "write a number from 1 to 65535, as 993", |v| {
+            v.parse::<u16>().ok().filter(|port| *port > 0)
+        });
+        let tls = self.parsed("bounces.imap_tls", "write implicit or none", |v| match v {
+            "implicit" => Some(ImapTls::Implicit),
+            "none" => Some(ImapTls::None),
+            _ => None,
+        });
+        if tls == Some(ImapTls::None) && !is_loopback(&host) {
+            let fix = "write implicit";
+            self.faults.push(format!("bounces.imap_tls: none would sign in in clear text at another machine: {fix}"));
+        }
+        let user = self.required("bounces.imap_user", "bounces@example.org");
+        let password = self.required("bounces.imap_password", "the password of the account");
+        let folder = self.text("bounces.imap_folder").unwrap_or_default();
+        let ca = self.pem("bounces.ca_file");
+        Some(Imap { host, port: port?, tls: tls?, user: user?, password: password?, folder, ca })
     }
 
     /// A limit that is shorter than a worker's claim on a job: two workers must never send one notification at once.

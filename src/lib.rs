@@ -3,11 +3,11 @@
 //! Rooms, from the top: each may use those below it, never one above or beside it (a test reads the imports).
 //!
 //! ```text
-//! main → cli → app → doors { clinic, portal, hooks, worker }, demo → state → features → ground → base
+//! main → cli → app → doors { clinic, portal, hooks, metrics, worker }, demo → state → features → ground → base
 //!                  └→ http, text (plumbing)
 //! ```
 //!
-//! - doors: [`clinic`] for staff, [`portal`] for patients, [`hooks`] for gateways, [`worker`] for nobody. A door parses, calls one verb, renders.
+//! - doors: [`clinic`] for staff, [`portal`] for patients, [`hooks`] for gateways, [`metrics`] for monitoring, [`worker`] for nobody. A door parses, calls one verb, renders.
 //! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`attachments`], [`notifications`], [`conversations`].
 //! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`], [`storage`].
 //! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
@@ -31,6 +31,7 @@ pub mod demo;
 pub mod error;
 pub mod hooks;
 pub mod http;
+pub mod metrics;
 pub mod notifications;
 pub mod outbox;
 pub mod portal;

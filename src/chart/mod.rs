@@ -13,7 +13,8 @@ mod tallies;
 pub use item::{Block, Caption, Datum, Flag, ItemBody, ItemKind, Label, ResultRow};
 pub use items::{Counts, Item, ItemFilter, ItemRow, MOST_CHOSEN, chosen, counts, item, item_of, items};
 pub use patients::{
-    Change, Demographics, Method, NewPatient, Patient, add, by_source, every, patient, patient_by_id, update,
+    Change, Demographics, Method, NewPatient, Patient, add, by_source, every, patient, patient_by_id, patient_if_there,
+    update,
 };
 pub use search::{Cursor, reindex, search};
 pub use store_item::{NewItem, Stored, store_item};

@@ -131,6 +131,14 @@ pub fn patient_by_id(conn: &mut Conn, id: PatientId) -> QueryResult<Patient> {
     patients::table.find(id).select(Patient::as_select()).first(conn)
 }
 
+/// The same, where the identity comes from outside; `None` where there is no such patient.
+///
+/// # Errors
+/// Those of the database.
+pub fn patient_if_there(conn: &mut Conn, id: PatientId) -> QueryResult<Option<Patient>> {
+    patients::table.find(id).select(Patient::as_select()).first(conn).optional()
+}
+
 /// Adds a patient.
 ///
 /// # Errors

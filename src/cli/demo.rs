@@ -66,6 +66,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         smtp: None,
         files: Files::in_folder(folder.join("files")),
         texts: None,
+        bounces: None,
+        metrics_listen: None,
     };
     let desk = Arc::new(Desk::open(&config.files)?);
     let state = AppState {

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::db::DatabaseUrl;
 use crate::delivery::{Delivery, Gateway, SmtpRoad};
 use crate::http::Limits;
+use crate::metrics;
 use crate::state::AppState;
 use crate::worker;
 use std::net::TcpListener;
@@ -18,7 +19,8 @@ use std::sync::Arc;
 pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
     let (clock, random) = (Clock::system(), Random::system());
     let smtp = config.smtp.as_ref().ok_or("smtp.host: is missing")?;
-    let road = SmtpRoad::new(smtp, clock.clone())?;
+    let bounces = config.bounces.as_ref().map(|bounces| bounces.address.clone());
+    let road = SmtpRoad::with_bounces(smtp, clock.clone(), bounces)?;
     let desk = Arc::new(Desk::open(&config.files)?);
     let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;
     Ok(AppState {
@@ -44,6 +46,15 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     run_both(listener, state, parts, config.run_worker).await
 }
 
+/// Starts the listener for metrics, where one is configured. It ends with the process.
+pub(super) fn watch(state: &AppState) -> Result<(), Failure> {
+    let Some(address) = state.config.metrics_listen else { return Ok(()) };
+    let listener = TcpListener::bind(address)
+        .map_err(|e| format!("metrics_listen: {address} cannot be used: {e}: name another address or port"))?;
+    actix_web::rt::spawn(metrics::serve(listener, state.clone())?);
+    Ok(())
+}
+
 /// Web server and worker until the server is told to stop; then the worker finishes what it began.
 pub(super) async fn run_both(
     listener: TcpListener,
@@ -53,6 +64,7 @@ pub(super) async fn run_both(
 ) -> Result<ExitCode, Failure> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async move { drop(stopped.await) };
+    watch(&state)?;
     let working = with_worker.then(|| actix_web::rt::spawn(worker::run(state.clone(), stopped)));
     let served = app::serve(listener, state, parts)?.await;
     drop(stop);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     let state = serve::state(config).await?;
+    serve::watch(&state)?;
     tracing::info!("working");
     worker::run(state, asked_to_stop()).await;
     Ok(ExitCode::SUCCESS)

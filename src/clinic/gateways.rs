@@ -3,7 +3,7 @@
 use super::guard::{User, shell};
 use crate::access::rights;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::config::{Smtp, TextsVia, Tls, TwilioSender};
+use crate::config::{Bounces, Smtp, TextsVia, Tls, TwilioSender};
 use crate::db::Conn;
 use crate::delivery::{Channel, ReportKey};
 use crate::error::AppError;
@@ -24,6 +24,8 @@ struct GatewaysPage {
     /// what the configuration says of each road, as pairs of a label's key and a value; `None`: there is no such road
     email: Option<Vec<(&'static str, String)>>,
     texts: Option<Vec<(&'static str, String)>>,
+    /// mails and texts go into the demo's mailbox
+    demo: bool,
     email_road: Option<Road>,
     texts_road: Option<Road>,
     waiting: Waiting,
@@ -55,8 +57,13 @@ fn page(
     let (form, errors) = typed.unwrap_or_else(fresh);
     let key = ReportKey::of(&settings::cookie_key(conn)?);
     Ok(GatewaysPage {
-        email: state.config.smtp.as_ref().map(email),
+        email: state
+            .config
+            .smtp
+            .as_ref()
+            .map(|smtp| email(smtp, state.config.bounces.as_ref(), &state.config.origin(), &key)),
         texts: state.config.texts.as_ref().map(|texts| self::texts(&texts.via, &state.config.origin(), &key)),
+        demo: state.config.smtp.is_none(),
         email_road: roads::of(conn, Channel::Email)?,
         texts_road: roads::of(conn, Channel::Sms)?,
         waiting: outbox::waiting_since(conn)?,
@@ -67,18 +74,23 @@ fn page(
 }
 
 /// Never a password: nobody needs to see one to know which account it is.
-fn email(smtp: &Smtp) -> Vec<(&'static str, String)> {
+fn email(smtp: &Smtp, bounces: Option<&Bounces>, origin: &str, key: &ReportKey) -> Vec<(&'static str, String)> {
     let tls = match smtp.tls {
         Tls::StartTls => "STARTTLS",
         Tls::Implicit => "TLS",
         Tls::None => "-",
     };
-    vec![
+    let mut facts = vec![
         ("gateway-server", format!("{}:{}", smtp.host, smtp.port)),
         ("gateway-protection", tls.to_owned()),
         ("gateway-account", smtp.login.as_ref().map_or("-", |(user, _)| user).to_owned()),
         ("gateway-sender", smtp.from.clone()),
-    ]
+    ];
+    if let Some(bounces) = bounces {
+        facts.push(("gateway-returns", bounces.address.to_string()));
+        facts.push(("gateway-returns-posted", format!("{origin}{}", key.path("bounces"))));
+    }
+    facts
 }
 
 fn texts(via: &TextsVia, origin: &str, key: &ReportKey) -> Vec<(&'static str, String)> {

@@ -1,31 +1,111 @@
-//! `/outbox`: every notification of the clinic and what became of it.
+//! `/outbox`: every notification of the clinic and what became of it; `/outbox.csv` the same as a table.
 
-use super::guard::{User, shell};
+use super::guard::{Conversation, User, shell};
 use crate::access::rights;
-use crate::db::NotificationId;
+use crate::audit::{self, Actor, Event, Subject};
+use crate::chart;
+use crate::db::{Conn, DbError, NotificationId, PatientId, Ts, UserId};
+use crate::delivery::Channel;
 use crate::error::AppError;
-use crate::http::{Head, Shell, html, paging};
-use crate::notifications::{self, NotificationRow, State};
+use crate::http::{Form, Head, Shell, html, paging, see_other};
+use crate::notifications::{self, NotCancelled, SentFilter, SentRow, State};
 use crate::state::AppState;
+use crate::text::{Lang, Zone};
+use crate::users::{self, UserRow};
+use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use futures_util::stream;
 use serde::Deserialize;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Lines on a page.
 const PAGE: i64 = 50;
+/// Lines that the export reads at once.
+const PIECE: i64 = 500;
 
 #[derive(Template)]
 #[template(path = "clinic/outbox.html")]
 struct OutboxPage {
     shell: Shell,
-    rows: Vec<(NotificationRow, String, String)>,
+    rows: Vec<Line>,
+    counts: Vec<(State, i64)>,
+    users: Vec<UserRow>,
+    /// the patient that the list is narrowed to: identity and name
+    patient: Option<(i64, String)>,
+    filter: Query,
+    /// the filter without state and page, for links
+    others: String,
+    /// the whole filter, for the export
+    all: String,
     next: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
+/// One notification, and by which road its passcode goes.
+struct Line {
+    sent: SentRow,
+    passcode: Channel,
+}
+
+/// What stands in the address.
+#[derive(Deserialize, Default, Clone)]
 #[serde(default)]
 pub struct Query {
+    state: String,
+    channel: String,
+    user: String,
+    patient: String,
+    from: String,
+    until: String,
+    q: String,
     after: String,
+}
+
+impl Query {
+    /// What it means; a value that means nothing narrows nothing. Days are the clinic's.
+    fn filter(&self, zone: Zone) -> SentFilter {
+        let day = |text: &str| crate::values::BirthDate::parse(text.trim()).map(|day| day.0);
+        SentFilter {
+            state: self.state.parse().ok(),
+            channel: self.channel.parse().ok(),
+            user: self.user.parse().ok().map(UserId),
+            patient: self.patient.parse().ok().map(PatientId),
+            from: day(&self.from).map(|day| zone.start_of(day)),
+            until: day(&self.until).and_then(time::Date::next_day).map(|day| zone.start_of(day)),
+            words: self.q.clone(),
+        }
+    }
+
+    /// Without what no page may show, such as NUL.
+    fn cleaned(self) -> Query {
+        let clean = |text: String| crate::text::one_line(&text);
+        Query {
+            state: clean(self.state),
+            channel: clean(self.channel),
+            user: clean(self.user),
+            patient: clean(self.patient),
+            from: clean(self.from),
+            until: clean(self.until),
+            q: clean(self.q),
+            after: self.after,
+        }
+    }
+
+    /// As part of an address; without the state where `state` is empty.
+    fn address(&self, state: &str) -> String {
+        let fields = [
+            ("state", state),
+            ("channel", &self.channel),
+            ("user", &self.user),
+            ("patient", &self.patient),
+            ("from", &self.from),
+            ("until", &self.until),
+            ("q", &self.q),
+        ];
+        let kept = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
+    }
 }
 
 pub async fn show(
@@ -34,14 +114,134 @@ pub async fn show(
     user: User<rights::Notify>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
+    let (query, data) = (query.into_inner().cleaned(), state.clone());
     let before = paging::parse(&query.after).map(|(at, id)| (at, NotificationId(id)));
     let page = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, _) = shell(conn, &head, &user.0)?;
-        let mut rows = notifications::newest(conn, before, PAGE + 1)?;
+        let (shell, settings) = shell(conn, &head, &user.0)?;
+        let filter = query.filter(settings.zone());
+        let mut rows = notifications::sent(conn, &filter, before, PAGE + 1)?;
         let more = rows.len() as i64 > PAGE;
         rows.truncate(PAGE as usize);
-        let next = rows.last().filter(|_| more).map(|(row, ..)| paging::key(row.created_at, row.id.0));
-        Ok(OutboxPage { shell, rows, next })
+        let next = rows.last().filter(|_| more).map(|one| paging::key(one.row.created_at, one.row.id.0));
+        Ok(OutboxPage {
+            counts: notifications::sent_counts(conn, &filter)?,
+            users: users::active(conn)?,
+            patient: match filter.patient {
+                Some(id) => chart::patient_if_there(conn, id)?.map(|patient| (id.0, patient.name())),
+                None => None,
+            },
+            rows: lines(conn, &data, rows)?,
+            others: query.address(""),
+            all: query.address(&query.state),
+            filter: query,
+            shell,
+            next,
+        })
     });
     html(&page.await?)
+}
+
+/// Adds to each line the road of its passcode, as it would go now.
+fn lines(conn: &mut Conn, state: &AppState, rows: Vec<SentRow>) -> Result<Vec<Line>, AppError> {
+    let mut known = HashMap::new();
+    let mut lines = Vec::new();
+    for sent in rows {
+        let (patient, blocks) = match known.entry(sent.row.patient_id) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => {
+                let patient = chart::patient_by_id(conn, sent.row.patient_id)?;
+                let blocks = notifications::blocks(conn, &patient)?;
+                free.insert((patient, blocks))
+            }
+        };
+        let passcode = notifications::passcode_channel(patient, blocks, &state.delivery, sent.row.channel);
+        lines.push(Line { sent, passcode });
+    }
+    Ok(lines)
+}
+
+/// The list as a table, piece by piece, so that a long one needs no memory.
+pub async fn export(
+    state: web::Data<AppState>,
+    head: Head,
+    user: User<rights::Notify>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
+    let (now, query) = (head.now, query.into_inner().cleaned());
+    let entry = audit::Entry::of_clinic(Actor::User(user.0.id()), Event::OutboxExported, Subject::None);
+    state.db.write(move |tx| -> Result<_, DbError> { Ok(audit::append(tx, now, entry)?) }).await?;
+    let settings = state.db.read(|conn| -> Result<_, DbError> { Ok(crate::settings::load(conn)?) }).await?;
+    let (lang, zone) = (head.lang(settings.lang()), settings.zone());
+    let filter = query.filter(zone);
+    let begin = (Some(None::<(Ts, NotificationId)>), Some(heading(lang)), filter, state.db.clone());
+    let pieces = stream::try_unfold(begin, move |(place, heading, filter, db)| async move {
+        let Some(before) = place else { return Ok::<_, AppError>(None) };
+        let narrowed = filter.clone();
+        let read =
+            db.read(move |conn| -> Result<_, DbError> { Ok(notifications::sent(conn, &narrowed, before, PIECE)?) });
+        let rows = read.await?;
+        let last = rows.last().filter(|_| rows.len() as i64 == PIECE).map(|one| (one.row.created_at, one.row.id));
+        let lines = heading.into_iter().chain(rows.iter().map(|row| record(lang, zone, row)));
+        Ok(Some((web::Bytes::from(table(lines)?), (last.map(Some), None, filter, db))))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"outbox.csv\""))
+        .streaming(pieces))
+}
+
+fn heading(lang: Lang) -> Vec<String> {
+    let keys =
+        ["when", "patient", "user", "channel", "outbox-address", "state", "reason", "outbox-since", "outbox-tries"];
+    keys.into_iter().map(|key| lang.t(key).to_owned()).collect()
+}
+
+fn record(lang: Lang, zone: Zone, one: &SentRow) -> Vec<String> {
+    let row = &one.row;
+    let when = |at: Ts| {
+        let local = zone.local(at);
+        format!("{} {:02}:{:02}:{:02}", local.date(), local.hour(), local.minute(), local.second())
+    };
+    vec![
+        when(row.created_at),
+        one.patient.clone(),
+        one.user.clone().unwrap_or_default(),
+        lang.t_of("channel", row.channel.as_str()).to_owned(),
+        row.sent_to.clone().unwrap_or_default(),
+        lang.t_of("notice-state", row.state.as_str()).to_owned(),
+        row.reason.map_or("", |reason| lang.t_of("reason", reason.as_str())).to_owned(),
+        when(row.state_at),
+        row.attempts.to_string(),
+    ]
+}
+
+/// Lines of a table (RFC 4180). A value that a spreadsheet would take for a formula gets an apostrophe before it.
+fn table(lines: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, AppError> {
+    let failed = |cause: String| AppError::Internal(format!("a table failed: {cause}"));
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for line in lines {
+        let safe = line.into_iter().map(|value| match value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            true => format!("'{value}"),
+            false => value,
+        });
+        writer.write_record(safe).map_err(|e| failed(e.to_string()))?;
+    }
+    writer.into_inner().map_err(|e| failed(e.to_string()))
+}
+
+/// "Cancel", while a notification waits.
+pub async fn cancel(
+    state: web::Data<AppState>,
+    conversation: Conversation<rights::Notify>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let id = form.numbers("notification").first().copied().map(NotificationId).ok_or(AppError::BadRequest)?;
+    let now = state.clock.now();
+    let write =
+        state.db.write(move |tx| -> Result<_, AppError> { Ok(notifications::cancel(tx, now, &conversation.0, id)?) });
+    Ok(see_other(match write.await? {
+        Ok(()) => "/outbox?notice=notification-cancelled",
+        Err(NotCancelled::NotThere) => return Err(AppError::NotFound),
+        Err(NotCancelled::OnItsWay) => "/outbox?notice=too-late-to-cancel",
+    }))
 }

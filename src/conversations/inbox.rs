@@ -231,6 +231,14 @@ pub fn of_patient<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, limit: i64
     Ok(rows.into_iter().map(InboxRow::from).collect())
 }
 
+/// How many open conversations need somebody's attention.
+///
+/// # Errors
+/// Those of the database.
+pub fn count_attention(conn: &mut Conn) -> QueryResult<i64> {
+    conversations::table.filter(conversations::attention.is_not_null()).count().get_result(conn)
+}
+
 /// How many conversations hold something that this user has not seen, counted up to 100.
 ///
 /// # Errors

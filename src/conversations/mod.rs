@@ -12,7 +12,7 @@ mod thread;
 mod types;
 
 pub use close::{CloseError, UNDO_WITHIN, close, reopen};
-pub use inbox::{InboxCursor, InboxFilter, InboxRow, Scope, count_unread, inbox, of_patient};
+pub use inbox::{InboxCursor, InboxFilter, InboxRow, Scope, count_attention, count_unread, inbox, of_patient};
 pub use participants::{change_participants, mark_done, set_replies_allowed};
 pub use patient_inbox::{PatientRow, PatientThread, patient_inbox, patient_thread};
 pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};

@@ -3,7 +3,9 @@
 //! What goes out is a whole mail or text; whether it may, and what is in it, was decided before. Addresses are masked
 //! in logs; subjects and bodies are never logged.
 
+pub mod bounce;
 mod gateway;
+pub mod imap;
 mod kannel;
 mod mailbox;
 mod reports;
@@ -17,6 +19,8 @@ pub use smtp::SmtpRoad;
 
 use crate::text_enum;
 use crate::values::{EmailAddress, PhoneNumber};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 
 text_enum! {
     /// How a patient is reached.
@@ -128,7 +132,8 @@ pub struct Email {
     pub text: String,
     /// HTML part
     pub html: String,
-    /// local part of the Message-ID: the same for each copy of one notification, so that a second is recognisable
+    /// local part of the Message-ID: the same for each copy of one notification, so that a second is recognisable;
+    /// also the tag of the address that it comes back to
     pub message_uid: String,
 }
 
@@ -156,16 +161,24 @@ enum TextRoad {
     Mailbox(Mailbox),
 }
 
+/// How often something was handed over, by road and outcome.
+pub type Counts = Family<[(&'static str, &'static str); 2], Counter>;
+
 /// Both roads.
 pub struct Delivery {
     email: EmailRoad,
     text: TextRoad,
+    counts: Counts,
 }
 
 impl Delivery {
+    fn of(email: EmailRoad, text: TextRoad) -> Delivery {
+        Delivery { email, text, counts: Counts::default() }
+    }
+
     /// Email by SMTP, and texts by a gateway where one is configured.
     pub fn new(road: SmtpRoad, gateway: Option<Gateway>) -> Delivery {
-        Delivery { email: EmailRoad::Smtp(road), text: gateway.map_or(TextRoad::None, TextRoad::Gateway) }
+        Delivery::of(EmailRoad::Smtp(road), gateway.map_or(TextRoad::None, TextRoad::Gateway))
     }
 
     /// Email by SMTP, and no road for texts.
@@ -175,17 +188,17 @@ impl Delivery {
 
     /// Email into a mailbox, and texts by a gateway: for tests.
     pub fn mailbox_and_gateway(mailbox: Mailbox, gateway: Gateway) -> Delivery {
-        Delivery { email: EmailRoad::Mailbox(mailbox), text: TextRoad::Gateway(gateway) }
+        Delivery::of(EmailRoad::Mailbox(mailbox), TextRoad::Gateway(gateway))
     }
 
     /// Everything into a mailbox: for the demo and for tests.
     pub fn mailbox(mailbox: Mailbox) -> Delivery {
-        Delivery { email: EmailRoad::Mailbox(mailbox.clone()), text: TextRoad::Mailbox(mailbox) }
+        Delivery::of(EmailRoad::Mailbox(mailbox.clone()), TextRoad::Mailbox(mailbox))
     }
 
     /// Email into a mailbox, and no road for texts: for tests.
     pub fn mailbox_without_texts(mailbox: Mailbox) -> Delivery {
-        Delivery { email: EmailRoad::Mailbox(mailbox), text: TextRoad::None }
+        Delivery::of(EmailRoad::Mailbox(mailbox), TextRoad::None)
     }
 
     /// Whether there is a road for this channel at all.
@@ -206,10 +219,12 @@ impl Delivery {
     /// # Errors
     /// Why not, and whether to try again.
     pub async fn send_email(&self, email: Email) -> Result<(), Failure> {
-        match &self.email {
+        let sent = match &self.email {
             EmailRoad::Smtp(road) => road.send(email).await,
             EmailRoad::Mailbox(mailbox) => mailbox.put_email(email),
-        }
+        };
+        self.count(Channel::Email, sent.as_ref().err());
+        sent
     }
 
     /// Sends a text, within the configured time. Gives the gateway's own number for it, if it has one.
@@ -217,10 +232,26 @@ impl Delivery {
     /// # Errors
     /// Why not, and whether to try again.
     pub async fn send_text(&self, text: Text) -> Result<Option<String>, Failure> {
-        match &self.text {
+        let sent = match &self.text {
             TextRoad::None => Err(Failure::Permanent(Reason::NoGateway)),
             TextRoad::Gateway(gateway) => gateway.send(text).await,
             TextRoad::Mailbox(mailbox) => mailbox.put_text(text).map(|()| None),
-        }
+        };
+        self.count(Channel::Sms, sent.as_ref().err());
+        sent
+    }
+
+    fn count(&self, channel: Channel, failure: Option<&Failure>) {
+        let outcome = match failure {
+            None => "taken",
+            Some(Failure::Transient(_)) => "later",
+            Some(Failure::Permanent(_)) => "refused",
+        };
+        self.counts.get_or_create(&[("channel", channel.as_str()), ("outcome", outcome)]).inc();
+    }
+
+    /// What this process has handed over since it began, shared with the roads.
+    pub fn counts(&self) -> Counts {
+        self.counts.clone()
     }
 }

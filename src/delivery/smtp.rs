@@ -1,8 +1,9 @@
 //! Email through the clinic's mail server.
 
-use super::{Email, Failure, Reason};
+use super::{Email, Failure, Reason, bounce};
 use crate::clock::Clock;
 use crate::config::{Smtp, Tls};
+use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::PoolConfig;
@@ -18,6 +19,8 @@ pub struct SmtpRoad {
     from: lettre::Address,
     timeout: Duration,
     clock: Clock,
+    /// where mail comes back to, each with its tag
+    bounces: Option<lettre::Address>,
 }
 
 impl SmtpRoad {
@@ -26,6 +29,14 @@ impl SmtpRoad {
     /// # Errors
     /// When the certificate authority or the host name cannot be used; names the key.
     pub fn new(smtp: &Smtp, clock: Clock) -> Result<SmtpRoad, String> {
+        SmtpRoad::with_bounces(smtp, clock, None)
+    }
+
+    /// The same, with the address that mail comes back to.
+    ///
+    /// # Errors
+    /// Those of [`SmtpRoad::new`].
+    pub fn with_bounces(smtp: &Smtp, clock: Clock, bounces: Option<lettre::Address>) -> Result<SmtpRoad, String> {
         let from: lettre::Address = smtp.from.parse().map_err(|_| "smtp.from: is not an address".to_owned())?;
         let tls = match smtp.tls {
             Tls::None => LettreTls::None,
@@ -42,7 +53,7 @@ impl SmtpRoad {
         if let Some((user, password)) = &smtp.login {
             builder = builder.credentials(Credentials::new(user.clone(), password.clone()));
         }
-        Ok(SmtpRoad { transport: builder.build(), from, timeout: smtp.timeout, clock })
+        Ok(SmtpRoad { transport: builder.build(), from, timeout: smtp.timeout, clock, bounces })
     }
 
     /// Sends one mail. lettre's own limit covers the connecting only: a server that goes silent later would hold the
@@ -68,7 +79,14 @@ impl SmtpRoad {
         let to: lettre::Address = email.to.as_str().parse().map_err(|e| format!("to: {e}"))?;
         let auto = HeaderName::new_from_ascii_str("Auto-Submitted");
         let id = format!("<{}@{}>", email.message_uid, self.from.domain());
+        // the envelope's sender is where mail comes back to; the header's is what the patient sees
+        let sender = match &self.bounces {
+            Some(bounces) => bounce::tagged(bounces, &email.message_uid).ok_or("bounces.address: takes no tag")?,
+            None => self.from.clone(),
+        };
+        let envelope = Envelope::new(Some(sender), vec![to.clone()]).map_err(|e| e.to_string())?;
         Message::builder()
+            .envelope(envelope)
             .from(Mailbox::new(Some(email.from_name.clone()), self.from.clone()))
             .to(Mailbox::new(None, to))
             .subject(email.subject.clone())
@@ -97,9 +115,23 @@ fn failure_of(e: &lettre::transport::smtp::Error) -> Failure {
     let code = e.status().map(|code| code.to_string());
     match code.as_deref() {
         Some("530" | "534" | "535" | "538" | "454") => Failure::Transient(Reason::Login),
-        Some(code) if code.starts_with('5') => Failure::Permanent(Reason::Refused),
+        // 500 to 504 are about the command, not the address
+        Some(code) if code.starts_with("50") => Failure::Permanent(Reason::Refused),
+        Some(code) if code.starts_with('5') => {
+            Failure::Permanent(enhanced(e).map_or(Reason::Refused, |status| bounce::reason(&status)))
+        }
         Some(code) if code.starts_with('4') => Failure::Transient(Reason::Deferred),
         _ if e.is_timeout() => Failure::Transient(Reason::TimedOut),
         _ => Failure::Transient(Reason::Unreachable),
     }
+}
+
+/// The enhanced status code (RFC 3463) in a server's answer, such as 5.1.1. Nothing else of the answer is kept: it
+/// may quote the address.
+fn enhanced(e: &lettre::transport::smtp::Error) -> Option<String> {
+    let words = e.to_string();
+    let mut words = words.split(|c: char| !c.is_ascii_digit() && c != '.');
+    words
+        .find(|word| word.starts_with("5.") && word.split('.').filter(|part| !part.is_empty()).count() == 3)
+        .map(str::to_owned)
 }

@@ -2,6 +2,7 @@
 //! proved by a signature, or by a code in its address that only this clinic can make. Kannel can only call by GET, so
 //! these are the program's only GETs that change something; they are never followed by a browser, and show nothing.
 
+mod bounces;
 mod kannel;
 mod twilio;
 
@@ -20,7 +21,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/twilio/receipts/{notification}/{code}", post().to(twilio::receipt))
         .route("/twilio/texts/{code}", post().to(twilio::text))
         .route("/kannel/receipts/{notification}/{code}", get().to(kannel::receipt))
-        .route("/kannel/texts/{code}", get().to(kannel::text));
+        .route("/kannel/texts/{code}", get().to(kannel::text))
+        .route("/bounces/{code}", post().to(bounces::receive));
 }
 
 fn key(conn: &mut Conn) -> Result<ReportKey, AppError> {

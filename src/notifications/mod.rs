@@ -7,22 +7,26 @@
 mod access_notice;
 pub mod attention;
 mod blocks;
+mod cancel;
 pub mod history;
 mod incoming;
 mod plan;
 mod quiet;
 pub mod roads;
+mod sent;
 mod states;
 pub mod templates;
 mod wording;
 
 pub use access_notice::{AccessNotice, access_notices, set_access_state, tell_of_access, to_send};
 pub use blocks::{Block, BlockKind, Blocks, blocks, release};
+pub use cancel::{NotCancelled, cancel};
 pub use incoming::{Incoming, Word, receive, stop};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
 pub use quiet::{clock_minutes, clock_text, quiet_until};
+pub use sent::{SentFilter, SentRow, sent, sent_counts};
 pub use states::{
-    Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, enqueue, fit_to_send, for_sending,
-    hand_over, newest, of_conversation, report, send_again, set_state, taken,
+    Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, bounced, enqueue, fit_to_send, for_sending,
+    hand_over, of_conversation, report, send_again, set_state, taken,
 };
 pub use wording::{Wording, wording};

@@ -4,8 +4,9 @@ use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::{Patient, patient_by_id};
 use crate::clock::Random;
-use crate::db::schema::{conversations, messages, notifications, patients};
+use crate::db::schema::{conversations, messages, notifications};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::delivery::bounce::Bounce;
 use crate::delivery::{Channel, Reason};
 use crate::notifications::blocks::{BlockKind, Blocks, block, blocks};
 use crate::notifications::plan::{Plan, obstacles, plan};
@@ -279,6 +280,21 @@ pub fn report(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> QueryResu
     Ok(true)
 }
 
+/// A mail came back. Says whether that changed anything: a mail that is not one of ours, or came back before, does not.
+///
+/// # Errors
+/// Those of the database.
+pub fn bounced(tx: &mut Tx, now: Ts, bounce: &Bounce) -> QueryResult<bool> {
+    let ours = notifications::table
+        .filter(notifications::message_uid.eq(&bounce.uid))
+        .filter(notifications::channel.eq(Channel::Email));
+    let id: Option<NotificationId> = ours.select(notifications::id).first(tx.conn()).optional()?;
+    match id {
+        Some(id) => report(tx, now, id, Ending { state: State::Bounced, reason: Some(bounce.reason) }),
+        None => Ok(false),
+    }
+}
+
 /// Draws the conclusion from an ending for the address itself.
 ///
 /// # Errors
@@ -309,28 +325,6 @@ pub fn of_conversation(conn: &mut Conn, conversation: ConversationId) -> QueryRe
         .order(notifications::id)
         .select(NotificationRow::as_select())
         .load(conn)
-}
-
-/// The clinic's notifications with the patient's name, newest first: those before `before`, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
-pub fn newest(
-    conn: &mut Conn,
-    before: Option<(Ts, NotificationId)>,
-    limit: i64,
-) -> QueryResult<Vec<(NotificationRow, String, String)>> {
-    let mut query = notifications::table
-        .inner_join(patients::table)
-        .order((notifications::created_at.desc(), notifications::id.desc()))
-        .limit(limit)
-        .select((NotificationRow::as_select(), patients::given_name, patients::family_name))
-        .into_boxed::<MultiBackend>();
-    if let Some((at, id)) = before {
-        let same = notifications::created_at.eq(at).and(notifications::id.lt(id));
-        query = query.filter(notifications::created_at.lt(at).or(same));
-    }
-    query.load(conn)
 }
 
 /// Why nothing was sent again.

@@ -139,3 +139,13 @@ pub fn waiting_since(conn: &mut Conn) -> QueryResult<Waiting> {
     let oldest = jobs::table.select(diesel::dsl::min(jobs::created_at)).first(conn)?;
     Ok(Waiting { count: waiting(conn)?, oldest })
 }
+
+/// Takes back a job that no worker holds. Says whether it could.
+///
+/// # Errors
+/// Those of the database.
+pub fn withdraw(tx: &mut Tx, kind: JobKind, subject: i64) -> QueryResult<bool> {
+    let free =
+        jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::subject_id.eq(subject)).filter(jobs::lease.is_null());
+    Ok(diesel::delete(free).execute(tx.conn())? == 1)
+}

@@ -1,5 +1,6 @@
 //! DOOR that nobody watches: works the outbox. One file for each kind of job.
 
+mod bounces;
 mod send_access_notice;
 mod send_notification;
 mod send_passcode;
@@ -22,8 +23,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Sessions that are over are removed this often.
 const SWEEP_EVERY: time::Duration = time::Duration::hours(1);
 
+pub use bounces::read as read_returned_mail;
+
 /// Works until `stop` completes; what was begun is then finished.
 pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work_on(&state, stop) => {}
+        () = bounces::keep_reading(&state) => {}
+    }
+}
+
+async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
     let mut stop = std::pin::pin!(stop);
     let mut swept = None;
     loop {
@@ -36,7 +46,7 @@ pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
             }
             upkeep::run(&state, now).await;
         }
-        match work_once(&state).await {
+        match work_once(state).await {
             Ok(0) => {}
             Ok(_) => continue,
             Err(cause) => tracing::error!(%cause, "the outbox could not be read"),

@@ -17,7 +17,7 @@ const HOUSE: [Storey; 13] = [
     Storey { name: "the commands", rooms: &["cli"], uses_listed_before: false },
     Storey { name: "the app", rooms: &["app"], uses_listed_before: false },
     Storey { name: "the demo", rooms: &["demo"], uses_listed_before: false },
-    Storey { name: "the doors", rooms: &["clinic", "portal", "hooks", "worker"], uses_listed_before: false },
+    Storey { name: "the doors", rooms: &["clinic", "portal", "hooks", "metrics", "worker"], uses_listed_before: false },
     Storey { name: "what the doors share", rooms: &["state"], uses_listed_before: false },
     Storey { name: "plumbing for pages", rooms: &["http"], uses_listed_before: false },
     Storey {
@@ -48,8 +48,8 @@ const HOUSE: [Storey; 13] = [
 const ONLY_FOR: [(&str, &[&str]); 3] = [
     // its mailbox page is mounted by the one builder, under `postern demo` only
     ("demo", &["cli", "app"]),
-    ("http", &["cli", "app", "demo", "clinic", "portal", "hooks", "worker", "state"]),
-    ("state", &["cli", "app", "demo", "clinic", "portal", "hooks", "worker"]),
+    ("http", &["cli", "app", "demo", "clinic", "portal", "hooks", "metrics", "worker", "state"]),
+    ("state", &["cli", "app", "demo", "clinic", "portal", "hooks", "metrics", "worker"]),
 ];
 
 /// Files in src that belong to no room.

@@ -4,7 +4,7 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 30] = [
+const FAMILIES: [&str; 31] = [
     "refused-",
     "scan-",
     "actor-",
@@ -34,6 +34,7 @@ const FAMILIES: [&str; 30] = [
     "placeholder-",
     "wording-kind-",
     "attention-",
+    "passcode-by-",
     "tell-instead-",
 ];
 

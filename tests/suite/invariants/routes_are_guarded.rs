@@ -29,6 +29,7 @@ const OPEN_PORTAL: &[(&str, u16)] = &[
 /// Pages that lead to a change: not for those who only read.
 const WRITE_PAGES: &[&str] = &[
     "/outbox",
+    "/outbox.csv",
     "/patients/new",
     "/patients/import",
     "/patients/{patient}/chart-browser",

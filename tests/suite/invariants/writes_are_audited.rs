@@ -188,6 +188,8 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner.post(&format!("{conversation}/messages"), &[("body", "more"), ("key", &key(3))]).await;
     script.check("/conversations/{conversation}/messages", 303, &answer).await;
     let message = answer.location.rsplit('-').next().unwrap().to_owned();
+    let answer = owner.post(&format!("{conversation}/cancellations"), &[("notification", "2")]).await;
+    script.check("/conversations/{conversation}/cancellations", 303, &answer).await;
     script.app.drain().await;
     script.skip().await;
     let answer = owner.post(&format!("{conversation}/notifications"), &[("message", &message)]).await;

@@ -123,6 +123,8 @@ async fn whole_path(width: u32, scripts: bool) {
         ("information", format!("/patients/{maria}/information")),
         ("add-patient", "/patients/new".into()),
         ("outbox", "/outbox".into()),
+        ("outbox-narrowed", "/outbox?state=failed&channel=sms&q=maria&from=2026-03-01".into()),
+        ("settings-gateways", "/settings/gateways".into()),
         ("settings-clinic", "/settings/clinic".into()),
         ("settings-portal", "/settings/patient-portal".into()),
         ("audit-log", "/settings/audit-log".into()),

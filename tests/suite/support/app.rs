@@ -94,6 +94,15 @@ impl App {
     }
 
     async fn start_configured(on: On, texts: Option<Texts>, delivery: impl FnOnce(Mailbox) -> Delivery) -> App {
+        App::start_with_config(on, |config| config.texts = texts, delivery).await
+    }
+
+    /// With changes to the configuration, and another way out.
+    pub async fn start_with_config(
+        on: On,
+        change: impl FnOnce(&mut Config),
+        delivery: impl FnOnce(Mailbox) -> Delivery,
+    ) -> App {
         let folder = tempfile::tempdir().unwrap();
         let database = fresh_database(on, folder.path()).await;
         let (clock, random) = (Clock::fixed(start_of_time()), Random::seeded(7));
@@ -101,24 +110,27 @@ impl App {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let mailbox = Mailbox::in_memory(clock.clone());
-        let files = Files::in_folder(folder.path().join("files"));
+        let mut config = Config {
+            public_url: origin.parse().unwrap(),
+            listen: listener.local_addr().unwrap(),
+            database: database.clone(),
+            behind_proxy: false,
+            run_worker: false,
+            calling_code: "1".into(),
+            log: String::new(),
+            smtp: None,
+            texts: None,
+            bounces: None,
+            metrics_listen: None,
+            files: Files::in_folder(folder.path().join("files")),
+        };
+        change(&mut config);
         let state = AppState {
-            desk: Arc::new(Desk::open(&files).unwrap()),
+            desk: Arc::new(Desk::open(&config.files).unwrap()),
             db,
             clock,
             random,
-            config: Arc::new(Config {
-                public_url: origin.parse().unwrap(),
-                listen: listener.local_addr().unwrap(),
-                database: database.clone(),
-                behind_proxy: false,
-                run_worker: false,
-                calling_code: "1".into(),
-                log: String::new(),
-                smtp: None,
-                files,
-                texts,
-            }),
+            config: Arc::new(config),
             delivery: Arc::new(delivery(mailbox.clone())),
             wake: Arc::default(),
             limits: Arc::new(Limits::default()),

@@ -1,4 +1,4 @@
-//! A Twilio that remembers (`tests/peers/twilio.py`), one for each test that wants it.
+//! The gateways of the tests, one for each test that wants it: a Twilio that remembers, and a real Kannel.
 
 use postern::config::{Texts, TextsVia, Twilio as Account, TwilioSender};
 use serde::Deserialize;
@@ -87,6 +87,79 @@ impl Twilio {
 impl Drop for Twilio {
     fn drop(&mut self) {
         drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A Kannel with its text centre (`tests/peers/kannel.py`).
+pub struct Kannel {
+    child: Child,
+    ready: KannelReady,
+    _folder: tempfile::TempDir,
+}
+
+#[derive(Deserialize)]
+struct KannelReady {
+    url: String,
+    user: String,
+    password: String,
+    control: String,
+}
+
+/// A text that the centre took.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AtCentre {
+    pub to: String,
+    pub coding: u8,
+    pub text: String,
+}
+
+impl Kannel {
+    pub fn start() -> Kannel {
+        let folder = tempfile::tempdir().unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/kannel.py");
+        let mut command = Command::new("python3");
+        let command = command.arg(script).arg(folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("python3");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready = serde_json::from_str(&line).expect("Kannel did not start (tests/run installs it)");
+        Kannel { child, ready, _folder: folder }
+    }
+
+    pub fn texts(&self) -> Texts {
+        let ready = &self.ready;
+        let account = postern::config::Kannel {
+            url: ready.url.parse().unwrap(),
+            user: ready.user.clone(),
+            password: ready.password.clone(),
+            from: String::new(),
+        };
+        Texts { timeout: Duration::from_secs(5), via: TextsVia::Kannel(account) }
+    }
+
+    pub async fn at_centre(&self) -> Vec<AtCentre> {
+        reqwest::get(format!("{}/texts", self.ready.control)).await.unwrap().json().await.unwrap()
+    }
+
+    /// Where Kannel gives texts that come in.
+    pub async fn forward(&self, url: &str) {
+        let request = reqwest::Client::new().post(format!("{}/forward", self.ready.control)).body(url.to_owned());
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+
+    /// A phone sends a text.
+    pub async fn come_in(&self, from: &str, text: &str) {
+        let text = json!({"from": from, "to": "15550100", "text": text});
+        let request = reqwest::Client::new().post(format!("{}/text", self.ready.control)).json(&text);
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+}
+
+impl Drop for Kannel {
+    fn drop(&mut self) {
+        // the end of its input: it ends its own programs
+        drop(self.child.stdin.take());
         drop(self.child.wait());
     }
 }

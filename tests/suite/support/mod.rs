@@ -5,5 +5,6 @@ pub mod browser;
 pub mod gateways;
 pub mod html;
 pub mod mail;
+pub mod mail_system;
 pub mod peers;
 pub mod world;

@@ -13,6 +13,11 @@ pub fn postgres_url() -> Option<String> {
     (!left_out("POSTERN_TEST_WITHOUT_POSTGRES")).then(|| required("POSTERN_TEST_PG_URL"))
 }
 
+/// Whether the tests with Postfix and Dovecot are left out, by `--without-postfix`.
+pub fn without_postfix() -> bool {
+    left_out("POSTERN_TEST_WITHOUT_POSTFIX")
+}
+
 /// Where the run's own SMTP server listens; see `tests/peers/smtp_sink.py`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Smtp {

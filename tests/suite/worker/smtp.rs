@@ -107,7 +107,8 @@ async fn what_is_deferred_is_tried_again() {
 async fn what_is_refused_has_failed_and_the_page_says_so() {
     let to = address("reject", "page");
     let (app, user, conversation) = clinic(settings(Tls::None), &to).await;
-    assert_eq!(state(&app).await, is("failed", Some("refused")));
+    assert_eq!(state(&app).await, is("failed", Some("no_mailbox")));
+    assert!(user.get("/patients/1").await.ok().has_text("Mail came back on 4 March 2026"));
     let page = user.get(&conversation).await.ok();
     page.form_with("Send again");
     app.state.clock.advance(time::Duration::hours(2));

@@ -1,0 +1,88 @@
+//! DOOR for monitoring: `/metrics` in the OpenMetrics text format that Prometheus reads, on a listener of its own, so
+//! that nobody outside sees it. Numbers only: no names, addresses or tokens.
+
+use crate::conversations;
+use crate::db::Ts;
+use crate::delivery::Channel;
+use crate::error::AppError;
+use crate::notifications::roads;
+use crate::outbox;
+use crate::state::AppState;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use std::net::TcpListener;
+use std::sync::atomic::AtomicU64;
+
+const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Seconds = Gauge<f64, AtomicU64>;
+type ByChannel = Family<[(&'static str, &'static str); 1], Seconds>;
+
+/// Starts the listener. The caller awaits it.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve(listener: TcpListener, state: AppState) -> std::io::Result<actix_web::dev::Server> {
+    let app = move || App::new().app_data(web::Data::new(state.clone())).route("/metrics", web::get().to(show));
+    Ok(HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run())
+}
+
+async fn show(state: web::Data<AppState>) -> Result<HttpResponse, AppError> {
+    Ok(HttpResponse::Ok().content_type(FORMAT).body(text(&state).await?))
+}
+
+/// What the database knows is read at each look; what this process has counted is the roads' own.
+///
+/// # Errors
+/// Those of the database.
+pub async fn text(state: &AppState) -> Result<String, AppError> {
+    let now = state.clock.now();
+    let read = state.db.read(|conn| -> Result<_, AppError> {
+        let mut found = Vec::new();
+        for channel in Channel::ALL {
+            found.extend(roads::of(conn, *channel)?);
+        }
+        Ok((outbox::waiting_since(conn)?, found, conversations::count_attention(conn)?))
+    });
+    let (waiting, found, attention) = read.await?;
+    let mut registry = Registry::with_prefix("postern");
+    let whole = |value: i64| {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(value);
+        gauge
+    };
+    let seconds = |value: f64| {
+        let gauge = Seconds::default();
+        gauge.set(value);
+        gauge
+    };
+    registry.register("queue_jobs", "Jobs that wait in the outbox", whole(waiting.count));
+    let age = waiting.oldest.map_or(0.0, |since| now.since(since).as_seconds_f64().max(0.0));
+    registry.register_with_unit("queue_oldest", "Age of the oldest job that waits", Unit::Seconds, seconds(age));
+    registry.register(
+        "conversations_needing_attention",
+        "Open conversations whose patient could not be told",
+        whole(attention),
+    );
+    let (success, error) = (ByChannel::default(), ByChannel::default());
+    let moment = |at: Ts| at.micros() as f64 / 1e6;
+    for road in &found {
+        let label = [("channel", road.channel.as_str())];
+        for (family, at) in [(&success, road.last_success_at), (&error, road.last_error_at)] {
+            if let Some(at) = at {
+                family.get_or_create(&label).set(moment(at));
+            }
+        }
+    }
+    let (name, help) = ("road_last_success_timestamp", "When the road last took something");
+    registry.register_with_unit(name, help, Unit::Seconds, success);
+    let (name, help) = ("road_last_error_timestamp", "When the road itself last had a fault");
+    registry.register_with_unit(name, help, Unit::Seconds, error);
+    registry.register("handed_over", "What this process handed over, by road and outcome", state.delivery.counts());
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(|e| AppError::Internal(format!("the metrics failed: {e}")))?;
+    Ok(text)
+}

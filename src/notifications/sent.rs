@@ -1,0 +1,118 @@
+//! The Outbox: every notification of the clinic, narrowed down, a page at a time by key.
+
+use super::states::{NotificationRow, State};
+use crate::chart;
+use crate::db::schema::{notifications, patients, users};
+use crate::db::{Conn, MultiBackend, NotificationId, PatientId, Ts, UserId};
+use crate::delivery::Channel;
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+
+/// Which notifications.
+#[derive(Debug, Clone, Default)]
+pub struct SentFilter {
+    /// in this state
+    pub state: Option<State>,
+    /// by this road
+    pub channel: Option<Channel>,
+    /// of a message that this user wrote
+    pub user: Option<UserId>,
+    /// to this patient
+    pub patient: Option<PatientId>,
+    /// made at or after this moment
+    pub from: Option<Ts>,
+    /// made before this moment
+    pub until: Option<Ts>,
+    /// to patients who are found by these words; empty: to all
+    pub words: String,
+}
+
+/// A notification as the Outbox shows it.
+#[derive(Debug, Clone)]
+pub struct SentRow {
+    /// itself
+    pub row: NotificationRow,
+    /// the patient's name
+    pub patient: String,
+    /// who wrote the message
+    pub user: Option<String>,
+}
+
+/// Most patients that words may find; a search that finds more is too wide to be of use.
+const MOST_PATIENTS: i64 = 500;
+
+type Joined = (NotificationRow, (String, String), Option<String>);
+
+/// A query of notifications with everything of the filter but the state.
+macro_rules! narrowed {
+    ($conn:expr, $filter:expr, $all:expr) => {{
+        let filter: &SentFilter = $filter;
+        let mut query = $all.into_boxed::<MultiBackend>();
+        if let Some(channel) = filter.channel {
+            query = query.filter(notifications::channel.eq(channel));
+        }
+        if let Some(user) = filter.user {
+            query = query.filter(notifications::user_id.eq(user));
+        }
+        if let Some(patient) = filter.patient {
+            query = query.filter(notifications::patient_id.eq(patient));
+        }
+        if let Some(from) = filter.from {
+            query = query.filter(notifications::created_at.ge(from));
+        }
+        if let Some(until) = filter.until {
+            query = query.filter(notifications::created_at.lt(until));
+        }
+        if !filter.words.trim().is_empty() {
+            let (found, _) = chart::search($conn, &filter.words, true, None, MOST_PATIENTS)?;
+            let found: Vec<PatientId> = found.into_iter().map(|patient| patient.id).collect();
+            query = query.filter(notifications::patient_id.eq_any(found));
+        }
+        query
+    }};
+}
+
+/// The notifications that the filter lets through, newest first: those before `before`, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn sent(
+    conn: &mut Conn,
+    filter: &SentFilter,
+    before: Option<(Ts, NotificationId)>,
+    limit: i64,
+) -> QueryResult<Vec<SentRow>> {
+    let all = notifications::table.inner_join(patients::table).left_join(users::table);
+    let mut query = narrowed!(conn, filter, all);
+    if let Some(state) = filter.state {
+        query = query.filter(notifications::state.eq(state));
+    }
+    if let Some((at, id)) = before {
+        let same = notifications::created_at.eq(at).and(notifications::id.lt(id));
+        query = query.filter(notifications::created_at.lt(at).or(same));
+    }
+    let rows: Vec<Joined> = query
+        .order((notifications::created_at.desc(), notifications::id.desc()))
+        .limit(limit)
+        .select((NotificationRow::as_select(), (patients::given_name, patients::family_name), users::name.nullable()))
+        .load(conn)?;
+    let shown = |(row, (given, family), user): Joined| SentRow {
+        row,
+        patient: format!("{given} {family}").trim().to_owned(),
+        user,
+    };
+    Ok(rows.into_iter().map(shown).collect())
+}
+
+/// How many there are in each state, of those that the filter lets through whatever their state.
+///
+/// # Errors
+/// Those of the database.
+pub fn sent_counts(conn: &mut Conn, filter: &SentFilter) -> QueryResult<Vec<(State, i64)>> {
+    let mut counts = Vec::new();
+    for state in State::ALL {
+        let query = narrowed!(conn, filter, notifications::table).filter(notifications::state.eq(*state));
+        counts.push((*state, query.select(count_star()).first(conn)?));
+    }
+    Ok(counts)
+}

@@ -1,0 +1,228 @@
+//! The Outbox as the clinic uses it: narrowed down, cancelled, exported; mail that comes back; the numbers.
+
+use crate::on_both;
+use crate::support::app::App;
+use crate::support::world::Like;
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::chart::Method;
+use postern::db::schema::notifications;
+use postern::delivery::bounce;
+use postern::error::AppError;
+
+on_both!(
+    the_outbox_is_narrowed_down,
+    a_waiting_one_is_cancelled,
+    what_comes_back_stops_mail_to_it,
+    the_export_is_a_safe_table
+);
+
+async fn the_outbox_is_narrowed_down(app: App) {
+    let one = app.user(Role::Clinician).await;
+    let ada = app.patient(Like { name: ("Ada", "Ng"), method: Method::Both, ..Like::default() }).await;
+    let ben =
+        Like { name: ("Ben", "Ólafsson"), email: Some("ben@example.org".into()), phone: None, ..Like::default() };
+    let ben = app.patient(ben).await;
+    app.message(&one, ada, true).await;
+    app.drain().await;
+    app.state.clock.advance(time::Duration::days(2));
+    let other = app.user(Role::Staff).await;
+    app.message(&other, ben, true).await;
+    // the first one's session is over by now
+    let one = app.user(Role::Viewer).await;
+    assert_eq!(one.get("/outbox").await.status, 403);
+    let one = app.user(Role::Clinician).await;
+    let lines = |query: &str| {
+        let (one, path) = (one.clone(), format!("/outbox?{query}"));
+        async move { one.get(&path).await.ok().count("table tbody tr") }
+    };
+    let page = one.get("/outbox").await.ok();
+    assert!(page.has_text("passcode by text message") && page.has_text("passcode by email"), "{}", page.text());
+    for (query, expected) in [
+        ("", 3),
+        ("state=sent", 2),
+        ("state=queued", 1),
+        ("state=bounced", 0),
+        ("channel=sms", 1),
+        ("channel=email", 2),
+        ("user=1", 2),
+        ("user=2", 1),
+        (&format!("patient={ben}"), 1),
+        ("q=olaf", 1),
+        ("q=NG", 2),
+        ("q=nobody", 0),
+        ("from=2026-03-05", 1),
+        ("until=2026-03-04", 2),
+        ("from=2026-03-04&until=2026-03-06&state=sent&channel=email&q=ada", 1),
+        ("state=%00&channel=x&user=y&from=2026-99-99&patient=-1x", 3),
+    ] {
+        assert_eq!(lines(query).await, expected, "{query}");
+    }
+    // the counts are those of the filter, whatever the state
+    let page = one.get("/outbox?state=queued&q=ada").await.ok();
+    assert!(page.has_text("Sent 2") && page.has_text("Queued 0"), "{}", page.text());
+    for n in 0..60 {
+        app.message(&one, ada, true).await;
+        assert!(n < 60);
+    }
+    let page = one.get("/outbox?q=ada&channel=sms").await.ok();
+    assert_eq!(page.count("table tbody tr"), 50);
+    let next = page.link("Older");
+    assert!(next.contains("q=ada") && next.contains("channel=sms"), "{next}");
+    assert_eq!(one.get(&next).await.ok().count("table tbody tr"), 11);
+}
+
+async fn states(app: &App) -> Vec<(String, Option<String>)> {
+    let read = app.state.db.read(|conn| -> Result<_, AppError> {
+        let columns = (notifications::state, notifications::reason);
+        Ok(notifications::table.order(notifications::id).select(columns).load(conn)?)
+    });
+    read.await.unwrap()
+}
+
+async fn a_waiting_one_is_cancelled(app: App) {
+    let user = app.user(Role::Staff).await;
+    let patient = app.patient(Like::default()).await;
+    let conversation = app.message(&user, patient, true).await;
+    let page = user.get("/outbox").await.ok();
+    let to = user.submit(&page, "Cancel", &[]).await.redirect();
+    assert!(user.get(&to).await.ok().has_text("The notification was cancelled"));
+    assert_eq!(app.drain().await, 0);
+    assert_eq!(states(&app).await, [("cancelled".to_owned(), Some("cancelled_by_user".to_owned()))]);
+    assert!(app.mailbox.newest_first().is_empty());
+    // one that was cancelled, sent or never was cannot be
+    let cancel = format!("{conversation}/cancellations");
+    assert_eq!(user.post(&cancel, &[("notification", "1")]).await.redirect(), "/outbox?notice=too-late-to-cancel");
+    assert_eq!(user.post(&cancel, &[("notification", "99")]).await.status, 404);
+    let page = user.get("/outbox").await.ok();
+    user.submit(&page, "Send again", &[]).await.redirect();
+    app.drain().await;
+    assert_eq!(states(&app).await[1].0, "sent");
+    let other = app.message(&user, patient, true).await;
+    assert_eq!(user.post(&format!("{other}/cancellations"), &[("notification", "2")]).await.status, 404);
+}
+
+fn returned(uid: &str, action: &str, status: &str) -> Vec<u8> {
+    format!(
+        "From: MAILER-DAEMON@mail.example.org\r\nTo: bounces+{uid}@clinic.example\r\nSubject: Undelivered\r\n\
+         MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"B\"\r\n\r\n\
+         --B\r\nContent-Type: text/plain\r\n\r\nsorry\r\n\
+         --B\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.org\r\n\r\n\
+         Final-Recipient: rfc822; maria@example.org\r\nAction: {action}\r\nStatus: {status}\r\n\
+         Diagnostic-Code: smtp; 550 no\r\n\r\n--B--\r\n"
+    )
+    .into_bytes()
+}
+
+async fn what_comes_back_stops_mail_to_it(app: App) {
+    let user = app.user(Role::Staff).await;
+    let patient = app.patient(Like::default()).await;
+    let conversation = app.message(&user, patient, true).await;
+    app.drain().await;
+    let uid = app.newest_to("maria@example.org").message_uid;
+    let address: lettre::Address = "Bounces@clinic.example".parse().unwrap();
+    let bounce = bounce::parse(&returned(&uid, "failed", "5.1.1"), &address).unwrap();
+    assert_eq!(bounce.uid, uid);
+    let now = app.state.clock.now();
+    for changes in [true, false] {
+        let bounce = bounce.clone();
+        let write = app
+            .state
+            .db
+            .write(move |tx| -> Result<_, AppError> { Ok(postern::notifications::bounced(tx, now, &bounce)?) });
+        assert_eq!(write.await.unwrap(), changes);
+    }
+    assert_eq!(states(&app).await, [("bounced".to_owned(), Some("no_mailbox".to_owned()))]);
+    assert!(user.get(&conversation).await.ok().has_text("the notification came back"));
+    assert!(user.get("/inbox?filter=needs_attention").await.ok().has_text("Your results"));
+    let page = user.get(&format!("/patients/{patient}/messages/new")).await.ok();
+    assert!(page.has_text("Mail to the email on record came back"), "{}", page.text());
+    page.form_with("Tell them by text message instead");
+    let sent = app.mailbox.newest_first().len();
+    assert_eq!(user.post(&format!("{conversation}/notifications"), &[("message", "1")]).await.status, 303);
+    app.drain().await;
+    assert_eq!(app.mailbox.newest_first().len(), sent, "nothing goes to it any more");
+    let page = user.get(&format!("/patients/{patient}")).await.ok();
+    assert!(page.has_text("Mail came back on 4 March 2026"));
+    user.submit(&page, "It works again", &[]).await.redirect();
+    app.message(&user, patient, true).await;
+    app.drain().await;
+    assert_eq!(app.mailbox.newest_first().len(), sent + 1);
+}
+
+#[test]
+fn only_a_failed_delivery_of_ours_is_a_bounce() {
+    let address: lettre::Address = "bounces@clinic.example".parse().unwrap();
+    let reason = |action: &str, status: &str| {
+        let bounce = bounce::parse(&returned("abc-_1", action, status), &address);
+        bounce.map(|bounce| (bounce.uid, bounce.reason.as_str()))
+    };
+    for (action, status, expected) in [
+        ("failed", "5.1.1", Some("no_mailbox")),
+        ("Failed", "5.2.1", Some("no_mailbox")),
+        ("failed", "5.2.2 (mailbox full)", Some("mailbox_full")),
+        ("failed", "5.7.1", Some("policy")),
+        ("failed", "4.4.7", Some("undeliverable")),
+        ("failed", "5.1.8", Some("refused")),
+        ("failed", "", Some("refused")),
+        ("delayed", "4.4.1", None),
+        ("delivered", "2.0.0", None),
+    ] {
+        assert_eq!(reason(action, status), expected.map(|r| ("abc-_1".to_owned(), r)), "{action} {status}");
+    }
+    let whole = String::from_utf8(returned("abc", "failed", "5.1.1")).unwrap();
+    for (from, to) in [
+        ("bounces+abc@", "bounces@"),
+        ("@clinic.example", "@other.example"),
+        ("message/delivery-status", "text/plain"),
+        ("Action", "Faction"),
+    ] {
+        assert_eq!(bounce::parse(whole.replace(from, to).as_bytes(), &address), None, "{from}");
+    }
+    for raw in [&b""[..], b"\0\xff", b"To: bounces+a@clinic.example\r\n\r\nhello"] {
+        assert_eq!(bounce::parse(raw, &address), None);
+    }
+    let tagged = bounce::tagged(&address, "abc-_1").unwrap();
+    assert_eq!(tagged.to_string(), "bounces+abc-_1@clinic.example");
+}
+
+async fn the_export_is_a_safe_table(app: App) {
+    let user = app.user(Role::Staff).await;
+    let evil = Like { name: ("=cmd|' /C calc'!A0", "\"Ng\", Ada"), ..Like::default() };
+    let evil = app.patient(evil).await;
+    let plain = app.patient(Like { method: Method::Sms, ..Like::default() }).await;
+    app.message(&user, evil, true).await;
+    for _ in 0..3 {
+        app.message(&user, plain, true).await;
+    }
+    app.drain().await;
+    let answer = user.get("/outbox.csv").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["content-type"], "text/csv; charset=utf-8");
+    assert!(answer.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
+    let mut reader = csv::Reader::from_reader(answer.body.as_bytes());
+    assert_eq!(&reader.headers().unwrap()[1], "Patient");
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(&rows[3][1], "'=cmd|' /C calc'!A0 \"Ng\", Ada");
+    assert_eq!((&rows[0][4], &rows[0][5]), ("'+16135550121", "Sent"));
+    assert!(rows.iter().all(|row| row.iter().all(|value| !value.starts_with(['=', '+', '-', '@']))));
+    assert_eq!(user.get("/outbox.csv?state=failed").await.body.lines().count(), 1);
+    assert_eq!(user.get("/outbox.csv?q=Ng").await.body.lines().count(), 2);
+    let text = postern::metrics::text(&app.state).await.unwrap();
+    for line in [
+        "postern_queue_jobs 0",
+        "postern_conversations_needing_attention 0",
+        "postern_handed_over_total{channel=\"email\",outcome=\"taken\"} 1",
+        "postern_handed_over_total{channel=\"sms\",outcome=\"taken\"} 3",
+        "postern_road_last_success_timestamp_seconds{channel=\"email\"} 1772632920.0",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains('@') && !text.contains("613"), "{text}");
+    app.message(&user, plain, true).await;
+    app.state.clock.advance(time::Duration::seconds(90));
+    let text = postern::metrics::text(&app.state).await.unwrap();
+    assert!(text.contains("postern_queue_jobs 1\n") && text.contains("postern_queue_oldest_seconds 90.0\n"), "{text}");
+}
