@@ -5,6 +5,7 @@ use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
 use crate::db::{Conn, ConversationId, MultiBackend, PatientId, Ts};
 use crate::notifications::State;
+use crate::notifications::attention::Attention;
 use crate::text_enum;
 use diesel::prelude::*;
 
@@ -61,6 +62,8 @@ pub struct InboxRow {
     pub unread: bool,
     /// the patient could not be told
     pub needs_attention: bool,
+    /// the patient has not opened our last message within the time of its plan
+    pub not_opened: bool,
 }
 
 /// Where a page ends: the next begins after it.
@@ -74,7 +77,7 @@ pub struct InboxCursor {
     pub id: ConversationId,
 }
 
-type Line = (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<State>);
+type Line = (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<Attention>);
 type Joined = (Line, (String, String), Option<bool>);
 
 macro_rules! line {
@@ -109,7 +112,8 @@ impl From<Joined> for InboxRow {
             last_author,
             status: Status::of(closed_at.is_some(), last_author, read_at.is_some(), notice),
             unread: unread.unwrap_or(false),
-            needs_attention: attention.is_some(),
+            needs_attention: attention.is_some_and(|why| why != Attention::Unopened),
+            not_opened: attention == Some(Attention::Unopened),
         }
     }
 }

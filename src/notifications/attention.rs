@@ -1,13 +1,27 @@
-//! Conversations that need somebody's attention, because the patient could not be told.
+//! Conversations that need somebody's attention, because the patient could not be told, or has not read.
 
-use super::states::State;
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::conversations;
 use crate::db::{ConversationId, Ts, Tx};
+use crate::text_enum;
 use diesel::prelude::*;
 
-pub(super) fn ask(tx: &mut Tx, id: ConversationId, why: State) -> QueryResult<()> {
+text_enum! {
+    /// Why a conversation needs attention.
+    pub enum Attention {
+        /// a notification did not arrive
+        Failed = "failed",
+        /// it came back
+        Bounced = "bounced",
+        /// the patient wants no more texts
+        Stopped = "stopped",
+        /// the patient has not opened the message within the time of its plan
+        Unopened = "unopened",
+    }
+}
+
+pub(super) fn ask(tx: &mut Tx, id: ConversationId, why: Attention) -> QueryResult<()> {
     let open = conversations::table
         .find(id)
         .filter(conversations::closed_at.is_null())
@@ -21,7 +35,7 @@ pub(super) fn ask(tx: &mut Tx, id: ConversationId, why: State) -> QueryResult<()
 /// Those of the database.
 pub fn settle(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
     let asked = conversations::table.find(id).filter(conversations::attention.is_not_null());
-    diesel::update(asked).set(conversations::attention.eq(None::<State>)).execute(tx.conn()).map(drop)
+    diesel::update(asked).set(conversations::attention.eq(None::<Attention>)).execute(tx.conn()).map(drop)
 }
 
 /// A user says that it is dealt with, by telephone for example.

@@ -1,9 +1,11 @@
 //! DOOR that nobody watches: works the outbox. One file for each kind of job.
 
 mod bounces;
+mod follow_up;
 mod send_access_notice;
 mod send_notification;
 mod send_passcode;
+mod tell_staff;
 mod upkeep;
 
 use crate::access::session;
@@ -44,7 +46,7 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
             if let Err(cause) = sweep.await {
                 tracing::error!(%cause, "old sessions could not be removed");
             }
-            upkeep::run(&state, now).await;
+            upkeep::run(state, now).await;
         }
         match work_once(state).await {
             Ok(0) => {}
@@ -88,6 +90,8 @@ async fn work(state: &AppState, job: Job) {
     let (id, kind) = (job.id, job.kind);
     let done = match kind {
         JobKind::SendNotification => send_notification::run(state, job).await,
+        JobKind::FollowUp => follow_up::run(state, job).await,
+        JobKind::TellStaff => tell_staff::run(state, job).await,
         JobKind::SendAccessNotice => send_access_notice::run(state, job).await,
         JobKind::SendPasscode => send_passcode::run(state, job).await,
     };
