@@ -3,6 +3,10 @@
 //! A key such as `smtp.host` is `host` in the table `[smtp]` of the file and `POSTERN_SMTP_HOST` in the environment,
 //! which wins. Every fault is one line that names the key, what is wrong, and what to write instead.
 
+mod files;
+
+pub use files::{Files, StorageKey, TYPES};
+
 use crate::db::DatabaseUrl;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +22,12 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("run_worker", "true", "false: this process sends nothing; `postern worker` does"),
     ("calling_code", "1", "country calling code of telephone numbers written without one"),
     ("log", "info", "what is logged: error, warn, info, debug, or a tracing filter"),
+    ("storage.folder", "postern-files", "the folder that holds attachments"),
+    ("storage.key", "", "encrypts attachments: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
+    ("storage.old_keys", "", "keys used before, commas between: their files are read, and encrypted anew"),
+    ("attachments.largest_file_mb", "25", "limit for one attachment, in megabytes of 1,048,576 bytes"),
+    ("attachments.largest_message_mb", "100", "limit for all attachments of one message"),
+    ("attachments.types", TYPES, "endings of files that may be attached; `dcm` (DICOM) can be added"),
     ("smtp.host", "", "the mail server"),
     ("smtp.port", "587", "its port"),
     ("smtp.tls", "starttls", "starttls, implicit (port 465), or none (loopback only)"),
@@ -190,6 +200,8 @@ pub struct Config {
     pub log: String,
     /// `None` only in the demo and in tests, where mail goes elsewhere
     pub smtp: Option<Smtp>,
+    /// attachments
+    pub files: Files,
     /// `None` where no gateway is configured
     pub texts: Option<Texts>,
     /// `None` where returned mail is nobody's
@@ -327,6 +339,7 @@ impl Source {
         let log = self
             .parsed("log", log_fix, |v| v.parse::<tracing_subscriber::filter::EnvFilter>().ok().map(|_| v.to_owned()));
         let smtp = self.smtp();
+        let files = self.files();
         let texts = self.texts();
         let bounces = self.bounces();
         let metrics_listen =
@@ -341,6 +354,7 @@ impl Source {
                 calling_code: calling_code?,
                 log: log?,
                 smtp: Some(smtp?),
+                files: files?,
                 texts,
                 bounces,
                 metrics_listen,

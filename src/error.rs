@@ -36,6 +36,15 @@ pub enum AppError {
         /// seconds to wait
         seconds: u64,
     },
+    /// More than is taken.
+    #[error("too large")]
+    TooLarge,
+    /// A file that no virus scanner has found clean yet.
+    #[error("not scanned")]
+    NotScanned,
+    /// There is no room for a file.
+    #[error("the storage is full")]
+    Full,
     /// The database gave no answer.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -76,6 +85,9 @@ impl ResponseError for AppError {
             AppError::BadRequest => StatusCode::BAD_REQUEST,
             AppError::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             AppError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            AppError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            AppError::NotScanned => StatusCode::CONFLICT,
+            AppError::Full => StatusCode::INSUFFICIENT_STORAGE,
             AppError::Db(DbError::Pool(_)) => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Db(_) | AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }

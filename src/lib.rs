@@ -8,9 +8,9 @@
 //! ```
 //!
 //! - doors: [`clinic`] for staff, [`portal`] for patients, [`hooks`] for gateways, [`metrics`] for monitoring, [`worker`] for nobody. A door parses, calls one verb, renders.
-//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`message_templates`],
-//!   [`notifications`], [`conversations`].
-//! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`].
+//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`attachments`],
+//!   [`message_templates`], [`notifications`], [`conversations`].
+//! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`], [`storage`].
 //! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
 
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@
 
 pub mod access;
 pub mod app;
+pub mod attachments;
 pub mod audit;
 pub mod chart;
 pub mod cli;
@@ -40,6 +41,7 @@ pub mod portal_entry;
 pub mod settings;
 pub mod slow_hash;
 pub mod state;
+pub mod storage;
 pub mod text;
 pub mod users;
 pub mod values;

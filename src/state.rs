@@ -1,5 +1,6 @@
 //! What every request and job can reach: made once by `app`, cloned into each worker thread.
 
+use crate::attachments::Desk;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::conversations::PatientThread;
@@ -23,6 +24,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// the roads out
     pub delivery: Arc<Delivery>,
+    /// where files are accepted and kept
+    pub desk: Arc<Desk>,
     /// wakes the worker of this process
     pub wake: Arc<Notify>,
     /// how often somebody may try

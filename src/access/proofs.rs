@@ -126,6 +126,10 @@ pub fn portal_visit(holder: &Holder) -> Option<PortalVisit> {
 }
 
 impl<R: Right> ChartAccess<R> {
+    /// The same proof once more, for a second transaction of one request.
+    pub fn again(&self) -> ChartAccess<R> {
+        ChartAccess { user: self.user.clone(), patient: self.patient }
+    }
     /// The user.
     pub fn user(&self) -> &SignedInUser<R> {
         &self.user
@@ -137,6 +141,14 @@ impl<R: Right> ChartAccess<R> {
 }
 
 impl<R: Right> ConversationAccess<R> {
+    /// The same proof once more, for a second transaction of one request.
+    pub fn again(&self) -> ConversationAccess<R> {
+        ConversationAccess { user: self.user.clone(), conversation: self.conversation, patient: self.patient }
+    }
+    /// The proof for the chart of its patient, with the same right.
+    pub fn chart(&self) -> ChartAccess<R> {
+        ChartAccess { user: self.user.clone(), patient: self.patient }
+    }
     /// The user.
     pub fn user(&self) -> &SignedInUser<R> {
         &self.user

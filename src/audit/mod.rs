@@ -8,7 +8,9 @@ mod verify;
 pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
-use crate::db::{Both, Conn, ConversationId, MessageId, NotificationId, PatientId, TemplateId, Ts, Tx, UserId};
+use crate::db::{
+    Both, Conn, ConversationId, MessageId, NotificationId, PatientId, TemplateId, Ts, Tx, UploadId, UserId,
+};
 use crate::text_enum;
 use diesel::prelude::*;
 use sha2::{Digest, Sha256};
@@ -77,6 +79,10 @@ text_enum! {
         AnswerGiven = "answer_given",
         SettingsChanged = "settings_changed",
         SettingsViewed = "settings_viewed",
+        FileUploaded = "file_uploaded",
+        UploadRemoved = "upload_removed",
+        AttachmentOpened = "attachment_opened",
+        OtherPatientConfirmed = "other_patient_confirmed",
         NotificationTemplateChanged = "notification_template_changed",
         NotificationTemplateTested = "notification_template_tested",
         AccessTold = "access_told",
@@ -110,6 +116,10 @@ pub enum Subject {
     ChartItem(i64),
     /// a user
     User(UserId),
+    /// a file that is not sent yet
+    Upload(UploadId),
+    /// a file on a message
+    Attachment(i64),
     /// a message template
     Template(TemplateId),
 }
@@ -123,6 +133,8 @@ impl Subject {
             Subject::Notification(id) => (Some("notification"), Some(id.0)),
             Subject::ChartItem(id) => (Some("chart_item"), Some(id)),
             Subject::User(id) => (Some("user"), Some(id.0)),
+            Subject::Upload(id) => (Some("upload"), Some(id.0)),
+            Subject::Attachment(id) => (Some("attachment"), Some(id)),
             Subject::Template(id) => (Some("message_template"), Some(id.0)),
         }
     }

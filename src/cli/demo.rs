@@ -2,8 +2,9 @@
 
 use super::{Failure, import, serve};
 use crate::app::{self, Parts};
+use crate::attachments::Desk;
 use crate::clock::{Clock, Random};
-use crate::config::Config;
+use crate::config::{Config, Files};
 use crate::db::{DatabaseUrl, Db};
 use crate::delivery::{Delivery, Mailbox};
 use crate::demo::people::{self, DemoPatient, USERS};
@@ -63,16 +64,19 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         calling_code: "1".into(),
         log: String::new(),
         smtp: None,
+        files: Files::in_folder(folder.join("files")),
         texts: None,
         bounces: None,
         metrics_listen: None,
     };
+    let desk = Arc::new(Desk::open(&config.files)?);
     let state = AppState {
         db,
         clock,
         random,
         config: Arc::new(config),
         delivery: Arc::new(Delivery::mailbox(mailbox.clone())),
+        desk,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
     };

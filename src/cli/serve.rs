@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::app::{self, Parts};
+use crate::attachments::Desk;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::DatabaseUrl;
@@ -20,6 +21,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
     let smtp = config.smtp.as_ref().ok_or("smtp.host: is missing")?;
     let bounces = config.bounces.as_ref().map(|bounces| bounces.address.clone());
     let road = SmtpRoad::with_bounces(smtp, clock.clone(), bounces)?;
+    let desk = Arc::new(Desk::open(&config.files)?);
     let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;
     Ok(AppState {
         db,
@@ -27,6 +29,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
         random,
         config: Arc::new(config.clone()),
         delivery: Arc::new(Delivery::new(road, config.texts.as_ref().map(Gateway::new))),
+        desk,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
     })

@@ -3,7 +3,9 @@
 use super::guard::{Conversation, shell};
 use super::one_tap::offers;
 use super::rich_text::{RichText, read_body};
+use super::uploads::{self, FileLines};
 use crate::access::{Action, ConversationAccess, Right, rights};
+use crate::attachments::Refusal;
 use crate::chart::{self, Patient};
 use crate::conversations::{self, Author, MessageRow, OneTap, Reply, ReplyError, Thread, UNDO_WITHIN};
 use crate::db::{MessageId, UserId};
@@ -15,8 +17,9 @@ use crate::notifications::history::Step;
 use crate::notifications::{self, NotAgain, NotificationRow, PlanStep, State, StepState};
 use crate::state::AppState;
 use crate::users::{self, UserRow};
+use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
@@ -34,11 +37,17 @@ struct ConversationPage {
     key: String,
     typed: RichText,
     internal: bool,
+    files: FileLines,
     offered: Vec<OneTap>,
     errors: FieldErrors,
 }
 
 impl ConversationPage {
+    /// The address of this conversation, for its files.
+    fn address(&self) -> String {
+        format!("/conversations/{}", self.id)
+    }
+
     /// The notifications of one message.
     fn notices<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a NotificationRow> {
         self.thread.notifications.iter().filter(|row| row.message_id == message.id)
@@ -86,8 +95,20 @@ struct Typed {
     key: Option<String>,
     body: RichText,
     internal: bool,
+    /// the fields that name files
+    files: Form,
+    /// files that were not taken just now
+    refused: Vec<(String, Refusal)>,
     offered: Vec<OneTap>,
     errors: FieldErrors,
+}
+
+impl Typed {
+    fn of(form: Form, errors: FieldErrors) -> Typed {
+        let (body, key) = (RichText::typed(&form), Some(form.get("key").to_owned()));
+        let (internal, offered) = (form.has("internal"), offers(&form));
+        Typed { key, body, internal, offered, files: form, refused: Vec::new(), errors }
+    }
 }
 
 pub async fn show(
@@ -115,7 +136,7 @@ async fn page<R: Right + Send>(
     typed: Typed,
 ) -> Result<ConversationPage, AppError> {
     let fresh = state.random.token().reveal().to_owned();
-    let now = state.clock.now();
+    let (now, desk) = (state.clock.now(), state.desk.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, access.user())?;
         let patient = chart::patient_by_id(conn, access.patient())?;
@@ -129,6 +150,9 @@ async fn page<R: Right + Send>(
         let colleagues = everyone.into_iter().filter(|user| !there(user)).collect();
         let me = access.user().id();
         let takes_part = thread.participants.iter().any(|(id, _, done)| *id == me && !done);
+        let mut files = FileLines::of(conn, &desk, &access.chart(), &typed.files)?;
+        files.action = format!("/conversations/{}/files", access.conversation());
+        files.refused = typed.refused;
         Ok(ConversationPage {
             shell,
             id: access.conversation().0,
@@ -141,6 +165,7 @@ async fn page<R: Right + Send>(
             key: typed.key.unwrap_or(fresh),
             typed: typed.body,
             internal: typed.internal,
+            files,
             offered: typed.offered,
             errors: typed.errors,
         })
@@ -161,38 +186,46 @@ pub async fn submit(
     if !(16..=64).contains(&form.get("key").len()) {
         errors.add("body", "error-form-old");
     }
-    let typed = |errors| Typed {
-        key: Some(form.get("key").to_owned()),
-        body: RichText::typed(&form),
-        internal,
-        offered: offers(&form),
-        errors,
-    };
+    uploads::check(&form, &mut errors);
     let Some(body) = body.filter(|_| errors.is_empty()) else {
-        let page = page(&state, head, access, None, typed(errors)).await?;
+        let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
+    let files = uploads::picks(&state, &access.chart(), &form).await?;
     let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
-    let new = Reply { body, internal, offers: offers(&form), key: form.get("key").to_owned() };
-    let write = state.db.write(move |tx| match conversations::reply(tx, now, &random, &access, &new) {
-        Ok(message) => Ok(Ok(message)),
-        Err(ReplyError::Closed) => Ok(Err((access, "error-closed"))),
-        Err(ReplyError::Obstacles(_)) => Ok(Err((access, "error-cannot-be-told"))),
-        Err(ReplyError::Db(cause)) => Err(AppError::from(cause)),
-    });
-    match write.await? {
+    let new = Reply { body, internal, files, offers: offers(&form), key: form.get("key").to_owned() };
+    let again = access.again();
+    let write = state.db.write(move |tx| conversations::reply(tx, now, &random, &access, &new));
+    let (field, why) = match write.await {
         Ok(message) => {
             state.wake.notify_one();
             let notice = if internal { "note-added" } else { "message-sent" };
-            Ok(see_other(&format!("/conversations/{id}?notice={notice}#message-{message}")))
+            return Ok(see_other(&format!("/conversations/{id}?notice={notice}#message-{message}")));
         }
-        Err((access, why)) => {
-            let mut errors = FieldErrors::default();
-            errors.add("body", why);
-            let page = page(&state, head, access, None, typed(errors)).await?;
-            with_status(StatusCode::CONFLICT, &page)
-        }
-    }
+        Err(ReplyError::Closed) => ("body", "error-closed"),
+        Err(ReplyError::Obstacles(_)) => ("body", "error-cannot-be-told"),
+        Err(ReplyError::Files(cause)) => ("files", uploads::why_not(cause)?),
+        Err(ReplyError::Db(cause)) => return Err(cause.into()),
+    };
+    let mut errors = FieldErrors::default();
+    errors.add(field, why);
+    let page = page(&state, head, again, None, Typed::of(form, errors)).await?;
+    with_status(StatusCode::CONFLICT, &page)
+}
+
+/// `POST /conversations/{id}/files`: "Add files" and "Remove" without script.
+pub async fn change_files(
+    state: web::Data<AppState>,
+    head: Head,
+    req: HttpRequest,
+    conversation: Conversation<rights::Send>,
+    body: Multipart,
+) -> Result<HttpResponse, AppError> {
+    let access = conversation.0;
+    let (form, refused) = uploads::change(&state, &req, &access.chart(), body).await?;
+    let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let typed = Typed { refused, ..Typed::of(form, FieldErrors::default()) };
+    with_status(status, &page(&state, head, access, None, typed).await?)
 }
 
 pub async fn set_replies(

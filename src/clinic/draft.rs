@@ -2,9 +2,11 @@
 
 use super::guard::{Chart, shell};
 use super::new_message::{self, Showing};
+use super::uploads;
 use crate::access::rights;
 use crate::conversations::{self, DraftError};
 use crate::error::AppError;
+use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, html, see_other};
 use crate::state::AppState;
@@ -22,6 +24,12 @@ pub async fn save(
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let by_script = req.headers().get(ACCEPT).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let mut errors = FieldErrors::default();
+    uploads::check(&form, &mut errors);
+    if !errors.is_empty() {
+        let page = new_message::page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    }
     let (now, access) = (state.clock.now(), chart.0);
     let version = form.get("draft_version").parse().unwrap_or_default();
     let (pairs, words) = (form.without("draft_version"), head.clone());

@@ -3,7 +3,9 @@
 use super::guard::{Chart, shell};
 use super::one_tap::offers;
 use super::rich_text::RichText;
+use super::uploads::FileLines;
 use crate::access::rights;
+use crate::attachments::Attachment;
 use crate::chart;
 use crate::conversations::{self, Preview};
 use crate::error::AppError;
@@ -20,7 +22,7 @@ pub async fn show(
     chart: Chart<rights::Send>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let now = state.clock.now();
+    let (now, desk, typed) = (state.clock.now(), state.desk.clone(), form.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (mut shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = chart::patient(conn, &chart.0)?;
@@ -29,12 +31,17 @@ pub async fn show(
         shell.lang = Lang::or_english(&patient.language);
         shell.who = None;
         shell.signed_in = true;
-        Ok((shell, settings))
+        let files = FileLines::of(conn, &desk, &chart.0, &typed)?;
+        Ok((shell, settings, files))
     });
-    let (shell, settings) = read.await?;
+    let (shell, settings, files) = read.await?;
+    let uploads = files.uploads.into_iter().map(|file| Attachment::previewed(file.file_name, file.size));
+    let items = files.items.into_iter().map(|(_, title)| Attachment::previewed(title, 0));
+    let files = uploads.chain(items).collect();
     let body = CleanHtml::from_html(&RichText::typed(&form).html);
     let title = one_line(form.get("title"));
-    let written = Preview { title, body, replies_allowed: form.has("replies_allowed"), offers: offers(&form) };
+    let replies_allowed = form.has("replies_allowed");
+    let written = Preview { title, body, replies_allowed, offers: offers(&form), files };
     let page = (render.0)(shell, settings, conversations::preview(written, now))?;
     Ok(HttpResponse::Ok().content_type(ContentType::html()).body(page))
 }

@@ -1,6 +1,7 @@
 //! DOOR for the clinic's staff. One file for each page: its GET, its POST, its template's struct on top.
 
 mod account;
+mod attachments;
 mod audit_log;
 mod chart;
 mod chart_browser;
@@ -11,6 +12,7 @@ mod demographics;
 mod draft;
 mod gateways;
 mod guard;
+mod images;
 mod inbox;
 mod language;
 mod message_preview;
@@ -32,6 +34,7 @@ mod settings_clinic;
 mod settings_portal;
 mod sign_in;
 mod template_picker;
+mod uploads;
 
 use actix_web::web::{self, ServiceConfig};
 
@@ -75,7 +78,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/messages/preview", post().to(message_preview::show))
         .route("/patients/{patient}/messages/template", post().to(template_picker::fill_in))
         .route("/patients/{patient}/message-templates", get().to(template_picker::list))
+        .route("/patients/{patient}/messages/files", post().to(new_message::change_files))
+        .route("/patients/{patient}/uploads", post().to(uploads::add))
+        .route("/patients/{patient}/uploads/{upload}/removal", post().to(uploads::remove))
         .route("/conversations/{conversation}", get().to(conversation::show))
+        .route("/conversations/{conversation}/files", post().to(conversation::change_files))
+        .route("/conversations/{conversation}/attachments/{number}", get().to(attachments::open))
         .route("/conversations/{conversation}/messages", post().to(conversation::submit))
         .route("/conversations/{conversation}/replies", post().to(conversation::set_replies))
         .route("/conversations/{conversation}/participants", post().to(conversation::add_participants))
@@ -91,6 +99,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/clinic", post().to(settings_clinic::submit))
         .route("/settings/patient-portal", get().to(settings_portal::show))
         .route("/settings/patient-portal", post().to(settings_portal::submit))
+        .route("/settings/images/{kind}", post().to(images::submit))
         .route("/settings/message-templates", get().to(message_templates::show))
         .route("/settings/message-templates", post().to(message_templates::add))
         .route("/settings/message-templates/new", get().to(message_templates::new))

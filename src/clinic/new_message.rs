@@ -6,7 +6,9 @@ use super::one_tap::offers;
 use super::plan_line::PlanLine;
 use super::repair::Repair;
 use super::rich_text::{RichText, read_body};
+use super::uploads::{self, FileLines};
 use crate::access::{Action, ChartAccess, rights};
+use crate::attachments::{Picks, Refusal};
 use crate::chart::{self, Patient};
 use crate::conversations::{self, NewConversation, OneTap, StartError};
 use crate::db::UserId;
@@ -17,14 +19,17 @@ use crate::http::page::{landed, with_status};
 use crate::http::{Form, Head, Shell, html};
 use crate::message_templates::{self, Template as MessageTemplate};
 use crate::notifications::{self, Blocks, Obstacle, PlanWish, Warning};
-use crate::settings::Settings;
 use crate::state::AppState;
 use crate::text::placeholders;
 use crate::users::{self, UserRow};
 use crate::values::{EmailAddress, PhoneNumber, Title};
+use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+
+/// Says in the address that it comes from the chart browser: the chart items that it names are all that are chosen.
+pub const CHOSEN: &str = "chosen";
 
 #[derive(Template)]
 #[template(path = "clinic/new_message.html")]
@@ -46,10 +51,11 @@ pub struct NewMessagePage {
     draft_from: String,
     /// the draft was changed in another window
     conflict: bool,
+    files: FileLines,
     errors: FieldErrors,
 }
 
-/// What the form shows: the clinic's defaults, a draft, or as typed.
+/// The fields of the form that hold one value each, or words.
 struct Typed {
     key: String,
     draft_version: i64,
@@ -61,12 +67,6 @@ struct Typed {
 }
 
 impl Typed {
-    fn fresh(settings: &Settings) -> Typed {
-        let mut typed = Typed::of(&Form::default());
-        typed.replies_allowed = settings.replies_by_default;
-        typed
-    }
-
     fn of(form: &Form) -> Typed {
         Typed {
             key: form.get("key").to_owned(),
@@ -85,6 +85,10 @@ impl Typed {
 pub struct Showing {
     /// as typed; `None`: a draft, or the clinic's defaults
     pub typed: Option<Form>,
+    /// chart items that were just chosen in the browser, in place of those that the form names
+    pub chosen: Option<Vec<i64>>,
+    /// files that were not taken just now: name, and why
+    pub refused: Vec<(String, Refusal)>,
     /// what is wrong with it
     pub errors: FieldErrors,
     /// what was typed into the Alert, where something is wrong with that
@@ -111,8 +115,11 @@ pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     chart: Chart<rights::Send>,
+    query: web::Query<Vec<(String, String)>>,
 ) -> Result<HttpResponse, AppError> {
-    html(&page(&state, head, chart.0, Showing::default()).await?)
+    let query = Form::of_pairs(query.into_inner());
+    let chosen = query.has(CHOSEN).then(|| query.numbers("chart_item"));
+    html(&page(&state, head, chart.0, Showing { chosen, ..Showing::default() }).await?)
 }
 
 pub async fn submit(
@@ -122,30 +129,38 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
-    let Some(new) = read_form(&form, &mut errors) else {
+    uploads::check(&form, &mut errors);
+    let Some(mut new) = read_form(&form, &mut errors) else {
         let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    let (now, random, access) = (state.clock.now(), state.random.clone(), chart.0);
-    let write = state.db.write(move |tx| {
-        let started = conversations::start(tx, now, &random, &access, &new);
-        // the proof comes back for the page that may have to be shown again
-        match started {
-            Ok(id) => Ok(Ok(id)),
-            Err(StartError::Obstacles(_)) => Ok(Err(access)),
-            Err(StartError::Db(cause)) => Err(AppError::from(cause)),
-        }
-    });
-    match write.await? {
+    new.files = uploads::picks(&state, &chart.0, &form).await?;
+    let (now, random, again, access) = (state.clock.now(), state.random.clone(), chart.0.again(), chart.0);
+    let write = state.db.write(move |tx| conversations::start(tx, now, &random, &access, &new));
+    match write.await {
         Ok(id) => {
             state.wake.notify_one();
-            Ok(landed(head.fragment, &format!("/conversations/{id}?notice=message-sent")))
+            return Ok(landed(head.fragment, &format!("/conversations/{id}?notice=message-sent")));
         }
-        Err(access) => {
-            let page = page(&state, head, access, Showing::typed(form)).await?;
-            with_status(StatusCode::CONFLICT, &page)
-        }
+        // the page says what is missing
+        Err(StartError::Obstacles(_)) => {}
+        Err(StartError::Files(cause)) => errors.add("files", uploads::why_not(cause)?),
+        Err(StartError::Db(cause)) => return Err(cause.into()),
     }
+    with_status(StatusCode::CONFLICT, &page(&state, head, again, Showing { errors, ..Showing::typed(form) }).await?)
+}
+
+/// `POST /patients/{id}/messages/files`: "Add files" and "Remove" without script.
+pub async fn change_files(
+    state: web::Data<AppState>,
+    head: Head,
+    req: HttpRequest,
+    chart: Chart<rights::Send>,
+    body: Multipart,
+) -> Result<HttpResponse, AppError> {
+    let (form, refused) = uploads::change(&state, &req, &chart.0, body).await?;
+    let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    with_status(status, &page(&state, head, chart.0, Showing { refused, ..Showing::typed(form) }).await?)
 }
 
 fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
@@ -168,6 +183,7 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
         offers: offers(form),
         participants: form.numbers("to").into_iter().map(UserId).collect(),
         plan: PlanWish::read(|name| form.get(name)),
+        files: Picks::default(),
         key: key.to_owned(),
         draft: form.get("draft_version").parse().unwrap_or_default(),
     })
@@ -189,21 +205,27 @@ pub async fn page(
         let (shell, settings) = shell(conn, &head, user)?;
         let patient = chart::patient(conn, &access)?;
         let blocks = notifications::blocks(conn, &patient)?;
-        let mut wish = PlanWish::default();
         let draft = conversations::draft(conn, &access)?;
-        let (mut form, mut draft_from) = (Typed::fresh(&settings), String::new());
-        match (showing.typed, draft.kept) {
-            (Some(typed), _) => {
-                wish = PlanWish::read(|name| typed.get(name));
-                form = Typed::of(&typed);
-            }
+        let mut draft_from = String::new();
+        let mut named = match (showing.typed, draft.kept) {
+            (Some(typed), _) => typed,
             (None, Some((pairs, at))) => {
-                let kept = Form::of_pairs(pairs);
-                wish = PlanWish::read(|name| kept.get(name));
-                form = Typed::of(&kept);
                 draft_from = shell.short(&at);
+                Form::of_pairs(pairs)
             }
-            (None, None) => {}
+            (None, None) if settings.replies_by_default => Form::of(&[("replies_allowed", "on")]),
+            (None, None) => Form::default(),
+        };
+        if let Some(chosen) = showing.chosen {
+            named.put_all("chart_item", &chosen);
+        }
+        let mut form = Typed::of(&named);
+        let mut files = FileLines::of(conn, &data.desk, &access, &named)?;
+        files.action = format!("/patients/{}/messages/files", access.patient());
+        files.refused = showing.refused;
+        let mut errors = showing.errors;
+        if files.gone && !draft_from.is_empty() {
+            errors.add("files", "error-files-gone");
         }
         if showing.conflict || form.draft_version == 0 {
             form.draft_version = draft.version;
@@ -221,9 +243,14 @@ pub async fn page(
             may_edit: user.role().may(Action::EditPatients),
             told: told(&shell, &data, &patient, &blocks),
             other_way: notifications::other_way(&patient, &blocks, &data.delivery),
-            plan: PlanLine::of(&settings, wish, &notifications::plan(&patient, &blocks)),
+            plan: PlanLine::of(
+                &settings,
+                PlanWish::read(|name| named.get(name)),
+                &notifications::plan(&patient, &blocks),
+            ),
             warnings: notifications::warnings(conn, &patient, &blocks)?,
-            errors: showing.errors,
+            files,
+            errors,
             conflict: showing.conflict,
             form,
             draft_from,

@@ -7,6 +7,7 @@ use super::store;
 use super::thread::{MessageRow, page};
 use super::types::{Author, CannotReply};
 use crate::access::PortalVisit;
+use crate::attachments::Attachment;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, messages, participants, users};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
@@ -190,6 +191,8 @@ pub struct Preview {
     pub body: CleanHtml,
     /// "Allow patient to respond in this conversation"
     pub replies_allowed: bool,
+    /// what would be attached
+    pub files: Vec<Attachment>,
     /// what can be answered with one tap
     pub offers: Vec<OneTap>,
 }
@@ -204,6 +207,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         internal: false,
         created_at: now,
         read_by_patient_at: None,
+        files: written.files,
         offers: written.offers,
         answers: Vec::new(),
     };

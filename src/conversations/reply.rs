@@ -4,6 +4,7 @@ use super::answer::OneTap;
 use super::store::{self, NewMessage};
 use super::types::{Author, Body};
 use crate::access::{ConversationAccess, rights};
+use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart;
 use crate::clock::Random;
@@ -18,6 +19,8 @@ pub struct Reply {
     pub body: Body,
     /// an internal note: the patient never sees it
     pub internal: bool,
+    /// files
+    pub files: Picks,
     /// what the patient may answer with one tap
     pub offers: Vec<OneTap>,
     /// the form's idempotency key
@@ -33,6 +36,9 @@ pub enum ReplyError {
     /// The patient cannot be told.
     #[error("the patient cannot be told")]
     Obstacles(Vec<Obstacle>),
+    /// A file cannot be attached.
+    #[error(transparent)]
+    Files(#[from] AttachError),
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -59,7 +65,8 @@ pub fn reply(
     let (patient, writer) = (access.patient(), access.user().id());
     let conversation = store::locked(tx, access.conversation())?;
     let who = format!("u{writer}");
-    let send_key = store::send_key(&who, &reply.key, conversation.id.0, &reply.body.source);
+    let words = format!("{}{}", reply.body.source, reply.files.words());
+    let send_key = store::send_key(&who, &reply.key, conversation.id.0, &words);
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
     }
@@ -87,6 +94,7 @@ pub fn reply(
             send_key: &send_key,
         },
     )?;
+    attachments::attach(tx, now, access, (message, conversation.id), &reply.files)?;
     let event = if reply.internal { Event::NoteAdded } else { Event::MessageSent };
     if reply.internal {
         store::note(tx, conversation.id, writer)?;

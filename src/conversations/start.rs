@@ -5,6 +5,7 @@ use super::draft::draft_is_sent;
 use super::store::{self, NewMessage};
 use super::types::{Author, Body};
 use crate::access::{ChartAccess, rights};
+use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart;
 use crate::clock::Random;
@@ -28,6 +29,8 @@ pub struct NewConversation {
     pub offers: Vec<OneTap>,
     /// users who take part besides the writer
     pub participants: Vec<UserId>,
+    /// files
+    pub files: Picks,
     /// what is to follow where the patient does not open it
     pub plan: PlanWish,
     /// the form's idempotency key
@@ -42,6 +45,9 @@ pub enum StartError {
     /// The patient cannot be told.
     #[error("the patient cannot be told")]
     Obstacles(Vec<Obstacle>),
+    /// A file cannot be attached.
+    #[error(transparent)]
+    Files(#[from] AttachError),
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -68,7 +74,7 @@ pub fn start(
     let (patient, writer) = (access.patient(), access.user().id());
     // two clicks at once on PostgreSQL: the second waits here, then finds the first
     crate::db::lock_row(tx, "patients", patient.0)?;
-    let words = format!("{}\0{}", new.title, new.body.source);
+    let words = format!("{}\0{}{}", new.title, new.body.source, new.files.words());
     let send_key = store::send_key(&format!("u{writer}"), &new.key, -patient.0, &words);
     if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {
         return Ok(conversation);
@@ -95,6 +101,7 @@ pub fn start(
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &message)?;
+    attachments::attach(tx, now, access, (message, conversation), &new.files)?;
     let choice = PlanChoice::of(&settings).with(new.plan);
     notifications::announce(tx, now, random, (message, conversation, patient), &record, choice)?;
     draft_is_sent(tx, now, access, new.draft, &new.key)?;

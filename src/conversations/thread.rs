@@ -4,6 +4,7 @@ use super::answer::{self, OneTap};
 use super::store::{self, Conversation};
 use super::types::Author;
 use crate::access::{ConversationAccess, Right};
+use crate::attachments::{self, Attachment};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
 use crate::db::{Conn, MessageId, MultiBackend, Ts, Tx, UserId};
@@ -30,6 +31,8 @@ pub struct MessageRow {
     pub created_at: Ts,
     /// when the patient opened it
     pub read_by_patient_at: Option<Ts>,
+    /// files, in their order
+    pub files: Vec<Attachment>,
     /// what can be answered with one tap
     pub offers: Vec<OneTap>,
     /// what was
@@ -141,13 +144,16 @@ pub(super) fn page(
     let more = rows.len() as i64 > PAGE;
     rows.truncate(PAGE as usize);
     let earlier = rows.last().filter(|_| more).map(|(id, ..)| *id);
+    let ids: Vec<MessageId> = rows.iter().map(|(id, ..)| *id).collect();
+    let mut files = attachments::of_messages(conn, &ids)?;
     let offering: Vec<MessageId> = rows.iter().filter(|row| !row.7.is_empty()).map(|row| row.0).collect();
     let mut given = answer::given(conn, &offering)?;
     let rows = rows.into_iter().rev().map(|row| {
         let (id, author, user_name, html, internal, created_at, read_by_patient_at, offers) = row;
         let (body, offers) = (CleanHtml::stored(html), answer::offers_of(&offers));
         let answers = given.remove(&id).unwrap_or_default();
-        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at, offers, answers }
+        let files = files.extract_if(.., |file| file.message_id == id).collect();
+        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at, files, offers, answers }
     });
     Ok((rows.collect(), earlier))
 }

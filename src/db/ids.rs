@@ -64,4 +64,8 @@ id! {
     JobId,
     /// A row of `audit_events`.
     AuditEventId,
+    /// A row of `blobs`.
+    BlobId,
+    /// A row of `uploads`.
+    UploadId,
 }

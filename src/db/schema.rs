@@ -28,6 +28,18 @@ diesel::table! {
         portal_longest_hours -> BigInt,
         portal_identifiers -> Text,
         portal_names -> Bool,
+        logo -> Text,
+        background -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    clinic_images (kind) {
+        kind -> Text,
+        name -> Text,
+        media_type -> Text,
+        bytes -> Binary,
     }
 }
 diesel::table! {
@@ -392,12 +404,69 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    blobs (id) {
+        id -> BigInt,
+        sha256 -> Binary,
+        size -> BigInt,
+        name -> Nullable<Text>,
+        key_id -> Nullable<Text>,
+        nonce -> Nullable<Binary>,
+        scan -> Text,
+        refs -> BigInt,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    stray_files (name) {
+        name -> Text,
+        due_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    uploads (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        patient_id -> BigInt,
+        blob_id -> BigInt,
+        file_name -> Text,
+        media_type -> Text,
+        size -> BigInt,
+        suspect_id -> Nullable<BigInt>,
+        suspect_by -> Nullable<Text>,
+        confirmed_at -> Nullable<Utc>,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     drafts (user_id, patient_id) {
         user_id -> BigInt,
         patient_id -> BigInt,
         version -> BigInt,
         form -> Nullable<Text>,
         saved_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    attachments (id) {
+        id -> BigInt,
+        message_id -> BigInt,
+        conversation_id -> BigInt,
+        number -> BigInt,
+        blob_id -> BigInt,
+        file_name -> Text,
+        media_type -> Text,
+        size -> BigInt,
+        page_blob_id -> Nullable<BigInt>,
+        chart_item_id -> Nullable<BigInt>,
+        created_at -> Utc,
     }
 }
 diesel::table! {
@@ -462,8 +531,11 @@ diesel::joinable!(notifications -> users (user_id));
 diesel::joinable!(passcodes -> portal_links (link_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sessions -> patients (patient_id));
+diesel::joinable!(uploads -> blobs (blob_id));
+diesel::joinable!(attachments -> messages (message_id));
 diesel::allow_tables_to_appear_in_same_query!(
     clinic,
+    clinic_images,
     users,
     password_links,
     patients,
@@ -491,6 +563,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     audit_events,
     audit_heads,
+    blobs,
+    stray_files,
+    uploads,
+    attachments,
     drafts,
     message_templates,
     message_template_versions

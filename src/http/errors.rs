@@ -59,7 +59,9 @@ fn page(head: &Head, status: StatusCode) -> Result<String, AppError> {
     let word = match status.as_u16() {
         404 => "404",
         403 => "403",
+        409 => "409",
         413 => "413",
+        507 => "507",
         415 => "415",
         429 => "429",
         503 => "503",

@@ -34,6 +34,12 @@ impl Form {
         self.0.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Puts these numbers in place of all that the field had.
+    pub fn put_all(&mut self, name: &str, values: &[i64]) {
+        self.remove(name);
+        self.0.extend(values.iter().map(|value| (name.to_owned(), value.to_string())));
+    }
+
     /// Takes a field away.
     pub fn remove(&mut self, name: &str) {
         self.0.retain(|(n, _)| n != name);

@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod cookies;
 pub mod errors;
+pub mod files;
 pub mod form;
 pub mod guard;
 pub mod limits;

@@ -122,6 +122,8 @@ pub struct Shell {
     pub clinic_name: String,
     /// the clinic's telephone number; may be empty
     pub clinic_phone: String,
+    /// names of the clinic's logo and of the portal's background image; empty: none
+    pub images: (String, String),
     /// who is signed in
     pub who: Option<Who>,
     /// a patient is signed in
@@ -148,6 +150,7 @@ impl Shell {
             zone,
             clinic_name: name.to_owned(),
             clinic_phone: phone.to_owned(),
+            images: Default::default(),
             who,
             signed_in: false,
             session: None,
@@ -205,6 +208,22 @@ impl Shell {
     /// A moment for `<time datetime>` (RFC 3339, UTC).
     pub fn machine(&self, at: &Ts) -> String {
         at.get().format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+    }
+    /// The size of a file, as people say it.
+    pub fn size(&self, bytes: &i64) -> String {
+        let tenths = |of: i64| {
+            let tenths = (bytes * 10 + of - 1) / of;
+            let (whole, part) = (tenths / 10, tenths % 10);
+            if part == 0 || whole >= 10 {
+                whole.to_string()
+            } else {
+                format!("{whole}{}{part}", self.t("decimal-point"))
+            }
+        };
+        match *bytes {
+            0..1_048_576 => self.t1("size-kb", "size", tenths(1024)),
+            _ => self.t1("size-mb", "size", tenths(1_048_576)),
+        }
     }
     /// The moment so many seconds from now.
     pub fn after(&self, seconds: &i64) -> Ts {

@@ -930,6 +930,52 @@ browse-elsewhere = Selected, not in this list
 browse-count = Selected:
 browse-select = Select
 
+# Files on messages
+attachments = Attachments
+upload-from-computer = Upload from your computer
+upload-hint = Up to { $one } each and { $all } together. Kinds:
+add-files = Add files
+remove = Remove
+remove-file = Remove { $name }
+file-from-chart = a copy from the chart
+upload-added = Added:
+upload-removed = Removed:
+upload-failed = Could not be uploaded. Try again.
+upload-busy = Files are still being uploaded. Wait for them, or cancel them, then send.
+upload-drop = Or drop files here
+move-up = Move up
+read-here = Read here
+read-file = Read { $name } here
+show-here = Show
+show-file = Show { $name }
+size-kb = { $size } kB
+size-mb = { $size } MB
+decimal-point = .
+scan-waiting = being checked for viruses
+scan-clean = checked
+scan-infected = removed: a virus was found
+scan-not_scanned = not checked for viruses
+refused-no_name = This file has no name.
+refused-kind = Files of this kind cannot be attached.
+refused-content = This file is not what its name says. Save it again in its own program, then add it.
+refused-empty = This file is empty.
+refused-too_large = This file is larger than one attachment may be.
+refused-too_much = With this file the message would carry more than it may.
+refused-broken = This file did not arrive whole. Add it again.
+refused-full = There is no room left for files. Tell the person who looks after the server.
+refused-infected = A virus was found in this file. It was not kept.
+error-files-not-added = Press “Add files” after choosing files. Choose them again: they were not sent.
+error-files-gone = A file is no longer there: it was removed, sent or kept for more than a day. Add it again.
+error-files-too-much = The files together are more than one message may carry. Remove some.
+error-heading-409 = Not ready yet
+error-advice-409 = This file is still being checked for viruses. Try again in a few minutes.
+error-heading-507 = No room left
+error-advice-507 = The file could not be kept. Tell the person who looks after the server.
+event-file_uploaded = chose a file
+event-upload_removed = removed a file that was not sent
+event-attachment_opened = opened an attachment
+event-other_patient_confirmed = confirmed a file that names another patient
+
 # Lists of patients
 import-title = Import patients
 import-list = List of patients
@@ -1052,3 +1098,13 @@ notice-logged-out-everywhere = You are logged out on all devices.
 event-views_listed = own access log viewed
 event-everything_downloaded = everything downloaded
 event-information_viewed = own information viewed
+
+# The clinic's images
+image-logo = Logo
+image-background = Background image of the portal
+image-file = Image
+image-hint-logo = PNG, JPEG or WebP, at most 8 MB. It is shown beside the clinic’s name, at most 480 by 160 pixels.
+image-hint-background = PNG, JPEG or WebP, at most 8 MB. It is shown behind the patient’s pages, at most 1600 by 1200 pixels.
+image-use = Use this image
+notice-image-too-large = The image is too large: at most 8 MB and 8000 pixels on each side.
+notice-image-unreadable = This is no PNG, JPEG or WebP image that can be read. Choose another file.

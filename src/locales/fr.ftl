@@ -930,6 +930,52 @@ browse-elsewhere = Sélectionnés, pas dans cette liste
 browse-count = Sélectionnés :
 browse-select = Sélectionner
 
+# Files on messages
+attachments = Pièces jointes
+upload-from-computer = Téléverser depuis votre ordinateur
+upload-hint = Jusqu’à { $one } par fichier et { $all } en tout. Types :
+add-files = Ajouter les fichiers
+remove = Retirer
+remove-file = Retirer { $name }
+file-from-chart = une copie du dossier
+upload-added = Ajouté :
+upload-removed = Retiré :
+upload-failed = Le téléversement a échoué. Réessayez.
+upload-busy = Des fichiers sont encore en cours de téléversement. Attendez-les ou annulez-les, puis envoyez.
+upload-drop = Ou déposez des fichiers ici
+move-up = Monter
+read-here = Lire ici
+read-file = Lire { $name } ici
+show-here = Afficher
+show-file = Afficher { $name }
+size-kb = { $size } ko
+size-mb = { $size } Mo
+decimal-point = ,
+scan-waiting = vérification antivirus en cours
+scan-clean = vérifié
+scan-infected = retiré : un virus a été trouvé
+scan-not_scanned = sans vérification antivirus
+refused-no_name = Ce fichier n’a pas de nom.
+refused-kind = Les fichiers de ce type ne peuvent pas être joints.
+refused-content = Ce fichier n’est pas ce que dit son nom. Enregistrez-le de nouveau dans son propre logiciel, puis ajoutez-le.
+refused-empty = Ce fichier est vide.
+refused-too_large = Ce fichier dépasse la taille permise pour une pièce jointe.
+refused-too_much = Avec ce fichier, le message dépasserait la taille permise.
+refused-broken = Ce fichier n’est pas arrivé en entier. Ajoutez-le de nouveau.
+refused-full = Il n’y a plus d’espace pour les fichiers. Avisez la personne responsable du serveur.
+refused-infected = Un virus a été trouvé dans ce fichier. Il n’a pas été conservé.
+error-files-not-added = Appuyez sur « Ajouter les fichiers » après les avoir choisis. Choisissez-les de nouveau : ils n’ont pas été envoyés.
+error-files-gone = Un fichier n’est plus là : il a été retiré, envoyé ou gardé plus d’une journée. Ajoutez-le de nouveau.
+error-files-too-much = Les fichiers dépassent ensemble la taille permise pour un message. Retirez-en.
+error-heading-409 = Pas encore prêt
+error-advice-409 = Ce fichier est encore en cours de vérification antivirus. Réessayez dans quelques minutes.
+error-heading-507 = Plus d’espace
+error-advice-507 = Le fichier n’a pas pu être conservé. Avisez la personne responsable du serveur.
+event-file_uploaded = fichier choisi
+event-upload_removed = fichier non envoyé retiré
+event-attachment_opened = pièce jointe ouverte
+event-other_patient_confirmed = fichier nommant un autre patient confirmé
+
 # Listes de patients
 import-title = Importer des patients
 import-list = Liste de patients
@@ -1052,3 +1098,13 @@ notice-logged-out-everywhere = Vous êtes déconnecté sur tous les appareils.
 event-views_listed = propre journal d’accès consulté
 event-everything_downloaded = tout téléchargé
 event-information_viewed = propres renseignements consultés
+
+# Les images de la clinique
+image-logo = Logo
+image-background = Image d’arrière-plan du portail
+image-file = Image
+image-hint-logo = PNG, JPEG ou WebP, au plus 8 Mo. Elle est montrée à côté du nom de la clinique, au plus 480 sur 160 pixels.
+image-hint-background = PNG, JPEG ou WebP, au plus 8 Mo. Elle est montrée derrière les pages du patient, au plus 1600 sur 1200 pixels.
+image-use = Utiliser cette image
+notice-image-too-large = L’image est trop grande : au plus 8 Mo et 8000 pixels de chaque côté.
+notice-image-unreadable = Ce n’est pas une image PNG, JPEG ou WebP lisible. Choisissez un autre fichier.

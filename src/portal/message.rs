@@ -29,6 +29,11 @@ struct MessagePage {
 }
 
 impl MessagePage {
+    /// The address of this conversation, for its files.
+    fn address(&self) -> String {
+        format!("/portal/messages/{}", self.thread.number)
+    }
+
     /// Why the patient cannot write, in words: a heading, and what to do instead.
     fn why_not(&self, why: &CannotReply) -> (String, String) {
         let clinic = self.settings.name.as_str();

@@ -1,9 +1,11 @@
 //! DOOR for patients. It imports no capability of the clinic: what it can do is in the few verbs that take a
 //! `PortalVisit`. No route creates a conversation, and none reads a file.
 
+mod attachments;
 mod download;
 mod guard;
 mod home;
+mod image;
 mod information;
 mod language;
 mod link;
@@ -29,6 +31,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/link/{token}/session", post().to(link::login))
         .route("/messages", get().to(messages::show))
         .route("/messages/{number}", get().to(message::show))
+        .route("/messages/{number}/attachments/{file}", get().to(attachments::open))
         .route("/messages/{number}/replies", post().to(message::reply))
         .route("/messages/{number}/draft", post().to(message::keep))
         .route("/messages/{number}/answers", post().to(message::answer))
@@ -38,6 +41,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/information/views", get().to(views::show))
         .route("/information/download", get().to(download::show))
         .route("/sessions/end", post().to(information::log_out_everywhere))
+        .route("/images/{kind}/{name}", get().to(image::show))
         .route("/language", post().to(language::choose))
         .route("/logout", post().to(logout::submit));
 }

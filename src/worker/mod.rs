@@ -6,6 +6,7 @@ mod send_access_notice;
 mod send_notification;
 mod send_passcode;
 mod tell_staff;
+mod upkeep;
 
 use crate::access::session;
 use crate::db::{Conn, DbError, Tx};
@@ -49,6 +50,7 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
             if let Err(cause) = sweep.await {
                 tracing::error!(%cause, "old sessions could not be removed");
             }
+            upkeep::run(state, now).await;
         }
         match work_once(state).await {
             Ok(0) => {}

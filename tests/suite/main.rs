@@ -5,6 +5,7 @@
 
 mod chart;
 mod composing;
+mod files;
 mod invariants;
 mod journeys;
 mod notifications;

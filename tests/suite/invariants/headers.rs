@@ -55,7 +55,7 @@ async fn a_patient_never_uploads() {
     let app = App::start(On::Sqlite).await;
     let body = "--b\r\nContent-Disposition: form-data; name=\"body\"; filename=\"a.pdf\"\r\n\r\n%PDF\r\n--b--\r\n";
     for route in routes::portal().into_iter().filter(|route| route.method == "POST") {
-        let path = route.filled(&[("token", "unknown"), ("number", "1")]);
+        let path = route.filled(&[("token", "unknown"), ("number", "1"), ("file", "1")]);
         for kind in
             ["multipart/form-data; boundary=b", "Multipart/Form-Data; boundary=b", "application/pdf", "text/plain"]
         {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
 const FAMILIES: &[&str] = &[
+    "refused-",
+    "scan-",
     "js-",
     "template-replies-",
     "warn-",
@@ -41,6 +43,7 @@ const FAMILIES: &[&str] = &[
     "passcode-by-",
     "tell-instead-",
     "id-kind-",
+    "image-",
     "one-tap-",
 ];
 
@@ -147,6 +150,8 @@ fn every_key_that_is_asked_for_is_there() {
         words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
         words("wording-kind", Kind::ALL.iter().map(|w| w.as_str()).collect()),
         words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
+        words("refused", postern::attachments::Refusal::ALL.iter().map(|w| w.as_str()).collect()),
+        words("scan", postern::storage::Scan::ALL.iter().map(|w| w.as_str()).collect()),
         words("attention", Attention::ALL.iter().map(|w| w.as_str()).collect()),
         words("plan-step", PlanKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("plan-state", StepState::ALL.iter().map(|w| w.as_str()).collect()),
@@ -156,8 +161,8 @@ fn every_key_that_is_asked_for_is_there() {
         words("one-tap", postern::conversations::OneTap::ALL.iter().map(|w| w.as_str()).collect()),
         words("id-kind", postern::chart::IdKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
-        words("error-heading", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
-        words("error-advice", vec!["400", "403", "404", "413", "415", "429", "500", "503"]),
+        words("error-heading", vec!["400", "403", "404", "409", "413", "415", "429", "500", "503", "507"]),
+        words("error-advice", vec!["400", "403", "404", "409", "413", "415", "429", "500", "503", "507"]),
         words("warn", postern::notifications::Warning::ALL.iter().map(|w| w.as_str()).collect()),
         words("template-replies", postern::message_templates::Replies::ALL.iter().map(|w| w.as_str()).collect()),
         words("js", postern::http::strings::ALL.iter().flat_map(|(_, group)| group.iter().copied()).collect()),

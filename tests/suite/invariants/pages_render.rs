@@ -115,9 +115,11 @@ async fn hostile_text_stays_text(app: App) {
             ("template", "1".into()),
             ("token", "x".into()),
             ("number", id(&message)),
+            ("file", "1".into()),
             ("kind", "reminder".into()),
             ("channel", "sms".into()),
             ("language", "fr".into()),
+            ("name", "x".into()),
         ];
         let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
         for (someone, table) in [(&owner, routes::clinic()), (&patient_browser, routes::portal())] {

@@ -20,6 +20,7 @@ const OPEN_CLINIC: &[(&str, u16)] = &[
 const OPEN_PORTAL: &[(&str, u16)] = &[
     ("GET /portal", 200),
     ("POST /portal/entry", 422),
+    ("GET /portal/images/{kind}/{name}", 404),
     ("GET /portal/link/{token}", 404),
     ("POST /portal/link/{token}/passcode", 404),
     ("POST /portal/link/{token}/session", 404),
@@ -75,9 +76,12 @@ impl World {
                 &[
                     ("token", "unknown"),
                     ("number", "1"),
+                    ("upload", "1"),
+                    ("file", "1"),
                     ("kind", "message_waiting"),
                     ("channel", "email"),
                     ("language", "en"),
+                    ("name", "x"),
                 ],
             ]
             .concat(),
@@ -146,6 +150,7 @@ async fn each_role_gets_its_own(app: App) {
                 _ if forbidden => 403,
                 "/" | "/settings" => 303,
                 item if item.starts_with("/patients/{patient}/items/{item}") => 404, // this patient has none
+                file if file.ends_with("/attachments/{number}") => 404,
                 _ => 200,
             };
             assert_eq!(answer.status, expected, "{role:?} {}", route.name());
@@ -160,7 +165,8 @@ async fn what_is_not_there_is_404(app: App) {
         routes::clinic().into_iter().filter(|r| r.path.contains("{patient}") || r.path.contains("{conversation}"))
     {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
-            let path = route.filled(&[("patient", id), ("conversation", id), ("item", id)]);
+            let path =
+                route.filled(&[("patient", id), ("conversation", id), ("item", id), ("upload", id), ("number", id)]);
             let answer = match route.method {
                 "GET" => owner.get(&path).await,
                 _ => {
@@ -194,7 +200,7 @@ async fn patients_see_their_own(app: App) {
     assert_eq!(b_browser.get(&message).await.status, 200);
     for number in ["2", "3", "99", "0", "-1", "x", "9223372036854775808"] {
         for route in routes::portal().into_iter().filter(|r| r.path.contains("{number}")) {
-            let path = route.filled(&[("number", number)]);
+            let path = route.filled(&[("number", number), ("file", "1")]);
             let answer = match route.method {
                 "GET" => b_browser.get(&path).await,
                 _ => b_browser.post(&path, &[("key", "0123456789abcdef"), ("body", "mine")]).await,

@@ -2,7 +2,7 @@
 
 use super::routes;
 use crate::on_both;
-use crate::support::app::{Answer, App};
+use crate::support::app::{Actor, Answer, App};
 use crate::support::world::{Like, PASSWORD};
 use diesel::prelude::*;
 use postern::access::Role;
@@ -47,6 +47,13 @@ impl Script {
     async fn skip(&mut self) {
         self.rows = rows(&self.app).await;
     }
+}
+
+/// Posts a form with a file.
+async fn with_file(actor: &Actor, path: &str) -> Answer {
+    let body = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.txt\"\r\n\r\nwords\r\n--b--\r\n";
+    let headers = [("content-type", "multipart/form-data; boundary=b"), ("origin", &*actor.origin)];
+    actor.send("POST", path, &headers, body).await
 }
 
 async fn every_post_leaves_a_row(app: App) {
@@ -179,6 +186,19 @@ async fn every_post_leaves_a_row(app: App) {
     script.app.drain().await;
     script.skip().await;
 
+    for path in [&format!("{patient}/uploads"), &format!("{patient}/messages/files"), &format!("{conversation}/files")]
+    {
+        let got = with_file(&owner, path).await;
+        let route = match path.rsplit('/').next() {
+            Some("uploads") => "/patients/{patient}/uploads",
+            _ if path.starts_with("/patients") => "/patients/{patient}/messages/files",
+            _ => "/conversations/{conversation}/files",
+        };
+        script.check(route, 200, &got).await;
+    }
+    let answer = owner.post(&format!("{patient}/uploads/1/removal"), &[]).await;
+    script.check("/patients/{patient}/uploads/{upload}/removal", 204, &answer).await;
+
     let to = users[1].to_string();
     let answer = owner.post(&format!("{conversation}/attention"), &[]).await;
     script.check("/conversations/{conversation}/attention", 303, &answer).await;
@@ -244,6 +264,13 @@ async fn every_post_leaves_a_row(app: App) {
     script.skip().await;
     let answer = browser.post("/portal/sessions/end", &[]).await;
     script.check("/portal/sessions/end", 303, &answer).await;
+    let remove = reqwest::multipart::Form::new().text("remove", "on");
+    let address = format!("{}/settings/images/logo", script.app.origin);
+    let removed = owner.http.post(address).header("origin", &script.app.origin).multipart(remove).send().await.unwrap();
+    assert_eq!(removed.status().as_u16(), 303);
+    assert!(rows(&script.app).await > script.rows);
+    script.skip().await;
+    script.seen.insert("POST /settings/images/{kind}".into());
     let claim = [("kind", "health_number"), ("number", "1234567"), ("contact", "nobody@example.org")];
     let answer = browser.post("/portal/entry", &claim).await;
     script.check("/portal/entry", 303, &answer).await;

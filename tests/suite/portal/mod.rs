@@ -4,6 +4,7 @@ mod answers;
 mod browser;
 mod brute_force;
 mod entry;
+mod images;
 mod information;
 mod lighthouse;
 mod portal_rules;

@@ -191,7 +191,7 @@ fn at(app: &App, address: [u8; 4]) -> Actor {
         .cookie_store(true)
         .redirect(reqwest::redirect::Policy::none())
         .local_address(std::net::IpAddr::from(address));
-    Actor { http: http.build().unwrap(), origin: app.origin.clone() }
+    Actor { http: http.build().unwrap(), cookies: Default::default(), origin: app.origin.clone() }
 }
 
 async fn guessing_opens_nothing(app: App) {

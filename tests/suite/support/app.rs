@@ -3,8 +3,9 @@
 use super::html::Page;
 use super::peers;
 use postern::app::{self, Parts};
+use postern::attachments::Desk;
 use postern::clock::{Clock, Random};
-use postern::config::{Config, Texts};
+use postern::config::{Config, Files, Texts};
 use postern::db::{DatabaseUrl, Ts};
 use postern::delivery::{Delivery, Gateway, Mailbox, Received};
 use postern::http::Limits;
@@ -121,9 +122,11 @@ impl App {
             texts: None,
             bounces: None,
             metrics_listen: None,
+            files: Files::in_folder(folder.path().join("files")),
         };
         change(&mut config);
         let state = AppState {
+            desk: Arc::new(Desk::open(&config.files).unwrap()),
             db,
             clock,
             random,
@@ -153,8 +156,10 @@ impl App {
 
     /// Somebody with a browser of their own.
     pub fn anyone(&self) -> Actor {
-        let http = reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none());
-        Actor { http: http.build().unwrap(), origin: self.origin.clone() }
+        let cookies = Arc::<reqwest::cookie::Jar>::default();
+        let http =
+            reqwest::Client::builder().cookie_provider(cookies.clone()).redirect(reqwest::redirect::Policy::none());
+        Actor { http: http.build().unwrap(), cookies, origin: self.origin.clone() }
     }
 
     /// The newest mail or text to an address.
@@ -200,6 +205,7 @@ impl Answer {
 #[derive(Clone)]
 pub struct Actor {
     pub http: reqwest::Client,
+    pub cookies: Arc<reqwest::cookie::Jar>,
     pub origin: String,
 }
 

@@ -1,0 +1,138 @@
+//! Taking a file in, as it comes.
+
+use super::kinds::{Kind, Look};
+use super::uploads::{self, Upload};
+use super::{Desk, clean_name};
+use crate::access::{ChartAccess, rights};
+use crate::clock::Random;
+use crate::db::{Db, DbError, Ts};
+use crate::storage::{Incoming, Scan, StorageError};
+use crate::text_enum;
+
+text_enum! {
+    /// Why a file was not taken; the page says each in words.
+    pub enum Refusal {
+        /// it has no name
+        NoName = "no_name",
+        /// files of its kind are not taken
+        Kind = "kind",
+        /// it is not what its name says
+        Content = "content",
+        /// there is nothing in it
+        Empty = "empty",
+        /// it is larger than one file may be
+        TooLarge = "too_large",
+        /// with the others it is more than one message may carry
+        TooMuch = "too_much",
+        /// it did not arrive whole
+        Broken = "broken",
+        /// there is no room for it
+        Full = "full",
+        /// a virus was found in it
+        Infected = "infected",
+    }
+}
+
+/// Why a file was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// It may not be taken.
+    #[error("the file was refused")]
+    Refused(Refusal),
+    /// It could not be written.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<Refusal> for AcceptError {
+    fn from(why: Refusal) -> Self {
+        AcceptError::Refused(why)
+    }
+}
+
+impl From<StorageError> for AcceptError {
+    fn from(cause: StorageError) -> Self {
+        match cause {
+            StorageError::Full => AcceptError::Refused(Refusal::Full),
+            other => AcceptError::Storage(other),
+        }
+    }
+}
+
+impl From<DbError> for AcceptError {
+    fn from(cause: DbError) -> Self {
+        AcceptError::Storage(cause.into())
+    }
+}
+
+/// A file that is coming in. Dropped, it leaves nothing behind.
+pub struct Receiving {
+    name: String,
+    kind: &'static Kind,
+    incoming: Incoming,
+    look: Look,
+    size: u64,
+    limit: u64,
+}
+
+impl Desk {
+    /// Begins to take a file of this name, of at most `room` bytes.
+    ///
+    /// # Errors
+    /// Where files of its kind are not taken: known before a byte of it is read.
+    pub async fn begin(&self, random: &Random, given_name: &str) -> Result<Receiving, AcceptError> {
+        let name = clean_name(given_name);
+        if name.is_empty() {
+            return Err(Refusal::NoName.into());
+        }
+        let kind = self.policy.kind_of(&name).ok_or(Refusal::Kind)?;
+        let incoming = self.storage.incoming(random).await?;
+        Ok(Receiving { name, kind, incoming, look: Look::default(), size: 0, limit: self.policy.largest_file })
+    }
+}
+
+impl Receiving {
+    /// Takes more of it.
+    ///
+    /// # Errors
+    /// Where it gets too large, or cannot be written.
+    pub async fn push(&mut self, bytes: &[u8]) -> Result<(), AcceptError> {
+        self.size += bytes.len() as u64;
+        if self.size > self.limit {
+            return Err(Refusal::TooLarge.into());
+        }
+        self.look.at(bytes);
+        Ok(self.incoming.push(bytes).await?)
+    }
+
+    /// Ends it: looked at, on the disk, and written down as this user's upload for this patient.
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    pub async fn finish(
+        self,
+        desk: &Desk,
+        db: &Db,
+        now: Ts,
+        access: &ChartAccess<rights::Send>,
+    ) -> Result<Upload, AcceptError> {
+        if self.size == 0 {
+            return Err(Refusal::Empty.into());
+        }
+        if !self.look.is(self.kind) {
+            return Err(Refusal::Content.into());
+        }
+        let spooled = self.incoming.finish().await?;
+        let placed = desk.storage.place(db, now, spooled).await?;
+        let new = uploads::NewUpload {
+            user: access.user().id(),
+            patient: access.patient(),
+            name: self.name,
+            media_type: self.kind.media_type,
+            placed,
+            scan: Scan::NotScanned,
+        };
+        let added = db.write(move |tx| -> Result<_, DbError> { Ok(uploads::add(tx, now, &new)?) }).await?;
+        added.ok_or_else(|| Refusal::Infected.into())
+    }
+}

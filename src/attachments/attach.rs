@@ -1,0 +1,154 @@
+//! Attachments come to be: in the transaction that writes the message, or not at all.
+
+use super::freeze::Frozen;
+use super::uploads::MOST;
+use crate::access::{ChartAccess, ConversationAccess, rights};
+use crate::db::schema::{attachments, uploads};
+use crate::db::{BlobId, ConversationId, DbError, MessageId, PatientId, Ts, Tx, UploadId, UserId};
+use crate::storage::{self, Scan};
+use diesel::prelude::*;
+
+/// Who may attach something: a user with the right to send, to one patient.
+pub trait Sender {
+    /// The user, and the patient.
+    fn sender(&self) -> (UserId, PatientId);
+}
+
+impl Sender for ChartAccess<rights::Send> {
+    fn sender(&self) -> (UserId, PatientId) {
+        (self.user().id(), self.patient())
+    }
+}
+
+impl Sender for ConversationAccess<rights::Send> {
+    fn sender(&self) -> (UserId, PatientId) {
+        (self.user().id(), self.patient())
+    }
+}
+
+/// One thing to attach.
+#[derive(Debug, Clone)]
+pub enum Pick {
+    /// an upload of the sender for this patient
+    Upload(UploadId),
+    /// a copy of a chart item
+    Frozen(Box<Frozen>),
+}
+
+/// What is to be attached to one message, in this order.
+#[derive(Debug, Clone, Default)]
+pub struct Picks {
+    /// one after the other
+    pub all: Vec<Pick>,
+    /// what all together may have, in bytes
+    pub largest: u64,
+}
+
+impl Picks {
+    /// What is picked, in words for an idempotency key: the same text with other files is another message.
+    pub fn words(&self) -> String {
+        let word = |pick: &Pick| match pick {
+            Pick::Upload(id) => format!("\0u{id}"),
+            Pick::Frozen(frozen) => format!("\0c{}", frozen.item),
+        };
+        self.all.iter().map(word).collect()
+    }
+}
+
+/// Why nothing was attached; the message must then not be written either.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// An upload is not there any more.
+    #[error("an upload is not there")]
+    Gone,
+    /// More than one message may carry.
+    #[error("too much for one message")]
+    TooMuch,
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for AttachError {
+    fn from(cause: diesel::result::Error) -> Self {
+        AttachError::Db(cause.into())
+    }
+}
+
+struct Row {
+    blob: BlobId,
+    page: Option<BlobId>,
+    name: String,
+    media_type: String,
+    size: i64,
+    chart_item: Option<i64>,
+}
+
+/// Attaches the picks to a message that the caller has just written in this conversation, in their order.
+///
+/// # Errors
+/// See [`AttachError`].
+pub fn attach(
+    tx: &mut Tx,
+    now: Ts,
+    sender: &impl Sender,
+    (message, conversation): (MessageId, ConversationId),
+    picks: &Picks,
+) -> Result<(), AttachError> {
+    if picks.all.len() > MOST {
+        return Err(AttachError::TooMuch);
+    }
+    let last: Option<i64> = attachments::table
+        .filter(attachments::conversation_id.eq(conversation))
+        .select(diesel::dsl::max(attachments::number))
+        .first(tx.conn())?;
+    let (mut number, mut total) = (last.unwrap_or(0), 0);
+    for pick in &picks.all {
+        let row = match pick {
+            Pick::Upload(id) => take_upload(tx, sender, *id)?,
+            Pick::Frozen(frozen) => keep_frozen(tx, now, frozen)?,
+        };
+        (number, total) = (number + 1, total + row.size as u64);
+        if total > picks.largest {
+            return Err(AttachError::TooMuch);
+        }
+        let values = (
+            (attachments::message_id.eq(message), attachments::conversation_id.eq(conversation)),
+            (attachments::number.eq(number), attachments::blob_id.eq(row.blob), attachments::size.eq(row.size)),
+            (attachments::file_name.eq(row.name), attachments::media_type.eq(row.media_type)),
+            (attachments::page_blob_id.eq(row.page), attachments::chart_item_id.eq(row.chart_item)),
+            attachments::created_at.eq(now),
+        );
+        diesel::insert_into(attachments::table).values(values).execute(tx.conn())?;
+    }
+    Ok(())
+}
+
+/// The upload's reference to its content becomes the attachment's.
+fn take_upload(tx: &mut Tx, sender: &impl Sender, id: UploadId) -> Result<Row, AttachError> {
+    let (user, patient) = sender.sender();
+    let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
+    let taken = diesel::delete(mine)
+        .returning((uploads::blob_id, uploads::file_name, uploads::media_type, uploads::size))
+        .get_result::<(BlobId, String, String, i64)>(tx.conn())
+        .optional()?;
+    let (blob, name, media_type, size) = taken.ok_or(AttachError::Gone)?;
+    if storage::blob(tx, blob)?.scan == Scan::Infected {
+        return Err(AttachError::Gone);
+    }
+    Ok(Row { blob, page: None, name, media_type, size, chart_item: None })
+}
+
+fn keep_frozen(tx: &mut Tx, now: Ts, frozen: &Frozen) -> QueryResult<Row> {
+    // made by ourselves from the chart's words: there is nothing for a scanner to find
+    let blob = storage::keep(tx, now, &frozen.file, Scan::Clean)?.id;
+    let page = storage::keep(tx, now, &frozen.page, Scan::Clean)?.id;
+    Ok(Row {
+        blob,
+        page: Some(page),
+        name: frozen.name.clone(),
+        media_type: "application/pdf".to_owned(),
+        size: frozen.file.size(),
+        chart_item: Some(frozen.item.0),
+    })
+}

@@ -1,0 +1,166 @@
+//! What may be attached. A file is taken where the ending of its name is allowed and its content is what that ending
+//! says: the two are asked apart, because a browser goes by one and a patient's computer by the other.
+
+use crate::config::Files;
+
+/// A kind of file that Postern knows.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// ending of the name, in lower case
+    pub ending: &'static str,
+    /// what it is served as
+    pub media_type: &'static str,
+    content: Is,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Is {
+    /// the library finds one of these types
+    Found(&'static [&'static str]),
+    /// a compound file of the older Office
+    Compound,
+    /// a package of Office Open XML with this folder
+    Package(&'static str),
+    /// words, in any encoding, that are no markup
+    Text,
+}
+
+const fn kind(ending: &'static str, media_type: &'static str, found: &'static [&'static str]) -> Kind {
+    Kind { ending, media_type, content: Is::Found(found) }
+}
+
+const fn package(ending: &'static str, media_type: &'static str, folder: &'static str) -> Kind {
+    Kind { ending, media_type, content: Is::Package(folder) }
+}
+
+const KINDS: &[Kind] = &[
+    kind("pdf", "application/pdf", &["application/pdf"]),
+    kind("png", "image/png", &["image/png"]),
+    kind("jpg", "image/jpeg", &["image/jpeg"]),
+    kind("jpeg", "image/jpeg", &["image/jpeg"]),
+    kind("gif", "image/gif", &["image/gif"]),
+    kind("webp", "image/webp", &["image/webp"]),
+    kind("heic", "image/heic", &["image/heif"]),
+    kind("tif", "image/tiff", &["image/tiff"]),
+    kind("tiff", "image/tiff", &["image/tiff"]),
+    kind("bmp", "image/bmp", &["image/bmp"]),
+    Kind { ending: "doc", media_type: "application/msword", content: Is::Compound },
+    Kind { ending: "xls", media_type: "application/vnd.ms-excel", content: Is::Compound },
+    Kind { ending: "ppt", media_type: "application/vnd.ms-powerpoint", content: Is::Compound },
+    package("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "word/"),
+    package("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xl/"),
+    package("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation", "ppt/"),
+    kind("odt", "application/vnd.oasis.opendocument.text", &["application/vnd.oasis.opendocument.text"]),
+    kind("ods", "application/vnd.oasis.opendocument.spreadsheet", &["application/vnd.oasis.opendocument.spreadsheet"]),
+    kind(
+        "odp",
+        "application/vnd.oasis.opendocument.presentation",
+        &["application/vnd.oasis.opendocument.presentation"],
+    ),
+    kind("rtf", "application/rtf", &["application/rtf"]),
+    Kind { ending: "txt", media_type: "text/plain", content: Is::Text },
+    Kind { ending: "csv", media_type: "text/csv", content: Is::Text },
+    kind("mp3", "audio/mpeg", &["audio/mpeg"]),
+    kind("m4a", "audio/mp4", &["audio/m4a", "video/mp4"]),
+    kind("aac", "audio/aac", &["audio/aac"]),
+    kind("wav", "audio/wav", &["audio/x-wav"]),
+    kind("ogg", "audio/ogg", &["audio/ogg", "audio/opus"]),
+    kind("flac", "audio/flac", &["audio/x-flac"]),
+    kind("mp4", "video/mp4", &["video/mp4", "video/x-m4v"]),
+    kind("dcm", "application/dicom", &["application/dicom"]),
+];
+
+/// What the clinic takes.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// limit for one file, in bytes
+    pub largest_file: u64,
+    /// limit for all files of a message, in bytes
+    pub largest_message: u64,
+    kinds: Vec<&'static Kind>,
+}
+
+impl Policy {
+    /// As the configuration says.
+    ///
+    /// # Errors
+    /// One line that names the ending that is not known.
+    pub fn of(files: &Files) -> Result<Policy, String> {
+        let find = |ending: &String| {
+            let known: Vec<_> = KINDS.iter().map(|kind| kind.ending).collect();
+            let fix = || format!("attachments.types: {ending:?} is not known: write of {}", known.join(" "));
+            KINDS.iter().find(|kind| kind.ending == ending).ok_or_else(fix)
+        };
+        let kinds = files.types.iter().map(find).collect::<Result<_, _>>()?;
+        Ok(Policy { largest_file: files.largest_file, largest_message: files.largest_message, kinds })
+    }
+
+    /// The kind that a name says, if it is taken.
+    pub fn kind_of(&self, name: &str) -> Option<&'static Kind> {
+        let (_, ending) = name.rsplit_once('.')?;
+        let ending = ending.to_ascii_lowercase();
+        self.kinds.iter().copied().find(|kind| kind.ending == ending)
+    }
+
+    /// The endings, for a file field's `accept`: `.pdf,.png`.
+    pub fn accept(&self) -> String {
+        self.kinds.iter().map(|kind| format!(".{}", kind.ending)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The endings, for people.
+    pub fn endings(&self) -> String {
+        self.kinds.iter().map(|kind| kind.ending).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// How much of the beginning and of the end is looked at, in bytes.
+const LOOKED_AT: usize = 16 * 1024;
+
+/// What was seen of a file while it came in.
+#[derive(Default)]
+pub struct Look {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    has_nul: bool,
+}
+
+impl Look {
+    pub fn at(&mut self, bytes: &[u8]) {
+        let room = LOOKED_AT - self.head.len();
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.has_nul |= bytes.contains(&0);
+        self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(LOOKED_AT)..]);
+        let surplus = self.tail.len().saturating_sub(LOOKED_AT);
+        self.tail.drain(..surplus);
+    }
+
+    fn holds(&self, word: &[u8]) -> bool {
+        [&self.head, &self.tail].iter().any(|part| part.windows(word.len()).any(|window| window == word))
+    }
+
+    /// Whether the content is what `kind` says.
+    pub fn is(&self, kind: &Kind) -> bool {
+        match kind.content {
+            Is::Found(types) => infer::get(&self.head).is_some_and(|found| types.contains(&found.mime_type())),
+            Is::Compound => self.head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1]),
+            // names stand in clear before each part and in the list at the end; macros have no place in these kinds
+            Is::Package(folder) => {
+                self.head.starts_with(b"PK\x03\x04")
+                    && self.holds(b"[Content_Types].xml")
+                    && self.holds(folder.as_bytes())
+                    && !self.holds(b"vbaProject")
+            }
+            Is::Text => self.is_text(),
+        }
+    }
+
+    /// Text that nobody could take for a page or a program: text in UTF-16 has zeros, and says so at its beginning.
+    fn is_text(&self) -> bool {
+        let utf16 = self.head.starts_with(&[0xff, 0xfe]) || self.head.starts_with(&[0xfe, 0xff]);
+        let begin = String::from_utf8_lossy(&self.head).trim_start_matches('\u{feff}').trim_start().to_lowercase();
+        let markup =
+            begin.starts_with('<') || ["<html", "<script", "<svg", "<!doctype"].iter().any(|w| begin.contains(w));
+        let known = infer::get(&self.head).is_some_and(|found| !found.mime_type().starts_with("text/plain"));
+        !markup && (utf16 || !(self.has_nul || known))
+    }
+}

@@ -1,0 +1,174 @@
+//! Attachments on their way out: the lines under a message, and the one that is asked for.
+
+use crate::access::{ConversationAccess, PortalVisit, Right};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{attachments, blobs, conversations, messages};
+use crate::db::{BlobId, Conn, MessageId, MultiBackend, PatientId, Ts, Tx};
+use crate::storage::{self, Blob, Scan};
+use diesel::prelude::*;
+
+/// An attachment as pages show it.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Attachment {
+    /// identity
+    pub id: i64,
+    /// on which message
+    pub message_id: MessageId,
+    /// number within the conversation; 0 in a preview of what is not sent yet
+    pub number: i64,
+    /// name
+    pub file_name: String,
+    /// what it is served as
+    pub media_type: String,
+    /// bytes
+    pub size: i64,
+    /// what the virus scanner says
+    pub scan: Scan,
+    page: Option<BlobId>,
+    blob: BlobId,
+}
+
+impl Attachment {
+    /// A file of this name as a preview of the message shows it: named, and not to be opened.
+    pub fn previewed(file_name: String, size: i64) -> Attachment {
+        let media_type = String::new();
+        let (message_id, blob, scan) = (MessageId(0), BlobId(0), Scan::NotScanned);
+        Attachment { id: 0, message_id, number: 0, file_name, media_type, size, scan, page: None, blob }
+    }
+
+    /// Whether it is only a preview of one.
+    pub fn is_preview(&self) -> bool {
+        self.number == 0
+    }
+
+    /// Whether a browser can show it in a sandbox: a PDF or a picture.
+    pub fn can_be_shown(&self) -> bool {
+        let kinds = ["application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
+        kinds.contains(&self.media_type.as_str())
+    }
+
+    /// Whether it can also be read as a page.
+    pub fn is_document(&self) -> bool {
+        self.page.is_some()
+    }
+
+    /// Whether it may be opened: never before a scanner that is configured has found it clean.
+    pub fn may_be_opened(&self) -> bool {
+        !self.is_preview() && matches!(self.scan, Scan::Clean | Scan::NotScanned)
+    }
+}
+
+/// Which content of an attachment is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// the file
+    File,
+    /// the page that reads the same, of a document from the chart
+    Page,
+}
+
+type Columns = (
+    attachments::id,
+    attachments::message_id,
+    attachments::number,
+    attachments::file_name,
+    attachments::media_type,
+    attachments::size,
+    blobs::scan,
+    attachments::page_blob_id,
+    attachments::blob_id,
+);
+
+const COLUMNS: Columns = (
+    attachments::id,
+    attachments::message_id,
+    attachments::number,
+    attachments::file_name,
+    attachments::media_type,
+    attachments::size,
+    blobs::scan,
+    attachments::page_blob_id,
+    attachments::blob_id,
+);
+
+/// The attachments of these messages, in their order. Which messages the reader may see is the caller's to know.
+///
+/// # Errors
+/// Those of the database.
+pub fn of_messages(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<Attachment>> {
+    attachments::table
+        .inner_join(blobs::table.on(blobs::id.eq(attachments::blob_id)))
+        .filter(attachments::message_id.eq_any(of.to_vec()))
+        .order((attachments::message_id, attachments::number))
+        .select(COLUMNS)
+        .load(conn)
+}
+
+/// An attachment of a conversation that a user may see, and its content; `None` where there is none.
+///
+/// # Errors
+/// Those of the database.
+pub fn for_user<R: Right>(
+    conn: &mut Conn,
+    access: &ConversationAccess<R>,
+    number: i64,
+    content: Content,
+) -> QueryResult<Option<(Attachment, Blob)>> {
+    let found = attachments::table
+        .inner_join(blobs::table.on(blobs::id.eq(attachments::blob_id)))
+        .filter(attachments::conversation_id.eq(access.conversation()))
+        .filter(attachments::number.eq(number))
+        .select(COLUMNS)
+        .first(conn)
+        .optional()?;
+    with_blob(conn, found, content)
+}
+
+/// An attachment of one of the patient's own conversations, never one of a note; `None` where there is none, or the
+/// portal or this patient's access to it is off.
+///
+/// # Errors
+/// Those of the database.
+pub fn for_patient(
+    conn: &mut Conn,
+    visit: &PortalVisit,
+    conversation: i64,
+    number: i64,
+    content: Content,
+) -> QueryResult<Option<(Attachment, Blob)>> {
+    if !visit.is_open(conn)? {
+        return Ok(None);
+    }
+    let found = attachments::table
+        .inner_join(blobs::table.on(blobs::id.eq(attachments::blob_id)))
+        .inner_join(messages::table.on(messages::id.eq(attachments::message_id)))
+        .inner_join(conversations::table.on(conversations::id.eq(attachments::conversation_id)))
+        .filter(conversations::patient_id.eq(visit.patient()))
+        .filter(conversations::number.eq(conversation))
+        .filter(messages::internal.eq(false))
+        .filter(attachments::number.eq(number))
+        .select(COLUMNS)
+        .into_boxed::<MultiBackend>()
+        .first(conn)
+        .optional()?;
+    with_blob(conn, found, content)
+}
+
+fn with_blob(conn: &mut Conn, found: Option<Attachment>, content: Content) -> QueryResult<Option<(Attachment, Blob)>> {
+    let Some(attachment) = found else { return Ok(None) };
+    let id = match content {
+        Content::File => Some(attachment.blob),
+        Content::Page => attachment.page,
+    };
+    let Some(id) = id else { return Ok(None) };
+    let blob = storage::blob(conn, id)?;
+    Ok(Some((attachment, blob)))
+}
+
+/// Leaves the trace of somebody's opening an attachment.
+///
+/// # Errors
+/// Those of the database.
+pub fn note_opened(tx: &mut Tx, now: Ts, who: Actor, patient: PatientId, which: &Attachment) -> QueryResult<()> {
+    audit::append(tx, now, Entry::of_patient(who, Event::AttachmentOpened, patient, Subject::Attachment(which.id)))
+}

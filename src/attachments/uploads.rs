@@ -1,0 +1,124 @@
+//! Uploads: files that a user chose for a message to a patient and that are not sent yet. Nobody else sees them.
+
+use super::attach::Sender;
+use crate::access::{ChartAccess, Right};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{blobs, uploads};
+use crate::db::{BlobId, Conn, MultiBackend, PatientId, Ts, Tx, UploadId, UserId};
+use crate::storage::{self, Placed, Scan};
+use diesel::prelude::*;
+
+/// An upload as pages show it.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Upload {
+    /// identity
+    pub id: UploadId,
+    /// the content
+    pub blob_id: BlobId,
+    /// name, cleaned
+    pub file_name: String,
+    /// what it will be served as
+    pub media_type: String,
+    /// bytes
+    pub size: i64,
+    /// what the virus scanner says
+    pub scan: Scan,
+}
+
+/// An upload that is never sent goes after this time.
+const UNSENT: time::Duration = time::Duration::DAY;
+
+pub(super) struct NewUpload {
+    pub user: UserId,
+    pub patient: PatientId,
+    pub name: String,
+    pub media_type: &'static str,
+    pub placed: Placed,
+    pub scan: Scan,
+}
+
+/// Writes an upload down. `None` where its content is known to be infected.
+pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<Upload>> {
+    let kept = storage::keep(tx, now, &new.placed, new.scan)?;
+    if kept.scan == Scan::Infected {
+        storage::release(tx, now, kept.id)?;
+        return Ok(None);
+    }
+    let row = (
+        (uploads::user_id.eq(new.user), uploads::patient_id.eq(new.patient), uploads::blob_id.eq(kept.id)),
+        (uploads::file_name.eq(&new.name), uploads::media_type.eq(new.media_type)),
+        (uploads::size.eq(new.placed.size()), uploads::created_at.eq(now)),
+    );
+    let id: UploadId = diesel::insert_into(uploads::table).values(row).returning(uploads::id).get_result(tx.conn())?;
+    let entry = Entry::of_patient(Actor::User(new.user), Event::FileUploaded, new.patient, Subject::Upload(id));
+    audit::append(tx, now, entry)?;
+    Ok(Some(Upload {
+        id,
+        blob_id: kept.id,
+        file_name: new.name.clone(),
+        media_type: new.media_type.to_owned(),
+        size: new.placed.size(),
+        scan: kept.scan,
+    }))
+}
+
+/// Those of the named uploads that are this sender's for this patient, in the order of the names, each once. What was
+/// sent, removed or swept meanwhile is not there.
+///
+/// # Errors
+/// Those of the database.
+pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[UploadId]) -> QueryResult<Vec<Upload>> {
+    let (user, patient) = (access.user().id(), access.patient());
+    let mut found: Vec<Upload> = uploads::table
+        .inner_join(blobs::table)
+        .filter(uploads::user_id.eq(user))
+        .filter(uploads::patient_id.eq(patient))
+        .filter(uploads::id.eq_any(named.iter().copied().take(MOST).collect::<Vec<_>>()))
+        .select((uploads::id, uploads::blob_id, uploads::file_name, uploads::media_type, uploads::size, blobs::scan))
+        .load(conn)?;
+    found.sort_by_key(|upload| named.iter().position(|id| *id == upload.id));
+    Ok(found)
+}
+
+/// More files than that have no place on one message.
+pub(super) const MOST: usize = 100;
+
+/// Removes an upload of this sender for this patient. Says whether it was there.
+///
+/// # Errors
+/// Those of the database.
+pub fn remove(tx: &mut Tx, now: Ts, sender: &impl Sender, id: UploadId) -> QueryResult<bool> {
+    let (user, patient) = sender.sender();
+    let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
+    let blob: Option<BlobId> = diesel::delete(mine).returning(uploads::blob_id).get_result(tx.conn()).optional()?;
+    let Some(blob) = blob else { return Ok(false) };
+    storage::release(tx, now, blob)?;
+    let entry = Entry::of_patient(Actor::User(user), Event::UploadRemoved, patient, Subject::Upload(id));
+    audit::append(tx, now, entry)?;
+    Ok(true)
+}
+
+/// Removes what was uploaded more than a day ago and never sent, a hundred at a time. Gives how many.
+///
+/// # Errors
+/// Those of the database.
+pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
+    let old: Vec<(UploadId, BlobId, PatientId)> = uploads::table
+        .filter(uploads::created_at.lt(now.plus(-UNSENT)))
+        .order((uploads::created_at, uploads::id))
+        .limit(100)
+        .select((uploads::id, uploads::blob_id, uploads::patient_id))
+        .into_boxed::<MultiBackend>()
+        .load(tx.conn())?;
+    let mut swept = 0;
+    for (id, blob, patient) in old {
+        // sent or removed a moment ago: the one who did it let go of the content
+        if diesel::delete(uploads::table.find(id)).execute(tx.conn())? == 1 {
+            storage::release(tx, now, blob)?;
+            let entry = Entry::of_patient(Actor::System, Event::UploadRemoved, patient, Subject::Upload(id));
+            audit::append(tx, now, entry.with("unsent"))?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}

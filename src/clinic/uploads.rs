@@ -1,0 +1,304 @@
+//! Files on their way to a message: `/patients/{id}/uploads` for the page's script, one request for each file; the form
+//! of the message for browsers without. Both read a multipart body as it comes and hold a piece of it at a time.
+
+use super::guard::{Chart, number, shell_for_nobody};
+use crate::access::{ChartAccess, Right, rights};
+use crate::attachments::{self, AcceptError, AttachError, Desk, Pick, Picks, Receiving, Refusal, Upload};
+use crate::chart;
+use crate::db::{ChartItemId, Conn, UploadId};
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell};
+use crate::state::AppState;
+use crate::storage::StorageError;
+use actix_multipart::{Field, Multipart};
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use futures_util::StreamExt;
+use std::time::Duration;
+
+/// A sender that says nothing for so long has gone.
+const SILENCE: Duration = Duration::from_secs(60);
+/// The most that the fields of a form may have besides its files, in bytes.
+const LARGEST_TEXT: usize = 1 << 20;
+
+/// What became of one file.
+pub enum Outcome {
+    /// it waits to be sent
+    Added(Upload),
+    /// it was not taken: its name, and why
+    Refused(String, Refusal),
+}
+
+/// A multipart body that was read: the fields that are no files, in their order, and what became of the files.
+#[derive(Default)]
+pub struct Taken {
+    /// names and values
+    pub pairs: Vec<(String, String)>,
+    /// in the order of the form
+    pub files: Vec<Outcome>,
+}
+
+/// The lines of a list of files, as a part of a page.
+#[derive(Template)]
+#[template(path = "clinic/attachments/lines.html")]
+struct Lines {
+    shell: Shell,
+    lines: FileLines,
+}
+
+/// Files in a form: those that wait to be sent, and those that were not taken.
+#[derive(Default)]
+pub struct FileLines {
+    /// waiting, in the order in which they will be attached
+    pub uploads: Vec<Upload>,
+    /// not taken: name, and why
+    pub refused: Vec<(String, Refusal)>,
+    /// chart items that will be copied: identity, title
+    pub items: Vec<(ChartItemId, String)>,
+    /// something that the form names is not there any more
+    pub gone: bool,
+    /// where "Add files" and "Remove" of a browser without script go
+    pub action: String,
+    /// where its script sends files
+    pub uploads_at: String,
+    /// what may be chosen: for the file field, for people
+    pub endings: (String, String),
+    /// limits for one file and for all, in bytes
+    pub limits: (i64, i64),
+}
+
+impl FileLines {
+    /// What a form names, as far as it is there and this user's.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn of<R: Right>(
+        conn: &mut Conn,
+        desk: &Desk,
+        access: &ChartAccess<R>,
+        form: &Form,
+    ) -> Result<FileLines, AppError> {
+        let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
+        let uploads = attachments::pending(conn, access, &named)?;
+        let chosen: Vec<ChartItemId> = form.numbers("chart_item").into_iter().map(ChartItemId).collect();
+        let items = chart::chosen(conn, access, &chosen)?;
+        let gone = uploads.len() < named.len() || items.len() < chosen.len();
+        let policy = &desk.policy;
+        Ok(FileLines {
+            uploads,
+            refused: Vec::new(),
+            items: items.into_iter().map(|item| (item.id, item.title)).collect(),
+            gone,
+            action: String::new(),
+            uploads_at: format!("/patients/{}/uploads", access.patient()),
+            endings: (policy.accept(), policy.endings()),
+            limits: (policy.largest_file as i64, policy.largest_message as i64),
+        })
+    }
+}
+
+/// A press of "Add files" or "Remove" in a form, by a browser without script: the files are taken or let go, and the
+/// form comes back as it was typed. It is a step of its own, and not a part of sending, because browsers do not keep
+/// what was chosen in a file field: a message that comes back with an error would have lost its files.
+///
+/// # Errors
+/// Where the body cannot be read, or storage or database fail.
+pub async fn change(
+    state: &AppState,
+    req: &HttpRequest,
+    access: &ChartAccess<rights::Send>,
+    body: Multipart,
+) -> Result<(Form, Vec<(String, Refusal)>), AppError> {
+    let taken = take(state, req, access, body).await?;
+    let (mut pairs, mut refused) = (taken.pairs, Vec::new());
+    for outcome in taken.files {
+        match outcome {
+            Outcome::Added(upload) => pairs.push(("upload".to_owned(), upload.id.to_string())),
+            Outcome::Refused(name, why) => refused.push((name, why)),
+        }
+    }
+    let named = |field: &str| pairs.iter().filter(|(name, _)| name == field).map(|(_, id)| id.clone()).collect();
+    let (unwanted, items): (Vec<String>, Vec<String>) = (named("remove"), named("remove_item"));
+    for id in unwanted.iter().filter_map(|id| id.parse().ok()).map(UploadId) {
+        let (now, access) = (state.clock.now(), access.again());
+        let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &access, id)?) });
+        write.await?;
+    }
+    pairs.retain(|(name, value)| match name.as_str() {
+        "remove" | "remove_item" | "files" => false,
+        "upload" => !unwanted.contains(value),
+        "chart_item" => !items.contains(value),
+        _ => true,
+    });
+    Ok((Form::of_pairs(pairs), refused))
+}
+
+/// Notes what is wrong with the files of a form that is being sent: files chosen and never added would be lost.
+pub fn check(form: &Form, errors: &mut FieldErrors) {
+    if form.all("files").any(|name| !name.is_empty()) {
+        errors.add("files", "error-files-not-added");
+    }
+}
+
+/// Why files could not be attached, as a form's error.
+///
+/// # Errors
+/// Those of the database, which are no error of the form.
+pub fn why_not(cause: AttachError) -> Result<&'static str, AppError> {
+    match cause {
+        AttachError::Gone => Ok("error-files-gone"),
+        AttachError::TooMuch => Ok("error-files-too-much"),
+        AttachError::Db(cause) => Err(cause.into()),
+    }
+}
+
+/// `POST /patients/{id}/uploads`: takes files and answers with their lines.
+pub async fn add(
+    state: web::Data<AppState>,
+    head: Head,
+    req: HttpRequest,
+    chart: Chart<rights::Send>,
+    body: Multipart,
+) -> Result<HttpResponse, AppError> {
+    let taken = take(&state, &req, &chart.0, body).await?;
+    let mut lines = FileLines::default();
+    for outcome in taken.files {
+        match outcome {
+            Outcome::Added(upload) => lines.uploads.push(upload),
+            Outcome::Refused(name, why) => lines.refused.push((name, why)),
+        }
+    }
+    let status = match (lines.uploads.is_empty(), lines.refused.is_empty()) {
+        (true, true) => return Err(AppError::BadRequest),
+        (_, true) => StatusCode::OK,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let shell = state.db.read(move |conn| shell_for_nobody(conn, &head)).await?;
+    with_status(status, &Lines { shell, lines })
+}
+
+/// `POST /patients/{id}/uploads/{upload}/removal`: a file that was chosen is not wanted any more.
+pub async fn remove(
+    state: web::Data<AppState>,
+    chart: Chart<rights::Send>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let (now, id) = (state.clock.now(), UploadId(number(&req, "upload")?));
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &chart.0, id)?) });
+    if write.await? { Ok(HttpResponse::NoContent().finish()) } else { Err(AppError::NotFound) }
+}
+
+/// Reads a multipart body. A file that is not taken keeps neither the others nor the fields from being so.
+///
+/// # Errors
+/// Where the body cannot be read, or storage or database fail.
+pub async fn take(
+    state: &AppState,
+    req: &HttpRequest,
+    access: &ChartAccess<rights::Send>,
+    mut body: Multipart,
+) -> Result<Taken, AppError> {
+    let length = req.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    // one that is far too large is not even read: the rest of a refused file is
+    if length.is_some_and(|length| length > 2 * state.desk.policy.largest_message) {
+        return Err(AppError::TooLarge);
+    }
+    let (mut taken, mut text) = (Taken::default(), 0);
+    while let Some(field) = next(&mut body).await? {
+        let mut field = field;
+        let name = field.name().unwrap_or_default().to_owned();
+        let file = field.content_disposition().and_then(|d| d.get_filename().map(str::to_owned));
+        match file {
+            Some(file) => {
+                if let Some(outcome) = take_file(state, access, &mut field, &file).await? {
+                    taken.files.push(outcome);
+                }
+            }
+            None => {
+                let mut value = Vec::new();
+                while let Some(bytes) = piece(&mut field).await? {
+                    text += bytes.len();
+                    if text > LARGEST_TEXT {
+                        return Err(AppError::TooLarge);
+                    }
+                    value.extend_from_slice(&bytes);
+                }
+                taken.pairs.push((name, String::from_utf8_lossy(&value).replace('\0', "")));
+            }
+        }
+    }
+    Ok(taken)
+}
+
+async fn next(body: &mut Multipart) -> Result<Option<Field>, AppError> {
+    let next = tokio::time::timeout(SILENCE, body.next()).await.map_err(|_| AppError::BadRequest)?;
+    next.transpose().map_err(|_| AppError::BadRequest)
+}
+
+async fn piece(field: &mut Field) -> Result<Option<web::Bytes>, AppError> {
+    let next = tokio::time::timeout(SILENCE, field.next()).await.map_err(|_| AppError::BadRequest)?;
+    next.transpose().map_err(|_| AppError::BadRequest)
+}
+
+/// One file; `None` where the field was left empty.
+async fn take_file(
+    state: &AppState,
+    access: &ChartAccess<rights::Send>,
+    field: &mut Field,
+    given_name: &str,
+) -> Result<Option<Outcome>, AppError> {
+    let mut receiving = state.desk.begin(&state.random, given_name).await;
+    let mut size = 0;
+    while let Some(bytes) = piece(field).await? {
+        size += bytes.len();
+        if let Ok(one) = &mut receiving
+            && let Err(why) = one.push(&bytes).await
+        {
+            // the rest is read and forgotten, so that the answer reaches the browser
+            receiving = Err(why);
+        }
+    }
+    if given_name.is_empty() && size == 0 {
+        return Ok(None);
+    }
+    let finished = match receiving {
+        Ok(one) => finish(state, access, one).await,
+        Err(why) => Err(why),
+    };
+    match finished {
+        Ok(upload) => Ok(Some(Outcome::Added(upload))),
+        Err(AcceptError::Refused(why)) => Ok(Some(Outcome::Refused(attachments::clean_name(given_name), why))),
+        Err(AcceptError::Storage(cause)) => Err(from_storage(cause)),
+    }
+}
+
+async fn finish(state: &AppState, access: &ChartAccess<rights::Send>, one: Receiving) -> Result<Upload, AcceptError> {
+    one.finish(&state.desk, &state.db, state.clock.now(), access).await
+}
+
+/// What a form names in `upload` and `chart_item`, ready to be attached: chart items are frozen now.
+///
+/// # Errors
+/// Not found where a chart item is another patient's.
+pub async fn picks(state: &AppState, chart: &ChartAccess<rights::Send>, form: &Form) -> Result<Picks, AppError> {
+    let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
+    let mut all: Vec<Pick> = named.into_iter().map(Pick::Upload).collect();
+    for id in form.numbers("chart_item") {
+        let frozen = state.desk.freeze(&state.db, state.clock.now(), &state.random, chart, ChartItemId(id)).await;
+        let frozen = frozen.map_err(from_storage)?.ok_or(AppError::NotFound)?;
+        all.push(Pick::Frozen(Box::new(frozen)));
+    }
+    Ok(Picks { all, largest: state.desk.policy.largest_message })
+}
+
+fn from_storage(cause: StorageError) -> AppError {
+    match cause {
+        StorageError::Db(cause) => AppError::Db(cause),
+        StorageError::Full => AppError::Full,
+        other => AppError::Internal(other.to_string()),
+    }
+}

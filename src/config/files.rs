@@ -1,0 +1,109 @@
+//! What the configuration says of files: where they are kept, under which key, and what may be attached.
+
+use super::Source;
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+
+/// A key that files are encrypted with: 32 bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StorageKey([u8; 32]);
+
+impl StorageKey {
+    /// A key of these bytes.
+    pub fn new(bytes: [u8; 32]) -> StorageKey {
+        StorageKey(bytes)
+    }
+
+    /// Reads base64; `None` for anything but 32 bytes.
+    pub fn parse(text: &str) -> Option<StorageKey> {
+        let bytes = data_encoding::BASE64.decode(text.trim().as_bytes()).ok()?;
+        bytes.try_into().ok().map(StorageKey)
+    }
+
+    /// What is written beside a file, to find its key again: it tells nothing of the key.
+    pub fn id(&self) -> String {
+        data_encoding::HEXLOWER.encode(&Sha256::digest(self.0)[..8])
+    }
+
+    /// The bytes, for the cipher alone.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Files: where they are kept, and what is taken.
+#[derive(Clone)]
+pub struct Files {
+    /// the folder that holds them; with a bucket, where uploads wait on their way to it
+    pub folder: PathBuf,
+    /// encrypts what is written; `None`: files lie in clear
+    pub key: Option<StorageKey>,
+    /// keys used before
+    pub old_keys: Vec<StorageKey>,
+    /// limit for one file, in bytes
+    pub largest_file: u64,
+    /// limit for all files of one message, in bytes
+    pub largest_message: u64,
+    /// endings of the names of files that may be attached, in lower case without the point
+    pub types: Vec<String>,
+}
+
+/// What may be attached where the configuration does not say.
+pub const TYPES: &str = "pdf png jpg jpeg gif webp heic tif tiff bmp doc docx xls xlsx ppt pptx odt ods odp rtf txt csv \
+                         mp3 m4a aac wav ogg flac mp4";
+
+const MB: u64 = 1 << 20;
+
+impl Files {
+    /// The defaults, in this folder: for the demo and for tests.
+    pub fn in_folder(folder: PathBuf) -> Files {
+        let types = TYPES.split(' ').map(str::to_owned).collect();
+        Files { folder, key: None, old_keys: Vec::new(), largest_file: 25 * MB, largest_message: 100 * MB, types }
+    }
+}
+
+impl Source {
+    pub(super) fn files(&mut self) -> Option<Files> {
+        self.required("storage.folder", "/var/lib/postern/files");
+        let folder = self.text("storage.folder").map(PathBuf::from);
+        let key = self.secret_key("storage.key", self.text("storage.key"));
+        let olds = self.text("storage.old_keys").unwrap_or_default();
+        let old_keys: Vec<_> = olds
+            .split([',', ' '])
+            .filter(|old| !old.is_empty())
+            .filter_map(|old| self.secret_key("storage.old_keys", Some(old.to_owned())))
+            .collect();
+        let megabytes = "write a number of megabytes from 1 to 4096";
+        let mut size = |key| {
+            let read = |text: &str| text.parse::<u64>().ok().filter(|mb| (1..=4096).contains(mb));
+            self.parsed(key, megabytes, read).map(|mb| mb * MB)
+        };
+        let (largest_file, largest_message) =
+            (size("attachments.largest_file_mb"), size("attachments.largest_message_mb"));
+        if largest_file > largest_message {
+            let fix = "write at least attachments.largest_file_mb";
+            self.faults.push(format!("attachments.largest_message_mb: is less than one file may have: {fix}"));
+        }
+        let types = self.text("attachments.types").unwrap_or_default();
+        let words = types.split([',', ' ']).map(|word| word.trim_start_matches('.').to_ascii_lowercase());
+        let types = words.filter(|word| !word.is_empty()).collect();
+        Some(Files {
+            folder: folder?,
+            key,
+            old_keys,
+            largest_file: largest_file?,
+            largest_message: largest_message?,
+            types,
+        })
+    }
+
+    /// A key; a fault does not repeat what was written.
+    fn secret_key(&mut self, name: &str, text: Option<String>) -> Option<StorageKey> {
+        let key = StorageKey::parse(&text?);
+        if key.is_none() {
+            let fix = "write 32 bytes in base64, as `openssl rand -base64 32` makes them";
+            self.faults.push(format!("{name}: is not a key: {fix}"));
+        }
+        key
+    }
+}

@@ -1,0 +1,129 @@
+//! A file as an answer: by headers that the server makes, in ranges, streamed.
+
+use crate::error::AppError;
+use crate::storage::{Blob, Storage, StorageError};
+use actix_web::body::SizedStream;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    self, ByteRangeSpec, Charset, ContentDisposition, DispositionParam, DispositionType, ETag, EntityTag,
+    ExtendedValue, Header, IfNoneMatch, IfRange, Range as RangeHeader,
+};
+use actix_web::{HttpRequest, HttpResponse};
+use std::ops::Range;
+
+/// Nothing is loaded, run, sent or framed: what a browser shows of a file can do nothing.
+pub const SANDBOX: &str = "default-src 'none'; sandbox";
+
+/// What a file is sent as.
+pub struct FileOut<'a> {
+    /// name for the reader's computer
+    pub name: &'a str,
+    /// media type, from our own list
+    pub media_type: &'a str,
+    /// shown in the browser instead of saved
+    pub shown: bool,
+    /// the policy under which it is shown
+    pub policy: &'a str,
+}
+
+/// What of a file is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Unchanged,
+    OutOfRange,
+    Part(Range<u64>),
+    Whole,
+}
+
+/// Answers with a blob that the asker may see.
+///
+/// # Errors
+/// Where it may not be served yet, or storage fails before the first byte.
+pub async fn send(
+    req: &HttpRequest,
+    storage: &Storage,
+    blob: &Blob,
+    out: FileOut<'_>,
+) -> Result<HttpResponse, AppError> {
+    if !blob.may_be_served() {
+        return Err(AppError::NotScanned);
+    }
+    let size = blob.size as u64;
+    let tag = EntityTag::new_strong(data_encoding::HEXLOWER.encode(&blob.sha256));
+    let wanted = wanted(req, size, &tag);
+    let mut response = HttpResponse::build(match wanted {
+        Wanted::Unchanged => StatusCode::NOT_MODIFIED,
+        Wanted::OutOfRange => StatusCode::RANGE_NOT_SATISFIABLE,
+        Wanted::Part(_) => StatusCode::PARTIAL_CONTENT,
+        Wanted::Whole => StatusCode::OK,
+    });
+    response.insert_header(ETag(tag)).insert_header((header::ACCEPT_RANGES, "bytes"));
+    let range = match wanted {
+        Wanted::Unchanged => return Ok(response.finish()),
+        Wanted::OutOfRange => {
+            let told = (header::CONTENT_RANGE, format!("bytes */{size}"));
+            // an empty page of ours, and no error page, is what programs that ask for ranges expect
+            return Ok(response.insert_header(told).content_type("text/html; charset=utf-8").finish());
+        }
+        Wanted::Part(range) => {
+            let told = format!("bytes {}-{}/{size}", range.start, range.end - 1);
+            response.insert_header((header::CONTENT_RANGE, told));
+            range
+        }
+        Wanted::Whole => 0..size,
+    };
+    response
+        .insert_header((header::CONTENT_TYPE, out.media_type))
+        .insert_header((header::CONTENT_SECURITY_POLICY, out.policy))
+        .insert_header(disposition(out.name, out.shown));
+    let length = range.end - range.start;
+    let reading = storage.read(blob, range).await.map_err(|cause| match cause {
+        StorageError::Db(cause) => AppError::Db(cause),
+        other => AppError::Internal(other.to_string()),
+    })?;
+    Ok(response.body(SizedStream::new(length, Box::pin(reading.stream()))))
+}
+
+/// The name twice: as ASCII for old programs, and in full (RFC 6266, RFC 8187).
+fn disposition(name: &str, shown: bool) -> ContentDisposition {
+    let ascii =
+        name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' }).collect();
+    let full =
+        ExtendedValue { charset: Charset::Ext("UTF-8".into()), language_tag: None, value: name.as_bytes().to_vec() };
+    let kind = if shown { DispositionType::Inline } else { DispositionType::Attachment };
+    let parameters = vec![DispositionParam::Filename(ascii), DispositionParam::FilenameExt(full)];
+    ContentDisposition { disposition: kind, parameters }
+}
+
+/// RFC 9110: conditions first (§13.2.2), then one range (§14.2). Several ranges may be answered with the whole, and are.
+fn wanted(req: &HttpRequest, size: u64, tag: &EntityTag) -> Wanted {
+    let has = |name| req.headers().contains_key(name);
+    if has(header::IF_NONE_MATCH) {
+        let same = match IfNoneMatch::parse(req) {
+            Ok(IfNoneMatch::Any) => true,
+            Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|other| other.weak_eq(tag)),
+            Err(_) => false,
+        };
+        if same {
+            return Wanted::Unchanged;
+        }
+    }
+    let still = match IfRange::parse(req) {
+        Ok(IfRange::EntityTag(other)) if has(header::IF_RANGE) => other.strong_eq(tag),
+        _ => !has(header::IF_RANGE),
+    };
+    if !has(header::RANGE) || !still {
+        return Wanted::Whole;
+    }
+    match RangeHeader::parse(req) {
+        Ok(RangeHeader::Bytes(ranges)) if ranges.len() == 1 => part(&ranges[0], size),
+        _ => Wanted::Whole,
+    }
+}
+
+fn part(range: &ByteRangeSpec, size: u64) -> Wanted {
+    match range.to_satisfiable_range(size) {
+        Some((first, last)) => Wanted::Part(first..last + 1),
+        None => Wanted::OutOfRange,
+    }
+}

@@ -1,0 +1,51 @@
+//! `/portal/messages/{number}/attachments/{file}`: a file on one of the patient's own messages, to save or to look at.
+
+use super::guard::{Visit, number};
+use crate::attachments::{self, Content};
+use crate::audit::Actor;
+use crate::chart::document;
+use crate::error::AppError;
+use crate::http::Head;
+use crate::http::files::{FileOut, SANDBOX, send};
+use crate::state::AppState;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+/// How it is to be opened: `save`, `show` or `page`.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct How {
+    r#as: String,
+}
+
+pub async fn open(
+    state: web::Data<AppState>,
+    head: Head,
+    req: HttpRequest,
+    visit: Visit,
+    how: web::Query<How>,
+) -> Result<HttpResponse, AppError> {
+    let (conversation, number) = (number(&req, "number")?, number(&req, "file")?);
+    let content = if how.r#as == "page" { Content::Page } else { Content::File };
+    let (now, patient) = (head.now, visit.0.patient());
+    let find = state.db.read(move |conn| -> Result<_, AppError> {
+        attachments::for_patient(conn, &visit.0, conversation, number, content)?.ok_or(AppError::NotFound)
+    });
+    let (file, blob) = find.await?;
+    let traced = file.clone();
+    let trace = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(attachments::note_opened(tx, now, Actor::Patient(patient), patient, &traced)?)
+    });
+    trace.await?;
+    let page = document::content_security_policy();
+    let out = match content {
+        Content::Page => FileOut { name: "", media_type: "text/html; charset=utf-8", shown: true, policy: &page },
+        Content::File => FileOut {
+            name: &file.file_name,
+            media_type: &file.media_type,
+            shown: how.r#as == "show" && file.can_be_shown(),
+            policy: SANDBOX,
+        },
+    };
+    send(&req, &state.desk.storage, &blob, out).await
+}

@@ -1,0 +1,81 @@
+//! A folder on this machine: `ab/abcd…-random` for each file, `incoming/` for those that are being written.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use tempfile::NamedTempFile;
+
+#[derive(Clone)]
+pub struct Folder(PathBuf);
+
+const INCOMING: &str = "incoming";
+
+impl Folder {
+    pub fn open(path: &Path) -> io::Result<Folder> {
+        let folder = path.join(INCOMING);
+        // nobody else on this machine reads them
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        // a folder that cannot be written is found now and not at the first upload
+        drop(tempfile::tempfile_in(&folder)?);
+        Ok(Folder(path.to_owned()))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A file to write to; it goes with its handle.
+    pub fn spool(&self) -> io::Result<NamedTempFile> {
+        tempfile::Builder::new().prefix("").rand_bytes(16).tempfile_in(self.0.join(INCOMING))
+    }
+
+    /// Durable when it returns: the content was synced when it was spooled, here the names are.
+    pub fn put(&self, file: NamedTempFile, name: &str) -> io::Result<()> {
+        let path = self.at(name);
+        let Some(parent) = path.parent() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        match fs::DirBuilder::new().mode(0o700).create(parent) {
+            Ok(()) => File::open(&self.0)?.sync_all()?,
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(cause),
+        }
+        file.persist_noclobber(&path).map_err(|e| e.error)?;
+        File::open(parent)?.sync_all()
+    }
+
+    pub fn get(&self, name: &str, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = fs::OpenOptions::new().read(true).open(self.at(name))?;
+        file.seek(SeekFrom::Start(range.start))?;
+        Ok(Box::new(file.take(range.end - range.start)))
+    }
+
+    /// Removes a file; that it is not there is as good.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.at(name)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what was being written when a process died before `before`.
+    pub fn sweep(&self, before: SystemTime) -> io::Result<usize> {
+        let mut swept = 0;
+        for entry in fs::read_dir(self.0.join(INCOMING))? {
+            let entry = entry?;
+            // one that has gone meanwhile is somebody's who finished
+            if entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at < before) {
+                fs::remove_file(entry.path())?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Names are ours alone, of letters, digits and one dash; whatever else cannot lead out of the folder.
+    fn at(&self, name: &str) -> PathBuf {
+        let safe: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        self.0.join(safe.get(..2).unwrap_or("00")).join(safe)
+    }
+}

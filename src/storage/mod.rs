@@ -1,0 +1,191 @@
+//! GROUND: the content of files: in a folder or in a bucket, encrypted where a key is configured.
+//!
+//! A file goes three steps. It is spooled ([`Incoming`]): hashed, sealed and synced to disk as it comes in, in little
+//! memory. It is placed ([`Storage::place`]): its name is written down as stray, then it is put where it will lie. It
+//! is kept ([`keep`]): in the transaction of the row that refers to it, it becomes a blob. Whatever dies between two
+//! steps leaves a stray, which is swept, and never a row without its file. Letting go is the same backwards.
+//!
+//! Files have the same content only once: [`keep`] gives the blob that is there. A file's name is the SHA-256 of what
+//! lies in it, with a few random letters, so that removing one copy can never hit another that was just written.
+
+mod folder;
+mod incoming;
+mod reading;
+mod rows;
+mod seal;
+mod upkeep;
+
+pub use incoming::{Incoming, Spooled};
+pub use reading::Reading;
+pub use rows::{Blob, Kept, Placed, Scan, blob, keep, refer, release, set_scan};
+
+use crate::clock::Random;
+use crate::config::{Files, StorageKey};
+use crate::db::{Db, DbError, Ts};
+use folder::Folder;
+use seal::Sealing;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Why a file could not be written or read. Names of storage only: never the name that a user gave.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// There is no room.
+    #[error("the storage is full")]
+    Full,
+    /// The file is not where its row says.
+    #[error("the file {0} is missing in storage")]
+    Missing(String),
+    /// It was encrypted with a key that is not configured.
+    #[error("the key {0} is not configured: add it to storage.old_keys")]
+    NoKey(String),
+    /// The folder or bucket failed.
+    #[error("the storage failed: {0}")]
+    Io(io::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<io::Error> for StorageError {
+    fn from(cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                StorageError::Full
+            }
+            _ => StorageError::Io(cause),
+        }
+    }
+}
+
+impl From<diesel::result::Error> for StorageError {
+    fn from(cause: diesel::result::Error) -> Self {
+        StorageError::Db(cause.into())
+    }
+}
+
+/// Where files lie.
+enum Place {
+    Folder(Folder),
+}
+
+/// The files of the clinic, cheap to clone.
+#[derive(Clone)]
+pub struct Storage(Arc<Inner>);
+
+struct Inner {
+    spool: Folder,
+    place: Place,
+    /// encrypts what is written
+    key: Option<StorageKey>,
+    /// every key that is known, for reading
+    keys: Vec<StorageKey>,
+}
+
+/// A file that was written down as stray and is not kept within this time is not going to be.
+const STRAY: time::Duration = time::Duration::DAY;
+/// A file that was let go stays this long: somebody may be about to open it.
+const LET_GO: time::Duration = time::Duration::minutes(10);
+
+impl Storage {
+    /// Opens the storage that the configuration names, and creates its folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be created or written.
+    pub fn open(files: &Files) -> Result<Storage, StorageError> {
+        let spool = Folder::open(&files.folder)?;
+        let place = Place::Folder(spool.clone());
+        let keys = files.key.iter().chain(&files.old_keys).cloned().collect();
+        Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys })))
+    }
+
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub async fn incoming(&self, random: &Random) -> Result<Incoming, StorageError> {
+        let (storage, random) = (self.clone(), random.clone());
+        blocking(move || storage.incoming_now(&random)).await
+    }
+
+    /// The same on a thread that may wait: for imports.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn incoming_now(&self, random: &Random) -> Result<Incoming, StorageError> {
+        let drawn = random.bytes();
+        let sealing = self.0.key.as_ref().map(|key| Sealing::new(key, &drawn[..seal::NONCE]));
+        Ok(Incoming::new(self.0.spool.spool()?, sealing, &drawn[seal::NONCE..]))
+    }
+
+    /// Puts a spooled file where it will lie. Its name is durable as a stray before that.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub async fn place(&self, db: &Db, now: Ts, spooled: Spooled) -> Result<Placed, StorageError> {
+        let (placed, file) = spooled.split();
+        let (name, due) = (placed.name.clone(), now.plus(STRAY));
+        db.write(move |tx| -> Result<_, DbError> { Ok(rows::add_stray(tx, &name, due)?) }).await?;
+        let (storage, name) = (self.clone(), placed.name.clone());
+        blocking(move || match &storage.0.place {
+            Place::Folder(folder) => Ok(folder.put(file, &name)?),
+        })
+        .await?;
+        Ok(placed)
+    }
+
+    /// Opens the bytes of `range` of a blob; all of them by [`Blob::all`].
+    ///
+    /// # Errors
+    /// See [`StorageError`]. What was changed in storage shows later, as an error of the reading.
+    pub async fn read(&self, blob: &Blob, range: Range<u64>) -> Result<Reading, StorageError> {
+        let (storage, blob) = (self.clone(), blob.clone());
+        blocking(move || storage.read_now(&blob, range)).await
+    }
+
+    /// The same on a thread that may wait.
+    ///
+    /// # Errors
+    /// See [`Storage::read`].
+    pub fn read_now(&self, blob: &Blob, range: Range<u64>) -> Result<Reading, StorageError> {
+        let name = blob.name.as_deref().ok_or_else(|| StorageError::Missing("removed".into()))?;
+        let opening = match (&blob.key_id, &blob.nonce) {
+            (Some(id), Some(nonce)) => Some(Sealing::new(self.key(id)?, nonce)),
+            _ => None,
+        };
+        let (stored, reading) = reading::plan(blob.size as u64, range, opening);
+        let source = match &self.0.place {
+            Place::Folder(folder) => folder.get(name, stored),
+        };
+        let source = source.map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => StorageError::Missing(name.to_owned()),
+            _ => cause.into(),
+        })?;
+        Ok(reading.of(source))
+    }
+
+    fn key(&self, id: &str) -> Result<&StorageKey, StorageError> {
+        self.0.keys.iter().find(|key| key.id() == id).ok_or_else(|| StorageError::NoKey(id.to_owned()))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match &self.0.place {
+            Place::Folder(folder) => folder.remove(name),
+        }
+    }
+
+    /// The folder, for those who look after the disk.
+    pub fn folder(&self) -> &Path {
+        self.0.spool.path()
+    }
+}
+
+/// Runs what waits for a disk or a network on a thread for that.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    let gone = |_| StorageError::Io(io::Error::other("a thread of the storage died"));
+    tokio::task::spawn_blocking(work).await.map_err(gone)?
+}

@@ -1,0 +1,218 @@
+//! The rows: blobs and strays. Every function here runs in its caller's transaction.
+
+use super::LET_GO;
+use crate::db::schema::{blobs, stray_files};
+use crate::db::{BlobId, Both, Conn, MultiBackend, Ts, Tx};
+use crate::text_enum;
+use diesel::prelude::*;
+use std::ops::Range;
+
+text_enum! {
+    /// What the virus scanner says of a blob.
+    pub enum Scan {
+        /// not looked at yet: not served
+        Waiting = "waiting",
+        /// nothing was found
+        Clean = "clean",
+        /// something was found: the content is removed
+        Infected = "infected",
+        /// no scanner is configured
+        NotScanned = "not_scanned",
+    }
+}
+
+/// A content in storage.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = blobs, check_for_backend(MultiBackend))]
+pub struct Blob {
+    /// identity
+    pub id: BlobId,
+    /// SHA-256 of the content in clear
+    pub sha256: Vec<u8>,
+    /// bytes in clear
+    pub size: i64,
+    /// name in storage; none where it was removed
+    pub name: Option<String>,
+    /// the key that it is encrypted with
+    pub key_id: Option<String>,
+    /// and the nonce
+    pub nonce: Option<Vec<u8>>,
+    /// what the scanner says
+    pub scan: Scan,
+}
+
+impl Blob {
+    /// The range of the whole.
+    pub fn all(&self) -> Range<u64> {
+        0..self.size as u64
+    }
+
+    /// Whether anybody may have it: never before a scanner that is configured has found it clean.
+    pub fn may_be_served(&self) -> bool {
+        matches!(self.scan, Scan::Clean | Scan::NotScanned) && self.name.is_some()
+    }
+}
+
+/// A file that lies in storage and that nothing refers to yet. Not kept, it is swept after a day.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    pub(super) sha256: Vec<u8>,
+    pub(super) size: i64,
+    pub(super) name: String,
+    pub(super) key_id: Option<String>,
+    pub(super) nonce: Option<Vec<u8>>,
+}
+
+impl Placed {
+    /// Bytes in clear.
+    pub fn size(&self) -> i64 {
+        self.size
+    }
+    /// SHA-256 of the content in clear.
+    pub fn sha256(&self) -> &[u8] {
+        &self.sha256
+    }
+}
+
+/// A blob that was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// which
+    pub id: BlobId,
+    /// what is known of it: more than was said, where the same content was there before
+    pub scan: Scan,
+}
+
+/// Makes a placed file a blob, or takes the blob that has the same content; one reference more to it.
+///
+/// # Errors
+/// Those of the database.
+pub fn keep(tx: &mut Tx, now: Ts, placed: &Placed, scan: Scan) -> QueryResult<Kept> {
+    let row = (
+        (blobs::sha256.eq(&placed.sha256), blobs::size.eq(placed.size), blobs::name.eq(Some(&placed.name))),
+        (blobs::key_id.eq(&placed.key_id), blobs::nonce.eq(&placed.nonce)),
+        (blobs::scan.eq(scan), blobs::refs.eq(1), blobs::created_at.eq(now)),
+    );
+    let insert = diesel::insert_into(blobs::table).values(row).on_conflict(blobs::sha256).do_update();
+    let upsert = insert.set(blobs::refs.eq(blobs::refs + 1)).returning((blobs::id, blobs::name, blobs::scan));
+    let (id, name, before): (BlobId, Option<String>, Scan) = Both(upsert).get_result(tx.conn())?;
+    if name.as_ref() == Some(&placed.name) {
+        diesel::delete(stray_files::table.find(&placed.name)).execute(tx.conn())?;
+    }
+    // what was found now counts for a content that nobody had looked at
+    let unknown = matches!(before, Scan::Waiting | Scan::NotScanned);
+    if unknown && scan == Scan::Clean && before != scan {
+        set_scan(tx, now, id, scan)?;
+        return Ok(Kept { id, scan });
+    }
+    Ok(Kept { id, scan: before })
+}
+
+/// One reference more to a blob.
+///
+/// # Errors
+/// Those of the database; not found where it is gone.
+pub fn refer(tx: &mut Tx, id: BlobId) -> QueryResult<()> {
+    match diesel::update(blobs::table.find(id)).set(blobs::refs.eq(blobs::refs + 1)).execute(tx.conn())? {
+        0 => Err(diesel::result::Error::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// One reference less. The last one takes the blob with it, and its file a while later. The row that referred to it
+/// must be gone before.
+///
+/// # Errors
+/// Those of the database.
+pub fn release(tx: &mut Tx, now: Ts, id: BlobId) -> QueryResult<()> {
+    let less = diesel::update(blobs::table.find(id)).set(blobs::refs.eq(blobs::refs - 1));
+    let (refs, name): (i64, Option<String>) = less.returning((blobs::refs, blobs::name)).get_result(tx.conn())?;
+    if refs == 0 {
+        diesel::delete(blobs::table.find(id)).execute(tx.conn())?;
+        if let Some(name) = name {
+            add_stray(tx, &name, now.plus(LET_GO))?;
+        }
+    }
+    Ok(())
+}
+
+/// One blob.
+///
+/// # Errors
+/// Those of the database.
+pub fn blob(conn: &mut Conn, id: BlobId) -> QueryResult<Blob> {
+    blobs::table.find(id).select(Blob::as_select()).first(conn)
+}
+
+/// Writes down what the scanner found. An infected content is removed at once.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_scan(tx: &mut Tx, now: Ts, id: BlobId, scan: Scan) -> QueryResult<()> {
+    if scan == Scan::Infected {
+        let name: Option<String> = blobs::table.find(id).select(blobs::name).first(tx.conn())?;
+        diesel::update(blobs::table.find(id)).set(blobs::name.eq(None::<String>)).execute(tx.conn())?;
+        if let Some(name) = name {
+            add_stray(tx, &name, now)?;
+        }
+    }
+    diesel::update(blobs::table.find(id)).set(blobs::scan.eq(scan)).execute(tx.conn()).map(drop)
+}
+
+/// Writes down a name that no blob owns.
+pub(super) fn add_stray(tx: &mut Tx, name: &str, due_at: Ts) -> QueryResult<()> {
+    let row = (stray_files::name.eq(name), stray_files::due_at.eq(due_at));
+    diesel::insert_into(stray_files::table).values(row).execute(tx.conn()).map(drop)
+}
+
+/// The strays that are due, at most `limit`.
+pub(super) fn due_strays(conn: &mut Conn, now: Ts, limit: i64) -> QueryResult<Vec<String>> {
+    let due = stray_files::table.filter(stray_files::due_at.le(now)).order(stray_files::due_at);
+    due.limit(limit).select(stray_files::name).load(conn)
+}
+
+/// Forgets strays whose files are gone.
+pub(super) fn forget_strays(tx: &mut Tx, names: &[String]) -> QueryResult<()> {
+    let gone = stray_files::table.filter(stray_files::name.eq_any(names.to_vec()));
+    diesel::delete(gone).execute(tx.conn()).map(drop)
+}
+
+/// Blobs that are not encrypted as they should be, at most `limit`.
+pub(super) fn not_sealed_with(conn: &mut Conn, key_id: Option<&str>, limit: i64) -> QueryResult<Vec<Blob>> {
+    let there = blobs::name.is_not_null().and(blobs::scan.ne(Scan::Waiting));
+    let mut found = Vec::new();
+    // ranges on either side of the key, each a walk along the index: an inequality would read the whole table
+    let ranges = |key_id: &str| {
+        [
+            blobs::table.filter(blobs::key_id.lt(key_id.to_owned())).into_boxed::<MultiBackend>(),
+            blobs::table.filter(blobs::key_id.gt(key_id.to_owned())).into_boxed(),
+        ]
+    };
+    let queries: Vec<_> = match key_id {
+        Some(id) => {
+            let [below, above] = ranges(id);
+            vec![below, above, blobs::table.filter(blobs::key_id.is_null()).into_boxed()]
+        }
+        None => vec![blobs::table.filter(blobs::key_id.is_not_null()).into_boxed()],
+    };
+    for query in queries {
+        let rows: Vec<Blob> = query.filter(there).limit(limit).select(Blob::as_select()).load(conn)?;
+        found.extend(rows);
+    }
+    found.truncate(usize::try_from(limit).unwrap_or(0));
+    Ok(found)
+}
+
+/// Exchanges the file of a blob for one with the same content. Says whether the blob was still as it was read.
+pub(super) fn exchange(tx: &mut Tx, now: Ts, old: &Blob, new: &Placed) -> QueryResult<bool> {
+    let same = blobs::table.find(old.id).filter(blobs::name.eq(&old.name));
+    let set = (blobs::name.eq(Some(&new.name)), blobs::key_id.eq(&new.key_id), blobs::nonce.eq(&new.nonce));
+    if diesel::update(same).set(set).execute(tx.conn())? == 0 {
+        return Ok(false);
+    }
+    forget_strays(tx, std::slice::from_ref(&new.name))?;
+    if let Some(name) = &old.name {
+        add_stray(tx, name, now.plus(LET_GO))?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,39 @@
+//! What is done now and then for files: what nobody sent or refers to is removed, and what lies under an old key is
+//! sealed anew.
+
+use crate::attachments;
+use crate::db::{DbError, Ts};
+use crate::state::AppState;
+
+pub(super) async fn run(state: &AppState, now: Ts) {
+    loop {
+        let sweep = state.db.write(move |tx| -> Result<_, DbError> { Ok(attachments::sweep(tx, now)?) });
+        match sweep.await {
+            Ok(0) => break,
+            Ok(count) => tracing::info!(count, "uploads that were never sent were removed"),
+            Err(cause) => {
+                tracing::error!(%cause, "uploads that were never sent could not be removed");
+                break;
+            }
+        }
+    }
+    match state.desk.storage.sweep(&state.db, now).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "files that nothing refers to were removed"),
+        Err(cause) => tracing::error!(%cause, "files that nothing refers to could not be removed"),
+    }
+    let mut sealed = 0;
+    loop {
+        match state.desk.storage.rotate(&state.db, now, &state.random).await {
+            Ok(0) => break,
+            Ok(count) => sealed += count,
+            Err(cause) => {
+                tracing::error!(%cause, "files could not be sealed anew");
+                break;
+            }
+        }
+    }
+    if sealed > 0 {
+        tracing::info!(count = sealed, "files were sealed with the present key");
+    }
+}

@@ -1,0 +1,5 @@
+//! Files: storage, uploads, attachments.
+
+mod samples;
+mod storage;
+mod uploads;

@@ -1,0 +1,118 @@
+//! Small real files of each kind that may be attached, and files that are not what they say.
+
+pub fn pdf() -> Vec<u8> {
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+      3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+        .to_vec()
+}
+
+pub fn png() -> Vec<u8> {
+    let text = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    data_encoding::BASE64.decode(text.as_bytes()).unwrap()
+}
+
+fn gif() -> Vec<u8> {
+    data_encoding::BASE64.decode(b"R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7").unwrap()
+}
+
+/// A ZIP archive of stored files, by PKWARE's APPNOTE.
+pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut out, mut list) = (Vec::new(), Vec::new());
+    for (name, content) in files {
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        let at = out.len() as u32;
+        let size = (content.len() as u32).to_le_bytes();
+        let common = [
+            &[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+            &crc.sum().to_le_bytes(),
+            &size,
+            &size,
+            &(name.len() as u16).to_le_bytes(),
+            &[0, 0],
+        ]
+        .concat();
+        out.extend([b"PK\x03\x04", &common[..], name.as_bytes(), content].concat());
+        list.extend([b"PK\x01\x02\x14\0", &common[..], &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+    }
+    let (count, at) = ((files.len() as u16).to_le_bytes(), out.len() as u32);
+    let end =
+        [&b"PK\x05\x06\0\0\0\0"[..], &count, &count, &(list.len() as u32).to_le_bytes(), &at.to_le_bytes(), &[0, 0]];
+    out.extend(list);
+    out.extend(end.concat());
+    out
+}
+
+fn office(folder: &str) -> Vec<u8> {
+    zip(&[("[Content_Types].xml", b"<Types/>"), (&format!("{folder}/document.xml"), b"<x/>")])
+}
+
+fn open_document(kind: &str) -> Vec<u8> {
+    let kind = format!("application/vnd.oasis.opendocument.{kind}");
+    zip(&[("mimetype", kind.as_bytes()), ("content.xml", b"<x/>")])
+}
+
+fn riff(kind: &[u8]) -> Vec<u8> {
+    [b"RIFF\x24\0\0\0", kind, b"fmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x88\x58\x01\0\x02\0\x10\0data\0\0\0\0"].concat()
+}
+
+fn iso(brand: &[u8]) -> Vec<u8> {
+    [b"\0\0\0\x18ftyp", brand, b"\0\0\0\0", brand, b"mp42", b"\0\0\0\x08free"].concat()
+}
+
+pub fn good() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("a.pdf", pdf()),
+        ("A.PDF", pdf()),
+        ("a.png", png()),
+        ("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xd9".to_vec()),
+        ("a.gif", gif()),
+        ("a.webp", riff(b"WEBP")),
+        ("a.tif", b"II*\0\x08\0\0\0\0\0\0\0\0\0".to_vec()),
+        ("a.bmp", b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0".to_vec()),
+        ("a.heic", iso(b"heic")),
+        ("a.docx", office("word")),
+        ("a.xlsx", office("xl")),
+        ("a.pptx", office("ppt")),
+        ("a.odt", open_document("text")),
+        ("a.ods", open_document("spreadsheet")),
+        ("a.doc", [&[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1][..], &[0; 600]].concat()),
+        ("a.rtf", b"{\\rtf1\\ansi words}".to_vec()),
+        ("a.txt", "Résultats : normaux\n".as_bytes().to_vec()),
+        ("b.txt", [&[0xff, 0xfe][..], &"words".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat()),
+        ("a.csv", b"name,value\r\nHb,140\r\n".to_vec()),
+        ("a.mp3", b"ID3\x04\0\0\0\0\0\0".to_vec()),
+        ("a.wav", riff(b"WAVE")),
+        ("a.ogg", b"OggS\0\x02\0\0\0\0\0\0\0\0".to_vec()),
+        ("a.flac", b"fLaC\0\0\0\x22".to_vec()),
+        ("a.mp4", iso(b"isom")),
+    ]
+}
+
+/// Name, content, and words of the reason.
+pub fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let (kind, content) = ("Files of this kind", "not what its name says");
+    let html = b"<!DOCTYPE html><script>alert(1)</script>".to_vec();
+    vec![
+        ("page.pdf", html.clone(), content),
+        ("page.txt", html.clone(), content),
+        ("later.txt", [b"hello\n\n", &html[..]].concat(), content),
+        ("page.html", html, kind),
+        ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>".to_vec(), kind),
+        ("svg.png", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>".to_vec(), content),
+        ("a.exe", b"MZ\x90\0".to_vec(), kind),
+        ("a.pdf.exe", pdf(), kind),
+        ("exe.pdf", b"MZ\x90\0\x03".to_vec(), content),
+        ("exe.txt", b"MZ\x90\0\x03".to_vec(), content),
+        ("bomb.zip", zip(&[("a", b"b")]), kind),
+        ("zip.docx", zip(&[("a.txt", b"b")]), content),
+        ("macro.docx", zip(&[("[Content_Types].xml", b"<x/>"), ("word/vbaProject.bin", b"x")]), content),
+        ("xlsx.docx", office("xl"), content),
+        ("a.dcm", [&[0; 128][..], b"DICM"].concat(), kind),
+        ("png.jpg", png(), content),
+        ("noending", pdf(), kind),
+        (".pdf", pdf(), kind),
+        ("empty.pdf", Vec::new(), "is empty"),
+        ("empty.txt", Vec::new(), "is empty"),
+    ]
+}

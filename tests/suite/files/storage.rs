@@ -1,0 +1,269 @@
+//! The storage: what is written comes back, whole or in part, in clear or sealed; what was changed does not; nothing is
+//! lost or left behind.
+
+use crate::on_both;
+use crate::support::app::{App, On};
+use diesel::prelude::*;
+use postern::config::{Files, StorageKey};
+use postern::db::schema::{blobs, stray_files};
+use postern::db::{BlobId, DbError};
+use postern::storage::{self, Blob, Kept, Placed, Scan, Storage, StorageError};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+on_both!(what_is_kept_comes_back, the_same_content_is_there_once, what_is_let_go_is_swept, a_new_key_seals_everything);
+
+const PIECE: usize = 65_536;
+const SIZES: [usize; 8] = [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE + 17, 300_001];
+
+fn content(size: usize, seed: usize) -> Vec<u8> {
+    (0..size).map(|at| ((at * 31 + at / 251 + seed * 7) % 256) as u8).collect()
+}
+
+fn files(app: &App, key: Option<u8>, old_keys: &[u8]) -> Files {
+    let key_of = |n: u8| StorageKey::new([n; 32]);
+    let folder = app.state.config.files.folder.clone();
+    Files { key: key.map(key_of), old_keys: old_keys.iter().map(|n| key_of(*n)).collect(), ..Files::in_folder(folder) }
+}
+
+fn open(app: &App, key: Option<u8>, old_keys: &[u8]) -> Storage {
+    Storage::open(&files(app, key, old_keys)).unwrap()
+}
+
+async fn placed(app: &App, storage: &Storage, bytes: &[u8]) -> Placed {
+    let mut incoming = storage.incoming(&app.state.random).await.unwrap();
+    // as a network brings it
+    for chunk in bytes.chunks(10_007) {
+        incoming.push(chunk).await.unwrap();
+    }
+    let spooled = incoming.finish().await.unwrap();
+    assert_eq!(spooled.size(), bytes.len() as u64);
+    storage.place(&app.state.db, app.state.clock.now(), spooled).await.unwrap()
+}
+
+async fn kept(app: &App, storage: &Storage, bytes: &[u8]) -> Kept {
+    let (placed, now) = (placed(app, storage, bytes).await, app.state.clock.now());
+    let keep =
+        app.state.db.write(move |tx| -> Result<_, DbError> { Ok(storage::keep(tx, now, &placed, Scan::NotScanned)?) });
+    keep.await.unwrap()
+}
+
+async fn blob(app: &App, id: BlobId) -> Blob {
+    app.state.db.read(move |conn| -> Result<_, DbError> { Ok(storage::blob(conn, id)?) }).await.unwrap()
+}
+
+async fn released(app: &App, id: BlobId) {
+    let now = app.state.clock.now();
+    let write = app.state.db.write(move |tx| -> Result<_, DbError> { Ok(storage::release(tx, now, id)?) });
+    write.await.unwrap();
+}
+
+fn all(storage: &Storage, blob: &Blob) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    storage.read_now(blob, blob.all()).map_err(|e| std::io::Error::other(e.to_string()))?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Every file in the storage's folder, without those on their way.
+fn lying(storage: &Storage) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in std::fs::read_dir(storage.folder()).unwrap() {
+        let folder = folder.unwrap().path();
+        if !folder.ends_with("incoming") {
+            found.extend(std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()));
+        }
+    }
+    found.sort();
+    found
+}
+
+async fn strays(app: &App) -> i64 {
+    app.state
+        .db
+        .read(|conn| -> Result<i64, DbError> { Ok(stray_files::table.count().get_result(conn)?) })
+        .await
+        .unwrap()
+}
+
+async fn what_is_kept_comes_back(app: App) {
+    for key in [None, Some(1)] {
+        let storage = open(&app, key, &[]);
+        for (seed, size) in SIZES.into_iter().enumerate() {
+            let bytes = content(size, seed + usize::from(key.unwrap_or(0)) * 100);
+            let kept = kept(&app, &storage, &bytes).await;
+            let blob = blob(&app, kept.id).await;
+            assert!((blob.size as usize, blob.key_id.is_some()) == (size, key.is_some()) || size == 0);
+            assert_eq!(all(&storage, &blob).unwrap(), bytes, "{size} {key:?}");
+            for (start, end) in [(0, 1), (size / 2, size), (PIECE - 1, PIECE + 2), (size, size), (0, size + 9), (5, 3)]
+            {
+                let reading = storage.read(&blob, start as u64..end as u64).await.unwrap();
+                let stream = reading.stream();
+                let parts: Vec<_> = futures_util::StreamExt::collect(stream).await;
+                let got: Vec<u8> = parts.into_iter().flat_map(|part| part.unwrap().to_vec()).collect();
+                let end = end.min(size);
+                assert_eq!(got, bytes[start.min(end)..end], "{size} {start}..{end} {key:?}");
+            }
+        }
+    }
+    assert_eq!(strays(&app).await, 1, "the empty file was there already");
+    let names: Vec<_> = lying(&app.state.desk.storage);
+    for path in &names {
+        use sha2::Digest;
+        let hash = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(std::fs::read(path).unwrap()));
+        assert!(path.file_name().unwrap().to_str().unwrap().starts_with(&hash), "{path:?} is not named by its content");
+    }
+}
+
+async fn the_same_content_is_there_once(app: App) {
+    let storage = open(&app, None, &[]);
+    let bytes = content(1000, 1);
+    let (one, two) = (kept(&app, &storage, &bytes).await, kept(&app, &storage, &bytes).await);
+    assert_eq!(one, two);
+    // the second file is a stray until it is swept
+    assert_eq!((strays(&app).await, lying(&storage).len()), (1, 2));
+    app.state.clock.advance(time::Duration::days(2));
+    assert_eq!(storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 1);
+    assert_eq!((strays(&app).await, lying(&storage).len()), (0, 1));
+    let row = blob(&app, one.id).await;
+    assert_eq!(all(&storage, &row).unwrap(), bytes);
+    // many at once, as on several instances
+    let many: Vec<_> = (0..8).map(|_| kept(&app, &storage, &bytes)).collect();
+    assert!(futures_util::future::join_all(many).await.iter().all(|kept| kept.id == one.id));
+    let refs: i64 = app
+        .state
+        .db
+        .read(|conn| -> Result<_, DbError> { Ok(blobs::table.select(blobs::refs).first(conn)?) })
+        .await
+        .unwrap();
+    assert_eq!(refs, 10);
+}
+
+async fn what_is_let_go_is_swept(app: App) {
+    let storage = open(&app, None, &[]);
+    let bytes = content(5000, 3);
+    let id = kept(&app, &storage, &bytes).await.id;
+    kept(&app, &storage, &bytes).await;
+    let row = blob(&app, id).await;
+    released(&app, id).await;
+    assert_eq!(all(&storage, &row).unwrap(), bytes, "one reference is left");
+    released(&app, id).await;
+    let gone = app.state.db.read(move |conn| -> Result<_, DbError> { Ok(storage::blob(conn, id)) }).await.unwrap();
+    assert!(gone.is_err());
+    // a reader who had just asked for it still gets it
+    assert_eq!(all(&storage, &row).unwrap(), bytes);
+    app.state.clock.advance(time::Duration::days(1));
+    storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
+    assert!(matches!(storage.read_now(&row, row.all()), Err(StorageError::Missing(_))));
+    assert_eq!((strays(&app).await, lying(&storage).len()), (0, 0));
+    // the same content again is a new blob
+    let again = kept(&app, &storage, &bytes).await;
+    assert_eq!(all(&storage, &blob(&app, again.id).await).unwrap(), bytes);
+}
+
+async fn a_new_key_seals_everything(app: App) {
+    let clear = open(&app, None, &[]);
+    let mut ids = Vec::new();
+    for seed in 0..13 {
+        ids.push((seed, kept(&app, &clear, &content(70_000, seed)).await.id));
+    }
+    let first = open(&app, Some(1), &[]);
+    rotated(&app, &first).await;
+    ids.push((50, kept(&app, &first, &content(70_000, 50)).await.id));
+    let second = open(&app, Some(2), &[1]);
+    rotated(&app, &second).await;
+    app.state.clock.advance(time::Duration::days(2));
+    let now = app.state.clock.now();
+    second.sweep(&app.state.db, now).await.unwrap();
+    assert_eq!((strays(&app).await, lying(&second).len()), (0, 14));
+    // the first key is needed no more, and opens nothing
+    let (alone, old) = (open(&app, Some(2), &[]), open(&app, Some(1), &[]));
+    for (seed, id) in ids {
+        let blob = blob(&app, id).await;
+        assert_eq!(all(&alone, &blob).unwrap(), content(70_000, seed));
+        assert!(matches!(old.read_now(&blob, blob.all()), Err(StorageError::NoKey(_))));
+    }
+    for path in lying(&second) {
+        let stored = std::fs::read(path).unwrap();
+        assert!((0..51).all(|seed| stored[100..132] != content(132, seed)[100..]), "in clear");
+    }
+    // and the way back
+    let back = open(&app, None, &[2]);
+    rotated(&app, &back).await;
+    assert_eq!(back.rotate(&app.state.db, now, &app.state.random).await.unwrap(), 0);
+}
+
+async fn rotated(app: &App, storage: &Storage) {
+    while storage.rotate(&app.state.db, app.state.clock.now(), &app.state.random).await.unwrap() > 0 {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_changed_is_not_read() {
+    let app = App::start(On::Sqlite).await;
+    let storage = open(&app, Some(7), &[]);
+    let bytes = content(3 * PIECE + 100, 1);
+    let id = kept(&app, &storage, &bytes).await.id;
+    let path = lying(&storage).remove(0);
+    let good = std::fs::read(&path).unwrap();
+    let sealed = PIECE + 16;
+    let other = kept(&app, &storage, &content(3 * PIECE + 100, 2)).await.id;
+    let other_path = lying(&storage).into_iter().find(|p| *p != path).unwrap();
+    let blob = blob(&app, id).await;
+    let flipped = |at: usize| {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        bad
+    };
+    let swapped = [&good[sealed..2 * sealed], &good[..sealed], &good[2 * sealed..]].concat();
+    let bads = [
+        ("first byte", flipped(0)),
+        ("last byte", flipped(good.len() - 1)),
+        ("cut at a piece", good[..3 * sealed].to_vec()),
+        ("cut within a piece", good[..sealed + 5].to_vec()),
+        ("empty", Vec::new()),
+        ("pieces in another order", swapped),
+        ("the first piece twice", [&good[..sealed], &good[..sealed], &good[2 * sealed..]].concat()),
+        ("another file of the clinic", std::fs::read(other_path).unwrap()),
+    ];
+    for (what, bad) in bads {
+        std::fs::File::create(&path).unwrap().write_all(&bad).unwrap();
+        assert!(all(&storage, &blob).is_err(), "{what} was read");
+        // what is sealed anew must not be made out of it either
+        let anew = open(&app, Some(8), &[7]);
+        anew.rotate(&app.state.db, app.state.clock.now(), &app.state.random).await.unwrap();
+        assert_eq!(self::blob(&app, id).await.key_id, blob.key_id, "{what} was sealed anew");
+    }
+    std::fs::write(&path, &good).unwrap();
+    assert_eq!(all(&storage, &blob).unwrap(), bytes);
+    assert_ne!(id, other);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_process_left_is_swept() {
+    let app = App::start(On::Sqlite).await;
+    let storage = app.state.desk.storage.clone();
+    // spooled and never finished; placed and never kept
+    let half = storage.folder().join("incoming/half");
+    std::fs::write(&half, b"half").unwrap();
+    placed(&app, &storage, b"placed and no more").await;
+    assert_eq!((strays(&app).await, lying(&storage).len()), (1, 1));
+    let old = std::time::SystemTime::from(app.state.clock.now().plus(time::Duration::hours(-1)).get());
+    std::fs::File::options().write(true).open(&half).unwrap().set_modified(old).unwrap();
+    assert_eq!(storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 0, "it may still go on");
+    app.state.clock.advance(time::Duration::hours(25));
+    assert_eq!(storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 2);
+    assert!(!half.exists() && lying(&storage).is_empty() && strays(&app).await == 0);
+    // an upload that is given up leaves nothing
+    let mut incoming = storage.incoming(&app.state.random).await.unwrap();
+    incoming.push(&content(500_000, 1)).await.unwrap();
+    drop(incoming);
+    assert_eq!(std::fs::read_dir(storage.folder().join("incoming")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_key_is_32_bytes_in_base64() {
+    let key = data_encoding::BASE64.encode(&[9; 32]);
+    assert!(StorageKey::parse(&key).is_some());
+    for bad in ["", "x", &data_encoding::BASE64.encode(&[9; 31]), &data_encoding::BASE64.encode(&[9; 33])] {
+        assert!(StorageKey::parse(bad).is_none(), "{bad:?}");
+    }
+}
