@@ -3,6 +3,7 @@
 use super::Source;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
+use url::Url;
 
 /// A key that files are encrypted with: 32 bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,11 +32,30 @@ impl StorageKey {
     }
 }
 
+/// A bucket that holds files, of any server that speaks S3.
+#[derive(Clone)]
+pub struct Bucket {
+    /// where the server is, without the bucket's name
+    pub endpoint: Url,
+    /// the bucket
+    pub name: String,
+    /// its region
+    pub region: String,
+    /// name of the account's key
+    pub access_key: String,
+    /// the key
+    pub secret_key: String,
+    /// the bucket's name stands in the path, and not before the host's
+    pub path_style: bool,
+}
+
 /// Files: where they are kept, and what is taken.
 #[derive(Clone)]
 pub struct Files {
     /// the folder that holds them; with a bucket, where uploads wait on their way to it
     pub folder: PathBuf,
+    /// the bucket that holds them; `None`: the folder does
+    pub bucket: Option<Bucket>,
     /// encrypts what is written; `None`: files lie in clear
     pub key: Option<StorageKey>,
     /// keys used before
@@ -58,7 +78,15 @@ impl Files {
     /// The defaults, in this folder: for the demo and for tests.
     pub fn in_folder(folder: PathBuf) -> Files {
         let types = TYPES.split(' ').map(str::to_owned).collect();
-        Files { folder, key: None, old_keys: Vec::new(), largest_file: 25 * MB, largest_message: 100 * MB, types }
+        Files {
+            folder,
+            bucket: None,
+            key: None,
+            old_keys: Vec::new(),
+            largest_file: 25 * MB,
+            largest_message: 100 * MB,
+            types,
+        }
     }
 }
 
@@ -66,6 +94,7 @@ impl Source {
     pub(super) fn files(&mut self) -> Option<Files> {
         self.required("storage.folder", "/var/lib/postern/files");
         let folder = self.text("storage.folder").map(PathBuf::from);
+        let bucket = self.bucket();
         let key = self.secret_key("storage.key", self.text("storage.key"));
         let olds = self.text("storage.old_keys").unwrap_or_default();
         let old_keys: Vec<_> = olds
@@ -89,11 +118,41 @@ impl Source {
         let types = words.filter(|word| !word.is_empty()).collect();
         Some(Files {
             folder: folder?,
+            bucket,
             key,
             old_keys,
             largest_file: largest_file?,
             largest_message: largest_message?,
             types,
+        })
+    }
+
+    /// The bucket; its other keys are asked for only where it is named.
+    fn bucket(&mut self) -> Option<Bucket> {
+        let beside = ["storage.endpoint", "storage.access_key", "storage.secret_key"];
+        let Some(name) = self.text("storage.bucket") else {
+            for key in beside.into_iter().filter(|key| self.text(key).is_some()).collect::<Vec<_>>() {
+                self.faults.push(format!("{key}: needs storage.bucket: name the bucket, or remove {key}"));
+            }
+            return None;
+        };
+        if !is_bucket_name(&name) {
+            let fix = "write 3 to 63 small letters, digits, dashes and points";
+            self.faults.push(format!("storage.bucket: {name:?} is not valid: {fix}"));
+        }
+        self.required("storage.endpoint", "https://s3.ca-central-1.amazonaws.com");
+        let endpoint = self.parsed("storage.endpoint", super::GATEWAY_URL_FIX, super::gateway_url);
+        let region = self.text("storage.region");
+        let access_key = self.required("storage.access_key", "the name of the account's key");
+        let secret_key = self.required("storage.secret_key", "the key itself");
+        let path_style = self.flag("storage.path_style");
+        Some(Bucket {
+            endpoint: endpoint?,
+            name,
+            region: region?,
+            access_key: access_key?,
+            secret_key: secret_key?,
+            path_style: path_style?,
         })
     }
 
@@ -106,4 +165,11 @@ impl Source {
         }
         key
     }
+}
+
+/// As S3 wants them (Amazon: "General purpose bucket naming rules"); nothing that changes the meaning of an address.
+fn is_bucket_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
+    ends && (3..=63).contains(&name.len()) && name.bytes().all(|b| plain(b) || b == b'-' || b == b'.')
 }

@@ -8,8 +8,10 @@
 //! Files have the same content only once: [`keep`] gives the blob that is there. A file's name is the SHA-256 of what
 //! lies in it, with a few random letters, so that removing one copy can never hit another that was just written.
 
+mod bucket;
 mod folder;
 mod incoming;
+mod place;
 mod reading;
 mod rows;
 mod seal;
@@ -22,7 +24,9 @@ pub use rows::{Blob, Kept, Placed, Scan, blob, keep, refer, release, set_scan};
 use crate::clock::Random;
 use crate::config::{Files, StorageKey};
 use crate::db::{Db, DbError, Ts};
+use bucket::Bucket;
 use folder::Folder;
+use place::Place;
 use seal::Sealing;
 use std::io;
 use std::ops::Range;
@@ -41,6 +45,9 @@ pub enum StorageError {
     /// It was encrypted with a key that is not configured.
     #[error("the key {0} is not configured: add it to storage.old_keys")]
     NoKey(String),
+    /// The bucket's server does not answer; it may later.
+    #[error("{0}")]
+    Away(io::Error),
     /// The folder or bucket failed.
     #[error("the storage failed: {0}")]
     Io(io::Error),
@@ -55,6 +62,7 @@ impl From<io::Error> for StorageError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 StorageError::Full
             }
+            io::ErrorKind::HostUnreachable => StorageError::Away(cause),
             _ => StorageError::Io(cause),
         }
     }
@@ -66,18 +74,13 @@ impl From<diesel::result::Error> for StorageError {
     }
 }
 
-/// Where files lie.
-enum Place {
-    Folder(Folder),
-}
-
 /// The files of the clinic, cheap to clone.
 #[derive(Clone)]
 pub struct Storage(Arc<Inner>);
 
 struct Inner {
     spool: Folder,
-    place: Place,
+    place: Box<dyn Place>,
     /// encrypts what is written
     key: Option<StorageKey>,
     /// every key that is known, for reading
@@ -96,9 +99,21 @@ impl Storage {
     /// When the folder cannot be created or written.
     pub fn open(files: &Files) -> Result<Storage, StorageError> {
         let spool = Folder::open(&files.folder)?;
-        let place = Place::Folder(spool.clone());
+        let place: Box<dyn Place> = match &files.bucket {
+            None => Box::new(spool.clone()),
+            Some(bucket) => Box::new(Bucket::new(bucket)?),
+        };
         let keys = files.key.iter().chain(&files.old_keys).cloned().collect();
         Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys })))
+    }
+
+    /// Whether files can be put where they are to lie: asks the disk or the bucket's server.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub async fn check(&self) -> Result<(), StorageError> {
+        let storage = self.clone();
+        blocking(move || Ok(storage.0.place.check()?)).await
     }
 
     /// Begins a file.
@@ -125,14 +140,11 @@ impl Storage {
     /// # Errors
     /// See [`StorageError`].
     pub async fn place(&self, db: &Db, now: Ts, spooled: Spooled) -> Result<Placed, StorageError> {
-        let (placed, file) = spooled.split();
+        let (placed, ready) = spooled.split();
         let (name, due) = (placed.name.clone(), now.plus(STRAY));
         db.write(move |tx| -> Result<_, DbError> { Ok(rows::add_stray(tx, &name, due)?) }).await?;
         let (storage, name) = (self.clone(), placed.name.clone());
-        blocking(move || match &storage.0.place {
-            Place::Folder(folder) => Ok(folder.put(file, &name)?),
-        })
-        .await?;
+        blocking(move || Ok(storage.0.place.put(ready, &name)?)).await?;
         Ok(placed)
     }
 
@@ -156,10 +168,7 @@ impl Storage {
             _ => None,
         };
         let (stored, reading) = reading::plan(blob.size as u64, range, opening);
-        let source = match &self.0.place {
-            Place::Folder(folder) => folder.get(name, stored),
-        };
-        let source = source.map_err(|cause| match cause.kind() {
+        let source = self.0.place.get(name, stored).map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => StorageError::Missing(name.to_owned()),
             _ => cause.into(),
         })?;
@@ -171,9 +180,7 @@ impl Storage {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        match &self.0.place {
-            Place::Folder(folder) => folder.remove(name),
-        }
+        self.0.place.remove(name)
     }
 
     /// The folder, for those who look after the disk.

@@ -44,7 +44,7 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
             if let Err(cause) = sweep.await {
                 tracing::error!(%cause, "old sessions could not be removed");
             }
-            upkeep::run(&state, now).await;
+            upkeep::run(state, now).await;
         }
         match work_once(state).await {
             Ok(0) => {}

@@ -7,4 +7,5 @@ pub mod html;
 pub mod mail;
 pub mod mail_system;
 pub mod peers;
+pub mod s3;
 pub mod world;
