@@ -5,7 +5,7 @@
 
 mod files;
 
-pub use files::{Bucket, Files, StorageKey, TYPES};
+pub use files::{Bucket, Clamd, ClamdAddress, Files, StorageKey, TYPES};
 
 use crate::db::DatabaseUrl;
 use std::collections::BTreeMap;
@@ -31,6 +31,8 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("storage.path_style", "true", "false: the bucket's name stands before the host's, and not in the path"),
     ("storage.key", "", "encrypts attachments: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
     ("storage.old_keys", "", "keys used before, commas between: their files are read, and encrypted anew"),
+    ("clamd.address", "", "the virus scanner: host:port or the path of a socket; none: files are not scanned"),
+    ("clamd.timeout_seconds", "40", "how long it may take over one file, 1 to 50"),
     ("attachments.largest_file_mb", "25", "limit for one attachment, in megabytes of 1,048,576 bytes"),
     ("attachments.largest_message_mb", "100", "limit for all attachments of one message"),
     ("attachments.types", TYPES, "endings of files that may be attached; `dcm` (DICOM) can be added"),

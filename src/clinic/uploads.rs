@@ -151,6 +151,7 @@ pub fn why_not(cause: AttachError) -> Result<&'static str, AppError> {
     match cause {
         AttachError::Gone => Ok("error-files-gone"),
         AttachError::TooMuch => Ok("error-files-too-much"),
+        AttachError::Infected => Ok("error-files-infected"),
         AttachError::Db(cause) => Err(cause.into()),
     }
 }
@@ -298,6 +299,6 @@ fn from_storage(cause: StorageError) -> AppError {
     match cause {
         StorageError::Db(cause) => AppError::Db(cause),
         StorageError::Full => AppError::Full,
-        other => AppError::Internal(other.to_string()),
+        other => AppError::Storage(other.to_string()),
     }
 }

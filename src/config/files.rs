@@ -49,6 +49,37 @@ pub struct Bucket {
     pub path_style: bool,
 }
 
+/// The virus scanner.
+#[derive(Clone)]
+pub struct Clamd {
+    /// where it listens
+    pub address: ClamdAddress,
+    /// limit for one file
+    pub timeout: std::time::Duration,
+}
+
+/// Where a clamd listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClamdAddress {
+    /// host and port
+    Tcp(String, u16),
+    /// a socket on this machine
+    Unix(PathBuf),
+}
+
+impl ClamdAddress {
+    /// Reads `host:port`, or the path of a socket.
+    pub fn parse(text: &str) -> Option<ClamdAddress> {
+        if text.starts_with('/') {
+            return Some(ClamdAddress::Unix(text.into()));
+        }
+        let (host, port) = text.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        (!host.is_empty() && !host.contains('/')).then(|| ClamdAddress::Tcp(host.to_owned(), port))
+    }
+}
+
 /// Files: where they are kept, and what is taken.
 #[derive(Clone)]
 pub struct Files {
@@ -56,6 +87,8 @@ pub struct Files {
     pub folder: PathBuf,
     /// the bucket that holds them; `None`: the folder does
     pub bucket: Option<Bucket>,
+    /// looks for viruses; `None`: nobody does
+    pub scanner: Option<Clamd>,
     /// encrypts what is written; `None`: files lie in clear
     pub key: Option<StorageKey>,
     /// keys used before
@@ -81,6 +114,7 @@ impl Files {
         Files {
             folder,
             bucket: None,
+            scanner: None,
             key: None,
             old_keys: Vec::new(),
             largest_file: 25 * MB,
@@ -95,6 +129,7 @@ impl Source {
         self.required("storage.folder", "/var/lib/postern/files");
         let folder = self.text("storage.folder").map(PathBuf::from);
         let bucket = self.bucket();
+        let scanner = self.clamd();
         let key = self.secret_key("storage.key", self.text("storage.key"));
         let olds = self.text("storage.old_keys").unwrap_or_default();
         let old_keys: Vec<_> = olds
@@ -119,12 +154,20 @@ impl Source {
         Some(Files {
             folder: folder?,
             bucket,
+            scanner,
             key,
             old_keys,
             largest_file: largest_file?,
             largest_message: largest_message?,
             types,
         })
+    }
+
+    fn clamd(&mut self) -> Option<Clamd> {
+        let fix = "write a host and a port, as 127.0.0.1:3310, or the path of a socket, as /run/clamav/clamd.ctl";
+        let timeout = self.timeout("clamd.timeout_seconds");
+        let address = self.parsed("clamd.address", fix, ClamdAddress::parse)?;
+        Some(Clamd { address, timeout: timeout? })
     }
 
     /// The bucket; its other keys are asked for only where it is named.

@@ -3,7 +3,8 @@
 use super::types::{Author, Body};
 use crate::db::schema::{conversations, messages, participants};
 use crate::db::{Both, Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
-use crate::notifications::{State, attention};
+use crate::notifications::State;
+use crate::notifications::attention::{self, Attention};
 use crate::values::Title;
 use diesel::prelude::*;
 
@@ -17,7 +18,7 @@ pub struct Conversation {
     pub last_message_at: Ts,
     pub closed_at: Option<Ts>,
     pub closed_by: Option<UserId>,
-    pub attention: Option<State>,
+    pub attention: Option<Attention>,
 }
 
 /// Reads a conversation and, on PostgreSQL, keeps others from changing it until the transaction ends: whether it is

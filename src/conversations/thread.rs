@@ -7,8 +7,9 @@ use crate::attachments::{self, Attachment};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
 use crate::db::{Conn, MessageId, MultiBackend, Ts, Tx, UserId};
+use crate::notifications::attention::Attention;
 use crate::notifications::history::{self, Step};
-use crate::notifications::{self, NotificationRow, State};
+use crate::notifications::{self, NotificationRow};
 use crate::text::CleanHtml;
 use diesel::prelude::*;
 
@@ -51,7 +52,7 @@ pub struct Thread {
     /// the ways that they took
     pub steps: Vec<Step>,
     /// how the last of them ended, if somebody must see to it
-    pub attention: Option<State>,
+    pub attention: Option<Attention>,
     /// users who take part: who, name, done
     pub participants: Vec<(UserId, String, bool)>,
 }

@@ -1,27 +1,61 @@
-//! Conversations that need somebody's attention, because the patient could not be told.
+//! Conversations that need somebody's attention: the patient could not be told, or a file was taken away.
 
-use super::states::State;
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::conversations;
 use crate::db::{ConversationId, Ts, Tx};
+use crate::text_enum;
 use diesel::prelude::*;
 
-pub(super) fn ask(tx: &mut Tx, id: ConversationId, why: State) -> QueryResult<()> {
+text_enum! {
+    /// Why a conversation needs somebody's attention.
+    pub enum Attention {
+        /// a notification will not arrive
+        Failed = "failed",
+        /// a notification came back
+        Bounced = "bounced",
+        /// the patient wants no more texts
+        Stopped = "stopped",
+        /// a virus was found in an attachment, after it was sent
+        Infected = "infected",
+    }
+}
+
+/// Tells those of a conversation that an attachment was taken away. Unlike the others, this stays when the patient
+/// reads: they found no file.
+///
+/// # Errors
+/// Those of the database.
+pub fn ask_for_file(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
+    let asked = diesel::update(conversations::table.find(id));
+    asked.set(conversations::attention.eq(Attention::Infected)).execute(tx.conn()).map(drop)
+}
+
+pub(super) fn ask(tx: &mut Tx, id: ConversationId, why: Attention) -> QueryResult<()> {
     let open = conversations::table
         .find(id)
         .filter(conversations::closed_at.is_null())
-        .filter(conversations::read_by_patient_at.is_null());
+        .filter(conversations::read_by_patient_at.is_null())
+        .filter(conversations::attention.is_null().or(conversations::attention.ne(Attention::Infected)));
     diesel::update(open).set(conversations::attention.eq(why)).execute(tx.conn()).map(drop)
 }
 
-/// Somebody has seen to it, or it is no longer needed: the patient has read, was written to anew, or it is closed.
+/// The patient has read, or is told again: that they could not be told needs nobody's attention any more.
+///
+/// # Errors
+/// Those of the database.
+pub fn settle_told(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
+    let asked = conversations::table.find(id).filter(conversations::attention.ne(Attention::Infected));
+    diesel::update(asked).set(conversations::attention.eq(None::<Attention>)).execute(tx.conn()).map(drop)
+}
+
+/// Somebody has seen to it, or it is no longer needed: the patient was written to anew, or it is closed.
 ///
 /// # Errors
 /// Those of the database.
 pub fn settle(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
     let asked = conversations::table.find(id).filter(conversations::attention.is_not_null());
-    diesel::update(asked).set(conversations::attention.eq(None::<State>)).execute(tx.conn()).map(drop)
+    diesel::update(asked).set(conversations::attention.eq(None::<Attention>)).execute(tx.conn()).map(drop)
 }
 
 /// A user says that it is dealt with, by telephone for example.

@@ -8,6 +8,7 @@ use crate::db::schema::{conversations, messages, notifications};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
 use crate::delivery::bounce::Bounce;
 use crate::delivery::{Channel, Reason};
+use crate::notifications::attention::Attention;
 use crate::notifications::blocks::{BlockKind, Blocks, block, blocks};
 use crate::notifications::plan::{Plan, obstacles, plan};
 use crate::notifications::templates::Kind;
@@ -59,8 +60,13 @@ impl State {
     }
 
     /// Whether the patient was not told, and somebody should know.
-    fn needs_attention(self) -> bool {
-        matches!(self, State::Failed | State::Bounced | State::Stopped)
+    fn needs_attention(self) -> Option<Attention> {
+        match self {
+            State::Failed => Some(Attention::Failed),
+            State::Bounced => Some(Attention::Bounced),
+            State::Stopped => Some(Attention::Stopped),
+            _ => None,
+        }
     }
 }
 
@@ -232,8 +238,8 @@ pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to:
     diesel::update(conversations::table.find(row.conversation_id))
         .set(conversations::notice_state.eq(to.state))
         .execute(tx.conn())?;
-    if to.state.needs_attention() {
-        attention::ask(tx, row.conversation_id, to.state)?;
+    if let Some(why) = to.state.needs_attention() {
+        attention::ask(tx, row.conversation_id, why)?;
     }
     if to.state.is_final() {
         let words = [Some(to.state.as_str()), to.reason.map(Reason::as_str)];
@@ -368,7 +374,7 @@ pub fn send_again(
         return Ok(Err(NotAgain::Obstacles));
     }
     enqueue(tx, now, random, (message, conversation, patient.id), &plan(&patient, &blocks))?;
-    attention::settle(tx, conversation)?;
+    attention::settle_told(tx, conversation)?;
     let entry = Entry::of_patient(
         Actor::User(access.user().id()),
         Event::NotificationResent,

@@ -43,6 +43,10 @@ impl Spooled {
         self.placed.size as u64
     }
 
+    pub(super) fn parts(&self) -> (&Placed, &NamedTempFile) {
+        (&self.placed, &self.ready.file)
+    }
+
     pub(super) fn split(self) -> (Placed, Ready) {
         (self.placed, self.ready)
     }

@@ -19,7 +19,7 @@ mod upkeep;
 
 pub use incoming::{Incoming, Spooled};
 pub use reading::Reading;
-pub use rows::{Blob, Kept, Placed, Scan, blob, keep, refer, release, set_scan};
+pub use rows::{Blob, Kept, Placed, Scan, blob, keep, refer, release, set_scan, waiting, want_no_scans, want_scans};
 
 use crate::clock::Random;
 use crate::config::{Files, StorageKey};
@@ -85,6 +85,8 @@ struct Inner {
     key: Option<StorageKey>,
     /// every key that is known, for reading
     keys: Vec<StorageKey>,
+    /// whether a scanner looks at what comes in
+    scanned: bool,
 }
 
 /// A file that was written down as stray and is not kept within this time is not going to be.
@@ -104,7 +106,7 @@ impl Storage {
             Some(bucket) => Box::new(Bucket::new(bucket)?),
         };
         let keys = files.key.iter().chain(&files.old_keys).cloned().collect();
-        Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys })))
+        Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys, scanned: files.scanner.is_some() })))
     }
 
     /// Whether files can be put where they are to lie: asks the disk or the bucket's server.
@@ -125,14 +127,27 @@ impl Storage {
         blocking(move || storage.incoming_now(&random)).await
     }
 
+    /// Begins a file that somebody sends, which may be anything: where a scanner will look at it, it is never written
+    /// in clear, with or without a configured key.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub async fn incoming_unknown(&self, random: &Random) -> Result<Incoming, StorageError> {
+        if self.0.key.is_some() || !self.0.scanned {
+            return self.incoming(random).await;
+        }
+        let (storage, random) = (self.clone(), random.clone());
+        let drawn = [random.bytes(), random.bytes()].concat();
+        blocking(move || Ok(Incoming::new(storage.0.spool.spool()?, Sealing::own(&drawn), &random.bytes()))).await
+    }
+
     /// The same on a thread that may wait: for imports.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn incoming_now(&self, random: &Random) -> Result<Incoming, StorageError> {
-        let drawn = random.bytes();
-        let sealing = self.0.key.as_ref().map(|key| Sealing::new(key, &drawn[..seal::NONCE]));
-        Ok(Incoming::new(self.0.spool.spool()?, sealing, &drawn[seal::NONCE..]))
+        let sealing = self.0.key.as_ref().map(|key| Sealing::new(key, &random.bytes()));
+        Ok(Incoming::new(self.0.spool.spool()?, sealing, &random.bytes()))
     }
 
     /// Puts a spooled file where it will lie. Its name is durable as a stray before that.
@@ -163,10 +178,7 @@ impl Storage {
     /// See [`Storage::read`].
     pub fn read_now(&self, blob: &Blob, range: Range<u64>) -> Result<Reading, StorageError> {
         let name = blob.name.as_deref().ok_or_else(|| StorageError::Missing("removed".into()))?;
-        let opening = match (&blob.key_id, &blob.nonce) {
-            (Some(id), Some(nonce)) => Some(Sealing::new(self.key(id)?, nonce)),
-            _ => None,
-        };
+        let opening = self.opening(blob.key_id.as_deref(), blob.nonce.as_deref())?;
         let (stored, reading) = reading::plan(blob.size as u64, range, opening);
         let source = self.0.place.get(name, stored).map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => StorageError::Missing(name.to_owned()),
@@ -175,8 +187,35 @@ impl Storage {
         Ok(reading.of(source))
     }
 
+    /// Opens a file that lies on this machine's disk and in no place yet.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn read_spooled(&self, spooled: &Spooled) -> Result<Reading, StorageError> {
+        let (placed, file) = spooled.parts();
+        let opening = self.opening(placed.key_id.as_deref(), placed.nonce.as_deref())?;
+        let (_, reading) = reading::plan(placed.size as u64, 0..placed.size as u64, opening);
+        Ok(reading.of(Box::new(file.reopen()?)))
+    }
+
+    fn opening(&self, key_id: Option<&str>, nonce: Option<&[u8]>) -> Result<Option<Sealing>, StorageError> {
+        match (key_id, nonce) {
+            (Some(seal::OWN), Some(nonce)) => match Sealing::own(nonce) {
+                Some(sealing) => Ok(Some(sealing)),
+                None => Err(StorageError::NoKey(seal::OWN.to_owned())),
+            },
+            (Some(id), Some(nonce)) => Ok(Some(Sealing::new(self.key(id)?, nonce))),
+            _ => Ok(None),
+        }
+    }
+
     fn key(&self, id: &str) -> Result<&StorageKey, StorageError> {
         self.0.keys.iter().find(|key| key.id() == id).ok_or_else(|| StorageError::NoKey(id.to_owned()))
+    }
+
+    /// Whether a blob may be given out: never before a scanner that is configured has found it clean.
+    pub fn may_serve(&self, blob: &Blob) -> bool {
+        blob.may_be_served() && !(self.0.scanned && blob.scan == Scan::NotScanned)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

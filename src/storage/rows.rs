@@ -1,6 +1,7 @@
 //! The rows: blobs and strays. Every function here runs in its caller's transaction.
 
 use super::LET_GO;
+use super::seal::OWN;
 use crate::db::schema::{blobs, stray_files};
 use crate::db::{BlobId, Both, Conn, MultiBackend, Ts, Tx};
 use crate::text_enum;
@@ -99,9 +100,8 @@ pub fn keep(tx: &mut Tx, now: Ts, placed: &Placed, scan: Scan) -> QueryResult<Ke
     if name.as_ref() == Some(&placed.name) {
         diesel::delete(stray_files::table.find(&placed.name)).execute(tx.conn())?;
     }
-    // what was found now counts for a content that nobody had looked at
-    let unknown = matches!(before, Scan::Waiting | Scan::NotScanned);
-    if unknown && scan == Scan::Clean && before != scan {
+    // what was found now counts for a content that nobody had looked at, and a scanner for what came before it was there
+    if matches!((before, scan), (Scan::Waiting | Scan::NotScanned, Scan::Clean) | (Scan::NotScanned, Scan::Waiting)) {
         set_scan(tx, now, id, scan)?;
         return Ok(Kept { id, scan });
     }
@@ -159,6 +159,33 @@ pub fn set_scan(tx: &mut Tx, now: Ts, id: BlobId, scan: Scan) -> QueryResult<()>
     diesel::update(blobs::table.find(id)).set(blobs::scan.eq(scan)).execute(tx.conn()).map(drop)
 }
 
+/// From now on nothing is served that no scanner has looked at. Gives how many that were.
+///
+/// # Errors
+/// Those of the database.
+pub fn want_scans(tx: &mut Tx) -> QueryResult<usize> {
+    let never = blobs::table.filter(blobs::scan.eq(Scan::NotScanned));
+    diesel::update(never).set(blobs::scan.eq(Scan::Waiting)).execute(tx.conn())
+}
+
+/// There is no scanner any more: what waited for it waits no longer. Gives how many that were.
+///
+/// # Errors
+/// Those of the database.
+pub fn want_no_scans(tx: &mut Tx) -> QueryResult<usize> {
+    let waiting = blobs::table.filter(blobs::scan.eq(Scan::Waiting));
+    diesel::update(waiting).set(blobs::scan.eq(Scan::NotScanned)).execute(tx.conn())
+}
+
+/// Contents that wait for the scanner, those first that came first; at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<BlobId>> {
+    let waiting = blobs::table.filter(blobs::scan.eq(Scan::Waiting));
+    waiting.order(blobs::id).limit(limit).select(blobs::id).load(conn)
+}
+
 /// Writes down a name that no blob owns.
 pub(super) fn add_stray(tx: &mut Tx, name: &str, due_at: Ts) -> QueryResult<()> {
     let row = (stray_files::name.eq(name), stray_files::due_at.eq(due_at));
@@ -193,7 +220,7 @@ pub(super) fn not_sealed_with(conn: &mut Conn, key_id: Option<&str>, limit: i64)
             let [below, above] = ranges(id);
             vec![below, above, blobs::table.filter(blobs::key_id.is_null()).into_boxed()]
         }
-        None => vec![blobs::table.filter(blobs::key_id.is_not_null()).into_boxed()],
+        None => ranges(OWN).into(),
     };
     for query in queries {
         let rows: Vec<Blob> = query.filter(there).limit(limit).select(Blob::as_select()).load(conn)?;

@@ -1,6 +1,7 @@
 //! DOOR that nobody watches: works the outbox. One file for each kind of job.
 
 mod bounces;
+mod scan_files;
 mod send_access_notice;
 mod send_notification;
 mod send_passcode;
@@ -9,7 +10,7 @@ mod upkeep;
 use crate::access::session;
 use crate::db::{Conn, DbError, Tx};
 use crate::error::AppError;
-use crate::outbox::{self, Job, JobKind};
+use crate::outbox::{self, Job, JobKind, Lane};
 use crate::settings::{self, Settings};
 use crate::state::AppState;
 use futures_util::StreamExt;
@@ -30,6 +31,7 @@ pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
     tokio::select! {
         () = work_on(&state, stop) => {}
         () = bounces::keep_reading(&state) => {}
+        () = scan_files::keep_scanning(&state) => {}
     }
 }
 
@@ -46,7 +48,7 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
             }
             upkeep::run(state, now).await;
         }
-        match work_once(state).await {
+        match work_once(state, Lane::Messages).await {
             Ok(0) => {}
             Ok(_) => continue,
             Err(cause) => tracing::error!(%cause, "the outbox could not be read"),
@@ -66,7 +68,7 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
 pub async fn drain(state: &AppState) -> Result<usize, DbError> {
     let mut all = 0;
     loop {
-        match work_once(state).await? {
+        match work_once(state, Lane::Messages).await? + work_once(state, Lane::Scans).await? {
             0 => return Ok(all),
             some => all += some,
         }
@@ -74,9 +76,9 @@ pub async fn drain(state: &AppState) -> Result<usize, DbError> {
 }
 
 /// Claims what is due and works it. The claim is durable before anything is sent.
-async fn work_once(state: &AppState) -> Result<usize, DbError> {
+async fn work_once(state: &AppState, lane: Lane) -> Result<usize, DbError> {
     let (now, random) = (state.clock.now(), state.random.clone());
-    let jobs = state.db.write(move |tx| -> Result<_, DbError> { Ok(outbox::claim(tx, now, &random, AT_ONCE)?) });
+    let jobs = state.db.write(move |tx| -> Result<_, DbError> { Ok(outbox::claim(tx, now, &random, lane, AT_ONCE)?) });
     let jobs = jobs.await?;
     let count = jobs.len();
     let mut under_way: FuturesUnordered<_> = jobs.into_iter().map(|job| work(state, job)).collect();
@@ -90,6 +92,7 @@ async fn work(state: &AppState, job: Job) {
         JobKind::SendNotification => send_notification::run(state, job).await,
         JobKind::SendAccessNotice => send_access_notice::run(state, job).await,
         JobKind::SendPasscode => send_passcode::run(state, job).await,
+        JobKind::ScanFile => scan_files::run(state, job).await,
     };
     // the claim runs out and the job comes back
     if let Err(cause) = done {

@@ -141,12 +141,12 @@ fn every_key_that_is_asked_for_is_there() {
         words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
         words("refused", postern::attachments::Refusal::ALL.iter().map(|w| w.as_str()).collect()),
         words("scan", postern::storage::Scan::ALL.iter().map(|w| w.as_str()).collect()),
-        words("attention", vec!["failed", "bounced", "stopped"]),
+        words("attention", postern::notifications::attention::Attention::ALL.iter().map(|w| w.as_str()).collect()),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
-        words("error-heading", vec!["400", "403", "404", "409", "413", "415", "429", "500", "503", "507"]),
-        words("error-advice", vec!["400", "403", "404", "409", "413", "415", "429", "500", "503", "507"]),
+        words("error-heading", vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507"]),
+        words("error-advice", vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507"]),
         words("month", vec!["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]),
     ];
     for key in families.into_iter().flatten().filter(|key| !english.contains_key(key)) {
