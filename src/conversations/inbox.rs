@@ -5,6 +5,7 @@ use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
 use crate::db::{Conn, ConversationId, MultiBackend, PatientId, Ts};
 use crate::notifications::State;
+use crate::notifications::attention::Attention;
 use crate::text_enum;
 use diesel::prelude::*;
 
@@ -74,7 +75,7 @@ pub struct InboxCursor {
     pub id: ConversationId,
 }
 
-type Line = (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<State>);
+type Line = (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<Attention>);
 type Joined = (Line, (String, String), Option<bool>);
 
 macro_rules! line {

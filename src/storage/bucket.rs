@@ -122,7 +122,10 @@ impl Place for Bucket {
             let address = inner.signer.head_bucket(Some(&inner.credentials)).sign(SIGNED_FOR);
             inner.agent.head(address.as_str()).call()
         });
-        head.map(drop)
+        head.map(drop).map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => io::Error::other("the bucket's server knows no bucket of this name"),
+            _ => cause,
+        })
     }
 }
 

@@ -97,8 +97,12 @@ pub fn keep(tx: &mut Tx, now: Ts, placed: &Placed, scan: Scan) -> QueryResult<Ke
     let insert = diesel::insert_into(blobs::table).values(row).on_conflict(blobs::sha256).do_update();
     let upsert = insert.set(blobs::refs.eq(blobs::refs + 1)).returning((blobs::id, blobs::name, blobs::scan));
     let (id, name, before): (BlobId, Option<String>, Scan) = Both(upsert).get_result(tx.conn())?;
+    let stray = stray_files::table.find(&placed.name);
     if name.as_ref() == Some(&placed.name) {
-        diesel::delete(stray_files::table.find(&placed.name)).execute(tx.conn())?;
+        diesel::delete(stray).execute(tx.conn())?;
+    } else {
+        // the content was there: nobody will ask for this copy
+        diesel::update(stray).set(stray_files::due_at.eq(now)).execute(tx.conn())?;
     }
     // what was found now counts for a content that nobody had looked at, and a scanner for what came before it was there
     if matches!((before, scan), (Scan::Waiting | Scan::NotScanned, Scan::Clean) | (Scan::NotScanned, Scan::Waiting)) {

@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod browser;
+pub mod clamd;
+pub mod demo;
 pub mod gateways;
 pub mod html;
 pub mod mail;
