@@ -33,6 +33,7 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("storage.old_keys", "", "keys used before, commas between: their files are read, and encrypted anew"),
     ("clamd.address", "", "the virus scanner: host:port or the path of a socket; none: files are not scanned"),
     ("clamd.timeout_seconds", "40", "how long it may take over one file, 1 to 50"),
+    ("clamd.largest_mb", "25", "its StreamMaxLength in megabytes: no larger attachment is taken"),
     ("attachments.largest_file_mb", "25", "limit for one attachment, in megabytes of 1,048,576 bytes"),
     ("attachments.largest_message_mb", "100", "limit for all attachments of one message"),
     ("attachments.types", TYPES, "endings of files that may be attached; `dcm` (DICOM) can be added"),

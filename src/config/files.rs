@@ -56,6 +56,8 @@ pub struct Clamd {
     pub address: ClamdAddress,
     /// limit for one file
     pub timeout: std::time::Duration,
+    /// the largest file that it takes, in bytes
+    pub largest: u64,
 }
 
 /// Where a clamd listens.
@@ -137,13 +139,8 @@ impl Source {
             .filter(|old| !old.is_empty())
             .filter_map(|old| self.secret_key("storage.old_keys", Some(old.to_owned())))
             .collect();
-        let megabytes = "write a number of megabytes from 1 to 4096";
-        let mut size = |key| {
-            let read = |text: &str| text.parse::<u64>().ok().filter(|mb| (1..=4096).contains(mb));
-            self.parsed(key, megabytes, read).map(|mb| mb * MB)
-        };
-        let (largest_file, largest_message) =
-            (size("attachments.largest_file_mb"), size("attachments.largest_message_mb"));
+        let largest_file = self.megabytes("attachments.largest_file_mb");
+        let largest_message = self.megabytes("attachments.largest_message_mb");
         if largest_file > largest_message {
             let fix = "write at least attachments.largest_file_mb";
             self.faults.push(format!("attachments.largest_message_mb: is less than one file may have: {fix}"));
@@ -163,11 +160,17 @@ impl Source {
         })
     }
 
+    /// A number of megabytes, in bytes.
+    fn megabytes(&mut self, key: &str) -> Option<u64> {
+        let read = |text: &str| text.parse::<u64>().ok().filter(|mb| (1..=4096).contains(mb));
+        self.parsed(key, "write a number of megabytes from 1 to 4096", read).map(|mb| mb * MB)
+    }
+
     fn clamd(&mut self) -> Option<Clamd> {
         let fix = "write a host and a port, as 127.0.0.1:3310, or the path of a socket, as /run/clamav/clamd.ctl";
-        let timeout = self.timeout("clamd.timeout_seconds");
+        let (timeout, largest) = (self.timeout("clamd.timeout_seconds"), self.megabytes("clamd.largest_mb"));
         let address = self.parsed("clamd.address", fix, ClamdAddress::parse)?;
-        Some(Clamd { address, timeout: timeout? })
+        Some(Clamd { address, timeout: timeout?, largest: largest? })
     }
 
     /// The bucket; its other keys are asked for only where it is named.

@@ -83,8 +83,11 @@ async fn a_file_is_scanned_as_it_comes_in(on: On) {
     assert!(futures_util::future::join_all(many).await.iter().all(|got| got.status == 200));
     assert!(scans(&app).await.iter().all(|scan| *scan == Scan::Clean));
     // more than the scanner takes could never be served
-    let large = upload(&owner, patient, "large.pdf", [samples::pdf(), vec![b'x'; 12 << 20]].concat()).await;
-    assert!(large.status == 422 && large.text().contains("larger than the virus scanner takes"), "{}", large.text());
+    let sized = |size: usize| [samples::pdf(), vec![b'x'; size - samples::pdf().len()]].concat();
+    assert_eq!(upload(&owner, patient, "limit.pdf", sized(10 << 20)).await.status, 200);
+    let large = upload(&owner, patient, "large.pdf", sized((10 << 20) + 1)).await;
+    assert!(large.status == 422 && large.text().contains("larger than one attachment may be"), "{}", large.text());
+    assert!(scans(&app).await.iter().all(|scan| *scan == Scan::Clean));
 }
 
 async fn without_the_scanner_files_wait(on: On) {
@@ -237,7 +240,11 @@ fn a_scanner_that_dies_in_the_middle_has_said_nothing() {
 async fn a_scanner_that_says_nothing_holds_nobody_up_for_long() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let config = Config { address: ClamdAddress::Tcp("127.0.0.1".into(), port), timeout: Duration::from_secs(1) };
+    let config = Config {
+        address: ClamdAddress::Tcp("127.0.0.1".into(), port),
+        timeout: Duration::from_secs(1),
+        largest: 1 << 30,
+    };
     let app = App::start_with_config(On::Sqlite, |all| all.files.scanner = Some(config), Delivery::mailbox).await;
     let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
     let begin = Instant::now();

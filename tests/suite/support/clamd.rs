@@ -70,7 +70,8 @@ impl Clamd {
     }
 
     pub fn config(&self) -> Config {
-        Config { address: ClamdAddress::Tcp("127.0.0.1".into(), self.port), timeout: Duration::from_secs(5) }
+        let address = ClamdAddress::Tcp("127.0.0.1".into(), self.port);
+        Config { address, timeout: Duration::from_secs(10), largest: 10 << 20 }
     }
 
     pub fn socket(&self) -> PathBuf {
