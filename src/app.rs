@@ -4,7 +4,7 @@ use crate::access::session::{Door, Store};
 use crate::db::{Db, DbError};
 use crate::http::{assets, cookies, guard};
 use crate::state::AppState;
-use crate::{clinic, demo, hooks, portal, settings};
+use crate::{clinic, demo, hooks, message_templates, portal, settings};
 use actix_web::cookie::Key;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
@@ -24,7 +24,12 @@ pub async fn open(url: &crate::db::DatabaseUrl, random: &crate::clock::Random) -
     let db = tokio::task::spawn_blocking(move || Db::open(&url)).await.map_err(|_| DbError::Gone)??;
     let (one, two) = (random.bytes(), random.bytes());
     let key = std::array::from_fn(|at| if at < 32 { one[at] } else { two[at - 32] });
-    db.write(move |tx| -> Result<_, DbError> { Ok(settings::prepare(tx, key)?) }).await?;
+    let now = crate::clock::Clock::system().now();
+    let write = db.write(move |tx| -> Result<_, DbError> {
+        settings::prepare(tx, key)?;
+        message_templates::add_starters(tx, now)
+    });
+    write.await?;
     Ok(db)
 }
 
@@ -94,6 +99,7 @@ macro_rules! application {
             .app_data(actix_web::web::Data::new(state.clock.clone()))
             .app_data(actix_web::web::Data::from(state.config.clone()))
             .app_data(actix_web::web::Data::new($crate::http::guard::Origin(state.config.origin())))
+            .app_data(actix_web::web::Data::new($crate::state::PatientPage($crate::portal::preview)))
             .app_data($crate::app::largest_form())
             .configure($crate::app::routes(state, parts))
             // the last one wraps the others: headers on everything, error pages too

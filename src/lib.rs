@@ -8,7 +8,8 @@
 //! ```
 //!
 //! - doors: [`clinic`] for staff, [`portal`] for patients, [`hooks`] for gateways, [`metrics`] for monitoring, [`worker`] for nobody. A door parses, calls one verb, renders.
-//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`attachments`], [`notifications`], [`conversations`].
+//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`attachments`],
+//!   [`message_templates`], [`notifications`], [`conversations`].
 //! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`], [`storage`], [`scan`].
 //! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
 
@@ -31,6 +32,7 @@ pub mod demo;
 pub mod error;
 pub mod hooks;
 pub mod http;
+pub mod message_templates;
 pub mod metrics;
 pub mod notifications;
 pub mod outbox;

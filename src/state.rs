@@ -3,9 +3,11 @@
 use crate::attachments::Desk;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
+use crate::conversations::PatientThread;
 use crate::db::Db;
 use crate::delivery::Delivery;
-use crate::http::Limits;
+use crate::http::{Limits, Shell};
+use crate::settings::Settings;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -29,3 +31,7 @@ pub struct AppState {
     /// how often somebody may try
     pub limits: Arc<Limits>,
 }
+
+/// How the portal shows a conversation to its patient. The builder hands it to the clinic's preview, as the doors do not
+/// know each other.
+pub struct PatientPage(pub fn(Shell, Settings, PatientThread) -> askama::Result<String>);

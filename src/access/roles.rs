@@ -29,6 +29,8 @@ text_enum! {
         EditPatients = "edit_patients",
         /// see every notification, send one again
         Notify = "notify",
+        /// message templates for the whole clinic
+        Templates = "templates",
         /// the clinic's settings
         Settings = "settings",
         /// users and their roles
@@ -44,7 +46,8 @@ impl Role {
         use Action::*;
         match self {
             Role::Owner => true,
-            Role::Clinician | Role::Staff => matches!(action, Read | Send | Close | EditPatients | Notify),
+            Role::Clinician => matches!(action, Read | Send | Close | EditPatients | Notify | Templates),
+            Role::Staff => matches!(action, Read | Send | Close | EditPatients | Notify),
             Role::Viewer => matches!(action, Read),
         }
     }
@@ -70,5 +73,5 @@ pub mod rights {
             }
         )+};
     }
-    rights!(Read, Send, Close, EditPatients, Notify, Settings, Users, Audit);
+    rights!(Read, Send, Close, EditPatients, Notify, Templates, Settings, Users, Audit);
 }

@@ -14,7 +14,7 @@ pub struct Attachment {
     pub id: i64,
     /// on which message
     pub message_id: MessageId,
-    /// number within the conversation
+    /// number within the conversation; 0 in a preview of what is not sent yet
     pub number: i64,
     /// name
     pub file_name: String,
@@ -29,6 +29,18 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    /// A file of this name as a preview of the message shows it: named, and not to be opened.
+    pub fn previewed(file_name: String, size: i64) -> Attachment {
+        let media_type = String::new();
+        let (message_id, blob, scan) = (MessageId(0), BlobId(0), Scan::NotScanned);
+        Attachment { id: 0, message_id, number: 0, file_name, media_type, size, scan, page: None, blob }
+    }
+
+    /// Whether it is only a preview of one.
+    pub fn is_preview(&self) -> bool {
+        self.number == 0
+    }
+
     /// Whether a browser can show it in a sandbox: a PDF or a picture.
     pub fn can_be_shown(&self) -> bool {
         let kinds = ["application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
@@ -42,7 +54,7 @@ impl Attachment {
 
     /// Whether it may be opened: never before a scanner that is configured has found it clean.
     pub fn may_be_opened(&self) -> bool {
-        matches!(self.scan, Scan::Clean | Scan::NotScanned)
+        !self.is_preview() && matches!(self.scan, Scan::Clean | Scan::NotScanned)
     }
 }
 

@@ -8,7 +8,9 @@ mod verify;
 pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
-use crate::db::{Both, Conn, ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UploadId, UserId};
+use crate::db::{
+    Both, Conn, ConversationId, MessageId, NotificationId, PatientId, TemplateId, Ts, Tx, UploadId, UserId,
+};
 use crate::text_enum;
 use diesel::prelude::*;
 use sha2::{Digest, Sha256};
@@ -42,6 +44,10 @@ text_enum! {
         ChartItemViewed = "chart_item_viewed",
         ConversationStarted = "conversation_started",
         ConversationViewed = "conversation_viewed",
+        DraftSaved = "draft_saved",
+        DraftDiscarded = "draft_discarded",
+        TemplateSaved = "template_saved",
+        TemplateRetired = "template_retired",
         MessageSent = "message_sent",
         NoteAdded = "note_added",
         RepliesTurnedOn = "replies_turned_on",
@@ -75,6 +81,7 @@ text_enum! {
         NotificationTemplateChanged = "notification_template_changed",
         NotificationTemplateTested = "notification_template_tested",
         AccessTold = "access_told",
+        FollowedUp = "followed_up",
     }
 }
 
@@ -108,6 +115,8 @@ pub enum Subject {
     Upload(UploadId),
     /// a file on a message
     Attachment(i64),
+    /// a message template
+    Template(TemplateId),
 }
 
 impl Subject {
@@ -121,6 +130,7 @@ impl Subject {
             Subject::User(id) => (Some("user"), Some(id.0)),
             Subject::Upload(id) => (Some("upload"), Some(id.0)),
             Subject::Attachment(id) => (Some("attachment"), Some(id)),
+            Subject::Template(id) => (Some("message_template"), Some(id.0)),
         }
     }
 }

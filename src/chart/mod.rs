@@ -1,5 +1,6 @@
 //! FEATURE: patients and their charts.
 
+mod contact;
 pub mod document;
 pub mod import;
 pub mod item;
@@ -10,6 +11,7 @@ mod search;
 mod store_item;
 mod tallies;
 
+pub use contact::{confirm_email, confirm_phone, email_is_shared, phone_is_shared};
 pub use item::{Block, Caption, Datum, Flag, ItemBody, ItemKind, Label, ResultRow};
 pub use items::{Counts, Item, ItemFilter, ItemRow, MOST_CHOSEN, chosen, counts, item, item_of, items};
 pub use patients::{

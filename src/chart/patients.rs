@@ -52,6 +52,10 @@ pub struct Patient {
     pub portal_access: bool,
     /// since when the record is only kept: the patient has died or left
     pub archived_at: Option<Ts>,
+    /// the email by which the patient last came in
+    pub confirmed_email: Option<EmailAddress>,
+    /// the number by which the patient last came in
+    pub confirmed_phone: Option<PhoneNumber>,
 }
 
 impl Patient {
@@ -95,6 +99,23 @@ pub struct NewPatient {
     pub portal_access: bool,
     /// the patient has died
     pub archived: bool,
+}
+
+impl Patient {
+    /// The record as it stands, to be changed in part.
+    pub fn demographics(&self) -> Demographics {
+        Demographics {
+            given_name: self.given_name.clone(),
+            family_name: self.family_name.clone(),
+            preferred_name: self.preferred_name.clone(),
+            birth_date: self.birth_date,
+            health_number: self.health_number.clone(),
+            email: self.email.clone(),
+            phone: self.phone.clone(),
+            language: self.language.clone(),
+            method: self.notification_method,
+        }
+    }
 }
 
 /// A change to a patient's record.

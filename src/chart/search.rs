@@ -106,17 +106,6 @@ pub fn search(
 /// # Errors
 /// Those of the database.
 pub fn reindex(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
-    let p = super::patients::patient_by_id(tx, patient)?;
-    let d = Demographics {
-        given_name: p.given_name,
-        family_name: p.family_name,
-        preferred_name: p.preferred_name,
-        birth_date: p.birth_date,
-        health_number: p.health_number,
-        email: p.email,
-        phone: p.phone,
-        language: p.language,
-        method: p.notification_method,
-    };
-    index(tx, patient, &d)
+    let record = super::patients::patient_by_id(tx, patient)?;
+    index(tx, patient, &record.demographics())
 }

@@ -28,6 +28,8 @@ struct ChartPage {
     shell: Shell,
     patient: Patient,
     conversations: Vec<InboxRow>,
+    /// when this user's draft was saved; empty where there is none
+    draft_from: String,
     narrowed: Narrowed,
     errors: FieldErrors,
     items: Vec<ItemRow>,
@@ -70,13 +72,27 @@ pub async fn show(
         let mut errors = FieldErrors::default();
         let filter = narrowed.filter(settings.zone(), &mut errors);
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
+        let draft = conversations::draft(conn, &chart.0)?;
+        let draft_from = draft.kept.map(|(_, at)| shell.short(&at)).unwrap_or_default();
         let mut items = chart::items(conn, &chart.0, &filter, before, PAGE + 1)?;
         let more = items.len() as i64 > PAGE;
         items.truncate(PAGE as usize);
         let next = items.last().filter(|_| more).map(|item| paging::key(item.occurred_at, item.id.0));
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
-        Ok(ChartPage { shell, patient, conversations, narrowed, errors, items, next, may_send, may_edit, blocks })
+        Ok(ChartPage {
+            shell,
+            patient,
+            conversations,
+            draft_from,
+            narrowed,
+            errors,
+            items,
+            next,
+            may_send,
+            may_edit,
+            blocks,
+        })
     });
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) });
     let (page, ()) = tokio::try_join!(read, write)?;

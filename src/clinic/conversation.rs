@@ -1,18 +1,19 @@
 //! `/conversations/{id}`: the thread, and what a user can do in it.
 
 use super::guard::{Conversation, shell};
+use super::rich_text::{RichText, read_body};
 use super::uploads::{self, FileLines};
 use crate::access::{Action, ConversationAccess, Right, rights};
 use crate::attachments::Refusal;
 use crate::chart::{self, Patient};
-use crate::conversations::{self, Author, Body, BodyFormat, MessageRow, Reply, ReplyError, Thread, UNDO_WITHIN};
+use crate::conversations::{self, Author, MessageRow, Reply, ReplyError, Thread, UNDO_WITHIN};
 use crate::db::{MessageId, UserId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::history::Step;
-use crate::notifications::{self, NotAgain, NotificationRow, State};
+use crate::notifications::{self, NotAgain, NotificationRow, PlanStep, State, StepState};
 use crate::state::AppState;
 use crate::users::{self, UserRow};
 use actix_multipart::Multipart;
@@ -33,7 +34,7 @@ struct ConversationPage {
     may_write: bool,
     may_undo: bool,
     key: String,
-    typed: String,
+    typed: RichText,
     internal: bool,
     files: FileLines,
     errors: FieldErrors,
@@ -53,6 +54,11 @@ impl ConversationPage {
     /// The way that a notification took: its states with their times.
     fn steps<'a>(&'a self, notice: &'a NotificationRow) -> impl Iterator<Item = &'a Step> {
         self.thread.steps.iter().filter(|step| step.notification_id == notice.id)
+    }
+
+    /// What follows where the patient does not open a message.
+    fn plan<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a PlanStep> {
+        self.thread.plan.iter().filter(|step| step.message_id == message.id)
     }
 
     /// Whether "Send again" makes sense for a message: something ended, and not well.
@@ -85,7 +91,7 @@ pub struct Query {
 #[derive(Default)]
 struct Typed {
     key: Option<String>,
-    body: String,
+    body: RichText,
     internal: bool,
     /// the fields that name files
     files: Form,
@@ -96,7 +102,7 @@ struct Typed {
 
 impl Typed {
     fn of(form: Form, errors: FieldErrors) -> Typed {
-        let (body, key) = (form.get("body").to_owned(), Some(form.get("key").to_owned()));
+        let (body, key) = (RichText::typed(&form), Some(form.get("key").to_owned()));
         Typed { key, body, internal: form.has("internal"), files: form, refused: Vec::new(), errors }
     }
 }
@@ -140,8 +146,8 @@ async fn page<R: Right + Send>(
         let colleagues = everyone.into_iter().filter(|user| !there(user)).collect();
         let me = access.user().id();
         let takes_part = thread.participants.iter().any(|(id, _, done)| *id == me && !done);
-        let action = format!("/conversations/{}/files", access.conversation());
-        let mut files = FileLines::of(conn, &desk, &access.chart(), &typed.files, action)?;
+        let mut files = FileLines::of(conn, &desk, &access.chart(), &typed.files)?;
+        files.action = format!("/conversations/{}/files", access.conversation());
         files.refused = typed.refused;
         Ok(ConversationPage {
             shell,
@@ -171,8 +177,7 @@ pub async fn submit(
     let access = conversation.0;
     let internal = form.has("internal");
     let mut errors = FieldErrors::default();
-    let format = form.get("body_format").parse().unwrap_or(BodyFormat::Markdown);
-    let body = errors.need("body", "error-body", Body::parse(form.get("body"), format));
+    let body = read_body(&form, &mut errors);
     if !(16..=64).contains(&form.get("key").len()) {
         errors.add("body", "error-form-old");
     }

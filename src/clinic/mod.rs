@@ -1,5 +1,6 @@
 //! DOOR for the clinic's staff. One file for each page: its GET, its POST, its template's struct on top.
 
+mod account;
 mod attachments;
 mod audit_log;
 mod chart;
@@ -8,10 +9,13 @@ mod chart_filter;
 mod closure;
 mod conversation;
 mod demographics;
+mod draft;
 mod gateways;
 mod guard;
 mod inbox;
 mod language;
+mod message_preview;
+mod message_templates;
 mod new_message;
 mod notification_preview;
 mod notification_templates;
@@ -19,10 +23,14 @@ mod outbox;
 mod password;
 mod patient_import;
 mod patients;
+mod plan_line;
 mod reach;
+mod repair;
+mod rich_text;
 mod settings_clinic;
 mod settings_portal;
 mod sign_in;
+mod template_picker;
 mod uploads;
 
 use actix_web::web::{self, ServiceConfig};
@@ -40,6 +48,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/password/{token}", post().to(password::submit))
         .route("/language", post().to(language::choose))
         .route("/inbox", get().to(inbox::show))
+        .route("/inbox/count", get().to(account::count))
+        .route("/account/notifications", get().to(account::show))
+        .route("/account/notifications", post().to(account::submit))
         .route("/outbox", get().to(outbox::show))
         .route("/outbox.csv", get().to(outbox::export))
         .route("/patients", get().to(patients::show))
@@ -57,6 +68,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/addresses", post().to(reach::release))
         .route("/patients/{patient}/messages/new", get().to(new_message::show))
         .route("/patients/{patient}/messages/new", post().to(new_message::submit))
+        .route("/patients/{patient}/messages/draft", post().to(draft::save))
+        .route("/patients/{patient}/messages/draft/removal", post().to(draft::discard))
+        .route("/patients/{patient}/messages/repair", post().to(repair::submit))
+        .route("/patients/{patient}/messages/preview", post().to(message_preview::show))
+        .route("/patients/{patient}/messages/template", post().to(template_picker::fill_in))
+        .route("/patients/{patient}/message-templates", get().to(template_picker::list))
         .route("/patients/{patient}/messages/files", post().to(new_message::change_files))
         .route("/patients/{patient}/uploads", post().to(uploads::add))
         .route("/patients/{patient}/uploads/{upload}/removal", post().to(uploads::remove))
@@ -78,6 +95,13 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/clinic", post().to(settings_clinic::submit))
         .route("/settings/patient-portal", get().to(settings_portal::show))
         .route("/settings/patient-portal", post().to(settings_portal::submit))
+        .route("/settings/message-templates", get().to(message_templates::show))
+        .route("/settings/message-templates", post().to(message_templates::add))
+        .route("/settings/message-templates/new", get().to(message_templates::new))
+        .route("/settings/message-templates/{template}", get().to(message_templates::edit))
+        .route("/settings/message-templates/{template}", post().to(message_templates::change))
+        .route("/settings/message-templates/{template}/copies", post().to(message_templates::duplicate))
+        .route("/settings/message-templates/{template}/retirement", post().to(message_templates::retire))
         .route("/settings/notification-templates", get().to(notification_templates::list))
         .route("/settings/notification-templates", post().to(notification_templates::choose))
         .route("/settings/notification-templates/{kind}/{channel}/{language}", get().to(notification_templates::show))

@@ -1,20 +1,25 @@
-//! `/patients/{id}/messages/new`: "New Message", and the Alert that stands before it where something is missing.
+//! `/patients/{id}/messages/new`: "New Message", a dialog over the chart or a page of its own, and the Alert that stands
+//! before it where something is missing.
 
 use super::guard::{Chart, shell};
+use super::plan_line::PlanLine;
+use super::repair::Repair;
+use super::rich_text::{RichText, read_body};
 use super::uploads::{self, FileLines};
-use crate::access::rights;
-use crate::attachments::Picks;
+use crate::access::{Action, ChartAccess, rights};
+use crate::attachments::{Picks, Refusal};
 use crate::chart::{self, Patient};
-use crate::conversations::{self, Body, BodyFormat, NewConversation, StartError};
+use crate::conversations::{self, NewConversation, StartError};
 use crate::db::UserId;
 use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
-use crate::http::page::with_status;
-use crate::http::{Form, Head, Shell, html, see_other};
-use crate::notifications::{self, Blocks, Obstacle};
-use crate::settings::Settings;
+use crate::http::page::{landed, with_status};
+use crate::http::{Form, Head, Shell, html};
+use crate::message_templates::{self, Template as MessageTemplate};
+use crate::notifications::{self, Blocks, Obstacle, PlanWish, Warning};
 use crate::state::AppState;
+use crate::text::placeholders;
 use crate::users::{self, UserRow};
 use crate::values::{EmailAddress, PhoneNumber, Title};
 use actix_multipart::Multipart;
@@ -22,49 +27,84 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
+/// Says in the address that it comes from the chart browser: the chart items that it names are all that are chosen.
+pub const CHOSEN: &str = "chosen";
+
 #[derive(Template)]
 #[template(path = "clinic/new_message.html")]
-struct NewMessagePage {
+pub struct NewMessagePage {
     shell: Shell,
     patient: Patient,
     colleagues: Vec<UserRow>,
+    templates: Vec<MessageTemplate>,
     obstacles: Vec<Obstacle>,
+    repair: Repair,
+    may_edit: bool,
     /// a channel that would work where the patient's own does not
     other_way: Option<Channel>,
     told: Vec<String>,
+    warnings: Vec<Warning>,
+    plan: PlanLine,
     form: Typed,
+    /// when the draft that fills the form was saved; empty where there is none
+    draft_from: String,
+    /// the draft was changed in another window
+    conflict: bool,
     files: FileLines,
     errors: FieldErrors,
 }
 
-/// What the form shows: the clinic's defaults, or as typed.
+/// The fields of the form that hold one value each, or words.
 struct Typed {
     key: String,
+    draft_version: i64,
     to: Vec<i64>,
     title: String,
-    body: String,
+    body: RichText,
     replies_allowed: bool,
 }
 
 impl Typed {
-    fn fresh(state: &AppState, settings: &Settings) -> Typed {
-        Typed {
-            key: state.random.token().reveal().to_owned(),
-            to: Vec::new(),
-            title: String::new(),
-            body: String::new(),
-            replies_allowed: settings.replies_by_default,
-        }
-    }
-
     fn of(form: &Form) -> Typed {
         Typed {
             key: form.get("key").to_owned(),
+            draft_version: form.get("draft_version").parse().unwrap_or_default(),
             to: form.numbers("to"),
             title: form.get("title").to_owned(),
-            body: form.get("body").to_owned(),
+            body: RichText::typed(form),
             replies_allowed: form.has("replies_allowed"),
         }
+    }
+}
+
+/// How the form is to be shown.
+#[derive(Default)]
+pub struct Showing {
+    /// as typed; `None`: a draft, or the clinic's defaults
+    pub typed: Option<Form>,
+    /// chart items that were just chosen in the browser, in place of those that the form names
+    pub chosen: Option<Vec<i64>>,
+    /// files that were not taken just now: name, and why
+    pub refused: Vec<(String, Refusal)>,
+    /// what is wrong with it
+    pub errors: FieldErrors,
+    /// what was typed into the Alert, where something is wrong with that
+    pub repair: Option<Repair>,
+    /// the draft was changed in another window
+    pub conflict: bool,
+}
+
+impl Showing {
+    /// The form as typed.
+    pub fn typed(form: Form) -> Showing {
+        Showing { typed: Some(form), ..Showing::default() }
+    }
+}
+
+impl NewMessagePage {
+    /// Whether this user can do something about what is missing, here.
+    fn can_be_repaired(&self) -> bool {
+        self.may_edit && self.obstacles.iter().any(|one| !matches!(one, Obstacle::Archived | Obstacle::PortalOff))
     }
 }
 
@@ -72,8 +112,11 @@ pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     chart: Chart<rights::Send>,
+    query: web::Query<Vec<(String, String)>>,
 ) -> Result<HttpResponse, AppError> {
-    html(&page(&state, head, chart, None, FieldErrors::default()).await?)
+    let query = Form::of_pairs(query.into_inner());
+    let chosen = query.has(CHOSEN).then(|| query.numbers("chart_item"));
+    html(&page(&state, head, chart.0, Showing { chosen, ..Showing::default() }).await?)
 }
 
 pub async fn submit(
@@ -85,7 +128,7 @@ pub async fn submit(
     let mut errors = FieldErrors::default();
     uploads::check(&form, &mut errors);
     let Some(mut new) = read_form(&form, &mut errors) else {
-        let page = page(&state, head, chart, Some(form), errors).await?;
+        let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     new.files = uploads::picks(&state, &chart.0, &form).await?;
@@ -94,14 +137,14 @@ pub async fn submit(
     match write.await {
         Ok(id) => {
             state.wake.notify_one();
-            return Ok(see_other(&format!("/conversations/{id}?notice=message-sent")));
+            return Ok(landed(head.fragment, &format!("/conversations/{id}?notice=message-sent")));
         }
         // the page says what is missing
         Err(StartError::Obstacles(_)) => {}
         Err(StartError::Files(cause)) => errors.add("files", uploads::why_not(cause)?),
         Err(StartError::Db(cause)) => return Err(cause.into()),
     }
-    with_status(StatusCode::CONFLICT, &page(&state, head, Chart(again), Some(form), errors).await?)
+    with_status(StatusCode::CONFLICT, &page(&state, head, again, Showing { errors, ..Showing::typed(form) }).await?)
 }
 
 /// `POST /patients/{id}/messages/files`: "Add files" and "Remove" without script.
@@ -114,15 +157,15 @@ pub async fn change_files(
 ) -> Result<HttpResponse, AppError> {
     let (form, refused) = uploads::change(&state, &req, &chart.0, body).await?;
     let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let mut page = page(&state, head, chart, Some(form), FieldErrors::default()).await?;
-    page.files.refused = refused;
-    with_status(status, &page)
+    with_status(status, &page(&state, head, chart.0, Showing { refused, ..Showing::typed(form) }).await?)
 }
 
 fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
     let title = errors.need("title", "error-title", Title::parse(form.get("title")));
-    let format = form.get("body_format").parse().unwrap_or(BodyFormat::Markdown);
-    let body = errors.need("body", "error-body", Body::parse(form.get("body"), format));
+    let body = read_body(form, errors);
+    if !placeholders::names(form.get("title")).is_empty() {
+        errors.add("title", "error-title-unfilled");
+    }
     let key = form.get("key");
     if !(16..=64).contains(&key.len()) {
         errors.add("body", "error-form-old");
@@ -135,33 +178,81 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
         body: body?,
         replies_allowed: form.has("replies_allowed"),
         participants: form.numbers("to").into_iter().map(UserId).collect(),
-        key: key.to_owned(),
+        plan: PlanWish::read(|name| form.get(name)),
         files: Picks::default(),
+        key: key.to_owned(),
+        draft: form.get("draft_version").parse().unwrap_or_default(),
     })
 }
 
-async fn page(
+/// The page, with what is to be shown in its form.
+///
+/// # Errors
+/// Those of the database.
+pub async fn page(
     state: &web::Data<AppState>,
     head: Head,
-    chart: Chart<rights::Send>,
-    typed: Option<Form>,
-    errors: FieldErrors,
+    access: ChartAccess<rights::Send>,
+    showing: Showing,
 ) -> Result<NewMessagePage, AppError> {
     let data = state.clone();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, settings) = shell(conn, &head, chart.0.user())?;
-        let patient = chart::patient(conn, &chart.0)?;
+        let user = access.user();
+        let (shell, settings) = shell(conn, &head, user)?;
+        let patient = chart::patient(conn, &access)?;
         let blocks = notifications::blocks(conn, &patient)?;
-        let me = chart.0.user().id();
-        let colleagues = users::active(conn)?.into_iter().filter(|user| user.id != me).collect();
-        let obstacles = notifications::obstacles(&settings, &patient, &blocks);
-        let told = told(&shell, &data, &patient, &blocks);
-        let other_way = notifications::other_way(&patient, &blocks, &data.delivery);
-        let action = format!("/patients/{}/messages/files", chart.0.patient());
-        let named = typed.clone().unwrap_or_default();
-        let files = FileLines::of(conn, &data.desk, &chart.0, &named, action)?;
-        let form = typed.as_ref().map_or_else(|| Typed::fresh(&data, &settings), Typed::of);
-        Ok(NewMessagePage { shell, patient, colleagues, obstacles, other_way, told, form, files, errors })
+        let draft = conversations::draft(conn, &access)?;
+        let mut draft_from = String::new();
+        let mut named = match (showing.typed, draft.kept) {
+            (Some(typed), _) => typed,
+            (None, Some((pairs, at))) => {
+                draft_from = shell.short(&at);
+                Form::of_pairs(pairs)
+            }
+            (None, None) if settings.replies_by_default => Form::of(&[("replies_allowed", "on")]),
+            (None, None) => Form::default(),
+        };
+        if let Some(chosen) = showing.chosen {
+            named.put_all("chart_item", &chosen);
+        }
+        let mut form = Typed::of(&named);
+        let mut files = FileLines::of(conn, &data.desk, &access, &named)?;
+        files.action = format!("/patients/{}/messages/files", access.patient());
+        files.refused = showing.refused;
+        let mut errors = showing.errors;
+        if files.gone && !draft_from.is_empty() {
+            errors.add("files", "error-files-gone");
+        }
+        if showing.conflict || form.draft_version == 0 {
+            form.draft_version = draft.version;
+        }
+        // each window has a key of its own
+        if form.key.is_empty() || !draft_from.is_empty() {
+            form.key = data.random.token().reveal().to_owned();
+        }
+        let me = user.id();
+        Ok(NewMessagePage {
+            colleagues: users::active(conn)?.into_iter().filter(|user| user.id != me).collect(),
+            templates: message_templates::readable(conn, user, false)?,
+            obstacles: notifications::obstacles(&settings, &patient, &blocks),
+            repair: showing.repair.unwrap_or_else(|| Repair::of(&patient)),
+            may_edit: user.role().may(Action::EditPatients),
+            told: told(&shell, &data, &patient, &blocks),
+            other_way: notifications::other_way(&patient, &blocks, &data.delivery),
+            plan: PlanLine::of(
+                &settings,
+                PlanWish::read(|name| named.get(name)),
+                &notifications::plan(&patient, &blocks),
+            ),
+            warnings: notifications::warnings(conn, &patient, &blocks)?,
+            files,
+            errors,
+            conflict: showing.conflict,
+            form,
+            draft_from,
+            patient,
+            shell,
+        })
     });
     read.await
 }

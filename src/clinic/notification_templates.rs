@@ -2,14 +2,15 @@
 
 use super::guard::{User, shell};
 use super::notification_preview::{Preview, explain};
+use super::plan_line::PlanLine;
 use crate::access::rights;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::delivery::{Channel, Email, Failure, Text};
 use crate::error::AppError;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
-use crate::notifications::Wording;
 use crate::notifications::templates::{self, NotificationTemplate, Placeholder, Slot, Version};
+use crate::notifications::{PlanChoice, PlanWish, Wording};
 use crate::settings::{self, Settings};
 use crate::state::AppState;
 use crate::users;
@@ -27,6 +28,7 @@ const VERSIONS: i64 = 20;
 struct ListPage {
     shell: Shell,
     settings: Settings,
+    plan: PlanLine,
     /// each place, and whether the clinic's own wording holds there
     slots: Vec<(Slot, bool)>,
 }
@@ -88,7 +90,8 @@ pub async fn list(
         for slot in Slot::all() {
             slots.push((slot, templates::in_use(conn, &settings, slot)?.1));
         }
-        Ok(ListPage { shell, settings, slots })
+        let plan = PlanLine { choice: PlanChoice::of(&settings), both: true };
+        Ok(ListPage { shell, settings, plan, slots })
     });
     html(&page.await?)
 }
@@ -101,10 +104,15 @@ pub async fn choose(
 ) -> Result<HttpResponse, AppError> {
     let now = state.clock.now();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let before = settings::load(tx)?;
+        let plan = PlanChoice::of(&before).with(PlanWish::read(|name| form.get(name)));
         let settings = Settings {
+            plan_text_hours: plan.text_hours,
+            plan_remind_days: plan.remind_days,
+            plan_tell_days: plan.tell_days,
             notify_by_name: form.get("notify_by_name") == "on",
             tell_of_access: form.get("tell_of_access") == "on",
-            ..settings::load(tx)?
+            ..before
         };
         settings::save(tx, &settings)?;
         let entry = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsChanged, Subject::None);

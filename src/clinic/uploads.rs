@@ -59,6 +59,8 @@ pub struct FileLines {
     pub refused: Vec<(String, Refusal)>,
     /// chart items that will be copied: identity, title
     pub items: Vec<(ChartItemId, String)>,
+    /// something that the form names is not there any more
+    pub gone: bool,
     /// where "Add files" and "Remove" of a browser without script go
     pub action: String,
     /// where its script sends files
@@ -70,7 +72,7 @@ pub struct FileLines {
 }
 
 impl FileLines {
-    /// What a form names, as far as it is there and this user's. `action` is where the form's steps go.
+    /// What a form names, as far as it is there and this user's.
     ///
     /// # Errors
     /// Those of the database.
@@ -79,20 +81,19 @@ impl FileLines {
         desk: &Desk,
         access: &ChartAccess<R>,
         form: &Form,
-        action: String,
     ) -> Result<FileLines, AppError> {
         let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
         let uploads = attachments::pending(conn, access, &named)?;
-        let mut items = Vec::new();
-        for id in form.numbers("chart_item").into_iter().map(ChartItemId) {
-            items.extend(chart::item(conn, access, id)?.map(|item| (id, item.row.title)));
-        }
+        let chosen: Vec<ChartItemId> = form.numbers("chart_item").into_iter().map(ChartItemId).collect();
+        let items = chart::chosen(conn, access, &chosen)?;
+        let gone = uploads.len() < named.len() || items.len() < chosen.len();
         let policy = &desk.policy;
         Ok(FileLines {
             uploads,
             refused: Vec::new(),
-            items,
-            action,
+            items: items.into_iter().map(|item| (item.id, item.title)).collect(),
+            gone,
+            action: String::new(),
             uploads_at: format!("/patients/{}/uploads", access.patient()),
             endings: (policy.accept(), policy.endings()),
             limits: (policy.largest_file as i64, policy.largest_message as i64),

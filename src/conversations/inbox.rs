@@ -62,6 +62,8 @@ pub struct InboxRow {
     pub unread: bool,
     /// the patient could not be told
     pub needs_attention: bool,
+    /// the patient has not opened our last message within the time of its plan
+    pub not_opened: bool,
 }
 
 /// Where a page ends: the next begins after it.
@@ -110,7 +112,8 @@ impl From<Joined> for InboxRow {
             last_author,
             status: Status::of(closed_at.is_some(), last_author, read_at.is_some(), notice),
             unread: unread.unwrap_or(false),
-            needs_attention: attention.is_some(),
+            needs_attention: attention.is_some_and(|why| why != Attention::Unopened),
+            not_opened: attention == Some(Attention::Unopened),
         }
     }
 }

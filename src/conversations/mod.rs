@@ -1,6 +1,7 @@
 //! FEATURE: conversations. One file for each verb; `store` is their shared hand on the tables, private to this room.
 
 mod close;
+mod draft;
 mod inbox;
 mod participants;
 mod patient_inbox;
@@ -12,9 +13,10 @@ mod thread;
 mod types;
 
 pub use close::{CloseError, UNDO_WITHIN, close, reopen};
+pub use draft::{Draft, DraftError, draft, drop_draft, save_draft};
 pub use inbox::{InboxCursor, InboxFilter, InboxRow, Scope, count_attention, count_unread, inbox, of_patient};
 pub use participants::{change_participants, mark_done, set_replies_allowed};
-pub use patient_inbox::{PatientRow, PatientThread, patient_inbox, patient_thread};
+pub use patient_inbox::{PatientRow, PatientThread, Preview, patient_inbox, patient_thread, preview};
 pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};
 pub use reply::{Reply, ReplyError, reply};
 pub use start::{NewConversation, StartError, start};

@@ -5,10 +5,12 @@ use super::store;
 use super::thread::{MessageRow, page};
 use super::types::{Author, CannotReply};
 use crate::access::PortalVisit;
+use crate::attachments::Attachment;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, messages};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
-use crate::notifications;
+use crate::notifications::{self, StepState};
+use crate::text::CleanHtml;
 use diesel::prelude::*;
 
 /// A line of the patient's list.
@@ -113,7 +115,43 @@ impl PatientThread {
         let unread = conversations::table.find(self.id).filter(conversations::read_by_patient_at.is_null());
         diesel::update(unread).set(conversations::read_by_patient_at.eq(now)).execute(tx.conn())?;
         notifications::attention::settle_told(tx, self.id)?;
+        notifications::stop_plan(tx, now, self.id, StepState::Opened)?;
         let (patient, subject) = (visit.patient(), Subject::Conversation(self.id));
         audit::append(tx, now, Entry::of_patient(Actor::Patient(patient), Event::MessageRead, patient, subject))
+    }
+}
+
+/// What is being written to a patient.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// title; may be empty still
+    pub title: String,
+    /// the message
+    pub body: CleanHtml,
+    /// "Allow patient to respond in this conversation"
+    pub replies_allowed: bool,
+    /// what would be attached
+    pub files: Vec<Attachment>,
+}
+
+/// The conversation as its patient would see it if it were sent now.
+pub fn preview(written: Preview, now: Ts) -> PatientThread {
+    let message = MessageRow {
+        id: MessageId(0),
+        author: Author::User,
+        user_name: None,
+        body: written.body,
+        internal: false,
+        created_at: now,
+        read_by_patient_at: None,
+        files: written.files,
+    };
+    PatientThread {
+        id: ConversationId(0),
+        number: 0,
+        title: written.title,
+        messages: vec![message],
+        earlier: None,
+        cannot_reply: (!written.replies_allowed).then_some(CannotReply::RepliesOff),
     }
 }

@@ -7,6 +7,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart;
 use crate::db::{Conn, DbError, MessageId, Ts, Tx};
 use crate::settings;
+use crate::users;
 use diesel::QueryResult;
 
 /// What was written.
@@ -70,6 +71,7 @@ pub fn patient_reply(
     };
     let message = store::insert_message(tx, now, &new)?;
     store::bump(tx, now, conversation.id, Author::Patient, None)?;
+    users::tell_of_answer(tx, now, conversation.id)?;
     let actor = Actor::Patient(visit.patient());
     audit::append(tx, now, Entry::of_patient(actor, Event::ReplySent, visit.patient(), Subject::Message(message)))?;
     Ok(message)

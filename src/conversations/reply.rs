@@ -8,7 +8,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart;
 use crate::clock::Random;
 use crate::db::{DbError, MessageId, Ts, Tx};
-use crate::notifications::{self, Obstacle};
+use crate::notifications::{self, Obstacle, PlanChoice};
 use crate::settings;
 
 /// What was written.
@@ -72,7 +72,8 @@ pub fn reply(
     }
     let record = chart::patient_by_id(tx, patient)?;
     let blocks = notifications::blocks(tx, &record)?;
-    let obstacles = notifications::obstacles(&settings::load(tx)?, &record, &blocks);
+    let settings = settings::load(tx)?;
+    let obstacles = notifications::obstacles(&settings, &record, &blocks);
     if !reply.internal && !obstacles.is_empty() {
         return Err(ReplyError::Obstacles(obstacles));
     }
@@ -96,7 +97,7 @@ pub fn reply(
     } else {
         store::bump(tx, now, conversation.id, Author::User, Some(writer))?;
         let of = (message, conversation.id, patient);
-        notifications::enqueue(tx, now, random, of, &notifications::plan(&record, &blocks))?;
+        notifications::announce(tx, now, random, of, &record, PlanChoice::of(&settings))?;
     }
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), event, patient, Subject::Message(message)))?;
     Ok(message)

@@ -1,5 +1,6 @@
 //! Starting a conversation: the clinic's first message to a patient.
 
+use super::draft::draft_is_sent;
 use super::store::{self, NewMessage};
 use super::types::{Author, Body};
 use crate::access::{ChartAccess, rights};
@@ -9,7 +10,7 @@ use crate::chart;
 use crate::clock::Random;
 use crate::db::schema::{conversations, users};
 use crate::db::{ConversationId, DbError, PatientId, Ts, Tx, UserId};
-use crate::notifications::{self, Obstacle};
+use crate::notifications::{self, Obstacle, PlanChoice, PlanWish};
 use crate::settings;
 use crate::values::Title;
 use diesel::prelude::*;
@@ -27,8 +28,12 @@ pub struct NewConversation {
     pub participants: Vec<UserId>,
     /// files
     pub files: Picks,
+    /// what is to follow where the patient does not open it
+    pub plan: PlanWish,
     /// the form's idempotency key
     pub key: String,
+    /// the version of the draft that the form was typed over; 0 where there was none
+    pub draft: i64,
 }
 
 /// Why nothing was sent.
@@ -73,7 +78,8 @@ pub fn start(
     }
     let record = chart::patient(tx, access)?;
     let blocks = notifications::blocks(tx, &record)?;
-    let obstacles = notifications::obstacles(&settings::load(tx)?, &record, &blocks);
+    let settings = settings::load(tx)?;
+    let obstacles = notifications::obstacles(&settings, &record, &blocks);
     if !obstacles.is_empty() {
         return Err(StartError::Obstacles(obstacles));
     }
@@ -92,8 +98,9 @@ pub fn start(
     };
     let message = store::insert_message(tx, now, &message)?;
     attachments::attach(tx, now, access, (message, conversation), &new.files)?;
-    let plan = notifications::plan(&record, &blocks);
-    notifications::enqueue(tx, now, random, (message, conversation, patient), &plan)?;
+    let choice = PlanChoice::of(&settings).with(new.plan);
+    notifications::announce(tx, now, random, (message, conversation, patient), &record, choice)?;
+    draft_is_sent(tx, now, access, new.draft, &new.key)?;
     let subject = Subject::Conversation(conversation);
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject))?;
     Ok(conversation)

@@ -9,7 +9,7 @@ use crate::db::schema::{messages, participants, users};
 use crate::db::{Conn, MessageId, MultiBackend, Ts, Tx, UserId};
 use crate::notifications::attention::Attention;
 use crate::notifications::history::{self, Step};
-use crate::notifications::{self, NotificationRow};
+use crate::notifications::{self, NotificationRow, PlanStep};
 use crate::text::CleanHtml;
 use diesel::prelude::*;
 
@@ -47,6 +47,8 @@ pub struct Thread {
     pub messages: Vec<MessageRow>,
     /// where the page of earlier messages ends, if there are any
     pub earlier: Option<MessageId>,
+    /// what is planned, or was, for messages that are not opened
+    pub plan: Vec<PlanStep>,
     /// all notifications
     pub notifications: Vec<NotificationRow>,
     /// the ways that they took
@@ -88,6 +90,7 @@ pub fn thread<R: Right>(
     Ok(Thread {
         steps: history::of_all(conn, &ids)?,
         attention: conversation.attention,
+        plan: notifications::plan_of(conn, conversation.id)?,
         title: conversation.title.to_string(),
         replies_allowed: conversation.replies_allowed,
         closed,

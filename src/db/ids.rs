@@ -52,6 +52,10 @@ id! {
     MessageId,
     /// A row of `notifications`.
     NotificationId,
+    /// A row of `message_templates`.
+    TemplateId,
+    /// A row of `plan_steps`.
+    PlanStepId,
     /// A row of `access_notices`.
     AccessNoticeId,
     /// A row of `portal_links`.

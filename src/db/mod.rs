@@ -14,10 +14,7 @@ mod writer;
 
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
 pub use dialect::{Both, add_terms, add_to_tally, claim_lock, lock_row};
-pub use ids::{
-    AccessNoticeId, AuditEventId, BlobId, ChartItemId, ConversationId, JobId, LinkId, MessageId, NotificationId,
-    PatientId, UploadId, UserId,
-};
+pub use ids::*;
 pub use migrate::pending as pending_migrations;
 pub use pool::{Db, DbError};
 pub use times::{Ts, Utc};

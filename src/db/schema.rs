@@ -22,6 +22,9 @@ diesel::table! {
         cookie_key -> Binary,
         notify_by_name -> Bool,
         tell_of_access -> Bool,
+        plan_text_hours -> BigInt,
+        plan_remind_days -> BigInt,
+        plan_tell_days -> BigInt,
     }
 }
 diesel::table! {
@@ -37,6 +40,7 @@ diesel::table! {
         password_hash -> Nullable<Text>,
         active -> Bool,
         created_at -> Utc,
+        told_of_replies -> Text,
     }
 }
 diesel::table! {
@@ -68,6 +72,8 @@ diesel::table! {
         portal_access -> Bool,
         archived_at -> Nullable<Utc>,
         created_at -> Utc,
+        confirmed_email -> Nullable<Text>,
+        confirmed_phone -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -283,6 +289,19 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    plan_steps (id) {
+        id -> BigInt,
+        message_id -> BigInt,
+        conversation_id -> BigInt,
+        step -> Text,
+        due_at -> Utc,
+        state -> Text,
+        state_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     access_notices (id) {
         id -> BigInt,
         patient_id -> BigInt,
@@ -379,6 +398,17 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    drafts (user_id, patient_id) {
+        user_id -> BigInt,
+        patient_id -> BigInt,
+        version -> BigInt,
+        form -> Nullable<Text>,
+        saved_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     attachments (id) {
         id -> BigInt,
         message_id -> BigInt,
@@ -391,6 +421,40 @@ diesel::table! {
         page_blob_id -> Nullable<BigInt>,
         chart_item_id -> Nullable<BigInt>,
         created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    message_templates (id) {
+        id -> BigInt,
+        owner_id -> Nullable<BigInt>,
+        name -> Text,
+        name_key -> Text,
+        category -> Text,
+        language -> Text,
+        title -> Text,
+        body_html -> Text,
+        replies -> Text,
+        version -> BigInt,
+        changed_at -> Utc,
+        retired_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    message_template_versions (template_id, version) {
+        template_id -> BigInt,
+        version -> BigInt,
+        name -> Text,
+        category -> Text,
+        language -> Text,
+        title -> Text,
+        body_html -> Text,
+        replies -> Text,
+        changed_by -> Nullable<BigInt>,
+        changed_at -> Utc,
     }
 }
 diesel::joinable!(password_links -> users (user_id));
@@ -407,6 +471,8 @@ diesel::joinable!(notifications -> messages (message_id));
 diesel::joinable!(notifications -> conversations (conversation_id));
 diesel::joinable!(notifications -> patients (patient_id));
 diesel::joinable!(notification_templates -> users (user_id));
+diesel::joinable!(plan_steps -> messages (message_id));
+diesel::joinable!(plan_steps -> conversations (conversation_id));
 diesel::joinable!(access_notices -> patients (patient_id));
 diesel::joinable!(portal_links -> patients (patient_id));
 diesel::joinable!(portal_links -> conversations (conversation_id));
@@ -433,6 +499,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     notification_templates,
     access_notices,
+    plan_steps,
     notification_states,
     address_blocks,
     received_texts,
@@ -447,4 +514,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     stray_files,
     uploads,
     attachments,
+    drafts,
+    message_templates,
+    message_template_versions
 );

@@ -23,6 +23,28 @@ impl Form {
         Form(pairs.into_iter().map(|(name, value)| (name, value.replace('\0', ""))).collect())
     }
 
+    /// Names and values in their order, without one that belongs to the page and not to what was typed.
+    pub fn without(&self, name: &str) -> Vec<(String, String)> {
+        self.0.iter().filter(|(n, _)| n != name).cloned().collect()
+    }
+
+    /// Puts a value in place of all that the field had.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.remove(name);
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Puts these numbers in place of all that the field had.
+    pub fn put_all(&mut self, name: &str, values: &[i64]) {
+        self.remove(name);
+        self.0.extend(values.iter().map(|value| (name.to_owned(), value.to_string())));
+    }
+
+    /// Takes a field away.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(n, _)| n != name);
+    }
+
     /// The first value of a field; empty where there is none.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)

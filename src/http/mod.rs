@@ -10,6 +10,7 @@ pub mod limits;
 mod method;
 pub mod page;
 pub mod paging;
+pub mod strings;
 
 pub use form::Form;
 pub use limits::Limits;

@@ -152,6 +152,10 @@ impl Shell {
         }
     }
 
+    /// Whether the reader may change the clinic's settings.
+    pub fn sets(&self) -> bool {
+        self.who.as_ref().is_some_and(|who| who.settings)
+    }
     /// A message without variables.
     pub fn t<'k>(&self, key: &'k str) -> &'k str {
         self.lang.t(key)
@@ -216,6 +220,10 @@ impl Shell {
     pub fn born(&self, date: &crate::values::BirthDate) -> String {
         self.lang.date(date.0)
     }
+    /// The words of scripts, for a `data-strings` attribute; see [`super::strings::json`].
+    pub fn strings(&self, groups: &[&str]) -> String {
+        super::strings::json(self, groups)
+    }
     /// The address of a static file.
     pub fn asset(&self, path: &str) -> String {
         assets::address(path)
@@ -252,6 +260,15 @@ pub fn unprocessable(page: &impl Template) -> Result<HttpResponse, AppError> {
 /// When the template fails.
 pub fn with_status(status: StatusCode, page: &impl Template) -> Result<HttpResponse, AppError> {
     Ok(HttpResponse::build(status).content_type(ContentType::html()).body(page.render()?))
+}
+
+/// On to another page after a form that a dialog may have sent: a script goes where `X-Location` says, which spares the
+/// request that following a redirect would cost.
+pub fn landed(head_is_fragment: bool, to: &str) -> HttpResponse {
+    match head_is_fragment {
+        true => HttpResponse::Created().insert_header(("X-Location", to)).finish(),
+        false => see_other(to),
+    }
 }
 
 /// On to another page, by GET.

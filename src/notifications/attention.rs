@@ -1,4 +1,5 @@
-//! Conversations that need somebody's attention: the patient could not be told, or a file was taken away.
+//! Conversations that need somebody's attention, because the patient could not be told, has not read, or was sent a file
+//! that is no more.
 
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -8,21 +9,22 @@ use crate::text_enum;
 use diesel::prelude::*;
 
 text_enum! {
-    /// Why a conversation needs somebody's attention.
+    /// Why a conversation needs attention.
     pub enum Attention {
-        /// a notification will not arrive
+        /// a notification did not arrive
         Failed = "failed",
-        /// a notification came back
+        /// it came back
         Bounced = "bounced",
         /// the patient wants no more texts
         Stopped = "stopped",
+        /// the patient has not opened the message within the time of its plan
+        Unopened = "unopened",
         /// a virus was found in an attachment, after it was sent
         Infected = "infected",
     }
 }
 
-/// Tells those of a conversation that an attachment was taken away. Unlike the others, this stays when the patient
-/// reads: they found no file.
+/// An attachment was taken away. Unlike the others, this stays when the patient reads: they found no file.
 ///
 /// # Errors
 /// Those of the database.

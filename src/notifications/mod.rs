@@ -8,6 +8,7 @@ mod access_notice;
 pub mod attention;
 mod blocks;
 mod cancel;
+mod follow_up;
 pub mod history;
 mod incoming;
 mod plan;
@@ -16,11 +17,15 @@ pub mod roads;
 mod sent;
 mod states;
 pub mod templates;
+mod warnings;
 mod wording;
 
 pub use access_notice::{AccessNotice, access_notices, set_access_state, tell_of_access, to_send};
 pub use blocks::{Block, BlockKind, Blocks, blocks, release};
 pub use cancel::{NotCancelled, cancel};
+pub use follow_up::{
+    PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, plan_of, stop as stop_plan,
+};
 pub use incoming::{Incoming, Word, receive, stop};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
 pub use quiet::{clock_minutes, clock_text, quiet_until};
@@ -29,4 +34,5 @@ pub use states::{
     Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, bounced, enqueue, fit_to_send, for_sending,
     hand_over, of_conversation, report, send_again, set_state, taken,
 };
+pub use warnings::{Warning, warnings};
 pub use wording::{Wording, wording};

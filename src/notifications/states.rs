@@ -10,7 +10,7 @@ use crate::delivery::bounce::Bounce;
 use crate::delivery::{Channel, Reason};
 use crate::notifications::attention::Attention;
 use crate::notifications::blocks::{BlockKind, Blocks, block, blocks};
-use crate::notifications::plan::{Plan, obstacles, plan};
+use crate::notifications::plan::{obstacles, plan};
 use crate::notifications::templates::Kind;
 use crate::notifications::{attention, history, incoming};
 use crate::outbox::{self, JobKind};
@@ -59,7 +59,7 @@ impl State {
         }
     }
 
-    /// Whether the patient was not told, and somebody should know.
+    /// The patient was not told, and somebody should know.
     fn needs_attention(self) -> Option<Attention> {
         match self {
             State::Failed => Some(Attention::Failed),
@@ -102,7 +102,7 @@ pub struct NotificationRow {
     pub sent_to: Option<String>,
 }
 
-/// Writes down one notification for each road of the plan and a job to send it, in the message's transaction.
+/// Writes down one notification for each road and a job to send it, in the caller's transaction.
 ///
 /// # Errors
 /// Those of the database.
@@ -111,18 +111,19 @@ pub fn enqueue(
     now: Ts,
     random: &Random,
     message: (MessageId, ConversationId, PatientId),
-    plan: &Plan,
+    kind: Kind,
+    channels: &[Channel],
 ) -> QueryResult<()> {
     let (message, conversation, patient) = message;
     let user: Option<UserId> = messages::table.find(message).select(messages::user_id).first(tx.conn())?;
-    for channel in &plan.links {
+    for channel in channels {
         let row = (
             (notifications::message_id.eq(message), notifications::conversation_id.eq(conversation)),
             (notifications::patient_id.eq(patient), notifications::channel.eq(*channel)),
             (notifications::state.eq(State::Queued), notifications::reason.eq(None::<String>)),
             (notifications::attempts.eq(0), notifications::message_uid.eq(random.token().reveal().to_lowercase())),
             (notifications::created_at.eq(now), notifications::state_at.eq(now)),
-            notifications::user_id.eq(user),
+            (notifications::user_id.eq(user), notifications::kind.eq(kind)),
         );
         let insert = diesel::insert_into(notifications::table).values(row);
         let id: NotificationId = insert.returning(notifications::id).get_result(tx.conn())?;
@@ -373,7 +374,8 @@ pub fn send_again(
     if !obstacles(&settings::load(tx)?, &patient, &blocks).is_empty() {
         return Ok(Err(NotAgain::Obstacles));
     }
-    enqueue(tx, now, random, (message, conversation, patient.id), &plan(&patient, &blocks))?;
+    let links = plan(&patient, &blocks).links;
+    enqueue(tx, now, random, (message, conversation, patient.id), Kind::MessageWaiting, &links)?;
     attention::settle_told(tx, conversation)?;
     let entry = Entry::of_patient(
         Actor::User(access.user().id()),

@@ -20,6 +20,10 @@ text_enum! {
         SendAccessNotice = "send_access_notice",
         /// have the virus scanner look at the content with this id
         ScanFile = "scan_file",
+        /// carry out the step of a plan with this id
+        FollowUp = "follow_up",
+        /// tell the user with this id that patients have answered
+        TellStaff = "tell_staff",
     }
 }
 
@@ -90,6 +94,15 @@ pub fn claim(tx: &mut Tx, now: Ts, random: &Random, lane: Lane, most: i64) -> Qu
     diesel::sql_query(sql).bind::<Text, _>(lease).bind::<Utc, _>(now.plus(LEASE)).bind::<Utc, _>(now).load(tx.conn())
 }
 
+/// Removes the jobs of these subjects: what they were for is no longer wanted.
+///
+/// # Errors
+/// Those of the database.
+pub fn cancel(tx: &mut Tx, kind: JobKind, subjects: &[i64]) -> QueryResult<()> {
+    let unwanted = jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::subject_id.eq_any(subjects.to_vec()));
+    diesel::delete(unwanted).execute(tx.conn()).map(drop)
+}
+
 /// Removes a job that is done. Says whether the claim still held; if not, another worker has it and what this one did
 /// must not be written down twice.
 ///
@@ -134,12 +147,19 @@ pub fn next_due(conn: &mut Conn) -> QueryResult<Option<Ts>> {
     jobs::table.select(diesel::dsl::min(jobs::run_at)).first(conn)
 }
 
+/// The jobs that send something as soon as they can.
+#[diesel::dsl::auto_type]
+fn deliveries() -> _ {
+    let planned: [JobKind; 2] = [JobKind::FollowUp, JobKind::TellStaff];
+    jobs::table.filter(jobs::kind.ne_all(planned))
+}
+
 /// How many jobs wait.
 ///
 /// # Errors
 /// Those of the database.
 pub fn waiting(conn: &mut Conn) -> QueryResult<i64> {
-    jobs::table.count().get_result(conn)
+    deliveries().count().get_result(conn)
 }
 
 /// What waits in the outbox.
@@ -151,12 +171,12 @@ pub struct Waiting {
     pub oldest: Option<Ts>,
 }
 
-/// How much waits, and since when. The table holds only what waits, so it is small.
+/// How much waits, and since when, without what is planned for a later day.
 ///
 /// # Errors
 /// Those of the database.
 pub fn waiting_since(conn: &mut Conn) -> QueryResult<Waiting> {
-    let oldest = jobs::table.select(diesel::dsl::min(jobs::created_at)).first(conn)?;
+    let oldest = deliveries().select(diesel::dsl::min(jobs::created_at)).first(conn)?;
     Ok(Waiting { count: waiting(conn)?, oldest })
 }
 

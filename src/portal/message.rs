@@ -146,3 +146,11 @@ pub async fn reply(
 
 /// The longest answer, in characters.
 const LONGEST: usize = 20_000;
+
+/// The page with a message that is not sent yet, for the clinic's preview.
+///
+/// # Errors
+/// When the template fails.
+pub fn preview(shell: Shell, settings: Settings, thread: PatientThread) -> askama::Result<String> {
+    MessagePage { shell, settings, thread, key: String::new(), typed: String::new(), error: "" }.render()
+}

@@ -11,6 +11,8 @@ mod logout;
 mod message;
 mod messages;
 
+pub use message::preview;
+
 use actix_web::web::{self, ServiceConfig};
 
 /// Every route of this door, below `/portal`.

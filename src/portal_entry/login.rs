@@ -7,8 +7,10 @@ use super::links::OpenLink;
 use super::passcode::TRIES;
 use crate::access::session::{Holder, Lasts};
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart;
 use crate::db::schema::{passcodes, patients};
 use crate::db::{Db, DbError, Ts, Tx};
+use crate::delivery::Channel;
 use crate::settings;
 use crate::slow_hash;
 use crate::values::BirthDate;
@@ -65,6 +67,10 @@ pub async fn login(db: &Db, now: Ts, link: OpenLink, proof: Proof) -> Result<Hol
         // the failure is part of the answer, not an error: its audit row must be kept
         if !may {
             return Ok(Err(LoginError::NoMatch));
+        }
+        match link.channel {
+            Channel::Email => chart::confirm_email(tx, link.patient)?,
+            Channel::Sms => chart::confirm_phone(tx, link.patient)?,
         }
         let settings = settings::load(tx)?;
         let days = if proof.stay { settings.portal_stay_days } else { 0 };

@@ -38,6 +38,12 @@ pub struct Settings {
     pub notify_by_name: bool,
     /// whether patients are told when their access to the portal is switched on
     pub tell_of_access: bool,
+    /// hours after which a text follows an email that was not opened; 0: both at once
+    pub plan_text_hours: i64,
+    /// days after which a patient who has not opened a message is reminded; 0: never
+    pub plan_remind_days: i64,
+    /// days after which its sender is told; 0: never
+    pub plan_tell_days: i64,
     /// when the quiet hours for texts begin, in minutes after midnight of the clinic's time zone
     pub quiet_from: i64,
     /// when they end; the same as the beginning: there are none

@@ -71,7 +71,7 @@ impl CleanHtml {
     pub fn from_html(text: &str) -> CleanHtml {
         let text = super::typed(text);
         if deepest(&text) > DEEPEST {
-            return CleanHtml::from_plain(&Builder::empty().clean(&text).to_string());
+            return CleanHtml::from_plain(&without_tags(&text));
         }
         // lists and quotes that cleaning unwraps may leave a second pass something to do; the second changes no more
         let once = ALLOW.clean(&text).to_string();
@@ -81,6 +81,9 @@ impl CleanHtml {
     /// Renders Markdown (CommonMark with tables and strikethrough); bare web and mail addresses become links.
     pub fn from_markdown(text: &str) -> CleanHtml {
         let text = super::typed(text);
+        if text.lines().any(|line| opened_by(line) > DEEPEST) {
+            return CleanHtml::from_plain(&text);
+        }
         CleanHtml::from_events(markdown(&text))
     }
 
@@ -120,6 +123,14 @@ impl CleanHtml {
         &self.0
     }
 
+    /// The same as Markdown, for a text area: alignment and underline are lost on the way.
+    ///
+    /// # Errors
+    /// `None` where the converter gives up.
+    pub fn to_markdown(&self) -> Option<String> {
+        htmd::convert(&self.0).ok()
+    }
+
     /// Whether a reader would see nothing.
     pub fn is_blank(&self) -> bool {
         !self.0.contains("<hr") && self.plain().trim().is_empty()
@@ -154,6 +165,24 @@ impl askama::filters::HtmlSafe for CleanHtml {}
 pub fn markdown(text: &str) -> impl Iterator<Item = Event<'_>> {
     let parser = Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
     with_links(TextMergeStream::new(parser))
+}
+
+/// An upper bound of the quotes and lists that one line of Markdown opens inside each other: reading them costs the
+/// square of their number.
+fn opened_by(line: &str) -> usize {
+    let markers = line.split(|c: char| !c.is_ascii_digit() && !"> \t-*+.)".contains(c)).next().unwrap_or_default();
+    markers.matches('>').count() + markers.split_whitespace().filter(|marker| !marker.starts_with('>')).count()
+}
+
+/// What stands between tags, roughly: parsing what nests so deep would cost the square of its depth.
+fn without_tags(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    let mut pieces = html.split('<');
+    out.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        out.push_str(piece.split_once('>').map_or("", |(_, after)| after));
+    }
+    out
 }
 
 /// An upper bound of how deep elements nest: opening tags less closing ones, as they come.

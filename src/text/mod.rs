@@ -3,6 +3,7 @@
 pub mod gsm;
 pub mod html;
 pub mod i18n;
+pub mod placeholders;
 pub mod zone;
 
 pub use gsm::is_gsm7;

@@ -2,9 +2,11 @@
 
 mod accounts;
 mod sign_in;
+mod told;
 
 pub use accounts::{
     AddUser, UserRow, active, add, by_email, email_of, names_of, open_password_link, set_language, set_password,
 };
 pub use accounts::{PASSWORD_LINK_LASTS, SHORTEST_PASSWORD, SetPasswordError, make_password_link};
 pub use sign_in::{SignIn, sign_in, sign_out};
+pub use told::{ToTell, Told, set_told, tell_of_answer, to_tell, told};

@@ -1,10 +1,12 @@
 //! DOOR that nobody watches: works the outbox. One file for each kind of job.
 
 mod bounces;
+mod follow_up;
 mod scan_files;
 mod send_access_notice;
 mod send_notification;
 mod send_passcode;
+mod tell_staff;
 mod upkeep;
 
 use crate::access::session;
@@ -90,6 +92,8 @@ async fn work(state: &AppState, job: Job) {
     let (id, kind) = (job.id, job.kind);
     let done = match kind {
         JobKind::SendNotification => send_notification::run(state, job).await,
+        JobKind::FollowUp => follow_up::run(state, job).await,
+        JobKind::TellStaff => tell_staff::run(state, job).await,
         JobKind::SendAccessNotice => send_access_notice::run(state, job).await,
         JobKind::SendPasscode => send_passcode::run(state, job).await,
         JobKind::ScanFile => scan_files::run(state, job).await,

@@ -28,7 +28,7 @@ class Draft {
     form.addEventListener('save-now', () => this.save())
     form.closest('.window-content')?.addEventListener('teardown', event => this.finish(event.detail.discard))
     // sending deletes the draft: a save that comes after would bring it back. Should the submit be refused, typing goes on.
-    addEventListener('submit', event => { if (event.target === form && !event.defaultPrevented) this.cancel() })
+    addEventListener('submit', event => { if (event.target === form && !event.defaultPrevented && !event.submitter?.formTarget) this.cancel() })
     addEventListener('pagehide', () => this.save())
     document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'hidden') this.save() })
   }

@@ -10,6 +10,7 @@ const HOOKS = {
   'form[data-autosave]': () => import('./autosave.js'),
   'form[data-submit-once], form[data-compose]:not(dialog form)': () => import('./submit-once.js'),
   'fieldset[data-uploads]': () => import('./upload.js'),
+  '.badge[data-live-count]': () => import('./live-count.js'),
   'form[data-live-preview]': () => import('./live-preview.js'),
   'details.menu': () => import('./menu.js'),
   '[data-print]': () => import('./print.js'),

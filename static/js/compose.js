@@ -1,7 +1,9 @@
 // Hook: form[data-compose]: the rich text editor on its textarea[data-rich].
 //
+// data-rich="lazy": the editor is fetched when the field is first used; a page that is only read stays light.
 // textarea data-html: the text so far, where body_format was html. A hidden input named body_format becomes `html`.
 // [data-plain-hint] (the Markdown hint and preview button) is removed, as the editor needs neither.
+// data-compose="blanks": gaps may stay, as in a template.
 // An empty text, and {{placeholders}} that nobody filled in, refuse the submit: the message goes to [data-error] in the
 // textarea's .field (made where missing). The server checks both again.
 // form.richText (html, insert, replace, empty, focus) is for template-picker.js and tests.
@@ -12,8 +14,15 @@ import {icon, make, wordsFor} from './common.js'
 export default async function compose(form) {
   const textarea = form.querySelector('textarea[data-rich]')
   if (!textarea) return
+  if (textarea.dataset.rich === 'lazy') textarea.addEventListener('focus', () => start(form, textarea, true), {once: true})
+  else await start(form, textarea)
+}
+
+async function start(form, textarea, focus) {
   const {richText} = await import('../dist/editor.js')
   const words = wordsFor(textarea)
+  // what was typed before the editor was there
+  if (textarea.dataset.rich === 'lazy' && textarea.value !== textarea.defaultValue) textarea.dataset.html = paragraphs(textarea.value)
   const editor = richText(textarea, {
     ask, icon, make, words,
     onChange() {
@@ -24,8 +33,10 @@ export default async function compose(form) {
   form.richText = editor
   form.querySelectorAll('[data-plain-hint]').forEach(hint => hint.remove())
   form.closest('.window-content')?.addEventListener('teardown', () => editor.destroy())
+  if (focus) editor.focus()
   form.addEventListener('submit', event => {
-    const problem = problemOf(editor, words)
+    if (event.submitter?.formNoValidate) return
+    const problem = problemOf(editor, words, form.dataset.compose === 'blanks')
     if (!problem) return
     event.preventDefault()
     showError(textarea, editor, problem)
@@ -37,9 +48,14 @@ export default async function compose(form) {
   })
 }
 
-function problemOf(editor, words) {
+/** Plain text as the editor reads it: nothing in it is markup. */
+function paragraphs(text) {
+  return text.split('\n').map(line => make('p', {text: line}).outerHTML).join('')
+}
+
+function problemOf(editor, words, blanksAreFine) {
   if (editor.empty) return words('body_empty')
-  const names = editor.unfilled
+  const names = blanksAreFine ? [] : editor.unfilled
   return names.length ? words('body_unfilled', {names: names.join(', ')}) : ''
 }
 

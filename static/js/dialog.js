@@ -2,14 +2,16 @@
 // <dialog>. Without JavaScript, or when the fetch fails, it is the plain link that it is.
 //
 // Inside the fragment: a[data-close] or button[data-close] closes; a posted form is sent with X-Fragment: 1 too:
-//   422                      the answer replaces the dialog's content
+//   a page (2xx, 409, 422)   replaces the dialog's content
 //   header X-Location: /…    the page goes there (spares the request that following a redirect costs)
 //   a redirect               the page goes where it ended
 //   anything else, or no network: an alert, and everything typed stays
 // On the way out the dialog gets a `teardown` event on its content: detail.discard says that the text was thrown away.
 // A form with data-discard-url gets a POST there then (the draft is deleted on the server).
 //
-// Strings: close, discard_title, discard_text, discard_yes, discard_no, send_failed_title, send_failed_text
+// A button with formtarget opens its answer elsewhere, and this dialog stays.
+//
+// Strings: close, discard_title, discard_text, discard_yes, discard_keep, discard_no, send_failed_title, send_failed_text
 import {ask} from './ask.js'
 import {formValues, icon, make, wordsFor} from './common.js'
 
@@ -117,15 +119,20 @@ class Window {
       const answer = await this.askToDiscard()
       this.asking = false
       if (!answer) return
+      return this.end(answer.action === 'discard')
     }
-    this.end(this.typed)
+    this.end(false)
   }
 
   askToDiscard() {
     return ask({
       title: this.words('discard_title'),
       text: this.words('discard_text'),
-      actions: [{label: this.words('discard_no')}, {value: 'discard', label: this.words('discard_yes'), kind: 'danger'}],
+      actions: [
+        {label: this.words('discard_no')},
+        {value: 'discard', label: this.words('discard_yes'), kind: 'danger'},
+        {value: 'keep', label: this.words('discard_keep'), kind: 'primary'},
+      ],
     })
   }
 
@@ -141,14 +148,16 @@ class Window {
 
   async submit(event) {
     const form = event.target
-    if (event.defaultPrevented || form.method !== 'post') return
+    // not form.method: a field called method would stand in its place
+    if (event.defaultPrevented || form.getAttribute('method') !== 'post' || event.submitter?.formTarget) return
     event.preventDefault()
     if (this.sending) return
     this.sending = true
     const button = event.submitter ?? form
     button.setAttribute('aria-busy', 'true')
     try {
-      const response = await fetch(form.action, {method: 'POST', headers: FRAGMENT, body: bodyOf(form, event.submitter)})
+      const goal = event.submitter?.getAttribute('formaction') ?? form.getAttribute('action')
+      const response = await fetch(goal, {method: 'POST', headers: FRAGMENT, body: bodyOf(form, event.submitter)})
       await this.answer(response)
     } catch {
       this.tellFailure(form)
@@ -165,10 +174,11 @@ class Window {
       location.assign(goTo)
       await new Promise(() => {}) // the button stays busy until the next page is there
     }
-    if (response.status !== 422) throw new Error(`unexpected ${response.status}`)
+    if (!response.ok && response.status !== 422 && response.status !== 409) throw new Error(`unexpected ${response.status}`)
     await this.fill(await response.text())
+    this.typed = response.ok ? false : this.typed
     this.dialog.scrollTop = 0
-    const first = this.content.querySelector('.error-summary, [role=alert], [aria-invalid=true]')
+    const first = this.content.querySelector('.error-summary, [role=alert]:not([hidden]), [aria-invalid=true]') ?? this.content.querySelector(FIELD)
     if (first && !first.matches('input, textarea, select')) first.tabIndex = -1
     first?.focus()
   }

@@ -5,7 +5,7 @@ export default function submitOnce(form) {
 
   // window, so that every handler that may refuse the submit (compose.js, dialog.js) has had its say
   addEventListener('submit', event => {
-    if (event.target !== form || event.defaultPrevented) return
+    if (event.target !== form || event.defaultPrevented || event.submitter?.formTarget) return
     if (busy) {
       event.preventDefault()
       return

@@ -63,7 +63,7 @@ class Picker {
   }
 
   async open(button) {
-    this.form = button.closest('form')
+    this.form = button.form
     this.dialog.showModal()
     this.part('search').focus()
     try {

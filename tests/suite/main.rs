@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod chart;
+mod composing;
 mod files;
 mod invariants;
 mod journeys;

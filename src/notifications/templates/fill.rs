@@ -1,9 +1,9 @@
 //! A wording with its values in place: as a text message, or as the two parts of an email.
 
+use super::NotificationTemplate;
 use super::placeholder::{Piece, Placeholder, pieces};
-use super::{NotificationTemplate, Slot};
-use crate::text::CleanHtml;
 use crate::text::html::markdown;
+use crate::text::{CleanHtml, Lang};
 use askama::Template;
 use pulldown_cmark::{CowStr, Event, LinkType, Tag, TagEnd};
 
@@ -79,7 +79,7 @@ pub struct EmailWords {
 #[derive(Template)]
 #[template(path = "emails/notification.html")]
 struct Document<'a> {
-    slot: Slot,
+    lang: Lang,
     clinic: &'a str,
     html: &'a CleanHtml,
 }
@@ -96,7 +96,7 @@ impl NotificationTemplate {
     /// When the document around it fails.
     pub fn email(&self, values: &Values) -> askama::Result<Rendered> {
         let EmailWords { subject, text, html } = self.email_words(values);
-        let html = Document { slot: self.slot(), clinic: values.clinic, html: &html }.render()?;
+        let html = Document { lang: self.slot().lang, clinic: values.clinic, html: &html }.render()?;
         Ok(Rendered { subject, text, html })
     }
 

@@ -153,6 +153,8 @@ class RichText {
     const view = new EditorView({mount}, {
       state: this.stateOf(this.textarea.dataset.html ?? ''),
       attributes: () => roleOf(this.textarea, this.label, this.invalid),
+      // Escape is the dialog's around: ProseMirror would take it and do nothing with it
+      handleDOMEvents: {keydown: (_view, event) => event.key === 'Escape'},
       transformPastedHTML: cleanPaste,
       transformPasted: (slice, view) => linkSlice(keepAlignment(slice, view.state)),
       handlePaste: (_view, event) => this.pasteOverSelection(event),

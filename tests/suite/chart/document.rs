@@ -26,6 +26,8 @@ fn patient() -> Patient {
         notification_method: Method::Email,
         portal_access: true,
         archived_at: None,
+        confirmed_email: None,
+        confirmed_phone: None,
     }
 }
 

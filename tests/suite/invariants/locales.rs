@@ -4,9 +4,12 @@ use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
-const FAMILIES: [&str; 31] = [
+const FAMILIES: &[&str] = &[
     "refused-",
     "scan-",
+    "js-",
+    "template-replies-",
+    "warn-",
     "actor-",
     "channel-",
     "code-",
@@ -33,6 +36,9 @@ const FAMILIES: [&str; 31] = [
     "scope-",
     "placeholder-",
     "wording-kind-",
+    "plan-step-",
+    "plan-state-",
+    "told-when-",
     "attention-",
     "passcode-by-",
     "tell-instead-",
@@ -128,6 +134,7 @@ fn every_key_that_is_asked_for_is_there() {
         }
     }
     use postern::notifications::templates::{Kind, Placeholder};
+    use postern::notifications::{PlanKind, StepState, attention::Attention};
     use postern::{access::Role, audit::Event, delivery::Channel, delivery::Reason, notifications::Obstacle};
     let words = |prefix: &str, words: Vec<&str>| words.iter().map(|w| format!("{prefix}-{w}")).collect::<Vec<_>>();
     let families = [
@@ -141,12 +148,18 @@ fn every_key_that_is_asked_for_is_there() {
         words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
         words("refused", postern::attachments::Refusal::ALL.iter().map(|w| w.as_str()).collect()),
         words("scan", postern::storage::Scan::ALL.iter().map(|w| w.as_str()).collect()),
-        words("attention", postern::notifications::attention::Attention::ALL.iter().map(|w| w.as_str()).collect()),
+        words("attention", Attention::ALL.iter().map(|w| w.as_str()).collect()),
+        words("plan-step", PlanKind::ALL.iter().map(|w| w.as_str()).collect()),
+        words("plan-state", StepState::ALL.iter().map(|w| w.as_str()).collect()),
+        words("told-when", postern::users::Told::ALL.iter().map(|w| w.as_str()).collect()),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words("error-heading", vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507"]),
         words("error-advice", vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507"]),
+        words("warn", postern::notifications::Warning::ALL.iter().map(|w| w.as_str()).collect()),
+        words("template-replies", postern::message_templates::Replies::ALL.iter().map(|w| w.as_str()).collect()),
+        words("js", postern::http::strings::ALL.iter().flat_map(|(_, group)| group.iter().copied()).collect()),
         words("month", vec!["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]),
     ];
     for key in families.into_iter().flatten().filter(|key| !english.contains_key(key)) {

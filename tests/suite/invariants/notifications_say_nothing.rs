@@ -12,7 +12,7 @@ use postern::users::{self, AddUser};
 use postern::values::EmailAddress;
 
 const HOSTILE: [&str; 6] = [
-    "Quizzical {{link}} {{ clinic }}",
+    "Quizzical { {link}} {link} { { clinic }}",
     "Quizzical { $clinic } { $link }",
     "Quizzical <script>alert(1)</script> <a href=\"http://evil.example\">x</a>",
     "Quizzical\r\nBcc: x@evil.example\r\n\r\nhttp://evil.example",

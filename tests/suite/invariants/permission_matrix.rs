@@ -9,6 +9,7 @@ send          yes   yes       yes   -
 close         yes   yes       yes   -
 edit_patients yes   yes       yes   -
 notify        yes   yes       yes   -
+templates     yes   yes       -     -
 settings      yes   -         -     -
 users         yes   -         -     -
 audit         yes   -         -     -

@@ -35,6 +35,10 @@ const WRITE_PAGES: &[&str] = &[
     "/patients/{patient}/chart-browser",
     "/patients/{patient}/information",
     "/patients/{patient}/messages/new",
+    "/patients/{patient}/message-templates",
+    "/settings/message-templates",
+    "/settings/message-templates/new",
+    "/settings/message-templates/{template}",
     "/conversations/{conversation}/closure",
 ];
 
@@ -58,7 +62,12 @@ async fn world(app: &App) -> World {
 
 impl World {
     fn fill(&self, route: &Route) -> String {
-        let ids = [("patient", self.patient.as_str()), ("conversation", &self.conversation), ("item", "1")];
+        let ids = [
+            ("patient", self.patient.as_str()),
+            ("conversation", &self.conversation),
+            ("item", "1"),
+            ("template", "1"),
+        ];
         route.filled(
             &[
                 ids.as_slice(),
@@ -114,10 +123,12 @@ async fn each_role_gets_its_own(app: App) {
                 continue;
             }
             let path = world.fill(&route);
-            let settings = route.path.starts_with("/settings");
+            let templates = route.path.starts_with("/settings/message-templates");
+            let settings = route.path.starts_with("/settings") && !templates;
             let forbidden = match role {
                 Role::Owner => false,
                 Role::Clinician | Role::Staff => settings,
+                Role::Viewer if route.path.starts_with("/account/") => false, // what is one's own
                 Role::Viewer => settings || route.method == "POST" || WRITE_PAGES.contains(&route.path.as_str()),
             };
             if route.method == "POST" && !forbidden {

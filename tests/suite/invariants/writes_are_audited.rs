@@ -15,8 +15,12 @@ use postern::users;
 use std::collections::BTreeSet;
 
 /// POST routes that change nothing that is kept.
-const NOTHING_KEPT: [&str; 2] =
-    ["POST /portal/language", "POST /settings/notification-templates/{kind}/{channel}/{language}/preview"];
+const NOTHING_KEPT: &[&str] = &[
+    "POST /settings/notification-templates/{kind}/{channel}/{language}/preview",
+    "POST /portal/language",
+    "POST /patients/{patient}/messages/preview",
+    "POST /patients/{patient}/messages/template",
+];
 
 on_both!(every_post_leaves_a_row, tampering_shows);
 
@@ -105,6 +109,8 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner.post("/settings/patient-portal", &on).await;
     script.check("/settings/patient-portal", 303, &answer).await;
 
+    let answer = owner.post("/account/notifications", &[("told", "hourly")]).await;
+    script.check("/account/notifications", 303, &answer).await;
     let wordings = "/settings/notification-templates";
     let place = format!("{wordings}/reminder/email/en");
     let words = [("subject", "S"), ("body", "{link}")];
@@ -119,6 +125,15 @@ async fn every_post_leaves_a_row(app: App) {
     let quiet = [("quiet", "on"), ("quiet_from", "21:00"), ("quiet_until", "21:01")];
     let answer = owner.post("/settings/gateways", &quiet).await;
     script.check("/settings/gateways", 303, &answer).await;
+    let template = [("name", "N"), ("language", "en"), ("title", "T"), ("body", "B"), ("scope", "clinic")];
+    let answer = owner.post("/settings/message-templates", &template).await;
+    script.check("/settings/message-templates", 303, &answer).await;
+    let answer = owner.post("/settings/message-templates/1", &[&template[..], &[("version", "1")]].concat()).await;
+    script.check("/settings/message-templates/{template}", 303, &answer).await;
+    let answer = owner.post("/settings/message-templates/1/copies", &[]).await;
+    script.check("/settings/message-templates/{template}/copies", 303, &answer).await;
+    let answer = owner.post("/settings/message-templates/1/retirement", &[("retired", "on")]).await;
+    script.check("/settings/message-templates/{template}/retirement", 303, &answer).await;
 
     let person = [
         ("given_name", "Ada"),
@@ -148,6 +163,17 @@ async fn every_post_leaves_a_row(app: App) {
     script.skip().await;
     let answer = owner.post(&format!("{patient}/addresses"), &[("channel", "email")]).await;
     script.check("/patients/{patient}/addresses", 303, &answer).await;
+    let draft = [("title", "T"), ("body", "B"), ("key", &key(1)), ("draft_version", "0")];
+    let answer = owner.post(&format!("{patient}/messages/draft"), &draft).await;
+    script.check("/patients/{patient}/messages/draft", 303, &answer).await;
+    let answer = owner.post(&format!("{patient}/messages/draft/removal"), &[("draft_version", "1")]).await;
+    script.check("/patients/{patient}/messages/draft/removal", 303, &answer).await;
+    let repair = [("portal_access", "on"), ("email", "ada@example.org"), ("phone", "613 555 0123"), ("method", "both")];
+    let answer = owner.post(&format!("{patient}/messages/repair"), &repair).await;
+    script.check("/patients/{patient}/messages/repair", 303, &answer).await;
+    let answer =
+        owner.post(&format!("{patient}/messages/repair"), &[&repair[..3], &[("method", "email")]].concat()).await;
+    script.check("/patients/{patient}/messages/repair", 303, &answer).await;
     let answer = owner
         .post(
             &format!("{patient}/messages/new"),

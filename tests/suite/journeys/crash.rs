@@ -68,7 +68,8 @@ async fn check(folder: &Path, acknowledged: &[String]) {
                 notifications::message_uid.assume_not_null(),
             ))
             .load(conn)?;
-        let waiting: Vec<i64> = jobs::table.select(jobs::subject_id).load(conn)?;
+        let waiting: Vec<i64> =
+            jobs::table.filter(jobs::kind.eq("send_notification")).select(jobs::subject_id).load(conn)?;
         let ids: Vec<(i64, String)> =
             notifications::table.select((notifications::id, notifications::state)).load(conn)?;
         Ok((titles, told, waiting, ids, postern::audit::verify(conn)))

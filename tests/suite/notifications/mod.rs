@@ -1,5 +1,6 @@
 //! What patients are told, when, and in whose words.
 
 mod browser;
+mod plans;
 mod secrecy;
 mod templates;

@@ -68,6 +68,8 @@ async fn nothing_of_any_message_is_sent(app: App) {
         let ((mut words, title), (more, body)) = (drawn(&random), drawn(&random));
         words.extend(more);
         let key = format!("0123456789abcdef-{n}");
+        // what looks like a gap in a template is not sent
+        let (body, title) = (body.replace('{', "{ "), title.replace('{', "{ "));
         let (body, title) = (format!("Words {body}"), format!("Words {title}"));
         let fields = [("title", title.as_str()), ("body", body.as_str()), ("key", &key), ("replies_allowed", "on")];
         let patient = patients[n % 2];
@@ -75,7 +77,7 @@ async fn nothing_of_any_message_is_sent(app: App) {
         let (more, reply) = drawn(&random);
         words.extend(more);
         let conversation = to.split('?').next().unwrap();
-        let reply = format!("Words {reply}");
+        let reply = format!("Words {}", reply.replace('{', "{ "));
         let fields = [("body", reply.as_str()), ("key", &key)];
         owner.post(&format!("{conversation}/messages"), &fields).await.redirect();
         said.extend(words);

@@ -9,7 +9,7 @@ use postern::db::schema::{jobs, messages, notifications as sent_rows};
 use postern::db::{ConversationId, MessageId, PatientId};
 use postern::delivery::Channel;
 use postern::error::AppError;
-use postern::notifications::{self, Plan};
+use postern::notifications::{self, templates::Kind};
 use std::collections::BTreeSet;
 
 /// How many notifications; more of them by POSTERN_TEST_NOTIFICATIONS.
@@ -30,9 +30,8 @@ async fn drained_by_four(on: On) {
                 messages::table.select((messages::id, messages::conversation_id)).first(tx.conn())?;
             (message, conversation, patient)
         };
-        let plan = Plan { links: vec![Channel::Email] };
         for _ in 1..count {
-            notifications::enqueue(tx, now, &random, of, &plan)?;
+            notifications::enqueue(tx, now, &random, of, Kind::MessageWaiting, &[Channel::Email])?;
         }
         Ok(())
     });
@@ -43,10 +42,11 @@ async fn drained_by_four(on: On) {
     let each: BTreeSet<&str> = mails.iter().map(|mail| mail.message_uid.as_str()).collect();
     assert_eq!((mails.len(), each.len()), (count, count), "each once");
     assert_eq!(one + two + three + four, count);
-    let read = app.state.db.read(|conn| -> Result<(i64, i64), AppError> {
+    let now = app.state.clock.now();
+    let read = app.state.db.read(move |conn| -> Result<(i64, i64), AppError> {
         let sent = notifications::State::Sent;
         let sent = sent_rows::table.filter(sent_rows::state.eq(sent)).count().get_result(conn)?;
-        Ok((sent, jobs::table.count().get_result(conn)?))
+        Ok((sent, jobs::table.filter(jobs::run_at.le(now)).count().get_result(conn)?))
     });
     assert_eq!(read.await.unwrap(), (count as i64, 0));
     println!("{count} notifications in {:.1} s, by {one}, {two}, {three} and {four}", from.elapsed().as_secs_f64());

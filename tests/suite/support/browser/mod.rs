@@ -121,6 +121,12 @@ impl Browser {
         self.until(&format!("{css} is still there"), async || !self.is_visible(css).await).await;
     }
 
+    /// Waits until there are so many visible or hidden elements of this selector.
+    pub async fn until_count(&self, css: &str, count: u64) {
+        let script = format!("return document.querySelectorAll({css:?}).length");
+        self.until(&format!("not {count} of {css}"), async || self.js(&script).await == count).await;
+    }
+
     /// Waits until the page shows this text.
     pub async fn wait_text(&self, text: &str) {
         let wanted = spaces_as_one(text);

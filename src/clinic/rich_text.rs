@@ -1,0 +1,50 @@
+//! The field in which users write: rich text from the editor, Markdown without it.
+
+use crate::conversations::{Body, BodyFormat};
+use crate::http::Form;
+use crate::http::form::FieldErrors;
+use crate::text::{CleanHtml, placeholders};
+
+/// A text as the field shows it again.
+#[derive(Default)]
+pub struct RichText {
+    /// for the text area
+    pub markdown: String,
+    /// for the editor: clean
+    pub html: String,
+}
+
+impl RichText {
+    /// As typed: the fields `body` and `body_format`.
+    pub fn typed(form: &Form) -> RichText {
+        let source = form.get("body");
+        match format(form) {
+            BodyFormat::Html => RichText::of(CleanHtml::from_html(source)),
+            _ => RichText { markdown: source.to_owned(), html: CleanHtml::from_markdown(source).as_str().to_owned() },
+        }
+    }
+
+    /// As stored.
+    pub fn of(clean: CleanHtml) -> RichText {
+        let markdown = clean.to_markdown().unwrap_or_else(|| clean.plain());
+        RichText { markdown, html: clean.as_str().to_owned() }
+    }
+}
+
+/// What is to be sent; `None` where something is wrong, noted in `errors`.
+pub fn read_body(form: &Form, errors: &mut FieldErrors) -> Option<Body> {
+    let body = errors.need("body", "error-body", Body::parse(form.get("body"), format(form)))?;
+    if !placeholders::names(body.html.as_str()).is_empty() {
+        errors.add("body", "error-body-unfilled");
+        return None;
+    }
+    Some(body)
+}
+
+/// What users write is HTML from the editor, else Markdown.
+fn format(form: &Form) -> BodyFormat {
+    match form.get("body_format").parse() {
+        Ok(BodyFormat::Html) => BodyFormat::Html,
+        _ => BodyFormat::Markdown,
+    }
+}

@@ -1,0 +1,93 @@
+//! The words that scripts need, given to them in `data-strings` attributes: no text stands in a script.
+
+use super::Shell;
+use crate::text::i18n::Arg;
+
+/// The words of one widget: the names by which its script asks, in a fixed order. The message is `js-` and the name.
+pub type Group = &'static [&'static str];
+
+/// `dialog.js`
+pub const DIALOG: Group = &[
+    "close",
+    "discard_title",
+    "discard_text",
+    "discard_yes",
+    "discard_keep",
+    "discard_no",
+    "send_failed_title",
+    "send_failed_text",
+];
+/// `combobox.js`
+pub const COMBOBOX: Group = &["combo_remove", "combo_added", "combo_removed", "combo_none", "combo_count"];
+/// `autosave.js`
+pub const AUTOSAVE: Group = &["save_failed"];
+/// `template-picker.js`
+pub const PICKER: Group =
+    &["replace_title", "replace_text", "replace_yes", "replace_no", "picker_none", "picker_count"];
+/// `compose.js` and the editor
+pub const EDITOR: Group = &[
+    "body_empty",
+    "body_unfilled",
+    "ed_toolbar",
+    "ed_group_text",
+    "ed_group_blocks",
+    "ed_group_alignment",
+    "ed_group_insert",
+    "ed_group_history",
+    "ed_bold",
+    "ed_italic",
+    "ed_underline",
+    "ed_strikethrough",
+    "ed_heading",
+    "ed_bulleted",
+    "ed_numbered",
+    "ed_indent",
+    "ed_outdent",
+    "ed_quote",
+    "ed_align_left",
+    "ed_align_center",
+    "ed_align_right",
+    "ed_align_justify",
+    "ed_link",
+    "ed_table",
+    "ed_table_menu",
+    "ed_row_before",
+    "ed_row_after",
+    "ed_column_before",
+    "ed_column_after",
+    "ed_header_row",
+    "ed_delete_row",
+    "ed_delete_column",
+    "ed_delete_table",
+    "ed_undo",
+    "ed_redo",
+    "ed_cancel",
+    "ed_link_title",
+    "ed_link_address",
+    "ed_link_text",
+    "ed_link_add",
+    "ed_link_save",
+    "ed_link_remove",
+    "ed_table_rows",
+    "ed_table_columns",
+    "ed_table_header",
+    "ed_table_insert",
+];
+
+/// Every widget's words, by the name that a template calls them.
+pub const ALL: [(&str, Group); 5] =
+    [("dialog", DIALOG), ("combobox", COMBOBOX), ("autosave", AUTOSAVE), ("picker", PICKER), ("editor", EDITOR)];
+
+/// A JSON object with the words of the named widgets, see [`ALL`].
+///
+/// Variables stay as `{name}`, `{names}` and `{count}`: the script fills them in.
+pub fn json(shell: &Shell, groups: &[&str]) -> String {
+    let named = ALL.iter().filter(|(name, _)| groups.contains(name)).flat_map(|(_, group)| group.iter().copied());
+    let words = named.map(|name| (name.to_owned(), word(shell, name).into()));
+    serde_json::Value::Object(words.collect()).to_string()
+}
+
+fn word(shell: &Shell, name: &str) -> String {
+    let left_open = [("name", "{name}".arg()), ("names", "{names}".arg()), ("count", "{count}".arg())];
+    shell.lang.with(&format!("js-{name}"), left_open)
+}

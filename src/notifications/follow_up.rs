@@ -1,0 +1,245 @@
+//! What happens when a message is not opened: a plan for each message, made when it is sent, carried out by jobs, and
+//! stopped by the first opening.
+
+use super::attention::{self, Attention};
+use super::blocks::blocks;
+use super::plan::{obstacles, plan};
+use super::states::enqueue;
+use super::templates::Kind;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::{Patient, patient_by_id};
+use crate::clock::Random;
+use crate::db::schema::{conversations, messages, participants, plan_steps as p};
+use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, Ts, Tx, UserId};
+use crate::delivery::Channel;
+use crate::outbox::{self, JobKind};
+use crate::settings::{self, Settings};
+use crate::text_enum;
+use diesel::prelude::*;
+use time::Duration;
+
+text_enum! {
+    /// One thing that a plan has in store.
+    pub enum PlanKind {
+        /// a text, where an email went first
+        Text = "text",
+        /// a reminder by every road
+        Remind = "remind",
+        /// the sender is told in the inbox
+        Tell = "tell",
+    }
+}
+
+text_enum! {
+    /// What became of a step.
+    pub enum StepState {
+        /// its time has not come
+        Waiting = "waiting",
+        /// it was done
+        Done = "done",
+        /// the patient opened the message first
+        Opened = "opened",
+        /// a newer message in the conversation has a plan of its own
+        Replaced = "replaced",
+        /// the conversation was closed
+        Closed = "closed",
+        /// the patient could not be told at that time
+        Skipped = "skipped",
+    }
+}
+
+/// What a clinic, or the writer of a message, wants to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanChoice {
+    /// hours after which the text follows the email; 0: both at once
+    pub text_hours: i64,
+    /// days after which the patient is reminded; 0: never
+    pub remind_days: i64,
+    /// days after which the sender is told; 0: never
+    pub tell_days: i64,
+}
+
+impl PlanChoice {
+    /// The hours to choose from.
+    pub const HOURS: [i64; 7] = [0, 1, 2, 4, 8, 24, 48];
+    /// The days to choose from.
+    pub const DAYS: [i64; 8] = [0, 1, 2, 3, 4, 5, 7, 14];
+
+    /// The clinic's.
+    pub fn of(settings: &Settings) -> PlanChoice {
+        PlanChoice {
+            text_hours: settings.plan_text_hours,
+            remind_days: settings.plan_remind_days,
+            tell_days: settings.plan_tell_days,
+        }
+    }
+
+    /// With what was wished for in its place.
+    pub fn with(self, wish: PlanWish) -> PlanChoice {
+        PlanChoice {
+            text_hours: wish.text_hours.unwrap_or(self.text_hours),
+            remind_days: wish.remind_days.unwrap_or(self.remind_days),
+            tell_days: wish.tell_days.unwrap_or(self.tell_days),
+        }
+    }
+
+    fn steps(self, now: Ts, text_waits: bool) -> Vec<(PlanKind, Ts)> {
+        let all = [
+            (PlanKind::Text, Duration::hours(if text_waits { self.text_hours } else { 0 })),
+            (PlanKind::Remind, Duration::days(self.remind_days)),
+            (PlanKind::Tell, Duration::days(self.tell_days)),
+        ];
+        all.into_iter().filter(|(_, after)| after.is_positive()).map(|(step, after)| (step, now.plus(after))).collect()
+    }
+}
+
+/// What the writer of a message chose; the rest is as the clinic has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlanWish {
+    text_hours: Option<i64>,
+    remind_days: Option<i64>,
+    tell_days: Option<i64>,
+}
+
+impl PlanWish {
+    /// Reads the fields of a form. One that is not there, or holds what is not offered, is no wish.
+    pub fn read<'f>(field: impl Fn(&str) -> &'f str) -> PlanWish {
+        let read = |name, offered: &[i64]| field(name).parse().ok().filter(|n| offered.contains(n));
+        PlanWish {
+            text_hours: read("plan_text_hours", &PlanChoice::HOURS),
+            remind_days: read("plan_remind_days", &PlanChoice::DAYS),
+            tell_days: read("plan_tell_days", &PlanChoice::DAYS),
+        }
+    }
+}
+
+/// A step as pages show it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = p, check_for_backend(MultiBackend))]
+pub struct PlanStep {
+    /// identity
+    pub id: PlanStepId,
+    /// of which message
+    pub message_id: MessageId,
+    /// in which conversation
+    pub conversation_id: ConversationId,
+    /// what
+    pub step: PlanKind,
+    /// when
+    pub due_at: Ts,
+    /// what became of it
+    pub state: StepState,
+    /// when it did
+    pub state_at: Ts,
+}
+
+/// Tells the patient of a new message by the roads of the plan, and writes down what is to follow, all in the message's
+/// transaction. What was planned for earlier messages of the conversation makes way: this one is a reminder by itself.
+///
+/// # Errors
+/// Those of the database.
+pub fn announce(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    message: (MessageId, ConversationId, PatientId),
+    patient: &Patient,
+    choice: PlanChoice,
+) -> QueryResult<()> {
+    let mut links = plan(patient, &blocks(tx, patient)?).links;
+    let text_waits = choice.text_hours > 0 && links.len() == 2;
+    if text_waits {
+        links.retain(|channel| *channel == Channel::Email);
+    }
+    stop(tx, now, message.1, StepState::Replaced)?;
+    enqueue(tx, now, random, message, Kind::MessageWaiting, &links)?;
+    for (step, due_at) in choice.steps(now, text_waits) {
+        let row = (
+            (p::message_id.eq(message.0), p::conversation_id.eq(message.1), p::step.eq(step), p::due_at.eq(due_at)),
+            (p::state.eq(StepState::Waiting), p::state_at.eq(now)),
+        );
+        let id: PlanStepId = diesel::insert_into(p::table).values(row).returning(p::id).get_result(tx.conn())?;
+        outbox::enqueue(tx, now, JobKind::FollowUp, id.0, due_at)?;
+    }
+    Ok(())
+}
+
+/// Ends what is still planned in a conversation: the patient has opened it, or a newer message is planned for.
+///
+/// # Errors
+/// Those of the database.
+pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) -> QueryResult<()> {
+    let waiting = p::table.filter(p::conversation_id.eq(conversation)).filter(p::state.eq(StepState::Waiting));
+    let ids: Vec<PlanStepId> = waiting.select(p::id).load(tx.conn())?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    diesel::update(p::table.filter(p::id.eq_any(ids.clone())))
+        .set((p::state.eq(why), p::state_at.eq(now)))
+        .execute(tx.conn())?;
+    let subjects: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    outbox::cancel(tx, JobKind::FollowUp, &subjects)
+}
+
+/// Carries out a step whose time has come, if it still is right.
+///
+/// # Errors
+/// Those of the database.
+pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> QueryResult<()> {
+    let found: Option<PlanStep> = p::table.find(id).select(PlanStep::as_select()).first(tx.conn()).optional()?;
+    let Some(step) = found.filter(|step| step.state == StepState::Waiting) else { return Ok(()) };
+    let conversation = conversations::table.find(step.conversation_id);
+    let (patient, closed): (PatientId, Option<Ts>) =
+        conversation.select((conversations::patient_id, conversations::closed_at)).first(tx.conn())?;
+    let message = messages::table.find(step.message_id);
+    let (read, writer): (Option<Ts>, Option<UserId>) =
+        message.select((messages::read_by_patient_at, messages::user_id)).first(tx.conn())?;
+    let state = match () {
+        () if read.is_some() => StepState::Opened,
+        () if closed.is_some() => StepState::Closed,
+        () if step.step == PlanKind::Tell => tell(tx, step.conversation_id, writer)?,
+        () => send(tx, now, random, &step, patient)?,
+    };
+    diesel::update(p::table.find(id)).set((p::state.eq(state), p::state_at.eq(now))).execute(tx.conn())?;
+    let subject = Subject::Message(step.message_id);
+    let entry = Entry::of_patient(Actor::System, Event::FollowedUp, patient, subject);
+    audit::append(tx, now, entry.with(format!("{} {}", step.step.as_str(), state.as_str())))
+}
+
+fn send(tx: &mut Tx, now: Ts, random: &Random, step: &PlanStep, patient: PatientId) -> QueryResult<StepState> {
+    let (record, settings) = (patient_by_id(tx, patient)?, settings::load(tx)?);
+    let blocks = blocks(tx, &record)?;
+    let mut links = plan(&record, &blocks).links;
+    let mut kind = Kind::Reminder;
+    if step.step == PlanKind::Text {
+        (kind, links) = (Kind::MessageWaiting, links.into_iter().filter(|link| *link == Channel::Sms).collect());
+    }
+    if links.is_empty() || !obstacles(&settings, &record, &blocks).is_empty() {
+        return Ok(StepState::Skipped);
+    }
+    enqueue(tx, now, random, (step.message_id, step.conversation_id, patient), kind, &links)?;
+    Ok(StepState::Done)
+}
+
+/// The conversation asks for attention, and is news to the writer of the message.
+fn tell(tx: &mut Tx, conversation: ConversationId, writer: Option<UserId>) -> QueryResult<StepState> {
+    attention::ask(tx, conversation, Attention::Unopened)?;
+    if let Some(writer) = writer {
+        diesel::update(participants::table.find((conversation, writer)))
+            .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
+            .execute(tx.conn())?;
+    }
+    Ok(StepState::Done)
+}
+
+/// Every step of a conversation, in the order of their times.
+///
+/// # Errors
+/// Those of the database.
+pub fn plan_of(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<PlanStep>> {
+    p::table
+        .filter(p::conversation_id.eq(conversation))
+        .order((p::due_at, p::id))
+        .select(PlanStep::as_select())
+        .load(conn)
+}

@@ -1,0 +1,62 @@
+//! What should give the writer pause, though nothing stands in the way.
+
+use super::blocks::Blocks;
+use super::plan::plan;
+use super::states::State;
+use crate::chart::{self, Patient};
+use crate::db::schema::notifications;
+use crate::db::{Conn, PatientId};
+use crate::delivery::Channel;
+use crate::text_enum;
+use diesel::prelude::*;
+
+text_enum! {
+    /// One doubt about an address that is going to be used.
+    pub enum Warning {
+        /// another patient has this email
+        SharedEmail = "shared-email",
+        /// another patient has this number
+        SharedPhone = "shared-phone",
+        /// nobody has come in by this email yet
+        UnconfirmedEmail = "unconfirmed-email",
+        /// nobody has come in by this number yet
+        UnconfirmedPhone = "unconfirmed-phone",
+        /// the last email did not arrive
+        FailedEmail = "failed-email",
+        /// the last text did not arrive
+        FailedPhone = "failed-phone",
+    }
+}
+
+/// The doubts about the addresses to which links would go.
+///
+/// # Errors
+/// Those of the database.
+pub fn warnings(conn: &mut Conn, patient: &Patient, blocks: &Blocks) -> QueryResult<Vec<Warning>> {
+    let links = plan(patient, blocks).links;
+    let mut found = Vec::new();
+    if let Some(email) = patient.email.as_ref().filter(|_| links.contains(&Channel::Email)) {
+        let shared = chart::email_is_shared(conn, patient.id, email)?;
+        let confirmed = patient.confirmed_email.as_ref() == Some(email);
+        let failed = last_failed(conn, patient.id, Channel::Email)?;
+        let all =
+            [(shared, Warning::SharedEmail), (!confirmed, Warning::UnconfirmedEmail), (failed, Warning::FailedEmail)];
+        found.extend(all.into_iter().filter(|(is, _)| *is).map(|(_, warning)| warning));
+    }
+    if let Some(phone) = patient.phone.as_ref().filter(|_| links.contains(&Channel::Sms)) {
+        let shared = chart::phone_is_shared(conn, patient.id, phone)?;
+        let confirmed = patient.confirmed_phone.as_ref() == Some(phone);
+        let failed = last_failed(conn, patient.id, Channel::Sms)?;
+        let all =
+            [(shared, Warning::SharedPhone), (!confirmed, Warning::UnconfirmedPhone), (failed, Warning::FailedPhone)];
+        found.extend(all.into_iter().filter(|(is, _)| *is).map(|(_, warning)| warning));
+    }
+    Ok(found)
+}
+
+fn last_failed(conn: &mut Conn, patient: PatientId, channel: Channel) -> QueryResult<bool> {
+    let by_this_road = notifications::patient_id.eq(patient).and(notifications::channel.eq(channel));
+    let last = notifications::table.filter(by_this_road).order(notifications::id.desc()).limit(1);
+    let state: Option<State> = last.select(notifications::state).first(conn).optional()?;
+    Ok(matches!(state, Some(State::Failed | State::Bounced | State::Stopped)))
+}

@@ -1,0 +1,123 @@
+//! How a user is told that a patient has answered: by their own choice, and without a word of it.
+
+use super::accounts::email_of;
+use crate::access::{Right, SignedInUser};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{conversations, participants, users};
+use crate::db::{Conn, ConversationId, Ts, Tx, UserId};
+use crate::outbox::{self, JobKind};
+use crate::settings;
+use crate::text::Zone;
+use crate::text_enum;
+use crate::values::EmailAddress;
+use diesel::prelude::*;
+use time::Duration;
+
+text_enum! {
+    /// When a user gets an email about answers.
+    pub enum Told {
+        /// never: the mark in the inbox is enough
+        Off = "off",
+        /// with each answer
+        AtOnce = "at_once",
+        /// once an hour, for all that came
+        Hourly = "hourly",
+        /// in the morning, for all that came
+        Daily = "daily",
+    }
+}
+
+/// The hour of the day at which daily emails go, in the clinic's time zone.
+const MORNING: i64 = 7;
+
+/// A user's choice.
+///
+/// # Errors
+/// Those of the database.
+pub fn told(conn: &mut Conn, user: UserId) -> QueryResult<Told> {
+    users::table.find(user).select(users::told_of_replies).first(conn)
+}
+
+/// Changes the user's own choice.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_told<R: Right>(tx: &mut Tx, now: Ts, user: &SignedInUser<R>, told: Told) -> QueryResult<()> {
+    diesel::update(users::table.find(user.id())).set(users::told_of_replies.eq(told)).execute(tx.conn())?;
+    let entry = Entry::of_clinic(Actor::User(user.id()), Event::UserChanged, Subject::User(user.id()));
+    audit::append(tx, now, entry.with("told_of_replies"))
+}
+
+/// A patient has answered in a conversation: enqueues an email to each participant who wants one, at the time that they
+/// want it. Those who wait for their hour or morning get one for all.
+///
+/// # Errors
+/// Those of the database.
+pub fn tell_of_answer(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
+    let found: Vec<(UserId, Told)> = participants::table
+        .inner_join(users::table)
+        .filter(participants::conversation_id.eq(conversation))
+        .filter(users::active.eq(true))
+        .filter(users::told_of_replies.ne(Told::Off))
+        .order(users::id)
+        .select((users::id, users::told_of_replies))
+        .load(tx.conn())?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let zone = settings::load(tx)?.zone();
+    for (user, told) in found {
+        outbox::enqueue(tx, now, JobKind::TellStaff, user.0, due(now, zone, told))?;
+    }
+    Ok(())
+}
+
+/// When an email goes: the same moment for all answers of one hour or day, so that they share it.
+fn due(now: Ts, zone: Zone, told: Told) -> Ts {
+    match told {
+        Told::Off | Told::AtOnce => now,
+        Told::Hourly => {
+            let into = now.get().unix_timestamp().rem_euclid(3_600);
+            now.plus(Duration::seconds(3_600 - into))
+        }
+        Told::Daily => {
+            let today = zone.local(now).date();
+            let morning = |day| zone.start_of(day).plus(Duration::hours(MORNING));
+            let first = morning(today);
+            if first > now { first } else { morning(today.next_day().unwrap_or(today)) }
+        }
+    }
+}
+
+/// What an email to a user is made of.
+#[derive(Debug, Clone)]
+pub struct ToTell {
+    /// where to
+    pub email: EmailAddress,
+    /// the user's language
+    pub language: String,
+    /// conversations in which a patient wrote last, and which the user has not seen since
+    pub waiting: usize,
+}
+
+/// Reads what an email to a user is made of; `None` where there is nothing to say any more.
+///
+/// # Errors
+/// Those of the database.
+pub fn to_tell(conn: &mut Conn, user: UserId) -> QueryResult<Option<ToTell>> {
+    let (active, language, choice): (bool, String, Told) =
+        users::table.find(user).select((users::active, users::language, users::told_of_replies)).first(conn)?;
+    let waiting = participants::table
+        .inner_join(conversations::table)
+        .filter(participants::user_id.eq(user))
+        .filter(participants::unread.eq(true))
+        .filter(conversations::last_author.eq("patient"))
+        .select(participants::conversation_id)
+        .limit(100)
+        .load::<ConversationId>(conn)?
+        .len();
+    if !active || choice == Told::Off || waiting == 0 {
+        return Ok(None);
+    }
+    Ok(Some(ToTell { email: email_of(conn, user)?, language, waiting }))
+}

@@ -1,0 +1,14 @@
+//! Carries out one step of a plan for a message that is not opened.
+
+use super::finish;
+use crate::db::PlanStepId;
+use crate::error::AppError;
+use crate::notifications;
+use crate::outbox::Job;
+use crate::state::AppState;
+
+pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
+    let (now, random, id) = (state.clock.now(), state.random.clone(), PlanStepId(job.subject_id));
+    let write = state.db.write(move |tx| finish(tx, &job, |tx| notifications::follow_up(tx, now, &random, id)));
+    write.await
+}

@@ -1,0 +1,63 @@
+//! Tells one user by email that patients have answered: how many, and where to read it. Nothing of who or what.
+
+use super::{finish, settings};
+use crate::db::UserId;
+use crate::delivery::{Email, Failure};
+use crate::error::AppError;
+use crate::outbox::{self, Job};
+use crate::settings::Settings;
+use crate::state::AppState;
+use crate::text::Lang;
+use crate::users::{self, ToTell};
+use askama::Template;
+
+/// With the pauses of [`outbox::back_off`] about a day.
+const TRIES: i64 = 30;
+
+#[derive(Template)]
+#[template(path = "emails/staff_told.html")]
+struct StaffTold<'a> {
+    lang: Lang,
+    clinic: &'a str,
+    line: &'a str,
+    link: &'a str,
+}
+
+pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
+    let user = UserId(job.subject_id);
+    let found = state.db.read(move |conn| -> Result<_, AppError> {
+        let Some(to_tell) = users::to_tell(conn, user)? else { return Ok(None) };
+        Ok(Some((to_tell, settings(conn)?)))
+    });
+    let Some((to_tell, settings)) = found.await? else {
+        return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
+    };
+    let email = email(state, &settings, &to_tell)?;
+    let sent = state.delivery.send_email(email).await;
+    let again = outbox::back_off(state.clock.now(), job.attempts, &state.random);
+    // what could not be sent for a day is said again by the next answer; the mark in the inbox is there all the same
+    let later = matches!(sent, Err(Failure::Transient(_))) && job.attempts < TRIES;
+    let write = state.db.write(move |tx| -> Result<(), AppError> {
+        if later {
+            outbox::retry(tx, &job, again)?;
+            return Ok(());
+        }
+        finish(tx, &job, |_| Ok(()))
+    });
+    write.await
+}
+
+fn email(state: &AppState, settings: &Settings, to_tell: &ToTell) -> Result<Email, AppError> {
+    let lang = Lang::or_english(&to_tell.language);
+    let link = format!("{}/inbox", state.config.origin());
+    let line = lang.t1("mail-staff-line", "count", to_tell.waiting);
+    let html = StaffTold { lang, clinic: &settings.name, line: &line, link: &link }.render()?;
+    Ok(Email {
+        to: to_tell.email.clone(),
+        from_name: settings.name.clone(),
+        subject: lang.t1("mail-staff-subject", "clinic", &settings.name),
+        text: format!("{line}\n\n{link}\n"),
+        html,
+        message_uid: state.random.token().reveal().to_lowercase(),
+    })
+}

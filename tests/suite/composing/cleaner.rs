@@ -1,0 +1,228 @@
+//! The cleaner against anything: what comes out is the allow-list and nothing else, cleaning twice changes nothing, it
+//! never panics, and hostile nesting costs no more than its length.
+
+use postern::text::CleanHtml;
+use postern::text::html::{ALIGNED, ALIGNMENTS, SCHEMES, TAGS};
+use scraper::{Html, Node};
+use std::time::Instant;
+
+/// Pieces that are worth trying in any order.
+const PIECES: &[&str] = &[
+    "<",
+    ">",
+    "&",
+    "\"",
+    "'",
+    "`",
+    "=",
+    "/",
+    "\\",
+    "\0",
+    "\n",
+    "\t",
+    " ",
+    "&lt;",
+    "&#x3c;",
+    "&colon;",
+    "<!--",
+    "-->",
+    "<!",
+    "<![CDATA[",
+    "]]>",
+    "<?",
+    "?>",
+    "<p>",
+    "</p>",
+    "<p class=align-left>",
+    "<p class=\"align-left x\" style=color:red>",
+    "<b>",
+    "</b>",
+    "<strong>",
+    "</strong>",
+    "<em>",
+    "<u>",
+    "<s>",
+    "<code>",
+    "<a href=javascript:alert(1)>",
+    "<a href=\" java\tscript:alert(1)\">",
+    "<a href=//evil.example>",
+    "<a href=/x>",
+    "<a href=https://a.example onclick=x>",
+    "<a href=mailto:a@b.example>",
+    "<a href=tel:+1>",
+    "<a href=data:text/html,x>",
+    "</a>",
+    "<img src=x onerror=alert(1)>",
+    "<svg><script>",
+    "<svg/onload=alert(1)>",
+    "<math><mi><mglyph><style>",
+    "</style>",
+    "<style>",
+    "<script>",
+    "</script>",
+    "<template>",
+    "</template>",
+    "<title>",
+    "</title>",
+    "<textarea>",
+    "<noscript>",
+    "<iframe srcdoc=x>",
+    "<object>",
+    "<form action=x>",
+    "<input autofocus onfocus=x>",
+    "<table>",
+    "<tr>",
+    "<td colspan=2>",
+    "<td rowspan=999999>",
+    "<th onmouseover=x>",
+    "</table>",
+    "<ul>",
+    "<ol start=3>",
+    "<ol start=x>",
+    "<li>",
+    "</li>",
+    "<blockquote>",
+    "<hr>",
+    "<br>",
+    "<h3>",
+    "<h4 class=align-center>",
+    "<h1>",
+    "<select>",
+    "<option>",
+    "<frameset>",
+    "<body onload=x>",
+    "<html>",
+    "<base href=x>",
+    "<link rel=x>",
+    "<meta http-equiv=refresh>",
+    "<x-y>",
+    "**",
+    "*",
+    "_",
+    "~~",
+    "# ",
+    "- ",
+    "1. ",
+    "> ",
+    "|",
+    "|---|\n",
+    "[a](javascript:x)",
+    "[a](<javascript:x>)",
+    "![i](x)",
+    "[a]: https://x.example",
+    "<https://a.example>",
+    "www.example.org",
+    "https://a.example/?q=\"><script>",
+    "```",
+    "\\*",
+    "é",
+    "\u{202e}",
+    "\u{feff}",
+    "👩🏽‍⚕️",
+    "a",
+    "word ",
+];
+
+/// A small generator, so that a failure can be had again from its seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        // Knuth's MMIX constants; the high bits are the good ones
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % n
+    }
+
+    fn text(&mut self) -> String {
+        let mut text = String::new();
+        for _ in 0..self.below(30) + 1 {
+            match self.below(12) {
+                0 => text.extend(char::from_u32(self.below(0x11_0000) as u32)),
+                _ => text.push_str(PIECES[self.below(PIECES.len())]),
+            }
+        }
+        text
+    }
+}
+
+/// What is not on the list, if anything.
+fn foreign(clean: &str) -> Option<String> {
+    let tree = Html::parse_fragment(clean);
+    for node in tree.root_element().descendants().skip(1) {
+        let element = match node.value() {
+            Node::Element(element) => element,
+            Node::Text(_) => continue,
+            other => return Some(format!("{other:?}")),
+        };
+        let name = element.name();
+        if !TAGS.contains(&name) {
+            return Some(format!("<{name}>"));
+        }
+        for (attribute, value) in element.attrs() {
+            let fine = match (name, attribute) {
+                ("a", "href") => SCHEMES.iter().any(|s| value.to_ascii_lowercase().starts_with(&format!("{s}:"))),
+                ("a", "rel") => value == "noopener noreferrer nofollow",
+                ("td" | "th", "colspan" | "rowspan") | ("ol", "start") => true,
+                (_, "class") => {
+                    ALIGNED.contains(&name) && value.split_whitespace().all(|class| ALIGNMENTS.contains(&class))
+                }
+                _ => false,
+            };
+            if !fine {
+                return Some(format!("<{name} {attribute}={value:?}>"));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn whatever_goes_in_only_the_list_comes_out() {
+    // more by POSTERN_FUZZ=100000
+    let rounds = std::env::var("POSTERN_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(4000);
+    for seed in 0..rounds {
+        let text = Dice(seed).text();
+        for (kind, clean) in [
+            ("html", CleanHtml::from_html(&text)),
+            ("markdown", CleanHtml::from_markdown(&text)),
+            ("plain", CleanHtml::from_plain(&text)),
+        ] {
+            assert_eq!(foreign(clean.as_str()), None, "{kind}, seed {seed}: {text:?} gave {clean}");
+            let again = CleanHtml::from_html(clean.as_str());
+            assert_eq!(again, clean, "{kind}, seed {seed}: {text:?} is not clean at once");
+            clean.to_markdown();
+            clean.plain();
+        }
+    }
+}
+
+#[test]
+fn hostile_nesting_is_linear() {
+    // the best of three: other tests run beside this one
+    let time = |make: &dyn Fn(usize) -> String, n: usize| {
+        let text = make(n);
+        let once = |_| {
+            let start = Instant::now();
+            std::hint::black_box((CleanHtml::from_html(&text), CleanHtml::from_markdown(&text)));
+            start.elapsed().as_secs_f64()
+        };
+        (0..3).map(once).fold(f64::INFINITY, f64::min)
+    };
+    let makers: [(&str, &dyn Fn(usize) -> String); 10] = [
+        ("open elements", &|n| "<blockquote>".repeat(n)),
+        ("unknown elements", &|n| "<x>".repeat(n)),
+        ("lists", &|n| "<ul><li>".repeat(n)),
+        ("tables", &|n| "<table><tr><td>".repeat(n)),
+        ("formatting", &|n| "<b><i><u><s><a href=https://a.example>".repeat(n / 5)),
+        ("misnested", &|n| "<a href=x:y><b></a><p>".repeat(n / 4)),
+        ("quotes", &|n| "> ".repeat(n)),
+        ("lists in a line", &|n| "- ".repeat(n)),
+        ("numbers in a line", &|n| "1. ".repeat(n)),
+        ("brackets", &|n| "[".repeat(n)),
+    ];
+    for (name, make) in makers {
+        // eight times the length takes about eight times as long, where the square would be 64; with a floor against noise
+        let (short, long) = (time(make, 4_000), time(make, 32_000));
+        assert!(long < 24.0 * short.max(0.02), "{name}: {short:.3} s, then {long:.3} s");
+    }
+}
