@@ -19,10 +19,13 @@ mod upkeep;
 
 pub use incoming::{Incoming, Spooled};
 pub use reading::Reading;
-pub use rows::{Blob, Kept, Placed, Scan, blob, keep, refer, release, set_scan, waiting, want_no_scans, want_scans};
+pub use rows::{
+    Blob, Kept, Placed, Scan, after, blob, count_under, keep, refer, release, set_scan, waiting, want_no_scans,
+    want_scans,
+};
 
 use crate::clock::Random;
-use crate::config::{Files, StorageKey};
+use crate::config::{self, Files, StorageKey};
 use crate::db::{Db, DbError, Ts};
 use bucket::Bucket;
 use folder::Folder;
@@ -107,6 +110,15 @@ impl Storage {
         };
         let keys = files.key.iter().chain(&files.old_keys).cloned().collect();
         Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys, scanned: files.scanner.is_some() })))
+    }
+
+    /// Whether a bucket is there and its key fits, creating nothing.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub async fn bucket_answers(bucket: &config::Bucket) -> Result<(), StorageError> {
+        let bucket = Bucket::new(bucket)?;
+        blocking(move || Ok(bucket.check()?)).await
     }
 
     /// Whether files can be put where they are to lie: asks the disk or the bucket's server.

@@ -22,6 +22,13 @@ text_enum! {
     }
 }
 
+impl Scan {
+    /// Whether the one who chose the file must know: it is not simply there.
+    pub fn is_news(self) -> bool {
+        matches!(self, Scan::Waiting | Scan::Infected)
+    }
+}
+
 /// A content in storage.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = blobs, check_for_backend(MultiBackend))]
@@ -146,6 +153,23 @@ pub fn release(tx: &mut Tx, now: Ts, id: BlobId) -> QueryResult<()> {
 /// Those of the database.
 pub fn blob(conn: &mut Conn, id: BlobId) -> QueryResult<Blob> {
     blobs::table.find(id).select(Blob::as_select()).first(conn)
+}
+
+/// The blobs after this one that have a file, by their identity, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn after(conn: &mut Conn, id: BlobId, limit: i64) -> QueryResult<Vec<Blob>> {
+    let there = blobs::table.filter(blobs::id.gt(id)).filter(blobs::name.is_not_null());
+    there.order(blobs::id).limit(limit).select(Blob::as_select()).load(conn)
+}
+
+/// How many files are encrypted with this key.
+///
+/// # Errors
+/// Those of the database.
+pub fn count_under(conn: &mut Conn, key_id: &str) -> QueryResult<i64> {
+    blobs::table.filter(blobs::key_id.eq(key_id)).filter(blobs::name.is_not_null()).count().get_result(conn)
 }
 
 /// Writes down what the scanner found. An infected content is removed at once.

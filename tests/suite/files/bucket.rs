@@ -2,12 +2,14 @@
 
 use super::samples;
 use super::uploads::{get, id_in, post_form, upload};
+use crate::chart::items;
 use crate::support::app::{Actor, App, On};
 use crate::support::html::Page;
 use crate::support::s3::S3;
 use crate::support::world::Like;
 use diesel::prelude::*;
 use postern::access::Role;
+use postern::chart::{ItemKind, Stored};
 use postern::db::schema::{attachments, blobs, messages, uploads};
 use postern::db::{DbError, PatientId};
 use postern::delivery::Delivery;
@@ -45,6 +47,8 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     let mut s3 = S3::start();
     let app = in_bucket(&s3, on).await;
     let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let item = items::add(&app, patient, "1", ItemKind::Letter, items::days_ago(5), "Referral", "words of it").await;
+    let Stored::New(item) = item else { panic!("{item:?}") };
     let before = id_in(&upload(&owner, patient, "before.pdf", samples::pdf()).await);
     s3.stop();
     // a file says why it was not taken, and the rest of the form stays
@@ -57,6 +61,14 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     assert!(
         page.has_text("during.png") && page.has_text("could not be stored just now") && page.has_text("before.pdf")
     );
+    assert_eq!(page.form_with("Submit").value("body").as_deref(), Some("Typed words"));
+    assert_eq!(rows(&app).await, [1, 1, 0, 0]);
+    // nor is a message lost that was to take something of the chart along
+    let item = item.to_string();
+    let fields = [("title", "T"), ("body", "Typed words"), ("key", "0123456789abcdef"), ("chart_item", &*item)];
+    let answer = owner.post(&format!("/patients/{patient}/messages/new"), &fields).await;
+    let page = answer.page();
+    assert!(answer.status == 409 && page.has_text("Files cannot be stored just now") && page.has_text("Referral"));
     assert_eq!(page.form_with("Submit").value("body").as_deref(), Some("Typed words"));
     assert_eq!(rows(&app).await, [1, 1, 0, 0]);
     // what is there already can be sent; it is not to be had now, which is not "not found"
