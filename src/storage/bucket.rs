@@ -193,5 +193,5 @@ fn judged(mut answer: Response<Body>) -> io::Result<Response<Body>> {
     let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
     // a bucket that is not there is no file that is not there
     let kind = if code == "NoSuchBucket" { io::ErrorKind::Other } else { kind };
-    Err(io::Error::new(kind, format!("the bucket's server answered {status} {code}")))
+    Err(io::Error::new(kind, format!("the bucket's server answered {status} {code}").trim_end()))
 }

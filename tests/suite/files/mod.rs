@@ -21,6 +21,7 @@ macro_rules! on_each {
 }
 
 mod bucket;
+mod commands;
 mod crash;
 mod samples;
 mod scan;
