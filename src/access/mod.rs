@@ -5,5 +5,8 @@ mod proofs;
 mod roles;
 pub mod session;
 
-pub use proofs::{ChartAccess, ConversationAccess, PortalVisit, SignedInUser, chart, conversation, portal_visit};
+pub use proofs::{
+    ChartAccess, ConversationAccess, LapsedVisit, PortalVisit, SignedInUser, chart, conversation, lapsed_visit,
+    portal_visit,
+};
 pub use roles::{Action, Right, Role, rights};

@@ -1,6 +1,7 @@
 //! The proofs. Their fields are private to this room, so holding one means that the check was made.
 
-use super::{Right, Role, rights, session::Holder};
+use super::session::{Holder, Lapsed};
+use super::{Right, Role, rights};
 use crate::db::schema::{clinic, conversations, patients};
 use crate::db::{Conn, ConversationId, PatientId, UserId};
 use diesel::prelude::*;
@@ -71,6 +72,20 @@ pub struct PortalVisit {
     patient: PatientId,
 }
 
+/// A patient whose session ended a while ago, in the browser that was theirs. It shows nothing and sends nothing; what
+/// they were typing may be kept for them.
+#[derive(Debug, Clone)]
+pub struct LapsedVisit {
+    patient: PatientId,
+}
+
+impl LapsedVisit {
+    /// Who it was.
+    pub fn patient(&self) -> PatientId {
+        self.patient
+    }
+}
+
 /// The proof that `user` may act on this chart; `None` where there is no such chart.
 ///
 /// # Errors
@@ -95,6 +110,11 @@ pub fn conversation<R: Right>(
 ) -> QueryResult<Option<ConversationAccess<R>>> {
     let found = conversations::table.find(conversation).select(conversations::patient_id).first(conn).optional()?;
     Ok(found.map(|patient| ConversationAccess { user, conversation, patient }))
+}
+
+/// The patient of a session that has ended; see [`Lapsed`].
+pub fn lapsed_visit(lapsed: Lapsed) -> LapsedVisit {
+    LapsedVisit { patient: lapsed.patient }
 }
 
 /// The patient of a session; `None` where no patient is signed in.

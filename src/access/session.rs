@@ -19,6 +19,18 @@ use std::collections::HashMap;
 /// The key of the session's state under which its [`Holder`] stands.
 pub const HOLDER: &str = "holder";
 
+/// The key under which it says whose it was, where it has ended; see [`Lapsed`].
+pub const LAPSED: &str = "lapsed";
+
+/// For this long after its end, what is typed in a patient's session is kept for them.
+const LAPSES_AFTER: Duration = Duration::DAY;
+
+/// A patient's session that has ended not long ago. Only the store makes it, from a row and the browser's cookie.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Lapsed {
+    pub(super) patient: PatientId,
+}
+
 /// A session's `idle_until` is moved forward at most this often: not every click is worth a write.
 const TOUCH_EVERY: Duration = Duration::MINUTE;
 
@@ -67,6 +79,17 @@ pub struct Lasts {
     pub idle: i64,
     /// in all
     pub all: i64,
+    /// from the request that asks until it ends, if there is no further one
+    pub left: i64,
+    /// from the request that asks until it ends in any case
+    pub left_in_all: i64,
+}
+
+impl Lasts {
+    /// Of a session that begins: without a request, and in all.
+    pub const fn new(idle: i64, all: i64) -> Lasts {
+        Lasts { idle, all, left: if idle < all { idle } else { all }, left_in_all: all }
+    }
 }
 
 impl Holder {
@@ -127,8 +150,7 @@ fn hash(key: &SessionKey) -> Vec<u8> {
 fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
     sessions::table
         .find(token)
-        .filter(sessions::idle_until.gt(now))
-        .filter(sessions::expires_at.gt(now))
+        .filter(sessions::idle_until.gt(now.plus(-LAPSES_AFTER)))
         .left_join(users::table)
         .left_join(patients::table)
         .select((
@@ -145,10 +167,12 @@ fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
 }
 
 impl Row {
-    fn holder(&self, door: Door) -> Option<Holder> {
+    fn holder(&self, door: Door, now: Ts) -> Option<Holder> {
         let lasts = Lasts {
             idle: self.idle_until.since(self.seen_at).whole_seconds(),
             all: self.expires_at.since(self.created_at).whole_seconds(),
+            left: self.idle_until.since(now).whole_seconds(),
+            left_in_all: self.expires_at.since(now).whole_seconds(),
         };
         match (door, &self.user, &self.patient) {
             (Door::Clinic, Some((id, name, role, language, true)), None) => {
@@ -165,6 +189,7 @@ impl Row {
 impl Store {
     async fn put(&self, key: &SessionKey, mut state: State) -> anyhow::Result<()> {
         let now = self.clock.now();
+        state.remove(LAPSED);
         let holder = state.remove(HOLDER).map(|json| serde_json::from_str::<Holder>(&json)).transpose()?;
         // a session without a holder has nothing to keep
         let Some(holder) = holder else { return Ok(()) };
@@ -188,18 +213,26 @@ impl Store {
         Ok(())
     }
 
-    async fn touch(&self, token: Vec<u8>, row: &Row) -> Result<(), DbError> {
-        let now = self.clock.now();
+    /// Moves the end of an idle session forward: this is a request.
+    async fn touch(&self, token: Vec<u8>, now: Ts, row: &mut Row) -> Result<(), DbError> {
         if now.since(row.seen_at) < TOUCH_EVERY {
             return Ok(());
         }
         let idle = now.plus(row.idle_until.since(row.seen_at)).min(row.expires_at);
+        (row.seen_at, row.idle_until) = (now, idle);
         let write = self.db.write(move |tx| -> Result<_, DbError> {
             let times = (sessions::seen_at.eq(now), sessions::idle_until.eq(idle));
             Ok(diesel::update(sessions::table.find(token)).set(times).execute(tx.conn())?)
         });
         write.await.map(drop)
     }
+}
+
+/// What is left of a session that has ended.
+fn lapsed(whose: &Holder) -> serde_json::Result<Option<State>> {
+    let Holder::Patient { id, .. } = whose else { return Ok(None) };
+    let json = serde_json::to_string(&Lapsed { patient: *id })?;
+    Ok(Some(State::from([(LAPSED.to_owned(), json)])))
 }
 
 impl SessionStore for Store {
@@ -209,9 +242,13 @@ impl SessionStore for Store {
             let token = token.clone();
             self.db.read(move |conn| -> Result<_, DbError> { Ok(find(conn, token, now)?) }).await
         };
-        let Some(row) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
-        let Some(holder) = row.holder(self.door) else { return Ok(None) };
-        self.touch(token, &row).await.map_err(|e| LoadError::Other(e.into()))?;
+        let Some(mut row) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
+        let Some(whose) = row.holder(self.door, now) else { return Ok(None) };
+        if row.idle_until.min(row.expires_at) <= now {
+            return lapsed(&whose).map_err(|e| LoadError::Deserialization(e.into()));
+        }
+        self.touch(token, now, &mut row).await.map_err(|e| LoadError::Other(e.into()))?;
+        let Some(holder) = row.holder(self.door, now) else { return Ok(None) };
         let mut state: State =
             serde_json::from_str(&row.state).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;
         let json = serde_json::to_string(&holder).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;
@@ -261,12 +298,12 @@ pub fn end_of_patient(tx: &mut Tx, patient: PatientId) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::patient_id.eq(patient))).execute(tx.conn())
 }
 
-/// Removes the sessions whose time is over.
+/// Removes the sessions that ended so long ago that nothing is kept for them any more.
 ///
 /// # Errors
 /// Those of the database.
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
-    diesel::delete(sessions::table.filter(sessions::expires_at.lt(now))).execute(tx.conn())
+    diesel::delete(sessions::table.filter(sessions::expires_at.lt(now.plus(-LAPSES_AFTER)))).execute(tx.conn())
 }
 
 /// Ends a patient's portal sessions and open links at once: access was withdrawn, or an address changed.

@@ -1,11 +1,11 @@
 //! Patients: who a chart is about, and how they are reached.
 
-use crate::access::{ChartAccess, Right, rights, session};
+use crate::access::{ChartAccess, PortalVisit, Right, rights, session};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::search;
 use crate::db::schema::patients;
 use crate::db::{Conn, MultiBackend, PatientId, Ts, Tx};
-use crate::text;
+use crate::text::{self, Lang};
 use crate::text_enum;
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
 use diesel::prelude::*;
@@ -62,6 +62,16 @@ impl Patient {
     /// Given and family name.
     pub fn name(&self) -> String {
         format!("{} {}", self.given_name, self.family_name).trim().to_owned()
+    }
+
+    /// Whether there is an address for this way of being told. Not at all needs none.
+    pub fn can_be_told_by(&self, method: Method) -> bool {
+        match method {
+            Method::Both => self.email.is_some() && self.phone.is_some(),
+            Method::Email => self.email.is_some(),
+            Method::Sms => self.phone.is_some(),
+            Method::None => true,
+        }
     }
 }
 
@@ -201,6 +211,29 @@ pub fn update(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>, 
     }
     let entry = Entry::of_patient(Actor::User(access.user().id()), Event::PatientChanged, id, Subject::None);
     audit::append(tx, now, entry.with(fields.join(" ")))
+}
+
+/// A patient changes the two things of their record that are theirs to change. `false` where they could not be told that
+/// way, for want of an address; nothing is changed then.
+///
+/// # Errors
+/// Those of the database.
+pub fn change_own(tx: &mut Tx, now: Ts, visit: &PortalVisit, language: Lang, method: Method) -> QueryResult<bool> {
+    let patient = patient_by_id(tx, visit.patient())?;
+    if !patient.can_be_told_by(method) {
+        return Ok(false);
+    }
+    let changed = [
+        ("language", patient.language != language.code()),
+        ("notification_method", patient.notification_method != method),
+    ];
+    diesel::update(patients::table.find(patient.id))
+        .set((patients::language.eq(language.code()), patients::notification_method.eq(method)))
+        .execute(tx.conn())?;
+    let fields: Vec<&str> = changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect();
+    let entry = Entry::of_patient(Actor::Patient(patient.id), Event::PatientChanged, patient.id, Subject::None);
+    audit::append(tx, now, entry.with(fields.join(" ")))?;
+    Ok(true)
 }
 
 /// The columns that hold [`Demographics`], for INSERT and UPDATE alike.

@@ -5,13 +5,14 @@ use super::guard::{Chart, number, shell};
 use crate::access::{Action, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::document::{Document, Part};
-use crate::chart::{self, ItemKind, ItemRow, Patient};
+use crate::chart::{self, IdKind, ItemKind, ItemRow, Patient};
 use crate::conversations::{self, InboxRow};
-use crate::db::ChartItemId;
+use crate::db::{ChartItemId, Ts};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Head, Shell, html, paging};
 use crate::notifications::{self, BlockKind, Blocks};
+use crate::portal_entry;
 use crate::state::AppState;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -38,6 +39,10 @@ struct ChartPage {
     may_edit: bool,
     /// what stands against the addresses
     blocks: Blocks,
+    /// the numbers beside the record
+    identifiers: Vec<(IdKind, String)>,
+    /// until when the portal takes no passcode of theirs
+    locked_until: Option<Ts>,
 }
 
 #[derive(Template)]
@@ -69,6 +74,8 @@ pub async fn show(
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = chart::patient(conn, &chart.0)?;
         let blocks = notifications::blocks(conn, &patient)?;
+        let identifiers = chart::identifiers(conn, patient.id)?;
+        let locked_until = portal_entry::locked_until(conn, now, &chart.0)?;
         let mut errors = FieldErrors::default();
         let filter = narrowed.filter(settings.zone(), &mut errors);
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
@@ -92,6 +99,8 @@ pub async fn show(
             may_send,
             may_edit,
             blocks,
+            identifiers,
+            locked_until,
         })
     });
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) });

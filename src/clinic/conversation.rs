@@ -1,12 +1,13 @@
 //! `/conversations/{id}`: the thread, and what a user can do in it.
 
 use super::guard::{Conversation, shell};
+use super::one_tap::offers;
 use super::rich_text::{RichText, read_body};
 use super::uploads::{self, FileLines};
 use crate::access::{Action, ConversationAccess, Right, rights};
 use crate::attachments::Refusal;
 use crate::chart::{self, Patient};
-use crate::conversations::{self, Author, MessageRow, Reply, ReplyError, Thread, UNDO_WITHIN};
+use crate::conversations::{self, Author, MessageRow, OneTap, Reply, ReplyError, Thread, UNDO_WITHIN};
 use crate::db::{MessageId, UserId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -37,6 +38,7 @@ struct ConversationPage {
     typed: RichText,
     internal: bool,
     files: FileLines,
+    offered: Vec<OneTap>,
     errors: FieldErrors,
 }
 
@@ -97,13 +99,15 @@ struct Typed {
     files: Form,
     /// files that were not taken just now
     refused: Vec<(String, Refusal)>,
+    offered: Vec<OneTap>,
     errors: FieldErrors,
 }
 
 impl Typed {
     fn of(form: Form, errors: FieldErrors) -> Typed {
         let (body, key) = (RichText::typed(&form), Some(form.get("key").to_owned()));
-        Typed { key, body, internal: form.has("internal"), files: form, refused: Vec::new(), errors }
+        let (internal, offered) = (form.has("internal"), offers(&form));
+        Typed { key, body, internal, offered, files: form, refused: Vec::new(), errors }
     }
 }
 
@@ -162,6 +166,7 @@ async fn page<R: Right + Send>(
             typed: typed.body,
             internal: typed.internal,
             files,
+            offered: typed.offered,
             errors: typed.errors,
         })
     });
@@ -191,7 +196,7 @@ pub async fn submit(
         return with_status(StatusCode::CONFLICT, &page);
     };
     let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
-    let new = Reply { body, internal, files, key: form.get("key").to_owned() };
+    let new = Reply { body, internal, files, offers: offers(&form), key: form.get("key").to_owned() };
     let again = access.again();
     let write = state.db.write(move |tx| conversations::reply(tx, now, &random, &access, &new));
     let (field, why) = match write.await {

@@ -2,7 +2,7 @@
 
 use super::guard::{Chart, shell};
 use crate::access::rights;
-use crate::chart::{self, Change, Demographics, Method, Patient};
+use crate::chart::{self, Change, Demographics, IdKind, Method, Patient};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
@@ -20,6 +20,8 @@ struct DemographicsPage {
     shell: Shell,
     patient: Patient,
     form: DemographicsForm,
+    /// kinds of numbers beside the record, as stored or as typed
+    identifiers: Vec<(IdKind, String)>,
     errors: FieldErrors,
     notices: Vec<AccessNotice>,
 }
@@ -123,6 +125,15 @@ pub fn read_form(form: &Form, calling_code: &str, errors: &mut FieldErrors) -> O
     })
 }
 
+fn every_kind<'a>(number: impl Fn(IdKind) -> &'a str) -> Vec<(IdKind, String)> {
+    IdKind::BESIDE.into_iter().map(|kind| (kind, number(kind).to_owned())).collect()
+}
+
+fn typed_identifiers(form: &Form) -> Vec<(IdKind, String)> {
+    let line = |kind: IdKind| text::one_line(form.get(kind.as_str())).chars().take(60).collect();
+    IdKind::BESIDE.into_iter().map(|kind| (kind, line(kind))).collect()
+}
+
 pub async fn show(
     state: web::Data<AppState>,
     head: Head,
@@ -133,7 +144,9 @@ pub async fn show(
         let patient = chart::patient(conn, &chart.0)?;
         let form = DemographicsForm::of(&patient);
         let notices = notifications::access_notices(conn, patient.id, 2)?;
-        Ok(DemographicsPage { shell, patient, form, errors: FieldErrors::default(), notices })
+        let kept = chart::identifiers(conn, patient.id)?;
+        let identifiers = every_kind(|kind| kept.iter().find(|(k, _)| *k == kind).map_or("", |(_, number)| number));
+        Ok(DemographicsPage { shell, patient, form, identifiers, errors: FieldErrors::default(), notices })
     });
     html(&page.await?)
 }
@@ -150,16 +163,19 @@ pub async fn submit(
             let (shell, _) = shell(conn, &head, chart.0.user())?;
             let patient = chart::patient(conn, &chart.0)?;
             let notices = notifications::access_notices(conn, patient.id, 2)?;
-            Ok(DemographicsPage { shell, patient, form: DemographicsForm::typed(&form), errors, notices })
+            let identifiers = typed_identifiers(&form);
+            Ok(DemographicsPage { shell, patient, form: DemographicsForm::typed(&form), identifiers, errors, notices })
         });
         return unprocessable(&page.await?);
     };
     let (now, id) = (state.clock.now(), chart.0.patient());
     let change = Change { demographics, portal_access: form.get("portal_access") == "on" };
     let random = state.random.clone();
+    let numbers: Vec<_> = typed_identifiers(&form).into_iter().filter(|(_, number)| !number.is_empty()).collect();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let before = chart::patient(tx, &chart.0)?;
         chart::update(tx, now, &chart.0, &change)?;
+        chart::set_identifiers(tx, now, &chart.0, &numbers)?;
         Ok(notifications::tell_of_access(tx, now, &random, &chart.0, &before)?)
     });
     if write.await? {

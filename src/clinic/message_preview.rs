@@ -1,6 +1,7 @@
 //! `/patients/{id}/messages/preview`: what is being written, on the very page that the patient will see. Nothing is kept.
 
 use super::guard::{Chart, shell};
+use super::one_tap::offers;
 use super::rich_text::RichText;
 use super::uploads::FileLines;
 use crate::access::rights;
@@ -39,7 +40,8 @@ pub async fn show(
     let files = uploads.chain(items).collect();
     let body = CleanHtml::from_html(&RichText::typed(&form).html);
     let title = one_line(form.get("title"));
-    let written = Preview { title, body, replies_allowed: form.has("replies_allowed"), files };
+    let replies_allowed = form.has("replies_allowed");
+    let written = Preview { title, body, replies_allowed, offers: offers(&form), files };
     let page = (render.0)(shell, settings, conversations::preview(written, now))?;
     Ok(HttpResponse::Ok().content_type(ContentType::html()).body(page))
 }

@@ -19,11 +19,13 @@ mod message_templates;
 mod new_message;
 mod notification_preview;
 mod notification_templates;
+mod one_tap;
 mod outbox;
 mod password;
 mod patient_import;
 mod patients;
 mod plan_line;
+mod portal_lock;
 mod reach;
 mod repair;
 mod rich_text;
@@ -66,6 +68,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/information", post().to(demographics::submit))
         .route("/patients/{patient}/notification-method", post().to(reach::set_method))
         .route("/patients/{patient}/addresses", post().to(reach::release))
+        .route("/patients/{patient}/portal-unlocking", post().to(portal_lock::lift))
         .route("/patients/{patient}/messages/new", get().to(new_message::show))
         .route("/patients/{patient}/messages/new", post().to(new_message::submit))
         .route("/patients/{patient}/messages/draft", post().to(draft::save))

@@ -2,6 +2,7 @@
 //! before it where something is missing.
 
 use super::guard::{Chart, shell};
+use super::one_tap::offers;
 use super::plan_line::PlanLine;
 use super::repair::Repair;
 use super::rich_text::{RichText, read_body};
@@ -9,7 +10,7 @@ use super::uploads::{self, FileLines};
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
 use crate::chart::{self, Patient};
-use crate::conversations::{self, NewConversation, StartError};
+use crate::conversations::{self, NewConversation, OneTap, StartError};
 use crate::db::UserId;
 use crate::delivery::Channel;
 use crate::error::AppError;
@@ -62,6 +63,7 @@ struct Typed {
     title: String,
     body: RichText,
     replies_allowed: bool,
+    offered: Vec<OneTap>,
 }
 
 impl Typed {
@@ -73,6 +75,7 @@ impl Typed {
             title: form.get("title").to_owned(),
             body: RichText::typed(form),
             replies_allowed: form.has("replies_allowed"),
+            offered: offers(form),
         }
     }
 }
@@ -181,6 +184,7 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
         title: title?,
         body: body?,
         replies_allowed: form.has("replies_allowed"),
+        offers: offers(form),
         participants: form.numbers("to").into_iter().map(UserId).collect(),
         plan: PlanWish::read(|name| form.get(name)),
         files: Picks::default(),

@@ -1,4 +1,4 @@
-//! `/settings/clinic`: name, phone, address, time zone, language, the words that patients read.
+//! `/settings/clinic`: name, phone, address, time zone, language, what patients read above a reply.
 
 use super::guard::{User, shell};
 use crate::access::rights;
@@ -45,8 +45,7 @@ fn take_over(settings: &mut Settings, form: &Form) -> FieldErrors {
     settings.address = text::typed(form.get("address")).trim().to_owned();
     settings.time_zone = form.get("time_zone").trim().to_owned();
     settings.language = form.get("language").to_owned();
-    settings.emergency_text = text::typed(form.get("emergency_text")).trim().to_owned();
-    settings.closing_text = text::typed(form.get("closing_text")).trim().to_owned();
+    take_words(&mut settings.emergency_text, form, "emergency_text", &mut errors);
     if settings.name.is_empty() || settings.name.chars().count() > 100 {
         errors.add("name", "error-clinic-name");
     }
@@ -59,12 +58,17 @@ fn take_over(settings: &mut Settings, form: &Form) -> FieldErrors {
     if Lang::find(&settings.language).is_none() {
         errors.add("language", "error-language");
     }
-    for (field, value) in [("emergency_text", &settings.emergency_text), ("closing_text", &settings.closing_text)] {
-        if value.chars().count() > 1000 {
-            errors.add(field, "error-too-long");
-        }
-    }
     errors
+}
+
+/// Words to patients, where the form has them.
+pub fn take_words(words: &mut String, form: &Form, field: &'static str, errors: &mut FieldErrors) {
+    if form.has(field) {
+        *words = text::typed(form.get(field)).trim().to_owned();
+    }
+    if words.chars().count() > 1000 {
+        errors.add(field, "error-too-long");
+    }
 }
 
 pub async fn submit(

@@ -1,8 +1,10 @@
 //! `/settings/patient-portal`: who gets in, whether they may answer, how long they stay.
 
 use super::guard::{User, shell};
+use super::settings_clinic::take_words;
 use crate::access::rights;
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::IdKind;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
@@ -16,16 +18,37 @@ use askama::Template;
 struct PortalPage {
     shell: Shell,
     settings: Settings,
-    idle: String,
-    stay: String,
+    numbers: Numbers,
     errors: FieldErrors,
+}
+
+/// As stored or as typed.
+struct Numbers {
+    idle: String,
+    longest: String,
+    stay: String,
 }
 
 impl PortalPage {
     fn of(shell: Shell, settings: Settings) -> PortalPage {
-        let (idle, stay) = (settings.portal_idle_minutes.to_string(), settings.portal_stay_days.to_string());
-        PortalPage { shell, settings, idle, stay, errors: FieldErrors::default() }
+        let numbers = Numbers {
+            idle: settings.portal_idle_minutes.to_string(),
+            longest: settings.portal_longest_hours.to_string(),
+            stay: settings.portal_stay_days.to_string(),
+        };
+        PortalPage { shell, settings, numbers, errors: FieldErrors::default() }
     }
+
+    /// Whether patients may say this of themselves.
+    fn allows(&self, kind: &IdKind) -> bool {
+        self.settings.portal_identifiers.split(' ').any(|word| word == kind.as_str())
+    }
+}
+
+/// The ticked kinds, as they are stored. None: nobody gets in without a link.
+fn identifiers(form: &Form) -> String {
+    let ticked = IdKind::ALL.iter().map(|kind| kind.as_str()).filter(|word| form.all("identifier").any(|t| t == *word));
+    ticked.collect::<Vec<_>>().join(" ")
 }
 
 pub async fn show(
@@ -57,18 +80,37 @@ pub async fn submit(
         let idle =
             errors.need("portal_idle_minutes", "error-idle-minutes", within(form.get("portal_idle_minutes"), 5..=1440));
         let stay = errors.need("portal_stay_days", "error-stay-days", within(form.get("portal_stay_days"), 0..=30));
+        let hours = within(form.get("portal_longest_hours"), 1..=24);
+        let longest = errors.need("portal_longest_hours", "error-longest-hours", hours);
+        let (mut emergency_text, mut closing_text) = (before.emergency_text.clone(), before.closing_text.clone());
+        take_words(&mut emergency_text, &form, "emergency_text", &mut errors);
+        take_words(&mut closing_text, &form, "closing_text", &mut errors);
         let settings = Settings {
             portal_on: form.get("portal_on") == "on",
             portal_for_new_patients: form.get("portal_for_new_patients") == "on",
             replies_by_default: form.get("replies_by_default") == "on",
             portal_idle_minutes: idle.unwrap_or(before.portal_idle_minutes),
             portal_stay_days: stay.unwrap_or(before.portal_stay_days),
+            portal_longest_hours: longest.unwrap_or(before.portal_longest_hours),
+            portal_identifiers: if form.has("identifiers") {
+                identifiers(&form)
+            } else {
+                before.portal_identifiers.clone()
+            },
+            portal_names: form.get("portal_names") == "on",
+            emergency_text,
+            closing_text,
             ..before
         };
         if !errors.is_empty() {
             let (shell, _) = shell(tx, &head, &user.0)?;
-            let (idle, stay) = (form.get("portal_idle_minutes").to_owned(), form.get("portal_stay_days").to_owned());
-            return Ok(Some(PortalPage { shell, settings, idle, stay, errors }));
+            let typed = |name: &str| form.get(name).to_owned();
+            let numbers = Numbers {
+                idle: typed("portal_idle_minutes"),
+                longest: typed("portal_longest_hours"),
+                stay: typed("portal_stay_days"),
+            };
+            return Ok(Some(PortalPage { shell, settings, numbers, errors }));
         }
         settings::save(tx, &settings)?;
         let entry = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsChanged, Subject::None);

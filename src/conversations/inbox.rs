@@ -1,5 +1,6 @@
 //! The clinic's list of conversations, a page at a time by key: the two-hundred-thousandth costs what the first does.
 
+use super::answer::OneTap;
 use super::types::{Author, Status};
 use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
@@ -62,6 +63,8 @@ pub struct InboxRow {
     pub unread: bool,
     /// the patient could not be told
     pub needs_attention: bool,
+    /// what the patient answered with one tap, since we wrote last
+    pub answer: Option<OneTap>,
     /// the patient has not opened our last message within the time of its plan
     pub not_opened: bool,
 }
@@ -77,7 +80,8 @@ pub struct InboxCursor {
     pub id: ConversationId,
 }
 
-type Line = (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<Attention>);
+type Line =
+    (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<Attention>, Option<OneTap>);
 type Joined = (Line, (String, String), Option<bool>);
 
 macro_rules! line {
@@ -93,6 +97,7 @@ macro_rules! line {
                 conversations::notice_state,
                 conversations::closed_at,
                 conversations::attention,
+                conversations::answer,
             ),
             (patients::given_name, patients::family_name),
             participants::unread.nullable(),
@@ -102,7 +107,7 @@ macro_rules! line {
 
 impl From<Joined> for InboxRow {
     fn from((line, (given, family), unread): Joined) -> InboxRow {
-        let (id, patient_id, title, last_message_at, last_author, read_at, notice, closed_at, attention) = line;
+        let (id, patient_id, title, last_message_at, last_author, read_at, notice, closed_at, attention, answer) = line;
         InboxRow {
             id,
             patient_id,
@@ -113,6 +118,7 @@ impl From<Joined> for InboxRow {
             status: Status::of(closed_at.is_some(), last_author, read_at.is_some(), notice),
             unread: unread.unwrap_or(false),
             needs_attention: attention.is_some_and(|why| why != Attention::Unopened),
+            answer,
             not_opened: attention == Some(Attention::Unopened),
         }
     }

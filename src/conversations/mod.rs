@@ -1,5 +1,6 @@
 //! FEATURE: conversations. One file for each verb; `store` is their shared hand on the tables, private to this room.
 
+mod answer;
 mod close;
 mod draft;
 mod inbox;
@@ -7,18 +8,23 @@ mod participants;
 mod patient_inbox;
 mod patient_reply;
 mod reply;
+mod reply_draft;
 mod start;
 mod store;
 mod thread;
 mod types;
+mod views;
 
+pub use answer::{OneTap, answer};
 pub use close::{CloseError, UNDO_WITHIN, close, reopen};
 pub use draft::{Draft, DraftError, draft, drop_draft, save_draft};
 pub use inbox::{InboxCursor, InboxFilter, InboxRow, Scope, count_attention, count_unread, inbox, of_patient};
 pub use participants::{change_participants, mark_done, set_replies_allowed};
-pub use patient_inbox::{PatientRow, PatientThread, Preview, patient_inbox, patient_thread, preview};
+pub use patient_inbox::{PatientRow, PatientThread, Preview, excerpts, patient_inbox, patient_thread, preview};
 pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};
 pub use reply::{Reply, ReplyError, reply};
+pub use reply_draft::{Writer, keep_reply};
 pub use start::{NewConversation, StartError, start};
 pub use thread::{MessageRow, Thread, mark_viewed, thread, title};
 pub use types::{Author, Body, BodyFormat, CannotReply, Status};
+pub use views::{View, views};

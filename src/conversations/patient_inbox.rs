@@ -1,17 +1,21 @@
 //! Conversations as the patient sees them: only their own, never a note.
 
+use super::answer::OneTap;
 use super::patient_reply::cannot_reply;
+use super::reply_draft::kept;
 use super::store;
 use super::thread::{MessageRow, page};
 use super::types::{Author, CannotReply};
 use crate::access::PortalVisit;
 use crate::attachments::Attachment;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{conversations, messages};
+use crate::db::schema::{conversations, messages, participants, users};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
 use crate::notifications::{self, StepState};
-use crate::text::CleanHtml;
+use crate::settings;
+use crate::text::{self, CleanHtml};
 use diesel::prelude::*;
+use std::collections::HashMap;
 
 /// A line of the patient's list.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -37,6 +41,43 @@ impl PatientRow {
         self.last_author != Author::Patient && self.read_by_patient_at.is_none()
     }
 }
+
+/// The beginning of each conversation's newest message, as text: those of one page of the list, in one query.
+///
+/// # Errors
+/// Those of the database.
+pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, String>> {
+    if rows.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+    let newest = messages::table
+        .inner_join(conversations::table)
+        .filter(conversations::patient_id.eq(visit.patient()))
+        .filter(conversations::number.eq_any(numbers))
+        .filter(messages::internal.eq(false))
+        .group_by(messages::conversation_id)
+        .select(diesel::dsl::max(messages::id));
+    let newest: Vec<Option<MessageId>> = newest.load(conn)?;
+    let bodies: Vec<(i64, String)> = messages::table
+        .inner_join(conversations::table)
+        .filter(messages::id.eq_any(newest.into_iter().flatten().collect::<Vec<_>>()))
+        .select((conversations::number, messages::body_html))
+        .load(conn)?;
+    Ok(bodies.into_iter().map(|(number, html)| (number, excerpt(html))).collect())
+}
+
+fn excerpt(html: String) -> String {
+    let line = text::one_line(&CleanHtml::stored(html).plain());
+    let mut short: String = line.chars().take(EXCERPT).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Characters of an excerpt.
+const EXCERPT: usize = 120;
 
 /// The patient's conversations, newest first; those before `before`, at most `limit`.
 ///
@@ -76,6 +117,10 @@ pub struct PatientThread {
     pub earlier: Option<MessageId>,
     /// why the patient cannot write, if so
     pub cannot_reply: Option<CannotReply>,
+    /// what the patient was writing, and when it was kept
+    pub draft: Option<(String, Ts)>,
+    /// names of the users who take part, where the clinic lets patients read them
+    pub readers: Vec<String>,
 }
 
 /// Reads one of the patient's conversations; `None` where they have none of that number.
@@ -91,8 +136,24 @@ pub fn patient_thread(
     let Some(conversation) = store::of_number(conn, visit.patient(), number)? else { return Ok(None) };
     let (messages, earlier) = page(conn, &conversation, before, false)?;
     let cannot_reply = cannot_reply(conn, visit, &conversation)?;
-    let (id, title) = (conversation.id, conversation.title.to_string());
-    Ok(Some(PatientThread { id, number, title, messages, earlier, cannot_reply }))
+    let (id, title, draft) = (conversation.id, conversation.title.to_string(), kept(conn, conversation.id)?);
+    let readers = readers(conn, id)?;
+    Ok(Some(PatientThread { id, number, title, messages, earlier, cannot_reply, draft, readers }))
+}
+
+/// Who reads what the patient writes, by name, where the clinic has chosen to tell; else nobody is named.
+fn readers(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<String>> {
+    if !settings::load(conn)?.portal_names {
+        return Ok(Vec::new());
+    }
+    participants::table
+        .inner_join(users::table)
+        .filter(participants::conversation_id.eq(conversation))
+        .filter(users::active.eq(true))
+        .order((users::name, users::id))
+        .select(users::name)
+        .limit(20)
+        .load(conn)
 }
 
 impl PatientThread {
@@ -132,6 +193,8 @@ pub struct Preview {
     pub replies_allowed: bool,
     /// what would be attached
     pub files: Vec<Attachment>,
+    /// what can be answered with one tap
+    pub offers: Vec<OneTap>,
 }
 
 /// The conversation as its patient would see it if it were sent now.
@@ -145,6 +208,8 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         created_at: now,
         read_by_patient_at: None,
         files: written.files,
+        offers: written.offers,
+        answers: Vec::new(),
     };
     PatientThread {
         id: ConversationId(0),
@@ -153,5 +218,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         messages: vec![message],
         earlier: None,
         cannot_reply: (!written.replies_allowed).then_some(CannotReply::RepliesOff),
+        draft: None,
+        readers: Vec::new(),
     }
 }

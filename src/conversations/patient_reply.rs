@@ -1,5 +1,6 @@
 //! A patient answers. Whether they may is asked at the moment of the POST, in the transaction that writes.
 
+use super::reply_draft::drop_reply;
 use super::store::{self, Conversation, NewMessage};
 use super::types::{Author, Body, CannotReply};
 use crate::access::PortalVisit;
@@ -67,10 +68,12 @@ pub fn patient_reply(
         user: None,
         body: &reply.body,
         internal: false,
+        offers: &[],
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &new)?;
     store::bump(tx, now, conversation.id, Author::Patient, None)?;
+    drop_reply(tx, conversation.id)?;
     users::tell_of_answer(tx, now, conversation.id)?;
     let actor = Actor::Patient(visit.patient());
     audit::append(tx, now, Entry::of_patient(actor, Event::ReplySent, visit.patient(), Subject::Message(message)))?;

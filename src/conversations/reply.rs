@@ -1,5 +1,6 @@
 //! A user writes in an open conversation: a message to the patient, or a note for colleagues.
 
+use super::answer::OneTap;
 use super::store::{self, NewMessage};
 use super::types::{Author, Body};
 use crate::access::{ConversationAccess, rights};
@@ -20,6 +21,8 @@ pub struct Reply {
     pub internal: bool,
     /// files
     pub files: Picks,
+    /// what the patient may answer with one tap
+    pub offers: Vec<OneTap>,
     /// the form's idempotency key
     pub key: String,
 }
@@ -87,6 +90,7 @@ pub fn reply(
             user: Some(writer),
             body: &reply.body,
             internal: reply.internal,
+            offers: if reply.internal { &[] } else { &reply.offers },
             send_key: &send_key,
         },
     )?;

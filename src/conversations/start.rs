@@ -1,5 +1,6 @@
 //! Starting a conversation: the clinic's first message to a patient.
 
+use super::answer::OneTap;
 use super::draft::draft_is_sent;
 use super::store::{self, NewMessage};
 use super::types::{Author, Body};
@@ -24,6 +25,8 @@ pub struct NewConversation {
     pub body: Body,
     /// "Allow patient to respond in this conversation"
     pub replies_allowed: bool,
+    /// what the patient may answer with one tap
+    pub offers: Vec<OneTap>,
     /// users who take part besides the writer
     pub participants: Vec<UserId>,
     /// files
@@ -94,6 +97,7 @@ pub fn start(
         user: Some(writer),
         body: &new.body,
         internal: false,
+        offers: &new.offers,
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &message)?;

@@ -1,5 +1,6 @@
 //! The statements that several verbs share. It never decides.
 
+use super::answer::{OneTap, offers_text};
 use super::types::{Author, Body};
 use crate::db::schema::{conversations, messages, participants};
 use crate::db::{Both, Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
@@ -54,6 +55,7 @@ pub struct NewMessage<'a> {
     pub user: Option<UserId>,
     pub body: &'a Body,
     pub internal: bool,
+    pub offers: &'a [OneTap],
     pub send_key: &'a str,
 }
 
@@ -64,6 +66,7 @@ pub fn insert_message(tx: &mut Tx, now: Ts, new: &NewMessage) -> QueryResult<Mes
         (messages::body_format.eq(new.body.format), messages::body_html.eq(new.body.html.as_str())),
         (messages::internal.eq(new.internal), messages::send_key.eq(new.send_key)),
         (messages::created_at.eq(now), messages::read_by_patient_at.eq(None::<Ts>)),
+        messages::offers.eq(offers_text(new.offers)),
     );
     diesel::insert_into(messages::table).values(row).returning(messages::id).get_result(tx.conn())
 }
@@ -76,7 +79,11 @@ pub fn bump(tx: &mut Tx, now: Ts, id: ConversationId, author: Author, writer: Op
     if author == Author::User {
         // read by the patient is asked anew for each message of ours
         diesel::update(conversations::table.find(id))
-            .set((conversations::read_by_patient_at.eq(None::<Ts>), conversations::notice_state.eq(State::Queued)))
+            .set((
+                conversations::read_by_patient_at.eq(None::<Ts>),
+                conversations::notice_state.eq(State::Queued),
+                conversations::answer.eq(None::<OneTap>),
+            ))
             .execute(tx.conn())?;
         attention::settle(tx, id)?;
     }

@@ -1,5 +1,6 @@
 //! One conversation as the clinic sees it.
 
+use super::answer::{self, OneTap};
 use super::store::{self, Conversation};
 use super::types::Author;
 use crate::access::{ConversationAccess, Right};
@@ -32,6 +33,17 @@ pub struct MessageRow {
     pub read_by_patient_at: Option<Ts>,
     /// files, in their order
     pub files: Vec<Attachment>,
+    /// what can be answered with one tap
+    pub offers: Vec<OneTap>,
+    /// what was
+    pub answers: Vec<(OneTap, Ts)>,
+}
+
+impl MessageRow {
+    /// What can still be answered with one tap.
+    pub fn open_offers(&self) -> impl Iterator<Item = OneTap> {
+        self.offers.iter().copied().filter(|one| !self.answers.iter().any(|(given, _)| given == one))
+    }
 }
 
 /// A conversation with its messages, oldest first.
@@ -62,7 +74,7 @@ pub struct Thread {
 /// How many messages one page shows.
 const PAGE: i64 = 100;
 
-type Joined = (MessageId, Author, Option<String>, String, bool, Ts, Option<Ts>);
+type Joined = (MessageId, Author, Option<String>, String, bool, Ts, Option<Ts>, String);
 
 /// Reads a conversation: its newest messages, or those before `before`.
 ///
@@ -122,6 +134,7 @@ pub(super) fn page(
             messages::internal,
             messages::created_at,
             messages::read_by_patient_at,
+            messages::offers,
         ))
         .into_boxed::<MultiBackend>();
     if !with_notes {
@@ -133,10 +146,14 @@ pub(super) fn page(
     let earlier = rows.last().filter(|_| more).map(|(id, ..)| *id);
     let ids: Vec<MessageId> = rows.iter().map(|(id, ..)| *id).collect();
     let mut files = attachments::of_messages(conn, &ids)?;
-    let rows = rows.into_iter().rev().map(|(id, author, user_name, html, internal, created_at, read_by_patient_at)| {
-        let body = CleanHtml::stored(html);
+    let offering: Vec<MessageId> = rows.iter().filter(|row| !row.7.is_empty()).map(|row| row.0).collect();
+    let mut given = answer::given(conn, &offering)?;
+    let rows = rows.into_iter().rev().map(|row| {
+        let (id, author, user_name, html, internal, created_at, read_by_patient_at, offers) = row;
+        let (body, offers) = (CleanHtml::stored(html), answer::offers_of(&offers));
+        let answers = given.remove(&id).unwrap_or_default();
         let files = files.extract_if(.., |file| file.message_id == id).collect();
-        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at, files }
+        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at, files, offers, answers }
     });
     Ok((rows.collect(), earlier))
 }

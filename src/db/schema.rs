@@ -25,6 +25,9 @@ diesel::table! {
         plan_text_hours -> BigInt,
         plan_remind_days -> BigInt,
         plan_tell_days -> BigInt,
+        portal_longest_hours -> BigInt,
+        portal_identifiers -> Text,
+        portal_names -> Bool,
     }
 }
 diesel::table! {
@@ -74,6 +77,16 @@ diesel::table! {
         created_at -> Utc,
         confirmed_email -> Nullable<Text>,
         confirmed_phone -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    patient_identifiers (patient_id, kind) {
+        patient_id -> BigInt,
+        kind -> Text,
+        number -> Text,
+        number_key -> Text,
     }
 }
 diesel::table! {
@@ -136,6 +149,7 @@ diesel::table! {
         closed_at -> Nullable<Utc>,
         closed_by -> Nullable<BigInt>,
         attention -> Nullable<Text>,
+        answer -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -164,6 +178,25 @@ diesel::table! {
         send_key -> Text,
         created_at -> Utc,
         read_by_patient_at -> Nullable<Utc>,
+        offers -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    answers (message_id, answer) {
+        message_id -> BigInt,
+        answer -> Text,
+        answered_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    reply_drafts (conversation_id) {
+        conversation_id -> BigInt,
+        body -> Text,
+        saved_at -> Utc,
     }
 }
 diesel::table! {
@@ -193,13 +226,14 @@ diesel::table! {
     portal_links (id) {
         id -> BigInt,
         token_hash -> Binary,
-        patient_id -> BigInt,
-        conversation_id -> BigInt,
-        notification_id -> BigInt,
+        patient_id -> Nullable<BigInt>,
+        conversation_id -> Nullable<BigInt>,
+        notification_id -> Nullable<BigInt>,
         channel -> Text,
         created_at -> Utc,
         expires_at -> Utc,
         ended_at -> Nullable<Utc>,
+        claim_hash -> Nullable<Binary>,
     }
 }
 diesel::table! {
@@ -458,6 +492,7 @@ diesel::table! {
     }
 }
 diesel::joinable!(password_links -> users (user_id));
+diesel::joinable!(patient_identifiers -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
 diesel::joinable!(chart_tallies -> patients (patient_id));
@@ -465,6 +500,8 @@ diesel::joinable!(chart_item_terms -> chart_items (item_id));
 diesel::joinable!(conversations -> patients (patient_id));
 diesel::joinable!(participants -> conversations (conversation_id));
 diesel::joinable!(participants -> users (user_id));
+diesel::joinable!(answers -> messages (message_id));
+diesel::joinable!(reply_drafts -> conversations (conversation_id));
 diesel::joinable!(messages -> conversations (conversation_id));
 diesel::joinable!(messages -> users (user_id));
 diesel::joinable!(notifications -> messages (message_id));
@@ -489,6 +526,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     users,
     password_links,
     patients,
+    patient_identifiers,
     patient_terms,
     chart_items,
     chart_item_terms,
@@ -496,6 +534,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     conversations,
     participants,
     messages,
+    answers,
+    reply_drafts,
     notifications,
     notification_templates,
     access_notices,

@@ -1,7 +1,7 @@
 //! What every page needs besides its content: language, time zone, the clinic's name, who is looking.
 
 use super::assets;
-use crate::access::session::{HOLDER, Holder};
+use crate::access::session::{HOLDER, Holder, LAPSED, Lapsed, Lasts};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Ts;
@@ -22,6 +22,8 @@ use std::net::{IpAddr, Ipv4Addr};
 pub struct Head {
     /// whose session it is
     pub holder: Option<Holder>,
+    /// whose session it was, where it has just ended
+    pub lapsed: Option<Lapsed>,
     /// `Accept-Language`
     accepts: String,
     /// the language chosen on a page without signing in
@@ -49,6 +51,7 @@ impl Head {
         let notice = query.unwrap_or_default().into_iter().find(|(name, _)| name == "notice").map(|(_, v)| v);
         Head {
             holder: holder(req),
+            lapsed: req.get_session().get(LAPSED).ok().flatten(),
             accepts: text("accept-language"),
             chosen: req.cookie(LANGUAGE_COOKIE).map(|cookie| cookie.value().to_owned()),
             path: req.path().to_owned(),
@@ -123,6 +126,8 @@ pub struct Shell {
     pub who: Option<Who>,
     /// a patient is signed in
     pub signed_in: bool,
+    /// a patient's session: seconds until it ends, by itself and in any case
+    pub session: Option<Lasts>,
     /// path without the query
     pub path: String,
     /// only the part within the page
@@ -145,6 +150,7 @@ impl Shell {
             clinic_phone: phone.to_owned(),
             who,
             signed_in: false,
+            session: None,
             path: head.path.clone(),
             fragment: head.fragment,
             notice: lang.t_of("notice", &head.notice),
@@ -215,6 +221,10 @@ impl Shell {
             0..1_048_576 => self.t1("size-kb", "size", tenths(1024)),
             _ => self.t1("size-mb", "size", tenths(1_048_576)),
         }
+    }
+    /// The moment so many seconds from now.
+    pub fn after(&self, seconds: &i64) -> Ts {
+        self.now.plus(time::Duration::seconds(*seconds))
     }
     /// A birth date.
     pub fn born(&self, date: &crate::values::BirthDate) -> String {

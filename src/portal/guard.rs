@@ -1,6 +1,7 @@
 //! Extractors: cookie in, proof out, or the portal's first page.
 
-use crate::access::{self, PortalVisit};
+use crate::access::session::Holder;
+use crate::access::{self, LapsedVisit, PortalVisit};
 use crate::db::Conn;
 use crate::error::AppError;
 use crate::http::{Head, Shell};
@@ -19,7 +20,45 @@ impl FromRequest for Visit {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let visit = Head::of(req).holder.as_ref().and_then(access::portal_visit);
-        ready(visit.map(Visit).ok_or_else(|| AppError::SignIn { to: "/portal?notice=session-over".into() }))
+        ready(visit.map(Visit).ok_or_else(|| AppError::SignIn { to: session_over(req.path()) }))
+    }
+}
+
+/// Who posts to a page of theirs: signed in, or until a while ago.
+pub enum Writer {
+    /// signed in
+    Here(PortalVisit),
+    /// their session has ended: what they typed is kept for them, no more
+    Lapsed(LapsedVisit),
+}
+
+impl FromRequest for Writer {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let head = Head::of(req);
+        let here = head.holder.as_ref().and_then(access::portal_visit).map(Writer::Here);
+        let writer = here.or(head.lapsed.map(|lapsed| Writer::Lapsed(access::lapsed_visit(lapsed))));
+        ready(writer.ok_or_else(|| AppError::SignIn { to: session_over(req.path()) }))
+    }
+}
+
+/// The first page, which says that the session is over, with the way back to this path.
+pub fn session_over(path: &str) -> String {
+    match place(path) {
+        Some(back) => format!("/portal?notice=session-over&back={back}"),
+        None => "/portal?notice=session-over".into(),
+    }
+}
+
+/// A place to come back to: one of the patient's own pages, written so that it may stand in an address as it is.
+pub fn place(path: &str) -> Option<&str> {
+    let number = path.strip_prefix("/portal/messages/").map(|rest| rest.split('/').next().unwrap_or_default());
+    let is_number = |text: &str| (1..=9).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit());
+    match number {
+        Some(number) if is_number(number) => Some(&path[.."/portal/messages/".len() + number.len()]),
+        _ => (path == "/portal/information").then_some(path),
     }
 }
 
@@ -38,5 +77,6 @@ pub fn shell(conn: &mut Conn, head: &Head, theirs: Option<&str>) -> Result<(Shel
         shell.lang = lang;
     }
     shell.signed_in = head.holder.is_some();
+    shell.session = head.holder.as_ref().map(Holder::lasts);
     Ok((shell, settings))
 }

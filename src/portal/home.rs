@@ -1,26 +1,93 @@
-//! `/portal`: the first page. Who is signed in goes on to their messages.
+//! `/portal`: the first page. Who is signed in goes on to their messages; who has no link says who they are.
 
-use super::guard::shell;
+use super::guard::{place, shell};
+use super::link::address;
+use crate::chart::IdKind;
 use crate::error::AppError;
-use crate::http::{Head, Shell, html, see_other};
+use crate::http::form::FieldErrors;
+use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::portal_entry::{self, Address, Claim};
+use crate::settings::Settings;
 use crate::state::AppState;
+use crate::text;
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use serde::Deserialize;
 
 #[derive(Template)]
 #[template(path = "portal/home.html")]
 struct HomePage {
     shell: Shell,
     portal_on: bool,
+    kinds: Vec<IdKind>,
+    form: Typed,
+    errors: FieldErrors,
 }
 
-pub async fn show(state: web::Data<AppState>, head: Head) -> Result<HttpResponse, AppError> {
-    if head.holder.is_some() {
-        return Ok(see_other("/portal/messages"));
-    }
-    let page = state.db.read(move |conn| -> Result<_, AppError> {
+/// What the form shows again.
+#[derive(Default)]
+struct Typed {
+    kind: String,
+    number: String,
+    contact: String,
+    back: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Query {
+    back: String,
+}
+
+/// What the clinic lets patients say of themselves.
+fn allowed(settings: &Settings) -> Vec<IdKind> {
+    settings.portal_identifiers.split(' ').filter_map(|word| word.parse().ok()).collect()
+}
+
+async fn page(state: &AppState, head: Head, form: Typed, errors: FieldErrors) -> Result<HomePage, AppError> {
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, None)?;
-        Ok(HomePage { shell, portal_on: settings.portal_on })
+        let kinds = allowed(&settings);
+        Ok(HomePage { shell, portal_on: settings.portal_on, kinds, form, errors })
     });
-    html(&page.await?)
+    read.await
+}
+
+pub async fn show(state: web::Data<AppState>, head: Head, query: web::Query<Query>) -> Result<HttpResponse, AppError> {
+    if head.holder.is_some() {
+        return Ok(see_other(place(&query.back).unwrap_or("/portal/messages")));
+    }
+    let form = Typed { back: place(&query.back).unwrap_or_default().to_owned(), ..Typed::default() };
+    html(&page(&state, head, form, FieldErrors::default()).await?)
+}
+
+/// Whatever is typed, as long as it can be read, the answer is the same page for a passcode.
+pub async fn enter(state: web::Data<AppState>, head: Head, form: Form) -> Result<HttpResponse, AppError> {
+    state.limits.passcode(head.from)?;
+    let typed = Typed {
+        kind: form.get("kind").to_owned(),
+        number: text::one_line(form.get("number")),
+        contact: text::one_line(form.get("contact")),
+        back: place(form.get("back")).unwrap_or_default().to_owned(),
+    };
+    let mut errors = FieldErrors::default();
+    let said = read_claim(&typed, &state.config.calling_code, &mut errors);
+    let settings = state.db.read(|conn| -> Result<_, AppError> { Ok(crate::settings::load(conn)?) }).await?;
+    let Some(claim) = said.filter(|claim| settings.portal_on && allowed(&settings).contains(&claim.kind)) else {
+        return unprocessable(&page(&state, head, typed, errors).await?);
+    };
+    let (now, random) = (state.clock.now(), state.random.clone());
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::claim(tx, now, &random, &claim)?) });
+    let (token, _) = write.await?;
+    state.wake.notify_one();
+    Ok(see_other(&address(&token, &typed.back)))
+}
+
+/// Reads what was typed; `None` where something can't be read, noted in `errors`.
+fn read_claim(typed: &Typed, calling_code: &str, errors: &mut FieldErrors) -> Option<Claim> {
+    let enough = typed.number.chars().filter(|c| c.is_alphanumeric()).count();
+    let number = Some(typed.number.clone()).filter(|_| (3..=40).contains(&enough));
+    let number = errors.need("number", "error-identification", number);
+    let at = errors.need("contact", "error-contact", Address::parse(&typed.contact, calling_code));
+    Some(Claim { kind: typed.kind.parse().ok()?, number: number?, at: at? })
 }

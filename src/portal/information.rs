@@ -1,10 +1,15 @@
-//! `/portal/information`: what the clinic holds on the patient.
+//! `/portal/information`: what the clinic holds on the patient, what they may change of it, and their sessions.
 
 use super::guard::{Visit, shell};
-use crate::chart::{self, Patient};
+use crate::access::session;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::{self, IdKind, Method, Patient};
 use crate::error::AppError;
-use crate::http::{Head, Shell, html};
+use crate::http::form::FieldErrors;
+use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
 use crate::state::AppState;
+use crate::text::Lang;
+use actix_session::Session;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
@@ -13,12 +18,87 @@ use askama::Template;
 struct InformationPage {
     shell: Shell,
     patient: Patient,
+    identifiers: Vec<(IdKind, String)>,
+    /// as stored or as typed
+    method: String,
+    errors: FieldErrors,
+}
+
+impl InformationPage {
+    /// The ways of being told that the patient's addresses allow; and the one that is set, whatever it is.
+    fn methods(&self) -> Vec<Method> {
+        let all = Method::ALL.iter().copied();
+        all.filter(|way| self.patient.can_be_told_by(*way) || *way == self.patient.notification_method).collect()
+    }
+
+    /// Whether this session outlives the day: "Stay logged in".
+    fn stays(&self) -> bool {
+        self.shell.session.is_some_and(|session| session.idle >= 86_400)
+    }
+}
+
+async fn page(
+    state: &AppState,
+    head: Head,
+    visit: Visit,
+    typed: Option<String>,
+    errors: FieldErrors,
+) -> Result<InformationPage, AppError> {
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, _) = shell(conn, &head, None)?;
+        let patient = chart::patient_by_id(conn, visit.0.patient())?;
+        let identifiers = chart::identifiers(conn, patient.id)?;
+        let method = typed.unwrap_or_else(|| patient.notification_method.as_str().to_owned());
+        Ok(InformationPage { shell, patient, identifiers, method, errors })
+    });
+    read.await
 }
 
 pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Result<HttpResponse, AppError> {
-    let page = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, _) = shell(conn, &head, None)?;
-        Ok(InformationPage { shell, patient: chart::patient_by_id(conn, visit.0.patient())? })
+    let (now, patient) = (head.now, visit.0.patient());
+    let page = page(&state, head, visit, None, FieldErrors::default()).await?;
+    let trace = Entry::of_patient(Actor::Patient(patient), Event::InformationViewed, patient, Subject::None);
+    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    html(&page)
+}
+
+/// Language and notification method: the two that a patient may change.
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    visit: Visit,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let mut errors = FieldErrors::default();
+    let language = errors.need("language", "error-language", Lang::find(form.get("language")));
+    let method: Option<Method> = errors.need("method", "error-own-method", form.get("method").parse().ok());
+    let (Some(language), Some(method)) = (language, method) else {
+        return unprocessable(&page(&state, head, visit, Some(form.get("method").to_owned()), errors).await?);
+    };
+    let (now, writer) = (head.now, visit.0.clone());
+    let write =
+        state.db.write(move |tx| -> Result<_, AppError> { Ok(chart::change_own(tx, now, &writer, language, method)?) });
+    if !write.await? {
+        errors.add("method", "error-own-method");
+        return unprocessable(&page(&state, head, visit, Some(form.get("method").to_owned()), errors).await?);
+    }
+    Ok(see_other("/portal/information?notice=own-information-saved"))
+}
+
+/// "Log out everywhere": this session too.
+pub async fn log_out_everywhere(
+    state: web::Data<AppState>,
+    head: Head,
+    visit: Visit,
+    session: Session,
+) -> Result<HttpResponse, AppError> {
+    let (now, patient) = (head.now, visit.0.patient());
+    let entry = Entry::of_patient(Actor::Patient(patient), Event::PortalSignedOut, patient, Subject::None);
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        session::end_of_patient(tx, patient)?;
+        Ok(audit::append(tx, now, entry.with("everywhere"))?)
     });
-    html(&page.await?)
+    write.await?;
+    session.purge();
+    Ok(see_other("/portal?notice=logged-out-everywhere"))
 }

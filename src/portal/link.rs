@@ -1,9 +1,10 @@
 //! `/portal/link/{token}`: from the notification to the message. Opening the page, by a person or a mail scanner,
 //! changes nothing; a passcode is made only when the button is pressed.
 
-use super::guard::shell;
+use super::guard::{place, shell};
 use crate::access::session::{HOLDER, Holder};
 use crate::clock::Token;
+use crate::db::Ts;
 use crate::error::AppError;
 use crate::http::cookies::Stay;
 use crate::http::page::with_status;
@@ -16,6 +17,7 @@ use actix_session::Session;
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use askama::Template;
+use serde::Deserialize;
 
 #[derive(Template)]
 #[template(path = "portal/link.html")]
@@ -24,10 +26,23 @@ struct LinkPage {
     settings: Settings,
     /// for the addresses of the page's own forms
     token: String,
+    /// somebody said who they are; nothing here tells whether it is true
+    is_claim: bool,
+    /// where to go on from here; empty: where the link leads
+    back: String,
     passcode: Option<PasscodeStatus>,
+    /// until when no passcode is made or taken, after too many tries
+    locked: Option<Ts>,
     /// the key of what went wrong; empty if nothing did
     error: &'static str,
     typed: Typed,
+}
+
+impl LinkPage {
+    /// Whether to say that the passcode could not be sent. Of a claim nothing is told.
+    fn not_sent(&self, status: &PasscodeStatus) -> bool {
+        status.send_state == PasscodeState::Failed && !self.is_claim
+    }
 }
 
 #[derive(Template)]
@@ -36,9 +51,16 @@ struct LinkOverPage {
     shell: Shell,
 }
 
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Query {
+    back: String,
+}
+
 /// What the form shows again. Never the passcode.
 #[derive(Default)]
 struct Typed {
+    back: String,
     day: String,
     month: String,
     year: String,
@@ -70,18 +92,29 @@ async fn page(
 ) -> Result<LinkPage, AppError> {
     let (now, token) = (state.clock.now(), token.reveal().to_owned());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, settings) = shell(conn, &head, Some(&link.language))?;
+        let (shell, settings) = shell(conn, &head, link.language.as_deref())?;
         let passcode = portal_entry::status(conn, now, link.id)?;
-        Ok(LinkPage { shell, settings, token, passcode, error, typed })
+        let locked = passcode.as_ref().and_then(|status| status.lock(now));
+        let (is_claim, back) = (link.is_claim, typed.back.clone());
+        Ok(LinkPage { shell, settings, token, is_claim, back, passcode, locked, error, typed })
     });
     read.await
 }
 
-fn message_of(link: &OpenLink) -> String {
-    format!("/portal/messages/{}", link.conversation_number)
+/// Where a link leads. A claim leads to where its patient was before, if that was a page of theirs.
+fn behind(link: &OpenLink, back: &str) -> String {
+    match link.leads_to {
+        Some(number) => format!("/portal/messages/{number}"),
+        None => place(back).unwrap_or("/portal/messages").to_owned(),
+    }
 }
 
-pub async fn show(state: web::Data<AppState>, head: Head, token: web::Path<String>) -> Result<HttpResponse, AppError> {
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    token: web::Path<String>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
     state.limits.link(head.from)?;
     let token = Token::received(&token);
     let link = match found(&state, &head, &token).await? {
@@ -89,16 +122,18 @@ pub async fn show(state: web::Data<AppState>, head: Head, token: web::Path<Strin
         Err(over) => return Ok(over),
     };
     // whoever has proved who they are need not do so again
-    if matches!(&head.holder, Some(Holder::Patient { id, .. }) if *id == link.patient) {
-        return Ok(see_other(&message_of(&link)));
+    if matches!(&head.holder, Some(Holder::Patient { id, .. }) if Some(*id) == link.patient) {
+        return Ok(see_other(&behind(&link, &query.back)));
     }
-    html(&page(&state, head, link, &token, "", Typed::default()).await?)
+    let typed = Typed { back: place(&query.back).unwrap_or_default().to_owned(), ..Typed::default() };
+    html(&page(&state, head, link, &token, "", typed).await?)
 }
 
 pub async fn request_passcode(
     state: web::Data<AppState>,
     head: Head,
     token: web::Path<String>,
+    form: Form,
 ) -> Result<HttpResponse, AppError> {
     state.limits.passcode(head.from)?;
     let token = Token::received(&token);
@@ -106,16 +141,18 @@ pub async fn request_passcode(
         Ok(link) => link,
         Err(over) => return Ok(over),
     };
+    let back = place(form.get("back")).unwrap_or_default().to_owned();
     let (now, asked) = (state.clock.now(), link.clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::request(tx, now, &asked)?) });
     match write.await? {
         // one was sent a moment ago: it is as good as a new one
         Ok(()) | Err(RequestRefused::JustSent) => {
             state.wake.notify_one();
-            Ok(see_other(&format!("/portal/link/{}", token.reveal())))
+            Ok(see_other(&address(&token, &back)))
         }
         Err(RequestRefused::Locked(_)) => {
-            let page = page(&state, head, link, &token, "portal-error-locked", Typed::default()).await?;
+            let typed = Typed { back, ..Typed::default() };
+            let page = page(&state, head, link, &token, "portal-error-locked", typed).await?;
             with_status(StatusCode::TOO_MANY_REQUESTS, &page)
         }
     }
@@ -136,6 +173,7 @@ pub async fn login(
         Err(over) => return Ok(over),
     };
     let typed = Typed {
+        back: place(form.get("back")).unwrap_or_default().to_owned(),
         day: form.get("day").to_owned(),
         month: form.get("month").to_owned(),
         year: form.get("year").to_owned(),
@@ -154,12 +192,21 @@ pub async fn login(
             if lasts.idle == lasts.all {
                 req.extensions_mut().insert(Stay(time::Duration::seconds(lasts.all)));
             }
-            Ok(see_other(&message_of(&link)))
+            Ok(see_other(&behind(&link, &typed.back)))
         }
         Err(LoginError::NoMatch) => {
             let page = page(&state, head, link, &token, "portal-error-no-match", typed).await?;
             with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
         }
         Err(LoginError::Db(cause)) => Err(cause.into()),
+    }
+}
+
+/// The address of a link's page, with the way back.
+pub fn address(token: &Token, back: &str) -> String {
+    let path = format!("/portal/link/{}", token.reveal());
+    match place(back) {
+        Some(back) => format!("{path}?back={back}"),
+        None => path,
     }
 }

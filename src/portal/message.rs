@@ -1,9 +1,9 @@
 //! `/portal/messages/{number}`: one conversation: read, and answer where the clinic allows it.
 
-use super::guard::{Visit, number, shell};
+use super::guard::{Visit, Writer, number, shell};
 use crate::access::PortalVisit;
 use crate::conversations::{
-    self, Author, Body, BodyFormat, CannotReply, PatientReply, PatientReplyError, PatientThread,
+    self, Author, Body, BodyFormat, CannotReply, OneTap, PatientReply, PatientReplyError, PatientThread,
 };
 use crate::db::MessageId;
 use crate::error::AppError;
@@ -12,9 +12,10 @@ use crate::http::{Form, Head, Shell, html, see_other};
 use crate::settings::Settings;
 use crate::state::AppState;
 use actix_web::http::StatusCode;
+use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 #[derive(Template)]
 #[template(path = "portal/message.html")]
@@ -50,6 +51,22 @@ impl MessagePage {
         (heading, advice)
     }
 
+    /// What the box for the reply holds.
+    fn written(&self) -> &str {
+        match &self.thread.draft {
+            Some((kept, _)) => kept,
+            None => &self.typed,
+        }
+    }
+
+    /// Who reads a reply, in words.
+    fn readers(&self) -> String {
+        match self.thread.readers.as_slice() {
+            [] => self.shell.t1("portal-read-by-team", "clinic", &self.settings.name),
+            names => self.shell.t1("portal-read-by", "names", names.join(", ")),
+        }
+    }
+
     /// What to do instead of writing.
     fn call(&self) -> String {
         match self.settings.phone.as_str() {
@@ -77,7 +94,11 @@ async fn page(
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, None)?;
         let found = conversations::patient_thread(conn, &visit, number, before)?;
-        let thread = found.ok_or(AppError::NotFound)?;
+        let mut thread = found.ok_or(AppError::NotFound)?;
+        // what was just typed counts more than what was kept before
+        if !typed.is_empty() {
+            thread.draft = None;
+        }
         Ok(MessagePage { shell, settings, thread, key, typed, error })
     });
     read.await
@@ -104,12 +125,39 @@ pub async fn show(
 }
 
 impl MessagePage {
+    /// Whether answers with one tap are taken: also where replies are off.
+    fn takes_taps(&self) -> bool {
+        matches!(self.thread.cannot_reply, None | Some(CannotReply::RepliesOff))
+    }
+
     fn hides_messages(&self) -> bool {
         matches!(self.thread.cannot_reply, Some(CannotReply::PortalOff | CannotReply::NoAccess))
     }
 }
 
-pub async fn reply(
+/// Keeps what is typed; `false` where there is no such conversation.
+async fn keep_typed(
+    state: &AppState,
+    writer: impl conversations::Writer + Send + 'static,
+    number: i64,
+    body: &str,
+) -> Result<bool, AppError> {
+    let (now, body) = (state.clock.now(), body.to_owned());
+    let write = state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(conversations::keep_reply(tx, now, &writer, number, &body)?) });
+    write.await
+}
+
+/// The answer to a script that saves as one types.
+#[derive(Serialize)]
+struct Saved {
+    version: i64,
+    saved_at: String,
+}
+
+/// What is typed is kept on the server: for a script as one types, without one by a button of its own.
+pub async fn keep(
     state: web::Data<AppState>,
     head: Head,
     visit: Visit,
@@ -117,6 +165,61 @@ pub async fn reply(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let number = number(&req, "number")?;
+    if !keep_typed(&state, visit.0, number, form.get("body")).await? {
+        return Err(AppError::NotFound);
+    }
+    if req.headers().get(ACCEPT).is_none_or(|accept| accept != "application/json") {
+        return Ok(see_other(&format!("/portal/messages/{number}?notice=reply-kept#end")));
+    }
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, _) = shell(conn, &head, None)?;
+        let at = shell.time(&shell.now);
+        Ok(shell.t1("reply-saved", "time", at))
+    });
+    Ok(HttpResponse::Ok().json(Saved { version: 1, saved_at: read.await? }))
+}
+
+/// One tap.
+pub async fn answer(
+    state: web::Data<AppState>,
+    head: Head,
+    visit: Visit,
+    req: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let number = number(&req, "number")?;
+    let message = form.numbers("message").first().copied().map(MessageId).ok_or(AppError::NotFound)?;
+    let chosen: OneTap = form.get("answer").parse().map_err(|_| AppError::NotFound)?;
+    let (now, writer) = (state.clock.now(), visit.0.clone());
+    let write = state.db.write(move |tx| conversations::answer(tx, now, &writer, number, message, chosen));
+    match write.await {
+        Ok(()) => Ok(see_other(&format!("/portal/messages/{number}?notice=answer-given#message-{message}"))),
+        Err(PatientReplyError::NotFound) => Err(AppError::NotFound),
+        Err(PatientReplyError::Db(cause)) => Err(cause.into()),
+        // the page says why
+        Err(PatientReplyError::Refused(_)) => {
+            let page = page(&state, head, visit.0, number, None, (String::new(), String::new(), "")).await?;
+            with_status(StatusCode::CONFLICT, &page)
+        }
+    }
+}
+
+pub async fn reply(
+    state: web::Data<AppState>,
+    head: Head,
+    writer: Writer,
+    req: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let number = number(&req, "number")?;
+    let visit = match writer {
+        Writer::Here(visit) => Visit(visit),
+        // the session ended while they were writing: not sent, not lost
+        Writer::Lapsed(lapsed) => {
+            keep_typed(&state, lapsed, number, form.get("body")).await?;
+            return Ok(see_other(&format!("/portal?notice=session-over-kept&back=/portal/messages/{number}")));
+        }
+    };
     let typed = |error| (form.get("key").to_owned(), form.get("body").to_owned(), error);
     let key = form.get("key");
     let error = match () {

@@ -9,6 +9,7 @@ use crate::state::AppState;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
+use std::collections::HashMap;
 
 /// Lines on a page.
 const PAGE: i64 = 30;
@@ -19,7 +20,15 @@ struct MessagesPage {
     shell: Shell,
     open: bool,
     rows: Vec<PatientRow>,
+    /// by number
+    excerpts: HashMap<i64, String>,
     next: Option<String>,
+}
+
+impl MessagesPage {
+    fn excerpt(&self, row: &PatientRow) -> &str {
+        self.excerpts.get(&row.number).map_or("", String::as_str)
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -43,7 +52,8 @@ pub async fn show(
         let more = rows.len() as i64 > PAGE;
         rows.truncate(PAGE as usize);
         let next = rows.last().filter(|_| more).map(|row| paging::key(row.last_message_at, row.number));
-        Ok(MessagesPage { shell, open, rows, next })
+        let excerpts = conversations::excerpts(conn, &visit.0, &rows)?;
+        Ok(MessagesPage { shell, open, rows, excerpts, next })
     });
     let page = page.await?;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::MessagesListed, patient, Subject::None);

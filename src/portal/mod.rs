@@ -2,6 +2,7 @@
 //! `PortalVisit`. No route creates a conversation, and none reads a file.
 
 mod attachments;
+mod download;
 mod guard;
 mod home;
 mod information;
@@ -10,6 +11,8 @@ mod link;
 mod logout;
 mod message;
 mod messages;
+mod session;
+mod views;
 
 pub use message::preview;
 
@@ -21,6 +24,7 @@ pub fn routes(config: &mut ServiceConfig) {
     let post = web::post;
     config
         .route("", get().to(home::show))
+        .route("/entry", post().to(home::enter))
         .route("/link/{token}", get().to(link::show))
         .route("/link/{token}/passcode", post().to(link::request_passcode))
         .route("/link/{token}/session", post().to(link::login))
@@ -28,7 +32,14 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/messages/{number}", get().to(message::show))
         .route("/messages/{number}/attachments/{file}", get().to(attachments::open))
         .route("/messages/{number}/replies", post().to(message::reply))
+        .route("/messages/{number}/draft", post().to(message::keep))
+        .route("/messages/{number}/answers", post().to(message::answer))
+        .route("/session", post().to(session::stay))
         .route("/information", get().to(information::show))
+        .route("/information", post().to(information::submit))
+        .route("/information/views", get().to(views::show))
+        .route("/information/download", get().to(download::show))
+        .route("/sessions/end", post().to(information::log_out_everywhere))
         .route("/language", post().to(language::choose))
         .route("/logout", post().to(logout::submit));
 }

@@ -15,14 +15,16 @@ pub const LINK_LASTS: Duration = Duration::days(30);
 pub struct OpenLink {
     /// identity
     pub id: LinkId,
-    /// for whom it was made
-    pub patient: PatientId,
-    /// the conversation's number within the patient
-    pub conversation_number: i64,
-    /// by which road it went
+    /// for whom it was made; `None` for a claim that is true of nobody
+    pub patient: Option<PatientId>,
+    /// the conversation's number within the patient; `None` leads to all of them
+    pub leads_to: Option<i64>,
+    /// by which road it went; of a claim: by which its passcode goes
     pub channel: Channel,
-    /// the patient's language
-    pub language: String,
+    /// the patient's language; of a claim none is told
+    pub language: Option<String>,
+    /// somebody said who they are; nothing of that page may tell whether it is true
+    pub is_claim: bool,
 }
 
 /// Makes a link for one notification and stores its hash. The token goes into that one mail or text and nowhere else.
@@ -55,43 +57,50 @@ pub fn mint(
 /// Those of the database.
 pub fn open(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<OpenLink>> {
     let on: bool = clinic::table.find(1).select(clinic::portal_on).first(conn)?;
-    type Found = (LinkId, PatientId, i64, Channel, String);
-    let found: Option<Found> = portal_links::table
+    type Of = (LinkId, Option<PatientId>, Channel, Option<Vec<u8>>);
+    type Found = (Of, Option<i64>, Option<(String, bool)>);
+    let found: Option<Found> = working(now)
         .filter(portal_links::token_hash.eq(token.hash()))
-        .filter(portal_links::expires_at.gt(now))
-        .filter(portal_links::ended_at.is_null())
-        .inner_join(patients::table)
-        .inner_join(conversations::table)
-        .filter(patients::portal_access.eq(true))
+        .left_join(patients::table)
+        .left_join(conversations::table)
         .select((
-            portal_links::id,
-            portal_links::patient_id,
-            conversations::number,
-            portal_links::channel,
-            patients::language,
+            (portal_links::id, portal_links::patient_id, portal_links::channel, portal_links::claim_hash),
+            conversations::number.nullable(),
+            (patients::language, patients::portal_access).nullable(),
         ))
         .first(conn)
         .optional()?;
-    let link = found.map(|(id, patient, conversation_number, channel, language)| OpenLink {
-        id,
-        patient,
-        conversation_number,
-        channel,
-        language,
+    let link = found.map(|((id, patient, channel, claim), leads_to, person)| {
+        let (language, access) = person.map_or((None, true), |(language, access)| (Some(language), access));
+        let is_claim = claim.is_some();
+        let link = OpenLink { id, patient, leads_to, channel, language: language.filter(|_| !is_claim), is_claim };
+        (link, access)
     });
-    Ok(link.filter(|_| on))
+    Ok(link.filter(|(_, access)| on && *access).map(|(link, _)| link))
 }
 
-/// To whom a passcode for this link goes, and by which road the link went; `None` where the link works no more.
+#[diesel::dsl::auto_type]
+fn working(now: Ts) -> _ {
+    portal_links::table.filter(portal_links::expires_at.gt(now)).filter(portal_links::ended_at.is_null())
+}
+
+/// To whom a passcode goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient {
+    /// `None` for a claim that is true of nobody: a passcode is made all the same, and sent nowhere
+    pub patient: Option<PatientId>,
+    /// by which road the link went; of a claim: by which the passcode goes
+    pub channel: Channel,
+    /// somebody said who they are
+    pub is_claim: bool,
+}
+
+/// To whom a passcode for this link goes; `None` where the link works no more.
 ///
 /// # Errors
 /// Those of the database.
-pub fn recipient(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<(PatientId, Channel)>> {
-    portal_links::table
-        .find(link)
-        .filter(portal_links::expires_at.gt(now))
-        .filter(portal_links::ended_at.is_null())
-        .select((portal_links::patient_id, portal_links::channel))
-        .first(conn)
-        .optional()
+pub fn recipient(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<Recipient>> {
+    let of = (portal_links::patient_id, portal_links::channel, portal_links::claim_hash.is_not_null());
+    let found = working(now).filter(portal_links::id.eq(link)).select(of).first(conn).optional()?;
+    Ok(found.map(|(patient, channel, is_claim)| Recipient { patient, channel, is_claim }))
 }

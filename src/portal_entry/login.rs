@@ -4,23 +4,18 @@
 //! [`TRIES`](super::TRIES). All failures read alike and take alike long.
 
 use super::links::OpenLink;
+use super::locks;
 use super::passcode::TRIES;
 use crate::access::session::{Holder, Lasts};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart;
 use crate::db::schema::{passcodes, patients};
-use crate::db::{Db, DbError, Ts, Tx};
+use crate::db::{Db, DbError, PatientId, Ts, Tx};
 use crate::delivery::Channel;
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::slow_hash;
 use crate::values::BirthDate;
 use diesel::prelude::*;
-use time::Duration;
-
-/// A session of the portal ends after this long in any case, unless the patient stays logged in.
-const LONGEST: Duration = Duration::hours(12);
-/// After the first dead passcode this long passes before the next; twice as long after each more.
-const FIRST_LOCK: Duration = Duration::minutes(1);
 
 /// What was typed.
 pub struct Proof {
@@ -55,38 +50,51 @@ impl From<diesel::result::Error> for LoginError {
 /// See [`LoginError`]. A failure leaves an audit row.
 pub async fn login(db: &Db, now: Ts, link: OpenLink, proof: Proof) -> Result<Holder, LoginError> {
     let digits: String = proof.passcode.chars().filter(char::is_ascii_digit).collect();
-    let id = link.id;
-    let hash = db.write(move |tx| -> Result<_, DbError> { Ok(count_try(tx, now, id)?) }).await?;
+    let tried = link.clone();
+    let hash = db.write(move |tx| -> Result<_, DbError> { Ok(count_try(tx, now, &tried)?) }).await?;
     let right_code = slow_hash::verify(digits, hash.clone()).await;
     db.write(move |tx| -> Result<Result<Holder, LoginError>, LoginError> {
-        let patient = patients::table.find(link.patient);
-        let born: BirthDate = patient.select(patients::birth_date).first(tx.conn())?;
-        let may = right_code && proof.birth_date == Some(born) && use_up(tx, &link, hash.as_deref())?;
-        let event = if may { Event::PortalSignedIn } else { Event::PortalSignInFailed };
-        audit::append(tx, now, Entry::of_patient(Actor::Patient(link.patient), event, link.patient, Subject::None))?;
-        // the failure is part of the answer, not an error: its audit row must be kept
-        if !may {
+        // nobody has the number 0: a claim that is true of nobody takes the same way
+        let of = patients::table.find(link.patient.unwrap_or(PatientId(0)));
+        let known: Option<(PatientId, BirthDate, String)> =
+            of.select((patients::id, patients::birth_date, patients::language)).first(tx.conn()).optional()?;
+        let right = known.filter(|(_, born, _)| right_code && proof.birth_date == Some(*born));
+        let used = right.is_some() && use_up(tx, &link, hash.as_deref())?;
+        let Some((patient, _, language)) = right.filter(|_| used) else {
+            // the failure is part of the answer, not an error: its audit row must be kept
+            audit::append(tx, now, trace(&link, Event::PortalSignInFailed))?;
             return Ok(Err(LoginError::NoMatch));
-        }
-        match link.channel {
-            Channel::Email => chart::confirm_email(tx, link.patient)?,
-            Channel::Sms => chart::confirm_phone(tx, link.patient)?,
-        }
-        let settings = settings::load(tx)?;
-        let days = if proof.stay { settings.portal_stay_days } else { 0 };
-        let lasts = match days {
-            0 => Lasts { idle: settings.portal_idle_minutes * 60, all: LONGEST.whole_seconds() },
-            days => Lasts { idle: days * 86_400, all: days * 86_400 },
         };
-        Ok(Ok(Holder::Patient { id: link.patient, language: link.language, lasts }))
+        audit::append(tx, now, trace(&link, Event::PortalSignedIn))?;
+        match link.channel {
+            Channel::Email => chart::confirm_email(tx, patient)?,
+            Channel::Sms => chart::confirm_phone(tx, patient)?,
+        }
+        let lasts = lasts(&settings::load(tx)?, proof.stay);
+        Ok(Ok(Holder::Patient { id: patient, language, lasts }))
     })
     .await?
 }
 
+fn trace(link: &OpenLink, event: Event) -> Entry {
+    match link.patient {
+        Some(patient) => Entry::of_patient(Actor::Patient(patient), event, patient, Subject::None),
+        None => Entry::of_clinic(Actor::System, event, Subject::None),
+    }
+}
+
+/// How long a session lasts: as the clinic says, or as "Stay logged in" does where that is offered and was asked for.
+fn lasts(settings: &Settings, stay: bool) -> Lasts {
+    match settings.portal_stay_days {
+        days if stay && days > 0 => Lasts::new(days * 86_400, days * 86_400),
+        _ => Lasts::new(settings.portal_idle_minutes * 60, settings.portal_longest_hours * 3_600),
+    }
+}
+
 /// Counts one try and gives the hash to judge it by, or nothing where there is no live passcode. The try after the
 /// last kills the passcode and locks the link for a growing time.
-fn count_try(tx: &mut Tx, now: Ts, link: crate::db::LinkId) -> QueryResult<Option<String>> {
-    let live = passcodes::table.find(link).filter(passcodes::expires_at.gt(now));
+fn count_try(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Option<String>> {
+    let live = passcodes::table.find(link.id).filter(passcodes::expires_at.gt(now));
     let left = live.filter(passcodes::tries.lt(TRIES)).filter(passcodes::code_hash.is_not_null());
     let counted = diesel::update(left).set(passcodes::tries.eq(passcodes::tries + 1));
     let row: Option<(Option<String>, i64, i64)> = counted
@@ -95,8 +103,8 @@ fn count_try(tx: &mut Tx, now: Ts, link: crate::db::LinkId) -> QueryResult<Optio
         .optional()?;
     let Some((hash, tries, locks)) = row else { return Ok(None) };
     if tries == TRIES {
-        let wait = FIRST_LOCK * 2i32.pow(locks.clamp(0, 6) as u32);
-        diesel::update(passcodes::table.find(link))
+        let wait = locks::lasts(tx, now, link.patient, link.id, locks)?;
+        diesel::update(passcodes::table.find(link.id))
             .set((passcodes::locked_until.eq(now.plus(wait)), passcodes::locks.eq(locks + 1)))
             .execute(tx.conn())?;
     }

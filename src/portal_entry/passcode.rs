@@ -6,7 +6,7 @@
 use super::links::OpenLink;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::passcodes;
-use crate::db::{Both, Conn, LinkId, Ts, Tx};
+use crate::db::{Both, Conn, LinkId, PatientId, Ts, Tx};
 use crate::delivery::Reason;
 use crate::outbox::{self, JobKind};
 use crate::text_enum;
@@ -50,13 +50,20 @@ pub struct PasscodeStatus {
     pub locked_until: Option<Ts>,
 }
 
-/// What is known of a link's passcode; `None` where none was ever asked for, or the last is over.
+/// What is known of a link's passcode; `None` where none was ever asked for, or the last is over and no lock holds.
 ///
 /// # Errors
 /// Those of the database.
 pub fn status(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<PasscodeStatus>> {
-    let live = passcodes::table.find(link).filter(passcodes::expires_at.gt(now));
-    live.select(PasscodeStatus::as_select()).first(conn).optional()
+    let row = passcodes::table.find(link).select(PasscodeStatus::as_select()).first(conn).optional()?;
+    Ok(row.filter(|row| row.expires_at > now || row.lock(now).is_some()))
+}
+
+impl PasscodeStatus {
+    /// Until when no passcode is made or taken, if so.
+    pub fn lock(&self, now: Ts) -> Option<Ts> {
+        self.locked_until.filter(|until| *until > now)
+    }
 }
 
 /// Why no passcode is made now.
@@ -78,8 +85,8 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     if let Some(locked) = before.as_ref().and_then(|b| b.locked_until).filter(|until| *until > now) {
         return Ok(Err(RequestRefused::Locked(locked)));
     }
-    let just_sent =
-        before.is_some_and(|b| now.since(b.requested_at) < AGAIN_AFTER && b.send_state != PasscodeState::Failed);
+    let is_good = |b: &PasscodeStatus| b.send_state != PasscodeState::Failed && b.tries < TRIES;
+    let just_sent = before.is_some_and(|b| now.since(b.requested_at) < AGAIN_AFTER && is_good(&b));
     if just_sent {
         return Ok(Err(RequestRefused::JustSent));
     }
@@ -92,8 +99,11 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     let insert = diesel::insert_into(passcodes::table).values(first);
     Both(insert.on_conflict(passcodes::link_id).do_update().set(fresh)).execute(tx.conn())?;
     outbox::enqueue(tx, now, JobKind::SendPasscode, link.id.0, now)?;
-    let actor = Actor::Patient(link.patient);
-    audit::append(tx, now, Entry::of_patient(actor, Event::PasscodeRequested, link.patient, Subject::None))?;
+    let entry = match link.patient {
+        Some(patient) => Entry::of_patient(Actor::Patient(patient), Event::PasscodeRequested, patient, Subject::None),
+        None => Entry::of_clinic(Actor::System, Event::PasscodeRequested, Subject::None),
+    };
+    audit::append(tx, now, entry)?;
     Ok(Ok(()))
 }
 
@@ -109,7 +119,7 @@ pub fn make(tx: &mut Tx, now: Ts, link: LinkId, hash: &str) -> QueryResult<bool>
     Ok(diesel::update(wanted).set(passcodes::code_hash.eq(hash)).execute(tx.conn())? == 1)
 }
 
-/// Writes down whether the digits went out.
+/// Writes down whether the digits went out. `patient` is `None` for a claim that is true of nobody.
 ///
 /// # Errors
 /// Those of the database.
@@ -117,7 +127,7 @@ pub fn mark_sent(
     tx: &mut Tx,
     now: Ts,
     link: LinkId,
-    patient: crate::db::PatientId,
+    patient: Option<PatientId>,
     failed: Option<Reason>,
 ) -> QueryResult<()> {
     let state = if failed.is_some() { PasscodeState::Failed } else { PasscodeState::Sent };
@@ -126,6 +136,9 @@ pub fn mark_sent(
         .execute(tx.conn())?;
     let words = [Some(state.as_str()), failed.map(Reason::as_str)];
     let detail: Vec<&str> = words.into_iter().flatten().collect();
-    let entry = Entry::of_patient(Actor::System, Event::PasscodeState, patient, Subject::None);
+    let entry = match patient {
+        Some(patient) => Entry::of_patient(Actor::System, Event::PasscodeState, patient, Subject::None),
+        None => Entry::of_clinic(Actor::System, Event::PasscodeState, Subject::None),
+    };
     audit::append(tx, now, entry.with(detail.join(" ")))
 }

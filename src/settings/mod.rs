@@ -34,6 +34,12 @@ pub struct Settings {
     pub portal_idle_minutes: i64,
     /// days that "Stay logged in" lasts; 0: not offered
     pub portal_stay_days: i64,
+    /// hours after which a patient's session ends in any case, unless they stay logged in
+    pub portal_longest_hours: i64,
+    /// what patients may say of themselves at the portal's first page: words of `chart::IdKind`, with spaces between
+    pub portal_identifiers: String,
+    /// whether patients read the names of who takes part, else "the care team"
+    pub portal_names: bool,
     /// whether notifications may call the patient by name
     pub notify_by_name: bool,
     /// whether patients are told when their access to the portal is switched on

@@ -10,7 +10,7 @@ use crate::values::EmailAddress;
 use diesel::prelude::*;
 
 /// A user's session ends after an hour without a click, and after twelve hours in any case.
-const LASTS: Lasts = Lasts { idle: 3_600, all: 12 * 3_600 };
+const LASTS: Lasts = Lasts::new(3_600, 12 * 3_600);
 
 /// What was typed.
 pub struct SignIn {

@@ -13,6 +13,7 @@ use crate::access::session;
 use crate::db::{Conn, DbError, Tx};
 use crate::error::AppError;
 use crate::outbox::{self, Job, JobKind, Lane};
+use crate::portal_entry;
 use crate::settings::{self, Settings};
 use crate::state::AppState;
 use futures_util::StreamExt;
@@ -23,7 +24,7 @@ use std::time::Duration;
 const AT_ONCE: i64 = 8;
 /// The outbox is looked at this often, woken or not: other instances enqueue too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Sessions that are over are removed this often.
+/// Sessions and claims that are over are removed this often.
 const SWEEP_EVERY: time::Duration = time::Duration::hours(1);
 
 pub use bounces::read as read_returned_mail;
@@ -44,7 +45,10 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
         let now = state.clock.now();
         if swept.is_none_or(|at| now.since(at) > SWEEP_EVERY) {
             swept = Some(now);
-            let sweep = state.db.write(move |tx| -> Result<_, DbError> { Ok(session::sweep(tx, now)?) });
+            let sweep = state.db.write(move |tx| -> Result<_, DbError> {
+                portal_entry::forget_claims(tx, now)?;
+                Ok(session::sweep(tx, now)?)
+            });
             if let Err(cause) = sweep.await {
                 tracing::error!(%cause, "old sessions could not be removed");
             }

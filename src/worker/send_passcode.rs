@@ -21,15 +21,19 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     let (now, link) = (state.clock.now(), LinkId(job.subject_id));
     let delivery = state.delivery.clone();
     let found = state.db.read(move |conn| -> Result<_, AppError> {
-        let Some((patient, channel)) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
+        let Some(to) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
+        let Some(patient) = to.patient else { return Ok(Some(None)) };
         let patient = chart::patient_by_id(conn, patient)?;
         let blocks = blocks(conn, &patient)?;
         let settings = settings(conn)?;
-        let road = passcode_channel(&patient, &blocks, &delivery, channel);
+        let road = match to.is_claim {
+            true => to.channel,
+            false => passcode_channel(&patient, &blocks, &delivery, to.channel),
+        };
         let words = wording(conn, now, &settings, &patient, (Kind::Passcode, road))?;
-        Ok(Some((patient, road, settings, words)))
+        Ok(Some(Some((patient, road, settings, words))))
     });
-    let Some((patient, road, settings, words)) = found.await? else {
+    let Some(known) = found.await? else {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     };
     let digits = state.random.six_digits();
@@ -38,6 +42,11 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     if !wanted.await? {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     }
+    let Some((patient, road, settings, words)) = known else {
+        // a claim that is true of nobody: everything as for a true one, but there is nobody to send to
+        let done = state.db.write(move |tx| finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, None, None)));
+        return done.await;
+    };
     let sent = send(state, &patient, (road, &words), &settings, &digits).await;
     settle(state, job, link, patient, road, sent).await
 }
@@ -96,7 +105,7 @@ async fn settle(
             // the gateway knew it before us; the next passcode takes the other road
             patient.phone.as_ref().map_or(Ok(()), |phone| notifications::stop(tx, now, phone))?;
         }
-        finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, patient.id, failed))
+        finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, Some(patient.id), failed))
     });
     write.await
 }

@@ -1,6 +1,7 @@
 // Hook: dialog[data-session-warning] with data-expires-in (seconds that the session has left when the page is made),
 // data-url (POST there keeps the session), optional data-warn-before (seconds, 120). In it: button[data-stay],
-// and optionally [data-warning] (shown before the end) and [data-ended] (shown after it; give it `hidden`).
+// and [data-warning] (shown before the end), [data-final] (the end comes in any case; with button[data-dismiss]) and
+// [data-ended] (shown after it); give the last two `hidden`.
 // Typed text stays on the page, and a form[data-autosave] is saved first.
 // The POST answers any 2xx; a JSON body {"expires_in": seconds} sets the next period.
 export default function sessionWarning(dialog) {
@@ -23,12 +24,22 @@ export default function sessionWarning(dialog) {
     look()
   }
 
+  const parts = shown => {
+    for (const part of dialog.querySelectorAll('[data-warning], [data-final], [data-ended]')) part.hidden = !part.matches(shown)
+  }
+
   const show = ended => {
-    for (const part of dialog.querySelectorAll('[data-ended]')) part.hidden = !ended
-    for (const part of dialog.querySelectorAll('[data-warning]')) part.hidden = ended
+    parts(ended ? '[data-ended]' : '[data-warning]')
     if (dialog.open) return
     for (const form of document.querySelectorAll('form[data-autosave]')) form.dispatchEvent(new Event('save-now'))
     dialog.showModal()
+  }
+
+  // The session ends in any case: said once, then only its end is told
+  const last = () => {
+    parts('[data-final]')
+    clearTimeout(timer)
+    timer = setTimeout(() => show(true), seconds * 1000)
   }
 
   const stay = async button => {
@@ -38,6 +49,7 @@ export default function sessionWarning(dialog) {
       if (!response.ok || response.redirected) return show(true)
       const answer = await response.json().catch(() => ({}))
       seconds = answer.expires_in ?? seconds
+      if (seconds <= before) return last()
       dialog.close()
       begin()
     } catch {
@@ -48,6 +60,7 @@ export default function sessionWarning(dialog) {
   }
 
   dialog.addEventListener('click', event => {
+    if (event.target.closest('[data-dismiss]')) return dialog.close()
     const button = event.target.closest('[data-stay]')
     if (!button) return
     event.preventDefault()

@@ -12,7 +12,7 @@ struct ItemDocument<'a> {
 }
 
 /// What the page looks like, on a screen and on paper.
-const STYLE: &str = include_str!("document.css");
+pub const STYLE: &str = include_str!("document.css");
 
 impl Document {
     /// The document as a page of HTML with its style inside: no script, no image, nothing from elsewhere. To be served

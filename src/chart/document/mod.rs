@@ -5,7 +5,7 @@ mod html;
 mod pdf;
 mod words;
 
-pub use html::content_security_policy;
+pub use html::{STYLE, content_security_policy};
 pub use pdf::PdfError;
 
 use super::item::{Block, Caption};

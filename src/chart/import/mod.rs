@@ -5,6 +5,7 @@ pub mod csv;
 pub mod fhir;
 
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::identifiers::{self, IdKind};
 use crate::chart::patients::{self, Demographics, Method, NewPatient};
 use crate::chart::store_item::{NewItem, Stored, store_item};
 use crate::db::{PatientId, Ts, Tx, lock_row};
@@ -110,6 +111,11 @@ fn store_chart(
             patients::add(tx, now, Actor::System, &new)?
         }
     };
+    for (code, number) in &chart.patient.other_identifiers {
+        if let Some(kind) = IdKind::of_v2_0203(code) {
+            identifiers::keep(tx, patient, kind, number)?;
+        }
+    }
     let before = summary.written();
     store_items(tx, now, patient, chart, summary)?;
     if summary.written() > before {

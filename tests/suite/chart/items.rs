@@ -88,7 +88,7 @@ async fn counts_are_what_counting_gives(app: App) {
     use postern::chart::{ItemFilter, counts, items};
     use postern::db::UserId;
     let patient = app.patient(Like::default()).await;
-    let lasts = Lasts { idle: 60, all: 60 };
+    let lasts = Lasts::new(60, 60);
     let holder = Holder::User { id: UserId(1), name: "U".into(), role: Role::Staff, language: "en".into(), lasts };
     let user = SignedInUser::<rights::Read>::of(&holder).unwrap().unwrap();
     for n in 0..90_i64 {

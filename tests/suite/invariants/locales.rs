@@ -42,6 +42,8 @@ const FAMILIES: &[&str] = &[
     "attention-",
     "passcode-by-",
     "tell-instead-",
+    "id-kind-",
+    "one-tap-",
 ];
 
 /// Key → variables.
@@ -129,7 +131,8 @@ fn every_key_that_is_asked_for_is_there() {
         for call in ["fields::input(", "fields::area(", "fields::on_off("] {
             for arguments in after(source, call, ')') {
                 let words: Vec<&str> = arguments.split('"').skip(1).step_by(2).collect();
-                need(words[1]);
+                // a label put together from a family's prefix and a word is looked up with its family, below
+                words.get(1).into_iter().for_each(|key| need(key));
             }
         }
     }
@@ -154,6 +157,8 @@ fn every_key_that_is_asked_for_is_there() {
         words("told-when", postern::users::Told::ALL.iter().map(|w| w.as_str()).collect()),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
+        words("one-tap", postern::conversations::OneTap::ALL.iter().map(|w| w.as_str()).collect()),
+        words("id-kind", postern::chart::IdKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::chart::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words("error-heading", vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507"]),
         words("error-advice", vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507"]),

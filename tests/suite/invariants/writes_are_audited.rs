@@ -104,6 +104,7 @@ async fn every_post_leaves_a_row(app: App) {
         ("portal_for_new_patients", "on"),
         ("replies_by_default", "on"),
         ("portal_idle_minutes", "15"),
+        ("portal_longest_hours", "12"),
         ("portal_stay_days", "0"),
     ];
     let answer = owner.post("/settings/patient-portal", &on).await;
@@ -177,7 +178,7 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner
         .post(
             &format!("{patient}/messages/new"),
-            &[("title", "T"), ("body", "B"), ("key", &key(1)), ("replies_allowed", "on")],
+            &[("title", "T"), ("body", "B"), ("key", &key(1)), ("replies_allowed", "on"), ("offer", "read")],
         )
         .await;
     script.check("/patients/{patient}/messages/new", 303, &answer).await;
@@ -243,8 +244,31 @@ async fn every_post_leaves_a_row(app: App) {
     }
     let answer = browser.post("/portal/messages/1/replies", &[("body", "thanks"), ("key", &key(4))]).await;
     script.check("/portal/messages/{number}/replies", 303, &answer).await;
+    let answer = browser.post("/portal/messages/1/draft", &[("body", "and")]).await;
+    script.check("/portal/messages/{number}/draft", 303, &answer).await;
+    let answer = browser.post("/portal/messages/1/answers", &[("message", "1"), ("answer", "read")]).await;
+    script.check("/portal/messages/{number}/answers", 303, &answer).await;
+    let answer = browser.post("/portal/session", &[]).await;
+    script.check("/portal/session", 303, &answer).await;
+    let answer = browser.post("/portal/information", &[("language", "en"), ("method", "email")]).await;
+    script.check("/portal/information", 303, &answer).await;
+    for page in ["/portal/information", "/portal/information/views", "/portal/information/download"] {
+        assert_eq!(browser.get(page).await.status, 200, "{page}");
+        assert!(rows(&script.app).await > script.rows, "{page} left no audit row");
+        script.skip().await;
+    }
     let answer = browser.post("/portal/logout", &[]).await;
     script.check("/portal/logout", 303, &answer).await;
+    script.app.state.clock.advance(time::Duration::minutes(1));
+    let (browser, _) = script.app.go_in(&link, "+16135550123").await;
+    script.skip().await;
+    let answer = browser.post("/portal/sessions/end", &[]).await;
+    script.check("/portal/sessions/end", 303, &answer).await;
+    let claim = [("kind", "health_number"), ("number", "1234567"), ("contact", "nobody@example.org")];
+    let answer = browser.post("/portal/entry", &claim).await;
+    script.check("/portal/entry", 303, &answer).await;
+    let answer = owner.post(&format!("{patient}/portal-unlocking"), &[]).await;
+    script.check("/patients/{patient}/portal-unlocking", 303, &answer).await;
 
     let answer = owner.post("/language", &[("language", "en"), ("back", "/inbox")]).await;
     script.check("/language", 303, &answer).await;

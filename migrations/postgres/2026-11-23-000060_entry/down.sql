@@ -1,0 +1,12 @@
+ALTER TABLE clinic DROP COLUMN portal_names;
+ALTER TABLE clinic DROP COLUMN portal_identifiers;
+ALTER TABLE clinic DROP COLUMN portal_longest_hours;
+DROP TABLE patient_identifiers;
+DELETE FROM passcodes WHERE link_id IN (SELECT id FROM portal_links WHERE claim_hash IS NOT NULL);
+DELETE FROM portal_links WHERE claim_hash IS NOT NULL;
+DROP INDEX portal_links_expiry;
+DROP INDEX portal_links_claim;
+ALTER TABLE portal_links DROP COLUMN claim_hash;
+ALTER TABLE portal_links ALTER COLUMN notification_id SET NOT NULL;
+ALTER TABLE portal_links ALTER COLUMN conversation_id SET NOT NULL;
+ALTER TABLE portal_links ALTER COLUMN patient_id SET NOT NULL;

@@ -1,0 +1,9 @@
+//! The answers with one tap that a form offers the patient.
+
+use crate::conversations::OneTap;
+use crate::http::Form;
+
+/// The ticked ones.
+pub fn offers(form: &Form) -> Vec<OneTap> {
+    form.all("offer").filter_map(|word| word.parse().ok()).collect()
+}

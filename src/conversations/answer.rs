@@ -1,0 +1,96 @@
+//! Answers with one tap: the clinic offers one to three with a message, the patient chooses, also where replies are off.
+
+use super::patient_reply::{PatientReplyError, cannot_reply};
+use super::store;
+use super::types::{Author, CannotReply};
+use crate::access::PortalVisit;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{answers, conversations, messages, participants};
+use crate::db::{Both, Conn, MessageId, Ts, Tx};
+use crate::{text_enum, users};
+use diesel::prelude::*;
+use std::collections::HashMap;
+
+text_enum! {
+    /// What can be answered with one tap.
+    pub enum OneTap {
+        /// "I have read it"
+        Read = "read",
+        /// "I understand"
+        Understood = "understood",
+        /// "Please call me"
+        CallMe = "call_me",
+    }
+}
+
+/// The offered answers as stored: words with spaces between.
+pub(super) fn offers_text(offers: &[OneTap]) -> String {
+    let words: Vec<&str> = OneTap::ALL.iter().filter(|one| offers.contains(one)).map(|one| one.as_str()).collect();
+    words.join(" ")
+}
+
+/// Reads them again; a word of a later version is left out.
+pub(super) fn offers_of(text: &str) -> Vec<OneTap> {
+    text.split(' ').filter_map(|word| word.parse().ok()).collect()
+}
+
+/// The answers to these messages, oldest first.
+pub(super) fn given(conn: &mut Conn, of: &[MessageId]) -> QueryResult<HashMap<MessageId, Vec<(OneTap, Ts)>>> {
+    let rows: Vec<(MessageId, OneTap, Ts)> = answers::table
+        .filter(answers::message_id.eq_any(of.to_vec()))
+        .order((answers::message_id, answers::answered_at))
+        .select((answers::message_id, answers::answer, answers::answered_at))
+        .load(conn)?;
+    let mut all: HashMap<MessageId, Vec<(OneTap, Ts)>> = HashMap::new();
+    for (message, answer, at) in rows {
+        all.entry(message).or_default().push((answer, at));
+    }
+    Ok(all)
+}
+
+/// Writes an answer down, with its marks and audit row. The same answer again changes nothing. "Please call me" is the
+/// clinic's turn then; the others are news to those who take part, no more.
+///
+/// # Errors
+/// [`PatientReplyError::NotFound`] where this patient has no such message, or it offers no such answer;
+/// [`PatientReplyError::Refused`] where the conversation is closed or the patient may not see it.
+pub fn answer(
+    tx: &mut Tx,
+    now: Ts,
+    visit: &PortalVisit,
+    number: i64,
+    message: MessageId,
+    answer: OneTap,
+) -> Result<(), PatientReplyError> {
+    let found = store::of_number(tx, visit.patient(), number)?.ok_or(PatientReplyError::NotFound)?;
+    let conversation = store::locked(tx, found.id)?;
+    let of = messages::table.find(message).filter(messages::conversation_id.eq(conversation.id));
+    let offers: Option<String> =
+        of.filter(messages::internal.eq(false)).select(messages::offers).first(tx.conn()).optional()?;
+    let offered = offers.is_some_and(|text| offers_of(&text).contains(&answer));
+    if !offered {
+        return Err(PatientReplyError::NotFound);
+    }
+    match cannot_reply(tx, visit, &conversation)? {
+        None | Some(CannotReply::RepliesOff) => {}
+        Some(why) => return Err(PatientReplyError::Refused(why)),
+    }
+    let row = (answers::message_id.eq(message), answers::answer.eq(answer), answers::answered_at.eq(now));
+    let insert = diesel::insert_into(answers::table).values(row).on_conflict_do_nothing();
+    if Both(insert).execute(tx.conn())? == 0 {
+        return Ok(());
+    }
+    if answer == OneTap::CallMe {
+        store::bump(tx, now, conversation.id, Author::Patient, None)?;
+    }
+    let row = diesel::update(conversations::table.find(conversation.id));
+    row.set(conversations::answer.eq(Some(answer))).execute(tx.conn())?;
+    let all = participants::table.filter(participants::conversation_id.eq(conversation.id));
+    diesel::update(all)
+        .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
+        .execute(tx.conn())?;
+    users::tell_of_answer(tx, now, conversation.id)?;
+    let (patient, subject) = (visit.patient(), Subject::Message(message));
+    let entry = Entry::of_patient(Actor::Patient(patient), Event::AnswerGiven, patient, subject);
+    Ok(audit::append(tx, now, entry.with(answer.as_str()))?)
+}

@@ -1,0 +1,70 @@
+//! What a patient is writing: kept on the server, one text for each conversation, so that a session may end in the
+//! middle of it. The browser stores nothing.
+
+use super::store;
+use crate::access::{LapsedVisit, PortalVisit};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::reply_drafts;
+use crate::db::{Both, Conn, ConversationId, PatientId, Ts, Tx};
+use diesel::prelude::*;
+
+/// The longest text that is kept, in characters: twice what may be sent, so that what is too long is not lost.
+const LONGEST: usize = 40_000;
+
+/// Who may keep a text: the patient, also just after their session ended. Only they read it again.
+pub trait Writer {
+    /// Who it is.
+    fn patient(&self) -> PatientId;
+}
+
+impl Writer for PortalVisit {
+    fn patient(&self) -> PatientId {
+        PortalVisit::patient(self)
+    }
+}
+
+impl Writer for LapsedVisit {
+    fn patient(&self) -> PatientId {
+        LapsedVisit::patient(self)
+    }
+}
+
+/// Keeps what is typed, in place of what was kept before; an empty text keeps nothing. `false` where this patient has no
+/// such conversation. The first text leaves an audit row; those that follow as one types are the same draft.
+///
+/// # Errors
+/// Those of the database.
+pub fn keep_reply(tx: &mut Tx, now: Ts, writer: &impl Writer, number: i64, body: &str) -> QueryResult<bool> {
+    let patient = writer.patient();
+    let Some(conversation) = store::of_number(tx, patient, number)? else { return Ok(false) };
+    let body: String = body.chars().take(LONGEST).collect();
+    if body.trim().is_empty() {
+        drop_reply(tx, conversation.id)?;
+        return Ok(true);
+    }
+    let changed = diesel::update(reply_drafts::table.find(conversation.id))
+        .set((reply_drafts::body.eq(&body), reply_drafts::saved_at.eq(now)))
+        .execute(tx.conn())?;
+    if changed == 0 {
+        let row = (
+            reply_drafts::conversation_id.eq(conversation.id),
+            reply_drafts::body.eq(&body),
+            reply_drafts::saved_at.eq(now),
+        );
+        Both(diesel::insert_into(reply_drafts::table).values(row).on_conflict_do_nothing()).execute(tx.conn())?;
+        let (actor, subject) = (Actor::Patient(patient), Subject::Conversation(conversation.id));
+        audit::append(tx, now, Entry::of_patient(actor, Event::DraftSaved, patient, subject))?;
+    }
+    Ok(true)
+}
+
+/// What is kept for a conversation, and since when.
+pub(super) fn kept(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Option<(String, Ts)>> {
+    let row = reply_drafts::table.find(conversation).select((reply_drafts::body, reply_drafts::saved_at));
+    row.first(conn).optional()
+}
+
+/// It was sent, or taken back: nothing is kept.
+pub(super) fn drop_reply(tx: &mut Tx, conversation: ConversationId) -> QueryResult<()> {
+    diesel::delete(reply_drafts::table.find(conversation)).execute(tx.conn()).map(drop)
+}

@@ -1,0 +1,52 @@
+//! Who has looked at a patient's conversations, from the audit rows: for the patient.
+
+use crate::access::{PortalVisit, Role};
+use crate::audit::{ActorKind, Event};
+use crate::db::schema::{audit_events, conversations, users};
+use crate::db::{Conn, Ts};
+use diesel::prelude::*;
+
+/// One look.
+#[derive(Debug, Clone, Queryable)]
+pub struct View {
+    /// place in the patient's chain of audit rows
+    pub position: i64,
+    /// when
+    pub at: Ts,
+    /// the user's name
+    pub user_name: String,
+    /// the user's role today
+    pub role: Role,
+    /// the conversation's number within the patient
+    pub number: i64,
+    /// its title
+    pub title: String,
+}
+
+/// Looks of users at this patient's conversations, newest first, those before `before` (a position), at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i64) -> QueryResult<Vec<View>> {
+    audit_events::table
+        .inner_join(users::table.on(audit_events::actor_id.eq(users::id.nullable())))
+        .inner_join(conversations::table.on(audit_events::subject_id.eq(conversations::id.nullable())))
+        .filter(audit_events::chain.eq(visit.patient().0))
+        .filter(audit_events::position.lt(before.unwrap_or(i64::MAX)))
+        .filter(audit_events::actor.eq(ActorKind::User))
+        .filter(audit_events::action.eq(Event::ConversationViewed.as_str()))
+        .filter(audit_events::subject.eq("conversation"))
+        // a row says whose it is; the conversation must be theirs too
+        .filter(conversations::patient_id.eq(visit.patient()))
+        .order(audit_events::position.desc())
+        .limit(limit)
+        .select((
+            audit_events::position,
+            audit_events::at,
+            users::name,
+            users::role,
+            conversations::number,
+            conversations::title,
+        ))
+        .load(conn)
+}

@@ -1,0 +1,141 @@
+//! `/portal/information/download`: everything of the patient's as one ZIP: pages to read without us, and the files.
+//!
+//! The archive is made in a temporary file that has no name, page by page, and sent from there: neither is ever whole
+//! in memory.
+
+use super::guard::{Visit, shell};
+use crate::access::PortalVisit;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::{self, IdKind, Patient, document};
+use crate::conversations::{self, Author, MessageRow, PatientRow, PatientThread};
+use crate::db::{Conn, MessageId};
+use crate::error::AppError;
+use crate::http::{Head, Shell};
+use crate::state::AppState;
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH};
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use futures_util::stream;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+/// Conversations that are read at once.
+const AT_ONCE: i64 = 50;
+/// Bytes that are sent at once.
+const CHUNK: usize = 64 * 1024;
+
+#[derive(Template)]
+#[template(path = "layouts/document_mine.html")]
+struct MinePage<'a> {
+    shell: &'a Shell,
+    style: &'static str,
+    patient: &'a Patient,
+    identifiers: &'a [(IdKind, String)],
+    rows: &'a [PatientRow],
+}
+
+#[derive(Template)]
+#[template(path = "layouts/document_conversation.html")]
+struct ConversationPage<'a> {
+    shell: &'a Shell,
+    style: &'static str,
+    thread: &'a PatientThread,
+    messages: &'a [MessageRow],
+}
+
+pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Result<HttpResponse, AppError> {
+    let (now, patient) = (head.now, visit.0.patient());
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        // where the portal is off or access was withdrawn, nothing is handed out
+        if !visit.0.is_open(conn)? {
+            return Err(AppError::NotFound);
+        }
+        let (shell, _) = shell(conn, &head, None)?;
+        archive(conn, &shell, &visit.0)
+    });
+    let mut file = read.await?;
+    let length = file.seek(io::SeekFrom::End(0)).and_then(|length| file.rewind().map(|()| length)).map_err(failed)?;
+    let trace = Entry::of_patient(Actor::Patient(patient), Event::EverythingDownloaded, patient, Subject::None);
+    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/zip")
+        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"messages.zip\""))
+        .insert_header((CONTENT_LENGTH, length))
+        .streaming(chunks(file)))
+}
+
+fn failed(cause: impl std::fmt::Display) -> AppError {
+    AppError::Internal(format!("the archive could not be written: {cause}"))
+}
+
+/// The whole archive, in a file without a name.
+fn archive(conn: &mut Conn, shell: &Shell, visit: &PortalVisit) -> Result<File, AppError> {
+    let mut zip = ZipWriter::new(BufWriter::new(tempfile::tempfile().map_err(failed)?));
+    let patient = chart::patient_by_id(conn, visit.patient())?;
+    let identifiers = chart::identifiers(conn, patient.id)?;
+    let mut rows: Vec<PatientRow> = Vec::new();
+    loop {
+        let after = rows.last().map(|row| (row.last_message_at, row.number));
+        let page = conversations::patient_inbox(conn, visit, after, AT_ONCE)?;
+        let more = page.len() as i64 == AT_ONCE;
+        for row in &page {
+            conversation(conn, shell, visit, row.number, &mut zip)?;
+        }
+        rows.extend(page);
+        if !more {
+            break;
+        }
+    }
+    let index = MinePage { shell, style: document::STYLE, patient: &patient, identifiers: &identifiers, rows: &rows };
+    add(&mut zip, "index.html", index.render()?.as_bytes())?;
+    let written = zip.finish().map_err(failed)?;
+    written.into_inner().map_err(failed)
+}
+
+fn conversation(
+    conn: &mut Conn,
+    shell: &Shell,
+    visit: &PortalVisit,
+    number: i64,
+    zip: &mut ZipWriter<BufWriter<File>>,
+) -> Result<(), AppError> {
+    let mut before: Option<MessageId> = None;
+    let mut messages: Vec<MessageRow> = Vec::new();
+    let thread = loop {
+        let Some(mut thread) = conversations::patient_thread(conn, visit, number, before)? else { return Ok(()) };
+        let mut page = std::mem::take(&mut thread.messages);
+        page.append(&mut messages);
+        messages = page;
+        before = thread.earlier;
+        if before.is_none() {
+            break thread;
+        }
+    };
+    let page = ConversationPage { shell, style: document::STYLE, thread: &thread, messages: &messages };
+    add(zip, &format!("conversation-{number}.html"), page.render()?.as_bytes())
+}
+
+fn add(zip: &mut ZipWriter<BufWriter<File>>, name: &str, bytes: &[u8]) -> Result<(), AppError> {
+    zip.start_file(name, SimpleFileOptions::default()).map_err(failed)?;
+    zip.write_all(bytes).map_err(failed)
+}
+
+/// A file piece by piece, read away from the actix workers.
+fn chunks(file: File) -> impl futures_util::Stream<Item = io::Result<web::Bytes>> {
+    stream::unfold(Some(file), |file| async move {
+        let mut file = file?;
+        let read = web::block(move || {
+            let mut bytes = Vec::with_capacity(CHUNK);
+            let count = (&mut file).take(CHUNK as u64).read_to_end(&mut bytes)?;
+            Ok::<_, io::Error>((count > 0).then(|| (web::Bytes::from(bytes), file)))
+        });
+        match read.await {
+            Ok(Ok(Some((bytes, file)))) => Some((Ok(bytes), Some(file))),
+            Ok(Ok(None)) => None,
+            Ok(Err(cause)) => Some((Err(cause), None)),
+            Err(_) => Some((Err(io::Error::other("no thread")), None)),
+        }
+    })
+}

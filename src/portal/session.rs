@@ -1,0 +1,35 @@
+//! `POST /portal/session`: one press, and the session begins to count anew.
+
+use super::guard::{Visit, place};
+use crate::error::AppError;
+use crate::http::{Form, Head, see_other};
+use crate::state::AppState;
+use crate::{audit, audit::Event};
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Left {
+    expires_in: i64,
+}
+
+/// The request itself is what keeps the session: see `access::session`. Its trace is the audit row.
+pub async fn stay(
+    state: web::Data<AppState>,
+    head: Head,
+    visit: Visit,
+    req: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (now, patient) = (head.now, visit.0.patient());
+    let actor = audit::Actor::Patient(patient);
+    let entry = audit::Entry::of_patient(actor, Event::PortalSessionKept, patient, audit::Subject::None);
+    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, entry)?) }).await?;
+    let expires_in = head.holder.as_ref().map_or(0, |holder| holder.lasts().left);
+    let is_script = req.headers().get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
+    match is_script {
+        true => Ok(HttpResponse::Ok().json(Left { expires_in })),
+        false => Ok(see_other(place(form.get("back")).unwrap_or("/portal/messages"))),
+    }
+}

@@ -1,0 +1,60 @@
+//! `/portal/information/views`: who has looked at the patient's messages.
+
+use super::guard::{Visit, shell};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::conversations::{self, View};
+use crate::error::AppError;
+use crate::http::{Head, Shell, html};
+use crate::settings::Settings;
+use crate::state::AppState;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+/// Lines on a page.
+const PAGE: i64 = 50;
+
+#[derive(Template)]
+#[template(path = "portal/views.html")]
+struct ViewsPage {
+    shell: Shell,
+    settings: Settings,
+    rows: Vec<View>,
+    next: Option<i64>,
+}
+
+impl ViewsPage {
+    /// By name where the clinic tells names, else by role.
+    fn who(&self, row: &View) -> String {
+        let role = self.shell.of("role", row.role.as_str());
+        if self.settings.portal_names { format!("{}, {role}", row.user_name) } else { role.to_owned() }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Query {
+    after: String,
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    visit: Visit,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
+    let (now, patient, before) = (head.now, visit.0.patient(), query.after.parse().ok());
+    let page = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, settings) = shell(conn, &head, None)?;
+        let open = visit.0.is_open(conn)?;
+        let mut rows = if open { conversations::views(conn, &visit.0, before, PAGE + 1)? } else { Vec::new() };
+        let more = rows.len() as i64 > PAGE;
+        rows.truncate(PAGE as usize);
+        let next = rows.last().filter(|_| more).map(|row| row.position);
+        Ok(ViewsPage { shell, settings, rows, next })
+    });
+    let page = page.await?;
+    let trace = Entry::of_patient(Actor::Patient(patient), Event::ViewsListed, patient, Subject::None);
+    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    html(&page)
+}

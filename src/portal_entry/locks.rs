@@ -1,0 +1,71 @@
+//! Locks after wrong tries: each on one link, for a time that grows with the tries on all links of that patient. A link
+//! that nobody has tried is never locked, so nobody can lock a patient out of everything.
+
+use crate::access::{ChartAccess, Right, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{passcodes, portal_links};
+use crate::db::{Conn, LinkId, PatientId, Ts, Tx};
+use diesel::prelude::*;
+use time::Duration;
+
+/// After the first dead passcode this long passes before the next; twice as long after each more.
+const FIRST: Duration = Duration::minutes(1);
+/// Doublings at most: a lock lasts an hour and four minutes then.
+const MOST_DOUBLINGS: i64 = 6;
+/// Wrong tries are held against other links for this long.
+const REMEMBERED: Duration = Duration::days(1);
+/// Links of one patient that are looked at.
+const MOST_LINKS: i64 = 200;
+
+/// How long a link is locked whose passcode died `locks` times before.
+pub(super) fn lasts(
+    tx: &mut Tx,
+    now: Ts,
+    patient: Option<PatientId>,
+    link: LinkId,
+    locks: i64,
+) -> QueryResult<Duration> {
+    let others = match patient {
+        None => 0,
+        Some(patient) => {
+            let recent = passcodes::table
+                .inner_join(portal_links::table)
+                .filter(portal_links::patient_id.eq(patient))
+                .filter(passcodes::link_id.ne(link))
+                .filter(passcodes::requested_at.gt(now.plus(-REMEMBERED)))
+                .select(passcodes::locks)
+                .limit(MOST_LINKS);
+            recent.load::<i64>(tx.conn())?.iter().sum()
+        }
+    };
+    Ok(FIRST * 2i32.pow((locks + others).clamp(0, MOST_DOUBLINGS) as u32))
+}
+
+/// Until when the last of this patient's locked links is locked; `None` where none is.
+///
+/// # Errors
+/// Those of the database.
+pub fn locked_until<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>) -> QueryResult<Option<Ts>> {
+    let locked: Option<Option<Ts>> = passcodes::table
+        .inner_join(portal_links::table)
+        .filter(portal_links::patient_id.eq(access.patient()))
+        .filter(passcodes::locked_until.gt(now))
+        .order(passcodes::locked_until.desc())
+        .select(passcodes::locked_until)
+        .first(conn)
+        .optional()?;
+    Ok(locked.flatten())
+}
+
+/// Lifts every lock of this patient: they are on the phone, and the clinic knows that it is they.
+///
+/// # Errors
+/// Those of the database.
+pub fn unlock(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>) -> QueryResult<()> {
+    let links = portal_links::table.filter(portal_links::patient_id.eq(access.patient())).select(portal_links::id);
+    diesel::update(passcodes::table.filter(passcodes::link_id.eq_any(links)))
+        .set((passcodes::locked_until.eq(None::<Ts>), passcodes::locks.eq(0)))
+        .execute(tx.conn())?;
+    let actor = Actor::User(access.user().id());
+    audit::append(tx, now, Entry::of_patient(actor, Event::PortalUnlocked, access.patient(), Subject::None))
+}
