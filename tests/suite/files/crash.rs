@@ -15,10 +15,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const ROUNDS: u64 = 8;
 const SENDERS: u64 = 5;
+/// Sends of a round before it may end.
+const EACH: usize = 4;
 
 /// What was acknowledged: uploads by the hash of their content, and sends by title with that of their file.
 #[derive(Default)]
@@ -71,15 +73,20 @@ async fn kill_9_loses_no_file_and_doubles_none() {
         let (client, base) = (demo.signed_in().await, demo.at(""));
         let start = |n| sender(client.clone(), base.clone(), format!("crash-{round}-{n}"), done.clone());
         let senders: Vec<_> = (0..SENDERS).map(start).map(tokio::spawn).collect();
-        // a different point of the work each time, the same in each run
-        tokio::time::sleep(Duration::from_millis(150 + round * 131 % 700)).await;
+        // well under way, on a slow machine too; then a different point of the work each time
+        let sent = || done.lock().unwrap().sends.len();
+        let (before, begin) = (sent(), Instant::now());
+        while sent() < before + EACH {
+            assert!(begin.elapsed() < Duration::from_secs(60), "nothing is sent");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(round * 131 % 300)).await;
         demo.kill();
         for sender in senders {
             sender.await.unwrap();
         }
     }
     let done = std::mem::take(&mut *done.lock().unwrap());
-    assert!(done.sends.len() > 30, "only {} sends", done.sends.len());
     check(folder.path(), &done).await;
 }
 
