@@ -191,7 +191,10 @@ pub async fn submit(
         let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    let files = uploads::picks(&state, &access.chart(), &form).await?;
+    let Some(files) = uploads::picks(&state, &access.chart(), &form, &mut errors).await? else {
+        let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
+        return with_status(StatusCode::CONFLICT, &page);
+    };
     let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
     let new = Reply { body, internal, files, offers: offers(&form), key: form.get("key").to_owned() };
     let again = access.again();

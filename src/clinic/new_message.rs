@@ -134,7 +134,11 @@ pub async fn submit(
         let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    new.files = uploads::picks(&state, &chart.0, &form).await?;
+    let Some(files) = uploads::picks(&state, &chart.0, &form, &mut errors).await? else {
+        let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
+        return with_status(StatusCode::CONFLICT, &page);
+    };
+    new.files = files;
     let (now, random, again, access) = (state.clock.now(), state.random.clone(), chart.0.again(), chart.0);
     let write = state.db.write(move |tx| conversations::start(tx, now, &random, &access, &new));
     match write.await {
