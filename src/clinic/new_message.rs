@@ -9,7 +9,7 @@ use super::rich_text::{RichText, read_body};
 use super::uploads::{self, FileLines};
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
-use crate::chart::{self, Patient};
+use crate::chart::{self, ItemKind, Patient};
 use crate::conversations::{self, NewConversation, OneTap, StartError};
 use crate::db::UserId;
 use crate::delivery::Channel;
@@ -134,7 +134,12 @@ pub async fn submit(
         let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    new.files = uploads::picks(&state, &chart.0, &form).await?;
+    let Some(files) = uploads::picks(&state, &chart.0, &form).await? else {
+        errors.add("files", "error-files-gone");
+        let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
+        return with_status(StatusCode::CONFLICT, &page);
+    };
+    new.files = files;
     let (now, random, again, access) = (state.clock.now(), state.random.clone(), chart.0.again(), chart.0);
     let write = state.db.write(move |tx| conversations::start(tx, now, &random, &access, &new));
     match write.await {
@@ -222,6 +227,7 @@ pub async fn page(
         let mut form = Typed::of(&named);
         let mut files = FileLines::of(conn, &data.desk, &access, &named)?;
         files.action = format!("/patients/{}/messages/files", access.patient());
+        files.browse_by = format!("/patients/{}/messages/draft", access.patient());
         files.refused = showing.refused;
         let mut errors = showing.errors;
         if files.gone && !draft_from.is_empty() {

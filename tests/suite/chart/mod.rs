@@ -4,7 +4,7 @@ mod browser;
 mod csv;
 mod document;
 mod fhir;
-mod items;
+pub mod items;
 
 use crate::support::app::App;
 
