@@ -96,7 +96,8 @@ async fn without_script_the_draft_waits_for_the_chart(app: App) {
     let page = owner.get(&to).await.ok();
     assert_eq!(page.text_of("[data-count]"), "1");
     // back with another one instead
-    let back = owner.get(&format!("{to}&select=1").replace(&one.to_string(), &two.to_string())).await.redirect();
+    let select = format!("/patients/{patient}/chart-browser?chart_item={two}&select=1");
+    let back = owner.get(&select).await.redirect();
     let page = owner.get(&back).await.ok();
     assert!(page.has_text("Renal panel") && !page.has_text("Lipid panel") && page.has_text("notes.txt"));
     let form = page.form("form[data-compose]");
