@@ -5,7 +5,7 @@
 
 mod files;
 
-pub use files::{Files, StorageKey, TYPES};
+pub use files::{Bucket, Clamd, ClamdAddress, Files, StorageKey, TYPES};
 
 use crate::db::DatabaseUrl;
 use std::collections::BTreeMap;
@@ -22,9 +22,18 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("run_worker", "true", "false: this process sends nothing; `postern worker` does"),
     ("calling_code", "1", "country calling code of telephone numbers written without one"),
     ("log", "info", "what is logged: error, warn, info, debug, or a tracing filter"),
-    ("storage.folder", "postern-files", "the folder that holds attachments"),
+    ("storage.folder", "postern-files", "the folder that holds attachments; with a bucket, those on their way to it"),
+    ("storage.bucket", "", "the S3 bucket that holds attachments; none: the folder does"),
+    ("storage.endpoint", "", "the address of its server, as https://s3.ca-central-1.amazonaws.com"),
+    ("storage.region", "us-east-1", "its region"),
+    ("storage.access_key", "", "the name of the account's key"),
+    ("storage.secret_key", "", "the key itself"),
+    ("storage.path_style", "true", "false: the bucket's name stands before the host's, and not in the path"),
     ("storage.key", "", "encrypts attachments: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
     ("storage.old_keys", "", "keys used before, commas between: their files are read, and encrypted anew"),
+    ("clamd.address", "", "the virus scanner: host:port or the path of a socket; none: files are not scanned"),
+    ("clamd.timeout_seconds", "40", "how long it may take over one file, 1 to 50"),
+    ("clamd.largest_mb", "25", "its StreamMaxLength in megabytes: no larger attachment is taken"),
     ("attachments.largest_file_mb", "25", "limit for one attachment, in megabytes of 1,048,576 bytes"),
     ("attachments.largest_message_mb", "100", "limit for all attachments of one message"),
     ("attachments.types", TYPES, "endings of files that may be attached; `dcm` (DICOM) can be added"),

@@ -42,6 +42,12 @@ pub enum AppError {
     /// A file that no virus scanner has found clean yet.
     #[error("not scanned")]
     NotScanned,
+    /// A file that was removed because a virus was found in it.
+    #[error("infected")]
+    Infected,
+    /// The storage of files gave no answer, or a wrong one.
+    #[error("{0}")]
+    Storage(String),
     /// There is no room for a file.
     #[error("the storage is full")]
     Full,
@@ -87,8 +93,9 @@ impl ResponseError for AppError {
             AppError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             AppError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             AppError::NotScanned => StatusCode::CONFLICT,
+            AppError::Infected => StatusCode::GONE,
             AppError::Full => StatusCode::INSUFFICIENT_STORAGE,
-            AppError::Db(DbError::Pool(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            AppError::Storage(_) | AppError::Db(DbError::Pool(_)) => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Db(_) | AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -96,6 +103,7 @@ impl ResponseError for AppError {
     fn error_response(&self) -> HttpResponse {
         match self {
             AppError::Db(cause) => tracing::error!(cause = %loggable(cause), "a page failed"),
+            AppError::Storage(cause) => tracing::error!(%cause, "a file was not to be had"),
             AppError::Internal(cause) => tracing::error!(%cause, "a page failed"),
             _ => {}
         }

@@ -10,7 +10,7 @@
 //! - doors: [`clinic`] for staff, [`portal`] for patients, [`hooks`] for gateways, [`metrics`] for monitoring, [`worker`] for nobody. A door parses, calls one verb, renders.
 //! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`attachments`],
 //!   [`message_templates`], [`notifications`], [`conversations`].
-//! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`], [`storage`].
+//! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`], [`storage`], [`scan`].
 //! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
 
 #![forbid(unsafe_code)]
@@ -38,6 +38,7 @@ pub mod notifications;
 pub mod outbox;
 pub mod portal;
 pub mod portal_entry;
+pub mod scan;
 pub mod settings;
 pub mod slow_hash;
 pub mod state;

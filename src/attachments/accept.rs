@@ -6,7 +6,7 @@ use super::{Desk, clean_name};
 use crate::access::{ChartAccess, rights};
 use crate::clock::Random;
 use crate::db::{Db, DbError, Ts};
-use crate::storage::{Incoming, Scan, StorageError};
+use crate::storage::{Incoming, StorageError};
 use crate::text_enum;
 
 text_enum! {
@@ -30,6 +30,10 @@ text_enum! {
         Full = "full",
         /// a virus was found in it
         Infected = "infected",
+        /// it is larger than the virus scanner takes
+        NotScannable = "not_scannable",
+        /// the storage does not answer
+        Away = "away",
     }
 }
 
@@ -54,6 +58,10 @@ impl From<StorageError> for AcceptError {
     fn from(cause: StorageError) -> Self {
         match cause {
             StorageError::Full => AcceptError::Refused(Refusal::Full),
+            StorageError::Away(cause) => {
+                tracing::error!(%cause, "a file was refused");
+                AcceptError::Refused(Refusal::Away)
+            }
             other => AcceptError::Storage(other),
         }
     }
@@ -86,7 +94,7 @@ impl Desk {
             return Err(Refusal::NoName.into());
         }
         let kind = self.policy.kind_of(&name).ok_or(Refusal::Kind)?;
-        let incoming = self.storage.incoming(random).await?;
+        let incoming = self.storage.incoming_unknown(random).await?;
         Ok(Receiving { name, kind, incoming, look: Look::default(), size: 0, limit: self.policy.largest_file })
     }
 }
@@ -122,7 +130,7 @@ impl Receiving {
         if !self.look.is(self.kind) {
             return Err(Refusal::Content.into());
         }
-        let spooled = self.incoming.finish().await?;
+        let (spooled, scan) = desk.scan_incoming(self.incoming.finish().await?).await?;
         let placed = desk.storage.place(db, now, spooled).await?;
         let new = uploads::NewUpload {
             user: access.user().id(),
@@ -130,7 +138,7 @@ impl Receiving {
             name: self.name,
             media_type: self.kind.media_type,
             placed,
-            scan: Scan::NotScanned,
+            scan,
         };
         let added = db.write(move |tx| -> Result<_, DbError> { Ok(uploads::add(tx, now, &new)?) }).await?;
         added.ok_or_else(|| Refusal::Infected.into())

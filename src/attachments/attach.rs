@@ -61,6 +61,9 @@ pub enum AttachError {
     /// An upload is not there any more.
     #[error("an upload is not there")]
     Gone,
+    /// A virus was found in an upload.
+    #[error("a virus in an upload")]
+    Infected,
     /// More than one message may carry.
     #[error("too much for one message")]
     TooMuch,
@@ -134,7 +137,7 @@ fn take_upload(tx: &mut Tx, sender: &impl Sender, id: UploadId) -> Result<Row, A
         .optional()?;
     let (blob, name, media_type, size) = taken.ok_or(AttachError::Gone)?;
     if storage::blob(tx, blob)?.scan == Scan::Infected {
-        return Err(AttachError::Gone);
+        return Err(AttachError::Infected);
     }
     Ok(Row { blob, page: None, name, media_type, size, chart_item: None })
 }

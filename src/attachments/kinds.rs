@@ -92,7 +92,9 @@ impl Policy {
             KINDS.iter().find(|kind| kind.ending == ending).ok_or_else(fix)
         };
         let kinds = files.types.iter().map(find).collect::<Result<_, _>>()?;
-        Ok(Policy { largest_file: files.largest_file, largest_message: files.largest_message, kinds })
+        // what the scanner does not take could never be served
+        let scanned = files.scanner.as_ref().map_or(u64::MAX, |scanner| scanner.largest);
+        Ok(Policy { largest_file: files.largest_file.min(scanned), largest_message: files.largest_message, kinds })
     }
 
     /// The kind that a name says, if it is taken.

@@ -8,6 +8,7 @@ mod freeze;
 mod kinds;
 mod names;
 mod rows;
+mod scanning;
 mod uploads;
 
 pub use accept::{AcceptError, Receiving, Refusal};
@@ -16,17 +17,21 @@ pub use freeze::Frozen;
 pub use kinds::Policy;
 pub use names::clean_name;
 pub use rows::{Attachment, Content, for_patient, for_user, note_opened, of_messages};
+pub use scanning::{enqueue_scans, found_infected, to_scan};
 pub use uploads::{Upload, pending, remove, sweep};
 
 use crate::config::Files;
+use crate::scan::Scanner;
 use crate::storage::Storage;
 
-/// Where files are accepted: the storage, and what the clinic takes.
+/// Where files are accepted: the storage, what the clinic takes, and who looks at it.
 pub struct Desk {
     /// the files
     pub storage: Storage,
     /// what is taken
     pub policy: Policy,
+    /// looks for viruses, where one is configured
+    pub scanner: Option<Scanner>,
 }
 
 impl Desk {
@@ -36,6 +41,6 @@ impl Desk {
     /// One line that names the key of the configuration.
     pub fn open(files: &Files) -> Result<Desk, String> {
         let storage = Storage::open(files).map_err(|e| format!("storage.folder: {e}: name another folder"))?;
-        Ok(Desk { storage, policy: Policy::of(files)? })
+        Ok(Desk { storage, policy: Policy::of(files)?, scanner: files.scanner.as_ref().map(Scanner::new) })
     }
 }

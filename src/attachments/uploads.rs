@@ -5,6 +5,7 @@ use crate::access::{ChartAccess, Right};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{blobs, uploads};
 use crate::db::{BlobId, Conn, MultiBackend, PatientId, Ts, Tx, UploadId, UserId};
+use crate::outbox::{self, JobKind};
 use crate::storage::{self, Placed, Scan};
 use diesel::prelude::*;
 
@@ -43,6 +44,9 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
     if kept.scan == Scan::Infected {
         storage::release(tx, now, kept.id)?;
         return Ok(None);
+    }
+    if kept.scan == Scan::Waiting {
+        outbox::enqueue(tx, now, JobKind::ScanFile, kept.id.0, now)?;
     }
     let row = (
         (uploads::user_id.eq(new.user), uploads::patient_id.eq(new.patient), uploads::blob_id.eq(kept.id)),

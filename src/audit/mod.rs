@@ -81,6 +81,7 @@ text_enum! {
         SettingsViewed = "settings_viewed",
         FileUploaded = "file_uploaded",
         UploadRemoved = "upload_removed",
+        VirusFound = "virus_found",
         AttachmentOpened = "attachment_opened",
         OtherPatientConfirmed = "other_patient_confirmed",
         NotificationTemplateChanged = "notification_template_changed",

@@ -2,8 +2,10 @@
 
 use super::Failure;
 use crate::clock::Clock;
-use crate::config::{Config, TextsVia};
+use crate::config::{Config, Files, TextsVia};
 use crate::delivery::SmtpRoad;
+use crate::scan::Scanner;
+use crate::storage::Storage;
 use std::process::ExitCode;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
@@ -12,6 +14,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     }
     println!("the configuration is complete");
     println!("{}", texts(config));
+    files(&config.files).await.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -23,4 +26,43 @@ fn texts(config: &Config) -> String {
         Some(TextsVia::Twilio(_)) => format!("texts: by Twilio; {incoming}"),
         Some(TextsVia::Kannel(_)) => format!("texts: by Kannel; {incoming}"),
     }
+}
+
+/// Where files lie, how, and who looks at them. A server that does not answer is told and is no fault of the
+/// configuration: it may come later.
+async fn files(files: &Files) -> Vec<String> {
+    let place = match &files.bucket {
+        None => format!("files: in the folder {}", files.folder.display()),
+        Some(bucket) => {
+            let answers = match Storage::bucket_answers(bucket).await {
+                Ok(()) => "which answers".to_owned(),
+                Err(cause) => format!("BUT {cause}"),
+            };
+            format!("files: in the bucket {} at {}, {answers}", bucket.name, bucket.endpoint)
+        }
+    };
+    let sealed = match (&files.key, files.old_keys.len()) {
+        (Some(key), 0) => format!("files: encrypted with the key {}", key.id()),
+        (Some(key), old) => format!("files: encrypted with the key {}; {old} old keys are still read", key.id()),
+        (None, 0) => "files: not encrypted; storage.key would do so".to_owned(),
+        (None, _) => "files: not encrypted; those under old keys are written in clear again".to_owned(),
+    };
+    let mut lines = vec![place, sealed];
+    match &files.scanner {
+        None => lines.push("viruses: nothing looks for them; clamd.address would".to_owned()),
+        Some(config) => {
+            let scanner = Scanner::new(config);
+            let answer = tokio::task::spawn_blocking(move || scanner.version()).await;
+            lines.push(match answer {
+                Ok(Ok(version)) => format!("viruses: looked for by {version}"),
+                Ok(Err(cause)) => format!("viruses: BUT {cause}; attachments will wait for it"),
+                Err(cause) => format!("viruses: BUT {cause}"),
+            });
+            if config.largest < files.largest_file {
+                let taken = "no attachment larger than clamd.largest_mb is taken";
+                lines.push(format!("viruses: {taken}; raise it together with StreamMaxLength in clamd.conf"));
+            }
+        }
+    }
+    lines
 }

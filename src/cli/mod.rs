@@ -3,6 +3,7 @@
 mod audit;
 mod check_config;
 mod demo;
+mod files;
 mod import;
 mod migrate;
 mod serve;
@@ -48,6 +49,11 @@ enum Command {
         #[command(subcommand)]
         command: audit::Command,
     },
+    /// look after the files in storage
+    Files {
+        #[command(subcommand)]
+        command: files::Command,
+    },
     /// read the configuration and say what is wrong with it
     CheckConfig,
 }
@@ -74,6 +80,7 @@ pub fn run() -> ExitCode {
             Command::Import(options) => import::run(&load(file)?, options).await,
             Command::User { command } => user::run(&load(file)?, command).await,
             Command::Audit { command } => audit::run(&load(file)?, command).await,
+            Command::Files { command } => files::run(&load(file)?, command).await,
             Command::CheckConfig => check_config::run(&load(file)?).await,
         }
     });

@@ -194,8 +194,7 @@ pub async fn submit(
         let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    let Some(files) = uploads::picks(&state, &access.chart(), &form).await? else {
-        errors.add("files", "error-files-gone");
+    let Some(files) = uploads::picks(&state, &access.chart(), &form, &mut errors).await? else {
         let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
         return with_status(StatusCode::CONFLICT, &page);
     };

@@ -134,8 +134,7 @@ pub async fn submit(
         let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    let Some(files) = uploads::picks(&state, &chart.0, &form).await? else {
-        errors.add("files", "error-files-gone");
+    let Some(files) = uploads::picks(&state, &chart.0, &form, &mut errors).await? else {
         let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(StatusCode::CONFLICT, &page);
     };

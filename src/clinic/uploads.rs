@@ -199,6 +199,7 @@ pub fn why_not(cause: AttachError) -> Result<&'static str, AppError> {
     match cause {
         AttachError::Gone => Ok("error-files-gone"),
         AttachError::TooMuch => Ok("error-files-too-much"),
+        AttachError::Infected => Ok("error-files-infected"),
         AttachError::Db(cause) => Err(cause.into()),
     }
 }
@@ -328,20 +329,34 @@ async fn finish(state: &AppState, access: &ChartAccess<rights::Send>, one: Recei
 }
 
 /// What a form names in `upload` and `chart_item`, ready to be attached: chart items are frozen now. `None` where an
-/// item is not in this chart.
+/// item is not in this chart or the storage takes none, which is then an error of the form: its words stay.
 ///
 /// # Errors
-/// Those of storage and database.
+/// Those of the database.
 pub async fn picks(
     state: &AppState,
     chart: &ChartAccess<rights::Send>,
     form: &Form,
+    errors: &mut FieldErrors,
 ) -> Result<Option<Picks>, AppError> {
     let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
     let mut all: Vec<Pick> = named.into_iter().map(Pick::Upload).collect();
     for id in form.numbers("chart_item").into_iter().take(chart::MOST_CHOSEN) {
         let frozen = state.desk.freeze(&state.db, state.clock.now(), &state.random, chart, ChartItemId(id)).await;
-        let Some(frozen) = frozen.map_err(from_storage)? else { return Ok(None) };
+        let frozen = match frozen {
+            Ok(Some(frozen)) => frozen,
+            Ok(None) => {
+                errors.add("files", "error-files-gone");
+                return Ok(None);
+            }
+            Err(StorageError::Db(cause)) => return Err(cause.into()),
+            Err(cause) => {
+                tracing::error!(%cause, "a chart item could not be attached");
+                let full = matches!(cause, StorageError::Full);
+                errors.add("files", if full { "error-files-full" } else { "error-files-away" });
+                return Ok(None);
+            }
+        };
         all.push(Pick::Frozen(Box::new(frozen)));
     }
     Ok(Some(Picks { all, largest: state.desk.policy.largest_message }))
@@ -351,6 +366,6 @@ fn from_storage(cause: StorageError) -> AppError {
     match cause {
         StorageError::Db(cause) => AppError::Db(cause),
         StorageError::Full => AppError::Full,
-        other => AppError::Internal(other.to_string()),
+        other => AppError::Storage(other.to_string()),
     }
 }

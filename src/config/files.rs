@@ -3,6 +3,7 @@
 use super::Source;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
+use url::Url;
 
 /// A key that files are encrypted with: 32 bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,11 +32,65 @@ impl StorageKey {
     }
 }
 
+/// A bucket that holds files, of any server that speaks S3.
+#[derive(Clone)]
+pub struct Bucket {
+    /// where the server is, without the bucket's name
+    pub endpoint: Url,
+    /// the bucket
+    pub name: String,
+    /// its region
+    pub region: String,
+    /// name of the account's key
+    pub access_key: String,
+    /// the key
+    pub secret_key: String,
+    /// the bucket's name stands in the path, and not before the host's
+    pub path_style: bool,
+}
+
+/// The virus scanner.
+#[derive(Clone)]
+pub struct Clamd {
+    /// where it listens
+    pub address: ClamdAddress,
+    /// limit for one file
+    pub timeout: std::time::Duration,
+    /// the largest file that it takes, in bytes
+    pub largest: u64,
+}
+
+/// Where a clamd listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClamdAddress {
+    /// host and port
+    Tcp(String, u16),
+    /// a socket on this machine
+    Unix(PathBuf),
+}
+
+impl ClamdAddress {
+    /// Reads `host:port`, or the path of a socket.
+    pub fn parse(text: &str) -> Option<ClamdAddress> {
+        if text.starts_with('/') {
+            return Some(ClamdAddress::Unix(text.into()));
+        }
+        let (host, port) = text.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        (!host.is_empty() && !host.contains('/')).then(|| ClamdAddress::Tcp(host.to_owned(), port))
+    }
+}
+
 /// Files: where they are kept, and what is taken.
 #[derive(Clone)]
 pub struct Files {
     /// the folder that holds them; with a bucket, where uploads wait on their way to it
     pub folder: PathBuf,
+    /// the bucket that holds them; `None`: the folder does
+    pub bucket: Option<Bucket>,
+    /// looks for viruses; `None`: nobody does
+    pub scanner: Option<Clamd>,
     /// encrypts what is written; `None`: files lie in clear
     pub key: Option<StorageKey>,
     /// keys used before
@@ -58,7 +113,16 @@ impl Files {
     /// The defaults, in this folder: for the demo and for tests.
     pub fn in_folder(folder: PathBuf) -> Files {
         let types = TYPES.split(' ').map(str::to_owned).collect();
-        Files { folder, key: None, old_keys: Vec::new(), largest_file: 25 * MB, largest_message: 100 * MB, types }
+        Files {
+            folder,
+            bucket: None,
+            scanner: None,
+            key: None,
+            old_keys: Vec::new(),
+            largest_file: 25 * MB,
+            largest_message: 100 * MB,
+            types,
+        }
     }
 }
 
@@ -66,6 +130,8 @@ impl Source {
     pub(super) fn files(&mut self) -> Option<Files> {
         self.required("storage.folder", "/var/lib/postern/files");
         let folder = self.text("storage.folder").map(PathBuf::from);
+        let bucket = self.bucket();
+        let scanner = self.clamd();
         let key = self.secret_key("storage.key", self.text("storage.key"));
         let olds = self.text("storage.old_keys").unwrap_or_default();
         let old_keys: Vec<_> = olds
@@ -73,13 +139,8 @@ impl Source {
             .filter(|old| !old.is_empty())
             .filter_map(|old| self.secret_key("storage.old_keys", Some(old.to_owned())))
             .collect();
-        let megabytes = "write a number of megabytes from 1 to 4096";
-        let mut size = |key| {
-            let read = |text: &str| text.parse::<u64>().ok().filter(|mb| (1..=4096).contains(mb));
-            self.parsed(key, megabytes, read).map(|mb| mb * MB)
-        };
-        let (largest_file, largest_message) =
-            (size("attachments.largest_file_mb"), size("attachments.largest_message_mb"));
+        let largest_file = self.megabytes("attachments.largest_file_mb");
+        let largest_message = self.megabytes("attachments.largest_message_mb");
         if largest_file > largest_message {
             let fix = "write at least attachments.largest_file_mb";
             self.faults.push(format!("attachments.largest_message_mb: is less than one file may have: {fix}"));
@@ -89,11 +150,55 @@ impl Source {
         let types = words.filter(|word| !word.is_empty()).collect();
         Some(Files {
             folder: folder?,
+            bucket,
+            scanner,
             key,
             old_keys,
             largest_file: largest_file?,
             largest_message: largest_message?,
             types,
+        })
+    }
+
+    /// A number of megabytes, in bytes.
+    fn megabytes(&mut self, key: &str) -> Option<u64> {
+        let read = |text: &str| text.parse::<u64>().ok().filter(|mb| (1..=4096).contains(mb));
+        self.parsed(key, "write a number of megabytes from 1 to 4096", read).map(|mb| mb * MB)
+    }
+
+    fn clamd(&mut self) -> Option<Clamd> {
+        let fix = "write a host and a port, as 127.0.0.1:3310, or the path of a socket, as /run/clamav/clamd.ctl";
+        let (timeout, largest) = (self.timeout("clamd.timeout_seconds"), self.megabytes("clamd.largest_mb"));
+        let address = self.parsed("clamd.address", fix, ClamdAddress::parse)?;
+        Some(Clamd { address, timeout: timeout?, largest: largest? })
+    }
+
+    /// The bucket; its other keys are asked for only where it is named.
+    fn bucket(&mut self) -> Option<Bucket> {
+        let beside = ["storage.endpoint", "storage.access_key", "storage.secret_key"];
+        let Some(name) = self.text("storage.bucket") else {
+            for key in beside.into_iter().filter(|key| self.text(key).is_some()).collect::<Vec<_>>() {
+                self.faults.push(format!("{key}: needs storage.bucket: name the bucket, or remove {key}"));
+            }
+            return None;
+        };
+        if !is_bucket_name(&name) {
+            let fix = "write 3 to 63 small letters, digits, dashes and points";
+            self.faults.push(format!("storage.bucket: {name:?} is not valid: {fix}"));
+        }
+        self.required("storage.endpoint", "https://s3.ca-central-1.amazonaws.com");
+        let endpoint = self.parsed("storage.endpoint", super::GATEWAY_URL_FIX, super::gateway_url);
+        let region = self.text("storage.region");
+        let access_key = self.required("storage.access_key", "the name of the account's key");
+        let secret_key = self.required("storage.secret_key", "the key itself");
+        let path_style = self.flag("storage.path_style");
+        Some(Bucket {
+            endpoint: endpoint?,
+            name,
+            region: region?,
+            access_key: access_key?,
+            secret_key: secret_key?,
+            path_style: path_style?,
         })
     }
 
@@ -106,4 +211,11 @@ impl Source {
         }
         key
     }
+}
+
+/// As S3 wants them (Amazon: "General purpose bucket naming rules"); nothing that changes the meaning of an address.
+fn is_bucket_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
+    ends && (3..=63).contains(&name.len()) && name.bytes().all(|b| plain(b) || b == b'-' || b == b'.')
 }

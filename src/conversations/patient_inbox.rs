@@ -175,7 +175,7 @@ impl PatientThread {
         }
         let unread = conversations::table.find(self.id).filter(conversations::read_by_patient_at.is_null());
         diesel::update(unread).set(conversations::read_by_patient_at.eq(now)).execute(tx.conn())?;
-        notifications::attention::settle(tx, self.id)?;
+        notifications::attention::settle_told(tx, self.id)?;
         notifications::stop_plan(tx, now, self.id, StepState::Opened)?;
         let (patient, subject) = (visit.patient(), Subject::Conversation(self.id));
         audit::append(tx, now, Entry::of_patient(Actor::Patient(patient), Event::MessageRead, patient, subject))

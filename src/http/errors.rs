@@ -60,6 +60,7 @@ fn page(head: &Head, status: StatusCode) -> Result<String, AppError> {
         404 => "404",
         403 => "403",
         409 => "409",
+        410 => "410",
         413 => "413",
         507 => "507",
         415 => "415",

@@ -1,7 +1,7 @@
 //! A file as an answer: by headers that the server makes, in ranges, streamed.
 
 use crate::error::AppError;
-use crate::storage::{Blob, Storage, StorageError};
+use crate::storage::{Blob, Scan, Storage, StorageError};
 use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -45,7 +45,10 @@ pub async fn send(
     blob: &Blob,
     out: FileOut<'_>,
 ) -> Result<HttpResponse, AppError> {
-    if !blob.may_be_served() {
+    if blob.scan == Scan::Infected {
+        return Err(AppError::Infected);
+    }
+    if !storage.may_serve(blob) {
         return Err(AppError::NotScanned);
     }
     let size = blob.size as u64;
@@ -79,7 +82,8 @@ pub async fn send(
     let length = range.end - range.start;
     let reading = storage.read(blob, range).await.map_err(|cause| match cause {
         StorageError::Db(cause) => AppError::Db(cause),
-        other => AppError::Internal(other.to_string()),
+        // it is there, and cannot be had now: never "not found"
+        other => AppError::Storage(other.to_string()),
     })?;
     Ok(response.body(SizedStream::new(length, Box::pin(reading.stream()))))
 }

@@ -1,4 +1,5 @@
-//! Conversations that need somebody's attention, because the patient could not be told, or has not read.
+//! Conversations that need somebody's attention, because the patient could not be told, has not read, or was sent a file
+//! that is no more.
 
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -18,18 +19,39 @@ text_enum! {
         Stopped = "stopped",
         /// the patient has not opened the message within the time of its plan
         Unopened = "unopened",
+        /// a virus was found in an attachment, after it was sent
+        Infected = "infected",
     }
+}
+
+/// An attachment was taken away. Unlike the others, this stays when the patient reads: they found no file.
+///
+/// # Errors
+/// Those of the database.
+pub fn ask_for_file(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
+    let asked = diesel::update(conversations::table.find(id));
+    asked.set(conversations::attention.eq(Attention::Infected)).execute(tx.conn()).map(drop)
 }
 
 pub(super) fn ask(tx: &mut Tx, id: ConversationId, why: Attention) -> QueryResult<()> {
     let open = conversations::table
         .find(id)
         .filter(conversations::closed_at.is_null())
-        .filter(conversations::read_by_patient_at.is_null());
+        .filter(conversations::read_by_patient_at.is_null())
+        .filter(conversations::attention.is_null().or(conversations::attention.ne(Attention::Infected)));
     diesel::update(open).set(conversations::attention.eq(why)).execute(tx.conn()).map(drop)
 }
 
-/// Somebody has seen to it, or it is no longer needed: the patient has read, was written to anew, or it is closed.
+/// The patient has read, or is told again: that they could not be told needs nobody's attention any more.
+///
+/// # Errors
+/// Those of the database.
+pub fn settle_told(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
+    let asked = conversations::table.find(id).filter(conversations::attention.ne(Attention::Infected));
+    diesel::update(asked).set(conversations::attention.eq(None::<Attention>)).execute(tx.conn()).map(drop)
+}
+
+/// Somebody has seen to it, or it is no longer needed: the patient was written to anew, or it is closed.
 ///
 /// # Errors
 /// Those of the database.

@@ -376,7 +376,7 @@ pub fn send_again(
     }
     let links = plan(&patient, &blocks).links;
     enqueue(tx, now, random, (message, conversation, patient.id), Kind::MessageWaiting, &links)?;
-    attention::settle(tx, conversation)?;
+    attention::settle_told(tx, conversation)?;
     let entry = Entry::of_patient(
         Actor::User(access.user().id()),
         Event::NotificationResent,

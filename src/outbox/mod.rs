@@ -18,6 +18,8 @@ text_enum! {
         SendPasscode = "send_passcode",
         /// tell a patient of their access, by the notice with this id
         SendAccessNotice = "send_access_notice",
+        /// have the virus scanner look at the content with this id
+        ScanFile = "scan_file",
         /// carry out the step of a plan with this id
         FollowUp = "follow_up",
         /// tell the user with this id that patients have answered
@@ -45,6 +47,15 @@ pub struct Job {
     pub lease: String,
 }
 
+/// Jobs that are claimed together. A scanner that takes its time must hold no message up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// what is sent
+    Messages,
+    /// what is scanned
+    Scans,
+}
+
 /// How long a claim lasts: longer than any one delivery may take (the configuration's limits end below it).
 pub const LEASE: Duration = Duration::seconds(60);
 
@@ -66,17 +77,18 @@ pub fn enqueue(tx: &mut Tx, now: Ts, kind: JobKind, subject: i64, run_at: Ts) ->
     Both(insert.do_update().set(again)).execute(tx.conn()).map(drop)
 }
 
-/// Claims up to `most` due jobs for [`LEASE`]. Until then no other worker gets them.
+/// Claims up to `most` due jobs of one lane for [`LEASE`]. Until then no other worker gets them.
 ///
 /// # Errors
 /// Those of the database.
-pub fn claim(tx: &mut Tx, now: Ts, random: &Random, most: i64) -> QueryResult<Vec<Job>> {
+pub fn claim(tx: &mut Tx, now: Ts, random: &Random, lane: Lane, most: i64) -> QueryResult<Vec<Job>> {
     use crate::db::Utc;
     let lease = random.token().reveal().to_owned();
     let lock = claim_lock(tx);
+    let (is, scan) = (if lane == Lane::Scans { "=" } else { "<>" }, JobKind::ScanFile.as_str());
     let sql = format!(
         "UPDATE jobs SET lease = $1, run_at = $2, attempts = attempts + 1 WHERE id IN (\
-         SELECT id FROM jobs WHERE run_at <= $3 ORDER BY run_at, id LIMIT {most}{lock}) \
+         SELECT id FROM jobs WHERE run_at <= $3 AND kind {is} '{scan}' ORDER BY run_at, id LIMIT {most}{lock}) \
          RETURNING id, kind, subject_id, attempts, lease"
     );
     diesel::sql_query(sql).bind::<Text, _>(lease).bind::<Utc, _>(now.plus(LEASE)).bind::<Utc, _>(now).load(tx.conn())
@@ -117,6 +129,14 @@ pub fn back_off(now: Ts, attempts: i64, random: &Random) -> Ts {
     let doubled = 5.0 * 2f64.powi(attempts.clamp(1, 12) as i32 - 1);
     let seconds = doubled.min(3_600.0) * (0.5 + random.fraction() / 2.0);
     now.plus(Duration::seconds_f64(seconds))
+}
+
+/// What the jobs of a kind are about, at most `limit` of them.
+///
+/// # Errors
+/// Those of the database.
+pub fn subjects(conn: &mut Conn, kind: JobKind, limit: i64) -> QueryResult<Vec<i64>> {
+    jobs::table.filter(jobs::kind.eq(kind)).select(jobs::subject_id).limit(limit).load(conn)
 }
 
 /// When the next job is due; `None` where none waits.

@@ -1,5 +1,6 @@
 //! A folder on this machine: `ab/abcd…-random` for each file, `incoming/` for those that are being written.
 
+use super::place::{Place, Ready};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -15,12 +16,12 @@ const INCOMING: &str = "incoming";
 
 impl Folder {
     pub fn open(path: &Path) -> io::Result<Folder> {
-        let folder = path.join(INCOMING);
         // nobody else on this machine reads them
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        // a folder that cannot be written is found now and not at the first upload
-        drop(tempfile::tempfile_in(&folder)?);
-        Ok(Folder(path.to_owned()))
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path.join(INCOMING))?;
+        let folder = Folder(path.to_owned());
+        // one that cannot be written is found now and not at the first upload
+        folder.check()?;
+        Ok(folder)
     }
 
     pub fn path(&self) -> &Path {
@@ -30,33 +31,6 @@ impl Folder {
     /// A file to write to; it goes with its handle.
     pub fn spool(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new().prefix("").rand_bytes(16).tempfile_in(self.0.join(INCOMING))
-    }
-
-    /// Durable when it returns: the content was synced when it was spooled, here the names are.
-    pub fn put(&self, file: NamedTempFile, name: &str) -> io::Result<()> {
-        let path = self.at(name);
-        let Some(parent) = path.parent() else { return Err(io::ErrorKind::InvalidInput.into()) };
-        match fs::DirBuilder::new().mode(0o700).create(parent) {
-            Ok(()) => File::open(&self.0)?.sync_all()?,
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(cause) => return Err(cause),
-        }
-        file.persist_noclobber(&path).map_err(|e| e.error)?;
-        File::open(parent)?.sync_all()
-    }
-
-    pub fn get(&self, name: &str, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
-        let mut file = fs::OpenOptions::new().read(true).open(self.at(name))?;
-        file.seek(SeekFrom::Start(range.start))?;
-        Ok(Box::new(file.take(range.end - range.start)))
-    }
-
-    /// Removes a file; that it is not there is as good.
-    pub fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.at(name)) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
-            _ => Ok(()),
-        }
     }
 
     /// Removes what was being written when a process died before `before`.
@@ -77,5 +51,37 @@ impl Folder {
     fn at(&self, name: &str) -> PathBuf {
         let safe: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
         self.0.join(safe.get(..2).unwrap_or("00")).join(safe)
+    }
+}
+
+impl Place for Folder {
+    /// Durable when it returns: the content was synced when it was spooled, here the names are.
+    fn put(&self, ready: Ready, name: &str) -> io::Result<()> {
+        let path = self.at(name);
+        let Some(parent) = path.parent() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        match fs::DirBuilder::new().mode(0o700).create(parent) {
+            Ok(()) => File::open(&self.0)?.sync_all()?,
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(cause),
+        }
+        ready.file.persist_noclobber(&path).map_err(|e| e.error)?;
+        File::open(parent)?.sync_all()
+    }
+
+    fn get(&self, name: &str, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = fs::OpenOptions::new().read(true).open(self.at(name))?;
+        file.seek(SeekFrom::Start(range.start))?;
+        Ok(Box::new(file.take(range.end - range.start)))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.at(name)) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        tempfile::tempfile_in(self.0.join(INCOMING)).map(drop)
     }
 }

@@ -1,5 +1,6 @@
 //! A file on its way in: hashed, sealed and written as it comes, in little memory whatever its size.
 
+use super::place::Ready;
 use super::rows::Placed;
 use super::seal::{PIECE, Sealing};
 use super::{StorageError, blocking};
@@ -33,7 +34,7 @@ struct Writer {
 /// A file that is wholly on this machine's disk, in no place yet.
 pub struct Spooled {
     placed: Placed,
-    file: NamedTempFile,
+    ready: Ready,
 }
 
 impl Spooled {
@@ -42,8 +43,12 @@ impl Spooled {
         self.placed.size as u64
     }
 
-    pub(super) fn split(self) -> (Placed, NamedTempFile) {
-        (self.placed, self.file)
+    pub(super) fn parts(&self) -> (&Placed, &NamedTempFile) {
+        (&self.placed, &self.ready.file)
+    }
+
+    pub(super) fn split(self) -> (Placed, Ready) {
+        (self.placed, self.ready)
     }
 }
 
@@ -156,6 +161,6 @@ impl Writer {
         let name = format!("{}-{}", HEXLOWER.encode(&stored), self.suffix);
         let (key_id, nonce) = self.sealing.map(|sealing| (sealing.key_id, sealing.nonce)).unzip();
         let placed = Placed { sha256, size: self.size as i64, name, key_id, nonce };
-        Ok(Spooled { placed, file: self.file })
+        Ok(Spooled { placed, ready: Ready { file: self.file, sha256: stored } })
     }
 }

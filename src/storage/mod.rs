@@ -8,8 +8,10 @@
 //! Files have the same content only once: [`keep`] gives the blob that is there. A file's name is the SHA-256 of what
 //! lies in it, with a few random letters, so that removing one copy can never hit another that was just written.
 
+mod bucket;
 mod folder;
 mod incoming;
+mod place;
 mod reading;
 mod rows;
 mod seal;
@@ -17,12 +19,17 @@ mod upkeep;
 
 pub use incoming::{Incoming, Spooled};
 pub use reading::Reading;
-pub use rows::{Blob, Kept, Placed, Scan, blob, keep, refer, release, set_scan};
+pub use rows::{
+    Blob, Kept, Placed, Scan, after, blob, count_under, keep, refer, release, set_scan, waiting, want_no_scans,
+    want_scans,
+};
 
 use crate::clock::Random;
-use crate::config::{Files, StorageKey};
+use crate::config::{self, Files, StorageKey};
 use crate::db::{Db, DbError, Ts};
+use bucket::Bucket;
 use folder::Folder;
+use place::Place;
 use seal::Sealing;
 use std::io;
 use std::ops::Range;
@@ -41,6 +48,9 @@ pub enum StorageError {
     /// It was encrypted with a key that is not configured.
     #[error("the key {0} is not configured: add it to storage.old_keys")]
     NoKey(String),
+    /// The bucket's server does not answer; it may later.
+    #[error("{0}")]
+    Away(io::Error),
     /// The folder or bucket failed.
     #[error("the storage failed: {0}")]
     Io(io::Error),
@@ -55,6 +65,7 @@ impl From<io::Error> for StorageError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 StorageError::Full
             }
+            io::ErrorKind::HostUnreachable => StorageError::Away(cause),
             _ => StorageError::Io(cause),
         }
     }
@@ -66,22 +77,19 @@ impl From<diesel::result::Error> for StorageError {
     }
 }
 
-/// Where files lie.
-enum Place {
-    Folder(Folder),
-}
-
 /// The files of the clinic, cheap to clone.
 #[derive(Clone)]
 pub struct Storage(Arc<Inner>);
 
 struct Inner {
     spool: Folder,
-    place: Place,
+    place: Box<dyn Place>,
     /// encrypts what is written
     key: Option<StorageKey>,
     /// every key that is known, for reading
     keys: Vec<StorageKey>,
+    /// whether a scanner looks at what comes in
+    scanned: bool,
 }
 
 /// A file that was written down as stray and is not kept within this time is not going to be.
@@ -96,9 +104,30 @@ impl Storage {
     /// When the folder cannot be created or written.
     pub fn open(files: &Files) -> Result<Storage, StorageError> {
         let spool = Folder::open(&files.folder)?;
-        let place = Place::Folder(spool.clone());
+        let place: Box<dyn Place> = match &files.bucket {
+            None => Box::new(spool.clone()),
+            Some(bucket) => Box::new(Bucket::new(bucket)?),
+        };
         let keys = files.key.iter().chain(&files.old_keys).cloned().collect();
-        Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys })))
+        Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys, scanned: files.scanner.is_some() })))
+    }
+
+    /// Whether a bucket is there and its key fits, creating nothing.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub async fn bucket_answers(bucket: &config::Bucket) -> Result<(), StorageError> {
+        let bucket = Bucket::new(bucket)?;
+        blocking(move || Ok(bucket.check()?)).await
+    }
+
+    /// Whether files can be put where they are to lie: asks the disk or the bucket's server.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub async fn check(&self) -> Result<(), StorageError> {
+        let storage = self.clone();
+        blocking(move || Ok(storage.0.place.check()?)).await
     }
 
     /// Begins a file.
@@ -110,14 +139,27 @@ impl Storage {
         blocking(move || storage.incoming_now(&random)).await
     }
 
+    /// Begins a file that somebody sends, which may be anything: where a scanner will look at it, it is never written
+    /// in clear, with or without a configured key.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub async fn incoming_unknown(&self, random: &Random) -> Result<Incoming, StorageError> {
+        if self.0.key.is_some() || !self.0.scanned {
+            return self.incoming(random).await;
+        }
+        let (storage, random) = (self.clone(), random.clone());
+        let drawn = [random.bytes(), random.bytes()].concat();
+        blocking(move || Ok(Incoming::new(storage.0.spool.spool()?, Sealing::own(&drawn), &random.bytes()))).await
+    }
+
     /// The same on a thread that may wait: for imports.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn incoming_now(&self, random: &Random) -> Result<Incoming, StorageError> {
-        let drawn = random.bytes();
-        let sealing = self.0.key.as_ref().map(|key| Sealing::new(key, &drawn[..seal::NONCE]));
-        Ok(Incoming::new(self.0.spool.spool()?, sealing, &drawn[seal::NONCE..]))
+        let sealing = self.0.key.as_ref().map(|key| Sealing::new(key, &random.bytes()));
+        Ok(Incoming::new(self.0.spool.spool()?, sealing, &random.bytes()))
     }
 
     /// Puts a spooled file where it will lie. Its name is durable as a stray before that.
@@ -125,14 +167,11 @@ impl Storage {
     /// # Errors
     /// See [`StorageError`].
     pub async fn place(&self, db: &Db, now: Ts, spooled: Spooled) -> Result<Placed, StorageError> {
-        let (placed, file) = spooled.split();
+        let (placed, ready) = spooled.split();
         let (name, due) = (placed.name.clone(), now.plus(STRAY));
         db.write(move |tx| -> Result<_, DbError> { Ok(rows::add_stray(tx, &name, due)?) }).await?;
         let (storage, name) = (self.clone(), placed.name.clone());
-        blocking(move || match &storage.0.place {
-            Place::Folder(folder) => Ok(folder.put(file, &name)?),
-        })
-        .await?;
+        blocking(move || Ok(storage.0.place.put(ready, &name)?)).await?;
         Ok(placed)
     }
 
@@ -151,29 +190,48 @@ impl Storage {
     /// See [`Storage::read`].
     pub fn read_now(&self, blob: &Blob, range: Range<u64>) -> Result<Reading, StorageError> {
         let name = blob.name.as_deref().ok_or_else(|| StorageError::Missing("removed".into()))?;
-        let opening = match (&blob.key_id, &blob.nonce) {
-            (Some(id), Some(nonce)) => Some(Sealing::new(self.key(id)?, nonce)),
-            _ => None,
-        };
+        let opening = self.opening(blob.key_id.as_deref(), blob.nonce.as_deref())?;
         let (stored, reading) = reading::plan(blob.size as u64, range, opening);
-        let source = match &self.0.place {
-            Place::Folder(folder) => folder.get(name, stored),
-        };
-        let source = source.map_err(|cause| match cause.kind() {
+        let source = self.0.place.get(name, stored).map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => StorageError::Missing(name.to_owned()),
             _ => cause.into(),
         })?;
         Ok(reading.of(source))
     }
 
+    /// Opens a file that lies on this machine's disk and in no place yet.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn read_spooled(&self, spooled: &Spooled) -> Result<Reading, StorageError> {
+        let (placed, file) = spooled.parts();
+        let opening = self.opening(placed.key_id.as_deref(), placed.nonce.as_deref())?;
+        let (_, reading) = reading::plan(placed.size as u64, 0..placed.size as u64, opening);
+        Ok(reading.of(Box::new(file.reopen()?)))
+    }
+
+    fn opening(&self, key_id: Option<&str>, nonce: Option<&[u8]>) -> Result<Option<Sealing>, StorageError> {
+        match (key_id, nonce) {
+            (Some(seal::OWN), Some(nonce)) => match Sealing::own(nonce) {
+                Some(sealing) => Ok(Some(sealing)),
+                None => Err(StorageError::NoKey(seal::OWN.to_owned())),
+            },
+            (Some(id), Some(nonce)) => Ok(Some(Sealing::new(self.key(id)?, nonce))),
+            _ => Ok(None),
+        }
+    }
+
     fn key(&self, id: &str) -> Result<&StorageKey, StorageError> {
         self.0.keys.iter().find(|key| key.id() == id).ok_or_else(|| StorageError::NoKey(id.to_owned()))
     }
 
+    /// Whether a blob may be given out: never before a scanner that is configured has found it clean.
+    pub fn may_serve(&self, blob: &Blob) -> bool {
+        blob.may_be_served() && !(self.0.scanned && blob.scan == Scan::NotScanned)
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
-        match &self.0.place {
-            Place::Folder(folder) => folder.remove(name),
-        }
+        self.0.place.remove(name)
     }
 
     /// The folder, for those who look after the disk.

@@ -1,6 +1,7 @@
 //! The rows: blobs and strays. Every function here runs in its caller's transaction.
 
 use super::LET_GO;
+use super::seal::OWN;
 use crate::db::schema::{blobs, stray_files};
 use crate::db::{BlobId, Both, Conn, MultiBackend, Ts, Tx};
 use crate::text_enum;
@@ -18,6 +19,13 @@ text_enum! {
         Infected = "infected",
         /// no scanner is configured
         NotScanned = "not_scanned",
+    }
+}
+
+impl Scan {
+    /// Whether the one who chose the file must know: it is not simply there.
+    pub fn is_news(self) -> bool {
+        matches!(self, Scan::Waiting | Scan::Infected)
     }
 }
 
@@ -96,12 +104,15 @@ pub fn keep(tx: &mut Tx, now: Ts, placed: &Placed, scan: Scan) -> QueryResult<Ke
     let insert = diesel::insert_into(blobs::table).values(row).on_conflict(blobs::sha256).do_update();
     let upsert = insert.set(blobs::refs.eq(blobs::refs + 1)).returning((blobs::id, blobs::name, blobs::scan));
     let (id, name, before): (BlobId, Option<String>, Scan) = Both(upsert).get_result(tx.conn())?;
+    let stray = stray_files::table.find(&placed.name);
     if name.as_ref() == Some(&placed.name) {
-        diesel::delete(stray_files::table.find(&placed.name)).execute(tx.conn())?;
+        diesel::delete(stray).execute(tx.conn())?;
+    } else {
+        // the content was there: nobody will ask for this copy
+        diesel::update(stray).set(stray_files::due_at.eq(now)).execute(tx.conn())?;
     }
-    // what was found now counts for a content that nobody had looked at
-    let unknown = matches!(before, Scan::Waiting | Scan::NotScanned);
-    if unknown && scan == Scan::Clean && before != scan {
+    // what was found now counts for a content that nobody had looked at, and a scanner for what came before it was there
+    if matches!((before, scan), (Scan::Waiting | Scan::NotScanned, Scan::Clean) | (Scan::NotScanned, Scan::Waiting)) {
         set_scan(tx, now, id, scan)?;
         return Ok(Kept { id, scan });
     }
@@ -144,6 +155,23 @@ pub fn blob(conn: &mut Conn, id: BlobId) -> QueryResult<Blob> {
     blobs::table.find(id).select(Blob::as_select()).first(conn)
 }
 
+/// The blobs after this one that have a file, by their identity, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn after(conn: &mut Conn, id: BlobId, limit: i64) -> QueryResult<Vec<Blob>> {
+    let there = blobs::table.filter(blobs::id.gt(id)).filter(blobs::name.is_not_null());
+    there.order(blobs::id).limit(limit).select(Blob::as_select()).load(conn)
+}
+
+/// How many files are encrypted with this key.
+///
+/// # Errors
+/// Those of the database.
+pub fn count_under(conn: &mut Conn, key_id: &str) -> QueryResult<i64> {
+    blobs::table.filter(blobs::key_id.eq(key_id)).filter(blobs::name.is_not_null()).count().get_result(conn)
+}
+
 /// Writes down what the scanner found. An infected content is removed at once.
 ///
 /// # Errors
@@ -157,6 +185,33 @@ pub fn set_scan(tx: &mut Tx, now: Ts, id: BlobId, scan: Scan) -> QueryResult<()>
         }
     }
     diesel::update(blobs::table.find(id)).set(blobs::scan.eq(scan)).execute(tx.conn()).map(drop)
+}
+
+/// From now on nothing is served that no scanner has looked at. Gives how many that were.
+///
+/// # Errors
+/// Those of the database.
+pub fn want_scans(tx: &mut Tx) -> QueryResult<usize> {
+    let never = blobs::table.filter(blobs::scan.eq(Scan::NotScanned));
+    diesel::update(never).set(blobs::scan.eq(Scan::Waiting)).execute(tx.conn())
+}
+
+/// There is no scanner any more: what waited for it waits no longer. Gives how many that were.
+///
+/// # Errors
+/// Those of the database.
+pub fn want_no_scans(tx: &mut Tx) -> QueryResult<usize> {
+    let waiting = blobs::table.filter(blobs::scan.eq(Scan::Waiting));
+    diesel::update(waiting).set(blobs::scan.eq(Scan::NotScanned)).execute(tx.conn())
+}
+
+/// Contents that wait for the scanner, those first that came first; at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<BlobId>> {
+    let waiting = blobs::table.filter(blobs::scan.eq(Scan::Waiting));
+    waiting.order(blobs::id).limit(limit).select(blobs::id).load(conn)
 }
 
 /// Writes down a name that no blob owns.
@@ -193,7 +248,7 @@ pub(super) fn not_sealed_with(conn: &mut Conn, key_id: Option<&str>, limit: i64)
             let [below, above] = ranges(id);
             vec![below, above, blobs::table.filter(blobs::key_id.is_null()).into_boxed()]
         }
-        None => vec![blobs::table.filter(blobs::key_id.is_not_null()).into_boxed()],
+        None => ranges(OWN).into(),
     };
     for query in queries {
         let rows: Vec<Blob> = query.filter(there).limit(limit).select(Blob::as_select()).load(conn)?;

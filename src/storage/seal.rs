@@ -20,6 +20,12 @@ pub const NONCE: usize = 19;
 /// Bound into every piece: another format of later versions cannot be taken for this one.
 const FORMAT: &[u8] = b"postern file 1";
 
+/// What stands for a key where the file has one of its own, drawn for it and kept in its row after the nonce: the file
+/// tells nothing without the database. Files that no scanner has looked at are kept so where no key is configured.
+pub const OWN: &str = "own";
+/// Bytes of such a key.
+const KEY: usize = 32;
+
 /// A key and a nonce, for one file.
 pub struct Sealing {
     stream: StreamBE32<XChaCha20Poly1305>,
@@ -36,6 +42,13 @@ impl Sealing {
         let cipher = XChaCha20Poly1305::new(&Array::from(*key.bytes()));
         let stream = StreamBE32::from_aead(cipher, &Array::from(fixed));
         Sealing { stream, key_id: key.id(), nonce: fixed.to_vec() }
+    }
+
+    /// For a file with a key of its own. `drawn`: the nonce, then the key.
+    pub fn own(drawn: &[u8]) -> Option<Sealing> {
+        let key: [u8; KEY] = drawn.get(NONCE..NONCE + KEY)?.try_into().ok()?;
+        let sealing = Sealing::new(&StorageKey::new(key), drawn);
+        Some(Sealing { key_id: OWN.to_owned(), nonce: drawn[..NONCE + KEY].to_vec(), ..sealing })
     }
 
     /// Seals a piece in place.

@@ -2,6 +2,7 @@
 
 mod bounces;
 mod follow_up;
+mod scan_files;
 mod send_access_notice;
 mod send_notification;
 mod send_passcode;
@@ -11,7 +12,7 @@ mod upkeep;
 use crate::access::session;
 use crate::db::{Conn, DbError, Tx};
 use crate::error::AppError;
-use crate::outbox::{self, Job, JobKind};
+use crate::outbox::{self, Job, JobKind, Lane};
 use crate::portal_entry;
 use crate::settings::{self, Settings};
 use crate::state::AppState;
@@ -33,6 +34,7 @@ pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
     tokio::select! {
         () = work_on(&state, stop) => {}
         () = bounces::keep_reading(&state) => {}
+        () = scan_files::keep_scanning(&state) => {}
     }
 }
 
@@ -52,7 +54,7 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
             }
             upkeep::run(state, now).await;
         }
-        match work_once(state).await {
+        match work_once(state, Lane::Messages).await {
             Ok(0) => {}
             Ok(_) => continue,
             Err(cause) => tracing::error!(%cause, "the outbox could not be read"),
@@ -72,7 +74,7 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
 pub async fn drain(state: &AppState) -> Result<usize, DbError> {
     let mut all = 0;
     loop {
-        match work_once(state).await? {
+        match work_once(state, Lane::Messages).await? + work_once(state, Lane::Scans).await? {
             0 => return Ok(all),
             some => all += some,
         }
@@ -80,9 +82,9 @@ pub async fn drain(state: &AppState) -> Result<usize, DbError> {
 }
 
 /// Claims what is due and works it. The claim is durable before anything is sent.
-async fn work_once(state: &AppState) -> Result<usize, DbError> {
+async fn work_once(state: &AppState, lane: Lane) -> Result<usize, DbError> {
     let (now, random) = (state.clock.now(), state.random.clone());
-    let jobs = state.db.write(move |tx| -> Result<_, DbError> { Ok(outbox::claim(tx, now, &random, AT_ONCE)?) });
+    let jobs = state.db.write(move |tx| -> Result<_, DbError> { Ok(outbox::claim(tx, now, &random, lane, AT_ONCE)?) });
     let jobs = jobs.await?;
     let count = jobs.len();
     let mut under_way: FuturesUnordered<_> = jobs.into_iter().map(|job| work(state, job)).collect();
@@ -98,6 +100,7 @@ async fn work(state: &AppState, job: Job) {
         JobKind::TellStaff => tell_staff::run(state, job).await,
         JobKind::SendAccessNotice => send_access_notice::run(state, job).await,
         JobKind::SendPasscode => send_passcode::run(state, job).await,
+        JobKind::ScanFile => scan_files::run(state, job).await,
     };
     // the claim runs out and the job comes back
     if let Err(cause) = done {

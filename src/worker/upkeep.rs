@@ -17,6 +17,12 @@ pub(super) async fn run(state: &AppState, now: Ts) {
             }
         }
     }
+    let desk = state.desk.clone();
+    match state.db.write(move |tx| -> Result<_, DbError> { Ok(desk.want_scans(tx)?) }).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, scanner = state.desk.scanner.is_some(), "files changed with the scanner"),
+        Err(cause) => tracing::error!(%cause, "files could not be put before the virus scanner"),
+    }
     match state.desk.storage.sweep(&state.db, now).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "files that nothing refers to were removed"),

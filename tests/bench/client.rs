@@ -31,6 +31,11 @@ impl Client {
     }
 
     fn send(&mut self, method: &str, path: &str, form: &str) -> Answer {
+        self.ask(method, path, form);
+        self.answer()
+    }
+
+    fn ask(&mut self, method: &str, path: &str, form: &str) {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\ncookie: {}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
             self.port,
@@ -38,27 +43,90 @@ impl Client {
             form.len()
         );
         self.stream.get_mut().write_all(request.as_bytes()).expect("the server reads");
-        self.answer()
+    }
+
+    /// The same caller on a connection of its own.
+    pub fn again(&self) -> Client {
+        Client { cookie: self.cookie.clone(), ..Client::connect(self.port) }
+    }
+
+    /// Uploads a file of this size as a browser does; gives the identity that it got.
+    pub fn upload(&mut self, path: &str, size: usize, seed: usize) -> u64 {
+        let head = "--B\r\ncontent-disposition: form-data; name=\"files\"; filename=\"a.pdf\"\r\n\r\n";
+        let tail = "\r\n--B--\r\n";
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{0}\r\norigin: http://127.0.0.1:{0}\r\ncookie: {1}\r\ncontent-type: multipart/form-data; boundary=B\r\ncontent-length: {2}\r\n\r\n{head}",
+            self.port,
+            self.cookie,
+            head.len() + size + tail.len()
+        );
+        let stream = self.stream.get_mut();
+        stream.write_all(request.as_bytes()).expect("the server reads");
+        content(size, seed, |piece| stream.write_all(piece).expect("the server reads"));
+        stream.write_all(tail.as_bytes()).expect("the server reads");
+        let answer = self.answer();
+        let page = String::from_utf8(answer.body).expect("a page");
+        assert_eq!(answer.status, 200, "{page}");
+        let id = page.split("name=\"upload\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        id.and_then(|id| id.parse().ok()).expect("an identity")
+    }
+
+    /// Reads a file and keeps nothing of it; gives its size.
+    pub fn drain(&mut self, path: &str) -> usize {
+        self.ask("GET", path, "");
+        let (status, length) = self.head();
+        assert_eq!(status, 200);
+        let mut left = length;
+        let mut piece = vec![0; 1 << 16];
+        while left > 0 {
+            let count = self.stream.read(&mut piece[..left.min(1 << 16)]).expect("the body");
+            assert!(count > 0, "the download broke off");
+            left -= count;
+        }
+        length
     }
 
     fn answer(&mut self) -> Answer {
+        let mut location = String::new();
+        let (status, length) = self.head_with(&mut location);
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).expect("the body");
+        Answer { status, body, location }
+    }
+
+    fn head(&mut self) -> (u16, usize) {
+        self.head_with(&mut String::new())
+    }
+
+    fn head_with(&mut self, location: &mut String) -> (u16, usize) {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("an answer");
         let status = line.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");
-        let (mut length, mut location) = (0, String::new());
+        let mut length = 0;
         loop {
             line.clear();
             self.stream.read_line(&mut line).expect("a header");
             let Some((name, value)) = line.trim_end().split_once(": ") else { break };
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.parse().expect("a length"),
-                "location" => location = value.to_owned(),
+                "location" => *location = value.to_owned(),
                 "set-cookie" => self.cookie = value.split(';').next().unwrap_or_default().to_owned(),
                 _ => {}
             }
         }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).expect("the body");
-        Answer { status, body, location }
+        (status, length)
+    }
+}
+
+/// A file of this size that looks like a PDF, another one for each seed, in pieces.
+pub fn content(size: usize, seed: usize, mut give: impl FnMut(&[u8])) {
+    let begin = format!("%PDF-1.7\n% {seed:>20}\n");
+    give(begin.as_bytes());
+    let filler = [b'x'; 1 << 16];
+    let mut left = size - begin.len();
+    while left > 0 {
+        let count = left.min(filler.len());
+        give(&filler[..count]);
+        left -= count;
     }
 }

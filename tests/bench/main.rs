@@ -5,6 +5,7 @@
 
 mod bare;
 mod client;
+mod files;
 mod fill;
 mod import;
 mod server;
@@ -21,9 +22,16 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    import::run();
-    // `cargo bench -- import`: this part alone
-    if std::env::args().any(|argument| argument == "import") {
+    // `cargo bench -- import`, `cargo bench -- files`: that part alone
+    let asked = |part: &str| std::env::args().any(|argument| argument == part);
+    if !asked("files") {
+        import::run();
+    }
+    if asked("import") {
+        return;
+    }
+    files::run();
+    if asked("files") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

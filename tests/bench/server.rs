@@ -12,6 +12,7 @@ pub struct Server {
     pub port: u16,
     pub database: PathBuf,
     link: String,
+    more: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -27,7 +28,8 @@ impl Drop for Server {
 impl Server {
     pub fn prepare(folder: &Path) -> Server {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Server { port, database: folder.join("clinic.db"), link: String::new(), child: None };
+        let mut server =
+            Server { port, database: folder.join("clinic.db"), link: String::new(), more: Vec::new(), child: None };
         let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/demo/fhir");
         assert!(server.command(&["import", charts.to_str().unwrap()]).output().unwrap().status.success());
         let add = ["user", "add", "owner@example.org", "--name", "Owner", "--role", "owner", "--link"];
@@ -48,8 +50,14 @@ impl Server {
             .env("POSTERN_SMTP_TLS", "none")
             .env("POSTERN_SMTP_FROM", "clinic@example.org")
             .env("POSTERN_RUN_WORKER", "false")
-            .env("POSTERN_LOG", "error");
+            .env("POSTERN_LOG", "error")
+            .envs(self.more.iter().cloned());
         command
+    }
+
+    /// A variable of the configuration.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.more.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts it; gives the time until it answers.
@@ -66,9 +74,25 @@ impl Server {
 
     /// Resident memory in MB.
     pub fn memory(&self) -> f64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most memory that it had since [`Server::forget_peak`], in MB.
+    pub fn peak(&self) -> f64 {
+        self.status("VmHWM:")
+    }
+
+    /// Begins to watch for the peak anew; gives what it has now, in MB.
+    pub fn forget_peak(&self) -> f64 {
+        let id = self.child.as_ref().unwrap().id();
+        std::fs::write(format!("/proc/{id}/clear_refs"), "5").unwrap();
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, what: &str) -> f64 {
         let id = self.child.as_ref().unwrap().id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 

@@ -1,33 +1,99 @@
 //! The storage: what is written comes back, whole or in part, in clear or sealed; what was changed does not; nothing is
 //! lost or left behind.
 
-use crate::on_both;
-use crate::support::app::{App, On};
+use crate::support::app::App;
+use crate::support::s3::S3;
 use diesel::prelude::*;
 use postern::config::{Files, StorageKey};
 use postern::db::schema::{blobs, stray_files};
 use postern::db::{BlobId, DbError};
 use postern::storage::{self, Blob, Kept, Placed, Scan, Storage, StorageError};
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-on_both!(what_is_kept_comes_back, the_same_content_is_there_once, what_is_let_go_is_swept, a_new_key_seals_everything);
+/// Runs a test in a folder and in a bucket of a real S3 server, on SQLite and on PostgreSQL.
+macro_rules! everywhere {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use $crate::support::app::{App, On};
+            use $crate::support::peers;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn folder_sqlite() {
+                super::$name(super::Stand::folder(App::start(On::Sqlite).await)).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn bucket_sqlite() {
+                super::$name(super::Stand::bucket(App::start(On::Sqlite).await)).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn folder_postgres() {
+                if peers::postgres_url().is_some() {
+                    super::$name(super::Stand::folder(App::start(On::Postgres).await)).await;
+                }
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn bucket_postgres() {
+                if peers::postgres_url().is_some() {
+                    super::$name(super::Stand::bucket(App::start(On::Postgres).await)).await;
+                }
+            }
+        }
+    )+};
+}
+
+everywhere!(
+    what_is_kept_comes_back,
+    the_same_content_is_there_once,
+    what_is_let_go_is_swept,
+    a_new_key_seals_everything,
+    what_was_changed_is_not_read,
+    what_a_dead_process_left_is_swept,
+);
+
+/// A clinic, and where its files lie.
+struct Stand {
+    app: App,
+    s3: Option<S3>,
+}
+
+impl Stand {
+    fn folder(app: App) -> Stand {
+        Stand { app, s3: None }
+    }
+    fn bucket(app: App) -> Stand {
+        Stand { app, s3: Some(S3::start()) }
+    }
+
+    fn open(&self, key: Option<u8>, old_keys: &[u8]) -> Storage {
+        let key_of = |n: u8| StorageKey::new([n; 32]);
+        let folder = self.app.state.config.files.folder.clone();
+        let old_keys = old_keys.iter().map(|n| key_of(*n)).collect();
+        let bucket = self.s3.as_ref().map(S3::bucket);
+        Storage::open(&Files { bucket, key: key.map(key_of), old_keys, ..Files::in_folder(folder) }).unwrap()
+    }
+
+    /// Every file in the folder or bucket, without those on their way.
+    fn lying(&self) -> Vec<PathBuf> {
+        let inside = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut found: Vec<PathBuf> = match &self.s3 {
+            Some(s3) => inside(&s3.objects()).collect(),
+            None => {
+                let folders =
+                    inside(&self.app.state.config.files.folder).filter(|folder| !folder.ends_with("incoming"));
+                folders.flat_map(|folder| inside(&folder).collect::<Vec<_>>()).collect()
+            }
+        };
+        found.sort();
+        found
+    }
+}
 
 const PIECE: usize = 65_536;
 const SIZES: [usize; 8] = [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE + 17, 300_001];
 
 fn content(size: usize, seed: usize) -> Vec<u8> {
     (0..size).map(|at| ((at * 31 + at / 251 + seed * 7) % 256) as u8).collect()
-}
-
-fn files(app: &App, key: Option<u8>, old_keys: &[u8]) -> Files {
-    let key_of = |n: u8| StorageKey::new([n; 32]);
-    let folder = app.state.config.files.folder.clone();
-    Files { key: key.map(key_of), old_keys: old_keys.iter().map(|n| key_of(*n)).collect(), ..Files::in_folder(folder) }
-}
-
-fn open(app: &App, key: Option<u8>, old_keys: &[u8]) -> Storage {
-    Storage::open(&files(app, key, old_keys)).unwrap()
 }
 
 async fn placed(app: &App, storage: &Storage, bytes: &[u8]) -> Placed {
@@ -64,19 +130,6 @@ fn all(storage: &Storage, blob: &Blob) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Every file in the storage's folder, without those on their way.
-fn lying(storage: &Storage) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for folder in std::fs::read_dir(storage.folder()).unwrap() {
-        let folder = folder.unwrap().path();
-        if !folder.ends_with("incoming") {
-            found.extend(std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()));
-        }
-    }
-    found.sort();
-    found
-}
-
 async fn strays(app: &App) -> i64 {
     app.state
         .db
@@ -85,13 +138,14 @@ async fn strays(app: &App) -> i64 {
         .unwrap()
 }
 
-async fn what_is_kept_comes_back(app: App) {
+async fn what_is_kept_comes_back(stand: Stand) {
+    let app = &stand.app;
     for key in [None, Some(1)] {
-        let storage = open(&app, key, &[]);
+        let storage = stand.open(key, &[]);
         for (seed, size) in SIZES.into_iter().enumerate() {
             let bytes = content(size, seed + usize::from(key.unwrap_or(0)) * 100);
-            let kept = kept(&app, &storage, &bytes).await;
-            let blob = blob(&app, kept.id).await;
+            let kept = kept(app, &storage, &bytes).await;
+            let blob = blob(app, kept.id).await;
             assert!((blob.size as usize, blob.key_id.is_some()) == (size, key.is_some()) || size == 0);
             assert_eq!(all(&storage, &blob).unwrap(), bytes, "{size} {key:?}");
             for (start, end) in [(0, 1), (size / 2, size), (PIECE - 1, PIECE + 2), (size, size), (0, size + 9), (5, 3)]
@@ -105,8 +159,8 @@ async fn what_is_kept_comes_back(app: App) {
             }
         }
     }
-    assert_eq!(strays(&app).await, 1, "the empty file was there already");
-    let names: Vec<_> = lying(&app.state.desk.storage);
+    assert_eq!(strays(app).await, 1, "the empty file was there already");
+    let names: Vec<_> = stand.lying();
     for path in &names {
         use sha2::Digest;
         let hash = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(std::fs::read(path).unwrap()));
@@ -114,20 +168,21 @@ async fn what_is_kept_comes_back(app: App) {
     }
 }
 
-async fn the_same_content_is_there_once(app: App) {
-    let storage = open(&app, None, &[]);
+async fn the_same_content_is_there_once(stand: Stand) {
+    let app = &stand.app;
+    let storage = stand.open(None, &[]);
     let bytes = content(1000, 1);
-    let (one, two) = (kept(&app, &storage, &bytes).await, kept(&app, &storage, &bytes).await);
+    let (one, two) = (kept(app, &storage, &bytes).await, kept(app, &storage, &bytes).await);
     assert_eq!(one, two);
     // the second file is a stray until it is swept
-    assert_eq!((strays(&app).await, lying(&storage).len()), (1, 2));
+    assert_eq!((strays(app).await, stand.lying().len()), (1, 2));
     app.state.clock.advance(time::Duration::days(2));
     assert_eq!(storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 1);
-    assert_eq!((strays(&app).await, lying(&storage).len()), (0, 1));
-    let row = blob(&app, one.id).await;
+    assert_eq!((strays(app).await, stand.lying().len()), (0, 1));
+    let row = blob(app, one.id).await;
     assert_eq!(all(&storage, &row).unwrap(), bytes);
     // many at once, as on several instances
-    let many: Vec<_> = (0..8).map(|_| kept(&app, &storage, &bytes)).collect();
+    let many: Vec<_> = (0..8).map(|_| kept(app, &storage, &bytes)).collect();
     assert!(futures_util::future::join_all(many).await.iter().all(|kept| kept.id == one.id));
     let refs: i64 = app
         .state
@@ -138,15 +193,16 @@ async fn the_same_content_is_there_once(app: App) {
     assert_eq!(refs, 10);
 }
 
-async fn what_is_let_go_is_swept(app: App) {
-    let storage = open(&app, None, &[]);
+async fn what_is_let_go_is_swept(stand: Stand) {
+    let app = &stand.app;
+    let storage = stand.open(None, &[]);
     let bytes = content(5000, 3);
-    let id = kept(&app, &storage, &bytes).await.id;
-    kept(&app, &storage, &bytes).await;
-    let row = blob(&app, id).await;
-    released(&app, id).await;
+    let id = kept(app, &storage, &bytes).await.id;
+    kept(app, &storage, &bytes).await;
+    let row = blob(app, id).await;
+    released(app, id).await;
     assert_eq!(all(&storage, &row).unwrap(), bytes, "one reference is left");
-    released(&app, id).await;
+    released(app, id).await;
     let gone = app.state.db.read(move |conn| -> Result<_, DbError> { Ok(storage::blob(conn, id)) }).await.unwrap();
     assert!(gone.is_err());
     // a reader who had just asked for it still gets it
@@ -154,41 +210,42 @@ async fn what_is_let_go_is_swept(app: App) {
     app.state.clock.advance(time::Duration::days(1));
     storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
     assert!(matches!(storage.read_now(&row, row.all()), Err(StorageError::Missing(_))));
-    assert_eq!((strays(&app).await, lying(&storage).len()), (0, 0));
+    assert_eq!((strays(app).await, stand.lying().len()), (0, 0));
     // the same content again is a new blob
-    let again = kept(&app, &storage, &bytes).await;
-    assert_eq!(all(&storage, &blob(&app, again.id).await).unwrap(), bytes);
+    let again = kept(app, &storage, &bytes).await;
+    assert_eq!(all(&storage, &blob(app, again.id).await).unwrap(), bytes);
 }
 
-async fn a_new_key_seals_everything(app: App) {
-    let clear = open(&app, None, &[]);
+async fn a_new_key_seals_everything(stand: Stand) {
+    let app = &stand.app;
+    let clear = stand.open(None, &[]);
     let mut ids = Vec::new();
     for seed in 0..13 {
-        ids.push((seed, kept(&app, &clear, &content(70_000, seed)).await.id));
+        ids.push((seed, kept(app, &clear, &content(70_000, seed)).await.id));
     }
-    let first = open(&app, Some(1), &[]);
-    rotated(&app, &first).await;
-    ids.push((50, kept(&app, &first, &content(70_000, 50)).await.id));
-    let second = open(&app, Some(2), &[1]);
-    rotated(&app, &second).await;
+    let first = stand.open(Some(1), &[]);
+    rotated(app, &first).await;
+    ids.push((50, kept(app, &first, &content(70_000, 50)).await.id));
+    let second = stand.open(Some(2), &[1]);
+    rotated(app, &second).await;
     app.state.clock.advance(time::Duration::days(2));
     let now = app.state.clock.now();
     second.sweep(&app.state.db, now).await.unwrap();
-    assert_eq!((strays(&app).await, lying(&second).len()), (0, 14));
+    assert_eq!((strays(app).await, stand.lying().len()), (0, 14));
     // the first key is needed no more, and opens nothing
-    let (alone, old) = (open(&app, Some(2), &[]), open(&app, Some(1), &[]));
+    let (alone, old) = (stand.open(Some(2), &[]), stand.open(Some(1), &[]));
     for (seed, id) in ids {
-        let blob = blob(&app, id).await;
+        let blob = blob(app, id).await;
         assert_eq!(all(&alone, &blob).unwrap(), content(70_000, seed));
         assert!(matches!(old.read_now(&blob, blob.all()), Err(StorageError::NoKey(_))));
     }
-    for path in lying(&second) {
+    for path in stand.lying() {
         let stored = std::fs::read(path).unwrap();
         assert!((0..51).all(|seed| stored[100..132] != content(132, seed)[100..]), "in clear");
     }
     // and the way back
-    let back = open(&app, None, &[2]);
-    rotated(&app, &back).await;
+    let back = stand.open(None, &[2]);
+    rotated(app, &back).await;
     assert_eq!(back.rotate(&app.state.db, now, &app.state.random).await.unwrap(), 0);
 }
 
@@ -196,18 +253,17 @@ async fn rotated(app: &App, storage: &Storage) {
     while storage.rotate(&app.state.db, app.state.clock.now(), &app.state.random).await.unwrap() > 0 {}
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_changed_is_not_read() {
-    let app = App::start(On::Sqlite).await;
-    let storage = open(&app, Some(7), &[]);
+async fn what_was_changed_is_not_read(stand: Stand) {
+    let app = &stand.app;
+    let storage = stand.open(Some(7), &[]);
     let bytes = content(3 * PIECE + 100, 1);
-    let id = kept(&app, &storage, &bytes).await.id;
-    let path = lying(&storage).remove(0);
+    let id = kept(app, &storage, &bytes).await.id;
+    let path = stand.lying().remove(0);
     let good = std::fs::read(&path).unwrap();
     let sealed = PIECE + 16;
-    let other = kept(&app, &storage, &content(3 * PIECE + 100, 2)).await.id;
-    let other_path = lying(&storage).into_iter().find(|p| *p != path).unwrap();
-    let blob = blob(&app, id).await;
+    let other = kept(app, &storage, &content(3 * PIECE + 100, 2)).await.id;
+    let other_path = stand.lying().into_iter().find(|p| *p != path).unwrap();
+    let blob = blob(app, id).await;
     let flipped = |at: usize| {
         let mut bad = good.clone();
         bad[at] ^= 1;
@@ -228,30 +284,29 @@ async fn what_was_changed_is_not_read() {
         std::fs::File::create(&path).unwrap().write_all(&bad).unwrap();
         assert!(all(&storage, &blob).is_err(), "{what} was read");
         // what is sealed anew must not be made out of it either
-        let anew = open(&app, Some(8), &[7]);
+        let anew = stand.open(Some(8), &[7]);
         anew.rotate(&app.state.db, app.state.clock.now(), &app.state.random).await.unwrap();
-        assert_eq!(self::blob(&app, id).await.key_id, blob.key_id, "{what} was sealed anew");
+        assert_eq!(self::blob(app, id).await.key_id, blob.key_id, "{what} was sealed anew");
     }
     std::fs::write(&path, &good).unwrap();
     assert_eq!(all(&storage, &blob).unwrap(), bytes);
     assert_ne!(id, other);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_dead_process_left_is_swept() {
-    let app = App::start(On::Sqlite).await;
-    let storage = app.state.desk.storage.clone();
+async fn what_a_dead_process_left_is_swept(stand: Stand) {
+    let app = &stand.app;
+    let storage = stand.open(None, &[]);
     // spooled and never finished; placed and never kept
     let half = storage.folder().join("incoming/half");
     std::fs::write(&half, b"half").unwrap();
-    placed(&app, &storage, b"placed and no more").await;
-    assert_eq!((strays(&app).await, lying(&storage).len()), (1, 1));
+    placed(app, &storage, b"placed and no more").await;
+    assert_eq!((strays(app).await, stand.lying().len()), (1, 1));
     let old = std::time::SystemTime::from(app.state.clock.now().plus(time::Duration::hours(-1)).get());
     std::fs::File::options().write(true).open(&half).unwrap().set_modified(old).unwrap();
     assert_eq!(storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 0, "it may still go on");
     app.state.clock.advance(time::Duration::hours(25));
     assert_eq!(storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 2);
-    assert!(!half.exists() && lying(&storage).is_empty() && strays(&app).await == 0);
+    assert!(!half.exists() && stand.lying().is_empty() && strays(app).await == 0);
     // an upload that is given up leaves nothing
     let mut incoming = storage.incoming(&app.state.random).await.unwrap();
     incoming.push(&content(500_000, 1)).await.unwrap();

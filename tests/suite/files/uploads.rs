@@ -53,9 +53,12 @@ pub async fn upload(actor: &Actor, patient: PatientId, name: &str, bytes: Vec<u8
 }
 
 /// The identity of the upload in an answer.
-fn id_in(got: &Got) -> String {
+pub fn id_in(got: &Got) -> String {
     assert_eq!(got.status, 200, "{}", got.text());
-    let text = got.text();
+    id_of(&got.text())
+}
+
+pub fn id_of(text: &str) -> String {
     let from = text.find("name=\"upload\" value=\"").unwrap() + 21;
     text[from..].split('"').next().unwrap().to_owned()
 }

@@ -35,7 +35,7 @@ const HOUSE: [Storey; 13] = [
     },
     Storey {
         name: "the ground",
-        rooms: &["access", "audit", "outbox", "delivery", "storage"],
+        rooms: &["access", "audit", "outbox", "delivery", "storage", "scan"],
         uses_listed_before: false,
     },
     Storey { name: "what the clinic has set", rooms: &["settings"], uses_listed_before: false },

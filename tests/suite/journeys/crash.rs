@@ -1,64 +1,16 @@
 //! Kill -9 under load: nothing that was acknowledged is lost, nothing is there twice.
 
+use crate::support::demo::Demo;
 use postern::db::{DatabaseUrl, Db};
 use postern::error::AppError;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const ROUNDS: u64 = 10;
 const SENDERS: usize = 6;
-
-struct Demo(Child, u16);
-
-impl Demo {
-    fn start(folder: &Path) -> Demo {
-        let _ = std::fs::remove_file(folder.join("demo.json"));
-        let child = Command::new(env!("CARGO_BIN_EXE_postern"))
-            .args(["demo", "--port", "0", "--data", folder.to_str().unwrap()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut demo = Demo(child, 0);
-        let begin = Instant::now();
-        loop {
-            assert!(begin.elapsed() < Duration::from_secs(60), "the demo does not start");
-            if let Ok(json) = std::fs::read(folder.join("demo.json")) {
-                let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-                let url: url::Url = json["clinic_url"].as_str().unwrap().parse().unwrap();
-                let port = url.port().unwrap();
-                if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    demo.1 = port;
-                    return demo;
-                }
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// SIGKILL, by our own child's id.
-    fn kill(self) {}
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-async fn signed_in(port: u16) -> reqwest::Client {
-    let client =
-        reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let form = [("email", "staff@demo.example"), ("password", "demo-staff-1")];
-    let answer = client.post(format!("http://127.0.0.1:{port}/sign-in")).form(&form).send().await.unwrap();
-    assert_eq!(answer.status(), 303);
-    client
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_or_doubled() {
@@ -66,8 +18,7 @@ async fn nothing_acknowledged_is_lost_or_doubled() {
     let acknowledged: Arc<Mutex<Vec<String>>> = Arc::default();
     for round in 0..ROUNDS {
         let demo = Demo::start(folder.path());
-        let port = demo.1;
-        let client = signed_in(port).await;
+        let (port, client) = (demo.port, demo.signed_in().await);
         let stop = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {

@@ -2,9 +2,12 @@
 
 pub mod app;
 pub mod browser;
+pub mod clamd;
+pub mod demo;
 pub mod gateways;
 pub mod html;
 pub mod mail;
 pub mod mail_system;
 pub mod peers;
+pub mod s3;
 pub mod world;

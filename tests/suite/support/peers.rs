@@ -18,6 +18,11 @@ pub fn without_postfix() -> bool {
     left_out("POSTERN_TEST_WITHOUT_POSTFIX")
 }
 
+/// The program of an S3 server, for [`super::s3`].
+pub fn s3_server() -> PathBuf {
+    required("POSTERN_TEST_S3").into()
+}
+
 /// Where the run's own SMTP server listens; see `tests/peers/smtp_sink.py`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Smtp {

@@ -1,0 +1,120 @@
+//! What the virus scanner says of files: asked at once where it answers, and else by the worker until it does.
+
+use super::Desk;
+use super::accept::{AcceptError, Refusal};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{attachments, conversations, uploads};
+use crate::db::{BlobId, Conn, ConversationId, PatientId, Ts, Tx, UploadId};
+use crate::outbox::{self, JobKind};
+use crate::scan::{ScanError, Verdict};
+use crate::storage::{self, Blob, Scan, Spooled, StorageError};
+use diesel::prelude::*;
+use std::time::Duration;
+
+/// Somebody sees their upload's progress stand still for so long at most; then the worker has the file scanned.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// No more files than this have a job at once: with a scanner away for days the table of jobs stays small.
+const JOBS: i64 = 100;
+
+impl Desk {
+    /// Has a file scanned that has just come in, while its sender waits. A file in which a virus is found is taken
+    /// nowhere; one that the scanner does not get to now waits.
+    pub(super) async fn scan_incoming(&self, spooled: Spooled) -> Result<(Spooled, Scan), AcceptError> {
+        let Some(scanner) = &self.scanner else { return Ok((spooled, Scan::NotScanned)) };
+        let (scanner, storage) = (scanner.within(PATIENCE), self.storage.clone());
+        let scan = tokio::task::spawn_blocking(move || {
+            let verdict = match storage.read_spooled(&spooled) {
+                Ok(mut reading) => scanner.scan(&mut reading),
+                Err(cause) => Err(ScanError::Source(std::io::Error::other(cause.to_string()))),
+            };
+            (spooled, verdict)
+        });
+        let (spooled, verdict) = scan.await.map_err(|_| StorageError::from(std::io::Error::other("a scan died")))?;
+        match verdict {
+            Ok(Verdict::Clean) => Ok((spooled, Scan::Clean)),
+            Ok(Verdict::Infected(_)) => Err(Refusal::Infected.into()),
+            // it would wait for ever
+            Err(cause @ ScanError::TooLarge) => {
+                tracing::warn!(%cause, "a file was refused");
+                Err(Refusal::NotScannable.into())
+            }
+            Err(cause) => {
+                tracing::warn!(%cause, "a file waits to be scanned");
+                Ok((spooled, Scan::Waiting))
+            }
+        }
+    }
+
+    /// What the scanner says of a content that waits; `None` where no scanner is configured (any more).
+    ///
+    /// # Errors
+    /// Where the scanner or the storage does not answer: ask again later.
+    pub async fn scan(&self, blob: Blob) -> Result<Option<Verdict>, ScanError> {
+        let Some(scanner) = self.scanner.clone() else { return Ok(None) };
+        let storage = self.storage.clone();
+        let scan = tokio::task::spawn_blocking(move || {
+            let reading = storage.read_now(&blob, blob.all());
+            let mut reading = reading.map_err(|e| ScanError::Source(std::io::Error::other(e.to_string())))?;
+            scanner.scan(&mut reading).map(Some)
+        });
+        scan.await.map_err(|_| ScanError::Failed("a scan died".into()))?
+    }
+
+    /// Brings what is known of files in line with whether there is a scanner: where one was added, everything waits for
+    /// it; where it was removed, nothing does. Gives how many files changed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn want_scans(&self, tx: &mut Tx) -> QueryResult<usize> {
+        if self.scanner.is_some() { storage::want_scans(tx) } else { storage::want_no_scans(tx) }
+    }
+}
+
+/// Sees to it that files that wait have a job, as many as there may be at once.
+///
+/// # Errors
+/// Those of the database.
+pub fn enqueue_scans(tx: &mut Tx, now: Ts) -> QueryResult<()> {
+    let have = outbox::subjects(tx, JobKind::ScanFile, JOBS)?;
+    let room = JOBS as usize - have.len();
+    // as many are asked for as could all have a job already
+    let waiting = if room > 0 { storage::waiting(tx, JOBS)? } else { Vec::new() };
+    for id in waiting.into_iter().filter(|id| !have.contains(&id.0)).take(room) {
+        outbox::enqueue(tx, now, JobKind::ScanFile, id.0, now)?;
+    }
+    Ok(())
+}
+
+/// A content that waits for the scanner, if it still does.
+///
+/// # Errors
+/// Those of the database.
+pub fn to_scan(conn: &mut Conn, id: BlobId) -> QueryResult<Option<Blob>> {
+    let blob = storage::blob(conn, id).optional()?;
+    Ok(blob.filter(|blob| blob.scan == Scan::Waiting))
+}
+
+/// Writes down that a virus was found in a content: it is removed, each of its places gets an audit row, and those who
+/// sent it are to be told in these conversations.
+///
+/// # Errors
+/// Those of the database.
+pub fn found_infected(tx: &mut Tx, now: Ts, id: BlobId, virus: &str) -> QueryResult<Vec<ConversationId>> {
+    storage::set_scan(tx, now, id, Scan::Infected)?;
+    let unsent: Vec<(UploadId, PatientId)> =
+        uploads::table.filter(uploads::blob_id.eq(id)).select((uploads::id, uploads::patient_id)).load(tx.conn())?;
+    let sent: Vec<(i64, ConversationId, PatientId)> = attachments::table
+        .inner_join(conversations::table.on(conversations::id.eq(attachments::conversation_id)))
+        .filter(attachments::blob_id.eq(id))
+        .order(attachments::conversation_id)
+        .select((attachments::id, attachments::conversation_id, conversations::patient_id))
+        .load(tx.conn())?;
+    let unsent = unsent.into_iter().map(|(upload, patient)| (patient, Subject::Upload(upload)));
+    let places = unsent.chain(sent.iter().map(|(attachment, _, patient)| (*patient, Subject::Attachment(*attachment))));
+    for (patient, subject) in places {
+        audit::append(tx, now, Entry::of_patient(Actor::System, Event::VirusFound, patient, subject).with(virus))?;
+    }
+    let mut conversations: Vec<ConversationId> = sent.into_iter().map(|(_, conversation, _)| conversation).collect();
+    conversations.dedup();
+    Ok(conversations)
+}

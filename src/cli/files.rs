@@ -1,0 +1,88 @@
+//! `postern files`: what whoever looks after the storage needs by hand. The worker does the first of them too.
+
+use super::{Failure, line};
+use crate::app;
+use crate::clock::{Clock, Random};
+use crate::config::Config;
+use crate::db::BlobId;
+use crate::error::AppError;
+use crate::storage::{self, Blob, Storage, StorageError};
+use clap::Subcommand;
+use sha2::{Digest, Sha256};
+use std::io::Read;
+use std::process::ExitCode;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// encrypt with the present key what is in clear or under an old one, and say which old keys can go
+    Rotate,
+    /// read every file and compare it with its hash
+    Verify,
+}
+
+/// How many are read at a time.
+const AT_ONCE: i64 = 100;
+
+pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
+    let random = Random::system();
+    let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;
+    let storage = Storage::open(&config.files)?;
+    match command {
+        Command::Rotate => {
+            let mut sealed = 0;
+            loop {
+                match storage.rotate(&db, Clock::system().now(), &random).await? {
+                    0 => break,
+                    count => sealed += count,
+                }
+            }
+            println!("{sealed} files were written anew");
+            for key in &config.files.old_keys {
+                let id = key.id();
+                let asked = id.clone();
+                let read = db.read(move |conn| -> Result<_, AppError> { Ok(storage::count_under(conn, &asked)?) });
+                match read.await.map_err(line)? {
+                    0 => println!("the old key {id}: no file needs it, it can go"),
+                    left => println!("the old key {id}: {left} files still need it; see the log"),
+                }
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify => {
+            let (mut after, mut good, mut bad) = (BlobId(0), 0, 0);
+            loop {
+                let read = db.read(move |conn| -> Result<_, AppError> { Ok(storage::after(conn, after, AT_ONCE)?) });
+                let blobs = read.await.map_err(line)?;
+                let Some(last) = blobs.last() else { break };
+                after = last.id;
+                for blob in blobs {
+                    let (id, storage) = (blob.id, storage.clone());
+                    match tokio::task::spawn_blocking(move || is_whole(&storage, &blob)).await? {
+                        Ok(()) => good += 1,
+                        Err(cause) => {
+                            println!("file {id}: {cause}");
+                            bad += 1;
+                        }
+                    }
+                }
+            }
+            println!("{good} files are whole, {bad} are not");
+            Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
+
+fn is_whole(storage: &Storage, blob: &Blob) -> Result<(), StorageError> {
+    let mut reading = storage.read_now(blob, blob.all())?;
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        match reading.read(&mut piece)? {
+            0 => break,
+            count => hash.update(&piece[..count]),
+        }
+    }
+    if hash.finalize().as_slice() == blob.sha256 {
+        return Ok(());
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not what was written").into())
+}

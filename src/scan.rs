@@ -1,0 +1,209 @@
+//! GROUND: the virus scanner. A client of clamd's INSTREAM command (clamd(8)): the file goes to the scanner in pieces,
+//! each with its length before it, and one line comes back. Own code because what there is takes every line that does
+//! not say "OK" for a virus, and waits for ever.
+
+use crate::config::{Clamd, ClamdAddress};
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// What the scanner found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// nothing
+    Clean,
+    /// this, by its name in the scanner's list: letters, digits, points, dashes and underscores
+    Infected(String),
+}
+
+/// Why a file was not scanned. It may be later.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// No scanner answers.
+    #[error("the virus scanner does not answer: {0}")]
+    Away(io::Error),
+    /// The file is larger than it takes.
+    #[error("the file is larger than the virus scanner takes: raise StreamMaxLength in clamd.conf")]
+    TooLarge,
+    /// It could not do its work.
+    #[error("the virus scanner failed: {0}")]
+    Failed(String),
+    /// The file itself could not be read.
+    #[error("a file could not be read for the virus scanner: {0}")]
+    Source(io::Error),
+}
+
+/// A clamd. Each call is a connection of its own.
+#[derive(Debug, Clone)]
+pub struct Scanner {
+    address: ClamdAddress,
+    limit: Duration,
+}
+
+/// Bytes that are sent at a time.
+const CHUNK: usize = 64 * 1024;
+/// The longest answer that is read.
+const LONGEST_ANSWER: u64 = 4 * 1024;
+/// A scanner on the same network takes the call at once.
+const CONNECT: Duration = Duration::from_secs(2);
+
+impl Scanner {
+    /// As the configuration says. Nothing is asked: the scanner may come later than we do.
+    pub fn new(config: &Clamd) -> Scanner {
+        Scanner { address: config.address.clone(), limit: config.timeout }
+    }
+
+    /// The same with less patience, where somebody waits for the answer.
+    pub fn within(&self, limit: Duration) -> Scanner {
+        Scanner { address: self.address.clone(), limit: self.limit.min(limit) }
+    }
+
+    /// Has the scanner read the whole of `source`. Waits: for threads that may.
+    ///
+    /// # Errors
+    /// See [`ScanError`]. An answer that is not understood is an error, and neither clean nor a virus.
+    pub fn scan(&self, source: &mut impl Read) -> Result<Verdict, ScanError> {
+        let mut line = self.connect().map_err(ScanError::Away)?;
+        let sent = stream(&mut line, source);
+        if let Err(Broken::Source(cause)) = sent {
+            return Err(ScanError::Source(cause));
+        }
+        // a scanner that has had enough answers and hangs up while it is still being sent to: read what it said
+        let said = line.answer();
+        match (sent, said) {
+            (_, Ok(answer)) if !answer.is_empty() => judged(&answer),
+            (Err(Broken::Line(cause)), _) | (_, Err(cause)) => Err(ScanError::Away(cause)),
+            (_, Ok(_)) => Err(ScanError::Away(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
+    /// What it says of itself: its version, and of when its list is.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn version(&self) -> Result<String, ScanError> {
+        let ask = || {
+            let mut line = self.connect()?;
+            line.write_all(b"zVERSION\0")?;
+            line.answer()
+        };
+        ask().map_err(ScanError::Away)
+    }
+
+    fn connect(&self) -> io::Result<Line> {
+        let connection = match &self.address {
+            ClamdAddress::Tcp(host, port) => {
+                let mut last = io::Error::from(io::ErrorKind::NotFound);
+                let addresses = (host.as_str(), *port).to_socket_addrs()?;
+                let tried = addresses.map(|address| TcpStream::connect_timeout(&address, CONNECT));
+                let found = tried.filter_map(|one| one.map_err(|cause| last = cause).ok()).next();
+                Connection::Tcp(found.ok_or(last)?)
+            }
+            ClamdAddress::Unix(path) => Connection::Unix(UnixStream::connect(path)?),
+        };
+        Ok(Line { connection, until: Instant::now() + self.limit })
+    }
+}
+
+enum Connection {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A connection with one limit for all that is done on it.
+struct Line {
+    connection: Connection,
+    until: Instant,
+}
+
+enum Broken {
+    Source(io::Error),
+    Line(io::Error),
+}
+
+impl Line {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+
+    fn answer(&mut self) -> io::Result<String> {
+        let mut answer = Vec::new();
+        match Read::by_ref(self).take(LONGEST_ANSWER).read_to_end(&mut answer) {
+            // hung up on while we were still sending: what was said before that counts
+            Err(_) if answer.ends_with(&[0]) => {}
+            other => drop(other?),
+        }
+        Ok(String::from_utf8_lossy(&answer).trim_end_matches(['\0', '\n']).to_owned())
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = self.left()?;
+        match &mut self.connection {
+            Connection::Tcp(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(into)),
+            Connection::Unix(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(into)),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.left()?;
+        match &mut self.connection {
+            Connection::Tcp(stream) => stream.set_write_timeout(left).and_then(|()| stream.write(bytes)),
+            Connection::Unix(stream) => stream.set_write_timeout(left).and_then(|()| stream.write(bytes)),
+        }
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn stream(line: &mut Line, source: &mut impl Read) -> Result<(), Broken> {
+    line.write_all(b"zINSTREAM\0").map_err(Broken::Line)?;
+    let mut piece = Vec::with_capacity(CHUNK + 4);
+    loop {
+        piece.clear();
+        piece.extend_from_slice(&[0; 4]);
+        let count = Read::by_ref(source).take(CHUNK as u64).read_to_end(&mut piece).map_err(Broken::Source)?;
+        piece[..4].copy_from_slice(&(count as u32).to_be_bytes());
+        // a piece of no length is the end
+        line.write_all(&piece).map_err(Broken::Line)?;
+        if count == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// `stream: OK`, `stream: NAME FOUND`, or `… ERROR`.
+fn judged(answer: &str) -> Result<Verdict, ScanError> {
+    if answer == "stream: OK" {
+        return Ok(Verdict::Clean);
+    }
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/' | ':' | '(' | ')');
+    if let Some(name) = answer.strip_prefix("stream: ").and_then(|rest| rest.strip_suffix(" FOUND")) {
+        return Ok(Verdict::Infected(name.chars().filter(plain).take(80).collect()));
+    }
+    if answer.contains("size limit exceeded") {
+        return Err(ScanError::TooLarge);
+    }
+    Err(ScanError::Failed(answer.chars().filter(|c| !c.is_control()).take(120).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_understood_counts() {
+        assert_eq!(judged("stream: OK").unwrap(), Verdict::Clean);
+        assert_eq!(judged("stream: Eicar-Test FOUND").unwrap(), Verdict::Infected("Eicar-Test".into()));
+        assert!(matches!(judged("INSTREAM size limit exceeded. ERROR"), Err(ScanError::TooLarge)));
+        for odd in ["", "OK", "stream: ", "stream: x ERROR", "UNKNOWN COMMAND", "stream: OK FOUND ERROR"] {
+            assert!(matches!(judged(odd), Err(ScanError::Failed(_))), "{odd:?}");
+        }
+    }
+}

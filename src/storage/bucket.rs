@@ -1,0 +1,197 @@
+//! A bucket of a server that speaks S3. `rusty-s3` signs the addresses (AWS Signature Version 4), `ureq` calls them, on
+//! threads that may wait. Names are flat, random and never used again, so nothing here needs a condition or a list.
+
+use super::place::{Place, Ready};
+use crate::config;
+use data_encoding::BASE64;
+use rusty_s3::{Bucket as Signer, Credentials, S3Action, UrlStyle};
+use std::io::{self, Read, Seek};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+/// How long a signed address holds: it is used at once.
+const SIGNED_FOR: Duration = Duration::from_secs(300);
+/// A server that says or takes nothing for so long is not there.
+const SILENCE: Duration = Duration::from_secs(20);
+/// A server that is slow to begin its answer may be writing the whole file to its disks.
+const ANSWER: Duration = Duration::from_secs(60);
+/// How often a call is made in all, and how long is waited before it is made again, longer each time.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Bucket(Arc<Inner>);
+
+struct Inner {
+    signer: Signer,
+    credentials: Credentials,
+    agent: Agent,
+}
+
+impl Bucket {
+    /// Nothing is asked of the server: it may come later than we do.
+    pub fn new(config: &config::Bucket) -> io::Result<Bucket> {
+        let style = if config.path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
+        let signer = Signer::new(config.endpoint.clone(), style, config.name.clone(), config.region.clone());
+        let signer = signer.map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))?;
+        let credentials = Credentials::new(&config.access_key, &config.secret_key);
+        let agent = Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .timeout_per_write(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE))
+            .timeout_recv_response(Some(ANSWER))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_age(Duration::from_secs(10))
+            .proxy(None)
+            .user_agent("Postern")
+            .build();
+        Ok(Bucket(Arc::new(Inner { signer, credentials, agent: Agent::new_with_config(agent) })))
+    }
+
+    /// Calls, and again where the server did not answer or said that it cannot now.
+    fn call(&self, mut once: impl FnMut(&Inner) -> Result<Response<Body>, ureq::Error>) -> io::Result<Response<Body>> {
+        let mut tries = 0;
+        loop {
+            let failed = match once(&self.0).map_err(away).and_then(judged) {
+                Err(cause) if cause.kind() == io::ErrorKind::HostUnreachable => cause,
+                judged => return judged,
+            };
+            tries += 1;
+            if tries == TRIES {
+                return Err(failed);
+            }
+            std::thread::sleep(PAUSE * tries);
+        }
+    }
+
+    fn open(&self, name: &str, range: &Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+        let wanted = format!("bytes={}-{}", range.start, range.end - 1);
+        let answer = self.call(|inner| {
+            let address = inner.signer.get_object(Some(&inner.credentials), name).sign(SIGNED_FOR);
+            inner.agent.get(address.as_str()).header("range", &wanted).call()
+        })?;
+        // a server that knows no ranges would give the beginning for the middle
+        if answer.status() != 206 {
+            return Err(io::Error::other("the bucket's server did not answer with the range that was asked for"));
+        }
+        Ok(Box::new(answer.into_body().into_reader()))
+    }
+}
+
+impl Place for Bucket {
+    /// The server compares what it got with the hash, and answers when it has it for good.
+    fn put(&self, mut ready: Ready, name: &str) -> io::Result<()> {
+        let sha256 = BASE64.encode(&ready.sha256);
+        let (header, file) = ("x-amz-checksum-sha256", ready.file.as_file_mut());
+        self.call(|inner| {
+            file.rewind()?;
+            let mut action = inner.signer.put_object(Some(&inner.credentials), name);
+            action.headers_mut().insert(header, sha256.as_str());
+            inner.agent.put(action.sign(SIGNED_FOR).as_str()).header(header, &sha256).send(&*file)
+        })
+        .map(drop)
+    }
+
+    fn get(&self, name: &str, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+        if range.is_empty() {
+            return Ok(Box::new(io::empty()));
+        }
+        let source = self.open(name, &range)?;
+        Ok(Box::new(Object { bucket: self.clone(), name: name.to_owned(), left: range, source, went_on: true }))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let removed = self.call(|inner| {
+            let address = inner.signer.delete_object(Some(&inner.credentials), name).sign(SIGNED_FOR);
+            inner.agent.delete(address.as_str()).call()
+        });
+        match removed {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let head = self.call(|inner| {
+            let address = inner.signer.head_bucket(Some(&inner.credentials)).sign(SIGNED_FOR);
+            inner.agent.head(address.as_str()).call()
+        });
+        head.map(drop).map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => io::Error::other("the bucket's server knows no bucket of this name"),
+            _ => cause,
+        })
+    }
+}
+
+/// An object that is being read. A reader may be slow, on a patient's phone, and the server impatient: where the
+/// connection was lost it goes on from there, as long as each new one brings something.
+struct Object {
+    bucket: Bucket,
+    name: String,
+    left: Range<u64>,
+    source: Box<dyn Read + Send>,
+    went_on: bool,
+}
+
+impl Read for Object {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.left.is_empty() || into.is_empty() {
+                return Ok(0);
+            }
+            let cause = match self.source.read(into) {
+                Ok(0) => io::ErrorKind::UnexpectedEof.into(),
+                Ok(count) => {
+                    self.left.start += count as u64;
+                    self.went_on = true;
+                    return Ok(count);
+                }
+                Err(cause) => cause,
+            };
+            if !std::mem::take(&mut self.went_on) {
+                return Err(cause);
+            }
+            self.source = self.bucket.open(&self.name, &self.left)?;
+        }
+    }
+}
+
+/// The error names no address: a signature stands in it.
+fn away(cause: ureq::Error) -> io::Error {
+    let what = match cause {
+        ureq::Error::Timeout(_) => "the bucket's server did not answer in time",
+        ureq::Error::Io(cause) if cause.kind() != io::ErrorKind::TimedOut => {
+            return io::Error::new(io::ErrorKind::HostUnreachable, format!("the bucket's server: {cause}"));
+        }
+        ureq::Error::HostNotFound => "the bucket's server is not known by its name",
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "the bucket's server has no certificate that can be trusted",
+        _ => "the bucket's server did not answer",
+    };
+    io::Error::new(io::ErrorKind::HostUnreachable, what)
+}
+
+fn judged(mut answer: Response<Body>) -> io::Result<Response<Body>> {
+    let kind = match answer.status().as_u16() {
+        200..=299 => return Ok(answer),
+        404 => io::ErrorKind::NotFound,
+        507 => io::ErrorKind::StorageFull,
+        // S3 says "slow down" with 503, and 409 for a thing that another call is just doing
+        408 | 409 | 429 | 500..=599 => io::ErrorKind::HostUnreachable,
+        403 => io::ErrorKind::PermissionDenied,
+        _ => io::ErrorKind::Other,
+    };
+    let status = answer.status().as_u16();
+    // <Error><Code>AccessDenied</Code>…: the code alone, since the rest repeats names and addresses
+    let body = answer.body_mut().with_config().limit(16 * 1024).read_to_string().unwrap_or_default();
+    let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code);
+    let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
+    // a bucket that is not there is no file that is not there
+    let kind = if code == "NoSuchBucket" { io::ErrorKind::Other } else { kind };
+    Err(io::Error::new(kind, format!("the bucket's server answered {status} {code}").trim_end()))
+}

@@ -1,0 +1,80 @@
+//! Has the virus scanner look at files that wait for it: those that came while it did not answer, and all that were
+//! there before it was. On a lane of its own: a scanner that takes its time must hold no message up.
+
+use super::{finish, work_once};
+use crate::attachments;
+use crate::db::{BlobId, DbError};
+use crate::error::AppError;
+use crate::notifications::attention;
+use crate::outbox::{self, Job, Lane};
+use crate::scan::Verdict;
+use crate::state::AppState;
+use crate::storage::{self, Scan};
+use std::time::Duration;
+
+/// The lane is looked at this often. Most files are scanned as they come in, and never get here.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A scanner that is away is asked again after 2 to 3 minutes at most: people wait for these files.
+const LONGEST_BACK_OFF: i64 = 6;
+
+/// Works until it is dropped; a scan that was under way is then begun anew by whoever claims it next.
+pub(super) async fn keep_scanning(state: &AppState) {
+    loop {
+        let now = state.clock.now();
+        let enqueue = state.db.write(move |tx| -> Result<_, DbError> { Ok(attachments::enqueue_scans(tx, now)?) });
+        if let Err(cause) = enqueue.await {
+            tracing::error!(%cause, "files could not be put before the virus scanner");
+        }
+        while match work_once(state, Lane::Scans).await {
+            Ok(count) => count > 0,
+            Err(cause) => {
+                tracing::error!(%cause, "the outbox could not be read");
+                false
+            }
+        } {}
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
+    let (now, id) = (state.clock.now(), BlobId(job.subject_id));
+    let found = state.db.read(move |conn| -> Result<_, AppError> { Ok(attachments::to_scan(conn, id)?) });
+    let Some(blob) = found.await? else {
+        return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
+    };
+    match state.desk.scan(blob).await {
+        Ok(verdict) => {
+            let infected = matches!(verdict, Some(Verdict::Infected(_)));
+            let write = state.db.write(move |tx| {
+                finish(tx, &job, |tx| match verdict {
+                    Some(Verdict::Infected(virus)) => {
+                        for conversation in attachments::found_infected(tx, now, id, &virus)? {
+                            attention::ask_for_file(tx, conversation)?;
+                        }
+                        Ok(())
+                    }
+                    Some(Verdict::Clean) => storage::set_scan(tx, now, id, Scan::Clean),
+                    None => storage::set_scan(tx, now, id, Scan::NotScanned),
+                })
+            });
+            write.await?;
+            if infected {
+                tracing::warn!(blob = %id, "a virus was found in a file, and the file removed");
+                remove_now(state).await;
+            }
+            Ok(())
+        }
+        Err(cause) => {
+            tracing::warn!(%cause, blob = %id, "a file waits to be scanned");
+            let later = outbox::back_off(now, job.attempts.min(LONGEST_BACK_OFF), &state.random);
+            state.db.write(move |tx| Ok(outbox::retry(tx, &job, later).map(drop)?)).await
+        }
+    }
+}
+
+/// What is infected goes from the storage at once, and not when it is next swept.
+async fn remove_now(state: &AppState) {
+    if let Err(cause) = state.desk.storage.sweep(&state.db, state.clock.now()).await {
+        tracing::error!(%cause, "an infected file could not be removed from the storage yet");
+    }
+}

@@ -1,0 +1,256 @@
+//! The virus scanner, by a real clamd: what it has not found clean is not served, and what it finds is gone.
+
+use super::samples;
+use super::uploads::{get, id_in, upload};
+use crate::support::app::{Actor, App, On};
+use crate::support::clamd::{Clamd, MARKER, eicar};
+use crate::support::world::Like;
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::config::{Clamd as Config, ClamdAddress};
+use postern::db::schema::{audit_events, blobs, jobs};
+use postern::db::{DbError, PatientId};
+use postern::delivery::Delivery;
+use postern::scan::{ScanError, Scanner, Verdict};
+use postern::storage::Scan;
+use std::io::Read;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+async fn scanned_by(clamd: &Clamd, on: On) -> App {
+    let config = clamd.config();
+    App::start_with_config(on, |all| all.files.scanner = Some(config), Delivery::mailbox).await
+}
+
+on_each!(
+    a_file_is_scanned_as_it_comes_in,
+    without_the_scanner_files_wait,
+    what_is_found_later_is_taken_away,
+    a_scanner_that_comes_later_looks_at_everything,
+);
+
+fn infected_pdf() -> Vec<u8> {
+    [&samples::pdf()[..], MARKER].concat()
+}
+
+async fn scans(app: &App) -> Vec<Scan> {
+    let read = app
+        .state
+        .db
+        .read(|conn| -> Result<_, DbError> { Ok(blobs::table.order(blobs::id).select(blobs::scan).load(conn)?) });
+    read.await.unwrap()
+}
+
+async fn count(app: &App, event: &'static str) -> i64 {
+    let read = app.state.db.read(move |conn| -> Result<i64, DbError> {
+        Ok(audit_events::table.filter(audit_events::action.eq(event)).count().get_result(conn)?)
+    });
+    read.await.unwrap()
+}
+
+/// Every byte that lies in the storage, also on its way.
+fn lying(app: &App) -> Vec<Vec<u8>> {
+    let inside = |folder: std::path::PathBuf| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let folders = inside(app.state.config.files.folder.clone());
+    folders.flat_map(inside).map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+async fn send(actor: &Actor, patient: PatientId, upload: &str) -> (u16, String, String) {
+    let key = format!("0123456789abcdef-{upload}");
+    let fields = [("title", "Results"), ("body", "kept words"), ("key", &key), ("upload", upload)];
+    let answer = actor.post(&format!("/patients/{patient}/messages/new"), &fields).await;
+    (answer.status, answer.location.split('?').next().unwrap().to_owned(), answer.body)
+}
+
+async fn work(app: &App) {
+    app.state.clock.advance(time::Duration::minutes(5));
+    app.drain().await;
+}
+
+async fn a_file_is_scanned_as_it_comes_in(on: On) {
+    let clamd = Clamd::start();
+    let app = scanned_by(&clamd, on).await;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let good = upload(&owner, patient, "good.pdf", samples::pdf()).await;
+    assert!(good.status == 200 && !good.text().contains("being checked"), "{}", good.text());
+    for (name, bytes) in [("eicar.txt", eicar()), ("marked.pdf", infected_pdf())] {
+        let bad = upload(&owner, patient, name, bytes).await;
+        assert!(bad.status == 422 && bad.text().contains("A virus was found in this file"), "{}", bad.text());
+    }
+    assert_eq!((scans(&app).await, lying(&app).len()), (vec![Scan::Clean], 1), "a virus was kept");
+    // as many at once as the scanner has threads, and more
+    let many = (0..12).map(|n| upload(&owner, patient, "n.txt", format!("number {n}").into_bytes()));
+    assert!(futures_util::future::join_all(many).await.iter().all(|got| got.status == 200));
+    assert!(scans(&app).await.iter().all(|scan| *scan == Scan::Clean));
+    // more than the scanner takes could never be served
+    let sized = |size: usize| [samples::pdf(), vec![b'x'; size - samples::pdf().len()]].concat();
+    assert_eq!(upload(&owner, patient, "limit.pdf", sized(10 << 20)).await.status, 200);
+    let large = upload(&owner, patient, "large.pdf", sized((10 << 20) + 1)).await;
+    assert!(large.status == 422 && large.text().contains("larger than one attachment may be"), "{}", large.text());
+    assert!(scans(&app).await.iter().all(|scan| *scan == Scan::Clean));
+}
+
+async fn without_the_scanner_files_wait(on: On) {
+    let mut clamd = Clamd::start();
+    let app = scanned_by(&clamd, on).await;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    clamd.stop();
+    let got = upload(&owner, patient, "scan.pdf", samples::pdf()).await;
+    assert!(got.text().contains("being checked for viruses"), "{}", got.text());
+    // the message goes all the same
+    let (status, conversation, _) = send(&owner, patient, &id_in(&got)).await;
+    assert_eq!(status, 303);
+    app.drain().await;
+    let (maria, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    for (who, page) in [(&owner, &conversation), (&maria, &message)] {
+        let shown = who.get(page).await.ok();
+        assert!(shown.has_text("scan.pdf") && shown.has_text("being checked for viruses"));
+        let file = get(who, &format!("{page}/attachments/1"), &[]).await;
+        assert!(file.status == 409 && file.text().contains("still being checked"), "{}", file.status);
+    }
+    let needle = &samples::pdf()[..20];
+    assert!(!lying(&app).iter().any(|file| file.windows(20).any(|part| part == needle)), "not scanned, and in clear");
+    // it stays so as long as the scanner is away, and not a moment longer
+    for _ in 0..3 {
+        work(&app).await;
+        assert_eq!(scans(&app).await, [Scan::Waiting]);
+    }
+    clamd.go_on();
+    work(&app).await;
+    assert_eq!(scans(&app).await, [Scan::Clean]);
+    for (who, page) in [(&owner, &conversation), (&maria, &message)] {
+        let file = get(who, &format!("{page}/attachments/1"), &[]).await;
+        assert_eq!((file.status, file.bytes), (200, samples::pdf()));
+    }
+}
+
+async fn what_is_found_later_is_taken_away(on: On) {
+    let mut clamd = Clamd::stopped();
+    let app = scanned_by(&clamd, on).await;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let sent = id_in(&upload(&owner, patient, "sent.pdf", infected_pdf()).await);
+    let (status, conversation, _) = send(&owner, patient, &sent).await;
+    assert_eq!(status, 303);
+    let chosen = id_in(&upload(&owner, patient, "chosen.pdf", infected_pdf()).await);
+    app.drain().await;
+    let (maria, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    assert!(!lying(&app).iter().any(|file| file.windows(MARKER.len()).any(|part| part == MARKER)), "in clear");
+    clamd.go_on();
+    work(&app).await;
+    assert_eq!((scans(&app).await, lying(&app).len()), (vec![Scan::Infected], 0), "its bytes are there");
+    // the sender is told, and the patient's reading does not settle it
+    assert!(maria.get(&message).await.ok().has_text("removed: a virus was found"));
+    assert!(owner.get("/inbox?filter=needs_attention&scope=all").await.ok().has_text("Results"));
+    let page = owner.get(&conversation).await.ok();
+    assert!(page.has_text("a virus was found in an attachment") && page.has_text("removed: a virus was found"));
+    for (who, page) in [(&owner, &conversation), (&maria, &message)] {
+        let file = get(who, &format!("{page}/attachments/1"), &[]).await;
+        assert!(file.status == 410 && file.text().contains("A virus was found in it"), "{}", file.status);
+    }
+    assert_eq!(count(&app, "virus_found").await, 2, "one for the attachment, one for the upload");
+    owner.post(&format!("{conversation}/attention"), &[]).await.redirect();
+    assert!(!owner.get("/inbox?filter=needs_attention&scope=all").await.ok().has_text("Results"));
+    // one that was only chosen is not sent, and the words stay
+    let (status, _, body) = send(&owner, patient, &chosen).await;
+    assert!(status == 409 && body.contains("kept words") && body.contains("A virus was found in a file"), "{body}");
+    // the same bytes again are known, whether the scanner is there or not
+    clamd.stop();
+    let again = upload(&owner, patient, "again.pdf", infected_pdf()).await;
+    assert!(again.status == 422 && again.text().contains("A virus was found"), "{}", again.text());
+}
+
+async fn a_scanner_that_comes_later_looks_at_everything(on: On) {
+    let clamd = Clamd::start();
+    let scanned = scanned_by(&clamd, on).await;
+    let without = postern::config::Files { scanner: None, ..scanned.state.config.files.clone() };
+    let without = postern::attachments::Desk::open(&without).unwrap();
+    let (owner, patient) = (scanned.user(Role::Owner).await, scanned.patient(Like::default()).await);
+    let (status, conversation, _) =
+        send(&owner, patient, &id_in(&upload(&owner, patient, "a.pdf", samples::pdf()).await)).await;
+    assert_eq!(status, 303);
+    scanned.drain().await;
+    let file = format!("{conversation}/attachments/1");
+    set(&scanned, Scan::NotScanned).await;
+    assert_eq!(get(&owner, &file, &[]).await.status, 409, "served though a scanner is there");
+    let desk = scanned.state.desk.clone();
+    let want = |desk: std::sync::Arc<postern::attachments::Desk>| async {
+        let now = scanned.state.clock.now();
+        let write = scanned.state.db.write(move |tx| -> Result<_, DbError> {
+            let changed = desk.want_scans(tx)?;
+            postern::attachments::enqueue_scans(tx, now)?;
+            Ok(changed)
+        });
+        write.await.unwrap()
+    };
+    assert_eq!(want(desk).await, 1);
+    assert_eq!(scans(&scanned).await, [Scan::Waiting]);
+    scanned.drain().await;
+    assert_eq!((get(&owner, &file, &[]).await.status, scans(&scanned).await), (200, vec![Scan::Clean]));
+    // and the way back: what waits for nobody is served
+    set(&scanned, Scan::Waiting).await;
+    assert_eq!(want(std::sync::Arc::new(without)).await, 1);
+    assert_eq!(scans(&scanned).await, [Scan::NotScanned]);
+    scanned.drain().await;
+    let left = scanned.state.db.read(|conn| -> Result<i64, DbError> {
+        Ok(jobs::table.filter(jobs::kind.eq("scan_file")).count().get_result(conn)?)
+    });
+    assert_eq!(left.await.unwrap(), 0);
+}
+
+async fn set(app: &App, scan: Scan) {
+    let write = app.state.db.write(move |tx| -> Result<_, DbError> {
+        Ok(diesel::update(blobs::table).set(blobs::scan.eq(scan)).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+}
+
+/// Gives so many bytes, and does something in the middle.
+struct Source<F: FnMut()>(usize, usize, F);
+
+impl<F: FnMut()> Read for Source<F> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = into.len().min(self.0).min(16 * 1024);
+        if self.0 > self.1 && self.0 - count <= self.1 {
+            (self.2)();
+        }
+        self.0 -= count;
+        into[..count].fill(b'x');
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_scanner_that_dies_in_the_middle_has_said_nothing() {
+    let mut clamd = Clamd::start();
+    let scanner = Scanner::new(&clamd.config());
+    let mut whole = Source(4 << 20, 0, || ());
+    assert_eq!(scanner.scan(&mut whole).unwrap(), Verdict::Clean);
+    let mut cut = Source(4 << 20, 2 << 20, || clamd.stop());
+    assert!(matches!(scanner.scan(&mut cut), Err(ScanError::Away(_))));
+    assert!(matches!(scanner.scan(&mut whole), Err(ScanError::Away(_))), "it is not there");
+    clamd.go_on();
+    // by its socket too, and with a virus across two pieces
+    let unix = Scanner::new(&Config { address: ClamdAddress::Unix(clamd.socket()), ..clamd.config() });
+    let across = [vec![b'x'; 65_536 - 10], MARKER.to_vec(), vec![b'y'; 100_000]].concat();
+    assert_eq!(unix.scan(&mut &across[..]).unwrap(), Verdict::Infected("Test.Marker.NDB.UNOFFICIAL".into()));
+    assert_eq!(unix.scan(&mut &b""[..]).unwrap(), Verdict::Clean);
+    assert!(unix.version().unwrap().starts_with("ClamAV"));
+    assert!(matches!(unix.scan(&mut Source(11 << 20, 0, || ())), Err(ScanError::TooLarge)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scanner_that_says_nothing_holds_nobody_up_for_long() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let config = Config {
+        address: ClamdAddress::Tcp("127.0.0.1".into(), port),
+        timeout: Duration::from_secs(1),
+        largest: 1 << 30,
+    };
+    let app = App::start_with_config(On::Sqlite, |all| all.files.scanner = Some(config), Delivery::mailbox).await;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let begin = Instant::now();
+    let got = upload(&owner, patient, "scan.pdf", samples::pdf()).await;
+    assert!(got.status == 200 && got.text().contains("being checked for viruses"), "{}", got.text());
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+}

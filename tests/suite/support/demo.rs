@@ -1,0 +1,72 @@
+//! `postern demo` as a process of its own, that can be killed.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub struct Demo {
+    child: Child,
+    pub port: u16,
+}
+
+impl Demo {
+    /// Takes up the clinic in this folder, or makes one.
+    pub fn start(folder: &Path) -> Demo {
+        Demo::start_by(folder, Command::new(env!("CARGO_BIN_EXE_postern")))
+    }
+
+    /// The same by another command, which ends by running the program with the arguments that it is given here.
+    pub fn start_by(folder: &Path, mut command: Command) -> Demo {
+        let _ = std::fs::remove_file(folder.join("demo.json"));
+        let child = command
+            .args(["demo", "--port", "0", "--data", folder.to_str().unwrap()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut demo = Demo { child, port: 0 };
+        let begin = Instant::now();
+        loop {
+            assert!(begin.elapsed() < Duration::from_secs(60), "the demo does not start");
+            assert!(demo.child.try_wait().unwrap().is_none(), "the demo ended");
+            if let Ok(json) = std::fs::read(folder.join("demo.json")) {
+                let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+                let url: url::Url = json["clinic_url"].as_str().unwrap().parse().unwrap();
+                let port = url.port().unwrap();
+                if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    demo.port = port;
+                    return demo;
+                }
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, by our own child's id.
+    pub fn kill(self) {}
+
+    pub fn at(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Somebody with a browser, signed in.
+    pub async fn signed_in(&self) -> reqwest::Client {
+        let client =
+            reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let form = [("email", "staff@demo.example"), ("password", "demo-staff-1")];
+        let answer = client.post(self.at("/sign-in")).form(&form).send().await.unwrap();
+        assert_eq!(answer.status(), 303);
+        client
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
