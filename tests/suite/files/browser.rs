@@ -94,8 +94,7 @@ impl Desk {
     }
 
     async fn names(&self) -> String {
-        let script =
-            "return [...document.querySelectorAll('[data-files] .file-name')].map(e => e.textContent).join(' ')";
+        let script = "return [...document.querySelectorAll('[data-files] li:not(.refused) .file-name')].map(e => e.textContent).join(' ')";
         self.browser.js(script).await.as_str().unwrap().to_owned()
     }
 
