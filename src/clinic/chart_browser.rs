@@ -3,6 +3,7 @@
 
 use super::chart_filter::Narrowed;
 use super::guard::{Chart, shell};
+use super::new_message::CHOSEN;
 use crate::access::rights;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::document::{self, Part};
@@ -132,6 +133,7 @@ async fn select(
     let patient = chart.0.patient();
     let read = state.db.read(move |conn| -> Result<_, AppError> { Ok(chart::chosen(conn, &chart.0, &ticked)?) });
     let mut query = Serializer::new(String::new());
+    query.append_pair(CHOSEN, "1");
     for row in read.await? {
         query.append_pair("chart_item", &row.id.to_string());
     }

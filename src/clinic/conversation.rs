@@ -3,10 +3,11 @@
 use super::guard::{Conversation, shell};
 use super::one_tap::offers;
 use super::rich_text::{RichText, read_body};
-use super::uploads::{self, FileLines};
+use super::uploads::{self, FileLines, Picker};
 use crate::access::{Action, ConversationAccess, Right, rights};
 use crate::attachments::Refusal;
-use crate::chart::{self, Patient};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::{self, ItemKind, Patient};
 use crate::conversations::{self, Author, MessageRow, OneTap, Reply, ReplyError, Thread, UNDO_WITHIN};
 use crate::db::{MessageId, UserId};
 use crate::error::AppError;
@@ -152,6 +153,8 @@ async fn page<R: Right + Send>(
         let takes_part = thread.participants.iter().any(|(id, _, done)| *id == me && !done);
         let mut files = FileLines::of(conn, &desk, &access.chart(), &typed.files)?;
         files.action = format!("/conversations/{}/files", access.conversation());
+        files.browse_by.clone_from(&files.action);
+        files.picker = Picker::asked(conn, &access.chart(), &typed.files)?;
         files.refused = typed.refused;
         Ok(ConversationPage {
             shell,
@@ -216,7 +219,7 @@ pub async fn submit(
     with_status(StatusCode::CONFLICT, &page)
 }
 
-/// `POST /conversations/{id}/files`: "Add files" and "Remove" without script.
+/// `POST /conversations/{id}/files`: "Add files", "Remove" and a list of the chart without script.
 pub async fn change_files(
     state: web::Data<AppState>,
     head: Head,
@@ -227,6 +230,11 @@ pub async fn change_files(
     let access = conversation.0;
     let (form, refused) = uploads::change(&state, &req, &access.chart(), body).await?;
     let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    if form.has("browse") {
+        let (now, who) = (state.clock.now(), Actor::User(access.user().id()));
+        let trace = Entry::of_patient(who, Event::ChartViewed, access.patient(), Subject::None);
+        state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    }
     let typed = Typed { refused, ..Typed::of(form, FieldErrors::default()) };
     with_status(status, &page(&state, head, access, None, typed).await?)
 }

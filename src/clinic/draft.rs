@@ -5,6 +5,7 @@ use super::new_message::{self, Showing};
 use super::uploads;
 use crate::access::rights;
 use crate::conversations::{self, DraftError};
+use crate::db::PatientId;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
@@ -13,9 +14,11 @@ use crate::state::AppState;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
+use url::form_urlencoded::Serializer;
 
 /// Saves the form. A script gets JSON: the version to go on from, and words that say when it was saved; 409 where there
-/// is a newer draft. A browser gets the chart, or the form again with what to do.
+/// is a newer draft. A browser gets the chart, or its browser where that was asked for, or the form again with what
+/// to do.
 pub async fn save(
     state: web::Data<AppState>,
     head: Head,
@@ -32,7 +35,8 @@ pub async fn save(
     }
     let (now, access) = (state.clock.now(), chart.0);
     let version = form.get("draft_version").parse().unwrap_or_default();
-    let (pairs, words) = (form.without("draft_version"), head.clone());
+    let (mut pairs, words) = (form.without("draft_version"), head.clone());
+    pairs.retain(|(name, _)| name != "browse");
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         // refused or not, the answer needs the proof or the words
         let saved = match conversations::save_draft(tx, now, &access, version, &pairs) {
@@ -48,6 +52,7 @@ pub async fn save(
         Ok(version) if by_script => {
             Ok(HttpResponse::Ok().json(serde_json::json!({ "version": version, "saved_at": when })))
         }
+        Ok(_) if form.has("browse") => Ok(see_other(&browser(access.patient(), &form))),
         Ok(_) => Ok(see_other(&format!("/patients/{}?notice=draft-saved", access.patient()))),
         Err(_) if by_script => Ok(HttpResponse::Conflict().finish()),
         Err(DraftError::TooLong) => {
@@ -60,6 +65,15 @@ pub async fn save(
             with_status(StatusCode::CONFLICT, &new_message::page(&state, head, access, showing).await?)
         }
     }
+}
+
+/// The chart browser with what the form has of the chart: one comes back from it to the draft.
+fn browser(patient: PatientId, form: &Form) -> String {
+    let mut query = Serializer::new(String::new());
+    for id in form.numbers("chart_item") {
+        query.append_pair("chart_item", &id.to_string());
+    }
+    format!("/patients/{patient}/chart-browser?{}", query.finish())
 }
 
 /// Throws the draft away.

@@ -36,7 +36,7 @@ pub async fn show(
     });
     let (shell, settings, files) = read.await?;
     let uploads = files.uploads.into_iter().map(|file| Attachment::previewed(file.file_name, file.size));
-    let items = files.items.into_iter().map(|(_, title)| Attachment::previewed(title, 0));
+    let items = files.items.into_iter().map(|item| Attachment::previewed(item.title, 0));
     let files = uploads.chain(items).collect();
     let body = CleanHtml::from_html(&RichText::typed(&form).html);
     let title = one_line(form.get("title"));

@@ -9,7 +9,7 @@ use super::rich_text::{RichText, read_body};
 use super::uploads::{self, FileLines};
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
-use crate::chart::{self, Patient};
+use crate::chart::{self, ItemKind, Patient};
 use crate::conversations::{self, NewConversation, OneTap, StartError};
 use crate::db::UserId;
 use crate::delivery::Channel;
@@ -226,6 +226,7 @@ pub async fn page(
         let mut form = Typed::of(&named);
         let mut files = FileLines::of(conn, &data.desk, &access, &named)?;
         files.action = format!("/patients/{}/messages/files", access.patient());
+        files.browse_by = format!("/patients/{}/messages/draft", access.patient());
         files.refused = showing.refused;
         let mut errors = showing.errors;
         if files.gone && !draft_from.is_empty() {

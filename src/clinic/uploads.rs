@@ -4,7 +4,7 @@
 use super::guard::{Chart, number, shell_for_nobody};
 use crate::access::{ChartAccess, Right, rights};
 use crate::attachments::{self, AcceptError, AttachError, Desk, Pick, Picks, Receiving, Refusal, Upload};
-use crate::chart;
+use crate::chart::{self, ItemFilter, ItemKind, ItemRow};
 use crate::db::{ChartItemId, Conn, UploadId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -12,6 +12,7 @@ use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell};
 use crate::state::AppState;
 use crate::storage::StorageError;
+use crate::text::one_line;
 use actix_multipart::{Field, Multipart};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_LENGTH;
@@ -22,6 +23,8 @@ use std::time::Duration;
 
 /// A sender that says nothing for so long has gone.
 const SILENCE: Duration = Duration::from_secs(60);
+/// Items that a form offers at once.
+const PICKS: i64 = 50;
 /// The most that the fields of a form may have besides its files, in bytes.
 const LARGEST_TEXT: usize = 1 << 20;
 
@@ -57,12 +60,18 @@ pub struct FileLines {
     pub uploads: Vec<Upload>,
     /// not taken: name, and why
     pub refused: Vec<(String, Refusal)>,
-    /// chart items that will be copied: identity, title
-    pub items: Vec<(ChartItemId, String)>,
+    /// chart items that will be copied
+    pub items: Vec<ItemRow>,
     /// something that the form names is not there any more
     pub gone: bool,
     /// where "Add files" and "Remove" of a browser without script go
     pub action: String,
+    /// where the button that leads to the chart goes without script
+    pub browse_by: String,
+    /// the chart browser
+    pub browser_at: String,
+    /// items of the chart to choose from in the form itself
+    pub picker: Option<Picker>,
     /// where its script sends files
     pub uploads_at: String,
     /// what may be chosen: for the file field, for people
@@ -72,6 +81,11 @@ pub struct FileLines {
 }
 
 impl FileLines {
+    /// Whether the ways to add something are shown, and not behind "Add Attachment".
+    pub fn is_open(&self) -> bool {
+        self.picker.is_some() || !self.refused.is_empty()
+    }
+
     /// What a form names, as far as it is there and this user's.
     ///
     /// # Errors
@@ -91,13 +105,48 @@ impl FileLines {
         Ok(FileLines {
             uploads,
             refused: Vec::new(),
-            items: items.into_iter().map(|item| (item.id, item.title)).collect(),
+            items,
             gone,
             action: String::new(),
+            browse_by: String::new(),
+            browser_at: format!("/patients/{}/chart-browser", access.patient()),
+            picker: None,
             uploads_at: format!("/patients/{}/uploads", access.patient()),
             endings: (policy.accept(), policy.endings()),
             limits: (policy.largest_file as i64, policy.largest_message as i64),
         })
+    }
+}
+
+/// Items of a chart to choose from in the form of a reply: a browser without script has nowhere to leave its text.
+pub struct Picker {
+    /// only those with these words
+    pub words: String,
+    /// only those of this kind
+    pub kind: Option<ItemKind>,
+    /// the newest, without those that are chosen
+    pub items: Vec<ItemRow>,
+    /// there are more of them
+    pub more: bool,
+}
+
+impl Picker {
+    /// As a form asks for it; `None` where it does not.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn asked<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, form: &Form) -> Result<Option<Picker>, AppError> {
+        if !form.has("browse") {
+            return Ok(None);
+        }
+        let (words, kind) = (one_line(form.get("pick_words")), form.get("pick_kind").parse().ok());
+        let filter = ItemFilter { kind, text: words.clone(), ..ItemFilter::default() };
+        let mut items = chart::items(conn, access, &filter, None, PICKS + 1)?;
+        let more = items.len() as i64 > PICKS;
+        items.truncate(PICKS as usize);
+        let chosen = form.numbers("chart_item");
+        items.retain(|item| !chosen.contains(&item.id.0));
+        Ok(Some(Picker { words, kind, items, more }))
     }
 }
 
@@ -121,17 +170,15 @@ pub async fn change(
             Outcome::Refused(name, why) => refused.push((name, why)),
         }
     }
-    let named = |field: &str| pairs.iter().filter(|(name, _)| name == field).map(|(_, id)| id.clone()).collect();
-    let (unwanted, items): (Vec<String>, Vec<String>) = (named("remove"), named("remove_item"));
+    let unwanted: Vec<String> = pairs.iter().filter(|(name, _)| name == "remove").map(|(_, id)| id.clone()).collect();
     for id in unwanted.iter().filter_map(|id| id.parse().ok()).map(UploadId) {
         let (now, access) = (state.clock.now(), access.again());
         let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &access, id)?) });
         write.await?;
     }
     pairs.retain(|(name, value)| match name.as_str() {
-        "remove" | "remove_item" | "files" => false,
+        "remove" | "files" => false,
         "upload" => !unwanted.contains(value),
-        "chart_item" => !items.contains(value),
         _ => true,
     });
     Ok((Form::of_pairs(pairs), refused))
@@ -281,11 +328,11 @@ async fn finish(state: &AppState, access: &ChartAccess<rights::Send>, one: Recei
     one.finish(&state.desk, &state.db, state.clock.now(), access).await
 }
 
-/// What a form names in `upload` and `chart_item`, ready to be attached: chart items are frozen now.
-/// `None` where the storage takes none, which is then an error of the form: its words stay.
+/// What a form names in `upload` and `chart_item`, ready to be attached: chart items are frozen now. `None` where an
+/// item is not in this chart or the storage takes none, which is then an error of the form: its words stay.
 ///
 /// # Errors
-/// Not found where a chart item is another patient's.
+/// Those of the database.
 pub async fn picks(
     state: &AppState,
     chart: &ChartAccess<rights::Send>,
@@ -294,10 +341,14 @@ pub async fn picks(
 ) -> Result<Option<Picks>, AppError> {
     let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
     let mut all: Vec<Pick> = named.into_iter().map(Pick::Upload).collect();
-    for id in form.numbers("chart_item") {
+    for id in form.numbers("chart_item").into_iter().take(chart::MOST_CHOSEN) {
         let frozen = state.desk.freeze(&state.db, state.clock.now(), &state.random, chart, ChartItemId(id)).await;
         let frozen = match frozen {
-            Ok(frozen) => frozen.ok_or(AppError::NotFound)?,
+            Ok(Some(frozen)) => frozen,
+            Ok(None) => {
+                errors.add("files", "error-files-gone");
+                return Ok(None);
+            }
             Err(StorageError::Db(cause)) => return Err(cause.into()),
             Err(cause) => {
                 tracing::error!(%cause, "a chart item could not be attached");

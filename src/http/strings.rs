@@ -21,6 +21,20 @@ pub const DIALOG: Group = &[
 pub const COMBOBOX: Group = &["combo_remove", "combo_added", "combo_removed", "combo_none", "combo_count"];
 /// `autosave.js`
 pub const AUTOSAVE: Group = &["save_failed"];
+/// `upload.js`
+pub const UPLOAD: Group = &[
+    "upload_added",
+    "upload_removed",
+    "upload_failed",
+    "upload_busy",
+    "upload_drop",
+    "upload_up",
+    "upload_up_of",
+    "upload_moved",
+    "upload_cancel_of",
+    "upload_too_large",
+    "upload_too_much",
+];
 /// `template-picker.js`
 pub const PICKER: Group =
     &["replace_title", "replace_text", "replace_yes", "replace_no", "picker_none", "picker_count"];
@@ -75,8 +89,14 @@ pub const EDITOR: Group = &[
 ];
 
 /// Every widget's words, by the name that a template calls them.
-pub const ALL: [(&str, Group); 5] =
-    [("dialog", DIALOG), ("combobox", COMBOBOX), ("autosave", AUTOSAVE), ("picker", PICKER), ("editor", EDITOR)];
+pub const ALL: [(&str, Group); 6] = [
+    ("dialog", DIALOG),
+    ("combobox", COMBOBOX),
+    ("autosave", AUTOSAVE),
+    ("picker", PICKER),
+    ("editor", EDITOR),
+    ("upload", UPLOAD),
+];
 
 /// A JSON object with the words of the named widgets, see [`ALL`].
 ///

@@ -1,11 +1,11 @@
-// Hooks: form[data-chart-browser] and a[data-open-chart-browser].
+// Hooks: form[data-chart-browser] and button[data-open-chart-browser=URL].
 //
 // The form is the chart browser. Each of its buttons asks for the same page with other kinds, words, dates or places;
 // here the answer takes the form's place without leaving the page, the focus stays where it was, and ticks count at once.
 //
-// The link opens the browser in a dialog over the form that it stands in. "Select" puts what is ticked into that form's
+// The button opens the browser in a dialog over the form that it stands in. "Select" puts what is ticked into that form's
 // ul[data-chart-items], as the ticked boxes (name chart_item) that the server would put there; nothing else is sent.
-// Where the answer does not come, the browser is the page that it is without this script.
+// Where the answer does not come, the button does what it does without this script: the form is kept, the browser a page.
 import {formValues, make, say} from './common.js'
 
 const FRAGMENT = {'X-Fragment': '1'}
@@ -97,26 +97,26 @@ class Browser {
   }
 }
 
-async function open(event, link) {
-  if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+async function open(event, button) {
+  const list = button.form.querySelector('[data-chart-items]')
+  if (!list || button.dataset.plain) return
   event.preventDefault()
-  if (link.getAttribute('aria-busy')) return
-  link.setAttribute('aria-busy', 'true')
-  const target = link.closest('form')
-  const list = target?.querySelector('[data-chart-items]')
-  const url = new URL(link.href)
-  for (const box of list?.querySelectorAll('input[name=chart_item]:checked') ?? []) url.searchParams.append('chart_item', box.value)
+  if (button.getAttribute('aria-busy')) return
+  button.setAttribute('aria-busy', 'true')
+  const url = new URL(button.dataset.openChartBrowser, location.href)
+  for (const box of list.querySelectorAll('input[name=chart_item]:checked') ?? []) url.searchParams.append('chart_item', box.value)
   const form = await fetchForm(url)
-  link.removeAttribute('aria-busy')
-  if (!form || !list) {
-    location.assign(url)
+  button.removeAttribute('aria-busy')
+  if (!form) {
+    button.dataset.plain = 'true'
+    button.click()
     return
   }
   const dialog = make('dialog', {class: 'window chart-window', 'aria-labelledby': 'browse-title'})
   const close = () => {
     dialog.close()
     dialog.remove()
-    link.focus()
+    button.focus()
   }
   dialog.append(make('div', {class: 'window-content'}, form))
   dialog.addEventListener('cancel', event => {

@@ -3,7 +3,7 @@
 // <html data-enhanced> says that the first pass is over: tests wait for it.
 const HOOKS = {
   'a[data-open-dialog]': () => import('./dialog.js'),
-  'form[data-chart-browser], a[data-open-chart-browser]': () => import('./chart-browser.js'),
+  'form[data-chart-browser], button[data-open-chart-browser]': () => import('./chart-browser.js'),
   'form[data-compose]': () => import('./compose.js'),
   'select[multiple][data-combo]': () => import('./combobox.js'),
   'dialog[data-template-picker]': () => import('./template-picker.js'),

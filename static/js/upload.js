@@ -1,6 +1,11 @@
 // Files chosen on this computer for the message: sent at once, one request for each, with progress, cancel, remove and
-// order. They are chosen with the file field, dropped on the part, or pasted. The lines of the list come from the server,
+// order. They are chosen with the file field or dropped anywhere on the form. The lines of the list come from the server,
 // with their hidden fields; without this script the part's "Add files" button does the same, a page at a time.
+//
+// Hook: fieldset[data-uploads=URL], with data-largest and data-together, the limits in bytes.
+// Strings: upload_added, upload_removed {name}, upload_failed, upload_busy, upload_drop, upload_up, upload_up_of {name},
+// upload_moved {name} {count}, upload_cancel_of {name}, upload_too_large, upload_too_much
+import {make, wordsFor} from './common.js'
 
 export default function start(part) {
   const form = part.closest('form')
@@ -8,22 +13,18 @@ export default function start(part) {
   const input = part.querySelector('input[type=file]')
   const status = part.querySelector('[data-upload-state]')
   const line = part.querySelector('template[data-line]')
-  const words = part.querySelector('template[data-words]').content
-  const word = (name) => words.querySelector(`[data-word=${name}]`)?.textContent ?? ''
+  const words = wordsFor(part)
   const largest = Number(part.dataset.largest)
   const together = Number(part.dataset.together)
-  const sizes = new Map() // by upload: what was sent from this page
+  const sizes = new Map() // by upload, and by request while it runs: bytes
   const running = new Set()
 
-  const say = (...parts) => { status.textContent = parts.join(' ') }
+  const say = (text) => { status.textContent = text }
 
   // what the field holds is sent here, and must not be sent again with the form
   input.removeAttribute('name')
   part.querySelector('[data-add]').remove()
-  const hint = document.createElement('p')
-  hint.className = 'hint drop'
-  hint.textContent = word('drop')
-  input.after(hint)
+  input.after(make('span', {class: 'hint', text: words('upload_drop')}))
 
   input.addEventListener('change', () => {
     add([...input.files])
@@ -52,24 +53,15 @@ export default function start(part) {
   function add(files) {
     for (const file of files) {
       const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
-      if (file.size > largest) refuse(file.name, word('too_large'))
-      else if (total + file.size > together) refuse(file.name, word('too_much'))
+      if (file.size > largest) refuse(file.name, words('upload_too_large'))
+      else if (total + file.size > together) refuse(file.name, words('upload_too_much'))
       else send(file)
     }
   }
 
   function refuse(name, why) {
-    const item = document.createElement('li')
-    item.className = 'file refused'
-    const what = document.createElement('span')
-    what.className = 'file-name'
-    what.textContent = name
-    const error = document.createElement('span')
-    error.className = 'error'
-    error.setAttribute('role', 'alert')
-    error.textContent = why
-    item.append(what, ' ', error)
-    list.append(item)
+    list.append(make('li', {class: 'file refused'},
+      make('span', {class: 'file-name', text: name}), ' ', make('span', {class: 'error', role: 'alert', text: why})))
   }
 
   function send(file) {
@@ -78,7 +70,7 @@ export default function start(part) {
     const cancel = item.querySelector('[data-cancel]')
     item.querySelector('.file-name').textContent = file.name
     progress.setAttribute('aria-label', file.name)
-    cancel.setAttribute('aria-label', `${cancel.textContent} ${file.name}`)
+    cancel.setAttribute('aria-label', words('upload_cancel_of', {name: file.name}))
     list.append(item)
     const request = new XMLHttpRequest() // fetch tells nothing of what was sent
     running.add(request)
@@ -95,17 +87,16 @@ export default function start(part) {
       if (!lines.length) return failed()
       item.replaceWith(...lines)
       for (const one of lines) {
-        if (one.dataset.file) sizes.set(one.dataset.file, file.size)
         dress(one)
       }
       if (focused) lines[0].querySelector('button')?.focus()
-      if (request.status === 200) say(word('added'), file.name)
+      if (request.status === 200) say(words('upload_added', {name: file.name}))
       changed()
     })
     const failed = () => {
       end()
       item.remove()
-      refuse(file.name, word('failed'))
+      refuse(file.name, words('upload_failed'))
     }
     request.addEventListener('error', failed)
     request.addEventListener('abort', () => {
@@ -124,33 +115,28 @@ export default function start(part) {
   function dress(item) {
     const remove = item.querySelector('[data-remove]')
     if (!remove || item.querySelector('[data-up]')) return
-    const up = document.createElement('button')
-    up.type = 'button'
-    up.className = 'btn quiet'
-    up.dataset.up = ''
-    up.textContent = word('up')
-    up.setAttribute('aria-label', `${word('up')}: ${item.querySelector('.file-name').textContent}`)
+    const name = item.querySelector('.file-name').textContent
+    sizes.set(item.dataset.file, Number(item.dataset.size))
+    const up = make('button', {type: 'button', class: 'btn quiet', 'data-up': true, text: words('upload_up'), 'aria-label': words('upload_up_of', {name})})
     up.addEventListener('click', () => {
       const before = item.previousElementSibling
       if (!before) return
       before.before(item)
       up.focus()
+      say(words('upload_moved', {name, count: [...list.children].indexOf(item) + 1}))
       changed()
     })
     remove.before(up, ' ')
     remove.type = 'button'
     remove.addEventListener('click', async () => {
-      const name = item.querySelector('.file-name').textContent
       const next = (item.nextElementSibling ?? item.previousElementSibling)?.querySelector('button') ?? input
-      if (item.dataset.file) {
-        const answer = await fetch(`${part.dataset.uploads}/${item.dataset.file}/removal`, {method: 'POST'}).catch(() => null)
-        // 404: it is gone already
-        if (!answer || !(answer.ok || answer.status === 404)) return say(word('failed'))
-        sizes.delete(item.dataset.file)
-      }
+      const answer = await fetch(`${part.dataset.uploads}/${item.dataset.file}/removal`, {method: 'POST'}).catch(() => null)
+      // 404: it is gone already
+      if (!answer || !(answer.ok || answer.status === 404)) return say(words('upload_failed'))
+      sizes.delete(item.dataset.file)
       item.remove()
       next.focus()
-      say(word('removed'), name)
+      say(words('upload_removed', {name}))
       changed()
     })
   }
@@ -162,10 +148,10 @@ export default function start(part) {
 
   // a message must not go without a file that is still on its way
   form.addEventListener('submit', (event) => {
-    if (!running.size) return
+    if (!running.size || event.submitter?.formTarget) return
     event.preventDefault()
     event.stopImmediatePropagation()
-    say(word('busy'))
+    say(words('upload_busy'))
   }, {capture: true})
 
   list.querySelectorAll('li.file').forEach(dress)

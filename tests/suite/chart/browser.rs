@@ -103,15 +103,17 @@ async fn ticks_stay_across_kinds_searches_and_pages(app: App) {
     let page = press(&user, &page, &[], "Show").await.ok();
     assert_eq!(page.texts_of("fieldset .title").len(), 3);
     let to = press(&user, &page, &[], "Select").await.redirect();
-    let expected =
-        format!("/patients/{patient}/messages/new?chart_item={}&chart_item={last}&chart_item={}", ids[0], ids[2]);
+    let expected = format!(
+        "/patients/{patient}/messages/new?chosen=1&chart_item={}&chart_item={last}&chart_item={}",
+        ids[0], ids[2]
+    );
     assert_eq!(to, expected, "ids and nothing else");
     // unticked is gone
     let mut form = page.form("form[data-chart-browser]");
     form.clear("chart_item");
     form.press("Select");
     let to = user.get(&format!("{}?{}", form.action, form.urlencoded())).await.redirect();
-    assert_eq!(to, format!("/patients/{patient}/messages/new?"));
+    assert_eq!(to, format!("/patients/{patient}/messages/new?chosen=1"));
 }
 
 async fn only_items_of_this_chart_are_taken(app: App) {
@@ -122,7 +124,10 @@ async fn only_items_of_this_chart_are_taken(app: App) {
     let page = user.get(&forged).await.ok();
     assert!(!page.has_text("Lipid panel"));
     assert_eq!(page.text_of("[data-count]"), "0");
-    assert_eq!(user.get(&format!("{forged}&select=1")).await.redirect(), format!("/patients/{other}/messages/new?"));
+    assert_eq!(
+        user.get(&format!("{forged}&select=1")).await.redirect(),
+        format!("/patients/{other}/messages/new?chosen=1")
+    );
     assert_eq!(user.get(&format!("{}?show={}", path(other), ids[0])).await.status, 404);
     let viewer = app.user(Role::Viewer).await;
     assert_eq!(viewer.get(&path(patient)).await.status, 403, "who may not write, does not choose");

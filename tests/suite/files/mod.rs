@@ -20,9 +20,11 @@ macro_rules! on_each {
     )+};
 }
 
+mod browser;
 mod bucket;
 mod commands;
 mod crash;
+mod from_chart;
 mod samples;
 mod scan;
 mod storage;
