@@ -257,7 +257,7 @@ async fn a_scanner_that_says_nothing_holds_nobody_up_for_long() {
     let begin = Instant::now();
     let got = upload(&owner, patient, "scan.pdf", samples::pdf()).await;
     assert!(got.status == 200 && got.text().contains("being checked for viruses"), "{}", got.text());
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
 }
 
 /// The states as people see them: with axe, at both widths, in the dark, in French too.
