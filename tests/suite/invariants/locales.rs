@@ -43,6 +43,7 @@ const FAMILIES: &[&str] = &[
     "passcode-by-",
     "tell-instead-",
     "id-kind-",
+    "image-",
     "one-tap-",
 ];
 
