@@ -1,6 +1,6 @@
 //! Attachments come to be: in the transaction that writes the message, or not at all.
 
-use super::freeze::Frozen;
+use super::freeze::{Copied, Frozen};
 use super::uploads::MOST;
 use crate::access::{ChartAccess, ConversationAccess, rights};
 use crate::db::schema::{attachments, uploads};
@@ -78,12 +78,12 @@ impl From<diesel::result::Error> for AttachError {
     }
 }
 
-struct Row {
-    blob: BlobId,
+pub(super) struct Row {
+    pub blob: BlobId,
     page: Option<BlobId>,
-    name: String,
-    media_type: String,
-    size: i64,
+    pub name: String,
+    pub media_type: String,
+    pub size: i64,
     chart_item: Option<i64>,
 }
 
@@ -128,7 +128,7 @@ pub fn attach(
 }
 
 /// The upload's reference to its content becomes the attachment's.
-fn take_upload(tx: &mut Tx, sender: &impl Sender, id: UploadId) -> Result<Row, AttachError> {
+pub(super) fn take_upload(tx: &mut Tx, sender: &impl Sender, id: UploadId) -> Result<Row, AttachError> {
     let (user, patient) = sender.sender();
     let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
     let taken = diesel::delete(mine)
@@ -142,16 +142,28 @@ fn take_upload(tx: &mut Tx, sender: &impl Sender, id: UploadId) -> Result<Row, A
     Ok(Row { blob, page: None, name, media_type, size, chart_item: None })
 }
 
-fn keep_frozen(tx: &mut Tx, now: Ts, frozen: &Frozen) -> QueryResult<Row> {
-    // made by ourselves from the chart's words: there is nothing for a scanner to find
-    let blob = storage::keep(tx, now, &frozen.file, Scan::Clean)?.id;
-    let page = storage::keep(tx, now, &frozen.page, Scan::Clean)?.id;
+fn keep_frozen(tx: &mut Tx, now: Ts, frozen: &Frozen) -> Result<Row, AttachError> {
+    let (blob, page) = match &frozen.content {
+        // made by ourselves from the chart's words: there is nothing for a scanner to find
+        Copied::Made { file, page } => {
+            let page = storage::keep(tx, now, page, Scan::Clean)?.id;
+            (storage::keep(tx, now, file, Scan::Clean)?.id, Some(page))
+        }
+        Copied::Kept(blob) => {
+            // the chart has let go of it a moment ago, or a virus was found in it
+            storage::refer(tx, *blob).optional()?.ok_or(AttachError::Gone)?;
+            if storage::blob(tx, *blob)?.scan == Scan::Infected {
+                return Err(AttachError::Gone);
+            }
+            (*blob, None)
+        }
+    };
     Ok(Row {
         blob,
-        page: Some(page),
+        page,
         name: frozen.name.clone(),
-        media_type: "application/pdf".to_owned(),
-        size: frozen.file.size(),
+        media_type: frozen.media_type.clone(),
+        size: frozen.size,
         chart_item: Some(frozen.item.0),
     })
 }

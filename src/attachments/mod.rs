@@ -5,10 +5,12 @@
 mod accept;
 mod attach;
 mod freeze;
+mod imports;
 mod kinds;
 mod names;
 mod rows;
 mod scanning;
+mod to_chart;
 mod uploads;
 
 pub use accept::{AcceptError, Receiving, Refusal};
@@ -18,6 +20,7 @@ pub use kinds::Policy;
 pub use names::clean_name;
 pub use rows::{Attachment, Content, for_patient, for_user, note_opened, of_messages};
 pub use scanning::{enqueue_scans, found_infected, to_scan};
+pub use to_chart::{ToChart, add_to_chart};
 pub use uploads::{Upload, pending, remove, sweep};
 
 use crate::config::Files;

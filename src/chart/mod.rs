@@ -2,6 +2,7 @@
 
 mod contact;
 pub mod document;
+mod files;
 mod identifiers;
 pub mod import;
 pub mod item;
@@ -13,6 +14,7 @@ mod store_item;
 mod tallies;
 
 pub use contact::{confirm_email, confirm_phone, email_is_shared, phone_is_shared};
+pub use files::{ChartFile, NewChartFile, file, insert_file, set_file};
 pub use identifiers::{IdKind, identifiers, masked, set_identifiers, the_one};
 pub use item::{Block, Caption, Datum, Flag, ItemBody, ItemKind, Label, ResultRow};
 pub use items::{Counts, Item, ItemFilter, ItemRow, MOST_CHOSEN, chosen, counts, item, item_of, items};
