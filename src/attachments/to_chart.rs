@@ -11,6 +11,8 @@ use crate::db::{ChartItemId, Ts, Tx, UploadId};
 pub struct ToChart {
     /// the file
     pub upload: UploadId,
+    /// uploads that name another patient and were confirmed to be for this one
+    pub confirmed: Vec<UploadId>,
     /// a letter, or any other file
     pub kind: ItemKind,
     /// of when it is
@@ -29,7 +31,7 @@ pub fn add_to_chart(
     access: &ChartAccess<rights::Send>,
     new: &ToChart,
 ) -> Result<ChartItemId, AttachError> {
-    let file = take_upload(tx, access, new.upload)?;
+    let file = take_upload(tx, now, access, new.upload, &new.confirmed)?;
     let (source_key, body) = (format!("upload:{}", new.upload), ItemBody::default());
     let item = NewItem {
         source_key: &source_key,

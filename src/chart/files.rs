@@ -3,6 +3,7 @@
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{blobs, chart_files, chart_items};
 use crate::db::{BlobId, ChartItemId, Conn, MultiBackend, Ts, Tx};
+use crate::outbox::{self, JobKind};
 use crate::storage::{self, Placed, Scan};
 use diesel::prelude::*;
 
@@ -83,6 +84,14 @@ pub fn set_file(tx: &mut Tx, now: Ts, item: ChartItemId, new: Option<&NewChartFi
     }
     if let Some(new) = new {
         let kept = storage::keep(tx, now, &new.placed, new.scan)?;
+        if kept.scan == Scan::Infected {
+            // known by its content: the item comes without it
+            storage::release(tx, now, kept.id)?;
+            return Ok(true);
+        }
+        if kept.scan == Scan::Waiting {
+            outbox::enqueue(tx, now, JobKind::ScanFile, kept.id.0, now)?;
+        }
         insert_file(tx, item, kept.id, (&new.name, &new.media_type, new.placed.size()))?;
     }
     Ok(true)

@@ -120,7 +120,8 @@ fn read_form(form: &Form, zone: Zone, now: Ts, errors: &mut FieldErrors) -> Opti
         false => zone.start_of(day.0).plus(Duration::hours(12)),
     });
     let upload = errors.need("files", "error-file-missing", form.numbers("upload").first().copied());
-    Some(ToChart { upload: UploadId(upload?), kind, occurred_at: occurred_at?, title: title?.to_string() })
+    let confirmed = uploads::confirmed(form);
+    Some(ToChart { confirmed, upload: UploadId(upload?), kind, occurred_at: occurred_at?, title: title?.to_string() })
 }
 
 async fn page(

@@ -196,7 +196,7 @@ async fn the_file_of_an_item_is_what_is_sent(app: App) {
     assert_eq!(import(&app, &first, "Referral").await.written(), 0, "the same again");
     let patient = PatientId(1);
     let chart = owner.get(&format!("/patients/{patient}")).await.ok();
-    let item = chart.link("Referral");
+    let item = chart.attr("a.item", "href").unwrap();
     let id = ChartItemId(item.rsplit('/').next().unwrap().parse().unwrap());
     assert!(owner.get(&item).await.ok().has_text("referral.pdf"));
     let whole = get(&owner, &format!("{item}/file"), &[]).await;
@@ -207,7 +207,7 @@ async fn the_file_of_an_item_is_what_is_sent(app: App) {
     assert_eq!(get(&owner, &format!("/patients/{other}/items/{id}/file"), &[]).await.status, 404);
     let conversation = send(&owner, patient, KEY, id).await;
     // the chart gets another file: what was sent stays, and its content too
-    assert_eq!(import(&app, &second, "Referral").await.changed["letter"], 1);
+    assert_eq!(import(&app, &second, "Referral").await.changed["file"], 1);
     app.state.clock.advance(time::Duration::days(2));
     app.state.desk.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
     let owner = app.user(Role::Owner).await;
