@@ -103,7 +103,9 @@ pub fn shell<R: Right>(conn: &mut Conn, head: &Head, user: &SignedInUser<R>) -> 
         unread: conversations::count_unread(conn, user)?,
     };
     let clinic = (settings.name.as_str(), settings.phone.as_str(), settings.lang(), settings.zone());
-    Ok((Shell::new(head, clinic, Some(who)), settings))
+    let mut shell = Shell::new(head, clinic, Some(who));
+    shell.images.0.clone_from(&settings.logo);
+    Ok((shell, settings))
 }
 
 /// The shell of a page for nobody in particular, such as the sign-in page.

@@ -13,6 +13,7 @@ mod demographics;
 mod draft;
 mod gateways;
 mod guard;
+mod images;
 mod inbox;
 mod language;
 mod message_preview;
@@ -102,6 +103,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/clinic", post().to(settings_clinic::submit))
         .route("/settings/patient-portal", get().to(settings_portal::show))
         .route("/settings/patient-portal", post().to(settings_portal::submit))
+        .route("/settings/images/{kind}", post().to(images::submit))
         .route("/settings/message-templates", get().to(message_templates::show))
         .route("/settings/message-templates", post().to(message_templates::add))
         .route("/settings/message-templates/new", get().to(message_templates::new))

@@ -28,6 +28,18 @@ diesel::table! {
         portal_longest_hours -> BigInt,
         portal_identifiers -> Text,
         portal_names -> Bool,
+        logo -> Text,
+        background -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    clinic_images (kind) {
+        kind -> Text,
+        name -> Text,
+        media_type -> Text,
+        bytes -> Binary,
     }
 }
 diesel::table! {
@@ -535,6 +547,7 @@ diesel::joinable!(uploads -> blobs (blob_id));
 diesel::joinable!(attachments -> messages (message_id));
 diesel::allow_tables_to_appear_in_same_query!(
     clinic,
+    clinic_images,
     users,
     password_links,
     patients,

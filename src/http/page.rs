@@ -122,6 +122,8 @@ pub struct Shell {
     pub clinic_name: String,
     /// the clinic's telephone number; may be empty
     pub clinic_phone: String,
+    /// names of the clinic's logo and of the portal's background image; empty: none
+    pub images: (String, String),
     /// who is signed in
     pub who: Option<Who>,
     /// a patient is signed in
@@ -148,6 +150,7 @@ impl Shell {
             zone,
             clinic_name: name.to_owned(),
             clinic_phone: phone.to_owned(),
+            images: Default::default(),
             who,
             signed_in: false,
             session: None,

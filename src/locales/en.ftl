@@ -1131,3 +1131,13 @@ notice-logged-out-everywhere = You are logged out on all devices.
 event-views_listed = own access log viewed
 event-everything_downloaded = everything downloaded
 event-information_viewed = own information viewed
+
+# The clinic's images
+image-logo = Logo
+image-background = Background image of the portal
+image-file = Image
+image-hint-logo = PNG, JPEG or WebP, at most 8 MB. It is shown beside the clinic’s name, at most 480 by 160 pixels.
+image-hint-background = PNG, JPEG or WebP, at most 8 MB. It is shown behind the patient’s pages, at most 1600 by 1200 pixels.
+image-use = Use this image
+notice-image-too-large = The image is too large: at most 8 MB and 8000 pixels on each side.
+notice-image-unreadable = This is no PNG, JPEG or WebP image that can be read. Choose another file.

@@ -1131,3 +1131,13 @@ notice-logged-out-everywhere = Vous êtes déconnecté sur tous les appareils.
 event-views_listed = propre journal d’accès consulté
 event-everything_downloaded = tout téléchargé
 event-information_viewed = propres renseignements consultés
+
+# Les images de la clinique
+image-logo = Logo
+image-background = Image d’arrière-plan du portail
+image-file = Image
+image-hint-logo = PNG, JPEG ou WebP, au plus 8 Mo. Elle est montrée à côté du nom de la clinique, au plus 480 sur 160 pixels.
+image-hint-background = PNG, JPEG ou WebP, au plus 8 Mo. Elle est montrée derrière les pages du patient, au plus 1600 sur 1200 pixels.
+image-use = Utiliser cette image
+notice-image-too-large = L’image est trop grande : au plus 8 Mo et 8000 pixels de chaque côté.
+notice-image-unreadable = Ce n’est pas une image PNG, JPEG ou WebP lisible. Choisissez un autre fichier.

@@ -5,6 +5,7 @@
 
 use super::guard::{Visit, shell};
 use crate::access::PortalVisit;
+use crate::attachments::{self, Attachment, Content};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::{self, IdKind, Patient, document};
 use crate::conversations::{self, Author, MessageRow, PatientRow, PatientThread};
@@ -12,12 +13,15 @@ use crate::db::{Conn, MessageId};
 use crate::error::AppError;
 use crate::http::{Head, Shell};
 use crate::state::AppState;
+use crate::storage::{Blob, Storage};
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH};
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use futures_util::stream;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
+use zip::CompressionMethod::Stored;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -45,18 +49,33 @@ struct ConversationPage<'a> {
     messages: &'a [MessageRow],
 }
 
+impl ConversationPage<'_> {
+    /// A file's address beside the page, with what an address cannot hold written otherwise.
+    fn address(&self, file: &Attachment) -> String {
+        let place = place_of(self.thread.number, file);
+        place
+            .split('/')
+            .map(|part| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string())
+            .collect::<Vec<_>>()
+            .join("/")
+    }
+}
+
 pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Result<HttpResponse, AppError> {
     let (now, patient) = (head.now, visit.0.patient());
+    let storage = state.desk.storage.clone();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         // where the portal is off or access was withdrawn, nothing is handed out
         if !visit.0.is_open(conn)? {
             return Err(AppError::NotFound);
         }
         let (shell, _) = shell(conn, &head, None)?;
-        archive(conn, &shell, &visit.0)
+        pages(conn, &shell, &visit.0)
     });
-    let mut file = read.await?;
-    let length = file.seek(io::SeekFrom::End(0)).and_then(|length| file.rewind().map(|()| length)).map_err(failed)?;
+    let pages = read.await?;
+    // the files without a connection to the database in hand: they may be large
+    let packed = web::block(move || add_files(pages, &storage)).await.map_err(|_| failed("no thread"))?;
+    let (file, length) = packed?;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::EverythingDownloaded, patient, Subject::None);
     state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
     Ok(HttpResponse::Ok()
@@ -70,9 +89,16 @@ fn failed(cause: impl std::fmt::Display) -> AppError {
     AppError::Internal(format!("the archive could not be written: {cause}"))
 }
 
-/// The whole archive, in a file without a name.
-fn archive(conn: &mut Conn, shell: &Shell, visit: &PortalVisit) -> Result<File, AppError> {
-    let mut zip = ZipWriter::new(BufWriter::new(tempfile::tempfile().map_err(failed)?));
+/// An archive on its way: its pages are in it, its files are to come.
+struct Archive {
+    zip: ZipWriter<BufWriter<File>>,
+    files: Vec<(String, Blob)>,
+}
+
+/// The pages of the archive, in a file without a name.
+fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit) -> Result<Archive, AppError> {
+    let zip = ZipWriter::new(BufWriter::new(tempfile::tempfile().map_err(failed)?));
+    let mut archive = Archive { zip, files: Vec::new() };
     let patient = chart::patient_by_id(conn, visit.patient())?;
     let identifiers = chart::identifiers(conn, patient.id)?;
     let mut rows: Vec<PatientRow> = Vec::new();
@@ -81,7 +107,7 @@ fn archive(conn: &mut Conn, shell: &Shell, visit: &PortalVisit) -> Result<File, 
         let page = conversations::patient_inbox(conn, visit, after, AT_ONCE)?;
         let more = page.len() as i64 == AT_ONCE;
         for row in &page {
-            conversation(conn, shell, visit, row.number, &mut zip)?;
+            conversation(conn, shell, visit, row.number, &mut archive)?;
         }
         rows.extend(page);
         if !more {
@@ -89,9 +115,29 @@ fn archive(conn: &mut Conn, shell: &Shell, visit: &PortalVisit) -> Result<File, 
         }
     }
     let index = MinePage { shell, style: document::STYLE, patient: &patient, identifiers: &identifiers, rows: &rows };
-    add(&mut zip, "index.html", index.render()?.as_bytes())?;
-    let written = zip.finish().map_err(failed)?;
-    written.into_inner().map_err(failed)
+    add(&mut archive.zip, "index.html", index.render()?.as_bytes())?;
+    Ok(archive)
+}
+
+/// Puts the files beside the pages. Gives the archive, from its beginning, and its length in bytes.
+fn add_files(archive: Archive, storage: &Storage) -> Result<(File, u64), AppError> {
+    let Archive { mut zip, files } = archive;
+    for (name, blob) in files {
+        // most files are packed already
+        zip.start_file(name, SimpleFileOptions::default().compression_method(Stored).large_file(true))
+            .map_err(failed)?;
+        let mut reading = storage.read_now(&blob, 0..blob.size as u64).map_err(failed)?;
+        io::copy(&mut reading, &mut zip).map_err(failed)?;
+    }
+    let mut file = zip.finish().map_err(failed)?.into_inner().map_err(failed)?;
+    let length = file.seek(io::SeekFrom::End(0)).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    Ok((file, length))
+}
+
+/// Where a file is in the archive. Its number keeps two of one name apart.
+fn place_of(conversation: i64, file: &Attachment) -> String {
+    format!("files/{conversation}-{}-{}", file.number, file.file_name)
 }
 
 fn conversation(
@@ -99,7 +145,7 @@ fn conversation(
     shell: &Shell,
     visit: &PortalVisit,
     number: i64,
-    zip: &mut ZipWriter<BufWriter<File>>,
+    archive: &mut Archive,
 ) -> Result<(), AppError> {
     let mut before: Option<MessageId> = None;
     let mut messages: Vec<MessageRow> = Vec::new();
@@ -113,8 +159,12 @@ fn conversation(
             break thread;
         }
     };
+    for file in messages.iter().flat_map(|message| &message.files).filter(|file| file.may_be_opened()) {
+        let found = attachments::for_patient(conn, visit, number, file.number, Content::File)?;
+        archive.files.extend(found.map(|(file, blob)| (place_of(number, &file), blob)));
+    }
     let page = ConversationPage { shell, style: document::STYLE, thread: &thread, messages: &messages };
-    add(zip, &format!("conversation-{number}.html"), page.render()?.as_bytes())
+    add(&mut archive.zip, &format!("conversation-{number}.html"), page.render()?.as_bytes())
 }
 
 fn add(zip: &mut ZipWriter<BufWriter<File>>, name: &str, bytes: &[u8]) -> Result<(), AppError> {

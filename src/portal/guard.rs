@@ -77,6 +77,7 @@ pub fn shell(conn: &mut Conn, head: &Head, theirs: Option<&str>) -> Result<(Shel
         shell.lang = lang;
     }
     shell.signed_in = head.holder.is_some();
+    shell.images = (settings.logo.clone(), settings.background.clone());
     shell.session = head.holder.as_ref().map(Holder::lasts);
     Ok((shell, settings))
 }

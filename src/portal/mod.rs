@@ -5,6 +5,7 @@ mod attachments;
 mod download;
 mod guard;
 mod home;
+mod image;
 mod information;
 mod language;
 mod link;
@@ -40,6 +41,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/information/views", get().to(views::show))
         .route("/information/download", get().to(download::show))
         .route("/sessions/end", post().to(information::log_out_everywhere))
+        .route("/images/{kind}/{name}", get().to(image::show))
         .route("/language", post().to(language::choose))
         .route("/logout", post().to(logout::submit));
 }

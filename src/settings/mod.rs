@@ -1,6 +1,10 @@
 //! GROUND: what the clinic has decided for itself: one row, read by every page and in every transaction that depends
 //! on it, so that a change holds at once on every instance.
 
+mod images;
+
+pub use images::{Image, ImageKind, LARGEST as LARGEST_IMAGE, NotTaken, image, made_anew, set_image};
+
 use crate::db::schema::clinic;
 use crate::db::{Conn, MultiBackend, Tx};
 use crate::text::{Lang, Zone};
@@ -40,6 +44,10 @@ pub struct Settings {
     pub portal_identifiers: String,
     /// whether patients read the names of who takes part, else "the care team"
     pub portal_names: bool,
+    /// name of the logo; empty: none
+    pub logo: String,
+    /// name of the portal's background image; empty: none
+    pub background: String,
     /// whether notifications may call the patient by name
     pub notify_by_name: bool,
     /// whether patients are told when their access to the portal is switched on

@@ -131,6 +131,11 @@ impl CleanHtml {
         htmd::convert(&self.0).ok()
     }
 
+    /// Whether there is a table, which may be wider than a phone.
+    pub fn has_table(&self) -> bool {
+        self.0.contains("<table")
+    }
+
     /// Whether a reader would see nothing.
     pub fn is_blank(&self) -> bool {
         !self.0.contains("<hr") && self.plain().trim().is_empty()

@@ -43,6 +43,8 @@ fn clinic() -> Settings {
         portal_longest_hours: 12,
         portal_identifiers: String::new(),
         portal_names: false,
+        logo: String::new(),
+        background: String::new(),
         portal_on: true,
         portal_for_new_patients: true,
         replies_by_default: true,

@@ -44,6 +44,7 @@ const FAMILIES: &[&str] = &[
     "passcode-by-",
     "tell-instead-",
     "id-kind-",
+    "image-",
     "one-tap-",
 ];
 

@@ -119,6 +119,7 @@ async fn hostile_text_stays_text(app: App) {
             ("kind", "reminder".into()),
             ("channel", "sms".into()),
             ("language", "fr".into()),
+            ("name", "x".into()),
         ];
         let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
         for (someone, table) in [(&owner, routes::clinic()), (&patient_browser, routes::portal())] {

@@ -20,6 +20,7 @@ const OPEN_CLINIC: &[(&str, u16)] = &[
 const OPEN_PORTAL: &[(&str, u16)] = &[
     ("GET /portal", 200),
     ("POST /portal/entry", 422),
+    ("GET /portal/images/{kind}/{name}", 404),
     ("GET /portal/link/{token}", 404),
     ("POST /portal/link/{token}/passcode", 404),
     ("POST /portal/link/{token}/session", 404),
@@ -81,6 +82,7 @@ impl World {
                     ("kind", "message_waiting"),
                     ("channel", "email"),
                     ("language", "en"),
+                    ("name", "x"),
                 ],
             ]
             .concat(),

@@ -271,6 +271,13 @@ async fn every_post_leaves_a_row(app: App) {
     script.skip().await;
     let answer = browser.post("/portal/sessions/end", &[]).await;
     script.check("/portal/sessions/end", 303, &answer).await;
+    let remove = reqwest::multipart::Form::new().text("remove", "on");
+    let address = format!("{}/settings/images/logo", script.app.origin);
+    let removed = owner.http.post(address).header("origin", &script.app.origin).multipart(remove).send().await.unwrap();
+    assert_eq!(removed.status().as_u16(), 303);
+    assert!(rows(&script.app).await > script.rows);
+    script.skip().await;
+    script.seen.insert("POST /settings/images/{kind}".into());
     let claim = [("kind", "health_number"), ("number", "1234567"), ("contact", "nobody@example.org")];
     let answer = browser.post("/portal/entry", &claim).await;
     script.check("/portal/entry", 303, &answer).await;

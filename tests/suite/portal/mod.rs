@@ -1,9 +1,14 @@
 //! The patient's way in, and what a patient may do.
 
 mod answers;
+mod browser;
+mod brute_force;
 mod entry;
+mod images;
 mod information;
+mod lighthouse;
 mod portal_rules;
 mod replies;
 mod sessions;
+mod weight;
 mod without_link;

@@ -55,6 +55,11 @@ pub struct BrowserPrograms {
 }
 
 /// `None` by `--without-browser`.
+pub fn lighthouse() -> Option<PathBuf> {
+    (!left_out("POSTERN_TEST_WITHOUT_NODE")).then(|| PathBuf::from(required("POSTERN_TEST_LIGHTHOUSE")))
+}
+
+/// The browser and what drives it; `None` only by `tests/run --without-browser`.
 pub fn browser_programs() -> Option<BrowserPrograms> {
     let program = |variable, usual: &str| {
         let path = env::var_os(variable).map_or_else(|| PathBuf::from(usual), PathBuf::from);

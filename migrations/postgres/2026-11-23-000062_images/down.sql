@@ -1,0 +1,3 @@
+ALTER TABLE clinic DROP COLUMN background;
+ALTER TABLE clinic DROP COLUMN logo;
+DROP TABLE clinic_images;
