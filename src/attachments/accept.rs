@@ -131,7 +131,12 @@ impl Receiving {
         if !self.look.is(self.kind) {
             return Err(Refusal::Content.into());
         }
-        let (spooled, scan) = desk.scan_incoming(self.incoming.finish().await?).await?;
+        let scanned = desk.scan_incoming(self.incoming.finish().await?).await;
+        if matches!(scanned, Err(AcceptError::Refused(Refusal::Infected))) {
+            let (user, patient) = (access.user().id(), access.patient());
+            db.write(move |tx| -> Result<_, DbError> { Ok(uploads::note_infected(tx, now, user, patient)?) }).await?;
+        }
+        let (spooled, scan) = scanned?;
         let (spooled, clues) = desk.clues(spooled, self.name.clone(), self.kind.media_type, now).await?;
         let chart = access.again();
         let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(chart::named_other(conn, &chart, &clues)?) });

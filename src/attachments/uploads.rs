@@ -71,11 +71,18 @@ pub(super) struct NewUpload {
     pub suspect: Option<(Patient, NamedBy)>,
 }
 
+/// Leaves the trace of a file that was refused because a virus was found in it.
+pub(super) fn note_infected(tx: &mut Tx, now: Ts, user: UserId, patient: PatientId) -> QueryResult<()> {
+    let entry = Entry::of_patient(Actor::User(user), Event::VirusFound, patient, Subject::None);
+    audit::append(tx, now, entry.with("refused"))
+}
+
 /// Writes an upload down. `None` where its content is known to be infected.
 pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<Upload>> {
     let kept = storage::keep(tx, now, &new.placed, new.scan)?;
     if kept.scan == Scan::Infected {
         storage::release(tx, now, kept.id)?;
+        note_infected(tx, now, new.user, new.patient)?;
         return Ok(None);
     }
     if kept.scan == Scan::Waiting {

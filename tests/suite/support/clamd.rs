@@ -71,7 +71,7 @@ impl Clamd {
 
     pub fn config(&self) -> Config {
         let address = ClamdAddress::Tcp("127.0.0.1".into(), self.port);
-        Config { address, timeout: Duration::from_secs(10), largest: 10 << 20 }
+        Config { address, timeout: Duration::from_secs(45), largest: 10 << 20 }
     }
 
     pub fn socket(&self) -> PathBuf {
