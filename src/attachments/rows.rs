@@ -36,6 +36,12 @@ impl Attachment {
         Attachment { id: 0, message_id, number: 0, file_name, media_type, size, scan, page: None, blob }
     }
 
+    /// What kind of file it is, as its name says: `PDF`. Empty where the name says nothing.
+    pub fn kind(&self) -> String {
+        let ending = self.file_name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        if ending.len() <= 5 { ending.to_uppercase() } else { String::new() }
+    }
+
     /// Whether it is only a preview of one.
     pub fn is_preview(&self) -> bool {
         self.number == 0

@@ -72,7 +72,7 @@ pub fn answer(
         return Err(PatientReplyError::NotFound);
     }
     match cannot_reply(tx, visit, &conversation)? {
-        None | Some(CannotReply::RepliesOff) => {}
+        None | Some(CannotReply::RepliesOff(_)) => {}
         Some(why) => return Err(PatientReplyError::Refused(why)),
     }
     let row = (answers::message_id.eq(message), answers::answer.eq(answer), answers::answered_at.eq(now));

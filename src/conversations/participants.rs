@@ -43,7 +43,7 @@ pub fn set_replies_allowed(
         return Ok(());
     }
     diesel::update(conversations::table.find(conversation.id))
-        .set(conversations::replies_allowed.eq(allowed))
+        .set((conversations::replies_allowed.eq(allowed), conversations::replies_since.eq(now)))
         .execute(tx.conn())?;
     audit::append(tx, now, entry(access, if allowed { Event::RepliesTurnedOn } else { Event::RepliesTurnedOff }))
 }

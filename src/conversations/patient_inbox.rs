@@ -217,7 +217,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         title: written.title,
         messages: vec![message],
         earlier: None,
-        cannot_reply: (!written.replies_allowed).then_some(CannotReply::RepliesOff),
+        cannot_reply: (!written.replies_allowed).then_some(CannotReply::RepliesOff(now)),
         draft: None,
         readers: Vec::new(),
     }

@@ -92,7 +92,9 @@ pub(super) fn cannot_reply(
         _ if !settings.portal_on => Some(CannotReply::PortalOff),
         _ if !patient.portal_access => Some(CannotReply::NoAccess),
         Some(at) => Some(CannotReply::Closed(at)),
-        None if !conversation.replies_allowed => Some(CannotReply::RepliesOff),
+        None if !conversation.replies_allowed => {
+            Some(CannotReply::RepliesOff(conversation.replies_since.unwrap_or(conversation.created_at)))
+        }
         None => None,
     })
 }

@@ -16,6 +16,8 @@ pub struct Conversation {
     pub id: ConversationId,
     pub title: Title,
     pub replies_allowed: bool,
+    pub replies_since: Option<Ts>,
+    pub created_at: Ts,
     pub last_message_at: Ts,
     pub closed_at: Option<Ts>,
     pub closed_by: Option<UserId>,

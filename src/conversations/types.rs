@@ -63,8 +63,8 @@ impl Body {
 pub enum CannotReply {
     /// closed, when
     Closed(Ts),
-    /// replies are not allowed
-    RepliesOff,
+    /// replies are not allowed, since when
+    RepliesOff(Ts),
     /// the clinic's portal is off
     PortalOff,
     /// this patient has no access any more

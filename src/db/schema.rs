@@ -162,6 +162,7 @@ diesel::table! {
         closed_by -> Nullable<BigInt>,
         attention -> Nullable<Text>,
         answer -> Nullable<Text>,
+        replies_since -> Nullable<Utc>,
     }
 }
 diesel::table! {

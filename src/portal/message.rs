@@ -39,7 +39,9 @@ impl MessagePage {
         let clinic = self.settings.name.as_str();
         let heading = match why {
             CannotReply::Closed(at) => self.shell.t2("portal-closed", "clinic", clinic, "when", self.shell.moment(at)),
-            CannotReply::RepliesOff => self.shell.t1("portal-replies-off", "clinic", clinic),
+            CannotReply::RepliesOff(since) => {
+                self.shell.t2("portal-replies-off", "clinic", clinic, "when", self.shell.moment(since))
+            }
             CannotReply::PortalOff => self.shell.t1("portal-is-off", "clinic", clinic),
             CannotReply::NoAccess => self.shell.t1("portal-no-access", "clinic", clinic),
         };
@@ -114,7 +116,10 @@ pub async fn show(
     let number = number(&req, "number")?;
     let (now, key) = (head.now, state.random.token().reveal().to_owned());
     let before = query.before.map(MessageId);
-    let page = page(&state, head, visit.0.clone(), number, before, (key, String::new(), "")).await?;
+    let page = match page(&state, head.clone(), visit.0.clone(), number, before, (key, String::new(), "")).await {
+        Err(AppError::NotFound) => return gone(&state, head).await,
+        page => page?,
+    };
     // where the portal is off or access was withdrawn, the page says so and shows no message
     if !page.hides_messages() {
         let thread = page.thread.clone();
@@ -124,10 +129,23 @@ pub async fn show(
     html(&page)
 }
 
+#[derive(Template)]
+#[template(path = "portal/gone.html")]
+struct GonePage {
+    shell: Shell,
+}
+
+/// No such conversation, or another patient's: in words, with what to do.
+async fn gone(state: &AppState, head: Head) -> Result<HttpResponse, AppError> {
+    let read =
+        state.db.read(move |conn| -> Result<_, AppError> { Ok(GonePage { shell: shell(conn, &head, None)?.0 }) });
+    with_status(StatusCode::NOT_FOUND, &read.await?)
+}
+
 impl MessagePage {
     /// Whether answers with one tap are taken: also where replies are off.
     fn takes_taps(&self) -> bool {
-        matches!(self.thread.cannot_reply, None | Some(CannotReply::RepliesOff))
+        matches!(self.thread.cannot_reply, None | Some(CannotReply::RepliesOff(_)))
     }
 
     fn hides_messages(&self) -> bool {

@@ -165,6 +165,9 @@ async fn every_state(language: &'static str, scripts: bool) {
         browser.goto(page).await;
         phone.look(page.rsplit('/').next().unwrap()).await;
     }
+    browser.goto("/portal/messages/99").await;
+    browser.wait_text(phone.words("This conversation is not here", "Cette conversation n’est pas ici")).await;
+    phone.look("gone").await;
     // written from a page that was loaded before the conversation was closed
     browser.goto("/portal/messages/2").await;
     browser.fill(phone.words("Reply", "Répondre"), "One more thing").await;

@@ -6,4 +6,5 @@ mod kannel;
 mod mail_system;
 mod outbox;
 mod smtp;
+mod spam;
 mod texts;

@@ -13,7 +13,7 @@ use postern::delivery::{Delivery, SmtpRoad};
 use postern::error::AppError;
 use std::time::{Duration, Instant};
 
-fn settings(tls: Tls) -> Smtp {
+pub fn settings(tls: Tls) -> Smtp {
     let sink = peers::smtp();
     let (port, login) = match tls {
         Tls::None => (sink.plain_port, None),
