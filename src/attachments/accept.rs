@@ -4,6 +4,7 @@ use super::kinds::{Kind, Look};
 use super::uploads::{self, Upload};
 use super::{Desk, clean_name};
 use crate::access::{ChartAccess, rights};
+use crate::chart;
 use crate::clock::Random;
 use crate::db::{Db, DbError, Ts};
 use crate::storage::{Incoming, StorageError};
@@ -136,6 +137,10 @@ impl Receiving {
             db.write(move |tx| -> Result<_, DbError> { Ok(uploads::note_infected(tx, now, user, patient)?) }).await?;
         }
         let (spooled, scan) = scanned?;
+        let (spooled, clues) = desk.clues(spooled, self.name.clone(), self.kind.media_type, now).await?;
+        let chart = access.again();
+        let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(chart::named_other(conn, &chart, &clues)?) });
+        let suspect = suspect.await?;
         let placed = desk.storage.place(db, now, spooled).await?;
         let new = uploads::NewUpload {
             user: access.user().id(),
@@ -144,6 +149,7 @@ impl Receiving {
             media_type: self.kind.media_type,
             placed,
             scan,
+            suspect,
         };
         let added = db.write(move |tx| -> Result<_, DbError> { Ok(uploads::add(tx, now, &new)?) }).await?;
         added.ok_or_else(|| Refusal::Infected.into())

@@ -1,8 +1,10 @@
 //! Attachments come to be: in the transaction that writes the message, or not at all.
 
-use super::freeze::Frozen;
+use super::freeze::{Copied, Frozen};
 use super::uploads::MOST;
 use crate::access::{ChartAccess, ConversationAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::NamedBy;
 use crate::db::schema::{attachments, uploads};
 use crate::db::{BlobId, ConversationId, DbError, MessageId, PatientId, Ts, Tx, UploadId, UserId};
 use crate::storage::{self, Scan};
@@ -40,6 +42,8 @@ pub enum Pick {
 pub struct Picks {
     /// one after the other
     pub all: Vec<Pick>,
+    /// uploads that name another patient and were confirmed to be for this one
+    pub confirmed: Vec<UploadId>,
     /// what all together may have, in bytes
     pub largest: u64,
 }
@@ -64,6 +68,9 @@ pub enum AttachError {
     /// A virus was found in an upload.
     #[error("a virus in an upload")]
     Infected,
+    /// An upload names another patient, and nobody has confirmed it.
+    #[error("an upload names another patient")]
+    OtherPatient,
     /// More than one message may carry.
     #[error("too much for one message")]
     TooMuch,
@@ -78,12 +85,12 @@ impl From<diesel::result::Error> for AttachError {
     }
 }
 
-struct Row {
-    blob: BlobId,
+pub(super) struct Row {
+    pub blob: BlobId,
     page: Option<BlobId>,
-    name: String,
-    media_type: String,
-    size: i64,
+    pub name: String,
+    pub media_type: String,
+    pub size: i64,
     chart_item: Option<i64>,
 }
 
@@ -108,7 +115,7 @@ pub fn attach(
     let (mut number, mut total) = (last.unwrap_or(0), 0);
     for pick in &picks.all {
         let row = match pick {
-            Pick::Upload(id) => take_upload(tx, sender, *id)?,
+            Pick::Upload(id) => take_upload(tx, now, sender, *id, &picks.confirmed)?,
             Pick::Frozen(frozen) => keep_frozen(tx, now, frozen)?,
         };
         (number, total) = (number + 1, total + row.size as u64);
@@ -127,31 +134,61 @@ pub fn attach(
     Ok(())
 }
 
+type Taken = ((BlobId, String, String, i64), (Option<PatientId>, Option<NamedBy>));
+
 /// The upload's reference to its content becomes the attachment's.
-fn take_upload(tx: &mut Tx, sender: &impl Sender, id: UploadId) -> Result<Row, AttachError> {
+pub(super) fn take_upload(
+    tx: &mut Tx,
+    now: Ts,
+    sender: &impl Sender,
+    id: UploadId,
+    confirmed: &[UploadId],
+) -> Result<Row, AttachError> {
     let (user, patient) = sender.sender();
     let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
-    let taken = diesel::delete(mine)
-        .returning((uploads::blob_id, uploads::file_name, uploads::media_type, uploads::size))
-        .get_result::<(BlobId, String, String, i64)>(tx.conn())
+    let taken: Option<Taken> = diesel::delete(mine)
+        .returning((
+            (uploads::blob_id, uploads::file_name, uploads::media_type, uploads::size),
+            (uploads::suspect_id, uploads::suspect_by),
+        ))
+        .get_result(tx.conn())
         .optional()?;
-    let (blob, name, media_type, size) = taken.ok_or(AttachError::Gone)?;
+    let ((blob, name, media_type, size), (suspect, by)) = taken.ok_or(AttachError::Gone)?;
+    if let (Some(other), Some(by)) = (suspect, by) {
+        if !confirmed.contains(&id) {
+            return Err(AttachError::OtherPatient);
+        }
+        let entry = Entry::of_patient(Actor::User(user), Event::OtherPatientConfirmed, patient, Subject::Upload(id));
+        audit::append(tx, now, entry.with(format!("{} {other}", by.as_str())))?;
+    }
     if storage::blob(tx, blob)?.scan == Scan::Infected {
         return Err(AttachError::Infected);
     }
     Ok(Row { blob, page: None, name, media_type, size, chart_item: None })
 }
 
-fn keep_frozen(tx: &mut Tx, now: Ts, frozen: &Frozen) -> QueryResult<Row> {
-    // made by ourselves from the chart's words: there is nothing for a scanner to find
-    let blob = storage::keep(tx, now, &frozen.file, Scan::Clean)?.id;
-    let page = storage::keep(tx, now, &frozen.page, Scan::Clean)?.id;
+fn keep_frozen(tx: &mut Tx, now: Ts, frozen: &Frozen) -> Result<Row, AttachError> {
+    let (blob, page) = match &frozen.content {
+        // made by ourselves from the chart's words: there is nothing for a scanner to find
+        Copied::Made { file, page } => {
+            let page = storage::keep(tx, now, page, Scan::Clean)?.id;
+            (storage::keep(tx, now, file, Scan::Clean)?.id, Some(page))
+        }
+        Copied::Kept(blob) => {
+            // the chart has let go of it a moment ago, or a virus was found in it
+            storage::refer(tx, *blob).optional()?.ok_or(AttachError::Gone)?;
+            if storage::blob(tx, *blob)?.scan == Scan::Infected {
+                return Err(AttachError::Gone);
+            }
+            (*blob, None)
+        }
+    };
     Ok(Row {
         blob,
-        page: Some(page),
+        page,
         name: frozen.name.clone(),
-        media_type: "application/pdf".to_owned(),
-        size: frozen.file.size(),
+        media_type: frozen.media_type.clone(),
+        size: frozen.size,
         chart_item: Some(frozen.item.0),
     })
 }

@@ -2,12 +2,12 @@
 
 use super::{Desk, clean_name};
 use crate::access::{ChartAccess, Right};
-use crate::chart;
 use crate::chart::document::Document;
+use crate::chart::{self, ChartFile};
 use crate::clock::Random;
-use crate::db::{ChartItemId, Db, DbError, Ts};
+use crate::db::{BlobId, ChartItemId, Db, DbError, Ts};
 use crate::settings;
-use crate::storage::{Placed, StorageError};
+use crate::storage::{Placed, Scan, StorageError};
 use crate::text::Lang;
 
 /// A copy of a chart item, in storage, for [`super::attach`]. Not attached, it is swept after a day.
@@ -15,19 +15,29 @@ use crate::text::Lang;
 pub struct Frozen {
     pub(super) item: ChartItemId,
     pub(super) name: String,
-    pub(super) file: Placed,
-    pub(super) page: Placed,
+    pub(super) media_type: String,
+    pub(super) size: i64,
+    pub(super) content: Copied,
 }
 
-impl Frozen {
-    /// Bytes of the file.
-    pub fn size(&self) -> i64 {
-        self.file.size()
-    }
+/// What a copy consists of.
+#[derive(Debug, Clone)]
+pub(super) enum Copied {
+    /// a document made of the item's words, as PDF and as a page
+    Made { file: Placed, page: Placed },
+    /// the item's own file: contents in storage never change
+    Kept(BlobId),
+}
+
+/// What is to be frozen, as it was read.
+enum Found {
+    Words(Box<Document>, String),
+    File(ChartFile),
 }
 
 impl Desk {
-    /// Freezes an item of this chart as a document in the patient's language; `None` where it is another's or not there.
+    /// Freezes an item of this chart: its file, or else its words as a document in the patient's language. `None` where
+    /// it is another's or not there.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -41,23 +51,45 @@ impl Desk {
     ) -> Result<Option<Frozen>, StorageError> {
         let chart = access.again();
         let read = db.read(move |conn| -> Result<_, DbError> {
+            if let Some(file) = chart::file(conn, &chart, item)? {
+                return Ok((file.scan != Scan::Infected).then_some(Found::File(file)));
+            }
             let Some(found) = chart::item(conn, &chart, item)? else { return Ok(None) };
             let patient = chart::patient(conn, &chart)?;
             let day = found.row.occurred_at.get().date();
             let name = clean_name(&format!("{} {day}.pdf", found.row.title.replace(['/', '\\'], "-")));
             let document = Document::of(&found, &patient, &settings::load(conn)?, Lang::or_english(&patient.language));
-            Ok(Some((document, name)))
+            Ok(Some(Found::Words(Box::new(document), name)))
         });
-        let Some((document, name)) = read.await? else { return Ok(None) };
+        match read.await? {
+            None => Ok(None),
+            Some(Found::File(file)) => {
+                let ChartFile { blob, file_name: name, media_type, size, .. } = file;
+                Ok(Some(Frozen { item, name, media_type, size, content: Copied::Kept(blob) }))
+            }
+            Some(Found::Words(document, name)) => {
+                let (file, page) = self.make(db, now, random, *document).await?;
+                let (size, media_type) = (file.size(), "application/pdf".to_owned());
+                Ok(Some(Frozen { item, name, media_type, size, content: Copied::Made { file, page } }))
+            }
+        }
+    }
+
+    /// A document as a PDF and as a page, in storage.
+    async fn make(
+        &self,
+        db: &Db,
+        now: Ts,
+        random: &Random,
+        document: Document,
+    ) -> Result<(Placed, Placed), StorageError> {
         let made = tokio::task::spawn_blocking(move || {
             let pdf = document.pdf().map_err(|e| std::io::Error::other(e.to_string()))?;
             let html = document.html().map_err(|e| std::io::Error::other(e.to_string()))?;
             Ok::<_, std::io::Error>((pdf, html))
         });
         let (pdf, html) = made.await.map_err(std::io::Error::other)??;
-        let file = self.put(db, now, random, pdf).await?;
-        let page = self.put(db, now, random, html.into_bytes()).await?;
-        Ok(Some(Frozen { item, name, file, page }))
+        Ok((self.put(db, now, random, pdf).await?, self.put(db, now, random, html.into_bytes()).await?))
     }
 
     async fn put(&self, db: &Db, now: Ts, random: &Random, bytes: Vec<u8>) -> Result<Placed, StorageError> {

@@ -4,11 +4,14 @@
 
 mod accept;
 mod attach;
+mod clues;
 mod freeze;
+mod imports;
 mod kinds;
 mod names;
 mod rows;
 mod scanning;
+mod to_chart;
 mod uploads;
 
 pub use accept::{AcceptError, Receiving, Refusal};
@@ -18,11 +21,14 @@ pub use kinds::Policy;
 pub use names::clean_name;
 pub use rows::{Attachment, Content, for_patient, for_user, note_opened, of_messages};
 pub use scanning::{enqueue_scans, found_infected, to_scan};
-pub use uploads::{Upload, pending, remove, sweep};
+pub use to_chart::{ToChart, add_to_chart};
+pub use uploads::{Suspect, Upload, pending, remove, sweep};
 
 use crate::config::Files;
 use crate::scan::Scanner;
 use crate::storage::Storage;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Where files are accepted: the storage, what the clinic takes, and who looks at it.
 pub struct Desk {
@@ -32,6 +38,8 @@ pub struct Desk {
     pub policy: Policy,
     /// looks for viruses, where one is configured
     pub scanner: Option<Scanner>,
+    /// the turn to read a PDF
+    reads_pdf: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -41,6 +49,11 @@ impl Desk {
     /// One line that names the key of the configuration.
     pub fn open(files: &Files) -> Result<Desk, String> {
         let storage = Storage::open(files).map_err(|e| format!("storage.folder: {e}: name another folder"))?;
-        Ok(Desk { storage, policy: Policy::of(files)?, scanner: files.scanner.as_ref().map(Scanner::new) })
+        Ok(Desk {
+            storage,
+            policy: Policy::of(files)?,
+            scanner: files.scanner.as_ref().map(Scanner::new),
+            reads_pdf: Arc::new(Semaphore::new(1)),
+        })
     }
 }

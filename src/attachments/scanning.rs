@@ -3,8 +3,8 @@
 use super::Desk;
 use super::accept::{AcceptError, Refusal};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{attachments, conversations, uploads};
-use crate::db::{BlobId, Conn, ConversationId, PatientId, Ts, Tx, UploadId};
+use crate::db::schema::{attachments, chart_files, chart_items, conversations, uploads};
+use crate::db::{BlobId, ChartItemId, Conn, ConversationId, PatientId, Ts, Tx, UploadId};
 use crate::outbox::{self, JobKind};
 use crate::scan::{ScanError, Verdict};
 use crate::storage::{self, Blob, Scan, Spooled, StorageError};
@@ -109,7 +109,13 @@ pub fn found_infected(tx: &mut Tx, now: Ts, id: BlobId, virus: &str) -> QueryRes
         .order(attachments::conversation_id)
         .select((attachments::id, attachments::conversation_id, conversations::patient_id))
         .load(tx.conn())?;
+    let in_charts: Vec<(ChartItemId, PatientId)> = chart_files::table
+        .inner_join(chart_items::table)
+        .filter(chart_files::blob_id.eq(id))
+        .select((chart_files::item_id, chart_items::patient_id))
+        .load(tx.conn())?;
     let unsent = unsent.into_iter().map(|(upload, patient)| (patient, Subject::Upload(upload)));
+    let unsent = unsent.chain(in_charts.into_iter().map(|(item, patient)| (patient, Subject::ChartItem(item.0))));
     let places = unsent.chain(sent.iter().map(|(attachment, _, patient)| (*patient, Subject::Attachment(*attachment))));
     for (patient, subject) in places {
         audit::append(tx, now, Entry::of_patient(Actor::System, Event::VirusFound, patient, subject).with(virus))?;

@@ -3,10 +3,12 @@
 use super::attach::Sender;
 use crate::access::{ChartAccess, Right};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{blobs, uploads};
+use crate::chart::{NamedBy, Patient};
+use crate::db::schema::{blobs, patients, uploads};
 use crate::db::{BlobId, Conn, MultiBackend, PatientId, Ts, Tx, UploadId, UserId};
 use crate::outbox::{self, JobKind};
 use crate::storage::{self, Placed, Scan};
+use crate::values::BirthDate;
 use diesel::prelude::*;
 
 /// An upload as pages show it.
@@ -24,6 +26,36 @@ pub struct Upload {
     pub size: i64,
     /// what the virus scanner says
     pub scan: Scan,
+    /// another patient whom it names
+    #[diesel(embed)]
+    pub suspect: Suspect,
+}
+
+/// Another patient than the one it is for, whom a file names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Queryable)]
+pub struct Suspect {
+    /// given and family name; none where it names no other
+    given_name: Option<String>,
+    family_name: Option<String>,
+    birth_date: Option<BirthDate>,
+    by: Option<NamedBy>,
+}
+
+impl Suspect {
+    fn of(patient: &Patient, by: NamedBy) -> Suspect {
+        Suspect {
+            given_name: Some(patient.given_name.clone()),
+            family_name: Some(patient.family_name.clone()),
+            birth_date: Some(patient.birth_date),
+            by: Some(by),
+        }
+    }
+
+    /// Name, date of birth, and by what they were recognised.
+    pub fn person(&self) -> Option<(String, BirthDate, NamedBy)> {
+        let name = [self.given_name.as_deref(), self.family_name.as_deref()].into_iter().flatten();
+        Some((name.collect::<Vec<_>>().join(" "), self.birth_date?, self.by?))
+    }
 }
 
 /// An upload that is never sent goes after this time.
@@ -36,6 +68,7 @@ pub(super) struct NewUpload {
     pub media_type: &'static str,
     pub placed: Placed,
     pub scan: Scan,
+    pub suspect: Option<(Patient, NamedBy)>,
 }
 
 /// Leaves the trace of a file that was refused because a virus was found in it.
@@ -59,6 +92,10 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
         (uploads::user_id.eq(new.user), uploads::patient_id.eq(new.patient), uploads::blob_id.eq(kept.id)),
         (uploads::file_name.eq(&new.name), uploads::media_type.eq(new.media_type)),
         (uploads::size.eq(new.placed.size()), uploads::created_at.eq(now)),
+        (
+            uploads::suspect_id.eq(new.suspect.as_ref().map(|(patient, _)| patient.id)),
+            uploads::suspect_by.eq(new.suspect.as_ref().map(|(_, by)| *by)),
+        ),
     );
     let id: UploadId = diesel::insert_into(uploads::table).values(row).returning(uploads::id).get_result(tx.conn())?;
     let entry = Entry::of_patient(Actor::User(new.user), Event::FileUploaded, new.patient, Subject::Upload(id));
@@ -70,6 +107,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
         media_type: new.media_type.to_owned(),
         size: new.placed.size(),
         scan: kept.scan,
+        suspect: new.suspect.as_ref().map(|(patient, by)| Suspect::of(patient, *by)).unwrap_or_default(),
     }))
 }
 
@@ -82,10 +120,24 @@ pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[Uplo
     let (user, patient) = (access.user().id(), access.patient());
     let mut found: Vec<Upload> = uploads::table
         .inner_join(blobs::table)
+        .left_join(patients::table.on(uploads::suspect_id.eq(patients::id.nullable())))
         .filter(uploads::user_id.eq(user))
         .filter(uploads::patient_id.eq(patient))
         .filter(uploads::id.eq_any(named.iter().copied().take(MOST).collect::<Vec<_>>()))
-        .select((uploads::id, uploads::blob_id, uploads::file_name, uploads::media_type, uploads::size, blobs::scan))
+        .select((
+            uploads::id,
+            uploads::blob_id,
+            uploads::file_name,
+            uploads::media_type,
+            uploads::size,
+            blobs::scan,
+            (
+                patients::given_name.nullable(),
+                patients::family_name.nullable(),
+                patients::birth_date.nullable(),
+                uploads::suspect_by,
+            ),
+        ))
         .load(conn)?;
     found.sort_by_key(|upload| named.iter().position(|id| *id == upload.id));
     Ok(found)

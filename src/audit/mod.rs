@@ -80,6 +80,7 @@ text_enum! {
         SettingsChanged = "settings_changed",
         SettingsViewed = "settings_viewed",
         FileUploaded = "file_uploaded",
+        ChartFileAdded = "chart_file_added",
         UploadRemoved = "upload_removed",
         VirusFound = "virus_found",
         AttachmentOpened = "attachment_opened",

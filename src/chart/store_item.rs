@@ -35,6 +35,15 @@ pub enum Stored {
     Same(ChartItemId),
 }
 
+impl Stored {
+    /// The item.
+    pub fn id(self) -> ChartItemId {
+        match self {
+            Stored::New(id) | Stored::Changed(id) | Stored::Same(id) => id,
+        }
+    }
+}
+
 /// Stores an item. One that came from the same source before is brought up to date; it keeps its identity. What was
 /// sent of it before is a copy, and stays.
 ///

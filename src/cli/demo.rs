@@ -53,7 +53,9 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let (clock, random) = (Clock::system(), Random::system());
     let database = DatabaseUrl::Sqlite(folder.join("postern.db"));
     let db = app::open(&database, &random).await?;
-    fill(&db, &clock).await?;
+    let files = Files::in_folder(folder.join("files"));
+    let desk = Arc::new(Desk::open(&files)?);
+    fill(&db, &desk, &clock).await?;
     let mailbox = Mailbox::in_file(folder.join("mailbox.jsonl"), clock.clone())?;
     let config = Config {
         public_url: origin.parse()?,
@@ -64,12 +66,11 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         calling_code: "1".into(),
         log: String::new(),
         smtp: None,
-        files: Files::in_folder(folder.join("files")),
+        files,
         texts: None,
         bounces: None,
         metrics_listen: None,
     };
-    let desk = Arc::new(Desk::open(&config.files)?);
     let state = AppState {
         db,
         clock,
@@ -86,7 +87,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
 }
 
 /// Fills a fresh clinic; one that has users is taken up as it is.
-async fn fill(db: &Db, clock: &Clock) -> Result<(), Failure> {
+async fn fill(db: &Db, desk: &Desk, clock: &Clock) -> Result<(), Failure> {
     use crate::users::active;
     let there = db.read(|conn| -> Result<_, AppError> { Ok(!active(conn)?.is_empty()) }).await.map_err(super::line)?;
     if there {
@@ -95,7 +96,7 @@ async fn fill(db: &Db, clock: &Clock) -> Result<(), Failure> {
     println!("Filling a fresh clinic …");
     for name in Bundles::iter() {
         let Some(file) = Bundles::get(&name) else { continue };
-        import::import_from(db, std::io::Cursor::new(file.data.into_owned()), "1").await?;
+        import::import_from(db, desk, std::io::Cursor::new(file.data.into_owned()), "1").await?;
     }
     let mut hashes = Vec::new();
     for user in USERS {

@@ -3,6 +3,7 @@
 
 use super::Failure;
 use crate::app;
+use crate::attachments::Desk;
 use crate::audit::Actor;
 use crate::chart::import::fhir::{ImportOptions, ImportedBundle, read_bundle};
 use crate::chart::import::{Summary, csv, store};
@@ -34,6 +35,7 @@ pub(super) struct Options {
 pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, Failure> {
     let files = files(&options.paths)?;
     let db = app::open(&config.database, &Random::system()).await.map_err(|e| format!("database_url: {e}"))?;
+    let desk = Desk::open(&config.files)?;
     let bar = std::io::stderr().is_terminal().then(|| progress(files.len()));
     let (mut all, mut failed) = (Summary::default(), 0);
     for file in &files {
@@ -49,7 +51,7 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
         }
         let imported = match options.dry_run {
             true => check(file, &config.calling_code).await,
-            false => import(&db, file, &config.calling_code).await,
+            false => import(&db, &desk, file, &config.calling_code).await,
         };
         let told = match imported {
             Ok(summary) => {
@@ -121,20 +123,22 @@ async fn check(file: &Path, calling_code: &str) -> Result<Summary, Failure> {
 }
 
 /// Imports one file.
-pub(super) async fn import(db: &Db, file: &Path, calling_code: &str) -> Result<Summary, Failure> {
+async fn import(db: &Db, desk: &Desk, file: &Path, calling_code: &str) -> Result<Summary, Failure> {
     let reader = std::fs::File::open(file)?;
-    import_from(db, reader, calling_code).await
+    import_from(db, desk, reader, calling_code).await
 }
 
 /// Imports one bundle from any reader.
 pub(super) async fn import_from(
     db: &Db,
+    desk: &Desk,
     reader: impl std::io::Read + Send + 'static,
     calling_code: &str,
 ) -> Result<Summary, Failure> {
     let now = Clock::system().now();
-    let bundle = read(reader, calling_code, now).await?;
-    let write = db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle)?) });
+    let mut bundle = read(reader, calling_code, now).await?;
+    let files = desk.place_files(db, now, &Random::system(), &mut bundle).await.map_err(|e| e.to_string())?;
+    let write = db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle, &files)?) });
     write.await.map_err(super::line)
 }
 

@@ -5,10 +5,11 @@ use super::guard::{Chart, number, shell};
 use crate::access::{Action, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::document::{Document, Part};
-use crate::chart::{self, IdKind, ItemKind, ItemRow, Patient};
+use crate::chart::{self, ChartFile, IdKind, ItemKind, ItemRow, Patient};
 use crate::conversations::{self, InboxRow};
 use crate::db::{ChartItemId, Ts};
 use crate::error::AppError;
+use crate::http::files::can_be_shown;
 use crate::http::form::FieldErrors;
 use crate::http::{Head, Shell, html, paging};
 use crate::notifications::{self, BlockKind, Blocks};
@@ -52,6 +53,15 @@ struct ItemPage {
     patient: Patient,
     item: ItemRow,
     parts: Vec<Part>,
+    /// the file that it is, where it is more than words
+    file: Option<ChartFile>,
+}
+
+impl ItemPage {
+    /// Whether a browser can show the file.
+    fn can_show(&self, file: &ChartFile) -> bool {
+        can_be_shown(&file.media_type)
+    }
 }
 
 impl ChartPage {
@@ -120,7 +130,8 @@ pub async fn show_item(
         let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
         let parts = chart::document::parts_for(&item, shell.lang, &settings);
-        Ok(ItemPage { shell, patient: chart::patient(conn, &chart.0)?, item: item.row, parts })
+        let file = chart::file(conn, &chart.0, id)?;
+        Ok(ItemPage { shell, patient: chart::patient(conn, &chart.0)?, item: item.row, parts, file })
     });
     let page = read.await?;
     state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;

@@ -5,6 +5,7 @@ mod attachments;
 mod audit_log;
 mod chart;
 mod chart_browser;
+mod chart_file;
 mod chart_filter;
 mod closure;
 mod conversation;
@@ -65,6 +66,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/chart-browser", get().to(chart_browser::show))
         .route("/patients/{patient}/items/{item}", get().to(chart::show_item))
         .route("/patients/{patient}/items/{item}/document.pdf", get().to(chart::download_item))
+        .route("/patients/{patient}/items/{item}/file", get().to(chart_file::open))
+        .route("/patients/{patient}/files/new", get().to(chart_file::show))
+        .route("/patients/{patient}/files", post().to(chart_file::submit))
         .route("/patients/{patient}/information", get().to(demographics::show))
         .route("/patients/{patient}/information", post().to(demographics::submit))
         .route("/patients/{patient}/notification-method", post().to(reach::set_method))

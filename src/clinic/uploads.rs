@@ -13,6 +13,7 @@ use crate::http::{Form, Head, Shell};
 use crate::state::AppState;
 use crate::storage::StorageError;
 use crate::text::one_line;
+use crate::values::BirthDate;
 use actix_multipart::{Field, Multipart};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_LENGTH;
@@ -62,6 +63,10 @@ pub struct FileLines {
     pub refused: Vec<(String, Refusal)>,
     /// chart items that will be copied
     pub items: Vec<ItemRow>,
+    /// whom they are for: name and date of birth
+    pub whom: Option<(String, BirthDate)>,
+    /// uploads that were confirmed to be for them
+    pub confirmed: Vec<UploadId>,
     /// something that the form names is not there any more
     pub gone: bool,
     /// where "Add files" and "Remove" of a browser without script go
@@ -98,6 +103,7 @@ impl FileLines {
     ) -> Result<FileLines, AppError> {
         let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
         let uploads = attachments::pending(conn, access, &named)?;
+        let patient = chart::patient(conn, access)?;
         let chosen: Vec<ChartItemId> = form.numbers("chart_item").into_iter().map(ChartItemId).collect();
         let items = chart::chosen(conn, access, &chosen)?;
         let gone = uploads.len() < named.len() || items.len() < chosen.len();
@@ -106,6 +112,8 @@ impl FileLines {
             uploads,
             refused: Vec::new(),
             items,
+            whom: Some((patient.name(), patient.birth_date)),
+            confirmed: confirmed(form),
             gone,
             action: String::new(),
             browse_by: String::new(),
@@ -184,6 +192,11 @@ pub async fn change(
     Ok((Form::of_pairs(pairs), refused))
 }
 
+/// The uploads that were confirmed although they name another patient.
+pub fn confirmed(form: &Form) -> Vec<UploadId> {
+    form.numbers("for_this_patient").into_iter().map(UploadId).collect()
+}
+
 /// Notes what is wrong with the files of a form that is being sent: files chosen and never added would be lost.
 pub fn check(form: &Form, errors: &mut FieldErrors) {
     if form.all("files").any(|name| !name.is_empty()) {
@@ -198,6 +211,7 @@ pub fn check(form: &Form, errors: &mut FieldErrors) {
 pub fn why_not(cause: AttachError) -> Result<&'static str, AppError> {
     match cause {
         AttachError::Gone => Ok("error-files-gone"),
+        AttachError::OtherPatient => Ok("error-files-other-patient"),
         AttachError::TooMuch => Ok("error-files-too-much"),
         AttachError::Infected => Ok("error-files-infected"),
         AttachError::Db(cause) => Err(cause.into()),
@@ -225,7 +239,12 @@ pub async fn add(
         (_, true) => StatusCode::OK,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    let shell = state.db.read(move |conn| shell_for_nobody(conn, &head)).await?;
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let patient = chart::patient(conn, &chart.0)?;
+        Ok((shell_for_nobody(conn, &head)?, (patient.name(), patient.birth_date)))
+    });
+    let (shell, whom) = read.await?;
+    lines.whom = Some(whom);
     with_status(status, &Lines { shell, lines })
 }
 
@@ -359,7 +378,8 @@ pub async fn picks(
         };
         all.push(Pick::Frozen(Box::new(frozen)));
     }
-    Ok(Some(Picks { all, largest: state.desk.policy.largest_message }))
+    let confirmed = confirmed(form);
+    Ok(Some(Picks { all, confirmed, largest: state.desk.policy.largest_message }))
 }
 
 fn from_storage(cause: StorageError) -> AppError {

@@ -418,6 +418,16 @@ diesel::table! {
     }
 }
 diesel::table! {
+    use diesel::sql_types::*;
+    chart_files (item_id) {
+        item_id -> BigInt,
+        blob_id -> BigInt,
+        file_name -> Text,
+        media_type -> Text,
+        size -> BigInt,
+    }
+}
+diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
     stray_files (name) {
@@ -510,6 +520,8 @@ diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
 diesel::joinable!(chart_tallies -> patients (patient_id));
 diesel::joinable!(chart_item_terms -> chart_items (item_id));
+diesel::joinable!(chart_files -> chart_items (item_id));
+diesel::joinable!(chart_files -> blobs (blob_id));
 diesel::joinable!(conversations -> patients (patient_id));
 diesel::joinable!(participants -> conversations (conversation_id));
 diesel::joinable!(participants -> users (user_id));
@@ -565,6 +577,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     audit_heads,
     blobs,
+    chart_files,
     stray_files,
     uploads,
     attachments,

@@ -26,6 +26,12 @@ pub struct FileOut<'a> {
     pub policy: &'a str,
 }
 
+/// Whether a browser can show a file of this type in a sandbox: a PDF or a picture.
+pub fn can_be_shown(media_type: &str) -> bool {
+    let kinds = ["application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
+    kinds.contains(&media_type)
+}
+
 /// What of a file is asked for.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {

@@ -54,7 +54,8 @@ pub fn run() {
         let (begin, mut items) = (Instant::now(), 0);
         for text in rounds.iter().flatten() {
             let bundle = parse(text, now.get().date());
-            let write = db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle)?) });
+            let write =
+                db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle, &Default::default())?) });
             items += write.await.unwrap().written();
         }
         (begin, items)

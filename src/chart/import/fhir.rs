@@ -109,6 +109,8 @@ pub enum SkipReason {
     FileElsewhere,
     /// A file that is not base64, or empty.
     FileBroken,
+    /// A file in which a virus was found, or that the scanner does not take.
+    FileUnsafe,
     /// Nested deeper than is read.
     TooDeep,
 }
@@ -132,6 +134,7 @@ impl SkipReason {
             Self::PrivateNumber => "private_number",
             Self::FileElsewhere => "file_elsewhere",
             Self::FileBroken => "file_broken",
+            Self::FileUnsafe => "file_unsafe",
             Self::TooDeep => "too_deep",
         }
     }

@@ -5,6 +5,7 @@ pub mod csv;
 pub mod fhir;
 
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::files::{NewChartFile, set_file};
 use crate::chart::identifiers::{self, IdKind};
 use crate::chart::patients::{self, Demographics, Method, NewPatient};
 use crate::chart::store_item::{NewItem, Stored, store_item};
@@ -14,7 +15,10 @@ use crate::text::Lang;
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
 use diesel::QueryResult;
 use fhir::{ImportedBundle, ImportedChart, ImportedPatient};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// The files of a bundle that lie in storage already: by the place of the chart, and of the item in it.
+pub type FilesInStorage = HashMap<(usize, usize), NewChartFile>;
 
 /// What one import, or several, brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,27 +74,28 @@ impl Summary {
     }
 }
 
-/// Stores one bundle.
+/// Stores one bundle with its files.
 ///
 /// # Errors
 /// Those of the database; then nothing of the bundle is kept.
-pub fn store(tx: &mut Tx, now: Ts, bundle: &ImportedBundle) -> QueryResult<Summary> {
+pub fn store(tx: &mut Tx, now: Ts, bundle: &ImportedBundle, files: &FilesInStorage) -> QueryResult<Summary> {
     let mut summary = Summary::default();
     summary.skip(&bundle.skipped);
     let settings = settings::load(tx)?;
-    for chart in &bundle.charts {
+    for (at, chart) in bundle.charts.iter().enumerate() {
         summary.skip(&chart.skipped);
-        store_chart(tx, now, chart, &settings, &mut summary)?;
+        store_chart(tx, now, chart, &settings, &mut summary, |item| files.get(&(at, item)))?;
     }
     Ok(summary)
 }
 
-fn store_chart(
+fn store_chart<'a>(
     tx: &mut Tx,
     now: Ts,
     chart: &ImportedChart,
     settings: &settings::Settings,
     summary: &mut Summary,
+    file_of: impl Fn(usize) -> Option<&'a NewChartFile>,
 ) -> QueryResult<()> {
     let source_key = format!("fhir:{}", chart.patient.source_id);
     let patient = match patients::by_source(tx, &source_key)? {
@@ -117,7 +122,7 @@ fn store_chart(
         }
     }
     let before = summary.written();
-    store_items(tx, now, patient, chart, summary)?;
+    store_items(tx, now, patient, chart, summary, file_of)?;
     if summary.written() > before {
         let entry = Entry::of_patient(Actor::System, Event::PatientsImported, patient, Subject::None);
         audit::append(tx, now, entry.with("fhir"))?;
@@ -125,14 +130,15 @@ fn store_chart(
     Ok(())
 }
 
-fn store_items(
+fn store_items<'a>(
     tx: &mut Tx,
     now: Ts,
     patient: PatientId,
     chart: &ImportedChart,
     summary: &mut Summary,
+    file_of: impl Fn(usize) -> Option<&'a NewChartFile>,
 ) -> QueryResult<()> {
-    for item in &chart.items {
+    for (at, item) in chart.items.iter().enumerate() {
         let new = NewItem {
             source_key: &item.source_id,
             kind: item.kind,
@@ -141,10 +147,12 @@ fn store_items(
             author: item.author.as_deref(),
             body: &item.body,
         };
-        match store_item(tx, now, patient, &new)? {
+        let stored = store_item(tx, now, patient, &new)?;
+        let other_file = set_file(tx, now, stored.id(), file_of(at))?;
+        match stored {
             Stored::New(_) => *summary.items.entry(item.kind.as_str()).or_default() += 1,
-            Stored::Changed(_) => *summary.changed.entry(item.kind.as_str()).or_default() += 1,
-            Stored::Same(_) => summary.known_items += 1,
+            Stored::Same(_) if !other_file => summary.known_items += 1,
+            Stored::Changed(_) | Stored::Same(_) => *summary.changed.entry(item.kind.as_str()).or_default() += 1,
         }
     }
     Ok(())

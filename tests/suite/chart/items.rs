@@ -166,7 +166,11 @@ async fn import(app: &App, json: Vec<u8>) -> Summary {
     let options = ImportOptions { default_calling_code: "1".into(), today: start_of_time().get().date() };
     let bundle = read_bundle(&*json).unwrap().charts(&options);
     let now = app.state.clock.now();
-    app.state.db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle)?) }).await.unwrap()
+    app.state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle, &Default::default())?) })
+        .await
+        .unwrap()
 }
 
 async fn importing_again_brings_up_to_date_and_doubles_nothing(app: App) {

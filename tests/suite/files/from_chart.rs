@@ -1,5 +1,6 @@
 //! Items of the chart on messages: chosen in its browser or in the form, frozen when the message is sent.
 
+use super::samples;
 use super::uploads::{get, post_form, upload};
 use crate::chart::items::{add, days_ago};
 use crate::on_both;
@@ -7,15 +8,20 @@ use crate::support::app::{Actor, App};
 use crate::support::html::Page;
 use crate::support::world::Like;
 use postern::access::Role;
+use postern::chart::import::fhir::{ImportOptions, read_bundle};
+use postern::chart::import::{Summary, store};
 use postern::chart::{ItemKind, Stored};
 use postern::db::{ChartItemId, PatientId};
-use reqwest::multipart::Form;
+use postern::error::AppError;
+use reqwest::multipart::{Form, Part};
 
 on_both!(
     what_was_sent_stays_when_the_chart_changes,
     without_script_the_draft_waits_for_the_chart,
     a_reply_chooses_from_the_chart_in_its_own_form,
     an_item_that_is_not_there_is_told_and_the_words_stay,
+    the_file_of_an_item_is_what_is_sent,
+    users_add_files_to_the_chart,
 );
 
 const KEY: &str = "0123456789abcdef";
@@ -155,4 +161,95 @@ async fn an_item_that_is_not_there_is_told_and_the_words_stay(app: App) {
         assert!(answer.body.contains("kept words") && answer.page().has_text("A file is no longer there"));
         assert!(!answer.body.contains("Secret panel"));
     }
+}
+
+/// A bundle with one letter, whose file has these bytes.
+fn bundle(bytes: &[u8], title: &str) -> Vec<u8> {
+    let data = data_encoding::BASE64.encode(bytes);
+    let entry = |resource: serde_json::Value| serde_json::json!({"resource": resource});
+    serde_json::json!({"resourceType": "Bundle", "type": "collection", "entry": [
+        entry(serde_json::json!({"resourceType": "Patient", "id": "p1", "birthDate": "1951-03-04",
+            "name": [{"given": ["María"], "family": "Mejía"}],
+            "telecom": [{"system": "email", "value": "maria@example.org"}, {"system": "phone", "use": "mobile", "value": "+16135550121"}]})),
+        entry(serde_json::json!({"resourceType": "DocumentReference", "id": "d1", "status": "current",
+            "subject": {"reference": "Patient/p1"}, "date": "2026-02-01T10:00:00Z", "type": {"text": title},
+            "content": [{"attachment": {"contentType": "application/pdf", "title": "referral.pdf", "data": data}}]})),
+    ]})
+    .to_string()
+    .into_bytes()
+}
+
+async fn import(app: &App, bytes: &[u8], title: &str) -> Summary {
+    let options = ImportOptions { default_calling_code: "1".into(), today: days_ago(0).get().date() };
+    let mut read = read_bundle(&*bundle(bytes, title)).unwrap().charts(&options);
+    let (state, now) = (&app.state, app.state.clock.now());
+    let files = state.desk.place_files(&state.db, now, &state.random, &mut read).await.unwrap();
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &read, &files)?) });
+    write.await.unwrap()
+}
+
+async fn the_file_of_an_item_is_what_is_sent(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let first = samples::pdf();
+    let second = [&samples::pdf()[..], b"% another\n"].concat();
+    assert_eq!(import(&app, &first, "Referral").await.written(), 1);
+    assert_eq!(import(&app, &first, "Referral").await.written(), 0, "the same again");
+    let patient = PatientId(1);
+    let chart = owner.get(&format!("/patients/{patient}")).await.ok();
+    let item = chart.attr("a.item", "href").unwrap();
+    let id = ChartItemId(item.rsplit('/').next().unwrap().parse().unwrap());
+    assert!(owner.get(&item).await.ok().has_text("referral.pdf"));
+    let whole = get(&owner, &format!("{item}/file"), &[]).await;
+    assert_eq!((whole.status, &whole.bytes), (200, &first));
+    assert!(whole.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
+    assert_eq!(get(&owner, &format!("{item}/file"), &[("range", "bytes=1-3")]).await.bytes, b"PDF");
+    let other = app.patient(Like { name: ("Otto", "Other"), ..Like::default() }).await;
+    assert_eq!(get(&owner, &format!("/patients/{other}/items/{id}/file"), &[]).await.status, 404);
+    let conversation = send(&owner, patient, KEY, id).await;
+    // the chart gets another file: what was sent stays, and its content too
+    assert_eq!(import(&app, &second, "Referral").await.changed["file"], 1);
+    app.state.clock.advance(time::Duration::days(2));
+    app.state.desk.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
+    let owner = app.user(Role::Owner).await;
+    assert_eq!(get(&owner, &format!("{conversation}/attachments/1"), &[]).await.bytes, first);
+    assert_eq!(get(&owner, &format!("{item}/file"), &[]).await.bytes, second);
+    assert_eq!(get(&owner, &format!("{conversation}/attachments/1?as=page"), &[]).await.status, 404);
+    // a lie about a type is saved, and never shown
+    import(&app, b"<!DOCTYPE html><script>alert(1)</script>", "Referral").await;
+    let lie = get(&owner, &format!("{item}/file?as=show"), &[]).await;
+    assert_eq!(lie.headers["content-type"], "application/octet-stream");
+    assert!(lie.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
+}
+
+async fn users_add_files_to_the_chart(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let patient = app.patient(Like::default()).await;
+    let page = staff.get(&format!("/patients/{patient}")).await.ok().link("Add a file");
+    assert_eq!(staff.get(&page).await.ok().form_with("Add to the chart").value("date").as_deref(), Some("2026-03-04"));
+    let path = format!("/patients/{patient}/files");
+    let form = |title: &'static str| Form::new().text("title", title).text("date", "2026-01-02").text("kind", "letter");
+    let part = |name: &'static str, bytes: Vec<u8>| Part::bytes(bytes).file_name(name);
+    // nothing chosen; a lie; no title: each is told, and what came along stays
+    let none = post_form(&staff, &path, form("Old letter")).await;
+    assert!(none.status == 422 && none.text().contains("Choose a file"));
+    let lie = post_form(&staff, &path, form("Old letter").part("files", part("a.pdf", b"MZ\x90\0\x03".to_vec()))).await;
+    assert!(lie.status == 422 && lie.text().contains("not what its name says"), "{}", lie.text());
+    let untitled = post_form(&staff, &path, form("").part("files", part("letter.pdf", samples::pdf()))).await;
+    assert_eq!(untitled.status, 422);
+    let waiting = Page::parse(&untitled.text()).form_with("Add to the chart").value("upload").unwrap();
+    let added = post_form(&staff, &path, form("Old letter").text("upload", waiting.clone())).await;
+    assert_eq!(added.status, 303, "{}", added.text());
+    let item = added.headers["location"].to_str().unwrap().split('?').next().unwrap().to_owned();
+    let page = staff.get(&item).await.ok();
+    assert!(page.has_text("letter.pdf") && page.has_text("Letter · 2 January 2026 · User staff"), "{}", page.text());
+    assert_eq!(get(&staff, &format!("{item}/file"), &[]).await.bytes, samples::pdf());
+    // the same form again finds its file gone
+    assert_eq!(post_form(&staff, &path, form("Old letter").text("upload", waiting)).await.status, 409);
+    // and it goes with a message as any item does
+    let id = ChartItemId(item.rsplit('/').next().unwrap().parse().unwrap());
+    let conversation = send(&staff, patient, KEY, id).await;
+    assert_eq!(get(&staff, &format!("{conversation}/attachments/1"), &[]).await.bytes, samples::pdf());
+    let viewer = app.user(Role::Viewer).await;
+    assert_eq!(post_form(&viewer, &path, form("T").part("files", part("a.pdf", samples::pdf()))).await.status, 403);
+    assert_eq!(get(&viewer, &format!("{item}/file"), &[]).await.status, 200);
 }

@@ -20,6 +20,7 @@ macro_rules! on_each {
     )+};
 }
 
+mod another_patient;
 mod browser;
 mod bucket;
 mod commands;

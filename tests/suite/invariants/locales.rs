@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Keys that are put together from a prefix and a word.
 const FAMILIES: &[&str] = &[
     "refused-",
+    "suspect-",
     "scan-",
     "js-",
     "template-replies-",
@@ -150,6 +151,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("notice-state", postern::notifications::State::ALL.iter().map(|w| w.as_str()).collect()),
         words("wording-kind", Kind::ALL.iter().map(|w| w.as_str()).collect()),
         words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
+        words("suspect", postern::chart::NamedBy::ALL.iter().map(|w| w.as_str()).collect()),
         words("refused", postern::attachments::Refusal::ALL.iter().map(|w| w.as_str()).collect()),
         words("scan", postern::storage::Scan::ALL.iter().map(|w| w.as_str()).collect()),
         words("attention", Attention::ALL.iter().map(|w| w.as_str()).collect()),

@@ -35,6 +35,7 @@ const WRITE_PAGES: &[&str] = &[
     "/patients/new",
     "/patients/import",
     "/patients/{patient}/chart-browser",
+    "/patients/{patient}/files/new",
     "/patients/{patient}/information",
     "/patients/{patient}/messages/new",
     "/patients/{patient}/message-templates",

@@ -196,6 +196,13 @@ async fn every_post_leaves_a_row(app: App) {
         };
         script.check(route, 200, &got).await;
     }
+    let field =
+        |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let file = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.txt\"\r\n\r\nwords\r\n--b--\r\n";
+    let body = [&field("title", "A letter"), &field("date", "2026-01-02"), file].concat();
+    let headers = [("content-type", "multipart/form-data; boundary=b"), ("origin", &*owner.origin)];
+    let answer = owner.send("POST", &format!("{patient}/files"), &headers, &body).await;
+    script.check("/patients/{patient}/files", 303, &answer).await;
     let answer = owner.post(&format!("{patient}/uploads/1/removal"), &[]).await;
     script.check("/patients/{patient}/uploads/{upload}/removal", 204, &answer).await;
 

@@ -1,0 +1,2 @@
+DROP INDEX patients_birth_date;
+DROP TABLE chart_files;

@@ -1,0 +1,111 @@
+//! Files of a chart: the content of an item that is more than words. It lies in storage, one for each item.
+
+use crate::access::{ChartAccess, Right};
+use crate::db::schema::{blobs, chart_files, chart_items};
+use crate::db::{BlobId, ChartItemId, Conn, MultiBackend, Ts, Tx};
+use crate::outbox::{self, JobKind};
+use crate::storage::{self, Placed, Scan};
+use diesel::prelude::*;
+
+/// The file of a chart item.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct ChartFile {
+    /// the content
+    pub blob: BlobId,
+    /// name, cleaned
+    pub file_name: String,
+    /// what it is served as
+    pub media_type: String,
+    /// bytes
+    pub size: i64,
+    /// what the virus scanner says
+    pub scan: Scan,
+}
+
+impl ChartFile {
+    /// Whether it may be opened and sent.
+    pub fn may_be_opened(&self) -> bool {
+        matches!(self.scan, Scan::Clean | Scan::NotScanned)
+    }
+}
+
+/// A file that lies in storage, for an item.
+#[derive(Debug, Clone)]
+pub struct NewChartFile {
+    /// where it lies
+    pub placed: Placed,
+    /// name, cleaned
+    pub name: String,
+    /// what it will be served as
+    pub media_type: String,
+    /// what the scanner says
+    pub scan: Scan,
+}
+
+/// The file of an item of this chart; `None` where it has none, or is another's.
+///
+/// # Errors
+/// Those of the database.
+pub fn file<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, item: ChartItemId) -> QueryResult<Option<ChartFile>> {
+    chart_files::table
+        .inner_join(blobs::table.on(blobs::id.eq(chart_files::blob_id)))
+        .inner_join(chart_items::table.on(chart_items::id.eq(chart_files::item_id)))
+        .filter(chart_files::item_id.eq(item))
+        .filter(chart_items::patient_id.eq(access.patient()))
+        .select((chart_files::blob_id, chart_files::file_name, chart_files::media_type, chart_files::size, blobs::scan))
+        .into_boxed::<MultiBackend>()
+        .first(conn)
+        .optional()
+}
+
+/// Gives an item, which the caller has just stored, this file in place of what it had. Says whether that changed
+/// anything: the same content under the same name does not.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_file(tx: &mut Tx, now: Ts, item: ChartItemId, new: Option<&NewChartFile>) -> QueryResult<bool> {
+    let before: Option<(BlobId, String, Vec<u8>)> = chart_files::table
+        .inner_join(blobs::table.on(blobs::id.eq(chart_files::blob_id)))
+        .filter(chart_files::item_id.eq(item))
+        .select((chart_files::blob_id, chart_files::file_name, blobs::sha256))
+        .first(tx.conn())
+        .optional()?;
+    let same = match (&before, new) {
+        (None, None) => true,
+        (Some((_, name, sha256)), Some(new)) => (name, sha256.as_slice()) == (&new.name, new.placed.sha256()),
+        _ => false,
+    };
+    if same {
+        return Ok(false);
+    }
+    if let Some((blob, ..)) = before {
+        diesel::delete(chart_files::table.find(item)).execute(tx.conn())?;
+        storage::release(tx, now, blob)?;
+    }
+    if let Some(new) = new {
+        let kept = storage::keep(tx, now, &new.placed, new.scan)?;
+        if kept.scan == Scan::Infected {
+            // known by its content: the item comes without it
+            storage::release(tx, now, kept.id)?;
+            return Ok(true);
+        }
+        if kept.scan == Scan::Waiting {
+            outbox::enqueue(tx, now, JobKind::ScanFile, kept.id.0, now)?;
+        }
+        insert_file(tx, item, kept.id, (&new.name, &new.media_type, new.placed.size()))?;
+    }
+    Ok(true)
+}
+
+/// Writes down that a blob, a reference to which the caller hands over, is the file of an item: name, media type, bytes.
+///
+/// # Errors
+/// Those of the database.
+pub fn insert_file(tx: &mut Tx, item: ChartItemId, blob: BlobId, file: (&str, &str, i64)) -> QueryResult<()> {
+    let (name, media_type, size) = file;
+    let row = (
+        (chart_files::item_id.eq(item), chart_files::blob_id.eq(blob), chart_files::file_name.eq(name)),
+        (chart_files::media_type.eq(media_type), chart_files::size.eq(size)),
+    );
+    diesel::insert_into(chart_files::table).values(row).execute(tx.conn()).map(drop)
+}

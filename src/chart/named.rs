@@ -1,0 +1,99 @@
+//! Whose chart words may belong to: another patient's health number, or name and date of birth, in a file.
+
+use super::patients::Patient;
+use crate::access::{ChartAccess, Right};
+use crate::db::schema::{patient_identifiers, patients};
+use crate::db::{Conn, MultiBackend};
+use crate::text;
+use crate::text_enum;
+use crate::values::BirthDate;
+use diesel::prelude::*;
+use std::collections::BTreeSet;
+use time::Date;
+
+/// What was found in a file that may name somebody.
+#[derive(Debug, Clone, Default)]
+pub struct Clues {
+    /// what could be health numbers: letters and digits, upper case
+    pub numbers: Vec<String>,
+    /// what could be dates of birth
+    pub dates: Vec<Date>,
+    /// every word, folded
+    pub words: BTreeSet<String>,
+}
+
+text_enum! {
+    /// By what a patient was recognised.
+    pub enum NamedBy {
+        /// a health number, or another identification
+        Number = "number",
+        /// name and date of birth
+        Birth = "birth",
+    }
+}
+
+/// Numbers, or dates, that are looked up at once.
+const AT_ONCE: usize = 500;
+/// Patients born on the dates of a file that are looked at, at most.
+const MOST: i64 = 2_000;
+
+/// Another patient than this chart's whom the clues name, if there is one.
+///
+/// # Errors
+/// Those of the database.
+pub fn named_other<R: Right>(
+    conn: &mut Conn,
+    access: &ChartAccess<R>,
+    clues: &Clues,
+) -> QueryResult<Option<(Patient, NamedBy)>> {
+    let own = access.patient();
+    let own_number: Option<String> = patients::table.find(own).select(patients::health_number_key).first(conn)?;
+    for numbers in clues.numbers.chunks(AT_ONCE) {
+        let numbers: Vec<String> = numbers.iter().filter(|n| Some(*n) != own_number.as_ref()).cloned().collect();
+        let same = patients::table
+            .filter(patients::health_number_key.eq_any(numbers.clone()))
+            .filter(patients::id.ne(own))
+            .order(patients::id)
+            .select(Patient::as_select())
+            .into_boxed::<MultiBackend>();
+        let beside = patient_identifiers::table
+            .inner_join(patients::table)
+            .filter(patient_identifiers::number_key.eq_any(numbers))
+            .filter(patients::id.ne(own))
+            .order(patients::id)
+            .select(Patient::as_select())
+            .into_boxed::<MultiBackend>();
+        let found = match same.first(conn).optional()? {
+            None => beside.first(conn).optional()?,
+            found => found,
+        };
+        if let Some(other) = found {
+            return Ok(Some((other, NamedBy::Number)));
+        }
+    }
+    for dates in clues.dates.chunks(AT_ONCE) {
+        let dates: Vec<BirthDate> = dates.iter().copied().map(BirthDate).collect();
+        let born: Vec<Patient> = patients::table
+            .filter(patients::birth_date.eq_any(dates))
+            .filter(patients::id.ne(own))
+            .order(patients::id)
+            .limit(MOST)
+            .select(Patient::as_select())
+            .into_boxed::<MultiBackend>()
+            .load(conn)?;
+        if let Some(other) = born.into_iter().find(|patient| is_named(patient, &clues.words)) {
+            return Ok(Some((other, NamedBy::Birth)));
+        }
+    }
+    Ok(None)
+}
+
+/// The whole family name, and the given name by which they are called.
+fn is_named(patient: &Patient, words: &BTreeSet<String>) -> bool {
+    let family = text::words(&patient.family_name);
+    let given = [Some(&patient.given_name), patient.preferred_name.as_ref()];
+    let called = given.into_iter().flatten().filter_map(|name| text::words(name).into_iter().next());
+    !family.is_empty()
+        && family.iter().all(|word| words.contains(word))
+        && called.into_iter().any(|word| words.contains(&word))
+}
