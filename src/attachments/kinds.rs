@@ -156,13 +156,61 @@ impl Look {
         }
     }
 
-    /// Text that nobody could take for a page or a program: text in UTF-16 has zeros, and says so at its beginning.
+    /// Text that nobody could take for a page or a program. What letters a text begins with says nothing of it: "BMI"
+    /// and "ID3" begin pictures and songs too, but go on with bytes that no text has.
     fn is_text(&self) -> bool {
-        let utf16 = self.head.starts_with(&[0xff, 0xfe]) || self.head.starts_with(&[0xfe, 0xff]);
-        let begin = String::from_utf8_lossy(&self.head).trim_start_matches('\u{feff}').trim_start().to_lowercase();
-        let markup =
-            begin.starts_with('<') || ["<html", "<script", "<svg", "<!doctype"].iter().any(|w| begin.contains(w));
-        let known = infer::get(&self.head).is_some_and(|found| !found.mime_type().starts_with("text/plain"));
-        !markup && (utf16 || !(self.has_nul || known))
+        match self.words() {
+            Some(words) => !is_markup(&words) && !is_program(&words),
+            None => false,
+        }
     }
+
+    /// The beginning as text: UTF-16 where it says so by its mark, UTF-8, or else Windows-1252.
+    fn words(&self) -> Option<String> {
+        let utf16 = |pair: fn([u8; 2]) -> u16| {
+            let units: Vec<u16> = self.head.chunks_exact(2).map(|two| pair([two[0], two[1]])).collect();
+            Some(String::from_utf16_lossy(&units))
+        };
+        if self.head.starts_with(&[0xff, 0xfe]) {
+            return utf16(u16::from_le_bytes);
+        }
+        if self.head.starts_with(&[0xfe, 0xff]) {
+            return utf16(u16::from_be_bytes);
+        }
+        if self.has_nul {
+            return None;
+        }
+        match std::str::from_utf8(&self.head) {
+            Ok(words) => Some(words.to_owned()),
+            // cut in the middle of a character
+            Err(cause) if cause.error_len().is_none() => Some(String::from_utf8_lossy(&self.head).into_owned()),
+            // any byte is a character of Windows-1252, but a text has no control characters besides those that lay it out
+            Err(_) => {
+                let odd = |b: &u8| *b == 0x7f || (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c));
+                (!self.head.iter().any(odd)).then(|| self.head.iter().copied().map(char::from).collect())
+            }
+        }
+    }
+}
+
+/// What browsers take for a page when nothing tells them otherwise (WHATWG MIME Sniffing §7.1), and more like it.
+const TAGS: &str = "!doctype html head script iframe h1 div font table a style title b body br p svg math img object \
+                    embed link meta form input base video audio";
+
+/// Markup: a tag at the beginning of the text, or anywhere near it one that runs or holds the others.
+fn is_markup(words: &str) -> bool {
+    let begin = words.trim_start_matches('\u{feff}').trim_start().to_lowercase();
+    let tag = begin.strip_prefix('<').is_some_and(|rest| {
+        let ends = |rest: &str| rest.starts_with(|c: char| c.is_whitespace() || matches!(c, '>' | '/'));
+        rest.starts_with("!--")
+            || rest.starts_with("?xml")
+            || TAGS.split_whitespace().any(|tag| rest.strip_prefix(tag).is_some_and(ends))
+    });
+    tag || ["<html", "<script", "<svg", "<!doctype"].iter().any(|tag| begin.contains(tag))
+}
+
+/// What another program would run or open as something else than text.
+fn is_program(words: &str) -> bool {
+    let begin = words.trim_start_matches('\u{feff}');
+    ["#!", "%!", "%PDF", "{\\rtf"].iter().any(|mark| begin.starts_with(mark))
 }

@@ -171,10 +171,25 @@ fn with_blob(conn: &mut Conn, found: Option<Attachment>, content: Content) -> Qu
     Ok(Some((attachment, blob)))
 }
 
-/// Leaves the trace of somebody's opening an attachment.
+/// A viewer that asks for parts of a file so long after it was opened is opening it again.
+const ONE_OPENING: time::Duration = time::Duration::minutes(30);
+
+/// Leaves the trace of somebody's opening an attachment; for a part from further on (`again`) only where there is none
+/// of late: whoever looks through a long PDF opens it once.
 ///
 /// # Errors
 /// Those of the database.
-pub fn note_opened(tx: &mut Tx, now: Ts, who: Actor, patient: PatientId, which: &Attachment) -> QueryResult<()> {
-    audit::append(tx, now, Entry::of_patient(who, Event::AttachmentOpened, patient, Subject::Attachment(which.id)))
+pub fn note_opened(
+    tx: &mut Tx,
+    now: Ts,
+    who: Actor,
+    patient: PatientId,
+    which: &Attachment,
+    again: bool,
+) -> QueryResult<()> {
+    let entry = Entry::of_patient(who, Event::AttachmentOpened, patient, Subject::Attachment(which.id));
+    if again && audit::was_lately(tx, &entry, now.plus(-ONE_OPENING))? {
+        return Ok(());
+    }
+    audit::append(tx, now, entry)
 }

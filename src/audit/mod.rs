@@ -103,6 +103,16 @@ pub enum Actor {
     System,
 }
 
+impl Actor {
+    fn columns(self) -> (ActorKind, Option<i64>) {
+        match self {
+            Actor::User(id) => (ActorKind::User, Some(id.0)),
+            Actor::Patient(id) => (ActorKind::Patient, Some(id.0)),
+            Actor::System => (ActorKind::System, None),
+        }
+    }
+}
+
 /// What it was done to, besides the patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
@@ -212,11 +222,7 @@ pub struct Row {
 pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
     let chain = entry.patient.map_or(0, |patient| patient.0);
     let (before, previous) = lock_head(tx, chain)?;
-    let (actor, actor_id) = match entry.actor {
-        Actor::User(id) => (ActorKind::User, Some(id.0)),
-        Actor::Patient(id) => (ActorKind::Patient, Some(id.0)),
-        Actor::System => (ActorKind::System, None),
-    };
+    let (actor, actor_id) = entry.actor.columns();
     let (subject, subject_id) = entry.subject.columns();
     let mut row = Row {
         id: 0,
@@ -238,6 +244,30 @@ pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
         .set((audit_heads::position.eq(row.position), audit_heads::hash.eq(&row.hash)))
         .execute(tx.conn())
         .map(drop)
+}
+
+/// So far back in a chain it is looked for what was written of late.
+const LATELY: i64 = 200;
+
+/// Whether the same was done by the same since then, as far as the last rows of the chain tell.
+///
+/// # Errors
+/// Those of the database.
+pub fn was_lately(conn: &mut Conn, entry: &Entry, since: Ts) -> QueryResult<bool> {
+    let last: Vec<Row> = audit_events::table
+        .filter(audit_events::chain.eq(entry.patient.map_or(0, |patient| patient.0)))
+        .order(audit_events::position.desc())
+        .limit(LATELY)
+        .select(Row::as_select())
+        .load(conn)?;
+    let actor = entry.actor.columns();
+    let (subject, subject_id) = entry.subject.columns();
+    Ok(last.iter().any(|row| {
+        row.at >= since
+            && row.action == entry.event.as_str()
+            && (row.actor, row.actor_id) == actor
+            && (row.subject.as_deref(), row.subject_id) == (subject, subject_id)
+    }))
 }
 
 /// The last position and hash of a chain, its row locked until the transaction ends.

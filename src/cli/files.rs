@@ -29,13 +29,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, F
     let storage = Storage::open(&config.files)?;
     match command {
         Command::Rotate => {
-            let mut sealed = 0;
-            loop {
-                match storage.rotate(&db, Clock::system().now(), &random).await? {
-                    0 => break,
-                    count => sealed += count,
-                }
-            }
+            let sealed = storage.rotate(&db, Clock::system().now(), &random).await?;
             println!("{sealed} files were written anew");
             for key in &config.files.old_keys {
                 let id = key.id();

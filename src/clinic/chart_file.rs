@@ -63,7 +63,8 @@ pub async fn open(
     write.await?;
     let shown = how.r#as == "show" && can_be_shown(&file.media_type);
     let out = FileOut { name: &file.file_name, media_type: &file.media_type, shown, policy: SANDBOX };
-    send(&req, &state.desk.storage, &blob, out).await
+    let (response, _) = send(&req, &state.desk.storage, &blob, out).await?;
+    Ok(response)
 }
 
 pub async fn show(

@@ -41,7 +41,18 @@ enum Wanted {
     Whole,
 }
 
-/// Answers with a blob that the asker may see.
+/// How much of a file goes out with an answer: what is to be written down of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// nothing
+    Nothing,
+    /// its beginning, or all of it
+    FromStart,
+    /// a part from further on, as a viewer asks for one that moves on in it
+    Later,
+}
+
+/// Answers with a blob that the asker may see, and tells how much of it goes out.
 ///
 /// # Errors
 /// Where it may not be served yet, or storage fails before the first byte.
@@ -50,7 +61,7 @@ pub async fn send(
     storage: &Storage,
     blob: &Blob,
     out: FileOut<'_>,
-) -> Result<HttpResponse, AppError> {
+) -> Result<(HttpResponse, Sent), AppError> {
     if blob.scan == Scan::Infected {
         return Err(AppError::Infected);
     }
@@ -68,11 +79,12 @@ pub async fn send(
     });
     response.insert_header(ETag(tag)).insert_header((header::ACCEPT_RANGES, "bytes"));
     let range = match wanted {
-        Wanted::Unchanged => return Ok(response.finish()),
+        Wanted::Unchanged => return Ok((response.finish(), Sent::Nothing)),
         Wanted::OutOfRange => {
             let told = (header::CONTENT_RANGE, format!("bytes */{size}"));
             // an empty page of ours, and no error page, is what programs that ask for ranges expect
-            return Ok(response.insert_header(told).content_type("text/html; charset=utf-8").finish());
+            let page = response.insert_header(told).content_type("text/html; charset=utf-8").finish();
+            return Ok((page, Sent::Nothing));
         }
         Wanted::Part(range) => {
             let told = format!("bytes {}-{}/{size}", range.start, range.end - 1);
@@ -86,12 +98,13 @@ pub async fn send(
         .insert_header((header::CONTENT_SECURITY_POLICY, out.policy))
         .insert_header(disposition(out.name, out.shown));
     let length = range.end - range.start;
+    let sent = if range.start == 0 { Sent::FromStart } else { Sent::Later };
     let reading = storage.read(blob, range).await.map_err(|cause| match cause {
         StorageError::Db(cause) => AppError::Db(cause),
         // it is there, and cannot be had now: never "not found"
         other => AppError::Storage(other.to_string()),
     })?;
-    Ok(response.body(SizedStream::new(length, Box::pin(reading.stream()))))
+    Ok((response.body(SizedStream::new(length, Box::pin(reading.stream()))), sent))
 }
 
 /// The name twice: as ASCII for old programs, and in full (RFC 6266, RFC 8187).

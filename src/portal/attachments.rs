@@ -6,7 +6,7 @@ use crate::audit::Actor;
 use crate::chart::document;
 use crate::error::AppError;
 use crate::http::Head;
-use crate::http::files::{FileOut, SANDBOX, send};
+use crate::http::files::{FileOut, SANDBOX, Sent, send};
 use crate::state::AppState;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -32,11 +32,6 @@ pub async fn open(
         attachments::for_patient(conn, &visit.0, conversation, number, content)?.ok_or(AppError::NotFound)
     });
     let (file, blob) = find.await?;
-    let traced = file.clone();
-    let trace = state.db.write(move |tx| -> Result<_, AppError> {
-        Ok(attachments::note_opened(tx, now, Actor::Patient(patient), patient, &traced)?)
-    });
-    trace.await?;
     let page = document::content_security_policy();
     let out = match content {
         Content::Page => FileOut { name: "", media_type: "text/html; charset=utf-8", shown: true, policy: &page },
@@ -47,5 +42,13 @@ pub async fn open(
             policy: SANDBOX,
         },
     };
-    send(&req, &state.desk.storage, &blob, out).await
+    let (response, sent) = send(&req, &state.desk.storage, &blob, out).await?;
+    if sent != Sent::Nothing {
+        let again = sent == Sent::Later;
+        let write = state.db.write(move |tx| -> Result<_, AppError> {
+            Ok(attachments::note_opened(tx, now, Actor::Patient(patient), patient, &file, again)?)
+        });
+        write.await?;
+    }
+    Ok(response)
 }

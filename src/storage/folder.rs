@@ -40,8 +40,11 @@ impl Folder {
             let entry = entry?;
             // one that has gone meanwhile is somebody's who finished
             if entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at < before) {
-                fs::remove_file(entry.path())?;
-                swept += 1;
+                match fs::remove_file(entry.path()) {
+                    Ok(()) => swept += 1,
+                    // the others still can
+                    Err(cause) => tracing::error!(%cause, "what a process left when it died could not be removed"),
+                }
             }
         }
         Ok(swept)
@@ -60,9 +63,9 @@ impl Place for Folder {
         let path = self.at(name);
         let Some(parent) = path.parent() else { return Err(io::ErrorKind::InvalidInput.into()) };
         match fs::DirBuilder::new().mode(0o700).create(parent) {
-            Ok(()) => File::open(&self.0)?.sync_all()?,
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(cause) => return Err(cause),
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(cause),
+            // also where it was there: another process may have made it a moment ago, and not have got so far
+            _ => File::open(&self.0)?.sync_all()?,
         }
         ready.file.persist_noclobber(&path).map_err(|e| e.error)?;
         File::open(parent)?.sync_all()

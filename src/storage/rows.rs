@@ -220,10 +220,20 @@ pub(super) fn add_stray(tx: &mut Tx, name: &str, due_at: Ts) -> QueryResult<()> 
     diesel::insert_into(stray_files::table).values(row).execute(tx.conn()).map(drop)
 }
 
-/// The strays that are due, at most `limit`.
-pub(super) fn due_strays(conn: &mut Conn, now: Ts, limit: i64) -> QueryResult<Vec<String>> {
-    let due = stray_files::table.filter(stray_files::due_at.le(now)).order(stray_files::due_at);
-    due.limit(limit).select(stray_files::name).load(conn)
+/// The strays that are due, after this one in the order in which they are; at most `limit`.
+pub(super) fn due_strays(
+    conn: &mut Conn,
+    now: Ts,
+    after: Option<&(Ts, String)>,
+    limit: i64,
+) -> QueryResult<Vec<(Ts, String)>> {
+    let mut due = stray_files::table.filter(stray_files::due_at.le(now)).into_boxed::<MultiBackend>();
+    if let Some((at, name)) = after {
+        let same = stray_files::due_at.eq(*at).and(stray_files::name.gt(name.clone()));
+        due = due.filter(stray_files::due_at.gt(*at).or(same));
+    }
+    let order = (stray_files::due_at, stray_files::name);
+    due.order(order).limit(limit).select((stray_files::due_at, stray_files::name)).load(conn)
 }
 
 /// Forgets strays whose files are gone.
@@ -232,30 +242,31 @@ pub(super) fn forget_strays(tx: &mut Tx, names: &[String]) -> QueryResult<()> {
     diesel::delete(gone).execute(tx.conn()).map(drop)
 }
 
-/// Blobs that are not encrypted as they should be, at most `limit`.
-pub(super) fn not_sealed_with(conn: &mut Conn, key_id: Option<&str>, limit: i64) -> QueryResult<Vec<Blob>> {
-    let there = blobs::name.is_not_null().and(blobs::scan.ne(Scan::Waiting));
-    let mut found = Vec::new();
-    // ranges on either side of the key, each a walk along the index: an inequality would read the whole table
-    let ranges = |key_id: &str| {
-        [
-            blobs::table.filter(blobs::key_id.lt(key_id.to_owned())).into_boxed::<MultiBackend>(),
-            blobs::table.filter(blobs::key_id.gt(key_id.to_owned())).into_boxed(),
-        ]
-    };
-    let queries: Vec<_> = match key_id {
-        Some(id) => {
-            let [below, above] = ranges(id);
-            vec![below, above, blobs::table.filter(blobs::key_id.is_null()).into_boxed()]
+/// The keys under which files lie that should lie under another: `None` is in clear. `key_id` is the present one, if
+/// there is one. Each is a step along the index.
+pub(super) fn keys_to_leave(conn: &mut Conn, key_id: Option<&str>) -> QueryResult<Vec<Option<String>>> {
+    let mut keys = if key_id.is_some() { vec![None] } else { Vec::new() };
+    let mut last = String::new();
+    loop {
+        let further = blobs::table.filter(blobs::key_id.gt(last));
+        let next: Option<String> = further.select(diesel::dsl::min(blobs::key_id)).first(conn)?;
+        let Some(next) = next else { return Ok(keys) };
+        if next != key_id.unwrap_or(OWN) {
+            keys.push(Some(next.clone()));
         }
-        None => ranges(OWN).into(),
-    };
-    for query in queries {
-        let rows: Vec<Blob> = query.filter(there).limit(limit).select(Blob::as_select()).load(conn)?;
-        found.extend(rows);
+        last = next;
     }
-    found.truncate(usize::try_from(limit).unwrap_or(0));
-    Ok(found)
+}
+
+/// Blobs that lie under this key, or in clear, after this one by their identity; at most `limit`.
+pub(super) fn under(conn: &mut Conn, key_id: Option<&str>, after: BlobId, limit: i64) -> QueryResult<Vec<Blob>> {
+    let there = blobs::name.is_not_null().and(blobs::scan.ne(Scan::Waiting)).and(blobs::id.gt(after));
+    let mut query = blobs::table.filter(there).into_boxed::<MultiBackend>();
+    query = match key_id {
+        Some(id) => query.filter(blobs::key_id.eq(id.to_owned())),
+        None => query.filter(blobs::key_id.is_null()),
+    };
+    query.order(blobs::id).limit(limit).select(Blob::as_select()).load(conn)
 }
 
 /// Exchanges the file of a blob for one with the same content. Says whether the blob was still as it was read.

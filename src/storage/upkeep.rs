@@ -1,9 +1,9 @@
 //! What the worker does for the storage now and then: strays are removed, and files of an old key sealed anew.
 
-use super::rows::{Blob, due_strays, exchange, forget_strays, not_sealed_with};
+use super::rows::{Blob, due_strays, exchange, forget_strays, keys_to_leave, under};
 use super::{STRAY, Storage, StorageError, blocking};
 use crate::clock::Random;
-use crate::db::{Db, DbError, Ts};
+use crate::db::{BlobId, Db, DbError, Ts};
 use std::io::Read;
 
 /// How many are taken at a time.
@@ -13,37 +13,66 @@ impl Storage {
     /// Removes the files that nothing refers to and that are due. Gives their number.
     ///
     /// # Errors
-    /// See [`StorageError`]; what was not removed is tried again next time.
+    /// See [`StorageError`]. A file that cannot be removed is none: the log names it, and it is tried again next time.
     pub async fn sweep(&self, db: &Db, now: Ts) -> Result<usize, StorageError> {
-        let mut swept = 0;
+        let (mut swept, mut after) = (0, None);
         loop {
-            let names = db.read(move |conn| -> Result<_, DbError> { Ok(due_strays(conn, now, AT_ONCE)?) }).await?;
-            if names.is_empty() {
-                break;
-            }
-            swept += names.len();
-            let (storage, removed) = (self.clone(), names.clone());
-            blocking(move || Ok(removed.iter().try_for_each(|name| storage.remove(name))?)).await?;
-            db.write(move |tx| -> Result<_, DbError> { Ok(forget_strays(tx, &names)?) }).await?;
+            let last: Option<(Ts, String)> = after.clone();
+            let read =
+                db.read(move |conn| -> Result<_, DbError> { Ok(due_strays(conn, now, last.as_ref(), AT_ONCE)?) });
+            let strays = read.await?;
+            let Some(last) = strays.last() else { break };
+            after = Some(last.clone());
+            let storage = self.clone();
+            let removed = blocking(move || storage.remove_all(strays)).await?;
+            swept += removed.len();
+            db.write(move |tx| -> Result<_, DbError> { Ok(forget_strays(tx, &removed)?) }).await?;
         }
         let storage = self.clone();
         let before = std::time::SystemTime::from(now.plus(-STRAY).get());
         Ok(swept + blocking(move || Ok(storage.0.spool.sweep(before)?)).await?)
     }
 
-    /// Seals files anew that are in clear or under an old key, a few at a time. Gives how many; 0: all is as it should.
+    /// Removes what can be removed, and gives the names of what is gone.
+    fn remove_all(&self, strays: Vec<(Ts, String)>) -> Result<Vec<String>, StorageError> {
+        let mut removed = Vec::new();
+        for (_, name) in strays {
+            match self.remove(&name).map_err(StorageError::from) {
+                Ok(()) => removed.push(name),
+                // neither does it answer for the others
+                Err(cause @ StorageError::Away(_)) if removed.is_empty() => return Err(cause),
+                Err(StorageError::Away(_)) => break,
+                Err(cause) => tracing::error!(%cause, name, "a file that nothing refers to could not be removed"),
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Seals files anew that are in clear or under an old key. Gives how many.
     ///
     /// # Errors
-    /// See [`StorageError`].
+    /// See [`StorageError`]. A file that cannot be read is none: the log names it, and it stays as it is.
     pub async fn rotate(&self, db: &Db, now: Ts, random: &Random) -> Result<usize, StorageError> {
-        let key_id = self.0.key.as_ref().map(|key| key.id());
-        let blobs = db.read(move |conn| -> Result<_, DbError> { Ok(not_sealed_with(conn, key_id.as_deref(), 10)?) });
+        let present = self.0.key.as_ref().map(|key| key.id());
+        let keys = db.read(move |conn| -> Result<_, DbError> { Ok(keys_to_leave(conn, present.as_deref())?) });
         let mut done = 0;
-        for blob in blobs.await? {
-            match self.seal_anew(db, now, random, blob.clone()).await {
-                Ok(()) => done += 1,
-                // the others still can
-                Err(cause) => tracing::error!(%cause, blob = %blob.id, "a file could not be sealed anew"),
+        for key in keys.await? {
+            let mut after = BlobId(0);
+            loop {
+                let key = key.clone();
+                let read = db.read(move |conn| -> Result<_, DbError> { Ok(under(conn, key.as_deref(), after, 10)?) });
+                let blobs = read.await?;
+                let Some(last) = blobs.last() else { break };
+                after = last.id;
+                for blob in blobs {
+                    match self.seal_anew(db, now, random, blob.clone()).await {
+                        Ok(()) => done += 1,
+                        // neither can the others be
+                        Err(cause @ (StorageError::Away(_) | StorageError::Full)) => return Err(cause),
+                        // the others still can
+                        Err(cause) => tracing::error!(%cause, blob = %blob.id, "a file could not be sealed anew"),
+                    }
+                }
             }
         }
         Ok(done)

@@ -28,18 +28,9 @@ pub(super) async fn run(state: &AppState, now: Ts) {
         Ok(count) => tracing::info!(count, "files that nothing refers to were removed"),
         Err(cause) => tracing::error!(%cause, "files that nothing refers to could not be removed"),
     }
-    let mut sealed = 0;
-    loop {
-        match state.desk.storage.rotate(&state.db, now, &state.random).await {
-            Ok(0) => break,
-            Ok(count) => sealed += count,
-            Err(cause) => {
-                tracing::error!(%cause, "files could not be sealed anew");
-                break;
-            }
-        }
-    }
-    if sealed > 0 {
-        tracing::info!(count = sealed, "files were sealed with the present key");
+    match state.desk.storage.rotate(&state.db, now, &state.random).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "files were sealed with the present key"),
+        Err(cause) => tracing::error!(%cause, "files could not be sealed anew"),
     }
 }

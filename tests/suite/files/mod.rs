@@ -26,6 +26,7 @@ mod bucket;
 mod commands;
 mod crash;
 mod from_chart;
+mod opened;
 mod samples;
 mod scan;
 mod storage;

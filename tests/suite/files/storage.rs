@@ -49,6 +49,7 @@ everywhere!(
     a_new_key_seals_everything,
     what_was_changed_is_not_read,
     what_a_dead_process_left_is_swept,
+    what_cannot_be_mended_holds_nothing_up,
 );
 
 /// A clinic, and where its files lie.
@@ -312,6 +313,49 @@ async fn what_a_dead_process_left_is_swept(stand: Stand) {
     incoming.push(&content(500_000, 1)).await.unwrap();
     drop(incoming);
     assert_eq!(std::fs::read_dir(storage.folder().join("incoming")).unwrap().count(), 0);
+}
+
+async fn what_cannot_be_mended_holds_nothing_up(stand: Stand) {
+    let app = &stand.app;
+    let first = stand.open(Some(1), &[]);
+    // more than are taken at a time
+    for seed in 0..12 {
+        kept(app, &first, &content(100, seed)).await;
+    }
+    for path in stand.lying() {
+        std::fs::File::create(path).unwrap().write_all(b"broken").unwrap();
+    }
+    let clear = kept(app, &stand.open(None, &[]), &content(100, 20)).await.id;
+    let mut good = Vec::new();
+    for seed in 30..33 {
+        good.push(kept(app, &first, &content(100, seed)).await.id);
+    }
+    let second = stand.open(Some(2), &[1]);
+    let now = app.state.clock.now();
+    assert_eq!(second.rotate(&app.state.db, now, &app.state.random).await.unwrap(), 4);
+    for id in good.into_iter().chain([clear]) {
+        assert_eq!(blob(app, id).await.key_id, Some(StorageKey::new([2; 32]).id()));
+    }
+    if stand.s3.is_some() {
+        return;
+    }
+    // nothing removes a folder that is not empty, not even who may everything
+    app.state.clock.advance(time::Duration::days(2));
+    second.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
+    let others = stand.lying();
+    placed(app, &second, b"stuck").await;
+    let stuck = stand.lying().into_iter().find(|path| !others.contains(path)).unwrap();
+    std::fs::remove_file(&stuck).unwrap();
+    std::fs::create_dir_all(stuck.join("in the way")).unwrap();
+    app.state.clock.advance(time::Duration::seconds(1));
+    placed(app, &second, b"after it").await;
+    app.state.clock.advance(time::Duration::days(2));
+    assert_eq!(second.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 1);
+    assert_eq!((strays(app).await, stand.lying().len()), (1, others.len() + 1));
+    // it is tried again
+    std::fs::remove_dir_all(&stuck).unwrap();
+    assert_eq!(second.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 1);
+    assert_eq!(strays(app).await, 0);
 }
 
 #[test]
