@@ -1,11 +1,13 @@
 //! Files of a chart: the content of an item that is more than words. It lies in storage, one for each item.
 
+use super::items::ItemRow;
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{blobs, chart_files, chart_items};
 use crate::db::{BlobId, ChartItemId, Conn, MultiBackend, Ts, Tx};
 use crate::outbox::{self, JobKind};
 use crate::storage::{self, Placed, Scan};
 use diesel::prelude::*;
+use std::collections::HashMap;
 
 /// The file of a chart item.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
@@ -56,6 +58,25 @@ pub fn file<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, item: ChartItemI
         .into_boxed::<MultiBackend>()
         .first(conn)
         .optional()
+}
+
+/// Bytes of the files that these items of one page have, in one query; items without a file are left out.
+///
+/// # Errors
+/// Those of the database.
+pub fn file_sizes<R: Right>(
+    conn: &mut Conn,
+    access: &ChartAccess<R>,
+    items: &[ItemRow],
+) -> QueryResult<HashMap<ChartItemId, i64>> {
+    let ids: Vec<ChartItemId> = items.iter().map(|item| item.id).collect();
+    let sizes: Vec<(ChartItemId, i64)> = chart_files::table
+        .inner_join(chart_items::table)
+        .filter(chart_files::item_id.eq_any(ids))
+        .filter(chart_items::patient_id.eq(access.patient()))
+        .select((chart_files::item_id, chart_files::size))
+        .load(conn)?;
+    Ok(sizes.into_iter().collect())
 }
 
 /// Gives an item, which the caller has just stored, this file in place of what it had. Says whether that changed

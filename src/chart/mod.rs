@@ -15,7 +15,7 @@ mod store_item;
 mod tallies;
 
 pub use contact::{confirm_email, confirm_phone, email_is_shared, phone_is_shared};
-pub use files::{ChartFile, NewChartFile, file, insert_file, set_file};
+pub use files::{ChartFile, NewChartFile, file, file_sizes, insert_file, set_file};
 pub use identifiers::{IdKind, identifiers, masked, set_identifiers, the_one};
 pub use item::{Block, Caption, Datum, Flag, ItemBody, ItemKind, Label, ResultRow};
 pub use items::{Counts, Item, ItemFilter, ItemRow, MOST_CHOSEN, chosen, counts, item, item_of, items};

@@ -15,6 +15,7 @@ use crate::http::{Form, Head, Shell, html, paging, see_other};
 use crate::state::AppState;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use std::collections::HashMap;
 use time::Duration;
 use url::form_urlencoded::{Serializer, parse};
 
@@ -32,6 +33,8 @@ struct BrowserPage {
     errors: FieldErrors,
     counts: Counts,
     items: Vec<ItemRow>,
+    /// bytes of the files that they have
+    sizes: HashMap<ChartItemId, i64>,
     next: Option<String>,
     /// what is ticked, on this page and elsewhere
     ticked: Vec<ItemRow>,
@@ -108,6 +111,7 @@ pub async fn show(
         let more = items.len() as i64 > PAGE;
         items.truncate(PAGE as usize);
         let next = items.last().filter(|_| more).map(|item| paging::key(item.occurred_at, item.id.0));
+        let sizes = chart::file_sizes(conn, &chart.0, &items)?;
         let ticked = chart::chosen(conn, &chart.0, &asked.ticked)?;
         let shown = match asked.show {
             Some(id) => Some(chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?),
@@ -117,7 +121,7 @@ pub async fn show(
             let parts = document::parts_for(&item, shell.lang, &settings);
             (item.row, parts)
         });
-        Ok(BrowserPage { shell, patient, narrowed, errors, counts, items, next, ticked, shown })
+        Ok(BrowserPage { shell, patient, narrowed, errors, counts, items, sizes, next, ticked, shown })
     });
     let page = read.await?;
     state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;

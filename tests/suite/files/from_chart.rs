@@ -199,6 +199,8 @@ async fn the_file_of_an_item_is_what_is_sent(app: App) {
     let item = chart.attr("a.item", "href").unwrap();
     let id = ChartItemId(item.rsplit('/').next().unwrap().parse().unwrap());
     assert!(owner.get(&item).await.ok().has_text("referral.pdf"));
+    let browser = owner.get(&format!("/patients/{patient}/chart-browser?all_dates=1")).await.ok();
+    assert!(browser.texts_of(".item .meta").iter().any(|line| line.ends_with("kB")), "the list says no size");
     let whole = get(&owner, &format!("{item}/file"), &[]).await;
     assert_eq!((whole.status, &whole.bytes), (200, &first));
     assert!(whole.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
