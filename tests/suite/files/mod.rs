@@ -31,3 +31,4 @@ mod samples;
 mod scan;
 mod storage;
 mod uploads;
+mod words;
