@@ -97,7 +97,7 @@ pub async fn add(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
-    let Some(demographics) = read_form(&form, &state.config.calling_code, &mut errors) else {
+    let Some(demographics) = read_form(&form, &state.config.calling_code, head.now, &mut errors) else {
         let page = state.db.read(move |conn| -> Result<_, AppError> {
             let (shell, _) = shell(conn, &head, &user.0)?;
             Ok(NewPatientPage { shell, form: DemographicsForm::typed(&form), errors })
