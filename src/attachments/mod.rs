@@ -19,7 +19,7 @@ pub use attach::{AttachError, Pick, Picks, Sender, attach};
 pub use freeze::Frozen;
 pub use kinds::Policy;
 pub use names::clean_name;
-pub use rows::{Attachment, Content, for_patient, for_user, note_opened, of_messages};
+pub use rows::{Attachment, Content, for_patient, for_user, of_messages};
 pub use scanning::{enqueue_scans, found_infected, to_scan};
 pub use to_chart::{ToChart, add_to_chart};
 pub use uploads::{Suspect, Upload, pending, remove, sweep};
