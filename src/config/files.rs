@@ -3,6 +3,7 @@
 use super::Source;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
+use ureq::tls::{Certificate, PemItem, parse_pem};
 use url::Url;
 
 /// A key that files are encrypted with: 32 bytes.
@@ -47,8 +48,8 @@ pub struct Bucket {
     pub secret_key: String,
     /// the bucket's name stands in the path, and not before the host's
     pub path_style: bool,
-    /// PEM of the certificate authority to trust in place of the public ones
-    pub ca: Option<Vec<u8>>,
+    /// certificate authorities to trust in place of the public ones; none: those
+    pub authorities: Vec<Certificate<'static>>,
 }
 
 /// The virus scanner.
@@ -201,7 +202,7 @@ impl Source {
         let access_key = self.required("storage.access_key", "the name of the account's key");
         let secret_key = self.required("storage.secret_key", "the key itself");
         let path_style = self.flag("storage.path_style");
-        let ca = self.pem("storage.ca_file");
+        let authorities = self.authorities("storage.ca_file");
         Some(Bucket {
             endpoint: endpoint?,
             name,
@@ -209,8 +210,22 @@ impl Source {
             access_key: access_key?,
             secret_key: secret_key?,
             path_style: path_style?,
-            ca,
+            authorities,
         })
+    }
+
+    /// The certificates in a PEM file.
+    fn authorities(&mut self, key: &str) -> Vec<Certificate<'static>> {
+        let Some(pem) = self.pem(key) else { return Vec::new() };
+        let certificates = parse_pem(&pem).filter_map(|item| match item {
+            Ok(PemItem::Certificate(one)) => Some(one),
+            _ => None,
+        });
+        let certificates: Vec<_> = certificates.collect();
+        if certificates.is_empty() {
+            self.faults.push(format!("{key}: holds no PEM certificate: name another file"));
+        }
+        certificates
     }
 
     /// A key; a fault does not repeat what was written.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::Response;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 /// How long a signed address holds: it is used at once.
@@ -40,8 +40,13 @@ impl Bucket {
         let signer = Signer::new(config.endpoint.clone(), style, config.name.clone(), config.region.clone());
         let signer = signer.map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))?;
         let credentials = Credentials::new(&config.access_key, &config.secret_key);
+        // a server of one's own has an authority of its own
+        let trusted = match &config.authorities[..] {
+            [] => RootCerts::WebPki,
+            own => RootCerts::new_with_certs(own),
+        };
         let agent = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(trusted(config.ca.as_deref())?).build())
+            .tls_config(TlsConfig::builder().root_certs(trusted).build())
             .timeout_connect(Some(Duration::from_secs(5)))
             .timeout_per_write(Some(SILENCE))
             .timeout_per_read(Some(SILENCE))
@@ -84,21 +89,6 @@ impl Bucket {
         }
         Ok(Box::new(answer.into_body().into_reader()))
     }
-}
-
-/// Whose certificates are trusted: a server of one's own has an authority of its own.
-fn trusted(ca: Option<&[u8]>) -> io::Result<RootCerts> {
-    let Some(pem) = ca else { return Ok(RootCerts::WebPki) };
-    let certificates = parse_pem(pem).filter_map(|item| match item {
-        Ok(PemItem::Certificate(one)) => Some(one),
-        _ => None,
-    });
-    let certificates: Vec<_> = certificates.collect();
-    if certificates.is_empty() {
-        let fault = "storage.ca_file: holds no PEM certificate: name another file";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, fault));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 impl Place for Bucket {

@@ -114,10 +114,10 @@ async fn a_file_is_added_to_the_chart() {
         browser.wait("#files").await;
         look(&desk, &look_as("empty")).await;
         // nothing chosen
+        browser.fill(title, "Report of 4 March").await;
         browser.wait(submit).await.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
         browser.wait("#files-error").await;
         // one that is not what it says: told beside it, and the form stays
-        browser.fill(title, "Report of 4 March").await;
         desk.choose(&["page.pdf"]).await;
         browser.wait(submit).await.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
         let told = browser.wait(".files .refused .error").await.text().await.unwrap();
