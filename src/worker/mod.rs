@@ -3,7 +3,6 @@
 mod bounces;
 mod follow_up;
 mod scan_files;
-mod send_access_notice;
 mod send_notification;
 mod send_passcode;
 mod tell_staff;
@@ -98,7 +97,6 @@ async fn work(state: &AppState, job: Job) {
         JobKind::SendNotification => send_notification::run(state, job).await,
         JobKind::FollowUp => follow_up::run(state, job).await,
         JobKind::TellStaff => tell_staff::run(state, job).await,
-        JobKind::SendAccessNotice => send_access_notice::run(state, job).await,
         JobKind::SendPasscode => send_passcode::run(state, job).await,
         JobKind::ScanFile => scan_files::run(state, job).await,
     };
