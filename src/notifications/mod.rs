@@ -30,7 +30,7 @@ pub use cancel::{NotCancelled, cancel, cancel_access_notice};
 pub use follow_up::{
     PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, plan_of, stop as stop_plan,
 };
-pub use incoming::{Incoming, Word, receive, stop};
+pub use incoming::{Incoming, Word, forget_texts, receive, stop};
 pub use passcodes::{passcode_going, passcode_over};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
 pub use quiet::{clock_minutes, clock_text, quiet_until};

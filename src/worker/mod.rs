@@ -27,6 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: time::Duration = time::Duration::hours(1);
 
 pub use bounces::read as read_returned_mail;
+pub use upkeep::run as upkeep;
 
 /// Works until `stop` completes; what was begun is then finished.
 pub async fn run(state: AppState, stop: impl Future<Output = ()>) {

@@ -3,6 +3,9 @@
 // time and chance are passed in by the program; its tests wait for real servers and browsers
 #![allow(clippy::disallowed_methods)]
 
+#[macro_use]
+mod support;
+
 mod chart;
 mod composing;
 mod files;
@@ -11,5 +14,4 @@ mod journeys;
 mod notifications;
 mod portal;
 #[macro_use]
-mod support;
 mod worker;

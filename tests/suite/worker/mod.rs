@@ -1,10 +1,13 @@
 //! What works without anybody watching.
 
+mod all_kinds;
 mod config;
 mod drain;
+mod forgetting;
 mod kannel;
 mod mail_system;
 mod outbox;
 mod smtp;
 mod spam;
 mod texts;
+mod told;
