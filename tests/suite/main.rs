@@ -3,9 +3,6 @@
 // time and chance are passed in by the program; its tests wait for real servers and browsers
 #![allow(clippy::disallowed_methods)]
 
-#[macro_use]
-mod support;
-
 mod chart;
 mod composing;
 mod files;
@@ -13,5 +10,5 @@ mod invariants;
 mod journeys;
 mod notifications;
 mod portal;
-#[macro_use]
+mod support;
 mod worker;

@@ -35,6 +35,7 @@ macro_rules! on_both {
 }
 
 /// Runs a test, which starts its own clinic with what it needs, on SQLite and on PostgreSQL.
+#[macro_export]
 macro_rules! on_each {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {

@@ -1,6 +1,5 @@
 //! What the tests stand on.
 
-#[macro_use]
 pub mod app;
 pub mod browser;
 pub mod clamd;

@@ -1,9 +1,9 @@
 //! All that is sent to a patient is in the Outbox, of whatever kind, and what comes back marks the address.
 
-use crate::on_both;
 use crate::support::app::{Actor, App, On};
 use crate::support::gateways::Twilio;
 use crate::support::world::Like;
+use crate::{on_both, on_each};
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::chart::Method;
@@ -136,11 +136,7 @@ async fn access_is_told_again_and_cancelled(app: App) {
     assert_eq!(rows(&app).await[1].2, "sent");
     // not where it would not be true
     let page = owner.get(&format!("/patients/{patient}/information")).await.ok();
-    let mut form = page.form_with("Save");
-    form.clear("portal_access");
-    let pairs = form.fields();
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    owner.post(&form.action, &pairs).await.redirect();
+    owner.submit(&page, "Save", &[("portal_access", "off")]).await.redirect();
     assert_eq!(owner.post(&again, &[]).await.redirect(), "/outbox?notice=cannot-be-told");
     assert_eq!(app.drain().await, 0);
     assert_eq!(owner.post("/patients/99/notifications", &[]).await.status, 404);
