@@ -1,11 +1,13 @@
 //! What every request and job can reach: made once by `app`, cloned into each worker thread.
 
 use crate::attachments::Desk;
+use crate::audit::{self, Entry};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::conversations::PatientThread;
 use crate::db::Db;
 use crate::delivery::Delivery;
+use crate::error::AppError;
 use crate::http::{Limits, Shell};
 use crate::settings::Settings;
 use std::sync::Arc;
@@ -30,6 +32,17 @@ pub struct AppState {
     pub wake: Arc<Notify>,
     /// how often somebody may try
     pub limits: Arc<Limits>,
+}
+
+impl AppState {
+    /// Writes the one audit row of a request that changes nothing else: somebody looked, or left.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn record(&self, entry: Entry) -> Result<(), AppError> {
+        let now = self.clock.now();
+        self.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, entry)?) }).await
+    }
 }
 
 /// How the portal shows a conversation to its patient. The builder hands it to the clinic's preview, as the doors do not

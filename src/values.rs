@@ -6,8 +6,8 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
-use time::Date;
-use time::macros::format_description;
+use time::macros::{format_description, offset};
+use time::{Date, OffsetDateTime};
 
 /// A newtype over a text column; `parse` is the only way in besides the database.
 macro_rules! text_value {
@@ -127,17 +127,28 @@ impl Title {
 pub struct BirthDate(pub Date);
 
 impl BirthDate {
+    /// The years that a person, or a record, can be of.
+    const YEARS: std::ops::RangeInclusive<i32> = 1800..=9999;
+
     /// Reads `YYYY-MM-DD`.
     pub fn parse(text: &str) -> Option<BirthDate> {
-        Date::parse(text, format_description!("[year]-[month]-[day]")).ok().map(BirthDate)
+        let date = Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
+        BirthDate::YEARS.contains(&date.year()).then_some(BirthDate(date))
     }
 
     /// Reads the three fields of a form, digits with or without leading zeros.
     pub fn from_parts(day: &str, month: &str, year: &str) -> Option<BirthDate> {
         let month: u8 = month.trim().parse().ok()?;
-        let year: i32 = year.trim().parse().ok().filter(|year| (1800..=9999).contains(year))?;
+        let year: i32 = year.trim().parse().ok().filter(|year| BirthDate::YEARS.contains(year))?;
         let day: u8 = day.trim().parse().ok()?;
         Date::from_calendar_date(year, time::Month::try_from(month).ok()?, day).ok().map(BirthDate)
+    }
+
+    /// The same, if somebody can have been born on that day by `now`: the day has begun where days begin first, at
+    /// UTC+14.
+    pub fn by(self, now: OffsetDateTime) -> Option<BirthDate> {
+        let newest = now.to_offset(offset!(+14)).date();
+        (self.0 <= newest).then_some(self)
     }
 
     /// `YYYY-MM-DD`.

@@ -3,7 +3,7 @@
 use super::session::{Holder, Lapsed};
 use super::{Right, Role, rights};
 use crate::db::schema::{clinic, conversations, patients};
-use crate::db::{Conn, ConversationId, PatientId, UserId};
+use crate::db::{Conn, ConversationId, PatientId, Ts, UserId};
 use diesel::prelude::*;
 use std::marker::PhantomData;
 
@@ -70,6 +70,15 @@ pub struct ConversationAccess<R: Right = rights::Read> {
 #[derive(Debug, Clone)]
 pub struct PortalVisit {
     patient: PatientId,
+}
+
+/// Why a patient who has proved who they are sees nothing, and since when where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShutOut {
+    /// the clinic's portal is off
+    PortalOff(Option<Ts>),
+    /// this patient has no access any more
+    NoAccess(Option<Ts>),
 }
 
 /// A patient whose session ended a while ago, in the browser that was theirs. It shows nothing and sends nothing; what
@@ -169,13 +178,26 @@ impl PortalVisit {
         self.patient
     }
 
+    /// What shuts this patient out at this moment in this transaction, if anything does.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn shut_out(&self, conn: &mut Conn) -> QueryResult<Option<ShutOut>> {
+        let portal = clinic::table.find(1).select((clinic::portal_on, clinic::portal_since));
+        let (on, since): (bool, Option<Ts>) = portal.first(conn)?;
+        if !on {
+            return Ok(Some(ShutOut::PortalOff(since)));
+        }
+        let own = patients::table.find(self.patient).select((patients::portal_access, patients::portal_access_since));
+        let (access, since): (bool, Option<Ts>) = own.first(conn)?;
+        Ok((!access).then_some(ShutOut::NoAccess(since)))
+    }
+
     /// Whether the portal is on and this patient has access, at this moment in this transaction.
     ///
     /// # Errors
     /// Those of the database.
     pub fn is_open(&self, conn: &mut Conn) -> QueryResult<bool> {
-        let on: bool = clinic::table.find(1).select(clinic::portal_on).first(conn)?;
-        let access: bool = patients::table.find(self.patient).select(patients::portal_access).first(conn)?;
-        Ok(on && access)
+        Ok(self.shut_out(conn)?.is_none())
     }
 }

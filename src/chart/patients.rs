@@ -204,6 +204,10 @@ pub fn update(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>, 
     diesel::update(patients::table.find(id))
         .set((columns(d), patients::portal_access.eq(change.portal_access)))
         .execute(tx.conn())?;
+    if before.portal_access != change.portal_access {
+        let row = diesel::update(patients::table.find(id));
+        row.set(patients::portal_access_since.eq(now)).execute(tx.conn())?;
+    }
     search::index(tx, id, d)?;
     let proof_changed = before.email != d.email || before.phone != d.phone || before.birth_date != d.birth_date;
     if proof_changed || (before.portal_access && !change.portal_access) {

@@ -2,7 +2,7 @@
 
 use super::patients::{Demographics, Patient, health_number_key};
 use crate::db::schema::{patient_terms, patients};
-use crate::db::{Conn, MultiBackend, PatientId, Tx};
+use crate::db::{self, Conn, MultiBackend, PatientId, Tx};
 use crate::text;
 use diesel::prelude::*;
 use std::collections::BTreeSet;
@@ -95,9 +95,7 @@ pub fn search(
         query = query.filter(patients::name_key.gt(after.name_key).or(same));
     }
     let mut rows: Vec<(Patient, String)> = query.load(conn)?;
-    let more = rows.len() as i64 > limit;
-    rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|(p, key)| Cursor { name_key: key.clone(), id: p.id });
+    let next = db::cut(&mut rows, limit, |(p, key)| Cursor { name_key: key.clone(), id: p.id });
     Ok((rows.into_iter().map(|(patient, _)| patient).collect(), next))
 }
 

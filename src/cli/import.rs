@@ -91,7 +91,7 @@ async fn import_list(db: &Db, file: &Path, config: &Config, dry_run: bool) -> Re
     let (bytes, now) = (std::fs::read(file)?, Clock::system().now());
     let settings = db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await.map_err(super::line)?;
     let calling_code = config.calling_code.clone();
-    let options = csv::ListOptions { calling_code, language: settings.lang(), most: MOST_LISTED };
+    let options = csv::ListOptions { calling_code, language: settings.lang(), now, most: MOST_LISTED };
     let list = tokio::task::spawn_blocking(move || csv::read_list(&bytes, &options)).await?;
     if !list.errors.is_empty() {
         let english = Lang::or_english("en");

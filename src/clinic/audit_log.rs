@@ -3,6 +3,7 @@
 use super::guard::{User, shell};
 use crate::access::rights;
 use crate::audit::{self, Actor, ActorKind, Entry, Event, Row, Subject};
+use crate::db;
 use crate::db::UserId;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html};
@@ -44,18 +45,18 @@ pub async fn show(
     user: User<rights::Audit>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let (before, now) = (query.before, head.now);
+    let before = query.before;
     let trace = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsViewed, Subject::None).with("audit_log");
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, &user.0)?;
-        let rows = audit::newest(conn, before, PAGE)?;
+        let mut rows = audit::newest(conn, before, PAGE + 1)?;
+        let next = db::cut(&mut rows, PAGE, |row| row.id);
         let ids: Vec<UserId> =
             rows.iter().filter(|r| r.actor == ActorKind::User).filter_map(|r| r.actor_id.map(UserId)).collect();
         let names = users::names_of(conn, &ids)?.into_iter().map(|(id, name)| (id.0, name)).collect();
-        let next = rows.last().filter(|_| rows.len() as i64 == PAGE).map(|row| row.id);
         Ok(AuditPage { shell, rows, names, next })
     });
     let page = page.await?;
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    state.record(trace).await?;
     html(&page)
 }

@@ -3,11 +3,11 @@
 use super::chart_filter::Narrowed;
 use super::guard::{Chart, number, shell};
 use crate::access::{Action, rights};
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document::{Document, Part};
 use crate::chart::{self, ChartFile, IdKind, ItemKind, ItemRow, Patient};
 use crate::conversations::{self, InboxRow};
-use crate::db::{ChartItemId, Ts};
+use crate::db::{self, ChartItemId, Ts};
 use crate::error::AppError;
 use crate::http::files::can_be_shown;
 use crate::http::form::FieldErrors;
@@ -92,9 +92,7 @@ pub async fn show(
         let draft = conversations::draft(conn, &chart.0)?;
         let draft_from = draft.kept.map(|(_, at)| shell.short(&at)).unwrap_or_default();
         let mut items = chart::items(conn, &chart.0, &filter, before, PAGE + 1)?;
-        let more = items.len() as i64 > PAGE;
-        items.truncate(PAGE as usize);
-        let next = items.last().filter(|_| more).map(|item| paging::key(item.occurred_at, item.id.0));
+        let next = db::cut(&mut items, PAGE, |item| paging::key(item.occurred_at, item.id.0));
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
         Ok(ChartPage {
@@ -113,7 +111,7 @@ pub async fn show(
             locked_until,
         })
     });
-    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) });
+    let write = state.record(trace);
     let (page, ()) = tokio::try_join!(read, write)?;
     html(&page)
 }
@@ -125,7 +123,7 @@ pub async fn show_item(
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let id = ChartItemId(number(&req, "item")?);
-    let (now, trace) = (head.now, trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0)));
+    let trace = trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0));
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
@@ -134,7 +132,7 @@ pub async fn show_item(
         Ok(ItemPage { shell, patient: chart::patient(conn, &chart.0)?, item: item.row, parts, file })
     });
     let page = read.await?;
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    state.record(trace).await?;
     html(&page)
 }
 
@@ -146,7 +144,7 @@ pub async fn download_item(
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let id = ChartItemId(number(&req, "item")?);
-    let (now, trace) = (head.now, trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0)).with("pdf"));
+    let trace = trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0)).with("pdf");
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
@@ -156,7 +154,7 @@ pub async fn download_item(
     let document = read.await?;
     let pdf = web::block(move || document.pdf()).await.map_err(|_| AppError::Internal("no thread".into()))?;
     let pdf = pdf.map_err(|cause| AppError::Internal(cause.to_string()))?;
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    state.record(trace).await?;
     let name = format!("attachment; filename=\"chart-item-{id}.pdf\"");
     Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((CONTENT_DISPOSITION, name)).body(pdf))
 }

@@ -5,10 +5,10 @@ use super::chart_filter::Narrowed;
 use super::guard::{Chart, shell};
 use super::new_message::CHOSEN;
 use crate::access::rights;
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document::{self, Part};
 use crate::chart::{self, Counts, ItemKind, ItemRow, Patient};
-use crate::db::ChartItemId;
+use crate::db::{self, ChartItemId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, paging, see_other};
@@ -108,9 +108,7 @@ pub async fn show(
         let before = paging::parse(&narrowed.after).map(|(at, id)| (at, ChartItemId(id)));
         let counts = chart::counts(conn, &chart.0, &filter)?;
         let mut items = chart::items(conn, &chart.0, &filter, before, PAGE + 1)?;
-        let more = items.len() as i64 > PAGE;
-        items.truncate(PAGE as usize);
-        let next = items.last().filter(|_| more).map(|item| paging::key(item.occurred_at, item.id.0));
+        let next = db::cut(&mut items, PAGE, |item| paging::key(item.occurred_at, item.id.0));
         let sizes = chart::file_sizes(conn, &chart.0, &items)?;
         let ticked = chart::chosen(conn, &chart.0, &asked.ticked)?;
         let shown = match asked.show {
@@ -124,7 +122,7 @@ pub async fn show(
         Ok(BrowserPage { shell, patient, narrowed, errors, counts, items, sizes, next, ticked, shown })
     });
     let page = read.await?;
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    state.record(trace).await?;
     html(&page)
 }
 

@@ -7,7 +7,7 @@ use super::rich_text::{RichText, read_body};
 use super::uploads::{self, FileLines, Picker};
 use crate::access::{Action, ConversationAccess, Right, rights};
 use crate::attachments::Refusal;
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::{self, ItemKind, Patient};
 use crate::conversations::{self, Author, MessageRow, OneTap, Reply, ReplyError, Thread, UNDO_WITHIN};
 use crate::db::{MessageId, UserId};
@@ -232,9 +232,9 @@ pub async fn change_files(
     let (form, refused) = uploads::change(&state, &req, &access.chart(), body).await?;
     let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     if form.has("browse") {
-        let (now, who) = (state.clock.now(), Actor::User(access.user().id()));
+        let who = Actor::User(access.user().id());
         let trace = Entry::of_patient(who, Event::ChartViewed, access.patient(), Subject::None);
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+        state.record(trace).await?;
     }
     let typed = Typed { refused, ..Typed::of(form, FieldErrors::default()) };
     with_status(status, &page(&state, head, access, None, typed).await?)

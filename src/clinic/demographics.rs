@@ -3,6 +3,7 @@
 use super::guard::{Chart, shell};
 use crate::access::rights;
 use crate::chart::{self, Change, Demographics, IdKind, Method, Patient};
+use crate::db::Ts;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
@@ -89,12 +90,12 @@ impl DemographicsForm {
 }
 
 /// Parses the form; `None` where something is wrong, noted in `errors`.
-pub fn read_form(form: &Form, calling_code: &str, errors: &mut FieldErrors) -> Option<Demographics> {
+pub fn read_form(form: &Form, calling_code: &str, now: Ts, errors: &mut FieldErrors) -> Option<Demographics> {
     let line = |name| text::one_line(form.get(name));
     let optional = |name| Some(line(name)).filter(|text| !text.is_empty());
     let family_name = errors.need("family_name", "error-family-name", optional("family_name"));
     let birth_date = BirthDate::from_parts(form.get("day"), form.get("month"), form.get("year"));
-    let birth_date = errors.need("birth_date", "error-birth-date", birth_date);
+    let birth_date = errors.need("birth_date", "error-birth-date", birth_date.and_then(|day| day.by(now.get())));
     let email = optional("email").map(|text| EmailAddress::parse(&text));
     if email == Some(None) {
         errors.add("email", "error-email");
@@ -158,7 +159,7 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
-    let Some(demographics) = read_form(&form, &state.config.calling_code, &mut errors) else {
+    let Some(demographics) = read_form(&form, &state.config.calling_code, head.now, &mut errors) else {
         let page = state.db.read(move |conn| -> Result<_, AppError> {
             let (shell, _) = shell(conn, &head, chart.0.user())?;
             let patient = chart::patient(conn, &chart.0)?;

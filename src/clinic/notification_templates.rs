@@ -284,7 +284,7 @@ pub async fn test(
     let (now, me) = (state.clock.now(), user.0.id());
     let trace = Entry::of_clinic(Actor::User(me), Event::NotificationTemplateTested, Subject::None);
     let trace = trace.with(format!("{} {} {}", slot.kind.as_str(), slot.channel.as_str(), slot.lang.code()));
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    state.record(trace).await?;
     let words = Wording::new(template, &settings, user.0.name(), now);
     let sent = send(&state, slot, &settings, &words, (email, phone)).await?;
     typed.tested = Some(match sent {

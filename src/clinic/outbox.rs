@@ -4,7 +4,7 @@ use super::guard::{Chart, Conversation, User, shell};
 use crate::access::rights;
 use crate::audit::{self, Actor, Event, Subject};
 use crate::chart;
-use crate::db::{Conn, DbError, NotificationId, PatientId, Ts, UserId};
+use crate::db::{self, Conn, DbError, NotificationId, PatientId, Ts, UserId};
 use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::{Form, Head, Shell, html, paging, see_other};
@@ -146,9 +146,7 @@ pub async fn show(
         let (shell, settings) = shell(conn, &head, &user.0)?;
         let filter = query.filter(settings.zone());
         let mut rows = notifications::sent(conn, &filter, before, PAGE + 1)?;
-        let more = rows.len() as i64 > PAGE;
-        rows.truncate(PAGE as usize);
-        let next = rows.last().filter(|_| more).map(|one| paging::key(one.row.created_at, one.row.id.0));
+        let next = db::cut(&mut rows, PAGE, |one| paging::key(one.row.created_at, one.row.id.0));
         Ok(OutboxPage {
             counts: notifications::sent_counts(conn, &filter)?,
             users: users::active(conn)?,

@@ -51,7 +51,7 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let settings = state.db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await?;
     let (typed, calling_code) = (form.get("list").to_owned(), state.config.calling_code.clone());
-    let options = ListOptions { calling_code, language: settings.lang(), most: MOST };
+    let options = ListOptions { calling_code, language: settings.lang(), now: head.now, most: MOST };
     let read = web::block(move || {
         let list = csv::read_list(typed.as_bytes(), &options);
         (list, typed)

@@ -3,7 +3,7 @@
 use super::demographics::{DemographicsForm, read_form};
 use super::guard::{User, shell};
 use crate::access::rights;
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::{self, Cursor, NewPatient, Patient};
 use crate::db::PatientId;
 use crate::error::AppError;
@@ -62,7 +62,7 @@ pub async fn show(
     query.after.retain(|c| c != '\0');
     let (after, archived) = (cursor(&query.after), query.archived.is_some());
     let searched = !query.q.trim().is_empty();
-    let (reader, now) = (user.0.clone(), head.now);
+    let reader = user.0.clone();
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, &user.0)?;
         let (rows, next) = chart::search(conn, &query.q, archived, after, PAGE)?;
@@ -72,7 +72,7 @@ pub async fn show(
     let page = page.await?;
     if searched {
         let trace = Entry::of_clinic(Actor::User(reader.id()), Event::PatientsSearched, Subject::None);
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+        state.record(trace).await?;
     }
     html(&page)
 }
@@ -97,7 +97,7 @@ pub async fn add(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
-    let Some(demographics) = read_form(&form, &state.config.calling_code, &mut errors) else {
+    let Some(demographics) = read_form(&form, &state.config.calling_code, head.now, &mut errors) else {
         let page = state.db.read(move |conn| -> Result<_, AppError> {
             let (shell, _) = shell(conn, &head, &user.0)?;
             Ok(NewPatientPage { shell, form: DemographicsForm::typed(&form), errors })

@@ -85,8 +85,10 @@ pub async fn submit(
         let (mut emergency_text, mut closing_text) = (before.emergency_text.clone(), before.closing_text.clone());
         take_words(&mut emergency_text, &form, "emergency_text", &mut errors);
         take_words(&mut closing_text, &form, "closing_text", &mut errors);
+        let portal_on = form.get("portal_on") == "on";
         let settings = Settings {
-            portal_on: form.get("portal_on") == "on",
+            portal_on,
+            portal_since: if portal_on == before.portal_on { before.portal_since } else { Some(now) },
             portal_for_new_patients: form.get("portal_for_new_patients") == "on",
             replies_by_default: form.get("replies_by_default") == "on",
             portal_idle_minutes: idle.unwrap_or(before.portal_idle_minutes),

@@ -4,7 +4,7 @@ use super::answer::OneTap;
 use super::types::{Author, Status};
 use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
-use crate::db::{Conn, ConversationId, MultiBackend, PatientId, Ts};
+use crate::db::{self, Conn, ConversationId, MultiBackend, PatientId, Ts};
 use crate::notifications::attention::Attention;
 use crate::notifications::{State, Told};
 use crate::text_enum;
@@ -153,9 +153,7 @@ pub fn inbox<R: Right>(
         Scope::Mine => mine(conn, user, filter, after, limit + 1)?,
         Scope::All => all(conn, user, filter, after, limit + 1)?,
     };
-    let more = rows.len() as i64 > limit;
-    rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|(line, _, unread)| InboxCursor {
+    let next = db::cut(&mut rows, limit, |(line, _, unread)| InboxCursor {
         unread: scope == Scope::Mine && unread.unwrap_or(false),
         at: line.3,
         id: line.0,

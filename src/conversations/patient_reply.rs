@@ -5,9 +5,7 @@ use super::store::{self, Conversation, NewMessage};
 use super::types::{Author, Body, CannotReply};
 use crate::access::PortalVisit;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart;
 use crate::db::{Conn, DbError, MessageId, Ts, Tx};
-use crate::settings;
 use crate::users;
 use diesel::QueryResult;
 
@@ -86,11 +84,10 @@ pub(super) fn cannot_reply(
     visit: &PortalVisit,
     conversation: &Conversation,
 ) -> QueryResult<Option<CannotReply>> {
-    let settings = settings::load(conn)?;
-    let patient = chart::patient_by_id(conn, visit.patient())?;
+    if let Some(why) = visit.shut_out(conn)? {
+        return Ok(Some(CannotReply::ShutOut(why)));
+    }
     Ok(match conversation.closed_at {
-        _ if !settings.portal_on => Some(CannotReply::PortalOff),
-        _ if !patient.portal_access => Some(CannotReply::NoAccess),
         Some(at) => Some(CannotReply::Closed(at)),
         None if !conversation.replies_allowed => {
             Some(CannotReply::RepliesOff(conversation.replies_since.unwrap_or(conversation.created_at)))

@@ -7,7 +7,7 @@ use crate::access::{ConversationAccess, Right};
 use crate::attachments::{self, Attachment};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
-use crate::db::{Conn, MessageId, MultiBackend, Ts, Tx, UserId};
+use crate::db::{self, Conn, MessageId, MultiBackend, Ts, Tx, UserId};
 use crate::notifications::attention::Attention;
 use crate::notifications::history::{self, Step};
 use crate::notifications::{self, NotificationRow, PlanStep, Told};
@@ -144,9 +144,7 @@ pub(super) fn page(
         query = query.filter(messages::internal.eq(false));
     }
     let mut rows: Vec<Joined> = query.load(conn)?;
-    let more = rows.len() as i64 > PAGE;
-    rows.truncate(PAGE as usize);
-    let earlier = rows.last().filter(|_| more).map(|(id, ..)| *id);
+    let earlier = db::cut(&mut rows, PAGE, |(id, ..)| *id);
     let ids: Vec<MessageId> = rows.iter().map(|(id, ..)| *id).collect();
     let mut files = attachments::of_messages(conn, &ids)?;
     let offering: Vec<MessageId> = rows.iter().filter(|row| !row.7.is_empty()).map(|row| row.0).collect();

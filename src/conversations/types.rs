@@ -1,5 +1,6 @@
 //! The words of this feature.
 
+use crate::access::ShutOut;
 use crate::db::Ts;
 use crate::notifications;
 use crate::text::CleanHtml;
@@ -65,10 +66,8 @@ pub enum CannotReply {
     Closed(Ts),
     /// replies are not allowed, since when
     RepliesOff(Ts),
-    /// the clinic's portal is off
-    PortalOff,
-    /// this patient has no access any more
-    NoAccess,
+    /// the patient may not enter at all
+    ShutOut(ShutOut),
 }
 
 text_enum! {

@@ -7,6 +7,7 @@ mod connection;
 mod dialect;
 mod ids;
 mod migrate;
+mod paging;
 mod pool;
 pub mod schema;
 mod times;
@@ -16,6 +17,7 @@ pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
 pub use dialect::{Both, add_terms, add_to_tally, claim_lock, lock_row};
 pub use ids::*;
 pub use migrate::pending as pending_migrations;
+pub use paging::cut;
 pub use pool::{Db, DbError};
 pub use times::{Ts, Utc};
 

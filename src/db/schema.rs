@@ -30,6 +30,7 @@ diesel::table! {
         portal_names -> Bool,
         logo -> Text,
         background -> Text,
+        portal_since -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -89,6 +90,7 @@ diesel::table! {
         created_at -> Utc,
         confirmed_email -> Nullable<Text>,
         confirmed_phone -> Nullable<Text>,
+        portal_access_since -> Nullable<Utc>,
     }
 }
 diesel::table! {

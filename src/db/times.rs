@@ -10,6 +10,7 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, HasSqlType, SqlType, Timestamptz};
 use diesel::sqlite::Sqlite;
 use time::OffsetDateTime;
+use time::macros::datetime;
 
 /// The column type: TIMESTAMPTZ on PostgreSQL, INTEGER microseconds since 1970 on SQLite.
 #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
@@ -26,10 +27,15 @@ impl HasSqlType<Utc> for MultiBackend {
 // `max()` and `min()` need this marker
 impl diesel::sql_types::SqlOrd for Utc {}
 
-/// A moment in UTC with a resolution of one microsecond.
+/// A moment in UTC with a resolution of one microsecond, at least a day within the years 1 to 9999: the wall clock of
+/// every time zone can say it, and so can both databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Utc)]
 pub struct Ts(OffsetDateTime);
+
+/// The first and the last moment there is.
+const FIRST: OffsetDateTime = datetime!(0001-01-02 0:00 UTC);
+const LAST: OffsetDateTime = datetime!(9999-12-30 0:00 UTC);
 
 impl Ts {
     /// Microseconds since 1970-01-01T00:00:00Z.
@@ -37,9 +43,10 @@ impl Ts {
         (self.0.unix_timestamp_nanos() / 1000) as i64
     }
 
-    /// The moment that many microseconds after 1970; `None` outside the years -9999 to 9999.
+    /// The moment that many microseconds after 1970; `None` outside the years 1 to 9999.
     pub fn from_micros(micros: i64) -> Option<Ts> {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok().map(Ts)
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).ok()?;
+        (FIRST..=LAST).contains(&moment).then_some(Ts(moment))
     }
 
     /// As a value of the `time` crate, in UTC.
@@ -47,9 +54,9 @@ impl Ts {
         self.0
     }
 
-    /// This moment and `span` later (or earlier, if negative), held within what `time` can say.
+    /// This moment and `span` later (or earlier, if negative), held between the first and the last moment.
     pub fn plus(self, span: time::Duration) -> Ts {
-        Ts(self.0.saturating_add(span))
+        Ts(self.0.saturating_add(span).clamp(FIRST, LAST))
     }
 
     /// How much later `self` is than `earlier`.
@@ -59,16 +66,17 @@ impl Ts {
 }
 
 impl From<OffsetDateTime> for Ts {
-    /// Cut to microseconds, or a value would not equal itself after a round trip.
+    /// Cut to microseconds, or a value would not equal itself after a round trip; held between the first and the last
+    /// moment.
     fn from(moment: OffsetDateTime) -> Ts {
-        let utc = moment.to_offset(time::UtcOffset::UTC);
+        let utc = moment.clamp(FIRST, LAST).to_offset(time::UtcOffset::UTC);
         Ts(utc.replace_nanosecond(utc.nanosecond() / 1000 * 1000).unwrap_or(utc))
     }
 }
 
 impl FromSql<Utc, Pg> for Ts {
     fn from_sql(raw: <Pg as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        <OffsetDateTime as FromSql<Timestamptz, Pg>>::from_sql(raw).map(Ts)
+        <OffsetDateTime as FromSql<Timestamptz, Pg>>::from_sql(raw).map(Ts::from)
     }
 }
 

@@ -6,7 +6,7 @@
 use super::guard::{Visit, shell};
 use crate::access::PortalVisit;
 use crate::attachments::{self, Attachment, Content};
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::{self, IdKind, Patient, document};
 use crate::conversations::{self, Author, MessageRow, PatientRow, PatientThread};
 use crate::db::{Conn, MessageId};
@@ -31,7 +31,7 @@ const AT_ONCE: i64 = 50;
 const CHUNK: usize = 64 * 1024;
 
 #[derive(Template)]
-#[template(path = "layouts/document_mine.html")]
+#[template(path = "documents/mine.html")]
 struct MinePage<'a> {
     shell: &'a Shell,
     style: &'static str,
@@ -41,7 +41,7 @@ struct MinePage<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "layouts/document_conversation.html")]
+#[template(path = "documents/conversation.html")]
 struct ConversationPage<'a> {
     shell: &'a Shell,
     style: &'static str,
@@ -62,7 +62,7 @@ impl ConversationPage<'_> {
 }
 
 pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Result<HttpResponse, AppError> {
-    let (now, patient) = (head.now, visit.0.patient());
+    let patient = visit.0.patient();
     let storage = state.desk.storage.clone();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         // where the portal is off or access was withdrawn, nothing is handed out
@@ -77,7 +77,7 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
     let packed = web::block(move || add_files(pages, &storage)).await.map_err(|_| failed("no thread"))?;
     let (file, length) = packed?;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::EverythingDownloaded, patient, Subject::None);
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    state.record(trace).await?;
     Ok(HttpResponse::Ok()
         .content_type("application/zip")
         .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"messages.zip\""))

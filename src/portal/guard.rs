@@ -1,7 +1,7 @@
 //! Extractors: cookie in, proof out, or the portal's first page.
 
 use crate::access::session::Holder;
-use crate::access::{self, LapsedVisit, PortalVisit};
+use crate::access::{self, LapsedVisit, PortalVisit, ShutOut};
 use crate::db::Conn;
 use crate::error::AppError;
 use crate::http::{Head, Shell};
@@ -80,4 +80,17 @@ pub fn shell(conn: &mut Conn, head: &Head, theirs: Option<&str>) -> Result<(Shel
     shell.images = (settings.logo.clone(), settings.background.clone());
     shell.session = head.holder.as_ref().map(Holder::lasts);
     Ok((shell, settings))
+}
+
+/// Why the patient is shut out, in words.
+pub fn shut_out(shell: &Shell, why: &ShutOut) -> String {
+    let (dated, undated, since) = match why {
+        ShutOut::PortalOff(since) => ("portal-is-off-since", "portal-is-off", since),
+        ShutOut::NoAccess(since) => ("portal-no-access-since", "portal-no-access", since),
+    };
+    let clinic = shell.clinic_name.as_str();
+    match since {
+        Some(since) => shell.t2(dated, "clinic", clinic, "when", shell.moment(since)),
+        None => shell.t1(undated, "clinic", clinic),
+    }
 }

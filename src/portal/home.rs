@@ -1,7 +1,8 @@
 //! `/portal`: the first page. Who is signed in goes on to their messages; who has no link says who they are.
 
-use super::guard::{place, shell};
+use super::guard::{place, shell, shut_out};
 use super::link::address;
+use crate::access::ShutOut;
 use crate::chart::IdKind;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -18,7 +19,8 @@ use serde::Deserialize;
 #[template(path = "portal/home.html")]
 struct HomePage {
     shell: Shell,
-    portal_on: bool,
+    /// that the portal is off, in words
+    shut_out: Option<String>,
     kinds: Vec<IdKind>,
     form: Typed,
     errors: FieldErrors,
@@ -48,7 +50,9 @@ async fn page(state: &AppState, head: Head, form: Typed, errors: FieldErrors) ->
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, None)?;
         let kinds = allowed(&settings);
-        Ok(HomePage { shell, portal_on: settings.portal_on, kinds, form, errors })
+        let off = (!settings.portal_on).then_some(ShutOut::PortalOff(settings.portal_since));
+        let shut_out = off.map(|why| shut_out(&shell, &why));
+        Ok(HomePage { shell, shut_out, kinds, form, errors })
     });
     read.await
 }

@@ -55,10 +55,10 @@ async fn page(
 }
 
 pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Result<HttpResponse, AppError> {
-    let (now, patient) = (head.now, visit.0.patient());
+    let patient = visit.0.patient();
     let page = page(&state, head, visit, None, FieldErrors::default()).await?;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::InformationViewed, patient, Subject::None);
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    state.record(trace).await?;
     html(&page)
 }
 

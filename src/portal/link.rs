@@ -3,12 +3,15 @@
 
 use super::guard::{place, shell};
 use crate::access::session::{HOLDER, Holder};
+use crate::chart;
 use crate::clock::Token;
 use crate::db::Ts;
+use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::cookies::Stay;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
+use crate::notifications;
 use crate::portal_entry::{self, LoginError, OpenLink, PasscodeState, PasscodeStatus, Proof, RequestRefused};
 use crate::settings::Settings;
 use crate::state::AppState;
@@ -30,6 +33,8 @@ struct LinkPage {
     is_claim: bool,
     /// where to go on from here; empty: where the link leads
     back: String,
+    /// by which road a passcode goes
+    road: Channel,
     passcode: Option<PasscodeStatus>,
     /// until when no passcode is made or taken, after too many tries
     locked: Option<Ts>,
@@ -90,13 +95,21 @@ async fn page(
     error: &'static str,
     typed: Typed,
 ) -> Result<LinkPage, AppError> {
-    let (now, token) = (state.clock.now(), token.reveal().to_owned());
+    let (now, token, delivery) = (state.clock.now(), token.reveal().to_owned(), state.delivery.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, link.language.as_deref())?;
         let passcode = portal_entry::status(conn, now, link.id)?;
         let locked = passcode.as_ref().and_then(|status| status.lock(now));
         let (is_claim, back) = (link.is_claim, typed.back.clone());
-        Ok(LinkPage { shell, settings, token, is_claim, back, passcode, locked, error, typed })
+        let road = match link.patient.filter(|_| !is_claim) {
+            Some(patient) => {
+                let patient = chart::patient_by_id(conn, patient)?;
+                let blocks = notifications::blocks(conn, &patient)?;
+                notifications::passcode_channel(&patient, &blocks, &delivery, link.channel)
+            }
+            None => link.channel,
+        };
+        Ok(LinkPage { shell, settings, token, is_claim, back, road, passcode, locked, error, typed })
     });
     read.await
 }

@@ -1,7 +1,7 @@
 //! `POST /portal/logout`.
 
 use crate::access;
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::error::AppError;
 use crate::http::{Head, see_other};
 use crate::state::AppState;
@@ -10,9 +10,9 @@ use actix_web::{HttpResponse, web};
 
 pub async fn submit(state: web::Data<AppState>, head: Head, session: Session) -> Result<HttpResponse, AppError> {
     if let Some(visit) = head.holder.as_ref().and_then(access::portal_visit) {
-        let (now, patient) = (head.now, visit.patient());
+        let patient = visit.patient();
         let trace = Entry::of_patient(Actor::Patient(patient), Event::PortalSignedOut, patient, Subject::None);
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+        state.record(trace).await?;
     }
     session.purge();
     Ok(see_other("/portal?notice=logged-out"))

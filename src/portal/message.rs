@@ -1,6 +1,6 @@
 //! `/portal/messages/{number}`: one conversation: read, and answer where the clinic allows it.
 
-use super::guard::{Visit, Writer, number, shell};
+use super::guard::{Visit, Writer, number, shell, shut_out};
 use crate::access::PortalVisit;
 use crate::conversations::{
     self, Author, Body, BodyFormat, CannotReply, OneTap, PatientReply, PatientReplyError, PatientThread,
@@ -42,8 +42,7 @@ impl MessagePage {
             CannotReply::RepliesOff(since) => {
                 self.shell.t2("portal-replies-off", "clinic", clinic, "when", self.shell.moment(since))
             }
-            CannotReply::PortalOff => self.shell.t1("portal-is-off", "clinic", clinic),
-            CannotReply::NoAccess => self.shell.t1("portal-no-access", "clinic", clinic),
+            CannotReply::ShutOut(why) => shut_out(&self.shell, why),
         };
         let own = self.settings.closing_text.as_str();
         let advice = match why {
@@ -149,7 +148,7 @@ impl MessagePage {
     }
 
     fn hides_messages(&self) -> bool {
-        matches!(self.thread.cannot_reply, Some(CannotReply::PortalOff | CannotReply::NoAccess))
+        matches!(self.thread.cannot_reply, Some(CannotReply::ShutOut(_)))
     }
 }
 

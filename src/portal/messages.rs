@@ -1,8 +1,9 @@
 //! `/portal/messages`: the patient's conversations, newest first.
 
-use super::guard::{Visit, shell};
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use super::guard::{Visit, shell, shut_out};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::conversations::{self, PatientRow};
+use crate::db;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging};
 use crate::state::AppState;
@@ -18,7 +19,8 @@ const PAGE: i64 = 30;
 #[template(path = "portal/messages.html")]
 struct MessagesPage {
     shell: Shell,
-    open: bool,
+    /// why the list is not shown, in words
+    shut_out: Option<String>,
     rows: Vec<PatientRow>,
     /// by number
     excerpts: HashMap<i64, String>,
@@ -44,19 +46,20 @@ pub async fn show(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
     let before = paging::parse(&query.after);
-    let (now, patient) = (head.now, visit.0.patient());
+    let patient = visit.0.patient();
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, None)?;
-        let open = visit.0.is_open(conn)?;
-        let mut rows = if open { conversations::patient_inbox(conn, &visit.0, before, PAGE + 1)? } else { Vec::new() };
-        let more = rows.len() as i64 > PAGE;
-        rows.truncate(PAGE as usize);
-        let next = rows.last().filter(|_| more).map(|row| paging::key(row.last_message_at, row.number));
+        let shut_out = visit.0.shut_out(conn)?.map(|why| shut_out(&shell, &why));
+        let mut rows = match shut_out {
+            None => conversations::patient_inbox(conn, &visit.0, before, PAGE + 1)?,
+            Some(_) => Vec::new(),
+        };
+        let next = db::cut(&mut rows, PAGE, |row| paging::key(row.last_message_at, row.number));
         let excerpts = conversations::excerpts(conn, &visit.0, &rows)?;
-        Ok(MessagesPage { shell, open, rows, excerpts, next })
+        Ok(MessagesPage { shell, shut_out, rows, excerpts, next })
     });
     let page = page.await?;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::MessagesListed, patient, Subject::None);
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    state.record(trace).await?;
     html(&page)
 }

@@ -22,10 +22,10 @@ pub async fn stay(
     req: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let (now, patient) = (head.now, visit.0.patient());
+    let patient = visit.0.patient();
     let actor = audit::Actor::Patient(patient);
     let entry = audit::Entry::of_patient(actor, Event::PortalSessionKept, patient, audit::Subject::None);
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, entry)?) }).await?;
+    state.record(entry).await?;
     let expires_in = head.holder.as_ref().map_or(0, |holder| holder.lasts().left);
     let is_script = req.headers().get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     match is_script {

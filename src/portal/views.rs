@@ -1,8 +1,9 @@
 //! `/portal/information/views`: who has looked at the patient's messages.
 
 use super::guard::{Visit, shell};
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::conversations::{self, View};
+use crate::db;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html};
 use crate::settings::Settings;
@@ -43,18 +44,16 @@ pub async fn show(
     visit: Visit,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let (now, patient, before) = (head.now, visit.0.patient(), query.after.parse().ok());
+    let (patient, before) = (visit.0.patient(), query.after.parse().ok());
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, None)?;
         let open = visit.0.is_open(conn)?;
         let mut rows = if open { conversations::views(conn, &visit.0, before, PAGE + 1)? } else { Vec::new() };
-        let more = rows.len() as i64 > PAGE;
-        rows.truncate(PAGE as usize);
-        let next = rows.last().filter(|_| more).map(|row| row.position);
+        let next = db::cut(&mut rows, PAGE, |row| row.position);
         Ok(ViewsPage { shell, settings, rows, next })
     });
     let page = page.await?;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::ViewsListed, patient, Subject::None);
-    state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace)?) }).await?;
+    state.record(trace).await?;
     html(&page)
 }

@@ -6,7 +6,7 @@ mod images;
 pub use images::{Image, ImageKind, LARGEST as LARGEST_IMAGE, NotTaken, image, made_anew, set_image};
 
 use crate::db::schema::clinic;
-use crate::db::{Conn, MultiBackend, Tx};
+use crate::db::{Conn, MultiBackend, Ts, Tx};
 use crate::text::{Lang, Zone};
 use diesel::prelude::*;
 
@@ -48,6 +48,8 @@ pub struct Settings {
     pub logo: String,
     /// name of the portal's background image; empty: none
     pub background: String,
+    /// since when the portal is on or off; `None`: since the beginning
+    pub portal_since: Option<Ts>,
     /// whether notifications may call the patient by name
     pub notify_by_name: bool,
     /// whether patients are told when their access to the portal is switched on

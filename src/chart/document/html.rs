@@ -5,7 +5,7 @@ use askama::Template;
 use sha2::{Digest, Sha256};
 
 #[derive(Template)]
-#[template(path = "layouts/document.html")]
+#[template(path = "documents/chart_item.html")]
 struct ItemDocument<'a> {
     document: &'a Document,
     style: &'static str,

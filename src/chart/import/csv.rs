@@ -169,6 +169,8 @@ pub struct ListOptions {
     pub calling_code: String,
     /// language of patients without one
     pub language: Lang,
+    /// the moment by which everybody in the list was born
+    pub now: Ts,
     /// most patients taken at once
     pub most: usize,
 }
@@ -274,7 +276,8 @@ fn read_line(
     if family_name.is_none() {
         wrong(Problem::FamilyName);
     }
-    let born = field(Column::BirthDate).and_then(|date| BirthDate::parse(&date.replace('/', "-")));
+    let born =
+        field(Column::BirthDate).and_then(|date| BirthDate::parse(&date.replace('/', "-"))?.by(options.now.get()));
     if born.is_none() {
         wrong(Problem::BirthDate);
     }

@@ -11,7 +11,8 @@ use postern::text::Lang;
 on_both!(a_list_is_checked_then_imported_and_nobody_twice, a_wrong_list_is_not_imported_at_all);
 
 fn read(text: &[u8]) -> PatientList {
-    let options = ListOptions { calling_code: "1".into(), language: Lang::find("fr").unwrap(), most: 5 };
+    let now = crate::support::app::start_of_time();
+    let options = ListOptions { calling_code: "1".into(), language: Lang::find("fr").unwrap(), now, most: 5 };
     read_list(text, &options)
 }
 
@@ -82,6 +83,9 @@ fn what_is_wrong_is_told_by_line() {
         let lines = ["nom,dob", "Roy,1980-02-28", "", "Kim,x"].join(end);
         assert_eq!(problems(&read(lines.as_bytes())), [(4, P::BirthDate)], "{end:?}");
     }
+    // the moment is 14:02 UTC: today is 5 March 2026 where days begin first, and nobody is born later
+    let born = b"nom,dob\nRoy,2026-03-05\nKim,2026-03-06\nLee,1799-12-31\n";
+    assert_eq!(problems(&read(born)), [(3, P::BirthDate), (4, P::BirthDate)]);
     // quotation marks over lines, and ones that never close
     let quoted = "nom,dob\n\"Roy\nLee\",1980-02-28\nKim,x\n";
     assert_eq!(problems(&read(quoted.as_bytes())), [(4, P::BirthDate)]);

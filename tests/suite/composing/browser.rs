@@ -316,7 +316,7 @@ async fn escape_asks_and_the_draft_comes_back() {
 async fn a_template_is_picked() {
     for (language, words) in [
         ("en", ["Template", "Search templates", "prescription ready", "Replace what you have written?", "Replace"]),
-        ("fr", ["Modèle", "Chercher un modèle", "ordonnance prete", "Remplacer ce que vous avez écrit ?", "Remplacer"]),
+        ("fr", ["Modèle", "Chercher un modèle", "ordonnance prete", "Remplacer ce que vous avez écrit?", "Remplacer"]),
     ] {
         let Some(desk) = desk(1280, language).await else { return };
         let browser = &desk.browser;

@@ -103,6 +103,23 @@ fn all_languages_say_the_same_things() {
     }
 }
 
+/// As Quebec sets type (Office québécois de la langue française): no space before `;`, `!` and `?`, a no-break space
+/// before `:` and inside « ». Only text messages keep the plain space: a no-break space is in no GSM-7 alphabet and
+/// would halve what one message holds.
+#[test]
+fn french_is_set_as_quebec_sets_it() {
+    let source = read(&project("src/locales/fr.ftl"));
+    let wrong = |line: &str| {
+        let (key, words) = line.split_once('=').unwrap_or(("", line));
+        let tight = [" ;", " !", " ?", "\u{a0};", "\u{a0}!", "\u{a0}?", "« ", " »"];
+        let text = key.starts_with("text-");
+        let colon = words.contains(if text { "\u{a0}" } else { " :" });
+        !line.starts_with('#') && (colon || tight.iter().any(|space| words.contains(space)))
+    };
+    let wrong: Vec<&str> = source.lines().filter(|line| wrong(line)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn every_key_that_is_asked_for_is_there() {
     let english = messages("en");

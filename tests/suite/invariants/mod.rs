@@ -1,5 +1,6 @@
 //! The rules of the house: a rule without a test here is not held.
 
+mod any_input;
 mod assets_are_fresh;
 mod cross_site;
 mod database_down;

@@ -24,6 +24,7 @@ on_both!(
     guessing_opens_nothing,
     robots_use_nothing_up,
     a_phone_alone_is_enough,
+    the_page_says_where_the_passcode_goes,
     sending_twice_sends_once,
     an_old_link_says_so,
     failures_read_alike,
@@ -267,6 +268,24 @@ async fn a_phone_alone_is_enough(app: App) {
     let (browser, message) = app.go_in(&link, PHONE).await;
     assert!(browser.get(&message).await.ok().has_text("All is well"));
     assert!(app.mailbox.newest_first().iter().all(|mail| mail.channel == "sms"));
+}
+
+async fn the_page_says_where_the_passcode_goes(app: App) {
+    let user = app.user(Role::Staff).await;
+    let no_phone = Like { email: Some("ann@example.org".into()), phone: None, ..Like::default() };
+    for (like, word) in [(Like::default(), "to your cellphone by text message"), (no_phone, "email")] {
+        let email = like.email.clone().unwrap();
+        let patient = app.patient(like).await;
+        app.message(&user, patient, true).await;
+        app.drain().await;
+        let (browser, link) = (app.anyone(), app.link_to(&email));
+        let page = browser.get(&link).await.ok();
+        assert!(page.text().contains(word), "{}", page.text());
+        let to = browser.submit(&page, "Send me my passcode", &[]).await.redirect();
+        let page = browser.get(&to).await.ok();
+        assert!(page.text_of("[role=status]").contains(word), "{}", page.text());
+        assert!(!page.text().contains("0121") && !page.text().contains("example.org"), "{}", page.text());
+    }
 }
 
 async fn sending_twice_sends_once(app: App) {

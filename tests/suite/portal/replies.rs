@@ -2,8 +2,10 @@
 
 use crate::on_both;
 use crate::support::app::App;
+use crate::support::html::Page;
 use crate::support::world::Like;
 use postern::access::Role;
+use time::Duration;
 
 on_both!(replies_off_is_said, the_portal_turned_off_is_said, sending_twice_is_sending_once, closing_can_be_undone);
 
@@ -37,6 +39,14 @@ async fn the_portal_turned_off_is_said(app: App) {
     assert_eq!(answer.status, 409);
     assert!(answer.page().has_text("Still there?") && answer.page().has_text("is turned off"));
     assert!(!patient.get(&message).await.ok().has_text("Your results"));
+    // since when, on every page that says so, and not since one looked
+    let since = |page: &Page| page.text().split("is turned off, as of ").nth(1).map(|rest| rest[..20].to_owned());
+    let said = since(&answer.page()).unwrap();
+    app.state.clock.advance(Duration::minutes(20));
+    owner.submit(&owner.get("/settings/patient-portal").await.ok(), "Save", &[("portal_idle_minutes", "40")]).await;
+    for (who, path) in [(&patient, message.as_str()), (&patient, "/portal/messages"), (&app.anyone(), "/portal")] {
+        assert_eq!(since(&who.get(path).await.ok()).as_ref(), Some(&said), "{path}");
+    }
     let alert = owner.get(&format!("/patients/{maria}/messages/new")).await.ok();
     assert!(alert.has_text("Alert") && alert.has_text("The patient portal is off for the clinic"));
 }

@@ -25,6 +25,9 @@ enum By {
     Text,
 }
 
+/// A report on the notification by this road.
+type Report = (By, State);
+
 async fn reported(app: &App, id: NotificationId, state: State) -> bool {
     let now = app.state.clock.now();
     let reason = matches!(state, State::Failed).then_some(Reason::NotDelivered);
@@ -73,7 +76,7 @@ async fn every_order_of_reports_ends_alike(app: App) {
     let user = app.user(Role::Staff).await;
     let patient = app.patient(Like { method: Method::Both, ..Like::default() }).await;
     // what is reported, and what each road has come to when all of it is in
-    let stories: [(&[(By, State)], (State, State)); 6] = [
+    let stories: [(&[Report], (State, State)); 6] = [
         (&[(Email, Sent), (Email, Bounced), (Text, Sent), (Text, Delivered)], (Bounced, Delivered)),
         (&[(Email, Sent), (Email, Bounced), (Text, Sent), (Text, Failed)], (Bounced, Failed)),
         (&[(Email, Sent), (Text, Sent), (Text, Delivered), (Text, Delivered)], (Sent, Delivered)),

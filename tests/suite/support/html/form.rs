@@ -107,6 +107,12 @@ impl Form {
         fields
     }
 
+    /// The names of its controls and buttons, whether or not they would be sent.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let controls = self.controls.iter().map(|control| control.name.as_str());
+        controls.chain(self.buttons.iter().map(|button| button.name.as_str())).filter(|name| !name.is_empty())
+    }
+
     /// [`fields`](Form::fields) as the body of a POST or the query of a GET.
     pub fn urlencoded(&self) -> String {
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.fields()).finish()

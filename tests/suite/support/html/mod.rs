@@ -95,6 +95,11 @@ impl Page {
         labels.join(" ")
     }
 
+    /// All forms, each as it would be submitted by pressing Enter in it.
+    pub fn forms(&self) -> Vec<Form> {
+        self.html.select(&selector("form")).map(|form| Form::read(&self.html, form)).collect()
+    }
+
     /// The one form of this selector, as it would be submitted by pressing Enter in it.
     pub fn form(&self, css: &str) -> Form {
         Form::read(&self.html, self.only(css))
@@ -102,8 +107,7 @@ impl Page {
 
     /// The one form with a button of these words, as it would be submitted by pressing that.
     pub fn form_with(&self, button: &str) -> Form {
-        let mut found: Vec<Form> =
-            self.html.select(&selector("form")).map(|form| Form::read(&self.html, form)).collect();
+        let mut found = self.forms();
         found.retain(|form| form.buttons().contains(&button));
         assert!(found.len() == 1, "{} forms with a button {button:?} in: {}", found.len(), self.text());
         let mut form = found.remove(0);
