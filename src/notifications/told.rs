@@ -62,6 +62,9 @@ impl Told {
     }
 }
 
+/// So many of a message's notifications are looked at, the newest: by then it was sent again more than often enough.
+const MOST: i64 = 20;
+
 /// Reads what each road came to and writes it into the conversation's line.
 pub(super) fn note(tx: &mut Tx, conversation: ConversationId) -> QueryResult<Told> {
     let newest: Option<Option<MessageId>> = notifications::table
@@ -72,11 +75,12 @@ pub(super) fn note(tx: &mut Tx, conversation: ConversationId) -> QueryResult<Tol
         .optional()?;
     let states: Vec<(Channel, State)> = notifications::table
         .filter(notifications::message_id.eq(newest.flatten()))
-        .order(notifications::id)
+        .order(notifications::id.desc())
+        .limit(MOST)
         .select((notifications::channel, notifications::state))
         .load(tx.conn())?;
     let mut told = Told::default();
-    for (channel, state) in states {
+    for (channel, state) in states.into_iter().rev() {
         let road = match channel {
             Channel::Email => &mut told.email,
             Channel::Sms => &mut told.text,

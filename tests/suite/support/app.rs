@@ -170,6 +170,11 @@ impl App {
         App { state, origin, mailbox, server, _folder: folder }
     }
 
+    /// Sets the clock to the time that other processes have.
+    pub fn at_present(&self) {
+        self.state.clock.advance(time::OffsetDateTime::now_utc() - self.state.clock.now().get());
+    }
+
     /// Works the outbox dry.
     pub async fn drain(&self) -> usize {
         postern::worker::drain(&self.state).await.unwrap()
