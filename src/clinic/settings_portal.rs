@@ -5,6 +5,7 @@ use super::settings_clinic::take_words;
 use crate::access::rights;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::IdKind;
+use crate::db::Ts;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
@@ -67,6 +68,36 @@ fn within(text: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
     text.trim().parse().ok().filter(|n| range.contains(n))
 }
 
+/// The settings as the form wants them. Where something is wrong, noted in `errors`, what was before stays.
+fn read_form(form: &Form, before: Settings, now: Ts, errors: &mut FieldErrors) -> Settings {
+    let is_on = |name| form.get(name) == "on";
+    let mut number = |name, error, range| errors.need(name, error, within(form.get(name), range));
+    let idle = number("portal_idle_minutes", "error-idle-minutes", 5..=1440);
+    let stay = number("portal_stay_days", "error-stay-days", 0..=30);
+    let longest = number("portal_longest_hours", "error-longest-hours", 1..=24);
+    let (mut emergency_text, mut closing_text) = (before.emergency_text.clone(), before.closing_text.clone());
+    take_words(&mut emergency_text, form, "emergency_text", errors);
+    take_words(&mut closing_text, form, "closing_text", errors);
+    let (portal_on, was_on) = (is_on("portal_on"), before.portal_on);
+    Settings {
+        portal_on,
+        portal_since: if portal_on == was_on { before.portal_since } else { Some(now) },
+        portal_for_new_patients: is_on("portal_for_new_patients"),
+        replies_by_default: is_on("replies_by_default"),
+        portal_idle_minutes: idle.unwrap_or(before.portal_idle_minutes),
+        portal_stay_days: stay.unwrap_or(before.portal_stay_days),
+        portal_longest_hours: longest.unwrap_or(before.portal_longest_hours),
+        portal_identifiers: match form.has("identifiers") {
+            true => identifiers(form),
+            false => before.portal_identifiers.clone(),
+        },
+        portal_names: is_on("portal_names"),
+        emergency_text,
+        closing_text,
+        ..before
+    }
+}
+
 pub async fn submit(
     state: web::Data<AppState>,
     head: Head,
@@ -75,35 +106,8 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let now = state.clock.now();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let before = settings::load(tx)?;
         let mut errors = FieldErrors::default();
-        let idle =
-            errors.need("portal_idle_minutes", "error-idle-minutes", within(form.get("portal_idle_minutes"), 5..=1440));
-        let stay = errors.need("portal_stay_days", "error-stay-days", within(form.get("portal_stay_days"), 0..=30));
-        let hours = within(form.get("portal_longest_hours"), 1..=24);
-        let longest = errors.need("portal_longest_hours", "error-longest-hours", hours);
-        let (mut emergency_text, mut closing_text) = (before.emergency_text.clone(), before.closing_text.clone());
-        take_words(&mut emergency_text, &form, "emergency_text", &mut errors);
-        take_words(&mut closing_text, &form, "closing_text", &mut errors);
-        let portal_on = form.get("portal_on") == "on";
-        let settings = Settings {
-            portal_on,
-            portal_since: if portal_on == before.portal_on { before.portal_since } else { Some(now) },
-            portal_for_new_patients: form.get("portal_for_new_patients") == "on",
-            replies_by_default: form.get("replies_by_default") == "on",
-            portal_idle_minutes: idle.unwrap_or(before.portal_idle_minutes),
-            portal_stay_days: stay.unwrap_or(before.portal_stay_days),
-            portal_longest_hours: longest.unwrap_or(before.portal_longest_hours),
-            portal_identifiers: if form.has("identifiers") {
-                identifiers(&form)
-            } else {
-                before.portal_identifiers.clone()
-            },
-            portal_names: form.get("portal_names") == "on",
-            emergency_text,
-            closing_text,
-            ..before
-        };
+        let settings = read_form(&form, settings::load(tx)?, now, &mut errors);
         if !errors.is_empty() {
             let (shell, _) = shell(tx, &head, &user.0)?;
             let typed = |name: &str| form.get(name).to_owned();

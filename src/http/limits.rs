@@ -4,13 +4,14 @@
 use crate::error::AppError;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The limiters.
 pub struct Limits {
-    sign_in: DefaultKeyedRateLimiter<String>,
+    account: DefaultKeyedRateLimiter<String>,
+    sign_in: DefaultKeyedRateLimiter<IpAddr>,
     passcode: DefaultKeyedRateLimiter<IpAddr>,
     link: DefaultKeyedRateLimiter<IpAddr>,
 }
@@ -24,12 +25,23 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             // guessing at one account from one place
-            sign_in: RateLimiter::keyed(quota(20, Duration::from_secs(6))),
+            account: RateLimiter::keyed(quota(20, Duration::from_secs(6))),
+            // guessing at many accounts from one place: a whole clinic may sign in from one address at eight o'clock
+            sign_in: RateLimiter::keyed(quota(200, Duration::from_secs(1))),
             // asking for passcodes and trying them, from one place: a clinic's waiting room shares an address
             passcode: RateLimiter::keyed(quota(60, Duration::from_secs(1))),
             // opening links: mail scanners open each one many times
             link: RateLimiter::keyed(quota(300, Duration::from_millis(100))),
         }
+    }
+}
+
+/// What one caller can be held to: an IPv4 address, or the /64 that a network gives to one customer (RFC 6177), who is
+/// free to use all addresses in it.
+fn place(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
     }
 }
 
@@ -49,7 +61,9 @@ impl Limits {
     /// # Errors
     /// [`AppError::TooMany`].
     pub fn sign_in(&self, from: IpAddr, email: &str) -> Result<(), AppError> {
-        check(&self.sign_in, &format!("{from} {}", email.trim().to_lowercase()))
+        let from = place(from);
+        check(&self.sign_in, &from)?;
+        check(&self.account, &format!("{from} {}", email.trim().to_lowercase()))
     }
 
     /// One passcode asked for or tried.
@@ -57,7 +71,7 @@ impl Limits {
     /// # Errors
     /// [`AppError::TooMany`].
     pub fn passcode(&self, from: IpAddr) -> Result<(), AppError> {
-        check(&self.passcode, &from)
+        check(&self.passcode, &place(from))
     }
 
     /// One link opened.
@@ -65,6 +79,32 @@ impl Limits {
     /// # Errors
     /// [`AppError::TooMany`].
     pub fn link(&self, from: IpAddr) -> Result<(), AppError> {
-        check(&self.link, &from)
+        check(&self.link, &place(from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Limits;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn all_addresses_of_one_network_are_one_caller() {
+        let (limits, network) = (Limits::default(), 0x2001_0db8_0000_0001_u128 << 64);
+        let from = |last: u128| IpAddr::from(Ipv6Addr::from_bits(network | last << 20));
+        let taken = (0..1_000).filter(|last| limits.passcode(from(*last)).is_ok()).count();
+        assert!((60..70).contains(&taken), "{taken}");
+        assert!(limits.passcode(Ipv6Addr::from_bits(network + (1 << 64)).into()).is_ok(), "the next network");
+        // an IPv4 address is a caller of its own, also where it is written as IPv6
+        let v4 = |last: u8| Ipv4Addr::new(203, 0, 113, last);
+        assert!((0..200).all(|last| limits.passcode(v4(last).to_ipv6_mapped().into()).is_ok()));
+        assert!((0..200).filter(|_| limits.passcode(v4(7).into()).is_ok()).count() < 70);
+    }
+
+    #[test]
+    fn many_accounts_are_not_guessed_at_from_one_place() {
+        let (limits, from) = (Limits::default(), IpAddr::from(Ipv4Addr::new(203, 0, 113, 9)));
+        let taken = (0..1_000).filter(|n| limits.sign_in(from, &format!("user{n}@clinic.example")).is_ok()).count();
+        assert!((200..210).contains(&taken), "{taken}");
     }
 }

@@ -63,6 +63,10 @@ async fn phone(language: &'static str, scripts: bool) -> Option<Phone> {
     app.drain().await;
     let browser = Browser::start_in(language, &app.origin).await?;
     browser.size(NARROW).await;
+    // the French pages in the dark, so that axe sees both sets of colours on every page
+    if language == "fr" {
+        browser.dark().await;
+    }
     if !scripts {
         browser.without_javascript().await;
     }
