@@ -20,6 +20,7 @@ struct Desk {
     browser: Browser,
     patient: PatientId,
     lang: Lang,
+    email: String,
     /// for the names of pictures
     name: String,
 }
@@ -41,15 +42,20 @@ async fn desk(width: u32, code: &'static str) -> Option<Desk> {
     let browser = Browser::start_in(code, &app.origin).await?;
     browser.size(width).await;
     let lang = Lang::or_english(code);
-    browser.goto("/sign-in").await;
-    browser.fill(lang.t("email"), &email).await;
-    browser.fill(lang.t("password"), PASSWORD).await;
-    browser.keys(&key(Key::Enter)).await;
-    browser.wait_path("/inbox").await;
-    Some(Desk { app, browser, patient, lang, name: format!("{width}-{code}") })
+    let desk = Desk { app, browser, patient, lang, email, name: format!("{width}-{code}") };
+    desk.sign_in().await;
+    Some(desk)
 }
 
 impl Desk {
+    async fn sign_in(&self) {
+        self.browser.goto("/sign-in").await;
+        self.browser.fill(self.lang.t("email"), &self.email).await;
+        self.browser.fill(self.lang.t("password"), PASSWORD).await;
+        self.browser.keys(&key(Key::Enter)).await;
+        self.browser.wait_path("/inbox").await;
+    }
+
     async fn look(&self, what: &str) {
         look(&self.browser, &format!("{what}-{}", self.name), true).await;
     }
@@ -74,7 +80,7 @@ async fn a_plan_is_chosen_and_seen(width: u32, code: &'static str) {
     browser.wait("html[data-enhanced]").await;
     browser.wait_text(lang.t("plan-legend")).await;
     // typing in a list picks what begins so
-    let four = lang.t1("plan-text-after", "hours", 4);
+    let four = lang.t1("plan-text-after", "hours", 4_i64);
     desk.at("#plan_text_hours", &four).await;
     assert_eq!(browser.value(lang.t("plan-text")).await, four);
     desk.look("plan").await;
@@ -88,7 +94,9 @@ async fn a_plan_is_chosen_and_seen(width: u32, code: &'static str) {
     desk.app.drain().await;
     desk.app.state.clock.advance(time::Duration::hours(5));
     desk.app.drain().await;
-    browser.reload().await;
+    // the session is over by now
+    desk.sign_in().await;
+    browser.goto("/conversations/1").await;
     browser.wait(".timeline li.done").await;
     assert_eq!(desk.count(".timeline li.waiting").await, 2);
     // every state of each road, by the keyboard
@@ -210,7 +218,7 @@ async fn staff_choose_and_count(width: u32, code: &'static str) {
     browser.fill(body, "{link}").await;
     browser.wait_gone("#preview .alert").await;
     browser.fill(body, &format!("{} {{link}}", "a".repeat(160))).await;
-    browser.wait_text(&lang.t1("parts-many", "parts", 2)).await;
+    browser.wait_text(&lang.t1("parts-many", "parts", 2_i64)).await;
     desk.look("parts").await;
     browser.fill(body, &format!("{} {{link}}", "ж".repeat(70))).await;
     browser.wait_text("U+0436").await;
