@@ -8,10 +8,14 @@ use crate::conversations::PatientThread;
 use crate::db::Db;
 use crate::delivery::Delivery;
 use crate::error::AppError;
+use crate::http::files::Sent;
 use crate::http::{Limits, Shell};
 use crate::settings::Settings;
 use std::sync::Arc;
 use tokio::sync::Notify;
+
+/// Whoever asks for a part of a file so long after they opened it is opening it again.
+const ONE_OPENING: time::Duration = time::Duration::minutes(30);
 
 /// The parts of a running clinic.
 #[derive(Clone)]
@@ -42,6 +46,28 @@ impl AppState {
     pub async fn record(&self, entry: Entry) -> Result<(), AppError> {
         let now = self.clock.now();
         self.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, entry)?) }).await
+    }
+
+    /// Writes the one audit row of somebody's opening a file: none where nothing of it goes out, and for a part from
+    /// further on only where there is none of late, as whoever looks through a long PDF opens it once.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn record_opening(&self, entry: Entry, sent: Sent) -> Result<(), AppError> {
+        match sent {
+            Sent::Nothing => Ok(()),
+            Sent::FromStart => self.record(entry).await,
+            Sent::Later => {
+                let now = self.clock.now();
+                let write = self.db.write(move |tx| -> Result<_, AppError> {
+                    if !audit::was_lately(tx, &entry, now.plus(-ONE_OPENING))? {
+                        audit::append(tx, now, entry)?;
+                    }
+                    Ok(())
+                });
+                write.await
+            }
+        }
     }
 }
 

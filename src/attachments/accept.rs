@@ -137,7 +137,7 @@ impl Receiving {
             db.write(move |tx| -> Result<_, DbError> { Ok(uploads::note_infected(tx, now, user, patient)?) }).await?;
         }
         let (spooled, scan) = scanned?;
-        let (spooled, clues) = desk.clues(spooled, self.name.clone(), self.kind.media_type, now).await?;
+        let (spooled, clues) = desk.clues(spooled, &self.name, self.kind.media_type, now).await?;
         let chart = access.again();
         let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(chart::named_other(conn, &chart, &clues)?) });
         let suspect = suspect.await?;

@@ -46,6 +46,8 @@ pub struct Picks {
     pub confirmed: Vec<UploadId>,
     /// what all together may have, in bytes
     pub largest: u64,
+    /// and what one of them may have: a file of the chart may have come another way
+    pub largest_file: u64,
 }
 
 impl Picks {
@@ -74,6 +76,9 @@ pub enum AttachError {
     /// More than one message may carry.
     #[error("too much for one message")]
     TooMuch,
+    /// One is larger than a file may be.
+    #[error("a file is too large")]
+    TooLarge,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -119,6 +124,9 @@ pub fn attach(
             Pick::Frozen(frozen) => keep_frozen(tx, now, frozen)?,
         };
         (number, total) = (number + 1, total + row.size as u64);
+        if row.size as u64 > picks.largest_file {
+            return Err(AttachError::TooLarge);
+        }
         if total > picks.largest {
             return Err(AttachError::TooMuch);
         }

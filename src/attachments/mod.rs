@@ -4,7 +4,6 @@
 
 mod accept;
 mod attach;
-mod clues;
 mod freeze;
 mod imports;
 mod kinds;
@@ -13,22 +12,23 @@ mod rows;
 mod scanning;
 mod to_chart;
 mod uploads;
+mod words;
 
 pub use accept::{AcceptError, Receiving, Refusal};
 pub use attach::{AttachError, Pick, Picks, Sender, attach};
 pub use freeze::Frozen;
 pub use kinds::Policy;
 pub use names::clean_name;
-pub use rows::{Attachment, Content, for_patient, for_user, note_opened, of_messages};
+pub use rows::{Attachment, Content, for_patient, for_user, of_messages};
 pub use scanning::{enqueue_scans, found_infected, to_scan};
 pub use to_chart::{ToChart, add_to_chart};
 pub use uploads::{Suspect, Upload, pending, remove, sweep};
+pub use words::{COMMAND as READ_WORDS, read as read_words};
 
 use crate::config::Files;
 use crate::scan::Scanner;
 use crate::storage::Storage;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use words::Words;
 
 /// Where files are accepted: the storage, what the clinic takes, and who looks at it.
 pub struct Desk {
@@ -38,8 +38,8 @@ pub struct Desk {
     pub policy: Policy,
     /// looks for viruses, where one is configured
     pub scanner: Option<Scanner>,
-    /// the turn to read a PDF
-    reads_pdf: Arc<Semaphore>,
+    /// reads them for the names of patients
+    words: Words,
 }
 
 impl Desk {
@@ -53,7 +53,7 @@ impl Desk {
             storage,
             policy: Policy::of(files)?,
             scanner: files.scanner.as_ref().map(Scanner::new),
-            reads_pdf: Arc::new(Semaphore::new(1)),
+            words: files.reader.clone().map_or_else(Words::by_this_program, Words::by),
         })
     }
 }

@@ -1,9 +1,8 @@
 //! Attachments on their way out: the lines under a message, and the one that is asked for.
 
 use crate::access::{ConversationAccess, PortalVisit, Right};
-use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{attachments, blobs, conversations, messages};
-use crate::db::{BlobId, Conn, MessageId, MultiBackend, PatientId, Ts, Tx};
+use crate::db::{BlobId, Conn, MessageId, MultiBackend};
 use crate::storage::{self, Blob, Scan};
 use diesel::prelude::*;
 
@@ -169,27 +168,4 @@ fn with_blob(conn: &mut Conn, found: Option<Attachment>, content: Content) -> Qu
     let Some(id) = id else { return Ok(None) };
     let blob = storage::blob(conn, id)?;
     Ok(Some((attachment, blob)))
-}
-
-/// A viewer that asks for parts of a file so long after it was opened is opening it again.
-const ONE_OPENING: time::Duration = time::Duration::minutes(30);
-
-/// Leaves the trace of somebody's opening an attachment; for a part from further on (`again`) only where there is none
-/// of late: whoever looks through a long PDF opens it once.
-///
-/// # Errors
-/// Those of the database.
-pub fn note_opened(
-    tx: &mut Tx,
-    now: Ts,
-    who: Actor,
-    patient: PatientId,
-    which: &Attachment,
-    again: bool,
-) -> QueryResult<()> {
-    let entry = Entry::of_patient(who, Event::AttachmentOpened, patient, Subject::Attachment(which.id));
-    if again && audit::was_lately(tx, &entry, now.plus(-ONE_OPENING))? {
-        return Ok(());
-    }
-    audit::append(tx, now, entry)
 }

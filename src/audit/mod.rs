@@ -267,6 +267,7 @@ pub fn was_lately(conn: &mut Conn, entry: &Entry, since: Ts) -> QueryResult<bool
             && row.action == entry.event.as_str()
             && (row.actor, row.actor_id) == actor
             && (row.subject.as_deref(), row.subject_id) == (subject, subject_id)
+            && row.detail == entry.detail
     }))
 }
 

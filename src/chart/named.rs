@@ -3,7 +3,7 @@
 use super::patients::Patient;
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{patient_identifiers, patients};
-use crate::db::{Conn, MultiBackend};
+use crate::db::{Conn, MultiBackend, PatientId};
 use crate::text;
 use crate::text_enum;
 use crate::values::BirthDate;
@@ -47,9 +47,10 @@ pub fn named_other<R: Right>(
     clues: &Clues,
 ) -> QueryResult<Option<(Patient, NamedBy)>> {
     let own = access.patient();
-    let own_number: Option<String> = patients::table.find(own).select(patients::health_number_key).first(conn)?;
+    let itself: Patient = super::patient(conn, access)?;
+    let own_numbers = own_numbers(conn, own)?;
     for numbers in clues.numbers.chunks(AT_ONCE) {
-        let numbers: Vec<String> = numbers.iter().filter(|n| Some(*n) != own_number.as_ref()).cloned().collect();
+        let numbers: Vec<String> = numbers.iter().filter(|n| !own_numbers.contains(n)).cloned().collect();
         let same = patients::table
             .filter(patients::health_number_key.eq_any(numbers.clone()))
             .filter(patients::id.ne(own))
@@ -81,11 +82,27 @@ pub fn named_other<R: Right>(
             .select(Patient::as_select())
             .into_boxed::<MultiBackend>()
             .load(conn)?;
-        if let Some(other) = born.into_iter().find(|patient| is_named(patient, &clues.words)) {
+        let other = born.into_iter().find(|other| is_named(other, &clues.words) && !is_alike(&itself, other));
+        if let Some(other) = other {
             return Ok(Some((other, NamedBy::Birth)));
         }
     }
     Ok(None)
+}
+
+/// The patient's own: what they share with another says nothing.
+fn own_numbers(conn: &mut Conn, own: PatientId) -> QueryResult<Vec<String>> {
+    let of_chart: Option<String> = patients::table.find(own).select(patients::health_number_key).first(conn)?;
+    let beside = patient_identifiers::table.filter(patient_identifiers::patient_id.eq(own));
+    let mut numbers: Vec<String> = beside.select(patient_identifiers::number_key).load(conn)?;
+    numbers.extend(of_chart);
+    Ok(numbers)
+}
+
+/// One who is called as this patient and was born on the same day cannot be told from them.
+fn is_alike(own: &Patient, other: &Patient) -> bool {
+    let names = [&own.given_name, &own.family_name].into_iter().chain(&own.preferred_name);
+    own.birth_date == other.birth_date && is_named(other, &names.flat_map(|name| text::words(name)).collect())
 }
 
 /// The whole family name, and the given name by which they are called.

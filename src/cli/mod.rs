@@ -6,10 +6,12 @@ mod demo;
 mod files;
 mod import;
 mod migrate;
+mod read_words;
 mod serve;
 mod user;
 mod worker;
 
+use crate::attachments;
 use crate::config::Config;
 use crate::error::AppError;
 use clap::{Parser, Subcommand};
@@ -56,6 +58,9 @@ enum Command {
     },
     /// read the configuration and say what is wrong with it
     CheckConfig,
+    /// read the words of a PDF; the server calls it
+    #[command(name = attachments::READ_WORDS, hide = true)]
+    ReadWords,
 }
 
 /// Why a command failed: lines for the error output.
@@ -70,6 +75,10 @@ impl<T: std::fmt::Display> From<T> for Failure {
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    // nothing of a server is started for it
+    if let Command::ReadWords = arguments.command {
+        return read_words::run();
+    }
     let file = arguments.config;
     let done = actix_web::rt::System::new().block_on(async move {
         match arguments.command {
@@ -82,6 +91,7 @@ pub fn run() -> ExitCode {
             Command::Audit { command } => audit::run(&load(file)?, command).await,
             Command::Files { command } => files::run(&load(file)?, command).await,
             Command::CheckConfig => check_config::run(&load(file)?).await,
+            Command::ReadWords => Ok(read_words::run()),
         }
     });
     match done {

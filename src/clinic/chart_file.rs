@@ -4,11 +4,11 @@ use super::guard::{Chart, number, shell};
 use super::uploads::{self, FileLines};
 use crate::access::{ChartAccess, rights};
 use crate::attachments::{self, AttachError, ToChart};
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::{self, ChartFile, ItemKind, Patient};
 use crate::db::{ChartItemId, Ts, UploadId};
 use crate::error::AppError;
-use crate::http::files::{FileOut, SANDBOX, can_be_shown, send};
+use crate::http::files::{How, send};
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
@@ -21,7 +21,6 @@ use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use serde::Deserialize;
 use time::Duration;
 
 #[derive(Template)]
@@ -34,17 +33,9 @@ struct NewFilePage {
     errors: FieldErrors,
 }
 
-/// How it is to be opened: `save` or `show`.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub struct How {
-    r#as: String,
-}
-
 /// The file of an item, to save or to look at.
 pub async fn open(
     state: web::Data<AppState>,
-    head: Head,
     req: HttpRequest,
     chart: Chart<rights::Read>,
     how: web::Query<How>,
@@ -58,12 +49,9 @@ pub async fn open(
         Ok((file, blob))
     });
     let (file, blob): (ChartFile, _) = find.await?;
-    let now = head.now;
-    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, trace.with("file"))?) });
-    write.await?;
-    let shown = how.r#as == "show" && can_be_shown(&file.media_type);
-    let out = FileOut { name: &file.file_name, media_type: &file.media_type, shown, policy: SANDBOX };
-    let (response, _) = send(&req, &state.desk.storage, &blob, out).await?;
+    let out = how.file(&file.file_name, &file.media_type);
+    let (response, sent) = send(&req, &state.desk.storage, &blob, out).await?;
+    state.record_opening(trace.with("file"), sent).await?;
     Ok(response)
 }
 
@@ -92,9 +80,13 @@ pub async fn submit(
         if !refused.is_empty() {
             errors = FieldErrors::default();
         }
+        let status = match uploads::status(&refused) {
+            StatusCode::OK => StatusCode::UNPROCESSABLE_ENTITY,
+            refused => refused,
+        };
         let mut page = page(&state, head, access, Some(form), errors).await?;
         page.files.refused = refused;
-        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+        return with_status(status, &page);
     };
     let (patient, again) = (access.patient(), access.again());
     let write = state.db.write(move |tx| attachments::add_to_chart(tx, now, &access, &new));

@@ -196,8 +196,9 @@ pub async fn submit(
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     let Some(files) = uploads::picks(&state, &access.chart(), &form, &mut errors).await? else {
+        let status = uploads::conflict(&errors);
         let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
-        return with_status(StatusCode::CONFLICT, &page);
+        return with_status(status, &page);
     };
     let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
     let new = Reply { body, internal, files, offers: offers(&form), key: form.get("key").to_owned() };
@@ -230,7 +231,7 @@ pub async fn change_files(
 ) -> Result<HttpResponse, AppError> {
     let access = conversation.0;
     let (form, refused) = uploads::change(&state, &req, &access.chart(), body).await?;
-    let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status = uploads::status(&refused);
     if form.has("browse") {
         let who = Actor::User(access.user().id());
         let trace = Entry::of_patient(who, Event::ChartViewed, access.patient(), Subject::None);

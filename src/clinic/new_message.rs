@@ -135,8 +135,9 @@ pub async fn submit(
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     let Some(files) = uploads::picks(&state, &chart.0, &form, &mut errors).await? else {
+        let status = uploads::conflict(&errors);
         let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
-        return with_status(StatusCode::CONFLICT, &page);
+        return with_status(status, &page);
     };
     new.files = files;
     let (now, random, again, access) = (state.clock.now(), state.random.clone(), chart.0.again(), chart.0);
@@ -163,7 +164,7 @@ pub async fn change_files(
     body: Multipart,
 ) -> Result<HttpResponse, AppError> {
     let (form, refused) = uploads::change(&state, &req, &chart.0, body).await?;
-    let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status = uploads::status(&refused);
     with_status(status, &page(&state, head, chart.0, Showing { refused, ..Showing::typed(form) }).await?)
 }
 

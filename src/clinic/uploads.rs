@@ -172,17 +172,27 @@ pub async fn change(
 ) -> Result<(Form, Vec<(String, Refusal)>), AppError> {
     let taken = take(state, req, access, body).await?;
     let (mut pairs, mut refused) = (taken.pairs, Vec::new());
-    for outcome in taken.files {
-        match outcome {
-            Outcome::Added(upload) => pairs.push(("upload".to_owned(), upload.id.to_string())),
-            Outcome::Refused(name, why) => refused.push((name, why)),
-        }
-    }
     let unwanted: Vec<String> = pairs.iter().filter(|(name, _)| name == "remove").map(|(_, id)| id.clone()).collect();
     for id in unwanted.iter().filter_map(|id| id.parse().ok()).map(UploadId) {
-        let (now, access) = (state.clock.now(), access.again());
-        let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &access, id)?) });
-        write.await?;
+        let_go(state, access, id).await?;
+    }
+    let (waiting, chart) = (Form::of_pairs(pairs.clone()).numbers("upload"), access.again());
+    let waiting: Vec<UploadId> = waiting.into_iter().map(UploadId).collect();
+    let waiting =
+        state.db.read(move |conn| -> Result<_, AppError> { Ok(attachments::pending(conn, &chart, &waiting)?) });
+    let mut total: i64 = waiting.await?.iter().map(|upload| upload.size).sum();
+    for outcome in taken.files {
+        match outcome {
+            Outcome::Added(upload) if (total + upload.size) as u64 > state.desk.policy.largest_message => {
+                let_go(state, access, upload.id).await?;
+                refused.push((upload.file_name, Refusal::TooMuch));
+            }
+            Outcome::Added(upload) => {
+                total += upload.size;
+                pairs.push(("upload".to_owned(), upload.id.to_string()));
+            }
+            Outcome::Refused(name, why) => refused.push((name, why)),
+        }
     }
     pairs.retain(|(name, value)| match name.as_str() {
         "remove" | "files" => false,
@@ -190,6 +200,33 @@ pub async fn change(
         _ => true,
     });
     Ok((Form::of_pairs(pairs), refused))
+}
+
+/// An upload that is not wanted any more; one that is not there is none.
+async fn let_go(state: &AppState, access: &ChartAccess<rights::Send>, id: UploadId) -> Result<bool, AppError> {
+    let (now, access) = (state.clock.now(), access.again());
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &access, id)?) });
+    write.await
+}
+
+/// The status of a form that comes back with what was not taken.
+pub fn status(refused: &[(String, Refusal)]) -> StatusCode {
+    if refused.is_empty() { StatusCode::OK } else { refusal(refused) }
+}
+
+fn refusal(refused: &[(String, Refusal)]) -> StatusCode {
+    match refused.iter().any(|(_, why)| *why == Refusal::Full) {
+        true => StatusCode::INSUFFICIENT_STORAGE,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+/// The status of a form whose files could not be attached.
+pub fn conflict(errors: &FieldErrors) -> StatusCode {
+    match errors.of("files") {
+        "error-files-full" => StatusCode::INSUFFICIENT_STORAGE,
+        _ => StatusCode::CONFLICT,
+    }
 }
 
 /// The uploads that were confirmed although they name another patient.
@@ -213,6 +250,7 @@ pub fn why_not(cause: AttachError) -> Result<&'static str, AppError> {
         AttachError::Gone => Ok("error-files-gone"),
         AttachError::OtherPatient => Ok("error-files-other-patient"),
         AttachError::TooMuch => Ok("error-files-too-much"),
+        AttachError::TooLarge => Ok("error-files-too-large"),
         AttachError::Infected => Ok("error-files-infected"),
         AttachError::Db(cause) => Err(cause.into()),
     }
@@ -237,7 +275,7 @@ pub async fn add(
     let status = match (lines.uploads.is_empty(), lines.refused.is_empty()) {
         (true, true) => return Err(AppError::BadRequest),
         (_, true) => StatusCode::OK,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => refusal(&lines.refused),
     };
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let patient = chart::patient(conn, &chart.0)?;
@@ -254,9 +292,8 @@ pub async fn remove(
     chart: Chart<rights::Send>,
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
-    let (now, id) = (state.clock.now(), UploadId(number(&req, "upload")?));
-    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &chart.0, id)?) });
-    if write.await? { Ok(HttpResponse::NoContent().finish()) } else { Err(AppError::NotFound) }
+    let id = UploadId(number(&req, "upload")?);
+    if let_go(&state, &chart.0, id).await? { Ok(HttpResponse::NoContent().finish()) } else { Err(AppError::NotFound) }
 }
 
 /// Reads a multipart body. A file that is not taken keeps neither the others nor the fields from being so.
@@ -379,7 +416,8 @@ pub async fn picks(
         all.push(Pick::Frozen(Box::new(frozen)));
     }
     let confirmed = confirmed(form);
-    Ok(Some(Picks { all, confirmed, largest: state.desk.policy.largest_message }))
+    let policy = &state.desk.policy;
+    Ok(Some(Picks { all, confirmed, largest: policy.largest_message, largest_file: policy.largest_file }))
 }
 
 fn from_storage(cause: StorageError) -> AppError {

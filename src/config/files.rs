@@ -101,6 +101,8 @@ pub struct Files {
     pub largest_message: u64,
     /// endings of the names of files that may be attached, in lower case without the point
     pub types: Vec<String>,
+    /// the program that reads PDFs by its command `read-words`; `None`: the running one
+    pub reader: Option<PathBuf>,
 }
 
 /// What may be attached where the configuration does not say.
@@ -122,6 +124,7 @@ impl Files {
             largest_file: 25 * MB,
             largest_message: 100 * MB,
             types,
+            reader: None,
         }
     }
 }
@@ -157,6 +160,7 @@ impl Source {
             largest_file: largest_file?,
             largest_message: largest_message?,
             types,
+            reader: None,
         })
     }
 

@@ -3,16 +3,37 @@
 use crate::error::AppError;
 use crate::storage::{Blob, Scan, Storage, StorageError};
 use actix_web::body::SizedStream;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     self, ByteRangeSpec, Charset, ContentDisposition, DispositionParam, DispositionType, ETag, EntityTag,
     ExtendedValue, Header, IfNoneMatch, IfRange, Range as RangeHeader,
 };
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
 use std::ops::Range;
 
 /// Nothing is loaded, run, sent or framed: what a browser shows of a file can do nothing.
-pub const SANDBOX: &str = "default-src 'none'; sandbox";
+const SANDBOX: &str = "default-src 'none'; sandbox";
+
+/// How a file is to be opened, as its address says: `as=save`, `as=show`, or `as=page`.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct How {
+    r#as: String,
+}
+
+impl How {
+    /// Not the file, but the page that reads the same.
+    pub fn is_page(&self) -> bool {
+        self.r#as == "page"
+    }
+
+    /// The file: shown where that is asked for and a browser can do it, and else saved.
+    pub fn file<'a>(&self, name: &'a str, media_type: &'a str) -> FileOut<'a> {
+        FileOut { name, media_type, shown: self.r#as == "show" && can_be_shown(media_type), policy: SANDBOX }
+    }
+}
 
 /// What a file is sent as.
 pub struct FileOut<'a> {
@@ -24,6 +45,13 @@ pub struct FileOut<'a> {
     pub shown: bool,
     /// the policy under which it is shown
     pub policy: &'a str,
+}
+
+impl<'a> FileOut<'a> {
+    /// A page of our own making, under its own policy.
+    pub fn page(policy: &'a str) -> FileOut<'a> {
+        FileOut { name: "", media_type: "text/html; charset=utf-8", shown: true, policy }
+    }
 }
 
 /// Whether a browser can show a file of this type in a sandbox: a PDF or a picture.
@@ -98,6 +126,10 @@ pub async fn send(
         .insert_header((header::CONTENT_SECURITY_POLICY, out.policy))
         .insert_header(disposition(out.name, out.shown));
     let length = range.end - range.start;
+    if req.method() == Method::HEAD {
+        let nothing = futures_util::stream::empty::<Result<Bytes, std::io::Error>>();
+        return Ok((response.body(SizedStream::new(length, nothing)), Sent::Nothing));
+    }
     let sent = if range.start == 0 { Sent::FromStart } else { Sent::Later };
     let reading = storage.read(blob, range).await.map_err(|cause| match cause {
         StorageError::Db(cause) => AppError::Db(cause),
@@ -118,7 +150,8 @@ fn disposition(name: &str, shown: bool) -> ContentDisposition {
     ContentDisposition { disposition: kind, parameters }
 }
 
-/// RFC 9110: conditions first (§13.2.2), then one range (§14.2). Several ranges may be answered with the whole, and are.
+/// RFC 9110: conditions first (§13.2.2), then one range, for GET alone (§14.2). Several ranges may be answered with the
+/// whole, and are.
 fn wanted(req: &HttpRequest, size: u64, tag: &EntityTag) -> Wanted {
     let has = |name| req.headers().contains_key(name);
     if has(header::IF_NONE_MATCH) {
@@ -135,7 +168,7 @@ fn wanted(req: &HttpRequest, size: u64, tag: &EntityTag) -> Wanted {
         Ok(IfRange::EntityTag(other)) if has(header::IF_RANGE) => other.strong_eq(tag),
         _ => !has(header::IF_RANGE),
     };
-    if !has(header::RANGE) || !still {
+    if !has(header::RANGE) || !still || req.method() != Method::GET {
         return Wanted::Whole;
     }
     match RangeHeader::parse(req) {

@@ -1002,6 +1002,7 @@ error-files-gone = A file is no longer there: it was removed, sent or kept for m
 error-files-infected = A virus was found in a file, and the file removed. Remove it from the list to send the rest.
 error-files-away = Files cannot be stored just now. Nothing is lost: try again in a minute.
 error-files-full = There is no room left for files. Tell the person who looks after the server; the message is not sent yet.
+error-files-too-large = A file is larger than one attachment may be. Remove it.
 error-files-too-much = The files together are more than one message may carry. Remove some.
 error-heading-409 = Not ready yet
 error-advice-409 = This file is still being checked for viruses. Try again in a few minutes.

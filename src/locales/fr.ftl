@@ -1002,6 +1002,7 @@ error-files-gone = Un fichier n’est plus là : il a été retiré, envoyé ou
 error-files-infected = Un virus a été trouvé dans un fichier, qui a été supprimé. Retirez-le de la liste pour envoyer le reste.
 error-files-away = Les fichiers ne peuvent pas être conservés pour l’instant. Rien n’est perdu : réessayez dans une minute.
 error-files-full = Il n’y a plus d’espace pour les fichiers. Avisez la personne responsable du serveur; le message n’est pas encore envoyé.
+error-files-too-large = Un fichier dépasse la taille permise pour une pièce jointe. Retirez-le.
 error-files-too-much = Les fichiers dépassent ensemble la taille permise pour un message. Retirez-en.
 error-heading-409 = Pas encore prêt
 error-advice-409 = Ce fichier est encore en cours de vérification antivirus. Réessayez dans quelques minutes.

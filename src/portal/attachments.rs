@@ -2,53 +2,34 @@
 
 use super::guard::{Visit, number};
 use crate::attachments::{self, Content};
-use crate::audit::Actor;
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document;
 use crate::error::AppError;
-use crate::http::Head;
-use crate::http::files::{FileOut, SANDBOX, Sent, send};
+use crate::http::files::{FileOut, How, send};
 use crate::state::AppState;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
-
-/// How it is to be opened: `save`, `show` or `page`.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub struct How {
-    r#as: String,
-}
 
 pub async fn open(
     state: web::Data<AppState>,
-    head: Head,
     req: HttpRequest,
     visit: Visit,
     how: web::Query<How>,
 ) -> Result<HttpResponse, AppError> {
     let (conversation, number) = (number(&req, "number")?, number(&req, "file")?);
-    let content = if how.r#as == "page" { Content::Page } else { Content::File };
-    let (now, patient) = (head.now, visit.0.patient());
+    let content = if how.is_page() { Content::Page } else { Content::File };
+    let patient = visit.0.patient();
     let find = state.db.read(move |conn| -> Result<_, AppError> {
         attachments::for_patient(conn, &visit.0, conversation, number, content)?.ok_or(AppError::NotFound)
     });
     let (file, blob) = find.await?;
     let page = document::content_security_policy();
     let out = match content {
-        Content::Page => FileOut { name: "", media_type: "text/html; charset=utf-8", shown: true, policy: &page },
-        Content::File => FileOut {
-            name: &file.file_name,
-            media_type: &file.media_type,
-            shown: how.r#as == "show" && file.can_be_shown(),
-            policy: SANDBOX,
-        },
+        Content::Page => FileOut::page(&page),
+        Content::File => how.file(&file.file_name, &file.media_type),
     };
     let (response, sent) = send(&req, &state.desk.storage, &blob, out).await?;
-    if sent != Sent::Nothing {
-        let again = sent == Sent::Later;
-        let write = state.db.write(move |tx| -> Result<_, AppError> {
-            Ok(attachments::note_opened(tx, now, Actor::Patient(patient), patient, &file, again)?)
-        });
-        write.await?;
-    }
+    let trace =
+        Entry::of_patient(Actor::Patient(patient), Event::AttachmentOpened, patient, Subject::Attachment(file.id));
+    state.record_opening(trace, sent).await?;
     Ok(response)
 }

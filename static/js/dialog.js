@@ -2,7 +2,7 @@
 // <dialog>. Without JavaScript, or when the fetch fails, it is the plain link that it is.
 //
 // Inside the fragment: a[data-close] or button[data-close] closes; a posted form is sent with X-Fragment: 1 too:
-//   a page (2xx, 409, 422)   replaces the dialog's content
+//   a page (2xx, 409, 422, 507) replaces the dialog's content
 //   header X-Location: /…    the page goes there (spares the request that following a redirect costs)
 //   a redirect               the page goes where it ended
 //   anything else, or no network: an alert, and everything typed stays
@@ -174,7 +174,7 @@ class Window {
       location.assign(goTo)
       await new Promise(() => {}) // the button stays busy until the next page is there
     }
-    if (!response.ok && response.status !== 422 && response.status !== 409) throw new Error(`unexpected ${response.status}`)
+    if (!response.ok && ![409, 422, 507].includes(response.status)) throw new Error(`unexpected ${response.status}`)
     await this.fill(await response.text())
     this.typed = response.ok ? false : this.typed
     this.dialog.scrollTop = 0

@@ -17,7 +17,8 @@ use reqwest::multipart::{Form, Part};
 
 on_both!(another_patients_file_is_confirmed_or_stays, what_names_whom);
 
-async fn person(app: &App, name: (&str, &str), born: &str, number: &str, at: usize) -> PatientId {
+/// Adds a patient: name, date of birth, health number.
+pub async fn person(app: &App, name: (&str, &str), born: &str, number: &str, at: usize) -> PatientId {
     let now = app.state.clock.now();
     let new = NewPatient {
         source_key: None,

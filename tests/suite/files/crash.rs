@@ -196,12 +196,12 @@ async fn a_full_disk_says_so_and_loses_nothing() {
     std::fs::write(files.join("incoming/ballast"), vec![0; 5 << 20]).unwrap();
     let large = [content("large", 1), vec![b'y'; 1 << 20]].concat();
     let (status, text) = upload(&client, &at, large.clone()).await.unwrap();
-    assert!(status == 422 && text.contains("There is no room left for files"), "{status} {text}");
+    assert!(status == 507 && text.contains("There is no room left for files"), "{status} {text}");
     // a browser without script: the words and the file that is there stay
     let form = Form::new().text("title", "Typed title").text("body", "Typed words").text("upload", before.clone());
     let form = form.text("key", "0123456789abcdef").part("files", Part::bytes(large.clone()).file_name("large.pdf"));
     let page = client.post(demo.at("/patients/1/messages/files")).multipart(form).send().await.unwrap();
-    assert_eq!(page.status(), 422);
+    assert_eq!(page.status(), 507);
     let page = page.text().await.unwrap();
     assert!(page.contains("Typed words") && page.contains("There is no room left") && page.contains("file.pdf"));
     assert_eq!(lying(&files), (there.clone(), 1), "a half file was left");

@@ -1,0 +1,174 @@
+//! Whom words name: what in them could be a health number or a date of birth.
+//!
+//! Only what a person could read in a hurry and send to the wrong patient is looked for.
+
+use super::PERHAPS_APART;
+use crate::chart::Clues;
+use crate::text;
+use std::collections::{BTreeSet, VecDeque};
+use time::{Date, Month};
+
+/// The most that is looked up of each sort.
+const MOST: usize = 4_000;
+/// Different words of a file in which names are looked for.
+const WORDS: usize = 50_000;
+/// Letters and digits of a health number: from the shortest to the longest in use.
+const NUMBER: std::ops::RangeInclusive<usize> = 7..=14;
+/// Fewer digits are no number.
+const DIGITS: usize = 5;
+/// Groups in which people write one: `MEJM 5103 0412`, `1234-567-897-AB`.
+const GROUPS: usize = 4;
+/// What stands before a number to call, folded.
+const CALLED: [&str; 9] =
+    ["tel", "telephone", "phone", "fax", "telecopieur", "telecopie", "cell", "cellulaire", "mobile"];
+/// Stand within a date in words and say nothing: 4th of March, 1er mars.
+const SILENT: [&str; 7] = ["st", "nd", "rd", "th", "er", "of", "de"];
+
+/// What is to be looked up of these words.
+pub fn of(words: &str, today: Date) -> Clues {
+    let mut found = Found { today, numbers: BTreeSet::new(), dates: BTreeSet::new(), words: BTreeSet::new() };
+    found.look(words.chars().map(|c| if c == PERHAPS_APART { ' ' } else { c }));
+    if words.contains(PERHAPS_APART) {
+        found.look(words.chars().filter(|c| *c != PERHAPS_APART));
+    }
+    let (numbers, dates) = (found.numbers.into_iter().collect(), found.dates.into_iter().collect());
+    Clues { numbers, dates, words: found.words }
+}
+
+/// A run of letters and digits.
+struct Token {
+    folded: String,
+    /// it may belong to the number that the one before is of
+    joined: bool,
+    /// it is the beginning of a number to call
+    called: bool,
+}
+
+struct Found {
+    today: Date,
+    numbers: BTreeSet<String>,
+    dates: BTreeSet<Date>,
+    words: BTreeSet<String>,
+}
+
+impl Found {
+    fn look(&mut self, text: impl Iterator<Item = char>) {
+        // the last tokens, and the last pieces that could be of a date
+        let (mut tokens, mut pieces) = (VecDeque::with_capacity(GROUPS + 1), VecDeque::with_capacity(4));
+        let (mut current, mut between) = (String::new(), String::new());
+        for c in text.chain(['\n']) {
+            if c.is_alphanumeric() {
+                current.push(c);
+                continue;
+            }
+            if !current.is_empty() {
+                let token = token(&std::mem::take(&mut current), &std::mem::take(&mut between), tokens.back());
+                self.dates(&token.folded, &mut pieces);
+                if self.words.len() < WORDS && !self.words.contains(&token.folded) {
+                    self.words.insert(token.folded.clone());
+                }
+                tokens.push_back(token);
+                self.numbers(&mut tokens);
+            }
+            // of a long gap only its length and its end count
+            if between.len() > 8 {
+                between.drain(..4);
+            }
+            between.push(c);
+        }
+    }
+
+    /// What could be a health number and ends with the last token: letters and digits, upper case.
+    fn numbers(&mut self, tokens: &mut VecDeque<Token>) {
+        if tokens.len() > GROUPS {
+            tokens.pop_front();
+        }
+        let mut number = String::new();
+        for token in tokens.iter().rev() {
+            number.insert_str(0, &token.folded.to_uppercase());
+            let digits = number.bytes().filter(u8::is_ascii_digit).count();
+            if !token.called && digits >= DIGITS && self.numbers.len() < MOST {
+                // Ontario's version code may be missing in the record
+                let bare = number.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+                let one_or_two = (1..=2).contains(&(number.len() - bare.len()));
+                let could_be = |number: &str| NUMBER.contains(&number.chars().count());
+                let both = [Some(&*number), one_or_two.then_some(bare)].into_iter().flatten();
+                self.numbers.extend(both.filter(|number| could_be(number)).map(str::to_owned));
+            }
+            if !token.joined || number.len() > *NUMBER.end() {
+                break;
+            }
+        }
+    }
+
+    /// What could be a date of birth and ends with this token: in figures in any order, or with the month in words.
+    fn dates(&mut self, token: &str, pieces: &mut VecDeque<String>) {
+        for piece in runs(token).filter(|piece| !SILENT.contains(piece)) {
+            if piece.len() == 8 && piece.bytes().all(|b| b.is_ascii_digit()) {
+                self.date(&piece[..4], &piece[4..6], &piece[6..]);
+            }
+            if pieces.len() == 3 {
+                pieces.pop_front();
+            }
+            pieces.push_back(piece.to_owned());
+            if let [a, b, c] = pieces.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                self.date(a, b, c);
+                self.date(c, b, a);
+                self.date(c, a, b);
+            }
+        }
+    }
+
+    fn date(&mut self, year: &str, month: &str, day: &str) {
+        let month = month.parse().ok().or_else(|| month_named(month)).and_then(|month: u8| Month::try_from(month).ok());
+        let (Ok(year), Some(month), Ok(day)) = (year.parse(), month, day.parse()) else { return };
+        let date = Date::from_calendar_date(year, month, day).ok();
+        let date = date.filter(|date| date.year() > 1880 && *date <= self.today && self.dates.len() < MOST);
+        self.dates.extend(date);
+    }
+}
+
+fn token(letters: &str, between: &str, before: Option<&Token>) -> Token {
+    let folded = text::fold(letters);
+    let is_one = |token: &&Token| token.folded == "1" && token.called;
+    let called = between.ends_with('+')
+        || before.is_some_and(|token| CALLED.contains(&token.folded.as_str()))
+        || before.filter(is_one).is_some();
+    let joined = matches!(between, " " | "-" | "_" | "\u{a0}" | "\u{2010}" | "\u{2011}" | "\u{2013}" | "\u{202f}");
+    Token { folded, joined, called }
+}
+
+/// Its runs of digits and of anything else: `04mar1951` is three.
+fn runs(token: &str) -> impl Iterator<Item = &str> {
+    let digit = |c: &char| c.is_ascii_digit();
+    let mut rest = token;
+    std::iter::from_fn(move || {
+        let first = digit(&rest.chars().next()?);
+        let end = rest.find(|c: char| digit(&c) != first).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        rest = after;
+        Some(run)
+    })
+}
+
+/// The month of an English or French name, or of its beginning, without accents.
+fn month_named(word: &str) -> Option<u8> {
+    const NAMES: [(&str, &str); 12] = [
+        ("january", "janvier"),
+        ("february", "fevrier"),
+        ("march", "mars"),
+        ("april", "avril"),
+        ("may", "mai"),
+        ("june", "juin"),
+        ("july", "juillet"),
+        ("august", "aout"),
+        ("september", "septembre"),
+        ("october", "octobre"),
+        ("november", "novembre"),
+        ("december", "decembre"),
+    ];
+    // jui is June as well as July
+    let says_enough = word.len() >= 3 && word != "jui";
+    let at = NAMES.iter().position(|(english, french)| english.starts_with(word) || french.starts_with(word))?;
+    u8::try_from(at + 1).ok().filter(|_| says_enough)
+}

@@ -1,0 +1,173 @@
+//! The words of a PDF (ISO 32000-1), page by page: what is shown, in the order in which it is, and what was typed into
+//! its form. How far apart two pieces lie is not known without the widths of the letters, so that between pieces of one
+//! line stands [`PERHAPS_APART`].
+
+use super::PERHAPS_APART;
+use lopdf::content::{Content, Operation};
+use lopdf::{Dictionary, Document, Encoding, LoadOptions, Object, decode_text_string};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// No stream is larger when it is unpacked, in bytes.
+const LARGEST_STREAM: usize = 32 << 20;
+/// No further page is begun after this time.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Forms (pictures made of text and lines) that are read, and how deep they lie in each other.
+const FORMS: usize = 2_000;
+const DEPTH: usize = 4;
+/// A step to the right within a piece, in thousandths of the size, from which on it may be a space.
+const STEP: f32 = -150.0;
+
+/// The words, about `most` bytes of them at the most; none where it is encrypted, or no PDF.
+pub fn words(bytes: &[u8], most: usize) -> String {
+    let begun = Instant::now();
+    let options = LoadOptions { max_decompressed_size: Some(LARGEST_STREAM), ..LoadOptions::default() };
+    let Ok(document) = Document::load_mem_with_options(bytes, options) else { return String::new() };
+    let mut sheet = Sheet { document: &document, fonts: HashMap::new(), forms: 0, most, words: String::new() };
+    sheet.typed();
+    for page in document.page_iter() {
+        if sheet.is_full() || begun.elapsed() > PATIENCE {
+            break;
+        }
+        let Ok((own, inherited)) = document.get_page_resources(page) else { continue };
+        let inherited = inherited.into_iter().filter_map(|id| document.get_dictionary(id).ok());
+        let resources: Vec<&Dictionary> = own.into_iter().chain(inherited).collect();
+        if let Ok(content) = document.get_page_content_with_limit(page, LARGEST_STREAM) {
+            sheet.show(&content, &resources, 0);
+        }
+    }
+    sheet.words
+}
+
+struct Sheet<'a> {
+    document: &'a Document,
+    /// how each font's bytes are read, by its place in memory; `None` where they say nothing
+    fonts: HashMap<*const Dictionary, Option<Encoding<'a>>>,
+    forms: usize,
+    most: usize,
+    words: String,
+}
+
+/// Where the next piece goes.
+struct Pen {
+    line: f32,
+    last: f32,
+    moved: bool,
+}
+
+impl<'a> Sheet<'a> {
+    fn is_full(&self) -> bool {
+        self.words.len() >= self.most
+    }
+
+    /// What was typed into fields and notes, and the document's title.
+    fn typed(&mut self) {
+        for object in self.document.objects.values() {
+            let Ok(fields) = object.as_dict() else { continue };
+            for key in [&b"V"[..], b"Contents", b"Title", b"Subject"] {
+                if let Ok(text) = fields.get(key).and_then(decode_text_string)
+                    && !self.is_full()
+                {
+                    self.words.push_str(&text);
+                    self.words.push('\n');
+                }
+            }
+        }
+    }
+
+    /// What a page or a form shows.
+    fn show(&mut self, content: &[u8], resources: &[&'a Dictionary], depth: usize) {
+        let Ok(content) = Content::decode(content) else { return };
+        let (mut pen, mut font) = (Pen { line: 0.0, last: 0.0, moved: false }, None);
+        for Operation { operator, operands } in &content.operations {
+            let number = |at: usize| operands.get(at).and_then(|o| o.as_float().ok()).unwrap_or_default();
+            match operator.as_str() {
+                "BT" => (pen.line, pen.moved) = (0.0, true),
+                "cm" => pen.moved = true,
+                "Td" | "TD" => (pen.line, pen.moved) = (pen.line + number(1), true),
+                "Tm" => (pen.line, pen.moved) = (number(5), true),
+                "T*" => self.words.push('\n'),
+                "Tf" => {
+                    let name = operands.first().and_then(|name| name.as_name().ok()).unwrap_or_default();
+                    font = self.named(resources, b"Font", name).and_then(|object| object.as_dict().ok());
+                }
+                "Tj" | "TJ" | "'" | "\"" => {
+                    if matches!(operator.as_str(), "'" | "\"") {
+                        self.words.push('\n');
+                    }
+                    self.space(&mut pen);
+                    if let Some(font) = font {
+                        self.pieces(font, operands);
+                    }
+                }
+                "Do" if depth < DEPTH && self.forms < FORMS => {
+                    let name = operands.first().and_then(|name| name.as_name().ok()).unwrap_or_default();
+                    self.form(self.named(resources, b"XObject", name), resources, depth);
+                }
+                _ => {}
+            }
+            if self.is_full() {
+                return;
+            }
+        }
+        self.words.push('\n');
+    }
+
+    /// What lies between the last piece and the next.
+    fn space(&mut self, pen: &mut Pen) {
+        if std::mem::take(&mut pen.moved) {
+            let same = (pen.line - pen.last).abs() < 0.5;
+            self.words.push(if same { PERHAPS_APART } else { '\n' });
+        }
+        pen.last = pen.line;
+    }
+
+    fn pieces(&mut self, font: &'a Dictionary, operands: &[Object]) {
+        for operand in operands {
+            match operand {
+                Object::String(bytes, _) => self.piece(font, bytes),
+                Object::Array(parts) => {
+                    for part in parts {
+                        match part {
+                            Object::String(bytes, _) => self.piece(font, bytes),
+                            other if other.as_float().is_ok_and(|step| step < STEP) => self.words.push(PERHAPS_APART),
+                            _ => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn piece(&mut self, font: &'a Dictionary, bytes: &[u8]) {
+        let document = self.document;
+        let encoding = self
+            .fonts
+            .entry(std::ptr::from_ref(font))
+            .or_insert_with(|| font.get_font_encoding_with_limit(document, LARGEST_STREAM).ok());
+        if let Some(text) = encoding.as_ref().and_then(|encoding| Document::decode_text(encoding, bytes).ok()) {
+            self.words.push_str(&text);
+        }
+    }
+
+    fn form(&mut self, form: Option<&'a Object>, outer: &[&'a Dictionary], depth: usize) {
+        let Some(stream) = form.and_then(|object| object.as_stream().ok()) else { return };
+        if !stream.dict.get(b"Subtype").and_then(Object::as_name).is_ok_and(|kind| kind == b"Form") {
+            return;
+        }
+        self.forms += 1;
+        let Ok(content) = stream.get_plain_content_with_limit(LARGEST_STREAM) else { return };
+        let own = self.document.get_dict_in_dict(&stream.dict, b"Resources").ok();
+        let resources: Vec<&Dictionary> = own.into_iter().chain(outer.iter().copied()).collect();
+        self.show(&content, &resources, depth + 1);
+    }
+
+    /// A font or a form by its name in the first of the resources that has it.
+    fn named(&self, resources: &[&'a Dictionary], kind: &[u8], name: &[u8]) -> Option<&'a Object> {
+        let document = self.document;
+        let all = resources.iter().filter_map(|one| document.get_dict_in_dict(one, kind).ok());
+        let found = all.filter_map(|named| named.get(name).ok()).next()?;
+        document.dereference(found).ok().map(|(_, object)| object)
+    }
+}

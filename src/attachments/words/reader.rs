@@ -1,0 +1,95 @@
+//! A process of its own that reads a PDF: `postern read-words` takes the file from its input and writes the words to its
+//! output. It may have so much memory and time and no more, so that a file made to harm takes nothing down but its
+//! reader.
+
+use super::{MOST, pdf};
+use crate::storage::Reading;
+use futures_util::StreamExt;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::Stdio;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+
+/// The command of this program that is the reader.
+pub const COMMAND: &str = "read-words";
+
+/// A larger PDF is not read, in bytes: its reader holds it whole.
+pub(super) const LARGEST_PDF: u64 = 32 << 20;
+/// What a reader may have of memory, in bytes of address space, and of the processor's time, in seconds.
+const MEMORY: u64 = 512 << 20;
+const SECONDS: u64 = 10;
+
+/// A reader at work. Dropped, it is ended.
+pub(super) struct Reader(Child);
+
+/// Starts one.
+///
+/// # Errors
+/// Where the program cannot be started.
+pub(super) fn start(program: &Path) -> io::Result<Reader> {
+    let mut command = Command::new(program);
+    // nothing of the environment, which may hold secrets
+    command.arg(COMMAND).env_clear().kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    Ok(Reader(command.spawn()?))
+}
+
+impl Reader {
+    /// The words of this file.
+    ///
+    /// # Errors
+    /// Where the reader ends before its time.
+    pub async fn words(mut self, reading: Reading) -> io::Result<String> {
+        let answer = self.ask(reading).await;
+        // it has answered, or never will; awaited, so that nothing is left of it
+        let _ = self.0.start_kill();
+        self.0.wait().await?;
+        answer
+    }
+
+    async fn ask(&mut self, reading: Reading) -> io::Result<String> {
+        let (Some(mut input), Some(output)) = (self.0.stdin.take(), self.0.stdout.take()) else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        // it says nothing before it has read all
+        let mut pieces = std::pin::pin!(reading.stream());
+        while let Some(piece) = pieces.next().await {
+            input.write_all(&piece?).await?;
+        }
+        drop(input);
+        let mut words = Vec::new();
+        output.take(MOST as u64).read_to_end(&mut words).await?;
+        match words.split_last() {
+            Some((0, words)) => Ok(String::from_utf8_lossy(words).into_owned()),
+            _ => Err(io::Error::other("its reader died")),
+        }
+    }
+}
+
+/// The other side: reads a PDF and writes its words, with a zero behind them, after giving up all that it does not need.
+///
+/// # Errors
+/// Where it cannot read or write.
+pub fn read(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+    give_up()?;
+    let mut bytes = Vec::new();
+    from.by_ref().take(LARGEST_PDF).read_to_end(&mut bytes)?;
+    let words = pdf::words(&bytes, MOST).replace('\0', " ");
+    let end = words.floor_char_boundary(MOST - 1);
+    to.write_all(&words.as_bytes()[..end])?;
+    to.write_all(&[0])?;
+    to.flush()
+}
+
+/// No more memory and time than it may have, only when nobody else needs the processor, no other file than those that
+/// are open, and no image of its memory when it dies.
+fn give_up() -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, nice, setrlimit};
+    nice(10)?;
+    let limits = [(Resource::As, MEMORY), (Resource::Cpu, SECONDS), (Resource::Core, 0), (Resource::Nofile, 3)];
+    for (what, most) in limits {
+        setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Limits for one file and for all of a message, to the byte, on every way that a file can take.
+
+use super::samples;
+use super::uploads::{Got, id_in, id_of, post_form, upload};
+use crate::support::app::{Actor, App, On};
+use crate::support::html::Page;
+use crate::support::world::Like;
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::db::PatientId;
+use postern::db::schema::{chart_files, messages, uploads};
+use postern::delivery::Delivery;
+use postern::error::AppError;
+use reqwest::multipart::{Form, Part};
+
+on_each!(limits_hold_on_every_way);
+
+const FILE: usize = 100_000;
+const MESSAGE: usize = 250_000;
+const WORDS: [(&str, &str); 3] = [("title", "T"), ("body", "Kept words"), ("key", "0123456789abcdef")];
+
+/// A PDF of this many bytes, unlike every other.
+fn pdf(size: usize, seed: u8) -> Part {
+    Part::bytes(bytes(size, seed)).file_name(format!("{seed}.pdf"))
+}
+
+fn bytes(size: usize, seed: u8) -> Vec<u8> {
+    let mut bytes = samples::pdf();
+    bytes.resize(size, seed);
+    bytes
+}
+
+/// Rows of messages and of uploads.
+async fn counts(app: &App) -> (i64, i64) {
+    let read = app.state.db.read(|conn| -> Result<_, AppError> {
+        Ok((messages::table.count().get_result(conn)?, uploads::table.count().get_result(conn)?))
+    });
+    read.await.unwrap()
+}
+
+/// Files added without script to a form that has some; what is taken, and what the page says.
+async fn added(owner: &Actor, path: &str, waiting: &[String], files: Vec<Part>) -> (Got, Vec<String>) {
+    let mut form = Form::new();
+    for (name, value) in WORDS {
+        form = form.text(name, value);
+    }
+    for id in waiting {
+        form = form.text("upload", id.clone());
+    }
+    for file in files {
+        form = form.part("files", file);
+    }
+    let got = post_form(owner, path, form).await;
+    assert!(got.text().contains("Kept words"), "{}", got.text());
+    let mut rest = got.text();
+    let mut ids = Vec::new();
+    while rest.contains("name=\"upload\" value=\"") {
+        ids.push(id_of(&rest));
+        rest = rest.split_once("name=\"upload\" value=\"").unwrap().1.to_owned();
+    }
+    (got, ids)
+}
+
+/// A letter of the chart, of this many bytes; its number there.
+async fn letter(owner: &Actor, patient: PatientId, size: usize, seed: u8) -> (u16, String, String) {
+    let form = Form::new().text("title", "Letter").text("date", "2026-01-02").part("files", pdf(size, seed));
+    let got = post_form(owner, &format!("/patients/{patient}/files"), form).await;
+    let to = got.headers.get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
+    let item = to.split("/items/").nth(1).and_then(|rest| rest.split('?').next()).unwrap_or_default().to_owned();
+    (got.status, item, got.text())
+}
+
+async fn limits_hold_on_every_way(on: On) {
+    let small = |config: &mut postern::config::Config| {
+        (config.files.largest_file, config.files.largest_message) = (FILE as u64, MESSAGE as u64);
+    };
+    let app = App::start_with_config(on, small, Delivery::mailbox).await;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let new = format!("/patients/{patient}/messages/new");
+    let conversation = app.message(&owner, patient, true).await;
+    let reply = format!("{conversation}/messages");
+    let said = |got: &Got, words: &str| Page::parse(&got.text()).has_text(words);
+
+    // one file: by script, by a form, and into the chart
+    let over = upload(&owner, patient, "over.pdf", bytes(FILE + 1, 1)).await;
+    assert!(over.status == 422 && said(&over, "larger than one attachment"));
+    assert_eq!(letter(&owner, patient, FILE, 2).await.0, 303);
+    let (status, _, page) = letter(&owner, patient, FILE + 1, 3).await;
+    assert!(status == 422 && page.contains("larger than one attachment"));
+    assert_eq!(counts(&app).await, (1, 0));
+
+    // all of a message: where the form comes back with its files, in a new message and in a reply
+    for path in [format!("/patients/{patient}/messages/files"), format!("{conversation}/files")] {
+        let (got, two) = added(&owner, &path, &[], vec![pdf(FILE, 4), pdf(FILE + 1, 5), pdf(FILE, 6)]).await;
+        assert!(got.status == 422 && two.len() == 2 && said(&got, "larger than one attachment"));
+        let before = counts(&app).await;
+        let (got, same) = added(&owner, &path, &two, vec![pdf(MESSAGE - 2 * FILE + 1, 7)]).await;
+        assert!(got.status == 422 && same == two && said(&got, "the message would carry more than it may"));
+        assert_eq!(counts(&app).await, before, "it was kept");
+        let (got, three) = added(&owner, &path, &two, vec![pdf(MESSAGE - 2 * FILE, 8)]).await;
+        assert_eq!((got.status, three.len()), (200, 3));
+        let to = if path.contains("patients") { &new } else { &reply };
+
+        // and at the end, whatever other windows had: one byte of another draft is too much
+        let byte = id_in(&upload(&owner, patient, "byte.txt", b"x".to_vec()).await);
+        let all: Vec<(&str, &str)> = WORDS.into_iter().chain(three.iter().map(|id| ("upload", id.as_str()))).collect();
+        let refused = owner.post(to, &[&all[..], &[("upload", &byte)]].concat()).await;
+        assert!(refused.status == 409 && refused.page().has_text("more than one message may carry"));
+        assert_eq!(
+            refused.page().form_with(if to == &new { "Submit" } else { "Send" }).value("body").unwrap(),
+            "Kept words"
+        );
+        owner.post(to, &all).await.redirect();
+    }
+    let sent = counts(&app).await.0;
+    assert_eq!(sent, 3);
+
+    // with files of the chart
+    let (_, exact, _) = letter(&owner, patient, MESSAGE - 2 * FILE, 9).await;
+    let (_, more, _) = letter(&owner, patient, MESSAGE - 2 * FILE + 1, 10).await;
+    let mut two = Vec::new();
+    for seed in [11, 12] {
+        two.push(id_in(&upload(&owner, patient, "x.pdf", bytes(FILE, seed)).await));
+    }
+    let with = |item: &str| {
+        let files =
+            two.iter().map(|id| ("upload".to_owned(), id.clone())).chain([("chart_item".to_owned(), item.to_owned())]);
+        let words = WORDS.map(|(name, value)| (name.to_owned(), value.replace("abcdef", "fedcba")));
+        words.into_iter().chain(files).collect::<Vec<_>>()
+    };
+    let pairs = |fields: &[(String, String)]| fields.iter().map(|(n, v)| (n.clone(), v.clone())).collect::<Vec<_>>();
+    let post = async |fields: Vec<(String, String)>| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        owner.post(&new, &fields).await
+    };
+    let refused = post(pairs(&with(&more))).await;
+    assert!(refused.status == 409 && refused.page().has_text("more than one message may carry"));
+    assert_eq!(counts(&app).await.0, sent);
+    post(with(&exact)).await.redirect();
+
+    // one that came into the chart by another way, larger than a file may be
+    let (_, large, _) = letter(&owner, patient, FILE, 13).await;
+    let grown = chart_files::table.filter(chart_files::item_id.eq(postern::db::ChartItemId(large.parse().unwrap())));
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(diesel::update(grown).set(chart_files::size.eq(FILE as i64 + 1)).execute(tx.conn())?)
+    });
+    assert_eq!(write.await.unwrap(), 1);
+    let fields = [("title", "T"), ("body", "Kept words"), ("key", "fedcba9876543210"), ("chart_item", &*large)];
+    let refused = owner.post(&new, &fields).await;
+    assert!(refused.status == 409 && refused.page().has_text("larger than one attachment may be"), "{}", refused.body);
+    assert_eq!(counts(&app).await.0, sent + 1);
+}
