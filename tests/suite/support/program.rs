@@ -48,10 +48,11 @@ impl Program {
     }
 
     /// A worker for the clinic of a test, with its database and its files.
-    pub fn worker(app: &App) -> Program {
+    pub fn worker(app: &App, more: &[(&str, &str)]) -> Program {
         let files = app.state.config.files.folder.display().to_string();
         let database = database_url(&app.state.config.database);
-        Program::start(&["worker"], &database, free_port(), &[("POSTERN_STORAGE_FOLDER", &files)])
+        let more = [&[("POSTERN_STORAGE_FOLDER", files.as_str())], more].concat();
+        Program::start(&["worker"], &database, free_port(), &more)
     }
 
     /// Waits until this port answers.

@@ -39,7 +39,7 @@ async fn killed(on: On, to: &str, seen: impl AsyncFn() -> bool) -> App {
     let user = app.user(Role::Clinician).await;
     let patient = app.patient(Like { email: Some(to.to_owned()), ..Like::default() }).await;
     app.message(&user, patient, true).await;
-    let worker = Program::worker(&app);
+    let worker = Program::worker(&app, &[]);
     for _ in 0..600 {
         if seen().await {
             worker.kill();

@@ -3,6 +3,7 @@
 mod all_kinds;
 mod config;
 mod drain;
+mod findings;
 mod forgetting;
 mod kannel;
 mod killed;
