@@ -162,7 +162,7 @@ async fn kannels_password_is_in_no_log() {
     let url = format!("http://127.0.0.1:{port}/cgi-bin/sendsms");
     // the most that can be logged, by the libraries too
     let more = [
-        ("POSTERN_LOG", "trace"),
+        ("POSTERN_LOG", "trace,hyper_util=trace,reqwest=trace,postern=trace"),
         ("POSTERN_TEXTS_GATEWAY", "kannel"),
         ("POSTERN_KANNEL_URL", &url),
         ("POSTERN_KANNEL_USER", "clinic"),
@@ -177,7 +177,7 @@ async fn kannels_password_is_in_no_log() {
     }
     assert_eq!(state(&app).await, ("sending".into(), Some("unreachable".into())), "{}", worker.log());
     let log = worker.log();
-    assert!(log.len() > 200, "{log}");
+    assert!(log.contains("kannel"), "{log}");
     for secret in [PASSWORD, "6135550121", "/portal/link/", "Your results"] {
         assert!(!log.contains(secret), "{secret} is in the log: {log}");
     }
