@@ -2,6 +2,7 @@
 
 use super::guard::{Conversation, shell};
 use super::one_tap::offers;
+use super::outbox;
 use super::rich_text::{RichText, read_body};
 use super::uploads::{self, FileLines, Picker};
 use crate::access::{Action, ConversationAccess, Right, rights};
@@ -15,7 +16,7 @@ use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::history::Step;
-use crate::notifications::{self, NotAgain, NotificationRow, PlanStep, State, StepState};
+use crate::notifications::{self, NotificationRow, PlanStep, State, StepState};
 use crate::state::AppState;
 use crate::users::{self, UserRow};
 use actix_multipart::Multipart;
@@ -51,7 +52,7 @@ impl ConversationPage {
 
     /// The notifications of one message.
     fn notices<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a NotificationRow> {
-        self.thread.notifications.iter().filter(|row| row.message_id == message.id)
+        self.thread.notifications.iter().filter(|row| row.message_id == Some(message.id))
     }
 
     /// The way that a notification took: its states with their times.
@@ -292,12 +293,7 @@ pub async fn send_again(
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         Ok(notifications::send_again(tx, now, &random, &conversation.0, message)?)
     });
-    let notice = match write.await? {
-        Ok(()) => "sent-again",
-        Err(NotAgain::NoMessage) => return Err(AppError::NotFound),
-        Err(NotAgain::Obstacles) => "cannot-be-told",
-        Err(NotAgain::OnItsWay) => "on-its-way",
-    };
+    let notice = outbox::notice_of(write.await?)?;
     state.wake.notify_one();
     Ok(see_other(&format!("/conversations/{id}?notice={notice}")))
 }

@@ -7,7 +7,7 @@ use crate::db::Ts;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
-use crate::notifications::{self, AccessNotice};
+use crate::notifications::{self, NotificationRow};
 use crate::settings::Settings;
 use crate::state::AppState;
 use crate::text::{self, Lang};
@@ -24,7 +24,7 @@ struct DemographicsPage {
     /// kinds of numbers beside the record, as stored or as typed
     identifiers: Vec<(IdKind, String)>,
     errors: FieldErrors,
-    notices: Vec<AccessNotice>,
+    notices: Vec<NotificationRow>,
 }
 
 /// What the form shows: as stored, or as typed.

@@ -73,6 +73,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/information", post().to(demographics::submit))
         .route("/patients/{patient}/notification-method", post().to(reach::set_method))
         .route("/patients/{patient}/addresses", post().to(reach::release))
+        .route("/patients/{patient}/notifications", post().to(outbox::tell_of_access_again))
+        .route("/patients/{patient}/cancellations", post().to(outbox::cancel_access_notice))
         .route("/patients/{patient}/portal-unlocking", post().to(portal_lock::lift))
         .route("/patients/{patient}/messages/new", get().to(new_message::show))
         .route("/patients/{patient}/messages/new", post().to(new_message::submit))

@@ -1,6 +1,6 @@
 //! `/outbox`: every notification of the clinic and what became of it; `/outbox.csv` the same as a table.
 
-use super::guard::{Conversation, User, shell};
+use super::guard::{Chart, Conversation, User, shell};
 use crate::access::rights;
 use crate::audit::{self, Actor, Event, Subject};
 use crate::chart;
@@ -8,7 +8,8 @@ use crate::db::{self, Conn, DbError, NotificationId, PatientId, Ts, UserId};
 use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::{Form, Head, Shell, html, paging, see_other};
-use crate::notifications::{self, NotCancelled, SentFilter, SentRow, State};
+use crate::notifications::templates::Kind;
+use crate::notifications::{self, NotAgain, NotCancelled, SentFilter, SentRow, State};
 use crate::state::AppState;
 use crate::text::{Lang, Zone};
 use crate::users::{self, UserRow};
@@ -42,10 +43,31 @@ struct OutboxPage {
     next: Option<String>,
 }
 
-/// One notification, and by which road its passcode goes.
+/// One notification, and by which road its passcode goes, if it leads to a message.
 struct Line {
     sent: SentRow,
-    passcode: Channel,
+    passcode: Option<Channel>,
+}
+
+impl Line {
+    /// What it belongs to, for links and forms: its conversation, or the chart.
+    fn home(&self) -> String {
+        let row = &self.sent.row;
+        match row.conversation_id {
+            Some(conversation) => format!("/conversations/{conversation}"),
+            None => format!("/patients/{}", row.patient_id),
+        }
+    }
+
+    /// A passcode is the patient's to ask for: nobody else can send one.
+    fn may_send_again(&self) -> bool {
+        let bad = matches!(self.sent.row.state, State::Failed | State::Bounced | State::Stopped | State::Cancelled);
+        bad && self.sent.row.kind != Kind::Passcode
+    }
+
+    fn may_cancel(&self) -> bool {
+        matches!(self.sent.row.state, State::Queued | State::Sending) && self.sent.row.kind != Kind::Passcode
+    }
 }
 
 /// What stands in the address.
@@ -53,6 +75,7 @@ struct Line {
 #[serde(default)]
 pub struct Query {
     state: String,
+    kind: String,
     channel: String,
     user: String,
     patient: String,
@@ -68,6 +91,7 @@ impl Query {
         let day = |text: &str| crate::values::BirthDate::parse(text.trim()).map(|day| day.0);
         SentFilter {
             state: self.state.parse().ok(),
+            kind: self.kind.parse().ok(),
             channel: self.channel.parse().ok(),
             user: self.user.parse().ok().map(UserId),
             patient: self.patient.parse().ok().map(PatientId),
@@ -82,6 +106,7 @@ impl Query {
         let clean = |text: String| crate::text::one_line(&text);
         Query {
             state: clean(self.state),
+            kind: clean(self.kind),
             channel: clean(self.channel),
             user: clean(self.user),
             patient: clean(self.patient),
@@ -96,6 +121,7 @@ impl Query {
     fn address(&self, state: &str) -> String {
         let fields = [
             ("state", state),
+            ("kind", &self.kind),
             ("channel", &self.channel),
             ("user", &self.user),
             ("patient", &self.patient),
@@ -144,6 +170,10 @@ fn lines(conn: &mut Conn, state: &AppState, rows: Vec<SentRow>) -> Result<Vec<Li
     let mut known = HashMap::new();
     let mut lines = Vec::new();
     for sent in rows {
+        if sent.row.message_id.is_none() {
+            lines.push(Line { sent, passcode: None });
+            continue;
+        }
         let (patient, blocks) = match known.entry(sent.row.patient_id) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => {
@@ -153,7 +183,7 @@ fn lines(conn: &mut Conn, state: &AppState, rows: Vec<SentRow>) -> Result<Vec<Li
             }
         };
         let passcode = notifications::passcode_channel(patient, blocks, &state.delivery, sent.row.channel);
-        lines.push(Line { sent, passcode });
+        lines.push(Line { sent, passcode: Some(passcode) });
     }
     Ok(lines)
 }
@@ -189,8 +219,18 @@ pub async fn export(
 }
 
 fn heading(lang: Lang) -> Vec<String> {
-    let keys =
-        ["when", "patient", "user", "channel", "outbox-address", "state", "reason", "outbox-since", "outbox-tries"];
+    let keys = [
+        "when",
+        "patient",
+        "user",
+        "channel",
+        "outbox-address",
+        "state",
+        "reason",
+        "outbox-since",
+        "outbox-tries",
+        "wording-kind",
+    ];
     keys.into_iter().map(|key| lang.t(key).to_owned()).collect()
 }
 
@@ -210,6 +250,7 @@ fn record(lang: Lang, zone: Zone, one: &SentRow) -> Vec<String> {
         row.reason.map_or("", |reason| lang.t_of("reason", reason.as_str())).to_owned(),
         when(row.state_at),
         row.attempts.to_string(),
+        lang.t_of("wording-kind", row.kind.as_str()).to_owned(),
     ]
 }
 
@@ -227,19 +268,63 @@ fn table(lines: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, AppError> 
     writer.into_inner().map_err(|e| failed(e.to_string()))
 }
 
-/// "Cancel", while a notification waits.
+/// "Cancel", while a notification of a conversation waits.
 pub async fn cancel(
     state: web::Data<AppState>,
     conversation: Conversation<rights::Notify>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let id = form.numbers("notification").first().copied().map(NotificationId).ok_or(AppError::BadRequest)?;
-    let now = state.clock.now();
+    let (now, id) = (state.clock.now(), named(&form)?);
     let write =
         state.db.write(move |tx| -> Result<_, AppError> { Ok(notifications::cancel(tx, now, &conversation.0, id)?) });
-    Ok(see_other(match write.await? {
+    cancelled(write.await?)
+}
+
+/// "Cancel", while a "portal access given" waits.
+pub async fn cancel_access_notice(
+    state: web::Data<AppState>,
+    chart: Chart<rights::Notify>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (now, id) = (state.clock.now(), named(&form)?);
+    let write = state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(notifications::cancel_access_notice(tx, now, &chart.0, id)?) });
+    cancelled(write.await?)
+}
+
+fn named(form: &Form) -> Result<NotificationId, AppError> {
+    form.numbers("notification").first().copied().map(NotificationId).ok_or(AppError::BadRequest)
+}
+
+fn cancelled(result: Result<(), NotCancelled>) -> Result<HttpResponse, AppError> {
+    Ok(see_other(match result {
         Ok(()) => "/outbox?notice=notification-cancelled",
         Err(NotCancelled::NotThere) => return Err(AppError::NotFound),
         Err(NotCancelled::OnItsWay) => "/outbox?notice=too-late-to-cancel",
     }))
+}
+
+/// "Send again" of a "portal access given".
+pub async fn tell_of_access_again(
+    state: web::Data<AppState>,
+    chart: Chart<rights::Notify>,
+) -> Result<HttpResponse, AppError> {
+    let (now, random) = (state.clock.now(), state.random.clone());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(notifications::tell_of_access_again(tx, now, &random, &chart.0)?)
+    });
+    let notice = notice_of(write.await?)?;
+    state.wake.notify_one();
+    Ok(see_other(&format!("/outbox?notice={notice}")))
+}
+
+/// What is said after "Send again".
+pub fn notice_of(result: Result<(), NotAgain>) -> Result<&'static str, AppError> {
+    match result {
+        Ok(()) => Ok("sent-again"),
+        Err(NotAgain::NoMessage) => Err(AppError::NotFound),
+        Err(NotAgain::Obstacles) => Ok("cannot-be-told"),
+        Err(NotAgain::OnItsWay) => Ok("on-its-way"),
+    }
 }

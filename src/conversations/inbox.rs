@@ -5,8 +5,8 @@ use super::types::{Author, Status};
 use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
 use crate::db::{self, Conn, ConversationId, MultiBackend, PatientId, Ts};
-use crate::notifications::State;
 use crate::notifications::attention::Attention;
+use crate::notifications::{State, Told};
 use crate::text_enum;
 use diesel::prelude::*;
 
@@ -59,6 +59,8 @@ pub struct InboxRow {
     pub last_author: Author,
     /// in one word
     pub status: Status,
+    /// how the patient was told of the last message, by each road
+    pub told: Told,
     /// I have not seen it
     pub unread: bool,
     /// the patient could not be told
@@ -80,8 +82,16 @@ pub struct InboxCursor {
     pub id: ConversationId,
 }
 
+impl InboxRow {
+    /// Whether it is worth saying what each road came to: one failed, and the patient has not shown up since.
+    pub fn shows_roads(&self) -> bool {
+        matches!(self.status, Status::Failed | Status::Notified | Status::Queued) && self.told.any_failed()
+    }
+}
+
+type Roads = (Option<State>, Option<State>);
 type Line =
-    (ConversationId, PatientId, String, Ts, Author, Option<Ts>, State, Option<Ts>, Option<Attention>, Option<OneTap>);
+    (ConversationId, PatientId, String, Ts, Author, Option<Ts>, Roads, Option<Ts>, Option<Attention>, Option<OneTap>);
 type Joined = (Line, (String, String), Option<bool>);
 
 macro_rules! line {
@@ -94,7 +104,7 @@ macro_rules! line {
                 conversations::last_message_at,
                 conversations::last_author,
                 conversations::read_by_patient_at,
-                conversations::notice_state,
+                (conversations::notice_email, conversations::notice_text),
                 conversations::closed_at,
                 conversations::attention,
                 conversations::answer,
@@ -108,6 +118,7 @@ macro_rules! line {
 impl From<Joined> for InboxRow {
     fn from((line, (given, family), unread): Joined) -> InboxRow {
         let (id, patient_id, title, last_message_at, last_author, read_at, notice, closed_at, attention, answer) = line;
+        let told = Told { email: notice.0, text: notice.1 };
         InboxRow {
             id,
             patient_id,
@@ -115,7 +126,8 @@ impl From<Joined> for InboxRow {
             title,
             last_message_at,
             last_author,
-            status: Status::of(closed_at.is_some(), last_author, read_at.is_some(), notice),
+            status: Status::of(closed_at.is_some(), last_author, read_at.is_some(), told.best()),
+            told,
             unread: unread.unwrap_or(false),
             needs_attention: attention.is_some_and(|why| why != Attention::Unopened),
             answer,

@@ -126,7 +126,6 @@ fn insert(
         (conversations::title.eq(&new.title), conversations::replies_allowed.eq(new.replies_allowed)),
         (conversations::started_by.eq(writer), conversations::created_at.eq(now)),
         (conversations::last_message_at.eq(now), conversations::last_author.eq(Author::User)),
-        conversations::notice_state.eq(notifications::State::Queued),
     );
     diesel::insert_into(conversations::table).values(row).returning(conversations::id).get_result(tx.conn())
 }

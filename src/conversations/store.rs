@@ -22,6 +22,8 @@ pub struct Conversation {
     pub closed_at: Option<Ts>,
     pub closed_by: Option<UserId>,
     pub attention: Option<Attention>,
+    pub notice_email: Option<State>,
+    pub notice_text: Option<State>,
 }
 
 /// Reads a conversation and, on PostgreSQL, keeps others from changing it until the transaction ends: whether it is
@@ -83,8 +85,8 @@ pub fn bump(tx: &mut Tx, now: Ts, id: ConversationId, author: Author, writer: Op
         diesel::update(conversations::table.find(id))
             .set((
                 conversations::read_by_patient_at.eq(None::<Ts>),
-                conversations::notice_state.eq(State::Queued),
                 conversations::answer.eq(None::<OneTap>),
+                (conversations::notice_email.eq(None::<State>), conversations::notice_text.eq(None::<State>)),
             ))
             .execute(tx.conn())?;
         attention::settle(tx, id)?;

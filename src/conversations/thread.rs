@@ -10,7 +10,7 @@ use crate::db::schema::{messages, participants, users};
 use crate::db::{self, Conn, MessageId, MultiBackend, Ts, Tx, UserId};
 use crate::notifications::attention::Attention;
 use crate::notifications::history::{self, Step};
-use crate::notifications::{self, NotificationRow, PlanStep};
+use crate::notifications::{self, NotificationRow, PlanStep, Told};
 use crate::text::CleanHtml;
 use diesel::prelude::*;
 
@@ -61,6 +61,8 @@ pub struct Thread {
     pub earlier: Option<MessageId>,
     /// what is planned, or was, for messages that are not opened
     pub plan: Vec<PlanStep>,
+    /// how the patient was told of the last message, by each road
+    pub told: Told,
     /// all notifications
     pub notifications: Vec<NotificationRow>,
     /// the ways that they took
@@ -102,6 +104,7 @@ pub fn thread<R: Right>(
     Ok(Thread {
         steps: history::of_all(conn, &ids)?,
         attention: conversation.attention,
+        told: Told { email: conversation.notice_email, text: conversation.notice_text },
         plan: notifications::plan_of(conn, conversation.id)?,
         title: conversation.title.to_string(),
         replies_allowed: conversation.replies_allowed,

@@ -56,8 +56,6 @@ id! {
     TemplateId,
     /// A row of `plan_steps`.
     PlanStepId,
-    /// A row of `access_notices`.
-    AccessNoticeId,
     /// A row of `portal_links`.
     LinkId,
     /// A row of `jobs`.

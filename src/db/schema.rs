@@ -159,12 +159,13 @@ diesel::table! {
         last_message_at -> Utc,
         last_author -> Text,
         read_by_patient_at -> Nullable<Utc>,
-        notice_state -> Text,
         closed_at -> Nullable<Utc>,
         closed_by -> Nullable<BigInt>,
         attention -> Nullable<Text>,
         answer -> Nullable<Text>,
         replies_since -> Nullable<Utc>,
+        notice_email -> Nullable<Text>,
+        notice_text -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -219,8 +220,8 @@ diesel::table! {
     use diesel::sql_types::*;
     notifications (id) {
         id -> BigInt,
-        message_id -> BigInt,
-        conversation_id -> BigInt,
+        message_id -> Nullable<BigInt>,
+        conversation_id -> Nullable<BigInt>,
         patient_id -> BigInt,
         channel -> Text,
         state -> Text,
@@ -264,6 +265,7 @@ diesel::table! {
         locks -> BigInt,
         send_state -> Text,
         send_reason -> Nullable<Text>,
+        notification_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -345,20 +347,6 @@ diesel::table! {
         step -> Text,
         due_at -> Utc,
         state -> Text,
-        state_at -> Utc,
-    }
-}
-diesel::table! {
-    use crate::db::Utc;
-    use diesel::sql_types::*;
-    access_notices (id) {
-        id -> BigInt,
-        patient_id -> BigInt,
-        channel -> Text,
-        state -> Text,
-        reason -> Nullable<Text>,
-        message_uid -> Text,
-        created_at -> Utc,
         state_at -> Utc,
     }
 }
@@ -537,7 +525,6 @@ diesel::joinable!(notifications -> patients (patient_id));
 diesel::joinable!(notification_templates -> users (user_id));
 diesel::joinable!(plan_steps -> messages (message_id));
 diesel::joinable!(plan_steps -> conversations (conversation_id));
-diesel::joinable!(access_notices -> patients (patient_id));
 diesel::joinable!(portal_links -> patients (patient_id));
 diesel::joinable!(portal_links -> conversations (conversation_id));
 diesel::joinable!(portal_links -> notifications (notification_id));
@@ -566,7 +553,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     reply_drafts,
     notifications,
     notification_templates,
-    access_notices,
     plan_steps,
     notification_states,
     address_blocks,

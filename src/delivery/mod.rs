@@ -105,6 +105,8 @@ text_enum! {
         Archived = "archived",
         /// the patient wants no notifications
         MethodNone = "method_none",
+        /// it was no longer of use when its turn came
+        Expired = "expired",
         /// the program made something that the road would not take
         Broken = "broken",
     }

@@ -127,6 +127,7 @@ reason-closed = the conversation was closed before it was sent
 reason-already_read = the patient had read the message already
 reason-archived = the patient’s record is archived
 reason-method_none = the patient wants no notifications
+reason-expired = it was no longer of use
 reason-broken = it could not be put together; the log says why
 send-again = Send again
 

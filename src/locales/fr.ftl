@@ -127,6 +127,7 @@ reason-closed = la conversation a été fermée avant l’envoi
 reason-already_read = le patient avait déjà lu le message
 reason-archived = le dossier du patient est archivé
 reason-method_none = le patient ne veut pas d’avis
+reason-expired = il n’était plus utile
 reason-broken = il n’a pas pu être composé; le journal dit pourquoi
 send-again = Renvoyer
 

@@ -1,40 +1,20 @@
-//! "Portal access given": told once, when access is switched on, if the clinic wants it so.
+//! "Portal access given": told once, when access is switched on, if the clinic wants it so; and again when a user asks.
 
+use super::again::NotAgain;
 use super::blocks::blocks;
-use super::plan::plan;
-use super::states::State;
+use super::plan::{obstacles, plan};
+use super::states::{NotificationRow, State, insert};
+use super::templates::Kind;
 use crate::access::{ChartAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::{Patient, patient, patient_by_id};
 use crate::clock::Random;
-use crate::db::schema::access_notices as a;
-use crate::db::{AccessNoticeId, Conn, MultiBackend, PatientId, Ts, Tx};
-use crate::delivery::{Channel, Reason};
+use crate::db::schema::notifications as n;
+use crate::db::{Conn, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::delivery::Channel;
 use crate::outbox::{self, JobKind};
 use crate::settings;
 use diesel::prelude::*;
-
-/// A notice as pages show it.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = a, check_for_backend(MultiBackend))]
-pub struct AccessNotice {
-    /// identity
-    pub id: AccessNoticeId,
-    /// to whom
-    pub patient_id: PatientId,
-    /// by which road
-    pub channel: Channel,
-    /// where it is
-    pub state: State,
-    /// why it is there
-    pub reason: Option<Reason>,
-    /// local part of its Message-ID
-    pub message_uid: String,
-    /// when it was made
-    pub created_at: Ts,
-    /// since when it is in this state
-    pub state_at: Ts,
-}
 
 /// After a change of a chart: enqueues the notices if access is on now and `before` it was not. Says whether any were.
 ///
@@ -52,59 +32,56 @@ pub fn tell_of_access(
     if !given || !settings.tell_of_access || !settings.portal_on {
         return Ok(false);
     }
-    let channels = plan(&patient, &blocks(tx, &patient)?).links;
-    for channel in &channels {
-        let row = (
-            (a::patient_id.eq(patient.id), a::channel.eq(*channel), a::state.eq(State::Queued)),
-            (a::reason.eq(None::<String>), a::message_uid.eq(random.token().reveal().to_lowercase())),
-            (a::created_at.eq(now), a::state_at.eq(now)),
-        );
-        let insert = diesel::insert_into(a::table).values(row);
-        let id: AccessNoticeId = insert.returning(a::id).get_result(tx.conn())?;
-        outbox::enqueue(tx, now, JobKind::SendAccessNotice, id.0, now)?;
+    let links = plan(&patient, &blocks(tx, &patient)?).links;
+    put(tx, now, random, (patient.id, access.user().id()), &links)?;
+    Ok(!links.is_empty())
+}
+
+fn put(tx: &mut Tx, now: Ts, random: &Random, to: (PatientId, UserId), links: &[Channel]) -> QueryResult<()> {
+    for channel in links {
+        let id = insert(tx, now, random, None, (to.0, Some(to.1)), (Kind::PortalAccess, *channel))?;
+        outbox::enqueue(tx, now, JobKind::SendNotification, id.0, now)?;
     }
-    Ok(!channels.is_empty())
+    Ok(())
 }
 
-/// A notice that still is to be sent, with the patient as they are now.
+/// Tells of it once more, by the roads and to the addresses of today.
 ///
 /// # Errors
 /// Those of the database.
-pub fn to_send(conn: &mut Conn, id: AccessNoticeId) -> QueryResult<Option<(AccessNotice, Patient)>> {
-    let row: Option<AccessNotice> = a::table.find(id).select(AccessNotice::as_select()).first(conn).optional()?;
-    let Some(row) = row.filter(|row| !row.state.is_final()) else { return Ok(None) };
-    let patient = patient_by_id(conn, row.patient_id)?;
-    Ok(Some((row, patient)))
-}
-
-/// Writes down where a notice is, and in the audit log if that is its end.
-///
-/// # Errors
-/// Those of the database.
-pub fn set_access_state(
+pub fn tell_of_access_again(
     tx: &mut Tx,
     now: Ts,
-    row: &AccessNotice,
-    state: State,
-    reason: Option<Reason>,
-) -> QueryResult<()> {
-    diesel::update(a::table.find(row.id))
-        .set((a::state.eq(state), a::reason.eq(reason), a::state_at.eq(now)))
-        .execute(tx.conn())?;
-    if !state.is_final() {
-        return Ok(());
+    random: &Random,
+    access: &ChartAccess<rights::Notify>,
+) -> QueryResult<Result<(), NotAgain>> {
+    let patient = patient_by_id(tx, access.patient())?;
+    let on_its_way =
+        of_access(patient.id).filter(n::state.eq_any([State::Queued, State::Sending])).select(n::id).limit(1);
+    if on_its_way.first::<NotificationId>(tx.conn()).optional()?.is_some() {
+        return Ok(Err(NotAgain::OnItsWay));
     }
-    let words = [Some(row.channel.as_str()), Some(state.as_str()), reason.map(Reason::as_str)];
-    let detail: Vec<&str> = words.into_iter().flatten().collect();
-    let entry = Entry::of_patient(Actor::System, Event::AccessTold, row.patient_id, Subject::None);
-    audit::append(tx, now, entry.with(detail.join(" ")))
+    let blocks = blocks(tx, &patient)?;
+    if !obstacles(&settings::load(tx)?, &patient, &blocks).is_empty() {
+        return Ok(Err(NotAgain::Obstacles));
+    }
+    let user = access.user().id();
+    put(tx, now, random, (patient.id, user), &plan(&patient, &blocks).links)?;
+    let entry = Entry::of_patient(Actor::User(user), Event::NotificationResent, patient.id, Subject::None);
+    audit::append(tx, now, entry)?;
+    Ok(Ok(()))
+}
+
+#[diesel::dsl::auto_type]
+fn of_access(patient: PatientId) -> _ {
+    let kind: Kind = Kind::PortalAccess;
+    n::table.filter(n::patient_id.eq(patient)).filter(n::kind.eq(kind))
 }
 
 /// The newest notices of a patient, newest first.
 ///
 /// # Errors
 /// Those of the database.
-pub fn access_notices(conn: &mut Conn, patient: PatientId, limit: i64) -> QueryResult<Vec<AccessNotice>> {
-    let all = a::table.filter(a::patient_id.eq(patient)).order(a::id.desc()).limit(limit);
-    all.select(AccessNotice::as_select()).load(conn)
+pub fn access_notices(conn: &mut Conn, patient: PatientId, limit: i64) -> QueryResult<Vec<NotificationRow>> {
+    of_access(patient).order(n::id.desc()).limit(limit).select(NotificationRow::as_select()).load(conn)
 }

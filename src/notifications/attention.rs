@@ -42,6 +42,13 @@ pub(super) fn ask(tx: &mut Tx, id: ConversationId, why: Attention) -> QueryResul
     diesel::update(open).set(conversations::attention.eq(why)).execute(tx.conn()).map(drop)
 }
 
+/// The patient was told after all, by one road or the other.
+pub(super) fn arrived(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
+    let untold = [Attention::Failed, Attention::Bounced, Attention::Stopped];
+    let asked = conversations::table.find(id).filter(conversations::attention.eq_any(untold));
+    diesel::update(asked).set(conversations::attention.eq(None::<Attention>)).execute(tx.conn()).map(drop)
+}
+
 /// The patient has read, or is told again: that they could not be told needs nobody's attention any more.
 ///
 /// # Errors

@@ -1,10 +1,11 @@
 //! "Cancel", while a notification waits.
 
 use super::states::{Ending, NotificationRow, State, set_state};
-use crate::access::{ConversationAccess, rights};
+use super::templates::Kind;
+use crate::access::{ChartAccess, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::notifications;
-use crate::db::{NotificationId, Ts, Tx};
+use crate::db::{NotificationId, Ts, Tx, UserId};
 use crate::delivery::Reason;
 use crate::outbox::{self, JobKind};
 use diesel::prelude::*;
@@ -12,13 +13,13 @@ use diesel::prelude::*;
 /// Why nothing was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotCancelled {
-    /// no such notification in this conversation
+    /// no such notification here
     NotThere,
     /// it is being handed over, or is gone
     OnItsWay,
 }
 
-/// Cancels a notification that waits to be sent, or to be tried again.
+/// Cancels a notification of a conversation that waits to be sent, or to be tried again.
 ///
 /// # Errors
 /// Those of the database.
@@ -29,14 +30,34 @@ pub fn cancel(
     id: NotificationId,
 ) -> QueryResult<Result<(), NotCancelled>> {
     let mine = notifications::table.find(id).filter(notifications::conversation_id.eq(access.conversation()));
-    let row: Option<NotificationRow> = mine.select(NotificationRow::as_select()).first(tx.conn()).optional()?;
+    let row = mine.select(NotificationRow::as_select()).first(tx.conn()).optional()?;
+    withdraw(tx, now, access.user().id(), row)
+}
+
+/// Cancels a "portal access given" that waits to be sent, or to be tried again.
+///
+/// # Errors
+/// Those of the database.
+pub fn cancel_access_notice(
+    tx: &mut Tx,
+    now: Ts,
+    access: &ChartAccess<rights::Notify>,
+    id: NotificationId,
+) -> QueryResult<Result<(), NotCancelled>> {
+    let theirs = notifications::table.find(id).filter(notifications::patient_id.eq(access.patient()));
+    let mine = theirs.filter(notifications::kind.eq(Kind::PortalAccess));
+    let row = mine.select(NotificationRow::as_select()).first(tx.conn()).optional()?;
+    withdraw(tx, now, access.user().id(), row)
+}
+
+fn withdraw(tx: &mut Tx, now: Ts, user: UserId, row: Option<NotificationRow>) -> QueryResult<Result<(), NotCancelled>> {
     let Some(row) = row else { return Ok(Err(NotCancelled::NotThere)) };
-    if !outbox::withdraw(tx, JobKind::SendNotification, id.0)? {
+    if !outbox::withdraw(tx, JobKind::SendNotification, row.id.0)? {
         return Ok(Err(NotCancelled::OnItsWay));
     }
     let ending = Ending { state: State::Cancelled, reason: Some(Reason::CancelledByUser) };
     set_state(tx, now, &row, row.attempts, ending)?;
-    let (actor, subject) = (Actor::User(access.user().id()), Subject::Notification(id));
+    let (actor, subject) = (Actor::User(user), Subject::Notification(row.id));
     audit::append(tx, now, Entry::of_patient(actor, Event::NotificationCancelled, row.patient_id, subject))?;
     Ok(Ok(()))
 }

@@ -98,6 +98,28 @@ fn answered_lately(tx: &mut Tx, now: Ts, from: &PhoneNumber) -> QueryResult<bool
     Ok(lately.select(received_texts::gateway_id).first::<String>(tx.conn()).optional()?.is_some())
 }
 
+/// The number of a text is kept this long: no gateway gives a text again after days, let alone weeks.
+const TEXTS_KEPT: Duration = Duration::days(30);
+/// So many are forgotten in one transaction.
+const FORGOTTEN_AT_ONCE: i64 = 500;
+
+/// Forgets some of the texts that came in long ago; gives how many. 0: none is left.
+///
+/// # Errors
+/// Those of the database.
+pub fn forget_texts(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
+    let old: Vec<String> = received_texts::table
+        .filter(received_texts::received_at.lt(now.plus(-TEXTS_KEPT)))
+        .order(received_texts::received_at)
+        .limit(FORGOTTEN_AT_ONCE)
+        .select(received_texts::gateway_id)
+        .load(tx.conn())?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    diesel::delete(received_texts::table.filter(received_texts::gateway_id.eq_any(old))).execute(tx.conn())
+}
+
 /// Blocks a number, and stops what waits for it: nothing more is sent from this moment on.
 ///
 /// # Errors

@@ -5,34 +5,40 @@
 //! one.
 
 mod access_notice;
+mod again;
 pub mod attention;
 mod blocks;
 mod cancel;
 mod follow_up;
 pub mod history;
 mod incoming;
+mod passcodes;
 mod plan;
 mod quiet;
 pub mod roads;
 mod sent;
 mod states;
 pub mod templates;
+mod told;
 mod warnings;
 mod wording;
 
-pub use access_notice::{AccessNotice, access_notices, set_access_state, tell_of_access, to_send};
+pub use access_notice::{access_notices, tell_of_access, tell_of_access_again};
+pub use again::{NotAgain, send_again};
 pub use blocks::{Block, BlockKind, Blocks, blocks, release};
-pub use cancel::{NotCancelled, cancel};
+pub use cancel::{NotCancelled, cancel, cancel_access_notice};
 pub use follow_up::{
     PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, plan_of, stop as stop_plan,
 };
-pub use incoming::{Incoming, Word, receive, stop};
+pub use incoming::{Incoming, Word, forget_texts, receive, stop};
+pub use passcodes::{passcode_going, passcode_over};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
 pub use quiet::{clock_minutes, clock_text, quiet_until};
 pub use sent::{SentFilter, SentRow, sent, sent_counts};
 pub use states::{
-    Address, Ending, NotAgain, NotificationRow, State, ToSend, block_after, bounced, enqueue, fit_to_send, for_sending,
-    hand_over, of_conversation, report, send_again, set_state, taken,
+    Address, Ending, NotificationRow, State, ToSend, block_after, bounced, enqueue, fit_to_send, for_sending,
+    hand_over, of_conversation, report, set_state, taken,
 };
+pub use told::Told;
 pub use warnings::{Warning, warnings};
 pub use wording::{Wording, wording};

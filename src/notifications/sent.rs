@@ -1,6 +1,7 @@
 //! The Outbox: every notification of the clinic, narrowed down, a page at a time by key.
 
 use super::states::{NotificationRow, State};
+use super::templates::Kind;
 use crate::chart;
 use crate::db::schema::{notifications, patients, users};
 use crate::db::{Conn, MultiBackend, NotificationId, PatientId, Ts, UserId};
@@ -13,6 +14,8 @@ use diesel::prelude::*;
 pub struct SentFilter {
     /// in this state
     pub state: Option<State>,
+    /// of this kind
+    pub kind: Option<Kind>,
     /// by this road
     pub channel: Option<Channel>,
     /// of a message that this user wrote
@@ -34,7 +37,7 @@ pub struct SentRow {
     pub row: NotificationRow,
     /// the patient's name
     pub patient: String,
-    /// who wrote the message
+    /// who wrote the message, or gave access; nobody for a passcode, which the patient asks for
     pub user: Option<String>,
 }
 
@@ -48,6 +51,9 @@ macro_rules! narrowed {
     ($conn:expr, $filter:expr, $all:expr) => {{
         let filter: &SentFilter = $filter;
         let mut query = $all.into_boxed::<MultiBackend>();
+        if let Some(kind) = filter.kind {
+            query = query.filter(notifications::kind.eq(kind));
+        }
         if let Some(channel) = filter.channel {
             query = query.filter(notifications::channel.eq(channel));
         }

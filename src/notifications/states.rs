@@ -1,18 +1,16 @@
 //! What became of each notification.
 
-use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::{Patient, patient_by_id};
 use crate::clock::Random;
 use crate::db::schema::{conversations, messages, notifications};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
 use crate::delivery::bounce::Bounce;
-use crate::delivery::{Channel, Reason};
+use crate::delivery::{Channel, Failure, Reason};
 use crate::notifications::attention::Attention;
 use crate::notifications::blocks::{BlockKind, Blocks, block, blocks};
-use crate::notifications::plan::{obstacles, plan};
 use crate::notifications::templates::Kind;
-use crate::notifications::{attention, history, incoming};
+use crate::notifications::{history, incoming, told};
 use crate::outbox::{self, JobKind};
 use crate::settings;
 use crate::text_enum;
@@ -59,8 +57,8 @@ impl State {
         }
     }
 
-    /// The patient was not told, and somebody should know.
-    fn needs_attention(self) -> Option<Attention> {
+    /// The patient was not told by this road.
+    pub(super) fn needs_attention(self) -> Option<Attention> {
         match self {
             State::Failed => Some(Attention::Failed),
             State::Bounced => Some(Attention::Bounced),
@@ -76,10 +74,10 @@ impl State {
 pub struct NotificationRow {
     /// identity
     pub id: NotificationId,
-    /// of which message
-    pub message_id: MessageId,
+    /// of which message; a passcode and "portal access given" are of none
+    pub message_id: Option<MessageId>,
     /// in which conversation
-    pub conversation_id: ConversationId,
+    pub conversation_id: Option<ConversationId>,
     /// to whom
     pub patient_id: PatientId,
     /// by which road
@@ -102,6 +100,22 @@ pub struct NotificationRow {
     pub sent_to: Option<String>,
 }
 
+impl NotificationRow {
+    /// The message that it tells of, and its conversation.
+    pub fn about(&self) -> Option<(MessageId, ConversationId)> {
+        self.message_id.zip(self.conversation_id)
+    }
+
+    /// The event of the audit log that says how it ended.
+    fn event(&self) -> Event {
+        match self.kind {
+            Kind::MessageWaiting | Kind::Reminder => Event::NotificationState,
+            Kind::Passcode => Event::PasscodeState,
+            Kind::PortalAccess => Event::AccessTold,
+        }
+    }
+}
+
 /// Writes down one notification for each road and a job to send it, in the caller's transaction.
 ///
 /// # Errors
@@ -117,19 +131,31 @@ pub fn enqueue(
     let (message, conversation, patient) = message;
     let user: Option<UserId> = messages::table.find(message).select(messages::user_id).first(tx.conn())?;
     for channel in channels {
-        let row = (
-            (notifications::message_id.eq(message), notifications::conversation_id.eq(conversation)),
-            (notifications::patient_id.eq(patient), notifications::channel.eq(*channel)),
-            (notifications::state.eq(State::Queued), notifications::reason.eq(None::<String>)),
-            (notifications::attempts.eq(0), notifications::message_uid.eq(random.token().reveal().to_lowercase())),
-            (notifications::created_at.eq(now), notifications::state_at.eq(now)),
-            (notifications::user_id.eq(user), notifications::kind.eq(kind)),
-        );
-        let insert = diesel::insert_into(notifications::table).values(row);
-        let id: NotificationId = insert.returning(notifications::id).get_result(tx.conn())?;
+        let id = insert(tx, now, random, Some((message, conversation)), (patient, user), (kind, *channel))?;
         outbox::enqueue(tx, now, JobKind::SendNotification, id.0, now)?;
     }
-    Ok(())
+    told::note(tx, conversation).map(drop)
+}
+
+/// Writes down one that waits. `about` is the message that it tells of, and `to` the patient and who wrote it.
+pub(super) fn insert(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    about: Option<(MessageId, ConversationId)>,
+    to: (PatientId, Option<UserId>),
+    what: (Kind, Channel),
+) -> QueryResult<NotificationId> {
+    let (message, conversation) = about.unzip();
+    let row = (
+        (notifications::message_id.eq(message), notifications::conversation_id.eq(conversation)),
+        (notifications::patient_id.eq(to.0), notifications::channel.eq(what.1)),
+        (notifications::state.eq(State::Queued), notifications::reason.eq(None::<String>)),
+        (notifications::attempts.eq(0), notifications::message_uid.eq(random.token().reveal().to_lowercase())),
+        (notifications::created_at.eq(now), notifications::state_at.eq(now)),
+        (notifications::user_id.eq(to.1), notifications::kind.eq(what.0)),
+    );
+    diesel::insert_into(notifications::table).values(row).returning(notifications::id).get_result(tx.conn())
 }
 
 /// What the worker needs to know to send one, read anew at that moment.
@@ -155,8 +181,13 @@ pub fn for_sending(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<To
         notifications::table.find(id).select(NotificationRow::as_select()).first(conn).optional()?;
     let Some(row) = row.filter(|row| !row.state.is_final()) else { return Ok(None) };
     let patient = patient_by_id(conn, row.patient_id)?;
-    let closed_at = conversations::table.find(row.conversation_id).select(conversations::closed_at).first(conn)?;
-    let read_at = messages::table.find(row.message_id).select(messages::read_by_patient_at).first(conn)?;
+    let (closed_at, read_at) = match row.about() {
+        Some((message, conversation)) => (
+            conversations::table.find(conversation).select(conversations::closed_at).first(conn)?,
+            messages::table.find(message).select(messages::read_by_patient_at).first(conn)?,
+        ),
+        None => (None, None),
+    };
     let blocks = blocks(conn, &patient)?;
     Ok(Some(ToSend { row, patient, closed_at, read_at, blocks }))
 }
@@ -171,6 +202,14 @@ pub enum Address {
 }
 
 impl Address {
+    /// What the chart has for this road.
+    pub fn of(patient: &Patient, channel: Channel) -> Option<Address> {
+        match channel {
+            Channel::Email => patient.email.clone().map(Address::Email),
+            Channel::Sms => patient.phone.clone().map(Address::Sms),
+        }
+    }
+
     /// The address as text, to be kept with what was sent to it.
     pub fn as_str(&self) -> &str {
         match self {
@@ -199,11 +238,7 @@ pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Ad
         let state = if block.kind == BlockKind::Stopped { State::Stopped } else { State::Failed };
         return Err(Ending { state, reason: Some(block.kind.reason()) });
     }
-    let address = match to_send.row.channel {
-        Channel::Email => patient.email.clone().map(Address::Email),
-        Channel::Sms => patient.phone.clone().map(Address::Sms),
-    };
-    address.ok_or(Ending { state: State::Failed, reason: Some(Reason::NoAddress) })
+    Address::of(patient, to_send.row.channel).ok_or(Ending { state: State::Failed, reason: Some(Reason::NoAddress) })
 }
 
 /// A state with its reason.
@@ -215,7 +250,20 @@ pub struct Ending {
     pub reason: Option<Reason>,
 }
 
-/// Writes a state down, in the row, its history, the conversation's line of the inbox, and in the audit log if it is
+impl Ending {
+    /// What the road's answer makes of a notification; one that is to be tried again is still being sent.
+    pub fn of(sent: Result<(), Failure>) -> Ending {
+        let (state, reason) = match sent {
+            Ok(()) => (State::Sent, None),
+            Err(Failure::Permanent(reason @ Reason::StoppedByPatient)) => (State::Stopped, Some(reason)),
+            Err(Failure::Permanent(reason)) => (State::Failed, Some(reason)),
+            Err(Failure::Transient(reason)) => (State::Sending, Some(reason)),
+        };
+        Ending { state, reason }
+    }
+}
+
+/// Writes a state down, in the row, its history, its conversation's line of the inbox, and in the audit log if it is
 /// final. States only move forward: one that cannot follow the row's present state is passed over, and `false` given.
 ///
 /// # Errors
@@ -236,17 +284,14 @@ pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to:
     if (row.state, row.reason) != (to.state, to.reason) {
         history::add(tx, now, row.id, to)?;
     }
-    diesel::update(conversations::table.find(row.conversation_id))
-        .set(conversations::notice_state.eq(to.state))
-        .execute(tx.conn())?;
-    if let Some(why) = to.state.needs_attention() {
-        attention::ask(tx, row.conversation_id, why)?;
+    if let Some(conversation) = row.conversation_id {
+        told::moved(tx, conversation, row.channel, to.state)?;
     }
     if to.state.is_final() {
         let words = [Some(to.state.as_str()), to.reason.map(Reason::as_str)];
         let detail: Vec<&str> = words.into_iter().flatten().collect();
         let subject = Subject::Notification(row.id);
-        let entry = Entry::of_patient(Actor::System, Event::NotificationState, row.patient_id, subject);
+        let entry = Entry::of_patient(Actor::System, row.event(), row.patient_id, subject);
         audit::append(tx, now, entry.with(detail.join(" ")))?;
     }
     Ok(true)
@@ -332,57 +377,4 @@ pub fn of_conversation(conn: &mut Conn, conversation: ConversationId) -> QueryRe
         .order(notifications::id)
         .select(NotificationRow::as_select())
         .load(conn)
-}
-
-/// Why nothing was sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotAgain {
-    /// no such message in this conversation
-    NoMessage,
-    /// the patient cannot be told now
-    Obstacles,
-    /// one is on its way
-    OnItsWay,
-}
-
-/// "Send again": new notifications for the message, to the addresses that the patient has now.
-///
-/// # Errors
-/// Those of the database.
-pub fn send_again(
-    tx: &mut Tx,
-    now: Ts,
-    random: &Random,
-    access: &ConversationAccess<rights::Notify>,
-    message: MessageId,
-) -> QueryResult<Result<(), NotAgain>> {
-    let conversation = access.conversation();
-    let mine = messages::table.find(message).filter(messages::conversation_id.eq(conversation));
-    if mine.select(messages::id).first::<MessageId>(tx.conn()).optional()?.is_none() {
-        return Ok(Err(NotAgain::NoMessage));
-    }
-    let on_its_way: i64 = notifications::table
-        .filter(notifications::message_id.eq(message))
-        .filter(notifications::state.eq_any([State::Queued, State::Sending]))
-        .count()
-        .get_result(tx.conn())?;
-    if on_its_way > 0 {
-        return Ok(Err(NotAgain::OnItsWay));
-    }
-    let patient = patient_by_id(tx, access.patient())?;
-    let blocks = blocks(tx, &patient)?;
-    if !obstacles(&settings::load(tx)?, &patient, &blocks).is_empty() {
-        return Ok(Err(NotAgain::Obstacles));
-    }
-    let links = plan(&patient, &blocks).links;
-    enqueue(tx, now, random, (message, conversation, patient.id), Kind::MessageWaiting, &links)?;
-    attention::settle_told(tx, conversation)?;
-    let entry = Entry::of_patient(
-        Actor::User(access.user().id()),
-        Event::NotificationResent,
-        patient.id,
-        Subject::Message(message),
-    );
-    audit::append(tx, now, entry)?;
-    Ok(Ok(()))
 }

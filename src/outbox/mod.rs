@@ -16,8 +16,6 @@ text_enum! {
         SendNotification = "send_notification",
         /// make and send a passcode for the link with this id
         SendPasscode = "send_passcode",
-        /// tell a patient of their access, by the notice with this id
-        SendAccessNotice = "send_access_notice",
         /// have the virus scanner look at the content with this id
         ScanFile = "scan_file",
         /// carry out the step of a plan with this id

@@ -6,7 +6,7 @@
 use super::links::OpenLink;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::passcodes;
-use crate::db::{Both, Conn, LinkId, PatientId, Ts, Tx};
+use crate::db::{Both, Conn, LinkId, NotificationId, Ts, Tx};
 use crate::delivery::Reason;
 use crate::outbox::{self, JobKind};
 use crate::text_enum;
@@ -119,26 +119,42 @@ pub fn make(tx: &mut Tx, now: Ts, link: LinkId, hash: &str) -> QueryResult<bool>
     Ok(diesel::update(wanted).set(passcodes::code_hash.eq(hash)).execute(tx.conn())? == 1)
 }
 
-/// Writes down whether the digits went out. `patient` is `None` for a claim that is true of nobody.
+/// The row of the Outbox for the newest passcode of this link, if it has one.
 ///
 /// # Errors
 /// Those of the database.
-pub fn mark_sent(
-    tx: &mut Tx,
-    now: Ts,
-    link: LinkId,
-    patient: Option<PatientId>,
-    failed: Option<Reason>,
-) -> QueryResult<()> {
+pub fn notice(conn: &mut Conn, link: LinkId) -> QueryResult<Option<NotificationId>> {
+    let found = passcodes::table.find(link).select(passcodes::notification_id).first(conn).optional()?;
+    Ok(found.flatten())
+}
+
+/// Notes which row of the Outbox the newest passcode of this link has.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_notice(tx: &mut Tx, link: LinkId, id: NotificationId) -> QueryResult<()> {
+    let row = passcodes::table.find(link);
+    diesel::update(row).set(passcodes::notification_id.eq(id)).execute(tx.conn()).map(drop)
+}
+
+/// Writes down whether the digits went out. The audit row is that of their row in the Outbox.
+///
+/// # Errors
+/// Those of the database.
+pub fn mark_sent(tx: &mut Tx, link: LinkId, failed: Option<Reason>) -> QueryResult<()> {
     let state = if failed.is_some() { PasscodeState::Failed } else { PasscodeState::Sent };
     diesel::update(passcodes::table.find(link))
         .set((passcodes::send_state.eq(state), passcodes::send_reason.eq(failed)))
-        .execute(tx.conn())?;
-    let words = [Some(state.as_str()), failed.map(Reason::as_str)];
-    let detail: Vec<&str> = words.into_iter().flatten().collect();
-    let entry = match patient {
-        Some(patient) => Entry::of_patient(Actor::System, Event::PasscodeState, patient, Subject::None),
-        None => Entry::of_clinic(Actor::System, Event::PasscodeState, Subject::None),
-    };
-    audit::append(tx, now, entry.with(detail.join(" ")))
+        .execute(tx.conn())
+        .map(drop)
+}
+
+/// The digits for a claim that is true of nobody are made like any others, and go nowhere.
+///
+/// # Errors
+/// Those of the database.
+pub fn mark_sent_to_nobody(tx: &mut Tx, now: Ts, link: LinkId) -> QueryResult<()> {
+    mark_sent(tx, link, None)?;
+    let entry = Entry::of_clinic(Actor::System, Event::PasscodeState, Subject::None);
+    audit::append(tx, now, entry.with(PasscodeState::Sent.as_str()))
 }

@@ -3,7 +3,6 @@
 mod bounces;
 mod follow_up;
 mod scan_files;
-mod send_access_notice;
 mod send_notification;
 mod send_passcode;
 mod tell_staff;
@@ -28,6 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: time::Duration = time::Duration::hours(1);
 
 pub use bounces::read as read_returned_mail;
+pub use upkeep::run as upkeep;
 
 /// Works until `stop` completes; what was begun is then finished.
 pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
@@ -98,7 +98,6 @@ async fn work(state: &AppState, job: Job) {
         JobKind::SendNotification => send_notification::run(state, job).await,
         JobKind::FollowUp => follow_up::run(state, job).await,
         JobKind::TellStaff => tell_staff::run(state, job).await,
-        JobKind::SendAccessNotice => send_access_notice::run(state, job).await,
         JobKind::SendPasscode => send_passcode::run(state, job).await,
         JobKind::ScanFile => scan_files::run(state, job).await,
     };

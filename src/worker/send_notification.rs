@@ -1,4 +1,5 @@
-//! Sends one notification. The link is minted here: its hash is stored, its text is in this one mail or text only.
+//! Sends one notification. The link to a message is minted here: its hash is stored, its text is in this one mail or text
+//! only. "Portal access given" leads to the portal's first page: there is nothing in it to keep secret.
 
 use super::{finish, is_over, settings};
 use crate::clock::Token;
@@ -28,7 +29,8 @@ struct ToGo {
     settings: Settings,
     address: Address,
     words: Wording,
-    token: Token,
+    /// of the link to the message; `None` leads to the portal's first page
+    token: Option<Token>,
     report_to: Option<String>,
 }
 
@@ -68,8 +70,13 @@ async fn prepare(state: &AppState, job: &Job) -> Result<Ready, AppError> {
             }
             return Ok(Ready::Done);
         }
-        let to = (row.patient_id, row.conversation_id, row.channel);
-        let token = portal_entry::mint(tx, now, &random, row.id, to)?;
+        let token = match row.conversation_id {
+            Some(conversation) => {
+                let to = (row.patient_id, conversation, row.channel);
+                Some(portal_entry::mint(tx, now, &random, row.id, to)?)
+            }
+            None => None,
+        };
         let reason = row.reason.filter(|reason| *reason != Reason::QuietHours);
         set_state(tx, now, &row, job.attempts, Ending { state: State::Sending, reason })?;
         hand_over(tx, row.id, &address)?;
@@ -90,7 +97,11 @@ async fn prepare(state: &AppState, job: &Job) -> Result<Ready, AppError> {
 /// Hands it over. Gives the gateway's own number for a text, if there is one.
 async fn send(state: &AppState, to_go: &ToGo) -> Result<Option<String>, Failure> {
     let ToGo { row, settings, words, .. } = to_go;
-    let link = format!("{}/portal/link/{}", state.config.origin(), to_go.token.reveal());
+    let origin = state.config.origin();
+    let link = match &to_go.token {
+        Some(token) => format!("{origin}/portal/link/{}", token.reveal()),
+        None => format!("{origin}/portal"),
+    };
     match to_go.address.clone() {
         Address::Email(to) => {
             let rendered = words.email(&link).map_err(|_| Failure::Permanent(Reason::Broken))?;
@@ -124,16 +135,11 @@ async fn settle(
         Ok(gateway_id) => (gateway_id, Ok(())),
         Err(failure) => (None, Err(failure)),
     };
-    let ending = match sent {
-        Ok(()) => Ending { state: State::Sent, reason: None },
-        Err(Failure::Permanent(reason @ Reason::StoppedByPatient)) => {
-            Ending { state: State::Stopped, reason: Some(reason) }
-        }
-        Err(Failure::Permanent(reason)) => Ending { state: State::Failed, reason: Some(reason) },
-        Err(Failure::Transient(_)) if is_over(state, row.created_at) => {
+    let ending = match Ending::of(sent) {
+        Ending { state: State::Sending, .. } if is_over(state, row.created_at) => {
             Ending { state: State::Failed, reason: Some(Reason::GaveUp) }
         }
-        Err(Failure::Transient(reason)) => Ending { state: State::Sending, reason: Some(reason) },
+        ending => ending,
     };
     let again = outbox::back_off(now, job.attempts, &state.random);
     let write = state.db.write(move |tx| -> Result<(), AppError> {

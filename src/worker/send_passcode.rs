@@ -1,12 +1,16 @@
-//! Makes a passcode and sends it. The digits are in this one mail or text only; the table holds their slow hash.
+//! Makes a passcode and sends it. The digits are in this one mail or text only; the table holds their slow hash, and the
+//! row in the Outbox nothing of them.
 
 use super::{finish, settings};
 use crate::chart::{self, Patient};
 use crate::db::LinkId;
-use crate::delivery::{Channel, Email, Failure, Reason, Text};
+use crate::delivery::{Channel, Email, Failure, Reason, ReportKey, Text};
 use crate::error::AppError;
 use crate::notifications::templates::Kind;
-use crate::notifications::{self, Wording, blocks, passcode_channel, roads, wording};
+use crate::notifications::{
+    self, Address, Ending, NotificationRow, State, Wording, blocks, passcode_channel, passcode_going, passcode_over,
+    roads, wording,
+};
 use crate::outbox::{self, Job};
 use crate::portal_entry;
 use crate::settings::Settings;
@@ -17,9 +21,56 @@ use crate::state::AppState;
 /// recovers.
 const TRIES: i64 = 3;
 
+/// To whom it goes, by which road and in which words.
+struct Known {
+    patient: Patient,
+    road: Channel,
+    address: Option<Address>,
+    settings: Settings,
+    words: Wording,
+}
+
+/// What a passcode is waiting for.
+enum Ready {
+    /// nothing: it is wanted no more
+    Over,
+    /// a claim that is true of nobody: there is nobody to send to
+    Nobody,
+    /// to be sent
+    Go(Box<ToGo>),
+}
+
+/// What goes out.
+struct ToGo {
+    row: NotificationRow,
+    known: Known,
+    report_to: Option<String>,
+}
+
 pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
-    let (now, link) = (state.clock.now(), LinkId(job.subject_id));
-    let delivery = state.delivery.clone();
+    let link = LinkId(job.subject_id);
+    let Some(known) = look(state, link).await? else { return over(state, job, link).await };
+    let digits = state.random.six_digits();
+    let hash = slow_hash::hash(digits.clone()).await.map_err(AppError::Internal)?;
+    match prepare(state, &job, link, known, hash).await? {
+        Ready::Over => over(state, job, link).await,
+        // everything as for a true one, but nothing is sent
+        Ready::Nobody => {
+            let now = state.clock.now();
+            let done =
+                state.db.write(move |tx| finish(tx, &job, |tx| portal_entry::mark_sent_to_nobody(tx, now, link)));
+            done.await
+        }
+        Ready::Go(to_go) => {
+            let sent = send(state, &to_go, &digits).await;
+            settle(state, job, link, to_go.row, sent).await
+        }
+    }
+}
+
+/// Reads who asked. `None` where the link works no more; `Some(None)` for a claim that is true of nobody.
+async fn look(state: &AppState, link: LinkId) -> Result<Option<Option<Known>>, AppError> {
+    let (now, delivery) = (state.clock.now(), state.delivery.clone());
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some(to) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
         let Some(patient) = to.patient else { return Ok(Some(None)) };
@@ -31,52 +82,68 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
             false => passcode_channel(&patient, &blocks, &delivery, to.channel),
         };
         let words = wording(conn, now, &settings, &patient, (Kind::Passcode, road))?;
-        Ok(Some(Some((patient, road, settings, words))))
+        let address = Address::of(&patient, road);
+        Ok(Some(Some(Known { patient, road, address, settings, words })))
     });
-    let Some(known) = found.await? else {
-        return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
-    };
-    let digits = state.random.six_digits();
-    let hash = slow_hash::hash(digits.clone()).await.map_err(AppError::Internal)?;
-    let wanted = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::make(tx, now, link, &hash)?) });
-    if !wanted.await? {
-        return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
-    }
-    let Some((patient, road, settings, words)) = known else {
-        // a claim that is true of nobody: everything as for a true one, but there is nobody to send to
-        let done = state.db.write(move |tx| finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, None, None)));
-        return done.await;
-    };
-    let sent = send(state, &patient, (road, &words), &settings, &digits).await;
-    settle(state, job, link, patient, road, sent).await
+    found.await
 }
 
-async fn send(
+/// Stores the hash and puts the sending into the Outbox, before anything goes out.
+async fn prepare(
     state: &AppState,
-    patient: &Patient,
-    (road, words): (Channel, &Wording),
-    settings: &Settings,
-    digits: &str,
-) -> Result<(), Failure> {
-    match road {
-        Channel::Email => {
-            let to = patient.email.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
-            let rendered = words.email(digits).map_err(|_| Failure::Permanent(Reason::Broken))?;
-            let email = Email {
-                to,
-                from_name: settings.name.clone(),
-                subject: rendered.subject,
-                text: rendered.text,
-                html: rendered.html,
-                message_uid: state.random.token().reveal().to_lowercase(),
-            };
-            state.delivery.send_email(email).await
+    job: &Job,
+    link: LinkId,
+    known: Option<Known>,
+    hash: String,
+) -> Result<Ready, AppError> {
+    let (now, random, attempt) = (state.clock.now(), state.random.clone(), job.attempts);
+    let (gateway, origin) = (state.delivery.gateway(), state.config.origin());
+    let write = state.db.write(move |tx| -> Result<Ready, AppError> {
+        if !portal_entry::make(tx, now, link, &hash)? {
+            return Ok(Ready::Over);
         }
-        Channel::Sms => {
-            let to = patient.phone.clone().ok_or(Failure::Permanent(Reason::NoAddress))?;
-            let message_uid = state.random.token().reveal().to_lowercase();
-            let text = Text { to, text: words.text(digits), message_uid, report_to: None };
-            state.delivery.send_text(text).await.map(drop)
+        let Some(known) = known else { return Ok(Ready::Nobody) };
+        let before = portal_entry::notice(tx, link)?;
+        let to = (known.patient.id, known.road, known.address.as_ref());
+        let row = passcode_going(tx, now, &random, before, attempt, to)?;
+        portal_entry::set_notice(tx, link, row.id)?;
+        let report_to = match gateway {
+            Some(kind) => {
+                let key = ReportKey::of(&crate::settings::cookie_key(tx)?);
+                Some(format!("{origin}{}", key.receipts(kind, row.id)))
+            }
+            None => None,
+        };
+        Ok(Ready::Go(Box::new(ToGo { row, known, report_to })))
+    });
+    write.await
+}
+
+/// Nothing is sent any more; a row that says that something is being sent comes to its end.
+async fn over(state: &AppState, job: Job, link: LinkId) -> Result<(), AppError> {
+    let now = state.clock.now();
+    let write = state.db.write(move |tx| {
+        finish(tx, &job, |tx| {
+            let before = portal_entry::notice(tx, link)?;
+            passcode_over(tx, now, before)
+        })
+    });
+    write.await
+}
+
+async fn send(state: &AppState, to_go: &ToGo, digits: &str) -> Result<Option<String>, Failure> {
+    let Known { address, settings, words, .. } = &to_go.known;
+    let message_uid = to_go.row.message_uid.clone();
+    match address.clone().ok_or(Failure::Permanent(Reason::NoAddress))? {
+        Address::Email(to) => {
+            let rendered = words.email(digits).map_err(|_| Failure::Permanent(Reason::Broken))?;
+            let (subject, text, html) = (rendered.subject, rendered.text, rendered.html);
+            let email = Email { to, from_name: settings.name.clone(), subject, text, html, message_uid };
+            state.delivery.send_email(email).await.map(|()| None)
+        }
+        Address::Sms(to) => {
+            let (text, report_to) = (words.text(digits), to_go.report_to.clone());
+            state.delivery.send_text(Text { to, text, message_uid, report_to }).await
         }
     }
 }
@@ -85,27 +152,34 @@ async fn settle(
     state: &AppState,
     job: Job,
     link: LinkId,
-    patient: Patient,
-    road: Channel,
-    sent: Result<(), Failure>,
+    row: NotificationRow,
+    sent: Result<Option<String>, Failure>,
 ) -> Result<(), AppError> {
     let now = state.clock.now();
+    let (gateway_id, sent) = match sent {
+        Ok(gateway_id) => (gateway_id, Ok(())),
+        Err(failure) => (None, Err(failure)),
+    };
+    let ending = match Ending::of(sent) {
+        Ending { state: State::Sending, reason } if job.attempts >= TRIES => Ending { state: State::Failed, reason },
+        ending => ending,
+    };
     let again = now.plus(time::Duration::seconds(2 * job.attempts));
     let write = state.db.write(move |tx| -> Result<(), AppError> {
-        roads::note(tx, now, road, sent)?;
-        let failed = match sent {
-            Ok(()) => None,
-            Err(Failure::Transient(_)) if job.attempts < TRIES => {
-                outbox::retry(tx, &job, again)?;
-                return Ok(());
+        roads::note(tx, now, row.channel, sent)?;
+        notifications::taken(tx, row.id, gateway_id.as_deref())?;
+        if !ending.state.is_final() {
+            if outbox::retry(tx, &job, again)? {
+                notifications::set_state(tx, now, &row, job.attempts, ending)?;
             }
-            Err(Failure::Transient(reason) | Failure::Permanent(reason)) => Some(reason),
-        };
-        if failed == Some(Reason::StoppedByPatient) {
-            // the gateway knew it before us; the next passcode takes the other road
-            patient.phone.as_ref().map_or(Ok(()), |phone| notifications::stop(tx, now, phone))?;
+            return Ok(());
         }
-        finish(tx, &job, |tx| portal_entry::mark_sent(tx, now, link, Some(patient.id), failed))
+        finish(tx, &job, |tx| {
+            notifications::set_state(tx, now, &row, job.attempts, ending)?;
+            // where the gateway knew of a STOP before us, the next passcode takes the other road
+            notifications::block_after(tx, now, &row, ending)?;
+            portal_entry::mark_sent(tx, link, ending.reason)
+        })
     });
     write.await
 }

@@ -1,11 +1,29 @@
-//! What is done now and then for files: what nobody sent or refers to is removed, and what lies under an old key is
-//! sealed anew.
+//! What is done now and then: files that nobody sent or refers to are removed, and what lies under an old key is sealed
+//! anew; texts that came in long ago are forgotten.
 
 use crate::attachments;
 use crate::db::{DbError, Ts};
+use crate::notifications;
 use crate::state::AppState;
 
-pub(super) async fn run(state: &AppState, now: Ts) {
+/// All of it, as of this moment. What fails is logged, and done the next time.
+pub async fn run(state: &AppState, now: Ts) {
+    forget_texts(state, now).await;
+    files(state, now).await;
+}
+
+async fn forget_texts(state: &AppState, now: Ts) {
+    loop {
+        let some = state.db.write(move |tx| -> Result<_, DbError> { Ok(notifications::forget_texts(tx, now)?) });
+        match some.await {
+            Ok(0) => return,
+            Ok(count) => tracing::info!(count, "texts that came in long ago were forgotten"),
+            Err(cause) => return tracing::error!(%cause, "texts that came in long ago could not be forgotten"),
+        }
+    }
+}
+
+async fn files(state: &AppState, now: Ts) {
     loop {
         let sweep = state.db.write(move |tx| -> Result<_, DbError> { Ok(attachments::sweep(tx, now)?) });
         match sweep.await {

@@ -30,7 +30,6 @@ fn send(conn: &mut SqliteConnection, number: i64) -> QueryResult<()> {
             (conversations::title.eq("Your results"), conversations::replies_allowed.eq(true)),
             (conversations::started_by.eq(1), conversations::created_at.eq(at)),
             (conversations::last_message_at.eq(at), conversations::last_author.eq("user")),
-            conversations::notice_state.eq("queued"),
         ))
         .returning(conversations::id)
         .get_result(conn)?;

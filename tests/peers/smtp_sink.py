@@ -23,6 +23,7 @@ Faults are chosen by the recipient, so that tests that run at the same time don'
   reject        550 at RCPT             drop    takes the mail after DATA, then cuts the connection without an answer
   droprcpt      cuts at RCPT            slow    answers DATA after 5 s
   hang          never answers RCPT      hangdata  never answers DATA
+  late          takes the mail after DATA, and answers 5 s later
 
 A number after the name (flaky2, drop1) means: only for that address's first so many attempts.
 
@@ -72,7 +73,7 @@ AT_DATA = {
 }
 # the names that end in a digit come first, so that "data4" is not read as "data", 4 times
 FAULT = re.compile(
-    r"(data4|data5|defer|flaky|full|reject|droprcpt|drop|slow|hangdata|hang)(\d*)$"
+    r"(data4|data5|defer|flaky|full|reject|droprcpt|drop|slow|late|hangdata|hang)(\d*)$"
 )
 
 
@@ -149,6 +150,8 @@ class Handler:
         if "slow" in faults:
             await asyncio.sleep(SLOW_SECONDS)
         self.records.messages.append(self.read(session, envelope))
+        if "late" in faults:
+            await asyncio.sleep(SLOW_SECONDS)
         if "drop" in faults:
             server.transport.abort()
             return "250 never sent"

@@ -10,6 +10,5 @@ mod invariants;
 mod journeys;
 mod notifications;
 mod portal;
-#[macro_use]
 mod support;
 mod worker;

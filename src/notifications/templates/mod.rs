@@ -137,7 +137,7 @@ impl NotificationTemplate {
         let has_subject = slot.channel == Channel::Email;
         let template = NotificationTemplate {
             slot,
-            subject: if has_subject { text::one_line(subject) } else { String::new() },
+            subject: if has_subject { subject_line(subject) } else { String::new() },
             body: text::typed(body).trim().to_owned(),
         };
         let mut problems = Problems::default();
@@ -218,4 +218,11 @@ fn found(settings: &Settings, text: &str, allowed: &[Placeholder], longest: usiz
         }
     }
     problems
+}
+
+/// One line, like [`text::one_line`], in which the no-break spaces of French stay what they are.
+fn subject_line(text: &str) -> String {
+    let breaks = |c: char| c.is_whitespace() && c != '\u{a0}';
+    let line = text::typed(text).split(breaks).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    line.trim().to_owned()
 }

@@ -3,6 +3,7 @@
 use super::samples;
 use super::uploads::{get, id_in, post_form, upload};
 use crate::chart::items;
+use crate::on_each;
 use crate::support::app::{Actor, App, On};
 use crate::support::html::Page;
 use crate::support::s3::S3;

@@ -2,6 +2,7 @@
 
 use super::samples;
 use super::uploads::{Got, id_in, id_of, post_form, upload};
+use crate::on_each;
 use crate::support::app::{Actor, App, On};
 use crate::support::html::Page;
 use crate::support::world::Like;

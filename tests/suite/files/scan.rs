@@ -2,6 +2,7 @@
 
 use super::samples;
 use super::uploads::{get, id_in, upload};
+use crate::on_each;
 use crate::support::app::{Actor, App, On};
 use crate::support::browser::Browser;
 use crate::support::clamd::{Clamd, MARKER, eicar};

@@ -23,7 +23,7 @@ mod writes_are_audited;
 use std::path::{Path, PathBuf};
 
 /// A file or folder of the project.
-fn project(path: &str) -> PathBuf {
+pub fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
@@ -49,6 +49,6 @@ fn files_below(folder: &Path) -> Vec<String> {
     files
 }
 
-fn read(path: &Path) -> String {
+pub fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -229,6 +229,12 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner.post(&format!("{conversation}/notifications"), &[("message", &message)]).await;
     script.check("/conversations/{conversation}/notifications", 303, &answer).await;
     script.app.drain().await;
+    script.skip().await;
+    let answer = owner.post(&format!("{patient}/notifications"), &[]).await;
+    script.check("/patients/{patient}/notifications", 303, &answer).await;
+    let outbox = owner.get("/outbox?kind=portal_access").await.ok();
+    let answer = owner.submit(&outbox, "Cancel", &[]).await;
+    script.check("/patients/{patient}/cancellations", 303, &answer).await;
 
     let link = script.app.link_to("ada@example.org");
     script.skip().await;

@@ -1,10 +1,14 @@
 //! Kill -9 under load: nothing that was acknowledged is lost, nothing is there twice.
 
+use crate::support::app::{App, On};
 use crate::support::demo::Demo;
+use crate::support::program::{Program, database_url, free_port};
+use crate::support::world::{Like, PASSWORD};
+use crate::support::{mail, peers};
+use postern::access::Role;
 use postern::db::{DatabaseUrl, Db};
 use postern::error::AppError;
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,52 +16,114 @@ use std::time::Duration;
 const ROUNDS: u64 = 10;
 const SENDERS: usize = 6;
 
+/// Sends from several browsers at once until the server is killed, at another point of the work in each round.
+async fn round(round: u64, base: String, client: reqwest::Client, done: &Arc<Mutex<Vec<String>>>, kill: impl FnOnce()) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            let (client, base, done, stop) = (client.clone(), base.clone(), done.clone(), stop.clone());
+            tokio::spawn(async move {
+                for number in 0.. {
+                    if stop.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let title = format!("crash-{round}-{sender}-{number}");
+                    let key = format!("{title}-key-key-key");
+                    let form = [("key", key.as_str()), ("title", &title), ("body", "x"), ("body_format", "plain")];
+                    let url = format!("{base}/patients/{}/messages/new", 1 + sender % 2);
+                    match client.post(url).form(&form).send().await {
+                        Ok(answer) if answer.status() == 303 => done.lock().unwrap().push(title),
+                        Ok(answer) => panic!("{}", answer.status()),
+                        Err(_) => return,
+                    }
+                }
+            })
+        })
+        .collect();
+    // a different point of the work each time, the same in each run
+    tokio::time::sleep(Duration::from_millis(120 + round * 73 % 400)).await;
+    kill();
+    stop.store(true, Ordering::SeqCst);
+    for sender in senders {
+        sender.await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_or_doubled() {
     let folder = tempfile::tempdir().unwrap();
     let acknowledged: Arc<Mutex<Vec<String>>> = Arc::default();
-    for round in 0..ROUNDS {
+    for number in 0..ROUNDS {
         let demo = Demo::start(folder.path());
-        let (port, client) = (demo.port, demo.signed_in().await);
-        let stop = Arc::new(AtomicBool::new(false));
-        let senders: Vec<_> = (0..SENDERS)
-            .map(|sender| {
-                let (client, acknowledged, stop) = (client.clone(), acknowledged.clone(), stop.clone());
-                tokio::spawn(async move {
-                    for number in 0.. {
-                        if stop.load(Ordering::SeqCst) {
-                            return;
-                        }
-                        let title = format!("crash-{round}-{sender}-{number}");
-                        let key = format!("{title}-key-key-key");
-                        let form = [("key", key.as_str()), ("title", &title), ("body", "x"), ("body_format", "plain")];
-                        let url = format!("http://127.0.0.1:{port}/patients/{}/messages/new", 1 + sender % 2);
-                        match client.post(url).form(&form).send().await {
-                            Ok(answer) if answer.status() == 303 => acknowledged.lock().unwrap().push(title),
-                            Ok(answer) => panic!("{}", answer.status()),
-                            Err(_) => return,
-                        }
-                    }
-                })
-            })
-            .collect();
-        // a different point of the work each time, the same in each run
-        tokio::time::sleep(Duration::from_millis(120 + round * 73 % 400)).await;
-        demo.kill();
-        stop.store(true, Ordering::SeqCst);
-        for sender in senders {
-            sender.await.unwrap();
-        }
+        let (base, client) = (demo.at(""), demo.signed_in().await);
+        round(number, base, client, &acknowledged, || demo.kill()).await;
     }
     let acknowledged = acknowledged.lock().unwrap().clone();
-    assert!(acknowledged.len() > 50, "only {} sends", acknowledged.len());
-    check(folder.path(), &acknowledged).await;
+    check(&DatabaseUrl::Sqlite(folder.path().join("postern.db")), &acknowledged).await;
+    let mailbox = std::fs::read_to_string(folder.path().join("mailbox.jsonl")).unwrap_or_default();
+    let uid = |line: &str| {
+        let mail: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        mail["message_uid"].as_str().unwrap_or_default().to_owned()
+    };
+    at_most_two(mailbox.lines().map(uid));
 }
 
-async fn check(folder: &Path, acknowledged: &[String]) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_or_doubled_on_postgres() {
+    if peers::postgres_url().is_none() {
+        return;
+    }
+    let app = App::start(On::Postgres).await;
+    app.at_present();
+    app.user(Role::Staff).await;
+    let read = app.state.db.read(|conn| -> Result<String, AppError> {
+        use diesel::prelude::*;
+        Ok(postern::db::schema::users::table.select(postern::db::schema::users::email).first(conn)?)
+    });
+    let email = read.await.unwrap();
+    let addresses = ["one", "two"].map(|name| format!("ok+crash{name}{}@example.org", std::process::id()));
+    for address in &addresses {
+        app.patient(Like { email: Some(address.clone()), ..Like::default() }).await;
+    }
+    let database = database_url(&app.state.config.database);
+    let acknowledged: Arc<Mutex<Vec<String>>> = Arc::default();
+    for number in 0..ROUNDS {
+        let port = free_port();
+        let mut program = Program::start(&["serve"], &database, port, &[]);
+        program.answers_at(port);
+        let base = format!("http://127.0.0.1:{port}");
+        let http = reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none());
+        let client = http.build().unwrap();
+        let form = [("email", email.as_str()), ("password", PASSWORD)];
+        assert_eq!(client.post(format!("{base}/sign-in")).form(&form).send().await.unwrap().status(), 303);
+        round(number, base, client, &acknowledged, || program.kill()).await;
+    }
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    check(&app.state.config.database, &acknowledged).await;
+    let mut mails = Vec::new();
+    for address in &addresses {
+        mails.extend(mail::messages_to(address).await);
+    }
+    assert!(!mails.is_empty(), "no round lived long enough to send");
+    at_most_two(mails.iter().map(|mail| mail.header("message-id").to_owned()));
+}
+
+/// One copy, or two where the program was killed between the sending and writing that down.
+fn at_most_two(uids: impl Iterator<Item = String>) {
+    let mut copies: HashMap<String, usize> = HashMap::new();
+    for uid in uids {
+        *copies.entry(uid).or_default() += 1;
+    }
+    for (uid, count) in copies {
+        assert!(count <= 2, "{uid} went out {count} times");
+    }
+}
+
+async fn check(database: &DatabaseUrl, acknowledged: &[String]) {
     use diesel::prelude::*;
     use postern::db::schema::{conversations, jobs, messages, notifications};
-    let db = Db::open(&DatabaseUrl::Sqlite(folder.join("postern.db"))).unwrap();
+    assert!(acknowledged.len() > 50, "only {} sends", acknowledged.len());
+    let db = Db::open(database).unwrap();
     let read = db.read(|conn| -> Result<_, AppError> {
         let titles: Vec<String> = conversations::table.select(conversations::title).load(conn)?;
         let told: Vec<(i64, String, String)> = messages::table
@@ -86,13 +152,4 @@ async fn check(folder: &Path, acknowledged: &[String]) {
         assert!(state == "sent" || waiting.contains(id), "notification {id} is {state} and nothing will send it");
     }
     audit.unwrap();
-    let mailbox = std::fs::read_to_string(folder.join("mailbox.jsonl")).unwrap_or_default();
-    let mut copies: HashMap<String, usize> = HashMap::new();
-    for line in mailbox.lines() {
-        let mail: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-        *copies.entry(mail["message_uid"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
-    }
-    for (uid, count) in copies {
-        assert!(count <= 2, "{uid} went out {count} times");
-    }
 }

@@ -25,7 +25,7 @@ async fn browser_of_an_owner(app: &App, scripts: bool) -> Option<Browser> {
     Some(browser)
 }
 
-async fn look(browser: &Browser, name: &str, scripts: bool) {
+pub async fn look(browser: &Browser, name: &str, scripts: bool) {
     if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
         browser.screenshot(format!("{folder}/{name}.png")).await;
     }

@@ -1,6 +1,7 @@
 //! What patients are told, when, and in whose words.
 
 mod browser;
+mod outbox_browser;
 mod plans;
 mod secrecy;
 mod templates;

@@ -34,6 +34,27 @@ macro_rules! on_both {
     )+};
 }
 
+/// Runs a test, which starts its own clinic with what it needs, on SQLite and on PostgreSQL.
+#[macro_export]
+macro_rules! on_each {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use $crate::support::{app::On, peers};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$name(On::Sqlite).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if peers::postgres_url().is_some() {
+                    super::$name(On::Postgres).await;
+                }
+            }
+        }
+    )+};
+}
+
 /// Which database.
 #[derive(Clone, Copy, PartialEq)]
 pub enum On {
@@ -151,6 +172,11 @@ impl App {
         });
         let server = handle.recv().unwrap();
         App { state, origin, mailbox, server, _folder: folder }
+    }
+
+    /// Sets the clock to the time that other processes have.
+    pub fn at_present(&self) {
+        self.state.clock.advance(time::OffsetDateTime::now_utc() - self.state.clock.now().get());
     }
 
     /// Works the outbox dry.

@@ -9,5 +9,6 @@ pub mod html;
 pub mod mail;
 pub mod mail_system;
 pub mod peers;
+pub mod program;
 pub mod s3;
 pub mod world;

@@ -1,10 +1,17 @@
 //! What works without anybody watching.
 
+mod all_kinds;
 mod config;
 mod drain;
+mod findings;
+mod forgetting;
 mod kannel;
+mod killed;
 mod mail_system;
+mod metrics;
 mod outbox;
 mod smtp;
 mod spam;
 mod texts;
+mod told;
+mod webhooks;

@@ -3,6 +3,7 @@
 use crate::on_both;
 use crate::support::app::App;
 use crate::support::world::Like;
+use crate::worker::webhooks::returned;
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::chart::Method;
@@ -100,18 +101,6 @@ async fn a_waiting_one_is_cancelled(app: App) {
     assert_eq!(states(&app).await[1].0, "sent");
     let other = app.message(&user, patient, true).await;
     assert_eq!(user.post(&format!("{other}/cancellations"), &[("notification", "2")]).await.status, 404);
-}
-
-fn returned(uid: &str, action: &str, status: &str) -> Vec<u8> {
-    format!(
-        "From: MAILER-DAEMON@mail.example.org\r\nTo: bounces+{uid}@clinic.example\r\nSubject: Undelivered\r\n\
-         MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"B\"\r\n\r\n\
-         --B\r\nContent-Type: text/plain\r\n\r\nsorry\r\n\
-         --B\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.org\r\n\r\n\
-         Final-Recipient: rfc822; maria@example.org\r\nAction: {action}\r\nStatus: {status}\r\n\
-         Diagnostic-Code: smtp; 550 no\r\n\r\n--B--\r\n"
-    )
-    .into_bytes()
 }
 
 async fn what_comes_back_stops_mail_to_it(app: App) {

@@ -1,0 +1,66 @@
+//! "Send again": a new notification for what was said before, to the addresses that the patient has now.
+
+use super::attention;
+use super::blocks::blocks;
+use super::plan::{obstacles, plan};
+use super::states::{State, enqueue};
+use super::templates::Kind;
+use crate::access::{ConversationAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::patient_by_id;
+use crate::clock::Random;
+use crate::db::schema::{messages, notifications};
+use crate::db::{MessageId, NotificationId, Ts, Tx};
+use crate::settings;
+use diesel::prelude::*;
+
+/// Why nothing was sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAgain {
+    /// no such message in this conversation
+    NoMessage,
+    /// the patient cannot be told now
+    Obstacles,
+    /// one is on its way
+    OnItsWay,
+}
+
+/// "Send again": new notifications for the message, to the addresses that the patient has now.
+///
+/// # Errors
+/// Those of the database.
+pub fn send_again(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    access: &ConversationAccess<rights::Notify>,
+    message: MessageId,
+) -> QueryResult<Result<(), NotAgain>> {
+    let conversation = access.conversation();
+    let mine = messages::table.find(message).filter(messages::conversation_id.eq(conversation));
+    if mine.select(messages::id).first::<MessageId>(tx.conn()).optional()?.is_none() {
+        return Ok(Err(NotAgain::NoMessage));
+    }
+    let on_its_way = notifications::table
+        .filter(notifications::message_id.eq(message))
+        .filter(notifications::state.eq_any([State::Queued, State::Sending]));
+    if on_its_way.select(notifications::id).first::<NotificationId>(tx.conn()).optional()?.is_some() {
+        return Ok(Err(NotAgain::OnItsWay));
+    }
+    let patient = patient_by_id(tx, access.patient())?;
+    let blocks = blocks(tx, &patient)?;
+    if !obstacles(&settings::load(tx)?, &patient, &blocks).is_empty() {
+        return Ok(Err(NotAgain::Obstacles));
+    }
+    let links = plan(&patient, &blocks).links;
+    enqueue(tx, now, random, (message, conversation, patient.id), Kind::MessageWaiting, &links)?;
+    attention::settle_told(tx, conversation)?;
+    let entry = Entry::of_patient(
+        Actor::User(access.user().id()),
+        Event::NotificationResent,
+        patient.id,
+        Subject::Message(message),
+    );
+    audit::append(tx, now, entry)?;
+    Ok(Ok(()))
+}

@@ -1,0 +1,69 @@
+//! The rows of passcodes in the Outbox: that one was sent, where to and what became of it. Never the digits, nor
+//! anything made from them.
+
+use super::states::{Address, Ending, NotificationRow, State, hand_over, insert, set_state};
+use super::templates::Kind;
+use crate::clock::Random;
+use crate::db::schema::notifications;
+use crate::db::{NotificationId, PatientId, Ts, Tx};
+use crate::delivery::{Channel, Reason};
+use diesel::prelude::*;
+
+/// Writes down that a passcode is being sent. `before` is the row of the last sending for the same link: it goes on
+/// where `again` says that this is another attempt at it, and is at its end otherwise.
+///
+/// # Errors
+/// Those of the database.
+pub fn passcode_going(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    before: Option<NotificationId>,
+    attempt: i64,
+    to: (PatientId, Channel, Option<&Address>),
+) -> QueryResult<NotificationRow> {
+    let (patient, channel, address) = to;
+    let waiting = match before {
+        Some(id) => find(tx, id)?.filter(|row| !row.state.is_final()),
+        None => None,
+    };
+    let id = match waiting {
+        Some(row) if attempt > 1 && row.channel == channel => {
+            // other digits: a mail program that keeps one mail of each Message-ID must not keep the old ones
+            let uid = random.token().reveal().to_lowercase();
+            let same = notifications::table.find(row.id);
+            diesel::update(same).set(notifications::message_uid.eq(uid)).execute(tx.conn())?;
+            row.id
+        }
+        other => {
+            end(tx, now, other)?;
+            insert(tx, now, random, None, (patient, None), (Kind::Passcode, channel))?
+        }
+    };
+    if let Some(address) = address {
+        hand_over(tx, id, address)?;
+    }
+    let row: NotificationRow = notifications::table.find(id).select(NotificationRow::as_select()).first(tx.conn())?;
+    set_state(tx, now, &row, attempt, Ending { state: State::Sending, reason: row.reason })?;
+    Ok(NotificationRow { state: State::Sending, ..row })
+}
+
+/// A passcode that was on its way is wanted no more: its time is over, or a newer one was asked for.
+///
+/// # Errors
+/// Those of the database.
+pub fn passcode_over(tx: &mut Tx, now: Ts, before: Option<NotificationId>) -> QueryResult<()> {
+    let Some(id) = before else { return Ok(()) };
+    let row = find(tx, id)?;
+    end(tx, now, row)
+}
+
+fn find(tx: &mut Tx, id: NotificationId) -> QueryResult<Option<NotificationRow>> {
+    notifications::table.find(id).select(NotificationRow::as_select()).first(tx.conn()).optional()
+}
+
+fn end(tx: &mut Tx, now: Ts, row: Option<NotificationRow>) -> QueryResult<()> {
+    let Some(row) = row.filter(|row| !row.state.is_final()) else { return Ok(()) };
+    let over = Ending { state: State::Cancelled, reason: Some(Reason::Expired) };
+    set_state(tx, now, &row, row.attempts, over).map(drop)
+}

@@ -1,0 +1,109 @@
+//! How the patient was told of the newest message of a conversation, by each road.
+//!
+//! What counts for a road is its newest notification for the message that was announced last; one that was cancelled
+//! hides no earlier one. A road has failed for good when that notification ended failed, bounced or stopped.
+//!
+//! A conversation needs attention when a road fails for good, unless the other road has delivered; it no longer does
+//! when either road delivers. So it does not matter in which order two gateways report. "Sent" is no delivery: mail
+//! servers say nothing more when all went well, and a patient who is told twice loses nothing by one telephone call.
+
+use super::attention;
+use super::states::State;
+use crate::db::schema::{conversations, notifications};
+use crate::db::{ConversationId, MessageId, Tx};
+use crate::delivery::Channel;
+use diesel::prelude::*;
+
+/// The state of each road; `None` where it was not taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// by email
+    pub email: Option<State>,
+    /// by text
+    pub text: Option<State>,
+}
+
+impl Told {
+    /// Of one road.
+    pub fn by(&self, channel: Channel) -> Option<State> {
+        match channel {
+            Channel::Email => self.email,
+            Channel::Sms => self.text,
+        }
+    }
+
+    /// Every road that was taken, with its state.
+    pub fn roads(&self) -> impl Iterator<Item = (Channel, State)> {
+        [(Channel::Email, self.email), (Channel::Sms, self.text)]
+            .into_iter()
+            .filter_map(|(channel, state)| state.map(|state| (channel, state)))
+    }
+
+    /// Whether a road has failed for good.
+    pub fn any_failed(&self) -> bool {
+        self.roads().any(|(_, state)| state.needs_attention().is_some())
+    }
+
+    /// The best that is true of both roads together: told if either did it, on its way while either is.
+    pub fn best(&self) -> State {
+        let rank = |state: State| match state {
+            State::Delivered => 5,
+            State::Sent => 4,
+            State::Queued | State::Sending => 3,
+            State::Failed | State::Bounced | State::Stopped => 2,
+            State::Cancelled => 1,
+        };
+        self.roads().map(|(_, state)| state).max_by_key(|state| rank(*state)).unwrap_or(State::Queued)
+    }
+
+    /// The rule of attention, for one moment.
+    pub fn needs_attention(&self) -> bool {
+        self.any_failed() && self.roads().all(|(_, state)| state != State::Delivered)
+    }
+}
+
+/// So many of a message's notifications are looked at, the newest: by then it was sent again more than often enough.
+const MOST: i64 = 20;
+
+/// Reads what each road came to and writes it into the conversation's line.
+pub(super) fn note(tx: &mut Tx, conversation: ConversationId) -> QueryResult<Told> {
+    let newest: Option<Option<MessageId>> = notifications::table
+        .filter(notifications::conversation_id.eq(conversation))
+        .order(notifications::id.desc())
+        .select(notifications::message_id)
+        .first(tx.conn())
+        .optional()?;
+    let states: Vec<(Channel, State)> = notifications::table
+        .filter(notifications::message_id.eq(newest.flatten()))
+        .order(notifications::id.desc())
+        .limit(MOST)
+        .select((notifications::channel, notifications::state))
+        .load(tx.conn())?;
+    let mut told = Told::default();
+    for (channel, state) in states.into_iter().rev() {
+        let road = match channel {
+            Channel::Email => &mut told.email,
+            Channel::Sms => &mut told.text,
+        };
+        if road.is_none() || state != State::Cancelled {
+            *road = Some(state);
+        }
+    }
+    diesel::update(conversations::table.find(conversation))
+        .set((conversations::notice_email.eq(told.email), conversations::notice_text.eq(told.text)))
+        .execute(tx.conn())?;
+    Ok(told)
+}
+
+/// A notification of the conversation came to this state.
+pub(super) fn moved(tx: &mut Tx, conversation: ConversationId, by: Channel, state: State) -> QueryResult<()> {
+    let told = note(tx, conversation)?;
+    if told.by(by) != Some(state) {
+        return Ok(()); // an earlier one, which counts no more
+    }
+    match state.needs_attention() {
+        Some(why) if told.needs_attention() => attention::ask(tx, conversation, why),
+        None if state == State::Delivered => attention::arrived(tx, conversation),
+        _ => Ok(()),
+    }
+}

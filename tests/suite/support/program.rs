@@ -1,0 +1,82 @@
+//! `postern serve` and `postern worker` as processes of their own, that can be killed.
+
+use super::app::App;
+use super::peers;
+use postern::db::DatabaseUrl;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub struct Program {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What stands in `database_url` for this database.
+pub fn database_url(database: &DatabaseUrl) -> String {
+    match database {
+        DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        DatabaseUrl::Postgres(url) => url.clone(),
+    }
+}
+
+impl Program {
+    /// The program with these arguments on this database, with mail by the run's SMTP server and these settings too.
+    pub fn start(arguments: &[&str], database: &str, port: u16, more: &[(&str, &str)]) -> Program {
+        let folder = tempfile::tempdir().unwrap();
+        let sink = peers::smtp();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("POSTERN_PUBLIC_URL", format!("http://127.0.0.1:{port}"))
+            .env("POSTERN_LISTEN", format!("127.0.0.1:{port}"))
+            .env("POSTERN_DATABASE_URL", database)
+            .env("POSTERN_SMTP_HOST", &sink.host)
+            .env("POSTERN_SMTP_PORT", sink.plain_port.to_string())
+            .env("POSTERN_SMTP_TLS", "none")
+            .env("POSTERN_SMTP_FROM", "clinic@postern.example")
+            .envs(more.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(folder.path().join("log")).unwrap());
+        Program { child: command.spawn().unwrap(), folder }
+    }
+
+    /// A worker for the clinic of a test, with its database and its files.
+    pub fn worker(app: &App, more: &[(&str, &str)]) -> Program {
+        let files = app.state.config.files.folder.display().to_string();
+        let database = database_url(&app.state.config.database);
+        let more = [&[("POSTERN_STORAGE_FOLDER", files.as_str())], more].concat();
+        Program::start(&["worker"], &database, free_port(), &more)
+    }
+
+    /// Waits until this port answers.
+    pub fn answers_at(&mut self, port: u16) {
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended: {}", self.log());
+            assert!(begin.elapsed() < Duration::from_secs(60), "it does not answer: {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// SIGKILL, by our own child's id.
+    pub fn kill(self) {}
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
