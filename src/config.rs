@@ -29,6 +29,7 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("storage.access_key", "", "the name of the account's key"),
     ("storage.secret_key", "", "the key itself"),
     ("storage.path_style", "true", "false: the bucket's name stands before the host's, and not in the path"),
+    ("storage.ca_file", "", "PEM file of the certificate authority of its server, in place of the public ones"),
     ("storage.key", "", "encrypts attachments: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
     ("storage.old_keys", "", "keys used before, commas between: their files are read, and encrypted anew"),
     ("clamd.address", "", "the virus scanner: host:port or the path of a socket; none: files are not scanned"),

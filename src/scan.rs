@@ -39,6 +39,7 @@ pub enum ScanError {
 pub struct Scanner {
     address: ClamdAddress,
     limit: Duration,
+    patience: Duration,
 }
 
 /// Bytes that are sent at a time.
@@ -51,12 +52,12 @@ const CONNECT: Duration = Duration::from_secs(2);
 impl Scanner {
     /// As the configuration says. Nothing is asked: the scanner may come later than we do.
     pub fn new(config: &Clamd) -> Scanner {
-        Scanner { address: config.address.clone(), limit: config.timeout }
+        Scanner { address: config.address.clone(), limit: config.timeout, patience: config.patience }
     }
 
     /// The same with less patience, where somebody waits for the answer.
-    pub fn within(&self, limit: Duration) -> Scanner {
-        Scanner { address: self.address.clone(), limit: self.limit.min(limit) }
+    pub fn in_haste(&self) -> Scanner {
+        Scanner { limit: self.limit.min(self.patience), ..self.clone() }
     }
 
     /// Has the scanner read the whole of `source`. Waits: for threads that may.

@@ -9,10 +9,7 @@ use crate::outbox::{self, JobKind};
 use crate::scan::{ScanError, Verdict};
 use crate::storage::{self, Blob, Scan, Spooled, StorageError};
 use diesel::prelude::*;
-use std::time::Duration;
 
-/// Somebody sees their upload's progress stand still for so long at most; then the worker has the file scanned.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// No more files than this have a job at once: with a scanner away for days the table of jobs stays small.
 const JOBS: i64 = 100;
 
@@ -21,7 +18,7 @@ impl Desk {
     /// nowhere; one that the scanner does not get to now waits.
     pub(super) async fn scan_incoming(&self, spooled: Spooled) -> Result<(Spooled, Scan), AcceptError> {
         let Some(scanner) = &self.scanner else { return Ok((spooled, Scan::NotScanned)) };
-        let (scanner, storage) = (scanner.within(PATIENCE), self.storage.clone());
+        let (scanner, storage) = (scanner.in_haste(), self.storage.clone());
         let scan = tokio::task::spawn_blocking(move || {
             let verdict = match storage.read_spooled(&spooled) {
                 Ok(mut reading) => scanner.scan(&mut reading),

@@ -3,6 +3,7 @@
 use super::Source;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
+use ureq::tls::{Certificate, PemItem, parse_pem};
 use url::Url;
 
 /// A key that files are encrypted with: 32 bytes.
@@ -47,6 +48,8 @@ pub struct Bucket {
     pub secret_key: String,
     /// the bucket's name stands in the path, and not before the host's
     pub path_style: bool,
+    /// certificate authorities to trust in place of the public ones; none: those
+    pub authorities: Vec<Certificate<'static>>,
 }
 
 /// The virus scanner.
@@ -58,6 +61,8 @@ pub struct Clamd {
     pub timeout: std::time::Duration,
     /// the largest file that it takes, in bytes
     pub largest: u64,
+    /// somebody sees their upload's progress stand still for so long at most; then the worker has the file scanned
+    pub patience: std::time::Duration,
 }
 
 /// Where a clamd listens.
@@ -174,12 +179,13 @@ impl Source {
         let fix = "write a host and a port, as 127.0.0.1:3310, or the path of a socket, as /run/clamav/clamd.ctl";
         let (timeout, largest) = (self.timeout("clamd.timeout_seconds"), self.megabytes("clamd.largest_mb"));
         let address = self.parsed("clamd.address", fix, ClamdAddress::parse)?;
-        Some(Clamd { address, timeout: timeout?, largest: largest? })
+        let patience = std::time::Duration::from_secs(10);
+        Some(Clamd { address, timeout: timeout?, largest: largest?, patience })
     }
 
     /// The bucket; its other keys are asked for only where it is named.
     fn bucket(&mut self) -> Option<Bucket> {
-        let beside = ["storage.endpoint", "storage.access_key", "storage.secret_key"];
+        let beside = ["storage.endpoint", "storage.access_key", "storage.secret_key", "storage.ca_file"];
         let Some(name) = self.text("storage.bucket") else {
             for key in beside.into_iter().filter(|key| self.text(key).is_some()).collect::<Vec<_>>() {
                 self.faults.push(format!("{key}: needs storage.bucket: name the bucket, or remove {key}"));
@@ -196,6 +202,7 @@ impl Source {
         let access_key = self.required("storage.access_key", "the name of the account's key");
         let secret_key = self.required("storage.secret_key", "the key itself");
         let path_style = self.flag("storage.path_style");
+        let authorities = self.authorities("storage.ca_file");
         Some(Bucket {
             endpoint: endpoint?,
             name,
@@ -203,7 +210,22 @@ impl Source {
             access_key: access_key?,
             secret_key: secret_key?,
             path_style: path_style?,
+            authorities,
         })
+    }
+
+    /// The certificates in a PEM file.
+    fn authorities(&mut self, key: &str) -> Vec<Certificate<'static>> {
+        let Some(pem) = self.pem(key) else { return Vec::new() };
+        let certificates = parse_pem(&pem).filter_map(|item| match item {
+            Ok(PemItem::Certificate(one)) => Some(one),
+            _ => None,
+        });
+        let certificates: Vec<_> = certificates.collect();
+        if certificates.is_empty() {
+            self.faults.push(format!("{key}: holds no PEM certificate: name another file"));
+        }
+        certificates
     }
 
     /// A key; a fault does not repeat what was written.

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::Response;
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 /// How long a signed address holds: it is used at once.
@@ -39,7 +40,13 @@ impl Bucket {
         let signer = Signer::new(config.endpoint.clone(), style, config.name.clone(), config.region.clone());
         let signer = signer.map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))?;
         let credentials = Credentials::new(&config.access_key, &config.secret_key);
+        // a server of one's own has an authority of its own
+        let trusted = match &config.authorities[..] {
+            [] => RootCerts::WebPki,
+            own => RootCerts::new_with_certs(own),
+        };
         let agent = Agent::config_builder()
+            .tls_config(TlsConfig::builder().root_certs(trusted).build())
             .timeout_connect(Some(Duration::from_secs(5)))
             .timeout_per_write(Some(SILENCE))
             .timeout_per_read(Some(SILENCE))

@@ -5,7 +5,8 @@ use super::client::Client;
 use super::server::{self, Server};
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 const MB: usize = 1 << 20;
 /// Files of the size that one attachment may have by default.
@@ -27,11 +28,86 @@ pub fn run() {
         let mut client = Client::connect(server.port);
         client.cookie = server.sign_in();
         client = client.again();
-        measure(&server, &mut client, folder.path(), if key.is_some() { "encrypted" } else { "in clear" });
+        let how = if key.is_some() { "encrypted" } else { "in clear" };
+        measure(&mut client, folder.path(), how);
+        memory(&server, &mut client, how);
+    }
+    far_away();
+}
+
+/// Memory where files are scanned as they come in and lie in a bucket, encrypted: with a real S3 server and clamd.
+fn far_away() {
+    let Some(program) = std::env::var_os("POSTERN_TEST_S3") else {
+        return println!("memory with a bucket and a scanner: LEFT OUT, POSTERN_TEST_S3 names no S3 server");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let [s3, clamd] = [(); 2].map(|()| {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    });
+    std::fs::create_dir_all(folder.path().join("objects/bench-files")).unwrap();
+    let mut store = Command::new(program);
+    store.args(["--host", "127.0.0.1", "--port", &s3.to_string(), "--access-key", "bench", "--secret-key", "secret"]);
+    let signatures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/clamd");
+    let lines = format!(
+        "DatabaseDirectory {signatures}\nTCPSocket {clamd}\nTCPAddr 127.0.0.1\nForeground yes\nStreamMaxLength 1G\n"
+    );
+    std::fs::write(folder.path().join("clamd.conf"), lines).unwrap();
+    let mut scanner = Command::new("/usr/sbin/clamd");
+    scanner.arg(format!("--config-file={}", folder.path().join("clamd.conf").display()));
+    let _beside = [(store.arg(folder.path().join("objects")), s3), (&mut scanner, clamd)].map(Beside::start);
+
+    let mut server = Server::prepare(folder.path());
+    for (name, value) in [
+        ("STORAGE_FOLDER", folder.path().join("files").to_str().unwrap()),
+        ("STORAGE_KEY", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="),
+        ("STORAGE_BUCKET", "bench-files"),
+        ("STORAGE_ENDPOINT", &format!("http://127.0.0.1:{s3}")),
+        ("STORAGE_REGION", "us-east-1"),
+        ("STORAGE_ACCESS_KEY", "bench"),
+        ("STORAGE_SECRET_KEY", "secret"),
+        ("STORAGE_PATH_STYLE", "true"),
+        ("CLAMD_ADDRESS", &format!("127.0.0.1:{clamd}")),
+        ("CLAMD_LARGEST_MB", "1024"),
+        ("CLAMD_TIMEOUT_SECONDS", "120"),
+        ("ATTACHMENTS_LARGEST_FILE_MB", "1024"),
+        ("ATTACHMENTS_LARGEST_MESSAGE_MB", "1024"),
+    ] {
+        server.set(&format!("POSTERN_{name}"), value);
+    }
+    server.start();
+    let mut client = Client::connect(server.port);
+    client.cookie = server.sign_in();
+    client = client.again();
+    // once for nothing, as above
+    let path = attached(&mut client, MB, 1_000);
+    client.drain(&path);
+    memory(&server, &mut client, "scanned, encrypted and in a bucket");
+}
+
+/// A server beside ours; ended when dropped.
+struct Beside(Child);
+
+impl Beside {
+    fn start((command, port): (&mut Command, u16)) -> Beside {
+        let beside = Beside(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let begin = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begin.elapsed() < Duration::from_secs(30), "{command:?} does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        beside
     }
 }
 
-fn measure(server: &Server, client: &mut Client, folder: &Path, how: &str) {
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn measure(client: &mut Client, folder: &Path, how: &str) {
     // once for nothing: what is reserved at the first file is no cost of the others
     client.upload("/patients/2/uploads", MB, 1_000);
     let begin = Instant::now();
@@ -58,7 +134,9 @@ fn measure(server: &Server, client: &mut Client, folder: &Path, how: &str) {
     times(&mut bare, "/");
     let (fixed, given) = (times(&mut bare, "/"), times(client, &small));
     println!("download {how}: {given:.0} MB/s; the same from memory: {fixed:.0} MB/s; ratio {:.2}", fixed / given);
+}
 
+fn memory(server: &Server, client: &mut Client, how: &str) {
     for (size, word) in [(SIZE, "25 MB"), (LARGE, "600 MB")] {
         let before = server.forget_peak();
         let path = attached(client, size, 60);

@@ -262,15 +262,24 @@ pub async fn fill(app: &App, patient: PatientId, count: i64) {
     write.await.unwrap();
 }
 
-/// The quickest of several: what else runs on the machine only ever adds.
-pub async fn quickest(path: &str, user: &crate::support::app::Actor) -> Duration {
-    let mut best = Duration::MAX;
-    for _ in 0..12 {
+/// Asserts that one page takes at most `times` as long as another (and five milliseconds). They are asked for in turn, so
+/// that both meet the same machine, and the quickest of each counts: what else runs there only ever adds. Where it adds
+/// much, they are asked for more often.
+pub async fn quick_as(user: &crate::support::app::Actor, (one, other): (&str, &str), times: u32) {
+    let took = async |path: &str| {
         let start = Instant::now();
         user.get(path).await.ok();
-        best = best.min(start.elapsed());
+        start.elapsed()
+    };
+    let (mut first, mut second) = (Duration::MAX, Duration::MAX);
+    for round in 0..120 {
+        first = first.min(took(one).await);
+        second = second.min(took(other).await);
+        if round >= 11 && second < first * times + Duration::from_millis(5) {
+            return;
+        }
     }
-    best
+    panic!("{one} takes {first:?}, {other} {second:?}");
 }
 
 async fn a_chart_of_20000_items_opens_like_one_of_20(app: App) {
@@ -282,16 +291,12 @@ async fn a_chart_of_20000_items_opens_like_one_of_20(app: App) {
     let deep = |patient: PatientId, days: i64| format!("/patients/{patient}?after={}-1", days_ago(days).micros());
     let queries = ["", "?kind=letter", "?from=2025-03-04", "?q=item", "?q=item+n7&kind=letter"];
     for query in queries {
-        let one = quickest(&format!("/patients/{small}{query}"), &user).await;
-        let other = quickest(&format!("/patients/{large}{query}"), &user).await;
+        let (one, other) = (format!("/patients/{small}{query}"), format!("/patients/{large}{query}"));
         // words that are in each of the items are looked through; everything else must not be felt
-        let limit = if query.contains("q=item") { 40 } else { 3 };
-        println!("{query}: {one:?} and {other:?}");
-        assert!(other < one * limit + Duration::from_millis(5), "{query}: {one:?} for 30 items, {other:?} for 20000");
+        let times = if query.contains("q=item") { 40 } else { 3 };
+        quick_as(&user, (&one, &other), times).await;
     }
-    let (first, last) = (quickest(&deep(large, 1), &user).await, quickest(&deep(large, 700), &user).await);
-    println!("first page {first:?}, last page {last:?}");
-    assert!(last < first * 3 + Duration::from_millis(5), "the first page took {first:?}, the last {last:?}");
+    quick_as(&user, (&deep(large, 1), &deep(large, 700)), 3).await;
 }
 
 #[test]

@@ -47,7 +47,8 @@ async fn two(app: &App) -> (Actor, PatientId, PatientId) {
     (owner, maria, otto)
 }
 
-async fn details(app: &App) -> Vec<Option<String>> {
+/// What the rows that keep an answer say.
+pub async fn details(app: &App) -> Vec<Option<String>> {
     let read = app.state.db.read(|conn| -> Result<_, AppError> {
         let confirmed = audit_events::table.filter(audit_events::action.eq("other_patient_confirmed"));
         Ok(confirmed.order(audit_events::id).select(audit_events::detail).load(conn)?)

@@ -13,14 +13,14 @@ use postern::db::PatientId;
 use postern::db::schema::{attachments, users};
 use postern::error::AppError;
 
-struct Desk {
-    app: App,
-    browser: Browser,
-    patient: PatientId,
-    files: tempfile::TempDir,
+pub struct Desk {
+    pub app: App,
+    pub browser: Browser,
+    pub patient: PatientId,
+    pub files: tempfile::TempDir,
 }
 
-async fn desk(width: u32, language: &str, scripts: bool) -> Option<Desk> {
+pub async fn desk(width: u32, language: &str, scripts: bool) -> Option<Desk> {
     let app = App::start(On::Sqlite).await;
     app.user(Role::Owner).await;
     let patient = app.patient(Like::default()).await;
@@ -61,7 +61,7 @@ fn key(key: Key) -> String {
 
 impl Desk {
     /// "New Message" over the chart.
-    async fn open(&self) {
+    pub async fn open(&self) {
         self.browser.goto(&format!("/patients/{}", self.patient)).await;
         self.browser.wait("html[data-enhanced]").await;
         self.browser.js("document.querySelector('details.menu').open = true").await;
@@ -69,7 +69,7 @@ impl Desk {
         self.browser.wait("dialog.window .ed-text").await;
     }
 
-    async fn choose(&self, names: &[&str]) {
+    pub async fn choose(&self, names: &[&str]) {
         let paths: Vec<String> = names.iter().map(|name| self.files.path().join(name).display().to_string()).collect();
         self.browser.wait("#files").await.send_keys(&paths.join("\n")).await.unwrap();
     }
@@ -88,7 +88,7 @@ impl Desk {
         self.browser.js(&format!("document.querySelector({css:?}).focus()")).await;
     }
 
-    async fn press(&self, css: &str, with: Key) {
+    pub async fn press(&self, css: &str, with: Key) {
         self.focus(css).await;
         self.browser.keys(&key(with)).await;
     }
@@ -98,7 +98,7 @@ impl Desk {
         self.browser.js(script).await.as_str().unwrap().to_owned()
     }
 
-    async fn look(&self, name: &str) {
+    pub async fn look(&self, name: &str) {
         tokio::time::sleep(std::time::Duration::from_millis(400)).await;
         if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
             self.browser.js("document.querySelector('fieldset.attach')?.scrollIntoView()").await;
@@ -108,7 +108,7 @@ impl Desk {
         self.browser.assert_clean().await;
     }
 
-    async fn sent(&self) -> Vec<String> {
+    pub async fn sent(&self) -> Vec<String> {
         let read = self.app.state.db.read(|conn| -> Result<Vec<String>, AppError> {
             Ok(attachments::table.order(attachments::number).select(attachments::file_name).load(conn)?)
         });

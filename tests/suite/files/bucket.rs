@@ -196,3 +196,54 @@ async fn a_wrong_key_or_bucket_is_told_apart_from_a_missing_file() {
     assert!(said(&with(|_| ())).contains("is missing in storage"));
     assert_eq!(send(&owner, patient, &id).await.0, 303);
 }
+
+/// Speaks TLS with the certificate of the run's own authority, and hands what it hears to a server that does not.
+async fn tls_before(port: u16) -> u16 {
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let authority = crate::support::peers::smtp().ca;
+    let certificate = CertificateDer::from_pem_file(authority.with_file_name("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(authority.with_file_name("server.key")).unwrap();
+    let provider = std::sync::Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let acceptor: tokio_rustls::TlsAcceptor =
+        std::sync::Arc::new(config.with_single_cert(vec![certificate], key).unwrap()).into();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // whoever does not trust us goes away
+                let Ok(mut near) = acceptor.accept(stream).await else { return };
+                let mut far = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                drop(tokio::io::copy_bidirectional(&mut near, &mut far).await);
+            });
+        }
+    });
+    own
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_ones_own_is_trusted_by_its_authority_alone() {
+    let s3 = S3::start();
+    let plain = s3.bucket();
+    let port = tls_before(plain.endpoint.port().unwrap()).await;
+    let endpoint: url::Url = format!("https://127.0.0.1:{port}").parse().unwrap();
+    let pem = std::fs::read(crate::support::peers::smtp().ca).unwrap();
+    let authority = ureq::tls::Certificate::from_pem(&pem).unwrap();
+    for (authorities, status) in [(vec![], 422), (vec![authority], 200)] {
+        let bucket = postern::config::Bucket { endpoint: endpoint.clone(), authorities, ..plain.clone() };
+        let app = App::start_with_config(On::Sqlite, |all| all.files.bucket = Some(bucket), Delivery::mailbox).await;
+        let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+        let got = upload(&owner, patient, "a.pdf", samples::pdf()).await;
+        assert_eq!(got.status, status, "{}", got.text());
+        if status == 200 {
+            let (status, conversation) = send(&owner, patient, &id_in(&got)).await;
+            let file = get(&owner, &format!("{conversation}/attachments/1"), &[]).await;
+            assert_eq!((status, file.status), (303, 200));
+            assert_eq!(file.bytes, samples::pdf());
+        }
+    }
+}

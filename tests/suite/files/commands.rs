@@ -57,6 +57,8 @@ fn each_fault_names_its_key() {
         ("POSTERN_STORAGE_SECRET_KEY", "", "storage.secret_key"),
         ("POSTERN_STORAGE_PATH_STYLE", "maybe", "storage.path_style"),
         ("POSTERN_STORAGE_KEY", "very-secret", "storage.key"),
+        ("POSTERN_STORAGE_CA_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "storage.ca_file"),
+        ("POSTERN_STORAGE_CA_FILE", "/nowhere/ca.pem", "storage.ca_file"),
         ("POSTERN_STORAGE_OLD_KEYS", "very-secret", "storage.old_keys"),
         ("POSTERN_CLAMD_ADDRESS", "3310", "clamd.address"),
         ("POSTERN_CLAMD_ADDRESS", "tcp://127.0.0.1:3310", "clamd.address"),

@@ -6,6 +6,7 @@ mod bucket;
 mod commands;
 mod crash;
 mod from_chart;
+mod guard_in_browser;
 mod limits;
 mod opened;
 mod ranges;

@@ -252,6 +252,7 @@ async fn a_scanner_that_says_nothing_holds_nobody_up_for_long() {
         address: ClamdAddress::Tcp("127.0.0.1".into(), port),
         timeout: Duration::from_secs(1),
         largest: 1 << 30,
+        patience: Duration::from_secs(10),
     };
     let app = App::start_with_config(On::Sqlite, |all| all.files.scanner = Some(config), Delivery::mailbox).await;
     let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);

@@ -71,7 +71,9 @@ impl Clamd {
 
     pub fn config(&self) -> Config {
         let address = ClamdAddress::Tcp("127.0.0.1".into(), self.port);
-        Config { address, timeout: Duration::from_secs(45), largest: 10 << 20 }
+        // what comes in is scanned as it comes in, on a machine that is busy with other tests too
+        let patience = Duration::from_secs(45);
+        Config { address, timeout: patience, largest: 10 << 20, patience }
     }
 
     pub fn socket(&self) -> PathBuf {

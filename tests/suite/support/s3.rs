@@ -55,6 +55,7 @@ impl S3 {
             access_key: "clinic".into(),
             secret_key: "secret of the clinic".into(),
             path_style: true,
+            authorities: Vec::new(),
         }
     }
 

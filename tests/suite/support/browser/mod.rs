@@ -231,6 +231,12 @@ impl Browser {
         self.cdp("Emulation.setEmulatedMedia", json!({"features": [feature]})).await;
     }
 
+    /// And light ones again.
+    pub async fn light(&self) {
+        let feature = json!({"name": "prefers-color-scheme", "value": "light"});
+        self.cdp("Emulation.setEmulatedMedia", json!({"features": [feature]})).await;
+    }
+
     /// A picture of the whole page, as PNG.
     pub async fn screenshot(&self, path: impl AsRef<Path>) {
         let answer = self.cdp("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await;
