@@ -91,7 +91,7 @@ async fn is_scraped(on: On) {
 
     // when all three were handed over: taken, refused, put off
     let mut found = scrape(watched).await;
-    for _ in 0..100 {
+    for _ in 0..600 {
         if found.get("postern_handed_over").is_some_and(|family| family.samples.len() == 3) {
             break;
         }
@@ -99,6 +99,7 @@ async fn is_scraped(on: On) {
         found = scrape(watched).await;
     }
     let value = |family: &str, labels: &str| {
+        assert!(found.contains_key(family), "{family} is not in {found:?}: {}", program.log());
         let of = &found[family].samples;
         let suffix = if found[family].kind == "counter" { "_total" } else { "" };
         *of.get(&format!("{family}{suffix}{labels}")).unwrap_or_else(|| panic!("{family}{labels} in {of:?}"))
