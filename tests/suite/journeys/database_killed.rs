@@ -118,7 +118,8 @@ async fn what_was_acknowledged_survives_the_database() {
         }
         assert!(back, "the program goes on by itself");
     }
-    check(&app, &done.lock().unwrap().clone()).await;
+    let done = done.lock().unwrap().clone();
+    check(&app, &done).await;
 }
 
 async fn check(app: &App, done: &[String]) {
