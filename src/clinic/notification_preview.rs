@@ -92,11 +92,14 @@ fn warnings(shell: &Shell, text: &str, parts: &Parts) -> Vec<String> {
     found
 }
 
-/// What is wrong, in words: of the subject, and of the body.
-pub fn explain(shell: &Shell, slot: Slot, problems: Option<&Problems>) -> (Vec<String>, Vec<String>) {
+/// What is wrong, in words: of the subject, and of the body. The patient's name is offered only where the clinic has
+/// switched it on.
+pub fn explain(shell: &Shell, slot: Slot, by_name: bool, problems: Option<&Problems>) -> (Vec<String>, Vec<String>) {
     let Some(problems) = problems else { return (Vec::new(), Vec::new()) };
     let list = |problems: &[Problem], allowed: &[Placeholder]| {
-        problems.iter().map(|problem| one(shell, problem, allowed)).collect()
+        let allowed: Vec<Placeholder> =
+            allowed.iter().copied().filter(|one| by_name || *one != Placeholder::Name).collect();
+        problems.iter().map(|problem| one(shell, problem, &allowed)).collect()
     };
     (list(&problems.subject, slot.allowed_in_subject()), list(&problems.body, slot.allowed()))
 }

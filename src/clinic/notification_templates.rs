@@ -176,10 +176,10 @@ async fn page(
             (None, None) => (template.subject().to_owned(), template.body().to_owned()),
         };
         let parsed = NotificationTemplate::parse(&settings, slot, &subject, &body);
-        let (subject_errors, body_errors) = explain(&shell, slot, parsed.as_ref().err());
+        let by_name = settings.notify_by_name;
+        let (subject_errors, body_errors) = explain(&shell, slot, by_name, parsed.as_ref().err());
         let preview = parsed.ok().map(|template| Preview::of(&shell, &settings, &origin, now, template));
         let (phone, phone_error, tested) = (typed.phone, typed.phone_error, typed.tested);
-        let by_name = settings.notify_by_name;
         Ok(EditPage {
             shell,
             slot,

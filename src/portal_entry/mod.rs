@@ -12,6 +12,6 @@ pub use links::{LINK_LASTS, OpenLink, Recipient, mint, open, recipient};
 pub use locks::{locked_until, unlock};
 pub use login::{LoginError, Proof, login};
 pub use passcode::{
-    PASSCODE_LASTS, PasscodeState, PasscodeStatus, RequestRefused, TRIES, make, mark_sent, mark_sent_to_nobody, notice,
-    request, set_notice, status,
+    PASSCODE_LASTS, PasscodeState, PasscodeStatus, RequestRefused, TRIES, make, mark_sent, mark_sent_to_nobody,
+    not_arrived, notice, request, set_notice, status,
 };

@@ -5,7 +5,7 @@
 
 use super::links::OpenLink;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::passcodes;
+use crate::db::schema::{passcodes, portal_links};
 use crate::db::{Both, Conn, LinkId, NotificationId, Ts, Tx};
 use crate::delivery::Reason;
 use crate::outbox::{self, JobKind};
@@ -147,6 +147,21 @@ pub fn mark_sent(tx: &mut Tx, link: LinkId, failed: Option<Reason>) -> QueryResu
         .set((passcodes::send_state.eq(state), passcodes::send_reason.eq(failed)))
         .execute(tx.conn())
         .map(drop)
+}
+
+/// The road says later that the digits did not arrive: the patient is told, and can ask for others at once. Of a claim
+/// nothing is told, as ever: it would say whether the claim is true.
+///
+/// # Errors
+/// Those of the database.
+pub fn not_arrived(tx: &mut Tx, notice: NotificationId, why: Reason) -> QueryResult<()> {
+    let link = passcodes::table.filter(passcodes::notification_id.eq(notice)).select(passcodes::link_id);
+    let Some(link) = link.first::<LinkId>(tx.conn()).optional()? else { return Ok(()) };
+    let is_claim = portal_links::table.find(link).select(portal_links::claim_hash.is_not_null());
+    match is_claim.first(tx.conn())? {
+        true => Ok(()),
+        false => mark_sent(tx, link, Some(why)),
+    }
 }
 
 /// The digits for a claim that is true of nobody are made like any others, and go nowhere.

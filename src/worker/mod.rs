@@ -1,4 +1,8 @@
 //! DOOR that nobody watches: works the outbox. One file for each kind of job.
+//!
+//! A worker that is killed while it sends loses only its claim: when that runs out, the job is worked again. Whether the
+//! mail server or the gateway had taken the first copy, nobody can know. So there may be a second, never none; a mail's
+//! has the same Message-ID, by which mail programs show one.
 
 mod bounces;
 mod follow_up;

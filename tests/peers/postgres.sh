@@ -5,7 +5,11 @@
 #                            prints the URL of a superuser
 #   postgres.sh stop DIR     ends it at once; its data are not worth a checkpoint
 #
-# Its data are not safe against a crash (fsync=off): a test of crashes needs a server of its own settings.
+# Its data are not safe against a crash (fsync=off). For a test of crashes:
+#
+#   postgres.sh durable DIR  the same with the settings of a server that is meant to keep its data
+#   postgres.sh kill DIR     SIGKILL to it and all that it started; returns when they are gone
+#   postgres.sh again DIR    starts what was killed, at the address that it had
 set -euo pipefail
 
 bin=
@@ -26,7 +30,7 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-start() {
+start() { # DIR [durable]
   local dir=$1 port password
   mkdir "$dir"
   dir=$(cd "$dir" && pwd)
@@ -41,12 +45,14 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 300
 shared_buffers = 128MB
+log_min_messages = fatal
+CONF
+  [ "${2:-}" = durable ] || cat >>"$dir/data/postgresql.conf" <<CONF
 fsync = off
 synchronous_commit = off
 full_page_writes = off
 wal_level = minimal
 max_wal_senders = 0
-log_min_messages = fatal
 CONF
   for _ in 1 2 3; do # someone else may take the port between the look and the start
     port=$(free_port)
@@ -60,6 +66,24 @@ CONF
   return 1
 }
 
+# A new server must not start before the old one's last process is gone: they share the data.
+kill_all() {
+  local server pids pid
+  server=$(head -1 "$1/data/postmaster.pid")
+  sed -n 4p "$1/data/postmaster.pid" >"$1/port"
+  pids="$server $(awk -v server="$server" '$4 == server { print $1 }' /proc/[0-9]*/stat 2>/dev/null | tr '\n' ' ')"
+  # shellcheck disable=SC2086 # one word for each
+  kill -KILL $pids 2>/dev/null || true
+  for pid in $pids; do
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+  done
+}
+
+again() {
+  as_server_user "$bin/pg_ctl" -D "$1/data" -l "$1/log" -o "-p $(cat "$1/port")" -w -t 60 start >"$1/pg_ctl.log" 2>&1 ||
+    { cat "$1/pg_ctl.log" "$1/log" >&2; return 1; }
+}
+
 stop() {
   [ ! -e "$1/data/postmaster.pid" ] || as_server_user "$bin/pg_ctl" -D "$1/data" -m immediate -w stop >/dev/null
 }
@@ -67,8 +91,11 @@ stop() {
 case "${1:-} $#" in
 "start 2") start "$2" ;;
 "stop 2") stop "$2" ;;
+"durable 2") start "$2" durable ;;
+"kill 2") kill_all "$2" ;;
+"again 2") again "$2" ;;
 *)
-  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
   exit 2
   ;;
 esac

@@ -2,4 +2,5 @@
 
 mod browser;
 mod crash;
+mod database_killed;
 mod whole_path;

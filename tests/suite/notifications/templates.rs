@@ -70,6 +70,8 @@ async fn wrong_wordings_say_what_is_wrong(app: App) {
         ("message_waiting/email/en", "no link", "{link} has to be in the text"),
         ("message_waiting/email/en", "[x]: {link}", "{link} has to be in the text"),
         ("message_waiting/sms/fr", "{name}: {link}", "only when"),
+        // what cannot be used is not offered either
+        ("message_waiting/sms/en", "{link} {x}", "Use {clinic}, {phone}, {link}, {expiry}."),
         ("passcode/sms/en", "{link} {passcode}", "{link} has no place here"),
         ("passcode/email/fr", "rien", "{passcode} has to be in the text"),
         ("portal_access/sms/en", "{link} {expiry}", "{expiry} has no place here"),

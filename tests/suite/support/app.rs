@@ -126,6 +126,16 @@ impl App {
     ) -> App {
         let folder = tempfile::tempdir().unwrap();
         let database = fresh_database(on, folder.path()).await;
+        App::start_at(folder, database, change, delivery).await
+    }
+
+    /// On this database, which is empty.
+    pub async fn start_at(
+        folder: tempfile::TempDir,
+        database: DatabaseUrl,
+        change: impl FnOnce(&mut Config),
+        delivery: impl FnOnce(Mailbox) -> Delivery,
+    ) -> App {
         let (clock, random) = (Clock::fixed(start_of_time()), Random::seeded(7));
         let db = app::open(&database, &random).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -248,10 +248,19 @@ async fn what_became_of_a_passcodes_text_is_known(on: On) {
         let patient = app.patient(Like { phone: Some(phone.into()), ..Like::default() }).await;
         let conversation = app.message(&user, patient, true).await;
         app.drain().await;
-        asks(&app, &app.link_to("maria@example.org")).await;
+        let (link, waiting) = (app.link_to("maria@example.org"), app.anyone());
+        waiting.post(&format!("{link}/passcode"), &[]).await.redirect();
         app.drain().await;
         assert!(peer.settled().await.iter().all(|status| *status == 204));
         assert_eq!(rows(&app).await[1..], [row("passcode", "sms", state, reason, None)]);
+        // the patient who waits is told, and the next one takes the other road
+        let page = waiting.get(&link).await.ok();
+        assert_eq!(page.has_text("We could not send your passcode"), reason.is_some(), "{}", page.text());
+        if reason.is_some() {
+            waiting.post(&format!("{link}/passcode"), &[]).await.redirect();
+            app.drain().await;
+            assert_eq!(rows(&app).await[2], row("passcode", "email", "sent", None, None));
+        }
         // the conversation is not the worse for it: the link arrived
         assert!(!user.get(&conversation).await.ok().has_text("Needs attention"));
     }

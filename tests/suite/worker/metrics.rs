@@ -91,14 +91,20 @@ async fn is_scraped(on: On) {
 
     // when all three were handed over: taken, refused, put off
     let mut found = scrape(watched).await;
-    for _ in 0..100 {
-        if found.get("postern_handed_over").is_some_and(|family| family.samples.len() == 3) {
+    for _ in 0..600 {
+        // what is counted is written down a moment later
+        let written = |name: &str| found.get(name).is_some_and(|family| !family.samples.is_empty());
+        let roads = written("postern_road_last_success_timestamp_seconds")
+            && written("postern_road_last_error_timestamp_seconds")
+            && found["postern_queue_jobs"].samples.values().all(|jobs| *jobs == 1.0);
+        if roads && found.get("postern_handed_over").is_some_and(|family| family.samples.len() == 3) {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         found = scrape(watched).await;
     }
     let value = |family: &str, labels: &str| {
+        assert!(found.contains_key(family), "{family} is not in {found:?}: {}", program.log());
         let of = &found[family].samples;
         let suffix = if found[family].kind == "counter" { "_total" } else { "" };
         *of.get(&format!("{family}{suffix}{labels}")).unwrap_or_else(|| panic!("{family}{labels} in {of:?}"))

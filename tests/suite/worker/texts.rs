@@ -1,9 +1,9 @@
 //! Texts by a Twilio that remembers, defers, refuses, reports and obeys STOP.
 
-use crate::on_both;
 use crate::support::app::{Actor, App, On};
 use crate::support::gateways::{AUTH_TOKEN, Twilio};
 use crate::support::world::Like;
+use crate::{on_both, on_each};
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::chart::Method;
@@ -363,13 +363,14 @@ fn codes_of_addresses_hold_for_one_thing() {
     assert!(!one.is_path("kannel/texts", code) && !one.is_receipt(id, ""));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_that_was_away_loses_and_doubles_nothing() {
+on_each!(a_gateway_that_was_away_loses_and_doubles_nothing);
+
+async fn a_gateway_that_was_away_loses_and_doubles_nothing(on: On) {
     let peer = Twilio::start();
     let texts: Texts = peer.texts();
     let port = peer.port;
     drop(peer);
-    let app = App::start_texts(On::Sqlite, texts).await;
+    let app = App::start_texts(on, texts).await;
     let user = app.user(Role::Clinician).await;
     for n in 10..18 {
         let patient = app.patient(like(&format!("+161355503{n}"))).await;
