@@ -69,7 +69,7 @@ fn far_away() {
         ("STORAGE_PATH_STYLE", "true"),
         ("CLAMD_ADDRESS", &format!("127.0.0.1:{clamd}")),
         ("CLAMD_LARGEST_MB", "1024"),
-        ("CLAMD_TIMEOUT_SECONDS", "120"),
+        ("CLAMD_TIMEOUT_SECONDS", "50"),
         ("ATTACHMENTS_LARGEST_FILE_MB", "1024"),
         ("ATTACHMENTS_LARGEST_MESSAGE_MB", "1024"),
     ] {
