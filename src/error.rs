@@ -95,6 +95,7 @@ impl ResponseError for AppError {
             AppError::NotScanned => StatusCode::CONFLICT,
             AppError::Infected => StatusCode::GONE,
             AppError::Full => StatusCode::INSUFFICIENT_STORAGE,
+            AppError::Db(cause) if cause.is_full() => StatusCode::INSUFFICIENT_STORAGE,
             AppError::Storage(_) | AppError::Db(DbError::Pool(_)) => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Db(_) | AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -7,7 +7,8 @@ use crate::storage::{self, Blob, Scan};
 use diesel::prelude::*;
 
 /// An attachment as pages show it.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = attachments)]
 pub struct Attachment {
     /// identity
     pub id: i64,
@@ -22,8 +23,11 @@ pub struct Attachment {
     /// bytes
     pub size: i64,
     /// what the virus scanner says
+    #[diesel(select_expression = blobs::scan)]
     pub scan: Scan,
+    #[diesel(column_name = page_blob_id)]
     page: Option<BlobId>,
+    #[diesel(column_name = blob_id)]
     blob: BlobId,
 }
 
@@ -72,30 +76,6 @@ pub enum Content {
     Page,
 }
 
-type Columns = (
-    attachments::id,
-    attachments::message_id,
-    attachments::number,
-    attachments::file_name,
-    attachments::media_type,
-    attachments::size,
-    blobs::scan,
-    attachments::page_blob_id,
-    attachments::blob_id,
-);
-
-const COLUMNS: Columns = (
-    attachments::id,
-    attachments::message_id,
-    attachments::number,
-    attachments::file_name,
-    attachments::media_type,
-    attachments::size,
-    blobs::scan,
-    attachments::page_blob_id,
-    attachments::blob_id,
-);
-
 /// The attachments of these messages, in their order. Which messages the reader may see is the caller's to know.
 ///
 /// # Errors
@@ -105,7 +85,7 @@ pub fn of_messages(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<Attachm
         .inner_join(blobs::table.on(blobs::id.eq(attachments::blob_id)))
         .filter(attachments::message_id.eq_any(of.to_vec()))
         .order((attachments::message_id, attachments::number))
-        .select(COLUMNS)
+        .select(Attachment::as_select())
         .load(conn)
 }
 
@@ -123,7 +103,7 @@ pub fn for_user<R: Right>(
         .inner_join(blobs::table.on(blobs::id.eq(attachments::blob_id)))
         .filter(attachments::conversation_id.eq(access.conversation()))
         .filter(attachments::number.eq(number))
-        .select(COLUMNS)
+        .select(Attachment::as_select())
         .first(conn)
         .optional()?;
     with_blob(conn, found, content)
@@ -152,7 +132,7 @@ pub fn for_patient(
         .filter(conversations::number.eq(conversation))
         .filter(messages::internal.eq(false))
         .filter(attachments::number.eq(number))
-        .select(COLUMNS)
+        .select(Attachment::as_select())
         .into_boxed::<MultiBackend>()
         .first(conn)
         .optional()?;

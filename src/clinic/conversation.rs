@@ -212,12 +212,14 @@ pub async fn submit(
         Err(ReplyError::Closed) => ("body", "error-closed"),
         Err(ReplyError::Obstacles(_)) => ("body", "error-cannot-be-told"),
         Err(ReplyError::Files(cause)) => ("files", uploads::why_not(cause)?),
+        Err(ReplyError::Db(cause)) if cause.is_full() => ("files", "error-files-full"),
         Err(ReplyError::Db(cause)) => return Err(cause.into()),
     };
     let mut errors = FieldErrors::default();
     errors.add(field, why);
+    let status = uploads::conflict(&errors);
     let page = page(&state, head, again, None, Typed::of(form, errors)).await?;
-    with_status(StatusCode::CONFLICT, &page)
+    with_status(status, &page)
 }
 
 /// `POST /conversations/{id}/files`: "Add files", "Remove" and a list of the chart without script.

@@ -150,9 +150,13 @@ pub async fn submit(
         // the page says what is missing
         Err(StartError::Obstacles(_)) => {}
         Err(StartError::Files(cause)) => errors.add("files", uploads::why_not(cause)?),
+        Err(StartError::Db(cause)) if cause.is_full() => errors.add("files", "error-files-full"),
         Err(StartError::Db(cause)) => return Err(cause.into()),
     }
-    with_status(StatusCode::CONFLICT, &page(&state, head, again, Showing { errors, ..Showing::typed(form) }).await?)
+    with_status(
+        uploads::conflict(&errors),
+        &page(&state, head, again, Showing { errors, ..Showing::typed(form) }).await?,
+    )
 }
 
 /// `POST /patients/{id}/messages/files`: "Add files" and "Remove" without script.

@@ -24,6 +24,15 @@ pub enum DbError {
     Gone,
 }
 
+impl DbError {
+    /// Whether there was no room left on the database's disk. Neither database has a kind of its own for it in diesel:
+    /// SQLITE_FULL, and ENOSPC as PostgreSQL (53100) passes it on.
+    pub fn is_full(&self) -> bool {
+        let words = self.to_string();
+        ["database or disk is full", "No space left on device"].iter().any(|full| words.contains(full))
+    }
+}
+
 struct Manager {
     url: DatabaseUrl,
     purpose: Use,

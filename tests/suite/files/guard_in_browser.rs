@@ -131,6 +131,9 @@ async fn a_file_is_added_to_the_chart() {
         shows_both(&desk).await;
         assert_eq!(browser.value(title).await, "Report of 4 March");
         look(&desk, &look_as("asked")).await;
+        // the summary of errors leads there
+        let there = "return !!document.querySelector(new URL(document.querySelector('.error-summary a').href).hash)";
+        assert_eq!(browser.js(there).await, true);
         browser.wait(TICK).await.send_keys(" ").await.unwrap();
         browser.wait(submit).await.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
         browser.wait_text("Report of 4 March").await;

@@ -151,3 +151,34 @@ async fn limits_hold_on_every_way(on: On) {
     assert!(refused.status == 409 && refused.page().has_text("larger than one attachment may be"), "{}", refused.body);
     assert_eq!(counts(&app).await.0, sent + 1);
 }
+
+/// The database may not grow beyond so many pages: no smaller than it is.
+async fn room(app: &App, pages: i64) {
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(diesel::sql_query(format!("PRAGMA max_page_count = {pages}")).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_database_says_so_and_the_words_stay() {
+    let app = App::start(On::Sqlite).await;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let conversation = app.message(&owner, patient, true).await;
+    let long = format!("Kept words. {}", "And many more of them. ".repeat(2_000));
+    let ways = [(format!("/patients/{patient}/messages/new"), "Submit"), (format!("{conversation}/messages"), "Send")];
+    for (path, button) in ways {
+        let fields = [("title", "T"), ("body", &*long), ("key", "0123456789abcdef")];
+        let before = counts(&app).await.0;
+        room(&app, 1).await;
+        let full = owner.post(&path, &fields).await;
+        assert_eq!(full.status, 507, "{}", full.page().text());
+        assert!(full.page().has_text("There is no room left"), "{}", full.page().text());
+        assert!(full.page().form_with(button).value("body").unwrap().starts_with("Kept words. And many"));
+        assert_eq!(counts(&app).await.0, before);
+        // the same press again, when there is
+        room(&app, 1_000_000).await;
+        owner.post(&path, &fields).await.redirect();
+        assert_eq!(counts(&app).await.0, before + 1);
+    }
+}

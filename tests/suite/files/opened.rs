@@ -20,7 +20,8 @@ async fn rows(app: &App) -> i64 {
     read.await.unwrap()
 }
 
-async fn scanned(app: &App, scan: Scan) {
+/// What a scanner would say of everything that is kept.
+pub async fn scanned(app: &App, scan: Scan) {
     let now = app.state.clock.now();
     let write = app.state.db.write(move |tx| -> Result<_, DbError> {
         let all: Vec<BlobId> = blobs::table.select(blobs::id).load(tx.conn())?;

@@ -1,6 +1,7 @@
 //! HEAD and ranges (RFC 9110, §9.3.2 and §14) of a file on a message, for staff and for the patient, and of one of the
 //! chart: what goes out, and what is written down of it.
 
+use super::opened::scanned;
 use super::samples;
 use super::uploads::{Got, id_in, post_form, upload};
 use crate::on_both;
@@ -8,9 +9,9 @@ use crate::support::app::{Actor, App};
 use crate::support::world::Like;
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::db::schema::{audit_events, blobs};
-use postern::db::{BlobId, DbError};
-use postern::storage::{self, Scan};
+use postern::db::DbError;
+use postern::db::schema::audit_events;
+use postern::storage::Scan;
 use reqwest::multipart::{Form, Part};
 
 on_both!(heads_and_ranges, what_is_not_served_was_not_opened);
@@ -115,20 +116,10 @@ async fn heads_and_ranges(app: App) {
     }
 }
 
-async fn set(app: &App, scan: Scan) {
-    let now = app.state.clock.now();
-    let write = app.state.db.write(move |tx| -> Result<_, DbError> {
-        let all: Vec<BlobId> = blobs::table.select(blobs::id).load(tx.conn())?;
-        all.into_iter().try_for_each(|id| storage::set_scan(tx, now, id, scan))?;
-        Ok(())
-    });
-    write.await.unwrap();
-}
-
 async fn what_is_not_served_was_not_opened(app: App) {
     let all = ways(&app, &samples::pdf()).await;
     for (scan, status) in [(Scan::Waiting, 409), (Scan::Infected, 410)] {
-        set(&app, scan).await;
+        scanned(&app, scan).await;
         for (someone, path) in &all {
             let before = rows(&app).await;
             for how in ["", "?as=show"] {
