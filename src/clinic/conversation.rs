@@ -16,7 +16,7 @@ use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::history::Step;
-use crate::notifications::{self, NotificationRow, PlanStep, State, StepState};
+use crate::notifications::{self, NotificationRow, PlanStep, StepState};
 use crate::state::AppState;
 use crate::users::{self, UserRow};
 use actix_multipart::Multipart;
@@ -68,13 +68,12 @@ impl ConversationPage {
     /// Whether "Send again" makes sense for a message: something ended, and not well.
     fn may_send_again(&self, message: &MessageRow) -> bool {
         let mut notices = self.notices(message).peekable();
-        let bad = |s: State| matches!(s, State::Failed | State::Bounced | State::Stopped | State::Cancelled);
         self.may_write
             && self.thread.closed.is_none()
             && message.read_by_patient_at.is_none()
             && notices.peek().is_some()
             && self.notices(message).all(|n| n.state.is_final())
-            && self.notices(message).any(|n| bad(n.state))
+            && self.notices(message).any(|n| n.state.ended_badly())
     }
 
     /// Whether a day line stands before a message.

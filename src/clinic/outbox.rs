@@ -59,10 +59,11 @@ impl Line {
         }
     }
 
-    /// A passcode is the patient's to ask for: nobody else can send one.
+    /// Where it ended badly and was not sent again since. A passcode is the patient's to ask for: nobody else can send
+    /// one.
     fn may_send_again(&self) -> bool {
-        let bad = matches!(self.sent.row.state, State::Failed | State::Bounced | State::Stopped | State::Cancelled);
-        bad && self.sent.row.kind != Kind::Passcode
+        let row = &self.sent.row;
+        row.state.ended_badly() && self.sent.is_newest && row.kind != Kind::Passcode
     }
 
     fn may_cancel(&self) -> bool {

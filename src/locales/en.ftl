@@ -105,6 +105,7 @@ status-queued = Being sent
 
 # Outbox and notifications
 outbox-empty = Nothing was sent yet.
+road-state = { $road }: { $state }
 notice-state-queued = Queued
 notice-state-sending = Sending
 notice-state-sent = Sent

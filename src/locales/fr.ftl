@@ -105,6 +105,7 @@ status-queued = Envoi en cours
 
 # Boîte d’envoi et avis
 outbox-empty = Rien n’a encore été envoyé.
+road-state = { $road } : { $state }
 notice-state-queued = En file
 notice-state-sending = Envoi en cours
 notice-state-sent = Envoyé

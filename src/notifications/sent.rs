@@ -4,10 +4,11 @@ use super::states::{NotificationRow, State};
 use super::templates::Kind;
 use crate::chart;
 use crate::db::schema::{notifications, patients, users};
-use crate::db::{Conn, MultiBackend, NotificationId, PatientId, Ts, UserId};
+use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, UserId};
 use crate::delivery::Channel;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
+use std::collections::HashMap;
 
 /// Which notifications.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,8 @@ pub struct SentFilter {
 pub struct SentRow {
     /// itself
     pub row: NotificationRow,
+    /// none of the same kind was sent later for the same message, or of access to the same patient, by this road
+    pub is_newest: bool,
     /// the patient's name
     pub patient: String,
     /// who wrote the message, or gave access; nobody for a passcode, which the patient asks for
@@ -102,12 +105,51 @@ pub fn sent(
         .limit(limit)
         .select((NotificationRow::as_select(), (patients::given_name, patients::family_name), users::name.nullable()))
         .load(conn)?;
+    let later = later(conn, rows.iter().map(|(row, ..)| row))?;
     let shown = |(row, (given, family), user): Joined| SentRow {
+        is_newest: later.get(&Said::of(&row)).is_none_or(|id| *id <= row.id),
         row,
         patient: format!("{given} {family}").trim().to_owned(),
         user,
     };
     Ok(rows.into_iter().map(shown).collect())
+}
+
+/// What a notification says, to whom and by which road: who is sent it again is told the same.
+#[derive(PartialEq, Eq, Hash)]
+struct Said(Option<MessageId>, PatientId, &'static str);
+
+impl Said {
+    fn of(row: &NotificationRow) -> Said {
+        Said(row.message_id, row.patient_id, row.channel.as_str())
+    }
+}
+
+/// The newest notification for each thing that those of these rows say which ended badly.
+fn later<'a>(
+    conn: &mut Conn,
+    rows: impl Iterator<Item = &'a NotificationRow>,
+) -> QueryResult<HashMap<Said, NotificationId>> {
+    let bad: Vec<&NotificationRow> = rows.filter(|row| row.state.ended_badly()).collect();
+    let messages: Vec<MessageId> = bad.iter().filter_map(|row| row.message_id).collect();
+    let others = bad.iter().filter(|row| row.message_id.is_none());
+    let patients: Vec<PatientId> = others.map(|row| row.patient_id).collect();
+    let mut found: Vec<NotificationRow> = Vec::new();
+    if !messages.is_empty() {
+        let again = notifications::table.filter(notifications::message_id.eq_any(messages));
+        found.extend(again.select(NotificationRow::as_select()).load(conn)?);
+    }
+    if !patients.is_empty() {
+        let again = notifications::table.filter(notifications::patient_id.eq_any(patients));
+        let again = again.filter(notifications::kind.eq(Kind::PortalAccess));
+        found.extend(again.select(NotificationRow::as_select()).load(conn)?);
+    }
+    let mut newest = HashMap::new();
+    for row in &found {
+        let id = newest.entry(Said::of(row)).or_insert(row.id);
+        *id = row.id.max(*id);
+    }
+    Ok(newest)
 }
 
 /// How many there are in each state, of those that the filter lets through whatever their state.

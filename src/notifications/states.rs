@@ -57,6 +57,11 @@ impl State {
         }
     }
 
+    /// Whether it ended without telling the patient: it may make sense to send it again.
+    pub fn ended_badly(self) -> bool {
+        matches!(self, State::Failed | State::Bounced | State::Stopped | State::Cancelled)
+    }
+
     /// The patient was not told by this road.
     pub(super) fn needs_attention(self) -> Option<Attention> {
         match self {

@@ -134,6 +134,8 @@ async fn access_is_told_again_and_cancelled(app: App) {
     assert_eq!(owner.submit(&page, "Send again", &[]).await.redirect(), "/outbox?notice=sent-again");
     app.drain().await;
     assert_eq!(rows(&app).await[1].2, "sent");
+    let page = owner.get("/outbox").await.ok();
+    assert_eq!(page.count("table tbody tr form"), 0, "the cancelled one was sent again since");
     // not where it would not be true
     let page = owner.get(&format!("/patients/{patient}/information")).await.ok();
     owner.submit(&page, "Save", &[("portal_access", "off")]).await.redirect();
