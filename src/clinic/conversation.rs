@@ -212,7 +212,10 @@ pub async fn submit(
         Err(ReplyError::Closed) => ("body", "error-closed"),
         Err(ReplyError::Obstacles(_)) => ("body", "error-cannot-be-told"),
         Err(ReplyError::Files(cause)) => ("files", uploads::why_not(cause)?),
-        Err(ReplyError::Db(cause)) if cause.is_full() => ("files", "error-files-full"),
+        Err(ReplyError::Db(cause)) if cause.is_full() => {
+            tracing::error!(%cause, "a message could not be kept");
+            ("files", "error-files-full")
+        }
         Err(ReplyError::Db(cause)) => return Err(cause.into()),
     };
     let mut errors = FieldErrors::default();

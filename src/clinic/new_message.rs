@@ -150,7 +150,10 @@ pub async fn submit(
         // the page says what is missing
         Err(StartError::Obstacles(_)) => {}
         Err(StartError::Files(cause)) => errors.add("files", uploads::why_not(cause)?),
-        Err(StartError::Db(cause)) if cause.is_full() => errors.add("files", "error-files-full"),
+        Err(StartError::Db(cause)) if cause.is_full() => {
+            tracing::error!(%cause, "a message could not be kept");
+            errors.add("files", "error-files-full");
+        }
         Err(StartError::Db(cause)) => return Err(cause.into()),
     }
     with_status(

@@ -28,6 +28,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 const PICKS: i64 = 50;
 /// The most that the fields of a form may have besides its files, in bytes.
 const LARGEST_TEXT: usize = 1 << 20;
+/// What each part is counted for besides its bytes, so that a body of nothing but empty parts ends too.
+const HEAD_OF_A_PART: u64 = 100;
 
 /// What became of one file.
 pub enum Outcome {
@@ -215,9 +217,11 @@ pub fn status(refused: &[(String, Refusal)]) -> StatusCode {
 }
 
 fn refusal(refused: &[(String, Refusal)]) -> StatusCode {
-    match refused.iter().any(|(_, why)| *why == Refusal::Full) {
-        true => StatusCode::INSUFFICIENT_STORAGE,
-        false => StatusCode::UNPROCESSABLE_ENTITY,
+    let any = |one: Refusal| refused.iter().any(|(_, why)| *why == one);
+    match () {
+        () if any(Refusal::Full) => StatusCode::INSUFFICIENT_STORAGE,
+        () if any(Refusal::Away) => StatusCode::SERVICE_UNAVAILABLE,
+        () => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
@@ -225,6 +229,7 @@ fn refusal(refused: &[(String, Refusal)]) -> StatusCode {
 pub fn conflict(errors: &FieldErrors) -> StatusCode {
     match errors.of("files") {
         "error-files-full" => StatusCode::INSUFFICIENT_STORAGE,
+        "error-files-away" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::CONFLICT,
     }
 }
@@ -308,23 +313,24 @@ pub async fn take(
 ) -> Result<Taken, AppError> {
     let length = req.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     // one that is far too large is not even read: the rest of a refused file is
-    if length.is_some_and(|length| length > 2 * state.desk.policy.largest_message) {
+    let mut room = Room(2 * state.desk.policy.largest_message);
+    if length.is_some_and(|length| length > room.0) {
         return Err(AppError::TooLarge);
     }
     let (mut taken, mut text) = (Taken::default(), 0);
-    while let Some(field) = next(&mut body).await? {
-        let mut field = field;
+    while let Some(mut field) = next(&mut body).await? {
+        room.take(HEAD_OF_A_PART)?;
         let name = field.name().unwrap_or_default().to_owned();
         let file = field.content_disposition().and_then(|d| d.get_filename().map(str::to_owned));
         match file {
             Some(file) => {
-                if let Some(outcome) = take_file(state, access, &mut field, &file).await? {
+                if let Some(outcome) = take_file(state, access, (&mut field, &mut room), &file).await? {
                     taken.files.push(outcome);
                 }
             }
             None => {
                 let mut value = Vec::new();
-                while let Some(bytes) = piece(&mut field).await? {
+                while let Some(bytes) = piece(&mut field, &mut room).await? {
                     text += bytes.len();
                     if text > LARGEST_TEXT {
                         return Err(AppError::TooLarge);
@@ -343,21 +349,33 @@ async fn next(body: &mut Multipart) -> Result<Option<Field>, AppError> {
     next.transpose().map_err(|_| AppError::BadRequest)
 }
 
-async fn piece(field: &mut Field) -> Result<Option<web::Bytes>, AppError> {
+async fn piece(field: &mut Field, room: &mut Room) -> Result<Option<web::Bytes>, AppError> {
     let next = tokio::time::timeout(SILENCE, field.next()).await.map_err(|_| AppError::BadRequest)?;
-    next.transpose().map_err(|_| AppError::BadRequest)
+    let bytes = next.transpose().map_err(|_| AppError::BadRequest)?;
+    room.take(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))?;
+    Ok(bytes)
+}
+
+/// So many bytes of a body are still read. Of one that does not say its length, this alone is the end.
+struct Room(u64);
+
+impl Room {
+    fn take(&mut self, bytes: u64) -> Result<(), AppError> {
+        self.0 = self.0.checked_sub(bytes).ok_or(AppError::TooLarge)?;
+        Ok(())
+    }
 }
 
 /// One file; `None` where the field was left empty.
 async fn take_file(
     state: &AppState,
     access: &ChartAccess<rights::Send>,
-    field: &mut Field,
+    (field, room): (&mut Field, &mut Room),
     given_name: &str,
 ) -> Result<Option<Outcome>, AppError> {
     let mut receiving = state.desk.begin(&state.random, given_name).await;
     let mut size = 0;
-    while let Some(bytes) = piece(field).await? {
+    while let Some(bytes) = piece(field, room).await? {
         size += bytes.len();
         if let Ok(one) = &mut receiving
             && let Err(why) = one.push(&bytes).await

@@ -402,6 +402,7 @@ portal-closed = This conversation was closed by { $clinic } on { $when }. You ca
 portal-replies-off = { $clinic } does not take replies in this conversation, as of { $when }.
 portal-error-empty = Write your reply first
 portal-error-long = Your reply is too long. Shorten it to 20,000 characters.
+portal-error-full = Your reply could not be kept on our side, and was not sent. Try again in a few minutes, or call the clinic.
 portal-error-not-sent = Your reply was not sent
 portal-kept = Your text is still here, so that you can copy it.
 portal-information-intro = This is what { $clinic } holds about you. If something is wrong, tell the clinic.

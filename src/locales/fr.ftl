@@ -402,6 +402,7 @@ portal-closed = Cette conversation a été fermée par { $clinic } le { $when }.
 portal-replies-off = { $clinic } n’accepte pas de réponses dans cette conversation, depuis le { $when }.
 portal-error-empty = Écrivez d’abord votre réponse
 portal-error-long = Votre réponse est trop longue. Raccourcissez-la à 20 000 caractères.
+portal-error-full = Votre réponse n’a pas pu être conservée de notre côté et n’a pas été envoyée. Réessayez dans quelques minutes, ou appelez la clinique.
 portal-error-not-sent = Votre réponse n’a pas été envoyée
 portal-kept = Votre texte est encore ici pour que vous puissiez le copier.
 portal-information-intro = Voici ce que { $clinic } a sur vous. Si quelque chose est inexact, dites-le à la clinique.

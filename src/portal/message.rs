@@ -255,6 +255,11 @@ pub async fn reply(
     match write.await {
         Ok(_) => Ok(see_other(&format!("/portal/messages/{number}?notice=reply-sent#end"))),
         Err(PatientReplyError::NotFound) => Err(AppError::NotFound),
+        Err(PatientReplyError::Db(cause)) if cause.is_full() => {
+            tracing::error!(%cause, "a reply could not be kept");
+            let page = page(&state, head, visit.0, number, None, typed("portal-error-full")).await?;
+            with_status(StatusCode::INSUFFICIENT_STORAGE, &page)
+        }
         Err(PatientReplyError::Db(cause)) => Err(cause.into()),
         // the page says why, and keeps what was typed
         Err(PatientReplyError::Refused(_)) => {

@@ -82,7 +82,7 @@ export default function start(part) {
     request.addEventListener('load', () => {
       const focused = item.contains(document.activeElement)
       end()
-      const isLines = request.getResponseHeader('content-type')?.startsWith('text/html') && [200, 422, 507].includes(request.status)
+      const isLines = request.getResponseHeader('content-type')?.startsWith('text/html') && [200, 422, 503, 507].includes(request.status)
       const lines = isLines ? [...new DOMParser().parseFromString(request.responseText, 'text/html').querySelectorAll('li.file')] : []
       if (!lines.length) return failed()
       item.replaceWith(...lines)

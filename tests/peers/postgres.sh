@@ -71,7 +71,8 @@ kill_all() {
   local server pids pid
   server=$(head -1 "$1/data/postmaster.pid")
   sed -n 4p "$1/data/postmaster.pid" >"$1/port"
-  pids="$server $(awk -v server="$server" '$4 == server { print $1 }' /proc/[0-9]*/stat 2>/dev/null | tr '\n' ' ')"
+  # awk's status tells of any process that ended while it looked, whoever's it was
+  pids="$server $({ awk -v server="$server" '$4 == server { print $1 }' /proc/[0-9]*/stat 2>/dev/null || true; } | tr '\n' ' ')"
   # shellcheck disable=SC2086 # one word for each
   kill -KILL $pids 2>/dev/null || true
   for pid in $pids; do

@@ -57,7 +57,7 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     let form = form.text("upload", before.clone());
     let form = form.part("files", Part::bytes(samples::png()).file_name("during.png"));
     let got = post_form(&owner, &format!("/patients/{patient}/messages/files"), form).await;
-    assert_eq!(got.status, 422);
+    assert_eq!(got.status, 503);
     let page = Page::parse(&got.text());
     assert!(
         page.has_text("during.png") && page.has_text("could not be stored just now") && page.has_text("before.pdf")
@@ -69,7 +69,7 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     let fields = [("title", "T"), ("body", "Typed words"), ("key", "0123456789abcdef"), ("chart_item", &*item)];
     let answer = owner.post(&format!("/patients/{patient}/messages/new"), &fields).await;
     let page = answer.page();
-    assert!(answer.status == 409 && page.has_text("Files cannot be stored just now") && page.has_text("Referral"));
+    assert!(answer.status == 503 && page.has_text("Files cannot be stored just now") && page.has_text("Referral"));
     assert_eq!(page.form_with("Submit").value("body").as_deref(), Some("Typed words"));
     assert_eq!(rows(&app).await, [1, 1, 0, 0]);
     // what is there already can be sent; it is not to be had now, which is not "not found"
@@ -152,7 +152,7 @@ async fn a_server_that_dies_under_a_transfer() {
                 let (_, conversation) = send(&owner, patient, &id_in(&answer)).await;
                 assert!(get(&owner, &format!("{conversation}/attachments/1"), &[]).await.bytes == other);
             }
-            _ => assert!(answer.status == 422 && answer.text().contains("could not be stored"), "{}", answer.text()),
+            _ => assert!(answer.status == 503 && answer.text().contains("could not be stored"), "{}", answer.text()),
         }
     }
     // every row has its file
@@ -233,7 +233,7 @@ async fn a_server_of_ones_own_is_trusted_by_its_authority_alone() {
     let endpoint: url::Url = format!("https://127.0.0.1:{port}").parse().unwrap();
     let pem = std::fs::read(crate::support::peers::smtp().ca).unwrap();
     let authority = ureq::tls::Certificate::from_pem(&pem).unwrap();
-    for (authorities, status) in [(vec![], 422), (vec![authority], 200)] {
+    for (authorities, status) in [(vec![], 503), (vec![authority], 200)] {
         let bucket = postern::config::Bucket { endpoint: endpoint.clone(), authorities, ..plain.clone() };
         let app = App::start_with_config(On::Sqlite, |all| all.files.bucket = Some(bucket), Delivery::mailbox).await;
         let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);

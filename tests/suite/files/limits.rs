@@ -181,4 +181,66 @@ async fn a_full_database_says_so_and_the_words_stay() {
         owner.post(&path, &fields).await.redirect();
         assert_eq!(counts(&app).await.0, before + 1);
     }
+    // the patient's too
+    app.drain().await;
+    let (maria, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    maria.get(&message).await.ok();
+    let path = format!("{message}/replies");
+    room(&app, 1).await;
+    // some pages of the file may be free
+    let (mut full, mut key) = (None, String::new());
+    for n in 0..20 {
+        key = format!("0123456789abcdef-{n}");
+        let answer = maria.post(&path, &[("body", &long[..19_000]), ("key", &key)]).await;
+        if answer.status != 303 {
+            full = Some(answer);
+            break;
+        }
+    }
+    let (full, before) = (full.unwrap(), counts(&app).await.0);
+    assert!(full.status == 507 && full.page().has_text("was not sent"), "{} {}", full.status, full.page().text());
+    assert!(full.page().form_with("Send").value("body").unwrap().starts_with("Kept words. And many"));
+    room(&app, 1_000_000).await;
+    maria.post(&path, &[("body", &long[..19_000]), ("key", &key)]).await.redirect();
+    assert_eq!(counts(&app).await.0, before + 1);
+}
+
+/// A body that does not say how long it is, of parts with a file or with nothing in them: it is not read for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_without_a_length_ends_too() {
+    use reqwest::cookie::CookieStore;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let app =
+        App::start_with_config(On::Sqlite, |config| config.files.largest_message = MESSAGE as u64, Delivery::mailbox);
+    let app = app.await;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let address = owner.origin.strip_prefix("http://").unwrap().to_owned();
+    let cookie = owner.cookies.cookies(&owner.origin.parse().unwrap()).unwrap();
+    let head = format!(
+        "POST /patients/{patient}/uploads HTTP/1.1\r\nHost: {address}\r\nOrigin: {}\r\nCookie: {}\r\n\
+         Content-Type: multipart/form-data; boundary=B\r\nTransfer-Encoding: chunked\r\n\r\n",
+        owner.origin,
+        cookie.to_str().unwrap()
+    );
+    for part in [
+        "name=\"x\"\r\n\r\n\r\n".to_owned(),
+        format!("name=\"files\"; filename=\"a.txt\"\r\n\r\n{}\r\n", "x".repeat(9_000)),
+    ] {
+        let parts = format!("--B\r\nContent-Disposition: form-data; {part}").repeat(100);
+        let chunk = format!("{:x}\r\n{parts}\r\n", parts.len());
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let (mut answer, mut sent) = (Vec::new(), 0);
+        while answer.is_empty() {
+            assert!(sent < 50_000_000, "{sent} bytes were taken");
+            let _ = stream.write_all(chunk.as_bytes()).await;
+            sent += chunk.len();
+            let soon = std::time::Duration::from_millis(5);
+            let _ = tokio::time::timeout(soon, stream.read_buf(&mut answer)).await;
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
+    }
+    // what came before the end waits as if it had come by itself, and is swept if it is not sent
+    let (messages, uploads) = counts(&app).await;
+    assert!(messages == 0 && uploads as usize <= 2 * MESSAGE / 9_000, "{uploads}");
 }
