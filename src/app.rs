@@ -44,9 +44,6 @@ pub struct Parts {
 
 impl Parts {
     /// Reads the key from the database.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub async fn of(state: &AppState) -> Result<Parts, DbError> {
         let bytes = state.db.read(|conn| -> Result<_, DbError> { Ok(settings::cookie_key(conn)?) }).await?;
         Ok(Parts { key: Key::from(&bytes), mailbox: None })

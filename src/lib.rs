@@ -8,10 +8,13 @@
 //! ```
 //!
 //! - doors: [`clinic`] for staff, [`portal`] for patients, [`hooks`] for gateways, [`metrics`] for monitoring, [`worker`] for nobody. A door parses, calls one verb, renders.
-//! - features, each may use those before it: [`users`], [`chart`], [`portal_entry`], [`attachments`],
+//! - features, each may use those before it: [`users`], [`patients`], [`chart`], [`portal_entry`], [`attachments`],
 //!   [`message_templates`], [`notifications`], [`conversations`].
 //! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`], [`storage`], [`scan`].
 //! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
+//!
+//! A function that returns `QueryResult`, or an error that holds one, fails as the database fails; only further errors are
+//! told in a doc comment of its own.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -36,6 +39,7 @@ pub mod message_templates;
 pub mod metrics;
 pub mod notifications;
 pub mod outbox;
+pub mod patients;
 pub mod portal;
 pub mod portal_entry;
 pub mod scan;

@@ -35,9 +35,6 @@ async fn show(state: web::Data<AppState>) -> Result<HttpResponse, AppError> {
 }
 
 /// What the database knows is read at each look; what this process has counted is the roads' own.
-///
-/// # Errors
-/// Those of the database.
 pub async fn text(state: &AppState) -> Result<String, AppError> {
     let now = state.clock.now();
     let read = state.db.read(|conn| -> Result<_, AppError> {

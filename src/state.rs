@@ -40,9 +40,6 @@ pub struct AppState {
 
 impl AppState {
     /// Writes the one audit row of a request that changes nothing else: somebody looked, or left.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub async fn record(&self, entry: Entry) -> Result<(), AppError> {
         let now = self.clock.now();
         self.db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, entry)?) }).await
@@ -50,9 +47,6 @@ impl AppState {
 
     /// Writes the one audit row of somebody's opening a file: none where nothing of it goes out, and for a part from
     /// further on only where there is none of late, as whoever looks through a long PDF opens it once.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub async fn record_opening(&self, entry: Entry, sent: Sent) -> Result<(), AppError> {
         match sent {
             Sent::Nothing => Ok(()),

@@ -96,9 +96,6 @@ impl LapsedVisit {
 }
 
 /// The proof that `user` may act on this chart; `None` where there is no such chart.
-///
-/// # Errors
-/// Those of the database.
 pub fn chart<R: Right>(
     conn: &mut Conn,
     user: SignedInUser<R>,
@@ -109,9 +106,6 @@ pub fn chart<R: Right>(
 }
 
 /// The proof that `user` may act on this conversation; `None` where there is no such conversation.
-///
-/// # Errors
-/// Those of the database.
 pub fn conversation<R: Right>(
     conn: &mut Conn,
     user: SignedInUser<R>,
@@ -179,9 +173,6 @@ impl PortalVisit {
     }
 
     /// What shuts this patient out at this moment in this transaction, if anything does.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub fn shut_out(&self, conn: &mut Conn) -> QueryResult<Option<ShutOut>> {
         let portal = clinic::table.find(1).select((clinic::portal_on, clinic::portal_since));
         let (on, since): (bool, Option<Ts>) = portal.first(conn)?;
@@ -194,9 +185,6 @@ impl PortalVisit {
     }
 
     /// Whether the portal is on and this patient has access, at this moment in this transaction.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub fn is_open(&self, conn: &mut Conn) -> QueryResult<bool> {
         Ok(self.shut_out(conn)?.is_none())
     }

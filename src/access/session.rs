@@ -283,33 +283,21 @@ impl SessionStore for Store {
 }
 
 /// Ends every session of a user.
-///
-/// # Errors
-/// Those of the database.
 pub fn end_of_user(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(tx.conn())
 }
 
 /// Ends every session of a patient.
-///
-/// # Errors
-/// Those of the database.
 pub fn end_of_patient(tx: &mut Tx, patient: PatientId) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::patient_id.eq(patient))).execute(tx.conn())
 }
 
 /// Removes the sessions that ended so long ago that nothing is kept for them any more.
-///
-/// # Errors
-/// Those of the database.
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::expires_at.lt(now.plus(-LAPSES_AFTER)))).execute(tx.conn())
 }
 
 /// Ends a patient's portal sessions and open links at once: access was withdrawn, or an address changed.
-///
-/// # Errors
-/// Those of the database.
 pub fn shut_out(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
     use crate::db::schema::{passcodes, portal_links};
     end_of_patient(tx, patient)?;

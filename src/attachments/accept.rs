@@ -4,9 +4,9 @@ use super::kinds::{Kind, Look};
 use super::uploads::{self, Upload};
 use super::{Desk, clean_name};
 use crate::access::{ChartAccess, rights};
-use crate::chart;
 use crate::clock::Random;
 use crate::db::{Db, DbError, Ts};
+use crate::patients;
 use crate::storage::{Incoming, StorageError};
 use crate::text_enum;
 
@@ -139,7 +139,7 @@ impl Receiving {
         let (spooled, scan) = scanned?;
         let (spooled, clues) = desk.clues(spooled, &self.name, self.kind.media_type, now).await?;
         let chart = access.again();
-        let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(chart::named_other(conn, &chart, &clues)?) });
+        let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(patients::named_other(conn, &chart, &clues)?) });
         let suspect = suspect.await?;
         let placed = desk.storage.place(db, now, spooled).await?;
         let new = uploads::NewUpload {

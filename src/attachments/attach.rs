@@ -4,9 +4,9 @@ use super::freeze::{Copied, Frozen};
 use super::uploads::MOST;
 use crate::access::{ChartAccess, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::NamedBy;
 use crate::db::schema::{attachments, uploads};
 use crate::db::{BlobId, ConversationId, DbError, MessageId, PatientId, Ts, Tx, UploadId, UserId};
+use crate::patients::NamedBy;
 use crate::storage::{self, Scan};
 use diesel::prelude::*;
 

@@ -6,6 +6,7 @@ use crate::chart::document::Document;
 use crate::chart::{self, ChartFile};
 use crate::clock::Random;
 use crate::db::{BlobId, ChartItemId, Db, DbError, Ts};
+use crate::patients;
 use crate::settings;
 use crate::storage::{Placed, Scan, StorageError};
 use crate::text::Lang;
@@ -55,7 +56,7 @@ impl Desk {
                 return Ok((file.scan != Scan::Infected).then_some(Found::File(file)));
             }
             let Some(found) = chart::item(conn, &chart, item)? else { return Ok(None) };
-            let patient = chart::patient(conn, &chart)?;
+            let patient = patients::patient(conn, &chart)?;
             let day = found.row.occurred_at.get().date();
             let name = clean_name(&format!("{} {day}.pdf", found.row.title.replace(['/', '\\'], "-")));
             let document = Document::of(&found, &patient, &settings::load(conn)?, Lang::or_english(&patient.language));

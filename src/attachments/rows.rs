@@ -77,9 +77,6 @@ pub enum Content {
 }
 
 /// The attachments of these messages, in their order. Which messages the reader may see is the caller's to know.
-///
-/// # Errors
-/// Those of the database.
 pub fn of_messages(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<Attachment>> {
     attachments::table
         .inner_join(blobs::table.on(blobs::id.eq(attachments::blob_id)))
@@ -90,9 +87,6 @@ pub fn of_messages(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<Attachm
 }
 
 /// An attachment of a conversation that a user may see, and its content; `None` where there is none.
-///
-/// # Errors
-/// Those of the database.
 pub fn for_user<R: Right>(
     conn: &mut Conn,
     access: &ConversationAccess<R>,
@@ -111,9 +105,6 @@ pub fn for_user<R: Right>(
 
 /// An attachment of one of the patient's own conversations, never one of a note; `None` where there is none, or the
 /// portal or this patient's access to it is off.
-///
-/// # Errors
-/// Those of the database.
 pub fn for_patient(
     conn: &mut Conn,
     visit: &PortalVisit,

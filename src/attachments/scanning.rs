@@ -59,18 +59,12 @@ impl Desk {
 
     /// Brings what is known of files in line with whether there is a scanner: where one was added, everything waits for
     /// it; where it was removed, nothing does. Gives how many files changed.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub fn want_scans(&self, tx: &mut Tx) -> QueryResult<usize> {
         if self.scanner.is_some() { storage::want_scans(tx) } else { storage::want_no_scans(tx) }
     }
 }
 
 /// Sees to it that files that wait have a job, as many as there may be at once.
-///
-/// # Errors
-/// Those of the database.
 pub fn enqueue_scans(tx: &mut Tx, now: Ts) -> QueryResult<()> {
     let have = outbox::subjects(tx, JobKind::ScanFile, JOBS)?;
     let room = JOBS as usize - have.len();
@@ -83,9 +77,6 @@ pub fn enqueue_scans(tx: &mut Tx, now: Ts) -> QueryResult<()> {
 }
 
 /// A content that waits for the scanner, if it still does.
-///
-/// # Errors
-/// Those of the database.
 pub fn to_scan(conn: &mut Conn, id: BlobId) -> QueryResult<Option<Blob>> {
     let blob = storage::blob(conn, id).optional()?;
     Ok(blob.filter(|blob| blob.scan == Scan::Waiting))
@@ -93,9 +84,6 @@ pub fn to_scan(conn: &mut Conn, id: BlobId) -> QueryResult<Option<Blob>> {
 
 /// Writes down that a virus was found in a content: it is removed, each of its places gets an audit row, and those who
 /// sent it are to be told in these conversations.
-///
-/// # Errors
-/// Those of the database.
 pub fn found_infected(tx: &mut Tx, now: Ts, id: BlobId, virus: &str) -> QueryResult<Vec<ConversationId>> {
     storage::set_scan(tx, now, id, Scan::Infected)?;
     let unsent: Vec<(UploadId, PatientId)> =

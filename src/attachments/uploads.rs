@@ -3,10 +3,10 @@
 use super::attach::Sender;
 use crate::access::{ChartAccess, Right};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::{NamedBy, Patient};
 use crate::db::schema::{blobs, patients, uploads};
 use crate::db::{BlobId, Conn, MultiBackend, PatientId, Ts, Tx, UploadId, UserId};
 use crate::outbox::{self, JobKind};
+use crate::patients::{NamedBy, Patient};
 use crate::storage::{self, Placed, Scan};
 use crate::values::BirthDate;
 use diesel::prelude::*;
@@ -113,9 +113,6 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
 
 /// Those of the named uploads that are this sender's for this patient, in the order of the names, each once. What was
 /// sent, removed or swept meanwhile is not there.
-///
-/// # Errors
-/// Those of the database.
 pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[UploadId]) -> QueryResult<Vec<Upload>> {
     let (user, patient) = (access.user().id(), access.patient());
     let mut found: Vec<Upload> = uploads::table
@@ -147,9 +144,6 @@ pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[Uplo
 pub(super) const MOST: usize = 100;
 
 /// Removes an upload of this sender for this patient. Says whether it was there.
-///
-/// # Errors
-/// Those of the database.
 pub fn remove(tx: &mut Tx, now: Ts, sender: &impl Sender, id: UploadId) -> QueryResult<bool> {
     let (user, patient) = sender.sender();
     let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
@@ -162,9 +156,6 @@ pub fn remove(tx: &mut Tx, now: Ts, sender: &impl Sender, id: UploadId) -> Query
 }
 
 /// Removes what was uploaded more than a day ago and never sent, a hundred at a time. Gives how many.
-///
-/// # Errors
-/// Those of the database.
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old: Vec<(UploadId, BlobId, PatientId)> = uploads::table
         .filter(uploads::created_at.lt(now.plus(-UNSENT)))

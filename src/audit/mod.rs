@@ -250,9 +250,6 @@ pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
 const LATELY: i64 = 200;
 
 /// Whether the same was done by the same since then, as far as the last rows of the chain tell.
-///
-/// # Errors
-/// Those of the database.
 pub fn was_lately(conn: &mut Conn, entry: &Entry, since: Ts) -> QueryResult<bool> {
     let last: Vec<Row> = audit_events::table
         .filter(audit_events::chain.eq(entry.patient.map_or(0, |patient| patient.0)))
@@ -319,9 +316,6 @@ impl Row {
 }
 
 /// One page of the log, newest first: rows before `before` (an id), at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub fn newest(conn: &mut Conn, before: Option<i64>, limit: i64) -> QueryResult<Vec<Row>> {
     let before = before.unwrap_or(i64::MAX);
     audit_events::table

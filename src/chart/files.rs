@@ -45,9 +45,6 @@ pub struct NewChartFile {
 }
 
 /// The file of an item of this chart; `None` where it has none, or is another's.
-///
-/// # Errors
-/// Those of the database.
 pub fn file<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, item: ChartItemId) -> QueryResult<Option<ChartFile>> {
     chart_files::table
         .inner_join(blobs::table.on(blobs::id.eq(chart_files::blob_id)))
@@ -61,9 +58,6 @@ pub fn file<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, item: ChartItemI
 }
 
 /// Bytes of the files that these items of one page have, in one query; items without a file are left out.
-///
-/// # Errors
-/// Those of the database.
 pub fn file_sizes<R: Right>(
     conn: &mut Conn,
     access: &ChartAccess<R>,
@@ -81,9 +75,6 @@ pub fn file_sizes<R: Right>(
 
 /// Gives an item, which the caller has just stored, this file in place of what it had. Says whether that changed
 /// anything: the same content under the same name does not.
-///
-/// # Errors
-/// Those of the database.
 pub fn set_file(tx: &mut Tx, now: Ts, item: ChartItemId, new: Option<&NewChartFile>) -> QueryResult<bool> {
     let before: Option<(BlobId, String, Vec<u8>)> = chart_files::table
         .inner_join(blobs::table.on(blobs::id.eq(chart_files::blob_id)))
@@ -119,9 +110,6 @@ pub fn set_file(tx: &mut Tx, now: Ts, item: ChartItemId, new: Option<&NewChartFi
 }
 
 /// Writes down that a blob, a reference to which the caller hands over, is the file of an item: name, media type, bytes.
-///
-/// # Errors
-/// Those of the database.
 pub fn insert_file(tx: &mut Tx, item: ChartItemId, blob: BlobId, file: (&str, &str, i64)) -> QueryResult<()> {
     let (name, media_type, size) = file;
     let row = (

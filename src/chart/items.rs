@@ -82,9 +82,6 @@ macro_rules! holding {
 }
 
 /// Items of a chart, newest first, at most `limit`; those after `before`, which the page before ended with.
-///
-/// # Errors
-/// Those of the database.
 pub fn items<R: Right>(
     conn: &mut Conn,
     access: &ChartAccess<R>,
@@ -115,9 +112,6 @@ pub fn items<R: Right>(
 }
 
 /// How many items a filter finds by kind, and how many its dates hide.
-///
-/// # Errors
-/// Those of the database.
 pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemFilter) -> QueryResult<Counts> {
     if item_terms::ranges(&filter.text).next().is_none() {
         return tallies::counts(conn, access.patient(), filter);
@@ -144,17 +138,11 @@ pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemF
 }
 
 /// One item of this chart; `None` where it is another's or not there.
-///
-/// # Errors
-/// Those of the database.
 pub fn item<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, id: ChartItemId) -> QueryResult<Option<Item>> {
     item_of(conn, access.patient(), id)
 }
 
 /// One item of the chart of a patient whose identity comes from another proof (a conversation's).
-///
-/// # Errors
-/// Those of the database.
 pub fn item_of(conn: &mut Conn, patient: PatientId, id: ChartItemId) -> QueryResult<Option<Item>> {
     let found: Option<(ItemRow, String)> = chart_items::table
         .find(id)
@@ -170,9 +158,6 @@ pub fn item_of(conn: &mut Conn, patient: PatientId, id: ChartItemId) -> QueryRes
 }
 
 /// Those of these items that are in this chart, newest first; others are left out.
-///
-/// # Errors
-/// Those of the database.
 pub fn chosen<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, ids: &[ChartItemId]) -> QueryResult<Vec<ItemRow>> {
     let mut found = Vec::new();
     // one look along the primary key for each: the statement is the same for any number

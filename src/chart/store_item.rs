@@ -46,9 +46,6 @@ impl Stored {
 
 /// Stores an item. One that came from the same source before is brought up to date; it keeps its identity. What was
 /// sent of it before is a copy, and stays.
-///
-/// # Errors
-/// Those of the database.
 pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> QueryResult<Stored> {
     let json = serde_json::to_string(new.body).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
     let known: Option<Known> = chart_items::table

@@ -10,8 +10,9 @@ use crate::delivery::{Delivery, Mailbox};
 use crate::demo::people::{self, DemoPatient, USERS};
 use crate::error::AppError;
 use crate::http::Limits;
+use crate::patients;
+use crate::slow_hash;
 use crate::state::AppState;
-use crate::{chart, slow_hash};
 use clap::Args;
 use rust_embed::RustEmbed;
 use std::net::{Ipv4Addr, TcpListener};
@@ -115,7 +116,7 @@ async fn fill(db: &Db, desk: &Desk, clock: &Clock) -> Result<(), Failure> {
 /// Prints the addresses and sign-ins, and writes them to `demo.json`.
 async fn tell(db: &Db, origin: &str, folder: &Path) -> Result<(), Failure> {
     let patients =
-        db.read(|conn| -> Result<_, AppError> { Ok(chart::every(conn, 100)?) }).await.map_err(super::line)?;
+        db.read(|conn| -> Result<_, AppError> { Ok(patients::every(conn, 100)?) }).await.map_err(super::line)?;
     let patients: Vec<DemoPatient> = patients.into_iter().map(DemoPatient::from).collect();
     let (clinic, portal, mailbox) =
         (format!("{origin}/"), format!("{origin}/portal"), format!("{origin}/demo/mailbox"));

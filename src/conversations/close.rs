@@ -30,9 +30,6 @@ impl From<diesel::result::Error> for CloseError {
 }
 
 /// Closes a conversation; one that is closed stays as it was.
-///
-/// # Errors
-/// Those of the database.
 pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -> Result<(), CloseError> {
     if store::locked(tx, access.conversation())?.closed_at.is_some() {
         return Ok(());

@@ -79,9 +79,6 @@ pub fn save_draft(
 }
 
 /// Throws the draft away. The version is the one that the page showed: a newer one of another window stays.
-///
-/// # Errors
-/// Those of the database.
 pub fn drop_draft(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::Send>, version: i64) -> Result<(), DbError> {
     match locked(tx, access)? {
         Some(before) if before.version == version && before.form.is_some() => {

@@ -138,9 +138,6 @@ impl From<Joined> for InboxRow {
 
 /// Lines of the inbox: mine with unread first, all by time. At most `limit`; the second value tells where the next
 /// page begins.
-///
-/// # Errors
-/// Those of the database.
 pub fn inbox<R: Right>(
     conn: &mut Conn,
     user: &SignedInUser<R>,
@@ -234,9 +231,6 @@ fn all<R: Right>(
 }
 
 /// This patient's conversations, newest first, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub fn of_patient<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, limit: i64) -> QueryResult<Vec<InboxRow>> {
     use conversations as c;
     let own = participants::conversation_id.eq(c::id).and(participants::user_id.eq(access.user().id()));
@@ -252,17 +246,11 @@ pub fn of_patient<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, limit: i64
 }
 
 /// How many open conversations need somebody's attention.
-///
-/// # Errors
-/// Those of the database.
 pub fn count_attention(conn: &mut Conn) -> QueryResult<i64> {
     conversations::table.filter(conversations::attention.is_not_null()).count().get_result(conn)
 }
 
 /// How many conversations hold something that this user has not seen, counted up to 100.
-///
-/// # Errors
-/// Those of the database.
 pub fn count_unread<R: Right>(conn: &mut Conn, user: &SignedInUser<R>) -> QueryResult<usize> {
     let unread = participants::table
         .filter(participants::user_id.eq(user.id()))

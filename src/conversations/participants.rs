@@ -8,9 +8,6 @@ use crate::db::{Ts, Tx, UserId};
 use diesel::prelude::*;
 
 /// Adds users to a conversation; those who are in it already stay. Says how many came.
-///
-/// # Errors
-/// Those of the database.
 pub fn change_participants(
     tx: &mut Tx,
     now: Ts,
@@ -29,9 +26,6 @@ pub fn change_participants(
 }
 
 /// Turns replies on or off. Nothing happens in a closed conversation, or where it is so already.
-///
-/// # Errors
-/// Those of the database.
 pub fn set_replies_allowed(
     tx: &mut Tx,
     now: Ts,
@@ -49,9 +43,6 @@ pub fn set_replies_allowed(
 }
 
 /// A user's own mark that the conversation needs nothing more from them. Says whether they were the last to make it.
-///
-/// # Errors
-/// Those of the database.
 pub fn mark_done(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Send>) -> QueryResult<bool> {
     let all = participants::table.filter(participants::conversation_id.eq(access.conversation()));
     diesel::update(all.filter(participants::user_id.eq(access.user().id())))

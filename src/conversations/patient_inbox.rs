@@ -43,9 +43,6 @@ impl PatientRow {
 }
 
 /// The beginning of each conversation's newest message, as text: those of one page of the list, in one query.
-///
-/// # Errors
-/// Those of the database.
 pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, String>> {
     if rows.is_empty() {
         return Ok(HashMap::new());
@@ -80,9 +77,6 @@ fn excerpt(html: String) -> String {
 const EXCERPT: usize = 120;
 
 /// The patient's conversations, newest first; those before `before`, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub fn patient_inbox(
     conn: &mut Conn,
     visit: &PortalVisit,
@@ -124,9 +118,6 @@ pub struct PatientThread {
 }
 
 /// Reads one of the patient's conversations; `None` where they have none of that number.
-///
-/// # Errors
-/// Those of the database.
 pub fn patient_thread(
     conn: &mut Conn,
     visit: &PortalVisit,
@@ -158,9 +149,6 @@ fn readers(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<Str
 
 impl PatientThread {
     /// Leaves the two traces of the patient's look: the read marks, and the audit row.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub fn mark_read(&self, tx: &mut Tx, now: Ts, visit: &PortalVisit) -> QueryResult<()> {
         let shown: Vec<MessageId> = self
             .messages

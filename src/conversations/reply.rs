@@ -6,10 +6,10 @@ use super::types::{Author, Body};
 use crate::access::{ConversationAccess, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart;
 use crate::clock::Random;
 use crate::db::{DbError, MessageId, Ts, Tx};
 use crate::notifications::{self, Obstacle, PlanChoice};
+use crate::patients;
 use crate::settings;
 
 /// What was written.
@@ -73,7 +73,7 @@ pub fn reply(
     if conversation.closed_at.is_some() {
         return Err(ReplyError::Closed);
     }
-    let record = chart::patient_by_id(tx, patient)?;
+    let record = patients::patient_by_id(tx, patient)?;
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
     let obstacles = notifications::obstacles(&settings, &record, &blocks);

@@ -31,9 +31,6 @@ impl Writer for LapsedVisit {
 
 /// Keeps what is typed, in place of what was kept before; an empty text keeps nothing. `false` where this patient has no
 /// such conversation. The first text leaves an audit row; those that follow as one types are the same draft.
-///
-/// # Errors
-/// Those of the database.
 pub fn keep_reply(tx: &mut Tx, now: Ts, writer: &impl Writer, number: i64, body: &str) -> QueryResult<bool> {
     let patient = writer.patient();
     let Some(conversation) = store::of_number(tx, patient, number)? else { return Ok(false) };

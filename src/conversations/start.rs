@@ -7,11 +7,11 @@ use super::types::{Author, Body};
 use crate::access::{ChartAccess, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart;
 use crate::clock::Random;
 use crate::db::schema::{conversations, users};
 use crate::db::{ConversationId, DbError, PatientId, Ts, Tx, UserId};
 use crate::notifications::{self, Obstacle, PlanChoice, PlanWish};
+use crate::patients;
 use crate::settings;
 use crate::values::Title;
 use diesel::prelude::*;
@@ -79,7 +79,7 @@ pub fn start(
     if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {
         return Ok(conversation);
     }
-    let record = chart::patient(tx, access)?;
+    let record = patients::patient(tx, access)?;
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
     let obstacles = notifications::obstacles(&settings, &record, &blocks);

@@ -79,9 +79,6 @@ const PAGE: i64 = 100;
 type Joined = (MessageId, Author, Option<String>, String, bool, Ts, Option<Ts>, String);
 
 /// Reads a conversation: its newest messages, or those before `before`.
-///
-/// # Errors
-/// Those of the database.
 pub fn thread<R: Right>(
     conn: &mut Conn,
     access: &ConversationAccess<R>,
@@ -160,9 +157,6 @@ pub(super) fn page(
 }
 
 /// Leaves the two traces of a user's look: the audit row, and their own read mark.
-///
-/// # Errors
-/// Those of the database.
 pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R>) -> QueryResult<()> {
     let mine = participants::table.find((access.conversation(), access.user().id()));
     diesel::update(mine.filter(participants::unread.eq(true)))
@@ -174,9 +168,6 @@ pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R
 }
 
 /// A conversation's title.
-///
-/// # Errors
-/// Those of the database.
 pub fn title<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>) -> QueryResult<String> {
     Ok(store::one(conn, access.conversation())?.title.to_string())
 }

@@ -24,9 +24,6 @@ pub struct View {
 }
 
 /// Looks of users at this patient's conversations, newest first, those before `before` (a position), at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i64) -> QueryResult<Vec<View>> {
     audit_events::table
         .inner_join(users::table.on(audit_events::actor_id.eq(users::id.nullable())))

@@ -31,9 +31,6 @@ impl<T> RunQueryDsl<Conn> for Both<T> {}
 
 /// Locks one row of `table` for the rest of the transaction. Nothing to do on SQLite, where a write transaction is
 /// alone.
-///
-/// # Errors
-/// Those of the database.
 pub fn lock_row(conn: &mut Conn, table: &'static str, id: i64) -> QueryResult<()> {
     if let Conn::Pg(conn) = conn {
         diesel::sql_query(format!("SELECT 1 FROM {table} WHERE id = $1 FOR UPDATE"))
@@ -53,9 +50,6 @@ pub fn claim_lock(conn: &Conn) -> &'static str {
 
 /// Writes the words that find a chart item, all in one statement: a list of rows cannot be rendered for both
 /// databases, and one statement for each word would be most of an import.
-///
-/// # Errors
-/// Those of the database.
 pub fn add_terms(tx: &mut Tx, patient: PatientId, item: ChartItemId, terms: &[&String]) -> QueryResult<()> {
     use diesel::sql_types::{BigInt, Text};
     if terms.is_empty() {
@@ -76,9 +70,6 @@ pub fn add_terms(tx: &mut Tx, patient: PatientId, item: ChartItemId, terms: &[&S
 }
 
 /// Adds to a chart's tally of a kind and month; makes the row where there is none.
-///
-/// # Errors
-/// Those of the database.
 pub fn add_to_tally(tx: &mut Tx, patient: PatientId, kind: &str, month: i64, more: i64) -> QueryResult<()> {
     use diesel::sql_types::{BigInt, Text};
     let values = match tx.conn() {

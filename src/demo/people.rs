@@ -2,10 +2,10 @@
 
 use crate::access::Role;
 use crate::audit::Actor;
-use crate::chart::{self, Method, Patient};
 use crate::db::schema::{clinic, patients};
 use crate::db::{Ts, Tx};
 use crate::error::AppError;
+use crate::patients::{Method, Patient};
 use crate::users::{self, AddUser};
 use crate::values::EmailAddress;
 use diesel::prelude::*;
@@ -68,9 +68,6 @@ impl From<Patient> for DemoPatient {
 }
 
 /// Adds the users, with the hashes of their passwords in the same order.
-///
-/// # Errors
-/// Those of the database.
 pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppError> {
     for (user, hash) in USERS.iter().zip(hashes) {
         let email = EmailAddress::parse(user.email).ok_or(AppError::BadRequest)?;
@@ -82,9 +79,6 @@ pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppErr
 }
 
 /// Names the clinic.
-///
-/// # Errors
-/// Those of the database.
 pub fn name_clinic(tx: &mut Tx) -> Result<(), AppError> {
     diesel::update(clinic::table.find(1))
         .set((clinic::name.eq("Riverside Clinic"), clinic::phone.eq("+1 613 555 0142")))
@@ -95,11 +89,9 @@ pub fn name_clinic(tx: &mut Tx) -> Result<(), AppError> {
 /// Gives the imported patients addresses, so that every case of the guard is there. In the order of their import:
 /// email and phone, told by email; both, told by both; email only; phone only; neither; no access; told by nothing;
 /// French. All others have both and are told by email.
-///
-/// # Errors
-/// Those of the database.
 pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
-    let living: Vec<Patient> = chart::every(tx, 100)?.into_iter().filter(|p| p.archived_at.is_none()).collect();
+    let living: Vec<Patient> =
+        crate::patients::every(tx, 100)?.into_iter().filter(|p| p.archived_at.is_none()).collect();
     for (at, patient) in living.into_iter().enumerate() {
         let mailbox = crate::text::words(&patient.name()).join(".");
         let email = EmailAddress::parse(&format!("{mailbox}@example.org"));
@@ -119,7 +111,7 @@ pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
                 patients::language.eq(if at == 7 { "fr" } else { "en" }),
             ))
             .execute(tx.conn())?;
-        chart::reindex(tx, patient.id)?;
+        crate::patients::reindex(tx, patient.id)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A template filled in for one patient, one user and the clinic.
 
 use super::{Replies, Template};
-use crate::chart::Patient;
+use crate::patients::Patient;
 use crate::settings::Settings;
 use crate::text::Lang;
 use crate::text::placeholders::{fill, fill_html};

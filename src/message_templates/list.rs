@@ -38,9 +38,6 @@ pub struct Template {
 }
 
 /// The clinic's templates and the user's own, by name; with `retired`, those that are not offered any more.
-///
-/// # Errors
-/// Those of the database.
 pub fn readable<R: Right>(conn: &mut Conn, user: &SignedInUser<R>, retired: bool) -> QueryResult<Vec<Template>> {
     let all = t::table.filter(t::owner_id.is_null().or(t::owner_id.eq(user.id()))).into_boxed::<MultiBackend>();
     let wanted = match retired {
@@ -51,18 +48,12 @@ pub fn readable<R: Right>(conn: &mut Conn, user: &SignedInUser<R>, retired: bool
 }
 
 /// One of the clinic's templates, or of the user's own.
-///
-/// # Errors
-/// Those of the database.
 pub fn template<R: Right>(conn: &mut Conn, user: &SignedInUser<R>, id: TemplateId) -> QueryResult<Option<Template>> {
     let mine = t::table.find(id).filter(t::owner_id.is_null().or(t::owner_id.eq(user.id())));
     mine.select(Template::as_select()).first(conn).optional()
 }
 
 /// The same, if the user may change it: their own, or the clinic's by right.
-///
-/// # Errors
-/// Those of the database.
 pub fn own_template<R: Right>(
     conn: &mut Conn,
     user: &SignedInUser<R>,
@@ -90,9 +81,6 @@ pub struct VersionRow {
 }
 
 /// The versions of a template, newest first, the present one included: the last 50.
-///
-/// # Errors
-/// Those of the database.
 pub fn versions(conn: &mut Conn, template: &Template) -> QueryResult<Vec<VersionRow>> {
     let all = old::table.left_join(users::table.on(old::changed_by.eq(users::id.nullable())));
     all.filter(old::template_id.eq(template.id))

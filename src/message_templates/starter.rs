@@ -26,9 +26,6 @@ struct Starter {
 }
 
 /// Puts the starter templates in where there has never been a template: they can be changed and retired like any other.
-///
-/// # Errors
-/// Those of the database.
 pub fn add_starters(tx: &mut Tx, now: Ts) -> Result<(), DbError> {
     let some: Option<i64> = t::table.select(t::version).limit(1).first(tx.conn()).optional()?;
     if some.is_some() {

@@ -7,19 +7,16 @@ use super::states::{NotificationRow, State, insert};
 use super::templates::Kind;
 use crate::access::{ChartAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::{Patient, patient, patient_by_id};
 use crate::clock::Random;
 use crate::db::schema::notifications as n;
 use crate::db::{Conn, NotificationId, PatientId, Ts, Tx, UserId};
 use crate::delivery::Channel;
 use crate::outbox::{self, JobKind};
+use crate::patients::{Patient, patient, patient_by_id};
 use crate::settings;
 use diesel::prelude::*;
 
 /// After a change of a chart: enqueues the notices if access is on now and `before` it was not. Says whether any were.
-///
-/// # Errors
-/// Those of the database.
 pub fn tell_of_access(
     tx: &mut Tx,
     now: Ts,
@@ -46,9 +43,6 @@ fn put(tx: &mut Tx, now: Ts, random: &Random, to: (PatientId, UserId), links: &[
 }
 
 /// Tells of it once more, by the roads and to the addresses of today.
-///
-/// # Errors
-/// Those of the database.
 pub fn tell_of_access_again(
     tx: &mut Tx,
     now: Ts,
@@ -79,9 +73,6 @@ fn of_access(patient: PatientId) -> _ {
 }
 
 /// The newest notices of a patient, newest first.
-///
-/// # Errors
-/// Those of the database.
 pub fn access_notices(conn: &mut Conn, patient: PatientId, limit: i64) -> QueryResult<Vec<NotificationRow>> {
     of_access(patient).order(n::id.desc()).limit(limit).select(NotificationRow::as_select()).load(conn)
 }

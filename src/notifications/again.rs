@@ -7,10 +7,10 @@ use super::states::{State, enqueue};
 use super::templates::Kind;
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::patient_by_id;
 use crate::clock::Random;
 use crate::db::schema::{messages, notifications};
 use crate::db::{MessageId, NotificationId, Ts, Tx};
+use crate::patients::patient_by_id;
 use crate::settings;
 use diesel::prelude::*;
 
@@ -26,9 +26,6 @@ pub enum NotAgain {
 }
 
 /// "Send again": new notifications for the message, to the addresses that the patient has now.
-///
-/// # Errors
-/// Those of the database.
 pub fn send_again(
     tx: &mut Tx,
     now: Ts,

@@ -25,9 +25,6 @@ text_enum! {
 }
 
 /// An attachment was taken away. Unlike the others, this stays when the patient reads: they found no file.
-///
-/// # Errors
-/// Those of the database.
 pub fn ask_for_file(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
     let asked = diesel::update(conversations::table.find(id));
     asked.set(conversations::attention.eq(Attention::Infected)).execute(tx.conn()).map(drop)
@@ -50,27 +47,18 @@ pub(super) fn arrived(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
 }
 
 /// The patient has read, or is told again: that they could not be told needs nobody's attention any more.
-///
-/// # Errors
-/// Those of the database.
 pub fn settle_told(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
     let asked = conversations::table.find(id).filter(conversations::attention.ne(Attention::Infected));
     diesel::update(asked).set(conversations::attention.eq(None::<Attention>)).execute(tx.conn()).map(drop)
 }
 
 /// Somebody has seen to it, or it is no longer needed: the patient was written to anew, or it is closed.
-///
-/// # Errors
-/// Those of the database.
 pub fn settle(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
     let asked = conversations::table.find(id).filter(conversations::attention.is_not_null());
     diesel::update(asked).set(conversations::attention.eq(None::<Attention>)).execute(tx.conn()).map(drop)
 }
 
 /// A user says that it is dealt with, by telephone for example.
-///
-/// # Errors
-/// Those of the database.
 pub fn dealt_with(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Notify>) -> QueryResult<()> {
     settle(tx, access.conversation())?;
     let (actor, subject) = (Actor::User(access.user().id()), Subject::Conversation(access.conversation()));

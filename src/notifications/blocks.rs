@@ -3,10 +3,10 @@
 
 use crate::access::{ChartAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::{self, Patient};
 use crate::db::schema::{address_blocks, patients};
 use crate::db::{Both, Conn, MultiBackend, PatientId, Ts, Tx};
 use crate::delivery::{Channel, Reason};
+use crate::patients::Patient;
 use crate::text_enum;
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::prelude::*;
@@ -60,9 +60,6 @@ impl Blocks {
 }
 
 /// Reads the blocks on the addresses that a patient has now.
-///
-/// # Errors
-/// Those of the database.
 pub fn blocks(conn: &mut Conn, patient: &Patient) -> QueryResult<Blocks> {
     let email = patient.email.as_ref().map(EmailAddress::key);
     let phone = patient.phone.as_ref().map(|phone| phone.as_str().to_owned());
@@ -81,9 +78,6 @@ fn one(conn: &mut Conn, channel: Channel, key: Option<String>) -> QueryResult<Op
 }
 
 /// Blocks an address; says whether it was free before. STOP counts for more than a returned text.
-///
-/// # Errors
-/// Those of the database.
 pub(super) fn block(tx: &mut Tx, now: Ts, channel: Channel, key: &str, kind: BlockKind) -> QueryResult<bool> {
     let row = (
         (address_blocks::channel.eq(channel), address_blocks::address_key.eq(key)),
@@ -102,9 +96,6 @@ pub(super) fn block(tx: &mut Tx, now: Ts, channel: Channel, key: &str, kind: Blo
 }
 
 /// Lifts a block of this kind; says whether there was one.
-///
-/// # Errors
-/// Those of the database.
 pub(super) fn lift(tx: &mut Tx, channel: Channel, key: &str, kind: BlockKind) -> QueryResult<bool> {
     let held = address_blocks::table
         .filter(address_blocks::channel.eq(channel))
@@ -114,9 +105,6 @@ pub(super) fn lift(tx: &mut Tx, channel: Channel, key: &str, kind: BlockKind) ->
 }
 
 /// The patients whose chart names this number, with their languages; a family may share a phone.
-///
-/// # Errors
-/// Those of the database.
 pub(super) fn holders(conn: &mut Conn, phone: &PhoneNumber) -> QueryResult<Vec<(PatientId, String)>> {
     patients::table
         .filter(patients::phone.eq(phone))
@@ -128,16 +116,13 @@ pub(super) fn holders(conn: &mut Conn, phone: &PhoneNumber) -> QueryResult<Vec<(
 }
 
 /// A user says that an address works again. A number whose holder said STOP is not theirs to open.
-///
-/// # Errors
-/// Those of the database.
 pub fn release(
     tx: &mut Tx,
     now: Ts,
     access: &ChartAccess<rights::EditPatients>,
     channel: Channel,
 ) -> QueryResult<bool> {
-    let patient = chart::patient(tx, access)?;
+    let patient = crate::patients::patient(tx, access)?;
     let key = match channel {
         Channel::Email => patient.email.as_ref().map(EmailAddress::key),
         Channel::Sms => patient.phone.as_ref().map(|phone| phone.as_str().to_owned()),

@@ -20,9 +20,6 @@ pub enum NotCancelled {
 }
 
 /// Cancels a notification of a conversation that waits to be sent, or to be tried again.
-///
-/// # Errors
-/// Those of the database.
 pub fn cancel(
     tx: &mut Tx,
     now: Ts,
@@ -35,9 +32,6 @@ pub fn cancel(
 }
 
 /// Cancels a "portal access given" that waits to be sent, or to be tried again.
-///
-/// # Errors
-/// Those of the database.
 pub fn cancel_access_notice(
     tx: &mut Tx,
     now: Ts,

@@ -7,12 +7,12 @@ use super::plan::{obstacles, plan};
 use super::states::enqueue;
 use super::templates::Kind;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::{Patient, patient_by_id};
 use crate::clock::Random;
 use crate::db::schema::{conversations, messages, participants, plan_steps as p};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, Ts, Tx, UserId};
 use crate::delivery::Channel;
 use crate::outbox::{self, JobKind};
+use crate::patients::{Patient, patient_by_id};
 use crate::settings::{self, Settings};
 use crate::text_enum;
 use diesel::prelude::*;
@@ -135,9 +135,6 @@ pub struct PlanStep {
 
 /// Tells the patient of a new message by the roads of the plan, and writes down what is to follow, all in the message's
 /// transaction. What was planned for earlier messages of the conversation makes way: this one is a reminder by itself.
-///
-/// # Errors
-/// Those of the database.
 pub fn announce(
     tx: &mut Tx,
     now: Ts,
@@ -165,9 +162,6 @@ pub fn announce(
 }
 
 /// Ends what is still planned in a conversation: the patient has opened it, or a newer message is planned for.
-///
-/// # Errors
-/// Those of the database.
 pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) -> QueryResult<()> {
     let waiting = p::table.filter(p::conversation_id.eq(conversation)).filter(p::state.eq(StepState::Waiting));
     let ids: Vec<PlanStepId> = waiting.select(p::id).load(tx.conn())?;
@@ -182,9 +176,6 @@ pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) 
 }
 
 /// Carries out a step whose time has come, if it still is right.
-///
-/// # Errors
-/// Those of the database.
 pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> QueryResult<()> {
     let found: Option<PlanStep> = p::table.find(id).select(PlanStep::as_select()).first(tx.conn()).optional()?;
     let Some(step) = found.filter(|step| step.state == StepState::Waiting) else { return Ok(()) };
@@ -233,9 +224,6 @@ fn tell(tx: &mut Tx, conversation: ConversationId, writer: Option<UserId>) -> Qu
 }
 
 /// Every step of a conversation, in the order of their times.
-///
-/// # Errors
-/// Those of the database.
 pub fn plan_of(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<PlanStep>> {
     p::table
         .filter(p::conversation_id.eq(conversation))

@@ -29,9 +29,6 @@ pub(super) fn add(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> Query
 }
 
 /// The steps of these notifications, in the order in which they were taken.
-///
-/// # Errors
-/// Those of the database.
 pub fn of_all(conn: &mut Conn, ids: &[NotificationId]) -> QueryResult<Vec<Step>> {
     notification_states::table
         .filter(notification_states::notification_id.eq_any(ids.to_vec()))

@@ -62,9 +62,6 @@ pub struct Incoming<'a> {
 const ANSWER_AGAIN_AFTER: Duration = Duration::DAY;
 
 /// Obeys a text, and gives the answer to it, if it gets one.
-///
-/// # Errors
-/// Those of the database.
 pub fn receive(tx: &mut Tx, now: Ts, incoming: &Incoming) -> QueryResult<Option<String>> {
     let word = Word::parse(incoming.body);
     let may_answer = word != Word::Other || !answered_lately(tx, now, &incoming.from)?;
@@ -104,9 +101,6 @@ const TEXTS_KEPT: Duration = Duration::days(30);
 const FORGOTTEN_AT_ONCE: i64 = 500;
 
 /// Forgets some of the texts that came in long ago; gives how many. 0: none is left.
-///
-/// # Errors
-/// Those of the database.
 pub fn forget_texts(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old: Vec<String> = received_texts::table
         .filter(received_texts::received_at.lt(now.plus(-TEXTS_KEPT)))
@@ -121,9 +115,6 @@ pub fn forget_texts(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
 }
 
 /// Blocks a number, and stops what waits for it: nothing more is sent from this moment on.
-///
-/// # Errors
-/// Those of the database.
 pub fn stop(tx: &mut Tx, now: Ts, phone: &PhoneNumber) -> QueryResult<()> {
     blocks::block(tx, now, Channel::Sms, phone.as_str(), BlockKind::Stopped)?;
     let waiting: Vec<NotificationRow> = notifications::table

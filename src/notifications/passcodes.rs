@@ -11,9 +11,6 @@ use diesel::prelude::*;
 
 /// Writes down that a passcode is being sent. `before` is the row of the last sending for the same link: it goes on
 /// where `again` says that this is another attempt at it, and is at its end otherwise.
-///
-/// # Errors
-/// Those of the database.
 pub fn passcode_going(
     tx: &mut Tx,
     now: Ts,
@@ -49,9 +46,6 @@ pub fn passcode_going(
 }
 
 /// A passcode that was on its way is wanted no more: its time is over, or a newer one was asked for.
-///
-/// # Errors
-/// Those of the database.
 pub fn passcode_over(tx: &mut Tx, now: Ts, before: Option<NotificationId>) -> QueryResult<()> {
     let Some(id) = before else { return Ok(()) };
     let row = find(tx, id)?;

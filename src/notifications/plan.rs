@@ -1,8 +1,8 @@
 //! Whether a patient can be told, and by which roads.
 
-use crate::chart::{Method, Patient};
 use crate::delivery::{Channel, Delivery};
 use crate::notifications::blocks::{BlockKind, Blocks};
+use crate::patients::{Method, Patient};
 use crate::settings::Settings;
 use crate::text_enum;
 

@@ -24,9 +24,6 @@ pub struct Road {
 const SELDOM: Duration = Duration::seconds(10);
 
 /// Notes how a sending went. A refusal of one address is no fault of the road.
-///
-/// # Errors
-/// Those of the database.
 pub fn note(tx: &mut Tx, now: Ts, channel: Channel, sent: Result<(), Failure>) -> QueryResult<()> {
     let fault = match sent {
         Ok(()) => None,
@@ -57,9 +54,6 @@ pub fn note(tx: &mut Tx, now: Ts, channel: Channel, sent: Result<(), Failure>) -
 }
 
 /// One road; `None` where it was never used.
-///
-/// # Errors
-/// Those of the database.
 pub fn of(conn: &mut Conn, channel: Channel) -> QueryResult<Option<Road>> {
     roads::table.find(channel).select(Road::as_select()).first(conn).optional()
 }

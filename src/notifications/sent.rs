@@ -2,7 +2,6 @@
 
 use super::states::{NotificationRow, State};
 use super::templates::Kind;
-use crate::chart;
 use crate::db::schema::{notifications, patients, users};
 use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, UserId};
 use crate::delivery::Channel;
@@ -73,7 +72,7 @@ macro_rules! narrowed {
             query = query.filter(notifications::created_at.lt(until));
         }
         if !filter.words.trim().is_empty() {
-            let (found, _) = chart::search($conn, &filter.words, true, None, MOST_PATIENTS)?;
+            let (found, _) = crate::patients::search($conn, &filter.words, true, None, MOST_PATIENTS)?;
             let found: Vec<PatientId> = found.into_iter().map(|patient| patient.id).collect();
             query = query.filter(notifications::patient_id.eq_any(found));
         }
@@ -82,9 +81,6 @@ macro_rules! narrowed {
 }
 
 /// The notifications that the filter lets through, newest first: those before `before`, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub fn sent(
     conn: &mut Conn,
     filter: &SentFilter,
@@ -153,9 +149,6 @@ fn later<'a>(
 }
 
 /// How many there are in each state, of those that the filter lets through whatever their state.
-///
-/// # Errors
-/// Those of the database.
 pub fn sent_counts(conn: &mut Conn, filter: &SentFilter) -> QueryResult<Vec<(State, i64)>> {
     let mut counts = Vec::new();
     for state in State::ALL {

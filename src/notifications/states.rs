@@ -1,7 +1,6 @@
 //! What became of each notification.
 
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::{Patient, patient_by_id};
 use crate::clock::Random;
 use crate::db::schema::{conversations, messages, notifications};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
@@ -12,6 +11,7 @@ use crate::notifications::blocks::{BlockKind, Blocks, block, blocks};
 use crate::notifications::templates::Kind;
 use crate::notifications::{history, incoming, told};
 use crate::outbox::{self, JobKind};
+use crate::patients::{Patient, patient_by_id};
 use crate::settings;
 use crate::text_enum;
 use crate::values::{EmailAddress, PhoneNumber};
@@ -122,9 +122,6 @@ impl NotificationRow {
 }
 
 /// Writes down one notification for each road and a job to send it, in the caller's transaction.
-///
-/// # Errors
-/// Those of the database.
 pub fn enqueue(
     tx: &mut Tx,
     now: Ts,
@@ -178,9 +175,6 @@ pub struct ToSend {
 }
 
 /// Reads what is needed to send one. `None` where it is gone or done.
-///
-/// # Errors
-/// Those of the database.
 pub fn for_sending(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<ToSend>> {
     let row: Option<NotificationRow> =
         notifications::table.find(id).select(NotificationRow::as_select()).first(conn).optional()?;
@@ -270,9 +264,6 @@ impl Ending {
 
 /// Writes a state down, in the row, its history, its conversation's line of the inbox, and in the audit log if it is
 /// final. States only move forward: one that cannot follow the row's present state is passed over, and `false` given.
-///
-/// # Errors
-/// Those of the database.
 pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to: Ending) -> QueryResult<bool> {
     let movable = notifications::table.find(row.id).filter(notifications::state.eq_any(to.state.before()));
     let moved = diesel::update(movable)
@@ -303,18 +294,12 @@ pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to:
 }
 
 /// Notes to which address a notification is being handed over.
-///
-/// # Errors
-/// Those of the database.
 pub fn hand_over(tx: &mut Tx, id: NotificationId, address: &Address) -> QueryResult<()> {
     let row = notifications::table.find(id);
     diesel::update(row).set(notifications::sent_to.eq(address.as_str())).execute(tx.conn()).map(drop)
 }
 
 /// Keeps the gateway's own number for a text that it took.
-///
-/// # Errors
-/// Those of the database.
 pub fn taken(tx: &mut Tx, id: NotificationId, gateway_id: Option<&str>) -> QueryResult<()> {
     let Some(gateway_id) = gateway_id else { return Ok(()) };
     let row = notifications::table.find(id);
@@ -323,9 +308,6 @@ pub fn taken(tx: &mut Tx, id: NotificationId, gateway_id: Option<&str>) -> Query
 
 /// What somebody outside reports on a notification: a gateway, or a mail server that gives a mail back. Says whether
 /// it changed anything. A number whose holder is known to have said STOP is blocked, and so is a mailbox that is gone.
-///
-/// # Errors
-/// Those of the database.
 pub fn report(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> QueryResult<bool> {
     let row: Option<NotificationRow> =
         notifications::table.find(id).select(NotificationRow::as_select()).first(tx.conn()).optional()?;
@@ -338,9 +320,6 @@ pub fn report(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> QueryResu
 }
 
 /// A mail came back. Says whether that changed anything: a mail that is not one of ours, or came back before, does not.
-///
-/// # Errors
-/// Those of the database.
 pub fn bounced(tx: &mut Tx, now: Ts, bounce: &Bounce) -> QueryResult<bool> {
     let ours = notifications::table
         .filter(notifications::message_uid.eq(&bounce.uid))
@@ -353,9 +332,6 @@ pub fn bounced(tx: &mut Tx, now: Ts, bounce: &Bounce) -> QueryResult<bool> {
 }
 
 /// Draws the conclusion from an ending for the address itself.
-///
-/// # Errors
-/// Those of the database.
 pub fn block_after(tx: &mut Tx, now: Ts, row: &NotificationRow, ending: Ending) -> QueryResult<()> {
     let Some(address) = row.sent_to.as_deref() else { return Ok(()) };
     match (row.channel, ending.reason) {
@@ -373,9 +349,6 @@ pub fn block_after(tx: &mut Tx, now: Ts, row: &NotificationRow, ending: Ending) 
 }
 
 /// The notifications of a conversation, oldest first.
-///
-/// # Errors
-/// Those of the database.
 pub fn of_conversation(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<NotificationRow>> {
     notifications::table
         .filter(notifications::conversation_id.eq(conversation))

@@ -3,10 +3,10 @@
 use super::blocks::Blocks;
 use super::plan::plan;
 use super::states::State;
-use crate::chart::{self, Patient};
 use crate::db::schema::notifications;
 use crate::db::{Conn, PatientId};
 use crate::delivery::Channel;
+use crate::patients::{self, Patient};
 use crate::text_enum;
 use diesel::prelude::*;
 
@@ -29,14 +29,11 @@ text_enum! {
 }
 
 /// The doubts about the addresses to which links would go.
-///
-/// # Errors
-/// Those of the database.
 pub fn warnings(conn: &mut Conn, patient: &Patient, blocks: &Blocks) -> QueryResult<Vec<Warning>> {
     let links = plan(patient, blocks).links;
     let mut found = Vec::new();
     if let Some(email) = patient.email.as_ref().filter(|_| links.contains(&Channel::Email)) {
-        let shared = chart::email_is_shared(conn, patient.id, email)?;
+        let shared = patients::email_is_shared(conn, patient.id, email)?;
         let confirmed = patient.confirmed_email.as_ref() == Some(email);
         let failed = last_failed(conn, patient.id, Channel::Email)?;
         let all =
@@ -44,7 +41,7 @@ pub fn warnings(conn: &mut Conn, patient: &Patient, blocks: &Blocks) -> QueryRes
         found.extend(all.into_iter().filter(|(is, _)| *is).map(|(_, warning)| warning));
     }
     if let Some(phone) = patient.phone.as_ref().filter(|_| links.contains(&Channel::Sms)) {
-        let shared = chart::phone_is_shared(conn, patient.id, phone)?;
+        let shared = patients::phone_is_shared(conn, patient.id, phone)?;
         let confirmed = patient.confirmed_phone.as_ref() == Some(phone);
         let failed = last_failed(conn, patient.id, Channel::Sms)?;
         let all =

@@ -1,9 +1,9 @@
 //! What one notification to one patient says, from the wording that holds now.
 
 use super::templates::{Kind, NotificationTemplate, Rendered, Slot, Values, in_use, safe_name};
-use crate::chart::Patient;
 use crate::db::{Conn, Ts};
 use crate::delivery::Channel;
+use crate::patients::Patient;
 use crate::portal_entry::{LINK_LASTS, PASSCODE_LASTS};
 use crate::settings::Settings;
 use crate::text::Lang;
@@ -20,9 +20,6 @@ pub struct Wording {
 }
 
 /// Reads the wording of a kind for a patient, as it holds at this moment.
-///
-/// # Errors
-/// Those of the database.
 pub fn wording(
     conn: &mut Conn,
     now: Ts,

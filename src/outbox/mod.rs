@@ -61,9 +61,6 @@ pub const LEASE: Duration = Duration::seconds(60);
 pub const GIVE_UP_AFTER: Duration = Duration::DAY;
 
 /// Enqueues a job that is due at `run_at`. While one for the same subject waits, this only brings it forward.
-///
-/// # Errors
-/// Those of the database.
 pub fn enqueue(tx: &mut Tx, now: Ts, kind: JobKind, subject: i64, run_at: Ts) -> QueryResult<()> {
     let row = (
         (jobs::kind.eq(kind), jobs::subject_id.eq(subject), jobs::attempts.eq(0), jobs::run_at.eq(run_at)),
@@ -76,9 +73,6 @@ pub fn enqueue(tx: &mut Tx, now: Ts, kind: JobKind, subject: i64, run_at: Ts) ->
 }
 
 /// Claims up to `most` due jobs of one lane for [`LEASE`]. Until then no other worker gets them.
-///
-/// # Errors
-/// Those of the database.
 pub fn claim(tx: &mut Tx, now: Ts, random: &Random, lane: Lane, most: i64) -> QueryResult<Vec<Job>> {
     use crate::db::Utc;
     let lease = random.token().reveal().to_owned();
@@ -93,9 +87,6 @@ pub fn claim(tx: &mut Tx, now: Ts, random: &Random, lane: Lane, most: i64) -> Qu
 }
 
 /// Removes the jobs of these subjects: what they were for is no longer wanted.
-///
-/// # Errors
-/// Those of the database.
 pub fn cancel(tx: &mut Tx, kind: JobKind, subjects: &[i64]) -> QueryResult<()> {
     let unwanted = jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::subject_id.eq_any(subjects.to_vec()));
     diesel::delete(unwanted).execute(tx.conn()).map(drop)
@@ -103,18 +94,12 @@ pub fn cancel(tx: &mut Tx, kind: JobKind, subjects: &[i64]) -> QueryResult<()> {
 
 /// Removes a job that is done. Says whether the claim still held; if not, another worker has it and what this one did
 /// must not be written down twice.
-///
-/// # Errors
-/// Those of the database.
 pub fn finish(tx: &mut Tx, job: &Job) -> QueryResult<bool> {
     let mine = jobs::table.find(job.id).filter(jobs::lease.eq(&job.lease));
     Ok(diesel::delete(mine).execute(tx.conn())? == 1)
 }
 
 /// Puts a job back until `run_at`. Says whether the claim still held.
-///
-/// # Errors
-/// Those of the database.
 pub fn retry(tx: &mut Tx, job: &Job, run_at: Ts) -> QueryResult<bool> {
     let mine = jobs::table.find(job.id).filter(jobs::lease.eq(&job.lease));
     let later = (jobs::run_at.eq(run_at), jobs::lease.eq(None::<String>));
@@ -130,17 +115,11 @@ pub fn back_off(now: Ts, attempts: i64, random: &Random) -> Ts {
 }
 
 /// What the jobs of a kind are about, at most `limit` of them.
-///
-/// # Errors
-/// Those of the database.
 pub fn subjects(conn: &mut Conn, kind: JobKind, limit: i64) -> QueryResult<Vec<i64>> {
     jobs::table.filter(jobs::kind.eq(kind)).select(jobs::subject_id).limit(limit).load(conn)
 }
 
 /// When the next job is due; `None` where none waits.
-///
-/// # Errors
-/// Those of the database.
 pub fn next_due(conn: &mut Conn) -> QueryResult<Option<Ts>> {
     jobs::table.select(diesel::dsl::min(jobs::run_at)).first(conn)
 }
@@ -153,9 +132,6 @@ fn deliveries() -> _ {
 }
 
 /// How many jobs wait.
-///
-/// # Errors
-/// Those of the database.
 pub fn waiting(conn: &mut Conn) -> QueryResult<i64> {
     deliveries().count().get_result(conn)
 }
@@ -170,18 +146,12 @@ pub struct Waiting {
 }
 
 /// How much waits, and since when, without what is planned for a later day.
-///
-/// # Errors
-/// Those of the database.
 pub fn waiting_since(conn: &mut Conn) -> QueryResult<Waiting> {
     let oldest = deliveries().select(diesel::dsl::min(jobs::created_at)).first(conn)?;
     Ok(Waiting { count: waiting(conn)?, oldest })
 }
 
 /// Takes back a job that no worker holds. Says whether it could.
-///
-/// # Errors
-/// Those of the database.
 pub fn withdraw(tx: &mut Tx, kind: JobKind, subject: i64) -> QueryResult<bool> {
     let free =
         jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::subject_id.eq(subject)).filter(jobs::lease.is_null());

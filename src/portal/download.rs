@@ -7,11 +7,12 @@ use super::guard::{Visit, shell};
 use crate::access::PortalVisit;
 use crate::attachments::{self, Attachment, Content};
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::chart::{self, IdKind, Patient, document};
+use crate::chart::document;
 use crate::conversations::{self, Author, MessageRow, PatientRow, PatientThread};
 use crate::db::{Conn, MessageId};
 use crate::error::AppError;
 use crate::http::{Head, Shell};
+use crate::patients::{self, IdKind, Patient};
 use crate::state::AppState;
 use crate::storage::{Blob, Storage};
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH};
@@ -99,8 +100,8 @@ struct Archive {
 fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit) -> Result<Archive, AppError> {
     let zip = ZipWriter::new(BufWriter::new(tempfile::tempfile().map_err(failed)?));
     let mut archive = Archive { zip, files: Vec::new() };
-    let patient = chart::patient_by_id(conn, visit.patient())?;
-    let identifiers = chart::identifiers(conn, patient.id)?;
+    let patient = patients::patient_by_id(conn, visit.patient())?;
+    let identifiers = patients::identifiers(conn, patient.id)?;
     let mut rows: Vec<PatientRow> = Vec::new();
     loop {
         let after = rows.last().map(|row| (row.last_message_at, row.number));

@@ -3,10 +3,10 @@
 use super::guard::{place, shell, shut_out};
 use super::link::address;
 use crate::access::ShutOut;
-use crate::chart::IdKind;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::patients::IdKind;
 use crate::portal_entry::{self, Address, Claim};
 use crate::settings::Settings;
 use crate::state::AppState;

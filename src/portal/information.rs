@@ -3,10 +3,10 @@
 use super::guard::{Visit, shell};
 use crate::access::session;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart::{self, IdKind, Method, Patient};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::patients::{self, IdKind, Method, Patient};
 use crate::state::AppState;
 use crate::text::Lang;
 use actix_session::Session;
@@ -46,8 +46,8 @@ async fn page(
 ) -> Result<InformationPage, AppError> {
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, None)?;
-        let patient = chart::patient_by_id(conn, visit.0.patient())?;
-        let identifiers = chart::identifiers(conn, patient.id)?;
+        let patient = patients::patient_by_id(conn, visit.0.patient())?;
+        let identifiers = patients::identifiers(conn, patient.id)?;
         let method = typed.unwrap_or_else(|| patient.notification_method.as_str().to_owned());
         Ok(InformationPage { shell, patient, identifiers, method, errors })
     });
@@ -76,8 +76,9 @@ pub async fn submit(
         return unprocessable(&page(&state, head, visit, Some(form.get("method").to_owned()), errors).await?);
     };
     let (now, writer) = (head.now, visit.0.clone());
-    let write =
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(chart::change_own(tx, now, &writer, language, method)?) });
+    let write = state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(patients::change_own(tx, now, &writer, language, method)?) });
     if !write.await? {
         errors.add("method", "error-own-method");
         return unprocessable(&page(&state, head, visit, Some(form.get("method").to_owned()), errors).await?);

@@ -3,7 +3,6 @@
 
 use super::guard::{place, shell};
 use crate::access::session::{HOLDER, Holder};
-use crate::chart;
 use crate::clock::Token;
 use crate::db::Ts;
 use crate::delivery::Channel;
@@ -12,6 +11,7 @@ use crate::http::cookies::Stay;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications;
+use crate::patients;
 use crate::portal_entry::{self, LoginError, OpenLink, PasscodeState, PasscodeStatus, Proof, RequestRefused};
 use crate::settings::Settings;
 use crate::state::AppState;
@@ -103,7 +103,7 @@ async fn page(
         let (is_claim, back) = (link.is_claim, typed.back.clone());
         let road = match link.patient.filter(|_| !is_claim) {
             Some(patient) => {
-                let patient = chart::patient_by_id(conn, patient)?;
+                let patient = patients::patient_by_id(conn, patient)?;
                 let blocks = notifications::blocks(conn, &patient)?;
                 notifications::passcode_channel(&patient, &blocks, &delivery, link.channel)
             }

@@ -4,11 +4,11 @@
 
 use super::links::OpenLink;
 use super::passcode::{self, RequestRefused};
-use crate::chart::{self, IdKind, Patient};
 use crate::clock::{Random, Token};
 use crate::db::schema::{passcodes, portal_links};
 use crate::db::{Both, ConversationId, LinkId, NotificationId, PatientId, Ts, Tx};
 use crate::delivery::Channel;
+use crate::patients::{self, IdKind, Patient};
 use crate::settings;
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::prelude::*;
@@ -74,14 +74,11 @@ impl Address {
 
 /// Makes a link for a claim and asks for its passcode. The same claim made again replaces its link, and its wrong tries
 /// are counted on.
-///
-/// # Errors
-/// Those of the database.
 pub fn claim(tx: &mut Tx, now: Ts, random: &Random, claim: &Claim) -> QueryResult<(Token, Result<(), RequestRefused>)> {
     let settings = settings::load(tx)?;
     let open = settings.portal_on;
     let may = |patient: &Patient| open && patient.portal_access && claim.at.is_of(patient);
-    let patient = chart::the_one(tx, claim.kind, &claim.number, may)?;
+    let patient = patients::the_one(tx, claim.kind, &claim.number, may)?;
     let token = random.token();
     let key = settings::cookie_key(tx)?;
     let id = put(tx, now, &token, hash(&key, claim), (patient, claim.at.channel()))?;
@@ -123,9 +120,6 @@ fn put(
 }
 
 /// Forgets claims that were made more than a day ago.
-///
-/// # Errors
-/// Those of the database.
 pub fn forget(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old = portal_links::table
         .filter(portal_links::claim_hash.is_not_null())

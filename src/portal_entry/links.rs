@@ -28,9 +28,6 @@ pub struct OpenLink {
 }
 
 /// Makes a link for one notification and stores its hash. The token goes into that one mail or text and nowhere else.
-///
-/// # Errors
-/// Those of the database.
 pub fn mint(
     tx: &mut Tx,
     now: Ts,
@@ -52,9 +49,6 @@ pub fn mint(
 
 /// The link of this token, if it works: known, not too old, not ended, the portal on and the patient with access. All
 /// other cases look alike. Opening uses nothing up.
-///
-/// # Errors
-/// Those of the database.
 pub fn open(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<OpenLink>> {
     let on: bool = clinic::table.find(1).select(clinic::portal_on).first(conn)?;
     type Of = (LinkId, Option<PatientId>, Channel, Option<Vec<u8>>);
@@ -96,9 +90,6 @@ pub struct Recipient {
 }
 
 /// To whom a passcode for this link goes; `None` where the link works no more.
-///
-/// # Errors
-/// Those of the database.
 pub fn recipient(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<Recipient>> {
     let of = (portal_links::patient_id, portal_links::channel, portal_links::claim_hash.is_not_null());
     let found = working(now).filter(portal_links::id.eq(link)).select(of).first(conn).optional()?;

@@ -42,9 +42,6 @@ pub(super) fn lasts(
 }
 
 /// Until when the last of this patient's locked links is locked; `None` where none is.
-///
-/// # Errors
-/// Those of the database.
 pub fn locked_until<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>) -> QueryResult<Option<Ts>> {
     let locked: Option<Option<Ts>> = passcodes::table
         .inner_join(portal_links::table)
@@ -58,9 +55,6 @@ pub fn locked_until<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>)
 }
 
 /// Lifts every lock of this patient: they are on the phone, and the clinic knows that it is they.
-///
-/// # Errors
-/// Those of the database.
 pub fn unlock(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>) -> QueryResult<()> {
     let links = portal_links::table.filter(portal_links::patient_id.eq(access.patient())).select(portal_links::id);
     diesel::update(passcodes::table.filter(passcodes::link_id.eq_any(links)))

@@ -8,7 +8,6 @@ use super::locks;
 use super::passcode::TRIES;
 use crate::access::session::{Holder, Lasts};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::chart;
 use crate::db::schema::{passcodes, patients};
 use crate::db::{Db, DbError, PatientId, Ts, Tx};
 use crate::delivery::Channel;
@@ -67,8 +66,8 @@ pub async fn login(db: &Db, now: Ts, link: OpenLink, proof: Proof) -> Result<Hol
         };
         audit::append(tx, now, trace(&link, Event::PortalSignedIn))?;
         match link.channel {
-            Channel::Email => chart::confirm_email(tx, patient)?,
-            Channel::Sms => chart::confirm_phone(tx, patient)?,
+            Channel::Email => crate::patients::confirm_email(tx, patient)?,
+            Channel::Sms => crate::patients::confirm_phone(tx, patient)?,
         }
         let lasts = lasts(&settings::load(tx)?, proof.stay);
         Ok(Ok(Holder::Patient { id: patient, language, lasts }))

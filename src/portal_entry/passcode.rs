@@ -51,9 +51,6 @@ pub struct PasscodeStatus {
 }
 
 /// What is known of a link's passcode; `None` where none was ever asked for, or the last is over and no lock holds.
-///
-/// # Errors
-/// Those of the database.
 pub fn status(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<PasscodeStatus>> {
     let row = passcodes::table.find(link).select(PasscodeStatus::as_select()).first(conn).optional()?;
     Ok(row.filter(|row| row.expires_at > now || row.lock(now).is_some()))
@@ -76,9 +73,6 @@ pub enum RequestRefused {
 }
 
 /// Asks for a passcode: the old one dies now, a new one is made and sent by the worker.
-///
-/// # Errors
-/// Those of the database.
 pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), RequestRefused>> {
     let before: Option<PasscodeStatus> =
         passcodes::table.find(link.id).select(PasscodeStatus::as_select()).first(tx.conn()).optional()?;
@@ -108,9 +102,6 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
 }
 
 /// Stores the hash of the digits that are about to be sent. Says whether they are still wanted.
-///
-/// # Errors
-/// Those of the database.
 pub fn make(tx: &mut Tx, now: Ts, link: LinkId, hash: &str) -> QueryResult<bool> {
     let wanted = passcodes::table
         .find(link)
@@ -120,27 +111,18 @@ pub fn make(tx: &mut Tx, now: Ts, link: LinkId, hash: &str) -> QueryResult<bool>
 }
 
 /// The row of the Outbox for the newest passcode of this link, if it has one.
-///
-/// # Errors
-/// Those of the database.
 pub fn notice(conn: &mut Conn, link: LinkId) -> QueryResult<Option<NotificationId>> {
     let found = passcodes::table.find(link).select(passcodes::notification_id).first(conn).optional()?;
     Ok(found.flatten())
 }
 
 /// Notes which row of the Outbox the newest passcode of this link has.
-///
-/// # Errors
-/// Those of the database.
 pub fn set_notice(tx: &mut Tx, link: LinkId, id: NotificationId) -> QueryResult<()> {
     let row = passcodes::table.find(link);
     diesel::update(row).set(passcodes::notification_id.eq(id)).execute(tx.conn()).map(drop)
 }
 
 /// Writes down whether the digits went out. The audit row is that of their row in the Outbox.
-///
-/// # Errors
-/// Those of the database.
 pub fn mark_sent(tx: &mut Tx, link: LinkId, failed: Option<Reason>) -> QueryResult<()> {
     let state = if failed.is_some() { PasscodeState::Failed } else { PasscodeState::Sent };
     diesel::update(passcodes::table.find(link))
@@ -151,9 +133,6 @@ pub fn mark_sent(tx: &mut Tx, link: LinkId, failed: Option<Reason>) -> QueryResu
 
 /// The road says later that the digits did not arrive: the patient is told, and can ask for others at once. Of a claim
 /// nothing is told, as ever: it would say whether the claim is true.
-///
-/// # Errors
-/// Those of the database.
 pub fn not_arrived(tx: &mut Tx, notice: NotificationId, why: Reason) -> QueryResult<()> {
     let link = passcodes::table.filter(passcodes::notification_id.eq(notice)).select(passcodes::link_id);
     let Some(link) = link.first::<LinkId>(tx.conn()).optional()? else { return Ok(()) };
@@ -165,9 +144,6 @@ pub fn not_arrived(tx: &mut Tx, notice: NotificationId, why: Reason) -> QueryRes
 }
 
 /// The digits for a claim that is true of nobody are made like any others, and go nowhere.
-///
-/// # Errors
-/// Those of the database.
 pub fn mark_sent_to_nobody(tx: &mut Tx, now: Ts, link: LinkId) -> QueryResult<()> {
     mark_sent(tx, link, None)?;
     let entry = Entry::of_clinic(Actor::System, Event::PasscodeState, Subject::None);

@@ -102,9 +102,6 @@ fn decode(uploaded: &[u8]) -> Result<DynamicImage, NotTaken> {
 }
 
 /// Puts an image in the place of the one before, or takes it away.
-///
-/// # Errors
-/// Those of the database.
 pub fn set_image(tx: &mut Tx, kind: ImageKind, image: Option<&Image>) -> QueryResult<()> {
     diesel::delete(clinic_images::table.find(kind)).execute(tx.conn())?;
     if let Some(image) = image {
@@ -123,9 +120,6 @@ pub fn set_image(tx: &mut Tx, kind: ImageKind, image: Option<&Image>) -> QueryRe
 }
 
 /// The image of this name; `None` where there is none, or another by now.
-///
-/// # Errors
-/// Those of the database.
 pub fn image(conn: &mut Conn, kind: ImageKind, name: &str) -> QueryResult<Option<Image>> {
     clinic_images::table
         .find(kind)

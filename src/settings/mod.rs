@@ -40,7 +40,7 @@ pub struct Settings {
     pub portal_stay_days: i64,
     /// hours after which a patient's session ends in any case, unless they stay logged in
     pub portal_longest_hours: i64,
-    /// what patients may say of themselves at the portal's first page: words of `chart::IdKind`, with spaces between
+    /// what patients may say of themselves at the portal's first page: words of `patients::IdKind`, with spaces between
     pub portal_identifiers: String,
     /// whether patients read the names of who takes part, else "the care team"
     pub portal_names: bool,
@@ -87,25 +87,16 @@ pub fn load(conn: &mut Conn) -> QueryResult<Settings> {
 }
 
 /// Replaces the settings.
-///
-/// # Errors
-/// Those of the database.
 pub fn save(tx: &mut Tx, settings: &Settings) -> QueryResult<()> {
     diesel::update(clinic::table.find(1)).set(settings).execute(tx.conn()).map(drop)
 }
 
 /// The key that signs cookies, the same on every instance.
-///
-/// # Errors
-/// Those of the database.
 pub fn cookie_key(conn: &mut Conn) -> QueryResult<Vec<u8>> {
     clinic::table.find(1).select(clinic::cookie_key).first(conn)
 }
 
 /// Makes the one row where there is none yet. Safe to call at every start, on several instances at once.
-///
-/// # Errors
-/// Those of the database.
 pub fn prepare(tx: &mut Tx, cookie_key: [u8; 64]) -> QueryResult<()> {
     use crate::db::Both;
     let row = (

@@ -92,9 +92,6 @@ pub struct Kept {
 }
 
 /// Makes a placed file a blob, or takes the blob that has the same content; one reference more to it.
-///
-/// # Errors
-/// Those of the database.
 pub fn keep(tx: &mut Tx, now: Ts, placed: &Placed, scan: Scan) -> QueryResult<Kept> {
     let row = (
         (blobs::sha256.eq(&placed.sha256), blobs::size.eq(placed.size), blobs::name.eq(Some(&placed.name))),
@@ -132,9 +129,6 @@ pub fn refer(tx: &mut Tx, id: BlobId) -> QueryResult<()> {
 
 /// One reference less. The last one takes the blob with it, and its file a while later. The row that referred to it
 /// must be gone before.
-///
-/// # Errors
-/// Those of the database.
 pub fn release(tx: &mut Tx, now: Ts, id: BlobId) -> QueryResult<()> {
     let less = diesel::update(blobs::table.find(id)).set(blobs::refs.eq(blobs::refs - 1));
     let (refs, name): (i64, Option<String>) = less.returning((blobs::refs, blobs::name)).get_result(tx.conn())?;
@@ -148,34 +142,22 @@ pub fn release(tx: &mut Tx, now: Ts, id: BlobId) -> QueryResult<()> {
 }
 
 /// One blob.
-///
-/// # Errors
-/// Those of the database.
 pub fn blob(conn: &mut Conn, id: BlobId) -> QueryResult<Blob> {
     blobs::table.find(id).select(Blob::as_select()).first(conn)
 }
 
 /// The blobs after this one that have a file, by their identity, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub fn after(conn: &mut Conn, id: BlobId, limit: i64) -> QueryResult<Vec<Blob>> {
     let there = blobs::table.filter(blobs::id.gt(id)).filter(blobs::name.is_not_null());
     there.order(blobs::id).limit(limit).select(Blob::as_select()).load(conn)
 }
 
 /// How many files are encrypted with this key.
-///
-/// # Errors
-/// Those of the database.
 pub fn count_under(conn: &mut Conn, key_id: &str) -> QueryResult<i64> {
     blobs::table.filter(blobs::key_id.eq(key_id)).filter(blobs::name.is_not_null()).count().get_result(conn)
 }
 
 /// Writes down what the scanner found. An infected content is removed at once.
-///
-/// # Errors
-/// Those of the database.
 pub fn set_scan(tx: &mut Tx, now: Ts, id: BlobId, scan: Scan) -> QueryResult<()> {
     if scan == Scan::Infected {
         let name: Option<String> = blobs::table.find(id).select(blobs::name).first(tx.conn())?;
@@ -188,27 +170,18 @@ pub fn set_scan(tx: &mut Tx, now: Ts, id: BlobId, scan: Scan) -> QueryResult<()>
 }
 
 /// From now on nothing is served that no scanner has looked at. Gives how many that were.
-///
-/// # Errors
-/// Those of the database.
 pub fn want_scans(tx: &mut Tx) -> QueryResult<usize> {
     let never = blobs::table.filter(blobs::scan.eq(Scan::NotScanned));
     diesel::update(never).set(blobs::scan.eq(Scan::Waiting)).execute(tx.conn())
 }
 
 /// There is no scanner any more: what waited for it waits no longer. Gives how many that were.
-///
-/// # Errors
-/// Those of the database.
 pub fn want_no_scans(tx: &mut Tx) -> QueryResult<usize> {
     let waiting = blobs::table.filter(blobs::scan.eq(Scan::Waiting));
     diesel::update(waiting).set(blobs::scan.eq(Scan::NotScanned)).execute(tx.conn())
 }
 
 /// Contents that wait for the scanner, those first that came first; at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub fn waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<BlobId>> {
     let waiting = blobs::table.filter(blobs::scan.eq(Scan::Waiting));
     waiting.order(blobs::id).limit(limit).select(blobs::id).load(conn)

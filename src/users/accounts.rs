@@ -44,9 +44,6 @@ pub struct AddUser {
 }
 
 /// The active users, by name. At most 500: a clinic has fewer.
-///
-/// # Errors
-/// Those of the database.
 pub fn active(conn: &mut Conn) -> QueryResult<Vec<UserRow>> {
     users::table
         .filter(users::active.eq(true))
@@ -57,33 +54,21 @@ pub fn active(conn: &mut Conn) -> QueryResult<Vec<UserRow>> {
 }
 
 /// The email that a user signs in with.
-///
-/// # Errors
-/// Those of the database.
 pub fn email_of(conn: &mut Conn, user: UserId) -> QueryResult<EmailAddress> {
     users::table.find(user).select(users::email).first(conn)
 }
 
 /// The names of some users.
-///
-/// # Errors
-/// Those of the database.
 pub fn names_of(conn: &mut Conn, ids: &[UserId]) -> QueryResult<Vec<(UserId, String)>> {
     users::table.filter(users::id.eq_any(ids.to_vec())).select((users::id, users::name)).load(conn)
 }
 
 /// The user with this address, active or not.
-///
-/// # Errors
-/// Those of the database.
 pub fn by_email(conn: &mut Conn, email: &EmailAddress) -> QueryResult<Option<UserId>> {
     users::table.filter(users::email_key.eq(email.key())).select(users::id).first(conn).optional()
 }
 
 /// Adds a user. `None` where the address is taken.
-///
-/// # Errors
-/// Those of the database.
 pub fn add(tx: &mut Tx, now: Ts, actor: Actor, user: AddUser) -> QueryResult<Option<UserId>> {
     if by_email(tx, &user.email)?.is_some() {
         return Ok(None);
@@ -100,9 +85,6 @@ pub fn add(tx: &mut Tx, now: Ts, actor: Actor, user: AddUser) -> QueryResult<Opt
 }
 
 /// Sets the language of a user's pages.
-///
-/// # Errors
-/// Those of the database.
 pub fn set_language(tx: &mut Tx, now: Ts, user: UserId, language: &str) -> QueryResult<()> {
     diesel::update(users::table.find(user)).set(users::language.eq(language)).execute(tx.conn())?;
     let entry = Entry::of_clinic(Actor::User(user), Event::UserChanged, Subject::User(user));
@@ -110,9 +92,6 @@ pub fn set_language(tx: &mut Tx, now: Ts, user: UserId, language: &str) -> Query
 }
 
 /// Stores the hash of a link with which this user sets a password.
-///
-/// # Errors
-/// Those of the database.
 pub fn make_password_link(tx: &mut Tx, now: Ts, user: UserId, token: &Token) -> QueryResult<()> {
     let row = (
         password_links::token_hash.eq(token.hash()),
@@ -123,9 +102,6 @@ pub fn make_password_link(tx: &mut Tx, now: Ts, user: UserId, token: &Token) -> 
 }
 
 /// Whose link this is; `None` where it is unknown, used or too old.
-///
-/// # Errors
-/// Those of the database.
 pub fn open_password_link(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<UserId>> {
     password_links::table
         .find(token.hash())

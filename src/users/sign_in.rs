@@ -21,9 +21,6 @@ pub struct SignIn {
 }
 
 /// The holder of the new session, or `None`: which of the two was wrong is not told. Either way leaves an audit row.
-///
-/// # Errors
-/// Those of the database.
 pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<Option<Holder>, DbError> {
     let key = EmailAddress::parse(&typed.email).map(|email| email.key());
     let found = match key {
@@ -60,9 +57,6 @@ pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<Option<Holder>, 
 }
 
 /// Writes down that a user signed out; the session itself is ended by its store.
-///
-/// # Errors
-/// Those of the database.
 pub async fn sign_out(db: &Db, now: Ts, user: UserId) -> Result<(), DbError> {
     db.write(move |tx| {
         Ok(audit::append(tx, now, Entry::of_clinic(Actor::User(user), Event::SignedOut, Subject::User(user)))?)

@@ -31,17 +31,11 @@ text_enum! {
 const MORNING: i64 = 7;
 
 /// A user's choice.
-///
-/// # Errors
-/// Those of the database.
 pub fn told(conn: &mut Conn, user: UserId) -> QueryResult<Told> {
     users::table.find(user).select(users::told_of_replies).first(conn)
 }
 
 /// Changes the user's own choice.
-///
-/// # Errors
-/// Those of the database.
 pub fn set_told<R: Right>(tx: &mut Tx, now: Ts, user: &SignedInUser<R>, told: Told) -> QueryResult<()> {
     diesel::update(users::table.find(user.id())).set(users::told_of_replies.eq(told)).execute(tx.conn())?;
     let entry = Entry::of_clinic(Actor::User(user.id()), Event::UserChanged, Subject::User(user.id()));
@@ -50,9 +44,6 @@ pub fn set_told<R: Right>(tx: &mut Tx, now: Ts, user: &SignedInUser<R>, told: To
 
 /// A patient has answered in a conversation: enqueues an email to each participant who wants one, at the time that they
 /// want it. Those who wait for their hour or morning get one for all.
-///
-/// # Errors
-/// Those of the database.
 pub fn tell_of_answer(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
     let found: Vec<(UserId, Told)> = participants::table
         .inner_join(users::table)
@@ -101,9 +92,6 @@ pub struct ToTell {
 }
 
 /// Reads what an email to a user is made of; `None` where there is nothing to say any more.
-///
-/// # Errors
-/// Those of the database.
 pub fn to_tell(conn: &mut Conn, user: UserId) -> QueryResult<Option<ToTell>> {
     let (active, language, choice): (bool, String, Told) =
         users::table.find(user).select((users::active, users::language, users::told_of_replies)).first(conn)?;

@@ -72,9 +72,6 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
 }
 
 /// Works everything that is due, then returns how many jobs that were. For tests.
-///
-/// # Errors
-/// Those of the database.
 pub async fn drain(state: &AppState) -> Result<usize, DbError> {
     let mut all = 0;
     loop {

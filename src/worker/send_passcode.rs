@@ -2,7 +2,6 @@
 //! row in the Outbox nothing of them.
 
 use super::{finish, settings};
-use crate::chart::{self, Patient};
 use crate::db::LinkId;
 use crate::delivery::{Channel, Email, Failure, Reason, ReportKey, Text};
 use crate::error::AppError;
@@ -12,6 +11,7 @@ use crate::notifications::{
     roads, wording,
 };
 use crate::outbox::{self, Job};
+use crate::patients::{self, Patient};
 use crate::portal_entry;
 use crate::settings::Settings;
 use crate::slow_hash;
@@ -74,7 +74,7 @@ async fn look(state: &AppState, link: LinkId) -> Result<Option<Option<Known>>, A
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some(to) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
         let Some(patient) = to.patient else { return Ok(Some(None)) };
-        let patient = chart::patient_by_id(conn, patient)?;
+        let patient = patients::patient_by_id(conn, patient)?;
         let blocks = blocks(conn, &patient)?;
         let settings = settings(conn)?;
         let road = match to.is_claim {

@@ -3,7 +3,7 @@
 //! Only what a person could read in a hurry and send to the wrong patient is looked for.
 
 use super::PERHAPS_APART;
-use crate::chart::Clues;
+use crate::patients::Clues;
 use crate::text;
 use std::collections::{BTreeSet, VecDeque};
 use time::{Date, Month};

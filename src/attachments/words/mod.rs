@@ -8,8 +8,8 @@ mod reader;
 pub use reader::{COMMAND, read};
 
 use super::Desk;
-use crate::chart::Clues;
 use crate::db::Ts;
+use crate::patients::Clues;
 use crate::storage::{Reading, Spooled, StorageError};
 use reader::LARGEST_PDF;
 use std::io::{self, Read};

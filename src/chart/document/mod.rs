@@ -10,7 +10,7 @@ pub use pdf::PdfError;
 
 use super::item::{Block, Caption};
 use super::items::Item;
-use super::patients::Patient;
+use crate::patients::Patient;
 use crate::settings::Settings;
 use crate::text::Lang;
 use serde::{Deserialize, Serialize};

@@ -1,15 +1,13 @@
 //! Charts from other systems. One file is one transaction: it comes in whole or not at all. Coming again brings items up
 //! to date and doubles none; the patient's own record stays as the clinic has it.
 
-pub mod csv;
 pub mod fhir;
 
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::files::{NewChartFile, set_file};
-use crate::chart::identifiers::{self, IdKind};
-use crate::chart::patients::{self, Demographics, Method, NewPatient};
 use crate::chart::store_item::{NewItem, Stored, store_item};
 use crate::db::{PatientId, Ts, Tx, lock_row};
+use crate::patients::{self, Demographics, IdKind, Method, NewPatient};
 use crate::settings;
 use crate::text::Lang;
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
@@ -118,7 +116,7 @@ fn store_chart<'a>(
     };
     for (code, number) in &chart.patient.other_identifiers {
         if let Some(kind) = IdKind::of_v2_0203(code) {
-            identifiers::keep(tx, patient, kind, number)?;
+            patients::put_identifiers(tx, patient, kind, number)?;
         }
     }
     let before = summary.written();

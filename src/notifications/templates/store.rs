@@ -25,9 +25,6 @@ pub struct Version {
 }
 
 /// The versions of a wording, newest first, at most `limit`.
-///
-/// # Errors
-/// Those of the database.
 pub fn versions(conn: &mut Conn, slot: Slot, limit: i64) -> QueryResult<Vec<Version>> {
     t::table
         .inner_join(users::table)
@@ -42,9 +39,6 @@ pub fn versions(conn: &mut Conn, slot: Slot, limit: i64) -> QueryResult<Vec<Vers
 
 /// The wording that holds now, and whether it is the clinic's own. What the clinic wrote and has since made invalid by
 /// a setting (no names any more) gives way to ours.
-///
-/// # Errors
-/// Those of the database.
 pub fn in_use(conn: &mut Conn, settings: &Settings, slot: Slot) -> QueryResult<(NotificationTemplate, bool)> {
     let newest = versions(conn, slot, 1)?.pop();
     let own = newest.and_then(|version| Some((version.subject.unwrap_or_default(), version.body?)));
@@ -54,9 +48,6 @@ pub fn in_use(conn: &mut Conn, settings: &Settings, slot: Slot) -> QueryResult<(
 
 /// Adds a version; without a template it is the way back to our own wording. Nothing is written where it changes
 /// nothing.
-///
-/// # Errors
-/// Those of the database.
 pub fn save(
     tx: &mut Tx,
     now: Ts,

@@ -4,8 +4,8 @@ use crate::on_both;
 use crate::support::app::App;
 use crate::support::world::Like;
 use postern::access::Role;
-use postern::chart::Method;
-use postern::chart::import::csv::{ListOptions, PatientList, Problem, read_list};
+use postern::patients::Method;
+use postern::patients::csv_list::{ListOptions, PatientList, Problem, read_list};
 use postern::text::Lang;
 
 on_both!(a_list_is_checked_then_imported_and_nobody_twice, a_wrong_list_is_not_imported_at_all);

@@ -2,10 +2,9 @@
 
 use postern::chart::document::{Document, Named, Part, ResultLine, Results, content_security_policy};
 use postern::chart::import::fhir::{ImportOptions, read_bundle};
-use postern::chart::{
-    Block, Caption, Datum, Flag, Item, ItemBody, ItemKind, ItemRow, Label, Method, Patient, ResultRow,
-};
+use postern::chart::{Block, Caption, Datum, Flag, Item, ItemBody, ItemKind, ItemRow, Label, ResultRow};
 use postern::db::{ChartItemId, PatientId};
+use postern::patients::{Method, Patient};
 use postern::settings::Settings;
 use postern::text::Lang;
 use postern::values::BirthDate;

@@ -4,7 +4,7 @@ use crate::on_both;
 use crate::support::app::App;
 use crate::support::world::Like;
 use postern::access::Role;
-use postern::chart::Method;
+use postern::patients::Method;
 
 on_both!(what_is_missing_is_set_there, bad_addresses_are_refused, doubts_are_shown);
 

@@ -8,10 +8,11 @@ use crate::support::html::Page;
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::audit::Actor as Who;
-use postern::chart::{self, Demographics, ItemKind, Method, NewPatient};
+use postern::chart::ItemKind;
 use postern::db::PatientId;
 use postern::db::schema::audit_events;
 use postern::error::AppError;
+use postern::patients::{self, Demographics, Method, NewPatient};
 use postern::values::{BirthDate, EmailAddress, PhoneNumber};
 use reqwest::multipart::{Form, Part};
 
@@ -36,7 +37,7 @@ pub async fn person(app: &App, name: (&str, &str), born: &str, number: &str, at:
         portal_access: true,
         archived: false,
     };
-    let write = app.state.db.write(move |tx| -> Result<_, AppError> { Ok(chart::add(tx, now, Who::System, &new)?) });
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> { Ok(patients::add(tx, now, Who::System, &new)?) });
     write.await.unwrap()
 }
 

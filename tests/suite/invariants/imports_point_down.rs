@@ -24,6 +24,7 @@ const HOUSE: [Storey; 13] = [
         name: "the features",
         rooms: &[
             "users",
+            "patients",
             "chart",
             "portal_entry",
             "attachments",

@@ -6,8 +6,8 @@ use crate::support::html::Page;
 use crate::support::world::{Like, PASSWORD};
 use postern::access::Role;
 use postern::audit::Actor as Who;
-use postern::chart::Method;
 use postern::error::AppError;
+use postern::patients::Method;
 use postern::users::{self, AddUser};
 use postern::values::EmailAddress;
 

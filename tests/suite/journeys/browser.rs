@@ -4,8 +4,8 @@ use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
 use postern::access::Role;
-use postern::chart::Method;
 use postern::db::schema::users;
+use postern::patients::Method;
 
 const PHONE: &str = "+16135550121";
 

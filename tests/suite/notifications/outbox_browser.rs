@@ -8,10 +8,10 @@ use crate::support::world::{Like, PASSWORD};
 use diesel::prelude::*;
 use fantoccini::key::Key;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::db::PatientId;
 use postern::db::schema::users;
 use postern::error::AppError;
+use postern::patients::Method;
 use postern::text::Lang;
 use serde_json::json;
 

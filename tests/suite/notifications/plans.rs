@@ -5,8 +5,8 @@ use crate::on_both;
 use crate::support::app::{Actor, App};
 use crate::support::world::{Like, PASSWORD};
 use postern::access::Role;
-use postern::chart::Method;
 use postern::db::PatientId;
+use postern::patients::Method;
 use time::Duration;
 
 on_both!(

@@ -4,8 +4,8 @@ use crate::on_both;
 use crate::support::app::App;
 use crate::support::world::Like;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::clock::Random;
+use postern::patients::Method;
 
 on_both!(nothing_of_any_message_is_sent);
 

@@ -4,9 +4,9 @@ use crate::on_both;
 use crate::support::app::App;
 use crate::support::world::Like;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::error::AppError;
 use postern::notifications::templates::{Kind, NotificationTemplate, Placeholder, Problem, Slot, Values};
+use postern::patients::Method;
 use postern::settings::{self, Settings};
 
 const HOME: &str = "/settings/notification-templates";

@@ -4,7 +4,7 @@ use crate::on_both;
 use crate::support::app::{Actor, App};
 use crate::support::world::Like;
 use postern::access::Role;
-use postern::chart::Method;
+use postern::patients::Method;
 use time::Duration;
 
 on_both!(

@@ -6,10 +6,10 @@ use crate::support::world::Like;
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::db::PatientId;
 use postern::db::schema::{audit_events, messages, passcodes};
 use postern::error::AppError;
+use postern::patients::Method;
 use time::Duration;
 
 const EMAIL: &str = "maria@example.org";

@@ -3,9 +3,9 @@
 use super::app::{Actor, App};
 use postern::access::Role;
 use postern::audit::Actor as Who;
-use postern::chart::{self, Demographics, Method, NewPatient};
 use postern::db::PatientId;
 use postern::error::AppError;
+use postern::patients::{self, Demographics, Method, NewPatient};
 use postern::users::{self, AddUser};
 use postern::values::{BirthDate, EmailAddress, PhoneNumber};
 
@@ -76,7 +76,7 @@ impl App {
             archived: false,
         };
         let write =
-            self.state.db.write(move |tx| -> Result<_, AppError> { Ok(chart::add(tx, now, Who::System, &new)?) });
+            self.state.db.write(move |tx| -> Result<_, AppError> { Ok(patients::add(tx, now, Who::System, &new)?) });
         write.await.unwrap()
     }
 

@@ -6,12 +6,12 @@ use crate::support::world::Like;
 use crate::{on_both, on_each};
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::db::PatientId;
 use postern::db::schema::notifications;
 use postern::delivery::Reason;
 use postern::delivery::bounce::Bounce;
 use postern::error::AppError;
+use postern::patients::Method;
 
 on_both!(every_kind_is_in_the_outbox, access_is_told_again_and_cancelled, a_returned_one_of_any_kind_marks_the_address);
 on_each!(

@@ -11,13 +11,13 @@ use crate::support::world::Like;
 use crate::worker::smtp;
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::clock::Clock;
 use postern::config::{Kannel, Smtp, Texts, TextsVia, Tls};
 use postern::db::NotificationId;
 use postern::db::schema::notifications;
 use postern::delivery::{Delivery, GatewayKind, ReportKey, SmtpRoad, twilio};
 use postern::error::AppError;
+use postern::patients::Method;
 use std::time::Duration;
 
 on_each!(kannels_reports_come_twice_and_in_any_order);

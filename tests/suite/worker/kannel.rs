@@ -5,10 +5,10 @@ use crate::support::gateways::Kannel;
 use crate::support::world::Like;
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::config::TextsVia;
 use postern::db::schema::notifications;
 use postern::error::AppError;
+use postern::patients::Method;
 use std::time::Duration;
 
 fn like(phone: &str) -> Like {

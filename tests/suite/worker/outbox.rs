@@ -6,10 +6,10 @@ use crate::support::world::Like;
 use crate::worker::webhooks::returned;
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::db::schema::notifications;
 use postern::delivery::bounce;
 use postern::error::AppError;
+use postern::patients::Method;
 
 on_both!(
     the_outbox_is_narrowed_down,

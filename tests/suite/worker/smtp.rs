@@ -167,7 +167,7 @@ async fn a_second_copy_can_be_told_by_its_id() {
 async fn without_a_gateway_a_text_fails_and_the_page_says_so() {
     let app = App::start_with(On::Sqlite, Delivery::mailbox_without_texts).await;
     let user = app.user(Role::Clinician).await;
-    let like = Like { email: None, method: postern::chart::Method::Sms, ..Like::default() };
+    let like = Like { email: None, method: postern::patients::Method::Sms, ..Like::default() };
     let patient = app.patient(like).await;
     let conversation = app.message(&user, patient, true).await;
     app.drain().await;

@@ -6,11 +6,11 @@ use crate::support::world::Like;
 use crate::{on_both, on_each};
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::config::{Texts, TextsVia, TwilioSender};
 use postern::db::schema::{notification_states, notifications};
 use postern::delivery::{ReportKey, twilio};
 use postern::error::AppError;
+use postern::patients::Method;
 use serde_json::json;
 
 fn like(phone: &str) -> Like {

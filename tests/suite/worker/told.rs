@@ -5,12 +5,12 @@ use crate::support::app::{Actor, App};
 use crate::support::world::Like;
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::chart::Method;
 use postern::db::schema::{conversations, notifications};
 use postern::db::{ConversationId, NotificationId, PatientId};
 use postern::delivery::Reason;
 use postern::error::AppError;
 use postern::notifications::{Ending, State, Told, report};
+use postern::patients::Method;
 
 on_both!(
     every_order_of_reports_ends_alike,

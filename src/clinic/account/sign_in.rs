@@ -1,0 +1,76 @@
+//! `/sign-in`: email and password in, a session out.
+
+use crate::access::session::{HOLDER, Holder};
+use crate::clinic::guard::shell_for_nobody;
+use crate::error::AppError;
+use crate::http::page;
+use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::state::AppState;
+use crate::users;
+use actix_session::Session;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "clinic/account/sign_in.html")]
+struct SignInPage {
+    shell: Shell,
+    next: String,
+    email: String,
+    failed: bool,
+}
+
+/// Where to go after signing in: a path of our own.
+fn next_path(next: &str) -> &str {
+    page::own_path(next).unwrap_or("/inbox")
+}
+
+async fn sign_in_page(
+    state: &AppState,
+    head: Head,
+    next: &str,
+    email: &str,
+    failed: bool,
+) -> Result<SignInPage, AppError> {
+    let shell = state.db.read(move |conn| shell_for_nobody(conn, &head)).await?;
+    Ok(SignInPage { shell, next: next_path(next).to_owned(), email: email.to_owned(), failed })
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    query: web::Query<std::collections::HashMap<String, String>>,
+) -> Result<HttpResponse, AppError> {
+    let next = query.get("next").map_or("/inbox", String::as_str);
+    if head.holder.is_some() {
+        return Ok(see_other(next_path(next)));
+    }
+    html(&sign_in_page(&state, head, next, "", false).await?)
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    session: Session,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    state.limits.sign_in(head.from, form.get("email"))?;
+    let typed = users::SignIn { email: form.get("email").to_owned(), password: form.get("password").to_owned() };
+    match users::sign_in(&state.db, state.clock.now(), typed).await? {
+        Some(holder) => {
+            // a new token at each sign-in: one that was planted before is worth nothing
+            session.renew();
+            session.insert(HOLDER, holder).map_err(|e| AppError::Internal(e.to_string()))?;
+            Ok(see_other(next_path(form.get("next"))))
+        }
+        None => unprocessable(&sign_in_page(&state, head, form.get("next"), form.get("email"), true).await?),
+    }
+}
+
+pub async fn sign_out(state: web::Data<AppState>, head: Head, session: Session) -> Result<HttpResponse, AppError> {
+    if let Some(Holder::User { id, .. }) = head.holder {
+        users::sign_out(&state.db, state.clock.now(), id).await?;
+    }
+    session.purge();
+    Ok(see_other("/sign-in?notice=signed-out"))
+}

@@ -1,0 +1,306 @@
+//! `/patients/{id}/messages/new`: "New Message", a dialog over the chart or a page of its own, and the Alert that stands
+//! before it where something is missing.
+
+use super::one_tap::offers;
+use super::plan_line::PlanLine;
+use super::repair::Repair;
+use super::rich_text::{RichText, read_body};
+use crate::access::{Action, ChartAccess, rights};
+use crate::attachments::{Picks, Refusal};
+use crate::chart::ItemKind;
+use crate::clinic::files::uploads::{self, FileLines};
+use crate::clinic::guard::{Chart, shell};
+use crate::conversations::{self, NewConversation, OneTap, StartError};
+use crate::db::UserId;
+use crate::delivery::Channel;
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::page::{landed, with_status};
+use crate::http::{Form, Head, Shell, html};
+use crate::message_templates::{self, Template as MessageTemplate};
+use crate::notifications::{self, Blocks, Obstacle, PlanWish, Warning};
+use crate::patients::{self, Patient};
+use crate::state::AppState;
+use crate::text::placeholders;
+use crate::users::{self, UserRow};
+use crate::values::{EmailAddress, PhoneNumber, Title};
+use actix_multipart::Multipart;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+/// Says in the address that it comes from the chart browser: the chart items that it names are all that are chosen.
+pub const CHOSEN: &str = "chosen";
+
+#[derive(Template)]
+#[template(path = "clinic/composing/new_message.html")]
+pub struct NewMessagePage {
+    shell: Shell,
+    patient: Patient,
+    colleagues: Vec<UserRow>,
+    templates: Vec<MessageTemplate>,
+    obstacles: Vec<Obstacle>,
+    repair: Repair,
+    may_edit: bool,
+    /// a channel that would work where the patient's own does not
+    other_way: Option<Channel>,
+    told: Vec<String>,
+    warnings: Vec<Warning>,
+    plan: PlanLine,
+    form: Typed,
+    /// when the draft that fills the form was saved; empty where there is none
+    draft_from: String,
+    /// the draft was changed in another window
+    conflict: bool,
+    files: FileLines,
+    errors: FieldErrors,
+}
+
+/// The fields of the form that hold one value each, or words.
+struct Typed {
+    key: String,
+    draft_version: i64,
+    to: Vec<i64>,
+    title: String,
+    body: RichText,
+    replies_allowed: bool,
+    offered: Vec<OneTap>,
+}
+
+impl Typed {
+    fn of(form: &Form) -> Typed {
+        Typed {
+            key: form.get("key").to_owned(),
+            draft_version: form.get("draft_version").parse().unwrap_or_default(),
+            to: form.numbers("to"),
+            title: form.get("title").to_owned(),
+            body: RichText::typed(form),
+            replies_allowed: form.has("replies_allowed"),
+            offered: offers(form),
+        }
+    }
+}
+
+/// How the form is to be shown.
+#[derive(Default)]
+pub struct Showing {
+    /// as typed; `None`: a draft, or the clinic's defaults
+    pub typed: Option<Form>,
+    /// chart items that were just chosen in the browser, in place of those that the form names
+    pub chosen: Option<Vec<i64>>,
+    /// files that were not taken just now: name, and why
+    pub refused: Vec<(String, Refusal)>,
+    /// what is wrong with it
+    pub errors: FieldErrors,
+    /// what was typed into the Alert, where something is wrong with that
+    pub repair: Option<Repair>,
+    /// the draft was changed in another window
+    pub conflict: bool,
+}
+
+impl Showing {
+    /// The form as typed.
+    pub fn typed(form: Form) -> Showing {
+        Showing { typed: Some(form), ..Showing::default() }
+    }
+}
+
+impl NewMessagePage {
+    /// Whether this user can do something about what is missing, here.
+    fn can_be_repaired(&self) -> bool {
+        self.may_edit && self.obstacles.iter().any(|one| !matches!(one, Obstacle::Archived | Obstacle::PortalOff))
+    }
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    query: web::Query<Vec<(String, String)>>,
+) -> Result<HttpResponse, AppError> {
+    let query = Form::of_pairs(query.into_inner());
+    let chosen = query.has(CHOSEN).then(|| query.numbers("chart_item"));
+    html(&page(&state, head, chart.0, Showing { chosen, ..Showing::default() }).await?)
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let mut errors = FieldErrors::default();
+    uploads::check(&form, &mut errors);
+    let Some(mut new) = read_form(&form, &mut errors) else {
+        let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    };
+    let Some(files) = uploads::picks(&state, &chart.0, &form, &mut errors).await? else {
+        let status = uploads::conflict(&errors);
+        let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
+        return with_status(status, &page);
+    };
+    new.files = files;
+    let (now, random, again, access) = (state.clock.now(), state.random.clone(), chart.0.again(), chart.0);
+    let write = state.db.write(move |tx| conversations::start(tx, now, &random, &access, &new));
+    match write.await {
+        Ok(id) => {
+            state.wake.notify_one();
+            return Ok(landed(head.fragment, &format!("/conversations/{id}?notice=message-sent")));
+        }
+        // the page says what is missing
+        Err(StartError::Obstacles(_)) => {}
+        Err(StartError::Files(cause)) => errors.add("files", uploads::why_not(cause)?),
+        Err(StartError::Db(cause)) if cause.is_full() => {
+            tracing::error!(%cause, "a message could not be kept");
+            errors.add("files", "error-files-full");
+        }
+        Err(StartError::Db(cause)) => return Err(cause.into()),
+    }
+    with_status(
+        uploads::conflict(&errors),
+        &page(&state, head, again, Showing { errors, ..Showing::typed(form) }).await?,
+    )
+}
+
+/// `POST /patients/{id}/messages/files`: "Add files" and "Remove" without script.
+pub async fn change_files(
+    state: web::Data<AppState>,
+    head: Head,
+    req: HttpRequest,
+    chart: Chart<rights::Send>,
+    body: Multipart,
+) -> Result<HttpResponse, AppError> {
+    let (form, refused) = uploads::change(&state, &req, &chart.0, body).await?;
+    let status = uploads::status(&refused);
+    with_status(status, &page(&state, head, chart.0, Showing { refused, ..Showing::typed(form) }).await?)
+}
+
+fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
+    let title = errors.need("title", "error-title", Title::parse(form.get("title")));
+    let body = read_body(form, errors);
+    if !placeholders::names(form.get("title")).is_empty() {
+        errors.add("title", "error-title-unfilled");
+    }
+    let key = form.get("key");
+    if !(16..=64).contains(&key.len()) {
+        errors.add("body", "error-form-old");
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    Some(NewConversation {
+        title: title?,
+        body: body?,
+        replies_allowed: form.has("replies_allowed"),
+        offers: offers(form),
+        participants: form.numbers("to").into_iter().map(UserId).collect(),
+        plan: PlanWish::read(|name| form.get(name)),
+        files: Picks::default(),
+        key: key.to_owned(),
+        draft: form.get("draft_version").parse().unwrap_or_default(),
+    })
+}
+
+/// The page, with what is to be shown in its form.
+pub async fn page(
+    state: &web::Data<AppState>,
+    head: Head,
+    access: ChartAccess<rights::Send>,
+    showing: Showing,
+) -> Result<NewMessagePage, AppError> {
+    let data = state.clone();
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let user = access.user();
+        let (shell, settings) = shell(conn, &head, user)?;
+        let patient = patients::patient(conn, &access)?;
+        let blocks = notifications::blocks(conn, &patient)?;
+        let draft = conversations::draft(conn, &access)?;
+        let mut draft_from = String::new();
+        let mut named = match (showing.typed, draft.kept) {
+            (Some(typed), _) => typed,
+            (None, Some((pairs, at))) => {
+                draft_from = shell.short(&at);
+                Form::of_pairs(pairs)
+            }
+            (None, None) if settings.replies_by_default => Form::of(&[("replies_allowed", "on")]),
+            (None, None) => Form::default(),
+        };
+        if let Some(chosen) = showing.chosen {
+            named.put_all("chart_item", &chosen);
+        }
+        let mut form = Typed::of(&named);
+        let mut files = FileLines::of(conn, &data.desk, &access, &named)?;
+        files.action = format!("/patients/{}/messages/files", access.patient());
+        files.browse_by = format!("/patients/{}/messages/draft", access.patient());
+        files.refused = showing.refused;
+        let mut errors = showing.errors;
+        if files.gone && !draft_from.is_empty() {
+            errors.add("files", "error-files-gone");
+        }
+        if showing.conflict || form.draft_version == 0 {
+            form.draft_version = draft.version;
+        }
+        // each window has a key of its own
+        if form.key.is_empty() || !draft_from.is_empty() {
+            form.key = data.random.token().reveal().to_owned();
+        }
+        let me = user.id();
+        Ok(NewMessagePage {
+            colleagues: users::active(conn)?.into_iter().filter(|user| user.id != me).collect(),
+            templates: message_templates::readable(conn, user, false)?,
+            obstacles: notifications::obstacles(&settings, &patient, &blocks),
+            repair: showing.repair.unwrap_or_else(|| Repair::of(&patient)),
+            may_edit: user.role().may(Action::EditPatients),
+            told: told(&shell, &data, &patient, &blocks),
+            other_way: notifications::other_way(&patient, &blocks, &data.delivery),
+            plan: PlanLine::of(
+                &settings,
+                PlanWish::read(|name| named.get(name)),
+                &notifications::plan(&patient, &blocks),
+            ),
+            warnings: notifications::warnings(conn, &patient, &blocks)?,
+            files,
+            errors,
+            conflict: showing.conflict,
+            form,
+            draft_from,
+            patient,
+            shell,
+        })
+    });
+    read.await
+}
+
+/// How the patient will be told, a line for each road, with masked addresses.
+fn told(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> Vec<String> {
+    let plan = notifications::plan(patient, blocks);
+    let mut lines: Vec<String> = plan
+        .links
+        .iter()
+        .map(|link| {
+            let passcode = notifications::passcode_channel(patient, blocks, &state.delivery, *link);
+            let key = match (link, passcode) {
+                (Channel::Email, Channel::Sms) => "told-email-sms",
+                (Channel::Email, Channel::Email) => "told-email-email",
+                (Channel::Sms, Channel::Email) => "told-sms-email",
+                (Channel::Sms, Channel::Sms) => "told-sms-sms",
+            };
+            let email = patient.email.as_ref().map(EmailAddress::masked).unwrap_or_default();
+            let phone = patient.phone.as_ref().map(PhoneNumber::masked).unwrap_or_default();
+            shell.t2(key, "email", email, "phone", phone)
+        })
+        .collect();
+    if plan.links.contains(&Channel::Sms) && !state.delivery.has(Channel::Sms) {
+        lines.push(shell.t("told-no-gateway").to_owned());
+    }
+    for (channel, key) in [(Channel::Email, "told-email-bad"), (Channel::Sms, "told-texts-stopped")] {
+        if blocks.of(channel).is_some() {
+            lines.push(shell.t(key).to_owned());
+        }
+    }
+    if patient.email.is_none() || patient.phone.is_none() {
+        lines.push(shell.t("told-one-channel").to_owned());
+    }
+    lines
+}

@@ -1,0 +1,35 @@
+//! The line that says what follows where a message is not opened; shown with a new message and in the settings.
+
+use crate::delivery::Channel;
+use crate::http::Shell;
+use crate::notifications::{Plan, PlanChoice, PlanWish};
+use crate::settings::Settings;
+
+/// What `clinic/composing/plan_line.html` shows.
+pub struct PlanLine {
+    /// what is chosen
+    pub choice: PlanChoice,
+    /// whether the patient is reached by email and by text, so that the text can wait
+    pub both: bool,
+}
+
+impl PlanLine {
+    /// The clinic's choice, with what was wished for in its place.
+    pub fn of(settings: &Settings, wish: PlanWish, plan: &Plan) -> PlanLine {
+        let both = [Channel::Email, Channel::Sms].iter().all(|channel| plan.links.contains(channel));
+        PlanLine { choice: PlanChoice::of(settings).with(wish), both }
+    }
+
+    /// What to choose from for the text: hours, words, chosen.
+    pub fn hours(&self, shell: &Shell) -> Vec<(i64, String, bool)> {
+        let words =
+            |n: i64| if n == 0 { shell.t("plan-text-now").to_owned() } else { shell.t1("plan-text-after", "hours", n) };
+        PlanChoice::HOURS.iter().map(|n| (*n, words(*n), *n == self.choice.text_hours)).collect()
+    }
+
+    /// What to choose from for a reminder, or for telling the sender.
+    pub fn days(&self, shell: &Shell, chosen: &i64) -> Vec<(i64, String, bool)> {
+        let words = |n: i64| if n == 0 { shell.t("plan-never").to_owned() } else { shell.t1("plan-after", "days", n) };
+        PlanChoice::DAYS.iter().map(|n| (*n, words(*n), n == chosen)).collect()
+    }
+}

@@ -1,0 +1,120 @@
+//! `/patients/{id}/messages/repair`: what the Alert before "New Message" asks for is set there and then.
+
+use super::new_message::{self, Showing};
+use crate::access::rights;
+use crate::clinic::guard::Chart;
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, html, see_other};
+use crate::patients::{self, Change, Demographics, Method, Patient};
+use crate::state::AppState;
+use crate::text;
+use crate::values::{EmailAddress, PhoneNumber};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+
+/// How a patient is reached, as stored or as typed.
+pub struct Repair {
+    pub portal_access: bool,
+    pub email: String,
+    pub phone: String,
+    pub method: String,
+    /// another patient has the address: it is saved once that was confirmed
+    pub shared: bool,
+}
+
+impl Repair {
+    /// As stored. Where nothing is set, by whatever there is an address for.
+    pub fn of(patient: &Patient) -> Repair {
+        let method = match patient.notification_method {
+            Method::None => Method::Both,
+            method => method,
+        };
+        Repair {
+            portal_access: patient.portal_access,
+            email: patient.email.as_ref().map(ToString::to_string).unwrap_or_default(),
+            phone: patient.phone.as_ref().map(ToString::to_string).unwrap_or_default(),
+            method: method.as_str().to_owned(),
+            shared: false,
+        }
+    }
+
+    fn typed(form: &Form) -> Repair {
+        Repair {
+            portal_access: form.get("portal_access") == "on",
+            email: form.get("email").to_owned(),
+            phone: form.get("phone").to_owned(),
+            method: form.get("method").to_owned(),
+            shared: false,
+        }
+    }
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    editor: Chart<rights::EditPatients>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (now, editor, calling_code) = (state.clock.now(), editor.0, state.config.calling_code.clone());
+    let mut repair = Repair::typed(&form);
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let mut errors = FieldErrors::default();
+        let patient = patients::patient(tx, &editor)?;
+        let Some(change) = read_form(&form, &patient, &calling_code, &mut errors) else {
+            return Ok(Some((repair, errors)));
+        };
+        let (email, phone) = (change.demographics.email.as_ref(), change.demographics.phone.as_ref());
+        let new_email = email.filter(|_| patient.email.as_ref() != email);
+        let new_phone = phone.filter(|_| patient.phone.as_ref() != phone);
+        if let Some(email) = new_email.filter(|_| !form.has("confirm"))
+            && patients::email_is_shared(tx, patient.id, email)?
+        {
+            errors.add("email", "warn-shared-email");
+        }
+        if let Some(phone) = new_phone.filter(|_| !form.has("confirm"))
+            && patients::phone_is_shared(tx, patient.id, phone)?
+        {
+            errors.add("phone", "warn-shared-phone");
+        }
+        if !errors.is_empty() {
+            repair.shared = true;
+            return Ok(Some((repair, errors)));
+        }
+        patients::update(tx, now, &editor, &change)?;
+        Ok(None)
+    });
+    let refused = write.await?;
+    let goes_on = refused.is_none() && !head.fragment;
+    if goes_on {
+        return Ok(see_other(&format!("/patients/{}/messages/new?notice=contact-saved", chart.0.patient())));
+    }
+    let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let mut showing = Showing::default();
+    if let Some((repair, errors)) = refused {
+        showing = Showing { repair: Some(repair), errors, ..showing };
+    }
+    let page = new_message::page(&state, head, chart.0, showing).await?;
+    if status == StatusCode::OK { html(&page) } else { with_status(status, &page) }
+}
+
+fn read_form(form: &Form, patient: &Patient, calling_code: &str, errors: &mut FieldErrors) -> Option<Change> {
+    let optional = |name| Some(text::one_line(form.get(name))).filter(|text| !text.is_empty());
+    let email = optional("email").map(|text| EmailAddress::parse(&text));
+    let phone = optional("phone").map(|text| PhoneNumber::parse(&text, calling_code));
+    if email == Some(None) {
+        errors.add("email", "error-email");
+    }
+    if phone == Some(None) {
+        errors.add("phone", "error-phone");
+    }
+    let method: Option<Method> = errors.need("method", "error-method", form.get("method").parse().ok());
+    if !errors.is_empty() {
+        return None;
+    }
+    let (email, phone) = (email.flatten(), phone.flatten());
+    let demographics = Demographics { email, phone, method: method?, ..patient.demographics() };
+    Some(Change { demographics, portal_access: form.get("portal_access") == "on" })
+}

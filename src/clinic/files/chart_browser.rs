@@ -1,0 +1,144 @@
+//! `/patients/{id}/chart-browser`: choosing items of the chart for a message. Every button is one of the one form, so
+//! that what is ticked goes along to every kind, search and page; "Select" takes the ids to the New Message.
+
+use super::chart_filter::Narrowed;
+use crate::access::rights;
+use crate::audit::{Actor, Entry, Event, Subject};
+use crate::chart::document::{self, Part};
+use crate::chart::{self, Counts, ItemKind, ItemRow};
+use crate::clinic::composing::new_message::CHOSEN;
+use crate::clinic::guard::{Chart, shell};
+use crate::db::{self, ChartItemId};
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::{Form, Head, Shell, html, paging, see_other};
+use crate::patients::{self, Patient};
+use crate::state::AppState;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use std::collections::HashMap;
+use time::Duration;
+use url::form_urlencoded::{Serializer, parse};
+
+/// Items on a page.
+const PAGE: i64 = 50;
+/// How far back the list goes at first.
+const AT_FIRST: Duration = Duration::days(365);
+
+#[derive(Template)]
+#[template(path = "clinic/files/chart_browser.html")]
+struct BrowserPage {
+    shell: Shell,
+    patient: Patient,
+    narrowed: Narrowed,
+    errors: FieldErrors,
+    counts: Counts,
+    items: Vec<ItemRow>,
+    /// bytes of the files that they have
+    sizes: HashMap<ChartItemId, i64>,
+    next: Option<String>,
+    /// what is ticked, on this page and elsewhere
+    ticked: Vec<ItemRow>,
+    shown: Option<(ItemRow, Vec<Part>)>,
+}
+
+impl BrowserPage {
+    fn is_ticked(&self, item: &ItemRow) -> bool {
+        self.ticked.iter().any(|row| row.id == item.id)
+    }
+
+    /// What is ticked and not in the list: it stays in the form all the same.
+    fn elsewhere(&self) -> Vec<&ItemRow> {
+        self.ticked.iter().filter(|row| self.items.iter().all(|item| item.id != row.id)).collect()
+    }
+}
+
+/// What was asked for.
+struct Asked {
+    narrowed: Narrowed,
+    /// without dates in the address the list begins with the last twelve months
+    dated: bool,
+    ticked: Vec<ChartItemId>,
+    show: Option<ChartItemId>,
+    select: bool,
+}
+
+impl Asked {
+    fn read(req: &HttpRequest) -> Asked {
+        let fields: Vec<(String, String)> = parse(req.query_string().as_bytes()).into_owned().collect();
+        let form = Form::of_pairs(fields);
+        // a pressed button comes after the hidden field of the same name
+        let last = |name: &str| form.all(name).last().unwrap_or_default().to_owned();
+        let all_dates = form.has("all_dates");
+        let date = |name: &str| if all_dates { String::new() } else { last(name) };
+        let show = last("show").parse().ok().map(ChartItemId);
+        let after = if show.is_some() { last("at") } else { last("after") };
+        let narrowed =
+            Narrowed { kind: last("kind"), q: last("q"), from: date("from"), until: date("until"), after }.clean();
+        let ticked = form.numbers("chart_item").into_iter().map(ChartItemId).collect();
+        Asked { narrowed, dated: form.has("from") || all_dates, ticked, show, select: form.has("select") }
+    }
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let mut asked = Asked::read(&req);
+    if asked.select {
+        return select(&state, chart, asked.ticked).await;
+    }
+    let trace = Entry::of_patient(
+        Actor::User(chart.0.user().id()),
+        if asked.show.is_some() { Event::ChartItemViewed } else { Event::ChartViewed },
+        chart.0.patient(),
+        asked.show.map_or(Subject::None, |id| Subject::ChartItem(id.0)),
+    );
+    let now = head.now;
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, settings) = shell(conn, &head, chart.0.user())?;
+        let patient = patients::patient(conn, &chart.0)?;
+        let zone = settings.zone();
+        if !asked.dated {
+            asked.narrowed.from = zone.local(now.plus(-AT_FIRST)).date().to_string();
+        }
+        let (narrowed, mut errors) = (asked.narrowed, FieldErrors::default());
+        let filter = narrowed.filter(zone, &mut errors);
+        let before = paging::parse(&narrowed.after).map(|(at, id)| (at, ChartItemId(id)));
+        let counts = chart::counts(conn, &chart.0, &filter)?;
+        let mut items = chart::items(conn, &chart.0, &filter, before, PAGE + 1)?;
+        let next = db::cut(&mut items, PAGE, |item| paging::key(item.occurred_at, item.id.0));
+        let sizes = chart::file_sizes(conn, &chart.0, &items)?;
+        let ticked = chart::chosen(conn, &chart.0, &asked.ticked)?;
+        let shown = match asked.show {
+            Some(id) => Some(chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?),
+            None => None,
+        };
+        let shown = shown.map(|item| {
+            let parts = document::parts_for(&item, shell.lang, &settings);
+            (item.row, parts)
+        });
+        Ok(BrowserPage { shell, patient, narrowed, errors, counts, items, sizes, next, ticked, shown })
+    });
+    let page = read.await?;
+    state.record(trace).await?;
+    html(&page)
+}
+
+/// On to the message with what is ticked: ids only, and only those of this chart.
+async fn select(
+    state: &AppState,
+    chart: Chart<rights::Send>,
+    ticked: Vec<ChartItemId>,
+) -> Result<HttpResponse, AppError> {
+    let patient = chart.0.patient();
+    let read = state.db.read(move |conn| -> Result<_, AppError> { Ok(chart::chosen(conn, &chart.0, &ticked)?) });
+    let mut query = Serializer::new(String::new());
+    query.append_pair(CHOSEN, "1");
+    for row in read.await? {
+        query.append_pair("chart_item", &row.id.to_string());
+    }
+    Ok(see_other(&format!("/patients/{patient}/messages/new?{}", query.finish())))
+}

@@ -1,0 +1,7 @@
+//! Files of a message and of a chart: choosing, uploading, opening.
+
+pub mod attachments;
+pub mod chart_browser;
+pub mod chart_file;
+pub mod chart_filter;
+pub mod uploads;

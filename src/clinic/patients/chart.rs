@@ -1,0 +1,165 @@
+//! `/patients/{id}`: the chart.
+
+use crate::access::{Action, rights};
+use crate::audit::{Actor, Entry, Event, Subject};
+use crate::chart::document::{Document, Part};
+use crate::chart::{self, ChartFile, ItemKind, ItemRow};
+use crate::clinic::files::chart_filter::Narrowed;
+use crate::clinic::guard::{Chart, number, shell};
+use crate::conversations::{self, InboxRow};
+use crate::db::{self, ChartItemId, Ts};
+use crate::error::AppError;
+use crate::http::files::can_be_shown;
+use crate::http::form::FieldErrors;
+use crate::http::{Head, Shell, html, paging};
+use crate::notifications::{self, BlockKind, Blocks};
+use crate::patients::{self, IdKind, Patient};
+use crate::portal_entry;
+use crate::state::AppState;
+use actix_web::http::header::CONTENT_DISPOSITION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+/// Chart items on a page.
+const PAGE: i64 = 25;
+/// Conversations on the chart; the rest is in the inbox.
+const CONVERSATIONS: i64 = 20;
+
+#[derive(Template)]
+#[template(path = "clinic/patients/chart.html")]
+struct ChartPage {
+    shell: Shell,
+    patient: Patient,
+    conversations: Vec<InboxRow>,
+    /// when this user's draft was saved; empty where there is none
+    draft_from: String,
+    narrowed: Narrowed,
+    errors: FieldErrors,
+    items: Vec<ItemRow>,
+    next: Option<String>,
+    may_send: bool,
+    may_edit: bool,
+    /// what stands against the addresses
+    blocks: Blocks,
+    /// the numbers beside the record
+    identifiers: Vec<(IdKind, String)>,
+    /// until when the portal takes no passcode of theirs
+    locked_until: Option<Ts>,
+}
+
+#[derive(Template)]
+#[template(path = "clinic/patients/chart_item.html")]
+struct ItemPage {
+    shell: Shell,
+    patient: Patient,
+    item: ItemRow,
+    parts: Vec<Part>,
+    /// the file that it is, where it is more than words
+    file: Option<ChartFile>,
+}
+
+impl ItemPage {
+    /// Whether a browser can show the file.
+    fn can_show(&self, file: &ChartFile) -> bool {
+        can_be_shown(&file.media_type)
+    }
+}
+
+impl ChartPage {
+    /// The chart's own address; the list of items is a part of the page.
+    fn path(&self) -> String {
+        format!("/patients/{}", self.patient.id)
+    }
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Read>,
+    query: web::Query<Narrowed>,
+) -> Result<HttpResponse, AppError> {
+    let narrowed = query.into_inner().clean();
+    let before = paging::parse(&narrowed.after).map(|(at, id)| (at, ChartItemId(id)));
+    let (now, trace) = (head.now, trace(&chart, Event::ChartViewed, Subject::None));
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, settings) = shell(conn, &head, chart.0.user())?;
+        let patient = patients::patient(conn, &chart.0)?;
+        let blocks = notifications::blocks(conn, &patient)?;
+        let identifiers = patients::identifiers(conn, patient.id)?;
+        let locked_until = portal_entry::locked_until(conn, now, &chart.0)?;
+        let mut errors = FieldErrors::default();
+        let filter = narrowed.filter(settings.zone(), &mut errors);
+        let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
+        let draft = conversations::draft(conn, &chart.0)?;
+        let draft_from = draft.kept.map(|(_, at)| shell.short(&at)).unwrap_or_default();
+        let mut items = chart::items(conn, &chart.0, &filter, before, PAGE + 1)?;
+        let next = db::cut(&mut items, PAGE, |item| paging::key(item.occurred_at, item.id.0));
+        let role = chart.0.user().role();
+        let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
+        Ok(ChartPage {
+            shell,
+            patient,
+            conversations,
+            draft_from,
+            narrowed,
+            errors,
+            items,
+            next,
+            may_send,
+            may_edit,
+            blocks,
+            identifiers,
+            locked_until,
+        })
+    });
+    let write = state.record(trace);
+    let (page, ()) = tokio::try_join!(read, write)?;
+    html(&page)
+}
+
+pub async fn show_item(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Read>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let id = ChartItemId(number(&req, "item")?);
+    let trace = trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0));
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
+        let (shell, settings) = shell(conn, &head, chart.0.user())?;
+        let parts = chart::document::parts_for(&item, shell.lang, &settings);
+        let file = chart::file(conn, &chart.0, id)?;
+        Ok(ItemPage { shell, patient: patients::patient(conn, &chart.0)?, item: item.row, parts, file })
+    });
+    let page = read.await?;
+    state.record(trace).await?;
+    html(&page)
+}
+
+/// The item as a PDF, in the reader's language. The name of the file tells nothing.
+pub async fn download_item(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Read>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let id = ChartItemId(number(&req, "item")?);
+    let trace = trace(&chart, Event::ChartItemViewed, Subject::ChartItem(id.0)).with("pdf");
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
+        let (shell, settings) = shell(conn, &head, chart.0.user())?;
+        let patient = patients::patient(conn, &chart.0)?;
+        Ok(Document::of(&item, &patient, &settings, shell.lang))
+    });
+    let document = read.await?;
+    let pdf = web::block(move || document.pdf()).await.map_err(|_| AppError::Internal("no thread".into()))?;
+    let pdf = pdf.map_err(|cause| AppError::Internal(cause.to_string()))?;
+    state.record(trace).await?;
+    let name = format!("attachment; filename=\"chart-item-{id}.pdf\"");
+    Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((CONTENT_DISPOSITION, name)).body(pdf))
+}
+
+fn trace(chart: &Chart<rights::Read>, event: Event, subject: Subject) -> Entry {
+    Entry::of_patient(Actor::User(chart.0.user().id()), event, chart.0.patient(), subject)
+}

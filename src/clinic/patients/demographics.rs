@@ -1,0 +1,186 @@
+//! `/patients/{id}/information`: "Update Information", with "Access to patient portal".
+
+use crate::access::rights;
+use crate::clinic::guard::{Chart, shell};
+use crate::db::Ts;
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::notifications::{self, NotificationRow};
+use crate::patients::{self, Change, Demographics, IdKind, Method, Patient};
+use crate::settings::Settings;
+use crate::state::AppState;
+use crate::text::{self, Lang};
+use crate::values::{BirthDate, EmailAddress, PhoneNumber};
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "clinic/patients/demographics.html")]
+struct DemographicsPage {
+    shell: Shell,
+    patient: Patient,
+    form: DemographicsForm,
+    /// kinds of numbers beside the record, as stored or as typed
+    identifiers: Vec<(IdKind, String)>,
+    errors: FieldErrors,
+    notices: Vec<NotificationRow>,
+}
+
+/// What the form shows: as stored, or as typed.
+pub struct DemographicsForm {
+    pub given_name: String,
+    pub family_name: String,
+    pub preferred_name: String,
+    pub day: String,
+    pub month: String,
+    pub year: String,
+    pub health_number: String,
+    pub email: String,
+    pub phone: String,
+    pub language: String,
+    pub method: String,
+    pub portal_access: bool,
+}
+
+impl DemographicsForm {
+    fn of(patient: &Patient) -> DemographicsForm {
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        DemographicsForm {
+            given_name: patient.given_name.clone(),
+            family_name: patient.family_name.clone(),
+            preferred_name: text(patient.preferred_name.as_deref()),
+            day: patient.birth_date.0.day().to_string(),
+            month: u8::from(patient.birth_date.0.month()).to_string(),
+            year: patient.birth_date.0.year().to_string(),
+            health_number: text(patient.health_number.as_deref()),
+            email: text(patient.email.as_ref().map(EmailAddress::as_str)),
+            phone: text(patient.phone.as_ref().map(PhoneNumber::as_str)),
+            language: patient.language.clone(),
+            method: patient.notification_method.as_str().to_owned(),
+            portal_access: patient.portal_access,
+        }
+    }
+
+    /// For a new patient.
+    pub fn blank(settings: &Settings) -> DemographicsForm {
+        let mut form = DemographicsForm::typed(&Form::of(&[("method", "both"), ("language", &settings.language)]));
+        form.portal_access = settings.portal_for_new_patients;
+        form
+    }
+
+    /// As typed.
+    pub fn typed(form: &Form) -> DemographicsForm {
+        let text = |name| form.get(name).to_owned();
+        DemographicsForm {
+            given_name: text("given_name"),
+            family_name: text("family_name"),
+            preferred_name: text("preferred_name"),
+            day: text("day"),
+            month: text("month"),
+            year: text("year"),
+            health_number: text("health_number"),
+            email: text("email"),
+            phone: text("phone"),
+            language: text("language"),
+            method: text("method"),
+            portal_access: form.get("portal_access") == "on",
+        }
+    }
+}
+
+/// Parses the form; `None` where something is wrong, noted in `errors`.
+pub fn read_form(form: &Form, calling_code: &str, now: Ts, errors: &mut FieldErrors) -> Option<Demographics> {
+    let line = |name| text::one_line(form.get(name));
+    let optional = |name| Some(line(name)).filter(|text| !text.is_empty());
+    let family_name = errors.need("family_name", "error-family-name", optional("family_name"));
+    let birth_date = BirthDate::from_parts(form.get("day"), form.get("month"), form.get("year"));
+    let birth_date = errors.need("birth_date", "error-birth-date", birth_date.and_then(|day| day.by(now.get())));
+    let email = optional("email").map(|text| EmailAddress::parse(&text));
+    if email == Some(None) {
+        errors.add("email", "error-email");
+    }
+    let phone = optional("phone").map(|text| PhoneNumber::parse(&text, calling_code));
+    if phone == Some(None) {
+        errors.add("phone", "error-phone");
+    }
+    let language = errors.need("language", "error-language", Lang::find(form.get("language")));
+    let method: Option<Method> = errors.need("method", "error-method", form.get("method").parse().ok());
+    let names = [line("given_name"), line("family_name"), line("preferred_name"), line("health_number")];
+    if names.iter().any(|name| name.chars().count() > 200) {
+        errors.add("family_name", "error-too-long");
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    Some(Demographics {
+        given_name: line("given_name"),
+        family_name: family_name?,
+        preferred_name: optional("preferred_name"),
+        birth_date: birth_date?,
+        health_number: optional("health_number"),
+        email: email.flatten(),
+        phone: phone.flatten(),
+        language: language?.code().to_owned(),
+        method: method?,
+    })
+}
+
+fn every_kind<'a>(number: impl Fn(IdKind) -> &'a str) -> Vec<(IdKind, String)> {
+    IdKind::BESIDE.into_iter().map(|kind| (kind, number(kind).to_owned())).collect()
+}
+
+fn typed_identifiers(form: &Form) -> Vec<(IdKind, String)> {
+    let line = |kind: IdKind| text::one_line(form.get(kind.as_str())).chars().take(60).collect();
+    IdKind::BESIDE.into_iter().map(|kind| (kind, line(kind))).collect()
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::EditPatients>,
+) -> Result<HttpResponse, AppError> {
+    let page = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, _) = shell(conn, &head, chart.0.user())?;
+        let patient = patients::patient(conn, &chart.0)?;
+        let form = DemographicsForm::of(&patient);
+        let notices = notifications::access_notices(conn, patient.id, 2)?;
+        let kept = patients::identifiers(conn, patient.id)?;
+        let identifiers = every_kind(|kind| kept.iter().find(|(k, _)| *k == kind).map_or("", |(_, number)| number));
+        Ok(DemographicsPage { shell, patient, form, identifiers, errors: FieldErrors::default(), notices })
+    });
+    html(&page.await?)
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::EditPatients>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let mut errors = FieldErrors::default();
+    let Some(demographics) = read_form(&form, &state.config.calling_code, head.now, &mut errors) else {
+        let page = state.db.read(move |conn| -> Result<_, AppError> {
+            let (shell, _) = shell(conn, &head, chart.0.user())?;
+            let patient = patients::patient(conn, &chart.0)?;
+            let notices = notifications::access_notices(conn, patient.id, 2)?;
+            let identifiers = typed_identifiers(&form);
+            Ok(DemographicsPage { shell, patient, form: DemographicsForm::typed(&form), identifiers, errors, notices })
+        });
+        return unprocessable(&page.await?);
+    };
+    let (now, id) = (state.clock.now(), chart.0.patient());
+    let change = Change { demographics, portal_access: form.get("portal_access") == "on" };
+    let random = state.random.clone();
+    let numbers: Vec<_> = typed_identifiers(&form).into_iter().filter(|(_, number)| !number.is_empty()).collect();
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let before = patients::patient(tx, &chart.0)?;
+        patients::update(tx, now, &chart.0, &change)?;
+        patients::set_identifiers(tx, now, &chart.0, &numbers)?;
+        Ok(notifications::tell_of_access(tx, now, &random, &chart.0, &before)?)
+    });
+    if write.await? {
+        state.wake.notify_one();
+    }
+    Ok(see_other(&format!("/patients/{id}?notice=information-saved")))
+}

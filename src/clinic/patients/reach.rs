@@ -1,0 +1,54 @@
+//! Small changes to how a patient is reached, made where they are needed: the other channel from the Alert, and an
+//! address that works again from the chart.
+
+use crate::access::rights;
+use crate::clinic::guard::Chart;
+use crate::delivery::Channel;
+use crate::error::AppError;
+use crate::http::{Form, see_other};
+use crate::notifications;
+use crate::patients::{self, Change, Demographics, Method};
+use crate::state::AppState;
+use actix_web::{HttpResponse, web};
+
+/// Sets the notification method, and goes on to the message.
+pub async fn set_method(
+    state: web::Data<AppState>,
+    chart: Chart<rights::EditPatients>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let method: Method = form.get("method").parse().map_err(|_| AppError::BadRequest)?;
+    let (now, id) = (state.clock.now(), chart.0.patient());
+    let write = state.db.write(move |tx| -> Result<(), AppError> {
+        let p = patients::patient(tx, &chart.0)?;
+        let demographics = Demographics {
+            given_name: p.given_name,
+            family_name: p.family_name,
+            preferred_name: p.preferred_name,
+            birth_date: p.birth_date,
+            health_number: p.health_number,
+            email: p.email,
+            phone: p.phone,
+            language: p.language,
+            method,
+        };
+        let change = Change { demographics, portal_access: p.portal_access };
+        Ok(patients::update(tx, now, &chart.0, &change)?)
+    });
+    write.await?;
+    Ok(see_other(&format!("/patients/{id}/messages/new?notice=information-saved")))
+}
+
+/// An address works again.
+pub async fn release(
+    state: web::Data<AppState>,
+    chart: Chart<rights::EditPatients>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let channel: Channel = form.get("channel").parse().map_err(|_| AppError::BadRequest)?;
+    let (now, id) = (state.clock.now(), chart.0.patient());
+    let write =
+        state.db.write(move |tx| -> Result<_, AppError> { Ok(notifications::release(tx, now, &chart.0, channel)?) });
+    write.await?;
+    Ok(see_other(&format!("/patients/{id}?notice=information-saved")))
+}

@@ -1,0 +1,77 @@
+//! `POST /settings/images/{kind}`: the clinic's logo and the portal's background image.
+
+use crate::access::rights;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::clinic::guard::User;
+use crate::error::AppError;
+use crate::http::see_other;
+use crate::settings::{self, ImageKind, NotTaken};
+use crate::state::AppState;
+use actix_multipart::Multipart;
+use actix_web::{HttpResponse, web};
+use futures_util::StreamExt;
+
+/// The page on which the form stands.
+fn page_of(kind: ImageKind) -> &'static str {
+    match kind {
+        ImageKind::Logo => "/settings/clinic",
+        ImageKind::Background => "/settings/patient-portal",
+    }
+}
+
+/// A file, or `remove`.
+struct Sent {
+    file: Vec<u8>,
+    remove: bool,
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    user: User<rights::Settings>,
+    kind: web::Path<String>,
+    body: Multipart,
+) -> Result<HttpResponse, AppError> {
+    let kind: ImageKind = kind.parse().map_err(|_| AppError::NotFound)?;
+    let back = |notice: &str| see_other(&format!("{}?notice={notice}", page_of(kind)));
+    let Some(sent) = read(body).await? else { return Ok(back("image-too-large")) };
+    let image = match sent.remove {
+        true => None,
+        false => {
+            let made = web::block(move || settings::made_anew(kind, &sent.file)).await;
+            match made.map_err(|_| AppError::Internal("no thread".into()))? {
+                Ok(image) => Some(image),
+                Err(NotTaken::TooLarge) => return Ok(back("image-too-large")),
+                Err(NotTaken::Unreadable) => return Ok(back("image-unreadable")),
+            }
+        }
+    };
+    let now = state.clock.now();
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        settings::set_image(tx, kind, image.as_ref())?;
+        let entry = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsChanged, Subject::None);
+        Ok(audit::append(tx, now, entry.with(kind.as_str()))?)
+    });
+    write.await?;
+    Ok(back("settings-saved"))
+}
+
+/// Reads the form; `None` where the file is too large. The rest of it is read then too, so that the answer arrives.
+async fn read(mut body: Multipart) -> Result<Option<Sent>, AppError> {
+    let (mut sent, mut size) = (Sent { file: Vec::new(), remove: false }, 0);
+    while let Some(field) = body.next().await {
+        let mut field = field.map_err(|_| AppError::BadRequest)?;
+        let name = field.name().unwrap_or_default().to_owned();
+        sent.remove |= name == "remove";
+        while let Some(bytes) = field.next().await {
+            let bytes = bytes.map_err(|_| AppError::BadRequest)?;
+            size += bytes.len();
+            if size > 4 * settings::LARGEST_IMAGE {
+                return Err(AppError::TooLarge);
+            }
+            if name == "image" && size <= settings::LARGEST_IMAGE {
+                sent.file.extend_from_slice(&bytes);
+            }
+        }
+    }
+    Ok((size <= settings::LARGEST_IMAGE).then_some(sent))
+}

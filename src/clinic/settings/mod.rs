@@ -1,0 +1,10 @@
+//! What the clinic sets.
+
+pub mod audit_log;
+pub mod clinic;
+pub mod gateways;
+pub mod images;
+pub mod message_templates;
+pub mod notification_preview;
+pub mod notification_templates;
+pub mod portal;

@@ -1,0 +1,323 @@
+//! `/settings/notification-templates`: the clinic's own wording of each notification, with a preview and a test.
+
+use super::notification_preview::{Preview, explain};
+use crate::access::rights;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::clinic::composing::plan_line::PlanLine;
+use crate::clinic::guard::{User, shell};
+use crate::delivery::{Channel, Email, Failure, Text};
+use crate::error::AppError;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, see_other};
+use crate::notifications::templates::{self, NotificationTemplate, Placeholder, Slot, Version};
+use crate::notifications::{PlanChoice, PlanWish, Wording};
+use crate::settings::{self, Settings};
+use crate::state::AppState;
+use crate::users;
+use crate::values::{EmailAddress, PhoneNumber};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+/// Earlier versions on the page of one wording.
+const VERSIONS: i64 = 20;
+
+#[derive(Template)]
+#[template(path = "clinic/settings/notification_templates.html")]
+struct ListPage {
+    shell: Shell,
+    settings: Settings,
+    plan: PlanLine,
+    /// each place, and whether the clinic's own wording holds there
+    slots: Vec<(Slot, bool)>,
+}
+
+#[derive(Template)]
+#[template(path = "clinic/settings/notification_template.html")]
+struct EditPage {
+    shell: Shell,
+    slot: Slot,
+    by_name: bool,
+    own: bool,
+    subject: String,
+    body: String,
+    phone: String,
+    subject_errors: Vec<String>,
+    body_errors: Vec<String>,
+    phone_error: &'static str,
+    /// what became of the test, and whether that is good
+    tested: Option<(bool, String)>,
+    preview: Option<Preview>,
+    versions: Vec<Version>,
+}
+
+#[derive(Template)]
+#[template(path = "clinic/settings/notification_preview.html")]
+struct PreviewPart {
+    shell: Shell,
+    slot: Slot,
+    subject_errors: Vec<String>,
+    body_errors: Vec<String>,
+    preview: Option<Preview>,
+}
+
+impl EditPage {
+    fn path(&self) -> String {
+        path(&self.slot)
+    }
+}
+
+fn path(slot: &Slot) -> String {
+    let (kind, channel, language) = (slot.kind.as_str(), slot.channel.as_str(), slot.lang.code());
+    format!("/settings/notification-templates/{kind}/{channel}/{language}")
+}
+
+type Place = web::Path<(String, String, String)>;
+
+fn slot(place: &Place) -> Result<Slot, AppError> {
+    Slot::parse(&place.0, &place.1, &place.2).ok_or(AppError::NotFound)
+}
+
+pub async fn list(
+    state: web::Data<AppState>,
+    head: Head,
+    user: User<rights::Settings>,
+) -> Result<HttpResponse, AppError> {
+    let page = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, settings) = shell(conn, &head, &user.0)?;
+        let mut slots = Vec::new();
+        for slot in Slot::all() {
+            slots.push((slot, templates::in_use(conn, &settings, slot)?.1));
+        }
+        let plan = PlanLine { choice: PlanChoice::of(&settings), both: true };
+        Ok(ListPage { shell, settings, plan, slots })
+    });
+    html(&page.await?)
+}
+
+/// The choices that concern every wording.
+pub async fn choose(
+    state: web::Data<AppState>,
+    user: User<rights::Settings>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let now = state.clock.now();
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let before = settings::load(tx)?;
+        let plan = PlanChoice::of(&before).with(PlanWish::read(|name| form.get(name)));
+        let settings = Settings {
+            plan_text_hours: plan.text_hours,
+            plan_remind_days: plan.remind_days,
+            plan_tell_days: plan.tell_days,
+            notify_by_name: form.get("notify_by_name") == "on",
+            tell_of_access: form.get("tell_of_access") == "on",
+            ..before
+        };
+        settings::save(tx, &settings)?;
+        let entry = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsChanged, Subject::None);
+        Ok(audit::append(tx, now, entry.with("notifications"))?)
+    });
+    write.await?;
+    Ok(see_other("/settings/notification-templates?notice=settings-saved"))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Query {
+    version: Option<i64>,
+}
+
+/// What was typed, and what is to be said of it.
+#[derive(Default)]
+struct Typed {
+    words: Option<(String, String)>,
+    phone: String,
+    phone_error: &'static str,
+    tested: Option<(bool, String)>,
+}
+
+impl Typed {
+    fn of(form: &Form) -> Typed {
+        let words = (form.get("subject").to_owned(), form.get("body").to_owned());
+        Typed { words: Some(words), phone: form.get("phone").to_owned(), ..Typed::default() }
+    }
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    user: User<rights::Settings>,
+    place: Place,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
+    let slot = slot(&place)?;
+    html(&page(&state, head, user, slot, Typed::default(), query.version).await?)
+}
+
+/// The page of one wording: as typed, as in an earlier version, or as it holds.
+async fn page(
+    state: &web::Data<AppState>,
+    head: Head,
+    user: User<rights::Settings>,
+    slot: Slot,
+    typed: Typed,
+    version: Option<i64>,
+) -> Result<EditPage, AppError> {
+    let (origin, now) = (state.config.origin(), state.clock.now());
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, settings) = shell(conn, &head, &user.0)?;
+        let versions = templates::versions(conn, slot, VERSIONS)?;
+        let (template, own) = templates::in_use(conn, &settings, slot)?;
+        let earlier = versions.iter().find(|v| Some(v.version) == version && v.body.is_some());
+        let (subject, body) = match (typed.words, earlier) {
+            (Some(words), _) => words,
+            (None, Some(v)) => (v.subject.clone().unwrap_or_default(), v.body.clone().unwrap_or_default()),
+            (None, None) => (template.subject().to_owned(), template.body().to_owned()),
+        };
+        let parsed = NotificationTemplate::parse(&settings, slot, &subject, &body);
+        let by_name = settings.notify_by_name;
+        let (subject_errors, body_errors) = explain(&shell, slot, by_name, parsed.as_ref().err());
+        let preview = parsed.ok().map(|template| Preview::of(&shell, &settings, &origin, now, template));
+        let (phone, phone_error, tested) = (typed.phone, typed.phone_error, typed.tested);
+        Ok(EditPage {
+            shell,
+            slot,
+            by_name,
+            own,
+            subject,
+            body,
+            phone,
+            subject_errors,
+            body_errors,
+            phone_error,
+            tested,
+            preview,
+            versions,
+        })
+    });
+    read.await
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    user: User<rights::Settings>,
+    place: Place,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (slot, now) = (slot(&place)?, state.clock.now());
+    let typed = Typed::of(&form);
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let settings = settings::load(tx)?;
+        match NotificationTemplate::parse(&settings, slot, form.get("subject"), form.get("body")) {
+            Ok(template) => {
+                templates::save(tx, now, &user.0, slot, Some(&template))?;
+                Ok(None)
+            }
+            // the proof comes back for the page that is shown again
+            Err(_) => Ok(Some(user)),
+        }
+    });
+    match write.await? {
+        None => Ok(see_other(&format!("{}?notice=wording-saved", path(&slot)))),
+        Some(user) => {
+            with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, user, slot, typed, None).await?)
+        }
+    }
+}
+
+/// Back to our own wording; what the clinic wrote stays among the versions.
+pub async fn reset(
+    state: web::Data<AppState>,
+    user: User<rights::Settings>,
+    place: Place,
+) -> Result<HttpResponse, AppError> {
+    let (slot, now) = (slot(&place)?, state.clock.now());
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(templates::save(tx, now, &user.0, slot, None)?) });
+    write.await?;
+    Ok(see_other(&format!("{}?notice=wording-reset", path(&slot))))
+}
+
+/// What was typed as it would arrive. Nothing is kept.
+pub async fn preview(
+    state: web::Data<AppState>,
+    head: Head,
+    user: User<rights::Settings>,
+    place: Place,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let slot = slot(&place)?;
+    let fragment = head.fragment;
+    let page = page(&state, head, user, slot, Typed::of(&form), None).await?;
+    if !fragment {
+        return html(&page);
+    }
+    let EditPage { shell, subject_errors, body_errors, preview, .. } = page;
+    html(&PreviewPart { shell, slot, subject_errors, body_errors, preview })
+}
+
+/// Sends what was typed to the user who typed it: by email to their own address, by text to a number that they give.
+pub async fn test(
+    state: web::Data<AppState>,
+    head: Head,
+    user: User<rights::Settings>,
+    place: Place,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let slot = slot(&place)?;
+    let mut typed = Typed::of(&form);
+    let phone = PhoneNumber::parse(form.get("phone"), &state.config.calling_code);
+    if slot.channel == Channel::Sms && phone.is_none() {
+        typed.phone_error = "error-phone";
+    }
+    let (me, lang_of) = (user.0.clone(), head.clone());
+    let ready = state.db.read(move |conn| -> Result<_, AppError> {
+        let settings = settings::load(conn)?;
+        let template = NotificationTemplate::parse(&settings, slot, form.get("subject"), form.get("body"));
+        Ok((template.ok(), users::email_of(conn, me.id())?, lang_of.lang(settings.lang()), settings))
+    });
+    let (template, email, lang, settings) = ready.await?;
+    let Some(template) = template.filter(|_| typed.phone_error.is_empty()) else {
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, user, slot, typed, None).await?);
+    };
+    let (now, me) = (state.clock.now(), user.0.id());
+    let trace = Entry::of_clinic(Actor::User(me), Event::NotificationTemplateTested, Subject::None);
+    let trace = trace.with(format!("{} {} {}", slot.kind.as_str(), slot.channel.as_str(), slot.lang.code()));
+    state.record(trace).await?;
+    let words = Wording::new(template, &settings, user.0.name(), now);
+    let sent = send(&state, slot, &settings, &words, (email, phone)).await?;
+    typed.tested = Some(match sent {
+        Ok(to) => (true, lang.t1("wording-tested", "address", to)),
+        Err(Failure::Permanent(reason) | Failure::Transient(reason)) => {
+            (false, lang.t1("wording-not-tested", "reason", lang.t_of("reason", reason.as_str())))
+        }
+    });
+    html(&page(&state, head, user, slot, typed, None).await?)
+}
+
+/// Hands a test over; gives the masked address.
+async fn send(
+    state: &AppState,
+    slot: Slot,
+    settings: &Settings,
+    words: &Wording,
+    (email, phone): (EmailAddress, Option<PhoneNumber>),
+) -> Result<Result<String, Failure>, AppError> {
+    let secret = super::notification_preview::sample_secret(slot.kind, &state.config.origin());
+    let message_uid = state.random.token().reveal().to_lowercase();
+    Ok(match (slot.channel, phone) {
+        (Channel::Sms, Some(to)) => {
+            let masked = to.masked();
+            let text = words.text(&secret);
+            state.delivery.send_text(Text { to, text, message_uid, report_to: None }).await.map(|_| masked)
+        }
+        _ => {
+            let (masked, from_name) = (email.masked(), settings.name.clone());
+            let rendered = words.email(&secret)?;
+            let (subject, text, html) = (rendered.subject, rendered.text, rendered.html);
+            let email = Email { to: email, from_name, subject, text, html, message_uid };
+            state.delivery.send_email(email).await.map(|()| masked)
+        }
+    })
+}

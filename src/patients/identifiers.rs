@@ -1,0 +1,114 @@
+//! What a patient can be told by: the health number, which is in their record, and other numbers beside it.
+
+use super::record::{Patient, health_number_key};
+use crate::access::{ChartAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{patient_identifiers, patients as table};
+use crate::db::{Both, Conn, PatientId, Ts, Tx};
+use crate::text_enum;
+use diesel::prelude::*;
+
+text_enum! {
+    /// A kind of number. The comments name the type of HL7 table 0203.
+    pub enum IdKind {
+        /// health number; kept in the record itself (JHN, HC, NH, NI, MC)
+        HealthNumber = "health_number",
+        /// the clinic's or the hospital's own number (MR)
+        RecordNumber = "record_number",
+        /// driver's licence (DL)
+        DriversLicence = "drivers_licence",
+        /// passport (PPN)
+        Passport = "passport",
+    }
+}
+
+impl IdKind {
+    /// The kinds that are kept beside the record.
+    pub const BESIDE: [IdKind; 3] = [IdKind::RecordNumber, IdKind::DriversLicence, IdKind::Passport];
+
+    /// The kind for a type of HL7 table 0203; `None` for those that identify nobody here.
+    pub fn of_v2_0203(code: &str) -> Option<IdKind> {
+        match code {
+            "MR" => Some(IdKind::RecordNumber),
+            "DL" => Some(IdKind::DriversLicence),
+            "PPN" => Some(IdKind::Passport),
+            _ => None,
+        }
+    }
+}
+
+/// Patients that can have the same number, at most: more are a mistake in the records, and then nobody is meant.
+const MOST: i64 = 20;
+
+/// A patient's numbers beside the record: kind and number as written.
+pub fn identifiers(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<(IdKind, String)>> {
+    let own = patient_identifiers::table.filter(patient_identifiers::patient_id.eq(patient));
+    own.order(patient_identifiers::kind).select((patient_identifiers::kind, patient_identifiers::number)).load(conn)
+}
+
+/// The patients with this number, compared without spaces, signs and case.
+fn identified(conn: &mut Conn, kind: IdKind, number: &str) -> QueryResult<Vec<Patient>> {
+    let key = health_number_key(number);
+    if kind == IdKind::HealthNumber {
+        let same = table::table.filter(table::health_number_key.eq(key));
+        return same.select(Patient::as_select()).limit(MOST).load(conn);
+    }
+    patient_identifiers::table
+        .inner_join(table::table)
+        .filter(patient_identifiers::number_key.eq(key))
+        .filter(patient_identifiers::kind.eq(kind))
+        .select(Patient::as_select())
+        .limit(MOST)
+        .load(conn)
+}
+
+/// Sets a patient's numbers beside the record to these; a kind that is not among them is taken away.
+pub fn set_identifiers(
+    tx: &mut Tx,
+    now: Ts,
+    access: &ChartAccess<rights::EditPatients>,
+    numbers: &[(IdKind, String)],
+) -> QueryResult<()> {
+    let patient = access.patient();
+    let mut numbers = numbers.to_vec();
+    numbers.sort_by_key(|(kind, _)| kind.as_str());
+    if identifiers(tx, patient)? == numbers {
+        return Ok(());
+    }
+    let own = patient_identifiers::table.filter(patient_identifiers::patient_id.eq(patient));
+    diesel::delete(own).execute(tx.conn())?;
+    for (kind, number) in &numbers {
+        put_identifiers(tx, patient, *kind, number)?;
+    }
+    let entry = Entry::of_patient(Actor::User(access.user().id()), Event::PatientChanged, patient, Subject::None);
+    audit::append(tx, now, entry.with("identification"))
+}
+
+/// Writes a number down for a patient who has none of its kind yet. For imports: what the clinic has stays.
+pub fn put_identifiers(tx: &mut Tx, patient: PatientId, kind: IdKind, number: &str) -> QueryResult<()> {
+    let row = (
+        (patient_identifiers::patient_id.eq(patient), patient_identifiers::kind.eq(kind)),
+        (patient_identifiers::number.eq(number), patient_identifiers::number_key.eq(health_number_key(number))),
+    );
+    let insert = diesel::insert_into(patient_identifiers::table).values(row).on_conflict_do_nothing();
+    Both(insert).execute(tx.conn()).map(drop)
+}
+
+/// A number with all but its end hidden, for showing it to its owner: `… 5919`.
+pub fn masked(number: &str) -> String {
+    let kept: Vec<char> = number.chars().filter(|c| c.is_alphanumeric()).collect();
+    let shown = kept.len().min(4).min(kept.len() / 2);
+    format!("… {}", kept[kept.len() - shown..].iter().collect::<String>())
+}
+
+/// The patient of a claim, where there is exactly one such patient.
+pub fn the_one(
+    conn: &mut Conn,
+    kind: IdKind,
+    number: &str,
+    is_theirs: impl Fn(&Patient) -> bool,
+) -> QueryResult<Option<PatientId>> {
+    let found = identified(conn, kind, number)?;
+    let theirs: Vec<PatientId> = found.iter().filter(|patient| is_theirs(patient)).map(|patient| patient.id).collect();
+    Ok(<[PatientId; 1]>::try_from(theirs).ok().map(|[one]| one))
+}

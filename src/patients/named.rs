@@ -1,0 +1,113 @@
+//! Whose chart words may belong to: another patient's health number, or name and date of birth, in a file.
+
+use super::record::Patient;
+use crate::access::{ChartAccess, Right};
+use crate::db::schema::{patient_identifiers, patients};
+use crate::db::{Conn, MultiBackend, PatientId};
+use crate::text;
+use crate::text_enum;
+use crate::values::BirthDate;
+use diesel::prelude::*;
+use std::collections::BTreeSet;
+use time::Date;
+
+/// What was found in a file that may name somebody.
+#[derive(Debug, Clone, Default)]
+pub struct Clues {
+    /// what could be health numbers: letters and digits, upper case
+    pub numbers: Vec<String>,
+    /// what could be dates of birth
+    pub dates: Vec<Date>,
+    /// every word, folded
+    pub words: BTreeSet<String>,
+}
+
+text_enum! {
+    /// By what a patient was recognised.
+    pub enum NamedBy {
+        /// a health number, or another identification
+        Number = "number",
+        /// name and date of birth
+        Birth = "birth",
+    }
+}
+
+/// Numbers, or dates, that are looked up at once.
+const AT_ONCE: usize = 500;
+/// Patients born on the dates of a file that are looked at, at most.
+const MOST: i64 = 2_000;
+
+/// Another patient than this chart's whom the clues name, if there is one.
+pub fn named_other<R: Right>(
+    conn: &mut Conn,
+    access: &ChartAccess<R>,
+    clues: &Clues,
+) -> QueryResult<Option<(Patient, NamedBy)>> {
+    let own = access.patient();
+    let itself: Patient = super::patient(conn, access)?;
+    let own_numbers = own_numbers(conn, own)?;
+    for numbers in clues.numbers.chunks(AT_ONCE) {
+        let numbers: Vec<String> = numbers.iter().filter(|n| !own_numbers.contains(n)).cloned().collect();
+        let same = patients::table
+            .filter(patients::health_number_key.eq_any(numbers.clone()))
+            .filter(patients::id.ne(own))
+            .order(patients::id)
+            .select(Patient::as_select())
+            .into_boxed::<MultiBackend>();
+        let beside = patient_identifiers::table
+            .inner_join(patients::table)
+            .filter(patient_identifiers::number_key.eq_any(numbers))
+            .filter(patients::id.ne(own))
+            .order(patients::id)
+            .select(Patient::as_select())
+            .into_boxed::<MultiBackend>();
+        let found = match same.first(conn).optional()? {
+            None => beside.first(conn).optional()?,
+            found => found,
+        };
+        if let Some(other) = found {
+            return Ok(Some((other, NamedBy::Number)));
+        }
+    }
+    for dates in clues.dates.chunks(AT_ONCE) {
+        let dates: Vec<BirthDate> = dates.iter().copied().map(BirthDate).collect();
+        let born: Vec<Patient> = patients::table
+            .filter(patients::birth_date.eq_any(dates))
+            .filter(patients::id.ne(own))
+            .order(patients::id)
+            .limit(MOST)
+            .select(Patient::as_select())
+            .into_boxed::<MultiBackend>()
+            .load(conn)?;
+        let other = born.into_iter().find(|other| is_named(other, &clues.words) && !is_alike(&itself, other));
+        if let Some(other) = other {
+            return Ok(Some((other, NamedBy::Birth)));
+        }
+    }
+    Ok(None)
+}
+
+/// The patient's own: what they share with another says nothing.
+fn own_numbers(conn: &mut Conn, own: PatientId) -> QueryResult<Vec<String>> {
+    let of_chart: Option<String> = patients::table.find(own).select(patients::health_number_key).first(conn)?;
+    let beside = patient_identifiers::table.filter(patient_identifiers::patient_id.eq(own));
+    let mut numbers: Vec<String> = beside.select(patient_identifiers::number_key).load(conn)?;
+    numbers.extend(of_chart);
+    Ok(numbers)
+}
+
+/// One who is called as this patient and was born on the same day cannot be told from them.
+fn is_alike(own: &Patient, other: &Patient) -> bool {
+    let names = [&own.given_name, &own.family_name].into_iter().chain(&own.preferred_name);
+    own.birth_date == other.birth_date && is_named(other, &names.flat_map(|name| text::words(name)).collect())
+}
+
+/// The whole family name, and the given name by which they are called.
+fn is_named(patient: &Patient, words: &BTreeSet<String>) -> bool {
+    let family = text::words(&patient.family_name);
+    let given = [Some(&patient.given_name), patient.preferred_name.as_ref()];
+    let called = given.into_iter().flatten().filter_map(|name| text::words(name).into_iter().next());
+    !family.is_empty()
+        && family.iter().all(|word| words.contains(word))
+        && called.into_iter().any(|word| words.contains(&word))
+}

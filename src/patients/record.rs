@@ -1,0 +1,284 @@
+//! Patients: who a chart is about, and how they are reached.
+
+use super::search;
+use crate::access::{ChartAccess, PortalVisit, Right, rights, session};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::patients;
+use crate::db::{Conn, MultiBackend, PatientId, Ts, Tx};
+use crate::text::{self, Lang};
+use crate::text_enum;
+use crate::values::{BirthDate, EmailAddress, PhoneNumber};
+use diesel::prelude::*;
+
+text_enum! {
+    /// How a patient wants to be told that a message is waiting.
+    pub enum Method {
+        /// by email and by text
+        Both = "both",
+        /// by email
+        Email = "email",
+        /// by text
+        Sms = "sms",
+        /// not at all
+        None = "none",
+    }
+}
+
+/// A patient.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = patients, check_for_backend(MultiBackend))]
+pub struct Patient {
+    /// identity
+    pub id: PatientId,
+    /// given names
+    pub given_name: String,
+    /// family name
+    pub family_name: String,
+    /// what they like to be called
+    pub preferred_name: Option<String>,
+    /// date of birth
+    pub birth_date: BirthDate,
+    /// health number, as written
+    pub health_number: Option<String>,
+    /// email
+    pub email: Option<EmailAddress>,
+    /// cellphone
+    pub phone: Option<PhoneNumber>,
+    /// language of pages and notifications
+    pub language: String,
+    /// how to tell them
+    pub notification_method: Method,
+    /// "Access to patient portal"
+    pub portal_access: bool,
+    /// since when the record is only kept: the patient has died or left
+    pub archived_at: Option<Ts>,
+    /// the email by which the patient last came in
+    pub confirmed_email: Option<EmailAddress>,
+    /// the number by which the patient last came in
+    pub confirmed_phone: Option<PhoneNumber>,
+}
+
+impl Patient {
+    /// Given and family name.
+    pub fn name(&self) -> String {
+        format!("{} {}", self.given_name, self.family_name).trim().to_owned()
+    }
+
+    /// Whether there is an address for this way of being told. Not at all needs none.
+    pub fn can_be_told_by(&self, method: Method) -> bool {
+        match method {
+            Method::Both => self.email.is_some() && self.phone.is_some(),
+            Method::Email => self.email.is_some(),
+            Method::Sms => self.phone.is_some(),
+            Method::None => true,
+        }
+    }
+}
+
+/// What a patient record holds besides its identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demographics {
+    /// given names
+    pub given_name: String,
+    /// family name
+    pub family_name: String,
+    /// what they like to be called
+    pub preferred_name: Option<String>,
+    /// date of birth
+    pub birth_date: BirthDate,
+    /// health number, as written
+    pub health_number: Option<String>,
+    /// email
+    pub email: Option<EmailAddress>,
+    /// cellphone
+    pub phone: Option<PhoneNumber>,
+    /// code of a language that the pages have
+    pub language: String,
+    /// how to tell them
+    pub method: Method,
+}
+
+/// A patient to be added.
+#[derive(Debug, Clone)]
+pub struct NewPatient {
+    /// identity in the system they come from; importing again changes nothing twice
+    pub source_key: Option<String>,
+    /// the record
+    pub demographics: Demographics,
+    /// "Access to patient portal"
+    pub portal_access: bool,
+    /// the patient has died
+    pub archived: bool,
+}
+
+impl Patient {
+    /// The record as it stands, to be changed in part.
+    pub fn demographics(&self) -> Demographics {
+        Demographics {
+            given_name: self.given_name.clone(),
+            family_name: self.family_name.clone(),
+            preferred_name: self.preferred_name.clone(),
+            birth_date: self.birth_date,
+            health_number: self.health_number.clone(),
+            email: self.email.clone(),
+            phone: self.phone.clone(),
+            language: self.language.clone(),
+            method: self.notification_method,
+        }
+    }
+}
+
+/// A change to a patient's record.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// the record as it shall be
+    pub demographics: Demographics,
+    /// "Access to patient portal"
+    pub portal_access: bool,
+}
+
+pub(super) fn name_key(d: &Demographics) -> String {
+    text::fold(&format!("{} {}", d.family_name, d.given_name))
+}
+
+/// A health number for comparing: letters and digits only, upper case.
+pub(super) fn health_number_key(number: &str) -> String {
+    number.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+}
+
+/// The patient of a chart.
+pub fn patient<R: Right>(conn: &mut Conn, access: &ChartAccess<R>) -> QueryResult<Patient> {
+    patient_by_id(conn, access.patient())
+}
+
+/// A patient whose identity comes from another proof (a conversation's, a visit's) or from the worker.
+pub fn patient_by_id(conn: &mut Conn, id: PatientId) -> QueryResult<Patient> {
+    patients::table.find(id).select(Patient::as_select()).first(conn)
+}
+
+/// The same, where the identity comes from outside; `None` where there is no such patient.
+pub fn patient_if_there(conn: &mut Conn, id: PatientId) -> QueryResult<Option<Patient>> {
+    patients::table.find(id).select(Patient::as_select()).first(conn).optional()
+}
+
+/// Adds a patient.
+pub fn add(tx: &mut Tx, now: Ts, actor: Actor, new: &NewPatient) -> QueryResult<PatientId> {
+    let d = &new.demographics;
+    let row = (
+        columns(d),
+        (patients::source_key.eq(&new.source_key), patients::created_at.eq(now)),
+        (patients::portal_access.eq(new.portal_access), patients::archived_at.eq(new.archived.then_some(now))),
+    );
+    let insert = diesel::insert_into(patients::table).values(row);
+    let id: PatientId = insert.returning(patients::id).get_result(tx.conn())?;
+    search::index(tx, id, d)?;
+    audit::append(tx, now, Entry::of_patient(actor, Event::PatientAdded, id, Subject::None))?;
+    Ok(id)
+}
+
+/// Changes a patient's record. A changed email, phone or birth date, or access that was turned off, ends the patient's
+/// portal sessions and open links at once.
+pub fn update(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>, change: &Change) -> QueryResult<()> {
+    let id = access.patient();
+    let before = patient_by_id(tx, id)?;
+    let d = &change.demographics;
+    let fields = changed_fields(&before, change);
+    if fields.is_empty() {
+        return Ok(());
+    }
+    diesel::update(patients::table.find(id))
+        .set((columns(d), patients::portal_access.eq(change.portal_access)))
+        .execute(tx.conn())?;
+    if before.portal_access != change.portal_access {
+        let row = diesel::update(patients::table.find(id));
+        row.set(patients::portal_access_since.eq(now)).execute(tx.conn())?;
+    }
+    search::index(tx, id, d)?;
+    let proof_changed = before.email != d.email || before.phone != d.phone || before.birth_date != d.birth_date;
+    if proof_changed || (before.portal_access && !change.portal_access) {
+        session::shut_out(tx, now, id)?;
+    }
+    let entry = Entry::of_patient(Actor::User(access.user().id()), Event::PatientChanged, id, Subject::None);
+    audit::append(tx, now, entry.with(fields.join(" ")))
+}
+
+/// A patient changes the two things of their record that are theirs to change. `false` where they could not be told that
+/// way, for want of an address; nothing is changed then.
+pub fn change_own(tx: &mut Tx, now: Ts, visit: &PortalVisit, language: Lang, method: Method) -> QueryResult<bool> {
+    let patient = patient_by_id(tx, visit.patient())?;
+    if !patient.can_be_told_by(method) {
+        return Ok(false);
+    }
+    let changed = [
+        ("language", patient.language != language.code()),
+        ("notification_method", patient.notification_method != method),
+    ];
+    diesel::update(patients::table.find(patient.id))
+        .set((patients::language.eq(language.code()), patients::notification_method.eq(method)))
+        .execute(tx.conn())?;
+    let fields: Vec<&str> = changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect();
+    let entry = Entry::of_patient(Actor::Patient(patient.id), Event::PatientChanged, patient.id, Subject::None);
+    audit::append(tx, now, entry.with(fields.join(" ")))?;
+    Ok(true)
+}
+
+/// The columns that hold [`Demographics`], for INSERT and UPDATE alike.
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = patients, treat_none_as_null = true)]
+struct Columns<'a> {
+    given_name: &'a str,
+    family_name: &'a str,
+    preferred_name: Option<&'a str>,
+    name_key: String,
+    birth_date: BirthDate,
+    health_number: Option<&'a str>,
+    health_number_key: Option<String>,
+    email: Option<&'a EmailAddress>,
+    phone: Option<&'a PhoneNumber>,
+    language: &'a str,
+    notification_method: Method,
+}
+
+fn columns(d: &Demographics) -> Columns<'_> {
+    Columns {
+        given_name: &d.given_name,
+        family_name: &d.family_name,
+        preferred_name: d.preferred_name.as_deref(),
+        name_key: name_key(d),
+        birth_date: d.birth_date,
+        health_number: d.health_number.as_deref(),
+        health_number_key: d.health_number.as_deref().map(health_number_key),
+        email: d.email.as_ref(),
+        phone: d.phone.as_ref(),
+        language: &d.language,
+        notification_method: d.method,
+    }
+}
+
+/// The names of the fields that a change touches, for the audit row: never their values.
+fn changed_fields(before: &Patient, change: &Change) -> Vec<&'static str> {
+    let d = &change.demographics;
+    let fields = [
+        ("given_name", before.given_name != d.given_name),
+        ("family_name", before.family_name != d.family_name),
+        ("preferred_name", before.preferred_name != d.preferred_name),
+        ("birth_date", before.birth_date != d.birth_date),
+        ("health_number", before.health_number != d.health_number),
+        ("email", before.email != d.email),
+        ("phone", before.phone != d.phone),
+        ("language", before.language != d.language),
+        ("notification_method", before.notification_method != d.method),
+        ("portal_access", before.portal_access != change.portal_access),
+    ];
+    fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+}
+
+/// The patient who came under this key from another system.
+pub fn by_source(conn: &mut Conn, source_key: &str) -> QueryResult<Option<PatientId>> {
+    patients::table.filter(patients::source_key.eq(source_key)).select(patients::id).first(conn).optional()
+}
+
+/// The first patients in the order in which they came, at most `limit`. For the demo.
+pub fn every(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Patient>> {
+    patients::table.order(patients::id).limit(limit).select(Patient::as_select()).load(conn)
+}
