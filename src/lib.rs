@@ -1,21 +1,9 @@
 //! Postern: secure messages from a clinic to its patients.
 //!
-//! Rooms, from the top: each may use those below it, never one above or beside it (a test reads the imports).
-//!
-//! ```text
-//! main → cli → app → doors { clinic, portal, hooks, metrics, worker }, demo → state → features → ground → base
-//!                  └→ http, text (plumbing)
-//! ```
-//!
-//! - doors: [`clinic`] for staff, [`portal`] for patients, [`hooks`] for gateways, [`metrics`] for monitoring, [`worker`] for nobody. A door parses, calls one verb, renders.
-//! - features, each may use those before it: [`users`], [`patients`], [`chart`], [`portal_entry`], [`attachments`],
-//!   [`message_templates`], [`notifications`], [`conversations`].
-//! - ground: [`settings`], [`access`] (the only maker of proofs), [`audit`], [`outbox`], [`delivery`], [`storage`], [`scan`].
-//! - base: [`db`], [`config`], [`clock`], [`error`], [`values`], [`slow_hash`].
-//!
 //! A function that returns `QueryResult`, or an error that holds one, fails as the database fails; only further errors are
 //! told in a doc comment of its own.
-
+//!
+#![doc = include_str!("../docs/architecture.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -37,7 +37,7 @@ fn names<'a>(done: Result<Vec<diesel::migration::MigrationVersion<'a>>, Failure>
 ///
 /// # Errors
 /// When an embedded migration cannot be read.
-pub fn pending() -> Result<(Vec<String>, Vec<String>), Failure> {
+pub fn all() -> Result<(Vec<String>, Vec<String>), Failure> {
     let sqlite = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE)?;
     let postgres = MigrationSource::<diesel::pg::Pg>::migrations(&POSTGRES)?;
     let mut names = (

@@ -16,7 +16,7 @@ mod writer;
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
 pub use dialect::{Both, add_terms, add_to_tally, claim_lock, lock_row};
 pub use ids::*;
-pub use migrate::pending as pending_migrations;
+pub use migrate::all as all_migrations;
 pub use paging::cut;
 pub use pool::{Db, DbError};
 pub use times::{Ts, Utc};

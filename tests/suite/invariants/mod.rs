@@ -17,6 +17,7 @@ mod requests;
 mod routes;
 mod routes_are_guarded;
 mod rust_source;
+mod settings_are_told;
 mod templates_hold_no_text;
 mod writes_are_audited;
 
