@@ -53,16 +53,18 @@ pub struct DemoPatient {
 
 impl From<Patient> for DemoPatient {
     fn from(p: Patient) -> DemoPatient {
+        let name = p.name();
+        let d = p.demographics;
         DemoPatient {
             id: p.id.0,
-            name: p.name(),
-            birth_date: p.birth_date.iso(),
-            health_number: p.health_number,
-            email: p.email.map(|email| email.to_string()),
-            phone: p.phone.map(|phone| phone.to_string()),
+            name,
+            birth_date: d.birth_date.iso(),
+            health_number: d.health_number,
+            email: d.email.map(|email| email.to_string()),
+            phone: d.phone.map(|phone| phone.to_string()),
             portal_access: p.portal_access,
-            language: p.language,
-            notification_method: p.notification_method.as_str(),
+            language: d.language,
+            notification_method: d.method.as_str(),
         }
     }
 }
@@ -105,7 +107,7 @@ pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
         diesel::update(patients::table.find(patient.id))
             .set((
                 patients::email.eq(email.filter(|_| !matches!(at, 3 | 4))),
-                patients::phone.eq(patient.phone.filter(|_| keeps_phone)),
+                patients::phone.eq(patient.demographics.phone.filter(|_| keeps_phone)),
                 patients::notification_method.eq(method),
                 patients::portal_access.eq(at != 5),
                 patients::language.eq(if at == 7 { "fr" } else { "en" }),

@@ -53,7 +53,7 @@ fn unreachable(patient: &Patient, blocks: &Blocks) -> Vec<Obstacle> {
     if !email && !phone {
         return vec![Obstacle::NoAddress];
     }
-    match patient.notification_method {
+    match patient.method {
         Method::None => vec![Obstacle::MethodNone],
         Method::Email if !email => vec![Obstacle::NoEmail],
         Method::Sms if !phone => vec![Obstacle::NoPhone],
@@ -79,7 +79,7 @@ pub struct Plan {
 }
 
 fn wants(patient: &Patient, channel: Channel) -> bool {
-    match patient.notification_method {
+    match patient.method {
         Method::Both => true,
         Method::Email => channel == Channel::Email,
         Method::Sms => channel == Channel::Sms,
@@ -104,7 +104,7 @@ pub fn reaches(patient: &Patient, blocks: &Blocks, channel: Channel) -> bool {
 
 /// The channel to offer to a user where the patient's own does not work: the other one, if it would.
 pub fn other_way(patient: &Patient, blocks: &Blocks, delivery: &Delivery) -> Option<Channel> {
-    let own = match patient.notification_method {
+    let own = match patient.method {
         Method::Email => Channel::Email,
         Method::Sms => Channel::Sms,
         Method::Both | Method::None => return None,

@@ -8,7 +8,9 @@ use crate::db::{Conn, MultiBackend, PatientId, Ts, Tx};
 use crate::text::{self, Lang};
 use crate::text_enum;
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
+use diesel::dsl::Eq;
 use diesel::prelude::*;
+use std::ops::Deref;
 
 text_enum! {
     /// How a patient wants to be told that a message is waiting.
@@ -24,30 +26,15 @@ text_enum! {
     }
 }
 
-/// A patient.
+/// A patient. Their demographics read as fields of their own.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = patients, check_for_backend(MultiBackend))]
 pub struct Patient {
     /// identity
     pub id: PatientId,
-    /// given names
-    pub given_name: String,
-    /// family name
-    pub family_name: String,
-    /// what they like to be called
-    pub preferred_name: Option<String>,
-    /// date of birth
-    pub birth_date: BirthDate,
-    /// health number, as written
-    pub health_number: Option<String>,
-    /// email
-    pub email: Option<EmailAddress>,
-    /// cellphone
-    pub phone: Option<PhoneNumber>,
-    /// language of pages and notifications
-    pub language: String,
-    /// how to tell them
-    pub notification_method: Method,
+    /// what can be edited
+    #[diesel(embed)]
+    pub demographics: Demographics,
     /// "Access to patient portal"
     pub portal_access: bool,
     /// since when the record is only kept: the patient has died or left
@@ -56,6 +43,14 @@ pub struct Patient {
     pub confirmed_email: Option<EmailAddress>,
     /// the number by which the patient last came in
     pub confirmed_phone: Option<PhoneNumber>,
+}
+
+impl Deref for Patient {
+    type Target = Demographics;
+
+    fn deref(&self) -> &Demographics {
+        &self.demographics
+    }
 }
 
 impl Patient {
@@ -76,7 +71,8 @@ impl Patient {
 }
 
 /// What a patient record holds besides its identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = patients, check_for_backend(MultiBackend), treat_none_as_null = true)]
 pub struct Demographics {
     /// given names
     pub given_name: String,
@@ -95,6 +91,7 @@ pub struct Demographics {
     /// code of a language that the pages have
     pub language: String,
     /// how to tell them
+    #[diesel(column_name = notification_method)]
     pub method: Method,
 }
 
@@ -109,23 +106,6 @@ pub struct NewPatient {
     pub portal_access: bool,
     /// the patient has died
     pub archived: bool,
-}
-
-impl Patient {
-    /// The record as it stands, to be changed in part.
-    pub fn demographics(&self) -> Demographics {
-        Demographics {
-            given_name: self.given_name.clone(),
-            family_name: self.family_name.clone(),
-            preferred_name: self.preferred_name.clone(),
-            birth_date: self.birth_date,
-            health_number: self.health_number.clone(),
-            email: self.email.clone(),
-            phone: self.phone.clone(),
-            language: self.language.clone(),
-            method: self.notification_method,
-        }
-    }
 }
 
 /// A change to a patient's record.
@@ -209,10 +189,8 @@ pub fn change_own(tx: &mut Tx, now: Ts, visit: &PortalVisit, language: Lang, met
     if !patient.can_be_told_by(method) {
         return Ok(false);
     }
-    let changed = [
-        ("language", patient.language != language.code()),
-        ("notification_method", patient.notification_method != method),
-    ];
+    let changed =
+        [("language", patient.language != language.code()), ("notification_method", patient.method != method)];
     diesel::update(patients::table.find(patient.id))
         .set((patients::language.eq(language.code()), patients::notification_method.eq(method)))
         .execute(tx.conn())?;
@@ -222,37 +200,12 @@ pub fn change_own(tx: &mut Tx, now: Ts, visit: &PortalVisit, language: Lang, met
     Ok(true)
 }
 
-/// The columns that hold [`Demographics`], for INSERT and UPDATE alike.
-#[derive(Insertable, AsChangeset)]
-#[diesel(table_name = patients, treat_none_as_null = true)]
-struct Columns<'a> {
-    given_name: &'a str,
-    family_name: &'a str,
-    preferred_name: Option<&'a str>,
-    name_key: String,
-    birth_date: BirthDate,
-    health_number: Option<&'a str>,
-    health_number_key: Option<String>,
-    email: Option<&'a EmailAddress>,
-    phone: Option<&'a PhoneNumber>,
-    language: &'a str,
-    notification_method: Method,
-}
+/// The columns of a record, with those that are looked up by, for INSERT and UPDATE alike.
+type Columns<'a> = (&'a Demographics, Eq<patients::name_key, String>, Eq<patients::health_number_key, Option<String>>);
 
 fn columns(d: &Demographics) -> Columns<'_> {
-    Columns {
-        given_name: &d.given_name,
-        family_name: &d.family_name,
-        preferred_name: d.preferred_name.as_deref(),
-        name_key: name_key(d),
-        birth_date: d.birth_date,
-        health_number: d.health_number.as_deref(),
-        health_number_key: d.health_number.as_deref().map(health_number_key),
-        email: d.email.as_ref(),
-        phone: d.phone.as_ref(),
-        language: &d.language,
-        notification_method: d.method,
-    }
+    let number = d.health_number.as_deref().map(health_number_key);
+    (d, patients::name_key.eq(name_key(d)), patients::health_number_key.eq(number))
 }
 
 /// The names of the fields that a change touches, for the audit row: never their values.
@@ -267,7 +220,7 @@ fn changed_fields(before: &Patient, change: &Change) -> Vec<&'static str> {
         ("email", before.email != d.email),
         ("phone", before.phone != d.phone),
         ("language", before.language != d.language),
-        ("notification_method", before.notification_method != d.method),
+        ("notification_method", before.method != d.method),
         ("portal_access", before.portal_access != change.portal_access),
     ];
     fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

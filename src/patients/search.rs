@@ -99,5 +99,5 @@ pub fn search(
 /// Rewrites the words of one patient from their row.
 pub fn reindex(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
     let record = super::record::patient_by_id(tx, patient)?;
-    index(tx, patient, &record.demographics())
+    index(tx, patient, &record.demographics)
 }

@@ -28,7 +28,7 @@ impl InformationPage {
     /// The ways of being told that the patient's addresses allow; and the one that is set, whatever it is.
     fn methods(&self) -> Vec<Method> {
         let all = Method::ALL.iter().copied();
-        all.filter(|way| self.patient.can_be_told_by(*way) || *way == self.patient.notification_method).collect()
+        all.filter(|way| self.patient.can_be_told_by(*way) || *way == self.patient.method).collect()
     }
 
     /// Whether this session outlives the day: "Stay logged in".
@@ -48,7 +48,7 @@ async fn page(
         let (shell, _) = shell(conn, &head, None)?;
         let patient = patients::patient_by_id(conn, visit.0.patient())?;
         let identifiers = patients::identifiers(conn, patient.id)?;
-        let method = typed.unwrap_or_else(|| patient.notification_method.as_str().to_owned());
+        let method = typed.unwrap_or_else(|| patient.method.as_str().to_owned());
         Ok(InformationPage { shell, patient, identifiers, method, errors })
     });
     read.await

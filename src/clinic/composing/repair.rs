@@ -27,7 +27,7 @@ pub struct Repair {
 impl Repair {
     /// As stored. Where nothing is set, by whatever there is an address for.
     pub fn of(patient: &Patient) -> Repair {
-        let method = match patient.notification_method {
+        let method = match patient.method {
             Method::None => Method::Both,
             method => method,
         };
@@ -115,6 +115,6 @@ fn read_form(form: &Form, patient: &Patient, calling_code: &str, errors: &mut Fi
         return None;
     }
     let (email, phone) = (email.flatten(), phone.flatten());
-    let demographics = Demographics { email, phone, method: method?, ..patient.demographics() };
+    let demographics = Demographics { email, phone, method: method?, ..patient.demographics.clone() };
     Some(Change { demographics, portal_access: form.get("portal_access") == "on" })
 }

@@ -57,7 +57,7 @@ impl DemographicsForm {
             email: text(patient.email.as_ref().map(EmailAddress::as_str)),
             phone: text(patient.phone.as_ref().map(PhoneNumber::as_str)),
             language: patient.language.clone(),
-            method: patient.notification_method.as_str().to_owned(),
+            method: patient.method.as_str().to_owned(),
             portal_access: patient.portal_access,
         }
     }

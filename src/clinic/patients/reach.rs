@@ -20,19 +20,9 @@ pub async fn set_method(
     let method: Method = form.get("method").parse().map_err(|_| AppError::BadRequest)?;
     let (now, id) = (state.clock.now(), chart.0.patient());
     let write = state.db.write(move |tx| -> Result<(), AppError> {
-        let p = patients::patient(tx, &chart.0)?;
-        let demographics = Demographics {
-            given_name: p.given_name,
-            family_name: p.family_name,
-            preferred_name: p.preferred_name,
-            birth_date: p.birth_date,
-            health_number: p.health_number,
-            email: p.email,
-            phone: p.phone,
-            language: p.language,
-            method,
-        };
-        let change = Change { demographics, portal_access: p.portal_access };
+        let patient = patients::patient(tx, &chart.0)?;
+        let demographics = Demographics { method, ..patient.demographics };
+        let change = Change { demographics, portal_access: patient.portal_access };
         Ok(patients::update(tx, now, &chart.0, &change)?)
     });
     write.await?;

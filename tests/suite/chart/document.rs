@@ -4,7 +4,7 @@ use postern::chart::document::{Document, Named, Part, ResultLine, Results, conte
 use postern::chart::import::fhir::{ImportOptions, read_bundle};
 use postern::chart::{Block, Caption, Datum, Flag, Item, ItemBody, ItemKind, ItemRow, Label, ResultRow};
 use postern::db::{ChartItemId, PatientId};
-use postern::patients::{Method, Patient};
+use postern::patients::{Demographics, Method, Patient};
 use postern::settings::Settings;
 use postern::text::Lang;
 use postern::values::BirthDate;
@@ -14,15 +14,17 @@ use std::process::{Command, Stdio};
 fn patient() -> Patient {
     Patient {
         id: PatientId(1),
-        given_name: "María Luisa".into(),
-        family_name: "Mejía".into(),
-        preferred_name: None,
-        birth_date: BirthDate::parse("1951-03-04").unwrap(),
-        health_number: Some("943 476 5919".into()),
-        email: None,
-        phone: None,
-        language: "fr".into(),
-        notification_method: Method::Email,
+        demographics: Demographics {
+            given_name: "María Luisa".into(),
+            family_name: "Mejía".into(),
+            preferred_name: None,
+            birth_date: BirthDate::parse("1951-03-04").unwrap(),
+            health_number: Some("943 476 5919".into()),
+            email: None,
+            phone: None,
+            language: "fr".into(),
+            method: Method::Email,
+        },
         portal_access: true,
         archived_at: None,
         confirmed_email: None,
