@@ -48,9 +48,6 @@ pub enum AppError {
     /// The storage of files gave no answer, or a wrong one.
     #[error("{0}")]
     Storage(String),
-    /// There is no room for a file.
-    #[error("the storage is full")]
-    Full,
     /// The database gave no answer.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -94,7 +91,6 @@ impl ResponseError for AppError {
             AppError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             AppError::NotScanned => StatusCode::CONFLICT,
             AppError::Infected => StatusCode::GONE,
-            AppError::Full => StatusCode::INSUFFICIENT_STORAGE,
             AppError::Db(cause) if cause.is_full() => StatusCode::INSUFFICIENT_STORAGE,
             AppError::Storage(_) | AppError::Db(DbError::Pool(_)) => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Db(_) | AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -106,7 +106,7 @@ impl PhoneNumber {
 
     /// For showing: `…21`.
     pub fn masked(&self) -> String {
-        format!("…{}", &self.0[self.0.len().saturating_sub(2)..])
+        format!("…{}", self.0.get(self.0.len().saturating_sub(2)..).unwrap_or_default())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::kinds::{Kind, Look};
 use super::uploads::{self, Upload};
-use super::{Desk, clean_name};
+use super::{Desk, LookedAt, clean_name};
 use crate::access::{ChartAccess, rights};
 use crate::clock::Random;
 use crate::db::{Db, DbError, Ts};
@@ -47,6 +47,24 @@ pub enum AcceptError {
     /// It could not be written.
     #[error(transparent)]
     Storage(StorageError),
+}
+
+impl AcceptError {
+    /// What is said of the file: a failure of ours is one that may be over at the next try. The log has the cause.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            AcceptError::Refused(why) => why,
+            AcceptError::Storage(StorageError::Db(cause)) if cause.is_full() => Refusal::Full,
+            AcceptError::Storage(StorageError::Db(_)) => {
+                tracing::error!("the database did not take a file");
+                Refusal::Away
+            }
+            AcceptError::Storage(cause) => {
+                tracing::error!(%cause, "a file was not taken");
+                Refusal::Away
+            }
+        }
+    }
 }
 
 impl From<Refusal> for AcceptError {
@@ -137,10 +155,17 @@ impl Receiving {
             db.write(move |tx| -> Result<_, DbError> { Ok(uploads::note_infected(tx, now, user, patient)?) }).await?;
         }
         let (spooled, scan) = scanned?;
-        let (spooled, clues) = desk.clues(spooled, &self.name, self.kind.media_type, now).await?;
+        let (spooled, clues, looked_at) = desk.clues(spooled, &self.name, self.kind.media_type, now).await?;
         let chart = access.again();
         let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(patients::named_other(conn, &chart, &clues)?) });
-        let suspect = suspect.await?;
+        // a guard that fails refuses nothing, and says that it knows nothing
+        let (suspect, looked_at) = match suspect.await {
+            Ok(suspect) => (suspect, looked_at),
+            Err(_) => {
+                tracing::error!("whom a file names could not be looked up");
+                (None, LookedAt::Failed)
+            }
+        };
         let placed = desk.storage.place(db, now, spooled).await?;
         let new = uploads::NewUpload {
             user: access.user().id(),
@@ -150,6 +175,7 @@ impl Receiving {
             placed,
             scan,
             suspect,
+            looked_at,
         };
         let added = db.write(move |tx| -> Result<_, DbError> { Ok(uploads::add(tx, now, &new)?) }).await?;
         added.ok_or_else(|| Refusal::Infected.into())

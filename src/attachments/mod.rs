@@ -23,7 +23,7 @@ pub use rows::{Attachment, Content, for_patient, for_user, of_messages};
 pub use scanning::{enqueue_scans, found_infected, to_scan};
 pub use to_chart::{ToChart, add_to_chart};
 pub use uploads::{Suspect, Upload, pending, remove, sweep};
-pub use words::{COMMAND as READ_WORDS, read as read_words};
+pub use words::{COMMAND as READ_WORDS, LookedAt, read as read_words};
 
 use crate::config::Files;
 use crate::scan::Scanner;

@@ -40,9 +40,5 @@ fn is_invisible(c: char) -> bool {
 }
 
 fn cut(text: &str, most: usize) -> &str {
-    let mut end = text.len().min(most);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].trim_end()
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text).trim_end()
 }

@@ -1,5 +1,6 @@
 //! Uploads: files that a user chose for a message to a patient and that are not sent yet. Nobody else sees them.
 
+use super::LookedAt;
 use super::attach::Sender;
 use crate::access::{ChartAccess, Right};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -29,6 +30,8 @@ pub struct Upload {
     /// another patient whom it names
     #[diesel(embed)]
     pub suspect: Suspect,
+    /// how far that is known
+    pub looked_at: LookedAt,
 }
 
 /// Another patient than the one it is for, whom a file names.
@@ -69,6 +72,7 @@ pub(super) struct NewUpload {
     pub placed: Placed,
     pub scan: Scan,
     pub suspect: Option<(Patient, NamedBy)>,
+    pub looked_at: LookedAt,
 }
 
 /// Leaves the trace of a file that was refused because a virus was found in it.
@@ -95,6 +99,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
         (
             uploads::suspect_id.eq(new.suspect.as_ref().map(|(patient, _)| patient.id)),
             uploads::suspect_by.eq(new.suspect.as_ref().map(|(_, by)| *by)),
+            uploads::looked_at.eq(new.looked_at),
         ),
     );
     let id: UploadId = diesel::insert_into(uploads::table).values(row).returning(uploads::id).get_result(tx.conn())?;
@@ -108,6 +113,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
         size: new.placed.size(),
         scan: kept.scan,
         suspect: new.suspect.as_ref().map(|(patient, by)| Suspect::of(patient, *by)).unwrap_or_default(),
+        looked_at: new.looked_at,
     }))
 }
 
@@ -134,6 +140,7 @@ pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[Uplo
                 patients::birth_date.nullable(),
                 uploads::suspect_by,
             ),
+            uploads::looked_at,
         ))
         .load(conn)?;
     found.sort_by_key(|upload| named.iter().position(|id| *id == upload.id));

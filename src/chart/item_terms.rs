@@ -16,10 +16,7 @@ const MOST: usize = 4_000;
 const SOUGHT: usize = 8;
 
 fn cut(word: String) -> String {
-    match word.char_indices().nth(LONGEST) {
-        Some((end, _)) => word[..end].to_owned(),
-        None => word,
-    }
+    if word.chars().nth(LONGEST).is_some() { word.chars().take(LONGEST).collect() } else { word }
 }
 
 /// The words of one item.

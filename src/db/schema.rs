@@ -440,6 +440,7 @@ diesel::table! {
         suspect_by -> Nullable<Text>,
         confirmed_at -> Nullable<Utc>,
         created_at -> Utc,
+        looked_at -> Text,
     }
 }
 diesel::table! {

@@ -72,8 +72,8 @@ fn uid(mail: &mail_parser::Message, raw: &[u8], address: &Address) -> Option<Str
     headers.into_iter().find_map(|header| {
         let value = raw.get(header.offset_start() as usize..header.offset_end() as usize)?;
         let value = String::from_utf8_lossy(value).to_lowercase();
-        let from = value.find(&start)? + start.len();
-        let rest = &value[from..];
-        Some(rest[..rest.find(&end)?].to_owned()).filter(|tag| !tag.is_empty() && tag.len() <= 64)
+        let (_, rest) = value.split_once(&start)?;
+        let (tag, _) = rest.split_once(&end)?;
+        Some(tag.to_owned()).filter(|tag| !tag.is_empty() && tag.len() <= 64)
     })
 }

@@ -57,7 +57,7 @@ pub fn place(path: &str) -> Option<&str> {
     let number = path.strip_prefix("/portal/messages/").map(|rest| rest.split('/').next().unwrap_or_default());
     let is_number = |text: &str| (1..=9).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit());
     match number {
-        Some(number) if is_number(number) => Some(&path[.."/portal/messages/".len() + number.len()]),
+        Some(number) if is_number(number) => path.get(.."/portal/messages/".len() + number.len()),
         _ => (path == "/portal/information").then_some(path),
     }
 }

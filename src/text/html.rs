@@ -193,14 +193,10 @@ fn without_tags(html: &str) -> String {
 /// An upper bound of how deep elements nest: opening tags less closing ones, as they come.
 fn deepest(html: &str) -> usize {
     let (mut depth, mut most) = (0usize, 0usize);
-    let bytes = html.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        if *byte != b'<' {
-            continue;
-        }
-        match bytes.get(at + 1) {
+    for tag in html.split('<').skip(1) {
+        match tag.bytes().next() {
             Some(b'/') => depth = depth.saturating_sub(1),
-            Some(next) if next.is_ascii_alphabetic() && !is_void(&html[at + 1..]) => {
+            Some(next) if next.is_ascii_alphabetic() && !is_void(tag) => {
                 depth += 1;
                 most = most.max(depth);
             }

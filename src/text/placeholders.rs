@@ -43,10 +43,8 @@ fn parts(text: &str) -> impl Iterator<Item = Result<&str, &str>> {
         if rest.is_empty() {
             return None;
         }
-        let Some((start, end)) = first(rest) else { return Some(Ok(std::mem::take(&mut rest))) };
-        let before = &rest[..start];
-        let name = &rest[start + 2..end];
-        rest = &rest[end + 2..];
+        let Some((before, name, after)) = first(rest) else { return Some(Ok(std::mem::take(&mut rest))) };
+        rest = after;
         if before.is_empty() {
             return Some(Err(name));
         }
@@ -55,24 +53,23 @@ fn parts(text: &str) -> impl Iterator<Item = Result<&str, &str>> {
     })
 }
 
-/// Where the first placeholder begins and where its closing braces do. Braces do not nest, and none goes over a tag or
-/// a line's end.
-fn first(text: &str) -> Option<(usize, usize)> {
-    let mut from = 0;
-    while let Some(found) = text[from..].find("{{") {
+/// The first placeholder: what stands before it, its inside, and what stands behind. Braces do not nest, and none goes
+/// over a tag or a line's end.
+fn first(text: &str) -> Option<(&str, &str, &str)> {
+    let mut rest = text;
+    loop {
+        let (_, from) = rest.split_once("{{")?;
         // of `{{{` the last two open
-        let start = from + found + text[from + found..].bytes().take_while(|byte| *byte == b'{').count() - 2;
-        let inside = &text[start + 2..];
+        let inside = from.trim_start_matches('{');
         let stop = inside.find(['{', '}', '<', '\n'])?;
-        if inside[stop..].starts_with("}}") && !inside[..stop].trim().is_empty() {
-            return Some((start, start + 2 + stop));
+        let (name, behind) = inside.split_at_checked(stop)?;
+        if let Some(after) = behind.strip_prefix("}}").filter(|_| !name.trim().is_empty()) {
+            let before = text.get(..text.len() - inside.len() - 2)?;
+            return Some((before, name, after));
         }
-        from = start + 2 + stop.max(1).min(inside.len());
-        while !text.is_char_boundary(from) {
-            from += 1;
-        }
+        // from the sign that ended it, or behind that where nothing stood before it
+        rest = if stop == 0 { inside.get(inside.chars().next()?.len_utf8()..)? } else { behind };
     }
-    None
 }
 
 #[cfg(test)]

@@ -35,6 +35,14 @@ pub fn of(words: &str, today: Date) -> Clues {
     Clues { numbers, dates, words: found.words }
 }
 
+/// What lies between two runs of letters and digits.
+#[derive(Default)]
+struct Gap {
+    last: Option<char>,
+    /// it is of more than one sign
+    is_long: bool,
+}
+
 /// A run of letters and digits.
 struct Token {
     folded: String,
@@ -55,7 +63,7 @@ impl Found {
     fn look(&mut self, text: impl Iterator<Item = char>) {
         // the last tokens, and the last pieces that could be of a date
         let (mut tokens, mut pieces) = (VecDeque::with_capacity(GROUPS + 1), VecDeque::with_capacity(4));
-        let (mut current, mut between) = (String::new(), String::new());
+        let (mut current, mut between) = (String::new(), Gap::default());
         for c in text.chain(['\n']) {
             if c.is_alphanumeric() {
                 current.push(c);
@@ -70,11 +78,7 @@ impl Found {
                 tokens.push_back(token);
                 self.numbers(&mut tokens);
             }
-            // of a long gap only its length and its end count
-            if between.len() > 8 {
-                between.drain(..4);
-            }
-            between.push(c);
+            between = Gap { last: Some(c), is_long: between.last.is_some() };
         }
     }
 
@@ -104,8 +108,11 @@ impl Found {
     /// What could be a date of birth and ends with this token: in figures in any order, or with the month in words.
     fn dates(&mut self, token: &str, pieces: &mut VecDeque<String>) {
         for piece in runs(token).filter(|piece| !SILENT.contains(piece)) {
-            if piece.len() == 8 && piece.bytes().all(|b| b.is_ascii_digit()) {
-                self.date(&piece[..4], &piece[4..6], &piece[6..]);
+            if let (8, Some((year, rest))) = (piece.len(), piece.split_at_checked(4))
+                && piece.bytes().all(|b| b.is_ascii_digit())
+                && let Some((month, day)) = rest.split_at_checked(2)
+            {
+                self.date(year, month, day);
             }
             if pieces.len() == 3 {
                 pieces.pop_front();
@@ -128,13 +135,15 @@ impl Found {
     }
 }
 
-fn token(letters: &str, between: &str, before: Option<&Token>) -> Token {
+fn token(letters: &str, between: &Gap, before: Option<&Token>) -> Token {
     let folded = text::fold(letters);
     let is_one = |token: &&Token| token.folded == "1" && token.called;
-    let called = between.ends_with('+')
+    let called = between.last == Some('+')
         || before.is_some_and(|token| CALLED.contains(&token.folded.as_str()))
         || before.filter(is_one).is_some();
-    let joined = matches!(between, " " | "-" | "_" | "\u{a0}" | "\u{2010}" | "\u{2011}" | "\u{2013}" | "\u{202f}");
+    let joins =
+        matches!(between.last, Some(' ' | '-' | '_' | '\u{a0}' | '\u{2010}' | '\u{2011}' | '\u{2013}' | '\u{202f}'));
+    let joined = joins && !between.is_long;
     Token { folded, joined, called }
 }
 
@@ -145,7 +154,7 @@ fn runs(token: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let first = digit(&rest.chars().next()?);
         let end = rest.find(|c: char| digit(&c) != first).unwrap_or(rest.len());
-        let (run, after) = rest.split_at(end);
+        let (run, after) = rest.split_at_checked(end)?;
         rest = after;
         Some(run)
     })
@@ -171,4 +180,27 @@ fn month_named(word: &str) -> Option<u8> {
     let says_enough = word.len() >= 3 && word != "jui";
     let at = NAMES.iter().position(|(english, french)| english.starts_with(word) || french.starts_with(word))?;
     u8::try_from(at + 1).ok().filter(|_| says_enough)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Signs of several bytes in every place where something is taken apart.
+    #[test]
+    fn any_sign_may_stand_anywhere() {
+        let today = Date::from_calendar_date(2026, Month::November, 29).unwrap();
+        let signs =
+            ["👍", "─", "\u{a0}", "，", "「", "é", "ß", "ﬀ", "٣", "İ", "\u{301}", "\u{200d}", "\u{1f}", "x", "1", "+"];
+        for sign in signs {
+            for count in [1, 2, 3, 4, 5, 8, 9, 12, 33] {
+                let run = sign.repeat(count);
+                let found = of(&format!("{run}1951{run}03{run}04{run} 1234{run}567{run}890 {run}19510304{run}"), today);
+                assert!(!found.words.is_empty(), "{run}");
+            }
+            let found = of(&format!("{sign} 1234 567 890, 4 March 1951 {sign}"), today);
+            assert!(sign == "+" || found.numbers.contains(&"1234567890".to_owned()), "{sign}: {:?}", found.numbers);
+            assert_eq!(found.dates.len(), 1, "{sign}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::Desk;
 use crate::db::Ts;
 use crate::patients::Clues;
 use crate::storage::{Reading, Spooled, StorageError};
+use crate::text_enum;
 use reader::LARGEST_PDF;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -27,6 +28,31 @@ const PERHAPS_APART: char = '\u{1f}';
 const AT_ONCE: usize = 2;
 /// So long a file waits for its turn, and then for its reader. After that it is taken as one that cannot be read.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+text_enum! {
+    /// What of a file the guard against another patient's could look at: its name always, and its words.
+    pub enum LookedAt {
+        /// its words
+        Words = "words",
+        /// it is of a kind that has none, as a picture
+        NoWords = "no_words",
+        /// it could have words, and none were found: pages that were scanned
+        Nothing = "nothing",
+        /// it is locked with a password
+        Locked = "locked",
+        /// it is larger than what is read
+        TooLarge = "too_large",
+        /// reading it failed
+        Failed = "failed",
+    }
+}
+
+impl LookedAt {
+    /// Whether the one who chose the file must know: it may be about somebody else for all that is known.
+    pub fn is_news(self) -> bool {
+        !matches!(self, LookedAt::Words | LookedAt::NoWords)
+    }
+}
 
 /// Reads words.
 #[derive(Clone)]
@@ -51,13 +77,17 @@ impl Words {
     }
 
     /// The words; none where the file cannot be read.
-    async fn of(&self, reading: Reading, is_pdf: bool) -> String {
+    async fn of(&self, reading: Reading, is_pdf: bool) -> (String, LookedAt) {
         let read = async { if is_pdf { self.of_pdf(reading).await } else { of_text(reading).await } };
         let read = tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|late| Err(late.into()));
-        read.unwrap_or_else(|cause| {
-            tracing::info!(%cause, "a file could not be read for the names of patients");
-            String::new()
-        })
+        match read {
+            Ok(words) if words.chars().any(char::is_alphanumeric) => (words, LookedAt::Words),
+            Ok(_) => (String::new(), LookedAt::Nothing),
+            Err(cause) => {
+                tracing::info!(%cause, "a file could not be read for the names of patients");
+                (String::new(), LookedAt::Failed)
+            }
+        }
     }
 
     async fn of_pdf(&self, reading: Reading) -> io::Result<String> {
@@ -72,33 +102,55 @@ impl Words {
 }
 
 impl Desk {
-    /// What of a file that has come in may name somebody: of its name, and of its words where it is a text or a PDF.
+    /// What of a file that has come in may name somebody: of its name, and of its words where it is a text or a PDF;
+    /// and what could be looked at. Where the guard fails, the file is one of which nothing is known.
     ///
     /// # Errors
-    /// Where what has just been written cannot be read again.
+    /// Where what has just been written is gone.
     pub(super) async fn clues(
         &self,
         spooled: Spooled,
         name: &str,
         media_type: &str,
         now: Ts,
-    ) -> Result<(Spooled, Clues), StorageError> {
-        let died = |_| StorageError::from(io::Error::other("a thread that reads a file died"));
+    ) -> Result<(Spooled, Clues, LookedAt), StorageError> {
         let is_pdf = media_type == "application/pdf";
-        let readable = matches!(media_type, "text/plain" | "text/csv") || is_pdf && spooled.size() <= LARGEST_PDF;
+        let has_words = is_pdf || matches!(media_type, "text/plain" | "text/csv");
         // kept until all is looked at
         let turn = tokio::time::timeout(PATIENCE, self.words.seats.acquire()).await;
-        let (spooled, words) = if readable && turn.is_ok() {
-            let storage = self.storage.clone();
-            let open = move || storage.read_spooled(&spooled).map(|reading| (spooled, reading));
-            let (spooled, reading) = tokio::task::spawn_blocking(open).await.map_err(died)??;
-            (spooled, self.words.of(reading, is_pdf).await)
+        let (spooled, (words, looked_at)) = if !has_words {
+            (spooled, (String::new(), LookedAt::NoWords))
+        } else if is_pdf && spooled.size() > LARGEST_PDF {
+            (spooled, (String::new(), LookedAt::TooLarge))
+        } else if turn.is_err() {
+            tracing::info!("a file waited too long to be read for the names of patients");
+            (spooled, (String::new(), LookedAt::Failed))
         } else {
-            (spooled, String::new())
+            let storage = self.storage.clone();
+            let open = move || {
+                let reading = storage.read_spooled(&spooled);
+                (spooled, reading)
+            };
+            let died = |_| StorageError::from(io::Error::other("a thread that opens a file died"));
+            let (spooled, reading) = tokio::task::spawn_blocking(open).await.map_err(died)?;
+            match reading {
+                Ok(reading) => (spooled, self.words.of(reading, is_pdf).await),
+                Err(cause) => {
+                    tracing::warn!(%cause, "a file could not be opened for the names of patients");
+                    (spooled, (String::new(), LookedAt::Failed))
+                }
+            }
         };
         let text = format!("{name}\n{words}");
         let look = move || clues::of(&text, now.get().date());
-        Ok((spooled, tokio::task::spawn_blocking(look).await.map_err(died)?))
+        let (clues, looked_at) = match tokio::task::spawn_blocking(look).await {
+            Ok(clues) => (clues, looked_at),
+            Err(cause) => {
+                tracing::error!(panicked = cause.is_panic(), "a file was not searched for the names of patients");
+                (Clues::default(), LookedAt::Failed)
+            }
+        };
+        Ok((spooled, clues, looked_at))
     }
 }
 

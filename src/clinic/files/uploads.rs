@@ -388,8 +388,8 @@ async fn take_file(
     };
     match finished {
         Ok(upload) => Ok(Some(Outcome::Added(upload))),
-        Err(AcceptError::Refused(why)) => Ok(Some(Outcome::Refused(attachments::clean_name(given_name), why))),
-        Err(AcceptError::Storage(cause)) => Err(from_storage(cause)),
+        // whatever became of one file: the words of the form and the other files stay
+        Err(cause) => Ok(Some(Outcome::Refused(attachments::clean_name(given_name), cause.refusal()))),
     }
 }
 
@@ -428,12 +428,4 @@ pub async fn picks(
     let confirmed = confirmed(form);
     let policy = &state.desk.policy;
     Ok(Some(Picks { all, confirmed, largest: policy.largest_message, largest_file: policy.largest_file }))
-}
-
-fn from_storage(cause: StorageError) -> AppError {
-    match cause {
-        StorageError::Db(cause) => AppError::Db(cause),
-        StorageError::Full => AppError::Full,
-        other => AppError::Storage(other.to_string()),
-    }
 }

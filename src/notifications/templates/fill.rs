@@ -178,9 +178,8 @@ fn plain(events: Vec<Event>, button_link: &str, button: &str) -> String {
             Event::Start(Tag::Link { dest_url, .. }) => links.push((dest_url.into_string(), out.len())),
             Event::End(TagEnd::Link) => {
                 let Some((address, from)) = links.pop() else { continue };
-                let label = out[from..].to_owned();
+                let label = out.split_off(from);
                 let bare = label == address || (address == button_link && label == button);
-                out.truncate(from);
                 out += &if bare { address } else { format!("{label}: {address}") };
             }
             Event::Start(Tag::Item) => out += "- ",

@@ -42,21 +42,23 @@ pub(super) enum Piece<'a> {
 pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        if at > 0 {
-            found.push(Piece::Text(&rest[..at]));
+    while let Some((before, after)) = rest.split_once(['{', '}']) {
+        let opens = rest.get(before.len()..).is_some_and(|from| from.starts_with('{'));
+        if !before.is_empty() {
+            found.push(Piece::Text(before));
         }
-        let end = rest[at + 1..].find(['{', '}', '\n']).map(|end| at + 1 + end);
-        match end.filter(|end| rest[at..].starts_with('{') && rest[*end..].starts_with('}')) {
-            Some(end) => {
-                found.push(Piece::Named(rest[at + 1..end].trim()));
-                rest = &rest[end + 1..];
+        // a name ends on its own line, before any other brace
+        let named = after.split_once('}').filter(|(name, _)| opens && !name.contains(['{', '\n']));
+        rest = match named {
+            Some((name, behind)) => {
+                found.push(Piece::Named(name.trim()));
+                behind
             }
             None => {
                 found.push(Piece::Brace);
-                rest = &rest[at + 1..];
+                after
             }
-        }
+        };
     }
     if !rest.is_empty() {
         found.push(Piece::Text(rest));

@@ -2,7 +2,7 @@
 
 use super::another_patient::person;
 use super::samples;
-use super::uploads::{Got, upload};
+use super::uploads::{Got, post_form, upload};
 use crate::on_both;
 use crate::support::app::{Actor, App, On};
 use crate::support::world::Like;
@@ -19,7 +19,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-on_both!(words_of_every_kind_are_read);
+on_both!(words_of_every_kind_are_read, any_text_is_taken);
 
 const ZOE: &str = "Zoé O'Connell-Ruel";
 const JEAN: &str = "Jean-François Côté";
@@ -189,6 +189,33 @@ async fn words_of_every_kind_are_read(app: App) {
         let got = upload(&owner, patient, name, bytes).await;
         assert_eq!(suspect(&got), whom, "case {at}, {name}: {}", got.text());
     }
+}
+
+/// Ordinary texts with signs of several bytes are files like others, whoever they name, and cost nothing of a form.
+async fn any_text_is_taken(app: App) {
+    let (owner, patient) = clinic(&app).await;
+    let signs = ["👍👍👍", "────────────", "\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}", "，、。「」", "☐ ☑ ✓ → °C"];
+    for sign in signs {
+        for (name, bytes) in [
+            ("note.txt", format!("Great {sign} news\n").into_bytes()),
+            ("a.csv", format!("a,{sign}\r\n").into_bytes()),
+            ("a.pdf", drawn(&[(50.0, 50.0, sign), (50.0, 90.0, "12"), (150.0, 90.0, sign)])),
+        ] {
+            assert_eq!(suspect(&upload(&owner, patient, name, bytes).await), None, "{name} {sign}");
+        }
+        let got = upload(&owner, patient, &format!("a{sign}b.txt"), format!("{sign} 1234 567 890 {sign}").into()).await;
+        assert_eq!(suspect(&got), Some(ZOE), "{sign}");
+    }
+    // beside one that is refused, the others and the words of the form stay
+    let form = Form::new()
+        .text("title", "Kept title")
+        .text("body", "kept words")
+        .part("files", Part::bytes("Great 👍👍👍 news".as_bytes()).file_name("good.txt"))
+        .part("files", Part::bytes(vec![0; 9]).file_name("bad.pdf"));
+    let got = post_form(&owner, &format!("/patients/{patient}/messages/files"), form).await;
+    let text = got.text();
+    assert_eq!(got.status, 422, "{text}");
+    assert!(["Kept title", "kept words", "good.txt", "bad.pdf"].iter().all(|word| text.contains(word)), "{text}");
 }
 
 /// A stream of zeros, deflated: four thousand times as many of them as there are bytes.
@@ -369,7 +396,9 @@ async fn whatever_becomes_of_the_reader_files_are_taken() {
             let sent = request.header("origin", &owner.origin).timeout(Duration::from_secs(2)).send().await;
             assert!(sent.unwrap_err().is_timeout());
         } else {
-            assert_eq!(suspect(&upload(&owner, patient, "a.pdf", pdf.clone()).await), None, "{name}");
+            let got = upload(&owner, patient, "a.pdf", pdf.clone()).await;
+            assert_eq!(suspect(&got), None, "{name}");
+            assert!(got.text().contains("could not be searched"), "{name}: {}", got.text());
             assert_eq!(suspect(&upload(&owner, patient, "1234567890.pdf", pdf).await), Some(ZOE), "{name}");
         }
         none_is_left(name).await;

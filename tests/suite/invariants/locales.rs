@@ -1,12 +1,14 @@
 //! Every key that is asked for is there in every language, with the same variables, and none is left over.
 
 use super::{files_below, project, read};
+use postern::attachments::LookedAt;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
 const FAMILIES: &[&str] = &[
     "refused-",
     "suspect-",
+    "guard-",
     "scan-",
     "js-",
     "template-replies-",
@@ -169,6 +171,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("wording-kind", Kind::ALL.iter().map(|w| w.as_str()).collect()),
         words("placeholder", Placeholder::ALL.iter().map(|w| w.as_str()).collect()),
         words("suspect", postern::patients::NamedBy::ALL.iter().map(|w| w.as_str()).collect()),
+        words("guard", LookedAt::ALL.iter().filter(|w| w.is_news()).map(|w| w.as_str()).collect()),
         words("refused", postern::attachments::Refusal::ALL.iter().map(|w| w.as_str()).collect()),
         words("scan", postern::storage::Scan::ALL.iter().map(|w| w.as_str()).collect()),
         words("attention", Attention::ALL.iter().map(|w| w.as_str()).collect()),
