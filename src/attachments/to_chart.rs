@@ -35,6 +35,7 @@ pub fn add_to_chart(
     let (source_key, body) = (format!("upload:{}", new.upload), ItemBody::default());
     let item = NewItem {
         source_key: &source_key,
+        former_key: None,
         kind: new.kind,
         occurred_at: new.occurred_at,
         title: &new.title,

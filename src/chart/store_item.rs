@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 pub struct NewItem<'a> {
     /// identity in the system it comes from
     pub source_key: &'a str,
+    /// the key under which an earlier version may have stored it; taken over where kind and day or title are the same
+    pub former_key: Option<&'a str>,
     /// kind
     pub kind: ItemKind,
     /// when it happened
@@ -48,12 +50,7 @@ impl Stored {
 /// sent of it before is a copy, and stays.
 pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> QueryResult<Stored> {
     let json = serde_json::to_string(new.body).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
-    let known: Option<Known> = chart_items::table
-        .filter(chart_items::patient_id.eq(patient))
-        .filter(chart_items::source_key.eq(new.source_key))
-        .select(Known::as_select())
-        .first(tx.conn())
-        .optional()?;
+    let known = known(tx, patient, new)?;
     let terms = || item_terms::of(new.title, new.author, new.body);
     let content = (
         (chart_items::kind.eq(new.kind), chart_items::occurred_at.eq(new.occurred_at)),
@@ -75,6 +72,26 @@ pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> Qu
     item_terms::replace(tx, patient, known.id, &known.terms(), &terms())?;
     tallies::shift(tx, patient, (known.kind, known.occurred_at), (new.kind, new.occurred_at))?;
     Ok(Stored::Changed(known.id))
+}
+
+/// The stored item, under its own key.
+fn known(tx: &mut Tx, patient: PatientId, new: &NewItem) -> QueryResult<Option<Known>> {
+    if let Some(found) = by_key(tx, patient, new.source_key)? {
+        return Ok(Some(found));
+    }
+    let Some(former) = new.former_key else { return Ok(None) };
+    let found = by_key(tx, patient, former)?
+        .filter(|found| found.kind == new.kind && (found.title == new.title || found.occurred_at == new.occurred_at));
+    if let Some(found) = &found {
+        let row = diesel::update(chart_items::table.find(found.id));
+        row.set(chart_items::source_key.eq(new.source_key)).execute(tx.conn())?;
+    }
+    Ok(found)
+}
+
+fn by_key(tx: &mut Tx, patient: PatientId, key: &str) -> QueryResult<Option<Known>> {
+    let same = chart_items::table.filter(chart_items::patient_id.eq(patient)).filter(chart_items::source_key.eq(key));
+    same.select(Known::as_select()).first(tx.conn()).optional()
 }
 
 /// What is stored of an item.

@@ -3,6 +3,7 @@
 use super::{Failure, import, serve};
 use crate::app::{self, Parts};
 use crate::attachments::Desk;
+use crate::chart::import::fhir::ImportOptions;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Files};
 use crate::db::{DatabaseUrl, Db};
@@ -95,9 +96,10 @@ async fn fill(db: &Db, desk: &Desk, clock: &Clock) -> Result<(), Failure> {
         return Ok(());
     }
     println!("Filling a fresh clinic …");
+    let reading = ImportOptions { default_calling_code: "1".into(), today: clock.now().get().date(), source: None };
     for name in Bundles::iter() {
         let Some(file) = Bundles::get(&name) else { continue };
-        import::import_from(db, desk, std::io::Cursor::new(file.data.into_owned()), "1").await?;
+        import::import_from(db, desk, std::io::Cursor::new(file.data.into_owned()), &reading).await?;
     }
     let mut hashes = Vec::new();
     for user in USERS {

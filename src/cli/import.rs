@@ -9,11 +9,11 @@ use crate::chart::import::fhir::{ImportOptions, ImportedBundle, read_bundle};
 use crate::chart::import::{Summary, store};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::db::{Db, Ts};
+use crate::db::Db;
 use crate::error::AppError;
 use crate::patients::csv_list as csv;
 use crate::settings;
-use crate::text::Lang;
+use crate::text::{self, Lang};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -31,12 +31,20 @@ pub(super) struct Options {
     /// read and check everything, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// the system that the FHIR files come from, for files that do not say: an id is valid within one source only
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
 }
 
 pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, Failure> {
     let files = files(&options.paths)?;
     let db = app::open(&config.database, &Random::system()).await.map_err(|e| format!("database_url: {e}"))?;
     let desk = Desk::open(&config.files)?;
+    let reading = ImportOptions {
+        default_calling_code: config.calling_code.clone(),
+        today: Clock::system().now().get().date(),
+        source: options.source.as_deref().map(text::one_line).filter(|name| !name.is_empty()),
+    };
     let bar = std::io::stderr().is_terminal().then(|| progress(files.len()));
     let (mut all, mut failed) = (Summary::default(), 0);
     for file in &files {
@@ -51,8 +59,8 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
             continue;
         }
         let imported = match options.dry_run {
-            true => check(file, &config.calling_code).await,
-            false => import(&db, &desk, file, &config.calling_code).await,
+            true => check(file, &reading).await,
+            false => import(&db, &desk, file, &reading).await,
         };
         let told = match imported {
             Ok(summary) => {
@@ -117,16 +125,16 @@ async fn import_list(db: &Db, file: &Path, config: &Config, dry_run: bool) -> Re
 }
 
 /// Reads one bundle and changes nothing: what it holds, all taken for new.
-async fn check(file: &Path, calling_code: &str) -> Result<Summary, Failure> {
+async fn check(file: &Path, reading: &ImportOptions) -> Result<Summary, Failure> {
     let reader = std::fs::File::open(file)?;
-    let bundle = read(reader, calling_code, Clock::system().now()).await?;
+    let bundle = read(reader, reading).await?;
     Ok(Summary::of(&bundle))
 }
 
 /// Imports one file.
-async fn import(db: &Db, desk: &Desk, file: &Path, calling_code: &str) -> Result<Summary, Failure> {
+async fn import(db: &Db, desk: &Desk, file: &Path, reading: &ImportOptions) -> Result<Summary, Failure> {
     let reader = std::fs::File::open(file)?;
-    import_from(db, desk, reader, calling_code).await
+    import_from(db, desk, reader, reading).await
 }
 
 /// Imports one bundle from any reader.
@@ -134,22 +142,18 @@ pub(super) async fn import_from(
     db: &Db,
     desk: &Desk,
     reader: impl std::io::Read + Send + 'static,
-    calling_code: &str,
+    reading: &ImportOptions,
 ) -> Result<Summary, Failure> {
     let now = Clock::system().now();
-    let mut bundle = read(reader, calling_code, now).await?;
+    let mut bundle = read(reader, reading).await?;
     let files = desk.place_files(db, now, &Random::system(), &mut bundle).await.map_err(|e| e.to_string())?;
     let write = db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle, &files)?) });
     write.await.map_err(super::line)
 }
 
-async fn read(
-    reader: impl std::io::Read + Send + 'static,
-    calling_code: &str,
-    now: Ts,
-) -> Result<ImportedBundle, Failure> {
-    let options = ImportOptions { default_calling_code: calling_code.to_owned(), today: now.get().date() };
-    let read = move || read_bundle(std::io::BufReader::new(reader)).map(|bundle| bundle.charts(&options));
+async fn read(reader: impl std::io::Read + Send + 'static, reading: &ImportOptions) -> Result<ImportedBundle, Failure> {
+    let reading = reading.clone();
+    let read = move || read_bundle(std::io::BufReader::new(reader)).map(|bundle| bundle.charts(&reading));
     Ok(tokio::task::spawn_blocking(read).await??)
 }
 

@@ -106,6 +106,17 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    patient_sources (id) {
+        id -> BigInt,
+        patient_id -> BigInt,
+        source -> Text,
+        source_id -> Text,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     patient_terms (patient_id, term) {
         patient_id -> BigInt,
         term -> Text,
@@ -507,6 +518,7 @@ diesel::table! {
 }
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(patient_identifiers -> patients (patient_id));
+diesel::joinable!(patient_sources -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
 diesel::joinable!(chart_tallies -> patients (patient_id));
@@ -543,6 +555,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     password_links,
     patients,
     patient_identifiers,
+    patient_sources,
     patient_terms,
     chart_items,
     chart_item_terms,

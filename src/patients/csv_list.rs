@@ -6,6 +6,7 @@
 //! [`store_list`] does it. A list with a wrong line is not imported at all, so nobody has to guess which half came.
 
 use super::record::{self as patients, Demographics, Method, NewPatient, health_number_key};
+use super::sources::{SourceId, by_source};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::patients as table;
 use crate::db::{Conn, PatientId, Ts, Tx};
@@ -326,15 +327,15 @@ fn read_line(
 }
 
 impl ListedPatient {
-    fn source_key(&self) -> Option<String> {
-        self.id.as_ref().map(|id| format!("csv:{id}"))
+    fn source_key(&self) -> Option<SourceId> {
+        self.id.as_deref().map(SourceId::of_list)
     }
 
     /// By what two lines are the same patient: the number, the health number; without either, name and birth date.
     fn keys(&self) -> Vec<String> {
         let d = &self.demographics;
         let number = d.health_number.as_deref().map(|number| format!("health:{}", health_number_key(number)));
-        let mut keys: Vec<String> = self.source_key().into_iter().chain(number).collect();
+        let mut keys: Vec<String> = self.id.iter().map(|id| format!("csv:{id}")).chain(number).collect();
         if keys.is_empty() {
             keys.push(format!("name:{}:{}", patients::name_key(d), d.birth_date.iso()));
         }
@@ -345,7 +346,7 @@ impl ListedPatient {
     fn known(&self, conn: &mut Conn) -> QueryResult<Option<PatientId>> {
         let d = &self.demographics;
         if let Some(key) = self.source_key()
-            && let Some(found) = patients::by_source(conn, &key)?
+            && let Some(found) = by_source(conn, &key)?
         {
             return Ok(Some(found));
         }

@@ -1,6 +1,7 @@
 //! Patients: who a chart is about, and how they are reached.
 
 use super::search;
+use super::sources::{self, SourceId};
 use crate::access::{ChartAccess, PortalVisit, Right, rights, session};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::patients;
@@ -99,7 +100,7 @@ pub struct Demographics {
 #[derive(Debug, Clone)]
 pub struct NewPatient {
     /// identity in the system they come from; importing again changes nothing twice
-    pub source_key: Option<String>,
+    pub source_key: Option<SourceId>,
     /// the record
     pub demographics: Demographics,
     /// "Access to patient portal"
@@ -146,12 +147,15 @@ pub fn add(tx: &mut Tx, now: Ts, actor: Actor, new: &NewPatient) -> QueryResult<
     let d = &new.demographics;
     let row = (
         columns(d),
-        (patients::source_key.eq(&new.source_key), patients::created_at.eq(now)),
         (patients::portal_access.eq(new.portal_access), patients::archived_at.eq(new.archived.then_some(now))),
+        patients::created_at.eq(now),
     );
     let insert = diesel::insert_into(patients::table).values(row);
     let id: PatientId = insert.returning(patients::id).get_result(tx.conn())?;
     search::index(tx, id, d)?;
+    if let Some(key) = &new.source_key {
+        sources::put_source(tx, now, id, key)?;
+    }
     audit::append(tx, now, Entry::of_patient(actor, Event::PatientAdded, id, Subject::None))?;
     Ok(id)
 }
@@ -224,11 +228,6 @@ fn changed_fields(before: &Patient, change: &Change) -> Vec<&'static str> {
         ("portal_access", before.portal_access != change.portal_access),
     ];
     fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
-}
-
-/// The patient who came under this key from another system.
-pub fn by_source(conn: &mut Conn, source_key: &str) -> QueryResult<Option<PatientId>> {
-    patients::table.filter(patients::source_key.eq(source_key)).select(patients::id).first(conn).optional()
 }
 
 /// The first patients in the order in which they came, at most `limit`. For the demo.

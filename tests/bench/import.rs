@@ -23,7 +23,7 @@ fn bundles(round: usize) -> Vec<String> {
 }
 
 fn parse(text: &str, now: time::Date) -> ImportedBundle {
-    let options = ImportOptions { default_calling_code: "1".into(), today: now };
+    let options = ImportOptions { default_calling_code: "1".into(), today: now, source: None };
     read_bundle(text.as_bytes()).unwrap().charts(&options)
 }
 

@@ -113,6 +113,10 @@ pub enum SkipReason {
     FileUnsafe,
     /// Nested deeper than is read.
     TooDeep,
+    /// The source's id is another person's in the clinic: name and birth date both differ.
+    OtherPerson,
+    /// Perhaps a patient whom the clinic has: a user must say.
+    UnsurePerson,
 }
 
 impl SkipReason {
@@ -136,6 +140,8 @@ impl SkipReason {
             Self::FileBroken => "file_broken",
             Self::FileUnsafe => "file_unsafe",
             Self::TooDeep => "too_deep",
+            Self::OtherPerson => "other_person",
+            Self::UnsurePerson => "unsure_person",
         }
     }
 }
@@ -150,6 +156,8 @@ pub struct ImportOptions {
     pub default_calling_code: String,
     /// Names, numbers and identifiers whose period ended before this day are ignored.
     pub today: Date,
+    /// What the user calls the source; else it is the base of `fullUrl`.
+    pub source: Option<String>,
 }
 
 /// All that a bundle gives.
@@ -175,6 +183,8 @@ pub struct ImportedChart {
 /// Demographics (R4 §8.1 Patient).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedPatient {
+    /// Where `source_id` is valid: the name that was given, the base of `fullUrl`, or none.
+    pub source: Option<String>,
     /// The resource's id, else the entry's fullUrl: the same in each import of the same source.
     pub source_id: String,
     /// Given names; empty where the record has only a family name or one text.
@@ -203,6 +213,8 @@ pub struct ImportedPatient {
 /// An entry of the chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedItem {
+    /// Where `source_id` is valid, as for patients.
+    pub source: Option<String>,
     /// `Type/id`, else the fullUrl, else `Type#position`; with a suffix where a resource gives several items. Unique
     /// within a chart.
     pub source_id: String,

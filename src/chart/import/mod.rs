@@ -7,12 +7,12 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::files::{NewChartFile, set_file};
 use crate::chart::store_item::{NewItem, Stored, store_item};
 use crate::db::{PatientId, Ts, Tx, lock_row};
-use crate::patients::{self, Demographics, IdKind, Method, NewPatient};
+use crate::patients::{self, Demographics, IdKind, Method, NewPatient, SourceId, Who};
 use crate::settings;
 use crate::text::Lang;
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
 use diesel::QueryResult;
-use fhir::{ImportedBundle, ImportedChart, ImportedPatient};
+use fhir::{ImportedBundle, ImportedChart, ImportedPatient, SkipReason};
 use std::collections::{BTreeMap, HashMap};
 
 /// The files of a bundle that lie in storage already: by the place of the chart, and of the item in it.
@@ -95,19 +95,24 @@ fn store_chart<'a>(
     summary: &mut Summary,
     file_of: impl Fn(usize) -> Option<&'a NewChartFile>,
 ) -> QueryResult<()> {
-    let source_key = format!("fhir:{}", chart.patient.source_id);
-    let patient = match patients::by_source(tx, &source_key)? {
-        Some(known) => {
+    let source = chart.patient.source.clone().unwrap_or_else(|| patients::UNNAMED.to_owned());
+    let key = SourceId { source, id: chart.patient.source_id.clone() };
+    let demographics = demographics(&chart.patient, settings);
+    let patient = match patients::who(tx, &key, &demographics)? {
+        Who::Other(_) => return refuse(chart, SkipReason::OtherPerson, summary),
+        Who::Unsure(_) => return refuse(chart, SkipReason::UnsurePerson, summary),
+        Who::Known(known) => {
             // two imports of one chart at the same moment take turns
             lock_row(tx, "patients", known.0)?;
             summary.known_patients += 1;
+            patients::put_source(tx, now, known, &key)?;
             known
         }
-        None => {
+        Who::New => {
             summary.patients += 1;
             let new = NewPatient {
-                source_key: Some(source_key),
-                demographics: demographics(&chart.patient, settings),
+                source_key: Some(key),
+                demographics,
                 portal_access: settings.portal_for_new_patients,
                 archived: chart.patient.deceased,
             };
@@ -128,6 +133,15 @@ fn store_chart<'a>(
     Ok(())
 }
 
+/// Nothing of this chart is taken: all of it is counted.
+fn refuse(chart: &ImportedChart, reason: SkipReason, summary: &mut Summary) -> QueryResult<()> {
+    let types = chart.items.iter().map(|item| item.source_id.split(['/', ':', '#']).next().unwrap_or_default());
+    for what in std::iter::once("Patient").chain(types) {
+        *summary.skipped.entry((what.to_owned(), reason.as_str())).or_default() += 1;
+    }
+    Ok(())
+}
+
 fn store_items<'a>(
     tx: &mut Tx,
     now: Ts,
@@ -137,8 +151,11 @@ fn store_items<'a>(
     file_of: impl Fn(usize) -> Option<&'a NewChartFile>,
 ) -> QueryResult<()> {
     for (at, item) in chart.items.iter().enumerate() {
+        // without a source the id alone is the key, as it was for all before sources were told apart
+        let key = item.source.as_ref().map(|source| format!("{source}/{}", item.source_id));
         let new = NewItem {
-            source_key: &item.source_id,
+            source_key: key.as_deref().unwrap_or(&item.source_id),
+            former_key: key.as_ref().map(|_| item.source_id.as_str()),
             kind: item.kind,
             occurred_at: item.occurred_at.into(),
             title: &item.title,

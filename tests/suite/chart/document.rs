@@ -274,7 +274,8 @@ fn items_of_each_demo_chart_become_a_pdf() {
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
-    let options = ImportOptions { default_calling_code: "1".into(), today: time::macros::date!(2026 - 03 - 04) };
+    let options =
+        ImportOptions { default_calling_code: "1".into(), today: time::macros::date!(2026 - 03 - 04), source: None };
     let mut count = 0;
     for file in files.iter() {
         let json = std::fs::read(file).unwrap();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use time::macros::{date, datetime};
 
 fn options() -> ImportOptions {
-    ImportOptions { default_calling_code: "1".into(), today: date!(2025 - 06 - 01) }
+    ImportOptions { default_calling_code: "1".into(), today: date!(2025 - 06 - 01), source: None }
 }
 
 fn import_bytes(bytes: &[u8]) -> Result<ImportedBundle, FhirError> {

@@ -31,7 +31,8 @@ pub async fn add(app: &App, patient: PatientId, key: &str, kind: ItemKind, at: T
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
         let body = ItemBody { blocks: vec![Block::Paragraph { text: words }] };
         let author = Some("Dr. Élodie Tremblay");
-        let new = NewItem { source_key: &key, kind, occurred_at: at, title: &title, author, body: &body };
+        let new =
+            NewItem { source_key: &key, former_key: None, kind, occurred_at: at, title: &title, author, body: &body };
         Ok(chart::store_item(tx, now, patient, &new)?)
     });
     write.await.unwrap()
@@ -163,7 +164,7 @@ fn bundle(creatinine: &str, with_letter: bool) -> Vec<u8> {
 }
 
 async fn import(app: &App, json: Vec<u8>) -> Summary {
-    let options = ImportOptions { default_calling_code: "1".into(), today: start_of_time().get().date() };
+    let options = ImportOptions { default_calling_code: "1".into(), today: start_of_time().get().date(), source: None };
     let bundle = read_bundle(&*json).unwrap().charts(&options);
     let now = app.state.clock.now();
     app.state

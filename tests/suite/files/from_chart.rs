@@ -180,7 +180,7 @@ fn bundle(bytes: &[u8], title: &str) -> Vec<u8> {
 }
 
 async fn import(app: &App, bytes: &[u8], title: &str) -> Summary {
-    let options = ImportOptions { default_calling_code: "1".into(), today: days_ago(0).get().date() };
+    let options = ImportOptions { default_calling_code: "1".into(), today: days_ago(0).get().date(), source: None };
     let mut read = read_bundle(&*bundle(bytes, title)).unwrap().charts(&options);
     let (state, now) = (&app.state, app.state.clock.now());
     let files = state.desk.place_files(&state.db, now, &state.random, &mut read).await.unwrap();

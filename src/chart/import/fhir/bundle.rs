@@ -225,7 +225,7 @@ impl Bundle {
             let mine = of_patient.remove(&position).unwrap_or_default();
             match patient.demographics(entry, options, &mut skipped) {
                 Ok(patient) => {
-                    let chart = Chart::new(self, position, &owners, mine, skipped);
+                    let chart = Chart::new(self, position, &owners, mine, skipped, options);
                     result.charts.push(chart.finish(patient, &mut binaries));
                 }
                 Err(reason) => {
@@ -274,6 +274,19 @@ pub(super) fn count(skipped: &mut Skipped, what: &str, reason: SkipReason) {
 }
 
 impl Entry {
+    /// Where its id is valid: the name that the user gave, else the base of a literal address (R4 §2.36.4); none where
+    /// the address is a mere number (`urn:uuid:…`), or missing.
+    pub fn source(&self, named: Option<&str>) -> Option<String> {
+        let address = || {
+            let url = self.full_url.as_deref()?.trim();
+            let (before, id) = url.rsplit_once('/')?;
+            let (base, kind) = before.rsplit_once('/')?;
+            let is_server = base.starts_with("http://") || base.starts_with("https://");
+            (is_server && !id.is_empty() && kind == self.resource.kind()).then(|| single_line(base, 400))
+        };
+        named.map(str::to_owned).or_else(address)
+    }
+
     /// The same name in each import: `Type/id`, else the fullUrl, else the type and the place in the file.
     pub fn source_id(&self, position: usize) -> String {
         let kind = self.resource.kind();

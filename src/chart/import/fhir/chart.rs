@@ -8,7 +8,7 @@ use super::bundle::{Bundle, Entry, count};
 use super::resource::Resource;
 use super::types::{CodeableConcept, HumanName, Reference, single_line, words};
 use super::when::first_moment;
-use super::{ImportedChart, ImportedFile, ImportedItem, ImportedPatient, SkipReason, Skipped};
+use super::{ImportOptions, ImportedChart, ImportedFile, ImportedItem, ImportedPatient, SkipReason, Skipped};
 use super::{document, encounter, form, invoice, order, plan, report};
 use crate::chart::item::{ItemBody, ItemKind};
 
@@ -46,6 +46,7 @@ pub(super) struct Chart<'a> {
     reported: HashSet<usize>,
     /// Binaries that a resource of this patient names.
     binaries: HashSet<usize>,
+    source: Option<&'a str>,
 }
 
 impl<'a> Chart<'a> {
@@ -56,10 +57,13 @@ impl<'a> Chart<'a> {
         owners: &'a [Option<usize>],
         mine: Vec<usize>,
         skipped: Skipped,
+        options: &'a ImportOptions,
     ) -> Self {
         let (items, during) = (Vec::new(), HashMap::new());
         let (grouped, reported, binaries) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let mut chart = Self { bundle, patient, owners, mine, skipped, items, during, grouped, reported, binaries };
+        let source = options.source.as_deref();
+        let mut chart =
+            Self { bundle, patient, owners, mine, skipped, items, during, grouped, reported, binaries, source };
         chart.gather();
         chart
     }
@@ -243,7 +247,11 @@ impl<'a> Chart<'a> {
         let title = title.map(|title| single_line(&title, 200)).filter(|title| !title.is_empty());
         let title = title.unwrap_or_else(|| at.entry.resource.kind().to_owned());
         let author = author.map(|author| single_line(&author, 200)).filter(|author| !author.is_empty());
-        self.items.push((at.position, ImportedItem { source_id, kind, occurred_at, title, author, body, attachment }));
+        let source = at.entry.source(self.source);
+        self.items.push((
+            at.position,
+            ImportedItem { source, source_id, kind, occurred_at, title, author, body, attachment },
+        ));
     }
 }
 

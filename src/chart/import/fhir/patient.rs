@@ -60,6 +60,7 @@ impl Patient {
         };
         let (health_number, other_identifiers) = self.identifiers(today, skipped);
         Ok(ImportedPatient {
+            source: entry.source(options.source.as_deref()),
             source_id: single_line(&source_id, 400),
             preferred: self.preferred(&given, today),
             given: single_line(&given, 200),
