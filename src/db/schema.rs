@@ -396,6 +396,17 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    returned_mail (mailbox) {
+        mailbox -> Text,
+        validity -> BigInt,
+        done_uid -> BigInt,
+        tried_uid -> BigInt,
+        tries -> BigInt,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     roads (channel) {
         channel -> Text,
         last_success_at -> Nullable<Utc>,
@@ -571,6 +582,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     notification_states,
     address_blocks,
     received_texts,
+    returned_mail,
     roads,
     portal_links,
     passcodes,

@@ -1,17 +1,27 @@
-//! Mail that comes back: delivery status notifications (RFC 3464), known by the tag in the address that they were
-//! sent to (`bounces+TAG@…`), and what the codes of RFC 3463 mean.
+//! Mail that comes back: delivery status notifications (RFC 3464), what mail servers write that send none, and
+//! complaints (ARF, RFC 5965). A mail is known by the tag in the address that it was sent to (`bounces+TAG@…`), or by
+//! the Message-ID of ours that it holds.
 
 use super::Reason;
+use super::mime::{self, Part, Unreadable};
+use super::why::why;
 use lettre::Address;
-use mail_parser::{MessageParser, MimeHeaders};
 
-/// A mail that could not be delivered.
+/// What a mail that came back says of one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bounce {
-    /// the tag: which mail it was
-    pub uid: String,
-    /// why
-    pub reason: Reason,
+pub enum Returned {
+    /// it could not be delivered
+    Failed {
+        /// the tag: which mail it was
+        uid: String,
+        /// why
+        reason: Reason,
+    },
+    /// its reader marked it as unwanted
+    Complaint {
+        /// the tag
+        uid: String,
+    },
 }
 
 /// The return address of one mail: the configured one with the mail's own tag.
@@ -19,61 +29,115 @@ pub fn tagged(address: &Address, uid: &str) -> Option<Address> {
     Address::new(format!("{}+{uid}", address.user()), address.domain()).ok()
 }
 
-/// What an enhanced status code says of the recipient (RFC 3463, with the registry's later codes).
-pub fn reason(status: &str) -> Reason {
-    let mut parts = status.trim().split('.');
-    let (class, subject, detail) = (parts.next(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    match (class, subject, detail) {
-        // of the sender's address, not the recipient's
-        (_, "1", "7" | "8") => Reason::Refused,
-        (Some("5"), "1", _) | (Some("5"), "2", "1") => Reason::NoMailbox,
-        (_, "2", "2") => Reason::MailboxFull,
-        (_, "7", _) => Reason::Policy,
-        (Some("4"), ..) => Reason::Undeliverable,
-        (Some("5"), "4", _) => Reason::Undeliverable,
-        _ => Reason::Refused,
+/// Reads a mail that came to the return address. `None` for everything that says nothing final of one of our mails: a
+/// notice of delay, an answering machine, advertising.
+///
+/// # Errors
+/// When the mail is larger or deeper than any report; it is not read then.
+pub fn parse(raw: &[u8], address: &Address) -> Result<Option<Returned>, Unreadable> {
+    let parts = mime::parts(raw)?;
+    let Some(mail) = parts.first() else { return Ok(None) };
+    let of_kind = |kinds: &[&str]| parts.iter().find(|part| kinds.contains(&part.kind.as_str()));
+    if let Some(report) = of_kind(&["message/feedback-report"]) {
+        let kind = field(&report.words(), "feedback-type").unwrap_or_default().to_ascii_lowercase();
+        // "not-spam" takes a complaint back; "auth-failure" and "dmarc" are about the sender
+        let complains = !["not-spam", "auth-failure", "dmarc"].contains(&kind.as_str());
+        return Ok(uid(&parts, raw, address).filter(|_| complains).map(|uid| Returned::Complaint { uid }));
     }
+    let reason = match of_kind(&["message/delivery-status", "message/global-delivery-status"]) {
+        Some(report) => of_report(&report.words(), &own_words(&parts)),
+        None => of_words(mail, &own_words(&parts)),
+    };
+    Ok(reason.and_then(|reason| Some(Returned::Failed { uid: uid(&parts, raw, address)?, reason })))
 }
 
-/// Reads a mail that came to the return address. `None` for everything that is not a failed delivery of one of our
-/// mails: a notice of delay, an answering machine, advertising.
-pub fn parse(raw: &[u8], address: &Address) -> Option<Bounce> {
-    let mail = MessageParser::default().parse(raw)?;
-    let report = mail.parts.iter().find(|part| {
-        part.content_type().is_some_and(|kind| {
-            kind.ctype().eq_ignore_ascii_case("message")
-                && kind.subtype().is_some_and(|subtype| {
-                    subtype.eq_ignore_ascii_case("delivery-status")
-                        || subtype.eq_ignore_ascii_case("global-delivery-status")
-                })
-        })
-    })?;
-    let words = String::from_utf8_lossy(report.contents()).into_owned();
-    let field = |name: &str| {
-        words.lines().find_map(|line| {
-            let (field, value) = line.split_once(':')?;
-            field.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        })
-    };
-    if !field("action")?.eq_ignore_ascii_case("failed") {
+/// From the fields of a report: of the first recipient whose mail has failed. Where its status says nothing, what the
+/// server's words say.
+fn of_report(report: &str, words: &str) -> Option<Reason> {
+    let report = report.replace("\r\n", "\n");
+    let failed = report
+        .split("\n\n")
+        .find(|group| field(group, "action").is_some_and(|action| action.to_ascii_lowercase().starts_with("failed")))?;
+    let status = field(failed, "status").unwrap_or_default();
+    let diagnostic = field(failed, "diagnostic-code").unwrap_or_default();
+    Some(why(&status, &format!("{diagnostic}\n{words}")).unwrap_or(Reason::Refused))
+}
+
+/// From the words of a mail without a report, if it is one of a mail server's about a failed delivery.
+fn of_words(mail: &Part, words: &str) -> Option<Reason> {
+    let from = mail.header("from").unwrap_or_default().to_lowercase();
+    let subject = mail.header("subject").unwrap_or_default().to_lowercase();
+    let servers = ["mailer-daemon", "mailer_daemon", "postmaster", "mail delivery s", "mdaemon@"];
+    let is_servers = mail.header("x-failed-recipients").is_some() || servers.iter().any(|name| from.contains(name));
+    let words = words.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let delays = ["delayed", "will be retried", "will retry", "still trying", "not yet been delivered", "(delay)"];
+    let delayed = subject.contains("delay")
+        || subject.contains("warning")
+        || (!failed_for_good(&words) && delays.iter().any(|say| words.contains(say)));
+    if !is_servers || delayed || words.trim().is_empty() {
         return None;
     }
-    let status = field("status").unwrap_or_default();
-    let status = status.split_whitespace().next().unwrap_or_default();
-    Some(Bounce { uid: uid(&mail, raw, address)?, reason: reason(status) })
+    let failures = ["undeliver", "fail", "returned mail", "could not be delivered", "delivery error", "non remis"];
+    let says_so = failures.iter().any(|say| subject.contains(say));
+    why("", &words).or((says_so || failed_for_good(&words)).then_some(Reason::Refused))
 }
 
-/// The tag, from the headers that name the address that the mail was sent to.
-fn uid(mail: &mail_parser::Message, raw: &[u8], address: &Address) -> Option<String> {
+fn failed_for_good(words: &str) -> bool {
+    let says = [
+        "permanent error",
+        "permanent failure",
+        "gave up",
+        "could not be delivered",
+        "fatal error",
+        "error has occurred while",
+    ];
+    says.iter().any(|say| words.contains(say)) || super::why::has_final_code(words)
+}
+
+/// The words of the mail itself, not of the one that it gives back.
+fn own_words(parts: &[Part]) -> String {
+    let texts = parts.iter().filter(|part| part.kind == "text/plain" || part.kind == "text/html");
+    let all = texts.map(Part::words).collect::<Vec<_>>().join("\n");
+    let copies = ["Below is a copy of the original message", "This is a copy of the message", "--- Below this line"];
+    let end = copies.iter().filter_map(|start| all.find(start)).min().unwrap_or(all.len());
+    all.get(..end).unwrap_or_default().to_owned()
+}
+
+fn field(words: &str, name: &str) -> Option<String> {
+    let mut lines = words
+        .lines()
+        .skip_while(|line| !line.split_once(':').is_some_and(|(field, _)| field.trim().eq_ignore_ascii_case(name)));
+    let mut value = lines.next()?.split_once(':')?.1.trim().to_owned();
+    for more in lines.take_while(|line| line.starts_with([' ', '\t'])) {
+        value.push(' ');
+        value.push_str(more.trim());
+    }
+    Some(value)
+}
+
+/// The tag: from the headers that name the address that the mail was sent to, else from what it gives back of ours: the
+/// sender's address of the envelope, or the Message-ID.
+fn uid(parts: &[Part], raw: &[u8], address: &Address) -> Option<String> {
+    let names = ["to", "delivered-to", "x-original-to", "envelope-to"];
+    let own = parts.first()?.headers().filter(|(name, _)| names.contains(&name.to_ascii_lowercase().as_str()));
+    let own = own.into_iter().find_map(|(_, value)| tag_in(&value, address));
+    own.or_else(|| tag_in(&String::from_utf8_lossy(raw), address)).or_else(|| {
+        let given_back = ["message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers"];
+        let ours = parts.iter().find(|part| given_back.contains(&part.kind.as_str()))?;
+        let id = field(&ours.words(), "message-id")?;
+        let (id, _) = id.trim_start_matches('<').split_once('@')?;
+        Some(id.to_lowercase()).filter(|id| !id.is_empty() && id.len() <= 64)
+    })
+}
+
+fn tag_in(text: &str, address: &Address) -> Option<String> {
+    let text = text.to_lowercase();
     let start = format!("{}+", address.user().to_lowercase());
     let end = format!("@{}", address.domain().to_lowercase());
-    let names = ["to", "delivered-to", "x-original-to", "envelope-to"];
-    let headers = mail.headers().iter().filter(|header| names.contains(&header.name().to_lowercase().as_str()));
-    headers.into_iter().find_map(|header| {
-        let value = raw.get(header.offset_start() as usize..header.offset_end() as usize)?;
-        let value = String::from_utf8_lossy(value).to_lowercase();
-        let (_, rest) = value.split_once(&start)?;
-        let (tag, _) = rest.split_once(&end)?;
-        Some(tag.to_owned()).filter(|tag| !tag.is_empty() && tag.len() <= 64)
+    text.split(start.as_str()).skip(1).find_map(|rest| {
+        let (tag, after) = rest.split_once('@')?;
+        let ends = after.starts_with(end.trim_start_matches('@'));
+        let is_tag = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (ends && !tag.is_empty() && tag.len() <= 64 && tag.chars().all(is_tag)).then(|| tag.to_owned())
     })
 }

@@ -61,7 +61,7 @@ impl Gateway {
         let answer = self.client.call(request).await;
         let status = answer.as_ref().ok().map(|(status, _)| *status);
         let answered = match (answer, &self.via) {
-            (Err(reason), _) => Err(Failure::Transient(reason)),
+            (Err(failure), _) => Err(failure),
             (Ok((status, body)), Via::Twilio(_)) => super::twilio::judge(status, &body),
             (Ok((status, body)), Via::Kannel(_)) => super::kannel::judge(status, &body),
         };
@@ -85,6 +85,9 @@ impl Client {
     fn new(limit: Duration) -> Client {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(limit))
+            // apart from the whole, to tell what never left from what was perhaps taken
+            .timeout_resolve(Some(limit * 3 / 4))
+            .timeout_connect(Some(limit * 3 / 4))
             // the answers judge by status themselves, and a gateway that moved is a fault of the configuration
             .http_status_as_error(false)
             .max_redirects(0)
@@ -98,25 +101,33 @@ impl Client {
     }
 
     /// Status and body of the answer. The error names no address: Kannel's holds a password.
-    async fn call(&self, request: http::Request<String>) -> Result<(u16, String), Reason> {
+    async fn call(&self, request: http::Request<String>) -> Result<(u16, String), Failure> {
         let agent = self.agent.clone();
         let calling = tokio::task::spawn_blocking(move || {
-            let mut answer = agent.run(request).map_err(reason)?;
-            let body = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string().map_err(reason)?;
+            let mut answer = agent.run(request).map_err(failure)?;
+            let body = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string().map_err(failure)?;
             Ok((answer.status().as_u16(), body))
         });
         // the client has the same limit; this one holds also where a name is looked up for long
         match tokio::time::timeout(self.limit + Duration::from_secs(1), calling).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(Reason::Unreachable),
-            Err(_) => Err(Reason::TimedOut),
+            Ok(Err(_)) => Err(Failure::Unknown(Reason::Unreachable)),
+            Err(_) => Err(Failure::Unknown(Reason::TimedOut)),
         }
     }
 }
 
-fn reason(cause: ureq::Error) -> Reason {
+/// What broke before the request left can be tried again with a clear mind; after that nobody knows.
+fn failure(cause: ureq::Error) -> Failure {
+    use std::io::ErrorKind;
     match cause {
-        ureq::Error::Timeout(_) => Reason::TimedOut,
-        _ => Reason::Unreachable,
+        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => Failure::Transient(Reason::TimedOut),
+        ureq::Error::Timeout(_) => Failure::Unknown(Reason::TimedOut),
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Tls(_) => {
+            Failure::Transient(Reason::Unreachable)
+        }
+        ureq::Error::Io(e) if e.kind() == ErrorKind::ConnectionRefused => Failure::Transient(Reason::Unreachable),
+        ureq::Error::Io(_) | ureq::Error::Protocol(_) => Failure::Unknown(Reason::Unreachable),
+        _ => Failure::Transient(Reason::Unreachable),
     }
 }

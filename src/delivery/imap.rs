@@ -1,5 +1,6 @@
 //! The mailbox that mail comes back to, read over IMAP (RFC 3501).
 
+use super::mime;
 use crate::config::{Imap, ImapTls};
 use async_imap::Session;
 use futures_util::TryStreamExt;
@@ -17,32 +18,44 @@ const AT_ONCE: usize = 50;
 /// One visit takes no longer.
 const VISIT: Duration = Duration::from_secs(60);
 
-/// What is done with a mail that was read.
+/// What is done with a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// it was one of ours, and is removed: it names a patient's address
     Remove,
-    /// it was something else, and stays, marked as seen
+    /// it was something else, and stays as it is
     Leave,
+    /// it is not read: it stays, flagged for somebody to look at
+    SetAside,
 }
 
-/// Reads the unseen mails and asks `judge` what to do with each. Gives how many there were. The mails are marked only
-/// after `judge` has written down what they say: a visit that breaks off is made again.
+/// Who reads the mails. Mails are known by their numbers, which only grow (RFC 3501, 2.3.1.1), and not by whether they
+/// were seen: somebody may open the mailbox in a webmail.
+pub trait Reader {
+    /// The last number that is done with, in a mailbox that counts since `validity`.
+    fn done_with(&self, validity: u32) -> impl Future<Output = Result<u32, String>>;
+    /// Marks a mail before anything of it is read. Whoever died of it twice says no.
+    fn may_read(&self, validity: u32, uid: u32) -> impl Future<Output = Result<bool, String>>;
+    /// Reads a mail, and writes down what it says.
+    fn read(&self, raw: Vec<u8>) -> impl Future<Output = Result<Keep, String>>;
+    /// Marks a mail as done with.
+    fn done(&self, validity: u32, uid: u32) -> impl Future<Output = Result<(), String>>;
+}
+
+/// Has the mails that came since the last visit read. Gives how many there were. A visit that breaks off is made again
+/// from where it was.
 ///
 /// # Errors
 /// Why the mailbox could not be read, without names or passwords.
-pub async fn visit<F>(imap: &Imap, judge: impl Fn(Vec<u8>) -> F) -> Result<usize, String>
-where
-    F: Future<Output = Result<Keep, String>>,
-{
+pub async fn visit(imap: &Imap, reader: &impl Reader) -> Result<usize, String> {
     let visit = async {
         let tcp = TcpStream::connect((imap.host.as_str(), imap.port)).await.map_err(|e| format!("connect: {e}"))?;
         match imap.tls {
-            ImapTls::None => read(imap, tcp, &judge).await,
+            ImapTls::None => read(imap, tcp, reader).await,
             ImapTls::Implicit => {
                 let name = ServerName::try_from(imap.host.clone()).map_err(|_| "host: is not a name".to_owned())?;
                 let stream = connector(imap)?.connect(name, tcp).await.map_err(|e| format!("TLS: {e}"))?;
-                read(imap, stream, &judge).await
+                read(imap, stream, reader).await
             }
         }
     };
@@ -65,48 +78,77 @@ fn connector(imap: &Imap) -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-async fn read<S, F>(imap: &Imap, stream: S, judge: &impl Fn(Vec<u8>) -> F) -> Result<usize, String>
+async fn read<S>(imap: &Imap, stream: S, reader: &impl Reader) -> Result<usize, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug,
-    F: Future<Output = Result<Keep, String>>,
 {
     let mut client = async_imap::Client::new(stream);
     client.read_response().await.map_err(|e| format!("greeting: {e}"))?;
     let session = client.login(&imap.user, &imap.password).await;
     let mut session = session.map_err(|_| "the name and password were refused".to_owned())?;
-    let seen = mails(&mut session, imap, judge).await.map_err(|e| format!("reading: {e}"));
+    let seen = mails(&mut session, imap, reader).await.map_err(|e| format!("reading: {e}"));
     // politeness only: what was done is done
     drop(session.logout().await);
     seen
 }
 
-async fn mails<S, F>(session: &mut Session<S>, imap: &Imap, judge: &impl Fn(Vec<u8>) -> F) -> Result<usize, String>
+async fn mails<S>(session: &mut Session<S>, imap: &Imap, reader: &impl Reader) -> Result<usize, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug,
-    F: Future<Output = Result<Keep, String>>,
 {
     let words = |e: async_imap::error::Error| e.to_string();
-    session.select(&imap.folder).await.map_err(words)?;
-    let mut unseen: Vec<u32> = session.uid_search("UNSEEN").await.map_err(words)?.into_iter().collect();
-    unseen.sort_unstable();
-    unseen.truncate(AT_ONCE);
-    for uid in &unseen {
-        let fetched: Vec<_> = {
-            let stream = session.uid_fetch(uid.to_string(), "(BODY.PEEK[])").await.map_err(words)?;
-            stream.try_collect().await.map_err(words)?
+    let mailbox = session.select(&imap.folder).await.map_err(words)?;
+    let validity = mailbox.uid_validity.unwrap_or_default();
+    let done = reader.done_with(validity).await?;
+    // "n:*" names the last mail even where its number is below n
+    let found = session.uid_search(format!("UID {}:*", done.saturating_add(1))).await.map_err(words)?;
+    let mut new: Vec<u32> = found.into_iter().filter(|uid| *uid > done).collect();
+    new.sort_unstable();
+    new.truncate(AT_ONCE);
+    for uid in &new {
+        let flags = match one(session, reader, validity, *uid).await? {
+            Keep::Remove => Some("+FLAGS.SILENT (\\Seen \\Deleted)"),
+            Keep::SetAside => Some("+FLAGS.SILENT (\\Flagged)"),
+            Keep::Leave => None,
         };
-        let body = fetched.first().and_then(|mail| mail.body()).unwrap_or_default().to_vec();
-        let flags = match judge(body).await? {
-            Keep::Remove => "+FLAGS.SILENT (\\Seen \\Deleted)",
-            Keep::Leave => "+FLAGS.SILENT (\\Seen)",
-        };
-        let stored: Vec<_> = {
-            let stream = session.uid_store(uid.to_string(), flags).await.map_err(words)?;
-            stream.try_collect().await.map_err(words)?
-        };
-        drop(stored);
+        if let Some(flags) = flags {
+            let stored: Vec<_> = {
+                let stream = session.uid_store(uid.to_string(), flags).await.map_err(words)?;
+                stream.try_collect().await.map_err(words)?
+            };
+            drop(stored);
+        }
+        reader.done(validity, *uid).await?;
     }
     let gone: Vec<_> = session.expunge().await.map_err(words)?.try_collect().await.map_err(words)?;
     drop(gone);
-    Ok(unseen.len())
+    Ok(new.len())
+}
+
+/// Marks one mail, looks at its size, and only then has it read.
+async fn one<S>(session: &mut Session<S>, reader: &impl Reader, validity: u32, uid: u32) -> Result<Keep, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug,
+{
+    let words = |e: async_imap::error::Error| e.to_string();
+    if !reader.may_read(validity, uid).await? {
+        return Ok(Keep::SetAside);
+    }
+    let sized: Vec<_> = {
+        let stream = session.uid_fetch(uid.to_string(), "(UID RFC822.SIZE)").await.map_err(words)?;
+        stream.try_collect().await.map_err(words)?
+    };
+    let size = sized.iter().find_map(|mail| mail.size).unwrap_or_default();
+    if usize::try_from(size).unwrap_or(usize::MAX) > mime::LARGEST {
+        return Ok(Keep::SetAside);
+    }
+    let fetched: Vec<_> = {
+        let stream = session.uid_fetch(uid.to_string(), "(BODY.PEEK[])").await.map_err(words)?;
+        stream.try_collect().await.map_err(words)?
+    };
+    // another worker may have removed it meanwhile
+    match fetched.iter().find_map(|mail| mail.body()) {
+        Some(body) => reader.read(body.to_vec()).await,
+        None => Ok(Keep::Leave),
+    }
 }

@@ -8,9 +8,11 @@ mod gateway;
 pub mod imap;
 mod kannel;
 mod mailbox;
+pub mod mime;
 mod reports;
 mod smtp;
 pub mod twilio;
+pub mod why;
 
 pub use gateway::{Gateway, GatewayKind};
 pub use mailbox::{Mailbox, Received};
@@ -61,6 +63,10 @@ text_enum! {
         NoMailbox = "no_mailbox",
         /// the mailbox is full
         MailboxFull = "mailbox_full",
+        /// the mail server takes no address with accents before the @
+        Accents = "accents",
+        /// its reader marked mail of ours as unwanted
+        Complained = "complained",
         /// the other side's rules refused the mail
         Policy = "policy",
         /// the mail could not be delivered in the time that mail servers take
@@ -117,6 +123,8 @@ text_enum! {
 pub enum Failure {
     /// Later perhaps.
     Transient(Reason),
+    /// Nobody knows: it was out when the answer stayed away. Tried again, as one copy too many does less harm than none.
+    Unknown(Reason),
     /// Never, for this address.
     Permanent(Reason),
 }
@@ -153,7 +161,7 @@ pub struct Text {
 }
 
 enum EmailRoad {
-    Smtp(SmtpRoad),
+    Smtp(Box<SmtpRoad>),
     Mailbox(Mailbox),
 }
 
@@ -180,7 +188,7 @@ impl Delivery {
 
     /// Email by SMTP, and texts by a gateway where one is configured.
     pub fn new(road: SmtpRoad, gateway: Option<Gateway>) -> Delivery {
-        Delivery::of(EmailRoad::Smtp(road), gateway.map_or(TextRoad::None, TextRoad::Gateway))
+        Delivery::of(EmailRoad::Smtp(Box::new(road)), gateway.map_or(TextRoad::None, TextRoad::Gateway))
     }
 
     /// Email by SMTP, and no road for texts.
@@ -247,6 +255,7 @@ impl Delivery {
         let outcome = match failure {
             None => "taken",
             Some(Failure::Transient(_)) => "later",
+            Some(Failure::Unknown(_)) => "unknown",
             Some(Failure::Permanent(_)) => "refused",
         };
         self.counts.get_or_create(&[("channel", channel.as_str()), ("outcome", outcome)]).inc();

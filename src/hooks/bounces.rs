@@ -11,18 +11,24 @@ pub async fn receive(
     path: web::Path<String>,
     raw: web::Bytes,
 ) -> Result<HttpResponse, AppError> {
-    let (now, code) = (state.clock.now(), path.into_inner());
+    let (now, code, random) = (state.clock.now(), path.into_inner(), state.random.clone());
     let Some(bounces) = state.config.bounces.as_ref() else { return Err(AppError::NotFound) };
-    let bounce = bounce::parse(&raw, &bounces.address);
-    let write = state.db.write(move |tx| -> Result<(), AppError> {
-        if !super::key(tx)?.is_path("bounces", &code) {
-            return Err(AppError::NotFound);
+    // the code first: nothing of a stranger's mail is read
+    let known =
+        state.db.read(move |conn| -> Result<bool, AppError> { Ok(super::key(conn)?.is_path("bounces", &code)) });
+    if !known.await? {
+        return Err(AppError::NotFound);
+    }
+    match bounce::parse(&raw, &bounces.address) {
+        Ok(Some(returned)) => {
+            let write = state
+                .db
+                .write(move |tx| -> Result<_, AppError> { Ok(notifications::returned(tx, now, &random, &returned)?) });
+            write.await?;
         }
-        if let Some(bounce) = bounce {
-            notifications::bounced(tx, now, &bounce)?;
-        }
-        Ok(())
-    });
-    write.await?;
+        Ok(None) => {}
+        // taken all the same, or it would be posted for ever
+        Err(cause) => tracing::warn!(?cause, "a returned mail was not read"),
+    }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -18,6 +18,8 @@ text_enum! {
         Stopped = "stopped",
         /// what was sent to it came back
         Bad = "bad",
+        /// its reader marked mail of ours as unwanted
+        Complained = "complained",
     }
 }
 
@@ -27,6 +29,7 @@ impl BlockKind {
         match self {
             BlockKind::Stopped => Reason::StoppedByPatient,
             BlockKind::Bad => Reason::BadAddress,
+            BlockKind::Complained => Reason::Complained,
         }
     }
 }
@@ -77,7 +80,7 @@ fn one(conn: &mut Conn, channel: Channel, key: Option<String>) -> QueryResult<Op
     Ok(found.map(|(kind, since)| Block { kind, since }))
 }
 
-/// Blocks an address; says whether it was free before. STOP counts for more than a returned text.
+/// Blocks an address; says whether it was free before. What its holder wants counts for more than what came back.
 pub(super) fn block(tx: &mut Tx, now: Ts, channel: Channel, key: &str, kind: BlockKind) -> QueryResult<bool> {
     let row = (
         (address_blocks::channel.eq(channel), address_blocks::address_key.eq(key)),
@@ -85,7 +88,7 @@ pub(super) fn block(tx: &mut Tx, now: Ts, channel: Channel, key: &str, kind: Blo
     );
     let inserted =
         Both(diesel::insert_into(address_blocks::table).values(row).on_conflict_do_nothing()).execute(tx.conn())?;
-    if inserted == 0 && kind == BlockKind::Stopped {
+    if inserted == 0 && kind != BlockKind::Bad {
         let bad = address_blocks::table
             .filter(address_blocks::channel.eq(channel))
             .filter(address_blocks::address_key.eq(key))
@@ -128,7 +131,7 @@ pub fn release(
         Channel::Sms => patient.phone.as_ref().map(|phone| phone.as_str().to_owned()),
     };
     let Some(key) = key else { return Ok(false) };
-    let lifted = lift(tx, channel, &key, BlockKind::Bad)?;
+    let lifted = lift(tx, channel, &key, BlockKind::Bad)? || lift(tx, channel, &key, BlockKind::Complained)?;
     let entry = Entry::of_patient(Actor::User(access.user().id()), Event::AddressReleased, patient.id, Subject::None);
     audit::append(tx, now, entry.with(channel.as_str()))?;
     Ok(lifted)

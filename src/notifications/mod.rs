@@ -15,6 +15,7 @@ mod incoming;
 mod passcodes;
 mod plan;
 mod quiet;
+mod returned;
 pub mod roads;
 mod sent;
 mod states;
@@ -34,10 +35,11 @@ pub use incoming::{Incoming, Word, forget_texts, receive, stop};
 pub use passcodes::{passcode_going, passcode_over};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
 pub use quiet::{clock_minutes, clock_text, quiet_until};
+pub use returned::{begin_returned_mail, end_returned_mail, returned, returned_mail_done};
 pub use sent::{SentFilter, SentRow, sent, sent_counts};
 pub use states::{
-    Address, Ending, NotificationRow, State, ToSend, block_after, bounced, enqueue, fit_to_send, for_sending,
-    hand_over, of_conversation, report, set_state, taken,
+    Address, Ending, NotificationRow, State, ToSend, block_after, enqueue, fit_to_send, for_sending, hand_over,
+    of_conversation, report, set_state, taken,
 };
 pub use told::Told;
 pub use warnings::{Warning, warnings};

@@ -21,6 +21,8 @@ text_enum! {
         NoPhone = "no_phone",
         /// mail to the email on record came back
         EmailBad = "email_bad",
+        /// mail to it was marked as unwanted
+        EmailComplained = "email_complained",
         /// the patient texted STOP
         TextsStopped = "texts_stopped",
         /// texts to the number on record came back
@@ -59,10 +61,13 @@ fn unreachable(patient: &Patient, blocks: &Blocks) -> Vec<Obstacle> {
         Method::Sms if !phone => vec![Obstacle::NoPhone],
         _ if plan(patient, blocks).links.is_empty() => {
             let blocked = |channel| wants(patient, channel).then(|| blocks.of(channel)).flatten();
-            let email = blocked(Channel::Email).map(|_| Obstacle::EmailBad);
+            let email = blocked(Channel::Email).map(|block| match block.kind {
+                BlockKind::Complained => Obstacle::EmailComplained,
+                BlockKind::Bad | BlockKind::Stopped => Obstacle::EmailBad,
+            });
             let phone = blocked(Channel::Sms).map(|block| match block.kind {
                 BlockKind::Stopped => Obstacle::TextsStopped,
-                BlockKind::Bad => Obstacle::PhoneBad,
+                BlockKind::Bad | BlockKind::Complained => Obstacle::PhoneBad,
             });
             email.into_iter().chain(phone).collect()
         }

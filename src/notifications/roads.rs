@@ -27,7 +27,7 @@ const SELDOM: Duration = Duration::seconds(10);
 pub fn note(tx: &mut Tx, now: Ts, channel: Channel, sent: Result<(), Failure>) -> QueryResult<()> {
     let fault = match sent {
         Ok(()) => None,
-        Err(Failure::Transient(reason)) => Some(reason),
+        Err(Failure::Transient(reason) | Failure::Unknown(reason)) => Some(reason),
         Err(Failure::Permanent(reason @ (Reason::GatewayRefused | Reason::NoGateway))) => Some(reason),
         Err(Failure::Permanent(_)) => return Ok(()),
     };

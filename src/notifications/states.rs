@@ -4,7 +4,6 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
 use crate::db::schema::{conversations, messages, notifications};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
-use crate::delivery::bounce::Bounce;
 use crate::delivery::{Channel, Failure, Reason};
 use crate::notifications::attention::Attention;
 use crate::notifications::blocks::{BlockKind, Blocks, block, blocks};
@@ -130,11 +129,24 @@ pub fn enqueue(
     kind: Kind,
     channels: &[Channel],
 ) -> QueryResult<()> {
+    enqueue_at(tx, now, random, message, kind, channels, now)
+}
+
+/// The same, to be sent from `due` on.
+pub(super) fn enqueue_at(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    message: (MessageId, ConversationId, PatientId),
+    kind: Kind,
+    channels: &[Channel],
+    due: Ts,
+) -> QueryResult<()> {
     let (message, conversation, patient) = message;
     let user: Option<UserId> = messages::table.find(message).select(messages::user_id).first(tx.conn())?;
     for channel in channels {
         let id = insert(tx, now, random, Some((message, conversation)), (patient, user), (kind, *channel))?;
-        outbox::enqueue(tx, now, JobKind::SendNotification, id.0, now)?;
+        outbox::enqueue(tx, now, JobKind::SendNotification, id.0, due)?;
     }
     told::note(tx, conversation).map(drop)
 }
@@ -234,7 +246,7 @@ pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Ad
         () => {}
     }
     if let Some(block) = to_send.blocks.of(to_send.row.channel) {
-        let state = if block.kind == BlockKind::Stopped { State::Stopped } else { State::Failed };
+        let state = if block.kind == BlockKind::Bad { State::Failed } else { State::Stopped };
         return Err(Ending { state, reason: Some(block.kind.reason()) });
     }
     Address::of(patient, to_send.row.channel).ok_or(Ending { state: State::Failed, reason: Some(Reason::NoAddress) })
@@ -256,7 +268,7 @@ impl Ending {
             Ok(()) => (State::Sent, None),
             Err(Failure::Permanent(reason @ Reason::StoppedByPatient)) => (State::Stopped, Some(reason)),
             Err(Failure::Permanent(reason)) => (State::Failed, Some(reason)),
-            Err(Failure::Transient(reason)) => (State::Sending, Some(reason)),
+            Err(Failure::Transient(reason) | Failure::Unknown(reason)) => (State::Sending, Some(reason)),
         };
         Ending { state, reason }
     }
@@ -317,18 +329,6 @@ pub fn report(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> QueryResu
     }
     block_after(tx, now, &row, to)?;
     Ok(true)
-}
-
-/// A mail came back. Says whether that changed anything: a mail that is not one of ours, or came back before, does not.
-pub fn bounced(tx: &mut Tx, now: Ts, bounce: &Bounce) -> QueryResult<bool> {
-    let ours = notifications::table
-        .filter(notifications::message_uid.eq(&bounce.uid))
-        .filter(notifications::channel.eq(Channel::Email));
-    let id: Option<NotificationId> = ours.select(notifications::id).first(tx.conn()).optional()?;
-    match id {
-        Some(id) => report(tx, now, id, Ending { state: State::Bounced, reason: Some(bounce.reason) }),
-        None => Ok(false),
-    }
 }
 
 /// Draws the conclusion from an ending for the address itself.

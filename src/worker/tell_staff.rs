@@ -36,7 +36,7 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     let sent = state.delivery.send_email(email).await;
     let again = outbox::back_off(state.clock.now(), job.attempts, &state.random);
     // what could not be sent for a day is said again by the next answer; the mark in the inbox is there all the same
-    let later = matches!(sent, Err(Failure::Transient(_))) && job.attempts < TRIES;
+    let later = matches!(sent, Err(Failure::Transient(_) | Failure::Unknown(_))) && job.attempts < TRIES;
     let write = state.db.write(move |tx| -> Result<(), AppError> {
         if later {
             outbox::retry(tx, &job, again)?;

@@ -24,6 +24,9 @@ Faults are chosen by the recipient, so that tests that run at the same time don'
   droprcpt      cuts at RCPT            slow    answers DATA after 5 s
   hang          never answers RCPT      hangdata  never answers DATA
   late          takes the mail after DATA, and answers 5 s later
+  latercpt, latedata, latebody, laterset, latequit
+                answers RCPT, DATA, the end of the mail, RSET or QUIT 2 s late, and goes on as if nothing were wrong
+  latemail      the same of MAIL; here, as nobody knows the recipient yet, it is the sender's name
 
 A number after the name (flaky2, drop1) means: only for that address's first so many attempts.
 
@@ -60,6 +63,7 @@ HOST = "127.0.0.1"
 USER = "postern"
 BUSY_USER = "busy"
 SLOW_SECONDS = 5
+LATE_SECONDS = 2
 
 AT_RCPT = {
     "defer": "451 4.7.1 Greylisted, try later",
@@ -73,7 +77,8 @@ AT_DATA = {
 }
 # the names that end in a digit come first, so that "data4" is not read as "data", 4 times
 FAULT = re.compile(
-    r"(data4|data5|defer|flaky|full|reject|droprcpt|drop|slow|late|hangdata|hang)(\d*)$"
+    r"(data4|data5|defer|flaky|full|reject|droprcpt|drop|slow|hangdata|hang"
+    r"|latemail|latercpt|latedata|latebody|laterset|latequit|late)(\d*)$"
 )
 
 
@@ -117,9 +122,20 @@ class Handler:
         self.listener = listener
         self.records = records
 
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        self.records.attempts_by_address[address] += 1
+        if self.records.fault_for(address) == "latemail":
+            await asyncio.sleep(LATE_SECONDS)
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         attempt = self.records.attempt(self.listener, session, address)
         fault = self.records.fault_for(address)
+        session.late = fault
+        if fault == "latercpt":
+            await asyncio.sleep(LATE_SECONDS)
         if fault == "hang":
             await asyncio.Event().wait()
         if fault == "droprcpt":
@@ -133,6 +149,16 @@ class Handler:
             envelope.attempts = []
         envelope.attempts.append(attempt)
         return "250 OK"
+
+    async def handle_RSET(self, server, session, envelope):
+        if getattr(session, "late", None) == "laterset":
+            await asyncio.sleep(LATE_SECONDS)
+        return "250 OK"
+
+    async def handle_QUIT(self, server, session, envelope):
+        if getattr(session, "late", None) == "latequit":
+            await asyncio.sleep(LATE_SECONDS)
+        return "221 Bye"
 
     async def handle_DATA(self, server, session, envelope):
         faults = {self.records.fault_for(address) for address in envelope.rcpt_tos}
@@ -152,6 +178,8 @@ class Handler:
         self.records.messages.append(self.read(session, envelope))
         if "late" in faults:
             await asyncio.sleep(SLOW_SECONDS)
+        if "latebody" in faults:
+            await asyncio.sleep(LATE_SECONDS)
         if "drop" in faults:
             server.transport.abort()
             return "250 never sent"
@@ -176,6 +204,15 @@ class Handler:
             "attachments": [a.get_filename() for a in mail.iter_attachments()],
             "raw": envelope.content.decode("utf-8", "replace"),
         }
+
+
+class Sink(SMTP):
+    """Answers the word DATA late on request: aiosmtpd asks a handler only after the mail has come."""
+
+    async def smtp_DATA(self, arg):
+        if getattr(self.session, "late", None) == "latedata":
+            await asyncio.sleep(LATE_SECONDS)
+        await super().smtp_DATA(arg)
 
 
 def authenticator(password, records):
@@ -262,7 +299,7 @@ async def serve(folder):
         return server.sockets[0].getsockname()[1]
 
     def smtp(listener, **options):
-        return lambda: SMTP(Handler(listener, records), hostname="sink.test", loop=loop, enable_SMTPUTF8=True, **options)
+        return lambda: Sink(Handler(listener, records), hostname="sink.test", loop=loop, enable_SMTPUTF8=True, **options)
 
     sign_in = {"authenticator": authenticator(password, records), "auth_required": True}
     ready = {

@@ -289,7 +289,7 @@ pub async fn test(
     let sent = send(&state, slot, &settings, &words, (email, phone)).await?;
     typed.tested = Some(match sent {
         Ok(to) => (true, lang.t1("wording-tested", "address", to)),
-        Err(Failure::Permanent(reason) | Failure::Transient(reason)) => {
+        Err(Failure::Permanent(reason) | Failure::Transient(reason) | Failure::Unknown(reason)) => {
             (false, lang.t1("wording-not-tested", "reason", lang.t_of("reason", reason.as_str())))
         }
     });

@@ -82,6 +82,16 @@ impl MailSystem {
         mails
     }
 
+    /// Puts a mail into a mailbox that has had one before, as if somebody had opened it already where `seen`.
+    pub fn put(&self, address: &str, name: &str, raw: &[u8], seen: bool) {
+        let (folder, flags) = if seen { ("cur", ":2,S") } else { ("new", "") };
+        let path = self.ready.mail.join(address).join("tmp").join(name);
+        std::fs::write(&path, raw).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(&path, mode).unwrap();
+        std::fs::rename(&path, self.ready.mail.join(address).join(folder).join(format!("{name}{flags}"))).unwrap();
+    }
+
     /// Stops or starts Postfix.
     pub fn tell(&mut self, word: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{word}").unwrap();

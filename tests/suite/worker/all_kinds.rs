@@ -9,7 +9,7 @@ use postern::access::Role;
 use postern::db::PatientId;
 use postern::db::schema::notifications;
 use postern::delivery::Reason;
-use postern::delivery::bounce::Bounce;
+use postern::delivery::bounce::Returned;
 use postern::error::AppError;
 use postern::patients::Method;
 
@@ -165,13 +165,12 @@ async fn a_returned_one_of_any_kind_marks_the_address(app: App) {
         app.drain().await;
         assert_eq!(rows(&app).await.last().unwrap().0, kind);
         let (uid, now) = (app.newest_to("maria@example.org").message_uid, app.state.clock.now());
-        let bounce = Bounce { uid, reason: Reason::NoMailbox };
+        let bounce = Returned::Failed { uid, reason: Reason::NoMailbox };
         for changes in [true, false] {
-            let bounce = bounce.clone();
-            let write = app
-                .state
-                .db
-                .write(move |tx| -> Result<_, AppError> { Ok(postern::notifications::bounced(tx, now, &bounce)?) });
+            let (bounce, random) = (bounce.clone(), app.state.random.clone());
+            let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+                Ok(postern::notifications::returned(tx, now, &random, &bounce)?)
+            });
             assert_eq!(write.await.unwrap(), changes, "{kind}");
         }
         let last = rows(&app).await.pop().unwrap();

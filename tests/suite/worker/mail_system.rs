@@ -114,7 +114,9 @@ async fn what_comes_back_is_read_from_the_mailbox() {
     wait_for(&system, "bounces@clinic.test", 3).await;
     assert_eq!(postern::worker::read_returned_mail(&app.state).await, Ok(3));
     let bounced = |reason| ("bounced", Some(reason));
-    let expected = are(&[bounced("no_mailbox"), bounced("mailbox_full"), bounced("policy"), ("sent", None)]);
+    let expected =
+        are(&[bounced("no_mailbox"), bounced("mailbox_full"), bounced("policy"), ("sent", None), ("queued", None)]);
+    // the full mailbox is tried again the next day
     assert_eq!(states(&app).await, expected);
     // what was read is gone: it names patients
     assert!(system.mails_of("bounces@clinic.test").is_empty());

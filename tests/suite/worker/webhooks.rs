@@ -34,14 +34,14 @@ async fn state(app: &App) -> (String, Option<String>) {
     read.await.unwrap()
 }
 
-async fn path(app: &App, what: &'static str) -> String {
+pub async fn path(app: &App, what: &'static str) -> String {
     let read = app.state.db.read(move |conn| -> Result<String, AppError> {
         Ok(ReportKey::of(&postern::settings::cookie_key(conn)?).path(what))
     });
     read.await.unwrap()
 }
 
-async fn post(app: &App, path: &str, body: Vec<u8>) -> (u16, String) {
+pub async fn post(app: &App, path: &str, body: Vec<u8>) -> (u16, String) {
     // as a mail server would: no cookie, no origin
     let request = reqwest::Client::new().post(format!("{}{path}", app.origin));
     let answer = request.header("content-type", "message/rfc822").body(body).send().await.unwrap();
@@ -87,6 +87,11 @@ async fn returned_mail_is_posted(on: On) {
         assert_eq!(post(&app, &hook, body).await, (204, String::new()), "{shown}");
         assert_eq!(state(&app).await, sent, "{shown}");
     }
+    // deeper than any such mail: not read; and a stranger's is not even looked at
+    let deep = crate::worker::returned::nested(postern::delivery::mime::DEEPEST + 1, &uid);
+    assert_eq!(post(&app, &hook, deep.clone()).await.0, 204);
+    assert_eq!(post(&app, &foreign, deep).await.0, 404);
+    assert_eq!(state(&app).await, sent);
     // more than any such mail
     assert_eq!(post(&app, &hook, vec![b'x'; 30_000_000]).await.0, 413);
 

@@ -1,21 +1,23 @@
 //! Email through the clinic's mail server.
 
+mod connections;
+
+use super::why::why;
 use super::{Email, Failure, Reason, bounce};
 use crate::clock::Clock;
 use crate::config::{Smtp, Tls};
+use connections::{Connections, Progress, Protection};
+use lettre::Message;
 use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::transport::smtp::PoolConfig;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls as LettreTls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use std::time::Duration;
 
 /// A mail server, with its connections.
 pub struct SmtpRoad {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    connections: Connections,
     from: lettre::Address,
     timeout: Duration,
     clock: Clock,
@@ -38,41 +40,32 @@ impl SmtpRoad {
     /// Those of [`SmtpRoad::new`].
     pub fn with_bounces(smtp: &Smtp, clock: Clock, bounces: Option<lettre::Address>) -> Result<SmtpRoad, String> {
         let from: lettre::Address = smtp.from.parse().map_err(|_| "smtp.from: is not an address".to_owned())?;
-        let tls = match smtp.tls {
-            Tls::None => LettreTls::None,
+        let protection = match smtp.tls {
+            Tls::None => Protection::None,
             // never Opportunistic: it falls back to clear text in silence
-            Tls::StartTls => LettreTls::Required(parameters(smtp)?),
-            Tls::Implicit => LettreTls::Wrapper(parameters(smtp)?),
+            Tls::StartTls => Protection::StartTls(parameters(smtp)?),
+            Tls::Implicit => Protection::Implicit(parameters(smtp)?),
         };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
-            .port(smtp.port)
-            .tls(tls)
-            .hello_name(ClientId::Domain(from.domain().to_owned()))
-            .timeout(Some(smtp.timeout))
-            .pool_config(PoolConfig::new().max_size(4).idle_timeout(Duration::from_secs(30)));
-        if let Some((user, password)) = &smtp.login {
-            builder = builder.credentials(Credentials::new(user.clone(), password.clone()));
-        }
-        Ok(SmtpRoad { transport: builder.build(), from, timeout: smtp.timeout, clock, bounces })
+        let connections = Connections::new(smtp, protection, ClientId::Domain(from.domain().to_owned()));
+        Ok(SmtpRoad { connections, from, timeout: smtp.timeout, clock, bounces })
     }
 
-    /// Sends one mail. lettre's own limit covers the connecting only: a server that goes silent later would hold the
-    /// worker for minutes, hence the limit around the whole.
+    /// Sends one mail, within the configured time for everything: connecting, signing in and each answer.
     pub(super) async fn send(&self, email: Email) -> Result<(), Failure> {
         let message = self.message(&email).map_err(|e| {
             tracing::error!(cause = %e, "a mail could not be put together");
             Failure::Permanent(Reason::Broken)
         })?;
-        match tokio::time::timeout(self.timeout, self.transport.send(message)).await {
-            Err(_) => Err(Failure::Transient(Reason::TimedOut)),
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(e)) => {
-                let failure = failure_of(&e);
-                let status = e.status().map(|code| code.to_string());
-                tracing::warn!(to = %email.to.masked(), ?status, ?failure, "a mail was not taken");
-                Err(failure)
-            }
+        let (progress, raw) = (Progress::default(), message.formatted());
+        let sending = self.connections.send(&progress, message.envelope(), &raw);
+        let sent = match tokio::time::timeout(self.timeout, sending).await {
+            Ok(sent) => sent,
+            Err(_) => Err(progress.cut_short(Reason::TimedOut)),
+        };
+        if let Err(failure) = &sent {
+            tracing::warn!(to = %email.to.masked(), ?failure, "a mail was not taken");
         }
+        sent
     }
 
     fn message(&self, email: &Email) -> Result<Message, String> {
@@ -117,21 +110,10 @@ fn failure_of(e: &lettre::transport::smtp::Error) -> Failure {
         Some("530" | "534" | "535" | "538" | "454") => Failure::Transient(Reason::Login),
         // 500 to 504 are about the command, not the address
         Some(code) if code.starts_with("50") => Failure::Permanent(Reason::Refused),
-        Some(code) if code.starts_with('5') => {
-            Failure::Permanent(enhanced(e).map_or(Reason::Refused, |status| bounce::reason(&status)))
-        }
+        // nothing of the answer is kept: it may quote the address
+        Some(code) if code.starts_with('5') => Failure::Permanent(why("", &e.to_string()).unwrap_or(Reason::Refused)),
         Some(code) if code.starts_with('4') => Failure::Transient(Reason::Deferred),
         _ if e.is_timeout() => Failure::Transient(Reason::TimedOut),
         _ => Failure::Transient(Reason::Unreachable),
     }
-}
-
-/// The enhanced status code (RFC 3463) in a server's answer, such as 5.1.1. Nothing else of the answer is kept: it
-/// may quote the address.
-fn enhanced(e: &lettre::transport::smtp::Error) -> Option<String> {
-    let words = e.to_string();
-    let mut words = words.split(|c: char| !c.is_ascii_digit() && c != '.');
-    words
-        .find(|word| word.starts_with("5.") && word.split('.').filter(|part| !part.is_empty()).count() == 3)
-        .map(str::to_owned)
 }

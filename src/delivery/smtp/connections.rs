@@ -1,0 +1,195 @@
+//! Connections to the mail server, and the dialogue of one mail on them (RFC 5321).
+//!
+//! A connection belongs to the mail that is being sent on it and goes back only when every answer of that mail's
+//! dialogue has been read. Whoever is cut short by a time limit drops it with its socket: an answer that comes late is
+//! read by nobody, and least of all by the next mail. (lettre's own pool takes such a connection back.)
+
+use super::failure_of;
+use crate::config::Smtp;
+use crate::delivery::{Failure, Reason};
+use lettre::address::Envelope;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So many connections are kept for the next mail.
+const MOST_IDLE: usize = 8;
+/// One that nobody used for so long is closed; servers do so themselves after minutes.
+const IDLE: Duration = Duration::from_secs(20);
+/// An idle connection answers a RSET within this time, or another is made.
+const STILL_THERE: Duration = Duration::from_secs(1);
+/// A connection is not waited for longer than this when it is closed.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// How the connection is protected.
+pub(super) enum Protection {
+    /// not at all
+    None,
+    /// STARTTLS, and never without
+    StartTls(TlsParameters),
+    /// from the first byte
+    Implicit(TlsParameters),
+}
+
+/// The server, and its idle connections.
+pub(super) struct Connections {
+    host: String,
+    port: u16,
+    protection: Protection,
+    login: Option<Credentials>,
+    hello: ClientId,
+    timeout: Duration,
+    idle: Arc<Mutex<Vec<(AsyncSmtpConnection, Instant)>>>,
+}
+
+/// How far a dialogue got, for whoever cuts it short.
+#[derive(Default)]
+pub(super) struct Progress(std::sync::atomic::AtomicBool);
+
+impl Progress {
+    fn handing_over(&self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// What to say where no answer came: once the words went out, nobody knows whether they were taken.
+    pub(super) fn cut_short(&self, reason: Reason) -> Failure {
+        match self.0.load(std::sync::atomic::Ordering::Relaxed) {
+            true => Failure::Unknown(reason),
+            false => Failure::Transient(reason),
+        }
+    }
+}
+
+impl Connections {
+    pub(super) fn new(smtp: &Smtp, protection: Protection, hello: ClientId) -> Connections {
+        let login = smtp.login.as_ref().map(|(user, password)| Credentials::new(user.clone(), password.clone()));
+        let (host, port, timeout) = (smtp.host.clone(), smtp.port, smtp.timeout);
+        Connections { host, port, protection, login, hello, timeout, idle: Arc::default() }
+    }
+
+    /// Hands over one mail. The caller sets the limit of time, and drops this to cut it short.
+    pub(super) async fn send(&self, progress: &Progress, envelope: &Envelope, mail: &[u8]) -> Result<(), Failure> {
+        let mut connection = match self.take().await {
+            Some(connection) => connection,
+            None => self.connect().await.map_err(|e| failure_of(&e))?,
+        };
+        let sent = converse(&mut connection, progress, envelope, mail).await;
+        let said = sent.as_ref().err().and_then(|said| said.code);
+        // after a refusal the dialogue is complete all the same; 421 says that the server closes (RFC 5321, 3.8)
+        if sent.is_ok() || said.is_some_and(|code| code != 421) {
+            self.keep(connection);
+        }
+        sent.map_err(|said| said.failure)
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let implicit = match &self.protection {
+            Protection::Implicit(tls) => Some(tls.clone()),
+            Protection::None | Protection::StartTls(_) => None,
+        };
+        let server = (self.host.as_str(), self.port);
+        let timeout = Some(self.timeout);
+        let mut connection = AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, implicit, None).await?;
+        if let Protection::StartTls(tls) = &self.protection {
+            connection.starttls(tls.clone(), &self.hello).await?;
+        }
+        if let Some(login) = &self.login {
+            connection.auth(DEFAULT_MECHANISMS, login).await?;
+        }
+        Ok(connection)
+    }
+
+    /// An idle connection that still answers; RSET also clears what a refused mail left behind.
+    async fn take(&self) -> Option<AsyncSmtpConnection> {
+        loop {
+            let (mut connection, since) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if since.elapsed() > IDLE {
+                say_goodbye(connection);
+                continue;
+            }
+            if let Ok(Ok(_)) = tokio::time::timeout(STILL_THERE, connection.command(Rset)).await {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn keep(&self, connection: AsyncSmtpConnection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() >= MOST_IDLE {
+            return say_goodbye(connection);
+        }
+        let closer = idle.is_empty();
+        idle.push((connection, Instant::now()));
+        if closer {
+            tokio::spawn(close_idle(Arc::downgrade(&self.idle)));
+        }
+    }
+}
+
+/// Closes what nobody used for a while, until none is left.
+async fn close_idle(idle: std::sync::Weak<Mutex<Vec<(AsyncSmtpConnection, Instant)>>>) {
+    loop {
+        tokio::time::sleep(IDLE).await;
+        let Some(idle) = idle.upgrade() else { return };
+        let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let (old, fresh) = idle.drain(..).partition(|(_, since): &(_, Instant)| since.elapsed() > IDLE);
+        *idle = fresh;
+        let old: Vec<(AsyncSmtpConnection, Instant)> = old;
+        old.into_iter().for_each(|(connection, _)| say_goodbye(connection));
+        if idle.is_empty() {
+            return;
+        }
+    }
+}
+
+fn say_goodbye(mut connection: AsyncSmtpConnection) {
+    tokio::spawn(async move { drop(tokio::time::timeout(GOODBYE, connection.abort()).await) });
+}
+
+/// What went wrong, and the server's answer if it was one.
+struct Said {
+    failure: Failure,
+    code: Option<u16>,
+}
+
+impl Said {
+    fn of(e: &Error) -> Said {
+        Said { failure: failure_of(e), code: e.status().map(u16::from) }
+    }
+}
+
+async fn converse(
+    connection: &mut AsyncSmtpConnection,
+    progress: &Progress,
+    envelope: &Envelope,
+    mail: &[u8],
+) -> Result<(), Said> {
+    let said = |e: Error| Said::of(&e);
+    let mut options = Vec::new();
+    let is_plain = |address: &lettre::Address| AsRef::<str>::as_ref(address).is_ascii();
+    if !envelope.to().iter().chain(envelope.from()).all(is_plain) {
+        if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+            return Err(Said { failure: Failure::Permanent(Reason::Accents), code: Some(553) });
+        }
+        options.push(MailParameter::SmtpUtfEight);
+    }
+    if !mail.is_ascii() {
+        options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    connection.command(Mail::new(envelope.from().cloned(), options)).await.map_err(said)?;
+    for to in envelope.to() {
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(said)?;
+    }
+    connection.command(Data).await.map_err(said)?;
+    progress.handing_over();
+    connection.message(mail).await.map(drop).map_err(|e| match Said::of(&e) {
+        Said { failure: Failure::Transient(reason), code: None } => {
+            Said { failure: Failure::Unknown(reason), code: None }
+        }
+        answered => answered,
+    })
+}
