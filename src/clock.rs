@@ -37,6 +37,9 @@ impl Clock {
     }
 }
 
+/// Characters of a [`Token`].
+const TOKEN_LENGTH: usize = 32;
+
 /// A secret that only its holder knows. It has no `Display` or `Debug` that would show it in a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -47,9 +50,11 @@ impl Token {
         &self.0
     }
 
-    /// A token as it came back from outside.
+    /// A token as it came back in an address. A sentence's full stop, a bracket or whatever else was copied behind it
+    /// is left out: none of that is ever part of a token.
     pub fn received(text: &str) -> Token {
-        Token(text.to_owned())
+        let own = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        Token(text.chars().take_while(own).take(TOKEN_LENGTH).collect())
     }
 
     /// What is stored: the SHA-256 of the text. Enough for 192 random bits; a passcode needs a slow hash.
@@ -100,9 +105,15 @@ impl Random {
         out
     }
 
-    /// A token of 192 bits in 32 characters that need no escaping in an address.
+    /// A token of some 192 bits in 32 characters that need no escaping in an address. It ends in a letter or a digit:
+    /// mail programs leave out of a link what looks like punctuation at its end.
     pub fn token(&self) -> Token {
-        Token(data_encoding::BASE64URL_NOPAD.encode(&self.bytes()[..24]))
+        loop {
+            let token = data_encoding::BASE64URL_NOPAD.encode(&self.bytes()[..24]);
+            if !token.ends_with(['-', '_']) {
+                return Token(token);
+            }
+        }
     }
 
     /// Six decimal digits, each value equally likely.
@@ -123,5 +134,23 @@ impl Random {
     pub fn fraction(&self) -> f64 {
         let bytes = self.bytes();
         f64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])) / f64::from(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_in_a_letter_or_digit_and_comes_back_whole() {
+        let random = Random::seeded(7);
+        for _ in 0..500 {
+            let token = random.token();
+            let text = token.reveal();
+            assert!(text.len() == TOKEN_LENGTH && text.ends_with(|c: char| c.is_ascii_alphanumeric()), "{text}");
+            for behind in ["", ".", ")", ",", ">", " ", ";", "”", "…", "。", "_", "*", "-", "'s", "\u{200b}"] {
+                assert_eq!(Token::received(&format!("{text}{behind}")).reveal(), text, "{behind:?}");
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/sign-in", post().to(account::sign_in::submit))
         .route("/sign-out", post().to(account::sign_in::sign_out))
         .route("/password/{token}", get().to(account::password::show))
+        .route("/password/{token}/", get().to(account::password::show))
         .route("/password/{token}", post().to(account::password::submit))
         .route("/language", post().to(account::language::choose))
         .route("/inbox", get().to(conversations::inbox::show))

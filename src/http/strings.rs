@@ -52,6 +52,8 @@ pub const EDITOR: Group = &[
     "ed_italic",
     "ed_underline",
     "ed_strikethrough",
+    "ed_superscript",
+    "ed_subscript",
     "ed_heading",
     "ed_bulleted",
     "ed_numbered",

@@ -27,6 +27,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("", get().to(home::show))
         .route("/entry", post().to(home::enter))
         .route("/link/{token}", get().to(link::show))
+        .route("/link/{token}/", get().to(link::show))
         .route("/link/{token}/passcode", post().to(link::request_passcode))
         .route("/link/{token}/session", post().to(link::login))
         .route("/messages", get().to(messages::show))

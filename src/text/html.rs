@@ -3,35 +3,16 @@
 //! One allow-list for all: what is stored is what is shown. Keep it in step with the editor's schema
 //! (`src/web/editor/schema.js`); a browser test round-trips every feature.
 
+use super::links::spans;
+use super::markup::{self, Piece, decoded};
+use super::{markdown, to_markdown};
 use ammonia::{Builder, UrlRelative};
-use linkify::{LinkFinder, LinkKind};
-use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream};
+use pulldown_cmark::Event;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-/// The elements that rich text may hold.
-pub const TAGS: &[&str] = &[
-    "p",
-    "br",
-    "strong",
-    "em",
-    "u",
-    "s",
-    "code",
-    "a",
-    "ul",
-    "ol",
-    "li",
-    "table",
-    "tbody",
-    "tr",
-    "td",
-    "th",
-    "blockquote",
-    "hr",
-    "h3",
-    "h4",
-];
+pub use super::markup::TAGS;
+
 /// Alignment is a class, never a style.
 pub const ALIGNMENTS: &[&str] = &["align-left", "align-center", "align-right", "align-justify"];
 /// The elements that can be aligned.
@@ -59,8 +40,9 @@ static ALLOW: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// Beyond this depth of elements a text is flattened first: cleaning nested elements costs the square of their depth.
-const DEEPEST: usize = 100;
+/// A text whose elements nest deeper loses them and keeps its words. No person writes so, cleaning nested elements costs
+/// the square of their depth, and what goes through a tree of them may use up the stack.
+pub const DEEPEST: usize = 100;
 
 /// Rich text that has passed the allow-list: the only kind that a template prints unescaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,21 +52,17 @@ impl CleanHtml {
     /// Cleans the HTML of the editor or of a paste.
     pub fn from_html(text: &str) -> CleanHtml {
         let text = super::typed(text);
-        if deepest(&text) > DEEPEST {
-            return CleanHtml::from_plain(&without_tags(&text));
-        }
         // lists and quotes that cleaning unwraps may leave a second pass something to do; the second changes no more
-        let once = ALLOW.clean(&text).to_string();
-        CleanHtml(ALLOW.clean(&once).to_string())
+        CleanHtml(cleaned(&cleaned(&text)))
     }
 
-    /// Renders Markdown (CommonMark with tables and strikethrough); bare web and mail addresses become links.
+    /// Renders Markdown, see [`markdown`].
     pub fn from_markdown(text: &str) -> CleanHtml {
         let text = super::typed(text);
-        if text.lines().any(|line| opened_by(line) > DEEPEST) {
+        if !markdown::is_shallow(&text, DEEPEST) {
             return CleanHtml::from_plain(&text);
         }
-        CleanHtml::from_events(markdown(&text))
+        CleanHtml::from_events(markdown::read(&text).into_iter())
     }
 
     /// Renders parsed Markdown.
@@ -123,12 +101,12 @@ impl CleanHtml {
         &self.0
     }
 
-    /// The same as Markdown, for a text area: alignment and underline are lost on the way.
-    ///
-    /// # Errors
-    /// `None` where the converter gives up.
-    pub fn to_markdown(&self) -> Option<String> {
-        htmd::convert(&self.0).ok()
+    /// The same as Markdown, for a text area.
+    pub fn to_markdown(&self) -> String {
+        match markup::balanced(&self.0, DEEPEST) {
+            Some(pieces) => to_markdown::write(&pieces),
+            None => self.plain(),
+        }
     }
 
     /// Whether there is a table, which may be wider than a phone.
@@ -141,13 +119,66 @@ impl CleanHtml {
         !self.0.contains("<hr") && self.plain().trim().is_empty()
     }
 
-    /// The words without the markup, in one line.
+    /// The words without the markup, in one line. What is raised or lowered stays apart: 10⁹, not 109.
     pub fn plain(&self) -> String {
-        let spaced = self.0.replace("</p>", " ").replace("<br>", " ").replace("</td>", " ").replace("</th>", " ");
-        let spaced = spaced.replace("</li>", " ").replace("</h3>", " ").replace("</h4>", " ");
-        let bare = Builder::empty().clean(&spaced).to_string();
-        let text = bare.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&");
-        super::one_line(&text)
+        let Some(pieces) = markup::balanced(&self.0, DEEPEST) else {
+            return super::one_line(&words(&markup::flattened(&self.0)));
+        };
+        let mut out = String::new();
+        let mut lists: Vec<Option<u64>> = Vec::new();
+        let mut raised: Option<(usize, Script)> = None;
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(&decoded(text)),
+                Piece::Open("sup", _) => raised = Some((out.len(), Script::Super)),
+                Piece::Open("sub", _) => raised = Some((out.len(), Script::Sub)),
+                Piece::Close("sup" | "sub") => {
+                    if let Some((from, script)) = raised.take() {
+                        let text = script.plain(&out.split_off(from));
+                        out.push_str(&text);
+                    }
+                }
+                Piece::Open("ul", _) => lists.push(None),
+                Piece::Open("ol", list) => {
+                    lists.push(Some(list.start.and_then(|start| start.parse().ok()).unwrap_or(1)))
+                }
+                Piece::Close("ul" | "ol") => drop(lists.pop()),
+                Piece::Open("li", _) => {
+                    out.push(' ');
+                    if let Some(Some(number)) = lists.last_mut() {
+                        out.push_str(&format!("{number}. "));
+                        *number = number.saturating_add(1);
+                    }
+                }
+                Piece::Open("br" | "td" | "th", _) | Piece::Close("td" | "th") => out.push(' '),
+                Piece::Open(tag, _) | Piece::Close(tag) if markup::is_block(tag) => out.push(' '),
+                _ => {}
+            }
+        }
+        super::one_line(&out)
+    }
+}
+
+/// Raised or lowered text.
+#[derive(Clone, Copy)]
+enum Script {
+    Super,
+    Sub,
+}
+
+impl Script {
+    /// In plain text: by Unicode's own digits, or behind a sign where there are none.
+    fn plain(self, text: &str) -> String {
+        let (ascii, own, sign) = match self {
+            Script::Super => ("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ", '^'),
+            Script::Sub => ("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎", '_'),
+        };
+        let one = |c: char| ascii.chars().zip(own.chars()).find(|(from, _)| *from == c).map(|(_, to)| to);
+        match text.chars().map(one).collect::<Option<String>>() {
+            Some(own) => own,
+            None if text.chars().all(char::is_alphabetic) => text.to_owned(),
+            None => format!("{sign}({text})"),
+        }
     }
 }
 
@@ -165,50 +196,20 @@ impl std::fmt::Display for CleanHtml {
 
 impl askama::filters::HtmlSafe for CleanHtml {}
 
-/// Parses Markdown (CommonMark with tables and strikethrough); bare web and mail addresses are links. Neighbouring
-/// pieces of text come as one.
-pub fn markdown(text: &str) -> impl Iterator<Item = Event<'_>> {
-    let parser = Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
-    with_links(TextMergeStream::new(parser))
-}
-
-/// An upper bound of the quotes and lists that one line of Markdown opens inside each other: reading them costs the
-/// square of their number.
-fn opened_by(line: &str) -> usize {
-    let markers = line.split(|c: char| !c.is_ascii_digit() && !"> \t-*+.)".contains(c)).next().unwrap_or_default();
-    markers.matches('>').count() + markers.split_whitespace().filter(|marker| !marker.starts_with('>')).count()
-}
-
-/// What stands between tags, roughly: parsing what nests so deep would cost the square of its depth.
-fn without_tags(html: &str) -> String {
-    let mut out = String::with_capacity(html.len());
-    let mut pieces = html.split('<');
-    out.push_str(pieces.next().unwrap_or_default());
-    for piece in pieces {
-        out.push_str(piece.split_once('>').map_or("", |(_, after)| after));
+/// One pass of the allow-list, over elements that are balanced and nest no deeper than we say.
+fn cleaned(html: &str) -> String {
+    let pass =
+        |html: &str| markup::balanced(html, DEEPEST).map(|pieces| ALLOW.clean(&markup::to_html(&pieces)).to_string());
+    let once = pass(html);
+    // what the parser made of it is looked at too: it may move elements into each other
+    match once.filter(|clean| markup::balanced(clean, DEEPEST).is_some()) {
+        Some(clean) => clean,
+        None => pass(&markup::flattened(html)).unwrap_or_default(),
     }
-    out
 }
 
-/// An upper bound of how deep elements nest: opening tags less closing ones, as they come.
-fn deepest(html: &str) -> usize {
-    let (mut depth, mut most) = (0usize, 0usize);
-    for tag in html.split('<').skip(1) {
-        match tag.bytes().next() {
-            Some(b'/') => depth = depth.saturating_sub(1),
-            Some(next) if next.is_ascii_alphabetic() && !is_void(tag) => {
-                depth += 1;
-                most = most.max(depth);
-            }
-            _ => {}
-        }
-    }
-    most
-}
-
-fn is_void(tag: &str) -> bool {
-    let name: String = tag.chars().take_while(char::is_ascii_alphanumeric).collect();
-    matches!(name.to_ascii_lowercase().as_str(), "br" | "hr" | "img" | "input" | "meta" | "link" | "col" | "wbr")
+fn words(html: &str) -> String {
+    decoded(&html.replace("<p>", " ").replace("</p>", " ").replace("<br>", " "))
 }
 
 /// pulldown-cmark's elements as the editor makes them.
@@ -220,55 +221,6 @@ fn to_our_tags(html: &str) -> String {
     out
 }
 
-/// Lowers the headings below the page's own, and makes links of bare addresses outside links and code.
-fn with_links<'a>(events: impl Iterator<Item = Event<'a>>) -> impl Iterator<Item = Event<'a>> {
-    let mut inside = 0usize;
-    events.flat_map(move |event| match event {
-        Event::Start(Tag::Heading { level, id, classes, attrs }) => {
-            vec![Event::Start(Tag::Heading { level: lowered(level), id, classes, attrs })]
-        }
-        Event::End(TagEnd::Heading(level)) => vec![Event::End(TagEnd::Heading(lowered(level)))],
-        Event::Start(Tag::Link { .. } | Tag::CodeBlock(_)) => {
-            inside += 1;
-            vec![event]
-        }
-        Event::End(TagEnd::Link | TagEnd::CodeBlock) => {
-            inside = inside.saturating_sub(1);
-            vec![event]
-        }
-        Event::Text(text) if inside == 0 => link_events(&text),
-        other => vec![other],
-    })
-}
-
-fn lowered(level: HeadingLevel) -> HeadingLevel {
-    match level {
-        HeadingLevel::H1 | HeadingLevel::H2 | HeadingLevel::H3 => HeadingLevel::H3,
-        _ => HeadingLevel::H4,
-    }
-}
-
-fn link_events<'a>(text: &str) -> Vec<Event<'a>> {
-    spans(text)
-        .into_iter()
-        .flat_map(|(part, target)| {
-            let shown = Event::Text(CowStr::from(part.to_owned()));
-            match target {
-                None => vec![shown],
-                Some(target) => {
-                    let tag = Tag::Link {
-                        link_type: LinkType::Autolink,
-                        dest_url: target.into(),
-                        title: "".into(),
-                        id: "".into(),
-                    };
-                    vec![Event::Start(tag), shown, Event::End(TagEnd::Link)]
-                }
-            }
-        })
-        .collect()
-}
-
 fn linked(line: &str) -> String {
     spans(line)
         .into_iter()
@@ -277,22 +229,6 @@ fn linked(line: &str) -> String {
             Some(target) => format!("<a href=\"{}\">{}</a>", escape(&target), escape(part)),
         })
         .collect()
-}
-
-/// The text in pieces, each with the address that it links to, if any.
-fn spans(text: &str) -> Vec<(&str, Option<String>)> {
-    let mut finder = LinkFinder::new();
-    finder.url_must_have_scheme(false);
-    finder.spans(text).map(|span| (span.as_str(), span.kind().and_then(|kind| target(kind, span.as_str())))).collect()
-}
-
-fn target(kind: &LinkKind, text: &str) -> Option<String> {
-    match kind {
-        LinkKind::Email => Some(format!("mailto:{text}")),
-        LinkKind::Url if text.starts_with("http://") || text.starts_with("https://") => Some(text.to_owned()),
-        LinkKind::Url if text.starts_with("www.") => Some(format!("https://{text}")),
-        _ => None,
-    }
 }
 
 /// Text for use between tags or in a double-quoted attribute.

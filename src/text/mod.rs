@@ -3,12 +3,17 @@
 pub mod gsm;
 pub mod html;
 pub mod i18n;
+mod links;
+pub mod markdown;
+mod markup;
 pub mod placeholders;
+mod to_markdown;
 pub mod zone;
 
 pub use gsm::is_gsm7;
 pub use html::CleanHtml;
 pub use i18n::Lang;
+pub use links::is_spaceless;
 pub use zone::Zone;
 
 use unicode_normalization::UnicodeNormalization;

@@ -108,6 +108,22 @@ pub fn parts_for(item: &Item, lang: Lang, settings: &Settings) -> Vec<Part> {
     parts(item, Reader { lang, zone: settings.zone() })
 }
 
+/// What of an item's words the PDF of it cannot show: some of the characters, each once; empty if it shows all.
+pub fn not_drawn(title: &str, parts: &[Part]) -> String {
+    fn texts(part: &Part) -> Vec<&str> {
+        match part {
+            Part::Heading(text) | Part::Paragraph(text) => vec![text],
+            Part::Facts(rows) => rows.iter().flat_map(|row| [row.name.as_str(), &row.value]).collect(),
+            Part::List(items) => items.iter().map(String::as_str).collect(),
+            Part::Results(results) => {
+                let cells = results.rows.iter().flat_map(|row| row.cells.iter().chain([&row.note]));
+                cells.map(String::as_str).collect()
+            }
+        }
+    }
+    pdf::not_drawn(std::iter::once(title).chain(parts.iter().flat_map(texts)))
+}
+
 fn parts(item: &Item, reader: Reader) -> Vec<Part> {
     item.body.blocks.iter().map(|block| reader.part(block)).collect()
 }

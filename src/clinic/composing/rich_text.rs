@@ -26,7 +26,7 @@ impl RichText {
 
     /// As stored.
     pub fn of(clean: CleanHtml) -> RichText {
-        let markdown = clean.to_markdown().unwrap_or_else(|| clean.plain());
+        let markdown = clean.to_markdown();
         RichText { markdown, html: clean.as_str().to_owned() }
     }
 }

@@ -84,7 +84,7 @@ pub async fn fill_in(
 }
 
 fn appended(mut form: Form, filled: &Filled) -> Form {
-    let body = CleanHtml::stored(filled.body_html.clone()).to_markdown().unwrap_or_default();
+    let body = CleanHtml::stored(filled.body_html.clone()).to_markdown();
     let joined = format!("{}\n\n{body}", form.get("body").trim_end());
     form.set("body", joined.trim_start());
     form

@@ -43,6 +43,11 @@ struct BrowserPage {
 }
 
 impl BrowserPage {
+    /// What the PDF of the item that is shown cannot show.
+    fn not_drawn(&self) -> String {
+        self.shown.as_ref().map(|(row, parts)| document::not_drawn(&row.title, parts)).unwrap_or_default()
+    }
+
     fn is_ticked(&self, item: &ItemRow) -> bool {
         self.ticked.iter().any(|row| row.id == item.id)
     }

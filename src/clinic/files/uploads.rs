@@ -3,7 +3,7 @@
 
 use crate::access::{ChartAccess, Right, rights};
 use crate::attachments::{self, AcceptError, AttachError, Desk, Pick, Picks, Receiving, Refusal, Upload};
-use crate::chart::{self, ItemFilter, ItemKind, ItemRow};
+use crate::chart::{self, ItemFilter, ItemKind, ItemRow, document};
 use crate::clinic::guard::{Chart, number, shell_for_nobody};
 use crate::db::{ChartItemId, Conn, UploadId};
 use crate::error::AppError;
@@ -11,9 +11,10 @@ use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell};
 use crate::patients;
+use crate::settings;
 use crate::state::AppState;
 use crate::storage::StorageError;
-use crate::text::one_line;
+use crate::text::{Lang, one_line};
 use crate::values::BirthDate;
 use actix_multipart::{Field, Multipart};
 use actix_web::http::StatusCode;
@@ -66,6 +67,8 @@ pub struct FileLines {
     pub refused: Vec<(String, Refusal)>,
     /// chart items that will be copied
     pub items: Vec<ItemRow>,
+    /// of these the titles whose PDF cannot show some characters, with those
+    pub not_drawn: Vec<(String, String)>,
     /// whom they are for: name and date of birth
     pub whom: Option<(String, BirthDate)>,
     /// uploads that were confirmed to be for them
@@ -106,12 +109,23 @@ impl FileLines {
         let patient = patients::patient(conn, access)?;
         let chosen: Vec<ChartItemId> = form.numbers("chart_item").into_iter().map(ChartItemId).collect();
         let items = chart::chosen(conn, access, &chosen)?;
+        let settings = settings::load(conn)?;
+        let mut not_drawn = Vec::new();
+        for row in &items {
+            let Some(item) = chart::item(conn, access, row.id)? else { continue };
+            let parts = document::parts_for(&item, Lang::or_english(&patient.language), &settings);
+            let lacking = document::not_drawn(&row.title, &parts);
+            if !lacking.is_empty() {
+                not_drawn.push((row.title.clone(), lacking));
+            }
+        }
         let gone = uploads.len() < named.len() || items.len() < chosen.len();
         let policy = &desk.policy;
         Ok(FileLines {
             uploads,
             refused: Vec::new(),
             items,
+            not_drawn,
             whom: Some((patient.name(), patient.birth_date)),
             confirmed: confirmed(form),
             gone,

@@ -2,7 +2,7 @@
 
 use crate::access::{Action, rights};
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::chart::document::{Document, Part};
+use crate::chart::document::{self, Document, Part};
 use crate::chart::{self, ChartFile, ItemKind, ItemRow};
 use crate::clinic::files::chart_filter::Narrowed;
 use crate::clinic::guard::{Chart, number, shell};
@@ -59,6 +59,11 @@ struct ItemPage {
 }
 
 impl ItemPage {
+    /// What the PDF of the item cannot show.
+    fn not_drawn(&self) -> String {
+        document::not_drawn(&self.item.title, &self.parts)
+    }
+
     /// Whether a browser can show the file.
     fn can_show(&self, file: &ChartFile) -> bool {
         can_be_shown(&file.media_type)

@@ -2,8 +2,7 @@
 
 use super::NotificationTemplate;
 use super::placeholder::{Piece, Placeholder, pieces};
-use crate::text::html::markdown;
-use crate::text::{CleanHtml, Lang};
+use crate::text::{CleanHtml, Lang, markdown};
 use askama::Template;
 use pulldown_cmark::{CowStr, Event, LinkType, Tag, TagEnd};
 
@@ -124,7 +123,7 @@ impl NotificationTemplate {
 fn substituted<'a>(body: &'a str, values: &Values<'a>, button: &'a str) -> Vec<Event<'a>> {
     let mut in_link = 0usize;
     let mut out = Vec::new();
-    for event in markdown(body) {
+    for event in markdown::read(body) {
         match event {
             Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
                 in_link += 1;
@@ -173,6 +172,7 @@ fn with_button<'a>(text: &str, values: &Values<'a>, button: &'a str) -> Vec<Even
 fn plain(events: Vec<Event>, button_link: &str, button: &str) -> String {
     let mut out = String::new();
     let mut links: Vec<(String, usize)> = Vec::new();
+    let mut lists: Vec<Option<u64>> = Vec::new();
     for event in events {
         match event {
             Event::Start(Tag::Link { dest_url, .. }) => links.push((dest_url.into_string(), out.len())),
@@ -182,14 +182,24 @@ fn plain(events: Vec<Event>, button_link: &str, button: &str) -> String {
                 let bare = label == address || (address == button_link && label == button);
                 out += &if bare { address } else { format!("{label}: {address}") };
             }
-            Event::Start(Tag::Item) => out += "- ",
+            Event::Start(Tag::List(first)) => lists.push(first),
+            Event::Start(Tag::Item) => match lists.last_mut() {
+                Some(Some(number)) => {
+                    out += &format!("{number}. ");
+                    *number = number.saturating_add(1);
+                }
+                _ => out += "- ",
+            },
             Event::Text(text) | Event::Code(text) => out += &text,
             Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Item | TagEnd::TableRow) => out.push('\n'),
             Event::End(TagEnd::TableCell) => out.push(' '),
-            Event::End(
-                TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::List(_) | TagEnd::CodeBlock | TagEnd::Table,
-            )
-            | Event::Rule => out += "\n\n",
+            Event::End(TagEnd::List(_)) => {
+                lists.pop();
+                out += "\n\n";
+            }
+            Event::End(TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::CodeBlock | TagEnd::Table) | Event::Rule => {
+                out += "\n\n"
+            }
             _ => {}
         }
     }

@@ -2,38 +2,10 @@
 // It works on the document's change, not on the key: phone keyboards send no usable key events.
 import {Fragment, Slice} from 'prosemirror-model'
 import {Plugin} from 'prosemirror-state'
-import {isSafeHref, schema} from './schema.js'
+import {findAddresses} from './addresses.js'
+import {schema} from './schema.js'
 
-const ADDRESS = /(?<![\w@/.-])(?:https?:\/\/[^\s<>"'\ufffc]+|www\.[^\s<>"'\ufffc]+\.[^\s<>"'\ufffc]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)/giu
-const EMAIL = /^[\w.+-]+@[\w-]+(\.[\w-]+)+$/
 const OBJECT = '\ufffc' // stands for a line break or anything else that is not text
-
-/** The address of a link for what somebody typed, or null: www. and bare names get https, addresses with @ get mailto. */
-export function hrefOf(typed) {
-  const text = typed.trim()
-  if (/\s/.test(text)) return null
-  if (isSafeHref(text)) return text
-  if (EMAIL.test(text)) return `mailto:${text}`
-  return /^[^\s/:]+\.[^\s/:.]{2,}/.test(text) ? `https://${text}` : null
-}
-
-/** Punctuation at the end belongs to the sentence, a closing bracket only if none was opened inside. */
-function withoutTail(address) {
-  for (;;) {
-    const last = address.at(-1)
-    const unopened = last === ')' && address.split(')').length > address.split('(').length
-    if (!unopened && !/[.,;:!?'"”’»\]}]/u.test(last)) return address
-    address = address.slice(0, -1)
-  }
-}
-
-/** [{from, to, end, href}]: `to` is without trailing punctuation, `end` with it. */
-export function findAddresses(text) {
-  return [...text.matchAll(ADDRESS)].map(match => {
-    const address = withoutTail(match[0])
-    return {from: match.index, to: match.index + address.length, end: match.index + match[0].length, href: hrefOf(address)}
-  }).filter(found => found.href)
-}
 
 /** The range that the transactions changed, in positions of the last document; null when none. */
 function changedRange(transactions) {
@@ -51,12 +23,11 @@ function changedRange(transactions) {
   return to < 0 ? null : {from, to}
 }
 
-/** Typing goes on inside an address until white space comes, or the caret leaves the paragraph (Enter). */
-function isFinished(text, found, caretIsHere) {
-  if (found.to === text.length) return !caretIsHere
-  const rest = text.slice(found.to).replace(/^[.,;:!?'"”’»)\]}]+/u, '')
-  return rest ? /^[\s\ufffc]/u.test(rest) : !caretIsHere
-}
+/** Typing may go on inside an address until something else follows it, or the caret leaves the paragraph (Enter). */
+const isFinished = (text, found, caretIsHere) => !caretIsHere || tailEnd(text, found) < text.length
+
+/** Where the punctuation behind an address ends. */
+const tailEnd = (text, found) => found.to + /^[.,;:!?'*)\]]*/.exec(text.slice(found.to))[0].length
 
 export function autolink() {
   const {link} = schema.marks
@@ -75,7 +46,7 @@ export function autolink() {
         for (const found of findAddresses(text)) {
           const start = position + 1 + found.from
           const end = position + 1 + found.to
-          const touched = position + 1 + found.end >= from && end <= to
+          const touched = position + 1 + tailEnd(text, found) >= from && end <= to
           if (touched && isFinished(text, found, caretIsHere) && !state.doc.rangeHasMark(start, end, link)) {
             tr.addMark(start, end, link.create({href: found.href}))
           }

@@ -3,7 +3,7 @@
 // textarea: data-html (the text so far, as HTML); aria-describedby, required and its label are taken over.
 // On submit the textarea's name carries the HTML and the form's field body_format says `html`.
 // Keys: Ctrl/⌘ with B I U K Z Y; Ctrl+Shift with S (strike), 7 and 8 (lists), 9 (quote), 2 (heading), L E R J (alignment);
-//       Tab and Shift+Tab in lists and tables; Alt+F10 to the toolbar, Escape back.
+//       Ctrl with . (superscript) and , (subscript); Tab and Shift+Tab in lists and tables; Alt+F10 to the toolbar, Escape back.
 // Strings (looked up with `words`): the ed_… keys in `commands` and in the two dialogs at the end of this file.
 import {DOMParser as ModelParser, DOMSerializer, Slice} from 'prosemirror-model'
 import {EditorState, Plugin} from 'prosemirror-state'
@@ -19,7 +19,8 @@ import {
 import {gapCursor} from 'prosemirror-gapcursor'
 import {dropCursor} from 'prosemirror-dropcursor'
 import {ALIGNMENTS, schema} from './schema.js'
-import {autolink, hrefOf, linkSlice} from './autolink.js'
+import {hrefOf} from './addresses.js'
+import {autolink, linkSlice} from './autolink.js'
 import {cleanPaste} from './paste.js'
 import {placeholders, unfilled} from './placeholders.js'
 import {
@@ -46,7 +47,8 @@ function commands(words, {editLink, askTable}) {
   return [
     group('text',
       mark('bold', marks.strong, 'Mod+B'), mark('italic', marks.em, 'Mod+I'),
-      mark('underline', marks.underline, 'Mod+U'), mark('strikethrough', marks.strike, 'Mod+Shift+S')),
+      mark('underline', marks.underline, 'Mod+U'), mark('strikethrough', marks.strike, 'Mod+Shift+S'),
+      mark('superscript', marks.superscript, 'Mod+.'), mark('subscript', marks.subscript, 'Mod+,')),
     group('blocks',
       item('heading', 'heading', toggleHeading, {keys: 'Mod+Shift+2', active: inHeading}),
       item('bulleted', 'list', toggleList(nodes.bullet_list), {keys: 'Mod+Shift+8', active: inList(nodes.bullet_list)}),

@@ -16,7 +16,9 @@ const KEPT_ATTRIBUTES = new Set(['href', 'colspan', 'rowspan', 'start', 'class']
 export function cleanPaste(html) {
   if (/<[^>]*data-pm-slice/.test(html)) return html // from this editor: it has none of what follows
   const {body} = new DOMParser().parseFromString(withoutStyles(html), 'text/html')
+  for (const element of [...body.querySelectorAll('*')]) if (isHidden(element)) element.remove()
   buildWordLists(body)
+  for (const item of body.querySelectorAll('ol > li[value]')) keepNumber(item)
   for (const element of [...body.querySelectorAll('*')]) cleanElement(element)
   for (const anchor of body.querySelectorAll('a:not([href])')) anchor.replaceWith(...anchor.childNodes)
   return body.innerHTML
@@ -32,7 +34,7 @@ const scratch = document.createElement('span')
 /** The element's former style attribute, parsed. Setting cssText from script is not what the policy forbids. */
 function styleOf(element) {
   scratch.style.cssText = element.getAttribute(RENAMED) ?? ''
-  const {fontWeight, fontStyle, textDecorationLine, textDecoration, textAlign} = scratch.style
+  const {fontWeight, fontStyle, textDecorationLine, textDecoration, textAlign, verticalAlign} = scratch.style
   return {
     bold: /^(bold|bolder|[6-9]\d\d)$/.test(fontWeight),
     notBold: /^(normal|[1-4]\d\d)$/.test(fontWeight),
@@ -40,7 +42,17 @@ function styleOf(element) {
     underline: /underline/.test(textDecorationLine || textDecoration),
     strike: /line-through/.test(textDecorationLine || textDecoration),
     align: textAlign || element.getAttribute('align'),
+    raised: {super: 'sup', sub: 'sub'}[verticalAlign],
   }
+}
+
+/** What its own page does not show is not pasted as text. `mso-hide` is Word's, which no browser parses. */
+function isHidden(element) {
+  const css = element.getAttribute(RENAMED) ?? ''
+  scratch.style.cssText = css
+  const {display, visibility, fontSize, opacity} = scratch.style
+  return element.hidden || display === 'none' || /^(hidden|collapse)$/.test(visibility) || /^0(\D|$)/.test(fontSize)
+    || opacity === '0' || /mso-hide\s*:\s*(all|screen)/i.test(css)
 }
 
 function cleanElement(element) {
@@ -51,6 +63,7 @@ function cleanElement(element) {
   if (style.italic && !/^(I|EM)$/.test(tag)) wrapContent(element, 'em')
   if (style.underline && !/^(A|U)$/.test(tag)) wrapContent(element, 'u')
   if (style.strike && !/^(S|DEL|STRIKE)$/.test(tag)) wrapContent(element, 's')
+  if (style.raised && !/^(SUP|SUB|TD|TH|TR|TABLE|IMG)$/.test(tag)) wrapContent(element, style.raised)
   for (const {name} of [...element.attributes]) {
     if (!KEPT_ATTRIBUTES.has(name)) element.removeAttribute(name)
   }
@@ -80,26 +93,60 @@ function buildWordLists(body) {
   for (const paragraph of [...body.querySelectorAll(`p[${RENAMED}*="mso-list"]`)]) {
     const level = Number(/mso-list:\s*l\d+\s+level(\d+)/i.exec(paragraph.getAttribute(RENAMED))?.[1])
     if (!level) continue
-    const ordered = takeBullet(paragraph)
-    if (paragraph.previousElementSibling !== open[0]?.list) open = []
-    while (open.length && open.at(-1).level > level) open.pop()
-    if (!open.length || open.at(-1).level < level) {
-      const list = document.createElement(ordered ? 'ol' : 'ul')
-      const parent = open.at(-1)?.list.lastElementChild
-      if (parent) parent.append(list)
-      else paragraph.before(list)
-      open.push({level, list})
+    const number = takeBullet(paragraph)
+    if (number === null) {
+      open = []
+      continue
     }
+    if (paragraph.previousElementSibling !== open[0]?.last) open = []
+    while (open.length && open.at(-1).level > level) open.pop()
+    if (!open.length || open.at(-1).level < level || open.at(-1).next !== number) openList(open, level, number, paragraph)
     const item = document.createElement('li')
-    open.at(-1).list.append(item)
+    const {list} = open.at(-1)
+    list.append(item)
     item.append(paragraph)
+    if (number !== undefined) open.at(-1).next = number + 1
   }
 }
 
-/** Removes the typed bullet; true when it was a number or a letter. */
+/** A list for an item: in the item above it, behind the list before it whose number does not go on, or on its own. */
+function openList(open, level, number, paragraph) {
+  const list = document.createElement(number === undefined ? 'ul' : 'ol')
+  if (number !== undefined && number !== 1) list.setAttribute('start', number)
+  const before = open.at(-1)?.level === level ? open.pop() : null
+  const parent = open.at(-1)?.list.lastElementChild
+  if (parent) parent.append(list)
+  else if (before) before.last.after(list)
+  else paragraph.before(list)
+  open.push({level, list, last: list, next: number})
+}
+
+/**
+ * Takes the typed bullet away: gives the item's number, undefined for a bullet. null for what a list of ours cannot say
+ * ("c)", "iv.", "2.1"): it stays, and so does the paragraph.
+ */
 function takeBullet(paragraph) {
   const bullet = paragraph.querySelector(`[${RENAMED}*="mso-list:Ignore" i]`)
-  const text = bullet?.textContent ?? ''
+  const text = (bullet?.textContent ?? '').replace(/[\s\u00a0]+/g, '')
+  if (/^\(?[\da-z]{1,6}([.)-][\da-z]{1,6})*[.):]$|^\d+(\.\d+)+$/i.test(text) && !/^\d{1,9}[.)]$/.test(text)) {
+    bullet.replaceWith(`${text} `)
+    return null
+  }
   bullet?.remove()
-  return /^\s*(\d+|[a-z]{1,4})[.)]/i.test(text)
+  return /^\d/.test(text) ? Number.parseInt(text, 10) : undefined
+}
+
+/** An item with a number of its own begins a list with it. */
+function keepNumber(item) {
+  const list = item.parentElement
+  const first = Number(list.getAttribute('start') ?? 1)
+  const expected = first + [...list.children].filter(child => child.tagName === 'LI').indexOf(item)
+  const value = Number(item.getAttribute('value'))
+  if (!Number.isInteger(value) || value === expected) return
+  if (item === list.firstElementChild) return list.setAttribute('start', value)
+  const next = list.cloneNode(false)
+  next.setAttribute('start', value)
+  while (item.nextSibling) next.append(item.nextSibling)
+  next.prepend(item)
+  list.after(next)
 }

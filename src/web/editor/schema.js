@@ -1,5 +1,5 @@
 // What a message can hold. Nothing else can be typed, pasted or stored; the server's allow-list (src/text/html.rs) is equal.
-// Tags: p br strong em u s code a ul ol li table tbody tr td th blockquote hr h3 h4. Alignment is a class, never a style.
+// Tags: p br strong em u s sup sub code a ul ol li table tbody tr td th blockquote hr h3 h4. Alignment is a class, never a style.
 import {Schema} from 'prosemirror-model'
 import {tableNodes} from 'prosemirror-tables'
 
@@ -34,6 +34,9 @@ function tables() {
 
 const spans = cell => Object.fromEntries(['colspan', 'rowspan'].filter(name => cell.attrs[name] > 1).map(name => [name, cell.attrs[name]]))
 
+/** The number of a list's first item. */
+const startOf = list => (/^\d{1,9}$/.test(list.getAttribute('start') ?? '') ? Number(list.getAttribute('start')) : 1)
+
 const plain = tag => ({parseDOM: [{tag}], toDOM: () => [tag, 0]})
 
 export const schema = new Schema({
@@ -56,7 +59,7 @@ export const schema = new Schema({
     bullet_list: {content: 'list_item+', group: 'block', ...plain('ul')},
     ordered_list: {
       content: 'list_item+', group: 'block', attrs: {start: {default: 1, validate: 'number'}},
-      parseDOM: [{tag: 'ol', getAttrs: element => ({start: Number(element.getAttribute('start')) || 1})}],
+      parseDOM: [{tag: 'ol', getAttrs: element => ({start: startOf(element)})}],
       toDOM: node => ['ol', node.attrs.start === 1 ? {} : {start: node.attrs.start}, 0],
     },
     list_item: {content: 'paragraph block*', defining: true, ...plain('li')},
@@ -74,6 +77,8 @@ export const schema = new Schema({
     em: {parseDOM: [{tag: 'em'}, {tag: 'i'}], toDOM: () => ['em', 0]},
     underline: {parseDOM: [{tag: 'u'}, {tag: 'ins'}], toDOM: () => ['u', 0]},
     strike: {parseDOM: [{tag: 's'}, {tag: 'del'}, {tag: 'strike'}], toDOM: () => ['s', 0]},
+    superscript: {excludes: 'subscript superscript', ...plain('sup')},
+    subscript: {excludes: 'subscript superscript', ...plain('sub')},
     code: plain('code'), // has no button; text that began as Markdown may hold it
   },
 })

@@ -95,7 +95,7 @@ fn report() -> Item {
     item("Lipid panel", blocks)
 }
 
-fn item(title: &str, blocks: Vec<Block>) -> Item {
+pub fn item(title: &str, blocks: Vec<Block>) -> Item {
     let row = ItemRow {
         id: ChartItemId(7),
         kind: ItemKind::LabResult,
@@ -106,12 +106,12 @@ fn item(title: &str, blocks: Vec<Block>) -> Item {
     Item { row, body: ItemBody { blocks } }
 }
 
-fn document(item: &Item, lang: &str) -> Document {
+pub fn document(item: &Item, lang: &str) -> Document {
     Document::of(item, &patient(), &clinic(), Lang::find(lang).unwrap())
 }
 
 /// What a tool of poppler (another maker's reader) says about a file.
-fn poppler(tool: &str, arguments: &[&str], pdf: &[u8]) -> String {
+pub fn poppler(tool: &str, arguments: &[&str], pdf: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.pdf");
     std::fs::write(&file, pdf).unwrap();
@@ -300,6 +300,10 @@ fn items_of_each_demo_chart_become_a_pdf() {
 fn the_fonts_carry_their_licence() {
     let licence = include_str!("../../../src/chart/document/fonts/LICENSE.txt");
     assert!(licence.contains("Bitstream Vera is a trademark") && licence.contains("Permission is hereby granted"));
+    let noto = include_str!("../../../src/chart/document/fonts/NotoSans.LICENSE.txt");
+    assert!(noto.contains("SIL Open Font License") && noto.contains("Google"));
+    let droid = include_str!("../../../src/chart/document/fonts/DroidSansFallback.LICENSE.txt");
+    assert!(droid.contains("Apache License") && droid.contains("Android"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod csv;
 mod document;
 mod fhir;
 pub mod items;
+mod scripts;
 mod sources;
 
 use crate::support::app::App;

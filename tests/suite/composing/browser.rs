@@ -10,14 +10,14 @@ use postern::db::PatientId;
 use postern::db::schema::{messages, users};
 use postern::error::AppError;
 
-struct Desk {
-    app: App,
-    browser: Browser,
+pub struct Desk {
+    pub app: App,
+    pub browser: Browser,
     patient: PatientId,
 }
 
 /// An owner at the chart of a patient; a colleague by the name of User clinician is there too.
-async fn desk(width: u32, language: &str) -> Option<Desk> {
+pub async fn desk(width: u32, language: &str) -> Option<Desk> {
     let app = App::start(On::Sqlite).await;
     app.user(Role::Owner).await;
     app.user(Role::Clinician).await;
@@ -50,7 +50,7 @@ fn with(modifier: Key, keys: &str) -> String {
 
 impl Desk {
     /// By the menu, with the keyboard alone.
-    async fn open(&self) {
+    pub async fn open(&self) {
         self.browser.wait("html[data-enhanced]").await;
         self.browser.js("document.querySelector('details.menu summary').focus()").await;
         self.browser.keys(&key(Key::Enter)).await;
@@ -72,6 +72,19 @@ impl Desk {
 
     async fn focus(&self, css: &str) {
         self.browser.js(&format!("document.querySelector({css:?}).focus()")).await;
+    }
+
+    /// Pastes HTML into the empty editor; gives what the editor made of it.
+    pub async fn pasted(&self, html: &str) -> String {
+        let paste = format!(
+            "const editor = document.querySelector('#compose').richText
+             editor.replace('<p></p>')
+             const clipboardData = new DataTransfer()
+             clipboardData.setData('text/html', {html:?})
+             editor.dom.dispatchEvent(new ClipboardEvent('paste', {{clipboardData, bubbles: true, cancelable: true}}))
+             return editor.html"
+        );
+        self.browser.js(&paste).await.as_str().unwrap().to_owned()
     }
 
     async fn last_body(&self) -> String {
@@ -149,7 +162,7 @@ async fn a_message_by_the_keyboard_alone() {
 async fn what_the_editor_makes_survives() {
     let Some(desk) = desk(1280, "en").await else { return };
     let browser = &desk.browser;
-    let everything = "<h3>Heading</h3><p class=\"align-center\">a <strong>b</strong> <em>i</em> <u>u</u> <s>s</s></p>\
+    let everything = "<h3>Heading</h3><p class=\"align-center\">a <strong>b</strong> <em>i</em> <u>u</u> <s>s</s> 10<sup>9</sup> H<sub>2</sub></p>\
         <p class=\"align-right\">right</p><p class=\"align-justify\">justified</p>\
         <ul><li><p>one</p><ul><li><p>deeper</p></li></ul></li></ul><ol><li><p>first</p></li></ol>\
         <ol start=\"3\"><li><p>third</p></li></ol><blockquote><p>quoted</p></blockquote>\
@@ -174,6 +187,8 @@ async fn what_the_editor_makes_survives() {
         "<em>",
         "<u>",
         "<s>",
+        "<sup>9</sup>",
+        "<sub>2</sub>",
         "start=\"3\"",
         "<blockquote>",
         "<th>",
@@ -224,6 +239,8 @@ async fn each_button_does_what_it_says() {
         ("Italic", "<em>x</em>"),
         ("Underline", "<u>x</u>"),
         ("Strikethrough", "<s>x</s>"),
+        ("Superscript", "<sup>x</sup>"),
+        ("Subscript", "<sub>x</sub>"),
     ] {
         fresh("x").await;
         browser.keys(&with(Key::Control, "a")).await;

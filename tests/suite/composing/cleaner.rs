@@ -2,8 +2,9 @@
 //! never panics, and hostile nesting costs no more than its length.
 
 use postern::text::CleanHtml;
-use postern::text::html::{ALIGNED, ALIGNMENTS, SCHEMES, TAGS};
-use scraper::{Html, Node};
+use postern::text::html::{ALIGNED, ALIGNMENTS, DEEPEST, SCHEMES, TAGS};
+use scraper::{Html, Node, Selector};
+use std::sync::LazyLock;
 use std::time::Instant;
 
 /// Pieces that are worth trying in any order.
@@ -190,9 +191,70 @@ fn whatever_goes_in_only_the_list_comes_out() {
             assert_eq!(foreign(clean.as_str()), None, "{kind}, seed {seed}: {text:?} gave {clean}");
             let again = CleanHtml::from_html(clean.as_str());
             assert_eq!(again, clean, "{kind}, seed {seed}: {text:?} is not clean at once");
-            clean.to_markdown();
             clean.plain();
+            if has_block_in_a_line(clean.as_str()) {
+                continue;
+            }
+            // written as Markdown and read again it says the same
+            let written = clean.to_markdown();
+            let read = CleanHtml::from_markdown(&written);
+            assert_eq!(said(&read), said(&clean), "{kind}, seed {seed}: {clean} as {written:?} gave {read}");
         }
+    }
+}
+
+/// Whether bold or a link, say, goes around paragraphs or lists, as no editor writes it.
+fn has_block_in_a_line(clean: &str) -> bool {
+    static BLOCK_IN_A_LINE: LazyLock<Selector> = LazyLock::new(|| {
+        let blocks = ":is(p, ul, ol, li, table, blockquote, hr, h3, h4)";
+        let inline = ":is(strong, em, u, s, sup, sub, code, a, p, h3, h4)";
+        Selector::parse(&format!("{inline} {blocks}")).unwrap()
+    });
+    Html::parse_fragment(clean).select(&BLOCK_IN_A_LINE).next().is_some()
+}
+
+/// The words, whatever address became a link on the way.
+fn said(clean: &CleanHtml) -> String {
+    clean.plain().chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+/// Just above the limit, however the depth is hidden: nothing that goes through a tree of elements ever sees it.
+#[test]
+fn what_nests_too_deep_keeps_its_words() {
+    let n = DEEPEST + 1;
+    for open in [
+        "<u>",
+        "<U>",
+        "<u/>",
+        "<u></b>",
+        "<u></x>",
+        "<u></p></br>",
+        "<u><!--</u>-->",
+        "<u a='</u>'>",
+        "<u a=\"</u>\">",
+        "<u\t></\u{fe0f}u>",
+        "<u><?</u>",
+        "<blockquote></p>",
+        "<ul><li></ol>",
+        "<table><tr><td></tr-x>",
+    ] {
+        let deep = open.repeat(n) + "5 mg<br>daily";
+        for clean in [CleanHtml::from_html(&deep), CleanHtml::stored(deep.clone())] {
+            // stored rows from before the limit, too
+            assert_eq!(said(&clean), "5mgdaily", "{open}: {clean}");
+            assert!(said(&CleanHtml::from_markdown(&clean.to_markdown())).contains("5mg"), "{open}");
+        }
+        assert!(!CleanHtml::from_html(&deep).as_str().contains("<u>"), "{open}");
+    }
+    let within = format!("{}5 mg{}", "<u>".repeat(DEEPEST), "</u>".repeat(DEEPEST));
+    assert_eq!(CleanHtml::from_html(&within).as_str(), within);
+    // by Markdown: in one line, and a line at a time
+    let quotes = "> ".repeat(n) + "5 mg";
+    let steps: String = (0..n).map(|depth| format!("{}- 5 mg\n", "  ".repeat(depth))).collect();
+    for (text, count) in [(quotes, 1), (steps, n)] {
+        let clean = CleanHtml::from_markdown(&text);
+        assert_eq!(clean.plain().matches("5 mg").count(), count, "{clean}");
+        assert!(!clean.as_str().contains("<blockquote>") && !clean.as_str().contains("<ul>"), "{clean}");
     }
 }
 
@@ -203,12 +265,16 @@ fn hostile_nesting_is_linear() {
         let text = make(n);
         let once = |_| {
             let start = Instant::now();
-            std::hint::black_box((CleanHtml::from_html(&text), CleanHtml::from_markdown(&text)));
+            std::hint::black_box({
+                let clean = CleanHtml::from_html(&text);
+                (clean.to_markdown(), clean.plain(), CleanHtml::from_markdown(&text), CleanHtml::from_plain(&text))
+            });
             start.elapsed().as_secs_f64()
         };
         (0..3).map(once).fold(f64::INFINITY, f64::min)
     };
-    let makers: [(&str, &dyn Fn(usize) -> String); 10] = [
+    let repeated = |n: usize, piece: &str| piece.repeat(n / piece.len());
+    let makers: [(&str, &dyn Fn(usize) -> String); 30] = [
         ("open elements", &|n| "<blockquote>".repeat(n)),
         ("unknown elements", &|n| "<x>".repeat(n)),
         ("lists", &|n| "<ul><li>".repeat(n)),
@@ -219,6 +285,26 @@ fn hostile_nesting_is_linear() {
         ("lists in a line", &|n| "- ".repeat(n)),
         ("numbers in a line", &|n| "1. ".repeat(n)),
         ("brackets", &|n| "[".repeat(n)),
+        ("stars", &|n| repeated(n, "*")),
+        ("stars in words", &|n| repeated(n, "a*")),
+        ("lines", &|n| repeated(n, "_ ")),
+        ("tildes", &|n| repeated(n, "~")),
+        ("backticks", &|n| repeated(n, "`")),
+        ("more and more backticks", &|n| (0..n).map(|at| if at % 50 == 0 { 'a' } else { '`' }).collect()),
+        ("at signs", &|n| repeated(n, "a@")),
+        ("points", &|n| repeated(n, "a.")),
+        ("schemes", &|n| repeated(n, "https://*")),
+        ("addresses", &|n| repeated(n, "www.a.org")),
+        ("names", &|n| repeated(n, "www.")),
+        ("half tags", &|n| repeated(n, "<a b='>'")),
+        ("attributes", &|n| format!("<p {}>", repeated(n, "a=b "))),
+        ("half comments", &|n| repeated(n, "<!-- ")),
+        ("comments", &|n| repeated(n, "<!---->")),
+        ("scripts", &|n| repeated(n, "<script></x>")),
+        ("ends", &|n| "<u>".repeat(90) + &repeated(n, "</p>")),
+        ("ampersands", &|n| repeated(n, "&")),
+        ("links", &|n| repeated(n, "[a](b")),
+        ("quotes in lines", &|n| repeated(n, "> a\n")),
     ];
     for (name, make) in makers {
         // eight times the length takes about eight times as long, where the square would be 64; with a floor against noise

@@ -3,6 +3,8 @@
 mod browser;
 mod cleaner;
 mod drafts;
+mod links;
+mod pasting;
 mod preview;
 mod repair;
 mod templates;

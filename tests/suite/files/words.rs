@@ -8,13 +8,15 @@ use crate::support::app::{Actor, App, On};
 use crate::support::world::Like;
 use krilla::geom::Point;
 use krilla::page::PageSettings;
-use krilla::text::{Font, TextDirection};
+use krilla::text::{Font, GlyphId, KrillaGlyph};
 use lopdf::content::{Content, Operation};
 use lopdf::{Dictionary, Document, EncryptionState, EncryptionVersion, Object, Permissions, Stream, dictionary};
 use postern::access::Role;
 use postern::db::PatientId;
 use postern::delivery::Delivery;
 use reqwest::multipart::{Form, Part};
+use skrifa::MetadataProvider;
+use skrifa::instance::{LocationRef, Size};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,9 +42,18 @@ fn drawn(pieces: &[(f32, f32, &str)]) -> Vec<u8> {
     let mut document = krilla::Document::new();
     let mut page = document.start_page_with(PageSettings::from_wh(612.0, 792.0).unwrap());
     let mut surface = page.surface();
+    let reading = skrifa::FontRef::new(face).unwrap();
+    let (letters, widths) = (reading.charmap(), reading.glyph_metrics(Size::new(1.0), LocationRef::default()));
     for (x, y, text) in pieces {
         let font = Font::new(face.into(), 0).unwrap();
-        surface.draw_text(Point::from_xy(*x, *y), font, 11.0, text, false, TextDirection::Auto);
+        let glyph = |(at, c): (usize, char)| {
+            // a letter that the font lacks is its empty box, and text all the same
+            let glyph = letters.map(c).unwrap_or_default();
+            let wide = widths.advance_width(glyph).unwrap_or_default();
+            KrillaGlyph::new(GlyphId::new(glyph.to_u32()), wide, 0.0, 0.0, 0.0, at..at + c.len_utf8(), None)
+        };
+        let glyphs: Vec<KrillaGlyph> = text.char_indices().map(glyph).collect();
+        surface.draw_glyphs(Point::from_xy(*x, *y), &glyphs, font, text, 11.0, false);
     }
     surface.finish();
     page.finish();

@@ -8,6 +8,7 @@ mod headers;
 mod imports_point_down;
 mod licences;
 mod locales;
+mod meaning_is_kept;
 mod migrations;
 mod no_unsafe;
 mod notifications_say_nothing;

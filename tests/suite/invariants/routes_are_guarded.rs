@@ -13,6 +13,7 @@ const OPEN_CLINIC: &[(&str, u16)] = &[
     ("POST /sign-out", 303),
     ("POST /language", 400), // a browser may have a language before anybody signs in; an empty form names none
     ("GET /password/{token}", 404),
+    ("GET /password/{token}/", 404),
     ("POST /password/{token}", 404),
 ];
 
@@ -22,6 +23,7 @@ const OPEN_PORTAL: &[(&str, u16)] = &[
     ("POST /portal/entry", 422),
     ("GET /portal/images/{kind}/{name}", 404),
     ("GET /portal/link/{token}", 404),
+    ("GET /portal/link/{token}/", 404),
     ("POST /portal/link/{token}/passcode", 404),
     ("POST /portal/link/{token}/session", 404),
     ("POST /portal/language", 400),

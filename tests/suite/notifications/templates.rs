@@ -68,7 +68,7 @@ async fn wrong_wordings_say_what_is_wrong(app: App) {
         ("message_waiting/email/en", "{link} {{ title }}", "A brace { or } stands alone"),
         ("message_waiting/email/en", "{link} {passcode}", "{passcode} has no place here"),
         ("message_waiting/email/en", "no link", "{link} has to be in the text"),
-        ("message_waiting/email/en", "[x]: {link}", "{link} has to be in the text"),
+        ("message_waiting/email/en", "`{link}`", "{link} has to be in the text"),
         ("message_waiting/sms/fr", "{name}: {link}", "only when"),
         // what cannot be used is not offered either
         ("message_waiting/sms/en", "{link} {x}", "Use {clinic}, {phone}, {link}, {expiry}."),

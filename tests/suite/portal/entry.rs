@@ -8,6 +8,7 @@ use postern::patients::Method;
 use time::Duration;
 
 on_both!(
+    a_link_opens_with_what_was_copied_behind_it,
     a_robot_uses_nothing_up,
     wrong_tries_kill_a_passcode,
     a_passcode_is_used_once,
@@ -36,6 +37,18 @@ async fn ask(app: &App, who: &Actor, link: &str) {
 async fn try_in(who: &Actor, link: &str, passcode: &str, day: &str) -> crate::support::app::Answer {
     let fields = [("passcode", passcode), ("day", day), ("month", "3"), ("year", "1951")];
     who.post(&format!("{link}/session"), &fields).await
+}
+
+async fn a_link_opens_with_what_was_copied_behind_it(app: App) {
+    let (_, link, _) = waiting(&app).await;
+    for behind in
+        [".", ")", ",", "%3E", ">", "/", "%20", ";", "%E2%80%9D", "%22", "'", "%E3%80%82", "*", "_", "!", "]."]
+    {
+        let page = app.anyone().get(&format!("{link}{behind}")).await.ok();
+        // the page's own forms go to the link as it was made
+        assert_eq!(page.form_with("Send me my passcode").action, format!("{link}/passcode"), "{behind}");
+    }
+    app.go_in(&format!("{link}."), PHONE).await;
 }
 
 async fn a_robot_uses_nothing_up(app: App) {

@@ -7,6 +7,7 @@ mod sheet;
 
 use super::{Document, Named, Part, Results};
 use crate::text::Lang;
+use faces::Faces;
 use krilla::tagging::{ListNumbering, TableHeaderScope, Tag};
 use sheet::{Column, Node, Sheet, Style};
 use std::num::NonZeroU16;
@@ -64,6 +65,28 @@ impl Document {
         paint::paint(sheet, root, title, &self.lang, footer)
     }
 }
+
+/// The first characters of texts that the PDF would show as boxes, each once; empty if there are none.
+pub(super) fn not_drawn<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    let mut lacking = String::new();
+    let mut others = texts.into_iter().flat_map(|text| faces::plain(text).chars().collect::<Vec<_>>());
+    let mut faces = None;
+    while let Some(c) = others.find(|c| !matches!(c, ' '..='~' | '\u{a1}'..='\u{ff}') && !lacking.contains(*c)) {
+        if faces.is_none() {
+            faces = Faces::load().ok();
+        }
+        if faces.as_ref().is_some_and(|faces| !faces.know(c)) {
+            lacking.push(c);
+        }
+        if lacking.chars().count() >= MOST_TOLD {
+            break;
+        }
+    }
+    lacking
+}
+
+/// How many lacking characters are named.
+const MOST_TOLD: usize = 10;
 
 fn is_blank(text: &str) -> bool {
     faces::plain(text).trim().is_empty()

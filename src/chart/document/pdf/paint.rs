@@ -14,7 +14,6 @@ use krilla::page::PageSettings;
 use krilla::paint::{Fill, Stroke};
 use krilla::surface::Surface;
 use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier, SpanTag, TagGroup, TagTree};
-use krilla::text::TextDirection;
 
 const SIDE: f32 = (PAPER.0 - WIDTH) / 2.0;
 const FOOTER: Style = Style { size: 8.0, bold: false, grey: true };
@@ -46,7 +45,8 @@ pub(super) fn paint(
         let width = sheet.faces.width(&right, FOOTER.bold) * FOOTER.size;
         for (text, left) in [(left, SIDE), (right, SIDE + WIDTH - width)] {
             let text = super::faces::plain(&text);
-            draw(&mut surface, &sheet, &Line { page, left, down: FOOT, text, style: FOOTER, artifact: true });
+            let is_rtl = super::faces::is_rtl(&text);
+            draw(&mut surface, &sheet, &Line { page, left, down: FOOT, text, is_rtl, style: FOOTER, artifact: true });
         }
         surface.finish();
         open.finish();
@@ -83,8 +83,12 @@ fn draw(surface: &mut Surface, sheet: &Sheet, line: &Line) -> Option<Identifier>
     };
     let identifier = surface.start_tagged(tag);
     surface.set_fill(Some(grey(line.style)));
-    let (start, font) = (Point::from_xy(line.left, line.down), sheet.faces.font(line.style.bold));
-    surface.draw_text(start, font, line.style.size, &shown, false, TextDirection::Auto);
+    let (mut left, size) = (line.left, line.style.size);
+    for piece in sheet.faces.shape(&shown, line.style.bold, line.is_rtl) {
+        let start = Point::from_xy(left, line.down);
+        surface.draw_glyphs(start, &piece.glyphs, piece.font, piece.text, size, false);
+        left += piece.width * size;
+    }
     surface.end_tagged();
     (!line.artifact).then_some(identifier)
 }

@@ -1,7 +1,7 @@
 //! Where each line of text stands: columns, line breaks and page breaks. In points from the top left of a page.
 
 use super::PdfError;
-use super::faces::{Faces, plain};
+use super::faces::{Faces, is_rtl, may_break_before, plain};
 use krilla::tagging::TagKind;
 
 /// Letter paper.
@@ -51,6 +51,8 @@ pub(super) struct Line {
     /// of the baseline
     pub down: f32,
     pub text: String,
+    /// its paragraph is read from right to left
+    pub is_rtl: bool,
     pub style: Style,
     /// repeats what stands elsewhere: not read out again
     pub artifact: bool,
@@ -115,7 +117,7 @@ impl Sheet {
 
     /// Cells side by side; gives the lines of each. A row that fits on a page stays together, a higher one flows on.
     pub fn row(&mut self, cells: &[Cell]) -> Vec<Vec<usize>> {
-        let wrapped: Vec<Vec<String>> =
+        let wrapped: Vec<Vec<(String, bool)>> =
             cells.iter().map(|(column, text, style)| self.wrap(text, *style, column.width)).collect();
         let leading = cells.iter().map(|(.., style)| style.leading()).fold(0.0, f32::max);
         let count = wrapped.iter().map(Vec::len).max().unwrap_or_default();
@@ -128,50 +130,67 @@ impl Sheet {
             self.keep_with_next(leading);
             self.down += leading;
             for ((lines, (column, _, style)), placed) in wrapped.iter().zip(cells).zip(&mut placed) {
-                match lines.get(number).map(String::as_str) {
-                    None => {}
+                let Some((text, is_rtl)) = lines.get(number) else { continue };
+                match text.as_str() {
                     // an empty cell keeps its place: without anything in it, it would not be in the structure
-                    Some("") if lines.len() == 1 => placed.push(self.line(column.left, " ".to_owned(), *style, false)),
-                    Some("") => {}
-                    Some(text) => placed.push(self.line(column.left, text.to_owned(), *style, false)),
+                    "" if lines.len() == 1 => placed.push(self.line(*column, " ", *is_rtl, *style, false)),
+                    "" => {}
+                    text => placed.push(self.line(*column, text, *is_rtl, *style, false)),
                 }
             }
         }
         placed
     }
 
-    fn line(&mut self, left: f32, text: String, style: Style, artifact: bool) -> usize {
+    fn line(&mut self, column: Column, text: &str, is_rtl: bool, style: Style, artifact: bool) -> usize {
         // the baseline lies above the line's lower edge
         let down = self.down - style.leading() * 0.25;
-        self.lines.push(Line { page: self.pages - 1, left, down, text, style, artifact });
+        // what is read from right to left begins at the right
+        let left = match is_rtl {
+            true => {
+                let shown = self.faces.shown(text.trim_end_matches(' '));
+                column.left + (column.width - self.faces.width(&shown, style.bold) * style.size).max(0.0)
+            }
+            false => column.left,
+        };
+        self.lines.push(Line { page: self.pages - 1, left, down, text: text.to_owned(), is_rtl, style, artifact });
         self.lines.len() - 1
     }
 
     /// Breaks a text into lines: at its own ends of lines, between words, and within a word that is wider than the
     /// column. The space at which a line is broken stays at its end, so that words do not run together when read out.
-    fn wrap(&self, text: &str, style: Style, width: f32) -> Vec<String> {
+    /// Each with whether it is read from right to left, as its whole paragraph is.
+    fn wrap(&self, text: &str, style: Style, width: f32) -> Vec<(String, bool)> {
         let width = width / style.size;
         let mut lines = Vec::new();
         for paragraph in text.split('\n') {
+            let is_rtl = is_rtl(paragraph);
             let mut line = String::new();
             let mut used = 0.0;
             for word in plain(paragraph).split_inclusive(' ') {
                 let bare = self.faces.width(&self.faces.shown(word.trim_end()), style.bold);
-                if used > 0.0 && used + bare > width {
-                    lines.push(std::mem::take(&mut line));
+                // in scripts without spaces a line is filled before it is broken
+                let is_long = bare > width || word.chars().any(crate::text::is_spaceless);
+                if used > 0.0 && used + bare > width && !is_long {
+                    lines.push((std::mem::take(&mut line), is_rtl));
                     used = 0.0;
+                }
+                if !is_long {
+                    line.push_str(word);
+                    used += self.faces.width(&self.faces.shown(word), style.bold);
+                    continue;
                 }
                 for c in word.chars() {
                     let wide = self.faces.width(&self.faces.shown(c.encode_utf8(&mut [0; 4])), style.bold);
-                    if c != ' ' && used > 0.0 && used + wide > width {
-                        lines.push(std::mem::take(&mut line));
+                    if c != ' ' && used > 0.0 && used + wide > width && may_break_before(c) {
+                        lines.push((std::mem::take(&mut line), is_rtl));
                         used = 0.0;
                     }
                     line.push(c);
                     used += wide;
                 }
             }
-            lines.push(line.trim_end_matches(' ').to_owned());
+            lines.push((line.trim_end_matches(' ').to_owned(), is_rtl));
         }
         lines
     }
@@ -200,8 +219,8 @@ impl Sheet {
         if let Some(leading) = repeated.iter().map(|(.., style)| style.leading()).reduce(f32::max) {
             self.down += leading;
             for (column, text, style) in &repeated {
-                for text in self.wrap(text, *style, column.width).into_iter().take(1) {
-                    self.line(column.left, text, *style, true);
+                for (text, is_rtl) in self.wrap(text, *style, column.width).into_iter().take(1) {
+                    self.line(*column, &text, is_rtl, *style, true);
                 }
             }
             self.rule(1.5);
