@@ -38,6 +38,7 @@ pub mod slow_hash;
 pub mod state;
 pub mod storage;
 pub mod text;
+pub mod threads;
 pub mod users;
 pub mod values;
 pub mod worker;

@@ -2,26 +2,15 @@
 
 use super::patient_reply::{PatientReplyError, cannot_reply};
 use super::store;
-use super::types::{Author, CannotReply};
+use super::types::CannotReply;
 use crate::access::PortalVisit;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{answers, conversations, messages, participants};
+use crate::db::schema::{answers, messages};
 use crate::db::{Both, Conn, MessageId, Ts, Tx};
-use crate::{text_enum, users};
+use crate::threads::{self, Author, OneTap};
+use crate::users;
 use diesel::prelude::*;
 use std::collections::HashMap;
-
-text_enum! {
-    /// What can be answered with one tap.
-    pub enum OneTap {
-        /// "I have read it"
-        Read = "read",
-        /// "I understand"
-        Understood = "understood",
-        /// "Please call me"
-        CallMe = "call_me",
-    }
-}
 
 /// The offered answers as stored: words with spaces between.
 pub(super) fn offers_text(offers: &[OneTap]) -> String {
@@ -81,14 +70,10 @@ pub fn answer(
         return Ok(());
     }
     if answer == OneTap::CallMe {
-        store::bump(tx, now, conversation.id, Author::Patient, None)?;
+        threads::message_came(tx, now, conversation.id, Author::Patient, None)?;
     }
-    let row = diesel::update(conversations::table.find(conversation.id));
-    row.set(conversations::answer.eq(Some(answer))).execute(tx.conn())?;
-    let all = participants::table.filter(participants::conversation_id.eq(conversation.id));
-    diesel::update(all)
-        .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
-        .execute(tx.conn())?;
+    threads::set_answer(tx, conversation.id, answer)?;
+    threads::is_news(tx, conversation.id, None)?;
     users::tell_of_answer(tx, now, conversation.id)?;
     let (patient, subject) = (visit.patient(), Subject::Message(message));
     let entry = Entry::of_patient(Actor::Patient(patient), Event::AnswerGiven, patient, subject);

@@ -3,9 +3,8 @@
 use super::store;
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::conversations;
-use crate::db::{DbError, Ts, Tx, UserId};
-use crate::notifications;
+use crate::db::{DbError, Ts, Tx};
+use crate::threads::{self, Reasons};
 use diesel::prelude::*;
 use time::Duration;
 
@@ -34,8 +33,8 @@ pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -
     if store::locked(tx, access.conversation())?.closed_at.is_some() {
         return Ok(());
     }
-    set(tx, access, Some((now, access.user().id())))?;
-    notifications::attention::settle(tx, access.conversation())?;
+    threads::set_closed(tx, access.conversation(), Some((now, access.user().id())))?;
+    threads::clear_attention(tx, access.conversation(), Reasons::All)?;
     Ok(note(tx, now, access, Event::ConversationClosed)?)
 }
 
@@ -48,18 +47,8 @@ pub fn reopen(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) 
     if now.since(closed_at) > UNDO_WITHIN {
         return Err(CloseError::ForGood);
     }
-    set(tx, access, None)?;
+    threads::set_closed(tx, access.conversation(), None)?;
     Ok(note(tx, now, access, Event::ConversationReopened)?)
-}
-
-fn set(tx: &mut Tx, access: &ConversationAccess<rights::Close>, closed: Option<(Ts, UserId)>) -> QueryResult<()> {
-    diesel::update(conversations::table.find(access.conversation()))
-        .set((
-            conversations::closed_at.eq(closed.map(|(at, _)| at)),
-            conversations::closed_by.eq(closed.map(|(_, by)| by)),
-        ))
-        .execute(tx.conn())
-        .map(drop)
 }
 
 fn note(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>, event: Event) -> QueryResult<()> {

@@ -1,13 +1,12 @@
 //! The clinic's list of conversations, a page at a time by key: the two-hundred-thousandth costs what the first does.
 
-use super::answer::OneTap;
-use super::types::{Author, Status};
+use super::types::Status;
 use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
 use crate::db::{self, Conn, ConversationId, MultiBackend, PatientId, Ts};
-use crate::notifications::attention::Attention;
 use crate::notifications::{State, Told};
 use crate::text_enum;
+use crate::threads::{Attention, Author, OneTap};
 use diesel::prelude::*;
 
 text_enum! {

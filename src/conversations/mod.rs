@@ -15,7 +15,8 @@ mod thread;
 mod types;
 mod views;
 
-pub use answer::{OneTap, answer};
+pub use crate::threads::{Author, OneTap};
+pub use answer::answer;
 pub use close::{CloseError, UNDO_WITHIN, close, reopen};
 pub use draft::{Draft, DraftError, draft, drop_draft, save_draft};
 pub use inbox::{InboxCursor, InboxFilter, InboxRow, Scope, count_attention, count_unread, inbox, of_patient};
@@ -26,5 +27,5 @@ pub use reply::{Reply, ReplyError, reply};
 pub use reply_draft::{Writer, keep_reply};
 pub use start::{NewConversation, StartError, start};
 pub use thread::{MessageRow, Thread, mark_viewed, thread, title};
-pub use types::{Author, Body, BodyFormat, CannotReply, Status};
+pub use types::{Body, BodyFormat, CannotReply, Status};
 pub use views::{View, views};

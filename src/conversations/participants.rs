@@ -3,8 +3,8 @@
 use super::{start, store};
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{conversations, participants};
 use crate::db::{Ts, Tx, UserId};
+use crate::threads;
 use diesel::prelude::*;
 
 /// Adds users to a conversation; those who are in it already stay. Says how many came.
@@ -17,7 +17,7 @@ pub fn change_participants(
     let conversation = store::locked(tx, access.conversation())?;
     let mut came = 0;
     for user in start::active(tx, add)? {
-        came += store::add_participant(tx, conversation.id, user, true, conversation.last_message_at)?;
+        came += threads::add_participant(tx, conversation.id, user, true, conversation.last_message_at)?;
     }
     if came > 0 {
         audit::append(tx, now, entry(access, Event::ParticipantsChanged))?;
@@ -36,20 +36,14 @@ pub fn set_replies_allowed(
     if conversation.closed_at.is_some() || conversation.replies_allowed == allowed {
         return Ok(());
     }
-    diesel::update(conversations::table.find(conversation.id))
-        .set((conversations::replies_allowed.eq(allowed), conversations::replies_since.eq(now)))
-        .execute(tx.conn())?;
+    threads::set_replies_allowed(tx, now, conversation.id, allowed)?;
     audit::append(tx, now, entry(access, if allowed { Event::RepliesTurnedOn } else { Event::RepliesTurnedOff }))
 }
 
 /// A user's own mark that the conversation needs nothing more from them. Says whether they were the last to make it.
 pub fn mark_done(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Send>) -> QueryResult<bool> {
-    let all = participants::table.filter(participants::conversation_id.eq(access.conversation()));
-    diesel::update(all.filter(participants::user_id.eq(access.user().id())))
-        .set((participants::done_at.eq(now), participants::unread.eq(false)))
-        .execute(tx.conn())?;
+    let left = threads::mark_done(tx, now, access.conversation(), access.user().id())?;
     audit::append(tx, now, entry(access, Event::MarkedDone))?;
-    let left: i64 = all.filter(participants::done_at.is_null()).count().get_result(tx.conn())?;
     Ok(left == 0)
 }
 

@@ -1,11 +1,10 @@
 //! Conversations as the patient sees them: only their own, never a note.
 
-use super::answer::OneTap;
 use super::patient_reply::cannot_reply;
 use super::reply_draft::kept;
 use super::store;
 use super::thread::{MessageRow, page};
-use super::types::{Author, CannotReply};
+use super::types::CannotReply;
 use crate::access::PortalVisit;
 use crate::attachments::Attachment;
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -14,6 +13,7 @@ use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
 use crate::notifications::{self, StepState};
 use crate::settings;
 use crate::text::{self, CleanHtml};
+use crate::threads::{self, Author, OneTap, Reasons};
 use diesel::prelude::*;
 use std::collections::HashMap;
 
@@ -161,9 +161,8 @@ impl PatientThread {
                 .set(messages::read_by_patient_at.eq(now))
                 .execute(tx.conn())?;
         }
-        let unread = conversations::table.find(self.id).filter(conversations::read_by_patient_at.is_null());
-        diesel::update(unread).set(conversations::read_by_patient_at.eq(now)).execute(tx.conn())?;
-        notifications::attention::settle_told(tx, self.id)?;
+        threads::mark_read_by_patient(tx, now, self.id)?;
+        threads::clear_attention(tx, self.id, Reasons::AllButFile)?;
         notifications::stop_plan(tx, now, self.id, StepState::Opened)?;
         let (patient, subject) = (visit.patient(), Subject::Conversation(self.id));
         audit::append(tx, now, Entry::of_patient(Actor::Patient(patient), Event::MessageRead, patient, subject))

@@ -2,10 +2,11 @@
 
 use super::reply_draft::drop_reply;
 use super::store::{self, Conversation, NewMessage};
-use super::types::{Author, Body, CannotReply};
+use super::types::{Body, CannotReply};
 use crate::access::PortalVisit;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::{Conn, DbError, MessageId, Ts, Tx};
+use crate::threads::{self, Author};
 use crate::users;
 use diesel::QueryResult;
 
@@ -70,7 +71,7 @@ pub fn patient_reply(
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &new)?;
-    store::bump(tx, now, conversation.id, Author::Patient, None)?;
+    threads::message_came(tx, now, conversation.id, Author::Patient, None)?;
     drop_reply(tx, conversation.id)?;
     users::tell_of_answer(tx, now, conversation.id)?;
     let actor = Actor::Patient(visit.patient());

@@ -1,8 +1,7 @@
 //! A user writes in an open conversation: a message to the patient, or a note for colleagues.
 
-use super::answer::OneTap;
 use super::store::{self, NewMessage};
-use super::types::{Author, Body};
+use super::types::Body;
 use crate::access::{ConversationAccess, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -11,6 +10,7 @@ use crate::db::{DbError, MessageId, Ts, Tx};
 use crate::notifications::{self, Obstacle, PlanChoice};
 use crate::patients;
 use crate::settings;
+use crate::threads::{self, Author, OneTap};
 
 /// What was written.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ pub fn reply(
     if !reply.internal && !obstacles.is_empty() {
         return Err(ReplyError::Obstacles(obstacles));
     }
-    store::add_participant(tx, conversation.id, writer, false, conversation.last_message_at)?;
+    threads::add_participant(tx, conversation.id, writer, false, conversation.last_message_at)?;
     let message = store::insert_message(
         tx,
         now,
@@ -97,9 +97,9 @@ pub fn reply(
     attachments::attach(tx, now, access, (message, conversation.id), &reply.files)?;
     let event = if reply.internal { Event::NoteAdded } else { Event::MessageSent };
     if reply.internal {
-        store::note(tx, conversation.id, writer)?;
+        threads::is_news(tx, conversation.id, Some(writer))?;
     } else {
-        store::bump(tx, now, conversation.id, Author::User, Some(writer))?;
+        threads::message_came(tx, now, conversation.id, Author::User, Some(writer))?;
         let of = (message, conversation.id, patient);
         notifications::announce(tx, now, random, of, &record, PlanChoice::of(&settings))?;
     }

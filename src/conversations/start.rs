@@ -1,18 +1,18 @@
 //! Starting a conversation: the clinic's first message to a patient.
 
-use super::answer::OneTap;
 use super::draft::draft_is_sent;
 use super::store::{self, NewMessage};
-use super::types::{Author, Body};
+use super::types::Body;
 use crate::access::{ChartAccess, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::schema::{conversations, users};
-use crate::db::{ConversationId, DbError, PatientId, Ts, Tx, UserId};
+use crate::db::schema::users;
+use crate::db::{ConversationId, DbError, Ts, Tx, UserId};
 use crate::notifications::{self, Obstacle, PlanChoice, PlanWish};
 use crate::patients;
 use crate::settings;
+use crate::threads::{self, Author, NewThread, OneTap};
 use crate::values::Title;
 use diesel::prelude::*;
 
@@ -86,10 +86,11 @@ pub fn start(
     if !obstacles.is_empty() {
         return Err(StartError::Obstacles(obstacles));
     }
-    let conversation = insert(tx, now, patient, writer, new)?;
-    store::add_participant(tx, conversation, writer, false, now)?;
+    let thread = NewThread { patient, title: &new.title, replies_allowed: new.replies_allowed, writer };
+    let conversation = threads::insert(tx, now, &thread)?;
+    threads::add_participant(tx, conversation, writer, false, now)?;
     for user in active(tx, &new.participants)? {
-        store::add_participant(tx, conversation, user, true, now)?;
+        threads::add_participant(tx, conversation, user, true, now)?;
     }
     let message = NewMessage {
         conversation,
@@ -108,26 +109,6 @@ pub fn start(
     let subject = Subject::Conversation(conversation);
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject))?;
     Ok(conversation)
-}
-
-fn insert(
-    tx: &mut Tx,
-    now: Ts,
-    patient: PatientId,
-    writer: UserId,
-    new: &NewConversation,
-) -> QueryResult<ConversationId> {
-    let last: Option<i64> = conversations::table
-        .filter(conversations::patient_id.eq(patient))
-        .select(diesel::dsl::max(conversations::number))
-        .first(tx.conn())?;
-    let row = (
-        (conversations::patient_id.eq(patient), conversations::number.eq(last.unwrap_or(0) + 1)),
-        (conversations::title.eq(&new.title), conversations::replies_allowed.eq(new.replies_allowed)),
-        (conversations::started_by.eq(writer), conversations::created_at.eq(now)),
-        (conversations::last_message_at.eq(now), conversations::last_author.eq(Author::User)),
-    );
-    diesel::insert_into(conversations::table).values(row).returning(conversations::id).get_result(tx.conn())
 }
 
 /// Those of the named users who are there and active.

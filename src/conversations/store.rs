@@ -1,11 +1,11 @@
 //! The statements that several verbs share. It never decides.
 
-use super::answer::{OneTap, offers_text};
-use super::types::{Author, Body};
-use crate::db::schema::{conversations, messages, participants};
-use crate::db::{Both, Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
+use super::answer::offers_text;
+use super::types::Body;
+use crate::db::schema::{conversations, messages};
+use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
 use crate::notifications::State;
-use crate::notifications::attention::{self, Attention};
+use crate::threads::{Attention, Author, OneTap};
 use crate::values::Title;
 use diesel::prelude::*;
 
@@ -73,56 +73,6 @@ pub fn insert_message(tx: &mut Tx, now: Ts, new: &NewMessage) -> QueryResult<Mes
         messages::offers.eq(offers_text(new.offers)),
     );
     diesel::insert_into(messages::table).values(row).returning(messages::id).get_result(tx.conn())
-}
-
-/// Moves a conversation to the top of every inbox it is in. It is news to all participants but `writer`.
-pub fn bump(tx: &mut Tx, now: Ts, id: ConversationId, author: Author, writer: Option<UserId>) -> QueryResult<()> {
-    diesel::update(conversations::table.find(id))
-        .set((conversations::last_message_at.eq(now), conversations::last_author.eq(author)))
-        .execute(tx.conn())?;
-    if author == Author::User {
-        // read by the patient is asked anew for each message of ours
-        diesel::update(conversations::table.find(id))
-            .set((
-                conversations::read_by_patient_at.eq(None::<Ts>),
-                conversations::answer.eq(None::<OneTap>),
-                (conversations::notice_email.eq(None::<State>), conversations::notice_text.eq(None::<State>)),
-            ))
-            .execute(tx.conn())?;
-        attention::settle(tx, id)?;
-    }
-    let all = participants::table.filter(participants::conversation_id.eq(id));
-    diesel::update(all).set(participants::last_message_at.eq(now)).execute(tx.conn())?;
-    let others = all.filter(participants::user_id.ne(writer.unwrap_or(UserId(0))));
-    diesel::update(others)
-        .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
-        .execute(tx.conn())
-        .map(drop)
-}
-
-/// Adds a participant who is not there yet.
-pub fn add_participant(
-    tx: &mut Tx,
-    conversation: ConversationId,
-    user: UserId,
-    unread: bool,
-    last_message_at: Ts,
-) -> QueryResult<usize> {
-    let row = (
-        (participants::conversation_id.eq(conversation), participants::user_id.eq(user)),
-        (participants::unread.eq(unread), participants::done_at.eq(None::<Ts>)),
-        participants::last_message_at.eq(last_message_at),
-    );
-    Both(diesel::insert_into(participants::table).values(row).on_conflict_do_nothing()).execute(tx.conn())
-}
-
-/// A note is news to the other participants, but moves nothing: the patient's side of the conversation is as it was.
-pub fn note(tx: &mut Tx, id: ConversationId, writer: UserId) -> QueryResult<()> {
-    let all = participants::table.filter(participants::conversation_id.eq(id));
-    diesel::update(all.filter(participants::user_id.ne(writer)))
-        .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
-        .execute(tx.conn())
-        .map(drop)
 }
 
 /// The idempotency key as stored: who sent, the form's key, and what was sent. The content is part of it, because a

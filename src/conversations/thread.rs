@@ -1,17 +1,16 @@
 //! One conversation as the clinic sees it.
 
-use super::answer::{self, OneTap};
+use super::answer;
 use super::store::{self, Conversation};
-use super::types::Author;
 use crate::access::{ConversationAccess, Right};
 use crate::attachments::{self, Attachment};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
 use crate::db::{self, Conn, MessageId, MultiBackend, Ts, Tx, UserId};
-use crate::notifications::attention::Attention;
 use crate::notifications::history::{self, Step};
 use crate::notifications::{self, NotificationRow, PlanStep, Told};
 use crate::text::CleanHtml;
+use crate::threads::{self, Attention, Author, OneTap};
 use diesel::prelude::*;
 
 /// A message as pages show it.
@@ -158,10 +157,7 @@ pub(super) fn page(
 
 /// Leaves the two traces of a user's look: the audit row, and their own read mark.
 pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R>) -> QueryResult<()> {
-    let mine = participants::table.find((access.conversation(), access.user().id()));
-    diesel::update(mine.filter(participants::unread.eq(true)))
-        .set(participants::unread.eq(false))
-        .execute(tx.conn())?;
+    threads::mark_seen(tx, access.conversation(), access.user().id())?;
     let subject = Subject::Conversation(access.conversation());
     let actor = Actor::User(access.user().id());
     audit::append(tx, now, Entry::of_patient(actor, Event::ConversationViewed, access.patient(), subject))

@@ -5,18 +5,7 @@ use crate::db::Ts;
 use crate::notifications;
 use crate::text::CleanHtml;
 use crate::text_enum;
-
-text_enum! {
-    /// Who wrote a message.
-    pub enum Author {
-        /// a user of the clinic
-        User = "user",
-        /// the patient
-        Patient = "patient",
-        /// Postern itself
-        System = "system",
-    }
-}
+use crate::threads::Author;
 
 text_enum! {
     /// What the source of a body is written in.

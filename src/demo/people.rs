@@ -2,10 +2,11 @@
 
 use crate::access::Role;
 use crate::audit::Actor;
-use crate::db::schema::{clinic, patients};
+use crate::db::schema::patients;
 use crate::db::{Ts, Tx};
 use crate::error::AppError;
 use crate::patients::{Method, Patient};
+use crate::settings;
 use crate::users::{self, AddUser};
 use crate::values::EmailAddress;
 use diesel::prelude::*;
@@ -82,10 +83,9 @@ pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppErr
 
 /// Names the clinic.
 pub fn name_clinic(tx: &mut Tx) -> Result<(), AppError> {
-    diesel::update(clinic::table.find(1))
-        .set((clinic::name.eq("Riverside Clinic"), clinic::phone.eq("+1 613 555 0142")))
-        .execute(tx.conn())?;
-    Ok(())
+    let mut settings = settings::load(tx)?;
+    (settings.name, settings.phone) = ("Riverside Clinic".into(), "+1 613 555 0142".into());
+    Ok(settings::save(tx, &settings)?)
 }
 
 /// Gives the imported patients addresses, so that every case of the guard is there. In the order of their import:

@@ -1,6 +1,5 @@
 //! "Send again": a new notification for what was said before, to the addresses that the patient has now.
 
-use super::attention;
 use super::blocks::blocks;
 use super::plan::{obstacles, plan};
 use super::states::{State, enqueue};
@@ -12,6 +11,7 @@ use crate::db::schema::{messages, notifications};
 use crate::db::{MessageId, NotificationId, Ts, Tx};
 use crate::patients::patient_by_id;
 use crate::settings;
+use crate::threads::{self, Reasons};
 use diesel::prelude::*;
 
 /// Why nothing was sent again.
@@ -51,7 +51,7 @@ pub fn send_again(
     }
     let links = plan(&patient, &blocks).links;
     enqueue(tx, now, random, (message, conversation, patient.id), Kind::MessageWaiting, &links)?;
-    attention::settle_told(tx, conversation)?;
+    threads::clear_attention(tx, conversation, Reasons::AllButFile)?;
     let entry = Entry::of_patient(
         Actor::User(access.user().id()),
         Event::NotificationResent,

@@ -1,20 +1,20 @@
 //! What happens when a message is not opened: a plan for each message, made when it is sent, carried out by jobs, and
 //! stopped by the first opening.
 
-use super::attention::{self, Attention};
 use super::blocks::blocks;
 use super::plan::{obstacles, plan};
 use super::states::enqueue;
 use super::templates::Kind;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::schema::{conversations, messages, participants, plan_steps as p};
+use crate::db::schema::{conversations, messages, plan_steps as p};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, Ts, Tx, UserId};
 use crate::delivery::Channel;
 use crate::outbox::{self, JobKind};
 use crate::patients::{Patient, patient_by_id};
 use crate::settings::{self, Settings};
 use crate::text_enum;
+use crate::threads::{self, Attention};
 use diesel::prelude::*;
 use time::Duration;
 
@@ -214,11 +214,9 @@ fn send(tx: &mut Tx, now: Ts, random: &Random, step: &PlanStep, patient: Patient
 
 /// The conversation asks for attention, and is news to the writer of the message.
 fn tell(tx: &mut Tx, conversation: ConversationId, writer: Option<UserId>) -> QueryResult<StepState> {
-    attention::ask(tx, conversation, Attention::Unopened)?;
+    threads::ask_attention(tx, conversation, Attention::Unopened)?;
     if let Some(writer) = writer {
-        diesel::update(participants::table.find((conversation, writer)))
-            .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
-            .execute(tx.conn())?;
+        threads::is_news_to(tx, conversation, writer)?;
     }
     Ok(StepState::Done)
 }

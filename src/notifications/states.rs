@@ -5,7 +5,6 @@ use crate::clock::Random;
 use crate::db::schema::{conversations, messages, notifications};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
 use crate::delivery::{Channel, Failure, Reason};
-use crate::notifications::attention::Attention;
 use crate::notifications::blocks::{BlockKind, Blocks, block, blocks};
 use crate::notifications::templates::Kind;
 use crate::notifications::{history, incoming, told};
@@ -13,6 +12,7 @@ use crate::outbox::{self, JobKind};
 use crate::patients::{Patient, patient_by_id};
 use crate::settings;
 use crate::text_enum;
+use crate::threads::Attention;
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::prelude::*;
 

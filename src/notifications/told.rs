@@ -7,11 +7,11 @@
 //! when either road delivers. So it does not matter in which order two gateways report. "Sent" is no delivery: mail
 //! servers say nothing more when all went well, and a patient who is told twice loses nothing by one telephone call.
 
-use super::attention;
 use super::states::State;
-use crate::db::schema::{conversations, notifications};
+use crate::db::schema::notifications;
 use crate::db::{ConversationId, MessageId, Tx};
 use crate::delivery::Channel;
+use crate::threads::{self, Reasons};
 use diesel::prelude::*;
 
 /// The state of each road; `None` where it was not taken.
@@ -89,9 +89,8 @@ pub(super) fn note(tx: &mut Tx, conversation: ConversationId) -> QueryResult<Tol
             *road = Some(state);
         }
     }
-    diesel::update(conversations::table.find(conversation))
-        .set((conversations::notice_email.eq(told.email), conversations::notice_text.eq(told.text)))
-        .execute(tx.conn())?;
+    let [email, text] = [told.email, told.text].map(|state| state.map(State::as_str));
+    threads::set_roads(tx, conversation, email, text)?;
     Ok(told)
 }
 
@@ -102,8 +101,8 @@ pub(super) fn moved(tx: &mut Tx, conversation: ConversationId, by: Channel, stat
         return Ok(()); // an earlier one, which counts no more
     }
     match state.needs_attention() {
-        Some(why) if told.needs_attention() => attention::ask(tx, conversation, why),
-        None if state == State::Delivered => attention::arrived(tx, conversation),
+        Some(why) if told.needs_attention() => threads::ask_attention(tx, conversation, why),
+        None if state == State::Delivered => threads::clear_attention(tx, conversation, Reasons::Unreached),
         _ => Ok(()),
     }
 }

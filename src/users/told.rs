@@ -9,6 +9,7 @@ use crate::outbox::{self, JobKind};
 use crate::settings;
 use crate::text::Zone;
 use crate::text_enum;
+use crate::threads::Author;
 use crate::values::EmailAddress;
 use diesel::prelude::*;
 use time::Duration;
@@ -99,7 +100,7 @@ pub fn to_tell(conn: &mut Conn, user: UserId) -> QueryResult<Option<ToTell>> {
         .inner_join(conversations::table)
         .filter(participants::user_id.eq(user))
         .filter(participants::unread.eq(true))
-        .filter(conversations::last_author.eq("patient"))
+        .filter(conversations::last_author.eq(Author::Patient))
         .select(participants::conversation_id)
         .limit(100)
         .load::<ConversationId>(conn)?

@@ -5,11 +5,11 @@ use super::{finish, work_once};
 use crate::attachments;
 use crate::db::{BlobId, DbError};
 use crate::error::AppError;
-use crate::notifications::attention;
 use crate::outbox::{self, Job, Lane};
 use crate::scan::Verdict;
 use crate::state::AppState;
 use crate::storage::{self, Scan};
+use crate::threads;
 use std::time::Duration;
 
 /// The lane is looked at this often. Most files are scanned as they come in, and never get here.
@@ -49,7 +49,7 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
                 finish(tx, &job, |tx| match verdict {
                     Some(Verdict::Infected(virus)) => {
                         for conversation in attachments::found_infected(tx, now, id, &virus)? {
-                            attention::ask_for_file(tx, conversation)?;
+                            threads::ask_attention_for_file(tx, conversation)?;
                         }
                         Ok(())
                     }

@@ -158,7 +158,8 @@ fn every_key_that_is_asked_for_is_there() {
         }
     }
     use postern::notifications::templates::{Kind, Placeholder};
-    use postern::notifications::{PlanKind, StepState, attention::Attention};
+    use postern::notifications::{PlanKind, StepState};
+    use postern::threads::Attention;
     use postern::{access::Role, audit::Event, delivery::Channel, delivery::Reason, notifications::Obstacle};
     let words = |prefix: &str, words: Vec<&str>| words.iter().map(|w| format!("{prefix}-{w}")).collect::<Vec<_>>();
     let families = [

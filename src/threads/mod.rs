@@ -1,0 +1,108 @@
+//! FEATURE: the rows of conversations and of their participants, which inboxes are read from. The one hand that writes
+//! them: `notifications` and `conversations` decide, and call a function here. It decides nothing itself.
+
+mod attention;
+mod participants;
+mod types;
+
+pub use attention::{Reasons, ask_attention, ask_attention_for_file, clear_attention};
+pub use participants::{add_participant, is_news, is_news_to, mark_done, mark_seen};
+pub use types::{Attention, Author, OneTap};
+
+use crate::db::schema::conversations;
+use crate::db::{ConversationId, PatientId, Ts, Tx, UserId};
+use crate::values::Title;
+use diesel::prelude::*;
+
+/// A conversation to be written.
+pub struct NewThread<'a> {
+    /// with whom
+    pub patient: PatientId,
+    /// title
+    pub title: &'a Title,
+    /// "Allow patient to respond in this conversation"
+    pub replies_allowed: bool,
+    /// who starts it
+    pub writer: UserId,
+}
+
+/// Writes a conversation, with the next number within its patient. The caller holds the lock on the patient's row.
+pub fn insert(tx: &mut Tx, now: Ts, new: &NewThread) -> QueryResult<ConversationId> {
+    let last: Option<i64> = conversations::table
+        .filter(conversations::patient_id.eq(new.patient))
+        .select(diesel::dsl::max(conversations::number))
+        .first(tx.conn())?;
+    let row = (
+        (conversations::patient_id.eq(new.patient), conversations::number.eq(last.unwrap_or(0) + 1)),
+        (conversations::title.eq(new.title), conversations::replies_allowed.eq(new.replies_allowed)),
+        (conversations::started_by.eq(new.writer), conversations::created_at.eq(now)),
+        (conversations::last_message_at.eq(now), conversations::last_author.eq(Author::User)),
+    );
+    diesel::insert_into(conversations::table).values(row).returning(conversations::id).get_result(tx.conn())
+}
+
+/// Moves a conversation to the top of every inbox that it is in. It is news to all participants but `writer`.
+///
+/// After a message of the clinic, whether the patient was reached, has read and has answered is asked anew.
+pub fn message_came(
+    tx: &mut Tx,
+    now: Ts,
+    id: ConversationId,
+    author: Author,
+    writer: Option<UserId>,
+) -> QueryResult<()> {
+    diesel::update(conversations::table.find(id))
+        .set((conversations::last_message_at.eq(now), conversations::last_author.eq(author)))
+        .execute(tx.conn())?;
+    if author == Author::User {
+        diesel::update(conversations::table.find(id))
+            .set((
+                conversations::read_by_patient_at.eq(None::<Ts>),
+                conversations::answer.eq(None::<OneTap>),
+                (conversations::notice_email.eq(None::<String>), conversations::notice_text.eq(None::<String>)),
+            ))
+            .execute(tx.conn())?;
+        clear_attention(tx, id, Reasons::All)?;
+    }
+    participants::moved_at(tx, now, id)?;
+    is_news(tx, id, writer)
+}
+
+/// Turns replies on or off, as of now.
+pub fn set_replies_allowed(tx: &mut Tx, now: Ts, id: ConversationId, allowed: bool) -> QueryResult<()> {
+    diesel::update(conversations::table.find(id))
+        .set((conversations::replies_allowed.eq(allowed), conversations::replies_since.eq(now)))
+        .execute(tx.conn())
+        .map(drop)
+}
+
+/// Closes a conversation, or opens it again (`None`).
+pub fn set_closed(tx: &mut Tx, id: ConversationId, closed: Option<(Ts, UserId)>) -> QueryResult<()> {
+    diesel::update(conversations::table.find(id))
+        .set((
+            conversations::closed_at.eq(closed.map(|(at, _)| at)),
+            conversations::closed_by.eq(closed.map(|(_, by)| by)),
+        ))
+        .execute(tx.conn())
+        .map(drop)
+}
+
+/// The newest answer that the patient gave with one tap.
+pub fn set_answer(tx: &mut Tx, id: ConversationId, answer: OneTap) -> QueryResult<()> {
+    let row = diesel::update(conversations::table.find(id));
+    row.set(conversations::answer.eq(Some(answer))).execute(tx.conn()).map(drop)
+}
+
+/// The patient has opened the newest message; the first time stays.
+pub fn mark_read_by_patient(tx: &mut Tx, now: Ts, id: ConversationId) -> QueryResult<()> {
+    let unread = conversations::table.find(id).filter(conversations::read_by_patient_at.is_null());
+    diesel::update(unread).set(conversations::read_by_patient_at.eq(now)).execute(tx.conn()).map(drop)
+}
+
+/// What the notifications of the newest message came to by each road: a state's word, `None` where it was not taken.
+pub fn set_roads(tx: &mut Tx, id: ConversationId, email: Option<&str>, text: Option<&str>) -> QueryResult<()> {
+    diesel::update(conversations::table.find(id))
+        .set((conversations::notice_email.eq(email), conversations::notice_text.eq(text)))
+        .execute(tx.conn())
+        .map(drop)
+}
