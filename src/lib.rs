@@ -32,6 +32,7 @@ pub mod outbox;
 pub mod patients;
 pub mod portal;
 pub mod portal_entry;
+pub mod portal_links;
 pub mod scan;
 pub mod settings;
 pub mod slow_hash;

@@ -296,18 +296,3 @@ pub fn end_of_patient(tx: &mut Tx, patient: PatientId) -> QueryResult<usize> {
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::expires_at.lt(now.plus(-LAPSES_AFTER)))).execute(tx.conn())
 }
-
-/// Ends a patient's portal sessions and open links at once: access was withdrawn, or an address changed.
-pub fn shut_out(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
-    use crate::db::schema::{passcodes, portal_links};
-    end_of_patient(tx, patient)?;
-    let links = portal_links::table.filter(portal_links::patient_id.eq(patient));
-    let ids = links.select(portal_links::id);
-    diesel::update(passcodes::table.filter(passcodes::link_id.eq_any(ids)))
-        .set(passcodes::code_hash.eq(None::<String>))
-        .execute(tx.conn())?;
-    diesel::update(links.filter(portal_links::ended_at.is_null()))
-        .set(portal_links::ended_at.eq(now))
-        .execute(tx.conn())
-        .map(drop)
-}

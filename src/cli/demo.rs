@@ -103,7 +103,7 @@ async fn fill(db: &Db, desk: &Desk, clock: &Clock) -> Result<(), Failure> {
     }
     let mut hashes = Vec::new();
     for user in USERS {
-        hashes.push(slow_hash::hash(user.password.to_owned()).await?);
+        hashes.push(slow_hash::hash(slow_hash::Lane::Passwords, user.password.to_owned()).await?);
     }
     let now = clock.now();
     // the users come last: a folder that was filled half is filled again

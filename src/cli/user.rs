@@ -46,7 +46,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, F
     let by_link = add.link || !std::io::stdin().is_terminal();
     let password_hash = match by_link {
         true => None,
-        false => Some(slow_hash::hash(ask()?).await?),
+        false => Some(slow_hash::hash(slow_hash::Lane::Passwords, ask()?).await?),
     };
     let (random, now) = (Random::system(), Clock::system().now());
     let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;

@@ -31,6 +31,7 @@ diesel::table! {
         logo -> Text,
         background -> Text,
         portal_since -> Nullable<Utc>,
+        passcodes_a_day -> BigInt,
     }
 }
 diesel::table! {
@@ -277,6 +278,18 @@ diesel::table! {
         send_state -> Text,
         send_reason -> Nullable<Text>,
         notification_id -> Nullable<BigInt>,
+        wrong_tries -> BigInt,
+        asked -> BigInt,
+        counted_since -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    claim_tokens (token_hash) {
+        token_hash -> Binary,
+        link_id -> BigInt,
+        created_at -> Utc,
     }
 }
 diesel::table! {

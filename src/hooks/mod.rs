@@ -10,7 +10,7 @@ use crate::db::{Conn, NotificationId};
 use crate::delivery::ReportKey;
 use crate::error::AppError;
 use crate::notifications::{self, Ending, Incoming};
-use crate::portal_entry;
+use crate::portal_links;
 use crate::settings;
 use crate::state::AppState;
 use actix_web::web::{self, ServiceConfig};
@@ -41,7 +41,7 @@ async fn receipt(state: &AppState, path: (i64, String), ending: Option<Ending>) 
         let Some(ending) = ending else { return Ok(()) };
         let changed = notifications::report(tx, now, id, ending)?;
         if let Some(why) = ending.reason.filter(|_| changed) {
-            portal_entry::not_arrived(tx, id, why)?;
+            portal_links::not_arrived(tx, id, why)?;
         }
         Ok(())
     });

@@ -4,16 +4,26 @@
 use crate::error::AppError;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use sha2::{Digest, Sha256};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The limiters.
 pub struct Limits {
-    account: DefaultKeyedRateLimiter<String>,
+    account: DefaultKeyedRateLimiter<(IpAddr, Account)>,
+    account_anywhere: DefaultKeyedRateLimiter<Account>,
     sign_in: DefaultKeyedRateLimiter<IpAddr>,
     passcode: DefaultKeyedRateLimiter<IpAddr>,
     link: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+/// An account by the hash of what was typed: a key has one size, whatever is sent.
+type Account = [u8; 16];
+
+fn account(email: &str) -> Account {
+    let digest = Sha256::digest(email.trim().to_lowercase().as_bytes());
+    std::array::from_fn(|at| digest[at])
 }
 
 fn quota(burst: u32, every: Duration) -> Quota {
@@ -26,6 +36,8 @@ impl Default for Limits {
         Limits {
             // guessing at one account from one place
             account: RateLimiter::keyed(quota(20, Duration::from_secs(6))),
+            // guessing at one account from many places: slower than anybody types, so the user still gets in
+            account_anywhere: RateLimiter::keyed(quota(100, Duration::from_secs(3))),
             // guessing at many accounts from one place: a whole clinic may sign in from one address at eight o'clock
             sign_in: RateLimiter::keyed(quota(200, Duration::from_secs(1))),
             // asking for passcodes and trying them, from one place: a clinic's waiting room shares an address
@@ -38,7 +50,7 @@ impl Default for Limits {
 
 /// What one caller can be held to: an IPv4 address, or the /64 that a network gives to one customer (RFC 6177), who is
 /// free to use all addresses in it.
-fn place(from: IpAddr) -> IpAddr {
+pub fn caller(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,
@@ -61,9 +73,10 @@ impl Limits {
     /// # Errors
     /// [`AppError::TooMany`].
     pub fn sign_in(&self, from: IpAddr, email: &str) -> Result<(), AppError> {
-        let from = place(from);
+        let (from, account) = (caller(from), account(email));
         check(&self.sign_in, &from)?;
-        check(&self.account, &format!("{from} {}", email.trim().to_lowercase()))
+        check(&self.account, &(from, account))?;
+        check(&self.account_anywhere, &account)
     }
 
     /// One passcode asked for or tried.
@@ -71,7 +84,7 @@ impl Limits {
     /// # Errors
     /// [`AppError::TooMany`].
     pub fn passcode(&self, from: IpAddr) -> Result<(), AppError> {
-        check(&self.passcode, &place(from))
+        check(&self.passcode, &caller(from))
     }
 
     /// One link opened.
@@ -79,7 +92,7 @@ impl Limits {
     /// # Errors
     /// [`AppError::TooMany`].
     pub fn link(&self, from: IpAddr) -> Result<(), AppError> {
-        check(&self.link, &place(from))
+        check(&self.link, &caller(from))
     }
 }
 

@@ -4,7 +4,7 @@ use super::templates::{Kind, NotificationTemplate, Rendered, Slot, Values, in_us
 use crate::db::{Conn, Ts};
 use crate::delivery::Channel;
 use crate::patients::Patient;
-use crate::portal_entry::{LINK_LASTS, PASSCODE_LASTS};
+use crate::portal_links::{LINK_LASTS, PASSCODE_LASTS};
 use crate::settings::Settings;
 use crate::text::Lang;
 use diesel::prelude::*;

@@ -2,10 +2,11 @@
 
 use super::search;
 use super::sources::{self, SourceId};
-use crate::access::{ChartAccess, PortalVisit, Right, rights, session};
+use crate::access::{ChartAccess, PortalVisit, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::patients;
 use crate::db::{Conn, MultiBackend, PatientId, Ts, Tx};
+use crate::portal_links;
 use crate::text::{self, Lang};
 use crate::text_enum;
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
@@ -180,7 +181,7 @@ pub fn update(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>, 
     search::index(tx, id, d)?;
     let proof_changed = before.email != d.email || before.phone != d.phone || before.birth_date != d.birth_date;
     if proof_changed || (before.portal_access && !change.portal_access) {
-        session::shut_out(tx, now, id)?;
+        portal_links::end_all(tx, now, id)?;
     }
     let entry = Entry::of_patient(Actor::User(access.user().id()), Event::PatientChanged, id, Subject::None);
     audit::append(tx, now, entry.with(fields.join(" ")))

@@ -9,10 +9,11 @@ use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::cookies::Stay;
 use crate::http::page::with_status;
-use crate::http::{Form, Head, Shell, html, see_other};
+use crate::http::{Form, Head, Shell, html, limits, see_other};
 use crate::notifications;
 use crate::patients;
-use crate::portal_entry::{self, LoginError, OpenLink, PasscodeState, PasscodeStatus, Proof, RequestRefused};
+use crate::portal_entry::{self, LoginError, Proof};
+use crate::portal_links::{self, OpenLink, PasscodeState, PasscodeStatus, RequestRefused};
 use crate::settings::Settings;
 use crate::state::AppState;
 use crate::values::BirthDate;
@@ -76,7 +77,7 @@ struct Typed {
 async fn found(state: &AppState, head: &Head, token: &Token) -> Result<Result<OpenLink, HttpResponse>, AppError> {
     let (now, token, head) = (state.clock.now(), token.clone(), head.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        match portal_entry::open(conn, now, &token)? {
+        match portal_links::open(conn, now, &token)? {
             Some(link) => Ok(Ok(link)),
             None => Ok(Err(LinkOverPage { shell: shell(conn, &head, None)?.0 })),
         }
@@ -98,7 +99,7 @@ async fn page(
     let (now, token, delivery) = (state.clock.now(), token.reveal().to_owned(), state.delivery.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, link.language.as_deref())?;
-        let passcode = portal_entry::status(conn, now, link.id)?;
+        let passcode = portal_links::status(conn, now, link.id)?;
         let locked = passcode.as_ref().and_then(|status| status.lock(now));
         let (is_claim, back) = (link.is_claim, typed.back.clone());
         let road = match link.patient.filter(|_| !is_claim) {
@@ -156,16 +157,20 @@ pub async fn request_passcode(
     };
     let back = place(form.get("back")).unwrap_or_default().to_owned();
     let (now, asked) = (state.clock.now(), link.clone());
-    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_entry::request(tx, now, &asked)?) });
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_links::request(tx, now, &asked)?) });
     match write.await? {
         // one was sent a moment ago: it is as good as a new one
         Ok(()) | Err(RequestRefused::JustSent) => {
             state.wake.notify_one();
             Ok(see_other(&address(&token, &back)))
         }
-        Err(RequestRefused::Locked(_)) => {
+        Err(why) => {
             let typed = Typed { back, ..Typed::default() };
-            let page = page(&state, head, link, &token, "portal-error-locked", typed).await?;
+            let error = match why {
+                RequestRefused::EnoughToday => "portal-error-enough-today",
+                _ => "portal-error-locked",
+            };
+            let page = page(&state, head, link, &token, error, typed).await?;
             with_status(StatusCode::TOO_MANY_REQUESTS, &page)
         }
     }
@@ -192,10 +197,16 @@ pub async fn login(
         year: form.get("year").to_owned(),
         stay: form.has("stay"),
     };
+    // what is no date proves nothing and tells nothing: it costs no try
+    let Some(birth_date) = BirthDate::from_parts(&typed.day, &typed.month, &typed.year) else {
+        let page = page(&state, head, link, &token, "portal-error-no-date", typed).await?;
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
+    };
     let proof = Proof {
         passcode: form.get("passcode").to_owned(),
-        birth_date: BirthDate::from_parts(&typed.day, &typed.month, &typed.year),
+        birth_date,
         stay: typed.stay,
+        from: limits::caller(head.from),
     };
     match portal_entry::login(&state.db, state.clock.now(), link.clone(), proof).await {
         Ok(holder) => {

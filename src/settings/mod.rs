@@ -40,6 +40,8 @@ pub struct Settings {
     pub portal_stay_days: i64,
     /// hours after which a patient's session ends in any case, unless they stay logged in
     pub portal_longest_hours: i64,
+    /// so many passcodes go to one patient in a day
+    pub passcodes_a_day: i64,
     /// what patients may say of themselves at the portal's first page: words of `patients::IdKind`, with spaces between
     pub portal_identifiers: String,
     /// whether patients read the names of who takes part, else "the care team"

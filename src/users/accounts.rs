@@ -142,7 +142,7 @@ pub async fn set_password(db: &Db, now: Ts, token: Token, password: String) -> R
     if password.chars().count() < SHORTEST_PASSWORD {
         return Err(SetPasswordError::TooShort);
     }
-    let hash = slow_hash::hash(password).await.map_err(SetPasswordError::Hash)?;
+    let hash = slow_hash::hash(slow_hash::Lane::Passwords, password).await.map_err(SetPasswordError::Hash)?;
     db.write(move |tx| {
         let user = open_password_link(tx, now, &token)?.ok_or(SetPasswordError::DeadLink)?;
         diesel::delete(password_links::table.filter(password_links::user_id.eq(user))).execute(tx.conn())?;

@@ -5,9 +5,10 @@ use crate::access::session::{Holder, Lasts};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::users;
 use crate::db::{Db, DbError, Ts, UserId};
-use crate::slow_hash;
+use crate::slow_hash::{self, Lane};
 use crate::values::EmailAddress;
 use diesel::prelude::*;
+use std::net::IpAddr;
 
 /// A user's session ends after an hour without a click, and after twelve hours in any case.
 const LASTS: Lasts = Lasts::new(3_600, 12 * 3_600);
@@ -18,6 +19,8 @@ pub struct SignIn {
     pub email: String,
     /// may be anything
     pub password: String,
+    /// who waits: see [`slow_hash::verify`]
+    pub from: IpAddr,
 }
 
 /// The holder of the new session, or `None`: which of the two was wrong is not told. Either way leaves an audit row.
@@ -36,7 +39,7 @@ pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<Option<Holder>, 
         }
     };
     let hash = found.as_ref().and_then(|(.., hash)| hash.clone());
-    let right = slow_hash::verify(typed.password, hash).await;
+    let right = slow_hash::verify(Lane::Passwords, typed.from, typed.password, hash).await;
     let known = found.as_ref().map(|(id, ..)| *id);
     db.write(move |tx| -> Result<_, DbError> {
         let subject = known.map_or(Subject::None, Subject::User);

@@ -16,7 +16,7 @@ use crate::access::session;
 use crate::db::{Conn, DbError, Tx};
 use crate::error::AppError;
 use crate::outbox::{self, Job, JobKind, Lane};
-use crate::portal_entry;
+use crate::portal_links;
 use crate::settings::{self, Settings};
 use crate::state::AppState;
 use futures_util::StreamExt;
@@ -50,7 +50,7 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
         if swept.is_none_or(|at| now.since(at) > SWEEP_EVERY) {
             swept = Some(now);
             let sweep = state.db.write(move |tx| -> Result<_, DbError> {
-                portal_entry::forget_claims(tx, now)?;
+                portal_links::forget_claims(tx, now)?;
                 Ok(session::sweep(tx, now)?)
             });
             if let Err(cause) = sweep.await {

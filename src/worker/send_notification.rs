@@ -11,7 +11,7 @@ use crate::notifications::{
     set_state, wording,
 };
 use crate::outbox::{self, Job};
-use crate::portal_entry;
+use crate::portal_links;
 use crate::settings::Settings;
 use crate::state::AppState;
 
@@ -73,7 +73,7 @@ async fn prepare(state: &AppState, job: &Job) -> Result<Ready, AppError> {
         let token = match row.conversation_id {
             Some(conversation) => {
                 let to = (row.patient_id, conversation, row.channel);
-                Some(portal_entry::mint(tx, now, &random, row.id, to)?)
+                Some(portal_links::mint(tx, now, &random, row.id, to)?)
             }
             None => None,
         };

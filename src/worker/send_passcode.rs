@@ -12,7 +12,7 @@ use crate::notifications::{
 };
 use crate::outbox::{self, Job};
 use crate::patients::{self, Patient};
-use crate::portal_entry;
+use crate::portal_links;
 use crate::settings::Settings;
 use crate::slow_hash;
 use crate::state::AppState;
@@ -51,14 +51,14 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     let link = LinkId(job.subject_id);
     let Some(known) = look(state, link).await? else { return over(state, job, link).await };
     let digits = state.random.six_digits();
-    let hash = slow_hash::hash(digits.clone()).await.map_err(AppError::Internal)?;
+    let hash = slow_hash::hash(slow_hash::Lane::Passcodes, digits.clone()).await.map_err(AppError::Internal)?;
     match prepare(state, &job, link, known, hash).await? {
         Ready::Over => over(state, job, link).await,
         // everything as for a true one, but nothing is sent
         Ready::Nobody => {
             let now = state.clock.now();
             let done =
-                state.db.write(move |tx| finish(tx, &job, |tx| portal_entry::mark_sent_to_nobody(tx, now, link)));
+                state.db.write(move |tx| finish(tx, &job, |tx| portal_links::mark_sent_to_nobody(tx, now, link)));
             done.await
         }
         Ready::Go(to_go) => {
@@ -72,7 +72,7 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
 async fn look(state: &AppState, link: LinkId) -> Result<Option<Option<Known>>, AppError> {
     let (now, delivery) = (state.clock.now(), state.delivery.clone());
     let found = state.db.read(move |conn| -> Result<_, AppError> {
-        let Some(to) = portal_entry::recipient(conn, now, link)? else { return Ok(None) };
+        let Some(to) = portal_links::recipient(conn, now, link)? else { return Ok(None) };
         let Some(patient) = to.patient else { return Ok(Some(None)) };
         let patient = patients::patient_by_id(conn, patient)?;
         let blocks = blocks(conn, &patient)?;
@@ -99,14 +99,14 @@ async fn prepare(
     let (now, random, attempt) = (state.clock.now(), state.random.clone(), job.attempts);
     let (gateway, origin) = (state.delivery.gateway(), state.config.origin());
     let write = state.db.write(move |tx| -> Result<Ready, AppError> {
-        if !portal_entry::make(tx, now, link, &hash)? {
+        if !portal_links::make(tx, now, link, &hash)? {
             return Ok(Ready::Over);
         }
         let Some(known) = known else { return Ok(Ready::Nobody) };
-        let before = portal_entry::notice(tx, link)?;
+        let before = portal_links::notice(tx, link)?;
         let to = (known.patient.id, known.road, known.address.as_ref());
         let row = passcode_going(tx, now, &random, before, attempt, to)?;
-        portal_entry::set_notice(tx, link, row.id)?;
+        portal_links::set_notice(tx, link, row.id)?;
         let report_to = match gateway {
             Some(kind) => {
                 let key = ReportKey::of(&crate::settings::cookie_key(tx)?);
@@ -124,7 +124,7 @@ async fn over(state: &AppState, job: Job, link: LinkId) -> Result<(), AppError> 
     let now = state.clock.now();
     let write = state.db.write(move |tx| {
         finish(tx, &job, |tx| {
-            let before = portal_entry::notice(tx, link)?;
+            let before = portal_links::notice(tx, link)?;
             passcode_over(tx, now, before)
         })
     });
@@ -178,7 +178,7 @@ async fn settle(
             notifications::set_state(tx, now, &row, job.attempts, ending)?;
             // where the gateway knew of a STOP before us, the next passcode takes the other road
             notifications::block_after(tx, now, &row, ending)?;
-            portal_entry::mark_sent(tx, link, ending.reason)
+            portal_links::mark_sent(tx, link, ending.reason)
         })
     });
     write.await

@@ -3,8 +3,8 @@
 use crate::access::session::{HOLDER, Holder};
 use crate::clinic::guard::shell_for_nobody;
 use crate::error::AppError;
-use crate::http::page;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::http::{limits, page};
 use crate::state::AppState;
 use crate::users;
 use actix_session::Session;
@@ -55,7 +55,8 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     state.limits.sign_in(head.from, form.get("email"))?;
-    let typed = users::SignIn { email: form.get("email").to_owned(), password: form.get("password").to_owned() };
+    let (email, password) = (form.get("email").to_owned(), form.get("password").to_owned());
+    let typed = users::SignIn { email, password, from: limits::caller(head.from) };
     match users::sign_in(&state.db, state.clock.now(), typed).await? {
         Some(holder) => {
             // a new token at each sign-in: one that was planted before is worth nothing

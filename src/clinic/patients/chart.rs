@@ -14,7 +14,7 @@ use crate::http::form::FieldErrors;
 use crate::http::{Head, Shell, html, paging};
 use crate::notifications::{self, BlockKind, Blocks};
 use crate::patients::{self, IdKind, Patient};
-use crate::portal_entry;
+use crate::portal_links;
 use crate::state::AppState;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -91,7 +91,7 @@ pub async fn show(
         let patient = patients::patient(conn, &chart.0)?;
         let blocks = notifications::blocks(conn, &patient)?;
         let identifiers = patients::identifiers(conn, patient.id)?;
-        let locked_until = portal_entry::locked_until(conn, now, &chart.0)?;
+        let locked_until = portal_links::locked_until(conn, now, &chart.0)?;
         let mut errors = FieldErrors::default();
         let filter = narrowed.filter(settings.zone(), &mut errors);
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;

@@ -28,6 +28,7 @@ struct Numbers {
     idle: String,
     longest: String,
     stay: String,
+    passcodes: String,
 }
 
 impl PortalPage {
@@ -36,6 +37,7 @@ impl PortalPage {
             idle: settings.portal_idle_minutes.to_string(),
             longest: settings.portal_longest_hours.to_string(),
             stay: settings.portal_stay_days.to_string(),
+            passcodes: settings.passcodes_a_day.to_string(),
         };
         PortalPage { shell, settings, numbers, errors: FieldErrors::default() }
     }
@@ -75,6 +77,7 @@ fn read_form(form: &Form, before: Settings, now: Ts, errors: &mut FieldErrors) -
     let idle = number("portal_idle_minutes", "error-idle-minutes", 5..=1440);
     let stay = number("portal_stay_days", "error-stay-days", 0..=30);
     let longest = number("portal_longest_hours", "error-longest-hours", 1..=24);
+    let passcodes = number("passcodes_a_day", "error-passcodes-a-day", 3..=100);
     let (mut emergency_text, mut closing_text) = (before.emergency_text.clone(), before.closing_text.clone());
     take_words(&mut emergency_text, form, "emergency_text", errors);
     take_words(&mut closing_text, form, "closing_text", errors);
@@ -86,6 +89,7 @@ fn read_form(form: &Form, before: Settings, now: Ts, errors: &mut FieldErrors) -
         replies_by_default: is_on("replies_by_default"),
         portal_idle_minutes: idle.unwrap_or(before.portal_idle_minutes),
         portal_stay_days: stay.unwrap_or(before.portal_stay_days),
+        passcodes_a_day: passcodes.unwrap_or(before.passcodes_a_day),
         portal_longest_hours: longest.unwrap_or(before.portal_longest_hours),
         portal_identifiers: match form.has("identifiers") {
             true => identifiers(form),
@@ -115,6 +119,7 @@ pub async fn submit(
                 idle: typed("portal_idle_minutes"),
                 longest: typed("portal_longest_hours"),
                 stay: typed("portal_stay_days"),
+                passcodes: typed("passcodes_a_day"),
             };
             return Ok(Some(PortalPage { shell, settings, numbers, errors }));
         }

@@ -42,6 +42,7 @@ fn clinic() -> Settings {
         emergency_text: String::new(),
         closing_text: String::new(),
         portal_longest_hours: 12,
+        passcodes_a_day: 20,
         portal_identifiers: String::new(),
         portal_names: false,
         logo: String::new(),

@@ -23,7 +23,10 @@ const HOSTILE: [&str; 6] = [
 on_both!(nothing_of_a_message_is_in_its_notification);
 
 async fn nothing_of_a_message_is_in_its_notification(app: App) {
-    let (now, hash) = (app.state.clock.now(), postern::slow_hash::hash(PASSWORD.into()).await.unwrap());
+    let (now, hash) = (
+        app.state.clock.now(),
+        postern::slow_hash::hash(postern::slow_hash::Lane::Passwords, PASSWORD.into()).await.unwrap(),
+    );
     let add = AddUser {
         email: EmailAddress::parse("quizzical@clinic.example").unwrap(),
         name: "Quizzical { $clinic } {{link}} <b>".into(),

@@ -105,6 +105,7 @@ async fn every_post_leaves_a_row(app: App) {
         ("replies_by_default", "on"),
         ("portal_idle_minutes", "15"),
         ("portal_longest_hours", "12"),
+        ("passcodes_a_day", "20"),
         ("portal_stay_days", "0"),
     ];
     let answer = owner.post("/settings/patient-portal", &on).await;

@@ -10,5 +10,6 @@ mod lighthouse;
 mod portal_rules;
 mod replies;
 mod sessions;
+mod tries;
 mod weight;
 mod without_link;

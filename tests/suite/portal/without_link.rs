@@ -141,7 +141,7 @@ async fn claims_are_forgotten(app: App) {
     claim(&app.anyone(), "1234567", "nobody@example.org").await.redirect();
     app.drain().await;
     let claims = || app.state.db.read(|conn| Ok::<i64, AppError>(portal_links::table.count().get_result(conn)?));
-    let forget = |now| app.state.db.write(move |tx| Ok::<_, AppError>(postern::portal_entry::forget_claims(tx, now)?));
+    let forget = |now| app.state.db.write(move |tx| Ok::<_, AppError>(postern::portal_links::forget_claims(tx, now)?));
     forget(app.state.clock.now()).await.unwrap();
     assert_eq!(claims().await.unwrap(), 1);
     app.state.clock.advance(Duration::days(2));

@@ -41,7 +41,10 @@ impl App {
     /// Adds a user of this role and signs them in.
     pub async fn user(&self, role: Role) -> Actor {
         let email = format!("{}{}@clinic.example", role.as_str(), self.state.random.six_digits());
-        let (now, hash) = (self.state.clock.now(), postern::slow_hash::hash(PASSWORD.into()).await.unwrap());
+        let (now, hash) = (
+            self.state.clock.now(),
+            postern::slow_hash::hash(postern::slow_hash::Lane::Passwords, PASSWORD.into()).await.unwrap(),
+        );
         let add = AddUser {
             email: EmailAddress::parse(&email).unwrap(),
             name: format!("User {}", role.as_str()),

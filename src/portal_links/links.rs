@@ -1,7 +1,9 @@
 //! Portal links: the address in a notification.
 
+use super::{passcode, tries};
+use crate::access::session;
 use crate::clock::{Random, Token};
-use crate::db::schema::{clinic, conversations, patients, portal_links};
+use crate::db::schema::{claim_tokens, clinic, conversations, passcodes, patients, portal_links};
 use crate::db::{Conn, ConversationId, LinkId, NotificationId, PatientId, Ts, Tx};
 use crate::delivery::Channel;
 use diesel::prelude::*;
@@ -53,8 +55,11 @@ pub fn open(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<OpenL
     let on: bool = clinic::table.find(1).select(clinic::portal_on).first(conn)?;
     type Of = (LinkId, Option<PatientId>, Channel, Option<Vec<u8>>);
     type Found = (Of, Option<i64>, Option<(String, bool)>);
+    // a claim that was made again has several; nothing has the number 0
+    let again = claim_tokens::table.find(token.hash()).select(claim_tokens::link_id);
+    let again: LinkId = again.first(conn).optional()?.unwrap_or(LinkId(0));
     let found: Option<Found> = working(now)
-        .filter(portal_links::token_hash.eq(token.hash()))
+        .filter(portal_links::token_hash.eq(token.hash()).or(portal_links::id.eq(again)))
         .left_join(patients::table)
         .left_join(conversations::table)
         .select((
@@ -92,6 +97,29 @@ pub struct Recipient {
 /// To whom a passcode for this link goes; `None` where the link works no more.
 pub fn recipient(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<Recipient>> {
     let of = (portal_links::patient_id, portal_links::channel, portal_links::claim_hash.is_not_null());
-    let found = working(now).filter(portal_links::id.eq(link)).select(of).first(conn).optional()?;
-    Ok(found.map(|(patient, channel, is_claim)| Recipient { patient, channel, is_claim }))
+    let found: Option<(Option<PatientId>, Channel, bool)> =
+        working(now).filter(portal_links::id.eq(link)).select(of).first(conn).optional()?;
+    let Some((patient, channel, is_claim)) = found else { return Ok(None) };
+    let mut to = Recipient { patient, channel, is_claim };
+    // as many as go out in a day: a claim says nothing of it, and takes the way of one that is true of nobody
+    if let Some(patient) = to.patient.filter(|_| is_claim)
+        && tries::of_patient_today(conn, now, patient)?.asked > passcode::most_a_day(conn)?
+    {
+        to.patient = None;
+    }
+    Ok(Some(to))
+}
+
+/// Ends a patient's portal sessions and open links at once: access was withdrawn, or an address changed.
+pub fn end_all(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
+    session::end_of_patient(tx, patient)?;
+    let links = portal_links::table.filter(portal_links::patient_id.eq(patient));
+    let ids = links.select(portal_links::id);
+    diesel::update(passcodes::table.filter(passcodes::link_id.eq_any(ids)))
+        .set(passcodes::code_hash.eq(None::<String>))
+        .execute(tx.conn())?;
+    diesel::update(links.filter(portal_links::ended_at.is_null()))
+        .set(portal_links::ended_at.eq(now))
+        .execute(tx.conn())
+        .map(drop)
 }

@@ -1,10 +1,11 @@
 //! Locks after wrong tries: each on one link, for a time that grows with the tries on all links of that patient. A link
 //! that nobody has tried is never locked, so nobody can lock a patient out of everything.
 
+use super::links::OpenLink;
 use crate::access::{ChartAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{passcodes, portal_links};
-use crate::db::{Conn, LinkId, PatientId, Ts, Tx};
+use crate::db::{Conn, Ts, Tx};
 use diesel::prelude::*;
 use time::Duration;
 
@@ -18,20 +19,15 @@ const REMEMBERED: Duration = Duration::days(1);
 const MOST_LINKS: i64 = 200;
 
 /// How long a link is locked whose passcode died `locks` times before.
-pub(super) fn lasts(
-    tx: &mut Tx,
-    now: Ts,
-    patient: Option<PatientId>,
-    link: LinkId,
-    locks: i64,
-) -> QueryResult<Duration> {
-    let others = match patient {
+pub(super) fn lasts(tx: &mut Tx, now: Ts, link: &OpenLink, locks: i64) -> QueryResult<Duration> {
+    // of a claim only its own tries count: a longer lock would tell that two claims are true of one patient
+    let others = match link.patient.filter(|_| !link.is_claim) {
         None => 0,
         Some(patient) => {
             let recent = passcodes::table
                 .inner_join(portal_links::table)
                 .filter(portal_links::patient_id.eq(patient))
-                .filter(passcodes::link_id.ne(link))
+                .filter(passcodes::link_id.ne(link.id))
                 .filter(passcodes::requested_at.gt(now.plus(-REMEMBERED)))
                 .select(passcodes::locks)
                 .limit(MOST_LINKS);
@@ -58,7 +54,7 @@ pub fn locked_until<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>)
 pub fn unlock(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>) -> QueryResult<()> {
     let links = portal_links::table.filter(portal_links::patient_id.eq(access.patient())).select(portal_links::id);
     diesel::update(passcodes::table.filter(passcodes::link_id.eq_any(links)))
-        .set((passcodes::locked_until.eq(None::<Ts>), passcodes::locks.eq(0)))
+        .set((passcodes::locked_until.eq(None::<Ts>), passcodes::locks.eq(0), passcodes::wrong_tries.eq(0)))
         .execute(tx.conn())?;
     let actor = Actor::User(access.user().id());
     audit::append(tx, now, Entry::of_patient(actor, Event::PortalUnlocked, access.patient(), Subject::None))

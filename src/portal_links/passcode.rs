@@ -4,8 +4,9 @@
 //! guesses against a stolen table take longer than a passcode lives.
 
 use super::links::OpenLink;
+use super::tries;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{passcodes, portal_links};
+use crate::db::schema::{clinic, passcodes, portal_links};
 use crate::db::{Both, Conn, LinkId, NotificationId, Ts, Tx};
 use crate::delivery::Reason;
 use crate::outbox::{self, JobKind};
@@ -70,6 +71,8 @@ pub enum RequestRefused {
     JustSent,
     /// too many wrong tries; a new one can be asked for at this moment
     Locked(Ts),
+    /// as many as the clinic lets go to one patient in a day
+    EnoughToday,
 }
 
 /// Asks for a passcode: the old one dies now, a new one is made and sent by the worker.
@@ -84,8 +87,19 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     if just_sent {
         return Ok(Err(RequestRefused::JustSent));
     }
+    // of a claim nothing is told: see `recipient`
+    if let Some(patient) = link.patient.filter(|_| !link.is_claim)
+        && tries::of_patient_today(tx, now, patient)?.asked >= most_a_day(tx)?
+    {
+        return Ok(Err(RequestRefused::EnoughToday));
+    }
+    let (day, since) = tries::of_link(tx, now, link.id)?;
+    let counts = (
+        (passcodes::asked.eq(day.asked + 1), passcodes::wrong_tries.eq(day.wrong)),
+        passcodes::counted_since.eq(since),
+    );
     let fresh = (
-        (passcodes::code_hash.eq(None::<&str>), passcodes::requested_at.eq(now)),
+        (passcodes::code_hash.eq(None::<&str>), passcodes::requested_at.eq(now), counts),
         (passcodes::expires_at.eq(now.plus(PASSCODE_LASTS)), passcodes::tries.eq(0)),
         (passcodes::send_state.eq(PasscodeState::Queued), passcodes::send_reason.eq(None::<Reason>)),
     );
@@ -99,6 +113,11 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     };
     audit::append(tx, now, entry)?;
     Ok(Ok(()))
+}
+
+/// So many passcodes go to one patient in a day.
+pub(super) fn most_a_day(conn: &mut Conn) -> QueryResult<i64> {
+    clinic::table.find(1).select(clinic::passcodes_a_day).first(conn)
 }
 
 /// Stores the hash of the digits that are about to be sent. Says whether they are still wanted.

@@ -1,0 +1,106 @@
+//! Tries at passcodes, counted for a day over all passcodes of a link: asking for a new one gives no new tries.
+
+use super::links::OpenLink;
+use super::locks;
+use super::passcode::TRIES;
+use crate::db::schema::{passcodes, portal_links};
+use crate::db::{Conn, LinkId, PatientId, Ts, Tx};
+use diesel::prelude::*;
+use time::Duration;
+
+/// Counts begin anew this long after the first.
+const WINDOW: Duration = Duration::days(1);
+/// After so many wrong tries in a day, over all ways in, no claim of this patient leads in any more, which it does not
+/// say. Links that went to the patient's own addresses still do, each with its own pauses.
+const MOST_WRONG_BY_CLAIMS: i64 = 50;
+/// Links of one patient that are looked at, the newest.
+const MOST_LINKS: i64 = 200;
+
+/// A day's counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Day {
+    /// wrong tries
+    pub wrong: i64,
+    /// passcodes asked for
+    pub asked: i64,
+}
+
+/// A try that was counted.
+#[derive(Debug)]
+pub struct Counted {
+    /// what it is judged by; `None` where there is no live passcode
+    pub hash: Option<String>,
+    /// nothing leads in by this link any more today
+    pub is_over: bool,
+}
+
+/// The counts of a link, and when they began; zero where the day is over.
+pub(super) fn of_link(tx: &mut Tx, now: Ts, link: LinkId) -> QueryResult<(Day, Ts)> {
+    let columns = (passcodes::wrong_tries, passcodes::asked, passcodes::counted_since);
+    let row: Option<(i64, i64, Option<Ts>)> =
+        passcodes::table.find(link).select(columns).first(tx.conn()).optional()?;
+    Ok(match row {
+        Some((wrong, asked, Some(since))) if now.since(since) < WINDOW => (Day { wrong, asked }, since),
+        _ => (Day::default(), now),
+    })
+}
+
+/// The counts of all of a patient's links.
+pub fn of_patient_today(conn: &mut Conn, now: Ts, patient: PatientId) -> QueryResult<Day> {
+    let rows: Vec<(i64, i64)> = passcodes::table
+        .inner_join(portal_links::table)
+        .filter(portal_links::patient_id.eq(patient))
+        .filter(passcodes::counted_since.gt(now.plus(-WINDOW)))
+        .order(portal_links::id.desc())
+        .limit(MOST_LINKS)
+        .select((passcodes::wrong_tries, passcodes::asked))
+        .load(conn)?;
+    Ok(rows
+        .into_iter()
+        .fold(Day::default(), |day, (wrong, asked)| Day { wrong: day.wrong + wrong, asked: day.asked + asked }))
+}
+
+/// Counts one try, before it is judged, and gives the hash to judge it by. Each fifth wrong try of a day kills the
+/// passcode and locks the link for a growing time, however many passcodes were asked for in between.
+pub fn count_try(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Counted> {
+    // nobody has the number 0: a claim that is true of nobody takes the same way
+    let patient = link.patient.unwrap_or(PatientId(0));
+    let is_over = link.is_claim && of_patient_today(tx, now, patient)?.wrong >= MOST_WRONG_BY_CLAIMS;
+    let (day, since) = of_link(tx, now, link.id)?;
+    let live = passcodes::table.find(link.id).filter(passcodes::expires_at.gt(now));
+    let live = live.filter(passcodes::locked_until.is_null().or(passcodes::locked_until.le(now)));
+    let left = live.filter(passcodes::tries.lt(TRIES)).filter(passcodes::code_hash.is_not_null());
+    let wrong = day.wrong + 1;
+    let row: Option<(Option<String>, i64, i64)> = diesel::update(left)
+        .set((
+            passcodes::tries.eq(passcodes::tries + 1),
+            (passcodes::wrong_tries.eq(wrong), passcodes::asked.eq(day.asked), passcodes::counted_since.eq(since)),
+        ))
+        .returning((passcodes::code_hash, passcodes::tries, passcodes::locks))
+        .get_result(tx.conn())
+        .optional()?;
+    let Some((hash, tries, locks)) = row else { return Ok(Counted { hash: None, is_over }) };
+    if tries == TRIES || wrong % TRIES == 0 {
+        let wait = locks::lasts(tx, now, link, locks)?;
+        diesel::update(passcodes::table.find(link.id))
+            .set((
+                (passcodes::locked_until.eq(now.plus(wait)), passcodes::locks.eq(locks + 1)),
+                passcodes::tries.eq(TRIES),
+            ))
+            .execute(tx.conn())?;
+    }
+    Ok(Counted { hash, is_over })
+}
+
+/// Takes the passcode out of use, and the counts with it. Two correct passcodes sent at the same moment: the hash in the
+/// condition lets one succeed.
+pub fn use_up(tx: &mut Tx, link: &OpenLink, hash: Option<&str>) -> QueryResult<bool> {
+    let same = passcodes::table.find(link.id).filter(passcodes::code_hash.eq(hash));
+    let over = (
+        passcodes::code_hash.eq(None::<String>),
+        passcodes::locked_until.eq(None::<Ts>),
+        (passcodes::locks.eq(0), passcodes::wrong_tries.eq(0)),
+        passcodes::expires_at.eq(passcodes::requested_at),
+    );
+    Ok(diesel::update(same).set(over).execute(tx.conn())? == 1)
+}
