@@ -6,6 +6,7 @@ use crate::config::{Config, Files, TextsVia};
 use crate::delivery::SmtpRoad;
 use crate::scan::Scanner;
 use crate::storage::Storage;
+use crate::text::Zone;
 use std::process::ExitCode;
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
@@ -13,6 +14,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         SmtpRoad::new(smtp, Clock::system())?;
     }
     println!("the configuration is complete");
+    println!("time zones: the rules of {}, which the program carries", Zone::release());
     println!("{}", texts(config));
     files(&config.files).await.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)

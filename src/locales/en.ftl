@@ -287,6 +287,7 @@ clinic-phone-hint = As patients dial it. It is on every page where a patient may
 clinic-address = Address
 clinic-language = Language for people whose own is not known
 time-zone = Time zone
+time-zones-release = The rules are those of { $release }. A change made later comes with an update of Postern.
 emergency-text = “Not for emergencies” text
 emergency-text-hint = Shown above the reply box. Empty: our own words.
 closing-text = Words to patients whose conversation is closed

@@ -287,6 +287,7 @@ clinic-phone-hint = Comme les patients le composent. Il est sur chaque page où 
 clinic-address = Adresse
 clinic-language = Langue pour les personnes dont on ne connaît pas la langue
 time-zone = Fuseau horaire
+time-zones-release = Les règles sont celles de { $release }. Un changement ultérieur arrive avec une mise à jour de Postern.
 emergency-text = Texte « pas pour les urgences »
 emergency-text-hint = Affiché au-dessus de la zone de réponse. Vide : nos propres mots.
 closing-text = Mots aux patients dont la conversation est fermée

