@@ -2,6 +2,7 @@
 
 use crate::error::AppError;
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
 use std::collections::BTreeMap;
@@ -89,27 +90,101 @@ impl FromRequest for Form {
     }
 }
 
-/// The errors of a form: for each field the key of the message that says what to do.
+/// What is wrong with a field of a form: it knows the words that say what to do, and the status of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldError {
+    /// what was typed, or not: the key of the words
+    Typed(&'static str),
+    /// files were chosen and not added
+    FilesNotAdded,
+    /// a file is not there any more
+    FilesGone,
+    /// a virus was found in a file
+    FilesInfected,
+    /// a file names another patient
+    FilesOtherPatient,
+    /// one is larger than a file may be
+    FilesTooLarge,
+    /// together they are more than a message may carry
+    FilesTooMuch,
+    /// the storage does not answer
+    FilesAway,
+    /// there is no room
+    FilesFull,
+    /// the conversation is closed
+    Closed,
+    /// the patient cannot be told
+    CannotBeTold,
+}
+
+impl FieldError {
+    /// The key of the words; a test finds one without words.
+    pub const fn key(self) -> &'static str {
+        match self {
+            FieldError::Typed(key) => key,
+            FieldError::FilesNotAdded => "error-files-not-added",
+            FieldError::FilesGone => "error-files-gone",
+            FieldError::FilesInfected => "error-files-infected",
+            FieldError::FilesOtherPatient => "error-files-other-patient",
+            FieldError::FilesTooLarge => "error-files-too-large",
+            FieldError::FilesTooMuch => "error-files-too-much",
+            FieldError::FilesAway => "error-files-away",
+            FieldError::FilesFull => "error-files-full",
+            FieldError::Closed => "error-closed",
+            FieldError::CannotBeTold => "error-cannot-be-told",
+        }
+    }
+
+    /// 422 where the form is to be changed, 409 where the world has changed, and 5xx where we cannot.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            FieldError::Typed(_) | FieldError::FilesNotAdded => StatusCode::UNPROCESSABLE_ENTITY,
+            FieldError::FilesGone
+            | FieldError::FilesInfected
+            | FieldError::FilesOtherPatient
+            | FieldError::FilesTooLarge
+            | FieldError::FilesTooMuch
+            | FieldError::Closed
+            | FieldError::CannotBeTold => StatusCode::CONFLICT,
+            FieldError::FilesAway => StatusCode::SERVICE_UNAVAILABLE,
+            FieldError::FilesFull => StatusCode::INSUFFICIENT_STORAGE,
+        }
+    }
+}
+
+impl From<&'static str> for FieldError {
+    fn from(key: &'static str) -> FieldError {
+        FieldError::Typed(key)
+    }
+}
+
+/// The errors of a form, one for each field.
 #[derive(Debug, Clone, Default)]
-pub struct FieldErrors(BTreeMap<&'static str, &'static str>);
+pub struct FieldErrors(BTreeMap<&'static str, FieldError>);
 
 impl FieldErrors {
     /// Notes an error; the first one of a field stays.
-    pub fn add(&mut self, field: &'static str, message: &'static str) {
-        self.0.entry(field).or_insert(message);
+    pub fn add(&mut self, field: &'static str, error: impl Into<FieldError>) {
+        self.0.entry(field).or_insert(error.into());
+    }
+
+    /// The status of a form that comes back: the worst of its fields. Where no field is wrong, something else than the
+    /// form has changed: 409.
+    pub fn status(&self) -> StatusCode {
+        self.0.values().map(|error| error.status()).reduce(worse).unwrap_or(StatusCode::CONFLICT)
     }
 
     /// Takes a parsed value, or notes the error.
-    pub fn need<T>(&mut self, field: &'static str, message: &'static str, value: Option<T>) -> Option<T> {
+    pub fn need<T>(&mut self, field: &'static str, error: impl Into<FieldError>, value: Option<T>) -> Option<T> {
         if value.is_none() {
-            self.add(field, message);
+            self.add(field, error);
         }
         value
     }
 
     /// The message's key for a field; empty where it has none.
     pub fn of(&self, field: &str) -> &'static str {
-        self.0.get(field).copied().unwrap_or_default()
+        self.0.get(field).map_or("", |error| error.key())
     }
 
     /// Whether there is none.
@@ -119,6 +194,15 @@ impl FieldErrors {
 
     /// All, for the summary: field and message.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        self.0.iter().map(|(field, message)| (*field, *message))
+        self.0.iter().map(|(field, error)| (*field, error.key()))
+    }
+}
+
+/// What the form lacks is told before what has changed, and a failure of ours before both.
+fn worse(one: StatusCode, other: StatusCode) -> StatusCode {
+    match (one.is_server_error(), other.is_server_error()) {
+        (true, false) => one,
+        (false, true) => other,
+        _ => one.max(other),
     }
 }

@@ -8,6 +8,7 @@ pub mod form;
 pub mod guard;
 pub mod limits;
 mod method;
+pub mod multipart;
 pub mod page;
 pub mod paging;
 pub mod strings;

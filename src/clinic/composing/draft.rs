@@ -2,7 +2,7 @@
 
 use super::new_message::{self, Showing};
 use crate::access::rights;
-use crate::clinic::files::uploads;
+use crate::clinic::files::sent_along;
 use crate::clinic::guard::{Chart, shell};
 use crate::conversations::{self, DraftError};
 use crate::db::PatientId;
@@ -28,7 +28,7 @@ pub async fn save(
 ) -> Result<HttpResponse, AppError> {
     let by_script = req.headers().get(ACCEPT).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let mut errors = FieldErrors::default();
-    uploads::check(&form, &mut errors);
+    sent_along::check(&form, &mut errors);
     if !errors.is_empty() {
         let page = new_message::page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);

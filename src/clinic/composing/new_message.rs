@@ -8,13 +8,14 @@ use super::rich_text::{RichText, read_body};
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
 use crate::chart::ItemKind;
-use crate::clinic::files::uploads::{self, FileLines};
+use crate::clinic::files::lines::FileLines;
+use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Chart, shell};
 use crate::conversations::{self, NewConversation, OneTap, StartError};
 use crate::db::UserId;
 use crate::delivery::Channel;
 use crate::error::AppError;
-use crate::http::form::FieldErrors;
+use crate::http::form::{FieldError, FieldErrors};
 use crate::http::page::{landed, with_status};
 use crate::http::{Form, Head, Shell, html};
 use crate::message_templates::{self, Template as MessageTemplate};
@@ -130,13 +131,13 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
-    uploads::check(&form, &mut errors);
+    sent_along::check(&form, &mut errors);
     let Some(mut new) = read_form(&form, &mut errors) else {
         let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    let Some(files) = uploads::picks(&state, &chart.0, &form, &mut errors).await? else {
-        let status = uploads::conflict(&errors);
+    let Some(files) = sent_along::picks(&state, &chart.0, &form, &mut errors).await? else {
+        let status = errors.status();
         let page = page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?;
         return with_status(status, &page);
     };
@@ -150,17 +151,14 @@ pub async fn submit(
         }
         // the page says what is missing
         Err(StartError::Obstacles(_)) => {}
-        Err(StartError::Files(cause)) => errors.add("files", uploads::why_not(cause)?),
+        Err(StartError::Files(cause)) => errors.add("files", sent_along::why_not(cause)?),
         Err(StartError::Db(cause)) if cause.is_full() => {
             tracing::error!(%cause, "a message could not be kept");
-            errors.add("files", "error-files-full");
+            errors.add("files", FieldError::FilesFull);
         }
         Err(StartError::Db(cause)) => return Err(cause.into()),
     }
-    with_status(
-        uploads::conflict(&errors),
-        &page(&state, head, again, Showing { errors, ..Showing::typed(form) }).await?,
-    )
+    with_status(errors.status(), &page(&state, head, again, Showing { errors, ..Showing::typed(form) }).await?)
 }
 
 /// `POST /patients/{id}/messages/files`: "Add files" and "Remove" without script.
@@ -236,7 +234,7 @@ pub async fn page(
         files.refused = showing.refused;
         let mut errors = showing.errors;
         if files.gone && !draft_from.is_empty() {
-            errors.add("files", "error-files-gone");
+            errors.add("files", FieldError::FilesGone);
         }
         if showing.conflict || form.draft_version == 0 {
             form.draft_version = draft.version;

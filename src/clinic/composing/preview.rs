@@ -4,7 +4,7 @@ use super::one_tap::offers;
 use super::rich_text::RichText;
 use crate::access::rights;
 use crate::attachments::Attachment;
-use crate::clinic::files::uploads::FileLines;
+use crate::clinic::files::lines::FileLines;
 use crate::clinic::guard::{Chart, shell};
 use crate::conversations::{self, Preview};
 use crate::error::AppError;

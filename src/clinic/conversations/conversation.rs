@@ -7,12 +7,13 @@ use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::ItemKind;
 use crate::clinic::composing::one_tap::offers;
 use crate::clinic::composing::rich_text::{RichText, read_body};
-use crate::clinic::files::uploads::{self, FileLines, Picker};
+use crate::clinic::files::lines::{FileLines, Picker};
+use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Conversation, shell};
 use crate::conversations::{self, Author, MessageRow, OneTap, Reply, ReplyError, Thread, UNDO_WITHIN};
 use crate::db::{MessageId, UserId};
 use crate::error::AppError;
-use crate::http::form::FieldErrors;
+use crate::http::form::{FieldError, FieldErrors};
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::history::Step;
@@ -190,13 +191,13 @@ pub async fn submit(
     if !(16..=64).contains(&form.get("key").len()) {
         errors.add("body", "error-form-old");
     }
-    uploads::check(&form, &mut errors);
+    sent_along::check(&form, &mut errors);
     let Some(body) = body.filter(|_| errors.is_empty()) else {
         let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    let Some(files) = uploads::picks(&state, &access.chart(), &form, &mut errors).await? else {
-        let status = uploads::conflict(&errors);
+    let Some(files) = sent_along::picks(&state, &access.chart(), &form, &mut errors).await? else {
+        let status = errors.status();
         let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
         return with_status(status, &page);
     };
@@ -210,18 +211,18 @@ pub async fn submit(
             let notice = if internal { "note-added" } else { "message-sent" };
             return Ok(see_other(&format!("/conversations/{id}?notice={notice}#message-{message}")));
         }
-        Err(ReplyError::Closed) => ("body", "error-closed"),
-        Err(ReplyError::Obstacles(_)) => ("body", "error-cannot-be-told"),
-        Err(ReplyError::Files(cause)) => ("files", uploads::why_not(cause)?),
+        Err(ReplyError::Closed) => ("body", FieldError::Closed),
+        Err(ReplyError::Obstacles(_)) => ("body", FieldError::CannotBeTold),
+        Err(ReplyError::Files(cause)) => ("files", sent_along::why_not(cause)?),
         Err(ReplyError::Db(cause)) if cause.is_full() => {
             tracing::error!(%cause, "a message could not be kept");
-            ("files", "error-files-full")
+            ("files", FieldError::FilesFull)
         }
         Err(ReplyError::Db(cause)) => return Err(cause.into()),
     };
     let mut errors = FieldErrors::default();
     errors.add(field, why);
-    let status = uploads::conflict(&errors);
+    let status = errors.status();
     let page = page(&state, head, again, None, Typed::of(form, errors)).await?;
     with_status(status, &page)
 }

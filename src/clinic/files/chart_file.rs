@@ -1,6 +1,7 @@
 //! Files of the chart: `/patients/{id}/items/{item}/file` opens one, `/patients/{id}/files` adds one.
 
-use super::uploads::{self, FileLines};
+use super::lines::FileLines;
+use super::{sent_along, uploads};
 use crate::access::{ChartAccess, rights};
 use crate::attachments::{self, AttachError, ToChart};
 use crate::audit::{Actor, Entry, Event, Subject};
@@ -95,8 +96,8 @@ pub async fn submit(
         Ok(item) => Ok(see_other(&format!("/patients/{patient}/items/{item}?notice=file-added"))),
         Err(AttachError::Db(cause)) => Err(cause.into()),
         Err(cause) => {
-            errors.add("files", uploads::why_not(cause)?);
-            with_status(StatusCode::CONFLICT, &page(&state, head, again, Some(form), errors).await?)
+            errors.add("files", sent_along::why_not(cause)?);
+            with_status(errors.status(), &page(&state, head, again, Some(form), errors).await?)
         }
     }
 }
@@ -114,7 +115,7 @@ fn read_form(form: &Form, zone: Zone, now: Ts, errors: &mut FieldErrors) -> Opti
         false => zone.start_of(day.0).plus(Duration::hours(12)),
     });
     let upload = errors.need("files", "error-file-missing", form.numbers("upload").first().copied());
-    let confirmed = uploads::confirmed(form);
+    let confirmed = sent_along::confirmed(form);
     Some(ToChart { confirmed, upload: UploadId(upload?), kind, occurred_at: occurred_at?, title: title?.to_string() })
 }
 

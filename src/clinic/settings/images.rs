@@ -4,12 +4,12 @@ use crate::access::rights;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clinic::guard::User;
 use crate::error::AppError;
+use crate::http::multipart::Body;
 use crate::http::see_other;
 use crate::settings::{self, ImageKind, NotTaken};
 use crate::state::AppState;
 use actix_multipart::Multipart;
-use actix_web::{HttpResponse, web};
-use futures_util::StreamExt;
+use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The page on which the form stands.
 fn page_of(kind: ImageKind) -> &'static str {
@@ -27,13 +27,14 @@ struct Sent {
 
 pub async fn submit(
     state: web::Data<AppState>,
+    req: HttpRequest,
     user: User<rights::Settings>,
     kind: web::Path<String>,
     body: Multipart,
 ) -> Result<HttpResponse, AppError> {
     let kind: ImageKind = kind.parse().map_err(|_| AppError::NotFound)?;
     let back = |notice: &str| see_other(&format!("{}?notice={notice}", page_of(kind)));
-    let Some(sent) = read(body).await? else { return Ok(back("image-too-large")) };
+    let Some(sent) = read(&req, body).await? else { return Ok(back("image-too-large")) };
     let image = match sent.remove {
         true => None,
         false => {
@@ -56,19 +57,14 @@ pub async fn submit(
 }
 
 /// Reads the form; `None` where the file is too large. The rest of it is read then too, so that the answer arrives.
-async fn read(mut body: Multipart) -> Result<Option<Sent>, AppError> {
+async fn read(req: &HttpRequest, body: Multipart) -> Result<Option<Sent>, AppError> {
+    let mut body = Body::within(req, body, 4 * settings::LARGEST_IMAGE as u64)?;
     let (mut sent, mut size) = (Sent { file: Vec::new(), remove: false }, 0);
-    while let Some(field) = body.next().await {
-        let mut field = field.map_err(|_| AppError::BadRequest)?;
-        let name = field.name().unwrap_or_default().to_owned();
-        sent.remove |= name == "remove";
-        while let Some(bytes) = field.next().await {
-            let bytes = bytes.map_err(|_| AppError::BadRequest)?;
+    while let Some(mut part) = body.next().await? {
+        sent.remove |= part.name == "remove";
+        while let Some(bytes) = part.piece().await? {
             size += bytes.len();
-            if size > 4 * settings::LARGEST_IMAGE {
-                return Err(AppError::TooLarge);
-            }
-            if name == "image" && size <= settings::LARGEST_IMAGE {
+            if part.name == "image" && size <= settings::LARGEST_IMAGE {
                 sent.file.extend_from_slice(&bytes);
             }
         }

@@ -1,0 +1,138 @@
+//! The lines of files in a form: those that wait to be sent, those that were not taken, and items of the chart to choose.
+
+use super::sent_along;
+use crate::access::{ChartAccess, Right};
+use crate::attachments::{self, Desk, Refusal, Upload};
+use crate::chart::{self, ItemFilter, ItemKind, ItemRow, document};
+use crate::db::{ChartItemId, Conn, UploadId};
+use crate::error::AppError;
+use crate::http::{Form, Shell};
+use crate::patients;
+use crate::settings;
+use crate::text::{Lang, one_line};
+use crate::values::BirthDate;
+use askama::Template;
+
+/// Items that a form offers at once.
+const PICKS: i64 = 50;
+
+/// The lines of a list of files, as a part of a page.
+#[derive(Template)]
+#[template(path = "clinic/files/lines.html")]
+pub struct Lines {
+    /// what every page has
+    pub shell: Shell,
+    /// the lines
+    pub lines: FileLines,
+}
+
+/// Files in a form: those that wait to be sent, and those that were not taken.
+#[derive(Default)]
+pub struct FileLines {
+    /// waiting, in the order in which they will be attached
+    pub uploads: Vec<Upload>,
+    /// not taken: name, and why
+    pub refused: Vec<(String, Refusal)>,
+    /// chart items that will be copied
+    pub items: Vec<ItemRow>,
+    /// of these the titles whose PDF cannot show some characters, with those
+    pub not_drawn: Vec<(String, String)>,
+    /// whom they are for: name and date of birth
+    pub whom: Option<(String, BirthDate)>,
+    /// uploads that were confirmed to be for them
+    pub confirmed: Vec<UploadId>,
+    /// something that the form names is not there any more
+    pub gone: bool,
+    /// where "Add files" and "Remove" of a browser without script go
+    pub action: String,
+    /// where the button that leads to the chart goes without script
+    pub browse_by: String,
+    /// the chart browser
+    pub browser_at: String,
+    /// items of the chart to choose from in the form itself
+    pub picker: Option<Picker>,
+    /// where its script sends files
+    pub uploads_at: String,
+    /// what may be chosen: for the file field, for people
+    pub endings: (String, String),
+    /// limits for one file and for all, in bytes
+    pub limits: (i64, i64),
+}
+
+impl FileLines {
+    /// Whether the ways to add something are shown, and not behind "Add Attachment".
+    pub fn is_open(&self) -> bool {
+        self.picker.is_some() || !self.refused.is_empty()
+    }
+
+    /// What a form names, as far as it is there and this user's.
+    pub fn of<R: Right>(
+        conn: &mut Conn,
+        desk: &Desk,
+        access: &ChartAccess<R>,
+        form: &Form,
+    ) -> Result<FileLines, AppError> {
+        let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
+        let uploads = attachments::pending(conn, access, &named)?;
+        let patient = patients::patient(conn, access)?;
+        let chosen: Vec<ChartItemId> = form.numbers("chart_item").into_iter().map(ChartItemId).collect();
+        let items = chart::chosen(conn, access, &chosen)?;
+        let settings = settings::load(conn)?;
+        let mut not_drawn = Vec::new();
+        for row in &items {
+            let Some(item) = chart::item(conn, access, row.id)? else { continue };
+            let parts = document::parts_for(&item, Lang::or_english(&patient.language), &settings);
+            let lacking = document::not_drawn(&row.title, &parts);
+            if !lacking.is_empty() {
+                not_drawn.push((row.title.clone(), lacking));
+            }
+        }
+        let gone = uploads.len() < named.len() || items.len() < chosen.len();
+        let policy = &desk.policy;
+        Ok(FileLines {
+            uploads,
+            refused: Vec::new(),
+            items,
+            not_drawn,
+            whom: Some((patient.name(), patient.birth_date)),
+            confirmed: sent_along::confirmed(form),
+            gone,
+            action: String::new(),
+            browse_by: String::new(),
+            browser_at: format!("/patients/{}/chart-browser", access.patient()),
+            picker: None,
+            uploads_at: format!("/patients/{}/uploads", access.patient()),
+            endings: (policy.accept(), policy.endings()),
+            limits: (policy.largest_file as i64, policy.largest_message as i64),
+        })
+    }
+}
+
+/// Items of a chart to choose from in the form of a reply: a browser without script has nowhere to leave its text.
+pub struct Picker {
+    /// only those with these words
+    pub words: String,
+    /// only those of this kind
+    pub kind: Option<ItemKind>,
+    /// the newest, without those that are chosen
+    pub items: Vec<ItemRow>,
+    /// there are more of them
+    pub more: bool,
+}
+
+impl Picker {
+    /// As a form asks for it; `None` where it does not.
+    pub fn asked<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, form: &Form) -> Result<Option<Picker>, AppError> {
+        if !form.has("browse") {
+            return Ok(None);
+        }
+        let (words, kind) = (one_line(form.get("pick_words")), form.get("pick_kind").parse().ok());
+        let filter = ItemFilter { kind, text: words.clone(), ..ItemFilter::default() };
+        let mut items = chart::items(conn, access, &filter, None, PICKS + 1)?;
+        let more = items.len() as i64 > PICKS;
+        items.truncate(PICKS as usize);
+        let chosen = form.numbers("chart_item");
+        items.retain(|item| !chosen.contains(&item.id.0));
+        Ok(Some(Picker { words, kind, items, more }))
+    }
+}

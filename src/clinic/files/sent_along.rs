@@ -1,0 +1,71 @@
+//! What a form sends along: the uploads and chart items that it names, and what is wrong with them.
+
+use crate::access::{ChartAccess, rights};
+use crate::attachments::{AttachError, Pick, Picks};
+use crate::chart;
+use crate::db::{ChartItemId, UploadId};
+use crate::error::AppError;
+use crate::http::Form;
+use crate::http::form::{FieldError, FieldErrors};
+use crate::state::AppState;
+use crate::storage::StorageError;
+
+/// The uploads that were confirmed although they name another patient.
+pub fn confirmed(form: &Form) -> Vec<UploadId> {
+    form.numbers("for_this_patient").into_iter().map(UploadId).collect()
+}
+
+/// Notes what is wrong with the files of a form that is being sent: files chosen and never added would be lost.
+pub fn check(form: &Form, errors: &mut FieldErrors) {
+    if form.all("files").any(|name| !name.is_empty()) {
+        errors.add("files", FieldError::FilesNotAdded);
+    }
+}
+
+/// Why files could not be attached, as a form's error.
+///
+/// # Errors
+/// Those of the database, which are no error of the form.
+pub fn why_not(cause: AttachError) -> Result<FieldError, AppError> {
+    match cause {
+        AttachError::Gone => Ok(FieldError::FilesGone),
+        AttachError::OtherPatient => Ok(FieldError::FilesOtherPatient),
+        AttachError::TooMuch => Ok(FieldError::FilesTooMuch),
+        AttachError::TooLarge => Ok(FieldError::FilesTooLarge),
+        AttachError::Infected => Ok(FieldError::FilesInfected),
+        AttachError::Db(cause) => Err(cause.into()),
+    }
+}
+
+/// What a form names in `upload` and `chart_item`, ready to be attached: chart items are frozen now. `None` where an
+/// item is not in this chart or the storage takes none, which is then an error of the form: its words stay.
+pub async fn picks(
+    state: &AppState,
+    chart: &ChartAccess<rights::Send>,
+    form: &Form,
+    errors: &mut FieldErrors,
+) -> Result<Option<Picks>, AppError> {
+    let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
+    let mut all: Vec<Pick> = named.into_iter().map(Pick::Upload).collect();
+    for id in form.numbers("chart_item").into_iter().take(chart::MOST_CHOSEN) {
+        let frozen = state.desk.freeze(&state.db, state.clock.now(), &state.random, chart, ChartItemId(id)).await;
+        let frozen = match frozen {
+            Ok(Some(frozen)) => frozen,
+            Ok(None) => {
+                errors.add("files", FieldError::FilesGone);
+                return Ok(None);
+            }
+            Err(StorageError::Db(cause)) => return Err(cause.into()),
+            Err(cause) => {
+                tracing::error!(%cause, "a chart item could not be attached");
+                let full = matches!(cause, StorageError::Full);
+                errors.add("files", if full { FieldError::FilesFull } else { FieldError::FilesAway });
+                return Ok(None);
+            }
+        };
+        all.push(Pick::Frozen(Box::new(frozen)));
+    }
+    let confirmed = confirmed(form);
+    let policy = &state.desk.policy;
+    Ok(Some(Picks { all, confirmed, largest: policy.largest_message, largest_file: policy.largest_file }))
+}
