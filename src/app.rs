@@ -94,6 +94,7 @@ macro_rules! application {
         actix_web::App::new()
             .app_data(actix_web::web::Data::new(state.clone()))
             .app_data(actix_web::web::Data::new(state.clock.clone()))
+            .app_data(state.desk.storage.serving())
             .app_data(actix_web::web::Data::from(state.config.clone()))
             .app_data(actix_web::web::Data::new($crate::http::guard::Origin(state.config.origin())))
             .app_data(actix_web::web::Data::new($crate::state::PatientPage($crate::portal::preview)))

@@ -60,11 +60,6 @@ impl Attachment {
     pub fn is_document(&self) -> bool {
         self.page.is_some()
     }
-
-    /// Whether it may be opened: never before a scanner that is configured has found it clean.
-    pub fn may_be_opened(&self) -> bool {
-        !self.is_preview() && matches!(self.scan, Scan::Clean | Scan::NotScanned)
-    }
 }
 
 /// Which content of an attachment is asked for.

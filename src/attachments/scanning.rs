@@ -50,7 +50,7 @@ impl Desk {
         let Some(scanner) = self.scanner.clone() else { return Ok(None) };
         let storage = self.storage.clone();
         let scan = tokio::task::spawn_blocking(move || {
-            let reading = storage.read_now(&blob, blob.all());
+            let reading = storage.read_to_check(&blob);
             let mut reading = reading.map_err(|e| ScanError::Source(std::io::Error::other(e.to_string())))?;
             scanner.scan(&mut reading).map(Some)
         });

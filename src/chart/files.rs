@@ -24,13 +24,6 @@ pub struct ChartFile {
     pub scan: Scan,
 }
 
-impl ChartFile {
-    /// Whether it may be opened and sent.
-    pub fn may_be_opened(&self) -> bool {
-        matches!(self.scan, Scan::Clean | Scan::NotScanned)
-    }
-}
-
 /// A file that lies in storage, for an item.
 #[derive(Debug, Clone)]
 pub struct NewChartFile {

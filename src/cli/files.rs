@@ -67,7 +67,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, F
 }
 
 fn is_whole(storage: &Storage, blob: &Blob) -> Result<(), StorageError> {
-    let mut reading = storage.read_now(blob, blob.all())?;
+    let mut reading = storage.read_to_check(blob)?;
     let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {
         match reading.read(&mut piece)? {

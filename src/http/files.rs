@@ -1,7 +1,7 @@
 //! A file as an answer: by headers that the server makes, in ranges, streamed.
 
 use crate::error::AppError;
-use crate::storage::{Blob, Scan, Storage, StorageError};
+use crate::storage::{Blob, NotServed, Storage, StorageError};
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
     self, ByteRangeSpec, Charset, ContentDisposition, DispositionParam, DispositionType, ETag, EntityTag,
@@ -87,17 +87,15 @@ pub enum Sent {
 pub async fn send(
     req: &HttpRequest,
     storage: &Storage,
-    blob: &Blob,
+    blob: Blob,
     out: FileOut<'_>,
 ) -> Result<(HttpResponse, Sent), AppError> {
-    if blob.scan == Scan::Infected {
-        return Err(AppError::Infected);
-    }
-    if !storage.may_serve(blob) {
-        return Err(AppError::NotScanned);
-    }
-    let size = blob.size as u64;
-    let tag = EntityTag::new_strong(data_encoding::HEXLOWER.encode(&blob.sha256));
+    let file = storage.served(blob).map_err(|why| match why {
+        NotServed::Infected => AppError::Infected,
+        NotServed::Waiting => AppError::NotScanned,
+    })?;
+    let size = file.size();
+    let tag = EntityTag::new_strong(data_encoding::HEXLOWER.encode(file.sha256()));
     let wanted = wanted(req, size, &tag);
     let mut response = HttpResponse::build(match wanted {
         Wanted::Unchanged => StatusCode::NOT_MODIFIED,
@@ -131,7 +129,7 @@ pub async fn send(
         return Ok((response.body(SizedStream::new(length, nothing)), Sent::Nothing));
     }
     let sent = if range.start == 0 { Sent::FromStart } else { Sent::Later };
-    let reading = storage.read(blob, range).await.map_err(|cause| match cause {
+    let reading = storage.read(&file, range).await.map_err(|cause| match cause {
         StorageError::Db(cause) => AppError::Db(cause),
         // it is there, and cannot be had now: never "not found"
         other => AppError::Storage(other.to_string()),

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Ts;
 use crate::error::AppError;
+use crate::storage::{Scan, Serving};
 use crate::text::{Lang, Zone};
 use actix_session::SessionExt;
 use actix_web::cookie::{Cookie, SameSite};
@@ -38,6 +39,8 @@ pub struct Head {
     pub from: IpAddr,
     /// the moment of the request
     pub now: Ts,
+    /// which files may go out
+    serving: Serving,
 }
 
 /// The cookie that remembers a language chosen without signing in.
@@ -59,6 +62,7 @@ impl Head {
             fragment: req.headers().contains_key("x-fragment"),
             from: caller(req),
             now: req.app_data::<web::Data<Clock>>().map_or_else(|| Clock::system().now(), |clock| clock.now()),
+            serving: req.app_data::<Serving>().copied().unwrap_or(Serving::ONLY_CLEAN),
         }
     }
 
@@ -138,6 +142,8 @@ pub struct Shell {
     pub notice: &'static str,
     /// the moment of the request
     pub now: Ts,
+    /// which files may go out
+    serving: Serving,
 }
 
 impl Shell {
@@ -158,7 +164,17 @@ impl Shell {
             fragment: head.fragment,
             notice: lang.t_of("notice", &head.notice),
             now: head.now,
+            serving: head.serving,
         }
+    }
+
+    /// Whether a file of which the scanner says this is linked to: never to an answer that it may not go out.
+    pub fn opens(&self, scan: &Scan) -> bool {
+        self.serving.judge(*scan).is_ok()
+    }
+    /// What the scanner says of a file, in words.
+    pub fn scan(&self, scan: &Scan) -> &'static str {
+        self.of("scan", self.serving.told(*scan).as_str())
     }
 
     /// Whether the reader may change the clinic's settings.

@@ -14,7 +14,7 @@ use crate::error::AppError;
 use crate::http::{Head, Shell};
 use crate::patients::{self, IdKind, Patient};
 use crate::state::AppState;
-use crate::storage::{Blob, Storage};
+use crate::storage::{Served, Storage};
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH};
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -65,13 +65,14 @@ impl ConversationPage<'_> {
 pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Result<HttpResponse, AppError> {
     let patient = visit.0.patient();
     let storage = state.desk.storage.clone();
+    let to_serve = storage.clone();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         // where the portal is off or access was withdrawn, nothing is handed out
         if !visit.0.is_open(conn)? {
             return Err(AppError::NotFound);
         }
         let (shell, _) = shell(conn, &head, None)?;
-        pages(conn, &shell, &visit.0)
+        pages(conn, &shell, &visit.0, &to_serve)
     });
     let pages = read.await?;
     // the files without a connection to the database in hand: they may be large
@@ -93,11 +94,11 @@ fn failed(cause: impl std::fmt::Display) -> AppError {
 /// An archive on its way: its pages are in it, its files are to come.
 struct Archive {
     zip: ZipWriter<BufWriter<File>>,
-    files: Vec<(String, Blob)>,
+    files: Vec<(String, Served)>,
 }
 
 /// The pages of the archive, in a file without a name.
-fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit) -> Result<Archive, AppError> {
+fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit, storage: &Storage) -> Result<Archive, AppError> {
     let zip = ZipWriter::new(BufWriter::new(tempfile::tempfile().map_err(failed)?));
     let mut archive = Archive { zip, files: Vec::new() };
     let patient = patients::patient_by_id(conn, visit.patient())?;
@@ -108,7 +109,7 @@ fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit) -> Result<Archive,
         let page = conversations::patient_inbox(conn, visit, after, AT_ONCE)?;
         let more = page.len() as i64 == AT_ONCE;
         for row in &page {
-            conversation(conn, shell, visit, row.number, &mut archive)?;
+            conversation(conn, shell, (visit, storage), row.number, &mut archive)?;
         }
         rows.extend(page);
         if !more {
@@ -123,11 +124,11 @@ fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit) -> Result<Archive,
 /// Puts the files beside the pages. Gives the archive, from its beginning, and its length in bytes.
 fn add_files(archive: Archive, storage: &Storage) -> Result<(File, u64), AppError> {
     let Archive { mut zip, files } = archive;
-    for (name, blob) in files {
+    for (name, file) in files {
         // most files are packed already
         zip.start_file(name, SimpleFileOptions::default().compression_method(Stored).large_file(true))
             .map_err(failed)?;
-        let mut reading = storage.read_now(&blob, 0..blob.size as u64).map_err(failed)?;
+        let mut reading = storage.read_now(&file, 0..file.size()).map_err(failed)?;
         io::copy(&mut reading, &mut zip).map_err(failed)?;
     }
     let mut file = zip.finish().map_err(failed)?.into_inner().map_err(failed)?;
@@ -144,7 +145,7 @@ fn place_of(conversation: i64, file: &Attachment) -> String {
 fn conversation(
     conn: &mut Conn,
     shell: &Shell,
-    visit: &PortalVisit,
+    (visit, storage): (&PortalVisit, &Storage),
     number: i64,
     archive: &mut Archive,
 ) -> Result<(), AppError> {
@@ -160,9 +161,11 @@ fn conversation(
             break thread;
         }
     };
-    for file in messages.iter().flat_map(|message| &message.files).filter(|file| file.may_be_opened()) {
+    for file in messages.iter().flat_map(|message| &message.files) {
         let found = attachments::for_patient(conn, visit, number, file.number, Content::File)?;
-        archive.files.extend(found.map(|(file, blob)| (place_of(number, &file), blob)));
+        // one that may not go out is named on the page, with why
+        let served = found.and_then(|(file, blob)| Some((place_of(number, &file), storage.served(blob).ok()?)));
+        archive.files.extend(served);
     }
     let page = ConversationPage { shell, style: document::STYLE, thread: &thread, messages: &messages };
     add(&mut archive.zip, &format!("conversation-{number}.html"), page.render()?.as_bytes())

@@ -15,6 +15,7 @@ mod place;
 mod reading;
 mod rows;
 mod seal;
+mod served;
 mod upkeep;
 
 pub use incoming::{Incoming, Spooled};
@@ -23,6 +24,7 @@ pub use rows::{
     Blob, Kept, Placed, Scan, after, blob, count_under, keep, refer, release, set_scan, waiting, want_no_scans,
     want_scans,
 };
+pub use served::{NotServed, Served, Serving, Unserved};
 
 use crate::clock::Random;
 use crate::config::{self, Files, StorageKey};
@@ -88,8 +90,8 @@ struct Inner {
     key: Option<StorageKey>,
     /// every key that is known, for reading
     keys: Vec<StorageKey>,
-    /// whether a scanner looks at what comes in
-    scanned: bool,
+    /// which files may go out
+    serving: Serving,
 }
 
 /// A file that was written down as stray and is not kept within this time is not going to be.
@@ -109,7 +111,7 @@ impl Storage {
             Some(bucket) => Box::new(Bucket::new(bucket)?),
         };
         let keys = files.key.iter().chain(&files.old_keys).cloned().collect();
-        Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys, scanned: files.scanner.is_some() })))
+        Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys, serving: Serving::by(files) })))
     }
 
     /// Whether a bucket is there and its key fits, creating nothing.
@@ -145,7 +147,7 @@ impl Storage {
     /// # Errors
     /// When the folder cannot be written.
     pub async fn incoming_unknown(&self, random: &Random) -> Result<Incoming, StorageError> {
-        if self.0.key.is_some() || !self.0.scanned {
+        if self.0.key.is_some() || !self.0.serving.is_scanned() {
             return self.incoming(random).await;
         }
         let (storage, random) = (self.clone(), random.clone());
@@ -175,20 +177,7 @@ impl Storage {
         Ok(placed)
     }
 
-    /// Opens the bytes of `range` of a blob; all of them by [`Blob::all`].
-    ///
-    /// # Errors
-    /// See [`StorageError`]. What was changed in storage shows later, as an error of the reading.
-    pub async fn read(&self, blob: &Blob, range: Range<u64>) -> Result<Reading, StorageError> {
-        let (storage, blob) = (self.clone(), blob.clone());
-        blocking(move || storage.read_now(&blob, range)).await
-    }
-
-    /// The same on a thread that may wait.
-    ///
-    /// # Errors
-    /// See [`Storage::read`].
-    pub fn read_now(&self, blob: &Blob, range: Range<u64>) -> Result<Reading, StorageError> {
+    fn open_blob(&self, blob: &Blob, range: Range<u64>) -> Result<Reading, StorageError> {
         let name = blob.name.as_deref().ok_or_else(|| StorageError::Missing("removed".into()))?;
         let opening = self.opening(blob.key_id.as_deref(), blob.nonce.as_deref())?;
         let (stored, reading) = reading::plan(blob.size as u64, range, opening);
@@ -223,11 +212,6 @@ impl Storage {
 
     fn key(&self, id: &str) -> Result<&StorageKey, StorageError> {
         self.0.keys.iter().find(|key| key.id() == id).ok_or_else(|| StorageError::NoKey(id.to_owned()))
-    }
-
-    /// Whether a blob may be given out: never before a scanner that is configured has found it clean.
-    pub fn may_serve(&self, blob: &Blob) -> bool {
-        blob.may_be_served() && !(self.0.scanned && blob.scan == Scan::NotScanned)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

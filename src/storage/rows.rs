@@ -54,11 +54,6 @@ impl Blob {
     pub fn all(&self) -> Range<u64> {
         0..self.size as u64
     }
-
-    /// Whether anybody may have it: never before a scanner that is configured has found it clean.
-    pub fn may_be_served(&self) -> bool {
-        matches!(self.scan, Scan::Clean | Scan::NotScanned) && self.name.is_some()
-    }
 }
 
 /// A file that lies in storage and that nothing refers to yet. Not kept, it is swept after a day.

@@ -82,7 +82,7 @@ impl Storage {
         let (storage, random, old) = (self.clone(), random.clone(), blob.clone());
         let spooled = blocking(move || {
             let mut incoming = storage.incoming_now(&random)?;
-            let mut reading = storage.read_now(&old, old.all())?;
+            let mut reading = storage.open_blob(&old, old.all())?;
             std::io::copy(&mut reading.by_ref(), &mut incoming)?;
             incoming.finish_now()
         });

@@ -181,7 +181,7 @@ async fn a_wrong_key_or_bucket_is_told_apart_from_a_missing_file() {
         change(files.bucket.as_mut().unwrap());
         Storage::open(&files).unwrap()
     };
-    let said = |storage: &Storage| match storage.read_now(&blob, blob.all()) {
+    let said = |storage: &Storage| match storage.read_to_check(&blob) {
         Ok(_) => "read".to_owned(),
         Err(cause @ (StorageError::Io(_) | StorageError::Missing(_))) => cause.to_string(),
         Err(cause) => panic!("{cause}"),

@@ -140,7 +140,7 @@ async fn check(folder: &Path, done: &Acknowledged) {
     }
     for (blob, refs) in &rows.blobs {
         let mut bytes = Vec::new();
-        storage.read_now(blob, blob.all()).unwrap().read_to_end(&mut bytes).unwrap();
+        storage.read_to_check(blob).unwrap().read_to_end(&mut bytes).unwrap();
         assert_eq!(Sha256::digest(&bytes).to_vec(), blob.sha256);
         assert_eq!(references.get(&blob.id), Some(refs), "references to a file are miscounted");
         by_hash.insert(blob.sha256.clone(), blob.id);

@@ -1,7 +1,7 @@
 //! The virus scanner, by a real clamd: what it has not found clean is not served, and what it finds is gone.
 
 use super::samples;
-use super::uploads::{get, id_in, upload};
+use super::uploads::{get, id_in, post_form, upload};
 use crate::on_each;
 use crate::support::app::{Actor, App, On};
 use crate::support::browser::Browser;
@@ -15,6 +15,7 @@ use postern::db::{DbError, PatientId};
 use postern::delivery::Delivery;
 use postern::scan::{ScanError, Scanner, Verdict};
 use postern::storage::Scan;
+use reqwest::multipart::{Form, Part};
 use std::io::Read;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -29,6 +30,7 @@ on_each!(
     without_the_scanner_files_wait,
     what_is_found_later_is_taken_away,
     a_scanner_that_comes_later_looks_at_everything,
+    nothing_unscanned_leaves_by_any_way,
 );
 
 fn infected_pdf() -> Vec<u8> {
@@ -201,6 +203,66 @@ async fn a_scanner_that_comes_later_looks_at_everything(on: On) {
         Ok(jobs::table.filter(jobs::kind.eq("scan_file")).count().get_result(conn)?)
     });
     assert_eq!(left.await.unwrap(), 0);
+}
+
+/// A file from before there was a scanner: by every way that a file leaves it does not, and no page links to it.
+async fn nothing_unscanned_leaves_by_any_way(on: On) {
+    let clamd = Clamd::start();
+    let app = scanned_by(&clamd, on).await;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let form = || {
+        let part = Part::bytes(samples::pdf()).file_name("a.pdf");
+        Form::new().text("title", "In the chart").text("date", "2026-01-02").part("files", part)
+    };
+    assert_eq!(post_form(&owner, &format!("/patients/{patient}/files"), form()).await.status, 303);
+    let item = format!("/patients/{patient}/items/1");
+    let upload = id_in(&upload(&owner, patient, "b.png", samples::png()).await);
+    let fields = [("title", "Results"), ("body", "words"), ("key", "0123456789abcdef"), ("upload", &*upload)];
+    let fields = [&fields[..], &[("chart_item", "1")]].concat();
+    let conversation = owner.post(&format!("/patients/{patient}/messages/new"), &fields).await.redirect();
+    let conversation = conversation.split('?').next().unwrap().to_owned();
+    app.drain().await;
+    let (maria, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    for (scan, status) in [(Scan::Clean, 200), (Scan::NotScanned, 409), (Scan::Waiting, 409)] {
+        set(&app, scan).await;
+        let open = status == 200;
+        for (who, page, link) in [
+            (&owner, &conversation, format!("{conversation}/attachments/")),
+            (&maria, &message, format!("{message}/attachments/")),
+            (&owner, &item, format!("{item}/file")),
+        ] {
+            let shown = get(who, page, &[]).await.text();
+            assert_eq!(shown.contains(&format!("href=\"{link}")), open, "{page} {scan:?}");
+            assert_eq!(shown.contains("being checked for viruses"), !open, "{page} {scan:?}");
+            let files = if link.ends_with('/') { vec![format!("{link}1"), format!("{link}2")] } else { vec![link] };
+            for file in files {
+                let ways: [(&str, &[(&str, &str)]); 5] = [
+                    ("", &[]),
+                    ("?as=save", &[]),
+                    ("?as=show", &[]),
+                    ("", &[("range", "bytes=0-3")]),
+                    ("", &[("if-none-match", "*")]),
+                ];
+                for (how, headers) in ways {
+                    let got = get(who, &format!("{file}{how}"), headers).await;
+                    let right = if open { (200..=304).contains(&got.status) } else { got.status == status };
+                    assert!(right, "{file}{how} {headers:?} {scan:?}: {}", got.status);
+                    assert!(open || !got.bytes.starts_with(b"%PDF") && !got.bytes.starts_with(b"\x89PNG"));
+                }
+                let head = who.http.head(format!("{}{file}", who.origin)).send().await.unwrap();
+                assert_eq!(head.status(), status, "{file} {scan:?}");
+            }
+        }
+        let archive = get(&maria, "/portal/information/download", &[]).await;
+        assert_eq!(archive.status, 200);
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive.bytes)).unwrap();
+        let files = archive.file_names_raw().filter(|name| name.starts_with(b"files/")).count();
+        assert_eq!(files, if open { 2 } else { 0 }, "{scan:?}");
+        let mut page = String::new();
+        archive.by_name("conversation-1.html").unwrap().read_to_string(&mut page).unwrap();
+        assert_eq!(page.contains("href=\"files"), open, "{scan:?}");
+        assert!(page.contains("a.pdf") && page.contains("b.png"));
+    }
 }
 
 async fn set(app: &App, scan: Scan) {

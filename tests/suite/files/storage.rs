@@ -127,7 +127,7 @@ async fn released(app: &App, id: BlobId) {
 
 fn all(storage: &Storage, blob: &Blob) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    storage.read_now(blob, blob.all()).map_err(|e| std::io::Error::other(e.to_string()))?.read_to_end(&mut bytes)?;
+    storage.read_to_check(blob).map_err(|e| std::io::Error::other(e.to_string()))?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -149,9 +149,10 @@ async fn what_is_kept_comes_back(stand: Stand) {
             let blob = blob(app, kept.id).await;
             assert!((blob.size as usize, blob.key_id.is_some()) == (size, key.is_some()) || size == 0);
             assert_eq!(all(&storage, &blob).unwrap(), bytes, "{size} {key:?}");
+            let served = storage.served(blob.clone()).unwrap();
             for (start, end) in [(0, 1), (size / 2, size), (PIECE - 1, PIECE + 2), (size, size), (0, size + 9), (5, 3)]
             {
-                let reading = storage.read(&blob, start as u64..end as u64).await.unwrap();
+                let reading = storage.read(&served, start as u64..end as u64).await.unwrap();
                 let stream = reading.stream();
                 let parts: Vec<_> = futures_util::StreamExt::collect(stream).await;
                 let got: Vec<u8> = parts.into_iter().flat_map(|part| part.unwrap().to_vec()).collect();
@@ -210,7 +211,7 @@ async fn what_is_let_go_is_swept(stand: Stand) {
     assert_eq!(all(&storage, &row).unwrap(), bytes);
     app.state.clock.advance(time::Duration::days(1));
     storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
-    assert!(matches!(storage.read_now(&row, row.all()), Err(StorageError::Missing(_))));
+    assert!(matches!(storage.read_to_check(&row), Err(StorageError::Missing(_))));
     assert_eq!((strays(app).await, stand.lying().len()), (0, 0));
     // the same content again is a new blob
     let again = kept(app, &storage, &bytes).await;
@@ -238,7 +239,7 @@ async fn a_new_key_seals_everything(stand: Stand) {
     for (seed, id) in ids {
         let blob = blob(app, id).await;
         assert_eq!(all(&alone, &blob).unwrap(), content(70_000, seed));
-        assert!(matches!(old.read_now(&blob, blob.all()), Err(StorageError::NoKey(_))));
+        assert!(matches!(old.read_to_check(&blob), Err(StorageError::NoKey(_))));
     }
     for path in stand.lying() {
         let stored = std::fs::read(path).unwrap();
