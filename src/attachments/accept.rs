@@ -155,7 +155,8 @@ impl Receiving {
             db.write(move |tx| -> Result<_, DbError> { Ok(uploads::note_infected(tx, now, user, patient)?) }).await?;
         }
         let (spooled, scan) = scanned?;
-        let (spooled, clues, looked_at) = desk.clues(spooled, &self.name, self.kind.media_type, now).await?;
+        let (spooled, clues, looked_at) = desk.clues(spooled, &self.name, self.kind, now).await?;
+        let looked_at = if self.look.is_locked() { LookedAt::Locked } else { looked_at };
         let chart = access.again();
         let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(patients::named_other(conn, &chart, &clues)?) });
         // a guard that fails refuses nothing, and says that it knows nothing

@@ -1,6 +1,8 @@
 //! What may be attached. A file is taken where the ending of its name is allowed and its content is what that ending
 //! says: the two are asked apart, because a browser goes by one and a patient's computer by the other.
 
+use super::compound::{self, Family};
+use super::media;
 use crate::config::Files;
 
 /// A kind of file that Postern knows.
@@ -17,8 +19,16 @@ pub struct Kind {
 enum Is {
     /// the library finds one of these types
     Found(&'static [&'static str]),
-    /// a compound file of the older Office
-    Compound,
+    /// a compound file of the older Office, of this program
+    Compound(Family),
+    /// a file of the ISO base media format with one of these brands
+    Iso(&'static [&'static str]),
+    /// an OpenDocument package of this type
+    OpenDocument(&'static str),
+    /// frames of MPEG audio layer III
+    Mp3,
+    /// a TIFF of either size and byte order
+    Tiff,
     /// a package of Office Open XML with this folder
     Package(&'static str),
     /// words, in any encoding, that are no markup
@@ -29,6 +39,29 @@ const fn kind(ending: &'static str, media_type: &'static str, found: &'static [&
     Kind { ending, media_type, content: Is::Found(found) }
 }
 
+const fn compound(ending: &'static str, media_type: &'static str, family: Family) -> Kind {
+    Kind { ending, media_type, content: Is::Compound(family) }
+}
+
+const fn open_document(ending: &'static str, media_type: &'static str) -> Kind {
+    Kind { ending, media_type, content: Is::OpenDocument(media_type) }
+}
+
+const fn iso(ending: &'static str, media_type: &'static str, brands: &'static [&'static str]) -> Kind {
+    Kind { ending, media_type, content: Is::Iso(brands) }
+}
+
+/// Brands of pictures (ISO/IEC 23008-12), of films and of sound (ISO/IEC 14496-12 and -14, the register of brands at
+/// mp4ra.org); a film's sound alone is a film by its brand.
+const PICTURES: &[&str] = &["heic", "heix", "hevc", "hevx", "heim", "heis", "hevm", "hevs", "mif1", "mif2", "msf1"];
+const FILMS: &[&str] = &[
+    "isom", "iso2", "iso3", "iso4", "iso5", "iso6", "iso7", "iso8", "iso9", "isoa", "isob", "isoc", "mp41", "mp42",
+    "mp71", "avc1", "hvc1", "av01", "dash", "msdh", "mmp4", "MSNV", "M4V ", "M4VH", "M4VP", "f4v ", "XAVC", "3gp4",
+    "3gp5", "3gp6",
+];
+const SOUNDS: &[&str] =
+    &["M4A ", "M4B ", "M4P ", "F4A ", "isom", "iso2", "iso3", "iso4", "iso5", "iso6", "mp41", "mp42", "dash"];
+
 const fn package(ending: &'static str, media_type: &'static str, folder: &'static str) -> Kind {
     Kind { ending, media_type, content: Is::Package(folder) }
 }
@@ -38,35 +71,33 @@ const KINDS: &[Kind] = &[
     kind("png", "image/png", &["image/png"]),
     kind("jpg", "image/jpeg", &["image/jpeg"]),
     kind("jpeg", "image/jpeg", &["image/jpeg"]),
+    kind("jfif", "image/jpeg", &["image/jpeg"]),
     kind("gif", "image/gif", &["image/gif"]),
     kind("webp", "image/webp", &["image/webp"]),
-    kind("heic", "image/heic", &["image/heif"]),
-    kind("tif", "image/tiff", &["image/tiff"]),
-    kind("tiff", "image/tiff", &["image/tiff"]),
+    iso("heic", "image/heic", PICTURES),
+    iso("heif", "image/heif", PICTURES),
+    Kind { ending: "tif", media_type: "image/tiff", content: Is::Tiff },
+    Kind { ending: "tiff", media_type: "image/tiff", content: Is::Tiff },
     kind("bmp", "image/bmp", &["image/bmp"]),
-    Kind { ending: "doc", media_type: "application/msword", content: Is::Compound },
-    Kind { ending: "xls", media_type: "application/vnd.ms-excel", content: Is::Compound },
-    Kind { ending: "ppt", media_type: "application/vnd.ms-powerpoint", content: Is::Compound },
+    compound("doc", "application/msword", Family::Word),
+    compound("xls", "application/vnd.ms-excel", Family::Excel),
+    compound("ppt", "application/vnd.ms-powerpoint", Family::PowerPoint),
     package("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "word/"),
     package("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xl/"),
     package("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation", "ppt/"),
-    kind("odt", "application/vnd.oasis.opendocument.text", &["application/vnd.oasis.opendocument.text"]),
-    kind("ods", "application/vnd.oasis.opendocument.spreadsheet", &["application/vnd.oasis.opendocument.spreadsheet"]),
-    kind(
-        "odp",
-        "application/vnd.oasis.opendocument.presentation",
-        &["application/vnd.oasis.opendocument.presentation"],
-    ),
+    open_document("odt", "application/vnd.oasis.opendocument.text"),
+    open_document("ods", "application/vnd.oasis.opendocument.spreadsheet"),
+    open_document("odp", "application/vnd.oasis.opendocument.presentation"),
     kind("rtf", "application/rtf", &["application/rtf"]),
     Kind { ending: "txt", media_type: "text/plain", content: Is::Text },
     Kind { ending: "csv", media_type: "text/csv", content: Is::Text },
-    kind("mp3", "audio/mpeg", &["audio/mpeg"]),
-    kind("m4a", "audio/mp4", &["audio/m4a", "video/mp4"]),
+    Kind { ending: "mp3", media_type: "audio/mpeg", content: Is::Mp3 },
+    iso("m4a", "audio/mp4", SOUNDS),
     kind("aac", "audio/aac", &["audio/aac"]),
     kind("wav", "audio/wav", &["audio/x-wav"]),
     kind("ogg", "audio/ogg", &["audio/ogg", "audio/opus"]),
     kind("flac", "audio/flac", &["audio/x-flac"]),
-    kind("mp4", "video/mp4", &["video/mp4", "video/x-m4v"]),
+    iso("mp4", "video/mp4", FILMS),
     kind("dcm", "application/dicom", &["application/dicom"]),
 ];
 
@@ -124,16 +155,38 @@ pub struct Look {
     head: Vec<u8>,
     tail: Vec<u8>,
     has_nul: bool,
+    size: u64,
+    /// the list of streams of a compound file, or its beginning, from where its header says
+    directory: Vec<u8>,
 }
 
 impl Look {
     pub fn at(&mut self, bytes: &[u8]) {
         let room = LOOKED_AT - self.head.len();
         self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.note_directory(bytes);
+        self.size += bytes.len() as u64;
         self.has_nul |= bytes.contains(&0);
         self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(LOOKED_AT)..]);
         let surplus = self.tail.len().saturating_sub(LOOKED_AT);
         self.tail.drain(..surplus);
+    }
+
+    /// Keeps what of these bytes is of a compound file's directory.
+    fn note_directory(&mut self, bytes: &[u8]) {
+        let Some(from) = compound::directory_at(&self.head) else { return };
+        let next = from + self.directory.len() as u64;
+        if self.directory.len() < LOOKED_AT
+            && let Some(skip) = next.checked_sub(self.size).and_then(|skip| usize::try_from(skip).ok())
+            && let Some(rest) = bytes.get(skip..)
+        {
+            self.directory.extend(rest.iter().take(LOOKED_AT - self.directory.len()));
+        }
+    }
+
+    /// Whether it opens with a password only, as far as its beginning tells: Office files.
+    pub fn is_locked(&self) -> bool {
+        compound::is_locked(&self.head, &self.directory)
     }
 
     fn holds(&self, word: &[u8]) -> bool {
@@ -144,7 +197,19 @@ impl Look {
     pub fn is(&self, kind: &Kind) -> bool {
         match kind.content {
             Is::Found(types) => infer::get(&self.head).is_some_and(|found| types.contains(&found.mime_type())),
-            Is::Compound => self.head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1]),
+            Is::Compound(wanted) => {
+                let found = compound::family(&self.directory);
+                compound::is(&self.head) && found.is_none_or(|family| family == wanted || family == Family::Locked)
+            }
+            Is::Iso(brands) => media::brands(&self.head).any(|brand| brands.iter().any(|one| one.as_bytes() == brand)),
+            Is::OpenDocument(media_type) => {
+                let found = [&self.head, &self.tail].into_iter().find_map(|part| media::package_type(part));
+                self.head.starts_with(b"PK\x03\x04") && found.is_some_and(|found| found == media_type.as_bytes())
+            }
+            Is::Mp3 => media::is_mp3(&self.head),
+            Is::Tiff => [&b"II*\0"[..], b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|mark| self.head.starts_with(mark)),
+            // one that is locked with a password is a compound file that holds the package, encrypted ([MS-OFFCRYPTO])
+            Is::Package(_) if compound::is(&self.head) => compound::family(&self.directory) == Some(Family::Locked),
             // names stand in clear before each part and in the list at the end; macros have no place in these kinds
             Is::Package(folder) => {
                 self.head.starts_with(b"PK\x03\x04")

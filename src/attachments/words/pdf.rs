@@ -3,8 +3,9 @@
 //! line stands [`PERHAPS_APART`].
 
 use super::PERHAPS_APART;
+use super::reader::Found;
 use lopdf::content::{Content, Operation};
-use lopdf::{Dictionary, Document, Encoding, LoadOptions, Object, decode_text_string};
+use lopdf::{Dictionary, Document, Encoding, Error, LoadOptions, Object, decode_text_string};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -18,11 +19,18 @@ const DEPTH: usize = 4;
 /// A step to the right within a piece, in thousandths of the size, from which on it may be a space.
 const STEP: f32 = -150.0;
 
-/// The words, about `most` bytes of them at the most; none where it is encrypted, or no PDF.
-pub fn words(bytes: &[u8], most: usize) -> String {
+/// The words, about `most` bytes of them at the most.
+pub fn words(bytes: &[u8], most: usize) -> Found {
     let begun = Instant::now();
     let options = LoadOptions { max_decompressed_size: Some(LARGEST_STREAM), ..LoadOptions::default() };
-    let Ok(document) = Document::load_mem_with_options(bytes, options) else { return String::new() };
+    let document = match Document::load_mem_with_options(bytes, options) {
+        Ok(document) => document,
+        Err(Error::InvalidPassword) => return Found::Locked,
+        Err(_) => return Found::Broken,
+    };
+    if document.trailer.has(b"Encrypt") && document.encryption_state.is_none() {
+        return Found::Locked;
+    }
     let mut sheet = Sheet { document: &document, fonts: HashMap::new(), forms: 0, most, words: String::new() };
     sheet.typed();
     for page in document.page_iter() {
@@ -36,7 +44,7 @@ pub fn words(bytes: &[u8], most: usize) -> String {
             sheet.show(&content, &resources, 0);
         }
     }
-    sheet.words
+    Found::Words(sheet.words)
 }
 
 struct Sheet<'a> {

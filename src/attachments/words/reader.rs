@@ -1,8 +1,8 @@
-//! A process of its own that reads a PDF: `postern read-words` takes the file from its input and writes the words to its
-//! output. It may have so much memory and time and no more, so that a file made to harm takes nothing down but its
+//! A process of its own that reads a PDF or an Office file: `postern read-words` takes the file from its input and writes
+//! the words to its output. It may have so much memory and time and no more, so that a file made to harm takes nothing down but its
 //! reader.
 
-use super::{MOST, pdf};
+use super::{MOST, office, pdf, rtf};
 use crate::storage::Reading;
 use futures_util::StreamExt;
 use std::io::{self, Read, Write};
@@ -14,8 +14,11 @@ use tokio::process::{Child, Command};
 /// The command of this program that is the reader.
 pub const COMMAND: &str = "read-words";
 
-/// A larger PDF is not read, in bytes: its reader holds it whole.
-pub(super) const LARGEST_PDF: u64 = 32 << 20;
+/// A larger file is not read, in bytes: its reader holds it whole.
+pub(super) const LARGEST: u64 = 32 << 20;
+/// The last byte of an answer: what stands before it are the words, or the file opens with a password only.
+const READ: u8 = 0;
+const LOCKED: u8 = 1;
 /// What a reader may have of memory, in bytes of address space, and of the processor's time, in seconds.
 const MEMORY: u64 = 512 << 20;
 const SECONDS: u64 = 10;
@@ -36,11 +39,11 @@ pub(super) fn start(program: &Path) -> io::Result<Reader> {
 }
 
 impl Reader {
-    /// The words of this file.
+    /// The words of this file; `None` where it opens with a password only.
     ///
     /// # Errors
     /// Where the reader ends before its time.
-    pub async fn words(mut self, reading: Reading) -> io::Result<String> {
+    pub async fn words(mut self, reading: Reading) -> io::Result<Option<String>> {
         let answer = self.ask(reading).await;
         // it has answered, or never will; awaited, so that nothing is left of it
         let _ = self.0.start_kill();
@@ -48,7 +51,7 @@ impl Reader {
         answer
     }
 
-    async fn ask(&mut self, reading: Reading) -> io::Result<String> {
+    async fn ask(&mut self, reading: Reading) -> io::Result<Option<String>> {
         let (Some(mut input), Some(output)) = (self.0.stdin.take(), self.0.stdout.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
@@ -61,25 +64,52 @@ impl Reader {
         let mut words = Vec::new();
         output.take(MOST as u64).read_to_end(&mut words).await?;
         match words.split_last() {
-            Some((0, words)) => Ok(String::from_utf8_lossy(words).into_owned()),
+            Some((&READ, words)) => Ok(Some(String::from_utf8_lossy(words).into_owned())),
+            Some((&LOCKED, [])) => Ok(None),
             _ => Err(io::Error::other("its reader died")),
         }
     }
 }
 
-/// The other side: reads a PDF and writes its words, with a zero behind them, after giving up all that it does not need.
+/// The other side: reads a file and writes its words, with a zero behind them, after giving up all that it does not need.
 ///
 /// # Errors
 /// Where it cannot read or write.
 pub fn read(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     give_up()?;
     let mut bytes = Vec::new();
-    from.by_ref().take(LARGEST_PDF).read_to_end(&mut bytes)?;
-    let words = pdf::words(&bytes, MOST).replace('\0', " ");
-    let end = words.floor_char_boundary(MOST - 1);
-    to.write_all(&words.as_bytes()[..end])?;
-    to.write_all(&[0])?;
+    from.by_ref().take(LARGEST).read_to_end(&mut bytes)?;
+    match words(&bytes) {
+        Found::Words(words) => {
+            let words = words.replace('\0', " ");
+            let end = words.floor_char_boundary(MOST - 1);
+            to.write_all(&words.as_bytes()[..end])?;
+            to.write_all(&[READ])?;
+        }
+        Found::Locked => to.write_all(&[LOCKED])?,
+        Found::Broken => return Err(io::ErrorKind::InvalidData.into()),
+    }
     to.flush()
+}
+
+/// What came of reading a file.
+pub(super) enum Found {
+    /// its words
+    Words(String),
+    /// it opens with a password only
+    Locked,
+    /// it cannot be read
+    Broken,
+}
+
+/// By what it is, whatever its name says.
+fn words(bytes: &[u8]) -> Found {
+    let found = match bytes {
+        [b'P', b'K', ..] => office::words(bytes, MOST),
+        [b'{', b'\\', ..] => rtf::words(bytes, MOST),
+        _ => return pdf::words(bytes, MOST),
+    };
+    found.map_or(Found::Broken, Found::Words)
 }
 
 /// No more memory and time than it may have, only when nobody else needs the processor, no other file than those that

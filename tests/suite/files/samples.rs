@@ -52,6 +52,42 @@ fn open_document(kind: &str) -> Vec<u8> {
     zip(&[("mimetype", kind.as_bytes()), ("content.xml", b"<x/>")])
 }
 
+/// The same, zipped by a program that puts the type last and packs it.
+fn open_document_packed(kind: &str) -> Vec<u8> {
+    let kind = format!("application/vnd.oasis.opendocument.{kind}");
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in [("content.xml", "<x/>"), ("META-INF/manifest.xml", "<x/>"), ("mimetype", &kind)] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut zip, content.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// A compound file ([MS-CFB]) with these streams in its list, which lies behind `before` sectors.
+pub fn compound(before: u32, streams: &[&str]) -> Vec<u8> {
+    let mut file = vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
+    file.resize(512, 0);
+    file[30] = 9;
+    file[48..52].copy_from_slice(&before.to_le_bytes());
+    file.resize(512 * (before as usize + 1), 0);
+    for name in [&["Root Entry"], streams].concat() {
+        let mut entry: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let length = entry.len() as u8 + 2;
+        entry.resize(128, 0);
+        entry[64] = length;
+        file.extend(entry);
+    }
+    file.resize(file.len() + 4096, 0);
+    file
+}
+
+/// Frames of MPEG-2 layer III, 22.05 kHz and 64 kbit/s.
+fn low_mp3() -> Vec<u8> {
+    let mut frame = vec![0xff, 0xf3, 0x80, 0xc4];
+    frame.resize(208, 0);
+    frame.repeat(3)
+}
+
 fn riff(kind: &[u8]) -> Vec<u8> {
     [b"RIFF\x24\0\0\0", kind, b"fmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x88\x58\x01\0\x02\0\x10\0data\0\0\0\0"].concat()
 }
@@ -71,6 +107,24 @@ pub fn good() -> Vec<(&'static str, Vec<u8>)> {
         ("a.tif", b"II*\0\x08\0\0\0\0\0\0\0\0\0".to_vec()),
         ("a.bmp", b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0".to_vec()),
         ("a.heic", iso(b"heic")),
+        ("b.heic", iso(b"mif1")),
+        ("a.heif", iso(b"heix")),
+        ("a.jfif", b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xd9".to_vec()),
+        // libtiff puts the list of fields behind the picture
+        ("b.tif", b"II*\0\x43\x52\0\0\x43\x52\x02\0".to_vec()),
+        ("c.tiff", b"MM\0*\0\0\0\x08\0\0".to_vec()),
+        ("d.tiff", b"II+\0\x08\0\0\0\x10\0\0\0".to_vec()),
+        ("b.odt", open_document_packed("text")),
+        ("b.ods", open_document_packed("spreadsheet")),
+        ("b.doc", compound(40, &["1Table", "\u{5}SummaryInformation", "WordDocument"])),
+        ("b.xls", compound(9, &["Workbook"])),
+        ("b.ppt", compound(2_000, &["PowerPoint Document"])),
+        ("low.mp3", low_mp3()),
+        ("a.m4a", iso(b"M4A ")),
+        ("b.m4a", iso(b"iso5")),
+        ("b.mp4", iso(b"iso6")),
+        ("c.mp4", iso(b"3gp5")),
+        ("d.mp4", iso(b"M4V ")),
         ("a.docx", office("word")),
         ("a.xlsx", office("xl")),
         ("a.pptx", office("ppt")),
@@ -130,6 +184,13 @@ pub fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("zip.docx", zip(&[("a.txt", b"b")]), content),
         ("macro.docx", zip(&[("[Content_Types].xml", b"<x/>"), ("word/vbaProject.bin", b"x")]), content),
         ("xlsx.docx", office("xl"), content),
+        ("xls.doc", compound(40, &["Workbook"]), content),
+        ("mail.doc", compound(3, &["__properties_version1.0", "__substg1.0_0037001F"]), content),
+        ("doc.docx", compound(3, &["WordDocument"]), content),
+        ("ods.odt", open_document_packed("spreadsheet"), content),
+        ("picture.mp4", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\0\x08meta".to_vec(), content),
+        ("film.heic", iso(b"avc1"), content),
+        ("adts.mp3", vec![0xff, 0xf1, 0x50, 0x80, 0, 0, 0, 0], content),
         ("a.dcm", [&[0; 128][..], b"DICM"].concat(), kind),
         ("png.jpg", png(), content),
         ("noending", pdf(), kind),

@@ -21,7 +21,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-on_both!(words_of_every_kind_are_read, any_text_is_taken);
+on_both!(words_of_every_kind_are_read, any_text_is_taken, what_was_not_read_says_so);
 
 const ZOE: &str = "Zoé O'Connell-Ruel";
 const JEAN: &str = "Jean-François Côté";
@@ -117,6 +117,60 @@ fn word_by_word() -> Vec<u8> {
     Content { operations }.encode().unwrap()
 }
 
+/// A package of these parts, packed.
+fn package(parts: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, part) in parts {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(part.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// Two paragraphs, the first of which is cut into runs in the middle of its words.
+fn docx(first: &str, second: &str) -> Vec<u8> {
+    let run = |text: &str| format!("<w:r><w:t xml:space=\"preserve\">{text}</w:t></w:r>");
+    let runs: String = first.chars().map(|c| run(&c.to_string())).collect();
+    let body = format!("<w:document><w:body><w:p>{runs}</w:p><w:p>{}</w:p></w:body></w:document>", run(second));
+    package(&[("[Content_Types].xml", "<Types/>"), ("word/document.xml", &body)])
+}
+
+fn xlsx(text: &str, cell: &str) -> Vec<u8> {
+    let main = "xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"";
+    let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let book = format!(
+        "<workbook {main} xmlns:r=\"{office}\"><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+    );
+    let links = format!(
+        "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"r1\" Type=\"{office}/worksheet\" Target=\"worksheets/sheet1.xml\"/><Relationship Id=\"r2\" Type=\"{office}/styles\" Target=\"styles.xml\"/></Relationships>"
+    );
+    let styles = format!(
+        "<styleSheet {main}><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>"
+    );
+    let sheet = format!(
+        "<worksheet {main}><sheetData><row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>{text}</t></is></c>{cell}</row></sheetData></worksheet>"
+    );
+    let root = links
+        .replace("/worksheet\"", "/officeDocument\"")
+        .replace("worksheets/sheet1.xml", "xl/workbook.xml")
+        .replace("Target=\"styles.xml\"", "Target=\"xl/styles.xml\"");
+    package(&[
+        ("[Content_Types].xml", "<Types/>"),
+        ("_rels/.rels", &root),
+        ("xl/workbook.xml", &book),
+        ("xl/_rels/workbook.xml.rels", &links),
+        ("xl/styles.xml", &styles),
+        ("xl/worksheets/sheet1.xml", &sheet),
+    ])
+}
+
+fn odt(text: &str) -> Vec<u8> {
+    let content = format!(
+        "<office:document-content><office:body><text:p>{text}</text:p></office:body></office:document-content>"
+    );
+    package(&[("mimetype", "application/vnd.oasis.opendocument.text"), ("content.xml", &content)])
+}
+
 fn shown(text: &str) -> Vec<u8> {
     format!("BT /F1 11 Tf 50 700 Td ({text}) Tj ET").into_bytes()
 }
@@ -172,7 +226,29 @@ async fn words_of_every_kind_are_read(app: App) {
         ("a.txt", b"Mr Jean Cote, December 9th, 1960".to_vec(), Some(JEAN)),
         ("a.txt", b"COTE JEAN 1960-DEC-09 M".to_vec(), Some(JEAN)),
         ("a.txt", "Zoé O’Connell Ruel, née le 1er août 1948".into(), Some(ZOE)),
-        ("a.txt", b"ruel oconnell zoe 19480801".to_vec(), None),
+        ("a.txt", b"ruel oconnell zoe 19480801".to_vec(), Some(ZOE)),
+        // half of a double name, names and numbers as one word, in another form, and years of two figures
+        ("a.txt", "Mme Zoé Ruel, 1948-08-01".into(), Some(ZOE)),
+        ("a.txt", b"OConnell Zoe 01/08/48".to_vec(), Some(ZOE)),
+        ("a.txt", b"COTE JeanFrancois 60-12-09".to_vec(), Some(JEAN)),
+        ("a.txt", b"Cote, J. 60-12-09".to_vec(), None),
+        ("a.txt", b"Zoe Connell, 1948-08-01".to_vec(), None),
+        ("a.txt", b"HCN 1234.567.890".to_vec(), Some(ZOE)),
+        ("a.txt", b"RAMQ COTJ.6012.0912".to_vec(), Some(JEAN)),
+        // the other kinds of documents
+        ("a.docx", docx("Patient C\u{f4}t\u{e9}, Jean", "1960-12-09"), Some(JEAN)),
+        ("a.docx", docx("Health number 1234 567 890", "and more"), Some(ZOE)),
+        ("a.docx", docx("nobody", "1960-12-09"), None),
+        ("a.xlsx", xlsx("C\u{f4}t\u{e9} Jean", "<c r=\"B1\" s=\"1\"><v>22259</v></c>"), Some(JEAN)),
+        ("a.xlsx", xlsx("number", "<c r=\"B1\"><v>1234567890</v></c>"), Some(ZOE)),
+        ("a.xlsx", xlsx("number", "<c r=\"B1\"><v>1234567891</v></c>"), None),
+        ("a.odt", odt("Zo\u{e9} O&#8217;Connell-<text:span>Ruel</text:span><text:s/>1948-08-01"), Some(ZOE)),
+        (
+            "a.rtf",
+            br"{\rtf1\ansi\deff0{\fonttbl{\f0 Arial;}}C\'f4t\'e9, Jean-Fran\'e7ois\par 9 d\u233\'e9c. 1960}".to_vec(),
+            Some(JEAN),
+        ),
+        ("a.rtf", br"{\rtf1\ansi {\*\hidden 1234567890} nothing}".to_vec(), None),
         ("a.txt", b"o'connell ruel, zoe 19480801".to_vec(), Some(ZOE)),
         (
             "a.pdf",
@@ -199,6 +275,26 @@ async fn words_of_every_kind_are_read(app: App) {
     for (at, (name, bytes, whom)) in cases.into_iter().enumerate() {
         let got = upload(&owner, patient, name, bytes).await;
         assert_eq!(suspect(&got), whom, "case {at}, {name}: {}", got.text());
+    }
+}
+
+/// What could not be searched says so and why; a picture has no words and says nothing.
+async fn what_was_not_read_says_so(app: App) {
+    let (owner, patient) = clinic(&app).await;
+    for (name, bytes, said) in [
+        ("a.pdf", encrypted("secret"), "opens with a password"),
+        ("a.docx", samples::compound(3, &["EncryptedPackage", "EncryptionInfo"]), "opens with a password"),
+        ("a.pdf", samples::pdf(), "No words could be read"),
+        ("a.pdf", b"%PDF-1.7\nnothing of a PDF".to_vec(), "could not be searched"),
+        ("a.docx", docx("", ""), "No words could be read"),
+        ("a.doc", samples::compound(3, &["WordDocument"]), "could not be searched"),
+    ] {
+        let got = upload(&owner, patient, name, bytes).await;
+        assert!(got.status == 200 && got.text().contains(said), "{name} {said}: {}", got.text());
+    }
+    for (name, bytes) in [("a.png", samples::png()), ("a.docx", docx("words", "")), ("a.txt", b"words".to_vec())] {
+        let text = upload(&owner, patient, name, bytes).await.text();
+        assert!(!text.contains("Check yourself"), "{name}: {text}");
     }
 }
 
