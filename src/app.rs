@@ -68,13 +68,17 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
         config.service(web::scope("/hooks").configure(hooks::routes));
         config.service(
             web::scope("/portal")
+                // within the sessions: it asks who is signed in
+                .wrap(from_fn(portal::of_their_own))
                 .wrap(portal_sessions)
                 // outside the sessions, where the cookie has been set
                 .wrap(from_fn(cookies::lengthen))
                 .wrap(from_fn(guard::only_plain_forms))
                 .configure(portal::routes),
         );
-        config.service(web::scope("").wrap(clinic_sessions).configure(clinic::routes));
+        config.service(
+            web::scope("").wrap(from_fn(clinic::of_their_own)).wrap(clinic_sessions).configure(clinic::routes),
+        );
     }
 }
 
@@ -97,6 +101,7 @@ macro_rules! application {
             .app_data(state.desk.storage.serving())
             .app_data(actix_web::web::Data::from(state.config.clone()))
             .app_data(actix_web::web::Data::new($crate::http::guard::Origin(state.config.origin())))
+            .app_data(actix_web::web::Data::new($crate::http::whose::Marks::of(&parts.key)))
             .app_data(actix_web::web::Data::new($crate::state::PatientPage($crate::portal::preview)))
             .app_data($crate::app::largest_form())
             .configure($crate::app::routes(state, parts))

@@ -31,6 +31,13 @@ pub struct Lapsed {
     pub(super) patient: PatientId,
 }
 
+impl Lapsed {
+    /// Whose session it was.
+    pub fn patient(&self) -> PatientId {
+        self.patient
+    }
+}
+
 /// A session's `idle_until` is moved forward at most this often: not every click is worth a write.
 const TOUCH_EVERY: Duration = Duration::MINUTE;
 

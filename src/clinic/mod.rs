@@ -8,6 +8,8 @@ mod guard;
 mod patients;
 mod settings;
 
+pub use account::not_yours::of_their_own;
+
 use actix_web::web::{self, ServiceConfig};
 
 /// Every route of this door. GET changes nothing; a changed thing is a noun that is posted to.

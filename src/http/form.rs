@@ -19,9 +19,11 @@ impl Form {
         Form(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    /// A form of these fields, as from an address or a body. NUL has no place in a page, where they are shown again.
+    /// A form of these fields, as from an address or a body. NUL has no place in a page, where they are shown again; and
+    /// whose the page is was asked before, see [`super::whose`].
     pub fn of_pairs(pairs: Vec<(String, String)>) -> Form {
-        Form(pairs.into_iter().map(|(name, value)| (name, value.replace('\0', ""))).collect())
+        let fields = pairs.into_iter().filter(|(name, _)| name != super::whose::FIELD);
+        Form(fields.map(|(name, value)| (name, value.replace('\0', ""))).collect())
     }
 
     /// Names and values in their order, without one that belongs to the page and not to what was typed.

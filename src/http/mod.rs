@@ -12,6 +12,7 @@ pub mod multipart;
 pub mod page;
 pub mod paging;
 pub mod strings;
+pub mod whose;
 
 pub use form::Form;
 pub use limits::Limits;

@@ -1,6 +1,7 @@
 //! What every page needs besides its content: language, time zone, the clinic's name, who is looking.
 
 use super::assets;
+use super::whose::{self, Person};
 use crate::access::session::{HOLDER, Holder, LAPSED, Lapsed, Lasts};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -25,6 +26,8 @@ pub struct Head {
     pub holder: Option<Holder>,
     /// whose session it was, where it has just ended
     pub lapsed: Option<Lapsed>,
+    /// the mark of a page that is made for this reader; see [`super::whose`]
+    whose: String,
     /// `Accept-Language`
     accepts: String,
     /// the language chosen on a page without signing in
@@ -52,8 +55,10 @@ impl Head {
         let text = |name: &str| req.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let query = web::Query::<Vec<(String, String)>>::from_query(req.query_string()).map(|q| q.into_inner());
         let notice = query.unwrap_or_default().into_iter().find(|(name, _)| name == "notice").map(|(_, v)| v);
+        let holder = holder(req);
         Head {
-            holder: holder(req),
+            whose: whose::mark(req, Person::of(holder.as_ref())),
+            holder,
             lapsed: req.get_session().get(LAPSED).ok().flatten(),
             accepts: text("accept-language"),
             chosen: req.cookie(LANGUAGE_COOKIE).map(|cookie| cookie.value().to_owned()),
@@ -136,6 +141,8 @@ pub struct Shell {
     pub session: Option<Lasts>,
     /// path without the query
     pub path: String,
+    /// the mark that everything says which this page sends; see [`super::whose`]
+    pub whose: String,
     /// only the part within the page
     pub fragment: bool,
     /// a notice to show at the top; empty if none
@@ -161,6 +168,7 @@ impl Shell {
             signed_in: false,
             session: None,
             path: head.path.clone(),
+            whose: head.whose.clone(),
             fragment: head.fragment,
             notice: lang.t_of("notice", &head.notice),
             now: head.now,

@@ -437,6 +437,18 @@ mail-access-next = You need to do nothing now: when a message is waiting, we wri
 text-reminder = { $clinic }: a message is still waiting for you. { $link }
 text-access = { $clinic }: you now have access to our patient portal. We write when a message is waiting. { $link }
 
+# A page of somebody else
+not-yours = This page was made for somebody else
+not-yours-now = { $name } is signed in now, in another window of this browser.
+not-yours-nobody = Nobody is signed in now.
+not-yours-nothing = Nothing was sent, changed or shown.
+not-yours-kept = What you typed
+not-yours-copy = Copy it before you go on: it is kept nowhere else.
+not-yours-files = The files were not kept. Choose them again afterwards.
+not-yours-how = To go on as yourself, sign out, sign in with your own email and password, and open the page again.
+not-yours-how-portal = To go on as yourself, log out, and open the link in your own email or text message again.
+not-yours-go-on = Go on as { $name }
+
 # Error pages
 error-home = Go to the first page
 error-heading-400 = This request could not be read

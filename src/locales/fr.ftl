@@ -437,6 +437,18 @@ mail-access-next = Vous n’avez rien à faire pour l’instant : quand un mess
 text-reminder = { $clinic } : un message vous attend toujours. { $link }
 text-access = { $clinic } : vous avez maintenant accès à notre portail des patients. Nous vous aviserons de chaque message. { $link }
 
+# Page de quelqu’un d’autre
+not-yours = Cette page a été préparée pour quelqu’un d’autre
+not-yours-now = La session ouverte est maintenant celle de { $name }, dans une autre fenêtre de ce navigateur.
+not-yours-nobody = Aucune session n’est ouverte.
+not-yours-nothing = Rien n’a été envoyé, modifié ou affiché.
+not-yours-kept = Votre saisie
+not-yours-copy = Copiez-la avant de continuer : elle n’est conservée nulle part ailleurs.
+not-yours-files = Les fichiers n’ont pas été conservés. Choisissez-les de nouveau par la suite.
+not-yours-how = Pour continuer en votre nom, fermez la session, ouvrez la vôtre avec votre courriel et votre mot de passe, puis ouvrez de nouveau la page.
+not-yours-how-portal = Pour continuer en votre nom, fermez la session, puis ouvrez de nouveau le lien reçu par courriel ou par message texte.
+not-yours-go-on = Continuer comme { $name }
+
 # Pages d’erreur
 error-home = Aller à la première page
 error-heading-400 = Cette demande n’a pas pu être lue

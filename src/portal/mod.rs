@@ -12,10 +12,12 @@ mod link;
 mod logout;
 mod message;
 mod messages;
+mod not_yours;
 mod session;
 mod views;
 
 pub use message::preview;
+pub use not_yours::of_their_own;
 
 use actix_web::web::{self, ServiceConfig};
 

@@ -7,6 +7,7 @@
 // A `save-now` event on the form saves at once (session-warning.js); `teardown` from a dialog saves unless discarded.
 // Strings: save_failed
 import {formValues, wordsFor} from './common.js'
+import {isOthers, request} from './request.js'
 
 const AFTER = 1000 // ms of quiet
 const LONGEST = 30000
@@ -60,7 +61,7 @@ class Draft {
     try {
       const body = formValues(this.form)
       const keepalive = body.toString().length < KEEPALIVE_LIMIT
-      await this.take(await fetch(this.form.dataset.autosave, {method: 'POST', body, keepalive, headers: {Accept: 'application/json'}}))
+      await this.take(await request(this.form.dataset.autosave, {method: 'POST', body, keepalive, headers: {Accept: 'application/json'}}))
     } catch {
       this.failed()
     } finally {
@@ -69,6 +70,7 @@ class Draft {
   }
 
   async take(response) {
+    if (isOthers(response)) return this.end()
     if (response.status === 409) return this.conflict()
     if (!response.ok || response.redirected) throw new Error(String(response.status))
     const {version, saved_at: savedAt} = await response.json()
@@ -78,9 +80,14 @@ class Draft {
     this.wait = AFTER
   }
 
-  conflict() {
+  /** Nothing more can be saved from this page. */
+  end() {
     this.stopped = true
     this.tell('')
+  }
+
+  conflict() {
+    this.end()
     const notice = this.form.querySelector('[data-conflict]')
     if (!notice) return
     notice.hidden = false

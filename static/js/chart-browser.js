@@ -7,6 +7,7 @@
 // ul[data-chart-items], as the ticked boxes (name chart_item) that the server would put there; nothing else is sent.
 // Where the answer does not come, the button does what it does without this script: the form is kept, the browser a page.
 import {formValues, make, say} from './common.js'
+import {isOthers, request} from './request.js'
 
 const FRAGMENT = {'X-Fragment': '1'}
 
@@ -15,10 +16,11 @@ export default function start(element) {
   else element.addEventListener('click', event => open(event, element))
 }
 
-/** The form of the browser at an address, or null where it cannot be had. */
+/** The form of the browser at an address, or null where it cannot be had; undefined: the page is of somebody else. */
 async function fetchForm(url) {
   try {
-    const response = await fetch(url, {headers: FRAGMENT})
+    const response = await request(url, {headers: FRAGMENT})
+    if (isOthers(response)) return
     if (!response.ok || response.redirected) return null
     const template = make('template')
     template.innerHTML = await response.text()
@@ -65,6 +67,7 @@ class Browser {
     const asked = this.asked = Symbol(url)
     const next = await fetchForm(url)
     if (asked !== this.asked) return // a later question has been asked
+    if (next === undefined) return this.form.removeAttribute('aria-busy')
     if (!next) {
       location.assign(url)
       return
@@ -107,6 +110,7 @@ async function open(event, button) {
   for (const box of list.querySelectorAll('input[name=chart_item]:checked') ?? []) url.searchParams.append('chart_item', box.value)
   const form = await fetchForm(url)
   button.removeAttribute('aria-busy')
+  if (form === undefined) return
   if (!form) {
     button.dataset.plain = 'true'
     button.click()

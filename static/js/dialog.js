@@ -14,6 +14,7 @@
 // Strings: close, discard_title, discard_text, discard_yes, discard_keep, discard_no, send_failed_title, send_failed_text
 import {ask} from './ask.js'
 import {formValues, icon, make, wordsFor} from './common.js'
+import {isOthers, request} from './request.js'
 
 const FRAGMENT = {'X-Fragment': '1'}
 const FIELD = 'form :is(input, textarea, select):not([type=hidden], [hidden])'
@@ -29,7 +30,7 @@ export default function openInDialog(link, {enhance}) {
     try {
       const html = await fetchFragment(link.href)
       if (html === null) location.assign(link.href)
-      else await new Window(link, enhance).open(html)
+      else if (html !== undefined) await new Window(link, enhance).open(html)
     } finally {
       opening = false
       link.removeAttribute('aria-busy')
@@ -37,10 +38,11 @@ export default function openInDialog(link, {enhance}) {
   })
 }
 
-/** The fragment's HTML, or null where the plain link is the better answer (signed out, not found, no network). */
+/** The fragment's HTML, or null where the plain link is the better answer (signed out, not found, no network); undefined: the page is of somebody else. */
 async function fetchFragment(url) {
   try {
-    const response = await fetch(url, {headers: FRAGMENT})
+    const response = await request(url, {headers: FRAGMENT})
+    if (isOthers(response)) return
     return response.ok && !response.redirected ? await response.text() : null
   } catch {
     return null
@@ -139,7 +141,7 @@ class Window {
   end(discard) {
     const form = this.content.querySelector('form[data-discard-url]')
     this.content.dispatchEvent(new CustomEvent('teardown', {detail: {discard}}))
-    if (discard && form) fetch(form.dataset.discardUrl, {method: 'POST', body: formValues(form), keepalive: true})
+    if (discard && form) request(form.dataset.discardUrl, {method: 'POST', body: formValues(form), keepalive: true})
     this.dialog.close()
     this.dialog.remove()
     const summary = this.link.closest('details.menu')?.querySelector('summary')
@@ -157,7 +159,7 @@ class Window {
     button.setAttribute('aria-busy', 'true')
     try {
       const goal = event.submitter?.getAttribute('formaction') ?? form.getAttribute('action')
-      const response = await fetch(goal, {method: 'POST', headers: FRAGMENT, body: bodyOf(form, event.submitter)})
+      const response = await request(goal, {method: 'POST', headers: FRAGMENT, body: bodyOf(form, event.submitter)})
       await this.answer(response)
     } catch {
       this.tellFailure(form)
@@ -168,6 +170,7 @@ class Window {
   }
 
   async answer(response) {
+    if (isOthers(response)) return
     const goTo = response.headers.get('X-Location') ?? (response.redirected ? response.url : null)
     if (goTo) {
       this.content.dispatchEvent(new CustomEvent('teardown', {detail: {discard: true}})) // sent: no draft to save any more

@@ -1,6 +1,8 @@
 // Hook: .badge[data-live-count=URL], whose first child holds the number. Asks for it once a minute while the page is seen;
 // the answer is a bare number, and 0 hides the badge. A session that has ended is left alone.
 // Asking counts as being there, so it stops when nobody has touched the page for a while: the session may end.
+import {request} from './request.js'
+
 const EVERY = 60000 // ms
 const AWAY_AFTER = 300000 // ms
 
@@ -14,7 +16,7 @@ export default function liveCount(badge) {
     timer = setTimeout(ask, EVERY)
     if (Date.now() - touched > AWAY_AFTER) return
     try {
-      const response = await fetch(badge.dataset.liveCount)
+      const response = await request(badge.dataset.liveCount)
       const words = await response.text()
       if (response.redirected || !/^\d+$/.test(words)) return
       badge.firstElementChild.textContent = words

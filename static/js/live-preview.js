@@ -1,6 +1,7 @@
 // Hook: form[data-live-preview=URL]. What is typed is posted there a moment after the last change, and the answer takes
 // the place of what is in #preview. Without this module the form has a button that does the same with a page load.
 import {formValues} from './common.js'
+import {request} from './request.js'
 
 const AFTER = 350 // ms of quiet
 
@@ -12,7 +13,7 @@ export default function livePreview(form) {
   const show = async () => {
     const mine = ++latest
     try {
-      const response = await fetch(form.dataset.livePreview, {method: 'POST', headers: {'X-Fragment': '1'}, body: formValues(form)})
+      const response = await request(form.dataset.livePreview, {method: 'POST', headers: {'X-Fragment': '1'}, body: formValues(form)})
       const words = await response.text()
       // an answer that was overtaken, or a sign-in page after the session, is not shown
       if (mine === latest && response.ok && !response.redirected) place.innerHTML = words

@@ -4,6 +4,8 @@
 // [data-ended] (shown after it); give the last two `hidden`.
 // Typed text stays on the page, and a form[data-autosave] is saved first.
 // The POST answers any 2xx; a JSON body {"expires_in": seconds} sets the next period.
+import {isOthers, request} from './request.js'
+
 export default function sessionWarning(dialog) {
   const before = Number(dialog.dataset.warnBefore ?? 120)
   let seconds = Number(dialog.dataset.expiresIn)
@@ -45,7 +47,8 @@ export default function sessionWarning(dialog) {
   const stay = async button => {
     button.setAttribute('aria-busy', 'true')
     try {
-      const response = await fetch(dialog.dataset.url, {method: 'POST', headers: {Accept: 'application/json'}})
+      const response = await request(dialog.dataset.url, {method: 'POST', headers: {Accept: 'application/json'}})
+      if (isOthers(response)) return dialog.close()
       if (!response.ok || response.redirected) return show(true)
       const answer = await response.json().catch(() => ({}))
       seconds = answer.expires_in ?? seconds

@@ -10,6 +10,7 @@
 // Strings: replace_title, replace_text, replace_yes, replace_no, picker_none, picker_count {count}
 import {ask} from './ask.js'
 import {fold, make, say, wordsFor} from './common.js'
+import {request} from './request.js'
 
 export default function templatePicker(dialog) {
   const picker = new Picker(dialog)
@@ -77,7 +78,7 @@ class Picker {
   }
 
   async load() {
-    const response = await fetch(this.dialog.dataset.url, {headers: {Accept: 'application/json'}})
+    const response = await request(this.dialog.dataset.url, {headers: {Accept: 'application/json'}})
     if (!response.ok || response.redirected) throw new Error(String(response.status))
     const templates = await response.json()
     for (const category of [...new Set(templates.map(template => template.category).filter(Boolean))].sort()) {

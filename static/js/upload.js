@@ -6,6 +6,8 @@
 // Strings: upload_added, upload_removed {name}, upload_failed, upload_busy, upload_drop, upload_up, upload_up_of {name},
 // upload_moved {name} {count}, upload_cancel_of {name}, upload_too_large, upload_too_much
 import {make, wordsFor} from './common.js'
+import {request as ask} from './request.js'
+import upload from './request-files.js'
 
 export default function start(part) {
   const form = part.closest('form')
@@ -72,7 +74,7 @@ export default function start(part) {
     progress.setAttribute('aria-label', file.name)
     cancel.setAttribute('aria-label', words('upload_cancel_of', {name: file.name}))
     list.append(item)
-    const request = new XMLHttpRequest() // fetch tells nothing of what was sent
+    const request = new XMLHttpRequest()
     running.add(request)
     sizes.set(request, file.size)
     const end = () => { running.delete(request); sizes.delete(request) }
@@ -107,8 +109,7 @@ export default function start(part) {
     cancel.addEventListener('click', () => request.abort())
     const body = new FormData()
     body.append('files', file)
-    request.open('POST', part.dataset.uploads)
-    request.send(body)
+    upload(request, part.dataset.uploads, body)
   }
 
   // the buttons of a line; a line that came with the page or from the server has "Remove", this adds "Move up"
@@ -130,7 +131,7 @@ export default function start(part) {
     remove.type = 'button'
     remove.addEventListener('click', async () => {
       const next = (item.nextElementSibling ?? item.previousElementSibling)?.querySelector('button') ?? input
-      const answer = await fetch(`${part.dataset.uploads}/${item.dataset.file}/removal`, {method: 'POST'}).catch(() => null)
+      const answer = await ask(`${part.dataset.uploads}/${item.dataset.file}/removal`, {method: 'POST'}).catch(() => null)
       // 404: it is gone already
       if (!answer || !(answer.ok || answer.status === 404)) return say(words('upload_failed'))
       sizes.delete(item.dataset.file)

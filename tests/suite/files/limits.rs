@@ -217,10 +217,11 @@ async fn a_body_without_a_length_ends_too() {
     let address = owner.origin.strip_prefix("http://").unwrap().to_owned();
     let cookie = owner.cookies.cookies(&owner.origin.parse().unwrap()).unwrap();
     let head = format!(
-        "POST /patients/{patient}/uploads HTTP/1.1\r\nHost: {address}\r\nOrigin: {}\r\nCookie: {}\r\n\
+        "POST /patients/{patient}/uploads HTTP/1.1\r\nHost: {address}\r\nOrigin: {}\r\nCookie: {}\r\nX-Whose: {}\r\n\
          Content-Type: multipart/form-data; boundary=B\r\nTransfer-Encoding: chunked\r\n\r\n",
         owner.origin,
-        cookie.to_str().unwrap()
+        cookie.to_str().unwrap(),
+        owner.whose("/patients").await
     );
     for part in [
         "name=\"x\"\r\n\r\n\r\n".to_owned(),

@@ -44,6 +44,7 @@ pub async fn get(actor: &Actor, path: &str, headers: &[(&str, &str)]) -> Got {
 
 pub async fn post_form(actor: &Actor, path: &str, form: Form) -> Got {
     let request = actor.http.post(format!("{}{path}", actor.origin)).header("origin", &actor.origin);
+    let request = request.header("x-whose", actor.whose(path).await);
     got(request.multipart(form)).await
 }
 
@@ -321,8 +322,9 @@ async fn a_connection_that_is_cut_leaves_nothing() {
             .into_bytes();
     head.extend(
         format!(
-            "Cookie: {}\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 5000000\r\n\r\n",
-            cookie.to_str().unwrap()
+            "Cookie: {}\r\nX-Whose: {}\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 5000000\r\n\r\n",
+            cookie.to_str().unwrap(),
+            fresh.whose("/patients").await
         )
         .bytes(),
     );

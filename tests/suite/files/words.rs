@@ -500,7 +500,8 @@ async fn whatever_becomes_of_the_reader_files_are_taken() {
             // the one who sends it goes away
             let form = Form::new().part("files", Part::bytes(pdf).file_name("a.pdf"));
             let request = owner.http.post(format!("{}/patients/{patient}/uploads", owner.origin)).multipart(form);
-            let sent = request.header("origin", &owner.origin).timeout(Duration::from_secs(2)).send().await;
+            let request = request.header("origin", &owner.origin).header("x-whose", owner.whose("/patients").await);
+            let sent = request.timeout(Duration::from_secs(2)).send().await;
             assert!(sent.unwrap_err().is_timeout());
         } else {
             let got = upload(&owner, patient, "a.pdf", pdf.clone()).await;

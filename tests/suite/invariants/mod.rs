@@ -12,6 +12,7 @@ mod meaning_is_kept;
 mod migrations;
 mod no_unsafe;
 mod notifications_say_nothing;
+mod pages_have_an_owner;
 mod pages_render;
 mod permission_matrix;
 mod requests;

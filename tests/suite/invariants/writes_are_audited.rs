@@ -280,7 +280,8 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/portal/sessions/end", 303, &answer).await;
     let remove = reqwest::multipart::Form::new().text("remove", "on");
     let address = format!("{}/settings/images/logo", script.app.origin);
-    let removed = owner.http.post(address).header("origin", &script.app.origin).multipart(remove).send().await.unwrap();
+    let removed = owner.http.post(address).header("origin", &script.app.origin).multipart(remove);
+    let removed = removed.header("x-whose", owner.whose("/settings").await).send().await.unwrap();
     assert_eq!(removed.status().as_u16(), 303);
     assert!(rows(&script.app).await > script.rows);
     script.skip().await;

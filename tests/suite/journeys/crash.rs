@@ -1,7 +1,7 @@
 //! Kill -9 under load: nothing that was acknowledged is lost, nothing is there twice.
 
 use crate::support::app::{App, On};
-use crate::support::demo::Demo;
+use crate::support::demo::{Demo, signed_in};
 use crate::support::program::{Program, database_url, free_port};
 use crate::support::world::{Like, PASSWORD};
 use crate::support::{mail, peers};
@@ -92,10 +92,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_on_postgres() {
         let mut program = Program::start(&["serve"], &database, port, &[]);
         program.answers_at(port);
         let base = format!("http://127.0.0.1:{port}");
-        let http = reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none());
-        let client = http.build().unwrap();
-        let form = [("email", email.as_str()), ("password", PASSWORD)];
-        assert_eq!(client.post(format!("{base}/sign-in")).form(&form).send().await.unwrap().status(), 303);
+        let client = signed_in(&base, (&email, PASSWORD)).await;
         round(number, base, client, &acknowledged, || program.kill()).await;
     }
     let acknowledged = acknowledged.lock().unwrap().clone();

@@ -11,6 +11,7 @@ on_both!(an_image_is_made_anew_and_shown, what_is_no_image_is_refused);
 
 async fn send(who: &Actor, kind: &str, form: Form) -> String {
     let request = who.http.post(format!("{}/settings/images/{kind}", who.origin)).header("origin", &who.origin);
+    let request = request.header("x-whose", who.whose("/settings").await);
     let response = request.multipart(form).send().await.unwrap();
     response.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default()
 }

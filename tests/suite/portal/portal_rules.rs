@@ -188,11 +188,12 @@ async fn a_passcode_is_short_lived_and_used_once(app: App) {
 
 /// A browser at another address of this machine.
 fn at(app: &App, address: [u8; 4]) -> Actor {
+    let somebody = app.anyone();
     let http = reqwest::Client::builder()
-        .cookie_store(true)
+        .cookie_provider(somebody.cookies.clone())
         .redirect(reqwest::redirect::Policy::none())
         .local_address(std::net::IpAddr::from(address));
-    Actor { http: http.build().unwrap(), cookies: Default::default(), origin: app.origin.clone() }
+    Actor { http: http.build().unwrap(), ..somebody }
 }
 
 async fn guessing_opens_nothing(app: App) {

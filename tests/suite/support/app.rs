@@ -2,14 +2,21 @@
 
 use super::html::Page;
 use super::peers;
+use actix_web::cookie::{Cookie, CookieJar};
+use diesel::prelude::*;
 use postern::app::{self, Parts};
 use postern::attachments::Desk;
 use postern::clock::{Clock, Random};
 use postern::config::{Config, Files, Texts};
-use postern::db::{DatabaseUrl, Ts};
+use postern::db::schema::sessions;
+use postern::db::{DatabaseUrl, Db, Ts};
 use postern::delivery::{Delivery, Gateway, Mailbox, Received};
+use postern::error::AppError;
 use postern::http::Limits;
+use postern::http::whose::{self, Marks, Person};
 use postern::state::AppState;
+use reqwest::cookie::CookieStore;
+use sha2::{Digest, Sha256};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -67,6 +74,8 @@ pub struct App {
     pub state: AppState,
     pub origin: String,
     pub mailbox: Mailbox,
+    /// What signs its cookies.
+    parts: Parts,
     server: actix_web::dev::ServerHandle,
     _folder: tempfile::TempDir,
 }
@@ -172,16 +181,16 @@ impl App {
         };
         let parts = Parts::of(&state).await.unwrap();
         let (sender, handle) = std::sync::mpsc::channel();
-        let served = state.clone();
+        let (served, of_server) = (state.clone(), parts.clone());
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = app::serve(listener, served, parts).unwrap();
+                let server = app::serve(listener, served, of_server).unwrap();
                 sender.send(server.handle()).unwrap();
                 server.await.unwrap();
             });
         });
         let server = handle.recv().unwrap();
-        App { state, origin, mailbox, server, _folder: folder }
+        App { state, origin, mailbox, parts, server, _folder: folder }
     }
 
     /// Sets the clock to the time that other processes have.
@@ -199,7 +208,8 @@ impl App {
         let cookies = Arc::<reqwest::cookie::Jar>::default();
         let http =
             reqwest::Client::builder().cookie_provider(cookies.clone()).redirect(reqwest::redirect::Policy::none());
-        Actor { http: http.build().unwrap(), cookies, origin: self.origin.clone() }
+        let (db, parts) = (self.state.db.clone(), self.parts.clone());
+        Actor { http: http.build().unwrap(), cookies, origin: self.origin.clone(), db, parts }
     }
 
     /// The newest mail or text to an address.
@@ -247,9 +257,34 @@ pub struct Actor {
     pub http: reqwest::Client,
     pub cookies: Arc<reqwest::cookie::Jar>,
     pub origin: String,
+    pub db: Db,
+    pub parts: Parts,
 }
 
 impl Actor {
+    /// The mark of a page that this browser would get at this path now: whose it is.
+    pub async fn whose(&self, path: &str) -> String {
+        let name = if path.starts_with("/portal") { "postern-portal" } else { "postern" };
+        let url = format!("{}{path}", self.origin).parse().unwrap();
+        let sent = self.cookies.cookies(&url).map(|all| all.to_str().unwrap().to_owned()).unwrap_or_default();
+        let mut jar = CookieJar::new();
+        for cookie in sent.split("; ").filter_map(|one| Cookie::parse_encoded(one.to_owned()).ok()) {
+            jar.add_original(cookie);
+        }
+        let session = jar.signed(&self.parts.key).get(name);
+        let token = session.map(|cookie| Sha256::digest(cookie.value().as_bytes()).to_vec());
+        let person = self.db.read(move |conn| -> Result<_, AppError> {
+            let whose =
+                sessions::table.find(token.unwrap_or_default()).select((sessions::user_id, sessions::patient_id));
+            Ok(match whose.first(conn).optional()? {
+                Some((Some(user), _)) => Person::User(user),
+                Some((None, Some(patient))) => Person::Patient(patient),
+                _ => Person::Nobody,
+            })
+        });
+        Marks::of(&self.parts.key).mark(person.await.unwrap())
+    }
+
     async fn answer(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let headers = response.headers().clone();
@@ -261,13 +296,22 @@ impl Actor {
         self.answer(self.http.get(format!("{}{path}", self.origin))).await
     }
 
+    /// Sends a form as from a page of one's own, unless the fields say whose it is.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mine = self.whose(path).await;
+        let mark = [(whose::FIELD, mine.as_str())];
+        let says = fields.iter().any(|(name, _)| *name == whose::FIELD);
+        let fields = [if says { &[] } else { &mark[..] }, fields].concat();
         let request = self.http.post(format!("{}{path}", self.origin)).header("origin", &self.origin);
-        self.answer(request.form(fields)).await
+        self.answer(request.form(&fields)).await
     }
 
+    /// Sends what a script or a form in parts would, from a page of one's own.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.origin));
+        if !headers.iter().any(|(name, _)| *name == whose::HEADER) {
+            request = request.header(whose::HEADER, self.whose(path).await);
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

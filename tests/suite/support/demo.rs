@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub struct Demo {
@@ -55,13 +56,24 @@ impl Demo {
 
     /// Somebody with a browser, signed in.
     pub async fn signed_in(&self) -> reqwest::Client {
-        let client =
-            reqwest::Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let form = [("email", "staff@demo.example"), ("password", "demo-staff-1")];
-        let answer = client.post(self.at("/sign-in")).form(&form).send().await.unwrap();
-        assert_eq!(answer.status(), 303);
-        client
+        signed_in(&self.at(""), ("staff@demo.example", "demo-staff-1")).await
     }
+}
+
+/// A browser in which this user is signed in, whose requests say so as those of a script do.
+pub async fn signed_in(base: &str, (email, password): (&str, &str)) -> reqwest::Client {
+    let cookies = Arc::<reqwest::cookie::Jar>::default();
+    let browser = || {
+        let browser = reqwest::Client::builder().cookie_provider(cookies.clone());
+        browser.redirect(reqwest::redirect::Policy::none())
+    };
+    let client = browser().build().unwrap();
+    let form = [("email", email), ("password", password)];
+    assert_eq!(client.post(format!("{base}/sign-in")).form(&form).send().await.unwrap().status(), 303);
+    let page = client.get(format!("{base}/account/notifications")).send().await.unwrap().text().await.unwrap();
+    let mine = page.split_once("data-whose=\"").unwrap().1.split('"').next().unwrap();
+    let headers = [("x-whose".parse().unwrap(), mine.parse().unwrap())].into_iter().collect();
+    browser().default_headers(headers).build().unwrap()
 }
 
 impl Drop for Demo {

@@ -1,0 +1,56 @@
+//! What a page of somebody else is answered: see [`crate::http::whose`].
+
+use crate::access::{SignedInUser, rights};
+use crate::clinic::guard::{shell, shell_for_nobody};
+use crate::error::AppError;
+use crate::http::Shell;
+use crate::http::page::with_status;
+use crate::http::whose::{self, Refusal};
+use crate::state::AppState;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, HttpResponse, web};
+use askama::Template;
+
+/// They act for whoever knows the password or holds the link: a page for nobody may send them.
+const FOR_NOBODY: &[&str] = &["/sign-in", "/password/{token}"];
+
+#[derive(Template)]
+#[template(path = "clinic/account/not_yours.html")]
+struct NotYoursPage {
+    shell: Shell,
+    /// who is signed in; empty: nobody
+    name: String,
+    kept: Vec<(&'static str, String)>,
+    files: bool,
+}
+
+/// Everything behind this door is for the person to whom the page belongs.
+///
+/// # Errors
+/// Those of the page.
+pub async fn of_their_own(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let state = req.app_data::<web::Data<AppState>>();
+    // as much of the files is read as where they are taken
+    let longest = state.map_or(0, |state| 2 * state.desk.policy.largest_message);
+    whose::check(req, next, (FOR_NOBODY, longest), page).await
+}
+
+async fn page(req: HttpRequest, refused: Refusal) -> Result<HttpResponse, AppError> {
+    let state = req.app_data::<web::Data<AppState>>().ok_or_else(|| AppError::Internal("no state".into()))?;
+    let Refusal { head, kept, files } = refused;
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let user = head.holder.as_ref().and_then(SignedInUser::<rights::Read>::of).flatten();
+        let (shell, name) = match &user {
+            Some(user) => (shell(conn, &head, user)?.0, user.name().to_owned()),
+            None => (shell_for_nobody(conn, &head)?, String::new()),
+        };
+        Ok(NotYoursPage { shell, name, kept, files })
+    });
+    with_status(StatusCode::CONFLICT, &read.await?)
+}
