@@ -105,6 +105,7 @@ macro_rules! application {
             .app_data(actix_web::web::Data::new($crate::state::PatientPage($crate::portal::preview)))
             .app_data($crate::app::largest_form())
             .configure($crate::app::routes(state, parts))
+            .wrap(actix_web::middleware::from_fn($crate::http::flash::once))
             // the last one wraps the others: headers on everything, error pages too
             .wrap(actix_web::middleware::from_fn($crate::http::guard::cross_site))
             .wrap(actix_web::middleware::from_fn($crate::http::errors::pages))

@@ -4,6 +4,7 @@ pub mod assets;
 pub mod cookies;
 pub mod errors;
 pub mod files;
+pub mod flash;
 pub mod form;
 pub mod guard;
 pub mod limits;

@@ -1,6 +1,7 @@
 //! What every page needs besides its content: language, time zone, the clinic's name, who is looking.
 
 use super::assets;
+use super::flash;
 use super::whose::{self, Person};
 use crate::access::session::{HOLDER, Holder, LAPSED, Lapsed, Lasts};
 use crate::clock::Clock;
@@ -34,7 +35,7 @@ pub struct Head {
     chosen: Option<String>,
     /// path without the query
     pub path: String,
-    /// the key of a notice to show, from `?notice=`
+    /// the key of a notice to show; see [`super::flash`]
     notice: String,
     /// only the part within the page is wanted, for a dialog
     pub fragment: bool,
@@ -53,8 +54,6 @@ impl Head {
     /// Reads a request.
     pub fn of(req: &HttpRequest) -> Head {
         let text = |name: &str| req.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-        let query = web::Query::<Vec<(String, String)>>::from_query(req.query_string()).map(|q| q.into_inner());
-        let notice = query.unwrap_or_default().into_iter().find(|(name, _)| name == "notice").map(|(_, v)| v);
         let holder = holder(req);
         Head {
             whose: whose::mark(req, Person::of(holder.as_ref())),
@@ -63,7 +62,7 @@ impl Head {
             accepts: text("accept-language"),
             chosen: req.cookie(LANGUAGE_COOKIE).map(|cookie| cookie.value().to_owned()),
             path: req.path().to_owned(),
-            notice: notice.unwrap_or_default(),
+            notice: flash::key(req),
             fragment: req.headers().contains_key("x-fragment"),
             from: caller(req),
             now: req.app_data::<web::Data<Clock>>().map_or_else(|| Clock::system().now(), |clock| clock.now()),

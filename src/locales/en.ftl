@@ -356,7 +356,6 @@ event-settings_changed = changed settings
 event-settings_viewed = viewed settings
 
 # Portal
-portal-title = Patient portal
 portal-welcome = Messages from { $clinic }
 portal-use-link = To read a message, open the link in the email or text message that the clinic sent you.
 portal-nav-messages = Messages

@@ -356,7 +356,6 @@ event-settings_changed = paramètres modifiés
 event-settings_viewed = paramètres consultés
 
 # Portail
-portal-title = Portail des patients
 portal-welcome = Messages de { $clinic }
 portal-use-link = Pour lire un message, ouvrez le lien du courriel ou du message texte que la clinique vous a envoyé.
 portal-nav-messages = Messages

@@ -21,7 +21,7 @@ async fn wordings_are_kept_used_and_taken_back(app: App) {
     let owner = app.user(Role::Owner).await;
     let path = format!("{HOME}/message_waiting/email/en");
     let own = [("subject", "Hello from {clinic}"), ("body", "Look **here**:\n\n{link}\n\nCall us at {phone}.")];
-    assert_eq!(owner.post(&path, &own).await.redirect(), format!("{path}?notice=wording-saved"));
+    assert_eq!(owner.post(&path, &own).await.says(), (path.clone(), "wording-saved".into()));
     // the same again is no new version
     owner.post(&path, &own).await.redirect();
     let second = [("subject", "Again from {clinic}"), ("body", "<b>Mind</b> [the door]({link}) until {expiry}")];

@@ -314,7 +314,7 @@ async fn the_end_of_a_session_is_told_before() {
     phone.look("ended").await;
     phone.app.state.clock.advance(Duration::minutes(31));
     browser.click_text("Log in again").await;
-    browser.wait_path("/portal?notice=session-over&back=/portal/messages/2").await;
+    browser.wait_path("/portal?back=/portal/messages/2").await;
     browser.fill("Health number", "9434765919").await;
     browser.fill("Email or cellphone", EMAIL).await;
     browser.click_text("Send me my passcode").await;

@@ -53,7 +53,7 @@ async fn a_press_gives_more_time(app: App) {
     assert_eq!(back, message);
     app.state.clock.advance(Duration::minutes(31));
     assert_eq!(press(&patient).await, None);
-    assert_eq!(patient.get(&message).await.redirect(), format!("/portal?notice=session-over&back={message}"));
+    assert_eq!(patient.get(&message).await.says(), (format!("/portal?back={message}"), "session-over".into()));
 }
 
 async fn a_session_ends_in_any_case(app: App) {
@@ -83,9 +83,9 @@ async fn what_was_typed_outlives_the_session(app: App) {
     assert!(patient.get(&message).await.ok().text_of("textarea").contains("It hurts l"));
     // the session ends; "Send" is pressed too late
     app.state.clock.advance(Duration::minutes(45));
-    let late = patient.submit(&page, "Send", &[("body", "It hurts less now, thank you")]).await.redirect();
-    assert_eq!(late, format!("/portal?notice=session-over-kept&back={message}"));
-    let entry = patient.get(&late).await.ok();
+    let late = patient.submit(&page, "Send", &[("body", "It hurts less now, thank you")]).await.says();
+    assert_eq!(late, (format!("/portal?back={message}"), "session-over-kept".into()));
+    let entry = patient.get(&late.0).await.ok();
     assert!(entry.has_text("What you wrote is kept") && !entry.has_text("hurts"), "only they read it");
     let claim = [("number", "9434765919"), ("contact", EMAIL)];
     let link = patient.submit(&entry, "Send me my passcode", &claim).await.redirect();
@@ -107,16 +107,16 @@ async fn only_their_own_browser_keeps_their_words(app: App) {
     let Inside { staff, patient, message, chart } = inside(&app).await;
     let reply = [("key", "0123456789abcdef"), ("body", "words of somebody")];
     let replies = format!("{message}/replies");
-    let over = format!("/portal?notice=session-over&back={message}");
+    let over = (format!("/portal?back={message}"), "session-over".to_owned());
     // somebody without a session, somebody who logged out, and somebody whose access was withdrawn
-    assert_eq!(app.anyone().post(&replies, &reply).await.redirect(), over);
+    assert_eq!(app.anyone().post(&replies, &reply).await.says(), over);
     patient.post("/portal/logout", &[]).await.redirect();
-    assert_eq!(patient.post(&replies, &reply).await.redirect(), over);
+    assert_eq!(patient.post(&replies, &reply).await.says(), over);
     app.state.clock.advance(Duration::minutes(1));
     let (patient, _) = app.go_in(&app.link_to(EMAIL), PHONE).await;
     let form = staff.get(&format!("{chart}/information")).await.ok();
     staff.submit(&form, "Save", &[("portal_access", "off")]).await.redirect();
-    assert_eq!(patient.post(&replies, &reply).await.redirect(), over);
+    assert_eq!(patient.post(&replies, &reply).await.says(), over);
     let form = staff.get(&format!("{chart}/information")).await.ok();
     staff.submit(&form, "Save", &[("portal_access", "on")]).await.redirect();
     let page = staff.get(&format!("{chart}/messages/new")).await.ok();
@@ -126,7 +126,7 @@ async fn only_their_own_browser_keeps_their_words(app: App) {
     assert!(!patient.get(&message).await.ok().has_text("words of somebody"));
     // and it is kept for a day at most
     app.state.clock.advance(Duration::days(2));
-    assert_eq!(patient.post(&replies, &reply).await.redirect(), over);
+    assert_eq!(patient.post(&replies, &reply).await.says(), over);
 }
 
 async fn stay_logged_in_is_shown_and_ended_everywhere(app: App) {

@@ -40,7 +40,7 @@ async fn a_true_claim_leads_in(app: App) {
         let patient = app.anyone();
         // as somebody whose session has ended comes: back to where they were
         let over = patient.get("/portal/messages/1").await.redirect();
-        assert_eq!(over, "/portal?notice=session-over&back=/portal/messages/1");
+        assert_eq!(over, "/portal?back=/portal/messages/1");
         let page = patient.get(&over).await.ok();
         let fields = [("number", "943-476-5919"), ("contact", contact)];
         let link = patient.submit(&page, "Send me my passcode", &fields).await.redirect();

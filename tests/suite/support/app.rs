@@ -244,6 +244,17 @@ impl Answer {
         assert_eq!(self.status, 200, "{} {}", self.location, self.body);
         self.page()
     }
+    /// The notice that goes with the browser to the next page.
+    pub fn notice(&self) -> Option<String> {
+        let cookies = self.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+        let notice = cookies.filter_map(|cookie| cookie.strip_prefix("notice=")).next()?;
+        Some(notice.split(';').next().unwrap().to_owned())
+    }
+    /// Where to, and what is said there.
+    pub fn says(self) -> (String, String) {
+        let notice = self.notice().unwrap_or_default();
+        (self.redirect(), notice)
+    }
     /// Where to, after checking that it went well.
     pub fn redirect(self) -> String {
         assert_eq!(self.status, 303, "{}", self.page().text());

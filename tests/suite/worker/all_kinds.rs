@@ -124,14 +124,14 @@ async fn access_is_told_again_and_cancelled(app: App) {
     let owner = app.user(Role::Owner).await;
     let patient = gets_access(&app, &owner).await;
     let again = format!("/patients/{patient}/notifications");
-    assert_eq!(owner.post(&again, &[]).await.redirect(), "/outbox?notice=on-its-way");
+    assert_eq!(owner.post(&again, &[]).await.says(), ("/outbox".into(), "on-its-way".into()));
     let page = owner.get("/outbox").await.ok();
     let to = owner.submit(&page, "Cancel", &[]).await.redirect();
     assert!(owner.get(&to).await.ok().has_text("The notification was cancelled"));
     assert_eq!(app.drain().await, 0);
     assert_eq!(rows(&app).await, [row("portal_access", "email", "cancelled", Some("cancelled_by_user"), None)]);
     let page = owner.get("/outbox").await.ok();
-    assert_eq!(owner.submit(&page, "Send again", &[]).await.redirect(), "/outbox?notice=sent-again");
+    assert_eq!(owner.submit(&page, "Send again", &[]).await.says(), ("/outbox".into(), "sent-again".into()));
     app.drain().await;
     assert_eq!(rows(&app).await[1].2, "sent");
     let page = owner.get("/outbox").await.ok();
@@ -139,7 +139,7 @@ async fn access_is_told_again_and_cancelled(app: App) {
     // not where it would not be true
     let page = owner.get(&format!("/patients/{patient}/information")).await.ok();
     owner.submit(&page, "Save", &[("portal_access", "off")]).await.redirect();
-    assert_eq!(owner.post(&again, &[]).await.redirect(), "/outbox?notice=cannot-be-told");
+    assert_eq!(owner.post(&again, &[]).await.says(), ("/outbox".into(), "cannot-be-told".into()));
     assert_eq!(app.drain().await, 0);
     assert_eq!(owner.post("/patients/99/notifications", &[]).await.status, 404);
     assert_eq!(owner.post("/patients/99/cancellations", &[("notification", "1")]).await.status, 404);
