@@ -12,6 +12,7 @@ mod method;
 pub mod multipart;
 pub mod page;
 pub mod paging;
+pub mod seen;
 pub mod strings;
 pub mod whose;
 

@@ -312,5 +312,5 @@ fn kept(form: &Form) -> Vec<(&'static str, String)> {
 /// Rich text as one may copy it.
 fn plain(html: &str) -> String {
     let clean = CleanHtml::from_html(html);
-    clean.to_markdown().unwrap_or_else(|| clean.plain())
+    clean.to_markdown()
 }

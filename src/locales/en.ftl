@@ -448,6 +448,14 @@ not-yours-how = To go on as yourself, sign out, sign in with your own email and 
 not-yours-how-portal = To go on as yourself, log out, and open the link in your own email or text message again.
 not-yours-go-on = Go on as { $name }
 
+# A record that somebody else has changed
+newer-title = Somebody else changed this meanwhile
+newer-text = Nothing was saved. Compare, correct what you typed below, and press the button again to save it.
+newer-stored = Now:
+newer-typed = You typed:
+switch-on = On
+switch-off = Off
+
 # Error pages
 error-home = Go to the first page
 error-heading-400 = This request could not be read

@@ -448,6 +448,14 @@ not-yours-how = Pour continuer en votre nom, fermez la session, ouvrez la vôtre
 not-yours-how-portal = Pour continuer en votre nom, fermez la session, puis ouvrez de nouveau le lien reçu par courriel ou par message texte.
 not-yours-go-on = Continuer comme { $name }
 
+# Une fiche que quelqu’un d’autre a modifiée
+newer-title = Quelqu’un d’autre a modifié ces renseignements entretemps
+newer-text = Rien n’a été enregistré. Comparez, corrigez votre saisie ci-dessous, puis appuyez de nouveau sur le bouton pour l’enregistrer.
+newer-stored = Actuellement :
+newer-typed = Votre saisie :
+switch-on = Activé
+switch-off = Désactivé
+
 # Pages d’erreur
 error-home = Aller à la première page
 error-heading-400 = Cette demande n’a pas pu être lue

@@ -5,11 +5,14 @@ use crate::access::session;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
 use crate::patients::{self, IdKind, Method, Patient};
 use crate::state::AppState;
 use crate::text::Lang;
 use actix_session::Session;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
@@ -21,7 +24,19 @@ struct InformationPage {
     identifiers: Vec<(IdKind, String)>,
     /// as stored or as typed
     method: String,
+    language: String,
     errors: FieldErrors,
+    seen: Seen,
+}
+
+/// What the form edits, as it is stored.
+fn stored(patient: &Patient) -> Stored {
+    Stored::default().text("language", "language", patient.language.as_str()).choice(
+        "method",
+        "portal-told",
+        "method",
+        patient.method.as_str(),
+    )
 }
 
 impl InformationPage {
@@ -41,15 +56,17 @@ async fn page(
     state: &AppState,
     head: Head,
     visit: Visit,
-    typed: Option<String>,
+    typed: Option<(&Form, Seen)>,
     errors: FieldErrors,
 ) -> Result<InformationPage, AppError> {
+    let typed = typed.map(|(form, seen)| (form.get("method").to_owned(), form.get("language").to_owned(), seen));
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, None)?;
         let patient = patients::patient_by_id(conn, visit.0.patient())?;
         let identifiers = patients::identifiers(conn, patient.id)?;
-        let method = typed.unwrap_or_else(|| patient.method.as_str().to_owned());
-        Ok(InformationPage { shell, patient, identifiers, method, errors })
+        let fresh = || (patient.method.as_str().to_owned(), patient.language.clone(), stored(&patient).seen());
+        let (method, language, seen) = typed.unwrap_or_else(fresh);
+        Ok(InformationPage { shell, patient, identifiers, method, language, errors, seen })
     });
     read.await
 }
@@ -73,15 +90,26 @@ pub async fn submit(
     let language = errors.need("language", "error-language", Lang::find(form.get("language")));
     let method: Option<Method> = errors.need("method", "error-own-method", form.get("method").parse().ok());
     let (Some(language), Some(method)) = (language, method) else {
-        return unprocessable(&page(&state, head, visit, Some(form.get("method").to_owned()), errors).await?);
+        return unprocessable(&page(&state, head, visit, Some((&form, Seen::said(&form))), errors).await?);
     };
     let (now, writer) = (head.now, visit.0.clone());
-    let write = state
-        .db
-        .write(move |tx| -> Result<_, AppError> { Ok(patients::change_own(tx, now, &writer, language, method)?) });
-    if !write.await? {
+    let typed = form.clone();
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        match stored(&patients::patient_by_id(tx, writer.patient())?).newer(&typed) {
+            Some(seen) => Ok(Err(seen)),
+            None => Ok(Ok(patients::change_own(tx, now, &writer, language, method)?)),
+        }
+    });
+    let changed = match write.await? {
+        Ok(changed) => changed,
+        Err(seen) => {
+            let page = page(&state, head, visit, Some((&form, seen)), errors).await?;
+            return with_status(StatusCode::CONFLICT, &page);
+        }
+    };
+    if !changed {
         errors.add("method", "error-own-method");
-        return unprocessable(&page(&state, head, visit, Some(form.get("method").to_owned()), errors).await?);
+        return unprocessable(&page(&state, head, visit, Some((&form, Seen::said(&form))), errors).await?);
     }
     Ok(see_other("/portal/information?notice=own-information-saved"))
 }

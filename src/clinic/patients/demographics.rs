@@ -2,9 +2,11 @@
 
 use crate::access::rights;
 use crate::clinic::guard::{Chart, shell};
-use crate::db::Ts;
+use crate::db::{Conn, Ts};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
 use crate::notifications::{self, NotificationRow};
 use crate::patients::{self, Change, Demographics, IdKind, Method, Patient};
@@ -12,6 +14,7 @@ use crate::settings::Settings;
 use crate::state::AppState;
 use crate::text::{self, Lang};
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
@@ -24,7 +27,39 @@ struct DemographicsPage {
     /// kinds of numbers beside the record, as stored or as typed
     identifiers: Vec<(IdKind, String)>,
     errors: FieldErrors,
+    seen: Seen,
     notices: Vec<NotificationRow>,
+}
+
+/// What the form edits, as it is stored.
+fn stored(patient: &Patient, kept: &[(IdKind, String)]) -> Stored {
+    let form = DemographicsForm::of(patient);
+    let stored = Stored::default()
+        .switch("portal_access", "portal-access", form.portal_access)
+        .text("given_name", "given-name", form.given_name)
+        .text("family_name", "family-name", form.family_name)
+        .text("preferred_name", "preferred-name", form.preferred_name)
+        .text("day", "day", form.day)
+        .text("month", "month", form.month)
+        .text("year", "year", form.year)
+        .text("health_number", "health-number", form.health_number)
+        .text("email", "email", form.email)
+        .text("phone", "cellphone", form.phone)
+        .choice("method", "notification-method", "method", form.method)
+        .text("language", "language", form.language);
+    every_kind(|kind| number_of(kept, kind)).into_iter().fold(stored, |stored, (kind, number)| {
+        let label = match kind {
+            IdKind::HealthNumber => "id-kind-health_number",
+            IdKind::RecordNumber => "id-kind-record_number",
+            IdKind::DriversLicence => "id-kind-drivers_licence",
+            IdKind::Passport => "id-kind-passport",
+        };
+        stored.text(kind.as_str(), label, number)
+    })
+}
+
+fn number_of(kept: &[(IdKind, String)], kind: IdKind) -> &str {
+    kept.iter().find(|(k, _)| *k == kind).map_or("", |(_, number)| number)
 }
 
 /// What the form shows: as stored, or as typed.
@@ -146,10 +181,27 @@ pub async fn show(
         let form = DemographicsForm::of(&patient);
         let notices = notifications::access_notices(conn, patient.id, 2)?;
         let kept = patients::identifiers(conn, patient.id)?;
-        let identifiers = every_kind(|kind| kept.iter().find(|(k, _)| *k == kind).map_or("", |(_, number)| number));
-        Ok(DemographicsPage { shell, patient, form, identifiers, errors: FieldErrors::default(), notices })
+        let (seen, errors) = (stored(&patient, &kept).seen(), FieldErrors::default());
+        let identifiers = every_kind(|kind| number_of(&kept, kind));
+        Ok(DemographicsPage { shell, patient, form, identifiers, errors, seen, notices })
     });
     html(&page.await?)
+}
+
+/// The page with what was typed.
+fn typed(
+    conn: &mut Conn,
+    head: &Head,
+    chart: &Chart<rights::EditPatients>,
+    form: &Form,
+    errors: FieldErrors,
+    seen: Seen,
+) -> Result<DemographicsPage, AppError> {
+    let (shell, _) = shell(conn, head, chart.0.user())?;
+    let patient = patients::patient(conn, &chart.0)?;
+    let notices = notifications::access_notices(conn, patient.id, 2)?;
+    let (identifiers, form) = (typed_identifiers(form), DemographicsForm::typed(form));
+    Ok(DemographicsPage { shell, patient, form, identifiers, errors, seen, notices })
 }
 
 pub async fn submit(
@@ -160,13 +212,8 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
     let Some(demographics) = read_form(&form, &state.config.calling_code, head.now, &mut errors) else {
-        let page = state.db.read(move |conn| -> Result<_, AppError> {
-            let (shell, _) = shell(conn, &head, chart.0.user())?;
-            let patient = patients::patient(conn, &chart.0)?;
-            let notices = notifications::access_notices(conn, patient.id, 2)?;
-            let identifiers = typed_identifiers(&form);
-            Ok(DemographicsPage { shell, patient, form: DemographicsForm::typed(&form), identifiers, errors, notices })
-        });
+        let seen = Seen::said(&form);
+        let page = state.db.read(move |conn| typed(conn, &head, &chart, &form, errors, seen));
         return unprocessable(&page.await?);
     };
     let (now, id) = (state.clock.now(), chart.0.patient());
@@ -175,12 +222,18 @@ pub async fn submit(
     let numbers: Vec<_> = typed_identifiers(&form).into_iter().filter(|(_, number)| !number.is_empty()).collect();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let before = patients::patient(tx, &chart.0)?;
+        let kept = patients::identifiers(tx, before.id)?;
+        if let Some(seen) = stored(&before, &kept).newer(&form) {
+            return Ok(Err(typed(tx, &head, &chart, &form, FieldErrors::default(), seen)?));
+        }
         patients::update(tx, now, &chart.0, &change)?;
         patients::set_identifiers(tx, now, &chart.0, &numbers)?;
-        Ok(notifications::tell_of_access(tx, now, &random, &chart.0, &before)?)
+        Ok(Ok(notifications::tell_of_access(tx, now, &random, &chart.0, &before)?))
     });
-    if write.await? {
-        state.wake.notify_one();
+    match write.await? {
+        Ok(true) => state.wake.notify_one(),
+        Ok(false) => {}
+        Err(page) => return with_status(StatusCode::CONFLICT, &page),
     }
     Ok(see_other(&format!("/patients/{id}?notice=information-saved")))
 }

@@ -5,10 +5,13 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clinic::guard::{User, shell};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
-use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::http::page::with_status;
+use crate::http::seen::{Seen, Stored};
+use crate::http::{Form, Head, Shell, html, see_other};
 use crate::settings::{self, Settings};
 use crate::state::AppState;
 use crate::text::{self, Lang, Zone};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
@@ -19,6 +22,18 @@ struct ClinicPage {
     settings: Settings,
     zones: &'static [&'static str],
     errors: FieldErrors,
+    seen: Seen,
+}
+
+/// What the form edits, as it is stored.
+fn stored(settings: &Settings) -> Stored {
+    Stored::default()
+        .text("name", "clinic-name", settings.name.as_str())
+        .text("phone", "clinic-phone", settings.phone.as_str())
+        .text("address", "clinic-address", settings.address.as_str())
+        .text("time_zone", "time-zone", settings.time_zone.as_str())
+        .text("language", "clinic-language", settings.language.as_str())
+        .text("emergency_text", "emergency-text", settings.emergency_text.as_str())
 }
 
 pub async fn home(_: User<rights::Settings>) -> HttpResponse {
@@ -32,7 +47,8 @@ pub async fn show(
 ) -> Result<HttpResponse, AppError> {
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, &user.0)?;
-        Ok(ClinicPage { shell, settings, zones: Zone::names(), errors: FieldErrors::default() })
+        let seen = stored(&settings).seen();
+        Ok(ClinicPage { shell, settings, zones: Zone::names(), errors: FieldErrors::default(), seen })
     });
     html(&page.await?)
 }
@@ -80,10 +96,13 @@ pub async fn submit(
     let now = state.clock.now();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let mut settings = settings::load(tx)?;
+        let newer = stored(&settings).newer(&form);
         let errors = take_over(&mut settings, &form);
-        if !errors.is_empty() {
+        if !errors.is_empty() || newer.is_some() {
             let (shell, _) = shell(tx, &head, &user.0)?;
-            return Ok(Some(ClinicPage { shell, settings, zones: Zone::names(), errors }));
+            let status = if errors.is_empty() { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+            let seen = newer.filter(|_| errors.is_empty()).unwrap_or_else(|| Seen::said(&form));
+            return Ok(Some((status, ClinicPage { shell, settings, zones: Zone::names(), errors, seen })));
         }
         settings::save(tx, &settings)?;
         let entry = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsChanged, Subject::None);
@@ -91,7 +110,7 @@ pub async fn submit(
         Ok(None)
     });
     match write.await? {
-        Some(page) => unprocessable(&page),
+        Some((status, page)) => with_status(status, &page),
         None => Ok(see_other("/settings/clinic?notice=settings-saved")),
     }
 }

@@ -8,12 +8,15 @@ use crate::db::Conn;
 use crate::delivery::{Channel, ReportKey};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
-use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::http::page::with_status;
+use crate::http::seen::{Seen, Stored};
+use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::roads::{self, Road};
 use crate::notifications::{clock_minutes, clock_text};
 use crate::outbox::{self, Waiting};
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::state::AppState;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
@@ -31,6 +34,21 @@ struct GatewaysPage {
     waiting: Waiting,
     form: QuietForm,
     errors: FieldErrors,
+    seen: Seen,
+}
+
+/// What the form edits, as it is stored.
+fn stored(settings: &Settings) -> Stored {
+    let on = settings.quiet_from != settings.quiet_until;
+    let stored = Stored::default().switch("quiet", "quiet-hours", on);
+    match on {
+        true => stored.text("quiet_from", "quiet-from", clock_text(settings.quiet_from)).text(
+            "quiet_until",
+            "quiet-until",
+            clock_text(settings.quiet_until),
+        ),
+        false => stored,
+    }
 }
 
 /// What the form shows.
@@ -48,13 +66,14 @@ fn page(
     state: &AppState,
     head: &Head,
     user: &User<rights::Settings>,
-    typed: Option<(QuietForm, FieldErrors)>,
+    typed: Option<(QuietForm, FieldErrors, Seen)>,
 ) -> Result<GatewaysPage, AppError> {
     let (shell, settings) = shell(conn, head, &user.0)?;
     let on = settings.quiet_from != settings.quiet_until;
     let (from, until) = if on { (settings.quiet_from, settings.quiet_until) } else { PROPOSED };
-    let fresh = || (QuietForm { on, from: clock_text(from), until: clock_text(until) }, FieldErrors::default());
-    let (form, errors) = typed.unwrap_or_else(fresh);
+    let form = || QuietForm { on, from: clock_text(from), until: clock_text(until) };
+    let fresh = || (form(), FieldErrors::default(), stored(&settings).seen());
+    let (form, errors, seen) = typed.unwrap_or_else(fresh);
     let key = ReportKey::of(&settings::cookie_key(conn)?);
     Ok(GatewaysPage {
         email: state
@@ -70,6 +89,7 @@ fn page(
         shell,
         form,
         errors,
+        seen,
     })
 }
 
@@ -147,10 +167,13 @@ pub async fn submit(
             errors.add("quiet_until", "error-quiet-same");
         }
         let mut settings = settings::load(tx)?;
-        let (Some(from), Some(until), true) = (from, until, errors.is_empty()) else {
+        let newer = stored(&settings).newer(&form);
+        let (Some(from), Some(until), true) = (from, until, errors.is_empty() && newer.is_none()) else {
             let typed = |field| form.get(field).to_owned();
             let typed = QuietForm { on, from: typed("quiet_from"), until: typed("quiet_until") };
-            return Ok(Some(page(tx, &data, &head, &user, Some((typed, errors)))?));
+            let status = if errors.is_empty() { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+            let seen = newer.filter(|_| errors.is_empty()).unwrap_or_else(|| Seen::said(&form));
+            return Ok(Some((status, page(tx, &data, &head, &user, Some((typed, errors, seen)))?)));
         };
         (settings.quiet_from, settings.quiet_until) = (from, until);
         settings::save(tx, &settings)?;
@@ -159,7 +182,7 @@ pub async fn submit(
         Ok(None)
     });
     match write.await? {
-        Some(page) => unprocessable(&page),
+        Some((status, page)) => with_status(status, &page),
         None => Ok(see_other("/settings/gateways?notice=settings-saved")),
     }
 }

@@ -8,6 +8,7 @@ use crate::clinic::guard::{User, shell};
 use crate::delivery::{Channel, Email, Failure, Text};
 use crate::error::AppError;
 use crate::http::page::with_status;
+use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::templates::{self, NotificationTemplate, Placeholder, Slot, Version};
 use crate::notifications::{PlanChoice, PlanWish, Wording};
@@ -50,6 +51,16 @@ struct EditPage {
     tested: Option<(bool, String)>,
     preview: Option<Preview>,
     versions: Vec<Version>,
+    seen: Seen,
+}
+
+/// What the form edits, as it holds.
+fn stored(slot: Slot, template: &NotificationTemplate) -> Stored {
+    let stored = Stored::default().text("body", "wording-body", template.body());
+    match slot.channel {
+        Channel::Email => stored.text("subject", "wording-subject", template.subject()),
+        Channel::Sms => stored,
+    }
 }
 
 #[derive(Template)]
@@ -135,12 +146,14 @@ struct Typed {
     phone: String,
     phone_error: &'static str,
     tested: Option<(bool, String)>,
+    seen: Option<Seen>,
 }
 
 impl Typed {
     fn of(form: &Form) -> Typed {
         let words = (form.get("subject").to_owned(), form.get("body").to_owned());
-        Typed { words: Some(words), phone: form.get("phone").to_owned(), ..Typed::default() }
+        let seen = Some(Seen::said(form));
+        Typed { words: Some(words), phone: form.get("phone").to_owned(), seen, ..Typed::default() }
     }
 }
 
@@ -179,6 +192,7 @@ async fn page(
         let by_name = settings.notify_by_name;
         let (subject_errors, body_errors) = explain(&shell, slot, by_name, parsed.as_ref().err());
         let preview = parsed.ok().map(|template| Preview::of(&shell, &settings, &origin, now, template));
+        let seen = typed.seen.unwrap_or_else(|| stored(slot, &template).seen());
         let (phone, phone_error, tested) = (typed.phone, typed.phone_error, typed.tested);
         Ok(EditPage {
             shell,
@@ -194,6 +208,7 @@ async fn page(
             tested,
             preview,
             versions,
+            seen,
         })
     });
     read.await
@@ -207,22 +222,28 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let (slot, now) = (slot(&place)?, state.clock.now());
-    let typed = Typed::of(&form);
+    let mut typed = Typed::of(&form);
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let settings = settings::load(tx)?;
+        let (before, _) = templates::in_use(tx, &settings, slot)?;
+        if let Some(seen) = stored(slot, &before).newer(&form) {
+            return Ok(Some((user, Some(seen))));
+        }
         match NotificationTemplate::parse(&settings, slot, form.get("subject"), form.get("body")) {
             Ok(template) => {
                 templates::save(tx, now, &user.0, slot, Some(&template))?;
                 Ok(None)
             }
             // the proof comes back for the page that is shown again
-            Err(_) => Ok(Some(user)),
+            Err(_) => Ok(Some((user, None))),
         }
     });
     match write.await? {
         None => Ok(see_other(&format!("{}?notice=wording-saved", path(&slot)))),
-        Some(user) => {
-            with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, user, slot, typed, None).await?)
+        Some((user, newer)) => {
+            let status = if newer.is_some() { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+            typed.seen = newer.or(typed.seen);
+            with_status(status, &page(&state, head, user, slot, typed, None).await?)
         }
     }
 }

@@ -7,10 +7,13 @@ use crate::clinic::guard::{User, shell};
 use crate::db::Ts;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
-use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::http::page::with_status;
+use crate::http::seen::{Seen, Stored};
+use crate::http::{Form, Head, Shell, html, see_other};
 use crate::patients::IdKind;
 use crate::settings::{self, Settings};
 use crate::state::AppState;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
@@ -21,6 +24,22 @@ struct PortalPage {
     settings: Settings,
     numbers: Numbers,
     errors: FieldErrors,
+    seen: Seen,
+}
+
+/// What the form edits, as it is stored.
+fn stored(settings: &Settings) -> Stored {
+    Stored::default()
+        .switch("portal_on", "portal-accessibility", settings.portal_on)
+        .switch("portal_for_new_patients", "portal-accessibility-new", settings.portal_for_new_patients)
+        .switch("replies_by_default", "conversation-responses", settings.replies_by_default)
+        .switch("portal_names", "portal-names", settings.portal_names)
+        .choice("identifier", "portal-identifiers", "id-kind", settings.portal_identifiers.as_str())
+        .text("portal_idle_minutes", "idle-minutes", settings.portal_idle_minutes.to_string())
+        .text("portal_longest_hours", "longest-hours", settings.portal_longest_hours.to_string())
+        .text("portal_stay_days", "stay-days", settings.portal_stay_days.to_string())
+        .text("emergency_text", "emergency-text", settings.emergency_text.as_str())
+        .text("closing_text", "closing-text", settings.closing_text.as_str())
 }
 
 /// As stored or as typed.
@@ -39,7 +58,8 @@ impl PortalPage {
             stay: settings.portal_stay_days.to_string(),
             passcodes: settings.passcodes_a_day.to_string(),
         };
-        PortalPage { shell, settings, numbers, errors: FieldErrors::default() }
+        let seen = stored(&settings).seen();
+        PortalPage { shell, settings, numbers, errors: FieldErrors::default(), seen }
     }
 
     /// Whether patients may say this of themselves.
@@ -111,8 +131,10 @@ pub async fn submit(
     let now = state.clock.now();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let mut errors = FieldErrors::default();
-        let settings = read_form(&form, settings::load(tx)?, now, &mut errors);
-        if !errors.is_empty() {
+        let before = settings::load(tx)?;
+        let newer = stored(&before).newer(&form);
+        let settings = read_form(&form, before, now, &mut errors);
+        if !errors.is_empty() || newer.is_some() {
             let (shell, _) = shell(tx, &head, &user.0)?;
             let typed = |name: &str| form.get(name).to_owned();
             let numbers = Numbers {
@@ -121,7 +143,9 @@ pub async fn submit(
                 stay: typed("portal_stay_days"),
                 passcodes: typed("passcodes_a_day"),
             };
-            return Ok(Some(PortalPage { shell, settings, numbers, errors }));
+            let status = if errors.is_empty() { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+            let seen = newer.filter(|_| errors.is_empty()).unwrap_or_else(|| Seen::said(&form));
+            return Ok(Some((status, PortalPage { shell, settings, numbers, errors, seen })));
         }
         settings::save(tx, &settings)?;
         let entry = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsChanged, Subject::None);
@@ -129,7 +153,7 @@ pub async fn submit(
         Ok(None)
     });
     match write.await? {
-        Some(page) => unprocessable(&page),
+        Some((status, page)) => with_status(status, &page),
         None => Ok(see_other("/settings/patient-portal?notice=settings-saved")),
     }
 }

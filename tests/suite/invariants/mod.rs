@@ -14,6 +14,7 @@ mod no_unsafe;
 mod notifications_say_nothing;
 mod pages_have_an_owner;
 mod pages_render;
+mod pages_saw_a_version;
 mod permission_matrix;
 mod requests;
 mod routes;

@@ -1,0 +1,87 @@
+//! Rule 17: a form that edits a record says which version it saw; over a newer one it saves nothing, shows both and asks.
+
+use super::{files_below, project, read};
+use crate::on_both;
+use crate::support::app::{Actor, App};
+use crate::support::world::Like;
+use postern::access::Role;
+
+const SEEN: &str = "{% include \"components/seen.html\" %}";
+
+/// Forms that edit a record. Message templates have versions of their own, which a page can open.
+const RECORDS: [&str; 7] = [
+    "clinic/account/notifications.html",
+    "clinic/patients/demographics.html",
+    "clinic/settings/clinic.html",
+    "clinic/settings/gateways.html",
+    "clinic/settings/notification_template.html",
+    "clinic/settings/portal.html",
+    "portal/information.html",
+];
+
+#[test]
+fn every_form_of_a_record_says_what_it_saw() {
+    let folder = project("templates");
+    let saw = files_below(&folder).into_iter().filter(|file| read(&folder.join(file)).contains(SEEN));
+    assert_eq!(saw.collect::<Vec<_>>(), RECORDS);
+    assert!(read(&folder.join("clinic/settings/message_template.html")).contains("name=\"version\""));
+}
+
+on_both!(an_older_page_puts_nothing_back, an_older_page_of_a_patient_puts_nothing_back);
+
+/// The second of two pages that were open at once: nothing is saved at first, both are shown, the next press saves.
+async fn twice(who: (&Actor, &Actor), path: &str, first: (&str, &str), second: (&str, &str), shown: (&str, &str)) {
+    let (before, older) = (who.0.get(path).await.ok(), who.1.get(path).await.ok());
+    who.0.submit(&before, "Save", &[first]).await.redirect();
+    let answer = who.1.submit(&older, "Save", &[second]).await;
+    assert_eq!(answer.status, 409, "{path}: {}", answer.page().text());
+    let page = answer.page();
+    for words in ["Somebody else changed this meanwhile", shown.0, shown.1] {
+        assert!(page.has_text(words), "{path}: {words:?} in {}", page.text());
+    }
+    let now = who.0.get(path).await.ok();
+    assert_eq!(now.form_with("Save").value(first.0).as_deref(), Some(first.1), "{path} was changed");
+    assert_eq!(page.form_with("Save").value(second.0).as_deref(), Some(second.1), "{path} lost what was typed");
+    who.1.submit(&page, "Save", &[]).await.redirect();
+    let now = who.1.get(path).await.ok();
+    assert_eq!(now.form_with("Save").value(second.0).as_deref(), Some(second.1), "{path}");
+    // the same again undoes nothing
+    let same = who.1.submit(&now, "Save", &[]).await;
+    assert_eq!(same.status, 303, "{path}");
+}
+
+async fn an_older_page_puts_nothing_back(app: App) {
+    let (owner, other) = (app.user(Role::Owner).await, app.user(Role::Owner).await);
+    let both = (&owner, &other);
+    let information = format!("/patients/{}/information", app.patient(Like::default()).await);
+    let new = ("email", "new@example.org");
+    twice(both, &information, new, ("phone", "+16135550199"), ("new@example.org", "maria@example.org")).await;
+    twice(both, &information, ("method", "none"), ("passport", "P123456"), ("None", "Email")).await;
+    twice(both, "/settings/clinic", ("phone", "613 555 0100"), ("name", "Clinic of two"), ("613 555 0100", "Name"))
+        .await;
+    twice(both, "/settings/patient-portal", ("portal_stay_days", "9"), ("portal_names", "off"), ("9", "Now:")).await;
+    twice(both, "/settings/patient-portal", ("portal_on", "off"), ("closing_text", "Call us."), ("Off", "On")).await;
+    let wording = "/settings/notification-templates/message_waiting/sms/en";
+    twice(both, wording, ("body", "One {link}"), ("body", "Two {link}"), ("One {link}", "Two {link}")).await;
+    let mine = (&owner, &owner);
+    twice(mine, "/account/notifications", ("told", "hourly"), ("told", "daily"), ("Now:", "You typed:")).await;
+}
+
+async fn an_older_page_of_a_patient_puts_nothing_back(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let maria = app.patient(Like::default()).await;
+    app.message(&owner, maria, true).await;
+    app.drain().await;
+    let (patient, _) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    let older = patient.get("/portal/information").await.ok();
+    let information = format!("/patients/{maria}/information");
+    let page = owner.get(&information).await.ok();
+    owner.submit(&page, "Save", &[("method", "both")]).await.redirect();
+    let answer = patient.submit(&older, "Save", &[("language", "fr")]).await;
+    assert_eq!(answer.status, 409);
+    assert!(answer.page().has_text("Somebody else changed this meanwhile"), "{}", answer.page().text());
+    patient.submit(&answer.page(), "Save", &[]).await.redirect();
+    // and the other way round
+    let answer = owner.submit(&page, "Save", &[]).await;
+    assert_eq!(answer.status, 409);
+}
