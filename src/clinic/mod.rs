@@ -62,9 +62,19 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/uploads", post().to(files::uploads::add))
         .route("/patients/{patient}/uploads/{upload}/removal", post().to(files::uploads::remove))
         .route("/conversations/{conversation}", get().to(conversations::conversation::show))
-        .route("/conversations/{conversation}/files", post().to(conversations::conversation::change_files))
         .route("/conversations/{conversation}/attachments/{number}", get().to(files::attachments::open))
-        .route("/conversations/{conversation}/messages", post().to(conversations::conversation::submit))
+        .route("/conversations/{conversation}/messages", post().to(conversations::write::replies::send))
+        .route("/conversations/{conversation}/messages/files", post().to(conversations::write::replies::change_files))
+        .route("/conversations/{conversation}/messages/draft", post().to(conversations::write::replies::save))
+        .route(
+            "/conversations/{conversation}/messages/draft/removal",
+            post().to(conversations::write::replies::discard),
+        )
+        .route("/conversations/{conversation}/notes", get().to(conversations::conversation::show_notes))
+        .route("/conversations/{conversation}/notes", post().to(conversations::write::notes::send))
+        .route("/conversations/{conversation}/notes/files", post().to(conversations::write::notes::change_files))
+        .route("/conversations/{conversation}/notes/draft", post().to(conversations::write::notes::save))
+        .route("/conversations/{conversation}/notes/draft/removal", post().to(conversations::write::notes::discard))
         .route("/conversations/{conversation}/replies", post().to(conversations::conversation::set_replies))
         .route("/conversations/{conversation}/participants", post().to(conversations::conversation::add_participants))
         .route("/conversations/{conversation}/done", post().to(conversations::conversation::mark_done))

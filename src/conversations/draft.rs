@@ -1,12 +1,14 @@
-//! Drafts: what a user is writing to a patient, as the form stands, one for each user and patient.
+//! Drafts: what a user is writing, as the form stands: one for each user and patient, and in each conversation one of a
+//! reply and one of a note.
 //!
 //! A save says over which version it was typed. Where another window saved meanwhile, or the message was sent, it is
 //! refused: nothing is overwritten in silence, and nothing comes back from the dead.
 
-use crate::access::{ChartAccess, Right, rights};
+use super::types::Writing;
+use crate::access::{ChartAccess, ConversationAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::drafts;
-use crate::db::{Conn, DbError, Ts, Tx};
+use crate::db::schema::{conversation_drafts, drafts};
+use crate::db::{Conn, ConversationId, DbError, PatientId, Ts, Tx, UserId};
 use diesel::prelude::*;
 
 /// The longest form that is kept, in bytes.
@@ -19,6 +21,43 @@ pub struct Draft {
     pub version: i64,
     /// the form's names and values, and when it was saved; `None` where there is no draft
     pub kept: Option<(Vec<(String, String)>, Ts)>,
+}
+
+/// Whose draft, and of what. Only proofs make it: the user of the proof is the one who reads it again.
+#[derive(Debug, Clone, Copy)]
+pub struct DraftPlace {
+    user: UserId,
+    patient: PatientId,
+    within: Option<(ConversationId, Writing)>,
+}
+
+impl DraftPlace {
+    /// A new message to this patient.
+    pub fn new_message<R: Right>(access: &ChartAccess<R>) -> DraftPlace {
+        DraftPlace { user: access.user().id(), patient: access.patient(), within: None }
+    }
+
+    /// A reply or note in this conversation.
+    pub fn within<R: Right>(access: &ConversationAccess<R>, writing: Writing) -> DraftPlace {
+        let within = Some((access.conversation(), writing));
+        DraftPlace { user: access.user().id(), patient: access.patient(), within }
+    }
+}
+
+/// A place in which the user may write.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnDraft(DraftPlace);
+
+impl OwnDraft {
+    /// A new message to this patient.
+    pub fn new_message(access: &ChartAccess<rights::Send>) -> OwnDraft {
+        OwnDraft(DraftPlace::new_message(access))
+    }
+
+    /// A reply or note in this conversation.
+    pub fn within(access: &ConversationAccess<rights::Send>, writing: Writing) -> OwnDraft {
+        OwnDraft(DraftPlace::within(access, writing))
+    }
 }
 
 /// Why a draft was not saved.
@@ -41,12 +80,12 @@ impl From<diesel::result::Error> for DraftError {
     }
 }
 
-/// The user's draft to this patient.
+/// The user's draft.
 ///
 /// # Errors
 /// Those of the database, also where what is kept cannot be read.
-pub fn draft<R: Right>(conn: &mut Conn, access: &ChartAccess<R>) -> Result<Draft, DbError> {
-    let Some(row) = find(conn, access)? else { return Ok(Draft::default()) };
+pub fn draft(conn: &mut Conn, place: DraftPlace) -> Result<Draft, DbError> {
+    let Some(row) = find(conn, place)? else { return Ok(Draft::default()) };
     let kept = row.form.map(|text| read(&text).map(|pairs| (pairs, row.saved_at))).transpose()?;
     Ok(Draft { version: row.version, kept })
 }
@@ -59,7 +98,7 @@ pub fn draft<R: Right>(conn: &mut Conn, access: &ChartAccess<R>) -> Result<Draft
 pub fn save_draft(
     tx: &mut Tx,
     now: Ts,
-    access: &ChartAccess<rights::Send>,
+    OwnDraft(place): OwnDraft,
     version: i64,
     form: &[(String, String)],
 ) -> Result<i64, DraftError> {
@@ -67,23 +106,23 @@ pub fn save_draft(
     if text.len() > LONGEST {
         return Err(DraftError::TooLong);
     }
-    let before = locked(tx, access)?;
+    let before = locked(tx, place)?;
     if before.as_ref().map_or(0, |row| row.version) != version {
         return Err(DraftError::Newer);
     }
     if before.is_none_or(|row| row.form.is_none()) {
-        note(tx, now, access, Event::DraftSaved)?;
+        note(tx, now, place, Event::DraftSaved)?;
     }
-    put(tx, now, access, version + 1, Some(&text))?;
+    put(tx, now, place, version + 1, Some(&text))?;
     Ok(version + 1)
 }
 
 /// Throws the draft away. The version is the one that the page showed: a newer one of another window stays.
-pub fn drop_draft(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::Send>, version: i64) -> Result<(), DbError> {
-    match locked(tx, access)? {
+pub fn drop_draft(tx: &mut Tx, now: Ts, OwnDraft(place): OwnDraft, version: i64) -> Result<(), DbError> {
+    match locked(tx, place)? {
         Some(before) if before.version == version && before.form.is_some() => {
-            put(tx, now, access, version + 1, None)?;
-            note(tx, now, access, Event::DraftDiscarded)
+            put(tx, now, place, version + 1, None)?;
+            note(tx, now, place, Event::DraftDiscarded)
         }
         _ => Ok(()),
     }
@@ -94,16 +133,16 @@ pub fn drop_draft(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::Send>, vers
 pub(super) fn draft_is_sent(
     tx: &mut Tx,
     now: Ts,
-    access: &ChartAccess<rights::Send>,
+    OwnDraft(place): OwnDraft,
     version: i64,
     key: &str,
 ) -> Result<(), DbError> {
-    let before = locked(tx, access)?;
+    let before = locked(tx, place)?;
     let kept = before.as_ref().and_then(|row| row.form.as_deref()).map(read).transpose()?.unwrap_or_default();
     let is_this_form = kept.iter().any(|(name, value)| name == "key" && value == key);
     let current = before.map_or(0, |row| row.version);
     // a row is left also where nothing was ever saved: a late save of this form must find it
-    if is_this_form || current == version { put(tx, now, access, current + 1, None) } else { Ok(()) }
+    if is_this_form || current == version { put(tx, now, place, current + 1, None) } else { Ok(()) }
 }
 
 #[derive(Queryable)]
@@ -113,32 +152,53 @@ struct Row {
     saved_at: Ts,
 }
 
-fn find<R: Right>(conn: &mut Conn, access: &ChartAccess<R>) -> QueryResult<Option<Row>> {
-    let mine = drafts::table.find((access.user().id(), access.patient()));
-    mine.select((drafts::version, drafts::form, drafts::saved_at)).first(conn).optional()
+fn find(conn: &mut Conn, place: DraftPlace) -> QueryResult<Option<Row>> {
+    match place.within {
+        None => {
+            use drafts::dsl;
+            let row = drafts::table.find((place.user, place.patient));
+            row.select((dsl::version, dsl::form, dsl::saved_at)).first(conn).optional()
+        }
+        Some((conversation, writing)) => {
+            use conversation_drafts::dsl;
+            let row = conversation_drafts::table.find((place.user, conversation, writing));
+            row.select((dsl::version, dsl::form, dsl::saved_at)).first(conn).optional()
+        }
+    }
 }
 
-/// The row, held until the transaction ends. There may be none of the draft to lock, but there is one of the patient.
-fn locked(tx: &mut Tx, access: &ChartAccess<rights::Send>) -> QueryResult<Option<Row>> {
-    crate::db::lock_row(tx, "patients", access.patient().0)?;
-    find(tx, access)
+/// The row, held until the transaction ends. There may be none of the draft to lock, but there is one of the
+/// conversation, or of the patient.
+fn locked(tx: &mut Tx, place: DraftPlace) -> QueryResult<Option<Row>> {
+    match place.within {
+        Some((conversation, _)) => crate::db::lock_row(tx, "conversations", conversation.0)?,
+        None => crate::db::lock_row(tx, "patients", place.patient.0)?,
+    }
+    find(tx, place)
 }
 
-fn put(
-    tx: &mut Tx,
-    now: Ts,
-    access: &ChartAccess<rights::Send>,
-    version: i64,
-    form: Option<&str>,
-) -> Result<(), DbError> {
-    let (user, patient) = (access.user().id(), access.patient());
-    let values = (drafts::version.eq(version), drafts::form.eq(form), drafts::saved_at.eq(now));
-    let changed = diesel::update(drafts::table.find((user, patient))).set(values).execute(tx.conn())?;
-    if changed == 0 {
-        let whose = (drafts::user_id.eq(user), drafts::patient_id.eq(patient));
-        diesel::insert_into(drafts::table)
-            .values((whose.0, whose.1, values.0, values.1, values.2))
-            .execute(tx.conn())?;
+fn put(tx: &mut Tx, now: Ts, place: DraftPlace, version: i64, form: Option<&str>) -> Result<(), DbError> {
+    match place.within {
+        None => {
+            use drafts::dsl;
+            let values = (dsl::version.eq(version), dsl::form.eq(form), dsl::saved_at.eq(now));
+            let mine = drafts::table.find((place.user, place.patient));
+            if diesel::update(mine).set(values).execute(tx.conn())? == 0 {
+                let whose = (dsl::user_id.eq(place.user), dsl::patient_id.eq(place.patient));
+                let row = (whose.0, whose.1, values.0, values.1, values.2);
+                diesel::insert_into(drafts::table).values(row).execute(tx.conn())?;
+            }
+        }
+        Some((conversation, writing)) => {
+            use conversation_drafts::dsl;
+            let values = (dsl::version.eq(version), dsl::form.eq(form), dsl::saved_at.eq(now));
+            let mine = conversation_drafts::table.find((place.user, conversation, writing));
+            if diesel::update(mine).set(values).execute(tx.conn())? == 0 {
+                let whose = (dsl::user_id.eq(place.user), dsl::conversation_id.eq(conversation));
+                let row = (whose.0, whose.1, dsl::writing.eq(writing), values.0, values.1, values.2);
+                diesel::insert_into(conversation_drafts::table).values(row).execute(tx.conn())?;
+            }
+        }
     }
     Ok(())
 }
@@ -147,7 +207,8 @@ fn read(text: &str) -> Result<Vec<(String, String)>, DbError> {
     Ok(serde_json::from_str(text).map_err(|cause| diesel::result::Error::DeserializationError(cause.into()))?)
 }
 
-fn note(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::Send>, event: Event) -> Result<(), DbError> {
-    let entry = Entry::of_patient(Actor::User(access.user().id()), event, access.patient(), Subject::None);
+fn note(tx: &mut Tx, now: Ts, place: DraftPlace, event: Event) -> Result<(), DbError> {
+    let subject = place.within.map_or(Subject::None, |(conversation, _)| Subject::Conversation(conversation));
+    let entry = Entry::of_patient(Actor::User(place.user), event, place.patient, subject);
     Ok(audit::append(tx, now, entry)?)
 }

@@ -189,6 +189,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
     let message = MessageRow {
         id: MessageId(0),
         author: Author::User,
+        user: None,
         user_name: None,
         body: written.body,
         internal: false,

@@ -1,7 +1,8 @@
 //! A user writes in an open conversation: a message to the patient, or a note for colleagues.
 
+use super::draft::{OwnDraft, draft_is_sent};
 use super::store::{self, NewMessage};
-use super::types::Body;
+use super::types::{Body, Writing};
 use crate::access::{ConversationAccess, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -17,14 +18,16 @@ use crate::threads::{self, Author, OneTap};
 pub struct Reply {
     /// words
     pub body: Body,
-    /// an internal note: the patient never sees it
-    pub internal: bool,
+    /// to the patient, or for colleagues
+    pub writing: Writing,
     /// files
     pub files: Picks,
     /// what the patient may answer with one tap
     pub offers: Vec<OneTap>,
     /// the form's idempotency key
     pub key: String,
+    /// the version of the draft that the form showed
+    pub draft: i64,
 }
 
 /// Why nothing was written.
@@ -63,9 +66,12 @@ pub fn reply(
     reply: &Reply,
 ) -> Result<MessageId, ReplyError> {
     let (patient, writer) = (access.patient(), access.user().id());
+    let internal = reply.writing == Writing::Note;
     let conversation = store::locked(tx, access.conversation())?;
     let who = format!("u{writer}");
-    let words = format!("{}{}", reply.body.source, reply.files.words());
+    // the same words as a note are another thing
+    let kind = if internal { "note\0" } else { "" };
+    let words = format!("{kind}{}{}", reply.body.source, reply.files.words());
     let send_key = store::send_key(&who, &reply.key, conversation.id.0, &words);
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
@@ -77,7 +83,7 @@ pub fn reply(
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
     let obstacles = notifications::obstacles(&settings, &record, &blocks);
-    if !reply.internal && !obstacles.is_empty() {
+    if !internal && !obstacles.is_empty() {
         return Err(ReplyError::Obstacles(obstacles));
     }
     threads::add_participant(tx, conversation.id, writer, false, conversation.last_message_at)?;
@@ -89,14 +95,15 @@ pub fn reply(
             author: Author::User,
             user: Some(writer),
             body: &reply.body,
-            internal: reply.internal,
-            offers: if reply.internal { &[] } else { &reply.offers },
+            internal,
+            offers: if internal { &[] } else { &reply.offers },
             send_key: &send_key,
         },
     )?;
     attachments::attach(tx, now, access, (message, conversation.id), &reply.files)?;
-    let event = if reply.internal { Event::NoteAdded } else { Event::MessageSent };
-    if reply.internal {
+    draft_is_sent(tx, now, OwnDraft::within(access, reply.writing), reply.draft, &reply.key)?;
+    let event = if internal { Event::NoteAdded } else { Event::MessageSent };
+    if internal {
         threads::is_news(tx, conversation.id, Some(writer))?;
     } else {
         threads::message_came(tx, now, conversation.id, Author::User, Some(writer))?;

@@ -1,6 +1,6 @@
 //! Starting a conversation: the clinic's first message to a patient.
 
-use super::draft::draft_is_sent;
+use super::draft::{OwnDraft, draft_is_sent};
 use super::store::{self, NewMessage};
 use super::types::Body;
 use crate::access::{ChartAccess, rights};
@@ -105,7 +105,7 @@ pub fn start(
     attachments::attach(tx, now, access, (message, conversation), &new.files)?;
     let choice = PlanChoice::of(&settings).with(new.plan);
     notifications::announce(tx, now, random, (message, conversation, patient), &record, choice)?;
-    draft_is_sent(tx, now, access, new.draft, &new.key)?;
+    draft_is_sent(tx, now, OwnDraft::new_message(access), new.draft, &new.key)?;
     let subject = Subject::Conversation(conversation);
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject))?;
     Ok(conversation)

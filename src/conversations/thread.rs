@@ -20,6 +20,8 @@ pub struct MessageRow {
     pub id: MessageId,
     /// who wrote it
     pub author: Author,
+    /// which user
+    pub user: Option<UserId>,
     /// the user's name
     pub user_name: Option<String>,
     /// words
@@ -75,7 +77,7 @@ pub struct Thread {
 /// How many messages one page shows.
 const PAGE: i64 = 100;
 
-type Joined = (MessageId, Author, Option<String>, String, bool, Ts, Option<Ts>, String);
+type Joined = (MessageId, Author, (Option<UserId>, Option<String>), String, bool, Ts, Option<Ts>, String);
 
 /// Reads a conversation: its newest messages, or those before `before`.
 pub fn thread<R: Right>(
@@ -128,7 +130,7 @@ pub(super) fn page(
         .select((
             messages::id,
             messages::author,
-            users::name.nullable(),
+            (messages::user_id, users::name.nullable()),
             messages::body_html,
             messages::internal,
             messages::created_at,
@@ -146,21 +148,34 @@ pub(super) fn page(
     let offering: Vec<MessageId> = rows.iter().filter(|row| !row.7.is_empty()).map(|row| row.0).collect();
     let mut given = answer::given(conn, &offering)?;
     let rows = rows.into_iter().rev().map(|row| {
-        let (id, author, user_name, html, internal, created_at, read_by_patient_at, offers) = row;
+        let (id, author, (user, user_name), html, internal, created_at, read_by_patient_at, offers) = row;
         let (body, offers) = (CleanHtml::stored(html), answer::offers_of(&offers));
         let answers = given.remove(&id).unwrap_or_default();
         let files = files.extract_if(.., |file| file.message_id == id).collect();
-        MessageRow { id, author, user_name, body, internal, created_at, read_by_patient_at, files, offers, answers }
+        MessageRow {
+            id,
+            author,
+            user,
+            user_name,
+            body,
+            internal,
+            created_at,
+            read_by_patient_at,
+            files,
+            offers,
+            answers,
+        }
     });
     Ok((rows.collect(), earlier))
 }
 
-/// Leaves the two traces of a user's look: the audit row, and their own read mark.
-pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R>) -> QueryResult<()> {
-    threads::mark_seen(tx, access.conversation(), access.user().id())?;
+/// Leaves the two traces of a user's look: the audit row, and their own read mark. Says whether there was news.
+pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R>) -> QueryResult<bool> {
+    let had_news = threads::mark_seen(tx, access.conversation(), access.user().id())?;
     let subject = Subject::Conversation(access.conversation());
     let actor = Actor::User(access.user().id());
-    audit::append(tx, now, Entry::of_patient(actor, Event::ConversationViewed, access.patient(), subject))
+    audit::append(tx, now, Entry::of_patient(actor, Event::ConversationViewed, access.patient(), subject))?;
+    Ok(had_news)
 }
 
 /// A conversation's title.

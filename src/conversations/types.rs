@@ -19,6 +19,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What a user writes in a conversation.
+    pub enum Writing {
+        /// a message to the patient
+        Reply = "reply",
+        /// an internal note: for colleagues, the patient never sees it
+        Note = "note",
+    }
+}
+
 /// What was written: the source as typed, and what is shown, cleaned once and stored beside it.
 #[derive(Debug, Clone)]
 pub struct Body {

@@ -492,6 +492,18 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    conversation_drafts (user_id, conversation_id, writing) {
+        user_id -> BigInt,
+        conversation_id -> BigInt,
+        writing -> Text,
+        version -> BigInt,
+        form -> Nullable<Text>,
+        saved_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     attachments (id) {
         id -> BigInt,
         message_id -> BigInt,
@@ -609,6 +621,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     uploads,
     attachments,
     drafts,
+    conversation_drafts,
     message_templates,
     message_template_versions
 );

@@ -184,6 +184,13 @@ impl Shell {
         self.of("scan", self.serving.told(*scan).as_str())
     }
 
+    /// Takes the notice from the top of the page where it is one of these: it is said where the thing was done.
+    pub fn said_there(&mut self, keys: &[&str]) -> &'static str {
+        match keys.iter().any(|key| self.lang.t_of("notice", key) == self.notice) {
+            true => std::mem::take(&mut self.notice),
+            false => "",
+        }
+    }
     /// Whether the reader may change the clinic's settings.
     pub fn sets(&self) -> bool {
         self.who.as_ref().is_some_and(|who| who.settings)

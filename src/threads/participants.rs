@@ -52,8 +52,8 @@ pub fn mark_done(tx: &mut Tx, now: Ts, conversation: ConversationId, user: UserI
     all.filter(participants::done_at.is_null()).count().get_result(tx.conn())
 }
 
-/// A user has looked.
-pub fn mark_seen(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<()> {
+/// A user has looked. Says whether there was something new for them.
+pub fn mark_seen(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<bool> {
     let mine = participants::table.find((conversation, user)).filter(participants::unread.eq(true));
-    diesel::update(mine).set(participants::unread.eq(false)).execute(tx.conn()).map(drop)
+    Ok(diesel::update(mine).set(participants::unread.eq(false)).execute(tx.conn())? > 0)
 }

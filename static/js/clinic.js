@@ -32,5 +32,12 @@ export async function enhance(scope = document) {
   }))
 }
 
+// Enter in a field (form.html, enter_does_nothing): before any other handler, as in a dialog it would close that
+addEventListener('submit', event => {
+  if (!event.submitter?.matches('[data-nothing]')) return
+  event.preventDefault()
+  event.stopImmediatePropagation()
+}, true)
+
 await enhance()
 document.documentElement.dataset.enhanced = ''

@@ -4,7 +4,7 @@ use super::new_message::{self, Showing};
 use crate::access::rights;
 use crate::clinic::files::sent_along;
 use crate::clinic::guard::{Chart, shell};
-use crate::conversations::{self, DraftError};
+use crate::conversations::{self, DraftError, OwnDraft};
 use crate::db::PatientId;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -39,7 +39,7 @@ pub async fn save(
     pairs.retain(|(name, _)| name != "browse");
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         // refused or not, the answer needs the proof or the words
-        let saved = match conversations::save_draft(tx, now, &access, version, &pairs) {
+        let saved = match conversations::save_draft(tx, now, OwnDraft::new_message(&access), version, &pairs) {
             Err(DraftError::Db(cause)) => return Err(cause.into()),
             other => other,
         };
@@ -86,7 +86,7 @@ pub async fn discard(
     let (now, access) = (state.clock.now(), chart.0);
     let version = form.get("draft_version").parse().unwrap_or_default();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        conversations::drop_draft(tx, now, &access, version)?;
+        conversations::drop_draft(tx, now, OwnDraft::new_message(&access), version)?;
         Ok(access)
     });
     let access = write.await?;

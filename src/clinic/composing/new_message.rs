@@ -11,7 +11,7 @@ use crate::chart::ItemKind;
 use crate::clinic::files::lines::FileLines;
 use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Chart, shell};
-use crate::conversations::{self, NewConversation, OneTap, StartError};
+use crate::conversations::{self, DraftPlace, NewConversation, OneTap, StartError};
 use crate::db::UserId;
 use crate::delivery::Channel;
 use crate::error::AppError;
@@ -213,7 +213,7 @@ pub async fn page(
         let (shell, settings) = shell(conn, &head, user)?;
         let patient = patients::patient(conn, &access)?;
         let blocks = notifications::blocks(conn, &patient)?;
-        let draft = conversations::draft(conn, &access)?;
+        let draft = conversations::draft(conn, DraftPlace::new_message(&access))?;
         let mut draft_from = String::new();
         let mut named = match (showing.typed, draft.kept) {
             (Some(typed), _) => typed,

@@ -3,33 +3,28 @@
 use super::outbox;
 use crate::access::{Action, ConversationAccess, Right, rights};
 use crate::attachments::Refusal;
-use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::ItemKind;
 use crate::clinic::composing::one_tap::offers;
-use crate::clinic::composing::rich_text::{RichText, read_body};
+use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};
-use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Conversation, shell};
-use crate::conversations::{self, Author, MessageRow, OneTap, Reply, ReplyError, Thread, UNDO_WITHIN};
-use crate::db::{MessageId, UserId};
+use crate::conversations::{self, Author, DraftPlace, MessageRow, OneTap, Thread, UNDO_WITHIN, Writing};
+use crate::db::{ConversationId, MessageId, UserId};
 use crate::error::AppError;
-use crate::http::form::{FieldError, FieldErrors};
-use crate::http::page::with_status;
+use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::history::Step;
 use crate::notifications::{self, NotificationRow, PlanStep, StepState};
 use crate::patients::{self, Patient};
 use crate::state::AppState;
 use crate::users::{self, UserRow};
-use actix_multipart::Multipart;
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
 #[derive(Template)]
 #[template(path = "clinic/conversations/conversation.html")]
-struct ConversationPage {
+pub struct ConversationPage {
     shell: Shell,
     id: i64,
     patient: Patient,
@@ -38,9 +33,20 @@ struct ConversationPage {
     takes_part: bool,
     may_write: bool,
     may_undo: bool,
+    /// the newest message that the reader has not seen yet
+    newest: Option<MessageId>,
+    /// what was just sent, in words, to be said below it
+    sent: &'static str,
+    writing: Writing,
+    /// there is a draft of the other kind
+    other_draft: bool,
     key: String,
+    draft_version: i64,
+    /// when the draft that fills the form was saved; empty where there is none
+    draft_from: String,
+    /// the draft was changed in another window
+    conflict: bool,
     typed: RichText,
-    internal: bool,
     files: FileLines,
     offered: Vec<OneTap>,
     errors: FieldErrors,
@@ -50,6 +56,34 @@ impl ConversationPage {
     /// The address of this conversation, for its files.
     fn address(&self) -> String {
         format!("/conversations/{}", self.id)
+    }
+
+    /// Where a writing is sent; its draft and its files are below.
+    fn goal(&self, writing: &Writing) -> String {
+        goal(ConversationId(self.id), *writing)
+    }
+
+    /// Whether this is the message at which the page opens: the newest that the reader has not seen yet.
+    fn is_news(&self, message: &MessageRow) -> bool {
+        self.newest == Some(message.id)
+    }
+
+    /// Whether this is the message that was just sent.
+    fn is_sent(&self, message: &MessageRow) -> bool {
+        !self.sent.is_empty() && self.own() == Some(message.id)
+    }
+
+    /// What the form asks for.
+    fn label(&self) -> &'static str {
+        match self.writing {
+            Writing::Reply => "reply-label",
+            Writing::Note => "note-label",
+        }
+    }
+
+    /// The newest of the user's own messages on this page.
+    fn own(&self) -> Option<MessageId> {
+        self.thread.messages.iter().rfind(|message| message.author == Author::User).map(|message| message.id)
     }
 
     /// The notifications of one message.
@@ -92,56 +126,101 @@ pub struct Query {
     before: Option<i64>,
 }
 
-/// What a form that came back shows.
-#[derive(Default)]
-struct Typed {
-    key: Option<String>,
-    body: RichText,
-    internal: bool,
-    /// the fields that name files
-    files: Form,
-    /// files that were not taken just now
-    refused: Vec<(String, Refusal)>,
-    offered: Vec<OneTap>,
-    errors: FieldErrors,
-}
-
-impl Typed {
-    fn of(form: Form, errors: FieldErrors) -> Typed {
-        let (body, key) = (RichText::typed(&form), Some(form.get("key").to_owned()));
-        let (internal, offered) = (form.has("internal"), offers(&form));
-        Typed { key, body, internal, offered, files: form, refused: Vec::new(), errors }
+/// The address to which a writing is sent: what it is, is said by the form's own address.
+pub fn goal(conversation: ConversationId, writing: Writing) -> String {
+    match writing {
+        Writing::Reply => format!("/conversations/{conversation}/messages"),
+        Writing::Note => format!("/conversations/{conversation}/notes"),
     }
 }
 
+/// The page on which something is written, and the place there.
+pub fn desk(conversation: ConversationId, writing: Writing, notice: &str) -> String {
+    let page = match writing {
+        Writing::Reply => format!("/conversations/{conversation}"),
+        Writing::Note => goal(conversation, writing),
+    };
+    if notice.is_empty() { page } else { format!("{page}?notice={notice}") }
+}
+
+/// How the form is to be shown.
+pub struct Showing {
+    /// a reply or a note
+    pub writing: Writing,
+    /// as typed; `None`: a draft, or nothing
+    pub typed: Option<Form>,
+    /// files that were not taken just now
+    pub refused: Vec<(String, Refusal)>,
+    /// what is wrong with it
+    pub errors: FieldErrors,
+    /// the draft was changed in another window
+    pub conflict: bool,
+    /// there was news for the reader
+    pub news: bool,
+}
+
+impl Showing {
+    /// The form as it was left.
+    pub fn fresh(writing: Writing) -> Showing {
+        let (refused, errors) = (Vec::new(), FieldErrors::default());
+        Showing { writing, typed: None, refused, errors, conflict: false, news: false }
+    }
+
+    /// The form as typed.
+    pub fn typed(writing: Writing, form: Form) -> Showing {
+        Showing { typed: Some(form), ..Showing::fresh(writing) }
+    }
+}
+
+/// `GET /conversations/{id}`: with the form of a reply.
 pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     conversation: Conversation<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let access = conversation.0;
+    look(state, head, conversation.0, query.before, Writing::Reply).await
+}
+
+/// `GET /conversations/{id}/notes`: with the form of an internal note.
+pub async fn show_notes(
+    state: web::Data<AppState>,
+    head: Head,
+    conversation: Conversation<rights::Read>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
+    look(state, head, conversation.0, query.before, Writing::Note).await
+}
+
+async fn look(
+    state: web::Data<AppState>,
+    head: Head,
+    access: ConversationAccess<rights::Read>,
+    before: Option<i64>,
+    writing: Writing,
+) -> Result<HttpResponse, AppError> {
     let (id, now) = (access.conversation(), head.now);
     let user = access.user().clone();
     let trace = state.db.write(move |tx| -> Result<_, AppError> {
         let access = crate::access::conversation(tx, user, id)?.ok_or(AppError::NotFound)?;
         Ok(conversations::mark_viewed(tx, now, &access)?)
     });
-    trace.await?;
-    html(&page(&state, head, access, query.before.map(MessageId), Typed::default()).await?)
+    let showing = Showing { news: trace.await?, ..Showing::fresh(writing) };
+    html(&page(&state, head, access, before.map(MessageId), showing).await?)
 }
 
-async fn page<R: Right + Send>(
+/// The page, with what is to be shown in its form.
+pub async fn page<R: Right + Send>(
     state: &web::Data<AppState>,
     head: Head,
     access: ConversationAccess<R>,
     before: Option<MessageId>,
-    typed: Typed,
+    showing: Showing,
 ) -> Result<ConversationPage, AppError> {
     let fresh = state.random.token().reveal().to_owned();
     let (now, desk) = (state.clock.now(), state.desk.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, _) = shell(conn, &head, access.user())?;
+        let (mut shell, _) = shell(conn, &head, access.user())?;
         let patient = patients::patient_by_id(conn, access.patient())?;
         let thread = conversations::thread(conn, &access, before)?;
         let role = access.user().role();
@@ -153,12 +232,35 @@ async fn page<R: Right + Send>(
         let colleagues = everyone.into_iter().filter(|user| !there(user)).collect();
         let me = access.user().id();
         let takes_part = thread.participants.iter().any(|(id, _, done)| *id == me && !done);
-        let mut files = FileLines::of(conn, &desk, &access.chart(), &typed.files)?;
-        files.action = format!("/conversations/{}/files", access.conversation());
+        let from_others = thread.messages.iter().rfind(|message| message.user != Some(me));
+        let newest = from_others.filter(|_| showing.news).map(|message| message.id);
+        let (writing, other) = match showing.writing {
+            Writing::Reply => (Writing::Reply, Writing::Note),
+            Writing::Note => (Writing::Note, Writing::Reply),
+        };
+        let draft = conversations::draft(conn, DraftPlace::within(&access, writing))?;
+        let other_draft = conversations::draft(conn, DraftPlace::within(&access, other))?.kept.is_some();
+        let mut draft_from = String::new();
+        let form = match (showing.typed, draft.kept) {
+            (Some(typed), _) => typed,
+            (None, Some((pairs, at))) => {
+                draft_from = shell.short(&at);
+                Form::of_pairs(pairs)
+            }
+            (None, None) => Form::default(),
+        };
+        let mut files = FileLines::of(conn, &desk, &access.chart(), &form)?;
+        files.action = format!("{}/files", goal(access.conversation(), writing));
         files.browse_by.clone_from(&files.action);
-        files.picker = Picker::asked(conn, &access.chart(), &typed.files)?;
-        files.refused = typed.refused;
+        files.picker = Picker::asked(conn, &access.chart(), &form)?;
+        files.refused = showing.refused;
+        let mut errors = showing.errors;
+        if files.gone && !draft_from.is_empty() {
+            errors.add("files", "error-files-gone");
+        }
+        let typed_over = form.get("draft_version").parse().unwrap_or_default();
         Ok(ConversationPage {
+            sent: shell.said_there(&["message-sent", "note-added"]),
             shell,
             id: access.conversation().0,
             patient,
@@ -166,85 +268,24 @@ async fn page<R: Right + Send>(
             takes_part,
             may_write,
             may_undo,
+            newest,
             thread,
-            key: typed.key.unwrap_or(fresh),
-            typed: typed.body,
-            internal: typed.internal,
+            writing,
+            other_draft,
+            // each window has a key of its own
+            key: Some(form.get("key"))
+                .filter(|key| !key.is_empty() && draft_from.is_empty())
+                .map_or(fresh, str::to_owned),
+            draft_version: if showing.conflict || typed_over == 0 { draft.version } else { typed_over },
+            draft_from,
+            conflict: showing.conflict,
+            typed: RichText::typed(&form),
+            offered: offers(&form),
             files,
-            offered: typed.offered,
-            errors: typed.errors,
+            errors,
         })
     });
     read.await
-}
-
-pub async fn submit(
-    state: web::Data<AppState>,
-    head: Head,
-    conversation: Conversation<rights::Send>,
-    form: Form,
-) -> Result<HttpResponse, AppError> {
-    let access = conversation.0;
-    let internal = form.has("internal");
-    let mut errors = FieldErrors::default();
-    let body = read_body(&form, &mut errors);
-    if !(16..=64).contains(&form.get("key").len()) {
-        errors.add("body", "error-form-old");
-    }
-    sent_along::check(&form, &mut errors);
-    let Some(body) = body.filter(|_| errors.is_empty()) else {
-        let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
-        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
-    };
-    let Some(files) = sent_along::picks(&state, &access.chart(), &form, &mut errors).await? else {
-        let status = errors.status();
-        let page = page(&state, head, access, None, Typed::of(form, errors)).await?;
-        return with_status(status, &page);
-    };
-    let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
-    let new = Reply { body, internal, files, offers: offers(&form), key: form.get("key").to_owned() };
-    let again = access.again();
-    let write = state.db.write(move |tx| conversations::reply(tx, now, &random, &access, &new));
-    let (field, why) = match write.await {
-        Ok(message) => {
-            state.wake.notify_one();
-            let notice = if internal { "note-added" } else { "message-sent" };
-            return Ok(see_other(&format!("/conversations/{id}?notice={notice}#message-{message}")));
-        }
-        Err(ReplyError::Closed) => ("body", FieldError::Closed),
-        Err(ReplyError::Obstacles(_)) => ("body", FieldError::CannotBeTold),
-        Err(ReplyError::Files(cause)) => ("files", sent_along::why_not(cause)?),
-        Err(ReplyError::Db(cause)) if cause.is_full() => {
-            tracing::error!(%cause, "a message could not be kept");
-            ("files", FieldError::FilesFull)
-        }
-        Err(ReplyError::Db(cause)) => return Err(cause.into()),
-    };
-    let mut errors = FieldErrors::default();
-    errors.add(field, why);
-    let status = errors.status();
-    let page = page(&state, head, again, None, Typed::of(form, errors)).await?;
-    with_status(status, &page)
-}
-
-/// `POST /conversations/{id}/files`: "Add files", "Remove" and a list of the chart without script.
-pub async fn change_files(
-    state: web::Data<AppState>,
-    head: Head,
-    req: HttpRequest,
-    conversation: Conversation<rights::Send>,
-    body: Multipart,
-) -> Result<HttpResponse, AppError> {
-    let access = conversation.0;
-    let (form, refused) = uploads::change(&state, &req, &access.chart(), body).await?;
-    let status = uploads::status(&refused);
-    if form.has("browse") {
-        let who = Actor::User(access.user().id());
-        let trace = Entry::of_patient(who, Event::ChartViewed, access.patient(), Subject::None);
-        state.record(trace).await?;
-    }
-    let typed = Typed { refused, ..Typed::of(form, FieldErrors::default()) };
-    with_status(status, &page(&state, head, access, None, typed).await?)
 }
 
 pub async fn set_replies(

@@ -4,3 +4,4 @@ pub mod closure;
 pub mod conversation;
 pub mod inbox;
 pub mod outbox;
+pub mod write;

@@ -6,7 +6,7 @@ use crate::chart::document::{self, Document, Part};
 use crate::chart::{self, ChartFile, ItemKind, ItemRow};
 use crate::clinic::files::chart_filter::Narrowed;
 use crate::clinic::guard::{Chart, number, shell};
-use crate::conversations::{self, InboxRow};
+use crate::conversations::{self, DraftPlace, InboxRow};
 use crate::db::{self, ChartItemId, Ts};
 use crate::error::AppError;
 use crate::http::files::can_be_shown;
@@ -95,7 +95,7 @@ pub async fn show(
         let mut errors = FieldErrors::default();
         let filter = narrowed.filter(settings.zone(), &mut errors);
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
-        let draft = conversations::draft(conn, &chart.0)?;
+        let draft = conversations::draft(conn, DraftPlace::new_message(&chart.0))?;
         let draft_from = draft.kept.map(|(_, at)| shell.short(&at)).unwrap_or_default();
         let mut items = chart::items(conn, &chart.0, &filter, before, PAGE + 1)?;
         let next = db::cut(&mut items, PAGE, |item| paging::key(item.occurred_at, item.id.0));

@@ -2,7 +2,9 @@
 
 mod browser;
 mod cleaner;
+mod conversation;
 mod drafts;
+mod keyboard;
 mod links;
 mod pasting;
 mod preview;

@@ -131,7 +131,7 @@ async fn a_reply_chooses_from_the_chart_in_its_own_form(app: App) {
     let id = item(&app, patient, "1", "Lipid panel", "words").await;
     item(&app, patient, "2", "Renal panel", "words").await;
     let conversation = app.message(&owner, patient, true).await;
-    let step = format!("{conversation}/files");
+    let step = format!("{conversation}/messages/files");
     let typed = || Form::new().text("body", "Typed words").text("key", KEY).text("browse", "1");
     let page = Page::parse(&post_form(&owner, &step, typed()).await.text());
     assert!(page.has_text("Lipid panel") && page.has_text("Renal panel"));

@@ -91,7 +91,7 @@ async fn limits_hold_on_every_way(on: On) {
     assert_eq!(counts(&app).await, (1, 0));
 
     // all of a message: where the form comes back with its files, in a new message and in a reply
-    for path in [format!("/patients/{patient}/messages/files"), format!("{conversation}/files")] {
+    for path in [format!("/patients/{patient}/messages/files"), format!("{conversation}/messages/files")] {
         let (got, two) = added(&owner, &path, &[], vec![pdf(FILE, 4), pdf(FILE + 1, 5), pdf(FILE, 6)]).await;
         assert!(got.status == 422 && two.len() == 2 && said(&got, "larger than one attachment"));
         let before = counts(&app).await;

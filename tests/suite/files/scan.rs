@@ -341,10 +341,10 @@ async fn the_states_in_a_browser() {
     work(&app).await;
     clamd.stop();
     let reply = [samples::pdf(), b"later".to_vec()].concat();
-    let fields = [("body", "more"), ("key", "0123456789abcdeg"), ("internal", "on")];
+    let fields = [("body", "more"), ("key", "0123456789abcdeg")];
     let waits = id_in(&upload(&owner, patient, "waits.pdf", reply).await);
     let conversation = conversation.split('?').next().unwrap();
-    owner.post(&format!("{conversation}/messages"), &[&fields[..], &[("upload", &*waits)]].concat()).await.redirect();
+    owner.post(&format!("{conversation}/notes"), &[&fields[..], &[("upload", &*waits)]].concat()).await.redirect();
     let Some(browser) = Browser::start(&app.origin).await else { return };
     let read = app.state.db.read(|conn| -> Result<String, DbError> {
         Ok(users::table.select(users::email).order(users::id).first(conn)?)

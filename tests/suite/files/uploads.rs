@@ -186,8 +186,8 @@ async fn files_of_others_stay_theirs(app: App) {
     assert_eq!(status, 303);
     // a file of a note is for the clinic alone
     let secret = uploaded(&owner, a, "secret.pdf", &samples::pdf()).await;
-    let note = [("body", "note"), ("key", "0123456789abcdef-note"), ("internal", "on"), ("upload", &*secret)];
-    owner.post(&format!("{conversation}/messages"), &note).await.redirect();
+    let note = [("body", "note"), ("key", "0123456789abcdef-note"), ("upload", &*secret)];
+    owner.post(&format!("{conversation}/notes"), &note).await.redirect();
     send(&owner, b, "0123456789abcdef-b", &[]).await;
     app.drain().await;
     let (maria, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
@@ -357,7 +357,8 @@ async fn without_script_files_are_added_and_removed_and_the_words_stay() {
     let reply_to = app.message(&owner, patient, true).await;
     for (step, submit, button) in [
         (format!("/patients/{patient}/messages/files"), format!("/patients/{patient}/messages/new"), "Submit"),
-        (format!("{reply_to}/files"), format!("{reply_to}/messages"), "Send"),
+        (format!("{reply_to}/messages/files"), format!("{reply_to}/messages"), "Send"),
+        (format!("{reply_to}/notes/files"), format!("{reply_to}/notes"), "Add note"),
     ] {
         let typed = || {
             Form::new().text("title", "Typed title").text("body", "Typed words").text("key", KEY.to_owned() + button)

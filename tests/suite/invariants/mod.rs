@@ -4,6 +4,7 @@ mod any_input;
 mod assets_are_fresh;
 mod cross_site;
 mod database_down;
+mod enter_is_harmless;
 mod headers;
 mod imports_point_down;
 mod licences;

@@ -187,13 +187,18 @@ async fn every_post_leaves_a_row(app: App) {
     script.app.drain().await;
     script.skip().await;
 
-    for path in [&format!("{patient}/uploads"), &format!("{patient}/messages/files"), &format!("{conversation}/files")]
-    {
+    for path in [
+        &format!("{patient}/uploads"),
+        &format!("{patient}/messages/files"),
+        &format!("{conversation}/messages/files"),
+        &format!("{conversation}/notes/files"),
+    ] {
         let got = with_file(&owner, path).await;
         let route = match path.rsplit('/').next() {
             Some("uploads") => "/patients/{patient}/uploads",
             _ if path.starts_with("/patients") => "/patients/{patient}/messages/files",
-            _ => "/conversations/{conversation}/files",
+            _ if path.contains("/notes/") => "/conversations/{conversation}/notes/files",
+            _ => "/conversations/{conversation}/messages/files",
         };
         script.check(route, 200, &got).await;
     }
@@ -216,10 +221,16 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/conversations/{conversation}/replies", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/replies"), &[("allowed", "on")]).await;
     script.check("/conversations/{conversation}/replies", 303, &answer).await;
-    let answer = owner
-        .post(&format!("{conversation}/messages"), &[("body", "note"), ("key", &key(2)), ("internal", "on")])
-        .await;
-    script.check("/conversations/{conversation}/messages", 303, &answer).await;
+    for writing in ["messages", "notes"] {
+        let draft = [("body", "half"), ("key", &*key(9)), ("draft_version", "0")];
+        let route = format!("/conversations/{{conversation}}/{writing}/draft");
+        let answer = owner.post(&format!("{conversation}/{writing}/draft"), &draft).await;
+        script.check(&route, 303, &answer).await;
+        let answer = owner.post(&format!("{conversation}/{writing}/draft/removal"), &[("draft_version", "1")]).await;
+        script.check(&format!("{route}/removal"), 303, &answer).await;
+    }
+    let answer = owner.post(&format!("{conversation}/notes"), &[("body", "note"), ("key", &key(2))]).await;
+    script.check("/conversations/{conversation}/notes", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/messages"), &[("body", "more"), ("key", &key(3))]).await;
     script.check("/conversations/{conversation}/messages", 303, &answer).await;
     let message = answer.location.rsplit('-').next().unwrap().to_owned();

@@ -61,8 +61,8 @@ async fn who_has_looked_is_told(app: App) {
 
 async fn everything_is_in_one_file(app: App) {
     let (owner, patient, conversation) = inside(&app, Like::default()).await;
-    let note = [("key", "0123456789abcdef"), ("body", "for colleagues only"), ("internal", "on")];
-    owner.post(&format!("{conversation}/messages"), &note).await.redirect();
+    let note = [("key", "0123456789abcdef"), ("body", "for colleagues only")];
+    owner.post(&format!("{conversation}/notes"), &note).await.redirect();
     patient.post("/portal/messages/1/replies", &[("key", "0123456789abcdef"), ("body", "Thank you")]).await.redirect();
     let address = format!("{}/portal/information/download", app.origin);
     let response = patient.http.get(address).send().await.unwrap();

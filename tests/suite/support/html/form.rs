@@ -55,6 +55,18 @@ struct Button {
     action: Option<String>,
     method: Option<String>,
     enabled: bool,
+    main: bool,
+}
+
+/// What pressing Enter in a field of a form does (HTML, "implicit submission").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnEnter {
+    /// There is no field to press it in, or a button that closes a dialog, where there is none, stands first.
+    Nothing,
+    /// The form is sent by its only button, or by its main one.
+    Main,
+    /// Another button is pressed.
+    Other,
 }
 
 impl Form {
@@ -189,6 +201,18 @@ impl Form {
         self
     }
 
+    /// What pressing Enter in one of its fields does.
+    pub fn on_enter(&self) -> OnEnter {
+        let is_typed_in = |c: &Control| c.editable && matches!(c.kind, Kind::Text(_) | Kind::Toggle { .. });
+        match self.buttons.as_slice() {
+            _ if !self.controls.iter().any(is_typed_in) => OnEnter::Nothing,
+            [first, ..] if first.method.as_deref() == Some("dialog") => OnEnter::Nothing,
+            [] | [_] => OnEnter::Main,
+            [first, ..] if first.main && first.action.is_none() => OnEnter::Main,
+            _ => OnEnter::Other,
+        }
+    }
+
     /// The words on its buttons.
     pub fn buttons(&self) -> Vec<&str> {
         self.buttons.iter().map(|b| b.text.as_str()).collect()
@@ -210,6 +234,7 @@ impl Form {
                     action: element.attr("formaction").map(str::to_owned),
                     method: element.attr("formmethod").map(|m| method(Some(m))),
                     enabled,
+                    main: element.value().classes().any(|class| class == "primary"),
                 });
             }
             return;

@@ -4,7 +4,7 @@ mod form;
 #[cfg(test)]
 mod tests;
 
-pub use form::Form;
+pub use form::{Form, OnEnter};
 use scraper::{ElementRef, Html, Node, Selector};
 
 /// Tags that do not part words; all others do.

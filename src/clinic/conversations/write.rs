@@ -1,0 +1,217 @@
+//! What a user writes in a conversation: a reply at `/conversations/{id}/messages`, a note for colleagues at
+//! `/conversations/{id}/notes`. Below each: its draft, and its files without script.
+
+use super::conversation::{Showing, desk, page};
+use crate::access::{ConversationAccess, rights};
+use crate::audit::{Actor, Entry, Event, Subject};
+use crate::clinic::composing::one_tap::offers;
+use crate::clinic::composing::rich_text::{RichText, read_body};
+use crate::clinic::files::{sent_along, uploads};
+use crate::clinic::guard::{Conversation, shell};
+use crate::conversations::{self, DraftError, DraftPlace, OwnDraft, Reply, ReplyError, Writing};
+use crate::error::AppError;
+use crate::http::form::{FieldError, FieldErrors};
+use crate::http::page::with_status;
+use crate::http::{Form, Head, see_other};
+use crate::state::AppState;
+use actix_multipart::Multipart;
+use actix_web::http::StatusCode;
+use actix_web::http::header::ACCEPT;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// The routes of one kind of writing: each knows by its address what it is.
+macro_rules! routes_of {
+    ($($name:ident: $writing:expr),+) => {$(
+        pub mod $name {
+            use super::*;
+
+            pub async fn send(
+                state: web::Data<AppState>,
+                head: Head,
+                conversation: Conversation<rights::Send>,
+                form: Form,
+            ) -> Result<HttpResponse, AppError> {
+                super::send(state, head, conversation.0, form, $writing).await
+            }
+
+            pub async fn change_files(
+                state: web::Data<AppState>,
+                head: Head,
+                req: HttpRequest,
+                conversation: Conversation<rights::Send>,
+                body: Multipart,
+            ) -> Result<HttpResponse, AppError> {
+                super::change_files(state, head, req, conversation.0, body, $writing).await
+            }
+
+            pub async fn save(
+                state: web::Data<AppState>,
+                head: Head,
+                req: HttpRequest,
+                conversation: Conversation<rights::Send>,
+                form: Form,
+            ) -> Result<HttpResponse, AppError> {
+                super::save(state, head, req, conversation.0, form, $writing).await
+            }
+
+            pub async fn discard(
+                state: web::Data<AppState>,
+                conversation: Conversation<rights::Send>,
+                form: Form,
+            ) -> Result<HttpResponse, AppError> {
+                super::discard(state, conversation.0, form, $writing).await
+            }
+        }
+    )+};
+}
+
+routes_of!(replies: Writing::Reply, notes: Writing::Note);
+
+async fn send(
+    state: web::Data<AppState>,
+    head: Head,
+    access: ConversationAccess<rights::Send>,
+    form: Form,
+    writing: Writing,
+) -> Result<HttpResponse, AppError> {
+    let mut errors = FieldErrors::default();
+    let body = read_body(&form, &mut errors);
+    if !(16..=64).contains(&form.get("key").len()) {
+        errors.add("body", "error-form-old");
+    }
+    sent_along::check(&form, &mut errors);
+    let Some(body) = body.filter(|_| errors.is_empty()) else {
+        let showing = Showing { errors, ..Showing::typed(writing, form) };
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, access, None, showing).await?);
+    };
+    let Some(files) = sent_along::picks(&state, &access.chart(), &form, &mut errors).await? else {
+        let status = errors.status();
+        let showing = Showing { errors, ..Showing::typed(writing, form) };
+        return with_status(status, &page(&state, head, access, None, showing).await?);
+    };
+    let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
+    let draft = form.get("draft_version").parse().unwrap_or_default();
+    let new = Reply { body, writing, files, offers: offers(&form), key: form.get("key").to_owned(), draft };
+    let again = access.again();
+    let write = state.db.write(move |tx| conversations::reply(tx, now, &random, &access, &new));
+    let (field, why) = match write.await {
+        Ok(message) => {
+            state.wake.notify_one();
+            let notice = match writing {
+                Writing::Reply => "message-sent",
+                Writing::Note => "note-added",
+            };
+            return Ok(see_other(&format!("{}#message-{message}", desk(id, writing, notice))));
+        }
+        Err(ReplyError::Closed) => ("body", FieldError::Closed),
+        Err(ReplyError::Obstacles(_)) => ("body", FieldError::CannotBeTold),
+        Err(ReplyError::Files(cause)) => ("files", sent_along::why_not(cause)?),
+        Err(ReplyError::Db(cause)) if cause.is_full() => {
+            tracing::error!(%cause, "a message could not be kept");
+            ("files", FieldError::FilesFull)
+        }
+        Err(ReplyError::Db(cause)) => return Err(cause.into()),
+    };
+    let mut errors = FieldErrors::default();
+    errors.add(field, why);
+    let status = errors.status();
+    let showing = Showing { errors, ..Showing::typed(writing, form) };
+    with_status(status, &page(&state, head, again, None, showing).await?)
+}
+
+/// "Add files", "Remove" and a list of the chart without script.
+async fn change_files(
+    state: web::Data<AppState>,
+    head: Head,
+    req: HttpRequest,
+    access: ConversationAccess<rights::Send>,
+    body: Multipart,
+    writing: Writing,
+) -> Result<HttpResponse, AppError> {
+    let (form, refused) = uploads::change(&state, &req, &access.chart(), body).await?;
+    let status = uploads::status(&refused);
+    if form.has("browse") {
+        let who = Actor::User(access.user().id());
+        let trace = Entry::of_patient(who, Event::ChartViewed, access.patient(), Subject::None);
+        state.record(trace).await?;
+    }
+    let showing = Showing { refused, ..Showing::typed(writing, form) };
+    with_status(status, &page(&state, head, access, None, showing).await?)
+}
+
+/// Keeps the form as it stands, for a script as one types, else by a button: "Save draft", or the tab of the other kind.
+/// An empty form keeps nothing. Answers as the draft of a new message does.
+async fn save(
+    state: web::Data<AppState>,
+    head: Head,
+    req: HttpRequest,
+    access: ConversationAccess<rights::Send>,
+    form: Form,
+    writing: Writing,
+) -> Result<HttpResponse, AppError> {
+    let by_script = req.headers().get(ACCEPT).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let mut errors = FieldErrors::default();
+    sent_along::check(&form, &mut errors);
+    if !errors.is_empty() {
+        let showing = Showing { errors, ..Showing::typed(writing, form) };
+        return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, access, None, showing).await?);
+    }
+    let version = form.get("draft_version").parse().unwrap_or_default();
+    let mut pairs = form.without("draft_version");
+    pairs.retain(|(name, _)| name != "browse" && name != "write");
+    let empty = RichText::typed(&form).markdown.trim().is_empty() && !form.has("upload") && !form.has("chart_item");
+    let (now, words) = (state.clock.now(), head.clone());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let place = OwnDraft::within(&access, writing);
+        let saved = match empty {
+            true => {
+                conversations::drop_draft(tx, now, place, version)?;
+                Ok(conversations::draft(tx, DraftPlace::within(&access, writing))?.version)
+            }
+            // refused or not, the answer needs the proof or the words
+            false => match conversations::save_draft(tx, now, place, version, &pairs) {
+                Err(DraftError::Db(cause)) => return Err(cause.into()),
+                other => other,
+            },
+        };
+        let (shell, _) = shell(tx, &words, access.user())?;
+        let when = if empty { String::new() } else { shell.t1("draft-saved-at", "when", shell.time(&now)) };
+        Ok((saved, when, access))
+    });
+    let (saved, when, access) = write.await?;
+    match saved {
+        Ok(version) if by_script => {
+            Ok(HttpResponse::Ok().json(serde_json::json!({ "version": version, "saved_at": when })))
+        }
+        Ok(_) => Ok(match form.get("write").parse() {
+            Ok(other) => see_other(&format!("{}#write", desk(access.conversation(), other, ""))),
+            Err(_) => see_other(&format!("{}#write", desk(access.conversation(), writing, "draft-saved"))),
+        }),
+        Err(_) if by_script => Ok(HttpResponse::Conflict().finish()),
+        Err(DraftError::TooLong) => {
+            let mut showing = Showing::typed(writing, form);
+            showing.errors.add("body", "error-too-long");
+            with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, access, None, showing).await?)
+        }
+        Err(_) => {
+            let showing = Showing { conflict: true, ..Showing::typed(writing, form) };
+            with_status(StatusCode::CONFLICT, &page(&state, head, access, None, showing).await?)
+        }
+    }
+}
+
+/// Throws the draft away.
+async fn discard(
+    state: web::Data<AppState>,
+    access: ConversationAccess<rights::Send>,
+    form: Form,
+    writing: Writing,
+) -> Result<HttpResponse, AppError> {
+    let (now, id) = (state.clock.now(), access.conversation());
+    let version = form.get("draft_version").parse().unwrap_or_default();
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(conversations::drop_draft(tx, now, OwnDraft::within(&access, writing), version)?)
+    });
+    write.await?;
+    Ok(see_other(&format!("{}#write", desk(id, writing, "draft-discarded"))))
+}
