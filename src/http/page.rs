@@ -184,6 +184,10 @@ impl Shell {
         self.of("scan", self.serving.told(*scan).as_str())
     }
 
+    /// What stands before the title of a page that comes back with a refused form.
+    pub fn if_refused(&self) -> IfRefused {
+        IfRefused(self.lang)
+    }
     /// Takes the notice from the top of the page where it is one of these: it is said where the thing was done.
     pub fn said_there(&mut self, keys: &[&str]) -> &'static str {
         match keys.iter().any(|key| self.lang.t_of("notice", key) == self.notice) {
@@ -297,12 +301,38 @@ pub fn unprocessable(page: &impl Template) -> Result<HttpResponse, AppError> {
     with_status(StatusCode::UNPROCESSABLE_ENTITY, page)
 }
 
-/// A page with a status of its own.
+/// "Error:" before the title of a page that comes back with a refused form, and nothing before any other.
+pub struct IfRefused(Lang);
+
+/// The name of the value by which [`with_status`] tells the layouts that a form was refused.
+const REFUSED: &str = "refused";
+
+impl askama::FastWritable for IfRefused {
+    fn write_into(&self, to: &mut dyn std::fmt::Write, values: &dyn askama::Values) -> askama::Result<()> {
+        match askama::get_value::<bool>(values, REFUSED) {
+            Ok(true) => Ok(write!(to, "{} ", self.0.t("error"))?),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for IfRefused {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Ok(())
+    }
+}
+
+impl askama::filters::HtmlSafe for IfRefused {}
+
+/// A page with a status of its own. Where that says that a form was refused, so does the page's title.
 ///
 /// # Errors
 /// When the template fails.
 pub fn with_status(status: StatusCode, page: &impl Template) -> Result<HttpResponse, AppError> {
-    Ok(HttpResponse::build(status).content_type(ContentType::html()).body(page.render()?))
+    let refused = matches!(status.as_u16(), 409 | 413 | 422 | 429 | 503 | 507);
+    let refused: &dyn std::any::Any = &refused;
+    let body = page.render_with_values(&(REFUSED, refused))?;
+    Ok(HttpResponse::build(status).content_type(ContentType::html()).body(body))
 }
 
 /// On to another page after a form that a dialog may have sent: a script goes where `X-Location` says, which spares the

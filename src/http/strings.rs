@@ -81,6 +81,7 @@ pub const EDITOR: Group = &[
     "ed_link_title",
     "ed_link_address",
     "ed_link_text",
+    "ed_link_invalid",
     "ed_link_add",
     "ed_link_save",
     "ed_link_remove",

@@ -8,6 +8,7 @@ use crate::db::Ts;
 use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::cookies::Stay;
+use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, limits, see_other};
 use crate::notifications;
@@ -45,6 +46,20 @@ struct LinkPage {
 }
 
 impl LinkPage {
+    /// Whether passcode and date of birth were refused, and may be tried again.
+    fn is_refused(&self) -> bool {
+        !self.error.is_empty() && self.locked.is_none()
+    }
+
+    /// The date of birth may be what does not match: it is marked as the passcode is.
+    fn birth_date_errors(&self) -> FieldErrors {
+        let mut errors = FieldErrors::default();
+        if self.is_refused() {
+            errors.add("birth_date", self.error);
+        }
+        errors
+    }
+
     /// Whether to say that the passcode could not be sent. Of a claim nothing is told.
     fn not_sent(&self, status: &PasscodeStatus) -> bool {
         status.send_state == PasscodeState::Failed && !self.is_claim

@@ -3,7 +3,7 @@
 use super::guard::{Visit, Writer, number, shell, shut_out};
 use crate::access::PortalVisit;
 use crate::conversations::{
-    self, Author, Body, BodyFormat, CannotReply, OneTap, PatientReply, PatientReplyError, PatientThread,
+    self, Author, Body, BodyFormat, CannotReply, MessageRow, OneTap, PatientReply, PatientReplyError, PatientThread,
 };
 use crate::db::MessageId;
 use crate::error::AppError;
@@ -26,9 +26,32 @@ struct MessagePage {
     key: String,
     typed: String,
     error: &'static str,
+    /// what was just sent, kept or answered, in words, to be said there
+    sent: &'static str,
+    kept: &'static str,
+    answered: &'static str,
 }
 
 impl MessagePage {
+    /// Whether the page opens at this message: the newest that the patient has not opened yet, where it stands below
+    /// others.
+    fn is_news(&self, message: &MessageRow) -> bool {
+        let unread = |m: &&MessageRow| m.author != Author::Patient && m.read_by_patient_at.is_none();
+        let newest = self.thread.messages.iter().skip(1).rfind(unread);
+        self.error.is_empty() && newest.is_some_and(|newest| newest.id == message.id)
+    }
+
+    /// What to say below this message, of which it is true; empty where nothing is to be said.
+    fn said_below(&self, message: &MessageRow) -> &'static str {
+        let newest = |is: fn(&MessageRow) -> bool| self.thread.messages.iter().rfind(|m| is(m)).map(|m| m.id);
+        if !self.sent.is_empty() && newest(|m| m.author == Author::Patient) == Some(message.id) {
+            return self.sent;
+        }
+        let answer = |m: &MessageRow| m.answers.iter().map(|(_, at)| *at).max();
+        let last = self.thread.messages.iter().filter(|m| answer(m).is_some()).max_by_key(|m| answer(m)).map(|m| m.id);
+        if !self.answered.is_empty() && last == Some(message.id) { self.answered } else { "" }
+    }
+
     /// The address of this conversation, for its files.
     fn address(&self) -> String {
         format!("/portal/messages/{}", self.thread.number)
@@ -93,14 +116,16 @@ async fn page(
 ) -> Result<MessagePage, AppError> {
     let (key, typed, error) = typed;
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, settings) = shell(conn, &head, None)?;
+        let (mut shell, settings) = shell(conn, &head, None)?;
         let found = conversations::patient_thread(conn, &visit, number, before)?;
         let mut thread = found.ok_or(AppError::NotFound)?;
         // what was just typed counts more than what was kept before
         if !typed.is_empty() {
             thread.draft = None;
         }
-        Ok(MessagePage { shell, settings, thread, key, typed, error })
+        let (sent, kept) = (shell.said_there(&["reply-sent"]), shell.said_there(&["reply-kept"]));
+        let answered = shell.said_there(&["answer-given"]);
+        Ok(MessagePage { shell, settings, thread, key, typed, error, sent, kept, answered })
     });
     read.await
 }
@@ -253,7 +278,7 @@ pub async fn reply(
     let new = PatientReply { number, body, key: key.to_owned() };
     let write = state.db.write(move |tx| conversations::patient_reply(tx, now, &writer, &new));
     match write.await {
-        Ok(_) => Ok(see_other(&format!("/portal/messages/{number}?notice=reply-sent#end"))),
+        Ok(message) => Ok(see_other(&format!("/portal/messages/{number}?notice=reply-sent#message-{message}"))),
         Err(PatientReplyError::NotFound) => Err(AppError::NotFound),
         Err(PatientReplyError::Db(cause)) if cause.is_full() => {
             tracing::error!(%cause, "a reply could not be kept");
@@ -277,5 +302,7 @@ const LONGEST: usize = 20_000;
 /// # Errors
 /// When the template fails.
 pub fn preview(shell: Shell, settings: Settings, thread: PatientThread) -> askama::Result<String> {
-    MessagePage { shell, settings, thread, key: String::new(), typed: String::new(), error: "" }.render()
+    let (key, typed, nothing) = (String::new(), String::new(), "");
+    let (sent, kept, answered) = (nothing, nothing, nothing);
+    MessagePage { shell, settings, thread, key, typed, error: nothing, sent, kept, answered }.render()
 }

@@ -7,7 +7,7 @@ let count = 0
 /**
  * Shows a question and resolves to {action, …field values}, or to null when it was cancelled.
  * actions: [{value, label, kind: 'primary'|'danger'|''}], the first one cancels, the last one is what Enter does.
- * fields:  [{name, label, type, value, min, max, inputmode, required}]
+ * fields:  [{name, label, type, value, min, max, inputmode, required, check}]; check(value) gives what is wrong, in words, or ''
  */
 export function ask({title, text = '', fields = [], actions}) {
   const id = `ask-${++count}`
@@ -24,6 +24,7 @@ export function ask({title, text = '', fields = [], actions}) {
   const before = document.activeElement
   const dialog = make('dialog', {class: 'small', 'aria-labelledby': id}, form)
   document.body.append(dialog)
+  form.addEventListener('submit', event => refuse(inputs, id, event))
   keepInside(dialog, form, buttons.at(-1))
   dialog.showModal()
   ;(inputs[0]?.control ?? buttons.at(-1)).focus()
@@ -37,14 +38,33 @@ export function ask({title, text = '', fields = [], actions}) {
   }))
 }
 
-function fieldOf({name, label, type = 'text', value = '', ...rest}) {
+function fieldOf({name, label, type = 'text', value = '', check, ...rest}) {
   const control = make('input', {name, type, autocomplete: 'off', ...rest})
   if (type === 'checkbox') control.checked = value
   else control.value = value
   const box = type === 'checkbox'
     ? make('label', {class: 'check'}, control, label)
-    : make('label', {class: 'field'}, label, control)
-  return {name, control, box}
+    : make('div', {class: 'field'}, make('label', {class: 'field'}, label, control))
+  return {name, control, box, check}
+}
+
+/** What is wrong with a field is said beside it, and the question stays. */
+function refuse(inputs, id, event) {
+  if (event.submitter?.formNoValidate) return
+  for (const {control, box, check} of inputs) {
+    box.querySelector('.error')?.remove()
+    box.classList.remove('invalid')
+    for (const name of ['aria-invalid', 'aria-describedby']) control.removeAttribute(name)
+    const problem = check?.(control.value)
+    if (!problem || event.defaultPrevented) continue
+    event.preventDefault()
+    const words = `${id}-error`
+    box.classList.add('invalid')
+    box.append(make('p', {class: 'error', id: words, role: 'alert', text: problem}))
+    control.setAttribute('aria-invalid', 'true')
+    control.setAttribute('aria-describedby', words)
+    control.focus()
+  }
 }
 
 /** Enter means the last button, not the first as browsers would have it; events stay away from a form or dialog around. */

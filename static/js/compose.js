@@ -71,6 +71,7 @@ function showError(textarea, editor, text) {
   field.classList.add('invalid')
   editor.setInvalid(true, error.id)
   editor.focus()
+  error.scrollIntoView({block: 'nearest'}) // above a long text it may be out of sight
 }
 
 function clearError(textarea, editor) {

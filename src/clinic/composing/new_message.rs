@@ -233,6 +233,7 @@ pub async fn page(
         files.browse_by = format!("/patients/{}/messages/draft", access.patient());
         files.refused = showing.refused;
         let mut errors = showing.errors;
+        files.name_refused(&mut errors);
         if files.gone && !draft_from.is_empty() {
             errors.add("files", FieldError::FilesGone);
         }

@@ -255,6 +255,7 @@ pub async fn page<R: Right + Send>(
         files.picker = Picker::asked(conn, &access.chart(), &form)?;
         files.refused = showing.refused;
         let mut errors = showing.errors;
+        files.name_refused(&mut errors);
         if files.gone && !draft_from.is_empty() {
             errors.add("files", "error-files-gone");
         }

@@ -88,6 +88,7 @@ pub async fn submit(
         };
         let mut page = page(&state, head, access, Some(form), errors).await?;
         page.files.refused = refused;
+        page.files.name_refused(&mut page.errors);
         return with_status(status, &page);
     };
     let (patient, again) = (access.patient(), access.again());

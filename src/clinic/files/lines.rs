@@ -6,6 +6,7 @@ use crate::attachments::{self, Desk, Refusal, Upload};
 use crate::chart::{self, ItemFilter, ItemKind, ItemRow, document};
 use crate::db::{ChartItemId, Conn, UploadId};
 use crate::error::AppError;
+use crate::http::form::FieldErrors;
 use crate::http::{Form, Shell};
 use crate::patients;
 use crate::settings;
@@ -63,6 +64,13 @@ impl FileLines {
     /// Whether the ways to add something are shown, and not behind "Add Attachment".
     pub fn is_open(&self) -> bool {
         self.picker.is_some() || !self.refused.is_empty()
+    }
+
+    /// Notes in the form's errors that files were not taken.
+    pub fn name_refused(&self, errors: &mut FieldErrors) {
+        if !self.refused.is_empty() {
+            errors.add("files", "error-files-refused");
+        }
     }
 
     /// What a form names, as far as it is there and this user's.

@@ -61,12 +61,12 @@ fn take_over(settings: &mut Settings, form: &Form) -> FieldErrors {
     settings.address = text::typed(form.get("address")).trim().to_owned();
     settings.time_zone = form.get("time_zone").trim().to_owned();
     settings.language = form.get("language").to_owned();
-    take_words(&mut settings.emergency_text, form, "emergency_text", &mut errors);
+    take_words(&mut settings.emergency_text, form, ("emergency_text", "error-emergency-text"), &mut errors);
     if settings.name.is_empty() || settings.name.chars().count() > 100 {
         errors.add("name", "error-clinic-name");
     }
     if settings.phone.chars().count() > 40 {
-        errors.add("phone", "error-too-long");
+        errors.add("phone", "error-clinic-phone");
     }
     if Zone::find(&settings.time_zone).is_none() {
         errors.add("time_zone", "error-time-zone");
@@ -78,12 +78,17 @@ fn take_over(settings: &mut Settings, form: &Form) -> FieldErrors {
 }
 
 /// Words to patients, where the form has them.
-pub fn take_words(words: &mut String, form: &Form, field: &'static str, errors: &mut FieldErrors) {
+pub fn take_words(
+    words: &mut String,
+    form: &Form,
+    (field, too_long): (&'static str, &'static str),
+    errors: &mut FieldErrors,
+) {
     if form.has(field) {
         *words = text::typed(form.get(field)).trim().to_owned();
     }
     if words.chars().count() > 1000 {
-        errors.add(field, "error-too-long");
+        errors.add(field, too_long);
     }
 }
 

@@ -158,11 +158,12 @@ pub async fn submit(
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let mut errors = FieldErrors::default();
         let on = form.get("quiet") == "on";
-        let mut read = |field| match on {
-            true => errors.need(field, "error-clock", clock_minutes(form.get(field))),
+        let mut read = |field, error| match on {
+            true => errors.need(field, error, clock_minutes(form.get(field))),
             false => Some(0),
         };
-        let (from, until) = (read("quiet_from"), read("quiet_until"));
+        let from = read("quiet_from", "error-quiet-from");
+        let until = read("quiet_until", "error-quiet-until");
         if on && from.is_some() && from == until {
             errors.add("quiet_until", "error-quiet-same");
         }

@@ -175,7 +175,7 @@ fn edit_page(
 fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<Content> {
     let line = |name| Some(text::one_line(form.get(name))).filter(|line| line.chars().count() <= LONGEST);
     let name = errors.need("name", "error-template-name", line("name").filter(|name| !name.is_empty()));
-    let category = errors.need("category", "error-too-long", line("category"));
+    let category = errors.need("category", "error-template-category", line("category"));
     let language = errors.need("language", "error-language", Lang::find(form.get("language")));
     let title = errors.need("title", "error-title", Title::parse(form.get("title")));
     let typed = RichText::typed(form);

@@ -272,7 +272,8 @@ pub async fn preview(
     let fragment = head.fragment;
     let page = page(&state, head, user, slot, Typed::of(&form), None).await?;
     if !fragment {
-        return html(&page);
+        let refused = !page.subject_errors.is_empty() || !page.body_errors.is_empty();
+        return with_status(if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &page);
     }
     let EditPage { shell, subject_errors, body_errors, preview, .. } = page;
     html(&PreviewPart { shell, slot, subject_errors, body_errors, preview })

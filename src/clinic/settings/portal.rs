@@ -99,8 +99,8 @@ fn read_form(form: &Form, before: Settings, now: Ts, errors: &mut FieldErrors) -
     let longest = number("portal_longest_hours", "error-longest-hours", 1..=24);
     let passcodes = number("passcodes_a_day", "error-passcodes-a-day", 3..=100);
     let (mut emergency_text, mut closing_text) = (before.emergency_text.clone(), before.closing_text.clone());
-    take_words(&mut emergency_text, form, "emergency_text", errors);
-    take_words(&mut closing_text, form, "closing_text", errors);
+    take_words(&mut emergency_text, form, ("emergency_text", "error-emergency-text"), errors);
+    take_words(&mut closing_text, form, ("closing_text", "error-closing-text"), errors);
     let (portal_on, was_on) = (is_on("portal_on"), before.portal_on);
     Settings {
         portal_on,

@@ -262,7 +262,10 @@ class RichText {
     const answer = await this.ask({
       title: words('ed_link_title'),
       fields: [
-        {name: 'href', label: words('ed_link_address'), value: href ?? (hrefOf(text) ? text : ''), inputmode: 'url', required: true},
+        {
+          name: 'href', label: words('ed_link_address'), value: href ?? (hrefOf(text) ? text : ''), inputmode: 'url', required: true,
+          check: typed => (hrefOf(typed) ? '' : words('ed_link_invalid')),
+        },
         {name: 'text', label: words('ed_link_text'), value: text},
       ],
       actions: [{label: words('ed_cancel')}, ...(href ? [remove] : []), save],

@@ -17,6 +17,7 @@ mod pages_have_an_owner;
 mod pages_render;
 mod pages_saw_a_version;
 mod permission_matrix;
+mod refused_forms;
 mod requests;
 mod routes;
 mod routes_are_guarded;

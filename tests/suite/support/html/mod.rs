@@ -64,6 +64,11 @@ impl Page {
         self.only(css).attr(name).map(str::to_owned)
     }
 
+    /// An attribute of each element of this selector that has it, in order.
+    pub fn attrs_of(&self, css: &str, name: &str) -> Vec<String> {
+        self.html.select(&selector(css)).filter_map(|e| e.attr(name).map(str::to_owned)).collect()
+    }
+
     pub fn links(&self) -> Vec<Link> {
         let link = |a: ElementRef| Link { text: text(a), href: a.attr("href").unwrap_or_default().to_owned() };
         self.html.select(&selector("a[href]")).filter(|a| is_shown(*a)).map(link).collect()

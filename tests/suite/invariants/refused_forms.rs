@@ -1,0 +1,222 @@
+//! After every refused form, in both doors: the title begins with "Error:", the summary takes the focus and links to each
+//! field, and each of these is marked and tied to the words that say what to do.
+
+use super::routes;
+use crate::on_both;
+use crate::support::app::{Actor, Answer, App};
+use crate::support::html::Page;
+use crate::support::world::Like;
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::clock::Token;
+use postern::db::UserId;
+use postern::db::schema::{patients, users as user_table};
+use postern::error::AppError;
+use std::collections::BTreeSet;
+
+on_both!(a_refused_form_says_so);
+
+/// Posts that have nothing to fill in, or that no form of a page sends: a script's, or a button's alone.
+const NOTHING_TO_MEND: &[&str] = &[
+    "POST /sign-out",
+    "POST /language",
+    "POST /account/notifications",
+    "POST /patients/{patient}/notification-method",
+    "POST /patients/{patient}/addresses",
+    "POST /patients/{patient}/notifications",
+    "POST /patients/{patient}/cancellations",
+    "POST /patients/{patient}/portal-unlocking",
+    "POST /patients/{patient}/messages/draft/removal",
+    "POST /patients/{patient}/messages/preview",
+    "POST /patients/{patient}/messages/template",
+    "POST /patients/{patient}/uploads",
+    "POST /patients/{patient}/uploads/{upload}/removal",
+    "POST /conversations/{conversation}/messages/draft/removal",
+    "POST /conversations/{conversation}/notes/draft/removal",
+    "POST /conversations/{conversation}/replies",
+    "POST /conversations/{conversation}/participants",
+    "POST /conversations/{conversation}/done",
+    "POST /conversations/{conversation}/notifications",
+    "POST /conversations/{conversation}/cancellations",
+    "POST /conversations/{conversation}/attention",
+    "POST /conversations/{conversation}/closure",
+    "POST /conversations/{conversation}/reopening",
+    // a picture that cannot be read is said in a notice
+    "POST /settings/images/{kind}",
+    "POST /settings/message-templates/{template}/copies",
+    "POST /settings/message-templates/{template}/retirement",
+    "POST /settings/notification-templates",
+    "POST /settings/notification-templates/{kind}/{channel}/{language}/default",
+    "POST /portal/link/{token}/passcode",
+    "POST /portal/messages/{number}/draft",
+    "POST /portal/messages/{number}/answers",
+    "POST /portal/session",
+    "POST /portal/sessions/end",
+    "POST /portal/language",
+    "POST /portal/logout",
+];
+
+/// One form that is refused: its route, where it is sent, and with what.
+type Refused<'a> = (&'static str, String, Vec<(&'a str, &'a str)>);
+
+fn check(what: &str, answer: &Answer, error: &str) {
+    assert!(matches!(answer.status, 409 | 422), "{what}: {}", answer.status);
+    let page: Page = answer.page();
+    assert!(page.title().starts_with(error), "{what}: {}", page.title());
+    assert_eq!(page.count(".error-summary[autofocus][tabindex=\"-1\"]"), 1, "{what}: {}", page.text());
+    let places: Vec<String> = page.attrs_of(".error-summary a", "href");
+    assert!(!places.is_empty(), "{what}: no link in {}", page.text_of(".error-summary"));
+    for place in places {
+        let id = place.strip_prefix('#').unwrap_or_else(|| panic!("{what}: {place}"));
+        let field = format!("[id=\"{id}\"]");
+        assert_eq!(page.count(&field), 1, "{what}: {place}");
+        let marked = [format!("{field}[aria-invalid=true]"), format!("{field} [aria-invalid=true]")].join(",");
+        let described = page.attrs_of(&marked, "aria-describedby");
+        assert!(!described.is_empty(), "{what}: {place} is not marked");
+        for ids in described {
+            let words = |id: &str| page.texts_of(&format!("[id=\"{id}\"]")).join("");
+            let all: String = ids.split_whitespace().map(words).collect();
+            assert!(!all.is_empty(), "{what}: {place} is described by {ids}, where nothing stands");
+        }
+    }
+}
+
+async fn speak(app: &App, language: &'static str) {
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        diesel::update(user_table::table).set(user_table::language.eq(language)).execute(tx.conn())?;
+        diesel::update(patients::table).set(patients::language.eq(language)).execute(tx.conn())?;
+        Ok(())
+    });
+    write.await.unwrap();
+}
+
+/// Posts a form with files, as a browser without script does.
+async fn with_files(actor: &Actor, path: &str) -> Answer {
+    let body = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.exe\"\r\n\r\nMZ\r\n--b--\r\n";
+    let headers = [("content-type", "multipart/form-data; boundary=b"), ("origin", &*actor.origin)];
+    actor.send("POST", path, &headers, body).await
+}
+
+async fn a_refused_form_says_so(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let patient = app.patient(Like::default()).await;
+    let conversation = app.message(&owner, patient, true).await;
+    let unreachable = Like { email: None, phone: None, portal_access: false, ..Like::default() };
+    let unreachable = format!("/patients/{}", app.patient(unreachable).await);
+    app.drain().await;
+    let link = app.link_to("maria@example.org");
+    let (visitor, message) = app.go_in(&link, "+16135550121").await;
+    let (now, token) = (app.state.clock.now(), Token::received("a-token-of-a-test-0123456789"));
+    let (made, stranger) = (token.clone(), app.user(Role::Staff).await);
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        let id: UserId = user_table::table.order(user_table::id.desc()).select(user_table::id).first(tx.conn())?;
+        Ok(postern::users::make_password_link(tx, now, id, &made)?)
+    });
+    write.await.unwrap();
+    drop(stranger);
+    let patient = format!("/patients/{patient}");
+    let wordings = "/settings/notification-templates/reminder/sms/en".to_owned();
+    let left = vec![("files", "left.pdf"), ("body", "words"), ("draft_version", "0")];
+    let long = "long ".repeat(300);
+    let slot = "POST /settings/notification-templates/{kind}/{channel}/{language}";
+    let preview = "POST /settings/notification-templates/{kind}/{channel}/{language}/preview";
+    let test = "POST /settings/notification-templates/{kind}/{channel}/{language}/test";
+    let clinic: Vec<Refused> = vec![
+        ("POST /patients", "/patients".into(), vec![]),
+        ("POST /patients/import", "/patients/import".into(), vec![("list", "nonsense")]),
+        (
+            "POST /patients/{patient}/information",
+            format!("{patient}/information"),
+            vec![("email", "x"), ("phone", "1")],
+        ),
+        ("POST /patients/{patient}/messages/new", format!("{patient}/messages/new"), vec![("files", "left.pdf")]),
+        ("POST /patients/{patient}/messages/draft", format!("{patient}/messages/draft"), left.clone()),
+        (
+            "POST /patients/{patient}/messages/repair",
+            format!("{unreachable}/messages/repair"),
+            vec![("email", "x"), ("phone", "1")],
+        ),
+        (
+            "POST /conversations/{conversation}/messages",
+            format!("{conversation}/messages"),
+            vec![("files", "left.pdf")],
+        ),
+        ("POST /conversations/{conversation}/messages/draft", format!("{conversation}/messages/draft"), left.clone()),
+        ("POST /conversations/{conversation}/notes", format!("{conversation}/notes"), vec![]),
+        ("POST /conversations/{conversation}/notes/draft", format!("{conversation}/notes/draft"), left),
+        (
+            "POST /settings/clinic",
+            "/settings/clinic".into(),
+            vec![("phone", &*long), ("time_zone", "x"), ("language", "x"), ("emergency_text", &*long)],
+        ),
+        (
+            "POST /settings/patient-portal",
+            "/settings/patient-portal".into(),
+            vec![("emergency_text", &*long), ("closing_text", &*long)],
+        ),
+        ("POST /settings/gateways", "/settings/gateways".into(), vec![("quiet", "on")]),
+        (
+            "POST /settings/message-templates",
+            "/settings/message-templates".into(),
+            vec![("category", &*long), ("language", "x")],
+        ),
+        (
+            "POST /settings/message-templates/{template}",
+            "/settings/message-templates/1".into(),
+            vec![("category", &*long), ("language", "x"), ("version", "1")],
+        ),
+        (slot, wordings.clone(), vec![]),
+        (slot, wordings.replace("sms", "email"), vec![]),
+        (preview, format!("{wordings}/preview"), vec![]),
+        (test, format!("{wordings}/test"), vec![("body", "{link}"), ("phone", "x")]),
+    ];
+    let portal: Vec<Refused> = vec![
+        ("POST /portal/information", "/portal/information".into(), vec![("method", "x")]),
+        ("POST /portal/messages/{number}/replies", format!("{message}/replies"), vec![]),
+    ];
+    let open: Vec<Refused> = vec![
+        ("POST /sign-in", "/sign-in".into(), vec![("email", "nobody@example.org")]),
+        (
+            "POST /password/{token}",
+            format!("/password/{}", token.reveal()),
+            vec![("password", "one"), ("again", "other")],
+        ),
+        ("POST /portal/entry", "/portal/entry".into(), vec![]),
+        ("POST /portal/link/{token}/session", format!("{link}/session"), vec![("passcode", "1")]),
+    ];
+    let files = [
+        ("POST /patients/{patient}/files", format!("{patient}/files")),
+        ("POST /patients/{patient}/messages/files", format!("{patient}/messages/files")),
+        ("POST /conversations/{conversation}/messages/files", format!("{conversation}/messages/files")),
+        ("POST /conversations/{conversation}/notes/files", format!("{conversation}/notes/files")),
+    ];
+    let mut seen = BTreeSet::new();
+    for (language, error) in [("en", "Error:"), ("fr", "Erreur\u{a0}:")] {
+        speak(&app, language).await;
+        for (someone, list) in [(&owner, &clinic), (&visitor, &portal)] {
+            for (route, path, fields) in list {
+                check(&format!("{language} {path}"), &someone.post(path, fields).await, error);
+                seen.insert((*route).to_owned());
+            }
+        }
+        for (route, path) in &files {
+            check(&format!("{language} {path}"), &with_files(&owner, path).await, error);
+            seen.insert((*route).to_owned());
+        }
+    }
+    for (route, path, fields) in &open {
+        let answer = app.anyone().post(path, fields).await;
+        let error = if answer.page().has("html[lang=fr]") { "Erreur\u{a0}:" } else { "Error:" };
+        check(path, &answer, error);
+        seen.insert((*route).to_owned());
+    }
+    // where the patient cannot reply any more: what was typed stays, below the words that say so
+    owner.post(&format!("{conversation}/closure"), &[]).await.redirect();
+    let late = [("key", "0123456789abcdef"), ("body", "Too late")];
+    check("closed", &visitor.post(&format!("{message}/replies"), &late).await, "Erreur\u{a0}:");
+    // a page that came back well has no error in its title
+    assert!(!owner.get(&conversation).await.ok().title().starts_with("Err"));
+    let all = routes::clinic().into_iter().chain(routes::portal()).filter(|r| r.method == "POST").map(|r| r.name());
+    let missed: Vec<_> = all.filter(|n| !seen.contains(n) && !NOTHING_TO_MEND.contains(&n.as_str())).collect();
+    assert!(missed.is_empty(), "not in this test: {missed:?}");
+}
