@@ -2,9 +2,9 @@
 
 use crate::access::session::{Door, Store};
 use crate::db::{Db, DbError};
-use crate::http::{assets, cookies, guard};
+use crate::http::{assets, cookies, errors, guard};
 use crate::state::AppState;
-use crate::{clinic, demo, hooks, message_templates, portal, settings};
+use crate::{clinic, demo, hooks, message_templates, outbox, portal, settings};
 use actix_web::cookie::Key;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
@@ -82,12 +82,29 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
     }
 }
 
-/// Ready when the database answers.
+/// Ready when the database answers and, where this process works the queue itself, its worker looks at it. Where another
+/// process does, that is told, but is no reason to send nobody here.
 async fn ready(state: web::Data<AppState>) -> HttpResponse {
-    match state.db.read(|conn| -> Result<_, DbError> { Ok(settings::load(conn)?) }).await {
-        Ok(_) => HttpResponse::Ok().body("ready\n"),
-        Err(_) => HttpResponse::ServiceUnavailable().body("the database does not answer\n"),
-    }
+    let read = state.db.read(|conn| -> Result<_, DbError> {
+        settings::load(conn)?;
+        Ok(outbox::last_look(conn)?)
+    });
+    let (ready, words) = match read.await {
+        Err(_) => (false, "the database does not answer\n".to_owned()),
+        Ok(look) => {
+            let age = look.map(|look| state.clock.now().since(look).whole_seconds().max(0));
+            let alive = age.is_some_and(|age| age < outbox::ALIVE.whole_seconds());
+            let ready = alive || !state.config.run_worker;
+            let looked = match age {
+                Some(age) => format!("a worker looked at the queue {age} s ago"),
+                None => "no worker has looked at the queue".to_owned(),
+            };
+            (ready, format!("{}\n{looked}\n", if ready { "ready" } else { "the worker is not looking at the queue" }))
+        }
+    };
+    let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() }.body(words);
+    answer.extensions_mut().insert(errors::ForMachines);
+    answer
 }
 
 /// The application, to be run by a server or by a test.

@@ -37,14 +37,14 @@ async fn show(state: web::Data<AppState>) -> Result<HttpResponse, AppError> {
 /// What the database knows is read at each look; what this process has counted is the roads' own.
 pub async fn text(state: &AppState) -> Result<String, AppError> {
     let now = state.clock.now();
-    let read = state.db.read(|conn| -> Result<_, AppError> {
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
         let mut found = Vec::new();
         for channel in Channel::ALL {
             found.extend(roads::of(conn, *channel)?);
         }
-        Ok((outbox::waiting_since(conn)?, found, conversations::count_attention(conn)?))
+        Ok((outbox::waiting_since(conn, now)?, outbox::last_look(conn)?, found, conversations::count_attention(conn)?))
     });
-    let (waiting, found, attention) = read.await?;
+    let (waiting, look, found, attention) = read.await?;
     let mut registry = Registry::with_prefix("postern");
     let whole = |value: i64| {
         let gauge: Gauge = Gauge::default();
@@ -59,6 +59,10 @@ pub async fn text(state: &AppState) -> Result<String, AppError> {
     registry.register("queue_jobs", "Jobs that wait in the outbox", whole(waiting.count));
     let age = waiting.oldest.map_or(0.0, |since| now.since(since).as_seconds_f64().max(0.0));
     registry.register_with_unit("queue_oldest", "Age of the oldest job that waits", Unit::Seconds, seconds(age));
+    if let Some(look) = look {
+        let age = seconds(now.since(look).as_seconds_f64().max(0.0));
+        registry.register_with_unit("queue_look_age", "Since a worker last looked at the outbox", Unit::Seconds, age);
+    }
     registry.register(
         "conversations_needing_attention",
         "Open conversations whose patient could not be told",

@@ -5,7 +5,7 @@ use super::accept::{AcceptError, Refusal};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{attachments, chart_files, chart_items, conversations, uploads};
 use crate::db::{BlobId, ChartItemId, Conn, ConversationId, PatientId, Ts, Tx, UploadId};
-use crate::outbox::{self, JobKind};
+use crate::outbox::{self, JobKind, Task};
 use crate::scan::{ScanError, Verdict};
 use crate::storage::{self, Blob, Scan, Spooled, StorageError};
 use diesel::prelude::*;
@@ -66,12 +66,12 @@ impl Desk {
 
 /// Sees to it that files that wait have a job, as many as there may be at once.
 pub fn enqueue_scans(tx: &mut Tx, now: Ts) -> QueryResult<()> {
-    let have = outbox::subjects(tx, JobKind::ScanFile, JOBS)?;
+    let have = outbox::tasks(tx, JobKind::ScanFile, JOBS)?;
     let room = JOBS as usize - have.len();
     // as many are asked for as could all have a job already
     let waiting = if room > 0 { storage::waiting(tx, JOBS)? } else { Vec::new() };
-    for id in waiting.into_iter().filter(|id| !have.contains(&id.0)).take(room) {
-        outbox::enqueue(tx, now, JobKind::ScanFile, id.0, now)?;
+    for id in waiting.into_iter().filter(|id| !have.contains(&Task::ScanFile(*id))).take(room) {
+        outbox::enqueue(tx, now, Task::ScanFile(id), now)?;
     }
     Ok(())
 }

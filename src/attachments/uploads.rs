@@ -6,7 +6,7 @@ use crate::access::{ChartAccess, Right};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{blobs, patients, uploads};
 use crate::db::{BlobId, Conn, MultiBackend, PatientId, Ts, Tx, UploadId, UserId};
-use crate::outbox::{self, JobKind};
+use crate::outbox::{self, Task};
 use crate::patients::{NamedBy, Patient};
 use crate::storage::{self, Placed, Scan};
 use crate::values::BirthDate;
@@ -90,7 +90,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
         return Ok(None);
     }
     if kept.scan == Scan::Waiting {
-        outbox::enqueue(tx, now, JobKind::ScanFile, kept.id.0, now)?;
+        outbox::enqueue(tx, now, Task::ScanFile(kept.id), now)?;
     }
     let row = (
         (uploads::user_id.eq(new.user), uploads::patient_id.eq(new.patient), uploads::blob_id.eq(kept.id)),

@@ -4,7 +4,7 @@ use super::items::ItemRow;
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{blobs, chart_files, chart_items};
 use crate::db::{BlobId, ChartItemId, Conn, MultiBackend, Ts, Tx};
-use crate::outbox::{self, JobKind};
+use crate::outbox::{self, Task};
 use crate::storage::{self, Placed, Scan};
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -95,7 +95,7 @@ pub fn set_file(tx: &mut Tx, now: Ts, item: ChartItemId, new: Option<&NewChartFi
             return Ok(true);
         }
         if kept.scan == Scan::Waiting {
-            outbox::enqueue(tx, now, JobKind::ScanFile, kept.id.0, now)?;
+            outbox::enqueue(tx, now, Task::ScanFile(kept.id), now)?;
         }
         insert_file(tx, item, kept.id, (&new.name, &new.media_type, new.placed.size()))?;
     }

@@ -8,6 +8,7 @@ mod import;
 mod migrate;
 mod read_words;
 mod serve;
+mod signals;
 mod user;
 mod worker;
 
@@ -15,6 +16,7 @@ use crate::attachments;
 use crate::config::Config;
 use crate::error::AppError;
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -97,7 +99,9 @@ pub fn run() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(Failure(lines)) => {
-            lines.iter().for_each(|line| eprintln!("postern: {line}"));
+            // `eprintln!` panics where nobody reads the error output any more
+            let mut errors = std::io::stderr().lock();
+            lines.iter().for_each(|line| drop(writeln!(errors, "postern: {line}")));
             ExitCode::FAILURE
         }
     }
@@ -112,12 +116,17 @@ fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Logs to the error output, so that what a command prints can be piped.
+/// Logs to the error output, so that what a command prints can be piped. A log that cannot be written is lost, and ends
+/// nothing.
 fn log(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
     // a second call (in tests) changes nothing
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .with_target(false)
+        .try_init();
 }
 
 /// A database error as a line.

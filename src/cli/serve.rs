@@ -1,6 +1,6 @@
 //! `postern serve`.
 
-use super::Failure;
+use super::{Failure, signals};
 use crate::app::{self, Parts};
 use crate::attachments::Desk;
 use crate::clock::{Clock, Random};
@@ -55,15 +55,22 @@ pub(super) fn watch(state: &AppState) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Web server and worker until the server is told to stop; then the worker finishes what it began.
+/// Web server and worker until they are told to stop; then both finish what they began.
 pub(super) async fn run_both(
     listener: TcpListener,
     state: AppState,
     parts: Parts,
     with_worker: bool,
 ) -> Result<ExitCode, Failure> {
+    signals::survive_hangup();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let stopped = async move { drop(stopped.await) };
+    // at the signal itself, beside the server: each has its time to end
+    let stopped = async move {
+        tokio::select! {
+            _ = stopped => {}
+            () = signals::asked_to_stop() => {}
+        }
+    };
     watch(&state)?;
     let working = with_worker.then(|| actix_web::rt::spawn(worker::run(state.clone(), stopped)));
     let served = app::serve(listener, state, parts)?.await;

@@ -246,6 +246,7 @@ diesel::table! {
         sent_to -> Nullable<Text>,
         gateway_id -> Nullable<Text>,
         user_id -> Nullable<BigInt>,
+        unsure -> Bool,
     }
 }
 diesel::table! {
@@ -317,6 +318,16 @@ diesel::table! {
         run_at -> Utc,
         lease -> Nullable<Text>,
         created_at -> Utc,
+        lane -> Text,
+        party -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    worker_looks (part) {
+        part -> Text,
+        at -> Utc,
     }
 }
 diesel::table! {
@@ -613,6 +624,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     passcodes,
     sessions,
     jobs,
+    worker_looks,
     audit_events,
     audit_heads,
     blobs,

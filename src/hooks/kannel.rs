@@ -6,7 +6,7 @@ use crate::delivery::Reason;
 use crate::error::AppError;
 use crate::notifications::{Ending, State};
 use crate::state::AppState;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
 fn check(state: &AppState) -> Result<(), AppError> {
@@ -44,30 +44,83 @@ fn ending(report: &str) -> Option<Ending> {
     Some(Ending { state, reason })
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub struct Text {
-    /// Kannel's %p
-    from: String,
-    /// Kannel's %a
-    text: String,
-    /// Kannel's %I
-    id: String,
-}
-
 pub async fn text(
     state: web::Data<AppState>,
+    req: HttpRequest,
     path: web::Path<String>,
-    query: web::Query<Text>,
 ) -> Result<HttpResponse, AppError> {
     check(&state)?;
-    let query = query.into_inner();
-    if query.id.is_empty() {
+    let query = req.query_string();
+    // Kannel's %p, %I, %C and %b or %a
+    let words = |name| String::from_utf8_lossy(&field(query, name)).into_owned();
+    let (from, id, charset) = (words("from"), words("id"), words("charset"));
+    if id.is_empty() {
         return Err(AppError::BadRequest);
     }
-    let gateway_id = format!("kannel {}", query.id);
-    let came = Came { from: query.from, body: query.text, gateway_id, answered: false };
+    let body = decoded(&field(query, "text"), &charset);
+    let came = Came { from, body, gateway_id: format!("kannel {id}"), answered: false };
     let answer = super::text(&state, "kannel/texts", path.into_inner(), came).await?;
     // Kannel sends the body back as a text, and nothing where it is empty
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(answer.unwrap_or_default()))
+}
+
+/// The bytes of a field: Kannel hands a text on in the coding that it came in, which need not be UTF-8.
+fn field(query: &str, name: &str) -> Vec<u8> {
+    let value = query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
+    let mut rest = value.map_or(&b""[..], |(_, value)| value.as_bytes());
+    let mut bytes = Vec::with_capacity(rest.len());
+    let hex = |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match (byte, after) {
+            (b'+', _) => bytes.push(b' '),
+            (b'%', [high, low, after @ ..]) => match (hex(high), hex(low)) {
+                (Some(high), Some(low)) => {
+                    bytes.push(high << 4 | low);
+                    rest = after;
+                }
+                _ => bytes.push(*byte),
+            },
+            _ => bytes.push(*byte),
+        }
+    }
+    bytes
+}
+
+/// The words of a text. UCS-2 comes as UTF-16BE, with its name where the address asks for it, and is known by its zero
+/// bytes where it does not; everything else is UTF-8, or else Windows-1252's common part.
+fn decoded(bytes: &[u8], charset: &str) -> String {
+    let utf16 = charset.to_ascii_uppercase().replace(['-', '_'], "");
+    let is_utf16 = ["UTF16BE", "UTF16", "UCS2"].contains(&utf16.as_str());
+    if (is_utf16 || bytes.contains(&0)) && bytes.len().is_multiple_of(2) {
+        let units = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        return char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(words) => words.to_owned(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_in_whatever_coding_it_comes() {
+        for (query, charset, expected) in [
+            ("text=ARR%C3%8ATEZ", "", "ARRÊTEZ"),
+            ("text=ARR%C3%8ATEZ", "UTF-8", "ARRÊTEZ"),
+            ("from=1&text=%00A%00R%00R%00%CA%00T%00E%00Z&id=2", "UTF-16BE", "ARRÊTEZ"),
+            ("text=%00A%00R%00R%00%CA%00T%00E%00Z", "", "ARRÊTEZ"),
+            ("text=%14%03%14%d3", "UTF-16BE", "ᐃᓓ"),
+            ("text=ARR%CATEZ", "WINDOWS-1252", "ARRÊTEZ"),
+            ("text=STOP+please%21", "GSM", "STOP please!"),
+            ("text=%", "", "%"),
+            ("text=%d8%00%00A", "UTF-16BE", "\u{fffd}A"),
+            ("other=1", "", ""),
+        ] {
+            assert_eq!(decoded(&field(query, "text"), charset), expected, "{query}");
+        }
+    }
 }

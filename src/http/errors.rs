@@ -21,6 +21,9 @@ struct ErrorTemplate {
     portal: bool,
 }
 
+/// Marks an answer to a machine: its words stay as they are, whatever the status.
+pub struct ForMachines;
+
 /// Turns every error answer without a page of its own into one.
 ///
 /// # Errors
@@ -41,6 +44,9 @@ pub async fn pages(
     let html = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let json =
         res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if res.response().extensions().get::<ForMachines>().is_some() {
+        return Ok(res);
+    }
     if !(ours || ((status.is_client_error() || status.is_server_error()) && !html && !json)) {
         return Ok(res);
     }

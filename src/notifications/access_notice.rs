@@ -2,8 +2,10 @@
 
 use super::again::NotAgain;
 use super::blocks::blocks;
+use super::enqueue;
 use super::plan::{obstacles, plan};
-use super::states::{NotificationRow, State, insert};
+use super::rows::{NotificationRow, insert};
+use super::states::State;
 use super::templates::Kind;
 use crate::access::{ChartAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -11,7 +13,6 @@ use crate::clock::Random;
 use crate::db::schema::notifications as n;
 use crate::db::{Conn, NotificationId, PatientId, Ts, Tx, UserId};
 use crate::delivery::Channel;
-use crate::outbox::{self, JobKind};
 use crate::patients::{Patient, patient, patient_by_id};
 use crate::settings;
 use diesel::prelude::*;
@@ -37,7 +38,7 @@ pub fn tell_of_access(
 fn put(tx: &mut Tx, now: Ts, random: &Random, to: (PatientId, UserId), links: &[Channel]) -> QueryResult<()> {
     for channel in links {
         let id = insert(tx, now, random, None, (to.0, Some(to.1)), (Kind::PortalAccess, *channel))?;
-        outbox::enqueue(tx, now, JobKind::SendNotification, id.0, now)?;
+        enqueue::job(tx, now, id, to.0, *channel, now)?;
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! "Send again": a new notification for what was said before, to the addresses that the patient has now.
 
 use super::blocks::blocks;
+use super::enqueue::enqueue;
 use super::plan::{obstacles, plan};
-use super::states::{State, enqueue};
+use super::states::State;
 use super::templates::Kind;
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};

@@ -1,13 +1,15 @@
 //! "Cancel", while a notification waits.
 
-use super::states::{Ending, NotificationRow, State, set_state};
+use super::moves::set_state;
+use super::rows::NotificationRow;
+use super::states::{Ending, State};
 use super::templates::Kind;
 use crate::access::{ChartAccess, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::notifications;
 use crate::db::{NotificationId, Ts, Tx, UserId};
 use crate::delivery::Reason;
-use crate::outbox::{self, JobKind};
+use crate::outbox::{self, Task};
 use diesel::prelude::*;
 
 /// Why nothing was cancelled.
@@ -46,7 +48,7 @@ pub fn cancel_access_notice(
 
 fn withdraw(tx: &mut Tx, now: Ts, user: UserId, row: Option<NotificationRow>) -> QueryResult<Result<(), NotCancelled>> {
     let Some(row) = row else { return Ok(Err(NotCancelled::NotThere)) };
-    if !outbox::withdraw(tx, JobKind::SendNotification, row.id.0)? {
+    if !outbox::withdraw(tx, Task::SendNotification(row.id))? {
         return Ok(Err(NotCancelled::OnItsWay));
     }
     let ending = Ending { state: State::Cancelled, reason: Some(Reason::CancelledByUser) };

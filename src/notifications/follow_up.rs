@@ -2,15 +2,15 @@
 //! stopped by the first opening.
 
 use super::blocks::blocks;
+use super::enqueue::enqueue;
 use super::plan::{obstacles, plan};
-use super::states::enqueue;
 use super::templates::Kind;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
 use crate::db::schema::{conversations, messages, plan_steps as p};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, Ts, Tx, UserId};
 use crate::delivery::Channel;
-use crate::outbox::{self, JobKind};
+use crate::outbox::{self, Task};
 use crate::patients::{Patient, patient_by_id};
 use crate::settings::{self, Settings};
 use crate::text_enum;
@@ -156,7 +156,7 @@ pub fn announce(
             (p::state.eq(StepState::Waiting), p::state_at.eq(now)),
         );
         let id: PlanStepId = diesel::insert_into(p::table).values(row).returning(p::id).get_result(tx.conn())?;
-        outbox::enqueue(tx, now, JobKind::FollowUp, id.0, due_at)?;
+        outbox::enqueue(tx, now, Task::FollowUp(id), due_at)?;
     }
     Ok(())
 }
@@ -171,8 +171,8 @@ pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) 
     diesel::update(p::table.filter(p::id.eq_any(ids.clone())))
         .set((p::state.eq(why), p::state_at.eq(now)))
         .execute(tx.conn())?;
-    let subjects: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    outbox::cancel(tx, JobKind::FollowUp, &subjects)
+    let steps: Vec<Task> = ids.into_iter().map(Task::FollowUp).collect();
+    outbox::cancel(tx, &steps)
 }
 
 /// Carries out a step whose time has come, if it still is right.

@@ -2,49 +2,19 @@
 //! nobody reads them. The words of a text are never stored.
 
 use super::blocks::{self, BlockKind};
-use super::states::{Ending, NotificationRow, State, set_state};
+use super::keyword::Word;
+use super::moves::set_state;
+use super::rows::NotificationRow;
+use super::states::{Ending, State};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{notifications, patients, received_texts};
 use crate::db::{Both, PatientId, Ts, Tx};
 use crate::delivery::{Channel, Reason};
 use crate::settings::{self, Settings};
 use crate::text::{self, Lang};
-use crate::text_enum;
 use crate::values::PhoneNumber;
 use diesel::prelude::*;
 use time::Duration;
-
-text_enum! {
-    /// What a text that came in says.
-    pub enum Word {
-        /// no more texts to this number
-        Stop = "stop",
-        /// texts again
-        Start = "start",
-        /// who are you?
-        Help = "help",
-        /// anything else
-        Other = "other",
-    }
-}
-
-impl Word {
-    /// Reads a whole text: one of the words that carriers agree on, in English and French, however it is written.
-    pub fn parse(body: &str) -> Word {
-        match text::words(body).concat().as_str() {
-            "stop" | "unsubscribe" | "cancel" | "end" | "quit" | "stopall" | "optout" | "revoke" | "arret"
-            | "arreter" => Word::Stop,
-            "start" | "unstop" => Word::Start,
-            "help" | "info" | "aide" => Word::Help,
-            _ => Word::Other,
-        }
-    }
-
-    /// Whether the word is French, for holders of a number whose language is not known.
-    fn is_french(body: &str) -> bool {
-        matches!(text::words(body).concat().as_str(), "arret" | "arreter" | "aide")
-    }
-}
 
 /// A text that came in.
 pub struct Incoming<'a> {
@@ -159,6 +129,7 @@ fn language(settings: &Settings, holders: &[(PatientId, String)], body: &str) ->
     }
 }
 
+/// In letters of the seven-bit alphabet wherever it has them: one accent more makes two texts of one.
 fn answer(settings: &Settings, word: Word, lang: Lang) -> String {
     let key = match word {
         Word::Stop => "text-answer-stop",
@@ -167,8 +138,9 @@ fn answer(settings: &Settings, word: Word, lang: Lang) -> String {
         Word::Other => "text-answer-other",
     };
     let words = lang.t1(key, "clinic", settings.name.as_str());
-    match settings.phone.as_str() {
+    let words = match settings.phone.as_str() {
         "" => words,
         phone => format!("{words} {}", lang.t1("text-answer-call", "phone", phone)),
-    }
+    };
+    text::in_gsm7(&words)
 }

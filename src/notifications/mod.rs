@@ -9,14 +9,21 @@ mod again;
 pub mod attention;
 mod blocks;
 mod cancel;
+mod enqueue;
 mod follow_up;
 pub mod history;
 mod incoming;
+mod keyword;
+mod moves;
+mod parcel;
 mod passcodes;
 mod plan;
 mod quiet;
+mod reports;
 mod returned;
 pub mod roads;
+mod rows;
+mod sending;
 mod sent;
 mod states;
 pub mod templates;
@@ -28,19 +35,23 @@ pub use access_notice::{access_notices, tell_of_access, tell_of_access_again};
 pub use again::{NotAgain, send_again};
 pub use blocks::{Block, BlockKind, Blocks, blocks, release};
 pub use cancel::{NotCancelled, cancel, cancel_access_notice};
+pub use enqueue::enqueue;
 pub use follow_up::{
     PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, plan_of, stop as stop_plan,
 };
-pub use incoming::{Incoming, Word, forget_texts, receive, stop};
+pub use incoming::{Incoming, forget_texts, receive, stop};
+pub use keyword::Word;
+pub use moves::set_state;
+pub use parcel::Parcel;
 pub use passcodes::{passcode_going, passcode_over};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
 pub use quiet::{clock_minutes, clock_text, quiet_until};
+pub use reports::{block_after, report};
 pub use returned::{begin_returned_mail, end_returned_mail, returned, returned_mail_done};
+pub use rows::{NotificationRow, of_conversation};
+pub use sending::{Address, ToSend, fit_to_send, for_sending, hand_over, taken};
 pub use sent::{SentFilter, SentRow, sent, sent_counts};
-pub use states::{
-    Address, Ending, NotificationRow, State, ToSend, block_after, enqueue, fit_to_send, for_sending, hand_over,
-    of_conversation, report, set_state, taken,
-};
+pub use states::{Ending, State};
 pub use told::Told;
 pub use warnings::{Warning, warnings};
 pub use wording::{Wording, wording};

@@ -1,7 +1,10 @@
 //! The rows of passcodes in the Outbox: that one was sent, where to and what became of it. Never the digits, nor
 //! anything made from them.
 
-use super::states::{Address, Ending, NotificationRow, State, hand_over, insert, set_state};
+use super::moves::set_state;
+use super::rows::{NotificationRow, insert};
+use super::sending::{Address, hand_over};
+use super::states::{Ending, State};
 use super::templates::Kind;
 use crate::clock::Random;
 use crate::db::schema::notifications;
@@ -37,12 +40,8 @@ pub fn passcode_going(
             insert(tx, now, random, None, (patient, None), (Kind::Passcode, channel))?
         }
     };
-    if let Some(address) = address {
-        hand_over(tx, id, address)?;
-    }
     let row: NotificationRow = notifications::table.find(id).select(NotificationRow::as_select()).first(tx.conn())?;
-    set_state(tx, now, &row, attempt, Ending { state: State::Sending, reason: row.reason })?;
-    Ok(NotificationRow { state: State::Sending, ..row })
+    hand_over(tx, now, row, attempt, address)
 }
 
 /// A passcode that was on its way is wanted no more: its time is over, or a newer one was asked for.

@@ -1,7 +1,10 @@
 //! What mail that comes back says of notifications, and how far the mailbox that it comes to was read.
 
 use super::blocks::{BlockKind, block};
-use super::states::{self, Ending, NotificationRow, State};
+use super::enqueue::enqueue_at;
+use super::reports::report;
+use super::rows::NotificationRow;
+use super::states::{Ending, State};
 use crate::clock::Random;
 use crate::db::schema::{notifications, returned_mail as r};
 use crate::db::{Both, Conn, Ts, Tx};
@@ -27,7 +30,7 @@ pub fn returned(tx: &mut Tx, now: Ts, random: &Random, returned: &Returned) -> Q
     let Some(row) = row else { return Ok(false) };
     match returned {
         Returned::Failed { reason, .. } => {
-            let changed = states::report(tx, now, row.id, Ending { state: State::Bounced, reason: Some(*reason) })?;
+            let changed = report(tx, now, row.id, Ending { state: State::Bounced, reason: Some(*reason) })?;
             if changed && *reason == Reason::MailboxFull {
                 tell_again_later(tx, now, random, &row)?;
             }
@@ -35,7 +38,7 @@ pub fn returned(tx: &mut Tx, now: Ts, random: &Random, returned: &Returned) -> Q
         }
         Returned::Complaint { .. } => {
             let ending = Ending { state: State::Stopped, reason: Some(Reason::Complained) };
-            let changed = states::report(tx, now, row.id, ending)?;
+            let changed = report(tx, now, row.id, ending)?;
             // even where the notification has come to its end, as its mail was read
             let address = row.sent_to.as_deref().and_then(EmailAddress::parse);
             let free = match address {
@@ -58,7 +61,7 @@ fn tell_again_later(tx: &mut Tx, now: Ts, random: &Random, row: &NotificationRow
         return Ok(());
     }
     let what = (message, conversation, row.patient_id);
-    states::enqueue_at(tx, now, random, what, row.kind, &[row.channel], now.plus(FULL_AGAIN_AFTER))
+    enqueue_at(tx, now, random, what, row.kind, &[row.channel], now.plus(FULL_AGAIN_AFTER))
 }
 
 /// A mail that was begun so often without an end is not read again: the program may have died of it.

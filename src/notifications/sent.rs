@@ -1,6 +1,7 @@
 //! The Outbox: every notification of the clinic, narrowed down, a page at a time by key.
 
-use super::states::{NotificationRow, State};
+use super::rows::NotificationRow;
+use super::states::State;
 use super::templates::Kind;
 use crate::db::schema::{notifications, patients, users};
 use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, UserId};

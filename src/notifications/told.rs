@@ -11,7 +11,7 @@ use super::states::State;
 use crate::db::schema::notifications;
 use crate::db::{ConversationId, MessageId, Tx};
 use crate::delivery::Channel;
-use crate::threads::{self, Reasons};
+use crate::threads::{self, Attention, Reasons};
 use diesel::prelude::*;
 
 /// The state of each road; `None` where it was not taken.
@@ -41,15 +41,16 @@ impl Told {
 
     /// Whether a road has failed for good.
     pub fn any_failed(&self) -> bool {
-        self.roads().any(|(_, state)| state.needs_attention().is_some())
+        self.roads().any(|(_, state)| attention_for(state).is_some())
     }
 
     /// The best that is true of both roads together: told if either did it, on its way while either is.
     pub fn best(&self) -> State {
         let rank = |state: State| match state {
-            State::Delivered => 5,
-            State::Sent => 4,
-            State::Queued | State::Sending => 3,
+            State::Delivered => 6,
+            State::Sent => 5,
+            State::Queued | State::Sending => 4,
+            State::Unsure => 3,
             State::Failed | State::Bounced | State::Stopped => 2,
             State::Cancelled => 1,
         };
@@ -59,6 +60,16 @@ impl Told {
     /// The rule of attention, for one moment.
     pub fn needs_attention(&self) -> bool {
         self.any_failed() && self.roads().all(|(_, state)| state != State::Delivered)
+    }
+}
+
+/// What a patient who was not told by a road asks of the clinic.
+fn attention_for(state: State) -> Option<Attention> {
+    match state {
+        State::Failed => Some(Attention::Failed),
+        State::Bounced => Some(Attention::Bounced),
+        State::Stopped => Some(Attention::Stopped),
+        _ => None,
     }
 }
 
@@ -100,7 +111,7 @@ pub(super) fn moved(tx: &mut Tx, conversation: ConversationId, by: Channel, stat
     if told.by(by) != Some(state) {
         return Ok(()); // an earlier one, which counts no more
     }
-    match state.needs_attention() {
+    match attention_for(state) {
         Some(why) if told.needs_attention() => threads::ask_attention(tx, conversation, why),
         None if state == State::Delivered => threads::clear_attention(tx, conversation, Reasons::Unreached),
         _ => Ok(()),

@@ -1,70 +1,74 @@
 //! GROUND: durable jobs. A job is written in the transaction of what it is for, claimed by one worker for a time,
 //! and removed in the transaction that writes down its result; a worker that dies loses only its claim.
 
+mod kinds;
+mod looks;
+
+pub use kinds::{GiveUp, JobKind, Lane, Task};
+pub use looks::{ALIVE, last_look, looked};
+
 use crate::clock::Random;
 use crate::db::schema::jobs;
-use crate::db::{Both, Conn, JobId, Ts, Tx, claim_lock};
-use crate::text_enum;
+use crate::db::{Both, Conn, JobId, MultiBackend, Ts, Tx, Utc, claim_lock};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use time::Duration;
 
-text_enum! {
-    /// What is to be done. The subject is the row that it is about.
-    pub enum JobKind {
-        /// send the notification with this id
-        SendNotification = "send_notification",
-        /// make and send a passcode for the link with this id
-        SendPasscode = "send_passcode",
-        /// have the virus scanner look at the content with this id
-        ScanFile = "scan_file",
-        /// carry out the step of a plan with this id
-        FollowUp = "follow_up",
-        /// tell the user with this id that patients have answered
-        TellStaff = "tell_staff",
-    }
-}
-
 /// A claimed job.
-#[derive(Debug, Clone, QueryableByName)]
+#[derive(Debug, Clone)]
 pub struct Job {
     /// identity
-    #[diesel(sql_type = BigInt)]
     pub id: JobId,
-    /// what
-    #[diesel(sql_type = Text)]
-    pub kind: JobKind,
-    /// about which row
-    #[diesel(sql_type = BigInt)]
-    pub subject_id: i64,
+    /// what, and about which row
+    pub task: Task,
     /// how often it was claimed, this time included
-    #[diesel(sql_type = BigInt)]
     pub attempts: i64,
+    /// for whom: the part of the address after the @; empty where it makes no difference
+    pub party: String,
     /// the claim
-    #[diesel(sql_type = Text)]
-    pub lease: String,
+    lease: String,
 }
 
-/// Jobs that are claimed together. A scanner that takes its time must hold no message up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    /// what is sent
-    Messages,
-    /// what is scanned
-    Scans,
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = BigInt)]
+    id: JobId,
+    #[diesel(sql_type = Text)]
+    kind: JobKind,
+    #[diesel(sql_type = BigInt)]
+    subject_id: i64,
+    #[diesel(sql_type = BigInt)]
+    attempts: i64,
+    #[diesel(sql_type = Text)]
+    party: String,
+    #[diesel(sql_type = Text)]
+    lease: String,
+}
+
+impl From<Row> for Job {
+    fn from(Row { id, kind, subject_id, attempts, party, lease }: Row) -> Job {
+        Job { id, task: Task::of(kind, subject_id), attempts, party, lease }
+    }
 }
 
 /// How long a claim lasts: longer than any one delivery may take (the configuration's limits end below it).
 pub const LEASE: Duration = Duration::seconds(60);
 
-/// The retries of one job end this long after it was enqueued.
-pub const GIVE_UP_AFTER: Duration = Duration::DAY;
-
 /// Enqueues a job that is due at `run_at`. While one for the same subject waits, this only brings it forward.
-pub fn enqueue(tx: &mut Tx, now: Ts, kind: JobKind, subject: i64, run_at: Ts) -> QueryResult<()> {
+pub fn enqueue(tx: &mut Tx, now: Ts, task: Task, run_at: Ts) -> QueryResult<()> {
+    enqueue_to(tx, now, task, (task.kind().lane(), ""), run_at)
+}
+
+/// The same, in another lane than the usual one, and for this party (see [`Job::party`]).
+pub fn enqueue_to(tx: &mut Tx, now: Ts, task: Task, (lane, party): (Lane, &str), run_at: Ts) -> QueryResult<()> {
     let row = (
-        (jobs::kind.eq(kind), jobs::subject_id.eq(subject), jobs::attempts.eq(0), jobs::run_at.eq(run_at)),
-        (jobs::lease.eq(None::<String>), jobs::created_at.eq(now)),
+        (
+            jobs::kind.eq(task.kind()),
+            jobs::subject_id.eq(task.subject()),
+            jobs::attempts.eq(0),
+            jobs::run_at.eq(run_at),
+        ),
+        (jobs::lease.eq(None::<String>), jobs::created_at.eq(now), jobs::lane.eq(lane), jobs::party.eq(party)),
     );
     let insert = diesel::insert_into(jobs::table).values(row).on_conflict((jobs::kind, jobs::subject_id));
     let again =
@@ -72,24 +76,52 @@ pub fn enqueue(tx: &mut Tx, now: Ts, kind: JobKind, subject: i64, run_at: Ts) ->
     Both(insert.do_update().set(again)).execute(tx.conn()).map(drop)
 }
 
-/// Claims up to `most` due jobs of one lane for [`LEASE`]. Until then no other worker gets them.
-pub fn claim(tx: &mut Tx, now: Ts, random: &Random, lane: Lane, most: i64) -> QueryResult<Vec<Job>> {
-    use crate::db::Utc;
+/// Claims up to `most` due jobs of one lane for [`LEASE`], none of them for the parties in `without`. Until then no
+/// other worker gets them.
+pub fn claim(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    lane: Lane,
+    most: usize,
+    without: &[String],
+) -> QueryResult<Vec<Job>> {
     let lease = random.token().reveal().to_owned();
     let lock = claim_lock(tx);
-    let (is, scan) = (if lane == Lane::Scans { "=" } else { "<>" }, JobKind::ScanFile.as_str());
+    let others: String = match without.is_empty() {
+        true => String::new(),
+        false => {
+            let signs: Vec<String> = (5..5 + without.len()).map(|n| format!("${n}")).collect();
+            format!("AND party NOT IN ({}) ", signs.join(", "))
+        }
+    };
     let sql = format!(
         "UPDATE jobs SET lease = $1, run_at = $2, attempts = attempts + 1 WHERE id IN (\
-         SELECT id FROM jobs WHERE run_at <= $3 AND kind {is} '{scan}' ORDER BY run_at, id LIMIT {most}{lock}) \
-         RETURNING id, kind, subject_id, attempts, lease"
+         SELECT id FROM jobs WHERE run_at <= $3 AND lane = $4 {others}ORDER BY run_at, id LIMIT {most}{lock}) \
+         RETURNING id, kind, subject_id, attempts, party, lease"
     );
-    diesel::sql_query(sql).bind::<Text, _>(lease).bind::<Utc, _>(now.plus(LEASE)).bind::<Utc, _>(now).load(tx.conn())
+    let mut query = diesel::sql_query(sql).into_boxed::<MultiBackend>();
+    query = query.bind::<Text, _>(lease).bind::<Utc, _>(now.plus(LEASE)).bind::<Utc, _>(now);
+    query = query.bind::<Text, _>(lane.as_str());
+    for party in without {
+        query = query.bind::<Text, _>(party.clone());
+    }
+    Ok(query.load::<Row>(tx.conn())?.into_iter().map(Job::from).collect())
 }
 
-/// Removes the jobs of these subjects: what they were for is no longer wanted.
-pub fn cancel(tx: &mut Tx, kind: JobKind, subjects: &[i64]) -> QueryResult<()> {
-    let unwanted = jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::subject_id.eq_any(subjects.to_vec()));
+/// Removes these jobs, which are of one kind: what they were for is no longer wanted.
+pub fn cancel(tx: &mut Tx, tasks: &[Task]) -> QueryResult<()> {
+    let Some(kind) = tasks.first().map(|task| task.kind()) else { return Ok(()) };
+    let subjects: Vec<i64> = tasks.iter().filter(|task| task.kind() == kind).map(|task| task.subject()).collect();
+    let unwanted = jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::subject_id.eq_any(subjects));
     diesel::delete(unwanted).execute(tx.conn()).map(drop)
+}
+
+/// Gives a claimed job back as if it had not been claimed: another worker may take it at once.
+pub fn hand_back(tx: &mut Tx, now: Ts, job: &Job) -> QueryResult<()> {
+    let mine = jobs::table.find(job.id).filter(jobs::lease.eq(&job.lease));
+    let free = (jobs::run_at.eq(now), jobs::lease.eq(None::<String>), jobs::attempts.eq(job.attempts - 1));
+    diesel::update(mine).set(free).execute(tx.conn()).map(drop)
 }
 
 /// Removes a job that is done. Says whether the claim still held; if not, another worker has it and what this one did
@@ -114,26 +146,16 @@ pub fn back_off(now: Ts, attempts: i64, random: &Random) -> Ts {
     now.plus(Duration::seconds_f64(seconds))
 }
 
-/// What the jobs of a kind are about, at most `limit` of them.
-pub fn subjects(conn: &mut Conn, kind: JobKind, limit: i64) -> QueryResult<Vec<i64>> {
-    jobs::table.filter(jobs::kind.eq(kind)).select(jobs::subject_id).limit(limit).load(conn)
+/// The jobs of a kind, at most `limit` of them.
+pub fn tasks(conn: &mut Conn, kind: JobKind, limit: i64) -> QueryResult<Vec<Task>> {
+    let subjects: Vec<i64> =
+        jobs::table.filter(jobs::kind.eq(kind)).select(jobs::subject_id).limit(limit).load(conn)?;
+    Ok(subjects.into_iter().map(|subject| Task::of(kind, subject)).collect())
 }
 
 /// When the next job is due; `None` where none waits.
 pub fn next_due(conn: &mut Conn) -> QueryResult<Option<Ts>> {
     jobs::table.select(diesel::dsl::min(jobs::run_at)).first(conn)
-}
-
-/// The jobs that send something as soon as they can.
-#[diesel::dsl::auto_type]
-fn deliveries() -> _ {
-    let planned: [JobKind; 2] = [JobKind::FollowUp, JobKind::TellStaff];
-    jobs::table.filter(jobs::kind.ne_all(planned))
-}
-
-/// How many jobs wait.
-pub fn waiting(conn: &mut Conn) -> QueryResult<i64> {
-    deliveries().count().get_result(conn)
 }
 
 /// What waits in the outbox.
@@ -145,15 +167,21 @@ pub struct Waiting {
     pub oldest: Option<Ts>,
 }
 
-/// How much waits, and since when, without what is planned for a later day.
-pub fn waiting_since(conn: &mut Conn) -> QueryResult<Waiting> {
-    let oldest = deliveries().select(diesel::dsl::min(jobs::created_at)).first(conn)?;
-    Ok(Waiting { count: waiting(conn)?, oldest })
+/// How much waits to be sent or scanned as soon as it can, and since when, without what is planned for a later day.
+pub fn waiting_since(conn: &mut Conn, now: Ts) -> QueryResult<Waiting> {
+    let soon: Vec<JobKind> = JobKind::ALL.iter().copied().filter(|kind| !kind.is_planned()).collect();
+    let begun = jobs::run_at.le(now).or(jobs::attempts.gt(0));
+    let waiting = jobs::table.filter(jobs::kind.eq_any(soon)).filter(begun);
+    let (count, oldest) =
+        waiting.select((diesel::dsl::count_star(), diesel::dsl::min(jobs::created_at))).first(conn)?;
+    Ok(Waiting { count, oldest })
 }
 
 /// Takes back a job that no worker holds. Says whether it could.
-pub fn withdraw(tx: &mut Tx, kind: JobKind, subject: i64) -> QueryResult<bool> {
-    let free =
-        jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::subject_id.eq(subject)).filter(jobs::lease.is_null());
+pub fn withdraw(tx: &mut Tx, task: Task) -> QueryResult<bool> {
+    let free = jobs::table
+        .filter(jobs::kind.eq(task.kind()))
+        .filter(jobs::subject_id.eq(task.subject()))
+        .filter(jobs::lease.is_null());
     Ok(diesel::delete(free).execute(tx.conn())? == 1)
 }

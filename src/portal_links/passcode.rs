@@ -9,7 +9,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{clinic, passcodes, portal_links};
 use crate::db::{Both, Conn, LinkId, NotificationId, Ts, Tx};
 use crate::delivery::Reason;
-use crate::outbox::{self, JobKind};
+use crate::outbox::{self, Task};
 use crate::text_enum;
 use diesel::prelude::*;
 use time::Duration;
@@ -106,7 +106,7 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     let first = (passcodes::link_id.eq(link.id), passcodes::locks.eq(0), fresh);
     let insert = diesel::insert_into(passcodes::table).values(first);
     Both(insert.on_conflict(passcodes::link_id).do_update().set(fresh)).execute(tx.conn())?;
-    outbox::enqueue(tx, now, JobKind::SendPasscode, link.id.0, now)?;
+    outbox::enqueue(tx, now, Task::SendPasscode(link.id), now)?;
     let entry = match link.patient {
         Some(patient) => Entry::of_patient(Actor::Patient(patient), Event::PasscodeRequested, patient, Subject::None),
         None => Entry::of_clinic(Actor::System, Event::PasscodeRequested, Subject::None),

@@ -54,6 +54,41 @@ pub fn is_gsm7(text: &str) -> bool {
     text.chars().all(|c| septets(c).is_some())
 }
 
+/// A text in letters of the seven-bit alphabet, as far as it has like ones: "Forêt" becomes "Foret", "é" stays.
+pub fn in_gsm7(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    let mut out = String::with_capacity(text.len());
+    for c in text.nfc() {
+        match c {
+            _ if septets(c).is_some() => out.push(c),
+            '\u{2018}' | '\u{2019}' | '\u{2032}' => out.push('\''),
+            '«' | '»' | '\u{201c}' | '\u{201d}' => out.push('"'),
+            '\u{2010}'..='\u{2015}' => out.push('-'),
+            'œ' => out.push_str("oe"),
+            'Œ' => out.push_str("OE"),
+            '…' => out.push_str("..."),
+            _ if c.is_whitespace() => out.push(' '),
+            _ => {
+                let like: String = std::iter::once(c).nfkd().filter(|c| septets(*c).is_some()).collect();
+                if like.is_empty() { out.push(c) } else { out.push_str(&like) }
+            }
+        }
+    }
+    out
+}
+
+/// Whether a piece of a text goes whole in its first part: of a longer one, some gateways report on that alone.
+pub fn in_first_part(text: &str, piece: &str) -> bool {
+    if parts(text).parts <= 1 {
+        return true;
+    }
+    text.find(piece).and_then(|at| text.get(..at + piece.len())).is_some_and(|start| {
+        let (coding, (_, room)) = (parts(text).coding, parts(text).coding.room());
+        let size = |c: char| if coding == Coding::Gsm7 { septets(c).unwrap_or(1) } else { c.len_utf16() };
+        start.chars().map(size).sum::<usize>() <= room
+    })
+}
+
 /// Counts a text. A character of two units is never cut in two: it goes to the next part whole.
 pub fn parts(text: &str) -> Parts {
     let mut forcing: Vec<char> = Vec::new();
@@ -109,6 +144,24 @@ mod tests {
         assert_eq!(counted(&"ê".repeat(71)), (Coding::Ucs2, 71, 2, 63));
         assert_eq!(counted(&"👋".repeat(35)), (Coding::Ucs2, 70, 1, 0));
         assert_eq!(counted(&"👋".repeat(36)), (Coding::Ucs2, 72, 2, 61));
+    }
+
+    #[test]
+    fn letters_have_like_ones() {
+        let plain = in_gsm7("Clinique de la Forêt\u{a0}: l’œuvre « ça » — cœur, é è Ç, Œ…");
+        assert_eq!(plain, "Clinique de la Foret : l'oeuvre \"ca\" - coeur, é è Ç, OE...");
+        assert!(is_gsm7(&plain));
+        assert_eq!(in_gsm7("ᐃᓄᒃᑎᑐᑦ"), "ᐃᓄᒃᑎᑐᑦ");
+    }
+
+    #[test]
+    fn the_first_part_is_the_first_153() {
+        let link = "https://x.example/l";
+        let text = |before: usize, after: usize| format!("{}{link}{}", "a".repeat(before), "b".repeat(after));
+        assert!(in_first_part(&text(141, 0), link), "one part");
+        assert!(in_first_part(&text(153 - link.len(), 30), link));
+        assert!(!in_first_part(&text(154 - link.len(), 30), link));
+        assert!(!in_first_part(&format!("ê{}", text(67 - link.len(), 30)), link));
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub mod placeholders;
 mod to_markdown;
 pub mod zone;
 
-pub use gsm::is_gsm7;
+pub use gsm::{in_first_part, in_gsm7, is_gsm7};
 pub use html::CleanHtml;
 pub use i18n::Lang;
 pub use links::is_spaceless;

@@ -5,7 +5,7 @@ use crate::access::{Right, SignedInUser};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, participants, users};
 use crate::db::{Conn, ConversationId, Ts, Tx, UserId};
-use crate::outbox::{self, JobKind};
+use crate::outbox::{self, Task};
 use crate::settings;
 use crate::text::Zone;
 use crate::text_enum;
@@ -59,7 +59,7 @@ pub fn tell_of_answer(tx: &mut Tx, now: Ts, conversation: ConversationId) -> Que
     }
     let zone = settings::load(tx)?.zone();
     for (user, told) in found {
-        outbox::enqueue(tx, now, JobKind::TellStaff, user.0, due(now, zone, told))?;
+        outbox::enqueue(tx, now, Task::TellStaff(user), due(now, zone, told))?;
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use crate::notifications;
 use crate::outbox::Job;
 use crate::state::AppState;
 
-pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
-    let (now, random, id) = (state.clock.now(), state.random.clone(), PlanStepId(job.subject_id));
+pub(super) async fn run(state: &AppState, job: Job, id: PlanStepId) -> Result<(), AppError> {
+    let (now, random) = (state.clock.now(), state.random.clone());
     let write = state.db.write(move |tx| finish(tx, &job, |tx| notifications::follow_up(tx, now, &random, id)));
     write.await
 }

@@ -6,67 +6,138 @@
 
 mod bounces;
 mod follow_up;
+mod hand_over;
+mod lane;
 mod scan_files;
 mod send_notification;
 mod send_passcode;
+mod supervise;
 mod tell_staff;
 mod upkeep;
 
 use crate::access::session;
-use crate::db::{Conn, DbError, Tx};
+use crate::db::{Conn, DbError, Ts, Tx};
 use crate::error::AppError;
-use crate::outbox::{self, Job, JobKind, Lane};
+use crate::outbox::{self, Job, Lane, Task};
 use crate::portal_links;
 use crate::settings::{self, Settings};
 use crate::state::AppState;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::future::join_all;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use supervise::{Stop, supervise};
+use tokio::sync::watch;
 
-/// How many jobs are claimed, and sent, at once.
-const AT_ONCE: i64 = 8;
-/// The outbox is looked at this often, woken or not: other instances enqueue too.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Sessions and claims that are over are removed this often.
-const SWEEP_EVERY: time::Duration = time::Duration::hours(1);
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// It is written down this often that the queue was looked at.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+/// A worker that is asked to stop is gone after this time, whatever it still has in hand.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 pub use bounces::read as read_returned_mail;
 pub use upkeep::run as upkeep;
 
-/// Works until `stop` completes; what was begun is then finished.
+/// Works until `stop` completes; what was begun is then finished, within seconds, and the rest handed back.
 pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
+    let (ask, stopping) = Stop::new();
+    let (ring, bell) = watch::channel(());
+    let looks = Looks::default();
+    let (state, looks, stopping) = (&state, &looks, &stopping);
+    let lanes = join_all(Lane::ALL.iter().map(|lane| {
+        let bell = &bell;
+        supervise(lane.as_str(), stopping, async move || {
+            lane::keep_working(state, *lane, bell.clone(), looks, stopping).await;
+        })
+    }));
+    let parts = async {
+        tokio::join!(
+            lanes,
+            supervise("bell", stopping, async || keep_ringing(state, &ring, stopping).await),
+            supervise("upkeep", stopping, async || keep_up(state, stopping).await),
+            supervise("looks", stopping, async || keep_telling(state, looks, stopping).await),
+            supervise("returned mail", stopping, async || {
+                tokio::select! {
+                    () = stopping.asked() => {}
+                    () = bounces::keep_reading(state) => {}
+                }
+            }),
+            supervise("files to scan", stopping, async || scan_files::keep_enqueueing(state, stopping).await),
+        );
+    };
+    let mut parts = std::pin::pin!(parts);
     tokio::select! {
-        () = work_on(&state, stop) => {}
-        () = bounces::keep_reading(&state) => {}
-        () = scan_files::keep_scanning(&state) => {}
+        () = &mut parts => return,
+        () = stop => {}
+    }
+    let _ = ask.send(true);
+    if tokio::time::timeout(PATIENCE, parts).await.is_err() {
+        tracing::warn!("the worker was stopped with jobs in hand; their claims run out");
     }
 }
 
-async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
-    let mut stop = std::pin::pin!(stop);
-    let mut swept = None;
+/// When each lane was last looked at.
+#[derive(Default)]
+struct Looks(Mutex<HashMap<Lane, Ts>>);
+
+impl Looks {
+    fn looked(&self, lane: Lane, at: Ts) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, at);
+    }
+
+    /// By when all of them were; `None` where one never was.
+    fn all_by(&self) -> Option<Ts> {
+        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if looks.len() < Lane::ALL.len() { None } else { looks.values().min().copied() }
+    }
+}
+
+/// Hands one ring on to every lane: a [`tokio::sync::Notify`] wakes one only.
+async fn keep_ringing(state: &AppState, ring: &watch::Sender<()>, stop: &Stop) {
+    loop {
+        tokio::select! {
+            () = stop.asked() => return,
+            () = state.wake.notified() => drop(ring.send(())),
+        }
+    }
+}
+
+async fn keep_telling(state: &AppState, looks: &Looks, stop: &Stop) {
+    let mut told = None;
+    loop {
+        let by = looks.all_by();
+        if let Some(by) = by.filter(|_| by != told) {
+            let write = state.db.write(move |tx| -> Result<_, DbError> { Ok(outbox::looked(tx, by)?) });
+            match write.await {
+                Ok(()) => told = Some(by),
+                Err(cause) => tracing::warn!(%cause, "it could not be written down that the queue was looked at"),
+            }
+        }
+        // at first soon, so that whoever looks knows that there is a worker
+        let pause = if told.is_none() { Duration::from_millis(100) } else { TELL_EVERY };
+        if !stop.pause(pause).await {
+            return;
+        }
+    }
+}
+
+async fn keep_up(state: &AppState, stop: &Stop) {
     loop {
         let now = state.clock.now();
-        if swept.is_none_or(|at| now.since(at) > SWEEP_EVERY) {
-            swept = Some(now);
-            let sweep = state.db.write(move |tx| -> Result<_, DbError> {
-                portal_links::forget_claims(tx, now)?;
-                Ok(session::sweep(tx, now)?)
-            });
-            if let Err(cause) = sweep.await {
-                tracing::error!(%cause, "old sessions could not be removed");
-            }
-            upkeep::run(state, now).await;
-        }
-        match work_once(state, Lane::Messages).await {
-            Ok(0) => {}
-            Ok(_) => continue,
-            Err(cause) => tracing::error!(%cause, "the outbox could not be read"),
+        let sweep = state.db.write(move |tx| -> Result<_, DbError> {
+            portal_links::forget_claims(tx, now)?;
+            Ok(session::sweep(tx, now)?)
+        });
+        if let Err(cause) = sweep.await {
+            tracing::error!(%cause, "old sessions could not be removed");
         }
         tokio::select! {
-            () = &mut stop => return,
-            () = state.wake.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = stop.asked() => return,
+            () = upkeep::run(state, now) => {}
+        }
+        if !stop.pause(SWEEP_EVERY).await {
+            return;
         }
     }
 }
@@ -75,42 +146,30 @@ async fn work_on(state: &AppState, stop: impl Future<Output = ()>) {
 pub async fn drain(state: &AppState) -> Result<usize, DbError> {
     let mut all = 0;
     loop {
-        match work_once(state, Lane::Messages).await? + work_once(state, Lane::Scans).await? {
+        let mut round = 0;
+        for lane in Lane::ALL {
+            round += lane::drain(state, *lane).await?;
+        }
+        match round {
             0 => return Ok(all),
             some => all += some,
         }
     }
 }
 
-/// Claims what is due and works it. The claim is durable before anything is sent.
-async fn work_once(state: &AppState, lane: Lane) -> Result<usize, DbError> {
-    let (now, random) = (state.clock.now(), state.random.clone());
-    let jobs = state.db.write(move |tx| -> Result<_, DbError> { Ok(outbox::claim(tx, now, &random, lane, AT_ONCE)?) });
-    let jobs = jobs.await?;
-    let count = jobs.len();
-    let mut under_way: FuturesUnordered<_> = jobs.into_iter().map(|job| work(state, job)).collect();
-    while under_way.next().await.is_some() {}
-    Ok(count)
-}
-
 async fn work(state: &AppState, job: Job) {
-    let (id, kind) = (job.id, job.kind);
-    let done = match kind {
-        JobKind::SendNotification => send_notification::run(state, job).await,
-        JobKind::FollowUp => follow_up::run(state, job).await,
-        JobKind::TellStaff => tell_staff::run(state, job).await,
-        JobKind::SendPasscode => send_passcode::run(state, job).await,
-        JobKind::ScanFile => scan_files::run(state, job).await,
+    let (id, task) = (job.id, job.task);
+    let done = match task {
+        Task::SendNotification(id) => send_notification::run(state, job, id).await,
+        Task::FollowUp(id) => follow_up::run(state, job, id).await,
+        Task::TellStaff(user) => tell_staff::run(state, job, user).await,
+        Task::SendPasscode(link) => send_passcode::run(state, job, link).await,
+        Task::ScanFile(blob) => scan_files::run(state, job, blob).await,
     };
     // the claim runs out and the job comes back
     if let Err(cause) = done {
-        tracing::error!(%cause, job = %id, kind = kind.as_str(), "a job failed");
+        tracing::error!(%cause, job = %id, kind = task.kind().as_str(), "a job failed");
     }
-}
-
-/// Whether the retries of a job are used up.
-fn is_over(state: &AppState, since: crate::db::Ts) -> bool {
-    state.clock.now().since(since) > outbox::GIVE_UP_AFTER
 }
 
 /// Ends a job in the transaction that writes down its result. Where the claim was lost, nothing is written: the other

@@ -1,43 +1,39 @@
 //! Has the virus scanner look at files that wait for it: those that came while it did not answer, and all that were
 //! there before it was. On a lane of its own: a scanner that takes its time must hold no message up.
 
-use super::{finish, work_once};
+use super::finish;
+use super::supervise::Stop;
 use crate::attachments;
 use crate::db::{BlobId, DbError};
 use crate::error::AppError;
-use crate::outbox::{self, Job, Lane};
+use crate::outbox::{self, Job};
 use crate::scan::Verdict;
 use crate::state::AppState;
 use crate::storage::{self, Scan};
 use crate::threads;
 use std::time::Duration;
 
-/// The lane is looked at this often. Most files are scanned as they come in, and never get here.
+/// Files without a job are looked for this often. Most are scanned as they come in, and never get here.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A scanner that is away is asked again after 2 to 3 minutes at most: people wait for these files.
 const LONGEST_BACK_OFF: i64 = 6;
 
-/// Works until it is dropped; a scan that was under way is then begun anew by whoever claims it next.
-pub(super) async fn keep_scanning(state: &AppState) {
+/// Sees to it that files that wait have jobs, until it is asked to stop.
+pub(super) async fn keep_enqueueing(state: &AppState, stop: &Stop) {
     loop {
         let now = state.clock.now();
         let enqueue = state.db.write(move |tx| -> Result<_, DbError> { Ok(attachments::enqueue_scans(tx, now)?) });
         if let Err(cause) = enqueue.await {
             tracing::error!(%cause, "files could not be put before the virus scanner");
         }
-        while match work_once(state, Lane::Scans).await {
-            Ok(count) => count > 0,
-            Err(cause) => {
-                tracing::error!(%cause, "the outbox could not be read");
-                false
-            }
-        } {}
-        tokio::time::sleep(LOOK_EVERY).await;
+        if !stop.pause(LOOK_EVERY).await {
+            return;
+        }
     }
 }
 
-pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
-    let (now, id) = (state.clock.now(), BlobId(job.subject_id));
+pub(super) async fn run(state: &AppState, job: Job, id: BlobId) -> Result<(), AppError> {
+    let now = state.clock.now();
     let found = state.db.read(move |conn| -> Result<_, AppError> { Ok(attachments::to_scan(conn, id)?) });
     let Some(blob) = found.await? else {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;

@@ -11,9 +11,6 @@ use crate::text::Lang;
 use crate::users::{self, ToTell};
 use askama::Template;
 
-/// With the pauses of [`outbox::back_off`] about a day.
-const TRIES: i64 = 30;
-
 #[derive(Template)]
 #[template(path = "emails/staff_told.html")]
 struct StaffTold<'a> {
@@ -23,8 +20,7 @@ struct StaffTold<'a> {
     link: &'a str,
 }
 
-pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
-    let user = UserId(job.subject_id);
+pub(super) async fn run(state: &AppState, job: Job, user: UserId) -> Result<(), AppError> {
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some(to_tell) = users::to_tell(conn, user)? else { return Ok(None) };
         Ok(Some((to_tell, settings(conn)?)))
@@ -34,9 +30,11 @@ pub(super) async fn run(state: &AppState, job: Job) -> Result<(), AppError> {
     };
     let email = email(state, &settings, &to_tell)?;
     let sent = state.delivery.send_email(email).await;
-    let again = outbox::back_off(state.clock.now(), job.attempts, &state.random);
+    let now = state.clock.now();
+    let again = outbox::back_off(now, job.attempts, &state.random);
     // what could not be sent for a day is said again by the next answer; the mark in the inbox is there all the same
-    let later = matches!(sent, Err(Failure::Transient(_) | Failure::Unknown(_))) && job.attempts < TRIES;
+    let later = matches!(sent, Err(Failure::Transient(_) | Failure::Unknown(_)))
+        && !job.task.kind().give_up().is_over(now, now, job.attempts);
     let write = state.db.write(move |tx| -> Result<(), AppError> {
         if later {
             outbox::retry(tx, &job, again)?;

@@ -68,7 +68,11 @@ impl Server {
             assert!(begin.elapsed() < Duration::from_secs(20), "the server does not start");
             std::thread::sleep(Duration::from_millis(2));
         }
-        assert_eq!(Client::connect(self.port).get("/readyz").status, 200);
+        // its worker has to have looked at the queue too
+        while Client::connect(self.port).get("/readyz").status != 200 {
+            assert!(begin.elapsed() < Duration::from_secs(20), "the server is not ready");
+            std::thread::sleep(Duration::from_millis(2));
+        }
         begin.elapsed()
     }
 

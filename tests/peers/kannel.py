@@ -10,8 +10,8 @@ The last digits of the recipient choose what the centre does:
 
 At "control":
 GET  /texts      everything that the centre took
-POST /forward    the body is the address that texts coming in are given to, with Kannel's %p, %a and %I as its query
-POST /text       {"from", "to", "text"}: a phone sends a text
+POST /forward    the body is the address that texts coming in are given to, with Kannel's %p, %b, %I and %C as its query
+POST /text       {"from", "to", "text"}: a phone sends a text, as UCS-2 where it holds other letters than ASCII's
 """
 import json
 import os
@@ -55,7 +55,8 @@ def words(body, at):
 
 def deliver(source, target, text, report):
     body = b"\0" + b"\1\1" + source.encode() + b"\0" + b"\1\1" + target.encode() + b"\0"
-    body += bytes([4 if report else 0, 0, 0]) + b"\0\0" + bytes([0, 0, 0, 0, len(text)]) + text.encode("latin-1")
+    coding, coded = (0, text.encode()) if text.isascii() else (8, text.encode("utf-16-be"))
+    body += bytes([4 if report else 0, 0, 0]) + b"\0\0" + bytes([0, 0, coding, 0, len(coded)]) + coded
     connection, lock = esme[-1]
     with lock:
         connection.sendall(packet(DELIVER, 0, int(time.monotonic() * 1000) & 0x7FFFFFFF, body))
@@ -202,7 +203,7 @@ user-allow-ip = 127.0.0.1
 group = sms-service
 keyword = default
 catch-all = true
-get-url = "{address}/in?from=%p&text=%a&id=%I"
+get-url = "{address}/in?from=%p&text=%b&id=%I&charset=%C"
 max-messages = 3
 concatenation = 1
 omit-empty = true

@@ -4,7 +4,7 @@ use crate::access::rights;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clinic::guard::{User, shell};
 use crate::config::{Bounces, Smtp, TextsVia, Tls, TwilioSender};
-use crate::db::Conn;
+use crate::db::{Conn, Ts};
 use crate::delivery::{Channel, ReportKey};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -32,6 +32,9 @@ struct GatewaysPage {
     email_road: Option<Road>,
     texts_road: Option<Road>,
     waiting: Waiting,
+    /// when a worker last looked at the queue, and whether that is too long ago
+    looked: Option<Ts>,
+    asleep: bool,
     form: QuietForm,
     errors: FieldErrors,
     seen: Seen,
@@ -75,6 +78,7 @@ fn page(
     let fresh = || (form(), FieldErrors::default(), stored(&settings).seen());
     let (form, errors, seen) = typed.unwrap_or_else(fresh);
     let key = ReportKey::of(&settings::cookie_key(conn)?);
+    let (now, looked) = (state.clock.now(), outbox::last_look(conn)?);
     Ok(GatewaysPage {
         email: state
             .config
@@ -85,7 +89,9 @@ fn page(
         demo: state.config.smtp.is_none(),
         email_road: roads::of(conn, Channel::Email)?,
         texts_road: roads::of(conn, Channel::Sms)?,
-        waiting: outbox::waiting_since(conn)?,
+        waiting: outbox::waiting_since(conn, now)?,
+        looked,
+        asleep: looked.is_none_or(|at| now.since(at) > outbox::ALIVE),
         shell,
         form,
         errors,
@@ -133,7 +139,7 @@ fn texts(via: &TextsVia, origin: &str, key: &ReportKey) -> Vec<(&'static str, St
             ("gateway-server", kannel.url.to_string()),
             ("gateway-account", kannel.user.clone()),
             ("gateway-sender", if kannel.from.is_empty() { "-".to_owned() } else { kannel.from.clone() }),
-            ("gateway-incoming", format!("{origin}{}?from=%p&text=%a&id=%I", key.path("kannel/texts"))),
+            ("gateway-incoming", format!("{origin}{}?from=%p&text=%b&id=%I&charset=%C", key.path("kannel/texts"))),
         ],
     }
 }

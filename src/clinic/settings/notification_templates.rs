@@ -5,13 +5,13 @@ use crate::access::rights;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clinic::composing::plan_line::PlanLine;
 use crate::clinic::guard::{User, shell};
-use crate::delivery::{Channel, Email, Failure, Text};
+use crate::delivery::{Channel, Failure};
 use crate::error::AppError;
 use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::templates::{self, NotificationTemplate, Placeholder, Slot, Version};
-use crate::notifications::{PlanChoice, PlanWish, Wording};
+use crate::notifications::{Address, Parcel, PlanChoice, PlanWish, Wording};
 use crate::settings::{self, Settings};
 use crate::state::AppState;
 use crate::users;
@@ -308,7 +308,7 @@ pub async fn test(
     let trace = trace.with(format!("{} {} {}", slot.kind.as_str(), slot.channel.as_str(), slot.lang.code()));
     state.record(trace).await?;
     let words = Wording::new(template, &settings, user.0.name(), now);
-    let sent = send(&state, slot, &settings, &words, (email, phone)).await?;
+    let sent = send(&state, slot, &settings, &words, (email, phone)).await;
     typed.tested = Some(match sent {
         Ok(to) => (true, lang.t1("wording-tested", "address", to)),
         Err(Failure::Permanent(reason) | Failure::Transient(reason) | Failure::Unknown(reason)) => {
@@ -325,21 +325,13 @@ async fn send(
     settings: &Settings,
     words: &Wording,
     (email, phone): (EmailAddress, Option<PhoneNumber>),
-) -> Result<Result<String, Failure>, AppError> {
+) -> Result<String, Failure> {
     let secret = super::notification_preview::sample_secret(slot.kind, &state.config.origin());
     let message_uid = state.random.token().reveal().to_lowercase();
-    Ok(match (slot.channel, phone) {
-        (Channel::Sms, Some(to)) => {
-            let masked = to.masked();
-            let text = words.text(&secret);
-            state.delivery.send_text(Text { to, text, message_uid, report_to: None }).await.map(|_| masked)
-        }
-        _ => {
-            let (masked, from_name) = (email.masked(), settings.name.clone());
-            let rendered = words.email(&secret)?;
-            let (subject, text, html) = (rendered.subject, rendered.text, rendered.html);
-            let email = Email { to: email, from_name, subject, text, html, message_uid };
-            state.delivery.send_email(email).await.map(|()| masked)
-        }
-    })
+    let (shown, to) = match (slot.channel, phone) {
+        (Channel::Sms, Some(phone)) => (phone.masked(), Address::Sms(phone)),
+        _ => (email.masked(), Address::Email(email)),
+    };
+    let parcel = Parcel { to, from_name: &settings.name, words, secret: &secret, message_uid, report_to: None };
+    parcel.send(&state.delivery).await.map(|_| shown)
 }

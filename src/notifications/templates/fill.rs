@@ -2,7 +2,7 @@
 
 use super::NotificationTemplate;
 use super::placeholder::{Piece, Placeholder, pieces};
-use crate::text::{CleanHtml, Lang, markdown};
+use crate::text::{self, CleanHtml, Lang, markdown};
 use askama::Template;
 use pulldown_cmark::{CowStr, Event, LinkType, Tag, TagEnd};
 
@@ -84,9 +84,19 @@ struct Document<'a> {
 }
 
 impl NotificationTemplate {
-    /// As a text message.
+    /// As a text message. The link or the passcode goes in the first part: where it would not, it goes before the words,
+    /// if it then does.
     pub fn text(&self, values: &Values) -> String {
-        values.fill(&self.body_for(values, "\n"))
+        let body = self.body_for(values, "\n");
+        let (whole, secret) = (values.fill(&body), values.of(self.slot().required()));
+        if secret.is_empty() || text::in_first_part(&whole, secret) {
+            return whole;
+        }
+        let words = Values { link: "", passcode: "", ..*values }.fill(&body);
+        let words =
+            words.lines().map(|line| line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "));
+        let moved = format!("{secret}\n{}", words.collect::<Vec<_>>().join("\n").trim());
+        if text::in_first_part(&moved, secret) { moved } else { whole }
     }
 
     /// As an email.

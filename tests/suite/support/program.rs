@@ -29,6 +29,18 @@ impl Program {
     /// The program with these arguments on this database, with mail by the run's SMTP server and these settings too.
     pub fn start(arguments: &[&str], database: &str, port: u16, more: &[(&str, &str)]) -> Program {
         let folder = tempfile::tempdir().unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        Program::start_logging_to(log.into(), folder, arguments, database, port, more)
+    }
+
+    fn start_logging_to(
+        log: Stdio,
+        folder: tempfile::TempDir,
+        arguments: &[&str],
+        database: &str,
+        port: u16,
+        more: &[(&str, &str)],
+    ) -> Program {
         let sink = peers::smtp();
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command
@@ -43,7 +55,7 @@ impl Program {
             .env("POSTERN_SMTP_FROM", "clinic@postern.example")
             .envs(more.iter().copied())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.path().join("log")).unwrap());
+            .stderr(log);
         Program { child: command.spawn().unwrap(), folder }
     }
 
@@ -53,6 +65,41 @@ impl Program {
         let database = database_url(&app.state.config.database);
         let more = [&[("POSTERN_STORAGE_FOLDER", files.as_str())], more].concat();
         Program::start(&["worker"], &database, free_port(), &more)
+    }
+
+    /// The same, with a log that nobody reads any more.
+    pub fn worker_with_closed_log(app: &App) -> Program {
+        let files = app.state.config.files.folder.display().to_string();
+        let database = database_url(&app.state.config.database);
+        let more = [("POSTERN_STORAGE_FOLDER", files.as_str()), ("POSTERN_LOG", "debug")];
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Program::start_logging_to(
+            writer.into(),
+            tempfile::tempdir().unwrap(),
+            &["worker"],
+            &database,
+            free_port(),
+            &more,
+        )
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// How it ended, if it does so within this time.
+    pub fn ends_within(&mut self, time: Duration) -> Option<std::process::ExitStatus> {
+        let begin = Instant::now();
+        while begin.elapsed() < time {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
     }
 
     /// Waits until this port answers.

@@ -95,8 +95,26 @@ async fn a_phone_says_stop_and_start_to_kannel() {
     answered("Text START to get them again").await;
     let chart = format!("/patients/{patient}");
     assert!(user.get(&chart).await.ok().has_text("Texts stopped"));
+    // the signs of an address that Kannel fills in are those that the page shows
+    assert!(url.ends_with("?from=%p&text=%b&id=%I&charset=%C"), "{url}");
     kannel.come_in("16135550121", "start").await;
     answered("you will get texts from us again").await;
+    assert!(!user.get(&chart).await.ok().has_text("Texts stopped"));
+    kannel.come_in("16135550121", "ARRÊTEZ svp").await;
+    for _ in 0..100 {
+        if user.get(&chart).await.ok().has_text("Texts stopped") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(user.get(&chart).await.ok().has_text("Texts stopped"), "UCS-2 is read");
+    kannel.come_in("16135550121", "START please").await;
+    for _ in 0..100 {
+        if !user.get(&chart).await.ok().has_text("Texts stopped") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     assert!(!user.get(&chart).await.ok().has_text("Texts stopped"));
     kannel.come_in("16135550121", "Help").await;
     answered("we text you when a message waits").await;

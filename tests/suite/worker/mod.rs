@@ -7,6 +7,7 @@ mod findings;
 mod forgetting;
 mod kannel;
 mod killed;
+mod lanes;
 mod late_answers;
 mod mail_system;
 mod metrics;

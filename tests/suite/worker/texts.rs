@@ -247,7 +247,7 @@ async fn stop_start_and_help(app: App) {
     let (_, answer) = peer.come_in(&url, "+16135550121", "HELP", json!({"more": {"OptOutType": "HELP"}})).await;
     assert!(!answer.contains("<Message>"), "{answer}");
     let (_, answer) = peer.come_in(&url, "+16135559999", "Aide", json!({})).await;
-    assert!(answer.contains("Envoyez ARRET pour arrêter"), "{answer}");
+    assert!(answer.contains("Envoyez STOP pour ne plus rien recevoir"), "{answer}");
     let (_, answer) = peer.come_in(&url, "+16135550121", "my chest <hurts>", json!({})).await;
     assert!(answer.contains("nobody reads texts to this number") && answer.contains("911"), "{answer}");
     let (_, answer) = peer.come_in(&url, "+16135550121", "really", json!({})).await;

@@ -1,0 +1,65 @@
+//! Putting notifications into the Outbox.
+
+use super::rows::insert;
+use super::templates::Kind;
+use super::told;
+use crate::clock::Random;
+use crate::db::schema::{messages, patients};
+use crate::db::{ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::delivery::Channel;
+use crate::outbox::{self, Lane, Task};
+use crate::values::EmailAddress;
+use diesel::prelude::*;
+
+/// Writes down one notification for each road and a job to send it, in the caller's transaction.
+pub fn enqueue(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    message: (MessageId, ConversationId, PatientId),
+    kind: Kind,
+    channels: &[Channel],
+) -> QueryResult<()> {
+    enqueue_at(tx, now, random, message, kind, channels, now)
+}
+
+/// The same, to be sent from `due` on.
+pub(super) fn enqueue_at(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    message: (MessageId, ConversationId, PatientId),
+    kind: Kind,
+    channels: &[Channel],
+    due: Ts,
+) -> QueryResult<()> {
+    let (message, conversation, patient) = message;
+    let user: Option<UserId> = messages::table.find(message).select(messages::user_id).first(tx.conn())?;
+    for channel in channels {
+        let id = insert(tx, now, random, Some((message, conversation)), (patient, user), (kind, *channel))?;
+        job(tx, now, id, patient, *channel, due)?;
+    }
+    told::note(tx, conversation).map(drop)
+}
+
+/// The job of one that waits, in the lane of its road. Mail goes by the domain that it is for: one whose server hangs
+/// holds up no other.
+pub(super) fn job(
+    tx: &mut Tx,
+    now: Ts,
+    id: NotificationId,
+    patient: PatientId,
+    channel: Channel,
+    due: Ts,
+) -> QueryResult<()> {
+    let (lane, domain) = match channel {
+        Channel::Sms => (Lane::Texts, None),
+        Channel::Email => {
+            let email: Option<EmailAddress> = patients::table.find(patient).select(patients::email).first(tx.conn())?;
+            let domain =
+                email.and_then(|email| email.as_str().rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
+            (Lane::Email, domain)
+        }
+    };
+    outbox::enqueue_to(tx, now, Task::SendNotification(id), (lane, domain.as_deref().unwrap_or_default()), due)
+}

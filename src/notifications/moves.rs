@@ -1,0 +1,47 @@
+//! The one way in which a notification comes to another state.
+
+use super::rows::NotificationRow;
+use super::states::{Ending, State};
+use super::{history, told};
+use crate::audit::{self, Actor, Entry, Subject};
+use crate::db::schema::notifications;
+use crate::db::{Ts, Tx};
+use crate::delivery::Reason;
+use diesel::prelude::*;
+
+/// Writes a state down, in the row, its history, its conversation's line of the inbox, and in the audit log if it is
+/// final. States only move forward: one that cannot follow the row's present state is passed over, and `false` given.
+/// What is cancelled after an answer was cut short is not said to be cancelled: it may have been sent.
+pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to: Ending) -> QueryResult<bool> {
+    let to = match to.state {
+        State::Cancelled if row.unsure => Ending { state: State::Unsure, ..to },
+        _ => to,
+    };
+    let movable = notifications::table.find(row.id).filter(notifications::state.eq_any(to.state.before()));
+    let moved = diesel::update(movable)
+        .set((
+            notifications::state.eq(to.state),
+            notifications::reason.eq(to.reason),
+            notifications::attempts.eq(attempts),
+            notifications::state_at.eq(now),
+            notifications::unsure.eq(row.unsure),
+        ))
+        .execute(tx.conn())?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    if (row.state, row.reason) != (to.state, to.reason) {
+        history::add(tx, now, row.id, to)?;
+    }
+    if let Some(conversation) = row.conversation_id {
+        told::moved(tx, conversation, row.channel, to.state)?;
+    }
+    if to.state.is_final() {
+        let words = [Some(to.state.as_str()), to.reason.map(Reason::as_str)];
+        let detail: Vec<&str> = words.into_iter().flatten().collect();
+        let subject = Subject::Notification(row.id);
+        let entry = Entry::of_patient(Actor::System, row.event(), row.patient_id, subject);
+        audit::append(tx, now, entry.with(detail.join(" ")))?;
+    }
+    Ok(true)
+}

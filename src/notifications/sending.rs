@@ -1,0 +1,122 @@
+//! What the worker asks when a notification's turn comes, and writes down before and after it hands it over.
+
+use super::blocks::{BlockKind, Blocks, blocks};
+use super::moves::set_state;
+use super::rows::NotificationRow;
+use super::states::{Ending, State};
+use crate::db::schema::{conversations, messages, notifications};
+use crate::db::{Conn, NotificationId, Ts, Tx};
+use crate::delivery::{Channel, Reason};
+use crate::patients::{Patient, patient_by_id};
+use crate::settings;
+use crate::values::{EmailAddress, PhoneNumber};
+use diesel::prelude::*;
+
+/// What the worker needs to know to send one, read anew at that moment.
+pub struct ToSend {
+    /// the notification
+    pub row: NotificationRow,
+    /// the patient as they are now
+    pub patient: Patient,
+    /// when the conversation was closed, if it was
+    pub closed_at: Option<Ts>,
+    /// when the patient read the message, if they did
+    pub read_at: Option<Ts>,
+    /// what stands against the patient's addresses
+    pub blocks: Blocks,
+}
+
+/// Reads what is needed to send one. `None` where it is gone or done.
+pub fn for_sending(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<ToSend>> {
+    let row: Option<NotificationRow> =
+        notifications::table.find(id).select(NotificationRow::as_select()).first(conn).optional()?;
+    let Some(row) = row.filter(|row| !row.state.is_final()) else { return Ok(None) };
+    let patient = patient_by_id(conn, row.patient_id)?;
+    let (closed_at, read_at) = match row.about() {
+        Some((message, conversation)) => (
+            conversations::table.find(conversation).select(conversations::closed_at).first(conn)?,
+            messages::table.find(message).select(messages::read_by_patient_at).first(conn)?,
+        ),
+        None => (None, None),
+    };
+    let blocks = blocks(conn, &patient)?;
+    Ok(Some(ToSend { row, patient, closed_at, read_at, blocks }))
+}
+
+/// Where a notification should go, or why it should not go any more.
+#[derive(Debug, Clone)]
+pub enum Address {
+    /// to this mailbox
+    Email(EmailAddress),
+    /// to this phone
+    Sms(PhoneNumber),
+}
+
+impl Address {
+    /// What the chart has for this road.
+    pub fn of(patient: &Patient, channel: Channel) -> Option<Address> {
+        match channel {
+            Channel::Email => patient.email.clone().map(Address::Email),
+            Channel::Sms => patient.phone.clone().map(Address::Sms),
+        }
+    }
+
+    /// The address as text, to be kept with what was sent to it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Address::Email(email) => email.as_str(),
+            Address::Sms(phone) => phone.as_str(),
+        }
+    }
+}
+
+/// Decides by the world as it is now, not as it was when the message was written.
+///
+/// # Errors
+/// The state to set instead, with its reason.
+pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Address, Ending> {
+    let patient = &to_send.patient;
+    let cancelled = |reason| Err(Ending { state: State::Cancelled, reason: Some(reason) });
+    match () {
+        () if patient.archived_at.is_some() => return cancelled(Reason::Archived),
+        () if !settings.portal_on => return cancelled(Reason::PortalOff),
+        () if !patient.portal_access => return cancelled(Reason::NoAccess),
+        () if to_send.closed_at.is_some() => return cancelled(Reason::Closed),
+        () if to_send.read_at.is_some() => return cancelled(Reason::AlreadyRead),
+        () => {}
+    }
+    if let Some(block) = to_send.blocks.of(to_send.row.channel) {
+        let state = if block.kind == BlockKind::Bad { State::Failed } else { State::Stopped };
+        return Err(Ending { state, reason: Some(block.kind.reason()) });
+    }
+    Address::of(patient, to_send.row.channel).ok_or(Ending { state: State::Failed, reason: Some(Reason::NoAddress) })
+}
+
+/// Notes that a notification is being handed over, and to which address. Until the answer is written down it may have
+/// been sent, also where the program dies now. Gives the row as it then is; `unsure` in it is what it was.
+pub fn hand_over(
+    tx: &mut Tx,
+    now: Ts,
+    row: NotificationRow,
+    attempts: i64,
+    address: Option<&Address>,
+) -> QueryResult<NotificationRow> {
+    if let Some(address) = address {
+        let same = notifications::table.find(row.id);
+        diesel::update(same).set(notifications::sent_to.eq(address.as_str())).execute(tx.conn())?;
+    }
+    let reason = row.reason.filter(|reason| *reason != Reason::QuietHours);
+    let to = Ending { state: State::Sending, reason };
+    let before = row.unsure;
+    let going = NotificationRow { unsure: true, ..row };
+    set_state(tx, now, &going, attempts, to)?;
+    let sent_to = address.map(|address| address.as_str().to_owned()).or(going.sent_to);
+    Ok(NotificationRow { state: to.state, reason, sent_to, unsure: before, ..going })
+}
+
+/// Keeps the gateway's own number for a text that it took.
+pub fn taken(tx: &mut Tx, id: NotificationId, gateway_id: Option<&str>) -> QueryResult<()> {
+    let Some(gateway_id) = gateway_id else { return Ok(()) };
+    let row = notifications::table.find(id);
+    diesel::update(row).set(notifications::gateway_id.eq(gateway_id)).execute(tx.conn()).map(drop)
+}

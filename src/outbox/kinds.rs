@@ -1,0 +1,101 @@
+//! Every kind of job, once: what it is about, in which lane it is worked, and when it is given up.
+
+use crate::db::{BlobId, LinkId, NotificationId, PlanStepId, Ts, UserId};
+use crate::text_enum;
+use time::Duration;
+
+text_enum! {
+    /// Jobs that are claimed together, apart from all others: what hangs in one lane holds nothing up in another.
+    pub enum Lane {
+        /// passcodes: somebody is waiting for each
+        Passcodes = "passcodes",
+        /// notifications by email
+        Email = "email",
+        /// notifications by text
+        Texts = "texts",
+        /// steps of plans: they send nothing themselves
+        Plans = "plans",
+        /// email to the clinic's own users
+        Staff = "staff",
+        /// files for the virus scanner, which may take its time
+        Scans = "scans",
+    }
+}
+
+/// When a job that did not succeed is tried no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveUp {
+    /// so long after it was wanted
+    After(Duration),
+    /// after so many attempts
+    Tries(i64),
+    /// never
+    Never,
+}
+
+impl GiveUp {
+    /// Whether this attempt was the last: the `attempts`th, at `now`, of what was wanted at `since`.
+    pub fn is_over(self, now: Ts, since: Ts, attempts: i64) -> bool {
+        match self {
+            GiveUp::After(limit) => now.since(since) > limit,
+            GiveUp::Tries(most) => attempts >= most,
+            GiveUp::Never => false,
+        }
+    }
+}
+
+macro_rules! tasks {
+    ($($(#[$doc:meta])* $task:ident($subject:ident) = $word:literal, $lane:ident, $when:ident, $give_up:expr;)+) => {
+        text_enum! {
+            /// What kind of job.
+            pub enum JobKind { $($(#[$doc])* $task = $word),+ }
+        }
+
+        /// What is to be done, and about which row.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Task { $($(#[$doc])* $task($subject)),+ }
+
+        impl Task {
+            /// A stored job's task.
+            pub(super) fn of(kind: JobKind, subject: i64) -> Task {
+                match kind { $(JobKind::$task => Task::$task($subject(subject))),+ }
+            }
+            /// Its kind.
+            pub const fn kind(self) -> JobKind {
+                match self { $(Task::$task(_) => JobKind::$task),+ }
+            }
+            /// The number of the row that it is about.
+            pub(super) const fn subject(self) -> i64 {
+                match self { $(Task::$task(subject) => subject.0),+ }
+            }
+        }
+
+        impl JobKind {
+            /// Where it is worked, unless it was enqueued for another lane.
+            pub const fn lane(self) -> Lane {
+                match self { $(JobKind::$task => Lane::$lane),+ }
+            }
+            /// When it is given up.
+            pub const fn give_up(self) -> GiveUp {
+                match self { $(JobKind::$task => $give_up),+ }
+            }
+            /// Whether it is planned for a later day, and so is no sign of a queue that stands still.
+            pub(super) fn is_planned(self) -> bool {
+                match self { $(JobKind::$task => stringify!($when) == "planned"),+ }
+            }
+        }
+    };
+}
+
+tasks! {
+    /// make and send a passcode for this link; the patient is waiting, and asks again sooner than a server recovers
+    SendPasscode(LinkId) = "send_passcode", Passcodes, soon, GiveUp::Tries(3);
+    /// send this notification
+    SendNotification(NotificationId) = "send_notification", Email, soon, GiveUp::After(Duration::DAY);
+    /// carry out this step of a plan
+    FollowUp(PlanStepId) = "follow_up", Plans, planned, GiveUp::Never;
+    /// tell this user that patients have answered; with the pauses of `back_off` about a day
+    TellStaff(UserId) = "tell_staff", Staff, planned, GiveUp::Tries(30);
+    /// have the virus scanner look at this content
+    ScanFile(BlobId) = "scan_file", Scans, soon, GiveUp::Never;
+}

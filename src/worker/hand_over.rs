@@ -1,0 +1,62 @@
+//! What every notification has in common on its way out, be it of a message or a passcode: where its gateway reports,
+//! and how the answer is written down.
+
+use super::finish;
+use crate::db::{NotificationId, Ts, Tx};
+use crate::delivery::{Failure, Reason, ReportKey};
+use crate::error::AppError;
+use crate::notifications::{self, Ending, NotificationRow, State, roads};
+use crate::outbox::{self, GiveUp, Job};
+use crate::settings::cookie_key;
+use crate::state::AppState;
+use diesel::QueryResult;
+
+/// The address that the gateway of the texts reports to on this one; `None` where there is no gateway.
+pub(super) fn report_address(tx: &mut Tx, state: &AppState, id: NotificationId) -> QueryResult<Option<String>> {
+    let Some(gateway) = state.delivery.gateway() else { return Ok(None) };
+    let key = ReportKey::of(&cookie_key(tx)?);
+    Ok(Some(format!("{}{}", state.config.origin(), key.receipts(gateway, id))))
+}
+
+/// Writes down what became of it, or to try again at `again`. `at_end` is done in the same transaction where it came to
+/// its end.
+pub(super) async fn settle(
+    state: &AppState,
+    job: Job,
+    row: NotificationRow,
+    sent: Result<Option<String>, Failure>,
+    again: Ts,
+    at_end: impl FnOnce(&mut Tx, Ending) -> QueryResult<()> + Send + 'static,
+) -> Result<(), AppError> {
+    let now = state.clock.now();
+    let (gateway_id, sent) = match sent {
+        Ok(gateway_id) => (gateway_id, Ok(())),
+        Err(failure) => (None, Err(failure)),
+    };
+    let unsure = row.unsure || matches!(sent, Err(Failure::Unknown(_)));
+    let row = NotificationRow { unsure, ..row };
+    let give_up = job.task.kind().give_up();
+    let ending = match Ending::of(sent) {
+        Ending { state: State::Sending, reason } if give_up.is_over(now, row.created_at, job.attempts) => {
+            let day = matches!(give_up, GiveUp::After(_));
+            Ending { state: State::Failed, reason: if day { Some(Reason::GaveUp) } else { reason } }
+        }
+        ending => ending,
+    };
+    let write = state.db.write(move |tx| -> Result<(), AppError> {
+        roads::note(tx, now, row.channel, sent)?;
+        notifications::taken(tx, row.id, gateway_id.as_deref())?;
+        if !ending.state.is_final() {
+            if outbox::retry(tx, &job, again)? {
+                notifications::set_state(tx, now, &row, job.attempts, ending)?;
+            }
+            return Ok(());
+        }
+        finish(tx, &job, |tx| {
+            notifications::set_state(tx, now, &row, job.attempts, ending)?;
+            notifications::block_after(tx, now, &row, ending)?;
+            at_end(tx, ending)
+        })
+    });
+    write.await
+}
