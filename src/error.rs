@@ -21,6 +21,12 @@ pub enum AppError {
         /// the sign-in page, with the way back
         to: String,
     },
+    /// The chart is at another address: it was merged into another one.
+    #[error("moved")]
+    Moved {
+        /// where
+        to: String,
+    },
     /// Signed in, but the role may not do this.
     #[error("the role may not do this")]
     Forbidden,
@@ -83,7 +89,7 @@ impl ResponseError for AppError {
     fn status_code(&self) -> StatusCode {
         match self {
             AppError::NotFound => StatusCode::NOT_FOUND,
-            AppError::SignIn { .. } => StatusCode::SEE_OTHER,
+            AppError::SignIn { .. } | AppError::Moved { .. } => StatusCode::SEE_OTHER,
             AppError::Forbidden => StatusCode::FORBIDDEN,
             AppError::BadRequest => StatusCode::BAD_REQUEST,
             AppError::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -106,7 +112,9 @@ impl ResponseError for AppError {
         }
         let mut response = HttpResponse::build(self.status_code());
         match self {
-            AppError::SignIn { to } => return response.insert_header((header::LOCATION, to.as_str())).finish(),
+            AppError::SignIn { to } | AppError::Moved { to } => {
+                return response.insert_header((header::LOCATION, to.as_str())).finish();
+            }
             AppError::TooMany { seconds } => drop(response.insert_header((header::RETRY_AFTER, *seconds))),
             _ => {}
         }

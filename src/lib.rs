@@ -25,6 +25,7 @@ pub mod demo;
 pub mod error;
 pub mod hooks;
 pub mod http;
+pub mod merging;
 pub mod message_templates;
 pub mod metrics;
 pub mod notifications;

@@ -6,7 +6,7 @@ mod roles;
 pub mod session;
 
 pub use proofs::{
-    ChartAccess, ConversationAccess, LapsedVisit, PortalVisit, ShutOut, SignedInUser, chart, conversation,
-    lapsed_visit, portal_visit,
+    ChartAccess, ConversationAccess, LapsedVisit, PortalVisit, ShutOut, SignedInUser, chart, conversation, held,
+    lapsed_visit, portal_visit, survivor,
 };
 pub use roles::{Action, Right, Role, rights};

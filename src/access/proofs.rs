@@ -3,7 +3,7 @@
 use super::session::{Holder, Lapsed};
 use super::{Right, Role, rights};
 use crate::db::schema::{clinic, conversations, patients};
-use crate::db::{Conn, ConversationId, PatientId, Ts, UserId};
+use crate::db::{Conn, ConversationId, PatientId, Ts, Tx, UserId, lock_row};
 use diesel::prelude::*;
 use std::marker::PhantomData;
 
@@ -95,12 +95,37 @@ impl LapsedVisit {
     }
 }
 
-/// The proof that `user` may act on this chart; `None` where there is no such chart.
+/// The patient who has this chart: another one where it was merged into theirs.
+pub fn survivor(conn: &mut Conn, patient: PatientId) -> QueryResult<PatientId> {
+    let mut id = patient;
+    loop {
+        let row = patients::table.find(id).select(patients::merged_into);
+        match row.first::<Option<PatientId>>(conn).optional()?.flatten() {
+            Some(next) => id = next,
+            None => return Ok(id),
+        }
+    }
+}
+
+/// Locks the patient's row until the transaction ends, and gives the patient who has the chart: it may have been merged
+/// since a proof was made.
+pub fn held(tx: &mut Tx, patient: PatientId) -> QueryResult<PatientId> {
+    lock_row(tx, "patients", patient.0)?;
+    let now = survivor(tx, patient)?;
+    if now != patient {
+        lock_row(tx, "patients", now.0)?;
+    }
+    Ok(now)
+}
+
+/// The proof that `user` may act on this chart; `None` where there is no such chart. A chart that was merged is the one
+/// that it was merged into.
 pub fn chart<R: Right>(
     conn: &mut Conn,
     user: SignedInUser<R>,
     patient: PatientId,
 ) -> QueryResult<Option<ChartAccess<R>>> {
+    let patient = survivor(conn, patient)?;
     let found = patients::table.find(patient).select(patients::id).first::<PatientId>(conn).optional()?;
     Ok(found.map(|patient| ChartAccess { user, patient }))
 }
@@ -129,6 +154,10 @@ pub fn portal_visit(holder: &Holder) -> Option<PortalVisit> {
 }
 
 impl<R: Right> ChartAccess<R> {
+    /// The proof for the chart as it is in this transaction; see [`held`].
+    pub fn held(&self, tx: &mut Tx) -> QueryResult<ChartAccess<R>> {
+        Ok(ChartAccess { user: self.user.clone(), patient: held(tx, self.patient)? })
+    }
     /// The same proof once more, for a second transaction of one request.
     pub fn again(&self) -> ChartAccess<R> {
         ChartAccess { user: self.user.clone(), patient: self.patient }

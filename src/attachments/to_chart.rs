@@ -31,6 +31,7 @@ pub fn add_to_chart(
     access: &ChartAccess<rights::Send>,
     new: &ToChart,
 ) -> Result<ChartItemId, AttachError> {
+    let access = &access.held(tx)?;
     let file = take_upload(tx, now, access, new.upload, &new.confirmed)?;
     let (source_key, body) = (format!("upload:{}", new.upload), ItemBody::default());
     let item = NewItem {

@@ -83,17 +83,18 @@ pub(super) fn note_infected(tx: &mut Tx, now: Ts, user: UserId, patient: Patient
 
 /// Writes an upload down. `None` where its content is known to be infected.
 pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<Upload>> {
+    let patient = crate::access::held(tx, new.patient)?;
     let kept = storage::keep(tx, now, &new.placed, new.scan)?;
     if kept.scan == Scan::Infected {
         storage::release(tx, now, kept.id)?;
-        note_infected(tx, now, new.user, new.patient)?;
+        note_infected(tx, now, new.user, patient)?;
         return Ok(None);
     }
     if kept.scan == Scan::Waiting {
         outbox::enqueue(tx, now, Task::ScanFile(kept.id), now)?;
     }
     let row = (
-        (uploads::user_id.eq(new.user), uploads::patient_id.eq(new.patient), uploads::blob_id.eq(kept.id)),
+        (uploads::user_id.eq(new.user), uploads::patient_id.eq(patient), uploads::blob_id.eq(kept.id)),
         (uploads::file_name.eq(&new.name), uploads::media_type.eq(new.media_type)),
         (uploads::size.eq(new.placed.size()), uploads::created_at.eq(now)),
         (
@@ -103,7 +104,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
         ),
     );
     let id: UploadId = diesel::insert_into(uploads::table).values(row).returning(uploads::id).get_result(tx.conn())?;
-    let entry = Entry::of_patient(Actor::User(new.user), Event::FileUploaded, new.patient, Subject::Upload(id));
+    let entry = Entry::of_patient(Actor::User(new.user), Event::FileUploaded, patient, Subject::Upload(id));
     audit::append(tx, now, entry)?;
     Ok(Some(Upload {
         id,

@@ -40,6 +40,10 @@ text_enum! {
         PatientsImported = "patients_imported",
         PatientAdded = "patient_added",
         PatientChanged = "patient_changed",
+        PatientArchived = "patient_archived",
+        PatientBroughtBack = "patient_brought_back",
+        ChartsMerged = "charts_merged",
+        ChartsUnmerged = "charts_unmerged",
         ChartViewed = "chart_viewed",
         ChartItemViewed = "chart_item_viewed",
         ConversationStarted = "conversation_started",
@@ -128,6 +132,8 @@ pub enum Subject {
     ChartItem(i64),
     /// a user
     User(UserId),
+    /// another patient
+    Patient(PatientId),
     /// a file that is not sent yet
     Upload(UploadId),
     /// a file on a message
@@ -145,6 +151,7 @@ impl Subject {
             Subject::Notification(id) => (Some("notification"), Some(id.0)),
             Subject::ChartItem(id) => (Some("chart_item"), Some(id)),
             Subject::User(id) => (Some("user"), Some(id.0)),
+            Subject::Patient(id) => (Some("patient"), Some(id.0)),
             Subject::Upload(id) => (Some("upload"), Some(id.0)),
             Subject::Attachment(id) => (Some("attachment"), Some(id)),
             Subject::Template(id) => (Some("message_template"), Some(id.0)),

@@ -46,6 +46,16 @@ pub(super) fn shift(tx: &mut Tx, patient: PatientId, from: (ItemKind, Ts), to: (
     add(tx, patient, to.0, to.1)
 }
 
+/// Counts a chart's items anew: many came or went at once.
+pub fn count_anew(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
+    diesel::delete(chart_tallies::table.filter(chart_tallies::patient_id.eq(patient))).execute(tx.conn())?;
+    let items = chart_items::table.filter(chart_items::patient_id.eq(patient));
+    let items: Vec<(ItemKind, Ts)> = items.select((chart_items::kind, chart_items::occurred_at)).load(tx.conn())?;
+    let mut counts: BTreeMap<(ItemKind, i64), i64> = BTreeMap::new();
+    items.into_iter().for_each(|(kind, at)| *counts.entry((kind, month(at))).or_default() += 1);
+    counts.into_iter().try_for_each(|((kind, month), more)| add_to_tally(tx, patient, kind.as_str(), month, more))
+}
+
 type ByKind = BTreeMap<ItemKind, i64>;
 
 /// The counts of a filter that looks for no words.

@@ -69,12 +69,32 @@ impl<R: Right + Send> FromRequest for Chart<R> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (user, id, state) = (user::<R>(req), number(req, "patient"), state(req));
+        let (method, address) = (req.method().clone(), req.uri().path_and_query().map(ToString::to_string));
         Box::pin(async move {
             let (user, id) = (user?, PatientId(id?));
             let state = state?;
             let found = state.db.read(move |conn| -> Result<_, AppError> { Ok(access::chart(conn, user, id)?) });
-            found.await?.map(Chart).ok_or(AppError::NotFound)
+            let access = found.await?.ok_or(AppError::NotFound)?;
+            match moved(&method, address.as_deref(), R::ACTION, (id, access.patient())) {
+                Some(to) => Err(AppError::Moved { to }),
+                None => Ok(Chart(access)),
+            }
         })
+    }
+}
+
+/// Where a request for a chart goes that was merged into another one. What is written to the patient goes on: it is the
+/// same person, and no word is lost. A change of the record does not: it was made for the other record.
+fn moved(method: &Method, address: Option<&str>, action: Action, of: (PatientId, PatientId)) -> Option<String> {
+    let (asked, has_it) = of;
+    match *method {
+        _ if asked == has_it => None,
+        Method::GET | Method::HEAD => {
+            let rest = address.and_then(|text| text.strip_prefix(&format!("/patients/{asked}")));
+            Some(format!("/patients/{has_it}{}", rest.unwrap_or_default()))
+        }
+        _ if action == Action::Send => None,
+        _ => Some(format!("/patients/{has_it}?notice=chart-merged")),
     }
 }
 

@@ -106,7 +106,8 @@ pub fn save_draft(
     if text.len() > LONGEST {
         return Err(DraftError::TooLong);
     }
-    let before = locked(tx, place)?;
+    let place = held(tx, place)?;
+    let before = find(tx, place)?;
     if before.as_ref().map_or(0, |row| row.version) != version {
         return Err(DraftError::Newer);
     }
@@ -119,13 +120,66 @@ pub fn save_draft(
 
 /// Throws the draft away. The version is the one that the page showed: a newer one of another window stays.
 pub fn drop_draft(tx: &mut Tx, now: Ts, OwnDraft(place): OwnDraft, version: i64) -> Result<(), DbError> {
-    match locked(tx, place)? {
+    let place = held(tx, place)?;
+    match find(tx, place)? {
         Some(before) if before.version == version && before.form.is_some() => {
             put(tx, now, place, version + 1, None)?;
             note(tx, now, place, Event::DraftDiscarded)
         }
         _ => Ok(()),
     }
+}
+
+/// The drafts of every user to one patient become drafts to another. Where a user has both, the words of one stand below
+/// those of the other. Gives each user's form as it was, for [`put_drafts_back`].
+pub fn move_drafts(tx: &mut Tx, now: Ts, from: PatientId, to: PatientId) -> Result<Vec<(UserId, String)>, DbError> {
+    let rows: Vec<(UserId, i64, Option<String>)> = drafts::table
+        .filter(drafts::patient_id.eq(from))
+        .order(drafts::user_id)
+        .select((drafts::user_id, drafts::version, drafts::form))
+        .load(tx.conn())?;
+    let mut moved = Vec::new();
+    for (user, version, form) in rows {
+        let Some(form) = form else { continue };
+        let theirs = drafts::table.find((user, to)).select((drafts::version, drafts::form, drafts::saved_at));
+        let before: Option<Row> = theirs.first(tx.conn()).optional()?;
+        let newest = before.as_ref().map_or(0, |row| row.version).max(version) + 1;
+        let text = match before.and_then(|row| row.form) {
+            Some(own) => joined(read(&own)?, read(&form)?)?,
+            None => form.clone(),
+        };
+        put(tx, now, DraftPlace { user, patient: to, within: None }, newest, Some(&text))?;
+        put(tx, now, DraftPlace { user, patient: from, within: None }, version + 1, None)?;
+        moved.push((user, form));
+    }
+    Ok(moved)
+}
+
+/// Gives users their drafts to a patient back, where they have begun none since.
+pub fn put_drafts_back(tx: &mut Tx, now: Ts, to: PatientId, kept: &[(UserId, String)]) -> Result<(), DbError> {
+    for (user, form) in kept {
+        let theirs = drafts::table.find((*user, to)).select((drafts::version, drafts::form, drafts::saved_at));
+        let before: Option<Row> = theirs.first(tx.conn()).optional()?;
+        if let Some(row) = before.filter(|row| row.form.is_none()) {
+            let place = DraftPlace { user: *user, patient: to, within: None };
+            put(tx, now, place, row.version + 1, Some(form))?;
+        }
+    }
+    Ok(())
+}
+
+/// One form with the words of both: the title is the first one's, the texts stand below each other, and so do the files.
+fn joined(own: Vec<(String, String)>, other: Vec<(String, String)>) -> Result<String, DbError> {
+    let mut both = own;
+    for (name, value) in other {
+        match both.iter_mut().find(|(n, _)| *n == name && name == "body") {
+            Some(_) if value.is_empty() => {}
+            Some((_, body)) => *body = format!("{body}\n\n{value}"),
+            None if name == "upload" || name == "chart_item" || name == "body" => both.push((name, value)),
+            None => {}
+        }
+    }
+    Ok(serde_json::to_string(&both).map_err(|cause| diesel::result::Error::SerializationError(cause.into()))?)
 }
 
 /// What was written is sent: its draft goes, by the version that the form shows or by the form's own key, as the last
@@ -137,7 +191,8 @@ pub(super) fn draft_is_sent(
     version: i64,
     key: &str,
 ) -> Result<(), DbError> {
-    let before = locked(tx, place)?;
+    let place = held(tx, place)?;
+    let before = find(tx, place)?;
     let kept = before.as_ref().and_then(|row| row.form.as_deref()).map(read).transpose()?.unwrap_or_default();
     let is_this_form = kept.iter().any(|(name, value)| name == "key" && value == key);
     let current = before.map_or(0, |row| row.version);
@@ -167,14 +222,16 @@ fn find(conn: &mut Conn, place: DraftPlace) -> QueryResult<Option<Row>> {
     }
 }
 
-/// The row, held until the transaction ends. There may be none of the draft to lock, but there is one of the
-/// conversation, or of the patient.
-fn locked(tx: &mut Tx, place: DraftPlace) -> QueryResult<Option<Row>> {
+/// The place in this transaction, with the row held that decides: there may be none of the draft to lock, but there is one
+/// of the conversation, or of the patient, whose chart may have been merged since the proof was made.
+fn held(tx: &mut Tx, place: DraftPlace) -> QueryResult<DraftPlace> {
     match place.within {
-        Some((conversation, _)) => crate::db::lock_row(tx, "conversations", conversation.0)?,
-        None => crate::db::lock_row(tx, "patients", place.patient.0)?,
+        Some((conversation, _)) => {
+            crate::db::lock_row(tx, "conversations", conversation.0)?;
+            Ok(place)
+        }
+        None => Ok(DraftPlace { patient: crate::access::held(tx, place.patient)?, ..place }),
     }
-    find(tx, place)
 }
 
 fn put(tx: &mut Tx, now: Ts, place: DraftPlace, version: i64, form: Option<&str>) -> Result<(), DbError> {

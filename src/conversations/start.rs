@@ -71,9 +71,9 @@ pub fn start(
     access: &ChartAccess<rights::Send>,
     new: &NewConversation,
 ) -> Result<ConversationId, StartError> {
-    let (patient, writer) = (access.patient(), access.user().id());
     // two clicks at once on PostgreSQL: the second waits here, then finds the first
-    crate::db::lock_row(tx, "patients", patient.0)?;
+    let access = &access.held(tx)?;
+    let (patient, writer) = (access.patient(), access.user().id());
     let words = format!("{}\0{}{}", new.title, new.body.source, new.files.words());
     let send_key = store::send_key(&format!("u{writer}"), &new.key, -patient.0, &words);
     if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {

@@ -2,15 +2,15 @@
 
 use crate::access::{PortalVisit, Role};
 use crate::audit::{ActorKind, Event};
-use crate::db::schema::{audit_events, conversations, users};
-use crate::db::{Conn, Ts};
+use crate::db::schema::{audit_events, conversations, patients, users};
+use crate::db::{Conn, PatientId, Ts};
 use diesel::prelude::*;
 
 /// One look.
 #[derive(Debug, Clone, Queryable)]
 pub struct View {
-    /// place in the patient's chain of audit rows
-    pub position: i64,
+    /// identity of the audit row
+    pub id: i64,
     /// when
     pub at: Ts,
     /// the user's name
@@ -23,22 +23,26 @@ pub struct View {
     pub title: String,
 }
 
-/// Looks of users at this patient's conversations, newest first, those before `before` (a position), at most `limit`.
+/// Looks of users at this patient's conversations, newest first, those before `before` (an identity), also of
+/// conversations that came from a chart that was merged into theirs, at most `limit`.
 pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i64) -> QueryResult<Vec<View>> {
+    let merged = patients::table.filter(patients::merged_into.eq(visit.patient()));
+    let mut chains: Vec<i64> = merged.select(patients::id).load::<PatientId>(conn)?.iter().map(|id| id.0).collect();
+    chains.push(visit.patient().0);
     audit_events::table
         .inner_join(users::table.on(audit_events::actor_id.eq(users::id.nullable())))
         .inner_join(conversations::table.on(audit_events::subject_id.eq(conversations::id.nullable())))
-        .filter(audit_events::chain.eq(visit.patient().0))
-        .filter(audit_events::position.lt(before.unwrap_or(i64::MAX)))
+        .filter(audit_events::chain.eq_any(chains))
+        .filter(audit_events::id.lt(before.unwrap_or(i64::MAX)))
         .filter(audit_events::actor.eq(ActorKind::User))
         .filter(audit_events::action.eq(Event::ConversationViewed.as_str()))
         .filter(audit_events::subject.eq("conversation"))
         // a row says whose it is; the conversation must be theirs too
         .filter(conversations::patient_id.eq(visit.patient()))
-        .order(audit_events::position.desc())
+        .order(audit_events::id.desc())
         .limit(limit)
         .select((
-            audit_events::position,
+            audit_events::id,
             audit_events::at,
             users::name,
             users::role,

@@ -3,6 +3,7 @@
 //! [`Db::read`] runs queries in one read transaction, [`Db::write`] one write transaction. A write query needs a
 //! [`Tx`], and only [`Db::write`] gives one; the connections that readers get refuse to write.
 
+pub mod carry;
 mod connection;
 mod dialect;
 mod ids;

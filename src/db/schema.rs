@@ -92,6 +92,38 @@ diesel::table! {
         confirmed_email -> Nullable<Text>,
         confirmed_phone -> Nullable<Text>,
         portal_access_since -> Nullable<Utc>,
+        archive_reason -> Nullable<Text>,
+        merged_into -> Nullable<BigInt>,
+        form_key -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    merges (id) {
+        id -> BigInt,
+        kept_id -> BigInt,
+        merged_id -> BigInt,
+        user_id -> BigInt,
+        merged_at -> Utc,
+        undone_at -> Nullable<Utc>,
+        undone_by -> Nullable<BigInt>,
+        kept_before -> Text,
+        merged_portal_access -> Bool,
+        merged_archived_at -> Nullable<Utc>,
+        merged_archive_reason -> Nullable<Text>,
+        identifiers -> Text,
+        drafts -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    merge_moves (merge_id, place, row_id) {
+        merge_id -> BigInt,
+        place -> Text,
+        row_id -> BigInt,
+        was -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -601,6 +633,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     users,
     password_links,
     patients,
+    merges,
+    merge_moves,
     patient_identifiers,
     patient_sources,
     patient_terms,

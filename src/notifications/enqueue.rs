@@ -4,8 +4,8 @@ use super::rows::insert;
 use super::templates::Kind;
 use super::told;
 use crate::clock::Random;
-use crate::db::schema::{messages, patients};
-use crate::db::{ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::db::schema::{conversations, messages, patients};
+use crate::db::{ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UserId, lock_row};
 use crate::delivery::Channel;
 use crate::outbox::{self, Lane, Task};
 use crate::values::EmailAddress;
@@ -33,7 +33,11 @@ pub(super) fn enqueue_at(
     channels: &[Channel],
     due: Ts,
 ) -> QueryResult<()> {
-    let (message, conversation, patient) = message;
+    let (message, conversation, _) = message;
+    // whose conversation it is at this moment: charts may have been merged since the caller asked
+    lock_row(tx, "conversations", conversation.0)?;
+    let patient: PatientId =
+        conversations::table.find(conversation).select(conversations::patient_id).first(tx.conn())?;
     let user: Option<UserId> = messages::table.find(message).select(messages::user_id).first(tx.conn())?;
     for channel in channels {
         let id = insert(tx, now, random, Some((message, conversation)), (patient, user), (kind, *channel))?;

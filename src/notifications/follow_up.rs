@@ -175,6 +175,16 @@ pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) 
     outbox::cancel(tx, &steps)
 }
 
+/// Ends what is still planned in every conversation with a patient: their record is archived.
+pub fn stop_all(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
+    let planned = p::table
+        .inner_join(conversations::table)
+        .filter(conversations::patient_id.eq(patient))
+        .filter(p::state.eq(StepState::Waiting));
+    let all: Vec<ConversationId> = planned.select(p::conversation_id).distinct().load(tx.conn())?;
+    all.into_iter().try_for_each(|conversation| stop(tx, now, conversation, StepState::Skipped))
+}
+
 /// Carries out a step whose time has come, if it still is right.
 pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> QueryResult<()> {
     let found: Option<PlanStep> = p::table.find(id).select(PlanStep::as_select()).first(tx.conn()).optional()?;
@@ -188,6 +198,7 @@ pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> Query
     let state = match () {
         () if read.is_some() => StepState::Opened,
         () if closed.is_some() => StepState::Closed,
+        () if patient_by_id(tx, patient)?.archived_at.is_some() => StepState::Skipped,
         () if step.step == PlanKind::Tell => tell(tx, step.conversation_id, writer)?,
         () => send(tx, now, random, &step, patient)?,
     };

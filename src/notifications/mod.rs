@@ -37,7 +37,7 @@ pub use blocks::{Block, BlockKind, Blocks, blocks, release};
 pub use cancel::{NotCancelled, cancel, cancel_access_notice};
 pub use enqueue::enqueue;
 pub use follow_up::{
-    PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, plan_of, stop as stop_plan,
+    PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, plan_of, stop as stop_plan, stop_all,
 };
 pub use incoming::{Incoming, forget_texts, receive, stop};
 pub use keyword::Word;

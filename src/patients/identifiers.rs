@@ -51,12 +51,14 @@ fn identified(conn: &mut Conn, kind: IdKind, number: &str) -> QueryResult<Vec<Pa
     let key = health_number_key(number);
     if kind == IdKind::HealthNumber {
         let same = table::table.filter(table::health_number_key.eq(key));
+        let same = same.filter(table::merged_into.is_null());
         return same.select(Patient::as_select()).limit(MOST).load(conn);
     }
     patient_identifiers::table
         .inner_join(table::table)
         .filter(patient_identifiers::number_key.eq(key))
         .filter(patient_identifiers::kind.eq(kind))
+        .filter(table::merged_into.is_null())
         .select(Patient::as_select())
         .limit(MOST)
         .load(conn)
@@ -92,6 +94,24 @@ pub fn put_identifiers(tx: &mut Tx, patient: PatientId, kind: IdKind, number: &s
     );
     let insert = diesel::insert_into(patient_identifiers::table).values(row).on_conflict_do_nothing();
     Both(insert).execute(tx.conn()).map(drop)
+}
+
+/// Gives a patient's numbers beside the record to another one who has none of their kind: all such, or those of `kinds`.
+/// Gives the kinds that moved.
+pub fn move_identifiers(
+    tx: &mut Tx,
+    from: PatientId,
+    to: PatientId,
+    kinds: Option<&[IdKind]>,
+) -> QueryResult<Vec<IdKind>> {
+    let there = identifiers(tx, to)?;
+    let mut moving: Vec<IdKind> = identifiers(tx, from)?.into_iter().map(|(kind, _)| kind).collect();
+    moving.retain(|kind| there.iter().all(|(own, _)| own != kind) && kinds.is_none_or(|kinds| kinds.contains(kind)));
+    for kind in &moving {
+        let row = diesel::update(patient_identifiers::table.find((from, *kind)));
+        row.set(patient_identifiers::patient_id.eq(to)).execute(tx.conn())?;
+    }
+    Ok(moving)
 }
 
 /// A number with all but its end hidden, for showing it to its owner: `… 5919`.

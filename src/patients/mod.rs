@@ -1,15 +1,21 @@
 //! FEATURE: patients: who a chart is about, how they are reached, by what they are known.
 
+mod archive;
 mod contact;
 pub mod csv_list;
+mod doubles;
 mod identifiers;
+mod known;
 mod named;
 mod record;
 mod search;
 mod sources;
 
+pub use archive::{ArchiveReason, archive, bring_back, leave_to, take_back};
 pub use contact::{confirm_email, confirm_phone, email_is_shared, phone_is_shared};
-pub use identifiers::{IdKind, identifiers, masked, put_identifiers, set_identifiers, the_one};
+pub use doubles::{Doubles, doubles};
+pub use identifiers::{IdKind, identifiers, masked, move_identifiers, put_identifiers, set_identifiers, the_one};
+pub use known::{Added, Recognised, TypedPatient, add_typed, doubles_of, is_mistaken_for, recognise};
 pub use named::{Clues, NamedBy, named_other};
 pub use record::{
     Change, Demographics, Method, NewPatient, Patient, add, change_own, every, patient, patient_by_id,

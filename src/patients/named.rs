@@ -51,6 +51,7 @@ pub fn named_other<R: Right>(
         let same = patients::table
             .filter(patients::health_number_key.eq_any(numbers.clone()))
             .filter(patients::id.ne(own))
+            .filter(patients::merged_into.is_null())
             .order(patients::id)
             .select(Patient::as_select())
             .into_boxed::<MultiBackend>();
@@ -58,6 +59,7 @@ pub fn named_other<R: Right>(
             .inner_join(patients::table)
             .filter(patient_identifiers::number_key.eq_any(numbers))
             .filter(patients::id.ne(own))
+            .filter(patients::merged_into.is_null())
             .order(patients::id)
             .select(Patient::as_select())
             .into_boxed::<MultiBackend>();
@@ -74,6 +76,7 @@ pub fn named_other<R: Right>(
         let born: Vec<Patient> = patients::table
             .filter(patients::birth_date.eq_any(dates))
             .filter(patients::id.ne(own))
+            .filter(patients::merged_into.is_null())
             .order(patients::id)
             .limit(MOST)
             .select(Patient::as_select())

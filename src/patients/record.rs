@@ -1,8 +1,9 @@
 //! Patients: who a chart is about, and how they are reached.
 
+use super::archive::ArchiveReason;
 use super::search;
 use super::sources::{self, SourceId};
-use crate::access::{ChartAccess, PortalVisit, Right, rights};
+use crate::access::{self, ChartAccess, PortalVisit, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::patients;
 use crate::db::{Conn, MultiBackend, PatientId, Ts, Tx};
@@ -41,6 +42,10 @@ pub struct Patient {
     pub portal_access: bool,
     /// since when the record is only kept: the patient has died or left
     pub archived_at: Option<Ts>,
+    /// why it is
+    pub archive_reason: Option<ArchiveReason>,
+    /// who has the chart now, where it was merged into theirs
+    pub merged_into: Option<PatientId>,
     /// the email by which the patient last came in
     pub confirmed_email: Option<EmailAddress>,
     /// the number by which the patient last came in
@@ -150,6 +155,7 @@ pub fn add(tx: &mut Tx, now: Ts, actor: Actor, new: &NewPatient) -> QueryResult<
         columns(d),
         (patients::portal_access.eq(new.portal_access), patients::archived_at.eq(new.archived.then_some(now))),
         patients::created_at.eq(now),
+        patients::archive_reason.eq(new.archived.then_some(ArchiveReason::Deceased)),
     );
     let insert = diesel::insert_into(patients::table).values(row);
     let id: PatientId = insert.returning(patients::id).get_result(tx.conn())?;
@@ -165,6 +171,10 @@ pub fn add(tx: &mut Tx, now: Ts, actor: Actor, new: &NewPatient) -> QueryResult<
 /// portal sessions and open links at once.
 pub fn update(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>, change: &Change) -> QueryResult<()> {
     let id = access.patient();
+    if access::held(tx, id)? != id {
+        // merged between the question and the answer: the change was made for the other record
+        return Err(diesel::result::Error::RollbackTransaction);
+    }
     let before = patient_by_id(tx, id)?;
     let d = &change.demographics;
     let fields = changed_fields(&before, change);

@@ -25,9 +25,15 @@ fn terms(d: &Demographics) -> BTreeSet<String> {
     terms
 }
 
+/// Takes a patient's words away: nothing finds them any more.
+pub(super) fn remove(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
+    let own = patient_terms::table.filter(patient_terms::patient_id.eq(patient));
+    diesel::delete(own).execute(tx.conn()).map(drop)
+}
+
 /// Rewrites the words of one patient.
 pub(super) fn index(tx: &mut Tx, patient: PatientId, d: &Demographics) -> QueryResult<()> {
-    diesel::delete(patient_terms::table.filter(patient_terms::patient_id.eq(patient))).execute(tx.conn())?;
+    remove(tx, patient)?;
     for term in terms(d) {
         let row = (patient_terms::patient_id.eq(patient), patient_terms::term.eq(term));
         diesel::insert_into(patient_terms::table).values(row).execute(tx.conn())?;

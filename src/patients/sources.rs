@@ -69,6 +69,7 @@ pub fn who(conn: &mut Conn, incoming: &SourceId, d: &Demographics) -> QueryResul
 
 fn recognised(conn: &mut Conn, incoming: &SourceId, d: &Demographics) -> QueryResult<Who> {
     let born = patients::table.filter(patients::birth_date.eq(d.birth_date));
+    let born = born.filter(patients::merged_into.is_null());
     let query = born.order(patients::id).select(Patient::as_select());
     let key = d.health_number.as_deref().map(health_number_key);
     if let Some(key) = &key {

@@ -49,7 +49,7 @@ pub async fn show(
         let (shell, settings) = shell(conn, &head, None)?;
         let open = visit.0.is_open(conn)?;
         let mut rows = if open { conversations::views(conn, &visit.0, before, PAGE + 1)? } else { Vec::new() };
-        let next = db::cut(&mut rows, PAGE, |row| row.position);
+        let next = db::cut(&mut rows, PAGE, |row| row.id);
         Ok(ViewsPage { shell, settings, rows, next })
     });
     let page = page.await?;

@@ -69,7 +69,8 @@ impl Address {
 pub fn claim(tx: &mut Tx, now: Ts, random: &Random, claim: &Claim) -> QueryResult<(Token, Result<(), RequestRefused>)> {
     let settings = settings::load(tx)?;
     let open = settings.portal_on;
-    let may = |patient: &Patient| open && patient.portal_access && claim.at.is_of(patient);
+    let may =
+        |patient: &Patient| open && patient.portal_access && patient.archived_at.is_none() && claim.at.is_of(patient);
     let patient = patients::the_one(tx, claim.kind, &claim.number, may)?;
     let token = random.token();
     let key = settings::cookie_key(tx)?;

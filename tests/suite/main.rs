@@ -9,6 +9,7 @@ mod files;
 mod invariants;
 mod journeys;
 mod notifications;
+mod patients;
 mod portal;
 mod support;
 mod worker;

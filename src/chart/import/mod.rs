@@ -3,10 +3,11 @@
 
 pub mod fhir;
 
+use crate::access;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::files::{NewChartFile, set_file};
 use crate::chart::store_item::{NewItem, Stored, store_item};
-use crate::db::{PatientId, Ts, Tx, lock_row};
+use crate::db::{PatientId, Ts, Tx};
 use crate::patients::{self, Demographics, IdKind, Method, NewPatient, SourceId, Who};
 use crate::settings;
 use crate::text::Lang;
@@ -103,7 +104,7 @@ fn store_chart<'a>(
         Who::Unsure(_) => return refuse(chart, SkipReason::UnsurePerson, summary),
         Who::Known(known) => {
             // two imports of one chart at the same moment take turns
-            lock_row(tx, "patients", known.0)?;
+            let known = access::held(tx, known)?;
             summary.known_patients += 1;
             patients::put_source(tx, now, known, &key)?;
             known

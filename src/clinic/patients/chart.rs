@@ -12,6 +12,7 @@ use crate::error::AppError;
 use crate::http::files::can_be_shown;
 use crate::http::form::FieldErrors;
 use crate::http::{Head, Shell, html, paging};
+use crate::merging::{self, Merge};
 use crate::notifications::{self, BlockKind, Blocks};
 use crate::patients::{self, IdKind, Patient};
 use crate::portal_links;
@@ -45,6 +46,12 @@ struct ChartPage {
     identifiers: Vec<(IdKind, String)>,
     /// until when the portal takes no passcode of theirs
     locked_until: Option<Ts>,
+    /// other charts that may be this patient's
+    doubles: Vec<Patient>,
+    /// one of them has the same number and address: whoever says who they are at the portal gets no passcode
+    doubles_shut_out: bool,
+    /// merges into this chart that can be undone
+    merges: Vec<Merge>,
 }
 
 #[derive(Template)]
@@ -92,6 +99,7 @@ pub async fn show(
         let blocks = notifications::blocks(conn, &patient)?;
         let identifiers = patients::identifiers(conn, patient.id)?;
         let locked_until = portal_links::locked_until(conn, now, &chart.0)?;
+        let (chart_of, doubles) = (patient.clone(), patients::doubles_of(conn, &patient)?);
         let mut errors = FieldErrors::default();
         let filter = narrowed.filter(settings.zone(), &mut errors);
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
@@ -115,6 +123,9 @@ pub async fn show(
             blocks,
             identifiers,
             locked_until,
+            doubles_shut_out: doubles.iter().any(|other| patients::is_mistaken_for(&chart_of, other)),
+            doubles,
+            merges: merging::undoable(conn, now, &chart.0)?,
         })
     });
     let write = state.record(trace);

@@ -1,15 +1,12 @@
-//! `/patients`: finding patients, and adding one.
+//! `/patients`: finding patients.
 
-use super::demographics::{DemographicsForm, read_form};
 use crate::access::rights;
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::guard::{User, shell};
 use crate::db::PatientId;
 use crate::error::AppError;
-use crate::http::form::FieldErrors;
-use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
-use crate::patients::{self, Cursor, NewPatient, Patient};
-use crate::settings;
+use crate::http::{Head, Shell, html};
+use crate::patients::{self, Cursor, Patient};
 use crate::state::AppState;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -28,12 +25,15 @@ struct PatientsPage {
     next: Option<String>,
 }
 
-#[derive(Template)]
-#[template(path = "clinic/patients/new.html")]
-struct NewPatientPage {
-    shell: Shell,
-    form: DemographicsForm,
-    errors: FieldErrors,
+impl PatientsPage {
+    fn in_use(&self) -> Vec<&Patient> {
+        self.rows.iter().filter(|patient| patient.archived_at.is_none()).collect()
+    }
+
+    /// Records that are only kept stand apart.
+    fn archived(&self) -> Vec<&Patient> {
+        self.rows.iter().filter(|patient| patient.archived_at.is_some()).collect()
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -75,41 +75,4 @@ pub async fn show(
         state.record(trace).await?;
     }
     html(&page)
-}
-
-pub async fn new(
-    state: web::Data<AppState>,
-    head: Head,
-    user: User<rights::EditPatients>,
-) -> Result<HttpResponse, AppError> {
-    let page = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, settings) = shell(conn, &head, &user.0)?;
-        let form = DemographicsForm::blank(&settings);
-        Ok(NewPatientPage { shell, form, errors: FieldErrors::default() })
-    });
-    html(&page.await?)
-}
-
-pub async fn add(
-    state: web::Data<AppState>,
-    head: Head,
-    user: User<rights::EditPatients>,
-    form: Form,
-) -> Result<HttpResponse, AppError> {
-    let mut errors = FieldErrors::default();
-    let Some(demographics) = read_form(&form, &state.config.calling_code, head.now, &mut errors) else {
-        let page = state.db.read(move |conn| -> Result<_, AppError> {
-            let (shell, _) = shell(conn, &head, &user.0)?;
-            Ok(NewPatientPage { shell, form: DemographicsForm::typed(&form), errors })
-        });
-        return unprocessable(&page.await?);
-    };
-    let now = state.clock.now();
-    let write = state.db.write(move |tx| -> Result<_, AppError> {
-        // "Portal Accessibility for New Patients" decides, here and at import, and nowhere else
-        let portal_access = settings::load(tx)?.portal_for_new_patients;
-        let new = NewPatient { source_key: None, demographics, portal_access, archived: false };
-        Ok(patients::add(tx, now, Actor::User(user.0.id()), &new)?)
-    });
-    Ok(see_other(&format!("/patients/{}?notice=patient-added", write.await?)))
 }

@@ -1,8 +1,12 @@
 //! Patients and their charts.
 
+pub mod archiving;
 pub mod chart;
 pub mod demographics;
+pub mod doubles;
 pub mod import;
 pub mod list;
+pub mod merging;
+pub mod new;
 pub mod portal_lock;
 pub mod reach;

@@ -27,6 +27,8 @@ fn patient() -> Patient {
         },
         portal_access: true,
         archived_at: None,
+        archive_reason: None,
+        merged_into: None,
         confirmed_email: None,
         confirmed_phone: None,
     }

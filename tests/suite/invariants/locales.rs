@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Keys that are put together from a prefix and a word.
 const FAMILIES: &[&str] = &[
     "switch-",
+    "archive-as-",
+    "archived-as-",
+    "archived-why-",
     "refused-",
     "suspect-",
     "guard-",

@@ -1,0 +1,3 @@
+DROP INDEX patients_birth;
+DROP TABLE merge_moves;
+DROP TABLE merges;

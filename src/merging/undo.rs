@@ -1,0 +1,133 @@
+//! Taking a merge back, for a day.
+
+use super::fields::Field;
+use crate::access::{ChartAccess, Right, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart;
+use crate::conversations;
+use crate::db::carry::{self, Pair};
+use crate::db::schema::merges;
+use crate::db::{Conn, DbError, MultiBackend, PatientId, Ts, Tx, UserId, lock_row};
+use crate::patients::{self, ArchiveReason, Change, IdKind};
+use diesel::prelude::*;
+use std::collections::BTreeMap;
+use time::Duration;
+
+/// A merge can be undone for this long.
+pub const UNDO_WITHIN: Duration = Duration::DAY;
+
+/// A merge, as it is kept.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = merges, check_for_backend(MultiBackend))]
+pub struct Merge {
+    /// identity
+    pub id: i64,
+    /// whose chart is left
+    pub kept_id: PatientId,
+    /// whose chart went into it
+    pub merged_id: PatientId,
+    /// when
+    pub merged_at: Ts,
+    undone_at: Option<Ts>,
+    kept_before: String,
+    merged_portal_access: bool,
+    merged_archived_at: Option<Ts>,
+    merged_archive_reason: Option<ArchiveReason>,
+    identifiers: String,
+    drafts: String,
+}
+
+/// Why nothing was undone.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoError {
+    /// No such merge, or it was undone.
+    #[error("there is nothing to undo")]
+    NotThere,
+    /// It is more than a day old.
+    #[error("it is too late")]
+    TooLate,
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for UndoError {
+    fn from(cause: diesel::result::Error) -> Self {
+        UndoError::Db(cause.into())
+    }
+}
+
+/// The merges into this chart that can still be undone, newest first.
+pub fn undoable<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>) -> QueryResult<Vec<Merge>> {
+    merges::table
+        .filter(merges::kept_id.eq(access.patient()))
+        .filter(merges::undone_at.is_null())
+        .filter(merges::merged_at.ge(now.plus(-UNDO_WITHIN)))
+        .order(merges::id.desc())
+        .limit(20)
+        .select(Merge::as_select())
+        .load(conn)
+}
+
+/// Undoes a merge into this chart: what moved goes back, and nothing else. Gives the patient whose chart is there again.
+/// A field that was taken from the merged record is as before unless it was changed since. Where this chart was itself
+/// merged since, that is undone first: until then there is no such merge.
+///
+/// # Errors
+/// See [`UndoError`].
+pub fn undo(
+    tx: &mut Tx,
+    now: Ts,
+    access: &ChartAccess<rights::EditPatients>,
+    merge: i64,
+) -> Result<PatientId, UndoError> {
+    let kept = access.patient();
+    carry::lock_conversations(tx, kept)?;
+    let of = merges::table.find(merge).filter(merges::kept_id.eq(kept));
+    let Some(merged) = of.select(merges::merged_id).first::<PatientId>(tx.conn()).optional()? else {
+        return Err(UndoError::NotThere);
+    };
+    lock_row(tx, "patients", kept.min(merged).0)?;
+    lock_row(tx, "patients", kept.max(merged).0)?;
+    // read under the lock: of two who undo at once, one does
+    let found: Merge = merges::table.find(merge).select(Merge::as_select()).first(tx.conn())?;
+    let record = patients::patient_by_id(tx, kept)?;
+    if found.undone_at.is_some() || record.merged_into.is_some() {
+        return Err(UndoError::NotThere);
+    }
+    if now.since(found.merged_at) > UNDO_WITHIN {
+        return Err(UndoError::TooLate);
+    }
+    let user = access.user().id();
+    carry::carry_back(tx, Pair { merge, kept, merged })?;
+    carry::forget(tx, merge)?;
+    chart::count_anew(tx, kept)?;
+    chart::count_anew(tx, merged)?;
+    let drafts: Vec<(UserId, String)> = read(&found.drafts)?;
+    conversations::put_drafts_back(tx, now, merged, &drafts)?;
+    let kinds: Vec<IdKind> = found.identifiers.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    patients::move_identifiers(tx, kept, merged, Some(&kinds))?;
+    let came = patients::patient_by_id(tx, merged)?;
+    let before: BTreeMap<String, Option<String>> = read(&found.kept_before)?;
+    let mut demographics = record.demographics.clone();
+    for (name, value) in before {
+        if let Some(field) = name.parse::<Field>().ok().filter(|field| field.of(&record) == field.of(&came)) {
+            field.put(&mut demographics, value.as_deref());
+        }
+    }
+    patients::update(tx, now, access, &Change { demographics, portal_access: record.portal_access })?;
+    let archived = (found.merged_archived_at, found.merged_archive_reason);
+    patients::take_back(tx, merged, found.merged_portal_access, archived)?;
+    diesel::update(merges::table.find(merge))
+        .set((merges::undone_at.eq(now), merges::undone_by.eq(user)))
+        .execute(tx.conn())?;
+    for (whose, with) in [(kept, merged), (merged, kept)] {
+        let entry = Entry::of_patient(Actor::User(user), Event::ChartsUnmerged, whose, Subject::Patient(with));
+        audit::append(tx, now, entry)?;
+    }
+    Ok(merged)
+}
+
+fn read<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, DbError> {
+    Ok(serde_json::from_str(json).map_err(|cause| diesel::result::Error::DeserializationError(cause.into()))?)
+}

@@ -1,0 +1,91 @@
+//! A record that is only kept: who has died, left, or was entered by mistake is told of nothing any more.
+
+use super::record::patient_by_id;
+use super::search;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::patients;
+use crate::db::{PatientId, Ts, Tx, lock_row};
+use crate::portal_links;
+use crate::text_enum;
+use diesel::prelude::*;
+
+text_enum! {
+    /// Why a record is only kept.
+    pub enum ArchiveReason {
+        /// the patient has died
+        Deceased = "deceased",
+        /// the patient has left the clinic
+        Left = "left",
+        /// the record was entered by mistake
+        Mistake = "mistake",
+        /// its source says that the record is not in use
+        Inactive = "inactive",
+        /// its source says that another record replaces it
+        Replaced = "replaced",
+        /// the chart was merged into another one
+        Merged = "merged",
+    }
+}
+
+impl ArchiveReason {
+    /// Those that a user chooses from.
+    pub const BY_HAND: [ArchiveReason; 3] = [ArchiveReason::Deceased, ArchiveReason::Left, ArchiveReason::Mistake];
+}
+
+/// Archives a record, which ends the patient's portal sessions and open links at once. `false` where it is archived for
+/// that reason already, or its chart was merged into another one.
+pub fn archive(tx: &mut Tx, now: Ts, actor: Actor, patient: PatientId, reason: ArchiveReason) -> QueryResult<bool> {
+    lock_row(tx, "patients", patient.0)?;
+    let before = patient_by_id(tx, patient)?;
+    if before.merged_into.is_some() || (before.archived_at.is_some() && before.archive_reason == Some(reason)) {
+        return Ok(false);
+    }
+    diesel::update(patients::table.find(patient))
+        .set((patients::archived_at.eq(before.archived_at.unwrap_or(now)), patients::archive_reason.eq(reason)))
+        .execute(tx.conn())?;
+    portal_links::end_all(tx, now, patient)?;
+    let entry = Entry::of_patient(actor, Event::PatientArchived, patient, Subject::None);
+    audit::append(tx, now, entry.with(reason.as_str()))?;
+    Ok(true)
+}
+
+/// Takes a record out of the archive. `false` where it is not there, or its chart was merged into another one.
+pub fn bring_back(tx: &mut Tx, now: Ts, actor: Actor, patient: PatientId) -> QueryResult<bool> {
+    lock_row(tx, "patients", patient.0)?;
+    let before = patient_by_id(tx, patient)?;
+    if before.merged_into.is_some() || before.archived_at.is_none() {
+        return Ok(false);
+    }
+    diesel::update(patients::table.find(patient))
+        .set((patients::archived_at.eq(None::<Ts>), patients::archive_reason.eq(None::<ArchiveReason>)))
+        .execute(tx.conn())?;
+    audit::append(tx, now, Entry::of_patient(actor, Event::PatientBroughtBack, patient, Subject::None))?;
+    Ok(true)
+}
+
+/// The chart was merged into another one: the record is only kept, and found under that one alone.
+pub fn leave_to(tx: &mut Tx, now: Ts, patient: PatientId, kept: PatientId) -> QueryResult<()> {
+    diesel::update(patients::table.find(patient))
+        .set((
+            (patients::merged_into.eq(kept), patients::portal_access.eq(false)),
+            (patients::archived_at.eq(now), patients::archive_reason.eq(ArchiveReason::Merged)),
+        ))
+        .execute(tx.conn())?;
+    search::remove(tx, patient)
+}
+
+/// The chart is its own again: access to the portal and the archive are as they were.
+pub fn take_back(
+    tx: &mut Tx,
+    patient: PatientId,
+    portal_access: bool,
+    archived: (Option<Ts>, Option<ArchiveReason>),
+) -> QueryResult<()> {
+    diesel::update(patients::table.find(patient))
+        .set((
+            (patients::merged_into.eq(None::<PatientId>), patients::portal_access.eq(portal_access)),
+            (patients::archived_at.eq(archived.0), patients::archive_reason.eq(archived.1)),
+        ))
+        .execute(tx.conn())?;
+    search::reindex(tx, patient)
+}

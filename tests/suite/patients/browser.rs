@@ -1,0 +1,77 @@
+//! The pages of one person and two charts, in a browser: axe, narrow and wide, both languages, with and without JavaScript.
+
+use crate::support::app::{App, On};
+use crate::support::browser::Browser;
+use crate::support::world::{Like, PASSWORD};
+use postern::access::Role;
+
+const WIDTHS: [u32; 3] = [320, 390, 1280];
+
+async fn look(browser: &Browser, name: &str) {
+    for width in WIDTHS {
+        browser.size(width).await;
+        if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
+            browser.screenshot(format!("{folder}/patients-{name}-{width}.png")).await;
+        }
+        browser.axe().await;
+        let wide = browser.js("return document.documentElement.scrollWidth").await;
+        assert!(wide.as_u64().unwrap() <= u64::from(width), "{name} scrolls sideways at {width}: {wide}");
+    }
+    browser.assert_clean().await;
+}
+
+async fn every_page(language: &'static str, scripts: bool) {
+    let app = App::start(On::Sqlite).await;
+    let Some(browser) = Browser::start_in(language, &app.origin).await else { return };
+    app.user(Role::Staff).await;
+    let email = super::email_of_the_user(&app, language).await;
+    let one = app.patient(Like::default()).await;
+    let other = app.patient(Like { name: ("Maria", "Mejía"), ..Like::default() }).await;
+    if !scripts {
+        browser.without_javascript().await;
+    }
+    let words = |en, fr| if language == "fr" { fr } else { en };
+    browser.goto("/sign-in").await;
+    browser.fill(words("Email", "Courriel"), &email).await;
+    browser.fill(words("Password", "Mot de passe"), PASSWORD).await;
+    browser.click_text(words("Sign in", "Se connecter")).await;
+    browser.wait_path("/inbox").await;
+    let name = |page: &str| format!("{language}{}-{page}", if scripts { "" } else { "-plain" });
+    for (page, path) in [
+        ("chart", format!("/patients/{one}")),
+        ("doubles", "/patients/doubles".into()),
+        ("archiving", format!("/patients/{one}/archiving")),
+        ("merging-search", format!("/patients/{one}/merging")),
+        ("merging", format!("/patients/{one}/merging?with={other}")),
+    ] {
+        browser.goto(&path).await;
+        look(&browser, &name(page)).await;
+    }
+    browser.goto("/patients/new").await;
+    for (label, value) in [
+        (words("Family name", "Nom de famille"), "Mejía"),
+        (words("Given names", "Prénoms"), "María"),
+        (words("Day", "Jour"), "4"),
+        (words("Month", "Mois"), "3"),
+        (words("Year", "Année"), "1951"),
+    ] {
+        browser.fill(label, value).await;
+    }
+    browser.click_text(words("Save", "Enregistrer")).await;
+    browser.wait("#alike").await;
+    look(&browser, &name("alike")).await;
+    browser.goto(&format!("/patients/{one}/merging?with={other}")).await;
+    browser.click_text(words("Merge the charts", "Fusionner les dossiers")).await;
+    browser.wait_text(words("Undo the merge", "Annuler la fusion")).await;
+    look(&browser, &name("merged")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_browser_the_pages_of_doubles_hold_in_english() {
+    every_page("en", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_browser_the_pages_of_doubles_hold_in_french_without_javascript() {
+    every_page("fr", false).await;
+}

@@ -1,0 +1,27 @@
+//! Who the clinic's patients are: nobody twice, and records that are only kept.
+
+mod adding;
+mod archiving;
+mod browser;
+mod merging;
+
+use crate::support::app::App;
+use diesel::prelude::*;
+use postern::db::schema::patients;
+use postern::error::AppError;
+
+/// How many patients the clinic has.
+async fn count(app: &App) -> i64 {
+    let read = app.state.db.read(|conn| Ok::<_, AppError>(patients::table.count().get_result(conn)?));
+    read.await.unwrap()
+}
+
+/// The address of the only user, who reads this language and signs in by hand in a browser.
+async fn email_of_the_user(app: &App, language: &'static str) -> String {
+    use postern::db::schema::users;
+    let write = app.state.db.write(move |tx| -> Result<String, AppError> {
+        diesel::update(users::table).set(users::language.eq(language)).execute(tx.conn())?;
+        Ok(users::table.select(users::email).order(users::id).first(tx.conn())?)
+    });
+    write.await.unwrap()
+}
