@@ -2,14 +2,12 @@
 
 use crate::access::Role;
 use crate::audit::Actor;
-use crate::db::schema::patients;
 use crate::db::{Ts, Tx};
 use crate::error::AppError;
-use crate::patients::{Method, Patient};
+use crate::patients::{Change, Method, Patient};
 use crate::settings;
 use crate::users::{self, AddUser};
 use crate::values::EmailAddress;
-use diesel::prelude::*;
 use serde::Serialize;
 
 /// A user of the demo, with the password that is printed.
@@ -104,16 +102,12 @@ pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
             6 => Method::None,
             _ => Method::Email,
         };
-        diesel::update(patients::table.find(patient.id))
-            .set((
-                patients::email.eq(email.filter(|_| !matches!(at, 3 | 4))),
-                patients::phone.eq(patient.demographics.phone.filter(|_| keeps_phone)),
-                patients::notification_method.eq(method),
-                patients::portal_access.eq(at != 5),
-                patients::language.eq(if at == 7 { "fr" } else { "en" }),
-            ))
-            .execute(tx.conn())?;
-        crate::patients::reindex(tx, patient.id)?;
+        let mut demographics = patient.demographics.clone();
+        demographics.email = email.filter(|_| !matches!(at, 3 | 4));
+        demographics.phone = demographics.phone.filter(|_| keeps_phone);
+        demographics.method = method;
+        demographics.language = if at == 7 { "fr" } else { "en" }.into();
+        crate::patients::prepare(tx, patient.id, &Change { demographics, portal_access: at != 5 })?;
     }
     Ok(())
 }

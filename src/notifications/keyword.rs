@@ -75,6 +75,8 @@ const BESIDE: &[&str] = &[
     "moi",
     "ecrire",
 ];
+/// Words that say something else as soon as others stand beside them: "the end", "cancel this".
+const ALONE: &[&str] = &["end", "cancel", "quit", "revoke"];
 /// So many words after a pause, or after a word in capitals, are somebody's name.
 const NAME: usize = 4;
 
@@ -108,7 +110,7 @@ impl Word {
         let all: Vec<&str> = words.iter().map(String::as_str).collect();
         let plain: Vec<&str> = all.iter().copied().filter(|word| !BESIDE.contains(word)).collect();
         match one(&all) {
-            Word::Other if !plain.is_empty() => one(&plain),
+            Word::Other if !plain.is_empty() && !ALONE.contains(&plain.concat().as_str()) => one(&plain),
             word => word,
         }
     }
@@ -128,6 +130,8 @@ mod tests {
     fn a_word_is_obeyed_however_it_is_wrapped() {
         for body in [
             "STOP",
+            // the word alone is obeyed by carriers too, whatever sign follows it
+            "STOP?",
             "stop.",
             "Stop!",
             "STOP please",
@@ -157,7 +161,6 @@ mod tests {
             "Stop by tomorrow",
             "can I stop the pills",
             "Should I stop?",
-            "STOP?",
             "stop taking the blue pills",
             "Cancel my appointment please",
             "the end",

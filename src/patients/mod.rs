@@ -19,7 +19,7 @@ pub use known::{Added, Recognised, TypedPatient, add_typed, doubles_of, is_mista
 pub use named::{Clues, NamedBy, named_other};
 pub use record::{
     Change, Demographics, Method, NewPatient, Patient, add, change_own, every, patient, patient_by_id,
-    patient_if_there, update,
+    patient_if_there, prepare, update,
 };
 pub use search::{Cursor, reindex, search};
 pub use sources::{LISTS, SourceId, UNNAMED, Who, by_source, put_source, who};

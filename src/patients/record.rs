@@ -197,6 +197,14 @@ pub fn update(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>, 
     audit::append(tx, now, entry.with(fields.join(" ")))
 }
 
+/// Puts a record in place of the one that is there, for nobody in particular: how the demo is prepared.
+pub fn prepare(tx: &mut Tx, id: PatientId, record: &Change) -> QueryResult<()> {
+    diesel::update(patients::table.find(id))
+        .set((columns(&record.demographics), patients::portal_access.eq(record.portal_access)))
+        .execute(tx.conn())?;
+    search::index(tx, id, &record.demographics)
+}
+
 /// A patient changes the two things of their record that are theirs to change. `false` where they could not be told that
 /// way, for want of an address; nothing is changed then.
 pub fn change_own(tx: &mut Tx, now: Ts, visit: &PortalVisit, language: Lang, method: Method) -> QueryResult<bool> {

@@ -58,11 +58,26 @@ pub fn is_gsm7(text: &str) -> bool {
 pub fn in_gsm7(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     let mut out = String::with_capacity(text.len());
+    // French sets spaces inside its quotation marks, and no other ones do
+    let mut opened = false;
     for c in text.nfc() {
+        if std::mem::take(&mut opened) && c.is_whitespace() {
+            continue;
+        }
         match c {
+            '«' => {
+                out.push('"');
+                opened = true;
+            }
+            '»' => {
+                while out.ends_with(char::is_whitespace) {
+                    out.pop();
+                }
+                out.push('"');
+            }
             _ if septets(c).is_some() => out.push(c),
             '\u{2018}' | '\u{2019}' | '\u{2032}' => out.push('\''),
-            '«' | '»' | '\u{201c}' | '\u{201d}' => out.push('"'),
+            '\u{201c}' | '\u{201d}' => out.push('"'),
             '\u{2010}'..='\u{2015}' => out.push('-'),
             'œ' => out.push_str("oe"),
             'Œ' => out.push_str("OE"),

@@ -26,7 +26,7 @@ fn on_the_server() {
         assert_eq!(links_in(CleanHtml::from_plain(text).as_str()), wanted, "{text}");
     }
     // as Markdown too, where it has no other meaning there
-    for (text, wanted) in table().into_iter().filter(|(text, _)| !text.contains(['<', '*', 'é'])) {
+    for (text, wanted) in table().into_iter().filter(|(text, _)| !text.contains(['<', '*', 'é', '['])) {
         assert_eq!(links_in(CleanHtml::from_markdown(text).as_str()), wanted, "{text}");
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Keys that are put together from a prefix and a word.
 const FAMILIES: &[&str] = &[
     "switch-",
+    "writing-",
     "archive-as-",
     "archived-as-",
     "archived-why-",

@@ -51,7 +51,10 @@ fn the_portals_title_is_the_clinics_name() {
     for file in files_below(&folder) {
         assert!(!read(&folder.join(&file)).contains("block title"), "{file} puts words into a browser's history");
     }
-    assert!(read(&project("templates/layouts/portal.html")).contains("<title>{{ shell.clinic_name }}</title>"));
+    assert!(
+        read(&project("templates/layouts/portal.html"))
+            .contains("<title>{{ shell.if_refused() }}{{ shell.clinic_name }}</title>")
+    );
 }
 
 on_both!(a_browser_keeps_nothing);

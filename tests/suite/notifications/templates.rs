@@ -86,7 +86,7 @@ async fn wrong_wordings_say_what_is_wrong(app: App) {
             assert!(page.has_text(words), "{body}: {}", page.text());
             assert_eq!(page.form_with("Preview").value("body").unwrap().trim(), body.trim(), "kept as typed");
         }
-        assert_eq!(owner.post(&format!("{path}/preview"), &fields).await.status, 200);
+        assert_eq!(owner.post(&format!("{path}/preview"), &fields).await.status, 422);
         assert!(owner.get(&path).await.ok().has_text("Preview") && app.mailbox.newest_first().is_empty());
     }
     for subject in ["", "{link}", "{passcode}", "{patient}"] {

@@ -65,10 +65,10 @@ async fn sending_twice_is_sending_once(app: App) {
     let reply = [("key", "0123456789abcdef"), ("body", "Thanks")];
     let replies = format!("{message}/replies");
     futures_util::future::join_all((0..8).map(|_| patient.post(&replies, &reply))).await;
-    assert_eq!(patient.get(&message).await.ok().count(".thread li"), 2);
+    assert_eq!(patient.get(&message).await.ok().count(".thread li.msg"), 2);
     // other words from a page that was gone back to are another message
     patient.post(&replies, &[("key", "0123456789abcdef"), ("body", "And one more thing")]).await.redirect();
-    assert_eq!(patient.get(&message).await.ok().count(".thread li"), 3);
+    assert_eq!(patient.get(&message).await.ok().count(".thread li.msg"), 3);
 }
 
 async fn closing_can_be_undone(app: App) {
