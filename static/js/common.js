@@ -68,3 +68,18 @@ export function formValues(form, submitter) {
   }
   return values
 }
+
+const stylesheets = new Map()
+
+// Adds a stylesheet to the page, once, and waits until it is there; one that cannot be had holds nothing up.
+export function stylesheet(path) {
+  if (!stylesheets.has(path)) {
+    stylesheets.set(path, new Promise(there => {
+      const link = make('link', {rel: 'stylesheet', href: new URL(path, import.meta.url).href})
+      link.addEventListener('load', there)
+      link.addEventListener('error', there)
+      document.head.append(link)
+    }))
+  }
+  return stylesheets.get(path)
+}

@@ -9,7 +9,7 @@
 // form.richText (html, insert, replace, empty, focus) is for template-picker.js and tests.
 // Strings: body_empty, body_unfilled {names}, and those of the editor (src/web/editor/index.js)
 import {ask} from './ask.js'
-import {icon, make, wordsFor} from './common.js'
+import {icon, make, stylesheet, wordsFor} from './common.js'
 
 export default async function compose(form) {
   const textarea = form.querySelector('textarea[data-rich]')
@@ -19,7 +19,8 @@ export default async function compose(form) {
 }
 
 async function start(form, textarea, focus) {
-  const {richText} = await import('../dist/editor.js')
+  // its own looks come with it: no other page carries them
+  const [{richText}] = await Promise.all([import('../dist/editor.js'), stylesheet('../css/editor.css')])
   const words = wordsFor(textarea)
   // what was typed before the editor was there
   if (textarea.dataset.rich === 'lazy' && textarea.value !== textarea.defaultValue) textarea.dataset.html = paragraphs(textarea.value)

@@ -5,7 +5,6 @@ use postern::text::CleanHtml;
 use postern::text::html::{ALIGNED, ALIGNMENTS, DEEPEST, SCHEMES, TAGS};
 use scraper::{Html, Node, Selector};
 use std::sync::LazyLock;
-use std::time::Instant;
 
 /// Pieces that are worth trying in any order.
 const PIECES: &[&str] = &[
@@ -260,18 +259,22 @@ fn what_nests_too_deep_keeps_its_words() {
 
 #[test]
 fn hostile_nesting_is_linear() {
-    // the best of three: other tests run beside this one
+    // the processor time of this thread, which others cannot lengthen by running beside it; the best of two
+    let spent = || {
+        let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells what a thread took");
+        told.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+    };
     let time = |make: &dyn Fn(usize) -> String, n: usize| {
         let text = make(n);
         let once = |_| {
-            let start = Instant::now();
+            let before = spent();
             std::hint::black_box({
                 let clean = CleanHtml::from_html(&text);
                 (clean.to_markdown(), clean.plain(), CleanHtml::from_markdown(&text), CleanHtml::from_plain(&text))
             });
-            start.elapsed().as_secs_f64()
+            spent() - before
         };
-        (0..3).map(once).fold(f64::INFINITY, f64::min)
+        (0..2).map(once).fold(f64::INFINITY, f64::min)
     };
     let repeated = |n: usize, piece: &str| piece.repeat(n / piece.len());
     let makers: [(&str, &dyn Fn(usize) -> String); 30] = [
@@ -302,9 +305,7 @@ fn hostile_nesting_is_linear() {
         ("comments", &|n| repeated(n, "<!---->")),
         ("scripts", &|n| repeated(n, "<script></x>")),
         ("ends", &|n| "<u>".repeat(90) + &repeated(n, "</p>")),
-        // the serialiser (html5ever 0.40) looks to the end of the text at each sign that it escapes: what bounds it is the
-        // limit of a body
-        ("ampersands", &|n| repeated(n / 8, "&")),
+        ("ampersands", &|n| repeated(n, "&")),
         ("links", &|n| repeated(n, "[a](b")),
         ("quotes in lines", &|n| repeated(n, "> a\n")),
     ];
