@@ -4,7 +4,7 @@ use crate::access::session::{Door, Store};
 use crate::db::{Db, DbError};
 use crate::http::{assets, cookies, errors, guard};
 use crate::state::AppState;
-use crate::{clinic, demo, hooks, message_templates, outbox, portal, settings};
+use crate::{administration, clinic, demo, hooks, message_templates, outbox, portal, settings};
 use actix_web::cookie::Key;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
@@ -26,7 +26,7 @@ pub async fn open(url: &crate::db::DatabaseUrl, random: &crate::clock::Random) -
     let key = std::array::from_fn(|at| if at < 32 { one[at] } else { two[at - 32] });
     let now = crate::clock::Clock::system().now();
     let write = db.write(move |tx| -> Result<_, DbError> {
-        settings::prepare(tx, key)?;
+        administration::prepare(tx, key)?;
         message_templates::add_starters(tx, now)
     });
     write.await?;

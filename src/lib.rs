@@ -10,6 +10,7 @@
 #![cfg_attr(not(test), deny(clippy::string_slice))]
 
 pub mod access;
+pub mod administration;
 pub mod app;
 pub mod attachments;
 pub mod audit;

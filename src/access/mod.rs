@@ -1,10 +1,12 @@
 //! GROUND: who may do what. The only constructors of proofs: a function that reads or changes a record asks for one,
 //! and the only way to get one is to be signed in, in a role that may, for a record that is there.
 
+mod authority;
 mod proofs;
 mod roles;
 pub mod session;
 
+pub use authority::{Authority, Operator};
 pub use proofs::{
     ChartAccess, ConversationAccess, LapsedVisit, PortalVisit, ShutOut, SignedInUser, chart, conversation, held,
     lapsed_visit, portal_visit, survivor,

@@ -3,8 +3,10 @@
 //! Each row's hash covers the row and the hash before it. There is one chain for each patient and one for the clinic,
 //! so that writers on PostgreSQL do not queue for a single last row.
 
+mod read;
 mod verify;
 
+pub use read::{Filter, What, newest};
 pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
@@ -83,6 +85,7 @@ text_enum! {
         AnswerGiven = "answer_given",
         SettingsChanged = "settings_changed",
         SettingsViewed = "settings_viewed",
+        AuditLogExported = "audit_log_exported",
         FileUploaded = "file_uploaded",
         ChartFileAdded = "chart_file_added",
         UploadRemoved = "upload_removed",
@@ -94,6 +97,20 @@ text_enum! {
         AccessTold = "access_told",
         FollowedUp = "followed_up",
     }
+}
+
+impl Event {
+    /// What a person does who only looks at a patient's record.
+    pub const LOOKS: [Event; 8] = [
+        Event::ChartViewed,
+        Event::ChartItemViewed,
+        Event::ConversationViewed,
+        Event::AttachmentOpened,
+        Event::MessagesListed,
+        Event::MessageRead,
+        Event::InformationViewed,
+        Event::EverythingDownloaded,
+    ];
 }
 
 /// Who acted.
@@ -114,6 +131,13 @@ impl Actor {
             Actor::Patient(id) => (ActorKind::Patient, Some(id.0)),
             Actor::System => (ActorKind::System, None),
         }
+    }
+}
+
+impl From<Option<UserId>> for Actor {
+    /// The user, or the program where there is none.
+    fn from(user: Option<UserId>) -> Actor {
+        user.map_or(Actor::System, Actor::User)
     }
 }
 
@@ -320,15 +344,4 @@ impl Row {
         part(self.detail.as_deref().unwrap_or_default().as_bytes());
         hash.finalize().to_vec()
     }
-}
-
-/// One page of the log, newest first: rows before `before` (an id), at most `limit`.
-pub fn newest(conn: &mut Conn, before: Option<i64>, limit: i64) -> QueryResult<Vec<Row>> {
-    let before = before.unwrap_or(i64::MAX);
-    audit_events::table
-        .filter(audit_events::id.lt(before))
-        .order(audit_events::id.desc())
-        .limit(limit)
-        .select(Row::as_select())
-        .load(conn)
 }

@@ -108,7 +108,7 @@ async fn fill(db: &Db, desk: &Desk, clock: &Clock) -> Result<(), Failure> {
     let now = clock.now();
     // the users come last: a folder that was filled half is filled again
     let write = db.write(move |tx| -> Result<_, AppError> {
-        people::name_clinic(tx)?;
+        people::name_clinic(tx, now)?;
         people::give_addresses(tx)?;
         people::add_users(tx, now, hashes)
     });

@@ -92,10 +92,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/conversations/{conversation}/closure", post().to(conversations::closure::close))
         .route("/conversations/{conversation}/reopening", post().to(conversations::closure::reopen))
         .route("/settings", get().to(settings::clinic::home))
-        .route("/settings/clinic", get().to(settings::clinic::show))
-        .route("/settings/clinic", post().to(settings::clinic::submit))
-        .route("/settings/patient-portal", get().to(settings::portal::show))
-        .route("/settings/patient-portal", post().to(settings::portal::submit))
+        .route("/settings/clinic", get().to(settings::form::show::<settings::clinic::ClinicPage>))
+        .route("/settings/clinic", post().to(settings::form::submit::<settings::clinic::ClinicPage>))
+        .route("/settings/patient-portal", get().to(settings::form::show::<settings::portal::PortalPage>))
+        .route("/settings/patient-portal", post().to(settings::form::submit::<settings::portal::PortalPage>))
         .route("/settings/images/{kind}", post().to(settings::images::submit))
         .route("/settings/message-templates", get().to(settings::message_templates::show))
         .route("/settings/message-templates", post().to(settings::message_templates::add))
@@ -104,8 +104,14 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/message-templates/{template}", post().to(settings::message_templates::change))
         .route("/settings/message-templates/{template}/copies", post().to(settings::message_templates::duplicate))
         .route("/settings/message-templates/{template}/retirement", post().to(settings::message_templates::retire))
-        .route("/settings/notification-templates", get().to(settings::notification_templates::list))
-        .route("/settings/notification-templates", post().to(settings::notification_templates::choose))
+        .route(
+            "/settings/notification-templates",
+            get().to(settings::form::show::<settings::notifications::NotificationsPage>),
+        )
+        .route(
+            "/settings/notification-templates",
+            post().to(settings::form::submit::<settings::notifications::NotificationsPage>),
+        )
         .route(
             "/settings/notification-templates/{kind}/{channel}/{language}",
             get().to(settings::notification_templates::show),
@@ -126,7 +132,8 @@ pub fn routes(config: &mut ServiceConfig) {
             "/settings/notification-templates/{kind}/{channel}/{language}/default",
             post().to(settings::notification_templates::reset),
         )
-        .route("/settings/gateways", get().to(settings::gateways::show))
-        .route("/settings/gateways", post().to(settings::gateways::submit))
-        .route("/settings/audit-log", get().to(settings::audit_log::show));
+        .route("/settings/gateways", get().to(settings::form::show::<settings::gateways::GatewaysPage>))
+        .route("/settings/gateways", post().to(settings::form::submit::<settings::gateways::GatewaysPage>))
+        .route("/settings/audit-log", get().to(settings::audit_log::show))
+        .route("/settings/audit-log.csv", get().to(settings::audit_log::export));
 }

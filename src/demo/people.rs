@@ -1,6 +1,7 @@
 //! Who is in the demo: one user of each role, and patients that cover every case of the "Message Patient" guard.
 
-use crate::access::Role;
+use crate::access::{Operator, Role};
+use crate::administration::{self, Part};
 use crate::audit::Actor;
 use crate::db::{Ts, Tx};
 use crate::error::AppError;
@@ -80,10 +81,11 @@ pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppErr
 }
 
 /// Names the clinic.
-pub fn name_clinic(tx: &mut Tx) -> Result<(), AppError> {
+pub fn name_clinic(tx: &mut Tx, now: Ts) -> Result<(), AppError> {
     let mut settings = settings::load(tx)?;
     (settings.name, settings.phone) = ("Riverside Clinic".into(), "+1 613 555 0142".into());
-    Ok(settings::save(tx, &settings)?)
+    let operator = Operator::of_the_command_line();
+    Ok(administration::save_settings(tx, now, &operator, Part::Clinic, &settings)?)
 }
 
 /// Gives the imported patients addresses, so that every case of the guard is there. In the order of their import:

@@ -14,6 +14,7 @@ pub mod page;
 pub mod paging;
 pub mod seen;
 pub mod strings;
+pub mod table;
 pub mod whose;
 
 pub use form::Form;

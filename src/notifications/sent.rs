@@ -3,8 +3,10 @@
 use super::rows::NotificationRow;
 use super::states::State;
 use super::templates::Kind;
+use crate::access::{Authority, rights};
+use crate::audit::{self, Entry, Event, Subject};
 use crate::db::schema::{notifications, patients, users};
-use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, UserId};
+use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
 use crate::delivery::Channel;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
@@ -84,6 +86,7 @@ macro_rules! narrowed {
 /// The notifications that the filter lets through, newest first: those before `before`, at most `limit`.
 pub fn sent(
     conn: &mut Conn,
+    _: &impl Authority<rights::Notify>,
     filter: &SentFilter,
     before: Option<(Ts, NotificationId)>,
     limit: i64,
@@ -150,11 +153,20 @@ fn later<'a>(
 }
 
 /// How many there are in each state, of those that the filter lets through whatever their state.
-pub fn sent_counts(conn: &mut Conn, filter: &SentFilter) -> QueryResult<Vec<(State, i64)>> {
+pub fn sent_counts(
+    conn: &mut Conn,
+    _: &impl Authority<rights::Notify>,
+    filter: &SentFilter,
+) -> QueryResult<Vec<(State, i64)>> {
     let mut counts = Vec::new();
     for state in State::ALL {
         let query = narrowed!(conn, filter, notifications::table).filter(notifications::state.eq(*state));
         counts.push((*state, query.select(count_star()).first(conn)?));
     }
     Ok(counts)
+}
+
+/// Leaves the trace that the list was exported; before the first line goes out.
+pub fn sent_exported(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Notify>) -> QueryResult<()> {
+    audit::append(tx, now, Entry::of_clinic(by.user().into(), Event::OutboxExported, Subject::None))
 }

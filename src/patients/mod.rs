@@ -18,7 +18,7 @@ pub use identifiers::{IdKind, identifiers, masked, move_identifiers, put_identif
 pub use known::{Added, Recognised, TypedPatient, add_typed, doubles_of, is_mistaken_for, recognise};
 pub use named::{Clues, NamedBy, named_other};
 pub use record::{
-    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, patient, patient_by_id,
+    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, names_of, patient, patient_by_id,
     patient_if_there, prepare, update,
 };
 pub use search::{Cursor, reindex, search};

@@ -148,6 +148,15 @@ pub fn patient_if_there(conn: &mut Conn, id: PatientId) -> QueryResult<Option<Pa
     patients::table.find(id).select(Patient::as_select()).first(conn).optional()
 }
 
+/// What these patients are called.
+pub fn names_of(conn: &mut Conn, ids: &[PatientId]) -> QueryResult<Vec<(PatientId, String)>> {
+    let names: Vec<(PatientId, String, String)> = patients::table
+        .filter(patients::id.eq_any(ids.to_vec()))
+        .select((patients::id, patients::given_name, patients::family_name))
+        .load(conn)?;
+    Ok(names.into_iter().map(|(id, given, family)| (id, format!("{given} {family}").trim().to_owned())).collect())
+}
+
 /// Adds a patient.
 pub fn add(tx: &mut Tx, now: Ts, actor: Actor, new: &NewPatient) -> QueryResult<PatientId> {
     let d = &new.demographics;

@@ -1,12 +1,12 @@
 //! GROUND: what the clinic has decided for itself: one row, read by every page and in every transaction that depends
-//! on it, so that a change holds at once on every instance.
+//! on it, so that a change holds at once on every instance. It is read here; `administration` writes it.
 
 mod images;
 
-pub use images::{Image, ImageKind, LARGEST as LARGEST_IMAGE, NotTaken, image, made_anew, set_image};
+pub use images::{Image, ImageKind, image};
 
 use crate::db::schema::clinic;
-use crate::db::{Conn, MultiBackend, Ts, Tx};
+use crate::db::{Conn, MultiBackend, Ts};
 use crate::text::{Lang, Zone};
 use diesel::prelude::*;
 
@@ -88,26 +88,7 @@ pub fn load(conn: &mut Conn) -> QueryResult<Settings> {
     clinic::table.find(1).select(Settings::as_select()).first(conn)
 }
 
-/// Replaces the settings.
-pub fn save(tx: &mut Tx, settings: &Settings) -> QueryResult<()> {
-    diesel::update(clinic::table.find(1)).set(settings).execute(tx.conn()).map(drop)
-}
-
 /// The key that signs cookies, the same on every instance.
 pub fn cookie_key(conn: &mut Conn) -> QueryResult<Vec<u8>> {
     clinic::table.find(1).select(clinic::cookie_key).first(conn)
-}
-
-/// Makes the one row where there is none yet. Safe to call at every start, on several instances at once.
-pub fn prepare(tx: &mut Tx, cookie_key: [u8; 64]) -> QueryResult<()> {
-    use crate::db::Both;
-    let row = (
-        (clinic::id.eq(1), clinic::name.eq("Clinic"), clinic::phone.eq(""), clinic::address.eq("")),
-        (clinic::time_zone.eq("America/Toronto"), clinic::language.eq("en")),
-        (clinic::emergency_text.eq(""), clinic::closing_text.eq("")),
-        (clinic::portal_on.eq(true), clinic::portal_for_new_patients.eq(true), clinic::replies_by_default.eq(true)),
-        (clinic::portal_idle_minutes.eq(30), clinic::portal_stay_days.eq(7)),
-        clinic::cookie_key.eq(cookie_key.to_vec()),
-    );
-    Both(diesel::insert_into(clinic::table).values(row).on_conflict_do_nothing()).execute(tx.conn()).map(drop)
 }

@@ -11,5 +11,6 @@ mod journeys;
 mod notifications;
 mod patients;
 mod portal;
+mod settings;
 mod support;
 mod worker;

@@ -1,19 +1,18 @@
 //! `/outbox`: every notification of the clinic and what became of it; `/outbox.csv` the same as a table.
 
 use crate::access::rights;
-use crate::audit::{self, Actor, Event, Subject};
 use crate::clinic::guard::{Chart, Conversation, User, shell};
 use crate::db::{self, Conn, DbError, NotificationId, PatientId, Ts, UserId};
 use crate::delivery::Channel;
 use crate::error::AppError;
-use crate::http::{Form, Head, Shell, html, paging, see_other};
+use crate::http::{Form, Head, Shell, html, paging, see_other, table};
 use crate::notifications::templates::Kind;
 use crate::notifications::{self, NotAgain, NotCancelled, SentFilter, SentRow, State};
 use crate::patients;
+use crate::settings;
 use crate::state::AppState;
 use crate::text::{Lang, Zone};
 use crate::users::{self, UserRow};
-use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use futures_util::stream;
@@ -146,10 +145,10 @@ pub async fn show(
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, &user.0)?;
         let filter = query.filter(settings.zone());
-        let mut rows = notifications::sent(conn, &filter, before, PAGE + 1)?;
+        let mut rows = notifications::sent(conn, &user.0, &filter, before, PAGE + 1)?;
         let next = db::cut(&mut rows, PAGE, |one| paging::key(one.row.created_at, one.row.id.0));
         Ok(OutboxPage {
-            counts: notifications::sent_counts(conn, &filter)?,
+            counts: notifications::sent_counts(conn, &user.0, &filter)?,
             users: users::active(conn)?,
             patient: match filter.patient {
                 Some(id) => patients::patient_if_there(conn, id)?.map(|patient| (id.0, patient.name())),
@@ -189,34 +188,36 @@ fn lines(conn: &mut Conn, state: &AppState, rows: Vec<SentRow>) -> Result<Vec<Li
     Ok(lines)
 }
 
-/// The list as a table, piece by piece, so that a long one needs no memory.
+/// The list as a table.
 pub async fn export(
     state: web::Data<AppState>,
     head: Head,
     user: User<rights::Notify>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let (now, query) = (head.now, query.into_inner().cleaned());
-    let entry = audit::Entry::of_clinic(Actor::User(user.0.id()), Event::OutboxExported, Subject::None);
-    state.db.write(move |tx| -> Result<_, DbError> { Ok(audit::append(tx, now, entry)?) }).await?;
-    let settings = state.db.read(|conn| -> Result<_, DbError> { Ok(crate::settings::load(conn)?) }).await?;
-    let (lang, zone) = (head.lang(settings.lang()), settings.zone());
-    let filter = query.filter(zone);
-    let begin = (Some(None::<(Ts, NotificationId)>), Some(heading(lang)), filter, state.db.clone());
-    let pieces = stream::try_unfold(begin, move |(place, heading, filter, db)| async move {
-        let Some(before) = place else { return Ok::<_, AppError>(None) };
-        let narrowed = filter.clone();
-        let read =
-            db.read(move |conn| -> Result<_, DbError> { Ok(notifications::sent(conn, &narrowed, before, PIECE)?) });
-        let rows = read.await?;
-        let last = rows.last().filter(|_| rows.len() as i64 == PIECE).map(|one| (one.row.created_at, one.row.id));
-        let lines = heading.into_iter().chain(rows.iter().map(|row| record(lang, zone, row)));
-        Ok(Some((web::Bytes::from(table(lines)?), (last.map(Some), None, filter, db))))
+    let (now, query, by) = (head.now, query.into_inner().cleaned(), user.0.clone());
+    let begun = state.db.write(move |tx| -> Result<_, DbError> {
+        notifications::sent_exported(tx, now, &by)?;
+        Ok(settings::load(tx)?)
     });
-    Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8")
-        .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"outbox.csv\""))
-        .streaming(pieces))
+    let settings = begun.await?;
+    let (lang, zone) = (head.lang(settings.lang()), settings.zone());
+    let (filter, db) = (query.filter(zone), state.db.clone());
+    let begin = (Some(None::<(Ts, NotificationId)>), Some(heading(lang)));
+    let pieces = stream::try_unfold(begin, move |(place, heading)| {
+        let (filter, by, db) = (filter.clone(), user.0.clone(), db.clone());
+        async move {
+            let Some(before) = place else { return Ok::<_, AppError>(None) };
+            let read = db.read(move |conn| -> Result<_, DbError> {
+                Ok(notifications::sent(conn, &by, &filter, before, PIECE)?)
+            });
+            let rows = read.await?;
+            let last = rows.last().filter(|_| rows.len() as i64 == PIECE).map(|one| (one.row.created_at, one.row.id));
+            let lines = heading.into_iter().chain(rows.iter().map(|row| record(lang, zone, row))).collect();
+            Ok(Some((lines, (last.map(Some), None))))
+        }
+    });
+    Ok(table::csv("outbox.csv", pieces))
 }
 
 fn heading(lang: Lang) -> Vec<String> {
@@ -253,20 +254,6 @@ fn record(lang: Lang, zone: Zone, one: &SentRow) -> Vec<String> {
         row.attempts.to_string(),
         lang.t_of("wording-kind", row.kind.as_str()).to_owned(),
     ]
-}
-
-/// Lines of a table (RFC 4180). A value that a spreadsheet would take for a formula gets an apostrophe before it.
-fn table(lines: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, AppError> {
-    let failed = |cause: String| AppError::Internal(format!("a table failed: {cause}"));
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    for line in lines {
-        let safe = line.into_iter().map(|value| match value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            true => format!("'{value}"),
-            false => value,
-        });
-        writer.write_record(safe).map_err(|e| failed(e.to_string()))?;
-    }
-    writer.into_inner().map_err(|e| failed(e.to_string()))
 }
 
 /// "Cancel", while a notification of a conversation waits.

@@ -40,6 +40,7 @@ struct ChartPage {
     next: Option<String>,
     may_send: bool,
     may_edit: bool,
+    may_audit: bool,
     /// what stands against the addresses
     blocks: Blocks,
     /// the numbers beside the record
@@ -109,6 +110,7 @@ pub async fn show(
         let next = db::cut(&mut items, PAGE, |item| paging::key(item.occurred_at, item.id.0));
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
+        let may_audit = role.may(Action::Audit);
         Ok(ChartPage {
             shell,
             patient,
@@ -120,6 +122,7 @@ pub async fn show(
             next,
             may_send,
             may_edit,
+            may_audit,
             blocks,
             identifiers,
             locked_until,

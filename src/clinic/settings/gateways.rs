@@ -1,28 +1,24 @@
 //! `/settings/gateways`: how email and texts leave the clinic, how that is going, and the quiet hours.
 
-use crate::access::rights;
-use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::clinic::guard::{User, shell};
+use super::form::{Asked, SettingsForm, Typed};
+use crate::administration::Part;
+use crate::clinic::guard::shell;
 use crate::config::{Bounces, Smtp, TextsVia, Tls, TwilioSender};
 use crate::db::{Conn, Ts};
 use crate::delivery::{Channel, ReportKey};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
-use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
-use crate::http::{Form, Head, Shell, html, see_other};
+use crate::http::{Form, Shell};
 use crate::notifications::roads::{self, Road};
 use crate::notifications::{clock_minutes, clock_text};
 use crate::outbox::{self, Waiting};
 use crate::settings::{self, Settings};
-use crate::state::AppState;
-use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
 use askama::Template;
 
 #[derive(Template)]
 #[template(path = "clinic/settings/gateways.html")]
-struct GatewaysPage {
+pub struct GatewaysPage {
     shell: Shell,
     /// what the configuration says of each road, as pairs of a label's key and a value; `None`: there is no such road
     email: Option<Vec<(&'static str, String)>>,
@@ -40,20 +36,6 @@ struct GatewaysPage {
     seen: Seen,
 }
 
-/// What the form edits, as it is stored.
-fn stored(settings: &Settings) -> Stored {
-    let on = settings.quiet_from != settings.quiet_until;
-    let stored = Stored::default().switch("quiet", "quiet-hours", on);
-    match on {
-        true => stored.text("quiet_from", "quiet-from", clock_text(settings.quiet_from)).text(
-            "quiet_until",
-            "quiet-until",
-            clock_text(settings.quiet_until),
-        ),
-        false => stored,
-    }
-}
-
 /// What the form shows.
 struct QuietForm {
     on: bool,
@@ -64,39 +46,71 @@ struct QuietForm {
 /// Proposed where a clinic switches quiet hours on: 9 in the evening to 8 in the morning, in minutes.
 const PROPOSED: (i64, i64) = (21 * 60, 8 * 60);
 
-fn page(
-    conn: &mut Conn,
-    state: &AppState,
-    head: &Head,
-    user: &User<rights::Settings>,
-    typed: Option<(QuietForm, FieldErrors, Seen)>,
-) -> Result<GatewaysPage, AppError> {
-    let (shell, settings) = shell(conn, head, &user.0)?;
-    let on = settings.quiet_from != settings.quiet_until;
-    let (from, until) = if on { (settings.quiet_from, settings.quiet_until) } else { PROPOSED };
-    let form = || QuietForm { on, from: clock_text(from), until: clock_text(until) };
-    let fresh = || (form(), FieldErrors::default(), stored(&settings).seen());
-    let (form, errors, seen) = typed.unwrap_or_else(fresh);
-    let key = ReportKey::of(&settings::cookie_key(conn)?);
-    let (now, looked) = (state.clock.now(), outbox::last_look(conn)?);
-    Ok(GatewaysPage {
-        email: state
-            .config
-            .smtp
-            .as_ref()
-            .map(|smtp| email(smtp, state.config.bounces.as_ref(), &state.config.origin(), &key)),
-        texts: state.config.texts.as_ref().map(|texts| self::texts(&texts.via, &state.config.origin(), &key)),
-        demo: state.config.smtp.is_none(),
-        email_road: roads::of(conn, Channel::Email)?,
-        texts_road: roads::of(conn, Channel::Sms)?,
-        waiting: outbox::waiting_since(conn, now)?,
-        looked,
-        asleep: looked.is_none_or(|at| now.since(at) > outbox::ALIVE),
-        shell,
-        form,
-        errors,
-        seen,
-    })
+impl SettingsForm for GatewaysPage {
+    const PART: Part = Part::Gateways;
+    const PATH: &'static str = "/settings/gateways";
+
+    fn stored(settings: &Settings) -> Stored {
+        let on = settings.quiet_from != settings.quiet_until;
+        let (from, until) = (clock_text(settings.quiet_from), clock_text(settings.quiet_until));
+        let stored = Stored::default().switch("quiet", "quiet-hours", on);
+        if on {
+            stored.text("quiet_from", "quiet-from", from).text("quiet_until", "quiet-until", until)
+        } else {
+            stored
+        }
+    }
+
+    fn read(form: &Form, settings: &mut Settings, _: Ts) -> FieldErrors {
+        let mut errors = FieldErrors::default();
+        let on = form.get("quiet") == "on";
+        let mut read = |field, error| match on {
+            true => errors.need(field, error, clock_minutes(form.get(field))),
+            false => Some(0),
+        };
+        let from = read("quiet_from", "error-quiet-from");
+        let until = read("quiet_until", "error-quiet-until");
+        if on && from.is_some() && from == until {
+            errors.add("quiet_until", "error-quiet-same");
+        }
+        if let (Some(from), Some(until)) = (from, until) {
+            (settings.quiet_from, settings.quiet_until) = (from, until);
+        }
+        errors
+    }
+
+    fn page(conn: &mut Conn, asked: &Asked, typed: Option<Typed>) -> Result<GatewaysPage, AppError> {
+        let (shell, settings) = shell(conn, &asked.head, &asked.user.0)?;
+        let (state, key) = (&asked.state, ReportKey::of(&settings::cookie_key(conn)?));
+        let (now, looked) = (state.clock.now(), outbox::last_look(conn)?);
+        let (form, errors, seen) = match typed {
+            None => {
+                let on = settings.quiet_from != settings.quiet_until;
+                let (from, until) = if on { (settings.quiet_from, settings.quiet_until) } else { PROPOSED };
+                let form = QuietForm { on, from: clock_text(from), until: clock_text(until) };
+                (form, FieldErrors::default(), GatewaysPage::stored(&settings).seen())
+            }
+            Some(typed) => {
+                let (from, until) = (typed.text("quiet_from"), typed.text("quiet_until"));
+                (QuietForm { on: typed.form.get("quiet") == "on", from, until }, typed.errors, typed.seen)
+            }
+        };
+        let origin = state.config.origin();
+        Ok(GatewaysPage {
+            email: state.config.smtp.as_ref().map(|smtp| email(smtp, state.config.bounces.as_ref(), &origin, &key)),
+            texts: state.config.texts.as_ref().map(|texts| self::texts(&texts.via, &origin, &key)),
+            demo: state.config.smtp.is_none(),
+            email_road: roads::of(conn, Channel::Email)?,
+            texts_road: roads::of(conn, Channel::Sms)?,
+            waiting: outbox::waiting_since(conn, now)?,
+            looked,
+            asleep: looked.is_none_or(|at| now.since(at) > outbox::ALIVE),
+            shell,
+            form,
+            errors,
+            seen,
+        })
+    }
 }
 
 /// Never a password: nobody needs to see one to know which account it is.
@@ -141,55 +155,5 @@ fn texts(via: &TextsVia, origin: &str, key: &ReportKey) -> Vec<(&'static str, St
             ("gateway-sender", if kannel.from.is_empty() { "-".to_owned() } else { kannel.from.clone() }),
             ("gateway-incoming", format!("{origin}{}?from=%p&text=%b&id=%I&charset=%C", key.path("kannel/texts"))),
         ],
-    }
-}
-
-pub async fn show(
-    state: web::Data<AppState>,
-    head: Head,
-    user: User<rights::Settings>,
-) -> Result<HttpResponse, AppError> {
-    let data = state.clone();
-    let page = state.db.read(move |conn| page(conn, &data, &head, &user, None));
-    html(&page.await?)
-}
-
-pub async fn submit(
-    state: web::Data<AppState>,
-    head: Head,
-    user: User<rights::Settings>,
-    form: Form,
-) -> Result<HttpResponse, AppError> {
-    let (now, data) = (state.clock.now(), state.clone());
-    let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let mut errors = FieldErrors::default();
-        let on = form.get("quiet") == "on";
-        let mut read = |field, error| match on {
-            true => errors.need(field, error, clock_minutes(form.get(field))),
-            false => Some(0),
-        };
-        let from = read("quiet_from", "error-quiet-from");
-        let until = read("quiet_until", "error-quiet-until");
-        if on && from.is_some() && from == until {
-            errors.add("quiet_until", "error-quiet-same");
-        }
-        let mut settings = settings::load(tx)?;
-        let newer = stored(&settings).newer(&form);
-        let (Some(from), Some(until), true) = (from, until, errors.is_empty() && newer.is_none()) else {
-            let typed = |field| form.get(field).to_owned();
-            let typed = QuietForm { on, from: typed("quiet_from"), until: typed("quiet_until") };
-            let status = if errors.is_empty() { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
-            let seen = newer.filter(|_| errors.is_empty()).unwrap_or_else(|| Seen::said(&form));
-            return Ok(Some((status, page(tx, &data, &head, &user, Some((typed, errors, seen)))?)));
-        };
-        (settings.quiet_from, settings.quiet_until) = (from, until);
-        settings::save(tx, &settings)?;
-        let entry = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsChanged, Subject::None);
-        audit::append(tx, now, entry.with("gateways"))?;
-        Ok(None)
-    });
-    match write.await? {
-        Some((status, page)) => with_status(status, &page),
-        None => Ok(see_other("/settings/gateways?notice=settings-saved")),
     }
 }

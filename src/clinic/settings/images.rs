@@ -1,12 +1,12 @@
 //! `POST /settings/images/{kind}`: the clinic's logo and the portal's background image.
 
 use crate::access::rights;
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::administration::{self, LARGEST_IMAGE, NotTaken};
 use crate::clinic::guard::User;
 use crate::error::AppError;
 use crate::http::multipart::Body;
 use crate::http::see_other;
-use crate::settings::{self, ImageKind, NotTaken};
+use crate::settings::ImageKind;
 use crate::state::AppState;
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -38,7 +38,7 @@ pub async fn submit(
     let image = match sent.remove {
         true => None,
         false => {
-            let made = web::block(move || settings::made_anew(kind, &sent.file)).await;
+            let made = web::block(move || administration::made_anew(kind, &sent.file)).await;
             match made.map_err(|_| AppError::Internal("no thread".into()))? {
                 Ok(image) => Some(image),
                 Err(NotTaken::TooLarge) => return Ok(back("image-too-large")),
@@ -48,9 +48,7 @@ pub async fn submit(
     };
     let now = state.clock.now();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        settings::set_image(tx, kind, image.as_ref())?;
-        let entry = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsChanged, Subject::None);
-        Ok(audit::append(tx, now, entry.with(kind.as_str()))?)
+        Ok(administration::set_image(tx, now, &user.0, kind, image.as_ref())?)
     });
     write.await?;
     Ok(back("settings-saved"))
@@ -58,16 +56,16 @@ pub async fn submit(
 
 /// Reads the form; `None` where the file is too large. The rest of it is read then too, so that the answer arrives.
 async fn read(req: &HttpRequest, body: Multipart) -> Result<Option<Sent>, AppError> {
-    let mut body = Body::within(req, body, 4 * settings::LARGEST_IMAGE as u64)?;
+    let mut body = Body::within(req, body, 4 * LARGEST_IMAGE as u64)?;
     let (mut sent, mut size) = (Sent { file: Vec::new(), remove: false }, 0);
     while let Some(mut part) = body.next().await? {
         sent.remove |= part.name == "remove";
         while let Some(bytes) = part.piece().await? {
             size += bytes.len();
-            if part.name == "image" && size <= settings::LARGEST_IMAGE {
+            if part.name == "image" && size <= LARGEST_IMAGE {
                 sent.file.extend_from_slice(&bytes);
             }
         }
     }
-    Ok((size <= settings::LARGEST_IMAGE).then_some(sent))
+    Ok((size <= LARGEST_IMAGE).then_some(sent))
 }

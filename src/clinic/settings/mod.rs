@@ -2,9 +2,11 @@
 
 pub mod audit_log;
 pub mod clinic;
+pub mod form;
 pub mod gateways;
 pub mod images;
 pub mod message_templates;
 pub mod notification_preview;
 pub mod notification_templates;
+pub mod notifications;
 pub mod portal;

@@ -1,9 +1,8 @@
-//! `/settings/notification-templates`: the clinic's own wording of each notification, with a preview and a test.
+//! `/settings/notification-templates/…`: the clinic's own wording of one notification, with a preview and a test.
 
 use super::notification_preview::{Preview, explain};
 use crate::access::rights;
-use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::clinic::composing::plan_line::PlanLine;
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::guard::{User, shell};
 use crate::delivery::{Channel, Failure};
 use crate::error::AppError;
@@ -11,7 +10,7 @@ use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::templates::{self, NotificationTemplate, Placeholder, Slot, Version};
-use crate::notifications::{Address, Parcel, PlanChoice, PlanWish, Wording};
+use crate::notifications::{Address, Parcel, Wording};
 use crate::settings::{self, Settings};
 use crate::state::AppState;
 use crate::users;
@@ -23,16 +22,6 @@ use serde::Deserialize;
 
 /// Earlier versions on the page of one wording.
 const VERSIONS: i64 = 20;
-
-#[derive(Template)]
-#[template(path = "clinic/settings/notification_templates.html")]
-struct ListPage {
-    shell: Shell,
-    settings: Settings,
-    plan: PlanLine,
-    /// each place, and whether the clinic's own wording holds there
-    slots: Vec<(Slot, bool)>,
-}
 
 #[derive(Template)]
 #[template(path = "clinic/settings/notification_template.html")]
@@ -79,7 +68,7 @@ impl EditPage {
     }
 }
 
-fn path(slot: &Slot) -> String {
+pub(super) fn path(slot: &Slot) -> String {
     let (kind, channel, language) = (slot.kind.as_str(), slot.channel.as_str(), slot.lang.code());
     format!("/settings/notification-templates/{kind}/{channel}/{language}")
 }
@@ -88,49 +77,6 @@ type Place = web::Path<(String, String, String)>;
 
 fn slot(place: &Place) -> Result<Slot, AppError> {
     Slot::parse(&place.0, &place.1, &place.2).ok_or(AppError::NotFound)
-}
-
-pub async fn list(
-    state: web::Data<AppState>,
-    head: Head,
-    user: User<rights::Settings>,
-) -> Result<HttpResponse, AppError> {
-    let page = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, settings) = shell(conn, &head, &user.0)?;
-        let mut slots = Vec::new();
-        for slot in Slot::all() {
-            slots.push((slot, templates::in_use(conn, &settings, slot)?.1));
-        }
-        let plan = PlanLine { choice: PlanChoice::of(&settings), both: true };
-        Ok(ListPage { shell, settings, plan, slots })
-    });
-    html(&page.await?)
-}
-
-/// The choices that concern every wording.
-pub async fn choose(
-    state: web::Data<AppState>,
-    user: User<rights::Settings>,
-    form: Form,
-) -> Result<HttpResponse, AppError> {
-    let now = state.clock.now();
-    let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let before = settings::load(tx)?;
-        let plan = PlanChoice::of(&before).with(PlanWish::read(|name| form.get(name)));
-        let settings = Settings {
-            plan_text_hours: plan.text_hours,
-            plan_remind_days: plan.remind_days,
-            plan_tell_days: plan.tell_days,
-            notify_by_name: form.get("notify_by_name") == "on",
-            tell_of_access: form.get("tell_of_access") == "on",
-            ..before
-        };
-        settings::save(tx, &settings)?;
-        let entry = Entry::of_clinic(Actor::User(user.0.id()), Event::SettingsChanged, Subject::None);
-        Ok(audit::append(tx, now, entry.with("notifications"))?)
-    });
-    write.await?;
-    Ok(see_other("/settings/notification-templates?notice=settings-saved"))
 }
 
 #[derive(Deserialize, Default)]

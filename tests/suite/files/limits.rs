@@ -168,7 +168,7 @@ async fn a_full_database_says_so_and_the_words_stay() {
     let long = format!("Kept words. {}", "And many more of them. ".repeat(2_000));
     let ways = [(format!("/patients/{patient}/messages/new"), "Submit"), (format!("{conversation}/messages"), "Send")];
     for (path, button) in ways {
-        let fields = [("title", "T"), ("body", &*long), ("key", "0123456789abcdef")];
+        let fields = [("title", "T"), ("body", &*long), ("key", "0123456789abcdef"), ("replies_allowed", "on")];
         let before = counts(&app).await.0;
         room(&app, 1).await;
         let full = owner.post(&path, &fields).await;

@@ -167,3 +167,17 @@ fn the_rule_objects_to_what_it_should() {
     assert_eq!((module_of("chart/mod.rs"), module_of("app.rs")), (vec!["chart"], vec!["app"]));
     assert_eq!(exported_macros("#[macro_export] macro_rules! text_enum { } macro_rules! own { }"), ["text_enum"]);
 }
+
+/// Every right is the operator's: only who has a shell on the machine may be one.
+#[test]
+fn only_commands_and_the_demo_act_as_the_operator() {
+    let src = project("src");
+    let makers = files_below(&src).into_iter().filter(|file| {
+        let source = if file.ends_with(".rs") { read(&src.join(file)) } else { String::new() };
+        source.contains("of_the_command_line(") && file != "access/authority.rs"
+    });
+    let makers: Vec<String> = makers.collect();
+    assert!(!makers.is_empty());
+    let others: Vec<_> = makers.iter().filter(|f| !["cli/", "demo/"].iter().any(|room| f.starts_with(room))).collect();
+    assert!(others.is_empty(), "{others:?}");
+}

@@ -9,12 +9,13 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates have versions of their own, which a page can open.
-const RECORDS: [&str; 7] = [
+const RECORDS: [&str; 8] = [
     "clinic/account/notifications.html",
     "clinic/patients/demographics.html",
     "clinic/settings/clinic.html",
     "clinic/settings/gateways.html",
     "clinic/settings/notification_template.html",
+    "clinic/settings/notification_templates.html",
     "clinic/settings/portal.html",
     "portal/information.html",
 ];
@@ -61,6 +62,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
         .await;
     twice(both, "/settings/patient-portal", ("portal_stay_days", "9"), ("portal_names", "off"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_on", "off"), ("closing_text", "Call us."), ("Off", "On")).await;
+    let path = "/settings/notification-templates";
+    twice(both, path, ("plan_remind_days", "7"), ("notify_by_name", "on"), ("7", "Off")).await;
     let wording = "/settings/notification-templates/message_waiting/sms/en";
     twice(both, wording, ("body", "One {link}"), ("body", "Two {link}"), ("One {link}", "Two {link}")).await;
     let mine = (&owner, &owner);

@@ -1,0 +1,4 @@
+-- the audit log is read by who, whose and what, newest first
+CREATE INDEX audit_events_actor ON audit_events (actor_id, id);
+CREATE INDEX audit_events_patient ON audit_events (patient_id, id);
+CREATE INDEX audit_events_action ON audit_events (action, id);

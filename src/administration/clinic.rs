@@ -1,0 +1,60 @@
+//! The clinic's settings.
+
+use crate::access::{Authority, rights};
+use crate::audit::{self, Entry, Event, Subject};
+use crate::db::schema::clinic;
+use crate::db::{Ts, Tx};
+use crate::settings::Settings;
+use crate::text_enum;
+use diesel::prelude::*;
+
+text_enum! {
+    /// The page of the settings that was saved.
+    pub enum Part {
+        /// name, phone, address, time zone, language
+        Clinic = "clinic",
+        /// who gets in, whether they may answer, how long they stay
+        PatientPortal = "patient_portal",
+        /// how email and texts leave
+        Gateways = "gateways",
+        /// what concerns every notification
+        Notifications = "notifications",
+    }
+}
+
+/// Replaces the settings, which were edited on the page of `part`.
+pub fn save_settings(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::Settings>,
+    part: Part,
+    settings: &Settings,
+) -> QueryResult<()> {
+    diesel::update(clinic::table.find(1)).set(settings).execute(tx.conn())?;
+    settings_changed(tx, now, by, part.as_str())
+}
+
+/// The trace of it.
+pub(super) fn settings_changed(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::Settings>,
+    what: &str,
+) -> QueryResult<()> {
+    let entry = Entry::of_clinic(by.user().into(), Event::SettingsChanged, Subject::None);
+    audit::append(tx, now, entry.with(what))
+}
+
+/// Makes the one row where there is none yet. Safe to call at every start, on several instances at once.
+pub fn prepare(tx: &mut Tx, cookie_key: [u8; 64]) -> QueryResult<()> {
+    use crate::db::Both;
+    let row = (
+        (clinic::id.eq(1), clinic::name.eq("Clinic"), clinic::phone.eq(""), clinic::address.eq("")),
+        (clinic::time_zone.eq("America/Toronto"), clinic::language.eq("en")),
+        (clinic::emergency_text.eq(""), clinic::closing_text.eq("")),
+        (clinic::portal_on.eq(true), clinic::portal_for_new_patients.eq(true), clinic::replies_by_default.eq(true)),
+        (clinic::portal_idle_minutes.eq(30), clinic::portal_stay_days.eq(7)),
+        clinic::cookie_key.eq(cookie_key.to_vec()),
+    );
+    Both(diesel::insert_into(clinic::table).values(row).on_conflict_do_nothing()).execute(tx.conn()).map(drop)
+}

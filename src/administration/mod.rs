@@ -1,0 +1,10 @@
+//! FEATURE: what the owners of a clinic do: its settings, its images, the audit log. Each verb asks for the right and
+//! leaves its own trace.
+
+mod audit_log;
+mod clinic;
+mod images;
+
+pub use audit_log::{AuditLog, audit_log, audit_log_exported, audit_log_viewed};
+pub use clinic::{Part, prepare, save_settings};
+pub use images::{LARGEST_IMAGE, NotTaken, made_anew, set_image};

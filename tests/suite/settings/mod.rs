@@ -1,0 +1,3 @@
+//! What the owners of a clinic see and set.
+
+mod audit_log;
