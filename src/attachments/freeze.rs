@@ -52,10 +52,12 @@ impl Desk {
     ) -> Result<Option<Frozen>, StorageError> {
         let chart = access.again();
         let read = db.read(move |conn| -> Result<_, DbError> {
+            let Some(found) = chart::item(conn, &chart, item)?.filter(|found| found.row.is_offered()) else {
+                return Ok(None);
+            };
             if let Some(file) = chart::file(conn, &chart, item)? {
                 return Ok((file.scan != Scan::Infected).then_some(Found::File(file)));
             }
-            let Some(found) = chart::item(conn, &chart, item)? else { return Ok(None) };
             let patient = patients::patient(conn, &chart)?;
             let day = found.row.occurred_at.get().date();
             let name = clean_name(&format!("{} {day}.pdf", found.row.title.replace(['/', '\\'], "-")));

@@ -1,65 +1,215 @@
-//! Files that come with charts from other systems.
+//! Files of other systems come in: read twice, first to see that they are whole and whose they are, then resource by
+//! resource, so that memory does not grow with their size; what they hold of files goes into storage on the way.
 
+use super::Desk;
 use super::accept::AcceptError;
 use super::kinds::Look;
-use super::{Desk, clean_name};
-use crate::chart::NewChartFile;
-use crate::chart::import::FilesInStorage;
-use crate::chart::import::fhir::{ImportedBundle, ImportedFile, SkipReason};
+use crate::chart::import::fhir::{FhirError, ImportOptions, Outline, Prepared, Reopen, SkipReason, Survey, Taken};
+use crate::chart::import::{PlacedFile, Summary, derive, judge, stage};
 use crate::clock::Random;
-use crate::db::{Db, Ts};
+use crate::db::{Db, DbError, Ts};
+use crate::patients::SourceId;
+use crate::settings;
 use crate::storage::StorageError;
+use data_encoding::BASE64_NOPAD;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-/// What a file is served as that is not surely of a kind that we know: to be saved, never shown.
-const UNKNOWN: &str = "application/octet-stream";
+/// Resources that are written at once.
+const BATCH: usize = 200;
+/// And characters of them, with their files.
+const BATCH_SIZE: usize = 4 * 1024 * 1024;
+
+/// Files that are read as one: what one of them names may stand in another.
+pub type Together = Arc<Vec<Box<dyn Reopen + Send + Sync>>>;
+
+/// Why nothing was taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file.
+    #[error(transparent)]
+    Fhir(#[from] FhirError),
+    /// The storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The database.
+    #[error("the database failed")]
+    Db(#[from] DbError),
+    /// A thread of ours.
+    #[error("the import was broken off")]
+    Broken,
+}
+
+impl From<diesel::result::Error> for ImportError {
+    fn from(cause: diesel::result::Error) -> Self {
+        ImportError::Db(cause.into())
+    }
+}
 
 impl Desk {
-    /// Puts the files of a bundle into storage and takes their bytes out of it. A file in which a virus is found is left
-    /// out and counted. What the record says of a type counts only where the content agrees.
+    /// Imports files that come together. A broken one leaves everything as it was; each patient's chart changes in one
+    /// transaction.
     ///
     /// # Errors
-    /// See [`StorageError`].
-    pub async fn place_files(
+    /// See [`ImportError`].
+    pub async fn import(
         &self,
         db: &Db,
         now: Ts,
         random: &Random,
-        bundle: &mut ImportedBundle,
-    ) -> Result<FilesInStorage, StorageError> {
-        let mut files = FilesInStorage::new();
-        for (chart_at, chart) in bundle.charts.iter_mut().enumerate() {
-            for (item_at, item) in chart.items.iter_mut().enumerate() {
-                let Some(file) = item.attachment.take() else { continue };
-                match self.place_file(db, now, random, file).await {
-                    Ok(file) => {
-                        files.insert((chart_at, item_at), file);
-                    }
-                    Err(AcceptError::Storage(cause)) => return Err(cause),
-                    Err(AcceptError::Refused(_)) => {
-                        *chart.skipped.entry(("file".to_owned(), SkipReason::FileUnsafe)).or_default() += 1;
-                    }
-                }
-            }
+        files: Together,
+        options: &ImportOptions,
+    ) -> Result<Summary, ImportError> {
+        let (mut survey, outlines) = self.survey(files.clone(), options).await?;
+        let settings = db.read(|conn| -> Result<_, DbError> { Ok(settings::load(conn)?) }).await?;
+        let own = settings.clone();
+        survey = db
+            .read(move |conn| -> Result<_, DbError> {
+                judge(conn, &mut survey, &own)?;
+                Ok(survey)
+            })
+            .await?;
+        let mut summary = Summary::default();
+        summary.further_pages += outlines.iter().filter(|outline| outline.further_pages).count();
+        summary.skip(&survey.skipped);
+        let delivery = now.micros();
+        let touched = self.take_in(db, now, random, files, (Arc::new(survey), options, delivery), &mut summary).await?;
+        for (source, id) in touched {
+            let (options, settings, owner) = (options.clone(), settings.clone(), SourceId { source, id });
+            let write = db
+                .write(move |tx| -> Result<_, DbError> { Ok(derive(tx, now, delivery, &owner, &options, &settings)?) });
+            summary.merge(write.await?);
         }
-        Ok(files)
+        Ok(summary)
     }
 
+    async fn survey(&self, files: Together, options: &ImportOptions) -> Result<(Survey, Vec<Outline>), ImportError> {
+        let options = options.clone();
+        let read = move || {
+            let mut survey = Survey::default();
+            let mut outlines = Vec::new();
+            for file in files.iter() {
+                outlines.push(survey.read(file.as_ref(), &options)?);
+            }
+            Ok((survey, outlines))
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|_| ImportError::Broken)?
+    }
+
+    /// Keeps every resource; gives whose charts it touches.
+    async fn take_in(
+        &self,
+        db: &Db,
+        now: Ts,
+        random: &Random,
+        files: Together,
+        (survey, options, delivery): (Arc<Survey>, &ImportOptions, i64),
+        summary: &mut Summary,
+    ) -> Result<BTreeSet<(String, String)>, ImportError> {
+        let (to, mut from) = tokio::sync::mpsc::channel::<Taken>(64);
+        let options = options.clone();
+        let reader = tokio::task::spawn_blocking(move || -> Result<(), FhirError> {
+            for file in files.iter() {
+                survey.each(file.as_ref(), &options, &mut |taken| drop(to.blocking_send(taken)))?;
+            }
+            Ok(())
+        });
+        let (mut batch, mut size, mut touched) = (Vec::new(), 0, BTreeSet::new());
+        while let Some(taken) = from.recv().await {
+            match taken {
+                Taken::Nothing => {}
+                Taken::Skipped(kind, reason) => summary.left_out(&kind, reason),
+                Taken::Ready(mut new) => {
+                    let data = std::mem::take(&mut new.files);
+                    size += new.json.len() + data.iter().map(|(base64, _)| base64.len()).sum::<usize>();
+                    let mut placed = Vec::new();
+                    for (base64, declared) in data {
+                        placed.push(self.place_file(db, now, random, base64, declared.as_deref()).await?);
+                    }
+                    batch.push((*new, placed));
+                }
+            }
+            if batch.len() >= BATCH || size >= BATCH_SIZE {
+                write(db, now, delivery, std::mem::take(&mut batch), summary, &mut touched).await?;
+                size = 0;
+            }
+        }
+        write(db, now, delivery, batch, summary, &mut touched).await?;
+        reader.await.map_err(|_| ImportError::Broken)??;
+        Ok(touched)
+    }
+
+    /// Puts a file into storage. What the record says of a type counts only where the content agrees.
     async fn place_file(
         &self,
         db: &Db,
         now: Ts,
         random: &Random,
-        file: ImportedFile,
-    ) -> Result<NewChartFile, AcceptError> {
-        let name = clean_name(&file.name);
+        base64: String,
+        declared: Option<&str>,
+    ) -> Result<PlacedFile, StorageError> {
+        let flawed = |flaw| Ok(PlacedFile { placed: None, media_type: String::new(), flaw: Some(flaw) });
+        let Some(data) = decode(base64) else { return flawed(SkipReason::FileBroken) };
+        if is_program(&data) {
+            return flawed(SkipReason::FileProgram);
+        }
         let mut look = Look::default();
-        look.at(&file.data);
-        let kind = self.policy.kind_of(&name).filter(|kind| look.is(kind));
-        let media_type = kind.map_or(UNKNOWN, |kind| kind.media_type).to_owned();
+        look.at(&data);
+        let media_type = self.policy.type_of(&look, declared).unwrap_or_default().to_owned();
         let mut incoming = self.storage.incoming_unknown(random).await?;
-        incoming.push(&file.data).await?;
-        let (spooled, scan) = self.scan_incoming(incoming.finish().await?).await?;
+        incoming.push(&data).await?;
+        let (spooled, scan) = match self.scan_incoming(incoming.finish().await?).await {
+            Ok(scanned) => scanned,
+            Err(AcceptError::Storage(cause)) => return Err(cause),
+            Err(AcceptError::Refused(_)) => return flawed(SkipReason::FileUnsafe),
+        };
         let placed = self.storage.place(db, now, spooled).await?;
-        Ok(NewChartFile { placed, name, media_type, scan })
+        Ok(PlacedFile { placed: Some((placed, scan)), media_type, flaw: None })
     }
+}
+
+async fn write(
+    db: &Db,
+    now: Ts,
+    delivery: i64,
+    batch: Vec<(Prepared, Vec<PlacedFile>)>,
+    summary: &mut Summary,
+    touched: &mut BTreeSet<(String, String)>,
+) -> Result<(), ImportError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let write = db.write(move |tx| -> Result<_, DbError> { Ok(stage(tx, now, delivery, &batch)?) });
+    let staged = write.await?;
+    touched.extend(staged.touched);
+    summary.skip(&staged.skipped);
+    Ok(())
+}
+
+/// Base64 as FHIR has it (white space allowed, R4 §2.24.0.1); none where it is not base64 or nothing.
+fn decode(data: String) -> Option<Vec<u8>> {
+    let mut packed = data.into_bytes();
+    packed.retain(|byte| !byte.is_ascii_whitespace());
+    let end = packed.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    packed.truncate(end);
+    let bytes = BASE64_NOPAD.decode(&packed).ok()?;
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+/// What a computer would run: programs of Windows, Linux and macOS, Java classes, scripts with their interpreter.
+fn is_program(data: &[u8]) -> bool {
+    let begins: [&[u8]; 9] = [
+        b"MZ",
+        b"\x7fELF",
+        b"\xfe\xed\xfa\xce",
+        b"\xfe\xed\xfa\xcf",
+        b"\xce\xfa\xed\xfe",
+        b"\xcf\xfa\xed\xfe",
+        b"\xca\xfe\xba\xbe",
+        b"#!/",
+        b"\x00asm",
+    ];
+    // letters alone may begin a text
+    begins.iter().any(|begin| data.starts_with(begin))
+        && (data.starts_with(b"#!/") || data.iter().take(512).any(|byte| *byte == 0))
 }

@@ -135,6 +135,14 @@ impl Policy {
         self.kinds.iter().copied().find(|kind| kind.ending == ending)
     }
 
+    /// What a content surely is that comes without a name to go by: the type that its record gives, where the content is
+    /// that, else the first that it is.
+    pub fn type_of(&self, look: &Look, declared: Option<&str>) -> Option<&'static str> {
+        let is = || self.kinds.iter().filter(|kind| look.is(kind)).map(|kind| kind.media_type);
+        let declared = declared.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        is().find(|media_type| declared.as_deref() == Some(*media_type)).or_else(|| is().next())
+    }
+
     /// The endings, for a file field's `accept`: `.pdf,.png`.
     pub fn accept(&self) -> String {
         self.kinds.iter().map(|kind| format!(".{}", kind.ending)).collect::<Vec<_>>().join(",")

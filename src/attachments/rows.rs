@@ -1,9 +1,11 @@
 //! Attachments on their way out: the lines under a message, and the one that is asked for.
 
 use crate::access::{ConversationAccess, PortalVisit, Right};
-use crate::db::schema::{attachments, blobs, conversations, messages};
-use crate::db::{BlobId, Conn, MessageId, MultiBackend};
+use crate::chart::ItemState;
+use crate::db::schema::{attachments, blobs, chart_items, conversations, messages};
+use crate::db::{BlobId, Conn, MessageId, MultiBackend, Ts};
 use crate::storage::{self, Blob, Scan};
+use crate::text::{Lang, Zone};
 use diesel::prelude::*;
 
 /// An attachment as pages show it.
@@ -69,6 +71,48 @@ pub enum Content {
     File,
     /// the page that reads the same, of a document from the chart
     Page,
+}
+
+/// A copy of a chart item that its source has taken back since, or a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBack {
+    /// on which message
+    pub message: MessageId,
+    /// the copy's name
+    pub file_name: String,
+    /// the whole of it, or a part
+    pub state: ItemState,
+    /// since when
+    pub at: Ts,
+}
+
+impl TakenBack {
+    /// That, in words.
+    pub fn words(&self, lang: &Lang, zone: &Zone) -> String {
+        let key = match self.state {
+            ItemState::PartlyWithdrawn => "sent-partly-withdrawn",
+            _ => "sent-withdrawn",
+        };
+        let date = lang.date(zone.local(self.at).date());
+        lang.t2(key, "file", self.file_name.as_str(), "date", date)
+    }
+}
+
+/// Which copies on these messages are of what its source has taken back. The copies themselves stay as they were sent.
+pub fn taken_back(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<TakenBack>> {
+    let rows: Vec<(MessageId, String, ItemState, Option<Ts>)> = attachments::table
+        .inner_join(chart_items::table.on(attachments::chart_item_id.eq(chart_items::id.nullable())))
+        .filter(attachments::message_id.eq_any(of.to_vec()))
+        .filter(chart_items::state.eq_any(vec![ItemState::Withdrawn, ItemState::PartlyWithdrawn]))
+        // what was sent afterwards was sent without it
+        .filter(chart_items::state_at.gt(attachments::created_at.nullable()))
+        .order((attachments::message_id, attachments::number))
+        .select((attachments::message_id, attachments::file_name, chart_items::state, chart_items::state_at))
+        .load(conn)?;
+    let row = |(message, file_name, state, at): (MessageId, String, ItemState, Option<Ts>)| {
+        Some(TakenBack { message, file_name, state, at: at? })
+    };
+    Ok(rows.into_iter().filter_map(row).collect())
 }
 
 /// The attachments of these messages, in their order. Which messages the reader may see is the caller's to know.

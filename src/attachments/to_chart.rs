@@ -42,6 +42,9 @@ pub fn add_to_chart(
         title: &new.title,
         author: Some(access.user().name()),
         body: &body,
+        status: None,
+        date_only: None,
+        origin: None,
     };
     let id = chart::store_item(tx, now, access.patient(), &item)?.id();
     chart::insert_file(tx, id, file.blob, (&file.name, &file.media_type, file.size))?;

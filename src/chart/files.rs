@@ -4,8 +4,7 @@ use super::items::ItemRow;
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{blobs, chart_files, chart_items};
 use crate::db::{BlobId, ChartItemId, Conn, MultiBackend, Ts, Tx};
-use crate::outbox::{self, Task};
-use crate::storage::{self, Placed, Scan};
+use crate::storage::{self, Scan};
 use diesel::prelude::*;
 use std::collections::HashMap;
 
@@ -21,19 +20,6 @@ pub struct ChartFile {
     /// bytes
     pub size: i64,
     /// what the virus scanner says
-    pub scan: Scan,
-}
-
-/// A file that lies in storage, for an item.
-#[derive(Debug, Clone)]
-pub struct NewChartFile {
-    /// where it lies
-    pub placed: Placed,
-    /// name, cleaned
-    pub name: String,
-    /// what it will be served as
-    pub media_type: String,
-    /// what the scanner says
     pub scan: Scan,
 }
 
@@ -66,38 +52,31 @@ pub fn file_sizes<R: Right>(
     Ok(sizes.into_iter().collect())
 }
 
-/// Gives an item, which the caller has just stored, this file in place of what it had. Says whether that changed
-/// anything: the same content under the same name does not.
-pub fn set_file(tx: &mut Tx, now: Ts, item: ChartItemId, new: Option<&NewChartFile>) -> QueryResult<bool> {
-    let before: Option<(BlobId, String, Vec<u8>)> = chart_files::table
-        .inner_join(blobs::table.on(blobs::id.eq(chart_files::blob_id)))
-        .filter(chart_files::item_id.eq(item))
-        .select((chart_files::blob_id, chart_files::file_name, blobs::sha256))
+/// Gives an item, which the caller has just stored, this file in place of what it had: content, name, media type, bytes.
+/// Says whether that changed anything.
+pub(super) fn set_blob(
+    tx: &mut Tx,
+    now: Ts,
+    item: ChartItemId,
+    new: Option<(BlobId, &str, &str, i64)>,
+) -> QueryResult<bool> {
+    let before: Option<(BlobId, String)> = chart_files::table
+        .find(item)
+        .select((chart_files::blob_id, chart_files::file_name))
         .first(tx.conn())
         .optional()?;
-    let same = match (&before, new) {
-        (None, None) => true,
-        (Some((_, name, sha256)), Some(new)) => (name, sha256.as_slice()) == (&new.name, new.placed.sha256()),
-        _ => false,
-    };
-    if same {
+    if before.as_ref().map(|(blob, name)| (*blob, name.as_str())) == new.map(|(blob, name, ..)| (blob, name)) {
         return Ok(false);
     }
-    if let Some((blob, ..)) = before {
+    if let Some((blob, name, media_type, size)) = new {
+        storage::refer(tx, blob)?;
         diesel::delete(chart_files::table.find(item)).execute(tx.conn())?;
-        storage::release(tx, now, blob)?;
+        insert_file(tx, item, blob, (name, media_type, size))?;
+    } else {
+        diesel::delete(chart_files::table.find(item)).execute(tx.conn())?;
     }
-    if let Some(new) = new {
-        let kept = storage::keep(tx, now, &new.placed, new.scan)?;
-        if kept.scan == Scan::Infected {
-            // known by its content: the item comes without it
-            storage::release(tx, now, kept.id)?;
-            return Ok(true);
-        }
-        if kept.scan == Scan::Waiting {
-            outbox::enqueue(tx, now, Task::ScanFile(kept.id), now)?;
-        }
-        insert_file(tx, item, kept.id, (&new.name, &new.media_type, new.placed.size()))?;
+    if let Some((blob, _)) = before {
+        storage::release(tx, now, blob)?;
     }
     Ok(true)
 }

@@ -29,6 +29,20 @@ crate::text_enum! {
     }
 }
 
+crate::text_enum! {
+    /// What became of a chart item at its source.
+    pub enum ItemState {
+        /// it stands
+        Current = "current",
+        /// its source has taken back a part of it
+        PartlyWithdrawn = "partly_withdrawn",
+        /// its source has taken it back
+        Withdrawn = "withdrawn",
+        /// it is a part of another item now
+        Moved = "moved",
+    }
+}
+
 /// The content of a chart item, top to bottom.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemBody {
@@ -56,6 +70,7 @@ impl ItemBody {
                     for row in rows {
                         lines.push(&row.name);
                         lines.extend(row.value.as_ref().and_then(Datum::words));
+                        lines.extend(row.interpretation.as_ref().and_then(Datum::words));
                         lines.extend([&row.unit, &row.reference, &row.note].into_iter().flatten().map(String::as_str));
                     }
                 }
@@ -63,6 +78,69 @@ impl ItemBody {
             }
         }
         lines.join("\n")
+    }
+}
+
+impl ItemBody {
+    /// The newer body over this one: what only the older tells stays, results by their names, other things by their
+    /// headings.
+    pub(super) fn under(&self, newer: &ItemBody) -> ItemBody {
+        let names: Vec<&str> = newer
+            .blocks
+            .iter()
+            .flat_map(|block| match block {
+                Block::Results { rows } => rows.iter().map(|row| row.name.as_str()).collect(),
+                Block::Facts { rows } => rows.iter().filter_map(|row| row.label.words()).collect(),
+                _ => Vec::new(),
+            })
+            .collect();
+        let headings: Vec<&Caption> = newer.blocks.iter().filter_map(Block::heading).collect();
+        let mut body = newer.clone();
+        let mut under: Option<&Caption> = None;
+        for block in &self.blocks {
+            match block {
+                Block::Heading { text } => under = Some(text),
+                Block::Results { rows } => {
+                    let rows: Vec<ResultRow> =
+                        rows.iter().filter(|row| !names.contains(&row.name.as_str())).cloned().collect();
+                    body.put(under, Block::Results { rows: rows.clone() }, !rows.is_empty());
+                }
+                Block::Facts { rows } if under.is_some() => {
+                    let only = |row: &&Fact| row.label.words().is_some_and(|name| !names.contains(&name));
+                    let rows: Vec<Fact> = rows.iter().filter(only).cloned().collect();
+                    body.put(under, Block::Facts { rows: rows.clone() }, !rows.is_empty());
+                }
+                Block::Paragraph { .. } | Block::List { .. } => {
+                    let told = under.is_some_and(|heading| headings.contains(&heading));
+                    body.put(under, block.clone(), under.is_some() && !told);
+                }
+                Block::Facts { .. } => {}
+            }
+        }
+        body
+    }
+
+    /// Puts a block at the end, under its heading.
+    fn put(&mut self, heading: Option<&Caption>, block: Block, is_wanted: bool) {
+        if !is_wanted {
+            return;
+        }
+        let last = self.blocks.iter().rev().find_map(Block::heading);
+        if let Some(heading) = heading
+            && last != Some(heading)
+        {
+            self.blocks.push(Block::Heading { text: heading.clone() });
+        }
+        self.blocks.push(block);
+    }
+}
+
+impl Block {
+    fn heading(&self) -> Option<&Caption> {
+        match self {
+            Self::Heading { text } => Some(text),
+            _ => None,
+        }
     }
 }
 
@@ -147,13 +225,16 @@ pub enum Datum {
     /// From and to, each as in [`Datum::When`]; an open end is none.
     #[serde(rename = "p")]
     Period(Option<String>, Option<String>),
+    /// Several codes, as in [`Datum::Code`].
+    #[serde(rename = "cs")]
+    Codes(Vec<String>),
 }
 
 impl Datum {
     fn words(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Number(text) | Self::Code(text) => Some(text),
-            Self::Bool(_) | Self::When(_) | Self::Period(..) => None,
+            Self::Bool(_) | Self::When(_) | Self::Period(..) | Self::Codes(_) => None,
         }
     }
 }
@@ -175,6 +256,15 @@ pub struct ResultRow {
     /// How the value lies to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flag: Option<Flag>,
+    /// What the laboratory says of it where that is no flag: "resistant", "positive".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interpretation: Option<Datum>,
+    /// Its own state where that is not final: preliminary, corrected, cancelled, taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// When it was measured, where the item holds several times; as in [`Datum::When`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// A remark on this result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -249,6 +339,8 @@ labels! {
     Conclusion = "conclusion",
     /// Health conditions.
     Conditions = "conditions",
+    /// For how long a medicine is to be taken.
+    Course = "course",
     /// Details of an order.
     Details = "details",
     /// Where the patient went after a stay.
@@ -257,6 +349,8 @@ labels! {
     DoNotPerform = "do_not_perform",
     /// How to take it.
     Dosage = "dosage",
+    /// On which days of the week.
+    Days = "days",
     /// When it is to be done.
     Due = "due",
     /// Goals.
@@ -277,6 +371,8 @@ labels! {
     Location = "location",
     /// Lot number of a vaccine.
     LotNumber = "lot_number",
+    /// No more than this.
+    MaxDose = "max_dose",
     /// By which way it came.
     Medium = "medium",
     /// Remarks.
@@ -315,6 +411,8 @@ labels! {
     Site = "site",
     /// The state in the record.
     Status = "status",
+    /// At which times of the day.
+    TimesOfDay = "times_of_day",
     /// The total with taxes.
     TotalGross = "total_gross",
     /// The total without taxes.

@@ -1,11 +1,12 @@
 //! Chart items: what the clinic holds on a patient, newest first.
 
-use super::item::{ItemBody, ItemKind};
+use super::item::{ItemBody, ItemKind, ItemState};
 use super::item_terms;
 use super::tallies;
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{chart_item_terms, chart_items};
 use crate::db::{ChartItemId, Conn, MultiBackend, PatientId, Ts};
+use crate::text::{Lang, Zone};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use std::collections::BTreeMap;
@@ -24,6 +25,49 @@ pub struct ItemRow {
     pub title: String,
     /// who wrote it
     pub author: Option<String>,
+    /// what became of it at its source, and since when
+    pub state: ItemState,
+    /// since when
+    pub state_at: Option<Ts>,
+    /// how it stands there, where that matters; a code of FHIR
+    pub status: Option<String>,
+    /// how much of its date is known, where it is not the whole: "year", "month"
+    pub date_only: Option<String>,
+}
+
+impl ItemRow {
+    /// The day on which it happened, or the month, or the year, as far as it is known.
+    pub fn day(&self, lang: &Lang, zone: &Zone) -> String {
+        // such a date stands for noon UTC of its first day
+        let date = self.occurred_at.get().date();
+        match self.date_only.as_deref() {
+            Some("year") => date.year().to_string(),
+            Some(_) => lang.part_of_date(&format!("{}-{:02}", date.year(), u8::from(date.month()))),
+            None => lang.date(zone.local(self.occurred_at).date()),
+        }
+    }
+
+    /// How it stands at its source, in words, where that matters.
+    pub fn status_words(&self, lang: &Lang) -> Option<String> {
+        let status = self.status.as_deref()?;
+        let words = lang.t_of("code", status);
+        Some(if words.is_empty() { status.to_owned() } else { words.to_owned() })
+    }
+
+    /// That its source has taken it back, or a part of it, in words.
+    pub fn state_words(&self, lang: &Lang, zone: &Zone) -> Option<String> {
+        let date = lang.date(zone.local(self.state_at?).date());
+        match self.state {
+            ItemState::Withdrawn => Some(lang.t1("item-withdrawn", "date", date)),
+            ItemState::PartlyWithdrawn => Some(lang.t1("item-partly-withdrawn", "date", date)),
+            ItemState::Current | ItemState::Moved => None,
+        }
+    }
+
+    /// Whether it may be sent.
+    pub fn is_offered(&self) -> bool {
+        matches!(self.state, ItemState::Current | ItemState::PartlyWithdrawn)
+    }
 }
 
 /// A chart item with its content.
@@ -46,6 +90,8 @@ pub struct ItemFilter {
     pub until: Option<Ts>,
     /// only those with words that begin with these, as typed
     pub text: String,
+    /// only those that may be sent: not what its source has taken back
+    pub offered: bool,
 }
 
 /// How many items there are.
@@ -68,6 +114,7 @@ impl Counts {
 macro_rules! holding {
     ($query:expr, $patient:expr, $text:expr) => {{
         let mut query = $query.filter(chart_items::patient_id.eq($patient)).into_boxed::<MultiBackend>();
+        query = query.filter(chart_items::state.ne(ItemState::Moved));
         for (word, last) in item_terms::ranges($text) {
             // a range, not LIKE: it uses the index on both databases, and no character is a wildcard
             let holders = chart_item_terms::table
@@ -94,6 +141,9 @@ pub fn items<R: Right>(
         .limit(limit)
         .select(ItemRow::as_select());
     let mut query = holding!(newest, access.patient(), &filter.text);
+    if filter.offered {
+        query = query.filter(chart_items::state.ne(ItemState::Withdrawn));
+    }
     if let Some(kind) = filter.kind {
         query = query.filter(chart_items::kind.eq(kind));
     }
@@ -114,10 +164,17 @@ pub fn items<R: Right>(
 /// How many items a filter finds by kind, and how many its dates hide.
 pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemFilter) -> QueryResult<Counts> {
     if item_terms::ranges(&filter.text).next().is_none() {
-        return tallies::counts(conn, access.patient(), filter);
+        let mut counts = tallies::counts(conn, access.patient(), filter)?;
+        if filter.offered {
+            leave_out_withdrawn(conn, access.patient(), filter, &mut counts)?;
+        }
+        return Ok(counts);
     }
     let by_kind = chart_items::table.group_by(chart_items::kind).select((chart_items::kind, count_star()));
     let mut within = holding!(by_kind, access.patient(), &filter.text);
+    if filter.offered {
+        within = within.filter(chart_items::state.ne(ItemState::Withdrawn));
+    }
     if let Some(from) = filter.from {
         within = within.filter(chart_items::occurred_at.ge(from));
     }
@@ -128,6 +185,9 @@ pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemF
     let mut counts = Counts { by_kind: found.into_iter().collect(), hidden: 0 };
     if filter.from.is_some() || filter.until.is_some() {
         let mut whole = holding!(chart_items::table.select(count_star()), access.patient(), &filter.text);
+        if filter.offered {
+            whole = whole.filter(chart_items::state.ne(ItemState::Withdrawn));
+        }
         if let Some(kind) = filter.kind {
             whole = whole.filter(chart_items::kind.eq(kind));
         }
@@ -135,6 +195,30 @@ pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemF
         counts.hidden = whole - counts.of(filter.kind.as_ref());
     }
     Ok(counts)
+}
+
+/// What its source has taken back is counted by kind, but not offered.
+fn leave_out_withdrawn(
+    conn: &mut Conn,
+    patient: PatientId,
+    filter: &ItemFilter,
+    counts: &mut Counts,
+) -> QueryResult<()> {
+    let gone: Vec<(ItemKind, Ts)> = chart_items::table
+        .filter(chart_items::patient_id.eq(patient))
+        .filter(chart_items::state.eq(ItemState::Withdrawn))
+        .select((chart_items::kind, chart_items::occurred_at))
+        .load(conn)?;
+    for (kind, at) in gone {
+        let is_within = filter.from.is_none_or(|from| at >= from) && filter.until.is_none_or(|until| at < until);
+        if is_within {
+            counts.by_kind.entry(kind).and_modify(|count| *count -= 1);
+        } else if filter.kind.is_none_or(|wanted| wanted == kind) {
+            counts.hidden -= 1;
+        }
+    }
+    counts.by_kind.retain(|_, count| *count > 0);
+    Ok(())
 }
 
 /// One item of this chart; `None` where it is another's or not there.
@@ -165,6 +249,7 @@ pub fn chosen<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, ids: &[ChartIt
         let row = chart_items::table
             .find(id)
             .filter(chart_items::patient_id.eq(access.patient()))
+            .filter(chart_items::state.eq_any([ItemState::Current, ItemState::PartlyWithdrawn]))
             .select(ItemRow::as_select())
             .first(conn)
             .optional()?;

@@ -1,6 +1,6 @@
 //! Putting an item into a chart: new, or in place of what came from the same source before.
 
-use super::item::{ItemBody, ItemKind};
+use super::item::{ItemBody, ItemKind, ItemState};
 use super::item_terms;
 use super::tallies;
 use crate::db::schema::chart_items;
@@ -24,6 +24,12 @@ pub struct NewItem<'a> {
     pub author: Option<&'a str>,
     /// content
     pub body: &'a ItemBody,
+    /// how it stands at its source, where that is not as everybody takes for granted
+    pub status: Option<&'a str>,
+    /// how much of its date is known, where it is not the whole: "year", "month"
+    pub date_only: Option<&'a str>,
+    /// the row of `patient_sources` that it is made from
+    pub origin: Option<i64>,
 }
 
 /// What became of it.
@@ -49,35 +55,60 @@ impl Stored {
 /// Stores an item. One that came from the same source before is brought up to date; it keeps its identity. What was
 /// sent of it before is a copy, and stays.
 pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> QueryResult<Stored> {
-    let json = serde_json::to_string(new.body).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
     let known = known(tx, patient, new)?;
-    let terms = || item_terms::of(new.title, new.author, new.body);
+    let merged = known.as_ref().and_then(|known| known.with_former(new));
+    let body = merged.as_ref().unwrap_or(new.body);
+    let json = serde_json::to_string(body).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
+    let terms = || item_terms::of(new.title, new.author, body);
     let content = (
         (chart_items::kind.eq(new.kind), chart_items::occurred_at.eq(new.occurred_at)),
         (chart_items::title.eq(new.title), chart_items::author.eq(new.author), chart_items::body.eq(&json)),
+        (chart_items::status.eq(new.status), chart_items::date_only.eq(new.date_only)),
     );
     let Some(known) = known else {
-        let owner = (chart_items::patient_id.eq(patient), chart_items::source_key.eq(new.source_key));
-        let row = (owner, content, chart_items::created_at.eq(now));
+        let key = match by_key(tx, patient, new.source_key)? {
+            Some(_) => own_key(new),
+            None => new.source_key.to_owned(),
+        };
+        let owner = (chart_items::patient_id.eq(patient), chart_items::source_key.eq(key));
+        let row = (owner, content, chart_items::created_at.eq(now), chart_items::origin_id.eq(new.origin));
         let id = diesel::insert_into(chart_items::table).values(row).returning(chart_items::id);
         let id: ChartItemId = id.get_result(tx.conn())?;
         item_terms::replace(tx, patient, id, &BTreeSet::new(), &terms())?;
         tallies::add(tx, patient, new.kind, new.occurred_at)?;
         return Ok(Stored::New(id));
     };
+    if new.origin.is_some() && known.origin_id != new.origin {
+        // what it said before its source was kept resource by resource stays beside what is kept now
+        let former = known.origin_id.is_none().then_some(known.body.as_str());
+        let row = diesel::update(chart_items::table.find(known.id));
+        let set = (chart_items::origin_id.eq(new.origin), chart_items::former_body.eq(former));
+        row.set(set).execute(tx.conn())?;
+    }
     if known.says(new, &json) {
         return Ok(Stored::Same(known.id));
     }
     diesel::update(chart_items::table.find(known.id)).set(content).execute(tx.conn())?;
     item_terms::replace(tx, patient, known.id, &known.terms(), &terms())?;
-    tallies::shift(tx, patient, (known.kind, known.occurred_at), (new.kind, new.occurred_at))?;
+    if known.state != ItemState::Moved {
+        tallies::shift(tx, patient, (known.kind, known.occurred_at), (new.kind, new.occurred_at))?;
+    }
     Ok(Stored::Changed(known.id))
+}
+
+/// The key of an item where another one has its key already: a chart that was merged may hold two of one name, each made
+/// of the records of another patient of the source ([`crate::db::carry`] writes it the same way).
+fn own_key(new: &NewItem) -> String {
+    new.origin.map_or_else(|| new.source_key.to_owned(), |origin| format!("{}~o{origin}", new.source_key))
 }
 
 /// The stored item, under its own key.
 fn known(tx: &mut Tx, patient: PatientId, new: &NewItem) -> QueryResult<Option<Known>> {
-    if let Some(found) = by_key(tx, patient, new.source_key)? {
-        return Ok(Some(found));
+    let is_own = |found: &Known| found.origin_id.is_none() || new.origin.is_none() || found.origin_id == new.origin;
+    for key in [new.source_key.to_owned(), own_key(new)] {
+        if let Some(found) = by_key(tx, patient, &key)?.filter(is_own) {
+            return Ok(Some(found));
+        }
     }
     let Some(former) = new.former_key else { return Ok(None) };
     let found = by_key(tx, patient, former)?
@@ -104,17 +135,84 @@ struct Known {
     title: String,
     author: Option<String>,
     body: String,
+    state: ItemState,
+    status: Option<String>,
+    date_only: Option<String>,
+    origin_id: Option<i64>,
+    former_body: Option<String>,
 }
 
 impl Known {
     fn says(&self, new: &NewItem, json: &str) -> bool {
         (self.kind, self.occurred_at) == (new.kind, new.occurred_at)
             && (self.title.as_str(), self.author.as_deref()) == (new.title, new.author)
+            && (self.status.as_deref(), self.date_only.as_deref()) == (new.status, new.date_only)
             && self.body == json
+    }
+
+    /// The new body with what only the former one tells, where this item was there before sources were kept.
+    fn with_former(&self, new: &NewItem) -> Option<ItemBody> {
+        new.origin?;
+        let former = match (&self.former_body, self.origin_id) {
+            (Some(former), _) => former,
+            (None, None) => &self.body,
+            (None, Some(_)) => return None,
+        };
+        let former: ItemBody = serde_json::from_str(former).ok()?;
+        Some(former.under(new.body))
     }
 
     fn terms(&self) -> BTreeSet<String> {
         let body: ItemBody = serde_json::from_str(&self.body).unwrap_or_default();
         item_terms::of(&self.title, self.author.as_deref(), &body)
     }
+}
+
+/// What became of an item at its source. Says whether that changed anything.
+pub(super) fn set_state(
+    tx: &mut Tx,
+    now: Ts,
+    patient: PatientId,
+    id: ChartItemId,
+    state: ItemState,
+) -> QueryResult<bool> {
+    let known: Known = chart_items::table.find(id).select(Known::as_select()).first(tx.conn())?;
+    if known.state == state {
+        return Ok(false);
+    }
+    let set = (chart_items::state.eq(state), chart_items::state_at.eq(Some(now)));
+    diesel::update(chart_items::table.find(id)).set(set).execute(tx.conn())?;
+    // what is a part of another item is neither found nor counted
+    if state == ItemState::Moved {
+        item_terms::replace(tx, patient, id, &known.terms(), &BTreeSet::new())?;
+        tallies::remove(tx, patient, known.kind, known.occurred_at)?;
+    } else if known.state == ItemState::Moved {
+        item_terms::replace(tx, patient, id, &BTreeSet::new(), &known.terms())?;
+        tallies::add(tx, patient, known.kind, known.occurred_at)?;
+    }
+    Ok(true)
+}
+
+/// The items of a patient that are made from this source, with their keys.
+pub(super) fn of_origin(
+    tx: &mut Tx,
+    patient: PatientId,
+    origin: i64,
+) -> QueryResult<Vec<(ChartItemId, String, ItemKind)>> {
+    let own = chart_items::table.filter(chart_items::patient_id.eq(patient)).filter(chart_items::origin_id.eq(origin));
+    own.select((chart_items::id, chart_items::source_key, chart_items::kind)).load(tx.conn())
+}
+
+/// The item of a patient under a key, or under the same without its source, that came before items knew their source.
+pub(super) fn without_origin(tx: &mut Tx, patient: PatientId, key: &str) -> QueryResult<Vec<(ChartItemId, ItemKind)>> {
+    let mut parts = key.rsplitn(3, '/');
+    let bare = match (parts.next(), parts.next()) {
+        (Some(id), Some(kind)) => format!("{kind}/{id}"),
+        _ => key.to_owned(),
+    };
+    let same = chart_items::table
+        .filter(chart_items::patient_id.eq(patient))
+        .filter(chart_items::source_key.eq_any(vec![key.to_owned(), bare]))
+        .filter(chart_items::origin_id.is_null());
+    same.select((chart_items::id, chart_items::kind)).load(tx.conn())
 }

@@ -1,7 +1,7 @@
 //! How many items a chart has, by kind: from a row for each month, so that a large chart is counted as fast as a small
 //! one. Only the days of the months at the ends of a range are counted one by one.
 
-use super::item::ItemKind;
+use super::item::{ItemKind, ItemState};
 use super::items::{Counts, ItemFilter};
 use crate::db::schema::{chart_items, chart_tallies};
 use crate::db::{Conn, PatientId, Ts, Tx, add_to_tally};
@@ -37,6 +37,11 @@ pub(super) fn add(tx: &mut Tx, patient: PatientId, kind: ItemKind, at: Ts) -> Qu
     add_to_tally(tx, patient, kind.as_str(), month(at), 1)
 }
 
+/// Counts an item no more.
+pub(super) fn remove(tx: &mut Tx, patient: PatientId, kind: ItemKind, at: Ts) -> QueryResult<()> {
+    add_to_tally(tx, patient, kind.as_str(), month(at), -1)
+}
+
 /// Counts an item elsewhere.
 pub(super) fn shift(tx: &mut Tx, patient: PatientId, from: (ItemKind, Ts), to: (ItemKind, Ts)) -> QueryResult<()> {
     if (from.0, month(from.1)) == (to.0, month(to.1)) {
@@ -50,6 +55,7 @@ pub(super) fn shift(tx: &mut Tx, patient: PatientId, from: (ItemKind, Ts), to: (
 pub fn count_anew(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
     diesel::delete(chart_tallies::table.filter(chart_tallies::patient_id.eq(patient))).execute(tx.conn())?;
     let items = chart_items::table.filter(chart_items::patient_id.eq(patient));
+    let items = items.filter(chart_items::state.ne(ItemState::Moved));
     let items: Vec<(ItemKind, Ts)> = items.select((chart_items::kind, chart_items::occurred_at)).load(tx.conn())?;
     let mut counts: BTreeMap<(ItemKind, i64), i64> = BTreeMap::new();
     items.into_iter().for_each(|(kind, at)| *counts.entry((kind, month(at))).or_default() += 1);
@@ -100,6 +106,7 @@ fn months(conn: &mut Conn, patient: PatientId, first: i64, last: i64) -> QueryRe
 fn days(conn: &mut Conn, patient: PatientId, from: Ts, until: Ts) -> QueryResult<ByKind> {
     let rows: Vec<(ItemKind, i64)> = chart_items::table
         .filter(chart_items::patient_id.eq(patient))
+        .filter(chart_items::state.ne(ItemState::Moved))
         .filter(chart_items::occurred_at.ge(from))
         .filter(chart_items::occurred_at.lt(until))
         .group_by(chart_items::kind)

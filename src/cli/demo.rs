@@ -2,7 +2,7 @@
 
 use super::{Failure, import, serve};
 use crate::app::{self, Parts};
-use crate::attachments::Desk;
+use crate::attachments::{Desk, Together};
 use crate::chart::import::fhir::ImportOptions;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Files};
@@ -99,7 +99,8 @@ async fn fill(db: &Db, desk: &Desk, clock: &Clock) -> Result<(), Failure> {
     let reading = ImportOptions { default_calling_code: "1".into(), today: clock.now().get().date(), source: None };
     for name in Bundles::iter() {
         let Some(file) = Bundles::get(&name) else { continue };
-        import::import_from(db, desk, std::io::Cursor::new(file.data.into_owned()), &reading).await?;
+        let delivery: Together = Arc::new(vec![Box::new(file.data.into_owned())]);
+        import::import(db, desk, &delivery, &reading).await?;
     }
     let mut hashes = Vec::new();
     for user in USERS {

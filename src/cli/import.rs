@@ -1,12 +1,12 @@
-//! `postern import PATH…`: FHIR R4 Bundles, and lists of patients as CSV; one file at a time, so memory does not grow
-//! with their number.
+//! `postern import PATH…`: FHIR R4 as servers write it (Bundles, single resources, NDJSON, each also packed by gzip),
+//! and lists of patients as CSV; resource by resource, so memory does not grow with the number or the size of files.
 
 use super::Failure;
 use crate::app;
-use crate::attachments::Desk;
+use crate::attachments::{Desk, Together};
 use crate::audit::Actor;
-use crate::chart::import::fhir::{ImportOptions, ImportedBundle, read_bundle};
-use crate::chart::import::{Summary, store};
+use crate::chart::import::Summary;
+use crate::chart::import::fhir::{FhirError, ImportOptions, Reopen, SkipReason, read_file};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::Db;
@@ -19,13 +19,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Patients in one list.
 const MOST_LISTED: usize = 200_000;
 
 #[derive(Args)]
 pub(super) struct Options {
-    /// files, or folders with `.json` files (FHIR R4 Bundles) and `.csv` files (lists of patients)
+    /// files, or folders with `.json` and `.ndjson` files (FHIR R4; also `.gz`) and `.csv` files (lists of patients)
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// read and check everything, and change nothing
@@ -45,9 +46,11 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
         today: Clock::system().now().get().date(),
         source: options.source.as_deref().map(text::one_line).filter(|name| !name.is_empty()),
     };
-    let bar = std::io::stderr().is_terminal().then(|| progress(files.len()));
+    let count = files.len();
+    let bar = std::io::stderr().is_terminal().then(|| progress(count));
     let (mut all, mut failed) = (Summary::default(), 0);
-    for file in &files {
+    for group in together(files) {
+        let (Some(file), count) = (group.first(), group.len()) else { continue };
         if is_csv(file) {
             match import_list(&db, file, config, options.dry_run).await {
                 Ok(told) => println!("{}: {told}", file.display()),
@@ -58,28 +61,29 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
             }
             continue;
         }
+        let name = match (count, file.parent()) {
+            (2.., Some(folder)) => format!("{} ({count} files)", folder.display()),
+            _ => file.display().to_string(),
+        };
+        let delivery: Together =
+            Arc::new(group.into_iter().map(|file| Box::new(file) as Box<dyn Reopen + Send + Sync>).collect());
         let imported = match options.dry_run {
-            true => check(file, &reading).await,
-            false => import(&db, &desk, file, &reading).await,
+            true => check(&delivery, &reading).await,
+            false => import(&db, &desk, &delivery, &reading).await,
         };
         let told = match imported {
             Ok(summary) => {
-                let (new, changed): (usize, usize) = (summary.items.values().sum(), summary.changed.values().sum());
-                let told = format!(
-                    "{}: {} patients, {new} new items, {changed} changed items",
-                    file.display(),
-                    summary.patients
-                );
+                let told = told(&name, &summary);
                 all.merge(summary);
                 told
             }
             Err(Failure(why)) => {
-                failed += 1;
-                format!("{}: FAILED: {}", file.display(), why.join("; "))
+                failed += count;
+                format!("{name}: FAILED: {}", why.join("; "))
             }
         };
         match &bar {
-            Some(bar) if !told.contains("FAILED") => bar.inc(1),
+            Some(bar) if !told.contains("FAILED") => bar.inc(count as u64),
             Some(bar) => bar.suspend(|| eprintln!("{told}")),
             None => println!("{told}"),
         }
@@ -87,8 +91,42 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    print_summary(&all, files.len(), failed);
+    print_summary(&all, count, failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One line on what a file brought, and a further one for what a user must know.
+fn told(name: &str, summary: &Summary) -> String {
+    let (new, changed): (usize, usize) = (summary.items.values().sum(), summary.changed.values().sum());
+    let mut told = format!("{name}: {} patients, {new} new items, {changed} changed items", summary.patients);
+    let withdrawn: usize = summary.withdrawn.values().sum();
+    if withdrawn > 0 {
+        told.push_str(&format!(", {withdrawn} withdrawn by the source"));
+    }
+    if summary.further_pages > 0 {
+        told.push_str(&format!("\n{name}: this is one page of several: the source has more (link \"next\")"));
+    }
+    let refused = |why: &str| summary.skipped.get(&("Patient".to_owned(), why_known(why))).copied().unwrap_or(0);
+    if refused("other_person") > 0 {
+        told.push_str(&format!(
+            "\n{name}: nothing was taken of {} patients: their id is another person's here, with another name and \
+             another birth date. Name the source by --source if it is another one.",
+            refused("other_person")
+        ));
+    }
+    if refused("unsure_person") > 0 {
+        told.push_str(&format!(
+            "\n{name}: nothing was taken of {} patients: they may be patients whom the clinic has, but not all agrees. \
+             Compare name, birth date and health number in their records, and import again.",
+            refused("unsure_person")
+        ));
+    }
+    told
+}
+
+/// The reason as it stands in a summary.
+fn why_known(why: &str) -> &'static str {
+    SkipReason::ALL.iter().find(|reason| reason.as_str() == why).map_or("", |reason| reason.as_str())
 }
 
 fn is_csv(file: &Path) -> bool {
@@ -124,40 +162,59 @@ async fn import_list(db: &Db, file: &Path, config: &Config, dry_run: bool) -> Re
     Ok(format!("{would} {new} patients, {known} known already; {ignored} columns ignored"))
 }
 
-/// Reads one bundle and changes nothing: what it holds, all taken for new.
-async fn check(file: &Path, reading: &ImportOptions) -> Result<Summary, Failure> {
-    let reader = std::fs::File::open(file)?;
-    let bundle = read(reader, reading).await?;
-    Ok(Summary::of(&bundle))
-}
-
-/// Imports one file.
-async fn import(db: &Db, desk: &Desk, file: &Path, reading: &ImportOptions) -> Result<Summary, Failure> {
-    let reader = std::fs::File::open(file)?;
-    import_from(db, desk, reader, reading).await
-}
-
-/// Imports one bundle from any reader.
-pub(super) async fn import_from(
-    db: &Db,
-    desk: &Desk,
-    reader: impl std::io::Read + Send + 'static,
-    reading: &ImportOptions,
-) -> Result<Summary, Failure> {
-    let now = Clock::system().now();
-    let mut bundle = read(reader, reading).await?;
-    let files = desk.place_files(db, now, &Random::system(), &mut bundle).await.map_err(|e| e.to_string())?;
-    let write = db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle, &files)?) });
-    write.await.map_err(super::line)
-}
-
-async fn read(reader: impl std::io::Read + Send + 'static, reading: &ImportOptions) -> Result<ImportedBundle, Failure> {
-    let reading = reading.clone();
-    let read = move || read_bundle(std::io::BufReader::new(reader)).map(|bundle| bundle.charts(&reading));
+/// Reads files that come together and changes nothing: what they hold, all taken for new.
+async fn check(files: &Together, reading: &ImportOptions) -> Result<Summary, Failure> {
+    let (files, reading) = (files.clone(), reading.clone());
+    let read = move || {
+        let mut summary = Summary::default();
+        for file in files.iter() {
+            summary.merge(Summary::of(&read_file(file.as_ref())?.charts(&reading)));
+        }
+        Ok::<_, FhirError>(summary)
+    };
     Ok(tokio::task::spawn_blocking(read).await??)
 }
 
-/// The files that are named, and the `.json` and `.csv` files of the folders that are named, in order.
+/// Imports files that come together.
+pub(super) async fn import(
+    db: &Db,
+    desk: &Desk,
+    files: &Together,
+    reading: &ImportOptions,
+) -> Result<Summary, Failure> {
+    let imported = desk.import(db, Clock::system().now(), &Random::system(), files.clone(), reading).await;
+    Ok(imported.map_err(|e| std::error::Error::source(&e).map_or(e.to_string(), |cause| format!("{e}: {cause}")))?)
+}
+
+/// Files that are read as one: those of a folder that hold resources line by line, as an export gives them by type; each
+/// other file alone.
+fn together(files: Vec<PathBuf>) -> Vec<Vec<PathBuf>> {
+    let mut groups: Vec<Vec<PathBuf>> = Vec::new();
+    for file in files {
+        let joins = |group: &Vec<PathBuf>| {
+            group.first().is_some_and(|first| {
+                has_ending(first, &LINES) && has_ending(&file, &LINES) && first.parent() == file.parent()
+            })
+        };
+        match groups.last_mut() {
+            Some(group) if joins(group) => group.push(file),
+            _ => groups.push(vec![file]),
+        }
+    }
+    groups
+}
+
+/// Endings of files with resources line by line.
+const LINES: [&str; 2] = [".ndjson", ".ndjson.gz"];
+/// Endings that are looked for in folders.
+const ENDINGS: [&str; 5] = [".json", ".json.gz", ".ndjson", ".ndjson.gz", ".csv"];
+
+fn has_ending(file: &Path, endings: &[&str]) -> bool {
+    let name = file.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    endings.iter().any(|ending| name.ends_with(ending))
+}
+
+/// The files that are named, and those of the folders that are named that can be ones of these, in order.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
@@ -170,7 +227,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             let file = entry?.path();
             if file.is_dir() {
                 inside.extend(self::files(&[file])?);
-            } else if file.extension().is_some_and(|ending| ending == "json" || ending == "csv") {
+            } else if has_ending(&file, &ENDINGS) {
                 inside.push(file);
             }
         }
@@ -194,7 +251,13 @@ fn print_summary(all: &Summary, files: usize, failed: usize) {
     for (kind, count) in &all.changed {
         println!("{kind}: {count} changed");
     }
+    for (kind, count) in &all.withdrawn {
+        println!("{kind}: {count} withdrawn by the source");
+    }
     println!("items known already: {}", all.known_items);
+    if all.archived + all.brought_back > 0 {
+        println!("records archived: {}, brought back: {}", all.archived, all.brought_back);
+    }
     for ((what, why), count) in &all.skipped {
         println!("skipped {what}: {count} ({why})");
     }

@@ -196,6 +196,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         created_at: now,
         read_by_patient_at: None,
         files: written.files,
+        taken_back: Vec::new(),
         offers: written.offers,
         answers: Vec::new(),
     };

@@ -34,6 +34,8 @@ pub struct MessageRow {
     pub read_by_patient_at: Option<Ts>,
     /// files, in their order
     pub files: Vec<Attachment>,
+    /// those of them that are copies of what its source has taken back since
+    pub taken_back: Vec<attachments::TakenBack>,
     /// what can be answered with one tap
     pub offers: Vec<OneTap>,
     /// what was
@@ -145,6 +147,8 @@ pub(super) fn page(
     let earlier = db::cut(&mut rows, PAGE, |(id, ..)| *id);
     let ids: Vec<MessageId> = rows.iter().map(|(id, ..)| *id).collect();
     let mut files = attachments::of_messages(conn, &ids)?;
+    // the clinic's to know, and to tell
+    let mut gone = if with_notes { attachments::taken_back(conn, &ids)? } else { Vec::new() };
     let offering: Vec<MessageId> = rows.iter().filter(|row| !row.7.is_empty()).map(|row| row.0).collect();
     let mut given = answer::given(conn, &offering)?;
     let rows = rows.into_iter().rev().map(|row| {
@@ -152,6 +156,7 @@ pub(super) fn page(
         let (body, offers) = (CleanHtml::stored(html), answer::offers_of(&offers));
         let answers = given.remove(&id).unwrap_or_default();
         let files = files.extract_if(.., |file| file.message_id == id).collect();
+        let taken_back = gone.extract_if(.., |copy| copy.message == id).collect();
         MessageRow {
             id,
             author,
@@ -162,6 +167,7 @@ pub(super) fn page(
             created_at,
             read_by_patient_at,
             files,
+            taken_back,
             offers,
             answers,
         }

@@ -94,11 +94,11 @@ pub fn carry_over(tx: &mut Tx, pair: Pair) -> QueryResult<()> {
             .bind::<BigInt, _>(pair.merged.0)
             .execute(tx.conn())?;
     }
-    // an item's key is unique within its chart
+    // an item's key is unique within its chart; by the row that knows its patient its source finds it again
     sql_query(
         tx.conn(),
-        "UPDATE chart_items SET source_key = source_key || $1 WHERE patient_id = $2 AND source_key IN \
-         (SELECT source_key FROM chart_items WHERE patient_id = $3)",
+        "UPDATE chart_items SET source_key = source_key || COALESCE('~o' || CAST(origin_id AS TEXT), $1) \
+         WHERE patient_id = $2 AND source_key IN (SELECT source_key FROM chart_items WHERE patient_id = $3)",
     )
     .bind::<Text, _>(format!("~{}", pair.merge))
     .bind::<BigInt, _>(pair.merged.0)
@@ -134,8 +134,19 @@ fn carry_terms(tx: &mut Tx, pair: Pair, to: PatientId) -> QueryResult<()> {
     .map(drop)
 }
 
-/// Moves back exactly what [`carry_over`] moved, and what has been told of the conversations since.
+/// Moves back exactly what [`carry_over`] moved, and what came of it since: what has been told of the conversations, and
+/// the items that the sources of the merged record have brought.
 pub fn carry_back(tx: &mut Tx, pair: Pair) -> QueryResult<()> {
+    sql_query(
+        tx.conn(),
+        "INSERT INTO merge_moves (merge_id, place, row_id, was) SELECT $1, 'chart_items', id, source_key \
+         FROM chart_items WHERE patient_id = $2 \
+         AND origin_id IN (SELECT row_id FROM merge_moves WHERE merge_id = $1 AND place = 'patient_sources') \
+         AND id NOT IN (SELECT row_id FROM merge_moves WHERE merge_id = $1 AND place = 'chart_items')",
+    )
+    .bind::<BigInt, _>(pair.merge)
+    .bind::<BigInt, _>(pair.kept.0)
+    .execute(tx.conn())?;
     let was = "(SELECT m.was FROM merge_moves m WHERE m.merge_id = $1 AND m.place = $2 AND m.row_id =";
     for table in moving() {
         let set = match table {

@@ -95,6 +95,7 @@ diesel::table! {
         archive_reason -> Nullable<Text>,
         merged_into -> Nullable<BigInt>,
         form_key -> Nullable<Text>,
+        archived_by -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -168,6 +169,48 @@ diesel::table! {
         author -> Nullable<Text>,
         body -> Text,
         created_at -> Utc,
+        state -> Text,
+        state_at -> Nullable<Utc>,
+        origin_id -> Nullable<BigInt>,
+        former_body -> Nullable<Text>,
+        status -> Nullable<Text>,
+        date_only -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    source_resources (id) {
+        id -> BigInt,
+        source -> Text,
+        source_key -> Text,
+        full_url -> Nullable<Text>,
+        kind -> Text,
+        owner_source -> Nullable<Text>,
+        owner_id -> Nullable<Text>,
+        json -> Text,
+        updated_at -> Nullable<Utc>,
+        delivery -> BigInt,
+        withdrawn_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    source_files (resource_id, number) {
+        resource_id -> BigInt,
+        number -> BigInt,
+        blob_id -> Nullable<BigInt>,
+        media_type -> Text,
+        size -> BigInt,
+        flaw -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    source_mentions (target, owner_source, owner_id) {
+        target -> Text,
+        owner_source -> Text,
+        owner_id -> Text,
     }
 }
 diesel::table! {
@@ -600,6 +643,8 @@ diesel::joinable!(patient_identifiers -> patients (patient_id));
 diesel::joinable!(patient_sources -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
+diesel::joinable!(source_files -> source_resources (resource_id));
+diesel::joinable!(source_files -> blobs (blob_id));
 diesel::joinable!(chart_tallies -> patients (patient_id));
 diesel::joinable!(chart_item_terms -> chart_items (item_id));
 diesel::joinable!(chart_files -> chart_items (item_id));
@@ -641,6 +686,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     chart_items,
     chart_item_terms,
     chart_tallies,
+    source_resources,
+    source_files,
+    source_mentions,
     conversations,
     participants,
     messages,

@@ -22,4 +22,4 @@ pub use record::{
     patient_if_there, prepare, update,
 };
 pub use search::{Cursor, reindex, search};
-pub use sources::{LISTS, SourceId, UNNAMED, Who, by_source, put_source, who};
+pub use sources::{LISTS, SourceId, UNNAMED, Who, by_source, put_source, source_row, who};

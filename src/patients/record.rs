@@ -6,7 +6,7 @@ use super::sources::{self, SourceId};
 use crate::access::{self, ChartAccess, PortalVisit, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::patients;
-use crate::db::{Conn, MultiBackend, PatientId, Ts, Tx};
+use crate::db::{Conn, MultiBackend, PatientId, Ts, Tx, UserId};
 use crate::portal_links;
 use crate::text::{self, Lang};
 use crate::text_enum;
@@ -44,6 +44,8 @@ pub struct Patient {
     pub archived_at: Option<Ts>,
     /// why it is
     pub archive_reason: Option<ArchiveReason>,
+    /// the user who said so; none where its source did
+    pub archived_by: Option<UserId>,
     /// who has the chart now, where it was merged into theirs
     pub merged_into: Option<PatientId>,
     /// the email by which the patient last came in

@@ -136,3 +136,11 @@ pub fn put_source(tx: &mut Tx, now: Ts, patient: PatientId, key: &SourceId) -> Q
     );
     diesel::insert_into(patient_sources::table).values(row).execute(tx.conn()).map(drop)
 }
+
+/// The row that knows a patient by this, for what is made of it.
+pub fn source_row(conn: &mut Conn, key: &SourceId) -> QueryResult<i64> {
+    let same = patient_sources::table
+        .filter(patient_sources::source.eq(&key.source))
+        .filter(patient_sources::source_id.eq(&key.id));
+    same.select(patient_sources::id).first(conn)
+}

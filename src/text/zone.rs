@@ -85,6 +85,15 @@ impl Lang {
         self.with("format-date", values)
     }
 
+    /// A date of which only a part is known: "2019", and "May 2019" for "2019-05". Anything else is as it was.
+    pub fn part_of_date(self, text: &str) -> String {
+        let month = text.split_once('-').and_then(|(year, month)| Some((year, month.parse::<u8>().ok()?)));
+        match month {
+            Some((year, month @ 1..=12)) => format!("{} {year}", self.t_of("month", &month.to_string())),
+            _ => text.to_owned(),
+        }
+    }
+
     /// "14:02", "14 h 02".
     pub fn time(self, moment: OffsetDateTime) -> String {
         let values = [

@@ -92,11 +92,12 @@ impl Document {
         let mut whom =
             vec![named("document-patient", patient.name()), named("birth-date", lang.date(patient.birth_date.0))];
         whom.extend(patient.health_number.clone().map(|number| named("health-number", number)));
-        let day = settings.zone().local(item.row.occurred_at).date();
         let mut about = vec![
             named("document-kind", lang.t_of("kind-one", item.row.kind.as_str()).to_owned()),
-            named("document-date", lang.date(day)),
+            named("document-date", item.row.day(&lang, &settings.zone())),
         ];
+        about.extend(item.row.status_words(&lang).map(|words| named("label-status", words)));
+        about.extend(item.row.state_words(&lang, &settings.zone()).map(|words| named("label-status", words)));
         about.extend(item.row.author.clone().map(|author| named("document-author", author)));
         let (title, parts) = (item.row.title.clone(), parts(item, reader));
         Document { lang: lang.code().to_owned(), clinic, patient: whom, title, about, parts }
@@ -151,10 +152,20 @@ impl Reader {
     fn line(self, row: &super::item::ResultRow) -> ResultLine {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let value = row.value.as_ref().map(|value| self.datum(value)).unwrap_or_default();
-        let flag = row.flag.map(|flag| self.lang.t_of("flag", flag.as_str())).unwrap_or_default();
+        // a state that is not final counts as much as the value
+        let words = [
+            row.flag.map(|flag| self.lang.t_of("flag", flag.as_str()).to_owned()),
+            row.interpretation.as_ref().map(|words| self.datum(words)),
+            row.status.clone().map(|status| self.datum(&super::item::Datum::Code(status))),
+        ];
+        let flag = words.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let name = match &row.at {
+            Some(at) => format!("{} ({})", row.name, self.datum(&super::item::Datum::When(at.clone()))),
+            None => row.name.clone(),
+        };
         ResultLine {
-            cells: [row.name.clone(), value, text(&row.unit), text(&row.reference), flag.to_owned()],
-            abnormal: row.flag.is_some_and(|flag| flag != super::item::Flag::Normal),
+            cells: [name, value, text(&row.unit), text(&row.reference), flag],
+            abnormal: row.flag.is_some_and(|flag| flag != super::item::Flag::Normal) || row.status.is_some(),
             note: text(&row.note),
         }
     }

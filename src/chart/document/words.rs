@@ -33,6 +33,10 @@ impl Reader {
                 _ => number.clone(),
             },
             Datum::Bool(yes) => self.lang.t(if *yes { "yes" } else { "no" }).to_owned(),
+            Datum::Codes(codes) => {
+                let shown = codes.iter().map(|code| self.datum(&Datum::Code(code.clone())));
+                shown.collect::<Vec<_>>().join(", ")
+            }
             Datum::When(text) => self.when(text),
             Datum::Period(from, to) => {
                 let shown = |end: &Option<String>| end.as_deref().map(|text| self.when(text)).unwrap_or_default();
@@ -46,7 +50,7 @@ impl Reader {
         match (time::OffsetDateTime::parse(text, &Rfc3339), BirthDate::parse(text)) {
             (Ok(instant), _) => self.lang.moment(self.zone, instant.into()),
             (_, Some(date)) => self.lang.date(date.0),
-            _ => text.to_owned(),
+            _ => self.lang.part_of_date(text),
         }
     }
 }

@@ -24,17 +24,23 @@ mod body;
 mod bundle;
 mod chart;
 mod document;
+mod dosage;
 mod encounter;
 mod form;
 mod invoice;
+mod narrative;
 mod order;
 mod patient;
 mod phone;
 mod plan;
+mod prepare;
+mod read;
 mod report;
 mod resource;
+mod slim;
 mod types;
 mod value;
+mod version;
 mod when;
 
 use std::collections::BTreeMap;
@@ -43,8 +49,11 @@ use time::{Date, OffsetDateTime};
 
 use crate::chart::item::{ItemBody, ItemKind};
 
-pub use bundle::{Bundle, read_bundle};
+pub use bundle::{Bundle, Kept, KeptFile, read_bundle, read_file};
 pub use phone::normalise_phone;
+pub use prepare::{Prepared, Survey, Taken};
+pub use read::{Outline, Reopen, check};
+pub(super) use resource::kind_of;
 
 /// Why a whole file can't be read. Names places, never content.
 #[derive(Debug, thiserror::Error)]
@@ -68,9 +77,15 @@ pub enum FhirError {
         /// From 1; in bytes.
         column: usize,
     },
-    /// Another resource, or none.
-    #[error("not a FHIR bundle: resourceType is not \"Bundle\"")]
-    NotABundle,
+    /// JSON of another kind.
+    #[error("not FHIR: it has no resourceType")]
+    NotFhir,
+    /// The other form of FHIR.
+    #[error("this is XML: ask the source for FHIR as JSON")]
+    Xml,
+    /// What is written in another release is not read: its fields may mean something else.
+    #[error("this is FHIR {0}: ask the source for FHIR R4")]
+    OtherRelease(&'static str),
     /// No resource of type Patient is in it.
     #[error("the bundle holds no patient")]
     NoPatient,
@@ -117,9 +132,47 @@ pub enum SkipReason {
     OtherPerson,
     /// Perhaps a patient whom the clinic has: a user must say.
     UnsurePerson,
+    /// The clinic has it in a newer form, by the source's own words.
+    Outdated,
+    /// A file that a computer would run.
+    FileProgram,
+    /// A result that a report names and that has not come.
+    ResultElsewhere,
+    /// Only the source's own page of it could be read.
+    NarrativeOnly,
+    /// A timing that is not understood whole: the item says to see the prescription.
+    Timing,
 }
 
 impl SkipReason {
+    /// Every reason.
+    pub const ALL: &'static [Self] = &[
+        Self::NotMapped,
+        Self::EnteredInError,
+        Self::Malformed,
+        Self::UnknownModifier,
+        Self::Duplicate,
+        Self::NoPatient,
+        Self::NoName,
+        Self::BirthDate,
+        Self::NoDate,
+        Self::NoEncounter,
+        Self::Phone,
+        Self::Email,
+        Self::PrivateNumber,
+        Self::FileElsewhere,
+        Self::FileBroken,
+        Self::FileUnsafe,
+        Self::TooDeep,
+        Self::OtherPerson,
+        Self::UnsurePerson,
+        Self::Outdated,
+        Self::FileProgram,
+        Self::ResultElsewhere,
+        Self::NarrativeOnly,
+        Self::Timing,
+    ];
+
     /// A stable name, for reports and translation keys.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -142,6 +195,11 @@ impl SkipReason {
             Self::TooDeep => "too_deep",
             Self::OtherPerson => "other_person",
             Self::UnsurePerson => "unsure_person",
+            Self::Outdated => "outdated",
+            Self::FileProgram => "file_program",
+            Self::ResultElsewhere => "result_elsewhere",
+            Self::NarrativeOnly => "narrative_only",
+            Self::Timing => "timing",
         }
     }
 }
@@ -178,6 +236,8 @@ pub struct ImportedChart {
     pub items: Vec<ImportedItem>,
     /// What belongs to this patient and is not in `items`.
     pub skipped: Skipped,
+    /// Items of several resources of which nothing is left, as their source took back the last of them.
+    pub emptied: Vec<(Option<String>, String)>,
 }
 
 /// Demographics (R4 §8.1 Patient).
@@ -203,8 +263,12 @@ pub struct ImportedPatient {
     pub phone: Option<String>,
     /// The primary subtag of the BCP 47 tag, in lower case.
     pub language: Option<String>,
-    /// Whether a death is on record.
-    pub deceased: bool,
+    /// Whether the patient has died, where the record says it.
+    pub deceased: Option<bool>,
+    /// Whether the record is in use, where it says it.
+    pub active: Option<bool>,
+    /// Another record has taken the place of this one (`link`, `replaced-by`).
+    pub replaced: bool,
     /// Type (v2-0203 code, else text, else system) and value of the other identifiers, in the order of the file;
     /// without private numbers and without the health number under another name.
     pub other_identifiers: Vec<(String, String)>,
@@ -222,7 +286,7 @@ pub struct ImportedItem {
     pub kind: ItemKind,
     /// UTC, whole microseconds; noon where the record has only a date.
     pub occurred_at: OffsetDateTime,
-    /// One line, at most 200 characters, never empty.
+    /// One line, at most 200 characters; empty where the record has no words for it.
     pub title: String,
     /// Who made it, by name.
     pub author: Option<String>,
@@ -230,6 +294,14 @@ pub struct ImportedItem {
     pub body: ItemBody,
     /// Its file.
     pub attachment: Option<ImportedFile>,
+    /// Something of it has come with the file that is taken in, and was not only there from before.
+    pub fresh: bool,
+    /// Its source has taken back a part of it.
+    pub partly_withdrawn: bool,
+    /// How it stands at its source, where that is not as everybody takes for granted.
+    pub status: Option<String>,
+    /// How much of its date is known, where it is not the whole.
+    pub date_only: Option<&'static str>,
 }
 
 /// A file, decoded.
@@ -240,6 +312,8 @@ pub struct ImportedFile {
     /// As the record says, in the form `type/subtype`; "application/octet-stream" where it says nothing usable. Not
     /// checked against the data.
     pub content_type: String,
-    /// The bytes.
+    /// The bytes; none where it lies in storage.
     pub data: Vec<u8>,
+    /// Where it lies in storage: the resource that is kept, and the file's number there.
+    pub stored: Option<(i64, usize)>,
 }

@@ -5,7 +5,7 @@ use super::chart_filter::Narrowed;
 use crate::access::rights;
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document::{self, Part};
-use crate::chart::{self, Counts, ItemKind, ItemRow};
+use crate::chart::{self, Counts, ItemFilter, ItemKind, ItemRow};
 use crate::clinic::composing::new_message::CHOSEN;
 use crate::clinic::guard::{Chart, shell};
 use crate::db::{self, ChartItemId};
@@ -110,7 +110,7 @@ pub async fn show(
             asked.narrowed.from = zone.local(now.plus(-AT_FIRST)).date().to_string();
         }
         let (narrowed, mut errors) = (asked.narrowed, FieldErrors::default());
-        let filter = narrowed.filter(zone, &mut errors);
+        let filter = ItemFilter { offered: true, ..narrowed.filter(zone, &mut errors) };
         let before = paging::parse(&narrowed.after).map(|(at, id)| (at, ChartItemId(id)));
         let counts = chart::counts(conn, &chart.0, &filter)?;
         let mut items = chart::items(conn, &chart.0, &filter, before, PAGE + 1)?;

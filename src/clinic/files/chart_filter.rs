@@ -51,7 +51,7 @@ impl Narrowed {
         let (from, until) = (day("from", &self.from), day("until", &self.until));
         let until = until.and_then(|day| day.next_day()).map(|day| zone.start_of(day));
         let from = from.map(|day| zone.start_of(day));
-        ItemFilter { kind: self.chosen_kind(), from, until, text: self.q.clone() }
+        ItemFilter { kind: self.chosen_kind(), from, until, text: self.q.clone(), offered: false }
     }
 
     /// The address of the same list with another kind, from its beginning.

@@ -135,7 +135,7 @@ impl Picker {
             return Ok(None);
         }
         let (words, kind) = (one_line(form.get("pick_words")), form.get("pick_kind").parse().ok());
-        let filter = ItemFilter { kind, text: words.clone(), ..ItemFilter::default() };
+        let filter = ItemFilter { kind, text: words.clone(), offered: true, ..ItemFilter::default() };
         let mut items = chart::items(conn, access, &filter, None, PICKS + 1)?;
         let more = items.len() as i64 > PICKS;
         items.truncate(PICKS as usize);

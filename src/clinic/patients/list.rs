@@ -60,8 +60,9 @@ pub async fn show(
     // PostgreSQL refuses NUL, and a page has no place for it
     query.q.retain(|c| c != '\0');
     query.after.retain(|c| c != '\0');
-    let (after, archived) = (cursor(&query.after), query.archived.is_some());
     let searched = !query.q.trim().is_empty();
+    // who looks for somebody finds them also where the record is only kept, apart from the others: nobody is added twice
+    let (after, archived) = (cursor(&query.after), query.archived.is_some() || searched);
     let reader = user.0.clone();
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, &user.0)?;

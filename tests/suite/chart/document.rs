@@ -2,7 +2,7 @@
 
 use postern::chart::document::{Document, Named, Part, ResultLine, Results, content_security_policy};
 use postern::chart::import::fhir::{ImportOptions, read_bundle};
-use postern::chart::{Block, Caption, Datum, Flag, Item, ItemBody, ItemKind, ItemRow, Label, ResultRow};
+use postern::chart::{Block, Caption, Datum, Flag, Item, ItemBody, ItemKind, ItemRow, ItemState, Label, ResultRow};
 use postern::db::{ChartItemId, PatientId};
 use postern::patients::{Demographics, Method, Patient};
 use postern::settings::Settings;
@@ -28,6 +28,7 @@ fn patient() -> Patient {
         portal_access: true,
         archived_at: None,
         archive_reason: None,
+        archived_by: None,
         merged_into: None,
         confirmed_email: None,
         confirmed_phone: None,
@@ -65,7 +66,7 @@ fn result(name: &str, value: &str, unit: &str, reference: &str, flag: Option<Fla
         unit: Some(unit.into()),
         reference: (!reference.is_empty()).then(|| reference.into()),
         flag,
-        note: None,
+        ..ResultRow::default()
     }
 }
 
@@ -105,6 +106,10 @@ pub fn item(title: &str, blocks: Vec<Block>) -> Item {
         occurred_at: time::macros::datetime!(2026-02-01 15:00 UTC).into(),
         title: title.into(),
         author: Some("Dr. Élodie Tremblay".into()),
+        state: ItemState::Current,
+        state_at: None,
+        status: None,
+        date_only: None,
     };
     Item { row, body: ItemBody { blocks } }
 }

@@ -144,8 +144,8 @@ fn a_file_that_is_no_bundle_is_refused_with_its_place_and_without_its_content() 
         "not the form of a FHIR bundle: line 1, column 40"
     );
     assert!(message("[1]").starts_with("not "));
-    for other in [r#"{"resourceType":"Patient","id":"Smith"}"#, "{}", r#"{"resourceType":7}"#] {
-        assert_eq!(message(other), "not a FHIR bundle: resourceType is not \"Bundle\"");
+    for other in ["{}", r#"{"resourceType":7}"#] {
+        assert_eq!(message(other), "not FHIR: it has no resourceType");
     }
     assert_eq!(message(r#"{"resourceType":"Bundle"}"#), "the bundle holds no patient");
     let text = format!("\u{feff}{}", json!({ "resourceType": "Bundle", "entry": [{ "resource": ann() }] }));
@@ -229,10 +229,10 @@ fn contacts_language_and_death() {
     assert_eq!(chart.patient.phone.as_deref(), Some("+14165550199"));
     assert_eq!(chart.patient.email.as_deref(), Some("ann@example.org"));
     assert_eq!(chart.patient.language.as_deref(), Some("fr"));
-    assert!(chart.patient.deceased);
+    assert_eq!(chart.patient.deceased, Some(true));
     assert_eq!(chart.skipped[&("Patient.telecom".to_owned(), SkipReason::Phone)], 1);
     assert_eq!(chart.skipped[&("Patient.telecom".to_owned(), SkipReason::Email)], 1);
-    assert!(!patient(json!({ "deceasedBoolean": false })).patient.deceased);
+    assert_eq!(patient(json!({ "deceasedBoolean": false })).patient.deceased, Some(false));
 }
 
 #[test]
@@ -822,7 +822,6 @@ fn no_mutation_of_a_real_bundle_panics() {
         if let Ok(result) = import_bytes(bundle.to_string().as_bytes()) {
             for item in result.charts.iter().flat_map(|chart| &chart.items) {
                 items += 1;
-                assert!(!item.title.is_empty());
                 assert!(!item.body.plain_text().contains('\0'));
             }
         }

@@ -6,8 +6,7 @@ use crate::support::html::Page;
 use crate::support::world::Like;
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::chart::import::fhir::{ImportOptions, read_bundle};
-use postern::chart::import::{Summary, store};
+use postern::chart::import::Summary;
 use postern::chart::item::{Fact, ResultRow};
 use postern::chart::{self, Block, Caption, Datum, ItemBody, ItemKind, Label, NewItem, Stored};
 use postern::db::{PatientId, Ts};
@@ -31,8 +30,18 @@ pub async fn add(app: &App, patient: PatientId, key: &str, kind: ItemKind, at: T
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
         let body = ItemBody { blocks: vec![Block::Paragraph { text: words }] };
         let author = Some("Dr. Élodie Tremblay");
-        let new =
-            NewItem { source_key: &key, former_key: None, kind, occurred_at: at, title: &title, author, body: &body };
+        let new = NewItem {
+            source_key: &key,
+            former_key: None,
+            kind,
+            occurred_at: at,
+            title: &title,
+            author,
+            body: &body,
+            status: None,
+            date_only: None,
+            origin: None,
+        };
         Ok(chart::store_item(tx, now, patient, &new)?)
     });
     write.await.unwrap()
@@ -105,7 +114,7 @@ async fn counts_are_what_counting_gives(app: App) {
         let access = chart(conn, user, patient)?.unwrap();
         for (from, until) in ends.iter().flat_map(|from| ends.iter().map(move |until| (*from, *until))) {
             for kind in [None, Some(ItemKind::File), Some(ItemKind::Form)] {
-                let filter = ItemFilter { kind, from, until, text: String::new() };
+                let filter = ItemFilter { kind, from, until, ..ItemFilter::default() };
                 let got = counts(conn, &access, &filter)?;
                 let listed = items(conn, &access, &filter, None, 1000)?.len() as i64;
                 let all = items(conn, &access, &ItemFilter { kind, ..ItemFilter::default() }, None, 1000)?.len() as i64;
@@ -164,14 +173,7 @@ fn bundle(creatinine: &str, with_letter: bool) -> Vec<u8> {
 }
 
 async fn import(app: &App, json: Vec<u8>) -> Summary {
-    let options = ImportOptions { default_calling_code: "1".into(), today: start_of_time().get().date(), source: None };
-    let bundle = read_bundle(&*json).unwrap().charts(&options);
-    let now = app.state.clock.now();
-    app.state
-        .db
-        .write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle, &Default::default())?) })
-        .await
-        .unwrap()
+    app.import(json, None).await
 }
 
 async fn importing_again_brings_up_to_date_and_doubles_nothing(app: App) {

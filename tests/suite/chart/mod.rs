@@ -5,6 +5,7 @@ mod csv;
 mod document;
 mod fhir;
 pub mod items;
+mod later_files;
 mod scripts;
 mod sources;
 

@@ -2,11 +2,10 @@
 //! and another birth date.
 
 use crate::on_both;
-use crate::support::app::{App, start_of_time};
+use crate::support::app::App;
 use diesel::prelude::*;
 use postern::audit::Actor;
-use postern::chart::import::fhir::{ImportOptions, read_bundle};
-use postern::chart::import::{Summary, store};
+use postern::chart::import::Summary;
 use postern::db::PatientId;
 use postern::db::schema::{chart_items, patient_identifiers, patient_sources, patients as table};
 use postern::error::AppError;
@@ -47,15 +46,7 @@ fn bundle(base: &str, patient: &Value, result: &str) -> Vec<u8> {
 }
 
 async fn import_as(app: &App, json: Vec<u8>, source: Option<&str>) -> Summary {
-    let options = ImportOptions {
-        default_calling_code: "1".into(),
-        today: start_of_time().get().date(),
-        source: source.map(str::to_owned),
-    };
-    let (now, bundle) = (app.state.clock.now(), read_bundle(&*json).unwrap().charts(&options));
-    let write =
-        app.state.db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &bundle, &Default::default())?) });
-    write.await.unwrap()
+    app.import(json, source).await
 }
 
 async fn import(app: &App, json: Vec<u8>) -> Summary {

@@ -8,11 +8,9 @@ use crate::support::app::{Actor, App};
 use crate::support::html::Page;
 use crate::support::world::Like;
 use postern::access::Role;
-use postern::chart::import::fhir::{ImportOptions, read_bundle};
-use postern::chart::import::{Summary, store};
+use postern::chart::import::Summary;
 use postern::chart::{ItemKind, Stored};
 use postern::db::{ChartItemId, PatientId};
-use postern::error::AppError;
 use reqwest::multipart::{Form, Part};
 
 on_both!(
@@ -180,12 +178,7 @@ fn bundle(bytes: &[u8], title: &str) -> Vec<u8> {
 }
 
 async fn import(app: &App, bytes: &[u8], title: &str) -> Summary {
-    let options = ImportOptions { default_calling_code: "1".into(), today: days_ago(0).get().date(), source: None };
-    let mut read = read_bundle(&*bundle(bytes, title)).unwrap().charts(&options);
-    let (state, now) = (&app.state, app.state.clock.now());
-    let files = state.desk.place_files(&state.db, now, &state.random, &mut read).await.unwrap();
-    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(store(tx, now, &read, &files)?) });
-    write.await.unwrap()
+    app.import(bundle(bytes, title), None).await
 }
 
 async fn the_file_of_an_item_is_what_is_sent(app: App) {

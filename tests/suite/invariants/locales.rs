@@ -21,6 +21,7 @@ const FAMILIES: &[&str] = &[
     "actor-",
     "channel-",
     "code-",
+    "category-",
     "csv-",
     "error-advice-",
     "error-heading-",

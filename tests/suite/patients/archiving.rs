@@ -22,6 +22,11 @@ async fn an_archived_patient_is_told_of_nothing(app: App) {
     let reason = [("reason", "deceased")];
     assert!(user.submit(&asking, "Archive the record", &reason).await.says().1 == "patient-archived");
     assert!(user.get(&format!("/patients/{maria}")).await.ok().has_text("The patient has died."));
+    // who looks for her finds her, apart from the patients in use; the list of all is that of those in use
+    let found = user.get("/patients?q=mejia").await.ok();
+    assert_eq!(found.texts_of("section[aria-labelledby=archived] .title").len(), 1);
+    assert_eq!(found.texts_of("#main .item .title").len(), 1, "and nowhere else");
+    assert!(user.get("/patients").await.ok().texts_of("#main .item .title").is_empty());
     let alert = user.get(&format!("/patients/{maria}/messages/new")).await.ok();
     assert!(alert.has_text("The record is archived. The patient has died."), "{}", alert.text());
     assert!(!user.get(&conversation).await.ok().has_text("Reminder: planned"));

@@ -351,3 +351,29 @@ impl Actor {
         self.post(&form.action, &pairs).await
     }
 }
+
+impl App {
+    /// Imports the text of a FHIR file, as the command does.
+    pub async fn import(&self, json: Vec<u8>, source: Option<&str>) -> postern::chart::import::Summary {
+        self.import_files(vec![json], source).await.unwrap()
+    }
+
+    /// Imports files that come together.
+    pub async fn import_files(
+        &self,
+        files: Vec<Vec<u8>>,
+        source: Option<&str>,
+    ) -> Result<postern::chart::import::Summary, postern::attachments::ImportError> {
+        use postern::chart::import::fhir::{ImportOptions, Reopen};
+        let options = ImportOptions {
+            default_calling_code: "1".into(),
+            today: start_of_time().get().date(),
+            source: source.map(str::to_owned),
+        };
+        let files = files.into_iter().map(|file| Box::new(file) as Box<dyn Reopen + Send + Sync>).collect();
+        // no two imports are one delivery
+        self.state.clock.advance(time::Duration::milliseconds(1));
+        let (state, now) = (&self.state, self.state.clock.now());
+        state.desk.import(&state.db, now, &state.random, std::sync::Arc::new(files), &options).await
+    }
+}

@@ -3,6 +3,7 @@
 use data_encoding::BASE64_NOPAD;
 
 use super::chart::{At, Chart, Draft};
+use super::slim::TAKEN_OUT;
 use super::types::{Attachment, single_line, words};
 use super::{ImportedFile, SkipReason};
 use crate::chart::item::{ItemBody, ItemKind};
@@ -24,18 +25,33 @@ pub(super) fn file(
     fallback: &str,
 ) -> Result<Option<ImportedFile>, SkipReason> {
     let declared = attachment.content_type.as_deref();
-    let (data, declared) = match (&attachment.data, &attachment.url) {
-        (Some(data), _) => (decode(data).ok_or(SkipReason::FileBroken)?, declared),
+    let title = attachment.title.as_deref().and_then(words).unwrap_or_else(|| fallback.to_owned());
+    let (holder, data, declared) = match (&attachment.data, &attachment.url) {
+        (Some(data), _) => (at, data.as_str(), declared),
         (None, Some(url)) => {
-            let binary = chart.binary(at, url).ok_or(SkipReason::FileElsewhere)?;
-            let data = binary.data.as_deref().and_then(decode).ok_or(SkipReason::FileBroken)?;
-            (data, declared.or(binary.content_type.as_deref()))
+            let (binary, holder) = chart.binary(at, url).ok_or(SkipReason::FileElsewhere)?;
+            let data = binary.data.as_deref().ok_or(SkipReason::FileBroken)?;
+            (holder, data, declared.or(binary.content_type.as_deref()))
         }
         (None, None) => return Ok(None),
     };
+    // it lies in storage, and its content was looked at on the way there
+    if let Some(number) = data.strip_prefix(TAKEN_OUT) {
+        let number: usize = number.parse().map_err(|_| SkipReason::FileBroken)?;
+        let (Some(row), Some(kept)) = (holder.entry.row, holder.entry.files.get(number)) else {
+            return Err(SkipReason::FileBroken);
+        };
+        if let Some(flaw) = kept.flaw {
+            return Err(flaw);
+        }
+        let content_type = Some(kept.media_type.clone()).filter(|found| !found.is_empty());
+        let name = file_name(&title, content_type.as_deref().unwrap_or_default());
+        let content_type = content_type.unwrap_or_else(|| "application/octet-stream".to_owned());
+        return Ok(Some(ImportedFile { name, content_type, data: Vec::new(), stored: Some((row, number)) }));
+    }
+    let data = decode(data).ok_or(SkipReason::FileBroken)?;
     let content_type = content_type(declared);
-    let title = attachment.title.as_deref().and_then(words).unwrap_or_else(|| fallback.to_owned());
-    Ok(Some(ImportedFile { name: file_name(&title, &content_type), content_type, data }))
+    Ok(Some(ImportedFile { name: file_name(&title, &content_type), content_type, data, stored: None }))
 }
 
 /// `type/subtype` in lower case without parameters (RFC 6838 §4.2 names), else "application/octet-stream".
@@ -57,27 +73,56 @@ fn file_name(title: &str, content_type: &str) -> String {
     let safe: String = title.chars().map(|c| if r#"/\:*?"<>|"#.contains(c) { '-' } else { c }).collect();
     let safe = single_line(&safe, 115);
     let safe = safe.trim_start_matches('.').trim();
-    let extension = match content_type {
-        "application/pdf" => ".pdf",
-        "image/jpeg" => ".jpg",
-        "image/png" => ".png",
-        "text/plain" => ".txt",
-        "text/html" => ".html",
-        "text/rtf" | "application/rtf" => ".rtf",
-        "text/xml" | "application/xml" => ".xml",
-        _ => "",
+    let endings: &[&str] = match content_type {
+        "application/pdf" => &["pdf"],
+        "image/jpeg" => &["jpg", "jpeg", "jfif"],
+        "image/png" => &["png"],
+        "image/gif" => &["gif"],
+        "image/webp" => &["webp"],
+        "image/heic" => &["heic", "heif"],
+        "image/tiff" => &["tif", "tiff"],
+        "image/bmp" => &["bmp"],
+        "text/plain" => &["txt"],
+        "text/csv" => &["csv"],
+        "text/html" => &["html", "htm"],
+        "text/rtf" | "application/rtf" => &["rtf"],
+        "text/xml" | "application/xml" => &["xml"],
+        "application/msword" => &["doc"],
+        "application/vnd.ms-excel" => &["xls"],
+        "application/vnd.ms-powerpoint" => &["ppt"],
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => &["docx"],
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => &["xlsx"],
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation" => &["pptx"],
+        "application/vnd.oasis.opendocument.text" => &["odt"],
+        "application/vnd.oasis.opendocument.spreadsheet" => &["ods"],
+        "application/vnd.oasis.opendocument.presentation" => &["odp"],
+        "audio/mpeg" => &["mp3"],
+        "audio/mp4" => &["m4a"],
+        "audio/aac" => &["aac"],
+        "audio/wav" => &["wav"],
+        "audio/ogg" => &["ogg"],
+        "audio/flac" => &["flac"],
+        "video/mp4" => &["mp4"],
+        "application/dicom" => &["dcm"],
+        _ => &[],
     };
-    let has_one = safe.rsplit_once('.').is_some_and(|(stem, end)| {
-        !stem.is_empty() && matches!(end.len(), 2..=4) && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    });
     let stem = if safe.is_empty() { "file" } else { safe };
-    if has_one { stem.to_owned() } else { format!("{stem}{extension}") }
+    let ending = stem.rsplit_once('.').filter(|(before, _)| !before.is_empty()).map(|(_, ending)| ending);
+    let is_one = |ending: &str| matches!(ending.len(), 2..=4) && ending.bytes().all(|b| b.is_ascii_alphanumeric());
+    let fits = |ending: &str| endings.iter().any(|one| one.eq_ignore_ascii_case(ending));
+    match (ending, endings.first()) {
+        // a name whose ending is not that of its content would be opened as something else
+        (Some(ending), Some(_)) if fits(ending) => stem.to_owned(),
+        (Some(ending), None) if is_one(ending) => stem.to_owned(),
+        (_, Some(first)) => format!("{stem}.{first}"),
+        (_, None) => stem.to_owned(),
+    }
 }
 
 /// Adds an item with the first of the files, and an item of the kind "file" with the same title for each further one
 /// (`letter` for those of a letter). A file that can't be read is counted; the item is there all the same.
 pub(super) fn add_with_files(chart: &mut Chart, at: At, mut draft: Draft, attachments: &[Attachment]) {
-    let fallback = draft.title.clone().unwrap_or_else(|| at.entry.resource.kind().to_owned());
+    let fallback = draft.title.clone().unwrap_or_default();
     let mut files = Vec::new();
     for attachment in attachments {
         match file(chart, at, attachment, &fallback) {

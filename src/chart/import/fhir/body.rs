@@ -106,6 +106,9 @@ impl Body {
                     unit: text(row.unit),
                     reference: text(row.reference),
                     flag: row.flag,
+                    interpretation: row.interpretation.and_then(cleaned),
+                    status: text(row.status),
+                    at: row.at,
                     note: text(row.note),
                 }
             })

@@ -3,29 +3,13 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use time::OffsetDateTime;
 
-use super::chart::Chart;
-use super::resource::{Header, Resource, TypeOnly};
-use super::types::{Reference, single_line};
+use super::chart::{Chart, name_of};
+use super::read::{Found, Reopen};
+use super::resource::{Header, Holder, Resource, read_one};
+use super::types::{Reference, single_line, words};
 use super::{FhirError, ImportOptions, ImportedBundle, SkipReason, Skipped};
-
-#[derive(Deserialize)]
-struct RawBundle<'a> {
-    #[serde(rename = "resourceType", borrow, default)]
-    resource_type: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    entry: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct RawEntry<'a> {
-    #[serde(rename = "fullUrl", default)]
-    full_url: Option<String>,
-    #[serde(borrow, default)]
-    resource: Option<&'a RawValue>,
-}
 
 /// A resource of a bundle.
 #[derive(Debug)]
@@ -34,8 +18,24 @@ pub(super) struct Entry {
     pub id: Option<String>,
     pub resource: Resource,
     /// `subject`, else `patient`.
-    subject: Option<Reference>,
+    pub subject: Option<Reference>,
+    /// its source has taken it back; what it said is only known by its name
+    pub withdrawn: bool,
+    /// came with the file that is taken in, and is not only there from before
+    pub fresh: bool,
+    /// the row in which it is kept
+    pub row: Option<i64>,
+    /// the place of the resource in which it is contained (R4 §2.4.2.4)
+    pub within: Option<usize>,
+    /// what a reader sees of it, by its source (R4 §2.4.2.2)
+    pub narrative: Option<String>,
+    /// its files, where they lie in storage
+    pub files: Vec<KeptFile>,
+    kept_source: Option<String>,
 }
+
+/// By what resources that are kept are put in order: when, what, which.
+type Sorted = (Option<OffsetDateTime>, Option<String>, Option<String>);
 
 /// Something left out while reading, until it is known whose it is.
 #[derive(Debug)]
@@ -47,90 +47,176 @@ struct Left {
 }
 
 /// A bundle in memory: typed resources, the text is gone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Bundle {
     pub(super) entries: Vec<Entry>,
     left: Vec<Left>,
     by_url: HashMap<String, usize>,
     /// By `Type/id`; none where several resources of different `fullUrl` share it.
     by_type_and_id: HashMap<String, Option<usize>>,
+    /// By the place of the outer resource and the local id.
+    contained: HashMap<(usize, String), usize>,
+    /// All that is not shared is this patient's: what is kept has found its patient already.
+    only_patient: Option<usize>,
+    owned: Vec<bool>,
 }
 
-/// Takes the JSON of one Bundle of any type (R4 §2.36.1) and gives its resources.
-///
-/// The whole bundle is held in memory: bound the reader (`Read::take`) where the file isn't trusted.
+/// A resource as it is kept.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// its row
+    pub row: i64,
+    /// where its id is valid
+    pub source: String,
+    /// its address in the file
+    pub full_url: Option<String>,
+    /// itself
+    pub json: String,
+    /// its source has taken it back
+    pub withdrawn: bool,
+    /// came with the file that is taken in
+    pub fresh: bool,
+    /// belongs to no patient
+    pub shared: bool,
+    /// its files, by their numbers
+    pub files: Vec<KeptFile>,
+}
+
+/// A file of a resource that is kept.
+#[derive(Debug, Clone)]
+pub struct KeptFile {
+    /// what its content is; empty where that is not sure
+    pub media_type: String,
+    /// why it is not there
+    pub flaw: Option<SkipReason>,
+}
+
+/// Where a resource stands, for what it names and is named by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Address<'a> {
+    pub full_url: Option<&'a str>,
+    pub id: Option<&'a str>,
+    pub kind: &'a str,
+}
+
+impl Address<'_> {
+    /// Where its id is valid: the name that the user gave, else the base of a literal address (R4 §2.36.4); none where
+    /// the address is a mere number (`urn:uuid:…`), or missing.
+    pub fn source(&self, named: Option<&str>) -> Option<String> {
+        let address = || {
+            let (before, id) = self.full_url?.trim().rsplit_once('/')?;
+            let (base, kind) = before.rsplit_once('/')?;
+            let is_server = base.starts_with("http://") || base.starts_with("https://");
+            (is_server && !id.is_empty() && kind == self.kind).then(|| single_line(base, 400))
+        };
+        named.map(str::to_owned).or_else(address)
+    }
+
+    /// The same name in each import: `Type/id`, else the address.
+    pub fn key(&self) -> Option<String> {
+        let id = self.id.map(|id| format!("{}/{}", self.kind, single_line(id, 200)));
+        id.or_else(|| self.full_url.map(|url| single_line(url, 400)))
+    }
+}
+
+/// Takes a file as it may stand in memory (see [`super::read`]) and gives its resources.
 ///
 /// # Errors
-/// [`FhirError`]: the reader fails, the text is not JSON or not a Bundle, or no Patient is in it. A broken resource is
+/// [`FhirError`]: the reader fails, the text is not JSON or not FHIR R4, or no Patient is in it. A broken resource is
 /// no error: it is counted.
 pub fn read_bundle(mut reader: impl Read) -> Result<Bundle, FhirError> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).map_err(FhirError::Read)?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let raw: RawBundle = serde_json::from_slice(text).map_err(|error| place(&error))?;
-    let kind = raw.resource_type.and_then(|kind| serde_json::from_str::<String>(kind.get()).ok());
-    if kind.as_deref() != Some("Bundle") {
-        return Err(FhirError::NotABundle);
-    }
-    let mut bundle =
-        Bundle { entries: Vec::new(), left: Vec::new(), by_url: HashMap::new(), by_type_and_id: HashMap::new() };
+    read_file(&bytes)
+}
+
+/// The same of something that can be read more than once. The whole of it is held in memory.
+///
+/// # Errors
+/// As those of [`read_bundle`].
+pub fn read_file(source: &dyn Reopen) -> Result<Bundle, FhirError> {
+    let mut bundle = Bundle::default();
     let mut has_patient = false;
-    for entry in raw.entry {
-        has_patient |= bundle.add(entry);
-    }
+    super::read::check(source)?;
+    super::read::resources(source, &mut |found| has_patient |= bundle.add(found))?;
     if has_patient { Ok(bundle) } else { Err(FhirError::NoPatient) }
 }
 
-/// serde_json's own messages may quote the file, so only the place is kept.
-fn place(error: &serde_json::Error) -> FhirError {
-    let (line, column) = (error.line(), error.column());
-    if error.is_data() { FhirError::Shape { line, column } } else { FhirError::Json { line, column } }
-}
-
 /// The name of a type as it may be printed: whatever can't be one is "Resource".
-fn printable(kind: &str) -> String {
+pub(super) fn printable(kind: &str) -> String {
     let plausible = !kind.is_empty() && kind.len() <= 40 && kind.bytes().all(|byte| byte.is_ascii_alphabetic());
     if plausible { kind.to_owned() } else { "Resource".to_owned() }
 }
 
 impl Bundle {
-    /// Takes an entry in; says whether it is a patient.
-    fn add(&mut self, json: &RawValue) -> bool {
-        let Ok(RawEntry { full_url, resource }) = serde_json::from_str(json.get()) else {
-            self.leave("Resource", SkipReason::Malformed, None, None);
-            return false;
-        };
-        // an entry without resource is a deletion or a mere response (R4 §2.36.2)
-        let Some(json) = resource.map(RawValue::get) else { return false };
-        let Ok(header) = serde_json::from_str::<Header>(json) else {
-            let kind = serde_json::from_str::<TypeOnly>(json).map(|only| only.resource_type).unwrap_or_default();
-            self.leave(&kind, SkipReason::Malformed, full_url, None);
-            return kind == "Patient";
-        };
-        let kind = header.resource_type.clone().unwrap_or_default();
-        let is_patient = kind == "Patient";
-        let flaw = (header.is_entered_in_error().then_some(SkipReason::EnteredInError))
-            .or_else(|| header.has_modifiers().then_some(SkipReason::UnknownModifier));
-        let subject = header.subject.or(header.patient);
-        let read = match flaw {
-            Some(reason) => Err(reason),
-            None if kind.is_empty() => Err(SkipReason::Malformed),
-            None => match Resource::read(&kind, json) {
-                None => Err(SkipReason::NotMapped),
-                Some(Err(_)) => Err(SkipReason::Malformed),
-                Some(Ok(resource)) => Ok(resource),
-            },
-        };
-        match read {
-            Err(reason) => self.leave(&kind, reason, full_url, subject),
-            Ok(resource) => {
-                let entry = Entry { full_url, id: header.id.filter(|id| !id.trim().is_empty()), resource, subject };
-                if let Err(entry) = self.index(entry) {
-                    self.leave(&kind, SkipReason::Duplicate, entry.full_url, entry.subject);
+    /// What is kept of one patient, with what it names.
+    pub fn of_kept(kept: Vec<Kept>) -> Bundle {
+        let mut read: Vec<(Sorted, Entry, String, bool)> = Vec::new();
+        for it in kept {
+            let Ok((kind, header)) = Header::read(&it.json) else { continue };
+            let Some(Ok(resource)) = Resource::read(&kind, &it.json) else { continue };
+            let mut entry = Entry::of(it.full_url, header, resource);
+            (entry.withdrawn, entry.fresh, entry.row) = (it.withdrawn, it.fresh, Some(it.row));
+            (entry.files, entry.kept_source) = (it.files, Some(it.source));
+            let order = (entry.resource.when(), name_of(&entry.resource), entry.address().key());
+            read.push((order, entry, it.json, !it.shared));
+        }
+        // in an order of their own: that of a file says nothing
+        read.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut bundle = Bundle::default();
+        for (_, entry, json, owned) in read {
+            let is_patient = owned && matches!(entry.resource, Resource::Patient(_));
+            if let Ok(position) = bundle.index(entry) {
+                bundle.contain(position, &json);
+                bundle.owned.resize(bundle.entries.len(), owned);
+                if is_patient {
+                    bundle.only_patient = Some(position);
                 }
             }
         }
-        is_patient
+        bundle
+    }
+
+    /// Takes an entry in; says whether it is a patient.
+    fn add(&mut self, found: Found) -> bool {
+        if found.broken {
+            self.leave("Resource", SkipReason::Malformed, None, None);
+            return false;
+        }
+        let Some(json) = found.json else { return false };
+        let (kind, read) = read_one(json.get());
+        match read {
+            Err((reason, subject)) => self.leave(&kind, reason, found.full_url, subject),
+            Ok((header, resource)) => match self.index(Entry::of(found.full_url, header, resource)) {
+                Ok(position) => self.contain(position, json.get()),
+                Err(entry) => self.leave(&kind, SkipReason::Duplicate, entry.full_url, entry.subject),
+            },
+        }
+        kind == "Patient"
+    }
+
+    /// Takes in what a resource contains.
+    fn contain(&mut self, outer: usize, json: &str) {
+        let Ok(holder) = serde_json::from_str::<Holder>(json) else { return };
+        for raw in holder.contained {
+            let Ok((kind, header)) = Header::read(raw.get()) else { continue };
+            let (Some(id), Some(Ok(resource))) = (header.id.clone(), Resource::read(&kind, raw.get())) else {
+                continue;
+            };
+            let mut entry = Entry::of(None, header, resource);
+            let Some(holder) = self.entries.get(outer) else { continue };
+            (entry.within, entry.fresh, entry.row) = (Some(outer), holder.fresh, holder.row);
+            (entry.withdrawn, entry.files) = (holder.withdrawn, holder.files.clone());
+            entry.kept_source = holder.kept_source.clone();
+            self.contained.insert((outer, id), self.entries.len());
+            self.entries.push(entry);
+        }
+    }
+
+    /// What a local reference (`#id`) of a resource means.
+    pub(super) fn local(&self, from: usize, id: &str) -> Option<usize> {
+        let outer = self.entries.get(from)?.within.unwrap_or(from);
+        self.contained.get(&(outer, id.to_owned())).copied()
     }
 
     fn leave(&mut self, kind: &str, reason: SkipReason, full_url: Option<String>, subject: Option<Reference>) {
@@ -138,7 +224,7 @@ impl Bundle {
     }
 
     /// Keeps an entry, unless it has the address of an earlier one.
-    fn index(&mut self, entry: Entry) -> Result<(), Box<Entry>> {
+    pub(super) fn index(&mut self, entry: Entry) -> Result<usize, Box<Entry>> {
         let position = self.entries.len();
         let key = entry.id.as_ref().map(|id| format!("{}/{id}", entry.resource.kind()));
         match (&entry.full_url, &key) {
@@ -153,7 +239,7 @@ impl Bundle {
             self.by_type_and_id.entry(key).and_modify(|known| *known = None).or_insert(Some(position));
         }
         self.entries.push(entry);
-        Ok(())
+        Ok(position)
     }
 
     /// Finds what a literal reference means within the bundle (R4 §2.36.4.1): `fullUrl` first, with a relative
@@ -188,7 +274,14 @@ impl Bundle {
     }
 
     /// The position of the patient to whom an entry belongs.
-    fn owner(&self, entry: &Entry) -> Option<usize> {
+    fn owner(&self, position: usize, entry: &Entry) -> Option<usize> {
+        if let Some(outer) = entry.within {
+            return self.entries.get(outer).and_then(|holder| self.owner(outer, holder));
+        }
+        if self.only_patient.is_some() {
+            let owned = self.owned.get(position).copied().unwrap_or_default();
+            return self.only_patient.filter(|_| owned && needs_patient(&entry.resource));
+        }
         let find = |reference| self.patient_of(entry.full_url.as_deref(), reference);
         if let Some(subject) = &entry.subject {
             return find(subject);
@@ -207,9 +300,13 @@ impl Bundle {
             let skipped = owner.map_or(&mut result.skipped, |owner| skipped_of.entry(owner).or_default());
             count(skipped, &left.kind, left.reason);
         }
-        let owners: Vec<Option<usize>> = self.entries.iter().map(|entry| self.owner(entry)).collect();
+        let owners: Vec<Option<usize>> =
+            self.entries.iter().enumerate().map(|(position, entry)| self.owner(position, entry)).collect();
         let mut of_patient: HashMap<usize, Vec<usize>> = HashMap::new();
         for ((position, entry), owner) in self.entries.iter().enumerate().zip(&owners) {
+            if entry.within.is_some() {
+                continue;
+            }
             match owner {
                 Some(owner) => of_patient.entry(*owner).or_default().push(position),
                 None if needs_patient(&entry.resource) => {
@@ -243,7 +340,7 @@ impl Bundle {
             }
         }
         for (position, entry) in self.entries.iter().enumerate() {
-            if matches!(entry.resource, Resource::Binary(_)) && !binaries.contains(&position) {
+            if matches!(entry.resource, Resource::Binary(_)) && entry.fresh && !binaries.contains(&position) {
                 count(&mut result.skipped, "Binary", SkipReason::NotMapped);
             }
         }
@@ -252,7 +349,7 @@ impl Bundle {
 }
 
 /// Whether a resource is nothing without a patient.
-fn needs_patient(resource: &Resource) -> bool {
+pub(super) fn needs_patient(resource: &Resource) -> bool {
     use Resource as R;
     !matches!(
         resource,
@@ -274,26 +371,41 @@ pub(super) fn count(skipped: &mut Skipped, what: &str, reason: SkipReason) {
 }
 
 impl Entry {
-    /// Where its id is valid: the name that the user gave, else the base of a literal address (R4 §2.36.4); none where
-    /// the address is a mere number (`urn:uuid:…`), or missing.
+    /// A resource that was just read.
+    pub fn of(full_url: Option<String>, header: Header, resource: Resource) -> Entry {
+        Entry {
+            full_url,
+            id: header.id.filter(|id| !id.trim().is_empty()),
+            resource,
+            subject: header.subject.or(header.patient),
+            withdrawn: false,
+            fresh: true,
+            row: None,
+            within: None,
+            narrative: header.text.and_then(|text| text.div),
+            files: Vec::new(),
+            kept_source: None,
+        }
+    }
+
+    /// Where it stands.
+    pub fn address(&self) -> Address<'_> {
+        Address { full_url: self.full_url.as_deref(), id: self.id.as_deref(), kind: self.resource.kind() }
+    }
+
+    /// Where its id is valid.
     pub fn source(&self, named: Option<&str>) -> Option<String> {
-        let address = || {
-            let url = self.full_url.as_deref()?.trim();
-            let (before, id) = url.rsplit_once('/')?;
-            let (base, kind) = before.rsplit_once('/')?;
-            let is_server = base.starts_with("http://") || base.starts_with("https://");
-            (is_server && !id.is_empty() && kind == self.resource.kind()).then(|| single_line(base, 400))
-        };
-        named.map(str::to_owned).or_else(address)
+        self.kept_source.clone().or_else(|| self.address().source(named))
+    }
+
+    /// The id of a patient in their source.
+    pub fn own_id(&self) -> Option<String> {
+        let id = self.id.as_deref().and_then(words).or_else(|| self.full_url.as_deref().and_then(words))?;
+        Some(single_line(&id, 400))
     }
 
     /// The same name in each import: `Type/id`, else the fullUrl, else the type and the place in the file.
     pub fn source_id(&self, position: usize) -> String {
-        let kind = self.resource.kind();
-        match (&self.id, &self.full_url) {
-            (Some(id), _) => format!("{kind}/{}", single_line(id, 200)),
-            (None, Some(url)) => single_line(url, 400),
-            (None, None) => format!("{kind}#{position}"),
-        }
+        self.address().key().unwrap_or_else(|| format!("{}#{position}", self.resource.kind()))
     }
 }

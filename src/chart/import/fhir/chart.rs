@@ -9,8 +9,8 @@ use super::resource::Resource;
 use super::types::{CodeableConcept, HumanName, Reference, single_line, words};
 use super::when::first_moment;
 use super::{ImportOptions, ImportedChart, ImportedFile, ImportedItem, ImportedPatient, SkipReason, Skipped};
-use super::{document, encounter, form, invoice, order, plan, report};
-use crate::chart::item::{ItemBody, ItemKind};
+use super::{document, encounter, form, invoice, narrative, order, plan, report};
+use crate::chart::item::{Block, Caption, ItemBody, ItemKind, Label};
 
 /// An entry and its place in the bundle.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,11 @@ pub(super) struct Chart<'a> {
     /// Binaries that a resource of this patient names.
     binaries: HashSet<usize>,
     source: Option<&'a str>,
+    emptied: Vec<(Option<String>, String)>,
+    /// the item that is being made: how its source says it is, where it is not one resource alone
+    status: Option<String>,
+    partly_withdrawn: bool,
+    fresh: bool,
 }
 
 impl<'a> Chart<'a> {
@@ -62,8 +67,23 @@ impl<'a> Chart<'a> {
         let (items, during) = (Vec::new(), HashMap::new());
         let (grouped, reported, binaries) = (HashSet::new(), HashSet::new(), HashSet::new());
         let source = options.source.as_deref();
-        let mut chart =
-            Self { bundle, patient, owners, mine, skipped, items, during, grouped, reported, binaries, source };
+        let mut chart = Self {
+            bundle,
+            patient,
+            owners,
+            mine,
+            skipped,
+            items,
+            during,
+            grouped,
+            reported,
+            binaries,
+            source,
+            emptied: Vec::new(),
+            status: None,
+            partly_withdrawn: false,
+            fresh: false,
+        };
         chart.gather();
         chart
     }
@@ -74,12 +94,15 @@ impl<'a> Chart<'a> {
         for at in &mine {
             if let Resource::Encounter(encounter) = &at.entry.resource
                 && encounter.start().is_some()
+                && !at.entry.withdrawn
             {
                 self.during.insert(at.position, Vec::new());
             }
         }
         for at in &mine {
-            if let Resource::DiagnosticReport(report) = &at.entry.resource {
+            if let Resource::DiagnosticReport(report) = &at.entry.resource
+                && !at.entry.withdrawn
+            {
                 let results = report::observations(self, *at, report);
                 // a report without any date is left out, and its results stay where they would be without it
                 if report::occurred(self, *at, report, &results).is_some() {
@@ -109,6 +132,10 @@ impl<'a> Chart<'a> {
     /// Maps every resource of the patient.
     pub fn finish(mut self, patient: ImportedPatient, binaries: &mut HashSet<usize>) -> ImportedChart {
         for at in self.mine() {
+            // what its source has taken back is no item; it shows where it was a part of one
+            if at.entry.withdrawn {
+                continue;
+            }
             match &at.entry.resource {
                 Resource::CarePlan(it) => plan::care_plan(&mut self, at, it),
                 Resource::Communication(it) => document::communication(&mut self, at, it),
@@ -130,7 +157,7 @@ impl<'a> Chart<'a> {
         self.items.sort_by(|(left, a), (right, b)| (a.occurred_at, left).cmp(&(b.occurred_at, right)));
         binaries.extend(self.binaries);
         let items = self.items.into_iter().map(|(_, item)| item).collect();
-        ImportedChart { patient, items, skipped: self.skipped }
+        ImportedChart { patient, items, skipped: self.skipped, emptied: self.emptied }
     }
 
     /// The patient's resources in the order of the file.
@@ -167,7 +194,10 @@ impl<'a> Chart<'a> {
     /// What a reference means, if it is in the bundle and not another patient's.
     pub fn find(&self, from: At, reference: &Reference) -> Option<At<'a>> {
         let url = reference.reference.as_deref()?;
-        let position = self.bundle.position(from.entry.full_url.as_deref(), url)?;
+        let position = match url.strip_prefix('#') {
+            Some(local) => self.bundle.local(from.position, local)?,
+            None => self.bundle.position(from.entry.full_url.as_deref(), url)?,
+        };
         let owner = self.owners.get(position).copied().flatten();
         let at = self.at(position)?;
         let is_a_patient = matches!(at.entry.resource, Resource::Patient(_));
@@ -191,7 +221,8 @@ impl<'a> Chart<'a> {
 
     /// The name of what a reference means: of the resource in the bundle, else its `display`.
     pub fn name(&self, from: At, reference: &Reference) -> Option<String> {
-        let found = self.find(from, reference).and_then(|found| match &found.entry.resource {
+        let found = self.find(from, reference).filter(|found| !found.entry.withdrawn);
+        let found = found.and_then(|found| match &found.entry.resource {
             // one step only: a role that names a role is nobody
             Resource::PractitionerRole(role) => [&role.practitioner, &role.organization]
                 .into_iter()
@@ -225,15 +256,45 @@ impl<'a> Chart<'a> {
     }
 
     /// A Binary of the bundle that an attachment's `url` names.
-    pub fn binary(&mut self, from: At, url: &str) -> Option<&'a super::document::Binary> {
+    pub fn binary(&mut self, from: At, url: &str) -> Option<(&'a super::document::Binary, At<'a>)> {
         let found = self.find(from, &Reference { reference: Some(url.to_owned()), display: None })?;
         let Resource::Binary(binary) = &found.entry.resource else { return None };
         self.binaries.insert(found.position);
-        Some(binary)
+        Some((binary, found))
+    }
+
+    /// Where the id of a resource is valid.
+    pub fn source(&self, at: At) -> Option<String> {
+        at.entry.source(self.source)
     }
 
     pub fn skip(&mut self, at: At, reason: SkipReason) {
-        count(&mut self.skipped, at.entry.resource.kind(), reason);
+        self.skip_part(at, at.entry.resource.kind(), reason);
+    }
+
+    /// For a part of a resource, `Type.field`.
+    pub fn skip_part(&mut self, at: At, what: &str, reason: SkipReason) {
+        // what was there before is counted with the file that brought it
+        if at.entry.fresh {
+            count(&mut self.skipped, what, reason);
+        }
+    }
+
+    /// The next item is made of these too.
+    pub fn made_of(&mut self, parts: &[At]) {
+        self.fresh |= parts.iter().any(|at| at.entry.fresh);
+        self.partly_withdrawn |= parts.iter().any(|at| at.entry.withdrawn);
+    }
+
+    /// How the next item stands at its source, where it is not one resource alone.
+    pub fn stands(&mut self, status: Option<String>) {
+        self.status = status;
+    }
+
+    /// An item of several resources all of which their source has taken back.
+    pub fn emptied(&mut self, at: At, source_id: String) {
+        let source = at.entry.source(self.source);
+        self.emptied.push((source, source_id));
     }
 
     pub fn add(&mut self, at: At, draft: Draft) {
@@ -243,20 +304,70 @@ impl<'a> Chart<'a> {
 
     /// For a resource that gives more than one item, or an item of several resources.
     pub fn add_as(&mut self, at: At, source_id: String, draft: Draft) {
-        let Draft { kind, occurred_at, title, author, body, attachment } = draft;
+        let Draft { kind, occurred_at, title, author, mut body, attachment } = draft;
         let title = title.map(|title| single_line(&title, 200)).filter(|title| !title.is_empty());
-        let title = title.unwrap_or_else(|| at.entry.resource.kind().to_owned());
+        let title = title.unwrap_or_default();
         let author = author.map(|author| single_line(&author, 200)).filter(|author| !author.is_empty());
         let source = at.entry.source(self.source);
-        self.items.push((
-            at.position,
-            ImportedItem { source, source_id, kind, occurred_at, title, author, body, attachment },
-        ));
+        if attachment.is_none() && is_bare(kind, &body) {
+            let words = at.entry.narrative.as_deref().map(narrative::paragraphs).unwrap_or_default();
+            if !words.is_empty() {
+                self.skip(at, SkipReason::NarrativeOnly);
+            }
+            body.blocks.extend(words.into_iter().map(|text| Block::Paragraph { text }));
+        }
+        let fresh = std::mem::take(&mut self.fresh) || at.entry.fresh;
+        let partly_withdrawn = std::mem::take(&mut self.partly_withdrawn);
+        let status = self.status.take().or_else(|| at.entry.resource.status().cloned());
+        let status = status.filter(|status| !USUAL.contains(&status.as_str()));
+        let date_only = at.entry.resource.date_only();
+        let item = ImportedItem {
+            source,
+            source_id,
+            kind,
+            occurred_at,
+            title,
+            author,
+            body,
+            attachment,
+            fresh,
+            partly_withdrawn,
+            status,
+            date_only,
+        };
+        self.items.push((at.position, item));
     }
 }
 
+/// States that say nothing: what everybody takes for granted.
+const USUAL: [&str; 9] =
+    ["final", "completed", "finished", "current", "active", "issued", "balanced", "unknown", "ended"];
+
+/// Whether nothing of what the item is about is in its body: the page that the source itself made of it is better than
+/// nothing (R4 §2.4.2.2).
+fn is_bare(kind: ItemKind, body: &ItemBody) -> bool {
+    let may = [
+        ItemKind::LabResult,
+        ItemKind::Letter,
+        ItemKind::File,
+        ItemKind::InboxItem,
+        ItemKind::Form,
+        ItemKind::Education,
+        ItemKind::Requisition,
+    ];
+    let says = |block: &Block| match block {
+        Block::Paragraph { .. } | Block::List { .. } => true,
+        Block::Results { rows } => rows.iter().any(|row| row.value.is_some() || row.note.is_some()),
+        Block::Facts { rows } => {
+            rows.iter().any(|row| matches!(row.label, Caption::Text(_) | Caption::Label(Label::Dosage)))
+        }
+        Block::Heading { .. } => false,
+    };
+    may.contains(&kind) && !body.blocks.iter().any(says)
+}
+
 /// What a person would call a resource.
-fn name_of(resource: &Resource) -> Option<String> {
+pub(super) fn name_of(resource: &Resource) -> Option<String> {
     let concept = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::words);
     let person = |names: &[HumanName]| names.iter().find_map(HumanName::words);
     let text = |text: &Option<String>| text.as_deref().and_then(words);

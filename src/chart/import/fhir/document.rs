@@ -16,6 +16,7 @@ types! {
     struct DocumentContext { encounter: Vec<Reference>, period: Option<Period> }
     struct DocumentReference {
         status: Option<String>,
+        doc_status: Option<String>,
         r#type: Option<CodeableConcept>,
         category: Vec<CodeableConcept>,
         date: Option<String>,

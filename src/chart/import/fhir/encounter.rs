@@ -35,6 +35,8 @@ types! {
         verification_status: Option<CodeableConcept>,
         code: Option<CodeableConcept>,
         encounter: Option<Reference>,
+        recorded_date: Option<String>,
+        onset_date_time: Option<String>,
     }
     struct ProcedurePerformer { actor: Option<Reference> }
     struct Procedure {
@@ -124,7 +126,13 @@ pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
     body.text(Label::Discharge, discharge.and_then(CodeableConcept::words));
     let during = chart.during(at);
     let rows = |pick: &dyn Fn(&Resource, At) -> Option<Row>| {
-        during.iter().filter_map(|at| pick(&at.entry.resource, *at)).collect::<Vec<_>>()
+        let row = |at: &At| {
+            let (name, value) = pick(&at.entry.resource, *at)?;
+            // only its name is left of what its source has taken back
+            let taken_back = at.entry.withdrawn.then(|| Datum::Code("entered-in-error".to_owned()));
+            Some((name, taken_back.or(value)))
+        };
+        during.iter().filter_map(row).collect::<Vec<_>>()
     };
     body.rows(
         Label::Conditions,
@@ -156,6 +164,7 @@ pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
     );
     let loose: Vec<At> = during.iter().copied().filter(|at| !chart.is_reported(*at)).collect();
     body.results(Some(Label::Results), report::rows(&loose));
+    chart.made_of(&during);
     let title = all_words(&it.r#type).into_iter().next().or_else(|| reasons.into_iter().next());
     let title = title.or_else(|| class.and_then(Coding::words));
     let author = clinicians.into_iter().next();

@@ -112,6 +112,7 @@ fn answer(answers: &[Answer]) -> Option<Datum> {
     let texts = values.into_iter().filter_map(|value| match value {
         Datum::Text(text) | Datum::Number(text) | Datum::Code(text) | Datum::When(text) => words(&text),
         Datum::Bool(yes) => Some(yes.to_string()),
+        Datum::Codes(codes) => words(&codes.join(", ")),
         Datum::Period(from, to) => words(&[from, to].into_iter().flatten().collect::<Vec<_>>().join(" – ")),
     });
     Some(Datum::Text(texts.collect::<Vec<_>>().join("; ")))

@@ -3,9 +3,9 @@
 use super::SkipReason;
 use super::body::Body;
 use super::chart::{At, Chart, Draft};
+use super::dosage::Dosage;
 use super::types::{
-    Annotation, CodeableConcept, Decimal, Identifier, Period, Quantity, Range, Reference, all_words, first_words,
-    notes, types, words,
+    Annotation, CodeableConcept, Decimal, Identifier, Period, Quantity, Reference, all_words, first_words, notes, types,
 };
 use super::when::{datum, period};
 use crate::chart::item::{Datum, ItemKind, Label};
@@ -35,19 +35,6 @@ types! {
         patient_instruction: Option<String>,
     }
     struct Medication { id: Option<String>, code: Option<CodeableConcept> }
-    struct Repeat { frequency: Option<Decimal>, period: Option<Decimal>, period_unit: Option<String> }
-    struct Timing { code: Option<CodeableConcept>, repeat: Option<Repeat> }
-    struct Dose { dose_quantity: Option<Quantity>, dose_range: Option<Range> }
-    struct Dosage {
-        text: Option<String>,
-        patient_instruction: Option<String>,
-        additional_instruction: Vec<CodeableConcept>,
-        timing: Option<Timing>,
-        as_needed_boolean: Option<bool>,
-        as_needed_codeable_concept: Option<CodeableConcept>,
-        route: Option<CodeableConcept>,
-        dose_and_rate: Vec<Dose>,
-    }
     struct Dispense { number_of_repeats_allowed: Option<Decimal>, quantity: Option<Quantity> }
     struct MedicationRequest {
         contained: Vec<Medication>,
@@ -115,33 +102,6 @@ impl MedicationRequest {
     }
 }
 
-impl Dosage {
-    /// The text of the prescriber, else the structured dose in signs: `1 tablet, 2×/1 d` (R4 §2.25 Dosage).
-    fn words(&self) -> Option<String> {
-        let mut parts: Vec<String> = self.text.as_deref().and_then(words).into_iter().collect();
-        if parts.is_empty() {
-            parts.extend(self.dose_and_rate.iter().find_map(|dose| {
-                let range = || {
-                    let range = dose.dose_range.as_ref()?;
-                    Some([range.amounts(), range.unit()].into_iter().flatten().collect::<Vec<_>>().join(" "))
-                };
-                dose.dose_quantity.as_ref().and_then(Quantity::words).or_else(range)
-            }));
-            parts.extend(self.timing.as_ref().and_then(|timing| {
-                let repeat = || {
-                    let repeat = timing.repeat.as_ref()?;
-                    let (times, every) = (&repeat.frequency.as_ref()?.0, &repeat.period.as_ref()?.0);
-                    Some(format!("{times}×/{every} {}", repeat.period_unit.as_deref()?))
-                };
-                repeat().or_else(|| timing.code.as_ref().and_then(CodeableConcept::words))
-            }));
-            parts.extend(self.route.as_ref().and_then(CodeableConcept::words));
-        }
-        parts.extend(all_words(&self.additional_instruction));
-        words(&parts.join(", "))
-    }
-}
-
 /// MedicationRequest → requisition: of the chart's kinds it is the one of orders.
 pub(super) fn prescription(chart: &mut Chart, at: At, it: &MedicationRequest) {
     let Some(occurred_at) = chart.date(at, [it.authored_on.as_ref()]) else {
@@ -152,7 +112,9 @@ pub(super) fn prescription(chart: &mut Chart, at: At, it: &MedicationRequest) {
     let mut body = Body::default();
     body.fact(Label::DoNotPerform, it.do_not_perform.filter(|not| *not).map(Datum::Bool));
     for dosage in &it.dosage_instruction {
-        body.text(Label::Dosage, dosage.words());
+        if !dosage.tell(&mut body) {
+            chart.skip_part(at, "MedicationRequest.dosageInstruction", SkipReason::Timing);
+        }
         match dosage.as_needed_codeable_concept.as_ref().and_then(CodeableConcept::words) {
             Some(reason) => body.text(Label::AsNeeded, Some(reason)),
             None => body.fact(Label::AsNeeded, dosage.as_needed_boolean.map(Datum::Bool)),

@@ -9,6 +9,7 @@ use super::when::{full_date, is_over};
 use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};
 
 types! {
+    struct PatientLink { r#type: Option<String> }
     struct PatientLanguage { language: Option<CodeableConcept>, preferred: Option<bool> }
     struct Patient {
         identifier: Vec<Identifier>,
@@ -17,6 +18,8 @@ types! {
         birth_date: Option<String>,
         deceased_boolean: Option<bool>,
         deceased_date_time: Option<String>,
+        active: Option<bool>,
+        link: Vec<PatientLink>,
         communication: Vec<PatientLanguage>,
     }
 }
@@ -47,8 +50,7 @@ impl Patient {
         skipped: &mut Skipped,
     ) -> Result<ImportedPatient, SkipReason> {
         let today = options.today;
-        let source_id = entry.id.as_deref().and_then(words).or_else(|| entry.full_url.as_deref().and_then(words));
-        let source_id = source_id.ok_or(SkipReason::Malformed)?;
+        let source_id = entry.own_id().ok_or(SkipReason::Malformed)?;
         let birth_date = self.birth_date.as_deref().and_then(full_date).ok_or(SkipReason::BirthDate)?;
         let name = self.name(today).ok_or(SkipReason::NoName)?;
         let given = name.given().unwrap_or_default();
@@ -61,7 +63,7 @@ impl Patient {
         let (health_number, other_identifiers) = self.identifiers(today, skipped);
         Ok(ImportedPatient {
             source: entry.source(options.source.as_deref()),
-            source_id: single_line(&source_id, 400),
+            source_id,
             preferred: self.preferred(&given, today),
             given: single_line(&given, 200),
             family: single_line(&family, 200),
@@ -70,7 +72,9 @@ impl Patient {
             email: self.email(today, skipped),
             phone: self.phone(options, skipped),
             language: self.language(),
-            deceased: self.deceased_boolean == Some(true) || self.deceased_date_time.is_some(),
+            deceased: self.deceased_date_time.as_ref().map(|_| true).or(self.deceased_boolean),
+            active: self.active,
+            replaced: self.link.iter().any(|link| link.r#type.as_deref() == Some("replaced-by")),
             other_identifiers,
         })
     }

@@ -37,6 +37,7 @@ macro_rules! valued {
                 value_date: Option<String>,
                 value_date_time: Option<String>,
                 value_period: Option<$crate::chart::import::fhir::types::Period>,
+                value_sampled_data: Option<serde::de::IgnoredAny>,
                 value_reference: Option<$crate::chart::import::fhir::types::Reference>
             }
         }
@@ -50,6 +51,9 @@ macro_rules! valued {
                 }
                 if let Some(range) = &self.value_range {
                     return Some((Datum::Text(range.amounts()?), range.unit()));
+                }
+                if self.value_sampled_data.is_some() {
+                    return Some((Datum::Code("sampled-data".to_owned()), None));
                 }
                 let text = (self.value_codeable_concept.as_ref().and_then(types::CodeableConcept::words))
                     .or_else(|| self.value_coding.as_ref().and_then(types::Coding::words))
@@ -90,12 +94,19 @@ pub(super) fn ratio(ratio: &Ratio) -> Option<String> {
 }
 
 /// The reference ranges in words: `text`, else the ends; for whom it holds stands before it.
-pub(super) fn reference(ranges: &[ReferenceRange]) -> Option<String> {
+pub(super) fn reference(ranges: &[ReferenceRange], value: Option<&Quantity>) -> Option<String> {
+    let unit = value.and_then(Quantity::unit);
     let texts: Vec<String> = ranges
         .iter()
         .filter_map(|range| {
             let ends = Range { low: range.low.clone(), high: range.high.clone() };
-            let text = range.text.as_deref().and_then(words).or_else(|| ends.amounts())?;
+            // a range in another unit than the value's says so
+            let other = ends.unit().filter(|own| Some(own) != unit.as_ref());
+            let amounts = || {
+                Some([ends.amounts(), other].into_iter().flatten().collect::<Vec<_>>().join(" "))
+                    .filter(|text| !text.is_empty())
+            };
+            let text = range.text.as_deref().and_then(words).or_else(amounts)?;
             let mut whom: Vec<String> = super::types::all_words(&range.applies_to);
             whom.extend(range.age.as_ref().and_then(|age| Some(format!("{} {}", age.amounts()?, age.unit()?))));
             Some(if whom.is_empty() { text } else { format!("{}: {text}", whom.join(", ")) })
@@ -117,6 +128,25 @@ pub(super) fn flag(
         None if interpretation.iter().any(|concept| concept.words().is_some()) => None,
         None => by_range(ranges, value?),
     }
+}
+
+/// What an interpretation says that is no flag, in the record's words, else as a code.
+pub(super) fn interpretation(concepts: &[CodeableConcept]) -> Option<Datum> {
+    let has_flag = |concept: &CodeableConcept| {
+        concept.coding.iter().filter_map(|coding| coding.code.as_deref()).any(|code| by_code(code).is_some())
+    };
+    let others: Vec<&CodeableConcept> = concepts.iter().filter(|concept| !has_flag(concept)).collect();
+    let said = |concept: &&CodeableConcept| {
+        let display = concept.coding.iter().map(|coding| coding.display.as_ref());
+        super::types::first_words(std::iter::once(concept.text.as_ref()).chain(display))
+    };
+    if let [one] = others.as_slice()
+        && said(one).is_none()
+    {
+        return one.code().map(Datum::Code);
+    }
+    let texts: Vec<String> = others.iter().filter_map(|concept| said(concept).or_else(|| concept.code())).collect();
+    words(&texts.join("; ")).map(Datum::Text)
 }
 
 /// HL7 v3 ObservationInterpretation (<https://terminology.hl7.org/CodeSystem-v3-ObservationInterpretation.html>).

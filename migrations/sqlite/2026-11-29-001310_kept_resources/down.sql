@@ -1,0 +1,10 @@
+ALTER TABLE patients DROP COLUMN archived_by;
+ALTER TABLE chart_items DROP COLUMN date_only;
+ALTER TABLE chart_items DROP COLUMN status;
+ALTER TABLE chart_items DROP COLUMN former_body;
+ALTER TABLE chart_items DROP COLUMN origin_id;
+ALTER TABLE chart_items DROP COLUMN state_at;
+ALTER TABLE chart_items DROP COLUMN state;
+DROP TABLE source_mentions;
+DROP TABLE source_files;
+DROP TABLE source_resources;

@@ -1,0 +1,304 @@
+//! Charts are made of what is kept of their patients: the whole of it each time, so that a file only adds and corrects
+//! what it names, and the order and the pieces in which files come make no difference.
+
+use super::fhir::{Bundle, ImportOptions, ImportedChart, ImportedItem, ImportedPatient, Kept, SkipReason, Skipped};
+use super::{Summary, item_key, resources};
+use crate::access;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::files::set_blob;
+use crate::chart::item::ItemState;
+use crate::chart::store_item::{self, NewItem, Stored, set_state, store_item};
+use crate::db::{ChartItemId, PatientId, Ts, Tx};
+use crate::patients::{self, ArchiveReason, Demographics, IdKind, Method, NewPatient, Patient, SourceId, UNNAMED, Who};
+use crate::settings::Settings;
+use crate::text::Lang;
+use crate::values::{BirthDate, EmailAddress, PhoneNumber};
+use diesel::QueryResult;
+use std::collections::BTreeSet;
+
+/// Brings the chart of a patient, as a source knows them, up to what is kept of them; tells what came of it.
+pub fn derive(
+    tx: &mut Tx,
+    now: Ts,
+    delivery: i64,
+    owner: &SourceId,
+    options: &ImportOptions,
+    settings: &Settings,
+) -> QueryResult<Summary> {
+    let mut summary = Summary::default();
+    // two imports of one chart at the same moment take turns
+    let known = patients::by_source(tx, owner)?.map(|known| access::held(tx, known)).transpose()?;
+    let mut kept = resources::of_owner(tx, owner, delivery)?;
+    if !kept.iter().any(Kept::is_patient) {
+        let Some(known) = known else {
+            for one in kept.iter().filter(|one| one.fresh && !one.shared) {
+                *summary.skipped.entry((one.kind(), SkipReason::NoPatient.as_str())).or_default() += 1;
+            }
+            return Ok(summary);
+        };
+        // the source has sent the record before what it says was kept
+        kept.push(Kept::of_patient(&owner.id, &patients::patient_by_id(tx, known)?));
+    }
+    let mut options = options.clone();
+    options.source = None;
+    let imported = Bundle::of_kept(kept).charts(&options);
+    summary.skip(&imported.skipped);
+    for chart in &imported.charts {
+        summary.skip(&chart.skipped);
+        store_chart(tx, now, owner, chart, settings, &mut summary)?;
+    }
+    Ok(summary)
+}
+
+fn store_chart(
+    tx: &mut Tx,
+    now: Ts,
+    owner: &SourceId,
+    chart: &ImportedChart,
+    settings: &Settings,
+    summary: &mut Summary,
+) -> QueryResult<()> {
+    let demographics = demographics(&chart.patient, settings);
+    let patient = match patients::who(tx, owner, &demographics)? {
+        Who::Other(_) => return refuse(chart, SkipReason::OtherPerson, summary),
+        Who::Unsure(_) => return refuse(chart, SkipReason::UnsurePerson, summary),
+        Who::Known(known) => {
+            let known = access::held(tx, known)?;
+            summary.known_patients += 1;
+            patients::put_source(tx, now, known, owner)?;
+            known
+        }
+        Who::New => {
+            summary.patients += 1;
+            let new = NewPatient {
+                source_key: Some(owner.clone()),
+                demographics,
+                portal_access: settings.portal_for_new_patients,
+                archived: false,
+            };
+            patients::add(tx, now, Actor::System, &new)?
+        }
+    };
+    for (code, number) in &chart.patient.other_identifiers {
+        if let Some(kind) = IdKind::of_v2_0203(code) {
+            patients::put_identifiers(tx, patient, kind, number)?;
+        }
+    }
+    follow_standing(tx, now, patient, &chart.patient, summary)?;
+    let before = summary.written();
+    store_items(tx, now, patient, owner, chart, settings, summary)?;
+    if summary.written() > before {
+        let entry = Entry::of_patient(Actor::System, Event::PatientsImported, patient, Subject::None);
+        audit::append(tx, now, entry.with("fhir"))?;
+    }
+    Ok(())
+}
+
+/// A death, a record that is not used any more or is another's now, as the source says it; and taken back where the
+/// source says the contrary. What a user has archived is not the source's to bring back.
+fn follow_standing(
+    tx: &mut Tx,
+    now: Ts,
+    patient: PatientId,
+    said: &ImportedPatient,
+    summary: &mut Summary,
+) -> QueryResult<()> {
+    let reason = match () {
+        () if said.deceased == Some(true) => Some(ArchiveReason::Deceased),
+        () if said.replaced => Some(ArchiveReason::Replaced),
+        () if said.active == Some(false) => Some(ArchiveReason::Inactive),
+        () => None,
+    };
+    if let Some(reason) = reason {
+        if patients::archive(tx, now, Actor::System, patient, reason)? {
+            summary.archived += 1;
+        }
+        return Ok(());
+    }
+    let taken_back = match patients::patient_by_id(tx, patient)?.archive_reason {
+        Some(ArchiveReason::Deceased) => said.deceased == Some(false),
+        Some(ArchiveReason::Inactive | ArchiveReason::Replaced) => said.active == Some(true),
+        Some(ArchiveReason::Left | ArchiveReason::Mistake | ArchiveReason::Merged) | None => false,
+    };
+    if taken_back && patients::bring_back(tx, now, Actor::System, patient)? {
+        summary.brought_back += 1;
+    }
+    Ok(())
+}
+
+/// Nothing of this chart is taken: all of it is counted.
+fn refuse(chart: &ImportedChart, reason: SkipReason, summary: &mut Summary) -> QueryResult<()> {
+    let mut skipped = Skipped::new();
+    skipped.insert(("Patient".to_owned(), reason), 1);
+    for item in chart.items.iter().filter(|item| item.fresh) {
+        let what = item.source_id.split(['/', ':', '#']).next().unwrap_or_default();
+        *skipped.entry((what.to_owned(), reason)).or_default() += 1;
+    }
+    summary.skip(&skipped);
+    Ok(())
+}
+
+fn store_items(
+    tx: &mut Tx,
+    now: Ts,
+    patient: PatientId,
+    owner: &SourceId,
+    chart: &ImportedChart,
+    settings: &Settings,
+    summary: &mut Summary,
+) -> QueryResult<()> {
+    let origin = patients::source_row(tx, owner)?;
+    let mut made: BTreeSet<ChartItemId> = BTreeSet::new();
+    for item in &chart.items {
+        let key = item_key(item.source.as_deref().unwrap_or(UNNAMED), &item.source_id);
+        let title = title_of(item, settings.lang());
+        let new = NewItem {
+            source_key: &key,
+            former_key: (key != item.source_id).then_some(item.source_id.as_str()),
+            kind: item.kind,
+            occurred_at: item.occurred_at.into(),
+            title: &title,
+            author: item.author.as_deref(),
+            body: &item.body,
+            status: item.status.as_deref(),
+            date_only: item.date_only,
+            origin: Some(origin),
+        };
+        let stored = store_item(tx, now, patient, &new)?;
+        made.insert(stored.id());
+        let state = if item.partly_withdrawn { ItemState::PartlyWithdrawn } else { ItemState::Current };
+        let other_state = set_state(tx, now, patient, stored.id(), state)?;
+        let other_file = give_file(tx, now, stored.id(), item)?;
+        match stored {
+            Stored::New(_) => *summary.items.entry(item.kind.as_str()).or_default() += 1,
+            Stored::Same(_) if !other_file && !other_state => summary.known_items += usize::from(item.fresh),
+            Stored::Changed(_) | Stored::Same(_) => *summary.changed.entry(item.kind.as_str()).or_default() += 1,
+        }
+    }
+    // what is made no more: taken back by its source, or a part of another item now
+    let withdrawn = resources::withdrawn(tx, owner)?;
+    for (id, key, kind) in store_item::of_origin(tx, patient, origin)? {
+        if made.contains(&id) {
+            continue;
+        }
+        let is_withdrawn = withdrawn.contains(&key) || chart.emptied.iter().any(|own| item_key_of(own) == key);
+        let state = if is_withdrawn { ItemState::Withdrawn } else { ItemState::Moved };
+        if set_state(tx, now, patient, id, state)? && is_withdrawn {
+            *summary.withdrawn.entry(kind.as_str()).or_default() += 1;
+        }
+    }
+    // and what came before items knew their source
+    for key in &withdrawn {
+        for (id, kind) in store_item::without_origin(tx, patient, key)? {
+            if set_state(tx, now, patient, id, ItemState::Withdrawn)? {
+                *summary.withdrawn.entry(kind.as_str()).or_default() += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The title of the record, else words for what it is: never the name of a type.
+fn title_of(item: &ImportedItem, lang: Lang) -> String {
+    if !item.title.is_empty() {
+        return item.title.clone();
+    }
+    // `Observation:2026-02-01:vital-signs`
+    let category = item.source_id.strip_prefix("Observation:").and_then(|rest| rest.split(':').nth(1));
+    match category.map(|code| lang.t_of("category", code)) {
+        Some(words) if !words.is_empty() => words.to_owned(),
+        _ => lang.t_of("kind-one", item.kind.as_str()).to_owned(),
+    }
+}
+
+fn item_key_of((source, id): &(Option<String>, String)) -> String {
+    item_key(source.as_deref().unwrap_or(UNNAMED), id)
+}
+
+fn give_file(tx: &mut Tx, now: Ts, id: ChartItemId, item: &ImportedItem) -> QueryResult<bool> {
+    let Some(file) = &item.attachment else { return set_blob(tx, now, id, None) };
+    let content = match file.stored {
+        Some((row, number)) => resources::content(tx, row, number)?,
+        None => None,
+    };
+    match content {
+        Some((blob, size)) => set_blob(tx, now, id, Some((blob, &file.name, &file.content_type, size))),
+        None => set_blob(tx, now, id, None),
+    }
+}
+
+/// A patient's own language where the pages have it, else the clinic's; told by every road that there is.
+fn demographics(patient: &ImportedPatient, settings: &Settings) -> Demographics {
+    let language = patient.language.as_deref().and_then(Lang::find).unwrap_or(settings.lang());
+    Demographics {
+        given_name: patient.given.clone(),
+        family_name: patient.family.clone(),
+        preferred_name: patient.preferred.clone(),
+        birth_date: BirthDate(patient.birth_date),
+        health_number: patient.health_number.clone(),
+        email: patient.email.as_deref().and_then(EmailAddress::parse),
+        phone: patient.phone.as_deref().and_then(|number| PhoneNumber::parse(number, "1")),
+        language: language.code().to_owned(),
+        method: Method::Both,
+    }
+}
+
+/// Who the patients of a survey are: nothing is kept of those who are somebody else here, or perhaps somebody.
+pub fn judge(tx: &mut crate::db::Conn, survey: &mut super::fhir::Survey, settings: &Settings) -> QueryResult<()> {
+    let people: Vec<(SourceId, Demographics)> = survey
+        .people
+        .iter()
+        .map(|((source, id), person)| {
+            (SourceId { source: source.clone(), id: id.clone() }, demographics(person, settings))
+        })
+        .collect();
+    for (id, d) in people {
+        match patients::who(tx, &id, &d)? {
+            Who::Other(_) => survey.refused.insert(id, SkipReason::OtherPerson),
+            Who::Unsure(_) => survey.refused.insert(id, SkipReason::UnsurePerson),
+            Who::Known(_) | Who::New => None,
+        };
+    }
+    let unreadable: Vec<(SourceId, SkipReason)> = survey
+        .unreadable
+        .iter()
+        .map(|((source, id), reason)| (SourceId { source: source.clone(), id: id.clone() }, *reason))
+        .collect();
+    for (id, reason) in unreadable {
+        if patients::by_source(tx, &id)?.is_none() {
+            // the rest of that chart goes with its patient
+            survey.refused.insert(id, reason);
+        }
+    }
+    Ok(())
+}
+
+impl Kept {
+    /// The record of a patient whom the source has sent before what it says was kept.
+    fn of_patient(id: &str, patient: &Patient) -> Kept {
+        let json = serde_json::json!({
+            "resourceType": "Patient",
+            "id": id,
+            "name": [{"family": patient.family_name, "given": [patient.given_name]}],
+            "birthDate": patient.birth_date.iso(),
+        });
+        Kept {
+            row: 0,
+            source: UNNAMED.to_owned(),
+            full_url: None,
+            json: json.to_string(),
+            withdrawn: false,
+            fresh: false,
+            shared: false,
+            files: Vec::new(),
+        }
+    }
+
+    fn kind(&self) -> String {
+        super::fhir::kind_of(&self.json)
+    }
+
+    fn is_patient(&self) -> bool {
+        !self.shared && self.kind() == "Patient"
+    }
+}

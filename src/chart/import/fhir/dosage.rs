@@ -1,0 +1,225 @@
+//! Dosage (R4 §2.25) and Timing (R4 §2.24.0.8): told whole, by the prescriber's words or by their parts, or not at all.
+
+use serde::de::IgnoredAny;
+
+use super::body::Body;
+use super::types::{CodeableConcept, Decimal, Period, Quantity, Range, Ratio, all_words, first_words, types, words};
+use super::value::ratio;
+use super::when::period;
+use crate::chart::item::{Datum, Label};
+
+types! {
+    struct Repeat {
+        bounds_duration: Option<Quantity>,
+        bounds_range: Option<Range>,
+        bounds_period: Option<Period>,
+        count: Option<Decimal>,
+        count_max: Option<Decimal>,
+        duration: Option<Decimal>,
+        duration_max: Option<Decimal>,
+        frequency: Option<Decimal>,
+        frequency_max: Option<Decimal>,
+        period: Option<Decimal>,
+        period_max: Option<Decimal>,
+        period_unit: Option<String>,
+        day_of_week: Vec<String>,
+        time_of_day: Vec<String>,
+        when: Vec<String>,
+        offset: Option<Decimal>,
+        extension: Vec<IgnoredAny>,
+    }
+    struct Timing {
+        code: Option<CodeableConcept>,
+        repeat: Option<Repeat>,
+        event: Vec<String>,
+        extension: Vec<IgnoredAny>,
+        modifier_extension: Vec<IgnoredAny>,
+    }
+    struct Dose {
+        dose_quantity: Option<Quantity>,
+        dose_range: Option<Range>,
+        rate_ratio: Option<Ratio>,
+        rate_range: Option<Range>,
+        rate_quantity: Option<Quantity>,
+    }
+    struct Dosage {
+        text: Option<String>,
+        patient_instruction: Option<String>,
+        additional_instruction: Vec<CodeableConcept>,
+        timing: Option<Timing>,
+        as_needed_boolean: Option<bool>,
+        as_needed_codeable_concept: Option<CodeableConcept>,
+        site: Option<CodeableConcept>,
+        route: Option<CodeableConcept>,
+        method: Option<CodeableConcept>,
+        dose_and_rate: Vec<Dose>,
+        max_dose_per_period: Option<Ratio>,
+        max_dose_per_administration: Option<Quantity>,
+        max_dose_per_lifetime: Option<Quantity>,
+        modifier_extension: Vec<IgnoredAny>,
+    }
+}
+
+/// EventTiming (R4) for which the pages have words.
+const MOMENTS: [&str; 19] = [
+    "MORN", "NOON", "AFT", "EVE", "NIGHT", "HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM",
+    "PCD", "PCV",
+];
+/// DaysOfWeek (R4).
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// UnitsOfTime (R4, from UCUM).
+const UNITS: [&str; 7] = ["s", "min", "h", "d", "wk", "mo", "a"];
+
+/// What a timing says, each part under its own name.
+#[derive(Default)]
+struct Told {
+    how_often: Option<String>,
+    days: Vec<String>,
+    times: Vec<String>,
+    moments: Vec<String>,
+    course: Option<Datum>,
+}
+
+fn is_positive(number: &Decimal) -> bool {
+    number.as_f64().is_some_and(|number| number > 0.0)
+}
+
+/// `4`, or `4–6`; none where the ends are none.
+fn span(low: &Decimal, high: Option<&Decimal>) -> Option<String> {
+    if !is_positive(low) {
+        return None;
+    }
+    match high {
+        None => Some(low.0.clone()),
+        Some(high) if is_positive(high) => Some(format!("{}–{}", low.0, high.0)),
+        Some(_) => None,
+    }
+}
+
+impl Repeat {
+    /// What it says; none where a part of it is not understood.
+    fn told(&self) -> Option<Told> {
+        let unread = [&self.count, &self.count_max, &self.duration, &self.duration_max, &self.offset];
+        if unread.iter().any(|part| part.is_some()) || !self.extension.is_empty() {
+            return None;
+        }
+        let how_often = match (&self.frequency, &self.period, self.period_unit.as_deref()) {
+            (None, None, None) if self.frequency_max.is_none() && self.period_max.is_none() => None,
+            (times, Some(every), Some(unit)) if UNITS.contains(&unit) => {
+                // R4: a frequency that is not given is one
+                let once = Decimal("1".to_owned());
+                let times = span(times.as_ref().unwrap_or(&once), self.frequency_max.as_ref())?;
+                Some(format!("{times}×/{} {unit}", span(every, self.period_max.as_ref())?))
+            }
+            _ => return None,
+        };
+        let known = |codes: &[String], of: &[&str]| codes.iter().all(|code| of.contains(&code.as_str()));
+        if !known(&self.day_of_week, &DAYS) || !known(&self.when, &MOMENTS) {
+            return None;
+        }
+        let times: Option<Vec<String>> = self.time_of_day.iter().map(|text| clock(text)).collect();
+        let bounds = [self.bounds_duration.is_some(), self.bounds_range.is_some(), self.bounds_period.is_some()];
+        let course = match () {
+            () if bounds.iter().filter(|is| **is).count() > 1 => return None,
+            () if self.bounds_period.is_some() => Some(period(self.bounds_period.as_ref())?),
+            () if self.bounds_duration.is_some() => Some(Datum::Text(self.bounds_duration.as_ref()?.words()?)),
+            () if self.bounds_range.is_some() => {
+                let range = self.bounds_range.as_ref()?;
+                Some(Datum::Text(format!("{} {}", range.amounts()?, range.unit()?)))
+            }
+            () => None,
+        };
+        Some(Told { how_often, days: self.day_of_week.clone(), times: times?, moments: self.when.clone(), course })
+    }
+}
+
+/// `08:00` of a time of day (`08:00:00`); none where it is none.
+fn clock(text: &str) -> Option<String> {
+    let mut parts = text.split(':');
+    let (hour, minute) = (parts.next()?, parts.next()?);
+    let digits = |part: &str, below: u8| part.len() == 2 && part.parse::<u8>().is_ok_and(|n| n < below);
+    (digits(hour, 24) && digits(minute, 60)).then(|| format!("{hour}:{minute}"))
+}
+
+impl Timing {
+    fn told(&self) -> Option<Told> {
+        if !self.event.is_empty() || !self.extension.is_empty() || !self.modifier_extension.is_empty() {
+            return None;
+        }
+        match (&self.repeat, &self.code) {
+            (Some(repeat), _) => repeat.told(),
+            (None, Some(code)) => Some(Told { how_often: code.words(), ..Told::default() }),
+            (None, None) => Some(Told::default()),
+        }
+    }
+}
+
+impl Dosage {
+    /// Tells a dosage: the prescriber's words where there are some, else the dose and all of its timing, in signs
+    /// (`1 tablet, 2×/1 d`) and under their names. `false` where it is not understood whole; then nothing of it is
+    /// told but to see the prescription. What limits it is told in any case.
+    pub fn tell(&self, body: &mut Body) -> bool {
+        let text = self.text.as_deref().and_then(words);
+        let complete = match text {
+            Some(text) => {
+                let parts = std::iter::once(text).chain(all_words(&self.additional_instruction));
+                body.text(Label::Dosage, words(&parts.collect::<Vec<_>>().join(", ")));
+                true
+            }
+            None => self.tell_parts(body),
+        };
+        if !complete {
+            body.fact(Label::Dosage, Some(Datum::Code("see-prescription".to_owned())));
+        }
+        body.text(Label::MaxDose, self.max_dose_per_period.as_ref().and_then(ratio));
+        let single = [&self.max_dose_per_administration, &self.max_dose_per_lifetime];
+        single.into_iter().for_each(|most| body.text(Label::MaxDose, most.as_ref().and_then(Quantity::words)));
+        complete
+    }
+
+    fn tell_parts(&self, body: &mut Body) -> bool {
+        let Some(told) = self.timing.as_ref().map_or(Some(Told::default()), Timing::told) else { return false };
+        let dose = match self.dose_and_rate.as_slice() {
+            [] => None,
+            [one] => match one.told() {
+                Some(dose) => Some(dose),
+                None => return false,
+            },
+            _ => return false,
+        };
+        if !self.modifier_extension.is_empty() {
+            return false;
+        }
+        let concepts = [&self.method, &self.route, &self.site];
+        let how = concepts.into_iter().filter_map(|concept| concept.as_ref().and_then(CodeableConcept::words));
+        let parts: Vec<String> =
+            dose.into_iter().chain(told.how_often).chain(how).chain(all_words(&self.additional_instruction)).collect();
+        body.text(Label::Dosage, words(&parts.join(", ")));
+        body.fact(Label::Days, codes(told.days));
+        let times = told.times.join(", ");
+        body.text(Label::TimesOfDay, first_words([Some(&times)]));
+        body.fact(Label::TimesOfDay, codes(told.moments));
+        body.fact(Label::Course, told.course);
+        true
+    }
+}
+
+fn codes(codes: Vec<String>) -> Option<Datum> {
+    (!codes.is_empty()).then_some(Datum::Codes(codes))
+}
+
+impl Dose {
+    /// The dose; none where it is not one amount, or is given by a rate.
+    fn told(&self) -> Option<String> {
+        if self.rate_ratio.is_some() || self.rate_range.is_some() || self.rate_quantity.is_some() {
+            return None;
+        }
+        match (&self.dose_quantity, &self.dose_range) {
+            (Some(quantity), None) => quantity.words(),
+            (None, Some(range)) => {
+                Some([range.amounts(), range.unit()].into_iter().flatten().collect::<Vec<_>>().join(" "))
+            }
+            _ => None,
+        }
+    }
+}

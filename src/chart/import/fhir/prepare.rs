@@ -1,0 +1,263 @@
+//! Makes what a file holds ready to be kept: each resource with its source, its key and its patient.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::bundle::{Address, Bundle, Entry, needs_patient, printable};
+use super::read::Found;
+use super::resource::{Header, Resource, read_one};
+use super::slim::slim;
+use super::types::{Reference, single_line};
+use super::when::moment;
+use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};
+use crate::db::Ts;
+use crate::patients::{SourceId, UNNAMED};
+
+/// A resource that is ready to be kept.
+#[derive(Debug)]
+pub struct Prepared {
+    /// the server's base address, the name that the user gave, or what stands for a source that has neither
+    pub source: String,
+    /// `Type/id` there, else the whole address
+    pub key: String,
+    /// its address in the file
+    pub full_url: Option<String>,
+    /// its type
+    pub kind: String,
+    /// whose it is; none for what belongs to nobody, such as a practitioner
+    pub owner: Option<SourceId>,
+    /// the resource on one line, its files taken out
+    pub json: String,
+    /// when its source last changed it, by its own words
+    pub updated_at: Option<Ts>,
+    /// its source takes it back
+    pub withdrawn: bool,
+    /// base64 of its files, with the type that the record gives each
+    pub files: Vec<(String, Option<String>)>,
+}
+
+/// What a resource of a file comes to.
+#[derive(Debug)]
+pub enum Taken {
+    /// to be kept
+    Ready(Box<Prepared>),
+    /// left out: its type, and why
+    Skipped(String, SkipReason),
+    /// an entry without a resource
+    Nothing,
+}
+
+/// The patients of the files that come together: known before anything of theirs is taken.
+#[derive(Debug, Default)]
+pub struct Survey {
+    index: Bundle,
+    ids: Vec<SourceId>,
+    /// who they are
+    pub people: BTreeMap<(String, String), ImportedPatient>,
+    /// whose record cannot be read, and why
+    pub unreadable: BTreeMap<(String, String), SkipReason>,
+    /// of whom nothing is taken, and why
+    pub refused: HashMap<SourceId, SkipReason>,
+    /// parts of these records that are left out
+    pub skipped: Skipped,
+}
+
+fn pair(id: &SourceId) -> (String, String) {
+    (id.source.clone(), id.id.clone())
+}
+
+/// Whether an id is one in all the world (RFC 9562).
+fn is_uuid(id: &str) -> bool {
+    let parts: Vec<&str> = id.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+impl Survey {
+    /// Takes note of a patient.
+    pub(super) fn look_at(&mut self, found: &Found, options: &ImportOptions) {
+        let Some(json) = &found.json else { return };
+        // most resources are none; this is the cheapest way to see it
+        if !json.get().contains("\"Patient\"") {
+            return;
+        }
+        let (kind, Ok((header, resource))) = read_one(json.get()) else { return };
+        let Resource::Patient(patient) = &resource else { return };
+        let mut skipped = Skipped::new();
+        let entry = Entry::of(found.full_url.clone(), header, Resource::Patient(Box::default()));
+        let id = SourceId {
+            source: entry.source(options.source.as_deref()).unwrap_or_else(|| UNNAMED.to_owned()),
+            id: entry.own_id().unwrap_or_default(),
+        };
+        match patient.demographics(&entry, options, &mut skipped) {
+            Ok(person) => {
+                self.people.entry(pair(&id)).or_insert(person);
+            }
+            Err(reason) => {
+                self.unreadable.entry(pair(&id)).or_insert(reason);
+            }
+        }
+        debug_assert_eq!(kind, "Patient");
+        if self.index.index(entry).is_ok() {
+            self.ids.push(id);
+            for (what, times) in skipped {
+                *self.skipped.entry(what).or_default() += times;
+            }
+        }
+    }
+
+    /// Whose a resource is that names this patient: one of these files, else one whom a source may have sent before.
+    fn owner(&self, from: &Address, reference: &Reference, options: &ImportOptions) -> Option<SourceId> {
+        let reference = reference.reference.as_deref()?.trim();
+        if let Some(position) = self.index.position(from.full_url, reference) {
+            return self.ids.get(position).cloned();
+        }
+        let named = options.source.clone();
+        if let Some(id) = reference.strip_prefix("urn:uuid:") {
+            let source = named.unwrap_or_else(|| UNNAMED.to_owned());
+            return is_uuid(id).then(|| SourceId { source, id: id.to_owned() });
+        }
+        let reference = reference.split_once("/_history/").map_or(reference, |(before, _)| before);
+        let mut parts = reference.rsplitn(3, '/');
+        let (id, kind, base) = (parts.next()?, parts.next()?, parts.next());
+        if kind != "Patient" || id.is_empty() {
+            return None;
+        }
+        let source = match (named, base) {
+            (Some(named), _) => named,
+            (None, Some(base)) => base.to_owned(),
+            (None, None) => from.source(None).unwrap_or_else(|| UNNAMED.to_owned()),
+        };
+        // an id that is valid nowhere in particular says nothing of a patient who is not in these files
+        (source != UNNAMED || is_uuid(id)).then(|| SourceId { source, id: id.to_owned() })
+    }
+
+    /// Makes a resource ready, or says why it is left out.
+    pub(super) fn prepare(&self, found: Found, options: &ImportOptions) -> Taken {
+        if found.broken {
+            return Taken::Skipped("Resource".to_owned(), SkipReason::Malformed);
+        }
+        let Some(json) = found.json else {
+            return found.deleted.map_or(Taken::Nothing, |deleted| self.deleted(&deleted, options));
+        };
+        let json = json.get();
+        let (kind, header, resource) = match read_one(json) {
+            (kind, Ok((header, resource))) => (kind, header, resource),
+            (kind, Err((SkipReason::EnteredInError, _))) => match Header::read(json) {
+                Ok((_, header)) if Resource::is_read(&kind) => {
+                    return self.withdrawn(found.full_url, &kind, header, options);
+                }
+                _ => return Taken::Skipped(printable(&kind), SkipReason::EnteredInError),
+            },
+            (kind, Err((reason, _))) => return Taken::Skipped(printable(&kind), reason),
+        };
+        let updated_at = header.updated_at();
+        let entry = Entry::of(found.full_url, header, resource);
+        let owner = match &entry.resource {
+            Resource::Patient(_) => {
+                let source = entry.source(options.source.as_deref()).unwrap_or_else(|| UNNAMED.to_owned());
+                Some(SourceId { source, id: entry.own_id().unwrap_or_default() })
+            }
+            resource if needs_patient(resource) => match self.owner_of(&entry, options) {
+                Some(owner) => Some(owner),
+                None => return Taken::Skipped(kind, SkipReason::NoPatient),
+            },
+            _ => None,
+        };
+        if let Some(reason) = owner.as_ref().and_then(|owner| self.refused.get(owner)) {
+            return Taken::Skipped(kind, *reason);
+        }
+        if kind == "Patient"
+            && let Some(reason) = owner.as_ref().and_then(|owner| self.unreadable.get(&pair(owner)))
+        {
+            return Taken::Skipped(kind, *reason);
+        }
+        let Some(slim) = slim(json) else { return Taken::Skipped(kind, SkipReason::TooDeep) };
+        let key = entry.address().key().unwrap_or_else(|| format!("{kind}#{}", digest(&slim.json)));
+        let source = self.source(&entry.address(), owner.as_ref(), options);
+        Taken::Ready(Box::new(Prepared {
+            source,
+            key,
+            full_url: entry.full_url.map(|url| single_line(&url, 500)),
+            kind,
+            owner,
+            json: slim.json,
+            updated_at,
+            withdrawn: false,
+            files: slim.files,
+        }))
+    }
+
+    /// Where the id of a resource is valid. What comes without an address is its patient's.
+    fn source(&self, from: &Address, owner: Option<&SourceId>, options: &ImportOptions) -> String {
+        if let Some(source) = from.source(options.source.as_deref()) {
+            return source;
+        }
+        let one = || self.ids.first().filter(|first| self.ids.iter().all(|id| id == *first));
+        match owner.or_else(one) {
+            Some(owner) if owner.source == UNNAMED => format!("{UNNAMED}:{}", owner.id),
+            Some(owner) => owner.source.clone(),
+            None => UNNAMED.to_owned(),
+        }
+    }
+
+    fn owner_of(&self, entry: &Entry, options: &ImportOptions) -> Option<SourceId> {
+        let from = entry.address();
+        if let Some(subject) = &entry.subject {
+            return self.owner(&from, subject, options);
+        }
+        let others = entry.resource.other_subjects();
+        let mut found = others.into_iter().filter_map(|reference| self.owner(&from, reference, options));
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
+    }
+
+    fn withdrawn(&self, full_url: Option<String>, kind: &str, header: Header, options: &ImportOptions) -> Taken {
+        let from = Address { full_url: full_url.as_deref(), id: header.id.as_deref(), kind };
+        let subject = header.subject.as_ref().or(header.patient.as_ref());
+        let owner = subject.and_then(|subject| self.owner(&from, subject, options));
+        // it may say no more than that it is taken back
+        let owner = owner.or_else(|| self.ids.first().filter(|_| self.ids.len() == 1).cloned());
+        if let Some(reason) = owner.as_ref().and_then(|owner| self.refused.get(owner)) {
+            return Taken::Skipped(kind.to_owned(), *reason);
+        }
+        let Some(key) = from.key() else { return Taken::Skipped(kind.to_owned(), SkipReason::EnteredInError) };
+        let source = self.source(&from, owner.as_ref(), options);
+        let updated_at = header.updated_at();
+        Taken::Ready(Box::new(Prepared {
+            source,
+            key,
+            full_url,
+            kind: kind.to_owned(),
+            owner,
+            json: String::new(),
+            updated_at,
+            withdrawn: true,
+            files: Vec::new(),
+        }))
+    }
+
+    /// A deletion on the server is a withdrawal.
+    fn deleted(&self, address: &str, options: &ImportOptions) -> Taken {
+        let mut parts = address.rsplitn(3, '/');
+        let (Some(id), Some(kind)) = (parts.next(), parts.next()) else { return Taken::Nothing };
+        if !Resource::is_read(kind) || kind == "Patient" {
+            return Taken::Nothing;
+        }
+        let header = Header { id: Some(id.to_owned()), ..Header::default() };
+        let full_url = parts.next().filter(|base| base.contains("://")).map(|base| format!("{base}/{kind}/{id}"));
+        self.withdrawn(full_url, kind, header, options)
+    }
+}
+
+/// A name for what has none: its content's.
+fn digest(json: &str) -> String {
+    use sha2::{Digest, Sha256};
+    data_encoding::HEXLOWER.encode(&Sha256::digest(json)).chars().take(32).collect()
+}
+
+impl Header {
+    fn updated_at(&self) -> Option<Ts> {
+        let text = self.meta.as_ref()?.last_updated.as_deref()?;
+        moment(text).map(|moment| moment.at.into())
+    }
+}

@@ -1,0 +1,404 @@
+//! What came from sources, resource by resource, as it stands: charts are made of it (see [`super::derive`]).
+
+use super::fhir::{Kept, KeptFile, Prepared, SkipReason, Skipped};
+use crate::db::schema::{blobs, source_files, source_mentions, source_resources};
+use crate::db::{BlobId, Both, Conn, MultiBackend, Ts, Tx};
+use crate::outbox::{self, Task};
+use crate::patients::SourceId;
+use crate::storage::{self, Placed, Scan};
+use diesel::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Rows that are looked up at once.
+const AT_ONCE: usize = 500;
+
+/// A file of a resource: where it lies, or why it is not there.
+#[derive(Debug)]
+pub struct PlacedFile {
+    /// its place, and what the scanner says
+    pub placed: Option<(Placed, Scan)>,
+    /// what its content is, where that is sure
+    pub media_type: String,
+    /// why there is none
+    pub flaw: Option<SkipReason>,
+}
+
+/// What became of resources that were taken in.
+#[derive(Debug, Default)]
+pub struct Staged {
+    /// whose charts may read otherwise now
+    pub touched: BTreeSet<(String, String)>,
+    /// what was left out
+    pub skipped: Skipped,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = source_resources, check_for_backend(MultiBackend))]
+struct Row {
+    id: i64,
+    owner_source: Option<String>,
+    owner_id: Option<String>,
+    json: String,
+    updated_at: Option<Ts>,
+    delivery: i64,
+    withdrawn_at: Option<Ts>,
+}
+
+impl Row {
+    fn owner(&self) -> Option<(String, String)> {
+        self.owner_source.clone().zip(self.owner_id.clone())
+    }
+}
+
+/// Takes resources in. What came before under the same key is corrected, unless it is newer by its own words
+/// (`meta.lastUpdated`), another patient's, or of this very delivery; what its source takes back stays taken back
+/// until the source itself says something newer.
+pub fn stage(tx: &mut Tx, now: Ts, delivery: i64, batch: &[(Prepared, Vec<PlacedFile>)]) -> QueryResult<Staged> {
+    let mut staged = Staged::default();
+    for (new, files) in batch {
+        let known: Option<Row> = source_resources::table
+            .filter(source_resources::source.eq(&new.source))
+            .filter(source_resources::source_key.eq(&new.key))
+            .select(Row::as_select())
+            .first(tx.conn())
+            .optional()?;
+        match known {
+            None => add(tx, now, delivery, new, files, &mut staged)?,
+            Some(known) => correct(tx, now, delivery, (new, files), &known, &mut staged)?,
+        }
+        if new.owner.is_none() {
+            let mut names = vec![format!("{}/{}", new.source, new.key)];
+            names.extend(new.full_url.clone());
+            staged.touched.extend(mentioning(tx, &names)?);
+        }
+    }
+    Ok(staged)
+}
+
+fn owner_of(new: &Prepared) -> Option<(String, String)> {
+    new.owner.as_ref().map(|owner| (owner.source.clone(), owner.id.clone()))
+}
+
+fn skip(staged: &mut Staged, new: &Prepared, reason: SkipReason) {
+    *staged.skipped.entry((new.kind.clone(), reason)).or_default() += 1;
+}
+
+fn add(
+    tx: &mut Tx,
+    now: Ts,
+    delivery: i64,
+    new: &Prepared,
+    files: &[PlacedFile],
+    staged: &mut Staged,
+) -> QueryResult<()> {
+    let owner = owner_of(new);
+    if new.withdrawn {
+        skip(staged, new, SkipReason::EnteredInError);
+    }
+    let (source, id) = owner.clone().unzip();
+    // what was taken back before it was ever seen is remembered by its key only
+    let json = if new.withdrawn { "" } else { &new.json };
+    let row = (
+        (source_resources::source.eq(&new.source), source_resources::source_key.eq(&new.key)),
+        (source_resources::full_url.eq(&new.full_url), source_resources::kind.eq(&new.kind)),
+        (source_resources::owner_source.eq(source), source_resources::owner_id.eq(id)),
+        (source_resources::json.eq(json), source_resources::updated_at.eq(new.updated_at)),
+        (source_resources::delivery.eq(delivery), source_resources::withdrawn_at.eq(new.withdrawn.then_some(now))),
+    );
+    let insert = diesel::insert_into(source_resources::table).values(row).returning(source_resources::id);
+    let row: i64 = insert.get_result(tx.conn())?;
+    put_files(tx, now, row, files)?;
+    staged.touched.extend(owner);
+    Ok(())
+}
+
+fn correct(
+    tx: &mut Tx,
+    now: Ts,
+    delivery: i64,
+    (new, files): (&Prepared, &[PlacedFile]),
+    known: &Row,
+    staged: &mut Staged,
+) -> QueryResult<()> {
+    let (before, owner) = (known.owner(), owner_of(new));
+    if before.is_some() && owner.is_some() && before != owner {
+        skip(staged, new, SkipReason::OtherPerson);
+        return Ok(());
+    }
+    let is_newer = matches!((new.updated_at, known.updated_at), (Some(new), Some(old)) if new > old);
+    let is_older = matches!((new.updated_at, known.updated_at), (Some(new), Some(old)) if new < old);
+    let row = diesel::update(source_resources::table.find(known.id));
+    if is_older {
+        skip(staged, new, SkipReason::Outdated);
+        return Ok(());
+    }
+    if new.withdrawn {
+        skip(staged, new, SkipReason::EnteredInError);
+        if known.withdrawn_at.is_none() {
+            let set = (
+                source_resources::withdrawn_at.eq(Some(now)),
+                source_resources::updated_at.eq(new.updated_at.or(known.updated_at)),
+                source_resources::delivery.eq(delivery),
+            );
+            row.set(set).execute(tx.conn())?;
+        }
+        staged.touched.extend(before.or(owner));
+        return Ok(());
+    }
+    if known.delivery == delivery && !is_newer {
+        skip(staged, new, SkipReason::Duplicate);
+        return Ok(());
+    }
+    if known.withdrawn_at.is_some() && !is_newer {
+        skip(staged, new, SkipReason::EnteredInError);
+        staged.touched.extend(before.or(owner));
+        return Ok(());
+    }
+    let owner = before.or(owner);
+    let (source, id) = owner.clone().unzip();
+    let set = (
+        (source_resources::full_url.eq(&new.full_url), source_resources::json.eq(&new.json)),
+        (source_resources::owner_source.eq(source), source_resources::owner_id.eq(id)),
+        (source_resources::updated_at.eq(new.updated_at.or(known.updated_at)), source_resources::delivery.eq(delivery)),
+        source_resources::withdrawn_at.eq(None::<Ts>),
+    );
+    row.set(set).execute(tx.conn())?;
+    if !files.is_empty() || known.json.contains("\"data\":\"@") {
+        drop_files(tx, now, known.id)?;
+        put_files(tx, now, known.id, files)?;
+    }
+    staged.touched.extend(owner);
+    Ok(())
+}
+
+fn put_files(tx: &mut Tx, now: Ts, resource: i64, files: &[PlacedFile]) -> QueryResult<()> {
+    for (file, number) in files.iter().zip(0_i64..) {
+        let mut flaw = file.flaw;
+        let mut blob = None;
+        if let Some((placed, scan)) = &file.placed {
+            let kept = storage::keep(tx, now, placed, *scan)?;
+            match kept.scan {
+                // known by its content: the resource comes without it
+                Scan::Infected => {
+                    storage::release(tx, now, kept.id)?;
+                    flaw = Some(SkipReason::FileUnsafe);
+                }
+                scan => {
+                    if scan == Scan::Waiting {
+                        outbox::enqueue(tx, now, Task::ScanFile(kept.id), now)?;
+                    }
+                    blob = Some(kept.id);
+                }
+            }
+        }
+        let size = file.placed.as_ref().map_or(0, |(placed, _)| placed.size());
+        let row = (
+            (source_files::resource_id.eq(resource), source_files::number.eq(number), source_files::blob_id.eq(blob)),
+            (source_files::media_type.eq(&file.media_type), source_files::size.eq(size)),
+            source_files::flaw.eq(flaw.map(SkipReason::as_str)),
+        );
+        diesel::insert_into(source_files::table).values(row).execute(tx.conn())?;
+    }
+    Ok(())
+}
+
+fn drop_files(tx: &mut Tx, now: Ts, resource: i64) -> QueryResult<()> {
+    let own = source_files::table.filter(source_files::resource_id.eq(resource));
+    let held: Vec<Option<BlobId>> = own.select(source_files::blob_id).load(tx.conn())?;
+    diesel::delete(own).execute(tx.conn())?;
+    for blob in held.into_iter().flatten() {
+        storage::release(tx, now, blob)?;
+    }
+    Ok(())
+}
+
+/// Whose charts name one of these.
+fn mentioning(conn: &mut Conn, names: &[String]) -> QueryResult<Vec<(String, String)>> {
+    let same = source_mentions::table.filter(source_mentions::target.eq_any(names.to_vec()));
+    same.select((source_mentions::owner_source, source_mentions::owner_id)).load(conn)
+}
+
+type Loaded = (i64, String, Option<String>, String, i64, Option<Ts>);
+
+macro_rules! loaded {
+    ($query:expr, $conn:expr) => {{
+        let columns = (
+            source_resources::id,
+            source_resources::source,
+            source_resources::full_url,
+            source_resources::json,
+            source_resources::delivery,
+            source_resources::withdrawn_at,
+        );
+        let rows: Vec<Loaded> = $query.filter(source_resources::json.ne("")).select(columns).load($conn)?;
+        rows
+    }};
+}
+
+/// What is kept of a patient, and what that names besides.
+pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64) -> QueryResult<Vec<Kept>> {
+    let own = source_resources::table
+        .filter(source_resources::owner_source.eq(&owner.source))
+        .filter(source_resources::owner_id.eq(&owner.id))
+        .order(source_resources::id);
+    let rows = loaded!(own, tx.conn());
+    let mut names = Names::default();
+    rows.iter().for_each(|(_, source, _, json, ..)| names.collect(source, json));
+    let mut targets = names.all();
+    let mut kept: Vec<Kept> = rows.into_iter().map(|row| kept(row, delivery, false)).collect();
+    let mut seen: BTreeSet<i64> = kept.iter().map(|one| one.row).collect();
+    // what is named by what is named: a role names a person
+    for _ in 0..2 {
+        let mut further = Names::default();
+        for row in shared(tx, &names)? {
+            if seen.insert(row.0) {
+                further.collect(&row.1, &row.3);
+                kept.push(self::kept(row, delivery, true));
+            }
+        }
+        targets.extend(further.all());
+        names = further;
+    }
+    mention(tx, owner, &targets)?;
+    let mut files = files(tx, &kept)?;
+    kept.iter_mut().for_each(|one| one.files = files.remove(&one.row).unwrap_or_default());
+    Ok(kept)
+}
+
+fn kept((row, source, full_url, json, own, withdrawn): Loaded, delivery: i64, shared: bool) -> Kept {
+    Kept {
+        row,
+        source,
+        full_url,
+        json,
+        withdrawn: withdrawn.is_some(),
+        fresh: own == delivery,
+        shared,
+        files: Vec::new(),
+    }
+}
+
+fn mention(tx: &mut Tx, owner: &SourceId, targets: &BTreeSet<String>) -> QueryResult<()> {
+    for target in targets {
+        let row = (
+            source_mentions::target.eq(target),
+            (source_mentions::owner_source.eq(&owner.source), source_mentions::owner_id.eq(&owner.id)),
+        );
+        let insert = diesel::insert_into(source_mentions::table).values(row).on_conflict_do_nothing();
+        Both(insert).execute(tx.conn())?;
+    }
+    Ok(())
+}
+
+/// What resources name: by source and `Type/id`, and by whole address.
+#[derive(Default)]
+struct Names {
+    keys: BTreeMap<String, BTreeSet<String>>,
+    addresses: BTreeSet<String>,
+}
+
+impl Names {
+    /// Finds the references in the JSON of a resource. Only a key can stand before a colon unescaped, so that words of
+    /// the record are never taken for one.
+    fn collect(&mut self, source: &str, json: &str) {
+        for mark in ["\"reference\":", "\"url\":", "\"questionnaire\":"] {
+            for (at, _) in json.match_indices(mark) {
+                let rest = json.get(at + mark.len()..).unwrap_or_default();
+                let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+                if let Some(Ok(name)) = values.next() {
+                    self.add(source, &name);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, source: &str, name: &str) {
+        let name = name.trim();
+        let name = name.split_once("/_history/").map_or(name, |(before, _)| before);
+        let name = name.split_once('|').map_or(name, |(before, _)| before);
+        if name.is_empty() || name.starts_with('#') || name.len() > 500 {
+            return;
+        }
+        if !name.contains(':') {
+            self.keys.entry(source.to_owned()).or_default().insert(name.to_owned());
+            return;
+        }
+        self.addresses.insert(name.to_owned());
+        let mut parts = name.rsplitn(3, '/');
+        if let (Some(id), Some(kind), Some(base)) = (parts.next(), parts.next(), parts.next()) {
+            self.keys.entry(base.to_owned()).or_default().insert(format!("{kind}/{id}"));
+        }
+    }
+
+    fn all(&self) -> BTreeSet<String> {
+        let keys = self.keys.iter().flat_map(|(source, keys)| keys.iter().map(move |key| format!("{source}/{key}")));
+        keys.chain(self.addresses.iter().cloned()).collect()
+    }
+}
+
+/// The resources of these names that belong to no patient.
+fn shared(conn: &mut Conn, names: &Names) -> QueryResult<Vec<Loaded>> {
+    let mut found = Vec::new();
+    for (source, keys) in &names.keys {
+        let keys: Vec<String> = keys.iter().cloned().collect();
+        for keys in keys.chunks(AT_ONCE) {
+            let free = source_resources::table
+                .filter(source_resources::source.eq(source))
+                .filter(source_resources::source_key.eq_any(keys.to_vec()))
+                .filter(source_resources::owner_id.is_null())
+                .order(source_resources::id);
+            found.extend(loaded!(free, &mut *conn));
+        }
+    }
+    let addresses: Vec<String> = names.addresses.iter().cloned().collect();
+    for addresses in addresses.chunks(AT_ONCE) {
+        let free = source_resources::table
+            .filter(source_resources::full_url.eq_any(addresses.to_vec()))
+            .filter(source_resources::owner_id.is_null())
+            .order(source_resources::id);
+        found.extend(loaded!(free, &mut *conn));
+    }
+    Ok(found)
+}
+
+fn files(conn: &mut Conn, kept: &[Kept]) -> QueryResult<HashMap<i64, Vec<KeptFile>>> {
+    let with_files: Vec<i64> = kept.iter().filter(|one| one.json.contains("\"data\":\"@")).map(|one| one.row).collect();
+    let mut files: HashMap<i64, Vec<KeptFile>> = HashMap::new();
+    for rows in with_files.chunks(AT_ONCE) {
+        let found: Vec<(i64, String, Option<String>)> = source_files::table
+            .filter(source_files::resource_id.eq_any(rows.to_vec()))
+            .order((source_files::resource_id, source_files::number))
+            .select((source_files::resource_id, source_files::media_type, source_files::flaw))
+            .load(conn)?;
+        for (row, media_type, flaw) in found {
+            let flaw = flaw.map(|word| SkipReason::ALL.iter().find(|one| one.as_str() == word).copied());
+            let flaw = flaw.map(|known| known.unwrap_or(SkipReason::FileBroken));
+            files.entry(row).or_default().push(KeptFile { media_type, flaw });
+        }
+    }
+    Ok(files)
+}
+
+/// The content of a file that a resource holds: which, its bytes, what the scanner says.
+pub(super) fn content(conn: &mut Conn, resource: i64, number: usize) -> QueryResult<Option<(BlobId, i64)>> {
+    let found: Option<(Option<BlobId>, i64, Option<String>)> = source_files::table
+        .filter(source_files::resource_id.eq(resource))
+        .filter(source_files::number.eq(number as i64))
+        .inner_join(blobs::table)
+        .select((source_files::blob_id, source_files::size, blobs::name))
+        .first(conn)
+        .optional()?;
+    // its content is gone where a virus was found in it
+    Ok(found.and_then(|(blob, size, name)| Some((blob?, size)).filter(|_| name.is_some())))
+}
+
+/// The keys of what this patient's source has taken back.
+pub(super) fn withdrawn(conn: &mut Conn, owner: &SourceId) -> QueryResult<BTreeSet<String>> {
+    let keys: Vec<(String, String)> = source_resources::table
+        .filter(source_resources::owner_source.eq(&owner.source))
+        .filter(source_resources::owner_id.eq(&owner.id))
+        .filter(source_resources::withdrawn_at.is_not_null())
+        .select((source_resources::source, source_resources::source_key))
+        .load(conn)?;
+    Ok(keys.into_iter().map(|(source, key)| super::item_key(&source, &key)).collect())
+}

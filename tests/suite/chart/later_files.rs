@@ -1,0 +1,461 @@
+//! A later file only adds and corrects what it names itself; what its source takes back is followed; the order and the
+//! pieces in which files come make no difference.
+
+use crate::on_both;
+use crate::support::app::App;
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::db::schema::{audit_events, chart_items, patients as table};
+use postern::db::{PatientId, Ts};
+use postern::error::AppError;
+use serde_json::{Value, json};
+use std::io::Write;
+
+on_both!(
+    a_later_file_takes_nothing_away,
+    what_the_source_takes_back_is_withdrawn_and_offered_no_more,
+    a_part_that_is_taken_back_shows_in_its_item,
+    a_death_ends_it_and_only_the_source_s_own_word_brings_it_back,
+    what_a_user_has_archived_is_not_the_source_s_to_bring_back,
+    charts_that_were_merged_are_kept_up_by_both_their_records,
+    any_order_and_any_pieces_give_the_same_charts,
+    what_is_older_by_its_own_words_corrects_nothing,
+    nothing_is_lost_without_being_counted,
+    files_as_servers_write_them,
+    what_came_before_sources_were_kept_stays,
+);
+
+const A: &str = "https://emr.example/fhir";
+
+fn entry(base: &str, resource: &Value) -> Value {
+    let (kind, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+    json!({"fullUrl": format!("{base}/{kind}/{id}"), "resource": resource})
+}
+
+fn bundle(base: &str, resources: &[Value]) -> Vec<u8> {
+    let entries: Vec<Value> = resources.iter().map(|resource| entry(base, resource)).collect();
+    json!({"resourceType": "Bundle", "type": "collection", "entry": entries}).to_string().into_bytes()
+}
+
+fn ann() -> Value {
+    json!({"resourceType": "Patient", "id": "p", "name": [{"family": "Ash", "given": ["Ann"]}], "birthDate": "1980-02-29",
+        "telecom": [{"system": "email", "value": "ann@example.org"}]})
+}
+
+fn with(resource: &Value, fields: Value) -> Value {
+    let mut resource = resource.clone();
+    resource.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    resource
+}
+
+fn subject() -> Value {
+    json!({"reference": "Patient/p"})
+}
+
+fn observation(id: &str, name: &str, at: &str) -> Value {
+    json!({"resourceType": "Observation", "id": id, "status": "final", "subject": subject(), "code": {"text": name},
+        "category": [{"coding": [{"code": "laboratory"}]}], "effectiveDateTime": at,
+        "valueQuantity": {"value": 5.10, "unit": "mmol/L"}})
+}
+
+/// An item: kind, time, title, author, body, state, status.
+type Item = (String, Ts, String, Option<String>, String, String, Option<String>);
+
+/// The items of a patient that a reader sees.
+async fn items(app: &App, family: &str) -> Vec<Item> {
+    let family = family.to_owned();
+    let read = app.state.db.read(move |conn| -> Result<Vec<Item>, AppError> {
+        let patient: PatientId = table::table.filter(table::family_name.eq(family)).select(table::id).first(conn)?;
+        let own = chart_items::table.filter(chart_items::patient_id.eq(patient)).filter(chart_items::state.ne("moved"));
+        let columns = (
+            chart_items::kind,
+            chart_items::occurred_at,
+            chart_items::title,
+            chart_items::author,
+            chart_items::body,
+            chart_items::state,
+            chart_items::status,
+        );
+        let mut found: Vec<Item> = own.select(columns).load(conn)?;
+        found.sort();
+        Ok(found)
+    });
+    read.await.unwrap()
+}
+
+async fn a_later_file_takes_nothing_away(app: App) {
+    let day = "2026-02-01T09:00:00Z";
+    let first = [ann(), observation("o1", "Glucose", day), observation("o2", "Sodium", day)];
+    app.import(bundle(A, &first), None).await;
+    let second = app.import(bundle(A, &[ann(), observation("o3", "Potassium", day)]), None).await;
+    assert_eq!((second.patients, second.items.len(), second.changed["lab_result"]), (0, 0, 1));
+    let day = items(&app, "Ash").await;
+    assert_eq!(day.len(), 1);
+    assert_eq!(day[0].2, "Laboratory results");
+    for name in ["Glucose", "Sodium", "Potassium"] {
+        assert!(day[0].4.contains(name), "{name}");
+    }
+    // a corrected one is corrected, and the others stay
+    let corrected = with(
+        &observation("o2", "Sodium", "2026-02-01T09:00:00Z"),
+        json!({"status": "corrected", "valueString": "139"}),
+    );
+    app.import(bundle(A, &[ann(), corrected]), None).await;
+    let body = &items(&app, "Ash").await[0].4;
+    assert!(body.contains("corrected") && body.contains("Glucose") && body.contains("Potassium"), "{body}");
+
+    let visit = json!({"resourceType": "Encounter", "id": "e", "status": "finished", "subject": subject(),
+        "period": {"start": "2026-01-05"}, "type": [{"text": "Visit"}]});
+    let diagnosis = json!({"resourceType": "Condition", "id": "c", "subject": subject(), "code": {"text": "Melanoma"},
+        "encounter": {"reference": "Encounter/e"}});
+    app.import(bundle(A, &[ann(), visit.clone(), diagnosis]), None).await;
+    let seen = with(&observation("o9", "Weight", "2026-01-05"), json!({"encounter": {"reference": "Encounter/e"}}));
+    app.import(bundle(A, &[ann(), visit, seen]), None).await;
+    let all = items(&app, "Ash").await;
+    let visit = all.iter().find(|item| item.0 == "encounter").unwrap();
+    assert!(visit.4.contains("Melanoma") && visit.4.contains("Weight"), "{}", visit.4);
+}
+
+async fn what_the_source_takes_back_is_withdrawn_and_offered_no_more(app: App) {
+    let things = |status: &str, current: &str| {
+        [
+            ann(),
+            with(&observation("o", "Potassium", "2026-02-01"), json!({"status": status})),
+            json!({"resourceType": "DiagnosticReport", "id": "r", "status": status, "subject": subject(),
+                "code": {"text": "Pathology"}, "effectiveDateTime": "2026-02-02", "conclusion": "Melanoma"}),
+            json!({"resourceType": "DocumentReference", "id": "d", "status": current, "subject": subject(),
+                "type": {"text": "Letter"}, "date": "2026-02-03T10:00:00Z",
+                "content": [{"attachment": {"contentType": "text/plain", "data": "SGVsbG8="}}]}),
+            json!({"resourceType": "Encounter", "id": "e", "status": if status == "final" { "finished" } else { status },
+                "subject": subject(), "period": {"start": "2026-02-04"}, "type": [{"text": "Visit"}]}),
+        ]
+    };
+    app.import(bundle(A, &things("final", "current")), None).await;
+    let owner = app.user(Role::Owner).await;
+    let offered = async || owner.get("/patients/1/chart-browser?all_dates=1").await.ok().texts_of(".item .title");
+    assert_eq!(offered().await, ["Visit", "Letter", "Pathology", "Potassium"]);
+    let taken_back = app.import(bundle(A, &things("entered-in-error", "entered-in-error")), None).await;
+    assert_eq!(taken_back.withdrawn.values().sum::<usize>(), 4, "{taken_back:?}");
+    assert_eq!(offered().await, [""; 0]);
+    let chart = owner.get("/patients/1").await.ok();
+    for title in ["Visit", "Letter", "Pathology", "Potassium"] {
+        assert!(chart.has_text(title), "{title}");
+    }
+    assert!(chart.has_text("Withdrawn by the source on"));
+    // and it stays so when an old file comes again
+    app.import(bundle(A, &things("final", "current")), None).await;
+    assert_eq!(offered().await, [""; 0]);
+    let states: Vec<String> = items(&app, "Ash").await.into_iter().map(|item| item.5).collect();
+    assert_eq!(states, ["withdrawn"; 4]);
+}
+
+async fn a_part_that_is_taken_back_shows_in_its_item(app: App) {
+    let day = "2026-02-01T09:00:00Z";
+    app.import(bundle(A, &[ann(), observation("o1", "Glucose", day), observation("o2", "Sodium", day)]), None).await;
+    // it may say no more than that
+    let gone = json!({"resourceType": "Observation", "id": "o2", "status": "entered-in-error", "subject": subject()});
+    app.import(bundle(A, &[ann(), gone]), None).await;
+    let all = items(&app, "Ash").await;
+    assert_eq!((all.len(), all[0].5.as_str()), (1, "partly_withdrawn"));
+    assert!(all[0].4.contains("Glucose") && all[0].4.contains("entered-in-error"));
+    assert_eq!(all[0].4.matches(r#""5.1""#).count(), 1, "its value is gone: {}", all[0].4);
+}
+
+async fn archived(app: &App) -> Option<String> {
+    let read = app.state.db.read(|conn| -> Result<(Option<Ts>, Option<String>), AppError> {
+        Ok(table::table.select((table::archived_at, table::archive_reason)).first(conn)?)
+    });
+    let (at, reason) = read.await.unwrap();
+    assert_eq!(at.is_some(), reason.is_some());
+    reason
+}
+
+async fn a_death_ends_it_and_only_the_source_s_own_word_brings_it_back(app: App) {
+    app.import(bundle(A, &[ann()]), None).await;
+    assert_eq!(archived(&app).await, None);
+    let user = app.user(Role::Staff).await;
+    app.message(&user, PatientId(1), true).await;
+    app.drain().await;
+    app.link_to("ann@example.org");
+    let steps = [
+        (json!({"deceasedDateTime": "2026-01-20"}), Some("deceased")),
+        (json!({}), Some("deceased")),
+        (json!({"deceasedBoolean": false}), None),
+        (json!({"active": false}), Some("inactive")),
+        (json!({"active": true}), None),
+        (json!({"link": [{"type": "replaced-by", "other": {"reference": "Patient/q"}}]}), Some("replaced")),
+        (json!({"active": true}), None),
+    ];
+    for (fields, expected) in steps {
+        app.import(bundle(A, &[with(&ann(), fields.clone())]), None).await;
+        assert_eq!(archived(&app).await.as_deref(), expected, "{fields}");
+    }
+    // the links of before are over for good
+    let open = app.state.db.read(|conn| -> Result<i64, AppError> {
+        use postern::db::schema::portal_links;
+        Ok(portal_links::table.filter(portal_links::ended_at.is_null()).count().get_result(conn)?)
+    });
+    assert_eq!(open.await.unwrap(), 0);
+    let actions = app.state.db.read(|conn| -> Result<Vec<String>, AppError> {
+        let both = ["patient_archived", "patient_brought_back"].map(str::to_owned).to_vec();
+        Ok(audit_events::table.filter(audit_events::action.eq_any(both)).select(audit_events::action).load(conn)?)
+    });
+    assert_eq!(actions.await.unwrap().len(), 6);
+}
+
+async fn what_a_user_has_archived_is_not_the_source_s_to_bring_back(app: App) {
+    app.import(bundle(A, &[ann()]), None).await;
+    let user = app.user(Role::Staff).await;
+    let page = user.get("/patients/1/archiving").await.ok();
+    user.submit(&page, "Archive the record", &[("reason", "deceased")]).await.redirect();
+    for fields in [json!({"deceasedBoolean": false, "active": true}), json!({"active": false}), json!({"active": true})]
+    {
+        app.import(bundle(A, &[with(&ann(), fields.clone())]), None).await;
+        assert_eq!(archived(&app).await.as_deref(), Some("deceased"), "{fields}");
+    }
+}
+
+async fn charts_that_were_merged_are_kept_up_by_both_their_records(app: App) {
+    let day = "2026-02-01T09:00:00Z";
+    let of = |resource: Value, id: &str| with(&resource, json!({"subject": {"reference": format!("Patient/{id}")}}));
+    let twin = with(&ann(), json!({"id": "q", "birthDate": "1981-02-28"}));
+    let first = of(observation("o1", "Glucose", day), "p");
+    let second = of(observation("o2", "Sodium", day), "q");
+    app.import(bundle(A, &[ann(), first, twin.clone(), second]), None).await;
+    let user = app.user(Role::Staff).await;
+    let page = user.get("/patients/1/merging?with=2").await.ok();
+    user.submit(&page, "Merge the charts", &[]).await.redirect();
+    let shown = async |patient: i64| {
+        let page = user.get(&format!("/patients/{patient}")).await.ok();
+        page.texts_of("section[aria-labelledby=items] .title")
+    };
+    assert_eq!(shown(1).await, ["Sodium", "Glucose"]);
+    // the later file corrects the item of its own record, and adds to the chart that is left
+    let corrected = with(&of(observation("o2", "Sodium", day), "q"), json!({"valueQuantity": {"value": 139}}));
+    let new = of(observation("o3", "Iron", "2026-02-02"), "q");
+    let summary = app.import(bundle(A, &[twin.clone(), corrected, new]), None).await;
+    assert_eq!(
+        (summary.patients, summary.changed["lab_result"], summary.items["lab_result"]),
+        (0, 1, 1),
+        "{summary:?}"
+    );
+    let all = items(&app, "Ash").await;
+    let day: Vec<_> = all.iter().filter(|item| item.2 != "Iron").collect();
+    assert_eq!((all.len(), day.len()), (3, 2), "{all:#?}");
+    assert!(day.iter().any(|it| it.4.contains("Glucose") && !it.4.contains("Sodium")), "{day:#?}");
+    assert!(day.iter().any(|it| it.4.contains("139") && !it.4.contains("Glucose")), "{day:#?}");
+    // undone, all that the record brought goes with it
+    let page = user.get("/patients/1").await.ok();
+    user.submit(&page, "Undo the merge", &[]).await.redirect();
+    assert_eq!((shown(1).await.len(), shown(2).await), (1, vec!["Iron".to_owned(), "Sodium".to_owned()]));
+    let again = app.import(bundle(A, &[twin, of(observation("o3", "Iron", "2026-02-02"), "q")]), None).await;
+    assert_eq!((again.written(), again.known_items > 0), (0, true), "{again:?}");
+}
+
+/// A small generator: the same numbers for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % most
+    }
+
+    fn shuffle<T>(&mut self, list: &mut [T]) {
+        for n in (1..list.len()).rev() {
+            list.swap(n, self.below(n + 1));
+        }
+    }
+}
+
+/// The resources of two patients: what belongs together, what is named by several, what is one of several a day.
+fn world(round: usize) -> Vec<Value> {
+    let mut all = vec![
+        json!({"resourceType": "Practitioner", "id": "d", "name": [{"family": "Lee", "given": ["Sam"]}]}),
+        json!({"resourceType": "PractitionerRole", "id": "role", "practitioner": {"reference": "Practitioner/d"}}),
+        json!({"resourceType": "Organization", "id": "lab", "name": "The Lab"}),
+    ];
+    for (id, family, born) in [("a", "First", "1980-02-29"), ("b", "Second", "1950-01-01")] {
+        let whose = json!({"reference": format!("Patient/{id}")});
+        let own = |name: &str| format!("{id}-{name}");
+        all.push(json!({"resourceType": "Patient", "id": id, "birthDate": born,
+            "name": [{"family": format!("{family}{round}"), "given": ["Ann"]}]}));
+        all.push(json!({"resourceType": "Encounter", "id": own("e"), "status": "finished", "subject": whose,
+            "period": {"start": "2026-01-05T10:00:00Z"}, "type": [{"text": "Visit"}],
+            "participant": [{"individual": {"reference": "PractitionerRole/role"}}]}));
+        for (n, name) in ["Flu", "Cold", "Asthma"].into_iter().enumerate() {
+            all.push(json!({"resourceType": "Condition", "id": own(&format!("c{n}")), "subject": whose, "code": {"text": name},
+                "encounter": {"reference": format!("Encounter/{}", own("e"))}}));
+        }
+        for (n, name) in ["Glucose", "Sodium", "Potassium", "Iron"].into_iter().enumerate() {
+            all.push(
+                json!({"resourceType": "Observation", "id": own(&format!("o{n}")), "status": "final", "subject": whose,
+                "code": {"text": name}, "category": [{"coding": [{"code": "laboratory"}]}], "valueInteger": n,
+                "performer": [{"reference": "Organization/lab"}],
+                "effectiveDateTime": format!("2026-01-06T0{}:00:00Z", 9 - n)}),
+            );
+        }
+        all.push(json!({"resourceType": "DiagnosticReport", "id": own("r"), "status": "final", "subject": whose,
+            "code": {"text": "Panel"}, "effectiveDateTime": "2026-01-06", "performer": [{"reference": "Organization/lab"}],
+            "result": [{"reference": format!("Observation/{}", own("o1"))}, {"reference": format!("Observation/{}", own("o3"))}]}));
+        all.push(json!({"resourceType": "MedicationRequest", "id": own("m"), "status": "active", "subject": whose,
+            "authoredOn": "2026-01-05", "requester": {"reference": "Practitioner/d"},
+            "medicationCodeableConcept": {"text": "Iron"}, "dosageInstruction": [{"text": "one a day"}]}));
+    }
+    all
+}
+
+async fn any_order_and_any_pieces_give_the_same_charts(app: App) {
+    let mut expected: Option<[Vec<Item>; 2]> = None;
+    for round in 0..6 {
+        let (mut dice, base) = (Dice(round as u64 + 7), format!("https://s{round}.example/fhir"));
+        let mut resources = world(round);
+        let mut pieces: Vec<Vec<Value>> = Vec::new();
+        if round > 0 {
+            dice.shuffle(&mut resources);
+            (0..=dice.below(6)).for_each(|_| pieces.push(Vec::new()));
+            for resource in resources {
+                let at = dice.below(pieces.len());
+                pieces[at].push(resource);
+            }
+            pieces.retain(|piece| !piece.is_empty());
+        } else {
+            pieces.push(resources);
+        }
+        // the second time, each file comes twice
+        let times = if round % 2 == 0 { 1 } else { 2 };
+        for piece in pieces.iter().cycle().take(pieces.len() * times) {
+            app.import(bundle(&base, piece), None).await;
+        }
+        let charts = [items(&app, &format!("First{round}")).await, items(&app, &format!("Second{round}")).await];
+        assert!(charts.iter().all(|chart| chart.len() == 4), "{charts:#?}");
+        match &expected {
+            Some(expected) => assert_eq!(&charts, expected, "round {round}"),
+            None => expected = Some(charts),
+        }
+    }
+}
+
+async fn what_is_older_by_its_own_words_corrects_nothing(app: App) {
+    let of = |at: &str, text: &str| {
+        with(
+            &observation("o", "Glucose", "2026-02-01"),
+            json!({"meta": {"lastUpdated": at}, "valueString": text, "valueQuantity": null}),
+        )
+    };
+    app.import(bundle(A, &[ann(), of("2026-02-03T00:00:00Z", "newer")]), None).await;
+    let older = app.import(bundle(A, &[ann(), of("2026-02-02T00:00:00Z", "older")]), None).await;
+    assert_eq!(older.skipped[&("Observation".to_owned(), "outdated")], 1);
+    assert!(items(&app, "Ash").await[0].4.contains("newer"));
+}
+
+async fn nothing_is_lost_without_being_counted(app: App) {
+    let report = |id: &str, fields: Value| {
+        let report = json!({"resourceType": "DiagnosticReport", "id": id, "status": "final", "subject": subject(),
+            "code": {"text": id}, "effectiveDateTime": "2026-02-02"});
+        with(&report, fields)
+    };
+    let resources = [
+        ann(),
+        report(
+            "contained",
+            json!({"result": [{"reference": "#o"}], "contained": [{"resourceType": "Observation", "id": "o",
+            "status": "preliminary", "code": {"text": "Potassium"}, "valueQuantity": {"value": 6.9, "unit": "mmol/L"}}]}),
+        ),
+        report("elsewhere", json!({"result": [{"reference": "Observation/none", "display": "Troponin"}]})),
+        report(
+            "narrative",
+            json!({"text": {"status": "generated",
+            "div": "<div><script>alert(1)</script><p>Right upper lobe, 12&#160;mm</p><table><tr><td>a</td><td>b</td></tr></table></div>"}}),
+        ),
+        with(
+            &observation("s", "ECG", "2026-02-03"),
+            json!({"valueQuantity": null,
+            "valueSampledData": {"origin": {"value": 0}, "period": 10, "dimensions": 1, "data": "1 2 3"}}),
+        ),
+        with(
+            &observation("t", "Culture", "2026-02-04"),
+            json!({"valueQuantity": null,
+            "valueString": "E. coli", "interpretation": [{"coding": [{"code": "R"}]}]}),
+        ),
+    ];
+    let summary = app.import(bundle(A, &resources), None).await;
+    assert_eq!(summary.skipped[&("DiagnosticReport.result".to_owned(), "result_elsewhere")], 1);
+    assert_eq!(summary.skipped[&("DiagnosticReport".to_owned(), "narrative_only")], 1);
+    let user = app.user(Role::Viewer).await;
+    let mut words = String::new();
+    let paths = user.get("/patients/1").await.ok().links().into_iter().map(|link| link.href);
+    for path in paths.filter(|path| path.contains("/items/")) {
+        words.push_str(&user.get(&path).await.ok().text());
+    }
+    for wanted in [
+        "6.9",
+        "Preliminary",
+        "Troponin",
+        "The source has not sent it",
+        "Right upper lobe, 12",
+        "a · b",
+        "A recording",
+        "Resistant",
+    ] {
+        assert!(words.contains(wanted), "{wanted}: {words}");
+    }
+    assert!(!words.contains("alert(1)"));
+}
+
+async fn files_as_servers_write_them(app: App) {
+    // bare, a line each, packed, and in several files that come together
+    let lines = |resources: &[Value]| resources.iter().map(|it| format!("{it}\n")).collect::<String>().into_bytes();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&lines(&[ann()])).unwrap();
+    let observations = lines(&[observation("o1", "Glucose", "2026-02-01"), observation("o2", "Iron", "2026-02-02")]);
+    let summary = app.import_files(vec![observations, packed.finish().unwrap()], Some("export")).await.unwrap();
+    assert_eq!((summary.patients, summary.items["lab_result"]), (1, 2), "{summary:?}");
+    let bare = app.import(ann().to_string().into_bytes(), Some("export")).await;
+    assert_eq!((bare.patients, bare.known_patients), (0, 1));
+    // one page of several says so
+    let page = json!({"resourceType": "Bundle", "type": "searchset", "entry": [entry(A, &ann())],
+        "link": [{"relation": "next", "url": "https://emr.example/next"}]});
+    assert_eq!(app.import(page.to_string().into_bytes(), None).await.further_pages, 1);
+    // other releases, and XML, are refused by name
+    for (text, name) in [
+        (json!({"resourceType": "MedicationOrder", "id": "x"}).to_string(), "DSTU2"),
+        (
+            json!({"resourceType": "Observation", "id": "x", "context": {"reference": "Encounter/1"}}).to_string(),
+            "STU3",
+        ),
+        (json!({"resourceType": "MedicationRequest", "id": "x", "medication": {"concept": {}}}).to_string(), "R5"),
+        ("<Bundle xmlns=\"http://hl7.org/fhir\"/>".to_owned(), "XML"),
+    ] {
+        let refused = app.import_files(vec![text.into_bytes()], None).await.unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+    // a broken file leaves nothing behind
+    let mut broken = bundle("https://other.example", &[with(&ann(), json!({"name": [{"family": "Broken"}]}))]);
+    broken.truncate(broken.len() - 3);
+    assert!(app.import_files(vec![broken], None).await.is_err());
+    let people = app.state.db.read(|conn| -> Result<i64, AppError> { Ok(table::table.count().get_result(conn)?) });
+    assert_eq!(people.await.unwrap(), 1);
+}
+
+async fn what_came_before_sources_were_kept_stays(app: App) {
+    let day = "2026-02-01T09:00:00Z";
+    app.import(bundle(A, &[ann(), observation("o1", "Glucose", day)]), None).await;
+    // as a version that kept no resources left it
+    let write = app.state.db.write(|tx| -> Result<_, AppError> {
+        use postern::db::schema::{source_mentions, source_resources};
+        diesel::delete(source_mentions::table).execute(tx.conn())?;
+        diesel::delete(source_resources::table).execute(tx.conn())?;
+        let bare =
+            (chart_items::source_key.eq("Observation:2026-02-01:laboratory"), chart_items::origin_id.eq(None::<i64>));
+        diesel::update(chart_items::table).set(bare).execute(tx.conn())?;
+        Ok(())
+    });
+    write.await.unwrap();
+    for _ in 0..2 {
+        app.import(bundle(A, &[ann(), observation("o2", "Sodium", day)]), None).await;
+        let all = items(&app, "Ash").await;
+        assert_eq!(all.len(), 1, "{all:#?}");
+        assert!(all[0].4.contains("Glucose") && all[0].4.contains("Sodium"), "{}", all[0].4);
+    }
+}
