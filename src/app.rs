@@ -1,7 +1,8 @@
 //! The one builder of the web application: for `serve`, `demo` and the tests alike.
 
 use crate::access::session::{Door, Store};
-use crate::db::{Db, DbError};
+use crate::clock::Random;
+use crate::db::{DatabaseUrl, Db, DbError, Keys};
 use crate::http::{assets, cookies, errors, guard};
 use crate::state::AppState;
 use crate::{administration, clinic, demo, hooks, message_templates, outbox, portal, settings};
@@ -19,9 +20,9 @@ const LARGEST_FORM: usize = 1 << 20;
 ///
 /// # Errors
 /// When the database cannot be opened, migrated or written.
-pub async fn open(url: &crate::db::DatabaseUrl, random: &crate::clock::Random) -> Result<Db, DbError> {
+pub async fn open(url: &DatabaseUrl, keys: Keys, random: &Random) -> Result<Db, DbError> {
     let url = url.clone();
-    let db = tokio::task::spawn_blocking(move || Db::open(&url)).await.map_err(|_| DbError::Gone)??;
+    let db = tokio::task::spawn_blocking(move || Db::open(&url, keys)).await.map_err(|_| DbError::Gone)??;
     let (one, two) = (random.bytes(), random.bytes());
     let key = std::array::from_fn(|at| if at < 32 { one[at] } else { two[at - 32] });
     let now = crate::clock::Clock::system().now();

@@ -5,12 +5,13 @@
 
 mod files;
 
-pub use files::{Bucket, Clamd, ClamdAddress, Files, StorageKey, TYPES};
+pub use files::{Bucket, Clamd, ClamdAddress, Files, TYPES};
 
-use crate::db::DatabaseUrl;
+use crate::db::{DatabaseUrl, Keys, SecretKey};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use url::Url;
 
 /// Every key, as the README lists them: name, default (empty: none), what it is for.
@@ -32,6 +33,12 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("storage.ca_file", "", "PEM file of the certificate authority of its server, in place of the public ones"),
     ("storage.key", "", "encrypts attachments: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
     ("storage.old_keys", "", "keys used before, commas between: their files are read, and encrypted anew"),
+    ("audit.key", "", "seals the audit log: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
+    (
+        "audit.heads_file",
+        "",
+        "a file, best on another machine, to which the seals of the audit log are written each hour",
+    ),
     ("clamd.address", "", "the virus scanner: host:port or the path of a socket; none: files are not scanned"),
     ("clamd.timeout_seconds", "40", "how long it may take over one file, 1 to 50"),
     ("clamd.largest_mb", "25", "its StreamMaxLength in megabytes: no larger attachment is taken"),
@@ -212,6 +219,10 @@ pub struct Config {
     pub smtp: Option<Smtp>,
     /// attachments
     pub files: Files,
+    /// what seals the audit log
+    pub audit_key: Option<SecretKey>,
+    /// where the seals of the audit log are told
+    pub audit_heads: Option<PathBuf>,
     /// `None` where no gateway is configured
     pub texts: Option<Texts>,
     /// `None` where returned mail is nobody's
@@ -224,6 +235,11 @@ impl Config {
     /// `https://host[:port]`, as browsers write it in `Origin`.
     pub fn origin(&self) -> String {
         self.public_url.origin().ascii_serialization()
+    }
+
+    /// The secrets that writing to the database needs.
+    pub fn keys(&self) -> Keys {
+        Keys { audit: self.audit_key.clone().map(Arc::new) }
     }
 
     /// Whether cookies may and must be `Secure`.
@@ -329,6 +345,16 @@ impl Source {
         value
     }
 
+    /// A key; a fault does not repeat what was written.
+    fn secret_key(&mut self, name: &str, text: Option<String>) -> Option<SecretKey> {
+        let key = SecretKey::parse(&text?);
+        if key.is_none() {
+            let fix = "write 32 bytes in base64, as `openssl rand -base64 32` makes them";
+            self.faults.push(format!("{name}: is not a key: {fix}"));
+        }
+        key
+    }
+
     fn flag(&mut self, key: &str) -> Option<bool> {
         self.parsed(key, "write true or false", |v| v.parse().ok())
     }
@@ -350,6 +376,11 @@ impl Source {
             .parsed("log", log_fix, |v| v.parse::<tracing_subscriber::filter::EnvFilter>().ok().map(|_| v.to_owned()));
         let smtp = self.smtp();
         let files = self.files();
+        let audit_key = self.secret_key("audit.key", self.text("audit.key"));
+        let audit_heads = self.text("audit.heads_file").map(PathBuf::from);
+        if audit_heads.is_some() && self.text("audit.key").is_none() {
+            self.faults.push("audit.heads_file: needs audit.key, which seals what is written there".to_owned());
+        }
         let texts = self.texts();
         let bounces = self.bounces();
         let metrics_listen =
@@ -365,6 +396,8 @@ impl Source {
                 log: log?,
                 smtp: Some(smtp?),
                 files: files?,
+                audit_key,
+                audit_heads,
                 texts,
                 bounces,
                 metrics_listen,

@@ -1,20 +1,24 @@
 //! GROUND: who did what, whose, when: append-only rows, written inside the transaction of the change.
 //!
 //! Each row's hash covers the row and the hash before it. There is one chain for each patient and one for the clinic,
-//! so that writers on PostgreSQL do not queue for a single last row.
+//! so that writers on PostgreSQL do not queue for a single last row. With a key that lies outside the database the end of
+//! each chain is sealed: who can write the database can then not write its history anew. See [`heads`].
 
+mod heads;
 mod read;
 mod verify;
 
+pub use heads::{Heads, HeadsError, seal_all};
 pub use read::{Filter, What, newest};
 pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
 use crate::db::{
-    Both, Conn, ConversationId, MessageId, NotificationId, PatientId, TemplateId, Ts, Tx, UploadId, UserId,
+    Both, ConversationId, MessageId, NotificationId, PatientId, TemplateId, Ts, Tx, UploadId, UserId, columns,
 };
 use crate::text_enum;
 use diesel::prelude::*;
+use heads::Head;
 use sha2::{Digest, Sha256};
 
 text_enum! {
@@ -86,6 +90,7 @@ text_enum! {
         SettingsChanged = "settings_changed",
         SettingsViewed = "settings_viewed",
         AuditLogExported = "audit_log_exported",
+        AuditLogSealed = "audit_log_sealed",
         FileUploaded = "file_uploaded",
         ChartFileAdded = "chart_file_added",
         UploadRemoved = "upload_removed",
@@ -252,13 +257,14 @@ pub struct Row {
 /// Those of the database; the caller's transaction must then fail as a whole.
 pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
     let chain = entry.patient.map_or(0, |patient| patient.0);
-    let (before, previous) = lock_head(tx, chain)?;
+    let key = tx.keys().audit.as_deref();
+    let before = lock_head(tx, chain)?;
     let (actor, actor_id) = entry.actor.columns();
     let (subject, subject_id) = entry.subject.columns();
     let mut row = Row {
         id: 0,
         chain,
-        position: before + 1,
+        position: before.position + 1,
         at: now,
         actor,
         actor_id,
@@ -269,10 +275,18 @@ pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
         detail: entry.detail,
         hash: Vec::new(),
     };
-    row.hash = row.sealed(&previous);
+    row.hash = row.hashed(&before.hash);
     insert(tx, &row)?;
+    let seal = match key {
+        None => None,
+        Some(key) if before.is_new() || before.is_sealed_by(key) => {
+            Some(heads::seal(key, chain, row.position, &row.hash))
+        }
+        // an end that the key did not seal is not sealed by what is added to it: that would bless what was done to it
+        Some(_) => before.seal,
+    };
     diesel::update(audit_heads::table.find(chain))
-        .set((audit_heads::position.eq(row.position), audit_heads::hash.eq(&row.hash)))
+        .set((audit_heads::position.eq(row.position), audit_heads::hash.eq(&row.hash), audit_heads::seal.eq(seal)))
         .execute(tx.conn())
         .map(drop)
 }
@@ -281,7 +295,7 @@ pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
 const LATELY: i64 = 200;
 
 /// Whether the same was done by the same since then, as far as the last rows of the chain tell.
-pub fn was_lately(conn: &mut Conn, entry: &Entry, since: Ts) -> QueryResult<bool> {
+pub fn was_lately(conn: &mut crate::db::Conn, entry: &Entry, since: Ts) -> QueryResult<bool> {
     let last: Vec<Row> = audit_events::table
         .filter(audit_events::chain.eq(entry.patient.map_or(0, |patient| patient.0)))
         .order(audit_events::position.desc())
@@ -299,8 +313,8 @@ pub fn was_lately(conn: &mut Conn, entry: &Entry, since: Ts) -> QueryResult<bool
     }))
 }
 
-/// The last position and hash of a chain, its row locked until the transaction ends.
-fn lock_head(tx: &mut Tx, chain: i64) -> QueryResult<(i64, Vec<u8>)> {
+/// The end of a chain, its row locked until the transaction ends.
+fn lock_head(tx: &mut Tx, chain: i64) -> QueryResult<Head> {
     let first = (audit_heads::chain.eq(chain), audit_heads::position.eq(0), audit_heads::hash.eq(Vec::new()));
     // the no-op update locks the row on PostgreSQL, and returns it whether it was there or not
     let upsert = diesel::insert_into(audit_heads::table)
@@ -308,7 +322,7 @@ fn lock_head(tx: &mut Tx, chain: i64) -> QueryResult<(i64, Vec<u8>)> {
         .on_conflict(audit_heads::chain)
         .do_update()
         .set(audit_heads::chain.eq(chain));
-    Both(upsert.returning((audit_heads::position, audit_heads::hash))).get_result(tx.conn())
+    Both(upsert.returning(columns::<Head>())).get_result(tx.conn())
 }
 
 fn insert(tx: &mut Tx, row: &Row) -> QueryResult<()> {
@@ -324,7 +338,7 @@ fn insert(tx: &mut Tx, row: &Row) -> QueryResult<()> {
 
 impl Row {
     /// SHA-256 over the hash before this row and every column, each with its length, so that no two rows read alike.
-    fn sealed(&self, previous: &[u8]) -> Vec<u8> {
+    fn hashed(&self, previous: &[u8]) -> Vec<u8> {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());

@@ -1,8 +1,9 @@
 //! Walks every chain from its first row and recomputes each hash.
 
 use super::Row;
-use crate::db::Conn;
+use super::heads::Head;
 use crate::db::schema::{audit_events, audit_heads};
+use crate::db::{Conn, SecretKey};
 use diesel::prelude::*;
 
 /// A chain that holds.
@@ -33,6 +34,14 @@ pub enum Broken {
         /// where
         position: i64,
     },
+    /// The end of a chain is not sealed by the key.
+    #[error(
+        "chain {chain}: its end is not sealed by audit.key (`postern audit seal` seals what was written without one)"
+    )]
+    Unsealed {
+        /// 0 for the clinic, else the patient's id
+        chain: i64,
+    },
     /// The database gave no answer.
     #[error("the database refused a statement: {0}")]
     Database(String),
@@ -47,12 +56,12 @@ impl From<diesel::result::Error> for Broken {
 /// How many rows are held in memory at once.
 const STEP: i64 = 2_000;
 
-/// Verifies all chains, a few thousand rows at a time.
+/// Verifies all chains, a few thousand rows at a time; with the key also that it sealed their ends.
 ///
 /// # Errors
 /// The first place where a chain does not hold.
-pub fn verify(conn: &mut Conn) -> Result<Verified, Broken> {
-    let heads: Vec<(i64, i64, Vec<u8>)> = audit_heads::table.order(audit_heads::chain).load(conn)?;
+pub fn verify(conn: &mut Conn, key: Option<&SecretKey>) -> Result<Verified, Broken> {
+    let heads: Vec<Head> = audit_heads::table.order(audit_heads::chain).select(Head::as_select()).load(conn)?;
     let orphans: Option<i64> = audit_events::table
         .filter(audit_events::chain.ne_all(audit_heads::table.select(audit_heads::chain)))
         .select(audit_events::chain)
@@ -62,8 +71,11 @@ pub fn verify(conn: &mut Conn) -> Result<Verified, Broken> {
         return Err(Broken::Missing { chain, position: 0 });
     }
     let mut rows = 0;
-    for (chain, last, hash) in &heads {
-        rows += verify_chain(conn, *chain, *last, hash)?;
+    for head in &heads {
+        rows += verify_chain(conn, head.chain, head.position, &head.hash)?;
+        if key.is_some_and(|key| !head.is_sealed_by(key)) {
+            return Err(Broken::Unsealed { chain: head.chain });
+        }
     }
     Ok(Verified { chains: heads.len(), rows })
 }
@@ -86,7 +98,7 @@ fn verify_chain(conn: &mut Conn, chain: i64, last: i64, head: &[u8]) -> Result<u
             if row.position != position {
                 return Err(Broken::Missing { chain, position });
             }
-            if row.sealed(&previous) != row.hash {
+            if row.hashed(&previous) != row.hash {
                 return Err(Broken::Changed { chain, position });
             }
             previous = row.hash;

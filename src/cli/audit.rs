@@ -1,30 +1,82 @@
-//! `postern audit verify`.
+//! `postern audit …`.
 
 use super::Failure;
-use crate::app;
-use crate::audit::{self, Broken};
-use crate::clock::Random;
+use crate::audit::{self, Broken, Heads, HeadsError};
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::db::{Db, DbError, SecretKey};
 use crate::error::AppError;
 use clap::Subcommand;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// recompute every hash of the log and say where it was tampered with
-    Verify,
+    Verify {
+        /// also compare with this file, to which the seals were written (see audit.heads_file)
+        #[arg(long)]
+        heads: Option<PathBuf>,
+    },
+    /// seal with audit.key what was written without one, if it holds
+    Seal,
 }
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
-    let Command::Verify = command;
-    let db = app::open(&config.database, &Random::system()).await.map_err(|e| format!("database_url: {e}"))?;
-    let verdict = db.read(|conn| -> Result<_, AppError> { Ok(audit::verify(conn)) }).await.map_err(super::line)?;
-    match verdict {
-        Ok(held) => {
+    let db = super::open(config).await?;
+    match command {
+        Command::Verify { heads } => {
+            let key = config.audit_key.clone();
+            let held = verify(&db, key.clone()).await?;
             println!("the audit log holds: {} rows in {} chains", held.rows, held.chains);
-            Ok(ExitCode::SUCCESS)
+            match (&key, heads) {
+                (None, None) => println!("its ends are not sealed; audit.key would do so"),
+                (None, Some(_)) => return Err("audit.key: is missing: the file of heads is sealed with it".into()),
+                (Some(_), None) => println!("its ends are sealed"),
+                (Some(key), Some(path)) => {
+                    let lines = compare(&db, key, &path).await?;
+                    println!("its ends are sealed, and it has all that the {lines} lines of the file of heads know");
+                }
+            }
         }
-        Err(Broken::Database(cause)) => Err(cause.into()),
-        Err(broken) => Err(format!("the audit log was tampered with: {broken}").into()),
+        Command::Seal => {
+            let key = config.audit_key.clone().ok_or("audit.key: is missing: name the key that is to seal the log")?;
+            verify(&db, None).await?;
+            let now = Clock::system().now();
+            let seal = db.write(move |tx| -> Result<_, DbError> { Ok(audit::seal_all(tx, now, &key)?) });
+            println!("{} chains were sealed", seal.await?);
+            verify(&db, config.audit_key.clone()).await?;
+        }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn verify(db: &Db, key: Option<SecretKey>) -> Result<audit::Verified, Failure> {
+    let read = db.read(move |conn| -> Result<_, AppError> { Ok(audit::verify(conn, key.as_ref())) });
+    read.await.map_err(super::line)?.map_err(told)
+}
+
+fn told(broken: Broken) -> Failure {
+    match broken {
+        Broken::Database(cause) => cause.into(),
+        broken => format!("the audit log was tampered with: {broken}").into(),
+    }
+}
+
+/// Compares the log with the file of heads; gives its lines.
+async fn compare(db: &Db, key: &SecretKey, path: &Path) -> Result<usize, Failure> {
+    let (mut before, mut number) = (None, 0);
+    for line in std::io::BufReader::new(std::fs::File::open(path)?).lines() {
+        number += 1;
+        let line = Heads::read(&line?).ok_or_else(|| HeadsError::Line(number).to_string())?;
+        let (key, this) = (key.clone(), line.clone());
+        let earlier = before.replace(line);
+        let check = db.read(move |conn| this.verify(conn, &key, number, earlier.as_ref()));
+        check.await.map_err(|cause| match cause {
+            HeadsError::Log(broken) => told(broken),
+            other => other.to_string().into(),
+        })?;
+    }
+    Ok(number)
 }

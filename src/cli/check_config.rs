@@ -16,8 +16,20 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     println!("the configuration is complete");
     println!("time zones: the rules of {}, which the program carries", Zone::release());
     println!("{}", texts(config));
+    println!("{}", audit_log(config));
     files(&config.files).await.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether who can write the database can write the audit log anew.
+fn audit_log(config: &Config) -> String {
+    match (&config.audit_key, &config.audit_heads) {
+        (None, _) => "audit log: not sealed; audit.key would do so".to_owned(),
+        (Some(key), None) => {
+            format!("audit log: sealed with the key {}; audit.heads_file would find an old state put back", key.id())
+        }
+        (Some(key), Some(file)) => format!("audit log: sealed with the key {}, told to {}", key.id(), file.display()),
+    }
 }
 
 /// Which road the texts take, and what is left to do at the gateway.

@@ -6,7 +6,7 @@ use crate::attachments::{Desk, Together};
 use crate::chart::import::fhir::ImportOptions;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Files};
-use crate::db::{DatabaseUrl, Db};
+use crate::db::{DatabaseUrl, Db, Keys};
 use crate::delivery::{Delivery, Mailbox};
 use crate::demo::people::{self, DemoPatient, USERS};
 use crate::error::AppError;
@@ -54,7 +54,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     };
     let (clock, random) = (Clock::system(), Random::system());
     let database = DatabaseUrl::Sqlite(folder.join("postern.db"));
-    let db = app::open(&database, &random).await?;
+    let db = app::open(&database, Keys::default(), &random).await?;
     let files = Files::in_folder(folder.join("files"));
     let desk = Arc::new(Desk::open(&files)?);
     fill(&db, &desk, &clock).await?;
@@ -72,6 +72,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         texts: None,
         bounces: None,
         metrics_listen: None,
+        audit_key: None,
+        audit_heads: None,
     };
     let state = AppState {
         db,

@@ -1,7 +1,6 @@
 //! `postern files`: what whoever looks after the storage needs by hand. The worker does the first of them too.
 
 use super::{Failure, line};
-use crate::app;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::BlobId;
@@ -25,7 +24,7 @@ const AT_ONCE: i64 = 100;
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
     let random = Random::system();
-    let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;
+    let db = super::open(config).await?;
     let storage = Storage::open(&config.files)?;
     match command {
         Command::Rotate => {

@@ -2,7 +2,6 @@
 //! and lists of patients as CSV; resource by resource, so memory does not grow with the number or the size of files.
 
 use super::Failure;
-use crate::app;
 use crate::attachments::{Desk, Together};
 use crate::audit::Actor;
 use crate::chart::import::Summary;
@@ -39,7 +38,7 @@ pub(super) struct Options {
 
 pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, Failure> {
     let files = files(&options.paths)?;
-    let db = app::open(&config.database, &Random::system()).await.map_err(|e| format!("database_url: {e}"))?;
+    let db = super::open(config).await?;
     let desk = Desk::open(&config.files)?;
     let reading = ImportOptions {
         default_calling_code: config.calling_code.clone(),

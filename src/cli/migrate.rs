@@ -1,8 +1,6 @@
 //! `postern migrate`.
 
 use super::Failure;
-use crate::app;
-use crate::clock::Random;
 use crate::config::Config;
 use crate::db::Db;
 use std::process::ExitCode;
@@ -11,7 +9,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     let url = config.database.clone();
     let done = tokio::task::spawn_blocking(move || Db::migrate(&url)).await?;
     let steps = done.map_err(|e| format!("database_url: {e}"))?;
-    app::open(&config.database, &Random::system()).await?;
+    super::open(config).await?;
     steps.iter().for_each(|step| println!("{step}"));
     println!("{} steps taken; the database is up to date", steps.len());
     Ok(ExitCode::SUCCESS)

@@ -12,8 +12,11 @@ mod signals;
 mod user;
 mod worker;
 
+use crate::app;
 use crate::attachments;
+use crate::clock::Random;
 use crate::config::Config;
+use crate::db::Db;
 use crate::error::AppError;
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -75,6 +78,12 @@ impl<T: std::fmt::Display> From<T> for Failure {
 }
 
 /// Runs the command that the arguments name.
+/// Opens the database that the configuration names, and brings it up to date.
+async fn open(config: &Config) -> Result<Db, Failure> {
+    let db = app::open(&config.database, config.keys(), &Random::system()).await;
+    Ok(db.map_err(|e| format!("database_url: {e}"))?)
+}
+
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     // nothing of a server is started for it

@@ -22,7 +22,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
     let bounces = config.bounces.as_ref().map(|bounces| bounces.address.clone());
     let road = SmtpRoad::with_bounces(smtp, clock.clone(), bounces)?;
     let desk = Arc::new(Desk::open(&config.files)?);
-    let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;
+    let db = super::open(config).await?;
     Ok(AppState {
         db,
         clock,

@@ -2,7 +2,6 @@
 
 use super::Failure;
 use crate::access::Role;
-use crate::app;
 use crate::audit::Actor;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
@@ -49,7 +48,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, F
         false => Some(slow_hash::hash(slow_hash::Lane::Passwords, ask()?).await?),
     };
     let (random, now) = (Random::system(), Clock::system().now());
-    let db = app::open(&config.database, &random).await.map_err(|e| format!("database_url: {e}"))?;
+    let db = super::open(config).await?;
     let token = random.token();
     let stored = token.clone();
     let name = crate::text::one_line(&add.name);

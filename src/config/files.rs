@@ -1,37 +1,10 @@
 //! What the configuration says of files: where they are kept, under which key, and what may be attached.
 
 use super::Source;
-use sha2::{Digest, Sha256};
+use crate::db::SecretKey;
 use std::path::PathBuf;
 use ureq::tls::{Certificate, PemItem, parse_pem};
 use url::Url;
-
-/// A key that files are encrypted with: 32 bytes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StorageKey([u8; 32]);
-
-impl StorageKey {
-    /// A key of these bytes.
-    pub fn new(bytes: [u8; 32]) -> StorageKey {
-        StorageKey(bytes)
-    }
-
-    /// Reads base64; `None` for anything but 32 bytes.
-    pub fn parse(text: &str) -> Option<StorageKey> {
-        let bytes = data_encoding::BASE64.decode(text.trim().as_bytes()).ok()?;
-        bytes.try_into().ok().map(StorageKey)
-    }
-
-    /// What is written beside a file, to find its key again: it tells nothing of the key.
-    pub fn id(&self) -> String {
-        data_encoding::HEXLOWER.encode(&Sha256::digest(self.0)[..8])
-    }
-
-    /// The bytes, for the cipher alone.
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
 
 /// A bucket that holds files, of any server that speaks S3.
 #[derive(Clone)]
@@ -97,9 +70,9 @@ pub struct Files {
     /// looks for viruses; `None`: nobody does
     pub scanner: Option<Clamd>,
     /// encrypts what is written; `None`: files lie in clear
-    pub key: Option<StorageKey>,
+    pub key: Option<SecretKey>,
     /// keys used before
-    pub old_keys: Vec<StorageKey>,
+    pub old_keys: Vec<SecretKey>,
     /// limit for one file, in bytes
     pub largest_file: u64,
     /// limit for all files of one message, in bytes
@@ -226,16 +199,6 @@ impl Source {
             self.faults.push(format!("{key}: holds no PEM certificate: name another file"));
         }
         certificates
-    }
-
-    /// A key; a fault does not repeat what was written.
-    fn secret_key(&mut self, name: &str, text: Option<String>) -> Option<StorageKey> {
-        let key = StorageKey::parse(&text?);
-        if key.is_none() {
-            let fix = "write 32 bytes in base64, as `openssl rand -base64 32` makes them";
-            self.faults.push(format!("{name}: is not a key: {fix}"));
-        }
-        key
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection type, whose database is chosen at run time by the address.
 
+use super::keys::Keys;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use std::ops::{Deref, DerefMut};
@@ -113,28 +114,36 @@ impl Conn {
 }
 
 /// A write transaction: what a function that changes anything asks for. It reads as well (it derefs to [`Conn`]).
-pub struct Tx<'a>(&'a mut Conn);
+pub struct Tx<'a> {
+    conn: &'a mut Conn,
+    keys: &'a Keys,
+}
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(conn: &'a mut Conn) -> Tx<'a> {
-        Tx(conn)
+    pub(super) fn new(conn: &'a mut Conn, keys: &'a Keys) -> Tx<'a> {
+        Tx { conn, keys }
     }
 
     /// The connection, for diesel's `execute` and `get_result`.
     pub fn conn(&mut self) -> &mut Conn {
-        self.0
+        self.conn
+    }
+
+    /// The secrets that writing needs.
+    pub fn keys(&self) -> &'a Keys {
+        self.keys
     }
 }
 
 impl Deref for Tx<'_> {
     type Target = Conn;
     fn deref(&self) -> &Conn {
-        self.0
+        self.conn
     }
 }
 
 impl DerefMut for Tx<'_> {
     fn deref_mut(&mut self) -> &mut Conn {
-        self.0
+        self.conn
     }
 }

@@ -1,6 +1,7 @@
 //! [`Db`]: the one way to read and the one way to write.
 
 use super::connection::{Conn, DatabaseUrl, Tx, Use, open};
+use super::keys::Keys;
 use super::migrate;
 use super::writer::Writer;
 use diesel::connection::Connection;
@@ -78,6 +79,7 @@ enum Writers {
 pub struct Db {
     readers: Connections,
     writers: Writers,
+    keys: Keys,
 }
 
 /// How many connections a process opens for reading, and on PostgreSQL for writing.
@@ -88,7 +90,7 @@ impl Db {
     ///
     /// # Errors
     /// When it cannot be opened or migrated; the text says which.
-    pub fn open(url: &DatabaseUrl) -> Result<Db, DbError> {
+    pub fn open(url: &DatabaseUrl, keys: Keys) -> Result<Db, DbError> {
         let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
         migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))?;
         let readers = connections(url, Use::Read, CONNECTIONS)?;
@@ -96,7 +98,7 @@ impl Db {
             Conn::Sqlite(_) => Writers::Shared(Writer::start(conn).map_err(|e| DbError::Pool(e.to_string()))?),
             Conn::Pg(_) => Writers::Pooled(connections(url, Use::Write, CONNECTIONS)?),
         };
-        Ok(Db { readers, writers })
+        Ok(Db { readers, writers, keys })
     }
 
     /// Only migrates, and tells the names of the steps taken.
@@ -138,18 +140,24 @@ impl Db {
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
         F: FnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
     {
+        let keys = self.keys.clone();
         match &self.writers {
-            Writers::Shared(writer) => writer.run(work).await,
+            Writers::Shared(writer) => writer.run(keys, work).await,
             Writers::Pooled(pool) => {
                 let pool = pool.clone();
                 let answer = tokio::task::spawn_blocking(move || {
                     let mut conn = pool.get().map_err(|e| DbError::Pool(e.to_string()))?;
                     let conn: &mut Conn = &mut conn;
-                    conn.transaction(|conn| work(&mut Tx::new(conn)))
+                    conn.transaction(|conn| work(&mut Tx::new(conn, &keys)))
                 });
                 answer.await.unwrap_or(Err(DbError::Gone.into()))
             }
         }
+    }
+
+    /// The secrets that writing needs.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Whether this is PostgreSQL.

@@ -430,6 +430,7 @@ diesel::table! {
         chain -> BigInt,
         position -> BigInt,
         hash -> Binary,
+        seal -> Nullable<Binary>,
     }
 }
 diesel::table! {

@@ -2,6 +2,7 @@
 //! answered only after the commit is durable: many times the writes per second of one commit each.
 
 use super::connection::{Conn, Tx};
+use super::keys::Keys;
 use super::pool::DbError;
 use diesel::connection::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,7 +27,7 @@ impl Writer {
         Ok(Writer(sender))
     }
 
-    pub async fn run<T, E, F>(&self, work: F) -> Result<T, E>
+    pub async fn run<T, E, F>(&self, keys: Keys, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
@@ -34,7 +35,7 @@ impl Writer {
     {
         let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
-            let result = in_savepoint(conn, work);
+            let result = in_savepoint(conn, &keys, work);
             Box::new(move |commit| {
                 let _ = sender.send(match (commit, result) {
                     (_, Err(e)) => Err(e),
@@ -91,12 +92,12 @@ fn refuse(job: Job) -> Answer {
 
 /// Diesel does not roll back when the closure panics: without the hand-made rollback the next jobs would run inside
 /// the dead savepoint.
-fn in_savepoint<T, E>(conn: &mut Conn, work: impl FnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E>
+fn in_savepoint<T, E>(conn: &mut Conn, keys: &Keys, work: impl FnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E>
 where
     E: From<DbError> + From<diesel::result::Error>,
 {
     let depth = conn.depth();
-    let caught = catch_unwind(AssertUnwindSafe(|| conn.transaction(|conn| work(&mut Tx::new(conn)))));
+    let caught = catch_unwind(AssertUnwindSafe(|| conn.transaction(|conn| work(&mut Tx::new(conn, keys)))));
     caught.unwrap_or_else(|_| {
         while conn.depth() > depth && conn.rollback().is_ok() {}
         Err(DbError::Gone.into())

@@ -390,6 +390,7 @@ audit-subject = Subject
 audit-chain = Position in the log
 audit-hash = Seal
 event-audit_log_exported = exported the audit log
+event-audit_log_sealed = sealed the audit log
 chart-who-looked = Who looked at this record
 actor-user = User
 actor-patient = Patient

@@ -390,6 +390,7 @@ audit-subject = Objet
 audit-chain = Place dans le journal
 audit-hash = Sceau
 event-audit_log_exported = a exporté le journal des accès
+event-audit_log_sealed = a scellé le journal d’audit
 chart-who-looked = Qui a consulté ce dossier
 actor-user = Utilisateur
 actor-patient = Patient

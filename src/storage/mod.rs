@@ -27,7 +27,8 @@ pub use rows::{
 pub use served::{NotServed, Served, Serving, Unserved};
 
 use crate::clock::Random;
-use crate::config::{self, Files, StorageKey};
+use crate::config::{self, Files};
+use crate::db::SecretKey;
 use crate::db::{Db, DbError, Ts};
 use bucket::Bucket;
 use folder::Folder;
@@ -87,9 +88,9 @@ struct Inner {
     spool: Folder,
     place: Box<dyn Place>,
     /// encrypts what is written
-    key: Option<StorageKey>,
+    key: Option<SecretKey>,
     /// every key that is known, for reading
-    keys: Vec<StorageKey>,
+    keys: Vec<SecretKey>,
     /// which files may go out
     serving: Serving,
 }
@@ -210,7 +211,7 @@ impl Storage {
         }
     }
 
-    fn key(&self, id: &str) -> Result<&StorageKey, StorageError> {
+    fn key(&self, id: &str) -> Result<&SecretKey, StorageError> {
         self.0.keys.iter().find(|key| key.id() == id).ok_or_else(|| StorageError::NoKey(id.to_owned()))
     }
 

@@ -4,7 +4,7 @@
 //! read alone, which makes ranges cheap. The nonce lies in the blob's row, so that a file that was exchanged for
 //! another of the same clinic fails too.
 
-use crate::config::StorageKey;
+use crate::db::SecretKey;
 use aead_stream::aead::array::Array;
 use aead_stream::{NewStream, StreamBE32, StreamPrimitive};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
@@ -35,7 +35,7 @@ pub struct Sealing {
 
 impl Sealing {
     /// For a file with this nonce. One of another length is no nonce of ours; then nothing can be read.
-    pub fn new(key: &StorageKey, nonce: &[u8]) -> Sealing {
+    pub fn new(key: &SecretKey, nonce: &[u8]) -> Sealing {
         let mut fixed = [0; NONCE];
         let length = nonce.len().min(NONCE);
         fixed[..length].copy_from_slice(&nonce[..length]);
@@ -47,7 +47,7 @@ impl Sealing {
     /// For a file with a key of its own. `drawn`: the nonce, then the key.
     pub fn own(drawn: &[u8]) -> Option<Sealing> {
         let key: [u8; KEY] = drawn.get(NONCE..NONCE + KEY)?.try_into().ok()?;
-        let sealing = Sealing::new(&StorageKey::new(key), drawn);
+        let sealing = Sealing::new(&SecretKey::new(key), drawn);
         Some(Sealing { key_id: OWN.to_owned(), nonce: drawn[..NONCE + KEY].to_vec(), ..sealing })
     }
 

@@ -4,7 +4,7 @@ use postern::attachments::{Desk, Together};
 use postern::chart::import::fhir::{ImportOptions, ImportedBundle, read_bundle};
 use postern::clock::{Clock, Random};
 use postern::config::Files;
-use postern::db::DatabaseUrl;
+use postern::db::{DatabaseUrl, Keys};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,7 +51,7 @@ pub fn run() {
 
     let (begin, items) = runtime.block_on(async {
         let url = DatabaseUrl::Sqlite(folder.path().join("import.db"));
-        let db = postern::app::open(&url, &Random::system()).await.unwrap();
+        let db = postern::app::open(&url, Keys::default(), &Random::system()).await.unwrap();
         let desk = Desk::open(&Files::in_folder(folder.path().join("files"))).unwrap();
         let options = ImportOptions { default_calling_code: "1".into(), today: now.get().date(), source: None };
         let (begin, mut items) = (Instant::now(), 0);

@@ -6,7 +6,7 @@ use crate::support::demo::Demo;
 use diesel::prelude::*;
 use postern::config::Files;
 use postern::db::schema::{attachments, blobs, conversations, stray_files, uploads};
-use postern::db::{BlobId, DatabaseUrl, Db, DbError};
+use postern::db::{BlobId, DatabaseUrl, Db, DbError, Keys};
 use postern::storage::{Blob, Storage};
 use reqwest::multipart::{Form, Part};
 use sha2::{Digest, Sha256};
@@ -129,7 +129,7 @@ fn lying(folder: &Path) -> (HashSet<String>, usize) {
 }
 
 async fn check(folder: &Path, done: &Acknowledged) {
-    let db = Db::open(&DatabaseUrl::Sqlite(folder.join("postern.db"))).unwrap();
+    let db = Db::open(&DatabaseUrl::Sqlite(folder.join("postern.db")), Keys::default()).unwrap();
     let storage = Storage::open(&Files::in_folder(folder.join("files"))).unwrap();
     let rows = rows(&db).await;
     // no row without its file, and each file is what its row says

@@ -4,7 +4,8 @@
 use crate::support::app::App;
 use crate::support::s3::S3;
 use diesel::prelude::*;
-use postern::config::{Files, StorageKey};
+use postern::config::Files;
+use postern::db::SecretKey;
 use postern::db::schema::{blobs, stray_files};
 use postern::db::{BlobId, DbError};
 use postern::storage::{self, Blob, Kept, Placed, Scan, Storage, StorageError};
@@ -67,7 +68,7 @@ impl Stand {
     }
 
     fn open(&self, key: Option<u8>, old_keys: &[u8]) -> Storage {
-        let key_of = |n: u8| StorageKey::new([n; 32]);
+        let key_of = |n: u8| SecretKey::new([n; 32]);
         let folder = self.app.state.config.files.folder.clone();
         let old_keys = old_keys.iter().map(|n| key_of(*n)).collect();
         let bucket = self.s3.as_ref().map(S3::bucket);
@@ -335,7 +336,7 @@ async fn what_cannot_be_mended_holds_nothing_up(stand: Stand) {
     let now = app.state.clock.now();
     assert_eq!(second.rotate(&app.state.db, now, &app.state.random).await.unwrap(), 4);
     for id in good.into_iter().chain([clear]) {
-        assert_eq!(blob(app, id).await.key_id, Some(StorageKey::new([2; 32]).id()));
+        assert_eq!(blob(app, id).await.key_id, Some(SecretKey::new([2; 32]).id()));
     }
     if stand.s3.is_some() {
         return;
@@ -362,8 +363,8 @@ async fn what_cannot_be_mended_holds_nothing_up(stand: Stand) {
 #[test]
 fn a_key_is_32_bytes_in_base64() {
     let key = data_encoding::BASE64.encode(&[9; 32]);
-    assert!(StorageKey::parse(&key).is_some());
+    assert!(SecretKey::parse(&key).is_some());
     for bad in ["", "x", &data_encoding::BASE64.encode(&[9; 31]), &data_encoding::BASE64.encode(&[9; 33])] {
-        assert!(StorageKey::parse(bad).is_none(), "{bad:?}");
+        assert!(SecretKey::parse(bad).is_none(), "{bad:?}");
     }
 }

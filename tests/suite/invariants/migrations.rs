@@ -14,7 +14,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use postern::access::Role;
-use postern::db::DatabaseUrl;
+use postern::db::{DatabaseUrl, Keys};
 use std::collections::BTreeSet;
 
 /// A connection that is nobody's but the test's.
@@ -253,7 +253,7 @@ async fn the_tables_are_those_of_the_program(app: App) {
     let mut direct = Direct::to(&app.state.config.database);
     assert_eq!(direct.columns(), declared(which(&app)));
     // opening it again takes no step again
-    postern::app::open(&app.state.config.database, &app.state.random).await.unwrap();
+    postern::app::open(&app.state.config.database, Keys::default(), &app.state.random).await.unwrap();
     assert_eq!(direct.up(), 0);
 }
 

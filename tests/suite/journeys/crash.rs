@@ -6,7 +6,7 @@ use crate::support::program::{Program, database_url, free_port};
 use crate::support::world::{Like, PASSWORD};
 use crate::support::{mail, peers};
 use postern::access::Role;
-use postern::db::{DatabaseUrl, Db};
+use postern::db::{DatabaseUrl, Db, Keys};
 use postern::error::AppError;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,7 +120,7 @@ async fn check(database: &DatabaseUrl, acknowledged: &[String]) {
     use diesel::prelude::*;
     use postern::db::schema::{conversations, jobs, messages, notifications};
     assert!(acknowledged.len() > 50, "only {} sends", acknowledged.len());
-    let db = Db::open(database).unwrap();
+    let db = Db::open(database, Keys::default()).unwrap();
     let read = db.read(|conn| -> Result<_, AppError> {
         let titles: Vec<String> = conversations::table.select(conversations::title).load(conn)?;
         let told: Vec<(i64, String, String)> = messages::table
@@ -135,7 +135,7 @@ async fn check(database: &DatabaseUrl, acknowledged: &[String]) {
             jobs::table.filter(jobs::kind.eq("send_notification")).select(jobs::subject_id).load(conn)?;
         let ids: Vec<(i64, String)> =
             notifications::table.select((notifications::id, notifications::state)).load(conn)?;
-        Ok((titles, told, waiting, ids, postern::audit::verify(conn)))
+        Ok((titles, told, waiting, ids, postern::audit::verify(conn, None)))
     });
     let (titles, told, waiting, notices, audit) = read.await.unwrap();
     let once: HashSet<&String> = titles.iter().collect();

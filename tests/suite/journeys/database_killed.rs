@@ -131,7 +131,7 @@ async fn check(app: &App, done: &[String]) {
         let states: Vec<(String, String)> =
             notifications::table.select((notifications::state, notifications::message_uid)).load(conn)?;
         let waiting: i64 = jobs::table.filter(jobs::kind.eq("send_notification")).count().get_result(conn)?;
-        Ok((titles, states, waiting, postern::audit::verify(conn)))
+        Ok((titles, states, waiting, postern::audit::verify(conn, None)))
     });
     let (titles, states, waiting, audit) = read.await.unwrap();
     let once: HashSet<&String> = titles.iter().collect();

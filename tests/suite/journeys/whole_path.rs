@@ -45,6 +45,7 @@ async fn from_the_chart_to_the_patient_and_back(app: App) {
     assert_eq!(late.status, 409);
     assert!(late.page().has_text("One more thing") && late.page().has_text("This conversation was closed"));
 
-    let held = app.state.db.read(|conn| Ok::<_, postern::error::AppError>(postern::audit::verify(conn))).await.unwrap();
+    let held =
+        app.state.db.read(|conn| Ok::<_, postern::error::AppError>(postern::audit::verify(conn, None))).await.unwrap();
     assert!(held.unwrap().rows > 8);
 }

@@ -131,7 +131,7 @@ async fn everything_moves_and_moves_back(app: App) {
     assert_eq!(but_drafts(&after), but_drafts(&before));
     assert_eq!(of(&after, "draft", other), of(&before, "draft", other), "no word is lost");
     assert_eq!(user.post(&format!("/patients/{one}/unmerging"), &[("merge", "1")]).await.status, 404);
-    let held = app.state.db.read(|conn| Ok::<_, AppError>(postern::audit::verify(conn))).await.unwrap();
+    let held = app.state.db.read(|conn| Ok::<_, AppError>(postern::audit::verify(conn, None))).await.unwrap();
     assert!(held.is_ok(), "{held:?}");
 }
 

@@ -1,3 +1,4 @@
 //! What the owners of a clinic see and set.
 
 mod audit_log;
+mod sealed_log;

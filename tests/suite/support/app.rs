@@ -146,7 +146,6 @@ impl App {
         delivery: impl FnOnce(Mailbox) -> Delivery,
     ) -> App {
         let (clock, random) = (Clock::fixed(start_of_time()), Random::seeded(7));
-        let db = app::open(&database, &random).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let mailbox = Mailbox::in_memory(clock.clone());
@@ -162,6 +161,8 @@ impl App {
             texts: None,
             bounces: None,
             metrics_listen: None,
+            audit_key: None,
+            audit_heads: None,
             // the tests are a program of their own, which reads no PDFs
             files: Files {
                 reader: Some(env!("CARGO_BIN_EXE_postern").into()),
@@ -169,6 +170,7 @@ impl App {
             },
         };
         change(&mut config);
+        let db = app::open(&database, config.keys(), &random).await.unwrap();
         let state = AppState {
             desk: Arc::new(Desk::open(&config.files).unwrap()),
             db,
