@@ -78,7 +78,11 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
                 .configure(portal::routes),
         );
         config.service(
-            web::scope("").wrap(from_fn(clinic::of_their_own)).wrap(clinic_sessions).configure(clinic::routes),
+            web::scope("")
+                .wrap(from_fn(clinic::of_their_own))
+                .wrap(from_fn(clinic::keep_words))
+                .wrap(clinic_sessions)
+                .configure(clinic::routes),
         );
     }
 }

@@ -79,6 +79,7 @@ text_enum! {
         PortalSignInFailed = "portal_sign_in_failed",
         PortalSignedOut = "portal_signed_out",
         PortalSessionKept = "portal_session_kept",
+        SessionKept = "session_kept",
         PortalUnlocked = "portal_unlocked",
         MessagesListed = "messages_listed",
         InformationViewed = "information_viewed",

@@ -1,5 +1,6 @@
 //! Extractors: cookie and path in, proof out, or the sign-in page, 403 or 404.
 
+use crate::access::session::Holder;
 use crate::access::{self, Action, ChartAccess, ConversationAccess, Right, SignedInUser};
 use crate::conversations;
 use crate::db::{Conn, ConversationId, PatientId};
@@ -125,6 +126,7 @@ pub fn shell<R: Right>(conn: &mut Conn, head: &Head, user: &SignedInUser<R>) -> 
     let clinic = (settings.name.as_str(), settings.phone.as_str(), settings.lang(), settings.zone());
     let mut shell = Shell::new(head, clinic, Some(who));
     shell.images.0.clone_from(&settings.logo);
+    shell.session = head.holder.as_ref().map(Holder::lasts);
     Ok((shell, settings))
 }
 

@@ -8,6 +8,7 @@ mod guard;
 mod patients;
 mod settings;
 
+pub use account::lapsed::keep_words;
 pub use account::not_yours::of_their_own;
 
 use actix_web::web::{self, ServiceConfig};
@@ -25,6 +26,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/password/{token}/", get().to(account::password::show))
         .route("/password/{token}", post().to(account::password::submit))
         .route("/language", post().to(account::language::choose))
+        .route("/account/session", post().to(account::session::stay))
         .route("/inbox", get().to(conversations::inbox::show))
         .route("/inbox/count", get().to(account::notifications::count))
         .route("/account/notifications", get().to(account::notifications::show))

@@ -579,6 +579,17 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    kept_forms (user_id, page) {
+        user_id -> BigInt,
+        page -> Text,
+        action -> Text,
+        form -> Text,
+        kept_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     conversation_drafts (user_id, conversation_id, writing) {
         user_id -> BigInt,
         conversation_id -> BigInt,
@@ -717,6 +728,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     attachments,
     drafts,
     conversation_drafts,
+    kept_forms,
     message_templates,
     message_template_versions
 );

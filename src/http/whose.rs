@@ -163,6 +163,17 @@ pub async fn check<F: Future<Output = Result<HttpResponse, AppError>>>(
     Ok(req.into_response(answer))
 }
 
+/// Whose page a request says that it comes from. Its body can be read once more afterwards.
+///
+/// # Errors
+/// Where the body cannot be read.
+pub async fn said(req: &mut ServiceRequest) -> Result<Option<String>, Error> {
+    match in_head(req.request()) {
+        None => in_body(req).await,
+        said => Ok(said),
+    }
+}
+
 /// The mark that a script or a download's address names.
 fn in_head(req: &HttpRequest) -> Option<String> {
     if let Some(said) = req.headers().get(HEADER) {
@@ -224,13 +235,18 @@ async fn first_field(mut parts: Multipart) -> Option<String> {
 
 /// What was typed into a form that is not taken, and whether there were files. A body that can't be read has none.
 async fn words(req: &mut ServiceRequest, longest: u64) -> (Vec<(&'static str, String)>, bool) {
+    let (form, files) = fields(req, longest).await;
+    (kept(&form), files)
+}
+
+/// The fields of a form that is not taken, and whether there were files.
+pub async fn fields(req: &mut ServiceRequest, longest: u64) -> (Form, bool) {
     if kind(req).starts_with("multipart/form-data") {
         let body = req.take_payload();
         let (pairs, files) = words_of_parts(Multipart::new(req.headers(), body), longest).await;
-        return (kept(&Form::of_pairs(pairs)), files);
+        return (Form::of_pairs(pairs), files);
     }
-    let form = req.extract::<Form>().await.unwrap_or_default();
-    (kept(&form), false)
+    (req.extract::<Form>().await.unwrap_or_default(), false)
 }
 
 /// The rest is read and forgotten, so that the answer reaches the browser.

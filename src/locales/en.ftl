@@ -317,6 +317,9 @@ error-cannot-be-told = The patient cannot be told right now, so nothing was sent
 
 # Notices
 notice-signed-out = You are signed out.
+notice-words-kept = You were signed out before this was sent or saved. What you typed is kept: sign in again, and it is there. Files have to be chosen again.
+notice-words-back = What you typed before you were signed out is back. Check it, then send or save it.
+notice-session-kept = Your session goes on. What you were typing is in the other tab.
 notice-password-set = Your password is set. Sign in with it.
 notice-patient-added = The patient was added.
 notice-patient-archived = The record was archived.
@@ -1300,6 +1303,7 @@ portal-read-by-team = The care team of { $clinic } will read it.
 portal-read-by = It will be read by { $names }.
 event-answer_given = answered with one tap
 event-portal_session_kept = session extended
+event-session_kept = session extended
 session-ends = You will be logged out on { $when } if you do nothing until then.
 session-stay = Give me more time
 session-soon = You will be logged out soon
@@ -1309,6 +1313,12 @@ session-go-on = Go on
 session-ended = You were logged out
 session-ended-text = What you had typed is kept. Log in again and it is there.
 session-again = Log in again
+staff-session-ends = You will be signed out on { $when } if you do nothing until then.
+staff-session-soon = You will be signed out soon
+staff-session-soon-text = Your session ends in two minutes. What you have typed stays on this page.
+staff-session-final-text = Your session has reached its longest time and ends in a moment. What you have typed is not lost: send or save it as usual, and sign in again.
+staff-session-ended = You were signed out
+staff-session-ended-text = What you have typed is still on this page. Send or save it as usual: you sign in again, and it is there.
 
 # What patients see and change of themselves
 portal-you-may-change = You may change this yourself

@@ -317,6 +317,9 @@ error-cannot-be-told = Le patient ne peut pas être avisé pour l’instant, rie
 
 # Avis sur les pages
 notice-signed-out = Vous êtes déconnecté.
+notice-words-kept = Votre session a pris fin avant l’envoi ou l’enregistrement. Ce que vous avez écrit est conservé : ouvrez une nouvelle session et vous le retrouverez. Les fichiers sont à choisir de nouveau.
+notice-words-back = Ce que vous aviez écrit avant la fin de votre session est de retour. Vérifiez-le, puis envoyez ou enregistrez.
+notice-session-kept = Votre session continue. Ce que vous écriviez est dans l’autre onglet.
 notice-password-set = Votre mot de passe est choisi. Connectez-vous avec lui.
 notice-patient-added = Le patient a été ajouté.
 notice-patient-archived = Le dossier a été archivé.
@@ -1300,6 +1303,7 @@ portal-read-by-team = L’équipe de soins de { $clinic } le lira.
 portal-read-by = Sera lu par { $names }.
 event-answer_given = réponse d’un seul geste
 event-portal_session_kept = session prolongée
+event-session_kept = session prolongée
 session-ends = Votre session prendra fin le { $when } si vous ne faites rien d’ici là.
 session-stay = Donnez-moi plus de temps
 session-soon = Votre session prendra bientôt fin
@@ -1309,6 +1313,12 @@ session-go-on = Continuer
 session-ended = Votre session a pris fin
 session-ended-text = Ce que vous aviez écrit est conservé. Entrez de nouveau et vous le retrouverez.
 session-again = Entrer de nouveau
+staff-session-ends = Votre session prendra fin le { $when } si vous ne faites rien d’ici là.
+staff-session-soon = Votre session prendra bientôt fin
+staff-session-soon-text = Votre session prend fin dans deux minutes. Ce que vous avez écrit reste sur cette page.
+staff-session-final-text = Votre session a atteint sa durée maximale et prend fin dans un instant. Ce que vous avez écrit n’est pas perdu : envoyez ou enregistrez comme d’habitude, puis ouvrez une nouvelle session.
+staff-session-ended = Votre session a pris fin
+staff-session-ended-text = Ce que vous avez écrit est encore sur cette page. Envoyez ou enregistrez comme d’habitude : ouvrez une nouvelle session et vous le retrouverez.
 
 # Ce que les patients voient et changent d’eux-mêmes
 portal-you-may-change = Vous pouvez changer ceci vous-même

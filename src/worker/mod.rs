@@ -22,6 +22,7 @@ use crate::outbox::{self, Job, Lane, Task};
 use crate::portal_links;
 use crate::settings::{self, Settings};
 use crate::state::AppState;
+use crate::users;
 use futures_util::future::join_all;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -127,6 +128,7 @@ async fn keep_up(state: &AppState, stop: &Stop) {
         let now = state.clock.now();
         let sweep = state.db.write(move |tx| -> Result<_, DbError> {
             portal_links::forget_claims(tx, now)?;
+            users::sweep_kept_forms(tx, now)?;
             Ok(session::sweep(tx, now)?)
         });
         if let Err(cause) = sweep.await {

@@ -39,5 +39,18 @@ addEventListener('submit', event => {
   event.stopImmediatePropagation()
 }, true)
 
+// The warning before a session ends is fetched shortly before it: most pages are left long before
+const SHORTLY = 300 // s
+const warning = document.querySelector('dialog[data-session-warning]')
+if (warning) {
+  const made = Date.now()
+  const seconds = Number(warning.dataset.expiresIn)
+  setTimeout(async () => {
+    const {default: start} = await import('./session-warning.js')
+    warning.dataset.expiresIn = seconds - (Date.now() - made) / 1000
+    start(warning)
+  }, Math.max(0, seconds - SHORTLY) * 1000)
+}
+
 await enhance()
 document.documentElement.dataset.enhanced = ''

@@ -11,6 +11,7 @@ export default function sessionWarning(dialog) {
   let seconds = Number(dialog.dataset.expiresIn)
   let endsAt
   let timer
+  let told = false // its end, once: typing goes on, and what is sent then is kept
 
   // Compared with the clock, as timers sleep when a phone does
   const look = () => {
@@ -32,7 +33,8 @@ export default function sessionWarning(dialog) {
 
   const show = ended => {
     parts(ended ? '[data-ended]' : '[data-warning]')
-    if (dialog.open) return
+    if (dialog.open || (ended && told)) return
+    told = ended
     for (const form of document.querySelectorAll('form[data-autosave]')) form.dispatchEvent(new Event('save-now'))
     dialog.showModal()
   }

@@ -1,7 +1,10 @@
 //! Signing in and what a user sets for themself.
 
 pub mod language;
+pub mod lapsed;
 pub mod not_yours;
 pub mod notifications;
 pub mod password;
+mod refill;
+pub mod session;
 pub mod sign_in;

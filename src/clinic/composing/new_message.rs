@@ -8,6 +8,7 @@ use super::rich_text::{RichText, read_body};
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
 use crate::chart::ItemKind;
+use crate::clinic::account::lapsed::{KEPT, words_back};
 use crate::clinic::files::lines::FileLines;
 use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Chart, shell};
@@ -97,6 +98,8 @@ pub struct Showing {
     pub repair: Option<Repair>,
     /// the draft was changed in another window
     pub conflict: bool,
+    /// the session ended, and what was sent then is to be shown
+    pub kept: bool,
 }
 
 impl Showing {
@@ -121,7 +124,8 @@ pub async fn show(
 ) -> Result<HttpResponse, AppError> {
     let query = Form::of_pairs(query.into_inner());
     let chosen = query.has(CHOSEN).then(|| query.numbers("chart_item"));
-    html(&page(&state, head, chart.0, Showing { chosen, ..Showing::default() }).await?)
+    let kept = query.has(KEPT);
+    html(&page(&state, head, chart.0, Showing { chosen, kept, ..Showing::default() }).await?)
 }
 
 pub async fn submit(
@@ -210,12 +214,15 @@ pub async fn page(
     let data = state.clone();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let user = access.user();
-        let (shell, settings) = shell(conn, &head, user)?;
+        let (mut shell, settings) = shell(conn, &head, user)?;
         let patient = patients::patient(conn, &access)?;
         let blocks = notifications::blocks(conn, &patient)?;
         let draft = conversations::draft(conn, DraftPlace::new_message(&access))?;
         let mut draft_from = String::new();
-        let mut named = match (showing.typed, draft.kept) {
+        let saved_at = draft.kept.as_ref().map(|(_, at)| *at);
+        let kept = if showing.kept { words_back(conn, &mut shell, user, saved_at)? } else { None };
+        let typed = showing.typed.or(kept);
+        let mut named = match (typed, draft.kept) {
             (Some(typed), _) => typed,
             (None, Some((pairs, at))) => {
                 draft_from = shell.short(&at);

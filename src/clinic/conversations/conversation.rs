@@ -4,6 +4,7 @@ use super::outbox;
 use crate::access::{Action, ConversationAccess, Right, rights};
 use crate::attachments::Refusal;
 use crate::chart::ItemKind;
+use crate::clinic::account::lapsed::words_back;
 use crate::clinic::composing::one_tap::offers;
 use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};
@@ -124,6 +125,8 @@ impl ConversationPage {
 #[serde(default)]
 pub struct Query {
     before: Option<i64>,
+    /// the session ended, and what was sent then is to be shown
+    kept: Option<i64>,
 }
 
 /// The address to which a writing is sent: what it is, is said by the form's own address.
@@ -157,13 +160,15 @@ pub struct Showing {
     pub conflict: bool,
     /// there was news for the reader
     pub news: bool,
+    /// the session ended, and what was sent then is to be shown
+    pub kept: bool,
 }
 
 impl Showing {
     /// The form as it was left.
     pub fn fresh(writing: Writing) -> Showing {
         let (refused, errors) = (Vec::new(), FieldErrors::default());
-        Showing { writing, typed: None, refused, errors, conflict: false, news: false }
+        Showing { writing, typed: None, refused, errors, conflict: false, news: false, kept: false }
     }
 
     /// The form as typed.
@@ -179,7 +184,7 @@ pub async fn show(
     conversation: Conversation<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    look(state, head, conversation.0, query.before, Writing::Reply).await
+    look(state, head, conversation.0, query.into_inner(), Writing::Reply).await
 }
 
 /// `GET /conversations/{id}/notes`: with the form of an internal note.
@@ -189,14 +194,14 @@ pub async fn show_notes(
     conversation: Conversation<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    look(state, head, conversation.0, query.before, Writing::Note).await
+    look(state, head, conversation.0, query.into_inner(), Writing::Note).await
 }
 
 async fn look(
     state: web::Data<AppState>,
     head: Head,
     access: ConversationAccess<rights::Read>,
-    before: Option<i64>,
+    query: Query,
     writing: Writing,
 ) -> Result<HttpResponse, AppError> {
     let (id, now) = (access.conversation(), head.now);
@@ -205,8 +210,8 @@ async fn look(
         let access = crate::access::conversation(tx, user, id)?.ok_or(AppError::NotFound)?;
         Ok(conversations::mark_viewed(tx, now, &access)?)
     });
-    let showing = Showing { news: trace.await?, ..Showing::fresh(writing) };
-    html(&page(&state, head, access, before.map(MessageId), showing).await?)
+    let showing = Showing { news: trace.await?, kept: query.kept.is_some(), ..Showing::fresh(writing) };
+    html(&page(&state, head, access, query.before.map(MessageId), showing).await?)
 }
 
 /// The page, with what is to be shown in its form.
@@ -241,7 +246,10 @@ pub async fn page<R: Right + Send>(
         let draft = conversations::draft(conn, DraftPlace::within(&access, writing))?;
         let other_draft = conversations::draft(conn, DraftPlace::within(&access, other))?.kept.is_some();
         let mut draft_from = String::new();
-        let form = match (showing.typed, draft.kept) {
+        let saved_at = draft.kept.as_ref().map(|(_, at)| *at);
+        let kept = if showing.kept { words_back(conn, &mut shell, access.user(), saved_at)? } else { None };
+        let typed = showing.typed.or(kept);
+        let form = match (typed, draft.kept) {
             (Some(typed), _) => typed,
             (None, Some((pairs, at))) => {
                 draft_from = shell.short(&at);

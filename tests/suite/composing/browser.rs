@@ -420,3 +420,32 @@ async fn the_dialog_is_one_request_and_the_pages_are_light() {
         assert!(page <= 20_000, "{path}: {page} bytes");
     }
 }
+
+/// One press extends; where the session ends in any case, the page says that nothing typed is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_users_session_is_told_before() {
+    for (language, more, over) in [
+        ("en", "Give me more time", "You were signed out"),
+        ("fr", "Donnez-moi plus de temps", "Votre session a pris fin"),
+    ] {
+        let Some(desk) = desk(390, language).await else { return };
+        desk.browser.wait("html[data-enhanced]").await;
+        let warn = |seconds: u32| {
+            format!(
+                "const dialog = document.querySelector('dialog[data-session-warning]'); dialog.dataset.expiresIn = {seconds}; \
+                 return import(document.querySelector('script[type=module]').src.replace(/clinic.js/, 'session-warning.js'))\
+                 .then(m => m.default(dialog))"
+            )
+        };
+        desk.browser.js(&warn(100)).await;
+        desk.browser.wait("dialog[data-session-warning][open]").await;
+        desk.look(&format!("session-warning-{language}")).await;
+        desk.browser.js("document.querySelector('dialog[open] [data-stay]').focus()").await;
+        assert!(desk.browser.js("return document.activeElement.textContent").await.as_str().unwrap().contains(more));
+        desk.browser.keys(&key(Key::Enter)).await;
+        desk.browser.wait_gone("dialog[data-session-warning][open]").await;
+        desk.browser.js(&warn(1)).await;
+        desk.browser.wait_text(over).await;
+        desk.look(&format!("session-over-{language}")).await;
+    }
+}

@@ -7,6 +7,7 @@ mod database_down;
 mod enter_is_harmless;
 mod headers;
 mod imports_point_down;
+mod lapsed_sessions;
 mod licences;
 mod locales;
 mod meaning_is_kept;

@@ -21,6 +21,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /sign-out",
     "POST /language",
     "POST /account/notifications",
+    "POST /account/session",
     "POST /patients/{patient}/notification-method",
     "POST /patients/{patient}/addresses",
     "POST /patients/{patient}/notifications",

@@ -113,6 +113,8 @@ async fn every_post_leaves_a_row(app: App) {
 
     let answer = owner.post("/account/notifications", &[("told", "hourly")]).await;
     script.check("/account/notifications", 303, &answer).await;
+    let answer = owner.post("/account/session", &[]).await;
+    script.check("/account/session", 303, &answer).await;
     let wordings = "/settings/notification-templates";
     let place = format!("{wordings}/reminder/email/en");
     let words = [("subject", "S"), ("body", "{link}")];

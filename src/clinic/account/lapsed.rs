@@ -1,0 +1,192 @@
+//! A form that arrives after the session ended: what was typed is kept on the server for the user whom its page was made
+//! for, the sign-in page says why, and leads back to the page, where the words are again. By construction for every form
+//! of the door: this stands before all routes.
+
+use super::refill::refill;
+use crate::access::session::Holder;
+use crate::access::{Right, SignedInUser, rights};
+use crate::clinic::guard::shell_for_nobody;
+use crate::db::{Conn, Ts, UserId};
+use crate::error::AppError;
+use crate::http::page::landed;
+use crate::http::whose::{self, Marks, Person};
+use crate::http::{Form, Head, Shell};
+use crate::state::AppState;
+use crate::users::{self, KeptForm};
+use actix_web::body::{BoxBody, MessageBody, to_bytes};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, web};
+
+/// Says in the address of a page that it is to be filled with what was kept.
+pub const KEPT: &str = "kept";
+
+/// What needs no session, or holds no words, keeps nothing.
+const OPEN: &[&str] = &["/sign-in", "/sign-out", "/language", "/password/{token}", "/account/session"];
+
+/// Keeps what nobody is signed in for, and fills a page with what was kept.
+///
+/// # Errors
+/// Those of the page.
+pub async fn keep_words(
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(state) = req.app_data::<web::Data<AppState>>().cloned() else {
+        return next.call(req).await.map(ServiceResponse::map_into_boxed_body);
+    };
+    let head = Head::of(req.request());
+    let open = req.match_pattern().is_none_or(|pattern| OPEN.contains(&pattern.as_str()));
+    let is_post = *req.method() == Method::POST;
+    if is_post && head.holder.is_none() && !open {
+        return match keep(&state, &mut req).await? {
+            Some(page) => {
+                let answer = landed(head.fragment, &sign_in(&page));
+                Ok(req.into_response(answer))
+            }
+            None => next.call(req).await.map(ServiceResponse::map_into_boxed_body),
+        };
+    }
+    let comes_back = head.holder.is_some() && !is_post && !head.fragment && asks_for_kept(req.request());
+    let fills_itself = fills_itself(req.path());
+    let sent = match &head.holder {
+        Some(Holder::User { id, .. }) if is_post && !open => Some((*id, req.path().to_owned())),
+        _ => None,
+    };
+    let res = next.call(req).await?.map_into_boxed_body();
+    if let Some((user, path)) = sent.filter(|_| res.status().is_redirection() || res.status() == StatusCode::CREATED) {
+        forget(&state, user, path).await;
+    }
+    if comes_back && !fills_itself { fill(&state, head, res).await } else { Ok(res) }
+}
+
+/// The sign-in page that says why, and leads back to the page with the words.
+fn sign_in(page: &str) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("next", &format!("{page}?{KEPT}=1"))
+        .append_pair("notice", "words-kept")
+        .finish();
+    format!("/sign-in?{query}")
+}
+
+/// Keeps the form for the user whose page it is. Gives the page to come back to; `None` where the form says of nobody
+/// that it is theirs.
+async fn keep(state: &AppState, req: &mut ServiceRequest) -> Result<Option<String>, Error> {
+    let Some(marks) = req.app_data::<web::Data<Marks>>().cloned() else { return Ok(None) };
+    let Some(mark) = whose::said(req).await? else { return Ok(None) };
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        Ok(users::of_page(conn, |user| marks.mark(Person::User(user)) == mark)?)
+    });
+    let Some(user) = read.await? else { return Ok(None) };
+    let (form, _) = whose::fields(req, 2 * state.desk.policy.largest_message).await;
+    let typed = form.pairs().iter().filter(|(name, _)| !whose::SECRETS.contains(&name.as_str()));
+    let kept = KeptForm { action: req.path().to_owned(), pairs: typed.cloned().collect(), at: state.clock.now() };
+    // a file that is sent by itself takes nothing away from the words that were kept of its page
+    if kept.pairs.iter().all(|(_, value)| value.trim().is_empty()) {
+        return Ok(None);
+    }
+    let page = page_of(req.path());
+    let goal = page.clone();
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(users::keep_form(tx, user, &goal, &kept)?) });
+    Ok(write.await?.then_some(page))
+}
+
+/// What was sent in the end is kept no longer: a look at the page once more must not lead to sending it twice. Another
+/// form of the same page takes nothing away.
+async fn forget(state: &AppState, user: UserId, path: String) {
+    let (data, page) = (state.clone(), page_of(&path));
+    let gone = async move {
+        let goal = page.clone();
+        let read = data.db.read(move |conn| -> Result<_, AppError> { Ok(users::kept_action(conn, user, &goal)?) });
+        if read.await?.is_some_and(|kept| is_of_same_form(&kept, &path)) {
+            let write = data.db.write(move |tx| -> Result<_, AppError> { Ok(users::drop_kept(tx, user, &page)?) });
+            write.await?;
+        }
+        Ok::<_, AppError>(())
+    };
+    if let Err(cause) = gone.await {
+        tracing::warn!(%cause, "what was kept of a page could not be removed");
+    }
+}
+
+/// Whether what was kept belongs to the form that is sent to this path: its drafts, previews and files go below it.
+fn is_of_same_form(kept: &str, sent: &str) -> bool {
+    let below = kept.strip_prefix(sent.trim_end_matches("/new"));
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether the address says that the page is to be filled.
+fn asks_for_kept(req: &HttpRequest) -> bool {
+    url::form_urlencoded::parse(req.query_string().as_bytes()).any(|(name, _)| name == KEPT)
+}
+
+/// What was kept of this page, where the page keeps a draft too and has none that is newer. It says so at its top.
+///
+/// # Errors
+/// Those of the database.
+pub fn words_back<R: Right>(
+    conn: &mut Conn,
+    shell: &mut Shell,
+    user: &SignedInUser<R>,
+    draft: Option<Ts>,
+) -> Result<Option<Form>, AppError> {
+    let kept = users::kept_form(conn, shell.now, user, &shell.path)?;
+    let Some(kept) = kept.filter(|kept| draft.is_none_or(|draft| draft <= kept.at)) else { return Ok(None) };
+    shell.notice = shell.of("notice", "words-back");
+    Ok(Some(Form::of_pairs(kept.pairs)))
+}
+
+/// These know how to fill their form from what was kept: files that wait are a part of it.
+fn fills_itself(path: &str) -> bool {
+    path.starts_with("/conversations/") || path.ends_with("/messages/new")
+}
+
+async fn fill(state: &AppState, head: Head, res: ServiceResponse) -> Result<ServiceResponse, Error> {
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    if !res.status().is_success() || res.headers().get(CONTENT_TYPE) != Some(&html) {
+        return Ok(res);
+    }
+    let (now, page) = (state.clock.now(), head.path.clone());
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let user = head.holder.as_ref().and_then(SignedInUser::<rights::Read>::of).flatten();
+        let Some(user) = user else { return Ok(None) };
+        let Some(kept) = users::kept_form(conn, now, &user, &page)? else { return Ok(None) };
+        let said = shell_for_nobody(conn, &head)?.of("notice", "words-back");
+        Ok(Some((kept, said)))
+    });
+    let Some((kept, said)) = read.await? else { return Ok(res) };
+    let (req, response) = res.into_parts();
+    let (response, body) = response.into_parts();
+    let bytes = to_bytes(body).await.map_err(|_| AppError::Internal("a page could not be read".into()))?;
+    let html = String::from_utf8_lossy(&bytes);
+    let filled = refill(&html, &kept.action, &Form::of_pairs(kept.pairs), said)
+        .map_err(|cause| AppError::Internal(cause.to_string()))?;
+    Ok(ServiceResponse::new(req, response.set_body(BoxBody::new(filled))))
+}
+
+/// The page on which the form stands that is sent to this path.
+fn page_of(path: &str) -> String {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["conversations", id, "notes", ..] => format!("/conversations/{id}/notes"),
+        ["conversations", id, "closure"] => format!("/conversations/{id}/closure"),
+        ["conversations", id, ..] => format!("/conversations/{id}"),
+        ["patients"] => "/patients/new".to_owned(),
+        ["patients", "import"] => path.to_owned(),
+        ["patients", id, "messages" | "uploads", ..] => format!("/patients/{id}/messages/new"),
+        ["patients", id, "files"] => format!("/patients/{id}/files/new"),
+        ["patients", id, "information"] => format!("/patients/{id}/information"),
+        ["patients", id, ..] => format!("/patients/{id}"),
+        ["settings", "message-templates"] => format!("{path}/new"),
+        ["settings", "message-templates", id, ..] => format!("/settings/message-templates/{id}"),
+        ["settings", "notification-templates", kind, channel, language, ..] => {
+            format!("/settings/notification-templates/{kind}/{channel}/{language}")
+        }
+        ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),
+        ["settings", "images", ..] => "/settings/clinic".to_owned(),
+        ["settings" | "account", ..] => path.to_owned(),
+        _ => "/inbox".to_owned(),
+    }
+}

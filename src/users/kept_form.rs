@@ -1,0 +1,93 @@
+//! What a user sent after their session had ended: kept for them alone, until they have signed in again.
+
+use crate::access::{Right, SignedInUser};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{kept_forms, users};
+use crate::db::{Conn, DbError, Ts, Tx, UserId};
+use diesel::prelude::*;
+use time::Duration;
+
+/// For so long it is kept.
+const KEPT_FOR: Duration = Duration::DAY;
+
+/// The longest form that is kept, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// A form as it was sent.
+#[derive(Debug, Clone)]
+pub struct KeptForm {
+    /// the address that it was sent to
+    pub action: String,
+    /// names and values
+    pub pairs: Vec<(String, String)>,
+    /// when
+    pub at: Ts,
+}
+
+/// The active user whom a page was made for, by what the page says of them; `None` where it is nobody's.
+pub fn of_page(conn: &mut Conn, is_theirs: impl Fn(UserId) -> bool) -> QueryResult<Option<UserId>> {
+    let all: Vec<UserId> = users::table.filter(users::active.eq(true)).select(users::id).load(conn)?;
+    Ok(all.into_iter().find(|user| is_theirs(*user)))
+}
+
+/// Keeps a form for a user, in place of what was kept of the same page before. It shows nothing and does nothing: only
+/// that user, signed in again, gets it back. Whether it was kept: one that is too long is not.
+///
+/// # Errors
+/// Those of the database.
+pub fn keep_form(tx: &mut Tx, user: UserId, page: &str, form: &KeptForm) -> Result<bool, DbError> {
+    let text =
+        serde_json::to_string(&form.pairs).map_err(|cause| diesel::result::Error::SerializationError(cause.into()))?;
+    if text.len() > LONGEST {
+        return Ok(false);
+    }
+    let same = kept_forms::table.filter(kept_forms::user_id.eq(user)).filter(kept_forms::page.eq(page));
+    let again = diesel::delete(same).execute(tx.conn())? > 0;
+    let row = (
+        (kept_forms::user_id.eq(user), kept_forms::page.eq(page), kept_forms::action.eq(&form.action)),
+        (kept_forms::form.eq(text), kept_forms::kept_at.eq(form.at)),
+    );
+    diesel::insert_into(kept_forms::table).values(row).execute(tx.conn())?;
+    // a script that saves as one types sends it again and again
+    if !again {
+        let entry = Entry::of_clinic(Actor::User(user), Event::DraftSaved, Subject::User(user));
+        audit::append(tx, form.at, entry.with("session over"))?;
+    }
+    Ok(true)
+}
+
+/// What is kept of a page for this user.
+///
+/// # Errors
+/// Those of the database, also where what is kept cannot be read.
+pub fn kept_form<R: Right>(
+    conn: &mut Conn,
+    now: Ts,
+    user: &SignedInUser<R>,
+    page: &str,
+) -> Result<Option<KeptForm>, DbError> {
+    let row = kept_forms::table.filter(kept_forms::user_id.eq(user.id())).filter(kept_forms::page.eq(page));
+    let fresh = row.filter(kept_forms::kept_at.gt(now.plus(-KEPT_FOR)));
+    let found = fresh.select((kept_forms::action, kept_forms::form, kept_forms::kept_at)).first(conn).optional()?;
+    let Some((action, text, at)): Option<(String, String, Ts)> = found else { return Ok(None) };
+    let pairs =
+        serde_json::from_str(&text).map_err(|cause| diesel::result::Error::DeserializationError(cause.into()))?;
+    Ok(Some(KeptForm { action, pairs, at }))
+}
+
+/// To which address what is kept of a page was sent.
+pub fn kept_action(conn: &mut Conn, user: UserId, page: &str) -> QueryResult<Option<String>> {
+    let row = kept_forms::table.filter(kept_forms::user_id.eq(user)).filter(kept_forms::page.eq(page));
+    row.select(kept_forms::action).first(conn).optional()
+}
+
+/// Removes what is kept of a page: it has been sent.
+pub fn drop_kept(tx: &mut Tx, user: UserId, page: &str) -> QueryResult<usize> {
+    let row = kept_forms::table.filter(kept_forms::user_id.eq(user)).filter(kept_forms::page.eq(page));
+    diesel::delete(row).execute(tx.conn())
+}
+
+/// Removes what nobody came back for.
+pub fn sweep_kept_forms(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
+    diesel::delete(kept_forms::table.filter(kept_forms::kept_at.lt(now.plus(-KEPT_FOR)))).execute(tx.conn())
+}
