@@ -17,6 +17,7 @@ use crate::state::AppState;
 use clap::Args;
 use rust_embed::RustEmbed;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,7 +45,11 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     // dropped, and so removed, when the server has stopped
     let (folder, _temporary) = match options.data {
         Some(folder) => {
-            std::fs::create_dir_all(&folder).map_err(|e| format!("--data: {e}"))?;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder)
+                .map_err(|e| format!("--data: {e}"))?;
             (folder, None)
         }
         None => {
@@ -87,7 +92,10 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     };
     tell(&state.db, &origin, &folder).await?;
     let parts = Parts { mailbox: Some(mailbox), ..Parts::of(&state).await? };
-    serve::run_both(listener, state, parts, true).await
+    let config = state.config.clone();
+    let served = serve::run_both(listener, state, parts, true).await;
+    super::close(&config).await;
+    served
 }
 
 /// Fills a fresh clinic; one that has users is taken up as it is.

@@ -77,13 +77,23 @@ impl<T: std::fmt::Display> From<T> for Failure {
     }
 }
 
-/// Runs the command that the arguments name.
 /// Opens the database that the configuration names, and brings it up to date.
 async fn open(config: &Config) -> Result<Db, Failure> {
     let db = app::open(&config.database, config.keys(), &Random::system()).await;
     Ok(db.map_err(|e| format!("database_url: {e}"))?)
 }
 
+/// Leaves the database as one whole file, whatever the command did: a copy of it then lacks nothing.
+async fn close(config: &Config) {
+    let url = config.database.clone();
+    match tokio::task::spawn_blocking(move || Db::checkpoint(&url)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(cause)) => tracing::warn!(%cause, "what was written last stays beside the database file, in its -wal"),
+        Err(cause) => tracing::warn!(%cause, "the database was not closed"),
+    }
+}
+
+/// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     // nothing of a server is started for it
@@ -93,16 +103,15 @@ pub fn run() -> ExitCode {
     let file = arguments.config;
     let done = actix_web::rt::System::new().block_on(async move {
         match arguments.command {
-            Command::Serve => serve::run(&load(file)?).await,
-            Command::Worker => worker::run(&load(file)?).await,
             Command::Demo(options) => demo::run(options).await,
-            Command::Migrate => migrate::run(&load(file)?).await,
-            Command::Import(options) => import::run(&load(file)?, options).await,
-            Command::User { command } => user::run(&load(file)?, command).await,
-            Command::Audit { command } => audit::run(&load(file)?, command).await,
-            Command::Files { command } => files::run(&load(file)?, command).await,
             Command::CheckConfig => check_config::run(&load(file)?).await,
             Command::ReadWords => Ok(read_words::run()),
+            other => {
+                let config = load(file)?;
+                let done = with_database(&config, other).await;
+                close(&config).await;
+                done
+            }
         }
     });
     match done {
@@ -113,6 +122,19 @@ pub fn run() -> ExitCode {
             lines.iter().for_each(|line| drop(writeln!(errors, "postern: {line}")));
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn with_database(config: &Config, command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Serve => serve::run(config).await,
+        Command::Worker => worker::run(config).await,
+        Command::Migrate => migrate::run(config).await,
+        Command::Import(options) => import::run(config, options).await,
+        Command::User { command } => user::run(config, command).await,
+        Command::Audit { command } => audit::run(config, command).await,
+        Command::Files { command } => files::run(config, command).await,
+        Command::Demo(_) | Command::CheckConfig | Command::ReadWords => Err("this command has no database".into()),
     }
 }
 

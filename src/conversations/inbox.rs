@@ -145,12 +145,14 @@ pub fn inbox<R: Right>(
     after: Option<InboxCursor>,
     limit: i64,
 ) -> QueryResult<(Vec<InboxRow>, Option<InboxCursor>)> {
-    let mut rows: Vec<Joined> = match scope {
-        Scope::Mine => mine(conn, user, filter, after, limit + 1)?,
-        Scope::All => all(conn, user, filter, after, limit + 1)?,
+    // what is a user's own mark is found from their own side, whichever list they look at
+    let own = scope == Scope::Mine || matches!(filter, InboxFilter::Unread | InboxFilter::Done);
+    let mut rows: Vec<Joined> = match own {
+        true => mine(conn, user, filter, after, limit + 1)?,
+        false => all(conn, user, filter, after, limit + 1)?,
     };
     let next = db::cut(&mut rows, limit, |(line, _, unread)| InboxCursor {
-        unread: scope == Scope::Mine && unread.unwrap_or(false),
+        unread: own && unread.unwrap_or(false),
         at: line.3,
         id: line.0,
     });
@@ -211,9 +213,7 @@ fn all<R: Right>(
         .select(line!())
         .into_boxed::<MultiBackend>();
     query = match filter {
-        InboxFilter::Any => query,
-        InboxFilter::Unread => query.filter(participants::unread.eq(true)),
-        InboxFilter::Done => query.filter(participants::done_at.is_not_null()),
+        InboxFilter::Any | InboxFilter::Unread | InboxFilter::Done => query,
         InboxFilter::NeedsAttention => query.filter(c::attention.is_not_null()),
         InboxFilter::Open => query.filter(c::closed_at.is_null()),
         InboxFilter::Closed => query.filter(c::closed_at.is_not_null()),

@@ -49,6 +49,35 @@ impl DatabaseUrl {
     }
 }
 
+/// Makes the file of an SQLite database, and the two beside it, readable by their owner alone, whatever the umask.
+#[cfg(unix)]
+pub(super) fn make_private(url: &DatabaseUrl) -> std::io::Result<()> {
+    use std::fs::{self, OpenOptions, Permissions};
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let DatabaseUrl::Sqlite(path) = url else { return Ok(()) };
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
+        other => drop(other?),
+    }
+    // SQLite gives the other two the mode of the first, when it makes them
+    for ending in ["", "-wal", "-shm"] {
+        let mut file = path.clone().into_os_string();
+        file.push(ending);
+        match fs::metadata(&file) {
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+                fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(super) fn make_private(_: &DatabaseUrl) -> std::io::Result<()> {
+    Ok(())
+}
+
 pub(super) fn open(url: &DatabaseUrl, purpose: Use) -> ConnectionResult<Conn> {
     match url {
         DatabaseUrl::Postgres(address) => open_postgres(address, purpose).map(Conn::Pg),
@@ -69,6 +98,9 @@ fn open_postgres(address: &str, purpose: Use) -> ConnectionResult<PgConnection> 
     Ok(conn)
 }
 
+/// How long a connection to SQLite waits for another's lock.
+pub(super) const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 5000;";
+
 /// The busy timeout is set first, because changing the journal mode may itself meet a lock. FULL costs nothing when
 /// writers share commits (see `writer`), and an acknowledged message must survive a power cut.
 fn open_sqlite(path: &str, purpose: Use) -> ConnectionResult<SqliteConnection> {
@@ -78,7 +110,7 @@ fn open_sqlite(path: &str, purpose: Use) -> ConnectionResult<SqliteConnection> {
         Use::Write => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
     };
     conn.batch_execute(&format!(
-        "PRAGMA busy_timeout = 5000; {access} PRAGMA foreign_keys = ON; PRAGMA cache_size = -4000; \
+        "{BUSY_TIMEOUT} {access} PRAGMA foreign_keys = ON; PRAGMA cache_size = -4000; \
          PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;"
     ))
     .map_err(ConnectionError::CouldntSetupConfiguration)?;

@@ -1,9 +1,10 @@
 //! Two migration trees, each in its database's best types; `tests/suite/invariants` holds them equal.
 
-use super::connection::Conn;
-use diesel::RunQueryDsl;
+use super::connection::{BUSY_TIMEOUT, Conn};
+use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
-use diesel::migration::MigrationSource;
+use diesel::migration::{MigrationSource, MigrationVersion};
+use diesel::{QueryResult, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -17,19 +18,50 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Brings the database up to date and tells the names of the steps taken, oldest first.
 pub(super) fn run(conn: &mut Conn) -> Result<Vec<String>, Failure> {
     match conn {
-        Conn::Sqlite(conn) => names(conn.run_pending_migrations(SQLITE)),
+        Conn::Sqlite(conn) => {
+            // one at a time, as below: the second waits for the first, and finds its steps taken
+            conn.batch_execute("PRAGMA busy_timeout = 600000")?;
+            let done = conn.immediate_transaction(|conn| up_to_date(conn, SQLITE));
+            conn.batch_execute(BUSY_TIMEOUT)?;
+            done
+        }
         Conn::Pg(conn) => {
             // a long migration must not end in the page's statement timeout
             conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0;")?;
             diesel::sql_query(format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).execute(conn)?;
-            let done = names(conn.run_pending_migrations(POSTGRES));
+            let done = up_to_date(conn, POSTGRES);
             diesel::sql_query(format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})")).execute(conn)?;
             done
         }
     }
 }
 
-fn names<'a>(done: Result<Vec<diesel::migration::MigrationVersion<'a>>, Failure>) -> Result<Vec<String>, Failure> {
+/// Takes the steps that are missing. A database with a step that this program does not know was made by a newer one, whose
+/// rows it would misread: it is refused.
+fn up_to_date<DB: Backend>(
+    conn: &mut impl MigrationHarness<DB>,
+    steps: EmbeddedMigrations,
+) -> Result<Vec<String>, Failure> {
+    let known: Vec<MigrationVersion<'static>> =
+        MigrationSource::<DB>::migrations(&steps)?.iter().map(|step| step.name().version().as_owned()).collect();
+    if let Some(newer) = conn.applied_migrations()?.into_iter().find(|step| !known.contains(step)) {
+        return Err(format!(
+            "the database was made by a newer Postern (it has the step {newer}): install that version, or restore a backup"
+        )
+        .into());
+    }
+    names(conn.run_pending_migrations(steps))
+}
+
+/// Empties SQLite's write-ahead log into the database file.
+pub(super) fn checkpoint(conn: &mut Conn) -> QueryResult<()> {
+    match conn {
+        Conn::Sqlite(conn) => conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)"),
+        Conn::Pg(_) => Ok(()),
+    }
+}
+
+fn names<'a>(done: Result<Vec<MigrationVersion<'a>>, Failure>) -> Result<Vec<String>, Failure> {
     Ok(done?.iter().map(ToString::to_string).collect())
 }
 

@@ -1,6 +1,6 @@
 //! [`Db`]: the one way to read and the one way to write.
 
-use super::connection::{Conn, DatabaseUrl, Tx, Use, open};
+use super::connection::{Conn, DatabaseUrl, Tx, Use, make_private, open};
 use super::keys::Keys;
 use super::migrate;
 use super::writer::Writer;
@@ -91,6 +91,7 @@ impl Db {
     /// # Errors
     /// When it cannot be opened or migrated; the text says which.
     pub fn open(url: &DatabaseUrl, keys: Keys) -> Result<Db, DbError> {
+        make_private(url).map_err(|e| DbError::Pool(e.to_string()))?;
         let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
         migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))?;
         let readers = connections(url, Use::Read, CONNECTIONS)?;
@@ -101,11 +102,25 @@ impl Db {
         Ok(Db { readers, writers, keys })
     }
 
+    /// Writes what lies in SQLite's write-ahead log into the database file, so that a copy of that file is whole; where there
+    /// is no such file, or on PostgreSQL, nothing is to be done.
+    ///
+    /// # Errors
+    /// Where somebody reads or writes for longer than the busy timeout.
+    pub fn checkpoint(url: &DatabaseUrl) -> Result<(), DbError> {
+        if matches!(url, DatabaseUrl::Sqlite(path) if path.is_file()) {
+            let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
+            migrate::checkpoint(&mut conn)?;
+        }
+        Ok(())
+    }
+
     /// Only migrates, and tells the names of the steps taken.
     ///
     /// # Errors
     /// When the database cannot be opened or a step fails.
     pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, DbError> {
+        make_private(url).map_err(|e| DbError::Pool(e.to_string()))?;
         let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
         migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))
     }

@@ -985,6 +985,7 @@ category-activity = Activity
 
 # The Outbox's filters
 outbox-any = Any
+outbox-many = 1,000+
 outbox-search = Patient
 outbox-from = From
 outbox-until = Until

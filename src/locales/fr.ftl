@@ -985,6 +985,7 @@ category-activity = Activité
 
 # The Outbox's filters
 outbox-any = Tous
+outbox-many = 1 000 et plus
 outbox-search = Patient
 outbox-from = Du
 outbox-until = Au

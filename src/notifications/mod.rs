@@ -50,7 +50,7 @@ pub use reports::{block_after, report};
 pub use returned::{begin_returned_mail, end_returned_mail, returned, returned_mail_done};
 pub use rows::{NotificationRow, of_conversation};
 pub use sending::{Address, ToSend, fit_to_send, for_sending, hand_over, taken};
-pub use sent::{SentFilter, SentRow, sent, sent_counts, sent_exported};
+pub use sent::{MOST_COUNTED, SentFilter, SentRow, sent, sent_counts, sent_exported};
 pub use states::{Ending, State};
 pub use told::Told;
 pub use warnings::{Warning, warnings};

@@ -3,7 +3,7 @@
 
 use crate::attachments;
 use crate::audit::Heads;
-use crate::db::{DbError, Ts};
+use crate::db::{Db, DbError, Ts};
 use crate::notifications;
 use crate::state::AppState;
 use std::io::{BufRead, Write};
@@ -13,6 +13,7 @@ use std::path::Path;
 pub async fn run(state: &AppState, now: Ts) {
     forget_texts(state, now).await;
     tell_heads(state, now).await;
+    checkpoint(state).await;
     files(state, now).await;
 }
 
@@ -24,6 +25,16 @@ async fn forget_texts(state: &AppState, now: Ts) {
             Ok(count) => tracing::info!(count, "texts that came in long ago were forgotten"),
             Err(cause) => return tracing::error!(%cause, "texts that came in long ago could not be forgotten"),
         }
+    }
+}
+
+/// Keeps SQLite's write-ahead log short. A reader that stays for long is no fault: the next time will do.
+async fn checkpoint(state: &AppState) {
+    let url = state.config.database.clone();
+    match tokio::task::spawn_blocking(move || Db::checkpoint(&url)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(cause)) => tracing::debug!(%cause, "the write-ahead log was not emptied"),
+        Err(cause) => tracing::error!(%cause, "the write-ahead log was not emptied"),
     }
 }
 

@@ -15,6 +15,7 @@ mod outbox;
 mod returned;
 mod smtp;
 mod spam;
+mod store;
 mod texts;
 mod told;
 mod webhooks;
