@@ -2,10 +2,11 @@
 
 use crate::access::session::{Door, Store};
 use crate::clock::Random;
-use crate::db::{DatabaseUrl, Db, DbError, Keys};
+use crate::db::{self, DatabaseUrl, Db, DbError, Keys, Renewed};
 use crate::http::{assets, cookies, errors, guard};
 use crate::state::AppState;
-use crate::{administration, clinic, demo, hooks, message_templates, outbox, portal, settings};
+use crate::text::FOLD_VERSION;
+use crate::{administration, chart, clinic, demo, hooks, message_templates, outbox, patients, portal, settings};
 use actix_web::cookie::Key;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
@@ -31,7 +32,33 @@ pub async fn open(url: &DatabaseUrl, keys: Keys, random: &Random) -> Result<Db, 
         message_templates::add_starters(tx, now)
     });
     write.await?;
+    renew_keys(&db).await?;
     Ok(db)
+}
+
+/// Brings keys that an older program made to the rule of this one, in batches: a stop in between loses one at most.
+async fn renew_keys(db: &Db) -> Result<(), DbError> {
+    for what in Renewed::ALL.iter().copied() {
+        loop {
+            let batch = db.write(move |tx| -> Result<_, DbError> {
+                let Some(after) = db::to_renew(tx, what, FOLD_VERSION)? else { return Ok(false) };
+                let done_to = match what {
+                    Renewed::Patients => patients::renew_keys(tx, after)?,
+                    Renewed::ChartItems => chart::renew_terms(tx, after)?,
+                    Renewed::MessageTemplates => {
+                        message_templates::renew_names(tx)?;
+                        None
+                    }
+                };
+                db::renewed(tx, what, FOLD_VERSION, done_to)?;
+                Ok(done_to.is_some())
+            });
+            if !batch.await? {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a server needs besides the state.

@@ -1,5 +1,11 @@
 //! Values that can only be made valid: parsed once at the edge, trusted from there on.
 
+mod email;
+mod phone;
+
+pub use email::EmailProblem;
+pub use phone::{Line, PhoneProblem, WrittenPhone};
+
 use crate::text;
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -54,60 +60,6 @@ text_value! {
     PhoneNumber,
     /// The title of a conversation: one line of 1 to 200 characters.
     Title,
-}
-
-impl EmailAddress {
-    /// The address without spaces around it; `None` if it is none, or longer than RFC 5321 allows (254 bytes).
-    pub fn parse(text: &str) -> Option<EmailAddress> {
-        let trimmed = text.trim();
-        let address: lettre::Address = trimmed.parse().ok()?;
-        // a domain without a dot reaches nobody outside this machine
-        let whole = trimmed.len() <= 254 && address.domain().contains('.');
-        whole.then(|| EmailAddress(trimmed.to_owned()))
-    }
-
-    /// What two spellings of one address have in common: domains ignore case, and so do mailboxes in practice.
-    pub fn key(&self) -> String {
-        self.0.to_lowercase()
-    }
-
-    /// For showing: `j…@example.org`.
-    pub fn masked(&self) -> String {
-        let (mailbox, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
-        format!("{}…@{domain}", mailbox.chars().next().unwrap_or_default())
-    }
-}
-
-impl PhoneNumber {
-    /// Reads a number with or without its country; punctuation is ignored. `calling_code` (digits) is put before a
-    /// number without one, and a national trunk zero goes.
-    pub fn parse(text: &str, calling_code: &str) -> Option<PhoneNumber> {
-        let trimmed = text.trim();
-        let punctuation = |c: char| c.is_whitespace() || "-.()/+\u{a0}\u{202f}".contains(c);
-        if trimmed.chars().any(|c| !c.is_ascii_digit() && !punctuation(c))
-            || trimmed.rfind('+').is_some_and(|at| at > 0)
-        {
-            return None;
-        }
-        let digits: String = trimmed.chars().filter(char::is_ascii_digit).collect();
-        let whole = if trimmed.starts_with('+') {
-            digits
-        } else if let Some(international) = digits.strip_prefix("00") {
-            international.to_owned()
-        } else if calling_code == "1" && digits.len() == 11 && digits.starts_with('1') {
-            digits
-        } else {
-            format!("{calling_code}{}", digits.trim_start_matches('0'))
-        };
-        // the North American plan has exactly ten digits after the 1
-        let fits = if whole.starts_with('1') { whole.len() == 11 } else { (8..=15).contains(&whole.len()) };
-        (fits && !whole.starts_with('0')).then(|| PhoneNumber(format!("+{whole}")))
-    }
-
-    /// For showing: `…21`.
-    pub fn masked(&self) -> String {
-        format!("…{}", self.0.get(self.0.len().saturating_sub(2)..).unwrap_or_default())
-    }
 }
 
 impl Title {

@@ -21,9 +21,18 @@ fn cut(word: String) -> String {
 
 /// The words of one item.
 pub(super) fn of(title: &str, author: Option<&str>, body: &ItemBody) -> BTreeSet<String> {
+    by(text::words, title, author, body)
+}
+
+/// The words of one item as the rule before made them.
+pub(super) fn of_version_1(title: &str, author: Option<&str>, body: &ItemBody) -> BTreeSet<String> {
+    by(text::words_of_version_1, title, author, body)
+}
+
+fn by(words: fn(&str) -> Vec<String>, title: &str, author: Option<&str>, body: &ItemBody) -> BTreeSet<String> {
     let mut terms: BTreeSet<String> = BTreeSet::new();
     for part in [title, author.unwrap_or_default(), &body.plain_text()] {
-        let words = text::words(part).into_iter().map(cut);
+        let words = words(part).into_iter().map(cut);
         terms.extend(words.take(MOST.saturating_sub(terms.len())));
     }
     terms

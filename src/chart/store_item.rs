@@ -216,3 +216,23 @@ pub(super) fn without_origin(tx: &mut Tx, patient: PatientId, key: &str) -> Quer
         .filter(chart_items::origin_id.is_null());
     same.select((chart_items::id, chart_items::kind)).load(tx.conn())
 }
+
+/// Items whose words are made anew in one transaction.
+const AT_ONCE: i64 = 200;
+
+/// Makes the words anew of the items after `after`, which an older rule of folding made. `None`: that was the last.
+pub fn renew_terms(tx: &mut Tx, after: i64) -> QueryResult<Option<i64>> {
+    let next = chart_items::table.filter(chart_items::id.gt(ChartItemId(after))).order(chart_items::id).limit(AT_ONCE);
+    let items: Vec<(PatientId, Known)> = next.select((chart_items::patient_id, Known::as_select())).load(tx.conn())?;
+    for (patient, item) in &items {
+        let texts = [Some(&item.title), item.author.as_ref(), Some(&item.body)];
+        // what is a part of another item is not found
+        if item.state == ItemState::Moved || texts.into_iter().flatten().all(|text| text.is_ascii()) {
+            continue;
+        }
+        let body: ItemBody = serde_json::from_str(&item.body).unwrap_or_default();
+        let before = item_terms::of_version_1(&item.title, item.author.as_deref(), &body);
+        item_terms::replace(tx, *patient, item.id, &before, &item.terms())?;
+    }
+    Ok(items.last().map(|(_, item)| item.id.0))
+}

@@ -83,3 +83,112 @@ pub fn add_to_tally(tx: &mut Tx, patient: PatientId, kind: &str, month: i64, mor
     let query = diesel::sql_query(sql).bind::<BigInt, _>(patient.0).bind::<Text, _>(kind);
     query.bind::<BigInt, _>(month).bind::<BigInt, _>(more).execute(tx.conn()).map(drop)
 }
+
+/// Patients of whom, for each group, one of its words begins a term: at most `most`, in the order of the terms that the
+/// rarest group begins, so that whole words come first. Walks the index of terms and stops at `most`: nothing is sorted.
+pub fn patients_by_terms(
+    conn: &mut Conn,
+    groups: &[Vec<String>],
+    archived: bool,
+    most: usize,
+) -> QueryResult<Vec<PatientId>> {
+    let mut by_count = Vec::with_capacity(groups.len());
+    for group in groups {
+        let mut count = 0;
+        for word in group {
+            count += some_terms(conn, word, groups.len())?;
+        }
+        by_count.push((count, group));
+    }
+    by_count.sort_by_key(|(count, _)| *count);
+    let Some(((_, rarest), others)) = by_count.split_first() else { return Ok(Vec::new()) };
+    let mut found: Vec<PatientId> = Vec::new();
+    for word in *rarest {
+        let mut sql = Sql::new(conn);
+        sql.push("SELECT t.patient_id AS id FROM patient_terms t JOIN patients p ON p.id = t.patient_id WHERE ");
+        sql.begins("t.term", word);
+        if !archived {
+            sql.push(" AND p.archived_at IS NULL");
+        }
+        for (_, group) in others {
+            sql.push(" AND EXISTS (SELECT 1 FROM patient_terms o WHERE o.patient_id = t.patient_id AND (");
+            for (at, word) in group.iter().enumerate() {
+                sql.push(if at == 0 { "(" } else { " OR (" });
+                sql.begins("o.term", word);
+                sql.push(")");
+            }
+            sql.push("))");
+        }
+        // one patient may have several such terms, but never many
+        sql.push(&format!(" ORDER BY t.term, t.patient_id LIMIT {}", most.saturating_mul(3)));
+        for id in sql.ids(conn)? {
+            if !found.contains(&id) && found.len() < most {
+                found.push(id);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Terms that are counted to tell the rarest group: beyond, all are common.
+const COUNTED: usize = 500;
+
+/// How many terms a word begins, up to [`COUNTED`]. One group alone needs no counting.
+fn some_terms(conn: &mut Conn, word: &str, groups: usize) -> QueryResult<usize> {
+    if groups < 2 {
+        return Ok(0);
+    }
+    let mut sql = Sql::new(conn);
+    sql.push("SELECT patient_id AS id FROM patient_terms WHERE ");
+    sql.begins("term", word);
+    sql.push(&format!(" LIMIT {COUNTED}"));
+    Ok(sql.ids(conn)?.len())
+}
+
+/// A statement whose number of values is not known beforehand.
+struct Sql {
+    text: String,
+    values: Vec<String>,
+    numbered: bool,
+}
+
+#[derive(QueryableByName)]
+struct OneId {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    id: i64,
+}
+
+impl Sql {
+    fn new(conn: &Conn) -> Sql {
+        Sql { text: String::new(), values: Vec::new(), numbered: matches!(conn, Conn::Pg(_)) }
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    fn value(&mut self, value: String) {
+        self.values.push(value);
+        match self.numbered {
+            true => self.text.push_str(&format!("${}", self.values.len())),
+            false => self.text.push('?'),
+        }
+    }
+
+    /// A range, not LIKE: it uses the index on both databases, and no character is a wildcard.
+    fn begins(&mut self, column: &str, word: &str) {
+        self.push(&format!("{column} >= "));
+        self.value(word.to_owned());
+        self.push(&format!(" AND {column} < "));
+        self.value(format!("{word}\u{10ffff}"));
+    }
+
+    fn ids(self, conn: &mut Conn) -> QueryResult<Vec<PatientId>> {
+        let mut query = diesel::sql_query(self.text).into_boxed::<MultiBackend>();
+        for value in self.values {
+            query = query.bind::<diesel::sql_types::Text, _>(value);
+        }
+        let rows: Vec<OneId> = query.load(conn)?;
+        Ok(rows.into_iter().map(|row| PatientId(row.id)).collect())
+    }
+}

@@ -11,17 +11,19 @@ mod keys;
 mod migrate;
 mod paging;
 mod pool;
+mod renewals;
 pub mod schema;
 mod times;
 mod writer;
 
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
-pub use dialect::{Both, add_terms, add_to_tally, claim_lock, lock_row};
+pub use dialect::{Both, add_terms, add_to_tally, claim_lock, lock_row, patients_by_terms};
 pub use ids::*;
 pub use keys::{Keys, SecretKey};
 pub use migrate::all as all_migrations;
 pub use paging::cut;
 pub use pool::{Db, DbError};
+pub use renewals::{Renewed, renewed, to_renew};
 pub use times::{Ts, Utc};
 
 /// A Rust enum kept in a TEXT column under stable words, on both databases.

@@ -37,6 +37,15 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    key_renewals (what) {
+        what -> Text,
+        version -> BigInt,
+        done_to -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     clinic_images (kind) {
         kind -> Text,
         name -> Text,

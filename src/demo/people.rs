@@ -8,7 +8,7 @@ use crate::error::AppError;
 use crate::patients::{Change, Method, Patient};
 use crate::settings;
 use crate::users::{self, AddUser};
-use crate::values::EmailAddress;
+use crate::values::{EmailAddress, PhoneNumber};
 use serde::Serialize;
 
 /// A user of the demo, with the password that is printed.
@@ -97,7 +97,8 @@ pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
     for (at, patient) in living.into_iter().enumerate() {
         let mailbox = crate::text::words(&patient.name()).join(".");
         let email = EmailAddress::parse(&format!("{mailbox}@example.org"));
-        let keeps_phone = !matches!(at, 2 | 4);
+        // the numbers of the charts' makers are nobody's; 555-0100 to 0199 are kept for such uses
+        let phone = PhoneNumber::parse(&format!("+1613555{:04}", 100 + at), "1").filter(|_| !matches!(at, 2 | 4));
         let method = match at {
             1 => Method::Both,
             3 => Method::Sms,
@@ -106,10 +107,22 @@ pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
         };
         let mut demographics = patient.demographics.clone();
         demographics.email = email.filter(|_| !matches!(at, 3 | 4));
-        demographics.phone = demographics.phone.filter(|_| keeps_phone);
+        demographics.phone = phone;
+        demographics.health_number = Some(ontario_number(at));
         demographics.method = method;
         demographics.language = if at == 7 { "fr" } else { "en" }.into();
         crate::patients::prepare(tx, patient.id, &Change { demographics, portal_access: at != 5 })?;
     }
     Ok(())
+}
+
+/// A number as on a health card of Ontario: ten digits, of which the last is Luhn's check digit, and a version code.
+fn ontario_number(at: usize) -> String {
+    let digits: Vec<u32> = format!("9{:08}", 4_140_371 + 61_417 * at).chars().filter_map(|c| c.to_digit(10)).collect();
+    let doubled = |digit: u32| (2 * digit) / 10 + (2 * digit) % 10;
+    let sum: u32 =
+        digits.iter().enumerate().map(|(at, digit)| if at % 2 == 0 { doubled(*digit) } else { *digit }).sum();
+    let all: String = digits.iter().chain([&((10 - sum % 10) % 10)]).map(u32::to_string).collect();
+    let part = |from, to| all.get(from..to).unwrap_or_default();
+    format!("{} {} {} AB", part(0, 4), part(4, 7), part(7, 10))
 }

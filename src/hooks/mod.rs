@@ -76,5 +76,6 @@ fn sender(text: &str, calling_code: &str) -> Option<crate::values::PhoneNumber> 
     let digits = text.trim();
     let international = digits.starts_with(calling_code) && digits.len() >= 10;
     let text = if international { format!("+{digits}") } else { digits.to_owned() };
-    crate::values::PhoneNumber::parse(&text, calling_code)
+    let known = crate::values::PhoneNumber::from_network(&text);
+    known.or_else(|| crate::values::PhoneNumber::parse(&text, calling_code))
 }

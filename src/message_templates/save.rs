@@ -177,3 +177,12 @@ fn note(
     let entry = Entry::of_clinic(Actor::User(user.id()), event, Subject::Template(id));
     Ok(audit::append(tx, now, entry)?)
 }
+
+/// Makes the sorted names anew, which an older rule of folding made.
+pub fn renew_names(tx: &mut Tx) -> QueryResult<()> {
+    let all: Vec<(TemplateId, String)> = t::table.select((t::id, t::name)).load(tx.conn())?;
+    for (id, name) in all {
+        diesel::update(t::table.find(id)).set(t::name_key.eq(text::fold(&name))).execute(tx.conn())?;
+    }
+    Ok(())
+}

@@ -28,7 +28,7 @@ pub fn report(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> QueryResu
 pub fn block_after(tx: &mut Tx, now: Ts, row: &NotificationRow, ending: Ending) -> QueryResult<()> {
     let Some(address) = row.sent_to.as_deref() else { return Ok(()) };
     match (row.channel, ending.reason) {
-        (Channel::Sms, Some(Reason::StoppedByPatient)) => match PhoneNumber::parse(address, "") {
+        (Channel::Sms, Some(Reason::StoppedByPatient)) => match PhoneNumber::from_network(address) {
             Some(phone) => incoming::stop(tx, now, &phone),
             None => Ok(()),
         },

@@ -74,8 +74,8 @@ macro_rules! narrowed {
             query = query.filter(notifications::created_at.lt(until));
         }
         if !filter.words.trim().is_empty() {
-            let (found, _) = crate::patients::search($conn, &filter.words, true, None, MOST_PATIENTS)?;
-            let found: Vec<PatientId> = found.into_iter().map(|patient| patient.id).collect();
+            let found = crate::patients::search($conn, &filter.words, true, None, MOST_PATIENTS)?;
+            let found: Vec<PatientId> = found.patients.into_iter().map(|patient| patient.id).collect();
             query = query.filter(notifications::patient_id.eq_any(found));
         }
         query

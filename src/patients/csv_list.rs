@@ -5,7 +5,8 @@
 //! [`read_list`] reads and checks every line and touches no database; [`compare`] tells what an import would do;
 //! [`store_list`] does it. A list with a wrong line is not imported at all, so nobody has to guess which half came.
 
-use super::record::{self as patients, Demographics, Method, NewPatient, health_number_key};
+use super::health_number::health_number_key;
+use super::record::{self as patients, Demographics, Method, NewPatient};
 use super::sources::{SourceId, by_source};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::patients as table;

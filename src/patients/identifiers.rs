@@ -1,6 +1,7 @@
 //! What a patient can be told by: the health number, which is in their record, and other numbers beside it.
 
-use super::record::{Patient, health_number_key};
+use super::health_number::{health_number_key, number_key};
+use super::record::Patient;
 use crate::access::{ChartAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{patient_identifiers, patients as table};
@@ -48,15 +49,14 @@ pub fn identifiers(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<(IdKi
 
 /// The patients with this number, compared without spaces, signs and case.
 fn identified(conn: &mut Conn, kind: IdKind, number: &str) -> QueryResult<Vec<Patient>> {
-    let key = health_number_key(number);
     if kind == IdKind::HealthNumber {
-        let same = table::table.filter(table::health_number_key.eq(key));
+        let same = table::table.filter(table::health_number_key.eq(health_number_key(number)));
         let same = same.filter(table::merged_into.is_null());
         return same.select(Patient::as_select()).limit(MOST).load(conn);
     }
     patient_identifiers::table
         .inner_join(table::table)
-        .filter(patient_identifiers::number_key.eq(key))
+        .filter(patient_identifiers::number_key.eq(number_key(number)))
         .filter(patient_identifiers::kind.eq(kind))
         .filter(table::merged_into.is_null())
         .select(Patient::as_select())
@@ -90,7 +90,7 @@ pub fn set_identifiers(
 pub fn put_identifiers(tx: &mut Tx, patient: PatientId, kind: IdKind, number: &str) -> QueryResult<()> {
     let row = (
         (patient_identifiers::patient_id.eq(patient), patient_identifiers::kind.eq(kind)),
-        (patient_identifiers::number.eq(number), patient_identifiers::number_key.eq(health_number_key(number))),
+        (patient_identifiers::number.eq(number), patient_identifiers::number_key.eq(number_key(number))),
     );
     let insert = diesel::insert_into(patient_identifiers::table).values(row).on_conflict_do_nothing();
     Both(insert).execute(tx.conn()).map(drop)

@@ -1,6 +1,7 @@
 //! Who somebody is that comes to the clinic: the same person must not get a second chart.
 
-use super::record::{Demographics, Patient, health_number_key, name_key, patient_if_there};
+use super::health_number::health_number_key;
+use super::record::{Demographics, Patient, name_key, patient_if_there};
 use crate::access::{SignedInUser, rights, survivor};
 use crate::audit::Actor;
 use crate::db::schema::patients;

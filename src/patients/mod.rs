@@ -4,16 +4,20 @@ mod archive;
 mod contact;
 pub mod csv_list;
 mod doubles;
+mod health_number;
 mod identifiers;
 mod known;
 mod named;
+mod query;
 mod record;
+mod renewal;
 mod search;
 mod sources;
 
 pub use archive::{ArchiveReason, archive, bring_back, leave_to, take_back};
 pub use contact::{confirm_email, confirm_phone, email_is_shared, phone_is_shared};
 pub use doubles::{Doubles, doubles};
+pub use health_number::{KnownSystem, known_system};
 pub use identifiers::{IdKind, identifiers, masked, move_identifiers, put_identifiers, set_identifiers, the_one};
 pub use known::{Added, Recognised, TypedPatient, add_typed, doubles_of, is_mistaken_for, recognise};
 pub use named::{Clues, NamedBy, named_other};
@@ -21,5 +25,6 @@ pub use record::{
     Change, Demographics, Method, NewPatient, Patient, add, change_own, every, names_of, patient, patient_by_id,
     patient_if_there, prepare, update,
 };
-pub use search::{Cursor, reindex, search};
+pub use renewal::renew_keys;
+pub use search::{Cursor, Found, reindex, search};
 pub use sources::{LISTS, SourceId, UNNAMED, Who, by_source, put_source, source_row, who};

@@ -1,6 +1,7 @@
 //! Patients: who a chart is about, and how they are reached.
 
 use super::archive::ArchiveReason;
+use super::health_number::health_number_key;
 use super::search;
 use super::sources::{self, SourceId};
 use crate::access::{self, ChartAccess, PortalVisit, Right, rights};
@@ -126,13 +127,10 @@ pub struct Change {
     pub portal_access: bool,
 }
 
+/// By what patients are sorted, and by what two spellings of a name are one: without case, accents, apostrophes and
+/// hyphens.
 pub(super) fn name_key(d: &Demographics) -> String {
-    text::fold(&format!("{} {}", d.family_name, d.given_name))
-}
-
-/// A health number for comparing: letters and digits only, upper case.
-pub(super) fn health_number_key(number: &str) -> String {
-    number.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+    format!("{} {}", text::squeezed(&d.family_name), text::squeezed(&d.given_name))
 }
 
 /// The patient of a chart.

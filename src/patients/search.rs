@@ -1,18 +1,30 @@
-//! Finding patients by name, birth date, health number, email or phone: each word by its beginning, from an index.
+//! Finding patients by what a receptionist types: names in any order and spelling, birth date, health number, email, the
+//! whole phone number or its last digits. Each word by its beginning, from an index.
 
-use super::record::{Demographics, Patient, health_number_key};
+use super::health_number::health_number_key;
+use super::query::{self, Reading};
+use super::record::{Demographics, Patient};
 use crate::db::schema::{patient_terms, patients};
-use crate::db::{self, Conn, MultiBackend, PatientId, Tx};
+use crate::db::{self, Conn, MultiBackend, PatientId, Tx, patients_by_terms};
 use crate::text;
 use diesel::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+
+/// The most patients that one search finds, unless more are asked for at once.
+const MOST: usize = 200;
 
 /// The words that find a patient.
-fn terms(d: &Demographics) -> BTreeSet<String> {
+pub(super) fn terms(d: &Demographics) -> BTreeSet<String> {
     let mut terms: BTreeSet<String> = BTreeSet::new();
     for name in [Some(&d.given_name), Some(&d.family_name), d.preferred_name.as_ref()].into_iter().flatten() {
-        terms.extend(text::words(name));
+        let words = text::words(name);
+        // "O'Brien" is typed obrien, "Van der Berg" vanderberg or derberg
+        terms.extend((0..words.len()).map(|from| words[from..].concat()));
+        terms.extend(words);
     }
+    let (family, given) = (text::squeezed(&d.family_name), text::squeezed(&d.given_name));
+    // written as one where names are not kept apart: 王小明, 김민수
+    terms.extend([format!("{family}{given}"), format!("{given}{family}")].into_iter().filter(|name| !name.is_empty()));
     terms.insert(d.birth_date.iso());
     terms.extend(d.health_number.as_deref().map(|number| text::fold(&health_number_key(number))));
     terms.extend(d.email.as_ref().map(|email| text::fold(&email.key())));
@@ -21,6 +33,7 @@ fn terms(d: &Demographics) -> BTreeSet<String> {
         terms.insert(digits.to_owned());
         // and as people say it, without the country
         terms.extend(digits.strip_prefix('1').map(str::to_owned));
+        terms.insert(query::from_the_end(digits));
     }
     terms
 }
@@ -43,39 +56,77 @@ pub(super) fn index(tx: &mut Tx, patient: PatientId, d: &Demographics) -> QueryR
 
 /// Where a page of patients ends: the next begins after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    /// folded name of the last one shown
-    pub name_key: String,
-    /// its identity
-    pub id: PatientId,
+pub enum Cursor {
+    /// in the list of all
+    Listed {
+        /// folded name of the last one shown
+        name_key: String,
+        /// its identity
+        id: PatientId,
+    },
+    /// in what a search found: how many were shown
+    Found(usize),
 }
 
-/// What was typed, as words to look for. A date or a phone number stays together.
-fn sought(typed: &str) -> Vec<String> {
-    let typed = typed.trim();
-    let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
-    let is_number = digits.len() >= 6 && typed.chars().all(|c| c.is_ascii_digit() || " -.()+".contains(c));
-    if crate::values::BirthDate::parse(typed).is_some() {
-        return vec![typed.to_owned()];
-    }
-    if is_number {
-        return vec![digits];
-    }
-    if typed.contains('@') {
-        return vec![text::fold(typed)];
-    }
-    text::words(typed).into_iter().take(8).collect()
+/// A page of patients.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// the patients
+    pub patients: Vec<Patient>,
+    /// where the next page begins
+    pub next: Option<Cursor>,
+    /// this is the last page, and there may be more than a search looks for
+    pub is_cut: bool,
 }
 
-/// Patients by name, each of whose words begins with one of those typed; all of them where nothing is typed. At most
-/// `limit`, after `after`; the second value tells where the next page begins.
-pub fn search(
-    conn: &mut Conn,
-    typed: &str,
-    archived: bool,
-    after: Option<Cursor>,
-    limit: i64,
-) -> QueryResult<(Vec<Patient>, Option<Cursor>)> {
+/// Patients whom what is typed finds, the best first: words that are whole before beginnings of words, then by name. All
+/// of them by name where nothing is typed. At most `limit`, after `after`.
+pub fn search(conn: &mut Conn, typed: &str, archived: bool, after: Option<Cursor>, limit: i64) -> QueryResult<Found> {
+    if typed.trim().is_empty() {
+        return list(conn, archived, after, limit);
+    }
+    let readings = query::readings(typed);
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let most = limit.max(MOST);
+    let (mut ids, mut seen, mut is_cut) = (Vec::new(), HashSet::new(), false);
+    for reading in &readings {
+        let found = patients_by_terms(conn, reading, archived, most)?;
+        is_cut |= found.len() >= most;
+        ids.extend(found.into_iter().filter(|id| seen.insert(*id)));
+    }
+    ids.truncate(most);
+    let holders = patients::table.filter(patients::id.eq_any(ids));
+    let rows: Vec<(Patient, String)> = holders.select((Patient::as_select(), patients::name_key)).load(conn)?;
+    let mut ranked: Vec<(usize, String, Patient)> =
+        rows.into_iter().map(|(patient, key)| (rank(&patient, &readings), key, patient)).collect();
+    ranked.sort_by(|a, b| (a.0, &a.1, a.2.id).cmp(&(b.0, &b.1, b.2.id)));
+    let shown = match after {
+        Some(Cursor::Found(shown)) => shown,
+        _ => 0,
+    };
+    let total = ranked.len();
+    let patients: Vec<Patient> = ranked.into_iter().skip(shown).take(limit).map(|(.., patient)| patient).collect();
+    let end = shown.saturating_add(patients.len());
+    let next = (end < total && !patients.is_empty()).then_some(Cursor::Found(end));
+    Ok(Found { is_cut: is_cut && next.is_none(), patients, next })
+}
+
+/// How many of the words only begin a word of the patient's, in the reading that suits best.
+fn rank(patient: &Patient, readings: &[Reading]) -> usize {
+    let own = terms(&patient.demographics);
+    let begins = |group: &Vec<String>, exact: bool| {
+        group
+            .iter()
+            .any(|word| own.iter().any(|term| if exact { term == word } else { term.starts_with(word.as_str()) }))
+    };
+    let of = |reading: &Reading| {
+        let all = reading.iter().all(|group| begins(group, false));
+        all.then(|| reading.iter().filter(|group| !begins(group, true)).count())
+    };
+    readings.iter().filter_map(of).min().unwrap_or(usize::MAX)
+}
+
+fn list(conn: &mut Conn, archived: bool, after: Option<Cursor>, limit: i64) -> QueryResult<Found> {
     let mut query = patients::table
         .select((Patient::as_select(), patients::name_key))
         .order((patients::name_key, patients::id))
@@ -84,22 +135,13 @@ pub fn search(
     if !archived {
         query = query.filter(patients::archived_at.is_null());
     }
-    for word in sought(typed) {
-        // a range, not LIKE: it uses the index on both databases, and no character is a wildcard
-        let last = format!("{word}\u{10ffff}");
-        let holders = patient_terms::table
-            .filter(patient_terms::term.ge(word))
-            .filter(patient_terms::term.lt(last))
-            .select(patient_terms::patient_id);
-        query = query.filter(patients::id.eq_any(holders));
-    }
-    if let Some(after) = after {
-        let same = patients::name_key.eq(after.name_key.clone()).and(patients::id.gt(after.id));
-        query = query.filter(patients::name_key.gt(after.name_key).or(same));
+    if let Some(Cursor::Listed { name_key, id }) = after {
+        let same = patients::name_key.eq(name_key.clone()).and(patients::id.gt(id));
+        query = query.filter(patients::name_key.gt(name_key).or(same));
     }
     let mut rows: Vec<(Patient, String)> = query.load(conn)?;
-    let next = db::cut(&mut rows, limit, |(p, key)| Cursor { name_key: key.clone(), id: p.id });
-    Ok((rows.into_iter().map(|(patient, _)| patient).collect(), next))
+    let next = db::cut(&mut rows, limit, |(p, key)| Cursor::Listed { name_key: key.clone(), id: p.id });
+    Ok(Found { patients: rows.into_iter().map(|(patient, _)| patient).collect(), next, is_cut: false })
 }
 
 /// Rewrites the words of one patient from their row.

@@ -1,6 +1,7 @@
 //! By what other systems know a patient, and who a patient is that comes from one.
 
-use super::record::{Demographics, Patient, health_number_key, name_key, patient_by_id};
+use super::health_number::health_number_key;
+use super::record::{Demographics, Patient, name_key, patient_by_id};
 use crate::db::schema::{patient_sources, patients};
 use crate::db::{Conn, MultiBackend, PatientId, Ts, Tx};
 use crate::text;
@@ -105,8 +106,8 @@ fn is_called(known: &Patient, d: &Demographics) -> bool {
         names.into_iter().flatten().flat_map(|name| text::words(&name)).collect::<Vec<_>>()
     };
     let (before, now) = (given(own), given(d));
-    let family = text::words(&own.family_name);
-    !family.is_empty() && family == text::words(&d.family_name) && before.iter().any(|name| now.contains(name))
+    let family = text::squeezed(&own.family_name);
+    !family.is_empty() && family == text::squeezed(&d.family_name) && before.iter().any(|name| now.contains(name))
 }
 
 /// The patient whom a source knows by this id.

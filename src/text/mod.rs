@@ -1,5 +1,7 @@
 //! Plumbing for words: languages, Markdown and HTML cleaning by one allow-list, links, plain text.
 
+pub mod dates;
+mod fold;
 pub mod gsm;
 pub mod html;
 pub mod i18n;
@@ -10,24 +12,17 @@ pub mod placeholders;
 mod to_markdown;
 pub mod zone;
 
+pub use fold::{FOLD_VERSION, fold, squeezed, words, words_of_version_1};
 pub use gsm::{in_first_part, in_gsm7, is_gsm7};
 pub use html::CleanHtml;
 pub use i18n::Lang;
 pub use links::is_spaceless;
 pub use zone::Zone;
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
-
-/// Folds text for searching: lower case without accents, so that "Mejia" finds "Mejía" on both databases.
-pub fn fold(text: &str) -> String {
-    text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
-}
-
-/// The folded words of a text, without punctuation, in order.
-pub fn words(text: &str) -> Vec<String> {
-    let folded = fold(text);
-    folded.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+/// Removes what takes no place on a page, as copied from mails, PDFs and web pages with a number or an address: soft
+/// hyphens, zero-width spaces, marks of direction, byte order marks.
+pub fn visible(text: &str) -> String {
+    text.chars().filter(|c| !fold::is_unseen(*c)).collect()
 }
 
 /// Removes what no typed text may hold: NUL (PostgreSQL refuses it) and other control characters besides tab and

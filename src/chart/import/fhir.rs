@@ -31,7 +31,6 @@ mod invoice;
 mod narrative;
 mod order;
 mod patient;
-mod phone;
 mod plan;
 mod prepare;
 mod read;
@@ -50,7 +49,6 @@ use time::{Date, OffsetDateTime};
 use crate::chart::item::{ItemBody, ItemKind};
 
 pub use bundle::{Bundle, Kept, KeptFile, read_bundle, read_file};
-pub use phone::normalise_phone;
 pub use prepare::{Prepared, Survey, Taken};
 pub use read::{Outline, Reopen, check};
 pub(super) use resource::kind_of;

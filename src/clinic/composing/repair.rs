@@ -3,14 +3,14 @@
 use super::new_message::{self, Showing};
 use crate::access::rights;
 use crate::clinic::guard::Chart;
+use crate::clinic::patients::demographics::read_addresses;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, html, see_other};
 use crate::patients::{self, Change, Demographics, Method, Patient};
 use crate::state::AppState;
-use crate::text;
-use crate::values::{EmailAddress, PhoneNumber};
+use crate::values::PhoneNumber;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
@@ -34,7 +34,7 @@ impl Repair {
         Repair {
             portal_access: patient.portal_access,
             email: patient.email.as_ref().map(ToString::to_string).unwrap_or_default(),
-            phone: patient.phone.as_ref().map(ToString::to_string).unwrap_or_default(),
+            phone: patient.phone.as_ref().map(PhoneNumber::shown).unwrap_or_default(),
             method: method.as_str().to_owned(),
             shared: false,
         }
@@ -101,20 +101,11 @@ pub async fn submit(
 }
 
 fn read_form(form: &Form, patient: &Patient, calling_code: &str, errors: &mut FieldErrors) -> Option<Change> {
-    let optional = |name| Some(text::one_line(form.get(name))).filter(|text| !text.is_empty());
-    let email = optional("email").map(|text| EmailAddress::parse(&text));
-    let phone = optional("phone").map(|text| PhoneNumber::parse(&text, calling_code));
-    if email == Some(None) {
-        errors.add("email", "error-email");
-    }
-    if phone == Some(None) {
-        errors.add("phone", "error-phone");
-    }
+    let (email, phone) = read_addresses(form, calling_code, errors);
     let method: Option<Method> = errors.need("method", "error-method", form.get("method").parse().ok());
     if !errors.is_empty() {
         return None;
     }
-    let (email, phone) = (email.flatten(), phone.flatten());
     let demographics = Demographics { email, phone, method: method?, ..patient.demographics.clone() };
     Some(Change { demographics, portal_access: form.get("portal_access") == "on" })
 }

@@ -13,7 +13,7 @@ use crate::patients::{self, Change, Demographics, IdKind, Method, Patient};
 use crate::settings::Settings;
 use crate::state::AppState;
 use crate::text::{self, Lang};
-use crate::values::{BirthDate, EmailAddress, PhoneNumber};
+use crate::values::{BirthDate, EmailAddress, EmailProblem, PhoneNumber, PhoneProblem};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -90,7 +90,7 @@ impl DemographicsForm {
             year: patient.birth_date.0.year().to_string(),
             health_number: text(patient.health_number.as_deref()),
             email: text(patient.email.as_ref().map(EmailAddress::as_str)),
-            phone: text(patient.phone.as_ref().map(PhoneNumber::as_str)),
+            phone: patient.phone.as_ref().map(PhoneNumber::shown).unwrap_or_default(),
             language: patient.language.clone(),
             method: patient.method.as_str().to_owned(),
             portal_access: patient.portal_access,
@@ -124,6 +124,44 @@ impl DemographicsForm {
     }
 }
 
+/// Reads email and cellphone number; what is wrong is noted in `errors`.
+pub fn read_addresses(
+    form: &Form,
+    calling_code: &str,
+    errors: &mut FieldErrors,
+) -> (Option<EmailAddress>, Option<PhoneNumber>) {
+    let typed = |name| Some(text::one_line(form.get(name))).filter(|text| !text.is_empty());
+    let email = typed("email").map(|text| EmailAddress::read(&text)).transpose().unwrap_or_else(|problem| {
+        errors.add("email", email_error(problem));
+        None
+    });
+    let phone =
+        typed("phone").map(|text| PhoneNumber::read(&text, calling_code)).transpose().unwrap_or_else(|problem| {
+            errors.add("phone", phone_error(problem));
+            None
+        });
+    (email, phone)
+}
+
+/// The key of the words that say what to do about an address that is none.
+pub fn email_error(problem: EmailProblem) -> &'static str {
+    match problem {
+        EmailProblem::NotOne => "error-email",
+        EmailProblem::Several => "error-email-several",
+        EmailProblem::Mailbox => "error-email-mailbox",
+    }
+}
+
+/// The same for a telephone number.
+pub fn phone_error(problem: PhoneProblem) -> &'static str {
+    match problem {
+        PhoneProblem::NotANumber => "error-phone",
+        PhoneProblem::Impossible => "error-phone-impossible",
+        PhoneProblem::Several => "error-phone-several",
+        PhoneProblem::Extension => "error-phone-extension",
+    }
+}
+
 /// Parses the form; `None` where something is wrong, noted in `errors`.
 pub fn read_form(form: &Form, calling_code: &str, now: Ts, errors: &mut FieldErrors) -> Option<Demographics> {
     let line = |name| text::one_line(form.get(name));
@@ -131,14 +169,7 @@ pub fn read_form(form: &Form, calling_code: &str, now: Ts, errors: &mut FieldErr
     let family_name = errors.need("family_name", "error-family-name", optional("family_name"));
     let birth_date = BirthDate::from_parts(form.get("day"), form.get("month"), form.get("year"));
     let birth_date = errors.need("birth_date", "error-birth-date", birth_date.and_then(|day| day.by(now.get())));
-    let email = optional("email").map(|text| EmailAddress::parse(&text));
-    if email == Some(None) {
-        errors.add("email", "error-email");
-    }
-    let phone = optional("phone").map(|text| PhoneNumber::parse(&text, calling_code));
-    if phone == Some(None) {
-        errors.add("phone", "error-phone");
-    }
+    let (email, phone) = read_addresses(form, calling_code, errors);
     let language = errors.need("language", "error-language", Lang::find(form.get("language")));
     let method: Option<Method> = errors.need("method", "error-method", form.get("method").parse().ok());
     let names = [line("given_name"), line("family_name"), line("preferred_name"), line("health_number")];
@@ -154,8 +185,8 @@ pub fn read_form(form: &Form, calling_code: &str, now: Ts, errors: &mut FieldErr
         preferred_name: optional("preferred_name"),
         birth_date: birth_date?,
         health_number: optional("health_number"),
-        email: email.flatten(),
-        phone: phone.flatten(),
+        email,
+        phone,
         language: language?.code().to_owned(),
         method: method?,
     })

@@ -23,6 +23,8 @@ struct PatientsPage {
     archived: bool,
     rows: Vec<Patient>,
     next: Option<String>,
+    /// there may be more than a search looks for
+    is_cut: bool,
 }
 
 impl PatientsPage {
@@ -46,8 +48,11 @@ pub struct Query {
 
 /// A cursor in an address: the name comes last, it may hold anything.
 fn cursor(text: &str) -> Option<Cursor> {
+    if let Some(shown) = text.strip_prefix('~') {
+        return shown.parse().ok().map(Cursor::Found);
+    }
     let (id, name_key) = text.split_once('.')?;
-    Some(Cursor { id: PatientId(id.parse().ok()?), name_key: name_key.to_owned() })
+    Some(Cursor::Listed { id: PatientId(id.parse().ok()?), name_key: name_key.to_owned() })
 }
 
 pub async fn show(
@@ -66,9 +71,12 @@ pub async fn show(
     let reader = user.0.clone();
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, &user.0)?;
-        let (rows, next) = patients::search(conn, &query.q, archived, after, PAGE)?;
-        let next = next.map(|c| format!("{}.{}", c.id, c.name_key));
-        Ok(PatientsPage { shell, q: query.q, archived, rows, next })
+        let found = patients::search(conn, &query.q, archived, after, PAGE)?;
+        let next = found.next.map(|cursor| match cursor {
+            Cursor::Listed { id, name_key } => format!("{id}.{name_key}"),
+            Cursor::Found(shown) => format!("~{shown}"),
+        });
+        Ok(PatientsPage { shell, q: query.q, archived, rows: found.patients, next, is_cut: found.is_cut })
     });
     let page = page.await?;
     if searched {

@@ -89,7 +89,7 @@ async fn page(
         } else if page.q.trim().is_empty() {
             page.candidates = patients::doubles_of(conn, &page.patient)?;
         } else {
-            page.candidates = patients::search(conn, &page.q, true, None, FOUND)?.0;
+            page.candidates = patients::search(conn, &page.q, true, None, FOUND)?.patients;
             page.candidates.retain(|other| other.id != page.patient.id);
         }
         Ok(page)

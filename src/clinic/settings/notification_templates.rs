@@ -4,6 +4,7 @@ use super::notification_preview::{Preview, explain};
 use crate::access::rights;
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::guard::{User, shell};
+use crate::clinic::patients::demographics::phone_error;
 use crate::delivery::{Channel, Failure};
 use crate::error::AppError;
 use crate::http::page::with_status;
@@ -235,10 +236,11 @@ pub async fn test(
 ) -> Result<HttpResponse, AppError> {
     let slot = slot(&place)?;
     let mut typed = Typed::of(&form);
-    let phone = PhoneNumber::parse(form.get("phone"), &state.config.calling_code);
-    if slot.channel == Channel::Sms && phone.is_none() {
-        typed.phone_error = "error-phone";
+    let phone = PhoneNumber::read(form.get("phone"), &state.config.calling_code);
+    if let (Channel::Sms, Err(problem)) = (slot.channel, &phone) {
+        typed.phone_error = phone_error(*problem);
     }
+    let phone = phone.ok();
     let (me, lang_of) = (user.0.clone(), head.clone());
     let ready = state.db.read(move |conn| -> Result<_, AppError> {
         let settings = settings::load(conn)?;

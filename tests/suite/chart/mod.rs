@@ -7,7 +7,9 @@ mod fhir;
 pub mod items;
 mod later_files;
 mod scripts;
+mod search;
 mod sources;
+mod values;
 
 use crate::support::app::App;
 

@@ -1,9 +1,9 @@
 //! Patient (R4 §8.1) to demographics.
 
+use crate::values::{EmailAddress, PhoneNumber};
 use time::Date;
 
 use super::bundle::{Entry, count};
-use super::phone::normalise_phone;
 use super::types::{CodeableConcept, ContactPoint, HumanName, Identifier, single_line, types, words};
 use super::when::{full_date, is_over};
 use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};
@@ -151,8 +151,8 @@ impl Patient {
         };
         let mut best = None;
         for number in self.contacts(&["phone", "sms"], options.today, order) {
-            match normalise_phone(&number, &options.default_calling_code) {
-                Some(number) => best = best.or(Some(number)),
+            match PhoneNumber::parse(&number, &options.default_calling_code) {
+                Some(number) => best = best.or(Some(number.to_string())),
                 None => count(skipped, "Patient.telecom", SkipReason::Phone),
             }
         }
@@ -167,14 +167,9 @@ impl Patient {
         };
         let mut best = None;
         for address in self.contacts(&["email"], today, order) {
-            let address = address.strip_prefix("mailto:").unwrap_or(&address);
-            let parts = address.split_once('@');
-            let plausible =
-                parts.is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'));
-            if plausible && !address.contains(char::is_whitespace) && address.len() <= 254 {
-                best = best.or_else(|| Some(address.to_owned()));
-            } else {
-                count(skipped, "Patient.telecom", SkipReason::Email);
+            match EmailAddress::parse(&address) {
+                Some(address) => best = best.or_else(|| Some(address.to_string())),
+                None => count(skipped, "Patient.telecom", SkipReason::Email),
             }
         }
         best
