@@ -59,7 +59,7 @@ impl Desk {
                 return Ok((file.scan != Scan::Infected).then_some(Found::File(file)));
             }
             let patient = patients::patient(conn, &chart)?;
-            let day = found.row.occurred_at.get().date();
+            let day = found.row.day_in_name();
             let name = clean_name(&format!("{} {day}.pdf", found.row.title.replace(['/', '\\'], "-")));
             let document = Document::of(&found, &patient, &settings::load(conn)?, Lang::or_english(&patient.language));
             Ok(Some(Found::Words(Box::new(document), name)))

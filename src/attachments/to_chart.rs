@@ -44,6 +44,7 @@ pub fn add_to_chart(
         body: &body,
         status: None,
         date_only: None,
+        sort: None,
         origin: None,
     };
     let id = chart::store_item(tx, now, access.patient(), &item)?.id();

@@ -30,6 +30,18 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
+    /// What of its kind an item is, where the word for the kind would say too little.
+    pub enum ItemSort {
+        /// an order of a medicine
+        Prescription = "prescription",
+        /// an intervention outside a visit
+        Procedure = "procedure",
+        /// a vaccination outside a visit
+        Immunization = "immunization",
+    }
+}
+
+crate::text_enum! {
     /// What became of a chart item at its source.
     pub enum ItemState {
         /// it stands
@@ -69,8 +81,7 @@ impl ItemBody {
                 Block::Results { rows } => {
                     for row in rows {
                         lines.push(&row.name);
-                        lines.extend(row.value.as_ref().and_then(Datum::words));
-                        lines.extend(row.interpretation.as_ref().and_then(Datum::words));
+                        lines.extend(row.value.iter().chain(&row.interpretation).flat_map(Datum::words));
                         lines.extend([&row.unit, &row.reference, &row.note].into_iter().flatten().map(String::as_str));
                     }
                 }
@@ -228,13 +239,40 @@ pub enum Datum {
     /// Several codes, as in [`Datum::Code`].
     #[serde(rename = "cs")]
     Codes(Vec<String>),
+    /// So much, or so many times, in a span of time: "2 times a day", "4 g every 6 hours".
+    #[serde(rename = "e")]
+    Every(Every),
+    /// Several values, in their order.
+    #[serde(rename = "ps")]
+    Parts(Vec<Datum>),
+}
+
+/// How often, or how much in a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Every {
+    /// An amount in the record's words; else it is told how many times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// A number, or a span ("1–2").
+    pub times: String,
+    /// A number of the unit, or a span ("4–6").
+    pub period: String,
+    /// UCUM: "s", "min", "h", "d", "wk", "mo", "a".
+    pub unit: String,
 }
 
 impl Datum {
-    fn words(&self) -> Option<&str> {
+    /// Several values as one.
+    pub fn all(mut values: Vec<Datum>) -> Option<Datum> {
+        if values.len() <= 1 { values.pop() } else { Some(Self::Parts(values)) }
+    }
+
+    fn words(&self) -> Vec<&str> {
         match self {
-            Self::Text(text) | Self::Number(text) | Self::Code(text) => Some(text),
-            Self::Bool(_) | Self::When(_) | Self::Period(..) | Self::Codes(_) => None,
+            Self::Text(text) | Self::Number(text) | Self::Code(text) => vec![text],
+            Self::Every(every) => every.amount.as_deref().into_iter().collect(),
+            Self::Parts(parts) => parts.iter().flat_map(Self::words).collect(),
+            Self::Bool(_) | Self::When(_) | Self::Period(..) | Self::Codes(_) => Vec::new(),
         }
     }
 }
@@ -323,8 +361,12 @@ macro_rules! labels {
 }
 
 labels! {
+    /// Since when a condition is over.
+    Abatement = "abatement",
     /// What the patient is asked to do.
     Activities = "activities",
+    /// What the source says besides.
+    AlsoAtSource = "also_at_source",
     /// To be taken when needed.
     AsNeeded = "as_needed",
     /// Who wrote it.
@@ -335,12 +377,18 @@ labels! {
     Class = "class",
     /// Who saw the patient.
     Clinician = "clinician",
+    /// What went wrong.
+    Complications = "complications",
     /// The conclusion of a report.
     Conclusion = "conclusion",
     /// Health conditions.
     Conditions = "conditions",
     /// For how long a medicine is to be taken.
     Course = "course",
+    /// How much a day.
+    DailyAmount = "daily_amount",
+    /// On which days of the week.
+    Days = "days",
     /// Details of an order.
     Details = "details",
     /// Where the patient went after a stay.
@@ -349,10 +397,18 @@ labels! {
     DoNotPerform = "do_not_perform",
     /// How to take it.
     Dosage = "dosage",
-    /// On which days of the week.
-    Days = "days",
+    /// How much of a vaccine.
+    Dose = "dose",
+    /// Which dose of a series.
+    DoseNumber = "dose_number",
     /// When it is to be done.
     Due = "due",
+    /// Until when a vaccine may be used.
+    Expires = "expires",
+    /// A file without a name.
+    File = "file",
+    /// What is to come after.
+    FollowUp = "follow_up",
     /// Goals.
     Goals = "goals",
     /// Vaccinations.
@@ -371,14 +427,24 @@ labels! {
     Location = "location",
     /// Lot number of a vaccine.
     LotNumber = "lot_number",
+    /// Who made a vaccine.
+    Manufacturer = "manufacturer",
     /// No more than this.
     MaxDose = "max_dose",
     /// By which way it came.
     Medium = "medium",
+    /// The source's own page.
+    Narrative = "narrative",
+    /// A vaccine that does not count as a dose.
+    NotFullStrength = "not_full_strength",
+    /// What is not shown, and why.
+    NotShown = "not_shown",
     /// Remarks.
     Notes = "notes",
     /// The number of a bill or an order.
     Number = "number",
+    /// Since when a condition is there.
+    Onset = "onset",
     /// The organization that was responsible.
     Organization = "organization",
     /// When and how to pay.
@@ -405,16 +471,32 @@ labels! {
     Requester = "requester",
     /// Measurements and findings.
     Results = "results",
+    /// By which way it is given.
+    Route = "route",
     /// Who sent it.
     Sender = "sender",
     /// Where on the body.
     Site = "site",
+    /// What was examined.
+    Specimen = "specimen",
     /// The state in the record.
     Status = "status",
+    /// Why it stands as it does.
+    StatusReason = "status_reason",
+    /// Which of several dosages that follow each other.
+    Step = "step",
+    /// Whether another product may be given.
+    Substitution = "substitution",
+    /// For how long it lasts.
+    Supply = "supply",
+    /// What a goal is measured by.
+    Target = "target",
     /// At which times of the day.
     TimesOfDay = "times_of_day",
     /// The total with taxes.
     TotalGross = "total_gross",
     /// The total without taxes.
     TotalNet = "total_net",
+    /// From when to when an order holds.
+    Validity = "validity",
 }

@@ -1,6 +1,6 @@
 //! Chart items: what the clinic holds on a patient, newest first.
 
-use super::item::{ItemBody, ItemKind, ItemState};
+use super::item::{ItemBody, ItemKind, ItemSort, ItemState};
 use super::item_terms;
 use super::tallies;
 use crate::access::{ChartAccess, Right};
@@ -33,25 +33,43 @@ pub struct ItemRow {
     pub status: Option<String>,
     /// how much of its date is known, where it is not the whole: "year", "month"
     pub date_only: Option<String>,
+    /// what of its kind it is, where there is a better word
+    pub sort: Option<ItemSort>,
 }
 
 impl ItemRow {
-    /// The day on which it happened, or the month, or the year, as far as it is known.
-    pub fn day(&self, lang: &Lang, zone: &Zone) -> String {
-        // such a date stands for noon UTC of its first day
+    /// What it is, in a word.
+    pub fn kind_words(&self, lang: &Lang) -> &'static str {
+        kind_words(self.kind, self.sort, lang)
+    }
+
+    /// The day as a name of a file has it, as far as it is known.
+    pub fn day_in_name(&self) -> String {
         let date = self.occurred_at.get().date();
         match self.date_only.as_deref() {
             Some("year") => date.year().to_string(),
-            Some(_) => lang.part_of_date(&format!("{}-{:02}", date.year(), u8::from(date.month()))),
+            Some(_) => format!("{}-{:02}", date.year(), u8::from(date.month())),
+            None => date.to_string(),
+        }
+    }
+
+    /// The day on which it happened, or the month, or the year, as far as it is known.
+    pub fn day(&self, lang: &Lang, zone: &Zone) -> String {
+        // such a date stands for noon UTC of its first day
+        match self.date_only {
+            Some(_) => lang.part_of_date(&self.day_in_name()),
             None => lang.date(zone.local(self.occurred_at).date()),
         }
     }
 
     /// How it stands at its source, in words, where that matters.
     pub fn status_words(&self, lang: &Lang) -> Option<String> {
-        let status = self.status.as_deref()?;
-        let words = lang.t_of("code", status);
-        Some(if words.is_empty() { status.to_owned() } else { words.to_owned() })
+        let words = |code: &str| match lang.t_of("code", code) {
+            "" => code.to_owned(),
+            words => words.to_owned(),
+        };
+        let states: Vec<String> = self.status.as_deref()?.split(' ').map(words).collect();
+        Some(states.join("; "))
     }
 
     /// That its source has taken it back, or a part of it, in words.
@@ -68,6 +86,11 @@ impl ItemRow {
     pub fn is_offered(&self) -> bool {
         matches!(self.state, ItemState::Current | ItemState::PartlyWithdrawn)
     }
+}
+
+/// What an item is, in a word.
+pub(super) fn kind_words(kind: ItemKind, sort: Option<ItemSort>, lang: &Lang) -> &'static str {
+    sort.map_or_else(|| lang.t_of("kind-one", kind.as_str()), |sort| lang.t_of("sort", sort.as_str()))
 }
 
 /// A chart item with its content.

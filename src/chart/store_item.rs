@@ -1,6 +1,6 @@
 //! Putting an item into a chart: new, or in place of what came from the same source before.
 
-use super::item::{ItemBody, ItemKind, ItemState};
+use super::item::{ItemBody, ItemKind, ItemSort, ItemState};
 use super::item_terms;
 use super::tallies;
 use crate::db::schema::chart_items;
@@ -28,6 +28,8 @@ pub struct NewItem<'a> {
     pub status: Option<&'a str>,
     /// how much of its date is known, where it is not the whole: "year", "month"
     pub date_only: Option<&'a str>,
+    /// what of its kind it is, where there is a better word
+    pub sort: Option<ItemSort>,
     /// the row of `patient_sources` that it is made from
     pub origin: Option<i64>,
 }
@@ -63,7 +65,7 @@ pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> Qu
     let content = (
         (chart_items::kind.eq(new.kind), chart_items::occurred_at.eq(new.occurred_at)),
         (chart_items::title.eq(new.title), chart_items::author.eq(new.author), chart_items::body.eq(&json)),
-        (chart_items::status.eq(new.status), chart_items::date_only.eq(new.date_only)),
+        (chart_items::status.eq(new.status), chart_items::date_only.eq(new.date_only), chart_items::sort.eq(new.sort)),
     );
     let Some(known) = known else {
         let key = match by_key(tx, patient, new.source_key)? {
@@ -136,8 +138,10 @@ struct Known {
     author: Option<String>,
     body: String,
     state: ItemState,
+    state_at: Option<Ts>,
     status: Option<String>,
     date_only: Option<String>,
+    sort: Option<ItemSort>,
     origin_id: Option<i64>,
     former_body: Option<String>,
 }
@@ -147,6 +151,7 @@ impl Known {
         (self.kind, self.occurred_at) == (new.kind, new.occurred_at)
             && (self.title.as_str(), self.author.as_deref()) == (new.title, new.author)
             && (self.status.as_deref(), self.date_only.as_deref()) == (new.status, new.date_only)
+            && self.sort == new.sort
             && self.body == json
     }
 
@@ -168,19 +173,21 @@ impl Known {
     }
 }
 
-/// What became of an item at its source. Says whether that changed anything.
+/// What became of an item at its source, and since when. Says whether that changed anything.
 pub(super) fn set_state(
     tx: &mut Tx,
-    now: Ts,
+    since: Ts,
     patient: PatientId,
     id: ChartItemId,
     state: ItemState,
 ) -> QueryResult<bool> {
     let known: Known = chart_items::table.find(id).select(Known::as_select()).first(tx.conn())?;
-    if known.state == state {
+    // of a part that is taken back later than another the later day is told
+    let is_later = state == ItemState::PartlyWithdrawn && known.state_at.is_some_and(|before| since > before);
+    if known.state == state && !is_later {
         return Ok(false);
     }
-    let set = (chart_items::state.eq(state), chart_items::state_at.eq(Some(now)));
+    let set = (chart_items::state.eq(state), chart_items::state_at.eq(Some(since)));
     diesel::update(chart_items::table.find(id)).set(set).execute(tx.conn())?;
     // what is a part of another item is neither found nor counted
     if state == ItemState::Moved {

@@ -184,6 +184,7 @@ diesel::table! {
         former_body -> Nullable<Text>,
         status -> Nullable<Text>,
         date_only -> Nullable<Text>,
+        sort -> Nullable<Text>,
     }
 }
 diesel::table! {

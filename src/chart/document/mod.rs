@@ -93,7 +93,7 @@ impl Document {
             vec![named("document-patient", patient.name()), named("birth-date", lang.date(patient.birth_date.0))];
         whom.extend(patient.health_number.clone().map(|number| named("health-number", number)));
         let mut about = vec![
-            named("document-kind", lang.t_of("kind-one", item.row.kind.as_str()).to_owned()),
+            named("document-kind", item.row.kind_words(&lang).to_owned()),
             named("document-date", item.row.day(&lang, &settings.zone())),
         ];
         about.extend(item.row.status_words(&lang).map(|words| named("label-status", words)));

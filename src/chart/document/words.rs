@@ -1,6 +1,6 @@
 //! Values of the record in a reader's words.
 
-use crate::chart::item::Datum;
+use crate::chart::item::{Datum, Every};
 use crate::text::{Lang, Zone};
 use crate::values::BirthDate;
 use time::format_description::well_known::Rfc3339;
@@ -37,11 +37,29 @@ impl Reader {
                 let shown = codes.iter().map(|code| self.datum(&Datum::Code(code.clone())));
                 shown.collect::<Vec<_>>().join(", ")
             }
+            Datum::Every(every) => self.every(every),
+            Datum::Parts(parts) => parts.iter().map(|part| self.datum(part)).collect::<Vec<_>>().join("; "),
             Datum::When(text) => self.when(text),
             Datum::Period(from, to) => {
                 let shown = |end: &Option<String>| end.as_deref().map(|text| self.when(text)).unwrap_or_default();
                 format!("{} – {}", shown(from), shown(to)).trim().to_owned()
             }
+        }
+    }
+
+    /// "2 times a day", "every 4–6 hours", "4 g every 2 weeks".
+    fn every(self, every: &Every) -> String {
+        let lang = self.lang;
+        let period = match every.period.as_str() {
+            "1" => lang.t_of("per", &every.unit).to_owned(),
+            span => lang.t1(&format!("every-{}", every.unit), "number", span),
+        };
+        match (every.amount.as_deref(), every.times.as_str(), every.period.as_str()) {
+            (Some(amount), "1", _) => format!("{amount} {period}"),
+            (Some(amount), times, _) => format!("{times} × {amount} {period}"),
+            (None, "1", "1") => lang.t1("once-per", "period", period),
+            (None, "1", _) => period,
+            (None, times, _) => lang.t2("times-per", "times", times, "period", period),
         }
     }
 

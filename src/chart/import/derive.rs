@@ -1,12 +1,15 @@
 //! Charts are made of what is kept of their patients: the whole of it each time, so that a file only adds and corrects
 //! what it names, and the order and the pieces in which files come make no difference.
 
-use super::fhir::{Bundle, ImportOptions, ImportedChart, ImportedItem, ImportedPatient, Kept, SkipReason, Skipped};
+use super::fhir::{
+    Bundle, Emptied, ImportOptions, ImportedChart, ImportedItem, ImportedPatient, Kept, SkipReason, Skipped,
+};
 use super::{Summary, item_key, resources};
 use crate::access;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::files::set_blob;
 use crate::chart::item::ItemState;
+use crate::chart::items::kind_words;
 use crate::chart::store_item::{self, NewItem, Stored, set_state, store_item};
 use crate::db::{ChartItemId, PatientId, Ts, Tx};
 use crate::patients::{self, ArchiveReason, Demographics, IdKind, Method, NewPatient, Patient, SourceId, UNNAMED, Who};
@@ -14,7 +17,7 @@ use crate::settings::Settings;
 use crate::text::Lang;
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
 use diesel::QueryResult;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Brings the chart of a patient, as a source knows them, up to what is kept of them; tells what came of it.
 pub fn derive(
@@ -162,12 +165,16 @@ fn store_items(
             body: &item.body,
             status: item.status.as_deref(),
             date_only: item.date_only,
+            sort: item.sort,
             origin: Some(origin),
         };
         let stored = store_item(tx, now, patient, &new)?;
         made.insert(stored.id());
-        let state = if item.partly_withdrawn { ItemState::PartlyWithdrawn } else { ItemState::Current };
-        let other_state = set_state(tx, now, patient, stored.id(), state)?;
+        let (state, since) = match item.partly_withdrawn {
+            Some(since) => (ItemState::PartlyWithdrawn, since),
+            None => (ItemState::Current, now),
+        };
+        let other_state = set_state(tx, since, patient, stored.id(), state)?;
         let other_file = give_file(tx, now, stored.id(), item)?;
         match stored {
             Stored::New(_) => *summary.items.entry(item.kind.as_str()).or_default() += 1,
@@ -181,16 +188,17 @@ fn store_items(
         if made.contains(&id) {
             continue;
         }
-        let is_withdrawn = withdrawn.contains(&key) || chart.emptied.iter().any(|own| item_key_of(own) == key);
-        let state = if is_withdrawn { ItemState::Withdrawn } else { ItemState::Moved };
-        if set_state(tx, now, patient, id, state)? && is_withdrawn {
+        let emptied = || chart.emptied.iter().find(|one| is_key_of(one, &key)).map(|one| one.since);
+        let since = taken_back(&withdrawn, &key).or_else(emptied);
+        let state = since.map_or(ItemState::Moved, |_| ItemState::Withdrawn);
+        if set_state(tx, since.unwrap_or(now), patient, id, state)? && since.is_some() {
             *summary.withdrawn.entry(kind.as_str()).or_default() += 1;
         }
     }
     // and what came before items knew their source
-    for key in &withdrawn {
+    for (key, since) in &withdrawn {
         for (id, kind) in store_item::without_origin(tx, patient, key)? {
-            if set_state(tx, now, patient, id, ItemState::Withdrawn)? {
+            if set_state(tx, *since, patient, id, ItemState::Withdrawn)? {
                 *summary.withdrawn.entry(kind.as_str()).or_default() += 1;
             }
         }
@@ -207,12 +215,22 @@ fn title_of(item: &ImportedItem, lang: Lang) -> String {
     let category = item.source_id.strip_prefix("Observation:").and_then(|rest| rest.split(':').nth(1));
     match category.map(|code| lang.t_of("category", code)) {
         Some(words) if !words.is_empty() => words.to_owned(),
-        _ => lang.t_of("kind-one", item.kind.as_str()).to_owned(),
+        _ => kind_words(item.kind, item.sort, &lang).to_owned(),
     }
 }
 
-fn item_key_of((source, id): &(Option<String>, String)) -> String {
-    item_key(source.as_deref().unwrap_or(UNNAMED), id)
+/// Since when an item's source has taken it back: by its own key, which in a chart of two records may be longer
+/// ([`store_item`]), and by that of the resource whose further file it is.
+fn taken_back(withdrawn: &BTreeMap<String, Ts>, key: &str) -> Option<Ts> {
+    let own = key.rsplit_once("~o").map_or(key, |(own, _)| own);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let holder = own.rsplit_once(':').filter(|(_, number)| is_number(number)).map(|(holder, _)| holder);
+    [Some(key), Some(own), holder].into_iter().flatten().find_map(|key| withdrawn.get(key).copied())
+}
+
+fn is_key_of(item: &Emptied, key: &str) -> bool {
+    let own = item_key(item.source.as_deref().unwrap_or(UNNAMED), &item.source_id);
+    key.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with("~o"))
 }
 
 fn give_file(tx: &mut Tx, now: Ts, id: ChartItemId, item: &ImportedItem) -> QueryResult<bool> {
@@ -287,7 +305,8 @@ impl Kept {
             source: UNNAMED.to_owned(),
             full_url: None,
             json: json.to_string(),
-            withdrawn: false,
+            withdrawn: None,
+            unseen: false,
             fresh: false,
             shared: false,
             files: Vec::new(),

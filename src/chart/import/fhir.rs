@@ -17,13 +17,14 @@
 //!
 //! Everything else is counted in `skipped` with its reason, and is never an error. A resource is attached to a patient
 //! only by a reference that resolves inside the bundle without doubt; what another patient's resource refers to is
-//! never shown.
+//! never shown. A part that cannot be shown, and a field for which there is no place, are counted and named on the item.
 
 mod attachment;
 mod body;
 mod bundle;
 mod chart;
 mod document;
+mod done;
 mod dosage;
 mod encounter;
 mod form;
@@ -38,6 +39,7 @@ mod report;
 mod resource;
 mod slim;
 mod types;
+mod unread;
 mod value;
 mod version;
 mod when;
@@ -46,12 +48,14 @@ use std::collections::BTreeMap;
 
 use time::{Date, OffsetDateTime};
 
-use crate::chart::item::{ItemBody, ItemKind};
+use crate::chart::item::{ItemBody, ItemKind, ItemSort};
+use crate::db::Ts;
 
 pub use bundle::{Bundle, Kept, KeptFile, read_bundle, read_file};
 pub use prepare::{Prepared, Survey, Taken};
 pub use read::{Outline, Reopen, check};
 pub(super) use resource::kind_of;
+pub use unread::{MISSED, OTHER};
 
 /// Why a whole file can't be read. Names places, never content.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +144,8 @@ pub enum SkipReason {
     NarrativeOnly,
     /// A timing that is not understood whole: the item says to see the prescription.
     Timing,
+    /// Something that a resource names and that has not come.
+    Elsewhere,
 }
 
 impl SkipReason {
@@ -169,6 +175,7 @@ impl SkipReason {
         Self::ResultElsewhere,
         Self::NarrativeOnly,
         Self::Timing,
+        Self::Elsewhere,
     ];
 
     /// A stable name, for reports and translation keys.
@@ -198,6 +205,7 @@ impl SkipReason {
             Self::ResultElsewhere => "result_elsewhere",
             Self::NarrativeOnly => "narrative_only",
             Self::Timing => "timing",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }
@@ -235,7 +243,18 @@ pub struct ImportedChart {
     /// What belongs to this patient and is not in `items`.
     pub skipped: Skipped,
     /// Items of several resources of which nothing is left, as their source took back the last of them.
-    pub emptied: Vec<(Option<String>, String)>,
+    pub emptied: Vec<Emptied>,
+}
+
+/// An item of which nothing is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emptied {
+    /// As that of the item.
+    pub source: Option<String>,
+    /// As that of the item.
+    pub source_id: String,
+    /// Since when.
+    pub since: Ts,
 }
 
 /// Demographics (R4 §8.1 Patient).
@@ -282,6 +301,8 @@ pub struct ImportedItem {
     pub source_id: String,
     /// Its kind.
     pub kind: ItemKind,
+    /// What of its kind it is, where there is a better word.
+    pub sort: Option<ItemSort>,
     /// UTC, whole microseconds; noon where the record has only a date.
     pub occurred_at: OffsetDateTime,
     /// One line, at most 200 characters; empty where the record has no words for it.
@@ -294,9 +315,9 @@ pub struct ImportedItem {
     pub attachment: Option<ImportedFile>,
     /// Something of it has come with the file that is taken in, and was not only there from before.
     pub fresh: bool,
-    /// Its source has taken back a part of it.
-    pub partly_withdrawn: bool,
-    /// How it stands at its source, where that is not as everybody takes for granted.
+    /// Since when its source has taken back a part of it.
+    pub partly_withdrawn: Option<Ts>,
+    /// How it stands at its source, where that is not as everybody takes for granted: codes, with a space between them.
     pub status: Option<String>,
     /// How much of its date is known, where it is not the whole.
     pub date_only: Option<&'static str>,

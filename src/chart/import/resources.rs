@@ -218,7 +218,7 @@ fn mentioning(conn: &mut Conn, names: &[String]) -> QueryResult<Vec<(String, Str
     same.select((source_mentions::owner_source, source_mentions::owner_id)).load(conn)
 }
 
-type Loaded = (i64, String, Option<String>, String, i64, Option<Ts>);
+type Loaded = (i64, String, Option<String>, String, i64, Option<Ts>, (String, String));
 
 macro_rules! loaded {
     ($query:expr, $conn:expr) => {{
@@ -229,8 +229,9 @@ macro_rules! loaded {
             source_resources::json,
             source_resources::delivery,
             source_resources::withdrawn_at,
+            (source_resources::kind, source_resources::source_key),
         );
-        let rows: Vec<Loaded> = $query.filter(source_resources::json.ne("")).select(columns).load($conn)?;
+        let rows: Vec<Loaded> = $query.select(columns).load($conn)?;
         rows
     }};
 }
@@ -265,17 +266,14 @@ pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64) -> QueryRes
     Ok(kept)
 }
 
-fn kept((row, source, full_url, json, own, withdrawn): Loaded, delivery: i64, shared: bool) -> Kept {
-    Kept {
-        row,
-        source,
-        full_url,
-        json,
-        withdrawn: withdrawn.is_some(),
-        fresh: own == delivery,
-        shared,
-        files: Vec::new(),
-    }
+fn kept((row, source, full_url, json, own, withdrawn, (kind, key)): Loaded, delivery: i64, shared: bool) -> Kept {
+    // of what was taken back before it was ever seen only the name is known
+    let unseen = json.is_empty();
+    let json = match unseen {
+        true => serde_json::json!({"resourceType": kind, "id": key.rsplit('/').next()}).to_string(),
+        false => json,
+    };
+    Kept { row, source, full_url, json, withdrawn, unseen, fresh: own == delivery, shared, files: Vec::new() }
 }
 
 fn mention(tx: &mut Tx, owner: &SourceId, targets: &BTreeSet<String>) -> QueryResult<()> {
@@ -392,13 +390,13 @@ pub(super) fn content(conn: &mut Conn, resource: i64, number: usize) -> QueryRes
     Ok(found.and_then(|(blob, size, name)| Some((blob?, size)).filter(|_| name.is_some())))
 }
 
-/// The keys of what this patient's source has taken back.
-pub(super) fn withdrawn(conn: &mut Conn, owner: &SourceId) -> QueryResult<BTreeSet<String>> {
-    let keys: Vec<(String, String)> = source_resources::table
+/// The keys of what this patient's source has taken back, and since when.
+pub(super) fn withdrawn(conn: &mut Conn, owner: &SourceId) -> QueryResult<BTreeMap<String, Ts>> {
+    let keys: Vec<(String, String, Option<Ts>)> = source_resources::table
         .filter(source_resources::owner_source.eq(&owner.source))
         .filter(source_resources::owner_id.eq(&owner.id))
         .filter(source_resources::withdrawn_at.is_not_null())
-        .select((source_resources::source, source_resources::source_key))
+        .select((source_resources::source, source_resources::source_key, source_resources::withdrawn_at))
         .load(conn)?;
-    Ok(keys.into_iter().map(|(source, key)| super::item_key(&source, &key)).collect())
+    Ok(keys.into_iter().filter_map(|(source, key, since)| Some((super::item_key(&source, &key), since?))).collect())
 }

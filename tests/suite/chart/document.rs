@@ -35,7 +35,7 @@ fn patient() -> Patient {
     }
 }
 
-fn clinic() -> Settings {
+pub fn clinic() -> Settings {
     Settings {
         name: "Riverside Clinic".into(),
         phone: "+1 613 555 0142".into(),
@@ -110,6 +110,7 @@ pub fn item(title: &str, blocks: Vec<Block>) -> Item {
         state_at: None,
         status: None,
         date_only: None,
+        sort: None,
     };
     Item { row, body: ItemBody { blocks } }
 }

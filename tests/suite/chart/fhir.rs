@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use postern::chart::import::fhir::{
     FhirError, ImportOptions, ImportedBundle, ImportedChart, ImportedItem, SkipReason, read_bundle,
 };
-use postern::chart::item::{Block, Caption, Datum, Fact, Flag, ItemBody, ItemKind, Label, ResultRow};
+use postern::chart::item::{Block, Caption, Datum, Every, Fact, Flag, ItemBody, ItemKind, ItemSort, Label, ResultRow};
+use postern::text::Lang;
 use serde_json::{Value, json};
 use time::macros::{date, datetime};
 
@@ -68,6 +69,10 @@ fn facts(body: &ItemBody) -> Vec<&Fact> {
 
 fn fact(body: &ItemBody, label: Label) -> Option<&Datum> {
     facts(body).into_iter().find(|fact| fact.label == Caption::Label(label)).map(|fact| &fact.value)
+}
+
+fn every(times: &str, period: &str, unit: &str) -> Datum {
+    Datum::Every(Every { amount: None, times: times.into(), period: period.into(), unit: unit.into() })
 }
 
 fn text(text: &str) -> Datum {
@@ -648,7 +653,9 @@ fn orders_forms_messages_invoices_and_plans() {
     assert_eq!(list, expected);
     let body = |number: usize| &chart.items[number].body;
     assert_eq!(fact(body(0), Label::DoNotPerform), Some(&Datum::Bool(true)));
-    assert_eq!(fact(body(1), Label::Dosage), Some(&text("1 tablet, 2×/1 d")));
+    assert_eq!(fact(body(1), Label::Dosage), Some(&Datum::Parts(vec![text("1 tablet"), every("2", "1", "d")])));
+    let sorts: Vec<_> = chart.items.iter().filter_map(|item| item.sort).collect();
+    assert_eq!(sorts, [ItemSort::Prescription, ItemSort::Procedure]);
     let answers: Vec<_> = facts(body(2)).into_iter().map(|fact| (&fact.label, &fact.value)).collect();
     let caption = |text: &str| Caption::Text(text.into());
     assert_eq!(
@@ -656,7 +663,7 @@ fn orders_forms_messages_invoices_and_plans() {
         [
             (&caption("Sad?"), &Datum::Bool(true)),
             (&caption("Since"), &Datum::When("2019".into())),
-            (&caption("2"), &text("A; 1.5")),
+            (&caption("2"), &Datum::Parts(vec![text("A"), Datum::Number("1.5".into())])),
         ]
     );
     assert!(body(3).blocks.contains(&Block::Paragraph { text: "Hello".into() }));
@@ -664,7 +671,7 @@ fn orders_forms_messages_invoices_and_plans() {
     assert_eq!(chart.items[3].author.as_deref(), Some("Ann Roy"));
     assert!(body(4).plain_text().contains("Visit\n2 × 12.5 CAD; tax: 1 CAD"));
     assert_eq!(fact(body(4), Label::TotalGross), Some(&text("26 CAD")));
-    assert!(body(5).blocks.contains(&Block::List { items: vec!["Walk".into()] }));
+    assert!(facts(body(5)).iter().any(|fact| fact.label == caption("Walk")));
     assert!(
         body(5).blocks.contains(&Block::List { items: vec!["Running".into()] }),
         "under the heading of what not to do"
@@ -833,4 +840,460 @@ fn stored_names_are_stable() {
     };
     let stored = r#"{"blocks":[{"is":"facts","rows":[{"label":{"k":"reason"},"value":{"t":"Cough"}}]},{"is":"results","rows":[{"name":"K","flag":"critical_high"}]}]}"#;
     assert_eq!(serde_json::to_string(&body).unwrap(), stored);
+}
+
+/// The item of one resource, and what was left out of it.
+fn item_of(resource: Value) -> (ImportedItem, BTreeMap<(String, SkipReason), usize>) {
+    let chart = chart_of(&[resource]);
+    (only(&chart).clone(), chart.skipped.clone())
+}
+
+fn prescription(dosage: Value) -> (ImportedItem, BTreeMap<(String, SkipReason), usize>) {
+    item_of(json!({ "resourceType": "MedicationRequest", "id": "m", "status": "active", "subject": subject(),
+        "authoredOn": "2020-01-02", "medicationCodeableConcept": { "text": "Iron" }, "dosageInstruction": dosage }))
+}
+
+#[test]
+fn a_dosage_is_told_whole_with_its_limits_or_not_at_all() {
+    let dose = json!([{ "doseQuantity": { "value": 500, "unit": "mg" } }]);
+    let told = |timing: Value| {
+        let (item, skipped) = prescription(json!([{ "timing": timing, "doseAndRate": dose }]));
+        (item.body, skipped)
+    };
+    let (body, skipped) = told(json!({ "repeat": { "frequency": 1, "period": 4, "periodMax": 6, "periodUnit": "h",
+        "boundsDuration": { "value": 10, "unit": "days" }, "when": ["ACM", "HS"], "dayOfWeek": ["mon"], "timeOfDay": ["08:00:00"] } }));
+    assert!(skipped.is_empty(), "{skipped:?}");
+    assert_eq!(fact(&body, Label::Dosage), Some(&Datum::Parts(vec![text("500 mg"), every("1", "4–6", "h")])));
+    assert_eq!(fact(&body, Label::Course), Some(&text("10 days")));
+    assert_eq!(fact(&body, Label::Days), Some(&Datum::Codes(vec!["mon".into()])));
+    assert_eq!(fact(&body, Label::TimesOfDay), Some(&text("08:00")));
+    let (body, _) =
+        told(json!({ "repeat": { "frequency": 1, "frequencyMax": 2, "period": 1, "periodUnit": "d", "count": 10 } }));
+    assert_eq!(fact(&body, Label::Dosage), Some(&Datum::Parts(vec![text("500 mg"), every("1–2", "1", "d")])));
+    assert_eq!(fact(&body, Label::Course), Some(&text("10×")));
+    for unknown in [
+        json!({ "repeat": { "frequency": 1, "period": 1, "periodUnit": "d", "offset": 30, "when": ["AC"] } }),
+        json!({ "repeat": { "frequency": 1, "period": 1, "periodUnit": "d", "duration": 2, "durationUnit": "h" } }),
+        json!({ "repeat": { "frequency": 1, "period": 1, "periodUnit": "fortnight" } }),
+        json!({ "repeat": { "frequency": 0, "period": 1, "periodUnit": "d" } }),
+        json!({ "repeat": { "when": ["PHS"] } }),
+        json!({ "repeat": { "timeOfDay": ["8 o'clock"] } }),
+        json!({ "repeat": { "frequency": 1, "periodUnit": "d" } }),
+        json!({ "event": ["2020-01-02"] }),
+    ] {
+        let (body, skipped) = told(unknown.clone());
+        assert_eq!(fact(&body, Label::Dosage), Some(&Datum::Code("see-prescription".into())), "{unknown}");
+        let key = ("MedicationRequest.dosageInstruction".to_owned(), SkipReason::Timing);
+        assert_eq!(skipped, BTreeMap::from([(key, 1)]), "{unknown}");
+        assert!(!body.plain_text().contains("500"), "told in part: {unknown}");
+    }
+    // the prescriber's own words are whole, and limits stand beside them
+    let limit =
+        json!({ "numerator": { "value": 4, "unit": "g" }, "denominator": { "value": 1, "unit": "day", "code": "d" } });
+    let (item, _) = prescription(json!([{ "text": "as told", "maxDosePerPeriod": limit, "asNeededBoolean": true,
+        "timing": { "event": ["2020-01-02"] } }]));
+    assert_eq!(fact(&item.body, Label::Dosage), Some(&text("as told")));
+    let most =
+        Datum::Every(Every { amount: Some("4 g".into()), times: "1".into(), period: "1".into(), unit: "d".into() });
+    assert_eq!(fact(&item.body, Label::MaxDose), Some(&most));
+    assert_eq!(fact(&item.body, Label::AsNeeded), Some(&Datum::Bool(true)));
+    // dosages that follow each other are numbered, in their order
+    let (item, _) =
+        prescription(json!([{ "sequence": 2, "text": "then one" }, { "sequence": 1, "text": "first two" }]));
+    let rows: Vec<_> = facts(&item.body).into_iter().take(4).map(|fact| fact.value.clone()).collect();
+    assert_eq!(rows, [text("1"), text("first two"), text("2"), text("then one")]);
+}
+
+#[test]
+fn how_often_is_told_in_words() {
+    use postern::chart::document::{Part, parts_for};
+    let said = |datum: Datum, code: &str| {
+        let rows = vec![Fact { label: Caption::Label(Label::Dosage), value: datum }];
+        let item = super::document::item("x", vec![Block::Facts { rows }]);
+        match parts_for(&item, Lang::find(code).unwrap(), &super::document::clinic()).remove(0) {
+            Part::Facts(rows) => rows[0].value.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let amount =
+        Datum::Every(Every { amount: Some("4 g".into()), times: "1".into(), period: "1".into(), unit: "d".into() });
+    for (datum, english, french) in [
+        (every("1", "1", "d"), "once a day", "une fois par jour"),
+        (every("2", "1", "d"), "2 times a day", "2 fois par jour"),
+        (every("1–2", "1", "wk"), "1–2 times a week", "1–2 fois par semaine"),
+        (every("1", "4–6", "h"), "every 4–6 hours", "toutes les 4–6 heures"),
+        (every("3", "2", "wk"), "3 times every 2 weeks", "3 fois toutes les 2 semaines"),
+        (amount, "4 g a day", "4 g par jour"),
+        (Datum::Parts(vec![text("a"), Datum::Bool(true)]), "a; Yes", "a; Oui"),
+    ] {
+        assert_eq!((said(datum.clone(), "en").as_str(), said(datum, "fr").as_str()), (english, french));
+    }
+}
+
+/// The states of the value sets of R4 that a chart can meet.
+const CODES: [&str; 63] = [
+    "registered",
+    "preliminary",
+    "final",
+    "amended",
+    "corrected",
+    "cancelled",
+    "entered-in-error",
+    "unknown",
+    "partial",
+    "appended",
+    "planned",
+    "arrived",
+    "triaged",
+    "in-progress",
+    "onleave",
+    "finished",
+    "preparation",
+    "not-done",
+    "on-hold",
+    "stopped",
+    "completed",
+    "draft",
+    "active",
+    "revoked",
+    "current",
+    "superseded",
+    "issued",
+    "balanced",
+    "recurrence",
+    "relapse",
+    "inactive",
+    "remission",
+    "resolved",
+    "unconfirmed",
+    "provisional",
+    "differential",
+    "confirmed",
+    "refuted",
+    "proposed",
+    "accepted",
+    "rejected",
+    "not-started",
+    "scheduled",
+    "proposal",
+    "plan",
+    "order",
+    "original-order",
+    "reflex-order",
+    "filler-order",
+    "instance-order",
+    "option",
+    "directive",
+    "routine",
+    "urgent",
+    "asap",
+    "stat",
+    "do-not-perform",
+    "subpotent",
+    "not-all-final",
+    "status-unknown",
+    "not-in-file",
+    "see-prescription",
+    "sampled-data",
+];
+
+#[test]
+fn every_state_and_every_gap_has_words_in_every_language() {
+    use postern::chart::import::fhir::{MISSED, OTHER};
+    let reasons = [
+        "file_elsewhere",
+        "file_broken",
+        "file_unsafe",
+        "file_program",
+        "too_deep",
+        "not_mapped",
+        "timing",
+        "elsewhere",
+    ];
+    let lacks = reasons.map(|reason| format!("lacks-{reason}"));
+    let fields = MISSED.iter().chain([&OTHER]).map(|field| format!("field-{field}"));
+    let all: Vec<String> = CODES.map(str::to_owned).into_iter().chain(lacks).chain(fields).collect();
+    for code in ["en", "fr"] {
+        let lang = Lang::find(code).unwrap();
+        let bare: Vec<_> = all.iter().filter(|word| lang.t_of("code", word).is_empty()).collect();
+        assert!(bare.is_empty(), "{code}: {bare:?}");
+        let labels: Vec<_> = Label::ALL.iter().filter(|label| lang.t_of("label", label.as_str()).is_empty()).collect();
+        assert!(labels.is_empty(), "{code}: {labels:?}");
+    }
+}
+
+#[test]
+fn every_kind_tells_the_state_that_matters() {
+    let base = |kind: &str, fields: Value| {
+        let mut resource = json!({ "resourceType": kind, "id": "x", "subject": subject() });
+        resource.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        item_of(resource).0.status
+    };
+    let day = "2020-01-01";
+    for (kind, fields, expected) in [
+        ("Observation", json!({ "status": "preliminary", "effectiveDateTime": day }), Some("preliminary")),
+        ("Observation", json!({ "status": "unknown", "effectiveDateTime": day }), Some("status-unknown")),
+        ("Observation", json!({ "status": "final", "effectiveDateTime": day }), None),
+        ("DiagnosticReport", json!({ "status": "cancelled", "issued": "2020-01-01T00:00:00Z" }), Some("cancelled")),
+        ("DiagnosticReport", json!({ "status": "partial", "effectiveDateTime": day }), Some("partial")),
+        (
+            "DocumentReference",
+            json!({ "status": "superseded", "docStatus": "preliminary", "date": day }),
+            Some("superseded preliminary"),
+        ),
+        ("Encounter", json!({ "status": "cancelled", "period": { "start": day } }), Some("cancelled")),
+        ("Procedure", json!({ "status": "not-done", "performedDateTime": day }), Some("not-done")),
+        (
+            "Immunization",
+            json!({ "status": "completed", "isSubpotent": true, "occurrenceDateTime": day }),
+            Some("subpotent"),
+        ),
+        ("MedicationRequest", json!({ "status": "stopped", "authoredOn": day }), Some("stopped")),
+        (
+            "MedicationRequest",
+            json!({ "status": "active", "doNotPerform": true, "authoredOn": day }),
+            Some("do-not-perform"),
+        ),
+        (
+            "MedicationRequest",
+            json!({ "status": "draft", "intent": "proposal", "authoredOn": day }),
+            Some("draft proposal"),
+        ),
+        ("ServiceRequest", json!({ "status": "revoked", "authoredOn": day }), Some("revoked")),
+        ("Communication", json!({ "status": "not-done", "sent": day }), Some("not-done")),
+        ("CarePlan", json!({ "status": "revoked", "intent": "plan", "created": day }), Some("revoked")),
+        ("QuestionnaireResponse", json!({ "status": "in-progress", "authored": day }), Some("in-progress")),
+        ("Invoice", json!({ "status": "cancelled", "date": day }), Some("cancelled")),
+    ] {
+        assert_eq!(base(kind, fields.clone()).as_deref(), expected, "{kind} {fields}");
+    }
+    // results that stand differently in one item
+    let seen = |id: &str, status: &str| {
+        json!({ "resourceType": "Observation", "id": id, "subject": subject(), "status": status, "code": { "text": id },
+            "effectiveDateTime": day, "valueInteger": 1 })
+    };
+    let chart = chart_of(&[seen("a", "final"), seen("b", "preliminary")]);
+    assert_eq!(only(&chart).status.as_deref(), Some("not-all-final"));
+    let both = chart_of(&[seen("a", "corrected"), seen("b", "corrected")]);
+    assert_eq!(only(&both).status.as_deref(), Some("corrected"));
+    let report = json!({ "resourceType": "DiagnosticReport", "id": "r", "subject": subject(), "status": "final",
+        "effectiveDateTime": day, "result": [{ "reference": "Observation/a" }, { "reference": "Observation/b" }] });
+    let chart = chart_of(&[seen("a", "final"), seen("b", "preliminary"), report]);
+    assert_eq!(only(&chart).status.as_deref(), Some("not-all-final"));
+}
+
+#[test]
+fn a_date_is_as_precise_as_the_record_for_every_kind() {
+    for (kind, fields) in [
+        ("Encounter", json!({ "period": { "start": "2019-05" } })),
+        ("DiagnosticReport", json!({ "effectivePeriod": { "start": "2019-05" }, "issued": "2020-01-01T00:00:00Z" })),
+        ("Observation", json!({ "effectiveDateTime": "2019-05" })),
+        ("Procedure", json!({ "performedPeriod": { "end": "2019-05" } })),
+        ("Immunization", json!({ "occurrenceDateTime": "2019-05" })),
+        ("MedicationRequest", json!({ "authoredOn": "2019-05" })),
+        ("ServiceRequest", json!({ "occurrencePeriod": { "start": "2019-05" } })),
+        ("Communication", json!({ "received": "2019-05" })),
+        ("CarePlan", json!({ "period": { "start": "2019-05" } })),
+        ("QuestionnaireResponse", json!({ "authored": "2019-05" })),
+        ("Invoice", json!({ "date": "2019-05" })),
+        ("DocumentReference", json!({ "context": { "period": { "start": "2019-05" } } })),
+    ] {
+        let mut resource = json!({ "resourceType": kind, "id": "x", "subject": subject() });
+        resource.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        assert_eq!(item_of(resource).0.date_only, Some("month"), "{kind}");
+    }
+    // by that of its visit, where it has none itself
+    let chart = chart_of(&[
+        json!({ "resourceType": "Encounter", "id": "e", "subject": subject(), "period": { "start": "2019" } }),
+        json!({ "resourceType": "ServiceRequest", "id": "s", "subject": subject(), "encounter": { "reference": "Encounter/e" } }),
+    ]);
+    assert_eq!(chart.items.iter().map(|item| item.date_only).collect::<Vec<_>>(), [Some("year"); 2]);
+    // what is of a month is not among the results of its first day
+    let seen = |id: &str, day: &str| {
+        json!({ "resourceType": "Observation", "id": id, "subject": subject(), "code": { "text": id },
+            "effectiveDateTime": day, "valueInteger": 1 })
+    };
+    let chart = chart_of(&[seen("a", "2019-05"), seen("b", "2019-05-01"), seen("c", "2019")]);
+    assert_eq!(chart.items.len(), 3);
+}
+
+#[test]
+fn what_an_item_does_not_show_it_names() {
+    let lacking = |resource: Value| {
+        let (item, skipped) = item_of(resource);
+        let at = item
+            .body
+            .blocks
+            .iter()
+            .position(|block| matches!(block, Block::Heading { text: Caption::Label(Label::NotShown) }));
+        let rows = at.and_then(|at| item.body.blocks.get(at + 1)).map(|block| match block {
+            Block::Facts { rows } => rows.iter().map(|row| (row.label.clone(), row.value.clone())).collect(),
+            other => panic!("{other:?}"),
+        });
+        (
+            rows.unwrap_or_else(Vec::new),
+            skipped.into_iter().map(|((what, why), n)| (what, why.as_str(), n)).collect::<Vec<_>>(),
+        )
+    };
+    let of = |kind: &str, fields: Value| {
+        let mut resource = json!({ "resourceType": kind, "id": "x", "subject": subject() });
+        resource.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        lacking(resource)
+    };
+    let caption = |text: &str| Caption::Text(text.into());
+    let code = |code: &str| Datum::Code(code.into());
+    // files that cannot be had
+    let content = json!([{ "attachment": { "title": "Scan of May", "url": "https://elsewhere.example/x" } }, { "attachment": { "data": "%%%" } }]);
+    assert_eq!(
+        of("DocumentReference", json!({ "date": "2020", "content": content })),
+        (
+            vec![
+                (caption("Scan of May"), code("lacks-file_elsewhere")),
+                (Caption::Label(Label::File), code("lacks-file_broken"))
+            ],
+            vec![
+                ("DocumentReference".to_owned(), "file_elsewhere", 1),
+                ("DocumentReference".to_owned(), "file_broken", 1)
+            ]
+        )
+    );
+    // what is named and has not come
+    let plan = json!({ "created": "2020", "goal": [{ "reference": "Goal/none" }], "addresses": [{ "reference": "Condition/none" }],
+        "activity": [{ "reference": { "reference": "Task/none" } }] });
+    let (rows, skipped) = of("CarePlan", plan);
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        skipped.iter().map(|(what, ..)| what.as_str()).collect::<Vec<_>>(),
+        ["CarePlan.activity", "CarePlan.addresses", "CarePlan.goal"]
+    );
+    // fields for which there is no place; a name that is none of the standard's is not printed
+    let (rows, skipped) = of(
+        "Observation",
+        json!({ "effectiveDateTime": "2020-01-01", "valueInteger": 1, "focus": [{ "display": "the donor" }],
+        "JohnSmith": 1, "_status": {}, "derivedFrom": [] }),
+    );
+    assert_eq!(
+        rows,
+        [(Caption::Label(Label::AlsoAtSource), Datum::Codes(vec!["field-focus".into(), "field-other".into()]))]
+    );
+    assert_eq!(
+        skipped,
+        [("Observation.focus".to_owned(), "not_mapped", 1), ("Observation.other".to_owned(), "not_mapped", 1)]
+    );
+    // members of a group, and a report's images
+    let (_, skipped) = of(
+        "Observation",
+        json!({ "effectiveDateTime": "2020-01-01", "hasMember": [{ "reference": "Observation/none" }] }),
+    );
+    assert_eq!(skipped, [("Observation.hasMember".to_owned(), "result_elsewhere", 1)]);
+    let (rows, _) = of(
+        "DiagnosticReport",
+        json!({ "issued": "2020-01-01T00:00:00Z", "media": [{}], "imagingStudy": [{}], "conclusion": "c" }),
+    );
+    assert_eq!(
+        rows,
+        [(Caption::Label(Label::AlsoAtSource), Datum::Codes(vec!["field-imagingStudy".into(), "field-media".into()]))]
+    );
+    // an answer of a type that is not read
+    let (rows, _) = of(
+        "QuestionnaireResponse",
+        json!({ "authored": "2020", "item": [{ "text": "Where?", "answer": [{ "valueThing": 1 }] }] }),
+    );
+    assert_eq!(rows, [(caption("Where?"), code("lacks-not_mapped"))]);
+}
+
+#[test]
+fn what_was_done_in_a_visit_keeps_its_details() {
+    let inside = json!({ "reference": "Encounter/e" });
+    let chart = chart_of(&[
+        json!({ "resourceType": "Encounter", "id": "e", "subject": subject(), "period": { "start": "2020-01-02" } }),
+        json!({ "resourceType": "Condition", "id": "c", "subject": subject(), "encounter": inside, "code": { "text": "Fracture" },
+            "bodySite": [{ "text": "left radius" }], "severity": { "text": "severe" }, "onsetDateTime": "2019-12" }),
+        json!({ "resourceType": "Procedure", "id": "p", "subject": subject(), "encounter": inside, "status": "completed",
+            "code": { "text": "Cast" }, "bodySite": [{ "text": "left arm" }], "complication": [{ "text": "none seen" }],
+            "followUp": [{ "text": "in 6 weeks" }], "note": [{ "text": "kept dry" }] }),
+        json!({ "resourceType": "Immunization", "id": "i", "patient": subject(), "encounter": inside, "status": "completed",
+            "vaccineCode": { "text": "Tetanus" }, "lotNumber": "L-7", "isSubpotent": true,
+            "protocolApplied": [{ "doseNumberPositiveInt": 2, "seriesDosesPositiveInt": 3 }] }),
+        json!({ "resourceType": "MedicationRequest", "id": "m", "subject": subject(), "encounter": inside, "status": "active",
+            "doNotPerform": true, "authoredOn": "2020-01-02", "medicationCodeableConcept": { "text": "Aspirin" } }),
+        json!({ "resourceType": "Observation", "id": "o1", "subject": subject(), "encounter": inside, "code": { "text": "BP" },
+            "bodySite": { "text": "left arm" }, "valueString": "120/80", "effectiveDateTime": "2020-01-02T10:00:00Z" }),
+        json!({ "resourceType": "Observation", "id": "o2", "subject": subject(), "encounter": inside, "code": { "text": "BP" },
+            "valueString": "110/70", "effectiveDateTime": "2020-01-02T11:00:00Z" }),
+    ]);
+    let body = &chart.items.iter().find(|item| item.kind == ItemKind::Encounter).unwrap().body;
+    let words = body.plain_text();
+    for said in
+        ["Fracture (left radius; severe)", "Cast (left arm)", "none seen", "in 6 weeks", "kept dry", "L-7", "2 / 3"]
+    {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    assert_eq!(fact(body, Label::Onset), Some(&Datum::When("2019-12".into())));
+    let aspirin = facts(body).into_iter().find(|fact| fact.label == Caption::Text("Aspirin".into())).unwrap();
+    assert_eq!(aspirin.value, Datum::Codes(vec!["do-not-perform".into(), "active".into()]));
+    let times: Vec<_> = results(body).into_iter().map(|row| (row.name.as_str(), row.at.as_deref())).collect();
+    assert_eq!(times, [("BP (left arm)", Some("2020-01-02T10:00:00Z")), ("BP", Some("2020-01-02T11:00:00Z"))]);
+}
+
+#[test]
+fn the_page_of_the_source_is_the_last_resort_of_every_kind() {
+    for (kind, fields) in [
+        ("Encounter", json!({ "period": { "start": "2019-05" } })),
+        ("DiagnosticReport", json!({ "effectiveDateTime": "2019-05" })),
+        ("Procedure", json!({ "performedDateTime": "2019-05" })),
+        ("Immunization", json!({ "occurrenceDateTime": "2019-05" })),
+        ("MedicationRequest", json!({ "authoredOn": "2019-05" })),
+        ("ServiceRequest", json!({ "authoredOn": "2019-05" })),
+        ("Communication", json!({ "received": "2019-05" })),
+        ("CarePlan", json!({ "created": "2019-05" })),
+        ("QuestionnaireResponse", json!({ "authored": "2019-05" })),
+        ("Invoice", json!({ "date": "2019-05" })),
+        ("DocumentReference", json!({ "date": "2019-05" })),
+    ] {
+        let mut resource = json!({ "resourceType": kind, "id": "x", "subject": subject(),
+            "text": { "status": "generated", "div": "<div><p onclick=\"x()\">Said <script>no</script>here</p></div>" } });
+        resource.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let (item, skipped) = item_of(resource);
+        assert!(item.body.blocks.contains(&Block::Paragraph { text: "Said here".into() }), "{kind}: {:?}", item.body);
+        assert_eq!(skipped, BTreeMap::from([((kind.to_owned(), SkipReason::NarrativeOnly), 1)]), "{kind}");
+    }
+}
+
+#[test]
+fn what_is_contained_and_in_error_is_told_as_that() {
+    let (item, _) = item_of(
+        json!({ "resourceType": "DiagnosticReport", "id": "r", "subject": subject(), "status": "final",
+        "effectiveDateTime": "2020-01-01", "result": [{ "reference": "#o" }], "contained": [{ "resourceType": "Observation", "id": "o",
+        "status": "entered-in-error", "code": { "text": "K" }, "valueInteger": 9 }] }),
+    );
+    let rows = results(&item.body);
+    assert_eq!((rows[0].status.as_deref(), &rows[0].value), (Some("entered-in-error"), &None));
+    assert_eq!(item.partly_withdrawn, None);
+    // rules that must be known to read it, and extensions that turn it round
+    for fields in
+        [json!({ "implicitRules": "http://x.example/rules" }), json!({ "modifierExtension": [{ "url": "urn:not" }] })]
+    {
+        let mut resource = json!({ "resourceType": "ServiceRequest", "subject": subject(), "authoredOn": "2020" });
+        resource.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        assert!(chart_of(&[resource]).items.is_empty());
+    }
+}
+
+#[test]
+fn an_interpretation_is_in_words_or_as_the_record_has_it() {
+    let said = |concept: Value| observed(json!({ "valueString": "x", "interpretation": [concept] })).interpretation;
+    assert_eq!(said(json!({ "coding": [{ "code": "R" }] })), Some(Datum::Code("result-R".into())));
+    assert_eq!(
+        said(json!({ "coding": [{ "code": "AC" }] })),
+        Some(Datum::Code("result-AC".into())),
+        "not: before a meal"
+    );
+    assert_eq!(said(json!({ "coding": [{ "code": "ZZ9" }] })), Some(text("ZZ9")));
+    assert_eq!(said(json!({ "coding": [{ "code": "R", "display": "Resists" }] })), Some(text("Resists")));
+    assert_eq!(said(json!({ "coding": [{ "code": "H" }] })), None);
+    let both = observed(
+        json!({ "valueString": "x", "interpretation": [{ "coding": [{ "code": "POS" }] }, { "coding": [{ "code": "A" }] }] }),
+    );
+    assert_eq!((both.flag, both.interpretation), (Some(Flag::Abnormal), Some(Datum::Code("result-POS".into()))));
 }

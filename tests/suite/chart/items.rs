@@ -40,6 +40,7 @@ pub async fn add(app: &App, patient: PatientId, key: &str, kind: ItemKind, at: T
             body: &body,
             status: None,
             date_only: None,
+            sort: None,
             origin: None,
         };
         Ok(chart::store_item(tx, now, patient, &new)?)

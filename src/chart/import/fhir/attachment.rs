@@ -6,7 +6,7 @@ use super::chart::{At, Chart, Draft};
 use super::slim::TAKEN_OUT;
 use super::types::{Attachment, single_line, words};
 use super::{ImportedFile, SkipReason};
-use crate::chart::item::{ItemBody, ItemKind};
+use crate::chart::item::{Caption, ItemKind, Label};
 
 /// Base64 as FHIR has it (white space allowed, R4 §2.24.0.1); none where it is not base64 or nothing.
 fn decode(data: &str) -> Option<Vec<u8>> {
@@ -127,18 +127,22 @@ pub(super) fn add_with_files(chart: &mut Chart, at: At, mut draft: Draft, attach
     for attachment in attachments {
         match file(chart, at, attachment, &fallback) {
             Ok(file) => files.extend(file),
-            Err(reason) => chart.skip(at, reason),
+            Err(reason) => {
+                let name = attachment.title.as_deref().and_then(words).map(|title| single_line(&title, 120));
+                let part = name.map_or(Caption::Label(Label::File), Caption::Text);
+                chart.lacks(at, at.entry.resource.kind(), part, reason);
+            }
         }
     }
     let mut files = files.into_iter();
     draft.attachment = files.next();
     let kind = if draft.kind == ItemKind::Letter { ItemKind::Letter } else { ItemKind::File };
-    let (occurred_at, author) = (draft.occurred_at, draft.author.clone());
+    let (when, author) = (draft.when, draft.author.clone());
     let source_id = at.entry.source_id(at.position);
     chart.add(at, draft);
     for (file, number) in files.zip(2..) {
         let (title, author) = (Some(fallback.clone()), author.clone());
-        let further = Draft { kind, occurred_at, title, author, body: ItemBody::default(), attachment: Some(file) };
+        let further = Draft { title, author, attachment: Some(file), ..Draft::of(kind, when) };
         chart.add_as(at, format!("{source_id}:{number}"), further);
     }
 }

@@ -3,8 +3,8 @@
 use super::types::{clean, words};
 use crate::chart::item::{Block, Caption, Datum, Fact, ItemBody, Label, ResultRow};
 
-/// A row named by the record.
-pub(super) type Row = (String, Option<Datum>);
+/// A row: its name, by the record or by us, and its value.
+pub(super) type Row = (Caption, Option<Datum>);
 
 /// A body under way. Facts that follow each other share one block.
 #[derive(Debug, Default)]
@@ -79,13 +79,17 @@ impl Body {
         }
     }
 
-    /// A heading and rows named by the record below it; nothing where there are none.
+    /// A heading and rows below it, also those without a value; nothing where there are none.
     pub fn rows(&mut self, label: Label, rows: Vec<Row>) {
         let rows: Vec<Fact> = rows
             .into_iter()
-            .filter_map(|(name, value)| {
+            .filter_map(|(label, value)| {
                 let value = value.and_then(cleaned).unwrap_or(Datum::Text(String::new()));
-                Some(Fact { label: Caption::Text(words(&name)?), value })
+                let label = match label {
+                    Caption::Text(name) => Caption::Text(words(&name)?),
+                    label @ Caption::Label(_) => label,
+                };
+                Some(Fact { label, value })
             })
             .collect();
         if !rows.is_empty() {
@@ -135,6 +139,7 @@ fn cleaned(value: Datum) -> Option<Datum> {
         Datum::Text(text) => Datum::Text(words(&text)?),
         Datum::Number(text) => Datum::Number(words(&text)?),
         Datum::Code(text) => Datum::Code(words(&text)?),
+        Datum::Parts(parts) => Datum::all(parts.into_iter().filter_map(cleaned).collect())?,
         other => other,
     })
 }

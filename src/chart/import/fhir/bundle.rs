@@ -9,7 +9,9 @@ use super::chart::{Chart, name_of};
 use super::read::{Found, Reopen};
 use super::resource::{Header, Holder, Resource, read_one};
 use super::types::{Reference, single_line, words};
+use super::unread::unread;
 use super::{FhirError, ImportOptions, ImportedBundle, SkipReason, Skipped};
+use crate::db::Ts;
 
 /// A resource of a bundle.
 #[derive(Debug)]
@@ -19,8 +21,10 @@ pub(super) struct Entry {
     pub resource: Resource,
     /// `subject`, else `patient`.
     pub subject: Option<Reference>,
-    /// its source has taken it back; what it said is only known by its name
-    pub withdrawn: bool,
+    /// since when its source has taken it back; what it said is only known by its name
+    pub withdrawn: Option<Ts>,
+    /// it was taken back before it was ever seen: nothing is known of it but that
+    pub unseen: bool,
     /// came with the file that is taken in, and is not only there from before
     pub fresh: bool,
     /// the row in which it is kept
@@ -31,6 +35,8 @@ pub(super) struct Entry {
     pub narrative: Option<String>,
     /// its files, where they lie in storage
     pub files: Vec<KeptFile>,
+    /// its fields for which there is no place
+    pub unread: Vec<&'static str>,
     kept_source: Option<String>,
 }
 
@@ -72,8 +78,10 @@ pub struct Kept {
     pub full_url: Option<String>,
     /// itself
     pub json: String,
-    /// its source has taken it back
-    pub withdrawn: bool,
+    /// since when its source has taken it back
+    pub withdrawn: Option<Ts>,
+    /// it was taken back before it was ever seen
+    pub unseen: bool,
     /// came with the file that is taken in
     pub fresh: bool,
     /// belongs to no patient
@@ -156,8 +164,10 @@ impl Bundle {
             let Ok((kind, header)) = Header::read(&it.json) else { continue };
             let Some(Ok(resource)) = Resource::read(&kind, &it.json) else { continue };
             let mut entry = Entry::of(it.full_url, header, resource);
-            (entry.withdrawn, entry.fresh, entry.row) = (it.withdrawn, it.fresh, Some(it.row));
+            (entry.withdrawn, entry.unseen) = (it.withdrawn, it.unseen);
+            (entry.fresh, entry.row) = (it.fresh, Some(it.row));
             (entry.files, entry.kept_source) = (it.files, Some(it.source));
+            entry.unread = unread(&entry.resource, &it.json);
             let order = (entry.resource.when(), name_of(&entry.resource), entry.address().key());
             read.push((order, entry, it.json, !it.shared));
         }
@@ -187,10 +197,14 @@ impl Bundle {
         let (kind, read) = read_one(json.get());
         match read {
             Err((reason, subject)) => self.leave(&kind, reason, found.full_url, subject),
-            Ok((header, resource)) => match self.index(Entry::of(found.full_url, header, resource)) {
-                Ok(position) => self.contain(position, json.get()),
-                Err(entry) => self.leave(&kind, SkipReason::Duplicate, entry.full_url, entry.subject),
-            },
+            Ok((header, resource)) => {
+                let mut entry = Entry::of(found.full_url, header, resource);
+                entry.unread = unread(&entry.resource, json.get());
+                match self.index(entry) {
+                    Ok(position) => self.contain(position, json.get()),
+                    Err(entry) => self.leave(&kind, SkipReason::Duplicate, entry.full_url, entry.subject),
+                }
+            }
         }
         kind == "Patient"
     }
@@ -203,10 +217,17 @@ impl Bundle {
             let (Some(id), Some(Ok(resource))) = (header.id.clone(), Resource::read(&kind, raw.get())) else {
                 continue;
             };
+            // what it says is not what its fields say
+            if header.has_modifiers() {
+                continue;
+            }
+            let is_error = header.is_entered_in_error();
             let mut entry = Entry::of(None, header, resource);
+            entry.unread = unread(&entry.resource, raw.get());
             let Some(holder) = self.entries.get(outer) else { continue };
             (entry.within, entry.fresh, entry.row) = (Some(outer), holder.fresh, holder.row);
-            (entry.withdrawn, entry.files) = (holder.withdrawn, holder.files.clone());
+            entry.withdrawn = holder.withdrawn.or_else(|| is_error.then(|| OffsetDateTime::UNIX_EPOCH.into()));
+            entry.files = holder.files.clone();
             entry.kept_source = holder.kept_source.clone();
             self.contained.insert((outer, id), self.entries.len());
             self.entries.push(entry);
@@ -378,12 +399,14 @@ impl Entry {
             id: header.id.filter(|id| !id.trim().is_empty()),
             resource,
             subject: header.subject.or(header.patient),
-            withdrawn: false,
+            withdrawn: None,
+            unseen: false,
             fresh: true,
             row: None,
             within: None,
             narrative: header.text.and_then(|text| text.div),
             files: Vec::new(),
+            unread: Vec::new(),
             kept_source: None,
         }
     }

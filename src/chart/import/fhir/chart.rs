@@ -2,15 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use time::OffsetDateTime;
-
 use super::bundle::{Bundle, Entry, count};
 use super::resource::Resource;
 use super::types::{CodeableConcept, HumanName, Reference, single_line, words};
-use super::when::first_moment;
-use super::{ImportOptions, ImportedChart, ImportedFile, ImportedItem, ImportedPatient, SkipReason, Skipped};
-use super::{document, encounter, form, invoice, narrative, order, plan, report};
-use crate::chart::item::{Block, Caption, ItemBody, ItemKind, Label};
+use super::when::{Moment, first_moment};
+use super::{Emptied, ImportOptions, ImportedChart, ImportedFile, ImportedItem, ImportedPatient, SkipReason, Skipped};
+use super::{document, done, encounter, form, invoice, narrative, order, plan, report};
+use crate::chart::item::{Block, Caption, Datum, Fact, ItemBody, ItemKind, ItemSort, Label};
+use crate::db::Ts;
 
 /// An entry and its place in the bundle.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +22,20 @@ pub(super) struct At<'a> {
 #[derive(Debug)]
 pub(super) struct Draft {
     pub kind: ItemKind,
-    pub occurred_at: OffsetDateTime,
-    /// None: the type of the resource is the title.
+    pub sort: Option<ItemSort>,
+    pub when: Moment,
+    /// None: the page has words for what it is.
     pub title: Option<String>,
     pub author: Option<String>,
     pub body: ItemBody,
     pub attachment: Option<ImportedFile>,
+}
+
+impl Draft {
+    /// An item of that kind and time, of which nothing is said yet.
+    pub fn of(kind: ItemKind, when: Moment) -> Self {
+        Self { kind, sort: None, when, title: None, author: None, body: ItemBody::default(), attachment: None }
+    }
 }
 
 pub(super) struct Chart<'a> {
@@ -46,12 +53,25 @@ pub(super) struct Chart<'a> {
     reported: HashSet<usize>,
     /// Binaries that a resource of this patient names.
     binaries: HashSet<usize>,
+    /// Resources whose fields without a place were counted.
+    left_out: HashSet<usize>,
     source: Option<&'a str>,
-    emptied: Vec<(Option<String>, String)>,
-    /// the item that is being made: how its source says it is, where it is not one resource alone
-    status: Option<String>,
-    partly_withdrawn: bool,
+    emptied: Vec<Emptied>,
+    making: Making,
+}
+
+/// What is known of the item that is being made before it is there.
+#[derive(Default)]
+struct Making {
+    /// how its source says it is, where it is not one resource alone
+    standing: Option<Vec<String>>,
+    /// since when its source has taken back a part of it
+    partly_withdrawn: Option<Ts>,
     fresh: bool,
+    /// what of it cannot be shown, and why
+    lacking: Vec<(Caption, SkipReason)>,
+    /// fields of its resources for which there is no place
+    unread: Vec<&'static str>,
 }
 
 impl<'a> Chart<'a> {
@@ -79,10 +99,9 @@ impl<'a> Chart<'a> {
             reported,
             binaries,
             source,
+            left_out: HashSet::new(),
             emptied: Vec::new(),
-            status: None,
-            partly_withdrawn: false,
-            fresh: false,
+            making: Making::default(),
         };
         chart.gather();
         chart
@@ -94,14 +113,14 @@ impl<'a> Chart<'a> {
         for at in &mine {
             if let Resource::Encounter(encounter) = &at.entry.resource
                 && encounter.start().is_some()
-                && !at.entry.withdrawn
+                && at.entry.withdrawn.is_none()
             {
                 self.during.insert(at.position, Vec::new());
             }
         }
         for at in &mine {
             if let Resource::DiagnosticReport(report) = &at.entry.resource
-                && !at.entry.withdrawn
+                && at.entry.withdrawn.is_none()
             {
                 let results = report::observations(self, *at, report);
                 // a report without any date is left out, and its results stay where they would be without it
@@ -133,7 +152,7 @@ impl<'a> Chart<'a> {
     pub fn finish(mut self, patient: ImportedPatient, binaries: &mut HashSet<usize>) -> ImportedChart {
         for at in self.mine() {
             // what its source has taken back is no item; it shows where it was a part of one
-            if at.entry.withdrawn {
+            if at.entry.withdrawn.is_some() {
                 continue;
             }
             match &at.entry.resource {
@@ -143,10 +162,10 @@ impl<'a> Chart<'a> {
                 Resource::DiagnosticReport(it) => report::report(&mut self, at, it),
                 Resource::DocumentReference(it) => document::document(&mut self, at, it),
                 Resource::Encounter(it) => encounter::encounter(&mut self, at, it),
-                Resource::Immunization(it) => encounter::immunization(&mut self, at, it),
+                Resource::Immunization(it) => done::immunization(&mut self, at, it),
                 Resource::Invoice(it) => invoice::invoice(&mut self, at, it),
                 Resource::MedicationRequest(it) => order::prescription(&mut self, at, it),
-                Resource::Procedure(it) => encounter::procedure(&mut self, at, it),
+                Resource::Procedure(it) => done::procedure(&mut self, at, it),
                 Resource::QuestionnaireResponse(it) => form::form(&mut self, at, it),
                 Resource::ServiceRequest(it) => order::request(&mut self, at, it),
                 // shown with others, or below
@@ -212,16 +231,21 @@ impl<'a> Chart<'a> {
     }
 
     /// The first of the dates that is one, else the start of its encounter.
-    pub fn date<'b>(&self, at: At, dates: impl IntoIterator<Item = Option<&'b String>>) -> Option<OffsetDateTime> {
-        first_moment(dates).map(|moment| moment.at).or_else(|| match &self.encounter_of(at)?.entry.resource {
+    pub fn date<'b>(&self, at: At, dates: impl IntoIterator<Item = Option<&'b String>>) -> Option<Moment> {
+        first_moment(dates).or_else(|| match &self.encounter_of(at)?.entry.resource {
             Resource::Encounter(encounter) => encounter.start(),
             _ => None,
         })
     }
 
-    /// The name of what a reference means: of the resource in the bundle, else its `display`.
-    pub fn name(&self, from: At, reference: &Reference) -> Option<String> {
-        let found = self.find(from, reference).filter(|found| !found.entry.withdrawn);
+    /// The name of what a reference means: of the resource in the bundle, else its `display`. What its source has taken
+    /// back has none, and the item that names it says so.
+    pub fn name(&mut self, from: At, reference: &Reference) -> Option<String> {
+        let found = self.find(from, reference);
+        if let Some(found) = found.filter(|found| found.entry.withdrawn.is_some()) {
+            self.made_of(&[found]);
+            return None;
+        }
         let found = found.and_then(|found| match &found.entry.resource {
             // one step only: a role that names a role is nobody
             Resource::PractitionerRole(role) => [&role.practitioner, &role.organization]
@@ -231,13 +255,14 @@ impl<'a> Chart<'a> {
                     Some(resource @ (Resource::Practitioner(_) | Resource::Organization(_))) => name_of(resource),
                     _ => reference.display.as_deref().and_then(words),
                 }),
+            Resource::MedicationRequest(order) => order.medication(self, found),
             resource => name_of(resource),
         });
         found.or_else(|| reference.display.as_deref().and_then(words)).map(|name| single_line(&name, 300))
     }
 
     /// The names of several, without repetition.
-    pub fn names<'b>(&self, from: At, references: impl IntoIterator<Item = &'b Reference>) -> Vec<String> {
+    pub fn names<'b>(&mut self, from: At, references: impl IntoIterator<Item = &'b Reference>) -> Vec<String> {
         let mut names = Vec::new();
         for name in references.into_iter().filter_map(|reference| self.name(from, reference)) {
             if !names.contains(&name) {
@@ -247,11 +272,32 @@ impl<'a> Chart<'a> {
         names
     }
 
+    /// The names of several that matter, under a label: one that has none is lacking.
+    pub fn needed<'b>(
+        &mut self,
+        from: At,
+        what: &str,
+        label: Label,
+        references: impl IntoIterator<Item = &'b Reference>,
+    ) -> Vec<String> {
+        let mut names = Vec::new();
+        for reference in references {
+            match self.name(from, reference) {
+                Some(name) if names.contains(&name) => {}
+                Some(name) => names.push(name),
+                None if self.find(from, reference).is_some() => {}
+                None => self.lacks(from, what, Caption::Label(label), SkipReason::Elsewhere),
+            }
+        }
+        names
+    }
+
     /// Reasons given as concepts and as references.
-    pub fn reasons(&self, at: At, concepts: &[CodeableConcept], references: &[Reference]) -> Vec<String> {
+    pub fn reasons(&mut self, at: At, concepts: &[CodeableConcept], references: &[Reference]) -> Vec<String> {
         let mut reasons = super::types::all_words(concepts);
-        reasons
-            .extend(self.names(at, references).into_iter().filter(|name| !reasons.contains(name)).collect::<Vec<_>>());
+        let what = format!("{}.reasonReference", at.entry.resource.kind());
+        let named = self.needed(at, &what, Label::Reason, references);
+        reasons.extend(named.into_iter().filter(|name| !reasons.contains(name)).collect::<Vec<_>>());
         reasons
     }
 
@@ -280,90 +326,142 @@ impl<'a> Chart<'a> {
         }
     }
 
+    /// A part that cannot be shown: it is counted, and the next item says so.
+    pub fn lacks(&mut self, at: At, what: &str, part: Caption, reason: SkipReason) {
+        self.skip_part(at, what, reason);
+        self.making.lacking.push((part, reason));
+    }
+
     /// The next item is made of these too.
     pub fn made_of(&mut self, parts: &[At]) {
-        self.fresh |= parts.iter().any(|at| at.entry.fresh);
-        self.partly_withdrawn |= parts.iter().any(|at| at.entry.withdrawn);
+        for at in parts {
+            self.making.fresh |= at.entry.fresh;
+            // what is a part of another resource came with it as it is
+            if at.entry.within.is_none() {
+                self.making.partly_withdrawn = self.making.partly_withdrawn.max(at.entry.withdrawn);
+            }
+            if at.entry.withdrawn.is_none() {
+                self.leaves_out(*at);
+            }
+        }
+    }
+
+    /// Fields of a resource for which there is no place: counted, and named on the next item.
+    fn leaves_out(&mut self, at: At) {
+        let is_first = self.left_out.insert(at.position);
+        for field in &at.entry.unread {
+            if is_first {
+                self.skip_part(at, &format!("{}.{field}", at.entry.resource.kind()), SkipReason::NotMapped);
+            }
+            if !self.making.unread.contains(field) {
+                self.making.unread.push(field);
+            }
+        }
     }
 
     /// How the next item stands at its source, where it is not one resource alone.
-    pub fn stands(&mut self, status: Option<String>) {
-        self.status = status;
+    pub fn stands(&mut self, standing: Vec<String>) {
+        self.making.standing = Some(standing);
     }
 
     /// An item of several resources all of which their source has taken back.
-    pub fn emptied(&mut self, at: At, source_id: String) {
-        let source = at.entry.source(self.source);
-        self.emptied.push((source, source_id));
+    pub fn emptied(&mut self, parts: &[At], source_id: String) {
+        let since = parts.iter().filter_map(|at| at.entry.withdrawn).max();
+        if let (Some(first), Some(since)) = (parts.first(), since) {
+            let source = first.entry.source(self.source);
+            self.emptied.push(Emptied { source, source_id, since });
+        }
     }
 
     pub fn add(&mut self, at: At, draft: Draft) {
         let id = at.entry.source_id(at.position);
+        self.leaves_out(at);
         self.add_as(at, id, draft);
     }
 
     /// For a resource that gives more than one item, or an item of several resources.
     pub fn add_as(&mut self, at: At, source_id: String, draft: Draft) {
-        let Draft { kind, occurred_at, title, author, mut body, attachment } = draft;
+        let Draft { kind, sort, when, title, author, mut body, attachment } = draft;
         let title = title.map(|title| single_line(&title, 200)).filter(|title| !title.is_empty());
         let title = title.unwrap_or_default();
         let author = author.map(|author| single_line(&author, 200)).filter(|author| !author.is_empty());
         let source = at.entry.source(self.source);
-        if attachment.is_none() && is_bare(kind, &body) {
+        if attachment.is_none() && is_bare(&body) {
             let words = at.entry.narrative.as_deref().map(narrative::paragraphs).unwrap_or_default();
             if !words.is_empty() {
                 self.skip(at, SkipReason::NarrativeOnly);
+                body.blocks.push(Block::Heading { text: Caption::Label(Label::Narrative) });
             }
             body.blocks.extend(words.into_iter().map(|text| Block::Paragraph { text }));
         }
-        let fresh = std::mem::take(&mut self.fresh) || at.entry.fresh;
-        let partly_withdrawn = std::mem::take(&mut self.partly_withdrawn);
-        let status = self.status.take().or_else(|| at.entry.resource.status().cloned());
-        let status = status.filter(|status| !USUAL.contains(&status.as_str()));
-        let date_only = at.entry.resource.date_only();
+        let making = std::mem::take(&mut self.making);
+        body.blocks.extend(not_shown(making.lacking, making.unread));
+        let standing = making.standing.unwrap_or_else(|| at.entry.resource.standing());
         let item = ImportedItem {
             source,
             source_id,
             kind,
-            occurred_at,
+            sort,
+            occurred_at: when.at,
             title,
             author,
             body,
             attachment,
-            fresh,
-            partly_withdrawn,
-            status,
-            date_only,
+            fresh: making.fresh || at.entry.fresh,
+            partly_withdrawn: making.partly_withdrawn,
+            status: (!standing.is_empty()).then(|| standing.join(" ")),
+            date_only: when.only,
         };
         self.items.push((at.position, item));
     }
 }
 
-/// States that say nothing: what everybody takes for granted.
-const USUAL: [&str; 9] =
-    ["final", "completed", "finished", "current", "active", "issued", "balanced", "unknown", "ended"];
+/// What an item says of what it does not show.
+fn not_shown(lacking: Vec<(Caption, SkipReason)>, unread: Vec<&str>) -> Vec<Block> {
+    let row = |label, value| Fact { label, value };
+    let mut rows: Vec<Fact> = lacking
+        .into_iter()
+        .map(|(part, reason)| row(part, Datum::Code(format!("lacks-{}", reason.as_str()))))
+        .collect();
+    if !unread.is_empty() {
+        let fields = unread.into_iter().map(|field| format!("field-{field}")).collect();
+        rows.push(row(Caption::Label(Label::AlsoAtSource), Datum::Codes(fields)));
+    }
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    vec![Block::Heading { text: Caption::Label(Label::NotShown) }, Block::Facts { rows }]
+}
+
+/// Facts that say what an item is about, besides those in the record's own words.
+const SUBSTANCE: [Label; 12] = [
+    Label::Activities,
+    Label::Conclusion,
+    Label::Discharge,
+    Label::Dosage,
+    Label::Dose,
+    Label::FollowUp,
+    Label::LotNumber,
+    Label::Reason,
+    Label::Site,
+    Label::Specimen,
+    Label::TotalGross,
+    Label::TotalNet,
+];
 
 /// Whether nothing of what the item is about is in its body: the page that the source itself made of it is better than
 /// nothing (R4 §2.4.2.2).
-fn is_bare(kind: ItemKind, body: &ItemBody) -> bool {
-    let may = [
-        ItemKind::LabResult,
-        ItemKind::Letter,
-        ItemKind::File,
-        ItemKind::InboxItem,
-        ItemKind::Form,
-        ItemKind::Education,
-        ItemKind::Requisition,
-    ];
+fn is_bare(body: &ItemBody) -> bool {
     let says = |block: &Block| match block {
         Block::Paragraph { .. } | Block::List { .. } => true,
         Block::Results { rows } => rows.iter().any(|row| row.value.is_some() || row.note.is_some()),
-        Block::Facts { rows } => {
-            rows.iter().any(|row| matches!(row.label, Caption::Text(_) | Caption::Label(Label::Dosage)))
-        }
+        Block::Facts { rows } => rows.iter().any(|row| match &row.label {
+            Caption::Text(_) => true,
+            Caption::Label(label) => SUBSTANCE.contains(label),
+        }),
         Block::Heading { .. } => false,
     };
-    may.contains(&kind) && !body.blocks.iter().any(says)
+    !body.blocks.iter().any(says)
 }
 
 /// What a person would call a resource.

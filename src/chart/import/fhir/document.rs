@@ -33,6 +33,7 @@ types! {
     }
     struct Communication {
         status: Option<String>,
+        status_reason: Option<CodeableConcept>,
         category: Vec<CodeableConcept>,
         priority: Option<String>,
         medium: Vec<CodeableConcept>,
@@ -77,7 +78,7 @@ pub(super) fn document(chart: &mut Chart, at: At, it: &DocumentReference) {
     let span = it.context.as_ref().and_then(|context| context.period.as_ref());
     let made = files.iter().map(|file| file.creation.as_ref());
     let dates = [it.date.as_ref(), span.and_then(|period| period.start.as_ref())].into_iter().chain(made);
-    let Some(occurred_at) = chart.date(at, dates) else { return chart.skip(at, SkipReason::NoDate) };
+    let Some(when) = chart.date(at, dates) else { return chart.skip(at, SkipReason::NoDate) };
     let kind = if it.r#type.iter().chain(&it.category).any(is_letter) { ItemKind::Letter } else { ItemKind::File };
     let kind_words = it.r#type.as_ref().and_then(CodeableConcept::words);
     let authors = chart.names(at, &it.author);
@@ -88,16 +89,17 @@ pub(super) fn document(chart: &mut Chart, at: At, it: &DocumentReference) {
     body.texts(Label::Category, kind_words.into_iter().chain(all_words(&it.category)).collect());
     body.code(Label::Status, it.status.as_ref());
     body.texts(Label::Author, authors.clone());
+    body.code(Label::Status, it.doc_status.as_ref());
     body.text(Label::Organization, it.custodian.as_ref().and_then(|custodian| chart.name(at, custodian)));
     body.fact(Label::Period, period(span));
     let author = authors.into_iter().next();
-    let draft = Draft { kind, occurred_at, title, author, body: body.finish(), attachment: None };
+    let draft = Draft { title, author, body: body.finish(), ..Draft::of(kind, when) };
     add_with_files(chart, at, draft, &files);
 }
 
 /// Communication → inbox item.
 pub(super) fn communication(chart: &mut Chart, at: At, it: &Communication) {
-    let Some(occurred_at) = chart.date(at, [it.sent.as_ref(), it.received.as_ref()]) else {
+    let Some(when) = chart.date(at, [it.sent.as_ref(), it.received.as_ref()]) else {
         return chart.skip(at, SkipReason::NoDate);
     };
     let sender = it.sender.as_ref().and_then(|sender| chart.name(at, sender));
@@ -109,15 +111,16 @@ pub(super) fn communication(chart: &mut Chart, at: At, it: &Communication) {
     body.texts(Label::Medium, all_words(&it.medium));
     body.texts(Label::Category, all_words(&it.category));
     body.texts(Label::Reason, chart.reasons(at, &it.reason_code, &it.reason_reference));
+    body.text(Label::StatusReason, it.status_reason.as_ref().and_then(CodeableConcept::words));
     for payload in &it.payload {
         body.paragraph(payload.content_string.as_ref());
-        body.paragraph(payload.content_reference.as_ref().and_then(|reference| chart.name(at, reference)).as_ref());
+        let named = chart.needed(at, "Communication.payload", Label::Details, &payload.content_reference);
+        named.iter().for_each(|name| body.paragraph(Some(name)));
     }
     body.paragraphs(Label::Notes, notes(&it.note));
     let title = it.topic.as_ref().and_then(CodeableConcept::words);
     let title = title.or_else(|| all_words(&it.category).into_iter().next());
     let files: Vec<Attachment> = it.payload.iter().filter_map(|payload| payload.content_attachment.clone()).collect();
-    let kind = ItemKind::InboxItem;
-    let draft = Draft { kind, occurred_at, title, author: sender, body: body.finish(), attachment: None };
+    let draft = Draft { title, author: sender, body: body.finish(), ..Draft::of(ItemKind::InboxItem, when) };
     add_with_files(chart, at, draft, &files);
 }

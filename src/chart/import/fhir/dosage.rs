@@ -6,7 +6,7 @@ use super::body::Body;
 use super::types::{CodeableConcept, Decimal, Period, Quantity, Range, Ratio, all_words, first_words, types, words};
 use super::value::ratio;
 use super::when::period;
-use crate::chart::item::{Datum, Label};
+use crate::chart::item::{Datum, Every, Label};
 
 types! {
     struct Repeat {
@@ -43,6 +43,7 @@ types! {
         rate_quantity: Option<Quantity>,
     }
     struct Dosage {
+        sequence: Option<Decimal>,
         text: Option<String>,
         patient_instruction: Option<String>,
         additional_instruction: Vec<CodeableConcept>,
@@ -72,8 +73,8 @@ const UNITS: [&str; 7] = ["s", "min", "h", "d", "wk", "mo", "a"];
 
 /// What a timing says, each part under its own name.
 #[derive(Default)]
-struct Told {
-    how_often: Option<String>,
+pub(super) struct Told {
+    how_often: Option<Datum>,
     days: Vec<String>,
     times: Vec<String>,
     moments: Vec<String>,
@@ -99,7 +100,7 @@ fn span(low: &Decimal, high: Option<&Decimal>) -> Option<String> {
 impl Repeat {
     /// What it says; none where a part of it is not understood.
     fn told(&self) -> Option<Told> {
-        let unread = [&self.count, &self.count_max, &self.duration, &self.duration_max, &self.offset];
+        let unread = [&self.count_max, &self.duration, &self.duration_max, &self.offset];
         if unread.iter().any(|part| part.is_some()) || !self.extension.is_empty() {
             return None;
         }
@@ -109,9 +110,15 @@ impl Repeat {
                 // R4: a frequency that is not given is one
                 let once = Decimal("1".to_owned());
                 let times = span(times.as_ref().unwrap_or(&once), self.frequency_max.as_ref())?;
-                Some(format!("{times}×/{} {unit}", span(every, self.period_max.as_ref())?))
+                let period = span(every, self.period_max.as_ref())?;
+                Some(Datum::Every(Every { amount: None, times, period, unit: unit.to_owned() }))
             }
             _ => return None,
+        };
+        let count = match &self.count {
+            Some(count) if is_positive(count) => Some(Datum::Text(format!("{}×", count.0))),
+            Some(_) => return None,
+            None => None,
         };
         let known = |codes: &[String], of: &[&str]| codes.iter().all(|code| of.contains(&code.as_str()));
         if !known(&self.day_of_week, &DAYS) || !known(&self.when, &MOMENTS) {
@@ -119,15 +126,16 @@ impl Repeat {
         }
         let times: Option<Vec<String>> = self.time_of_day.iter().map(|text| clock(text)).collect();
         let bounds = [self.bounds_duration.is_some(), self.bounds_range.is_some(), self.bounds_period.is_some()];
+        let bounds = bounds.iter().filter(|is| **is).count();
         let course = match () {
-            () if bounds.iter().filter(|is| **is).count() > 1 => return None,
+            () if bounds > 1 || (bounds == 1 && count.is_some()) => return None,
             () if self.bounds_period.is_some() => Some(period(self.bounds_period.as_ref())?),
             () if self.bounds_duration.is_some() => Some(Datum::Text(self.bounds_duration.as_ref()?.words()?)),
             () if self.bounds_range.is_some() => {
                 let range = self.bounds_range.as_ref()?;
                 Some(Datum::Text(format!("{} {}", range.amounts()?, range.unit()?)))
             }
-            () => None,
+            () => count,
         };
         Some(Told { how_often, days: self.day_of_week.clone(), times: times?, moments: self.when.clone(), course })
     }
@@ -142,21 +150,58 @@ fn clock(text: &str) -> Option<String> {
 }
 
 impl Timing {
+    /// Tells when something is to be done. `false` where that is not understood whole; then nothing of it is told.
+    pub fn tell(&self, body: &mut Body) -> bool {
+        let Some(told) = self.told() else { return false };
+        body.fact(Label::Due, told.how_often.clone());
+        told.tell_rest(body);
+        true
+    }
+
     fn told(&self) -> Option<Told> {
         if !self.event.is_empty() || !self.extension.is_empty() || !self.modifier_extension.is_empty() {
             return None;
         }
         match (&self.repeat, &self.code) {
             (Some(repeat), _) => repeat.told(),
-            (None, Some(code)) => Some(Told { how_often: code.words(), ..Told::default() }),
+            (None, Some(code)) => Some(Told { how_often: code.words().map(Datum::Text), ..Told::default() }),
             (None, None) => Some(Told::default()),
         }
     }
 }
 
+impl Told {
+    fn tell_rest(self, body: &mut Body) {
+        body.fact(Label::Days, codes(self.days));
+        let times = self.times.join(", ");
+        body.text(Label::TimesOfDay, first_words([Some(&times)]));
+        body.fact(Label::TimesOfDay, codes(self.moments));
+        body.fact(Label::Course, self.course);
+    }
+}
+
+/// Dosages in the order in which they follow each other; those of one number, and those without, hold together.
+pub(super) fn in_order(dosages: &[Dosage]) -> Vec<(Option<usize>, &Dosage)> {
+    let number = |dosage: &Dosage| dosage.sequence.as_ref().and_then(Decimal::as_f64).unwrap_or_default();
+    let mut sorted: Vec<&Dosage> = dosages.iter().collect();
+    sorted.sort_by(|a, b| number(a).total_cmp(&number(b)));
+    let (mut step, mut before, mut steps) = (0, None, Vec::new());
+    for dosage in sorted {
+        if before != Some(number(dosage)) {
+            step += 1;
+            before = Some(number(dosage));
+        }
+        steps.push((Some(step), dosage));
+    }
+    if step <= 1 {
+        steps.iter_mut().for_each(|(step, _)| *step = None);
+    }
+    steps
+}
+
 impl Dosage {
-    /// Tells a dosage: the prescriber's words where there are some, else the dose and all of its timing, in signs
-    /// (`1 tablet, 2×/1 d`) and under their names. `false` where it is not understood whole; then nothing of it is
+    /// Tells a dosage: the prescriber's words where there are some, else the dose and all of its timing (`1 tablet; 2 times
+    /// a day`) and what belongs to it under its names. `false` where it is not understood whole; then nothing of it is
     /// told but to see the prescription. What limits it is told in any case.
     pub fn tell(&self, body: &mut Body) -> bool {
         let text = self.text.as_deref().and_then(words);
@@ -171,7 +216,7 @@ impl Dosage {
         if !complete {
             body.fact(Label::Dosage, Some(Datum::Code("see-prescription".to_owned())));
         }
-        body.text(Label::MaxDose, self.max_dose_per_period.as_ref().and_then(ratio));
+        body.fact(Label::MaxDose, self.max_dose_per_period.as_ref().and_then(within));
         let single = [&self.max_dose_per_administration, &self.max_dose_per_lifetime];
         single.into_iter().for_each(|most| body.text(Label::MaxDose, most.as_ref().and_then(Quantity::words)));
         complete
@@ -192,15 +237,26 @@ impl Dosage {
         }
         let concepts = [&self.method, &self.route, &self.site];
         let how = concepts.into_iter().filter_map(|concept| concept.as_ref().and_then(CodeableConcept::words));
-        let parts: Vec<String> =
-            dose.into_iter().chain(told.how_often).chain(how).chain(all_words(&self.additional_instruction)).collect();
-        body.text(Label::Dosage, words(&parts.join(", ")));
-        body.fact(Label::Days, codes(told.days));
-        let times = told.times.join(", ");
-        body.text(Label::TimesOfDay, first_words([Some(&times)]));
-        body.fact(Label::TimesOfDay, codes(told.moments));
-        body.fact(Label::Course, told.course);
+        let rest = how.chain(all_words(&self.additional_instruction)).map(Datum::Text);
+        let parts = dose.map(Datum::Text).into_iter().chain(told.how_often.clone()).chain(rest);
+        body.fact(Label::Dosage, Datum::all(parts.collect()));
+        told.tell_rest(body);
         true
+    }
+}
+
+/// An amount in a time: `4 g a day`. A time that is none in units that are known is told as it is.
+fn within(ratio: &Ratio) -> Option<Datum> {
+    let amount = ratio.numerator.as_ref().and_then(Quantity::words);
+    let time = ratio.denominator.as_ref().and_then(|time| Some((&time.value.as_ref()?.0, time.code.as_ref()?)));
+    match (amount, time) {
+        (Some(amount), Some((period, unit))) if UNITS.contains(&unit.as_str()) => Some(Datum::Every(Every {
+            amount: Some(amount),
+            times: "1".to_owned(),
+            period: period.clone(),
+            unit: unit.clone(),
+        })),
+        _ => self::ratio(ratio).map(Datum::Text),
     }
 }
 

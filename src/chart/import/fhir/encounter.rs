@@ -1,16 +1,15 @@
-//! Encounter (R4 §8.11), and the Conditions, Procedures and Immunizations in it.
-
-use time::OffsetDateTime;
+//! Encounter (R4 §8.11), with what was found, done, prescribed and measured in it.
 
 use super::SkipReason;
 use super::body::{Body, Row};
 use super::chart::{At, Chart, Draft};
-use super::order::MedicationRequest;
 use super::report;
 use super::resource::Resource;
-use super::types::{Annotation, CodeableConcept, Coding, Period, Reference, all_words, first_words, notes, types};
-use super::when::{datum, moment, period};
-use crate::chart::item::{Datum, ItemKind, Label};
+use super::types::{
+    Annotation, CodeableConcept, Coding, Period, Reference, all_words, first_words, notes, types, words,
+};
+use super::when::{Moment, datum, moment, period};
+use crate::chart::item::{Caption, Datum, ItemKind, Label};
 
 types! {
     struct Participant { individual: Option<Reference> }
@@ -21,6 +20,8 @@ types! {
         status: Option<String>,
         class: Option<Coding>,
         r#type: Vec<CodeableConcept>,
+        service_type: Option<CodeableConcept>,
+        priority: Option<CodeableConcept>,
         participant: Vec<Participant>,
         period: Option<Period>,
         reason_code: Vec<CodeableConcept>,
@@ -33,48 +34,23 @@ types! {
     struct Condition {
         clinical_status: Option<CodeableConcept>,
         verification_status: Option<CodeableConcept>,
+        severity: Option<CodeableConcept>,
         code: Option<CodeableConcept>,
+        body_site: Vec<CodeableConcept>,
         encounter: Option<Reference>,
         recorded_date: Option<String>,
         onset_date_time: Option<String>,
-    }
-    struct ProcedurePerformer { actor: Option<Reference> }
-    struct Procedure {
-        status: Option<String>,
-        code: Option<CodeableConcept>,
-        encounter: Option<Reference>,
-        performed_date_time: Option<String>,
-        performed_period: Option<Period>,
-        performer: Vec<ProcedurePerformer>,
-        reason_code: Vec<CodeableConcept>,
-        reason_reference: Vec<Reference>,
-        body_site: Vec<CodeableConcept>,
-        outcome: Option<CodeableConcept>,
+        abatement_date_time: Option<String>,
+        abatement_string: Option<String>,
         note: Vec<Annotation>,
     }
-    struct Immunization {
-        status: Option<String>,
-        vaccine_code: Option<CodeableConcept>,
-        encounter: Option<Reference>,
-        occurrence_date_time: Option<String>,
-        recorded: Option<String>,
-        lot_number: Option<String>,
-        site: Option<CodeableConcept>,
-        performer: Vec<ProcedurePerformer>,
-        reason_code: Vec<CodeableConcept>,
-        note: Vec<Annotation>,
-    }
-}
-
-fn code(status: Option<&String>) -> Option<Datum> {
-    status.cloned().map(Datum::Code)
 }
 
 impl Encounter {
     /// When it began; an encounter without a readable start has no place in the chart.
-    pub fn start(&self) -> Option<OffsetDateTime> {
+    pub fn start(&self) -> Option<Moment> {
         let period = self.period.as_ref()?;
-        [&period.start, &period.end].into_iter().flatten().find_map(|text| moment(text)).map(|moment| moment.at)
+        [&period.start, &period.end].into_iter().flatten().find_map(|text| moment(text))
     }
 
     pub fn diagnoses(&self) -> impl Iterator<Item = &Reference> {
@@ -82,32 +58,46 @@ impl Encounter {
     }
 }
 
+/// A name with where it is, or how bad: `Fracture (left radius; severe)`.
+pub(super) fn with_details(name: String, details: impl IntoIterator<Item = CodeableConcept>) -> String {
+    let details: Vec<String> = details.into_iter().filter_map(|concept| concept.words()).collect();
+    if details.is_empty() { name } else { format!("{name} ({})", details.join("; ")) }
+}
+
+/// Rows that belong to the one before them, those that have a value.
+pub(super) fn details(rows: impl IntoIterator<Item = (Label, Option<Datum>)>) -> Vec<Row> {
+    let rows = rows.into_iter().filter(|(_, value)| value.is_some());
+    rows.map(|(label, value)| (Caption::Label(label), value)).collect()
+}
+
+/// Several texts as one value.
+pub(super) fn joined(texts: Vec<String>) -> Option<Datum> {
+    words(&texts.join("; ")).map(Datum::Text)
+}
+
 impl Condition {
     /// Its words and its state: how sure it is where it isn't confirmed (a refuted condition must not look like one
-    /// that the patient has), else whether it is still there.
-    fn row(&self) -> Option<Row> {
+    /// that the patient has), else whether it is still there; then since when, until when, and remarks.
+    fn rows(&self) -> Option<Vec<Row>> {
         let state = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::code);
         let unsure = state(&self.verification_status).filter(|code| code != "confirmed");
         let state = unsure.or_else(|| state(&self.clinical_status)).map(Datum::Code);
-        Some((self.code.as_ref()?.words()?, state))
-    }
-}
-
-impl Procedure {
-    fn row(&self) -> Option<Row> {
-        Some((self.code.as_ref()?.words()?, code(self.status.as_ref())))
-    }
-}
-
-impl Immunization {
-    fn row(&self) -> Option<Row> {
-        Some((self.vaccine_code.as_ref()?.words()?, code(self.status.as_ref())))
+        let sites = self.body_site.iter().cloned().chain(self.severity.clone());
+        let name = with_details(self.code.as_ref()?.words()?, sites);
+        let ended = datum(self.abatement_date_time.as_ref());
+        let mut rows = vec![(Caption::Text(name), state)];
+        rows.extend(details([
+            (Label::Onset, datum(self.onset_date_time.as_ref())),
+            (Label::Abatement, ended.or_else(|| first_words([self.abatement_string.as_ref()]).map(Datum::Text))),
+            (Label::Notes, joined(notes(&self.note))),
+        ]));
+        Some(rows)
     }
 }
 
 /// Encounter → encounter.
 pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
-    let Some(occurred_at) = it.start() else { return chart.skip(at, SkipReason::NoDate) };
+    let Some(when) = it.start() else { return chart.skip(at, SkipReason::NoDate) };
     let clinicians = chart.names(at, it.participant.iter().filter_map(|participant| participant.individual.as_ref()));
     let reasons = chart.reasons(at, &it.reason_code, &it.reason_reference);
     let class = it.class.as_ref();
@@ -118,6 +108,9 @@ pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
         Some(text) => body.text(Label::Class, Some(text)),
         None => body.code(Label::Class, class.and_then(|class| class.code.as_ref())),
     }
+    let service = it.service_type.as_ref().and_then(CodeableConcept::words);
+    body.text(Label::Category, service.clone());
+    body.text(Label::Priority, it.priority.as_ref().and_then(CodeableConcept::words));
     body.code(Label::Status, it.status.as_ref());
     body.fact(Label::Period, period(it.period.as_ref()));
     body.texts(Label::Location, chart.names(at, it.location.iter().filter_map(|place| place.location.as_ref())));
@@ -125,106 +118,33 @@ pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
     let discharge = it.hospitalization.as_ref().and_then(|stay| stay.discharge_disposition.as_ref());
     body.text(Label::Discharge, discharge.and_then(CodeableConcept::words));
     let during = chart.during(at);
-    let rows = |pick: &dyn Fn(&Resource, At) -> Option<Row>| {
-        let row = |at: &At| {
-            let (name, value) = pick(&at.entry.resource, *at)?;
-            // only its name is left of what its source has taken back
-            let taken_back = at.entry.withdrawn.then(|| Datum::Code("entered-in-error".to_owned()));
-            Some((name, taken_back.or(value)))
+    let [mut conditions, mut procedures, mut orders, mut vaccines] = [const { Vec::new() }; 4];
+    for found in &during {
+        let (list, rows) = match &found.entry.resource {
+            Resource::Condition(it) => (&mut conditions, it.rows()),
+            Resource::Procedure(it) => (&mut procedures, it.rows()),
+            Resource::MedicationRequest(it) => (&mut orders, it.rows(chart, *found)),
+            Resource::Immunization(it) => (&mut vaccines, it.rows()),
+            _ => continue,
         };
-        during.iter().filter_map(row).collect::<Vec<_>>()
-    };
-    body.rows(
-        Label::Conditions,
-        rows(&|resource, _| match resource {
-            Resource::Condition(it) => it.row(),
-            _ => None,
-        }),
-    );
-    body.rows(
-        Label::Procedures,
-        rows(&|resource, _| match resource {
-            Resource::Procedure(it) => it.row(),
-            _ => None,
-        }),
-    );
-    body.rows(
-        Label::Prescriptions,
-        rows(&|resource, at| match resource {
-            Resource::MedicationRequest(it) => Some((prescribed(chart, at, it)?, code(it.status.as_ref()))),
-            _ => None,
-        }),
-    );
-    body.rows(
-        Label::Immunizations,
-        rows(&|resource, _| match resource {
-            Resource::Immunization(it) => it.row(),
-            _ => None,
-        }),
-    );
+        let mut rows = rows.unwrap_or_default();
+        // only its name is left of what its source has taken back
+        if found.entry.withdrawn.is_some() {
+            rows.truncate(1);
+            rows.iter_mut().for_each(|(_, value)| *value = Some(Datum::Code("entered-in-error".to_owned())));
+        }
+        list.extend(rows);
+    }
+    body.rows(Label::Conditions, conditions);
+    body.rows(Label::Procedures, procedures);
+    body.rows(Label::Prescriptions, orders);
+    body.rows(Label::Immunizations, vaccines);
     let loose: Vec<At> = during.iter().copied().filter(|at| !chart.is_reported(*at)).collect();
-    body.results(Some(Label::Results), report::rows(&loose));
+    let results = report::timed_rows(chart, &loose);
+    body.results(Some(Label::Results), results);
     chart.made_of(&during);
-    let title = all_words(&it.r#type).into_iter().next().or_else(|| reasons.into_iter().next());
+    let title = all_words(&it.r#type).into_iter().next().or(service).or_else(|| reasons.into_iter().next());
     let title = title.or_else(|| class.and_then(Coding::words));
     let author = clinicians.into_iter().next();
-    let (kind, attachment) = (ItemKind::Encounter, None);
-    chart.add(at, Draft { kind, occurred_at, title, author, body: body.finish(), attachment });
-}
-
-fn prescribed(chart: &Chart, at: At, it: &MedicationRequest) -> Option<String> {
-    it.medication(chart, at)
-}
-
-/// Procedure outside an encounter → encounter.
-pub(super) fn procedure(chart: &mut Chart, at: At, it: &Procedure) {
-    if chart.is_grouped(at) {
-        return;
-    }
-    let span = it.performed_period.as_ref();
-    let dates =
-        [it.performed_date_time.as_ref(), span.and_then(|p| p.start.as_ref()), span.and_then(|p| p.end.as_ref())];
-    let Some(occurred_at) = chart.date(at, dates) else { return chart.skip(at, SkipReason::NoDate) };
-    let performers = chart.names(at, it.performer.iter().filter_map(|performer| performer.actor.as_ref()));
-    let mut body = Body::default();
-    body.texts(Label::Reason, chart.reasons(at, &it.reason_code, &it.reason_reference));
-    body.texts(Label::Clinician, performers.clone());
-    body.code(Label::Status, it.status.as_ref());
-    body.fact(Label::Period, period(span));
-    body.texts(Label::Site, all_words(&it.body_site));
-    body.text(Label::Conclusion, it.outcome.as_ref().and_then(CodeableConcept::words));
-    body.paragraphs(Label::Notes, notes(&it.note));
-    add(chart, at, occurred_at, it.code.as_ref(), performers, body);
-}
-
-/// Immunization outside an encounter → encounter.
-pub(super) fn immunization(chart: &mut Chart, at: At, it: &Immunization) {
-    if chart.is_grouped(at) {
-        return;
-    }
-    let dates = [it.occurrence_date_time.as_ref(), it.recorded.as_ref()];
-    let Some(occurred_at) = chart.date(at, dates) else { return chart.skip(at, SkipReason::NoDate) };
-    let performers = chart.names(at, it.performer.iter().filter_map(|performer| performer.actor.as_ref()));
-    let mut body = Body::default();
-    body.texts(Label::Reason, all_words(&it.reason_code));
-    body.texts(Label::Clinician, performers.clone());
-    body.code(Label::Status, it.status.as_ref());
-    body.text(Label::LotNumber, it.lot_number.clone());
-    body.text(Label::Site, it.site.as_ref().and_then(CodeableConcept::words));
-    body.fact(Label::Period, datum(it.occurrence_date_time.as_ref()));
-    body.paragraphs(Label::Notes, notes(&it.note));
-    add(chart, at, occurred_at, it.vaccine_code.as_ref(), performers, body);
-}
-
-fn add(
-    chart: &mut Chart,
-    at: At,
-    occurred_at: OffsetDateTime,
-    title: Option<&CodeableConcept>,
-    authors: Vec<String>,
-    body: Body,
-) {
-    let (title, author) = (title.and_then(CodeableConcept::words), authors.into_iter().next());
-    let (kind, attachment) = (ItemKind::Encounter, None);
-    chart.add(at, Draft { kind, occurred_at, title, author, body: body.finish(), attachment });
+    chart.add(at, Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::Encounter, when) });
 }

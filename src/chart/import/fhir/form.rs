@@ -5,7 +5,7 @@ use super::attachment::add_with_files;
 use super::body::Body;
 use super::chart::{At, Chart, Draft};
 use super::resource::Resource;
-use super::types::{Attachment, Reference, first_words, types, words};
+use super::types::{Attachment, Reference, first_words, types};
 use super::value::valued;
 use crate::chart::item::{Caption, Datum, ItemKind, Label};
 
@@ -36,18 +36,22 @@ valued! {
 
 /// QuestionnaireResponse → form.
 pub(super) fn form(chart: &mut Chart, at: At, it: &QuestionnaireResponse) {
-    let Some(occurred_at) = chart.date(at, [it.authored.as_ref()]) else { return chart.skip(at, SkipReason::NoDate) };
+    let Some(when) = chart.date(at, [it.authored.as_ref()]) else { return chart.skip(at, SkipReason::NoDate) };
     let author = it.author.as_ref().or(it.source.as_ref()).and_then(|author| chart.name(at, author));
     let mut body = Body::default();
     body.text(Label::Author, author.clone());
     body.code(Label::Status, it.status.as_ref());
     let mut files = Vec::new();
-    let complete = items(&it.item, MAX_DEPTH, &mut body, &mut files);
-    if !complete {
-        chart.skip(at, SkipReason::TooDeep);
+    let mut lost = Lost::default();
+    items(&it.item, MAX_DEPTH, &mut body, &mut files, &mut lost);
+    if lost.too_deep {
+        chart.lacks(at, "QuestionnaireResponse", Caption::Label(Label::Details), SkipReason::TooDeep);
+    }
+    for question in lost.answers {
+        chart.lacks(at, "QuestionnaireResponse.item", Caption::Text(question), SkipReason::NotMapped);
     }
     let title = title(chart, at, it);
-    let draft = Draft { kind: ItemKind::Form, occurred_at, title, author, body: body.finish(), attachment: None };
+    let draft = Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::Form, when) };
     add_with_files(chart, at, draft, &files);
 }
 
@@ -73,47 +77,49 @@ fn title(chart: &Chart, at: At, it: &QuestionnaireResponse) -> Option<String> {
     })
 }
 
-/// Questions with their answers as rows, groups as headings; says whether everything was within the depth.
-fn items(list: &[Item], depth: usize, body: &mut Body, files: &mut Vec<Attachment>) -> bool {
-    let Some(deeper) = depth.checked_sub(1) else { return list.is_empty() };
-    let mut complete = true;
+/// What of a form is not in its item.
+#[derive(Default)]
+struct Lost {
+    too_deep: bool,
+    /// questions of whose answers one is of no type that is read
+    answers: Vec<String>,
+}
+
+/// Questions with their answers as rows, groups as headings.
+fn items(list: &[Item], depth: usize, body: &mut Body, files: &mut Vec<Attachment>, lost: &mut Lost) {
+    let Some(deeper) = depth.checked_sub(1) else {
+        lost.too_deep |= !list.is_empty();
+        return;
+    };
     for item in list {
         let question = first_words([item.text.as_ref(), item.link_id.as_ref()]).unwrap_or_default();
         if item.answer.is_empty() && !item.item.is_empty() {
             body.heading(&question);
         } else {
-            body.row(Caption::Text(question), answer(&item.answer));
+            let told: Vec<Datum> = item.answer.iter().filter_map(answer).collect();
+            // an answer that holds further questions may have no value of its own
+            let needs_value = |answer: &&Answer| answer.item.is_empty() && answer.value_attachment.is_none();
+            if told.len() < item.answer.iter().filter(needs_value).count() {
+                lost.answers.push(question.clone());
+            }
+            body.row(Caption::Text(question), Datum::all(told));
         }
-        complete &= items(&item.item, deeper, body, files);
+        items(&item.item, deeper, body, files, lost);
         for answer in &item.answer {
             files.extend(answer.value_attachment.clone());
-            complete &= items(&answer.item, deeper, body, files);
+            items(&answer.item, deeper, body, files, lost);
         }
     }
-    complete
 }
 
-/// One answer as what it is; several as text.
-fn answer(answers: &[Answer]) -> Option<Datum> {
-    let value = |answer: &Answer| {
-        let (value, unit) = answer.value().or_else(|| {
-            let title = answer.value_attachment.as_ref().and_then(|file| first_words([file.title.as_ref()]))?;
-            Some((Datum::Text(title), None))
-        })?;
-        Some(match (value, unit) {
-            (Datum::Number(amount) | Datum::Text(amount), Some(unit)) => Datum::Text(format!("{amount} {unit}")),
-            (value, _) => value,
-        })
-    };
-    let mut values: Vec<Datum> = answers.iter().filter_map(value).collect();
-    if values.len() <= 1 {
-        return values.pop();
-    }
-    let texts = values.into_iter().filter_map(|value| match value {
-        Datum::Text(text) | Datum::Number(text) | Datum::Code(text) | Datum::When(text) => words(&text),
-        Datum::Bool(yes) => Some(yes.to_string()),
-        Datum::Codes(codes) => words(&codes.join(", ")),
-        Datum::Period(from, to) => words(&[from, to].into_iter().flatten().collect::<Vec<_>>().join(" – ")),
-    });
-    Some(Datum::Text(texts.collect::<Vec<_>>().join("; ")))
+/// An answer as what it is.
+fn answer(answer: &Answer) -> Option<Datum> {
+    let (value, unit) = answer.value().or_else(|| {
+        let title = answer.value_attachment.as_ref().and_then(|file| first_words([file.title.as_ref()]))?;
+        Some((Datum::Text(title), None))
+    })?;
+    Some(match (value, unit) {
+        (Datum::Number(amount) | Datum::Text(amount), Some(unit)) => Datum::Text(format!("{amount} {unit}")),
+        (value, _) => value,
+    })
 }

@@ -22,6 +22,7 @@ types! {
     struct Invoice {
         identifier: Vec<Identifier>,
         status: Option<String>,
+        cancelled_reason: Option<String>,
         r#type: Option<CodeableConcept>,
         recipient: Option<Reference>,
         date: Option<String>,
@@ -67,23 +68,25 @@ fn price(components: &[PriceComponent]) -> Option<String> {
 
 /// Invoice → invoice.
 pub(super) fn invoice(chart: &mut Chart, at: At, it: &Invoice) {
-    let Some(occurred_at) = chart.date(at, [it.date.as_ref()]) else { return chart.skip(at, SkipReason::NoDate) };
+    let Some(when) = chart.date(at, [it.date.as_ref()]) else { return chart.skip(at, SkipReason::NoDate) };
     let issuer = it.issuer.as_ref().and_then(|issuer| chart.name(at, issuer));
     let people = chart.names(at, it.participant.iter().filter_map(|participant| participant.actor.as_ref()));
     let number = first_words(it.identifier.iter().map(|identifier| identifier.value.as_ref()));
     let mut body = Body::default();
     body.text(Label::Number, number.clone());
     body.code(Label::Status, it.status.as_ref());
+    body.text(Label::StatusReason, it.cancelled_reason.clone());
     body.text(Label::Issuer, issuer.clone());
     body.texts(Label::Performer, people.clone());
     body.text(Label::Recipients, it.recipient.as_ref().and_then(|recipient| chart.name(at, recipient)));
-    let lines = it.line_item.iter().zip(1_u32..).map(|(line, number)| {
+    let mut lines = Vec::new();
+    for (line, number) in it.line_item.iter().zip(1_u32..) {
         let coded = line.charge_item_codeable_concept.as_ref().and_then(CodeableConcept::words);
-        let referred = || line.charge_item_reference.as_ref().and_then(|reference| chart.name(at, reference));
-        let name = coded.or_else(referred).unwrap_or_else(|| number.to_string());
-        (name, price(&line.price_component).map(Datum::Text))
-    });
-    body.rows(Label::LineItems, lines.collect());
+        let referred = line.charge_item_reference.as_ref().and_then(|reference| chart.name(at, reference));
+        let name = coded.or(referred).unwrap_or_else(|| number.to_string());
+        lines.push((Caption::Text(name), price(&line.price_component).map(Datum::Text)));
+    }
+    body.rows(Label::LineItems, lines);
     for component in &it.total_price_component {
         if let Some(name) = component.name() {
             body.row(Caption::Text(name), component.words().map(Datum::Text));
@@ -95,6 +98,5 @@ pub(super) fn invoice(chart: &mut Chart, at: At, it: &Invoice) {
     body.paragraphs(Label::Notes, notes(&it.note));
     let title = it.r#type.as_ref().and_then(CodeableConcept::words).or(number);
     let author = issuer.or_else(|| people.into_iter().next());
-    let (kind, attachment) = (ItemKind::Invoice, None);
-    chart.add(at, Draft { kind, occurred_at, title, author, body: body.finish(), attachment });
+    chart.add(at, Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::Invoice, when) });
 }

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use time::{Date, OffsetDateTime};
+use time::Date;
 
 use super::SkipReason;
 use super::attachment;
 use super::body::Body;
 use super::chart::{At, Chart, Draft};
+use super::encounter::with_details;
 use super::narrative;
-use super::resource::Resource;
+use super::resource::{Resource, telling};
 use super::types::{
     Annotation, Attachment, CodeableConcept, Period, Reference, all_words, first_words, notes, types, words,
 };
@@ -31,6 +32,7 @@ types! {
         issued: Option<String>,
         performer: Vec<Reference>,
         results_interpreter: Vec<Reference>,
+        specimen: Vec<Reference>,
         result: Vec<Reference>,
         conclusion: Option<String>,
         conclusion_code: Vec<CodeableConcept>,
@@ -53,6 +55,9 @@ valued! {
         interpretation: Vec<CodeableConcept>,
         reference_range: Vec<ReferenceRange>,
         note: Vec<Annotation>,
+        body_site: Option<CodeableConcept>,
+        method: Option<CodeableConcept>,
+        specimen: Option<Reference>,
         has_member: Vec<Reference>,
         component: Vec<Component>,
     }
@@ -80,10 +85,10 @@ pub(super) fn observations<'a>(chart: &Chart<'a>, at: At, report: &DiagnosticRep
 }
 
 /// When a report was: by its own dates, its encounter, or its earliest result.
-pub(super) fn occurred(chart: &Chart, at: At, it: &DiagnosticReport, results: &[At]) -> Option<OffsetDateTime> {
+pub(super) fn occurred(chart: &Chart, at: At, it: &DiagnosticReport, results: &[At]) -> Option<Moment> {
     let start = it.effective_period.as_ref().and_then(|period| period.start.as_ref());
     let own = chart.date(at, [it.effective_date_time.as_ref(), start, it.issued.as_ref()]);
-    own.or_else(|| results.iter().filter_map(|at| observed_at(*at)).min())
+    own.or_else(|| results.iter().filter_map(|at| observed_at(*at)).min_by_key(|moment| moment.at))
 }
 
 fn follow<'a>(
@@ -96,6 +101,7 @@ fn follow<'a>(
 ) {
     for at in references.iter().filter_map(|reference| chart.find(from, reference)) {
         if let Resource::Observation(observation) = &at.entry.resource
+            && !at.entry.unseen
             && seen.insert(at.position)
         {
             found.push(at);
@@ -104,17 +110,6 @@ fn follow<'a>(
             }
         }
     }
-}
-
-/// The rows of the observations among these entries.
-pub(super) fn rows(entries: &[At]) -> Vec<ResultRow> {
-    let mut rows = Vec::new();
-    for at in entries {
-        if let Resource::Observation(observation) = &at.entry.resource {
-            push_rows(*at, observation, &mut rows);
-        }
-    }
-    rows
 }
 
 /// Rows of several times: each with its own where they are not all of one.
@@ -137,10 +132,28 @@ fn time_of(at: At) -> Option<String> {
 
 /// The state of an observation where that is not as everybody takes for granted.
 fn state(at: At, it: &Observation) -> Option<String> {
-    if at.entry.withdrawn {
-        return Some("entered-in-error".to_owned());
+    match at.entry.withdrawn {
+        Some(_) => Some("entered-in-error".to_owned()),
+        None => telling([it.status.as_deref()]).into_iter().next(),
     }
-    it.status.clone().filter(|status| !matches!(status.as_str(), "final" | "unknown"))
+}
+
+/// An item of several results of which not all are final says so where they stand differently.
+fn standing_of(own: Vec<String>, parts: &[At]) -> Vec<String> {
+    let states: Vec<Option<String>> = parts
+        .iter()
+        .filter(|at| at.entry.withdrawn.is_none())
+        .filter_map(|at| match &at.entry.resource {
+            Resource::Observation(it) => Some(state(*at, it)),
+            _ => None,
+        })
+        .collect();
+    let is_usual = own.is_empty();
+    match states.iter().flatten().next() {
+        Some(first) if states.iter().all(|state| state.as_ref() == Some(first)) && is_usual => vec![first.clone()],
+        Some(_) if is_usual => vec!["not-all-final".to_owned()],
+        _ => own,
+    }
 }
 
 fn absent(reason: &Option<CodeableConcept>) -> Option<(Datum, Option<String>)> {
@@ -151,14 +164,15 @@ fn absent(reason: &Option<CodeableConcept>) -> Option<(Datum, Option<String>)> {
 /// back only the name is left.
 fn push_rows(at: At, it: &Observation, rows: &mut Vec<ResultRow>) {
     let name = |code: &Option<CodeableConcept>| code.as_ref().and_then(CodeableConcept::words);
-    let own_name = name(&it.code).unwrap_or_else(|| "—".to_owned());
+    let own_name = with_details(name(&it.code).unwrap_or_else(|| "—".to_owned()), it.body_site.clone());
     let status = state(at, it);
-    if at.entry.withdrawn {
+    if at.entry.withdrawn.is_some() {
         rows.push(ResultRow { name: own_name, status, ..ResultRow::default() });
         return;
     }
     let own_words = || at.entry.narrative.as_deref().map(narrative::paragraphs).unwrap_or_default().join("\n");
-    let mut note = words(&notes(&it.note).join("\n"));
+    let method = it.method.as_ref().and_then(CodeableConcept::words);
+    let mut note = words(&notes(&it.note).into_iter().chain(method).collect::<Vec<_>>().join("\n"));
     let (value, unit) = it.value().or_else(|| absent(&it.data_absent_reason)).unzip();
     let is_group = value.is_none() && (!it.component.is_empty() || !it.has_member.is_empty());
     if value.is_none() && !is_group {
@@ -193,11 +207,17 @@ fn push_rows(at: At, it: &Observation, rows: &mut Vec<ResultRow>) {
     }
 }
 
-/// Rows of observations with their times, those of one day in the order of time.
-fn timed_rows(entries: &[At]) -> Vec<ResultRow> {
+/// The rows of the observations among these entries with their times, those of a group behind it; members that have not
+/// come say so.
+pub(super) fn timed_rows(chart: &mut Chart, entries: &[At]) -> Vec<ResultRow> {
     let (mut all, mut times) = (Vec::new(), Vec::new());
     for at in entries {
-        let rows = rows(&[*at]);
+        let Resource::Observation(it) = &at.entry.resource else { continue };
+        let mut rows = Vec::new();
+        push_rows(*at, it, &mut rows);
+        if at.entry.withdrawn.is_none() {
+            rows.extend(elsewhere(chart, *at, "Observation.hasMember", &it.has_member));
+        }
         times.extend(rows.iter().map(|_| time_of(*at)));
         all.extend(rows);
     }
@@ -205,17 +225,21 @@ fn timed_rows(entries: &[At]) -> Vec<ResultRow> {
     all
 }
 
-/// Results that a report names and that are not there: the report says so.
-fn elsewhere(chart: &mut Chart, at: At, it: &DiagnosticReport) -> Vec<ResultRow> {
+/// Results that a resource names and that are not there: its item says so.
+fn elsewhere(chart: &mut Chart, at: At, what: &str, references: &[Reference]) -> Vec<ResultRow> {
     let mut rows = Vec::new();
-    for reference in &it.result {
-        let is_there =
-            chart.find(at, reference).is_some_and(|found| matches!(found.entry.resource, Resource::Observation(_)));
-        if !is_there {
-            chart.skip_part(at, "DiagnosticReport.result", SkipReason::ResultElsewhere);
-            let name = reference.display.as_deref().and_then(words).unwrap_or_else(|| "—".to_owned());
-            rows.push(ResultRow { name, status: Some("not-in-file".to_owned()), ..ResultRow::default() });
+    for reference in references {
+        let found = chart.find(at, reference);
+        let status = match found {
+            Some(found) if found.entry.unseen => "entered-in-error",
+            Some(_) => continue,
+            None => "not-in-file",
+        };
+        if found.is_none() {
+            chart.skip_part(at, what, SkipReason::ResultElsewhere);
         }
+        let name = reference.display.as_deref().and_then(words).unwrap_or_else(|| "—".to_owned());
+        rows.push(ResultRow { name, status: Some(status.to_owned()), ..ResultRow::default() });
     }
     rows
 }
@@ -223,7 +247,7 @@ fn elsewhere(chart: &mut Chart, at: At, it: &DiagnosticReport) -> Vec<ResultRow>
 /// DiagnosticReport → lab result.
 pub(super) fn report(chart: &mut Chart, at: At, it: &DiagnosticReport) {
     let observations = observations(chart, at, it);
-    let Some(occurred_at) = occurred(chart, at, it, &observations) else { return chart.skip(at, SkipReason::NoDate) };
+    let Some(when) = occurred(chart, at, it, &observations) else { return chart.skip(at, SkipReason::NoDate) };
     let performers = chart.names(at, it.results_interpreter.iter().chain(&it.performer));
     let mut body = Body::default();
     body.code(Label::Status, it.status.as_ref());
@@ -231,34 +255,36 @@ pub(super) fn report(chart: &mut Chart, at: At, it: &DiagnosticReport) {
     body.texts(Label::Performer, performers.clone());
     body.fact(Label::Period, period(it.effective_period.as_ref()));
     body.fact(Label::Issued, datum(it.issued.as_ref()));
-    let mut all = timed_rows(&observations);
-    all.extend(elsewhere(chart, at, it));
+    body.texts(Label::Specimen, chart.names(at, &it.specimen));
+    let mut all = timed_rows(chart, &observations);
+    all.extend(elsewhere(chart, at, "DiagnosticReport.result", &it.result));
     body.results(None, all);
     chart.made_of(&observations);
+    chart.stands(standing_of(telling([it.status.as_deref()]), &observations));
     let conclusion = it.conclusion.as_deref().and_then(words);
     body.paragraphs(Label::Conclusion, conclusion.into_iter().chain(all_words(&it.conclusion_code)).collect());
     let title = it.code.as_ref().and_then(CodeableConcept::words);
     let title = title.or_else(|| all_words(&it.category).into_iter().next());
     let author = performers.into_iter().next();
-    let draft = Draft { kind: ItemKind::LabResult, occurred_at, title, author, body: body.finish(), attachment: None };
+    let draft = Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::LabResult, when) };
     attachment::add_with_files(chart, at, draft, &it.presented_form);
 }
 
-fn observed_at(at: At) -> Option<OffsetDateTime> {
+fn observed_at(at: At) -> Option<Moment> {
     match &at.entry.resource {
-        Resource::Observation(observation) => observation.moment().map(|moment| moment.at),
+        Resource::Observation(observation) => observation.moment(),
         _ => None,
     }
 }
 
 /// Observations of no report and no encounter → one lab result per day and category.
 pub(super) fn loose_observations(chart: &mut Chart) {
-    type Found<'a> = (At<'a>, &'a Observation, OffsetDateTime);
-    type Group = (Date, String, Option<String>);
+    type Found<'a> = (At<'a>, &'a Observation, Moment);
+    type Group = (Date, String, String, Option<String>);
     let mut days: BTreeMap<Group, Vec<Found>> = BTreeMap::new();
     for at in chart.mine() {
         let Resource::Observation(it) = &at.entry.resource else { continue };
-        if chart.is_reported(at) || chart.is_grouped(at) {
+        if chart.is_reported(at) || chart.is_grouped(at) || at.entry.unseen {
             continue;
         }
         let Some(moment) = it.moment() else {
@@ -266,35 +292,35 @@ pub(super) fn loose_observations(chart: &mut Chart) {
             continue;
         };
         let category = it.category.iter().find_map(CodeableConcept::code).unwrap_or_default();
-        days.entry((moment.day, category, chart.source(at))).or_default().push((at, it, moment.at));
+        // what is of a month is not of its first day
+        let key = (moment.day, moment.day_as_known(), category, chart.source(at));
+        days.entry(key).or_default().push((at, it, moment));
     }
-    for ((day, category, _), mut group) in days {
+    for ((_, day, category, _), mut group) in days {
         // the order of time; what is of one moment keeps its place
-        group.sort_by_key(|(_, _, moment)| *moment);
+        group.sort_by_key(|(_, _, moment)| moment.at);
         let key = format!("Observation:{day}:{category}");
         let parts: Vec<At> = group.iter().map(|(at, ..)| *at).collect();
-        let standing: Vec<&Found> = group.iter().filter(|(at, ..)| !at.entry.withdrawn).collect();
-        let Some((first, observation, occurred_at)) = standing.first().copied().copied() else {
-            if let Some(first) = parts.first() {
-                chart.emptied(*first, key);
-            }
+        let standing: Vec<&Found> = group.iter().filter(|(at, ..)| at.entry.withdrawn.is_none()).collect();
+        let Some((first, observation, when)) = standing.first().copied().copied() else {
+            chart.emptied(&parts, key);
             continue;
         };
         let performers = chart.names(first, &observation.performer);
         let mut body = Body::default();
         body.texts(Label::Performer, performers.clone());
-        body.results(None, timed_rows(&parts));
+        let specimens: Vec<Reference> = standing.iter().filter_map(|(_, it, _)| it.specimen.clone()).collect();
+        body.texts(Label::Specimen, chart.names(first, &specimens));
+        let rows = timed_rows(chart, &parts);
+        body.results(None, rows);
         // one alone has the better title
         let own = observation.code.as_ref().and_then(CodeableConcept::words);
         let common = observation.category.iter().find_map(category_words);
         let title = if group.len() == 1 { first_words([own.as_ref(), common.as_ref()]) } else { common };
         let author = performers.into_iter().next();
-        let (kind, attachment) = (ItemKind::LabResult, None);
-        let draft = Draft { kind, occurred_at, title, author, body: body.finish(), attachment };
-        let states: Vec<Option<String>> = standing.iter().map(|(at, it, _)| state(*at, it)).collect();
-        let alike = states.iter().all(|state| Some(state) == states.first());
-        chart.stands(states.into_iter().next().flatten().filter(|_| alike).or_else(|| Some("final".to_owned())));
+        chart.stands(standing_of(Vec::new(), &parts));
         chart.made_of(&parts);
+        let draft = Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::LabResult, when) };
         chart.add_as(first, key, draft);
     }
 }

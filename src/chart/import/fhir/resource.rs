@@ -6,11 +6,12 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use super::SkipReason;
-use super::types::{CodeableConcept, HumanName, Reference, types};
+use super::types::{CodeableConcept, Fields, HumanName, Reference, types};
 use super::when::moment;
 use super::{
     document::{Binary, Communication, DocumentReference},
-    encounter::{Condition, Encounter, Immunization, Procedure},
+    done::{Immunization, Procedure},
+    encounter::{Condition, Encounter},
     form::{Questionnaire, QuestionnaireResponse},
     invoice::Invoice,
     order::{Medication, MedicationRequest, ServiceRequest},
@@ -31,6 +32,8 @@ types! {
         id: Option<String>,
         status: Option<serde_json::Value>,
         doc_status: Option<String>,
+        lifecycle_status: Option<String>,
+        implicit_rules: Option<String>,
         verification_status: Option<CodeableConcept>,
         modifier_extension: Option<Vec<serde::de::IgnoredAny>>,
         subject: Option<Reference>,
@@ -47,15 +50,18 @@ impl Header {
     pub fn is_entered_in_error(&self) -> bool {
         let error = "entered-in-error";
         self.status.as_ref().and_then(|status| status.as_str()) == Some(error)
-            || self.doc_status.as_deref() == Some(error)
+            || [&self.doc_status, &self.lifecycle_status].iter().any(|status| status.as_deref() == Some(error))
             || self
                 .verification_status
                 .as_ref()
                 .is_some_and(|status| status.coding.iter().any(|coding| coding.code.as_deref() == Some(error)))
     }
 
+    /// It says of itself that it means something else than its fields say: by an extension, or by rules that must be known
+    /// to read it (R4 §2.4.1.1, §2.4.1, `implicitRules`).
     pub fn has_modifiers(&self) -> bool {
         self.modifier_extension.as_ref().is_some_and(|extensions| !extensions.is_empty())
+            || self.implicit_rules.is_some()
     }
 }
 
@@ -130,6 +136,11 @@ macro_rules! resources {
                 [$(stringify!($name)),*].contains(&kind)
             }
 
+            /// The fields that are read of it, as they are called in the program.
+            pub fn fields(&self) -> &'static [&'static str] {
+                match self { $(Self::$name(_) => <$name as Fields>::ALL),* }
+            }
+
             /// The FHIR name of its type.
             pub fn kind(&self) -> &'static str {
                 match self { $(Self::$name(_) => stringify!($name)),* }
@@ -178,30 +189,53 @@ pub fn kind_of(json: &str) -> String {
     serde_json::from_str::<TypeOnly>(json).map(|only| only.resource_type).unwrap_or_default()
 }
 
+/// States that say nothing: what everybody takes for granted of a record.
+const USUAL: [&str; 8] = ["final", "completed", "finished", "current", "active", "issued", "balanced", "ended"];
+
+/// The states of a record that matter to a reader; one that the source does not know says so.
+pub(super) fn telling<'a>(states: impl IntoIterator<Item = Option<&'a str>>) -> Vec<String> {
+    let states =
+        states.into_iter().flatten().map(str::trim).filter(|state| !USUAL.contains(state) && !state.is_empty());
+    // one code each: a list of them is kept as one text
+    let one_code = states.filter(|state| !state.contains(char::is_whitespace));
+    one_code.map(|state| if state == "unknown" { "status-unknown" } else { state }.to_owned()).collect()
+}
+
 impl Resource {
-    /// How it stands.
-    pub fn status(&self) -> Option<&String> {
-        match self {
-            Self::CarePlan(it) => it.status.as_ref(),
-            Self::Communication(it) => it.status.as_ref(),
-            Self::DiagnosticReport(it) => it.status.as_ref(),
-            Self::DocumentReference(it) => match it.doc_status.as_deref() {
-                Some("preliminary" | "amended") => it.doc_status.as_ref(),
-                _ => it.status.as_ref(),
-            },
-            Self::Encounter(it) => it.status.as_ref(),
-            Self::Immunization(it) => it.status.as_ref(),
-            Self::Invoice(it) => it.status.as_ref(),
-            Self::MedicationRequest(it) => it.status.as_ref(),
-            Self::Observation(it) => it.status.as_ref(),
-            Self::Procedure(it) => it.status.as_ref(),
-            Self::QuestionnaireResponse(it) => it.status.as_ref(),
-            Self::ServiceRequest(it) => it.status.as_ref(),
+    /// How it stands, as far as that matters: a state that is not what everybody takes for granted, an order that says
+    /// what not to do or that is none yet, a vaccine that does not count.
+    pub fn standing(&self) -> Vec<String> {
+        let not_to_be_done = |not: Option<bool>| not.filter(|not| *not).map(|_| "do-not-perform");
+        let no_order_yet = |intent: &'_ Option<String>| match intent.as_deref() {
+            Some("proposal") => Some("proposal"),
+            Some("plan") => Some("plan"),
+            Some("option") => Some("option"),
             _ => None,
+        };
+        match self {
+            Self::CarePlan(it) => telling([it.status.as_deref(), no_order_yet(&it.intent).filter(|it| *it != "plan")]),
+            Self::Communication(it) => telling([it.status.as_deref()]),
+            Self::DiagnosticReport(it) => telling([it.status.as_deref()]),
+            Self::DocumentReference(it) => telling([it.status.as_deref(), it.doc_status.as_deref()]),
+            Self::Encounter(it) => telling([it.status.as_deref()]),
+            Self::Immunization(it) => {
+                telling([it.status.as_deref(), it.is_subpotent.filter(|weak| *weak).map(|_| "subpotent")])
+            }
+            Self::Invoice(it) => telling([it.status.as_deref()]),
+            Self::MedicationRequest(it) => {
+                telling([not_to_be_done(it.do_not_perform), it.status.as_deref(), no_order_yet(&it.intent)])
+            }
+            Self::Observation(it) => telling([it.status.as_deref()]),
+            Self::Procedure(it) => telling([it.status.as_deref()]),
+            Self::QuestionnaireResponse(it) => telling([it.status.as_deref()]),
+            Self::ServiceRequest(it) => {
+                telling([not_to_be_done(it.do_not_perform), it.status.as_deref(), no_order_yet(&it.intent)])
+            }
+            _ => Vec::new(),
         }
     }
 
-    /// The date that says when it was, as written.
+    /// The date that says when it was, as written: what is kept is put in order by it.
     fn dated(&self) -> Option<&String> {
         match self {
             Self::CarePlan(it) => it.created.as_ref(),
@@ -213,7 +247,6 @@ impl Resource {
             Self::Immunization(it) => it.occurrence_date_time.as_ref().or(it.recorded.as_ref()),
             Self::Invoice(it) => it.date.as_ref(),
             Self::MedicationRequest(it) => it.authored_on.as_ref(),
-            Self::Observation(it) => it.effective_date_time.as_ref().or(it.issued.as_ref()),
             Self::Procedure(it) => it
                 .performed_date_time
                 .as_ref()
@@ -229,17 +262,6 @@ impl Resource {
         match self {
             Self::Observation(it) => it.moment().map(|moment| moment.at),
             _ => self.dated().and_then(|text| moment(text)).map(|moment| moment.at),
-        }
-    }
-
-    /// How much of its date is known, where that is a year or a month only.
-    pub fn date_only(&self) -> Option<&'static str> {
-        let text = self.dated()?.trim();
-        moment(text)?;
-        match text.len() {
-            4 => Some("year"),
-            7 => Some("month"),
-            _ => None,
         }
     }
 }

@@ -24,12 +24,22 @@ impl Decimal {
     }
 }
 
+/// The fields of a type that are read.
+pub(super) trait Fields {
+    /// As they are called in the program.
+    const ALL: &'static [&'static str];
+}
+
 macro_rules! types {
     ($($(#[$doc:meta])* struct $name:ident { $($(#[$meta:meta])* $field:ident: $type:ty),* $(,)? })*) => {
         $($(#[$doc])*
         #[derive(Debug, Clone, Default, serde::Deserialize)]
         #[serde(default, rename_all = "camelCase")]
-        pub(super) struct $name { $($(#[$meta])* pub $field: $type),* })*
+        pub(super) struct $name { $($(#[$meta])* pub $field: $type),* }
+
+        impl $crate::chart::import::fhir::types::Fields for $name {
+            const ALL: &'static [&'static str] = &[$(stringify!($field)),*];
+        })*
     };
 }
 pub(super) use types;
@@ -184,6 +194,12 @@ impl Range {
             (None, Some(high)) => Some(format!("≤{high}")),
             (None, None) => None,
         }
+    }
+
+    /// Both ends with their unit.
+    pub fn words(&self) -> Option<String> {
+        Some([self.amounts(), self.unit()].into_iter().flatten().collect::<Vec<_>>().join(" "))
+            .filter(|it| !it.is_empty())
     }
 
     pub fn unit(&self) -> Option<String> {

@@ -130,7 +130,7 @@ pub(super) fn flag(
     }
 }
 
-/// What an interpretation says that is no flag, in the record's words, else as a code.
+/// What an interpretation says that is no flag, in the record's words, else in those of the page for its code.
 pub(super) fn interpretation(concepts: &[CodeableConcept]) -> Option<Datum> {
     let has_flag = |concept: &CodeableConcept| {
         concept.coding.iter().filter_map(|coding| coding.code.as_deref()).any(|code| by_code(code).is_some())
@@ -140,14 +140,21 @@ pub(super) fn interpretation(concepts: &[CodeableConcept]) -> Option<Datum> {
         let display = concept.coding.iter().map(|coding| coding.display.as_ref());
         super::types::first_words(std::iter::once(concept.text.as_ref()).chain(display))
     };
-    if let [one] = others.as_slice()
-        && said(one).is_none()
-    {
-        return one.code().map(Datum::Code);
-    }
-    let texts: Vec<String> = others.iter().filter_map(|concept| said(concept).or_else(|| concept.code())).collect();
-    words(&texts.join("; ")).map(Datum::Text)
+    let told = others.iter().filter_map(|concept| match said(concept) {
+        Some(text) => Some(Datum::Text(text)),
+        None => concept.code().map(|code| match INTERPRETATIONS.contains(&code.as_str()) {
+            true => Datum::Code(format!("result-{code}")),
+            false => Datum::Text(code),
+        }),
+    });
+    Datum::all(told.collect())
 }
+
+/// Codes of ObservationInterpretation that are no flags, for which the pages have words.
+const INTERPRETATIONS: [&str; 32] = [
+    "AC", "B", "CAR", "D", "DET", "E", "EX", "EXP", "HX", "I", "IE", "IND", "LX", "MS", "ND", "NEG", "NR", "NS", "POS",
+    "QCF", "R", "RR", "S", "SDD", "SYN-R", "SYN-S", "TOX", "U", "UNE", "VS", "W", "WR",
+];
 
 /// HL7 v3 ObservationInterpretation (<https://terminology.hl7.org/CodeSystem-v3-ObservationInterpretation.html>).
 fn by_code(code: &str) -> Option<Flag> {

@@ -12,6 +12,19 @@ pub(super) struct Moment {
     pub at: OffsetDateTime,
     /// The day at the place of the record.
     pub day: Date,
+    /// How much of the date is known, where that is not the whole: "year", "month".
+    pub only: Option<&'static str>,
+}
+
+impl Moment {
+    /// The day as the record wrote it, as far as it is known: `2019-05-01`, `2019-05`, `2019`.
+    pub fn day_as_known(&self) -> String {
+        match self.only {
+            Some("year") => format!("{:04}", self.day.year()),
+            Some(_) => format!("{:04}-{:02}", self.day.year(), u8::from(self.day.month())),
+            None => self.day.to_string(),
+        }
+    }
 }
 
 /// Takes a `date`, `dateTime` or `instant` of any precision.
@@ -22,14 +35,18 @@ pub(super) struct Moment {
 pub(super) fn moment(text: &str) -> Option<Moment> {
     let text = text.trim();
     let Some((date, clock)) = text.split_once('T') else {
-        let (day, _) = partial_date(text)?;
-        return Some(Moment { at: PrimitiveDateTime::new(day, Time::from_hms(12, 0, 0).ok()?).assume_utc(), day });
+        let (day, only) = partial_date(text)?;
+        return Some(Moment {
+            at: PrimitiveDateTime::new(day, Time::from_hms(12, 0, 0).ok()?).assume_utc(),
+            day,
+            only,
+        });
     };
     let day = full_date(date)?;
     let split = clock.find(['Z', '+', '-']).unwrap_or(clock.len());
     let (clock, offset) = clock.split_at_checked(split)?;
     let at = PrimitiveDateTime::new(day, time_of_day(clock)?).assume_offset(offset_of(offset)?);
-    Some(Moment { at: at.checked_to_offset(UtcOffset::UTC)?, day })
+    Some(Moment { at: at.checked_to_offset(UtcOffset::UTC)?, day, only: None })
 }
 
 /// The moment of the first candidate that is one.
@@ -39,11 +56,11 @@ pub(super) fn first_moment<'a>(candidates: impl IntoIterator<Item = Option<&'a S
 
 /// Takes a complete `date` (`YYYY-MM-DD`); none for a partial one, also with a time behind it.
 pub(super) fn full_date(text: &str) -> Option<Date> {
-    partial_date(text).and_then(|(date, complete)| complete.then_some(date))
+    partial_date(text).and_then(|(date, only)| only.is_none().then_some(date))
 }
 
-/// The first day of a `date`, and whether the date is complete.
-fn partial_date(text: &str) -> Option<(Date, bool)> {
+/// The first day of a `date`, and how much of it is known where it is not complete.
+fn partial_date(text: &str) -> Option<(Date, Option<&'static str>)> {
     let mut parts = text.trim().split('-');
     let year: i32 = digits(parts.next()?, 4)?.try_into().ok()?;
     let month = parts.next();
@@ -53,7 +70,12 @@ fn partial_date(text: &str) -> Option<(Date, bool)> {
     }
     let part = |part: Option<&str>| part.map_or(Some(1), |text| digits(text, 2).and_then(|n| u8::try_from(n).ok()));
     let date = Date::from_calendar_date(year, Month::try_from(part(month)?).ok()?, part(day)?).ok()?;
-    Some((date, day.is_some()))
+    let only = match (month, day) {
+        (None, _) => Some("year"),
+        (_, None) => Some("month"),
+        _ => None,
+    };
+    Some((date, only))
 }
 
 fn time_of_day(text: &str) -> Option<Time> {

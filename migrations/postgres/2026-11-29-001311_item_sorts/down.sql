@@ -1,0 +1,1 @@
+ALTER TABLE chart_items DROP COLUMN sort;
