@@ -3,7 +3,7 @@
 use super::patient_reply::cannot_reply;
 use super::reply_draft::kept;
 use super::store;
-use super::thread::{MessageRow, page};
+use super::thread::{MessageRow, newest, page};
 use super::types::CannotReply;
 use crate::access::PortalVisit;
 use crate::attachments::Attachment;
@@ -109,6 +109,8 @@ pub struct PatientThread {
     pub messages: Vec<MessageRow>,
     /// where the page of earlier messages ends
     pub earlier: Option<MessageId>,
+    /// the newest of all, also where a page of earlier ones is shown
+    pub newest: Option<MessageId>,
     /// why the patient cannot write, if so
     pub cannot_reply: Option<CannotReply>,
     /// what the patient was writing, and when it was kept
@@ -126,10 +128,11 @@ pub fn patient_thread(
 ) -> QueryResult<Option<PatientThread>> {
     let Some(conversation) = store::of_number(conn, visit.patient(), number)? else { return Ok(None) };
     let (messages, earlier) = page(conn, &conversation, before, false)?;
+    let newest = newest(conn, &conversation, &messages, (before, false))?;
     let cannot_reply = cannot_reply(conn, visit, &conversation)?;
     let (id, title, draft) = (conversation.id, conversation.title.to_string(), kept(conn, conversation.id)?);
     let readers = readers(conn, id)?;
-    Ok(Some(PatientThread { id, number, title, messages, earlier, cannot_reply, draft, readers }))
+    Ok(Some(PatientThread { id, number, title, messages, earlier, newest, cannot_reply, draft, readers }))
 }
 
 /// Who reads what the patient writes, by name, where the clinic has chosen to tell; else nobody is named.
@@ -206,6 +209,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         title: written.title,
         messages: vec![message],
         earlier: None,
+        newest: None,
         cannot_reply: (!written.replies_allowed).then_some(CannotReply::RepliesOff(now)),
         draft: None,
         readers: Vec::new(),

@@ -17,6 +17,8 @@ pub struct PatientReply {
     pub number: i64,
     /// words
     pub body: Body,
+    /// the newest message that the page showed
+    pub shown: Option<MessageId>,
     /// the form's idempotency key
     pub key: String,
 }
@@ -27,6 +29,9 @@ pub enum PatientReplyError {
     /// This patient has no such conversation.
     #[error("no such conversation")]
     NotFound,
+    /// The clinic wrote after the page was made.
+    #[error("there is a newer message")]
+    Newer,
     /// The patient may not write in it.
     #[error("the patient may not write")]
     Refused(CannotReply),
@@ -60,6 +65,9 @@ pub fn patient_reply(
     }
     if let Some(why) = cannot_reply(tx, visit, &conversation)? {
         return Err(PatientReplyError::Refused(why));
+    }
+    if store::others_wrote(tx, conversation.id, reply.shown, None)? {
+        return Err(PatientReplyError::Newer);
     }
     let new = NewMessage {
         conversation: conversation.id,

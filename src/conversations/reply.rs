@@ -22,6 +22,8 @@ pub struct Reply {
     pub writing: Writing,
     /// files
     pub files: Picks,
+    /// the newest message that the page showed
+    pub shown: Option<MessageId>,
     /// what the patient may answer with one tap
     pub offers: Vec<OneTap>,
     /// the form's idempotency key
@@ -36,6 +38,9 @@ pub enum ReplyError {
     /// The conversation is closed.
     #[error("the conversation is closed")]
     Closed,
+    /// Others wrote after the page was made.
+    #[error("there is a newer message")]
+    Newer,
     /// The patient cannot be told.
     #[error("the patient cannot be told")]
     Obstacles(Vec<Obstacle>),
@@ -78,6 +83,10 @@ pub fn reply(
     }
     if conversation.closed_at.is_some() {
         return Err(ReplyError::Closed);
+    }
+    // a note for colleagues answers nobody
+    if !internal && store::others_wrote(tx, conversation.id, reply.shown, Some(writer))? {
+        return Err(ReplyError::Newer);
     }
     let record = patients::patient_by_id(tx, patient)?;
     let blocks = notifications::blocks(tx, &record)?;

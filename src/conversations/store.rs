@@ -46,6 +46,39 @@ pub fn of_number(conn: &mut Conn, patient: PatientId, number: i64) -> QueryResul
         .optional()
 }
 
+/// The newest message of a conversation, with the clinic's notes or without.
+pub fn newest(conn: &mut Conn, conversation: ConversationId, with_notes: bool) -> QueryResult<Option<MessageId>> {
+    let seen_by_patients = messages::internal.eq(false);
+    let of_it =
+        messages::table.filter(messages::conversation_id.eq(conversation)).select(diesel::dsl::max(messages::id));
+    if with_notes { of_it.first(conn) } else { of_it.filter(seen_by_patients).first(conn) }
+}
+
+/// Whether others have written since a page was made that showed messages up to this one: what one has not read, one does
+/// not answer. For a user these are the patient and the colleagues, with their notes; for the patient it is the clinic.
+/// A form that does not say what it showed comes from no page.
+pub fn others_wrote(
+    conn: &mut Conn,
+    conversation: ConversationId,
+    shown: Option<MessageId>,
+    reader: Option<UserId>,
+) -> QueryResult<bool> {
+    let Some(shown) = shown else { return Ok(false) };
+    let newer = messages::table.filter(messages::conversation_id.eq(conversation)).filter(messages::id.gt(shown));
+    let first = newer.select(messages::id);
+    let found: Option<MessageId> = match reader {
+        Some(user) => {
+            first.filter(messages::user_id.is_null().or(messages::user_id.ne(user))).first(conn).optional()?
+        }
+        None => first
+            .filter(messages::author.ne(Author::Patient))
+            .filter(messages::internal.eq(false))
+            .first(conn)
+            .optional()?,
+    };
+    Ok(found.is_some())
+}
+
 /// The conversation and message that were sent under this key before, if any.
 pub fn sent_before(conn: &mut Conn, key: &str) -> QueryResult<Option<(ConversationId, MessageId)>> {
     let found = messages::table.filter(messages::send_key.eq(key));

@@ -62,6 +62,8 @@ pub struct Thread {
     pub messages: Vec<MessageRow>,
     /// where the page of earlier messages ends, if there are any
     pub earlier: Option<MessageId>,
+    /// the newest of all, also where a page of earlier ones is shown
+    pub newest: Option<MessageId>,
     /// what is planned, or was, for messages that are not opened
     pub plan: Vec<PlanStep>,
     /// how the patient was told of the last message, by each road
@@ -109,11 +111,25 @@ pub fn thread<R: Right>(
         title: conversation.title.to_string(),
         replies_allowed: conversation.replies_allowed,
         closed,
+        newest: newest(conn, &conversation, &messages, (before, true))?,
         messages,
         earlier,
         notifications,
         participants,
     })
+}
+
+/// The newest message that the reader of a page may see: its last, but for a page of earlier ones.
+pub(super) fn newest(
+    conn: &mut Conn,
+    conversation: &Conversation,
+    page: &[MessageRow],
+    (before, with_notes): (Option<MessageId>, bool),
+) -> QueryResult<Option<MessageId>> {
+    match before {
+        None => Ok(page.last().map(|message| message.id)),
+        Some(_) => store::newest(conn, conversation.id, with_notes),
+    }
 }
 
 /// One page of messages, oldest first, and where the page before it ends.

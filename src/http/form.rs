@@ -117,6 +117,8 @@ pub enum FieldError {
     Closed,
     /// the patient cannot be told
     CannotBeTold,
+    /// others wrote after the page was made
+    NewerMessage,
 }
 
 impl FieldError {
@@ -134,6 +136,7 @@ impl FieldError {
             FieldError::FilesFull => "error-files-full",
             FieldError::Closed => "error-closed",
             FieldError::CannotBeTold => "error-cannot-be-told",
+            FieldError::NewerMessage => "error-newer-message",
         }
     }
 
@@ -147,7 +150,8 @@ impl FieldError {
             | FieldError::FilesTooLarge
             | FieldError::FilesTooMuch
             | FieldError::Closed
-            | FieldError::CannotBeTold => StatusCode::CONFLICT,
+            | FieldError::CannotBeTold
+            | FieldError::NewerMessage => StatusCode::CONFLICT,
             FieldError::FilesAway => StatusCode::SERVICE_UNAVAILABLE,
             FieldError::FilesFull => StatusCode::INSUFFICIENT_STORAGE,
         }
@@ -187,6 +191,11 @@ impl FieldErrors {
     /// The message's key for a field; empty where it has none.
     pub fn of(&self, field: &str) -> &'static str {
         self.0.get(field).map_or("", |error| error.key())
+    }
+
+    /// Whether this is what is wrong with a field.
+    pub fn has(&self, error: FieldError) -> bool {
+        self.0.values().any(|one| *one == error)
     }
 
     /// Whether there is none.

@@ -144,8 +144,10 @@ pub struct Shell {
     pub whose: String,
     /// only the part within the page
     pub fragment: bool,
-    /// a notice to show at the top; empty if none
+    /// a notice to show at the top, in words; empty if none
     pub notice: &'static str,
+    /// its key
+    notice_key: String,
     /// the moment of the request
     pub now: Ts,
     /// which files may go out
@@ -170,6 +172,7 @@ impl Shell {
             whose: head.whose.clone(),
             fragment: head.fragment,
             notice: lang.t_of("notice", &head.notice),
+            notice_key: head.notice.clone(),
             now: head.now,
             serving: head.serving,
         }
@@ -190,10 +193,14 @@ impl Shell {
     }
     /// Takes the notice from the top of the page where it is one of these: it is said where the thing was done.
     pub fn said_there(&mut self, keys: &[&str]) -> &'static str {
-        match keys.iter().any(|key| self.lang.t_of("notice", key) == self.notice) {
+        match keys.contains(&self.notice_key.as_str()) {
             true => std::mem::take(&mut self.notice),
             false => "",
         }
+    }
+    /// Puts the notice with this key at the top of the page.
+    pub fn say(&mut self, key: &str) {
+        (self.notice, self.notice_key) = (self.lang.t_of("notice", key), key.to_owned());
     }
     /// Whether the reader may change the clinic's settings.
     pub fn sets(&self) -> bool {

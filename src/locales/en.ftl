@@ -320,6 +320,9 @@ close-ask = Close this conversation?
 close-explained = The patient can still read it, but nobody can write in it any more. You can undo this for 10 minutes.
 error-closed = This conversation is closed, so nothing was sent. Your text is kept below: copy it into a new message.
 error-cannot-be-told = The patient cannot be told right now, so nothing was sent. Check the patient’s information, then send again.
+error-newer-message = There is a newer message than your page showed, so nothing was sent yet. Read it above the form, then change your reply or press “Send” again.
+newer-messages = Newer messages
+newer-message-in-place = See it in the conversation
 
 # Notices
 notice-signed-out = You are signed out.
@@ -499,6 +502,7 @@ portal-replies-off = { $clinic } does not take replies in this conversation, as 
 portal-error-empty = Write your reply first
 portal-error-long = Your reply is too long. Shorten it to 20,000 characters.
 portal-error-full = Your reply could not be kept on our side, and was not sent. Try again in a few minutes, or call the clinic.
+portal-error-newer = The clinic wrote to you after you opened this page. Read their newer message above your reply, then change your reply or press “Send” again.
 portal-error-not-sent = Your reply was not sent
 portal-kept = Your text is still here, so that you can copy it.
 portal-information-intro = This is what { $clinic } holds about you. If something is wrong, tell the clinic.

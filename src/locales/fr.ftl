@@ -320,6 +320,9 @@ close-ask = Fermer cette conversation?
 close-explained = Le patient peut encore la lire, mais personne ne peut plus y écrire. Vous pouvez annuler pendant 10 minutes.
 error-closed = Cette conversation est fermée, rien n’a donc été envoyé. Votre texte est gardé ci-dessous : copiez-le dans un nouveau message.
 error-cannot-be-told = Le patient ne peut pas être avisé pour l’instant, rien n’a donc été envoyé. Vérifiez ses renseignements, puis renvoyez.
+error-newer-message = Un message plus récent que ceux de votre page est arrivé, rien n’a donc encore été envoyé. Lisez-le au-dessus du formulaire, puis modifiez votre réponse ou appuyez de nouveau sur « Envoyer ».
+newer-messages = Messages plus récents
+newer-message-in-place = Le voir dans la conversation
 
 # Avis sur les pages
 notice-signed-out = Vous êtes déconnecté.
@@ -499,6 +502,7 @@ portal-replies-off = { $clinic } n’accepte pas de réponses dans cette convers
 portal-error-empty = Écrivez d’abord votre réponse
 portal-error-long = Votre réponse est trop longue. Raccourcissez-la à 20 000 caractères.
 portal-error-full = Votre réponse n’a pas pu être conservée de notre côté et n’a pas été envoyée. Réessayez dans quelques minutes, ou appelez la clinique.
+portal-error-newer = La clinique vous a écrit après l’ouverture de cette page. Lisez son message plus récent au-dessus de votre réponse, puis modifiez votre réponse ou appuyez de nouveau sur « Envoyer ».
 portal-error-not-sent = Votre réponse n’a pas été envoyée
 portal-kept = Votre texte est encore ici pour que vous puissiez le copier.
 portal-information-intro = Voici ce que { $clinic } a sur vous. Si quelque chose est inexact, dites-le à la clinique.

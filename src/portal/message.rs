@@ -23,22 +23,45 @@ struct MessagePage {
     shell: Shell,
     settings: Settings,
     thread: PatientThread,
-    key: String,
-    typed: String,
-    error: &'static str,
+    form: Typed,
+    /// the messages after this one came while the patient was writing: they are shown with the form
+    newer_than: Option<MessageId>,
     /// what was just sent, kept or answered, in words, to be said there
     sent: &'static str,
     kept: &'static str,
     answered: &'static str,
 }
 
+/// A reply as it comes back with its page.
+#[derive(Default)]
+struct Typed {
+    key: String,
+    body: String,
+    /// the newest message that the page showed
+    shown: Option<MessageId>,
+    /// why it was not sent; empty: it was not tried
+    error: &'static str,
+}
+
+impl Typed {
+    fn of(form: &Form, error: &'static str) -> Typed {
+        let shown = form.numbers("shown").first().copied().map(MessageId);
+        Typed { key: form.get("key").to_owned(), body: form.get("body").to_owned(), shown, error }
+    }
+}
+
 impl MessagePage {
+    /// Whether this message came while the patient was writing.
+    fn is_newer(&self, message: &MessageRow) -> bool {
+        self.newer_than.is_some_and(|shown| message.id > shown) && message.author != Author::Patient
+    }
+
     /// Whether the page opens at this message: the newest that the patient has not opened yet, where it stands below
     /// others.
     fn is_news(&self, message: &MessageRow) -> bool {
         let unread = |m: &&MessageRow| m.author != Author::Patient && m.read_by_patient_at.is_none();
         let newest = self.thread.messages.iter().skip(1).rfind(unread);
-        self.error.is_empty() && newest.is_some_and(|newest| newest.id == message.id)
+        self.form.error.is_empty() && newest.is_some_and(|newest| newest.id == message.id)
     }
 
     /// What to say below this message, of which it is true; empty where nothing is to be said.
@@ -79,7 +102,7 @@ impl MessagePage {
     fn written(&self) -> &str {
         match &self.thread.draft {
             Some((kept, _)) => kept,
-            None => &self.typed,
+            None => &self.form.body,
         }
     }
 
@@ -112,23 +135,28 @@ async fn page(
     visit: PortalVisit,
     number: i64,
     before: Option<MessageId>,
-    typed: (String, String, &'static str),
+    mut form: Typed,
 ) -> Result<MessagePage, AppError> {
-    let (key, typed, error) = typed;
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (mut shell, settings) = shell(conn, &head, None)?;
         let found = conversations::patient_thread(conn, &visit, number, before)?;
         let mut thread = found.ok_or(AppError::NotFound)?;
         // what was just typed counts more than what was kept before
-        if !typed.is_empty() {
+        if !form.body.is_empty() {
             thread.draft = None;
         }
+        // words that come back were typed over what their page showed, until the patient was told of what is newer
+        let newer_than = form.shown.filter(|_| form.error == NEWER);
+        form.shown = form.shown.filter(|_| newer_than.is_none()).or(thread.newest);
         let (sent, kept) = (shell.said_there(&["reply-sent"]), shell.said_there(&["reply-kept"]));
         let answered = shell.said_there(&["answer-given"]);
-        Ok(MessagePage { shell, settings, thread, key, typed, error, sent, kept, answered })
+        Ok(MessagePage { shell, settings, thread, form, newer_than, sent, kept, answered })
     });
     read.await
 }
+
+/// The clinic wrote after the page was made.
+const NEWER: &str = "portal-error-newer";
 
 pub async fn show(
     state: web::Data<AppState>,
@@ -140,7 +168,8 @@ pub async fn show(
     let number = number(&req, "number")?;
     let (now, key) = (head.now, state.random.token().reveal().to_owned());
     let before = query.before.map(MessageId);
-    let page = match page(&state, head.clone(), visit.0.clone(), number, before, (key, String::new(), "")).await {
+    let form = Typed { key, ..Typed::default() };
+    let page = match page(&state, head.clone(), visit.0.clone(), number, before, form).await {
         Err(AppError::NotFound) => return gone(&state, head).await,
         page => page?,
     };
@@ -239,8 +268,8 @@ pub async fn answer(
         Err(PatientReplyError::NotFound) => Err(AppError::NotFound),
         Err(PatientReplyError::Db(cause)) => Err(cause.into()),
         // the page says why
-        Err(PatientReplyError::Refused(_)) => {
-            let page = page(&state, head, visit.0, number, None, (String::new(), String::new(), "")).await?;
+        Err(PatientReplyError::Refused(_) | PatientReplyError::Newer) => {
+            let page = page(&state, head, visit.0, number, None, Typed::default()).await?;
             with_status(StatusCode::CONFLICT, &page)
         }
     }
@@ -262,7 +291,7 @@ pub async fn reply(
             return Ok(see_other(&format!("/portal?notice=session-over-kept&back=/portal/messages/{number}")));
         }
     };
-    let typed = |error| (form.get("key").to_owned(), form.get("body").to_owned(), error);
+    let typed = |error| Typed::of(&form, error);
     let key = form.get("key");
     let error = match () {
         () if form.get("body").chars().count() > LONGEST => "portal-error-long",
@@ -275,7 +304,7 @@ pub async fn reply(
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     let (now, writer) = (state.clock.now(), visit.0.clone());
-    let new = PatientReply { number, body, key: key.to_owned() };
+    let new = PatientReply { number, body, shown: typed("").shown, key: key.to_owned() };
     let write = state.db.write(move |tx| conversations::patient_reply(tx, now, &writer, &new));
     match write.await {
         Ok(message) => Ok(see_other(&format!("/portal/messages/{number}?notice=reply-sent#message-{message}"))),
@@ -286,6 +315,10 @@ pub async fn reply(
             with_status(StatusCode::INSUFFICIENT_STORAGE, &page)
         }
         Err(PatientReplyError::Db(cause)) => Err(cause.into()),
+        Err(PatientReplyError::Newer) => {
+            let page = page(&state, head, visit.0, number, None, typed(NEWER)).await?;
+            with_status(StatusCode::CONFLICT, &page)
+        }
         // the page says why, and keeps what was typed
         Err(PatientReplyError::Refused(_)) => {
             let page = page(&state, head, visit.0, number, None, typed("portal-error-not-sent")).await?;
@@ -302,7 +335,7 @@ const LONGEST: usize = 20_000;
 /// # Errors
 /// When the template fails.
 pub fn preview(shell: Shell, settings: Settings, thread: PatientThread) -> askama::Result<String> {
-    let (key, typed, nothing) = (String::new(), String::new(), "");
+    let (form, newer_than, nothing) = (Typed::default(), None, "");
     let (sent, kept, answered) = (nothing, nothing, nothing);
-    MessagePage { shell, settings, thread, key, typed, error: nothing, sent, kept, answered }.render()
+    MessagePage { shell, settings, thread, form, newer_than, sent, kept, answered }.render()
 }

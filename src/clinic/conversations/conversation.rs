@@ -12,7 +12,7 @@ use crate::clinic::guard::{Conversation, shell};
 use crate::conversations::{self, Author, DraftPlace, MessageRow, OneTap, Thread, UNDO_WITHIN, Writing};
 use crate::db::{ConversationId, MessageId, UserId};
 use crate::error::AppError;
-use crate::http::form::FieldErrors;
+use crate::http::form::{FieldError, FieldErrors};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::history::Step;
 use crate::notifications::{self, NotificationRow, PlanStep, StepState};
@@ -28,6 +28,8 @@ use serde::Deserialize;
 pub struct ConversationPage {
     shell: Shell,
     id: i64,
+    /// the reader
+    me: UserId,
     patient: Patient,
     thread: Thread,
     colleagues: Vec<UserRow>,
@@ -47,6 +49,10 @@ pub struct ConversationPage {
     draft_from: String,
     /// the draft was changed in another window
     conflict: bool,
+    /// the newest message that the page shows, as far as its reader knows
+    shown: Option<MessageId>,
+    /// the messages after this one came while the reader was writing: they are shown with the form
+    newer_than: Option<MessageId>,
     typed: RichText,
     files: FileLines,
     offered: Vec<OneTap>,
@@ -69,6 +75,21 @@ impl ConversationPage {
         self.newest == Some(message.id)
     }
 
+    /// How a message looks, by who wrote it for whom.
+    fn look(&self, message: &MessageRow) -> &'static str {
+        match message.author {
+            _ if message.internal => " note",
+            Author::Patient => " theirs",
+            Author::User => " mine",
+            Author::System => " system",
+        }
+    }
+
+    /// Whether this message came while the reader was writing.
+    fn is_newer(&self, message: &MessageRow) -> bool {
+        self.newer_than.is_some_and(|shown| message.id > shown) && message.user != Some(self.me)
+    }
+
     /// Whether this is the message that was just sent.
     fn is_sent(&self, message: &MessageRow) -> bool {
         !self.sent.is_empty() && self.own() == Some(message.id)
@@ -82,9 +103,9 @@ impl ConversationPage {
         }
     }
 
-    /// The newest of the user's own messages on this page.
+    /// The newest of the reader's own messages on this page.
     fn own(&self) -> Option<MessageId> {
-        self.thread.messages.iter().rfind(|message| message.author == Author::User).map(|message| message.id)
+        self.thread.messages.iter().rfind(|message| message.user == Some(self.me)).map(|message| message.id)
     }
 
     /// The notifications of one message.
@@ -127,6 +148,11 @@ pub struct Query {
     before: Option<i64>,
     /// the session ended, and what was sent then is to be shown
     kept: Option<i64>,
+}
+
+/// The newest message that the page of this form showed.
+pub fn shown(form: &Form) -> Option<MessageId> {
+    form.numbers("shown").first().copied().map(MessageId)
 }
 
 /// The address to which a writing is sent: what it is, is said by the form's own address.
@@ -249,6 +275,8 @@ pub async fn page<R: Right + Send>(
         let saved_at = draft.kept.as_ref().map(|(_, at)| *at);
         let kept = if showing.kept { words_back(conn, &mut shell, access.user(), saved_at)? } else { None };
         let typed = showing.typed.or(kept);
+        // words that come back were typed over what their page showed, and the reader is asked before they go out
+        let (said, asks) = (typed.as_ref().and_then(shown), showing.errors.has(FieldError::NewerMessage));
         let form = match (typed, draft.kept) {
             (Some(typed), _) => typed,
             (None, Some((pairs, at))) => {
@@ -272,12 +300,15 @@ pub async fn page<R: Right + Send>(
             sent: shell.said_there(&["message-sent", "note-added"]),
             shell,
             id: access.conversation().0,
+            me,
             patient,
             colleagues,
             takes_part,
             may_write,
             may_undo,
             newest,
+            shown: said.filter(|_| !asks).or(thread.newest),
+            newer_than: said.filter(|_| asks),
             thread,
             writing,
             other_draft,

@@ -1,7 +1,7 @@
 //! What a user writes in a conversation: a reply at `/conversations/{id}/messages`, a note for colleagues at
 //! `/conversations/{id}/notes`. Below each: its draft, and its files without script.
 
-use super::conversation::{Showing, desk, page};
+use super::conversation::{Showing, desk, page, shown};
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::composing::one_tap::offers;
@@ -91,7 +91,8 @@ async fn send(
     };
     let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
     let draft = form.get("draft_version").parse().unwrap_or_default();
-    let new = Reply { body, writing, files, offers: offers(&form), key: form.get("key").to_owned(), draft };
+    let (shown, key) = (shown(&form), form.get("key").to_owned());
+    let new = Reply { body, writing, files, shown, offers: offers(&form), key, draft };
     let again = access.again();
     let write = state.db.write(move |tx| conversations::reply(tx, now, &random, &access, &new));
     let (field, why) = match write.await {
@@ -104,6 +105,7 @@ async fn send(
             return Ok(see_other(&format!("{}#message-{message}", desk(id, writing, notice))));
         }
         Err(ReplyError::Closed) => ("body", FieldError::Closed),
+        Err(ReplyError::Newer) => ("body", FieldError::NewerMessage),
         Err(ReplyError::Obstacles(_)) => ("body", FieldError::CannotBeTold),
         Err(ReplyError::Files(cause)) => ("files", sent_along::why_not(cause)?),
         Err(ReplyError::Db(cause)) if cause.is_full() => {

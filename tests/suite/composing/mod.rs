@@ -6,6 +6,7 @@ mod conversation;
 mod drafts;
 mod keyboard;
 mod links;
+mod newer_messages;
 mod pasting;
 mod preview;
 mod repair;
