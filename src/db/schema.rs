@@ -32,6 +32,7 @@ diesel::table! {
         background -> Text,
         portal_since -> Nullable<Utc>,
         passcodes_a_day -> BigInt,
+        name_where_shared -> Bool,
     }
 }
 diesel::table! {

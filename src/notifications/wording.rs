@@ -3,7 +3,7 @@
 use super::templates::{Kind, NotificationTemplate, Rendered, Slot, Values, in_use, safe_name};
 use crate::db::{Conn, Ts};
 use crate::delivery::Channel;
-use crate::patients::Patient;
+use crate::patients::{self, Patient};
 use crate::portal_links::{LINK_LASTS, PASSCODE_LASTS};
 use crate::settings::Settings;
 use crate::text::Lang;
@@ -16,6 +16,7 @@ pub struct Wording {
     clinic: String,
     phone: String,
     name: String,
+    for_whom: bool,
     expiry: String,
 }
 
@@ -29,9 +30,19 @@ pub fn wording(
 ) -> QueryResult<Wording> {
     let slot = Slot { kind: what.0, channel: what.1, lang: Lang::or_english(&patient.language) };
     let (template, _) = in_use(conn, settings, slot)?;
-    let called = patient.preferred_name.as_deref().unwrap_or(&patient.given_name);
-    let name = if settings.notify_by_name { called } else { "" };
-    Ok(Wording::new(template, settings, name, now))
+    let name = if settings.notify_by_name { patient.called() } else { "" };
+    let words = Wording::new(template, settings, name, now);
+    let others = settings.name_where_shared && is_shared(conn, patient, what.1)?;
+    Ok(if others { words.saying_for_whom(patient.called()) } else { words })
+}
+
+/// Whether another patient is told at the same address.
+fn is_shared(conn: &mut Conn, patient: &Patient, channel: Channel) -> QueryResult<bool> {
+    match (channel, &patient.email, &patient.phone) {
+        (Channel::Email, Some(email), _) => patients::email_is_shared(conn, patient.id, email),
+        (Channel::Sms, _, Some(phone)) => patients::phone_is_shared(conn, patient.id, phone),
+        _ => Ok(false),
+    }
 }
 
 impl Wording {
@@ -47,14 +58,35 @@ impl Wording {
             clinic: settings.name.clone(),
             phone: settings.phone.clone(),
             name: safe_name(name),
+            for_whom: false,
             expiry,
         }
+    }
+
+    /// The same for one of several patients who have the address: it says for whom it is.
+    pub fn saying_for_whom(mut self, name: &str) -> Wording {
+        self.name = safe_name(name);
+        self.for_whom = !self.name.is_empty();
+        self
+    }
+
+    /// Whether it says for whom it is in any case, since the clinic's own words do.
+    pub fn has_name(&self) -> bool {
+        self.template.has_name()
     }
 
     fn values<'a>(&'a self, secret: &'a str) -> Values<'a> {
         let is_passcode = self.template.slot().kind == Kind::Passcode;
         let (link, passcode) = if is_passcode { ("", secret) } else { (secret, "") };
-        Values { clinic: &self.clinic, phone: &self.phone, name: &self.name, link, passcode, expiry: &self.expiry }
+        Values {
+            clinic: &self.clinic,
+            phone: &self.phone,
+            name: &self.name,
+            for_whom: self.for_whom,
+            link,
+            passcode,
+            expiry: &self.expiry,
+        }
     }
 
     /// As an email. The secret is the link, or in a passcode's wording the passcode.

@@ -1,5 +1,6 @@
 //! What is known of a patient's addresses besides the addresses: whose else they are, whether they were ever proved.
 
+use super::record::Patient;
 use crate::db::schema::{patient_terms, patients};
 use crate::db::{Conn, PatientId, Tx};
 use crate::text;
@@ -8,20 +9,32 @@ use diesel::prelude::*;
 
 /// Whether another patient has this email on record.
 pub fn email_is_shared(conn: &mut Conn, than: PatientId, email: &EmailAddress) -> QueryResult<bool> {
-    others_found_by(conn, than, text::fold(&email.key()))
+    // no other word of a record has an @
+    Ok(!others_found_by(conn, than, text::fold(&email.key()))?.is_empty())
 }
 
 /// Whether another patient has this cellphone number on record.
 pub fn phone_is_shared(conn: &mut Conn, than: PatientId, phone: &PhoneNumber) -> QueryResult<bool> {
-    others_found_by(conn, than, phone.as_str().trim_start_matches('+').to_owned())
+    let others = others_found_by(conn, than, phone.as_str().trim_start_matches('+').to_owned())?;
+    // the digits may be another number of theirs
+    Ok(others.iter().flatten().any(|other| other == phone))
 }
 
-/// The words by which patients are searched hold each address whole.
-fn others_found_by(conn: &mut Conn, than: PatientId, term: String) -> QueryResult<bool> {
-    let others = patient_terms::table.filter(patient_terms::term.eq(term)).filter(patient_terms::patient_id.ne(than));
-    let one: Option<PatientId> = others.select(patient_terms::patient_id).limit(1).first(conn).optional()?;
-    Ok(one.is_some())
+/// Whether another patient has an address of this one.
+pub fn address_is_shared(conn: &mut Conn, patient: &Patient) -> QueryResult<bool> {
+    let email = patient.email.as_ref().map_or(Ok(false), |email| email_is_shared(conn, patient.id, email))?;
+    Ok(email || patient.phone.as_ref().map_or(Ok(false), |phone| phone_is_shared(conn, patient.id, phone))?)
 }
+
+/// The cellphone numbers of other patients who are found by a word. The words by which patients are searched hold each
+/// address whole, along an index; a chart that was merged into another one has none.
+fn others_found_by(conn: &mut Conn, than: PatientId, term: String) -> QueryResult<Vec<Option<PhoneNumber>>> {
+    let others = patient_terms::table.inner_join(patients::table).filter(patient_terms::term.eq(term));
+    others.filter(patient_terms::patient_id.ne(than)).select(patients::phone).limit(MOST).load(conn)
+}
+
+/// Patients of one word who are looked at, at most: a family or a home, and then some.
+const MOST: i64 = 50;
 
 /// The patient came in by a link that went to this address: it is theirs.
 pub fn confirm_email(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {

@@ -15,7 +15,7 @@ mod search;
 mod sources;
 
 pub use archive::{ArchiveReason, archive, bring_back, leave_to, take_back};
-pub use contact::{confirm_email, confirm_phone, email_is_shared, phone_is_shared};
+pub use contact::{address_is_shared, confirm_email, confirm_phone, email_is_shared, phone_is_shared};
 pub use doubles::{Doubles, doubles};
 pub use health_number::{KnownSystem, known_system};
 pub use identifiers::{IdKind, identifiers, masked, move_identifiers, put_identifiers, set_identifiers, the_one};

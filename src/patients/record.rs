@@ -69,6 +69,11 @@ impl Patient {
         format!("{} {}", self.given_name, self.family_name).trim().to_owned()
     }
 
+    /// What the patient likes to be called, else the given names.
+    pub fn called(&self) -> &str {
+        self.preferred_name.as_deref().unwrap_or(&self.given_name)
+    }
+
     /// Whether there is an address for this way of being told. Not at all needs none.
     pub fn can_be_told_by(&self, method: Method) -> bool {
         match method {

@@ -33,6 +33,9 @@ struct LinkPage {
     token: String,
     /// somebody said who they are; nothing here tells whether it is true
     is_claim: bool,
+    /// whose date of birth is asked for, where others have the same address; empty: that is not said. Of a claim nothing is
+    /// told.
+    whose: String,
     /// where to go on from here; empty: where the link leads
     back: String,
     /// by which road a passcode goes
@@ -117,15 +120,17 @@ async fn page(
         let passcode = portal_links::status(conn, now, link.id)?;
         let locked = passcode.as_ref().and_then(|status| status.lock(now));
         let (is_claim, back) = (link.is_claim, typed.back.clone());
-        let road = match link.patient.filter(|_| !is_claim) {
+        let (road, whose) = match link.patient.filter(|_| !is_claim) {
             Some(patient) => {
                 let patient = patients::patient_by_id(conn, patient)?;
                 let blocks = notifications::blocks(conn, &patient)?;
-                notifications::passcode_channel(&patient, &blocks, &delivery, link.channel)
+                let road = notifications::passcode_channel(&patient, &blocks, &delivery, link.channel);
+                let shared = patients::address_is_shared(conn, &patient)?;
+                (road, if shared { patient.called().to_owned() } else { String::new() })
             }
-            None => link.channel,
+            None => (link.channel, String::new()),
         };
-        Ok(LinkPage { shell, settings, token, is_claim, back, road, passcode, locked, error, typed })
+        Ok(LinkPage { shell, settings, token, is_claim, whose, back, road, passcode, locked, error, typed })
     });
     read.await
 }

@@ -54,6 +54,8 @@ pub struct Settings {
     pub portal_since: Option<Ts>,
     /// whether notifications may call the patient by name
     pub notify_by_name: bool,
+    /// whether a notification says for whom it is where another patient has the same address
+    pub name_where_shared: bool,
     /// whether patients are told when their access to the portal is switched on
     pub tell_of_access: bool,
     /// hours after which a text follows an email that was not opened; 0: both at once

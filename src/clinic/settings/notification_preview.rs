@@ -48,11 +48,26 @@ pub enum Preview {
 }
 
 impl Preview {
-    /// With sample values.
-    pub fn of(shell: &Shell, settings: &Settings, origin: &str, now: Ts, template: NotificationTemplate) -> Preview {
+    /// With sample values: as most patients get it, and, where that is not the same, as those do who have an address in
+    /// common (`true`).
+    pub fn all(
+        shell: &Shell,
+        settings: &Settings,
+        origin: &str,
+        now: Ts,
+        template: NotificationTemplate,
+    ) -> Vec<(bool, Preview)> {
         let slot = template.slot();
         let name = if settings.notify_by_name { SAMPLE_NAME } else { "" };
         let words = Wording::new(template, settings, name, now);
+        let mut all = vec![(false, Preview::of(shell, slot, origin, &words))];
+        if settings.name_where_shared && !words.has_name() {
+            all.push((true, Preview::of(shell, slot, origin, &words.saying_for_whom(SAMPLE_NAME))));
+        }
+        all
+    }
+
+    fn of(shell: &Shell, slot: Slot, origin: &str, words: &Wording) -> Preview {
         let secret = sample_secret(slot.kind, origin);
         match slot.channel {
             Channel::Email => {

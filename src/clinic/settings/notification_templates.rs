@@ -39,7 +39,7 @@ struct EditPage {
     phone_error: &'static str,
     /// what became of the test, and whether that is good
     tested: Option<(bool, String)>,
-    preview: Option<Preview>,
+    previews: Vec<(bool, Preview)>,
     versions: Vec<Version>,
     seen: Seen,
 }
@@ -60,7 +60,7 @@ struct PreviewPart {
     slot: Slot,
     subject_errors: Vec<String>,
     body_errors: Vec<String>,
-    preview: Option<Preview>,
+    previews: Vec<(bool, Preview)>,
 }
 
 impl EditPage {
@@ -138,7 +138,8 @@ async fn page(
         let parsed = NotificationTemplate::parse(&settings, slot, &subject, &body);
         let by_name = settings.notify_by_name;
         let (subject_errors, body_errors) = explain(&shell, slot, by_name, parsed.as_ref().err());
-        let preview = parsed.ok().map(|template| Preview::of(&shell, &settings, &origin, now, template));
+        let shown = |template| Preview::all(&shell, &settings, &origin, now, template);
+        let previews = parsed.ok().map(shown).unwrap_or_default();
         let seen = typed.seen.unwrap_or_else(|| stored(slot, &template).seen());
         let (phone, phone_error, tested) = (typed.phone, typed.phone_error, typed.tested);
         Ok(EditPage {
@@ -153,7 +154,7 @@ async fn page(
             body_errors,
             phone_error,
             tested,
-            preview,
+            previews,
             versions,
             seen,
         })
@@ -222,8 +223,8 @@ pub async fn preview(
         let refused = !page.subject_errors.is_empty() || !page.body_errors.is_empty();
         return with_status(if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &page);
     }
-    let EditPage { shell, subject_errors, body_errors, preview, .. } = page;
-    html(&PreviewPart { shell, slot, subject_errors, body_errors, preview })
+    let EditPage { shell, subject_errors, body_errors, previews, .. } = page;
+    html(&PreviewPart { shell, slot, subject_errors, body_errors, previews })
 }
 
 /// Sends what was typed to the user who typed it: by email to their own address, by text to a number that they give.

@@ -33,6 +33,7 @@ impl SettingsForm for NotificationsPage {
     fn stored(settings: &Settings) -> Stored {
         Stored::default()
             .switch("notify_by_name", "notify-by-name", settings.notify_by_name)
+            .switch("name_where_shared", "name-where-shared", settings.name_where_shared)
             .switch("tell_of_access", "tell-of-access", settings.tell_of_access)
             .text("plan_text_hours", "plan-text", settings.plan_text_hours.to_string())
             .text("plan_remind_days", "plan-remind", settings.plan_remind_days.to_string())
@@ -45,6 +46,8 @@ impl SettingsForm for NotificationsPage {
         settings.plan_remind_days = plan.remind_days;
         settings.plan_tell_days = plan.tell_days;
         settings.notify_by_name = form.get("notify_by_name") == "on";
+        // a form that does not say so leaves families able to tell their notifications apart
+        settings.name_where_shared = form.get("name_where_shared") != "off";
         settings.tell_of_access = form.get("tell_of_access") == "on";
         FieldErrors::default()
     }

@@ -15,6 +15,8 @@ pub struct Values<'a> {
     pub phone: &'a str,
     /// the patient's name, see [`safe_name`]
     pub name: &'a str,
+    /// say for whom it is, as others have the same address
+    pub for_whom: bool,
     /// the portal link
     pub link: &'a str,
     /// the passcode
@@ -119,12 +121,20 @@ impl NotificationTemplate {
     }
 
     /// The body, less the paragraphs or lines that name a telephone number that the clinic does not have. One with the
-    /// link or the passcode stays all the same.
+    /// link or the passcode stays all the same. For whom it is stands first, where that is to be said and is not.
     fn body_for(&self, values: &Values, between: &str) -> String {
         let has = |part: &str, one: Placeholder| pieces(part).contains(&Piece::Named(one.as_str()));
         let names_it = |part: &&str| has(part, Placeholder::Phone) && !has(part, self.slot().required());
-        let parts = self.body().split(between);
-        parts.filter(|part| !values.phone.is_empty() || !names_it(part)).collect::<Vec<_>>().join(between)
+        let parts = self.body().split(between).filter(|part| !values.phone.is_empty() || !names_it(part));
+        let says = values.for_whom && !self.has_name();
+        let for_whom = says.then(|| self.slot().lang.t1("notification-for", "name", Placeholder::Name.written()));
+        for_whom.iter().map(String::as_str).chain(parts).collect::<Vec<_>>().join(between)
+    }
+
+    /// Whether the patient's name is in it.
+    pub fn has_name(&self) -> bool {
+        let name = Piece::Named(Placeholder::Name.as_str());
+        pieces(self.subject()).contains(&name) || pieces(self.body()).contains(&name)
     }
 }
 

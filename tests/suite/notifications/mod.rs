@@ -4,4 +4,5 @@ mod browser;
 mod outbox_browser;
 mod plans;
 mod secrecy;
+mod shared_address;
 mod templates;

@@ -61,6 +61,10 @@ async fn nothing_of_any_message_is_sent(app: App) {
     for (n, language) in ["en", "fr"].into_iter().enumerate() {
         let (email, phone) = (format!("p{n}@example.org"), format!("+1613555014{n}"));
         let like = Like { email: Some(email), phone: Some(phone), method: Method::Both, language, ..Like::default() };
+        // somebody else of the family has the same addresses, so each notification says for whom it is
+        let other =
+            Like { name: ("Zoé", "Mejía"), email: like.email.clone(), phone: like.phone.clone(), ..like.clone() };
+        app.patient(other).await;
         patients.push(app.patient(like).await);
     }
     let mut said: Vec<String> = Vec::new();
@@ -99,6 +103,8 @@ async fn nothing_of_any_message_is_sent(app: App) {
         assert!(!mail.subject.contains(['\r', '\n']));
     }
     assert!(sent.iter().any(|mail| mail.text.starts_with("Hello María, Clinic wrote.")));
+    assert!(sent.iter().any(|mail| mail.text.starts_with("For María.")));
+    assert!(sent.iter().all(|mail| !without_links(&mail.text).contains("Zoé")));
 }
 
 /// A token may hold any syllable by chance.

@@ -251,6 +251,7 @@ async fn whatever_is_typed_only_the_placeholders_are_filled() {
                 clinic: "CLINIC<i>",
                 phone: "613",
                 name: "NAME",
+                for_whom: false,
                 link: "https://x.example/LINK",
                 passcode: "314159",
                 expiry: "EXPIRY",
