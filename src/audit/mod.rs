@@ -50,6 +50,8 @@ text_enum! {
         PatientBroughtBack = "patient_brought_back",
         ChartsMerged = "charts_merged",
         ChartsUnmerged = "charts_unmerged",
+        ChartsToldApart = "charts_told_apart",
+        ChartsNotToldApart = "charts_not_told_apart",
         ChartViewed = "chart_viewed",
         ChartItemViewed = "chart_item_viewed",
         ConversationStarted = "conversation_started",

@@ -8,7 +8,7 @@ mod guard;
 mod patients;
 mod settings;
 
-pub use account::lapsed::keep_words;
+pub use account::kept_words::keep_words;
 pub use account::not_yours::of_their_own;
 
 use actix_web::web::{self, ServiceConfig};
@@ -54,6 +54,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/merging", get().to(patients::merging::show))
         .route("/patients/{patient}/merging", post().to(patients::merging::submit))
         .route("/patients/{patient}/unmerging", post().to(patients::merging::undo))
+        .route("/patients/{patient}/distinctions", post().to(patients::doubles::tell_apart))
+        .route("/patients/{patient}/distinctions/removal", post().to(patients::doubles::undo))
         .route("/patients/{patient}/notification-method", post().to(patients::reach::set_method))
         .route("/patients/{patient}/addresses", post().to(patients::reach::release))
         .route("/patients/{patient}/notifications", post().to(conversations::outbox::tell_of_access_again))

@@ -22,7 +22,7 @@ pub enum Fate {
 }
 
 /// Every column that names a patient. A test compares this with the tables.
-pub const PLACES: [(&str, &str, Fate); 17] = [
+pub const PLACES: [(&str, &str, Fate); 19] = [
     ("chart_items", "patient_id", Fate::Moves),
     ("conversations", "patient_id", Fate::Moves),
     ("notifications", "patient_id", Fate::Moves),
@@ -38,6 +38,8 @@ pub const PLACES: [(&str, &str, Fate); 17] = [
     ("audit_events", "patient_id", Fate::Stays),
     ("uploads", "suspect_id", Fate::Stays),
     ("patients", "merged_into", Fate::Stays),
+    ("distinctions", "one_id", Fate::Stays),
+    ("distinctions", "other_id", Fate::Stays),
     ("merges", "kept_id", Fate::Stays),
     ("merges", "merged_id", Fate::Stays),
 ];

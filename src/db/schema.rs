@@ -111,6 +111,16 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    distinctions (one_id, other_id) {
+        one_id -> BigInt,
+        other_id -> BigInt,
+        user_id -> BigInt,
+        made_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     merges (id) {
         id -> BigInt,
         kept_id -> BigInt,
@@ -701,6 +711,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     users,
     password_links,
     patients,
+    distinctions,
     merges,
     merge_moves,
     patient_identifiers,

@@ -174,6 +174,20 @@ pub async fn said(req: &mut ServiceRequest) -> Result<Option<String>, Error> {
     }
 }
 
+/// The form that a request carries, where that is no form with files. Its body can be read once more afterwards.
+///
+/// # Errors
+/// Where the body cannot be read.
+pub async fn short_form(req: &mut ServiceRequest) -> Result<Option<Form>, Error> {
+    if kind(req).starts_with("multipart/form-data") {
+        return Ok(None);
+    }
+    let bytes = req.extract::<web::Bytes>().await?;
+    let form = Form::of_pairs(url::form_urlencoded::parse(&bytes).into_owned().collect());
+    req.set_payload(payload(stream::iter([Ok(bytes)])));
+    Ok(Some(form))
+}
+
 /// The mark that a script or a download's address names.
 fn in_head(req: &HttpRequest) -> Option<String> {
     if let Some(said) = req.headers().get(HEADER) {

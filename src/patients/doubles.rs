@@ -1,58 +1,118 @@
 //! Charts that may be one person's: the same health number, or the same name and birth date.
 
+use super::distinctions::Apart;
 use super::record::Patient;
 use crate::db::schema::patients;
-use crate::db::{Conn, MultiBackend};
+use crate::db::{Conn, MultiBackend, PatientId};
 use crate::values::BirthDate;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
+use time::Date;
+use time::macros::date;
 
-/// Groups that are looked for of each sort, at most.
+/// Groups of each sort that are shown, at most; so many are read at once.
 const GROUPS: i64 = 100;
+/// Groups are read so many times at most: those of two people are left out only after they were read.
+const ROUNDS: usize = 20;
+/// Nobody was born before.
+const FIRST: Date = date!(0001 - 01 - 01);
 /// Patients of one group that are shown, at most.
 const OF_ONE: i64 = 10;
 
 /// Charts that may be one person's.
 #[derive(Debug, Clone)]
 pub struct Doubles {
-    /// two or more
+    /// two or more; each may be the same person as another of them
     pub patients: Vec<Patient>,
     /// they have one health number; else one name and birth date
     pub by_number: bool,
+    apart: Apart,
+}
+
+impl Doubles {
+    /// Leaves out who is told apart from all others. `None` where nobody is left who may be somebody else.
+    fn of(conn: &mut Conn, mut patients: Vec<Patient>, by_number: bool) -> QueryResult<Option<Doubles>> {
+        let ids: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
+        let apart = Apart::among(conn, &ids)?;
+        patients.retain(|one| ids.iter().any(|other| *other != one.id && !apart.are(one.id, *other)));
+        Ok((!patients.is_empty()).then_some(Doubles { patients, by_number, apart }))
+    }
+
+    /// With whom a chart of the group is compared: the first before it who may be the same person.
+    pub fn partner(&self, patient: &Patient) -> Option<&Patient> {
+        let mut before = self.patients.iter().take_while(|other| other.id != patient.id);
+        before.find(|other| !self.apart.are(other.id, patient.id))
+    }
 }
 
 /// Charts in use that may be one person's, those with one health number first. Bounded, along indexes.
 pub fn doubles(conn: &mut Conn) -> QueryResult<Vec<Doubles>> {
+    let mut found = by_number(conn)?;
+    found.extend(by_name(conn, &found)?);
+    Ok(found)
+}
+
+fn by_number(conn: &mut Conn) -> QueryResult<Vec<Doubles>> {
     let live = patients::table.filter(patients::archived_at.is_null());
-    let numbers: Vec<Option<String>> = live
-        .filter(patients::health_number_key.gt(""))
-        .group_by(patients::health_number_key)
-        .having(count_star().gt(1))
-        .order(patients::health_number_key)
-        .limit(GROUPS)
-        .select(patients::health_number_key)
-        .load(conn)?;
-    let names: Vec<(BirthDate, String)> = live
-        .group_by((patients::birth_date, patients::name_key))
-        .having(count_star().gt(1))
-        .order((patients::birth_date, patients::name_key))
-        .limit(GROUPS)
-        .select((patients::birth_date, patients::name_key))
-        .load(conn)?;
-    let mut found: Vec<Doubles> = Vec::new();
-    for number in numbers.into_iter().flatten() {
-        let same = live.filter(patients::health_number_key.eq(number)).order(patients::id).limit(OF_ONE);
-        let patients = same.select(Patient::as_select()).into_boxed::<MultiBackend>().load(conn)?;
-        found.push(Doubles { patients, by_number: true });
-    }
-    for (born, name) in names {
-        let same = live.filter(patients::birth_date.eq(born)).filter(patients::name_key.eq(name));
-        let same = same.order(patients::id).limit(OF_ONE).select(Patient::as_select()).into_boxed::<MultiBackend>();
-        let patients: Vec<Patient> = same.load(conn)?;
-        let known = |group: &Doubles| patients.iter().all(|p| group.patients.iter().any(|other| other.id == p.id));
-        if !found.iter().any(known) {
-            found.push(Doubles { patients, by_number: false });
+    let (mut found, mut after) = (Vec::new(), String::new());
+    for _ in 0..ROUNDS {
+        let numbers: Vec<Option<String>> = live
+            .filter(patients::health_number_key.gt(&after))
+            .group_by(patients::health_number_key)
+            .having(count_star().gt(1))
+            .order(patients::health_number_key)
+            .limit(GROUPS)
+            .select(patients::health_number_key)
+            .load(conn)?;
+        let is_last = numbers.len() < most();
+        for number in numbers.into_iter().flatten() {
+            let same = live.filter(patients::health_number_key.eq(&number)).order(patients::id).limit(OF_ONE);
+            let group = same.select(Patient::as_select()).into_boxed::<MultiBackend>().load(conn)?;
+            found.extend(Doubles::of(conn, group, true)?);
+            after = number;
+        }
+        if is_last || found.len() >= most() {
+            break;
         }
     }
     Ok(found)
+}
+
+/// Without those of whom every chart is in one of the groups before.
+fn by_name(conn: &mut Conn, before: &[Doubles]) -> QueryResult<Vec<Doubles>> {
+    let live = patients::table.filter(patients::archived_at.is_null());
+    let mut found = Vec::new();
+    let mut after = (BirthDate(FIRST), String::new());
+    for _ in 0..ROUNDS {
+        let same_day = patients::birth_date.eq(after.0).and(patients::name_key.gt(&after.1));
+        let names: Vec<(BirthDate, String)> = live
+            .filter(patients::birth_date.gt(after.0).or(same_day))
+            .group_by((patients::birth_date, patients::name_key))
+            .having(count_star().gt(1))
+            .order((patients::birth_date, patients::name_key))
+            .limit(GROUPS)
+            .select((patients::birth_date, patients::name_key))
+            .load(conn)?;
+        let is_last = names.len() < most();
+        for (born, name) in names {
+            let same = live.filter(patients::birth_date.eq(born)).filter(patients::name_key.eq(&name));
+            let same = same.order(patients::id).limit(OF_ONE).select(Patient::as_select());
+            let group: Vec<Patient> = same.into_boxed::<MultiBackend>().load(conn)?;
+            after = (born, name);
+            let Some(group) = Doubles::of(conn, group, false)? else { continue };
+            let is_in = |of: &Doubles| group.patients.iter().all(|one| of.patients.iter().any(|it| it.id == one.id));
+            if !before.iter().any(is_in) {
+                found.push(group);
+            }
+        }
+        if is_last || found.len() >= most() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// [`GROUPS`] as a length.
+fn most() -> usize {
+    usize::try_from(GROUPS).unwrap_or(usize::MAX)
 }

@@ -1,5 +1,6 @@
 //! Who somebody is that comes to the clinic: the same person must not get a second chart.
 
+use super::distinctions::Apart;
 use super::health_number::health_number_key;
 use super::record::{Demographics, Patient, name_key, patient_if_there};
 use crate::access::{SignedInUser, rights, survivor};
@@ -71,12 +72,15 @@ fn alike(conn: &mut Conn, d: &Demographics, number: Option<&str>) -> QueryResult
     Ok(found)
 }
 
-/// Other charts that may be this patient's: the same health number, or the same name and birth date.
-pub fn doubles_of(conn: &mut Conn, patient: &Patient) -> QueryResult<Vec<Patient>> {
+/// Other charts in use that look like this patient's: the same health number, or the same name and birth date. First those
+/// that may be this patient's, then those of which a user says that they are another person's.
+pub fn doubles_of(conn: &mut Conn, patient: &Patient) -> QueryResult<(Vec<Patient>, Vec<Patient>)> {
     let number = patient.health_number.as_deref().map(health_number_key).filter(|key| !key.is_empty());
     let mut found = alike(conn, &patient.demographics, number.as_deref())?;
     found.retain(|other| other.id != patient.id && other.archived_at.is_none());
-    Ok(found)
+    let ids: Vec<PatientId> = found.iter().map(|other| other.id).chain([patient.id]).collect();
+    let apart = Apart::among(conn, &ids)?;
+    Ok(found.into_iter().partition(|other| !apart.are(patient.id, other.id)))
 }
 
 /// Whether one who says who they are at the portal may be either of these: the same health number and a common address.

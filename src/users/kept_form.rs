@@ -1,4 +1,4 @@
-//! What a user sent after their session had ended: kept for them alone, until they have signed in again.
+//! What a user sent and could not be taken, such as after their session had ended: kept for them alone.
 
 use crate::access::{Right, SignedInUser};
 use crate::audit::{self, Actor, Entry, Event, Subject};

@@ -1,7 +1,7 @@
 //! Signing in and what a user sets for themself.
 
+pub mod kept_words;
 pub mod language;
-pub mod lapsed;
 pub mod not_yours;
 pub mod notifications;
 pub mod password;

@@ -8,7 +8,7 @@ use super::rich_text::{RichText, read_body};
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
 use crate::chart::ItemKind;
-use crate::clinic::account::lapsed::{KEPT, words_back};
+use crate::clinic::account::kept_words::{KEPT, words_back};
 use crate::clinic::files::lines::FileLines;
 use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Chart, shell};

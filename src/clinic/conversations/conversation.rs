@@ -4,7 +4,7 @@ use super::outbox;
 use crate::access::{Action, ConversationAccess, Right, rights};
 use crate::attachments::Refusal;
 use crate::chart::ItemKind;
-use crate::clinic::account::lapsed::words_back;
+use crate::clinic::account::kept_words::words_back;
 use crate::clinic::composing::one_tap::offers;
 use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};

@@ -51,6 +51,8 @@ struct ChartPage {
     doubles: Vec<Patient>,
     /// one of them has the same number and address: whoever says who they are at the portal gets no passcode
     doubles_shut_out: bool,
+    /// another person for whom the portal may take this patient
+    mistaken_for: Option<Patient>,
     /// merges into this chart that can be undone
     merges: Vec<Merge>,
 }
@@ -100,7 +102,10 @@ pub async fn show(
         let blocks = notifications::blocks(conn, &patient)?;
         let identifiers = patients::identifiers(conn, patient.id)?;
         let locked_until = portal_links::locked_until(conn, now, &chart.0)?;
-        let (chart_of, doubles) = (patient.clone(), patients::doubles_of(conn, &patient)?);
+        let (doubles, apart) = patients::doubles_of(conn, &patient)?;
+        let shuts_out = |other: &&Patient| patients::is_mistaken_for(&patient, other);
+        let (doubles_shut_out, mistaken_for) =
+            (doubles.iter().any(|other| shuts_out(&other)), apart.iter().find(shuts_out).cloned());
         let mut errors = FieldErrors::default();
         let filter = narrowed.filter(settings.zone(), &mut errors);
         let conversations = conversations::of_patient(conn, &chart.0, CONVERSATIONS)?;
@@ -126,7 +131,8 @@ pub async fn show(
             blocks,
             identifiers,
             locked_until,
-            doubles_shut_out: doubles.iter().any(|other| patients::is_mistaken_for(&chart_of, other)),
+            doubles_shut_out,
+            mistaken_for,
             doubles,
             merges: merging::undoable(conn, now, &chart.0)?,
         })

@@ -8,7 +8,7 @@ use crate::error::AppError;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::merging::{self, Field, MergeError, MergeWish, UndoError};
-use crate::patients::{self, Patient};
+use crate::patients::{self, Apart, Patient};
 use crate::state::AppState;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -25,6 +25,8 @@ struct MergingPage {
     patient: Patient,
     /// the chart that goes, and a mark of both as they are shown
     other: Option<(Patient, String)>,
+    /// a user has said that they are two people
+    is_apart: bool,
     /// the fields in which they differ
     differing: Vec<Field>,
     /// those that were chosen from the other one, on a page that is shown again
@@ -74,6 +76,7 @@ async fn page(
             shell,
             patient,
             other: None,
+            is_apart: false,
             differing: Vec::new(),
             is_changed: again.is_some(),
             taken: again,
@@ -84,10 +87,11 @@ async fn page(
             let with = access::survivor(conn, PatientId(with))?;
             let other = patients::patient_if_there(conn, with)?.filter(|other| other.id != page.patient.id);
             let other = other.ok_or(AppError::NotFound)?;
+            page.is_apart = Apart::among(conn, &[page.patient.id, other.id])?.are(page.patient.id, other.id);
             page.differing = Field::differing(&page.patient, &other);
             page.other = Some((other.clone(), merging::seen(&page.patient, &other)));
         } else if page.q.trim().is_empty() {
-            page.candidates = patients::doubles_of(conn, &page.patient)?;
+            page.candidates = patients::doubles_of(conn, &page.patient)?.0;
         } else {
             page.candidates = patients::search(conn, &page.q, true, None, FOUND)?.patients;
             page.candidates.retain(|other| other.id != page.patient.id);

@@ -84,7 +84,7 @@ async fn words_survive_the_end_of_a_session(app: App) {
             let back = sign_in(&again, &to, &email).await;
             assert_eq!(back, format!("{page}?kept=1"));
             let shown = again.get(&back).await.ok();
-            assert!(shown.has_text("What you typed before you were signed out is back"), "{page}");
+            assert!(shown.has_text("What you typed is back on this page"), "{page}");
             let form = shown.form_with(button);
             for (name, value) in &fields {
                 let shown = form.value(name).unwrap_or_default();

@@ -32,6 +32,8 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /patients/{patient}/bringing-back",
     "POST /patients/{patient}/merging",
     "POST /patients/{patient}/unmerging",
+    "POST /patients/{patient}/distinctions",
+    "POST /patients/{patient}/distinctions/removal",
     "POST /patients/{patient}/messages/draft/removal",
     "POST /patients/{patient}/messages/preview",
     "POST /patients/{patient}/messages/template",

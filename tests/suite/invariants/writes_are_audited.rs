@@ -172,6 +172,10 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner.post(&format!("{patient}/bringing-back"), &[]).await;
     script.check("/patients/{patient}/bringing-back", 303, &answer).await;
     let twin = script.app.patient(Like::default()).await;
+    for path in ["distinctions", "distinctions/removal"] {
+        let answer = owner.post(&format!("{patient}/{path}"), &[("with", &*twin.to_string())]).await;
+        script.check(&format!("/patients/{{patient}}/{path}"), 303, &answer).await;
+    }
     let page = owner.get(&format!("{patient}/merging?with={twin}")).await.ok();
     script.skip().await;
     let answer = owner.submit(&page, "Merge the charts", &[]).await;

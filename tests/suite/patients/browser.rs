@@ -47,6 +47,11 @@ async fn every_page(language: &'static str, scripts: bool) {
         browser.goto(&path).await;
         look(&browser, &name(page)).await;
     }
+    let apart = words("These are two people", "Ce sont deux personnes");
+    browser.goto(&format!("/patients/{one}/merging?with={other}")).await;
+    browser.click_text(apart).await;
+    browser.wait_text(words("Two people who look alike", "Deux personnes qui se ressemblent")).await;
+    look(&browser, &name("told-apart")).await;
     browser.goto("/patients/new").await;
     for (label, value) in [
         (words("Family name", "Nom de famille"), "Mejía"),

@@ -17,9 +17,11 @@ on_both!(
     everything_moves_and_moves_back,
     what_came_since_stays_where_it_is,
     a_record_that_changed_meanwhile_asks,
+    what_was_typed_for_the_other_record_is_kept,
     who_writes_at_that_moment_writes_to_the_one_that_is_left,
     a_merge_is_for_good_after_a_day,
     doubles_are_listed_and_told,
+    two_people_who_look_alike_are_told_apart,
     every_place_of_a_patient_is_thought_of,
 );
 
@@ -178,6 +180,31 @@ async fn a_record_that_changed_meanwhile_asks(app: App) {
     }
 }
 
+/// "Update Information" of the record that goes, open in another tab: the words are in the form of the one that is left,
+/// which asks before they take the place of what stands there.
+async fn what_was_typed_for_the_other_record_is_kept(app: App) {
+    let user = app.user(Role::Staff).await;
+    let (one, other) = twins(&app).await;
+    let open = user.get(&format!("/patients/{other}/information")).await.ok();
+    assert_eq!(merge(&user, one, other, &[]).await, 303);
+    let (to, notice) =
+        user.submit(&open, "Save", &[("preferred_name", "Mari"), ("phone", "613 555 0177")]).await.says();
+    assert_eq!((to.as_str(), notice.as_str()), (&*format!("/patients/{one}/information?kept=1"), "chart-merged"));
+    let page = user.get(&to).await.ok();
+    assert!(page.has_text("What you typed is back on this page") && page.has_text("has taken the place of the one"));
+    assert_eq!(page.form_with("Save").value("preferred_name").as_deref(), Some("Mari"));
+    assert!(!user.get(&format!("/patients/{one}")).await.ok().has_text("Mari,"), "it was saved");
+    let asks = user.submit(&page, "Save", &[]).await;
+    assert_eq!(asks.status, 409);
+    assert!(asks.page().has_text("Somebody else changed this meanwhile") && asks.page().has_text("613 555 0177"));
+    user.submit(&asks.page(), "Save", &[]).await.redirect();
+    // and no longer once it was saved
+    assert!(!user.get(&to).await.ok().has_text("What you typed is back"));
+    // a button has no words to keep
+    let late = user.post(&format!("/patients/{other}/bringing-back"), &[]).await.says();
+    assert_eq!(late, (format!("/patients/{one}"), "chart-merged".to_owned()));
+}
+
 async fn who_writes_at_that_moment_writes_to_the_one_that_is_left(app: App) {
     let user = app.user(Role::Staff).await;
     for round in 0..6 {
@@ -230,6 +257,61 @@ async fn doubles_are_listed_and_told(app: App) {
     assert_eq!(claim().await, 1);
     assert!(user.get("/patients/doubles").await.ok().has_text("No two charts look alike."));
     assert!(!user.get(&format!("/patients/{one}")).await.ok().has_text("may belong to this patient"));
+}
+
+async fn two_people_who_look_alike_are_told_apart(app: App) {
+    let (user, colleague) = (app.user(Role::Staff).await, app.user(Role::Clinician).await);
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        all.push(app.patient(Like::default()).await);
+    }
+    let [one, two, three] = all[..] else { unreachable!() };
+    let compared = async || {
+        let links = user.get("/patients/doubles").await.ok().links();
+        let compare = links.into_iter().filter(|link| link.text.starts_with("Compare"));
+        compare.map(|link| link.href).collect::<Vec<_>>()
+    };
+    let path = |one: PatientId, other: PatientId| format!("/patients/{one}/merging?with={other}");
+    assert_eq!(compared().await, [path(one, two), path(one, three)]);
+    // said from either side, and twice: by the page that shows both
+    let page = user.get(&path(two, one)).await.ok();
+    for _ in 0..2 {
+        let said = user.submit(&page, "These are two people", &[]).await.says();
+        assert_eq!(said, ("/patients/doubles".to_owned(), "told-apart".to_owned()));
+    }
+    assert!(user.get(&path(one, two)).await.ok().has_text("These are two people, a user has said"));
+    // the third may be either of them
+    assert_eq!(compared().await, [path(one, three)]);
+    user.submit(&user.get(&path(one, three)).await.ok(), "These are two people", &[]).await.redirect();
+    assert_eq!(compared().await, [path(two, three)]);
+    let chart = user.get(&format!("/patients/{one}")).await.ok();
+    assert!(!chart.has_text("may belong to this patient") && chart.has_text("cannot tell this patient from another"));
+    assert!(user.get(&format!("/patients/{two}")).await.ok().has_text("may belong to this patient"));
+    user.submit(&user.get(&path(two, three)).await.ok(), "These are two people", &[]).await.redirect();
+    let page = user.get("/patients/doubles").await.ok();
+    assert!(page.has_text("No two charts look alike.") && page.has_text("said so on 4 March 2026"), "{}", page.text());
+    assert_eq!(page.count("form[action$=\"/distinctions/removal\"]"), 3);
+    // taken back by anybody who may edit records
+    let (undo, with) = (format!("/patients/{two}/distinctions/removal"), three.to_string());
+    let undone = colleague.post(&undo, &[("with", &*with)]).await.says();
+    assert_eq!(undone, ("/patients/doubles".to_owned(), "not-told-apart".to_owned()));
+    assert_eq!(compared().await, [path(two, three)]);
+    assert_eq!(colleague.post(&undo, &[("with", &*with)]).await.status, 404);
+    let here = format!("/patients/{one}/distinctions");
+    for other in [one.to_string(), "999".to_owned()] {
+        assert_eq!(user.post(&here, &[("with", &*other)]).await.status, 404);
+    }
+    assert_eq!(user.post(&here, &[("with", "x")]).await.status, 400);
+    const TOLD: &str = "SELECT action || ' ' || patient_id || ' ' || subject_id AS line FROM audit_events \
+                        WHERE action LIKE '%told_apart' ORDER BY id";
+    let told = lines(&app, TOLD, TOLD).await;
+    assert_eq!(told.len(), 8);
+    assert_eq!(&told[..2], [format!("charts_told_apart {two} {one}"), format!("charts_told_apart {one} {two}")]);
+    assert_eq!(told[7], format!("charts_not_told_apart {three} {two}"));
+    // a merge of such charts still asks nobody else, and its undoing leaves them told apart
+    assert_eq!(merge(&user, one, two, &[]).await, 303);
+    user.submit(&user.get(&format!("/patients/{one}")).await.ok(), "Undo the merge", &[]).await.redirect();
+    assert!(user.get(&path(one, two)).await.ok().has_text("These are two people, a user has said"));
 }
 
 /// A table that names patients and that no merge thinks of would lose its rows to a chart that nobody opens.

@@ -1,12 +1,13 @@
-//! A form that arrives after the session ended: what was typed is kept on the server for the user whom its page was made
-//! for, the sign-in page says why, and leads back to the page, where the words are again. By construction for every form
-//! of the door: this stands before all routes.
+//! A form that cannot be taken where it was sent: its user's session has ended, or its chart was merged into another one.
+//! What was typed is kept on the server for the user whom its page was made for. The sign-in page, or the chart that is
+//! left, says why, and the page of the form has the words again. By construction for every form of the door: this stands
+//! before all routes.
 
 use super::refill::refill;
 use crate::access::session::Holder;
-use crate::access::{Right, SignedInUser, rights};
+use crate::access::{self, Right, SignedInUser, rights};
 use crate::clinic::guard::shell_for_nobody;
-use crate::db::{Conn, Ts, UserId};
+use crate::db::{Conn, PatientId, Ts, UserId};
 use crate::error::AppError;
 use crate::http::page::landed;
 use crate::http::whose::{self, Marks, Person};
@@ -49,17 +50,65 @@ pub async fn keep_words(
             None => next.call(req).await.map(ServiceResponse::map_into_boxed_body),
         };
     }
+    let moved = if is_post { form_of_merged(&state, &mut req, &head).await? } else { None };
     let comes_back = head.holder.is_some() && !is_post && !head.fragment && asks_for_kept(req.request());
-    let fills_itself = fills_itself(req.path());
     let sent = match &head.holder {
         Some(Holder::User { id, .. }) if is_post && !open => Some((*id, req.path().to_owned())),
         _ => None,
     };
     let res = next.call(req).await?.map_into_boxed_body();
-    if let Some((user, path)) = sent.filter(|_| res.status().is_redirection() || res.status() == StatusCode::CREATED) {
+    let cause = res.response().error().and_then(|cause| cause.as_error::<AppError>());
+    let (is_moved, is_well) = (matches!(cause, Some(AppError::Moved { .. })), res.response().error().is_none());
+    if let Some((user, kept)) = moved.filter(|_| is_moved) {
+        return lead_on(&state, &head, res, user, kept).await;
+    }
+    let is_taken = is_well && (res.status().is_redirection() || res.status() == StatusCode::CREATED);
+    if let Some((user, path)) = sent.filter(|_| is_taken) {
         forget(&state, user, path).await;
     }
-    if comes_back && !fills_itself { fill(&state, head, res).await } else { Ok(res) }
+    if comes_back { fill(&state, head, res).await } else { Ok(res) }
+}
+
+/// The form, as it would be sent to the chart into which the one of its address was merged. Whether it is taken there is
+/// for its page to say: what is written to the patient is.
+async fn form_of_merged(
+    state: &AppState,
+    req: &mut ServiceRequest,
+    head: &Head,
+) -> Result<Option<(UserId, KeptForm)>, Error> {
+    let Some(Holder::User { id: user, .. }) = &head.holder else { return Ok(None) };
+    let below = req.path().strip_prefix("/patients/").and_then(|rest| rest.split_once('/'));
+    let Some((Ok(asked), rest)) = below.map(|(id, rest)| (id.parse().map(PatientId), rest.to_owned())) else {
+        return Ok(None);
+    };
+    let has_it = state.db.read(move |conn| -> Result<_, AppError> { Ok(access::survivor(conn, asked)?) }).await?;
+    if has_it == asked {
+        return Ok(None);
+    }
+    let action = format!("/patients/{has_it}/{rest}");
+    // what stands on the chart itself, or asks whether to do something to it, are buttons
+    if page_of(&action) == format!("/patients/{has_it}") {
+        return Ok(None);
+    }
+    let Some(form) = whose::short_form(req).await? else { return Ok(None) };
+    Ok(typed(action, &form, state.clock.now()).map(|kept| (*user, kept)))
+}
+
+/// To the page of the form at the chart that is left, with the words in it.
+async fn lead_on(
+    state: &AppState,
+    head: &Head,
+    res: ServiceResponse,
+    user: UserId,
+    kept: KeptForm,
+) -> Result<ServiceResponse, Error> {
+    match store(state, user, kept).await? {
+        Some(page) => {
+            let answer = landed(head.fragment, &format!("{page}?{KEPT}=1&notice=chart-merged"));
+            Ok(res.into_response(answer))
+        }
+        None => Ok(res),
+    }
 }
 
 /// The sign-in page that says why, and leads back to the page with the words.
@@ -81,13 +130,23 @@ async fn keep(state: &AppState, req: &mut ServiceRequest) -> Result<Option<Strin
     });
     let Some(user) = read.await? else { return Ok(None) };
     let (form, _) = whose::fields(req, 2 * state.desk.policy.largest_message).await;
-    let typed = form.pairs().iter().filter(|(name, _)| !whose::SECRETS.contains(&name.as_str()));
-    let kept = KeptForm { action: req.path().to_owned(), pairs: typed.cloned().collect(), at: state.clock.now() };
-    // a file that is sent by itself takes nothing away from the words that were kept of its page
-    if kept.pairs.iter().all(|(_, value)| value.trim().is_empty()) {
-        return Ok(None);
+    match typed(req.path().to_owned(), &form, state.clock.now()) {
+        Some(kept) => Ok(store(state, user, kept).await?),
+        None => Ok(None),
     }
-    let page = page_of(req.path());
+}
+
+/// What is kept of a form; `None` where it says nothing: a file that is sent by itself takes nothing away from the words
+/// that were kept of its page.
+fn typed(action: String, form: &Form, at: Ts) -> Option<KeptForm> {
+    let pairs = form.pairs().iter().filter(|(name, _)| !whose::SECRETS.contains(&name.as_str()));
+    let pairs: Vec<(String, String)> = pairs.cloned().collect();
+    pairs.iter().any(|(_, value)| !value.trim().is_empty()).then_some(KeptForm { action, pairs, at })
+}
+
+/// Keeps a form, and gives the page to come back to; `None` where it is too long.
+async fn store(state: &AppState, user: UserId, kept: KeptForm) -> Result<Option<String>, AppError> {
+    let page = page_of(&kept.action);
     let goal = page.clone();
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(users::keep_form(tx, user, &goal, &kept)?) });
     Ok(write.await?.then_some(page))
@@ -133,14 +192,16 @@ pub fn words_back<R: Right>(
     draft: Option<Ts>,
 ) -> Result<Option<Form>, AppError> {
     let kept = users::kept_form(conn, shell.now, user, &shell.path)?;
-    let Some(kept) = kept.filter(|kept| draft.is_none_or(|draft| draft <= kept.at)) else { return Ok(None) };
-    shell.notice = shell.of("notice", "words-back");
+    let is_newest = |kept: &KeptForm| draft.is_none_or(|draft| draft <= kept.at);
+    let Some(kept) = kept.filter(|kept| fills_itself(&kept.action) && is_newest(kept)) else { return Ok(None) };
+    shell.say("words-back");
     Ok(Some(Form::of_pairs(kept.pairs)))
 }
 
-/// These know how to fill their form from what was kept: files that wait are a part of it.
-fn fills_itself(path: &str) -> bool {
-    path.starts_with("/conversations/") || path.ends_with("/messages/new")
+/// The pages of these forms know how to fill them: files that wait are a part of them.
+fn fills_itself(action: &str) -> bool {
+    let composes = action.contains("/messages/") || action.contains("/uploads");
+    action.starts_with("/conversations/") || (composes && !action.ends_with("/messages/repair"))
 }
 
 async fn fill(state: &AppState, head: Head, res: ServiceResponse) -> Result<ServiceResponse, Error> {
@@ -152,7 +213,8 @@ async fn fill(state: &AppState, head: Head, res: ServiceResponse) -> Result<Serv
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let user = head.holder.as_ref().and_then(SignedInUser::<rights::Read>::of).flatten();
         let Some(user) = user else { return Ok(None) };
-        let Some(kept) = users::kept_form(conn, now, &user, &page)? else { return Ok(None) };
+        let kept = users::kept_form(conn, now, &user, &page)?.filter(|kept| !fills_itself(&kept.action));
+        let Some(kept) = kept else { return Ok(None) };
         let said = shell_for_nobody(conn, &head)?.of("notice", "words-back");
         Ok(Some((kept, said)))
     });
