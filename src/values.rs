@@ -60,6 +60,8 @@ text_value! {
     PhoneNumber,
     /// The title of a conversation: one line of 1 to 200 characters.
     Title,
+    /// The name of a user as colleagues see it: one line of 1 to 100 characters.
+    UserName,
 }
 
 impl Title {
@@ -70,6 +72,17 @@ impl Title {
     pub fn parse(text: &str) -> Option<Title> {
         let line = text::one_line(text);
         (!line.is_empty() && line.chars().count() <= Title::LONGEST).then_some(Title(line))
+    }
+}
+
+impl UserName {
+    /// The longest name, in characters.
+    pub const LONGEST: usize = 100;
+
+    /// One line, trimmed; `None` if it is empty or too long.
+    pub fn parse(text: &str) -> Option<UserName> {
+        let line = text::one_line(text);
+        (!line.is_empty() && line.chars().count() <= UserName::LONGEST).then_some(UserName(line))
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a verb asks for that concerns the clinic and no single record: the right itself, whoever has it.
 
-use super::{Right, SignedInUser};
-use crate::db::UserId;
+use super::{Right, Role, SignedInUser};
+use crate::db::schema::users;
+use crate::db::{Conn, UserId};
+use diesel::prelude::*;
 
 /// Somebody who has the right `R`.
 pub trait Authority<R: Right> {
@@ -31,4 +33,11 @@ impl<R: Right> Authority<R> for Operator {
     fn user(&self) -> Option<UserId> {
         None
     }
+}
+
+/// Whether the right is still theirs at this moment: somebody else may have taken it away since the request began.
+pub fn still_has<R: Right>(conn: &mut Conn, by: &impl Authority<R>) -> QueryResult<bool> {
+    let Some(user) = by.user() else { return Ok(true) };
+    let role = users::table.find(user).filter(users::active.eq(true)).select(users::role);
+    Ok(role.first::<Role>(conn).optional()?.is_some_and(|role| role.may(R::ACTION)))
 }

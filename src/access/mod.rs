@@ -6,9 +6,9 @@ mod proofs;
 mod roles;
 pub mod session;
 
-pub use authority::{Authority, Operator};
+pub use authority::{Authority, Operator, still_has};
 pub use proofs::{
-    ChartAccess, ConversationAccess, LapsedVisit, PortalVisit, ShutOut, SignedInUser, chart, conversation, held,
-    lapsed_visit, portal_visit, survivor,
+    ChartAccess, ConversationAccess, LapsedVisit, PortalVisit, ShutOut, SignedInUser, active, chart, conversation,
+    held, lapsed_visit, portal_visit, survivor,
 };
 pub use roles::{Action, Right, Role, rights};

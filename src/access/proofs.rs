@@ -2,8 +2,8 @@
 
 use super::session::{Holder, Lapsed};
 use super::{Right, Role, rights};
-use crate::db::schema::{clinic, conversations, patients};
-use crate::db::{Conn, ConversationId, PatientId, Ts, Tx, UserId, lock_row};
+use crate::db::schema::{clinic, conversations, patients, users};
+use crate::db::{Conn, ConversationId, PatientId, Ts, Tx, UserId, hold_row, lock_row};
 use diesel::prelude::*;
 use std::marker::PhantomData;
 
@@ -48,6 +48,19 @@ impl<R: Right> Clone for SignedInUser<R> {
     fn clone(&self) -> Self {
         SignedInUser { id: self.id, name: self.name.clone(), role: self.role, right: PhantomData }
     }
+}
+
+/// Those of these users who are active. They stay so until the transaction ends: whoever deactivates one waits for it, and
+/// then finds what they were given to do.
+pub fn active(tx: &mut Tx, named: &[UserId]) -> QueryResult<Vec<UserId>> {
+    let mut all = named.to_vec();
+    all.sort_unstable();
+    all.dedup();
+    for user in &all {
+        hold_row(tx, "users", user.0)?;
+    }
+    let found = users::table.filter(users::id.eq_any(all)).filter(users::active.eq(true));
+    found.order(users::id).select(users::id).load(tx.conn())
 }
 
 /// A user with the right `R`, and a patient whose chart is there.

@@ -1,10 +1,12 @@
-//! FEATURE: what the owners of a clinic do: its settings, its images, the audit log. Each verb asks for the right and
+//! FEATURE: what the owners of a clinic do: its settings, its images, users who leave, the audit log. Each verb asks for the right and
 //! leaves its own trace.
 
 mod audit_log;
 mod clinic;
 mod images;
+mod leaving;
 
 pub use audit_log::{AuditLog, audit_log, audit_log_exported, audit_log_viewed};
 pub use clinic::{Part, prepare, save_settings};
 pub use images::{LARGEST_IMAGE, NotTaken, made_anew, set_image};
+pub use leaving::{LeaveError, OpenWork, deactivate_user, may_take_over, open_work};

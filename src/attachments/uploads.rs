@@ -163,6 +163,12 @@ pub fn remove(tx: &mut Tx, now: Ts, sender: &impl Sender, id: UploadId) -> Query
     Ok(true)
 }
 
+/// The files that a user chose and has not sent become another's, with the drafts that name them.
+pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId) -> QueryResult<()> {
+    let theirs = diesel::update(uploads::table.filter(uploads::user_id.eq(from)));
+    theirs.set(uploads::user_id.eq(to)).execute(tx.conn()).map(drop)
+}
+
 /// Removes what was uploaded more than a day ago and never sent, a hundred at a time. Gives how many.
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old: Vec<(UploadId, BlobId, PatientId)> = uploads::table

@@ -1,23 +1,46 @@
-//! `postern user add`.
+//! `postern user …`: what Settings, Users does, for whoever has the machine.
 
 use super::Failure;
-use crate::access::Role;
-use crate::audit::Actor;
+use crate::access::{Operator, Role};
+use crate::administration::{self, LeaveError, OpenWork};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
+use crate::db::{Conn, Db, Ts, UserId};
 use crate::error::AppError;
 use crate::settings;
 use crate::slow_hash;
-use crate::users::{self, AddUser, SHORTEST_PASSWORD};
-use crate::values::EmailAddress;
+use crate::users::{self, Account, AddUser, Change, ManageError, SHORTEST_PASSWORD};
+use crate::values::{EmailAddress, UserName};
 use clap::{Args, Subcommand};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// add a user: asks for the password on a terminal, else prints a one-time link to set it
     Add(Add),
+    /// list the users: email, role, state, when they last signed in, name
+    List,
+    /// change what a user may do
+    Role {
+        /// email that the user signs in with
+        email: String,
+        /// owner, clinician, staff or viewer
+        role: String,
+    },
+    /// end a user's sessions and let them sign in no more
+    Deactivate {
+        /// email that the user signs in with
+        email: String,
+        /// email of the user who takes over their open conversations, drafts and templates
+        #[arg(long, value_name = "EMAIL")]
+        to: Option<String>,
+    },
+    /// let a user sign in again who was deactivated
+    Reactivate {
+        /// email that the user signs in with
+        email: String,
+    },
 }
 
 #[derive(Args)]
@@ -36,37 +59,56 @@ pub(super) struct Add {
 }
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
-    let Command::Add(add) = command;
-    let email = EmailAddress::parse(&add.email).ok_or_else(|| format!("{:?} is not an email address", add.email))?;
-    let role: Role = add
-        .role
-        .parse()
-        .map_err(|word| format!("--role: {word:?} is none: write owner, clinician, staff or viewer"))?;
-    let by_link = add.link || !std::io::stdin().is_terminal();
+    match command {
+        Command::Add(new) => add(config, new).await,
+        Command::List => list(config).await,
+        Command::Role { email, role } => set_role(config, email, &role).await,
+        Command::Deactivate { email, to } => deactivate(config, email, to).await,
+        Command::Reactivate { email } => reactivate(config, email).await,
+    }
+}
+
+async fn open(config: &Config) -> Result<(Db, Ts), Failure> {
+    Ok((super::open(config).await?, Clock::system().now()))
+}
+
+fn address(text: &str) -> Result<EmailAddress, Failure> {
+    Ok(EmailAddress::parse(text).ok_or_else(|| format!("{text:?} is not an email address"))?)
+}
+
+fn role(text: &str) -> Result<Role, Failure> {
+    Ok(text.parse().map_err(|word| format!("{word:?} is no role: write owner, clinician, staff or viewer"))?)
+}
+
+async fn add(config: &Config, new: Add) -> Result<ExitCode, Failure> {
+    let (email, role) = (address(&new.email)?, role(&new.role)?);
+    let name = UserName::parse(&new.name)
+        .ok_or_else(|| format!("--name: write a name of 1 to {} characters", UserName::LONGEST))?;
+    let by_link = new.link || !std::io::stdin().is_terminal();
     let password_hash = match by_link {
         true => None,
         false => Some(slow_hash::hash(slow_hash::Lane::Passwords, ask()?).await?),
     };
-    let (random, now) = (Random::system(), Clock::system().now());
-    let db = super::open(config).await?;
-    let token = random.token();
+    let (db, now) = open(config).await?;
+    let token = Random::system().token();
     let stored = token.clone();
-    let name = crate::text::one_line(&add.name);
-    let write = db.write(move |tx| -> Result<_, AppError> {
+    let write = db.write(move |tx| -> Result<_, ManageError> {
         let language = settings::load(tx)?.language;
         let user = AddUser { email, name, role, language, password_hash };
-        let Some(id) = users::add(tx, now, Actor::System, user)? else { return Ok(false) };
+        let id = users::add(tx, now, &Operator::of_the_command_line(), user)?;
         if by_link {
             users::make_password_link(tx, now, id, &stored)?;
         }
-        Ok(true)
+        Ok(())
     });
-    if !write.await.map_err(super::line)? {
-        return Err(format!("{} is a user already", add.email).into());
+    match write.await {
+        Ok(()) => {}
+        Err(ManageError::EmailTaken) => return Err(format!("{} is a user already", new.email).into()),
+        Err(cause) => return Err(why(cause)),
     }
     match by_link {
         true => println!("{}/password/{}", config.origin(), token.reveal()),
-        false => println!("{} can sign in", add.email),
+        false => println!("{} can sign in", new.email),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -80,4 +122,113 @@ fn ask() -> Result<String, Failure> {
         return Err("the two were not the same".into());
     }
     Ok(password)
+}
+
+async fn list(config: &Config) -> Result<ExitCode, Failure> {
+    let (db, _) = open(config).await?;
+    let all = db.read(|conn| -> Result<_, AppError> { Ok(users::accounts(conn)?) }).await.map_err(super::line)?;
+    let width = all.iter().map(|one| one.email.as_str().chars().count()).max().unwrap_or_default();
+    let mut out = std::io::stdout().lock();
+    for one in &all {
+        let state = match (one.active, one.has_password) {
+            (false, _) => "deactivated",
+            (true, false) => "invited",
+            (true, true) => "active",
+        };
+        let seen = one.signed_in_at.map_or_else(|| "never".to_owned(), |at| at.get().date().to_string());
+        let (email, role) = (one.email.as_str(), one.role.as_str());
+        // whoever reads the list may have read enough
+        if writeln!(out, "{email:<width$}  {role:<9}  {state:<11}  {seen:<10}  {}", one.name).is_err() {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The user with this address, in the transaction that changes them.
+fn found(conn: &mut Conn, email: &EmailAddress) -> Result<Account, ManageError> {
+    let id: UserId = users::by_email(conn, email)?.ok_or(ManageError::NotFound)?;
+    users::account(conn, id)?.ok_or(ManageError::NotFound)
+}
+
+fn why(cause: ManageError) -> Failure {
+    let words = match cause {
+        ManageError::NotFound => "no user signs in with this address; `postern user list` shows them all",
+        ManageError::LastOwner => "nobody else who can sign in is an owner: make somebody else one first",
+        ManageError::NotAllowed | ManageError::EmailTaken => "this is not possible",
+        ManageError::Db(cause) => return super::line(cause.into()),
+    };
+    words.into()
+}
+
+async fn set_role(config: &Config, email: String, role: &str) -> Result<ExitCode, Failure> {
+    let (email, role, (db, now)) = (address(&email)?, self::role(role)?, open(config).await?);
+    let write = db.write(move |tx| -> Result<_, ManageError> {
+        let before = found(tx, &email)?;
+        let change = Change { email: before.email, name: before.name, role };
+        users::change(tx, now, &Operator::of_the_command_line(), before.id, &change)
+    });
+    write.await.map_err(why)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why nobody was deactivated, besides what keeps users from being changed.
+enum NotLeft {
+    NobodyTakesOver(OpenWork),
+    CannotTakeOver,
+    Manage(ManageError),
+}
+
+impl From<ManageError> for NotLeft {
+    fn from(cause: ManageError) -> Self {
+        NotLeft::Manage(cause)
+    }
+}
+impl From<diesel::result::Error> for NotLeft {
+    fn from(cause: diesel::result::Error) -> Self {
+        NotLeft::Manage(cause.into())
+    }
+}
+impl From<crate::db::DbError> for NotLeft {
+    fn from(cause: crate::db::DbError) -> Self {
+        NotLeft::Manage(cause.into())
+    }
+}
+
+async fn deactivate(config: &Config, email: String, to: Option<String>) -> Result<ExitCode, Failure> {
+    let email = address(&email)?;
+    let to = to.as_deref().map(address).transpose()?;
+    let (db, now) = open(config).await?;
+    let write = db.write(move |tx| -> Result<_, NotLeft> {
+        let user = found(tx, &email)?.id;
+        let to = to.map(|email| found(tx, &email)).transpose()?.map(|one| one.id);
+        match administration::deactivate_user(tx, now, &Operator::of_the_command_line(), user, to) {
+            Ok(_) => Ok(()),
+            Err(LeaveError::NobodyTakesOver) => {
+                Err(NotLeft::NobodyTakesOver(administration::open_work(tx, now, user)?))
+            }
+            Err(LeaveError::CannotTakeOver) => Err(NotLeft::CannotTakeOver),
+            Err(LeaveError::Manage(cause)) => Err(cause.into()),
+        }
+    });
+    match write.await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(NotLeft::NobodyTakesOver(OpenWork { conversations, drafts, templates })) => Err(format!(
+            "{conversations} open conversations, {drafts} drafts and {templates} templates are theirs: name with --to \
+             who takes them over"
+        )
+        .into()),
+        Err(NotLeft::CannotTakeOver) => Err("--to: name another user who can sign in and may write to patients".into()),
+        Err(NotLeft::Manage(cause)) => Err(why(cause)),
+    }
+}
+
+async fn reactivate(config: &Config, email: String) -> Result<ExitCode, Failure> {
+    let (email, (db, now)) = (address(&email)?, open(config).await?);
+    let write = db.write(move |tx| -> Result<_, ManageError> {
+        let user = found(tx, &email)?.id;
+        users::reactivate(tx, now, &Operator::of_the_command_line(), user)
+    });
+    write.await.map_err(why)?;
+    Ok(ExitCode::SUCCESS)
 }

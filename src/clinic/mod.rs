@@ -136,6 +136,12 @@ pub fn routes(config: &mut ServiceConfig) {
             "/settings/notification-templates/{kind}/{channel}/{language}/default",
             post().to(settings::notification_templates::reset),
         )
+        .route("/settings/users", get().to(settings::users::list::show))
+        .route("/settings/users/{user}", get().to(settings::users::one::show))
+        .route("/settings/users/{user}", post().to(settings::users::one::submit))
+        .route("/settings/users/{user}/deactivation", get().to(settings::users::deactivation::ask))
+        .route("/settings/users/{user}/deactivation", post().to(settings::users::deactivation::submit))
+        .route("/settings/users/{user}/reactivation", post().to(settings::users::deactivation::reactivate))
         .route("/settings/gateways", get().to(settings::form::show::<settings::gateways::GatewaysPage>))
         .route("/settings/gateways", post().to(settings::form::submit::<settings::gateways::GatewaysPage>))
         .route("/settings/audit-log", get().to(settings::audit_log::show))

@@ -5,9 +5,9 @@
 //! refused: nothing is overwritten in silence, and nothing comes back from the dead.
 
 use super::types::Writing;
-use crate::access::{ChartAccess, ConversationAccess, Right, rights};
+use crate::access::{self, ChartAccess, ConversationAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{conversation_drafts, drafts};
+use crate::db::schema::{conversation_drafts, conversations, drafts};
 use crate::db::{Conn, ConversationId, DbError, PatientId, Ts, Tx, UserId};
 use diesel::prelude::*;
 
@@ -107,8 +107,10 @@ pub fn save_draft(
         return Err(DraftError::TooLong);
     }
     let place = held(tx, place)?;
+    // who was deactivated a moment ago has handed their drafts over
+    let is_theirs = !access::active(tx, &[place.user])?.is_empty();
     let before = find(tx, place)?;
-    if before.as_ref().map_or(0, |row| row.version) != version {
+    if !is_theirs || before.as_ref().map_or(0, |row| row.version) != version {
         return Err(DraftError::Newer);
     }
     if before.is_none_or(|row| row.form.is_none()) {
@@ -141,18 +143,77 @@ pub fn move_drafts(tx: &mut Tx, now: Ts, from: PatientId, to: PatientId) -> Resu
     let mut moved = Vec::new();
     for (user, version, form) in rows {
         let Some(form) = form else { continue };
-        let theirs = drafts::table.find((user, to)).select((drafts::version, drafts::form, drafts::saved_at));
-        let before: Option<Row> = theirs.first(tx.conn()).optional()?;
-        let newest = before.as_ref().map_or(0, |row| row.version).max(version) + 1;
-        let text = match before.and_then(|row| row.form) {
-            Some(own) => joined(read(&own)?, read(&form)?)?,
-            None => form.clone(),
-        };
-        put(tx, now, DraftPlace { user, patient: to, within: None }, newest, Some(&text))?;
-        put(tx, now, DraftPlace { user, patient: from, within: None }, version + 1, None)?;
+        let place = |patient| DraftPlace { user, patient, within: None };
+        move_draft(tx, now, (place(from), version, &form), place(to))?;
         moved.push((user, form));
     }
     Ok(moved)
+}
+
+/// One draft at another place, below what is there.
+fn move_draft(
+    tx: &mut Tx,
+    now: Ts,
+    (from, version, form): (DraftPlace, i64, &str),
+    to: DraftPlace,
+) -> Result<(), DbError> {
+    let before = find(tx, to)?;
+    let newest = before.as_ref().map_or(0, |row| row.version).max(version) + 1;
+    let text = match before.and_then(|row| row.form) {
+        Some(own) => joined(read(&own)?, read(form)?)?,
+        None => form.to_owned(),
+    };
+    put(tx, now, to, newest, Some(&text))?;
+    put(tx, now, from, version + 1, None)
+}
+
+type Begun = (DraftPlace, i64, String);
+
+/// Everything that a user has begun to write, by patient.
+fn begun(conn: &mut Conn, user: UserId) -> QueryResult<Vec<Begun>> {
+    let new: Vec<(PatientId, i64, Option<String>)> = drafts::table
+        .filter(drafts::user_id.eq(user))
+        .filter(drafts::form.is_not_null())
+        .select((drafts::patient_id, drafts::version, drafts::form))
+        .load(conn)?;
+    use conversation_drafts as d;
+    type Within = (PatientId, ConversationId, Writing, i64, Option<String>);
+    let within: Vec<Within> = d::table
+        .inner_join(conversations::table.on(conversations::id.eq(d::conversation_id)))
+        .filter(d::user_id.eq(user))
+        .filter(d::form.is_not_null())
+        .select((conversations::patient_id, d::conversation_id, d::writing, d::version, d::form))
+        .load(conn)?;
+    let new = new.into_iter().map(|(patient, version, form)| {
+        (DraftPlace { user, patient, within: None }, version, form.unwrap_or_default())
+    });
+    let within = within.into_iter().map(|(patient, conversation, writing, version, form)| {
+        (DraftPlace { user, patient, within: Some((conversation, writing)) }, version, form.unwrap_or_default())
+    });
+    let mut all: Vec<Begun> = new.chain(within).collect();
+    all.sort_by_key(|(place, ..)| (place.patient, place.within.map(|(conversation, _)| conversation)));
+    Ok(all)
+}
+
+/// How many drafts a user has.
+pub fn count_drafts(conn: &mut Conn, user: UserId) -> QueryResult<i64> {
+    Ok(begun(conn, user)?.len() as i64)
+}
+
+/// What a user has begun to write becomes another's, who goes on from there. Where that one has begun too, the words of
+/// one stand below those of the other. Gives the patients, and the conversations where they were written in one.
+pub fn hand_over_drafts(
+    tx: &mut Tx,
+    now: Ts,
+    from: UserId,
+    to: UserId,
+) -> Result<Vec<(PatientId, Option<ConversationId>)>, DbError> {
+    let mut handed = Vec::new();
+    for (place, version, form) in begun(tx, from)? {
+        move_draft(tx, now, (place, version, &form), DraftPlace { user: to, ..place })?;
+        handed.push((place.patient, place.within.map(|(conversation, _)| conversation)));
+    }
+    Ok(handed)
 }
 
 /// Gives users their drafts to a patient back, where they have begun none since.
@@ -230,7 +291,7 @@ fn held(tx: &mut Tx, place: DraftPlace) -> QueryResult<DraftPlace> {
             crate::db::lock_row(tx, "conversations", conversation.0)?;
             Ok(place)
         }
-        None => Ok(DraftPlace { patient: crate::access::held(tx, place.patient)?, ..place }),
+        None => Ok(DraftPlace { patient: access::held(tx, place.patient)?, ..place }),
     }
 }
 

@@ -18,7 +18,10 @@ mod views;
 pub use crate::threads::{Author, OneTap};
 pub use answer::answer;
 pub use close::{CloseError, UNDO_WITHIN, close, reopen};
-pub use draft::{Draft, DraftError, DraftPlace, OwnDraft, draft, drop_draft, move_drafts, put_drafts_back, save_draft};
+pub use draft::{
+    Draft, DraftError, DraftPlace, OwnDraft, count_drafts, draft, drop_draft, hand_over_drafts, move_drafts,
+    put_drafts_back, save_draft,
+};
 pub use inbox::{InboxCursor, InboxFilter, InboxRow, Scope, count_attention, count_unread, inbox, of_patient};
 pub use participants::{change_participants, mark_done, set_replies_allowed};
 pub use patient_inbox::{PatientRow, PatientThread, Preview, excerpts, patient_inbox, patient_thread, preview};

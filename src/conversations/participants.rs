@@ -1,7 +1,7 @@
 //! Who takes part, whether the patient may answer, and what is done.
 
-use super::{start, store};
-use crate::access::{ConversationAccess, rights};
+use super::store;
+use crate::access::{self, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::{Ts, Tx, UserId};
 use crate::threads;
@@ -16,7 +16,7 @@ pub fn change_participants(
 ) -> QueryResult<usize> {
     let conversation = store::locked(tx, access.conversation())?;
     let mut came = 0;
-    for user in start::active(tx, add)? {
+    for user in access::active(tx, add)? {
         came += threads::add_participant(tx, conversation.id, user, true, conversation.last_message_at)?;
     }
     if came > 0 {

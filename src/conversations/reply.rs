@@ -3,7 +3,7 @@
 use super::draft::{OwnDraft, draft_is_sent};
 use super::store::{self, NewMessage};
 use super::types::{Body, Writing};
-use crate::access::{ConversationAccess, rights};
+use crate::access::{self, ConversationAccess, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
@@ -35,6 +35,9 @@ pub struct Reply {
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplyError {
+    /// The writer was deactivated a moment ago.
+    #[error("the writer may not sign in any more")]
+    Deactivated,
     /// The conversation is closed.
     #[error("the conversation is closed")]
     Closed,
@@ -80,6 +83,9 @@ pub fn reply(
     let send_key = store::send_key(&who, &reply.key, conversation.id.0, &words);
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
+    }
+    if access::active(tx, &[writer])?.is_empty() {
+        return Err(ReplyError::Deactivated);
     }
     if conversation.closed_at.is_some() {
         return Err(ReplyError::Closed);

@@ -3,18 +3,16 @@
 use super::draft::{OwnDraft, draft_is_sent};
 use super::store::{self, NewMessage};
 use super::types::Body;
-use crate::access::{ChartAccess, rights};
+use crate::access::{self, ChartAccess, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::schema::users;
 use crate::db::{ConversationId, DbError, Ts, Tx, UserId};
 use crate::notifications::{self, Obstacle, PlanChoice, PlanWish};
 use crate::patients;
 use crate::settings;
 use crate::threads::{self, Author, NewThread, OneTap};
 use crate::values::Title;
-use diesel::prelude::*;
 
 /// What was written.
 #[derive(Debug, Clone)]
@@ -42,6 +40,9 @@ pub struct NewConversation {
 /// Why nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The writer was deactivated a moment ago.
+    #[error("the writer may not sign in any more")]
+    Deactivated,
     /// The patient cannot be told.
     #[error("the patient cannot be told")]
     Obstacles(Vec<Obstacle>),
@@ -79,6 +80,9 @@ pub fn start(
     if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {
         return Ok(conversation);
     }
+    if access::active(tx, &[writer])?.is_empty() {
+        return Err(StartError::Deactivated);
+    }
     let record = patients::patient(tx, access)?;
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
@@ -89,7 +93,7 @@ pub fn start(
     let thread = NewThread { patient, title: &new.title, replies_allowed: new.replies_allowed, writer };
     let conversation = threads::insert(tx, now, &thread)?;
     threads::add_participant(tx, conversation, writer, false, now)?;
-    for user in active(tx, &new.participants)? {
+    for user in access::active(tx, &new.participants)? {
         threads::add_participant(tx, conversation, user, true, now)?;
     }
     let message = NewMessage {
@@ -109,13 +113,4 @@ pub fn start(
     let subject = Subject::Conversation(conversation);
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject))?;
     Ok(conversation)
-}
-
-/// Those of the named users who are there and active.
-pub(super) fn active(tx: &mut Tx, named: &[UserId]) -> QueryResult<Vec<UserId>> {
-    if named.is_empty() {
-        return Ok(Vec::new());
-    }
-    let found = users::table.filter(users::id.eq_any(named.to_vec())).filter(users::active.eq(true));
-    found.order(users::id).select(users::id).load(tx.conn())
 }

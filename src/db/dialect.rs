@@ -40,6 +40,17 @@ pub fn lock_row(conn: &mut Conn, table: &'static str, id: i64) -> QueryResult<()
     Ok(())
 }
 
+/// Keeps one row of `table` from [`lock_row`] for the rest of the transaction, as a row that refers to it does. Others may
+/// hold it too, and change what is no key.
+pub fn hold_row(conn: &mut Conn, table: &'static str, id: i64) -> QueryResult<()> {
+    if let Conn::Pg(conn) = conn {
+        diesel::sql_query(format!("SELECT 1 FROM {table} WHERE id = $1 FOR KEY SHARE"))
+            .bind::<diesel::sql_types::BigInt, _>(id)
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
 /// The end of a statement that claims rows of a queue: several workers on PostgreSQL pass over each other's rows.
 pub fn claim_lock(conn: &Conn) -> &'static str {
     match conn {

@@ -17,7 +17,7 @@ mod times;
 mod writer;
 
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
-pub use dialect::{Both, add_terms, add_to_tally, claim_lock, lock_row, patients_by_terms};
+pub use dialect::{Both, add_terms, add_to_tally, claim_lock, hold_row, lock_row, patients_by_terms};
 pub use ids::*;
 pub use keys::{Keys, SecretKey};
 pub use migrate::all as all_migrations;

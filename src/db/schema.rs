@@ -68,6 +68,7 @@ diesel::table! {
         active -> Bool,
         created_at -> Utc,
         told_of_replies -> Text,
+        signed_in_at -> Nullable<Utc>,
     }
 }
 diesel::table! {

@@ -2,13 +2,12 @@
 
 use crate::access::{Operator, Role};
 use crate::administration::{self, Part};
-use crate::audit::Actor;
 use crate::db::{Ts, Tx};
 use crate::error::AppError;
 use crate::patients::{Change, Method, Patient};
 use crate::settings;
 use crate::users::{self, AddUser};
-use crate::values::{EmailAddress, PhoneNumber};
+use crate::values::{EmailAddress, PhoneNumber, UserName};
 use serde::Serialize;
 
 /// A user of the demo, with the password that is printed.
@@ -73,9 +72,11 @@ impl From<Patient> for DemoPatient {
 pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppError> {
     for (user, hash) in USERS.iter().zip(hashes) {
         let email = EmailAddress::parse(user.email).ok_or(AppError::BadRequest)?;
+        let name = UserName::parse(user.name).ok_or(AppError::BadRequest)?;
         let role: Role = user.role.parse().map_err(AppError::Internal)?;
-        let add = AddUser { email, name: user.name.into(), role, language: "en".into(), password_hash: Some(hash) };
-        users::add(tx, now, Actor::System, add)?;
+        let add = AddUser { email, name, role, language: "en".into(), password_hash: Some(hash) };
+        users::add(tx, now, &Operator::of_the_command_line(), add)
+            .map_err(|cause| AppError::Internal(cause.to_string()))?;
     }
     Ok(())
 }

@@ -419,7 +419,7 @@ event-signed_in = signed in
 event-sign_in_failed = sign-in failed
 event-signed_out = signed out
 event-password_set = set a password
-event-user_changed = changed their settings
+event-user_changed = changed an account
 event-user_added = added a user
 event-patients_searched = searched patients
 event-patients_imported = imported chart items
@@ -459,6 +459,58 @@ event-message_read = read a message
 event-reply_sent = sent a reply
 event-settings_changed = changed settings
 event-settings_viewed = viewed settings
+
+# Users and roles
+settings-users = Users and roles
+role = Role
+role-may-owner = Everything: patients, messages, settings and users
+role-may-clinician = Patients and messages, and the clinic’s message templates
+role-may-staff = Patients and messages
+role-may-viewer = Reads only, and writes to nobody
+user-invited = Invited
+user-deactivated = Deactivated
+users-deactivated = Deactivated users
+user-signed-in = Last signed in { $when }
+user-never-signed-in = Never signed in
+user-name-hint = As colleagues and, where the clinic says who reads, patients see it
+user-email-hint = The address to sign in with
+user-access = Access
+error-user-name = Name: enter 1 to 100 characters
+error-role = Choose a role
+error-email-taken = Another user signs in with this address. Enter another one.
+error-last-owner = Nobody else who can sign in is an owner. Make somebody else an owner first.
+deactivate = Deactivate
+deactivate-hint = Whoever leaves is deactivated. What they wrote stays under their name, and somebody else takes over what is open.
+deactivate-ask = Deactivate { $name }?
+deactivate-explained = All their sessions end at once, and they cannot sign in any more. What they wrote stays under their name. They can be reactivated.
+deactivated-already = This user is deactivated.
+no-open-work = They have no open conversations, drafts or templates of their own: there is nothing to hand over.
+takes-over = Who takes over?
+takes-over-hint = What { $name } has to do goes to this user:
+work-conversations = { $count ->
+    [one] { $count } open conversation
+   *[other] { $count } open conversations
+}
+work-drafts = { $count ->
+    [one] { $count } draft
+   *[other] { $count } drafts
+}
+work-templates = { $count ->
+    [one] { $count } message template of their own
+   *[other] { $count } message templates of their own
+}
+choose = Choose
+error-takes-over = Choose who takes over
+error-cannot-take-over = This user cannot take over. Choose somebody who can sign in and write to patients.
+reactivate = Reactivate
+reactivate-hint = They can sign in again, with the password and the role that they had.
+notice-user-saved = The user was saved.
+notice-user-deactivated = The user was deactivated.
+notice-user-reactivated = The user can sign in again.
+event-user_role_changed = changed a user’s role
+event-user_deactivated = deactivated a user
+event-user_reactivated = reactivated a user
+event-work_handed_over = handed work over
 
 # Portal
 portal-welcome = Messages from { $clinic }

@@ -419,7 +419,7 @@ event-signed_in = connexion
 event-sign_in_failed = échec de connexion
 event-signed_out = déconnexion
 event-password_set = mot de passe choisi
-event-user_changed = paramètres personnels modifiés
+event-user_changed = compte modifié
 event-user_added = utilisateur ajouté
 event-patients_searched = recherche de patients
 event-patients_imported = éléments de dossier importés
@@ -459,6 +459,58 @@ event-message_read = message lu
 event-reply_sent = réponse envoyée
 event-settings_changed = paramètres modifiés
 event-settings_viewed = paramètres consultés
+
+# Utilisateurs et rôles
+settings-users = Utilisateurs et rôles
+role = Rôle
+role-may-owner = Tout : patients, messages, paramètres et utilisateurs
+role-may-clinician = Patients et messages, et les modèles de message de la clinique
+role-may-staff = Patients et messages
+role-may-viewer = Lecture seulement, sans écrire à personne
+user-invited = Invité
+user-deactivated = Désactivé
+users-deactivated = Utilisateurs désactivés
+user-signed-in = Dernière connexion : { $when }
+user-never-signed-in = Jamais connecté
+user-name-hint = Tel que les collègues le voient, et les patients si la clinique dit qui les lit
+user-email-hint = L’adresse avec laquelle se connecter
+user-access = Accès
+error-user-name = Nom : entrez de 1 à 100 caractères
+error-role = Choisissez un rôle
+error-email-taken = Un autre utilisateur se connecte avec cette adresse. Entrez-en une autre.
+error-last-owner = Aucune autre personne qui peut se connecter n’est propriétaire. Nommez d’abord un autre propriétaire.
+deactivate = Désactiver
+deactivate-hint = Qui part est désactivé. Ce que la personne a écrit reste sous son nom, et quelqu’un d’autre reprend ce qui est ouvert.
+deactivate-ask = Désactiver { $name }?
+deactivate-explained = Toutes ses sessions prennent fin aussitôt, et cette personne ne peut plus se connecter. Ce qu’elle a écrit reste sous son nom. Elle peut être réactivée.
+deactivated-already = Cet utilisateur est désactivé.
+no-open-work = Cette personne n’a ni conversation ouverte, ni brouillon, ni modèle personnel : il n’y a rien à transmettre.
+takes-over = Qui prend la relève?
+takes-over-hint = Ce que { $name } a à faire passe à cette personne :
+work-conversations = { $count ->
+    [one] { $count } conversation ouverte
+   *[other] { $count } conversations ouvertes
+}
+work-drafts = { $count ->
+    [one] { $count } brouillon
+   *[other] { $count } brouillons
+}
+work-templates = { $count ->
+    [one] { $count } modèle de message personnel
+   *[other] { $count } modèles de message personnels
+}
+choose = Choisir
+error-takes-over = Choisissez qui prend la relève
+error-cannot-take-over = Cette personne ne peut pas prendre la relève. Choisissez quelqu’un qui peut se connecter et écrire aux patients.
+reactivate = Réactiver
+reactivate-hint = Cette personne peut se connecter de nouveau, avec le mot de passe et le rôle qu’elle avait.
+notice-user-saved = L’utilisateur a été enregistré.
+notice-user-deactivated = L’utilisateur a été désactivé.
+notice-user-reactivated = L’utilisateur peut se connecter de nouveau.
+event-user_role_changed = rôle d’un utilisateur changé
+event-user_deactivated = utilisateur désactivé
+event-user_reactivated = utilisateur réactivé
+event-work_handed_over = travail transmis
 
 # Portail
 portal-welcome = Messages de { $clinic }

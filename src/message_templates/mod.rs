@@ -7,7 +7,7 @@ mod starter;
 
 pub use fill::{Filled, PLACEHOLDERS, filled};
 pub use list::{MOST, Template, VersionRow, own_template, readable, template, versions};
-pub use save::{SaveError, add, change, duplicate, renew_names, set_retired};
+pub use save::{SaveError, add, change, count_own, duplicate, hand_over, renew_names, set_retired};
 pub use starter::add_starters;
 
 use crate::text::CleanHtml;

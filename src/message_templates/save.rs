@@ -5,7 +5,7 @@ use super::list::{self, MOST, Template};
 use crate::access::{Action, SignedInUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{message_template_versions as old, message_templates as t};
-use crate::db::{DbError, TemplateId, Ts, Tx, UserId};
+use crate::db::{Conn, DbError, TemplateId, Ts, Tx, UserId};
 use crate::text;
 use diesel::prelude::*;
 
@@ -124,6 +124,18 @@ pub fn set_retired(
     }
     diesel::update(t::table.find(id)).set(t::retired_at.eq(retired.then_some(now))).execute(tx.conn())?;
     note(tx, now, user, Event::TemplateRetired, id)
+}
+
+/// How many templates are a user's own.
+pub fn count_own(conn: &mut Conn, user: UserId) -> QueryResult<i64> {
+    t::table.filter(t::owner_id.eq(user)).count().get_result(conn)
+}
+
+/// A user's own templates become another's. Gives them.
+pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId) -> QueryResult<Vec<TemplateId>> {
+    let own = t::table.filter(t::owner_id.eq(from)).order(t::id).select(t::id).load(tx.conn())?;
+    diesel::update(t::table.filter(t::owner_id.eq(from))).set(t::owner_id.eq(to)).execute(tx.conn())?;
+    Ok(own)
 }
 
 pub(super) fn insert(

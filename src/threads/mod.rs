@@ -6,7 +6,7 @@ mod participants;
 mod types;
 
 pub use attention::{Reasons, ask_attention, ask_attention_for_file, clear_attention};
-pub use participants::{add_participant, is_news, is_news_to, mark_done, mark_seen};
+pub use participants::{add_participant, count_open, hand_over, is_news, is_news_to, mark_done, mark_seen};
 pub use types::{Attention, Author, OneTap};
 
 use crate::db::schema::conversations;

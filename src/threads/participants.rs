@@ -1,7 +1,8 @@
 //! Who takes part, to whom it is news, and for whom it is done.
 
-use crate::db::schema::participants;
-use crate::db::{Both, ConversationId, Ts, Tx, UserId};
+use super::Author;
+use crate::db::schema::{conversations, participants};
+use crate::db::{Both, Conn, ConversationId, MultiBackend, PatientId, Ts, Tx, UserId};
 use diesel::prelude::*;
 
 /// Adds a participant who is not there yet; says how many came.
@@ -35,12 +36,12 @@ pub fn is_news(tx: &mut Tx, conversation: ConversationId, writer: Option<UserId>
         .map(drop)
 }
 
-/// There is something new for this one user, if they take part.
+/// There is something new for this one user, or for all who take part where this one does not any more.
 pub fn is_news_to(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<()> {
-    diesel::update(participants::table.find((conversation, user)))
+    let theirs = diesel::update(participants::table.find((conversation, user)))
         .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
-        .execute(tx.conn())
-        .map(drop)
+        .execute(tx.conn())?;
+    if theirs == 0 { is_news(tx, conversation, None) } else { Ok(()) }
 }
 
 /// A user's own mark that it needs nothing more from them. Says how many have not made it yet.
@@ -56,4 +57,55 @@ pub fn mark_done(tx: &mut Tx, now: Ts, conversation: ConversationId, user: UserI
 pub fn mark_seen(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<bool> {
     let mine = participants::table.find((conversation, user)).filter(participants::unread.eq(true));
     Ok(diesel::update(mine).set(participants::unread.eq(false)).execute(tx.conn())? > 0)
+}
+
+/// Those of a user's conversations in which something may still come: the open ones, and those that were closed after
+/// `since`.
+macro_rules! still_open {
+    ($user:expr, $since:expr) => {
+        participants::table
+            .inner_join(conversations::table)
+            .filter(participants::user_id.eq($user))
+            .filter(conversations::closed_at.is_null().or(conversations::closed_at.gt($since)))
+    };
+}
+
+/// In how many conversations a user takes part that are open, or were closed after `since`.
+pub fn count_open(conn: &mut Conn, user: UserId, since: Ts) -> QueryResult<i64> {
+    still_open!(user, since).count().get_result(conn)
+}
+
+/// A user's place in every conversation that is open, or was closed after `since`, becomes another's, with the marks that
+/// it had. What the patient wrote last is news to whoever comes to it. Gives the conversations, by patient.
+pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId, since: Ts) -> QueryResult<Vec<(PatientId, ConversationId)>> {
+    type Place = (PatientId, ConversationId, Author, bool, Option<Ts>, Ts);
+    let places: Vec<Place> = still_open!(from, since)
+        .order((conversations::patient_id, conversations::id))
+        .select((
+            conversations::patient_id,
+            conversations::id,
+            conversations::last_author,
+            participants::unread,
+            participants::done_at,
+            participants::last_message_at,
+        ))
+        .into_boxed::<MultiBackend>()
+        .load(tx.conn())?;
+    let mut handed = Vec::new();
+    for (patient, conversation, last_author, unread, done_at, last_message_at) in places {
+        let news = unread || (done_at.is_none() && last_author == Author::Patient);
+        diesel::delete(participants::table.find((conversation, from))).execute(tx.conn())?;
+        let came = add_participant(tx, conversation, to, news, last_message_at)?;
+        let theirs = participants::table.find((conversation, to));
+        if came > 0 {
+            diesel::update(theirs).set(participants::done_at.eq(done_at)).execute(tx.conn())?;
+        } else if done_at.is_none() {
+            diesel::update(theirs).set(participants::done_at.eq(None::<Ts>)).execute(tx.conn())?;
+        }
+        if came == 0 && news {
+            diesel::update(theirs).set(participants::unread.eq(true)).execute(tx.conn())?;
+        }
+        handed.push((patient, conversation));
+    }
+    Ok(handed)
 }

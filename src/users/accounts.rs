@@ -1,4 +1,4 @@
-//! Accounts: who there is, adding one, setting a password by a one-time link.
+//! Accounts: who there is, setting a password by a one-time link.
 
 use crate::access::{Role, session};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -6,7 +6,7 @@ use crate::clock::Token;
 use crate::db::schema::{password_links, users};
 use crate::db::{Conn, Db, DbError, MultiBackend, Ts, Tx, UserId};
 use crate::slow_hash;
-use crate::values::EmailAddress;
+use crate::values::{EmailAddress, UserName};
 use diesel::prelude::*;
 use time::Duration;
 
@@ -29,18 +29,25 @@ pub struct UserRow {
     pub role: Role,
 }
 
-/// A user to be added.
-pub struct AddUser {
+/// A user as those see them who manage users.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(MultiBackend))]
+pub struct Account {
+    /// identity
+    pub id: UserId,
     /// sign-in name
     pub email: EmailAddress,
     /// as colleagues see it
-    pub name: String,
+    pub name: UserName,
     /// role
     pub role: Role,
-    /// language of pages
-    pub language: String,
-    /// argon2 hash; `None` until a password is set by link
-    pub password_hash: Option<String>,
+    /// whether they may sign in
+    pub active: bool,
+    /// whether they have set a password; until then they are invited
+    #[diesel(select_expression = users::password_hash.is_not_null())]
+    pub has_password: bool,
+    /// when they last signed in
+    pub signed_in_at: Option<Ts>,
 }
 
 /// The active users, by name. At most 500: a clinic has fewer.
@@ -51,6 +58,17 @@ pub fn active(conn: &mut Conn) -> QueryResult<Vec<UserRow>> {
         .limit(500)
         .select(UserRow::as_select())
         .load(conn)
+}
+
+/// Every user, those who may sign in first, by name. At most 1,000.
+pub fn accounts(conn: &mut Conn) -> QueryResult<Vec<Account>> {
+    let all = users::table.order((users::active.desc(), users::name, users::id)).limit(1_000);
+    all.select(Account::as_select()).load(conn)
+}
+
+/// One user; `None` where there is none.
+pub fn account(conn: &mut Conn, user: UserId) -> QueryResult<Option<Account>> {
+    users::table.find(user).select(Account::as_select()).first(conn).optional()
 }
 
 /// The email that a user signs in with.
@@ -66,22 +84,6 @@ pub fn names_of(conn: &mut Conn, ids: &[UserId]) -> QueryResult<Vec<(UserId, Str
 /// The user with this address, active or not.
 pub fn by_email(conn: &mut Conn, email: &EmailAddress) -> QueryResult<Option<UserId>> {
     users::table.filter(users::email_key.eq(email.key())).select(users::id).first(conn).optional()
-}
-
-/// Adds a user. `None` where the address is taken.
-pub fn add(tx: &mut Tx, now: Ts, actor: Actor, user: AddUser) -> QueryResult<Option<UserId>> {
-    if by_email(tx, &user.email)?.is_some() {
-        return Ok(None);
-    }
-    let row = (
-        (users::email.eq(&user.email), users::email_key.eq(user.email.key()), users::name.eq(&user.name)),
-        (users::role.eq(user.role), users::language.eq(&user.language), users::password_hash.eq(&user.password_hash)),
-        (users::active.eq(true), users::created_at.eq(now)),
-    );
-    let id: UserId = diesel::insert_into(users::table).values(row).returning(users::id).get_result(tx.conn())?;
-    let entry = Entry::of_clinic(actor, Event::UserAdded, Subject::User(id)).with(user.role.as_str());
-    audit::append(tx, now, entry)?;
-    Ok(Some(id))
 }
 
 /// Sets the language of a user's pages.

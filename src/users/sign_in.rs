@@ -41,16 +41,25 @@ pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<Option<Holder>, 
     let hash = found.as_ref().and_then(|(.., hash)| hash.clone());
     let right = slow_hash::verify(Lane::Passwords, typed.from, typed.password, hash).await;
     let known = found.as_ref().map(|(id, ..)| *id);
-    db.write(move |tx| -> Result<_, DbError> {
+    let write = db.write(move |tx| -> Result<_, DbError> {
         let subject = known.map_or(Subject::None, Subject::User);
-        let entry = match known {
-            Some(id) if right => Entry::of_clinic(Actor::User(id), Event::SignedIn, subject),
-            _ => Entry::of_clinic(Actor::System, Event::SignInFailed, subject),
+        let signed_in = match known.filter(|_| right) {
+            // who was deactivated while the password was checked is not signed in
+            Some(id) => {
+                let still = users::table.find(id).filter(users::active.eq(true));
+                diesel::update(still).set(users::signed_in_at.eq(now)).execute(tx.conn())? == 1
+            }
+            None => false,
         };
-        Ok(audit::append(tx, now, entry)?)
-    })
-    .await?;
-    Ok(found.filter(|_| right).map(|(id, name, role, language, _)| Holder::User {
+        let entry = match known.filter(|_| signed_in) {
+            Some(id) => Entry::of_clinic(Actor::User(id), Event::SignedIn, subject),
+            None => Entry::of_clinic(Actor::System, Event::SignInFailed, subject),
+        };
+        audit::append(tx, now, entry)?;
+        Ok(signed_in)
+    });
+    let signed_in = write.await?;
+    Ok(found.filter(|_| signed_in).map(|(id, name, role, language, _)| Holder::User {
         id,
         name,
         role,

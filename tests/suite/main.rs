@@ -13,4 +13,5 @@ mod patients;
 mod portal;
 mod settings;
 mod support;
+mod users;
 mod worker;

@@ -246,6 +246,7 @@ fn page_of(path: &str) -> String {
         ["settings", "notification-templates", kind, channel, language, ..] => {
             format!("/settings/notification-templates/{kind}/{channel}/{language}")
         }
+        ["settings", "users", id, "reactivation"] => format!("/settings/users/{id}"),
         ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),
         ["settings", "images", ..] => "/settings/clinic".to_owned(),
         ["settings" | "account", ..] => path.to_owned(),

@@ -153,6 +153,7 @@ pub async fn submit(
             state.wake.notify_one();
             return Ok(landed(head.fragment, &format!("/conversations/{id}?notice=message-sent")));
         }
+        Err(StartError::Deactivated) => return Err(AppError::SignIn { to: "/sign-in".into() }),
         // the page says what is missing
         Err(StartError::Obstacles(_)) => {}
         Err(StartError::Files(cause)) => errors.add("files", sent_along::why_not(cause)?),

@@ -104,6 +104,7 @@ async fn send(
             };
             return Ok(see_other(&format!("{}#message-{message}", desk(id, writing, notice))));
         }
+        Err(ReplyError::Deactivated) => return Err(AppError::SignIn { to: "/sign-in".into() }),
         Err(ReplyError::Closed) => ("body", FieldError::Closed),
         Err(ReplyError::Newer) => ("body", FieldError::NewerMessage),
         Err(ReplyError::Obstacles(_)) => ("body", FieldError::CannotBeTold),

@@ -10,3 +10,4 @@ pub mod notification_preview;
 pub mod notification_templates;
 pub mod notifications;
 pub mod portal;
+pub mod users;

@@ -20,8 +20,19 @@ async fn no_post_from_another_site_gets_through() {
     let mut seen = 0;
     for route in posts {
         seen += 1;
-        let names =
-            ["patient", "conversation", "item", "token", "number", "kind", "channel", "language", "template", "upload"];
+        let names = [
+            "patient",
+            "conversation",
+            "item",
+            "token",
+            "number",
+            "kind",
+            "channel",
+            "language",
+            "template",
+            "upload",
+            "user",
+        ];
         let path = route.filled(&names.map(|name| (name, "1")));
         let form = ("content-type", "application/x-www-form-urlencoded");
         for headers in foreign {

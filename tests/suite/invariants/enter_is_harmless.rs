@@ -51,6 +51,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
         ("conversation", &conversation),
         ("item", "1"),
         ("template", "1"),
+        ("user", "1"),
         ("number", message.rsplit('/').next().unwrap()),
         ("token", link.rsplit('/').next().unwrap()),
         ("file", "1"),

@@ -4,12 +4,10 @@ use crate::on_both;
 use crate::support::app::App;
 use crate::support::html::Page;
 use crate::support::world::{Like, PASSWORD};
-use postern::access::Role;
-use postern::audit::Actor as Who;
-use postern::error::AppError;
+use postern::access::{Operator, Role};
 use postern::patients::Method;
 use postern::users::{self, AddUser};
-use postern::values::EmailAddress;
+use postern::values::{EmailAddress, UserName};
 
 const HOSTILE: [&str; 6] = [
     "Quizzical { {link}} {link} { { clinic }}",
@@ -29,12 +27,12 @@ async fn nothing_of_a_message_is_in_its_notification(app: App) {
     );
     let add = AddUser {
         email: EmailAddress::parse("quizzical@clinic.example").unwrap(),
-        name: "Quizzical { $clinic } {{link}} <b>".into(),
+        name: UserName::parse("Quizzical { $clinic } {{link}} <b>").unwrap(),
         role: Role::Clinician,
         language: "en".into(),
         password_hash: Some(hash),
     };
-    app.state.db.write(move |tx| -> Result<_, AppError> { Ok(users::add(tx, now, Who::System, add)?) }).await.unwrap();
+    app.state.db.write(move |tx| users::add(tx, now, &Operator::of_the_command_line(), add)).await.unwrap();
     let user = app.anyone();
     user.post("/sign-in", &[("email", "quizzical@clinic.example"), ("password", PASSWORD)]).await.redirect();
     for language in ["en", "fr"] {

@@ -122,6 +122,7 @@ impl World {
             ("item", "1"),
             ("file", "1"),
             ("template", "1"),
+            ("user", "1"),
             ("upload", "1"),
             ("token", "unknown"),
             ("kind", "message_waiting"),

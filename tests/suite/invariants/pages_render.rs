@@ -113,6 +113,7 @@ async fn hostile_text_stays_text(app: App) {
             ("conversation", id(&conversation)),
             ("item", "1".into()),
             ("template", "1".into()),
+            ("user", "1".into()),
             ("token", "x".into()),
             ("number", id(&message)),
             ("file", "1".into()),

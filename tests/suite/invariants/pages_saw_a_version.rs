@@ -9,7 +9,7 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates have versions of their own, which a page can open.
-const RECORDS: [&str; 8] = [
+const RECORDS: [&str; 9] = [
     "clinic/account/notifications.html",
     "clinic/patients/demographics.html",
     "clinic/settings/clinic.html",
@@ -17,6 +17,7 @@ const RECORDS: [&str; 8] = [
     "clinic/settings/notification_template.html",
     "clinic/settings/notification_templates.html",
     "clinic/settings/portal.html",
+    "clinic/settings/user.html",
     "portal/information.html",
 ];
 
@@ -66,6 +67,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
     twice(both, path, ("plan_remind_days", "7"), ("notify_by_name", "on"), ("7", "Off")).await;
     let wording = "/settings/notification-templates/message_waiting/sms/en";
     twice(both, wording, ("body", "One {link}"), ("body", "Two {link}"), ("One {link}", "Two {link}")).await;
+    let user = "/settings/users/2";
+    twice(both, user, ("name", "Ada Ng"), ("email", "ada@clinic.example"), ("Ada Ng", "User owner")).await;
     let mine = (&owner, &owner);
     twice(mine, "/account/notifications", ("told", "hourly"), ("told", "daily"), ("Now:", "You typed:")).await;
 }

@@ -51,6 +51,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /conversations/{conversation}/reopening",
     // a picture that cannot be read is said in a notice
     "POST /settings/images/{kind}",
+    "POST /settings/users/{user}/reactivation",
     "POST /settings/message-templates/{template}/copies",
     "POST /settings/message-templates/{template}/retirement",
     "POST /settings/notification-templates",
@@ -123,9 +124,10 @@ async fn a_refused_form_says_so(app: App) {
     let (made, stranger) = (token.clone(), app.user(Role::Staff).await);
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
         let id: UserId = user_table::table.order(user_table::id.desc()).select(user_table::id).first(tx.conn())?;
-        Ok(postern::users::make_password_link(tx, now, id, &made)?)
+        postern::users::make_password_link(tx, now, id, &made)?;
+        Ok(id)
     });
-    write.await.unwrap();
+    let leaver = write.await.unwrap();
     drop(stranger);
     let patient = format!("/patients/{patient}");
     let wordings = "/settings/notification-templates/reminder/sms/en".to_owned();
@@ -177,6 +179,12 @@ async fn a_refused_form_says_so(app: App) {
             "POST /settings/message-templates/{template}",
             "/settings/message-templates/1".into(),
             vec![("category", &*long), ("language", "x"), ("version", "1")],
+        ),
+        ("POST /settings/users/{user}", "/settings/users/1".into(), vec![("email", "x"), ("role", "x")]),
+        (
+            "POST /settings/users/{user}/deactivation",
+            format!("/settings/users/{leaver}/deactivation"),
+            vec![("to", "1234")],
         ),
         (slot, wordings.clone(), vec![]),
         (slot, wordings.replace("sms", "email"), vec![]),

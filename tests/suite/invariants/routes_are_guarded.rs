@@ -75,6 +75,7 @@ impl World {
             ("conversation", &self.conversation),
             ("item", "1"),
             ("template", "1"),
+            ("user", "1"),
         ];
         route.filled(
             &[
@@ -166,12 +167,11 @@ async fn each_role_gets_its_own(app: App) {
 
 async fn what_is_not_there_is_404(app: App) {
     let owner = app.user(Role::Owner).await;
-    for route in
-        routes::clinic().into_iter().filter(|r| r.path.contains("{patient}") || r.path.contains("{conversation}"))
-    {
+    let named = ["{patient}", "{conversation}", "{user}"];
+    for route in routes::clinic().into_iter().filter(|route| named.iter().any(|name| route.path.contains(name))) {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
             let path =
-                route.filled(&[("patient", id), ("conversation", id), ("item", id), ("upload", id), ("number", id)]);
+                route.filled(&["patient", "conversation", "item", "upload", "number", "user"].map(|name| (name, id)));
             let answer = match route.method {
                 "GET" => owner.get(&path).await,
                 _ => {

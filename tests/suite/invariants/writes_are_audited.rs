@@ -111,6 +111,14 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner.post("/settings/patient-portal", &on).await;
     script.check("/settings/patient-portal", 303, &answer).await;
 
+    let staff = users[1];
+    let account = [("name", "Sam Roy"), ("email", "sam@clinic.example"), ("role", "staff")];
+    let answer = owner.post(&format!("/settings/users/{staff}"), &account).await;
+    script.check("/settings/users/{user}", 303, &answer).await;
+    let answer = owner.post(&format!("/settings/users/{staff}/deactivation"), &[]).await;
+    script.check("/settings/users/{user}/deactivation", 303, &answer).await;
+    let answer = owner.post(&format!("/settings/users/{staff}/reactivation"), &[]).await;
+    script.check("/settings/users/{user}/reactivation", 303, &answer).await;
     let answer = owner.post("/account/notifications", &[("told", "hourly")]).await;
     script.check("/account/notifications", 303, &answer).await;
     let answer = owner.post("/account/session", &[]).await;

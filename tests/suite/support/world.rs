@@ -1,13 +1,13 @@
 //! People to test with: a user of each role, and patients that cover the cases.
 
 use super::app::{Actor, App};
-use postern::access::Role;
+use postern::access::{Operator, Role};
 use postern::audit::Actor as Who;
 use postern::db::PatientId;
 use postern::error::AppError;
 use postern::patients::{self, Demographics, Method, NewPatient};
 use postern::users::{self, AddUser};
-use postern::values::{BirthDate, EmailAddress, PhoneNumber};
+use postern::values::{BirthDate, EmailAddress, PhoneNumber, UserName};
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -47,14 +47,12 @@ impl App {
         );
         let add = AddUser {
             email: EmailAddress::parse(&email).unwrap(),
-            name: format!("User {}", role.as_str()),
+            name: UserName::parse(&format!("User {}", role.as_str())).unwrap(),
             role,
             language: "en".into(),
             password_hash: Some(hash),
         };
-        let write =
-            self.state.db.write(move |tx| -> Result<_, AppError> { Ok(users::add(tx, now, Who::System, add)?) });
-        write.await.unwrap().unwrap();
+        self.state.db.write(move |tx| users::add(tx, now, &Operator::of_the_command_line(), add)).await.unwrap();
         let actor = self.anyone();
         actor.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
         actor

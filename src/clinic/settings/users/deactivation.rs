@@ -1,0 +1,100 @@
+//! `/settings/users/{user}/deactivation`: somebody leaves, and somebody takes over; `/reactivation` lets them in again.
+
+use super::{account, broken, in_path};
+use crate::access::rights;
+use crate::administration::{self, LeaveError, OpenWork};
+use crate::clinic::guard::{User, shell};
+use crate::db::{Conn, UserId};
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, see_other};
+use crate::state::AppState;
+use crate::users::{self, Account, ManageError};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "clinic/settings/user_deactivation.html")]
+struct DeactivationPage {
+    shell: Shell,
+    account: Account,
+    /// nobody else manages users
+    is_last: bool,
+    work: OpenWork,
+    /// who may take over
+    others: Vec<Account>,
+    to: String,
+    errors: FieldErrors,
+}
+
+fn page(
+    conn: &mut Conn,
+    head: &Head,
+    me: &User<rights::Users>,
+    user: UserId,
+    (to, errors): (&str, FieldErrors),
+) -> Result<DeactivationPage, AppError> {
+    let (shell, _) = shell(conn, head, &me.0)?;
+    let account = account(conn, user)?;
+    Ok(DeactivationPage {
+        shell,
+        is_last: users::is_last_owner(conn, &account)?,
+        account,
+        work: administration::open_work(conn, head.now, user)?,
+        others: administration::may_take_over(conn, user)?,
+        to: to.to_owned(),
+        errors,
+    })
+}
+
+pub async fn ask(
+    state: web::Data<AppState>,
+    head: Head,
+    me: User<rights::Users>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let user = in_path(&req)?;
+    html(&state.db.read(move |conn| page(conn, &head, &me, user, ("", FieldErrors::default()))).await?)
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    me: User<rights::Users>,
+    req: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (user, now) = (in_path(&req)?, state.clock.now());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let (typed, mut errors) = (form.get("to"), FieldErrors::default());
+        // a name that is no number names nobody
+        let to = (!typed.is_empty()).then(|| UserId(typed.parse().unwrap_or_default()));
+        match administration::deactivate_user(tx, now, &me.0, user, to) {
+            Ok(_) => return Ok(None),
+            Err(LeaveError::NobodyTakesOver) => errors.add("to", "error-takes-over"),
+            Err(LeaveError::CannotTakeOver) => errors.add("to", "error-cannot-take-over"),
+            // the page says so
+            Err(LeaveError::Manage(ManageError::LastOwner)) => {}
+            Err(LeaveError::Manage(cause)) => return Err(broken(cause)),
+        }
+        let status = if errors.is_empty() { StatusCode::CONFLICT } else { errors.status() };
+        Ok(Some((status, page(tx, &head, &me, user, (typed, errors))?)))
+    });
+    match write.await? {
+        Some((status, page)) => with_status(status, &page),
+        None => Ok(see_other("/settings/users?notice=user-deactivated")),
+    }
+}
+
+pub async fn reactivate(
+    state: web::Data<AppState>,
+    me: User<rights::Users>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let (user, now) = (in_path(&req)?, state.clock.now());
+    let write = state.db.write(move |tx| users::reactivate(tx, now, &me.0, user));
+    write.await.map_err(broken)?;
+    Ok(see_other(&format!("/settings/users/{user}?notice=user-reactivated")))
+}

@@ -1,0 +1,81 @@
+//! `/settings/users`: who may sign in, and as what.
+
+pub mod deactivation;
+pub mod list;
+pub mod one;
+
+use crate::access::{SignedInUser, rights};
+use crate::clinic::guard::number;
+use crate::db::{Conn, UserId};
+use crate::error::AppError;
+use crate::http::Form;
+use crate::http::form::FieldErrors;
+use crate::users::{self, Account, Change, ManageError};
+use crate::values::{EmailAddress, UserName};
+use actix_web::HttpRequest;
+
+/// The user in the path.
+fn in_path(req: &HttpRequest) -> Result<UserId, AppError> {
+    number(req, "user").map(UserId)
+}
+
+fn account(conn: &mut Conn, user: UserId) -> Result<Account, AppError> {
+    users::account(conn, user)?.ok_or(AppError::NotFound)
+}
+
+/// The field that is refused, and why; else what no form can mend.
+fn refused(cause: ManageError) -> Result<(&'static str, &'static str), AppError> {
+    match cause {
+        ManageError::LastOwner => Ok(("role", "error-last-owner")),
+        ManageError::EmailTaken => Ok(("email", "error-email-taken")),
+        cause => Err(broken(cause)),
+    }
+}
+
+/// What no form can mend.
+fn broken(cause: ManageError) -> AppError {
+    match cause {
+        ManageError::NotAllowed => AppError::Forbidden,
+        ManageError::Db(cause) => cause.into(),
+        ManageError::NotFound | ManageError::LastOwner | ManageError::EmailTaken => AppError::NotFound,
+    }
+}
+
+/// What was typed of a user, or is stored.
+struct Typed {
+    name: String,
+    email: String,
+    role: String,
+}
+
+impl Typed {
+    fn of(form: &Form) -> Typed {
+        let typed = |field| form.get(field).to_owned();
+        Typed { name: typed("name"), email: typed("email"), role: typed("role") }
+    }
+
+    fn stored(account: &Account) -> Typed {
+        let (name, email) = (account.name.to_string(), account.email.to_string());
+        Typed { name, email, role: account.role.as_str().to_owned() }
+    }
+
+    /// Who it is to be; what is wrong is noted.
+    fn read(&self, errors: &mut FieldErrors) -> Option<Change> {
+        let name = errors.need("name", "error-user-name", UserName::parse(&self.name));
+        let email = errors.need("email", "error-email", EmailAddress::parse(&self.email));
+        let role = errors.need("role", "error-role", self.role.parse().ok());
+        Some(Change { name: name?, email: email?, role: role? })
+    }
+}
+
+/// A user as a line of the list.
+struct Line {
+    account: Account,
+    /// it is the reader
+    is_me: bool,
+}
+
+fn lines(conn: &mut Conn, me: &SignedInUser<rights::Users>) -> Result<(Vec<Line>, Vec<Line>), AppError> {
+    let all = users::accounts(conn)?.into_iter();
+    Ok(all.map(|account| Line { is_me: account.id == me.id(), account }).partition(|line| line.account.active))
+}

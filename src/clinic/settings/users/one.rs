@@ -1,0 +1,91 @@
+//! `/settings/users/{user}`: one user's name, address and role.
+
+use super::{Typed, account, in_path, refused};
+use crate::access::{Role, rights};
+use crate::clinic::guard::{User, shell};
+use crate::db::{Conn, UserId};
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::seen::{Seen, Stored};
+use crate::http::{Form, Head, Shell, html, see_other};
+use crate::state::AppState;
+use crate::users::{self, Account};
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "clinic/settings/user.html")]
+struct UserPage {
+    shell: Shell,
+    account: Account,
+    is_me: bool,
+    typed: Typed,
+    errors: FieldErrors,
+    seen: Seen,
+}
+
+/// What the form edits, as it is stored.
+fn stored(account: &Account) -> Stored {
+    Stored::default().text("name", "name", account.name.as_str()).text("email", "email", account.email.as_str()).choice(
+        "role",
+        "role",
+        "role",
+        account.role.as_str(),
+    )
+}
+
+fn page(
+    conn: &mut Conn,
+    head: &Head,
+    me: &User<rights::Users>,
+    user: UserId,
+    typed: Option<(Typed, FieldErrors, Seen)>,
+) -> Result<UserPage, AppError> {
+    let (shell, _) = shell(conn, head, &me.0)?;
+    let account = account(conn, user)?;
+    let fresh = || (Typed::stored(&account), FieldErrors::default(), stored(&account).seen());
+    let (typed, errors, seen) = typed.unwrap_or_else(fresh);
+    Ok(UserPage { shell, is_me: me.0.id() == user, account, typed, errors, seen })
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    me: User<rights::Users>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let user = in_path(&req)?;
+    html(&state.db.read(move |conn| page(conn, &head, &me, user, None)).await?)
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    me: User<rights::Users>,
+    req: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (user, now) = (in_path(&req)?, state.clock.now());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let newer = stored(&account(tx, user)?).newer(&form);
+        let (typed, mut errors) = (Typed::of(&form), FieldErrors::default());
+        let change = typed.read(&mut errors);
+        if let Some(change) = change.filter(|_| newer.is_none()) {
+            match users::change(tx, now, &me.0, user, &change) {
+                Ok(()) => return Ok(None),
+                Err(cause) => {
+                    let (field, why) = refused(cause)?;
+                    errors.add(field, why);
+                }
+            }
+        }
+        let (status, is_well) = (errors.status(), errors.is_empty());
+        let seen = newer.filter(|_| is_well).unwrap_or_else(|| Seen::said(&form));
+        Ok(Some((status, page(tx, &head, &me, user, Some((typed, errors, seen)))?)))
+    });
+    match write.await? {
+        Some((status, page)) => with_status(status, &page),
+        None => Ok(see_other(&format!("/settings/users/{user}?notice=user-saved"))),
+    }
+}

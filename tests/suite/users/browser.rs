@@ -1,0 +1,85 @@
+//! The pages of users in real Chromium: axe, narrow and wide, light and dark, both languages, with and without JavaScript.
+
+use super::{everybody, newest, speak};
+use crate::support::app::{App, On};
+use crate::support::browser::Browser;
+use crate::support::world::{Like, PASSWORD};
+use fantoccini::key::Key;
+use postern::access::Role;
+use postern::text::Lang;
+
+const WIDTHS: [u32; 3] = [1280, 390, 320];
+
+/// A picture of the page at each width, and what axe says of it.
+pub async fn look(browser: &Browser, name: &str) {
+    for width in WIDTHS {
+        browser.size(width).await;
+        if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
+            browser.screenshot(format!("{folder}/users-{name}-{width}.png")).await;
+        }
+        browser.axe().await;
+        let wide = browser.js("return document.documentElement.scrollWidth").await;
+        assert!(wide.as_u64().unwrap() <= u64::from(width), "{name} scrolls sideways at {width}: {wide}");
+    }
+    browser.assert_clean().await;
+}
+
+async fn an_owner_manages(code: &'static str, scripts: bool, dark: bool) {
+    let app = App::start(On::Sqlite).await;
+    app.user(Role::Owner).await;
+    let staff = app.user(Role::Staff).await;
+    let leaver = newest(&app).await;
+    app.user(Role::Viewer).await;
+    let maria = app.patient(Like::default()).await;
+    app.message(&staff, maria, true).await;
+    speak(&app, code).await;
+    let email = everybody(&app).await[0].email.to_string();
+    let Some(browser) = Browser::start_in(code, &app.origin).await else { return };
+    if !scripts {
+        browser.without_javascript().await;
+    }
+    if dark {
+        browser.dark().await;
+    }
+    let lang = Lang::or_english(code);
+    let name =
+        |page: &str| format!("{page}-{code}{}{}", if scripts { "" } else { "-plain" }, if dark { "-dark" } else { "" });
+    browser.goto("/sign-in").await;
+    browser.fill(lang.t("email"), &email).await;
+    browser.fill(lang.t("password"), PASSWORD).await;
+    browser.keys(&String::from(char::from(Key::Enter))).await;
+    browser.wait_path("/inbox").await;
+
+    browser.goto("/settings/users").await;
+    look(&browser, &name("list")).await;
+    browser.goto(&format!("/settings/users/{leaver}")).await;
+    look(&browser, &name("one")).await;
+    browser.fill(lang.t("email"), "nobody").await;
+    browser.js("document.querySelector('input[type=email]').form.noValidate = true").await;
+    browser.click_text(lang.t("save")).await;
+    browser.wait(".error-summary").await;
+    look(&browser, &name("refused")).await;
+    browser.fill(lang.t("email"), "sam@clinic.example").await;
+    browser.click_text(lang.t("save")).await;
+    browser.wait_text(lang.t("notice-user-saved")).await;
+    browser.click_text(lang.t("deactivate")).await;
+    browser.wait_path(&format!("/settings/users/{leaver}/deactivation")).await;
+    look(&browser, &name("deactivation")).await;
+    browser.js("document.querySelector('#to').value = document.querySelector('#to').options[1].value").await;
+    browser.click_text(lang.t("deactivate")).await;
+    browser.wait_text(lang.t("notice-user-deactivated")).await;
+    look(&browser, &name("list-after")).await;
+    browser.goto(&format!("/settings/users/{leaver}")).await;
+    browser.click_text(lang.t("reactivate")).await;
+    browser.wait_text(lang.t("notice-user-reactivated")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_manages_users_in_english() {
+    an_owner_manages("en", true, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_manages_users_in_french_and_dark_without_javascript() {
+    an_owner_manages("fr", false, true).await;
+}

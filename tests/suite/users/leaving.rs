@@ -1,0 +1,287 @@
+//! Who leaves is out at once, and what they had to do is somebody's.
+
+use super::{everybody, newest, noted, speak};
+use crate::on_both;
+use crate::support::app::{Actor, App};
+use crate::support::world::{Like, PASSWORD};
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::audit;
+use postern::db::schema::{drafts, message_templates, participants, uploads, users};
+use postern::db::{PatientId, UserId};
+use postern::error::AppError;
+
+on_both!(
+    sessions_and_links_end_at_once,
+    what_is_open_goes_to_whom_the_page_asks_for,
+    a_patient_answers_whoever_took_over,
+    words_of_both_are_kept,
+    only_those_who_can_work_take_over,
+    nobody_is_given_work_who_leaves,
+    who_comes_back_signs_in_again
+);
+
+async fn deactivate(owner: &Actor, user: UserId, to: Option<UserId>) {
+    let page = owner.get(&format!("/settings/users/{user}/deactivation")).await.ok();
+    let to = to.map(|to| to.to_string());
+    let fields: Vec<(&str, &str)> = to.iter().map(|to| ("to", to.as_str())).collect();
+    let (to, notice) = owner.submit(&page, "Deactivate", &fields).await.says();
+    assert_eq!((to.as_str(), notice.as_str()), ("/settings/users", "user-deactivated"));
+}
+
+async fn sessions_and_links_end_at_once(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let staff = app.user(Role::Staff).await;
+    let id = newest(&app).await;
+    let email = everybody(&app).await.pop().unwrap().email;
+    let second = app.anyone();
+    let sign_in = [("email", email.as_str()), ("password", PASSWORD)];
+    second.post("/sign-in", &sign_in).await.redirect();
+    let (now, token) = (app.state.clock.now(), app.state.random.token());
+    let link = format!("/password/{}", token.reveal());
+    let write = app
+        .state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(postern::users::make_password_link(tx, now, id, &token)?) });
+    write.await.unwrap();
+    assert_eq!(app.anyone().get(&link).await.status, 200);
+    deactivate(&owner, id, None).await;
+    for browser in [&staff, &second] {
+        assert!(browser.get("/inbox").await.redirect().starts_with("/sign-in"));
+    }
+    assert_eq!(app.anyone().post("/sign-in", &sign_in).await.status, 422);
+    assert_eq!(app.anyone().get(&link).await.status, 404);
+    let list = owner.get("/settings/users").await.ok();
+    assert!(list.text_of("[aria-labelledby=deactivated]").contains("User staff"), "{}", list.text());
+    assert_eq!(noted(&app, id, "user_deactivated").await.len(), 1);
+    // a second press changes nothing
+    owner.post(&format!("/settings/users/{id}/deactivation"), &[]).await.redirect();
+    assert_eq!(noted(&app, id, "user_deactivated").await.len(), 1);
+}
+
+struct World {
+    owner: Actor,
+    leaver: Actor,
+    leaver_id: UserId,
+    heir: Actor,
+    heir_id: UserId,
+    maria: PatientId,
+}
+
+async fn world(app: &App) -> World {
+    let owner = app.user(Role::Owner).await;
+    let leaver = app.user(Role::Clinician).await;
+    let leaver_id = newest(app).await;
+    let heir = app.user(Role::Staff).await;
+    let heir_id = newest(app).await;
+    let maria = app.patient(Like::default()).await;
+    World { owner, leaver, leaver_id, heir, heir_id, maria }
+}
+
+/// Which of these users takes part in a conversation: unread, and done.
+async fn marks(app: &App, conversation: &str, user: UserId) -> Option<(bool, bool)> {
+    let id: i64 = conversation.rsplit('/').next().unwrap().parse().unwrap();
+    let read = app.state.db.read(move |conn| -> Result<_, AppError> {
+        use participants as p;
+        let row = p::table.filter(p::conversation_id.eq(postern::db::ConversationId(id))).filter(p::user_id.eq(user));
+        Ok(row.select((p::unread, p::done_at.is_not_null())).first(conn).optional()?)
+    });
+    read.await.unwrap()
+}
+
+async fn what_is_open_goes_to_whom_the_page_asks_for(app: App) {
+    let world = world(&app).await;
+    let (owner, leaver) = (&world.owner, &world.leaver);
+    let open = app.message(leaver, world.maria, true).await;
+    let done = app.message(leaver, world.maria, true).await;
+    let closed = app.message(leaver, world.maria, true).await;
+    let just_closed = app.message(leaver, world.maria, true).await;
+    leaver.post(&format!("{done}/done"), &[]).await.redirect();
+    leaver.post(&format!("{closed}/closure"), &[]).await.redirect();
+    app.state.clock.advance(time::Duration::minutes(11));
+    leaver.post(&format!("{just_closed}/closure"), &[]).await.redirect();
+    let template = [("name", "Mine"), ("category", ""), ("language", "en"), ("title", "T"), ("body", "B")];
+    leaver.post("/settings/message-templates", &template).await.redirect();
+    let draft = [("title", "Iron"), ("body", "half"), ("key", "0123456789abcdef"), ("draft_version", "4")];
+    leaver.post(&format!("/patients/{}/messages/draft", world.maria), &draft).await.redirect();
+    let ask = owner.get(&format!("/settings/users/{}/deactivation", world.leaver_id)).await.ok();
+    for words in ["3 open conversations", "1 draft", "1 message template of their own", "Who takes over?"] {
+        assert!(ask.has_text(words), "{words}: {}", ask.text());
+    }
+    // nobody was chosen: nothing happens
+    let refused = owner.submit(&ask, "Deactivate", &[]).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.page().has_text("Choose who takes over"));
+    assert!(everybody(&app).await[1].active);
+    deactivate(owner, world.leaver_id, Some(world.heir_id)).await;
+    assert_eq!(marks(&app, &open, world.heir_id).await, Some((false, false)));
+    assert_eq!(marks(&app, &done, world.heir_id).await, Some((false, true)));
+    assert!(marks(&app, &just_closed, world.heir_id).await.is_some());
+    for handed in [&open, &done, &just_closed] {
+        assert_eq!(marks(&app, handed, world.leaver_id).await, None, "{handed}");
+    }
+    // what is closed for good says who took part
+    assert!(marks(&app, &closed, world.leaver_id).await.is_some());
+    assert_eq!(marks(&app, &closed, world.heir_id).await, None);
+    let page = world.heir.get(&format!("/patients/{}/messages/new", world.maria)).await.ok();
+    assert_eq!(page.form_with("Submit").value("title").as_deref(), Some("Iron"));
+    assert!(world.heir.get("/settings/message-templates").await.ok().has_text("Mine"));
+    // it is all written down, and nothing is left behind
+    let (leaver, patient) = (world.leaver_id, world.maria);
+    let read = app.state.db.read(move |conn| -> Result<_, AppError> {
+        use postern::db::schema::audit_events as a;
+        let handed = a::table.filter(a::action.eq("work_handed_over")).filter(a::patient_id.eq(patient));
+        let words: Vec<Option<String>> = handed.order(a::id).select(a::detail).load(conn)?;
+        let begun: i64 = drafts::table
+            .filter(drafts::user_id.eq(leaver))
+            .filter(drafts::form.is_not_null())
+            .count()
+            .get_result(conn)?;
+        let own: i64 =
+            message_templates::table.filter(message_templates::owner_id.eq(leaver)).count().get_result(conn)?;
+        let files: i64 = uploads::table.filter(uploads::user_id.eq(leaver)).count().get_result(conn)?;
+        Ok((words, begun + own + files))
+    });
+    let (words, left) = read.await.unwrap();
+    let conversations = words.iter().filter(|word| word.as_deref() == Some("conversation")).count();
+    assert_eq!((conversations, words.len(), left), (3, 4, 0));
+    let held = app.state.db.read(|conn| Ok::<_, AppError>(audit::verify(conn, None))).await.unwrap();
+    held.unwrap();
+}
+
+async fn a_patient_answers_whoever_took_over(app: App) {
+    let world = world(&app).await;
+    let conversation = app.message(&world.leaver, world.maria, true).await;
+    app.drain().await;
+    let (patient, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    world.heir.post("/account/notifications", &[("told", "at_once")]).await.redirect();
+    world.leaver.post("/account/notifications", &[("told", "at_once")]).await.redirect();
+    deactivate(&world.owner, world.leaver_id, Some(world.heir_id)).await;
+    let page = patient.get(&message).await.ok();
+    patient.submit(&page, "Send", &[("body", "Thank you, and one question")]).await.redirect();
+    app.drain().await;
+    let all = everybody(&app).await;
+    let told = app.newest_to(all[2].email.as_str());
+    assert!(told.text.contains("/inbox"), "{}", told.text);
+    assert!(app.mailbox.newest_first().iter().all(|mail| mail.to != all[1].email.as_str()));
+    assert_eq!(marks(&app, &conversation, world.heir_id).await, Some((true, false)));
+    assert!(world.heir.get("/inbox").await.ok().has_text("Your results"));
+    // an answer that came before is news to whoever comes to it
+    let second = app.user(Role::Clinician).await;
+    let third = newest(&app).await;
+    world.heir.get(&conversation).await.ok();
+    assert_eq!(marks(&app, &conversation, world.heir_id).await, Some((false, false)));
+    deactivate(&world.owner, world.heir_id, Some(third)).await;
+    assert_eq!(marks(&app, &conversation, third).await, Some((true, false)));
+    second.get(&conversation).await.ok();
+    // what is told to whoever wrote the message is told to those who are there
+    let id = conversation.rsplit('/').next().unwrap().parse().map(postern::db::ConversationId).unwrap();
+    let writer = world.leaver_id;
+    let write = app.state.db.write(move |tx| Ok::<_, AppError>(postern::threads::is_news_to(tx, id, writer)?));
+    write.await.unwrap();
+    assert_eq!(marks(&app, &conversation, third).await, Some((true, false)));
+}
+
+async fn words_of_both_are_kept(app: App) {
+    let world = world(&app).await;
+    let conversation = app.message(&world.owner, world.maria, true).await;
+    for (who, words) in [(&world.leaver, "words of the leaver"), (&world.heir, "words of the heir")] {
+        for place in [format!("/patients/{}/messages", world.maria), format!("{conversation}/messages")] {
+            let draft = [("body", words), ("title", words), ("key", "0123456789abcdef"), ("draft_version", "0")];
+            who.post(&format!("{place}/draft"), &draft).await.redirect();
+        }
+    }
+    deactivate(&world.owner, world.leaver_id, Some(world.heir_id)).await;
+    for place in [format!("/patients/{}/messages/new", world.maria), conversation] {
+        let page = world.heir.get(&place).await.ok();
+        let button = if place.starts_with("/patients") { "Submit" } else { "Send" };
+        let body = page.form_with(button).value("body").unwrap();
+        assert!(body.contains("words of the heir") && body.contains("words of the leaver"), "{place}: {body}");
+    }
+}
+
+async fn only_those_who_can_work_take_over(app: App) {
+    let world = world(&app).await;
+    app.message(&world.leaver, world.maria, true).await;
+    app.user(Role::Viewer).await;
+    let viewer = newest(&app).await;
+    app.user(Role::Staff).await;
+    let invited = newest(&app).await;
+    app.user(Role::Staff).await;
+    let gone = newest(&app).await;
+    deactivate(&world.owner, gone, None).await;
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        let row = diesel::update(users::table.find(invited));
+        Ok(row.set(users::password_hash.eq(None::<String>)).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+    let path = format!("/settings/users/{}/deactivation", world.leaver_id);
+    let page = world.owner.get(&path).await.ok();
+    assert_eq!(page.attrs_of("#to option", "value").len(), 3, "nobody, the owner and the heir");
+    for to in [viewer, invited, gone, world.leaver_id, UserId(99), UserId(0)] {
+        let answer = world.owner.post(&path, &[("to", &to.to_string())]).await;
+        assert_eq!(answer.status, 422, "{to}");
+        assert!(answer.page().has_text("This user cannot take over"), "{to}");
+    }
+    assert!(everybody(&app).await[1].active);
+}
+
+/// Somebody adds a colleague to a conversation, or that colleague writes, while they are being deactivated: either it comes
+/// before and is handed over, or it does not come.
+async fn nobody_is_given_work_who_leaves(app: App) {
+    let world = world(&app).await;
+    let conversation = app.message(&world.owner, world.maria, true).await;
+    let leaver = world.leaver_id.to_string();
+    for round in 0..8 {
+        let path = format!("/settings/users/{leaver}/deactivation");
+        let heir = world.heir_id.to_string();
+        let new =
+            [("title", "T"), ("body", "B"), ("key", &*format!("0123456789abcdef-{round}")), ("replies_allowed", "on")];
+        let draft = [("body", "half"), ("title", "T"), ("key", "0123456789abcdef"), ("draft_version", "0")];
+        let messages = format!("/patients/{}/messages", world.maria);
+        let (write, save, add) =
+            (format!("{messages}/new"), format!("{messages}/draft"), format!("{conversation}/participants"));
+        let (to, named) = ([("to", heir.as_str())], [("to", leaver.as_str())]);
+        let (gone, written, _, added) = tokio::join!(
+            world.owner.post(&path, &to),
+            world.leaver.post(&write, &new),
+            world.leaver.post(&save, &draft),
+            world.heir.post(&add, &named),
+        );
+        assert_eq!((gone.status, added.status), (303, 303), "{}", gone.page().text());
+        assert!([303].contains(&written.status), "{}", written.status);
+        let id = world.leaver_id;
+        let read = app.state.db.read(move |conn| -> Result<_, AppError> {
+            let open = postern::threads::count_open(conn, id, postern::clock::Clock::system().now())?;
+            Ok((open, postern::conversations::count_drafts(conn, id)?))
+        });
+        assert_eq!(read.await.unwrap(), (0, 0), "round {round}");
+        let nobody = app.state.db.read(|conn| -> Result<i64, AppError> {
+            use postern::db::schema::conversations as c;
+            let with: Vec<postern::db::ConversationId> =
+                participants::table.select(participants::conversation_id).distinct().load(conn)?;
+            Ok(c::table.filter(c::id.ne_all(with)).count().get_result(conn)?)
+        });
+        assert_eq!(nobody.await.unwrap(), 0, "round {round}: a conversation without anybody");
+        world.owner.post(&format!("/settings/users/{leaver}/reactivation"), &[]).await.redirect();
+        let email = everybody(&app).await[1].email.to_string();
+        world.leaver.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
+    }
+}
+
+async fn who_comes_back_signs_in_again(app: App) {
+    let owner = app.user(Role::Owner).await;
+    app.user(Role::Staff).await;
+    let staff = newest(&app).await;
+    speak(&app, "fr").await;
+    let page = owner.get(&format!("/settings/users/{staff}/deactivation")).await.ok();
+    owner.submit(&page, "Désactiver", &[]).await.redirect();
+    let page = owner.get(&format!("/settings/users/{staff}")).await.ok();
+    assert!(page.has_text("Désactivé"));
+    let answer = owner.submit(&page, "Réactiver", &[]).await;
+    assert_eq!(answer.says().1, "user-reactivated");
+    let email = everybody(&app).await.pop().unwrap().email;
+    let sign_in = [("email", email.as_str()), ("password", PASSWORD)];
+    app.anyone().post("/sign-in", &sign_in).await.redirect();
+    assert_eq!(noted(&app, staff, "user_reactivated").await.len(), 1);
+}
