@@ -51,7 +51,8 @@ impl<R: Right> Clone for SignedInUser<R> {
 }
 
 /// Those of these users who are active. They stay so until the transaction ends: whoever deactivates one waits for it, and
-/// then finds what they were given to do.
+/// then finds what they were given to do. To be asked before a conversation or a patient is locked: whoever deactivates
+/// holds the user first, then comes to what they had to do.
 pub fn active(tx: &mut Tx, named: &[UserId]) -> QueryResult<Vec<UserId>> {
     let mut all = named.to_vec();
     all.sort_unstable();

@@ -106,9 +106,9 @@ pub fn save_draft(
     if text.len() > LONGEST {
         return Err(DraftError::TooLong);
     }
-    let place = held(tx, place)?;
     // who was deactivated a moment ago has handed their drafts over
     let is_theirs = !access::active(tx, &[place.user])?.is_empty();
+    let place = held(tx, place)?;
     let before = find(tx, place)?;
     if !is_theirs || before.as_ref().map_or(0, |row| row.version) != version {
         return Err(DraftError::Newer);

@@ -14,9 +14,10 @@ pub fn change_participants(
     access: &ConversationAccess<rights::Send>,
     add: &[UserId],
 ) -> QueryResult<usize> {
+    let active = access::active(tx, add)?;
     let conversation = store::locked(tx, access.conversation())?;
     let mut came = 0;
-    for user in access::active(tx, add)? {
+    for user in active {
         came += threads::add_participant(tx, conversation.id, user, true, conversation.last_message_at)?;
     }
     if came > 0 {

@@ -75,6 +75,7 @@ pub fn reply(
 ) -> Result<MessageId, ReplyError> {
     let (patient, writer) = (access.patient(), access.user().id());
     let internal = reply.writing == Writing::Note;
+    let is_active = !access::active(tx, &[writer])?.is_empty();
     let conversation = store::locked(tx, access.conversation())?;
     let who = format!("u{writer}");
     // the same words as a note are another thing
@@ -84,7 +85,7 @@ pub fn reply(
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
     }
-    if access::active(tx, &[writer])?.is_empty() {
+    if !is_active {
         return Err(ReplyError::Deactivated);
     }
     if conversation.closed_at.is_some() {

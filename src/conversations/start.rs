@@ -72,15 +72,17 @@ pub fn start(
     access: &ChartAccess<rights::Send>,
     new: &NewConversation,
 ) -> Result<ConversationId, StartError> {
+    let writer = access.user().id();
+    let active = access::active(tx, &[&[writer], new.participants.as_slice()].concat())?;
     // two clicks at once on PostgreSQL: the second waits here, then finds the first
     let access = &access.held(tx)?;
-    let (patient, writer) = (access.patient(), access.user().id());
+    let patient = access.patient();
     let words = format!("{}\0{}{}", new.title, new.body.source, new.files.words());
     let send_key = store::send_key(&format!("u{writer}"), &new.key, -patient.0, &words);
     if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {
         return Ok(conversation);
     }
-    if access::active(tx, &[writer])?.is_empty() {
+    if !active.contains(&writer) {
         return Err(StartError::Deactivated);
     }
     let record = patients::patient(tx, access)?;
@@ -93,8 +95,8 @@ pub fn start(
     let thread = NewThread { patient, title: &new.title, replies_allowed: new.replies_allowed, writer };
     let conversation = threads::insert(tx, now, &thread)?;
     threads::add_participant(tx, conversation, writer, false, now)?;
-    for user in access::active(tx, &new.participants)? {
-        threads::add_participant(tx, conversation, user, true, now)?;
+    for user in new.participants.iter().filter(|user| active.contains(user)) {
+        threads::add_participant(tx, conversation, *user, true, now)?;
     }
     let message = NewMessage {
         conversation,
