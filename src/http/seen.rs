@@ -67,6 +67,9 @@ impl Stored {
 
     /// What has changed since the page of this form was made, if anything that the form would undo has. A program's form
     /// that says nothing of what it saw undoes nothing that it knows of.
+    ///
+    /// To be asked of a record that is held until the transaction ends (`held`, `hold`): of two who save at the same
+    /// moment, one is asked.
     pub fn newer(&self, form: &Form) -> Option<Seen> {
         let said = form.get(FIELD);
         if said.is_empty() || said == self.fingerprint() {

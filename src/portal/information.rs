@@ -1,7 +1,7 @@
 //! `/portal/information`: what the clinic holds on the patient, what they may change of it, and their sessions.
 
 use super::guard::{Visit, shell};
-use crate::access::session;
+use crate::access::{self, session};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -95,7 +95,8 @@ pub async fn submit(
     let (now, writer) = (head.now, visit.0.clone());
     let typed = form.clone();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        match stored(&patients::patient_by_id(tx, writer.patient())?).newer(&typed) {
+        let patient = access::held(tx, writer.patient())?;
+        match stored(&patients::patient_by_id(tx, patient)?).newer(&typed) {
             Some(seen) => Ok(Err(seen)),
             None => Ok(Ok(patients::change_own(tx, now, &writer, language, method)?)),
         }

@@ -6,7 +6,7 @@ mod images;
 pub use images::{Image, ImageKind, image};
 
 use crate::db::schema::clinic;
-use crate::db::{Conn, MultiBackend, Ts};
+use crate::db::{Conn, MultiBackend, Ts, Tx, lock_row};
 use crate::text::{Lang, Zone};
 use diesel::prelude::*;
 
@@ -88,6 +88,13 @@ impl Settings {
 /// Those of the database; also when [`prepare`] never ran.
 pub fn load(conn: &mut Conn) -> QueryResult<Settings> {
     clinic::table.find(1).select(Settings::as_select()).first(conn)
+}
+
+/// Reads the settings to change them: nobody else does until the transaction ends. All of them are one row, so whoever
+/// changes a part writes the rest as it stands.
+pub fn hold(tx: &mut Tx) -> QueryResult<Settings> {
+    lock_row(tx, "clinic", 1)?;
+    load(tx)
 }
 
 /// The key that signs cookies, the same on every instance.

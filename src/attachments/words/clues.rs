@@ -127,7 +127,11 @@ impl Found {
     }
 
     fn date(&mut self, year: &str, month: &str, day: &str) {
-        let month = month.parse().ok().or_else(|| month_named(month)).and_then(|month: u8| Month::try_from(month).ok());
+        let month = month
+            .parse()
+            .ok()
+            .or_else(|| text::dates::month_named(month))
+            .and_then(|month: u8| Month::try_from(month).ok());
         let (Ok(written), Some(month), Ok(day)) = (year.parse::<i32>(), month, day.parse()) else { return };
         // of two figures either century may be meant
         let years = if year.len() == 2 { [1900 + written, 2000 + written] } else { [written; 2] };
@@ -164,28 +168,6 @@ fn runs(token: &str) -> impl Iterator<Item = &str> {
         rest = after;
         Some(run)
     })
-}
-
-/// The month of an English or French name, or of its beginning, without accents.
-fn month_named(word: &str) -> Option<u8> {
-    const NAMES: [(&str, &str); 12] = [
-        ("january", "janvier"),
-        ("february", "fevrier"),
-        ("march", "mars"),
-        ("april", "avril"),
-        ("may", "mai"),
-        ("june", "juin"),
-        ("july", "juillet"),
-        ("august", "aout"),
-        ("september", "septembre"),
-        ("october", "octobre"),
-        ("november", "novembre"),
-        ("december", "decembre"),
-    ];
-    // jui is June as well as July
-    let says_enough = word.len() >= 3 && word != "jui";
-    let at = NAMES.iter().position(|(english, french)| english.starts_with(word) || french.starts_with(word))?;
-    u8::try_from(at + 1).ok().filter(|_| says_enough)
 }
 
 #[cfg(test)]

@@ -252,7 +252,8 @@ pub async fn submit(
     let random = state.random.clone();
     let numbers: Vec<_> = typed_identifiers(&form).into_iter().filter(|(_, number)| !number.is_empty()).collect();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let before = patients::patient(tx, &chart.0)?;
+        let held = chart.0.held(tx)?;
+        let before = patients::patient(tx, &held)?;
         let kept = patients::identifiers(tx, before.id)?;
         if let Some(seen) = stored(&before, &kept).newer(&form) {
             return Ok(Err(typed(tx, &head, &chart, &form, FieldErrors::default(), seen)?));

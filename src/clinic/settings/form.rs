@@ -72,7 +72,7 @@ pub async fn submit<P: SettingsForm>(
 ) -> Result<HttpResponse, AppError> {
     let (now, asked) = (state.clock.now(), Asked { state: state.clone(), head, user });
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let mut settings = settings::load(tx)?;
+        let mut settings = settings::hold(tx)?;
         let newer = P::stored(&settings).newer(&form);
         let errors = P::read(&form, &mut settings, now);
         let (status, seen) = match newer {

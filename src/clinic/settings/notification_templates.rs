@@ -172,7 +172,7 @@ pub async fn submit(
     let (slot, now) = (slot(&place)?, state.clock.now());
     let mut typed = Typed::of(&form);
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let settings = settings::load(tx)?;
+        let settings = settings::hold(tx)?;
         let (before, _) = templates::in_use(tx, &settings, slot)?;
         if let Some(seen) = stored(slot, &before).newer(&form) {
             return Ok(Some((user, Some(seen))));

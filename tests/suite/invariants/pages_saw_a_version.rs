@@ -29,7 +29,11 @@ fn every_form_of_a_record_says_what_it_saw() {
     assert!(read(&folder.join("clinic/settings/message_template.html")).contains("name=\"version\""));
 }
 
-on_both!(an_older_page_puts_nothing_back, an_older_page_of_a_patient_puts_nothing_back);
+on_both!(
+    an_older_page_puts_nothing_back,
+    an_older_page_of_a_patient_puts_nothing_back,
+    of_two_presses_at_one_moment_one_asks,
+);
 
 /// The second of two pages that were open at once: nothing is saved at first, both are shown, the next press saves.
 async fn twice(who: (&Actor, &Actor), path: &str, first: (&str, &str), second: (&str, &str), shown: (&str, &str)) {
@@ -71,6 +75,34 @@ async fn an_older_page_puts_nothing_back(app: App) {
     twice(both, user, ("name", "Ada Ng"), ("email", "ada@clinic.example"), ("Ada Ng", "User owner")).await;
     let mine = (&owner, &owner);
     twice(mine, "/account/notifications", ("told", "hourly"), ("told", "daily"), ("Now:", "You typed:")).await;
+}
+
+/// What is stored is compared and replaced as one: of two who press "Save" at the same moment, one is asked.
+async fn of_two_presses_at_one_moment_one_asks(app: App) {
+    let (owner, other) = (app.user(Role::Owner).await, app.user(Role::Owner).await);
+    app.user(Role::Staff).await;
+    let information = format!("/patients/{}/information", app.patient(Like::default()).await);
+    let records = [
+        (&*information, "given_name"),
+        ("/settings/clinic", "name"),
+        ("/settings/users/3", "name"),
+        ("/settings/notification-templates/message_waiting/sms/en", "body"),
+    ];
+    for (path, field) in records {
+        for round in 0..12 {
+            let (one, two) = (owner.get(path).await.ok(), other.get(path).await.ok());
+            let words = |who: &str| match field {
+                "body" => format!("{who} {round} {{link}}"),
+                _ => format!("{who} {round}"),
+            };
+            let (mine, theirs) = (words("Ann"), words("Bea"));
+            let (first, second) = ([(field, mine.as_str())], [(field, theirs.as_str())]);
+            let (a, b) = tokio::join!(owner.submit(&one, "Save", &first), other.submit(&two, "Save", &second));
+            let mut statuses = [a.status, b.status];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [303, 409], "{path}, round {round}");
+        }
+    }
 }
 
 async fn an_older_page_of_a_patient_puts_nothing_back(app: App) {

@@ -1,6 +1,6 @@
 //! `/settings/users/{user}`: one user's name, address and role.
 
-use super::{Typed, account, in_path, refused};
+use super::{Typed, account, broken, in_path, refused};
 use crate::access::{Role, rights};
 use crate::clinic::guard::{User, shell};
 use crate::db::{Conn, UserId};
@@ -68,7 +68,7 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let (user, now) = (in_path(&req)?, state.clock.now());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let newer = stored(&account(tx, user)?).newer(&form);
+        let newer = stored(&users::hold(tx, &me.0, user).map_err(broken)?).newer(&form);
         let (typed, mut errors) = (Typed::of(&form), FieldErrors::default());
         let change = typed.read(&mut errors);
         if let Some(change) = change.filter(|_| newer.is_none()) {
