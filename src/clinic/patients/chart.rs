@@ -17,6 +17,7 @@ use crate::notifications::{self, BlockKind, Blocks};
 use crate::patients::{self, IdKind, Patient};
 use crate::portal_links;
 use crate::state::AppState;
+use crate::values::Line;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;

@@ -46,13 +46,11 @@ impl AuditPage {
     }
 
     /// What it was done to, where that has a page.
-    fn link(&self, row: &Row) -> Option<(String, &'static str)> {
+    fn link(&self, row: &Row) -> Option<String> {
         let id = row.subject_id?;
         match (row.subject.as_deref()?, row.patient_id) {
-            ("conversation", _) => Some((format!("/conversations/{id}"), self.shell.t("audit-conversation"))),
-            ("chart_item", Some(patient)) => {
-                Some((format!("/patients/{patient}/items/{id}"), self.shell.t("audit-chart-item")))
-            }
+            ("conversation", _) => Some(format!("/conversations/{id}")),
+            ("chart_item", Some(patient)) => Some(format!("/patients/{patient}/items/{id}")),
             _ => None,
         }
     }

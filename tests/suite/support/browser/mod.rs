@@ -19,6 +19,7 @@ mod tests;
 use super::peers;
 use driver::Driver;
 use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder};
 use serde_json::{Value, json};
@@ -153,9 +154,24 @@ impl Browser {
     /// with these words (one a line) in a list, ticks (`"on"`) or clears (`"off"`) a box, presses a radio button
     /// (`"on"`), sets a date field (`YYYY-MM-DD`), chooses files (paths, one a line).
     pub async fn fill(&self, label: &str, value: &str) {
+        let mut filled = self.fill_once(label, value).await;
+        // an editor has taken the place of its text field since that was looked for: a person types where the field is
+        for _ in 0..20 {
+            match &filled {
+                Err(e) if e.to_string().contains("not interactable") => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    filled = self.fill_once(label, value).await;
+                }
+                _ => break,
+            }
+        }
+        filled.unwrap_or_else(|e| panic!("filling {label:?}: {e}"));
+    }
+
+    async fn fill_once(&self, label: &str, value: &str) -> Result<(), CmdError> {
         let control = self.find("control", label).await;
         let kind = self.call("kind", json!([control])).await;
-        let filled = match kind.as_str().unwrap() {
+        match kind.as_str().unwrap() {
             "text" => match control.clear().await {
                 Ok(()) => control.send_keys(value).await,
                 error => error,
@@ -164,7 +180,7 @@ impl Browser {
             "toggle" => {
                 assert!(matches!(value, "on" | "off"), "{label:?} is ticked with \"on\" or \"off\", not {value:?}");
                 if control.is_selected().await.unwrap() == (value == "on") {
-                    return;
+                    return Ok(());
                 }
                 // its label is what a person sees and presses
                 self.find("label", label).await.click().await
@@ -174,8 +190,7 @@ impl Browser {
                 assert!(missing.is_null(), "{label:?}: {}", missing.as_str().unwrap_or_default());
                 Ok(())
             }
-        };
-        filled.unwrap_or_else(|e| panic!("filling {label:?}: {e}"));
+        }
     }
 
     /// The value of the control with this visible label: its text, `on` or `off`, the picked options' words.
