@@ -32,7 +32,12 @@ static ALLOW: LazyLock<Builder<'static>> = LazyLock::new(|| {
             ("td", spans()),
             ("th", spans()),
             ("ol", HashSet::from(["start"])),
+            ("li", HashSet::from(["value"])),
         ]))
+        .attribute_filter(|_, name, value| match name {
+            "colspan" | "rowspan" | "start" | "value" => is_number(value).then(|| value.into()),
+            _ => Some(value.into()),
+        })
         .allowed_classes(ALIGNED.iter().map(|tag| (*tag, alignments.clone())).collect())
         .url_schemes(SCHEMES.iter().copied().collect())
         .url_relative(UrlRelative::Deny)
@@ -143,9 +148,10 @@ impl CleanHtml {
                     lists.push(Some(list.start.and_then(|start| start.parse().ok()).unwrap_or(1)))
                 }
                 Piece::Close("ul" | "ol") => drop(lists.pop()),
-                Piece::Open("li", _) => {
+                Piece::Open("li", item) => {
                     out.push(' ');
                     if let Some(Some(number)) = lists.last_mut() {
+                        *number = item.value.and_then(|value| value.parse().ok()).unwrap_or(*number);
                         out.push_str(&format!("{number}. "));
                         *number = number.saturating_add(1);
                     }
@@ -206,6 +212,11 @@ fn cleaned(html: &str) -> String {
         Some(clean) => clean,
         None => pass(&markup::flattened(html)).unwrap_or_default(),
     }
+}
+
+/// As the editor reads the number of a list's item or of a cell's rows.
+fn is_number(value: &str) -> bool {
+    (1..=9).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn words(html: &str) -> String {

@@ -205,10 +205,7 @@ impl Reader<'_> {
                 self.numbers.push(first);
                 (Opened::AsItIs, Event::Start(Tag::List(first)))
             }
-            Tag::Item => {
-                self.item(start);
-                (Opened::AsItIs, Event::Start(Tag::Item))
-            }
+            Tag::Item => (Opened::AsItIs, self.item(start)),
             Tag::Heading { level, id, classes, attrs } => {
                 let level = lowered(level);
                 (Opened::AsItIs, Event::Start(Tag::Heading { level, id, classes, attrs }.into_static()))
@@ -258,21 +255,21 @@ impl Reader<'_> {
         in_word.then_some(mark)
     }
 
-    /// A list whose next number is not the one that was typed ends here, and another goes on with that number.
-    fn item(&mut self, start: usize) {
+    /// The start of an item; it says its number where that is not the next one.
+    fn item(&mut self, start: usize) -> Event<'static> {
         let line = self.source.get(start..).unwrap_or_default().trim_start();
         let marker = list_marker(line).map_or("", |(marker, _)| marker);
         if marker == "+" {
             self.before = Some("+ ");
         }
         let typed: Option<u64> = marker.trim_end_matches(['.', ')']).parse().ok();
-        let Some(Some(next)) = self.numbers.last_mut() else { return };
+        let Some(Some(next)) = self.numbers.last_mut() else { return Event::Start(Tag::Item) };
         let expected = *next;
         let number = typed.unwrap_or(expected);
         *next = number + 1;
-        if number != expected {
-            self.push(Event::End(TagEnd::List(true)));
-            self.push(Event::Start(Tag::List(Some(number))));
+        match number == expected {
+            true => Event::Start(Tag::Item),
+            false => Event::InlineHtml(format!("<li value=\"{number}\">").into()),
         }
     }
 

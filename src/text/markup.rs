@@ -71,6 +71,8 @@ pub struct Attributes<'a> {
     pub class: Option<&'a str>,
     /// the number of a list's first item
     pub start: Option<&'a str>,
+    /// the number of a list's item that does not follow the one before it
+    pub value: Option<&'a str>,
     /// of a cell
     pub colspan: Option<&'a str>,
     /// of a cell
@@ -191,6 +193,7 @@ impl<'a> Attributes<'a> {
             ("href", self.href),
             ("class", self.class),
             ("start", self.start),
+            ("value", self.value),
             ("colspan", self.colspan),
             ("rowspan", self.rowspan),
         ];
@@ -203,6 +206,7 @@ impl<'a> Attributes<'a> {
             ("href", &mut self.href),
             ("class", &mut self.class),
             ("start", &mut self.start),
+            ("value", &mut self.value),
             ("colspan", &mut self.colspan),
             ("rowspan", &mut self.rowspan),
         ];

@@ -109,16 +109,18 @@ fn prefixed(text: &str, first: &str, others: &str) -> String {
 }
 
 fn written_list(tag: &str, attributes: &Attributes, items: &[Node], other: bool) -> Option<String> {
-    let first: u64 = attributes.start.map_or(Some(1), |start| start.parse().ok())?;
+    let mut next: u64 = attributes.start.map_or(Some(1), |start| start.parse().ok())?;
     let items: Vec<_> = items.iter().filter(|node| !is_space(node)).collect();
     let (mut out, mut is_tight) = (Vec::new(), true);
-    for (number, item) in items.into_iter().enumerate() {
-        let Node::Element("li", Attributes { class: None, .. }, children) = item else { return None };
+    for item in items {
+        let Node::Element("li", Attributes { class: None, value, .. }, children) = item else { return None };
+        let number = value.map_or(Some(next), |value| value.parse().ok())?;
+        next = number.saturating_add(1);
         let marker = match (tag, other) {
             ("ul", false) => "- ".to_owned(),
             ("ul", true) => "* ".to_owned(),
-            (_, false) => format!("{}. ", first + number as u64),
-            (_, true) => format!("{}) ", first + number as u64),
+            (_, false) => format!("{number}. "),
+            (_, true) => format!("{number}) "),
         };
         let parts: Vec<_> = grouped(children).filter(|group| !group.iter().all(is_space)).collect();
         let begins_with_text = parts.first().is_none_or(|group| match group {
@@ -131,7 +133,7 @@ fn written_list(tag: &str, attributes: &Attributes, items: &[Node], other: bool)
         }
         let only_lists = |group: &&[Node]| {
             matches!(group, [Node::Element("ul", ..)])
-                || matches!(group, [Node::Element("ol", a, _)] if a.start.is_none())
+                || matches!(group, [Node::Element("ol", a, items)] if a.start.is_none() && begins_at_one(items))
         };
         is_tight &= parts.iter().skip(1).all(only_lists) && parts.len() <= 2;
         out.push((marker, blocks(children)?));
@@ -143,6 +145,11 @@ fn written_list(tag: &str, attributes: &Attributes, items: &[Node], other: bool)
         prefixed(&text, &marker, &" ".repeat(marker.len()))
     });
     Some(items.collect::<Vec<_>>().join(between))
+}
+
+/// Whether the first item has no number of its own.
+fn begins_at_one(items: &[Node]) -> bool {
+    matches!(items.iter().find(|node| !is_space(node)), Some(Node::Element(_, Attributes { value: None, .. }, _)))
 }
 
 fn is_space(node: &Node) -> bool {

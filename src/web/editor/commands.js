@@ -116,7 +116,7 @@ const nextCell = chainCommands(goToNextCell(1), (state, dispatch, view) => {
 })
 
 export const writingKeys = {
-  Enter: chainCommands(splitListItem(nodes.list_item), createParagraphNear, liftEmptyBlock, splitKeepingMarks),
+  Enter: chainCommands(splitListItem(nodes.list_item, {value: null}), createParagraphNear, liftEmptyBlock, splitKeepingMarks),
   'Shift-Enter': insertBreak,
   Tab: chainCommands(nextCell, indent),
   'Shift-Tab': chainCommands(goToNextCell(-1), outdent),

@@ -18,7 +18,7 @@ import {
 } from 'prosemirror-tables'
 import {gapCursor} from 'prosemirror-gapcursor'
 import {dropCursor} from 'prosemirror-dropcursor'
-import {ALIGNMENTS, schema} from './schema.js'
+import {ALIGNMENTS, nextNumber, schema} from './schema.js'
 import {hrefOf} from './addresses.js'
 import {autolink, linkSlice} from './autolink.js'
 import {cleanPaste} from './paste.js'
@@ -90,7 +90,7 @@ function shortcutsOf(groups) {
 function listRules() {
   return inputRules({rules: [
     wrappingInputRule(/^\s*[-*]\s$/, nodes.bullet_list),
-    wrappingInputRule(/^(\d{1,3})[.)]\s$/, nodes.ordered_list, match => ({start: Number(match[1])}), (match, node) => node.childCount + node.attrs.start === Number(match[1])),
+    wrappingInputRule(/^(\d{1,3})[.)]\s$/, nodes.ordered_list, match => ({start: Number(match[1])}), (match, node) => nextNumber(node) === Number(match[1])),
   ]})
 }
 

@@ -11,14 +11,14 @@ const DROPPED_WITH_CONTENT = /<(style|script|xml|title|svg|math|iframe|object|te
 const DROPPED = /<(?:link|meta|base|img|input|embed)\b[^>]*>/gi
 const HANDLER = /(^|[\s"'/])on[a-z]+\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)/gi
 const STYLE = /(^|[\s"'/])style\s*=/gi
-const KEPT_ATTRIBUTES = new Set(['href', 'colspan', 'rowspan', 'start', 'class'])
+const KEPT_ATTRIBUTES = new Set(['href', 'colspan', 'rowspan', 'start', 'value', 'class'])
 
 export function cleanPaste(html) {
   if (/<[^>]*data-pm-slice/.test(html)) return html // from this editor: it has none of what follows
   const {body} = new DOMParser().parseFromString(withoutStyles(html), 'text/html')
   for (const element of [...body.querySelectorAll('*')]) if (isHidden(element)) element.remove()
   buildWordLists(body)
-  for (const item of body.querySelectorAll('ol > li[value]')) keepNumber(item)
+  for (const list of body.querySelectorAll('ol:has(> li[value])')) keepNumbers(list)
   for (const element of [...body.querySelectorAll('*')]) cleanElement(element)
   for (const anchor of body.querySelectorAll('a:not([href])')) anchor.replaceWith(...anchor.childNodes)
   return body.innerHTML
@@ -136,17 +136,12 @@ function takeBullet(paragraph) {
   return /^\d/.test(text) ? Number.parseInt(text, 10) : undefined
 }
 
-/** An item with a number of its own begins a list with it. */
-function keepNumber(item) {
-  const list = item.parentElement
-  const first = Number(list.getAttribute('start') ?? 1)
-  const expected = first + [...list.children].filter(child => child.tagName === 'LI').indexOf(item)
-  const value = Number(item.getAttribute('value'))
-  if (!Number.isInteger(value) || value === expected) return
-  if (item === list.firstElementChild) return list.setAttribute('start', value)
-  const next = list.cloneNode(false)
-  next.setAttribute('start', value)
-  while (item.nextSibling) next.append(item.nextSibling)
-  next.prepend(item)
-  list.after(next)
+/** Items keep the numbers that do not follow from those before them. */
+function keepNumbers(list) {
+  let next = Number(list.getAttribute('start') ?? 1)
+  for (const item of list.children) {
+    const value = Number(item.getAttribute('value') ?? next)
+    if (value === next) item.removeAttribute('value')
+    next = value + 1
+  }
 }

@@ -34,8 +34,15 @@ function tables() {
 
 const spans = cell => Object.fromEntries(['colspan', 'rowspan'].filter(name => cell.attrs[name] > 1).map(name => [name, cell.attrs[name]]))
 
-/** The number of a list's first item. */
-const startOf = list => (/^\d{1,9}$/.test(list.getAttribute('start') ?? '') ? Number(list.getAttribute('start')) : 1)
+/** A number that an attribute says. */
+const numberIn = (element, attribute) => (/^\d{1,9}$/.test(element.getAttribute(attribute) ?? '') ? Number(element.getAttribute(attribute)) : null)
+
+/** The number that the next item of a numbered list would have. */
+export function nextNumber(list) {
+  let next = list.attrs.start
+  list.forEach(item => { next = (item.attrs.value ?? next) + 1 })
+  return next
+}
 
 const plain = tag => ({parseDOM: [{tag}], toDOM: () => [tag, 0]})
 
@@ -59,10 +66,15 @@ export const schema = new Schema({
     bullet_list: {content: 'list_item+', group: 'block', ...plain('ul')},
     ordered_list: {
       content: 'list_item+', group: 'block', attrs: {start: {default: 1, validate: 'number'}},
-      parseDOM: [{tag: 'ol', getAttrs: element => ({start: startOf(element)})}],
+      parseDOM: [{tag: 'ol', getAttrs: element => ({start: numberIn(element, 'start') ?? 1})}],
       toDOM: node => ['ol', node.attrs.start === 1 ? {} : {start: node.attrs.start}, 0],
     },
-    list_item: {content: 'paragraph block*', defining: true, ...plain('li')},
+    list_item: {
+      content: 'paragraph block*', defining: true,
+      attrs: {value: {default: null, validate: 'number|null'}}, // a number that does not follow the one before it
+      parseDOM: [{tag: 'li', getAttrs: element => ({value: numberIn(element, 'value')})}],
+      toDOM: node => ['li', node.attrs.value === null ? {} : {value: node.attrs.value}, 0],
+    },
     ...tables(),
     text: {group: 'inline'},
     hard_break: {inline: true, group: 'inline', selectable: false, linebreakReplacement: true, parseDOM: [{tag: 'br'}], toDOM: () => ['br']},

@@ -164,7 +164,7 @@ async fn what_the_editor_makes_survives() {
     let browser = &desk.browser;
     let everything = "<h3>Heading</h3><p class=\"align-center\">a <strong>b</strong> <em>i</em> <u>u</u> <s>s</s> 10<sup>9</sup> H<sub>2</sub></p>\
         <p class=\"align-right\">right</p><p class=\"align-justify\">justified</p>\
-        <ul><li><p>one</p><ul><li><p>deeper</p></li></ul></li></ul><ol><li><p>first</p></li></ol>\
+        <ul><li><p>one</p><ul><li><p>deeper</p></li></ul></li></ul><ol><li><p>first</p></li><li value=\"9\"><p>ninth</p></li></ol>\
         <ol start=\"3\"><li><p>third</p></li></ol><blockquote><p>quoted</p></blockquote>\
         <p><a href=\"https://www.example.org/\">link</a> <a href=\"mailto:a@b.example\">mail</a></p>\
         <table><tbody><tr><th><p>H</p></th><th><p>I</p></th></tr><tr><td><p>1</p></td><td><p>2</p></td></tr></tbody></table><p>end</p>";
@@ -190,6 +190,7 @@ async fn what_the_editor_makes_survives() {
         "<sup>9</sup>",
         "<sub>2</sub>",
         "start=\"3\"",
+        "<li value=\"9\">",
         "<blockquote>",
         "<th>",
         "mailto:",

@@ -79,6 +79,8 @@ const PIECES: &[&str] = &[
     "<ul>",
     "<ol start=3>",
     "<ol start=x>",
+    "<li value=3>",
+    "<li value=x>",
     "<li>",
     "</li>",
     "<blockquote>",
@@ -162,7 +164,9 @@ fn foreign(clean: &str) -> Option<String> {
             let fine = match (name, attribute) {
                 ("a", "href") => SCHEMES.iter().any(|s| value.to_ascii_lowercase().starts_with(&format!("{s}:"))),
                 ("a", "rel") => value == "noopener noreferrer nofollow",
-                ("td" | "th", "colspan" | "rowspan") | ("ol", "start") => true,
+                ("td" | "th", "colspan" | "rowspan") | ("ol", "start") | ("li", "value") => {
+                    value.parse::<u32>().is_ok_and(|number| number < 1_000_000_000)
+                }
                 (_, "class") => {
                     ALIGNED.contains(&name) && value.split_whitespace().all(|class| ALIGNMENTS.contains(&class))
                 }

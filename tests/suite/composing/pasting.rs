@@ -37,8 +37,9 @@ async fn pasted_text_keeps_its_meaning() {
         (&bullets, "<ul><li><p>a</p></li><li><p>b</p></li><li><p>c</p></li></ul>"),
         (
             "<ol start=0><li>a<li>b<li value=5>c</ol>",
-            "<ol start=\"0\"><li><p>a</p></li><li><p>b</p></li></ol><ol start=\"5\"><li><p>c</p></li></ol>",
+            "<ol start=\"0\"><li><p>a</p></li><li><p>b</p></li><li value=\"5\"><p>c</p></li></ol>",
         ),
+        ("<ol><li value=1>a<li value=2>b</ol>", "<ol><li><p>a</p></li><li><p>b</p></li></ol>"),
         (
             "<p>5<span style=\"display:none\">0</span> mg<span style='mso-hide:all'> x</span><span hidden>y</span>\
              <span style=\"font-size:0\">z</span><span style=\"visibility: hidden\">w</span></p>",

@@ -19,11 +19,11 @@ const TYPED: [(&str, &str); 55] = [
     ("2 * 500 * 3", "<p>2 * 500 * 3</p>"),
     ("about ~5 mg~ and ~~6 mg~~", "<p>about ~5 mg~ and <s>6 mg</s></p>"),
     ("5~~6~~7", "<p>5~~6~~7</p>"),
-    ("1. Monday\n3. Wednesday", "<ol><li>Monday</li></ol><ol start=\"3\"><li>Wednesday</li></ol>"),
-    ("1. one\n1. one again\n2. two", "<ol><li>one</li></ol><ol><li>one again</li><li>two</li></ol>"),
+    ("1. Monday\n3. Wednesday", "<ol><li>Monday</li><li value=\"3\">Wednesday</li></ol>"),
+    ("1. one\n1. one again\n2. two", "<ol><li>one</li><li value=\"1\">one again</li><li>two</li></ol>"),
     ("7. a\n8. b", "<ol start=\"7\"><li>a</li><li>b</li></ol>"),
     ("0. a\n1) b", "<ol start=\"0\"><li>a</li></ol><ol><li>b</li></ol>"),
-    ("10. a\n9. b", "<ol start=\"10\"><li>a</li></ol><ol start=\"9\"><li>b</li></ol>"),
+    ("10. a\n9. b", "<ol start=\"10\"><li>a</li><li value=\"9\">b</li></ol>"),
     ("call if\n> 140/90", "<p>call if<br>&gt; 140/90</p>"),
     ("> 140/90", "<p>&gt; 140/90</p>"),
     (">= 5", "<p>&gt;= 5</p>"),
@@ -69,7 +69,7 @@ const TYPED: [(&str, &str); 55] = [
     ("&lt;5 &amp; 6 & 7", "<p>&lt;5 &amp; 6 &amp; 7</p>"),
     ("`2*500`", "<p><code>2*500</code></p>"),
     ("1. a\n\n   b\n2. c", "<ol><li><p>a</p><p>b</p></li><li><p>c</p></li></ol>"),
-    ("- a\n  1. b\n  3. c", "<ul><li>a<ol><li>b</li></ol><ol start=\"3\"><li>c</li></ol></li></ul>"),
+    ("- a\n  1. b\n  3. c", "<ul><li>a<ol><li>b</li><li value=\"3\">c</li></ol></li></ul>"),
 ];
 
 fn without_breaks(html: &str) -> String {
@@ -91,7 +91,7 @@ fn what_is_typed_without_an_editor_is_what_the_page_says() {
 }
 
 /// What the editor makes.
-const RICH: [&str; 31] = [
+const RICH: [&str; 32] = [
     "<p>150 x 10<sup>9</sup>/L, H<sub>2</sub>O, <u>under</u></p>",
     "<p>2*500 mg and 1*500 mg, _a_ ~5~ ~~6~~ `x` [a](b) &lt;b&gt; &amp;amp; \\* \\</p>",
     "<p>a<strong>b</strong>c <strong>d </strong>e <em>f</em><strong>g</strong> <em><strong>h</strong> i</em></p>",
@@ -101,6 +101,7 @@ const RICH: [&str; 31] = [
     "<p>[Dose]: 500mg</p>",
     "<ol start=\"3\"><li>c</li><li>d</li></ol>",
     "<ol><li>a</li></ol><ol start=\"3\"><li>c</li></ol><ol><li>a</li></ol>",
+    "<ol><li>a</li><li value=\"7\">b</li><li>c</li><li value=\"2\">d</li></ol>",
     "<ul><li>a</li></ul><ul><li>b</li></ul><ul><li>c</li></ul>",
     "<ul><li>a<ul><li>b</li><li>c</li></ul></li><li>d</li></ul>",
     "<ul><li><p>a</p><ol start=\"4\"><li>b</li></ol></li></ul>",
@@ -134,6 +135,17 @@ fn rich_text_in_the_text_area_and_back_is_the_same() {
         let again = CleanHtml::from_markdown(&written);
         assert_eq!(without_breaks(again.as_str()), rich, "{written}");
     }
+    // a first item may say its number in the list's place
+    for (rich, wanted) in [
+        ("<ol><li value=\"7\">a</li><li>b</li></ol>", "<ol start=\"7\"><li>a</li><li>b</li></ol>"),
+        (
+            "<ul><li>a<ol><li value=\"4\">b</li></ol></li></ul>",
+            "<ul><li><p>a</p><ol start=\"4\"><li>b</li></ol></li></ul>",
+        ),
+    ] {
+        let again = CleanHtml::from_markdown(&CleanHtml::from_html(rich).to_markdown());
+        assert_eq!(without_breaks(again.as_str()), wanted);
+    }
     // what the page says of what was typed is kept too
     for (typed, _) in TYPED {
         let page = CleanHtml::from_markdown(typed);
@@ -150,6 +162,7 @@ fn words_without_formatting_keep_what_it_said() {
             "10⁹/L, 10⁻³, H₂O, 1st, x^(a+1)",
         ),
         ("<ol start=\"3\"><li>c</li><li>d</li></ol><ul><li>e</li></ul>", "3. c 4. d e"),
+        ("<ol><li>a</li><li value=\"7\">b</li><li>c</li></ol>", "1. a 7. b 8. c"),
         ("<table><tr><td>5</td><td>10</td></tr></table>", "5 10"),
         ("<p>5</p><p>10<br>15</p><blockquote><p>20</p></blockquote>", "5 10 15 20"),
         ("<div>5</div><div>10</div>", "5 10"),
