@@ -5,7 +5,7 @@ use super::Desk;
 use super::accept::AcceptError;
 use super::kinds::Look;
 use crate::chart::import::fhir::{FhirError, ImportOptions, Outline, Prepared, Reopen, SkipReason, Survey, Taken};
-use crate::chart::import::{PlacedFile, Summary, derive, judge, stage};
+use crate::chart::import::{PlacedFile, Summary, derive, is_program, is_typed_as_program, judge, stage};
 use crate::clock::Random;
 use crate::db::{Db, DbError, Ts};
 use crate::patients::SourceId;
@@ -150,7 +150,7 @@ impl Desk {
     ) -> Result<PlacedFile, StorageError> {
         let flawed = |flaw| Ok(PlacedFile { placed: None, media_type: String::new(), flaw: Some(flaw) });
         let Some(data) = decode(base64) else { return flawed(SkipReason::FileBroken) };
-        if is_program(&data) {
+        if is_program(&data) || declared.is_some_and(is_typed_as_program) {
             return flawed(SkipReason::FileProgram);
         }
         let mut look = Look::default();
@@ -194,22 +194,4 @@ fn decode(data: String) -> Option<Vec<u8>> {
     packed.truncate(end);
     let bytes = BASE64_NOPAD.decode(&packed).ok()?;
     (!bytes.is_empty()).then_some(bytes)
-}
-
-/// What a computer would run: programs of Windows, Linux and macOS, Java classes, scripts with their interpreter.
-fn is_program(data: &[u8]) -> bool {
-    let begins: [&[u8]; 9] = [
-        b"MZ",
-        b"\x7fELF",
-        b"\xfe\xed\xfa\xce",
-        b"\xfe\xed\xfa\xcf",
-        b"\xce\xfa\xed\xfe",
-        b"\xcf\xfa\xed\xfe",
-        b"\xca\xfe\xba\xbe",
-        b"#!/",
-        b"\x00asm",
-    ];
-    // letters alone may begin a text
-    begins.iter().any(|begin| data.starts_with(begin))
-        && (data.starts_with(b"#!/") || data.iter().take(512).any(|byte| *byte == 0))
 }

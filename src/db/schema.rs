@@ -167,6 +167,7 @@ diesel::table! {
         source -> Text,
         source_id -> Text,
         created_at -> Utc,
+        standing -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -29,4 +29,6 @@ pub use record::{
 };
 pub use renewal::renew_keys;
 pub use search::{Cursor, Found, reindex, search};
-pub use sources::{LISTS, SourceId, UNNAMED, Who, by_source, put_source, source_row, who};
+pub use sources::{
+    LISTS, SourceId, UNNAMED, Who, by_source, has_other_record, note_standing, put_source, source_row, who,
+};

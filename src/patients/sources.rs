@@ -138,6 +138,34 @@ pub fn put_source(tx: &mut Tx, now: Ts, patient: PatientId, key: &SourceId) -> Q
     diesel::insert_into(patient_sources::table).values(row).execute(tx.conn()).map(drop)
 }
 
+/// Whether a source knows a patient by another id as well: then this chart is made of several of its records.
+pub fn has_other_record(conn: &mut Conn, patient: PatientId, key: &SourceId) -> QueryResult<bool> {
+    let others = patient_sources::table
+        .filter(patient_sources::patient_id.eq(patient))
+        .filter(patient_sources::source.eq(&key.source))
+        .filter(patient_sources::source_id.ne(&key.id));
+    let found: Option<i64> = others.select(patient_sources::id).first(conn).optional()?;
+    Ok(found.is_some())
+}
+
+/// Writes down what a source says of the standing of a record; `true` where that is news. What it has said before was
+/// followed then, and what a user did since stays.
+pub fn note_standing(tx: &mut Tx, key: &SourceId, standing: &str) -> QueryResult<bool> {
+    let row = patient_sources::table
+        .filter(patient_sources::source.eq(&key.source))
+        .filter(patient_sources::source_id.eq(&key.id));
+    let before: Option<Option<String>> = row.select(patient_sources::standing).first(tx.conn()).optional()?;
+    let Some(before) = before else { return Ok(false) };
+    if before.as_deref() == Some(standing) {
+        return Ok(false);
+    }
+    let own = patient_sources::table
+        .filter(patient_sources::source.eq(&key.source))
+        .filter(patient_sources::source_id.eq(&key.id));
+    diesel::update(own).set(patient_sources::standing.eq(standing)).execute(tx.conn())?;
+    Ok(true)
+}
+
 /// The row that knows a patient by this, for what is made of it.
 pub fn source_row(conn: &mut Conn, key: &SourceId) -> QueryResult<i64> {
     let same = patient_sources::table

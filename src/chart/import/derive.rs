@@ -87,7 +87,8 @@ fn store_chart(
             patients::put_identifiers(tx, patient, kind, number)?;
         }
     }
-    follow_standing(tx, now, patient, &chart.patient, summary)?;
+    follow_standing(tx, now, patient, owner, &chart.patient, summary)?;
+    end_replaced(tx, now, patient, owner, &chart.patient, summary)?;
     let before = summary.written();
     store_items(tx, now, patient, owner, chart, settings, summary)?;
     if summary.written() > before {
@@ -98,22 +99,37 @@ fn store_chart(
 }
 
 /// A death, a record that is not used any more or is another's now, as the source says it; and taken back where the
-/// source says the contrary. What a user has archived is not the source's to bring back.
+/// source says the contrary. What it says again is no news: what a user did since stays.
 fn follow_standing(
     tx: &mut Tx,
     now: Ts,
     patient: PatientId,
+    owner: &SourceId,
     said: &ImportedPatient,
     summary: &mut Summary,
 ) -> QueryResult<()> {
+    let is_replaced = said.replaced || resources::is_replaced(tx, owner)?;
     let reason = match () {
         () if said.deceased == Some(true) => Some(ArchiveReason::Deceased),
-        () if said.replaced => Some(ArchiveReason::Replaced),
+        () if is_replaced => Some(ArchiveReason::Replaced),
         () if said.active == Some(false) => Some(ArchiveReason::Inactive),
         () => None,
     };
+    let standing = match (reason, said.deceased, said.active) {
+        (Some(reason), ..) => reason.as_str(),
+        (None, Some(false), Some(true)) => "alive in_use",
+        (None, Some(false), _) => "alive",
+        (None, _, Some(true)) => "in_use",
+        // what it does not speak of stays
+        (None, ..) => return Ok(()),
+    };
+    if !patients::note_standing(tx, owner, standing)? {
+        return Ok(());
+    }
     if let Some(reason) = reason {
-        if patients::archive(tx, now, Actor::System, patient, reason)? {
+        // one of several records of a chart may end, and the chart goes on
+        let ends_chart = reason == ArchiveReason::Deceased || !patients::has_other_record(tx, patient, owner)?;
+        if ends_chart && patients::archive(tx, now, Actor::System, patient, reason)? {
             summary.archived += 1;
         }
         return Ok(());
@@ -125,6 +141,29 @@ fn follow_standing(
     };
     if taken_back && patients::bring_back(tx, now, Actor::System, patient)? {
         summary.brought_back += 1;
+    }
+    Ok(())
+}
+
+/// The records whose place this one has taken, where they are known here, are only kept.
+fn end_replaced(
+    tx: &mut Tx,
+    now: Ts,
+    patient: PatientId,
+    owner: &SourceId,
+    said: &ImportedPatient,
+    summary: &mut Summary,
+) -> QueryResult<()> {
+    for key in said.replaces.iter().filter_map(|reference| resources::patient_named(owner, reference)) {
+        let Some(other) = patients::by_source(tx, &key)? else { continue };
+        if other == patient || !patients::note_standing(tx, &key, ArchiveReason::Replaced.as_str())? {
+            continue;
+        }
+        if !patients::has_other_record(tx, other, &key)?
+            && patients::archive(tx, now, Actor::System, other, ArchiveReason::Replaced)?
+        {
+            summary.archived += 1;
+        }
     }
     Ok(())
 }
@@ -175,7 +214,7 @@ fn store_items(
             None => (ItemState::Current, now),
         };
         let other_state = set_state(tx, since, patient, stored.id(), state)?;
-        let other_file = give_file(tx, now, stored.id(), item)?;
+        let other_file = give_file(tx, now, stored.id(), item, &title)?;
         match stored {
             Stored::New(_) => *summary.items.entry(item.kind.as_str()).or_default() += 1,
             Stored::Same(_) if !other_file && !other_state => summary.known_items += usize::from(item.fresh),
@@ -233,14 +272,20 @@ fn is_key_of(item: &Emptied, key: &str) -> bool {
     key.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with("~o"))
 }
 
-fn give_file(tx: &mut Tx, now: Ts, id: ChartItemId, item: &ImportedItem) -> QueryResult<bool> {
+/// Gives an item its file; one that has no name of its own has the item's.
+fn give_file(tx: &mut Tx, now: Ts, id: ChartItemId, item: &ImportedItem, title: &str) -> QueryResult<bool> {
     let Some(file) = &item.attachment else { return set_blob(tx, now, id, None) };
+    let name = match file.name.strip_prefix('.') {
+        Some(ending) => format!("{title}.{ending}"),
+        None if file.name.is_empty() => title.to_owned(),
+        None => file.name.clone(),
+    };
     let content = match file.stored {
         Some((row, number)) => resources::content(tx, row, number)?,
         None => None,
     };
     match content {
-        Some((blob, size)) => set_blob(tx, now, id, Some((blob, &file.name, &file.content_type, size))),
+        Some((blob, size)) => set_blob(tx, now, id, Some((blob, &name, &file.content_type, size))),
         None => set_blob(tx, now, id, None),
     }
 }

@@ -82,6 +82,9 @@ pub enum FhirError {
     /// JSON of another kind.
     #[error("not FHIR: it has no resourceType")]
     NotFhir,
+    /// Messages of HL7 version 2.
+    #[error("these are HL7 version 2 messages: ask the source for FHIR R4 as JSON")]
+    Hl7V2,
     /// The other form of FHIR.
     #[error("this is XML: ask the source for FHIR as JSON")]
     Xml,
@@ -146,6 +149,8 @@ pub enum SkipReason {
     Timing,
     /// Something that a resource names and that has not come.
     Elsewhere,
+    /// A record that its source has deleted.
+    Deleted,
 }
 
 impl SkipReason {
@@ -176,6 +181,7 @@ impl SkipReason {
         Self::NarrativeOnly,
         Self::Timing,
         Self::Elsewhere,
+        Self::Deleted,
     ];
 
     /// A stable name, for reports and translation keys.
@@ -206,6 +212,7 @@ impl SkipReason {
             Self::NarrativeOnly => "narrative_only",
             Self::Timing => "timing",
             Self::Elsewhere => "elsewhere",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -286,6 +293,8 @@ pub struct ImportedPatient {
     pub active: Option<bool>,
     /// Another record has taken the place of this one (`link`, `replaced-by`).
     pub replaced: bool,
+    /// The records whose place this one has taken (`link`, `replaces`), as it names them.
+    pub replaces: Vec<String>,
     /// Type (v2-0203 code, else text, else system) and value of the other identifiers, in the order of the file;
     /// without private numbers and without the health number under another name.
     pub other_identifiers: Vec<(String, String)>,
@@ -326,7 +335,8 @@ pub struct ImportedItem {
 /// A file, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedFile {
-    /// At most 120 characters, without path separators and control characters.
+    /// At most 120 characters, without path separators and control characters; an ending (`.pdf`), or nothing, where
+    /// neither it nor its record has a name.
     pub name: String,
     /// As the record says, in the form `type/subtype`; "application/octet-stream" where it says nothing usable. Not
     /// checked against the data.

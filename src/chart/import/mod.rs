@@ -5,9 +5,11 @@
 
 mod derive;
 pub mod fhir;
+mod programs;
 mod resources;
 
 pub use derive::{derive, judge};
+pub use programs::{is_program, is_typed_as_program};
 pub use resources::{PlacedFile, Staged, stage};
 
 use crate::patients::UNNAMED;

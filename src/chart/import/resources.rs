@@ -4,7 +4,7 @@ use super::fhir::{Kept, KeptFile, Prepared, SkipReason, Skipped};
 use crate::db::schema::{blobs, source_files, source_mentions, source_resources};
 use crate::db::{BlobId, Both, Conn, MultiBackend, Ts, Tx};
 use crate::outbox::{self, Task};
-use crate::patients::SourceId;
+use crate::patients::{SourceId, UNNAMED};
 use crate::storage::{self, Placed, Scan};
 use diesel::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -128,6 +128,18 @@ fn correct(
     let is_newer = matches!((new.updated_at, known.updated_at), (Some(new), Some(old)) if new > old);
     let is_older = matches!((new.updated_at, known.updated_at), (Some(new), Some(old)) if new < old);
     let row = diesel::update(source_resources::table.find(known.id));
+    if known.json.is_empty() && !new.withdrawn && !is_newer {
+        // of what was taken back before it was ever seen the name is known now
+        let (source, id) = before.clone().or(owner.clone()).unzip();
+        let set = (
+            (source_resources::json.eq(&new.json), source_resources::full_url.eq(&new.full_url)),
+            (source_resources::owner_source.eq(source), source_resources::owner_id.eq(id)),
+        );
+        diesel::update(source_resources::table.find(known.id)).set(set).execute(tx.conn())?;
+        skip(staged, new, SkipReason::EnteredInError);
+        staged.touched.extend(before.or(owner));
+        return Ok(());
+    }
     if is_older {
         skip(staged, new, SkipReason::Outdated);
         return Ok(());
@@ -375,6 +387,58 @@ fn files(conn: &mut Conn, kept: &[Kept]) -> QueryResult<HashMap<i64, Vec<KeptFil
         }
     }
     Ok(files)
+}
+
+/// Which patient of a source a record of it names: one whose id is valid there.
+pub(super) fn patient_named(owner: &SourceId, reference: &str) -> Option<SourceId> {
+    let reference = reference.trim();
+    let reference = reference.split_once("/_history/").map_or(reference, |(before, _)| before);
+    let mut parts = reference.rsplitn(3, '/');
+    let (id, kind, base) = (parts.next()?, parts.next(), parts.next());
+    let id = match (kind, base) {
+        (None, _) => reference.strip_prefix("urn:uuid:")?,
+        (Some("Patient"), None) => id,
+        (Some("Patient"), Some(base)) if base == owner.source || !owner.source.contains("://") => id,
+        _ => return None,
+    };
+    // an id of no source in particular may be anybody's
+    (owner.source != UNNAMED && !id.is_empty()).then(|| SourceId { source: owner.source.clone(), id: id.to_owned() })
+}
+
+/// Whether another record of the same source says that it has taken the place of this one.
+pub(super) fn is_replaced(conn: &mut Conn, owner: &SourceId) -> QueryResult<bool> {
+    #[derive(serde::Deserialize)]
+    struct Link {
+        r#type: Option<String>,
+        other: Option<Other>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Other {
+        reference: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Record {
+        #[serde(default)]
+        link: Vec<Link>,
+    }
+    let naming = mentioning(conn, &[format!("{}/Patient/{}", owner.source, owner.id)])?;
+    for (source, id) in naming.into_iter().filter(|(source, id)| *source == owner.source && *id != owner.id) {
+        let records: Vec<String> = source_resources::table
+            .filter(source_resources::source.eq(&source))
+            .filter(source_resources::source_key.eq(format!("Patient/{id}")))
+            .select(source_resources::json)
+            .load(conn)?;
+        let takes_its_place = |link: &Link| {
+            let other = link.other.as_ref().and_then(|other| other.reference.as_deref());
+            link.r#type.as_deref() == Some("replaces")
+                && other.and_then(|other| patient_named(owner, other)).as_ref() == Some(owner)
+        };
+        let read = records.iter().filter_map(|json| serde_json::from_str::<Record>(json).ok());
+        if read.into_iter().any(|record| record.link.iter().any(takes_its_place)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The content of a file that a resource holds: which, its bytes, what the scanner says.

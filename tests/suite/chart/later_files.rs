@@ -5,7 +5,7 @@ use crate::on_both;
 use crate::support::app::App;
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::db::schema::{audit_events, chart_items, patients as table};
+use postern::db::schema::{chart_items, patients as table};
 use postern::db::{PatientId, Ts};
 use postern::error::AppError;
 use serde_json::{Value, json};
@@ -15,44 +15,46 @@ on_both!(
     a_later_file_takes_nothing_away,
     what_the_source_takes_back_is_withdrawn_and_offered_no_more,
     a_part_that_is_taken_back_shows_in_its_item,
-    a_death_ends_it_and_only_the_source_s_own_word_brings_it_back,
-    what_a_user_has_archived_is_not_the_source_s_to_bring_back,
     charts_that_were_merged_are_kept_up_by_both_their_records,
     any_order_and_any_pieces_give_the_same_charts,
     what_is_older_by_its_own_words_corrects_nothing,
     nothing_is_lost_without_being_counted,
     files_as_servers_write_them,
+    programs_are_no_files_of_a_chart_and_files_have_names,
+    what_was_taken_back_before_it_was_seen_is_not_missing,
+    every_file_of_a_document_that_is_taken_back_is_withdrawn,
+    parts_of_a_record_that_are_left_out_are_counted_once,
     what_came_before_sources_were_kept_stays,
 );
 
-const A: &str = "https://emr.example/fhir";
+pub const A: &str = "https://emr.example/fhir";
 
-fn entry(base: &str, resource: &Value) -> Value {
+pub fn entry(base: &str, resource: &Value) -> Value {
     let (kind, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
     json!({"fullUrl": format!("{base}/{kind}/{id}"), "resource": resource})
 }
 
-fn bundle(base: &str, resources: &[Value]) -> Vec<u8> {
+pub fn bundle(base: &str, resources: &[Value]) -> Vec<u8> {
     let entries: Vec<Value> = resources.iter().map(|resource| entry(base, resource)).collect();
     json!({"resourceType": "Bundle", "type": "collection", "entry": entries}).to_string().into_bytes()
 }
 
-fn ann() -> Value {
+pub fn ann() -> Value {
     json!({"resourceType": "Patient", "id": "p", "name": [{"family": "Ash", "given": ["Ann"]}], "birthDate": "1980-02-29",
         "telecom": [{"system": "email", "value": "ann@example.org"}]})
 }
 
-fn with(resource: &Value, fields: Value) -> Value {
+pub fn with(resource: &Value, fields: Value) -> Value {
     let mut resource = resource.clone();
     resource.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     resource
 }
 
-fn subject() -> Value {
+pub fn subject() -> Value {
     json!({"reference": "Patient/p"})
 }
 
-fn observation(id: &str, name: &str, at: &str) -> Value {
+pub fn observation(id: &str, name: &str, at: &str) -> Value {
     json!({"resourceType": "Observation", "id": id, "status": "final", "subject": subject(), "code": {"text": name},
         "category": [{"coding": [{"code": "laboratory"}]}], "effectiveDateTime": at,
         "valueQuantity": {"value": 5.10, "unit": "mmol/L"}})
@@ -161,60 +163,6 @@ async fn a_part_that_is_taken_back_shows_in_its_item(app: App) {
     assert_eq!(all[0].4.matches(r#""5.1""#).count(), 1, "its value is gone: {}", all[0].4);
 }
 
-async fn archived(app: &App) -> Option<String> {
-    let read = app.state.db.read(|conn| -> Result<(Option<Ts>, Option<String>), AppError> {
-        Ok(table::table.select((table::archived_at, table::archive_reason)).first(conn)?)
-    });
-    let (at, reason) = read.await.unwrap();
-    assert_eq!(at.is_some(), reason.is_some());
-    reason
-}
-
-async fn a_death_ends_it_and_only_the_source_s_own_word_brings_it_back(app: App) {
-    app.import(bundle(A, &[ann()]), None).await;
-    assert_eq!(archived(&app).await, None);
-    let user = app.user(Role::Staff).await;
-    app.message(&user, PatientId(1), true).await;
-    app.drain().await;
-    app.link_to("ann@example.org");
-    let steps = [
-        (json!({"deceasedDateTime": "2026-01-20"}), Some("deceased")),
-        (json!({}), Some("deceased")),
-        (json!({"deceasedBoolean": false}), None),
-        (json!({"active": false}), Some("inactive")),
-        (json!({"active": true}), None),
-        (json!({"link": [{"type": "replaced-by", "other": {"reference": "Patient/q"}}]}), Some("replaced")),
-        (json!({"active": true}), None),
-    ];
-    for (fields, expected) in steps {
-        app.import(bundle(A, &[with(&ann(), fields.clone())]), None).await;
-        assert_eq!(archived(&app).await.as_deref(), expected, "{fields}");
-    }
-    // the links of before are over for good
-    let open = app.state.db.read(|conn| -> Result<i64, AppError> {
-        use postern::db::schema::portal_links;
-        Ok(portal_links::table.filter(portal_links::ended_at.is_null()).count().get_result(conn)?)
-    });
-    assert_eq!(open.await.unwrap(), 0);
-    let actions = app.state.db.read(|conn| -> Result<Vec<String>, AppError> {
-        let both = ["patient_archived", "patient_brought_back"].map(str::to_owned).to_vec();
-        Ok(audit_events::table.filter(audit_events::action.eq_any(both)).select(audit_events::action).load(conn)?)
-    });
-    assert_eq!(actions.await.unwrap().len(), 6);
-}
-
-async fn what_a_user_has_archived_is_not_the_source_s_to_bring_back(app: App) {
-    app.import(bundle(A, &[ann()]), None).await;
-    let user = app.user(Role::Staff).await;
-    let page = user.get("/patients/1/archiving").await.ok();
-    user.submit(&page, "Archive the record", &[("reason", "deceased")]).await.redirect();
-    for fields in [json!({"deceasedBoolean": false, "active": true}), json!({"active": false}), json!({"active": true})]
-    {
-        app.import(bundle(A, &[with(&ann(), fields.clone())]), None).await;
-        assert_eq!(archived(&app).await.as_deref(), Some("deceased"), "{fields}");
-    }
-}
-
 async fn charts_that_were_merged_are_kept_up_by_both_their_records(app: App) {
     let day = "2026-02-01T09:00:00Z";
     let of = |resource: Value, id: &str| with(&resource, json!({"subject": {"reference": format!("Patient/{id}")}}));
@@ -295,6 +243,19 @@ fn world(round: usize) -> Vec<Value> {
                 "effectiveDateTime": format!("2026-01-06T0{}:00:00Z", 9 - n)}),
             );
         }
+        // corrected once, and taken back once, by the source's own dates
+        for (day, value) in [("2026-01-10", "first"), ("2026-01-11", "second")] {
+            all.push(
+                json!({"resourceType": "Observation", "id": own("corrected"), "status": "final", "subject": whose,
+                "code": {"text": "Zinc"}, "category": [{"coding": [{"code": "laboratory"}]}], "valueString": value,
+                "effectiveDateTime": "2026-01-06T12:00:00Z", "meta": {"lastUpdated": format!("{day}T00:00:00Z")}}),
+            );
+        }
+        for (day, status) in [("2026-01-10", "final"), ("2026-01-11", "entered-in-error")] {
+            all.push(json!({"resourceType": "Observation", "id": own("gone"), "status": status, "subject": whose,
+                "code": {"text": "Lead"}, "category": [{"coding": [{"code": "laboratory"}]}], "valueString": "wrong",
+                "effectiveDateTime": "2026-01-06T13:00:00Z", "meta": {"lastUpdated": format!("{day}T00:00:00Z")}}));
+        }
         all.push(json!({"resourceType": "DiagnosticReport", "id": own("r"), "status": "final", "subject": whose,
             "code": {"text": "Panel"}, "effectiveDateTime": "2026-01-06", "performer": [{"reference": "Organization/lab"}],
             "result": [{"reference": format!("Observation/{}", own("o1"))}, {"reference": format!("Observation/{}", own("o3"))}]}));
@@ -307,7 +268,7 @@ fn world(round: usize) -> Vec<Value> {
 
 async fn any_order_and_any_pieces_give_the_same_charts(app: App) {
     let mut expected: Option<[Vec<Item>; 2]> = None;
-    for round in 0..6 {
+    for round in 0..8 {
         let (mut dice, base) = (Dice(round as u64 + 7), format!("https://s{round}.example/fhir"));
         let mut resources = world(round);
         let mut pieces: Vec<Vec<Value>> = Vec::new();
@@ -325,10 +286,18 @@ async fn any_order_and_any_pieces_give_the_same_charts(app: App) {
         // the second time, each file comes twice
         let times = if round % 2 == 0 { 1 } else { 2 };
         for piece in pieces.iter().cycle().take(pieces.len() * times) {
-            app.import(bundle(&base, piece), None).await;
+            match round % 3 {
+                // line by line, from a source that is named
+                2 => {
+                    let lines: String = piece.iter().map(|resource| format!("{resource}\n")).collect();
+                    app.import_files(vec![lines.into_bytes()], Some(&base)).await.unwrap();
+                }
+                _ => drop(app.import(bundle(&base, piece), None).await),
+            }
         }
         let charts = [items(&app, &format!("First{round}")).await, items(&app, &format!("Second{round}")).await];
         assert!(charts.iter().all(|chart| chart.len() == 4), "{charts:#?}");
+        assert!(!format!("{charts:?}").contains("wrong") && format!("{charts:?}").contains("second"), "{charts:#?}");
         match &expected {
             Some(expected) => assert_eq!(&charts, expected, "round {round}"),
             None => expected = Some(charts),
@@ -425,11 +394,29 @@ async fn files_as_servers_write_them(app: App) {
             "STU3",
         ),
         (json!({"resourceType": "MedicationRequest", "id": "x", "medication": {"concept": {}}}).to_string(), "R5"),
+        (json!({"resourceType": "Procedure", "id": "x", "status": "completed", "notDone": true}).to_string(), "STU3"),
+        (json!({"resourceType": "Immunization", "id": "x", "wasNotGiven": true}).to_string(), "DSTU2"),
+        (json!({"resourceType": "Condition", "id": "x", "clinicalStatus": "active"}).to_string(), "STU3"),
+        (json!({"resourceType": "Encounter", "id": "x", "class": [{"coding": []}]}).to_string(), "R5"),
+        (json!({"resourceType": "ServiceRequest", "id": "x", "code": {"concept": {"text": "MRI"}}}).to_string(), "R5"),
         ("<Bundle xmlns=\"http://hl7.org/fhir\"/>".to_owned(), "XML"),
     ] {
         let refused = app.import_files(vec![text.into_bytes()], None).await.unwrap_err();
         assert!(refused.to_string().contains(name), "{refused}");
     }
+    for message in [b"\r\nMSH|^~\\&|LAB|".to_vec(), b"\x0bMSH|^~\\&|LAB|".to_vec(), b"FHS|^~\\&|".to_vec()] {
+        let refused = app.import_files(vec![message], None).await.unwrap_err();
+        assert!(refused.to_string().contains("HL7 version 2"), "{refused}");
+    }
+    // bundles in a bundle, as a batch is answered
+    let inner: Value = serde_json::from_slice(&bundle(A, &[ann(), observation("o7", "Zinc", "2026-02-07")])).unwrap();
+    let batch = json!({"resourceType": "Bundle", "type": "batch-response", "entry": [{"resource": inner}, {"response": {"status": "404"}}]});
+    let answered = app.import(batch.to_string().into_bytes(), None).await;
+    assert_eq!(
+        (answered.known_patients, answered.items["lab_result"], answered.skipped.len()),
+        (1, 1, 0),
+        "{answered:?}"
+    );
     // a broken file leaves nothing behind
     let mut broken = bundle("https://other.example", &[with(&ann(), json!({"name": [{"family": "Broken"}]}))]);
     broken.truncate(broken.len() - 3);
@@ -458,4 +445,95 @@ async fn what_came_before_sources_were_kept_stays(app: App) {
         assert_eq!(all.len(), 1, "{all:#?}");
         assert!(all[0].4.contains("Glucose") && all[0].4.contains("Sodium"), "{}", all[0].4);
     }
+}
+
+async fn programs_are_no_files_of_a_chart_and_files_have_names(app: App) {
+    let document = |id: &str, attachment: Value| {
+        json!({"resourceType": "DocumentReference", "id": id, "status": "current", "subject": subject(),
+            "date": "2026-02-03T10:00:00Z", "content": [{"attachment": attachment}]})
+    };
+    let base64 = |bytes: &[u8]| data_encoding::BASE64.encode(bytes);
+    let resources = [
+        ann(),
+        document(
+            "exe",
+            json!({"title": "Viewer", "contentType": "application/pdf", "data": base64(b"MZ\x90\0\x03\0")}),
+        ),
+        document("js", json!({"title": "letter.pdf.js", "contentType": "text/plain", "data": base64(b"run()")})),
+        document("sh", json!({"contentType": "application/x-sh", "data": base64(b"rm -r /")})),
+        document("txt", json!({"contentType": "text/plain", "data": base64(b"Hello")})),
+        with(
+            &document("letter", json!({"data": base64(b"Dear Ann")})),
+            json!({"type": {"coding": [{"system": "http://loinc.org", "code": "51852-2"}]}}),
+        ),
+    ];
+    let summary = app.import(bundle(A, &resources), None).await;
+    assert_eq!(summary.skipped[&("DocumentReference".to_owned(), "file_program")], 3, "{summary:?}");
+    let read = app.state.db.read(|conn| -> Result<Vec<(String, String)>, AppError> {
+        use postern::db::schema::chart_files;
+        let named =
+            chart_files::table.order(chart_files::file_name).select((chart_files::file_name, chart_files::media_type));
+        Ok(named.load(conn)?)
+    });
+    let pair = |name: &str| (name.to_owned(), "text/plain".to_owned());
+    assert_eq!(read.await.unwrap(), [pair("File.txt"), pair("Letter.txt")]);
+    let user = app.user(Role::Viewer).await;
+    let page = user.get("/patients/1").await.ok();
+    let mut told = 0;
+    for link in page.links().into_iter().filter(|link| link.href.contains("/items/")) {
+        told += usize::from(user.get(&link.href).await.ok().has_text("It is a program"));
+    }
+    assert_eq!(told, 3, "each says what it does not show");
+}
+
+async fn what_was_taken_back_before_it_was_seen_is_not_missing(app: App) {
+    let report = json!({"resourceType": "DiagnosticReport", "id": "r", "status": "final", "subject": subject(),
+        "code": {"text": "Panel"}, "effectiveDateTime": "2026-02-02", "result": [{"reference": "Observation/o", "display": "Troponin"}]});
+    let gone = |at: &str| {
+        json!({"resourceType": "Observation", "id": "o", "status": "entered-in-error", "subject": subject(),
+            "meta": {"lastUpdated": at}})
+    };
+    let summary = app.import(bundle(A, &[ann(), report, gone("2026-02-03T00:00:00Z")]), None).await;
+    assert!(!summary.skipped.contains_key(&("DiagnosticReport.result".to_owned(), "result_elsewhere")), "{summary:?}");
+    let of_day = async || items(&app, "Ash").await.remove(0).4;
+    assert!(of_day().await.contains("Troponin") && of_day().await.contains("entered-in-error"));
+    // the form of before comes late: its name is known now, and its value stays unsaid
+    let late =
+        with(&observation("o", "Troponin T", "2026-02-01"), json!({"meta": {"lastUpdated": "2026-02-01T00:00:00Z"}}));
+    app.import(bundle(A, &[ann(), late]), None).await;
+    assert!(of_day().await.contains("Troponin T") && !of_day().await.contains("5.1"), "{}", of_day().await);
+    assert_eq!(items(&app, "Ash").await.len(), 1);
+}
+
+async fn every_file_of_a_document_that_is_taken_back_is_withdrawn(app: App) {
+    let document = |status: &str| {
+        json!({"resourceType": "DocumentReference", "id": "d", "status": status, "subject": subject(), "date": "2026-02-03T10:00:00Z",
+            "description": "Scan", "content": [{"attachment": {"contentType": "text/plain", "data": "SGVsbG8="}},
+            {"attachment": {"contentType": "text/plain", "data": "V29ybGQ="}}]})
+    };
+    app.import(bundle(A, &[ann(), document("current")]), None).await;
+    assert_eq!(items(&app, "Ash").await.len(), 2);
+    app.import(bundle(A, &[ann(), document("entered-in-error")]), None).await;
+    let states: Vec<String> = items(&app, "Ash").await.into_iter().map(|item| item.5).collect();
+    assert_eq!(states, ["withdrawn"; 2]);
+}
+
+async fn parts_of_a_record_that_are_left_out_are_counted_once(app: App) {
+    let fields = json!({"gender": "female", "address": [{"city": "Ottawa"}], "photo": [{"data": "AAAA"}], "secret": 1,
+        "telecom": [{"system": "phone", "value": "12"}]});
+    let key = |what: &str, why: &'static str| (format!("Patient.{what}"), why);
+    for _ in 0..2 {
+        let summary = app.import(bundle(A, &[with(&ann(), fields.clone())]), None).await;
+        let expected = std::collections::BTreeMap::from([
+            (key("address", "not_mapped"), 1),
+            (key("gender", "not_mapped"), 1),
+            (key("other", "not_mapped"), 1),
+            (key("photo", "not_mapped"), 1),
+            (key("telecom", "phone"), 1),
+        ]);
+        assert_eq!(summary.skipped, expected);
+    }
+    // what is not in the file is not counted with it
+    let other = app.import(bundle(A, &[observation("o", "Iron", "2026-02-02")]), None).await;
+    assert!(other.skipped.is_empty(), "{other:?}");
 }

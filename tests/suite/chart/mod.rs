@@ -5,10 +5,12 @@ mod csv;
 mod document;
 mod fhir;
 pub mod items;
-mod later_files;
+pub mod later_files;
 mod scripts;
 mod search;
 mod sources;
+mod standing;
+mod states;
 mod values;
 
 use crate::support::app::App;

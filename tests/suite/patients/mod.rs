@@ -17,7 +17,7 @@ async fn count(app: &App) -> i64 {
 }
 
 /// The address of the only user, who reads this language and signs in by hand in a browser.
-async fn email_of_the_user(app: &App, language: &'static str) -> String {
+pub async fn email_of_the_user(app: &App, language: &'static str) -> String {
     use postern::db::schema::users;
     let write = app.state.db.write(move |tx| -> Result<String, AppError> {
         diesel::update(users::table).set(users::language.eq(language)).execute(tx.conn())?;

@@ -6,6 +6,7 @@ use super::chart::{At, Chart, Draft};
 use super::slim::TAKEN_OUT;
 use super::types::{Attachment, single_line, words};
 use super::{ImportedFile, SkipReason};
+use crate::chart::import::programs::{is_named_as_program, is_program, is_typed_as_program};
 use crate::chart::item::{Caption, ItemKind, Label};
 
 /// Base64 as FHIR has it (white space allowed, R4 §2.24.0.1); none where it is not base64 or nothing.
@@ -26,6 +27,10 @@ pub(super) fn file(
 ) -> Result<Option<ImportedFile>, SkipReason> {
     let declared = attachment.content_type.as_deref();
     let title = attachment.title.as_deref().and_then(words).unwrap_or_else(|| fallback.to_owned());
+    // its content was, or is, looked at besides
+    if is_named_as_program(&title) || declared.is_some_and(is_typed_as_program) {
+        return Err(SkipReason::FileProgram);
+    }
     let (holder, data, declared) = match (&attachment.data, &attachment.url) {
         (Some(data), _) => (at, data.as_str(), declared),
         (None, Some(url)) => {
@@ -50,6 +55,9 @@ pub(super) fn file(
         return Ok(Some(ImportedFile { name, content_type, data: Vec::new(), stored: Some((row, number)) }));
     }
     let data = decode(data).ok_or(SkipReason::FileBroken)?;
+    if is_program(&data) {
+        return Err(SkipReason::FileProgram);
+    }
     let content_type = content_type(declared);
     Ok(Some(ImportedFile { name: file_name(&title, &content_type), content_type, data, stored: None }))
 }
@@ -68,7 +76,7 @@ fn content_type(declared: Option<&str>) -> String {
     }
 }
 
-/// A name without paths, with an extension where the type is a usual one.
+/// A name without paths, with an extension where the type is a usual one: the extension alone where nothing has a name.
 fn file_name(title: &str, content_type: &str) -> String {
     let safe: String = title.chars().map(|c| if r#"/\:*?"<>|"#.contains(c) { '-' } else { c }).collect();
     let safe = single_line(&safe, 115);
@@ -106,16 +114,15 @@ fn file_name(title: &str, content_type: &str) -> String {
         "application/dicom" => &["dcm"],
         _ => &[],
     };
-    let stem = if safe.is_empty() { "file" } else { safe };
-    let ending = stem.rsplit_once('.').filter(|(before, _)| !before.is_empty()).map(|(_, ending)| ending);
+    let ending = safe.rsplit_once('.').filter(|(before, _)| !before.is_empty()).map(|(_, ending)| ending);
     let is_one = |ending: &str| matches!(ending.len(), 2..=4) && ending.bytes().all(|b| b.is_ascii_alphanumeric());
     let fits = |ending: &str| endings.iter().any(|one| one.eq_ignore_ascii_case(ending));
     match (ending, endings.first()) {
         // a name whose ending is not that of its content would be opened as something else
-        (Some(ending), Some(_)) if fits(ending) => stem.to_owned(),
-        (Some(ending), None) if is_one(ending) => stem.to_owned(),
-        (_, Some(first)) => format!("{stem}.{first}"),
-        (_, None) => stem.to_owned(),
+        (Some(ending), Some(_)) if fits(ending) => safe.to_owned(),
+        (Some(ending), None) if is_one(ending) => safe.to_owned(),
+        (_, Some(first)) => format!("{safe}.{first}"),
+        (_, None) => safe.to_owned(),
     }
 }
 

@@ -159,7 +159,7 @@ pub(super) fn printable(kind: &str) -> String {
 impl Bundle {
     /// What is kept of one patient, with what it names.
     pub fn of_kept(kept: Vec<Kept>) -> Bundle {
-        let mut read: Vec<(Sorted, Entry, String, bool)> = Vec::new();
+        let mut read: Vec<(Sorted, Entry, Option<String>, bool)> = Vec::new();
         for it in kept {
             let Ok((kind, header)) = Header::read(&it.json) else { continue };
             let Some(Ok(resource)) = Resource::read(&kind, &it.json) else { continue };
@@ -169,15 +169,17 @@ impl Bundle {
             (entry.files, entry.kept_source) = (it.files, Some(it.source));
             entry.unread = unread(&entry.resource, &it.json);
             let order = (entry.resource.when(), name_of(&entry.resource), entry.address().key());
-            read.push((order, entry, it.json, !it.shared));
+            // of a chart of any length the text is held only where it is read again
+            let holder = it.json.contains("\"contained\"").then_some(it.json);
+            read.push((order, entry, holder, !it.shared));
         }
         // in an order of their own: that of a file says nothing
         read.sort_by(|a, b| a.0.cmp(&b.0));
         let mut bundle = Bundle::default();
-        for (_, entry, json, owned) in read {
+        for (_, entry, holder, owned) in read {
             let is_patient = owned && matches!(entry.resource, Resource::Patient(_));
             if let Ok(position) = bundle.index(entry) {
-                bundle.contain(position, &json);
+                holder.iter().for_each(|json| bundle.contain(position, json));
                 bundle.owned.resize(bundle.entries.len(), owned);
                 if is_patient {
                     bundle.only_patient = Some(position);
@@ -341,7 +343,15 @@ impl Bundle {
             let Resource::Patient(patient) = &entry.resource else { continue };
             let mut skipped = skipped_of.remove(&position).unwrap_or_default();
             let mine = of_patient.remove(&position).unwrap_or_default();
-            match patient.demographics(entry, options, &mut skipped) {
+            for field in &entry.unread {
+                count(&mut skipped, &format!("Patient.{field}"), SkipReason::NotMapped);
+            }
+            let read = patient.demographics(entry, options, &mut skipped);
+            if self.only_patient.is_some() {
+                // the survey of the files has counted the parts of the records that came
+                skipped.clear();
+            }
+            match read {
                 Ok(patient) => {
                     let chart = Chart::new(self, position, &owners, mine, skipped, options);
                     result.charts.push(chart.finish(patient, &mut binaries));

@@ -82,9 +82,10 @@ pub(super) fn document(chart: &mut Chart, at: At, it: &DocumentReference) {
     let kind = if it.r#type.iter().chain(&it.category).any(is_letter) { ItemKind::Letter } else { ItemKind::File };
     let kind_words = it.r#type.as_ref().and_then(CodeableConcept::words);
     let authors = chart.names(at, &it.author);
-    let title = first_words([it.description.as_ref(), kind_words.as_ref()])
+    let kind_name = it.r#type.as_ref().and_then(CodeableConcept::name);
+    let title = first_words([it.description.as_ref(), kind_name.as_ref()])
         .or_else(|| first_words(files.iter().map(|file| file.title.as_ref())))
-        .or_else(|| all_words(&it.category).into_iter().next());
+        .or_else(|| it.category.iter().find_map(CodeableConcept::name));
     let mut body = Body::default();
     body.texts(Label::Category, kind_words.into_iter().chain(all_words(&it.category)).collect());
     body.code(Label::Status, it.status.as_ref());
@@ -119,7 +120,7 @@ pub(super) fn communication(chart: &mut Chart, at: At, it: &Communication) {
     }
     body.paragraphs(Label::Notes, notes(&it.note));
     let title = it.topic.as_ref().and_then(CodeableConcept::words);
-    let title = title.or_else(|| all_words(&it.category).into_iter().next());
+    let title = title.or_else(|| it.category.iter().find_map(CodeableConcept::name));
     let files: Vec<Attachment> = it.payload.iter().filter_map(|payload| payload.content_attachment.clone()).collect();
     let draft = Draft { title, author: sender, body: body.finish(), ..Draft::of(ItemKind::InboxItem, when) };
     add_with_files(chart, at, draft, &files);

@@ -104,8 +104,9 @@ pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
     let mut body = Body::default();
     body.texts(Label::Reason, reasons.clone());
     body.texts(Label::Clinician, clinicians.clone());
-    match class.and_then(|class| first_words([class.display.as_ref()])) {
-        Some(text) => body.text(Label::Class, Some(text)),
+    let class_name = class.and_then(|class| first_words([class.display.as_ref()]));
+    match &class_name {
+        Some(name) => body.text(Label::Class, Some(name.clone())),
         None => body.code(Label::Class, class.and_then(|class| class.code.as_ref())),
     }
     let service = it.service_type.as_ref().and_then(CodeableConcept::words);
@@ -144,7 +145,7 @@ pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
     body.results(Some(Label::Results), results);
     chart.made_of(&during);
     let title = all_words(&it.r#type).into_iter().next().or(service).or_else(|| reasons.into_iter().next());
-    let title = title.or_else(|| class.and_then(Coding::words));
+    let title = title.or(class_name);
     let author = clinicians.into_iter().next();
     chart.add(at, Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::Encounter, when) });
 }

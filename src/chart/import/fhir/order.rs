@@ -111,7 +111,7 @@ pub(super) fn request(chart: &mut Chart, at: At, it: &ServiceRequest) {
     body.paragraphs(Label::Instructions, it.patient_instruction.iter().cloned().collect());
     body.paragraphs(Label::Notes, notes(&it.note));
     let title = it.code.as_ref().and_then(CodeableConcept::words);
-    let title = title.or_else(|| all_words(&it.category).into_iter().next());
+    let title = title.or_else(|| it.category.iter().find_map(CodeableConcept::name));
     chart.add(at, Draft { title, author: requester, body: body.finish(), ..Draft::of(ItemKind::Requisition, when) });
 }
 

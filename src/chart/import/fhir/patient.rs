@@ -4,12 +4,12 @@ use crate::values::{EmailAddress, PhoneNumber};
 use time::Date;
 
 use super::bundle::{Entry, count};
-use super::types::{CodeableConcept, ContactPoint, HumanName, Identifier, single_line, types, words};
+use super::types::{CodeableConcept, ContactPoint, HumanName, Identifier, Reference, single_line, types, words};
 use super::when::{full_date, is_over};
 use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};
 
 types! {
-    struct PatientLink { r#type: Option<String> }
+    struct PatientLink { r#type: Option<String>, other: Option<Reference> }
     struct PatientLanguage { language: Option<CodeableConcept>, preferred: Option<bool> }
     struct Patient {
         identifier: Vec<Identifier>,
@@ -74,9 +74,14 @@ impl Patient {
             language: self.language(),
             deceased: self.deceased_date_time.as_ref().map(|_| true).or(self.deceased_boolean),
             active: self.active,
-            replaced: self.link.iter().any(|link| link.r#type.as_deref() == Some("replaced-by")),
+            replaced: self.links("replaced-by").next().is_some(),
+            replaces: self.links("replaces").filter_map(|link| link.other.as_ref()?.reference.clone()).collect(),
             other_identifiers,
         })
+    }
+
+    fn links(&self, kind: &str) -> impl Iterator<Item = &PatientLink> {
+        self.link.iter().filter(move |link| link.r#type.as_deref() == Some(kind))
     }
 
     /// Names in force (R4 §2.24.0.13 name-use): not ended, old or maiden.

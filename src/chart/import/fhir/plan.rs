@@ -135,6 +135,7 @@ pub(super) fn care_plan(chart: &mut Chart, at: At, it: &CarePlan) {
     body.texts(Label::Author, authors.clone());
     body.code(Label::Status, it.status.as_ref());
     body.code(Label::Intent, it.intent.as_ref());
+    body.texts(Label::Category, all_words(&it.category));
     body.fact(Label::Period, period(it.period.as_ref()));
     body.paragraph(it.description.as_ref());
     body.list(Label::Reason, chart.needed(at, "CarePlan.addresses", Label::Reason, &it.addresses));
@@ -167,7 +168,7 @@ pub(super) fn care_plan(chart: &mut Chart, at: At, it: &CarePlan) {
     let goals = goals(chart, at, &it.goal);
     body.rows(Label::Goals, goals);
     body.paragraphs(Label::Notes, notes(&it.note));
-    let title = first_words([it.title.as_ref()]).or_else(|| all_words(&it.category).into_iter().next());
+    let title = first_words([it.title.as_ref()]).or_else(|| it.category.iter().find_map(CodeableConcept::name));
     let author = authors.into_iter().next();
     chart.add(at, Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::Education, when) });
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::bundle::{Address, Bundle, Entry, needs_patient, printable};
+use super::bundle::{Address, Bundle, Entry, count, needs_patient, printable};
 use super::read::Found;
 use super::resource::{Header, Resource, read_one};
 use super::slim::slim;
 use super::types::{Reference, single_line};
+use super::unread::unread;
 use super::when::moment;
 use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};
 use crate::db::Ts;
@@ -83,6 +84,9 @@ impl Survey {
         let (kind, Ok((header, resource))) = read_one(json.get()) else { return };
         let Resource::Patient(patient) = &resource else { return };
         let mut skipped = Skipped::new();
+        for field in unread(&resource, json.get()) {
+            count(&mut skipped, &format!("Patient.{field}"), SkipReason::NotMapped);
+        }
         let entry = Entry::of(found.full_url.clone(), header, Resource::Patient(Box::default()));
         let id = SourceId {
             source: entry.source(options.source.as_deref()).unwrap_or_else(|| UNNAMED.to_owned()),
@@ -240,8 +244,12 @@ impl Survey {
     fn deleted(&self, address: &str, options: &ImportOptions) -> Taken {
         let mut parts = address.rsplitn(3, '/');
         let (Some(id), Some(kind)) = (parts.next(), parts.next()) else { return Taken::Nothing };
-        if !Resource::is_read(kind) || kind == "Patient" {
+        if !Resource::is_read(kind) {
             return Taken::Nothing;
+        }
+        // whose record is kept is the clinic's to say: a record that is gone at its source is told, not followed
+        if kind == "Patient" {
+            return Taken::Skipped("Patient".to_owned(), SkipReason::Deleted);
         }
         let header = Header { id: Some(id.to_owned()), ..Header::default() };
         let full_url = parts.next().filter(|base| base.contains("://")).map(|base| format!("{base}/{kind}/{id}"));

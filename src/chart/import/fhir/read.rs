@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::prepare::{Survey, Taken};
-use super::version::{Release, release_of};
+use super::version::other_release;
 use super::{FhirError, ImportOptions};
 
 /// A resource as it stands in a file.
@@ -70,8 +70,14 @@ fn open(source: &dyn Reopen) -> io::Result<Box<dyn BufRead + '_>> {
 /// Gives each resource of a file to `sink`, in the order of the file.
 pub(super) fn resources(source: &dyn Reopen, sink: &mut dyn FnMut(Found)) -> Result<Outline, FhirError> {
     let mut first = open(source).map_err(FhirError::Read)?;
-    if first.fill_buf().map_err(FhirError::Read)?.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<') {
+    let beginning = first.fill_buf().map_err(FhirError::Read)?.trim_ascii_start();
+    if beginning.starts_with(b"<") {
         return Err(FhirError::Xml);
+    }
+    // MSH, or the headers of a batch or of a file of them (HL7 2.5.1 §2.10.3), perhaps as they go over the line (MLLP)
+    let message = beginning.strip_prefix(b"\x0b").unwrap_or(beginning);
+    if [b"MSH|", b"FHS|", b"BHS|"].iter().any(|begin| message.starts_with(*begin)) {
+        return Err(FhirError::Hl7V2);
     }
     let mut values = serde_json::Deserializer::from_reader(first).into_iter::<Kind>();
     let kind = match values.next() {
@@ -243,10 +249,24 @@ impl<'de> Visitor<'de> for Entries<'_> {
             let deleted = request.filter(|request| request.method.as_deref() == Some("DELETE"));
             let deleted = deleted.and_then(|request| entry.full_url.clone().or(request.url));
             let json = entry.resource.filter(|raw| raw.get() != "null");
+            // a batch is answered by bundles in a bundle (R4 §3.1.0.11.2)
+            if let Some(inner) = json.as_ref().filter(|raw| is_bundle(raw)) {
+                let bundle = BundleSeed { sink: &mut *self.sink, outline: &mut *self.outline };
+                if bundle.deserialize(&mut serde_json::Deserializer::from_str(inner.get())).is_err() {
+                    (self.sink)(Found { full_url: None, json: None, deleted: None, broken: true });
+                }
+                continue;
+            }
             (self.sink)(Found { full_url: entry.full_url, json, deleted, broken: false });
         }
         Ok(())
     }
+}
+
+/// Whether a resource is itself a bundle. Most are none, which the cheapest look tells.
+fn is_bundle(raw: &RawValue) -> bool {
+    raw.get().contains("\"Bundle\"")
+        && serde_json::from_str::<Kind>(raw.get()).is_ok_and(|kind| kind.0.as_deref() == Some("Bundle"))
 }
 
 /// Reads a file to its end without taking anything from it: whether it is whole, and of the release that is read here.
@@ -257,7 +277,7 @@ pub fn check(source: &dyn Reopen) -> Result<Outline, FhirError> {
     let mut other = None;
     let outline = resources(source, &mut |found| {
         if let (None, Some(json)) = (other, &found.json) {
-            other = release_of(json.get()).filter(|release| *release != Release::R4);
+            other = other_release(json.get());
         }
     })?;
     match other {
@@ -275,7 +295,7 @@ impl Survey {
         let mut other = None;
         let outline = resources(source, &mut |found| {
             if let (None, Some(json)) = (other, &found.json) {
-                other = release_of(json.get()).filter(|release| *release != Release::R4);
+                other = other_release(json.get());
             }
             self.look_at(&found, options);
         })?;

@@ -264,7 +264,7 @@ pub(super) fn report(chart: &mut Chart, at: At, it: &DiagnosticReport) {
     let conclusion = it.conclusion.as_deref().and_then(words);
     body.paragraphs(Label::Conclusion, conclusion.into_iter().chain(all_words(&it.conclusion_code)).collect());
     let title = it.code.as_ref().and_then(CodeableConcept::words);
-    let title = title.or_else(|| all_words(&it.category).into_iter().next());
+    let title = title.or_else(|| it.category.iter().find_map(CodeableConcept::name));
     let author = performers.into_iter().next();
     let draft = Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::LabResult, when) };
     attachment::add_with_files(chart, at, draft, &it.presented_form);
@@ -315,7 +315,7 @@ pub(super) fn loose_observations(chart: &mut Chart) {
         body.results(None, rows);
         // one alone has the better title
         let own = observation.code.as_ref().and_then(CodeableConcept::words);
-        let common = observation.category.iter().find_map(category_words);
+        let common = observation.category.iter().find_map(CodeableConcept::name);
         let title = if group.len() == 1 { first_words([own.as_ref(), common.as_ref()]) } else { common };
         let author = performers.into_iter().next();
         chart.stands(standing_of(Vec::new(), &parts));
@@ -323,11 +323,4 @@ pub(super) fn loose_observations(chart: &mut Chart) {
         let draft = Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::LabResult, when) };
         chart.add_as(first, key, draft);
     }
-}
-
-/// A category in the record's words; a mere code is none.
-fn category_words(concept: &CodeableConcept) -> Option<String> {
-    first_words(
-        std::iter::once(concept.text.as_ref()).chain(concept.coding.iter().map(|coding| coding.display.as_ref())),
-    )
 }

@@ -130,8 +130,12 @@ impl CodeableConcept {
     /// The words of the record: `text`, else the first display, else the first code (R4 §2.24.0.7: text is what the
     /// user saw or typed).
     pub fn words(&self) -> Option<String> {
+        self.name().or_else(|| first_words(self.coding.iter().map(|coding| coding.code.as_ref())))
+    }
+
+    /// The words of the record alone: a mere code is no title.
+    pub fn name(&self) -> Option<String> {
         first_words(std::iter::once(self.text.as_ref()).chain(self.coding.iter().map(|coding| coding.display.as_ref())))
-            .or_else(|| first_words(self.coding.iter().map(|coding| coding.code.as_ref())))
     }
 
     /// The first code of any system.

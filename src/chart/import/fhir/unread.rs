@@ -62,16 +62,21 @@ const OF_TYPE: [(&str, &[&str]); 13] = [
     ("ServiceRequest", &["insurance", "relevantHistory", "supportingInfo"]),
 ];
 
-/// Types of which only a name is taken, and the record of a patient, whose fields are counted where it is read.
-const NAMES_ONLY: [&str; 8] = [
-    "Binary",
-    "Location",
-    "Organization",
-    "Patient",
-    "Practitioner",
-    "PractitionerRole",
-    "Questionnaire",
-    "RelatedPerson",
+/// Types of which only a name is taken.
+const NAMES_ONLY: [&str; 7] =
+    ["Binary", "Location", "Organization", "Practitioner", "PractitionerRole", "Questionnaire", "RelatedPerson"];
+
+/// What a patient's record here has no place for.
+const OF_PATIENTS: [&str; 9] = [
+    "address",
+    "contact",
+    "gender",
+    "generalPractitioner",
+    "managingOrganization",
+    "maritalStatus",
+    "multipleBirthBoolean",
+    "multipleBirthInteger",
+    "photo",
 ];
 
 /// Fields of R4 for which there is no place and that a reader would miss; the pages have words for them.
@@ -142,6 +147,7 @@ pub(super) fn unread(resource: &Resource, json: &str) -> Vec<&'static str> {
         return Vec::new();
     }
     let quiet = OF_TYPE.iter().find(|(name, _)| *name == kind).map_or(&[] as &[&str], |(_, fields)| fields);
+    let known: &[&'static str] = if kind == "Patient" { &OF_PATIENTS } else { &MISSED };
     let read = resource.fields();
     let is_read = |key: &str| {
         let name = in_program(key);
@@ -153,7 +159,7 @@ pub(super) fn unread(resource: &Resource, json: &str) -> Vec<&'static str> {
         // what begins with a line only explains another field (R4 §2.6.2)
         .filter(|key| !key.starts_with('_') && !is_read(key))
         .filter(|key| !EVERYWHERE.contains(&key.as_str()) && !quiet.contains(&key.as_str()))
-        .map(|key| MISSED.into_iter().find(|field| *field == key).unwrap_or(OTHER))
+        .map(|key| known.iter().copied().find(|field| *field == key).unwrap_or(OTHER))
         .collect();
     unread.sort();
     unread.dedup();

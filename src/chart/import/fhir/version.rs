@@ -1,7 +1,8 @@
 //! Which release of FHIR a resource is written in, where it shows: a Bundle does not say it.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use super::slim::Members;
 
 /// A release of FHIR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,8 +11,6 @@ pub(super) enum Release {
     Dstu2,
     /// 3.0
     Stu3,
-    /// 4.0, and 4.3 where they are the same
-    R4,
     /// 5.0 and later
     R5,
 }
@@ -21,53 +20,119 @@ impl Release {
         match self {
             Self::Dstu2 => "DSTU2",
             Self::Stu3 => "STU3",
-            Self::R4 => "R4",
             Self::R5 => "R5",
         }
     }
 }
 
-/// Fields by which a release shows: each exists in that release only, or has another form there.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Traits<'a> {
-    resource_type: String,
-    #[serde(borrow)]
-    class: Option<&'a RawValue>,
-    #[serde(borrow)]
-    medication: Option<&'a RawValue>,
-    #[serde(borrow)]
-    context: Option<&'a RawValue>,
-    #[serde(borrow)]
-    indexed: Option<&'a RawValue>,
-    #[serde(borrow)]
-    actual_period: Option<&'a RawValue>,
-    #[serde(borrow)]
-    reason: Option<&'a RawValue>,
+/// How a field looks in another release.
+enum Form {
+    /// there is no such field in R4
+    There,
+    /// a text, which in R4 is an object
+    Text,
+    /// an object, which in R4 is something else or not there
+    Object,
+    /// a list, which in R4 is something else or not there
+    List,
+    /// it holds a field of this name, at any depth, which in R4 it does not
+    Holds(&'static str),
 }
 
-/// The release that a resource shows; none where it could be of several.
-pub(super) fn release_of(json: &str) -> Option<Release> {
-    let it: Traits = serde_json::from_str(json).ok()?;
-    let is = |value: Option<&RawValue>, first: char| value.is_some_and(|raw| raw.get().starts_with(first));
-    Some(match it.resource_type.as_str() {
-        "MedicationOrder" | "DiagnosticOrder" | "Order" | "OrderResponse" => Release::Dstu2,
-        "ProcedureRequest" | "ReferralRequest" | "DataElement" | "BodySite" | "Sequence" => Release::Stu3,
-        "Encounter" if is(it.class, '"') => Release::Dstu2,
-        "Encounter" if is(it.class, '[') || it.actual_period.is_some() => Release::R5,
-        "Encounter" if is(it.reason, '[') && !holds(it.reason, "\"value\"") && holds(it.reason, "\"coding\"") => {
-            Release::Stu3
+/// Types that are of no other release.
+const TYPES: [(&str, Release); 8] = [
+    ("BodySite", Release::Stu3),
+    ("DataElement", Release::Stu3),
+    ("DiagnosticOrder", Release::Dstu2),
+    ("MedicationOrder", Release::Dstu2),
+    ("Order", Release::Dstu2),
+    ("OrderResponse", Release::Dstu2),
+    ("ProcedureRequest", Release::Stu3),
+    ("ReferralRequest", Release::Stu3),
+];
+
+/// Fields by which a release shows. What would be read as something else must be among them: `notDone` of STU3 turns a
+/// procedure into its contrary.
+const TRAITS: [(&str, &str, Form, Release); 48] = [
+    ("CarePlan", "context", Form::Object, Release::Stu3),
+    ("CarePlan", "addresses", Form::Holds("concept"), Release::R5),
+    ("Communication", "notDone", Form::There, Release::Stu3),
+    ("Communication", "context", Form::Object, Release::Stu3),
+    ("Communication", "reason", Form::List, Release::R5),
+    ("Condition", "patient", Form::There, Release::Dstu2),
+    ("Condition", "dateRecorded", Form::There, Release::Dstu2),
+    ("Condition", "assertedDate", Form::There, Release::Stu3),
+    ("Condition", "clinicalStatus", Form::Text, Release::Stu3),
+    ("Condition", "verificationStatus", Form::Text, Release::Stu3),
+    ("Condition", "context", Form::Object, Release::Stu3),
+    ("DiagnosticReport", "codedDiagnosis", Form::There, Release::Stu3),
+    ("DiagnosticReport", "performer", Form::Holds("actor"), Release::Stu3),
+    ("DiagnosticReport", "context", Form::Object, Release::Stu3),
+    ("DocumentReference", "class", Form::There, Release::Stu3),
+    ("DocumentReference", "indexed", Form::There, Release::Stu3),
+    ("DocumentReference", "context", Form::List, Release::R5),
+    ("Encounter", "patient", Form::There, Release::Dstu2),
+    ("Encounter", "class", Form::Text, Release::Dstu2),
+    ("Encounter", "class", Form::List, Release::R5),
+    ("Encounter", "actualPeriod", Form::There, Release::R5),
+    ("Encounter", "reason", Form::Holds("value"), Release::R5),
+    ("Encounter", "reason", Form::List, Release::Stu3),
+    ("Goal", "status", Form::There, Release::Stu3),
+    ("Immunization", "wasNotGiven", Form::There, Release::Dstu2),
+    ("Immunization", "notGiven", Form::There, Release::Stu3),
+    ("Immunization", "practitioner", Form::There, Release::Stu3),
+    ("Immunization", "reason", Form::List, Release::R5),
+    ("MedicationRequest", "context", Form::Object, Release::Stu3),
+    ("MedicationRequest", "requester", Form::Holds("agent"), Release::Stu3),
+    ("MedicationRequest", "medication", Form::Object, Release::R5),
+    ("MedicationRequest", "reason", Form::List, Release::R5),
+    ("MedicationStatement", "taken", Form::There, Release::Stu3),
+    ("MedicationStatement", "wasNotTaken", Form::There, Release::Dstu2),
+    ("MedicationStatement", "medication", Form::Object, Release::R5),
+    ("Observation", "comments", Form::There, Release::Dstu2),
+    ("Observation", "related", Form::List, Release::Stu3),
+    ("Observation", "context", Form::Object, Release::Stu3),
+    ("Patient", "careProvider", Form::There, Release::Dstu2),
+    ("Procedure", "notPerformed", Form::There, Release::Dstu2),
+    ("Procedure", "notDone", Form::There, Release::Stu3),
+    ("Procedure", "context", Form::Object, Release::Stu3),
+    ("Procedure", "occurrenceDateTime", Form::There, Release::R5),
+    ("Procedure", "occurrencePeriod", Form::There, Release::R5),
+    ("QuestionnaireResponse", "group", Form::There, Release::Dstu2),
+    ("QuestionnaireResponse", "context", Form::Object, Release::Stu3),
+    ("ServiceRequest", "code", Form::Holds("concept"), Release::R5),
+    ("ServiceRequest", "reason", Form::List, Release::R5),
+];
+
+impl Form {
+    fn is(&self, value: &RawValue) -> bool {
+        let text = value.get();
+        match self {
+            Self::There => text != "null",
+            Self::Text => text.starts_with('"'),
+            Self::Object => text.starts_with('{'),
+            Self::List => text.starts_with('['),
+            // only a key can stand before a colon unescaped
+            Self::Holds(name) => {
+                let key = format!("\"{name}\"");
+                text.match_indices(&key)
+                    .any(|(at, _)| text.get(at + key.len()..).is_some_and(|rest| rest.trim_start().starts_with(':')))
+            }
         }
-        "MedicationRequest" | "MedicationStatement" if is(it.medication, '{') => Release::R5,
-        "MedicationRequest" | "Observation" | "DiagnosticReport" | "Condition" | "Procedure" if is(it.context, '{') => {
-            Release::Stu3
-        }
-        "DocumentReference" if it.indexed.is_some() => Release::Stu3,
-        "DocumentReference" if is(it.context, '[') => Release::R5,
-        _ => return None,
-    })
+    }
 }
 
-fn holds(value: Option<&RawValue>, word: &str) -> bool {
-    value.is_some_and(|raw| raw.get().contains(word))
+/// The release that a resource shows; none where it may be R4.
+pub(super) fn other_release(json: &str) -> Option<Release> {
+    let Members(members) = serde_json::from_str(json).ok()?;
+    let kind = members.iter().find(|(name, _)| name == "resourceType")?;
+    let kind: String = serde_json::from_str(kind.1.get()).ok()?;
+    if let Some((_, release)) = TYPES.iter().find(|(name, _)| *name == kind) {
+        return Some(*release);
+    }
+    let of_kind = TRAITS.iter().filter(|(name, ..)| *name == kind);
+    of_kind
+        .filter(|(_, field, form, _)| members.iter().any(|(name, value)| name == field && form.is(value)))
+        .map(|(.., release)| *release)
+        .next()
 }

@@ -1,0 +1,1 @@
+ALTER TABLE patient_sources DROP COLUMN standing;
