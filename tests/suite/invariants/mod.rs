@@ -6,6 +6,7 @@ mod cross_site;
 mod database_down;
 mod enter_is_harmless;
 mod headers;
+mod imports_only_add;
 mod imports_point_down;
 mod lapsed_sessions;
 mod licences;
