@@ -26,7 +26,7 @@ pub use rows::{Attachment, Content, TakenBack, for_patient, for_user, of_message
 pub use scanning::{enqueue_scans, found_infected, to_scan};
 pub use to_chart::{ToChart, add_to_chart};
 pub use uploads::{Suspect, Upload, hand_over, pending, remove, sweep};
-pub use words::{COMMAND as READ_WORDS, LookedAt, read as read_words};
+pub use words::{COMMAND as READ_WORDS, LookedAt, read as read_words, read_list};
 
 use crate::config::Files;
 use crate::scan::Scanner;

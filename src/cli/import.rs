@@ -1,18 +1,15 @@
 //! `postern import PATH…`: FHIR R4 as servers write it (Bundles, single resources, NDJSON, each also packed by gzip),
 //! and lists of patients as CSV; resource by resource, so memory does not grow with the number or the size of files.
 
-use super::Failure;
+use super::{Failure, lists};
 use crate::attachments::{Desk, Together};
-use crate::audit::Actor;
 use crate::chart::import::Summary;
 use crate::chart::import::fhir::{FhirError, ImportOptions, Reopen, SkipReason, read_file};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::Db;
-use crate::error::AppError;
-use crate::patients::csv_list as csv;
-use crate::settings;
-use crate::text::{self, Lang};
+use crate::patients::csv_list::DateOrder;
+use crate::text;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -20,20 +17,24 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Patients in one list.
-const MOST_LISTED: usize = 200_000;
-
 #[derive(Args)]
 pub(super) struct Options {
-    /// files, or folders with `.json` and `.ndjson` files (FHIR R4; also `.gz`) and `.csv` files (lists of patients)
+    /// files, or folders with `.json` and `.ndjson` files (FHIR R4; also `.gz`) and lists of patients (`.csv`, `.tsv`,
+    /// `.xlsx`, `.xls`, `.ods`)
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// read and check everything, and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// the system that the FHIR files come from, for files that do not say: an id is valid within one source only
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    /// what comes first in the dates of lists where 03/04 leaves it open: day_first or month_first
+    #[arg(long, value_name = "ORDER")]
+    pub(super) dates: Option<DateOrder>,
+    /// a folder into which the lines of lists that are left out are written, as lists of their own
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) left_out: Option<PathBuf>,
 }
 
 pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, Failure> {
@@ -50,9 +51,9 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     let (mut all, mut failed) = (Summary::default(), 0);
     for group in together(files) {
         let (Some(file), count) = (group.first(), group.len()) else { continue };
-        if is_csv(file) {
-            match import_list(&db, file, config, options.dry_run).await {
-                Ok(told) => println!("{}: {told}", file.display()),
+        if lists::is_one(file) {
+            match lists::import(&db, file, config, &options).await {
+                Ok(told) => told.iter().for_each(|line| println!("{}: {line}", file.display())),
                 Err(Failure(why)) => {
                     failed += 1;
                     why.iter().for_each(|line| eprintln!("{}: {line}", file.display()));
@@ -128,39 +129,6 @@ fn why_known(why: &str) -> &'static str {
     SkipReason::ALL.iter().find(|reason| reason.as_str() == why).map_or("", |reason| reason.as_str())
 }
 
-fn is_csv(file: &Path) -> bool {
-    file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
-}
-
-/// Imports a list of patients, or tells what that would do. What is wrong is told by line.
-async fn import_list(db: &Db, file: &Path, config: &Config, dry_run: bool) -> Result<String, Failure> {
-    let (bytes, now) = (std::fs::read(file)?, Clock::system().now());
-    let settings = db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await.map_err(super::line)?;
-    let calling_code = config.calling_code.clone();
-    let options = csv::ListOptions { calling_code, language: settings.lang(), now, most: MOST_LISTED };
-    let list = tokio::task::spawn_blocking(move || csv::read_list(&bytes, &options)).await?;
-    if !list.errors.is_empty() {
-        let english = Lang::or_english("en");
-        let line = |e: &csv::LineError| format!("line {}: {}", e.line, english.t_of("csv", e.problem.as_str()));
-        let mut lines: Vec<String> = list.errors.iter().map(line).collect();
-        lines.push("nothing was imported".to_owned());
-        return Err(Failure(lines));
-    }
-    let ignored = list.ignored_columns;
-    let summary = match dry_run {
-        true => db.read(move |conn| -> Result<_, AppError> { Ok(csv::compare(conn, &list)?) }).await,
-        false => {
-            let write = db.write(move |tx| -> Result<_, AppError> {
-                Ok(csv::store_list(tx, now, Actor::System, &settings, &list)?)
-            });
-            write.await
-        }
-    };
-    let csv::ListSummary { new, known } = summary.map_err(super::line)?;
-    let would = if dry_run { "would add" } else { "added" };
-    Ok(format!("{would} {new} patients, {known} known already; {ignored} columns ignored"))
-}
-
 /// Reads files that come together and changes nothing: what they hold, all taken for new.
 async fn check(files: &Together, reading: &ImportOptions) -> Result<Summary, Failure> {
     let (files, reading) = (files.clone(), reading.clone());
@@ -206,7 +174,7 @@ fn together(files: Vec<PathBuf>) -> Vec<Vec<PathBuf>> {
 /// Endings of files with resources line by line.
 const LINES: [&str; 2] = [".ndjson", ".ndjson.gz"];
 /// Endings that are looked for in folders.
-const ENDINGS: [&str; 5] = [".json", ".json.gz", ".ndjson", ".ndjson.gz", ".csv"];
+const ENDINGS: [&str; 4] = [".json", ".json.gz", ".ndjson", ".ndjson.gz"];
 
 fn has_ending(file: &Path, endings: &[&str]) -> bool {
     let name = file.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
@@ -226,7 +194,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             let file = entry?.path();
             if file.is_dir() {
                 inside.extend(self::files(&[file])?);
-            } else if has_ending(&file, &ENDINGS) {
+            } else if has_ending(&file, &ENDINGS) || lists::may_be_one(&file) {
                 inside.push(file);
             }
         }

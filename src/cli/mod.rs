@@ -5,6 +5,7 @@ mod check_config;
 mod demo;
 mod files;
 mod import;
+mod lists;
 mod migrate;
 mod read_words;
 mod serve;
@@ -65,7 +66,11 @@ enum Command {
     CheckConfig,
     /// read the words of a document; the server calls it
     #[command(name = attachments::READ_WORDS, hide = true)]
-    ReadWords,
+    ReadWords {
+        /// a spreadsheet with a list of patients, as text
+        #[arg(long)]
+        list: bool,
+    },
 }
 
 /// Why a command failed: lines for the error output.
@@ -97,15 +102,15 @@ async fn close(config: &Config) {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     // nothing of a server is started for it
-    if let Command::ReadWords = arguments.command {
-        return read_words::run();
+    if let Command::ReadWords { list } = arguments.command {
+        return read_words::run(list);
     }
     let file = arguments.config;
     let done = actix_web::rt::System::new().block_on(async move {
         match arguments.command {
             Command::Demo(options) => demo::run(options).await,
             Command::CheckConfig => check_config::run(&load(file)?).await,
-            Command::ReadWords => Ok(read_words::run()),
+            Command::ReadWords { list } => Ok(read_words::run(list)),
             other => {
                 let config = load(file)?;
                 let done = with_database(&config, other).await;
@@ -134,7 +139,9 @@ async fn with_database(config: &Config, command: Command) -> Result<ExitCode, Fa
         Command::User { command } => user::run(config, command).await,
         Command::Audit { command } => audit::run(config, command).await,
         Command::Files { command } => files::run(config, command).await,
-        Command::Demo(_) | Command::CheckConfig | Command::ReadWords => Err("this command has no database".into()),
+        Command::Demo(_) | Command::CheckConfig | Command::ReadWords { .. } => {
+            Err("this command has no database".into())
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 use crate::attachments;
 use std::process::ExitCode;
 
-pub(super) fn run() -> ExitCode {
-    match attachments::read_words(std::io::stdin().lock(), std::io::stdout().lock()) {
+pub(super) fn run(list: bool) -> ExitCode {
+    let (from, to) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let read = if list { attachments::read_list(from, to) } else { attachments::read_words(from, to) };
+    match read {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

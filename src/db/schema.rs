@@ -151,6 +151,16 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    list_mappings (headers_key) {
+        headers_key -> Text,
+        meanings -> Text,
+        dates -> Text,
+        used_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     patient_identifiers (patient_id, kind) {
         patient_id -> BigInt,
         kind -> Text,

@@ -22,11 +22,19 @@ pub fn csv(name: &str, pieces: impl Stream<Item = Result<Vec<Vec<String>>, AppEr
         .streaming(bytes)
 }
 
+/// A table that is written at once.
+///
+/// # Errors
+/// Where there is no memory for it.
+pub fn bytes(lines: Vec<Vec<String>>) -> Result<Vec<u8>, AppError> {
+    written(BYTE_ORDER_MARK, lines)
+}
+
 /// A value that a spreadsheet would take for a formula gets an apostrophe before it.
 fn written(start: &str, lines: Vec<Vec<String>>) -> Result<Vec<u8>, AppError> {
     let failed = |cause: String| AppError::Internal(format!("a table failed: {cause}"));
     let begun = start.as_bytes().to_vec();
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(begun);
+    let mut writer = csv::WriterBuilder::new().flexible(true).terminator(csv::Terminator::CRLF).from_writer(begun);
     for line in lines {
         let safe = line.into_iter().map(|value| match value.starts_with(['=', '+', '-', '@', '\t', '\r']) {
             true => format!("'{value}"),

@@ -1388,39 +1388,102 @@ event-other_patient_confirmed = confirmed a file that names another patient
 
 # Lists of patients
 import-title = Import patients
+import-file = A file
+import-file-hint = CSV of any program, or a spreadsheet (.xlsx, .xls, .ods): at most 5 MB.
 import-list = List of patients
-import-hint = Paste the cells from a spreadsheet, or the text of a CSV file. The first line holds the headers, in English or French: family name and date of birth (1951-03-04), and if there are given name, preferred name, health number, email, cellphone, language, notification method, chart number. At most 2,000 patients; the command “postern import” takes more.
+import-hint = Or paste the cells from a spreadsheet, or the text of a CSV file. One of the first lines holds the headers, in English or French and in any wording: name and date of birth, and if there are health number, email, cellphone, language, notification method, chart number. At most 2,000 patients; the command “postern import” takes more.
 import-check = Check the list
 import-now = Import
+import-good = Import the good lines
 import-checked = { $new ->
-    [one] The list is good. { $new } patient will be added,
-   *[other] The list is good. { $new } patients will be added,
+    [one] { $new } patient will be added,
+   *[other] { $new } patients will be added,
 } { $known ->
-    [one] { $known } is here already and stays as it is.
-   *[other] { $known } are here already and stay as they are.
+    [one] { $known } is here already.
+   *[other] { $known } are here already.
 }
-import-ignored = { $count ->
-    [one] { $count } column has a header that is not known here and will be left out.
-   *[other] { $count } columns have headers that are not known here and will be left out.
+import-filled = { $count ->
+    [one] { $count } of them gets what was empty.
+   *[other] { $count } of them get what was empty.
 }
-import-errors = Nothing was imported. Correct these lines:
+import-ignored = Columns that are left out: { $columns }
+import-empty = Empty columns: { $columns }
+import-passed-over = Lines that hold no patient: { $lines }
+import-short-years = Years of two figures are read as those of the last hundred years.
+import-guessed-names = Names in one column have no comma: one word of each was taken for the family name. Compare some of them.
+import-further-sheets = Further sheets of the file, which are not read: { $sheets }
+import-errors = Nothing was imported
 import-line = Line { $line }:
+import-lines = { $count ->
+    [one] (line { $lines }):
+   *[other] (lines { $lines }):
+}
 import-more-errors = { $count ->
     [one] and { $count } more
    *[other] and { $count } more
 }
+import-lines-left = These lines are left out
+import-rest = Download these lines as a list
+import-fields-left = These fields are left empty
+import-differences = The list says otherwise; the record stays
+import-difference = here “{ $here }”, in the list “{ $listed }”
+import-filled-title = What was empty is filled in
+import-doubtful = this may be a patient who is here already; add or correct them by hand.
+import-doubtful-who = Who may be meant on line { $line }
+import-columns = What the columns are
+import-column = Column
+import-values = First values
+import-meaning = Taken for
+import-columns-hint = Change what was taken wrongly, then check the list again. It is remembered for the next list with the same headers.
+import-leave-out = Leave out
+import-dates = In the dates of this list
+import-done = { $new ->
+    [one] { $new } patient was added,
+   *[other] { $new } patients were added,
+} { $filled ->
+    [one] { $filled } was filled in.
+   *[other] { $filled } were filled in.
+}
+import-done-rest = The lines that were left out are in the box: correct them and import them.
 notice-patients-imported = The patients were imported.
-csv-encoding = the file is not in UTF-8; save it as “CSV UTF-8”
-csv-headers = there must be headers for family name and date of birth
-csv-twice = two headers mean the same
+list-column-id = Chart number
+list-column-given_name = Given name
+list-column-family_name = Family name
+list-column-full_name = Name (both in one)
+list-column-preferred_name = Preferred name
+list-column-birth_date = Date of birth
+list-column-birth_year = Year of birth
+list-column-birth_month = Month of birth
+list-column-birth_day = Day of birth
+list-column-health_number = Health number
+list-column-version_code = Version code of the health card
+list-column-email = Email
+list-column-phone = Cellphone
+list-column-language = Language
+list-column-method = Notification method
+list-dates-day_first = the day comes before the month (31/12/1951)
+list-dates-month_first = the month comes before the day (12/31/1951)
+list-dates-year_first = the year comes first (51-12-31)
+csv-no_list = choose a file, or paste a list
+csv-unreadable = the file is no list that can be read: it may be broken, or protected by a password
+csv-headers = there must be columns for the name and the date of birth: say below which they are
 csv-empty = there is no patient below the headers
 csv-too_many = there are more patients than can be imported at once
+csv-date_order = 03/04 can be in March or in April: say below what comes first
 csv-fields = there are more fields than headers, or a quotation mark does not close
-csv-family_name = the family name is missing
-csv-birth_date = the date of birth must be written like 1951-03-04
+csv-family_name = the name is missing
+csv-birth_date = the date of birth is missing, or is no date
+csv-health_number = this is no health number
+csv-rounded = a spreadsheet has rounded this number; set its cells to “Text” and export again
+csv-nothing = there is no value, only words that say so
 csv-email = the email address must have the form name@example.org
+csv-email_several = there is more than one email address
+csv-email_mailbox = letters with accents before the @ cannot be reached by email from here
 csv-phone = the cellphone number must have its area code, for example 613 555 0121
-csv-language = the language must be English or French
+csv-phone_impossible = no phone has this number
+csv-phone_several = there is more than one phone number
+csv-phone_extension = a number with an extension gets no text messages
+csv-language = the pages do not have this language; the clinic’s is set
 csv-method = the notification method must be both, email, text message or none
 csv-too_long = a field is longer than 200 characters
 csv-repeated = the same patient stands on a line before

@@ -1388,41 +1388,104 @@ event-other_patient_confirmed = fichier nommant un autre patient confirmé
 
 # Listes de patients
 import-title = Importer des patients
+import-file = Un fichier
+import-file-hint = CSV de tout programme, ou une feuille de calcul (.xlsx, .xls, .ods) : au plus 5 Mo.
 import-list = Liste de patients
-import-hint = Collez les cellules d’un tableur, ou le texte d’un fichier CSV. La première ligne contient les en-têtes, en français ou en anglais : nom de famille et date de naissance (1951-03-04) et, s’il y a lieu, prénom, nom usuel, numéro d’assurance maladie, courriel, cellulaire, langue, mode de notification, numéro de dossier. Au plus 2 000 patients; la commande « postern import » en accepte davantage.
+import-hint = Ou collez les cellules d’un tableur, ou le texte d’un fichier CSV. L’une des premières lignes contient les en-têtes, en français ou en anglais, quelle qu’en soit la formulation : nom et date de naissance et, s’il y a lieu, numéro d’assurance maladie, courriel, cellulaire, langue, mode de notification, numéro de dossier. Au plus 2 000 patients; la commande « postern import » en accepte davantage.
 import-check = Vérifier la liste
 import-now = Importer
+import-good = Importer les bonnes lignes
 import-checked = { $new ->
-    [one] La liste est bonne. { $new } patient sera ajouté,
-   *[other] La liste est bonne. { $new } patients seront ajoutés,
+    [one] { $new } patient sera ajouté,
+   *[other] { $new } patients seront ajoutés,
 } { $known ->
-    [one] { $known } est déjà ici et reste tel quel.
-   *[other] { $known } sont déjà ici et restent tels quels.
+    [one] { $known } est déjà ici.
+   *[other] { $known } sont déjà ici.
 }
-import-ignored = { $count ->
-    [one] { $count } colonne a un en-tête inconnu et sera laissée de côté.
-   *[other] { $count } colonnes ont des en-têtes inconnus et seront laissées de côté.
+import-filled = { $count ->
+    [one] { $count } dossier reçoit ce qui y manquait.
+   *[other] { $count } dossiers reçoivent ce qui y manquait.
 }
-import-errors = Rien n’a été importé. Corrigez ces lignes :
+import-ignored = Colonnes laissées de côté : { $columns }
+import-empty = Colonnes vides : { $columns }
+import-passed-over = Lignes sans patient : { $lines }
+import-short-years = Les années à deux chiffres sont lues comme celles des cent dernières années.
+import-guessed-names = Les noms d’une même colonne n’ont pas de virgule : un mot de chacun a été pris pour le nom de famille. Vérifiez-en quelques-uns.
+import-further-sheets = Autres feuilles du fichier, qui ne sont pas lues : { $sheets }
+import-errors = Rien n’a été importé
 import-line = Ligne { $line } :
+import-lines = { $count ->
+    [one] (ligne { $lines }) :
+   *[other] (lignes { $lines }) :
+}
 import-more-errors = { $count ->
     [one] et { $count } autre
    *[other] et { $count } autres
 }
+import-lines-left = Ces lignes sont laissées de côté
+import-rest = Télécharger ces lignes comme liste
+import-fields-left = Ces champs restent vides
+import-differences = La liste dit autre chose; le dossier reste tel quel
+import-difference = ici « { $here } », dans la liste « { $listed } »
+import-filled-title = Ce qui manquait est complété
+import-doubtful = c’est peut-être un patient déjà inscrit; ajoutez-le ou corrigez-le à la main.
+import-doubtful-who = De qui il peut s’agir à la ligne { $line }
+import-columns = Ce que contiennent les colonnes
+import-column = Colonne
+import-values = Premières valeurs
+import-meaning = Prise pour
+import-columns-hint = Changez ce qui a été mal compris, puis vérifiez de nouveau la liste. Votre choix sera repris pour la prochaine liste aux mêmes en-têtes.
+import-leave-out = Laisser de côté
+import-dates = Dans les dates de cette liste
+import-done = { $new ->
+    [one] { $new } patient a été ajouté,
+   *[other] { $new } patients ont été ajoutés,
+} { $filled ->
+    [one] { $filled } dossier a été complété.
+   *[other] { $filled } dossiers ont été complétés.
+}
+import-done-rest = Les lignes laissées de côté sont dans la case : corrigez-les, puis importez-les.
 notice-patients-imported = Les patients ont été importés.
-csv-encoding = le fichier n’est pas en UTF-8; enregistrez-le en « CSV UTF-8 »
-csv-headers = il faut des en-têtes pour le nom de famille et la date de naissance
-csv-twice = deux en-têtes veulent dire la même chose
+list-column-id = Numéro de dossier
+list-column-given_name = Prénom
+list-column-family_name = Nom de famille
+list-column-full_name = Nom et prénom ensemble
+list-column-preferred_name = Nom usuel
+list-column-birth_date = Date de naissance
+list-column-birth_year = Année de naissance
+list-column-birth_month = Mois de naissance
+list-column-birth_day = Jour de naissance
+list-column-health_number = Numéro d’assurance maladie
+list-column-version_code = Code de version de la carte Santé
+list-column-email = Courriel
+list-column-phone = Cellulaire
+list-column-language = Langue
+list-column-method = Mode de notification
+list-dates-day_first = le jour vient avant le mois (31/12/1951)
+list-dates-month_first = le mois vient avant le jour (12/31/1951)
+list-dates-year_first = l’année vient en premier (51-12-31)
+csv-unreadable = le fichier n’est pas une liste lisible : il est peut-être endommagé ou protégé par un mot de passe
+csv-no_list = choisissez un fichier ou collez une liste
+csv-headers = il faut des colonnes pour le nom et la date de naissance : indiquez ci-dessous lesquelles
 csv-empty = il n’y a aucun patient sous les en-têtes
 csv-too_many = il y a plus de patients qu’on ne peut en importer à la fois
+csv-date_order = 03/04 peut être en mars ou en avril : indiquez ci-dessous ce qui vient en premier
 csv-fields = il y a plus de champs que d’en-têtes, ou un guillemet n’est pas fermé
-csv-family_name = le nom de famille manque
-csv-birth_date = la date de naissance doit s’écrire comme 1951-03-04
+csv-family_name = le nom manque
+csv-birth_date = la date de naissance manque, ou n’est pas une date
+csv-health_number = ce n’est pas un numéro d’assurance maladie
+csv-rounded = un tableur a arrondi ce numéro; mettez ses cellules en « Texte » et exportez de nouveau
+csv-nothing = il n’y a pas de valeur, seulement des mots qui le disent
 csv-email = l’adresse courriel doit avoir la forme nom@example.org
-csv-phone = le numéro de cellulaire doit avoir son indicatif régional, par exemple 613 555 0121
-csv-language = la langue doit être français ou anglais
+csv-email_several = il y a plus d’une adresse courriel
+csv-email_mailbox = les lettres accentuées avant le @ ne peuvent être jointes par courriel d’ici
+csv-phone = le numéro de cellulaire doit avoir son indicatif régional, par exemple 613 555-0121
+csv-phone_impossible = aucun téléphone n’a ce numéro
+csv-phone_several = il y a plus d’un numéro de téléphone
+csv-phone_extension = un numéro avec un poste ne reçoit pas de textos
+csv-language = les pages n’existent pas dans cette langue; celle de la clinique est choisie
 csv-method = le mode de notification doit être les deux, courriel, texto ou aucun
-csv-too_long = un champ a plus de 200 caractères
+csv-too_long = un champ dépasse 200 caractères
 csv-repeated = le même patient figure sur une ligne précédente
 
 # La première page du portail, blocages

@@ -219,6 +219,19 @@ pub fn prepare(tx: &mut Tx, id: PatientId, record: &Change) -> QueryResult<()> {
     search::index(tx, id, &record.demographics)
 }
 
+/// Fills in what was empty in a record, as a list has it. A new email or phone ends portal sessions and open links like
+/// any change of them.
+pub(super) fn fill(tx: &mut Tx, now: Ts, actor: Actor, before: &Patient, after: &Demographics) -> QueryResult<()> {
+    let change = Change { demographics: after.clone(), portal_access: before.portal_access };
+    diesel::update(patients::table.find(before.id)).set(columns(after)).execute(tx.conn())?;
+    search::index(tx, before.id, after)?;
+    if before.email != after.email || before.phone != after.phone {
+        portal_links::end_all(tx, now, before.id)?;
+    }
+    let entry = Entry::of_patient(actor, Event::PatientChanged, before.id, Subject::None);
+    audit::append(tx, now, entry.with(changed_fields(before, &change).join(" ")))
+}
+
 /// A patient changes the two things of their record that are theirs to change. `false` where they could not be told that
 /// way, for want of an address; nothing is changed then.
 pub fn change_own(tx: &mut Tx, now: Ts, visit: &PortalVisit, language: Lang, method: Method) -> QueryResult<bool> {

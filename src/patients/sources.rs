@@ -48,11 +48,7 @@ pub enum Who {
 /// where name and birth date agree, nobody's where both differ, and otherwise a question.
 pub fn who(conn: &mut Conn, incoming: &SourceId, d: &Demographics) -> QueryResult<Who> {
     if let Some(found) = by_source(conn, incoming)? {
-        let known = patient_by_id(conn, found)?;
-        return Ok(match is_called(&known, d) || known.birth_date == d.birth_date {
-            true => Who::Known(found),
-            false => Who::Other(found),
-        });
+        return Ok(if_alike(conn, incoming, d)?.map_or(Who::Other(found), |known| Who::Known(known.id)));
     }
     if incoming.source != UNNAMED && incoming.source != LISTS {
         let bare = SourceId { source: UNNAMED.to_owned(), id: incoming.id.clone() };
@@ -93,6 +89,13 @@ fn recognised(conn: &mut Conn, incoming: &SourceId, d: &Demographics) -> QueryRe
         return Ok(Who::New);
     }
     Ok(Who::Known(one.id))
+}
+
+/// The patient whom a source knows by this id, unless name and birth date both say otherwise.
+pub(super) fn if_alike(conn: &mut Conn, incoming: &SourceId, d: &Demographics) -> QueryResult<Option<Patient>> {
+    let Some(found) = by_source(conn, incoming)? else { return Ok(None) };
+    let known = patient_by_id(conn, found)?;
+    Ok((is_called(&known, d) || known.birth_date == d.birth_date).then_some(known))
 }
 
 /// Whether the names may be one person's: the same, or the same family name and a given name in common.

@@ -13,8 +13,33 @@ pub enum Order {
     YearFirst,
 }
 
-/// Stand within a date in words and say nothing: 4th of March, le 1er mars.
-const SILENT: [&str; 8] = ["st", "nd", "rd", "th", "er", "of", "de", "le"];
+/// Stand within a date in words and say nothing: Sunday, 4th of March; dimanche, le 1er mars.
+const SILENT: [&str; 22] = [
+    "st",
+    "nd",
+    "rd",
+    "th",
+    "er",
+    "of",
+    "de",
+    "le",
+    "sunday",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "dimanche",
+    "lundi",
+    "mardi",
+    "mercredi",
+    "jeudi",
+    "vendredi",
+    "samedi",
+];
+/// Digits of a date with a time behind it as HL7 writes it: 195103040000, with or without seconds.
+const WITH_TIME: [usize; 2] = [12, 14];
 
 /// The oldest year of a record.
 const OLDEST: i32 = 1800;
@@ -42,6 +67,9 @@ pub fn read(text: &str, order: Order, newest: Date) -> Option<Date> {
     let pieces: Vec<&str> = runs(&folded).filter(|piece| !SILENT.contains(piece)).collect();
     let date = match pieces[..] {
         [one] if one.len() == 8 => of_eight(one, order),
+        [one] if WITH_TIME.contains(&one.len()) && one.bytes().all(|byte| byte.is_ascii_digit()) => {
+            of_eight(one.get(..8).unwrap_or_default(), Order::YearFirst)
+        }
         [a, b, c] => of_three(a, b, c, order, newest),
         _ => None,
     };
@@ -53,6 +81,14 @@ pub fn of_spreadsheet(days: i32, newest: Date) -> Option<Date> {
     let date = Date::from_julian_day(SPREADSHEET_ZERO.checked_add(days)?).ok()?;
     // before March 1900 spreadsheets miscount, and so small a number is something else
     (days > 60 && date <= newest).then_some(date)
+}
+
+/// Whether a date has a year of two figures, whose century is a guess.
+pub fn has_short_year(text: &str) -> bool {
+    let folded = super::fold(without_time(text.trim()));
+    let pieces: Vec<&str> = runs(&folded).filter(|piece| !SILENT.contains(piece)).collect();
+    let is_long = |piece: &&str| piece.len() >= 4 && piece.bytes().all(|byte| byte.is_ascii_digit());
+    pieces.len() == 3 && !pieces.iter().any(is_long)
 }
 
 /// A time behind a date, with whatever separates them.

@@ -2,12 +2,13 @@
 //! nothing is known. Text is read here; a PDF or an Office file, which anybody may have made to harm, by a [`reader`].
 
 mod clues;
+mod list;
 mod office;
 mod pdf;
 mod reader;
 mod rtf;
 
-pub use reader::{COMMAND, read};
+pub use reader::{COMMAND, read, read_list};
 
 use super::Desk;
 use super::kinds::Kind;
@@ -15,7 +16,7 @@ use crate::db::Ts;
 use crate::patients::Clues;
 use crate::storage::{Reading, Spooled, StorageError};
 use crate::text_enum;
-use reader::LARGEST;
+use reader::{LARGEST, Wanted};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,7 +98,7 @@ impl Words {
     }
 
     async fn of_document(&self, reading: Reading) -> io::Result<Option<String>> {
-        let reader = reader::start(&self.program).inspect_err(|cause| {
+        let reader = reader::start(&self.program, Wanted::Words).inspect_err(|cause| {
             if !self.said.swap(true, Ordering::Relaxed) {
                 let (program, command) = (self.program.display(), COMMAND);
                 tracing::warn!(%program, command, %cause, "documents are not read for the names of other patients");

@@ -3,8 +3,10 @@
 //! reader.
 
 use super::{MOST, office, pdf, rtf};
+use crate::patients::csv_list;
 use crate::storage::Reading;
-use futures_util::StreamExt;
+use actix_web::web::Bytes;
+use futures_util::{Stream, StreamExt, stream};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::Stdio;
@@ -13,12 +15,16 @@ use tokio::process::{Child, Command};
 
 /// The command of this program that is the reader.
 pub const COMMAND: &str = "read-words";
+/// Its option for a spreadsheet with a list of patients.
+const LIST: &str = "--list";
 
 /// A larger file is not read, in bytes: its reader holds it whole.
 pub(super) const LARGEST: u64 = 32 << 20;
 /// The last byte of an answer: what stands before it are the words, or the file opens with a password only.
 const READ: u8 = 0;
 const LOCKED: u8 = 1;
+/// The most that the text of a list may have, in bytes.
+const LONGEST_LIST: usize = 16 << 20;
 /// What a reader may have of memory, in bytes of address space, and of the processor's time, in seconds.
 const MEMORY: u64 = 512 << 20;
 const SECONDS: u64 = 10;
@@ -26,14 +32,26 @@ const SECONDS: u64 = 10;
 /// A reader at work. Dropped, it is ended.
 pub(super) struct Reader(Child);
 
+/// What is asked of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// the words of a document
+    Words,
+    /// the text of a spreadsheet that is a list of patients
+    List,
+}
+
 /// Starts one.
 ///
 /// # Errors
 /// Where the program cannot be started.
-pub(super) fn start(program: &Path) -> io::Result<Reader> {
+pub(super) fn start(program: &Path, wanted: Wanted) -> io::Result<Reader> {
     let mut command = Command::new(program);
     // nothing of the environment, which may hold secrets
     command.arg(COMMAND).env_clear().kill_on_drop(true);
+    if wanted == Wanted::List {
+        command.arg(LIST);
+    }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     Ok(Reader(command.spawn()?))
 }
@@ -43,26 +61,42 @@ impl Reader {
     ///
     /// # Errors
     /// Where the reader ends before its time.
-    pub async fn words(mut self, reading: Reading) -> io::Result<Option<String>> {
-        let answer = self.ask(reading).await;
+    pub async fn words(self, reading: Reading) -> io::Result<Option<String>> {
+        self.answer(reading.stream(), MOST).await
+    }
+
+    /// The text of this spreadsheet, as [`read_list`] writes it.
+    ///
+    /// # Errors
+    /// Where it is none, or none that can be read.
+    pub async fn list(self, bytes: Bytes) -> io::Result<Option<String>> {
+        self.answer(stream::iter([Ok(bytes)]), LONGEST_LIST).await
+    }
+
+    async fn answer(
+        mut self,
+        pieces: impl Stream<Item = io::Result<Bytes>>,
+        most: usize,
+    ) -> io::Result<Option<String>> {
+        let answer = self.ask(pieces, most).await;
         // it has answered, or never will; awaited, so that nothing is left of it
         let _ = self.0.start_kill();
         self.0.wait().await?;
         answer
     }
 
-    async fn ask(&mut self, reading: Reading) -> io::Result<Option<String>> {
+    async fn ask(&mut self, pieces: impl Stream<Item = io::Result<Bytes>>, most: usize) -> io::Result<Option<String>> {
         let (Some(mut input), Some(output)) = (self.0.stdin.take(), self.0.stdout.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
         // it says nothing before it has read all
-        let mut pieces = std::pin::pin!(reading.stream());
+        let mut pieces = std::pin::pin!(pieces);
         while let Some(piece) = pieces.next().await {
             input.write_all(&piece?).await?;
         }
         drop(input);
         let mut words = Vec::new();
-        output.take(MOST as u64).read_to_end(&mut words).await?;
+        output.take(most as u64).read_to_end(&mut words).await?;
         match words.split_last() {
             Some((&READ, words)) => Ok(Some(String::from_utf8_lossy(words).into_owned())),
             Some((&LOCKED, [])) => Ok(None),
@@ -89,6 +123,22 @@ pub fn read(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
         Found::Locked => to.write_all(&[LOCKED])?,
         Found::Broken => return Err(io::ErrorKind::InvalidData.into()),
     }
+    to.flush()
+}
+
+/// The other side for a list: the names of further sheets on a line, parted by tabs, then the list as text.
+///
+/// # Errors
+/// Where it cannot read or write, or the file is no spreadsheet.
+pub fn read_list(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+    give_up()?;
+    let mut bytes = Vec::new();
+    from.by_ref().take(LARGEST).read_to_end(&mut bytes)?;
+    let list = csv_list::text_of(&bytes).filter(|list| list.text.len() < LONGEST_LIST / 2);
+    let list = list.ok_or(io::ErrorKind::InvalidData)?;
+    writeln!(to, "{}", list.further_sheets.join("\t"))?;
+    to.write_all(list.text.as_bytes())?;
+    to.write_all(&[READ])?;
     to.flush()
 }
 

@@ -2,8 +2,11 @@
 
 mod browser;
 mod csv;
+mod csv_command;
+mod csv_page;
 mod document;
 mod fhir;
+mod import_browser;
 pub mod items;
 pub mod later_files;
 mod scripts;

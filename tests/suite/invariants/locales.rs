@@ -23,6 +23,8 @@ const FAMILIES: &[&str] = &[
     "code-",
     "category-",
     "csv-",
+    "list-column-",
+    "list-dates-",
     "error-advice-",
     "error-heading-",
     "event-",

@@ -1,0 +1,303 @@
+
+#[path = "/work/h/lists3/src/patients/csv_list/columns.rs"] mod columns;
+#[path = "/work/h/lists3/src/patients/csv_list/header.rs"] mod header;
+#[path = "/work/h/lists3/src/patients/csv_list/headers.rs"] mod headers;
+#[path = "/work/h/lists3/src/patients/csv_list/line.rs"] mod line;
+#[path = "/work/h/lists3/src/patients/csv_list/lines.rs"] mod lines;
+#[path = "/work/h/lists3/src/patients/csv_list/names.rs"] mod names;
+#[path = "/work/h/lists3/src/patients/csv_list/sheet.rs"] mod sheet;
+#[path = "/work/h/lists3/src/patients/csv_list/words.rs"] mod words;
+
+pub use columns::{DateOrder, ListColumn};
+pub use lines::{Text, is_spreadsheet, text_of, written};
+
+use super::record::Demographics;
+use crate::db::Ts;
+use crate::text::Lang;
+use crate::text_enum;
+use lines::Line;
+use std::collections::BTreeSet;
+
+text_enum! {
+    /// What a column holds.
+    pub enum Column {
+        /// the record's number in the system that it comes from
+        Id = "id",
+        /// given names
+        GivenName = "given_name",
+        /// family name
+        FamilyName = "family_name",
+        /// both names, as "SMITH, Jane" or "Jane Smith"
+        FullName = "full_name",
+        /// what they like to be called
+        PreferredName = "preferred_name",
+        /// date of birth
+        BirthDate = "birth_date",
+        /// its year, where the three stand apart
+        BirthYear = "birth_year",
+        /// its month
+        BirthMonth = "birth_month",
+        /// its day
+        BirthDay = "birth_day",
+        /// health number
+        HealthNumber = "health_number",
+        /// the version code of an Ontario health card
+        VersionCode = "version_code",
+        /// email
+        Email = "email",
+        /// cellphone
+        Phone = "phone",
+        /// language
+        Language = "language",
+        /// how to tell them
+        Method = "method",
+    }
+}
+
+text_enum! {
+    /// What is wrong with a list, a line or a field.
+    pub enum Problem {
+        /// neither a file nor words
+        NoList = "no_list",
+        /// no spreadsheet and no text: a broken or protected file
+        Unreadable = "unreadable",
+        /// no line of headers with a name and a date of birth
+        Headers = "headers",
+        /// no patient below the headers
+        Empty = "empty",
+        /// more patients than are taken at once
+        TooMany = "too_many",
+        /// days and months cannot be told apart in any date
+        DateOrder = "date_order",
+        /// more fields than headers, or quotation marks that do not close
+        Fields = "fields",
+        /// the name is missing
+        FamilyName = "family_name",
+        /// the date of birth is missing, or none
+        BirthDate = "birth_date",
+        /// a health number without digits, or a version code that is none
+        HealthNumber = "health_number",
+        /// 1.23E+09: a spreadsheet has rounded it
+        Rounded = "rounded",
+        /// words that say that there is none
+        Nothing = "nothing",
+        /// no email address
+        Email = "email",
+        /// several email addresses
+        EmailSeveral = "email_several",
+        /// letters before the @ that mail servers do not take
+        EmailMailbox = "email_mailbox",
+        /// no phone number
+        Phone = "phone",
+        /// digits that no phone has
+        PhoneImpossible = "phone_impossible",
+        /// several phone numbers
+        PhoneSeveral = "phone_several",
+        /// a phone number with an extension
+        PhoneExtension = "phone_extension",
+        /// a language that the pages do not have
+        Language = "language",
+        /// no way of telling
+        Method = "method",
+        /// longer than 200 characters
+        TooLong = "too_long",
+        /// the same patient as on a line before
+        Repeated = "repeated",
+    }
+}
+
+/// Something wrong, and where. Holds no word of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineError {
+    /// from 1, the first of the file
+    pub line: u64,
+    /// what
+    pub problem: Problem,
+}
+
+/// A field that was left empty because what stands in it cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldLeft {
+    /// from 1, the first of the file
+    pub line: u64,
+    /// the column's place, from 0
+    pub column: usize,
+    /// why
+    pub problem: Problem,
+}
+
+/// A patient of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedPatient {
+    /// the line it stands on, from 1
+    pub line: u64,
+    /// its number where it comes from
+    pub id: Option<String>,
+    /// the record
+    pub demographics: Demographics,
+    /// the columns that say something; of the others the record has what is usual
+    pub said: Vec<Column>,
+}
+
+/// A list as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PatientList {
+    /// why nothing of it can be imported
+    pub problem: Option<LineError>,
+    /// its columns, and what they were taken for
+    pub columns: Vec<ListColumn>,
+    /// how its dates were read
+    pub dates: DateOrder,
+    /// what can be imported
+    pub patients: Vec<ListedPatient>,
+    /// lines that were left out
+    pub lines_left: Vec<LineError>,
+    /// fields that were left out of lines that were taken
+    pub fields_left: Vec<FieldLeft>,
+    /// lines above the headers and below the patients that hold none: a title, a total
+    pub passed_over: Vec<u64>,
+    /// years of two figures were read as those of the last hundred years
+    pub has_short_years: bool,
+    /// of names in one column, without a comma or capitals, one word was taken for the family's
+    pub has_guessed_names: bool,
+    /// names of further sheets of a spreadsheet that hold something; they are not read
+    pub further_sheets: Vec<String>,
+    /// its headers; `None` where the first line is a patient already
+    header: Option<Line>,
+    body: Vec<Line>,
+}
+
+impl PatientList {
+    /// The headers of the columns that are not taken: of those that hold something, and of the empty ones.
+    pub fn ignored(&self) -> (Vec<&str>, Vec<&str>) {
+        let ignored = self.columns.iter().filter(|column| column.meaning.is_none());
+        let (empty, filled): (Vec<&ListColumn>, Vec<&ListColumn>) =
+            ignored.partition(|column| column.samples.is_empty());
+        fn headers(columns: Vec<&ListColumn>) -> Vec<&str> {
+            columns.into_iter().map(|column| column.header.as_str()).collect()
+        }
+        (headers(filled), headers(empty))
+    }
+
+    /// Whether its first line says what the columns are.
+    pub fn has_headers(&self) -> bool {
+        self.header.is_some()
+    }
+
+    /// The lines that were left out, and these besides, under the same headers: a list of its own, to be corrected and
+    /// imported. Empty where there are none.
+    pub fn rest(&self, besides: &[u64]) -> Vec<Vec<String>> {
+        let left: BTreeSet<u64> =
+            self.lines_left.iter().map(|error| error.line).chain(besides.iter().copied()).collect();
+        if left.is_empty() {
+            return Vec::new();
+        }
+        let lines = self.body.iter().filter(|line| left.contains(&line.at));
+        self.header.iter().chain(lines).map(|line| line.cells.clone()).collect()
+    }
+
+    /// A list of which nothing can be imported.
+    pub fn refused(line: u64, problem: Problem) -> PatientList {
+        PatientList { problem: Some(LineError { line, problem }), ..PatientList::default() }
+    }
+}
+
+/// What the caller knows and the list does not.
+#[derive(Debug, Clone)]
+pub struct ListOptions {
+    /// calling code of numbers without one, "1" for Canada
+    pub calling_code: String,
+    /// language of patients without one
+    pub language: Lang,
+    /// the moment by which everybody in the list was born
+    pub now: Ts,
+    /// most patients taken at once
+    pub most: usize,
+    /// what somebody chose the columns to be, where they did
+    pub mapping: Option<Mapping>,
+}
+
+/// Reads a list and checks every line.
+pub fn read_list(bytes: &[u8], options: &ListOptions) -> PatientList {
+    let Some((mut lines, further_sheets)) = lines::read(bytes) else { return PatientList::refused(1, Problem::Unreadable) };
+    if lines.iter().all(Line::is_blank) {
+        return PatientList::refused(1, Problem::NoList);
+    }
+    let newest = options.now.get().date();
+    let Some((at, is_of_headers)) = headers::beginning(&lines, newest) else {
+        return PatientList::refused(1, Problem::Headers);
+    };
+    let mut body = lines.split_off(at);
+    let above = lines;
+    let header = if is_of_headers { Some(body.remove(0)) } else { None };
+    let mut columns = columns::of(header.as_ref(), &body, options.mapping.as_ref());
+    let (between, body) = lines::without_patients(body, header.as_ref(), &columns);
+    columns::take_samples(&mut columns, &body);
+    let dates = columns::date_order(&columns, &body, options.mapping.as_ref(), newest);
+    let has_short_years = columns::has_short_years(&columns, &body);
+    let passed_over = above.iter().chain(&between).filter(|line| !line.is_blank()).map(|line| line.at).collect();
+    let first = header.as_ref().or(body.first()).map_or(1, |line| line.at);
+    let mut list = PatientList {
+        columns,
+        dates,
+        has_short_years,
+        passed_over,
+        further_sheets,
+        header,
+        body,
+        ..PatientList::default()
+    };
+    let refused = |problem| Some(LineError { line: first, problem });
+    if !columns::are_enough(&list.columns) {
+        list.problem = refused(Problem::Headers);
+    } else if dates == DateOrder::Open {
+        list.problem = refused(Problem::DateOrder);
+    } else {
+        read_body(&mut list, options);
+        if list.patients.is_empty() && list.lines_left.is_empty() && list.problem.is_none() {
+            list.problem = refused(Problem::Empty);
+        }
+    }
+    list
+}
+
+fn read_body(list: &mut PatientList, options: &ListOptions) {
+    let mut seen = BTreeSet::new();
+    let how = line::How {
+        columns: &list.columns,
+        dates: list.dates,
+        family_first: columns::family_comes_first(&list.columns),
+        options,
+    };
+    for line in list.body.iter().filter(|line| !line.is_blank()) {
+        if list.patients.len() == options.most {
+            list.problem = Some(LineError { line: line.at, problem: Problem::TooMany });
+            return;
+        }
+        match line::read(line, &how) {
+            Ok(line::Taken { patient, left, is_guess }) => {
+                let keys = patient.keys();
+                if keys.iter().any(|key| seen.contains(key)) {
+                    list.lines_left.push(LineError { line: line.at, problem: Problem::Repeated });
+                    continue;
+                }
+                seen.extend(keys);
+                list.has_guessed_names |= is_guess;
+                list.fields_left.extend(left);
+                list.patients.push(patient);
+            }
+            Err(problems) => {
+                list.lines_left.extend(problems.into_iter().map(|problem| LineError { line: line.at, problem }));
+            }
+        }
+    }
+}
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mapping { pub columns: Vec<Option<Column>>, pub dates: Option<DateOrder>, pub dates_before: Option<DateOrder> }
+pub fn meaning_of(header: &str) -> Option<Column> { headers::meanings(&[header, "Zeta1", "Zeta2"])[0] }
+impl ListedPatient {
+    pub(super) fn keys(&self) -> Vec<String> {
+        let d = &self.demographics;
+        self.id.iter().map(|id| format!("csv:{id}")).chain([format!("name:{}:{}", super::record::name_key(d), d.birth_date.iso())]).collect()
+    }
+}

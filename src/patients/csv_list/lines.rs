@@ -1,0 +1,259 @@
+//! The lines of a list, from whatever file it is.
+
+use super::columns::ListColumn;
+use super::{Column, headers, sheet};
+use std::borrow::Cow;
+
+/// Lines among which the headers are looked for: above them there may be a title, a date, a clinic's name.
+pub(super) const LINES_BEFORE_HEADERS: usize = 20;
+
+/// Separators, the likeliest first.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// One line of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Line {
+    /// its number in the file, from 1
+    pub at: u64,
+    /// its cells, without what spreadsheets put around them
+    pub cells: Vec<String>,
+    /// its quotation marks do not close
+    pub is_broken: bool,
+}
+
+impl Line {
+    pub fn cell(&self, at: usize) -> &str {
+        self.cells.get(at).map_or("", String::as_str)
+    }
+
+    pub fn is_blank(&self) -> bool {
+        self.cells.iter().all(String::is_empty) && !self.is_broken
+    }
+
+    pub fn filled(&self) -> usize {
+        self.cells.iter().filter(|cell| !cell.is_empty()).count()
+    }
+}
+
+/// The lines of a file, and the names of sheets that are not read; `None` where it is neither a spreadsheet nor text.
+pub(super) fn read(bytes: &[u8]) -> Option<(Vec<Line>, Vec<String>)> {
+    match is_spreadsheet(bytes) {
+        true => sheet::read(bytes).map(|sheet| (sheet.lines, sheet.further)),
+        false => Some((split(&decoded(bytes)?), Vec::new())),
+    }
+}
+
+/// Whether these are the first bytes of a ZIP or of an OLE file, as spreadsheets are.
+pub fn is_spreadsheet(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\xd0\xcf\x11\xe0")
+}
+
+/// A file as text that reads as the same list: what a page can show and send back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text {
+    /// the text
+    pub text: String,
+    /// names of further sheets of a spreadsheet that hold something; they are not read
+    pub further_sheets: Vec<String>,
+}
+
+/// The text of a file; `None` where it is neither a spreadsheet nor text.
+pub fn text_of(bytes: &[u8]) -> Option<Text> {
+    if !is_spreadsheet(bytes) {
+        return Some(Text { text: decoded(bytes)?.into_owned(), further_sheets: Vec::new() });
+    }
+    let sheet = sheet::read(bytes)?;
+    let lines = sheet.lines.iter().map(|line| line.cells.as_slice());
+    // lines keep their numbers
+    let above = sheet.lines.first().map_or(0, |line| line.at.saturating_sub(1));
+    let above = "\n".repeat(usize::try_from(above).unwrap_or_default());
+    Some(Text { text: format!("{above}{}", written(lines)?), further_sheets: sheet.further })
+}
+
+/// Lines as CSV text.
+pub fn written<'a>(lines: impl IntoIterator<Item = &'a [String]>) -> Option<String> {
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    for cells in lines {
+        writer.write_record(cells).ok()?;
+    }
+    String::from_utf8(writer.into_inner().ok()?).ok()
+}
+
+/// The text of a file: UTF-8, UTF-16 with or without its mark, else what its letters look like.
+fn decoded(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    if let Some((encoding, mark)) = encoding_rs::Encoding::for_bom(bytes) {
+        let (text, _) = encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default());
+        return is_text(&text).then_some(text);
+    }
+    // NUL is no character of a list, but half of each ASCII letter in UTF-16
+    if bytes.contains(&0) {
+        let nuls = |from: usize| bytes.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
+        let encoding = if nuls(1) > nuls(0) { encoding_rs::UTF_16LE } else { encoding_rs::UTF_16BE };
+        let (text, broken) = encoding.decode_without_bom_handling(bytes);
+        return (!broken && is_text(&text)).then_some(text);
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return is_text(text).then_some(Cow::Borrowed(text));
+    }
+    let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
+    detector.feed(bytes, true);
+    let guess = detector.guess(None, chardetng::Utf8Detection::Deny);
+    let encoding = if is_of_old_macs(bytes) { encoding_rs::MACINTOSH } else { guess };
+    let (text, broken) = encoding.decode_without_bom_handling(bytes);
+    (!broken && is_text(&text)).then_some(text)
+}
+
+/// Accented letters of French in Windows-1252, and in Mac Roman, in which Excel for Mac writes "CSV (Macintosh)".
+const OF_WINDOWS: &[u8] =
+    b"\xc0\xc2\xc7\xc8\xc9\xca\xcb\xce\xcf\xd4\xd9\xdb\xe0\xe2\xe7\xe8\xe9\xea\xeb\xee\xef\xf4\xf9\xfb";
+const OF_OLD_MACS: &[u8] = b"\x82\x83\x88\x89\x8d\x8e\x8f\x90\x91\x94\x95\x99\x9d\x9e";
+
+/// Whether letters beside other letters are ones in Mac Roman only. What no other guess gives is not asked for.
+fn is_of_old_macs(bytes: &[u8]) -> bool {
+    let count = |letters: &[u8]| {
+        let in_word = |pair: &&[u8]| matches!(pair, [a, b] if a.is_ascii_alphabetic() && letters.contains(b));
+        bytes.windows(2).filter(in_word).count()
+    };
+    count(OF_WINDOWS) == 0 && count(OF_OLD_MACS) > 0
+}
+
+/// Now and then a stray control character comes from an old record; a file full of them is no text.
+fn is_text(text: &str) -> bool {
+    let is_stray =
+        |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{1a}' | '\u{85}');
+    text.chars().filter(is_stray).count() * ONE_STRAY_IN <= text.len()
+}
+
+/// Of so many bytes one may be a stray control character.
+const ONE_STRAY_IN: usize = 50;
+
+/// More line ends than this in one field, and its quotation mark was never closed: an address has fewer.
+const MOST_ENDS: usize = 5;
+
+fn split(text: &str) -> Vec<Line> {
+    // the reader counts lines by LF
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+    let (separator, skipped) = match separator_line(&text) {
+        Some(separator) => (separator, 1),
+        None => (likeliest(&text), 0),
+    };
+    let (mut lines, mut number, mut rest) = (Vec::new(), 1, text.as_str());
+    while let Some(broken) = split_until_broken(&mut lines, number, rest, separator) {
+        // the line of a quotation mark that does not close is left out alone; what follows is read again
+        let end = rest.get(broken..).and_then(|from| from.find('\n')).map_or(rest.len(), |end| broken + end);
+        number += ends_of_lines(rest.get(..broken).unwrap_or_default());
+        let cells = rest.get(broken..end).unwrap_or_default().split(char::from(separator)).map(cell).collect();
+        lines.push(Line { at: number, cells, is_broken: true });
+        number += 1;
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    lines.split_off(skipped.min(lines.len()))
+}
+
+fn ends_of_lines(text: &str) -> u64 {
+    text.bytes().filter(|byte| *byte == b'\n').count() as u64
+}
+
+/// Reads lines, of which the first has this number, until a quotation mark does not close: where that line begins.
+fn split_until_broken(lines: &mut Vec<Line>, first: u64, text: &str, separator: u8) -> Option<usize> {
+    let mut reader = csv::ReaderBuilder::new();
+    reader.delimiter(separator).flexible(true).has_headers(false);
+    let (mut at, mut number) = (0, first);
+    for record in reader.from_reader(text.as_bytes()).records() {
+        let record = record.ok()?;
+        let start = record.position().map_or(at, |position| position.byte() as usize);
+        // the reader's own place is where the record before ended: blank lines lie between
+        let blank = text.get(start..)?.bytes().take_while(|byte| *byte == b'\n').count();
+        number += ends_of_lines(text.get(at..start + blank)?);
+        at = start + blank;
+        if record.iter().any(|cell| cell.matches('\n').count() > MOST_ENDS) {
+            return Some(at);
+        }
+        lines.push(Line { at: number, cells: record.iter().map(cell).collect(), is_broken: false });
+    }
+    None
+}
+
+/// Excel's own first line, which names the separator: `sep=;`.
+fn separator_line(text: &str) -> Option<u8> {
+    let first = text.lines().next()?.trim().trim_matches('"');
+    let named = first.get(..4).filter(|start| start.eq_ignore_ascii_case("sep="))?;
+    let separator = first.get(named.len()..)?.bytes().next().unwrap_or(b'\t');
+    SEPARATORS.contains(&separator).then_some(separator)
+}
+
+/// The separator by which the first lines have most headers that mean something; else the one by which most of them
+/// have as many cells as one another.
+fn likeliest(text: &str) -> u8 {
+    let end = text.match_indices('\n').nth(LINES_BEFORE_HEADERS - 1).map_or(text.len(), |(end, _)| end);
+    let first = text.get(..end).unwrap_or(text);
+    let weight = |separator: &u8| {
+        let mut lines = Vec::new();
+        split_until_broken(&mut lines, 1, first, *separator);
+        let meant = lines.iter().map(|line| headers::meant(line).len()).max().unwrap_or_default();
+        let parted = lines.iter().map(|line| line.cells.len()).filter(|cells| *cells > 1);
+        let mut widths = std::collections::BTreeMap::new();
+        parted.for_each(|cells| *widths.entry(cells).or_insert(0_usize) += 1);
+        (meant, widths.into_values().max().unwrap_or_default())
+    };
+    SEPARATORS.into_iter().rev().max_by_key(weight).unwrap_or(b',')
+}
+
+/// A cell without what keeps a spreadsheet from reading it as a number or a formula: `="0123"`, `'0123`, `'+1 613…`.
+fn cell(text: &str) -> String {
+    let text = crate::text::one_line(&crate::text::visible(text));
+    let bare = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
+    let bare = bare.or_else(|| {
+        text.strip_prefix('\'').filter(|rest| rest.starts_with(|c: char| "=+-@".contains(c) || c.is_ascii_digit()))
+    });
+    bare.map_or_else(|| text.clone(), |bare| bare.trim().to_owned())
+}
+
+/// Lines that hold no patient, and the others: a report may have its headers again on each page, and its page's number,
+/// a total and the moment of printing.
+pub(super) fn without_patients(
+    body: Vec<Line>,
+    header: Option<&Line>,
+    columns: &[ListColumn],
+) -> (Vec<Line>, Vec<Line>) {
+    let place = |any: &[Column]| columns.iter().position(|one| one.meaning.is_some_and(|one| any.contains(&one)));
+    let born = place(&[Column::BirthDate, Column::BirthYear]);
+    let names = [place(&[Column::GivenName]), place(&[Column::FamilyName])];
+    // somebody may be called Page
+    let is_named =
+        |line: &Line| names.iter().all(|at| at.is_some_and(|at| line.cell(at).chars().any(char::is_alphabetic)));
+    let is_again = |line: &Line| header.is_some_and(|header| line.filled() > 1 && line.cells == header.cells);
+    let is_around = |line: &Line| {
+        let is_short = line.filled() <= 2 && !line.is_blank();
+        is_short && born.is_some_and(|at| line.cell(at).is_empty()) && !is_named(line) && says_so(line)
+    };
+    body.into_iter().partition(|line| is_again(line) || is_around(line))
+}
+
+/// Whether it has words of a line around the patients, or figures only.
+fn says_so(line: &Line) -> bool {
+    const WORDS: [&str; 18] = [
+        "total",
+        "totals",
+        "totaux",
+        "count",
+        "nombre",
+        "page",
+        "printed",
+        "imprime",
+        "generated",
+        "genere",
+        "report",
+        "rapport",
+        "records",
+        "patients",
+        "end",
+        "fin",
+        "confidential",
+        "confidentiel",
+    ];
+    let words = line.cells.iter().flat_map(|cell| crate::text::words(cell));
+    let words: Vec<String> = words.collect();
+    words.iter().any(|word| WORDS.contains(&word.as_str()))
+        || words.iter().all(|w| w.bytes().all(|b| b.is_ascii_digit()))
+}
