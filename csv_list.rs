@@ -1,5 +1,6 @@
 
 #[path = "/work/h/lists3/src/patients/csv_list/columns.rs"] mod columns;
+#[path = "/work/h/lists3/src/patients/csv_list/encoding.rs"] mod encoding;
 #[path = "/work/h/lists3/src/patients/csv_list/header.rs"] mod header;
 #[path = "/work/h/lists3/src/patients/csv_list/headers.rs"] mod headers;
 #[path = "/work/h/lists3/src/patients/csv_list/line.rs"] mod line;
@@ -99,6 +100,8 @@ text_enum! {
         Language = "language",
         /// no way of telling
         Method = "method",
+        /// letters that could not be read
+        Letters = "letters",
         /// longer than 200 characters
         TooLong = "too_long",
         /// the same patient as on a line before
@@ -146,6 +149,8 @@ pub struct PatientList {
     pub problem: Option<LineError>,
     /// its columns, and what they were taken for
     pub columns: Vec<ListColumn>,
+    /// nobody changed what its columns were taken for
+    pub is_as_guessed: bool,
     /// how its dates were read
     pub dates: DateOrder,
     /// what can be imported
@@ -219,7 +224,9 @@ pub struct ListOptions {
 
 /// Reads a list and checks every line.
 pub fn read_list(bytes: &[u8], options: &ListOptions) -> PatientList {
-    let Some((mut lines, further_sheets)) = lines::read(bytes) else { return PatientList::refused(1, Problem::Unreadable) };
+    let Some((mut lines, further_sheets)) = lines::read(bytes) else {
+        return PatientList::refused(1, Problem::Unreadable);
+    };
     if lines.iter().all(Line::is_blank) {
         return PatientList::refused(1, Problem::NoList);
     }
@@ -230,7 +237,7 @@ pub fn read_list(bytes: &[u8], options: &ListOptions) -> PatientList {
     let mut body = lines.split_off(at);
     let above = lines;
     let header = if is_of_headers { Some(body.remove(0)) } else { None };
-    let mut columns = columns::of(header.as_ref(), &body, options.mapping.as_ref());
+    let (mut columns, is_as_guessed) = columns::of(header.as_ref(), &body, options.mapping.as_ref());
     let (between, body) = lines::without_patients(body, header.as_ref(), &columns);
     columns::take_samples(&mut columns, &body);
     let dates = columns::date_order(&columns, &body, options.mapping.as_ref(), newest);
@@ -239,6 +246,7 @@ pub fn read_list(bytes: &[u8], options: &ListOptions) -> PatientList {
     let first = header.as_ref().or(body.first()).map_or(1, |line| line.at);
     let mut list = PatientList {
         columns,
+        is_as_guessed,
         dates,
         has_short_years,
         passed_over,

@@ -53,7 +53,11 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
         let (Some(file), count) = (group.first(), group.len()) else { continue };
         if lists::is_one(file) {
             match lists::import(&db, file, config, &options).await {
-                Ok(told) => told.iter().for_each(|line| println!("{}: {line}", file.display())),
+                Ok(told) => {
+                    told.lines.iter().for_each(|line| println!("{}: {line}", file.display()));
+                    all.patients += told.new;
+                    all.known_patients += told.known;
+                }
                 Err(Failure(why)) => {
                     failed += 1;
                     why.iter().for_each(|line| eprintln!("{}: {line}", file.display()));

@@ -33,12 +33,22 @@ fn has_ending(file: &Path, wanted: &str) -> bool {
     file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted))
 }
 
+/// What came of a list.
+pub(super) struct Told {
+    /// what a user must know, a line for each thing
+    pub lines: Vec<String>,
+    /// patients who were added, or would be
+    pub new: usize,
+    /// patients who were there already
+    pub known: usize,
+}
+
 /// Imports a list, or tells what that would do: a line for each thing that a user must know. What is left out is told by
 /// line and column, never with a word of the list.
 ///
 /// # Errors
 /// Where nothing of it can be imported.
-pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options) -> Result<Vec<String>, Failure> {
+pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options) -> Result<Told, Failure> {
     let (bytes, now) = (std::fs::read(file)?, Clock::system().now());
     let settings = db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await.map_err(super::line)?;
     let calling_code = config.calling_code.clone();
@@ -68,11 +78,12 @@ pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options)
             write.await.map_err(super::line)?
         }
     };
-    told.extend(what_came_of_it(&summary, dry_run));
+    let rest = list.rest(&summary.doubtful_lines());
+    told.extend(what_came_of_it(&summary, rest.len().saturating_sub(usize::from(list.has_headers())), dry_run));
     if let Some(folder) = &how.left_out {
-        told.extend(write_rest(&list.rest(&summary.doubtful_lines()), file, folder)?);
+        told.extend(write_rest(&rest, file, folder)?);
     }
-    Ok(told)
+    Ok(Told { lines: told, new: summary.new, known: summary.known })
 }
 
 /// Reads a list, with its columns as somebody chose them on the page for an earlier one of the same headers.
@@ -87,10 +98,7 @@ async fn read_as_before(
     let mapping = db.read(move |conn| -> Result<_, AppError> { Ok(csv_list::mapping(conn, &key)?) }).await;
     options.mapping = mapping.map_err(super::line)?;
     if how.dates.is_some() {
-        let as_read = || first.columns.iter().map(|column| column.meaning).collect();
-        let mapping = options.mapping.take();
-        let mapping = mapping.unwrap_or_else(|| Mapping { columns: as_read(), ..Mapping::default() });
-        options.mapping = Some(Mapping { dates: how.dates, ..mapping });
+        options.mapping = Some(Mapping { dates: how.dates, ..options.mapping.take().unwrap_or_default() });
     }
     Ok(if options.mapping.is_some() { read(bytes, options).await?.1 } else { first })
 }
@@ -134,7 +142,7 @@ fn left_out(list: &PatientList) -> Vec<String> {
     sheets.chain(columns).chain(empty).chain(lines).chain(left).chain(fields).chain(years).chain(names).collect()
 }
 
-fn what_came_of_it(summary: &ListSummary, dry_run: bool) -> Vec<String> {
+fn what_came_of_it(summary: &ListSummary, left: usize, dry_run: bool) -> Vec<String> {
     let differences = summary.differences.iter();
     let mut told: Vec<String> =
         differences.map(|one| format!("line {}: {} differs and stays", one.line, one.column.as_str())).collect();
@@ -147,7 +155,9 @@ fn what_came_of_it(summary: &ListSummary, dry_run: bool) -> Vec<String> {
     }));
     let would = if dry_run { "would add" } else { "added" };
     let (new, known, filled) = (summary.new, summary.known, summary.filled.len());
-    told.push(format!("{would} {new} patients, {known} known already, {filled} of them filled in"));
+    told.push(format!(
+        "{would} {new} patients, {known} known already, {filled} of them filled in, {left} lines left out"
+    ));
     told
 }
 

@@ -1485,6 +1485,7 @@ csv-phone_several = there is more than one phone number
 csv-phone_extension = a number with an extension gets no text messages
 csv-language = the pages do not have this language; the clinic’s is set
 csv-method = the notification method must be both, email, text message or none
+csv-letters = letters of this line cannot be read: it is in another encoding than the others
 csv-too_long = a field is longer than 200 characters
 csv-repeated = the same patient stands on a line before
 

@@ -1485,6 +1485,7 @@ csv-phone_several = il y a plus d’un numéro de téléphone
 csv-phone_extension = un numéro avec un poste ne reçoit pas de textos
 csv-language = les pages n’existent pas dans cette langue; celle de la clinique est choisie
 csv-method = le mode de notification doit être les deux, courriel, texto ou aucun
+csv-letters = des lettres de cette ligne sont illisibles : son codage n’est pas celui des autres
 csv-too_long = un champ dépasse 200 caractères
 csv-repeated = le même patient figure sur une ligne précédente
 

@@ -52,9 +52,9 @@ impl DateOrder {
     }
 }
 
-/// The columns under a line of headers, or of a list without one. What somebody chose counts more than what the headers
-/// say.
-pub(super) fn of(header: Option<&Line>, body: &[Line], chosen: Option<&Mapping>) -> Vec<ListColumn> {
+/// The columns under a line of headers, or of a list without one, and whether they are as guessed. What somebody chose
+/// counts more than what the headers say.
+pub(super) fn of(header: Option<&Line>, body: &[Line], chosen: Option<&Mapping>) -> (Vec<ListColumn>, bool) {
     // separators at the end of every line are no columns
     let last = |line: &Line| line.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1);
     let least = header.or(body.first()).map_or(0, |line| line.cells.len());
@@ -62,21 +62,17 @@ pub(super) fn of(header: Option<&Line>, body: &[Line], chosen: Option<&Mapping>)
     let headers: Vec<&str> = (0..width).map(|at| header.map_or("", |header| header.cell(at))).collect();
     let values = |at: usize| body.iter().map(move |line| line.cell(at)).filter(|value| !value.is_empty());
     let is_filled = |at: usize| values(at).next().is_some();
-    let meanings = match chosen {
-        Some(mapping) => headers::without_doubles(mapping.columns.clone(), |_| true),
-        None => {
-            let found = headers::meanings(&headers).into_iter().enumerate();
-            let by_values =
-                |(at, meaning)| by_values(meaning, headers.get(at).copied().unwrap_or_default(), values(at));
-            headers::without_doubles(found.map(by_values).collect(), is_filled)
-        }
-    };
+    let by_values = |(at, meaning)| by_values(meaning, headers.get(at).copied().unwrap_or_default(), values(at));
+    let guess = headers::meanings(&headers).into_iter().enumerate().map(by_values).collect();
+    let guess = headers::without_doubles(guess, is_filled);
+    let chosen = chosen.map(|mapping| &mapping.columns).filter(|columns| !columns.is_empty());
+    let meanings = chosen.map_or_else(|| guess.clone(), |columns| headers::without_doubles(columns.clone(), |_| true));
     let column = |(at, header): (usize, &&str)| ListColumn {
         header: if header.is_empty() { format!("#{}", at + 1) } else { (*header).to_owned() },
         samples: Vec::new(),
         meaning: meanings.get(at).copied().flatten(),
     };
-    headers.iter().enumerate().map(column).collect()
+    (headers.iter().enumerate().map(column).collect(), meanings == guess)
 }
 
 /// What a column is by its values, where they say otherwise than its header.

@@ -182,7 +182,7 @@ impl Header {
     fn id(&self) -> Answer {
         let number = self.has("id ids number no num numero code ref reference nr identifier uuid guid key");
         let of_record = self.has(
-            "patient patients pt chart charts record client clients demographic demographics dossier source mrn file \
+            "patient patients pt pat usager usagers chart charts record client clients demographic demographics dossier source mrn file \
              emr dme pss oscar external person medical account acct system",
         );
         let alone = self.has("mrn") || self.only("id dossier chart no number numero num nr uuid guid");
@@ -196,7 +196,7 @@ impl Header {
     }
 
     fn name(&self) -> Answer {
-        const AROUND: &str = "patient patients pt client clients s full complete complet du de le la of the display legal \
+        const AROUND: &str = "patient patients pt pat client clients usager usagers beneficiaire l s full complete complet du de le la of the display legal \
             official officiel name names nom noms fullname";
         if self.explains(
             "middle maiden second initial initials former previous jeune fille suffix prefix title user username file \
@@ -211,7 +211,7 @@ impl Header {
         let given =
             self.has("given givenname givennames forename forenames fname prenom prenoms") || weak("first given");
         let family = self.has("surname surnames lname") || weak("last family famille surname");
-        if self.has("preferred nickname usuel usual alias prefere prefered surnom chosen aka known goes called") {
+        if self.has("preferred pref nickname usuel usual alias prefere prefered surnom chosen aka known goes called") {
             let is_name = speaks || given || self.has("nickname surnom alias aka as by");
             return Some((is_name && (given || !family)).then_some(Column::PreferredName));
         }
@@ -221,7 +221,8 @@ impl Header {
             (true, _) => Some(Column::GivenName),
             (_, true) => Some(Column::FamilyName),
             _ if self.only("nom noms") => Some(Column::FamilyName),
-            _ => ((speaks || self.has("patient client fullname")) && self.only(AROUND)).then_some(Column::FullName),
+            _ => ((speaks || self.has("patient client usager beneficiaire fullname")) && self.only(AROUND))
+                .then_some(Column::FullName),
         })
     }
 }
@@ -240,7 +241,7 @@ const CELL: &str =
     "cell cells cel cellphone cellular cellulaire mobile mobiles mob portable gsm sms texto textos handy";
 
 /// Words of a phone that may be no cellphone.
-const OTHER_PHONE: &str = "home office fax pager maison domicile residence res bureau extension ext poste day daytime evening \
+const OTHER_PHONE: &str = "home office fax pager maison domicile dom residence res bureau bur trav extension ext poste day daytime evening \
     night jour soir telecopieur landline fixe h w b r d";
 
 /// Words of an address besides the usual one.

@@ -78,9 +78,15 @@ pub(super) fn read(line: &Line, how: &How) -> Result<Taken, Vec<Problem>> {
     if line.is_broken || beyond {
         wrong.push(Problem::Fields);
     }
-    let taken = columns.iter().enumerate().filter(|(_, column)| column.meaning.is_some());
-    if taken.map(|(at, _)| line.cell(at)).any(|text| text.chars().count() > LONGEST) {
+    let taken = columns.iter().enumerate().filter(|(_, column)| column.meaning.is_some()).map(|(at, _)| line.cell(at));
+    if taken.clone().any(|text| text.contains(char::REPLACEMENT_CHARACTER)) {
+        wrong.push(Problem::Letters);
+    }
+    if taken.clone().any(|text| text.chars().count() > LONGEST) {
         wrong.push(Problem::TooLong);
+    }
+    if fields.get(Column::GivenName).is_some_and(words::is_no_name) {
+        fields.leave(Column::GivenName, Problem::Nothing);
     }
     let name = name(&fields, how.family_first);
     if name.family.is_empty() {
@@ -118,7 +124,7 @@ pub(super) fn read(line: &Line, how: &How) -> Result<Taken, Vec<Problem>> {
 
 /// The names, apart or in one column.
 fn name(fields: &Fields, family_first: bool) -> Whole {
-    let text = |column| fields.get(column).unwrap_or_default().to_owned();
+    let text = |column| fields.get(column).filter(|text| !words::is_no_name(text)).unwrap_or_default().to_owned();
     let (given, family, whole) = (text(Column::GivenName), text(Column::FamilyName), text(Column::FullName));
     match (given.is_empty(), family.is_empty()) {
         // "Smith, Jane" where a family name is expected
@@ -169,7 +175,7 @@ fn number(text: &str) -> Result<&str, Problem> {
 fn health_number(fields: &mut Fields) -> Option<String> {
     let read = |text: &str| {
         let digits = text.chars().filter(char::is_ascii_digit).count();
-        if digits >= 4 { number(text).map(str::to_owned) } else { Err(Problem::HealthNumber) }
+        if digits >= 4 { number(without_province(text)).map(str::to_owned) } else { Err(Problem::HealthNumber) }
     };
     let is_version = |text: &str| (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic());
     let version = fields.read(Column::VersionCode, |text| match is_version(text) {
@@ -187,6 +193,14 @@ fn health_number(fields: &mut Fields) -> Option<String> {
         }
         (bare, _) => bare,
     }
+}
+
+/// "ON 1234567897": the province is no part of the number.
+fn without_province(text: &str) -> &str {
+    const PROVINCES: [&str; 13] = ["AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT"];
+    let rest = PROVINCES.iter().find_map(|province| text.strip_prefix(province));
+    let rest = rest.map(|rest| rest.trim_start_matches([' ', '-', ':'])).filter(|rest| rest.len() + 2 < text.len());
+    rest.filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(text)
 }
 
 fn email_problem(problem: EmailProblem) -> Problem {

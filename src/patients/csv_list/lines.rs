@@ -1,8 +1,7 @@
 //! The lines of a list, from whatever file it is.
 
 use super::columns::ListColumn;
-use super::{Column, headers, sheet};
-use std::borrow::Cow;
+use super::{Column, encoding, headers, sheet};
 
 /// Lines among which the headers are looked for: above them there may be a title, a date, a clinic's name.
 pub(super) const LINES_BEFORE_HEADERS: usize = 20;
@@ -39,7 +38,7 @@ impl Line {
 pub(super) fn read(bytes: &[u8]) -> Option<(Vec<Line>, Vec<String>)> {
     match is_spreadsheet(bytes) {
         true => sheet::read(bytes).map(|sheet| (sheet.lines, sheet.further)),
-        false => Some((split(&decoded(bytes)?), Vec::new())),
+        false => Some((split(&encoding::text(bytes)?), Vec::new())),
     }
 }
 
@@ -60,7 +59,7 @@ pub struct Text {
 /// The text of a file; `None` where it is neither a spreadsheet nor text.
 pub fn text_of(bytes: &[u8]) -> Option<Text> {
     if !is_spreadsheet(bytes) {
-        return Some(Text { text: decoded(bytes)?.into_owned(), further_sheets: Vec::new() });
+        return Some(Text { text: encoding::text(bytes)?.into_owned(), further_sheets: Vec::new() });
     }
     let sheet = sheet::read(bytes)?;
     let lines = sheet.lines.iter().map(|line| line.cells.as_slice());
@@ -79,54 +78,6 @@ pub fn written<'a>(lines: impl IntoIterator<Item = &'a [String]>) -> Option<Stri
     String::from_utf8(writer.into_inner().ok()?).ok()
 }
 
-/// The text of a file: UTF-8, UTF-16 with or without its mark, else what its letters look like.
-fn decoded(bytes: &[u8]) -> Option<Cow<'_, str>> {
-    if let Some((encoding, mark)) = encoding_rs::Encoding::for_bom(bytes) {
-        let (text, _) = encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default());
-        return is_text(&text).then_some(text);
-    }
-    // NUL is no character of a list, but half of each ASCII letter in UTF-16
-    if bytes.contains(&0) {
-        let nuls = |from: usize| bytes.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
-        let encoding = if nuls(1) > nuls(0) { encoding_rs::UTF_16LE } else { encoding_rs::UTF_16BE };
-        let (text, broken) = encoding.decode_without_bom_handling(bytes);
-        return (!broken && is_text(&text)).then_some(text);
-    }
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return is_text(text).then_some(Cow::Borrowed(text));
-    }
-    let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
-    detector.feed(bytes, true);
-    let guess = detector.guess(None, chardetng::Utf8Detection::Deny);
-    let encoding = if is_of_old_macs(bytes) { encoding_rs::MACINTOSH } else { guess };
-    let (text, broken) = encoding.decode_without_bom_handling(bytes);
-    (!broken && is_text(&text)).then_some(text)
-}
-
-/// Accented letters of French in Windows-1252, and in Mac Roman, in which Excel for Mac writes "CSV (Macintosh)".
-const OF_WINDOWS: &[u8] =
-    b"\xc0\xc2\xc7\xc8\xc9\xca\xcb\xce\xcf\xd4\xd9\xdb\xe0\xe2\xe7\xe8\xe9\xea\xeb\xee\xef\xf4\xf9\xfb";
-const OF_OLD_MACS: &[u8] = b"\x82\x83\x88\x89\x8d\x8e\x8f\x90\x91\x94\x95\x99\x9d\x9e";
-
-/// Whether letters beside other letters are ones in Mac Roman only. What no other guess gives is not asked for.
-fn is_of_old_macs(bytes: &[u8]) -> bool {
-    let count = |letters: &[u8]| {
-        let in_word = |pair: &&[u8]| matches!(pair, [a, b] if a.is_ascii_alphabetic() && letters.contains(b));
-        bytes.windows(2).filter(in_word).count()
-    };
-    count(OF_WINDOWS) == 0 && count(OF_OLD_MACS) > 0
-}
-
-/// Now and then a stray control character comes from an old record; a file full of them is no text.
-fn is_text(text: &str) -> bool {
-    let is_stray =
-        |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{1a}' | '\u{85}');
-    text.chars().filter(is_stray).count() * ONE_STRAY_IN <= text.len()
-}
-
-/// Of so many bytes one may be a stray control character.
-const ONE_STRAY_IN: usize = 50;
-
 /// More line ends than this in one field, and its quotation mark was never closed: an address has fewer.
 const MOST_ENDS: usize = 5;
 
@@ -137,6 +88,7 @@ fn split(text: &str) -> Vec<Line> {
         Some(separator) => (separator, 1),
         None => (likeliest(&text), 0),
     };
+    let text = without_spaces(text, separator);
     let (mut lines, mut number, mut rest) = (Vec::new(), 1, text.as_str());
     while let Some(broken) = split_until_broken(&mut lines, number, rest, separator) {
         // the line of a quotation mark that does not close is left out alone; what follows is read again
@@ -148,6 +100,26 @@ fn split(text: &str) -> Vec<Line> {
         rest = rest.get(end + 1..).unwrap_or_default();
     }
     lines.split_off(skipped.min(lines.len()))
+}
+
+/// `"Roy", "Ann"`: a quotation mark behind a separator and a space begins a field too.
+fn without_spaces(text: String, separator: u8) -> String {
+    let separator = char::from(separator);
+    if !text.contains(&format!("{separator} \"")) {
+        return text;
+    }
+    let (mut kept, mut quoted, mut rest) = (String::with_capacity(text.len()), false, text.as_str());
+    while let Some(c) = rest.chars().next() {
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        // a mark that does not close harms no further line
+        quoted = (quoted ^ (c == '"')) && c != '\n';
+        kept.push(c);
+        if c == separator && !quoted {
+            let after = rest.trim_start_matches(' ');
+            rest = if after.starts_with('"') { after } else { rest };
+        }
+    }
+    kept
 }
 
 fn ends_of_lines(text: &str) -> u64 {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 /// What the columns are, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mapping {
-    /// `None`: left out
+    /// none at all: as the headers say; `None`: left out
     pub columns: Vec<Option<Column>>,
     /// how dates are written, where somebody said so of this list
     pub dates: Option<DateOrder>,
@@ -30,18 +30,21 @@ pub fn mapping(conn: &mut Conn, key: &str) -> QueryResult<Option<Mapping>> {
     let row = list_mappings::table.find(key).select((list_mappings::meanings, list_mappings::dates));
     let row: Option<(String, String)> = row.first(conn).optional()?;
     Ok(row.map(|(columns, dates)| Mapping {
-        columns: columns.split(' ').map(|word| word.parse().ok()).collect(),
+        columns: columns.split_whitespace().map(|word| word.parse().ok()).collect(),
         dates: None,
         dates_before: dates.parse().ok().filter(|order| *order != DateOrder::Clear),
     }))
 }
 
-/// Remembers what a list was taken for. One without headers is not known again.
+/// Remembers what a list was taken for, as far as somebody chose it. A list without headers is not known again.
 pub fn remember(tx: &mut Tx, now: Ts, list: &PatientList) -> QueryResult<()> {
     if !list.has_headers() {
         return Ok(());
     }
-    let words: Vec<&str> = list.columns.iter().map(|column| column.meaning.map_or("-", Column::as_str)).collect();
+    let words: Vec<&str> = match list.is_as_guessed {
+        true => Vec::new(),
+        false => list.columns.iter().map(|column| column.meaning.map_or("-", Column::as_str)).collect(),
+    };
     let values = (
         list_mappings::meanings.eq(words.join(" ")),
         list_mappings::dates.eq(list.dates.as_str()),

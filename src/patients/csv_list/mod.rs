@@ -6,6 +6,7 @@
 //! [`store_list`] does it. What cannot be taken (a line, a field, a column) is named, never dropped in silence.
 
 mod columns;
+mod encoding;
 mod header;
 mod headers;
 mod line;
@@ -109,6 +110,8 @@ text_enum! {
         Language = "language",
         /// no way of telling
         Method = "method",
+        /// letters that could not be read
+        Letters = "letters",
         /// longer than 200 characters
         TooLong = "too_long",
         /// the same patient as on a line before
@@ -156,6 +159,8 @@ pub struct PatientList {
     pub problem: Option<LineError>,
     /// its columns, and what they were taken for
     pub columns: Vec<ListColumn>,
+    /// nobody changed what its columns were taken for
+    pub is_as_guessed: bool,
     /// how its dates were read
     pub dates: DateOrder,
     /// what can be imported
@@ -242,7 +247,7 @@ pub fn read_list(bytes: &[u8], options: &ListOptions) -> PatientList {
     let mut body = lines.split_off(at);
     let above = lines;
     let header = if is_of_headers { Some(body.remove(0)) } else { None };
-    let mut columns = columns::of(header.as_ref(), &body, options.mapping.as_ref());
+    let (mut columns, is_as_guessed) = columns::of(header.as_ref(), &body, options.mapping.as_ref());
     let (between, body) = lines::without_patients(body, header.as_ref(), &columns);
     columns::take_samples(&mut columns, &body);
     let dates = columns::date_order(&columns, &body, options.mapping.as_ref(), newest);
@@ -251,6 +256,7 @@ pub fn read_list(bytes: &[u8], options: &ListOptions) -> PatientList {
     let first = header.as_ref().or(body.first()).map_or(1, |line| line.at);
     let mut list = PatientList {
         columns,
+        is_as_guessed,
         dates,
         has_short_years,
         passed_over,

@@ -75,9 +75,14 @@ const BESIDE: [&str; 14] =
 const NOT_AT_ALL: [&str; 10] =
     ["none", "no", "non", "aucun", "aucune", "do not contact", "no contact", "never", "ne pas contacter", "jamais"];
 
-/// Whether a field is empty, or holds a dash.
+/// Whether a field is empty, or holds a dash, or what databases write for nothing.
 pub(super) fn is_blank(text: &str) -> bool {
-    text::words(text).is_empty()
+    text == "\\N" || text::words(text).is_empty()
+}
+
+/// Whether a name is none for certain: people are called Null and Na, but not in this way.
+pub(super) fn is_no_name(text: &str) -> bool {
+    ["NULL", "N/A", "n/a"].contains(&text)
 }
 
 /// Whether a field only says that there is nothing: "n/a", "declined".

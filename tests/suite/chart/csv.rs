@@ -60,7 +60,7 @@ fn told(list: &PatientList, at: usize) -> [String; 6] {
 
 #[test]
 fn lists_as_systems_export_them() {
-    let cases: [(&str, [&str; 6], &[&str]); 9] = [
+    let cases: [(&str, [&str; 6], &[&str]); 13] = [
         // OSCAR's table of demographics
         (
             "demographic_no,last_name,first_name,phone,phone2,email,year_of_birth,month_of_birth,date_of_birth,hin,ver,sex,roster_status\n\
@@ -112,6 +112,31 @@ fn lists_as_systems_export_them() {
             ["Ann", "Roy", "1951-03-04", "1234-567-897 AB", "ann@example.org", "+15145550142"],
             &["OHIP Expiry", "Emergency Contact Phone"],
         ),
+        // a report: a title, the number with its province and version, a total
+        (
+            "Patient List\nGenerated on 29-Nov-2026,by Dr. Example\n\n\"Name\",\"File #\",\"DOB\",\"Age\",\"Health Card\",\"Phone (H)\",\"Phone (C)\",\"E-mail\"\n\
+             \"SMITH, JANE MARIE\",\"4411\",\"04-Mar-1951\",\"75 yr\",\"ON 1234567897 AB\",\"705-555-0101\",\"705-555-0102\",\"jane@example.org\"\n\nTotal Patients: 1\n",
+            ["JANE MARIE", "SMITH", "1951-03-04", "1234567897 AB", "jane@example.org", "+17055550102"],
+            &["Age", "Phone (H)"],
+        ),
+        (
+            "Surname\tFirst Name\tBirth Date\tHealth #\tVer\tHome Phone\tMobile\tEmail\tPatient #\r\n\
+             Smith\tJane\tMar 4, 1951\t1234 567 897\tAB\t705-555-0101\t(705) 555-0102\tjane@example.org\t4411\r\n",
+            ["Jane", "Smith", "1951-03-04", "1234 567 897 AB", "jane@example.org", "+17055550102"],
+            &["Home Phone"],
+        ),
+        (
+            "No dossier;Nom;Prénom;Sexe;Date naissance;NAM;Exp. NAM;Tél. rés.;Cellulaire;Courriel;Langue\r\n\
+             0042;TREMBLAY;ÉLOÏSE;F;1951-03-04;TREE51530412;2030-03;5145550101;5145550102;eloise@example.org;Français\r\n",
+            ["ÉLOÏSE", "TREMBLAY", "1951-03-04", "TREE51530412", "eloise@example.org", "+15145550102"],
+            &["Sexe", "Exp. NAM", "Tél. rés."],
+        ),
+        (
+            "MRN|PATIENT_NAME|BIRTH_DATE|HOME_PHONE|CELL_PHONE|EMAIL_ADDRESS\n\
+             000123|SMITH,JANE A|03/04/1951||(705)555-0102|jane@EXAMPLE.ORG\n000124|ROY,ANN|12/31/1960|||\n",
+            ["JANE A", "SMITH", "1951-03-04", "", "jane@example.org", "+17055550102"],
+            &[],
+        ),
     ];
     for (text, expected, ignored) in cases {
         let list = good(text);
@@ -124,6 +149,7 @@ fn lists_as_systems_export_them() {
 #[rustfmt::skip]
 const HEADERS: [(Option<Column>, &[&str]); 15] = [
     (Some(Column::Phone), &[
+        "Tél. cell.", "demo_cell", "Phone Number (Mobile)",
         "Cell", "Cell #", "Mobile Number", "Téléphone cellulaire", "Tél. portable", "No de cellulaire",
         "patientMobile", "Phone - Cell", "Phone: Mobile", "Phone (C)", "Contact Number", "Contact Phone",
         "Preferred Contact Number", "Text number", "cellphone", "mobilephone", "phonenumber", "PhoneNumber",
@@ -137,9 +163,11 @@ const HEADERS: [(Option<Column>, &[&str]); 15] = [
         "Manitoba PHIN", "Health Card (number and version)",
     ]),
     (Some(Column::VersionCode), &[
+        "HN Version Code", "hnVC",
         "Health Card Version", "Version Code", "HC Ver", "HIN Version", "HINVersion", "VC", "ver",
     ]),
     (Some(Column::GivenName), &[
+        "PAT_FIRST_NAME", "Prénom de l'usager",
         "First Name", "firstName", "FIRST_NAME", "firstname", "First", "Given Names", "Given", "Prénom(s)",
         "Prénom", "Name (First)", "Patient First Name", "PatientFirstName", "Legal First Name",
     ]),
@@ -148,15 +176,19 @@ const HEADERS: [(Option<Column>, &[&str]); 15] = [
         "patient.name.family",
     ]),
     (Some(Column::FullName), &[
+        "Usager",
+        "PAT_NAME", "Nom de l'usager",
         "Nom complet", "Patient Name", "Patient's Name", "Name of Patient", "Client", "Patient", "Name",
         "Full Name", "patientname", "Nom, prénom", "Nom et prénom", "Prénom et nom", "Last, First",
         "Last Name, First Name", "Name (Last, First)", "Nom du patient",
     ]),
     (Some(Column::PreferredName), &[
+        "pref_name",
         "Preferred Name", "Preferred First Name", "preferredname", "Preferred first name", "Nickname", "Known as",
         "Goes by", "AKA", "Nom usuel",
     ]),
     (Some(Column::BirthDate), &[
+        "D.D.N.",
         "DOB", "D.O.B.", "DOB (yyyy-mm-dd)", "DOB YYYY-MM-DD", "DOB_YYYYMMDD", "dob", "patientDOB",
         "Date of Birth", "dateofbirth", "DateOfBirth", "birthdate", "birth_dt", "Date de naissance",
         "datedenaissance", "Date de naissance (AAAA-MM-JJ)", "Date de naissance AAAA/MM/JJ", "Date naiss.", "DDN",
@@ -169,13 +201,16 @@ const HEADERS: [(Option<Column>, &[&str]); 15] = [
         "Birth Month", "Mois de naissance",
     ]),
     (Some(Column::Email), &[
+        "E-mail 1 - Value",
         "E-Mail", "E-mail Address", "Email", "email1", "Courriel", "Adresse courriel", "Adresse électronique",
         "email_address", "emailaddress", "EmailAddress", "Primary Email", "Patient Email", "Mail",
     ]),
     (Some(Column::Language), &[
+        "official_lang",
         "Preferred Language", "Official Language", "Langue", "Langue de correspondance",
     ]),
     (Some(Column::Id), &[
+        "PAT_ID", "No usager",
         "Health Record Number", "MRN", "Chart Number", "Chart #", "Chart", "chart_no", "No de dossier",
         "# dossier", "Dossier", "demographic_no", "demographicNo", "Patient ID", "PatientID", "patientid",
         "Patient Number", "Pt #", "Client ID", "Id", "PSS ID", "File Number", "External ID",
@@ -185,6 +220,7 @@ const HEADERS: [(Option<Column>, &[&str]); 15] = [
         "Reminder type", "Mode de communication",
     ]),
     (None, &[
+        "Tél. trav.", "Tél. rés.", "Exp. NAM", "hc_renew_date", "hc_type", "hnProv", "E-mail 2 Address", "Name Prefix", "Do not email",
         "Phone (H)", "Phone (W)", "Cell Phone Consent", "Work Phone", "Téléphone (maison)", "Tél. résidence",
         "Fax", "Mother's cell", "homephone", "Phone 2", "phone2", "Secondary Phone", "Phone Type",
         "Phone Extension", "Health Card Expiry", "Expiration NAM", "Health Card Province", "HC Type",
@@ -230,13 +266,27 @@ fn any_encoding_and_what_spreadsheets_add() {
         wide(b"", true),
         format!("\u{feff}{text}").into_bytes(),
     ];
-    // Excel for Mac's own "CSV (Macintosh)"
-    let mac = text.replace('é', "\u{8e}").replace('É', "\u{83}").replace('ï', "\u{95}");
-    let mac: Vec<u8> = mac.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
-    for file in files.into_iter().chain([mac]) {
+    // what Excel calls "CSV (Macintosh)" and "CSV (MS-DOS)"
+    let in_letters = |é, É, ï| {
+        let text = text.replace('é', é).replace('É', É).replace('ï', ï);
+        text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<u8>>()
+    };
+    let (mac, dos) = (in_letters("\u{8e}", "\u{83}", "\u{95}"), in_letters("\u{82}", "\u{90}", "\u{8b}"));
+    for file in files.into_iter().chain([mac, dos]) {
         assert_eq!(told(&good(&file), 0)[..2], ["Éloïse", "Bélanger"]);
         assert_eq!(good(text_of(&file).unwrap().text), good(&file), "what goes into the form reads as the same list");
     }
+    for name in ["Benoît", "Hélène", "Loïc", "D’Or", "Zoé Côté–Roy"] {
+        let text = format!("Surname;DDN\n{name};1951-03-04\n");
+        let (file, ..) = encoding_rs::WINDOWS_1252.encode(&text);
+        assert_eq!(told(&good(&file), 0)[1], name);
+    }
+    let (czech, ..) =
+        encoding_rs::WINDOWS_1250.encode("Nom;DDN\nDvořák;1951-03-04\nKučera;1951-03-05\nŠťastný;1951-03-06\n");
+    assert_eq!(told(&good(&czech), 1)[1], "Kučera");
+    // two encodings in one list: the line that cannot be read is left out alone
+    let list = read(b"Nom;DDN\nC\xc3\xb4t\xc3\xa9;1951-03-04\nZo\xe9;1960-01-02\n");
+    assert_eq!((lines_left(&list), &told(&list, 0)[1][..]), (vec![(3, Problem::Letters)], "Côté"));
     assert_eq!(problem(b"\x00\x01\x02\x03"), Some((1, Problem::Unreadable)));
     assert_eq!(problem(b"PK\x03\x04 no spreadsheet"), Some((1, Problem::Unreadable)));
     // a footer, separators at every end, titles
@@ -421,6 +471,12 @@ fn addresses_with_commas_and_pages_of_a_report_do_no_harm() {
     );
     assert_eq!((list.patients.len(), &list.passed_over[..]), (2, &[1, 5, 6, 9, 10][..]));
     assert_eq!(lines_left(&list), [(8, Problem::BirthDate)], "somebody is called Page");
+    // quotation marks behind a space, and what databases write for nothing
+    let list = read("\"Last\", \"First\", \"DOB\", \"Email\"\n\"Roy, Ann\", \"NULL\", \"1951-03-04\", \\N\n");
+    assert_eq!(
+        (&told(&list, 0)[..2], fields_left(&list)),
+        (&["Ann".to_owned(), "Roy".to_owned()][..], vec![(2, 1, Problem::Nothing)])
+    );
     // a stray control character of an old record, and a file that is none
     assert_eq!(good("Nom;DDN;Note\nRoy;1951-03-04;a\u{2}b and many more words of no meaning here\n").patients.len(), 1);
     assert_eq!(problem(b"%PDF-1.7\n\xff\xfe\x01\x02\x03\x04\x05"), Some((1, Problem::Unreadable)));

@@ -45,7 +45,8 @@ async fn the_command_names_what_it_leaves_out(app: App) {
         "column \"sex\" is left out",
         "line 3 is left out: the date of birth is missing, or is no date",
         "line 4, column \"email\" is left out: there is no value, only words that say so",
-        "would add 2 patients, 0 known already, 0 of them filled in",
+        "would add 2 patients, 0 known already, 0 of them filled in, 1 lines left out",
+        "patients: 2 new, 0 known",
     ] {
         assert!(said.contains(told), "{told}: {said}");
     }
