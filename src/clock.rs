@@ -57,6 +57,11 @@ impl Token {
         Token(text.chars().take_while(own).take(TOKEN_LENGTH).collect())
     }
 
+    /// Whether it is as long as those that are drawn.
+    pub fn is_whole(&self) -> bool {
+        self.0.len() == TOKEN_LENGTH
+    }
+
     /// What is stored: the SHA-256 of the text. Enough for 192 random bits; a passcode needs a slow hash.
     pub fn hash(&self) -> Vec<u8> {
         Sha256::digest(self.0.as_bytes()).to_vec()

@@ -2,11 +2,13 @@
 //! and the only way to get one is to be signed in, in a role that may, for a record that is there.
 
 mod authority;
+mod device;
 mod proofs;
 mod roles;
 pub mod session;
 
 pub use authority::{Authority, Operator, still_has};
+pub use device::Device;
 pub use proofs::{
     ChartAccess, ConversationAccess, LapsedVisit, PortalVisit, ShutOut, SignedInUser, active, chart, conversation,
     held, lapsed_visit, portal_visit, survivor,

@@ -8,8 +8,7 @@ use crate::config::Config;
 use crate::db::{Conn, Db, Ts, UserId};
 use crate::error::AppError;
 use crate::settings;
-use crate::slow_hash;
-use crate::users::{self, Account, AddUser, Change, ManageError, SHORTEST_PASSWORD};
+use crate::users::{self, Account, AddUser, Change, KnownNames, ManageError, NewPassword, Purpose};
 use crate::values::{EmailAddress, UserName};
 use clap::{Args, Subcommand};
 use std::io::{IsTerminal, Write};
@@ -19,6 +18,11 @@ use std::process::ExitCode;
 pub(super) enum Command {
     /// add a user: asks for the password on a terminal, else prints a one-time link to set it
     Add(Add),
+    /// print a one-time link with which a user sets a password
+    Link {
+        /// email that the user signs in with
+        email: String,
+    },
     /// list the users: email, role, state, when they last signed in, name
     List,
     /// change what a user may do
@@ -61,6 +65,7 @@ pub(super) struct Add {
 pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Add(new) => add(config, new).await,
+        Command::Link { email } => link(config, email).await,
         Command::List => list(config).await,
         Command::Role { email, role } => set_role(config, email, &role).await,
         Command::Deactivate { email, to } => deactivate(config, email, to).await,
@@ -87,7 +92,7 @@ async fn add(config: &Config, new: Add) -> Result<ExitCode, Failure> {
     let by_link = new.link || !std::io::stdin().is_terminal();
     let password_hash = match by_link {
         true => None,
-        false => Some(slow_hash::hash(slow_hash::Lane::Passwords, ask()?).await?),
+        false => Some(ask(&KnownNames::of([name.as_str(), email.as_str()]))?.hash().await?),
     };
     let (db, now) = open(config).await?;
     let token = Random::system().token();
@@ -97,7 +102,7 @@ async fn add(config: &Config, new: Add) -> Result<ExitCode, Failure> {
         let user = AddUser { email, name, role, language, password_hash };
         let id = users::add(tx, now, &Operator::of_the_command_line(), user)?;
         if by_link {
-            users::make_password_link(tx, now, id, &stored)?;
+            users::make_password_link(tx, now, id, Purpose::Invitation, &stored)?;
         }
         Ok(())
     });
@@ -113,15 +118,26 @@ async fn add(config: &Config, new: Add) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn ask() -> Result<String, Failure> {
+async fn link(config: &Config, email: String) -> Result<ExitCode, Failure> {
+    let (email, (db, now)) = (address(&email)?, open(config).await?);
+    let token = Random::system().token();
+    let stored = token.clone();
+    let write = db.write(move |tx| -> Result<_, ManageError> {
+        let user = found(tx, &email)?.id;
+        users::link_to_show(tx, now, &Operator::of_the_command_line(), user, &stored)
+    });
+    write.await.map_err(why)?;
+    println!("{}/password/{}", config.origin(), token.reveal());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ask(names: &KnownNames) -> Result<NewPassword, Failure> {
     let password = rpassword::prompt_password("Password: ")?;
-    if password.chars().count() < SHORTEST_PASSWORD {
-        return Err(format!("a password has at least {SHORTEST_PASSWORD} characters").into());
-    }
+    let new = NewPassword::parse(&password, names)?;
     if rpassword::prompt_password("Again: ")? != password {
         return Err("the two were not the same".into());
     }
-    Ok(password)
+    Ok(new)
 }
 
 async fn list(config: &Config) -> Result<ExitCode, Failure> {

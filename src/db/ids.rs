@@ -42,6 +42,8 @@ macro_rules! id {
 id! {
     /// A row of `users`.
     UserId,
+    /// A row of `account_mails`.
+    AccountMailId,
     /// A row of `patients`.
     PatientId,
     /// A row of `chart_items`.

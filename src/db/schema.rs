@@ -78,6 +78,30 @@ diesel::table! {
         token_hash -> Binary,
         user_id -> BigInt,
         expires_at -> Utc,
+        purpose -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    account_mails (id) {
+        id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        kind -> Text,
+        state -> Text,
+        to_email -> Nullable<Text>,
+        device -> Nullable<Text>,
+        created_at -> Utc,
+        state_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    known_devices (user_id, token_hash) {
+        user_id -> BigInt,
+        token_hash -> Binary,
+        seen_at -> Utc,
     }
 }
 diesel::table! {
@@ -684,6 +708,8 @@ diesel::table! {
     }
 }
 diesel::joinable!(password_links -> users (user_id));
+diesel::joinable!(account_mails -> users (user_id));
+diesel::joinable!(known_devices -> users (user_id));
 diesel::joinable!(patient_identifiers -> patients (patient_id));
 diesel::joinable!(patient_sources -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
@@ -722,6 +748,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     clinic_images,
     users,
     password_links,
+    account_mails,
+    known_devices,
     patients,
     distinctions,
     merges,

@@ -1,6 +1,6 @@
 //! Every kind of job, once: what it is about, in which lane it is worked, and when it is given up.
 
-use crate::db::{BlobId, LinkId, NotificationId, PlanStepId, Ts, UserId};
+use crate::db::{AccountMailId, BlobId, LinkId, NotificationId, PlanStepId, Ts, UserId};
 use crate::text_enum;
 use time::Duration;
 
@@ -96,6 +96,8 @@ tasks! {
     FollowUp(PlanStepId) = "follow_up", Plans, planned, GiveUp::Never;
     /// tell this user that patients have answered; with the pauses of `back_off` about a day
     TellStaff(UserId) = "tell_staff", Staff, planned, GiveUp::Tries(30);
+    /// send this mail about a user's own account; a link for a forgotten password is over before that
+    TellUser(AccountMailId) = "tell_user", Staff, soon, GiveUp::Tries(30);
     /// have the virus scanner look at this content
     ScanFile(BlobId) = "scan_file", Scans, soon, GiveUp::Never;
 }

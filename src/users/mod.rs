@@ -1,17 +1,27 @@
 //! FEATURE: the clinic's staff: accounts, passwords, signing in.
 
 mod accounts;
+mod devices;
+mod forgotten;
+mod invite;
 mod kept_form;
+mod links;
+mod mails;
 mod manage;
+mod own;
+mod password;
 mod sign_in;
 mod told;
 
-pub use accounts::{
-    Account, UserRow, account, accounts, active, by_email, email_of, names_of, open_password_link, set_language,
-    set_password,
-};
-pub use accounts::{PASSWORD_LINK_LASTS, SHORTEST_PASSWORD, SetPasswordError, make_password_link};
+pub use accounts::{Account, UserRow, account, accounts, active, by_email, email_of, names_of, set_language};
+pub use devices::{DEVICE_LASTS, forget_devices};
+pub use forgotten::forgot_password;
+pub use invite::{invite, link_to_show};
 pub use kept_form::{KeptForm, drop_kept, keep_form, kept_action, kept_form, of_page, sweep_kept_forms};
+pub use links::{Purpose, make_password_link, open_password_link};
+pub use mails::{MailKind, MailState, ToSend, forget_mails, last_mail, make_link_of, settle, to_send};
 pub use manage::{AddUser, Change, ManageError, add, change, deactivate, hold, is_last_owner, may_leave, reactivate};
+pub use own::{Ended, OwnAccountError, TypedPassword, change_email, change_password, end_sessions};
+pub use password::{KnownNames, NewPassword, SHORTEST_PASSWORD, SetPasswordError, WeakPassword, set_password};
 pub use sign_in::{SignIn, sign_in, sign_out};
 pub use told::{ToTell, Told, set_told, tell_of_answer, to_tell, told};

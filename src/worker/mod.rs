@@ -13,6 +13,7 @@ mod send_notification;
 mod send_passcode;
 mod supervise;
 mod tell_staff;
+mod tell_user;
 mod upkeep;
 
 use crate::access::session;
@@ -129,6 +130,7 @@ async fn keep_up(state: &AppState, stop: &Stop) {
         let sweep = state.db.write(move |tx| -> Result<_, DbError> {
             portal_links::forget_claims(tx, now)?;
             users::sweep_kept_forms(tx, now)?;
+            users::forget_devices(tx, now)?;
             Ok(session::sweep(tx, now)?)
         });
         if let Err(cause) = sweep.await {
@@ -165,6 +167,7 @@ async fn work(state: &AppState, job: Job) {
         Task::SendNotification(id) => send_notification::run(state, job, id).await,
         Task::FollowUp(id) => follow_up::run(state, job, id).await,
         Task::TellStaff(user) => tell_staff::run(state, job, user).await,
+        Task::TellUser(mail) => tell_user::run(state, job, mail).await,
         Task::SendPasscode(link) => send_passcode::run(state, job, link).await,
         Task::ScanFile(blob) => scan_files::run(state, job, blob).await,
     };

@@ -6,12 +6,14 @@ use crate::audit::Heads;
 use crate::db::{Db, DbError, Ts};
 use crate::notifications;
 use crate::state::AppState;
+use crate::users;
 use std::io::{BufRead, Write};
 use std::path::Path;
 
 /// All of it, as of this moment. What fails is logged, and done the next time.
 pub async fn run(state: &AppState, now: Ts) {
     forget_texts(state, now).await;
+    forget_account_mails(state, now).await;
     tell_heads(state, now).await;
     checkpoint(state).await;
     files(state, now).await;
@@ -24,6 +26,17 @@ async fn forget_texts(state: &AppState, now: Ts) {
             Ok(0) => return,
             Ok(count) => tracing::info!(count, "texts that came in long ago were forgotten"),
             Err(cause) => return tracing::error!(%cause, "texts that came in long ago could not be forgotten"),
+        }
+    }
+}
+
+async fn forget_account_mails(state: &AppState, now: Ts) {
+    loop {
+        let some = state.db.write(move |tx| -> Result<_, DbError> { Ok(users::forget_mails(tx, now)?) });
+        match some.await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(cause) => return tracing::error!(%cause, "old mails to users could not be forgotten"),
         }
     }
 }

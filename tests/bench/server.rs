@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_postern");
-const PASSWORD: &str = "bench-password-1";
+const PASSWORD: &str = "seven turns around the lake";
 
 pub struct Server {
     pub port: u16,

@@ -25,7 +25,15 @@ use actix_web::{Error, HttpRequest, web};
 pub const KEPT: &str = "kept";
 
 /// What needs no session, or holds no words, keeps nothing.
-const OPEN: &[&str] = &["/sign-in", "/sign-out", "/language", "/password/{token}", "/account/session"];
+const OPEN: &[&str] = &[
+    "/sign-in",
+    "/sign-out",
+    "/language",
+    "/password/{token}",
+    "/forgotten-password",
+    "/account/session",
+    "/account/sessions",
+];
 
 /// Keeps what nobody is signed in for, and fills a page with what was kept.
 ///
@@ -246,7 +254,9 @@ fn page_of(path: &str) -> String {
         ["settings", "notification-templates", kind, channel, language, ..] => {
             format!("/settings/notification-templates/{kind}/{channel}/{language}")
         }
-        ["settings", "users", id, "reactivation"] => format!("/settings/users/{id}"),
+        ["settings", "users", id, "reactivation" | "password-links"] => format!("/settings/users/{id}"),
+        ["settings", "users"] => "/settings/users/new".to_owned(),
+        ["account", "email" | "password" | "sessions"] => "/account".to_owned(),
         ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),
         ["settings", "images", ..] => "/settings/clinic".to_owned(),
         ["settings" | "account", ..] => path.to_owned(),

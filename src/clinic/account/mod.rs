@@ -1,9 +1,11 @@
 //! Signing in and what a user sets for themself.
 
+pub mod forgotten;
 pub mod kept_words;
 pub mod language;
 pub mod not_yours;
 pub mod notifications;
+pub mod own;
 pub mod password;
 mod refill;
 pub mod session;

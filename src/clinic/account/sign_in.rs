@@ -1,14 +1,18 @@
 //! `/sign-in`: email and password in, a session out.
 
-use crate::access::session::{HOLDER, Holder};
+use crate::access::Device;
+use crate::access::session::Holder;
 use crate::clinic::guard::shell_for_nobody;
+use crate::clock::Token;
 use crate::error::AppError;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
 use crate::http::{limits, page};
 use crate::state::AppState;
 use crate::users;
 use actix_session::Session;
-use actix_web::{HttpResponse, web};
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 #[derive(Template)]
@@ -48,21 +52,37 @@ pub async fn show(
     html(&sign_in_page(&state, head, next, "", false).await?)
 }
 
+/// The cookie by which a browser is known that somebody has signed in from; see [`users::DEVICE_LASTS`].
+const BROWSER_COOKIE: &str = "browser";
+
 pub async fn submit(
     state: web::Data<AppState>,
     head: Head,
+    req: HttpRequest,
     session: Session,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     state.limits.sign_in(head.from, form.get("email"))?;
     let (email, password) = (form.get("email").to_owned(), form.get("password").to_owned());
-    let typed = users::SignIn { email, password, from: limits::caller(head.from) };
+    let says = req.headers().get(header::USER_AGENT).and_then(|says| says.to_str().ok()).unwrap_or_default();
+    let device = Device::of(says);
+    let browser = req.cookie(BROWSER_COOKIE).map(|cookie| Token::received(cookie.value()));
+    let browser = browser.filter(Token::is_whole).unwrap_or_else(|| state.random.token());
+    let typed = users::SignIn { email, password, from: limits::caller(head.from), device, browser: browser.clone() };
     match users::sign_in(&state.db, state.clock.now(), typed).await? {
         Some(holder) => {
-            // a new token at each sign-in: one that was planted before is worth nothing
-            session.renew();
-            session.insert(HOLDER, holder).map_err(|e| AppError::Internal(e.to_string()))?;
-            Ok(see_other(next_path(form.get("next"))))
+            state.wake.notify_one();
+            super::own::begin(&state, &session, holder, &device.words())?;
+            let mut answer = see_other(next_path(form.get("next")));
+            let known = Cookie::build(BROWSER_COOKIE, browser.reveal())
+                .path("/sign-in")
+                .http_only(true)
+                .secure(state.config.is_https())
+                .same_site(SameSite::Lax)
+                .max_age(users::DEVICE_LASTS)
+                .finish();
+            answer.add_cookie(&known).map_err(|e| AppError::Internal(e.to_string()))?;
+            Ok(answer)
         }
         None => unprocessable(&sign_in_page(&state, head, form.get("next"), form.get("email"), true).await?),
     }

@@ -59,6 +59,10 @@ const FAMILIES: &[&str] = &[
     "id-kind-",
     "image-",
     "one-tap-",
+    "browser-",
+    "system-",
+    "link-how-",
+    "user-mail-",
 ];
 
 /// Key → variables.

@@ -13,9 +13,10 @@ use postern::http::whose::SECRETS;
 
 const MARK: &str = "{% include \"components/whose.html\" %}";
 /// What acts for whoever holds a link or knows a password: pages for nobody send it, whoever is signed in.
-const FOR_NOBODY: [&str; 6] = [
+const FOR_NOBODY: [&str; 7] = [
     "/sign-in",
     "/password/{token}",
+    "/forgotten-password",
     "/portal/entry",
     "/portal/link/{token}/passcode",
     "/portal/link/{token}/session",

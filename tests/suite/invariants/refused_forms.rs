@@ -22,6 +22,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /language",
     "POST /account/notifications",
     "POST /account/session",
+    "POST /account/sessions",
     "POST /patients/{patient}/notification-method",
     "POST /patients/{patient}/addresses",
     "POST /patients/{patient}/notifications",
@@ -52,6 +53,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     // a picture that cannot be read is said in a notice
     "POST /settings/images/{kind}",
     "POST /settings/users/{user}/reactivation",
+    "POST /settings/users/{user}/password-links",
     "POST /settings/message-templates/{template}/copies",
     "POST /settings/message-templates/{template}/retirement",
     "POST /settings/notification-templates",
@@ -124,7 +126,7 @@ async fn a_refused_form_says_so(app: App) {
     let (made, stranger) = (token.clone(), app.user(Role::Staff).await);
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
         let id: UserId = user_table::table.order(user_table::id.desc()).select(user_table::id).first(tx.conn())?;
-        postern::users::make_password_link(tx, now, id, &made)?;
+        postern::users::make_password_link(tx, now, id, postern::users::Purpose::Invitation, &made)?;
         Ok(id)
     });
     let leaver = write.await.unwrap();
@@ -186,6 +188,9 @@ async fn a_refused_form_says_so(app: App) {
             format!("/settings/users/{leaver}/deactivation"),
             vec![("to", "1234")],
         ),
+        ("POST /settings/users", "/settings/users".into(), vec![("name", "x"), ("language", "xx")]),
+        ("POST /account/email", "/account/email".into(), vec![("email", "x")]),
+        ("POST /account/password", "/account/password".into(), vec![("current", "x"), ("new", "y"), ("again", "y")]),
         (slot, wordings.clone(), vec![]),
         (slot, wordings.replace("sms", "email"), vec![]),
         (preview, format!("{wordings}/preview"), vec![]),
@@ -202,6 +207,7 @@ async fn a_refused_form_says_so(app: App) {
             format!("/password/{}", token.reveal()),
             vec![("password", "one"), ("again", "other")],
         ),
+        ("POST /forgotten-password", "/forgotten-password".into(), vec![("email", "x")]),
         ("POST /portal/entry", "/portal/entry".into(), vec![]),
         ("POST /portal/link/{token}/session", format!("{link}/session"), vec![("passcode", "1")]),
     ];

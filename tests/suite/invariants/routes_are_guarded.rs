@@ -15,6 +15,8 @@ const OPEN_CLINIC: &[(&str, u16)] = &[
     ("GET /password/{token}", 404),
     ("GET /password/{token}/", 404),
     ("POST /password/{token}", 404),
+    ("GET /forgotten-password", 200),
+    ("POST /forgotten-password", 422),
 ];
 
 /// What anybody may ask of the portal's door, and what they get.

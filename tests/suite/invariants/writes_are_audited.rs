@@ -75,16 +75,36 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/sign-in", 422, &answer).await;
     let (now, token) = (script.app.state.clock.now(), Token::received("a-token-of-a-test-0123456789"));
     let (made, id) = (token.clone(), UserId(users[1]));
-    let write = script
-        .app
-        .state
-        .db
-        .write(move |tx| -> Result<_, AppError> { Ok(users::make_password_link(tx, now, id, &made)?) });
+    let write = script.app.state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(users::make_password_link(tx, now, id, postern::users::Purpose::Invitation, &made)?)
+    });
     write.await.unwrap();
     script.skip().await;
     let new_password = [("password", PASSWORD), ("again", PASSWORD)];
     let answer = script.app.anyone().post(&format!("/password/{}", token.reveal()), &new_password).await;
     script.check("/password/{token}", 303, &answer).await;
+    let forgotten = [("email", "nobody@x.example")];
+    let answer = script.app.anyone().post("/forgotten-password", &forgotten).await;
+    script.check("/forgotten-password", 303, &answer).await;
+    let invited = [("name", "New"), ("email", "new@x.example"), ("role", "viewer"), ("language", "en")];
+    let answer = owner.post("/settings/users", &invited).await;
+    script.check("/settings/users", 303, &answer).await;
+    let by_hand = [("how", "shown")];
+    let answer = owner.post(&format!("/settings/users/{}/password-links", users[1]), &by_hand).await;
+    script.check("/settings/users/{user}/password-links", 200, &answer).await;
+    let second = script.app.user(Role::Viewer).await;
+    script.skip().await;
+    let moved = [("email", "moved@x.example"), ("password", PASSWORD)];
+    let answer = second.post("/account/email", &moved).await;
+    script.check("/account/email", 303, &answer).await;
+    let another = script.app.anyone();
+    another.post("/sign-in", &moved).await.redirect();
+    script.skip().await;
+    let answer = another.post("/account/sessions", &[("session", "others")]).await;
+    script.check("/account/sessions", 303, &answer).await;
+    let new = "a green kettle sings at noon";
+    let answer = another.post("/account/password", &[("current", PASSWORD), ("new", new), ("again", new)]).await;
+    script.check("/account/password", 303, &answer).await;
     let answer = colleague.post("/sign-out", &[]).await;
     // setting a password ends that user's sessions, so signing out may have nobody to sign out
     if rows(&script.app).await == script.rows {

@@ -72,6 +72,46 @@ async fn an_owner_manages(code: &'static str, scripts: bool, dark: bool) {
     browser.goto(&format!("/settings/users/{leaver}")).await;
     browser.click_text(lang.t("reactivate")).await;
     browser.wait_text(lang.t("notice-user-reactivated")).await;
+
+    browser.goto("/settings/users").await;
+    browser.click_text(lang.t("user-invite")).await;
+    browser.wait_path("/settings/users/new").await;
+    look(&browser, &name("new")).await;
+    browser.fill(lang.t("name"), "Noor Haddad").await;
+    browser.fill(lang.t("email"), "noor@clinic.example").await;
+    browser.js("document.querySelector('input[name=role][value=staff]').checked = true").await;
+    browser.js("document.querySelector('input[name=how][value=shown]').checked = true").await;
+    browser.click_text(lang.t("user-invite")).await;
+    browser.wait("#link").await;
+    look(&browser, &name("link")).await;
+    let link = browser.js("return document.querySelector('#link').value").await;
+    let path = link.as_str().unwrap().split_once("/password/").unwrap().1.to_owned();
+
+    browser.goto("/account").await;
+    look(&browser, &name("account")).await;
+    browser.js("document.querySelector('#current').value = 'not the one'").await;
+    browser.fill(lang.t("new-password"), "one").await;
+    browser.fill(lang.t("new-password-again"), "one").await;
+    browser.keys(&String::from(char::from(Key::Enter))).await;
+    browser.wait(".error-summary").await;
+    look(&browser, &name("account-refused")).await;
+
+    browser.click_text(lang.t("sign-out")).await;
+    browser.wait_path("/sign-in").await;
+    browser.click_text(lang.t("forgotten-password")).await;
+    browser.wait_path("/forgotten-password").await;
+    look(&browser, &name("forgotten")).await;
+    browser.fill(lang.t("email"), "noor@clinic.example").await;
+    browser.keys(&String::from(char::from(Key::Enter))).await;
+    browser.wait_text(lang.t("notice-password-forgotten")).await;
+    browser.goto(&format!("/password/{path}")).await;
+    look(&browser, &name("set")).await;
+    browser.fill(lang.t("new-password"), "a green kettle sings at noon").await;
+    browser.fill(lang.t("new-password-again"), "a green kettle sings at noon").await;
+    browser.keys(&String::from(char::from(Key::Enter))).await;
+    browser.wait_text(lang.t("notice-password-set")).await;
+    browser.goto(&format!("/password/{path}")).await;
+    browser.wait_text(lang.t("password-link-over")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,6 +48,13 @@ async fn users_are_managed_at_the_machine(app: App) {
     assert_eq!(words("new@clinic.example")[1..], ["viewer", "invited", "never", "New", "One"]);
     assert_eq!(words(&email)[1..], ["staff", "active", "2026-03-04", "User", "staff"]);
 
+    let (well, another, _) = run(&["link", "New@clinic.example"]);
+    assert!(well && another != link && another.starts_with("https://messages.example.org/password/"), "{another}");
+    let path = |link: &str| link.trim().trim_start_matches("https://messages.example.org").to_owned();
+    assert_eq!(app.anyone().get(&path(&link)).await.status, 404, "the one before is over");
+    assert_eq!(app.anyone().get(&path(&another)).await.status, 200);
+    assert!(!run(&["link", "nobody@clinic.example"]).0);
+
     assert!(run(&["role", &email, "clinician"]).0);
     assert_eq!(everybody(&app).await[1].role, Role::Clinician);
     assert_eq!(noted(&app, id, "user_role_changed").await, [Some("staff clinician".to_owned())]);

@@ -39,10 +39,9 @@ async fn sessions_and_links_end_at_once(app: App) {
     second.post("/sign-in", &sign_in).await.redirect();
     let (now, token) = (app.state.clock.now(), app.state.random.token());
     let link = format!("/password/{}", token.reveal());
-    let write = app
-        .state
-        .db
-        .write(move |tx| -> Result<_, AppError> { Ok(postern::users::make_password_link(tx, now, id, &token)?) });
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(postern::users::make_password_link(tx, now, id, postern::users::Purpose::Invitation, &token)?)
+    });
     write.await.unwrap();
     assert_eq!(app.anyone().get(&link).await.status, 200);
     deactivate(&owner, id, None).await;

@@ -1,7 +1,9 @@
 //! Who may sign in, and as what.
 
+mod account;
 mod browser;
 mod commands;
+mod inviting;
 mod leaving;
 mod managing;
 

@@ -2,6 +2,7 @@
 
 pub mod deactivation;
 pub mod list;
+pub mod new;
 pub mod one;
 
 use crate::access::{SignedInUser, rights};

@@ -1,16 +1,17 @@
 //! `/settings/users/{user}`: one user's name, address and role.
 
+use super::new::How;
 use super::{Typed, account, broken, in_path, refused};
 use crate::access::{Role, rights};
 use crate::clinic::guard::{User, shell};
-use crate::db::{Conn, UserId};
+use crate::db::{Conn, Ts, UserId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
-use crate::users::{self, Account};
+use crate::users::{self, Account, MailKind, MailState};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -23,6 +24,8 @@ struct UserPage {
     typed: Typed,
     errors: FieldErrors,
     seen: Seen,
+    /// what became of the last invitation by mail
+    invited: Option<(MailState, Ts)>,
 }
 
 /// What the form edits, as it is stored.
@@ -46,7 +49,8 @@ fn page(
     let account = account(conn, user)?;
     let fresh = || (Typed::stored(&account), FieldErrors::default(), stored(&account).seen());
     let (typed, errors, seen) = typed.unwrap_or_else(fresh);
-    Ok(UserPage { shell, is_me: me.0.id() == user, account, typed, errors, seen })
+    let invited = users::last_mail(conn, user, MailKind::Invitation)?;
+    Ok(UserPage { shell, is_me: me.0.id() == user, account, typed, errors, seen, invited })
 }
 
 pub async fn show(

@@ -1,0 +1,176 @@
+//! `/account`: one's own address, password, sessions, language and notifications.
+
+use crate::access::session::{DEVICE, HOLDER, Holder, MARK, OpenSession};
+use crate::access::{Device, rights, session as sessions};
+use crate::clinic::guard::{User, shell};
+use crate::db::Conn;
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::{Form, Head, Shell, html, limits, see_other, unprocessable};
+use crate::state::AppState;
+use crate::users::{self, Ended, OwnAccountError, SHORTEST_PASSWORD, TypedPassword};
+use crate::values::EmailAddress;
+use actix_session::Session;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "clinic/account/own.html")]
+struct AccountPage {
+    shell: Shell,
+    email: String,
+    typed: String,
+    errors: FieldErrors,
+    shortest: usize,
+    open: Vec<OpenSession>,
+    mark: String,
+}
+
+fn mark(session: &Session) -> String {
+    session.get(MARK).ok().flatten().unwrap_or_default()
+}
+
+fn page(
+    conn: &mut Conn,
+    head: &Head,
+    me: &User<rights::Read>,
+    mark: String,
+    refused: Option<(String, FieldErrors)>,
+) -> Result<AccountPage, AppError> {
+    let (shell, _) = shell(conn, head, &me.0)?;
+    let email = users::email_of(conn, me.0.id())?.to_string();
+    let open = sessions::of_user(conn, head.now, me.0.id())?;
+    let (typed, errors) = refused.unwrap_or_else(|| (email.clone(), FieldErrors::default()));
+    Ok(AccountPage { shell, email, typed, errors, shortest: SHORTEST_PASSWORD, open, mark })
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    me: User<rights::Read>,
+    session: Session,
+) -> Result<HttpResponse, AppError> {
+    let mark = mark(&session);
+    html(&state.db.read(move |conn| page(conn, &head, &me, mark, None)).await?)
+}
+
+/// The page again, with what was typed of the address, and what is wrong.
+async fn refused(
+    state: &AppState,
+    (head, me, session): (Head, User<rights::Read>, &Session),
+    typed: Option<String>,
+    errors: FieldErrors,
+) -> Result<HttpResponse, AppError> {
+    let mark = mark(session);
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let typed = typed.map_or_else(|| Ok(users::email_of(conn, me.0.id())?.to_string()), Ok::<_, AppError>)?;
+        page(conn, &head, &me, mark, Some((typed, errors)))
+    });
+    unprocessable(&read.await?)
+}
+
+/// One more try at a password, of whoever is signed in.
+async fn typed_password(
+    state: &AppState,
+    head: &Head,
+    me: &User<rights::Read>,
+    form: &Form,
+    field: &str,
+) -> Result<TypedPassword, AppError> {
+    let id = me.0.id();
+    let email = state.db.read(move |conn| -> Result<_, AppError> { Ok(users::email_of(conn, id)?) }).await?;
+    state.limits.sign_in(head.from, email.as_str())?;
+    Ok(TypedPassword { password: form.get(field).to_owned(), from: limits::caller(head.from) })
+}
+
+/// The field that is refused, and why; else what no form can mend.
+fn why(cause: OwnAccountError, password: &'static str) -> Result<(&'static str, &'static str), AppError> {
+    match cause {
+        OwnAccountError::WrongPassword => Ok((password, "error-password-wrong")),
+        OwnAccountError::Weak(weak) => Ok(("new", super::password::weak(weak))),
+        OwnAccountError::EmailTaken => Ok(("email", "error-email-taken")),
+        OwnAccountError::Db(cause) => Err(cause.into()),
+        OwnAccountError::Hash(cause) => Err(AppError::Internal(cause)),
+    }
+}
+
+pub async fn change_email(
+    state: web::Data<AppState>,
+    head: Head,
+    me: User<rights::Read>,
+    session: Session,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let typed = typed_password(&state, &head, &me, &form, "password").await?;
+    let mut errors = FieldErrors::default();
+    if let Some(email) = errors.need("email", "error-email", EmailAddress::parse(form.get("email"))) {
+        match users::change_email(&state.db, head.now, &me.0, typed, email).await {
+            Ok(()) => {
+                state.wake.notify_one();
+                return Ok(see_other("/account?notice=email-changed"));
+            }
+            Err(cause) => {
+                let (field, why) = why(cause, "password")?;
+                errors.add(field, why);
+            }
+        }
+    }
+    refused(&state, (head, me, &session), Some(form.get("email").to_owned()), errors).await
+}
+
+pub async fn change_password(
+    state: web::Data<AppState>,
+    head: Head,
+    me: User<rights::Read>,
+    session: Session,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let mut errors = FieldErrors::default();
+    if form.get("new") != form.get("again") {
+        errors.add("again", "error-password-differs");
+        return refused(&state, (head, me, &session), None, errors).await;
+    }
+    let typed = typed_password(&state, &head, &me, &form, "current").await?;
+    match users::change_password(&state.db, head.now, &me.0, typed, form.get("new").to_owned()).await {
+        Ok(()) => {}
+        Err(cause) => {
+            let (field, why) = why(cause, "current")?;
+            errors.add(field, why);
+            return refused(&state, (head, me, &session), None, errors).await;
+        }
+    }
+    state.wake.notify_one();
+    // every session has ended with the old password; this browser, where it was typed, gets a new one
+    let device: String = session.get(DEVICE).ok().flatten().unwrap_or_else(|| Device::of("").words());
+    let holder = head.holder.ok_or(AppError::Forbidden)?;
+    begin(&state, &session, holder, &device)?;
+    Ok(see_other("/account?notice=password-changed"))
+}
+
+/// Begins a session: with a new token, so that one that was planted before is worth nothing.
+pub(super) fn begin(state: &AppState, session: &Session, holder: Holder, device: &str) -> Result<(), AppError> {
+    session.renew();
+    let keep = |key: &str, value: &str| session.insert(key, value);
+    let mark = state.random.token();
+    keep(DEVICE, device)
+        .and_then(|()| keep(MARK, mark.reveal()))
+        .and_then(|()| session.insert(HOLDER, holder))
+        .map_err(|e| AppError::Internal(e.to_string()))
+}
+
+pub async fn end_sessions(
+    state: web::Data<AppState>,
+    head: Head,
+    me: User<rights::Read>,
+    session: Session,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let which = match form.get("session") {
+        "others" => Ended::AllBut(mark(&session)),
+        one => Ended::One(one.to_owned()),
+    };
+    let now = head.now;
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(users::end_sessions(tx, now, &me.0, &which)?) });
+    write.await?;
+    Ok(see_other("/account?notice=sessions-ended"))
+}

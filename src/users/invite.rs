@@ -1,0 +1,45 @@
+//! Inviting: a user gets a link with which they set a password, by mail or, where mail does not go, from hand to hand.
+
+use super::links::{self, Purpose};
+use super::mails::{self, MailKind, Wanted};
+use super::manage::{ManageError, hold};
+use crate::access::{Authority, rights};
+use crate::audit::{self, Entry, Event, Subject};
+use crate::clock::Token;
+use crate::db::{Ts, Tx, UserId};
+
+/// Enqueues a mail with the link.
+///
+/// # Errors
+/// [`ManageError::NotAllowed`]; [`ManageError::NotFound`] also where the user was deactivated.
+pub fn invite(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user: UserId) -> Result<(), ManageError> {
+    is_there(tx, by, user)?;
+    mails::post(tx, now, &Wanted::of(MailKind::Invitation, Some(user)))?;
+    note(tx, now, by, user, "mail")
+}
+
+/// A link that is shown to whoever asks for it, and until when it works.
+///
+/// # Errors
+/// Those of [`invite`].
+pub fn link_to_show(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::Users>,
+    user: UserId,
+    token: &Token,
+) -> Result<Ts, ManageError> {
+    is_there(tx, by, user)?;
+    let until = links::make_password_link(tx, now, user, Purpose::Invitation, token)?;
+    note(tx, now, by, user, "shown")?;
+    Ok(until)
+}
+
+fn is_there(tx: &mut Tx, by: &impl Authority<rights::Users>, user: UserId) -> Result<(), ManageError> {
+    if hold(tx, by, user)?.active { Ok(()) } else { Err(ManageError::NotFound) }
+}
+
+fn note(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user: UserId, how: &str) -> Result<(), ManageError> {
+    let entry = Entry::of_clinic(by.user().into(), Event::PasswordLinkMade, Subject::User(user));
+    Ok(audit::append(tx, now, entry.with(how))?)
+}

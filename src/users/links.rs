@@ -1,0 +1,56 @@
+//! One-time links with which a user sets a password. Each works once, and for as long as its purpose says; only its hash is
+//! kept.
+
+use crate::clock::Token;
+use crate::db::schema::{password_links as l, users};
+use crate::db::{Conn, Ts, Tx, UserId};
+use crate::text_enum;
+use diesel::prelude::*;
+use time::Duration;
+
+text_enum! {
+    /// What a link is for.
+    pub enum Purpose {
+        /// an owner made the account, or wants the user to set another password
+        Invitation = "invitation",
+        /// the user has forgotten the password
+        Forgotten = "forgotten",
+    }
+}
+
+impl Purpose {
+    /// How long a link works, from the moment when it was wanted.
+    pub const fn lasts(self) -> Duration {
+        match self {
+            Purpose::Invitation => Duration::days(3),
+            Purpose::Forgotten => Duration::minutes(30),
+        }
+    }
+}
+
+/// Stores the hash of a link that was wanted at `since`, and gives until when it works. One that was made before for the
+/// same purpose works no more.
+pub fn make_password_link(tx: &mut Tx, since: Ts, user: UserId, purpose: Purpose, token: &Token) -> QueryResult<Ts> {
+    let until = since.plus(purpose.lasts());
+    diesel::delete(l::table.filter(l::user_id.eq(user)).filter(l::purpose.eq(purpose))).execute(tx.conn())?;
+    let row =
+        ((l::token_hash.eq(token.hash()), l::user_id.eq(user)), (l::purpose.eq(purpose), l::expires_at.eq(until)));
+    diesel::insert_into(l::table).values(row).execute(tx.conn())?;
+    Ok(until)
+}
+
+/// Whose link this is; `None` where it is unknown, used or too old, or its user was deactivated: they look alike.
+pub fn open_password_link(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<UserId>> {
+    let found = l::table.find(token.hash()).inner_join(users::table);
+    let alive = found.filter(l::expires_at.gt(now)).filter(users::active.eq(true));
+    alive.select(l::user_id).first(conn).optional()
+}
+
+/// Uses a link up, and every other one of its user. Of two who use it at one moment, one gets nothing.
+pub(super) fn use_up(tx: &mut Tx, now: Ts, token: &Token) -> QueryResult<Option<(UserId, Purpose)>> {
+    let Some(user) = open_password_link(tx, now, token)? else { return Ok(None) };
+    let used: Option<Purpose> =
+        diesel::delete(l::table.find(token.hash())).returning(l::purpose).get_result(tx.conn()).optional()?;
+    diesel::delete(l::table.filter(l::user_id.eq(user))).execute(tx.conn())?;
+    Ok(used.map(|purpose| (user, purpose)))
+}

@@ -1,0 +1,104 @@
+//! Sends one user a mail about their own account. The link in it is made here: its hash is stored before it goes out, and
+//! the link itself stands in this mail and nowhere else.
+
+use super::{finish, settings};
+use crate::access::Device;
+use crate::db::{AccountMailId, Ts};
+use crate::delivery::{Email, Failure};
+use crate::error::AppError;
+use crate::outbox::{self, Job};
+use crate::settings::Settings;
+use crate::state::AppState;
+use crate::text::Lang;
+use crate::users::{self, MailKind, MailState, ToSend};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "emails/account.html")]
+struct AccountMail<'a> {
+    lang: Lang,
+    clinic: &'a str,
+    lines: &'a [String],
+    button: &'static str,
+    link: &'a str,
+    after: &'a [String],
+}
+
+pub(super) async fn run(state: &AppState, job: Job, id: AccountMailId) -> Result<(), AppError> {
+    let (now, token) = (state.clock.now(), state.random.token());
+    let stored = token.clone();
+    let ready = state.db.write(move |tx| -> Result<_, AppError> {
+        let Some(mail) = users::to_send(tx, now, id)? else { return Ok(None) };
+        let until = users::make_link_of(tx, &mail, &stored)?;
+        Ok(Some((mail, until, settings(tx)?)))
+    });
+    let Some((mail, until, settings)) = ready.await? else {
+        let over = state.db.write(move |tx| finish(tx, &job, |tx| users::settle(tx, now, id, MailState::Over)));
+        return over.await;
+    };
+    let path = until.is_some().then(|| format!("/password/{}", token.reveal()));
+    let link = format!("{}{}", state.config.origin(), path.as_deref().unwrap_or("/account"));
+    let sent = state.delivery.send_email(email(state, &settings, &mail, &link, until)?).await;
+    let now = state.clock.now();
+    let again = outbox::back_off(now, job.attempts, &state.random);
+    let later = matches!(sent, Err(Failure::Transient(_) | Failure::Unknown(_)))
+        && !job.task.kind().give_up().is_over(now, now, job.attempts);
+    let ending = if sent.is_ok() { MailState::Sent } else { MailState::Failed };
+    let write = state.db.write(move |tx| -> Result<(), AppError> {
+        if later {
+            outbox::retry(tx, &job, again)?;
+            return Ok(());
+        }
+        finish(tx, &job, |tx| users::settle(tx, now, id, ending))
+    });
+    write.await
+}
+
+fn email(
+    state: &AppState,
+    settings: &Settings,
+    mail: &ToSend,
+    link: &str,
+    until: Option<Ts>,
+) -> Result<Email, AppError> {
+    let lang = Lang::or_english(&mail.language);
+    let when = |at: Ts| lang.moment(settings.zone(), at);
+    let clinic = settings.name.as_str();
+    let until = until.map(|at| lang.t1("mail-account-until", "when", when(at)));
+    let not_you = lang.t("mail-account-not-you").to_owned();
+    let (subject, button, lines, after) = match mail.kind {
+        MailKind::Invitation => {
+            let line = lang.t2("mail-invitation-line", "name", &mail.name, "clinic", clinic);
+            let signs_in = lang.t1("mail-invitation-email", "email", mail.to.as_str());
+            ("mail-invitation-subject", "set-password", vec![line], vec![signs_in])
+        }
+        MailKind::Forgotten => {
+            let line = lang.t1("mail-forgotten-line", "clinic", clinic);
+            ("mail-forgotten-subject", "set-password", vec![line], vec![lang.t("mail-forgotten-not-you").to_owned()])
+        }
+        MailKind::NewDevice => {
+            let line = lang.t2("mail-new-device-line", "clinic", clinic, "when", when(mail.since));
+            let device = mail.device.unwrap_or_else(|| Device::of(""));
+            ("mail-new-device-subject", "account", vec![line, device.shown(lang)], vec![not_you])
+        }
+        MailKind::PasswordChanged => {
+            let line = lang.t2("mail-password-changed-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-password-changed-subject", "account", vec![line], vec![not_you])
+        }
+        MailKind::EmailChanged => {
+            let line = lang.t2("mail-email-changed-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-email-changed-subject", "account", vec![line], vec![not_you])
+        }
+    };
+    let after: Vec<String> = until.into_iter().chain(after).collect();
+    let html = AccountMail { lang, clinic, lines: &lines, button: lang.t(button), link, after: &after }.render()?;
+    let parts = [lines.join("\n\n"), link.to_owned(), after.join("\n\n")];
+    Ok(Email {
+        to: mail.to.clone(),
+        from_name: clinic.to_owned(),
+        subject: lang.t1(subject, "clinic", clinic),
+        text: format!("{}\n", parts.join("\n\n")),
+        html,
+        message_uid: state.random.token().reveal().to_lowercase(),
+    })
+}
