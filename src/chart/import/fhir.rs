@@ -279,7 +279,7 @@ pub struct ImportedPatient {
     pub preferred: Option<String>,
     /// Complete, by the calendar.
     pub birth_date: Date,
-    /// By HL7 v2-0203: JHN, else HC, NH, NI, MC, MR; never another.
+    /// By its system, or by its HL7 v2-0203 type: JHN, else HC, NH, NI, MC; never another.
     pub health_number: Option<String>,
     /// With one `@` and no white space; not checked further.
     pub email: Option<String>,

@@ -123,7 +123,10 @@ fn every_demo_chart_is_one_patient_with_all_of_the_record() {
         let private = ("Patient.identifier".to_owned(), SkipReason::PrivateNumber);
         assert_eq!(others, [&private, &("Patient.telecom".to_owned(), SkipReason::Phone)], "{file:?}");
         let patient = &chart.patient;
-        assert!(patient.health_number.is_some() && !patient.given.is_empty() && !patient.family.is_empty());
+        assert!(!patient.given.is_empty() && !patient.family.is_empty());
+        // a hospital's own number is no health number
+        assert_eq!(patient.health_number, None, "{file:?}");
+        assert!(patient.other_identifiers.iter().any(|(kind, _)| kind == "MR"), "{file:?}");
         assert_eq!(patient.phone, None, "{file:?}");
         assert!(patient.other_identifiers.iter().all(|(kind, _)| kind != "SS"));
         assert!(chart.items.is_sorted_by_key(|item| item.occurred_at));
@@ -212,7 +215,21 @@ fn the_health_number_goes_by_its_type_and_private_numbers_are_not_kept() {
         [pair("urn:x", "0"), pair("MR", "2"), pair("NI", "3"), pair("PPN", "6")]
     );
     assert_eq!(chart.skipped[&("Patient.identifier".to_owned(), SkipReason::PrivateNumber)], 2);
-    assert_eq!(patient(json!({ "identifier": [typed("SS", "1"), typed("DL", "2")] })).patient.health_number, None);
+    for none in [typed("DL", "2"), typed("MR", "2"), json!({ "system": "urn:x", "value": "2" })] {
+        assert_eq!(patient(json!({ "identifier": [typed("SS", "1"), none] })).patient.health_number, None);
+    }
+    // a system says it as well as a type
+    for system in [
+        "https://fhir.infoway-inforoute.ca/NamingSystem/ca-on-patient-hcn",
+        "https://fhir.nhs.uk/Id/nhs-number",
+        "http://fhir.de/sid/gkv/kvid-10",
+        "urn:oid:1.2.250.1.213.1.4.8",
+        "http://hl7.org/fhir/sid/us-mbi",
+    ] {
+        let of_system = json!({ "system": system, "value": "7" });
+        let chart = patient(json!({ "identifier": [typed("MR", "2"), of_system, typed("NI", "3")] }));
+        assert_eq!(chart.patient.health_number.as_deref(), Some("7"), "{system}");
+    }
 }
 
 #[test]

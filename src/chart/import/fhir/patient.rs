@@ -1,5 +1,6 @@
 //! Patient (R4 §8.1) to demographics.
 
+use crate::patients::{IdKind, KnownSystem, known_system};
 use crate::values::{EmailAddress, PhoneNumber};
 use time::Date;
 
@@ -31,15 +32,12 @@ const V2_0203: &[&str] = &[
     "urn:oid:2.16.840.1.113883.18.108",
 ];
 
-/// The types that may be a health number, best first: jurisdictional health number (Canada), health card, national
-/// health plan, national person number, Medicare, medical record number.
-const HEALTH_NUMBERS: [&str; 6] = ["JHN", "HC", "NH", "NI", "MC", "MR"];
+/// The types that are a health number, best first: jurisdictional health number (Canada), health card, national health
+/// plan, national person number, Medicare. A clinic's own number (MR) is none.
+const HEALTH_NUMBERS: [&str; 5] = ["JHN", "HC", "NH", "NI", "MC"];
 
 /// Types of v2-0203 that are not kept: social security, tax, bank accounts and payment cards.
 const PRIVATE_NUMBERS: [&str; 9] = ["SS", "TAX", "BA", "BC", "AM", "DI", "DS", "MS", "VS"];
-
-/// Systems of the social security number of the United States, for records that give no type.
-const PRIVATE_SYSTEMS: [&str; 2] = ["http://hl7.org/fhir/sid/us-ssn", "urn:oid:2.16.840.1.113883.4.1"];
 
 impl Patient {
     /// Demographics, or why there are none. Parts that are left out are counted.
@@ -112,9 +110,11 @@ impl Patient {
         (name != given).then(|| single_line(&name, 200))
     }
 
-    /// The health number and the other identifiers that are kept.
+    /// The health number and the other identifiers that are kept, each known by its system or by its type.
     fn identifiers(&self, today: Date, skipped: &mut Skipped) -> (Option<String>, Vec<(String, String)>) {
         let mut found: Vec<(String, String)> = Vec::new();
+        // its rank among the health numbers, and its place
+        let mut best: Option<(usize, usize)> = None;
         for identifier in &self.identifier {
             let Some(value) = identifier.value.as_deref().and_then(words) else { continue };
             if identifier.r#use.as_deref() == Some("old") || is_over(identifier.period.as_ref(), today) {
@@ -123,17 +123,25 @@ impl Patient {
             let kind = identifier.r#type.as_ref();
             let code = kind.and_then(|kind| kind.code_in(V2_0203)).unwrap_or_default();
             let system = identifier.system.as_deref().unwrap_or_default();
-            if PRIVATE_NUMBERS.contains(&code) || PRIVATE_SYSTEMS.contains(&system) {
+            let known = known_system(system);
+            if PRIVATE_NUMBERS.contains(&code) || known == Some(KnownSystem::Private) {
                 count(skipped, "Patient.identifier", SkipReason::PrivateNumber);
                 continue;
+            }
+            let by_type = HEALTH_NUMBERS.iter().position(|health| *health == code);
+            let by_system = (known == Some(KnownSystem::Kept(IdKind::HealthNumber))).then_some(0);
+            let rank = by_type.into_iter().chain(by_system).min();
+            if let Some(rank) = rank.filter(|rank| best.is_none_or(|(before, _)| *rank < before)) {
+                best = Some((rank, found.len()));
             }
             let name = words(code).or_else(|| kind.and_then(CodeableConcept::words)).or_else(|| words(system));
             found.push((single_line(&name.unwrap_or_default(), 200), single_line(&value, 200)));
         }
-        let best = HEALTH_NUMBERS.iter().find_map(|code| found.iter().position(|(kind, _)| kind == code));
-        let number = best.map(|position| found.remove(position).1);
+        let number = best.map(|(_, place)| found.remove(place).1);
         // the same number under another name adds nothing
         found.retain(|(_, value)| Some(value) != number.as_ref());
+        let unplaced = found.iter().filter(|(kind, _)| IdKind::of_v2_0203(kind).is_none());
+        unplaced.for_each(|_| count(skipped, "Patient.identifier", SkipReason::NotMapped));
         (number, found)
     }
 
