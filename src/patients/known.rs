@@ -2,55 +2,160 @@
 
 use super::distinctions::Apart;
 use super::health_number::health_number_key;
-use super::record::{Demographics, Patient, name_key, patient_if_there};
+use super::record::{Demographics, Patient, name_key, patient_by_id, patient_if_there};
+use super::sources::{self, LISTS, SourceId, UNNAMED};
 use crate::access::{SignedInUser, rights, survivor};
 use crate::audit::Actor;
 use crate::db::schema::patients;
 use crate::db::{Conn, PatientId, Ts, Tx, lock_row};
 use crate::settings;
+use crate::text;
 use crate::values::EmailAddress;
 use diesel::prelude::*;
 
 /// Patients who are looked at for one that comes, at most.
 const MOST: i64 = 20;
 
-/// Who somebody is.
-#[derive(Debug, Clone)]
-pub enum Recognised {
-    /// nobody whom the clinic has
-    New,
-    /// this patient
-    Known(Box<Patient>),
-    /// perhaps one of these: a user must say
-    Unsure(Vec<Patient>),
+/// What is told of somebody, by a form, a list or a file of another system.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// who they are said to be
+    pub demographics: &'a Demographics,
+    /// by what the system that tells it knows them
+    pub source: Option<&'a SourceId>,
 }
 
-/// Says who somebody is by what is told of them. The same health number with the same birth date is the same patient, and
-/// so are the same name and birth date, unless both have a number and the numbers differ. A number that is another's by
-/// its birth date, or more than one who fits, is a question.
-pub fn recognise(conn: &mut Conn, d: &Demographics) -> QueryResult<Recognised> {
-    let number = d.health_number.as_deref().map(health_number_key).filter(|key| !key.is_empty());
-    let found = alike(conn, d, number.as_deref())?;
-    let own_number = |patient: &Patient| patient.health_number.as_deref().map(health_number_key);
-    let is_same = |patient: &&Patient| {
-        let other = own_number(patient).filter(|key| !key.is_empty());
-        let agree = match (&number, &other) {
-            (Some(number), Some(other)) => number == other,
-            _ => true,
-        };
-        agree && patient.birth_date == d.birth_date
+/// Who somebody is.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// this patient
+    Known(Box<Patient>),
+    /// perhaps one whom the clinic has: a user must say
+    Unsure,
+    /// nobody whom the clinic has
+    New,
+    /// another person than the one whom the source's id names here: name and birth date both differ
+    Contradicts,
+}
+
+/// Who somebody is, and who looks like them.
+#[derive(Debug, Clone)]
+pub struct Recognised {
+    /// what may be done without asking
+    pub who: Who,
+    /// whom a user compares them with, each once: by the same id, the same health number, or the same name and birth date
+    pub alike: Vec<Patient>,
+}
+
+/// Says who somebody is by what is told of them, the same for every door.
+///
+/// First by the source's id: theirs, unless name *and* birth date say otherwise. An id that came without a source is this
+/// one's where name and birth date agree, nobody's where both differ, and otherwise a question. Then by the record: the same
+/// health number with the same birth date is the same patient, if at least a given name agrees (twins have one birth date,
+/// and their cards are mixed up); the same name and birth date is the same patient, unless both have a number, or one
+/// source has two ids for them. More than one who fits is a question.
+pub fn recognise(conn: &mut Conn, told: &Told) -> QueryResult<Recognised> {
+    if let Some(source) = told.source
+        && let Some(found) = by_id(conn, source, told.demographics)?
+    {
+        return Ok(found);
+    }
+    by_record(conn, told)
+}
+
+/// Whom the source's id names; `None` where it says nothing.
+fn by_id(conn: &mut Conn, source: &SourceId, d: &Demographics) -> QueryResult<Option<Recognised>> {
+    let named = |conn: &mut Conn, key: &SourceId| -> QueryResult<Option<Patient>> {
+        sources::by_source(conn, key)?.map(|id| patient_by_id(conn, id)).transpose()
     };
-    let mut same = found.iter().filter(is_same);
-    Ok(match (same.next(), same.next()) {
-        (Some(one), None) if found.len() == 1 => Recognised::Known(Box::new(one.clone())),
-        _ if found.is_empty() => Recognised::New,
-        _ => Recognised::Unsure(found),
+    let agree = |known: &Patient| [is_called(known, d), known.birth_date == d.birth_date];
+    let found = |who, known: Patient| Some(Recognised { who, alike: vec![known] });
+    if let Some(known) = named(conn, source)? {
+        return Ok(match agree(&known) {
+            [true, _] | [_, true] => found(Who::Known(Box::new(known.clone())), known),
+            // two lists may be of two systems, and the same number in them of two people
+            _ if source.source == LISTS => None,
+            _ => found(Who::Contradicts, known),
+        });
+    }
+    if source.source == UNNAMED || source.source == LISTS {
+        return Ok(None);
+    }
+    let bare = SourceId { source: UNNAMED.to_owned(), id: source.id.clone() };
+    let Some(known) = named(conn, &bare)? else { return Ok(None) };
+    Ok(match agree(&known) {
+        [true, true] => found(Who::Known(Box::new(known.clone())), known),
+        [false, false] => None,
+        _ => found(Who::Unsure, known),
     })
 }
 
-/// Patients with this number, or with this name and birth date, each once. For one whose chart was merged, the patient
-/// who has it now.
-fn alike(conn: &mut Conn, d: &Demographics, number: Option<&str>) -> QueryResult<Vec<Patient>> {
+fn by_record(conn: &mut Conn, told: &Told) -> QueryResult<Recognised> {
+    let d = told.demographics;
+    let number = number_of(d);
+    let records = records_alike(conn, d, number.as_deref())?;
+    let alike = owners(conn, &records)?;
+    let mut numbered: Vec<&Record> = Vec::new();
+    let mut named: Vec<&Record> = Vec::new();
+    for record in records.iter().filter(|record| record.is.birth_date == d.birth_date) {
+        let own = number_of(&record.is);
+        if own.is_some() && own == number {
+            numbered.push(record);
+        } else if own.is_none() || number.is_none() {
+            let is_other_id = match told.source {
+                Some(source) if source.source != LISTS => sources::is_of(conn, record.owner, &source.source)?,
+                _ => false,
+            };
+            if !is_other_id {
+                named.push(record);
+            }
+        }
+    }
+    let by_number = !numbered.is_empty();
+    let fitting = if by_number { numbered } else { named };
+    let one = fitting.first().filter(|first| fitting.iter().all(|other| other.owner == first.owner));
+    let is_sure = !by_number || fitting.iter().any(|record| shares_a_name(&record.is, d));
+    let known = one.filter(|_| is_sure).and_then(|one| alike.iter().find(|patient| patient.id == one.owner));
+    let who = match known {
+        Some(known) => Who::Known(Box::new(known.clone())),
+        None if fitting.is_empty() => Who::New,
+        None => Who::Unsure,
+    };
+    Ok(Recognised { who, alike })
+}
+
+/// A health number for comparing, where there is one.
+fn number_of(d: &Demographics) -> Option<String> {
+    d.health_number.as_deref().map(health_number_key).filter(|key| !key.is_empty())
+}
+
+/// The given names by which somebody is called, in words.
+fn given_names(d: &Demographics) -> Vec<String> {
+    let names = [Some(&d.given_name), d.preferred_name.as_ref()];
+    names.into_iter().flatten().flat_map(|name| text::words(name)).collect()
+}
+
+/// Whether the whole name or a given name is the same: people change their family name when they marry.
+fn shares_a_name(known: &Demographics, d: &Demographics) -> bool {
+    let now = given_names(d);
+    name_key(known) == name_key(d) || given_names(known).iter().any(|name| now.contains(name))
+}
+
+/// Whether the names may be one person's: the same, or the same family name and a given name in common.
+fn is_called(known: &Demographics, d: &Demographics) -> bool {
+    let family = text::squeezed(&known.family_name);
+    let same_family = !family.is_empty() && family == text::squeezed(&d.family_name);
+    name_key(known) == name_key(d) || same_family && shares_a_name(known, d)
+}
+
+/// A record, and who has its chart now: another patient where the two were merged.
+struct Record {
+    is: Patient,
+    owner: PatientId,
+}
+
+/// Records with this number, or with this name and birth date.
+fn records_alike(conn: &mut Conn, d: &Demographics, number: Option<&str>) -> QueryResult<Vec<Record>> {
     let mut rows: Vec<Patient> = patients::table
         .filter(patients::name_key.eq(name_key(d)))
         .filter(patients::birth_date.eq(d.birth_date))
@@ -62,11 +167,19 @@ fn alike(conn: &mut Conn, d: &Demographics, number: Option<&str>) -> QueryResult
         let same = patients::table.filter(patients::health_number_key.eq(number));
         rows.extend(same.order(patients::id).limit(MOST).select(Patient::as_select()).load(conn)?);
     }
+    let mut records = Vec::new();
+    for is in rows {
+        records.push(Record { owner: survivor(conn, is.id)?, is });
+    }
+    Ok(records)
+}
+
+/// Who has these charts now, each once.
+fn owners(conn: &mut Conn, records: &[Record]) -> QueryResult<Vec<Patient>> {
     let mut found: Vec<Patient> = Vec::new();
-    for row in rows {
-        let id = survivor(conn, row.id)?;
-        if found.iter().all(|patient| patient.id != id) {
-            found.extend(if id == row.id { Some(row) } else { patient_if_there(conn, id)? });
+    for Record { is, owner } in records {
+        if found.iter().all(|patient| patient.id != *owner) {
+            found.extend(if is.id == *owner { Some(is.clone()) } else { patient_if_there(conn, *owner)? });
         }
     }
     Ok(found)
@@ -75,8 +188,8 @@ fn alike(conn: &mut Conn, d: &Demographics, number: Option<&str>) -> QueryResult
 /// Other charts in use that look like this patient's: the same health number, or the same name and birth date. First those
 /// that may be this patient's, then those of which a user says that they are another person's.
 pub fn doubles_of(conn: &mut Conn, patient: &Patient) -> QueryResult<(Vec<Patient>, Vec<Patient>)> {
-    let number = patient.health_number.as_deref().map(health_number_key).filter(|key| !key.is_empty());
-    let mut found = alike(conn, &patient.demographics, number.as_deref())?;
+    let records = records_alike(conn, &patient.demographics, number_of(patient).as_deref())?;
+    let mut found = owners(conn, &records)?;
     found.retain(|other| other.id != patient.id && other.archived_at.is_none());
     let ids: Vec<PatientId> = found.iter().map(|other| other.id).chain([patient.id]).collect();
     let apart = Apart::among(conn, &ids)?;
@@ -130,11 +243,8 @@ pub fn add_typed(
             return Ok(Added::Added(before));
         }
     }
-    let found = match recognise(tx, &typed.demographics)? {
-        Recognised::New => Vec::new(),
-        Recognised::Known(one) => vec![*one],
-        Recognised::Unsure(found) => found,
-    };
+    // the patient stands before the user, who can be asked about everyone who looks like them
+    let found = recognise(tx, &Told { demographics: &typed.demographics, source: None })?.alike;
     if found.iter().any(|patient| !typed.others.contains(&patient.id)) {
         return Ok(Added::Asked(found));
     }

@@ -12,7 +12,9 @@ use crate::chart::item::ItemState;
 use crate::chart::items::kind_words;
 use crate::chart::store_item::{self, NewItem, Stored, set_state, store_item};
 use crate::db::{ChartItemId, PatientId, Ts, Tx};
-use crate::patients::{self, ArchiveReason, Demographics, IdKind, Method, NewPatient, Patient, SourceId, UNNAMED, Who};
+use crate::patients::{
+    self, ArchiveReason, Demographics, IdKind, Method, NewPatient, Patient, SourceId, Told, UNNAMED, Who,
+};
 use crate::settings::Settings;
 use crate::text::Lang;
 use crate::values::{BirthDate, EmailAddress, PhoneNumber};
@@ -62,11 +64,12 @@ fn store_chart(
     summary: &mut Summary,
 ) -> QueryResult<()> {
     let demographics = demographics(&chart.patient, settings);
-    let patient = match patients::who(tx, owner, &demographics)? {
-        Who::Other(_) => return refuse(chart, SkipReason::OtherPerson, summary),
-        Who::Unsure(_) => return refuse(chart, SkipReason::UnsurePerson, summary),
+    let told = Told { demographics: &demographics, source: Some(owner) };
+    let patient = match patients::recognise(tx, &told)?.who {
+        Who::Contradicts => return refuse(chart, SkipReason::OtherPerson, summary),
+        Who::Unsure => return refuse(chart, SkipReason::UnsurePerson, summary),
         Who::Known(known) => {
-            let known = access::held(tx, known)?;
+            let known = access::held(tx, known.id)?;
             summary.known_patients += 1;
             patients::put_source(tx, now, known, owner)?;
             known
@@ -316,9 +319,9 @@ pub fn judge(tx: &mut crate::db::Conn, survey: &mut super::fhir::Survey, setting
         })
         .collect();
     for (id, d) in people {
-        match patients::who(tx, &id, &d)? {
-            Who::Other(_) => survey.refused.insert(id, SkipReason::OtherPerson),
-            Who::Unsure(_) => survey.refused.insert(id, SkipReason::UnsurePerson),
+        match patients::recognise(tx, &Told { demographics: &d, source: Some(&id) })?.who {
+            Who::Contradicts => survey.refused.insert(id, SkipReason::OtherPerson),
+            Who::Unsure => survey.refused.insert(id, SkipReason::UnsurePerson),
             Who::Known(_) | Who::New => None,
         };
     }

@@ -6,7 +6,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::{Conn, PatientId, Ts, Tx, lock_row};
 use crate::patients::health_number::health_number_key;
 use crate::patients::identifiers::{IdKind, put_identifiers};
-use crate::patients::known::{Recognised, recognise};
+use crate::patients::known::{Recognised, Told, Who, recognise};
 use crate::patients::record::{self as patients, Demographics, NewPatient};
 use crate::patients::sources::{self, SourceId};
 use crate::settings::Settings;
@@ -67,15 +67,9 @@ impl ListedPatient {
         self.id.iter().map(|id| format!("csv:{id}")).chain(number).chain([name]).collect()
     }
 
-    /// Who this is here: the one whom an earlier list had under this number, if name or birth date agrees; else whoever
-    /// is known by what the list says. Numbers of two systems may be the same, and then mean nothing.
+    /// Who this is here.
     fn who(&self, conn: &mut Conn) -> QueryResult<Recognised> {
-        if let Some(source) = self.source()
-            && let Some(known) = sources::if_alike(conn, &source, &self.demographics)?
-        {
-            return Ok(Recognised::Known(Box::new(known)));
-        }
-        recognise(conn, &self.demographics)
+        recognise(conn, &Told { demographics: &self.demographics, source: self.source().as_ref() })
     }
 
     fn as_new(&self, settings: &Settings) -> NewPatient {
@@ -147,10 +141,11 @@ impl ListedPatient {
 pub fn compare(conn: &mut Conn, list: &PatientList) -> QueryResult<ListSummary> {
     let mut summary = ListSummary::default();
     for patient in &list.patients {
-        match patient.who(conn)? {
-            Recognised::New => summary.new += 1,
-            Recognised::Known(known) => drop(summary.note(patient, &known)),
-            Recognised::Unsure(others) => summary.doubt(patient, &others),
+        let found = patient.who(conn)?;
+        match found.who {
+            Who::Known(known) => drop(summary.note(patient, &known)),
+            Who::New if found.alike.is_empty() => summary.new += 1,
+            _ => summary.doubt(patient, &found.alike),
         }
     }
     Ok(summary)
@@ -208,8 +203,9 @@ pub fn store_list(
     lock_row(tx, "clinic", 1)?;
     let mut summary = ListSummary::default();
     for patient in &list.patients {
-        let id = match patient.who(tx)? {
-            Recognised::Known(known) => {
+        let found = patient.who(tx)?;
+        let id = match found.who {
+            Who::Known(known) => {
                 let held = access::held(tx, known.id)?;
                 let before = patients::patient_by_id(tx, held)?;
                 if let Some(after) = summary.note(patient, &before) {
@@ -217,14 +213,14 @@ pub fn store_list(
                 }
                 before.id
             }
-            // a user must say: nothing is taken, and the line is named
-            Recognised::Unsure(others) => {
-                summary.doubt(patient, &others);
-                continue;
-            }
-            Recognised::New => {
+            Who::New if found.alike.is_empty() => {
                 summary.new += 1;
                 patients::add(tx, now, actor, &patient.as_new(settings))?
+            }
+            // whoever looks like somebody here is left out, and the line is named: a user must say
+            _ => {
+                summary.doubt(patient, &found.alike);
+                continue;
             }
         };
         if let (Some(source), Some(number)) = (patient.source(), &patient.id) {

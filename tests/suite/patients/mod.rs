@@ -4,6 +4,7 @@ mod adding;
 mod archiving;
 mod browser;
 mod merging;
+mod recognising;
 
 use crate::support::app::App;
 use diesel::prelude::*;
