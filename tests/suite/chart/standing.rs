@@ -74,12 +74,12 @@ async fn what_a_user_has_archived_is_not_the_source_s_to_bring_back(app: App) {
 
 async fn what_a_source_says_again_undoes_nothing(app: App) {
     let died = with(&ann(), json!({"deceasedBoolean": true}));
-    app.import(bundle(A, &[died.clone()]), None).await;
+    app.import(bundle(A, std::slice::from_ref(&died)), None).await;
     let user = app.user(Role::Staff).await;
     let page = user.get("/patients/1").await.ok();
     user.submit(&page, "Bring the record back", &[]).await.redirect();
     // the same file again, and the same words with something else
-    app.import(bundle(A, &[died.clone()]), None).await;
+    app.import(bundle(A, std::slice::from_ref(&died)), None).await;
     app.import(bundle(A, &[died, observation("o", "Iron", "2026-02-02")]), None).await;
     assert_eq!(archived(&app).await, None);
     // news is followed
