@@ -74,7 +74,7 @@ fn of_one_byte(bytes: &[u8]) -> Option<Cow<'_, str>> {
 fn french(bytes: &[u8], decode: impl Fn(u8) -> Option<char>) -> usize {
     const SMALL: &str = "éèêëàâçîïôùûüœ";
     const LARGE: &str = "ÉÈÊËÀÂÇÎÏÔÙÛÜŒ";
-    let letters: Vec<Option<char>> = (0x80..=u8::MAX).map(|byte| decode(byte)).collect();
+    let letters: Vec<Option<char>> = (0x80..=u8::MAX).map(decode).collect();
     let fits = |at: usize, byte: u8| {
         let letter = letters.get(usize::from(byte).checked_sub(0x80)?).copied().flatten()?;
         let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');

@@ -121,7 +121,8 @@ impl Header {
     fn method(&self) -> Answer {
         let reminds = self.has("notification notifications notify reminder reminders rappel rappels");
         let asks = self.has("preferred preference preferences method mode methode prefere preferee moyen");
-        if !reminds && !(asks && self.has("contact communication communications")) {
+        let speaks = reminds || (asks && self.has("contact communication communications"));
+        if !speaks {
             return None;
         }
         // "Preferred contact number" is an address, and "Email reminders" a yes or no

@@ -1,7 +1,7 @@
 //! The lines of a list, from whatever file it is.
 
 use super::columns::ListColumn;
-use super::{Column, encoding, headers, sheet};
+use super::{Column, encoding, entities, headers, markup, sheet};
 
 /// Lines among which the headers are looked for: above them there may be a title, a date, a clinic's name.
 pub(super) const LINES_BEFORE_HEADERS: usize = 20;
@@ -38,7 +38,10 @@ impl Line {
 pub(super) fn read(bytes: &[u8]) -> Option<(Vec<Line>, Vec<String>)> {
     match is_spreadsheet(bytes) {
         true => sheet::read(bytes).map(|sheet| (sheet.lines, sheet.further)),
-        false => Some((split(&encoding::text(bytes)?), Vec::new())),
+        false => {
+            let text = encoding::text(bytes)?;
+            Some((markup::lines(&text).unwrap_or_else(|| split(&text)), Vec::new()))
+        }
     }
 }
 
@@ -58,15 +61,21 @@ pub struct Text {
 
 /// The text of a file; `None` where it is neither a spreadsheet nor text.
 pub fn text_of(bytes: &[u8]) -> Option<Text> {
-    if !is_spreadsheet(bytes) {
-        return Some(Text { text: encoding::text(bytes)?.into_owned(), further_sheets: Vec::new() });
-    }
-    let sheet = sheet::read(bytes)?;
-    let lines = sheet.lines.iter().map(|line| line.cells.as_slice());
+    let (lines, further_sheets) = match is_spreadsheet(bytes) {
+        true => sheet::read(bytes).map(|sheet| (sheet.lines, sheet.further))?,
+        false => {
+            let text = encoding::text(bytes)?;
+            match markup::lines(&text) {
+                Some(lines) => (lines, Vec::new()),
+                None => return Some(Text { text: text.into_owned(), further_sheets: Vec::new() }),
+            }
+        }
+    };
     // lines keep their numbers
-    let above = sheet.lines.first().map_or(0, |line| line.at.saturating_sub(1));
+    let above = lines.first().map_or(0, |line| line.at.saturating_sub(1));
     let above = "\n".repeat(usize::try_from(above).unwrap_or_default());
-    Some(Text { text: format!("{above}{}", written(lines)?), further_sheets: sheet.further })
+    let text = format!("{above}{}", written(lines.iter().map(|line| line.cells.as_slice()))?);
+    Some(Text { text, further_sheets })
 }
 
 /// Lines as CSV text.
@@ -77,9 +86,6 @@ pub fn written<'a>(lines: impl IntoIterator<Item = &'a [String]>) -> Option<Stri
     }
     String::from_utf8(writer.into_inner().ok()?).ok()
 }
-
-/// More line ends than this in one field, and its quotation mark was never closed: an address has fewer.
-const MOST_ENDS: usize = 5;
 
 fn split(text: &str) -> Vec<Line> {
     // the reader counts lines by LF
@@ -129,21 +135,33 @@ fn ends_of_lines(text: &str) -> u64 {
 /// Reads lines, of which the first has this number, until a quotation mark does not close: where that line begins.
 fn split_until_broken(lines: &mut Vec<Line>, first: u64, text: &str, separator: u8) -> Option<usize> {
     let mut reader = csv::ReaderBuilder::new();
-    reader.delimiter(separator).flexible(true).has_headers(false);
-    let (mut at, mut number) = (0, first);
-    for record in reader.from_reader(text.as_bytes()).records() {
-        let record = record.ok()?;
+    let mut reader = reader.delimiter(separator).flexible(true).has_headers(false).from_reader(text.as_bytes());
+    let (mut at, mut number, mut record) = (0, first, csv::StringRecord::new());
+    while reader.read_record(&mut record).ok()? {
         let start = record.position().map_or(at, |position| position.byte() as usize);
         // the reader's own place is where the record before ended: blank lines lie between
         let blank = text.get(start..)?.bytes().take_while(|byte| *byte == b'\n').count();
         number += ends_of_lines(text.get(at..start + blank)?);
         at = start + blank;
-        if record.iter().any(|cell| cell.matches('\n').count() > MOST_ENDS) {
+        let source = text.get(at..reader.position().byte() as usize)?;
+        if record.iter().any(|cell| cell.contains('\n')) && !is_whole(source, separator) {
             return Some(at);
         }
         lines.push(Line { at: number, cells: record.iter().map(cell).collect(), is_broken: false });
     }
     None
+}
+
+/// Whether of a record on several lines as many fields end with a quotation mark as begin with one. Otherwise a mark did
+/// not close, and what seems to be one field is the next patients.
+fn is_whole(source: &str, separator: u8) -> bool {
+    let bare = source.replace("\"\"", "");
+    let bytes = bare.trim_end_matches('\n').as_bytes();
+    let parts = |byte: Option<&u8>| byte.is_none_or(|byte| *byte == separator || *byte == b'\n');
+    let marks = || bytes.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at);
+    let begin = marks().filter(|at| parts(at.checked_sub(1).and_then(|before| bytes.get(before)))).count();
+    let end = marks().filter(|at| parts(bytes.get(at + 1))).count();
+    begin == end
 }
 
 /// Excel's own first line, which names the separator: `sep=;`.
@@ -173,7 +191,7 @@ fn likeliest(text: &str) -> u8 {
 
 /// A cell without what keeps a spreadsheet from reading it as a number or a formula: `="0123"`, `'0123`, `'+1 613…`.
 fn cell(text: &str) -> String {
-    let text = crate::text::one_line(&crate::text::visible(text));
+    let text = crate::text::one_line(&crate::text::visible(&entities::read(text)));
     let bare = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
     let bare = bare.or_else(|| {
         text.strip_prefix('\'').filter(|rest| rest.starts_with(|c: char| "=+-@".contains(c) || c.is_ascii_digit()))
@@ -191,9 +209,12 @@ pub(super) fn without_patients(
     let place = |any: &[Column]| columns.iter().position(|one| one.meaning.is_some_and(|one| any.contains(&one)));
     let born = place(&[Column::BirthDate, Column::BirthYear]);
     let names = [place(&[Column::GivenName]), place(&[Column::FamilyName])];
+    let whole = place(&[Column::FullName]);
     // somebody may be called Page
-    let is_named =
-        |line: &Line| names.iter().all(|at| at.is_some_and(|at| line.cell(at).chars().any(char::is_alphabetic)));
+    let is_named = |line: &Line| {
+        names.iter().all(|at| at.is_some_and(|at| line.cell(at).chars().any(char::is_alphabetic)))
+            || whole.is_some_and(|at| line.cell(at).contains(','))
+    };
     let is_again = |line: &Line| header.is_some_and(|header| line.filled() > 1 && line.cells == header.cells);
     let is_around = |line: &Line| {
         let is_short = line.filled() <= 2 && !line.is_blank();

@@ -7,11 +7,13 @@
 
 mod columns;
 mod encoding;
+mod entities;
 mod header;
 mod headers;
 mod line;
 mod lines;
 mod mappings;
+mod markup;
 mod names;
 mod sheet;
 mod store;

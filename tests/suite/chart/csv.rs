@@ -267,11 +267,11 @@ fn any_encoding_and_what_spreadsheets_add() {
         format!("\u{feff}{text}").into_bytes(),
     ];
     // what Excel calls "CSV (Macintosh)" and "CSV (MS-DOS)"
-    let in_letters = |é, É, ï| {
-        let text = text.replace('é', é).replace('É', É).replace('ï', ï);
+    let in_letters = |[small, large, third]: [&str; 3]| {
+        let text = text.replace('é', small).replace('É', large).replace('ï', third);
         text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<u8>>()
     };
-    let (mac, dos) = (in_letters("\u{8e}", "\u{83}", "\u{95}"), in_letters("\u{82}", "\u{90}", "\u{8b}"));
+    let (mac, dos) = (in_letters(["\u{8e}", "\u{83}", "\u{95}"]), in_letters(["\u{82}", "\u{90}", "\u{8b}"]));
     for file in files.into_iter().chain([mac, dos]) {
         assert_eq!(told(&good(&file), 0)[..2], ["Éloïse", "Bélanger"]);
         assert_eq!(good(text_of(&file).unwrap().text), good(&file), "what goes into the form reads as the same list");
@@ -363,6 +363,46 @@ fn spreadsheets_are_lists_too() {
     assert_eq!(list.patients[0].id.as_deref(), Some("000042"), "zeros that the sheet shows");
     let pasted = good(text_of(&file).unwrap().text);
     assert_eq!(pasted.patients, list.patients);
+}
+
+#[test]
+fn tables_of_web_pages_are_lists_too() {
+    // as programs write what they call an Excel file
+    let page = "<!DOCTYPE html>\n<html><head><style>td { color: red }</style></head><body><table border=1>\
+        <tr><td colspan=3>Patients of the clinic</table><table>\
+        <tr><th>Last&nbsp;Name<th>First Name</th><th>DOB</th><th>Cell</th></tr>\
+        <tr><td>O&#39;Brien</td><td>Zo&eacute;</td><td>1951-03-04</td><td>514-555-0142<br></td></tr>\
+        <tr><td>Roy<td>Ann<td>1960-01-02<td></tr></table><br>&copy; 2026</body></html>";
+    let list = good(page);
+    assert_eq!(told(&list, 0), ["Zoé", "O'Brien", "1951-03-04", "", "", "+15145550142"].map(str::to_owned));
+    assert_eq!((told(&list, 1)[2].as_str(), &list.passed_over[..]), ("1960-01-02", &[1][..]));
+    assert_eq!(good(text_of(page.as_bytes()).unwrap().text).patients, list.patients);
+    // Excel's XML of 2003 leaves empty cells out
+    let cell = |text: &str| format!("<Cell><Data ss:Type=\"String\">{text}</Data></Cell>");
+    let workbook = format!(
+        "<?xml version=\"1.0\"?><Workbook xmlns:ss=\"urn:schemas-microsoft-com:office:spreadsheet\"><Worksheet><Table>\
+         <Row>{}{}{}{}</Row><Row>{}{}<Cell ss:Index=\"4\"><Data>1951-03-04T00:00:00.000</Data></Cell></Row></Table></Worksheet></Workbook>",
+        cell("Nom"),
+        cell("Prénom"),
+        cell("NAM"),
+        cell("DDN"),
+        cell("Côté"),
+        cell("Zoé"),
+    );
+    assert_eq!(told(&good(workbook), 0)[..4], ["Zoé", "Côté", "1951-03-04", ""]);
+}
+
+#[test]
+fn a_quotation_mark_that_does_not_close_costs_its_line() {
+    let list = read(
+        "Last,First,DOB,Note\nRoy,\"Ann,1951-03-04,x\nKim,Bo,1960-01-01,y\nLee,\"Al\",1961-01-01,z\n\
+         Cho,Di,1962-01-01,\"1 Main\nToronto, ON, M5V\nCanada\n\na \"\"b\"\"\nc\nd\"\nDoe,\"Em,1963-01-01\n",
+    );
+    let names: Vec<&str> = list.patients.iter().map(|p| p.demographics.family_name.as_str()).collect();
+    assert_eq!(names, ["Kim", "Lee", "Cho"], "a note may be long");
+    assert_eq!(lines_left(&list), [(2, Problem::Fields), (12, Problem::Fields)]);
+    let two = read("Last,First,DOB\nRoy,\"Ann,1951-03-04\nKim,\"Bo,1960-01-01\nLee,Al,1961-01-01\n");
+    assert_eq!(lines_left(&two), [(2, Problem::Fields), (3, Problem::Fields)], "two marks are not one field");
 }
 
 #[test]
