@@ -71,10 +71,12 @@ fn by_id(conn: &mut Conn, source: &SourceId, d: &Demographics) -> QueryResult<Op
     let agree = |known: &Patient| [is_called(known, d), known.birth_date == d.birth_date];
     let found = |who, known: Patient| Some(Recognised { who, alike: vec![known] });
     if let Some(known) = named(conn, source)? {
+        // two lists may be of two systems, and the same number in them of two people, who may share a birth date too
+        let is_list = source.source == LISTS;
         return Ok(match agree(&known) {
+            [false, true] if is_list && !has_a_name_of(&known, d) => found(Who::Unsure, known),
             [true, _] | [_, true] => found(Who::Known(Box::new(known.clone())), known),
-            // two lists may be of two systems, and the same number in them of two people
-            _ if source.source == LISTS => None,
+            _ if is_list => None,
             _ => found(Who::Contradicts, known),
         });
     }
@@ -139,6 +141,11 @@ fn given_names(d: &Demographics) -> Vec<String> {
 fn shares_a_name(known: &Demographics, d: &Demographics) -> bool {
     let now = given_names(d);
     name_key(known) == name_key(d) || given_names(known).iter().any(|name| now.contains(name))
+}
+
+/// Whether the family name or a given name is the same.
+fn has_a_name_of(known: &Demographics, d: &Demographics) -> bool {
+    text::squeezed(&known.family_name) == text::squeezed(&d.family_name) || shares_a_name(known, d)
 }
 
 /// Whether the names may be one person's: the same, or the same family name and a given name in common.

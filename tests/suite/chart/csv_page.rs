@@ -13,6 +13,7 @@ on_both!(
     good_lines_go_in_and_the_others_come_back,
     what_a_column_is_can_be_changed_and_is_remembered,
     a_corrected_list_fills_what_was_empty_and_shows_the_rest,
+    a_number_under_another_name_is_a_question,
     a_file_is_read_as_if_it_had_been_pasted,
     a_spreadsheet_is_read_by_a_process_of_its_own,
 );
@@ -146,6 +147,29 @@ async fn a_corrected_list_fills_what_was_empty_and_shows_the_rest(app: App) {
     let form = user.get(&format!("{}/information", path.unwrap())).await.ok().form_with("Save");
     assert_eq!(form.value("phone").as_deref(), Some("+1 514-555-0142"));
     assert_eq!(form.value("given_name").as_deref(), Some("Ann"), "what the clinic has stays");
+}
+
+async fn a_number_under_another_name_is_a_question(app: App) {
+    let user = app.user(Role::Staff).await;
+    let headers = "Chart #,Last,First,DOB,HIN,Email";
+    let check = async |lines: &str| {
+        let page = user.get("/patients/import").await.ok();
+        user.submit(&page, "Check the list", &[("list", &format!("{headers}\n{lines}\n"))]).await.ok()
+    };
+    let first = check("7,Abraham,Jonathan,1951-03-04,1234567897,").await;
+    user.submit(&first, "Import", &[]).await.redirect();
+    // the same health number, or the same chart number, with the same birth date
+    for line in ["8,Smith,Jane,1951-03-04,1234567897,jane@example.org", "7,Smith,Jane,1951-03-04,,jane@example.org"] {
+        let checked = check(line).await;
+        assert!(checked.has_text("this may be a patient who is here already"), "{}", checked.text());
+        user.submit(&checked, "Import the good lines", &[]).await.ok();
+        assert_eq!(user.get("/patients?q=jane@example.org").await.ok().count("a.item"), 0, "nobody's record changes");
+    }
+    // married: another family name
+    let checked = check("7,Roy,Jonathan,1951-03-04,1234567897,jon@example.org").await;
+    assert!(checked.has_text("1 of them gets what was empty"), "{}", checked.text());
+    user.submit(&checked, "Import", &[]).await.redirect();
+    assert_eq!(user.get("/patients?q=jon@example.org").await.ok().count("a.item"), 1);
 }
 
 async fn a_file_is_read_as_if_it_had_been_pasted(app: App) {
