@@ -1567,7 +1567,7 @@ csv-language = the pages do not have this language; the clinic’s is set
 csv-method = the notification method must be both, email, text message or none
 csv-letters = letters of this line cannot be read: it is in another encoding than the others
 csv-too_long = a field is longer than 200 characters
-csv-repeated = the same patient stands on a line before
+csv-repeated = the same patient, or the same number, stands on a line before
 
 # The portal's first page, locks
 notice-portal-unlocked = The patient can ask for a new passcode now.

@@ -1567,7 +1567,7 @@ csv-language = les pages n’existent pas dans cette langue; celle de la cliniqu
 csv-method = le mode de notification doit être les deux, courriel, texto ou aucun
 csv-letters = des lettres de cette ligne sont illisibles : son codage n’est pas celui des autres
 csv-too_long = un champ dépasse 200 caractères
-csv-repeated = le même patient figure sur une ligne précédente
+csv-repeated = le même patient, ou le même numéro, figure sur une ligne précédente
 
 # La première page du portail, blocages
 notice-portal-unlocked = Le patient peut maintenant demander un nouveau code d’accès.

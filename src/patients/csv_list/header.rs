@@ -79,6 +79,11 @@ impl Header {
         self.has("full complete complet fullname") || self.family_comes_first().is_some()
     }
 
+    /// Whether it says "Nom", which in French is the family's name beside a given one, and the whole name alone.
+    pub fn is_nom(&self) -> bool {
+        self.only("nom noms")
+    }
+
     /// Whether the family name comes first in a column of whole names, where the header says so: "Last, First".
     pub fn family_comes_first(&self) -> Option<bool> {
         let at = |any: &str| self.all.iter().position(|word| any.split_whitespace().any(|one| one == word));

@@ -37,6 +37,11 @@ pub(super) fn meanings(headers: &[&str]) -> Vec<Option<Column>> {
         (true, true, true) => change(&mut found, Column::FullName, None),
         // "Name" beside "First name" is the family's
         (true, false, true) if !whole => change(&mut found, Column::FullName, Some(Column::FamilyName)),
+        (false, true, false) if found.iter().filter(|meaning| **meaning == Some(Column::FamilyName)).count() == 1 => {
+            for (_, meaning) in known.iter().zip(&mut found).filter(|(header, _)| header.is_nom()) {
+                *meaning = Some(Column::FullName);
+            }
+        }
         _ => {}
     }
     found

@@ -172,11 +172,11 @@ const HEADERS: [(Option<Column>, &[&str]); 15] = [
         "Prénom", "Name (First)", "Patient First Name", "PatientFirstName", "Legal First Name",
     ]),
     (Some(Column::FamilyName), &[
-        "Surname", "lastname", "Last", "Name (Last)", "Nom", "Nom de famille", "nomdefamille", "Family Name",
+        "Surname", "lastname", "Last", "Name (Last)", "Nom de famille", "nomdefamille", "Family Name",
         "patient.name.family",
     ]),
     (Some(Column::FullName), &[
-        "Usager",
+        "Usager", "Nom",
         "PAT_NAME", "Nom de l'usager",
         "Nom complet", "Patient Name", "Patient's Name", "Name of Patient", "Client", "Patient", "Name",
         "Full Name", "patientname", "Nom, prénom", "Nom et prénom", "Prénom et nom", "Last, First",
@@ -463,6 +463,7 @@ fn names_in_one_column_are_taken_apart() {
         ("Name", "Jane Smith", "Jane|Smith|", true),
         ("Name", "Anna van der Berg", "Anna|van der Berg|", true),
         ("Nom et prénom", "Tremblay Éloïse", "Éloïse|Tremblay|", true),
+        ("Nom", "Éloïse Tremblay", "Éloïse|Tremblay|", true),
         ("Name (Last, First)", "Smith Jane", "Jane|Smith|", true),
         ("First and last name", "Jane Smith", "Jane|Smith|", true),
         ("Name", "Madonna", "|Madonna|", false),
