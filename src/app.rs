@@ -3,7 +3,7 @@
 use crate::access::session::{Door, Store};
 use crate::clock::Random;
 use crate::db::{self, DatabaseUrl, Db, DbError, Keys, Renewed};
-use crate::http::{assets, cookies, errors, guard};
+use crate::http::{assets, cookies, errors, get, guard, security_txt};
 use crate::state::AppState;
 use crate::text::FOLD_VERSION;
 use crate::{administration, chart, clinic, demo, hooks, message_templates, outbox, patients, portal, settings};
@@ -88,6 +88,7 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
     move |config| {
         config
             .route("/assets/{tree}/{path:.*}", web::get().to(assets::serve))
+            .route("/.well-known/security.txt", get().to(security_txt::show))
             .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok\n") }))
             .route("/readyz", web::get().to(ready));
         if let Some(mailbox) = mailbox {
@@ -107,6 +108,8 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
         config.service(
             web::scope("")
                 .wrap(from_fn(clinic::of_their_own))
+                // within the sessions: it asks who is signed in
+                .wrap(from_fn(clinic::note_refusals))
                 .wrap(from_fn(clinic::keep_words))
                 .wrap(clinic_sessions)
                 .configure(clinic::routes),

@@ -4,8 +4,10 @@
 //! which wins. Every fault is one line that names the key, what is wrong, and what to write instead.
 
 mod files;
+mod proxies;
 
 pub use files::{Bucket, Clamd, ClamdAddress, Files, TYPES};
+pub use proxies::{Proxies, ProxyHeader};
 
 use crate::db::{DatabaseUrl, Keys, SecretKey};
 use std::collections::BTreeMap;
@@ -19,7 +21,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("public_url", "", "the address that patients and staff open, as https://messages.example.org"),
     ("listen", "127.0.0.1:8080", "the address and port to listen on"),
     ("database_url", "sqlite:postern.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE"),
-    ("behind_proxy", "false", "true: take the caller's address from X-Forwarded-For, set by the proxy in front"),
+    ("behind_proxy", "false", "true: take the caller's address from the header that the proxy in front writes"),
+    ("trusted_proxies", "", "addresses and networks of the proxies, commas between; none: the one that connects"),
+    ("proxy_header", "x-forwarded-for", "the header that they write: x-forwarded-for or forwarded"),
+    ("hsts_subdomains", "false", "true: browsers use https for all names below that of public_url too"),
+    ("security_contact", "", "mailto: or https: address for those who find a weakness: /.well-known/security.txt"),
     ("run_worker", "true", "false: this process sends nothing; `postern worker` does"),
     ("calling_code", "1", "country calling code of telephone numbers written without one"),
     ("log", "info", "what is logged: error, warn, info, debug, or a tracing filter"),
@@ -207,8 +213,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// the database
     pub database: DatabaseUrl,
-    /// whether X-Forwarded-For can be believed
-    pub behind_proxy: bool,
+    /// the proxies in front
+    pub proxies: Proxies,
+    /// whether HSTS holds for names below that of `public_url`
+    pub hsts_subdomains: bool,
+    /// where weaknesses are reported
+    pub security_contact: Option<Url>,
     /// whether this process also works the outbox
     pub run_worker: bool,
     /// country calling code, digits only
@@ -364,7 +374,12 @@ impl Source {
         let public_url = self.parsed("public_url", PUBLIC_URL_FIX, public_url);
         let listen = self.parsed("listen", "write an address and a port, as 127.0.0.1:8080", |v| v.parse().ok());
         let database = self.database();
-        let behind_proxy = self.flag("behind_proxy");
+        let proxies = self.proxies();
+        let hsts_subdomains = self.flag("hsts_subdomains");
+        let contact_fix = "write mailto:security@example.org or an https address";
+        let security_contact = self.parsed("security_contact", contact_fix, |v| {
+            Url::parse(v).ok().filter(|url| matches!(url.scheme(), "mailto" | "https"))
+        });
         let run_worker = self.flag("run_worker");
         let code_fix = "write the digits after the plus, as 1 or 33";
         let calling_code = self.parsed("calling_code", code_fix, |v| {
@@ -390,7 +405,9 @@ impl Source {
                 public_url: public_url?,
                 listen: listen?,
                 database: database?,
-                behind_proxy: behind_proxy?,
+                proxies: proxies?,
+                hsts_subdomains: hsts_subdomains?,
+                security_contact,
                 run_worker: run_worker?,
                 calling_code: calling_code?,
                 log: log?,
@@ -407,6 +424,19 @@ impl Source {
             Some(config) if self.faults.is_empty() => Ok(config),
             _ => Err(self.faults),
         }
+    }
+
+    fn proxies(&mut self) -> Option<Proxies> {
+        let are_there = self.flag("behind_proxy");
+        let fix = "write addresses and networks, commas between, as 10.0.0.5, 10.1.0.0/16";
+        let named = self.text("trusted_proxies").is_some();
+        let trusted = self.parsed("trusted_proxies", fix, proxies::networks);
+        let header = self.parsed("proxy_header", "write x-forwarded-for or forwarded", ProxyHeader::parse);
+        if named && are_there == Some(false) {
+            self.faults.push("trusted_proxies: is of no use without a proxy: write behind_proxy = true".to_owned());
+        }
+        let trusted = if named { trusted? } else { Vec::new() };
+        Some(Proxies { are_there: are_there?, trusted, header: header? })
     }
 
     fn database(&mut self) -> Option<DatabaseUrl> {

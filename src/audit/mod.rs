@@ -39,6 +39,7 @@ text_enum! {
         SignedIn = "signed_in",
         SignInFailed = "sign_in_failed",
         SignedOut = "signed_out",
+        AccessRefused = "access_refused",
         PasswordSet = "password_set",
         PasswordLinkMade = "password_link_made",
         PasswordForgotten = "password_forgotten",

@@ -5,7 +5,7 @@ use crate::app::{self, Parts};
 use crate::attachments::{Desk, Together};
 use crate::chart::import::fhir::ImportOptions;
 use crate::clock::{Clock, Random};
-use crate::config::{Config, Files};
+use crate::config::{Config, Files, Proxies};
 use crate::db::{DatabaseUrl, Db, Keys};
 use crate::delivery::{Delivery, Mailbox};
 use crate::demo::people::{self, DemoPatient, USERS};
@@ -68,7 +68,9 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         public_url: origin.parse()?,
         listen: listener.local_addr()?,
         database,
-        behind_proxy: false,
+        proxies: Proxies::default(),
+        hsts_subdomains: false,
+        security_contact: None,
         run_worker: true,
         calling_code: "1".into(),
         log: String::new(),

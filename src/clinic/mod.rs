@@ -6,10 +6,12 @@ mod conversations;
 mod files;
 mod guard;
 mod patients;
+mod refusals;
 mod settings;
 
 pub use account::kept_words::keep_words;
 pub use account::not_yours::of_their_own;
+pub use refusals::note_refusals;
 
 use actix_web::web::{self, ServiceConfig};
 

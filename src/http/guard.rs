@@ -1,6 +1,7 @@
 //! What stands before every page: cross-site requests are refused, and each answer carries the headers that keep a
 //! browser from doing harm.
 
+use crate::config::Config;
 use crate::error::ErrorPage;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -89,13 +90,16 @@ pub async fn headers(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let https = req.app_data::<web::Data<Origin>>().is_some_and(|origin| origin.0.starts_with("https:"));
+    let https = req.app_data::<web::Data<Config>>().filter(|config| config.is_https());
+    let strict = https.map(|config| match config.hsts_subdomains {
+        true => HeaderValue::from_static("max-age=31536000; includeSubDomains"),
+        false => HeaderValue::from_static("max-age=31536000"),
+    });
     let mut res = next.call(req).await?;
     let set = res.headers_mut();
     set_headers(set);
-    if https {
-        let value = HeaderValue::from_static("max-age=31536000");
-        set.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    if let Some(strict) = strict {
+        set.insert(header::STRICT_TRANSPORT_SECURITY, strict);
     }
     Ok(res)
 }

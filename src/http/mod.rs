@@ -1,6 +1,7 @@
 //! Plumbing between requests and rooms, without domain words.
 
 pub mod assets;
+mod caller;
 pub mod cookies;
 pub mod errors;
 pub mod files;
@@ -12,6 +13,7 @@ mod method;
 pub mod multipart;
 pub mod page;
 pub mod paging;
+pub mod security_txt;
 pub mod seen;
 pub mod strings;
 pub mod table;
@@ -20,4 +22,4 @@ pub mod whose;
 pub use form::Form;
 pub use limits::Limits;
 pub use method::get;
-pub use page::{Head, Shell, html, see_other, unprocessable};
+pub use page::{Head, Shell, html, see_other, signed_out, unprocessable};

@@ -5,7 +5,7 @@ use super::flash;
 use super::whose::{self, Person};
 use crate::access::session::{HOLDER, Holder, LAPSED, Lapsed, Lasts};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Proxies};
 use crate::db::Ts;
 use crate::error::AppError;
 use crate::storage::{Scan, Serving};
@@ -13,12 +13,12 @@ use crate::text::{Lang, Zone};
 use actix_session::SessionExt;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, ContentType};
+use actix_web::http::header::{self, ContentType, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use askama::Template;
 use std::future::{Ready, ready};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// What a request says about its reader.
 #[derive(Clone)]
@@ -41,6 +41,8 @@ pub struct Head {
     pub fragment: bool,
     /// the caller's address
     pub from: IpAddr,
+    /// whether the answer's body is read by nobody (HEAD): then nobody has looked
+    pub is_probe: bool,
     /// the moment of the request
     pub now: Ts,
     /// which files may go out
@@ -65,6 +67,7 @@ impl Head {
             notice: flash::key(req),
             fragment: req.headers().contains_key("x-fragment"),
             from: caller(req),
+            is_probe: *req.method() == Method::HEAD,
             now: req.app_data::<web::Data<Clock>>().map_or_else(|| Clock::system().now(), |clock| clock.now()),
             serving: req.app_data::<Serving>().copied().unwrap_or(Serving::ONLY_CLEAN),
         }
@@ -88,13 +91,11 @@ fn holder(req: &HttpRequest) -> Option<Holder> {
     json.ok().flatten()
 }
 
-/// The address of the caller: the connection's, or behind a proxy the last that the proxy wrote.
 fn caller(req: &HttpRequest) -> IpAddr {
-    let proxied = req.app_data::<web::Data<Config>>().is_some_and(|config| config.behind_proxy);
-    let forwarded = req.headers().get("x-forwarded-for").and_then(|v| v.to_str().ok());
-    let last = forwarded.and_then(|list| list.rsplit(',').next()).and_then(|ip| ip.trim().parse().ok());
     let peer = req.peer_addr().map(|address| address.ip());
-    last.filter(|_| proxied).or(peer).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    let none = Proxies::default();
+    let proxies = req.app_data::<web::Data<Config>>().map_or(&none, |config| &config.proxies);
+    super::caller::caller(peer, req.headers(), proxies)
 }
 
 impl FromRequest for Head {
@@ -298,6 +299,15 @@ impl Shell {
 /// When the template fails.
 pub fn html(page: &impl Template) -> Result<HttpResponse, AppError> {
     with_status(StatusCode::OK, page)
+}
+
+/// The way on after a session was ended: what the browser keeps of its pages goes too. Cookies stay: those of the session
+/// are ended one by one, and the others hold a language and by which name a browser is known.
+pub fn signed_out(to: &str) -> HttpResponse {
+    let mut answer = see_other(to);
+    let kept = (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
+    answer.headers_mut().insert(kept.0, kept.1);
+    answer
 }
 
 /// A form that came back with errors: the same part again, with 422 and what was typed.

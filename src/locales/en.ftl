@@ -417,6 +417,7 @@ actor-system = Postern
 event-signed_in = signed in
 event-sign_in_failed = sign-in failed
 event-signed_out = signed out
+event-access_refused = was refused a page
 event-password_set = set a password
 event-user_changed = changed an account
 event-user_added = added a user

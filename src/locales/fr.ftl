@@ -417,6 +417,7 @@ actor-system = Postern
 event-signed_in = connexion
 event-sign_in_failed = échec de connexion
 event-signed_out = déconnexion
+event-access_refused = page refusée
 event-password_set = mot de passe choisi
 event-user_changed = compte modifié
 event-user_added = utilisateur ajouté

@@ -1,13 +1,13 @@
 //! `/portal/information`: what the clinic holds on the patient, what they may change of it, and their sessions.
 
-use super::guard::{Visit, shell};
+use super::guard::{Visit, shell, shut_out};
 use crate::access::{self, session};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
-use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::http::{Form, Head, Shell, html, see_other, signed_out, unprocessable};
 use crate::patients::{self, IdKind, Method, Patient};
 use crate::state::AppState;
 use crate::text::Lang;
@@ -27,6 +27,26 @@ struct InformationPage {
     language: String,
     errors: FieldErrors,
     seen: Seen,
+}
+
+/// In place of the page where the portal is off or access was withdrawn.
+#[derive(Template)]
+#[template(path = "portal/shut.html")]
+pub(super) struct ShutPage {
+    shell: Shell,
+    why: String,
+}
+
+/// The page that says so, where this patient is shut out.
+pub(super) async fn shut(state: &AppState, head: &Head, visit: &Visit) -> Result<Option<ShutPage>, AppError> {
+    let (head, visit) = (head.clone(), visit.0.clone());
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let Some(cause) = visit.shut_out(conn)? else { return Ok(None) };
+        let (shell, _) = shell(conn, &head, None)?;
+        let why = shut_out(&shell, &cause);
+        Ok(Some(ShutPage { shell, why }))
+    });
+    read.await
 }
 
 /// What the form edits, as it is stored.
@@ -72,6 +92,9 @@ async fn page(
 }
 
 pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Result<HttpResponse, AppError> {
+    if let Some(page) = shut(&state, &head, &visit).await? {
+        return html(&page);
+    }
     let patient = visit.0.patient();
     let page = page(&state, head, visit, None, FieldErrors::default()).await?;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::InformationViewed, patient, Subject::None);
@@ -86,6 +109,9 @@ pub async fn submit(
     visit: Visit,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
+    if let Some(page) = shut(&state, &head, &visit).await? {
+        return with_status(StatusCode::FORBIDDEN, &page);
+    }
     let mut errors = FieldErrors::default();
     let language = errors.need("language", "error-language", Lang::find(form.get("language")));
     let method: Option<Method> = errors.need("method", "error-own-method", form.get("method").parse().ok());
@@ -130,5 +156,5 @@ pub async fn log_out_everywhere(
     });
     write.await?;
     session.purge();
-    Ok(see_other("/portal?notice=logged-out-everywhere"))
+    Ok(signed_out("/portal?notice=logged-out-everywhere"))
 }

@@ -3,7 +3,7 @@
 use crate::access;
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::error::AppError;
-use crate::http::{Head, see_other};
+use crate::http::{Head, signed_out};
 use crate::state::AppState;
 use actix_session::Session;
 use actix_web::{HttpResponse, web};
@@ -15,5 +15,5 @@ pub async fn submit(state: web::Data<AppState>, head: Head, session: Session) ->
         state.record(trace).await?;
     }
     session.purge();
-    Ok(see_other("/portal?notice=logged-out"))
+    Ok(signed_out("/portal?notice=logged-out"))
 }

@@ -169,12 +169,13 @@ pub async fn show(
     let (now, key) = (head.now, state.random.token().reveal().to_owned());
     let before = query.before.map(MessageId);
     let form = Typed { key, ..Typed::default() };
+    let is_probe = head.is_probe;
     let page = match page(&state, head.clone(), visit.0.clone(), number, before, form).await {
         Err(AppError::NotFound) => return gone(&state, head).await,
         page => page?,
     };
     // where the portal is off or access was withdrawn, the page says so and shows no message
-    if !page.hides_messages() {
+    if !page.hides_messages() && !is_probe {
         let thread = page.thread.clone();
         let mark = state.db.write(move |tx| -> Result<_, AppError> { Ok(thread.mark_read(tx, now, &visit.0)?) });
         mark.await?;

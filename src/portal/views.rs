@@ -1,6 +1,7 @@
 //! `/portal/information/views`: who has looked at the patient's messages.
 
 use super::guard::{Visit, shell};
+use super::information::shut;
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::conversations::{self, View};
 use crate::db;
@@ -44,11 +45,13 @@ pub async fn show(
     visit: Visit,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
+    if let Some(page) = shut(&state, &head, &visit).await? {
+        return html(&page);
+    }
     let (patient, before) = (visit.0.patient(), query.after.parse().ok());
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, None)?;
-        let open = visit.0.is_open(conn)?;
-        let mut rows = if open { conversations::views(conn, &visit.0, before, PAGE + 1)? } else { Vec::new() };
+        let mut rows = conversations::views(conn, &visit.0, before, PAGE + 1)?;
         let next = db::cut(&mut rows, PAGE, |row| row.id);
         Ok(ViewsPage { shell, settings, rows, next })
     });

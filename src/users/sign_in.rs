@@ -22,6 +22,8 @@ pub struct SignIn {
     pub password: String,
     /// who waits: see [`crate::slow_hash::verify`]
     pub from: IpAddr,
+    /// where from, as it is written down
+    pub address: IpAddr,
     /// what the browser says of itself
     pub device: Device,
     /// what the browser is known by, or will be
@@ -47,6 +49,7 @@ pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<Option<Holder>, 
     let hash = found.as_ref().and_then(|(_, hash, _)| hash.clone());
     let right = password::is_right(typed.from, typed.password, hash).await;
     let known = found.as_ref().map(|((id, ..), ..)| *id);
+    let address = typed.address;
     let (browser, is_first) = ((typed.device, typed.browser), found.as_ref().is_some_and(|(.., seen)| seen.is_none()));
     let write = db.write(move |tx| -> Result<_, DbError> {
         let subject = known.map_or(Subject::None, Subject::User);
@@ -62,7 +65,7 @@ pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<Option<Holder>, 
             Some(id) => Entry::of_clinic(Actor::User(id), Event::SignedIn, subject),
             None => Entry::of_clinic(Actor::System, Event::SignInFailed, subject),
         };
-        audit::append(tx, now, entry)?;
+        audit::append(tx, now, entry.with(address.to_string()))?;
         if let Some(id) = known.filter(|_| signed_in) {
             devices::seen(tx, now, id, (browser.0, &browser.1), is_first)?;
         }

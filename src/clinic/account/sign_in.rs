@@ -5,7 +5,7 @@ use crate::access::session::Holder;
 use crate::clinic::guard::shell_for_nobody;
 use crate::clock::Token;
 use crate::error::AppError;
-use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::http::{Form, Head, Shell, html, see_other, signed_out, unprocessable};
 use crate::http::{limits, page};
 use crate::state::AppState;
 use crate::users;
@@ -68,7 +68,14 @@ pub async fn submit(
     let device = Device::of(says);
     let browser = req.cookie(BROWSER_COOKIE).map(|cookie| Token::received(cookie.value()));
     let browser = browser.filter(Token::is_whole).unwrap_or_else(|| state.random.token());
-    let typed = users::SignIn { email, password, from: limits::caller(head.from), device, browser: browser.clone() };
+    let typed = users::SignIn {
+        email,
+        password,
+        from: limits::caller(head.from),
+        address: head.from,
+        device,
+        browser: browser.clone(),
+    };
     match users::sign_in(&state.db, state.clock.now(), typed).await? {
         Some(holder) => {
             state.wake.notify_one();
@@ -93,5 +100,5 @@ pub async fn sign_out(state: web::Data<AppState>, head: Head, session: Session) 
         users::sign_out(&state.db, state.clock.now(), id).await?;
     }
     session.purge();
-    Ok(see_other("/sign-in?notice=signed-out"))
+    Ok(signed_out("/sign-in?notice=signed-out"))
 }

@@ -232,11 +232,17 @@ async fn look(
 ) -> Result<HttpResponse, AppError> {
     let (id, now) = (access.conversation(), head.now);
     let user = access.user().clone();
-    let trace = state.db.write(move |tx| -> Result<_, AppError> {
-        let access = crate::access::conversation(tx, user, id)?.ok_or(AppError::NotFound)?;
-        Ok(conversations::mark_viewed(tx, now, &access)?)
-    });
-    let showing = Showing { news: trace.await?, kept: query.kept.is_some(), ..Showing::fresh(writing) };
+    let news = match head.is_probe {
+        true => false,
+        false => {
+            let trace = state.db.write(move |tx| -> Result<_, AppError> {
+                let access = crate::access::conversation(tx, user, id)?.ok_or(AppError::NotFound)?;
+                Ok(conversations::mark_viewed(tx, now, &access)?)
+            });
+            trace.await?
+        }
+    };
+    let showing = Showing { news, kept: query.kept.is_some(), ..Showing::fresh(writing) };
     html(&page(&state, head, access, query.before.map(MessageId), showing).await?)
 }
 

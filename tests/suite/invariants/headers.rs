@@ -4,6 +4,8 @@ use super::routes;
 use crate::support::app::{App, On};
 use crate::support::world::Like;
 use postern::access::Role;
+use postern::config::Config;
+use postern::delivery::Delivery;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_is_guarded() {
@@ -62,5 +64,58 @@ async fn a_patient_never_uploads() {
             let headers = [("content-type", kind), ("origin", app.origin.as_str())];
             assert_eq!(app.anyone().send("POST", &path, &headers, body).await.status, 415, "{path} {kind}");
         }
+    }
+}
+
+/// What a shared computer keeps of pages goes with the session; what the browser is known by stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_out_clears_what_the_browser_keeps() {
+    let app = App::start(On::Sqlite).await;
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    app.message(&staff, maria, true).await;
+    app.drain().await;
+    let link = app.link_to("maria@example.org");
+    let (patient, _) = app.go_in(&link, "+16135550121").await;
+    app.state.clock.advance(time::Duration::minutes(1));
+    let (again, _) = app.go_in(&link, "+16135550121").await;
+    for (who, path) in [(&staff, "/sign-out"), (&patient, "/portal/logout"), (&again, "/portal/sessions/end")] {
+        let answer = who.post(path, &[]).await;
+        assert_eq!(answer.status, 303, "{path}");
+        assert_eq!(answer.headers["clear-site-data"], "\"cache\", \"storage\"", "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn https_is_asked_for_where_it_is_served() {
+    for (url, subdomains, wanted) in [
+        ("http://127.0.0.1:1", true, None),
+        ("https://messages.example.org", false, Some("max-age=31536000")),
+        ("https://messages.example.org", true, Some("max-age=31536000; includeSubDomains")),
+    ] {
+        let set = move |config: &mut Config| {
+            config.public_url = url.parse().unwrap();
+            config.hsts_subdomains = subdomains;
+        };
+        let app = App::start_with_config(On::Sqlite, set, Delivery::mailbox).await;
+        let got = app.anyone().get("/sign-in").await;
+        let strict = got.headers.get("strict-transport-security").map(|value| value.to_str().unwrap());
+        assert_eq!(strict, wanted, "{url} {subdomains}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_finds_a_weakness_learns_whom_to_tell() {
+    let app = App::start(On::Sqlite).await;
+    assert_eq!(app.anyone().get("/.well-known/security.txt").await.status, 404, "nobody is named");
+    let set = |config: &mut Config| config.security_contact = Some("mailto:security@example.org".parse().unwrap());
+    let app = App::start_with_config(On::Sqlite, set, Delivery::mailbox).await;
+    let answer = app.anyone().get("/.well-known/security.txt").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+    // the clock of the tests stands in March 2026
+    for line in ["Contact: mailto:security@example.org", "Expires: 2026-08-31T00:00:00Z", "Preferred-Languages: en, fr"]
+    {
+        assert!(answer.body.lines().any(|one| one == line), "{line} in {}", answer.body);
     }
 }

@@ -20,7 +20,7 @@ async fn guess(who: Actor, link: String, number: u32) -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_wrong_passcodes() {
-    let app = App::start_with_config(On::Sqlite, |config| config.behind_proxy = true, Delivery::mailbox).await;
+    let app = App::start_with_config(On::Sqlite, |config| config.proxies.are_there = true, Delivery::mailbox).await;
     let staff = app.user(Role::Staff).await;
     let maria = app.patient(Like::default()).await;
     let conversation = app.message(&staff, maria, true).await;

@@ -3,10 +3,19 @@
 use crate::on_both;
 use crate::support::app::{Actor, App};
 use crate::support::world::Like;
+use diesel::prelude::*;
 use postern::access::Role;
+use postern::db::schema::audit_events;
+use postern::error::AppError;
 use std::io::Read;
 
-on_both!(language_and_method_are_theirs, who_has_looked_is_told, everything_is_in_one_file);
+on_both!(
+    language_and_method_are_theirs,
+    who_has_looked_is_told,
+    everything_is_in_one_file,
+    nothing_is_shown_or_changed_where_the_portal_is_off,
+    whoever_only_probes_has_not_read
+);
 
 const EMAIL: &str = "maria@example.org";
 
@@ -86,4 +95,51 @@ async fn everything_is_in_one_file(app: App) {
     let form = owner.get("/patients/1/information").await.ok();
     owner.submit(&form, "Save", &[("portal_access", "off")]).await.redirect();
     assert_eq!(patient.get("/portal/information/download").await.status, 303);
+}
+
+async fn nothing_is_shown_or_changed_where_the_portal_is_off(app: App) {
+    let (owner, patient, _) = inside(&app, Like::default()).await;
+    let open = patient.get("/portal/information").await.ok();
+    let set = async |on: &str| {
+        let settings = owner.get("/settings/patient-portal").await.ok();
+        owner.submit(&settings, "Save", &[("portal_on", on)]).await.redirect();
+    };
+    set("off").await;
+    for path in ["/portal/information", "/portal/information/views"] {
+        let page = patient.get(path).await.ok();
+        assert!(page.has_text("is turned off") && !page.has_text("Mejía") && !page.has_text(EMAIL), "{}", page.text());
+    }
+    assert_eq!(patient.submit(&open, "Save", &[("language", "fr")]).await.status, 403);
+    assert_eq!(patient.get("/portal/information/download").await.status, 404);
+    assert!(owner.get("/patients/1").await.ok().has_text("English"), "nothing was changed");
+    set("on").await;
+    assert!(patient.get("/portal/information").await.ok().has_text("Mejía"));
+    // where only this patient's access was withdrawn, their session ends
+    let record = owner.get("/patients/1/information").await.ok();
+    owner.submit(&record, "Save", &[("portal_access", "off")]).await.redirect();
+    assert!(patient.get("/portal/information").await.redirect().starts_with("/portal?"));
+}
+
+/// HEAD is how link checkers ask; whoever asks so has seen no word.
+async fn whoever_only_probes_has_not_read(app: App) {
+    let (owner, patient, conversation) = inside(&app, Like::default()).await;
+    let viewer = app.user(Role::Viewer).await;
+    let views = async || {
+        let read = app.state.db.read(|conn| -> Result<_, AppError> {
+            let viewed = audit_events::table.filter(audit_events::action.eq("conversation_viewed"));
+            Ok(viewed.count().get_result::<i64>(conn)?)
+        });
+        read.await.unwrap()
+    };
+    let before = views().await;
+    let probe = async |who: &Actor, path: &str| {
+        let answer = who.send("HEAD", path, &[], "").await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, ""), "{path}");
+    };
+    probe(&patient, "/portal/messages/1").await;
+    probe(&viewer, &conversation).await;
+    assert_eq!(views().await, before);
+    assert!(!owner.get(&conversation).await.ok().has_text("Read "), "the patient has not read");
+    patient.get("/portal/messages/1").await.ok();
+    assert!(views().await > before || owner.get(&conversation).await.ok().has_text("Read"));
 }

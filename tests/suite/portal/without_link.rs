@@ -168,7 +168,7 @@ async fn seconds(app: &App, who: &Actor, turn: usize, contact: &str) -> f64 {
 /// By turns, so that whatever else the machine does hits both alike; what is compared are the middles.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_and_a_miss_take_alike_long() {
-    let app = App::start_with_config(On::Sqlite, |config| config.behind_proxy = true, Delivery::mailbox).await;
+    let app = App::start_with_config(On::Sqlite, |config| config.proxies.are_there = true, Delivery::mailbox).await;
     app.patient(Like::default()).await;
     let who = app.anyone();
     let mut ratio = 0.0;

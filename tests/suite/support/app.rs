@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use postern::app::{self, Parts};
 use postern::attachments::Desk;
 use postern::clock::{Clock, Random};
-use postern::config::{Config, Files, Texts};
+use postern::config::{Config, Files, Proxies, Texts};
 use postern::db::schema::sessions;
 use postern::db::{DatabaseUrl, Db, Ts};
 use postern::delivery::{Delivery, Gateway, Mailbox, Received};
@@ -153,7 +153,9 @@ impl App {
             public_url: origin.parse().unwrap(),
             listen: listener.local_addr().unwrap(),
             database: database.clone(),
-            behind_proxy: false,
+            proxies: Proxies::default(),
+            hsts_subdomains: false,
+            security_contact: None,
             run_worker: false,
             calling_code: "1".into(),
             log: String::new(),

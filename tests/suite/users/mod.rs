@@ -6,6 +6,7 @@ mod commands;
 mod inviting;
 mod leaving;
 mod managing;
+mod refusals;
 
 use crate::support::app::App;
 use diesel::prelude::*;

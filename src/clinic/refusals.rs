@@ -1,0 +1,38 @@
+//! What a signed-in user was refused is written down: who tries doors that are not theirs leaves a trace.
+
+use crate::access::session::Holder;
+use crate::audit::{Actor, Entry, Event, Subject};
+use crate::http::Head;
+use crate::state::AppState;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+
+/// Notes each 403 and 404 of a page of ours, with the page's pattern and the caller's address. The pattern has no number of
+/// a patient in it, and what is no page of ours was nobody's.
+///
+/// # Errors
+/// Those of the page.
+pub async fn note_refusals(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let head = Head::of(req.request());
+    let state = req.app_data::<web::Data<AppState>>().cloned();
+    let asked = (req.method().clone(), req.match_pattern());
+    let res = next.call(req).await?;
+    let refused = matches!(res.status(), StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
+    if let (true, Some(Holder::User { id, .. }), Some(state), (method, Some(pattern))) =
+        (refused, &head.holder, state, asked)
+    {
+        let words = format!("{} {method} {pattern} {}", res.status().as_u16(), head.from);
+        let entry = Entry::of_clinic(Actor::User(*id), Event::AccessRefused, Subject::None).with(words);
+        // the answer is the same: it shows nothing
+        if let Err(cause) = state.record(entry).await {
+            tracing::error!(%cause, "a refusal was not written to the audit log");
+        }
+    }
+    Ok(res)
+}
