@@ -101,9 +101,9 @@ pub async fn change_email(
     session: Session,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let typed = typed_password(&state, &head, &me, &form, "password").await?;
     let mut errors = FieldErrors::default();
     if let Some(email) = errors.need("email", "error-email", EmailAddress::parse(form.get("email"))) {
+        let typed = typed_password(&state, &head, &me, &form, "password").await?;
         match users::change_email(&state.db, head.now, &me.0, typed, email).await {
             Ok(()) => {
                 state.wake.notify_one();
