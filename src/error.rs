@@ -42,6 +42,9 @@ pub enum AppError {
         /// seconds to wait
         seconds: u64,
     },
+    /// The body did not come in time.
+    #[error("too slow")]
+    TooSlow,
     /// More than is taken.
     #[error("too large")]
     TooLarge,
@@ -94,6 +97,7 @@ impl ResponseError for AppError {
             AppError::BadRequest => StatusCode::BAD_REQUEST,
             AppError::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             AppError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            AppError::TooSlow => StatusCode::REQUEST_TIMEOUT,
             AppError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             AppError::NotScanned => StatusCode::CONFLICT,
             AppError::Infected => StatusCode::GONE,

@@ -2,15 +2,12 @@
 
 use crate::delivery::bounce;
 use crate::error::AppError;
+use crate::http::body::Body;
 use crate::notifications;
 use crate::state::AppState;
 use actix_web::{HttpResponse, web};
 
-pub async fn receive(
-    state: web::Data<AppState>,
-    path: web::Path<String>,
-    raw: web::Bytes,
-) -> Result<HttpResponse, AppError> {
+pub async fn receive(state: web::Data<AppState>, path: web::Path<String>, raw: Body) -> Result<HttpResponse, AppError> {
     let (now, code, random) = (state.clock.now(), path.into_inner(), state.random.clone());
     let Some(bounces) = state.config.bounces.as_ref() else { return Err(AppError::NotFound) };
     // the code first: nothing of a stranger's mail is read
@@ -19,7 +16,7 @@ pub async fn receive(
     if !known.await? {
         return Err(AppError::NotFound);
     }
-    match bounce::parse(&raw, &bounces.address) {
+    match bounce::parse(&raw.0, &bounces.address) {
         Ok(Some(returned)) => {
             let write = state
                 .db

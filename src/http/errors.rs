@@ -65,6 +65,7 @@ fn page(head: &Head, status: StatusCode) -> Result<String, AppError> {
     let word = match status.as_u16() {
         404 => "404",
         403 => "403",
+        408 => "408",
         409 => "409",
         410 => "410",
         413 => "413",

@@ -1,10 +1,11 @@
 //! A posted form: names and values as they came. Keeps what was typed, so that a page with an error shows it again.
 
+use super::body::Body;
 use crate::error::AppError;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -81,12 +82,12 @@ impl FromRequest for Form {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let kind = req.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let ours = kind.is_empty() || kind.starts_with("application/x-www-form-urlencoded");
-        let bytes = web::Bytes::from_request(req, payload);
+        let body = Body::from_request(req, payload);
         Box::pin(async move {
             if !ours {
                 return Err(AppError::UnsupportedMediaType);
             }
-            let bytes = bytes.await.map_err(|_| AppError::BadRequest)?;
+            let Body(bytes) = body.await?;
             Ok(Form::of_pairs(url::form_urlencoded::parse(&bytes).into_owned().collect()))
         })
     }

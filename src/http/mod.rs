@@ -1,6 +1,7 @@
 //! Plumbing between requests and rooms, without domain words.
 
 pub mod assets;
+pub mod body;
 mod caller;
 pub mod cookies;
 pub mod errors;

@@ -5,6 +5,7 @@
 //! The mark stands in each form that posts ([`FIELD`]), goes with each request of a script ([`HEADER`]), and stands in
 //! the addresses of downloads. It tells nobody who somebody is and opens nothing: it need not be secret.
 
+use super::body::Body;
 use super::form::Form;
 use super::page::Head;
 use crate::access::session::{Holder, Lapsed};
@@ -182,7 +183,7 @@ pub async fn short_form(req: &mut ServiceRequest) -> Result<Option<Form>, Error>
     if kind(req).starts_with("multipart/form-data") {
         return Ok(None);
     }
-    let bytes = req.extract::<web::Bytes>().await?;
+    let Body(bytes) = req.extract::<Body>().await?;
     let form = Form::of_pairs(url::form_urlencoded::parse(&bytes).into_owned().collect());
     req.set_payload(payload(stream::iter([Ok(bytes)])));
     Ok(Some(form))
@@ -207,7 +208,7 @@ async fn in_body(req: &mut ServiceRequest) -> Result<Option<String>, Error> {
     if kind(req).starts_with("multipart/form-data") {
         return Ok(in_parts(req).await);
     }
-    let bytes = req.extract::<web::Bytes>().await?;
+    let Body(bytes) = req.extract::<Body>().await?;
     let said = url::form_urlencoded::parse(&bytes).find(|(name, _)| name == FIELD).map(|(_, said)| said.into_owned());
     req.set_payload(payload(stream::iter([Ok(bytes)])));
     Ok(said)

@@ -1,9 +1,12 @@
 //! What is not there, what is not set, what is not taken.
 
 use crate::on_both;
-use crate::support::app::App;
+use crate::support::app::{App, On};
 use crate::support::world::Like;
 use postern::access::Role;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 on_both!(
     the_demos_mailbox_is_the_demos_alone,
@@ -41,4 +44,29 @@ async fn a_patient_never_uploads(app: App) {
         assert_eq!(patient.send("POST", &path, &headers, body).await.status, 415, "{path}");
     }
     assert_eq!(patient.get(&message).await.ok().count(".thread li"), 1);
+}
+
+/// Whoever sends slowly holds no place for long, at any door.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let app = App::start(On::Sqlite).await;
+    let address = app.origin.strip_prefix("http://").unwrap().to_owned();
+    let ask = async |path: &str| {
+        let mut connection = TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: 1000\r\n\r\nemail=a"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut line = String::new();
+        tokio::time::timeout(Duration::from_secs(90), BufReader::new(connection).read_line(&mut line))
+            .await
+            .unwrap_or_else(|_| panic!("{path} waits for ever"))
+            .unwrap();
+        (path.to_owned(), line)
+    };
+    let all = ["/sign-in", "/forgotten-password", "/portal/entry", "/portal/link/x/session"].map(ask);
+    for (path, line) in futures_util::future::join_all(all).await {
+        assert!(line.starts_with("HTTP/1.1 408"), "{path}: {line}");
+    }
 }
