@@ -16,6 +16,8 @@ pub struct Limits {
     sign_in: DefaultKeyedRateLimiter<IpAddr>,
     passcode: DefaultKeyedRateLimiter<IpAddr>,
     link: DefaultKeyedRateLimiter<IpAddr>,
+    reply: DefaultKeyedRateLimiter<i64>,
+    draft: DefaultKeyedRateLimiter<i64>,
 }
 
 /// An account by the hash of what was typed: a key has one size, whatever is sent.
@@ -44,6 +46,10 @@ impl Default for Limits {
             passcode: RateLimiter::keyed(quota(60, Duration::from_secs(1))),
             // opening links: mail scanners open each one many times
             link: RateLimiter::keyed(quota(300, Duration::from_millis(100))),
+            // what one patient sends: more than anybody writes, less than fills a clinic's day
+            reply: RateLimiter::keyed(quota(60, Duration::from_secs(10))),
+            // what is saved as one patient types: a script does so every few seconds
+            draft: RateLimiter::keyed(quota(240, Duration::from_secs(1))),
         }
     }
 }
@@ -85,6 +91,22 @@ impl Limits {
     /// [`AppError::TooMany`].
     pub fn passcode(&self, from: IpAddr) -> Result<(), AppError> {
         check(&self.passcode, &caller(from))
+    }
+
+    /// One reply or one-tap answer of a patient.
+    ///
+    /// # Errors
+    /// [`AppError::TooMany`].
+    pub fn reply(&self, patient: i64) -> Result<(), AppError> {
+        check(&self.reply, &patient)
+    }
+
+    /// What a patient is typing, kept once more.
+    ///
+    /// # Errors
+    /// [`AppError::TooMany`].
+    pub fn draft(&self, patient: i64) -> Result<(), AppError> {
+        check(&self.draft, &patient)
     }
 
     /// One link opened.

@@ -645,6 +645,7 @@ portal-closed = This conversation was closed by { $clinic } on { $when }. You ca
 portal-replies-off = { $clinic } does not take replies in this conversation, as of { $when }.
 portal-error-empty = Write your reply first
 portal-error-long = Your reply is too long. Shorten it to 20,000 characters.
+portal-error-too-often = You have sent a lot in a short time. Your words are kept here: wait a little and press Send again.
 portal-error-full = Your reply could not be kept on our side, and was not sent. Try again in a few minutes, or call the clinic.
 portal-error-newer = The clinic wrote to you after you opened this page. Read their newer message above your reply, then change your reply or press “Send” again.
 portal-error-not-sent = Your reply was not sent

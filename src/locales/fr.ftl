@@ -645,6 +645,7 @@ portal-closed = Cette conversation a été fermée par { $clinic } le { $when }.
 portal-replies-off = { $clinic } n’accepte pas de réponses dans cette conversation, depuis le { $when }.
 portal-error-empty = Écrivez d’abord votre réponse
 portal-error-long = Votre réponse est trop longue. Raccourcissez-la à 20 000 caractères.
+portal-error-too-often = Vous avez beaucoup envoyé en peu de temps. Votre texte est gardé ici : attendez un peu et appuyez de nouveau sur Envoyer.
 portal-error-full = Votre réponse n’a pas pu être conservée de notre côté et n’a pas été envoyée. Réessayez dans quelques minutes, ou appelez la clinique.
 portal-error-newer = La clinique vous a écrit après l’ouverture de cette page. Lisez son message plus récent au-dessus de votre réponse, puis modifiez votre réponse ou appuyez de nouveau sur « Envoyer ».
 portal-error-not-sent = Votre réponse n’a pas été envoyée

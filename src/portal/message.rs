@@ -237,6 +237,10 @@ pub async fn keep(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let number = number(&req, "number")?;
+    if let Err(too_many) = state.limits.draft(visit.0.patient().0) {
+        let is_script = req.headers().get(ACCEPT).is_some_and(|accept| accept == "application/json");
+        return if is_script { Err(too_many) } else { too_often(&state, head, visit, number, &form).await };
+    }
     if !keep_typed(&state, visit.0, number, form.get("body")).await? {
         return Err(AppError::NotFound);
     }
@@ -251,6 +255,18 @@ pub async fn keep(
     Ok(HttpResponse::Ok().json(Saved { version: 1, saved_at: read.await? }))
 }
 
+/// The page with what was typed, which was not taken: too much came in a short time.
+async fn too_often(
+    state: &AppState,
+    head: Head,
+    visit: Visit,
+    number: i64,
+    form: &Form,
+) -> Result<HttpResponse, AppError> {
+    let page = page(state, head, visit.0, number, None, Typed::of(form, "portal-error-too-often")).await?;
+    with_status(StatusCode::TOO_MANY_REQUESTS, &page)
+}
+
 /// One tap.
 pub async fn answer(
     state: web::Data<AppState>,
@@ -262,6 +278,7 @@ pub async fn answer(
     let number = number(&req, "number")?;
     let message = form.numbers("message").first().copied().map(MessageId).ok_or(AppError::NotFound)?;
     let chosen: OneTap = form.get("answer").parse().map_err(|_| AppError::NotFound)?;
+    state.limits.reply(visit.0.patient().0)?;
     let (now, writer) = (state.clock.now(), visit.0.clone());
     let write = state.db.write(move |tx| conversations::answer(tx, now, &writer, number, message, chosen));
     match write.await {
@@ -304,6 +321,9 @@ pub async fn reply(
         let page = page(&state, head, visit.0, number, None, typed(error)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
+    if state.limits.reply(visit.0.patient().0).is_err() {
+        return too_often(&state, head, visit, number, &form).await;
+    }
     let (now, writer) = (state.clock.now(), visit.0.clone());
     let new = PatientReply { number, body, shown: typed("").shown, key: key.to_owned() };
     let write = state.db.write(move |tx| conversations::patient_reply(tx, now, &writer, &new));

@@ -7,7 +7,13 @@ use crate::support::world::Like;
 use postern::access::Role;
 use time::Duration;
 
-on_both!(replies_off_is_said, the_portal_turned_off_is_said, sending_twice_is_sending_once, closing_can_be_undone);
+on_both!(
+    replies_off_is_said,
+    the_portal_turned_off_is_said,
+    a_flood_of_replies_ends_and_loses_no_word,
+    sending_twice_is_sending_once,
+    closing_can_be_undone
+);
 
 const PHONE: &str = "+16135550121";
 
@@ -49,6 +55,37 @@ async fn the_portal_turned_off_is_said(app: App) {
     }
     let alert = owner.get(&format!("/patients/{maria}/messages/new")).await.ok();
     assert!(alert.has_text("Alert") && alert.has_text("The patient portal is off for the clinic"));
+}
+
+async fn a_flood_of_replies_ends_and_loses_no_word(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    let conversation = app.message(&staff, maria, true).await;
+    app.drain().await;
+    let (patient, message) = app.go_in(&app.link_to("maria@example.org"), PHONE).await;
+    let mut refused = None;
+    for number in 0..100 {
+        let page = patient.get(&message).await.ok();
+        let answer = patient.submit(&page, "Send", &[("body", &format!("Words number {number}"))]).await;
+        if answer.status != 303 {
+            refused = Some((number, answer));
+            break;
+        }
+    }
+    let (number, answer) = refused.expect("there is no end to it");
+    assert!(number >= 60, "{number}");
+    assert_eq!(answer.status, 429);
+    let page = answer.page();
+    assert!(page.has_text("You have sent a lot in a short time"), "{}", page.text());
+    assert_eq!(page.form_with("Send").value("body").as_deref(), Some(&*format!("Words number {number}")));
+    // others are not held up
+    let other = app.patient(Like { email: Some("b@example.org".into()), phone: None, ..Like::default() }).await;
+    app.message(&staff, other, true).await;
+    app.drain().await;
+    let (second, message) = app.go_in(&app.link_to("b@example.org"), "b@example.org").await;
+    let page = second.get(&message).await.ok();
+    second.submit(&page, "Send", &[("body", "Hello")]).await.redirect();
+    assert!(staff.get(&conversation).await.ok().has_text("Words number 59"));
 }
 
 async fn sending_twice_is_sending_once(app: App) {
