@@ -14,6 +14,7 @@ pub mod administration;
 pub mod app;
 pub mod attachments;
 pub mod audit;
+pub mod backup;
 pub mod chart;
 pub mod cli;
 pub mod clinic;

@@ -112,6 +112,8 @@ text_enum! {
         NotificationTemplateTested = "notification_template_tested",
         AccessTold = "access_told",
         FollowedUp = "followed_up",
+        BackupMade = "backup_made",
+        BackupRestored = "backup_restored",
     }
 }
 

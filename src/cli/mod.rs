@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod audit;
+mod backup;
 mod check_config;
 mod demo;
 mod files;
@@ -62,6 +63,10 @@ enum Command {
         #[command(subcommand)]
         command: files::Command,
     },
+    /// copy the whole clinic, database and files, into a folder; it may run meanwhile
+    Backup(backup::To),
+    /// put a backup into an empty database, and its files into storage
+    Restore(backup::From),
     /// read the configuration and say what is wrong with it
     CheckConfig,
     /// read the words of a document; the server calls it
@@ -139,6 +144,8 @@ async fn with_database(config: &Config, command: Command) -> Result<ExitCode, Fa
         Command::User { command } => user::run(config, command).await,
         Command::Audit { command } => audit::run(config, command).await,
         Command::Files { command } => files::run(config, command).await,
+        Command::Backup(to) => backup::make(config, to).await,
+        Command::Restore(from) => backup::restore(config, from).await,
         Command::Demo(_) | Command::CheckConfig | Command::ReadWords { .. } => {
             Err("this command has no database".into())
         }

@@ -3,7 +3,7 @@
 use super::connection::{BUSY_TIMEOUT, Conn};
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
-use diesel::migration::{MigrationSource, MigrationVersion};
+use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel::{QueryResult, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -51,6 +51,48 @@ fn up_to_date<DB: Backend>(
         .into());
     }
     names(conn.run_pending_migrations(steps))
+}
+
+/// Takes these steps, by their versions, of those that are missing, in the caller's transaction.
+pub(super) fn take(conn: &mut Conn, versions: &[String]) -> Result<(), Failure> {
+    match conn {
+        Conn::Sqlite(conn) => take_some(conn, SQLITE, versions),
+        Conn::Pg(conn) => take_some(conn, POSTGRES, versions),
+    }
+}
+
+fn take_some<DB: Backend>(
+    conn: &mut impl MigrationHarness<DB>,
+    steps: EmbeddedMigrations,
+    versions: &[String],
+) -> Result<(), Failure> {
+    let known = MigrationSource::<DB>::migrations(&steps)?;
+    if let Some(newer) = versions.iter().find(|version| known.iter().all(|step| !is_version(step.as_ref(), version))) {
+        return Err(format!("it was made by a newer Postern (it has the step {newer}): install that version").into());
+    }
+    let taken = conn.applied_migrations()?;
+    if taken.iter().any(|step| !versions.contains(&step.to_string())) {
+        return Err("the database is not empty: it has newer tables".into());
+    }
+    let mut missing: Vec<_> = known
+        .iter()
+        .filter(|step| versions.iter().any(|version| is_version(step.as_ref(), version)))
+        .filter(|step| !taken.contains(&step.name().version()))
+        .collect();
+    missing.sort_by_key(|step| step.name().version().as_owned());
+    missing.into_iter().try_for_each(|step| conn.run_migration(step).map(drop))
+}
+
+fn is_version<DB: Backend>(step: &dyn Migration<DB>, version: &str) -> bool {
+    step.name().version().to_string() == version
+}
+
+/// Takes every step that is missing, in the caller's transaction.
+pub(super) fn take_all(conn: &mut Conn) -> Result<(), Failure> {
+    match conn {
+        Conn::Sqlite(conn) => up_to_date(conn, SQLITE).map(drop),
+        Conn::Pg(conn) => up_to_date(conn, POSTGRES).map(drop),
+    }
 }
 
 /// Empties SQLite's write-ahead log into the database file.

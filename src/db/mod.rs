@@ -5,6 +5,7 @@
 
 pub mod carry;
 mod connection;
+pub mod copying;
 mod dialect;
 mod ids;
 mod keys;

@@ -5,6 +5,7 @@
 //! one.
 
 mod access_notice;
+mod after_restore;
 mod again;
 pub mod attention;
 mod blocks;
@@ -32,6 +33,7 @@ mod warnings;
 mod wording;
 
 pub use access_notice::{access_notices, tell_of_access, tell_of_access_again};
+pub use after_restore::after_restore;
 pub use again::{NotAgain, send_again};
 pub use blocks::{Block, BlockKind, Blocks, blocks, release};
 pub use cancel::{NotCancelled, cancel, cancel_access_notice};

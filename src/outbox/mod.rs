@@ -138,6 +138,14 @@ pub fn retry(tx: &mut Tx, job: &Job, run_at: Ts) -> QueryResult<bool> {
     Ok(diesel::update(mine).set(later).execute(tx.conn())? == 1)
 }
 
+/// Drops the jobs of a restored backup that send something to somebody, which may have been done since it was made, and
+/// the claims on the others: who had them is not there.
+pub fn after_restore(tx: &mut Tx) -> QueryResult<()> {
+    let sending = [JobKind::SendPasscode, JobKind::SendNotification, JobKind::TellUser];
+    diesel::delete(jobs::table.filter(jobs::kind.eq_any(sending))).execute(tx.conn())?;
+    diesel::update(jobs::table).set(jobs::lease.eq(None::<String>)).execute(tx.conn()).map(drop)
+}
+
 /// When the job may be tried again: twice as long after each attempt, from 5 s to 1 h, each between half and the whole
 /// of that by chance, so that many jobs do not come back at once.
 pub fn back_off(now: Ts, attempts: i64, random: &Random) -> Ts {

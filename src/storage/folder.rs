@@ -24,6 +24,33 @@ impl Folder {
         Ok(folder)
     }
 
+    /// One that is there, only to read.
+    pub fn there(path: &Path) -> Folder {
+        Folder(path.to_owned())
+    }
+
+    /// The size of a file; `None` where there is none.
+    pub fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        match fs::metadata(self.at(name)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => Ok(Some(found?.len())),
+        }
+    }
+
+    /// The names of all files.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for folder in fs::read_dir(&self.0)? {
+            let folder = folder?;
+            if folder.file_name().len() == 2 && folder.file_type()?.is_dir() {
+                for file in fs::read_dir(folder.path())? {
+                    names.extend(file?.file_name().into_string());
+                }
+            }
+        }
+        Ok(names)
+    }
+
     pub fn path(&self) -> &Path {
         &self.0
     }

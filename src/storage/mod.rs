@@ -9,6 +9,7 @@
 //! lies in it, with a few random letters, so that removing one copy can never hit another that was just written.
 
 mod bucket;
+mod copies;
 mod folder;
 mod incoming;
 mod place;
@@ -18,6 +19,7 @@ mod seal;
 mod served;
 mod upkeep;
 
+pub use copies::{Copies, Part};
 pub use incoming::{Incoming, Spooled};
 pub use reading::Reading;
 pub use rows::{

@@ -162,6 +162,13 @@ pub fn settle(tx: &mut Tx, now: Ts, id: AccountMailId, state: MailState) -> Quer
     row.set((m::state.eq(state), m::state_at.eq(now))).execute(tx.conn()).map(drop)
 }
 
+/// Says of each mail of a restored backup that waited that it is over: it may have been sent since, and its link is no more.
+/// Gives how many.
+pub fn after_restore(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
+    let waiting = diesel::update(m::table.filter(m::state.eq(MailState::Waiting)));
+    waiting.set((m::state.eq(MailState::Over), m::state_at.eq(now))).execute(tx.conn())
+}
+
 /// Forgets mails of long ago, a hundred at a time. Gives how many.
 pub fn forget_mails(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old = m::table.filter(m::created_at.lt(now.plus(-KEPT))).order((m::created_at, m::id)).limit(100);

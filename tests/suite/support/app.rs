@@ -87,7 +87,8 @@ pub fn start_of_time() -> Ts {
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-async fn fresh_database(on: On, folder: &std::path::Path) -> DatabaseUrl {
+/// A database that is not there yet, or has nothing in it.
+pub async fn fresh_database(on: On, folder: &std::path::Path) -> DatabaseUrl {
     match on {
         On::Sqlite => DatabaseUrl::Sqlite(folder.join("clinic.db")),
         On::Postgres => {

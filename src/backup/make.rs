@@ -1,0 +1,179 @@
+//! `backup`: one moment of a running clinic.
+
+use super::manifest::{FORMAT, Manifest, TablePart};
+use super::restore::Backup;
+use super::{BackupError, LEFT_OUT};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::clock::Random;
+use crate::db::copying::{self, Table};
+use crate::db::{BlobId, Conn, Db, DbError, SecretKey, Ts};
+use crate::storage::{self, Blob, Copies, Storage, StorageError};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+/// How many files are looked at between two looks at the database.
+const AT_ONCE: i64 = 100;
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// the name of its manifest
+    pub name: String,
+    /// what it says
+    pub manifest: Manifest,
+    /// how many files were copied; the others were there
+    pub copied: u64,
+    /// how many that no backup of the folder needs were removed
+    pub removed: usize,
+}
+
+/// Makes a backup into this folder, which may hold others. `keys`: the first seals it, all of them may have sealed the others.
+///
+/// Most files are copied before the rows are read, so that what is let go of in between still lies in storage when the
+/// last ones are.
+///
+/// # Errors
+/// See [`BackupError`].
+pub async fn make(
+    db: &Db,
+    storage: &Storage,
+    folder: &Path,
+    keys: (Option<&SecretKey>, &[SecretKey]),
+    now: Ts,
+    random: &Random,
+) -> Result<Made, BackupError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let lock = File::create(folder.join(".lock"))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => return Err(BackupError::Busy),
+        Err(TryLockError::Error(cause)) => return Err(cause.into()),
+        Ok(()) => {}
+    }
+    let copies = Copies::open(&folder.join("files"))?;
+    let mut copied = copy_files(db, storage, &copies).await?;
+    let mut manifest = {
+        let (copies, key, random) = (copies.clone(), keys.0.cloned(), random.clone());
+        let read = db.read(move |conn| {
+            copying::stand_still(conn)?;
+            write_rows(conn, &copies, key.as_ref(), now, &random)
+        });
+        read.await?
+    };
+    let (name, keys, folder) = (Manifest::name(now), (keys.0.cloned(), keys.1.to_vec()), folder.to_owned());
+    let storage = storage.clone();
+    let finished = tokio::task::spawn_blocking(move || -> Result<_, BackupError> {
+        let backup = Backup::of(manifest.clone(), copies.clone(), keys.1.clone());
+        backup.each_blob(|blob| {
+            manifest.files += u64::from(blob.name.is_some());
+            match copies.take(&storage, &blob) {
+                Ok(was_copied) => copied += u64::from(was_copied),
+                Err(cause) if is_its_own(&cause) => {
+                    tracing::error!(%cause, blob = %blob.id, "a file could not be backed up");
+                    manifest.missing.extend(blob.name);
+                }
+                Err(cause) => return Err(cause.into()),
+            }
+            Ok(())
+        })?;
+        manifest.write(&folder, &name, keys.0.as_ref())?;
+        let removed = sweep(&folder, &copies, &keys.1).unwrap_or_else(|cause| {
+            tracing::warn!(%cause, "files that no backup needs were not removed");
+            0
+        });
+        Ok(Made { name, manifest, copied, removed })
+    });
+    let made = finished.await??;
+    drop(lock);
+    let entry = Entry::of_clinic(Actor::System, Event::BackupMade, Subject::None);
+    db.write(move |tx| -> Result<_, DbError> { Ok(audit::append(tx, now, entry)?) }).await?;
+    Ok(made)
+}
+
+/// Whether only this file cannot be read: the others still can.
+fn is_its_own(cause: &StorageError) -> bool {
+    match cause {
+        StorageError::Missing(_) => true,
+        StorageError::Io(cause) => cause.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    }
+}
+
+async fn copy_files(db: &Db, storage: &Storage, copies: &Copies) -> Result<u64, BackupError> {
+    let (mut after, mut copied) = (BlobId(0), 0);
+    loop {
+        let read = db.read(move |conn| -> Result<_, DbError> { Ok(storage::after(conn, after, AT_ONCE)?) });
+        let blobs: Vec<Blob> = read.await?;
+        let Some(last) = blobs.last() else { return Ok(copied) };
+        after = last.id;
+        let (storage, copies) = (storage.clone(), copies.clone());
+        let some = tokio::task::spawn_blocking(move || -> Result<u64, BackupError> {
+            let mut copied = 0;
+            for blob in &blobs {
+                match copies.take(&storage, blob) {
+                    Ok(was_copied) => copied += u64::from(was_copied),
+                    // it is looked at again, and told then
+                    Err(cause) if is_its_own(&cause) => {}
+                    Err(cause) => return Err(cause.into()),
+                }
+            }
+            Ok(copied)
+        });
+        copied += some.await??;
+    }
+}
+
+fn write_rows(
+    conn: &mut Conn,
+    copies: &Copies,
+    key: Option<&SecretKey>,
+    now: Ts,
+    random: &Random,
+) -> Result<Manifest, BackupError> {
+    let steps = copying::steps(conn)?;
+    let mut tables = Vec::new();
+    for table in copying::tables(conn)? {
+        if !LEFT_OUT.contains(&table.name.as_str()) {
+            tables.push(write_table(conn, &table, copies, key, random)?);
+        }
+    }
+    let (program, made_at) = (env!("CARGO_PKG_VERSION").to_owned(), Manifest::moment(now));
+    Ok(Manifest { format: FORMAT, program, made_at, steps, tables, files: 0, missing: Vec::new() })
+}
+
+fn write_table(
+    conn: &mut Conn,
+    table: &Table,
+    copies: &Copies,
+    key: Option<&SecretKey>,
+    random: &Random,
+) -> Result<TablePart, BackupError> {
+    let part = BufWriter::with_capacity(64 * 1024, copies.part(key, random)?);
+    let mut lines = GzEncoder::new(part, Compression::fast());
+    let rows = copying::each_row(conn, table, |line| -> Result<(), BackupError> {
+        lines.write_all(line.as_bytes())?;
+        Ok(lines.write_all(b"\n")?)
+    })?;
+    let part = lines.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    let part = copies.keep(part.finish_now()?)?;
+    let last_number = copying::last_number(conn, table)?;
+    Ok(TablePart { table: table.name.clone(), columns: table.columns(), rows, last_number, part })
+}
+
+/// Removes what no backup of this folder names. One that cannot be read may name anything: then nothing goes.
+fn sweep(folder: &Path, copies: &Copies, keys: &[SecretKey]) -> Result<usize, BackupError> {
+    let mut named = HashSet::new();
+    for path in Manifest::all(folder)? {
+        let manifest = Manifest::read(&path, keys)?;
+        named.extend(manifest.tables.iter().map(|table| table.part.name.clone()));
+        Backup::of(manifest, copies.clone(), keys.to_vec()).each_blob(|blob| {
+            named.extend(blob.name);
+            Ok(())
+        })?;
+    }
+    Ok(copies.sweep(&named)?)
+}

@@ -1,0 +1,84 @@
+//! `postern backup` and `postern restore`.
+
+use super::Failure;
+use crate::backup::{self, Backup, BackupError, Checked};
+use crate::clock::{Clock, Random};
+use crate::config::Config;
+use crate::db::SecretKey;
+use crate::storage::Storage;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(super) struct To {
+    /// the folder, best on another machine; it may hold earlier backups
+    to: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct From {
+    /// the folder that `postern backup` was given, of which the newest is taken, or one of its .json files
+    from: PathBuf,
+    /// only read the backup, and compare all of it with its hashes
+    #[arg(long)]
+    check: bool,
+}
+
+fn keys(config: &Config) -> Vec<SecretKey> {
+    config.files.key.iter().chain(&config.files.old_keys).cloned().collect()
+}
+
+pub(super) async fn make(config: &Config, To { to }: To) -> Result<ExitCode, Failure> {
+    let db = super::open(config).await?;
+    let storage = Storage::open(&config.files)?;
+    let (now, random, keys) = (Clock::system().now(), Random::system(), keys(config));
+    let made = backup::make(&db, &storage, &to, (config.files.key.as_ref(), &keys), now, &random).await?;
+    let (manifest, rows) = (&made.manifest, made.manifest.tables.iter().map(|table| table.rows).sum::<u64>());
+    println!("{}", to.join(&made.name).display());
+    println!("{rows} rows of {} tables", manifest.tables.len());
+    println!("{} files, of which {} were copied now", manifest.files - manifest.missing.len() as u64, made.copied);
+    if config.files.key.is_none() {
+        println!("it is not encrypted; storage.key would do so");
+    }
+    match manifest.missing.len() {
+        0 => Ok(ExitCode::SUCCESS),
+        lacking => Err(format!(
+            "{lacking} files are missing or damaged in storage and so are not in the backup; `postern files verify` names them"
+        )
+        .into()),
+    }
+}
+
+pub(super) async fn restore(config: &Config, From { from, check }: From) -> Result<ExitCode, Failure> {
+    let keys = keys(config);
+    let (url, audit, files) = (config.database.clone(), config.keys(), config.files.clone());
+    let done = tokio::task::spawn_blocking(move || -> Result<_, BackupError> {
+        let backup = Backup::open(&from, &keys)?;
+        if check {
+            return Ok((backup.check()?, backup.manifest, None));
+        }
+        let storage = Storage::open(&files)?;
+        let restored = backup.restore(&url, &audit, &storage, Clock::system().now())?;
+        Ok((restored.checked, backup.manifest, Some(restored)))
+    });
+    let (Checked { rows, files }, manifest, restored) = done.await??;
+    println!("the backup of {}, made by Postern {}", manifest.made_at, manifest.program);
+    println!("{rows} rows of {} tables and {files} files are whole", manifest.tables.len());
+    if !manifest.missing.is_empty() {
+        println!("{} files were missing already when it was made", manifest.missing.len());
+    }
+    let Some(restored) = restored else { return Ok(ExitCode::SUCCESS) };
+    // what this program's rules make of the rows
+    super::open(config).await?;
+    println!("the audit log holds: {} rows", restored.audit_rows);
+    if restored.sealed == Some(false) {
+        println!("its ends are not sealed by audit.key; if it was written without one, `postern audit seal` seals it");
+    }
+    println!("nobody is signed in; links to set a password, and passcodes, are to be asked for again");
+    println!(
+        "not sent again: {} notifications (the Outbox says \"May have been sent\"), {} reminders, {} mails to users",
+        restored.unsure, restored.reminders, restored.mails
+    );
+    Ok(ExitCode::SUCCESS)
+}

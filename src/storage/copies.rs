@@ -1,0 +1,207 @@
+//! Copies of files, in a folder for a backup: as they lie in storage, byte for byte, under the names that they have there.
+//! A name says the hash of what lies in it, so a copy that is there need not be made again, and is known to be whole
+//! without any key. Parts of the backup itself lie beside them, sealed like files.
+
+use super::folder::Folder;
+use super::incoming::{Incoming, Spooled};
+use super::place::{Place, Ready};
+use super::rows::Blob;
+use super::seal::{Sealing, TAG, pieces};
+use super::{Reading, Storage, StorageError, reading, seal};
+use crate::clock::Random;
+use crate::db::SecretKey;
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// A folder of copies.
+#[derive(Clone)]
+pub struct Copies(Folder);
+
+/// Something that lies there and in no storage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// its name
+    pub name: String,
+    /// SHA-256 of what it holds, in hexadecimal
+    pub sha256: String,
+    /// bytes that it holds
+    pub size: u64,
+    /// the key that it is sealed with; none: it lies in clear
+    pub key_id: Option<String>,
+    nonce: Option<String>,
+}
+
+impl Copies {
+    /// Opens a folder, and makes it where it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn open(path: &Path) -> Result<Copies, StorageError> {
+        Ok(Copies(Folder::open(path)?))
+    }
+
+    /// Opens a folder that is there, only to read.
+    pub fn there(path: &Path) -> Copies {
+        Copies(Folder::there(path))
+    }
+
+    /// Begins a part, sealed with this key.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn part(&self, key: Option<&SecretKey>, random: &Random) -> Result<Incoming, StorageError> {
+        let sealing = key.map(|key| Sealing::new(key, &random.bytes()));
+        Ok(Incoming::new(self.0.spool()?, sealing, &random.bytes()))
+    }
+
+    /// Puts a part where it will lie; it is durable when this returns.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn keep(&self, spooled: Spooled) -> Result<Part, StorageError> {
+        let (placed, ready) = spooled.split();
+        self.0.put(ready, &placed.name)?;
+        Ok(Part {
+            name: placed.name,
+            sha256: HEXLOWER.encode(&placed.sha256),
+            size: placed.size as u64,
+            key_id: placed.key_id,
+            nonce: placed.nonce.map(|nonce| HEXLOWER.encode(&nonce)),
+        })
+    }
+
+    /// Opens a part; `keys` are those that it may be sealed with.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn read(&self, part: &Part, keys: &[SecretKey]) -> Result<Reading, StorageError> {
+        let opening = match &part.key_id {
+            None => None,
+            Some(id) => {
+                let key = keys.iter().find(|key| key.id() == *id);
+                let key = key.ok_or_else(|| StorageError::NoKey(id.clone()))?;
+                let nonce = part.nonce.as_ref().and_then(|nonce| HEXLOWER.decode(nonce.as_bytes()).ok());
+                Some(Sealing::new(key, &nonce.unwrap_or_default()))
+            }
+        };
+        let (stored, plan) = reading::plan(part.size, 0..part.size, opening);
+        Ok(plan.of(self.0.get(&part.name, stored).map_err(|cause| missing(cause, &part.name))?))
+    }
+
+    /// Copies a file out of storage, unless it is here. Says whether it was copied.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn take(&self, storage: &Storage, blob: &Blob) -> Result<bool, StorageError> {
+        let Some(name) = &blob.name else { return Ok(false) };
+        if self.0.size(name)? == Some(stored_size(blob)) {
+            return Ok(false);
+        }
+        let source = storage.0.place.get(name, 0..stored_size(blob)).map_err(|cause| missing(cause, name))?;
+        let ready = whole(self.0.spool()?, source, name)?;
+        // one that is cut short was not written by us
+        self.0.remove(name)?;
+        self.0.put(ready, name)?;
+        Ok(true)
+    }
+
+    /// Copies a file back into storage. One that is there is the same: its name says so.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn give(&self, storage: &Storage, blob: &Blob) -> Result<(), StorageError> {
+        let Some(name) = &blob.name else { return Ok(()) };
+        let source = self.0.get(name, 0..stored_size(blob)).map_err(|cause| missing(cause, name))?;
+        let ready = whole(storage.0.spool.spool()?, source, name)?;
+        match storage.0.place.put(ready, name) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            put => Ok(put?),
+        }
+    }
+
+    /// Reads a copy and compares it with its name.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn check(&self, blob: &Blob) -> Result<(), StorageError> {
+        let Some(name) = &blob.name else { return Ok(()) };
+        let source = self.0.get(name, 0..stored_size(blob)).map_err(|cause| missing(cause, name))?;
+        hashed(source, &mut io::sink(), name).map(drop)
+    }
+
+    /// Removes what lies here under another name than these, and what was being written when a process died. The caller
+    /// makes sure that nobody writes here. Gives how many went.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn sweep(&self, kept: &HashSet<String>) -> Result<usize, StorageError> {
+        let mut swept = self.0.sweep(std::time::SystemTime::now())?;
+        for name in self.0.names()? {
+            if !kept.contains(&name) {
+                self.0.remove(&name)?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+impl Storage {
+    /// Whether a file that was sealed with the key of this name can be read.
+    ///
+    /// # Errors
+    /// That the key is not configured.
+    pub fn has_key(&self, key_id: Option<&str>) -> Result<(), StorageError> {
+        match key_id {
+            None | Some(seal::OWN) => Ok(()),
+            Some(id) => self.key(id).map(drop),
+        }
+    }
+}
+
+/// Bytes that a file has where it lies.
+fn stored_size(blob: &Blob) -> u64 {
+    let size = blob.size as u64;
+    if blob.key_id.is_some() { size + pieces(size) * TAG as u64 } else { size }
+}
+
+fn missing(cause: io::Error, name: &str) -> StorageError {
+    match cause.kind() {
+        io::ErrorKind::NotFound => StorageError::Missing(name.to_owned()),
+        _ => cause.into(),
+    }
+}
+
+/// A whole file, synced, ready to be put.
+fn whole(mut file: NamedTempFile, source: Box<dyn Read + Send>, name: &str) -> Result<Ready, StorageError> {
+    let sha256 = hashed(source, file.as_file_mut(), name)?;
+    file.as_file().sync_all()?;
+    Ok(Ready { file, sha256 })
+}
+
+/// Copies, and compares what was copied with its name.
+fn hashed(mut source: Box<dyn Read + Send>, into: &mut dyn Write, name: &str) -> Result<Vec<u8>, StorageError> {
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => {
+                hash.update(&piece[..count]);
+                into.write_all(&piece[..count])?;
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause.into()),
+        }
+    }
+    let sha256 = hash.finalize().to_vec();
+    if name.split('-').next() != Some(HEXLOWER.encode(&sha256).as_str()) {
+        let changed = format!("the file {name} is not what was written");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, changed).into());
+    }
+    Ok(sha256)
+}
