@@ -45,6 +45,8 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "",
         "a file, best on another machine, to which the seals of the audit log are written each hour",
     ),
+    ("backup.folder", "", "the folder, best on another machine, into which the worker backs up; none: it does not"),
+    ("backup.every_hours", "24", "how often, 1 to 168"),
     ("clamd.address", "", "the virus scanner: host:port or the path of a socket; none: files are not scanned"),
     ("clamd.timeout_seconds", "40", "how long it may take over one file, 1 to 50"),
     ("clamd.largest_mb", "25", "its StreamMaxLength in megabytes: no larger attachment is taken"),
@@ -81,6 +83,15 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("kannel.password", "", "its password"),
     ("kannel.from", "", "the sender's number or name, if Kannel has none of its own"),
 ];
+
+/// Backups that the worker makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// where to
+    pub folder: PathBuf,
+    /// how long after the last one
+    pub every: time::Duration,
+}
 
 /// How the connection to the mail server is protected. There is no "if offered": that falls back to clear text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,6 +244,8 @@ pub struct Config {
     pub audit_key: Option<SecretKey>,
     /// where the seals of the audit log are told
     pub audit_heads: Option<PathBuf>,
+    /// backups that the worker makes by itself; `None`: none
+    pub backup: Option<Backup>,
     /// `None` where no gateway is configured
     pub texts: Option<Texts>,
     /// `None` where returned mail is nobody's
@@ -396,6 +409,11 @@ impl Source {
         if audit_heads.is_some() && self.text("audit.key").is_none() {
             self.faults.push("audit.heads_file: needs audit.key, which seals what is written there".to_owned());
         }
+        let hours = |text: &str| text.parse::<i64>().ok().filter(|hours| (1..=168).contains(hours));
+        let every = self.parsed("backup.every_hours", "write a number of hours from 1 to 168", hours);
+        let backup = self.text("backup.folder").zip(every);
+        let backup =
+            backup.map(|(folder, every)| Backup { folder: folder.into(), every: time::Duration::hours(every) });
         let texts = self.texts();
         let bounces = self.bounces();
         let metrics_listen =
@@ -415,6 +433,7 @@ impl Source {
                 files: files?,
                 audit_key,
                 audit_heads,
+                backup,
                 texts,
                 bounces,
                 metrics_listen,

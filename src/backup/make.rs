@@ -3,7 +3,7 @@
 use super::manifest::{FORMAT, Manifest, TablePart};
 use super::restore::Backup;
 use super::{BackupError, LEFT_OUT};
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::audit::{self, Actor, Entry, Event, Filter, Subject, What};
 use crate::clock::Random;
 use crate::db::copying::{self, Table};
 use crate::db::{BlobId, Conn, Db, DbError, SecretKey, Ts};
@@ -15,6 +15,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many files are looked at between two looks at the database.
 const AT_ONCE: i64 = 100;
@@ -54,21 +56,26 @@ pub async fn make(
         Err(TryLockError::Error(cause)) => return Err(cause.into()),
         Ok(()) => {}
     }
+    let (lock, going) = (Arc::new(lock), Going::default());
     let copies = Copies::open(&folder.join("files"))?;
     let mut copied = copy_files(db, storage, &copies).await?;
     let mut manifest = {
         let (copies, key, random) = (copies.clone(), keys.0.cloned(), random.clone());
+        let (lock, stopped) = (lock.clone(), going.stopped());
         let read = db.read(move |conn| {
+            let _held = lock;
             copying::stand_still(conn)?;
-            write_rows(conn, &copies, key.as_ref(), now, &random)
+            write_rows(conn, &copies, (key.as_ref(), &random), now, &stopped)
         });
         read.await?
     };
     let (name, keys, folder) = (Manifest::name(now), (keys.0.cloned(), keys.1.to_vec()), folder.to_owned());
-    let storage = storage.clone();
+    let (storage, held, stopped) = (storage.clone(), lock.clone(), going.stopped());
     let finished = tokio::task::spawn_blocking(move || -> Result<_, BackupError> {
+        let _held = held;
         let backup = Backup::of(manifest.clone(), copies.clone(), keys.1.clone());
         backup.each_blob(|blob| {
+            stopped.check()?;
             manifest.files += u64::from(blob.name.is_some());
             match copies.take(&storage, &blob) {
                 Ok(was_copied) => copied += u64::from(was_copied),
@@ -80,6 +87,7 @@ pub async fn make(
             }
             Ok(())
         })?;
+        stopped.check()?;
         manifest.write(&folder, &name, keys.0.as_ref())?;
         let removed = sweep(&folder, &copies, &keys.1).unwrap_or_else(|cause| {
             tracing::warn!(%cause, "files that no backup needs were not removed");
@@ -89,9 +97,42 @@ pub async fn make(
     });
     let made = finished.await??;
     drop(lock);
-    let entry = Entry::of_clinic(Actor::System, Event::BackupMade, Subject::None);
+    let mut entry = Entry::of_clinic(Actor::System, Event::BackupMade, Subject::None);
+    if !made.manifest.missing.is_empty() {
+        entry = entry.with(format!("{} files missing", made.manifest.missing.len()));
+    }
     db.write(move |tx| -> Result<_, DbError> { Ok(audit::append(tx, now, entry)?) }).await?;
     Ok(made)
+}
+
+/// Whoever waits for a backup and goes away stops the threads that make it: they would hold up the end of the program.
+#[derive(Default)]
+struct Going(Arc<AtomicBool>);
+
+struct Stopped(Arc<AtomicBool>);
+
+impl Going {
+    fn stopped(&self) -> Stopped {
+        Stopped(self.0.clone())
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Stopped {
+    fn check(&self) -> Result<(), BackupError> {
+        if self.0.load(Ordering::Relaxed) { Err(BackupError::Stopped) } else { Ok(()) }
+    }
+}
+
+/// When the last backup was made; `None` where there is none.
+pub fn last(conn: &mut Conn) -> diesel::QueryResult<Option<Ts>> {
+    let filter = Filter { what: Some(What::Event(Event::BackupMade)), ..Filter::default() };
+    Ok(audit::newest(conn, &filter, None, 1)?.first().map(|row| row.at))
 }
 
 /// Whether only this file cannot be read: the others still can.
@@ -130,15 +171,15 @@ async fn copy_files(db: &Db, storage: &Storage, copies: &Copies) -> Result<u64, 
 fn write_rows(
     conn: &mut Conn,
     copies: &Copies,
-    key: Option<&SecretKey>,
+    sealing: (Option<&SecretKey>, &Random),
     now: Ts,
-    random: &Random,
+    stopped: &Stopped,
 ) -> Result<Manifest, BackupError> {
     let steps = copying::steps(conn)?;
     let mut tables = Vec::new();
     for table in copying::tables(conn)? {
         if !LEFT_OUT.contains(&table.name.as_str()) {
-            tables.push(write_table(conn, &table, copies, key, random)?);
+            tables.push(write_table(conn, &table, copies, sealing, stopped)?);
         }
     }
     let (program, made_at) = (env!("CARGO_PKG_VERSION").to_owned(), Manifest::moment(now));
@@ -149,12 +190,13 @@ fn write_table(
     conn: &mut Conn,
     table: &Table,
     copies: &Copies,
-    key: Option<&SecretKey>,
-    random: &Random,
+    (key, random): (Option<&SecretKey>, &Random),
+    stopped: &Stopped,
 ) -> Result<TablePart, BackupError> {
     let part = BufWriter::with_capacity(64 * 1024, copies.part(key, random)?);
     let mut lines = GzEncoder::new(part, Compression::fast());
     let rows = copying::each_row(conn, table, |line| -> Result<(), BackupError> {
+        stopped.check()?;
         lines.write_all(line.as_bytes())?;
         Ok(lines.write_all(b"\n")?)
     })?;

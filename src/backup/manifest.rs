@@ -54,7 +54,7 @@ pub struct TablePart {
 impl Manifest {
     /// The name of the manifest of a backup of this moment.
     pub fn name(now: Ts) -> String {
-        let form = format_description!("[year]-[month]-[day]T[hour]-[minute]-[second]Z.json");
+        let form = format_description!("[year]-[month]-[day]T[hour]-[minute]-[second].[subsecond digits:6]Z.json");
         now.get().format(form).unwrap_or_else(|_| format!("{}.json", now.micros()))
     }
 

@@ -10,7 +10,7 @@ mod make;
 mod manifest;
 mod restore;
 
-pub use make::{Made, make};
+pub use make::{Made, last, make};
 pub use manifest::{Manifest, TablePart};
 pub use restore::{Backup, Checked, Restored};
 
@@ -30,6 +30,9 @@ pub enum BackupError {
     /// Another process makes one.
     #[error("another backup into this folder is under way: wait for its end")]
     Busy,
+    /// The program ends.
+    #[error("the backup was stopped before its end")]
+    Stopped,
     /// The folder has none.
     #[error("{0} holds no backup: name the folder that `postern backup` was given, or one of its .json files")]
     NoBackup(String),

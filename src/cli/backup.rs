@@ -4,7 +4,6 @@ use super::Failure;
 use crate::backup::{self, Backup, BackupError, Checked};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::db::SecretKey;
 use crate::storage::Storage;
 use clap::Args;
 use std::path::PathBuf;
@@ -25,14 +24,10 @@ pub(super) struct From {
     check: bool,
 }
 
-fn keys(config: &Config) -> Vec<SecretKey> {
-    config.files.key.iter().chain(&config.files.old_keys).cloned().collect()
-}
-
 pub(super) async fn make(config: &Config, To { to }: To) -> Result<ExitCode, Failure> {
     let db = super::open(config).await?;
     let storage = Storage::open(&config.files)?;
-    let (now, random, keys) = (Clock::system().now(), Random::system(), keys(config));
+    let (now, random, keys) = (Clock::system().now(), Random::system(), config.files.keys());
     let made = backup::make(&db, &storage, &to, (config.files.key.as_ref(), &keys), now, &random).await?;
     let (manifest, rows) = (&made.manifest, made.manifest.tables.iter().map(|table| table.rows).sum::<u64>());
     println!("{}", to.join(&made.name).display());
@@ -51,7 +46,7 @@ pub(super) async fn make(config: &Config, To { to }: To) -> Result<ExitCode, Fai
 }
 
 pub(super) async fn restore(config: &Config, From { from, check }: From) -> Result<ExitCode, Failure> {
-    let keys = keys(config);
+    let keys = config.files.keys();
     let (url, audit, files) = (config.database.clone(), config.keys(), config.files.clone());
     let done = tokio::task::spawn_blocking(move || -> Result<_, BackupError> {
         let backup = Backup::open(&from, &keys)?;

@@ -17,6 +17,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     println!("time zones: the rules of {}, which the program carries", Zone::release());
     println!("{}", texts(config));
     println!("{}", audit_log(config));
+    println!("{}", backups(config));
     files(&config.files).await.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
 }
@@ -29,6 +30,17 @@ fn audit_log(config: &Config) -> String {
             format!("audit log: sealed with the key {}; audit.heads_file would find an old state put back", key.id())
         }
         (Some(key), Some(file)) => format!("audit log: sealed with the key {}, told to {}", key.id(), file.display()),
+    }
+}
+
+/// Whether the worker backs up.
+fn backups(config: &Config) -> String {
+    match &config.backup {
+        None => "backups: none by itself; backup.folder would do so, or `postern backup` in a timer".to_owned(),
+        Some(backup) => {
+            let sealed = if config.files.key.is_some() { "" } else { ", not encrypted; storage.key would do so" };
+            format!("backups: into {} every {} hours{sealed}", backup.folder.display(), backup.every.whole_hours())
+        }
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         metrics_listen: None,
         audit_key: None,
         audit_heads: None,
+        backup: None,
     };
     let state = AppState {
         db,

@@ -90,6 +90,11 @@ pub const TYPES: &str = "pdf png jpg jpeg jfif gif webp heic heif tif tiff bmp d
 const MB: u64 = 1 << 20;
 
 impl Files {
+    /// Every key that is known.
+    pub fn keys(&self) -> Vec<SecretKey> {
+        self.key.iter().chain(&self.old_keys).cloned().collect()
+    }
+
     /// The defaults, in this folder: for the demo and for tests.
     pub fn in_folder(folder: PathBuf) -> Files {
         let types = TYPES.split(' ').map(str::to_owned).collect();

@@ -140,7 +140,7 @@ impl Copies {
     /// # Errors
     /// See [`StorageError`].
     pub fn sweep(&self, kept: &HashSet<String>) -> Result<usize, StorageError> {
-        let mut swept = self.0.sweep(std::time::SystemTime::now())?;
+        let mut swept = self.0.sweep(None)?;
         for name in self.0.names()? {
             if !kept.contains(&name) {
                 self.0.remove(&name)?;

@@ -60,13 +60,14 @@ impl Folder {
         tempfile::Builder::new().prefix("").rand_bytes(16).tempfile_in(self.0.join(INCOMING))
     }
 
-    /// Removes what was being written when a process died before `before`.
-    pub fn sweep(&self, before: SystemTime) -> io::Result<usize> {
+    /// Removes what was being written when a process died before `before`; `None`: nobody writes now, whatever there is goes.
+    pub fn sweep(&self, before: Option<SystemTime>) -> io::Result<usize> {
         let mut swept = 0;
         for entry in fs::read_dir(self.0.join(INCOMING))? {
             let entry = entry?;
             // one that has gone meanwhile is somebody's who finished
-            if entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at < before) {
+            let modified = entry.metadata().and_then(|meta| meta.modified());
+            if modified.is_ok_and(|at| before.is_none_or(|before| at < before)) {
                 match fs::remove_file(entry.path()) {
                     Ok(()) => swept += 1,
                     // the others still can

@@ -113,8 +113,13 @@ impl Storage {
             None => Box::new(spool.clone()),
             Some(bucket) => Box::new(Bucket::new(bucket)?),
         };
-        let keys = files.key.iter().chain(&files.old_keys).cloned().collect();
-        Ok(Storage(Arc::new(Inner { spool, place, key: files.key.clone(), keys, serving: Serving::by(files) })))
+        Ok(Storage(Arc::new(Inner {
+            spool,
+            place,
+            key: files.key.clone(),
+            keys: files.keys(),
+            serving: Serving::by(files),
+        })))
     }
 
     /// Whether a bucket is there and its key fits, creating nothing.

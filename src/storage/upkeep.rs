@@ -30,7 +30,7 @@ impl Storage {
         }
         let storage = self.clone();
         let before = std::time::SystemTime::from(now.plus(-STRAY).get());
-        Ok(swept + blocking(move || Ok(storage.0.spool.sweep(before)?)).await?)
+        Ok(swept + blocking(move || Ok(storage.0.spool.sweep(Some(before))?)).await?)
     }
 
     /// Removes what can be removed, and gives the names of what is gone.

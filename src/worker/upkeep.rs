@@ -3,6 +3,7 @@
 
 use crate::attachments;
 use crate::audit::Heads;
+use crate::backup::{self, BackupError};
 use crate::db::{Db, DbError, Ts};
 use crate::notifications;
 use crate::state::AppState;
@@ -17,6 +18,31 @@ pub async fn run(state: &AppState, now: Ts) {
     tell_heads(state, now).await;
     checkpoint(state).await;
     files(state, now).await;
+    back_up(state, now).await;
+}
+
+/// Makes a backup where one is wanted and the last is old enough, whoever made it: another instance's is as good.
+async fn back_up(state: &AppState, now: Ts) {
+    let Some(wanted) = &state.config.backup else { return };
+    let last = match state.db.read(|conn| -> Result<_, DbError> { Ok(backup::last(conn)?) }).await {
+        Ok(last) => last,
+        Err(cause) => return tracing::error!(%cause, "no backup was made: the audit log could not be read"),
+    };
+    if last.is_some_and(|last| now.since(last) < wanted.every) {
+        return;
+    }
+    let (files, storage) = (&state.config.files, &state.desk.storage);
+    let (keys, every_key) = (files.key.as_ref(), files.keys());
+    match backup::make(&state.db, storage, &wanted.folder, (keys, &every_key), now, &state.random).await {
+        Ok(made) if made.manifest.missing.is_empty() => tracing::info!(name = made.name, "a backup was made"),
+        Ok(made) => tracing::error!(
+            name = made.name,
+            lacking = made.manifest.missing.len(),
+            "a backup was made, without files that are missing or damaged in storage"
+        ),
+        Err(BackupError::Busy) => tracing::info!("another process makes a backup"),
+        Err(cause) => tracing::error!(%cause, "no backup was made"),
+    }
 }
 
 async fn forget_texts(state: &AppState, now: Ts) {

@@ -2,6 +2,7 @@
 
 use super::form::{Asked, SettingsForm, Typed};
 use crate::administration::Part;
+use crate::backup;
 use crate::clinic::guard::shell;
 use crate::config::{Bounces, Smtp, TextsVia, Tls, TwilioSender};
 use crate::db::{Conn, Ts};
@@ -31,6 +32,9 @@ pub struct GatewaysPage {
     /// when a worker last looked at the queue, and whether that is too long ago
     looked: Option<Ts>,
     asleep: bool,
+    /// when the last backup was made, and whether that is too long ago for what is configured
+    backed_up: Option<Ts>,
+    backup_late: bool,
     form: QuietForm,
     errors: FieldErrors,
     seen: Seen,
@@ -96,7 +100,12 @@ impl SettingsForm for GatewaysPage {
             }
         };
         let origin = state.config.origin();
+        let backed_up = backup::last(conn)?;
+        // an hour more, and the time that one takes
+        let allowed = state.config.backup.as_ref().map(|backup| backup.every + time::Duration::hours(3));
         Ok(GatewaysPage {
+            backed_up,
+            backup_late: allowed.is_some_and(|allowed| backed_up.is_none_or(|at| now.since(at) > allowed)),
             email: state.config.smtp.as_ref().map(|smtp| email(smtp, state.config.bounces.as_ref(), &origin, &key)),
             texts: state.config.texts.as_ref().map(|texts| self::texts(&texts.via, &origin, &key)),
             demo: state.config.smtp.is_none(),

@@ -9,7 +9,6 @@ use crate::support::world::Like;
 use postern::access::Role;
 use postern::backup::{Backup, BackupError};
 use postern::db::{DatabaseUrl, Db, Keys};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -30,36 +29,35 @@ async fn killed_at_any_point_nothing_half_is_taken_for_whole(app: App) {
     let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
     uploads::id_in(&uploads::upload(&owner, patient, "a.pdf", samples::pdf()).await);
     // somebody sends all the while
-    let stop = Arc::new(AtomicBool::new(false));
-    let (stopped, app) = (stop.clone(), Arc::new(app));
-    let sending = {
-        let app = app.clone();
-        tokio::spawn(async move {
-            let mut sent = 0;
-            while !stopped.load(Ordering::SeqCst) {
-                app.message(&owner, patient, true).await;
-                sent += 1;
-            }
-            sent
-        })
+    let stop = AtomicBool::new(false);
+    let sending = async {
+        let mut sent = 0;
+        while !stop.load(Ordering::SeqCst) {
+            app.message(&owner, patient, true).await;
+            sent += 1;
+        }
+        sent
     };
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("backups");
     let (to_text, files) = (to.display().to_string(), app.state.config.files.folder.display().to_string());
-    for round in 0..8_u64 {
-        let program = run(&["backup", &to_text], &app.state.config.database, &files);
-        tokio::time::sleep(Duration::from_millis(60 + 45 * round)).await;
-        program.kill();
-        match to.exists().then(|| Backup::open(&to, &[])) {
-            None | Some(Err(BackupError::NoBackup(_))) => {}
-            Some(opened) => drop(opened.unwrap().check().unwrap()),
+    let killing = async {
+        for round in 0..8_u64 {
+            let program = run(&["backup", &to_text], &app.state.config.database, &files);
+            tokio::time::sleep(Duration::from_millis(60 + 45 * round)).await;
+            program.kill();
+            match to.exists().then(|| Backup::open(&to, &[])) {
+                None | Some(Err(BackupError::NoBackup(_))) => {}
+                Some(opened) => drop(opened.unwrap().check().unwrap()),
+            }
         }
-    }
-    let (database, from) = (app.state.config.database.clone(), to_text.clone());
-    let all = files.clone();
-    tokio::task::spawn_blocking(move || ended(run(&["backup", &from], &database, &all))).await.unwrap();
-    stop.store(true, Ordering::SeqCst);
-    assert!(sending.await.unwrap() > 0);
+        let (database, from) = (app.state.config.database.clone(), to_text.clone());
+        let all = files.clone();
+        tokio::task::spawn_blocking(move || ended(run(&["backup", &from], &database, &all))).await.unwrap();
+        stop.store(true, Ordering::SeqCst);
+    };
+    let (sent, ()) = tokio::join!(sending, killing);
+    assert!(sent > 0);
     let backup = Backup::open(&to, &[]).unwrap();
     assert_eq!(backup.check().unwrap().files, 1);
     assert_eq!(std::fs::read_dir(to.join("files/incoming")).unwrap().count(), 0);

@@ -166,6 +166,7 @@ impl App {
             metrics_listen: None,
             audit_key: None,
             audit_heads: None,
+            backup: None,
             // the tests are a program of their own, which reads no PDFs
             files: Files {
                 reader: Some(env!("CARGO_BIN_EXE_postern").into()),
