@@ -9,6 +9,10 @@ use actix_web::{HttpResponse, ResponseError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorPage(pub StatusCode);
 
+/// Beside it: by what word the page is known, where its status does not tell.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorWord(pub &'static str);
+
 /// A request that ends in an error page or in the sign-in page.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -54,6 +58,9 @@ pub enum AppError {
     /// A file that was removed because a virus was found in it.
     #[error("infected")]
     Infected,
+    /// A file is not where it was put; the name is the storage's.
+    #[error("the file {0} is missing in storage")]
+    Missing(String),
     /// The storage of files gave no answer, or a wrong one.
     #[error("{0}")]
     Storage(String),
@@ -103,7 +110,7 @@ impl ResponseError for AppError {
             AppError::Infected => StatusCode::GONE,
             AppError::Db(cause) if cause.is_full() => StatusCode::INSUFFICIENT_STORAGE,
             AppError::Storage(_) | AppError::Db(DbError::Pool(_)) => StatusCode::SERVICE_UNAVAILABLE,
-            AppError::Db(_) | AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            AppError::Db(_) | AppError::Internal(_) | AppError::Missing(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -111,6 +118,7 @@ impl ResponseError for AppError {
         match self {
             AppError::Db(cause) => tracing::error!(cause = %loggable(cause), "a page failed"),
             AppError::Storage(cause) => tracing::error!(%cause, "a file was not to be had"),
+            AppError::Missing(_) => tracing::error!(cause = %self, "a file was not to be had"),
             AppError::Internal(cause) => tracing::error!(%cause, "a page failed"),
             _ => {}
         }
@@ -124,6 +132,9 @@ impl ResponseError for AppError {
         }
         let mut response = response.finish();
         response.extensions_mut().insert(ErrorPage(self.status_code()));
+        if let AppError::Missing(_) = self {
+            response.extensions_mut().insert(ErrorWord("missing"));
+        }
         response
     }
 }

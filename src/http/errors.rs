@@ -1,7 +1,7 @@
 //! Error pages: fixed, public words in the reader's language, for our own errors and for those that actix makes.
 
 use super::page::{Head, Shell};
-use crate::error::{AppError, ErrorPage};
+use crate::error::{AppError, ErrorPage, ErrorWord};
 use crate::text::{Lang, Zone};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -41,6 +41,7 @@ pub async fn pages(
     };
     let status = res.status();
     let ours = res.response().extensions().get::<ErrorPage>().is_some();
+    let word = res.response().extensions().get::<ErrorWord>().copied();
     let html = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let json =
         res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
@@ -55,14 +56,14 @@ pub async fn pages(
     for (name, value) in old.headers().iter().filter(|(name, _)| **name != header::CONTENT_TYPE) {
         fresh.append_header((name.clone(), value.clone()));
     }
-    let body = page(&Head::of(&request), status).unwrap_or_else(|_| status.to_string());
+    let body = page(&Head::of(&request), status, word).unwrap_or_else(|_| status.to_string());
     Ok(ServiceResponse::new(request, fresh.content_type(ContentType::html()).body(body)))
 }
 
 /// The clinic's own name is not known here: the database may be what failed.
-fn page(head: &Head, status: StatusCode) -> Result<String, AppError> {
+fn page(head: &Head, status: StatusCode, word: Option<ErrorWord>) -> Result<String, AppError> {
     let shell = Shell::new(head, ("Postern", "", Lang::or_english("en"), Zone::or_utc("UTC")), None);
-    let word = match status.as_u16() {
+    let of_status = match status.as_u16() {
         404 => "404",
         403 => "403",
         408 => "408",
@@ -76,6 +77,7 @@ fn page(head: &Head, status: StatusCode) -> Result<String, AppError> {
         code if code < 500 => "400",
         _ => "500",
     };
+    let word = word.map_or(of_status, |word| word.0);
     let (heading, advice) = (shell.of("error-heading", word), shell.of("error-advice", word));
     let portal = head.path.starts_with("/portal");
     Ok(ErrorTemplate { shell, code: status.as_u16(), heading, advice, portal }.render()?)
@@ -93,7 +95,7 @@ fn bare(head: &Head, cause: &Error) -> Page {
     if status.is_server_error() {
         tracing::error!("a page failed before it was reached");
     }
-    Page { status, body: page(head, status).unwrap_or_else(|_| status.to_string()) }
+    Page { status, body: page(head, status, None).unwrap_or_else(|_| status.to_string()) }
 }
 
 impl std::fmt::Display for Page {

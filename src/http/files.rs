@@ -131,6 +131,7 @@ pub async fn send(
     let sent = if range.start == 0 { Sent::FromStart } else { Sent::Later };
     let reading = storage.read(&file, range).await.map_err(|cause| match cause {
         StorageError::Db(cause) => AppError::Db(cause),
+        StorageError::Missing(name) => AppError::Missing(name),
         // it is there, and cannot be had now: never "not found"
         other => AppError::Storage(other.to_string()),
     })?;

@@ -721,6 +721,8 @@ error-heading-500 = Un problème est survenu de notre côté
 error-advice-500 = Rien de ce que vous avez envoyé n’est perdu. Revenez en arrière et réessayez dans une minute.
 error-heading-503 = Le service est occupé
 error-advice-503 = Rien n’est perdu. Réessayez dans une minute.
+error-heading-missing = Ce fichier est introuvable
+error-advice-missing = Il n’est plus là où il était conservé. Prévenez la clinique : s’il est envoyé de nouveau, ou repris d’une sauvegarde, il s’ouvrira ici.
 
 # Démonstration
 demo-mailbox = Boîte de la démonstration

@@ -113,6 +113,17 @@ impl Place for Bucket {
         Ok(Box::new(Object { bucket: self.clone(), name: name.to_owned(), left: range, source, went_on: true }))
     }
 
+    fn has(&self, name: &str) -> io::Result<bool> {
+        let head = self.call(|inner| {
+            let address = inner.signer.head_object(Some(&inner.credentials), name).sign(SIGNED_FOR);
+            inner.agent.head(address.as_str()).call()
+        });
+        match head {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            other => other.map(|_| true),
+        }
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         let removed = self.call(|inner| {
             let address = inner.signer.delete_object(Some(&inner.credentials), name).sign(SIGNED_FOR);

@@ -105,6 +105,10 @@ impl Place for Folder {
         Ok(Box::new(file.take(range.end - range.start)))
     }
 
+    fn has(&self, name: &str) -> io::Result<bool> {
+        self.at(name).try_exists()
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.at(name)) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),

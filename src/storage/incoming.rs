@@ -160,7 +160,7 @@ impl Writer {
         let stored = if self.sealing.is_some() { self.stored.finalize().to_vec() } else { sha256.clone() };
         let name = format!("{}-{}", HEXLOWER.encode(&stored), self.suffix);
         let (key_id, nonce) = self.sealing.map(|sealing| (sealing.key_id, sealing.nonce)).unzip();
-        let placed = Placed { sha256, size: self.size as i64, name, key_id, nonce };
+        let placed = Placed { sha256, size: self.size as i64, name, key_id, nonce, heals: None };
         Ok(Spooled { placed, ready: Ready { file: self.file, sha256: stored } })
     }
 }

@@ -177,11 +177,21 @@ impl Storage {
     /// # Errors
     /// See [`StorageError`].
     pub async fn place(&self, db: &Db, now: Ts, spooled: Spooled) -> Result<Placed, StorageError> {
-        let (placed, ready) = spooled.split();
-        let (name, due) = (placed.name.clone(), now.plus(STRAY));
-        db.write(move |tx| -> Result<_, DbError> { Ok(rows::add_stray(tx, &name, due)?) }).await?;
+        let (mut placed, ready) = spooled.split();
+        let (name, due, sha256) = (placed.name.clone(), now.plus(STRAY), placed.sha256.clone());
+        let write = db.write(move |tx| -> Result<_, DbError> {
+            rows::add_stray(tx, &name, due)?;
+            Ok(rows::name_of(tx.conn(), &sha256)?)
+        });
+        let same = write.await?;
         let (storage, name) = (self.clone(), placed.name.clone());
-        blocking(move || Ok(storage.0.place.put(ready, &name)?)).await?;
+        let put = blocking(move || {
+            storage.0.place.put(ready, &name)?;
+            // the content was there before: where its file has vanished, this one takes its place
+            let vanished = same.filter(|same| matches!(storage.0.place.has(same), Ok(false)));
+            Ok(vanished)
+        });
+        placed.heals = put.await?;
         Ok(placed)
     }
 

@@ -21,6 +21,8 @@ pub trait Place: Send + Sync {
     fn put(&self, ready: Ready, name: &str) -> io::Result<()>;
     /// Opens a range of a file.
     fn get(&self, name: &str, range: Range<u64>) -> io::Result<Box<dyn Read + Send>>;
+    /// Whether a file is there.
+    fn has(&self, name: &str) -> io::Result<bool>;
     /// Removes a file; that it is not there is as good.
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Whether files can be put here, without putting one.

@@ -64,6 +64,8 @@ pub struct Placed {
     pub(super) name: String,
     pub(super) key_id: Option<String>,
     pub(super) nonce: Option<Vec<u8>>,
+    /// the name of a file of the same content that has vanished from where its blob says
+    pub(super) heals: Option<String>,
 }
 
 impl Placed {
@@ -97,7 +99,13 @@ pub fn keep(tx: &mut Tx, now: Ts, placed: &Placed, scan: Scan) -> QueryResult<Ke
     let upsert = insert.set(blobs::refs.eq(blobs::refs + 1)).returning((blobs::id, blobs::name, blobs::scan));
     let (id, name, before): (BlobId, Option<String>, Scan) = Both(upsert).get_result(tx.conn())?;
     let stray = stray_files::table.find(&placed.name);
-    if name.as_ref() == Some(&placed.name) {
+    let heals = name.is_some() && name == placed.heals;
+    if heals {
+        let set =
+            (blobs::name.eq(Some(&placed.name)), blobs::key_id.eq(&placed.key_id), blobs::nonce.eq(&placed.nonce));
+        diesel::update(blobs::table.find(id)).set(set).execute(tx.conn())?;
+    }
+    if heals || name.as_ref() == Some(&placed.name) {
         diesel::delete(stray).execute(tx.conn())?;
     } else {
         // the content was there: nobody will ask for this copy
@@ -134,6 +142,12 @@ pub fn release(tx: &mut Tx, now: Ts, id: BlobId) -> QueryResult<()> {
         }
     }
     Ok(())
+}
+
+/// The name of the file that has this content, if there is one.
+pub(super) fn name_of(conn: &mut Conn, sha256: &[u8]) -> QueryResult<Option<String>> {
+    let same = blobs::table.filter(blobs::sha256.eq(sha256.to_vec())).select(blobs::name);
+    Ok(same.first::<Option<String>>(conn).optional()?.flatten())
 }
 
 /// One blob.

@@ -11,7 +11,13 @@ use postern::db::{DbError, PatientId};
 use reqwest::header::HeaderMap;
 use reqwest::multipart::{Form, Part};
 
-on_both!(a_file_goes_from_desk_to_patient, files_of_others_stay_theirs, what_is_not_sent_is_swept, a_retry_sends_once);
+on_both!(
+    a_file_goes_from_desk_to_patient,
+    files_of_others_stay_theirs,
+    what_is_not_sent_is_swept,
+    a_retry_sends_once,
+    a_vanished_file_heals
+);
 
 pub struct Got {
     pub status: u16,
@@ -388,4 +394,34 @@ async fn without_script_files_are_added_and_removed_and_the_words_stay() {
         let answer = owner.post(&submit, &fields).await;
         assert!(answer.status == 422 && answer.page().has_text("Press “Add files”"), "{}", answer.status);
     }
+}
+
+/// A file that has vanished from the storage is said to be missing, and is there again when its content is sent again.
+async fn a_vanished_file_heals(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let patient = app.patient(Like::default()).await;
+    let one = uploaded(&owner, patient, "a.pdf", &samples::pdf()).await;
+    let (_, conversation) = send(&owner, patient, KEY, &[("upload", &one)]).await;
+    let file = format!("{conversation}/attachments/1");
+    let folder = &app.state.config.files.folder;
+    for places in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        for lying in std::fs::read_dir(places).unwrap() {
+            std::fs::remove_file(lying.unwrap().path()).unwrap();
+        }
+    }
+    let missing = get(&owner, &file, &[]).await;
+    assert!(missing.status == 500 && missing.text().contains("This file is missing"), "{}", missing.status);
+    let again = uploaded(&owner, patient, "b.pdf", &samples::pdf()).await;
+    for path in [&file, &file] {
+        let got = get(&owner, path, &[]).await;
+        assert_eq!((got.status, got.bytes), (200, samples::pdf()));
+    }
+    // one copy is kept, and it outlives the sweeping of what nothing refers to
+    app.state.clock.advance(time::Duration::days(3));
+    app.drain().await;
+    app.state.desk.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
+    // the session of before has ended
+    let later = app.user(Role::Owner).await;
+    assert_eq!(get(&later, &file, &[]).await.status, 200);
+    assert_eq!(count(&app, "blobs").await, 1, "{again}");
 }

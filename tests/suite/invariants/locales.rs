@@ -202,8 +202,14 @@ fn every_key_that_is_asked_for_is_there() {
         words("one-tap", postern::conversations::OneTap::ALL.iter().map(|w| w.as_str()).collect()),
         words("id-kind", postern::patients::IdKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::patients::Method::ALL.iter().map(|w| w.as_str()).collect()),
-        words("error-heading", vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507"]),
-        words("error-advice", vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507"]),
+        words(
+            "error-heading",
+            vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507", "missing"],
+        ),
+        words(
+            "error-advice",
+            vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507", "missing"],
+        ),
         words("warn", postern::notifications::Warning::ALL.iter().map(|w| w.as_str()).collect()),
         words("template-replies", postern::message_templates::Replies::ALL.iter().map(|w| w.as_str()).collect()),
         words("js", postern::http::strings::ALL.iter().flat_map(|(_, group)| group.iter().copied()).collect()),
