@@ -85,7 +85,8 @@ on_both!(
     a_backup_into_something_is_refused,
     what_waited_is_not_sent_again,
     a_second_backup_copies_only_what_is_new,
-    a_table_that_nobody_thought_of_is_backed_up
+    a_table_that_nobody_thought_of_is_backed_up,
+    a_backup_of_an_older_program_is_brought_up_to_date
 );
 on_each!(it_is_sealed_by_the_key, the_worker_backs_up_when_it_is_time);
 
@@ -317,4 +318,41 @@ async fn the_worker_backs_up_when_it_is_time(on: On) {
     let page = owner.get("/settings/gateways").await.ok();
     assert!(!page.has_text("Late: see the log"), "{}", page.text());
     assert_eq!(Backup::open(folder.path(), &[]).unwrap().check().unwrap().files, 0);
+}
+
+async fn a_backup_of_an_older_program_is_brought_up_to_date(app: App) {
+    app.patient(Like::default()).await;
+    let (sqlite, _) = postern::db::all_migrations().unwrap();
+    let url = app.state.config.database.clone();
+    let back = tokio::task::spawn_blocking(move || -> String {
+        use diesel::Connection;
+        use diesel_migrations::{FileBasedMigrations, MigrationHarness};
+        let tree = |name: &str| {
+            FileBasedMigrations::from_path(format!("{}/migrations/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+        };
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut conn = diesel::SqliteConnection::establish(&path.display().to_string()).unwrap();
+                conn.revert_last_migration(tree("sqlite")).unwrap().to_string()
+            }
+            DatabaseUrl::Postgres(url) => {
+                let mut conn = diesel::PgConnection::establish(&url).unwrap();
+                conn.revert_last_migration(tree("postgres")).unwrap().to_string()
+            }
+        }
+    });
+    let step = back.await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let made = back_up(&app, folder.path()).await;
+    assert_eq!(made.manifest.steps.len() + 1, sqlite.len());
+    assert!(!made.manifest.steps.contains(&step));
+    let place = tempfile::tempdir().unwrap();
+    let on = if app.state.db.is_postgres() { On::Postgres } else { On::Sqlite };
+    let url = fresh_database(on, place.path()).await;
+    let files = Files::in_folder(place.path().join("files"));
+    restore(folder.path(), &[], &url, &files, app.state.clock.now()).await.unwrap();
+    let again = App::start_at(place, url, |_| {}, Delivery::mailbox).await;
+    assert_eq!(rows(&again.state.db).await["patients"].len(), 1);
+    let steps = again.state.db.read(|conn| -> Result<_, DbError> { Ok(copying::steps(conn)?) });
+    assert!(steps.await.unwrap().contains(&step));
 }
