@@ -25,7 +25,7 @@ pub struct Frozen {
 #[derive(Debug, Clone)]
 pub(super) enum Copied {
     /// a document made of the item's words, as PDF and as a page
-    Made { file: Placed, page: Placed },
+    Made { file: Box<Placed>, page: Box<Placed> },
     /// the item's own file: contents in storage never change
     Kept(BlobId),
 }
@@ -73,7 +73,13 @@ impl Desk {
             Some(Found::Words(document, name)) => {
                 let (file, page) = self.make(db, now, random, *document).await?;
                 let (size, media_type) = (file.size(), "application/pdf".to_owned());
-                Ok(Some(Frozen { item, name, media_type, size, content: Copied::Made { file, page } }))
+                Ok(Some(Frozen {
+                    item,
+                    name,
+                    media_type,
+                    size,
+                    content: Copied::Made { file: Box::new(file), page: Box::new(page) },
+                }))
             }
         }
     }
