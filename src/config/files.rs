@@ -175,7 +175,7 @@ impl Source {
             self.faults.push(format!("storage.bucket: {name:?} is not valid: {fix}"));
         }
         self.required("storage.endpoint", "https://s3.ca-central-1.amazonaws.com");
-        let endpoint = self.parsed("storage.endpoint", super::GATEWAY_URL_FIX, super::gateway_url);
+        let endpoint = self.parsed("storage.endpoint", super::SERVER_URL_FIX, super::server_url);
         let region = self.text("storage.region");
         let access_key = self.required("storage.access_key", "the name of the account's key");
         let secret_key = self.required("storage.secret_key", "the key itself");

@@ -1,6 +1,7 @@
 //! How often somebody may try, held in memory. What must hold on several instances and across restarts (the tries of
 //! a passcode) is counted in the database besides.
 
+use crate::db::PatientId;
 use crate::error::AppError;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -16,8 +17,8 @@ pub struct Limits {
     sign_in: DefaultKeyedRateLimiter<IpAddr>,
     passcode: DefaultKeyedRateLimiter<IpAddr>,
     link: DefaultKeyedRateLimiter<IpAddr>,
-    reply: DefaultKeyedRateLimiter<i64>,
-    draft: DefaultKeyedRateLimiter<i64>,
+    reply: DefaultKeyedRateLimiter<PatientId>,
+    draft: DefaultKeyedRateLimiter<PatientId>,
 }
 
 /// An account by the hash of what was typed: a key has one size, whatever is sent.
@@ -97,7 +98,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`AppError::TooMany`].
-    pub fn reply(&self, patient: i64) -> Result<(), AppError> {
+    pub fn reply(&self, patient: PatientId) -> Result<(), AppError> {
         check(&self.reply, &patient)
     }
 
@@ -105,7 +106,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`AppError::TooMany`].
-    pub fn draft(&self, patient: i64) -> Result<(), AppError> {
+    pub fn draft(&self, patient: PatientId) -> Result<(), AppError> {
         check(&self.draft, &patient)
     }
 

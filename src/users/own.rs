@@ -2,7 +2,7 @@
 
 use super::accounts::by_email;
 use super::mails::{self, MailKind, Wanted};
-use super::password::{self, WeakPassword};
+use super::password::{self, HashError, WeakPassword};
 use crate::access::{SignedInUser, rights, session};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{password_links, users};
@@ -29,6 +29,16 @@ pub enum OwnAccountError {
     /// Hashing failed.
     #[error("hashing failed: {0}")]
     Hash(String),
+}
+
+impl From<HashError> for OwnAccountError {
+    fn from(cause: HashError) -> Self {
+        match cause {
+            HashError::Weak(cause) => OwnAccountError::Weak(cause),
+            HashError::Db(cause) => OwnAccountError::Db(cause),
+            HashError::Hash(cause) => OwnAccountError::Hash(cause),
+        }
+    }
 }
 
 impl From<diesel::result::Error> for OwnAccountError {
@@ -76,12 +86,7 @@ pub async fn change_password(
 ) -> Result<(), OwnAccountError> {
     let user = me.id();
     let before = checked(db, user, typed).await?;
-    let after = match password::hashed(db, user, new).await {
-        Ok(hash) => hash,
-        Err(password::HashError::Weak(cause)) => return Err(cause.into()),
-        Err(password::HashError::Db(cause)) => return Err(cause.into()),
-        Err(password::HashError::Hash(cause)) => return Err(OwnAccountError::Hash(cause)),
-    };
+    let after = password::hashed(db, user, new).await?;
     let write = db.write(move |tx| -> Result<_, OwnAccountError> {
         held(tx, user, &before)?;
         diesel::update(users::table.find(user)).set(users::password_hash.eq(after)).execute(tx.conn())?;

@@ -83,6 +83,8 @@ impl KnownNames {
             for form in [name.to_lowercase(), text::fold(name)] {
                 let parts: Vec<&str> = form.split(|c: char| !c.is_alphanumeric()).filter(|p| !p.is_empty()).collect();
                 words.push(parts.concat());
+                // noor3@… is Noor's
+                words.extend(parts.iter().map(|part| part.trim_matches(char::is_numeric).to_owned()));
                 words.extend(parts.into_iter().map(str::to_owned));
                 words.push(form);
             }
@@ -300,12 +302,15 @@ mod tests {
             "Okafor-Bélanger 1",
             "oliviaok@riverside.example",
             "RiversideNord2026",
+            "OliviaOkaforOliviaok",
             "riverside riverside",
             "Clinique2026!!!!",
         ] {
             assert_eq!(read(name), Err(WeakPassword::OfNames), "{name}");
         }
         assert_eq!(read("olivia likes green tea in june"), Ok(()));
+        let numbered = KnownNames::of(["Noor3 Haddad", "noor3@clinic.example"]);
+        assert!(NewPassword::parse("Noor Haddad 2026", &numbered).is_err());
     }
 
     #[test]
