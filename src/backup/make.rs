@@ -49,8 +49,9 @@ pub async fn make(
     now: Ts,
     random: &Random,
 ) -> Result<Made, BackupError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let lock = File::create(folder.join(".lock"))?;
+    let unusable = |cause| BackupError::Folder(folder.display().to_string(), cause);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    let lock = File::create(folder.join(".lock")).map_err(unusable)?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => return Err(BackupError::Busy),
         Err(TryLockError::Error(cause)) => return Err(cause.into()),

@@ -33,6 +33,9 @@ pub enum BackupError {
     /// The program ends.
     #[error("the backup was stopped before its end")]
     Stopped,
+    /// The folder that backups are to go to cannot be used.
+    #[error("the folder {0} cannot be used: {1}: name one that this user may write to")]
+    Folder(String, std::io::Error),
     /// The folder has none.
     #[error("{0} holds no backup: name the folder that `postern backup` was given, or one of its .json files")]
     NoBackup(String),

@@ -19,7 +19,7 @@ use std::path::Path;
 
 /// Backs this clinic up; the first key seals.
 async fn back_up_with(app: &App, to: &Path, keys: &[SecretKey]) -> Result<Made, BackupError> {
-    // no two backups are of one second
+    // no two backups are of one moment
     app.state.clock.advance(time::Duration::seconds(1));
     let (now, random) = (app.state.clock.now(), &app.state.random);
     make(&app.state.db, &app.state.desk.storage, to, (keys.first(), keys), now, random).await
@@ -83,6 +83,7 @@ async fn busy(app: &App) {
 on_both!(
     everything_comes_back_on_either_database,
     a_backup_into_something_is_refused,
+    a_folder_that_cannot_be_used_is_named,
     what_waited_is_not_sent_again,
     a_second_backup_copies_only_what_is_new,
     a_table_that_nobody_thought_of_is_backed_up,
@@ -134,6 +135,16 @@ async fn everything_comes_back_on_either_database(app: App) {
         }
         let verified = again.state.db.read(|conn| -> Result<_, DbError> { Ok(postern::audit::verify(conn, None)) });
         verified.await.unwrap().unwrap();
+    }
+}
+
+async fn a_folder_that_cannot_be_used_is_named(app: App) {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("a-file");
+    std::fs::write(&file, "x").unwrap();
+    for to in [file.clone(), file.join("below")] {
+        let said = back_up_with(&app, &to, &[]).await.unwrap_err().to_string();
+        assert!(said.contains(&to.display().to_string()) && said.contains("may write to"), "{said}");
     }
 }
 
