@@ -1,35 +1,47 @@
-//! The same rows as a send, by prepared statements in a loop, one durable commit each.
+//! The same rows as a send, by prepared statements in a loop, one durable commit each or many in one.
 
+use super::stage::Stage;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use postern::db::Ts;
 use postern::db::schema::*;
-use std::path::Path;
+use postern::db::{Both, Conn, Ts};
 use std::time::{Duration, Instant};
 
-pub fn sends_per_second(database: &Path, seconds: f64) -> f64 {
-    let mut conn = SqliteConnection::establish(database.to_str().unwrap()).unwrap();
-    conn.batch_execute(
-        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
-    )
-    .unwrap();
-    let (begin, mut sent) = (Instant::now(), 0);
+/// Sends a second, with so many in one commit.
+pub fn sends_per_second(stage: &Stage, seconds: f64, together: i64) -> f64 {
+    let mut conn = open(stage);
+    let (begin, mut sent) =
+        (Instant::now(), i64::from(together > 1) * 1_000_000_000 + i64::from(std::process::id()) * 1_000);
+    let first = sent;
     while begin.elapsed() < Duration::from_secs_f64(seconds) {
-        conn.immediate_transaction(|conn| send(conn, sent)).unwrap();
-        sent += 1;
+        conn.transaction(|conn| (0..together).try_for_each(|more| send(conn, stage, sent + more))).unwrap();
+        sent += together;
     }
-    sent as f64 / begin.elapsed().as_secs_f64()
+    (sent - first) as f64 / begin.elapsed().as_secs_f64()
 }
 
-fn send(conn: &mut SqliteConnection, number: i64) -> QueryResult<()> {
-    let at = Ts::from_micros(1_770_000_000_000_000 + number).unwrap();
-    let patient = 1 + number % 13;
+/// A connection as the program has them.
+pub fn open(stage: &Stage) -> Conn {
+    let mut conn = stage.server.base.connect();
+    if let Conn::Sqlite(conn) = &mut conn {
+        let settings = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+        conn.batch_execute(settings).unwrap();
+    }
+    conn
+}
+
+/// The rows of one send.
+pub fn send(conn: &mut Conn, stage: &Stage, number: i64) -> QueryResult<()> {
+    let at = Ts::from(time::OffsetDateTime::now_utc());
+    let patient = stage.places.answering.start + number % stage.patients.len() as i64;
     let conversation: i64 = diesel::insert_into(conversations::table)
         .values((
             (conversations::patient_id.eq(patient), conversations::number.eq(1_000_000 + number)),
             (conversations::title.eq("Your results"), conversations::replies_allowed.eq(true)),
             (conversations::started_by.eq(1), conversations::created_at.eq(at)),
             (conversations::last_message_at.eq(at), conversations::last_author.eq("user")),
+            (conversations::notice_email.eq("queued"), conversations::notice_text.eq("queued")),
+            conversations::replies_since.eq(at),
         ))
         .returning(conversations::id)
         .get_result(conn)?;
@@ -42,32 +54,57 @@ fn send(conn: &mut SqliteConnection, number: i64) -> QueryResult<()> {
     let message: i64 = diesel::insert_into(messages::table)
         .values((
             (messages::conversation_id.eq(conversation), messages::author.eq("user"), messages::user_id.eq(1)),
-            (messages::body_source.eq("All is well"), messages::body_format.eq("markdown")),
-            (messages::body_html.eq("<p>All is well</p>"), messages::internal.eq(false)),
-            (messages::send_key.eq(format!("bare:{number}")), messages::created_at.eq(at)),
+            (messages::body_source.eq("All is **well** with your results"), messages::body_format.eq("markdown")),
+            (
+                messages::body_html.eq("<p>All is <strong>well</strong> with your results</p>"),
+                messages::internal.eq(false),
+            ),
+            (messages::send_key.eq(format!("bare:{}:{number}", stage.run)), messages::created_at.eq(at)),
+            messages::offers.eq(""),
         ))
         .returning(messages::id)
         .get_result(conn)?;
-    let notification: i64 = diesel::insert_into(notifications::table)
-        .values((
-            (notifications::message_id.eq(message), notifications::conversation_id.eq(conversation)),
-            (notifications::patient_id.eq(patient), notifications::channel.eq("email")),
-            (notifications::state.eq("queued"), notifications::attempts.eq(0)),
-            (notifications::message_uid.eq(format!("uid{number}")), notifications::created_at.eq(at)),
-            notifications::state_at.eq(at),
-        ))
-        .returning(notifications::id)
-        .get_result(conn)?;
-    diesel::insert_into(jobs::table)
-        .values((
-            (jobs::kind.eq("send_notification"), jobs::subject_id.eq(notification), jobs::attempts.eq(0)),
-            (jobs::run_at.eq(at), jobs::created_at.eq(at)),
-        ))
-        .execute(conn)?;
+    for (road, lane) in [("email", "email"), ("sms", "texts")] {
+        let notification: i64 = diesel::insert_into(notifications::table)
+            .values((
+                (notifications::message_id.eq(message), notifications::conversation_id.eq(conversation)),
+                (notifications::patient_id.eq(patient), notifications::channel.eq(road)),
+                (notifications::state.eq("queued"), notifications::attempts.eq(0), notifications::user_id.eq(1)),
+                (notifications::message_uid.eq(format!("uid{number}{road}")), notifications::created_at.eq(at)),
+                (notifications::state_at.eq(at), notifications::kind.eq("message_waiting")),
+            ))
+            .returning(notifications::id)
+            .get_result(conn)?;
+        job(conn, ("send_notification", notification, lane), at)?;
+    }
+    for step in ["remind", "tell"] {
+        let step: i64 = diesel::insert_into(plan_steps::table)
+            .values((
+                (plan_steps::message_id.eq(message), plan_steps::conversation_id.eq(conversation)),
+                (plan_steps::step.eq(step), plan_steps::due_at.eq(at.plus(time::Duration::days(2)))),
+                (plan_steps::state.eq("waiting"), plan_steps::state_at.eq(at)),
+            ))
+            .returning(plan_steps::id)
+            .get_result(conn)?;
+        job(conn, ("follow_up", step, "plans"), at.plus(time::Duration::days(2)))?;
+    }
+    let draft = (drafts::user_id.eq(1), drafts::patient_id.eq(patient), drafts::version.eq(1), drafts::saved_at.eq(at));
+    let draft = diesel::insert_into(drafts::table).values(draft).on_conflict((drafts::user_id, drafts::patient_id));
+    Both(draft.do_update().set(drafts::version.eq(drafts::version + 1))).execute(conn)?;
     audit(conn, at, patient, conversation)
 }
 
-fn audit(conn: &mut SqliteConnection, at: Ts, patient: i64, conversation: i64) -> QueryResult<()> {
+fn job(conn: &mut Conn, (kind, subject, lane): (&str, i64, &str), at: Ts) -> QueryResult<()> {
+    diesel::insert_into(jobs::table)
+        .values((
+            (jobs::kind.eq(kind), jobs::subject_id.eq(subject), jobs::attempts.eq(0)),
+            (jobs::run_at.eq(at), jobs::created_at.eq(at), jobs::lane.eq(lane)),
+        ))
+        .execute(conn)
+        .map(drop)
+}
+
+fn audit(conn: &mut Conn, at: Ts, patient: i64, conversation: i64) -> QueryResult<()> {
     let head = audit_heads::table.find(patient);
     let (position, hash): (i64, Vec<u8>) = head.select((audit_heads::position, audit_heads::hash)).first(conn)?;
     diesel::insert_into(audit_events::table)

@@ -1,12 +1,16 @@
 //! The lightest HTTP client that keeps its connection: the server is what is measured.
 
+use super::server::SignedIn;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 pub struct Client {
     stream: BufReader<TcpStream>,
     port: u16,
-    pub cookie: String,
+    /// who sends
+    pub who: SignedIn,
+    /// where it says that it comes from
+    pub from: String,
 }
 
 pub struct Answer {
@@ -19,7 +23,7 @@ impl Client {
     pub fn connect(port: u16) -> Client {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
         stream.set_nodelay(true).expect("a socket option");
-        Client { stream: BufReader::new(stream), port, cookie: String::new() }
+        Client { stream: BufReader::new(stream), port, who: SignedIn::default(), from: "127.0.0.1".to_owned() }
     }
 
     pub fn get(&mut self, path: &str) -> Answer {
@@ -37,17 +41,27 @@ impl Client {
 
     fn ask(&mut self, method: &str, path: &str, form: &str) {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\ncookie: {}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
-            self.port,
-            self.cookie,
+            "{method} {path} HTTP/1.1\r\n{}content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            self.head_lines(),
             form.len()
         );
         self.stream.get_mut().write_all(request.as_bytes()).expect("the server reads");
     }
 
-    /// The same caller on a connection of its own.
-    pub fn again(&self) -> Client {
-        Client { cookie: self.cookie.clone(), ..Client::connect(self.port) }
+    fn head_lines(&self) -> String {
+        let SignedIn { cookie, whose } = &self.who;
+        let mut lines = format!("host: 127.0.0.1:{}\r\nx-forwarded-for: {}\r\n", self.port, self.from);
+        for (name, value) in [("cookie", cookie), ("x-whose", whose)] {
+            if !value.is_empty() {
+                lines.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        lines
+    }
+
+    /// This person on a connection of their own.
+    pub fn of(port: u16, who: &SignedIn) -> Client {
+        Client { who: who.clone(), ..Client::connect(port) }
     }
 
     /// Uploads a file of this size as a browser does; gives the identity that it got.
@@ -55,9 +69,9 @@ impl Client {
         let head = "--B\r\ncontent-disposition: form-data; name=\"files\"; filename=\"a.pdf\"\r\n\r\n";
         let tail = "\r\n--B--\r\n";
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{0}\r\norigin: http://127.0.0.1:{0}\r\ncookie: {1}\r\ncontent-type: multipart/form-data; boundary=B\r\ncontent-length: {2}\r\n\r\n{head}",
+            "POST {path} HTTP/1.1\r\norigin: http://127.0.0.1:{}\r\n{}content-type: multipart/form-data; boundary=B\r\ncontent-length: {}\r\n\r\n{head}",
             self.port,
-            self.cookie,
+            self.head_lines(),
             head.len() + size + tail.len()
         );
         let stream = self.stream.get_mut();
@@ -110,7 +124,9 @@ impl Client {
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.parse().expect("a length"),
                 "location" => *location = value.to_owned(),
-                "set-cookie" => self.cookie = value.split(';').next().unwrap_or_default().to_owned(),
+                "set-cookie" if value.starts_with("postern") => {
+                    self.who.cookie = value.split(';').next().unwrap_or_default().to_owned();
+                }
                 _ => {}
             }
         }

@@ -1,8 +1,11 @@
 //! Files: taking one in against writing the same bytes to the same disk, giving one out against the same bytes from
 //! memory by the same web framework, and what either costs in memory.
 
+use super::base::Base;
 use super::client::Client;
-use super::server::{self, Server};
+use super::clinic::{self, Size};
+use super::server::{self, PROGRAM, Server};
+use postern::db::DatabaseUrl;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -19,20 +22,28 @@ const LARGE: usize = 600 * MB;
 pub fn run() {
     for key in [None, Some("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=")] {
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Server::prepare(folder.path());
-        server.set("POSTERN_STORAGE_FOLDER", folder.path().join("files").to_str().unwrap());
+        let mut server = Server::new(Path::new(PROGRAM), database(folder.path()), folder.path());
         server.set("POSTERN_ATTACHMENTS_LARGEST_FILE_MB", "1024");
         server.set("POSTERN_ATTACHMENTS_LARGEST_MESSAGE_MB", "1024");
         key.iter().for_each(|key| server.set("POSTERN_STORAGE_KEY", key));
-        server.start();
-        let mut client = Client::connect(server.port);
-        client.cookie = server.sign_in();
-        client = client.again();
+        let mut client = start(&mut server);
         let how = if key.is_some() { "encrypted" } else { "in clear" };
         measure(&mut client, folder.path(), how);
         memory(&server, &mut client, how);
     }
     far_away();
+}
+
+fn database(folder: &Path) -> Base {
+    Base::at(DatabaseUrl::Sqlite(folder.join("clinic.db")))
+}
+
+/// A small clinic, and its owner signed in.
+fn start(server: &mut Server) -> Client {
+    let link = server.prepare();
+    clinic::fill(&server.base, Size { items: 10, long: 2, many: (1, 2), answering: 2, ..Size::of(10) });
+    server.start();
+    Client::of(server.port, &server.sign_in(&link))
 }
 
 /// Memory where files are scanned as they come in and lie in a bucket, encrypted: with a real S3 server and clamd.
@@ -57,9 +68,8 @@ fn far_away() {
     scanner.arg(format!("--config-file={}", folder.path().join("clamd.conf").display()));
     let _beside = [(store.arg(folder.path().join("objects")), s3), (&mut scanner, clamd)].map(Beside::start);
 
-    let mut server = Server::prepare(folder.path());
+    let mut server = Server::new(Path::new(PROGRAM), database(folder.path()), folder.path());
     for (name, value) in [
-        ("STORAGE_FOLDER", folder.path().join("files").to_str().unwrap()),
         ("STORAGE_KEY", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="),
         ("STORAGE_BUCKET", "bench-files"),
         ("STORAGE_ENDPOINT", &format!("http://127.0.0.1:{s3}")),
@@ -75,10 +85,7 @@ fn far_away() {
     ] {
         server.set(&format!("POSTERN_{name}"), value);
     }
-    server.start();
-    let mut client = Client::connect(server.port);
-    client.cookie = server.sign_in();
-    client = client.again();
+    let mut client = start(&mut server);
     // once for nothing, as above
     let path = attached(&mut client, MB, 1_000);
     client.drain(&path);

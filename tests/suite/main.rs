@@ -13,6 +13,7 @@ mod notifications;
 mod patients;
 mod portal;
 mod settings;
+mod speed;
 mod support;
 mod users;
 mod worker;
