@@ -72,7 +72,7 @@ pub struct Parts {
 
 impl Parts {
     /// Reads the key from the database.
-    pub async fn of(state: &AppState) -> Result<Parts, DbError> {
+    pub async fn load(state: &AppState) -> Result<Parts, DbError> {
         let bytes = state.db.read(|conn| -> Result<_, DbError> { Ok(settings::cookie_key(conn)?) }).await?;
         Ok(Parts { key: Key::from(&bytes), mailbox: None })
     }
@@ -150,10 +150,10 @@ macro_rules! application {
         actix_web::App::new()
             .app_data(actix_web::web::Data::new(state.clone()))
             .app_data(actix_web::web::Data::new(state.clock.clone()))
-            .app_data(state.desk.storage.serving())
+            .app_data(state.intake.storage.serving())
             .app_data(actix_web::web::Data::from(state.config.clone()))
             .app_data(actix_web::web::Data::new($crate::http::guard::Origin(state.config.origin())))
-            .app_data(actix_web::web::Data::new($crate::http::whose::Marks::of(&parts.key)))
+            .app_data(actix_web::web::Data::new($crate::http::whose::Marks::derive(&parts.key)))
             .app_data(actix_web::web::Data::new($crate::state::PatientPage($crate::portal::preview)))
             .app_data($crate::app::largest_form())
             .configure($crate::app::routes(state, parts))

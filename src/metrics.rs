@@ -40,7 +40,7 @@ pub async fn text(state: &AppState) -> Result<String, AppError> {
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let mut found = Vec::new();
         for channel in Channel::ALL {
-            found.extend(roads::of(conn, *channel)?);
+            found.extend(roads::find(conn, *channel)?);
         }
         Ok((outbox::waiting_since(conn, now)?, outbox::last_look(conn)?, found, conversations::count_attention(conn)?))
     });

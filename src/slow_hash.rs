@@ -36,7 +36,7 @@ impl Turns {
         Turns { turn: Semaphore::new(1), memory: Mutex::default(), callers: Mutex::default() }
     }
 
-    fn of(lane: Lane) -> &'static Turns {
+    fn for_lane(lane: Lane) -> &'static Turns {
         static PASSWORDS: LazyLock<Turns> = LazyLock::new(Turns::new);
         static PASSCODES: LazyLock<Turns> = LazyLock::new(Turns::new);
         match lane {
@@ -117,13 +117,13 @@ fn is_hash_of(secret: &str, text: &str, memory: &mut Vec<Block>) -> Option<bool>
 /// # Errors
 /// When the system has no randomness or memory for it.
 pub async fn hash(lane: Lane, secret: String) -> Result<String, String> {
-    let done = Turns::of(lane).run(move |memory| hash_now(&secret, memory)).await;
+    let done = Turns::for_lane(lane).run(move |memory| hash_now(&secret, memory)).await;
     done.unwrap_or_else(|| Err("the program is ending".into()))
 }
 
 /// Whether the secret is the one that was hashed. `None` takes as long and is never right. `from` is who waits for it.
 pub async fn verify(lane: Lane, from: IpAddr, secret: String, hash: Option<String>) -> bool {
-    let turns = Turns::of(lane);
+    let turns = Turns::for_lane(lane);
     let caller = turns.caller(from);
     let _one_at_a_time = caller.lock().await;
     let check = move |memory: &mut Vec<Block>| {

@@ -1,6 +1,6 @@
 //! What every request and job can reach: made once by `app`, cloned into each worker thread.
 
-use crate::attachments::Desk;
+use crate::attachments::FileIntake;
 use crate::audit::{self, Entry};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
@@ -31,7 +31,7 @@ pub struct AppState {
     /// the roads out
     pub delivery: Arc<Delivery>,
     /// where files are accepted and kept
-    pub desk: Arc<Desk>,
+    pub intake: Arc<FileIntake>,
     /// wakes the worker of this process
     pub wake: Arc<Notify>,
     /// how often somebody may try

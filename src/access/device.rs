@@ -69,7 +69,7 @@ pub struct Device {
 
 impl Device {
     /// What a browser says of itself.
-    pub fn of(user_agent: &str) -> Device {
+    pub fn from_user_agent(user_agent: &str) -> Device {
         let browser = BROWSERS.iter().find(|(sign, _)| user_agent.contains(sign));
         let system = SYSTEMS.iter().find(|(sign, _)| user_agent.contains(sign));
         Device {
@@ -85,7 +85,7 @@ impl Device {
     }
 
     /// As it is stored.
-    pub fn words(self) -> String {
+    pub fn to_stored(self) -> String {
         format!("{} {}", self.browser.as_str(), self.system.as_str())
     }
 
@@ -132,10 +132,10 @@ mod tests {
             ("curl/8.14.1", Browser::Other, System::Other),
             ("", Browser::Other, System::Other),
         ] {
-            let device = Device::of(says);
+            let device = Device::from_user_agent(says);
             assert_eq!(device, Device { browser, system }, "{says}");
-            assert_eq!(Device::stored(&device.words()), device);
+            assert_eq!(Device::stored(&device.to_stored()), device);
         }
-        assert_eq!(Device::stored("netscape beos"), Device::of(""));
+        assert_eq!(Device::stored("netscape beos"), Device::from_user_agent(""));
     }
 }

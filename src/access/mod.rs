@@ -10,7 +10,7 @@ pub mod session;
 pub use authority::{Authority, Operator, still_has};
 pub use device::Device;
 pub use proofs::{
-    ChartAccess, ConversationAccess, LapsedVisit, PortalVisit, ShutOut, SignedInUser, active, chart, conversation,
-    held, lapsed_visit, portal_visit, survivor,
+    ChartAccess, ConversationAccess, LapsedVisit, PortalRefusal, PortalVisit, SignedInUser, active, chart,
+    conversation, held, lapsed_visit, portal_visit, survivor,
 };
 pub use roles::{Action, Right, Role, rights};

@@ -18,7 +18,7 @@ pub struct SignedInUser<R: Right = rights::Read> {
 
 impl<R: Right> SignedInUser<R> {
     /// The user of a session; `None` where nobody is signed in; `Some(None)` where the role may not.
-    pub fn of(holder: &Holder) -> Option<Option<SignedInUser<R>>> {
+    pub fn from_holder(holder: &Holder) -> Option<Option<SignedInUser<R>>> {
         match holder {
             Holder::User { id, name, role, .. } => Some(role.may(R::ACTION).then(|| SignedInUser {
                 id: *id,
@@ -88,7 +88,7 @@ pub struct PortalVisit {
 
 /// Why a patient who has proved who they are sees nothing, and since when where that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShutOut {
+pub enum PortalRefusal {
     /// the clinic's portal is off
     PortalOff(Option<Ts>),
     /// this patient has no access any more
@@ -216,19 +216,19 @@ impl PortalVisit {
     }
 
     /// What shuts this patient out at this moment in this transaction, if anything does.
-    pub fn shut_out(&self, conn: &mut Conn) -> QueryResult<Option<ShutOut>> {
+    pub fn refusal(&self, conn: &mut Conn) -> QueryResult<Option<PortalRefusal>> {
         let portal = clinic::table.find(1).select((clinic::portal_on, clinic::portal_since));
         let (on, since): (bool, Option<Ts>) = portal.first(conn)?;
         if !on {
-            return Ok(Some(ShutOut::PortalOff(since)));
+            return Ok(Some(PortalRefusal::PortalOff(since)));
         }
         let own = patients::table.find(self.patient).select((patients::portal_access, patients::portal_access_since));
         let (access, since): (bool, Option<Ts>) = own.first(conn)?;
-        Ok((!access).then_some(ShutOut::NoAccess(since)))
+        Ok((!access).then_some(PortalRefusal::NoAccess(since)))
     }
 
     /// Whether the portal is on and this patient has access, at this moment in this transaction.
     pub fn is_open(&self, conn: &mut Conn) -> QueryResult<bool> {
-        Ok(self.shut_out(conn)?.is_none())
+        Ok(self.refusal(conn)?.is_none())
     }
 }

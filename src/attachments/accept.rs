@@ -1,8 +1,8 @@
 //! Taking a file in, as it comes.
 
-use super::kinds::{Kind, Look};
+use super::kinds::{Inspection, Kind};
 use super::uploads::{self, Upload};
-use super::{Desk, LookedAt, clean_name};
+use super::{FileIntake, LookedAt, clean_name};
 use crate::access::{ChartAccess, rights};
 use crate::clock::Random;
 use crate::db::{Db, DbError, Ts};
@@ -97,12 +97,12 @@ pub struct Receiving {
     name: String,
     kind: &'static Kind,
     incoming: Incoming,
-    look: Look,
+    inspection: Inspection,
     size: u64,
     limit: u64,
 }
 
-impl Desk {
+impl FileIntake {
     /// Begins to take a file of this name, of at most `room` bytes.
     ///
     /// # Errors
@@ -114,7 +114,14 @@ impl Desk {
         }
         let kind = self.policy.kind_of(&name).ok_or(Refusal::Kind)?;
         let incoming = self.storage.incoming_unknown(random).await?;
-        Ok(Receiving { name, kind, incoming, look: Look::default(), size: 0, limit: self.policy.largest_file })
+        Ok(Receiving {
+            name,
+            kind,
+            incoming,
+            inspection: Inspection::default(),
+            size: 0,
+            limit: self.policy.largest_file,
+        })
     }
 }
 
@@ -128,7 +135,7 @@ impl Receiving {
         if self.size > self.limit {
             return Err(Refusal::TooLarge.into());
         }
-        self.look.at(bytes);
+        self.inspection.at(bytes);
         Ok(self.incoming.push(bytes).await?)
     }
 
@@ -138,7 +145,7 @@ impl Receiving {
     /// See [`AcceptError`].
     pub async fn finish(
         self,
-        desk: &Desk,
+        intake: &FileIntake,
         db: &Db,
         now: Ts,
         access: &ChartAccess<rights::Send>,
@@ -146,17 +153,17 @@ impl Receiving {
         if self.size == 0 {
             return Err(Refusal::Empty.into());
         }
-        if !self.look.is(self.kind) {
+        if !self.inspection.is(self.kind) {
             return Err(Refusal::Content.into());
         }
-        let scanned = desk.scan_incoming(self.incoming.finish().await?).await;
+        let scanned = intake.scan_incoming(self.incoming.finish().await?).await;
         if matches!(scanned, Err(AcceptError::Refused(Refusal::Infected))) {
             let (user, patient) = (access.user().id(), access.patient());
             db.write(move |tx| -> Result<_, DbError> { Ok(uploads::note_infected(tx, now, user, patient)?) }).await?;
         }
         let (spooled, scan) = scanned?;
-        let (spooled, clues, looked_at) = desk.clues(spooled, &self.name, self.kind, now).await?;
-        let looked_at = if self.look.is_locked() { LookedAt::Locked } else { looked_at };
+        let (spooled, clues, looked_at) = intake.clues(spooled, &self.name, self.kind, now).await?;
+        let looked_at = if self.inspection.is_locked() { LookedAt::Locked } else { looked_at };
         let chart = access.again();
         let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(patients::named_other(conn, &chart, &clues)?) });
         // a guard that fails refuses nothing, and says that it knows nothing
@@ -167,7 +174,7 @@ impl Receiving {
                 (None, LookedAt::Failed)
             }
         };
-        let placed = desk.storage.place(db, now, spooled).await?;
+        let placed = intake.storage.put(db, now, spooled).await?;
         let new = uploads::NewUpload {
             user: access.user().id(),
             patient: access.patient(),

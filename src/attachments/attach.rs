@@ -52,7 +52,7 @@ pub struct Picks {
 
 impl Picks {
     /// What is picked, in words for an idempotency key: the same text with other files is another message.
-    pub fn words(&self) -> String {
+    pub fn fingerprint(&self) -> String {
         let word = |pick: &Pick| match pick {
             Pick::Upload(id) => format!("\0u{id}"),
             Pick::Frozen(frozen) => format!("\0c{}", frozen.item),

@@ -1,6 +1,6 @@
 //! A chart item as it is at this moment: a copy that later changes of the chart do not touch.
 
-use super::{Desk, clean_name};
+use super::{FileIntake, clean_name};
 use crate::access::{ChartAccess, Right};
 use crate::chart::document::Document;
 use crate::chart::{self, ChartFile};
@@ -36,7 +36,7 @@ enum Found {
     File(ChartFile),
 }
 
-impl Desk {
+impl FileIntake {
     /// Freezes an item of this chart: its file, or else its words as a document in the patient's language. `None` where
     /// it is another's or not there.
     ///
@@ -61,7 +61,8 @@ impl Desk {
             let patient = patients::patient(conn, &chart)?;
             let day = found.row.day_in_name();
             let name = clean_name(&format!("{} {day}.pdf", found.row.title.replace(['/', '\\'], "-")));
-            let document = Document::of(&found, &patient, &settings::load(conn)?, Lang::or_english(&patient.language));
+            let document =
+                Document::from_item(&found, &patient, &settings::load(conn)?, Lang::or_english(&patient.language));
             Ok(Some(Found::Words(Box::new(document), name)))
         });
         match read.await? {
@@ -104,6 +105,6 @@ impl Desk {
     async fn put(&self, db: &Db, now: Ts, random: &Random, bytes: Vec<u8>) -> Result<Placed, StorageError> {
         let mut incoming = self.storage.incoming(random).await?;
         incoming.push(&bytes).await?;
-        self.storage.place(db, now, incoming.finish().await?).await
+        self.storage.put(db, now, incoming.finish().await?).await
     }
 }

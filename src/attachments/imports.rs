@@ -1,9 +1,9 @@
 //! Files of other systems come in: read twice, first to see that they are whole and whose they are, then resource by
 //! resource, so that memory does not grow with their size; what they hold of files goes into storage on the way.
 
-use super::Desk;
+use super::FileIntake;
 use super::accept::AcceptError;
-use super::kinds::Look;
+use super::kinds::Inspection;
 use crate::chart::import::fhir::{FhirError, ImportOptions, Outline, Prepared, Reopen, SkipReason, Survey, Taken};
 use crate::chart::import::{PlacedFile, Summary, derive, is_program, is_typed_as_program, judge, stage};
 use crate::clock::Random;
@@ -46,7 +46,7 @@ impl From<diesel::result::Error> for ImportError {
     }
 }
 
-impl Desk {
+impl FileIntake {
     /// Imports files that come together. A broken one leaves everything as it was; each patient's chart changes in one
     /// transaction.
     ///
@@ -153,9 +153,9 @@ impl Desk {
         if is_program(&data) || declared.is_some_and(is_typed_as_program) {
             return flawed(SkipReason::FileProgram);
         }
-        let mut look = Look::default();
-        look.at(&data);
-        let media_type = self.policy.type_of(&look, declared).unwrap_or_default().to_owned();
+        let mut inspection = Inspection::default();
+        inspection.at(&data);
+        let media_type = self.policy.type_of(&inspection, declared).unwrap_or_default().to_owned();
         let mut incoming = self.storage.incoming_unknown(random).await?;
         incoming.push(&data).await?;
         let (spooled, scan) = match self.scan_incoming(incoming.finish().await?).await {
@@ -163,7 +163,7 @@ impl Desk {
             Err(AcceptError::Storage(cause)) => return Err(cause),
             Err(AcceptError::Refused(_)) => return flawed(SkipReason::FileUnsafe),
         };
-        let placed = self.storage.place(db, now, spooled).await?;
+        let placed = self.storage.put(db, now, spooled).await?;
         Ok(PlacedFile { placed: Some((placed, scan)), media_type, flaw: None })
     }
 }

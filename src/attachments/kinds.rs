@@ -116,7 +116,7 @@ impl Policy {
     ///
     /// # Errors
     /// One line that names the ending that is not known.
-    pub fn of(files: &Files) -> Result<Policy, String> {
+    pub fn from_config(files: &Files) -> Result<Policy, String> {
         let find = |ending: &String| {
             let known: Vec<_> = KINDS.iter().map(|kind| kind.ending).collect();
             let fix = || format!("attachments.types: {ending:?} is not known: write of {}", known.join(" "));
@@ -137,8 +137,8 @@ impl Policy {
 
     /// What a content surely is that comes without a name to go by: the type that its record gives, where the content is
     /// that, else the first that it is.
-    pub fn type_of(&self, look: &Look, declared: Option<&str>) -> Option<&'static str> {
-        let is = || self.kinds.iter().filter(|kind| look.is(kind)).map(|kind| kind.media_type);
+    pub fn type_of(&self, inspection: &Inspection, declared: Option<&str>) -> Option<&'static str> {
+        let is = || self.kinds.iter().filter(|kind| inspection.is(kind)).map(|kind| kind.media_type);
         let declared = declared.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         is().find(|media_type| declared.as_deref() == Some(*media_type)).or_else(|| is().next())
     }
@@ -159,7 +159,7 @@ const LOOKED_AT: usize = 16 * 1024;
 
 /// What was seen of a file while it came in.
 #[derive(Default)]
-pub struct Look {
+pub struct Inspection {
     head: Vec<u8>,
     tail: Vec<u8>,
     has_nul: bool,
@@ -168,7 +168,7 @@ pub struct Look {
     directory: Vec<u8>,
 }
 
-impl Look {
+impl Inspection {
     pub fn at(&mut self, bytes: &[u8]) {
         let room = LOOKED_AT - self.head.len();
         self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -232,14 +232,14 @@ impl Look {
     /// Text that nobody could take for a page or a program. What letters a text begins with says nothing of it: "BMI"
     /// and "ID3" begin pictures and songs too, but go on with bytes that no text has.
     fn is_text(&self) -> bool {
-        match self.words() {
+        match self.head_text() {
             Some(words) => !is_markup(&words) && !is_program(&words),
             None => false,
         }
     }
 
     /// The beginning as text: UTF-16 where it says so by its mark, UTF-8, or else Windows-1252.
-    fn words(&self) -> Option<String> {
+    fn head_text(&self) -> Option<String> {
         let utf16 = |pair: fn([u8; 2]) -> u16| {
             let units: Vec<u16> = self.head.chunks_exact(2).map(|two| pair([two[0], two[1]])).collect();
             Some(String::from_utf16_lossy(&units))

@@ -1,5 +1,5 @@
-//! FEATURE: files on messages. They are accepted ([`Desk::begin`]) as uploads of one user for one patient, or frozen
-//! from the chart ([`Desk::freeze`]); they become attachments in the transaction that sends the message ([`attach`]);
+//! FEATURE: files on messages. They are accepted ([`FileIntake::begin`]) as uploads of one user for one patient, or frozen
+//! from the chart ([`FileIntake::freeze`]); they become attachments in the transaction that sends the message ([`attach`]);
 //! they go out only through a message that the asker may see ([`Attachment`]).
 
 mod accept;
@@ -31,10 +31,10 @@ pub use words::{COMMAND as READ_WORDS, LookedAt, read as read_words, read_list};
 use crate::config::Files;
 use crate::scan::Scanner;
 use crate::storage::Storage;
-use words::Words;
+use words::WordReader;
 
 /// Where files are accepted: the storage, what the clinic takes, and who looks at it.
-pub struct Desk {
+pub struct FileIntake {
     /// the files
     pub storage: Storage,
     /// what is taken
@@ -42,21 +42,21 @@ pub struct Desk {
     /// looks for viruses, where one is configured
     pub scanner: Option<Scanner>,
     /// reads them for the names of patients
-    words: Words,
+    words: WordReader,
 }
 
-impl Desk {
+impl FileIntake {
     /// Opens the storage and reads what may be attached.
     ///
     /// # Errors
     /// One line that names the key of the configuration.
-    pub fn open(files: &Files) -> Result<Desk, String> {
+    pub fn open(files: &Files) -> Result<FileIntake, String> {
         let storage = Storage::open(files).map_err(|e| format!("storage.folder: {e}: name another folder"))?;
-        Ok(Desk {
+        Ok(FileIntake {
             storage,
-            policy: Policy::of(files)?,
+            policy: Policy::from_config(files)?,
             scanner: files.scanner.as_ref().map(Scanner::new),
-            words: files.reader.clone().map_or_else(Words::by_this_program, Words::by),
+            words: files.reader.clone().map_or_else(WordReader::by_this_program, WordReader::by),
         })
     }
 }

@@ -88,7 +88,7 @@ pub struct TakenBack {
 
 impl TakenBack {
     /// That, in words.
-    pub fn words(&self, lang: &Lang, zone: &Zone) -> String {
+    pub fn describe(&self, lang: &Lang, zone: &Zone) -> String {
         let key = match self.state {
             ItemState::PartlyWithdrawn => "sent-partly-withdrawn",
             _ => "sent-withdrawn",

@@ -1,6 +1,6 @@
 //! What the virus scanner says of files: asked at once where it answers, and else by the worker until it does.
 
-use super::Desk;
+use super::FileIntake;
 use super::accept::{AcceptError, Refusal};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{attachments, chart_files, chart_items, conversations, uploads};
@@ -13,7 +13,7 @@ use diesel::prelude::*;
 /// No more files than this have a job at once: with a scanner away for days the table of jobs stays small.
 const JOBS: i64 = 100;
 
-impl Desk {
+impl FileIntake {
     /// Has a file scanned that has just come in, while its sender waits. A file in which a virus is found is taken
     /// nowhere; one that the scanner does not get to now waits.
     pub(super) async fn scan_incoming(&self, spooled: Spooled) -> Result<(Spooled, Scan), AcceptError> {

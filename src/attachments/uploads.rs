@@ -45,7 +45,7 @@ pub struct Suspect {
 }
 
 impl Suspect {
-    fn of(patient: &Patient, by: NamedBy) -> Suspect {
+    fn from_patient(patient: &Patient, by: NamedBy) -> Suspect {
         Suspect {
             given_name: Some(patient.given_name.clone()),
             family_name: Some(patient.family_name.clone()),
@@ -113,7 +113,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
         media_type: new.media_type.to_owned(),
         size: new.placed.size(),
         scan: kept.scan,
-        suspect: new.suspect.as_ref().map(|(patient, by)| Suspect::of(patient, *by)).unwrap_or_default(),
+        suspect: new.suspect.as_ref().map(|(patient, by)| Suspect::from_patient(patient, *by)).unwrap_or_default(),
         looked_at: new.looked_at,
     }))
 }

@@ -74,7 +74,7 @@ pub async fn make(
     let (storage, held, stopped) = (storage.clone(), lock.clone(), going.stopped());
     let finished = tokio::task::spawn_blocking(move || -> Result<_, BackupError> {
         let _held = held;
-        let backup = Backup::of(manifest.clone(), copies.clone(), keys.1.clone());
+        let backup = Backup::new(manifest.clone(), copies.clone(), keys.1.clone());
         backup.each_blob(|blob| {
             stopped.check()?;
             manifest.files += u64::from(blob.name.is_some());
@@ -213,7 +213,7 @@ fn sweep(folder: &Path, copies: &Copies, keys: &[SecretKey]) -> Result<usize, Ba
     for path in Manifest::all(folder)? {
         let manifest = Manifest::read(&path, keys)?;
         named.extend(manifest.tables.iter().map(|table| table.part.name.clone()));
-        Backup::of(manifest, copies.clone(), keys.to_vec()).each_blob(|blob| {
+        Backup::new(manifest, copies.clone(), keys.to_vec()).each_blob(|blob| {
             named.extend(blob.name);
             Ok(())
         })?;

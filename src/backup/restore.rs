@@ -66,10 +66,10 @@ impl Backup {
         };
         let manifest = Manifest::read(&path, keys)?;
         let folder = path.parent().map_or(Path::new("."), |parent| parent);
-        Ok(Backup::of(manifest, Copies::there(&folder.join("files")), keys.to_vec()))
+        Ok(Backup::new(manifest, Copies::there(&folder.join("files")), keys.to_vec()))
     }
 
-    pub(super) fn of(manifest: Manifest, copies: Copies, keys: Vec<SecretKey>) -> Backup {
+    pub(super) fn new(manifest: Manifest, copies: Copies, keys: Vec<SecretKey>) -> Backup {
         Backup { manifest, copies, keys }
     }
 

@@ -70,18 +70,18 @@ impl ItemBody {
         let mut lines: Vec<&str> = Vec::new();
         for block in &self.blocks {
             match block {
-                Block::Heading { text } => lines.extend(text.words()),
+                Block::Heading { text } => lines.extend(text.text()),
                 Block::Paragraph { text } => lines.push(text),
                 Block::Facts { rows } => {
                     for row in rows {
-                        lines.extend(row.label.words());
-                        lines.extend(row.value.words());
+                        lines.extend(row.label.text());
+                        lines.extend(row.value.texts());
                     }
                 }
                 Block::Results { rows } => {
                     for row in rows {
                         lines.push(&row.name);
-                        lines.extend(row.value.iter().chain(&row.interpretation).flat_map(Datum::words));
+                        lines.extend(row.value.iter().chain(&row.interpretation).flat_map(Datum::texts));
                         lines.extend([&row.unit, &row.reference, &row.note].into_iter().flatten().map(String::as_str));
                     }
                 }
@@ -101,7 +101,7 @@ impl ItemBody {
             .iter()
             .flat_map(|block| match block {
                 Block::Results { rows } => rows.iter().map(|row| row.name.as_str()).collect(),
-                Block::Facts { rows } => rows.iter().filter_map(|row| row.label.words()).collect(),
+                Block::Facts { rows } => rows.iter().filter_map(|row| row.label.text()).collect(),
                 _ => Vec::new(),
             })
             .collect();
@@ -117,7 +117,7 @@ impl ItemBody {
                     body.put(under, Block::Results { rows: rows.clone() }, !rows.is_empty());
                 }
                 Block::Facts { rows } if under.is_some() => {
-                    let only = |row: &&Fact| row.label.words().is_some_and(|name| !names.contains(&name));
+                    let only = |row: &&Fact| row.label.text().is_some_and(|name| !names.contains(&name));
                     let rows: Vec<Fact> = rows.iter().filter(only).cloned().collect();
                     body.put(under, Block::Facts { rows: rows.clone() }, !rows.is_empty());
                 }
@@ -198,7 +198,7 @@ pub enum Caption {
 }
 
 impl Caption {
-    fn words(&self) -> Option<&str> {
+    fn text(&self) -> Option<&str> {
         match self {
             Self::Label(_) => None,
             Self::Text(text) => Some(text),
@@ -267,11 +267,11 @@ impl Datum {
         if values.len() <= 1 { values.pop() } else { Some(Self::Parts(values)) }
     }
 
-    fn words(&self) -> Vec<&str> {
+    fn texts(&self) -> Vec<&str> {
         match self {
             Self::Text(text) | Self::Number(text) | Self::Code(text) => vec![text],
             Self::Every(every) => every.amount.as_deref().into_iter().collect(),
-            Self::Parts(parts) => parts.iter().flat_map(Self::words).collect(),
+            Self::Parts(parts) => parts.iter().flat_map(Self::texts).collect(),
             Self::Bool(_) | Self::When(_) | Self::Period(..) | Self::Codes(_) => Vec::new(),
         }
     }

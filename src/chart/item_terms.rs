@@ -20,7 +20,7 @@ fn cut(word: String) -> String {
 }
 
 /// The words of one item.
-pub(super) fn of(title: &str, author: Option<&str>, body: &ItemBody) -> BTreeSet<String> {
+pub(super) fn terms(title: &str, author: Option<&str>, body: &ItemBody) -> BTreeSet<String> {
     by(text::words, title, author, body)
 }
 

@@ -128,7 +128,7 @@ pub struct Counts {
 
 impl Counts {
     /// How many there are of a kind, or of all, within the dates.
-    pub fn of(&self, kind: Option<&ItemKind>) -> i64 {
+    pub fn count(&self, kind: Option<&ItemKind>) -> i64 {
         kind.map_or_else(|| self.by_kind.values().sum(), |kind| self.by_kind.get(kind).copied().unwrap_or_default())
     }
 }
@@ -215,7 +215,7 @@ pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemF
             whole = whole.filter(chart_items::kind.eq(kind));
         }
         let whole: i64 = whole.first(conn)?;
-        counts.hidden = whole - counts.of(filter.kind.as_ref());
+        counts.hidden = whole - counts.count(filter.kind.as_ref());
     }
     Ok(counts)
 }

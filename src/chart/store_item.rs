@@ -61,7 +61,7 @@ pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> Qu
     let merged = known.as_ref().and_then(|known| known.with_former(new));
     let body = merged.as_ref().unwrap_or(new.body);
     let json = serde_json::to_string(body).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
-    let terms = || item_terms::of(new.title, new.author, body);
+    let terms = || item_terms::terms(new.title, new.author, body);
     let content = (
         (chart_items::kind.eq(new.kind), chart_items::occurred_at.eq(new.occurred_at)),
         (chart_items::title.eq(new.title), chart_items::author.eq(new.author), chart_items::body.eq(&json)),
@@ -169,7 +169,7 @@ impl Known {
 
     fn terms(&self) -> BTreeSet<String> {
         let body: ItemBody = serde_json::from_str(&self.body).unwrap_or_default();
-        item_terms::of(&self.title, self.author.as_deref(), &body)
+        item_terms::terms(&self.title, self.author.as_deref(), &body)
     }
 }
 

@@ -79,8 +79,8 @@ pub(super) fn counts(conn: &mut Conn, patient: PatientId, filter: &ItemFilter) -
     // a range that ends before it begins holds nothing
     by_kind.retain(|_, count| *count > 0);
     let mut counts = Counts { by_kind, hidden: 0 };
-    let of_kind = Counts { by_kind: whole, hidden: 0 }.of(filter.kind.as_ref());
-    counts.hidden = of_kind - counts.of(filter.kind.as_ref());
+    let of_kind = Counts { by_kind: whole, hidden: 0 }.count(filter.kind.as_ref());
+    counts.hidden = of_kind - counts.count(filter.kind.as_ref());
     Ok(counts)
 }
 

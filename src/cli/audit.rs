@@ -54,10 +54,10 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, F
 
 async fn verify(db: &Db, key: Option<SecretKey>) -> Result<audit::Verified, Failure> {
     let read = db.read(move |conn| -> Result<_, AppError> { Ok(audit::verify(conn, key.as_ref())) });
-    read.await.map_err(super::line)?.map_err(told)
+    read.await.map_err(super::line)?.map_err(failure)
 }
 
-fn told(broken: Broken) -> Failure {
+fn failure(broken: Broken) -> Failure {
     match broken {
         Broken::Database(cause) => cause.into(),
         broken => format!("the audit log was tampered with: {broken}").into(),
@@ -74,7 +74,7 @@ async fn compare(db: &Db, key: &SecretKey, path: &Path) -> Result<usize, Failure
         let earlier = before.replace(line);
         let check = db.read(move |conn| this.verify(conn, &key, number, earlier.as_ref()));
         check.await.map_err(|cause| match cause {
-            HeadsError::Log(broken) => told(broken),
+            HeadsError::Log(broken) => failure(broken),
             other => other.to_string().into(),
         })?;
     }

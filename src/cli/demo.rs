@@ -2,7 +2,7 @@
 
 use super::{Failure, import, serve};
 use crate::app::{self, Parts};
-use crate::attachments::{Desk, Together};
+use crate::attachments::{FileIntake, Together};
 use crate::chart::import::fhir::ImportOptions;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Files, Proxies};
@@ -61,8 +61,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let database = DatabaseUrl::Sqlite(folder.join("postern.db"));
     let db = app::open(&database, Keys::default(), &random).await?;
     let files = Files::in_folder(folder.join("files"));
-    let desk = Arc::new(Desk::open(&files)?);
-    fill(&db, &desk, &clock).await?;
+    let intake = Arc::new(FileIntake::open(&files)?);
+    fill(&db, &intake, &clock).await?;
     let mailbox = Mailbox::in_file(folder.join("mailbox.jsonl"), clock.clone())?;
     let config = Config {
         public_url: origin.parse()?,
@@ -89,12 +89,12 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         random,
         config: Arc::new(config),
         delivery: Arc::new(Delivery::mailbox(mailbox.clone())),
-        desk,
+        intake,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
     };
     tell(&state.db, &origin, &folder).await?;
-    let parts = Parts { mailbox: Some(mailbox), ..Parts::of(&state).await? };
+    let parts = Parts { mailbox: Some(mailbox), ..Parts::load(&state).await? };
     let config = state.config.clone();
     let served = serve::run_both(listener, state, parts, true).await;
     super::close(&config).await;
@@ -102,7 +102,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
 }
 
 /// Fills a fresh clinic; one that has users is taken up as it is.
-async fn fill(db: &Db, desk: &Desk, clock: &Clock) -> Result<(), Failure> {
+async fn fill(db: &Db, intake: &FileIntake, clock: &Clock) -> Result<(), Failure> {
     use crate::users::active;
     let there = db.read(|conn| -> Result<_, AppError> { Ok(!active(conn)?.is_empty()) }).await.map_err(super::line)?;
     if there {
@@ -113,7 +113,7 @@ async fn fill(db: &Db, desk: &Desk, clock: &Clock) -> Result<(), Failure> {
     for name in Bundles::iter() {
         let Some(file) = Bundles::get(&name) else { continue };
         let delivery: Together = Arc::new(vec![Box::new(file.data.into_owned())]);
-        import::import(db, desk, &delivery, &reading).await?;
+        import::import(db, intake, &delivery, &reading).await?;
     }
     let mut hashes = Vec::new();
     for user in USERS {

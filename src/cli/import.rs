@@ -2,7 +2,7 @@
 //! and lists of patients as CSV; resource by resource, so memory does not grow with the number or the size of files.
 
 use super::{Failure, lists};
-use crate::attachments::{Desk, Together};
+use crate::attachments::{FileIntake, Together};
 use crate::chart::import::Summary;
 use crate::chart::import::fhir::{FhirError, ImportOptions, Reopen, SkipReason, read_file};
 use crate::clock::{Clock, Random};
@@ -40,7 +40,7 @@ pub(super) struct Options {
 pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, Failure> {
     let files = files(&options.paths)?;
     let db = super::open(config).await?;
-    let desk = Desk::open(&config.files)?;
+    let intake = FileIntake::open(&config.files)?;
     let reading = ImportOptions {
         default_calling_code: config.calling_code.clone(),
         today: Clock::system().now().get().date(),
@@ -73,11 +73,11 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
             Arc::new(group.into_iter().map(|file| Box::new(file) as Box<dyn Reopen + Send + Sync>).collect());
         let imported = match options.dry_run {
             true => check(&delivery, &reading).await,
-            false => import(&db, &desk, &delivery, &reading).await,
+            false => import(&db, &intake, &delivery, &reading).await,
         };
         let told = match imported {
             Ok(summary) => {
-                let told = told(&name, &summary);
+                let told = summary_line(&name, &summary);
                 all.merge(summary);
                 told
             }
@@ -100,7 +100,7 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
 }
 
 /// One line on what a file brought, and a further one for what a user must know.
-fn told(name: &str, summary: &Summary) -> String {
+fn summary_line(name: &str, summary: &Summary) -> String {
     let (new, changed): (usize, usize) = (summary.items.values().sum(), summary.changed.values().sum());
     let mut told = format!("{name}: {} patients, {new} new items, {changed} changed items", summary.patients);
     let withdrawn: usize = summary.withdrawn.values().sum();
@@ -139,7 +139,7 @@ async fn check(files: &Together, reading: &ImportOptions) -> Result<Summary, Fai
     let read = move || {
         let mut summary = Summary::default();
         for file in files.iter() {
-            summary.merge(Summary::of(&read_file(file.as_ref())?.charts(&reading)));
+            summary.merge(Summary::from_bundle(&read_file(file.as_ref())?.charts(&reading)));
         }
         Ok::<_, FhirError>(summary)
     };
@@ -149,11 +149,11 @@ async fn check(files: &Together, reading: &ImportOptions) -> Result<Summary, Fai
 /// Imports files that come together.
 pub(super) async fn import(
     db: &Db,
-    desk: &Desk,
+    intake: &FileIntake,
     files: &Together,
     reading: &ImportOptions,
 ) -> Result<Summary, Failure> {
-    let imported = desk.import(db, Clock::system().now(), &Random::system(), files.clone(), reading).await;
+    let imported = intake.import(db, Clock::system().now(), &Random::system(), files.clone(), reading).await;
     Ok(imported.map_err(|e| std::error::Error::source(&e).map_or(e.to_string(), |cause| format!("{e}: {cause}")))?)
 }
 

@@ -34,7 +34,7 @@ fn has_ending(file: &Path, wanted: &str) -> bool {
 }
 
 /// What came of a list.
-pub(super) struct Told {
+pub(super) struct ListReport {
     /// what a user must know, a line for each thing
     pub lines: Vec<String>,
     /// patients who were added, or would be
@@ -48,7 +48,7 @@ pub(super) struct Told {
 ///
 /// # Errors
 /// Where nothing of it can be imported.
-pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options) -> Result<Told, Failure> {
+pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options) -> Result<ListReport, Failure> {
     let (bytes, now) = (std::fs::read(file)?, Clock::system().now());
     let settings = db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await.map_err(super::line)?;
     let calling_code = config.calling_code.clone();
@@ -60,7 +60,7 @@ pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options)
                 "there is no line of headers; add one with the name and the date of birth, or import the list on the page \
                  \"Import patients\""
             }
-            other => words(other),
+            other => problem_line(other),
         };
         return Err(Failure(vec![format!("line {}: {why}", error.line), "nothing was imported".to_owned()]));
     }
@@ -83,7 +83,7 @@ pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options)
     if let Some(folder) = &how.left_out {
         told.extend(write_rest(&rest, file, folder)?);
     }
-    Ok(Told { lines: told, new: summary.new, known: summary.known })
+    Ok(ListReport { lines: told, new: summary.new, known: summary.known })
 }
 
 /// Reads a list, with its columns as somebody chose them on the page for an earlier one of the same headers.
@@ -111,7 +111,7 @@ async fn read(bytes: Vec<u8>, options: ListOptions) -> Result<(Vec<u8>, PatientL
     Ok(tokio::task::spawn_blocking(read).await?)
 }
 
-fn words(problem: Problem) -> &'static str {
+fn problem_line(problem: Problem) -> &'static str {
     match problem {
         Problem::Headers => {
             "there must be columns for the name and the date of birth; import a list with these headers once on the page \
@@ -129,11 +129,11 @@ fn left_out(list: &PatientList) -> Vec<String> {
     let columns = filled.iter().map(|header| format!("column {header:?} is left out"));
     let empty = empty.iter().map(|header| format!("column {header:?} is empty and left out"));
     let lines = list.passed_over.iter().map(|line| format!("line {line} holds no patient and is passed over"));
-    let left = list.lines_left.iter().map(|e| format!("line {} is left out: {}", e.line, words(e.problem)));
+    let left = list.lines_left.iter().map(|e| format!("line {} is left out: {}", e.line, problem_line(e.problem)));
     let fields = list
         .fields_left
         .iter()
-        .map(|f| format!("line {}, column {:?} is left out: {}", f.line, header(f.column), words(f.problem)));
+        .map(|f| format!("line {}, column {:?} is left out: {}", f.line, header(f.column), problem_line(f.problem)));
     let years = list.has_short_years.then(|| "years of two figures are read as those of the last hundred years".into());
     let guess =
         "names in one column have no comma: one word of each was taken for the family name; compare some of them";

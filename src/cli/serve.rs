@@ -2,7 +2,7 @@
 
 use super::{Failure, signals};
 use crate::app::{self, Parts};
-use crate::attachments::Desk;
+use crate::attachments::FileIntake;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::DatabaseUrl;
@@ -21,7 +21,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
     let smtp = config.smtp.as_ref().ok_or("smtp.host: is missing")?;
     let bounces = config.bounces.as_ref().map(|bounces| bounces.address.clone());
     let road = SmtpRoad::with_bounces(smtp, clock.clone(), bounces)?;
-    let desk = Arc::new(Desk::open(&config.files)?);
+    let intake = Arc::new(FileIntake::open(&config.files)?);
     let db = super::open(config).await?;
     Ok(AppState {
         db,
@@ -29,7 +29,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
         random,
         config: Arc::new(config.clone()),
         delivery: Arc::new(Delivery::new(road, config.texts.as_ref().map(Gateway::new))),
-        desk,
+        intake,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
     })
@@ -40,7 +40,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     let listener = TcpListener::bind(config.listen)
         .map_err(|e| format!("listen: {} cannot be used: {e}: name another address or port", config.listen))?;
     let state = state(config).await?;
-    let parts = Parts::of(&state).await?;
+    let parts = Parts::load(&state).await?;
     let kind = if matches!(config.database, DatabaseUrl::Postgres(_)) { "PostgreSQL" } else { "SQLite" };
     tracing::info!(address = %listener.local_addr()?, database = kind, worker = config.run_worker, "serving");
     run_both(listener, state, parts, config.run_worker).await

@@ -92,7 +92,7 @@ async fn add(config: &Config, new: Add) -> Result<ExitCode, Failure> {
     let by_link = new.link || !std::io::stdin().is_terminal();
     let password_hash = match by_link {
         true => None,
-        false => Some(ask(&KnownNames::of([name.as_str(), email.as_str()]))?.hash().await?),
+        false => Some(ask(&KnownNames::new([name.as_str(), email.as_str()]))?.hash().await?),
     };
     let (db, now) = open(config).await?;
     let token = Random::system().token();

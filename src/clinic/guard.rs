@@ -25,8 +25,8 @@ pub struct Chart<R: Right>(pub ChartAccess<R>);
 pub struct Conversation<R: Right>(pub ConversationAccess<R>);
 
 fn user<R: Right>(req: &HttpRequest) -> Result<SignedInUser<R>, AppError> {
-    let head = Head::of(req);
-    match head.holder.as_ref().and_then(SignedInUser::<R>::of) {
+    let head = Head::from_request(req);
+    match head.holder.as_ref().and_then(SignedInUser::<R>::from_holder) {
         Some(Some(user)) => Ok(user),
         Some(None) => Err(AppError::Forbidden),
         None => Err(AppError::SignIn { to: way_back(req) }),

@@ -19,7 +19,7 @@ pub async fn note_refusals(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let head = Head::of(req.request());
+    let head = Head::from_request(req.request());
     let state = req.app_data::<web::Data<AppState>>().cloned();
     let asked = (req.method().clone(), req.match_pattern());
     let res = next.call(req).await?;

@@ -35,7 +35,7 @@ pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -
     }
     threads::set_closed(tx, access.conversation(), Some((now, access.user().id())))?;
     threads::clear_attention(tx, access.conversation(), Reasons::All)?;
-    Ok(note(tx, now, access, Event::ConversationClosed)?)
+    Ok(audit_change(tx, now, access, Event::ConversationClosed)?)
 }
 
 /// Opens a conversation again that was closed within [`UNDO_WITHIN`]; one that is open stays so.
@@ -48,10 +48,10 @@ pub fn reopen(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) 
         return Err(CloseError::ForGood);
     }
     threads::set_closed(tx, access.conversation(), None)?;
-    Ok(note(tx, now, access, Event::ConversationReopened)?)
+    Ok(audit_change(tx, now, access, Event::ConversationReopened)?)
 }
 
-fn note(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>, event: Event) -> QueryResult<()> {
+fn audit_change(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>, event: Event) -> QueryResult<()> {
     let subject = Subject::Conversation(access.conversation());
     audit::append(tx, now, Entry::of_patient(Actor::User(access.user().id()), event, access.patient(), subject))
 }

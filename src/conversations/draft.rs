@@ -114,7 +114,7 @@ pub fn save_draft(
         return Err(DraftError::Newer);
     }
     if before.is_none_or(|row| row.form.is_none()) {
-        note(tx, now, place, Event::DraftSaved)?;
+        audit_draft(tx, now, place, Event::DraftSaved)?;
     }
     put(tx, now, place, version + 1, Some(&text))?;
     Ok(version + 1)
@@ -126,7 +126,7 @@ pub fn drop_draft(tx: &mut Tx, now: Ts, OwnDraft(place): OwnDraft, version: i64)
     match find(tx, place)? {
         Some(before) if before.version == version && before.form.is_some() => {
             put(tx, now, place, version + 1, None)?;
-            note(tx, now, place, Event::DraftDiscarded)
+            audit_draft(tx, now, place, Event::DraftDiscarded)
         }
         _ => Ok(()),
     }
@@ -325,7 +325,7 @@ fn read(text: &str) -> Result<Vec<(String, String)>, DbError> {
     Ok(serde_json::from_str(text).map_err(|cause| diesel::result::Error::DeserializationError(cause.into()))?)
 }
 
-fn note(tx: &mut Tx, now: Ts, place: DraftPlace, event: Event) -> Result<(), DbError> {
+fn audit_draft(tx: &mut Tx, now: Ts, place: DraftPlace, event: Event) -> Result<(), DbError> {
     let subject = place.within.map_or(Subject::None, |(conversation, _)| Subject::Conversation(conversation));
     let entry = Entry::of_patient(Actor::User(place.user), event, place.patient, subject);
     Ok(audit::append(tx, now, entry)?)

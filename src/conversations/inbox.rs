@@ -4,7 +4,7 @@ use super::types::Status;
 use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
 use crate::db::{self, Conn, ConversationId, MultiBackend, PatientId, Ts};
-use crate::notifications::{State, Told};
+use crate::notifications::{RoadStates, State};
 use crate::text_enum;
 use crate::threads::{Attention, Author, OneTap};
 use diesel::prelude::*;
@@ -59,7 +59,7 @@ pub struct InboxRow {
     /// in one word
     pub status: Status,
     /// how the patient was told of the last message, by each road
-    pub told: Told,
+    pub told: RoadStates,
     /// I have not seen it
     pub unread: bool,
     /// the patient could not be told
@@ -117,7 +117,7 @@ macro_rules! line {
 impl From<Joined> for InboxRow {
     fn from((line, (given, family), unread): Joined) -> InboxRow {
         let (id, patient_id, title, last_message_at, last_author, read_at, notice, closed_at, attention, answer) = line;
-        let told = Told { email: notice.0, text: notice.1 };
+        let told = RoadStates { email: notice.0, text: notice.1 };
         InboxRow {
             id,
             patient_id,
@@ -125,7 +125,7 @@ impl From<Joined> for InboxRow {
             title,
             last_message_at,
             last_author,
-            status: Status::of(closed_at.is_some(), last_author, read_at.is_some(), told.best()),
+            status: Status::derive(closed_at.is_some(), last_author, read_at.is_some(), told.best()),
             told,
             unread: unread.unwrap_or(false),
             needs_attention: attention.is_some_and(|why| why != Attention::Unopened),

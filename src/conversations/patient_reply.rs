@@ -93,8 +93,8 @@ pub(super) fn cannot_reply(
     visit: &PortalVisit,
     conversation: &Conversation,
 ) -> QueryResult<Option<CannotReply>> {
-    if let Some(why) = visit.shut_out(conn)? {
-        return Ok(Some(CannotReply::ShutOut(why)));
+    if let Some(why) = visit.refusal(conn)? {
+        return Ok(Some(CannotReply::PortalRefusal(why)));
     }
     Ok(match conversation.closed_at {
         Some(at) => Some(CannotReply::Closed(at)),

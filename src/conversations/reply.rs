@@ -80,7 +80,7 @@ pub fn reply(
     let who = format!("u{writer}");
     // the same words as a note are another thing
     let kind = if internal { "note\0" } else { "" };
-    let words = format!("{kind}{}{}", reply.body.source, reply.files.words());
+    let words = format!("{kind}{}{}", reply.body.source, reply.files.fingerprint());
     let send_key = store::send_key(&who, &reply.key, conversation.id.0, &words);
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
@@ -124,7 +124,7 @@ pub fn reply(
     } else {
         threads::message_came(tx, now, conversation.id, Author::User, Some(writer))?;
         let of = (message, conversation.id, patient);
-        notifications::announce(tx, now, random, of, &record, PlanChoice::of(&settings))?;
+        notifications::announce(tx, now, random, of, &record, PlanChoice::from_settings(&settings))?;
     }
     audit::append(tx, now, Entry::of_patient(Actor::User(writer), event, patient, Subject::Message(message)))?;
     Ok(message)

@@ -77,7 +77,7 @@ pub fn start(
     // two clicks at once on PostgreSQL: the second waits here, then finds the first
     let access = &access.held(tx)?;
     let patient = access.patient();
-    let words = format!("{}\0{}{}", new.title, new.body.source, new.files.words());
+    let words = format!("{}\0{}{}", new.title, new.body.source, new.files.fingerprint());
     let send_key = store::send_key(&format!("u{writer}"), &new.key, -patient.0, &words);
     if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {
         return Ok(conversation);
@@ -109,7 +109,7 @@ pub fn start(
     };
     let message = store::insert_message(tx, now, &message)?;
     attachments::attach(tx, now, access, (message, conversation), &new.files)?;
-    let choice = PlanChoice::of(&settings).with(new.plan);
+    let choice = PlanChoice::from_settings(&settings).with(new.plan);
     notifications::announce(tx, now, random, (message, conversation, patient), &record, choice)?;
     draft_is_sent(tx, now, OwnDraft::new_message(access), new.draft, &new.key)?;
     let subject = Subject::Conversation(conversation);

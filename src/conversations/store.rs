@@ -30,10 +30,10 @@ pub struct Conversation {
 /// open is asked and acted upon in one.
 pub fn locked(tx: &mut Tx, id: ConversationId) -> QueryResult<Conversation> {
     crate::db::lock_row(tx, "conversations", id.0)?;
-    one(tx, id)
+    conversation(tx, id)
 }
 
-pub fn one(conn: &mut Conn, id: ConversationId) -> QueryResult<Conversation> {
+pub fn conversation(conn: &mut Conn, id: ConversationId) -> QueryResult<Conversation> {
     conversations::table.find(id).select(Conversation::as_select()).first(conn)
 }
 

@@ -8,7 +8,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
 use crate::db::{self, Conn, MessageId, MultiBackend, Ts, Tx, UserId};
 use crate::notifications::history::{self, Step};
-use crate::notifications::{self, NotificationRow, PlanStep, Told};
+use crate::notifications::{self, NotificationRow, PlanStep, RoadStates};
 use crate::text::CleanHtml;
 use crate::threads::{self, Attention, Author, OneTap};
 use diesel::prelude::*;
@@ -67,7 +67,7 @@ pub struct Thread {
     /// what is planned, or was, for messages that are not opened
     pub plan: Vec<PlanStep>,
     /// how the patient was told of the last message, by each road
-    pub told: Told,
+    pub told: RoadStates,
     /// all notifications
     pub notifications: Vec<NotificationRow>,
     /// the ways that they took
@@ -89,7 +89,7 @@ pub fn thread<R: Right>(
     access: &ConversationAccess<R>,
     before: Option<MessageId>,
 ) -> QueryResult<Thread> {
-    let conversation = store::one(conn, access.conversation())?;
+    let conversation = store::conversation(conn, access.conversation())?;
     let (messages, earlier) = page(conn, &conversation, before, true)?;
     let closed = match (conversation.closed_at, conversation.closed_by) {
         (Some(at), Some(by)) => Some((at, users::table.find(by).select(users::name).first::<String>(conn)?)),
@@ -106,7 +106,7 @@ pub fn thread<R: Right>(
     Ok(Thread {
         steps: history::of_all(conn, &ids)?,
         attention: conversation.attention,
-        told: Told { email: conversation.notice_email, text: conversation.notice_text },
+        told: RoadStates { email: conversation.notice_email, text: conversation.notice_text },
         plan: notifications::plan_of(conn, conversation.id)?,
         title: conversation.title.to_string(),
         replies_allowed: conversation.replies_allowed,
@@ -202,5 +202,5 @@ pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R
 
 /// A conversation's title.
 pub fn title<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>) -> QueryResult<String> {
-    Ok(store::one(conn, access.conversation())?.title.to_string())
+    Ok(store::conversation(conn, access.conversation())?.title.to_string())
 }

@@ -1,6 +1,6 @@
 //! The words of this feature.
 
-use crate::access::ShutOut;
+use crate::access::PortalRefusal;
 use crate::db::Ts;
 use crate::notifications;
 use crate::text::CleanHtml;
@@ -66,7 +66,7 @@ pub enum CannotReply {
     /// replies are not allowed, since when
     RepliesOff(Ts),
     /// the patient may not enter at all
-    ShutOut(ShutOut),
+    PortalRefusal(PortalRefusal),
 }
 
 text_enum! {
@@ -89,7 +89,7 @@ text_enum! {
 
 impl Status {
     /// The word for a row.
-    pub fn of(closed: bool, last: Author, read: bool, notice: notifications::State) -> Status {
+    pub fn derive(closed: bool, last: Author, read: bool, notice: notifications::State) -> Status {
         use notifications::State as N;
         match (closed, last, read, notice) {
             (true, ..) => Status::Closed,

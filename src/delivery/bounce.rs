@@ -39,13 +39,13 @@ pub fn parse(raw: &[u8], address: &Address) -> Result<Option<Returned>, Unreadab
     let Some(mail) = parts.first() else { return Ok(None) };
     let of_kind = |kinds: &[&str]| parts.iter().find(|part| kinds.contains(&part.kind.as_str()));
     if let Some(report) = of_kind(&["message/feedback-report"]) {
-        let kind = field(&report.words(), "feedback-type").unwrap_or_default().to_ascii_lowercase();
+        let kind = field(&report.text(), "feedback-type").unwrap_or_default().to_ascii_lowercase();
         // "not-spam" takes a complaint back; "auth-failure" and "dmarc" are about the sender
         let complains = !["not-spam", "auth-failure", "dmarc"].contains(&kind.as_str());
         return Ok(uid(&parts, raw, address).filter(|_| complains).map(|uid| Returned::Complaint { uid }));
     }
     let reason = match of_kind(&["message/delivery-status", "message/global-delivery-status"]) {
-        Some(report) => of_report(&report.words(), &own_words(&parts)),
+        Some(report) => of_report(&report.text(), &own_words(&parts)),
         None => of_words(mail, &own_words(&parts)),
     };
     Ok(reason.and_then(|reason| Some(Returned::Failed { uid: uid(&parts, raw, address)?, reason })))
@@ -97,7 +97,7 @@ fn failed_for_good(words: &str) -> bool {
 /// The words of the mail itself, not of the one that it gives back.
 fn own_words(parts: &[Part]) -> String {
     let texts = parts.iter().filter(|part| part.kind == "text/plain" || part.kind == "text/html");
-    let all = texts.map(Part::words).collect::<Vec<_>>().join("\n");
+    let all = texts.map(Part::text).collect::<Vec<_>>().join("\n");
     let copies = ["Below is a copy of the original message", "This is a copy of the message", "--- Below this line"];
     let end = copies.iter().filter_map(|start| all.find(start)).min().unwrap_or(all.len());
     all.get(..end).unwrap_or_default().to_owned()
@@ -124,7 +124,7 @@ fn uid(parts: &[Part], raw: &[u8], address: &Address) -> Option<String> {
     own.or_else(|| tag_in(&String::from_utf8_lossy(raw), address)).or_else(|| {
         let given_back = ["message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers"];
         let ours = parts.iter().find(|part| given_back.contains(&part.kind.as_str()))?;
-        let id = field(&ours.words(), "message-id")?;
+        let id = field(&ours.text(), "message-id")?;
         let (id, _) = id.trim_start_matches('<').split_once('@')?;
         Some(id.to_lowercase()).filter(|id| !id.is_empty() && id.len() <= 64)
     })

@@ -106,7 +106,7 @@ where
     new.sort_unstable();
     new.truncate(AT_ONCE);
     for uid in &new {
-        let flags = match one(session, reader, validity, *uid).await? {
+        let flags = match read_mail(session, reader, validity, *uid).await? {
             Keep::Remove => Some("+FLAGS.SILENT (\\Seen \\Deleted)"),
             Keep::SetAside => Some("+FLAGS.SILENT (\\Flagged)"),
             Keep::Leave => None,
@@ -126,7 +126,7 @@ where
 }
 
 /// Marks one mail, looks at its size, and only then has it read.
-async fn one<S>(session: &mut Session<S>, reader: &impl Reader, validity: u32, uid: u32) -> Result<Keep, String>
+async fn read_mail<S>(session: &mut Session<S>, reader: &impl Reader, validity: u32, uid: u32) -> Result<Keep, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug,
 {

@@ -40,7 +40,7 @@ impl<'a> Part<'a> {
     }
 
     /// Its words, decoded; what is not UTF-8 in them is replaced.
-    pub fn words(&self) -> String {
+    pub fn text(&self) -> String {
         let encoding = self.header("content-transfer-encoding").unwrap_or_default().to_ascii_lowercase();
         let bytes = match encoding.as_str() {
             "base64" => Cow::Owned(base64(self.body)),
@@ -231,7 +231,7 @@ mod tests {
                    Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\ninner\r\n--q--\r\n--x;y--\r\nepilogue\r\n";
         let parts = parts(raw.as_bytes()).unwrap();
         let read: Vec<(String, String)> =
-            parts.iter().map(|part| (part.kind.clone(), part.words().trim().to_owned())).collect();
+            parts.iter().map(|part| (part.kind.clone(), part.text().trim().to_owned())).collect();
         assert_eq!(parts[0].header("TO").as_deref(), Some("a@b"));
         let expected = ["preamble", "plain", "hello", "a=bc é =zz"];
         assert_eq!(read[..4].iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>(), expected);

@@ -182,13 +182,13 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    fn of(email: EmailRoad, text: TextRoad) -> Delivery {
+    fn with(email: EmailRoad, text: TextRoad) -> Delivery {
         Delivery { email, text, counts: Counts::default() }
     }
 
     /// Email by SMTP, and texts by a gateway where one is configured.
     pub fn new(road: SmtpRoad, gateway: Option<Gateway>) -> Delivery {
-        Delivery::of(EmailRoad::Smtp(Box::new(road)), gateway.map_or(TextRoad::None, TextRoad::Gateway))
+        Delivery::with(EmailRoad::Smtp(Box::new(road)), gateway.map_or(TextRoad::None, TextRoad::Gateway))
     }
 
     /// Email by SMTP, and no road for texts.
@@ -198,17 +198,17 @@ impl Delivery {
 
     /// Email into a mailbox, and texts by a gateway: for tests.
     pub fn mailbox_and_gateway(mailbox: Mailbox, gateway: Gateway) -> Delivery {
-        Delivery::of(EmailRoad::Mailbox(mailbox), TextRoad::Gateway(gateway))
+        Delivery::with(EmailRoad::Mailbox(mailbox), TextRoad::Gateway(gateway))
     }
 
     /// Everything into a mailbox: for the demo and for tests.
     pub fn mailbox(mailbox: Mailbox) -> Delivery {
-        Delivery::of(EmailRoad::Mailbox(mailbox.clone()), TextRoad::Mailbox(mailbox))
+        Delivery::with(EmailRoad::Mailbox(mailbox.clone()), TextRoad::Mailbox(mailbox))
     }
 
     /// Email into a mailbox, and no road for texts: for tests.
     pub fn mailbox_without_texts(mailbox: Mailbox) -> Delivery {
-        Delivery::of(EmailRoad::Mailbox(mailbox), TextRoad::None)
+        Delivery::with(EmailRoad::Mailbox(mailbox), TextRoad::None)
     }
 
     /// Whether there is a road for this channel at all.

@@ -14,7 +14,7 @@ pub struct ReportKey([u8; 32]);
 
 impl ReportKey {
     /// From the clinic's own random key, apart from its other uses.
-    pub fn of(clinic_key: &[u8]) -> ReportKey {
+    pub fn derive(clinic_key: &[u8]) -> ReportKey {
         ReportKey(keyed(clinic_key, b"postern: reports of gateways"))
     }
 

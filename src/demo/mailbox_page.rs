@@ -40,7 +40,7 @@ fn newest(mailbox: &Mailbox) -> Vec<Received> {
     mails
 }
 
-fn words(text: &str) -> Vec<Word> {
+fn linked_words(text: &str) -> Vec<Word> {
     let split = text.split_inclusive(char::is_whitespace);
     split
         .map(|word| match word.trim() {
@@ -54,7 +54,7 @@ async fn page(head: Head, mailbox: web::Data<Mailbox>) -> Result<HttpResponse, A
     let clinic = ("Postern", "", Lang::or_english("en"), Zone::or_utc("UTC"));
     let shell = Shell::new(&head, clinic, None);
     let mails = newest(&mailbox).into_iter();
-    let mails = mails.map(|received| Shown { words: words(&received.text), received }).collect();
+    let mails = mails.map(|received| Shown { words: linked_words(&received.text), received }).collect();
     html(&MailboxPage { shell, mails })
 }
 

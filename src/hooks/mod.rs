@@ -27,7 +27,7 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 fn key(conn: &mut Conn) -> Result<ReportKey, AppError> {
-    Ok(ReportKey::of(&settings::cookie_key(conn)?))
+    Ok(ReportKey::derive(&settings::cookie_key(conn)?))
 }
 
 /// Takes a report on a notification, if the code in its address is right. `None` is a kind of report that changes

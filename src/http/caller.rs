@@ -62,7 +62,7 @@ mod tests {
     use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
     use std::net::IpAddr;
 
-    fn of(proxies: &Proxies, peer: &str, name: &str, lines: &[&str]) -> String {
+    fn caller_behind(proxies: &Proxies, peer: &str, name: &str, lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(HeaderName::try_from(name).unwrap(), HeaderValue::from_str(line).unwrap());
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn without_a_proxy_headers_say_nothing() {
         let none = Proxies { are_there: false, ..Proxies::default() };
-        assert_eq!(of(&none, "192.0.2.1", "x-forwarded-for", &["203.0.113.9"]), "192.0.2.1");
+        assert_eq!(caller_behind(&none, "192.0.2.1", "x-forwarded-for", &["203.0.113.9"]), "192.0.2.1");
     }
 
     #[test]
@@ -92,9 +92,9 @@ mod tests {
             (&["203.0.113.9,"], "192.0.2.1"),
             (&[][..], "192.0.2.1"),
         ] {
-            assert_eq!(of(&one, "192.0.2.1", "x-forwarded-for", lines), wanted, "{lines:?}");
+            assert_eq!(caller_behind(&one, "192.0.2.1", "x-forwarded-for", lines), wanted, "{lines:?}");
         }
-        assert_eq!(of(&one, "192.0.2.1", "forwarded", &["for=203.0.113.9"]), "192.0.2.1", "another header");
+        assert_eq!(caller_behind(&one, "192.0.2.1", "forwarded", &["for=203.0.113.9"]), "192.0.2.1", "another header");
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
             ("198.51.100.7", &["203.0.113.9"], "198.51.100.7"),
             ("::ffff:192.0.2.1", &["203.0.113.9"], "203.0.113.9"),
         ] {
-            assert_eq!(of(&several, peer, "x-forwarded-for", lines), wanted, "{lines:?}");
+            assert_eq!(caller_behind(&several, peer, "x-forwarded-for", lines), wanted, "{lines:?}");
         }
     }
 
@@ -123,8 +123,12 @@ mod tests {
             (&["for=_hidden"], "192.0.2.1"),
             (&["proto=https"], "192.0.2.1"),
         ] {
-            assert_eq!(of(&one, "192.0.2.1", "forwarded", lines), wanted, "{lines:?}");
+            assert_eq!(caller_behind(&one, "192.0.2.1", "forwarded", lines), wanted, "{lines:?}");
         }
-        assert_eq!(of(&one, "192.0.2.1", "x-forwarded-for", &["203.0.113.9"]), "192.0.2.1", "another header");
+        assert_eq!(
+            caller_behind(&one, "192.0.2.1", "x-forwarded-for", &["203.0.113.9"]),
+            "192.0.2.1",
+            "another header"
+        );
     }
 }

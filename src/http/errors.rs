@@ -34,7 +34,7 @@ pub async fn pages(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // read now, for the case that middleware within fails: a clone of the request held across the call would make
     // actix panic, because it routes by unique access
-    let head = Head::of(req.request());
+    let head = Head::from_request(req.request());
     let res = match next.call(req).await {
         Ok(res) => res.map_into_boxed_body(),
         Err(cause) => return Err(bare(&head, &cause).into()),
@@ -56,7 +56,7 @@ pub async fn pages(
     for (name, value) in old.headers().iter().filter(|(name, _)| **name != header::CONTENT_TYPE) {
         fresh.append_header((name.clone(), value.clone()));
     }
-    let body = page(&Head::of(&request), status, word).unwrap_or_else(|_| status.to_string());
+    let body = page(&Head::from_request(&request), status, word).unwrap_or_else(|_| status.to_string());
     Ok(ServiceResponse::new(request, fresh.content_type(ContentType::html()).body(body)))
 }
 
@@ -78,7 +78,7 @@ fn page(head: &Head, status: StatusCode, word: Option<ErrorWord>) -> Result<Stri
         _ => "500",
     };
     let word = word.map_or(of_status, |word| word.0);
-    let (heading, advice) = (shell.of("error-heading", word), shell.of("error-advice", word));
+    let (heading, advice) = (shell.t_of("error-heading", word), shell.t_of("error-advice", word));
     let portal = head.path.starts_with("/portal");
     Ok(ErrorTemplate { shell, code: status.as_u16(), heading, advice, portal }.render()?)
 }

@@ -16,7 +16,7 @@ pub struct Form(Vec<(String, String)>);
 
 impl Form {
     /// A form made in code, for filling a page the first time.
-    pub fn of(pairs: &[(&str, &str)]) -> Form {
+    pub fn filled(pairs: &[(&str, &str)]) -> Form {
         Form(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
@@ -190,7 +190,7 @@ impl FieldErrors {
     }
 
     /// The message's key for a field; empty where it has none.
-    pub fn of(&self, field: &str) -> &'static str {
+    pub fn key_for(&self, field: &str) -> &'static str {
         self.0.get(field).map_or("", |error| error.key())
     }
 

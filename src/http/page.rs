@@ -54,11 +54,11 @@ pub const LANGUAGE_COOKIE: &str = "language";
 
 impl Head {
     /// Reads a request.
-    pub fn of(req: &HttpRequest) -> Head {
+    pub fn from_request(req: &HttpRequest) -> Head {
         let text = |name: &str| req.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let holder = holder(req);
         Head {
-            whose: whose::mark(req, Person::of(holder.as_ref())),
+            whose: whose::mark(req, Person::from_holder(holder.as_ref())),
             holder,
             lapsed: req.get_session().get(LAPSED).ok().flatten(),
             accepts: text("accept-language"),
@@ -103,7 +103,7 @@ impl FromRequest for Head {
     type Future = Ready<Result<Head, AppError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Head::of(req)))
+        ready(Ok(Head::from_request(req)))
     }
 }
 
@@ -185,7 +185,7 @@ impl Shell {
     }
     /// What the scanner says of a file, in words.
     pub fn scan(&self, scan: &Scan) -> &'static str {
-        self.of("scan", self.serving.told(*scan).as_str())
+        self.t_of("scan", self.serving.effective(*scan).as_str())
     }
 
     /// What stands before the title of a page that comes back with a refused form.
@@ -212,7 +212,7 @@ impl Shell {
         self.lang.t(key)
     }
     /// A message by kind and word, such as `role` and `owner`.
-    pub fn of(&self, prefix: &str, word: &str) -> &'static str {
+    pub fn t_of(&self, prefix: &str, word: &str) -> &'static str {
         self.lang.t_of(prefix, word)
     }
     /// A message with one variable.

@@ -99,7 +99,7 @@ pub struct Seen {
 
 impl Seen {
     /// As the form said, for a page that comes back with errors.
-    pub fn said(form: &Form) -> Seen {
+    pub fn from_form(form: &Form) -> Seen {
         Seen { version: form.get(FIELD).to_owned(), newer: Vec::new() }
     }
 }

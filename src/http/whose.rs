@@ -58,7 +58,7 @@ pub enum Person {
 
 impl Person {
     /// The holder of a session.
-    pub fn of(holder: Option<&Holder>) -> Person {
+    pub fn from_holder(holder: Option<&Holder>) -> Person {
         match holder {
             Some(Holder::User { id, .. }) => Person::User(*id),
             Some(Holder::Patient { id, .. }) => Person::Patient(*id),
@@ -79,7 +79,7 @@ pub struct Marks(Hmac<Sha256>);
 
 impl Marks {
     /// With the key that signs cookies.
-    pub fn of(key: &Key) -> Marks {
+    pub fn derive(key: &Key) -> Marks {
         let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
         for (to, from) in block.iter_mut().zip(key.signing()) {
             *to = *from;
@@ -137,10 +137,10 @@ pub async fn check<F: Future<Output = Result<HttpResponse, AppError>>>(
     (open, longest): (&[&str], u64),
     refuse: impl FnOnce(HttpRequest, Refusal) -> F,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let head = Head::of(req.request());
+    let head = Head::from_request(req.request());
     let now = match (&head.holder, &head.lapsed) {
         (None, Some(lapsed)) => Person::before(lapsed),
-        (holder, _) => Person::of(holder.as_ref()),
+        (holder, _) => Person::from_holder(holder.as_ref()),
     };
     let changes = !matches!(*req.method(), Method::GET | Method::HEAD);
     let said = match in_head(req.request()) {
@@ -157,7 +157,7 @@ pub async fn check<F: Future<Output = Result<HttpResponse, AppError>>>(
     if fits {
         return next.call(req).await.map(ServiceResponse::map_into_boxed_body);
     }
-    let (kept, files) = if changes { words(&mut req, longest).await } else { (Vec::new(), false) };
+    let (kept, files) = if changes { typed_fields(&mut req, longest).await } else { (Vec::new(), false) };
     let answer = refuse(req.request().clone(), Refusal { head, kept, files }).await;
     let mut answer = answer.unwrap_or_else(|cause| cause.error_response());
     answer.headers_mut().insert(REFUSED, HeaderValue::from_static("1"));
@@ -168,7 +168,7 @@ pub async fn check<F: Future<Output = Result<HttpResponse, AppError>>>(
 ///
 /// # Errors
 /// Where the body cannot be read.
-pub async fn said(req: &mut ServiceRequest) -> Result<Option<String>, Error> {
+pub async fn stated_mark(req: &mut ServiceRequest) -> Result<Option<String>, Error> {
     match in_head(req.request()) {
         None => in_body(req).await,
         said => Ok(said),
@@ -249,7 +249,7 @@ async fn first_field(mut parts: Multipart) -> Option<String> {
 }
 
 /// What was typed into a form that is not taken, and whether there were files. A body that can't be read has none.
-async fn words(req: &mut ServiceRequest, longest: u64) -> (Vec<(&'static str, String)>, bool) {
+async fn typed_fields(req: &mut ServiceRequest, longest: u64) -> (Vec<(&'static str, String)>, bool) {
     let (form, files) = fields(req, longest).await;
     (kept(&form), files)
 }

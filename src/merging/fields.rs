@@ -46,7 +46,7 @@ impl Field {
     }
 
     /// The value in a record, as text; `None` where it is not set.
-    pub fn of(self, d: &Demographics) -> Option<String> {
+    pub fn value_in(self, d: &Demographics) -> Option<String> {
         let value = match self {
             Field::GivenName => Some(d.given_name.clone()),
             Field::FamilyName => Some(d.family_name.clone()),
@@ -81,11 +81,11 @@ impl Field {
 
     /// The fields in which two records differ.
     pub fn differing(one: &Demographics, other: &Demographics) -> Vec<Field> {
-        Field::ALL.iter().copied().filter(|field| field.of(one) != field.of(other)).collect()
+        Field::ALL.iter().copied().filter(|field| field.value_in(one) != field.value_in(other)).collect()
     }
 
     /// Whether the other record's value is the better one to begin with: this one has none.
     pub fn is_missing(self, patient: &Patient) -> bool {
-        self.of(patient).is_none()
+        self.value_in(patient).is_none()
     }
 }

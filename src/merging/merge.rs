@@ -82,7 +82,7 @@ pub fn merge(
     let taken: Vec<Field> =
         Field::differing(&record, &goes).into_iter().filter(|field| wish.taken.contains(field)).collect();
     let before: BTreeMap<&str, Option<String>> =
-        taken.iter().map(|field| (field.as_str(), field.of(&record))).collect();
+        taken.iter().map(|field| (field.as_str(), field.value_in(&record))).collect();
     let user = access.user().id();
     let row = (
         (merges::kept_id.eq(kept), merges::merged_id.eq(merged), merges::user_id.eq(user), merges::merged_at.eq(now)),
@@ -102,7 +102,7 @@ pub fn merge(
         .set((merges::identifiers.eq(kinds.join(" ")), merges::drafts.eq(json(&drafts)?)))
         .execute(tx.conn())?;
     let mut demographics = record.demographics.clone();
-    taken.iter().for_each(|field| field.put(&mut demographics, field.of(&goes).as_deref()));
+    taken.iter().for_each(|field| field.put(&mut demographics, field.value_in(&goes).as_deref()));
     patients::update(tx, now, access, &Change { demographics, portal_access: record.portal_access })?;
     patients::leave_to(tx, now, merged, kept)?;
     portal_links::end_all(tx, now, merged)?;

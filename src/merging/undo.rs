@@ -111,7 +111,8 @@ pub fn undo(
     let before: BTreeMap<String, Option<String>> = read(&found.kept_before)?;
     let mut demographics = record.demographics.clone();
     for (name, value) in before {
-        if let Some(field) = name.parse::<Field>().ok().filter(|field| field.of(&record) == field.of(&came)) {
+        if let Some(field) = name.parse::<Field>().ok().filter(|field| field.value_in(&record) == field.value_in(&came))
+        {
             field.put(&mut demographics, value.as_deref());
         }
     }

@@ -52,7 +52,7 @@ pub fn add(
     }
     let owner = (!for_clinic).then(|| user.id());
     let id = insert(tx, now, owner, Some(user.id()), content)?;
-    note(tx, now, user, Event::TemplateSaved, id)?;
+    audit_template(tx, now, user, Event::TemplateSaved, id)?;
     Ok(id)
 }
 
@@ -81,7 +81,7 @@ pub fn change(
     );
     diesel::update(t::table.find(id)).set(values).execute(tx.conn())?;
     keep_version(tx, now, id, next, Some(user.id()), content)?;
-    note(tx, now, user, Event::TemplateSaved, id)
+    audit_template(tx, now, user, Event::TemplateSaved, id)
 }
 
 /// A copy for the user's own use.
@@ -123,7 +123,7 @@ pub fn set_retired(
         return Err(SaveError::TooMany);
     }
     diesel::update(t::table.find(id)).set(t::retired_at.eq(retired.then_some(now))).execute(tx.conn())?;
-    note(tx, now, user, Event::TemplateRetired, id)
+    audit_template(tx, now, user, Event::TemplateRetired, id)
 }
 
 /// How many templates are a user's own.
@@ -179,7 +179,7 @@ fn locked(tx: &mut Tx, user: &SignedInUser<rights::Send>, id: TemplateId) -> Res
     list::own_template(tx, user, id)?.ok_or(SaveError::NotFound)
 }
 
-fn note(
+fn audit_template(
     tx: &mut Tx,
     now: Ts,
     user: &SignedInUser<rights::Send>,

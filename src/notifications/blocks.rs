@@ -54,7 +54,7 @@ pub struct Blocks {
 
 impl Blocks {
     /// The block on this channel's address.
-    pub fn of(&self, channel: Channel) -> Option<Block> {
+    pub fn on(&self, channel: Channel) -> Option<Block> {
         match channel {
             Channel::Email => self.email,
             Channel::Sms => self.sms,
@@ -66,10 +66,10 @@ impl Blocks {
 pub fn blocks(conn: &mut Conn, patient: &Patient) -> QueryResult<Blocks> {
     let email = patient.email.as_ref().map(EmailAddress::key);
     let phone = patient.phone.as_ref().map(|phone| phone.as_str().to_owned());
-    Ok(Blocks { email: one(conn, Channel::Email, email)?, sms: one(conn, Channel::Sms, phone)? })
+    Ok(Blocks { email: find_block(conn, Channel::Email, email)?, sms: find_block(conn, Channel::Sms, phone)? })
 }
 
-fn one(conn: &mut Conn, channel: Channel, key: Option<String>) -> QueryResult<Option<Block>> {
+fn find_block(conn: &mut Conn, channel: Channel, key: Option<String>) -> QueryResult<Option<Block>> {
     let Some(key) = key else { return Ok(None) };
     let found: Option<(BlockKind, Ts)> = address_blocks::table
         .filter(address_blocks::channel.eq(channel))

@@ -1,8 +1,8 @@
 //! Putting notifications into the Outbox.
 
+use super::road_states;
 use super::rows::insert;
 use super::templates::Kind;
-use super::told;
 use crate::clock::Random;
 use crate::db::schema::{conversations, messages, patients};
 use crate::db::{ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UserId, lock_row};
@@ -43,7 +43,7 @@ pub(super) fn enqueue_at(
         let id = insert(tx, now, random, Some((message, conversation)), (patient, user), (kind, *channel))?;
         job(tx, now, id, patient, *channel, due)?;
     }
-    told::note(tx, conversation).map(drop)
+    road_states::refresh(tx, conversation).map(drop)
 }
 
 /// The job of one that waits, in the lane of its road. Mail goes by the domain that it is for: one whose server hangs

@@ -66,7 +66,7 @@ impl PlanChoice {
     pub const DAYS: [i64; 8] = [0, 1, 2, 3, 4, 5, 7, 14];
 
     /// The clinic's.
-    pub fn of(settings: &Settings) -> PlanChoice {
+    pub fn from_settings(settings: &Settings) -> PlanChoice {
         PlanChoice {
             text_hours: settings.plan_text_hours,
             remind_days: settings.plan_remind_days,

@@ -49,7 +49,7 @@ pub fn receive(tx: &mut Tx, now: Ts, incoming: &Incoming) -> QueryResult<Option<
         Word::Start => drop(blocks::lift(tx, Channel::Sms, incoming.from.as_str(), BlockKind::Stopped)?),
         Word::Help | Word::Other => {}
     }
-    note(tx, now, word, holders.iter().map(|(id, _)| *id))?;
+    audit_text(tx, now, word, holders.iter().map(|(id, _)| *id))?;
     if incoming.answered || !may_answer {
         return Ok(None);
     }
@@ -102,7 +102,7 @@ pub fn stop(tx: &mut Tx, now: Ts, phone: &PhoneNumber) -> QueryResult<()> {
     Ok(())
 }
 
-fn note(tx: &mut Tx, now: Ts, word: Word, holders: impl Iterator<Item = PatientId>) -> QueryResult<()> {
+fn audit_text(tx: &mut Tx, now: Ts, word: Word, holders: impl Iterator<Item = PatientId>) -> QueryResult<()> {
     let mut anybody = false;
     for patient in holders {
         anybody = true;

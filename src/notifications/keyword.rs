@@ -84,7 +84,7 @@ impl Word {
     /// Reads a whole text. The word may stand between words of politeness, and a name may follow it after a comma, a
     /// dash or a new line: "STOP please", "ARRÊTEZ", "Stop - Maria". "Stop by tomorrow" is none.
     pub fn parse(body: &str) -> Word {
-        let whole = Word::of(&text::words(body));
+        let whole = Word::recognise(&text::words(body));
         if whole != Word::Other || body.contains('?') {
             return whole;
         }
@@ -96,10 +96,10 @@ impl Word {
             (first.chars().any(char::is_alphabetic) && !first.chars().any(char::is_lowercase)).then_some((first, rest))
         };
         let signed = split.or_else(capital).filter(|(_, name)| text::words(name).len() <= NAME);
-        signed.map_or(Word::Other, |(word, _)| Word::of(&text::words(word)))
+        signed.map_or(Word::Other, |(word, _)| Word::recognise(&text::words(word)))
     }
 
-    fn of(words: &[String]) -> Word {
+    fn recognise(words: &[String]) -> Word {
         let one = |words: &[&str]| match words.concat().as_str() {
             "stop" | "stopall" | "unsubscribe" | "cancel" | "end" | "quit" | "optout" | "revoke" | "arret"
             | "arrets" | "arrete" | "arreter" | "arretez" | "desabonner" | "desabonnement" => Word::Stop,

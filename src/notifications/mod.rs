@@ -22,13 +22,13 @@ mod plan;
 mod quiet;
 mod reports;
 mod returned;
+mod road_states;
 pub mod roads;
 mod rows;
 mod sending;
 mod sent;
 mod states;
 pub mod templates;
-mod told;
 mod warnings;
 mod wording;
 
@@ -50,10 +50,10 @@ pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, rea
 pub use quiet::{clock_minutes, clock_text, quiet_until};
 pub use reports::{block_after, report};
 pub use returned::{begin_returned_mail, end_returned_mail, returned, returned_mail_done};
+pub use road_states::RoadStates;
 pub use rows::{NotificationRow, of_conversation};
 pub use sending::{Address, ToSend, fit_to_send, for_sending, hand_over, taken};
 pub use sent::{MOST_COUNTED, SentFilter, SentRow, sent, sent_counts, sent_exported};
 pub use states::{Ending, State};
-pub use told::Told;
 pub use warnings::{Warning, warnings};
 pub use wording::{Wording, wording};

@@ -2,7 +2,7 @@
 
 use super::rows::NotificationRow;
 use super::states::{Ending, State};
-use super::{history, told};
+use super::{history, road_states};
 use crate::audit::{self, Actor, Entry, Subject};
 use crate::db::schema::notifications;
 use crate::db::{Ts, Tx};
@@ -34,7 +34,7 @@ pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to:
         history::add(tx, now, row.id, to)?;
     }
     if let Some(conversation) = row.conversation_id {
-        told::moved(tx, conversation, row.channel, to.state)?;
+        road_states::moved(tx, conversation, row.channel, to.state)?;
     }
     if to.state.is_final() {
         let words = [Some(to.state.as_str()), to.reason.map(Reason::as_str)];

@@ -60,7 +60,7 @@ fn unreachable(patient: &Patient, blocks: &Blocks) -> Vec<Obstacle> {
         Method::Email if !email => vec![Obstacle::NoEmail],
         Method::Sms if !phone => vec![Obstacle::NoPhone],
         _ if plan(patient, blocks).links.is_empty() => {
-            let blocked = |channel| wants(patient, channel).then(|| blocks.of(channel)).flatten();
+            let blocked = |channel| wants(patient, channel).then(|| blocks.on(channel)).flatten();
             let email = blocked(Channel::Email).map(|block| match block.kind {
                 BlockKind::Complained => Obstacle::EmailComplained,
                 BlockKind::Bad | BlockKind::Stopped => Obstacle::EmailBad,
@@ -104,7 +104,7 @@ pub fn reaches(patient: &Patient, blocks: &Blocks, channel: Channel) -> bool {
         Channel::Email => patient.email.is_some(),
         Channel::Sms => patient.phone.is_some(),
     };
-    there && blocks.of(channel).is_none()
+    there && blocks.on(channel).is_none()
 }
 
 /// The channel to offer to a user where the patient's own does not work: the other one, if it would.

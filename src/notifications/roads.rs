@@ -24,14 +24,14 @@ pub struct Road {
 const SELDOM: Duration = Duration::seconds(10);
 
 /// Notes how a sending went. A refusal of one address is no fault of the road.
-pub fn note(tx: &mut Tx, now: Ts, channel: Channel, sent: Result<(), Failure>) -> QueryResult<()> {
+pub fn record_result(tx: &mut Tx, now: Ts, channel: Channel, sent: Result<(), Failure>) -> QueryResult<()> {
     let fault = match sent {
         Ok(()) => None,
         Err(Failure::Transient(reason) | Failure::Unknown(reason)) => Some(reason),
         Err(Failure::Permanent(reason @ (Reason::GatewayRefused | Reason::NoGateway))) => Some(reason),
         Err(Failure::Permanent(_)) => return Ok(()),
     };
-    let fresh = of(tx, channel)?.is_some_and(|road| match fault {
+    let fresh = find(tx, channel)?.is_some_and(|road| match fault {
         None => road.last_success_at.is_some_and(|at| now.since(at) < SELDOM),
         Some(reason) => road.last_error == Some(reason) && road.last_error_at.is_some_and(|at| now.since(at) < SELDOM),
     });
@@ -54,6 +54,6 @@ pub fn note(tx: &mut Tx, now: Ts, channel: Channel, sent: Result<(), Failure>) -
 }
 
 /// One road; `None` where it was never used.
-pub fn of(conn: &mut Conn, channel: Channel) -> QueryResult<Option<Road>> {
+pub fn find(conn: &mut Conn, channel: Channel) -> QueryResult<Option<Road>> {
     roads::table.find(channel).select(Road::as_select()).first(conn).optional()
 }

@@ -54,7 +54,7 @@ pub enum Address {
 
 impl Address {
     /// What the chart has for this road.
-    pub fn of(patient: &Patient, channel: Channel) -> Option<Address> {
+    pub fn for_patient(patient: &Patient, channel: Channel) -> Option<Address> {
         match channel {
             Channel::Email => patient.email.clone().map(Address::Email),
             Channel::Sms => patient.phone.clone().map(Address::Sms),
@@ -85,11 +85,12 @@ pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Ad
         () if to_send.read_at.is_some() => return cancelled(Reason::AlreadyRead),
         () => {}
     }
-    if let Some(block) = to_send.blocks.of(to_send.row.channel) {
+    if let Some(block) = to_send.blocks.on(to_send.row.channel) {
         let state = if block.kind == BlockKind::Bad { State::Failed } else { State::Stopped };
         return Err(Ending { state, reason: Some(block.kind.reason()) });
     }
-    Address::of(patient, to_send.row.channel).ok_or(Ending { state: State::Failed, reason: Some(Reason::NoAddress) })
+    Address::for_patient(patient, to_send.row.channel)
+        .ok_or(Ending { state: State::Failed, reason: Some(Reason::NoAddress) })
 }
 
 /// Notes that a notification is being handed over, and to which address. Until the answer is written down it may have

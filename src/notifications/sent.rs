@@ -106,7 +106,7 @@ pub fn sent(
         .load(conn)?;
     let later = later(conn, rows.iter().map(|(row, ..)| row))?;
     let shown = |(row, (given, family), user): Joined| SentRow {
-        is_newest: later.get(&Said::of(&row)).is_none_or(|id| *id <= row.id),
+        is_newest: later.get(&NoticeKey::from_row(&row)).is_none_or(|id| *id <= row.id),
         row,
         patient: format!("{given} {family}").trim().to_owned(),
         user,
@@ -116,11 +116,11 @@ pub fn sent(
 
 /// What a notification says, to whom and by which road: who is sent it again is told the same.
 #[derive(PartialEq, Eq, Hash)]
-struct Said(Option<MessageId>, PatientId, &'static str);
+struct NoticeKey(Option<MessageId>, PatientId, &'static str);
 
-impl Said {
-    fn of(row: &NotificationRow) -> Said {
-        Said(row.message_id, row.patient_id, row.channel.as_str())
+impl NoticeKey {
+    fn from_row(row: &NotificationRow) -> NoticeKey {
+        NoticeKey(row.message_id, row.patient_id, row.channel.as_str())
     }
 }
 
@@ -128,7 +128,7 @@ impl Said {
 fn later<'a>(
     conn: &mut Conn,
     rows: impl Iterator<Item = &'a NotificationRow>,
-) -> QueryResult<HashMap<Said, NotificationId>> {
+) -> QueryResult<HashMap<NoticeKey, NotificationId>> {
     let bad: Vec<&NotificationRow> = rows.filter(|row| row.state.ended_badly()).collect();
     let messages: Vec<MessageId> = bad.iter().filter_map(|row| row.message_id).collect();
     let others = bad.iter().filter(|row| row.message_id.is_none());
@@ -145,7 +145,7 @@ fn later<'a>(
     }
     let mut newest = HashMap::new();
     for row in &found {
-        let id = newest.entry(Said::of(row)).or_insert(row.id);
+        let id = newest.entry(NoticeKey::from_row(row)).or_insert(row.id);
         *id = row.id.max(*id);
     }
     Ok(newest)

@@ -63,7 +63,7 @@ pub struct Ending {
 
 impl Ending {
     /// What the road's answer makes of a notification; one that is to be tried again is still being sent.
-    pub fn of(sent: Result<(), Failure>) -> Ending {
+    pub fn from_result(sent: Result<(), Failure>) -> Ending {
         let (state, reason) = match sent {
             Ok(()) => (State::Sent, None),
             Err(Failure::Permanent(reason @ Reason::StoppedByPatient)) => (State::Stopped, Some(reason)),

@@ -57,7 +57,7 @@ macro_rules! tasks {
 
         impl Task {
             /// A stored job's task.
-            pub(super) fn of(kind: JobKind, subject: i64) -> Task {
+            pub(super) fn from_row(kind: JobKind, subject: i64) -> Task {
                 match kind { $(JobKind::$task => Task::$task($subject(subject))),+ }
             }
             /// Its kind.

@@ -47,7 +47,7 @@ struct Row {
 
 impl From<Row> for Job {
     fn from(Row { id, kind, subject_id, attempts, party, lease }: Row) -> Job {
-        Job { id, task: Task::of(kind, subject_id), attempts, party, lease }
+        Job { id, task: Task::from_row(kind, subject_id), attempts, party, lease }
     }
 }
 
@@ -158,7 +158,7 @@ pub fn back_off(now: Ts, attempts: i64, random: &Random) -> Ts {
 pub fn tasks(conn: &mut Conn, kind: JobKind, limit: i64) -> QueryResult<Vec<Task>> {
     let subjects: Vec<i64> =
         jobs::table.filter(jobs::kind.eq(kind)).select(jobs::subject_id).limit(limit).load(conn)?;
-    Ok(subjects.into_iter().map(|subject| Task::of(kind, subject)).collect())
+    Ok(subjects.into_iter().map(|subject| Task::from_row(kind, subject)).collect())
 }
 
 /// When the next job is due; `None` where none waits.

@@ -31,7 +31,7 @@ pub struct Doubles {
 
 impl Doubles {
     /// Leaves out who is told apart from all others. `None` where nobody is left who may be somebody else.
-    fn of(conn: &mut Conn, mut patients: Vec<Patient>, by_number: bool) -> QueryResult<Option<Doubles>> {
+    fn among(conn: &mut Conn, mut patients: Vec<Patient>, by_number: bool) -> QueryResult<Option<Doubles>> {
         let ids: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
         let apart = Apart::among(conn, &ids)?;
         patients.retain(|one| ids.iter().any(|other| *other != one.id && !apart.are(one.id, *other)));
@@ -68,7 +68,7 @@ fn by_number(conn: &mut Conn) -> QueryResult<Vec<Doubles>> {
         for number in numbers.into_iter().flatten() {
             let same = live.filter(patients::health_number_key.eq(&number)).order(patients::id).limit(OF_ONE);
             let group = same.select(Patient::as_select()).into_boxed::<MultiBackend>().load(conn)?;
-            found.extend(Doubles::of(conn, group, true)?);
+            found.extend(Doubles::among(conn, group, true)?);
             after = number;
         }
         if is_last || found.len() >= most() {
@@ -99,7 +99,7 @@ fn by_name(conn: &mut Conn, before: &[Doubles]) -> QueryResult<Vec<Doubles>> {
             let same = same.order(patients::id).limit(OF_ONE).select(Patient::as_select());
             let group: Vec<Patient> = same.into_boxed::<MultiBackend>().load(conn)?;
             after = (born, name);
-            let Some(group) = Doubles::of(conn, group, false)? else { continue };
+            let Some(group) = Doubles::among(conn, group, false)? else { continue };
             let is_in = |of: &Doubles| group.patients.iter().all(|one| of.patients.iter().any(|it| it.id == one.id));
             if !before.iter().any(is_in) {
                 found.push(group);

@@ -18,7 +18,7 @@ const MOST: i64 = 20;
 
 /// What is told of somebody, by a form, a list or a file of another system.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub struct PersonDescription<'a> {
     /// who they are said to be
     pub demographics: &'a Demographics,
     /// by what the system that tells it knows them
@@ -54,7 +54,7 @@ pub struct Recognised {
 /// health number with the same birth date is the same patient, if at least a given name agrees (twins have one birth date,
 /// and their cards are mixed up); the same name and birth date is the same patient, unless both have a number, or one
 /// source has two ids for them. More than one who fits is a question.
-pub fn recognise(conn: &mut Conn, told: &Told) -> QueryResult<Recognised> {
+pub fn recognise(conn: &mut Conn, told: &PersonDescription) -> QueryResult<Recognised> {
     if let Some(source) = told.source
         && let Some(found) = by_id(conn, source, told.demographics)?
     {
@@ -92,7 +92,7 @@ fn by_id(conn: &mut Conn, source: &SourceId, d: &Demographics) -> QueryResult<Op
     })
 }
 
-fn by_record(conn: &mut Conn, told: &Told) -> QueryResult<Recognised> {
+fn by_record(conn: &mut Conn, told: &PersonDescription) -> QueryResult<Recognised> {
     let d = told.demographics;
     let number = number_of(d);
     let records = records_alike(conn, d, number.as_deref())?;
@@ -251,7 +251,7 @@ pub fn add_typed(
         }
     }
     // the patient stands before the user, who can be asked about everyone who looks like them
-    let found = recognise(tx, &Told { demographics: &typed.demographics, source: None })?.alike;
+    let found = recognise(tx, &PersonDescription { demographics: &typed.demographics, source: None })?.alike;
     if found.iter().any(|patient| !typed.others.contains(&patient.id)) {
         return Ok(Added::Asked(found));
     }

@@ -21,7 +21,9 @@ pub use distinctions::{Apart, Distinction, distinctions, may_be_one, tell_apart}
 pub use doubles::{Doubles, doubles};
 pub use health_number::{KnownSystem, known_system};
 pub use identifiers::{IdKind, identifiers, masked, move_identifiers, put_identifiers, set_identifiers, the_one};
-pub use known::{Added, Recognised, Told, TypedPatient, Who, add_typed, doubles_of, is_mistaken_for, recognise};
+pub use known::{
+    Added, PersonDescription, Recognised, TypedPatient, Who, add_typed, doubles_of, is_mistaken_for, recognise,
+};
 pub use named::{Clues, NamedBy, named_other};
 pub use record::{
     Change, Demographics, Method, NewPatient, Patient, add, change_own, every, names_of, patient, patient_by_id,

@@ -64,7 +64,7 @@ impl ConversationPage<'_> {
 
 pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Result<HttpResponse, AppError> {
     let patient = visit.0.patient();
-    let storage = state.desk.storage.clone();
+    let storage = state.intake.storage.clone();
     let to_serve = storage.clone();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         // where the portal is off or access was withdrawn, nothing is handed out

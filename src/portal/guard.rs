@@ -1,7 +1,7 @@
 //! Extractors: cookie in, proof out, or the portal's first page.
 
 use crate::access::session::Holder;
-use crate::access::{self, LapsedVisit, PortalVisit, ShutOut};
+use crate::access::{self, LapsedVisit, PortalRefusal, PortalVisit};
 use crate::db::Conn;
 use crate::error::AppError;
 use crate::http::{Head, Shell};
@@ -19,7 +19,7 @@ impl FromRequest for Visit {
     type Future = Ready<Result<Self, AppError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let visit = Head::of(req).holder.as_ref().and_then(access::portal_visit);
+        let visit = Head::from_request(req).holder.as_ref().and_then(access::portal_visit);
         ready(visit.map(Visit).ok_or_else(|| AppError::SignIn { to: session_over(req.path()) }))
     }
 }
@@ -37,7 +37,7 @@ impl FromRequest for Writer {
     type Future = Ready<Result<Self, AppError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let head = Head::of(req);
+        let head = Head::from_request(req);
         let here = head.holder.as_ref().and_then(access::portal_visit).map(Writer::Here);
         let writer = here.or(head.lapsed.map(|lapsed| Writer::Lapsed(access::lapsed_visit(lapsed))));
         ready(writer.ok_or_else(|| AppError::SignIn { to: session_over(req.path()) }))
@@ -46,14 +46,14 @@ impl FromRequest for Writer {
 
 /// The first page, which says that the session is over, with the way back to this path.
 pub fn session_over(path: &str) -> String {
-    match place(path) {
+    match return_path(path) {
         Some(back) => format!("/portal?notice=session-over&back={back}"),
         None => "/portal?notice=session-over".into(),
     }
 }
 
 /// A place to come back to: one of the patient's own pages, written so that it may stand in an address as it is.
-pub fn place(path: &str) -> Option<&str> {
+pub fn return_path(path: &str) -> Option<&str> {
     let number = path.strip_prefix("/portal/messages/").map(|rest| rest.split('/').next().unwrap_or_default());
     let is_number = |text: &str| (1..=9).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit());
     match number {
@@ -83,10 +83,10 @@ pub fn shell(conn: &mut Conn, head: &Head, theirs: Option<&str>) -> Result<(Shel
 }
 
 /// Why the patient is shut out, in words.
-pub fn shut_out(shell: &Shell, why: &ShutOut) -> String {
+pub fn refusal_text(shell: &Shell, why: &PortalRefusal) -> String {
     let (dated, undated, since) = match why {
-        ShutOut::PortalOff(since) => ("portal-is-off-since", "portal-is-off", since),
-        ShutOut::NoAccess(since) => ("portal-no-access-since", "portal-no-access", since),
+        PortalRefusal::PortalOff(since) => ("portal-is-off-since", "portal-is-off", since),
+        PortalRefusal::NoAccess(since) => ("portal-no-access-since", "portal-no-access", since),
     };
     let clinic = shell.clinic_name.as_str();
     match since {

@@ -1,8 +1,8 @@
 //! `/portal`: the first page. Who is signed in goes on to their messages; who has no link says who they are.
 
-use super::guard::{place, shell, shut_out};
+use super::guard::{refusal_text, return_path, shell};
 use super::link::address;
-use crate::access::ShutOut;
+use crate::access::PortalRefusal;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
@@ -50,8 +50,8 @@ async fn page(state: &AppState, head: Head, form: Typed, errors: FieldErrors) ->
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, None)?;
         let kinds = allowed(&settings);
-        let off = (!settings.portal_on).then_some(ShutOut::PortalOff(settings.portal_since));
-        let shut_out = off.map(|why| shut_out(&shell, &why));
+        let off = (!settings.portal_on).then_some(PortalRefusal::PortalOff(settings.portal_since));
+        let shut_out = off.map(|why| refusal_text(&shell, &why));
         Ok(HomePage { shell, shut_out, kinds, form, errors })
     });
     read.await
@@ -59,9 +59,9 @@ async fn page(state: &AppState, head: Head, form: Typed, errors: FieldErrors) ->
 
 pub async fn show(state: web::Data<AppState>, head: Head, query: web::Query<Query>) -> Result<HttpResponse, AppError> {
     if head.holder.is_some() {
-        return Ok(see_other(place(&query.back).unwrap_or("/portal/messages")));
+        return Ok(see_other(return_path(&query.back).unwrap_or("/portal/messages")));
     }
-    let form = Typed { back: place(&query.back).unwrap_or_default().to_owned(), ..Typed::default() };
+    let form = Typed { back: return_path(&query.back).unwrap_or_default().to_owned(), ..Typed::default() };
     html(&page(&state, head, form, FieldErrors::default()).await?)
 }
 
@@ -72,7 +72,7 @@ pub async fn enter(state: web::Data<AppState>, head: Head, form: Form) -> Result
         kind: form.get("kind").to_owned(),
         number: text::one_line(form.get("number")),
         contact: text::one_line(form.get("contact")),
-        back: place(form.get("back")).unwrap_or_default().to_owned(),
+        back: return_path(form.get("back")).unwrap_or_default().to_owned(),
     };
     let mut errors = FieldErrors::default();
     let said = read_claim(&typed, &state.config.calling_code, &mut errors);

@@ -1,6 +1,6 @@
 //! `/portal/information`: what the clinic holds on the patient, what they may change of it, and their sessions.
 
-use super::guard::{Visit, shell, shut_out};
+use super::guard::{Visit, refusal_text, shell};
 use crate::access::{self, session};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::error::AppError;
@@ -41,9 +41,9 @@ pub(super) struct ShutPage {
 pub(super) async fn shut(state: &AppState, head: &Head, visit: &Visit) -> Result<Option<ShutPage>, AppError> {
     let (head, visit) = (head.clone(), visit.0.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let Some(cause) = visit.shut_out(conn)? else { return Ok(None) };
+        let Some(cause) = visit.refusal(conn)? else { return Ok(None) };
         let (shell, _) = shell(conn, &head, None)?;
-        let why = shut_out(&shell, &cause);
+        let why = refusal_text(&shell, &cause);
         Ok(Some(ShutPage { shell, why }))
     });
     read.await
@@ -116,7 +116,7 @@ pub async fn submit(
     let language = errors.need("language", "error-language", Lang::find(form.get("language")));
     let method: Option<Method> = errors.need("method", "error-own-method", form.get("method").parse().ok());
     let (Some(language), Some(method)) = (language, method) else {
-        return unprocessable(&page(&state, head, visit, Some((&form, Seen::said(&form))), errors).await?);
+        return unprocessable(&page(&state, head, visit, Some((&form, Seen::from_form(&form))), errors).await?);
     };
     let (now, writer) = (head.now, visit.0.clone());
     let typed = form.clone();
@@ -136,7 +136,7 @@ pub async fn submit(
     };
     if !changed {
         errors.add("method", "error-own-method");
-        return unprocessable(&page(&state, head, visit, Some((&form, Seen::said(&form))), errors).await?);
+        return unprocessable(&page(&state, head, visit, Some((&form, Seen::from_form(&form))), errors).await?);
     }
     Ok(see_other("/portal/information?notice=own-information-saved"))
 }

@@ -1,7 +1,7 @@
 //! `/portal/link/{token}`: from the notification to the message. Opening the page, by a person or a mail scanner,
 //! changes nothing; a passcode is made only when the button is pressed.
 
-use super::guard::{place, shell};
+use super::guard::{return_path, shell};
 use crate::access::session::{HOLDER, Holder};
 use crate::clock::Token;
 use crate::db::Ts;
@@ -136,10 +136,10 @@ async fn page(
 }
 
 /// Where a link leads. A claim leads to where its patient was before, if that was a page of theirs.
-fn behind(link: &OpenLink, back: &str) -> String {
+fn destination(link: &OpenLink, back: &str) -> String {
     match link.leads_to {
         Some(number) => format!("/portal/messages/{number}"),
-        None => place(back).unwrap_or("/portal/messages").to_owned(),
+        None => return_path(back).unwrap_or("/portal/messages").to_owned(),
     }
 }
 
@@ -157,9 +157,9 @@ pub async fn show(
     };
     // whoever has proved who they are need not do so again
     if matches!(&head.holder, Some(Holder::Patient { id, .. }) if Some(*id) == link.patient) {
-        return Ok(see_other(&behind(&link, &query.back)));
+        return Ok(see_other(&destination(&link, &query.back)));
     }
-    let typed = Typed { back: place(&query.back).unwrap_or_default().to_owned(), ..Typed::default() };
+    let typed = Typed { back: return_path(&query.back).unwrap_or_default().to_owned(), ..Typed::default() };
     html(&page(&state, head, link, &token, "", typed).await?)
 }
 
@@ -175,7 +175,7 @@ pub async fn request_passcode(
         Ok(link) => link,
         Err(over) => return Ok(over),
     };
-    let back = place(form.get("back")).unwrap_or_default().to_owned();
+    let back = return_path(form.get("back")).unwrap_or_default().to_owned();
     let (now, asked) = (state.clock.now(), link.clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_links::request(tx, now, &asked)?) });
     match write.await? {
@@ -211,7 +211,7 @@ pub async fn login(
         Err(over) => return Ok(over),
     };
     let typed = Typed {
-        back: place(form.get("back")).unwrap_or_default().to_owned(),
+        back: return_path(form.get("back")).unwrap_or_default().to_owned(),
         day: form.get("day").to_owned(),
         month: form.get("month").to_owned(),
         year: form.get("year").to_owned(),
@@ -236,7 +236,7 @@ pub async fn login(
             if lasts.idle == lasts.all {
                 req.extensions_mut().insert(Stay(time::Duration::seconds(lasts.all)));
             }
-            Ok(see_other(&behind(&link, &typed.back)))
+            Ok(see_other(&destination(&link, &typed.back)))
         }
         Err(LoginError::NoMatch) => {
             let page = page(&state, head, link, &token, "portal-error-no-match", typed).await?;
@@ -249,7 +249,7 @@ pub async fn login(
 /// The address of a link's page, with the way back.
 pub fn address(token: &Token, back: &str) -> String {
     let path = format!("/portal/link/{}", token.reveal());
-    match place(back) {
+    match return_path(back) {
         Some(back) => format!("{path}?back={back}"),
         None => path,
     }

@@ -1,6 +1,6 @@
 //! `/portal/messages/{number}`: one conversation: read, and answer where the clinic allows it.
 
-use super::guard::{Visit, Writer, number, shell, shut_out};
+use super::guard::{Visit, Writer, number, refusal_text, shell};
 use crate::access::PortalVisit;
 use crate::conversations::{
     self, Author, Body, BodyFormat, CannotReply, MessageRow, OneTap, PatientReply, PatientReplyError, PatientThread,
@@ -44,7 +44,7 @@ struct Typed {
 }
 
 impl Typed {
-    fn of(form: &Form, error: &'static str) -> Typed {
+    fn from_form(form: &Form, error: &'static str) -> Typed {
         let shown = form.numbers("shown").first().copied().map(MessageId);
         Typed { key: form.get("key").to_owned(), body: form.get("body").to_owned(), shown, error }
     }
@@ -88,7 +88,7 @@ impl MessagePage {
             CannotReply::RepliesOff(since) => {
                 self.shell.t2("portal-replies-off", "clinic", clinic, "when", self.shell.moment(since))
             }
-            CannotReply::ShutOut(why) => shut_out(&self.shell, why),
+            CannotReply::PortalRefusal(why) => refusal_text(&self.shell, why),
         };
         let own = self.settings.closing_text.as_str();
         let advice = match why {
@@ -203,7 +203,7 @@ impl MessagePage {
     }
 
     fn hides_messages(&self) -> bool {
-        matches!(self.thread.cannot_reply, Some(CannotReply::ShutOut(_)))
+        matches!(self.thread.cannot_reply, Some(CannotReply::PortalRefusal(_)))
     }
 }
 
@@ -263,7 +263,7 @@ async fn too_often(
     number: i64,
     form: &Form,
 ) -> Result<HttpResponse, AppError> {
-    let page = page(state, head, visit.0, number, None, Typed::of(form, "portal-error-too-often")).await?;
+    let page = page(state, head, visit.0, number, None, Typed::from_form(form, "portal-error-too-often")).await?;
     with_status(StatusCode::TOO_MANY_REQUESTS, &page)
 }
 
@@ -309,7 +309,7 @@ pub async fn reply(
             return Ok(see_other(&format!("/portal?notice=session-over-kept&back=/portal/messages/{number}")));
         }
     };
-    let typed = |error| Typed::of(&form, error);
+    let typed = |error| Typed::from_form(&form, error);
     let key = form.get("key");
     let error = match () {
         () if form.get("body").chars().count() > LONGEST => "portal-error-long",

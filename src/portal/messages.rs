@@ -1,6 +1,6 @@
 //! `/portal/messages`: the patient's conversations, newest first.
 
-use super::guard::{Visit, shell, shut_out};
+use super::guard::{Visit, refusal_text, shell};
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::conversations::{self, PatientRow};
 use crate::db;
@@ -49,7 +49,7 @@ pub async fn show(
     let patient = visit.0.patient();
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, None)?;
-        let shut_out = visit.0.shut_out(conn)?.map(|why| shut_out(&shell, &why));
+        let shut_out = visit.0.refusal(conn)?.map(|why| refusal_text(&shell, &why));
         let mut rows = match shut_out {
             None => conversations::patient_inbox(conn, &visit.0, before, PAGE + 1)?,
             Some(_) => Vec::new(),

@@ -1,6 +1,6 @@
 //! `POST /portal/session`: one press, and the session begins to count anew.
 
-use super::guard::{Visit, place};
+use super::guard::{Visit, return_path};
 use crate::error::AppError;
 use crate::http::{Form, Head, see_other};
 use crate::state::AppState;
@@ -30,6 +30,6 @@ pub async fn stay(
     let is_script = req.headers().get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     match is_script {
         true => Ok(HttpResponse::Ok().json(Left { expires_in })),
-        false => Ok(see_other(place(form.get("back")).unwrap_or("/portal/messages"))),
+        false => Ok(see_other(return_path(form.get("back")).unwrap_or("/portal/messages"))),
     }
 }

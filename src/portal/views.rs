@@ -28,7 +28,7 @@ struct ViewsPage {
 impl ViewsPage {
     /// By name where the clinic tells names, else by role.
     fn who(&self, row: &View) -> String {
-        let role = self.shell.of("role", row.role.as_str());
+        let role = self.shell.t_of("role", row.role.as_str());
         if self.settings.portal_names { format!("{}, {role}", row.user_name) } else { role.to_owned() }
     }
 }

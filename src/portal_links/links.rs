@@ -53,8 +53,8 @@ pub fn mint(
 /// other cases look alike. Opening uses nothing up.
 pub fn open(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<OpenLink>> {
     let on: bool = clinic::table.find(1).select(clinic::portal_on).first(conn)?;
-    type Of = (LinkId, Option<PatientId>, Channel, Option<Vec<u8>>);
-    type Found = (Of, Option<i64>, Option<(String, bool)>);
+    type Link = (LinkId, Option<PatientId>, Channel, Option<Vec<u8>>);
+    type Found = (Link, Option<i64>, Option<(String, bool)>);
     // a claim that was made again has several; nothing has the number 0
     let again = claim_tokens::table.find(token.hash()).select(claim_tokens::link_id);
     let again: LinkId = again.first(conn).optional()?.unwrap_or(LinkId(0));

@@ -1,7 +1,7 @@
 //! A bucket of a server that speaks S3. `rusty-s3` signs the addresses (AWS Signature Version 4), `ureq` calls them, on
 //! threads that may wait. Names are flat, random and never used again, so nothing here needs a condition or a list.
 
-use super::place::{Place, Ready};
+use super::blob_store::{BlobStore, Ready};
 use crate::config;
 use data_encoding::BASE64;
 use rusty_s3::{Bucket as Signer, Credentials, S3Action, UrlStyle};
@@ -91,7 +91,7 @@ impl Bucket {
     }
 }
 
-impl Place for Bucket {
+impl BlobStore for Bucket {
     /// The server compares what it got with the hash, and answers when it has it for good.
     fn put(&self, mut ready: Ready, name: &str) -> io::Result<()> {
         let sha256 = BASE64.encode(&ready.sha256);

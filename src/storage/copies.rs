@@ -2,9 +2,9 @@
 //! A name says the hash of what lies in it, so a copy that is there need not be made again, and is known to be whole
 //! without any key. Parts of the backup itself lie beside them, sealed like files.
 
+use super::blob_store::{BlobStore, Ready};
 use super::folder::Folder;
 use super::incoming::{Incoming, Spooled};
-use super::place::{Place, Ready};
 use super::rows::Blob;
 use super::seal::{Sealing, TAG, pieces};
 use super::{Reading, Storage, StorageError, reading, seal};
@@ -90,7 +90,7 @@ impl Copies {
             }
         };
         let (stored, plan) = reading::plan(part.size, 0..part.size, opening);
-        Ok(plan.of(self.0.get(&part.name, stored).map_err(|cause| missing(cause, &part.name))?))
+        Ok(plan.open(self.0.get(&part.name, stored).map_err(|cause| missing(cause, &part.name))?))
     }
 
     /// Copies a file out of storage, unless it is here. Says whether it was copied.
@@ -102,7 +102,7 @@ impl Copies {
         if self.0.size(name)? == Some(stored_size(blob)) {
             return Ok(false);
         }
-        let source = storage.0.place.get(name, 0..stored_size(blob)).map_err(|cause| missing(cause, name))?;
+        let source = storage.0.blobs.get(name, 0..stored_size(blob)).map_err(|cause| missing(cause, name))?;
         let ready = whole(self.0.spool()?, source, name)?;
         // one that is cut short was not written by us
         self.0.remove(name)?;
@@ -118,7 +118,7 @@ impl Copies {
         let Some(name) = &blob.name else { return Ok(()) };
         let source = self.0.get(name, 0..stored_size(blob)).map_err(|cause| missing(cause, name))?;
         let ready = whole(storage.0.spool.spool()?, source, name)?;
-        match storage.0.place.put(ready, name) {
+        match storage.0.blobs.put(ready, name) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             put => Ok(put?),
         }

@@ -1,6 +1,6 @@
 //! A folder on this machine: `ab/abcd…-random` for each file, `incoming/` for those that are being written.
 
-use super::place::{Place, Ready};
+use super::blob_store::{BlobStore, Ready};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -85,7 +85,7 @@ impl Folder {
     }
 }
 
-impl Place for Folder {
+impl BlobStore for Folder {
     /// Durable when it returns: the content was synced when it was spooled, here the names are.
     fn put(&self, ready: Ready, name: &str) -> io::Result<()> {
         let path = self.at(name);

@@ -1,6 +1,6 @@
 //! A file on its way in: hashed, sealed and written as it comes, in little memory whatever its size.
 
-use super::place::Ready;
+use super::blob_store::Ready;
 use super::rows::Placed;
 use super::seal::{PIECE, Sealing};
 use super::{StorageError, blocking};

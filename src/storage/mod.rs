@@ -1,18 +1,18 @@
 //! GROUND: the content of files: in a folder or in a bucket, encrypted where a key is configured.
 //!
 //! A file goes three steps. It is spooled ([`Incoming`]): hashed, sealed and synced to disk as it comes in, in little
-//! memory. It is placed ([`Storage::place`]): its name is written down as stray, then it is put where it will lie. It
+//! memory. It is placed ([`Storage::put`]): its name is written down as stray, then it is put where it will lie. It
 //! is kept ([`keep`]): in the transaction of the row that refers to it, it becomes a blob. Whatever dies between two
 //! steps leaves a stray, which is swept, and never a row without its file. Letting go is the same backwards.
 //!
 //! Files have the same content only once: [`keep`] gives the blob that is there. A file's name is the SHA-256 of what
 //! lies in it, with a few random letters, so that removing one copy can never hit another that was just written.
 
+mod blob_store;
 mod bucket;
 mod copies;
 mod folder;
 mod incoming;
-mod place;
 mod reading;
 mod rows;
 mod seal;
@@ -32,9 +32,9 @@ use crate::clock::Random;
 use crate::config::{self, Files};
 use crate::db::SecretKey;
 use crate::db::{Db, DbError, Ts};
+use blob_store::BlobStore;
 use bucket::Bucket;
 use folder::Folder;
-use place::Place;
 use seal::Sealing;
 use std::io;
 use std::ops::Range;
@@ -88,7 +88,7 @@ pub struct Storage(Arc<Inner>);
 
 struct Inner {
     spool: Folder,
-    place: Box<dyn Place>,
+    blobs: Box<dyn BlobStore>,
     /// encrypts what is written
     key: Option<SecretKey>,
     /// every key that is known, for reading
@@ -109,13 +109,13 @@ impl Storage {
     /// When the folder cannot be created or written.
     pub fn open(files: &Files) -> Result<Storage, StorageError> {
         let spool = Folder::open(&files.folder)?;
-        let place: Box<dyn Place> = match &files.bucket {
+        let blobs: Box<dyn BlobStore> = match &files.bucket {
             None => Box::new(spool.clone()),
             Some(bucket) => Box::new(Bucket::new(bucket)?),
         };
         Ok(Storage(Arc::new(Inner {
             spool,
-            place,
+            blobs,
             key: files.key.clone(),
             keys: files.keys(),
             serving: Serving::by(files),
@@ -137,7 +137,7 @@ impl Storage {
     /// See [`StorageError`].
     pub async fn check(&self) -> Result<(), StorageError> {
         let storage = self.clone();
-        blocking(move || Ok(storage.0.place.check()?)).await
+        blocking(move || Ok(storage.0.blobs.check()?)).await
     }
 
     /// Begins a file.
@@ -176,7 +176,7 @@ impl Storage {
     ///
     /// # Errors
     /// See [`StorageError`].
-    pub async fn place(&self, db: &Db, now: Ts, spooled: Spooled) -> Result<Placed, StorageError> {
+    pub async fn put(&self, db: &Db, now: Ts, spooled: Spooled) -> Result<Placed, StorageError> {
         let (mut placed, ready) = spooled.split();
         let (name, due, sha256) = (placed.name.clone(), now.plus(STRAY), placed.sha256.clone());
         let write = db.write(move |tx| -> Result<_, DbError> {
@@ -186,9 +186,9 @@ impl Storage {
         let same = write.await?;
         let (storage, name) = (self.clone(), placed.name.clone());
         let put = blocking(move || {
-            storage.0.place.put(ready, &name)?;
+            storage.0.blobs.put(ready, &name)?;
             // the content was there before: where its file has vanished, this one takes its place
-            let vanished = same.filter(|same| matches!(storage.0.place.has(same), Ok(false)));
+            let vanished = same.filter(|same| matches!(storage.0.blobs.has(same), Ok(false)));
             Ok(vanished)
         });
         placed.heals = put.await?;
@@ -199,11 +199,11 @@ impl Storage {
         let name = blob.name.as_deref().ok_or_else(|| StorageError::Missing("removed".into()))?;
         let opening = self.opening(blob.key_id.as_deref(), blob.nonce.as_deref())?;
         let (stored, reading) = reading::plan(blob.size as u64, range, opening);
-        let source = self.0.place.get(name, stored).map_err(|cause| match cause.kind() {
+        let source = self.0.blobs.get(name, stored).map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => StorageError::Missing(name.to_owned()),
             _ => cause.into(),
         })?;
-        Ok(reading.of(source))
+        Ok(reading.open(source))
     }
 
     /// Opens a file that lies on this machine's disk and in no place yet.
@@ -214,7 +214,7 @@ impl Storage {
         let (placed, file) = spooled.parts();
         let opening = self.opening(placed.key_id.as_deref(), placed.nonce.as_deref())?;
         let (_, reading) = reading::plan(placed.size as u64, 0..placed.size as u64, opening);
-        Ok(reading.of(Box::new(file.reopen()?)))
+        Ok(reading.open(Box::new(file.reopen()?)))
     }
 
     fn opening(&self, key_id: Option<&str>, nonce: Option<&[u8]>) -> Result<Option<Sealing>, StorageError> {
@@ -233,7 +233,7 @@ impl Storage {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.place.remove(name)
+        self.0.blobs.remove(name)
     }
 
     /// The folder, for those who look after the disk.

@@ -47,7 +47,7 @@ pub fn plan(size: u64, range: Range<u64>, sealing: Option<Sealing>) -> (Range<u6
 }
 
 impl Plan {
-    pub fn of(self, source: Box<dyn Read + Send>) -> Reading {
+    pub fn open(self, source: Box<dyn Read + Send>) -> Reading {
         Reading { source, opening: self.opening, ready: Vec::new(), at: 0, left: self.left }
     }
 }

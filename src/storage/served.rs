@@ -48,7 +48,7 @@ impl Serving {
     }
 
     /// What is said of such a file: one that came before there was a scanner waits for it.
-    pub fn told(self, scan: Scan) -> Scan {
+    pub fn effective(self, scan: Scan) -> Scan {
         if scan == Scan::NotScanned && self.scanned { Scan::Waiting } else { scan }
     }
 }

@@ -86,7 +86,7 @@ impl Storage {
             std::io::copy(&mut reading.by_ref(), &mut incoming)?;
             incoming.finish_now()
         });
-        let placed = self.place(db, now, spooled.await?).await?;
+        let placed = self.put(db, now, spooled.await?).await?;
         if placed.sha256 != blob.sha256 {
             // left as it is: it may still be mended from a copy
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "a file in storage was changed").into());

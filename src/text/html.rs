@@ -127,7 +127,7 @@ impl CleanHtml {
     /// The words without the markup, in one line. What is raised or lowered stays apart: 10⁹, not 109.
     pub fn plain(&self) -> String {
         let Some(pieces) = markup::balanced(&self.0, DEEPEST) else {
-            return super::one_line(&words(&markup::flattened(&self.0)));
+            return super::one_line(&plain_text(&markup::flattened(&self.0)));
         };
         let mut out = String::new();
         let mut lists: Vec<Option<u64>> = Vec::new();
@@ -219,7 +219,7 @@ fn is_number(value: &str) -> bool {
     (1..=9).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn words(html: &str) -> String {
+fn plain_text(html: &str) -> String {
     decoded(&html.replace("<p>", " ").replace("</p>", " ").replace("<br>", " "))
 }
 

@@ -286,7 +286,7 @@ fn element(tag: &str, attributes: &Attributes, children: &[Node], in_one: bool, 
         "a" => return link(attributes, children, in_one, next, out),
         "code" => {
             let mut text = String::new();
-            words(children, &mut text);
+            text_content(children, &mut text);
             return code(&text, out);
         }
         _ => "",
@@ -313,11 +313,11 @@ fn element(tag: &str, attributes: &Attributes, children: &[Node], in_one: bool, 
 }
 
 /// The words without their elements.
-fn words(nodes: &[Node], out: &mut String) {
+fn text_content(nodes: &[Node], out: &mut String) {
     for node in nodes {
         match node {
             Node::Text(text) => out.push_str(&decoded(text)),
-            Node::Element(_, _, children) => words(children, out),
+            Node::Element(_, _, children) => text_content(children, out),
         }
     }
 }
@@ -341,7 +341,7 @@ fn link(attributes: &Attributes, children: &[Node], in_one: bool, next: Option<c
         return write_inline(children, in_one, next, out);
     };
     let mut text = String::new();
-    words(children, &mut text);
+    text_content(children, &mut text);
     let is_bare = matches!(super::links::spans(&text).as_slice(), [(_, Some(target))] if *target == address);
     let stands_apart = out.is_empty() || out.ends_with([' ', '\n']);
     if is_bare && stands_apart && matches!(children, [Node::Text(_)]) {

@@ -78,8 +78,8 @@ pub fn count_open(conn: &mut Conn, user: UserId, since: Ts) -> QueryResult<i64> 
 /// A user's place in every conversation that is open, or was closed after `since`, becomes another's, with the marks that
 /// it had. What the patient wrote last is news to whoever comes to it. Gives the conversations, by patient.
 pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId, since: Ts) -> QueryResult<Vec<(PatientId, ConversationId)>> {
-    type Place = (PatientId, ConversationId, Author, bool, Option<Ts>, Ts);
-    let places: Vec<Place> = still_open!(from, since)
+    type Row = (PatientId, ConversationId, Author, bool, Option<Ts>, Ts);
+    let places: Vec<Row> = still_open!(from, since)
         .order((conversations::patient_id, conversations::id))
         .select((
             conversations::patient_id,

@@ -29,7 +29,7 @@ pub(super) fn seen(
     if is_first_sign_in || mails::had_enough(tx, now, user, MailKind::NewDevice)? {
         return Ok(());
     }
-    mails::post(tx, now, &Wanted::of(MailKind::NewDevice, Some(user)).about(device))
+    mails::post(tx, now, &Wanted::to_user(MailKind::NewDevice, Some(user)).about(device))
 }
 
 /// Forgets the browsers that were not used for long.

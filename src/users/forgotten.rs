@@ -14,7 +14,7 @@ pub fn forgot_password(tx: &mut Tx, now: Ts, email: &EmailAddress) -> QueryResul
     let known = users::table.filter(users::email_key.eq(email.key())).filter(users::active.eq(true));
     let found: Option<UserId> = known.select(users::id).first(tx.conn()).optional()?;
     let enough = mails::had_enough(tx, now, found.unwrap_or(UserId(0)), MailKind::Forgotten)?;
-    mails::post(tx, now, &Wanted::of(MailKind::Forgotten, found.filter(|_| !enough)))?;
+    mails::post(tx, now, &Wanted::to_user(MailKind::Forgotten, found.filter(|_| !enough)))?;
     let subject = found.map_or(Subject::None, Subject::User);
     audit::append(tx, now, Entry::of_clinic(Actor::System, Event::PasswordForgotten, subject))
 }

@@ -14,8 +14,8 @@ use crate::db::{Ts, Tx, UserId};
 /// [`ManageError::NotAllowed`]; [`ManageError::NotFound`] also where the user was deactivated.
 pub fn invite(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user: UserId) -> Result<(), ManageError> {
     is_there(tx, by, user)?;
-    mails::post(tx, now, &Wanted::of(MailKind::Invitation, Some(user)))?;
-    note(tx, now, by, user, "mail")
+    mails::post(tx, now, &Wanted::to_user(MailKind::Invitation, Some(user)))?;
+    audit_link(tx, now, by, user, "mail")
 }
 
 /// A link that is shown to whoever asks for it, and until when it works.
@@ -31,7 +31,7 @@ pub fn link_to_show(
 ) -> Result<Ts, ManageError> {
     is_there(tx, by, user)?;
     let until = links::make_password_link(tx, now, user, Purpose::Invitation, token)?;
-    note(tx, now, by, user, "shown")?;
+    audit_link(tx, now, by, user, "shown")?;
     Ok(until)
 }
 
@@ -39,7 +39,13 @@ fn is_there(tx: &mut Tx, by: &impl Authority<rights::Users>, user: UserId) -> Re
     if hold(tx, by, user)?.active { Ok(()) } else { Err(ManageError::NotFound) }
 }
 
-fn note(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user: UserId, how: &str) -> Result<(), ManageError> {
+fn audit_link(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::Users>,
+    user: UserId,
+    how: &str,
+) -> Result<(), ManageError> {
     let entry = Entry::of_clinic(by.user().into(), Event::PasswordLinkMade, Subject::User(user));
     Ok(audit::append(tx, now, entry.with(how))?)
 }

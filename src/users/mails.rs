@@ -69,7 +69,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// To a user. Without one it goes nowhere: somebody typed an address that nobody has.
-    pub(super) fn of(kind: MailKind, user: Option<UserId>) -> Wanted {
+    pub(super) fn to_user(kind: MailKind, user: Option<UserId>) -> Wanted {
         Wanted { kind, user, to: None, device: None }
     }
 
@@ -88,7 +88,7 @@ impl Wanted {
 pub(super) fn post(tx: &mut Tx, now: Ts, mail: &Wanted) -> QueryResult<()> {
     let row = (
         (m::user_id.eq(mail.user), m::kind.eq(mail.kind), m::state.eq(MailState::Waiting)),
-        (m::to_email.eq(&mail.to), m::device.eq(mail.device.map(Device::words))),
+        (m::to_email.eq(&mail.to), m::device.eq(mail.device.map(Device::to_stored))),
         (m::created_at.eq(now), m::state_at.eq(now)),
     );
     let id: AccountMailId = diesel::insert_into(m::table).values(row).returning(m::id).get_result(tx.conn())?;
@@ -130,8 +130,8 @@ pub fn last_mail(conn: &mut Conn, user: UserId, kind: MailKind) -> QueryResult<O
 /// Reads what a mail is made of; `None` where there is nobody to send it to, or its link would not work any more.
 pub fn to_send(conn: &mut Conn, now: Ts, id: AccountMailId) -> QueryResult<Option<ToSend>> {
     type Mail = (MailKind, Ts, Option<EmailAddress>, Option<String>);
-    type Of = (UserId, String, EmailAddress, String);
-    let found: Option<(Mail, Of)> = m::table
+    type Recipient = (UserId, String, EmailAddress, String);
+    let found: Option<(Mail, Recipient)> = m::table
         .find(id)
         .inner_join(users::table)
         .filter(users::active.eq(true))

@@ -10,8 +10,8 @@ mod mails;
 mod manage;
 mod own;
 mod password;
+mod reply_mails;
 mod sign_in;
-mod told;
 
 pub use accounts::{Account, UserRow, account, accounts, active, by_email, email_of, names_of, set_language};
 pub use devices::{DEVICE_LASTS, forget_devices};
@@ -23,5 +23,5 @@ pub use mails::{MailKind, MailState, ToSend, after_restore, forget_mails, last_m
 pub use manage::{AddUser, Change, ManageError, add, change, deactivate, hold, is_last_owner, may_leave, reactivate};
 pub use own::{Ended, OwnAccountError, TypedPassword, change_email, change_password, end_sessions};
 pub use password::{KnownNames, NewPassword, SHORTEST_PASSWORD, SetPasswordError, WeakPassword, set_password};
+pub use reply_mails::{ReplyMails, ToTell, reply_mails, set_reply_mails, tell_of_answer, to_tell};
 pub use sign_in::{SignIn, sign_in, sign_out};
-pub use told::{ToTell, Told, set_told, tell_of_answer, to_tell, told};

@@ -94,7 +94,7 @@ pub async fn change_password(
         session::end_of_user(tx, user)?;
         let entry = Entry::of_clinic(Actor::User(user), Event::PasswordSet, Subject::User(user));
         audit::append(tx, now, entry.with("own"))?;
-        Ok(mails::post(tx, now, &Wanted::of(MailKind::PasswordChanged, Some(user)))?)
+        Ok(mails::post(tx, now, &Wanted::to_user(MailKind::PasswordChanged, Some(user)))?)
     });
     write.await
 }
@@ -124,7 +124,7 @@ pub async fn change_email(
         diesel::update(users::table.find(user)).set(row).execute(tx.conn())?;
         let entry = Entry::of_clinic(Actor::User(user), Event::UserChanged, Subject::User(user));
         audit::append(tx, now, entry.with("email"))?;
-        Ok(mails::post(tx, now, &Wanted::of(MailKind::EmailChanged, Some(user)).to(before))?)
+        Ok(mails::post(tx, now, &Wanted::to_user(MailKind::EmailChanged, Some(user)).to(before))?)
     });
     write.await
 }

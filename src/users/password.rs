@@ -77,7 +77,7 @@ pub struct KnownNames(Vec<String>);
 
 impl KnownNames {
     /// These names and addresses, whole and in parts, with and without accents.
-    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> KnownNames {
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> KnownNames {
         let mut words = Vec::new();
         for name in names {
             for form in [name.to_lowercase(), text::fold(name)] {
@@ -112,7 +112,7 @@ impl KnownNames {
         let (name, email): (String, String) =
             users::table.find(user).select((users::name, users::email)).first(conn)?;
         let clinic: String = clinic::table.find(1).select(clinic::name).first(conn)?;
-        Ok(KnownNames::of([name.as_str(), &email, &clinic]))
+        Ok(KnownNames::new([name.as_str(), &email, &clinic]))
     }
 }
 
@@ -238,7 +238,7 @@ pub async fn set_password(db: &Db, now: Ts, token: Token, typed: String) -> Resu
         audit::append(tx, now, entry.with(purpose.as_str()))?;
         match purpose {
             Purpose::Invitation => Ok(()),
-            Purpose::Forgotten => Ok(mails::post(tx, now, &Wanted::of(MailKind::PasswordChanged, Some(user)))?),
+            Purpose::Forgotten => Ok(mails::post(tx, now, &Wanted::to_user(MailKind::PasswordChanged, Some(user)))?),
         }
     })
     .await
@@ -249,7 +249,8 @@ mod tests {
     use super::*;
 
     fn read(typed: &str) -> Result<(), WeakPassword> {
-        let names = KnownNames::of(["Olivia Okafor-Bélanger", "oliviaok@riverside.example", "Clinique Riverside Nord"]);
+        let names =
+            KnownNames::new(["Olivia Okafor-Bélanger", "oliviaok@riverside.example", "Clinique Riverside Nord"]);
         NewPassword::parse(typed, &names).map(drop)
     }
 
@@ -309,7 +310,7 @@ mod tests {
             assert_eq!(read(name), Err(WeakPassword::OfNames), "{name}");
         }
         assert_eq!(read("olivia likes green tea in june"), Ok(()));
-        let numbered = KnownNames::of(["Noor3 Haddad", "noor3@clinic.example"]);
+        let numbered = KnownNames::new(["Noor3 Haddad", "noor3@clinic.example"]);
         assert!(NewPassword::parse("Noor Haddad 2026", &numbered).is_err());
     }
 

@@ -14,7 +14,7 @@ use diesel::QueryResult;
 /// The address that the gateway of the texts reports to on this one; `None` where there is no gateway.
 pub(super) fn report_address(tx: &mut Tx, state: &AppState, id: NotificationId) -> QueryResult<Option<String>> {
     let Some(gateway) = state.delivery.gateway() else { return Ok(None) };
-    let key = ReportKey::of(&cookie_key(tx)?);
+    let key = ReportKey::derive(&cookie_key(tx)?);
     Ok(Some(format!("{}{}", state.config.origin(), key.receipts(gateway, id))))
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn settle(
     let unsure = row.unsure || matches!(sent, Err(Failure::Unknown(_)));
     let row = NotificationRow { unsure, ..row };
     let give_up = job.task.kind().give_up();
-    let ending = match Ending::of(sent) {
+    let ending = match Ending::from_result(sent) {
         Ending { state: State::Sending, reason } if give_up.is_over(now, row.created_at, job.attempts) => {
             let day = matches!(give_up, GiveUp::After(_));
             Ending { state: State::Failed, reason: if day { Some(Reason::GaveUp) } else { reason } }
@@ -44,7 +44,7 @@ pub(super) async fn settle(
         ending => ending,
     };
     let write = state.db.write(move |tx| -> Result<(), AppError> {
-        roads::note(tx, now, row.channel, sent)?;
+        roads::record_result(tx, now, row.channel, sent)?;
         notifications::taken(tx, row.id, gateway_id.as_deref())?;
         if !ending.state.is_final() {
             if outbox::retry(tx, &job, again)? {

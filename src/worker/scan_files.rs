@@ -38,7 +38,7 @@ pub(super) async fn run(state: &AppState, job: Job, id: BlobId) -> Result<(), Ap
     let Some(blob) = found.await? else {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     };
-    match state.desk.scan(blob).await {
+    match state.intake.scan(blob).await {
         Ok(verdict) => {
             let infected = matches!(verdict, Some(Verdict::Infected(_)));
             let write = state.db.write(move |tx| {
@@ -70,7 +70,7 @@ pub(super) async fn run(state: &AppState, job: Job, id: BlobId) -> Result<(), Ap
 
 /// What is infected goes from the storage at once, and not when it is next swept.
 async fn remove_now(state: &AppState) {
-    if let Err(cause) = state.desk.storage.sweep(&state.db, state.clock.now()).await {
+    if let Err(cause) = state.intake.storage.sweep(&state.db, state.clock.now()).await {
         tracing::error!(%cause, "an infected file could not be removed from the storage yet");
     }
 }

@@ -43,7 +43,7 @@ struct ToGo {
 }
 
 pub(super) async fn run(state: &AppState, job: Job, link: LinkId) -> Result<(), AppError> {
-    let Some(known) = look(state, link).await? else { return over(state, job, link).await };
+    let Some(known) = find_recipient(state, link).await? else { return over(state, job, link).await };
     let digits = state.random.six_digits();
     let hash = slow_hash::hash(slow_hash::Lane::Passcodes, digits.clone()).await.map_err(AppError::Internal)?;
     match prepare(state, &job, link, known, hash).await? {
@@ -67,7 +67,7 @@ pub(super) async fn run(state: &AppState, job: Job, link: LinkId) -> Result<(), 
 }
 
 /// Reads who asked. `None` where the link works no more; `Some(None)` for a claim that is true of nobody.
-async fn look(state: &AppState, link: LinkId) -> Result<Option<Option<Known>>, AppError> {
+async fn find_recipient(state: &AppState, link: LinkId) -> Result<Option<Option<Known>>, AppError> {
     let (now, delivery) = (state.clock.now(), state.delivery.clone());
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some(to) = portal_links::recipient(conn, now, link)? else { return Ok(None) };
@@ -80,7 +80,7 @@ async fn look(state: &AppState, link: LinkId) -> Result<Option<Option<Known>>, A
             false => passcode_channel(&patient, &blocks, &delivery, to.channel),
         };
         let words = wording(conn, now, &settings, &patient, (Kind::Passcode, road))?;
-        let address = Address::of(&patient, road);
+        let address = Address::for_patient(&patient, road);
         Ok(Some(Some(Known { patient, road, address, settings, words })))
     });
     found.await

@@ -78,7 +78,7 @@ fn email(
         }
         MailKind::NewDevice => {
             let line = lang.t2("mail-new-device-line", "clinic", clinic, "when", when(mail.since));
-            let device = mail.device.unwrap_or_else(|| Device::of(""));
+            let device = mail.device.unwrap_or_else(|| Device::from_user_agent(""));
             ("mail-new-device-subject", "account", vec![line, device.shown(lang)], vec![not_you])
         }
         MailKind::PasswordChanged => {

@@ -31,7 +31,7 @@ async fn back_up(state: &AppState, now: Ts) {
     if last.is_some_and(|last| now.since(last) < wanted.every) {
         return;
     }
-    let (files, storage) = (&state.config.files, &state.desk.storage);
+    let (files, storage) = (&state.config.files, &state.intake.storage);
     let (keys, every_key) = (files.key.as_ref(), files.keys());
     match backup::make(&state.db, storage, &wanted.folder, (keys, &every_key), now, &state.random).await {
         Ok(made) if made.manifest.missing.is_empty() => tracing::info!(name = made.name, "a backup was made"),
@@ -143,18 +143,18 @@ async fn files(state: &AppState, now: Ts) {
             }
         }
     }
-    let desk = state.desk.clone();
-    match state.db.write(move |tx| -> Result<_, DbError> { Ok(desk.want_scans(tx)?) }).await {
+    let intake = state.intake.clone();
+    match state.db.write(move |tx| -> Result<_, DbError> { Ok(intake.want_scans(tx)?) }).await {
         Ok(0) => {}
-        Ok(count) => tracing::info!(count, scanner = state.desk.scanner.is_some(), "files changed with the scanner"),
+        Ok(count) => tracing::info!(count, scanner = state.intake.scanner.is_some(), "files changed with the scanner"),
         Err(cause) => tracing::error!(%cause, "files could not be put before the virus scanner"),
     }
-    match state.desk.storage.sweep(&state.db, now).await {
+    match state.intake.storage.sweep(&state.db, now).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "files that nothing refers to were removed"),
         Err(cause) => tracing::error!(%cause, "files that nothing refers to could not be removed"),
     }
-    match state.desk.storage.rotate(&state.db, now, &state.random).await {
+    match state.intake.storage.rotate(&state.db, now, &state.random).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "files were sealed with the present key"),
         Err(cause) => tracing::error!(%cause, "files could not be sealed anew"),

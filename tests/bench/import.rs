@@ -1,6 +1,6 @@
 //! Charts of FHIR Bundles into a database, in MB/s, against reading and parsing the same bytes only.
 
-use postern::attachments::{Desk, Together};
+use postern::attachments::{FileIntake, Together};
 use postern::chart::import::fhir::{ImportOptions, ImportedBundle, read_bundle};
 use postern::clock::{Clock, Random};
 use postern::config::Files;
@@ -52,12 +52,12 @@ pub fn run() {
     let (begin, items) = runtime.block_on(async {
         let url = DatabaseUrl::Sqlite(folder.path().join("import.db"));
         let db = postern::app::open(&url, Keys::default(), &Random::system()).await.unwrap();
-        let desk = Desk::open(&Files::in_folder(folder.path().join("files"))).unwrap();
+        let intake = FileIntake::open(&Files::in_folder(folder.path().join("files"))).unwrap();
         let options = ImportOptions { default_calling_code: "1".into(), today: now.get().date(), source: None };
         let (begin, mut items) = (Instant::now(), 0);
         for text in rounds.iter().flatten() {
             let delivery: Together = Arc::new(vec![Box::new(text.clone().into_bytes())]);
-            let imported = desk.import(&db, Clock::system().now(), &Random::system(), delivery, &options).await;
+            let imported = intake.import(&db, Clock::system().now(), &Random::system(), delivery, &options).await;
             items += imported.unwrap().written();
         }
         (begin, items)

@@ -149,7 +149,7 @@ impl Server {
         let conn = &mut self.base.connect();
         let bytes: Vec<u8> = clinic::table.find(1).select(clinic::cookie_key).first(conn).unwrap();
         let key = Key::from(&bytes);
-        People { marks: Marks::of(&key), key, base: self.base.clone() }
+        People { marks: Marks::derive(&key), key, base: self.base.clone() }
     }
 }
 

@@ -25,11 +25,11 @@ const CALLED: [&str; 9] =
 const SILENT: [&str; 7] = ["st", "nd", "rd", "th", "er", "of", "de"];
 
 /// What is to be looked up of these words.
-pub fn of(words: &str, today: Date) -> Clues {
+pub fn find(words: &str, today: Date) -> Clues {
     let mut found = Found { today, numbers: BTreeSet::new(), dates: BTreeSet::new(), words: BTreeSet::new() };
-    found.look(words.chars().map(|c| if c == PERHAPS_APART { ' ' } else { c }));
+    found.scan(words.chars().map(|c| if c == PERHAPS_APART { ' ' } else { c }));
     if words.contains(PERHAPS_APART) {
-        found.look(words.chars().filter(|c| *c != PERHAPS_APART));
+        found.scan(words.chars().filter(|c| *c != PERHAPS_APART));
     }
     let (numbers, dates) = (found.numbers.into_iter().collect(), found.dates.into_iter().collect());
     Clues { numbers, dates, words: found.words }
@@ -60,7 +60,7 @@ struct Found {
 }
 
 impl Found {
-    fn look(&mut self, text: impl Iterator<Item = char>) {
+    fn scan(&mut self, text: impl Iterator<Item = char>) {
         // the last tokens, and the last pieces that could be of a date
         let (mut tokens, mut pieces) = (VecDeque::with_capacity(GROUPS + 1), VecDeque::with_capacity(4));
         let (mut current, mut between) = (String::new(), Gap::default());
@@ -183,10 +183,11 @@ mod tests {
         for sign in signs {
             for count in [1, 2, 3, 4, 5, 8, 9, 12, 33] {
                 let run = sign.repeat(count);
-                let found = of(&format!("{run}1951{run}03{run}04{run} 1234{run}567{run}890 {run}19510304{run}"), today);
+                let found =
+                    find(&format!("{run}1951{run}03{run}04{run} 1234{run}567{run}890 {run}19510304{run}"), today);
                 assert!(!found.words.is_empty(), "{run}");
             }
-            let found = of(&format!("{sign} 1234 567 890, 4 March 1951 {sign}"), today);
+            let found = find(&format!("{sign} 1234 567 890, 4 March 1951 {sign}"), today);
             assert!(sign == "+" || found.numbers.contains(&"1234567890".to_owned()), "{sign}: {:?}", found.numbers);
             assert!(found.dates.iter().any(|date| date.to_string() == "1951-03-04"), "{sign}");
         }

@@ -1,12 +1,12 @@
 //! A spreadsheet with a list of patients, which a process of its own reads like any file that may be made to harm.
 
 use super::reader::{self, Wanted};
-use super::{Desk, PATIENCE, Words};
+use super::{FileIntake, PATIENCE, WordReader};
 use crate::patients::csv_list::{self, Text};
 use actix_web::web::Bytes;
 use std::io;
 
-impl Desk {
+impl FileIntake {
     /// A list of patients as text, whatever file it is; `None` where it cannot be read.
     pub async fn list(&self, bytes: Bytes) -> Option<Text> {
         if !csv_list::is_spreadsheet(&bytes) {
@@ -20,7 +20,7 @@ impl Desk {
     }
 }
 
-impl Words {
+impl WordReader {
     async fn list(&self, bytes: Bytes) -> io::Result<Option<Text>> {
         let answer = reader::start(&self.program, Wanted::List)?.list(bytes).await?;
         Ok(answer.and_then(|answer| {

@@ -10,7 +10,7 @@ mod rtf;
 
 pub use reader::{COMMAND, read, read_list};
 
-use super::Desk;
+use super::FileIntake;
 use super::kinds::Kind;
 use crate::db::Ts;
 use crate::patients::Clues;
@@ -62,28 +62,28 @@ impl LookedAt {
 
 /// Reads words.
 #[derive(Clone)]
-pub(super) struct Words {
+pub(super) struct WordReader {
     program: PathBuf,
     seats: Arc<Semaphore>,
     /// it has been said that the program cannot be started
     said: Arc<AtomicBool>,
 }
 
-impl Words {
+impl WordReader {
     /// With this program as the one that knows [`COMMAND`].
-    pub fn by(program: PathBuf) -> Words {
-        Words { program, seats: Arc::new(Semaphore::new(AT_ONCE)), said: Arc::default() }
+    pub fn by(program: PathBuf) -> WordReader {
+        WordReader { program, seats: Arc::new(Semaphore::new(AT_ONCE)), said: Arc::default() }
     }
 
     /// With the program that is running.
-    pub fn by_this_program() -> Words {
+    pub fn by_this_program() -> WordReader {
         // on Linux it is this one still when another version was installed over it
         let running = PathBuf::from("/proc/self/exe");
-        Words::by(if running.exists() { running } else { std::env::current_exe().unwrap_or_default() })
+        WordReader::by(if running.exists() { running } else { std::env::current_exe().unwrap_or_default() })
     }
 
     /// The words; none where the file cannot be read.
-    async fn of(&self, reading: Reading, is_text: bool) -> (String, LookedAt) {
+    async fn read(&self, reading: Reading, is_text: bool) -> (String, LookedAt) {
         let read = async { if is_text { of_text(reading).await.map(Some) } else { self.of_document(reading).await } };
         let read = tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|late| Err(late.into()));
         match read {
@@ -104,11 +104,11 @@ impl Words {
                 tracing::warn!(%program, command, %cause, "documents are not read for the names of other patients");
             }
         })?;
-        reader.words(reading).await
+        reader.read_words(reading).await
     }
 }
 
-impl Desk {
+impl FileIntake {
     /// What of a file that has come in may name somebody: of its name, and of its words where it is a text or a document;
     /// and what could be looked at. Where the guard fails, the file is one of which nothing is known.
     ///
@@ -143,7 +143,7 @@ impl Desk {
             let died = |_| StorageError::from(io::Error::other("a thread that opens a file died"));
             let (spooled, reading) = tokio::task::spawn_blocking(open).await.map_err(died)?;
             match reading {
-                Ok(reading) => (spooled, self.words.of(reading, is_text).await),
+                Ok(reading) => (spooled, self.words.read(reading, is_text).await),
                 Err(cause) => {
                     tracing::warn!(%cause, "a file could not be opened for the names of patients");
                     (spooled, (String::new(), LookedAt::Failed))
@@ -151,7 +151,7 @@ impl Desk {
             }
         };
         let text = format!("{name}\n{words}");
-        let look = move || clues::of(&text, now.get().date());
+        let look = move || clues::find(&text, now.get().date());
         let (clues, looked_at) = match tokio::task::spawn_blocking(look).await {
             Ok(clues) => (clues, looked_at),
             Err(cause) => {

@@ -14,7 +14,7 @@ const LARGEST_PART: u64 = 32 << 20;
 const PARTS: usize = 2_000;
 
 /// The words, about `most` bytes of them at the most; `None` where it is no package that can be read.
-pub fn words(bytes: &[u8], most: usize) -> Option<String> {
+pub fn read_text(bytes: &[u8], most: usize) -> Option<String> {
     let mut zip = ZipArchive::new(Cursor::new(bytes)).ok()?;
     let names: Vec<String> = zip.file_names().filter_map(|name| Some(name.ok()?.into_owned())).take(PARTS).collect();
     let mut words = String::new();

@@ -20,7 +20,7 @@ const DEPTH: usize = 4;
 const STEP: f32 = -150.0;
 
 /// The words, about `most` bytes of them at the most.
-pub fn words(bytes: &[u8], most: usize) -> Found {
+pub fn read_text(bytes: &[u8], most: usize) -> Found {
     let begun = Instant::now();
     let options = LoadOptions { max_decompressed_size: Some(LARGEST_STREAM), ..LoadOptions::default() };
     let document = match Document::load_mem_with_options(bytes, options) {

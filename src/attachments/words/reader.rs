@@ -61,7 +61,7 @@ impl Reader {
     ///
     /// # Errors
     /// Where the reader ends before its time.
-    pub async fn words(self, reading: Reading) -> io::Result<Option<String>> {
+    pub async fn read_words(self, reading: Reading) -> io::Result<Option<String>> {
         self.answer(reading.stream(), MOST).await
     }
 
@@ -113,7 +113,7 @@ pub fn read(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     give_up()?;
     let mut bytes = Vec::new();
     from.by_ref().take(LARGEST).read_to_end(&mut bytes)?;
-    match words(&bytes) {
+    match document_words(&bytes) {
         Found::Words(words) => {
             let words = words.replace('\0', " ");
             let end = words.floor_char_boundary(MOST - 1);
@@ -153,11 +153,11 @@ pub(super) enum Found {
 }
 
 /// By what it is, whatever its name says.
-fn words(bytes: &[u8]) -> Found {
+fn document_words(bytes: &[u8]) -> Found {
     let found = match bytes {
-        [b'P', b'K', ..] => office::words(bytes, MOST),
-        [b'{', b'\\', ..] => rtf::words(bytes, MOST),
-        _ => return pdf::words(bytes, MOST),
+        [b'P', b'K', ..] => office::read_text(bytes, MOST),
+        [b'{', b'\\', ..] => rtf::read_text(bytes, MOST),
+        _ => return pdf::read_text(bytes, MOST),
     };
     found.map_or(Found::Broken, Found::Words)
 }

@@ -30,7 +30,7 @@ struct Group {
 }
 
 /// The words, about `most` bytes of them at the most; `None` where it is no such file.
-pub fn words(bytes: &[u8], most: usize) -> Option<String> {
+pub fn read_text(bytes: &[u8], most: usize) -> Option<String> {
     let begin = bytes.strip_prefix(b"{\\rtf")?;
     let version = begin.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut rest = begin.get(version..)?;
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn words_are_what_is_shown() {
-        let of = |text: &str| words(text.as_bytes(), 1 << 20).unwrap();
+        let of = |text: &str| read_text(text.as_bytes(), 1 << 20).unwrap();
         assert_eq!(
             of(r"{\rtf1\ansi{\fonttbl{\f0 Times;}}\f0 Mar{\b tin}\par C\'f4t\'e9, Jean\_Fran\'e7ois}"),
             "Martin\nCôté, Jean-François"
@@ -143,10 +143,10 @@ mod tests {
             "–👍x"
         );
         assert_eq!(of(r"{\rtf1\bin3 }}}a\{b\}"), "a{b}");
-        assert!(words(b"{\\rt", 9).is_none());
+        assert!(read_text(b"{\\rt", 9).is_none());
         for cut in 0..40 {
             let text = r"{\rtf1\u233\'e9 \'e\bin99999999999 \u-3 {{\*\x";
-            words(text.as_bytes().get(..cut.min(text.len())).unwrap(), 99);
+            read_text(text.as_bytes().get(..cut.min(text.len())).unwrap(), 99);
         }
     }
 }

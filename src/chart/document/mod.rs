@@ -82,7 +82,7 @@ pub struct ResultLine {
 
 impl Document {
     /// A chart item as a document of the clinic for a patient.
-    pub fn of(item: &Item, patient: &Patient, settings: &Settings, lang: Lang) -> Document {
+    pub fn from_item(item: &Item, patient: &Patient, settings: &Settings, lang: Lang) -> Document {
         let reader = Reader { lang, zone: settings.zone() };
         let named = |key: &str, value: String| Named { name: lang.t(key).to_owned(), value };
         let mut clinic = vec![settings.name.clone()];

@@ -13,7 +13,7 @@ use crate::chart::items::kind_words;
 use crate::chart::store_item::{self, NewItem, Stored, set_state, store_item};
 use crate::db::{ChartItemId, PatientId, Ts, Tx};
 use crate::patients::{
-    self, ArchiveReason, Demographics, IdKind, Method, NewPatient, Patient, SourceId, Told, UNNAMED, Who,
+    self, ArchiveReason, Demographics, IdKind, Method, NewPatient, Patient, PersonDescription, SourceId, UNNAMED, Who,
 };
 use crate::settings::Settings;
 use crate::text::Lang;
@@ -64,8 +64,8 @@ fn store_chart(
     summary: &mut Summary,
 ) -> QueryResult<()> {
     let demographics = demographics(&chart.patient, settings);
-    let told = Told { demographics: &demographics, source: Some(owner) };
-    let patient = match patients::recognise(tx, &told)?.who {
+    let described = PersonDescription { demographics: &demographics, source: Some(owner) };
+    let patient = match patients::recognise(tx, &described)?.who {
         Who::Contradicts => return refuse(chart, SkipReason::OtherPerson, summary),
         Who::Unsure => return refuse(chart, SkipReason::UnsurePerson, summary),
         Who::Known(known) => {
@@ -319,7 +319,7 @@ pub fn judge(tx: &mut crate::db::Conn, survey: &mut super::fhir::Survey, setting
         })
         .collect();
     for (id, d) in people {
-        match patients::recognise(tx, &Told { demographics: &d, source: Some(&id) })?.who {
+        match patients::recognise(tx, &PersonDescription { demographics: &d, source: Some(&id) })?.who {
             Who::Contradicts => survey.refused.insert(id, SkipReason::OtherPerson),
             Who::Unsure => survey.refused.insert(id, SkipReason::UnsurePerson),
             Who::Known(_) | Who::New => None,

@@ -57,7 +57,7 @@ impl Summary {
     }
 
     /// What a bundle holds, as if all of it were new.
-    pub fn of(bundle: &ImportedBundle) -> Summary {
+    pub fn from_bundle(bundle: &ImportedBundle) -> Summary {
         let mut summary = Summary::default();
         summary.skip(&bundle.skipped);
         for chart in &bundle.charts {

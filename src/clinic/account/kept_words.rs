@@ -46,7 +46,7 @@ pub async fn keep_words(
     let Some(state) = req.app_data::<web::Data<AppState>>().cloned() else {
         return next.call(req).await.map(ServiceResponse::map_into_boxed_body);
     };
-    let head = Head::of(req.request());
+    let head = Head::from_request(req.request());
     let open = req.match_pattern().is_none_or(|pattern| OPEN.contains(&pattern.as_str()));
     let is_post = *req.method() == Method::POST;
     if is_post && head.holder.is_none() && !open {
@@ -132,12 +132,12 @@ fn sign_in(page: &str) -> String {
 /// that it is theirs.
 async fn keep(state: &AppState, req: &mut ServiceRequest) -> Result<Option<String>, Error> {
     let Some(marks) = req.app_data::<web::Data<Marks>>().cloned() else { return Ok(None) };
-    let Some(mark) = whose::said(req).await? else { return Ok(None) };
+    let Some(mark) = whose::stated_mark(req).await? else { return Ok(None) };
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         Ok(users::of_page(conn, |user| marks.mark(Person::User(user)) == mark)?)
     });
     let Some(user) = read.await? else { return Ok(None) };
-    let (form, _) = whose::fields(req, 2 * state.desk.policy.largest_message).await;
+    let (form, _) = whose::fields(req, 2 * state.intake.policy.largest_message).await;
     match typed(req.path().to_owned(), &form, state.clock.now()) {
         Some(kept) => Ok(store(state, user, kept).await?),
         None => Ok(None),
@@ -219,11 +219,11 @@ async fn fill(state: &AppState, head: Head, res: ServiceResponse) -> Result<Serv
     }
     let (now, page) = (state.clock.now(), head.path.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let user = head.holder.as_ref().and_then(SignedInUser::<rights::Read>::of).flatten();
+        let user = head.holder.as_ref().and_then(SignedInUser::<rights::Read>::from_holder).flatten();
         let Some(user) = user else { return Ok(None) };
         let kept = users::kept_form(conn, now, &user, &page)?.filter(|kept| !fills_itself(&kept.action));
         let Some(kept) = kept else { return Ok(None) };
-        let said = shell_for_nobody(conn, &head)?.of("notice", "words-back");
+        let said = shell_for_nobody(conn, &head)?.t_of("notice", "words-back");
         Ok(Some((kept, said)))
     });
     let Some((kept, said)) = read.await? else { return Ok(res) };

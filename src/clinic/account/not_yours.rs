@@ -37,7 +37,7 @@ pub async fn of_their_own(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = req.app_data::<web::Data<AppState>>();
     // as much of the files is read as where they are taken
-    let longest = state.map_or(0, |state| 2 * state.desk.policy.largest_message);
+    let longest = state.map_or(0, |state| 2 * state.intake.policy.largest_message);
     whose::check(req, next, (FOR_NOBODY, longest), page).await
 }
 
@@ -45,7 +45,7 @@ async fn page(req: HttpRequest, refused: Refusal) -> Result<HttpResponse, AppErr
     let state = req.app_data::<web::Data<AppState>>().ok_or_else(|| AppError::Internal("no state".into()))?;
     let Refusal { head, kept, files } = refused;
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let user = head.holder.as_ref().and_then(SignedInUser::<rights::Read>::of).flatten();
+        let user = head.holder.as_ref().and_then(SignedInUser::<rights::Read>::from_holder).flatten();
         let (shell, name) = match &user {
             Some(user) => (shell(conn, &head, user)?.0, user.name().to_owned()),
             None => (shell_for_nobody(conn, &head)?, String::new()),

@@ -8,7 +8,7 @@ use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
-use crate::users::{self, Told};
+use crate::users::{self, ReplyMails};
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::{HttpResponse, web};
@@ -18,20 +18,20 @@ use askama::Template;
 #[template(path = "clinic/account/notifications.html")]
 struct AccountPage {
     shell: Shell,
-    told: Told,
+    told: ReplyMails,
     email: String,
     seen: Seen,
 }
 
 /// What the form edits, as it is stored.
-fn stored(told: Told) -> Stored {
+fn stored(told: ReplyMails) -> Stored {
     Stored::default().choice("told", "told-of-replies", "told-when", told.as_str())
 }
 
 pub async fn show(state: web::Data<AppState>, head: Head, user: User<rights::Read>) -> Result<HttpResponse, AppError> {
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, &user.0)?;
-        let (told, email) = (users::told(conn, user.0.id())?, users::email_of(conn, user.0.id())?);
+        let (told, email) = (users::reply_mails(conn, user.0.id())?, users::email_of(conn, user.0.id())?);
         Ok(AccountPage { shell, told, email: email.to_string(), seen: stored(told).seen() })
     });
     html(&page.await?)
@@ -45,12 +45,12 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let (now, told) = (state.clock.now(), form.get("told").parse().map_err(|_| AppError::BadRequest)?);
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        if let Some(seen) = stored(users::told(tx, user.0.id())?).newer(&form) {
+        if let Some(seen) = stored(users::reply_mails(tx, user.0.id())?).newer(&form) {
             let (shell, _) = shell(tx, &head, &user.0)?;
             let email = users::email_of(tx, user.0.id())?.to_string();
             return Ok(Some(AccountPage { shell, told, email, seen }));
         }
-        users::set_told(tx, now, &user.0, told)?;
+        users::set_reply_mails(tx, now, &user.0, told)?;
         Ok(None)
     });
     if let Some(page) = write.await? {

@@ -141,7 +141,7 @@ pub async fn change_password(
     }
     state.wake.notify_one();
     // every session has ended with the old password; this browser, where it was typed, gets a new one
-    let device: String = session.get(DEVICE).ok().flatten().unwrap_or_else(|| Device::of("").words());
+    let device: String = session.get(DEVICE).ok().flatten().unwrap_or_else(|| Device::from_user_agent("").to_stored());
     let holder = head.holder.ok_or(AppError::Forbidden)?;
     begin(&state, &session, holder, &device)?;
     Ok(see_other("/account?notice=password-changed"))

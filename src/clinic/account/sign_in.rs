@@ -65,7 +65,7 @@ pub async fn submit(
     state.limits.sign_in(head.from, form.get("email"))?;
     let (email, password) = (form.get("email").to_owned(), form.get("password").to_owned());
     let says = req.headers().get(header::USER_AGENT).and_then(|says| says.to_str().ok()).unwrap_or_default();
-    let device = Device::of(says);
+    let device = Device::from_user_agent(says);
     let browser = req.cookie(BROWSER_COOKIE).map(|cookie| Token::received(cookie.value()));
     let browser = browser.filter(Token::is_whole).unwrap_or_else(|| state.random.token());
     let typed = users::SignIn {
@@ -79,7 +79,7 @@ pub async fn submit(
     match users::sign_in(&state.db, state.clock.now(), typed).await? {
         Some(holder) => {
             state.wake.notify_one();
-            super::own::begin(&state, &session, holder, &device.words())?;
+            super::own::begin(&state, &session, holder, &device.to_stored())?;
             let mut answer = see_other(next_path(form.get("next")));
             let known = Cookie::build(BROWSER_COOKIE, browser.reveal())
                 .path("/sign-in")

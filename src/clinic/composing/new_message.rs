@@ -70,7 +70,7 @@ struct Typed {
 }
 
 impl Typed {
-    fn of(form: &Form) -> Typed {
+    fn from_form(form: &Form) -> Typed {
         Typed {
             key: form.get("key").to_owned(),
             draft_version: form.get("draft_version").parse().unwrap_or_default(),
@@ -229,14 +229,14 @@ pub async fn page(
                 draft_from = shell.short(&at);
                 Form::of_pairs(pairs)
             }
-            (None, None) if settings.replies_by_default => Form::of(&[("replies_allowed", "on")]),
+            (None, None) if settings.replies_by_default => Form::filled(&[("replies_allowed", "on")]),
             (None, None) => Form::default(),
         };
         if let Some(chosen) = showing.chosen {
             named.put_all("chart_item", &chosen);
         }
-        let mut form = Typed::of(&named);
-        let mut files = FileLines::of(conn, &data.desk, &access, &named)?;
+        let mut form = Typed::from_form(&named);
+        let mut files = FileLines::read(conn, &data.intake, &access, &named)?;
         files.action = format!("/patients/{}/messages/files", access.patient());
         files.browse_by = format!("/patients/{}/messages/draft", access.patient());
         files.refused = showing.refused;
@@ -257,11 +257,11 @@ pub async fn page(
             colleagues: users::active(conn)?.into_iter().filter(|user| user.id != me).collect(),
             templates: message_templates::readable(conn, user, false)?,
             obstacles: notifications::obstacles(&settings, &patient, &blocks),
-            repair: showing.repair.unwrap_or_else(|| Repair::of(&patient)),
+            repair: showing.repair.unwrap_or_else(|| Repair::from_patient(&patient)),
             may_edit: user.role().may(Action::EditPatients),
-            told: told(&shell, &data, &patient, &blocks),
+            told: notice_lines(&shell, &data, &patient, &blocks),
             other_way: notifications::other_way(&patient, &blocks, &data.delivery),
-            plan: PlanLine::of(
+            plan: PlanLine::new(
                 &settings,
                 PlanWish::read(|name| named.get(name)),
                 &notifications::plan(&patient, &blocks),
@@ -280,7 +280,7 @@ pub async fn page(
 }
 
 /// How the patient will be told, a line for each road, with masked addresses.
-fn told(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> Vec<String> {
+fn notice_lines(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> Vec<String> {
     let plan = notifications::plan(patient, blocks);
     let mut lines: Vec<String> = plan
         .links
@@ -302,7 +302,7 @@ fn told(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> 
         lines.push(shell.t("told-no-gateway").to_owned());
     }
     for (channel, key) in [(Channel::Email, "told-email-bad"), (Channel::Sms, "told-texts-stopped")] {
-        if blocks.of(channel).is_some() {
+        if blocks.on(channel).is_some() {
             lines.push(shell.t(key).to_owned());
         }
     }

@@ -15,9 +15,9 @@ pub struct PlanLine {
 
 impl PlanLine {
     /// The clinic's choice, with what was wished for in its place.
-    pub fn of(settings: &Settings, wish: PlanWish, plan: &Plan) -> PlanLine {
+    pub fn new(settings: &Settings, wish: PlanWish, plan: &Plan) -> PlanLine {
         let both = [Channel::Email, Channel::Sms].iter().all(|channel| plan.links.contains(channel));
-        PlanLine { choice: PlanChoice::of(settings).with(wish), both }
+        PlanLine { choice: PlanChoice::from_settings(settings).with(wish), both }
     }
 
     /// What to choose from for the text: hours, words, chosen.

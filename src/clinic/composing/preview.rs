@@ -22,7 +22,7 @@ pub async fn show(
     chart: Chart<rights::Send>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let (now, desk, typed) = (state.clock.now(), state.desk.clone(), form.clone());
+    let (now, intake, typed) = (state.clock.now(), state.intake.clone(), form.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (mut shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = patients::patient(conn, &chart.0)?;
@@ -31,7 +31,7 @@ pub async fn show(
         shell.lang = Lang::or_english(&patient.language);
         shell.who = None;
         shell.signed_in = true;
-        let files = FileLines::of(conn, &desk, &chart.0, &typed)?;
+        let files = FileLines::read(conn, &intake, &chart.0, &typed)?;
         Ok((shell, settings, files))
     });
     let (shell, settings, files) = read.await?;

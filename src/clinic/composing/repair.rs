@@ -26,7 +26,7 @@ pub struct Repair {
 
 impl Repair {
     /// As stored. Where nothing is set, by whatever there is an address for.
-    pub fn of(patient: &Patient) -> Repair {
+    pub fn from_patient(patient: &Patient) -> Repair {
         let method = match patient.method {
             Method::None => Method::Both,
             method => method,

@@ -19,13 +19,13 @@ impl RichText {
     pub fn typed(form: &Form) -> RichText {
         let source = form.get("body");
         match format(form) {
-            BodyFormat::Html => RichText::of(CleanHtml::from_html(source)),
+            BodyFormat::Html => RichText::from_stored(CleanHtml::from_html(source)),
             _ => RichText { markdown: source.to_owned(), html: CleanHtml::from_markdown(source).as_str().to_owned() },
         }
     }
 
     /// As stored.
-    pub fn of(clean: CleanHtml) -> RichText {
+    pub fn from_stored(clean: CleanHtml) -> RichText {
         let markdown = clean.to_markdown();
         RichText { markdown, html: clean.as_str().to_owned() }
     }

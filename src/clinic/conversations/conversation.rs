@@ -76,7 +76,7 @@ impl ConversationPage {
     }
 
     /// How a message looks, by who wrote it for whom.
-    fn look(&self, message: &MessageRow) -> &'static str {
+    fn message_class(&self, message: &MessageRow) -> &'static str {
         match message.author {
             _ if message.internal => " note",
             Author::Patient => " theirs",
@@ -164,7 +164,7 @@ pub fn goal(conversation: ConversationId, writing: Writing) -> String {
 }
 
 /// The page on which something is written, and the place there.
-pub fn desk(conversation: ConversationId, writing: Writing, notice: &str) -> String {
+pub fn intake(conversation: ConversationId, writing: Writing, notice: &str) -> String {
     let page = match writing {
         Writing::Reply => format!("/conversations/{conversation}"),
         Writing::Note => goal(conversation, writing),
@@ -210,7 +210,7 @@ pub async fn show(
     conversation: Conversation<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    look(state, head, conversation.0, query.into_inner(), Writing::Reply).await
+    show_writing(state, head, conversation.0, query.into_inner(), Writing::Reply).await
 }
 
 /// `GET /conversations/{id}/notes`: with the form of an internal note.
@@ -220,10 +220,10 @@ pub async fn show_notes(
     conversation: Conversation<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    look(state, head, conversation.0, query.into_inner(), Writing::Note).await
+    show_writing(state, head, conversation.0, query.into_inner(), Writing::Note).await
 }
 
-async fn look(
+async fn show_writing(
     state: web::Data<AppState>,
     head: Head,
     access: ConversationAccess<rights::Read>,
@@ -255,7 +255,7 @@ pub async fn page<R: Right + Send>(
     showing: Showing,
 ) -> Result<ConversationPage, AppError> {
     let fresh = state.random.token().reveal().to_owned();
-    let (now, desk) = (state.clock.now(), state.desk.clone());
+    let (now, intake) = (state.clock.now(), state.intake.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (mut shell, _) = shell(conn, &head, access.user())?;
         let patient = patients::patient_by_id(conn, access.patient())?;
@@ -291,7 +291,7 @@ pub async fn page<R: Right + Send>(
             }
             (None, None) => Form::default(),
         };
-        let mut files = FileLines::of(conn, &desk, &access.chart(), &form)?;
+        let mut files = FileLines::read(conn, &intake, &access.chart(), &form)?;
         files.action = format!("{}/files", goal(access.conversation(), writing));
         files.browse_by.clone_from(&files.action);
         files.picker = Picker::asked(conn, &access.chart(), &form)?;

@@ -1,7 +1,7 @@
 //! What a user writes in a conversation: a reply at `/conversations/{id}/messages`, a note for colleagues at
 //! `/conversations/{id}/notes`. Below each: its draft, and its files without script.
 
-use super::conversation::{Showing, desk, page, shown};
+use super::conversation::{Showing, intake, page, shown};
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::composing::one_tap::offers;
@@ -102,7 +102,7 @@ async fn send(
                 Writing::Reply => "message-sent",
                 Writing::Note => "note-added",
             };
-            return Ok(see_other(&format!("{}#message-{message}", desk(id, writing, notice))));
+            return Ok(see_other(&format!("{}#message-{message}", intake(id, writing, notice))));
         }
         Err(ReplyError::Deactivated) => return Err(AppError::SignIn { to: "/sign-in".into() }),
         Err(ReplyError::Closed) => ("body", FieldError::Closed),
@@ -187,8 +187,8 @@ async fn save(
             Ok(HttpResponse::Ok().json(serde_json::json!({ "version": version, "saved_at": when })))
         }
         Ok(_) => Ok(match form.get("write").parse() {
-            Ok(other) => see_other(&format!("{}#write", desk(access.conversation(), other, ""))),
-            Err(_) => see_other(&format!("{}#write", desk(access.conversation(), writing, "draft-saved"))),
+            Ok(other) => see_other(&format!("{}#write", intake(access.conversation(), other, ""))),
+            Err(_) => see_other(&format!("{}#write", intake(access.conversation(), writing, "draft-saved"))),
         }),
         Err(_) if by_script => Ok(HttpResponse::Conflict().finish()),
         Err(DraftError::TooLong) => {
@@ -216,5 +216,5 @@ async fn discard(
         Ok(conversations::drop_draft(tx, now, OwnDraft::within(&access, writing), version)?)
     });
     write.await?;
-    Ok(see_other(&format!("{}#write", desk(id, writing, "draft-discarded"))))
+    Ok(see_other(&format!("{}#write", intake(id, writing, "draft-discarded"))))
 }

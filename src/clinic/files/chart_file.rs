@@ -52,7 +52,7 @@ pub async fn open(
     });
     let (file, blob): (ChartFile, _) = find.await?;
     let out = how.file(&file.file_name, &file.media_type);
-    let (response, sent) = send(&req, &state.desk.storage, blob, out).await?;
+    let (response, sent) = send(&req, &state.intake.storage, blob, out).await?;
     state.record_opening(trace.with("file"), sent).await?;
     Ok(response)
 }
@@ -127,13 +127,13 @@ async fn page(
     typed: Option<Form>,
     errors: FieldErrors,
 ) -> Result<NewFilePage, AppError> {
-    let (desk, now) = (state.desk.clone(), state.clock.now());
+    let (intake, now) = (state.intake.clone(), state.clock.now());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, access.user())?;
         let patient = patients::patient(conn, &access)?;
         let today = settings.zone().local(now).date().to_string();
-        let form = typed.unwrap_or_else(|| Form::of(&[("date", &today), ("kind", "file")]));
-        let mut files = FileLines::of(conn, &desk, &access, &form)?;
+        let form = typed.unwrap_or_else(|| Form::filled(&[("date", &today), ("kind", "file")]));
+        let mut files = FileLines::read(conn, &intake, &access, &form)?;
         files.action = format!("/patients/{}/files", access.patient());
         Ok(NewFilePage { shell, patient, form, files, errors })
     });

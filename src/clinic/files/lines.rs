@@ -2,7 +2,7 @@
 
 use super::sent_along;
 use crate::access::{ChartAccess, Right};
-use crate::attachments::{self, Desk, Refusal, Upload};
+use crate::attachments::{self, FileIntake, Refusal, Upload};
 use crate::chart::{self, ItemFilter, ItemKind, ItemRow, document};
 use crate::db::{ChartItemId, Conn, UploadId};
 use crate::error::AppError;
@@ -74,9 +74,9 @@ impl FileLines {
     }
 
     /// What a form names, as far as it is there and this user's.
-    pub fn of<R: Right>(
+    pub fn read<R: Right>(
         conn: &mut Conn,
-        desk: &Desk,
+        intake: &FileIntake,
         access: &ChartAccess<R>,
         form: &Form,
     ) -> Result<FileLines, AppError> {
@@ -96,7 +96,7 @@ impl FileLines {
             }
         }
         let gone = uploads.len() < named.len() || items.len() < chosen.len();
-        let policy = &desk.policy;
+        let policy = &intake.policy;
         Ok(FileLines {
             uploads,
             refused: Vec::new(),

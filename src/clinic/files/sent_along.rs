@@ -48,7 +48,7 @@ pub async fn picks(
     let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
     let mut all: Vec<Pick> = named.into_iter().map(Pick::Upload).collect();
     for id in form.numbers("chart_item").into_iter().take(chart::MOST_CHOSEN) {
-        let frozen = state.desk.freeze(&state.db, state.clock.now(), &state.random, chart, ChartItemId(id)).await;
+        let frozen = state.intake.freeze(&state.db, state.clock.now(), &state.random, chart, ChartItemId(id)).await;
         let frozen = match frozen {
             Ok(Some(frozen)) => frozen,
             Ok(None) => {
@@ -66,6 +66,6 @@ pub async fn picks(
         all.push(Pick::Frozen(Box::new(frozen)));
     }
     let confirmed = confirmed(form);
-    let policy = &state.desk.policy;
+    let policy = &state.intake.policy;
     Ok(Some(Picks { all, confirmed, largest: policy.largest_message, largest_file: policy.largest_file }))
 }

@@ -49,7 +49,7 @@ pub async fn change(
     let (mut pairs, mut refused) = (taken.pairs, Vec::new());
     let unwanted: Vec<String> = pairs.iter().filter(|(name, _)| name == "remove").map(|(_, id)| id.clone()).collect();
     for id in unwanted.iter().filter_map(|id| id.parse().ok()).map(UploadId) {
-        let_go(state, access, id).await?;
+        discard(state, access, id).await?;
     }
     let (waiting, chart) = (Form::of_pairs(pairs.clone()).numbers("upload"), access.again());
     let waiting: Vec<UploadId> = waiting.into_iter().map(UploadId).collect();
@@ -58,8 +58,8 @@ pub async fn change(
     let mut total: i64 = waiting.await?.iter().map(|upload| upload.size).sum();
     for outcome in taken.files {
         match outcome {
-            Outcome::Added(upload) if (total + upload.size) as u64 > state.desk.policy.largest_message => {
-                let_go(state, access, upload.id).await?;
+            Outcome::Added(upload) if (total + upload.size) as u64 > state.intake.policy.largest_message => {
+                discard(state, access, upload.id).await?;
                 refused.push((upload.file_name, Refusal::TooMuch));
             }
             Outcome::Added(upload) => {
@@ -78,7 +78,7 @@ pub async fn change(
 }
 
 /// An upload that is not wanted any more; one that is not there is none.
-async fn let_go(state: &AppState, access: &ChartAccess<rights::Send>, id: UploadId) -> Result<bool, AppError> {
+async fn discard(state: &AppState, access: &ChartAccess<rights::Send>, id: UploadId) -> Result<bool, AppError> {
     let (now, access) = (state.clock.now(), access.again());
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &access, id)?) });
     write.await
@@ -135,7 +135,7 @@ pub async fn remove(
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let id = UploadId(number(&req, "upload")?);
-    if let_go(&state, &chart.0, id).await? { Ok(HttpResponse::NoContent().finish()) } else { Err(AppError::NotFound) }
+    if discard(&state, &chart.0, id).await? { Ok(HttpResponse::NoContent().finish()) } else { Err(AppError::NotFound) }
 }
 
 /// Reads a multipart body. A file that is not taken keeps neither the others nor the fields from being so.
@@ -149,7 +149,7 @@ pub async fn take(
     body: Multipart,
 ) -> Result<Taken, AppError> {
     // one that is far too large is not even read: the rest of a refused file is
-    let mut body = Body::within(req, body, 2 * state.desk.policy.largest_message)?;
+    let mut body = Body::within(req, body, 2 * state.intake.policy.largest_message)?;
     let mut taken = Taken::default();
     while let Some(part) = body.next().await? {
         match part.file_name.clone() {
@@ -167,7 +167,7 @@ async fn take_file(
     mut part: Part<'_>,
     given_name: &str,
 ) -> Result<Option<Outcome>, AppError> {
-    let mut receiving = state.desk.begin(&state.random, given_name).await;
+    let mut receiving = state.intake.begin(&state.random, given_name).await;
     let mut size = 0;
     while let Some(bytes) = part.piece().await? {
         size += bytes.len();
@@ -193,5 +193,5 @@ async fn take_file(
 }
 
 async fn finish(state: &AppState, access: &ChartAccess<rights::Send>, one: Receiving) -> Result<Upload, AcceptError> {
-    one.finish(&state.desk, &state.db, state.clock.now(), access).await
+    one.finish(&state.intake, &state.db, state.clock.now(), access).await
 }

@@ -176,7 +176,7 @@ pub async fn download_item(
         let item = chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?;
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = patients::patient(conn, &chart.0)?;
-        Ok(Document::of(&item, &patient, &settings, shell.lang))
+        Ok(Document::from_item(&item, &patient, &settings, shell.lang))
     });
     let document = read.await?;
     let pdf = web::block(move || document.pdf()).await.map_err(|_| AppError::Internal("no thread".into()))?;

@@ -33,7 +33,7 @@ struct DemographicsPage {
 
 /// What the form edits, as it is stored.
 fn stored(patient: &Patient, kept: &[(IdKind, String)]) -> Stored {
-    let form = DemographicsForm::of(patient);
+    let form = DemographicsForm::from_patient(patient);
     let stored = Stored::default()
         .switch("portal_access", "portal-access", form.portal_access)
         .text("given_name", "given-name", form.given_name)
@@ -79,7 +79,7 @@ pub struct DemographicsForm {
 }
 
 impl DemographicsForm {
-    fn of(patient: &Patient) -> DemographicsForm {
+    fn from_patient(patient: &Patient) -> DemographicsForm {
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         DemographicsForm {
             given_name: patient.given_name.clone(),
@@ -99,7 +99,7 @@ impl DemographicsForm {
 
     /// For a new patient.
     pub fn blank(settings: &Settings) -> DemographicsForm {
-        let mut form = DemographicsForm::typed(&Form::of(&[("method", "both"), ("language", &settings.language)]));
+        let mut form = DemographicsForm::typed(&Form::filled(&[("method", "both"), ("language", &settings.language)]));
         form.portal_access = settings.portal_for_new_patients;
         form
     }
@@ -209,7 +209,7 @@ pub async fn show(
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, chart.0.user())?;
         let patient = patients::patient(conn, &chart.0)?;
-        let form = DemographicsForm::of(&patient);
+        let form = DemographicsForm::from_patient(&patient);
         let notices = notifications::access_notices(conn, patient.id, 2)?;
         let kept = patients::identifiers(conn, patient.id)?;
         let (seen, errors) = (stored(&patient, &kept).seen(), FieldErrors::default());
@@ -243,7 +243,7 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
     let Some(demographics) = read_form(&form, &state.config.calling_code, head.now, &mut errors) else {
-        let seen = Seen::said(&form);
+        let seen = Seen::from_form(&form);
         let page = state.db.read(move |conn| typed(conn, &head, &chart, &form, errors, seen));
         return unprocessable(&page.await?);
     };

@@ -26,7 +26,7 @@ struct DoublesPage {
 
 impl DoublesPage {
     /// Who said that they are two people, and when.
-    fn said(&self, pair: &Distinction) -> String {
+    fn apart_line(&self, pair: &Distinction) -> String {
         let name = self.names.iter().find(|(id, _)| *id == pair.by).map_or("", |(_, name)| name);
         self.shell.t2("apart-said", "user", name, "when", self.shell.day(&pair.made_at))
     }

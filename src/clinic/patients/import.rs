@@ -170,7 +170,7 @@ pub async fn submit(
         let (shell, _) = shell(conn, &head, &user.0)?;
         let again = csv_list::compare(conn, &left)?;
         let page = page(shell, &left, sent, None);
-        Ok(ImportPage { done: Some(Counts::of(&summary)), doubtful: again.doubtful, ..page })
+        Ok(ImportPage { done: Some(Counts::from_summary(&summary)), doubtful: again.doubtful, ..page })
     });
     html(&page.await?)
 }
@@ -216,7 +216,7 @@ async fn of_file(state: &AppState, mut form: Form, file: Bytes) -> Result<Sent, 
     for name in ["headers", "confirmed", "rest"] {
         form.remove(name);
     }
-    let read = state.desk.list(file).await;
+    let read = state.intake.list(file).await;
     let is_unreadable = read.is_none();
     let read = read.unwrap_or_default();
     if read.text.len() > LARGEST {
@@ -270,7 +270,7 @@ async fn checked(
 }
 
 impl Counts {
-    fn of(summary: &ListSummary) -> Counts {
+    fn from_summary(summary: &ListSummary) -> Counts {
         Counts { new: summary.new, known: summary.known, filled: summary.filled.len() }
     }
 }
@@ -307,7 +307,7 @@ fn page(shell: Shell, list: &PatientList, sent: Sent, checked: Option<ListSummar
         dates: list.dates,
         lines_left: cut(lines_left, &mut more),
         fields_left: fields_left(list),
-        checked: (summary != ListSummary::default()).then(|| Counts::of(&summary)),
+        checked: (summary != ListSummary::default()).then(|| Counts::from_summary(&summary)),
         filled: cut(summary.filled.into_iter().map(|one| filled(lang, one)).collect(), &mut more),
         differences: cut(summary.differences.into_iter().map(|one| difference(lang, one)).collect(), &mut more),
         doubtful: cut(summary.doubtful, &mut more),

@@ -40,11 +40,11 @@ struct MergingPage {
 
 impl MergingPage {
     fn value(&self, field: &Field, patient: &Patient) -> String {
-        match (field, field.of(patient)) {
+        match (field, field.value_in(patient)) {
             (_, None) => self.shell.t("not-set").to_owned(),
             (Field::BirthDate, _) => self.shell.born(&patient.birth_date),
-            (Field::Language, Some(code)) => self.shell.of("language", &code).to_owned(),
-            (Field::Method, Some(word)) => self.shell.of("method", &word).to_owned(),
+            (Field::Language, Some(code)) => self.shell.t_of("language", &code).to_owned(),
+            (Field::Method, Some(word)) => self.shell.t_of("method", &word).to_owned(),
             (_, Some(text)) => text,
         }
     }

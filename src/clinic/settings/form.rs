@@ -76,7 +76,7 @@ pub async fn submit<P: SettingsForm>(
         let newer = P::stored(&settings).newer(&form);
         let errors = P::read(&form, &mut settings, now);
         let (status, seen) = match newer {
-            _ if !errors.is_empty() => (StatusCode::UNPROCESSABLE_ENTITY, Seen::said(&form)),
+            _ if !errors.is_empty() => (StatusCode::UNPROCESSABLE_ENTITY, Seen::from_form(&form)),
             Some(newer) => (StatusCode::CONFLICT, newer),
             None => {
                 administration::save_settings(tx, now, &asked.user.0, P::PART, &settings)?;

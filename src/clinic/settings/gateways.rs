@@ -85,7 +85,7 @@ impl SettingsForm for GatewaysPage {
 
     fn page(conn: &mut Conn, asked: &Asked, typed: Option<Typed>) -> Result<GatewaysPage, AppError> {
         let (shell, settings) = shell(conn, &asked.head, &asked.user.0)?;
-        let (state, key) = (&asked.state, ReportKey::of(&settings::cookie_key(conn)?));
+        let (state, key) = (&asked.state, ReportKey::derive(&settings::cookie_key(conn)?));
         let (now, looked) = (state.clock.now(), outbox::last_look(conn)?);
         let (form, errors, seen) = match typed {
             None => {
@@ -109,8 +109,8 @@ impl SettingsForm for GatewaysPage {
             email: state.config.smtp.as_ref().map(|smtp| email(smtp, state.config.bounces.as_ref(), &origin, &key)),
             texts: state.config.texts.as_ref().map(|texts| self::texts(&texts.via, &origin, &key)),
             demo: state.config.smtp.is_none(),
-            email_road: roads::of(conn, Channel::Email)?,
-            texts_road: roads::of(conn, Channel::Sms)?,
+            email_road: roads::find(conn, Channel::Email)?,
+            texts_road: roads::find(conn, Channel::Sms)?,
             waiting: outbox::waiting_since(conn, now)?,
             looked,
             asleep: looked.is_none_or(|at| now.since(at) > outbox::ALIVE),

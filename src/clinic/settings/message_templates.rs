@@ -60,7 +60,7 @@ struct Typed {
 }
 
 impl Typed {
-    fn of(form: &Form) -> Typed {
+    fn from_form(form: &Form) -> Typed {
         let text = |name| form.get(name).to_owned();
         Typed {
             name: text("name"),
@@ -80,7 +80,7 @@ impl Typed {
             category: template.category.clone(),
             language: template.language.clone(),
             title: template.title.clone(),
-            body: RichText::of(CleanHtml::stored(template.body_html.clone())),
+            body: RichText::from_stored(CleanHtml::stored(template.body_html.clone())),
             replies: template.replies,
             for_clinic: template.owner_id.is_none(),
             version: template.version,
@@ -119,7 +119,7 @@ pub async fn show(
 pub async fn new(state: web::Data<AppState>, head: Head, user: User<rights::Send>) -> Result<HttpResponse, AppError> {
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, &user.0)?;
-        let mut form = Typed::of(&Form::default());
+        let mut form = Typed::from_form(&Form::default());
         form.language = settings.language;
         edit_page(conn, shell, &user.0, None, form, FieldErrors::default())
     });
@@ -247,7 +247,7 @@ async fn save(
             Some(id) => Some(message_templates::own_template(tx, &user.0, id)?.ok_or(AppError::NotFound)?),
             None => None,
         };
-        let mut typed = Typed::of(&form);
+        let mut typed = Typed::from_form(&form);
         if let (Some(found), StatusCode::CONFLICT) = (&found, status) {
             typed.version = found.version;
         }

@@ -60,14 +60,14 @@ impl Preview {
         let slot = template.slot();
         let name = if settings.notify_by_name { SAMPLE_NAME } else { "" };
         let words = Wording::new(template, settings, name, now);
-        let mut all = vec![(false, Preview::of(shell, slot, origin, &words))];
+        let mut all = vec![(false, Preview::render(shell, slot, origin, &words))];
         if settings.name_where_shared && !words.has_name() {
-            all.push((true, Preview::of(shell, slot, origin, &words.saying_for_whom(SAMPLE_NAME))));
+            all.push((true, Preview::render(shell, slot, origin, &words.saying_for_whom(SAMPLE_NAME))));
         }
         all
     }
 
-    fn of(shell: &Shell, slot: Slot, origin: &str, words: &Wording) -> Preview {
+    fn render(shell: &Shell, slot: Slot, origin: &str, words: &Wording) -> Preview {
         let secret = sample_secret(slot.kind, origin);
         match slot.channel {
             Channel::Email => {
@@ -114,12 +114,12 @@ pub fn explain(shell: &Shell, slot: Slot, by_name: bool, problems: Option<&Probl
     let list = |problems: &[Problem], allowed: &[Placeholder]| {
         let allowed: Vec<Placeholder> =
             allowed.iter().copied().filter(|one| by_name || *one != Placeholder::Name).collect();
-        problems.iter().map(|problem| one(shell, problem, &allowed)).collect()
+        problems.iter().map(|problem| problem_line(shell, problem, &allowed)).collect()
     };
     (list(&problems.subject, slot.allowed_in_subject()), list(&problems.body, slot.allowed()))
 }
 
-fn one(shell: &Shell, problem: &Problem, allowed: &[Placeholder]) -> String {
+fn problem_line(shell: &Shell, problem: &Problem, allowed: &[Placeholder]) -> String {
     let names: Vec<String> = allowed.iter().map(|one| one.written()).collect();
     let names = names.join(", ");
     match problem {

@@ -74,9 +74,9 @@ pub(super) fn path(slot: &Slot) -> String {
     format!("/settings/notification-templates/{kind}/{channel}/{language}")
 }
 
-type Place = web::Path<(String, String, String)>;
+type SlotPath = web::Path<(String, String, String)>;
 
-fn slot(place: &Place) -> Result<Slot, AppError> {
+fn slot(place: &SlotPath) -> Result<Slot, AppError> {
     Slot::parse(&place.0, &place.1, &place.2).ok_or(AppError::NotFound)
 }
 
@@ -97,9 +97,9 @@ struct Typed {
 }
 
 impl Typed {
-    fn of(form: &Form) -> Typed {
+    fn from_form(form: &Form) -> Typed {
         let words = (form.get("subject").to_owned(), form.get("body").to_owned());
-        let seen = Some(Seen::said(form));
+        let seen = Some(Seen::from_form(form));
         Typed { words: Some(words), phone: form.get("phone").to_owned(), seen, ..Typed::default() }
     }
 }
@@ -108,7 +108,7 @@ pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     user: User<rights::Settings>,
-    place: Place,
+    place: SlotPath,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
     let slot = slot(&place)?;
@@ -166,11 +166,11 @@ pub async fn submit(
     state: web::Data<AppState>,
     head: Head,
     user: User<rights::Settings>,
-    place: Place,
+    place: SlotPath,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let (slot, now) = (slot(&place)?, state.clock.now());
-    let mut typed = Typed::of(&form);
+    let mut typed = Typed::from_form(&form);
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let settings = settings::hold(tx)?;
         let (before, _) = templates::in_use(tx, &settings, slot)?;
@@ -200,7 +200,7 @@ pub async fn submit(
 pub async fn reset(
     state: web::Data<AppState>,
     user: User<rights::Settings>,
-    place: Place,
+    place: SlotPath,
 ) -> Result<HttpResponse, AppError> {
     let (slot, now) = (slot(&place)?, state.clock.now());
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(templates::save(tx, now, &user.0, slot, None)?) });
@@ -213,12 +213,12 @@ pub async fn preview(
     state: web::Data<AppState>,
     head: Head,
     user: User<rights::Settings>,
-    place: Place,
+    place: SlotPath,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let slot = slot(&place)?;
     let fragment = head.fragment;
-    let page = page(&state, head, user, slot, Typed::of(&form), None).await?;
+    let page = page(&state, head, user, slot, Typed::from_form(&form), None).await?;
     if !fragment {
         let refused = !page.subject_errors.is_empty() || !page.body_errors.is_empty();
         return with_status(if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &page);
@@ -232,11 +232,11 @@ pub async fn test(
     state: web::Data<AppState>,
     head: Head,
     user: User<rights::Settings>,
-    place: Place,
+    place: SlotPath,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let slot = slot(&place)?;
-    let mut typed = Typed::of(&form);
+    let mut typed = Typed::from_form(&form);
     let phone = PhoneNumber::read(form.get("phone"), &state.config.calling_code);
     if let (Channel::Sms, Err(problem)) = (slot.channel, &phone) {
         typed.phone_error = phone_error(*problem);

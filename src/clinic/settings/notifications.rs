@@ -41,7 +41,7 @@ impl SettingsForm for NotificationsPage {
     }
 
     fn read(form: &Form, settings: &mut Settings, _: Ts) -> FieldErrors {
-        let plan = PlanChoice::of(settings).with(PlanWish::read(|name| form.get(name)));
+        let plan = PlanChoice::from_settings(settings).with(PlanWish::read(|name| form.get(name)));
         settings.plan_text_hours = plan.text_hours;
         settings.plan_remind_days = plan.remind_days;
         settings.plan_tell_days = plan.tell_days;
@@ -62,7 +62,7 @@ impl SettingsForm for NotificationsPage {
             None => (stored.clone(), NotificationsPage::stored(&stored).seen()),
             Some(typed) => (typed.settings, typed.seen),
         };
-        let plan = PlanLine { choice: PlanChoice::of(&settings), both: true };
+        let plan = PlanLine { choice: PlanChoice::from_settings(&settings), both: true };
         Ok(NotificationsPage { shell, settings, plan, slots, seen })
     }
 }

@@ -78,12 +78,12 @@ impl Connections {
             None => self.connect().await.map_err(|e| failure_of(&e))?,
         };
         let sent = converse(&mut connection, progress, envelope, mail).await;
-        let said = sent.as_ref().err().and_then(|said| said.code);
+        let fault = sent.as_ref().err().and_then(|fault| fault.code);
         // after a refusal the dialogue is complete all the same; 421 says that the server closes (RFC 5321, 3.8)
-        if sent.is_ok() || said.is_some_and(|code| code != 421) {
+        if sent.is_ok() || fault.is_some_and(|code| code != 421) {
             self.keep(connection);
         }
-        sent.map_err(|said| said.failure)
+        sent.map_err(|fault| fault.failure)
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
@@ -151,14 +151,14 @@ fn say_goodbye(mut connection: AsyncSmtpConnection) {
 }
 
 /// What went wrong, and the server's answer if it was one.
-struct Said {
+struct SmtpFault {
     failure: Failure,
     code: Option<u16>,
 }
 
-impl Said {
-    fn of(e: &Error) -> Said {
-        Said { failure: failure_of(e), code: e.status().map(u16::from) }
+impl SmtpFault {
+    fn from_error(e: &Error) -> SmtpFault {
+        SmtpFault { failure: failure_of(e), code: e.status().map(u16::from) }
     }
 }
 
@@ -167,28 +167,28 @@ async fn converse(
     progress: &Progress,
     envelope: &Envelope,
     mail: &[u8],
-) -> Result<(), Said> {
-    let said = |e: Error| Said::of(&e);
+) -> Result<(), SmtpFault> {
+    let fault = |e: Error| SmtpFault::from_error(&e);
     let mut options = Vec::new();
     let is_plain = |address: &lettre::Address| AsRef::<str>::as_ref(address).is_ascii();
     if !envelope.to().iter().chain(envelope.from()).all(is_plain) {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-            return Err(Said { failure: Failure::Permanent(Reason::Accents), code: Some(553) });
+            return Err(SmtpFault { failure: Failure::Permanent(Reason::Accents), code: Some(553) });
         }
         options.push(MailParameter::SmtpUtfEight);
     }
     if !mail.is_ascii() {
         options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }
-    connection.command(Mail::new(envelope.from().cloned(), options)).await.map_err(said)?;
+    connection.command(Mail::new(envelope.from().cloned(), options)).await.map_err(fault)?;
     for to in envelope.to() {
-        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(said)?;
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(fault)?;
     }
-    connection.command(Data).await.map_err(said)?;
+    connection.command(Data).await.map_err(fault)?;
     progress.handing_over();
-    connection.message(mail).await.map(drop).map_err(|e| match Said::of(&e) {
-        Said { failure: Failure::Transient(reason), code: None } => {
-            Said { failure: Failure::Unknown(reason), code: None }
+    connection.message(mail).await.map(drop).map_err(|e| match SmtpFault::from_error(&e) {
+        SmtpFault { failure: Failure::Transient(reason), code: None } => {
+            SmtpFault { failure: Failure::Unknown(reason), code: None }
         }
         answered => answered,
     })

@@ -4,7 +4,7 @@ use super::{Kind, Placeholder, Slot};
 use crate::delivery::Channel;
 
 /// Subject and body.
-pub(super) fn words(slot: Slot) -> (String, String) {
+pub(super) fn default_wording(slot: Slot) -> (String, String) {
     match slot.channel {
         Channel::Email => (subject(slot), email(slot)),
         Channel::Sms => (String::new(), text(slot)),

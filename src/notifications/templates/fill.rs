@@ -26,7 +26,7 @@ pub struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    fn of(&self, one: Placeholder) -> &'a str {
+    fn value(&self, one: Placeholder) -> &'a str {
         match one {
             Placeholder::Clinic => self.clinic,
             Placeholder::Phone => self.phone,
@@ -40,7 +40,7 @@ impl<'a> Values<'a> {
     fn fill(&self, text: &str) -> String {
         let part = |piece| match piece {
             Piece::Text(text) => text,
-            Piece::Named(name) => name.parse().map_or("", |one| self.of(one)),
+            Piece::Named(name) => name.parse().map_or("", |one| self.value(one)),
             Piece::Brace => "",
         };
         pieces(text).into_iter().map(part).collect()
@@ -90,7 +90,7 @@ impl NotificationTemplate {
     /// if it then does.
     pub fn text(&self, values: &Values) -> String {
         let body = self.body_for(values, "\n");
-        let (whole, secret) = (values.fill(&body), values.of(self.slot().required()));
+        let (whole, secret) = (values.fill(&body), values.value(self.slot().required()));
         if secret.is_empty() || text::in_first_part(&whole, secret) {
             return whole;
         }
@@ -178,7 +178,7 @@ fn with_button<'a>(text: &str, values: &Values<'a>, button: &'a str) -> Vec<Even
                 out.push(Event::End(TagEnd::Link));
             }
             Piece::Named(name) => {
-                let value = name.parse().map_or("", |one| values.of(one));
+                let value = name.parse().map_or("", |one| values.value(one));
                 out.push(Event::Text(value.into()));
             }
             Piece::Text(text) => out.push(Event::Text(text.to_owned().into())),

@@ -154,7 +154,7 @@ impl NotificationTemplate {
 
     /// Our own wording.
     pub fn standard(slot: Slot) -> NotificationTemplate {
-        let (subject, body) = defaults::words(slot);
+        let (subject, body) = defaults::default_wording(slot);
         NotificationTemplate { slot, subject, body }
     }
 

@@ -54,7 +54,7 @@ impl DateOrder {
 
 /// The columns under a line of headers, or of a list without one, and whether they are as guessed. What somebody chose
 /// counts more than what the headers say.
-pub(super) fn of(header: Option<&Line>, body: &[Line], chosen: Option<&Mapping>) -> (Vec<ListColumn>, bool) {
+pub(super) fn recognise(header: Option<&Line>, body: &[Line], chosen: Option<&Mapping>) -> (Vec<ListColumn>, bool) {
     // separators at the end of every line are no columns
     let last = |line: &Line| line.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1);
     let least = header.or(body.first()).map_or(0, |line| line.cells.len());
@@ -85,7 +85,7 @@ fn by_values<'a>(meaning: Option<Column>, header: &str, mut values: impl Iterato
             Some(if is_number { Column::HealthNumber } else { Column::VersionCode })
         }
         // the lines counted: 1, 2, 3
-        Column::Id if Header::of(header).is_bare_number() => {
+        Column::Id if Header::read(header).is_bare_number() => {
             let counted = values.enumerate().all(|(at, value)| value.parse() == Ok(at + 1));
             (!counted).then_some(Column::Id)
         }
@@ -110,7 +110,7 @@ pub(super) fn are_enough(columns: &[ListColumn]) -> bool {
 /// Whether in a column with whole names the family's comes first, as its header says.
 pub(super) fn family_comes_first(columns: &[ListColumn]) -> bool {
     let whole = columns.iter().find(|column| column.meaning == Some(Column::FullName));
-    whole.and_then(|column| Header::of(&column.header).family_comes_first()).unwrap_or(false)
+    whole.and_then(|column| Header::read(&column.header).family_comes_first()).unwrap_or(false)
 }
 
 /// How the dates of birth are written, by all of them together: one 13/04 tells for every 03/04.

@@ -32,11 +32,11 @@ pub(super) fn read(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
     }
-    unescape_with(text, one).unwrap_or(Cow::Borrowed(text))
+    unescape_with(text, named_character).unwrap_or(Cow::Borrowed(text))
 }
 
 /// What stands for one of these names.
-pub(super) fn one(name: &str) -> Option<&'static str> {
+pub(super) fn named_character(name: &str) -> Option<&'static str> {
     let named = NAMED.iter().find(|(known, _)| *known == name).map(|(_, character)| *character);
     named.or_else(|| resolve_predefined_entity(name))
 }

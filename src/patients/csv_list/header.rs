@@ -18,7 +18,7 @@ pub(super) struct Header {
 type Answer = Option<Option<Column>>;
 
 impl Header {
-    pub fn of(header: &str) -> Header {
+    pub fn read(header: &str) -> Header {
         let outside = without_parentheses(header);
         // what stands in parentheses only explains, unless there is nothing else
         let outside = if text::words(&outside).is_empty() { header } else { &outside };

@@ -10,7 +10,7 @@ use time::Date;
 
 /// What a line of headers means.
 pub(super) fn meanings(headers: &[&str]) -> Vec<Option<Column>> {
-    let known: Vec<Header> = headers.iter().map(|header| Header::of(header)).collect();
+    let known: Vec<Header> = headers.iter().map(|header| Header::read(header)).collect();
     let mut found: Vec<Option<Column>> = known.iter().map(Header::meaning).collect();
     let has = |found: &[Option<Column>], column| found.contains(&Some(column));
     let change = |found: &mut [Option<Column>], from, to| {

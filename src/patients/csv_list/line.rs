@@ -18,19 +18,19 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn place(&self, column: Column) -> Option<usize> {
+    fn position(&self, column: Column) -> Option<usize> {
         self.columns.iter().position(|one| one.meaning == Some(column))
     }
 
     /// A field that holds something.
     fn get(&self, column: Column) -> Option<&'a str> {
-        let text = self.line.cell(self.place(column)?);
+        let text = self.line.cell(self.position(column)?);
         (!words::is_blank(text) && !words::is_error(text)).then_some(text)
     }
 
     /// A value that can be read, or the field is left out and named.
     fn read<T>(&mut self, column: Column, read: impl FnOnce(&str) -> Result<T, Problem>) -> Option<T> {
-        let text = self.line.cell(self.place(column)?);
+        let text = self.line.cell(self.position(column)?);
         if words::is_blank(text) {
             return None;
         }
@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
 
     /// Names a field that is left out.
     fn leave(&mut self, column: Column, problem: Problem) {
-        let column = self.place(column).unwrap_or_default();
+        let column = self.position(column).unwrap_or_default();
         self.left.push(FieldLeft { line: self.line.at, column, problem });
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn lines(text: &str) -> Option<Vec<Line>> {
                 "td" | "th" | "cell" => {
                     let Some(row) = rows.last_mut() else { continue };
                     // Excel leaves empty cells out, and says where it goes on
-                    let at = place(&tag).unwrap_or(row.len() + 1);
+                    let at = cell_position(&tag).unwrap_or(row.len() + 1);
                     row.resize(at.clamp(row.len() + 1, row.len() + MOST_LEFT_OUT), String::new());
                     in_cell = true;
                     continue;
@@ -47,7 +47,7 @@ pub(super) fn lines(text: &str) -> Option<Vec<Line>> {
             Event::CData(text) => text.xml10_content().into_owned(),
             Event::GeneralRef(reference) => match reference.resolve_char_ref() {
                 Ok(Some(character)) => character.to_string(),
-                _ => entities::one(&reference).unwrap_or_default().to_owned(),
+                _ => entities::named_character(&reference).unwrap_or_default().to_owned(),
             },
             _ => continue,
         };
@@ -72,7 +72,7 @@ fn name(tag: &BytesStart) -> String {
 }
 
 /// The place of a cell in its row, from 1, where it says so (`ss:Index`).
-fn place(tag: &BytesStart) -> Option<usize> {
+fn cell_position(tag: &BytesStart) -> Option<usize> {
     let index = tag.attributes().flatten().find(|attribute| attribute.key.local_name().into_inner() == "Index")?;
     index.value.parse().ok()
 }

@@ -249,7 +249,7 @@ pub fn read_list(bytes: &[u8], options: &ListOptions) -> PatientList {
     let mut body = lines.split_off(at);
     let above = lines;
     let header = if is_of_headers { Some(body.remove(0)) } else { None };
-    let (mut columns, is_as_guessed) = columns::of(header.as_ref(), &body, options.mapping.as_ref());
+    let (mut columns, is_as_guessed) = columns::recognise(header.as_ref(), &body, options.mapping.as_ref());
     let (between, body) = lines::without_patients(body, header.as_ref(), &columns);
     columns::take_samples(&mut columns, &body);
     let dates = columns::date_order(&columns, &body, options.mapping.as_ref(), newest);

@@ -6,7 +6,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::{Conn, PatientId, Ts, Tx, lock_row};
 use crate::patients::health_number::health_number_key;
 use crate::patients::identifiers::{IdKind, put_identifiers};
-use crate::patients::known::{Recognised, Told, Who, recognise};
+use crate::patients::known::{PersonDescription, Recognised, Who, recognise};
 use crate::patients::record::{self as patients, Demographics, NewPatient};
 use crate::patients::sources::{self, SourceId};
 use crate::settings::Settings;
@@ -69,7 +69,7 @@ impl ListedPatient {
 
     /// Who this is here.
     fn who(&self, conn: &mut Conn) -> QueryResult<Recognised> {
-        recognise(conn, &Told { demographics: &self.demographics, source: self.source().as_ref() })
+        recognise(conn, &PersonDescription { demographics: &self.demographics, source: self.source().as_ref() })
     }
 
     fn as_new(&self, settings: &Settings) -> NewPatient {
@@ -143,7 +143,7 @@ pub fn compare(conn: &mut Conn, list: &PatientList) -> QueryResult<ListSummary> 
     for patient in &list.patients {
         let found = patient.who(conn)?;
         match found.who {
-            Who::Known(known) => drop(summary.note(patient, &known)),
+            Who::Known(known) => drop(summary.count_known(patient, &known)),
             Who::New if found.alike.is_empty() => summary.new += 1,
             _ => summary.doubt(patient, &found.alike),
         }
@@ -153,7 +153,7 @@ pub fn compare(conn: &mut Conn, list: &PatientList) -> QueryResult<ListSummary> 
 
 impl ListSummary {
     /// Counts somebody who is known, and gives their record as it shall be where something is filled in.
-    fn note(&mut self, listed: &ListedPatient, before: &patients::Patient) -> Option<Demographics> {
+    fn count_known(&mut self, listed: &ListedPatient, before: &patients::Patient) -> Option<Demographics> {
         self.known += 1;
         self.differences.extend(listed.differences(before.id, &before.demographics));
         let after = listed.fill(&before.demographics);
@@ -208,7 +208,7 @@ pub fn store_list(
             Who::Known(known) => {
                 let held = access::held(tx, known.id)?;
                 let before = patients::patient_by_id(tx, held)?;
-                if let Some(after) = summary.note(patient, &before) {
+                if let Some(after) = summary.count_known(patient, &before) {
                     patients::fill(tx, now, actor, &before, &after)?;
                 }
                 before.id

@@ -22,7 +22,7 @@ async fn back_up_with(app: &App, to: &Path, keys: &[SecretKey]) -> Result<Made, 
     // no two backups are of one moment
     app.state.clock.advance(time::Duration::seconds(1));
     let (now, random) = (app.state.clock.now(), &app.state.random);
-    make(&app.state.db, &app.state.desk.storage, to, (keys.first(), keys), now, random).await
+    make(&app.state.db, &app.state.intake.storage, to, (keys.first(), keys), now, random).await
 }
 
 async fn back_up(app: &App, to: &Path) -> Made {
@@ -129,7 +129,7 @@ async fn everything_comes_back_on_either_database(app: App) {
             .read(|conn| -> Result<_, DbError> { Ok(postern::storage::after(conn, postern::db::BlobId(0), 9)?) });
         for blob in id.await.unwrap() {
             let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut again.state.desk.storage.read_to_check(&blob).unwrap(), &mut bytes)
+            std::io::Read::read_to_end(&mut again.state.intake.storage.read_to_check(&blob).unwrap(), &mut bytes)
                 .unwrap();
             assert_eq!(bytes.len() as i64, blob.size);
         }

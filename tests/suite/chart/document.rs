@@ -116,7 +116,7 @@ pub fn item(title: &str, blocks: Vec<Block>) -> Item {
 }
 
 pub fn document(item: &Item, lang: &str) -> Document {
-    Document::of(item, &patient(), &clinic(), Lang::find(lang).unwrap())
+    Document::from_item(item, &patient(), &clinic(), Lang::find(lang).unwrap())
 }
 
 /// What a tool of poppler (another maker's reader) says about a file.

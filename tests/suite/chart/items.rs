@@ -101,7 +101,7 @@ async fn counts_are_what_counting_gives(app: App) {
     let patient = app.patient(Like::default()).await;
     let lasts = Lasts::new(60, 60);
     let holder = Holder::User { id: UserId(1), name: "U".into(), role: Role::Staff, language: "en".into(), lasts };
-    let user = SignedInUser::<rights::Read>::of(&holder).unwrap().unwrap();
+    let user = SignedInUser::<rights::Read>::from_holder(&holder).unwrap().unwrap();
     for n in 0..90_i64 {
         let kind = [ItemKind::File, ItemKind::Letter, ItemKind::Invoice][n as usize % 3];
         add(&app, patient, &format!("{n}"), kind, days_ago(n * n / 7), "Item", "").await;
@@ -119,7 +119,11 @@ async fn counts_are_what_counting_gives(app: App) {
                 let got = counts(conn, &access, &filter)?;
                 let listed = items(conn, &access, &filter, None, 1000)?.len() as i64;
                 let all = items(conn, &access, &ItemFilter { kind, ..ItemFilter::default() }, None, 1000)?.len() as i64;
-                assert_eq!((got.of(kind.as_ref()), got.hidden), (listed, all - listed), "{from:?} {until:?} {kind:?}");
+                assert_eq!(
+                    (got.count(kind.as_ref()), got.hidden),
+                    (listed, all - listed),
+                    "{from:?} {until:?} {kind:?}"
+                );
                 let by_word = counts(conn, &access, &ItemFilter { text: "item".into(), ..filter })?;
                 assert_eq!(by_word, got, "{from:?} {until:?} {kind:?}");
             }

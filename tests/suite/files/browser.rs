@@ -138,7 +138,7 @@ async fn files_by_the_keyboard_in_the_dialog() {
         desk.drop("dropped.txt", 20).await;
         browser.until_count("[data-files] [data-remove]", 3).await;
         // too large: known before it is sent
-        let limit = desk.app.state.desk.policy.largest_file as usize;
+        let limit = desk.app.state.intake.policy.largest_file as usize;
         desk.drop("large.txt", limit + 1).await;
         browser.until_count("[data-files] .refused", 2).await;
         desk.look(&look("chosen")).await;

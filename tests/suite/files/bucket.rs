@@ -92,7 +92,7 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     assert_eq!(rows(&app).await, [0, 2, 2, 2]);
     // what was tried in vain leaves nothing once it is swept
     app.state.clock.advance(time::Duration::days(2));
-    app.state.desk.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
+    app.state.intake.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
     assert_eq!(std::fs::read_dir(s3.objects()).unwrap().count(), 2);
 }
 

@@ -108,7 +108,7 @@ async fn keys_are_changed_by_a_command_that_says_what_can_go() {
     let (said, good) = run(&app, &["files", "verify"], &[key("POSTERN_STORAGE_KEY", 0)]);
     assert!(!good && said.contains("0 files are whole, 2 are not") && said.contains("is not configured"), "{said}");
     let now = app.state.clock.now().plus(time::Duration::days(9_999));
-    app.state.desk.storage.sweep(&app.state.db, now).await.unwrap();
+    app.state.intake.storage.sweep(&app.state.db, now).await.unwrap();
     let folders = std::fs::read_dir(&app.state.config.files.folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()));
     let mut bytes = std::fs::read(files.next().unwrap()).unwrap();

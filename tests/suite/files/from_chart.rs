@@ -204,7 +204,7 @@ async fn the_file_of_an_item_is_what_is_sent(app: App) {
     // the chart gets another file: what was sent stays, and its content too
     assert_eq!(import(&app, &second, "Referral").await.changed["file"], 1);
     app.state.clock.advance(time::Duration::days(2));
-    app.state.desk.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
+    app.state.intake.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
     let owner = app.user(Role::Owner).await;
     assert_eq!(get(&owner, &format!("{conversation}/attachments/1"), &[]).await.bytes, first);
     assert_eq!(get(&owner, &format!("{item}/file"), &[]).await.bytes, second);

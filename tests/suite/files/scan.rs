@@ -171,7 +171,7 @@ async fn a_scanner_that_comes_later_looks_at_everything(on: On) {
     let clamd = Clamd::start();
     let scanned = scanned_by(&clamd, on).await;
     let without = postern::config::Files { scanner: None, ..scanned.state.config.files.clone() };
-    let without = postern::attachments::Desk::open(&without).unwrap();
+    let without = postern::attachments::FileIntake::open(&without).unwrap();
     let (owner, patient) = (scanned.user(Role::Owner).await, scanned.patient(Like::default()).await);
     let (status, conversation, _) =
         send(&owner, patient, &id_in(&upload(&owner, patient, "a.pdf", samples::pdf()).await)).await;
@@ -180,17 +180,17 @@ async fn a_scanner_that_comes_later_looks_at_everything(on: On) {
     let file = format!("{conversation}/attachments/1");
     set(&scanned, Scan::NotScanned).await;
     assert_eq!(get(&owner, &file, &[]).await.status, 409, "served though a scanner is there");
-    let desk = scanned.state.desk.clone();
-    let want = |desk: std::sync::Arc<postern::attachments::Desk>| async {
+    let intake = scanned.state.intake.clone();
+    let want = |intake: std::sync::Arc<postern::attachments::FileIntake>| async {
         let now = scanned.state.clock.now();
         let write = scanned.state.db.write(move |tx| -> Result<_, DbError> {
-            let changed = desk.want_scans(tx)?;
+            let changed = intake.want_scans(tx)?;
             postern::attachments::enqueue_scans(tx, now)?;
             Ok(changed)
         });
         write.await.unwrap()
     };
-    assert_eq!(want(desk).await, 1);
+    assert_eq!(want(intake).await, 1);
     assert_eq!(scans(&scanned).await, [Scan::Waiting]);
     scanned.drain().await;
     assert_eq!((get(&owner, &file, &[]).await.status, scans(&scanned).await), (200, vec![Scan::Clean]));

@@ -106,7 +106,7 @@ async fn placed(app: &App, storage: &Storage, bytes: &[u8]) -> Placed {
     }
     let spooled = incoming.finish().await.unwrap();
     assert_eq!(spooled.size(), bytes.len() as u64);
-    storage.place(&app.state.db, app.state.clock.now(), spooled).await.unwrap()
+    storage.put(&app.state.db, app.state.clock.now(), spooled).await.unwrap()
 }
 
 async fn kept(app: &App, storage: &Storage, bytes: &[u8]) -> Kept {

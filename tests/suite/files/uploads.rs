@@ -187,7 +187,7 @@ async fn files_of_others_stay_theirs(app: App) {
         let removal = format!("/patients/{patient}/uploads/{id}/removal");
         assert_eq!(someone.post(&removal, &[]).await.status, 404);
     }
-    assert_eq!(app.state.desk.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 0);
+    assert_eq!(app.state.intake.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 0);
     let (status, conversation) = send(&owner, a, KEY, &[("upload", &mine)]).await;
     assert_eq!(status, 303);
     // a file of a note is for the clinic alone
@@ -237,7 +237,7 @@ async fn sweep(app: &App) {
     let now = app.state.clock.now();
     let write = app.state.db.write(move |tx| -> Result<_, DbError> { Ok(postern::attachments::sweep(tx, now)?) });
     write.await.unwrap();
-    app.state.desk.storage.sweep(&app.state.db, now).await.unwrap();
+    app.state.intake.storage.sweep(&app.state.db, now).await.unwrap();
 }
 
 async fn a_retry_sends_once(app: App) {
@@ -289,7 +289,7 @@ async fn limits_hold_to_the_byte() {
     let app = App::start(On::Sqlite).await;
     let owner = app.user(Role::Owner).await;
     let patient = app.patient(Like::default()).await;
-    let limit = app.state.desk.policy.largest_file as usize;
+    let limit = app.state.intake.policy.largest_file as usize;
     let file = |size: usize, seed: u8| {
         let mut bytes = samples::pdf();
         bytes.resize(size, seed);
@@ -299,7 +299,7 @@ async fn limits_hold_to_the_byte() {
     let over = upload(&owner, patient, "over.pdf", file(limit + 1, 1)).await;
     assert!(over.status == 422 && over.text().contains("larger than one attachment"));
     // nothing is left of it
-    assert_eq!(std::fs::read_dir(app.state.desk.storage.folder().join("incoming")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(app.state.intake.storage.folder().join("incoming")).unwrap().count(), 0);
     let mut all = Vec::new();
     for seed in 2..6 {
         all.push(uploaded(&owner, patient, "x.pdf", &file(limit, seed)).await);
@@ -339,7 +339,7 @@ async fn a_connection_that_is_cut_leaves_nothing() {
     let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
     stream.write_all(&head).await.unwrap();
     stream.write_all(&vec![b'x'; 1_000_000]).await.unwrap();
-    let incoming = app.state.desk.storage.folder().join("incoming");
+    let incoming = app.state.intake.storage.folder().join("incoming");
     let waiting = async |wanted: usize| {
         for _ in 0..100 {
             if std::fs::read_dir(&incoming).unwrap().count() == wanted {
@@ -419,7 +419,7 @@ async fn a_vanished_file_heals(app: App) {
     // one copy is kept, and it outlives the sweeping of what nothing refers to
     app.state.clock.advance(time::Duration::days(3));
     app.drain().await;
-    app.state.desk.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
+    app.state.intake.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
     // the session of before has ended
     let later = app.user(Role::Owner).await;
     assert_eq!(get(&later, &file, &[]).await.status, 200);

@@ -196,7 +196,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("attention", Attention::ALL.iter().map(|w| w.as_str()).collect()),
         words("plan-step", PlanKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("plan-state", StepState::ALL.iter().map(|w| w.as_str()).collect()),
-        words("told-when", postern::users::Told::ALL.iter().map(|w| w.as_str()).collect()),
+        words("told-when", postern::users::ReplyMails::ALL.iter().map(|w| w.as_str()).collect()),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
         words("one-tap", postern::conversations::OneTap::ALL.iter().map(|w| w.as_str()).collect()),

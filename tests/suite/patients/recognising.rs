@@ -6,7 +6,7 @@ use postern::access::Role;
 use postern::audit::Actor;
 use postern::db::PatientId;
 use postern::error::AppError;
-use postern::patients::{self, Demographics, LISTS, Method, NewPatient, SourceId, Told, UNNAMED, Who};
+use postern::patients::{self, Demographics, LISTS, Method, NewPatient, PersonDescription, SourceId, UNNAMED, Who};
 use postern::values::BirthDate;
 
 on_both!(
@@ -49,7 +49,7 @@ async fn add(app: &App, demographics: Demographics, source_key: Option<SourceId>
 /// Who somebody is, in a word, and who looks like them.
 async fn who(app: &App, demographics: Demographics, source: Option<SourceId>) -> (String, Vec<i64>) {
     let read = app.state.db.read(move |conn| -> Result<_, AppError> {
-        let told = Told { demographics: &demographics, source: source.as_ref() };
+        let told = PersonDescription { demographics: &demographics, source: source.as_ref() };
         Ok(patients::recognise(conn, &told)?)
     });
     let found = read.await.unwrap();

@@ -5,7 +5,7 @@ use super::peers;
 use actix_web::cookie::{Cookie, CookieJar};
 use diesel::prelude::*;
 use postern::app::{self, Parts};
-use postern::attachments::Desk;
+use postern::attachments::FileIntake;
 use postern::clock::{Clock, Random};
 use postern::config::{Config, Files, Proxies, Texts};
 use postern::db::schema::sessions;
@@ -176,7 +176,7 @@ impl App {
         change(&mut config);
         let db = app::open(&database, config.keys(), &random).await.unwrap();
         let state = AppState {
-            desk: Arc::new(Desk::open(&config.files).unwrap()),
+            intake: Arc::new(FileIntake::open(&config.files).unwrap()),
             db,
             clock,
             random,
@@ -185,7 +185,7 @@ impl App {
             wake: Arc::default(),
             limits: Arc::new(Limits::default()),
         };
-        let parts = Parts::of(&state).await.unwrap();
+        let parts = Parts::load(&state).await.unwrap();
         let (sender, handle) = std::sync::mpsc::channel();
         let (served, of_server) = (state.clone(), parts.clone());
         std::thread::spawn(move || {
@@ -305,7 +305,7 @@ impl Actor {
         // a browser has its page; this asks the database, which a test may just have killed
         for _ in 0..100 {
             match person().await {
-                Ok(person) => return Marks::of(&self.parts.key).mark(person),
+                Ok(person) => return Marks::derive(&self.parts.key).mark(person),
                 Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
             }
         }
@@ -380,6 +380,6 @@ impl App {
         // no two imports are one delivery
         self.state.clock.advance(time::Duration::milliseconds(1));
         let (state, now) = (&self.state, self.state.clock.now());
-        state.desk.import(&state.db, now, &state.random, std::sync::Arc::new(files), &options).await
+        state.intake.import(&state.db, now, &state.random, std::sync::Arc::new(files), &options).await
     }
 }

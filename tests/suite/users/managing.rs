@@ -170,7 +170,7 @@ async fn whoever_was_demoted_changes_nobody(app: App) {
     let (now, victim, demoted) = (app.state.clock.now(), all[0].clone(), all[1].id);
     let lasts = Lasts::new(60, 60);
     let holder = Holder::User { id: demoted, name: "Owner".into(), role: Role::Owner, language: "en".into(), lasts };
-    let proof = SignedInUser::<rights::Users>::of(&holder).flatten().unwrap();
+    let proof = SignedInUser::<rights::Users>::from_holder(&holder).flatten().unwrap();
     for change in [
         "UPDATE users SET role = 'staff' WHERE id = 2",
         "UPDATE users SET active = NOT active, role = 'owner' WHERE id = 2",

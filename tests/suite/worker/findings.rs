@@ -138,7 +138,7 @@ async fn kannels_reports_come_twice_and_in_any_order(on: On) {
         let patient = app.patient(Like { method: Method::Sms, ..Like::default() }).await;
         app.message(&user, patient, true).await;
         let read = app.state.db.read(|conn| -> Result<String, AppError> {
-            let key = ReportKey::of(&postern::settings::cookie_key(conn)?);
+            let key = ReportKey::derive(&postern::settings::cookie_key(conn)?);
             Ok(key.receipts(GatewayKind::Kannel, NotificationId(1)))
         });
         let path = read.await.unwrap();

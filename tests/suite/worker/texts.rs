@@ -355,7 +355,7 @@ fn signatures_are_twilios_own() {
 
 #[test]
 fn codes_of_addresses_hold_for_one_thing() {
-    let (one, other) = (ReportKey::of(b"key"), ReportKey::of(b"other"));
+    let (one, other) = (ReportKey::derive(b"key"), ReportKey::derive(b"other"));
     let id = postern::db::NotificationId(7);
     let path = one.receipts(postern::delivery::GatewayKind::Kannel, id);
     let code = path.rsplit('/').next().unwrap();

@@ -9,7 +9,7 @@ use postern::db::schema::{conversations, notifications};
 use postern::db::{ConversationId, NotificationId, PatientId};
 use postern::delivery::Reason;
 use postern::error::AppError;
-use postern::notifications::{Ending, State, Told, report};
+use postern::notifications::{Ending, RoadStates, State, report};
 use postern::patients::Method;
 
 on_both!(
@@ -49,12 +49,12 @@ async fn message(app: &App, user: &Actor, patient: PatientId) -> (ConversationId
     (id, ids[0], ids[1])
 }
 
-async fn line(app: &App, id: ConversationId) -> (Told, Option<String>) {
+async fn line(app: &App, id: ConversationId) -> (RoadStates, Option<String>) {
     let read = app.state.db.read(move |conn| -> Result<_, AppError> {
         use conversations as c;
         let columns = (c::notice_email, c::notice_text, c::attention);
         let found: (Option<State>, Option<State>, Option<String>) = c::table.find(id).select(columns).first(conn)?;
-        Ok((Told { email: found.0, text: found.1 }, found.2))
+        Ok((RoadStates { email: found.0, text: found.1 }, found.2))
     });
     read.await.unwrap()
 }
@@ -94,7 +94,7 @@ async fn every_order_of_reports_ends_alike(app: App) {
                 assert_eq!(attention.is_some(), told.needs_attention(), "{order:?} at {by:?} {state:?}: {told:?}");
             }
             let (told, _) = line(&app, id).await;
-            assert_eq!(told, Told { email: Some(email), text: Some(text) }, "{order:?}");
+            assert_eq!(told, RoadStates { email: Some(email), text: Some(text) }, "{order:?}");
             // an address that returned something takes nothing more: the next story starts with a clean slate
             let write = app.state.db.write(|tx| -> Result<_, AppError> {
                 Ok(diesel::delete(postern::db::schema::address_blocks::table).execute(tx.conn())?)
@@ -138,9 +138,9 @@ async fn a_late_report_of_an_earlier_message_is_none_of_this_one(app: App) {
     app.drain().await;
     let page = user.get(&format!("/conversations/{id}")).await.ok();
     user.submit(&page, "Send", &[("body", "One thing more")]).await.redirect();
-    assert_eq!(line(&app, id).await.0, Told { email: Some(State::Queued), text: Some(State::Queued) });
+    assert_eq!(line(&app, id).await.0, RoadStates { email: Some(State::Queued), text: Some(State::Queued) });
     assert!(reported(&app, earlier, State::Failed).await);
-    assert_eq!(line(&app, id).await, (Told { email: Some(State::Queued), text: Some(State::Queued) }, None));
+    assert_eq!(line(&app, id).await, (RoadStates { email: Some(State::Queued), text: Some(State::Queued) }, None));
 }
 
 async fn what_is_dealt_with_stays_so(app: App) {

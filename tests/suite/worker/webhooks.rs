@@ -36,7 +36,7 @@ async fn state(app: &App) -> (String, Option<String>) {
 
 pub async fn path(app: &App, what: &'static str) -> String {
     let read = app.state.db.read(move |conn| -> Result<String, AppError> {
-        Ok(ReportKey::of(&postern::settings::cookie_key(conn)?).path(what))
+        Ok(ReportKey::derive(&postern::settings::cookie_key(conn)?).path(what))
     });
     read.await.unwrap()
 }

@@ -4,7 +4,7 @@ use data_encoding::BASE64_NOPAD;
 
 use super::chart::{At, Chart, Draft};
 use super::slim::TAKEN_OUT;
-use super::types::{Attachment, single_line, words};
+use super::types::{Attachment, non_empty, single_line};
 use super::{ImportedFile, SkipReason};
 use crate::chart::import::programs::{is_named_as_program, is_program, is_typed_as_program};
 use crate::chart::item::{Caption, ItemKind, Label};
@@ -26,7 +26,7 @@ pub(super) fn file(
     fallback: &str,
 ) -> Result<Option<ImportedFile>, SkipReason> {
     let declared = attachment.content_type.as_deref();
-    let title = attachment.title.as_deref().and_then(words).unwrap_or_else(|| fallback.to_owned());
+    let title = attachment.title.as_deref().and_then(non_empty).unwrap_or_else(|| fallback.to_owned());
     // its content was, or is, looked at besides
     if is_named_as_program(&title) || declared.is_some_and(is_typed_as_program) {
         return Err(SkipReason::FileProgram);
@@ -135,7 +135,7 @@ pub(super) fn add_with_files(chart: &mut Chart, at: At, mut draft: Draft, attach
         match file(chart, at, attachment, &fallback) {
             Ok(file) => files.extend(file),
             Err(reason) => {
-                let name = attachment.title.as_deref().and_then(words).map(|title| single_line(&title, 120));
+                let name = attachment.title.as_deref().and_then(non_empty).map(|title| single_line(&title, 120));
                 let part = name.map_or(Caption::Label(Label::File), Caption::Text);
                 chart.lacks(at, at.entry.resource.kind(), part, reason);
             }
@@ -149,7 +149,7 @@ pub(super) fn add_with_files(chart: &mut Chart, at: At, mut draft: Draft, attach
     chart.add(at, draft);
     for (file, number) in files.zip(2..) {
         let (title, author) = (Some(fallback.clone()), author.clone());
-        let further = Draft { title, author, attachment: Some(file), ..Draft::of(kind, when) };
+        let further = Draft { title, author, attachment: Some(file), ..Draft::new(kind, when) };
         chart.add_as(at, format!("{source_id}:{number}"), further);
     }
 }

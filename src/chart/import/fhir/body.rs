@@ -1,6 +1,6 @@
 //! Builds the body of an item: cleans every text and leaves out what is empty.
 
-use super::types::{clean, words};
+use super::types::{clean, non_empty};
 use crate::chart::item::{Block, Caption, Datum, Fact, ItemBody, Label, ResultRow};
 
 /// A row: its name, by the record or by us, and its value.
@@ -25,7 +25,7 @@ impl Body {
 
     /// A row of texts, joined by semicolons.
     pub fn texts(&mut self, label: Label, values: Vec<String>) {
-        self.text(label, words(&values.join("; ")));
+        self.text(label, non_empty(&values.join("; ")));
     }
 
     /// A row with a code of the standard.
@@ -49,21 +49,21 @@ impl Body {
 
     /// A heading in the record's words.
     pub fn heading(&mut self, text: &str) {
-        if let Some(text) = words(text) {
+        if let Some(text) = non_empty(text) {
             self.blocks.push(Block::Heading { text: Caption::Text(text) });
         }
     }
 
     /// Text without a heading.
     pub fn paragraph(&mut self, text: Option<&String>) {
-        if let Some(text) = text.and_then(|text| words(text)) {
+        if let Some(text) = text.and_then(|text| non_empty(text)) {
             self.blocks.push(Block::Paragraph { text });
         }
     }
 
     /// A heading and texts below it; nothing where there is no text.
     pub fn paragraphs(&mut self, label: Label, texts: Vec<String>) {
-        let texts: Vec<String> = texts.iter().filter_map(|text| words(text)).collect();
+        let texts: Vec<String> = texts.iter().filter_map(|text| non_empty(text)).collect();
         if !texts.is_empty() {
             self.label(label);
             self.blocks.extend(texts.into_iter().map(|text| Block::Paragraph { text }));
@@ -72,7 +72,7 @@ impl Body {
 
     /// A heading and a list below it; nothing where the list is empty.
     pub fn list(&mut self, label: Label, items: Vec<String>) {
-        let items: Vec<String> = items.iter().filter_map(|text| words(text)).collect();
+        let items: Vec<String> = items.iter().filter_map(|text| non_empty(text)).collect();
         if !items.is_empty() {
             self.label(label);
             self.blocks.push(Block::List { items });
@@ -86,7 +86,7 @@ impl Body {
             .filter_map(|(label, value)| {
                 let value = value.and_then(cleaned).unwrap_or(Datum::Text(String::new()));
                 let label = match label {
-                    Caption::Text(name) => Caption::Text(words(&name)?),
+                    Caption::Text(name) => Caption::Text(non_empty(&name)?),
                     label @ Caption::Label(_) => label,
                 };
                 Some(Fact { label, value })
@@ -103,7 +103,7 @@ impl Body {
         let rows: Vec<ResultRow> = rows
             .into_iter()
             .map(|row| {
-                let text = |text: Option<String>| text.and_then(|text| words(&text));
+                let text = |text: Option<String>| text.and_then(|text| non_empty(&text));
                 ResultRow {
                     name: clean(&row.name),
                     value: row.value.and_then(cleaned),
@@ -136,9 +136,9 @@ impl Body {
 
 fn cleaned(value: Datum) -> Option<Datum> {
     Some(match value {
-        Datum::Text(text) => Datum::Text(words(&text)?),
-        Datum::Number(text) => Datum::Number(words(&text)?),
-        Datum::Code(text) => Datum::Code(words(&text)?),
+        Datum::Text(text) => Datum::Text(non_empty(&text)?),
+        Datum::Number(text) => Datum::Number(non_empty(&text)?),
+        Datum::Code(text) => Datum::Code(non_empty(&text)?),
         Datum::Parts(parts) => Datum::all(parts.into_iter().filter_map(cleaned).collect())?,
         other => other,
     })

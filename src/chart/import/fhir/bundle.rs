@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::chart::{Chart, name_of};
 use super::read::{Found, Reopen};
 use super::resource::{Header, Holder, Resource, read_one};
-use super::types::{Reference, single_line, words};
+use super::types::{Reference, non_empty, single_line};
 use super::unread::unread;
 use super::{FhirError, ImportOptions, ImportedBundle, SkipReason, Skipped};
 use crate::db::Ts;
@@ -163,7 +163,7 @@ impl Bundle {
         for it in kept {
             let Ok((kind, header)) = Header::read(&it.json) else { continue };
             let Some(Ok(resource)) = Resource::read(&kind, &it.json) else { continue };
-            let mut entry = Entry::of(it.full_url, header, resource);
+            let mut entry = Entry::new(it.full_url, header, resource);
             (entry.withdrawn, entry.unseen) = (it.withdrawn, it.unseen);
             (entry.fresh, entry.row) = (it.fresh, Some(it.row));
             (entry.files, entry.kept_source) = (it.files, Some(it.source));
@@ -200,7 +200,7 @@ impl Bundle {
         match read {
             Err((reason, subject)) => self.leave(&kind, reason, found.full_url, subject),
             Ok((header, resource)) => {
-                let mut entry = Entry::of(found.full_url, header, resource);
+                let mut entry = Entry::new(found.full_url, header, resource);
                 entry.unread = unread(&entry.resource, json.get());
                 match self.index(entry) {
                     Ok(position) => self.contain(position, json.get()),
@@ -224,7 +224,7 @@ impl Bundle {
                 continue;
             }
             let is_error = header.is_entered_in_error();
-            let mut entry = Entry::of(None, header, resource);
+            let mut entry = Entry::new(None, header, resource);
             entry.unread = unread(&entry.resource, raw.get());
             let Some(holder) = self.entries.get(outer) else { continue };
             (entry.within, entry.fresh, entry.row) = (Some(outer), holder.fresh, holder.row);
@@ -403,7 +403,7 @@ pub(super) fn count(skipped: &mut Skipped, what: &str, reason: SkipReason) {
 
 impl Entry {
     /// A resource that was just read.
-    pub fn of(full_url: Option<String>, header: Header, resource: Resource) -> Entry {
+    pub fn new(full_url: Option<String>, header: Header, resource: Resource) -> Entry {
         Entry {
             full_url,
             id: header.id.filter(|id| !id.trim().is_empty()),
@@ -433,7 +433,7 @@ impl Entry {
 
     /// The id of a patient in their source.
     pub fn own_id(&self) -> Option<String> {
-        let id = self.id.as_deref().and_then(words).or_else(|| self.full_url.as_deref().and_then(words))?;
+        let id = self.id.as_deref().and_then(non_empty).or_else(|| self.full_url.as_deref().and_then(non_empty))?;
         Some(single_line(&id, 400))
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::bundle::{Bundle, Entry, count};
 use super::resource::Resource;
-use super::types::{CodeableConcept, HumanName, Reference, single_line, words};
+use super::types::{CodeableConcept, HumanName, Reference, non_empty, single_line};
 use super::when::{Moment, first_moment};
 use super::{Emptied, ImportOptions, ImportedChart, ImportedFile, ImportedItem, ImportedPatient, SkipReason, Skipped};
 use super::{document, done, encounter, form, invoice, narrative, order, plan, report};
@@ -33,7 +33,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// An item of that kind and time, of which nothing is said yet.
-    pub fn of(kind: ItemKind, when: Moment) -> Self {
+    pub fn new(kind: ItemKind, when: Moment) -> Self {
         Self { kind, sort: None, when, title: None, author: None, body: ItemBody::default(), attachment: None }
     }
 }
@@ -253,12 +253,12 @@ impl<'a> Chart<'a> {
                 .flatten()
                 .find_map(|reference| match self.find(found, reference).map(|inner| &inner.entry.resource) {
                     Some(resource @ (Resource::Practitioner(_) | Resource::Organization(_))) => name_of(resource),
-                    _ => reference.display.as_deref().and_then(words),
+                    _ => reference.display.as_deref().and_then(non_empty),
                 }),
             Resource::MedicationRequest(order) => order.medication(self, found),
             resource => name_of(resource),
         });
-        found.or_else(|| reference.display.as_deref().and_then(words)).map(|name| single_line(&name, 300))
+        found.or_else(|| reference.display.as_deref().and_then(non_empty)).map(|name| single_line(&name, 300))
     }
 
     /// The names of several, without repetition.
@@ -466,9 +466,9 @@ fn is_bare(body: &ItemBody) -> bool {
 
 /// What a person would call a resource.
 pub(super) fn name_of(resource: &Resource) -> Option<String> {
-    let concept = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::words);
-    let person = |names: &[HumanName]| names.iter().find_map(HumanName::words);
-    let text = |text: &Option<String>| text.as_deref().and_then(words);
+    let concept = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::to_text);
+    let person = |names: &[HumanName]| names.iter().find_map(HumanName::to_text);
+    let text = |text: &Option<String>| text.as_deref().and_then(non_empty);
     match resource {
         Resource::Practitioner(it) => person(&it.name),
         Resource::RelatedPerson(it) => person(&it.name),

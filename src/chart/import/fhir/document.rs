@@ -80,7 +80,7 @@ pub(super) fn document(chart: &mut Chart, at: At, it: &DocumentReference) {
     let dates = [it.date.as_ref(), span.and_then(|period| period.start.as_ref())].into_iter().chain(made);
     let Some(when) = chart.date(at, dates) else { return chart.skip(at, SkipReason::NoDate) };
     let kind = if it.r#type.iter().chain(&it.category).any(is_letter) { ItemKind::Letter } else { ItemKind::File };
-    let kind_words = it.r#type.as_ref().and_then(CodeableConcept::words);
+    let kind_words = it.r#type.as_ref().and_then(CodeableConcept::to_text);
     let authors = chart.names(at, &it.author);
     let kind_name = it.r#type.as_ref().and_then(CodeableConcept::name);
     let title = first_words([it.description.as_ref(), kind_name.as_ref()])
@@ -94,7 +94,7 @@ pub(super) fn document(chart: &mut Chart, at: At, it: &DocumentReference) {
     body.text(Label::Organization, it.custodian.as_ref().and_then(|custodian| chart.name(at, custodian)));
     body.fact(Label::Period, period(span));
     let author = authors.into_iter().next();
-    let draft = Draft { title, author, body: body.finish(), ..Draft::of(kind, when) };
+    let draft = Draft { title, author, body: body.finish(), ..Draft::new(kind, when) };
     add_with_files(chart, at, draft, &files);
 }
 
@@ -112,16 +112,16 @@ pub(super) fn communication(chart: &mut Chart, at: At, it: &Communication) {
     body.texts(Label::Medium, all_words(&it.medium));
     body.texts(Label::Category, all_words(&it.category));
     body.texts(Label::Reason, chart.reasons(at, &it.reason_code, &it.reason_reference));
-    body.text(Label::StatusReason, it.status_reason.as_ref().and_then(CodeableConcept::words));
+    body.text(Label::StatusReason, it.status_reason.as_ref().and_then(CodeableConcept::to_text));
     for payload in &it.payload {
         body.paragraph(payload.content_string.as_ref());
         let named = chart.needed(at, "Communication.payload", Label::Details, &payload.content_reference);
         named.iter().for_each(|name| body.paragraph(Some(name)));
     }
     body.paragraphs(Label::Notes, notes(&it.note));
-    let title = it.topic.as_ref().and_then(CodeableConcept::words);
+    let title = it.topic.as_ref().and_then(CodeableConcept::to_text);
     let title = title.or_else(|| it.category.iter().find_map(CodeableConcept::name));
     let files: Vec<Attachment> = it.payload.iter().filter_map(|payload| payload.content_attachment.clone()).collect();
-    let draft = Draft { title, author: sender, body: body.finish(), ..Draft::of(ItemKind::InboxItem, when) };
+    let draft = Draft { title, author: sender, body: body.finish(), ..Draft::new(ItemKind::InboxItem, when) };
     add_with_files(chart, at, draft, &files);
 }

@@ -64,7 +64,7 @@ types! {
 }
 
 fn concept(concept: &Option<CodeableConcept>) -> Option<Datum> {
-    concept.as_ref().and_then(CodeableConcept::words).map(Datum::Text)
+    concept.as_ref().and_then(CodeableConcept::to_text).map(Datum::Text)
 }
 
 type Details = Vec<(Label, Option<Datum>)>;
@@ -72,8 +72,8 @@ type Details = Vec<(Label, Option<Datum>)>;
 impl Procedure {
     fn performed(&self) -> Option<Datum> {
         let text = first_words([self.performed_string.as_ref()]);
-        let text = text.or_else(|| self.performed_age.as_ref().and_then(Quantity::words));
-        let text = text.or_else(|| self.performed_range.as_ref().and_then(Range::words));
+        let text = text.or_else(|| self.performed_age.as_ref().and_then(Quantity::to_text));
+        let text = text.or_else(|| self.performed_range.as_ref().and_then(Range::to_text));
         period(self.performed_period.as_ref()).or_else(|| text.map(Datum::Text))
     }
 
@@ -89,7 +89,7 @@ impl Procedure {
 
     /// Its words and its state, and what is told of it.
     pub fn rows(&self) -> Option<Vec<Row>> {
-        let name = with_details(self.code.as_ref()?.words()?, self.body_site.iter().cloned());
+        let name = with_details(self.code.as_ref()?.to_text()?, self.body_site.iter().cloned());
         let mut rows = vec![(Caption::Text(name), self.status.clone().map(Datum::Code))];
         rows.extend(details(self.details()));
         rows.extend(details([(Label::Notes, joined(notes(&self.note)))]));
@@ -99,7 +99,7 @@ impl Procedure {
 
 impl Protocol {
     /// `2 / 3`, with the name of the series before it.
-    fn words(&self) -> Option<String> {
+    fn to_text(&self) -> Option<String> {
         let number = |number: &Option<Decimal>, text: &Option<String>| {
             number.as_ref().map(|number| number.0.clone()).or_else(|| first_words([text.as_ref()]))
         };
@@ -117,12 +117,12 @@ impl Protocol {
 
 impl Immunization {
     fn details(&self) -> Details {
-        let number: Vec<String> = self.protocol_applied.iter().filter_map(Protocol::words).collect();
+        let number: Vec<String> = self.protocol_applied.iter().filter_map(Protocol::to_text).collect();
         vec![
             (Label::StatusReason, concept(&self.status_reason)),
             (Label::NotFullStrength, self.is_subpotent.filter(|weak| *weak).map(Datum::Bool)),
             (Label::DoseNumber, joined(number)),
-            (Label::Dose, self.dose_quantity.as_ref().and_then(Quantity::words).map(Datum::Text)),
+            (Label::Dose, self.dose_quantity.as_ref().and_then(Quantity::to_text).map(Datum::Text)),
             (Label::LotNumber, first_words([self.lot_number.as_ref()]).map(Datum::Text)),
             (Label::Expires, datum(self.expiration_date.as_ref())),
             (Label::Route, concept(&self.route)),
@@ -132,7 +132,7 @@ impl Immunization {
 
     /// Its words and its state, and what is told of it.
     pub fn rows(&self) -> Option<Vec<Row>> {
-        let name = self.vaccine_code.as_ref()?.words()?;
+        let name = self.vaccine_code.as_ref()?.to_text()?;
         let mut rows = vec![(Caption::Text(name), self.status.clone().map(Datum::Code))];
         rows.extend(details(self.details()));
         rows.extend(details([(Label::Notes, joined(notes(&self.note)))]));
@@ -190,7 +190,7 @@ fn add(
     authors: Vec<String>,
     body: Body,
 ) {
-    let (title, author) = (title.and_then(CodeableConcept::words), authors.into_iter().next());
+    let (title, author) = (title.and_then(CodeableConcept::to_text), authors.into_iter().next());
     let (sort, body) = (Some(sort), body.finish());
-    chart.add(at, Draft { sort, title, author, body, ..Draft::of(ItemKind::Encounter, when) });
+    chart.add(at, Draft { sort, title, author, body, ..Draft::new(ItemKind::Encounter, when) });
 }

@@ -3,7 +3,9 @@
 use serde::de::IgnoredAny;
 
 use super::body::Body;
-use super::types::{CodeableConcept, Decimal, Period, Quantity, Range, Ratio, all_words, first_words, types, words};
+use super::types::{
+    CodeableConcept, Decimal, Period, Quantity, Range, Ratio, all_words, first_words, non_empty, types,
+};
 use super::value::ratio;
 use super::when::period;
 use crate::chart::item::{Datum, Every, Label};
@@ -73,7 +75,7 @@ const UNITS: [&str; 7] = ["s", "min", "h", "d", "wk", "mo", "a"];
 
 /// What a timing says, each part under its own name.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct TimingParts {
     how_often: Option<Datum>,
     days: Vec<String>,
     times: Vec<String>,
@@ -99,7 +101,7 @@ fn span(low: &Decimal, high: Option<&Decimal>) -> Option<String> {
 
 impl Repeat {
     /// What it says; none where a part of it is not understood.
-    fn told(&self) -> Option<Told> {
+    fn parts(&self) -> Option<TimingParts> {
         let unread = [&self.count_max, &self.duration, &self.duration_max, &self.offset];
         if unread.iter().any(|part| part.is_some()) || !self.extension.is_empty() {
             return None;
@@ -130,14 +132,20 @@ impl Repeat {
         let course = match () {
             () if bounds > 1 || (bounds == 1 && count.is_some()) => return None,
             () if self.bounds_period.is_some() => Some(period(self.bounds_period.as_ref())?),
-            () if self.bounds_duration.is_some() => Some(Datum::Text(self.bounds_duration.as_ref()?.words()?)),
+            () if self.bounds_duration.is_some() => Some(Datum::Text(self.bounds_duration.as_ref()?.to_text()?)),
             () if self.bounds_range.is_some() => {
                 let range = self.bounds_range.as_ref()?;
                 Some(Datum::Text(format!("{} {}", range.amounts()?, range.unit()?)))
             }
             () => count,
         };
-        Some(Told { how_often, days: self.day_of_week.clone(), times: times?, moments: self.when.clone(), course })
+        Some(TimingParts {
+            how_often,
+            days: self.day_of_week.clone(),
+            times: times?,
+            moments: self.when.clone(),
+            course,
+        })
     }
 }
 
@@ -152,25 +160,27 @@ fn clock(text: &str) -> Option<String> {
 impl Timing {
     /// Tells when something is to be done. `false` where that is not understood whole; then nothing of it is told.
     pub fn tell(&self, body: &mut Body) -> bool {
-        let Some(told) = self.told() else { return false };
+        let Some(told) = self.parts() else { return false };
         body.fact(Label::Due, told.how_often.clone());
         told.tell_rest(body);
         true
     }
 
-    fn told(&self) -> Option<Told> {
+    fn parts(&self) -> Option<TimingParts> {
         if !self.event.is_empty() || !self.extension.is_empty() || !self.modifier_extension.is_empty() {
             return None;
         }
         match (&self.repeat, &self.code) {
-            (Some(repeat), _) => repeat.told(),
-            (None, Some(code)) => Some(Told { how_often: code.words().map(Datum::Text), ..Told::default() }),
-            (None, None) => Some(Told::default()),
+            (Some(repeat), _) => repeat.parts(),
+            (None, Some(code)) => {
+                Some(TimingParts { how_often: code.to_text().map(Datum::Text), ..TimingParts::default() })
+            }
+            (None, None) => Some(TimingParts::default()),
         }
     }
 }
 
-impl Told {
+impl TimingParts {
     fn tell_rest(self, body: &mut Body) {
         body.fact(Label::Days, codes(self.days));
         let times = self.times.join(", ");
@@ -204,11 +214,11 @@ impl Dosage {
     /// a day`) and what belongs to it under its names. `false` where it is not understood whole; then nothing of it is
     /// told but to see the prescription. What limits it is told in any case.
     pub fn tell(&self, body: &mut Body) -> bool {
-        let text = self.text.as_deref().and_then(words);
+        let text = self.text.as_deref().and_then(non_empty);
         let complete = match text {
             Some(text) => {
                 let parts = std::iter::once(text).chain(all_words(&self.additional_instruction));
-                body.text(Label::Dosage, words(&parts.collect::<Vec<_>>().join(", ")));
+                body.text(Label::Dosage, non_empty(&parts.collect::<Vec<_>>().join(", ")));
                 true
             }
             None => self.tell_parts(body),
@@ -218,15 +228,15 @@ impl Dosage {
         }
         body.fact(Label::MaxDose, self.max_dose_per_period.as_ref().and_then(within));
         let single = [&self.max_dose_per_administration, &self.max_dose_per_lifetime];
-        single.into_iter().for_each(|most| body.text(Label::MaxDose, most.as_ref().and_then(Quantity::words)));
+        single.into_iter().for_each(|most| body.text(Label::MaxDose, most.as_ref().and_then(Quantity::to_text)));
         complete
     }
 
     fn tell_parts(&self, body: &mut Body) -> bool {
-        let Some(told) = self.timing.as_ref().map_or(Some(Told::default()), Timing::told) else { return false };
+        let Some(told) = self.timing.as_ref().map_or(Some(TimingParts::default()), Timing::parts) else { return false };
         let dose = match self.dose_and_rate.as_slice() {
             [] => None,
-            [one] => match one.told() {
+            [one] => match one.amount() {
                 Some(dose) => Some(dose),
                 None => return false,
             },
@@ -236,7 +246,7 @@ impl Dosage {
             return false;
         }
         let concepts = [&self.method, &self.route, &self.site];
-        let how = concepts.into_iter().filter_map(|concept| concept.as_ref().and_then(CodeableConcept::words));
+        let how = concepts.into_iter().filter_map(|concept| concept.as_ref().and_then(CodeableConcept::to_text));
         let rest = how.chain(all_words(&self.additional_instruction)).map(Datum::Text);
         let parts = dose.map(Datum::Text).into_iter().chain(told.how_often.clone()).chain(rest);
         body.fact(Label::Dosage, Datum::all(parts.collect()));
@@ -247,7 +257,7 @@ impl Dosage {
 
 /// An amount in a time: `4 g a day`. A time that is none in units that are known is told as it is.
 fn within(ratio: &Ratio) -> Option<Datum> {
-    let amount = ratio.numerator.as_ref().and_then(Quantity::words);
+    let amount = ratio.numerator.as_ref().and_then(Quantity::to_text);
     let time = ratio.denominator.as_ref().and_then(|time| Some((&time.value.as_ref()?.0, time.code.as_ref()?)));
     match (amount, time) {
         (Some(amount), Some((period, unit))) if UNITS.contains(&unit.as_str()) => Some(Datum::Every(Every {
@@ -266,12 +276,12 @@ fn codes(codes: Vec<String>) -> Option<Datum> {
 
 impl Dose {
     /// The dose; none where it is not one amount, or is given by a rate.
-    fn told(&self) -> Option<String> {
+    fn amount(&self) -> Option<String> {
         if self.rate_ratio.is_some() || self.rate_range.is_some() || self.rate_quantity.is_some() {
             return None;
         }
         match (&self.dose_quantity, &self.dose_range) {
-            (Some(quantity), None) => quantity.words(),
+            (Some(quantity), None) => quantity.to_text(),
             (None, Some(range)) => {
                 Some([range.amounts(), range.unit()].into_iter().flatten().collect::<Vec<_>>().join(" "))
             }

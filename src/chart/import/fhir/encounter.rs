@@ -6,7 +6,7 @@ use super::chart::{At, Chart, Draft};
 use super::report;
 use super::resource::Resource;
 use super::types::{
-    Annotation, CodeableConcept, Coding, Period, Reference, all_words, first_words, notes, types, words,
+    Annotation, CodeableConcept, Coding, Period, Reference, all_words, first_words, non_empty, notes, types,
 };
 use super::when::{Moment, datum, moment, period};
 use crate::chart::item::{Caption, Datum, ItemKind, Label};
@@ -14,7 +14,7 @@ use crate::chart::item::{Caption, Datum, ItemKind, Label};
 types! {
     struct Participant { individual: Option<Reference> }
     struct Diagnosis { condition: Option<Reference> }
-    struct Place { location: Option<Reference> }
+    struct EncounterLocation { location: Option<Reference> }
     struct Hospitalization { discharge_disposition: Option<CodeableConcept> }
     struct Encounter {
         status: Option<String>,
@@ -28,7 +28,7 @@ types! {
         reason_reference: Vec<Reference>,
         diagnosis: Vec<Diagnosis>,
         hospitalization: Option<Hospitalization>,
-        location: Vec<Place>,
+        location: Vec<EncounterLocation>,
         service_provider: Option<Reference>,
     }
     struct Condition {
@@ -60,7 +60,7 @@ impl Encounter {
 
 /// A name with where it is, or how bad: `Fracture (left radius; severe)`.
 pub(super) fn with_details(name: String, details: impl IntoIterator<Item = CodeableConcept>) -> String {
-    let details: Vec<String> = details.into_iter().filter_map(|concept| concept.words()).collect();
+    let details: Vec<String> = details.into_iter().filter_map(|concept| concept.to_text()).collect();
     if details.is_empty() { name } else { format!("{name} ({})", details.join("; ")) }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn details(rows: impl IntoIterator<Item = (Label, Option<Datum>)>) ->
 
 /// Several texts as one value.
 pub(super) fn joined(texts: Vec<String>) -> Option<Datum> {
-    words(&texts.join("; ")).map(Datum::Text)
+    non_empty(&texts.join("; ")).map(Datum::Text)
 }
 
 impl Condition {
@@ -83,7 +83,7 @@ impl Condition {
         let unsure = state(&self.verification_status).filter(|code| code != "confirmed");
         let state = unsure.or_else(|| state(&self.clinical_status)).map(Datum::Code);
         let sites = self.body_site.iter().cloned().chain(self.severity.clone());
-        let name = with_details(self.code.as_ref()?.words()?, sites);
+        let name = with_details(self.code.as_ref()?.to_text()?, sites);
         let ended = datum(self.abatement_date_time.as_ref());
         let mut rows = vec![(Caption::Text(name), state)];
         rows.extend(details([
@@ -109,15 +109,15 @@ pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
         Some(name) => body.text(Label::Class, Some(name.clone())),
         None => body.code(Label::Class, class.and_then(|class| class.code.as_ref())),
     }
-    let service = it.service_type.as_ref().and_then(CodeableConcept::words);
+    let service = it.service_type.as_ref().and_then(CodeableConcept::to_text);
     body.text(Label::Category, service.clone());
-    body.text(Label::Priority, it.priority.as_ref().and_then(CodeableConcept::words));
+    body.text(Label::Priority, it.priority.as_ref().and_then(CodeableConcept::to_text));
     body.code(Label::Status, it.status.as_ref());
     body.fact(Label::Period, period(it.period.as_ref()));
     body.texts(Label::Location, chart.names(at, it.location.iter().filter_map(|place| place.location.as_ref())));
     body.text(Label::Organization, it.service_provider.as_ref().and_then(|provider| chart.name(at, provider)));
     let discharge = it.hospitalization.as_ref().and_then(|stay| stay.discharge_disposition.as_ref());
-    body.text(Label::Discharge, discharge.and_then(CodeableConcept::words));
+    body.text(Label::Discharge, discharge.and_then(CodeableConcept::to_text));
     let during = chart.during(at);
     let [mut conditions, mut procedures, mut orders, mut vaccines] = [const { Vec::new() }; 4];
     for found in &during {
@@ -147,5 +147,5 @@ pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
     let title = all_words(&it.r#type).into_iter().next().or(service).or_else(|| reasons.into_iter().next());
     let title = title.or(class_name);
     let author = clinicians.into_iter().next();
-    chart.add(at, Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::Encounter, when) });
+    chart.add(at, Draft { title, author, body: body.finish(), ..Draft::new(ItemKind::Encounter, when) });
 }

@@ -51,7 +51,7 @@ pub(super) fn form(chart: &mut Chart, at: At, it: &QuestionnaireResponse) {
         chart.lacks(at, "QuestionnaireResponse.item", Caption::Text(question), SkipReason::NotMapped);
     }
     let title = title(chart, at, it);
-    let draft = Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::Form, when) };
+    let draft = Draft { title, author, body: body.finish(), ..Draft::new(ItemKind::Form, when) };
     add_with_files(chart, at, draft, &files);
 }
 

@@ -39,8 +39,8 @@ types! {
 
 impl PriceComponent {
     /// `12.50 CAD`, with the factor before it where there is one: `2 × 12.50 CAD`.
-    fn words(&self) -> Option<String> {
-        let amount = self.amount.as_ref()?.words()?;
+    fn to_text(&self) -> Option<String> {
+        let amount = self.amount.as_ref()?.to_text()?;
         Some(match &self.factor {
             Some(factor) => format!("{} × {amount}", factor.0),
             None => amount,
@@ -49,7 +49,7 @@ impl PriceComponent {
 
     /// What it is: its coded words, else its type (`base`, `tax`, `discount`, …).
     fn name(&self) -> Option<String> {
-        self.code.as_ref().and_then(CodeableConcept::words).or_else(|| first_words([self.r#type.as_ref()]))
+        self.code.as_ref().and_then(CodeableConcept::to_text).or_else(|| first_words([self.r#type.as_ref()]))
     }
 }
 
@@ -58,7 +58,7 @@ fn price(components: &[PriceComponent]) -> Option<String> {
     let parts: Vec<String> = components
         .iter()
         .filter_map(|component| {
-            let amount = component.words()?;
+            let amount = component.to_text()?;
             let name = component.name().filter(|_| component.r#type.as_deref() != Some("base"));
             Some(name.map_or(amount.clone(), |name| format!("{name}: {amount}")))
         })
@@ -81,7 +81,7 @@ pub(super) fn invoice(chart: &mut Chart, at: At, it: &Invoice) {
     body.text(Label::Recipients, it.recipient.as_ref().and_then(|recipient| chart.name(at, recipient)));
     let mut lines = Vec::new();
     for (line, number) in it.line_item.iter().zip(1_u32..) {
-        let coded = line.charge_item_codeable_concept.as_ref().and_then(CodeableConcept::words);
+        let coded = line.charge_item_codeable_concept.as_ref().and_then(CodeableConcept::to_text);
         let referred = line.charge_item_reference.as_ref().and_then(|reference| chart.name(at, reference));
         let name = coded.or(referred).unwrap_or_else(|| number.to_string());
         lines.push((Caption::Text(name), price(&line.price_component).map(Datum::Text)));
@@ -89,14 +89,14 @@ pub(super) fn invoice(chart: &mut Chart, at: At, it: &Invoice) {
     body.rows(Label::LineItems, lines);
     for component in &it.total_price_component {
         if let Some(name) = component.name() {
-            body.row(Caption::Text(name), component.words().map(Datum::Text));
+            body.row(Caption::Text(name), component.to_text().map(Datum::Text));
         }
     }
-    body.text(Label::TotalNet, it.total_net.as_ref().and_then(Money::words));
-    body.text(Label::TotalGross, it.total_gross.as_ref().and_then(Money::words));
+    body.text(Label::TotalNet, it.total_net.as_ref().and_then(Money::to_text));
+    body.text(Label::TotalGross, it.total_gross.as_ref().and_then(Money::to_text));
     body.paragraphs(Label::PaymentTerms, it.payment_terms.iter().cloned().collect());
     body.paragraphs(Label::Notes, notes(&it.note));
-    let title = it.r#type.as_ref().and_then(CodeableConcept::words).or(number);
+    let title = it.r#type.as_ref().and_then(CodeableConcept::to_text).or(number);
     let author = issuer.or_else(|| people.into_iter().next());
-    chart.add(at, Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::Invoice, when) });
+    chart.add(at, Draft { title, author, body: body.finish(), ..Draft::new(ItemKind::Invoice, when) });
 }

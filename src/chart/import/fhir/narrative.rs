@@ -1,6 +1,6 @@
 //! The page that a source itself makes of a resource (R4 §2.4.2.2, Narrative), as words.
 
-use super::types::words;
+use super::types::non_empty;
 use crate::text::html::CleanHtml;
 
 /// Characters that are read of one page.
@@ -28,7 +28,7 @@ pub(super) fn paragraphs(div: &str) -> Vec<String> {
     }
     text.push_str(rest);
     let text = text.replace("&nbsp;", "\u{a0}").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    let line = |line: &str| line.split('\t').filter_map(words).collect::<Vec<_>>().join(" · ");
-    let paragraph = |part: &str| words(&part.lines().map(line).collect::<Vec<_>>().join("\n"));
+    let line = |line: &str| line.split('\t').filter_map(non_empty).collect::<Vec<_>>().join(" · ");
+    let paragraph = |part: &str| non_empty(&part.lines().map(line).collect::<Vec<_>>().join("\n"));
     text.split("\n\n").filter_map(paragraph).collect()
 }

@@ -81,7 +81,7 @@ pub(super) fn request(chart: &mut Chart, at: At, it: &ServiceRequest) {
     let requester = it.requester.as_ref().and_then(|requester| chart.name(at, requester));
     let performers = chart.names(at, &it.performer);
     let performers = if performers.is_empty() {
-        it.performer_type.iter().filter_map(CodeableConcept::words).collect()
+        it.performer_type.iter().filter_map(CodeableConcept::to_text).collect()
     } else {
         performers
     };
@@ -99,8 +99,8 @@ pub(super) fn request(chart: &mut Chart, at: At, it: &ServiceRequest) {
         chart.lacks(at, "ServiceRequest.occurrence", Caption::Label(Label::Due), SkipReason::Timing);
     }
     as_needed(&mut body, it.as_needed_codeable_concept.as_ref(), it.as_needed_boolean);
-    let range = it.quantity_range.as_ref().and_then(Range::words);
-    let quantity = it.quantity_quantity.as_ref().and_then(Quantity::words).or(range);
+    let range = it.quantity_range.as_ref().and_then(Range::to_text);
+    let quantity = it.quantity_quantity.as_ref().and_then(Quantity::to_text).or(range);
     body.text(Label::Quantity, quantity.or_else(|| it.quantity_ratio.as_ref().and_then(ratio)));
     body.texts(Label::Site, all_words(&it.body_site));
     body.texts(Label::Specimen, chart.needed(at, "ServiceRequest.specimen", Label::Specimen, &it.specimen));
@@ -110,14 +110,14 @@ pub(super) fn request(chart: &mut Chart, at: At, it: &ServiceRequest) {
     body.list(Label::Details, all_words(&it.order_detail));
     body.paragraphs(Label::Instructions, it.patient_instruction.iter().cloned().collect());
     body.paragraphs(Label::Notes, notes(&it.note));
-    let title = it.code.as_ref().and_then(CodeableConcept::words);
+    let title = it.code.as_ref().and_then(CodeableConcept::to_text);
     let title = title.or_else(|| it.category.iter().find_map(CodeableConcept::name));
-    chart.add(at, Draft { title, author: requester, body: body.finish(), ..Draft::of(ItemKind::Requisition, when) });
+    chart.add(at, Draft { title, author: requester, body: body.finish(), ..Draft::new(ItemKind::Requisition, when) });
 }
 
 /// To be taken or done when needed: what for, or only that.
 fn as_needed(body: &mut Body, reason: Option<&CodeableConcept>, only: Option<bool>) {
-    match reason.and_then(CodeableConcept::words) {
+    match reason.and_then(CodeableConcept::to_text) {
         Some(reason) => body.text(Label::AsNeeded, Some(reason)),
         None => body.fact(Label::AsNeeded, only.map(Datum::Bool)),
     }
@@ -126,7 +126,7 @@ fn as_needed(body: &mut Body, reason: Option<&CodeableConcept>, only: Option<boo
 impl MedicationRequest {
     /// The medicine: coded here, in a contained Medication (R4 §2.4.2.4, `#id`), or in the bundle.
     pub fn medication(&self, chart: &mut Chart, at: At) -> Option<String> {
-        let coded = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::words);
+        let coded = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::to_text);
         coded(&self.medication_codeable_concept).or_else(|| {
             let reference = self.medication_reference.as_ref()?;
             let local = reference.reference.as_deref().and_then(|url| url.strip_prefix('#'));
@@ -169,23 +169,23 @@ pub(super) fn prescription(chart: &mut Chart, at: At, it: &MedicationRequest) {
     body.texts(Label::Reason, chart.reasons(at, &it.reason_code, &it.reason_reference));
     body.text(Label::Requester, requester.clone());
     body.code(Label::Status, it.status.as_ref());
-    body.text(Label::StatusReason, it.status_reason.as_ref().and_then(CodeableConcept::words));
+    body.text(Label::StatusReason, it.status_reason.as_ref().and_then(CodeableConcept::to_text));
     body.code(Label::Intent, it.intent.as_ref());
     body.code(Label::Priority, it.priority.as_ref());
-    body.text(Label::Quantity, dispense.and_then(|dispense| dispense.quantity.as_ref()).and_then(Quantity::words));
+    body.text(Label::Quantity, dispense.and_then(|dispense| dispense.quantity.as_ref()).and_then(Quantity::to_text));
     let repeats = dispense.and_then(|dispense| dispense.number_of_repeats_allowed.as_ref());
     body.fact(Label::Repeats, repeats.map(|number| Datum::Number(number.0.clone())));
     let supply = dispense.and_then(|dispense| dispense.expected_supply_duration.as_ref());
-    body.text(Label::Supply, supply.and_then(Quantity::words));
+    body.text(Label::Supply, supply.and_then(Quantity::to_text));
     body.fact(Label::Validity, period(dispense.and_then(|dispense| dispense.validity_period.as_ref())));
     let other = it.substitution.as_ref();
     body.fact(Label::Substitution, other.and_then(|other| other.allowed_boolean).map(Datum::Bool));
     let other = other.and_then(|other| other.allowed_codeable_concept.as_ref());
-    body.text(Label::Substitution, other.and_then(CodeableConcept::words));
+    body.text(Label::Substitution, other.and_then(CodeableConcept::to_text));
     let to_patient = it.dosage_instruction.iter().filter_map(|dosage| dosage.patient_instruction.clone());
     body.paragraphs(Label::Instructions, to_patient.collect());
     body.paragraphs(Label::Notes, notes(&it.note));
     let title = it.medication(chart, at);
     let (sort, body) = (Some(ItemSort::Prescription), body.finish());
-    chart.add(at, Draft { sort, title, author: requester, body, ..Draft::of(ItemKind::Requisition, when) });
+    chart.add(at, Draft { sort, title, author: requester, body, ..Draft::new(ItemKind::Requisition, when) });
 }

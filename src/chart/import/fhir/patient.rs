@@ -5,7 +5,7 @@ use crate::values::{EmailAddress, PhoneNumber};
 use time::Date;
 
 use super::bundle::{Entry, count};
-use super::types::{CodeableConcept, ContactPoint, HumanName, Identifier, Reference, single_line, types, words};
+use super::types::{CodeableConcept, ContactPoint, HumanName, Identifier, Reference, non_empty, single_line, types};
 use super::when::{full_date, is_over};
 use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};
 
@@ -52,10 +52,10 @@ impl Patient {
         let birth_date = self.birth_date.as_deref().and_then(full_date).ok_or(SkipReason::BirthDate)?;
         let name = self.name(today).ok_or(SkipReason::NoName)?;
         let given = name.given().unwrap_or_default();
-        let family = name.family.as_deref().and_then(words);
+        let family = name.family.as_deref().and_then(non_empty);
         let family = match (family, given.is_empty()) {
             (Some(family), _) => family,
-            (None, true) => name.words().unwrap_or_default(),
+            (None, true) => name.to_text().unwrap_or_default(),
             (None, false) => String::new(),
         };
         let (health_number, other_identifiers) = self.identifiers(today, skipped);
@@ -87,7 +87,7 @@ impl Patient {
         self.name.iter().filter(move |name| {
             !matches!(name.r#use.as_deref(), Some("old" | "maiden"))
                 && !is_over(name.period.as_ref(), today)
-                && name.words().is_some()
+                && name.to_text().is_some()
         })
     }
 
@@ -104,7 +104,7 @@ impl Patient {
     fn preferred(&self, given: &str, today: Date) -> Option<String> {
         let of_use = |wanted: &str| {
             let mut names = self.names(today).filter(move |name| name.r#use.as_deref() == Some(wanted));
-            names.find_map(|name| name.given().or_else(|| name.text.as_deref().and_then(words)))
+            names.find_map(|name| name.given().or_else(|| name.text.as_deref().and_then(non_empty)))
         };
         let name = of_use("nickname").or_else(|| of_use("usual"))?;
         (name != given).then(|| single_line(&name, 200))
@@ -116,7 +116,7 @@ impl Patient {
         // its rank among the health numbers, and its place
         let mut best: Option<(usize, usize)> = None;
         for identifier in &self.identifier {
-            let Some(value) = identifier.value.as_deref().and_then(words) else { continue };
+            let Some(value) = identifier.value.as_deref().and_then(non_empty) else { continue };
             if identifier.r#use.as_deref() == Some("old") || is_over(identifier.period.as_ref(), today) {
                 continue;
             }
@@ -134,7 +134,8 @@ impl Patient {
             if let Some(rank) = rank.filter(|rank| best.is_none_or(|(before, _)| *rank < before)) {
                 best = Some((rank, found.len()));
             }
-            let name = words(code).or_else(|| kind.and_then(CodeableConcept::words)).or_else(|| words(system));
+            let name =
+                non_empty(code).or_else(|| kind.and_then(CodeableConcept::to_text)).or_else(|| non_empty(system));
             found.push((single_line(&name.unwrap_or_default(), 200), single_line(&value, 200)));
         }
         let number = best.map(|(_, place)| found.remove(place).1);
@@ -152,7 +153,7 @@ impl Patient {
             .filter(|point| point.r#use.as_deref() != Some("old") && !is_over(point.period.as_ref(), today))
             .collect();
         points.sort_by_key(|point| (order(point), point.rank.unwrap_or(u32::MAX)));
-        points.into_iter().filter_map(|point| point.value.as_deref().and_then(words)).collect()
+        points.into_iter().filter_map(|point| point.value.as_deref().and_then(non_empty)).collect()
     }
 
     fn phone(&self, options: &ImportOptions, skipped: &mut Skipped) -> Option<String> {

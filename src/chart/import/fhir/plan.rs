@@ -7,7 +7,8 @@ use super::dosage::Timing;
 use super::encounter::{details, joined};
 use super::resource::Resource;
 use super::types::{
-    Annotation, CodeableConcept, Period, Quantity, Range, Ratio, Reference, all_words, first_words, notes, types, words,
+    Annotation, CodeableConcept, Period, Quantity, Range, Ratio, Reference, all_words, first_words, non_empty, notes,
+    types,
 };
 use super::value::ratio;
 use super::when::{datum, period};
@@ -60,16 +61,16 @@ types! {
 impl Target {
     /// What is measured, what it is to be, and by when.
     fn rows(&self) -> Vec<(Label, Option<Datum>)> {
-        let amount = self.detail_quantity.as_ref().and_then(Quantity::words);
-        let amount = amount.or_else(|| self.detail_range.as_ref().and_then(Range::words));
-        let amount = amount.or_else(|| self.detail_codeable_concept.as_ref().and_then(CodeableConcept::words));
+        let amount = self.detail_quantity.as_ref().and_then(Quantity::to_text);
+        let amount = amount.or_else(|| self.detail_range.as_ref().and_then(Range::to_text));
+        let amount = amount.or_else(|| self.detail_codeable_concept.as_ref().and_then(CodeableConcept::to_text));
         let amount = amount.or_else(|| self.detail_ratio.as_ref().and_then(ratio));
         let amount = amount.or_else(|| first_words([self.detail_string.as_ref()]));
-        let measure = self.measure.as_ref().and_then(CodeableConcept::words);
+        let measure = self.measure.as_ref().and_then(CodeableConcept::to_text);
         let parts: Vec<String> = measure.into_iter().chain(amount).collect();
-        let within = self.due_duration.as_ref().and_then(Quantity::words).map(Datum::Text);
+        let within = self.due_duration.as_ref().and_then(Quantity::to_text).map(Datum::Text);
         vec![
-            (Label::Target, words(&parts.join(": ")).map(Datum::Text)),
+            (Label::Target, non_empty(&parts.join(": ")).map(Datum::Text)),
             (Label::Due, datum(self.due_date.as_ref()).or(within)),
         ]
     }
@@ -89,7 +90,7 @@ fn goals(chart: &mut Chart, at: At, references: &[Reference]) -> Vec<Row> {
             rows.extend(named.into_iter().map(|name| (Caption::Text(name), None)));
             continue;
         };
-        let name = goal.description.as_ref().and_then(CodeableConcept::words).unwrap_or_else(|| "—".to_owned());
+        let name = goal.description.as_ref().and_then(CodeableConcept::to_text).unwrap_or_else(|| "—".to_owned());
         chart.made_of(&[found]);
         if found.entry.withdrawn.is_some() {
             rows.push((Caption::Text(name), Some(Datum::Code("entered-in-error".to_owned()))));
@@ -103,19 +104,19 @@ fn goals(chart: &mut Chart, at: At, references: &[Reference]) -> Vec<Row> {
 
 impl ActivityDetail {
     fn name(&self) -> Option<String> {
-        let coded = self.code.as_ref().or(self.product_codeable_concept.as_ref()).and_then(CodeableConcept::words);
-        let parts: Vec<String> = coded.into_iter().chain(self.description.as_deref().and_then(words)).collect();
-        words(&parts.join(": "))
+        let coded = self.code.as_ref().or(self.product_codeable_concept.as_ref()).and_then(CodeableConcept::to_text);
+        let parts: Vec<String> = coded.into_iter().chain(self.description.as_deref().and_then(non_empty)).collect();
+        non_empty(&parts.join(": "))
     }
 
     /// When, how much; `false` where a timing is not understood whole.
-    fn told(&self) -> (Vec<Row>, bool) {
+    fn schedule_rows(&self) -> (Vec<Row>, bool) {
         let mut body = Body::default();
         let is_whole = self.scheduled_timing.as_ref().is_none_or(|timing| timing.tell(&mut body));
         let text = first_words([self.scheduled_string.as_ref()]).map(Datum::Text);
         body.fact(Label::Due, period(self.scheduled_period.as_ref()).or(text));
-        body.text(Label::DailyAmount, self.daily_amount.as_ref().and_then(Quantity::words));
-        body.text(Label::Quantity, self.quantity.as_ref().and_then(Quantity::words));
+        body.text(Label::DailyAmount, self.daily_amount.as_ref().and_then(Quantity::to_text));
+        body.text(Label::Quantity, self.quantity.as_ref().and_then(Quantity::to_text));
         let rows = body.finish().blocks.into_iter().flat_map(|block| match block {
             Block::Facts { rows } => rows.into_iter().map(|row| (row.label, Some(row.value))).collect(),
             _ => Vec::new(),
@@ -154,7 +155,7 @@ pub(super) fn care_plan(chart: &mut Chart, at: At, it: &CarePlan) {
             continue;
         }
         let status = detail.and_then(|detail| first_words([detail.status.as_ref()])).map(Datum::Code);
-        let (rows, is_whole) = detail.map_or((Vec::new(), true), ActivityDetail::told);
+        let (rows, is_whole) = detail.map_or((Vec::new(), true), ActivityDetail::schedule_rows);
         if !is_whole {
             let part = Caption::Text(name.clone());
             chart.lacks(at, "CarePlan.activity", part, SkipReason::Timing);
@@ -170,5 +171,5 @@ pub(super) fn care_plan(chart: &mut Chart, at: At, it: &CarePlan) {
     body.paragraphs(Label::Notes, notes(&it.note));
     let title = first_words([it.title.as_ref()]).or_else(|| it.category.iter().find_map(CodeableConcept::name));
     let author = authors.into_iter().next();
-    chart.add(at, Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::Education, when) });
+    chart.add(at, Draft { title, author, body: body.finish(), ..Draft::new(ItemKind::Education, when) });
 }

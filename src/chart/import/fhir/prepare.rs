@@ -87,7 +87,7 @@ impl Survey {
         for field in unread(&resource, json.get()) {
             count(&mut skipped, &format!("Patient.{field}"), SkipReason::NotMapped);
         }
-        let entry = Entry::of(found.full_url.clone(), header, Resource::Patient(Box::default()));
+        let entry = Entry::new(found.full_url.clone(), header, Resource::Patient(Box::default()));
         let id = SourceId {
             source: entry.source(options.source.as_deref()).unwrap_or_else(|| UNNAMED.to_owned()),
             id: entry.own_id().unwrap_or_default(),
@@ -155,7 +155,7 @@ impl Survey {
             (kind, Err((reason, _))) => return Taken::Skipped(printable(&kind), reason),
         };
         let updated_at = header.updated_at();
-        let entry = Entry::of(found.full_url, header, resource);
+        let entry = Entry::new(found.full_url, header, resource);
         let owner = match &entry.resource {
             Resource::Patient(_) => {
                 let source = entry.source(options.source.as_deref()).unwrap_or_else(|| UNNAMED.to_owned());

@@ -94,13 +94,13 @@ pub(super) fn resources(source: &dyn Reopen, sink: &mut dyn FnMut(Found)) -> Res
             bundle.deserialize(&mut reader).map_err(fault)?;
             // further bundles, a line each
             for value in reader.into_iter::<Box<RawValue>>() {
-                one(value.map_err(fault)?, sink, &mut outline)?;
+                read_resource(value.map_err(fault)?, sink, &mut outline)?;
             }
         }
         Some(_) => {
             let reader = open(source).map_err(FhirError::Read)?;
             for value in serde_json::Deserializer::from_reader(reader).into_iter::<Box<RawValue>>() {
-                one(value.map_err(fault)?, sink, &mut outline)?;
+                read_resource(value.map_err(fault)?, sink, &mut outline)?;
             }
         }
     }
@@ -108,7 +108,7 @@ pub(super) fn resources(source: &dyn Reopen, sink: &mut dyn FnMut(Found)) -> Res
 }
 
 /// A resource that stands in no Bundle, or a Bundle among others.
-fn one(json: Box<RawValue>, sink: &mut dyn FnMut(Found), outline: &mut Outline) -> Result<(), FhirError> {
+fn read_resource(json: Box<RawValue>, sink: &mut dyn FnMut(Found), outline: &mut Outline) -> Result<(), FhirError> {
     let kind: Kind = serde_json::from_str(json.get()).map_err(fault)?;
     if kind.0.as_deref() == Some("Bundle") {
         let bundle = BundleSeed { sink, outline };

@@ -12,7 +12,7 @@ use super::encounter::with_details;
 use super::narrative;
 use super::resource::{Resource, telling};
 use super::types::{
-    Annotation, Attachment, CodeableConcept, Period, Reference, all_words, first_words, notes, types, words,
+    Annotation, Attachment, CodeableConcept, Period, Reference, all_words, first_words, non_empty, notes, types,
 };
 use super::value::{ReferenceRange, flag, interpretation, reference, valued};
 use super::when::{Moment, datum, first_moment, period};
@@ -157,13 +157,13 @@ fn standing_of(own: Vec<String>, parts: &[At]) -> Vec<String> {
 }
 
 fn absent(reason: &Option<CodeableConcept>) -> Option<(Datum, Option<String>)> {
-    reason.as_ref().and_then(CodeableConcept::words).map(|text| (Datum::Text(text), None))
+    reason.as_ref().and_then(CodeableConcept::to_text).map(|text| (Datum::Text(text), None))
 }
 
 /// A row for the observation, unless all it has is components; then one per component. Of one that its source has taken
 /// back only the name is left.
 fn push_rows(at: At, it: &Observation, rows: &mut Vec<ResultRow>) {
-    let name = |code: &Option<CodeableConcept>| code.as_ref().and_then(CodeableConcept::words);
+    let name = |code: &Option<CodeableConcept>| code.as_ref().and_then(CodeableConcept::to_text);
     let own_name = with_details(name(&it.code).unwrap_or_else(|| "—".to_owned()), it.body_site.clone());
     let status = state(at, it);
     if at.entry.withdrawn.is_some() {
@@ -171,12 +171,12 @@ fn push_rows(at: At, it: &Observation, rows: &mut Vec<ResultRow>) {
         return;
     }
     let own_words = || at.entry.narrative.as_deref().map(narrative::paragraphs).unwrap_or_default().join("\n");
-    let method = it.method.as_ref().and_then(CodeableConcept::words);
-    let mut note = words(&notes(&it.note).into_iter().chain(method).collect::<Vec<_>>().join("\n"));
+    let method = it.method.as_ref().and_then(CodeableConcept::to_text);
+    let mut note = non_empty(&notes(&it.note).into_iter().chain(method).collect::<Vec<_>>().join("\n"));
     let (value, unit) = it.value().or_else(|| absent(&it.data_absent_reason)).unzip();
     let is_group = value.is_none() && (!it.component.is_empty() || !it.has_member.is_empty());
     if value.is_none() && !is_group {
-        note = note.or_else(|| words(&own_words()));
+        note = note.or_else(|| non_empty(&own_words()));
     }
     if !is_group || note.is_some() {
         rows.push(ResultRow {
@@ -238,7 +238,7 @@ fn elsewhere(chart: &mut Chart, at: At, what: &str, references: &[Reference]) ->
         if found.is_none() {
             chart.skip_part(at, what, SkipReason::ResultElsewhere);
         }
-        let name = reference.display.as_deref().and_then(words).unwrap_or_else(|| "—".to_owned());
+        let name = reference.display.as_deref().and_then(non_empty).unwrap_or_else(|| "—".to_owned());
         rows.push(ResultRow { name, status: Some(status.to_owned()), ..ResultRow::default() });
     }
     rows
@@ -261,12 +261,12 @@ pub(super) fn report(chart: &mut Chart, at: At, it: &DiagnosticReport) {
     body.results(None, all);
     chart.made_of(&observations);
     chart.stands(standing_of(telling([it.status.as_deref()]), &observations));
-    let conclusion = it.conclusion.as_deref().and_then(words);
+    let conclusion = it.conclusion.as_deref().and_then(non_empty);
     body.paragraphs(Label::Conclusion, conclusion.into_iter().chain(all_words(&it.conclusion_code)).collect());
-    let title = it.code.as_ref().and_then(CodeableConcept::words);
+    let title = it.code.as_ref().and_then(CodeableConcept::to_text);
     let title = title.or_else(|| it.category.iter().find_map(CodeableConcept::name));
     let author = performers.into_iter().next();
-    let draft = Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::LabResult, when) };
+    let draft = Draft { title, author, body: body.finish(), ..Draft::new(ItemKind::LabResult, when) };
     attachment::add_with_files(chart, at, draft, &it.presented_form);
 }
 
@@ -314,13 +314,13 @@ pub(super) fn loose_observations(chart: &mut Chart) {
         let rows = timed_rows(chart, &parts);
         body.results(None, rows);
         // one alone has the better title
-        let own = observation.code.as_ref().and_then(CodeableConcept::words);
+        let own = observation.code.as_ref().and_then(CodeableConcept::to_text);
         let common = observation.category.iter().find_map(CodeableConcept::name);
         let title = if group.len() == 1 { first_words([own.as_ref(), common.as_ref()]) } else { common };
         let author = performers.into_iter().next();
         chart.stands(standing_of(Vec::new(), &parts));
         chart.made_of(&parts);
-        let draft = Draft { title, author, body: body.finish(), ..Draft::of(ItemKind::LabResult, when) };
+        let draft = Draft { title, author, body: body.finish(), ..Draft::new(ItemKind::LabResult, when) };
         chart.add_as(first, key, draft);
     }
 }

@@ -86,14 +86,14 @@ types! {
 }
 
 /// `clean`ed text, or none where nothing is left.
-pub(super) fn words(text: &str) -> Option<String> {
+pub(super) fn non_empty(text: &str) -> Option<String> {
     let text = clean(text);
     (!text.is_empty()).then_some(text)
 }
 
 /// The first of the candidates that has words.
 pub(super) fn first_words<'a>(candidates: impl IntoIterator<Item = Option<&'a String>>) -> Option<String> {
-    candidates.into_iter().flatten().find_map(|text| words(text))
+    candidates.into_iter().flatten().find_map(|text| non_empty(text))
 }
 
 /// Text without control characters (PostgreSQL refuses NUL, the rest would spoil pages) and outer white space.
@@ -116,7 +116,7 @@ pub(super) fn single_line(text: &str, limit: usize) -> String {
 }
 
 impl Coding {
-    pub fn words(&self) -> Option<String> {
+    pub fn to_text(&self) -> Option<String> {
         first_words([self.display.as_ref(), self.code.as_ref()])
     }
 
@@ -129,7 +129,7 @@ impl Coding {
 impl CodeableConcept {
     /// The words of the record: `text`, else the first display, else the first code (R4 §2.24.0.7: text is what the
     /// user saw or typed).
-    pub fn words(&self) -> Option<String> {
+    pub fn to_text(&self) -> Option<String> {
         self.name().or_else(|| first_words(self.coding.iter().map(|coding| coding.code.as_ref())))
     }
 
@@ -151,12 +151,12 @@ impl CodeableConcept {
 
 /// The words of each concept that has some.
 pub(super) fn all_words(concepts: &[CodeableConcept]) -> Vec<String> {
-    concepts.iter().filter_map(CodeableConcept::words).collect()
+    concepts.iter().filter_map(CodeableConcept::to_text).collect()
 }
 
 /// The text of each remark that has some.
 pub(super) fn notes(notes: &[Annotation]) -> Vec<String> {
-    notes.iter().filter_map(|note| words(note.text.as_deref()?)).collect()
+    notes.iter().filter_map(|note| non_empty(note.text.as_deref()?)).collect()
 }
 
 impl Quantity {
@@ -175,7 +175,7 @@ impl Quantity {
     }
 
     /// Number and unit.
-    pub fn words(&self) -> Option<String> {
+    pub fn to_text(&self) -> Option<String> {
         let amount = self.amount()?;
         Some(match self.unit() {
             Some(unit) => format!("{amount} {unit}"),
@@ -201,7 +201,7 @@ impl Range {
     }
 
     /// Both ends with their unit.
-    pub fn words(&self) -> Option<String> {
+    pub fn to_text(&self) -> Option<String> {
         Some([self.amounts(), self.unit()].into_iter().flatten().collect::<Vec<_>>().join(" "))
             .filter(|it| !it.is_empty())
     }
@@ -213,9 +213,9 @@ impl Range {
 
 impl Money {
     /// Amount and ISO 4217 currency.
-    pub fn words(&self) -> Option<String> {
+    pub fn to_text(&self) -> Option<String> {
         let value = &self.value.as_ref()?.0;
-        Some(match self.currency.as_deref().and_then(words) {
+        Some(match self.currency.as_deref().and_then(non_empty) {
             Some(currency) => format!("{value} {currency}"),
             None => value.clone(),
         })
@@ -229,13 +229,14 @@ impl HumanName {
     }
 
     /// As one would write it: `text`, else prefix, given and family name.
-    pub fn words(&self) -> Option<String> {
-        let parts = [joined(&self.prefix), self.given(), self.family.as_deref().and_then(words)];
-        first_words([self.text.as_ref()]).or_else(|| words(&parts.into_iter().flatten().collect::<Vec<_>>().join(" ")))
+    pub fn to_text(&self) -> Option<String> {
+        let parts = [joined(&self.prefix), self.given(), self.family.as_deref().and_then(non_empty)];
+        first_words([self.text.as_ref()])
+            .or_else(|| non_empty(&parts.into_iter().flatten().collect::<Vec<_>>().join(" ")))
     }
 }
 
 fn joined(parts: &[Option<String>]) -> Option<String> {
-    let parts: Vec<String> = parts.iter().flatten().filter_map(|part| words(part)).collect();
-    words(&parts.join(" "))
+    let parts: Vec<String> = parts.iter().flatten().filter_map(|part| non_empty(part)).collect();
+    non_empty(&parts.join(" "))
 }

@@ -1,6 +1,6 @@
 //! `value[x]`, reference ranges and flags of observations and answers.
 
-use super::types::{CodeableConcept, Quantity, Range, Ratio, types, words};
+use super::types::{CodeableConcept, Quantity, Range, Ratio, non_empty, types};
 use crate::chart::item::{Datum, Flag};
 
 types! {
@@ -55,8 +55,8 @@ macro_rules! valued {
                 if self.value_sampled_data.is_some() {
                     return Some((Datum::Code("sampled-data".to_owned()), None));
                 }
-                let text = (self.value_codeable_concept.as_ref().and_then(types::CodeableConcept::words))
-                    .or_else(|| self.value_coding.as_ref().and_then(types::Coding::words))
+                let text = (self.value_codeable_concept.as_ref().and_then(types::CodeableConcept::to_text))
+                    .or_else(|| self.value_coding.as_ref().and_then(types::Coding::to_text))
                     .or_else(|| types::first_words([
                         self.value_string.as_ref(),
                         self.value_time.as_ref(),
@@ -89,7 +89,7 @@ pub(super) fn ratio(ratio: &Ratio) -> Option<String> {
     let (above, below) = (ratio.numerator.as_ref()?, ratio.denominator.as_ref()?);
     match (above.unit(), below.unit()) {
         (None, None) => Some(format!("{}:{}", above.amount()?, below.amount()?)),
-        _ => Some(format!("{} / {}", above.words()?, below.words()?)),
+        _ => Some(format!("{} / {}", above.to_text()?, below.to_text()?)),
     }
 }
 
@@ -106,13 +106,13 @@ pub(super) fn reference(ranges: &[ReferenceRange], value: Option<&Quantity>) -> 
                 Some([ends.amounts(), other].into_iter().flatten().collect::<Vec<_>>().join(" "))
                     .filter(|text| !text.is_empty())
             };
-            let text = range.text.as_deref().and_then(words).or_else(amounts)?;
+            let text = range.text.as_deref().and_then(non_empty).or_else(amounts)?;
             let mut whom: Vec<String> = super::types::all_words(&range.applies_to);
             whom.extend(range.age.as_ref().and_then(|age| Some(format!("{} {}", age.amounts()?, age.unit()?))));
             Some(if whom.is_empty() { text } else { format!("{}: {text}", whom.join(", ")) })
         })
         .collect();
-    words(&texts.join("; "))
+    non_empty(&texts.join("; "))
 }
 
 /// The flag by interpretation, else by the range.
@@ -125,7 +125,7 @@ pub(super) fn flag(
     match codes.filter_map(by_code).next() {
         Some(flag) => Some(flag),
         // an interpretation that has no flag (such as "resistant") is not overruled by arithmetic
-        None if interpretation.iter().any(|concept| concept.words().is_some()) => None,
+        None if interpretation.iter().any(|concept| concept.to_text().is_some()) => None,
         None => by_range(ranges, value?),
     }
 }

@@ -50,7 +50,7 @@ struct Typed {
 }
 
 impl Typed {
-    fn of(form: &Form) -> Typed {
+    fn from_form(form: &Form) -> Typed {
         let typed = |field| form.get(field).to_owned();
         Typed { name: typed("name"), email: typed("email"), role: typed("role") }
     }

@@ -93,7 +93,7 @@ fn page(
     let (shell, settings) = shell(conn, head, &me.0)?;
     let or = |field, default: &str| if form.has(field) { form.get(field) } else { default }.to_owned();
     let (language, how) = (or("language", &settings.language), or("how", How::Mail.as_str()));
-    Ok(NewUserPage { shell, typed: Typed::of(form), language, how, errors })
+    Ok(NewUserPage { shell, typed: Typed::from_form(form), language, how, errors })
 }
 
 pub async fn show(state: web::Data<AppState>, head: Head, me: User<rights::Users>) -> Result<HttpResponse, AppError> {
@@ -110,7 +110,7 @@ pub async fn submit(
     let (token, origin) = (state.random.token(), state.config.origin());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let mut errors = FieldErrors::default();
-        let who = Typed::of(&form).read(&mut errors);
+        let who = Typed::from_form(&form).read(&mut errors);
         let language = errors.need("language", "error-language", Lang::find(form.get("language")));
         let how = form.get("how").parse().unwrap_or(How::Mail);
         if let (Some(who), Some(lang)) = (who, language) {

@@ -73,7 +73,7 @@ pub async fn submit(
     let (user, now) = (in_path(&req)?, state.clock.now());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let newer = stored(&users::hold(tx, &me.0, user).map_err(broken)?).newer(&form);
-        let (typed, mut errors) = (Typed::of(&form), FieldErrors::default());
+        let (typed, mut errors) = (Typed::from_form(&form), FieldErrors::default());
         let change = typed.read(&mut errors);
         if let Some(change) = change.filter(|_| newer.is_none()) {
             match users::change(tx, now, &me.0, user, &change) {
@@ -85,7 +85,7 @@ pub async fn submit(
             }
         }
         let (status, is_well) = (errors.status(), errors.is_empty());
-        let seen = newer.filter(|_| is_well).unwrap_or_else(|| Seen::said(&form));
+        let seen = newer.filter(|_| is_well).unwrap_or_else(|| Seen::from_form(&form));
         Ok(Some((status, page(tx, &head, &me, user, Some((typed, errors, seen)))?)))
     });
     match write.await? {

@@ -16,7 +16,7 @@ use time::Duration;
 
 text_enum! {
     /// When a user gets an email about answers.
-    pub enum Told {
+    pub enum ReplyMails {
         /// never: the mark in the inbox is enough
         Off = "off",
         /// with each answer
@@ -32,12 +32,12 @@ text_enum! {
 const MORNING: i64 = 7;
 
 /// A user's choice.
-pub fn told(conn: &mut Conn, user: UserId) -> QueryResult<Told> {
+pub fn reply_mails(conn: &mut Conn, user: UserId) -> QueryResult<ReplyMails> {
     users::table.find(user).select(users::told_of_replies).first(conn)
 }
 
 /// Changes the user's own choice.
-pub fn set_told<R: Right>(tx: &mut Tx, now: Ts, user: &SignedInUser<R>, told: Told) -> QueryResult<()> {
+pub fn set_reply_mails<R: Right>(tx: &mut Tx, now: Ts, user: &SignedInUser<R>, told: ReplyMails) -> QueryResult<()> {
     diesel::update(users::table.find(user.id())).set(users::told_of_replies.eq(told)).execute(tx.conn())?;
     let entry = Entry::of_clinic(Actor::User(user.id()), Event::UserChanged, Subject::User(user.id()));
     audit::append(tx, now, entry.with("told_of_replies"))
@@ -46,11 +46,11 @@ pub fn set_told<R: Right>(tx: &mut Tx, now: Ts, user: &SignedInUser<R>, told: To
 /// A patient has answered in a conversation: enqueues an email to each participant who wants one, at the time that they
 /// want it. Those who wait for their hour or morning get one for all.
 pub fn tell_of_answer(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
-    let found: Vec<(UserId, Told)> = participants::table
+    let found: Vec<(UserId, ReplyMails)> = participants::table
         .inner_join(users::table)
         .filter(participants::conversation_id.eq(conversation))
         .filter(users::active.eq(true))
-        .filter(users::told_of_replies.ne(Told::Off))
+        .filter(users::told_of_replies.ne(ReplyMails::Off))
         .order(users::id)
         .select((users::id, users::told_of_replies))
         .load(tx.conn())?;
@@ -65,14 +65,14 @@ pub fn tell_of_answer(tx: &mut Tx, now: Ts, conversation: ConversationId) -> Que
 }
 
 /// When an email goes: the same moment for all answers of one hour or day, so that they share it.
-fn due(now: Ts, zone: Zone, told: Told) -> Ts {
+fn due(now: Ts, zone: Zone, told: ReplyMails) -> Ts {
     match told {
-        Told::Off | Told::AtOnce => now,
-        Told::Hourly => {
+        ReplyMails::Off | ReplyMails::AtOnce => now,
+        ReplyMails::Hourly => {
             let into = now.get().unix_timestamp().rem_euclid(3_600);
             now.plus(Duration::seconds(3_600 - into))
         }
-        Told::Daily => {
+        ReplyMails::Daily => {
             let today = zone.local(now).date();
             let morning = |day| zone.start_of(day).plus(Duration::hours(MORNING));
             let first = morning(today);
@@ -94,7 +94,7 @@ pub struct ToTell {
 
 /// Reads what an email to a user is made of; `None` where there is nothing to say any more.
 pub fn to_tell(conn: &mut Conn, user: UserId) -> QueryResult<Option<ToTell>> {
-    let (active, language, choice): (bool, String, Told) =
+    let (active, language, choice): (bool, String, ReplyMails) =
         users::table.find(user).select((users::active, users::language, users::told_of_replies)).first(conn)?;
     let waiting = participants::table
         .inner_join(conversations::table)
@@ -105,7 +105,7 @@ pub fn to_tell(conn: &mut Conn, user: UserId) -> QueryResult<Option<ToTell>> {
         .limit(100)
         .load::<ConversationId>(conn)?
         .len();
-    if !active || choice == Told::Off || waiting == 0 {
+    if !active || choice == ReplyMails::Off || waiting == 0 {
         return Ok(None);
     }
     Ok(Some(ToTell { email: email_of(conn, user)?, language, waiting }))

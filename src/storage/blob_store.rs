@@ -16,7 +16,7 @@ pub struct Ready {
 ///
 /// Errors of note: [`io::ErrorKind::NotFound`], [`io::ErrorKind::StorageFull`], and for a server that does not answer,
 /// and may do so later, [`io::ErrorKind::HostUnreachable`].
-pub trait Place: Send + Sync {
+pub trait BlobStore: Send + Sync {
     /// Puts a file; it is durable when this returns.
     fn put(&self, ready: Ready, name: &str) -> io::Result<()>;
     /// Opens a range of a file.

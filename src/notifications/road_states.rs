@@ -16,14 +16,14 @@ use diesel::prelude::*;
 
 /// The state of each road; `None` where it was not taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct RoadStates {
     /// by email
     pub email: Option<State>,
     /// by text
     pub text: Option<State>,
 }
 
-impl Told {
+impl RoadStates {
     /// Of one road.
     pub fn by(&self, channel: Channel) -> Option<State> {
         match channel {
@@ -77,7 +77,7 @@ fn attention_for(state: State) -> Option<Attention> {
 const MOST: i64 = 20;
 
 /// Reads what each road came to and writes it into the conversation's line.
-pub(super) fn note(tx: &mut Tx, conversation: ConversationId) -> QueryResult<Told> {
+pub(super) fn refresh(tx: &mut Tx, conversation: ConversationId) -> QueryResult<RoadStates> {
     let newest: Option<Option<MessageId>> = notifications::table
         .filter(notifications::conversation_id.eq(conversation))
         .order(notifications::id.desc())
@@ -90,7 +90,7 @@ pub(super) fn note(tx: &mut Tx, conversation: ConversationId) -> QueryResult<Tol
         .limit(MOST)
         .select((notifications::channel, notifications::state))
         .load(tx.conn())?;
-    let mut told = Told::default();
+    let mut told = RoadStates::default();
     for (channel, state) in states.into_iter().rev() {
         let road = match channel {
             Channel::Email => &mut told.email,
@@ -107,7 +107,7 @@ pub(super) fn note(tx: &mut Tx, conversation: ConversationId) -> QueryResult<Tol
 
 /// A notification of the conversation came to this state.
 pub(super) fn moved(tx: &mut Tx, conversation: ConversationId, by: Channel, state: State) -> QueryResult<()> {
-    let told = note(tx, conversation)?;
+    let told = refresh(tx, conversation)?;
     if told.by(by) != Some(state) {
         return Ok(()); // an earlier one, which counts no more
     }
