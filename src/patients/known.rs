@@ -233,6 +233,12 @@ pub enum Added {
     Asked(Vec<Patient>),
 }
 
+/// Until this transaction ends nobody else adds a patient: of two who tell of the same person at the same moment, the
+/// second finds the first. Taken before any patient's row, wherever [`recognise`] may end in a new chart.
+pub fn lock_additions(tx: &mut Tx) -> QueryResult<()> {
+    lock_row(tx, "clinic", 1)
+}
+
 /// Adds a patient whom a user typed, unless the clinic may have them already. The same words from the same form again
 /// give the first chart and add nobody.
 pub fn add_typed(
@@ -241,8 +247,7 @@ pub fn add_typed(
     user: &SignedInUser<rights::EditPatients>,
     typed: &TypedPatient,
 ) -> QueryResult<Added> {
-    // additions take turns: of two at the same moment, the second finds the first
-    lock_row(tx, "clinic", 1)?;
+    lock_additions(tx)?;
     let key = form_key(user, typed);
     if let Some(key) = &key {
         let before = patients::table.filter(patients::form_key.eq(key)).select(patients::id).first(tx.conn());

@@ -22,7 +22,8 @@ pub use doubles::{Doubles, doubles};
 pub use health_number::{KnownSystem, known_system};
 pub use identifiers::{IdKind, identifiers, masked, move_identifiers, put_identifiers, set_identifiers, the_one};
 pub use known::{
-    Added, PersonDescription, Recognised, TypedPatient, Who, add_typed, doubles_of, is_mistaken_for, recognise,
+    Added, PersonDescription, Recognised, TypedPatient, Who, add_typed, doubles_of, is_mistaken_for, lock_additions,
+    recognise,
 };
 pub use named::{Clues, NamedBy, named_other};
 pub use record::{

@@ -31,6 +31,7 @@ pub fn derive(
     settings: &Settings,
 ) -> QueryResult<Summary> {
     let mut summary = Summary::default();
+    patients::lock_additions(tx)?;
     // two imports of one chart at the same moment take turns
     let known = patients::by_source(tx, owner)?.map(|known| access::held(tx, known)).transpose()?;
     let mut kept = resources::of_owner(tx, owner, delivery)?;

@@ -3,10 +3,10 @@
 use super::{Column, ListedPatient, PatientList};
 use crate::access;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::{Conn, PatientId, Ts, Tx, lock_row};
+use crate::db::{Conn, PatientId, Ts, Tx};
 use crate::patients::health_number::health_number_key;
 use crate::patients::identifiers::{IdKind, put_identifiers};
-use crate::patients::known::{PersonDescription, Recognised, Who, recognise};
+use crate::patients::known::{PersonDescription, Recognised, Who, lock_additions, recognise};
 use crate::patients::record::{self as patients, Demographics, NewPatient};
 use crate::patients::sources::{self, SourceId};
 use crate::settings::Settings;
@@ -199,8 +199,7 @@ pub fn store_list(
     settings: &Settings,
     list: &PatientList,
 ) -> QueryResult<ListSummary> {
-    // additions take turns: of two at the same moment, the second finds the first
-    lock_row(tx, "clinic", 1)?;
+    lock_additions(tx)?;
     let mut summary = ListSummary::default();
     for patient in &list.patients {
         let found = patient.who(tx)?;

@@ -19,6 +19,7 @@ on_both!(
     a_name_of_the_source_is_as_good_as_an_address,
     one_person_of_two_sources_is_one_chart,
     a_key_of_before_is_taken_over_where_name_and_birth_date_agree,
+    one_person_of_two_sources_at_once_is_one_chart,
 );
 
 const A: &str = "https://a.example/fhir";
@@ -165,4 +166,15 @@ async fn a_key_of_before_is_taken_over_where_name_and_birth_date_agree(app: App)
     let same = import(&app, bundle(A, &person("Ash", "Anna", "1980-01-01"), "Glucose")).await;
     assert_eq!((same.patients, same.known_patients), (0, 1));
     assert_eq!(charts(&app).await, [chart("Ash", &["Glucose"]), chart("Birch", &["HIV"])]);
+}
+
+async fn one_person_of_two_sources_at_once_is_one_chart(app: App) {
+    for round in 1..=6 {
+        let anna = person(&format!("Ash{round}"), "Anna", "1980-01-01");
+        let of = |base: &str| bundle(&format!("{base}/{round}"), &anna, base);
+        tokio::join!(import(&app, of(A)), import(&app, of(B)));
+        let charts = charts(&app).await;
+        assert_eq!(charts.len(), round, "{charts:?}");
+        assert_eq!(charts.last().map(|(_, items)| items.len()), Some(2), "{charts:?}");
+    }
 }
