@@ -45,6 +45,23 @@ fn templates_hold_no_text() {
     assert!(offences.is_empty(), "{} problems:\n{}", offences.len(), offences.join("\n"));
 }
 
+/// The longest line of a template, in characters: one screen's width.
+const LONGEST_LINE: usize = 160;
+
+#[test]
+fn templates_hold_no_long_line() {
+    let folder = project("templates");
+    let mut offences = Vec::new();
+    for file in files_below(&folder) {
+        let too_long = |line: &&str| line.chars().count() > LONGEST_LINE;
+        let lines = read(&folder.join(&file)).lines().filter(too_long).count();
+        if lines > 0 {
+            offences.push(format!("templates/{file}: {lines}"));
+        }
+    }
+    assert!(offences.is_empty(), "lines over {LONGEST_LINE} characters:\n{}", offences.join("\n"));
+}
+
 /// Stands for what askama prints, in what is then read as HTML.
 const PRINTED: char = '\u{1}';
 
