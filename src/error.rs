@@ -25,6 +25,12 @@ pub enum AppError {
         /// the sign-in page, with the way back
         to: String,
     },
+    /// Something else comes first: saying once more who one is, or setting up a second factor.
+    #[error("something comes first")]
+    ComesFirst {
+        /// the page for it, with the way back
+        to: String,
+    },
     /// The chart is at another address: it was merged into another one.
     #[error("moved")]
     Moved {
@@ -99,7 +105,7 @@ impl ResponseError for AppError {
     fn status_code(&self) -> StatusCode {
         match self {
             AppError::NotFound => StatusCode::NOT_FOUND,
-            AppError::SignIn { .. } | AppError::Moved { .. } => StatusCode::SEE_OTHER,
+            AppError::SignIn { .. } | AppError::ComesFirst { .. } | AppError::Moved { .. } => StatusCode::SEE_OTHER,
             AppError::Forbidden => StatusCode::FORBIDDEN,
             AppError::BadRequest => StatusCode::BAD_REQUEST,
             AppError::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -124,7 +130,7 @@ impl ResponseError for AppError {
         }
         let mut response = HttpResponse::build(self.status_code());
         match self {
-            AppError::SignIn { to } | AppError::Moved { to } => {
+            AppError::SignIn { to } | AppError::ComesFirst { to } | AppError::Moved { to } => {
                 return response.insert_header((header::LOCATION, to.as_str())).finish();
             }
             AppError::TooMany { seconds } => drop(response.insert_header((header::RETRY_AFTER, *seconds))),

@@ -1,6 +1,6 @@
 //! What a verb asks for that concerns the clinic and no single record: the right itself, whoever has it.
 
-use super::{Right, Role, SignedInUser};
+use super::{ConfirmedUser, Right, Role, SignedInUser, Unconfirmed};
 use crate::db::schema::users;
 use crate::db::{Conn, UserId};
 use diesel::prelude::*;
@@ -11,9 +11,15 @@ pub trait Authority<R: Right> {
     fn user(&self) -> Option<UserId>;
 }
 
-impl<R: Right> Authority<R> for SignedInUser<R> {
+impl<R: Unconfirmed> Authority<R> for SignedInUser<R> {
     fn user(&self) -> Option<UserId> {
         Some(self.id())
+    }
+}
+
+impl<R: Right> Authority<R> for ConfirmedUser<R> {
+    fn user(&self) -> Option<UserId> {
+        Some(self.user().id())
     }
 }
 

@@ -5,12 +5,14 @@ mod authority;
 mod device;
 mod proofs;
 mod roles;
+mod second_factor;
 pub mod session;
 
 pub use authority::{Authority, Operator, still_has};
 pub use device::Device;
 pub use proofs::{
-    ChartAccess, ConversationAccess, LapsedVisit, PortalRefusal, PortalVisit, SignedInUser, active, chart,
-    conversation, held, lapsed_visit, portal_visit, survivor,
+    ChartAccess, ConfirmedAccount, ConfirmedUser, ConversationAccess, LapsedVisit, OwnAccount, PortalRefusal,
+    PortalVisit, SignedInUser, active, chart, conversation, held, lapsed_visit, portal_visit, survivor,
 };
-pub use roles::{Action, Right, Role, rights};
+pub use roles::{Action, Right, Role, Unconfirmed, rights};
+pub use second_factor::{has_second_factor, is_named, needs_second_factor};

@@ -20,6 +20,8 @@ impl<R: Right> SignedInUser<R> {
     /// The user of a session; `None` where nobody is signed in; `Some(None)` where the role may not.
     pub fn from_holder(holder: &Holder) -> Option<Option<SignedInUser<R>>> {
         match holder {
+            // who has to set up a second factor is let in no further
+            Holder::User { must_set_up: true, .. } => None,
             Holder::User { id, name, role, .. } => Some(role.may(R::ACTION).then(|| SignedInUser {
                 id: *id,
                 name: name.clone(),
@@ -47,6 +49,83 @@ impl<R: Right> SignedInUser<R> {
 impl<R: Right> Clone for SignedInUser<R> {
     fn clone(&self) -> Self {
         SignedInUser { id: self.id, name: self.name.clone(), role: self.role, right: PhantomData }
+    }
+}
+
+/// A user who has said once more, a few minutes ago and in this session, who they are: a browser that was left open is not
+/// enough for what this is asked for.
+#[derive(Debug, Clone)]
+pub struct ConfirmedUser<R: Right = rights::Read>(SignedInUser<R>);
+
+impl<R: Right> ConfirmedUser<R> {
+    /// The proof; `None` where it is too long ago.
+    pub fn from_holder(user: SignedInUser<R>, holder: &Holder) -> Option<ConfirmedUser<R>> {
+        matches!(holder, Holder::User { id, confirmed: true, .. } if *id == user.id).then_some(ConfirmedUser(user))
+    }
+
+    /// The user.
+    pub fn user(&self) -> &SignedInUser<R> {
+        &self.0
+    }
+}
+
+/// A user in a session of their own, also where they must set up a second factor before they are let in any further. It is
+/// good for nothing but how they themselves sign in.
+#[derive(Debug, Clone)]
+pub struct OwnAccount {
+    id: UserId,
+    role: Role,
+    user: Option<SignedInUser>,
+    is_confirmed: bool,
+}
+
+impl OwnAccount {
+    /// The user of a session; `None` where nobody is signed in.
+    pub fn from_holder(holder: &Holder) -> Option<OwnAccount> {
+        match holder {
+            Holder::User { id, role, confirmed, .. } => {
+                let user = SignedInUser::from_holder(holder).flatten();
+                Some(OwnAccount { id: *id, role: *role, user, is_confirmed: *confirmed })
+            }
+            Holder::Patient { .. } => None,
+        }
+    }
+
+    /// Who it is.
+    pub fn id(&self) -> UserId {
+        self.id
+    }
+    /// The role at the moment of the request.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+    /// The user, where they are let in.
+    pub fn user(&self) -> Option<&SignedInUser> {
+        self.user.as_ref()
+    }
+    /// Whether they have said a few minutes ago who they are.
+    pub fn is_confirmed(&self) -> bool {
+        self.is_confirmed
+    }
+}
+
+/// The same, where they have said a few minutes ago who they are: see [`ConfirmedUser`].
+#[derive(Debug, Clone)]
+pub struct ConfirmedAccount(OwnAccount);
+
+impl ConfirmedAccount {
+    /// The proof; `None` where it is too long ago.
+    pub fn from_account(own: OwnAccount) -> Option<ConfirmedAccount> {
+        own.is_confirmed.then_some(ConfirmedAccount(own))
+    }
+
+    /// The account.
+    pub fn own(&self) -> &OwnAccount {
+        &self.0
+    }
+    /// Whose it is.
+    pub fn id(&self) -> UserId {
+        self.0.id
     }
 }
 

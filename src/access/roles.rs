@@ -59,9 +59,12 @@ pub trait Right: 'static {
     const ACTION: Action;
 }
 
+/// A right that is used without saying once more who one is.
+pub trait Unconfirmed: Right {}
+
 /// One type for each action.
 pub mod rights {
-    use super::{Action, Right};
+    use super::{Action, Right, Unconfirmed};
 
     macro_rules! rights {
         ($($name:ident),+) => {$(
@@ -74,4 +77,10 @@ pub mod rights {
         )+};
     }
     rights!(Read, Send, Close, EditPatients, Notify, Templates, Settings, Users, Audit);
+
+    macro_rules! unconfirmed {
+        ($($name:ident),+) => {$(impl Unconfirmed for $name {})+};
+    }
+    // all but Users
+    unconfirmed!(Read, Send, Close, EditPatients, Notify, Templates, Settings, Audit);
 }

@@ -3,7 +3,7 @@
 //! What a session says about its holder is read anew from the user's or patient's row at each request, so a role that
 //! changed, a user who was retired or a portal access that was withdrawn holds from the next request on.
 
-use super::{Device, Role};
+use super::{Device, Role, second_factor};
 use crate::clock::Clock;
 use crate::db::schema::{patients, sessions, users};
 use crate::db::{Both, Conn, Db, DbError, PatientId, Ts, Tx, UserId};
@@ -26,6 +26,12 @@ pub const LAPSED: &str = "lapsed";
 pub const DEVICE: &str = "device";
 /// See [`DEVICE`].
 pub const MARK: &str = "mark";
+
+/// The key under which it says when its user last said who they are, in microseconds: at its beginning, or since.
+pub const CONFIRMED: &str = "confirmed";
+
+/// For so long that is good.
+pub const CONFIRMED_FOR: Duration = Duration::minutes(10);
 
 /// For this long after its end, what is typed in a patient's session is kept for them.
 const LAPSES_AFTER: Duration = Duration::DAY;
@@ -68,6 +74,10 @@ pub enum Holder {
         /// role
         #[serde(with = "role_word")]
         role: Role,
+        /// they have no second factor, and their role needs one
+        must_set_up: bool,
+        /// they said a few minutes ago who they are; see [`CONFIRMED`]
+        confirmed: bool,
         /// language of pages
         language: String,
         /// limits
@@ -179,7 +189,14 @@ fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
 }
 
 impl Row {
-    fn holder(&self, door: Door, now: Ts) -> Option<Holder> {
+    /// When its user last said who they are. A session from before that was written down began with it.
+    fn confirmed_at(&self) -> Ts {
+        let state: State = serde_json::from_str(&self.state).unwrap_or_default();
+        let micros = state.get(CONFIRMED).and_then(|json| serde_json::from_str(json).ok());
+        micros.and_then(Ts::from_micros).unwrap_or(self.created_at)
+    }
+
+    fn holder(&self, door: Door, now: Ts, must_set_up: bool) -> Option<Holder> {
         let lasts = Lasts {
             idle: self.idle_until.since(self.seen_at).whole_seconds(),
             all: self.expires_at.since(self.created_at).whole_seconds(),
@@ -188,13 +205,23 @@ impl Row {
         };
         match (door, &self.user, &self.patient) {
             (Door::Clinic, Some((id, name, role, language, true)), None) => {
-                Some(Holder::User { id: *id, name: name.clone(), role: *role, language: language.clone(), lasts })
+                let (id, name, role, language) = (*id, name.clone(), *role, language.clone());
+                let confirmed = now.since(self.confirmed_at()) < CONFIRMED_FOR;
+                Some(Holder::User { id, name, role, must_set_up, confirmed, language, lasts })
             }
             (Door::Portal, None, Some((id, language, true))) => {
                 Some(Holder::Patient { id: *id, language: language.clone(), lasts })
             }
             _ => None,
         }
+    }
+}
+
+impl Row {
+    /// Whether its user has to set up a second factor first.
+    fn must_set_up(&self, conn: &mut Conn) -> QueryResult<bool> {
+        let Some((id, _, role, ..)) = &self.user else { return Ok(false) };
+        Ok(second_factor::needs_second_factor(conn, *role)? && !second_factor::has_second_factor(conn, *id)?)
     }
 }
 
@@ -252,15 +279,20 @@ impl SessionStore for Store {
         let (token, now) = (hash(key), self.clock.now());
         let found = {
             let token = token.clone();
-            self.db.read(move |conn| -> Result<_, DbError> { Ok(find(conn, token, now)?) }).await
+            let read = self.db.read(move |conn| -> Result<_, DbError> {
+                let Some(row) = find(conn, token, now)? else { return Ok(None) };
+                let must_set_up = row.must_set_up(conn)?;
+                Ok(Some((row, must_set_up)))
+            });
+            read.await
         };
-        let Some(mut row) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
-        let Some(whose) = row.holder(self.door, now) else { return Ok(None) };
+        let Some((mut row, must_set_up)) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
+        let Some(whose) = row.holder(self.door, now, must_set_up) else { return Ok(None) };
         if row.idle_until.min(row.expires_at) <= now {
             return lapsed(&whose).map_err(|e| LoadError::Deserialization(e.into()));
         }
         self.touch(token, now, &mut row).await.map_err(|e| LoadError::Other(e.into()))?;
-        let Some(holder) = row.holder(self.door, now) else { return Ok(None) };
+        let Some(holder) = row.holder(self.door, now, must_set_up) else { return Ok(None) };
         let mut state: State =
             serde_json::from_str(&row.state).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;
         let json = serde_json::to_string(&holder).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;

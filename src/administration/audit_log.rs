@@ -1,7 +1,7 @@
 //! The audit log as the owners read it: narrowed, page by page, with the names that belong to it.
 
-use crate::access::{Authority, rights};
-use crate::audit::{self, ActorKind, Entry, Event, Filter, Row, Subject};
+use crate::access::{Authority, ConfirmedUser, rights};
+use crate::audit::{self, Actor, ActorKind, Entry, Event, Filter, Row, Subject};
 use crate::db::{Conn, PatientId, Ts, Tx, UserId};
 use crate::{patients, users};
 use diesel::QueryResult;
@@ -70,13 +70,9 @@ pub fn audit_log_viewed(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Audit>
 }
 
 /// Leaves the trace that the log was exported; before the first line goes out.
-pub fn audit_log_exported(
-    tx: &mut Tx,
-    now: Ts,
-    by: &impl Authority<rights::Audit>,
-    filter: &Filter,
-) -> QueryResult<()> {
-    audit::append(tx, now, Entry::of_clinic(by.user().into(), Event::AuditLogExported, subject(filter)))
+pub fn audit_log_exported(tx: &mut Tx, now: Ts, by: &ConfirmedUser<rights::Audit>, filter: &Filter) -> QueryResult<()> {
+    let actor = Actor::User(by.user().id());
+    audit::append(tx, now, Entry::of_clinic(actor, Event::AuditLogExported, subject(filter)))
 }
 
 /// Whose rows were asked for.

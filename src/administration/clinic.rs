@@ -19,6 +19,8 @@ text_enum! {
         Gateways = "gateways",
         /// what concerns every notification
         Notifications = "notifications",
+        /// who signs in with a second factor only
+        SignIn = "sign_in",
     }
 }
 

@@ -21,8 +21,16 @@ use crate::storage::StorageError;
 
 /// Tables whose rows are no part of a backup: what would let somebody in whom the clinic has let out since, and what
 /// is true of a running program only.
-pub const LEFT_OUT: [&str; 6] =
-    ["sessions", "claim_tokens", "passcodes", "password_links", "stray_files", "worker_looks"];
+pub const LEFT_OUT: [&str; 8] = [
+    "sessions",
+    "claim_tokens",
+    "passcodes",
+    "password_links",
+    "pending_sign_ins",
+    "authenticator_setups",
+    "stray_files",
+    "worker_looks",
+];
 
 /// Why there is no backup, or why it was not restored. Nothing of it is there then.
 #[derive(Debug, thiserror::Error)]

@@ -40,6 +40,11 @@ pub(super) enum Command {
         #[arg(long, value_name = "EMAIL")]
         to: Option<String>,
     },
+    /// take away the second factor of a user who has lost it, and end their sessions
+    ResetSecondFactor {
+        /// email that the user signs in with
+        email: String,
+    },
     /// let a user sign in again who was deactivated
     Reactivate {
         /// email that the user signs in with
@@ -69,6 +74,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, F
         Command::List => list(config).await,
         Command::Role { email, role } => set_role(config, email, &role).await,
         Command::Deactivate { email, to } => deactivate(config, email, to).await,
+        Command::ResetSecondFactor { email } => reset_second_factor(config, email).await,
         Command::Reactivate { email } => reactivate(config, email).await,
     }
 }
@@ -246,5 +252,18 @@ async fn reactivate(config: &Config, email: String) -> Result<ExitCode, Failure>
         users::reactivate(tx, now, &Operator::of_the_command_line(), user)
     });
     write.await.map_err(why)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn reset_second_factor(config: &Config, email: String) -> Result<ExitCode, Failure> {
+    let (email, (db, now)) = (address(&email)?, open(config).await?);
+    let write = db.write(move |tx| -> Result<_, ManageError> {
+        let user = found(tx, &email)?.id;
+        users::reset_second_factor(tx, now, &Operator::of_the_command_line(), user)
+    });
+    match write.await.map_err(why)? {
+        true => println!("from now on the password alone is asked for"),
+        false => println!("there was no second factor"),
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,9 @@
 //! Extractors: cookie and path in, proof out, or the sign-in page, 403 or 404.
 
 use crate::access::session::Holder;
-use crate::access::{self, Action, ChartAccess, ConversationAccess, Right, SignedInUser};
+use crate::access::{
+    self, Action, ChartAccess, ConfirmedAccount, ConfirmedUser, ConversationAccess, OwnAccount, Right, SignedInUser,
+};
 use crate::conversations;
 use crate::db::{Conn, ConversationId, PatientId};
 use crate::error::AppError;
@@ -18,6 +20,15 @@ use std::pin::Pin;
 /// A signed-in user with the right `R`.
 pub struct User<R: Right>(pub SignedInUser<R>);
 
+/// A user with the right `R` who has said a few minutes ago who they are: else that is asked first.
+pub struct Confirmed<R: Right>(pub ConfirmedUser<R>);
+
+/// Whoever is signed in, also where they must set up a second factor first: for how they themselves sign in.
+pub struct Own(pub OwnAccount);
+
+/// The same, where they have said a few minutes ago who they are.
+pub struct ConfirmedOwn(pub ConfirmedAccount);
+
 /// A user with the right `R` on the chart in the path.
 pub struct Chart<R: Right>(pub ChartAccess<R>);
 
@@ -29,20 +40,47 @@ fn user<R: Right>(req: &HttpRequest) -> Result<SignedInUser<R>, AppError> {
     match head.holder.as_ref().and_then(SignedInUser::<R>::from_holder) {
         Some(Some(user)) => Ok(user),
         Some(None) => Err(AppError::Forbidden),
-        None => Err(AppError::SignIn { to: way_back(req) }),
+        None if head.holder.is_some() => Err(AppError::ComesFirst { to: way_to(SET_UP, req) }),
+        None => Err(AppError::SignIn { to: way_to("/sign-in", req) }),
     }
 }
 
-/// The sign-in page; after signing in one lands where one wanted to go.
-fn way_back(req: &HttpRequest) -> String {
+/// Where who must set up a second factor is led to.
+pub const SET_UP: &str = "/account/second-factor";
+/// Where it is asked once more who somebody is.
+pub const CONFIRMATION: &str = "/account/confirmation";
+
+fn own(req: &HttpRequest) -> Result<OwnAccount, AppError> {
+    let own = Head::from_request(req).holder.as_ref().and_then(OwnAccount::from_holder);
+    own.ok_or_else(|| AppError::SignIn { to: way_to("/sign-in", req) })
+}
+
+fn confirmation(req: &HttpRequest) -> AppError {
+    AppError::ComesFirst { to: way_to(CONFIRMATION, req) }
+}
+
+/// A page that comes first; after it one lands where one wanted to go.
+fn way_to(page: &str, req: &HttpRequest) -> String {
     match *req.method() {
         Method::GET if req.path() != "/" => {
-            let query: String = url::form_urlencoded::Serializer::new(String::new())
-                .append_pair("next", req.uri().path_and_query().map_or("/", |p| p.as_str()))
-                .finish();
-            format!("/sign-in?{query}")
+            let asked = req.uri().path_and_query().map_or("/", |p| p.as_str());
+            with_next(page, &page_of_file(page, req.path(), asked))
         }
-        _ => "/sign-in".to_owned(),
+        _ => page.to_owned(),
+    }
+}
+
+/// A page, with where to go after it.
+pub fn with_next(page: &str, next: &str) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    format!("{page}?{query}")
+}
+
+/// After confirming one lands on the page on which a file was asked for: the browser would stay on the confirmation.
+fn page_of_file(page: &str, path: &str, asked: &str) -> String {
+    match path.strip_suffix(".csv") {
+        Some(list) if page == CONFIRMATION => asked.replacen(path, list, 1),
+        _ => asked.to_owned(),
     }
 }
 
@@ -61,6 +99,36 @@ impl<R: Right> FromRequest for User<R> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(user(req).map(User))
+    }
+}
+
+impl<R: Right> FromRequest for Confirmed<R> {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let holder = Head::from_request(req).holder;
+        let confirmed = |user| holder.as_ref().and_then(|holder| ConfirmedUser::from_holder(user, holder));
+        ready(user(req).and_then(|user| confirmed(user).map(Confirmed).ok_or_else(|| confirmation(req))))
+    }
+}
+
+impl FromRequest for Own {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(own(req).map(Own))
+    }
+}
+
+impl FromRequest for ConfirmedOwn {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let confirmed = |own| ConfirmedAccount::from_account(own).map(ConfirmedOwn).ok_or_else(|| confirmation(req));
+        ready(own(req).and_then(confirmed))
     }
 }
 
@@ -128,6 +196,14 @@ pub fn shell<R: Right>(conn: &mut Conn, head: &Head, user: &SignedInUser<R>) -> 
     shell.images.0.clone_from(&settings.logo);
     shell.session = head.holder.as_ref().map(Holder::lasts);
     Ok((shell, settings))
+}
+
+/// The shell of a page of one's own account: a bare one where nothing else is open yet.
+pub fn shell_of_own(conn: &mut Conn, head: &Head, own: &OwnAccount) -> Result<Shell, AppError> {
+    match own.user() {
+        Some(user) => Ok(shell(conn, head, user)?.0),
+        None => shell_for_nobody(conn, head),
+    }
 }
 
 /// The shell of a page for nobody in particular, such as the sign-in page.

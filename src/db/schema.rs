@@ -33,6 +33,7 @@ diesel::table! {
         portal_since -> Nullable<Utc>,
         passcodes_a_day -> BigInt,
         name_where_shared -> Bool,
+        second_factor_roles -> Text,
     }
 }
 diesel::table! {
@@ -102,6 +103,50 @@ diesel::table! {
         user_id -> BigInt,
         token_hash -> Binary,
         seen_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    authenticator_apps (user_id) {
+        user_id -> BigInt,
+        secret -> Binary,
+        last_step -> BigInt,
+        added_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    authenticator_setups (user_id) {
+        user_id -> BigInt,
+        secret -> Binary,
+        expires_at -> Utc,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    recovery_codes (user_id, code_hash) {
+        user_id -> BigInt,
+        code_hash -> Binary,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    second_step_tries (user_id) {
+        user_id -> BigInt,
+        wrong -> BigInt,
+        locked_until -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    pending_sign_ins (token_hash) {
+        token_hash -> Binary,
+        user_id -> BigInt,
+        expires_at -> Utc,
     }
 }
 diesel::table! {
@@ -710,6 +755,11 @@ diesel::table! {
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(account_mails -> users (user_id));
 diesel::joinable!(known_devices -> users (user_id));
+diesel::joinable!(authenticator_apps -> users (user_id));
+diesel::joinable!(authenticator_setups -> users (user_id));
+diesel::joinable!(recovery_codes -> users (user_id));
+diesel::joinable!(second_step_tries -> users (user_id));
+diesel::joinable!(pending_sign_ins -> users (user_id));
 diesel::joinable!(patient_identifiers -> patients (patient_id));
 diesel::joinable!(patient_sources -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
@@ -750,6 +800,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     password_links,
     account_mails,
     known_devices,
+    authenticator_apps,
+    authenticator_setups,
+    recovery_codes,
+    second_step_tries,
+    pending_sign_ins,
     patients,
     distinctions,
     merges,

@@ -324,7 +324,7 @@ const LABELS: &[(&str, &str)] = &[
 ];
 
 /// What a person typed and nobody shows again.
-pub const SECRETS: &[&str] = &["password", "current", "new", "again", "passcode"];
+pub const SECRETS: &[&str] = &["password", "current", "new", "again", "passcode", "code", "recovery"];
 
 /// What was typed, in the order of the page. Of a field that is not listed, whatever has a space in it was written by
 /// somebody.

@@ -3,8 +3,8 @@
 use super::rows::NotificationRow;
 use super::states::State;
 use super::templates::Kind;
-use crate::access::{Authority, rights};
-use crate::audit::{self, Entry, Event, Subject};
+use crate::access::{Authority, ConfirmedUser, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{notifications, patients, users};
 use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
 use crate::delivery::Channel;
@@ -171,6 +171,7 @@ pub fn sent_counts(
 }
 
 /// Leaves the trace that the list was exported; before the first line goes out.
-pub fn sent_exported(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Notify>) -> QueryResult<()> {
-    audit::append(tx, now, Entry::of_clinic(by.user().into(), Event::OutboxExported, Subject::None))
+pub fn sent_exported(tx: &mut Tx, now: Ts, by: &ConfirmedUser<rights::Notify>) -> QueryResult<()> {
+    let actor = Actor::User(by.user().id());
+    audit::append(tx, now, Entry::of_clinic(actor, Event::OutboxExported, Subject::None))
 }

@@ -46,6 +46,8 @@ pub struct Settings {
     pub portal_identifiers: String,
     /// whether patients read the names of who takes part, else "the care team"
     pub portal_names: bool,
+    /// roles whose users sign in with a second factor only: words, with spaces between
+    pub second_factor_roles: String,
     /// name of the logo; empty: none
     pub logo: String,
     /// name of the portal's background image; empty: none

@@ -25,6 +25,18 @@ text_enum! {
         PasswordChanged = "password_changed",
         /// the address to sign in with is another one; it goes to the one before
         EmailChanged = "email_changed",
+        /// signing in asks for something more from now on
+        SecondFactorAdded = "second_factor_added",
+        /// signing in asks for that no more
+        SecondFactorRemoved = "second_factor_removed",
+        /// an owner removed all of it
+        SecondFactorReset = "second_factor_reset",
+        /// there are new recovery codes
+        RecoveryCodesMade = "recovery_codes_made",
+        /// a recovery code was used
+        RecoveryCodeUsed = "recovery_code_used",
+        /// somebody has the password and not the second factor
+        SecondStepGuessed = "second_step_guessed",
     }
 }
 
@@ -34,7 +46,7 @@ impl MailKind {
         match self {
             MailKind::Invitation => Some(Purpose::Invitation),
             MailKind::Forgotten => Some(Purpose::Forgotten),
-            MailKind::NewDevice | MailKind::PasswordChanged | MailKind::EmailChanged => None,
+            _ => None,
         }
     }
 }

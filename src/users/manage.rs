@@ -4,7 +4,8 @@
 //! with one address, is asked of all users together.
 
 use super::accounts::{Account, account, by_email};
-use crate::access::{self, Action, Authority, Role, rights, session};
+use super::sessions;
+use crate::access::{self, Action, Authority, Role, rights};
 use crate::audit::{self, Entry, Event, Subject};
 use crate::db::schema::{password_links, users};
 use crate::db::{Conn, DbError, Ts, Tx, UserId, lock_row};
@@ -174,7 +175,7 @@ pub fn deactivate(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user
         return Ok(false);
     }
     diesel::update(users::table.find(user)).set(users::active.eq(false)).execute(tx.conn())?;
-    session::end_of_user(tx, user)?;
+    sessions::end_all(tx, user)?;
     diesel::delete(password_links::table.filter(password_links::user_id.eq(user))).execute(tx.conn())?;
     outbox::cancel(tx, &[Task::TellStaff(user)])?;
     audit::append(tx, now, Entry::of_clinic(by.user().into(), Event::UserDeactivated, Subject::User(user)))?;

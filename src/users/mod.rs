@@ -1,6 +1,7 @@
 //! FEATURE: the clinic's staff: accounts, passwords, signing in.
 
 mod accounts;
+mod confirm;
 mod devices;
 mod forgotten;
 mod invite;
@@ -11,9 +12,12 @@ mod manage;
 mod own;
 mod password;
 mod reply_mails;
+mod second_factor;
+mod sessions;
 mod sign_in;
 
 pub use accounts::{Account, UserRow, account, accounts, active, by_email, email_of, names_of, set_language};
+pub use confirm::{Confirmation, confirm, own_email};
 pub use devices::{DEVICE_LASTS, forget_devices};
 pub use forgotten::forgot_password;
 pub use invite::{invite, link_to_show};
@@ -24,4 +28,9 @@ pub use manage::{AddUser, Change, ManageError, add, change, deactivate, hold, is
 pub use own::{Ended, OwnAccountError, TypedPassword, change_email, change_password, end_sessions};
 pub use password::{KnownNames, NewPassword, SHORTEST_PASSWORD, SetPasswordError, WeakPassword, set_password};
 pub use reply_mails::{ReplyMails, ToTell, reply_mails, set_reply_mails, tell_of_answer, to_tell};
-pub use sign_in::{SignIn, sign_in, sign_out};
+pub use second_factor::{
+    AppSetup, Checked, Confirmed, Factor, PENDING_LASTS, RecoveryCode, RemoveError, SecondFactor, SecondStep,
+    SecondStepEnd, TypedFactor, Vault, app_in_setup, confirm_app, is_pending, make_recovery_codes, remove_app,
+    reset_second_factor, second_factor, second_step, start_app, sweep_pending,
+};
+pub use sign_in::{SignIn, SignInEnd, sign_in, sign_out};

@@ -3,6 +3,7 @@
 use super::accounts::by_email;
 use super::mails::{self, MailKind, Wanted};
 use super::password::{self, HashError, WeakPassword};
+use super::sessions;
 use crate::access::{SignedInUser, rights, session};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{password_links, users};
@@ -56,7 +57,7 @@ pub struct TypedPassword {
 }
 
 /// The hash that a right password was checked against. What is changed then is changed only where it is still the same.
-async fn checked(db: &Db, user: UserId, typed: TypedPassword) -> Result<String, OwnAccountError> {
+pub(super) async fn checked(db: &Db, user: UserId, typed: TypedPassword) -> Result<String, OwnAccountError> {
     let read = db.read(move |conn| -> Result<_, DbError> {
         let active = users::table.find(user).filter(users::active.eq(true));
         Ok(active.select(users::password_hash).first::<Option<String>>(conn).optional()?)
@@ -91,7 +92,7 @@ pub async fn change_password(
         held(tx, user, &before)?;
         diesel::update(users::table.find(user)).set(users::password_hash.eq(after)).execute(tx.conn())?;
         diesel::delete(password_links::table.filter(password_links::user_id.eq(user))).execute(tx.conn())?;
-        session::end_of_user(tx, user)?;
+        sessions::end_all(tx, user)?;
         let entry = Entry::of_clinic(Actor::User(user), Event::PasswordSet, Subject::User(user));
         audit::append(tx, now, entry.with("own"))?;
         Ok(mails::post(tx, now, &Wanted::to_user(MailKind::PasswordChanged, Some(user)))?)

@@ -3,7 +3,7 @@
 
 use super::links::{self, Purpose};
 use super::mails::{self, MailKind, Wanted};
-use crate::access::session;
+use super::sessions;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Token;
 use crate::db::schema::{clinic, users};
@@ -233,7 +233,7 @@ pub async fn set_password(db: &Db, now: Ts, token: Token, typed: String) -> Resu
     db.write(move |tx| {
         let (user, purpose) = links::use_up(tx, now, &token)?.ok_or(SetPasswordError::DeadLink)?;
         diesel::update(users::table.find(user)).set(users::password_hash.eq(hash)).execute(tx.conn())?;
-        session::end_of_user(tx, user)?;
+        sessions::end_all(tx, user)?;
         let entry = Entry::of_clinic(Actor::User(user), Event::PasswordSet, Subject::User(user));
         audit::append(tx, now, entry.with(purpose.as_str()))?;
         match purpose {

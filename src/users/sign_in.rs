@@ -1,12 +1,12 @@
 //! Signing in with email and password. A wrong address and a wrong password look alike and take alike long.
 
-use super::{devices, password};
+use super::{devices, password, second_factor};
 use crate::access::session::{Holder, Lasts};
-use crate::access::{Device, Role};
+use crate::access::{self, Device, Role};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Token;
 use crate::db::schema::users;
-use crate::db::{Db, DbError, Ts, UserId};
+use crate::db::{Db, DbError, Ts, Tx, UserId};
 use crate::values::EmailAddress;
 use diesel::prelude::*;
 use std::net::IpAddr;
@@ -28,52 +28,76 @@ pub struct SignIn {
     pub device: Device,
     /// what the browser is known by, or will be
     pub browser: Token,
+    /// what it has until the second step is taken, where there is one
+    pub pending: Token,
 }
 
-/// The holder of the new session, or `None`: which of the two was wrong is not told. Either way leaves an audit row.
-pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<Option<Holder>, DbError> {
+/// What comes of it.
+pub enum SignInEnd {
+    /// the holder of the new session
+    SignedIn(Holder),
+    /// the browser that has [`SignIn::pending`] may take the second step
+    SecondStep,
+    /// which of the two was wrong is not told
+    Refused,
+}
+
+/// Checks the password. Either way leaves an audit row.
+pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<SignInEnd, DbError> {
     let key = EmailAddress::parse(&typed.email).map(|email| email.key());
-    let found = match key {
+    let found: Option<(UserId, Option<String>)> = match key {
         None => None,
         Some(key) => {
             db.read(move |conn| -> Result<_, DbError> {
-                type Found = ((UserId, String, Role, String), Option<String>, Option<Ts>);
                 let user = users::table.filter(users::email_key.eq(key)).filter(users::active.eq(true));
-                let who = (users::id, users::name, users::role, users::language);
-                let columns = (who, users::password_hash, users::signed_in_at);
-                Ok(user.select(columns).first::<Found>(conn).optional()?)
+                Ok(user.select((users::id, users::password_hash)).first(conn).optional()?)
             })
             .await?
         }
     };
-    let hash = found.as_ref().and_then(|(_, hash, _)| hash.clone());
+    let (known, hash) = (found.as_ref().map(|(id, _)| *id), found.and_then(|(_, hash)| hash));
     let right = password::is_right(typed.from, typed.password, hash).await;
-    let known = found.as_ref().map(|((id, ..), ..)| *id);
-    let address = typed.address;
-    let (browser, is_first) = ((typed.device, typed.browser), found.as_ref().is_some_and(|(.., seen)| seen.is_none()));
+    let (address, browser, pending) = (typed.address, (typed.device, typed.browser), typed.pending);
     let write = db.write(move |tx| -> Result<_, DbError> {
-        let subject = known.map_or(Subject::None, Subject::User);
-        let signed_in = match known.filter(|_| right) {
-            // who was deactivated while the password was checked is not signed in
-            Some(id) => {
-                let still = users::table.find(id).filter(users::active.eq(true));
-                diesel::update(still).set(users::signed_in_at.eq(now)).execute(tx.conn())? == 1
+        if let Some(id) = known.filter(|_| right) {
+            if access::has_second_factor(tx, id)? {
+                second_factor::make_pending(tx, now, (id, address), &pending)?;
+                return Ok(SignInEnd::SecondStep);
             }
-            None => false,
-        };
-        let entry = match known.filter(|_| signed_in) {
-            Some(id) => Entry::of_clinic(Actor::User(id), Event::SignedIn, subject),
-            None => Entry::of_clinic(Actor::System, Event::SignInFailed, subject),
-        };
-        audit::append(tx, now, entry.with(address.to_string()))?;
-        if let Some(id) = known.filter(|_| signed_in) {
-            devices::seen(tx, now, id, (browser.0, &browser.1), is_first)?;
+            if let Some(holder) = enter(tx, now, id, (browser.0, &browser.1), address)? {
+                return Ok(SignInEnd::SignedIn(holder));
+            }
         }
-        Ok(signed_in)
+        let subject = known.map_or(Subject::None, Subject::User);
+        let entry = Entry::of_clinic(Actor::System, Event::SignInFailed, subject);
+        audit::append(tx, now, entry.with(address.to_string()))?;
+        Ok(SignInEnd::Refused)
     });
-    let signed_in = write.await?;
-    let who = found.filter(|_| signed_in).map(|(who, ..)| who);
-    Ok(who.map(|(id, name, role, language)| Holder::User { id, name, role, language, lasts: LASTS }))
+    write.await
+}
+
+/// Lets a user in who has said all that is asked for; `None` where they were deactivated meanwhile.
+pub(super) fn enter(
+    tx: &mut Tx,
+    now: Ts,
+    user: UserId,
+    browser: (Device, &Token),
+    address: IpAddr,
+) -> QueryResult<Option<Holder>> {
+    type Found = (String, Role, String, Option<Ts>);
+    let active = users::table.find(user).filter(users::active.eq(true));
+    let columns = (users::name, users::role, users::language, users::signed_in_at);
+    let found: Option<Found> = active.select(columns).first(tx.conn()).optional()?;
+    let Some((name, role, language, seen)) = found else { return Ok(None) };
+    if diesel::update(active).set(users::signed_in_at.eq(now)).execute(tx.conn())? == 0 {
+        return Ok(None);
+    }
+    let entry = Entry::of_clinic(Actor::User(user), Event::SignedIn, Subject::User(user));
+    audit::append(tx, now, entry.with(address.to_string()))?;
+    devices::seen(tx, now, user, browser, seen.is_none())?;
+    // what the session's store reads anew at each request is not said here
+    let (must_set_up, confirmed) = (false, true);
+    Ok(Some(Holder::User { id: user, name, role, must_set_up, confirmed, language, lasts: LASTS }))
 }
 
 /// Writes down that a user signed out; the session itself is ended by its store.

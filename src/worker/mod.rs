@@ -130,6 +130,7 @@ async fn keep_up(state: &AppState, stop: &Stop) {
         let sweep = state.db.write(move |tx| -> Result<_, DbError> {
             portal_links::forget_claims(tx, now)?;
             users::sweep_kept_forms(tx, now)?;
+            users::sweep_pending(tx, now)?;
             users::forget_devices(tx, now)?;
             Ok(session::sweep(tx, now)?)
         });

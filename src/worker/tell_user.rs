@@ -85,6 +85,30 @@ fn email(
             let line = lang.t2("mail-password-changed-line", "clinic", clinic, "when", when(mail.since));
             ("mail-password-changed-subject", "account", vec![line], vec![not_you])
         }
+        MailKind::SecondFactorAdded => {
+            let line = lang.t2("mail-second-factor-added-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-second-factor-added-subject", "account", vec![line], vec![not_you])
+        }
+        MailKind::SecondFactorRemoved => {
+            let line = lang.t2("mail-second-factor-removed-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-second-factor-removed-subject", "account", vec![line], vec![not_you])
+        }
+        MailKind::SecondFactorReset => {
+            let line = lang.t2("mail-second-factor-reset-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-second-factor-reset-subject", "account", vec![line], vec![not_you])
+        }
+        MailKind::RecoveryCodesMade => {
+            let line = lang.t2("mail-recovery-codes-made-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-recovery-codes-made-subject", "account", vec![line], vec![not_you])
+        }
+        MailKind::RecoveryCodeUsed => {
+            let line = lang.t2("mail-recovery-code-used-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-recovery-code-used-subject", "account", vec![line], vec![not_you])
+        }
+        MailKind::SecondStepGuessed => {
+            let line = lang.t2("mail-second-step-guessed-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-second-step-guessed-subject", "account", vec![line], vec![not_you])
+        }
         MailKind::EmailChanged => {
             let line = lang.t2("mail-email-changed-line", "clinic", clinic, "when", when(mail.since));
             ("mail-email-changed-subject", "account", vec![line], vec![not_you])

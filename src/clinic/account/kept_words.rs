@@ -1,12 +1,13 @@
-//! A form that cannot be taken where it was sent: its user's session has ended, or its chart was merged into another one.
-//! What was typed is kept on the server for the user whom its page was made for. The sign-in page, or the chart that is
-//! left, says why, and the page of the form has the words again. By construction for every form of the door: this stands
+//! A form that cannot be taken where it was sent: its user's session has ended, they have to say once more who they are or to
+//! set up a second factor, or its chart was merged into another one. What was typed is kept on the server for the user whom
+//! its page was made for. The page that comes first, or the chart that is left, says why, and the page of the form has the
+//! words again. By construction for every form of the door: this stands
 //! before all routes.
 
 use super::refill::refill;
 use crate::access::session::Holder;
 use crate::access::{self, Right, SignedInUser, rights};
-use crate::clinic::guard::shell_for_nobody;
+use crate::clinic::guard::{CONFIRMATION, SET_UP, shell_for_nobody, with_next};
 use crate::db::{Conn, PatientId, Ts, UserId};
 use crate::error::AppError;
 use crate::http::page::landed;
@@ -27,12 +28,18 @@ pub const KEPT: &str = "kept";
 /// What needs no session, or holds no words, keeps nothing.
 const OPEN: &[&str] = &[
     "/sign-in",
+    "/sign-in/second-step",
     "/sign-out",
     "/language",
     "/password/{token}",
     "/forgotten-password",
     "/account/session",
     "/account/sessions",
+    "/account/confirmation",
+    "/account/second-factor/app",
+    "/account/second-factor/app/code",
+    "/account/second-factor/app/removal",
+    "/account/second-factor/recovery-codes",
 ];
 
 /// Keeps what nobody is signed in for, and fills a page with what was kept.
@@ -49,10 +56,10 @@ pub async fn keep_words(
     let head = Head::from_request(req.request());
     let open = req.match_pattern().is_none_or(|pattern| OPEN.contains(&pattern.as_str()));
     let is_post = *req.method() == Method::POST;
-    if is_post && head.holder.is_none() && !open {
+    if let Some(first) = comes_first(&head).filter(|_| is_post && !open) {
         return match keep(&state, &mut req).await? {
             Some(page) => {
-                let answer = landed(head.fragment, &sign_in(&page));
+                let answer = landed(head.fragment, &back_after(first, &page));
                 Ok(req.into_response(answer))
             }
             None => next.call(req).await.map(ServiceResponse::map_into_boxed_body),
@@ -64,11 +71,23 @@ pub async fn keep_words(
         Some(Holder::User { id, .. }) if is_post && !open => Some((*id, req.path().to_owned())),
         _ => None,
     };
+    let unconfirmed = match &head.holder {
+        Some(Holder::User { id, confirmed: false, .. }) if is_post && !open => {
+            let form = whose::short_form(&mut req).await?;
+            let kept = form.and_then(|form| typed(req.path().to_owned(), &form, state.clock.now()));
+            Some((*id, req.path().to_owned(), kept))
+        }
+        _ => None,
+    };
     let res = next.call(req).await?.map_into_boxed_body();
     let cause = res.response().error().and_then(|cause| cause.as_error::<AppError>());
     let (is_moved, is_well) = (matches!(cause, Some(AppError::Moved { .. })), res.response().error().is_none());
+    let is_to_confirm = matches!(cause, Some(AppError::ComesFirst { .. }));
     if let Some((user, kept)) = moved.filter(|_| is_moved) {
         return lead_on(&state, &head, res, user, kept).await;
+    }
+    if let Some((user, path, kept)) = unconfirmed.filter(|_| is_to_confirm) {
+        return confirm_first(&state, &head, res, user, (&path, kept)).await;
     }
     let is_taken = is_well && (res.status().is_redirection() || res.status() == StatusCode::CREATED);
     if let Some((user, path)) = sent.filter(|_| is_taken) {
@@ -119,13 +138,42 @@ async fn lead_on(
     }
 }
 
-/// The sign-in page that says why, and leads back to the page with the words.
-fn sign_in(page: &str) -> String {
+/// The page that comes before everything else: signing in, or setting up a second factor.
+fn comes_first(head: &Head) -> Option<&'static str> {
+    match &head.holder {
+        None => Some("/sign-in"),
+        Some(Holder::User { must_set_up: true, .. }) => Some(SET_UP),
+        Some(_) => None,
+    }
+}
+
+/// The page that comes first, and says why; it leads back to the page with the words.
+fn back_after(first: &str, page: &str) -> String {
+    let notice = if first == "/sign-in" { "words-kept" } else { "words-kept-first" };
     let query: String = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("next", &format!("{page}?{KEPT}=1"))
-        .append_pair("notice", "words-kept")
+        .append_pair("notice", notice)
         .finish();
-    format!("/sign-in?{query}")
+    format!("{first}?{query}")
+}
+
+/// To the page that asks once more who somebody is, and from there back to the page of the form.
+async fn confirm_first(
+    state: &AppState,
+    head: &Head,
+    res: ServiceResponse,
+    user: UserId,
+    (path, kept): (&str, Option<KeptForm>),
+) -> Result<ServiceResponse, Error> {
+    let page = match kept {
+        Some(kept) => store(state, user, kept).await?,
+        None => None,
+    };
+    let to = match page {
+        Some(page) => back_after(CONFIRMATION, &page),
+        None => with_next(CONFIRMATION, &page_of(path)),
+    };
+    Ok(res.into_response(landed(head.fragment, &to)))
 }
 
 /// Keeps the form for the user whose page it is. Gives the page to come back to; `None` where the form says of nobody
@@ -254,7 +302,9 @@ fn page_of(path: &str) -> String {
         ["settings", "notification-templates", kind, channel, language, ..] => {
             format!("/settings/notification-templates/{kind}/{channel}/{language}")
         }
-        ["settings", "users", id, "reactivation" | "password-links"] => format!("/settings/users/{id}"),
+        ["settings", "users", id, "reactivation" | "password-links" | "second-factor"] => {
+            format!("/settings/users/{id}")
+        }
         ["settings", "users"] => "/settings/users/new".to_owned(),
         ["account", "email" | "password" | "sessions"] => "/account".to_owned(),
         ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),

@@ -1,5 +1,6 @@
 //! Signing in and what a user sets for themself.
 
+pub mod confirmation;
 pub mod forgotten;
 pub mod kept_words;
 pub mod language;
@@ -8,5 +9,7 @@ pub mod notifications;
 pub mod own;
 pub mod password;
 mod refill;
+pub mod second_factor;
+pub mod second_step;
 pub mod session;
 pub mod sign_in;

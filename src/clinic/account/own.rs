@@ -1,6 +1,6 @@
 //! `/account`: one's own address, password, sessions, language and notifications.
 
-use crate::access::session::{DEVICE, HOLDER, Holder, MARK, OpenSession};
+use crate::access::session::{CONFIRMED, DEVICE, HOLDER, Holder, MARK, OpenSession};
 use crate::access::{Device, rights, session as sessions};
 use crate::clinic::guard::{User, shell};
 use crate::db::Conn;
@@ -8,7 +8,7 @@ use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, limits, see_other, unprocessable};
 use crate::state::AppState;
-use crate::users::{self, Ended, OwnAccountError, SHORTEST_PASSWORD, TypedPassword};
+use crate::users::{self, Ended, OwnAccountError, SHORTEST_PASSWORD, SecondFactor, TypedPassword};
 use crate::values::EmailAddress;
 use actix_session::Session;
 use actix_web::{HttpResponse, web};
@@ -24,6 +24,7 @@ struct AccountPage {
     shortest: usize,
     open: Vec<OpenSession>,
     mark: String,
+    factor: SecondFactor,
 }
 
 fn mark(session: &Session) -> String {
@@ -40,8 +41,9 @@ fn page(
     let (shell, _) = shell(conn, head, &me.0)?;
     let email = users::email_of(conn, me.0.id())?.to_string();
     let open = sessions::of_user(conn, head.now, me.0.id())?;
+    let factor = users::second_factor(conn, me.0.id())?;
     let (typed, errors) = refused.unwrap_or_else(|| (email.clone(), FieldErrors::default()));
-    Ok(AccountPage { shell, email, typed, errors, shortest: SHORTEST_PASSWORD, open, mark })
+    Ok(AccountPage { shell, email, typed, errors, shortest: SHORTEST_PASSWORD, open, mark, factor })
 }
 
 pub async fn show(
@@ -154,6 +156,7 @@ pub(super) fn begin(state: &AppState, session: &Session, holder: Holder, device:
     let mark = state.random.token();
     keep(DEVICE, device)
         .and_then(|()| keep(MARK, mark.reveal()))
+        .and_then(|()| session.insert(CONFIRMED, state.clock.now().micros()))
         .and_then(|()| session.insert(HOLDER, holder))
         .map_err(|e| AppError::Internal(e.to_string()))
 }

@@ -8,7 +8,7 @@ use crate::error::AppError;
 use crate::http::{Form, Head, Shell, html, see_other, signed_out, unprocessable};
 use crate::http::{limits, page};
 use crate::state::AppState;
-use crate::users;
+use crate::users::{self, SignInEnd};
 use actix_session::Session;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header;
@@ -25,7 +25,7 @@ struct SignInPage {
 }
 
 /// Where to go after signing in: a path of our own.
-fn next_path(next: &str) -> &str {
+pub(super) fn next_path(next: &str) -> &str {
     page::own_path(next).unwrap_or("/inbox")
 }
 
@@ -55,6 +55,40 @@ pub async fn show(
 /// The cookie by which a browser is known that somebody has signed in from; see [`users::DEVICE_LASTS`].
 const BROWSER_COOKIE: &str = "browser";
 
+/// What the browser says of itself, and what it is known by or will be.
+pub(super) fn browser_of(state: &AppState, req: &HttpRequest) -> (Device, Token) {
+    let says = req.headers().get(header::USER_AGENT).and_then(|says| says.to_str().ok()).unwrap_or_default();
+    let known = req.cookie(BROWSER_COOKIE).map(|cookie| Token::received(cookie.value()));
+    (Device::from_user_agent(says), known.filter(Token::is_whole).unwrap_or_else(|| state.random.token()))
+}
+
+/// A cookie of the pages of signing in.
+pub(super) fn cookie<'c>(state: &AppState, name: &'c str, value: &'c str, lasts: time::Duration) -> Cookie<'c> {
+    Cookie::build(name, value)
+        .path("/sign-in")
+        .http_only(true)
+        .secure(state.config.is_https())
+        .same_site(SameSite::Lax)
+        .max_age(lasts)
+        .finish()
+}
+
+/// Begins the session of whoever has said all that is asked for.
+pub(super) fn enter(
+    state: &AppState,
+    session: &Session,
+    holder: Holder,
+    (device, browser): (Device, &Token),
+    next: &str,
+) -> Result<HttpResponse, AppError> {
+    state.wake.notify_one();
+    super::own::begin(state, session, holder, &device.to_stored())?;
+    let mut answer = see_other(next_path(next));
+    let known = cookie(state, BROWSER_COOKIE, browser.reveal(), users::DEVICE_LASTS);
+    answer.add_cookie(&known).map_err(|e| AppError::Internal(e.to_string()))?;
+    Ok(answer)
+}
+
 pub async fn submit(
     state: web::Data<AppState>,
     head: Head,
@@ -64,10 +98,8 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     state.limits.sign_in(head.from, form.get("email"))?;
     let (email, password) = (form.get("email").to_owned(), form.get("password").to_owned());
-    let says = req.headers().get(header::USER_AGENT).and_then(|says| says.to_str().ok()).unwrap_or_default();
-    let device = Device::from_user_agent(says);
-    let browser = req.cookie(BROWSER_COOKIE).map(|cookie| Token::received(cookie.value()));
-    let browser = browser.filter(Token::is_whole).unwrap_or_else(|| state.random.token());
+    let (device, browser) = browser_of(&state, &req);
+    let pending = state.random.token();
     let typed = users::SignIn {
         email,
         password,
@@ -75,23 +107,14 @@ pub async fn submit(
         address: head.from,
         device,
         browser: browser.clone(),
+        pending: pending.clone(),
     };
     match users::sign_in(&state.db, state.clock.now(), typed).await? {
-        Some(holder) => {
-            state.wake.notify_one();
-            super::own::begin(&state, &session, holder, &device.to_stored())?;
-            let mut answer = see_other(next_path(form.get("next")));
-            let known = Cookie::build(BROWSER_COOKIE, browser.reveal())
-                .path("/sign-in")
-                .http_only(true)
-                .secure(state.config.is_https())
-                .same_site(SameSite::Lax)
-                .max_age(users::DEVICE_LASTS)
-                .finish();
-            answer.add_cookie(&known).map_err(|e| AppError::Internal(e.to_string()))?;
-            Ok(answer)
+        SignInEnd::SignedIn(holder) => enter(&state, &session, holder, (device, &browser), form.get("next")),
+        SignInEnd::SecondStep => super::second_step::ask(&state, &pending, next_path(form.get("next"))),
+        SignInEnd::Refused => {
+            unprocessable(&sign_in_page(&state, head, form.get("next"), form.get("email"), true).await?)
         }
-        None => unprocessable(&sign_in_page(&state, head, form.get("next"), form.get("email"), true).await?),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/outbox`: every notification of the clinic and what became of it; `/outbox.csv` the same as a table.
 
 use crate::access::rights;
-use crate::clinic::guard::{Chart, Conversation, User, shell};
+use crate::clinic::guard::{Chart, Confirmed, Conversation, User, shell};
 use crate::db::{self, Conn, DbError, NotificationId, PatientId, Ts, UserId};
 use crate::delivery::Channel;
 use crate::error::AppError;
@@ -192,7 +192,7 @@ fn lines(conn: &mut Conn, state: &AppState, rows: Vec<SentRow>) -> Result<Vec<Li
 pub async fn export(
     state: web::Data<AppState>,
     head: Head,
-    user: User<rights::Notify>,
+    user: Confirmed<rights::Notify>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
     let (now, query, by) = (head.now, query.into_inner().cleaned(), user.0.clone());

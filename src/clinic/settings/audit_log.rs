@@ -3,7 +3,7 @@
 use crate::access::rights;
 use crate::administration::{self, AuditLog};
 use crate::audit::{ActorKind, Event, Filter, Row, What};
-use crate::clinic::guard::{User, shell};
+use crate::clinic::guard::{Confirmed, User, shell};
 use crate::db::{self, DbError, PatientId, UserId};
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, table};
@@ -156,7 +156,7 @@ pub async fn show(
 pub async fn export(
     state: web::Data<AppState>,
     head: Head,
-    user: User<rights::Audit>,
+    user: Confirmed<rights::Audit>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
     let (now, query, by) = (head.now, query.into_inner().cleaned(), user.0.clone());

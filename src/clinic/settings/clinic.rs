@@ -29,6 +29,7 @@ pub async fn home(_: User<rights::Settings>) -> HttpResponse {
 }
 
 impl SettingsForm for ClinicPage {
+    type By = User<rights::Settings>;
     const PART: Part = Part::Clinic;
     const PATH: &'static str = "/settings/clinic";
 

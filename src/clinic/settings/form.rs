@@ -1,9 +1,10 @@
 //! What the forms of the settings have in common: one that is wrong, or that would undo what is newer than its page, comes
 //! back with what was typed; else it is saved.
 
+use crate::access::SignedInUser;
 use crate::access::rights;
 use crate::administration::{self, Part};
-use crate::clinic::guard::User;
+use crate::clinic::guard::{Confirmed, User};
 use crate::db::{Conn, Ts};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -13,11 +14,31 @@ use crate::http::{Form, Head, html, see_other};
 use crate::settings::{self, Settings};
 use crate::state::AppState;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{FromRequest, HttpResponse, web};
 use askama::Template;
+
+/// Who may ask for a page.
+pub trait By: FromRequest<Error = AppError> + 'static {
+    /// Who it is.
+    fn user(self) -> SignedInUser<rights::Settings>;
+}
+
+impl By for User<rights::Settings> {
+    fn user(self) -> SignedInUser<rights::Settings> {
+        self.0
+    }
+}
+
+impl By for Confirmed<rights::Settings> {
+    fn user(self) -> SignedInUser<rights::Settings> {
+        self.0.user().clone()
+    }
+}
 
 /// A page of the settings with one form.
 pub trait SettingsForm: Template + Sized + Send + 'static {
+    /// Whether a user is enough, or has to say once more who they are.
+    type By: By;
     /// Which.
     const PART: Part;
     /// Its address.
@@ -58,18 +79,19 @@ impl Typed {
 pub async fn show<P: SettingsForm>(
     state: web::Data<AppState>,
     head: Head,
-    user: User<rights::Settings>,
+    by: P::By,
 ) -> Result<HttpResponse, AppError> {
-    let asked = Asked { state: state.clone(), head, user };
+    let asked = Asked { state: state.clone(), head, user: User(by.user()) };
     html(&state.db.read(move |conn| P::page(conn, &asked, None)).await?)
 }
 
 pub async fn submit<P: SettingsForm>(
     state: web::Data<AppState>,
     head: Head,
-    user: User<rights::Settings>,
+    by: P::By,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
+    let user = User(by.user());
     let (now, asked) = (state.clock.now(), Asked { state: state.clone(), head, user });
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let mut settings = settings::hold(tx)?;

@@ -1,9 +1,10 @@
 //! `/settings/gateways`: how email and texts leave the clinic, how that is going, and the quiet hours.
 
 use super::form::{Asked, SettingsForm, Typed};
+use crate::access::rights;
 use crate::administration::Part;
 use crate::backup;
-use crate::clinic::guard::shell;
+use crate::clinic::guard::{Confirmed, shell};
 use crate::config::{Bounces, Smtp, TextsVia, Tls, TwilioSender};
 use crate::db::{Conn, Ts};
 use crate::delivery::{Channel, ReportKey};
@@ -51,6 +52,7 @@ struct QuietForm {
 const PROPOSED: (i64, i64) = (21 * 60, 8 * 60);
 
 impl SettingsForm for GatewaysPage {
+    type By = Confirmed<rights::Settings>;
     const PART: Part = Part::Gateways;
     const PATH: &'static str = "/settings/gateways";
 

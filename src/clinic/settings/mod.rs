@@ -10,4 +10,5 @@ pub mod notification_preview;
 pub mod notification_templates;
 pub mod notifications;
 pub mod portal;
+pub mod sign_in;
 pub mod users;

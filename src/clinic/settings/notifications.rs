@@ -2,9 +2,10 @@
 
 use super::form::{Asked, SettingsForm, Typed};
 use super::notification_templates::path;
+use crate::access::rights;
 use crate::administration::Part;
 use crate::clinic::composing::plan_line::PlanLine;
-use crate::clinic::guard::shell;
+use crate::clinic::guard::{User, shell};
 use crate::db::{Conn, Ts};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -27,6 +28,7 @@ pub struct NotificationsPage {
 }
 
 impl SettingsForm for NotificationsPage {
+    type By = User<rights::Settings>;
     const PART: Part = Part::Notifications;
     const PATH: &'static str = "/settings/notification-templates";
 

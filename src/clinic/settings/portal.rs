@@ -2,8 +2,9 @@
 
 use super::clinic::take_words;
 use super::form::{Asked, SettingsForm, Typed};
+use crate::access::rights;
 use crate::administration::Part;
-use crate::clinic::guard::shell;
+use crate::clinic::guard::{User, shell};
 use crate::db::{Conn, Ts};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -45,6 +46,7 @@ fn identifiers(form: &Form) -> String {
 }
 
 impl SettingsForm for PortalPage {
+    type By = User<rights::Settings>;
     const PART: Part = Part::PatientPortal;
     const PATH: &'static str = "/settings/patient-portal";
 

@@ -100,7 +100,15 @@ async fn counts_are_what_counting_gives(app: App) {
     use postern::db::UserId;
     let patient = app.patient(Like::default()).await;
     let lasts = Lasts::new(60, 60);
-    let holder = Holder::User { id: UserId(1), name: "U".into(), role: Role::Staff, language: "en".into(), lasts };
+    let holder = Holder::User {
+        id: UserId(1),
+        name: "U".into(),
+        role: Role::Staff,
+        must_set_up: false,
+        confirmed: false,
+        language: "en".into(),
+        lasts,
+    };
     let user = SignedInUser::<rights::Read>::from_holder(&holder).unwrap().unwrap();
     for n in 0..90_i64 {
         let kind = [ItemKind::File, ItemKind::Letter, ItemKind::Invoice][n as usize % 3];

@@ -148,14 +148,17 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
     for route in routes::clinic().into_iter().filter(|route| route.method == "POST") {
         if [
             "/sign-in",
+            "/sign-in/second-step",
             "/sign-out",
             "/language",
             "/password/{token}",
             "/forgotten-password",
             "/account/session",
             "/account/sessions",
+            "/account/confirmation",
         ]
         .contains(&route.path.as_str())
+            || route.path.starts_with("/account/second-factor/")
         {
             continue;
         }

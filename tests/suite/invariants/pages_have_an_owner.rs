@@ -13,8 +13,9 @@ use postern::http::whose::SECRETS;
 
 const MARK: &str = "{% include \"components/whose.html\" %}";
 /// What acts for whoever holds a link or knows a password: pages for nobody send it, whoever is signed in.
-const FOR_NOBODY: [&str; 7] = [
+const FOR_NOBODY: [&str; 8] = [
     "/sign-in",
+    "/sign-in/second-step",
     "/password/{token}",
     "/forgotten-password",
     "/portal/entry",

@@ -9,7 +9,7 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates have versions of their own, which a page can open.
-const RECORDS: [&str; 9] = [
+const RECORDS: [&str; 10] = [
     "clinic/account/notifications.html",
     "clinic/patients/demographics.html",
     "clinic/settings/clinic.html",
@@ -17,6 +17,7 @@ const RECORDS: [&str; 9] = [
     "clinic/settings/notification_template.html",
     "clinic/settings/notification_templates.html",
     "clinic/settings/portal.html",
+    "clinic/settings/sign_in.html",
     "clinic/settings/user.html",
     "portal/information.html",
 ];
@@ -64,6 +65,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
     twice(both, &information, new, ("phone", "+1 613-555-0199"), ("new@example.org", "maria@example.org")).await;
     twice(both, &information, ("method", "none"), ("passport", "P123456"), ("None", "Email")).await;
     twice(both, "/settings/clinic", ("phone", "613 555 0100"), ("name", "Clinic of two"), ("613 555 0100", "Name"))
+        .await;
+    twice(both, "/settings/sign-in", ("second_factor", "viewer"), ("second_factor", "staff"), ("Viewer", "Staff"))
         .await;
     twice(both, "/settings/patient-portal", ("portal_stay_days", "9"), ("portal_names", "off"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_on", "off"), ("closing_text", "Call us."), ("Off", "On")).await;

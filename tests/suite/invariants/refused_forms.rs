@@ -5,7 +5,7 @@ use super::routes;
 use crate::on_both;
 use crate::support::app::{Actor, Answer, App};
 use crate::support::html::Page;
-use crate::support::world::Like;
+use crate::support::world::{Like, PASSWORD};
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::clock::Token;
@@ -23,6 +23,11 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /account/notifications",
     "POST /account/session",
     "POST /account/sessions",
+    "POST /account/second-factor/app",
+    "POST /account/second-factor/app/removal",
+    "POST /account/second-factor/recovery-codes",
+    "POST /settings/sign-in",
+    "POST /settings/users/{user}/second-factor",
     "POST /patients/{patient}/notification-method",
     "POST /patients/{patient}/addresses",
     "POST /patients/{patient}/notifications",
@@ -189,6 +194,8 @@ async fn a_refused_form_says_so(app: App) {
             vec![("to", "1234")],
         ),
         ("POST /settings/users", "/settings/users".into(), vec![("name", "x"), ("language", "xx")]),
+        ("POST /account/second-factor/app/code", "/account/second-factor/app/code".into(), vec![("code", "x")]),
+        ("POST /account/confirmation", "/account/confirmation".into(), vec![("password", "x")]),
         ("POST /account/email", "/account/email".into(), vec![("email", "x")]),
         ("POST /account/password", "/account/password".into(), vec![("current", "x"), ("new", "y"), ("again", "y")]),
         (slot, wordings.clone(), vec![]),
@@ -217,6 +224,7 @@ async fn a_refused_form_says_so(app: App) {
         ("POST /conversations/{conversation}/messages/files", format!("{conversation}/messages/files")),
         ("POST /conversations/{conversation}/notes/files", format!("{conversation}/notes/files")),
     ];
+    owner.post("/account/second-factor/app", &[]).await.redirect();
     let mut seen = BTreeSet::new();
     for (language, error) in [("en", "Error:"), ("fr", "Erreur\u{a0}:")] {
         speak(&app, language).await;
@@ -237,6 +245,21 @@ async fn a_refused_form_says_so(app: App) {
         check(path, &answer, error);
         seen.insert((*route).to_owned());
     }
+    // the second step, by somebody who has given the password
+    let staff = app.user(Role::Staff).await;
+    crate::users::second_factor::set_up(&app, &staff).await;
+    let read = app.state.db.read(|conn| -> Result<String, AppError> {
+        Ok(user_table::table.order(user_table::id.desc()).select(user_table::email).first(conn)?)
+    });
+    let (email, half_in) = (read.await.unwrap(), app.anyone());
+    half_in.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
+    for field in ["code", "recovery"] {
+        let answer = half_in.post("/sign-in/second-step", &[(field, "x")]).await;
+        check("/sign-in/second-step", &answer, "Error:");
+        let answer = staff.post("/account/confirmation", &[(field, "x")]).await;
+        check("/account/confirmation", &answer, "Error:");
+    }
+    seen.insert("POST /sign-in/second-step".to_owned());
     // where the patient cannot reply any more: what was typed stays, below the words that say so
     owner.post(&format!("{conversation}/closure"), &[]).await.redirect();
     let late = [("key", "0123456789abcdef"), ("body", "Too late")];

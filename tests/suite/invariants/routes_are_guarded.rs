@@ -2,7 +2,7 @@
 
 use super::routes::{self, Route};
 use crate::on_both;
-use crate::support::app::App;
+use crate::support::app::{Actor, Answer, App};
 use crate::support::world::Like;
 use postern::access::Role;
 
@@ -10,6 +10,8 @@ use postern::access::Role;
 const OPEN_CLINIC: &[(&str, u16)] = &[
     ("GET /sign-in", 200),
     ("POST /sign-in", 422),
+    ("GET /sign-in/second-step", 303), // without the password there is no second step
+    ("POST /sign-in/second-step", 303),
     ("POST /sign-out", 303),
     ("POST /language", 400), // a browser may have a language before anybody signs in; an empty form names none
     ("GET /password/{token}", 404),
@@ -56,7 +58,14 @@ fn open(list: &[(&str, u16)], route: &Route) -> Option<u16> {
     list.iter().find(|(name, _)| *name == route.name()).map(|(_, status)| *status)
 }
 
-on_both!(nobody_gets_in, each_role_gets_its_own, what_is_not_there_is_404, patients_see_their_own);
+on_both!(
+    nobody_gets_in,
+    who_has_to_set_up_gets_no_further,
+    what_needs_confirming_asks_first,
+    each_role_gets_its_own,
+    what_is_not_there_is_404,
+    patients_see_their_own
+);
 
 struct World {
     patient: String,
@@ -130,6 +139,76 @@ async fn nobody_gets_in(app: App) {
     }
 }
 
+/// What is open to a user who has to set up a second factor first.
+const BEFORE_SETTING_UP: &[&str] = &["/account/confirmation", "/account/second-factor"];
+
+/// What asks once more who somebody is, where they have not said so for a while.
+const CONFIRMED: &[&str] = &[
+    "GET /account/second-factor/app",
+    "GET /outbox.csv",
+    "GET /settings/audit-log.csv",
+    "GET /settings/gateways",
+    "GET /settings/sign-in",
+    "GET /settings/users/new",
+    "GET /settings/users/{user}",
+    "GET /settings/users/{user}/deactivation",
+    "POST /account/second-factor/app",
+    "POST /account/second-factor/app/code",
+    "POST /account/second-factor/app/removal",
+    "POST /account/second-factor/recovery-codes",
+    "POST /settings/gateways",
+    "POST /settings/sign-in",
+    "POST /settings/users",
+    "POST /settings/users/{user}",
+    "POST /settings/users/{user}/deactivation",
+    "POST /settings/users/{user}/password-links",
+    "POST /settings/users/{user}/reactivation",
+    "POST /settings/users/{user}/second-factor",
+];
+
+async fn ask(user: &Actor, world: &World, route: &Route) -> Answer {
+    match route.method {
+        "GET" => user.get(&world.fill(route)).await,
+        _ => user.post(&world.fill(route), &[("body", "words")]).await,
+    }
+}
+
+async fn who_has_to_set_up_gets_no_further(app: App) {
+    let world = world(&app).await;
+    let user = app.user(Role::Owner).await;
+    user.post("/settings/sign-in", &[("second_factor", "owner"), ("second_factor", "viewer")]).await.redirect();
+    let viewer = app.user(Role::Viewer).await;
+    for user in [&user, &viewer] {
+        for route in routes::clinic().into_iter().filter(|route| open(OPEN_CLINIC, route).is_none()) {
+            if BEFORE_SETTING_UP.iter().any(|path| route.path.starts_with(path)) {
+                continue;
+            }
+            let answer = ask(user, &world, &route).await;
+            assert_eq!(answer.status, 303, "{}", route.name());
+            assert_eq!(answer.location.split('?').next(), Some("/account/second-factor"), "{}", route.name());
+        }
+        let page = user.get("/account/second-factor").await.ok();
+        assert!(page.has_text("Your clinic asks for a second step") && !page.has("nav"), "{}", page.text());
+    }
+    // roles that need none go on
+    assert_eq!(app.user(Role::Staff).await.get("/inbox").await.status, 200);
+}
+
+async fn what_needs_confirming_asks_first(app: App) {
+    let world = world(&app).await;
+    let owner = app.user(Role::Owner).await;
+    app.state.clock.advance(time::Duration::minutes(11));
+    let mut asked = Vec::new();
+    for route in routes::clinic().into_iter().filter(|route| open(OPEN_CLINIC, route).is_none()) {
+        let answer = ask(&owner, &world, &route).await;
+        if answer.location.starts_with("/account/confirmation") {
+            asked.push(route.name());
+        }
+    }
+    asked.sort();
+    assert_eq!(asked, CONFIRMED);
+}
+
 async fn each_role_gets_its_own(app: App) {
     let world = world(&app).await;
     for role in Role::ALL.iter().copied() {
@@ -157,6 +236,7 @@ async fn each_role_gets_its_own(app: App) {
             let expected = match route.path.as_str() {
                 _ if forbidden => 403,
                 "/" | "/settings" => 303,
+                "/account/second-factor/app" => 303, // nothing is being set up
                 item if item.starts_with("/patients/{patient}/items/{item}") => 404, // this patient has none
                 file if file.ends_with("/attachments/{number}") => 404,
                 _ => 200,

@@ -99,6 +99,7 @@ async fn what_is_open_goes_to_whom_the_page_asks_for(app: App) {
     leaver.post(&format!("{closed}/closure"), &[]).await.redirect();
     app.state.clock.advance(time::Duration::minutes(11));
     leaver.post(&format!("{just_closed}/closure"), &[]).await.redirect();
+    owner.post("/account/confirmation", &[("password", PASSWORD)]).await.redirect();
     let template = [("name", "Mine"), ("category", ""), ("language", "en"), ("title", "T"), ("body", "B")];
     leaver.post("/settings/message-templates", &template).await.redirect();
     let draft = [("title", "Iron"), ("body", "half"), ("key", "0123456789abcdef"), ("draft_version", "4")];

@@ -162,15 +162,24 @@ async fn two_owners_cannot_both_go(app: App) {
 /// The right is asked again in the transaction that writes: a request that was under way does nothing any more.
 async fn whoever_was_demoted_changes_nobody(app: App) {
     use postern::access::session::{Holder, Lasts};
-    use postern::access::{SignedInUser, rights};
+    use postern::access::{ConfirmedUser, SignedInUser, rights};
     use postern::users::{Change, ManageError};
     app.user(Role::Owner).await;
     app.user(Role::Owner).await;
     let all = everybody(&app).await;
     let (now, victim, demoted) = (app.state.clock.now(), all[0].clone(), all[1].id);
     let lasts = Lasts::new(60, 60);
-    let holder = Holder::User { id: demoted, name: "Owner".into(), role: Role::Owner, language: "en".into(), lasts };
+    let holder = Holder::User {
+        id: demoted,
+        name: "Owner".into(),
+        role: Role::Owner,
+        must_set_up: false,
+        confirmed: true,
+        language: "en".into(),
+        lasts,
+    };
     let proof = SignedInUser::<rights::Users>::from_holder(&holder).flatten().unwrap();
+    let proof = ConfirmedUser::from_holder(proof, &holder).unwrap();
     for change in [
         "UPDATE users SET role = 'staff' WHERE id = 2",
         "UPDATE users SET active = NOT active, role = 'owner' WHERE id = 2",

@@ -3,10 +3,13 @@
 mod account;
 mod browser;
 mod commands;
+mod confirming;
 mod inviting;
 mod leaving;
 mod managing;
 mod refusals;
+pub mod second_factor;
+mod second_factor_browser;
 
 use crate::support::app::App;
 use diesel::prelude::*;

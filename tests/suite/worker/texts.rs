@@ -295,6 +295,7 @@ async fn quiet_hours_hold_texts_but_no_passcode() {
     assert_eq!(peer.taken().await.len(), 1);
     peer.settled().await;
     // by email the link goes at once, and its passcode by text at once
+    owner.post("/account/confirmation", &[("password", crate::support::world::PASSWORD)]).await.redirect();
     let page = owner.get("/settings/gateways").await.ok();
     owner.submit(&page, "Save", &[("quiet", "on"), ("quiet_from", "09:00"), ("quiet_until", "08:59")]).await.redirect();
     owner.post("/patients/1/notification-method", &[("method", "email")]).await.redirect();

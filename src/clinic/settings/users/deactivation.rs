@@ -3,7 +3,7 @@
 use super::{account, broken, in_path};
 use crate::access::rights;
 use crate::administration::{self, LeaveError, OpenWork};
-use crate::clinic::guard::{User, shell};
+use crate::clinic::guard::{Confirmed, shell};
 use crate::db::{Conn, UserId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -32,11 +32,11 @@ struct DeactivationPage {
 fn page(
     conn: &mut Conn,
     head: &Head,
-    me: &User<rights::Users>,
+    me: &Confirmed<rights::Users>,
     user: UserId,
     (to, errors): (&str, FieldErrors),
 ) -> Result<DeactivationPage, AppError> {
-    let (shell, _) = shell(conn, head, &me.0)?;
+    let (shell, _) = shell(conn, head, me.0.user())?;
     let account = account(conn, user)?;
     Ok(DeactivationPage {
         shell,
@@ -52,7 +52,7 @@ fn page(
 pub async fn ask(
     state: web::Data<AppState>,
     head: Head,
-    me: User<rights::Users>,
+    me: Confirmed<rights::Users>,
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let user = in_path(&req)?;
@@ -62,7 +62,7 @@ pub async fn ask(
 pub async fn submit(
     state: web::Data<AppState>,
     head: Head,
-    me: User<rights::Users>,
+    me: Confirmed<rights::Users>,
     req: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
@@ -90,7 +90,7 @@ pub async fn submit(
 
 pub async fn reactivate(
     state: web::Data<AppState>,
-    me: User<rights::Users>,
+    me: Confirmed<rights::Users>,
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let (user, now) = (in_path(&req)?, state.clock.now());

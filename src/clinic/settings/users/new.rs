@@ -2,7 +2,7 @@
 
 use super::{Typed, account, broken, in_path, refused};
 use crate::access::{Role, rights};
-use crate::clinic::guard::{User, shell};
+use crate::clinic::guard::{Confirmed, shell};
 use crate::clock::Token;
 use crate::db::{Conn, Ts, Tx, UserId};
 use crate::error::AppError;
@@ -54,7 +54,7 @@ enum Made {
 fn make(
     tx: &mut Tx,
     (head, origin): (&Head, &str),
-    me: &User<rights::Users>,
+    me: &Confirmed<rights::Users>,
     user: UserId,
     (how, token): (How, &Token),
 ) -> Result<Made, AppError> {
@@ -65,7 +65,7 @@ fn make(
         }
         How::Shown => {
             let until = users::link_to_show(tx, head.now, &me.0, user, token).map_err(broken)?;
-            let (shell, _) = shell(tx, head, &me.0)?;
+            let (shell, _) = shell(tx, head, me.0.user())?;
             let link = format!("{origin}/password/{}", token.reveal());
             Ok(Made::Shown(Box::new(LinkPage { shell, account: account(tx, user)?, link, until })))
         }
@@ -86,17 +86,21 @@ fn answer(state: &AppState, made: &Made, notice: &str) -> Result<HttpResponse, A
 fn page(
     conn: &mut Conn,
     head: &Head,
-    me: &User<rights::Users>,
+    me: &Confirmed<rights::Users>,
     form: &Form,
     errors: FieldErrors,
 ) -> Result<NewUserPage, AppError> {
-    let (shell, settings) = shell(conn, head, &me.0)?;
+    let (shell, settings) = shell(conn, head, me.0.user())?;
     let or = |field, default: &str| if form.has(field) { form.get(field) } else { default }.to_owned();
     let (language, how) = (or("language", &settings.language), or("how", How::Mail.as_str()));
     Ok(NewUserPage { shell, typed: Typed::from_form(form), language, how, errors })
 }
 
-pub async fn show(state: web::Data<AppState>, head: Head, me: User<rights::Users>) -> Result<HttpResponse, AppError> {
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    me: Confirmed<rights::Users>,
+) -> Result<HttpResponse, AppError> {
     let page = state.db.read(move |conn| page(conn, &head, &me, &Form::default(), FieldErrors::default()));
     html(&page.await?)
 }
@@ -104,7 +108,7 @@ pub async fn show(state: web::Data<AppState>, head: Head, me: User<rights::Users
 pub async fn submit(
     state: web::Data<AppState>,
     head: Head,
-    me: User<rights::Users>,
+    me: Confirmed<rights::Users>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let (token, origin) = (state.random.token(), state.config.origin());
@@ -135,7 +139,7 @@ pub async fn submit(
 pub async fn another_link(
     state: web::Data<AppState>,
     head: Head,
-    me: User<rights::Users>,
+    me: Confirmed<rights::Users>,
     req: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, AppError> {

@@ -1,9 +1,9 @@
-//! `/settings/users/{user}`: one user's name, address and role.
+//! `/settings/users/{user}`: one user's name, address and role; `/second-factor` takes away what they have lost.
 
 use super::new::How;
 use super::{Typed, account, broken, in_path, refused};
 use crate::access::{Role, rights};
-use crate::clinic::guard::{User, shell};
+use crate::clinic::guard::{Confirmed, shell};
 use crate::db::{Conn, Ts, UserId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -11,7 +11,7 @@ use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
-use crate::users::{self, Account, MailKind, MailState};
+use crate::users::{self, Account, MailKind, MailState, SecondFactor};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -26,6 +26,7 @@ struct UserPage {
     seen: Seen,
     /// what became of the last invitation by mail
     invited: Option<(MailState, Ts)>,
+    factor: SecondFactor,
 }
 
 /// What the form edits, as it is stored.
@@ -41,22 +42,23 @@ fn stored(account: &Account) -> Stored {
 fn page(
     conn: &mut Conn,
     head: &Head,
-    me: &User<rights::Users>,
+    me: &Confirmed<rights::Users>,
     user: UserId,
     typed: Option<(Typed, FieldErrors, Seen)>,
 ) -> Result<UserPage, AppError> {
-    let (shell, _) = shell(conn, head, &me.0)?;
+    let (shell, _) = shell(conn, head, me.0.user())?;
     let account = account(conn, user)?;
     let fresh = || (Typed::stored(&account), FieldErrors::default(), stored(&account).seen());
     let (typed, errors, seen) = typed.unwrap_or_else(fresh);
     let invited = users::last_mail(conn, user, MailKind::Invitation)?;
-    Ok(UserPage { shell, is_me: me.0.id() == user, account, typed, errors, seen, invited })
+    let factor = users::second_factor(conn, user)?;
+    Ok(UserPage { shell, is_me: me.0.user().id() == user, account, typed, errors, seen, invited, factor })
 }
 
 pub async fn show(
     state: web::Data<AppState>,
     head: Head,
-    me: User<rights::Users>,
+    me: Confirmed<rights::Users>,
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let user = in_path(&req)?;
@@ -66,7 +68,7 @@ pub async fn show(
 pub async fn submit(
     state: web::Data<AppState>,
     head: Head,
-    me: User<rights::Users>,
+    me: Confirmed<rights::Users>,
     req: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
@@ -92,4 +94,16 @@ pub async fn submit(
         Some((status, page)) => with_status(status, &page),
         None => Ok(see_other(&format!("/settings/users/{user}?notice=user-saved"))),
     }
+}
+
+pub async fn reset_second_factor(
+    state: web::Data<AppState>,
+    me: Confirmed<rights::Users>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let (user, now) = (in_path(&req)?, state.clock.now());
+    let write = state.db.write(move |tx| users::reset_second_factor(tx, now, &me.0, user));
+    write.await.map_err(broken)?;
+    state.wake.notify_one();
+    Ok(see_other(&format!("/settings/users/{user}?notice=second-factor-reset")))
 }

@@ -1,0 +1,24 @@
+//! Whether a user has a second factor, and whether their role needs one. Asked anew at each request, so that what an owner
+//! decides holds at once.
+
+use super::Role;
+use crate::db::schema::{authenticator_apps, clinic};
+use crate::db::{Conn, UserId};
+use diesel::prelude::*;
+
+/// Whether signing in asks this user for more than the password.
+pub fn has_second_factor(conn: &mut Conn, user: UserId) -> QueryResult<bool> {
+    let app = authenticator_apps::table.find(user).select(authenticator_apps::user_id);
+    Ok(app.first::<UserId>(conn).optional()?.is_some())
+}
+
+/// Whether the clinic lets nobody of this role in without one.
+pub fn needs_second_factor(conn: &mut Conn, role: Role) -> QueryResult<bool> {
+    let roles: String = clinic::table.find(1).select(clinic::second_factor_roles).first(conn)?;
+    Ok(is_named(&roles, role))
+}
+
+/// Whether a role is among these words.
+pub fn is_named(roles: &str, role: Role) -> bool {
+    roles.split(' ').any(|word| word == role.as_str())
+}

@@ -1,0 +1,95 @@
+//! `/account/second-factor`: what signing in asks for besides the password. Where the role needs it and there is none, this is
+//! all that is open.
+
+pub mod app;
+
+use crate::access::OwnAccount;
+use crate::clinic::guard::{ConfirmedOwn, Own, shell_of_own};
+use crate::db::Conn;
+use crate::error::AppError;
+use crate::http::page::{own_path, with_status};
+use crate::http::{Head, Shell, html};
+use crate::state::AppState;
+use crate::users::{self, RecoveryCode, SecondFactor};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use std::collections::HashMap;
+
+#[derive(Template)]
+#[template(path = "clinic/account/second_factor.html")]
+struct SecondFactorPage {
+    shell: Shell,
+    factor: SecondFactor,
+    /// nothing else is open until there is one
+    must_set_up: bool,
+    /// the last one was to be removed, and the role needs it
+    is_needed: bool,
+    next: String,
+}
+
+/// Codes, shown once.
+#[derive(Template)]
+#[template(path = "clinic/account/recovery_codes.html")]
+struct RecoveryCodesPage {
+    shell: Shell,
+    codes: Vec<String>,
+    next: String,
+}
+
+/// Where to go when all is done; empty: nowhere in particular.
+fn next_of(query: &HashMap<String, String>) -> String {
+    query.get("next").and_then(|next| own_path(next)).unwrap_or_default().to_owned()
+}
+
+fn page(
+    conn: &mut Conn,
+    head: &Head,
+    me: &OwnAccount,
+    is_needed: bool,
+    next: String,
+) -> Result<SecondFactorPage, AppError> {
+    let shell = shell_of_own(conn, head, me)?;
+    let factor = users::second_factor(conn, me.id())?;
+    Ok(SecondFactorPage { shell, factor, must_set_up: me.user().is_none(), is_needed, next })
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    me: Own,
+    query: web::Query<HashMap<String, String>>,
+) -> Result<HttpResponse, AppError> {
+    let next = next_of(&query);
+    html(&state.db.read(move |conn| page(conn, &head, &me.0, false, next)).await?)
+}
+
+/// The page again: what was to be removed is needed.
+async fn needed(state: &AppState, head: Head, me: OwnAccount) -> Result<HttpResponse, AppError> {
+    let page = state.db.read(move |conn| page(conn, &head, &me, true, String::new())).await?;
+    with_status(StatusCode::CONFLICT, &page)
+}
+
+/// The answer to one press: no address leads to it again.
+fn codes_once(shell: Shell, codes: &[RecoveryCode], next: String) -> Result<HttpResponse, AppError> {
+    html(&RecoveryCodesPage { shell, codes: codes.iter().map(RecoveryCode::shown).collect(), next })
+}
+
+pub async fn make_recovery_codes(
+    state: web::Data<AppState>,
+    head: Head,
+    me: ConfirmedOwn,
+) -> Result<HttpResponse, AppError> {
+    let codes = RecoveryCode::draw(&state.random);
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        // without a second factor they would open nothing
+        if !users::second_factor(tx, me.0.id())?.is_there() {
+            return Err(AppError::NotFound);
+        }
+        users::make_recovery_codes(tx, head.now, &me.0, &codes)?;
+        Ok((shell_of_own(tx, &head, me.0.own())?, codes))
+    });
+    let (shell, codes) = write.await?;
+    state.wake.notify_one();
+    codes_once(shell, &codes, String::new())
+}

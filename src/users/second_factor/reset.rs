@@ -1,0 +1,36 @@
+//! An owner takes the second factor of somebody away who has lost it: they sign in with the password alone, and where their
+//! role needs a second factor are led to set up another one at once.
+
+use super::{app, check, recovery};
+use crate::access::{Authority, rights};
+use crate::audit::{self, Entry, Event, Subject};
+use crate::db::{Ts, Tx, UserId, lock_row};
+use crate::users::mails::{self, MailKind, Wanted};
+use crate::users::manage::{ManageError, hold};
+use crate::users::sessions;
+
+/// Removes all of it, and ends the user's sessions: whoever has the lost phone may be in one. The user is told by mail.
+/// `false` where there was nothing.
+///
+/// # Errors
+/// [`ManageError::NotAllowed`], [`ManageError::NotFound`].
+pub fn reset_second_factor(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::Users>,
+    user: UserId,
+) -> Result<bool, ManageError> {
+    hold(tx, by, user)?;
+    lock_row(tx, "users", user.0)?;
+    let had = super::second_factor(tx, user)?.is_there();
+    app::forget(tx, user)?;
+    recovery::forget(tx, user)?;
+    check::forget(tx, user)?;
+    if had {
+        sessions::end_all(tx, user)?;
+        mails::post(tx, now, &Wanted::to_user(MailKind::SecondFactorReset, Some(user)))?;
+    }
+    // also where there was nothing: somebody asked for it
+    audit::append(tx, now, Entry::of_clinic(by.user().into(), Event::SecondFactorReset, Subject::User(user)))?;
+    Ok(had)
+}

@@ -1,0 +1,96 @@
+//! The second step of signing in. Who has typed the password and has a second factor is not signed in: they have a token, in
+//! this browser and for a few minutes, that opens nothing but this step.
+
+use super::check::{Checked, TypedFactor, check};
+use super::{Vault, app};
+use crate::access::Device;
+use crate::access::session::Holder;
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::clock::Token;
+use crate::db::schema::{pending_sign_ins as p, users};
+use crate::db::{Conn, Db, DbError, Ts, Tx, UserId};
+use crate::users::sign_in;
+use diesel::prelude::*;
+use std::net::IpAddr;
+use time::Duration;
+
+/// For so long after the password.
+pub const PENDING_LASTS: Duration = Duration::minutes(10);
+
+/// Notes that a user has typed the password in the browser that has this token.
+pub(in crate::users) fn make_pending(
+    tx: &mut Tx,
+    now: Ts,
+    (user, from): (UserId, IpAddr),
+    token: &Token,
+) -> QueryResult<()> {
+    let row = (p::token_hash.eq(token.hash()), p::user_id.eq(user), p::expires_at.eq(now.plus(PENDING_LASTS)));
+    diesel::insert_into(p::table).values(row).execute(tx.conn())?;
+    let entry = Entry::of_clinic(Actor::System, Event::SecondStepAsked, Subject::User(user));
+    audit::append(tx, now, entry.with(from.to_string()))
+}
+
+fn whose(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<UserId>> {
+    let open = p::table.find(token.hash()).filter(p::expires_at.gt(now)).inner_join(users::table);
+    open.filter(users::active.eq(true)).select(p::user_id).first(conn).optional()
+}
+
+/// Whether somebody is at this step in the browser that has this token.
+pub fn is_pending(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<bool> {
+    Ok(whose(conn, now, token)?.is_some())
+}
+
+/// What was typed at this step.
+pub struct SecondStep {
+    /// what the browser has since the password
+    pub pending: Token,
+    /// may be anything
+    pub typed: TypedFactor,
+    /// where from, as it is written down
+    pub address: IpAddr,
+    /// what the browser says of itself
+    pub device: Device,
+    /// what the browser is known by, or will be
+    pub browser: Token,
+}
+
+/// What comes of it.
+pub enum SecondStepEnd {
+    /// the holder of the new session
+    SignedIn(Holder),
+    /// it was not right
+    Wrong,
+    /// it was not looked at; when the next one is
+    Paused(Ts),
+    /// it took too long, or was taken in another window, or the account has changed: the password is asked for again
+    Over,
+}
+
+/// Takes the second step. Of two who do so with one token, one is signed in.
+pub async fn second_step(db: &Db, now: Ts, step: SecondStep, vault: Vault) -> Result<SecondStepEnd, DbError> {
+    let write = db.write(move |tx| -> Result<_, DbError> {
+        let Some(user) = whose(tx, now, &step.pending)? else { return Ok(SecondStepEnd::Over) };
+        match check(tx, now, (user, step.address), &step.typed, &vault)? {
+            Checked::Wrong => return Ok(SecondStepEnd::Wrong),
+            Checked::Paused(until) => return Ok(SecondStepEnd::Paused(until)),
+            Checked::Right => {}
+        }
+        if diesel::delete(p::table.find(step.pending.hash())).execute(tx.conn())? == 0 {
+            return Ok(SecondStepEnd::Over);
+        }
+        let entered = sign_in::enter(tx, now, user, (step.device, &step.browser), step.address)?;
+        Ok(entered.map_or(SecondStepEnd::Over, SecondStepEnd::SignedIn))
+    });
+    write.await
+}
+
+/// Ends what a user has begun and not finished.
+pub(in crate::users) fn end_pending(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
+    diesel::delete(p::table.filter(p::user_id.eq(user))).execute(tx.conn())
+}
+
+/// Forgets what was begun and not finished in time, and apps that were not confirmed.
+pub fn sweep_pending(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
+    app::sweep(tx, now)?;
+    diesel::delete(p::table.filter(p::expires_at.le(now))).execute(tx.conn())
+}

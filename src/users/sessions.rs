@@ -1,0 +1,12 @@
+//! Ends every way in which a user is in, or half in.
+
+use super::second_factor;
+use crate::access::session;
+use crate::db::{Tx, UserId};
+use diesel::QueryResult;
+
+/// Ends all sessions of a user, and sign-ins of which the password was typed.
+pub(super) fn end_all(tx: &mut Tx, user: UserId) -> QueryResult<()> {
+    session::end_of_user(tx, user)?;
+    second_factor::end_pending(tx, user).map(drop)
+}
