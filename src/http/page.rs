@@ -276,8 +276,8 @@ impl Shell {
         self.lang.date(date.0)
     }
     /// The words of scripts, for a `data-strings` attribute; see [`super::strings::json`].
-    pub fn strings(&self, groups: &[&str]) -> String {
-        super::strings::json(self, groups)
+    pub fn strings(&self, groups: &[&str]) -> super::strings::Words {
+        super::strings::json(self.lang, groups)
     }
     /// The address of a static file.
     pub fn asset(&self, path: &str) -> String {

@@ -1,7 +1,9 @@
 //! The words that scripts need, given to them in `data-strings` attributes: no text stands in a script.
 
-use super::Shell;
+use crate::text::Lang;
 use crate::text::i18n::Arg;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 /// The words of one widget: the names by which its script asks, in a fixed order. The message is `js-` and the name.
 pub type Group = &'static [&'static str];
@@ -101,16 +103,48 @@ pub const ALL: [(&str, Group); 6] = [
     ("upload", UPLOAD),
 ];
 
-/// A JSON object with the words of the named widgets, see [`ALL`].
+/// A JSON object with the words of the named widgets, see [`ALL`], as the value of an attribute: made once for each language.
 ///
 /// Variables stay as `{name}`, `{names}` and `{count}`: the script fills them in.
-pub fn json(shell: &Shell, groups: &[&str]) -> String {
-    let named = ALL.iter().filter(|(name, _)| groups.contains(name)).flat_map(|(_, group)| group.iter().copied());
-    let words = named.map(|name| (name.to_owned(), word(shell, name).into()));
-    serde_json::Value::Object(words.collect()).to_string()
+pub fn json(lang: Lang, groups: &[&str]) -> Words {
+    static MADE: LazyLock<RwLock<HashMap<(&str, u8), Words>>> = LazyLock::new(RwLock::default);
+    let is_named = |(name, _): &(&str, Group)| groups.contains(name);
+    let which = ALL.iter().enumerate().filter(|(_, one)| is_named(one)).fold(0, |set, (at, _)| set | 1 << at);
+    let key = (lang.code(), which);
+    if let Some(made) = MADE.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return made.clone();
+    }
+    let named = ALL.iter().filter(|one| is_named(one)).flat_map(|(_, group)| group.iter().copied());
+    let words = named.map(|name| (name.to_owned(), word(lang, name).into()));
+    let json = serde_json::Value::Object(words.collect()).to_string();
+    let words = Words(escape(&json).into());
+    MADE.write().unwrap_or_else(PoisonError::into_inner).insert(key, words.clone());
+    words
 }
 
-fn word(shell: &Shell, name: &str) -> String {
+/// Words for scripts, written for an attribute.
+#[derive(Clone)]
+pub struct Words(Arc<str>);
+
+impl std::fmt::Display for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl askama::FastWritable for Words {
+    fn write_into(&self, to: &mut dyn std::fmt::Write, _: &dyn askama::Values) -> askama::Result<()> {
+        Ok(to.write_str(&self.0)?)
+    }
+}
+
+impl askama::filters::HtmlSafe for Words {}
+
+fn escape(json: &str) -> String {
+    json.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+fn word(lang: Lang, name: &str) -> String {
     let left_open = [("name", "{name}".arg()), ("names", "{names}".arg()), ("count", "{count}".arg())];
-    shell.lang.with(&format!("js-{name}"), left_open)
+    lang.with(&format!("js-{name}"), left_open)
 }

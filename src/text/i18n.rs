@@ -2,13 +2,14 @@
 //!
 //! Messages without variables are formatted once, so that [`Lang::t`] is a look-up.
 
+use super::zone::Dates;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use fluent_langneg::{NegotiationStrategy, negotiate_languages};
 use fluent_syntax::ast;
 use rust_embed::RustEmbed;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use unic_langid::LanguageIdentifier;
 
 #[derive(RustEmbed)]
@@ -22,6 +23,8 @@ pub struct Language {
     negotiable: fluent_langneg::LanguageIdentifier,
     fixed: HashMap<String, String>,
     bundle: FluentBundle<FluentResource>,
+    /// made when the first date is written
+    dates: OnceLock<Dates>,
 }
 
 /// A language that a page can be in; cheap to copy.
@@ -47,7 +50,7 @@ impl Language {
         let mut bundle = FluentBundle::new_concurrent(vec![id]);
         bundle.set_use_isolating(false);
         bundle.add_resource_overriding(resource);
-        let mut language = Language { code, negotiable, fixed: HashMap::new(), bundle };
+        let mut language = Language { code, negotiable, fixed: HashMap::new(), bundle, dates: OnceLock::new() };
         for key in keys {
             if let Some(text) = language.format(&key, None) {
                 language.fixed.insert(key, text);
@@ -101,6 +104,11 @@ impl Lang {
     /// The code for `lang` attributes and for storage.
     pub fn code(self) -> &'static str {
         &self.0.code
+    }
+
+    /// Where its dates are kept.
+    pub(super) fn dates_once(self) -> &'static OnceLock<Dates> {
+        &self.0.dates
     }
 
     /// A message without variables; the key itself where there is none (a test finds those).

@@ -77,10 +77,24 @@ impl Zone {
 impl Lang {
     /// "4 March 2026", "4 mars 2026".
     pub fn date(self, date: Date) -> String {
+        let day = DAYS_OF_A_MONTH * (date.month() as usize - 1) + usize::from(date.day()) - 1;
+        let Some((before, after)) = self.dates().days.get(day) else { return self.date_anew(date) };
+        match after {
+            Some(after) => format!("{before}{}{after}", date.year()),
+            None => before.clone(),
+        }
+    }
+
+    fn date_anew(self, date: Date) -> String {
+        let year = date.year().to_string();
+        self.day_of(date.day(), date.month() as u8, &year)
+    }
+
+    fn day_of(self, day: u8, month: u8, year: &str) -> String {
         let values = [
-            ("day", FluentValue::from(date.day())),
-            ("month", FluentValue::from(self.t_of("month", &(date.month() as u8).to_string()))),
-            ("year", FluentValue::from(date.year().to_string())),
+            ("day", FluentValue::from(day)),
+            ("month", FluentValue::from(self.t_of("month", &month.to_string()))),
+            ("year", FluentValue::from(year)),
         ];
         self.with("format-date", values)
     }
@@ -96,28 +110,71 @@ impl Lang {
 
     /// "14:02", "14 h 02".
     pub fn time(self, moment: OffsetDateTime) -> String {
-        let values = [
-            ("hour", FluentValue::from(moment.hour().to_string())),
-            ("minute", FluentValue::from(format!("{:02}", moment.minute()))),
-        ];
+        let minute = usize::from(moment.hour()) * 60 + usize::from(moment.minute());
+        self.dates().times.get(minute).cloned().unwrap_or_default()
+    }
+
+    fn minute_of(self, hour: u16, minute: u16) -> String {
+        let values =
+            [("hour", FluentValue::from(hour.to_string())), ("minute", FluentValue::from(format!("{minute:02}")))];
         self.with("format-time", values)
     }
 
     /// Date and time.
     pub fn moment(self, zone: Zone, moment: Ts) -> String {
         let local = zone.local(moment);
-        let values =
-            [("date", FluentValue::from(self.date(local.date()))), ("time", FluentValue::from(self.time(local)))];
-        self.with("format-moment", values)
+        let (date, time) = (self.date(local.date()), self.time(local));
+        self.dates().moment.replace(DATE, &date).replace(TIME, &time)
+    }
+
+    fn moment_of(self, date: &str, time: &str) -> String {
+        self.with("format-moment", [("date", FluentValue::from(date)), ("time", FluentValue::from(time))])
+    }
+
+    fn dates(self) -> &'static Dates {
+        self.dates_once().get_or_init(|| Dates::of(self))
+    }
+}
+
+/// What a language's messages of dates come to, written once for each day of a year and each minute of a day: a page may
+/// have hundreds of them.
+pub(super) struct Dates {
+    /// before and after the year; after it nothing where the language names none
+    days: Vec<(String, Option<String>)>,
+    times: Vec<String>,
+    /// with [`DATE`] and [`TIME`] in their places
+    moment: String,
+}
+
+/// Each month has as many in the list.
+const DAYS_OF_A_MONTH: usize = 31;
+
+/// Stand for what is filled in; no message has such characters.
+const YEAR: &str = "\u{e000}";
+const DATE: &str = "\u{e001}";
+const TIME: &str = "\u{e002}";
+
+impl Dates {
+    fn of(lang: Lang) -> Dates {
+        let days = (1..=12).flat_map(|month| (1..=DAYS_OF_A_MONTH as u8).map(move |day| (day, month)));
+        let split = |text: String| match text.split_once(YEAR) {
+            Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
+            None => (text, None),
+        };
+        Dates {
+            days: days.map(|(day, month)| split(lang.day_of(day, month, YEAR))).collect(),
+            times: (0..24 * 60).map(|minute| lang.minute_of(minute / 60, minute % 60)).collect(),
+            moment: lang.moment_of(DATE, TIME),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Zone;
+    use super::{Lang, Zone};
     use crate::db::Ts;
-    use time::OffsetDateTime;
     use time::macros::datetime;
+    use time::{Date, OffsetDateTime};
 
     fn clock(zone: &str, moment: OffsetDateTime) -> String {
         let local = Zone::find(zone).unwrap().local(Ts::from(moment));
@@ -133,6 +190,27 @@ mod tests {
         assert_eq!(clock("America/Yellowknife", winter), "2026-12-01 12:00");
         assert_eq!(clock("America/Vancouver", winter), "2026-12-01 11:00");
         assert_eq!(clock("America/Toronto", winter), "2026-12-01 13:00");
+    }
+
+    #[test]
+    fn what_is_written_once_is_what_the_messages_say() {
+        let mut day = Date::from_ordinal_date(1924, 1).unwrap();
+        for lang in Lang::all() {
+            while day.year() < 2032 {
+                assert_eq!(lang.date(day), lang.date_anew(day));
+                let moment = day.midnight().assume_utc() + time::Duration::minutes(i64::from(day.ordinal()) * 3 + 1);
+                let (time, date) = (lang.minute_of(moment.hour().into(), moment.minute().into()), lang.date_anew(day));
+                assert_eq!(lang.time(moment), time);
+                let zone = Zone::find("UTC").unwrap();
+                assert_eq!(lang.moment(zone, moment.into()), lang.moment_of(&date, &time));
+                day = day + time::Duration::days(1);
+            }
+            day = Date::from_ordinal_date(1924, 1).unwrap();
+        }
+        let (english, french) = (Lang::find("en").unwrap(), Lang::find("fr").unwrap());
+        let moment = datetime!(2026-03-04 14:02 UTC);
+        assert_eq!(english.moment(Zone::or_utc("UTC"), moment.into()), "4 March 2026, 14:02");
+        assert_eq!(french.moment(Zone::or_utc("UTC"), moment.into()), "4 mars 2026 à 14 h 02");
     }
 
     #[test]
