@@ -42,26 +42,26 @@ impl PatientRow {
     }
 }
 
-/// The beginning of each conversation's newest message, as text: those of one page of the list, in one query.
+/// The beginning of each conversation's newest message, as text: those of one page of the list, in one query. It finds each
+/// by the end of its conversation, however long that is.
 pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, String>> {
     if rows.is_empty() {
         return Ok(HashMap::new());
     }
     let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
     let newest = messages::table
-        .inner_join(conversations::table)
+        .filter(messages::conversation_id.eq(conversations::id))
+        .filter(messages::internal.eq(false))
+        .order(messages::id.desc())
+        .select(messages::body_html)
+        .limit(1)
+        .single_value();
+    let bodies: Vec<(i64, Option<String>)> = conversations::table
         .filter(conversations::patient_id.eq(visit.patient()))
         .filter(conversations::number.eq_any(numbers))
-        .filter(messages::internal.eq(false))
-        .group_by(messages::conversation_id)
-        .select(diesel::dsl::max(messages::id));
-    let newest: Vec<Option<MessageId>> = newest.load(conn)?;
-    let bodies: Vec<(i64, String)> = messages::table
-        .inner_join(conversations::table)
-        .filter(messages::id.eq_any(newest.into_iter().flatten().collect::<Vec<_>>()))
-        .select((conversations::number, messages::body_html))
+        .select((conversations::number, newest))
         .load(conn)?;
-    Ok(bodies.into_iter().map(|(number, html)| (number, excerpt(html))).collect())
+    Ok(bodies.into_iter().filter_map(|(number, html)| Some((number, excerpt(html?)))).collect())
 }
 
 fn excerpt(html: String) -> String {
