@@ -1,9 +1,9 @@
 //! The one builder of the web application: for `serve`, `demo` and the tests alike.
 
-use crate::access::session::{Door, Store};
+use crate::access::session::{Door, Known, Store};
 use crate::clock::Random;
 use crate::db::{self, DatabaseUrl, Db, DbError, Keys, Renewed};
-use crate::http::{assets, cookies, errors, get, guard, security_txt};
+use crate::http::{assets, cookies, errand, errors, get, guard, security_txt};
 use crate::state::AppState;
 use crate::text::FOLD_VERSION;
 use crate::{administration, chart, clinic, demo, hooks, message_templates, outbox, patients, portal, settings};
@@ -68,20 +68,29 @@ pub struct Parts {
     pub key: Key,
     /// the demo's mailbox; `None` everywhere else, and then there is no such route
     pub mailbox: Option<crate::delivery::Mailbox>,
+    /// sessions as they were found last, of the clinic and of the portal
+    pub known: (Known, Known),
 }
 
 impl Parts {
     /// Reads the key from the database.
     pub async fn load(state: &AppState) -> Result<Parts, DbError> {
         let bytes = state.db.read(|conn| -> Result<_, DbError> { Ok(settings::cookie_key(conn)?) }).await?;
-        Ok(Parts { key: Key::from(&bytes), mailbox: None })
+        Ok(Parts { key: Key::from(&bytes), mailbox: None, known: Default::default() })
     }
 }
 
 /// Every route, door by door. The clinic comes last: it has the paths that nobody else has.
 pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let https = state.config.is_https();
-    let store = |door| Store { db: state.db.clone(), clock: state.clock.clone(), door };
+    // what each door knows of its sessions is known to all threads of the server
+    let store = |door| {
+        let known = match door {
+            Door::Clinic => parts.known.0.clone(),
+            Door::Portal => parts.known.1.clone(),
+        };
+        Store { db: state.db.clone(), clock: state.clock.clone(), door, known }
+    };
     let portal_sessions = cookies::sessions(store(Door::Portal), parts.key.clone(), https);
     let clinic_sessions = cookies::sessions(store(Door::Clinic), parts.key.clone(), https);
     let mailbox = parts.mailbox.clone();
@@ -90,7 +99,7 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
             .route("/assets/{tree}/{path:.*}", web::get().to(assets::serve))
             .route("/.well-known/security.txt", get().to(security_txt::show))
             .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok\n") }))
-            .route("/readyz", web::get().to(ready));
+            .service(web::resource("/readyz").wrap(from_fn(errand::in_front)).route(web::get().to(ready)));
         if let Some(mailbox) = mailbox {
             config.service(web::scope("/demo").app_data(web::Data::new(mailbox)).configure(demo::routes));
         }
@@ -100,6 +109,7 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
                 // within the sessions: it asks who is signed in
                 .wrap(from_fn(portal::of_their_own))
                 .wrap(portal_sessions)
+                .wrap(from_fn(errand::in_front))
                 // outside the sessions, where the cookie has been set
                 .wrap(from_fn(cookies::lengthen))
                 .wrap(from_fn(guard::only_plain_forms))
@@ -112,6 +122,7 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
                 .wrap(from_fn(clinic::note_refusals))
                 .wrap(from_fn(clinic::keep_words))
                 .wrap(clinic_sessions)
+                .wrap(from_fn(errand::in_pages))
                 .configure(clinic::routes),
         );
     }
@@ -150,6 +161,7 @@ macro_rules! application {
         actix_web::App::new()
             .app_data(actix_web::web::Data::new(state.clone()))
             .app_data(actix_web::web::Data::new(state.clock.clone()))
+            .app_data(actix_web::web::Data::new(state.db.clone()))
             .app_data(state.intake.storage.serving())
             .app_data(actix_web::web::Data::from(state.config.clone()))
             .app_data(actix_web::web::Data::new($crate::http::guard::Origin(state.config.origin())))
@@ -175,7 +187,7 @@ pub fn largest_form() -> PayloadConfig {
 /// # Errors
 /// When the listener cannot be used.
 pub fn serve(listener: TcpListener, state: AppState, parts: Parts) -> std::io::Result<actix_web::dev::Server> {
-    let server = HttpServer::new(move || crate::application!(&state, &parts))
+    let server = HttpServer::new(move || errand::asked_again(crate::application!(&state, &parts)))
         // without it every compressed answer on a kept connection waits 44 ms
         .tcp_nodelay(true)
         .workers(std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8)))

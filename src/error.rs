@@ -115,13 +115,16 @@ impl ResponseError for AppError {
             AppError::NotScanned => StatusCode::CONFLICT,
             AppError::Infected => StatusCode::GONE,
             AppError::Db(cause) if cause.is_full() => StatusCode::INSUFFICIENT_STORAGE,
-            AppError::Storage(_) | AppError::Db(DbError::Pool(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            AppError::Storage(_) | AppError::Db(DbError::Pool(_) | DbError::Stale) => StatusCode::SERVICE_UNAVAILABLE,
+            AppError::Db(cause) if cause.is_late() => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Db(_) | AppError::Internal(_) | AppError::Missing(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         match self {
+            // no fault: it is asked anew
+            AppError::Db(DbError::Stale) => {}
             AppError::Db(cause) => tracing::error!(cause = %loggable(cause), "a page failed"),
             AppError::Storage(cause) => tracing::error!(%cause, "a file was not to be had"),
             AppError::Missing(_) => tracing::error!(cause = %self, "a file was not to be had"),
@@ -138,8 +141,10 @@ impl ResponseError for AppError {
         }
         let mut response = response.finish();
         response.extensions_mut().insert(ErrorPage(self.status_code()));
-        if let AppError::Missing(_) = self {
-            response.extensions_mut().insert(ErrorWord("missing"));
+        match self {
+            AppError::Missing(_) => drop(response.extensions_mut().insert(ErrorWord("missing"))),
+            AppError::Db(cause) if cause.is_late() => drop(response.extensions_mut().insert(ErrorWord("late"))),
+            _ => {}
         }
         response
     }

@@ -6,7 +6,7 @@
 use super::{Device, Role, second_factor};
 use crate::clock::Clock;
 use crate::db::schema::{patients, sessions, users};
-use crate::db::{Both, Conn, Db, DbError, PatientId, Ts, Tx, UserId};
+use crate::db::{Both, Conn, Db, DbError, Errand, PatientId, Ts, Tx, UserId};
 use crate::text_enum;
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError, generate_session_key};
 use actix_web::cookie::time::Duration;
@@ -15,6 +15,7 @@ use diesel::upsert::excluded;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The key of the session's state under which its [`Holder`] stands.
 pub const HOLDER: &str = "holder";
@@ -152,9 +153,37 @@ pub struct Store {
     pub clock: Clock,
     /// whose sessions
     pub door: Door,
+    /// what was found of late
+    pub known: Known,
 }
 
-#[derive(Queryable)]
+/// Sessions as they were found last. A page that begins with one looks in its own transaction whether it still is so: see
+/// [`Errand`].
+#[derive(Clone, Default)]
+pub struct Known(Arc<Mutex<HashMap<Vec<u8>, Arc<Found>>>>);
+
+/// So many are kept; then all are found anew.
+const MOST_KNOWN: usize = 10_000;
+
+impl Known {
+    fn get(&self, token: &[u8]) -> Option<Arc<Found>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+    }
+
+    fn put(&self, token: Vec<u8>, found: Found) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(token, Arc::new(found));
+    }
+
+    fn forget(&self, token: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
+    }
+}
+
+#[derive(Debug, PartialEq, Queryable)]
 struct Row {
     user: Option<(UserId, String, Role, String, bool)>,
     patient: Option<(PatientId, String, bool)>,
@@ -217,11 +246,48 @@ impl Row {
     }
 }
 
-impl Row {
-    /// Whether its user has to set up a second factor first.
-    fn must_set_up(&self, conn: &mut Conn) -> QueryResult<bool> {
-        let Some((id, _, role, ..)) = &self.user else { return Ok(false) };
-        Ok(second_factor::needs_second_factor(conn, *role)? && !second_factor::has_second_factor(conn, *id)?)
+/// A stored session, and all that is so of its holder at this moment.
+#[derive(Debug, PartialEq)]
+struct Found {
+    row: Row,
+    /// its user has to set up a second factor first
+    must_set_up: bool,
+}
+
+impl Found {
+    fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Found>> {
+        let Some(row) = find(conn, token, now)? else { return Ok(None) };
+        let must_set_up = match &row.user {
+            Some((id, _, role, ..)) => {
+                second_factor::needs_second_factor(conn, *role)? && !second_factor::has_second_factor(conn, *id)?
+            }
+            None => false,
+        };
+        Ok(Some(Found { row, must_set_up }))
+    }
+
+    fn holder(&self, door: Door, now: Ts) -> Option<Holder> {
+        self.row.holder(door, now, self.must_set_up)
+    }
+
+    /// The state of the session, with its holder; nothing where it has none.
+    fn state(&self, door: Door, now: Ts) -> anyhow::Result<Option<State>> {
+        let Some(holder) = self.holder(door, now) else { return Ok(None) };
+        let mut state: State = serde_json::from_str(&self.row.state)?;
+        state.insert(HOLDER.to_owned(), serde_json::to_string(&holder)?);
+        Ok(Some(state))
+    }
+
+    /// Says for whom the request is that is asked in this session.
+    fn tell_for_whom(&self) {
+        let whom = match (&self.row.user, &self.row.patient) {
+            (Some((id, ..)), _) => Some((0, id.0)),
+            (None, Some((id, ..))) => Some((1, id.0)),
+            (None, None) => None,
+        };
+        if let (Some(errand), Some(whom)) = (Errand::current(), whom) {
+            errand.is_for(whom);
+        }
     }
 }
 
@@ -237,6 +303,7 @@ impl Store {
             Holder::Patient { id, .. } => (None, Some(*id)),
         };
         let (token, state, lasts) = (hash(key), serde_json::to_string(&state)?, holder.lasts());
+        self.known.forget(&token);
         let expires = now.plus(Duration::seconds(lasts.all));
         let idle = now.plus(Duration::seconds(lasts.idle)).min(expires);
         let write = self.db.write(move |tx| -> Result<_, DbError> {
@@ -250,6 +317,27 @@ impl Store {
         });
         write.await?;
         Ok(())
+    }
+
+    /// The session as it was found last, where the request may begin with it: the first transaction of the page looks whether
+    /// it still is so. What may not be asked twice, and what moves the end of the session forward, finds it anew.
+    fn taken_for_true(&self, token: &[u8], now: Ts) -> Option<Arc<Found>> {
+        let errand = Errand::current().filter(|errand| errand.may_check_later())?;
+        let then = self.known.get(token)?;
+        let is_open = then.row.idle_until.min(then.row.expires_at) > now && now.since(then.row.seen_at) < TOUCH_EVERY;
+        if !is_open || then.holder(self.door, now).is_none() {
+            return None;
+        }
+        then.tell_for_whom();
+        let (known, token, before) = (self.known.clone(), token.to_owned(), Arc::clone(&then));
+        errand.check_later(move |conn| {
+            let holds = Found::find(conn, token.clone(), now)?.as_ref() == Some(&*before);
+            if !holds {
+                known.forget(&token);
+            }
+            Ok(holds)
+        });
+        Some(then)
     }
 
     /// Moves the end of an idle session forward: this is a request.
@@ -277,27 +365,23 @@ fn lapsed(whose: &Holder) -> serde_json::Result<Option<State>> {
 impl SessionStore for Store {
     async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
         let (token, now) = (hash(key), self.clock.now());
+        if let Some(known) = self.taken_for_true(&token, now) {
+            return known.state(self.door, now).map_err(LoadError::Deserialization);
+        }
         let found = {
             let token = token.clone();
-            let read = self.db.read(move |conn| -> Result<_, DbError> {
-                let Some(row) = find(conn, token, now)? else { return Ok(None) };
-                let must_set_up = row.must_set_up(conn)?;
-                Ok(Some((row, must_set_up)))
-            });
-            read.await
+            self.db.read(move |conn| -> Result<_, DbError> { Ok(Found::find(conn, token, now)?) }).await
         };
-        let Some((mut row, must_set_up)) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
-        let Some(whose) = row.holder(self.door, now, must_set_up) else { return Ok(None) };
-        if row.idle_until.min(row.expires_at) <= now {
+        let Some(mut found) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
+        let Some(whose) = found.holder(self.door, now) else { return Ok(None) };
+        if found.row.idle_until.min(found.row.expires_at) <= now {
             return lapsed(&whose).map_err(|e| LoadError::Deserialization(e.into()));
         }
-        self.touch(token, now, &mut row).await.map_err(|e| LoadError::Other(e.into()))?;
-        let Some(holder) = row.holder(self.door, now, must_set_up) else { return Ok(None) };
-        let mut state: State =
-            serde_json::from_str(&row.state).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;
-        let json = serde_json::to_string(&holder).map_err(|e| LoadError::Deserialization(anyhow::Error::from(e)))?;
-        state.insert(HOLDER.to_owned(), json);
-        Ok(Some(state))
+        self.touch(token.clone(), now, &mut found.row).await.map_err(|e| LoadError::Other(e.into()))?;
+        found.tell_for_whom();
+        let state = found.state(self.door, now).map_err(LoadError::Deserialization);
+        self.known.put(token, found);
+        state
     }
 
     async fn save(&self, state: State, _: &Duration) -> Result<SessionKey, SaveError> {
@@ -318,6 +402,7 @@ impl SessionStore for Store {
 
     async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
         let token = hash(key);
+        self.known.forget(&token);
         let write = self.db.write(move |tx| -> Result<_, DbError> {
             Ok(diesel::delete(sessions::table.find(token)).execute(tx.conn())?)
         });

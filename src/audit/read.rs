@@ -2,7 +2,7 @@
 
 use super::{ActorKind, Event, Row};
 use crate::db::schema::audit_events as a;
-use crate::db::{Conn, MultiBackend, PatientId, Ts, UserId};
+use crate::db::{Conn, MultiBackend, PatientId, Ts, UserId, in_time};
 use diesel::prelude::*;
 
 /// What was done.
@@ -31,7 +31,7 @@ pub struct Filter {
 
 /// The rows that the filter lets through, newest first: those before `before` (an id), at most `limit`.
 pub fn newest(conn: &mut Conn, filter: &Filter, before: Option<i64>, limit: i64) -> QueryResult<Vec<Row>> {
-    let mut rows = a::table.into_boxed::<MultiBackend>().filter(a::id.lt(before.unwrap_or(i64::MAX)));
+    let mut rows = a::table.filter(in_time()).into_boxed::<MultiBackend>().filter(a::id.lt(before.unwrap_or(i64::MAX)));
     if let Some(user) = filter.user {
         rows = rows.filter(a::actor.eq(ActorKind::User)).filter(a::actor_id.eq(user.0));
     }

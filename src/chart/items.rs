@@ -5,7 +5,7 @@ use super::item_terms;
 use super::tallies;
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{chart_item_terms, chart_items};
-use crate::db::{ChartItemId, Conn, MultiBackend, PatientId, Ts};
+use crate::db::{ChartItemId, Conn, MultiBackend, PatientId, Ts, in_time};
 use crate::text::{Lang, Zone};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
@@ -136,7 +136,8 @@ impl Counts {
 /// The items of a chart that hold the sought words, of any date and kind.
 macro_rules! holding {
     ($query:expr, $patient:expr, $text:expr) => {{
-        let mut query = $query.filter(chart_items::patient_id.eq($patient)).into_boxed::<MultiBackend>();
+        let own = chart_items::patient_id.eq($patient);
+        let mut query = $query.filter(own).filter(in_time()).into_boxed::<MultiBackend>();
         query = query.filter(chart_items::state.ne(ItemState::Moved));
         for (word, last) in item_terms::ranges($text) {
             // a range, not LIKE: it uses the index on both databases, and no character is a wildcard

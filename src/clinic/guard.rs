@@ -35,6 +35,66 @@ pub struct Chart<R: Right>(pub ChartAccess<R>);
 /// A user with the right `R` on the conversation in the path.
 pub struct Conversation<R: Right>(pub ConversationAccess<R>);
 
+/// A user with the right `R` who asks for the chart in the path. Whether it is there is looked at in the page's own
+/// transaction: the proof is made there, see [`AskedChart::proof`].
+pub struct AskedChart<R: Right> {
+    user: SignedInUser<R>,
+    patient: PatientId,
+    method: Method,
+    address: Option<String>,
+}
+
+/// The same for a conversation.
+pub struct AskedConversation<R: Right> {
+    user: SignedInUser<R>,
+    conversation: ConversationId,
+}
+
+impl<R: Right> AskedChart<R> {
+    /// The proof, or 404, or the way to the chart that it was merged into.
+    pub fn proof(self, conn: &mut Conn) -> Result<ChartAccess<R>, AppError> {
+        let access = access::chart(conn, self.user, self.patient)?.ok_or(AppError::NotFound)?;
+        match moved(&self.method, self.address.as_deref(), R::ACTION, (self.patient, access.patient())) {
+            Some(to) => Err(AppError::Moved { to }),
+            None => Ok(access),
+        }
+    }
+}
+
+impl<R: Right> AskedConversation<R> {
+    /// The proof, or 404.
+    pub fn proof(self, conn: &mut Conn) -> Result<ConversationAccess<R>, AppError> {
+        access::conversation(conn, self.user, self.conversation)?.ok_or(AppError::NotFound)
+    }
+}
+
+impl<R: Right> FromRequest for AskedChart<R> {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let asked = || {
+            let (user, patient) = (user(req)?, PatientId(number(req, "patient")?));
+            let address = req.uri().path_and_query().map(ToString::to_string);
+            Ok(AskedChart { user, patient, method: req.method().clone(), address })
+        };
+        ready(asked())
+    }
+}
+
+impl<R: Right> FromRequest for AskedConversation<R> {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let asked = || {
+            let (user, conversation) = (user(req)?, ConversationId(number(req, "conversation")?));
+            Ok(AskedConversation { user, conversation })
+        };
+        ready(asked())
+    }
+}
+
 fn user<R: Right>(req: &HttpRequest) -> Result<SignedInUser<R>, AppError> {
     let head = Head::from_request(req);
     match head.holder.as_ref().and_then(SignedInUser::<R>::from_holder) {
@@ -136,18 +196,11 @@ impl<R: Right + Send> FromRequest for Chart<R> {
     type Error = AppError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, AppError>>>>;
 
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (user, id, state) = (user::<R>(req), number(req, "patient"), state(req));
-        let (method, address) = (req.method().clone(), req.uri().path_and_query().map(ToString::to_string));
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (asked, state) = (AskedChart::<R>::from_request(req, payload), state(req));
         Box::pin(async move {
-            let (user, id) = (user?, PatientId(id?));
-            let state = state?;
-            let found = state.db.read(move |conn| -> Result<_, AppError> { Ok(access::chart(conn, user, id)?) });
-            let access = found.await?.ok_or(AppError::NotFound)?;
-            match moved(&method, address.as_deref(), R::ACTION, (id, access.patient())) {
-                Some(to) => Err(AppError::Moved { to }),
-                None => Ok(Chart(access)),
-            }
+            let asked = asked.await?;
+            state?.db.read(move |conn| asked.proof(conn)).await.map(Chart)
         })
     }
 }
@@ -171,13 +224,11 @@ impl<R: Right + Send> FromRequest for Conversation<R> {
     type Error = AppError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, AppError>>>>;
 
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (user, id, state) = (user::<R>(req), number(req, "conversation"), state(req));
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (asked, state) = (AskedConversation::<R>::from_request(req, payload), state(req));
         Box::pin(async move {
-            let (user, id) = (user?, ConversationId(id?));
-            let state = state?;
-            let found = state.db.read(move |conn| -> Result<_, AppError> { Ok(access::conversation(conn, user, id)?) });
-            found.await?.map(Conversation).ok_or(AppError::NotFound)
+            let asked = asked.await?;
+            state?.db.read(move |conn| asked.proof(conn)).await.map(Conversation)
         })
     }
 }

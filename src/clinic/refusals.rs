@@ -2,6 +2,8 @@
 
 use crate::access::session::Holder;
 use crate::audit::{Actor, Entry, Event, Subject};
+use crate::db::DbError;
+use crate::error::AppError;
 use crate::http::Head;
 use crate::state::AppState;
 use actix_web::body::MessageBody;
@@ -30,8 +32,10 @@ pub async fn note_refusals(
         let words = format!("{} {method} {pattern} {}", res.status().as_u16(), head.from);
         let entry = Entry::of_clinic(Actor::User(*id), Event::AccessRefused, Subject::None).with(words);
         // the answer is the same: it shows nothing
-        if let Err(cause) = state.record(entry).await {
-            tracing::error!(%cause, "a refusal was not written to the audit log");
+        match state.record(entry).await {
+            // what is stale was refused nothing: it is asked anew
+            Ok(()) | Err(AppError::Db(DbError::Stale)) => {}
+            Err(cause) => tracing::error!(%cause, "a refusal was not written to the audit log"),
         }
     }
     Ok(res)

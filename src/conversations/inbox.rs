@@ -170,6 +170,7 @@ fn mine<R: Right>(
     let mut query = p::table
         .inner_join(conversations::table.inner_join(patients::table))
         .filter(p::user_id.eq(user.id()))
+        .filter(db::in_time())
         .order((p::unread.desc(), p::last_message_at.desc(), p::conversation_id.desc()))
         .limit(limit)
         .select(line!())
@@ -208,6 +209,7 @@ fn all<R: Right>(
     let mut query = c::table
         .inner_join(patients::table)
         .left_join(participants::table.on(own))
+        .filter(db::in_time())
         .order((c::last_message_at.desc(), c::id.desc()))
         .limit(limit)
         .select(line!())

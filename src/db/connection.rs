@@ -1,6 +1,7 @@
 //! One connection type, whose database is chosen at run time by the address.
 
 use super::keys::Keys;
+use super::{in_time, verbs};
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use std::ops::{Deref, DerefMut};
@@ -88,13 +89,14 @@ pub(super) fn open(url: &DatabaseUrl, purpose: Use) -> ConnectionResult<Conn> {
 fn open_postgres(address: &str, purpose: Use) -> ConnectionResult<PgConnection> {
     let mut conn = PgConnection::establish(address)?;
     let access = match purpose {
-        Use::Read => "SET default_transaction_read_only = on; ",
-        Use::Write => "",
+        Use::Read => {
+            let limit = in_time::LIMIT.as_millis();
+            format!("SET default_transaction_read_only = on; SET statement_timeout = {limit};")
+        }
+        Use::Write => "SET statement_timeout = '60s';".to_owned(),
     };
-    conn.batch_execute(&format!(
-        "{access}SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; SET statement_timeout = '60s';"
-    ))
-    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    conn.batch_execute(&format!("{access} SET TIME ZONE 'UTC'; SET lock_timeout = '10s';"))
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
 
@@ -114,10 +116,29 @@ fn open_sqlite(path: &str, purpose: Use) -> ConnectionResult<SqliteConnection> {
          PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 268435456;"
     ))
     .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    in_time::register(&mut conn).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
 
 impl Conn {
+    /// Begins a transaction of a connection of a pool, past diesel's own count of them.
+    pub(super) fn begin_read(&mut self) -> QueryResult<()> {
+        match self {
+            Conn::Sqlite(conn) => verbs::Begin.execute(conn).map(drop),
+            Conn::Pg(conn) => AnsiTransactionManager::begin_transaction(conn),
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn end_read(&mut self, is_good: bool) -> QueryResult<()> {
+        match (self, is_good) {
+            (Conn::Sqlite(conn), true) => verbs::Commit.execute(conn).map(drop),
+            (Conn::Sqlite(conn), false) => verbs::Rollback.execute(conn).map(drop),
+            (Conn::Pg(conn), true) => AnsiTransactionManager::commit_transaction(conn),
+            (Conn::Pg(conn), false) => AnsiTransactionManager::rollback_transaction(conn),
+        }
+    }
+
     /// `BEGIN IMMEDIATE` on SQLite: a deferred transaction that turns into a writer fails at once with "database is
     /// locked", whatever the busy timeout. Plain `BEGIN` on PostgreSQL.
     pub(super) fn begin_write(&mut self) -> QueryResult<()> {
@@ -133,15 +154,6 @@ impl Conn {
 
     pub(super) fn rollback(&mut self) -> QueryResult<()> {
         <Conn as TransactionManager<Conn>>::rollback_transaction(self)
-    }
-
-    /// How many transactions and savepoints are open.
-    pub(super) fn depth(&mut self) -> u32 {
-        <Conn as TransactionManager<Conn>>::transaction_manager_status_mut(self)
-            .transaction_depth()
-            .ok()
-            .flatten()
-            .map_or(0, |depth| depth.get())
     }
 }
 

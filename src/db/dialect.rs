@@ -130,6 +130,9 @@ pub fn patients_by_terms(
             }
             sql.push("))");
         }
+        if !sql.numbered {
+            sql.push(" AND there_is_time()");
+        }
         // one patient may have several such terms, but never many
         sql.push(&format!(" ORDER BY t.term, t.patient_id LIMIT {}", most.saturating_mul(3)));
         for id in sql.ids(conn)? {

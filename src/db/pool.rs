@@ -1,12 +1,15 @@
 //! [`Db`]: the one way to read and the one way to write.
 
 use super::connection::{Conn, DatabaseUrl, Tx, Use, make_private, open};
+use super::errand::Errand;
+use super::in_time;
 use super::keys::Keys;
 use super::migrate;
+use super::turns::{self, Turns};
 use super::writer::Writer;
-use diesel::connection::Connection;
-use diesel::r2d2::{ManageConnection, Pool, R2D2Connection};
-use std::time::Duration;
+use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection};
+use diesel::result::{DatabaseErrorKind, Error};
+use std::time::{Duration, Instant};
 
 /// Why the database gave no answer. The text may name tables, never a value.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,9 @@ pub enum DbError {
     /// The code inside the transaction panicked, or the writer is gone; nothing of it is kept.
     #[error("the database writer gave up")]
     Gone,
+    /// What the request took for true is so no more: nothing was done, and it is to be asked anew. See [`Errand`].
+    #[error("the request is stale")]
+    Stale,
 }
 
 impl DbError {
@@ -32,6 +38,12 @@ impl DbError {
         let words = self.to_string();
         ["database or disk is full", "No space left on device"].iter().any(|full| words.contains(full))
     }
+
+    /// Whether it took longer than a page may: the database stopped it. Neither has a kind of its own for it in diesel.
+    pub fn is_late(&self) -> bool {
+        let words = self.to_string();
+        [super::in_time::TOO_LATE, "statement timeout"].iter().any(|late| words.contains(late))
+    }
 }
 
 struct Manager {
@@ -39,32 +51,98 @@ struct Manager {
     purpose: Use,
 }
 
+/// A connection that waits for its next use.
+struct Kept {
+    conn: Conn,
+    used_at: Instant,
+    is_dead: bool,
+}
+
+/// A connection to PostgreSQL that was used within this time is not asked whether it is still there: the next statement
+/// tells.
+const FRESH: Duration = Duration::from_secs(1);
+
 impl ManageConnection for Manager {
-    type Connection = Conn;
+    type Connection = Kept;
     type Error = diesel::r2d2::Error;
 
-    fn connect(&self) -> Result<Conn, Self::Error> {
-        open(&self.url, self.purpose).map_err(diesel::r2d2::Error::ConnectionError)
+    fn connect(&self) -> Result<Kept, Self::Error> {
+        let conn = open(&self.url, self.purpose).map_err(diesel::r2d2::Error::ConnectionError)?;
+        Ok(Kept { conn, used_at: Instant::now(), is_dead: false })
     }
-    fn is_valid(&self, conn: &mut Conn) -> Result<(), Self::Error> {
-        conn.ping().map_err(diesel::r2d2::Error::QueryError)
+    fn is_valid(&self, kept: &mut Kept) -> Result<(), Self::Error> {
+        match kept.used_at.elapsed() < FRESH {
+            true => Ok(()),
+            false => kept.conn.ping().map_err(diesel::r2d2::Error::QueryError),
+        }
     }
-    fn has_broken(&self, conn: &mut Conn) -> bool {
-        std::thread::panicking() || conn.is_broken()
+    fn has_broken(&self, kept: &mut Kept) -> bool {
+        std::thread::panicking() || kept.is_dead || kept.conn.is_broken()
     }
 }
 
 type Connections = Pool<Manager>;
 
-fn connections(url: &DatabaseUrl, purpose: Use, size: u32) -> Result<Connections, DbError> {
+fn connections(url: &DatabaseUrl, purpose: Use, size: usize) -> Result<Connections, DbError> {
     Pool::builder()
-        .max_size(size)
+        .max_size(u32::try_from(size).unwrap_or(u32::MAX))
         .min_idle(Some(1))
         .connection_timeout(Duration::from_secs(10))
         // a ping for each request is pointless on a file
         .test_on_check_out(matches!(url, DatabaseUrl::Postgres(_)))
         .build(Manager { url: url.clone(), purpose })
         .map_err(|e| DbError::Pool(e.to_string()))
+}
+
+/// A connection of the pool on which a transaction has begun. One that was lost since its last use is dropped, and another
+/// one is tried: each once.
+fn begun(pool: &Connections) -> Result<PooledConnection<Manager>, DbError> {
+    for _ in 0..=pool.max_size() {
+        let mut kept = pool.get().map_err(|e| DbError::Pool(e.to_string()))?;
+        match kept.conn.begin_read() {
+            Ok(()) => return Ok(kept),
+            Err(Error::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                _,
+            )) => kept.is_dead = true,
+            Err(cause) => return Err(cause.into()),
+        }
+    }
+    Err(DbError::Pool("the database has closed every connection".to_owned()))
+}
+
+/// Runs `work` as one transaction on a connection of the pool.
+fn in_transaction<T, E>(pool: &Connections, work: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E>
+where
+    E: From<DbError> + From<Error>,
+{
+    let mut kept = begun(pool)?;
+    let done = work(&mut kept.conn);
+    let end = match &done {
+        Ok(_) => kept.conn.end_read(true),
+        Err(_) => kept.conn.end_read(false),
+    };
+    kept.used_at = Instant::now();
+    match (done, end) {
+        (Err(why), Ok(())) => Err(why),
+        (Err(why), Err(_)) => {
+            kept.is_dead = true;
+            Err(why)
+        }
+        (Ok(value), Ok(())) => Ok(value),
+        (Ok(_), Err(cause)) => {
+            kept.is_dead = true;
+            Err(cause.into())
+        }
+    }
+}
+
+/// Whether what the request took for true holds; else it is stale.
+fn look_first(conn: &mut Conn, errand: Option<&Errand>) -> Result<(), DbError> {
+    match errand {
+        Some(errand) if !errand.holds(conn)? => Err(DbError::Stale),
+        _ => Ok(()),
+    }
 }
 
 #[derive(Clone)]
@@ -79,11 +157,14 @@ enum Writers {
 pub struct Db {
     readers: Connections,
     writers: Writers,
+    turns: Turns,
     keys: Keys,
 }
 
-/// How many connections a process opens for reading, and on PostgreSQL for writing.
-const CONNECTIONS: u32 = 8;
+/// How many connections a process opens for reading at most, and on PostgreSQL for writing. A reader has had its turn before
+/// it takes one.
+const READERS: usize = turns::FRONT + turns::PAGES + turns::BACKGROUND;
+const WRITERS: usize = 8;
 
 impl Db {
     /// Opens the database and brings it up to date.
@@ -94,12 +175,12 @@ impl Db {
         make_private(url).map_err(|e| DbError::Pool(e.to_string()))?;
         let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
         migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))?;
-        let readers = connections(url, Use::Read, CONNECTIONS)?;
+        let readers = connections(url, Use::Read, READERS)?;
         let writers = match conn {
             Conn::Sqlite(_) => Writers::Shared(Writer::start(conn).map_err(|e| DbError::Pool(e.to_string()))?),
-            Conn::Pg(_) => Writers::Pooled(connections(url, Use::Write, CONNECTIONS)?),
+            Conn::Pg(_) => Writers::Pooled(connections(url, Use::Write, WRITERS)?),
         };
-        Ok(Db { readers, writers, keys })
+        Ok(Db { readers, writers, turns: Turns::new(), keys })
     }
 
     /// Writes what lies in SQLite's write-ahead log into the database file, so that a copy of that file is whole; where there
@@ -135,11 +216,15 @@ impl Db {
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
         F: FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
     {
-        let readers = self.readers.clone();
+        let (readers, errand) = (self.readers.clone(), Errand::current());
+        let turn = self.turns.to_read(errand.as_deref()).await?;
         let answer = tokio::task::spawn_blocking(move || {
-            let mut conn = readers.get().map_err(|e| DbError::Pool(e.to_string()))?;
-            let conn: &mut Conn = &mut conn;
-            conn.transaction(work)
+            let _turn = turn;
+            in_time::begins(errand.as_deref().map(Errand::limit));
+            in_transaction(&readers, |conn| {
+                look_first(conn, errand.as_deref())?;
+                work(conn)
+            })
         });
         answer.await.unwrap_or(Err(DbError::Gone.into()))
     }
@@ -155,15 +240,22 @@ impl Db {
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
         F: FnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
     {
-        let keys = self.keys.clone();
+        let (keys, errand) = (self.keys.clone(), Errand::current());
+        let turn = self.turns.to_write(errand.as_deref()).await?;
+        let work = move |tx: &mut Tx| {
+            look_first(tx, errand.as_deref())?;
+            work(tx)
+        };
         match &self.writers {
-            Writers::Shared(writer) => writer.run(keys, work).await,
+            Writers::Shared(writer) => {
+                let _turn = turn;
+                writer.run(keys, work).await
+            }
             Writers::Pooled(pool) => {
                 let pool = pool.clone();
                 let answer = tokio::task::spawn_blocking(move || {
-                    let mut conn = pool.get().map_err(|e| DbError::Pool(e.to_string()))?;
-                    let conn: &mut Conn = &mut conn;
-                    conn.transaction(|conn| work(&mut Tx::new(conn, &keys)))
+                    let _turn = turn;
+                    in_transaction(&pool, |conn| work(&mut Tx::new(conn, &keys)))
                 });
                 answer.await.unwrap_or(Err(DbError::Gone.into()))
             }

@@ -1,10 +1,11 @@
-//! The one thread that writes to SQLite. Waiting writes share a commit, each in a savepoint of its own, and are
+//! The one thread that writes to SQLite. Waiting writes share a commit, each but the first in a savepoint of its own, and are
 //! answered only after the commit is durable: many times the writes per second of one commit each.
 
 use super::connection::{Conn, Tx};
 use super::keys::Keys;
 use super::pool::DbError;
-use diesel::connection::Connection;
+use super::verbs;
+use diesel::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,7 +16,8 @@ const WAITING: usize = 1024;
 
 /// Told whether the shared commit came to pass; sends the caller its answer.
 type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
-type Job = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
+/// Does its work, and tells whether it is to be kept.
+type Job = Box<dyn FnOnce(&mut Conn) -> (Answer, bool) + Send>;
 
 #[derive(Clone)]
 pub(super) struct Writer(mpsc::Sender<Job>);
@@ -35,71 +37,101 @@ impl Writer {
     {
         let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
-            let result = in_savepoint(conn, &keys, work);
-            Box::new(move |commit| {
+            // whatever it did is taken back by the caller
+            let caught = catch_unwind(AssertUnwindSafe(|| work(&mut Tx::new(conn, &keys))));
+            let result = caught.unwrap_or_else(|_| Err(DbError::Gone.into()));
+            let is_good = result.is_ok();
+            let answer: Answer = Box::new(move |commit| {
                 let _ = sender.send(match (commit, result) {
                     (_, Err(e)) => Err(e),
                     (Ok(()), Ok(value)) => Ok(value),
                     (Err(cause), Ok(_)) => Err(DbError::Commit(cause.to_owned()).into()),
                 });
-            })
+            });
+            (answer, is_good)
         });
         self.0.send(job).await.map_err(|_| DbError::Gone)?;
         answer.await.unwrap_or(Err(DbError::Gone.into()))
     }
 }
 
-fn serve(mut conn: Conn, mut jobs: mpsc::Receiver<Job>) {
+fn serve(conn: Conn, mut jobs: mpsc::Receiver<Job>) {
+    let Conn::Sqlite(_) = &conn else { return };
+    let mut shared = Shared { conn, is_open: false };
     while let Some(first) = jobs.blocking_recv() {
         let mut answers = Vec::with_capacity(SHARED);
-        let committed = share_commit(&mut conn, first, &mut jobs, &mut answers);
+        let committed = shared.commit(first, &mut jobs, &mut answers);
         if let Err(cause) = &committed {
             tracing::error!(%cause, "a shared commit failed; its writes were refused");
-            while conn.depth() > 0 && conn.rollback().is_ok() {}
+            shared.abandon();
         }
         let outcome = committed.as_ref().copied().map_err(String::as_str);
         answers.into_iter().for_each(|answer: Answer| answer(outcome));
     }
 }
 
-fn share_commit(
-    conn: &mut Conn,
-    first: Job,
-    jobs: &mut mpsc::Receiver<Job>,
-    answers: &mut Vec<Answer>,
-) -> Result<(), String> {
-    if let Err(e) = conn.begin_write() {
-        // the caller is told through its answer, so the job must run: against a connection without a transaction
-        // its savepoint would be a transaction of its own, hence the refusal instead
-        answers.push(refuse(first));
-        return Err(e.to_string());
-    }
-    answers.push(first(conn));
-    while answers.len() < SHARED {
-        match jobs.try_recv() {
-            Ok(job) => answers.push(job(conn)),
-            Err(_) => break,
+/// The connection, and whether a transaction is open on it.
+struct Shared {
+    conn: Conn,
+    is_open: bool,
+}
+
+/// Runs one of the prepared statements.
+macro_rules! run {
+    ($shared:expr, $verb:ident) => {
+        match &mut $shared.conn {
+            Conn::Sqlite(conn) => verbs::$verb.execute(conn).map(drop),
+            Conn::Pg(_) => Ok(()),
         }
+    };
+}
+
+impl Shared {
+    /// Does the first write and those that wait behind it, and makes them durable together.
+    fn commit(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>, answers: &mut Vec<Answer>) -> Result<(), String> {
+        let mut next = Some(first);
+        while let Some(job) = next {
+            let done = if self.is_open { self.as_a_part(job) } else { self.as_the_first(job) };
+            answers.push(done.map_err(|cause| cause.to_string())?);
+            next = if answers.len() < SHARED { jobs.try_recv().ok() } else { None };
+        }
+        if !self.is_open {
+            return Ok(());
+        }
+        run!(self, Commit).map_err(|cause| cause.to_string())?;
+        self.is_open = false;
+        Ok(())
     }
-    conn.commit().map_err(|e| e.to_string())
-}
 
-/// Drops a job unrun: its caller's channel closes, which reads as [`DbError::Gone`].
-fn refuse(job: Job) -> Answer {
-    drop(job);
-    Box::new(|_| ())
-}
+    /// The first write is the whole transaction so far, and needs no savepoint: where it is not to be kept, there is nothing
+    /// else to keep. A transaction that cannot begin leaves the write undone: its caller's channel closes, which reads as
+    /// [`DbError::Gone`].
+    fn as_the_first(&mut self, job: Job) -> QueryResult<Answer> {
+        run!(self, BeginImmediate)?;
+        self.is_open = true;
+        let (answer, is_good) = job(&mut self.conn);
+        if !is_good {
+            self.abandon();
+        }
+        Ok(answer)
+    }
 
-/// Diesel does not roll back when the closure panics: without the hand-made rollback the next jobs would run inside
-/// the dead savepoint.
-fn in_savepoint<T, E>(conn: &mut Conn, keys: &Keys, work: impl FnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E>
-where
-    E: From<DbError> + From<diesel::result::Error>,
-{
-    let depth = conn.depth();
-    let caught = catch_unwind(AssertUnwindSafe(|| conn.transaction(|conn| work(&mut Tx::new(conn, keys)))));
-    caught.unwrap_or_else(|_| {
-        while conn.depth() > depth && conn.rollback().is_ok() {}
-        Err(DbError::Gone.into())
-    })
+    /// A later write can be taken back alone. SQLite ends the whole transaction by itself after some faults (a full disk):
+    /// then the savepoint is gone too, and nobody's write may be told for kept.
+    fn as_a_part(&mut self, job: Job) -> QueryResult<Answer> {
+        run!(self, Savepoint)?;
+        let (answer, is_good) = job(&mut self.conn);
+        if !is_good {
+            run!(self, RollbackTo)?;
+        }
+        run!(self, Release)?;
+        Ok(answer)
+    }
+
+    /// Takes back all that is not committed.
+    fn abandon(&mut self) {
+        // where SQLite has ended the transaction by itself, there is nothing to end
+        let _ = run!(self, Rollback);
+        self.is_open = false;
+    }
 }

@@ -1,5 +1,6 @@
 //! Error pages: fixed, public words in the reader's language, for our own errors and for those that actix makes.
 
+use super::errand::Stale;
 use super::page::{Head, Shell};
 use crate::error::{AppError, ErrorPage, ErrorWord};
 use crate::text::{Lang, Zone};
@@ -45,7 +46,8 @@ pub async fn pages(
     let html = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let json =
         res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    if res.response().extensions().get::<ForMachines>().is_some() {
+    let is_seen_by_nobody = res.response().extensions().get::<Stale>().is_some();
+    if is_seen_by_nobody || res.response().extensions().get::<ForMachines>().is_some() {
         return Ok(res);
     }
     if !(ours || ((status.is_client_error() || status.is_server_error()) && !html && !json)) {

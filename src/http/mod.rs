@@ -4,6 +4,7 @@ pub mod assets;
 pub mod body;
 mod caller;
 pub mod cookies;
+pub mod errand;
 pub mod errors;
 pub mod files;
 pub mod flash;

@@ -721,6 +721,8 @@ error-heading-500 = Something went wrong on our side
 error-advice-500 = Nothing you sent before is lost. Go back and try again in a minute.
 error-heading-503 = The service is busy
 error-advice-503 = Nothing is lost. Try again in a minute.
+error-heading-late = This takes too long
+error-advice-late = Nothing is lost. Narrow it down, such as by dates or by more of a word, and try again.
 error-heading-missing = This file is missing
 error-advice-missing = It is not where it was stored. Tell the clinic: if it is sent again, or put back from a backup, it opens here again.
 

@@ -721,6 +721,8 @@ error-heading-500 = Un problème est survenu de notre côté
 error-advice-500 = Rien de ce que vous avez envoyé n’est perdu. Revenez en arrière et réessayez dans une minute.
 error-heading-503 = Le service est occupé
 error-advice-503 = Rien n’est perdu. Réessayez dans une minute.
+error-heading-late = Cela prend trop de temps
+error-advice-late = Rien n’est perdu. Précisez votre demande, par exemple par des dates ou un mot plus complet, et réessayez.
 error-heading-missing = Ce fichier est introuvable
 error-advice-missing = Il n’est plus là où il était conservé. Prévenez la clinique : s’il est envoyé de nouveau, ou repris d’une sauvegarde, il s’ouvrira ici.
 

@@ -6,7 +6,7 @@ use super::templates::Kind;
 use crate::access::{Authority, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{notifications, patients, users};
-use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId, in_time};
 use crate::delivery::Channel;
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ type Joined = (NotificationRow, (String, String), Option<String>);
 macro_rules! narrowed {
     ($conn:expr, $filter:expr, $all:expr) => {{
         let filter: &SentFilter = $filter;
-        let mut query = $all.into_boxed::<MultiBackend>();
+        let mut query = $all.filter(in_time()).into_boxed::<MultiBackend>();
         if let Some(kind) = filter.kind {
             query = query.filter(notifications::kind.eq(kind));
         }

@@ -8,7 +8,7 @@ use crate::clinic::account::kept_words::words_back;
 use crate::clinic::composing::one_tap::offers;
 use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};
-use crate::clinic::guard::{Conversation, shell};
+use crate::clinic::guard::{AskedConversation, Conversation, shell};
 use crate::conversations::{self, Author, DraftPlace, MessageRow, OneTap, Thread, UNDO_WITHIN, Writing};
 use crate::db::{ConversationId, MessageId, UserId};
 use crate::error::AppError;
@@ -207,37 +207,37 @@ impl Showing {
 pub async fn show(
     state: web::Data<AppState>,
     head: Head,
-    conversation: Conversation<rights::Read>,
+    asked: AskedConversation<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    show_writing(state, head, conversation.0, query.into_inner(), Writing::Reply).await
+    show_writing(state, head, asked, query.into_inner(), Writing::Reply).await
 }
 
 /// `GET /conversations/{id}/notes`: with the form of an internal note.
 pub async fn show_notes(
     state: web::Data<AppState>,
     head: Head,
-    conversation: Conversation<rights::Read>,
+    asked: AskedConversation<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    show_writing(state, head, conversation.0, query.into_inner(), Writing::Note).await
+    show_writing(state, head, asked, query.into_inner(), Writing::Note).await
 }
 
 async fn show_writing(
     state: web::Data<AppState>,
     head: Head,
-    access: ConversationAccess<rights::Read>,
+    asked: AskedConversation<rights::Read>,
     query: Query,
     writing: Writing,
 ) -> Result<HttpResponse, AppError> {
-    let (id, now) = (access.conversation(), head.now);
-    let user = access.user().clone();
-    let news = match head.is_probe {
-        true => false,
+    let now = head.now;
+    let (access, news) = match head.is_probe {
+        true => (state.db.read(move |conn| asked.proof(conn)).await?, false),
         false => {
             let trace = state.db.write(move |tx| -> Result<_, AppError> {
-                let access = crate::access::conversation(tx, user, id)?.ok_or(AppError::NotFound)?;
-                Ok(conversations::mark_viewed(tx, now, &access)?)
+                let access = asked.proof(tx)?;
+                let news = conversations::mark_viewed(tx, now, &access)?;
+                Ok((access, news))
             });
             trace.await?
         }

@@ -7,7 +7,7 @@ use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document::{self, Part};
 use crate::chart::{self, Counts, ItemFilter, ItemKind, ItemRow};
 use crate::clinic::composing::new_message::CHOSEN;
-use crate::clinic::guard::{Chart, shell};
+use crate::clinic::guard::{AskedChart, shell};
 use crate::db::{self, ChartItemId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -88,23 +88,24 @@ impl Asked {
 pub async fn show(
     state: web::Data<AppState>,
     head: Head,
-    chart: Chart<rights::Send>,
+    chart: AskedChart<rights::Send>,
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let mut asked = Asked::read(&req);
     if asked.select {
         return select(&state, chart, asked.ticked).await;
     }
-    let trace = Entry::of_patient(
-        Actor::User(chart.0.user().id()),
-        if asked.show.is_some() { Event::ChartItemViewed } else { Event::ChartViewed },
-        chart.0.patient(),
-        asked.show.map_or(Subject::None, |id| Subject::ChartItem(id.0)),
-    );
     let now = head.now;
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, settings) = shell(conn, &head, chart.0.user())?;
-        let patient = patients::patient(conn, &chart.0)?;
+        let chart = chart.proof(conn)?;
+        let trace = Entry::of_patient(
+            Actor::User(chart.user().id()),
+            if asked.show.is_some() { Event::ChartItemViewed } else { Event::ChartViewed },
+            chart.patient(),
+            asked.show.map_or(Subject::None, |id| Subject::ChartItem(id.0)),
+        );
+        let (shell, settings) = shell(conn, &head, chart.user())?;
+        let patient = patients::patient(conn, &chart)?;
         let zone = settings.zone();
         if !asked.dated {
             asked.narrowed.from = zone.local(now.plus(-AT_FIRST)).date().to_string();
@@ -112,22 +113,22 @@ pub async fn show(
         let (narrowed, mut errors) = (asked.narrowed, FieldErrors::default());
         let filter = ItemFilter { offered: true, ..narrowed.filter(zone, &mut errors) };
         let before = paging::parse(&narrowed.after).map(|(at, id)| (at, ChartItemId(id)));
-        let counts = chart::counts(conn, &chart.0, &filter)?;
-        let mut items = chart::items(conn, &chart.0, &filter, before, PAGE + 1)?;
+        let counts = chart::counts(conn, &chart, &filter)?;
+        let mut items = chart::items(conn, &chart, &filter, before, PAGE + 1)?;
         let next = db::cut(&mut items, PAGE, |item| paging::key(item.occurred_at, item.id.0));
-        let sizes = chart::file_sizes(conn, &chart.0, &items)?;
-        let ticked = chart::chosen(conn, &chart.0, &asked.ticked)?;
+        let sizes = chart::file_sizes(conn, &chart, &items)?;
+        let ticked = chart::chosen(conn, &chart, &asked.ticked)?;
         let shown = match asked.show {
-            Some(id) => Some(chart::item(conn, &chart.0, id)?.ok_or(AppError::NotFound)?),
+            Some(id) => Some(chart::item(conn, &chart, id)?.ok_or(AppError::NotFound)?),
             None => None,
         };
         let shown = shown.map(|item| {
             let parts = document::parts_for(&item, shell.lang, &settings);
             (item.row, parts)
         });
-        Ok(BrowserPage { shell, patient, narrowed, errors, counts, items, sizes, next, ticked, shown })
+        Ok((BrowserPage { shell, patient, narrowed, errors, counts, items, sizes, next, ticked, shown }, trace))
     });
-    let page = read.await?;
+    let (page, trace) = read.await?;
     state.record(trace).await?;
     html(&page)
 }
@@ -135,14 +136,17 @@ pub async fn show(
 /// On to the message with what is ticked: ids only, and only those of this chart.
 async fn select(
     state: &AppState,
-    chart: Chart<rights::Send>,
+    asked: AskedChart<rights::Send>,
     ticked: Vec<ChartItemId>,
 ) -> Result<HttpResponse, AppError> {
-    let patient = chart.0.patient();
-    let read = state.db.read(move |conn| -> Result<_, AppError> { Ok(chart::chosen(conn, &chart.0, &ticked)?) });
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let chart = asked.proof(conn)?;
+        Ok((chart.patient(), chart::chosen(conn, &chart, &ticked)?))
+    });
+    let (patient, chosen) = read.await?;
     let mut query = Serializer::new(String::new());
     query.append_pair(CHOSEN, "1");
-    for row in read.await? {
+    for row in chosen {
         query.append_pair("chart_item", &row.id.to_string());
     }
     Ok(see_other(&format!("/patients/{patient}/messages/new?{}", query.finish())))

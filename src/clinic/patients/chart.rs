@@ -5,7 +5,7 @@ use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document::{self, Document, Part};
 use crate::chart::{self, ChartFile, ItemKind, ItemRow};
 use crate::clinic::files::chart_filter::Narrowed;
-use crate::clinic::guard::{Chart, number, shell};
+use crate::clinic::guard::{AskedChart, Chart, number, shell};
 use crate::conversations::{self, DraftPlace, InboxRow};
 use crate::db::{self, ChartItemId, Ts};
 use crate::error::AppError;
@@ -91,13 +91,15 @@ impl ChartPage {
 pub async fn show(
     state: web::Data<AppState>,
     head: Head,
-    chart: Chart<rights::Read>,
+    asked: AskedChart<rights::Read>,
     query: web::Query<Narrowed>,
 ) -> Result<HttpResponse, AppError> {
     let narrowed = query.into_inner().clean();
     let before = paging::parse(&narrowed.after).map(|(at, id)| (at, ChartItemId(id)));
-    let (now, trace) = (head.now, trace(&chart, Event::ChartViewed, Subject::None));
+    let now = head.now;
     let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let chart = Chart(asked.proof(conn)?);
+        let trace = trace(&chart, Event::ChartViewed, Subject::None);
         let (shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = patients::patient(conn, &chart.0)?;
         let blocks = notifications::blocks(conn, &patient)?;
@@ -117,7 +119,7 @@ pub async fn show(
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
         let may_audit = role.may(Action::Audit);
-        Ok(ChartPage {
+        let page = ChartPage {
             shell,
             patient,
             conversations,
@@ -136,10 +138,11 @@ pub async fn show(
             mistaken_for,
             doubles,
             merges: merging::undoable(conn, now, &chart.0)?,
-        })
+        };
+        Ok((page, trace))
     });
-    let write = state.record(trace);
-    let (page, ()) = tokio::try_join!(read, write)?;
+    let (page, trace) = read.await?;
+    state.record(trace).await?;
     html(&page)
 }
 

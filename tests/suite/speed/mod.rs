@@ -1,6 +1,10 @@
 //! The parts of the benchmark (`cargo bench`), on a clinic of a few conversations: that they do what they say. How fast it
 //! is, no test asks.
 
+mod fairness;
+mod two_servers;
+mod writing;
+
 #[path = "../../bench/bare.rs"]
 #[allow(dead_code)]
 mod bare;
