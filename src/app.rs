@@ -110,6 +110,7 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
                 .wrap(from_fn(portal::of_their_own))
                 .wrap(portal_sessions)
                 .wrap(from_fn(errand::in_front))
+                .wrap(from_fn(portal::pack))
                 // outside the sessions, where the cookie has been set
                 .wrap(from_fn(cookies::lengthen))
                 .wrap(from_fn(guard::only_plain_forms))

@@ -13,6 +13,7 @@ pub mod guard;
 pub mod limits;
 mod method;
 pub mod multipart;
+pub mod packed;
 pub mod page;
 pub mod paging;
 pub mod security_txt;

@@ -19,7 +19,26 @@ mod views;
 pub use message::preview;
 pub use not_yours::of_their_own;
 
+use crate::http::packed;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
 use actix_web::web::{self, ServiceConfig};
+
+/// Pages that go out compressed: what is on them is the clinic's and the patient's own words, see [`packed`].
+const PACKED: &[&str] =
+    &["/portal/messages", "/portal/messages/{number}", "/portal/information", "/portal/information/views"];
+
+/// Compresses the pages of this door that may be.
+///
+/// # Errors
+/// Those of the page.
+pub async fn pack(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    packed::pages(PACKED, req, next).await
+}
 
 /// Every route of this door, below `/portal`.
 pub fn routes(config: &mut ServiceConfig) {

@@ -2,6 +2,7 @@
 //! is, no test asks.
 
 mod fairness;
+mod packed;
 mod two_servers;
 mod writing;
 
