@@ -103,7 +103,7 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
         if let Some(mailbox) = mailbox {
             config.service(web::scope("/demo").app_data(web::Data::new(mailbox)).configure(demo::routes));
         }
-        config.service(web::scope("/hooks").configure(hooks::routes));
+        config.service(web::scope("/hooks").wrap(from_fn(errand::in_front)).configure(hooks::routes));
         config.service(
             web::scope("/portal")
                 // within the sessions: it asks who is signed in

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// How many read at once in each lane.
 pub(super) const FRONT: usize = 3;
 pub(super) const PAGES: usize = 5;
-pub(super) const BACKGROUND: usize = 2;
+pub(super) const BACKGROUND: usize = 3;
 
 /// How many transactions of one person run at once; the others wait for each other, and for nobody else.
 const OF_ONE: usize = 2;

@@ -99,7 +99,15 @@ impl Base {
                 let (server, own) = url.rsplit_once('/').unwrap();
                 let mut conn = PgConnection::establish(&format!("{server}/postgres")).unwrap();
                 let statement = format!("CREATE DATABASE {name} TEMPLATE {own}");
-                diesel::sql_query(statement).execute(&mut conn).unwrap();
+                // whoever was connected is gone a moment after their program
+                let mut copied = diesel::sql_query(&statement).execute(&mut conn);
+                for _ in 0..100 {
+                    if copied.is_err() {
+                        std::thread::sleep(std::time::Duration::from_millis(100));
+                        copied = diesel::sql_query(&statement).execute(&mut conn);
+                    }
+                }
+                copied.unwrap();
                 Base { url: DatabaseUrl::Postgres(format!("{server}/{name}")), server_pid: self.server_pid }
             }
         }

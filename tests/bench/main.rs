@@ -105,7 +105,7 @@ fn clinics(asked: &Asked) {
             println!("\n{size} conversations on {}", base.kind());
             // the older program makes the tables: the newer one takes the steps that it misses
             let first = asked.against.as_ref().unwrap_or(&asked.program);
-            let stage = Stage::set(first, base, folder.path(), Size::of(*size));
+            let mut stage = Stage::set(first, base, folder.path(), Size::of(*size));
             match &asked.against {
                 None => report.parts.extend(one_clinic(asked, &[("this", &stage)], *size)),
                 Some(_) => {

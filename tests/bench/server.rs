@@ -27,10 +27,7 @@ pub struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.stop();
     }
 }
 
@@ -95,6 +92,14 @@ impl Server {
             std::thread::sleep(Duration::from_millis(2));
         }
         begin.elapsed()
+    }
+
+    /// Ends it.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
     fn id(&self) -> u32 {

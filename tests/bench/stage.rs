@@ -44,9 +44,12 @@ impl Stage {
     }
 
     /// The same clinic once more, under another program.
-    pub fn again(&self, program: &Path, folder: &Path, name: &str) -> Stage {
+    pub fn again(&mut self, program: &Path, folder: &Path, name: &str) -> Stage {
         std::fs::create_dir_all(folder.join(name)).unwrap();
+        // PostgreSQL copies only what nobody is connected to
+        self.server.stop();
         let base = self.server.base.copy(folder, name);
+        self.server.start();
         let mut server = Server::new(program, base, &folder.join(name));
         server.start();
         let owner = server.people().user(1);
