@@ -154,6 +154,16 @@ impl Policy {
     }
 }
 
+/// As what a browser can show a file of this media type in a sandbox: a PDF or a picture as it is, a TIFF as a picture that
+/// is drawn of it ([`super::FileIntake::picture`]); `None` where it can only be saved.
+pub fn shown_as(media_type: &str) -> Option<&'static str> {
+    let kinds = ["application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
+    match media_type {
+        super::DRAWN => Some(super::DRAWN_AS),
+        _ => kinds.into_iter().find(|kind| *kind == media_type),
+    }
+}
+
 /// How much of the beginning and of the end is looked at, in bytes.
 const LOOKED_AT: usize = 16 * 1024;
 

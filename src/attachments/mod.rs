@@ -20,13 +20,13 @@ pub use accept::{AcceptError, Receiving, Refusal};
 pub use attach::{AttachError, Pick, Picks, Sender, attach};
 pub use freeze::Frozen;
 pub use imports::{ImportError, Together};
-pub use kinds::Policy;
+pub use kinds::{Policy, shown_as};
 pub use names::clean_name;
 pub use rows::{Attachment, Content, TakenBack, for_patient, for_user, of_messages, taken_back};
 pub use scanning::{enqueue_scans, found_infected, to_scan};
 pub use to_chart::{ToChart, add_to_chart};
 pub use uploads::{Suspect, Upload, hand_over, pending, remove, sweep};
-pub use words::{COMMAND as READ_WORDS, LookedAt, read as read_words, read_list};
+pub use words::{COMMAND as READ_WORDS, DRAWN, DRAWN_AS, LookedAt, read as read_words, read_list, read_picture};
 
 use crate::config::Files;
 use crate::scan::Scanner;

@@ -52,10 +52,9 @@ impl Attachment {
         self.number == 0
     }
 
-    /// Whether a browser can show it in a sandbox: a PDF or a picture.
+    /// Whether a browser can show it, or a picture of it.
     pub fn can_be_shown(&self) -> bool {
-        let kinds = ["application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
-        kinds.contains(&self.media_type.as_str())
+        super::shown_as(&self.media_type).is_some()
     }
 
     /// Whether it can also be read as a page.

@@ -75,6 +75,9 @@ enum Command {
         /// a spreadsheet with a list of patients, as text
         #[arg(long)]
         list: bool,
+        /// a picture, as one that browsers show
+        #[arg(long)]
+        picture: bool,
     },
 }
 
@@ -107,15 +110,15 @@ async fn close(config: &Config) {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     // nothing of a server is started for it
-    if let Command::ReadWords { list } = arguments.command {
-        return read_words::run(list);
+    if let Command::ReadWords { list, picture } = arguments.command {
+        return read_words::run(list, picture);
     }
     let file = arguments.config;
     let done = actix_web::rt::System::new().block_on(async move {
         match arguments.command {
             Command::Demo(options) => demo::run(options).await,
             Command::CheckConfig => check_config::run(&load(file)?).await,
-            Command::ReadWords { list } => Ok(read_words::run(list)),
+            Command::ReadWords { list, picture } => Ok(read_words::run(list, picture)),
             other => {
                 let config = load(file)?;
                 let done = with_database(&config, other).await;

@@ -1,7 +1,8 @@
 //! A file as an answer: by headers that the server makes, in ranges, streamed.
 
+use crate::attachments::{self, FileIntake};
 use crate::error::AppError;
-use crate::storage::{Blob, NotServed, Storage, StorageError};
+use crate::storage::{Blob, NotServed, StorageError};
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
     self, ByteRangeSpec, Charset, ContentDisposition, DispositionParam, DispositionType, ETag, EntityTag,
@@ -31,7 +32,9 @@ impl How {
 
     /// The file: shown where that is asked for and a browser can do it, and else saved.
     pub fn file<'a>(&self, name: &'a str, media_type: &'a str) -> FileOut<'a> {
-        FileOut { name, media_type, shown: self.r#as == "show" && can_be_shown(media_type), policy: SANDBOX }
+        let shown = if self.r#as == "show" { attachments::shown_as(media_type) } else { None };
+        let is_drawn = shown.is_some_and(|shown| shown != media_type);
+        FileOut { name, media_type, shown: shown.is_some() && !is_drawn, is_drawn, policy: SANDBOX }
     }
 }
 
@@ -43,6 +46,8 @@ pub struct FileOut<'a> {
     pub media_type: &'a str,
     /// shown in the browser instead of saved
     pub shown: bool,
+    /// shown as a picture that is drawn of it, if it can be drawn, and else saved
+    pub is_drawn: bool,
     /// the policy under which it is shown
     pub policy: &'a str,
 }
@@ -50,14 +55,8 @@ pub struct FileOut<'a> {
 impl<'a> FileOut<'a> {
     /// A page of our own making, under its own policy.
     pub fn page(policy: &'a str) -> FileOut<'a> {
-        FileOut { name: "", media_type: "text/html; charset=utf-8", shown: true, policy }
+        FileOut { name: "", media_type: "text/html; charset=utf-8", shown: true, is_drawn: false, policy }
     }
-}
-
-/// Whether a browser can show a file of this type in a sandbox: a PDF or a picture.
-pub fn can_be_shown(media_type: &str) -> bool {
-    let kinds = ["application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
-    kinds.contains(&media_type)
 }
 
 /// What of a file is asked for.
@@ -86,15 +85,21 @@ pub enum Sent {
 /// Where it may not be served yet, or storage fails before the first byte.
 pub async fn send(
     req: &HttpRequest,
-    storage: &Storage,
+    intake: &FileIntake,
     blob: Blob,
     out: FileOut<'_>,
 ) -> Result<(HttpResponse, Sent), AppError> {
+    let storage = &intake.storage;
     let file = storage.served(blob).map_err(|why| match why {
         NotServed::Infected => AppError::Infected,
         NotServed::Waiting => AppError::NotScanned,
     })?;
     let size = file.size();
+    if out.is_drawn
+        && let Some(picture) = intake.picture(storage.read(&file, 0..size).await.map_err(failed)?).await
+    {
+        return Ok(drawn(req, out, picture));
+    }
     let tag = EntityTag::new_strong(data_encoding::HEXLOWER.encode(file.sha256()));
     let wanted = wanted(req, size, &tag);
     let mut response = HttpResponse::build(match wanted {
@@ -129,13 +134,31 @@ pub async fn send(
         return Ok((response.body(SizedStream::new(length, nothing)), Sent::Nothing));
     }
     let sent = if range.start == 0 { Sent::FromStart } else { Sent::Later };
-    let reading = storage.read(&file, range).await.map_err(|cause| match cause {
+    let reading = storage.read(&file, range).await.map_err(failed)?;
+    Ok((response.body(SizedStream::new(length, Box::pin(reading.stream()))), sent))
+}
+
+fn failed(cause: StorageError) -> AppError {
+    match cause {
         StorageError::Db(cause) => AppError::Db(cause),
         StorageError::Missing(name) => AppError::Missing(name),
         // it is there, and cannot be had now: never "not found"
         other => AppError::Storage(other.to_string()),
-    })?;
-    Ok((response.body(SizedStream::new(length, Box::pin(reading.stream()))), sent))
+    }
+}
+
+/// The picture that was drawn of a file, to look at.
+fn drawn(req: &HttpRequest, out: FileOut<'_>, picture: Bytes) -> (HttpResponse, Sent) {
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, attachments::shown_as(out.media_type).unwrap_or_default()))
+        .insert_header((header::CONTENT_SECURITY_POLICY, out.policy))
+        .insert_header(disposition(&format!("{}.jpg", out.name), true));
+    if req.method() == Method::HEAD {
+        let nothing = futures_util::stream::empty::<Result<Bytes, std::io::Error>>();
+        return (response.body(SizedStream::new(picture.len() as u64, nothing)), Sent::Nothing);
+    }
+    (response.body(picture), Sent::FromStart)
 }
 
 /// The name twice: as ASCII for old programs, and in full (RFC 6266, RFC 8187).

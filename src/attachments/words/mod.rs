@@ -1,14 +1,17 @@
 //! The words in a file, for the guard that asks whether it is about another patient. Of a picture, or of a scanned page,
-//! nothing is known. Text is read here; a PDF or an Office file, which anybody may have made to harm, by a [`reader`].
+//! nothing is known. Text is read here; a PDF or an Office file, which anybody may have made to harm, by a [`reader`]. It also
+//! draws pictures that browsers do not show.
 
 mod clues;
 mod list;
 mod office;
 mod pdf;
+mod picture;
 mod reader;
 mod rtf;
 
-pub use reader::{COMMAND, read, read_list};
+pub use picture::{AS as DRAWN_AS, DRAWN};
+pub use reader::{COMMAND, read, read_list, read_picture};
 
 use super::FileIntake;
 use super::kinds::Kind;

@@ -2,6 +2,7 @@
 //! the words to its output. It may have so much memory and time and no more, so that a file made to harm takes nothing down but its
 //! reader.
 
+use super::picture::{self, LARGEST_PICTURE};
 use super::{MOST, office, pdf, rtf};
 use crate::patients::csv_list;
 use crate::storage::Reading;
@@ -17,6 +18,8 @@ use tokio::process::{Child, Command};
 pub const COMMAND: &str = "read-words";
 /// Its option for a spreadsheet with a list of patients.
 const LIST: &str = "--list";
+/// Its option for a picture that is to be drawn.
+const PICTURE: &str = "--picture";
 
 /// A larger file is not read, in bytes: its reader holds it whole.
 pub(super) const LARGEST: u64 = 32 << 20;
@@ -39,6 +42,8 @@ pub(super) enum Wanted {
     Words,
     /// the text of a spreadsheet that is a list of patients
     List,
+    /// a TIFF as a picture that browsers show
+    Picture,
 }
 
 /// Starts one.
@@ -49,8 +54,10 @@ pub(super) fn start(program: &Path, wanted: Wanted) -> io::Result<Reader> {
     let mut command = Command::new(program);
     // nothing of the environment, which may hold secrets
     command.arg(COMMAND).env_clear().kill_on_drop(true);
-    if wanted == Wanted::List {
-        command.arg(LIST);
+    match wanted {
+        Wanted::Words => {}
+        Wanted::List => drop(command.arg(LIST)),
+        Wanted::Picture => drop(command.arg(PICTURE)),
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     Ok(Reader(command.spawn()?))
@@ -62,7 +69,7 @@ impl Reader {
     /// # Errors
     /// Where the reader ends before its time.
     pub async fn read_words(self, reading: Reading) -> io::Result<Option<String>> {
-        self.answer(reading.stream(), MOST).await
+        Ok(self.answer(reading.stream(), MOST).await?.as_deref().map(text))
     }
 
     /// The text of this spreadsheet, as [`read_list`] writes it.
@@ -70,14 +77,22 @@ impl Reader {
     /// # Errors
     /// Where it is none, or none that can be read.
     pub async fn list(self, bytes: Bytes) -> io::Result<Option<String>> {
-        self.answer(stream::iter([Ok(bytes)]), LONGEST_LIST).await
+        Ok(self.answer(stream::iter([Ok(bytes)]), LONGEST_LIST).await?.as_deref().map(text))
+    }
+
+    /// This TIFF, drawn as [`read_picture`] draws it.
+    ///
+    /// # Errors
+    /// Where it cannot be drawn.
+    pub async fn picture(self, reading: Reading) -> io::Result<Vec<u8>> {
+        self.answer(reading.stream(), LARGEST_PICTURE).await?.ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     async fn answer(
         mut self,
         pieces: impl Stream<Item = io::Result<Bytes>>,
         most: usize,
-    ) -> io::Result<Option<String>> {
+    ) -> io::Result<Option<Vec<u8>>> {
         let answer = self.ask(pieces, most).await;
         // it has answered, or never will; awaited, so that nothing is left of it
         let _ = self.0.start_kill();
@@ -85,7 +100,7 @@ impl Reader {
         answer
     }
 
-    async fn ask(&mut self, pieces: impl Stream<Item = io::Result<Bytes>>, most: usize) -> io::Result<Option<String>> {
+    async fn ask(&mut self, pieces: impl Stream<Item = io::Result<Bytes>>, most: usize) -> io::Result<Option<Vec<u8>>> {
         let (Some(mut input), Some(output)) = (self.0.stdin.take(), self.0.stdout.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
@@ -95,11 +110,11 @@ impl Reader {
             input.write_all(&piece?).await?;
         }
         drop(input);
-        let mut words = Vec::new();
-        output.take(most as u64).read_to_end(&mut words).await?;
-        match words.split_last() {
-            Some((&READ, words)) => Ok(Some(String::from_utf8_lossy(words).into_owned())),
-            Some((&LOCKED, [])) => Ok(None),
+        let mut answer = Vec::new();
+        output.take(most as u64).read_to_end(&mut answer).await?;
+        match answer.pop() {
+            Some(READ) => Ok(Some(answer)),
+            Some(LOCKED) if answer.is_empty() => Ok(None),
             _ => Err(io::Error::other("its reader died")),
         }
     }
@@ -140,6 +155,23 @@ pub fn read_list(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     to.write_all(list.text.as_bytes())?;
     to.write_all(&[READ])?;
     to.flush()
+}
+
+/// The other side for a picture: the pages of a TIFF as one JPEG.
+///
+/// # Errors
+/// Where it cannot read or write, or the file is none that can be drawn.
+pub fn read_picture(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+    give_up()?;
+    let mut bytes = Vec::new();
+    from.by_ref().take(LARGEST).read_to_end(&mut bytes)?;
+    to.write_all(&picture::drawn(&bytes).ok_or(io::ErrorKind::InvalidData)?)?;
+    to.write_all(&[READ])?;
+    to.flush()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// What came of reading a file.

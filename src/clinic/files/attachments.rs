@@ -28,7 +28,7 @@ pub async fn open(
         Content::Page => FileOut::page(&page),
         Content::File => how.file(&file.file_name, &file.media_type),
     };
-    let (response, sent) = send(&req, &state.intake.storage, blob, out).await?;
+    let (response, sent) = send(&req, &state.intake, blob, out).await?;
     let trace = Entry::of_patient(who, Event::AttachmentOpened, patient, Subject::Attachment(file.id));
     state.record_opening(trace, sent).await?;
     Ok(response)

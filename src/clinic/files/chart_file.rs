@@ -52,7 +52,7 @@ pub async fn open(
     });
     let (file, blob): (ChartFile, _) = find.await?;
     let out = how.file(&file.file_name, &file.media_type);
-    let (response, sent) = send(&req, &state.intake.storage, blob, out).await?;
+    let (response, sent) = send(&req, &state.intake, blob, out).await?;
     state.record_opening(trace.with("file"), sent).await?;
     Ok(response)
 }

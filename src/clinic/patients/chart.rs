@@ -1,6 +1,7 @@
 //! `/patients/{id}`: the chart.
 
 use crate::access::{Action, rights};
+use crate::attachments;
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document::{self, Document, Part};
 use crate::chart::{self, ChartFile, ItemKind, ItemRow};
@@ -9,7 +10,6 @@ use crate::clinic::guard::{AskedChart, Chart, number, shell};
 use crate::conversations::{self, DraftPlace, InboxRow};
 use crate::db::{self, ChartItemId, Ts};
 use crate::error::AppError;
-use crate::http::files::can_be_shown;
 use crate::http::form::FieldErrors;
 use crate::http::{Head, Shell, html, paging};
 use crate::merging::{self, Merge};
@@ -77,7 +77,7 @@ impl ItemPage {
 
     /// Whether a browser can show the file.
     fn can_show(&self, file: &ChartFile) -> bool {
-        can_be_shown(&file.media_type)
+        attachments::shown_as(&file.media_type).is_some()
     }
 }
 

@@ -9,6 +9,7 @@ mod from_chart;
 mod guard_in_browser;
 mod limits;
 mod opened;
+mod pictures;
 mod ranges;
 pub mod samples;
 mod scan;

@@ -1,0 +1,82 @@
+//! Pictures that no browser shows are drawn to look at; what is kept and saved is the original.
+
+use super::uploads::{get, upload};
+use crate::on_both;
+use crate::support::app::{Actor, App};
+use crate::support::world::Like;
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::db::DbError;
+use postern::db::schema::audit_events;
+
+on_both!(a_fax_is_drawn_for_staff_and_patient, what_cannot_be_drawn_is_saved);
+
+/// A fax of two pages of 64 by 40 pixels, as libtiff writes it (CCITT T.6): a black bar at the top, of 16 pixels on the
+/// first page and of 32 on the second.
+const FAX: &str = "SUkqABwAAAA1Ayf/5NQPDf//////////ABABAAwAAAEDAAEAAABAAAAAAQEDAAEAAAAoAAAAAgEDAAEAAAABAAAAAwEDAAEAAAAEAAAABgEDAA\
+    EAAAABAAAAEQEEAAEAAAAIAAAAFgEDAAEAAAAoAAAAFwEEAAEAAAATAAAAGgEFAAEAAACyAAAAGwEFAAEAAAC6AAAAHAEDAAEAAAABAAAAKAED\
+    AAEAAAACAAAA7AAAAMwAAAABAAAAxAAAAAEAAAAAAAAAAAAAAAAAAAAAAElJKgAcAAAAI2DV//k1A8N//////////8AEAEAMAAABAwABAAAAQA\
+    AAAAEBAwABAAAAKAAAAAIBAwABAAAAAQAAAAMBAwABAAAABAAAAAYBAwABAAAAAQAAABEBBAABAAAA2AAAABYBAwABAAAAKAAAABcBBAABAAAA\
+    FAAAABoBBQABAAAAggEAABsBBQABAAAAigEAABwBAwABAAAAAQAAACgBAwABAAAAAgAAAAAAAADMAAAAAQAAAMQAAAABAAAAAAAAAAAAAAAAAA\
+    AAAAA=";
+
+fn fax() -> Vec<u8> {
+    data_encoding::BASE64.decode(FAX.as_bytes()).unwrap()
+}
+
+/// Sends a file; where the user and the patient find it.
+async fn sent(app: &App, owner: &Actor, file: Vec<u8>) -> (Actor, String, String) {
+    let patient = app.patient(Like::default()).await;
+    let added = upload(owner, patient, "fax.tif", file).await.text();
+    let file = added.split("name=\"upload\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let fields =
+        [("title", "T"), ("body", "B"), ("key", "0123456789abcdef"), ("replies_allowed", "on"), ("upload", &*file)];
+    let sent = owner.post(&format!("/patients/{patient}/messages/new"), &fields).await.redirect();
+    let conversation = sent.split('?').next().unwrap().to_owned();
+    app.drain().await;
+    let (visitor, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    (visitor, format!("{conversation}/attachments/1"), format!("{message}/attachments/1"))
+}
+
+async fn openings(app: &App) -> i64 {
+    let read = app.state.db.read(|conn| -> Result<i64, DbError> {
+        Ok(audit_events::table.filter(audit_events::action.eq("attachment_opened")).count().get_result(conn)?)
+    });
+    read.await.unwrap()
+}
+
+async fn a_fax_is_drawn_for_staff_and_patient(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let (visitor, here, there) = sent(&app, &owner, fax()).await;
+    for (someone, path) in [(&owner, &here), (&visitor, &there)] {
+        let page = someone.get(path.split("/attachments").next().unwrap()).await.ok();
+        assert!(page.links().iter().any(|link| link.href.contains("/attachments/1?as=show")), "a link to look at it");
+        let before = openings(&app).await;
+        let shown = get(someone, &format!("{path}?as=show"), &[]).await;
+        assert_eq!((shown.status, shown.headers["content-type"].to_str().unwrap()), (200, "image/jpeg"));
+        assert!(shown.headers["content-disposition"].to_str().unwrap().starts_with("inline"));
+        assert!(shown.headers["content-security-policy"].to_str().unwrap().contains("sandbox"));
+        let picture = image::load_from_memory(&shown.bytes).unwrap().to_luma8();
+        assert_eq!(picture.dimensions(), (64, 40 + 12 + 40), "both pages, below each other");
+        let is_black = |x, y| picture.get_pixel(x, y)[0] < 60;
+        assert!(is_black(4, 3) && !is_black(24, 3) && is_black(24, 55) && !is_black(50, 55) && !is_black(4, 30));
+        assert_eq!(openings(&app).await, before + 1);
+        let saved = get(someone, path, &[]).await;
+        assert_eq!(saved.bytes, fax(), "what is saved is the original");
+        assert_eq!(saved.headers["content-type"].to_str().unwrap(), "image/tiff");
+    }
+}
+
+async fn what_cannot_be_drawn_is_saved(app: App) {
+    let owner = app.user(Role::Owner).await;
+    // the same, said to be of an older compression: tag 259, one short
+    let tag = [3, 1, 3, 0, 1, 0, 0, 0, 4, 0];
+    let mut other = fax();
+    while let Some(at) = other.windows(tag.len()).position(|bytes| bytes == tag) {
+        other[at + 8] = 3;
+    }
+    let (_, here, _) = sent(&app, &owner, other.clone()).await;
+    let answer = get(&owner, &format!("{here}?as=show"), &[]).await;
+    assert_eq!((answer.status, answer.bytes == other), (200, true));
+    assert!(answer.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
+}
