@@ -167,6 +167,7 @@ macro_rules! application {
             .app_data(actix_web::web::Data::from(state.config.clone()))
             .app_data(actix_web::web::Data::new($crate::http::guard::Origin(state.config.origin())))
             .app_data(actix_web::web::Data::new($crate::http::whose::Marks::derive(&parts.key)))
+            .app_data(actix_web::web::Data::new($crate::http::searches::Searches::derive(&parts.key)))
             .app_data(actix_web::web::Data::new($crate::state::PatientPage($crate::portal::preview)))
             .app_data($crate::app::largest_form())
             .configure($crate::app::routes(state, parts))

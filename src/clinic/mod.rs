@@ -51,6 +51,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/account/notifications", post().to(account::notifications::submit))
         .route("/outbox", get().to(conversations::outbox::show))
         .route("/outbox.csv", get().to(conversations::outbox::export))
+        .route("/searches", post().to(patients::searches::submit))
         .route("/patients", get().to(patients::list::show))
         .route("/patients/new", get().to(patients::new::show))
         .route("/patients/doubles", get().to(patients::doubles::show))

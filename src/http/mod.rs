@@ -16,6 +16,7 @@ pub mod multipart;
 pub mod packed;
 pub mod page;
 pub mod paging;
+pub mod searches;
 pub mod security_txt;
 pub mod seen;
 pub mod strings;

@@ -68,7 +68,7 @@ impl Head {
             fragment: req.headers().contains_key("x-fragment"),
             from: caller(req),
             is_probe: *req.method() == Method::HEAD,
-            now: req.app_data::<web::Data<Clock>>().map_or_else(|| Clock::system().now(), |clock| clock.now()),
+            now: now(req),
             serving: req.app_data::<Serving>().copied().unwrap_or(Serving::ONLY_CLEAN),
         }
     }
@@ -86,9 +86,14 @@ impl Head {
     }
 }
 
-fn holder(req: &HttpRequest) -> Option<Holder> {
+pub(super) fn holder(req: &HttpRequest) -> Option<Holder> {
     let json = req.get_session().get::<Holder>(HOLDER);
     json.ok().flatten()
+}
+
+/// The moment of a request, by the application's clock.
+pub(super) fn now(req: &HttpRequest) -> Ts {
+    req.app_data::<web::Data<Clock>>().map_or_else(|| Clock::system().now(), |clock| clock.now())
 }
 
 fn caller(req: &HttpRequest) -> IpAddr {

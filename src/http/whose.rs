@@ -80,13 +80,7 @@ pub struct Marks(Hmac<Sha256>);
 impl Marks {
     /// With the key that signs cookies.
     pub fn derive(key: &Key) -> Marks {
-        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
-        for (to, from) in block.iter_mut().zip(key.signing()) {
-            *to = *from;
-        }
-        let mut hmac = <Hmac<Sha256> as KeyInit>::new(&block);
-        hmac.update(b"whose page");
-        Marks(hmac)
+        Marks(derived(key, b"whose page"))
     }
 
     /// The mark of a person: 24 hexadecimal digits.
@@ -104,6 +98,17 @@ impl Marks {
             hex
         })
     }
+}
+
+/// A keyed hash for one purpose, by the key that signs cookies.
+pub(super) fn derived(key: &Key, purpose: &[u8]) -> Hmac<Sha256> {
+    let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+    for (to, from) in block.iter_mut().zip(key.signing()) {
+        *to = *from;
+    }
+    let mut hmac = <Hmac<Sha256> as KeyInit>::new(&block);
+    hmac.update(purpose);
+    hmac
 }
 
 /// The mark of a person, as this application makes it.

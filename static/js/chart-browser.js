@@ -17,11 +17,12 @@ export default function start(element) {
 }
 
 /** The form of the browser at an address, or null where it cannot be had; undefined: the page is of somebody else. */
-async function fetchForm(url) {
+async function fetchForm(url, options = {}) {
   try {
-    const response = await request(url, {headers: FRAGMENT})
+    const response = await request(url, {...options, headers: FRAGMENT})
     if (isOthers(response)) return
-    if (!response.ok || response.redirected) return null
+    // a search leads on to the browser; anything else that leads elsewhere is the sign-in page
+    if (!response.ok || response.redirected && !new URL(response.url).pathname.endsWith('/chart-browser')) return null
     const template = make('template')
     template.innerHTML = await response.text()
     return template.content.querySelector('form[data-chart-browser]')
@@ -54,6 +55,7 @@ class Browser {
   }
 
   async submit(event) {
+    if (this.plain) return
     const button = event.submitter
     if (button?.name === 'select') {
       if (!this.onSelect) return
@@ -62,14 +64,14 @@ class Browser {
       return
     }
     event.preventDefault()
-    const url = `${this.form.action}?${formValues(this.form, button)}`
     this.form.setAttribute('aria-busy', 'true')
-    const asked = this.asked = Symbol(url)
-    const next = await fetchForm(url)
+    const asked = this.asked = Symbol('asked')
+    const next = await fetchForm(this.form.action, {method: 'POST', body: formValues(this.form, button)})
     if (asked !== this.asked) return // a later question has been asked
     if (next === undefined) return this.form.removeAttribute('aria-busy')
     if (!next) {
-      location.assign(url)
+      this.plain = true
+      this.form.requestSubmit(button)
       return
     }
     // ticks that were made while the answer was under way

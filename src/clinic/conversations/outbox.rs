@@ -5,6 +5,7 @@ use crate::clinic::guard::{Chart, Confirmed, Conversation, User, shell};
 use crate::db::{self, Conn, DbError, NotificationId, PatientId, Ts, UserId};
 use crate::delivery::Channel;
 use crate::error::AppError;
+use crate::http::searches::{self, Sought};
 use crate::http::{Form, Head, Shell, html, paging, see_other, table};
 use crate::notifications::templates::Kind;
 use crate::notifications::{self, NotAgain, NotCancelled, SentFilter, SentRow, State};
@@ -82,6 +83,7 @@ pub struct Query {
     from: String,
     until: String,
     q: String,
+    sought: String,
     after: String,
 }
 
@@ -113,6 +115,7 @@ impl Query {
             from: clean(self.from),
             until: clean(self.until),
             q: clean(self.q),
+            sought: self.sought,
             after: self.after,
         }
     }
@@ -127,7 +130,7 @@ impl Query {
             ("patient", &self.patient),
             ("from", &self.from),
             ("until", &self.until),
-            ("q", &self.q),
+            (searches::FIELD, &self.sought),
         ];
         let kept = fields.into_iter().filter(|(_, value)| !value.is_empty());
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
@@ -138,9 +141,9 @@ pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     user: User<rights::Notify>,
-    query: web::Query<Query>,
+    query: Sought<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let (query, data) = (query.into_inner().cleaned(), state.clone());
+    let (query, data) = (query.0.cleaned(), state.clone());
     let before = paging::parse(&query.after).map(|(at, id)| (at, NotificationId(id)));
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, &user.0)?;
@@ -193,9 +196,9 @@ pub async fn export(
     state: web::Data<AppState>,
     head: Head,
     user: Confirmed<rights::Notify>,
-    query: web::Query<Query>,
+    query: Sought<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let (now, query, by) = (head.now, query.into_inner().cleaned(), user.0.clone());
+    let (now, query, by) = (head.now, query.0.cleaned(), user.0.clone());
     let begun = state.db.write(move |tx| -> Result<_, DbError> {
         notifications::sent_exported(tx, now, &by)?;
         Ok(settings::load(tx)?)

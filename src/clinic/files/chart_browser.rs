@@ -11,6 +11,7 @@ use crate::clinic::guard::{AskedChart, shell};
 use crate::db::{self, ChartItemId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
+use crate::http::searches::with_text;
 use crate::http::{Form, Head, Shell, html, paging, see_other};
 use crate::patients::{self, Patient};
 use crate::state::AppState;
@@ -71,15 +72,22 @@ struct Asked {
 impl Asked {
     fn read(req: &HttpRequest) -> Asked {
         let fields: Vec<(String, String)> = parse(req.query_string().as_bytes()).into_owned().collect();
-        let form = Form::of_pairs(fields);
+        let form = Form::of_pairs(with_text(req, fields));
         // a pressed button comes after the hidden field of the same name
         let last = |name: &str| form.all(name).last().unwrap_or_default().to_owned();
         let all_dates = form.has("all_dates");
         let date = |name: &str| if all_dates { String::new() } else { last(name) };
         let show = last("show").parse().ok().map(ChartItemId);
         let after = if show.is_some() { last("at") } else { last("after") };
-        let narrowed =
-            Narrowed { kind: last("kind"), q: last("q"), from: date("from"), until: date("until"), after }.clean();
+        let narrowed = Narrowed {
+            kind: last("kind"),
+            q: last("q"),
+            sought: String::new(),
+            from: date("from"),
+            until: date("until"),
+            after,
+        }
+        .clean();
         let ticked = form.numbers("chart_item").into_iter().map(ChartItemId).collect();
         Asked { narrowed, dated: form.has("from") || all_dates, ticked, show, select: form.has("select") }
     }

@@ -2,6 +2,7 @@
 
 use crate::chart::{ItemFilter, ItemKind};
 use crate::http::form::FieldErrors;
+use crate::http::searches;
 use crate::text::{self, Zone};
 use crate::values::BirthDate;
 use serde::Deserialize;
@@ -15,6 +16,8 @@ pub struct Narrowed {
     pub kind: String,
     /// words to look for
     pub q: String,
+    /// the same, sealed, for addresses
+    pub sought: String,
     /// the first day, ISO 8601
     pub from: String,
     /// the last day, ISO 8601
@@ -66,7 +69,13 @@ impl Narrowed {
 
     fn address(&self, path: &str, kind: &str, after: &str) -> String {
         let mut query = Serializer::new(String::new());
-        let fields = [("kind", kind), ("q", &self.q), ("from", &self.from), ("until", &self.until), ("after", after)];
+        let fields = [
+            ("kind", kind),
+            (searches::FIELD, &self.sought),
+            ("from", &self.from),
+            ("until", &self.until),
+            ("after", after),
+        ];
         for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
             query.append_pair(name, value);
         }

@@ -11,6 +11,7 @@ use crate::conversations::{self, DraftPlace, InboxRow};
 use crate::db::{self, ChartItemId, Ts};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
+use crate::http::searches::Sought;
 use crate::http::{Head, Shell, html, paging};
 use crate::merging::{self, Merge};
 use crate::notifications::{self, BlockKind, Blocks};
@@ -92,9 +93,9 @@ pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     asked: AskedChart<rights::Read>,
-    query: web::Query<Narrowed>,
+    query: Sought<Narrowed>,
 ) -> Result<HttpResponse, AppError> {
-    let narrowed = query.into_inner().clean();
+    let narrowed = query.0.clean();
     let before = paging::parse(&narrowed.after).map(|(at, id)| (at, ChartItemId(id)));
     let now = head.now;
     let read = state.db.read(move |conn| -> Result<_, AppError> {

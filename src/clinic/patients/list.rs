@@ -5,6 +5,7 @@ use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::guard::{User, shell};
 use crate::db::PatientId;
 use crate::error::AppError;
+use crate::http::searches::{Searches, Sought};
 use crate::http::{Head, Shell, html};
 use crate::patients::{self, Cursor, Patient};
 use crate::state::AppState;
@@ -20,6 +21,8 @@ const PAGE: i64 = 50;
 struct PatientsPage {
     shell: Shell,
     q: String,
+    /// the same, sealed, for the address of the next page
+    sought: String,
     archived: bool,
     rows: Vec<Patient>,
     next: Option<String>,
@@ -42,11 +45,12 @@ impl PatientsPage {
 #[serde(default)]
 pub struct Query {
     q: String,
+    sought: String,
     archived: Option<String>,
     after: String,
 }
 
-/// A cursor in an address: the name comes last, it may hold anything.
+/// A cursor, once it is opened: the name comes last, it may hold anything.
 fn cursor(text: &str) -> Option<Cursor> {
     if let Some(shown) = text.strip_prefix('~') {
         return shown.parse().ok().map(Cursor::Found);
@@ -59,12 +63,15 @@ pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     user: User<rights::Read>,
-    query: web::Query<Query>,
+    searches: web::Data<Searches>,
+    query: Sought<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let mut query = query.into_inner();
+    let Sought(mut query) = query;
     // PostgreSQL refuses NUL, and a page has no place for it
     query.q.retain(|c| c != '\0');
-    query.after.retain(|c| c != '\0');
+    let now = head.now;
+    // the cursor of the list is a name
+    query.after = searches.open(user.0.id(), now, &query.after).unwrap_or_default();
     let searched = !query.q.trim().is_empty();
     // who looks for somebody finds them also where the record is only kept, apart from the others: nobody is added twice
     let (after, archived) = (cursor(&query.after), query.archived.is_some() || searched);
@@ -76,7 +83,16 @@ pub async fn show(
             Cursor::Listed { id, name_key } => format!("{id}.{name_key}"),
             Cursor::Found(shown) => format!("~{shown}"),
         });
-        Ok(PatientsPage { shell, q: query.q, archived, rows: found.patients, next, is_cut: found.is_cut })
+        let next = next.map(|cursor| searches.seal(user.0.id(), now, &cursor));
+        Ok(PatientsPage {
+            shell,
+            q: query.q,
+            sought: query.sought,
+            archived,
+            rows: found.patients,
+            next,
+            is_cut: found.is_cut,
+        })
     });
     let page = page.await?;
     if searched {

@@ -6,6 +6,7 @@ use crate::clinic::guard::{Chart, shell};
 use crate::db::PatientId;
 use crate::error::AppError;
 use crate::http::page::with_status;
+use crate::http::searches::Sought;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::merging::{self, Field, MergeError, MergeWish, UndoError};
 use crate::patients::{self, Apart, Patient};
@@ -105,10 +106,10 @@ pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     chart: Chart<rights::EditPatients>,
-    query: web::Query<Query>,
+    query: Sought<Query>,
 ) -> Result<HttpResponse, AppError> {
     let user = Actor::User(chart.0.user().id());
-    let page = page(&state, head, chart, query.into_inner(), None).await?;
+    let page = page(&state, head, chart, query.0, None).await?;
     if let Some((other, _)) = &page.other {
         for whose in [page.patient.id, other.id] {
             state.record(Entry::of_patient(user, Event::ChartViewed, whose, Subject::None)).await?;

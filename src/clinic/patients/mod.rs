@@ -10,3 +10,4 @@ pub mod merging;
 pub mod new;
 pub mod portal_lock;
 pub mod reach;
+pub mod searches;

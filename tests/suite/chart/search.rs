@@ -12,6 +12,7 @@ use postern::error::AppError;
 on_both!(
     what_is_typed_finds_the_patient,
     whole_words_come_first_and_pages_go_on,
+    what_is_looked_for_stands_in_no_address,
     keys_of_an_older_rule_are_made_anew_once,
 );
 
@@ -152,6 +153,41 @@ async fn whole_words_come_first_and_pages_go_on(app: App) {
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 56, "nobody twice, nobody left out");
+}
+
+/// Every form that takes words about patients: where it leads, and where the page's links lead.
+async fn what_is_looked_for_stands_in_no_address(app: App) {
+    let (user, other) = (app.user(Role::Staff).await, app.user(Role::Staff).await);
+    let mut annas = Vec::new();
+    for n in 0..55 {
+        annas.push(add(&user, &[("given_name", &format!("Annabelle{n:02}")), ("family_name", "Okafor")]).await);
+    }
+    let merging = format!("{}/merging", annas[0]);
+    for page in ["/patients", &merging, "/outbox", &annas[0], &format!("{}/chart-browser", annas[0])] {
+        let asked = [("page", page), ("q", "okafor annabelle")];
+        let to = user.post("/searches", &asked).await.redirect();
+        assert!(to.starts_with(&format!("{page}?sought=")) && !to.to_lowercase().contains("oka"), "{to}");
+        let found = user.get(&to).await.ok();
+        assert_eq!(found.attr("[name=q]", "value").unwrap(), "okafor annabelle", "{page}");
+        for link in found.links() {
+            assert!(!link.href.to_lowercase().contains("oka"), "{page}: {}", link.href);
+        }
+        // for whoever looked, and for a day at most
+        assert_eq!(other.get(&to).await.ok().attr("[name=q]", "value").unwrap(), "");
+        assert_eq!(user.get(&to.replace("sought=", "sought=x")).await.ok().attr("[name=q]", "value").unwrap(), "");
+    }
+    // the next page of a search, and of the list, whose place in it is a name
+    let to = user.post("/searches", &[("page", "/patients"), ("q", "annabelle")]).await.redirect();
+    for first in [to.as_str(), "/patients"] {
+        let next = user.get(first).await.ok().attr(".pager a", "href").unwrap();
+        assert!(!next.to_lowercase().contains("oka") && !next.to_lowercase().contains("anna"), "{next}");
+        assert_eq!(user.get(&next).await.ok().count("a.item"), 5, "{first}");
+    }
+    // nothing else is a page that can be searched
+    for page in ["", "/inbox", "//example.org", "https://example.org", "/patients/1/../2", "/patients/x", "/patients#x"]
+    {
+        assert_eq!(user.post("/searches", &[("page", page), ("q", "ann")]).await.status, 400, "{page}");
+    }
 }
 
 async fn keys_of_an_older_rule_are_made_anew_once(app: App) {

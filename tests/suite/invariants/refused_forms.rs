@@ -19,6 +19,7 @@ on_both!(a_refused_form_says_so);
 /// Posts that have nothing to fill in, or that no form of a page sends: a script's, or a button's alone.
 const NOTHING_TO_MEND: &[&str] = &[
     "POST /sign-out",
+    "POST /searches",
     "POST /language",
     "POST /account/notifications",
     "POST /account/session",

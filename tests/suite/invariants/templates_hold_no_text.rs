@@ -62,6 +62,26 @@ fn templates_hold_no_long_line() {
     assert!(offences.is_empty(), "lines over {LONGEST_LINE} characters:\n{}", offences.join("\n"));
 }
 
+/// The clinic's own templates are found by words that name nobody.
+const WORDS_IN_ADDRESSES: [&str; 1] = ["clinic/settings/message_templates.html"];
+
+/// Whom somebody looks for stands in no address: a form that takes words about patients is posted to `/searches`.
+#[test]
+fn no_form_puts_words_about_patients_into_an_address() {
+    let folder = project("templates");
+    let mut offences = Vec::new();
+    for file in files_below(&folder) {
+        for form in read(&folder.join(&file)).split("<form method=\"get\"").skip(1) {
+            let form = form.split("</form>").next().unwrap_or_default();
+            let takes_words = ["type=\"search\"", "\"search\",", "name=\"q\"", "type=\"text\""];
+            if takes_words.iter().any(|sign| form.contains(sign)) && !WORDS_IN_ADDRESSES.contains(&file.as_str()) {
+                offences.push(file.clone());
+            }
+        }
+    }
+    assert!(offences.is_empty(), "{offences:?}");
+}
+
 /// Stands for what askama prints, in what is then read as HTML.
 const PRINTED: char = '\u{1}';
 
