@@ -45,7 +45,7 @@ enum Command {
     /// try Postern with a complete clinic of synthetic patients
     Demo(demo::Options),
     /// bring the database up to date
-    Migrate,
+    Migrate(migrate::Options),
     /// import charts (FHIR R4 Bundles) and lists of patients (CSV)
     Import(import::Options),
     /// manage users
@@ -142,7 +142,7 @@ async fn with_database(config: &Config, command: Command) -> Result<ExitCode, Fa
     match command {
         Command::Serve => serve::run(config).await,
         Command::Worker => worker::run(config).await,
-        Command::Migrate => migrate::run(config).await,
+        Command::Migrate(options) => migrate::run(config, options).await,
         Command::Import(options) => import::run(config, options).await,
         Command::User { command } => user::run(config, command).await,
         Command::Audit { command } => audit::run(config, command).await,

@@ -4,7 +4,8 @@ use super::connection::{BUSY_TIMEOUT, Conn};
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
-use diesel::{QueryResult, RunQueryDsl};
+use diesel::sql_types::{Bool, Text};
+use diesel::{PgConnection, QueryResult, QueryableByName, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -29,11 +30,57 @@ pub(super) fn run(conn: &mut Conn) -> Result<Vec<String>, Failure> {
             // a long migration must not end in the page's statement timeout
             conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0;")?;
             diesel::sql_query(format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).execute(conn)?;
-            let done = up_to_date(conn, POSTGRES);
+            // a role that owns no tables may look whether there is anything to do, and not more
+            let done = match taken(conn)? {
+                Some(taken) if taken == versions(POSTGRES)? => Ok(Vec::new()),
+                _ => up_to_date(conn, POSTGRES),
+            };
             diesel::sql_query(format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})")).execute(conn)?;
             done
         }
     }
+}
+
+/// The steps that were taken in PostgreSQL, in their order; `None` in an empty database.
+fn taken(conn: &mut PgConnection) -> QueryResult<Option<Vec<String>>> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Bool)]
+        found: bool,
+    }
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    let there = diesel::sql_query("SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS found");
+    if !there.get_result::<Found>(conn)?.found {
+        return Ok(None);
+    }
+    let steps = diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY version");
+    Ok(Some(steps.load::<Step>(conn)?.into_iter().map(|step| step.version).collect()))
+}
+
+fn versions(steps: EmbeddedMigrations) -> Result<Vec<String>, Failure> {
+    let steps = MigrationSource::<diesel::pg::Pg>::migrations(&steps)?;
+    let mut versions: Vec<String> = steps.iter().map(|step| step.name().version().to_string()).collect();
+    versions.sort();
+    Ok(versions)
+}
+
+/// Lets a role of PostgreSQL run the program without owning a table: it reads and writes every row, but those of the audit
+/// log it can only add and read. Who signs in by it can drop no trigger and rewrite no history.
+///
+/// # Errors
+/// Where there is no such role, or the caller does not own the tables.
+pub(super) fn grant(conn: &mut PgConnection, role: &str) -> QueryResult<()> {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    conn.batch_execute(&format!(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+         GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role};
+         REVOKE UPDATE, DELETE ON audit_events FROM {role};
+         REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM {role};"
+    ))
 }
 
 /// Takes the steps that are missing. A database with a step that this program does not know was made by a newer one, whose

@@ -206,6 +206,18 @@ impl Db {
         migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))
     }
 
+    /// Lets a role of PostgreSQL run the program without owning its tables, by an owner of them: it can add to the audit log
+    /// and read it, and change nothing there. To be said again after each upgrade, for the tables that are new.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, is not PostgreSQL, or has no such role.
+    pub fn grant(url: &DatabaseUrl, role: &str) -> Result<(), DbError> {
+        match open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))? {
+            Conn::Pg(mut conn) => Ok(migrate::grant(&mut conn, role)?),
+            Conn::Sqlite(_) => Err(DbError::Pool("SQLite has no roles: --grant-to is for PostgreSQL".into())),
+        }
+    }
+
     /// Runs queries in one read transaction, off the caller's thread. The connection refuses to write.
     ///
     /// # Errors
