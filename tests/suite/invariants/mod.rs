@@ -11,6 +11,7 @@ mod imports_point_down;
 mod lapsed_sessions;
 mod licences;
 mod locales;
+mod mangled_input;
 mod meaning_is_kept;
 mod migrations;
 mod no_unsafe;
