@@ -61,8 +61,7 @@ impl Desk {
     }
 
     async fn look(&self, name: &str) {
-        // a dialog that fades in has colours of its own on the way
-        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        self.browser.wait_still().await;
         if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
             self.browser.screenshot(format!("{folder}/{name}.png")).await;
         }

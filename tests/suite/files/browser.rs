@@ -99,7 +99,7 @@ impl Desk {
     }
 
     pub async fn look(&self, name: &str) {
-        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        self.browser.wait_still().await;
         if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
             self.browser.js("document.querySelector('fieldset.attach')?.scrollIntoView()").await;
             self.browser.screenshot(format!("{folder}/{name}.png")).await;
@@ -211,9 +211,11 @@ async fn an_upload_shows_how_far_it_is_and_can_be_stopped() {
     browser.cdp("Network.emulateNetworkConditions", slow(-1)).await;
     desk.choose(&["photo.png"]).await;
     browser.wait("[data-files] [data-remove]").await;
-    // what waits is a part of the draft
-    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
-    browser.goto(&format!("/patients/{}/messages/new", desk.patient)).await;
+    // what waits is a part of the draft, once that is saved
+    let page = format!("/patients/{}/messages/new", desk.patient);
+    let script = format!("return fetch({page:?}).then(page => page.text()).then(text => text.includes('photo.png'))");
+    browser.until("the draft lacks the file", async || browser.js(&script).await == true).await;
+    browser.goto(&page).await;
     browser.wait("[data-files] [data-remove]").await;
     assert_eq!(desk.names().await, "photo.png");
     browser.assert_clean().await;

@@ -128,6 +128,12 @@ impl Browser {
         self.until(&format!("not {count} of {css}"), async || self.js(&script).await == count).await;
     }
 
+    /// Waits until nothing on the page moves or fades any more: on the way colours and places are others.
+    pub async fn wait_still(&self) {
+        let script = "return document.getAnimations().every(one => one.playState !== 'running')";
+        self.until("something moves", async || self.js(script).await == true).await;
+    }
+
     /// Waits until the page shows this text.
     pub async fn wait_text(&self, text: &str) {
         let wanted = spaces_as_one(text);
@@ -350,7 +356,7 @@ impl Browser {
         self.client.execute(&script, vec![arguments]).await
     }
 
-    async fn until(&self, problem: &str, is_so: impl AsyncFn() -> bool) {
+    pub async fn until(&self, problem: &str, is_so: impl AsyncFn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_so().await {
             if Instant::now() > deadline {
