@@ -4,6 +4,7 @@
 use super::FileIntake;
 use super::accept::AcceptError;
 use super::kinds::Inspection;
+use crate::access::Operator;
 use crate::chart::import::fhir::{FhirError, ImportOptions, Outline, Prepared, Reopen, SkipReason, Survey, Taken};
 use crate::chart::import::{PlacedFile, Summary, derive, is_program, is_typed_as_program, judge, stage};
 use crate::clock::Random;
@@ -57,6 +58,7 @@ impl FileIntake {
         db: &Db,
         now: Ts,
         random: &Random,
+        by: Operator,
         files: Together,
         options: &ImportOptions,
     ) -> Result<Summary, ImportError> {
@@ -76,8 +78,9 @@ impl FileIntake {
         let touched = self.take_in(db, now, random, files, (Arc::new(survey), options, delivery), &mut summary).await?;
         for (source, id) in touched {
             let (options, settings, owner) = (options.clone(), settings.clone(), SourceId { source, id });
-            let write = db
-                .write(move |tx| -> Result<_, DbError> { Ok(derive(tx, now, delivery, &owner, &options, &settings)?) });
+            let write = db.write(move |tx| -> Result<_, DbError> {
+                Ok(derive(tx, now, by, delivery, &owner, &options, &settings)?)
+            });
             summary.merge(write.await?);
         }
         Ok(summary)

@@ -2,6 +2,7 @@
 //! and lists of patients as CSV; resource by resource, so memory does not grow with the number or the size of files.
 
 use super::{Failure, lists};
+use crate::access::Operator;
 use crate::attachments::{FileIntake, Together};
 use crate::chart::import::Summary;
 use crate::chart::import::fhir::{FhirError, ImportOptions, Reopen, SkipReason, read_file};
@@ -153,7 +154,8 @@ pub(super) async fn import(
     files: &Together,
     reading: &ImportOptions,
 ) -> Result<Summary, Failure> {
-    let imported = intake.import(db, Clock::system().now(), &Random::system(), files.clone(), reading).await;
+    let by = Operator::of_the_command_line();
+    let imported = intake.import(db, Clock::system().now(), &Random::system(), by, files.clone(), reading).await;
     Ok(imported.map_err(|e| std::error::Error::source(&e).map_or(e.to_string(), |cause| format!("{e}: {cause}")))?)
 }
 

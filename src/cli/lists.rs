@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::import::Options;
-use crate::audit::Actor;
+use crate::access::Operator;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -73,7 +73,7 @@ pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options)
             .map_err(super::line)?,
         false => {
             let write = db.write(move |tx| -> Result<_, AppError> {
-                Ok((csv_list::store_list(tx, now, Actor::System, &settings, &list)?, list))
+                Ok((csv_list::store_list(tx, now, &Operator::of_the_command_line(), &settings, &list)?, list))
             });
             write.await.map_err(super::line)?
         }

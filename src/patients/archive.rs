@@ -2,7 +2,8 @@
 
 use super::record::{Patient, patient_by_id};
 use super::search;
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::access::{Authority, rights};
+use crate::audit::{self, Entry, Event, Subject};
 use crate::db::schema::patients;
 use crate::db::{PatientId, Ts, Tx, UserId, lock_row};
 use crate::portal_links;
@@ -35,43 +36,47 @@ impl ArchiveReason {
 /// Archives a record, which ends the patient's portal sessions and open links at once. `false` where it is archived for
 /// that reason already, its chart was merged into another one, or a user has archived it and nobody but a source says
 /// otherwise.
-pub fn archive(tx: &mut Tx, now: Ts, actor: Actor, patient: PatientId, reason: ArchiveReason) -> QueryResult<bool> {
+pub fn archive(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::EditPatients>,
+    patient: PatientId,
+    reason: ArchiveReason,
+) -> QueryResult<bool> {
     lock_row(tx, "patients", patient.0)?;
     let before = patient_by_id(tx, patient)?;
     let is_said = before.archived_at.is_some() && before.archive_reason == Some(reason);
-    if before.merged_into.is_some() || is_said || is_anothers(&before, actor) {
+    if before.merged_into.is_some() || is_said || is_anothers(&before, by.user()) {
         return Ok(false);
     }
     diesel::update(patients::table.find(patient))
         .set((
             patients::archived_at.eq(before.archived_at.unwrap_or(now)),
-            (patients::archive_reason.eq(reason), patients::archived_by.eq(user(actor))),
+            (patients::archive_reason.eq(reason), patients::archived_by.eq(by.user())),
         ))
         .execute(tx.conn())?;
     portal_links::end_all(tx, now, patient)?;
-    let entry = Entry::of_patient(actor, Event::PatientArchived, patient, Subject::None);
+    let entry = Entry::of_patient(by.user().into(), Event::PatientArchived, patient, Subject::None);
     audit::append(tx, now, entry.with(reason.as_str()))?;
     Ok(true)
 }
 
 /// What a user has archived is not a source's to change.
-fn is_anothers(record: &Patient, actor: Actor) -> bool {
-    record.archived_by.is_some() && user(actor).is_none()
-}
-
-fn user(actor: Actor) -> Option<UserId> {
-    match actor {
-        Actor::User(user) => Some(user),
-        _ => None,
-    }
+fn is_anothers(record: &Patient, user: Option<UserId>) -> bool {
+    record.archived_by.is_some() && user.is_none()
 }
 
 /// Takes a record out of the archive. `false` where it is not there, its chart was merged into another one, or a user has
 /// archived it and nobody but a source says otherwise.
-pub fn bring_back(tx: &mut Tx, now: Ts, actor: Actor, patient: PatientId) -> QueryResult<bool> {
+pub fn bring_back(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::EditPatients>,
+    patient: PatientId,
+) -> QueryResult<bool> {
     lock_row(tx, "patients", patient.0)?;
     let before = patient_by_id(tx, patient)?;
-    if before.merged_into.is_some() || before.archived_at.is_none() || is_anothers(&before, actor) {
+    if before.merged_into.is_some() || before.archived_at.is_none() || is_anothers(&before, by.user()) {
         return Ok(false);
     }
     diesel::update(patients::table.find(patient))
@@ -80,7 +85,7 @@ pub fn bring_back(tx: &mut Tx, now: Ts, actor: Actor, patient: PatientId) -> Que
             (patients::archive_reason.eq(None::<ArchiveReason>), patients::archived_by.eq(None::<UserId>)),
         ))
         .execute(tx.conn())?;
-    audit::append(tx, now, Entry::of_patient(actor, Event::PatientBroughtBack, patient, Subject::None))?;
+    audit::append(tx, now, Entry::of_patient(by.user().into(), Event::PatientBroughtBack, patient, Subject::None))?;
     Ok(true)
 }
 

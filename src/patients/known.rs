@@ -5,7 +5,6 @@ use super::health_number::health_number_key;
 use super::record::{Demographics, Patient, name_key, patient_by_id, patient_if_there};
 use super::sources::{self, LISTS, SourceId, UNNAMED};
 use crate::access::{SignedInUser, rights, survivor};
-use crate::audit::Actor;
 use crate::db::schema::patients;
 use crate::db::{Conn, PatientId, Ts, Tx, lock_row};
 use crate::settings;
@@ -264,7 +263,7 @@ pub fn add_typed(
     let portal_access = settings::load(tx)?.portal_for_new_patients;
     let demographics = typed.demographics.clone();
     let new = super::NewPatient { source_key: None, demographics, portal_access, archived: false };
-    let id = super::add(tx, now, Actor::User(user.id()), &new)?;
+    let id = super::add(tx, now, user, &new)?;
     diesel::update(patients::table.find(id)).set(patients::form_key.eq(key)).execute(tx.conn())?;
     Ok(Added::Added(id))
 }

@@ -4,7 +4,7 @@ use super::archive::ArchiveReason;
 use super::health_number::health_number_key;
 use super::search;
 use super::sources::{self, SourceId};
-use crate::access::{self, ChartAccess, PortalVisit, Right, rights};
+use crate::access::{self, Authority, ChartAccess, PortalVisit, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::patients;
 use crate::db::{Conn, MultiBackend, PatientId, Ts, Tx, UserId};
@@ -163,7 +163,12 @@ pub fn names_of(conn: &mut Conn, ids: &[PatientId]) -> QueryResult<Vec<(PatientI
 }
 
 /// Adds a patient.
-pub fn add(tx: &mut Tx, now: Ts, actor: Actor, new: &NewPatient) -> QueryResult<PatientId> {
+pub fn add(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::EditPatients>,
+    new: &NewPatient,
+) -> QueryResult<PatientId> {
     let d = &new.demographics;
     let row = (
         columns(d),
@@ -177,7 +182,7 @@ pub fn add(tx: &mut Tx, now: Ts, actor: Actor, new: &NewPatient) -> QueryResult<
     if let Some(key) = &new.source_key {
         sources::put_source(tx, now, id, key)?;
     }
-    audit::append(tx, now, Entry::of_patient(actor, Event::PatientAdded, id, Subject::None))?;
+    audit::append(tx, now, Entry::of_patient(by.user().into(), Event::PatientAdded, id, Subject::None))?;
     Ok(id)
 }
 
@@ -221,14 +226,20 @@ pub fn prepare(tx: &mut Tx, id: PatientId, record: &Change) -> QueryResult<()> {
 
 /// Fills in what was empty in a record, as a list has it. A new email or phone ends portal sessions and open links like
 /// any change of them.
-pub(super) fn fill(tx: &mut Tx, now: Ts, actor: Actor, before: &Patient, after: &Demographics) -> QueryResult<()> {
+pub(super) fn fill(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::EditPatients>,
+    before: &Patient,
+    after: &Demographics,
+) -> QueryResult<()> {
     let change = Change { demographics: after.clone(), portal_access: before.portal_access };
     diesel::update(patients::table.find(before.id)).set(columns(after)).execute(tx.conn())?;
     search::index(tx, before.id, after)?;
     if before.email != after.email || before.phone != after.phone {
         portal_links::end_all(tx, now, before.id)?;
     }
-    let entry = Entry::of_patient(actor, Event::PatientChanged, before.id, Subject::None);
+    let entry = Entry::of_patient(by.user().into(), Event::PatientChanged, before.id, Subject::None);
     audit::append(tx, now, entry.with(changed_fields(before, &change).join(" ")))
 }
 

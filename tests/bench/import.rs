@@ -1,5 +1,6 @@
 //! Charts of FHIR Bundles into a database, in MB/s, against reading and parsing the same bytes only.
 
+use postern::access::Operator;
 use postern::attachments::{FileIntake, Together};
 use postern::chart::import::fhir::{ImportOptions, ImportedBundle, read_bundle};
 use postern::clock::{Clock, Random};
@@ -57,7 +58,16 @@ pub fn run() {
         let (begin, mut items) = (Instant::now(), 0);
         for text in rounds.iter().flatten() {
             let delivery: Together = Arc::new(vec![Box::new(text.clone().into_bytes())]);
-            let imported = intake.import(&db, Clock::system().now(), &Random::system(), delivery, &options).await;
+            let imported = intake
+                .import(
+                    &db,
+                    Clock::system().now(),
+                    &Random::system(),
+                    Operator::of_the_command_line(),
+                    delivery,
+                    &options,
+                )
+                .await;
             items += imported.unwrap().written();
         }
         (begin, items)

@@ -5,7 +5,7 @@ use super::fhir::{
     Bundle, Emptied, ImportOptions, ImportedChart, ImportedItem, ImportedPatient, Kept, SkipReason, Skipped,
 };
 use super::{Summary, item_key, resources};
-use crate::access;
+use crate::access::{self, Operator};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::files::set_blob;
 use crate::chart::item::ItemState;
@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn derive(
     tx: &mut Tx,
     now: Ts,
+    by: Operator,
     delivery: i64,
     owner: &SourceId,
     options: &ImportOptions,
@@ -51,7 +52,7 @@ pub fn derive(
     summary.skip(&imported.skipped);
     for chart in &imported.charts {
         summary.skip(&chart.skipped);
-        store_chart(tx, now, owner, chart, settings, &mut summary)?;
+        store_chart(tx, now, by, owner, chart, settings, &mut summary)?;
     }
     Ok(summary)
 }
@@ -59,6 +60,7 @@ pub fn derive(
 fn store_chart(
     tx: &mut Tx,
     now: Ts,
+    by: Operator,
     owner: &SourceId,
     chart: &ImportedChart,
     settings: &Settings,
@@ -83,7 +85,7 @@ fn store_chart(
                 portal_access: settings.portal_for_new_patients,
                 archived: false,
             };
-            patients::add(tx, now, Actor::System, &new)?
+            patients::add(tx, now, &by, &new)?
         }
     };
     for (code, number) in &chart.patient.other_identifiers {
@@ -91,8 +93,8 @@ fn store_chart(
             patients::put_identifiers(tx, patient, kind, number)?;
         }
     }
-    follow_standing(tx, now, patient, owner, &chart.patient, summary)?;
-    end_replaced(tx, now, patient, owner, &chart.patient, summary)?;
+    follow_standing(tx, now, by, patient, owner, &chart.patient, summary)?;
+    end_replaced(tx, now, by, patient, owner, &chart.patient, summary)?;
     let before = summary.written();
     store_items(tx, now, patient, owner, chart, settings, summary)?;
     if summary.written() > before {
@@ -107,6 +109,7 @@ fn store_chart(
 fn follow_standing(
     tx: &mut Tx,
     now: Ts,
+    by: Operator,
     patient: PatientId,
     owner: &SourceId,
     said: &ImportedPatient,
@@ -133,7 +136,7 @@ fn follow_standing(
     if let Some(reason) = reason {
         // one of several records of a chart may end, and the chart goes on
         let ends_chart = reason == ArchiveReason::Deceased || !patients::has_other_record(tx, patient, owner)?;
-        if ends_chart && patients::archive(tx, now, Actor::System, patient, reason)? {
+        if ends_chart && patients::archive(tx, now, &by, patient, reason)? {
             summary.archived += 1;
         }
         return Ok(());
@@ -143,7 +146,7 @@ fn follow_standing(
         Some(ArchiveReason::Inactive | ArchiveReason::Replaced) => said.active == Some(true),
         Some(ArchiveReason::Left | ArchiveReason::Mistake | ArchiveReason::Merged) | None => false,
     };
-    if taken_back && patients::bring_back(tx, now, Actor::System, patient)? {
+    if taken_back && patients::bring_back(tx, now, &by, patient)? {
         summary.brought_back += 1;
     }
     Ok(())
@@ -153,6 +156,7 @@ fn follow_standing(
 fn end_replaced(
     tx: &mut Tx,
     now: Ts,
+    by: Operator,
     patient: PatientId,
     owner: &SourceId,
     said: &ImportedPatient,
@@ -164,7 +168,7 @@ fn end_replaced(
             continue;
         }
         if !patients::has_other_record(tx, other, &key)?
-            && patients::archive(tx, now, Actor::System, other, ArchiveReason::Replaced)?
+            && patients::archive(tx, now, &by, other, ArchiveReason::Replaced)?
         {
             summary.archived += 1;
         }

@@ -1,7 +1,6 @@
 //! `/patients/{id}/archiving`: a record that is only kept; `/bringing-back` takes that back.
 
 use crate::access::rights;
-use crate::audit::Actor;
 use crate::clinic::guard::{Chart, shell};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -52,9 +51,9 @@ pub async fn submit(
     let Some(reason) = errors.need("reason", "error-archive-reason", chosen) else {
         return unprocessable(&page(&state, head, chart, errors).await?);
     };
-    let (now, id, actor) = (state.clock.now(), chart.0.patient(), Actor::User(chart.0.user().id()));
+    let (now, id, user) = (state.clock.now(), chart.0.patient(), chart.0.user().clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        if patients::archive(tx, now, actor, id, reason)? {
+        if patients::archive(tx, now, &user, id, reason)? {
             notifications::stop_all(tx, now, id)?;
         }
         Ok(())
@@ -67,8 +66,8 @@ pub async fn bring_back(
     state: web::Data<AppState>,
     chart: Chart<rights::EditPatients>,
 ) -> Result<HttpResponse, AppError> {
-    let (now, id, actor) = (state.clock.now(), chart.0.patient(), Actor::User(chart.0.user().id()));
-    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(patients::bring_back(tx, now, actor, id)?) });
+    let (now, id, user) = (state.clock.now(), chart.0.patient(), chart.0.user().clone());
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(patients::bring_back(tx, now, &user, id)?) });
     write.await?;
     Ok(see_other(&format!("/patients/{id}?notice=patient-brought-back")))
 }

@@ -2,7 +2,6 @@
 //! taken for, then imported.
 
 use crate::access::rights;
-use crate::audit::Actor;
 use crate::clinic::guard::{User, shell};
 use crate::db::PatientId;
 use crate::error::AppError;
@@ -150,10 +149,10 @@ pub async fn submit(
     if !sent.form.has("confirmed") || list.problem.is_some() || list.patients.is_empty() {
         return checked(&state, head, user, list, sent).await;
     }
-    let (now, actor) = (state.clock.now(), Actor::User(user.0.id()));
+    let (now, by) = (state.clock.now(), user.0.clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let settings = settings::load(tx)?;
-        let summary = csv_list::store_list(tx, now, actor, &settings, &list)?;
+        let summary = csv_list::store_list(tx, now, &by, &settings, &list)?;
         csv_list::remember(tx, now, &list)?;
         Ok((summary, list))
     });

@@ -1,8 +1,8 @@
 //! What importing a list does: who is new is added, who is known gets what was empty.
 
 use super::{Column, ListedPatient, PatientList};
-use crate::access;
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::access::{self, Authority, rights};
+use crate::audit::{self, Entry, Event, Subject};
 use crate::db::{Conn, PatientId, Ts, Tx};
 use crate::patients::health_number::health_number_key;
 use crate::patients::identifiers::{IdKind, put_identifiers};
@@ -195,7 +195,7 @@ fn filled(before: &Demographics, after: &Demographics) -> Vec<Column> {
 pub fn store_list(
     tx: &mut Tx,
     now: Ts,
-    actor: Actor,
+    by: &impl Authority<rights::EditPatients>,
     settings: &Settings,
     list: &PatientList,
 ) -> QueryResult<ListSummary> {
@@ -208,13 +208,13 @@ pub fn store_list(
                 let held = access::held(tx, known.id)?;
                 let before = patients::patient_by_id(tx, held)?;
                 if let Some(after) = summary.count_known(patient, &before) {
-                    patients::fill(tx, now, actor, &before, &after)?;
+                    patients::fill(tx, now, by, &before, &after)?;
                 }
                 before.id
             }
             Who::New if found.alike.is_empty() => {
                 summary.new += 1;
-                patients::add(tx, now, actor, &patient.as_new(settings))?
+                patients::add(tx, now, by, &patient.as_new(settings))?
             }
             // whoever looks like somebody here is left out, and the line is named: a user must say
             _ => {
@@ -227,7 +227,7 @@ pub fn store_list(
             put_identifiers(tx, id, IdKind::RecordNumber, number)?;
         }
     }
-    let entry = Entry::of_clinic(actor, Event::PatientsImported, Subject::None);
+    let entry = Entry::of_clinic(by.user().into(), Event::PatientsImported, Subject::None);
     let told = format!("csv {} new {} known {} filled", summary.new, summary.known, summary.filled.len());
     audit::append(tx, now, entry.with(told))?;
     Ok(summary)

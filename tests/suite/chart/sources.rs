@@ -4,7 +4,7 @@
 use crate::on_both;
 use crate::support::app::App;
 use diesel::prelude::*;
-use postern::audit::Actor;
+use postern::access::Operator;
 use postern::chart::import::Summary;
 use postern::db::PatientId;
 use postern::db::schema::{chart_items, patient_identifiers, patient_sources, patients as table};
@@ -142,7 +142,7 @@ async fn before(app: &App, family: &str, given: &str, born: &str) {
     };
     let now = app.state.clock.now();
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
-        let patient = patients::add(tx, now, Actor::System, &new)?;
+        let patient = patients::add(tx, now, &Operator::of_the_command_line(), &new)?;
         // what lay in the chart under the bare id
         let row = (
             (chart_items::patient_id.eq(patient), chart_items::source_key.eq("Observation:2026-02-01:")),

@@ -6,8 +6,7 @@ use crate::on_both;
 use crate::support::app::{Actor, App};
 use crate::support::html::Page;
 use diesel::prelude::*;
-use postern::access::Role;
-use postern::audit::Actor as Who;
+use postern::access::{Operator, Role};
 use postern::chart::ItemKind;
 use postern::db::PatientId;
 use postern::db::schema::audit_events;
@@ -37,7 +36,9 @@ pub async fn person(app: &App, name: (&str, &str), born: &str, number: &str, at:
         portal_access: true,
         archived: false,
     };
-    let write = app.state.db.write(move |tx| -> Result<_, AppError> { Ok(patients::add(tx, now, Who::System, &new)?) });
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(patients::add(tx, now, &Operator::of_the_command_line(), &new)?)
+    });
     write.await.unwrap()
 }
 

@@ -2,8 +2,7 @@
 
 use crate::on_both;
 use crate::support::app::App;
-use postern::access::Role;
-use postern::audit::Actor;
+use postern::access::{Operator, Role};
 use postern::db::PatientId;
 use postern::error::AppError;
 use postern::patients::{self, Demographics, LISTS, Method, NewPatient, PersonDescription, SourceId, UNNAMED, Who};
@@ -41,8 +40,9 @@ fn id(source: &str, id: &str) -> SourceId {
 async fn add(app: &App, demographics: Demographics, source_key: Option<SourceId>) -> PatientId {
     let now = app.state.clock.now();
     let new = NewPatient { source_key, demographics, portal_access: true, archived: false };
-    let write =
-        app.state.db.write(move |tx| -> Result<_, AppError> { Ok(patients::add(tx, now, Actor::System, &new)?) });
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(patients::add(tx, now, &Operator::of_the_command_line(), &new)?)
+    });
     write.await.unwrap()
 }
 

@@ -380,6 +380,7 @@ impl App {
         // no two imports are one delivery
         self.state.clock.advance(time::Duration::milliseconds(1));
         let (state, now) = (&self.state, self.state.clock.now());
-        state.intake.import(&state.db, now, &state.random, std::sync::Arc::new(files), &options).await
+        let by = postern::access::Operator::of_the_command_line();
+        state.intake.import(&state.db, now, &state.random, by, std::sync::Arc::new(files), &options).await
     }
 }

@@ -2,7 +2,6 @@
 
 use super::app::{Actor, App};
 use postern::access::{Operator, Role};
-use postern::audit::Actor as Who;
 use postern::db::PatientId;
 use postern::error::AppError;
 use postern::patients::{self, Demographics, Method, NewPatient};
@@ -76,8 +75,9 @@ impl App {
             portal_access: like.portal_access,
             archived: false,
         };
-        let write =
-            self.state.db.write(move |tx| -> Result<_, AppError> { Ok(patients::add(tx, now, Who::System, &new)?) });
+        let write = self.state.db.write(move |tx| -> Result<_, AppError> {
+            Ok(patients::add(tx, now, &Operator::of_the_command_line(), &new)?)
+        });
         write.await.unwrap()
     }
 
