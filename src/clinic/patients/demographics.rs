@@ -1,6 +1,7 @@
 //! `/patients/{id}/information`: "Update Information", with "Access to patient portal".
 
 use crate::access::rights;
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::guard::{Chart, shell};
 use crate::db::{Conn, Ts};
 use crate::error::AppError;
@@ -206,6 +207,8 @@ pub async fn show(
     head: Head,
     chart: Chart<rights::EditPatients>,
 ) -> Result<HttpResponse, AppError> {
+    let (reader, patient) = (Actor::User(chart.0.user().id()), chart.0.patient());
+    let trace = Entry::of_patient(reader, Event::ChartViewed, patient, Subject::None).with("information");
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, chart.0.user())?;
         let patient = patients::patient(conn, &chart.0)?;
@@ -216,7 +219,9 @@ pub async fn show(
         let identifiers = every_kind(|kind| number_of(&kept, kind));
         Ok(DemographicsPage { shell, patient, form, identifiers, errors, seen, notices })
     });
-    html(&page.await?)
+    let page = page.await?;
+    state.record(trace).await?;
+    html(&page)
 }
 
 /// The page with what was typed.

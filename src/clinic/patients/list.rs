@@ -95,9 +95,7 @@ pub async fn show(
         })
     });
     let page = page.await?;
-    if searched {
-        let trace = Entry::of_clinic(Actor::User(reader.id()), Event::PatientsSearched, Subject::None);
-        state.record(trace).await?;
-    }
+    let trace = Entry::of_clinic(Actor::User(reader.id()), Event::PatientsSearched, Subject::None);
+    state.record(if searched { trace } else { trace.with("list") }).await?;
     html(&page)
 }

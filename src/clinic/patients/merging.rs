@@ -114,6 +114,8 @@ pub async fn show(
         for whose in [page.patient.id, other.id] {
             state.record(Entry::of_patient(user, Event::ChartViewed, whose, Subject::None)).await?;
         }
+    } else if !page.q.trim().is_empty() {
+        state.record(Entry::of_clinic(user, Event::PatientsSearched, Subject::None).with("merging")).await?;
     }
     html(&page)
 }

@@ -10,7 +10,7 @@ use crate::http::{Head, Shell, html, table};
 use crate::settings;
 use crate::state::AppState;
 use crate::text::{self, Lang, Zone};
-use crate::users::{self, UserRow};
+use crate::users::{self, Account};
 use crate::values::BirthDate;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -29,7 +29,8 @@ const LOOKS: &str = "looks";
 struct AuditPage {
     shell: Shell,
     log: AuditLog,
-    users: Vec<UserRow>,
+    /// everybody, since it is asked too what those did who have left
+    users: Vec<Account>,
     /// what can be chosen, by its words
     events: Vec<(&'static str, &'static str)>,
     query: Query,
@@ -141,7 +142,7 @@ pub async fn show(
         let mut log = administration::audit_log(conn, &user.0, &filter, query.before, PAGE + 1)?;
         let next = db::cut(&mut log.rows, PAGE, |row| row.id);
         let patient = filter.patient.and_then(|id| log.patient(id).map(str::to_owned));
-        let (users, events, kept) = (users::active(conn)?, events(shell.lang), query.address());
+        let (users, events, kept) = (users::accounts(conn)?, events(shell.lang), query.address());
         Ok((filter, AuditPage { shell, log, users, events, query, kept, patient, next }))
     });
     let (filter, page) = page.await?;

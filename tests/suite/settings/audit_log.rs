@@ -5,7 +5,14 @@ use crate::support::app::{Actor, App};
 use crate::support::world::Like;
 use postern::access::Role;
 
-on_both!(it_says_who_and_whose, it_narrows, it_is_exported, a_long_log_is_paged);
+on_both!(
+    it_says_who_and_whose,
+    it_narrows,
+    it_is_exported,
+    a_long_log_is_paged,
+    whoever_looks_through_records_leaves_a_row,
+    who_has_left_is_found
+);
 
 /// The cells of the rows: who, what, whose.
 async fn rows(owner: &Actor, query: &str) -> Vec<[String; 3]> {
@@ -92,4 +99,33 @@ async fn a_long_log_is_paged(app: App) {
     // the export gives all, in pieces
     let whole = owner.get(&format!("/settings/audit-log.csv{path}")).await.body;
     assert_eq!(whole.lines().count(), 102);
+}
+
+/// Names, numbers and addresses are seen in lists and on forms as on the chart itself.
+async fn whoever_looks_through_records_leaves_a_row(app: App) {
+    let (owner, staff) = (app.user(Role::Owner).await, app.user(Role::Staff).await);
+    let maria = app.patient(Like::default()).await;
+    for path in ["/patients".to_owned(), "/patients?q=mej".into(), format!("/patients/{maria}/merging?q=ng")] {
+        let before = rows(&owner, "?what=patients_searched").await.len();
+        staff.get(&path).await.ok();
+        assert_eq!(rows(&owner, "?what=patients_searched").await.len(), before + 1, "{path}");
+    }
+    staff.get(&format!("/patients/{maria}/information")).await.ok();
+    assert_eq!(rows(&owner, &format!("?patient={maria}&what=looks")).await.len(), 1);
+}
+
+async fn who_has_left_is_found(app: App) {
+    let (owner, staff) = (app.user(Role::Owner).await, app.user(Role::Staff).await);
+    let maria = app.patient(Like::default()).await;
+    staff.get(&format!("/patients/{maria}")).await.ok();
+    let ids = async || owner.get("/settings/audit-log").await.ok().attrs_of("#user option", "value");
+    let before = ids().await;
+    let last = before.iter().filter_map(|id| id.parse::<i64>().ok()).max().unwrap();
+    owner.post(&format!("/settings/users/{last}/deactivation"), &[]).await.redirect();
+    let mut after = ids().await;
+    after.sort_unstable();
+    let mut same = before.clone();
+    same.sort_unstable();
+    assert_eq!(after, same, "nobody is missing");
+    assert_eq!(rows(&owner, &format!("?user={last}&what=looks")).await.len(), 1);
 }
