@@ -76,9 +76,11 @@ fn versions(steps: EmbeddedMigrations) -> Result<Vec<String>, Failure> {
 pub(super) fn grant(conn: &mut PgConnection, role: &str) -> QueryResult<()> {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     conn.batch_execute(&format!(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+        "GRANT USAGE ON SCHEMA public TO {role};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
          GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role};
          REVOKE UPDATE, DELETE ON audit_events FROM {role};
+         REVOKE DELETE ON audit_heads FROM {role};
          REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM {role};"
     ))
 }

@@ -19,6 +19,7 @@ mod notifications_say_nothing;
 mod pages_have_an_owner;
 mod pages_render;
 mod pages_saw_a_version;
+mod papers_are_true;
 mod permission_matrix;
 mod refused_forms;
 mod requests;
