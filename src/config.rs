@@ -15,6 +15,8 @@ pub use mail::{Bounces, Imap, ImapTls, Smtp, Tls};
 pub use proxies::{Proxies, ProxyHeader};
 pub use texts::{Kannel, Texts, TextsVia, Twilio, TwilioSender};
 
+use crate::clock::Random;
+use crate::db::sealed::Ring;
 use crate::db::{DatabaseUrl, Keys, SecretKey};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -78,7 +80,9 @@ impl Config {
 
     /// The secrets that writing to the database needs.
     pub fn keys(&self) -> Keys {
-        Keys { audit: self.audit_key.clone().map(Arc::new) }
+        let random = Random::system();
+        let text = Ring::new(self.files.key.as_ref(), &self.files.old_keys, Arc::new(move || random.bytes()));
+        Keys { audit: self.audit_key.clone().map(Arc::new), text: Arc::new(text) }
     }
 
     /// Whether cookies may and must be `Secure`.
@@ -95,8 +99,12 @@ impl Config {
             Some(path) => read_file(path).map_err(|line| vec![line])?,
             None => BTreeMap::new(),
         };
-        let mut source = Source { faults: unknown_keys(&values), values: BTreeMap::new() };
+        let mut source = Source { faults: unknown_keys(&values), values: BTreeMap::new(), credentials: None };
         for (name, value) in vars {
+            if name == "CREDENTIALS_DIRECTORY" {
+                source.credentials = Some(value.into());
+                continue;
+            }
             match variable_key(&name) {
                 Some(Ok(key)) => drop(values.insert(key, value)),
                 Some(Err(fault)) => source.faults.push(fault),
@@ -158,6 +166,8 @@ fn variable_key(name: &str) -> Option<Result<String, String>> {
 struct Source {
     values: BTreeMap<String, String>,
     faults: Vec<String>,
+    /// the folder in which systemd puts what it is told to keep secret
+    credentials: Option<PathBuf>,
 }
 
 impl Source {
@@ -276,7 +286,8 @@ impl Source {
 
     fn database(&mut self) -> Option<DatabaseUrl> {
         let text = self.text("database_url")?;
-        match DatabaseUrl::parse(&text) {
+        let authority = self.pem("database_ca_file");
+        match DatabaseUrl::parse(&text, authority.as_deref()) {
             Ok(DatabaseUrl::Sqlite(path)) => {
                 let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
                 if folder.is_some_and(|folder| !folder.is_dir()) {
@@ -286,10 +297,8 @@ impl Source {
                 Some(DatabaseUrl::Sqlite(path))
             }
             Ok(url) => Some(url),
-            // only the scheme is named: the rest may hold a password
-            Err(scheme) => {
-                let fix = "write sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE";
-                self.faults.push(format!("database_url: the scheme {scheme:?} is not known: {fix}"));
+            Err(fault) => {
+                self.faults.push(format!("database_url: {fault}"));
                 None
             }
         }

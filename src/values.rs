@@ -6,6 +6,7 @@ mod phone;
 pub use email::EmailProblem;
 pub use phone::{Line, PhoneProblem, WrittenPhone};
 
+use crate::db::sealed::Opened;
 use crate::text;
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -58,11 +59,13 @@ text_value! {
     EmailAddress,
     /// A telephone number in the form of ITU-T E.164: a plus and 8 to 15 digits.
     PhoneNumber,
-    /// The title of a conversation: one line of 1 to 200 characters.
-    Title,
     /// The name of a user as colleagues see it: one line of 1 to 100 characters.
     UserName,
 }
+
+/// The title of a conversation: one line of 1 to 200 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Title(String);
 
 impl Title {
     /// The longest title, in characters.
@@ -72,6 +75,23 @@ impl Title {
     pub fn parse(text: &str) -> Option<Title> {
         let line = text::one_line(text);
         (!line.is_empty() && line.chars().count() <= Title::LONGEST).then_some(Title(line))
+    }
+
+    /// The text as stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Title {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Opened> for Title {
+    fn from(Opened(text): Opened) -> Title {
+        Title(text)
     }
 }
 

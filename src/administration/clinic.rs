@@ -3,6 +3,7 @@
 use crate::access::{Authority, rights};
 use crate::audit::{self, Entry, Event, Subject};
 use crate::db::schema::clinic;
+use crate::db::sealed;
 use crate::db::{Ts, Tx};
 use crate::settings::Settings;
 use crate::text_enum;
@@ -56,7 +57,7 @@ pub fn prepare(tx: &mut Tx, cookie_key: [u8; 64]) -> QueryResult<()> {
         (clinic::emergency_text.eq(""), clinic::closing_text.eq("")),
         (clinic::portal_on.eq(true), clinic::portal_for_new_patients.eq(true), clinic::replies_by_default.eq(true)),
         (clinic::portal_idle_minutes.eq(30), clinic::portal_stay_days.eq(7)),
-        clinic::cookie_key.eq(cookie_key.to_vec()),
+        clinic::cookie_key.eq(sealed::secret(cookie_key)?),
     );
     Both(diesel::insert_into(clinic::table).values(row).on_conflict_do_nothing()).execute(tx.conn()).map(drop)
 }

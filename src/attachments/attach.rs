@@ -5,6 +5,7 @@ use super::uploads::MOST;
 use crate::access::{ChartAccess, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{attachments, uploads};
+use crate::db::sealed::{self, Opened};
 use crate::db::{BlobId, ConversationId, DbError, MessageId, PatientId, Ts, Tx, UploadId, UserId};
 use crate::patients::NamedBy;
 use crate::storage::{self, Scan};
@@ -133,7 +134,7 @@ pub fn attach(
         let values = (
             (attachments::message_id.eq(message), attachments::conversation_id.eq(conversation)),
             (attachments::number.eq(number), attachments::blob_id.eq(row.blob), attachments::size.eq(row.size)),
-            (attachments::file_name.eq(row.name), attachments::media_type.eq(row.media_type)),
+            (attachments::file_name.eq(sealed::text(&row.name)), attachments::media_type.eq(row.media_type)),
             (attachments::page_blob_id.eq(row.page), attachments::chart_item_id.eq(row.chart_item)),
             attachments::created_at.eq(now),
         );
@@ -142,7 +143,7 @@ pub fn attach(
     Ok(())
 }
 
-type Taken = ((BlobId, String, String, i64), (Option<PatientId>, Option<NamedBy>));
+type Taken = ((BlobId, Opened, String, i64), (Option<PatientId>, Option<NamedBy>));
 
 /// The upload's reference to its content becomes the attachment's.
 pub(super) fn take_upload(
@@ -161,7 +162,7 @@ pub(super) fn take_upload(
         ))
         .get_result(tx.conn())
         .optional()?;
-    let ((blob, name, media_type, size), (suspect, by)) = taken.ok_or(AttachError::Gone)?;
+    let ((blob, Opened(name), media_type, size), (suspect, by)) = taken.ok_or(AttachError::Gone)?;
     if let (Some(other), Some(by)) = (suspect, by) {
         if !confirmed.contains(&id) {
             return Err(AttachError::OtherPatient);

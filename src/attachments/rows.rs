@@ -3,6 +3,7 @@
 use crate::access::{ConversationAccess, PortalVisit, Right};
 use crate::chart::ItemState;
 use crate::db::schema::{attachments, blobs, chart_items, conversations, messages};
+use crate::db::sealed::Opened;
 use crate::db::{BlobId, Conn, MessageId, MultiBackend, Ts};
 use crate::storage::{self, Blob, Scan};
 use crate::text::{Lang, Zone};
@@ -19,6 +20,7 @@ pub struct Attachment {
     /// number within the conversation; 0 in a preview of what is not sent yet
     pub number: i64,
     /// name
+    #[diesel(deserialize_as = Opened)]
     pub file_name: String,
     /// what it is served as
     pub media_type: String,
@@ -99,7 +101,7 @@ impl TakenBack {
 
 /// Which copies on these messages are of what its source has taken back. The copies themselves stay as they were sent.
 pub fn taken_back(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<TakenBack>> {
-    let rows: Vec<(MessageId, String, ItemState, Option<Ts>)> = attachments::table
+    let rows: Vec<(MessageId, Opened, ItemState, Option<Ts>)> = attachments::table
         .inner_join(chart_items::table.on(attachments::chart_item_id.eq(chart_items::id.nullable())))
         .filter(attachments::message_id.eq_any(of.to_vec()))
         .filter(chart_items::state.eq_any(vec![ItemState::Withdrawn, ItemState::PartlyWithdrawn]))
@@ -108,7 +110,7 @@ pub fn taken_back(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<TakenBac
         .order((attachments::message_id, attachments::number))
         .select((attachments::message_id, attachments::file_name, chart_items::state, chart_items::state_at))
         .load(conn)?;
-    let row = |(message, file_name, state, at): (MessageId, String, ItemState, Option<Ts>)| {
+    let row = |(message, Opened(file_name), state, at): (MessageId, Opened, ItemState, Option<Ts>)| {
         Some(TakenBack { message, file_name, state, at: at? })
     };
     Ok(rows.into_iter().filter_map(row).collect())

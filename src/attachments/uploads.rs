@@ -5,6 +5,7 @@ use super::attach::Sender;
 use crate::access::{ChartAccess, Right};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{blobs, patients, uploads};
+use crate::db::sealed::{self, Opened};
 use crate::db::{BlobId, Conn, MultiBackend, PatientId, Ts, Tx, UploadId, UserId};
 use crate::outbox::{self, Task};
 use crate::patients::{NamedBy, Patient};
@@ -20,6 +21,7 @@ pub struct Upload {
     /// the content
     pub blob_id: BlobId,
     /// name, cleaned
+    #[diesel(deserialize_as = Opened)]
     pub file_name: String,
     /// what it will be served as
     pub media_type: String,
@@ -95,7 +97,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
     }
     let row = (
         (uploads::user_id.eq(new.user), uploads::patient_id.eq(patient), uploads::blob_id.eq(kept.id)),
-        (uploads::file_name.eq(&new.name), uploads::media_type.eq(new.media_type)),
+        (uploads::file_name.eq(sealed::text(&new.name)), uploads::media_type.eq(new.media_type)),
         (uploads::size.eq(new.placed.size()), uploads::created_at.eq(now)),
         (
             uploads::suspect_id.eq(new.suspect.as_ref().map(|(patient, _)| patient.id)),

@@ -11,9 +11,9 @@ use crate::storage::{self, Blob, Copies, Storage, StorageError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::HashSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +51,10 @@ pub async fn make(
 ) -> Result<Made, BackupError> {
     let unusable = |cause| BackupError::Folder(folder.display().to_string(), cause);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
-    let lock = File::create(folder.join(".lock")).map_err(unusable)?;
+    let lock = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join(".lock"));
+    let lock = lock.map_err(unusable)?;
+    // one that an older program made
+    lock.set_permissions(fs::Permissions::from_mode(0o600)).map_err(unusable)?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => return Err(BackupError::Busy),
         Err(TryLockError::Error(cause)) => return Err(cause.into()),

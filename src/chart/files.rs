@@ -3,6 +3,7 @@
 use super::items::ItemRow;
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{blobs, chart_files, chart_items};
+use crate::db::sealed::{self, Opened};
 use crate::db::{BlobId, ChartItemId, Conn, MultiBackend, Ts, Tx};
 use crate::storage::{self, Scan};
 use diesel::prelude::*;
@@ -14,6 +15,7 @@ pub struct ChartFile {
     /// the content
     pub blob: BlobId,
     /// name, cleaned
+    #[diesel(deserialize_as = Opened)]
     pub file_name: String,
     /// what it is served as
     pub media_type: String,
@@ -60,12 +62,12 @@ pub(super) fn set_blob(
     item: ChartItemId,
     new: Option<(BlobId, &str, &str, i64)>,
 ) -> QueryResult<bool> {
-    let before: Option<(BlobId, String)> = chart_files::table
+    let before: Option<(BlobId, Opened)> = chart_files::table
         .find(item)
         .select((chart_files::blob_id, chart_files::file_name))
         .first(tx.conn())
         .optional()?;
-    if before.as_ref().map(|(blob, name)| (*blob, name.as_str())) == new.map(|(blob, name, ..)| (blob, name)) {
+    if before.as_ref().map(|(blob, name)| (*blob, name.0.as_str())) == new.map(|(blob, name, ..)| (blob, name)) {
         return Ok(false);
     }
     if let Some((blob, name, media_type, size)) = new {
@@ -85,7 +87,7 @@ pub(super) fn set_blob(
 pub fn insert_file(tx: &mut Tx, item: ChartItemId, blob: BlobId, file: (&str, &str, i64)) -> QueryResult<()> {
     let (name, media_type, size) = file;
     let row = (
-        (chart_files::item_id.eq(item), chart_files::blob_id.eq(blob), chart_files::file_name.eq(name)),
+        (chart_files::item_id.eq(item), chart_files::blob_id.eq(blob), chart_files::file_name.eq(sealed::text(name))),
         (chart_files::media_type.eq(media_type), chart_files::size.eq(size)),
     );
     diesel::insert_into(chart_files::table).values(row).execute(tx.conn()).map(drop)

@@ -2,7 +2,8 @@
 
 use super::item::ItemBody;
 use crate::db::schema::chart_item_terms;
-use crate::db::{ChartItemId, PatientId, Tx, add_terms};
+use crate::db::sealed::{self, Term};
+use crate::db::{ChartItemId, Conn, PatientId, Tx, add_terms};
 use crate::text;
 use diesel::prelude::*;
 use std::collections::BTreeSet;
@@ -38,13 +39,43 @@ fn by(words: fn(&str) -> Vec<String>, title: &str, author: Option<&str>, body: &
     terms
 }
 
-/// For each word of what was typed: from where to where it reaches in the index.
-pub(super) fn ranges(typed: &str) -> impl Iterator<Item = (String, String)> {
-    let words = text::words(typed).into_iter().take(SOUGHT).map(cut);
-    words.map(|word| {
-        let last = format!("{word}\u{10ffff}");
-        (word, last)
-    })
+/// A word of what was typed: the terms that begin with it.
+pub(super) struct Sought {
+    /// from where to where they stand in clear
+    pub clear: (Term, Term),
+    /// those of this chart that are sealed
+    pub sealed: Vec<Term>,
+}
+
+/// The words of what was typed.
+pub(super) fn typed(text: &str) -> impl Iterator<Item = String> {
+    text::words(text).into_iter().take(SOUGHT).map(cut)
+}
+
+/// For each word of what was typed, the terms of this chart that begin with it. What is sealed is opened to be compared: of
+/// the words of one chart, each once, those that stand where such words do.
+pub(super) fn sought(conn: &mut Conn, patient: PatientId, text: &str) -> QueryResult<Vec<Sought>> {
+    let mut all = Vec::new();
+    for word in typed(text) {
+        let (clear, places) = sealed::ranges(&word)?;
+        let mut own = Vec::new();
+        for (from, to) in places {
+            let terms: Vec<Term> = chart_item_terms::table
+                .filter(chart_item_terms::patient_id.eq(patient))
+                .filter(chart_item_terms::term.ge(from))
+                .filter(chart_item_terms::term.lt(to))
+                .select(chart_item_terms::term)
+                .distinct()
+                .load(conn)?;
+            for term in terms {
+                if sealed::word(&term)?.starts_with(&word) {
+                    own.push(term);
+                }
+            }
+        }
+        all.push(Sought { clear, sealed: own });
+    }
+    Ok(all)
 }
 
 /// Makes the item be found by `now` and no longer by what was in `before` only.
@@ -55,9 +86,11 @@ pub(super) fn replace(
     before: &BTreeSet<String>,
     now: &BTreeSet<String>,
 ) -> QueryResult<()> {
-    for term in before.difference(now) {
-        diesel::delete(chart_item_terms::table.find((patient, term, item))).execute(tx.conn())?;
+    for word in before.difference(now) {
+        let own = chart_item_terms::table.filter(chart_item_terms::patient_id.eq(patient));
+        let own = own.filter(chart_item_terms::item_id.eq(item));
+        diesel::delete(own.filter(chart_item_terms::term.eq_any(sealed::forms(word)?))).execute(tx.conn())?;
     }
-    let new: Vec<&String> = now.difference(before).collect();
+    let new: Vec<Term> = now.difference(before).map(|word| sealed::term(word)).collect::<QueryResult<_>>()?;
     add_terms(tx, patient, item, &new)
 }

@@ -1,10 +1,11 @@
 //! Chart items: what the clinic holds on a patient, newest first.
 
 use super::item::{ItemBody, ItemKind, ItemSort, ItemState};
-use super::item_terms;
+use super::item_terms::{self, Sought};
 use super::tallies;
 use crate::access::{ChartAccess, Right};
 use crate::db::schema::{chart_item_terms, chart_items};
+use crate::db::sealed::{Opened, OpenedIfAny};
 use crate::db::{ChartItemId, Conn, MultiBackend, PatientId, Ts, in_time};
 use crate::text::{Lang, Zone};
 use diesel::dsl::count_star;
@@ -22,14 +23,17 @@ pub struct ItemRow {
     /// when it happened
     pub occurred_at: Ts,
     /// title
+    #[diesel(deserialize_as = Opened)]
     pub title: String,
     /// who wrote it
+    #[diesel(deserialize_as = OpenedIfAny)]
     pub author: Option<String>,
     /// what became of it at its source, and since when
     pub state: ItemState,
     /// since when
     pub state_at: Option<Ts>,
     /// how it stands there, where that matters; a code of FHIR
+    #[diesel(deserialize_as = OpenedIfAny)]
     pub status: Option<String>,
     /// how much of its date is known, where it is not the whole: "year", "month"
     pub date_only: Option<String>,
@@ -135,18 +139,27 @@ impl Counts {
 
 /// The items of a chart that hold the sought words, of any date and kind.
 macro_rules! holding {
-    ($query:expr, $patient:expr, $text:expr) => {{
+    ($query:expr, $patient:expr, $sought:expr) => {{
         let own = chart_items::patient_id.eq($patient);
         let mut query = $query.filter(own).filter(in_time()).into_boxed::<MultiBackend>();
         query = query.filter(chart_items::state.ne(ItemState::Moved));
-        for (word, last) in item_terms::ranges($text) {
+        for Sought { clear: (from, to), sealed } in $sought {
             // a range, not LIKE: it uses the index on both databases, and no character is a wildcard
             let holders = chart_item_terms::table
                 .filter(chart_item_terms::patient_id.eq($patient))
-                .filter(chart_item_terms::term.ge(word))
-                .filter(chart_item_terms::term.lt(last))
+                .filter(chart_item_terms::term.ge(from))
+                .filter(chart_item_terms::term.lt(to))
                 .select(chart_item_terms::item_id);
-            query = query.filter(chart_items::id.eq_any(holders));
+            query = match sealed.is_empty() {
+                true => query.filter(chart_items::id.eq_any(holders)),
+                false => {
+                    let sealed = chart_item_terms::table
+                        .filter(chart_item_terms::patient_id.eq($patient))
+                        .filter(chart_item_terms::term.eq_any(sealed))
+                        .select(chart_item_terms::item_id);
+                    query.filter(chart_items::id.eq_any(holders).or(chart_items::id.eq_any(sealed)))
+                }
+            };
         }
         query
     }};
@@ -160,11 +173,12 @@ pub fn items<R: Right>(
     before: Option<(Ts, ChartItemId)>,
     limit: i64,
 ) -> QueryResult<Vec<ItemRow>> {
+    let sought = item_terms::sought(conn, access.patient(), &filter.text)?;
     let newest = chart_items::table
         .order((chart_items::occurred_at.desc(), chart_items::id.desc()))
         .limit(limit)
         .select(ItemRow::as_select());
-    let mut query = holding!(newest, access.patient(), &filter.text);
+    let mut query = holding!(newest, access.patient(), &sought);
     if filter.offered {
         query = query.filter(chart_items::state.ne(ItemState::Withdrawn));
     }
@@ -187,15 +201,16 @@ pub fn items<R: Right>(
 
 /// How many items a filter finds by kind, and how many its dates hide.
 pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemFilter) -> QueryResult<Counts> {
-    if item_terms::ranges(&filter.text).next().is_none() {
+    if item_terms::typed(&filter.text).next().is_none() {
         let mut counts = tallies::counts(conn, access.patient(), filter)?;
         if filter.offered {
             leave_out_withdrawn(conn, access.patient(), filter, &mut counts)?;
         }
         return Ok(counts);
     }
+    let sought = item_terms::sought(conn, access.patient(), &filter.text)?;
     let by_kind = chart_items::table.group_by(chart_items::kind).select((chart_items::kind, count_star()));
-    let mut within = holding!(by_kind, access.patient(), &filter.text);
+    let mut within = holding!(by_kind, access.patient(), &sought);
     if filter.offered {
         within = within.filter(chart_items::state.ne(ItemState::Withdrawn));
     }
@@ -208,7 +223,7 @@ pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemF
     let found: Vec<(ItemKind, i64)> = within.load(conn)?;
     let mut counts = Counts { by_kind: found.into_iter().collect(), hidden: 0 };
     if filter.from.is_some() || filter.until.is_some() {
-        let mut whole = holding!(chart_items::table.select(count_star()), access.patient(), &filter.text);
+        let mut whole = holding!(chart_items::table.select(count_star()), access.patient(), &sought);
         if filter.offered {
             whole = whole.filter(chart_items::state.ne(ItemState::Withdrawn));
         }
@@ -252,13 +267,13 @@ pub fn item<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, id: ChartItemId)
 
 /// One item of the chart of a patient whose identity comes from another proof (a conversation's).
 pub fn item_of(conn: &mut Conn, patient: PatientId, id: ChartItemId) -> QueryResult<Option<Item>> {
-    let found: Option<(ItemRow, String)> = chart_items::table
+    let found: Option<(ItemRow, Opened)> = chart_items::table
         .find(id)
         .filter(chart_items::patient_id.eq(patient))
         .select((ItemRow::as_select(), chart_items::body))
         .first(conn)
         .optional()?;
-    Ok(found.map(|(row, json)| {
+    Ok(found.map(|(row, Opened(json))| {
         // a body of a later version than this program: the page says that it holds nothing to show
         let body = serde_json::from_str(&json).unwrap_or_default();
         Item { row, body }

@@ -4,6 +4,7 @@ use super::item::{ItemBody, ItemKind, ItemSort, ItemState};
 use super::item_terms;
 use super::tallies;
 use crate::db::schema::chart_items;
+use crate::db::sealed::{self, Opened, OpenedIfAny};
 use crate::db::{ChartItemId, PatientId, Ts, Tx};
 use diesel::prelude::*;
 use std::collections::BTreeSet;
@@ -64,8 +65,9 @@ pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> Qu
     let terms = || item_terms::terms(new.title, new.author, body);
     let content = (
         (chart_items::kind.eq(new.kind), chart_items::occurred_at.eq(new.occurred_at)),
-        (chart_items::title.eq(new.title), chart_items::author.eq(new.author), chart_items::body.eq(&json)),
-        (chart_items::status.eq(new.status), chart_items::date_only.eq(new.date_only), chart_items::sort.eq(new.sort)),
+        (chart_items::title.eq(sealed::text(new.title)), chart_items::author.eq(new.author.map(sealed::text))),
+        (chart_items::body.eq(sealed::text(&json)), chart_items::status.eq(new.status.map(sealed::text))),
+        (chart_items::date_only.eq(new.date_only), chart_items::sort.eq(new.sort)),
     );
     let Some(known) = known else {
         let key = match by_key(tx, patient, new.source_key)? {
@@ -84,7 +86,7 @@ pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> Qu
         // what it said before its source was kept resource by resource stays beside what is kept now
         let former = known.origin_id.is_none().then_some(known.body.as_str());
         let row = diesel::update(chart_items::table.find(known.id));
-        let set = (chart_items::origin_id.eq(new.origin), chart_items::former_body.eq(former));
+        let set = (chart_items::origin_id.eq(new.origin), chart_items::former_body.eq(former.map(sealed::text)));
         row.set(set).execute(tx.conn())?;
     }
     if known.says(new, &json) {
@@ -134,15 +136,20 @@ struct Known {
     id: ChartItemId,
     kind: ItemKind,
     occurred_at: Ts,
+    #[diesel(deserialize_as = Opened)]
     title: String,
+    #[diesel(deserialize_as = OpenedIfAny)]
     author: Option<String>,
+    #[diesel(deserialize_as = Opened)]
     body: String,
     state: ItemState,
     state_at: Option<Ts>,
+    #[diesel(deserialize_as = OpenedIfAny)]
     status: Option<String>,
     date_only: Option<String>,
     sort: Option<ItemSort>,
     origin_id: Option<i64>,
+    #[diesel(deserialize_as = OpenedIfAny)]
     former_body: Option<String>,
 }
 

@@ -1,15 +1,16 @@
 //! `postern check-config`: reads the configuration and says what is wrong with it, creating nothing.
 
-use super::Failure;
+use super::{Failure, at_rest};
 use crate::clock::Clock;
 use crate::config::{Config, Files, TextsVia};
 use crate::delivery::SmtpRoad;
 use crate::scan::Scanner;
 use crate::storage::Storage;
 use crate::text::Zone;
+use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
+pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<ExitCode, Failure> {
     if let Some(smtp) = &config.smtp {
         SmtpRoad::new(smtp, Clock::system())?;
     }
@@ -18,6 +19,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     println!("{}", texts(config));
     println!("{}", audit_log(config));
     println!("{}", backups(config));
+    at_rest::lines(config, file).await.iter().for_each(|line| println!("{line}"));
     files(&config.files).await.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
 }

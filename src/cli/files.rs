@@ -1,9 +1,9 @@
 //! `postern files`: what whoever looks after the storage needs by hand. The worker does the first of them too.
 
-use super::{Failure, line};
+use super::{Failure, keys, line};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::db::BlobId;
+use crate::db::{BlobId, Db};
 use crate::error::AppError;
 use crate::storage::{self, Blob, Storage, StorageError};
 use clap::Subcommand;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// encrypt with the present key what is in clear or under an old one, and say which old keys can go
+    /// the same as `postern keys rotate`
     Rotate,
     /// read every file and compare it with its hash
     Verify,
@@ -23,46 +23,53 @@ pub(super) enum Command {
 const AT_ONCE: i64 = 100;
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
-    let random = Random::system();
+    match command {
+        Command::Rotate => keys::rotate(config).await,
+        Command::Verify => verify(config).await,
+    }
+}
+
+async fn verify(config: &Config) -> Result<ExitCode, Failure> {
     let db = super::open(config).await?;
     let storage = Storage::open(&config.files)?;
-    match command {
-        Command::Rotate => {
-            let sealed = storage.rotate(&db, Clock::system().now(), &random).await?;
-            println!("{sealed} files were written anew");
-            for key in &config.files.old_keys {
-                let id = key.id();
-                let asked = id.clone();
-                let read = db.read(move |conn| -> Result<_, AppError> { Ok(storage::count_under(conn, &asked)?) });
-                match read.await.map_err(line)? {
-                    0 => println!("the old key {id}: no file needs it, it can go"),
-                    left => println!("the old key {id}: {left} files still need it; see the log"),
+    let (mut after, mut good, mut bad) = (BlobId(0), 0, 0);
+    loop {
+        let read = db.read(move |conn| -> Result<_, AppError> { Ok(storage::after(conn, after, AT_ONCE)?) });
+        let blobs = read.await.map_err(line)?;
+        let Some(last) = blobs.last() else { break };
+        after = last.id;
+        for blob in blobs {
+            let (id, storage) = (blob.id, storage.clone());
+            match tokio::task::spawn_blocking(move || is_whole(&storage, &blob)).await? {
+                Ok(()) => good += 1,
+                Err(cause) => {
+                    println!("file {id}: {cause}");
+                    bad += 1;
                 }
             }
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Verify => {
-            let (mut after, mut good, mut bad) = (BlobId(0), 0, 0);
-            loop {
-                let read = db.read(move |conn| -> Result<_, AppError> { Ok(storage::after(conn, after, AT_ONCE)?) });
-                let blobs = read.await.map_err(line)?;
-                let Some(last) = blobs.last() else { break };
-                after = last.id;
-                for blob in blobs {
-                    let (id, storage) = (blob.id, storage.clone());
-                    match tokio::task::spawn_blocking(move || is_whole(&storage, &blob)).await? {
-                        Ok(()) => good += 1,
-                        Err(cause) => {
-                            println!("file {id}: {cause}");
-                            bad += 1;
-                        }
-                    }
-                }
-            }
-            println!("{good} files are whole, {bad} are not");
-            Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
+    println!("{good} files are whole, {bad} are not");
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Seals files with the present key, and says which old keys can go: those that no file and, as `is_of_text` says, no text
+/// needs.
+pub(super) async fn rotate(config: &Config, db: &Db, is_of_text: impl Fn(&str) -> bool) -> Result<ExitCode, Failure> {
+    let storage = Storage::open(&config.files)?;
+    let sealed = storage.rotate(db, Clock::system().now(), &Random::system()).await?;
+    println!("{sealed} files were written anew");
+    for key in &config.files.old_keys {
+        let id = key.id();
+        let asked = id.clone();
+        let read = db.read(move |conn| -> Result<_, AppError> { Ok(storage::count_under(conn, &asked)?) });
+        match read.await.map_err(line)? {
+            0 if is_of_text(&id) => println!("the old key {id}: text still needs it; see the log"),
+            0 => println!("the old key {id}: no text and no file needs it, it can go"),
+            left => println!("the old key {id}: {left} files still need it; see the log"),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn is_whole(storage: &Storage, blob: &Blob) -> Result<(), StorageError> {

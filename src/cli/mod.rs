@@ -1,11 +1,13 @@
 //! The command line: one file for each command.
 
+mod at_rest;
 mod audit;
 mod backup;
 mod check_config;
 mod demo;
 mod files;
 mod import;
+mod keys;
 mod lists;
 mod migrate;
 mod read_words;
@@ -22,7 +24,7 @@ use crate::db::Db;
 use crate::error::AppError;
 use clap::{Parser, Subcommand};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Secure messages from a clinic to its patients.
@@ -62,6 +64,11 @@ enum Command {
     Files {
         #[command(subcommand)]
         command: files::Command,
+    },
+    /// look after the keys that seal text and files
+    Keys {
+        #[command(subcommand)]
+        command: keys::Command,
     },
     /// copy the whole clinic, database and files, into a folder; it may run meanwhile
     Backup(backup::To),
@@ -117,7 +124,10 @@ pub fn run() -> ExitCode {
     let done = actix_web::rt::System::new().block_on(async move {
         match arguments.command {
             Command::Demo(options) => demo::run(options).await,
-            Command::CheckConfig => check_config::run(&load(file)?).await,
+            Command::CheckConfig => {
+                let file = found(file);
+                check_config::run(&read(file.as_deref())?, file.as_deref()).await
+            }
             Command::ReadWords { list, picture } => Ok(read_words::run(list, picture)),
             other => {
                 let config = load(file)?;
@@ -147,6 +157,7 @@ async fn with_database(config: &Config, command: Command) -> Result<ExitCode, Fa
         Command::User { command } => user::run(config, command).await,
         Command::Audit { command } => audit::run(config, command).await,
         Command::Files { command } => files::run(config, command).await,
+        Command::Keys { command } => keys::run(config, command).await,
         Command::Backup(to) => backup::make(config, to).await,
         Command::Restore(from) => backup::restore(config, from).await,
         Command::Demo(_) | Command::CheckConfig | Command::ReadWords { .. } => {
@@ -155,11 +166,19 @@ async fn with_database(config: &Config, command: Command) -> Result<ExitCode, Fa
     }
 }
 
+/// The file of the configuration, if there is one.
+fn found(file: Option<PathBuf>) -> Option<PathBuf> {
+    let named = file.or_else(|| std::env::var_os("POSTERN_CONFIG").map(PathBuf::from));
+    named.or_else(|| Some(PathBuf::from("postern.toml")).filter(|path| path.exists()))
+}
+
 /// Reads the configuration; every fault is a line.
 fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
-    let named = file.or_else(|| std::env::var_os("POSTERN_CONFIG").map(PathBuf::from));
-    let found = named.or_else(|| Some(PathBuf::from("postern.toml")).filter(|path| path.exists()));
-    let config = Config::load(found.as_deref(), std::env::vars()).map_err(Failure)?;
+    read(found(file).as_deref())
+}
+
+fn read(file: Option<&Path>) -> Result<Config, Failure> {
+    let config = Config::load(file, std::env::vars()).map_err(Failure)?;
     log(&config.log);
     Ok(config)
 }

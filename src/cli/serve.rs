@@ -5,7 +5,6 @@ use crate::app::{self, Parts};
 use crate::attachments::FileIntake;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::db::DatabaseUrl;
 use crate::delivery::{Delivery, Gateway, SmtpRoad};
 use crate::http::Limits;
 use crate::metrics;
@@ -41,7 +40,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
         .map_err(|e| format!("listen: {} cannot be used: {e}: name another address or port", config.listen))?;
     let state = state(config).await?;
     let parts = Parts::load(&state).await?;
-    let kind = if matches!(config.database, DatabaseUrl::Postgres(_)) { "PostgreSQL" } else { "SQLite" };
+    let kind = if config.database.is_postgres() { "PostgreSQL" } else { "SQLite" };
     tracing::info!(address = %listener.local_addr()?, database = kind, worker = config.run_worker, "serving");
     run_both(listener, state, parts, config.run_worker).await
 }

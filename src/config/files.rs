@@ -2,7 +2,7 @@
 
 use super::Source;
 use crate::db::SecretKey;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use ureq::tls::{Certificate, PemItem, parse_pem};
 use url::Url;
 
@@ -71,6 +71,8 @@ pub struct Files {
     pub scanner: Option<Clamd>,
     /// encrypts what is written; `None`: files lie in clear
     pub key: Option<SecretKey>,
+    /// the file that holds it; `None`: the configuration does
+    pub key_file: Option<PathBuf>,
     /// keys used before
     pub old_keys: Vec<SecretKey>,
     /// limit for one file, in bytes
@@ -103,6 +105,7 @@ impl Files {
             bucket: None,
             scanner: None,
             key: None,
+            key_file: None,
             old_keys: Vec::new(),
             largest_file: 25 * MB,
             largest_message: 100 * MB,
@@ -118,7 +121,11 @@ impl Source {
         let folder = self.text("storage.folder").map(PathBuf::from);
         let bucket = self.bucket();
         let scanner = self.clamd();
-        let key = self.secret_key("storage.key", self.text("storage.key"));
+        let key_file = self.text("storage.key_file").map(|name| self.credential(&name));
+        let key = match &key_file {
+            Some(path) => self.key_in(path),
+            None => self.secret_key("storage.key", self.text("storage.key")),
+        };
         let olds = self.text("storage.old_keys").unwrap_or_default();
         let old_keys: Vec<_> = olds
             .split([',', ' '])
@@ -139,12 +146,34 @@ impl Source {
             bucket,
             scanner,
             key,
+            key_file,
             old_keys,
             largest_file: largest_file?,
             largest_message: largest_message?,
             types,
             reader: None,
         })
+    }
+
+    /// The file of this name: without a folder, where there is one of these, systemd's credential.
+    fn credential(&self, name: &str) -> PathBuf {
+        let credential = self.credentials.as_ref().filter(|_| !name.contains('/')).map(|folder| folder.join(name));
+        credential.filter(|path| path.exists()).unwrap_or_else(|| name.into())
+    }
+
+    /// The key in a file.
+    fn key_in(&mut self, path: &Path) -> Option<SecretKey> {
+        if self.text("storage.key").is_some() {
+            self.faults.push("storage.key_file: storage.key is there too: keep one of them".to_owned());
+        }
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.secret_key("storage.key_file", Some(text)),
+            Err(cause) => {
+                let fix = "name a file that holds 32 bytes in base64";
+                self.faults.push(format!("storage.key_file: {:?} cannot be read: {cause}: {fix}", path.display()));
+                None
+            }
+        }
     }
 
     /// A number of megabytes, in bytes.

@@ -7,6 +7,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("public_url", "", "the address that patients and staff open, as https://messages.example.org"),
     ("listen", "127.0.0.1:8080", "the address and port to listen on"),
     ("database_url", "sqlite:postern.db", "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE"),
+    (
+        "database_ca_file",
+        "",
+        "PEM file of the certificate authority of PostgreSQL's server, in place of the public ones",
+    ),
     ("behind_proxy", "false", "true: take the caller's address from the header that the proxy in front writes"),
     ("trusted_proxies", "", "addresses and networks of the proxies, commas between; none: the one that connects"),
     ("proxy_header", "x-forwarded-for", "the header that they write: x-forwarded-for or forwarded"),
@@ -23,7 +28,12 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("storage.secret_key", "", "the key itself"),
     ("storage.path_style", "true", "false: the bucket's name stands before the host's, and not in the path"),
     ("storage.ca_file", "", "PEM file of the certificate authority of its server, in place of the public ones"),
-    ("storage.key", "", "encrypts attachments: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
+    ("storage.key", "", "encrypts text and files: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
+    (
+        "storage.key_file",
+        "",
+        "the file that holds storage.key in its place; a name without a folder is also one of systemd's credentials",
+    ),
     ("storage.old_keys", "", "keys used before, commas between: their files are read, and encrypted anew"),
     ("audit.key", "", "seals the audit log: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
     (

@@ -8,6 +8,7 @@ use super::types::Writing;
 use crate::access::{self, ChartAccess, ConversationAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversation_drafts, conversations, drafts};
+use crate::db::sealed::{self, ConversationDraftForm, DraftForm, Held, Owned};
 use crate::db::{Conn, ConversationId, DbError, PatientId, Ts, Tx, UserId};
 use diesel::prelude::*;
 
@@ -135,14 +136,14 @@ pub fn drop_draft(tx: &mut Tx, now: Ts, OwnDraft(place): OwnDraft, version: i64)
 /// The drafts of every user to one patient become drafts to another. Where a user has both, the words of one stand below
 /// those of the other. Gives each user's form as it was, for [`put_drafts_back`].
 pub fn move_drafts(tx: &mut Tx, now: Ts, from: PatientId, to: PatientId) -> Result<Vec<(UserId, String)>, DbError> {
-    let rows: Vec<(UserId, i64, Option<String>)> = drafts::table
+    let rows: Vec<(UserId, i64, Option<Held<DraftForm>>)> = drafts::table
         .filter(drafts::patient_id.eq(from))
         .order(drafts::user_id)
         .select((drafts::user_id, drafts::version, drafts::form))
         .load(tx.conn())?;
     let mut moved = Vec::new();
     for (user, version, form) in rows {
-        let Some(form) = form else { continue };
+        let Some(form) = form.map(|form| form.of(user)).transpose()? else { continue };
         let place = |patient| DraftPlace { user, patient, within: None };
         move_draft(tx, now, (place(from), version, &form), place(to))?;
         moved.push((user, form));
@@ -171,13 +172,13 @@ type Begun = (DraftPlace, i64, String);
 
 /// Everything that a user has begun to write, by patient.
 fn begun(conn: &mut Conn, user: UserId) -> QueryResult<Vec<Begun>> {
-    let new: Vec<(PatientId, i64, Option<String>)> = drafts::table
+    let new: Vec<(PatientId, i64, Option<Held<DraftForm>>)> = drafts::table
         .filter(drafts::user_id.eq(user))
         .filter(drafts::form.is_not_null())
         .select((drafts::patient_id, drafts::version, drafts::form))
         .load(conn)?;
     use conversation_drafts as d;
-    type Within = (PatientId, ConversationId, Writing, i64, Option<String>);
+    type Within = (PatientId, ConversationId, Writing, i64, Option<Held<ConversationDraftForm>>);
     let within: Vec<Within> = d::table
         .inner_join(conversations::table.on(conversations::id.eq(d::conversation_id)))
         .filter(d::user_id.eq(user))
@@ -185,12 +186,14 @@ fn begun(conn: &mut Conn, user: UserId) -> QueryResult<Vec<Begun>> {
         .select((conversations::patient_id, d::conversation_id, d::writing, d::version, d::form))
         .load(conn)?;
     let new = new.into_iter().map(|(patient, version, form)| {
-        (DraftPlace { user, patient, within: None }, version, form.unwrap_or_default())
+        let form = opened(user, form)?.unwrap_or_default();
+        Ok((DraftPlace { user, patient, within: None }, version, form))
     });
     let within = within.into_iter().map(|(patient, conversation, writing, version, form)| {
-        (DraftPlace { user, patient, within: Some((conversation, writing)) }, version, form.unwrap_or_default())
+        let form = opened(user, form)?.unwrap_or_default();
+        Ok((DraftPlace { user, patient, within: Some((conversation, writing)) }, version, form))
     });
-    let mut all: Vec<Begun> = new.chain(within).collect();
+    let mut all: Vec<Begun> = new.chain(within).collect::<QueryResult<_>>()?;
     all.sort_by_key(|(place, ..)| (place.patient, place.within.map(|(conversation, _)| conversation)));
     Ok(all)
 }
@@ -220,7 +223,8 @@ pub fn hand_over_drafts(
 pub fn put_drafts_back(tx: &mut Tx, now: Ts, to: PatientId, kept: &[(UserId, String)]) -> Result<(), DbError> {
     for (user, form) in kept {
         let theirs = drafts::table.find((*user, to)).select((drafts::version, drafts::form, drafts::saved_at));
-        let before: Option<Row> = theirs.first(tx.conn()).optional()?;
+        let before =
+            theirs.first::<Found<DraftForm>>(tx.conn()).optional()?.map(|found| row(*user, found)).transpose()?;
         if let Some(row) = before.filter(|row| row.form.is_none()) {
             let place = DraftPlace { user: *user, patient: to, within: None };
             put(tx, now, place, row.version + 1, Some(form))?;
@@ -261,24 +265,35 @@ pub(super) fn draft_is_sent(
     if is_this_form || current == version { put(tx, now, place, current + 1, None) } else { Ok(()) }
 }
 
-#[derive(Queryable)]
 struct Row {
     version: i64,
     form: Option<String>,
     saved_at: Ts,
 }
 
+type Found<C> = (i64, Option<Held<C>>, Ts);
+
+fn row<C: Owned>(user: UserId, (version, form, saved_at): Found<C>) -> QueryResult<Row> {
+    Ok(Row { version, form: opened(user, form)?, saved_at })
+}
+
+fn opened<C: Owned>(user: UserId, form: Option<Held<C>>) -> QueryResult<Option<String>> {
+    form.map(|form| form.of(user)).transpose()
+}
+
 fn find(conn: &mut Conn, place: DraftPlace) -> QueryResult<Option<Row>> {
     match place.within {
         None => {
             use drafts::dsl;
-            let row = drafts::table.find((place.user, place.patient));
-            row.select((dsl::version, dsl::form, dsl::saved_at)).first(conn).optional()
+            let mine = drafts::table.find((place.user, place.patient));
+            let found = mine.select((dsl::version, dsl::form, dsl::saved_at)).first(conn).optional()?;
+            found.map(|found: Found<DraftForm>| row(place.user, found)).transpose()
         }
         Some((conversation, writing)) => {
             use conversation_drafts::dsl;
-            let row = conversation_drafts::table.find((place.user, conversation, writing));
-            row.select((dsl::version, dsl::form, dsl::saved_at)).first(conn).optional()
+            let mine = conversation_drafts::table.find((place.user, conversation, writing));
+            let found = mine.select((dsl::version, dsl::form, dsl::saved_at)).first(conn).optional()?;
+            found.map(|found: Found<ConversationDraftForm>| row(place.user, found)).transpose()
         }
     }
 }
@@ -296,12 +311,13 @@ fn held(tx: &mut Tx, place: DraftPlace) -> QueryResult<DraftPlace> {
 }
 
 fn put(tx: &mut Tx, now: Ts, place: DraftPlace, version: i64, form: Option<&str>) -> Result<(), DbError> {
+    let form = form.map(|form| sealed::of(place.user, form));
     match place.within {
         None => {
             use drafts::dsl;
             let values = (dsl::version.eq(version), dsl::form.eq(form), dsl::saved_at.eq(now));
             let mine = drafts::table.find((place.user, place.patient));
-            if diesel::update(mine).set(values).execute(tx.conn())? == 0 {
+            if diesel::update(mine).set(values.clone()).execute(tx.conn())? == 0 {
                 let whose = (dsl::user_id.eq(place.user), dsl::patient_id.eq(place.patient));
                 let row = (whose.0, whose.1, values.0, values.1, values.2);
                 diesel::insert_into(drafts::table).values(row).execute(tx.conn())?;
@@ -311,7 +327,7 @@ fn put(tx: &mut Tx, now: Ts, place: DraftPlace, version: i64, form: Option<&str>
             use conversation_drafts::dsl;
             let values = (dsl::version.eq(version), dsl::form.eq(form), dsl::saved_at.eq(now));
             let mine = conversation_drafts::table.find((place.user, conversation, writing));
-            if diesel::update(mine).set(values).execute(tx.conn())? == 0 {
+            if diesel::update(mine).set(values.clone()).execute(tx.conn())? == 0 {
                 let whose = (dsl::user_id.eq(place.user), dsl::conversation_id.eq(conversation));
                 let row = (whose.0, whose.1, dsl::writing.eq(writing), values.0, values.1, values.2);
                 diesel::insert_into(conversation_drafts::table).values(row).execute(tx.conn())?;

@@ -3,6 +3,7 @@
 use super::types::Status;
 use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
+use crate::db::sealed::Opened;
 use crate::db::{self, Conn, ConversationId, MultiBackend, PatientId, Ts};
 use crate::notifications::{RoadStates, State};
 use crate::text_enum;
@@ -90,7 +91,7 @@ impl InboxRow {
 
 type Roads = (Option<State>, Option<State>);
 type Line =
-    (ConversationId, PatientId, String, Ts, Author, Option<Ts>, Roads, Option<Ts>, Option<Attention>, Option<OneTap>);
+    (ConversationId, PatientId, Opened, Ts, Author, Option<Ts>, Roads, Option<Ts>, Option<Attention>, Option<OneTap>);
 type Joined = (Line, (String, String), Option<bool>);
 
 macro_rules! line {
@@ -122,7 +123,7 @@ impl From<Joined> for InboxRow {
             id,
             patient_id,
             patient_name: format!("{given} {family}"),
-            title,
+            title: title.into(),
             last_message_at,
             last_author,
             status: Status::derive(closed_at.is_some(), last_author, read_at.is_some(), told.best()),

@@ -9,6 +9,7 @@ use crate::access::PortalVisit;
 use crate::attachments::Attachment;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, messages, participants, users};
+use crate::db::sealed::{Held, MessageHtml, Opened};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
 use crate::notifications::{self, StepState};
 use crate::settings;
@@ -24,6 +25,7 @@ pub struct PatientRow {
     /// the conversation's number within the patient
     pub number: i64,
     /// title
+    #[diesel(deserialize_as = Opened)]
     pub title: String,
     /// newest message
     pub last_message_at: Ts,
@@ -56,12 +58,16 @@ pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> Qu
         .select(messages::body_html)
         .limit(1)
         .single_value();
-    let bodies: Vec<(i64, Option<String>)> = conversations::table
+    let bodies: Vec<(i64, ConversationId, Option<Held<MessageHtml>>)> = conversations::table
         .filter(conversations::patient_id.eq(visit.patient()))
         .filter(conversations::number.eq_any(numbers))
-        .select((conversations::number, newest))
+        .select((conversations::number, conversations::id, newest))
         .load(conn)?;
-    Ok(bodies.into_iter().filter_map(|(number, html)| Some((number, excerpt(html?)))).collect())
+    let read = bodies.into_iter().filter_map(|(number, conversation, html)| {
+        let html = html?.of(conversation);
+        Some(html.map(|html| (number, excerpt(html))))
+    });
+    read.collect()
 }
 
 fn excerpt(html: String) -> String {

@@ -59,7 +59,7 @@ pub fn patient_reply(
     let found = store::of_number(tx, visit.patient(), reply.number)?.ok_or(PatientReplyError::NotFound)?;
     let conversation = store::locked(tx, found.id)?;
     let who = format!("p{}", visit.patient());
-    let send_key = store::send_key(&who, &reply.key, conversation.id.0, &reply.body.source);
+    let send_key = store::send_key(&who, &reply.key, conversation.id.0, &reply.body.source)?;
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
     }

@@ -81,7 +81,7 @@ pub fn reply(
     // the same words as a note are another thing
     let kind = if internal { "note\0" } else { "" };
     let words = format!("{kind}{}{}", reply.body.source, reply.files.fingerprint());
-    let send_key = store::send_key(&who, &reply.key, conversation.id.0, &words);
+    let send_key = store::send_key(&who, &reply.key, conversation.id.0, &words)?;
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
     }

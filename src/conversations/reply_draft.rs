@@ -5,6 +5,7 @@ use super::store;
 use crate::access::{LapsedVisit, PortalVisit};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::reply_drafts;
+use crate::db::sealed::{self, Held, ReplyDraft};
 use crate::db::{Both, Conn, ConversationId, PatientId, Ts, Tx};
 use diesel::prelude::*;
 
@@ -40,12 +41,12 @@ pub fn keep_reply(tx: &mut Tx, now: Ts, writer: &impl Writer, number: i64, body:
         return Ok(true);
     }
     let changed = diesel::update(reply_drafts::table.find(conversation.id))
-        .set((reply_drafts::body.eq(&body), reply_drafts::saved_at.eq(now)))
+        .set((reply_drafts::body.eq(sealed::of(conversation.id, &body)), reply_drafts::saved_at.eq(now)))
         .execute(tx.conn())?;
     if changed == 0 {
         let row = (
             reply_drafts::conversation_id.eq(conversation.id),
-            reply_drafts::body.eq(&body),
+            reply_drafts::body.eq(sealed::of(conversation.id, &body)),
             reply_drafts::saved_at.eq(now),
         );
         Both(diesel::insert_into(reply_drafts::table).values(row).on_conflict_do_nothing()).execute(tx.conn())?;
@@ -58,7 +59,8 @@ pub fn keep_reply(tx: &mut Tx, now: Ts, writer: &impl Writer, number: i64, body:
 /// What is kept for a conversation, and since when.
 pub(super) fn kept(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Option<(String, Ts)>> {
     let row = reply_drafts::table.find(conversation).select((reply_drafts::body, reply_drafts::saved_at));
-    row.first(conn).optional()
+    let found: Option<(Held<ReplyDraft>, Ts)> = row.first(conn).optional()?;
+    found.map(|(body, at)| Ok((body.of(conversation)?, at))).transpose()
 }
 
 /// It was sent, or taken back: nothing is kept.

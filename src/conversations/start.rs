@@ -78,7 +78,7 @@ pub fn start(
     let access = &access.held(tx)?;
     let patient = access.patient();
     let words = format!("{}\0{}{}", new.title, new.body.source, new.files.fingerprint());
-    let send_key = store::send_key(&format!("u{writer}"), &new.key, -patient.0, &words);
+    let send_key = store::send_key(&format!("u{writer}"), &new.key, -patient.0, &words)?;
     if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {
         return Ok(conversation);
     }

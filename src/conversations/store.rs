@@ -3,6 +3,7 @@
 use super::answer::offers_text;
 use super::types::Body;
 use crate::db::schema::{conversations, messages};
+use crate::db::sealed::{self, Opened};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
 use crate::notifications::State;
 use crate::threads::{Attention, Author, OneTap};
@@ -14,6 +15,7 @@ use diesel::prelude::*;
 #[diesel(table_name = conversations, check_for_backend(MultiBackend))]
 pub struct Conversation {
     pub id: ConversationId,
+    #[diesel(deserialize_as = Opened)]
     pub title: Title,
     pub replies_allowed: bool,
     pub replies_since: Option<Ts>,
@@ -97,10 +99,11 @@ pub struct NewMessage<'a> {
 }
 
 pub fn insert_message(tx: &mut Tx, now: Ts, new: &NewMessage) -> QueryResult<MessageId> {
+    let of = |text| sealed::of(new.conversation, text);
     let row = (
         (messages::conversation_id.eq(new.conversation), messages::author.eq(new.author)),
-        (messages::user_id.eq(new.user), messages::body_source.eq(&new.body.source)),
-        (messages::body_format.eq(new.body.format), messages::body_html.eq(new.body.html.as_str())),
+        (messages::user_id.eq(new.user), messages::body_format.eq(new.body.format)),
+        (messages::body_source.eq(of(&new.body.source)), messages::body_html.eq(of(new.body.html.as_str()))),
         (messages::internal.eq(new.internal), messages::send_key.eq(new.send_key)),
         (messages::created_at.eq(now), messages::read_by_patient_at.eq(None::<Ts>)),
         messages::offers.eq(offers_text(new.offers)),
@@ -109,9 +112,8 @@ pub fn insert_message(tx: &mut Tx, now: Ts, new: &NewMessage) -> QueryResult<Mes
 }
 
 /// The idempotency key as stored: who sent, the form's key, and what was sent. The content is part of it, because a
-/// page that was gone back to carries its old key: other words sent from it are another message, not a retry.
-pub fn send_key(who: &str, form_key: &str, conversation: i64, words: &str) -> String {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(format!("{conversation}\0{words}").as_bytes());
-    format!("{who}:{form_key}:{}", data_encoding::HEXLOWER.encode(&digest[..16]))
+/// page that was gone back to carries its old key: other words sent from it are another message, not a retry. Where there is a key, who lacks it cannot try words.
+pub fn send_key(who: &str, form_key: &str, conversation: i64, words: &str) -> QueryResult<String> {
+    let digest = sealed::digest(&format!("{conversation}\0{words}"))?;
+    Ok(format!("{who}:{form_key}:{}", data_encoding::HEXLOWER.encode(&digest)))
 }

@@ -6,6 +6,7 @@ use crate::access::{ConversationAccess, Right};
 use crate::attachments::{self, Attachment};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
+use crate::db::sealed::{Held, MessageHtml};
 use crate::db::{self, Conn, MessageId, MultiBackend, Ts, Tx, UserId};
 use crate::notifications::history::{self, Step};
 use crate::notifications::{self, NotificationRow, PlanStep, RoadStates};
@@ -81,7 +82,7 @@ pub struct Thread {
 /// How many messages one page shows.
 const PAGE: i64 = 100;
 
-type Joined = (MessageId, Author, (Option<UserId>, Option<String>), String, bool, Ts, Option<Ts>, String);
+type Joined = (MessageId, Author, (Option<UserId>, Option<String>), Held<MessageHtml>, bool, Ts, Option<Ts>, String);
 
 /// Reads a conversation: its newest messages, or those before `before`.
 pub fn thread<R: Right>(
@@ -169,11 +170,11 @@ pub(super) fn page(
     let mut given = answer::given(conn, &offering)?;
     let rows = rows.into_iter().rev().map(|row| {
         let (id, author, (user, user_name), html, internal, created_at, read_by_patient_at, offers) = row;
-        let (body, offers) = (CleanHtml::stored(html), answer::offers_of(&offers));
+        let (body, offers) = (CleanHtml::stored(html.of(conversation.id)?), answer::offers_of(&offers));
         let answers = given.remove(&id).unwrap_or_default();
         let files = files.extract_if(.., |file| file.message_id == id).collect();
         let taken_back = gone.extract_if(.., |copy| copy.message == id).collect();
-        MessageRow {
+        Ok(MessageRow {
             id,
             author,
             user,
@@ -186,9 +187,9 @@ pub(super) fn page(
             taken_back,
             offers,
             answers,
-        }
+        })
     });
-    Ok((rows.collect(), earlier))
+    Ok((rows.collect::<QueryResult<_>>()?, earlier))
 }
 
 /// Leaves the two traces of a user's look: the audit row, and their own read mark. Says whether there was news.

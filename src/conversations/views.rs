@@ -3,6 +3,7 @@
 use crate::access::{PortalVisit, Role};
 use crate::audit::{ActorKind, Event};
 use crate::db::schema::{audit_events, conversations, patients, users};
+use crate::db::sealed::Opened;
 use crate::db::{Conn, PatientId, Ts};
 use diesel::prelude::*;
 
@@ -20,6 +21,7 @@ pub struct View {
     /// the conversation's number within the patient
     pub number: i64,
     /// its title
+    #[diesel(deserialize_as = Opened)]
     pub title: String,
 }
 

@@ -1,10 +1,13 @@
 //! One connection type, whose database is chosen at run time by the address.
 
 use super::keys::Keys;
+use super::sealed::{Under, under};
+use super::tls::Tunnel;
 use super::{in_time, verbs};
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 /// A connection to either database. PostgreSQL comes first: the derived `establish` (which nothing calls) tries the
 /// variants in order, and SQLite takes any text for a path.
@@ -19,8 +22,10 @@ pub enum Conn {
 /// Where the data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// `postgres://…` or `postgresql://…`, as libpq reads it.
+    /// `postgres://…` or `postgresql://…`, as libpq reads it: on this machine, or what a test names.
     Postgres(String),
+    /// PostgreSQL by TLS.
+    Tls(Arc<Tunnel>),
     /// The path of an SQLite file.
     Sqlite(std::path::PathBuf),
 }
@@ -34,19 +39,30 @@ pub(super) enum Use {
 
 impl DatabaseUrl {
     /// Reads `postgres://…`, `sqlite:PATH` or a bare path. Any other scheme is refused: SQLite would take it for a
-    /// file name and the clinic would run on an empty database without a word.
+    /// file name and the clinic would run on an empty database without a word. `authority`: the PEM file of certificate
+    /// authorities to trust in place of the public ones.
     ///
     /// # Errors
-    /// The scheme that is not known.
-    pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
+    /// What is wrong, without anything of the address that may be secret.
+    pub fn parse(text: &str, authority: Option<&[u8]>) -> Result<DatabaseUrl, String> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(DatabaseUrl::Postgres(text.to_owned()));
+            let tunnel = Tunnel::wanted(text, authority)?;
+            let plain = || DatabaseUrl::Postgres(text.to_owned());
+            return Ok(tunnel.map_or_else(plain, |tunnel| DatabaseUrl::Tls(Arc::new(tunnel))));
         }
         let path = text.strip_prefix("sqlite://").or(text.strip_prefix("sqlite:")).unwrap_or(text);
         match path.split_once("://") {
-            Some((scheme, _)) => Err(scheme.to_owned()),
+            // only the scheme is named: the rest may hold a password
+            Some((scheme, _)) => Err(format!(
+                "the scheme {scheme:?} is not known: write sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE"
+            )),
             None => Ok(DatabaseUrl::Sqlite(path.into())),
         }
+    }
+
+    /// Whether it is PostgreSQL.
+    pub fn is_postgres(&self) -> bool {
+        !matches!(self, DatabaseUrl::Sqlite(_))
     }
 }
 
@@ -82,6 +98,10 @@ pub(super) fn make_private(_: &DatabaseUrl) -> std::io::Result<()> {
 pub(super) fn open(url: &DatabaseUrl, purpose: Use) -> ConnectionResult<Conn> {
     match url {
         DatabaseUrl::Postgres(address) => open_postgres(address, purpose).map(Conn::Pg),
+        DatabaseUrl::Tls(tunnel) => {
+            let address = tunnel.address().map_err(ConnectionError::BadConnection)?;
+            open_postgres(&address, purpose).map(Conn::Pg)
+        }
         DatabaseUrl::Sqlite(path) => open_sqlite(&path.to_string_lossy(), purpose).map(Conn::Sqlite),
     }
 }
@@ -161,11 +181,12 @@ impl Conn {
 pub struct Tx<'a> {
     conn: &'a mut Conn,
     keys: &'a Keys,
+    _under: Under,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(conn: &'a mut Conn, keys: &'a Keys) -> Tx<'a> {
-        Tx { conn, keys }
+        Tx { conn, keys, _under: under(&keys.text) }
     }
 
     /// The connection, for diesel's `execute` and `get_result`.

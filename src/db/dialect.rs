@@ -2,6 +2,7 @@
 
 use super::connection::{Conn, MultiBackend, Tx};
 use super::ids::{ChartItemId, PatientId};
+use super::sealed::Term;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 
@@ -61,12 +62,13 @@ pub fn claim_lock(conn: &Conn) -> &'static str {
 
 /// Writes the words that find a chart item, all in one statement: a list of rows cannot be rendered for both
 /// databases, and one statement for each word would be most of an import.
-pub fn add_terms(tx: &mut Tx, patient: PatientId, item: ChartItemId, terms: &[&String]) -> QueryResult<()> {
+pub fn add_terms(tx: &mut Tx, patient: PatientId, item: ChartItemId, terms: &[Term]) -> QueryResult<()> {
     use diesel::sql_types::{BigInt, Text};
     if terms.is_empty() {
         return Ok(());
     }
-    let list = serde_json::to_string(terms).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
+    let terms: Vec<&str> = terms.iter().map(Term::stored).collect();
+    let list = serde_json::to_string(&terms).map_err(|e| diesel::result::Error::SerializationError(Box::new(e)))?;
     let (values, one, two, three) = match tx.conn() {
         Conn::Pg(_) => ("jsonb_array_elements_text($3::jsonb) AS t (value)", "$1", "$2", ""),
         Conn::Sqlite(_) => ("json_each(?)", "?", "?", " WHERE true"),

@@ -115,9 +115,9 @@ impl Errand {
         let check = self.check.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(check) = check else { return Ok(true) };
         let holds = check(conn)?;
-        // looked at, whatever it came to
-        *self.check.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        // first what it came to, then that it was looked at: another transaction of the request must not find neither
         self.stale.store(!holds, Ordering::Release);
+        *self.check.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(holds)
     }
 }

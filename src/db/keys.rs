@@ -1,5 +1,6 @@
 //! Secrets that lie outside the database: who can read and write it, and nothing else, does not have them.
 
+use super::sealed::Ring;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -58,4 +59,6 @@ impl SecretKey {
 pub struct Keys {
     /// seals the audit log; `None`: only its own hashes hold it together
     pub audit: Option<Arc<SecretKey>>,
+    /// seals text of patients
+    pub text: Arc<Ring>,
 }

@@ -152,6 +152,14 @@ pub(super) fn checkpoint(conn: &mut Conn) -> QueryResult<()> {
     }
 }
 
+/// Writes SQLite's database file anew, and empties its write-ahead log.
+pub(super) fn compact(conn: &mut Conn) -> QueryResult<()> {
+    match conn {
+        Conn::Sqlite(conn) => conn.batch_execute("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)"),
+        Conn::Pg(_) => Ok(()),
+    }
+}
+
 fn names<'a>(done: Result<Vec<MigrationVersion<'a>>, Failure>) -> Result<Vec<String>, Failure> {
     Ok(done?.iter().map(ToString::to_string).collect())
 }

@@ -16,7 +16,9 @@ mod paging;
 mod pool;
 mod renewals;
 pub mod schema;
+pub mod sealed;
 mod times;
+mod tls;
 mod turns;
 mod verbs;
 mod writer;
@@ -32,6 +34,7 @@ pub use paging::cut;
 pub use pool::{Db, DbError};
 pub use renewals::{Renewed, renewed, to_renew};
 pub use times::{Ts, Utc};
+pub use tls::Tunnel;
 
 /// A Rust enum kept in a TEXT column under stable words, on both databases.
 ///

@@ -5,8 +5,10 @@ use super::errand::Errand;
 use super::in_time;
 use super::keys::Keys;
 use super::migrate;
+use super::sealed;
 use super::turns::{self, Turns};
 use super::writer::Writer;
+use diesel::QueryResult;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection};
 use diesel::result::{DatabaseErrorKind, Error};
 use std::time::{Duration, Instant};
@@ -23,6 +25,9 @@ pub enum DbError {
     /// The transaction could not be made durable: nothing of it is kept.
     #[error("the database could not commit: {0}")]
     Commit(String),
+    /// Its text is sealed with keys that are not there.
+    #[error("the database was not opened: {0}")]
+    Refused(String),
     /// The code inside the transaction panicked, or the writer is gone; nothing of it is kept.
     #[error("the database writer gave up")]
     Gone,
@@ -89,7 +94,7 @@ fn connections(url: &DatabaseUrl, purpose: Use, size: usize) -> Result<Connectio
         .min_idle(Some(1))
         .connection_timeout(Duration::from_secs(10))
         // a ping for each request is pointless on a file
-        .test_on_check_out(matches!(url, DatabaseUrl::Postgres(_)))
+        .test_on_check_out(url.is_postgres())
         .build(Manager { url: url.clone(), purpose })
         .map_err(|e| DbError::Pool(e.to_string()))
 }
@@ -175,6 +180,7 @@ impl Db {
         make_private(url).map_err(|e| DbError::Pool(e.to_string()))?;
         let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
         migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))?;
+        sealed::admit(&mut conn, &keys.text).map_err(DbError::Refused)?;
         let readers = connections(url, Use::Read, READERS)?;
         let writers = match conn {
             Conn::Sqlite(_) => Writers::Shared(Writer::start(conn).map_err(|e| DbError::Pool(e.to_string()))?),
@@ -194,6 +200,29 @@ impl Db {
             migrate::checkpoint(&mut conn)?;
         }
         Ok(())
+    }
+
+    /// Writes the file of an SQLite database anew, so that nothing is left in it of what was removed or exchanged, and empties
+    /// its write-ahead log.
+    ///
+    /// # Errors
+    /// Where somebody reads or writes for longer than the busy timeout.
+    pub fn compact(url: &DatabaseUrl) -> Result<(), DbError> {
+        let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
+        Ok(migrate::compact(&mut conn)?)
+    }
+
+    /// Reads something of a database without changing or making anything; `None` where there is no database yet, or it is older
+    /// than what is read.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn look<T>(url: &DatabaseUrl, work: impl FnOnce(&mut Conn) -> QueryResult<T>) -> Result<Option<T>, DbError> {
+        if matches!(url, DatabaseUrl::Sqlite(path) if !path.is_file()) {
+            return Ok(None);
+        }
+        let mut conn = open(url, Use::Read).map_err(|e| DbError::Pool(e.to_string()))?;
+        Ok(work(&mut conn).ok())
     }
 
     /// Only migrates, and tells the names of the steps taken.
@@ -228,10 +257,11 @@ impl Db {
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
         F: FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
     {
-        let (readers, errand) = (self.readers.clone(), Errand::current());
+        let (readers, errand, text) = (self.readers.clone(), Errand::current(), self.keys.text.clone());
         let turn = self.turns.to_read(errand.as_deref()).await?;
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
+            let _under = sealed::under(&text);
             in_time::begins(errand.as_deref().map(Errand::limit));
             in_transaction(&readers, |conn| {
                 look_first(conn, errand.as_deref())?;

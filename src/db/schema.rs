@@ -46,6 +46,13 @@ diesel::table! {
     }
 }
 diesel::table! {
+    use diesel::sql_types::*;
+    sealing_keys (key_id) {
+        key_id -> Text,
+        all_text -> Bool,
+    }
+}
+diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
     clinic_images (kind) {
@@ -190,6 +197,7 @@ diesel::table! {
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     merges (id) {
         id -> BigInt,
@@ -204,7 +212,7 @@ diesel::table! {
         merged_archived_at -> Nullable<Utc>,
         merged_archive_reason -> Nullable<Text>,
         identifiers -> Text,
-        drafts -> Text,
+        drafts -> Sealed<MergedDrafts>,
     }
 }
 diesel::table! {
@@ -259,6 +267,7 @@ diesel::table! {
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     chart_items (id) {
         id -> BigInt,
@@ -266,21 +275,22 @@ diesel::table! {
         source_key -> Text,
         kind -> Text,
         occurred_at -> Utc,
-        title -> Text,
-        author -> Nullable<Text>,
-        body -> Text,
+        title -> Sealed<ItemTitle>,
+        author -> Nullable<Sealed<ItemAuthor>>,
+        body -> Sealed<ItemText>,
         created_at -> Utc,
         state -> Text,
         state_at -> Nullable<Utc>,
         origin_id -> Nullable<BigInt>,
-        former_body -> Nullable<Text>,
-        status -> Nullable<Text>,
+        former_body -> Nullable<Sealed<ItemFormerText>>,
+        status -> Nullable<Sealed<ItemStatus>>,
         date_only -> Nullable<Text>,
         sort -> Nullable<Text>,
     }
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     source_resources (id) {
         id -> BigInt,
@@ -290,7 +300,7 @@ diesel::table! {
         kind -> Text,
         owner_source -> Nullable<Text>,
         owner_id -> Nullable<Text>,
-        json -> Text,
+        json -> Sealed<ResourceJson>,
         updated_at -> Nullable<Utc>,
         delivery -> BigInt,
         withdrawn_at -> Nullable<Utc>,
@@ -336,12 +346,13 @@ diesel::table! {
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     conversations (id) {
         id -> BigInt,
         patient_id -> BigInt,
         number -> BigInt,
-        title -> Text,
+        title -> Sealed<ConversationTitle>,
         replies_allowed -> Bool,
         started_by -> BigInt,
         created_at -> Utc,
@@ -370,15 +381,16 @@ diesel::table! {
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     messages (id) {
         id -> BigInt,
         conversation_id -> BigInt,
         author -> Text,
         user_id -> Nullable<BigInt>,
-        body_source -> Text,
+        body_source -> Sealed<MessageSource>,
         body_format -> Text,
-        body_html -> Text,
+        body_html -> Sealed<MessageHtml>,
         internal -> Bool,
         send_key -> Text,
         created_at -> Utc,
@@ -397,10 +409,11 @@ diesel::table! {
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     reply_drafts (conversation_id) {
         conversation_id -> BigInt,
-        body -> Text,
+        body -> Sealed<ReplyDraft>,
         saved_at -> Utc,
     }
 }
@@ -632,11 +645,12 @@ diesel::table! {
     }
 }
 diesel::table! {
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     chart_files (item_id) {
         item_id -> BigInt,
         blob_id -> BigInt,
-        file_name -> Text,
+        file_name -> Sealed<ChartFileName>,
         media_type -> Text,
         size -> BigInt,
     }
@@ -651,13 +665,14 @@ diesel::table! {
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     uploads (id) {
         id -> BigInt,
         user_id -> BigInt,
         patient_id -> BigInt,
         blob_id -> BigInt,
-        file_name -> Text,
+        file_name -> Sealed<UploadName>,
         media_type -> Text,
         size -> BigInt,
         suspect_id -> Nullable<BigInt>,
@@ -669,40 +684,44 @@ diesel::table! {
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     drafts (user_id, patient_id) {
         user_id -> BigInt,
         patient_id -> BigInt,
         version -> BigInt,
-        form -> Nullable<Text>,
+        form -> Nullable<Sealed<DraftForm>>,
         saved_at -> Utc,
     }
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     kept_forms (user_id, page) {
         user_id -> BigInt,
         page -> Text,
         action -> Text,
-        form -> Text,
+        form -> Sealed<KeptFormText>,
         kept_at -> Utc,
     }
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     conversation_drafts (user_id, conversation_id, writing) {
         user_id -> BigInt,
         conversation_id -> BigInt,
         writing -> Text,
         version -> BigInt,
-        form -> Nullable<Text>,
+        form -> Nullable<Sealed<ConversationDraftForm>>,
         saved_at -> Utc,
     }
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
     use diesel::sql_types::*;
     attachments (id) {
         id -> BigInt,
@@ -710,7 +729,7 @@ diesel::table! {
         conversation_id -> BigInt,
         number -> BigInt,
         blob_id -> BigInt,
-        file_name -> Text,
+        file_name -> Sealed<AttachmentName>,
         media_type -> Text,
         size -> BigInt,
         page_blob_id -> Nullable<BigInt>,
@@ -795,6 +814,7 @@ diesel::joinable!(uploads -> blobs (blob_id));
 diesel::joinable!(attachments -> messages (message_id));
 diesel::allow_tables_to_appear_in_same_query!(
     clinic,
+    sealing_keys,
     clinic_images,
     users,
     password_links,

@@ -7,6 +7,7 @@ use crate::chart;
 use crate::conversations;
 use crate::db::carry::{self, Pair};
 use crate::db::schema::merges;
+use crate::db::sealed;
 use crate::db::{DbError, PatientId, Ts, Tx, lock_row};
 use crate::patients::{self, Change, Patient};
 use crate::portal_links;
@@ -88,7 +89,7 @@ pub fn merge(
         (merges::kept_id.eq(kept), merges::merged_id.eq(merged), merges::user_id.eq(user), merges::merged_at.eq(now)),
         (merges::kept_before.eq(json(&before)?), merges::merged_portal_access.eq(goes.portal_access)),
         (merges::merged_archived_at.eq(goes.archived_at), merges::merged_archive_reason.eq(goes.archive_reason)),
-        (merges::identifiers.eq(""), merges::drafts.eq("[]")),
+        (merges::identifiers.eq(""), merges::drafts.eq(sealed::text("[]"))),
     );
     let insert = diesel::insert_into(merges::table).values(row);
     let merge: i64 = insert.returning(merges::id).get_result(tx.conn())?;
@@ -98,8 +99,9 @@ pub fn merge(
     let drafts = conversations::move_drafts(tx, now, merged, kept)?;
     let kinds = patients::move_identifiers(tx, merged, kept, None)?;
     let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let drafts = json(&drafts)?;
     diesel::update(merges::table.find(merge))
-        .set((merges::identifiers.eq(kinds.join(" ")), merges::drafts.eq(json(&drafts)?)))
+        .set((merges::identifiers.eq(kinds.join(" ")), merges::drafts.eq(sealed::text(&drafts))))
         .execute(tx.conn())?;
     let mut demographics = record.demographics.clone();
     taken.iter().for_each(|field| field.put(&mut demographics, field.value_in(&goes).as_deref()));

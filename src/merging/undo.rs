@@ -7,6 +7,7 @@ use crate::chart;
 use crate::conversations;
 use crate::db::carry::{self, Pair};
 use crate::db::schema::merges;
+use crate::db::sealed::Opened;
 use crate::db::{Conn, DbError, MultiBackend, PatientId, Ts, Tx, UserId, lock_row};
 use crate::patients::{self, ArchiveReason, Change, IdKind};
 use diesel::prelude::*;
@@ -34,6 +35,7 @@ pub struct Merge {
     merged_archived_at: Option<Ts>,
     merged_archive_reason: Option<ArchiveReason>,
     identifiers: String,
+    #[diesel(deserialize_as = Opened)]
     drafts: String,
 }
 

@@ -6,6 +6,7 @@ mod images;
 pub use images::{Image, ImageKind, image};
 
 use crate::db::schema::clinic;
+use crate::db::sealed::Secret;
 use crate::db::{Conn, MultiBackend, Ts, Tx, lock_row};
 use crate::text::{Lang, Zone};
 use diesel::prelude::*;
@@ -101,5 +102,5 @@ pub fn hold(tx: &mut Tx) -> QueryResult<Settings> {
 
 /// The key that signs cookies, the same on every instance.
 pub fn cookie_key(conn: &mut Conn) -> QueryResult<Vec<u8>> {
-    clinic::table.find(1).select(clinic::cookie_key).first(conn)
+    Ok(clinic::table.find(1).select(clinic::cookie_key).first::<Secret>(conn)?.0)
 }

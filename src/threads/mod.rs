@@ -10,6 +10,7 @@ pub use participants::{add_participant, count_open, hand_over, is_news, is_news_
 pub use types::{Attention, Author, OneTap};
 
 use crate::db::schema::conversations;
+use crate::db::sealed;
 use crate::db::{ConversationId, PatientId, Ts, Tx, UserId};
 use crate::values::Title;
 use diesel::prelude::*;
@@ -34,7 +35,10 @@ pub fn insert(tx: &mut Tx, now: Ts, new: &NewThread) -> QueryResult<Conversation
         .first(tx.conn())?;
     let row = (
         (conversations::patient_id.eq(new.patient), conversations::number.eq(last.unwrap_or(0) + 1)),
-        (conversations::title.eq(new.title), conversations::replies_allowed.eq(new.replies_allowed)),
+        (
+            conversations::title.eq(sealed::text(new.title.as_str())),
+            conversations::replies_allowed.eq(new.replies_allowed),
+        ),
         (conversations::started_by.eq(new.writer), conversations::created_at.eq(now)),
         (conversations::last_message_at.eq(now), conversations::last_author.eq(Author::User)),
     );

@@ -3,6 +3,7 @@
 use crate::access::{Right, SignedInUser};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{kept_forms, users};
+use crate::db::sealed::{self, Held, KeptFormText};
 use crate::db::{Conn, DbError, Ts, Tx, UserId};
 use diesel::prelude::*;
 use time::Duration;
@@ -45,7 +46,7 @@ pub fn keep_form(tx: &mut Tx, user: UserId, page: &str, form: &KeptForm) -> Resu
     let again = diesel::delete(same).execute(tx.conn())? > 0;
     let row = (
         (kept_forms::user_id.eq(user), kept_forms::page.eq(page), kept_forms::action.eq(&form.action)),
-        (kept_forms::form.eq(text), kept_forms::kept_at.eq(form.at)),
+        (kept_forms::form.eq(sealed::of(user, &text)), kept_forms::kept_at.eq(form.at)),
     );
     diesel::insert_into(kept_forms::table).values(row).execute(tx.conn())?;
     // a script that saves as one types sends it again and again
@@ -69,9 +70,9 @@ pub fn kept_form<R: Right>(
     let row = kept_forms::table.filter(kept_forms::user_id.eq(user.id())).filter(kept_forms::page.eq(page));
     let fresh = row.filter(kept_forms::kept_at.gt(now.plus(-KEPT_FOR)));
     let found = fresh.select((kept_forms::action, kept_forms::form, kept_forms::kept_at)).first(conn).optional()?;
-    let Some((action, text, at)): Option<(String, String, Ts)> = found else { return Ok(None) };
-    let pairs =
-        serde_json::from_str(&text).map_err(|cause| diesel::result::Error::DeserializationError(cause.into()))?;
+    let Some((action, text, at)): Option<(String, Held<KeptFormText>, Ts)> = found else { return Ok(None) };
+    let pairs = serde_json::from_str(&text.of(user.id())?)
+        .map_err(|cause| diesel::result::Error::DeserializationError(cause.into()))?;
     Ok(Some(KeptForm { action, pairs, at }))
 }
 

@@ -31,6 +31,6 @@ pub use reply_mails::{ReplyMails, ToTell, reply_mails, set_reply_mails, tell_of_
 pub use second_factor::{
     AppSetup, Checked, Confirmed, Factor, PENDING_LASTS, RecoveryCode, RemoveError, SecondFactor, SecondStep,
     SecondStepEnd, TypedFactor, Vault, app_in_setup, confirm_app, is_pending, make_recovery_codes, remove_app,
-    reset_second_factor, second_factor, second_step, start_app, sweep_pending,
+    reset_second_factor, seal_apps_anew, second_factor, second_step, start_app, sweep_pending,
 };
 pub use sign_in::{SignIn, SignInEnd, sign_in, sign_out};

@@ -4,11 +4,12 @@
 use crate::attachments;
 use crate::audit::Heads;
 use crate::backup::{self, BackupError};
-use crate::db::{Db, DbError, Ts};
+use crate::db::{Db, DbError, Ts, sealed};
 use crate::notifications;
 use crate::state::AppState;
-use crate::users;
+use crate::users::{self, Vault};
 use std::io::{BufRead, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// All of it, as of this moment. What fails is logged, and done the next time.
@@ -16,6 +17,7 @@ pub async fn run(state: &AppState, now: Ts) {
     forget_texts(state, now).await;
     forget_account_mails(state, now).await;
     tell_heads(state, now).await;
+    texts_under_other_keys(state).await;
     checkpoint(state).await;
     files(state, now).await;
     back_up(state, now).await;
@@ -53,6 +55,26 @@ async fn forget_texts(state: &AppState, now: Ts) {
             Ok(count) => tracing::info!(count, "texts that came in long ago were forgotten"),
             Err(cause) => return tracing::error!(%cause, "texts that came in long ago could not be forgotten"),
         }
+    }
+}
+
+/// Seals with the present key the text that is in clear or under an old one; where no key writes, puts it back in clear.
+async fn texts_under_other_keys(state: &AppState) {
+    match state.db.read(|conn| -> Result<_, DbError> { Ok(sealed::is_to_do(conn)?) }).await {
+        Ok(false) => return,
+        Ok(true) => {}
+        Err(cause) => return tracing::error!(%cause, "which keys text is sealed with could not be read"),
+    }
+    let vault = Vault::from_files(&state.config.files, &state.random);
+    let apps = state.db.write(move |tx| -> Result<_, DbError> { Ok(users::seal_apps_anew(tx, &vault)?) });
+    if let Err(cause) = apps.await {
+        return tracing::error!(%cause, "the secrets of authenticator apps could not be sealed anew");
+    }
+    match sealed::seal_anew(&state.db).await {
+        Ok(anew) => {
+            tracing::info!(sealed = anew.sealed, unreadable = anew.unreadable, "text was sealed with the present key")
+        }
+        Err(cause) => tracing::error!(%cause, "text could not be sealed anew"),
     }
 }
 
@@ -126,7 +148,7 @@ fn last_line(path: &Path) -> std::io::Result<Option<Heads>> {
 fn add_line(path: &Path, line: &Heads) -> std::io::Result<()> {
     let mut words = serde_json::to_string(line)?;
     words.push('\n');
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     file.write_all(words.as_bytes())?;
     file.sync_all()
 }

@@ -2,8 +2,10 @@
 
 use super::stage::Stage;
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use postern::db::schema::*;
+use postern::db::sealed::{ConversationTitle, MessageHtml, MessageSource, Sealed};
 use postern::db::{Both, Conn, Ts};
 use std::time::{Duration, Instant};
 
@@ -37,7 +39,10 @@ pub fn send(conn: &mut Conn, stage: &Stage, number: i64) -> QueryResult<()> {
     let conversation: i64 = diesel::insert_into(conversations::table)
         .values((
             (conversations::patient_id.eq(patient), conversations::number.eq(1_000_000 + number)),
-            (conversations::title.eq("Your results"), conversations::replies_allowed.eq(true)),
+            (
+                conversations::title.eq(sql::<Sealed<ConversationTitle>>("'Your results'")),
+                conversations::replies_allowed.eq(true),
+            ),
             (conversations::started_by.eq(1), conversations::created_at.eq(at)),
             (conversations::last_message_at.eq(at), conversations::last_author.eq("user")),
             (conversations::notice_email.eq("queued"), conversations::notice_text.eq("queued")),
@@ -54,9 +59,13 @@ pub fn send(conn: &mut Conn, stage: &Stage, number: i64) -> QueryResult<()> {
     let message: i64 = diesel::insert_into(messages::table)
         .values((
             (messages::conversation_id.eq(conversation), messages::author.eq("user"), messages::user_id.eq(1)),
-            (messages::body_source.eq("All is **well** with your results"), messages::body_format.eq("markdown")),
             (
-                messages::body_html.eq("<p>All is <strong>well</strong> with your results</p>"),
+                messages::body_source.eq(sql::<Sealed<MessageSource>>("'All is **well** with your results'")),
+                messages::body_format.eq("markdown"),
+            ),
+            (
+                messages::body_html
+                    .eq(sql::<Sealed<MessageHtml>>("'<p>All is <strong>well</strong> with your results</p>'")),
                 messages::internal.eq(false),
             ),
             (messages::send_key.eq(format!("bare:{}:{number}", stage.run)), messages::created_at.eq(at)),

@@ -65,6 +65,7 @@ impl Base {
     pub fn connect(&self) -> Conn {
         match &self.url {
             DatabaseUrl::Sqlite(path) => Conn::Sqlite(SqliteConnection::establish(path.to_str().unwrap()).unwrap()),
+            DatabaseUrl::Tls(_) => unreachable!(),
             DatabaseUrl::Postgres(url) => Conn::Pg(PgConnection::establish(url).unwrap()),
         }
     }
@@ -73,6 +74,7 @@ impl Base {
     pub fn setting(&self) -> String {
         match &self.url {
             DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+            DatabaseUrl::Tls(_) => unreachable!(),
             DatabaseUrl::Postgres(url) => url.clone(),
         }
     }
@@ -95,6 +97,7 @@ impl Base {
                     .unwrap();
                 Base::at(DatabaseUrl::Sqlite(copy))
             }
+            DatabaseUrl::Tls(_) => unreachable!(),
             DatabaseUrl::Postgres(url) => {
                 let (server, own) = url.rsplit_once('/').unwrap();
                 let mut conn = PgConnection::establish(&format!("{server}/postgres")).unwrap();

@@ -10,6 +10,10 @@
 #   postgres.sh durable DIR  the same with the settings of a server that is meant to keep its data
 #   postgres.sh kill DIR     SIGKILL to it and all that it started; returns when they are gone
 #   postgres.sh again DIR    starts what was killed, at the address that it had
+#
+# For a test of TLS:
+#
+#   postgres.sh tls DIR CERTIFICATE KEY   from now on it takes only TLS, with this certificate, and SCRAM
 set -euo pipefail
 
 bin=
@@ -85,6 +89,17 @@ again() {
     { cat "$1/pg_ctl.log" "$1/log" >&2; return 1; }
 }
 
+tls() {
+  cp "$2" "$1/data/server.crt"
+  cp "$3" "$1/data/server.key"
+  chmod 600 "$1/data/server.key"
+  [ "$(id -u)" != 0 ] || chown postgres "$1/data/server.crt" "$1/data/server.key"
+  echo "ssl = on" >>"$1/data/postgresql.conf"
+  echo "hostssl all all all scram-sha-256" >"$1/data/pg_hba.conf"
+  as_server_user "$bin/pg_ctl" -D "$1/data" -l "$1/log" -w -t 60 restart >"$1/pg_ctl.log" 2>&1 ||
+    { cat "$1/pg_ctl.log" "$1/log" >&2; return 1; }
+}
+
 stop() {
   [ ! -e "$1/data/postmaster.pid" ] || as_server_user "$bin/pg_ctl" -D "$1/data" -m immediate -w stop >/dev/null
 }
@@ -95,8 +110,9 @@ case "${1:-} $#" in
 "durable 2") start "$2" durable ;;
 "kill 2") kill_all "$2" ;;
 "again 2") again "$2" ;;
+"tls 4") tls "$2" "$3" "$4" ;;
 *)
-  sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,18s/^# \{0,1\}//p' "$0" >&2
   exit 2
   ;;
 esac

@@ -3,6 +3,7 @@
 // time and chance are passed in by the program; its tests wait for real servers and browsers
 #![allow(clippy::disallowed_methods)]
 
+mod at_rest;
 mod backups;
 mod chart;
 mod composing;

@@ -2,6 +2,7 @@
 
 use super::fhir::{Kept, KeptFile, Prepared, SkipReason, Skipped};
 use crate::db::schema::{blobs, source_files, source_mentions, source_resources};
+use crate::db::sealed::{self, Opened};
 use crate::db::{BlobId, Both, Conn, MultiBackend, Ts, Tx};
 use crate::outbox::{self, Task};
 use crate::patients::{SourceId, UNNAMED};
@@ -38,6 +39,7 @@ struct Row {
     id: i64,
     owner_source: Option<String>,
     owner_id: Option<String>,
+    #[diesel(deserialize_as = Opened)]
     json: String,
     updated_at: Option<Ts>,
     delivery: i64,
@@ -102,7 +104,7 @@ fn add(
         (source_resources::source.eq(&new.source), source_resources::source_key.eq(&new.key)),
         (source_resources::full_url.eq(&new.full_url), source_resources::kind.eq(&new.kind)),
         (source_resources::owner_source.eq(source), source_resources::owner_id.eq(id)),
-        (source_resources::json.eq(json), source_resources::updated_at.eq(new.updated_at)),
+        (source_resources::json.eq(sealed::text(json)), source_resources::updated_at.eq(new.updated_at)),
         (source_resources::delivery.eq(delivery), source_resources::withdrawn_at.eq(new.withdrawn.then_some(now))),
     );
     let insert = diesel::insert_into(source_resources::table).values(row).returning(source_resources::id);
@@ -132,7 +134,7 @@ fn correct(
         // of what was taken back before it was ever seen the name is known now
         let (source, id) = before.clone().or(owner.clone()).unzip();
         let set = (
-            (source_resources::json.eq(&new.json), source_resources::full_url.eq(&new.full_url)),
+            (source_resources::json.eq(sealed::text(&new.json)), source_resources::full_url.eq(&new.full_url)),
             (source_resources::owner_source.eq(source), source_resources::owner_id.eq(id)),
         );
         diesel::update(source_resources::table.find(known.id)).set(set).execute(tx.conn())?;
@@ -169,7 +171,7 @@ fn correct(
     let owner = before.or(owner);
     let (source, id) = owner.clone().unzip();
     let set = (
-        (source_resources::full_url.eq(&new.full_url), source_resources::json.eq(&new.json)),
+        (source_resources::full_url.eq(&new.full_url), source_resources::json.eq(sealed::text(&new.json))),
         (source_resources::owner_source.eq(source), source_resources::owner_id.eq(id)),
         (source_resources::updated_at.eq(new.updated_at.or(known.updated_at)), source_resources::delivery.eq(delivery)),
         source_resources::withdrawn_at.eq(None::<Ts>),
@@ -230,7 +232,7 @@ fn mentioning(conn: &mut Conn, names: &[String]) -> QueryResult<Vec<(String, Str
     same.select((source_mentions::owner_source, source_mentions::owner_id)).load(conn)
 }
 
-type Loaded = (i64, String, Option<String>, String, i64, Option<Ts>, (String, String));
+type Loaded = (i64, String, Option<String>, Opened, i64, Option<Ts>, (String, String));
 
 macro_rules! loaded {
     ($query:expr, $conn:expr) => {{
@@ -256,7 +258,7 @@ pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64) -> QueryRes
         .order(source_resources::id);
     let rows = loaded!(own, tx.conn());
     let mut names = Names::default();
-    rows.iter().for_each(|(_, source, _, json, ..)| names.collect(source, json));
+    rows.iter().for_each(|(_, source, _, json, ..)| names.collect(source, &json.0));
     let mut targets = names.all();
     let mut kept: Vec<Kept> = rows.into_iter().map(|row| kept(row, delivery, false)).collect();
     let mut seen: BTreeSet<i64> = kept.iter().map(|one| one.row).collect();
@@ -265,7 +267,7 @@ pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64) -> QueryRes
         let mut further = Names::default();
         for row in shared(tx, &names)? {
             if seen.insert(row.0) {
-                further.collect(&row.1, &row.3);
+                further.collect(&row.1, &row.3.0);
                 kept.push(self::kept(row, delivery, true));
             }
         }
@@ -278,7 +280,11 @@ pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64) -> QueryRes
     Ok(kept)
 }
 
-fn kept((row, source, full_url, json, own, withdrawn, (kind, key)): Loaded, delivery: i64, shared: bool) -> Kept {
+fn kept(
+    (row, source, full_url, Opened(json), own, withdrawn, (kind, key)): Loaded,
+    delivery: i64,
+    shared: bool,
+) -> Kept {
     // of what was taken back before it was ever seen only the name is known
     let unseen = json.is_empty();
     let json = match unseen {
@@ -423,7 +429,7 @@ pub(super) fn is_replaced(conn: &mut Conn, owner: &SourceId) -> QueryResult<bool
     }
     let naming = mentioning(conn, &[format!("{}/Patient/{}", owner.source, owner.id)])?;
     for (source, id) in naming.into_iter().filter(|(source, id)| *source == owner.source && *id != owner.id) {
-        let records: Vec<String> = source_resources::table
+        let records: Vec<Opened> = source_resources::table
             .filter(source_resources::source.eq(&source))
             .filter(source_resources::source_key.eq(format!("Patient/{id}")))
             .select(source_resources::json)
@@ -433,7 +439,7 @@ pub(super) fn is_replaced(conn: &mut Conn, owner: &SourceId) -> QueryResult<bool
             link.r#type.as_deref() == Some("replaces")
                 && other.and_then(|other| patient_named(owner, other)).as_ref() == Some(owner)
         };
-        let read = records.iter().filter_map(|json| serde_json::from_str::<Record>(json).ok());
+        let read = records.iter().filter_map(|json| serde_json::from_str::<Record>(&json.0).ok());
         if read.into_iter().any(|record| record.link.iter().any(takes_its_place)) {
             return Ok(true);
         }

@@ -122,6 +122,24 @@ pub(super) fn take_code(tx: &mut Tx, now: Ts, user: UserId, typed: &str, vault: 
     Ok(is_right)
 }
 
+/// Seals the secrets of apps with the present key that are in clear or under an old one. One that cannot be opened stays as it
+/// is, and the log says so. Gives how many were sealed.
+pub fn seal_apps_anew(tx: &mut Tx, vault: &Vault) -> QueryResult<usize> {
+    let all: Vec<(UserId, Vec<u8>)> = apps::table.select((apps::user_id, apps::secret)).load(tx.conn())?;
+    let mut done = 0;
+    for (user, stored) in all.into_iter().filter(|(_, stored)| vault.is_outdated(stored)) {
+        match vault.open(user, &stored) {
+            Ok(secret) => {
+                let sealed = vault.seal(user, &secret)?;
+                let same = apps::table.find(user).filter(apps::secret.eq(stored));
+                done += diesel::update(same).set(apps::secret.eq(sealed)).execute(tx.conn())?;
+            }
+            Err(cause) => tracing::error!(%cause, %user, "the secret of an app could not be sealed anew"),
+        }
+    }
+    Ok(done)
+}
+
 /// Removes the app.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ mod reset;
 mod second_step;
 mod vault;
 
-pub use app::{AppSetup, Confirmed, app_in_setup, confirm_app, remove_app, start_app};
+pub use app::{AppSetup, Confirmed, app_in_setup, confirm_app, remove_app, seal_apps_anew, start_app};
 pub use check::{Checked, TypedFactor, check};
 pub use recovery::{RecoveryCode, make_recovery_codes};
 pub use reset::reset_second_factor;

@@ -66,10 +66,12 @@ impl Vault {
         }
     }
 
-    /// Whether it lies under another key than the one that is configured, or in clear although there is one.
+    /// Whether it lies under another key than the one that is configured, in clear although there is one, or sealed although
+    /// there is none any more.
     pub(super) fn is_outdated(&self, stored: &[u8]) -> bool {
         match (&self.key, stored) {
             (Some(key), [SEALED, rest @ ..]) => !rest.starts_with(key.id().as_bytes()),
+            (None, [SEALED, ..]) => true,
             (key, _) => key.is_some(),
         }
     }

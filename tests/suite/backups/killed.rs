@@ -102,6 +102,7 @@ fn count(url: &DatabaseUrl) -> i64 {
         DatabaseUrl::Sqlite(path) => {
             query.get_result(&mut SqliteConnection::establish(&path.display().to_string()).unwrap())
         }
+        DatabaseUrl::Tls(_) => unreachable!(),
         DatabaseUrl::Postgres(url) => query.get_result(&mut PgConnection::establish(url).unwrap()),
     };
     found.map_or(0, |found| found.number)

@@ -346,6 +346,7 @@ async fn a_backup_of_an_older_program_is_brought_up_to_date(app: App) {
                 let mut conn = diesel::SqliteConnection::establish(&path.display().to_string()).unwrap();
                 conn.revert_last_migration(tree("sqlite")).unwrap().to_string()
             }
+            DatabaseUrl::Tls(_) => unreachable!(),
             DatabaseUrl::Postgres(url) => {
                 let mut conn = diesel::PgConnection::establish(&url).unwrap();
                 conn.revert_last_migration(tree("postgres")).unwrap().to_string()

@@ -6,6 +6,7 @@ use crate::support::app::App;
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::db::schema::{chart_items, patients as table};
+use postern::db::sealed::{Opened, OpenedIfAny};
 use postern::db::{PatientId, Ts};
 use postern::error::AppError;
 use serde_json::{Value, json};
@@ -78,7 +79,12 @@ async fn items(app: &App, family: &str) -> Vec<Item> {
             chart_items::state,
             chart_items::status,
         );
-        let mut found: Vec<Item> = own.select(columns).load(conn)?;
+        type Row = (String, Ts, Opened, OpenedIfAny, Opened, String, OpenedIfAny);
+        let rows: Vec<Row> = own.select(columns).load(conn)?;
+        let item = |(kind, at, title, author, body, state, status): Row| {
+            (kind, at, title.into(), author.into(), body.into(), state, status.into())
+        };
+        let mut found: Vec<Item> = rows.into_iter().map(item).collect();
         found.sort();
         Ok(found)
     });
@@ -471,9 +477,12 @@ async fn programs_are_no_files_of_a_chart_and_files_have_names(app: App) {
     assert_eq!(summary.skipped[&("DocumentReference".to_owned(), "file_program")], 3, "{summary:?}");
     let read = app.state.db.read(|conn| -> Result<Vec<(String, String)>, AppError> {
         use postern::db::schema::chart_files;
-        let named =
-            chart_files::table.order(chart_files::file_name).select((chart_files::file_name, chart_files::media_type));
-        Ok(named.load(conn)?)
+        let named = chart_files::table
+            .select((chart_files::file_name, chart_files::media_type))
+            .load::<(Opened, String)>(conn)?;
+        let mut named: Vec<(String, String)> = named.into_iter().map(|(name, kind)| (name.into(), kind)).collect();
+        named.sort();
+        Ok(named)
     });
     let pair = |name: &str| (name.to_owned(), "text/plain".to_owned());
     assert_eq!(read.await.unwrap(), [pair("File.txt"), pair("Letter.txt")]);

@@ -8,6 +8,7 @@ use postern::access::Operator;
 use postern::chart::import::Summary;
 use postern::db::PatientId;
 use postern::db::schema::{chart_items, patient_identifiers, patient_sources, patients as table};
+use postern::db::sealed::{self, Opened};
 use postern::error::AppError;
 use postern::patients::{self, Demographics, Method, NewPatient, SourceId, UNNAMED};
 use postern::values::BirthDate;
@@ -62,7 +63,8 @@ async fn charts(app: &App) -> Vec<(String, Vec<String>)> {
         let mut charts = Vec::new();
         for (id, name) in people {
             let items = chart_items::table.filter(chart_items::patient_id.eq(id)).order(chart_items::id);
-            charts.push((name, items.select(chart_items::title).load(conn)?));
+            let titles: Vec<Opened> = items.select(chart_items::title).load(conn)?;
+            charts.push((name, titles.into_iter().map(String::from).collect()));
         }
         Ok(charts)
     });
@@ -146,8 +148,12 @@ async fn before(app: &App, family: &str, given: &str, born: &str) {
         // what lay in the chart under the bare id
         let row = (
             (chart_items::patient_id.eq(patient), chart_items::source_key.eq("Observation:2026-02-01:")),
-            (chart_items::kind.eq("lab_result"), chart_items::occurred_at.eq(now), chart_items::title.eq("Glucose")),
-            (chart_items::body.eq(r#"{"blocks":[]}"#), chart_items::created_at.eq(now)),
+            (
+                chart_items::kind.eq("lab_result"),
+                chart_items::occurred_at.eq(now),
+                chart_items::title.eq(sealed::text("Glucose")),
+            ),
+            (chart_items::body.eq(sealed::text(r#"{"blocks":[]}"#)), chart_items::created_at.eq(now)),
         );
         diesel::insert_into(chart_items::table).values(row).execute(tx.conn())?;
         Ok(())

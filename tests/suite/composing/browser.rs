@@ -8,6 +8,7 @@ use fantoccini::key::Key;
 use postern::access::Role;
 use postern::db::PatientId;
 use postern::db::schema::{messages, users};
+use postern::db::sealed::{Held, MessageHtml};
 use postern::error::AppError;
 
 pub struct Desk {
@@ -88,7 +89,10 @@ impl Desk {
 
     async fn last_body(&self) -> String {
         let read = self.app.state.db.read(|conn| -> Result<String, AppError> {
-            Ok(messages::table.select(messages::body_html).order(messages::id.desc()).first(conn)?)
+            let newest = messages::table.order(messages::id.desc());
+            let (conversation, body): (i64, Held<MessageHtml>) =
+                newest.select((messages::conversation_id, messages::body_html)).first(conn)?;
+            Ok(body.of(conversation)?)
         });
         read.await.unwrap()
     }

@@ -11,6 +11,7 @@ use postern::access::Role;
 use postern::chart::ItemKind;
 use postern::db::PatientId;
 use postern::db::schema::{attachments, users};
+use postern::db::sealed::Opened;
 use postern::error::AppError;
 
 pub struct Desk {
@@ -110,7 +111,8 @@ impl Desk {
 
     pub async fn sent(&self) -> Vec<String> {
         let read = self.app.state.db.read(|conn| -> Result<Vec<String>, AppError> {
-            Ok(attachments::table.order(attachments::number).select(attachments::file_name).load(conn)?)
+            let names = attachments::table.order(attachments::number).select(attachments::file_name);
+            Ok(names.load::<Opened>(conn)?.into_iter().map(String::from).collect())
         });
         read.await.unwrap()
     }

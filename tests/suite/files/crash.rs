@@ -6,6 +6,7 @@ use crate::support::demo::Demo;
 use diesel::prelude::*;
 use postern::config::Files;
 use postern::db::schema::{attachments, blobs, conversations, stray_files, uploads};
+use postern::db::sealed::Opened;
 use postern::db::{BlobId, DatabaseUrl, Db, DbError, Keys};
 use postern::storage::{Blob, Storage};
 use reqwest::multipart::{Form, Part};
@@ -106,8 +107,16 @@ async fn rows(db: &Db) -> Rows {
             sent: attachments::table
                 .inner_join(conversations::table.on(conversations::id.eq(attachments::conversation_id)))
                 .select((conversations::title, attachments::id, attachments::blob_id))
-                .load(conn)?,
-            titles: conversations::table.select(conversations::title).load(conn)?,
+                .load::<(Opened, i64, BlobId)>(conn)?
+                .into_iter()
+                .map(|(title, id, blob)| (title.into(), id, blob))
+                .collect(),
+            titles: conversations::table
+                .select(conversations::title)
+                .load::<Opened>(conn)?
+                .into_iter()
+                .map(String::from)
+                .collect(),
             strays: stray_files::table.select(stray_files::name).load::<String>(conn)?.into_iter().collect(),
         })
     });

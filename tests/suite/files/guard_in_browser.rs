@@ -6,6 +6,7 @@ use super::browser::{Desk, desk};
 use diesel::prelude::*;
 use fantoccini::key::Key;
 use postern::db::schema::chart_files;
+use postern::db::sealed::Opened;
 use postern::error::AppError;
 
 /// With another patient, and a file that carries their number.
@@ -140,7 +141,8 @@ async fn a_file_is_added_to_the_chart() {
         browser.wait("a[href*='/file']").await;
         fits(&desk).await;
         let read = desk.app.state.db.read(|conn| -> Result<Vec<String>, AppError> {
-            Ok(chart_files::table.select(chart_files::file_name).load(conn)?)
+            let names = chart_files::table.select(chart_files::file_name).load::<Opened>(conn)?;
+            Ok(names.into_iter().map(String::from).collect())
         });
         assert_eq!((read.await.unwrap(), details(&desk.app).await.len()), (vec!["other.txt".to_owned()], 1));
         browser.assert_clean().await;

@@ -6,6 +6,7 @@ use crate::support::app::App;
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::db::schema::{attachments, chart_items, messages, patients};
+use postern::db::sealed::{Held, MessageHtml, Opened};
 use postern::db::{Conn, PatientId, Ts};
 use postern::error::AppError;
 use serde_json::{Value, json};
@@ -111,11 +112,11 @@ struct Snapshot {
 }
 
 fn snapshot(conn: &mut Conn) -> Result<Snapshot, AppError> {
-    type Row = (i64, PatientId, String, String, String);
+    type Row = (i64, PatientId, String, Opened, Opened);
     let columns = (chart_items::id, chart_items::patient_id, chart_items::state, chart_items::title, chart_items::body);
     let rows: Vec<Row> = chart_items::table.order(chart_items::id).select(columns).load(conn)?;
     let mut shown: BTreeMap<PatientId, BTreeSet<String>> = BTreeMap::new();
-    for (_, patient, state, title, body) in &rows {
+    for (_, patient, state, Opened(title), Opened(body)) in &rows {
         if state == "current" || state == "partly_withdrawn" {
             let text = format!("{title} {body}");
             let words = text.split("word-").skip(1).filter_map(|rest| rest.split('.').next());
@@ -125,8 +126,10 @@ fn snapshot(conn: &mut Conn) -> Result<Snapshot, AppError> {
     let items = rows.into_iter().map(|(id, patient, state, ..)| (id, (patient, state))).collect();
     let people: Vec<(PatientId, String, Option<Ts>)> =
         patients::table.select((patients::id, patients::family_name, patients::archived_at)).load(conn)?;
-    let bodies: Vec<String> = messages::table.order(messages::id).select(messages::body_html).load(conn)?;
-    let copies: Vec<(String, i64, i64)> = attachments::table
+    let bodies = messages::table.order(messages::id).select((messages::conversation_id, messages::body_html));
+    let bodies: Vec<(i64, Held<MessageHtml>)> = bodies.load(conn)?;
+    let bodies: Vec<String> = bodies.into_iter().map(|(of, body)| body.of(of)).collect::<diesel::QueryResult<_>>()?;
+    let copies: Vec<(Opened, i64, i64)> = attachments::table
         .order(attachments::id)
         .select((attachments::file_name, attachments::size, attachments::blob_id))
         .load(conn)?;

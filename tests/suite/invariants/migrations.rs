@@ -43,6 +43,7 @@ impl Direct {
                 conn.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON;").unwrap();
                 Direct::Sqlite(conn)
             }
+            DatabaseUrl::Tls(_) => unreachable!(),
             DatabaseUrl::Postgres(url) => Direct::Postgres(PgConnection::establish(url).unwrap()),
         }
     }
@@ -218,6 +219,7 @@ fn declared(on: On) -> BTreeSet<String> {
                 Some(kind) => (kind, 1),
                 None => (kind, 0),
             };
+            let kind = if kind.starts_with("Sealed<") { "Text" } else { kind };
             let kind = match (kind, on) {
                 ("BigInt", On::Sqlite) | ("Bool", On::Sqlite) | ("Utc", On::Sqlite) => "INTEGER",
                 ("Text", On::Sqlite) => "TEXT",

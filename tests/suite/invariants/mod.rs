@@ -27,6 +27,7 @@ mod routes;
 mod routes_are_guarded;
 mod rust_source;
 mod said_once;
+mod sealed_columns;
 mod settings_are_told;
 mod tables_have_one_writer;
 mod templates_hold_no_text;

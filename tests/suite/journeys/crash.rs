@@ -6,6 +6,7 @@ use crate::support::program::{Program, database_url, free_port};
 use crate::support::world::{Like, PASSWORD};
 use crate::support::{mail, peers};
 use postern::access::Role;
+use postern::db::sealed::Opened;
 use postern::db::{DatabaseUrl, Db, Keys};
 use postern::error::AppError;
 use std::collections::{HashMap, HashSet};
@@ -122,7 +123,8 @@ async fn check(database: &DatabaseUrl, acknowledged: &[String]) {
     assert!(acknowledged.len() > 50, "only {} sends", acknowledged.len());
     let db = Db::open(database, Keys::default()).unwrap();
     let read = db.read(|conn| -> Result<_, AppError> {
-        let titles: Vec<String> = conversations::table.select(conversations::title).load(conn)?;
+        let titles: Vec<Opened> = conversations::table.select(conversations::title).load(conn)?;
+        let titles: Vec<String> = titles.into_iter().map(String::from).collect();
         let told: Vec<(i64, String, String)> = messages::table
             .left_join(notifications::table)
             .select((

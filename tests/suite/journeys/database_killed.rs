@@ -2,63 +2,26 @@
 //! program that never stopped goes on by itself.
 
 use crate::support::app::App;
-use crate::support::peers;
+use crate::support::postgres::Server;
 use crate::support::world::Like;
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::db::DatabaseUrl;
 use postern::db::schema::{conversations, jobs, notifications};
+use postern::db::sealed::Opened;
 use postern::delivery::Delivery;
 use postern::error::AppError;
 use std::collections::{HashMap, HashSet};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const SENDERS: usize = 4;
 
-/// A server with the settings of one that is meant to keep its data; ended on drop.
-struct Server {
-    folder: tempfile::TempDir,
-}
-
-impl Server {
-    fn tell(folder: &Path, what: &str) -> Output {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/postgres.sh");
-        Command::new("bash").arg(script).arg(what).arg(folder.join("server")).output().unwrap()
-    }
-
-    fn start() -> (Server, DatabaseUrl) {
-        let folder = tempfile::tempdir().unwrap();
-        // a user of its own must get through
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let started = Server::tell(folder.path(), "durable");
-        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
-        let url = String::from_utf8(started.stdout).unwrap().trim().to_owned();
-        (Server { folder }, DatabaseUrl::Postgres(url))
-    }
-
-    fn must(&self, what: &str) {
-        let done = Server::tell(self.folder.path(), what);
-        assert!(done.status.success(), "{what}: {}", String::from_utf8_lossy(&done.stderr));
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(Server::tell(self.folder.path(), "stop"));
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_the_database() {
-    if peers::postgres_url().is_none() {
-        return; // left out by a flag of tests/run, which says so
-    }
-    let (server, database) = Server::start();
+    let Some(server) = Server::start() else { return };
+    let database = DatabaseUrl::Postgres(server.url.clone());
     let app = App::start_at(tempfile::tempdir().unwrap(), database, |_| {}, Delivery::mailbox).await;
     let user = app.user(Role::Staff).await;
     let patient = app.patient(Like::default()).await;
@@ -99,9 +62,9 @@ async fn what_was_acknowledged_survives_the_database() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             tokio::time::sleep(Duration::from_millis(37 * round)).await;
-            tokio::task::block_in_place(|| server.must("kill"));
+            tokio::task::block_in_place(|| server.must(&["kill"]));
             tokio::time::sleep(Duration::from_millis(300)).await;
-            tokio::task::block_in_place(|| server.must("again"));
+            tokio::task::block_in_place(|| server.must(&["again"]));
             stop.store(true, Ordering::SeqCst);
         };
         tokio::join!(worker, killer);
@@ -127,7 +90,8 @@ async fn check(app: &App, done: &[String]) {
     app.state.clock.advance(time::Duration::minutes(2));
     app.drain().await;
     let read = app.state.db.read(|conn| -> Result<_, AppError> {
-        let titles: Vec<String> = conversations::table.select(conversations::title).load(conn)?;
+        let titles: Vec<Opened> = conversations::table.select(conversations::title).load(conn)?;
+        let titles: Vec<String> = titles.into_iter().map(String::from).collect();
         let states: Vec<(String, String)> =
             notifications::table.select((notifications::state, notifications::message_uid)).load(conn)?;
         let waiting: i64 = jobs::table.filter(jobs::kind.eq("send_notification")).count().get_result(conn)?;

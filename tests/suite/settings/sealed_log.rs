@@ -147,7 +147,7 @@ async fn by_the_owner_of_the_database_again(app: &App) {
 async fn what_was_written_without_a_key_is_sealed_once(on: On) {
     let app = clinic(on, None).await;
     let database: DatabaseUrl = app.state.config.database.clone();
-    let keyed = Db::open(&database, Keys { audit: Some(Arc::new(key())) }).unwrap();
+    let keyed = Db::open(&database, Keys { audit: Some(Arc::new(key())), ..Keys::default() }).unwrap();
     assert!(matches!(verified(&keyed, Some(key())).await, Err(Broken::Unsealed { .. })));
     let seal = async || {
         let write = keyed.write(|tx| -> Result<usize, AppError> {

@@ -9,6 +9,7 @@ pub mod html;
 pub mod mail;
 pub mod mail_system;
 pub mod peers;
+pub mod postgres;
 pub mod program;
 pub mod s3;
 pub mod world;

@@ -22,6 +22,7 @@ pub fn database_url(database: &DatabaseUrl) -> String {
     match database {
         DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
         DatabaseUrl::Postgres(url) => url.clone(),
+        DatabaseUrl::Tls(tunnel) => tunnel.address().unwrap(),
     }
 }
 

@@ -186,7 +186,7 @@ async fn whoever_was_demoted_changes_nobody(app: App) {
     ] {
         let sql = match app.state.config.database {
             postern::db::DatabaseUrl::Sqlite(_) => change.replace("NOT active", "0"),
-            postern::db::DatabaseUrl::Postgres(_) => change.to_owned(),
+            _ => change.to_owned(),
         };
         let write = app.state.db.write(move |tx| Ok::<_, AppError>(diesel::sql_query(sql).execute(tx.conn())?));
         assert_eq!(write.await.unwrap(), 1);

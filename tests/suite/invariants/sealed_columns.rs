@@ -1,0 +1,112 @@
+//! Text of patients is sealed: each column of text or bytes is sealed, or says here why it is not.
+
+use super::{project, read};
+use postern::db::sealed::PLACES;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is not sealed, and why. A table's name with `.*` stands for its other columns.
+const CLEAR: &[(&str, &str)] = &[
+    ("clinic.cookie_key", "sealed as bytes, by `sealed::secret`"),
+    ("clinic.*", "what the clinic says of itself, on pages that anybody sees"),
+    ("clinic_images.*", "the clinic's own pictures, which anybody sees"),
+    ("key_renewals.*", "a word of the program"),
+    ("sealing_keys.*", "ids of keys, which tell nothing of them"),
+    ("users.*", "people of the clinic; passwords are hashed"),
+    ("password_links.*", "hashes, and words of the program"),
+    ("account_mails.*", "mail to people of the clinic about their accounts"),
+    ("known_devices.*", "hashes"),
+    ("authenticator_apps.*", "sealed as bytes, by `users::Vault`"),
+    ("authenticator_setups.*", "sealed as bytes, by `users::Vault`"),
+    ("recovery_codes.*", "hashes"),
+    ("pending_sign_ins.*", "hashes"),
+    ("patients.*", "who they are and how they are reached: found and sorted by it"),
+    ("patient_identifiers.*", "numbers of patients: found by them"),
+    ("patient_sources.*", "ids in the source: found by them"),
+    ("patient_terms.*", "words of names: found by them"),
+    ("merges.kept_before", "who the patient was: as in `patients`"),
+    ("merges.*", "words of the program"),
+    ("merge_moves.*", "ids and numbers"),
+    ("list_mappings.*", "headings of lists"),
+    ("chart_item_terms.term", "keyed, by `sealed::term`"),
+    ("chart_items.source_key", "an id in the source: found by it"),
+    ("chart_items.*", "one of the program's words each"),
+    ("source_resources.*", "ids in the source and kinds: found by them"),
+    ("source_files.*", "kinds of files, and words of the program"),
+    ("source_mentions.*", "ids in the source: found by them"),
+    ("chart_tallies.*", "kinds of items"),
+    ("conversations.*", "one of the program's words each"),
+    ("messages.send_key", "keyed, by `sealed::digest`"),
+    ("messages.*", "one of the program's words each"),
+    ("answers.*", "one of the program's words each"),
+    ("notifications.*", "how and where the patient is reached, ids of gateways, and words of the program"),
+    ("portal_links.*", "hashes, and words of the program"),
+    ("passcodes.*", "hashes, and words of the program"),
+    ("claim_tokens.*", "hashes"),
+    ("sessions.*", "hashes, and words of the program"),
+    ("jobs.*", "words of the program, and domains of mail"),
+    ("worker_looks.*", "a word of the program"),
+    ("audit_events.*", "what was done, never what was written"),
+    ("audit_heads.*", "hashes"),
+    ("notification_templates.*", "the clinic's own words, the same to every patient"),
+    ("plan_steps.*", "words of the program"),
+    ("notification_states.*", "words of the program, and of servers"),
+    ("address_blocks.*", "addresses: found by them"),
+    ("received_texts.*", "who sent one of the words STOP, START, HELP"),
+    ("returned_mail.*", "the name of a mailbox"),
+    ("roads.*", "words of servers"),
+    ("blobs.*", "hashes, ids of keys, and names of our own"),
+    ("chart_files.*", "kinds of files"),
+    ("stray_files.*", "names of our own"),
+    ("uploads.*", "kinds of files, and words of the program"),
+    ("attachments.*", "kinds of files"),
+    ("conversation_drafts.*", "one of the program's words each"),
+    ("kept_forms.*", "addresses of pages"),
+    ("message_templates.*", "the clinic's own words, before they are anybody's"),
+    ("message_template_versions.*", "the clinic's own words, before they are anybody's"),
+];
+
+/// The columns of the schema that hold text or bytes, with their types.
+fn columns() -> BTreeMap<String, String> {
+    let mut columns = BTreeMap::new();
+    for table in read(&project("src/db/schema.rs")).split("diesel::table! {").skip(1) {
+        let mut table_name = None;
+        for line in table.lines().map(str::trim) {
+            if let Some((name, _)) = line.strip_suffix('{').and_then(|head| head.split_once(" (")) {
+                table_name = Some(name.to_owned());
+            } else if let (Some(table), Some((column, kind))) =
+                (&table_name, line.trim_end_matches(',').split_once(" -> "))
+                && !["BigInt", "Bool", "Utc"]
+                    .iter()
+                    .any(|plain| kind.trim_start_matches("Nullable<").starts_with(plain))
+            {
+                columns.insert(format!("{table}.{column}"), kind.to_owned());
+            }
+        }
+    }
+    columns
+}
+
+#[test]
+fn every_column_of_text_is_sealed_or_says_why_not() {
+    let columns = columns();
+    assert!(columns.len() > 100, "{columns:?}");
+    let sealed: BTreeSet<String> = PLACES
+        .iter()
+        .flat_map(|place| place.columns.iter().map(|column| format!("{}.{column}", place.table)))
+        .collect();
+    let typed: BTreeSet<String> =
+        columns.iter().filter(|(_, kind)| kind.contains("Sealed<")).map(|(name, _)| name.clone()).collect();
+    assert_eq!(sealed, typed, "the list of sealed columns and their types in the schema");
+    let mut used = BTreeSet::new();
+    let mut unexplained = Vec::new();
+    for name in columns.keys().filter(|name| !sealed.contains(*name)) {
+        let whole = format!("{}.*", name.split_once('.').unwrap().0);
+        match CLEAR.iter().find(|(clear, _)| clear == name || *clear == whole) {
+            Some((clear, _)) => drop(used.insert(*clear)),
+            None => unexplained.push(name),
+        }
+    }
+    assert!(unexplained.is_empty(), "seal these, or say in CLEAR why not: {unexplained:?}");
+    let idle: Vec<&str> = CLEAR.iter().map(|(clear, _)| *clear).filter(|clear| !used.contains(clear)).collect();
+    assert!(idle.is_empty(), "nothing is left of: {idle:?}");
+}
