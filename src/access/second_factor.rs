@@ -2,14 +2,18 @@
 //! decides holds at once.
 
 use super::Role;
-use crate::db::schema::{authenticator_apps, clinic};
+use crate::db::schema::{authenticator_apps, clinic, passkeys};
 use crate::db::{Conn, UserId};
 use diesel::prelude::*;
 
 /// Whether signing in asks this user for more than the password.
 pub fn has_second_factor(conn: &mut Conn, user: UserId) -> QueryResult<bool> {
     let app = authenticator_apps::table.find(user).select(authenticator_apps::user_id);
-    Ok(app.first::<UserId>(conn).optional()?.is_some())
+    if app.first::<UserId>(conn).optional()?.is_some() {
+        return Ok(true);
+    }
+    let passkey = passkeys::table.filter(passkeys::user_id.eq(user)).select(passkeys::user_id);
+    Ok(passkey.first::<UserId>(conn).optional()?.is_some())
 }
 
 /// Whether the clinic lets nobody of this role in without one.

@@ -21,13 +21,14 @@ use crate::storage::StorageError;
 
 /// Tables whose rows are no part of a backup: what would let somebody in whom the clinic has let out since, and what
 /// is true of a running program only.
-pub const LEFT_OUT: [&str; 8] = [
+pub const LEFT_OUT: [&str; 9] = [
     "sessions",
     "claim_tokens",
     "passcodes",
     "password_links",
     "pending_sign_ins",
     "authenticator_setups",
+    "passkey_challenges",
     "stray_files",
     "worker_looks",
 ];

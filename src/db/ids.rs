@@ -49,6 +49,8 @@ id! {
     UserId,
     /// A row of `account_mails`.
     AccountMailId,
+    /// A row of `passkeys`.
+    PasskeyId,
     /// A row of `patients`.
     PatientId,
     /// A row of `chart_items`.

@@ -150,6 +150,31 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    passkeys (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        credential_id -> Binary,
+        handle -> Binary,
+        name -> Text,
+        credential -> Text,
+        added_at -> Utc,
+        used_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    passkey_challenges (token_hash) {
+        token_hash -> Binary,
+        user_id -> Nullable<BigInt>,
+        purpose -> Text,
+        state -> Text,
+        expires_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     pending_sign_ins (token_hash) {
         token_hash -> Binary,
         user_id -> BigInt,
@@ -779,6 +804,8 @@ diesel::joinable!(authenticator_setups -> users (user_id));
 diesel::joinable!(recovery_codes -> users (user_id));
 diesel::joinable!(second_step_tries -> users (user_id));
 diesel::joinable!(pending_sign_ins -> users (user_id));
+diesel::joinable!(passkeys -> users (user_id));
+diesel::joinable!(passkey_challenges -> users (user_id));
 diesel::joinable!(patient_identifiers -> patients (patient_id));
 diesel::joinable!(patient_sources -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
@@ -825,6 +852,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     recovery_codes,
     second_step_tries,
     pending_sign_ins,
+    passkeys,
+    passkey_challenges,
     patients,
     distinctions,
     merges,

@@ -1771,3 +1771,20 @@ event-recovery_codes_made = made recovery codes
 event-recovery_code_used = used a recovery code
 event-identity_confirmed = confirmed who they are
 event-identity_not_confirmed = failed to confirm who they are
+
+# Passkeys
+passkeys = Passkeys
+passkeys-hint = A key on your phone, your computer or a security key. It asks for your finger, your face or a PIN, and signs you in without a password.
+passkeys-need-script = Passkeys need JavaScript, and a browser that has them.
+passkey-name = Name
+passkey-name-hint = By which you know it again, such as “Work laptop”
+passkey-add = Add a passkey
+passkey-remove = Remove
+passkey-used = Added { $added }, last used { $used }
+passkey-unused = Added { $added }, never used
+passkey-sign-in = Sign in with a passkey
+passkey-use = Use a passkey
+passkey-confirm = Go on with a passkey
+passkey-problem = That did not work. Try again; a device that has a passkey of yours already needs no second one.
+error-passkey-name = Give the passkey a name of 1 to 60 characters
+notice-passkey-failed = The passkey was not accepted. Try again, or go another way.

@@ -1771,3 +1771,20 @@ event-recovery_codes_made = codes de secours créés
 event-recovery_code_used = code de secours utilisé
 event-identity_confirmed = identité confirmée
 event-identity_not_confirmed = identité non confirmée
+
+# Clés d’accès
+passkeys = Clés d’accès
+passkeys-hint = Une clé sur votre téléphone, votre ordinateur ou une clé de sécurité. Elle demande votre doigt, votre visage ou un NIP, et vous connecte sans mot de passe.
+passkeys-need-script = Les clés d’accès demandent JavaScript et un navigateur qui les connaît.
+passkey-name = Nom
+passkey-name-hint = Pour la reconnaître, par exemple « Portable du bureau »
+passkey-add = Ajouter une clé d’accès
+passkey-remove = Retirer
+passkey-used = Ajoutée le { $added }; dernière utilisation : { $used }
+passkey-unused = Ajoutée le { $added }; jamais utilisée
+passkey-sign-in = Se connecter avec une clé d’accès
+passkey-use = Utiliser une clé d’accès
+passkey-confirm = Continuer avec une clé d’accès
+passkey-problem = Cela n’a pas fonctionné. Réessayez; un appareil qui a déjà une de vos clés n’en demande pas une deuxième.
+error-passkey-name = Donnez à la clé un nom de 1 à 60 caractères
+notice-passkey-failed = La clé d’accès n’a pas été acceptée. Réessayez ou passez par un autre chemin.

@@ -29,8 +29,10 @@ pub use own::{Ended, OwnAccountError, TypedPassword, change_email, change_passwo
 pub use password::{KnownNames, NewPassword, SHORTEST_PASSWORD, SetPasswordError, WeakPassword, set_password};
 pub use reply_mails::{ReplyMails, ToTell, reply_mails, set_reply_mails, tell_of_answer, to_tell};
 pub use second_factor::{
-    AppSetup, Checked, Confirmed, Factor, PENDING_LASTS, RecoveryCode, RemoveError, SecondFactor, SecondStep,
-    SecondStepEnd, TypedFactor, Vault, app_in_setup, confirm_app, is_pending, make_recovery_codes, remove_app,
-    reset_second_factor, seal_apps_anew, second_factor, second_step, start_app, sweep_pending,
+    AppSetup, Checked, Confirmed, Factor, PENDING_LASTS, PasskeyAdded, PasskeyAnswer, PasskeyRow, PasskeyUse,
+    RecoveryCode, RelyingParty, RemoveError, SecondFactor, SecondStep, SecondStepEnd, TypedFactor, Vault, add_passkey,
+    app_in_setup, begin_assertion, begin_passkey_sign_in, begin_registration, confirm_app, make_recovery_codes,
+    pending_user, remove_app, remove_passkey, reset_second_factor, seal_apps_anew, second_factor, second_step,
+    sign_in_with_passkey, start_app, sweep_pending,
 };
 pub use sign_in::{SignIn, SignInEnd, sign_in, sign_out};

@@ -13,6 +13,7 @@ const HOOKS = {
   '.badge[data-live-count]': () => import('./live-count.js'),
   'form[data-live-preview]': () => import('./live-preview.js'),
   'details.menu': () => import('./menu.js'),
+  'form[data-passkey]': () => import('./passkey.js'),
   '[data-print]': () => import('./print.js'),
 }
 

@@ -1,15 +1,15 @@
 //! `/account/confirmation`: it is asked once more who somebody is, before what a browser that was left open must not do.
 
-use super::second_step::{typed, wrong};
+use super::second_step::{PASSKEY, typed, wrong};
 use crate::access::OwnAccount;
 use crate::access::session::CONFIRMED;
-use crate::clinic::guard::{Own, shell_of_own};
+use crate::clinic::guard::{CONFIRMATION, Own, shell_of_own, with_next};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::own_path;
 use crate::http::{Form, Head, Shell, html, limits, see_other, unprocessable};
 use crate::state::AppState;
-use crate::users::{self, Checked, Confirmation, TypedPassword, Vault};
+use crate::users::{self, Checked, Confirmation, PasskeyUse, SecondFactor, TypedPassword, Vault};
 use actix_session::Session;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -20,8 +20,8 @@ use std::collections::HashMap;
 struct ConfirmationPage {
     shell: Shell,
     next: String,
-    /// they have a second factor too
-    factor: bool,
+    /// what they have besides the password
+    factor: SecondFactor,
     errors: FieldErrors,
 }
 
@@ -38,7 +38,7 @@ async fn page(
     let next = next_path(next).to_owned();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let shell = shell_of_own(conn, &head, &me)?;
-        let factor = users::second_factor(conn, me.id())?.is_there();
+        let factor = users::second_factor(conn, me.id())?;
         Ok(ConfirmationPage { shell, next, factor, errors })
     });
     read.await
@@ -68,8 +68,8 @@ pub async fn submit(
     let (email, has_factor) = read.await?;
     state.limits.sign_in(head.from, email.as_str())?;
     let (field, confirmation) = match form.get("password") {
-        "" if has_factor && (form.has("code") || form.has("recovery")) => {
-            let (field, typed) = typed(&form);
+        "" if has_factor && (form.has("code") || form.has("recovery") || form.has("credential")) => {
+            let (field, typed) = typed(&form, &state, PasskeyUse::Confirmation);
             (field, Confirmation::Factor(typed))
         }
         password => {
@@ -85,6 +85,10 @@ pub async fn submit(
             let noted = session.insert(CONFIRMED, head.now.micros());
             noted.map_err(|e| AppError::Internal(e.to_string()))?;
             return Ok(see_other(next_path(form.get("next"))));
+        }
+        Checked::Wrong if field == PASSKEY => {
+            let again = with_next(CONFIRMATION, next_path(form.get("next")));
+            return Ok(see_other(&format!("{again}&notice=passkey-failed")));
         }
         Checked::Wrong if field == "password" => errors.add(field, "error-password-wrong"),
         Checked::Wrong => errors.add(field, wrong(field)),

@@ -29,17 +29,17 @@ pub const KEPT: &str = "kept";
 const OPEN: &[&str] = &[
     "/sign-in",
     "/sign-in/second-step",
+    "/sign-in/second-step/challenge",
+    "/sign-in/passkey",
+    "/sign-in/passkey/challenge",
     "/sign-out",
     "/language",
     "/password/{token}",
     "/forgotten-password",
     "/account/session",
     "/account/sessions",
-    "/account/confirmation",
-    "/account/second-factor/app",
-    "/account/second-factor/app/code",
-    "/account/second-factor/app/removal",
-    "/account/second-factor/recovery-codes",
+    CONFIRMATION,
+    "/account/confirmation/challenge",
 ];
 
 /// Keeps what nobody is signed in for, and fills a page with what was kept.
@@ -142,7 +142,7 @@ async fn lead_on(
 fn comes_first(head: &Head) -> Option<&'static str> {
     match &head.holder {
         None => Some("/sign-in"),
-        Some(Holder::User { must_set_up: true, .. }) => Some(SET_UP),
+        Some(Holder::User { must_set_up: true, .. }) if !head.path.starts_with(SET_UP) => Some(SET_UP),
         Some(_) => None,
     }
 }
@@ -306,6 +306,7 @@ fn page_of(path: &str) -> String {
             format!("/settings/users/{id}")
         }
         ["settings", "users"] => "/settings/users/new".to_owned(),
+        ["account", "second-factor", ..] => SET_UP.to_owned(),
         ["account", "email" | "password" | "sessions"] => "/account".to_owned(),
         ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),
         ["settings", "images", ..] => "/settings/clinic".to_owned(),

@@ -7,6 +7,7 @@ pub mod language;
 pub mod not_yours;
 pub mod notifications;
 pub mod own;
+pub mod passkey;
 pub mod password;
 mod refill;
 pub mod second_factor;

@@ -15,7 +15,15 @@ use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
 
 /// They act for whoever knows the password or holds the link: a page for nobody may send them.
-const FOR_NOBODY: &[&str] = &["/sign-in", "/sign-in/second-step", "/password/{token}", "/forgotten-password"];
+const FOR_NOBODY: &[&str] = &[
+    "/sign-in",
+    "/sign-in/second-step",
+    "/sign-in/second-step/challenge",
+    "/sign-in/passkey",
+    "/sign-in/passkey/challenge",
+    "/password/{token}",
+    "/forgotten-password",
+];
 
 #[derive(Template)]
 #[template(path = "clinic/account/not_yours.html")]

@@ -1,5 +1,6 @@
 //! `/sign-in/second-step`: what is asked for after the password.
 
+use super::passkey::answer_in;
 use super::sign_in::{browser_of, cookie, enter, next_path};
 use crate::clinic::guard::{shell_for_nobody, with_next};
 use crate::clock::Token;
@@ -7,7 +8,10 @@ use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
 use crate::state::AppState;
-use crate::users::{self, PENDING_LASTS, RecoveryCode, SecondStep, SecondStepEnd, TypedFactor, Vault};
+use crate::users::{
+    self, PENDING_LASTS, PasskeyUse, RecoveryCode, RelyingParty, SecondFactor, SecondStep, SecondStepEnd, TypedFactor,
+    Vault,
+};
 use actix_session::Session;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -23,6 +27,8 @@ const PATH: &str = "/sign-in/second-step";
 struct SecondStepPage {
     shell: Shell,
     next: String,
+    /// what this user has
+    factor: SecondFactor,
     errors: FieldErrors,
 }
 
@@ -34,7 +40,7 @@ pub(super) fn ask(state: &AppState, pending: &Token, next: &str) -> Result<HttpR
     Ok(answer)
 }
 
-fn pending(req: &HttpRequest) -> Option<Token> {
+pub(super) fn pending(req: &HttpRequest) -> Option<Token> {
     let carried = req.cookie(PENDING_COOKIE).map(|cookie| Token::received(cookie.value()));
     carried.filter(Token::is_whole)
 }
@@ -44,9 +50,21 @@ fn over(next: &str) -> HttpResponse {
     see_other(&format!("{}&notice=second-step-over", with_next("/sign-in", next_path(next))))
 }
 
-async fn page(state: &AppState, head: Head, next: &str, errors: FieldErrors) -> Result<SecondStepPage, AppError> {
-    let shell = state.db.read(move |conn| shell_for_nobody(conn, &head)).await?;
-    Ok(SecondStepPage { shell, next: next_path(next).to_owned(), errors })
+/// The page; `None` where nobody is at this step.
+async fn page(
+    state: &AppState,
+    (head, req): (Head, &HttpRequest),
+    next: &str,
+    errors: FieldErrors,
+) -> Result<Option<SecondStepPage>, AppError> {
+    let Some(token) = pending(req) else { return Ok(None) };
+    let next = next_path(next).to_owned();
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let Some(user) = users::pending_user(conn, head.now, &token)? else { return Ok(None) };
+        let (shell, factor) = (shell_for_nobody(conn, &head)?, users::second_factor(conn, user)?);
+        Ok(Some(SecondStepPage { shell, next, factor, errors }))
+    });
+    read.await
 }
 
 pub async fn show(
@@ -56,28 +74,29 @@ pub async fn show(
     query: web::Query<HashMap<String, String>>,
 ) -> Result<HttpResponse, AppError> {
     let next = query.get("next").map_or("/inbox", String::as_str);
-    let is_pending = match pending(&req) {
-        Some(token) => {
-            let now = head.now;
-            let read = state.db.read(move |conn| -> Result<_, AppError> { Ok(users::is_pending(conn, now, &token)?) });
-            read.await?
-        }
-        None => false,
-    };
-    match (is_pending, &head.holder) {
-        (true, _) => html(&page(&state, head, next, FieldErrors::default()).await?),
-        (false, Some(_)) => Ok(see_other(next_path(next))),
-        (false, None) => Ok(over(next)),
+    let is_signed_in = head.holder.is_some();
+    match page(&state, (head, &req), next, FieldErrors::default()).await? {
+        Some(page) => html(&page),
+        None if is_signed_in => Ok(see_other(next_path(next))),
+        None => Ok(over(next)),
     }
 }
 
-/// What was typed: a recovery code where there is one, else a code of the app.
-pub(super) fn typed(form: &Form) -> (&'static str, TypedFactor) {
+/// What was sent: what a device signed, or else a recovery code, or else a code of the app.
+pub(super) fn typed(form: &Form, state: &AppState, is_for: PasskeyUse) -> (&'static str, TypedFactor) {
+    if form.has("credential")
+        && let Some(party) = RelyingParty::at(&state.config.public_url, "")
+    {
+        return (PASSKEY, TypedFactor::Passkey(Box::new((party, is_for, answer_in(form)))));
+    }
     match form.get("recovery").trim() {
         "" => ("code", TypedFactor::Code(form.get("code").to_owned())),
         code => ("recovery", TypedFactor::Recovery(RecoveryCode::typed(code))),
     }
 }
+
+/// In place of a field, where a device was asked: what is wrong is said in a notice.
+pub(super) const PASSKEY: &str = "passkey";
 
 /// What is said of a wrong one.
 pub(super) fn wrong(field: &str) -> &'static str {
@@ -94,7 +113,7 @@ pub async fn submit(
     state.limits.passcode(head.from)?;
     let next = form.get("next");
     let Some(pending) = pending(&req) else { return Ok(over(next)) };
-    let ((device, browser), (field, typed)) = (browser_of(&state, &req), typed(&form));
+    let ((device, browser), (field, typed)) = (browser_of(&state, &req), typed(&form, &state, PasskeyUse::SecondStep));
     let step = SecondStep { pending, typed, address: head.from, device, browser: browser.clone() };
     let vault = Vault::from_files(&state.config.files, &state.random);
     let mut errors = FieldErrors::default();
@@ -106,9 +125,15 @@ pub async fn submit(
             return Ok(answer);
         }
         SecondStepEnd::Over => return Ok(over(next)),
+        SecondStepEnd::Wrong if field == PASSKEY => {
+            return Ok(see_other(&format!("{}&notice=passkey-failed", with_next(PATH, next_path(next)))));
+        }
         SecondStepEnd::Wrong => errors.add(field, wrong(field)),
         SecondStepEnd::Paused(_) => errors.add(field, "error-code-paused"),
     }
     state.wake.notify_one();
-    unprocessable(&page(&state, head, next, errors).await?)
+    match page(&state, (head, &req), next, errors).await? {
+        Some(page) => unprocessable(&page),
+        None => Ok(over(next)),
+    }
 }

@@ -8,7 +8,7 @@ use crate::error::AppError;
 use crate::http::{Form, Head, Shell, html, see_other, signed_out, unprocessable};
 use crate::http::{limits, page};
 use crate::state::AppState;
-use crate::users::{self, SignInEnd};
+use crate::users::{self, RelyingParty, SignInEnd};
 use actix_session::Session;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header;
@@ -22,6 +22,8 @@ struct SignInPage {
     next: String,
     email: String,
     failed: bool,
+    /// whether browsers have passkeys for this clinic
+    has_passkeys: bool,
 }
 
 /// Where to go after signing in: a path of our own.
@@ -37,7 +39,8 @@ async fn sign_in_page(
     failed: bool,
 ) -> Result<SignInPage, AppError> {
     let shell = state.db.read(move |conn| shell_for_nobody(conn, &head)).await?;
-    Ok(SignInPage { shell, next: next_path(next).to_owned(), email: email.to_owned(), failed })
+    let has_passkeys = RelyingParty::at(&state.config.public_url, "").is_some();
+    Ok(SignInPage { shell, next: next_path(next).to_owned(), email: email.to_owned(), failed, has_passkeys })
 }
 
 pub async fn show(

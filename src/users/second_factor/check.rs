@@ -4,6 +4,7 @@
 
 use super::Vault;
 use super::app;
+use super::passkeys::{self, PasskeyAnswer, PasskeyUse, RelyingParty};
 use super::recovery::{self, RecoveryCode};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::second_step_tries as t;
@@ -26,6 +27,8 @@ pub enum TypedFactor {
     Code(String),
     /// a recovery code
     Recovery(RecoveryCode),
+    /// what a device has signed, to whom, and for what it was asked
+    Passkey(Box<(RelyingParty, PasskeyUse, PasskeyAnswer)>),
 }
 
 /// What it is.
@@ -50,6 +53,10 @@ pub fn check(
     lock_row(tx, "users", user.0)?;
     let right = match typed {
         TypedFactor::Recovery(code) => recovery::take(tx, now, user, code)?,
+        TypedFactor::Passkey(signed) => {
+            let (party, purpose, answer) = &**signed;
+            passkeys::take_assertion(tx, now, (user, *purpose), party, answer)?
+        }
         TypedFactor::Code(code) => match paused_until(tx, now, user)? {
             Some(until) => return Ok(Checked::Paused(until)),
             None => app::take_code(tx, now, user, code, vault)?,
@@ -61,7 +68,10 @@ pub fn check(
     }
     let entry = Entry::of_clinic(Actor::System, Event::SecondStepFailed, Subject::User(user));
     audit::append(tx, now, entry.with(from.to_string()))?;
-    count(tx, now, user)?;
+    // nobody guesses what a device signs
+    if !matches!(typed, TypedFactor::Passkey(_)) {
+        count(tx, now, user)?;
+    }
     Ok(Checked::Wrong)
 }
 

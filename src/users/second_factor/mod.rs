@@ -2,6 +2,7 @@
 
 mod app;
 mod check;
+mod passkeys;
 mod recovery;
 mod reset;
 mod second_step;
@@ -9,9 +10,13 @@ mod vault;
 
 pub use app::{AppSetup, Confirmed, app_in_setup, confirm_app, remove_app, seal_apps_anew, start_app};
 pub use check::{Checked, TypedFactor, check};
+pub use passkeys::{
+    PasskeyAdded, PasskeyAnswer, PasskeyRow, PasskeyUse, RelyingParty, add_passkey, begin_assertion,
+    begin_passkey_sign_in, begin_registration, remove_passkey, sign_in_with_passkey,
+};
 pub use recovery::{RecoveryCode, make_recovery_codes};
 pub use reset::reset_second_factor;
-pub use second_step::{PENDING_LASTS, SecondStep, SecondStepEnd, is_pending, second_step, sweep_pending};
+pub use second_step::{PENDING_LASTS, SecondStep, SecondStepEnd, pending_user, second_step, sweep_pending};
 pub(super) use second_step::{end_pending, make_pending};
 pub use vault::Vault;
 
@@ -28,6 +33,8 @@ text_enum! {
     pub enum Factor {
         /// an app that shows a code which changes every half minute
         App = "app",
+        /// a key on a device, which asks for a finger, a face or a PIN
+        Passkey = "passkey",
     }
 }
 
@@ -36,6 +43,8 @@ text_enum! {
 pub struct SecondFactor {
     /// since when they have an authenticator app
     pub app: Option<Ts>,
+    /// their passkeys
+    pub passkeys: Vec<PasskeyRow>,
     /// recovery codes that are left
     pub recovery_codes: i64,
 }
@@ -43,7 +52,7 @@ pub struct SecondFactor {
 impl SecondFactor {
     /// Whether signing in asks for one.
     pub fn is_there(&self) -> bool {
-        self.app.is_some()
+        self.app.is_some() || !self.passkeys.is_empty()
     }
 }
 
@@ -51,7 +60,7 @@ impl SecondFactor {
 pub fn second_factor(conn: &mut Conn, user: UserId) -> QueryResult<SecondFactor> {
     let app = authenticator_apps::table.find(user).select(authenticator_apps::added_at).first(conn).optional()?;
     let theirs = recovery_codes::table.filter(recovery_codes::user_id.eq(user));
-    Ok(SecondFactor { app, recovery_codes: theirs.count().get_result(conn)? })
+    Ok(SecondFactor { app, passkeys: passkeys::of_user(conn, user)?, recovery_codes: theirs.count().get_result(conn)? })
 }
 
 /// Why a second factor was not removed.

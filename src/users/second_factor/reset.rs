@@ -1,7 +1,7 @@
 //! An owner takes the second factor of somebody away who has lost it: they sign in with the password alone, and where their
 //! role needs a second factor are led to set up another one at once.
 
-use super::{app, check, recovery};
+use super::{app, check, passkeys, recovery};
 use crate::access::{Authority, rights};
 use crate::audit::{self, Entry, Event, Subject};
 use crate::db::{Ts, Tx, UserId, lock_row};
@@ -24,6 +24,7 @@ pub fn reset_second_factor(
     lock_row(tx, "users", user.0)?;
     let had = super::second_factor(tx, user)?.is_there();
     app::forget(tx, user)?;
+    passkeys::forget(tx, user)?;
     recovery::forget(tx, user)?;
     check::forget(tx, user)?;
     if had {

@@ -2,7 +2,7 @@
 //! this browser and for a few minutes, that opens nothing but this step.
 
 use super::check::{Checked, TypedFactor, check};
-use super::{Vault, app};
+use super::{Vault, app, passkeys};
 use crate::access::Device;
 use crate::access::session::Holder;
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -30,14 +30,10 @@ pub(in crate::users) fn make_pending(
     audit::append(tx, now, entry.with(from.to_string()))
 }
 
-fn whose(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<UserId>> {
+/// Who is at this step in the browser that has this token.
+pub fn pending_user(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<UserId>> {
     let open = p::table.find(token.hash()).filter(p::expires_at.gt(now)).inner_join(users::table);
     open.filter(users::active.eq(true)).select(p::user_id).first(conn).optional()
-}
-
-/// Whether somebody is at this step in the browser that has this token.
-pub fn is_pending(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<bool> {
-    Ok(whose(conn, now, token)?.is_some())
 }
 
 /// What was typed at this step.
@@ -69,7 +65,7 @@ pub enum SecondStepEnd {
 /// Takes the second step. Of two who do so with one token, one is signed in.
 pub async fn second_step(db: &Db, now: Ts, step: SecondStep, vault: Vault) -> Result<SecondStepEnd, DbError> {
     let write = db.write(move |tx| -> Result<_, DbError> {
-        let Some(user) = whose(tx, now, &step.pending)? else { return Ok(SecondStepEnd::Over) };
+        let Some(user) = pending_user(tx, now, &step.pending)? else { return Ok(SecondStepEnd::Over) };
         match check(tx, now, (user, step.address), &step.typed, &vault)? {
             Checked::Wrong => return Ok(SecondStepEnd::Wrong),
             Checked::Paused(until) => return Ok(SecondStepEnd::Paused(until)),
@@ -89,8 +85,9 @@ pub(in crate::users) fn end_pending(tx: &mut Tx, user: UserId) -> QueryResult<us
     diesel::delete(p::table.filter(p::user_id.eq(user))).execute(tx.conn())
 }
 
-/// Forgets what was begun and not finished in time, and apps that were not confirmed.
+/// Forgets what was begun and not finished in time, and what was to be set up.
 pub fn sweep_pending(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     app::sweep(tx, now)?;
+    passkeys::sweep(tx, now)?;
     diesel::delete(p::table.filter(p::expires_at.le(now))).execute(tx.conn())
 }

@@ -32,6 +32,7 @@ async fn no_post_from_another_site_gets_through() {
             "template",
             "upload",
             "user",
+            "passkey",
         ];
         let path = route.filled(&names.map(|name| (name, "1")));
         let form = ("content-type", "application/x-www-form-urlencoded");

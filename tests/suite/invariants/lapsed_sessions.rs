@@ -141,6 +141,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
         ("upload", "1"),
         ("template", "1"),
         ("user", "1"),
+        ("passkey", "1"),
         ("kind", "reminder"),
         ("channel", "sms"),
         ("language", "fr"),
@@ -149,6 +150,9 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
         if [
             "/sign-in",
             "/sign-in/second-step",
+            "/sign-in/second-step/challenge",
+            "/sign-in/passkey",
+            "/sign-in/passkey/challenge",
             "/sign-out",
             "/language",
             "/password/{token}",
@@ -156,9 +160,9 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
             "/account/session",
             "/account/sessions",
             "/account/confirmation",
+            "/account/confirmation/challenge",
         ]
         .contains(&route.path.as_str())
-            || route.path.starts_with("/account/second-factor/")
         {
             continue;
         }

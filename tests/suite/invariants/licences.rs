@@ -22,12 +22,17 @@ const ALLOWED: [&str; 11] = [
 const ALLOWED_EXCEPTIONS: [&str; 1] = ["LLVM-exception"];
 
 /// Packages under a licence that asks for more, and why that is met.
-const BY_NAME: [(&str, &str); 6] = [
+const BY_NAME: [(&str, &str); 11] = [
     // MPL-2.0: their own files stay under it; we use them unchanged
+    ("crypto-glue", "MPL-2.0"),
     ("cssparser", "MPL-2.0"),
     ("cssparser-macros", "MPL-2.0"),
     ("dtoa-short", "MPL-2.0"),
     ("selectors", "MPL-2.0"),
+    ("webauthn-attestation-ca", "MPL-2.0"),
+    ("webauthn-rs", "MPL-2.0"),
+    ("webauthn-rs-core", "MPL-2.0"),
+    ("webauthn-rs-proto", "MPL-2.0"),
     ("webdriver", "MPL-2.0"),
     // a notice, as with MIT, in PostgreSQL's own words
     ("pq-src", "PostgreSQL"),

@@ -13,9 +13,12 @@ use postern::http::whose::SECRETS;
 
 const MARK: &str = "{% include \"components/whose.html\" %}";
 /// What acts for whoever holds a link or knows a password: pages for nobody send it, whoever is signed in.
-const FOR_NOBODY: [&str; 8] = [
+const FOR_NOBODY: [&str; 11] = [
     "/sign-in",
     "/sign-in/second-step",
+    "/sign-in/second-step/challenge",
+    "/sign-in/passkey",
+    "/sign-in/passkey/challenge",
     "/password/{token}",
     "/forgotten-password",
     "/portal/entry",
@@ -125,6 +128,7 @@ impl World {
             ("file", "1"),
             ("template", "1"),
             ("user", "1"),
+            ("passkey", "1"),
             ("upload", "1"),
             ("token", "unknown"),
             ("kind", "message_waiting"),

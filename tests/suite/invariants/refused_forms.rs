@@ -24,7 +24,16 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /account/notifications",
     "POST /account/session",
     "POST /account/sessions",
+    "POST /account/confirmation/challenge",
     "POST /account/second-factor/app",
+    // at an address that is no name there are no passkeys: see the tests of users
+    "POST /account/second-factor/passkeys",
+    "POST /account/second-factor/passkeys/challenge",
+    "POST /account/second-factor/passkeys/{passkey}/removal",
+    // what a device says is no field: a notice says that it was not taken
+    "POST /sign-in/passkey",
+    "POST /sign-in/passkey/challenge",
+    "POST /sign-in/second-step/challenge",
     "POST /account/second-factor/app/removal",
     "POST /account/second-factor/recovery-codes",
     "POST /settings/sign-in",

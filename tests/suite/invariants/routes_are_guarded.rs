@@ -12,6 +12,10 @@ const OPEN_CLINIC: &[(&str, u16)] = &[
     ("POST /sign-in", 422),
     ("GET /sign-in/second-step", 303), // without the password there is no second step
     ("POST /sign-in/second-step", 303),
+    // at an address that is no name there are no passkeys
+    ("POST /sign-in/second-step/challenge", 404),
+    ("POST /sign-in/passkey", 404),
+    ("POST /sign-in/passkey/challenge", 404),
     ("POST /sign-out", 303),
     ("POST /language", 400), // a browser may have a language before anybody signs in; an empty form names none
     ("GET /password/{token}", 404),
@@ -87,6 +91,7 @@ impl World {
             ("item", "1"),
             ("template", "1"),
             ("user", "1"),
+            ("passkey", "1"),
         ];
         route.filled(
             &[
@@ -155,6 +160,9 @@ const CONFIRMED: &[&str] = &[
     "POST /account/second-factor/app",
     "POST /account/second-factor/app/code",
     "POST /account/second-factor/app/removal",
+    "POST /account/second-factor/passkeys",
+    "POST /account/second-factor/passkeys/challenge",
+    "POST /account/second-factor/passkeys/{passkey}/removal",
     "POST /account/second-factor/recovery-codes",
     "POST /settings/gateways",
     "POST /settings/sign-in",
@@ -253,8 +261,9 @@ async fn what_is_not_there_is_404(app: App) {
     let named = ["{patient}", "{conversation}", "{user}"];
     for route in routes::clinic().into_iter().filter(|route| named.iter().any(|name| route.path.contains(name))) {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
-            let path =
-                route.filled(&["patient", "conversation", "item", "upload", "number", "user"].map(|name| (name, id)));
+            let path = route.filled(
+                &["patient", "conversation", "item", "upload", "number", "user", "passkey"].map(|name| (name, id)),
+            );
             let answer = match route.method {
                 "GET" => owner.get(&path).await,
                 _ => {

@@ -19,6 +19,8 @@ const CLEAR: &[(&str, &str)] = &[
     ("authenticator_setups.*", "sealed as bytes, by `users::Vault`"),
     ("recovery_codes.*", "hashes"),
     ("pending_sign_ins.*", "hashes"),
+    ("passkeys.*", "public keys, and names that people of the clinic give them"),
+    ("passkey_challenges.*", "random, and gone in ten minutes"),
     ("patients.*", "who they are and how they are reached: found and sorted by it"),
     ("patient_identifiers.*", "numbers of patients: found by them"),
     ("patient_sources.*", "ids in the source: found by them"),

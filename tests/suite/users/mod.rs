@@ -7,6 +7,8 @@ mod confirming;
 mod inviting;
 mod leaving;
 mod managing;
+pub mod passkeys;
+mod passkeys_browser;
 mod refusals;
 pub mod second_factor;
 mod second_factor_browser;

@@ -2,15 +2,17 @@
 //! all that is open.
 
 pub mod app;
+pub mod passkeys;
 
 use crate::access::OwnAccount;
 use crate::clinic::guard::{ConfirmedOwn, Own, shell_of_own};
 use crate::db::Conn;
 use crate::error::AppError;
+use crate::http::form::FieldErrors;
 use crate::http::page::{own_path, with_status};
 use crate::http::{Head, Shell, html};
 use crate::state::AppState;
-use crate::users::{self, RecoveryCode, SecondFactor};
+use crate::users::{self, RecoveryCode, RelyingParty, SecondFactor};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -25,6 +27,11 @@ struct SecondFactorPage {
     must_set_up: bool,
     /// the last one was to be removed, and the role needs it
     is_needed: bool,
+    /// whether browsers have passkeys for this clinic
+    has_passkeys: bool,
+    /// what was typed as the name of a passkey
+    typed: String,
+    errors: FieldErrors,
     next: String,
 }
 
@@ -42,16 +49,21 @@ fn next_of(query: &HashMap<String, String>) -> String {
     query.get("next").and_then(|next| own_path(next)).unwrap_or_default().to_owned()
 }
 
+fn has_passkeys(state: &AppState) -> bool {
+    RelyingParty::at(&state.config.public_url, "").is_some()
+}
+
 fn page(
     conn: &mut Conn,
-    head: &Head,
+    (head, has_passkeys): (&Head, bool),
     me: &OwnAccount,
-    is_needed: bool,
+    (typed, errors): (&str, FieldErrors),
     next: String,
 ) -> Result<SecondFactorPage, AppError> {
     let shell = shell_of_own(conn, head, me)?;
     let factor = users::second_factor(conn, me.id())?;
-    Ok(SecondFactorPage { shell, factor, must_set_up: me.user().is_none(), is_needed, next })
+    let (must_set_up, typed) = (me.user().is_none(), typed.to_owned());
+    Ok(SecondFactorPage { shell, factor, must_set_up, is_needed: false, has_passkeys, typed, errors, next })
 }
 
 pub async fn show(
@@ -61,13 +73,15 @@ pub async fn show(
     query: web::Query<HashMap<String, String>>,
 ) -> Result<HttpResponse, AppError> {
     let next = next_of(&query);
-    html(&state.db.read(move |conn| page(conn, &head, &me.0, false, next)).await?)
+    let (has, fresh) = (has_passkeys(&state), ("", FieldErrors::default()));
+    html(&state.db.read(move |conn| page(conn, (&head, has), &me.0, fresh, next)).await?)
 }
 
 /// The page again: what was to be removed is needed.
 async fn needed(state: &AppState, head: Head, me: OwnAccount) -> Result<HttpResponse, AppError> {
-    let page = state.db.read(move |conn| page(conn, &head, &me, true, String::new())).await?;
-    with_status(StatusCode::CONFLICT, &page)
+    let (has, fresh) = (has_passkeys(state), ("", FieldErrors::default()));
+    let page = state.db.read(move |conn| page(conn, (&head, has), &me, fresh, String::new())).await?;
+    with_status(StatusCode::CONFLICT, &SecondFactorPage { is_needed: true, ..page })
 }
 
 /// The answer to one press: no address leads to it again.
