@@ -32,6 +32,16 @@ pub struct SentFilter {
     pub words: String,
 }
 
+impl SentFilter {
+    /// Whether many rows may have to be looked at for the few that are wanted: one of state, kind and road is found by an index,
+    /// and what is looked at is bounded.
+    fn is_searched(&self) -> bool {
+        let by_index = [self.state.is_some(), self.kind.is_some(), self.channel.is_some()];
+        let is_narrowed = self.user.is_some() || self.patient.is_some() || self.from.is_some() || self.until.is_some();
+        is_narrowed || !self.words.trim().is_empty() || by_index.into_iter().filter(|is_asked| *is_asked).count() > 1
+    }
+}
+
 /// A notification as the Outbox shows it.
 #[derive(Debug, Clone)]
 pub struct SentRow {
@@ -54,7 +64,10 @@ type Joined = (NotificationRow, (String, String), Option<String>);
 macro_rules! narrowed {
     ($conn:expr, $filter:expr, $all:expr) => {{
         let filter: &SentFilter = $filter;
-        let mut query = $all.filter(in_time()).into_boxed::<MultiBackend>();
+        let mut query = $all.into_boxed::<MultiBackend>();
+        if filter.is_searched() {
+            query = query.filter(in_time());
+        }
         if let Some(kind) = filter.kind {
             query = query.filter(notifications::kind.eq(kind));
         }
