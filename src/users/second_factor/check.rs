@@ -97,7 +97,7 @@ fn count(tx: &mut Tx, now: Ts, user: UserId) -> QueryResult<()> {
 
 /// How long the pause is that comes after so many others.
 fn pause(number: i64) -> Duration {
-    let doublings = u32::try_from(number - 1).unwrap_or_default().min(10);
+    let doublings = u32::try_from((number - 1).clamp(0, 10)).unwrap_or_default();
     (FIRST_PAUSE * 2_i32.pow(doublings)).min(LONGEST_PAUSE)
 }
 
