@@ -38,7 +38,8 @@ const ODD: [&str; 22] = [
 ];
 
 /// Leaving, and what is slow or counted on purpose.
-const NOT_HERE: [&str; 6] = ["/logout", "/sign-out", "/sign-in", "/password", "/account/email", "/entry"];
+const NOT_HERE: [&str; 7] =
+    ["/logout", "/sign-out", "/sign-in", "/password", "/account/email", "/account/confirmation", "/entry"];
 
 struct World {
     owner: Actor,
