@@ -11,7 +11,7 @@ use crate::settings;
 use crate::storage::{Placed, Scan, StorageError};
 use crate::text::Lang;
 
-/// A copy of a chart item, in storage, for [`super::attach`]. Not attached, it is swept after a day.
+/// A copy of a chart item, in storage, for [`super::attach()`]. Not attached, it is swept after a day.
 #[derive(Debug, Clone)]
 pub struct Frozen {
     pub(super) item: ChartItemId,

@@ -1,5 +1,5 @@
 //! FEATURE: files on messages. They are accepted ([`FileIntake::begin`]) as uploads of one user for one patient, or frozen
-//! from the chart ([`FileIntake::freeze`]); they become attachments in the transaction that sends the message ([`attach`]);
+//! from the chart ([`FileIntake::freeze`]); they become attachments in the transaction that sends the message ([`attach()`]);
 //! they go out only through a message that the asker may see ([`Attachment`]).
 
 mod accept;

@@ -61,7 +61,7 @@ impl Field {
         value.filter(|text| !text.is_empty())
     }
 
-    /// Puts a value that [`Field::of`] gave into a record. What a field cannot hold leaves it as it is.
+    /// Puts a value that [`Field::value_in`] gave into a record. What a field cannot hold leaves it as it is.
     pub(super) fn put(self, d: &mut Demographics, value: Option<&str>) {
         let text = || value.map(str::to_owned);
         match self {

@@ -88,7 +88,7 @@ impl Settings {
 /// Reads the settings.
 ///
 /// # Errors
-/// Those of the database; also when [`prepare`] never ran.
+/// Those of the database; also when [`super::settings`] was never prepared.
 pub fn load(conn: &mut Conn) -> QueryResult<Settings> {
     clinic::table.find(1).select(Settings::as_select()).first(conn)
 }

@@ -267,7 +267,7 @@ fn title_of(item: &ImportedItem, lang: Lang) -> String {
 }
 
 /// Since when an item's source has taken it back: by its own key, which in a chart of two records may be longer
-/// ([`store_item`]), and by that of the resource whose further file it is.
+/// ([`store_item()`]), and by that of the resource whose further file it is.
 fn taken_back(withdrawn: &BTreeMap<String, Ts>, key: &str) -> Option<Ts> {
     let own = key.rsplit_once("~o").map_or(key, |(own, _)| own);
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

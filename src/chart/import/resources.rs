@@ -1,4 +1,4 @@
-//! What came from sources, resource by resource, as it stands: charts are made of it (see [`super::derive`]).
+//! What came from sources, resource by resource, as it stands: charts are made of it (see [`super::derive()`]).
 
 use super::fhir::{Kept, KeptFile, Prepared, SkipReason, Skipped};
 use crate::db::schema::{blobs, source_files, source_mentions, source_resources};
