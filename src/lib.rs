@@ -5,6 +5,7 @@
 //!
 #![doc = include_str!("../docs/architecture.md")]
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 // a cut inside a character panics: text is taken apart by what gives an `Option`
 #![cfg_attr(not(test), deny(clippy::string_slice))]

@@ -34,7 +34,8 @@ text_enum! {
 }
 
 text_enum! {
-    /// What was done.
+    /// What was done: the words say it, and `locales` has them in full.
+    #[allow(missing_docs)]
     pub enum Event {
         SignedIn = "signed_in",
         SignInFailed = "sign_in_failed",
