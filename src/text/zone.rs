@@ -203,7 +203,7 @@ mod tests {
                 assert_eq!(lang.time(moment), time);
                 let zone = Zone::find("UTC").unwrap();
                 assert_eq!(lang.moment(zone, moment.into()), lang.moment_of(&date, &time));
-                day = day + time::Duration::days(1);
+                day += time::Duration::days(1);
             }
             day = Date::from_ordinal_date(1924, 1).unwrap();
         }

@@ -66,8 +66,11 @@ pub fn forms(word: &str) -> diesel::QueryResult<Vec<Term>> {
     with_ring(|ring| Ok(ring.forms(word))).map_err(SerializationError)
 }
 
+/// From where to where, the end left out.
+pub type Range = (Term, Term);
+
 /// From where to where the terms stand that may begin with this, in clear and under each key; in clear all of them do.
-pub fn ranges(beginning: &str) -> diesel::QueryResult<((Term, Term), Vec<(Term, Term)>)> {
+pub fn ranges(beginning: &str) -> diesel::QueryResult<(Range, Vec<Range>)> {
     let in_clear = range(beginning.to_owned());
     with_ring(|ring| Ok((in_clear, ring.ranges(beginning)))).map_err(SerializationError)
 }

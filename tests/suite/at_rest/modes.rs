@@ -100,14 +100,18 @@ fn what_is_weak_is_named() {
     std::fs::write(here.join("key"), KEY).unwrap();
     std::fs::create_dir(here.join("postern-files")).unwrap();
     std::fs::create_dir(here.join("backups")).unwrap();
-    (mode("key", 0o640), mode("postern-files", 0o755), mode("backups", 0o701));
+    for (name, bits) in [("key", 0o640), ("postern-files", 0o755), ("backups", 0o701)] {
+        mode(name, bits);
+    }
     let keyed = [("POSTERN_STORAGE_KEY_FILE", "key"), ("POSTERN_BACKUP_FOLDER", "backups")];
     let (words, _) = said(here, &["check-config"], &keyed);
     for weak in ["can read key: chmod 600", "look into postern-files: chmod 700", "look into backups: chmod 700"] {
         assert!(words.contains(weak), "{words}");
     }
     assert!(words.contains("text: will be sealed with the key") && !words.contains(KEY), "{words}");
-    (mode("key", 0o600), mode("postern-files", 0o700), mode("backups", 0o700));
+    for (name, bits) in [("key", 0o600), ("postern-files", 0o700), ("backups", 0o700)] {
+        mode(name, bits);
+    }
     // set over a clinic that had none
     assert!(said(here, &["migrate"], &[]).1);
     assert!(said(here, &["migrate"], &keyed).1);

@@ -102,7 +102,7 @@ pub async fn show(
 
 /// What came of the code.
 enum Answer {
-    Codes(Shell, Vec<RecoveryCode>),
+    Codes(Box<Shell>, Vec<RecoveryCode>),
     Done,
     Refused(Box<AppPage>),
     NotStarted,
@@ -120,7 +120,7 @@ pub async fn confirm(
     let onto = next.clone();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         match users::confirm_app(tx, head.now, &me.0, (form.get("code"), codes), &vault)? {
-            Confirmed::Added(Some(codes)) => Ok(Answer::Codes(shell_of_own(tx, &head, me.0.own())?, codes)),
+            Confirmed::Added(Some(codes)) => Ok(Answer::Codes(Box::new(shell_of_own(tx, &head, me.0.own())?), codes)),
             Confirmed::Added(None) => Ok(Answer::Done),
             Confirmed::NotStarted => Ok(Answer::NotStarted),
             Confirmed::Wrong => {
@@ -134,7 +134,7 @@ pub async fn confirm(
     let answer = write.await?;
     state.wake.notify_one();
     match answer {
-        Answer::Codes(shell, codes) => codes_once(shell, &codes, next),
+        Answer::Codes(shell, codes) => codes_once(*shell, &codes, next),
         Answer::Done if next.is_empty() => Ok(see_other(&format!("{SET_UP}?notice=second-factor-added"))),
         Answer::Done => Ok(see_other(&next)),
         Answer::Refused(page) => unprocessable(&*page),

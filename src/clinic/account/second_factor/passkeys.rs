@@ -26,7 +26,7 @@ pub async fn challenge(state: web::Data<AppState>, head: Head, me: ConfirmedOwn)
 
 /// What came of it.
 enum Answer {
-    Codes(Shell, Vec<RecoveryCode>),
+    Codes(Box<Shell>, Vec<RecoveryCode>),
     Done,
     Refused(Box<super::SecondFactorPage>),
     Failed,
@@ -44,7 +44,9 @@ pub async fn add(
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let (answer, name) = (answer_in(&form), form.get("name"));
         match users::add_passkey(tx, head.now, &me.0, &party, (name, &answer), codes)? {
-            PasskeyAdded::Added(Some(codes)) => Ok(Answer::Codes(shell_of_own(tx, &head, me.0.own())?, codes)),
+            PasskeyAdded::Added(Some(codes)) => {
+                Ok(Answer::Codes(Box::new(shell_of_own(tx, &head, me.0.own())?), codes))
+            }
             PasskeyAdded::Added(None) => Ok(Answer::Done),
             PasskeyAdded::Wrong => Ok(Answer::Failed),
             PasskeyAdded::NoName => {
@@ -58,7 +60,7 @@ pub async fn add(
     let answer = write.await?;
     state.wake.notify_one();
     match answer {
-        Answer::Codes(shell, codes) => codes_once(shell, &codes, next),
+        Answer::Codes(shell, codes) => codes_once(*shell, &codes, next),
         Answer::Done if next.is_empty() => Ok(see_other(&format!("{SET_UP}?notice=second-factor-added"))),
         Answer::Done => Ok(see_other(&next)),
         Answer::Refused(page) => unprocessable(&*page),
