@@ -3,15 +3,18 @@
 //! What a session says about its holder is read anew from the user's or patient's row at each request, so a role that
 //! changed, a user who was retired or a portal access that was withdrawn holds from the next request on.
 
-use super::{Device, Role, second_factor};
+mod open;
+
+pub use open::{OpenSession, end_of_patient, end_of_user, end_some, of_user, sweep};
+
+use super::{Role, second_factor};
 use crate::clock::Clock;
 use crate::db::schema::{patients, sessions, users};
-use crate::db::{Both, Conn, Db, DbError, Errand, PatientId, Ts, Tx, UserId};
+use crate::db::{Conn, Db, DbError, Errand, PatientId, Ts, UserId};
 use crate::text_enum;
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError, generate_session_key};
 use actix_web::cookie::time::Duration;
 use diesel::prelude::*;
-use diesel::upsert::excluded;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -292,18 +295,22 @@ impl Found {
 }
 
 impl Store {
-    async fn put(&self, key: &SessionKey, mut state: State) -> anyhow::Result<()> {
-        let now = self.clock.now();
+    /// What of a state is stored: its holder stands in columns of the row. `None` without a holder: such a session has nothing to
+    /// keep.
+    fn split(mut state: State) -> anyhow::Result<Option<(Holder, String)>> {
         state.remove(LAPSED);
         let holder = state.remove(HOLDER).map(|json| serde_json::from_str::<Holder>(&json)).transpose()?;
-        // a session without a holder has nothing to keep
-        let Some(holder) = holder else { return Ok(()) };
+        holder.map(|holder| Ok((holder, serde_json::to_string(&state)?))).transpose()
+    }
+
+    /// Begins a session.
+    async fn add(&self, key: &SessionKey, state: State) -> anyhow::Result<()> {
+        let Some((holder, state)) = Store::split(state)? else { return Ok(()) };
         let (user, patient) = match &holder {
             Holder::User { id, .. } => (Some(*id), None),
             Holder::Patient { id, .. } => (None, Some(*id)),
         };
-        let (token, state, lasts) = (hash(key), serde_json::to_string(&state)?, holder.lasts());
-        self.known.forget(&token);
+        let (token, now, lasts) = (hash(key), self.clock.now(), holder.lasts());
         let expires = now.plus(Duration::seconds(lasts.all));
         let idle = now.plus(Duration::seconds(lasts.idle)).min(expires);
         let write = self.db.write(move |tx| -> Result<_, DbError> {
@@ -312,8 +319,19 @@ impl Store {
                 (sessions::state.eq(state), sessions::created_at.eq(now), sessions::seen_at.eq(now)),
                 (sessions::idle_until.eq(idle), sessions::expires_at.eq(expires)),
             );
-            let insert = diesel::insert_into(sessions::table).values(row).on_conflict(sessions::token_hash);
-            Ok(Both(insert.do_update().set(sessions::state.eq(excluded(sessions::state)))).execute(tx.conn())?)
+            Ok(diesel::insert_into(sessions::table).values(row).execute(tx.conn())?)
+        });
+        write.await?;
+        Ok(())
+    }
+
+    /// Changes the state of a session that is there. One that was ended while the request was under way stays so.
+    async fn change(&self, key: &SessionKey, state: State) -> anyhow::Result<()> {
+        let Some((_, state)) = Store::split(state)? else { return Ok(()) };
+        let token = hash(key);
+        self.known.forget(&token);
+        let write = self.db.write(move |tx| -> Result<_, DbError> {
+            Ok(diesel::update(sessions::table.find(token)).set(sessions::state.eq(state)).execute(tx.conn())?)
         });
         write.await?;
         Ok(())
@@ -386,12 +404,12 @@ impl SessionStore for Store {
 
     async fn save(&self, state: State, _: &Duration) -> Result<SessionKey, SaveError> {
         let key = generate_session_key();
-        self.put(&key, state).await.map_err(SaveError::Other)?;
+        self.add(&key, state).await.map_err(SaveError::Other)?;
         Ok(key)
     }
 
     async fn update(&self, key: SessionKey, state: State, _: &Duration) -> Result<SessionKey, UpdateError> {
-        self.put(&key, state).await.map_err(UpdateError::Other)?;
+        self.change(&key, state).await.map_err(UpdateError::Other)?;
         Ok(key)
     }
 
@@ -409,59 +427,4 @@ impl SessionStore for Store {
         write.await?;
         Ok(())
     }
-}
-
-/// Ends every session of a user.
-pub fn end_of_user(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
-    diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(tx.conn())
-}
-
-/// A session of a user that has not ended.
-#[derive(Debug, Clone)]
-pub struct OpenSession {
-    /// which of them: a word that opens nothing; empty in sessions that are older than marks
-    pub mark: String,
-    /// of which browser
-    pub device: Device,
-    /// when it began
-    pub created_at: Ts,
-    /// when it was last used, to the minute
-    pub seen_at: Ts,
-}
-
-type Open = (Vec<u8>, String, Ts, Ts);
-
-fn open_of(conn: &mut Conn, now: Ts, user: UserId) -> QueryResult<Vec<(Vec<u8>, OpenSession)>> {
-    let open = sessions::idle_until.gt(now).and(sessions::expires_at.gt(now));
-    let theirs = sessions::table.filter(sessions::user_id.eq(user)).filter(open).order(sessions::seen_at.desc());
-    let columns = (sessions::token_hash, sessions::state, sessions::created_at, sessions::seen_at);
-    let found: Vec<Open> = theirs.limit(1_000).select(columns).load(conn)?;
-    let read = |(token, state, created_at, seen_at): Open| {
-        let state: State = serde_json::from_str(&state).unwrap_or_default();
-        let word = |key| state.get(key).and_then(|json| serde_json::from_str::<String>(json).ok()).unwrap_or_default();
-        (token, OpenSession { mark: word(MARK), device: Device::stored(&word(DEVICE)), created_at, seen_at })
-    };
-    Ok(found.into_iter().map(read).collect())
-}
-
-/// The sessions of a user that have not ended, the one used last first; at most 1,000.
-pub fn of_user(conn: &mut Conn, now: Ts, user: UserId) -> QueryResult<Vec<OpenSession>> {
-    Ok(open_of(conn, now, user)?.into_iter().map(|(_, one)| one).collect())
-}
-
-/// Ends some of a user's sessions. Gives how many.
-pub fn end_some(tx: &mut Tx, now: Ts, user: UserId, which: impl Fn(&OpenSession) -> bool) -> QueryResult<usize> {
-    let ended: Vec<Vec<u8>> =
-        open_of(tx, now, user)?.into_iter().filter(|(_, one)| which(one)).map(|(token, _)| token).collect();
-    diesel::delete(sessions::table.filter(sessions::token_hash.eq_any(ended))).execute(tx.conn())
-}
-
-/// Ends every session of a patient.
-pub fn end_of_patient(tx: &mut Tx, patient: PatientId) -> QueryResult<usize> {
-    diesel::delete(sessions::table.filter(sessions::patient_id.eq(patient))).execute(tx.conn())
-}
-
-/// Removes the sessions that ended so long ago that nothing is kept for them any more.
-pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
-    diesel::delete(sessions::table.filter(sessions::expires_at.lt(now.plus(-LAPSES_AFTER)))).execute(tx.conn())
 }

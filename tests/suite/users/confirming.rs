@@ -12,7 +12,8 @@ on_both!(
     a_session_is_good_for_ten_minutes,
     what_was_typed_comes_back,
     a_second_factor_confirms_too,
-    a_confirmation_is_of_one_session
+    a_confirmation_is_of_one_session,
+    a_session_that_was_ended_meanwhile_stays_ended
 );
 
 async fn a_session_is_good_for_ten_minutes(app: App) {
@@ -103,4 +104,34 @@ async fn a_confirmation_is_of_one_session(app: App) {
     app.state.clock.advance(Duration::minutes(5));
     elsewhere.post("/account/confirmation", &[("password", "wrong")]).await;
     owner.get("/settings/users/new").await.ok();
+}
+
+/// The check of a password takes a while: a session that is ended in between does not come back with what is noted of it.
+async fn a_session_that_was_ended_meanwhile_stays_ended(app: App) {
+    use actix_session::storage::SessionStore;
+    use postern::access::session::{self, CONFIRMED, Door, HOLDER, Holder, Lasts, Store};
+    app.user(Role::Owner).await;
+    let id = newest(&app).await;
+    let (db, clock) = (app.state.db.clone(), app.state.clock.clone());
+    let store = Store { db: db.clone(), clock, door: Door::Clinic, known: Default::default() };
+    let holder = Holder::User {
+        id,
+        name: "Owner".into(),
+        role: Role::Owner,
+        must_set_up: false,
+        confirmed: false,
+        language: "en".into(),
+        lasts: Lasts::new(60, 60),
+    };
+    let state = std::collections::HashMap::from([(HOLDER.to_owned(), serde_json::to_string(&holder).unwrap())]);
+    let lasts = actix_web::cookie::time::Duration::HOUR;
+    let key = store.save(state, &lasts).await.unwrap();
+    let mut under_way = store.load(&key).await.unwrap().expect("it is open");
+    under_way.insert(CONFIRMED.to_owned(), "1".to_owned());
+    let key = store.update(key, under_way.clone(), &lasts).await.unwrap();
+    assert_eq!(store.load(&key).await.unwrap().unwrap()[CONFIRMED], "1", "what is noted of an open one is kept");
+    let end = db.write(move |tx| Ok::<_, postern::error::AppError>(session::end_of_user(tx, id)?));
+    assert_eq!(end.await.unwrap(), 2, "that of the sign-in, and this one");
+    let key = store.update(key, under_way, &lasts).await.unwrap();
+    assert!(store.load(&key).await.unwrap().is_none());
 }
