@@ -48,14 +48,13 @@ tokio::task_local! {
 impl Errand {
     /// A request of this lane.
     pub fn new(lane: Lane, may_be_repeated: bool) -> Arc<Errand> {
-        let (whom, check, stale) = (OnceLock::new(), Mutex::new(None), AtomicBool::new(false));
-        Arc::new(Errand { lane, may_be_repeated, limit: LIMIT, whom, check, stale })
+        Errand::within(lane, may_be_repeated, LIMIT)
     }
 
-    /// The same with another limit to what one of its transactions may read.
-    pub fn within(self: Arc<Errand>, limit: Duration) -> Arc<Errand> {
-        let again = Errand::new(self.lane, self.may_be_repeated);
-        Arc::try_unwrap(again).map_or(self, |again| Arc::new(Errand { limit, ..again }))
+    /// The same, each of whose transactions may read for so long.
+    pub fn within(lane: Lane, may_be_repeated: bool, limit: Duration) -> Arc<Errand> {
+        let (whom, check, stale) = (OnceLock::new(), Mutex::new(None), AtomicBool::new(false));
+        Arc::new(Errand { lane, may_be_repeated, limit, whom, check, stale })
     }
 
     pub(super) fn limit(&self) -> Duration {

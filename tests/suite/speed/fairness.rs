@@ -128,7 +128,7 @@ async fn a_transaction_that_takes_too_long_is_stopped(app: App) {
         Ok(())
     };
     for _ in 0..20 {
-        let errand = Errand::new(Lane::Pages, true).within(Duration::from_millis(100));
+        let errand = Errand::within(Lane::Pages, true, Duration::from_millis(100));
         let stopped = errand.carry(app.state.db.read(endless)).await;
         let Err(AppError::Db(cause)) = &stopped else { panic!("it ended: {stopped:?}") };
         assert!(cause.is_late(), "{cause}");

@@ -1,14 +1,14 @@
 //! `/account/second-factor/app`: setting up an authenticator app. The secret is shown as a picture and as text, and counts for
 //! nothing until a code shows that the app has it.
 
-use super::{codes_once, needed, next_of};
+use super::{Adding, needed, next_of};
 use crate::access::OwnAccount;
 use crate::clinic::guard::{ConfirmedOwn, SET_UP, shell_of_own, with_next};
 use crate::db::Conn;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::own_path;
-use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::http::{Form, Head, Shell, html, see_other};
 use crate::settings;
 use crate::state::AppState;
 use crate::users::{self, AppSetup, Confirmed, RecoveryCode, RemoveError, Vault};
@@ -68,8 +68,8 @@ fn page(
 }
 
 /// A page of this one's, with where to go in the end.
-fn onward(page: &str, next: &str) -> HttpResponse {
-    see_other(&own_path(next).map_or_else(|| page.to_owned(), |next| with_next(page, next)))
+fn onward(page: &str, next: &str) -> String {
+    own_path(next).map_or_else(|| page.to_owned(), |next| with_next(page, next))
 }
 
 pub async fn start(
@@ -81,7 +81,7 @@ pub async fn start(
     let vault = Vault::from_files(&state.config.files, &state.random);
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(users::start_app(tx, head.now, &me.0, &vault)?) });
     write.await?;
-    Ok(onward(PATH, form.get("next")))
+    Ok(see_other(&onward(PATH, form.get("next"))))
 }
 
 pub async fn show(
@@ -96,16 +96,8 @@ pub async fn show(
     let read = state.db.read(move |conn| page(conn, (&head, &own), &vault, FieldErrors::default(), next));
     match read.await? {
         Some(page) => html(&page),
-        None => Ok(onward(SET_UP, &back)),
+        None => Ok(see_other(&onward(SET_UP, &back))),
     }
-}
-
-/// What came of the code.
-enum Answer {
-    Codes(Box<Shell>, Vec<RecoveryCode>),
-    Done,
-    Refused(Box<AppPage>),
-    NotStarted,
 }
 
 pub async fn confirm(
@@ -120,26 +112,20 @@ pub async fn confirm(
     let onto = next.clone();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         match users::confirm_app(tx, head.now, &me.0, (form.get("code"), codes), &vault)? {
-            Confirmed::Added(Some(codes)) => Ok(Answer::Codes(Box::new(shell_of_own(tx, &head, me.0.own())?), codes)),
-            Confirmed::Added(None) => Ok(Answer::Done),
-            Confirmed::NotStarted => Ok(Answer::NotStarted),
+            Confirmed::Added(codes) => Adding::added(tx, &head, me.0.own(), codes),
+            Confirmed::NotStarted => Ok(Adding::Nothing(onward(SET_UP, &onto))),
             Confirmed::Wrong => {
                 let mut errors = FieldErrors::default();
                 errors.add("code", "error-app-code");
+                let nothing = Adding::Nothing(onward(SET_UP, &onto));
                 let page = page(tx, (&head, me.0.own()), &vault, errors, onto)?;
-                Ok(page.map_or(Answer::NotStarted, |page| Answer::Refused(Box::new(page))))
+                Ok(page.map_or(nothing, |page| Adding::Refused(Box::new(page))))
             }
         }
     });
     let answer = write.await?;
     state.wake.notify_one();
-    match answer {
-        Answer::Codes(shell, codes) => codes_once(*shell, &codes, next),
-        Answer::Done if next.is_empty() => Ok(see_other(&format!("{SET_UP}?notice=second-factor-added"))),
-        Answer::Done => Ok(see_other(&next)),
-        Answer::Refused(page) => unprocessable(&*page),
-        Answer::NotStarted => Ok(onward(SET_UP, &next)),
-    }
+    answer.answer(&next)
 }
 
 pub async fn remove(state: web::Data<AppState>, head: Head, me: ConfirmedOwn) -> Result<HttpResponse, AppError> {

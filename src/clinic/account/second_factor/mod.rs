@@ -5,12 +5,12 @@ pub mod app;
 pub mod passkeys;
 
 use crate::access::OwnAccount;
-use crate::clinic::guard::{ConfirmedOwn, Own, shell_of_own};
+use crate::clinic::guard::{ConfirmedOwn, Own, SET_UP, shell_of_own};
 use crate::db::Conn;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::{own_path, with_status};
-use crate::http::{Head, Shell, html};
+use crate::http::{Head, Shell, html, see_other, unprocessable};
 use crate::state::AppState;
 use crate::users::{self, RecoveryCode, RelyingParty, SecondFactor};
 use actix_web::http::StatusCode;
@@ -82,6 +82,38 @@ async fn needed(state: &AppState, head: Head, me: OwnAccount) -> Result<HttpResp
     let (has, fresh) = (has_passkeys(state), ("", FieldErrors::default()));
     let page = state.db.read(move |conn| page(conn, (&head, has), &me, fresh, String::new())).await?;
     with_status(StatusCode::CONFLICT, &SecondFactorPage { is_needed: true, ..page })
+}
+
+/// What came of a press that adds something.
+enum Adding<P> {
+    /// it is there; `Some`: with the first recovery codes, to be shown
+    Added(Option<(Box<Shell>, Vec<RecoveryCode>)>),
+    /// the page again, with what is wrong
+    Refused(Box<P>),
+    /// there is nothing to add; where to go then
+    Nothing(String),
+}
+
+impl<P: Template> Adding<P> {
+    fn added(
+        conn: &mut Conn,
+        head: &Head,
+        me: &OwnAccount,
+        codes: Option<Vec<RecoveryCode>>,
+    ) -> Result<Adding<P>, AppError> {
+        let shown = codes.map(|codes| Ok::<_, AppError>((Box::new(shell_of_own(conn, head, me)?), codes)));
+        Ok(Adding::Added(shown.transpose()?))
+    }
+
+    fn answer(self, next: &str) -> Result<HttpResponse, AppError> {
+        match self {
+            Adding::Added(Some((shell, codes))) => codes_once(*shell, &codes, next.to_owned()),
+            Adding::Added(None) if next.is_empty() => Ok(see_other(&format!("{SET_UP}?notice=second-factor-added"))),
+            Adding::Added(None) => Ok(see_other(next)),
+            Adding::Refused(page) => unprocessable(&*page),
+            Adding::Nothing(to) => Ok(see_other(&to)),
+        }
+    }
 }
 
 /// The answer to one press: no address leads to it again.

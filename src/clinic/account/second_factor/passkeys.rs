@@ -1,13 +1,13 @@
 //! `/account/second-factor/passkeys`: adding and removing passkeys. A script asks the device; without scripts there are none.
 
-use super::{codes_once, needed, page};
+use super::{Adding, needed, page};
 use crate::clinic::account::passkey::{self, answer_in, party};
-use crate::clinic::guard::{ConfirmedOwn, SET_UP, number, shell_of_own};
+use crate::clinic::guard::{ConfirmedOwn, SET_UP, number};
 use crate::db::PasskeyId;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::own_path;
-use crate::http::{Form, Head, Shell, see_other, unprocessable};
+use crate::http::{Form, Head, see_other};
 use crate::settings;
 use crate::state::AppState;
 use crate::users::{self, PasskeyAdded, RecoveryCode, RemoveError};
@@ -24,14 +24,6 @@ pub async fn challenge(state: web::Data<AppState>, head: Head, me: ConfirmedOwn)
     passkey::challenge(&token, &write.await?)
 }
 
-/// What came of it.
-enum Answer {
-    Codes(Box<Shell>, Vec<RecoveryCode>),
-    Done,
-    Refused(Box<super::SecondFactorPage>),
-    Failed,
-}
-
 pub async fn add(
     state: web::Data<AppState>,
     head: Head,
@@ -44,28 +36,19 @@ pub async fn add(
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let (answer, name) = (answer_in(&form), form.get("name"));
         match users::add_passkey(tx, head.now, &me.0, &party, (name, &answer), codes)? {
-            PasskeyAdded::Added(Some(codes)) => {
-                Ok(Answer::Codes(Box::new(shell_of_own(tx, &head, me.0.own())?), codes))
-            }
-            PasskeyAdded::Added(None) => Ok(Answer::Done),
-            PasskeyAdded::Wrong => Ok(Answer::Failed),
+            PasskeyAdded::Added(codes) => Adding::added(tx, &head, me.0.own(), codes),
+            PasskeyAdded::Wrong => Ok(Adding::Nothing(format!("{SET_UP}?notice=passkey-failed"))),
             PasskeyAdded::NoName => {
                 let mut errors = FieldErrors::default();
                 errors.add("name", "error-passkey-name");
                 let page = page(tx, (&head, true), me.0.own(), (name, errors), onto)?;
-                Ok(Answer::Refused(Box::new(page)))
+                Ok(Adding::Refused(Box::new(page)))
             }
         }
     });
     let answer = write.await?;
     state.wake.notify_one();
-    match answer {
-        Answer::Codes(shell, codes) => codes_once(*shell, &codes, next),
-        Answer::Done if next.is_empty() => Ok(see_other(&format!("{SET_UP}?notice=second-factor-added"))),
-        Answer::Done => Ok(see_other(&next)),
-        Answer::Refused(page) => unprocessable(&*page),
-        Answer::Failed => Ok(see_other(&format!("{SET_UP}?notice=passkey-failed"))),
-    }
+    answer.answer(&next)
 }
 
 pub async fn remove(
