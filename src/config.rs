@@ -62,6 +62,10 @@ pub struct Config {
     pub audit_key: Option<SecretKey>,
     /// where the seals of the audit log are told
     pub audit_heads: Option<PathBuf>,
+    /// whether they are also told by a line in the program's log, each hour
+    pub audit_seals_in_log: bool,
+    /// whether they are also told to the owners by mail, each day
+    pub audit_seals_by_mail: bool,
     /// backups that the worker makes by itself; `None`: none
     pub backup: Option<Backup>,
     /// `None` where no gateway is configured
@@ -232,8 +236,17 @@ impl Source {
         let files = self.files();
         let audit_key = self.secret_key("audit.key", self.text("audit.key"));
         let audit_heads = self.text("audit.heads_file").map(PathBuf::from);
-        if audit_heads.is_some() && self.text("audit.key").is_none() {
-            self.faults.push("audit.heads_file: needs audit.key, which seals what is written there".to_owned());
+        let audit_seals_in_log = self.flag("audit.seals_in_log");
+        let audit_seals_by_mail = self.flag("audit.seals_by_mail");
+        let told = [
+            ("audit.heads_file", audit_heads.is_some()),
+            ("audit.seals_in_log", audit_seals_in_log == Some(true)),
+            ("audit.seals_by_mail", audit_seals_by_mail == Some(true)),
+        ];
+        if self.text("audit.key").is_none() {
+            for (key, _) in told.iter().filter(|(_, is_wanted)| *is_wanted) {
+                self.faults.push(format!("{key}: needs audit.key, which seals what is told there"));
+            }
         }
         let hours = |text: &str| text.parse::<i64>().ok().filter(|hours| (1..=168).contains(hours));
         let every = self.parsed("backup.every_hours", "write a number of hours from 1 to 168", hours);
@@ -259,6 +272,8 @@ impl Source {
                 files: files?,
                 audit_key,
                 audit_heads,
+                audit_seals_in_log: audit_seals_in_log?,
+                audit_seals_by_mail: audit_seals_by_mail?,
                 backup,
                 texts,
                 bounces,

@@ -73,8 +73,11 @@ pub struct Heads {
 #[derive(Debug, thiserror::Error)]
 pub enum HeadsError {
     /// a line is not one of ours, or was changed, or the one before it is missing
-    #[error("line {0} of the file of heads was changed, or a line before it is missing")]
+    #[error("line {0} does not fit its seal: it was changed, or the line before it is missing")]
     Line(usize),
+    /// a stored line is not the one whose seal was told, or is missing
+    #[error("line {0} of the stored seals was changed or is missing")]
+    Stored(i64),
     /// the log lacks what the file knows
     #[error(transparent)]
     Log(#[from] Broken),

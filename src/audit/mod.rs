@@ -6,10 +6,12 @@
 
 mod heads;
 mod read;
+mod seals;
 mod verify;
 
 pub use heads::{Heads, HeadsError, seal_all};
 pub use read::{Filter, What, newest};
+pub use seals::{ToldSeal, newest_seal, seal_next, verify_seal};
 pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};

@@ -1,7 +1,7 @@
 //! `postern audit …`.
 
 use super::Failure;
-use crate::audit::{self, Broken, Heads, HeadsError};
+use crate::audit::{self, Broken, Heads, HeadsError, ToldSeal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, DbError, SecretKey};
@@ -18,6 +18,9 @@ pub(super) enum Command {
         /// also compare with this file, to which the seals were written (see audit.heads_file)
         #[arg(long)]
         heads: Option<PathBuf>,
+        /// also compare with this seal, which a mail or the program's log told (see audit.seals_by_mail); may be repeated
+        #[arg(long = "seal", value_name = "NUMBER-SEAL")]
+        seals: Vec<ToldSeal>,
     },
     /// seal with audit.key what was written without one, if it holds
     Seal,
@@ -26,18 +29,26 @@ pub(super) enum Command {
 pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
     let db = super::open(config).await?;
     match command {
-        Command::Verify { heads } => {
+        Command::Verify { heads, seals } => {
             let key = config.audit_key.clone();
             let held = verify(&db, key.clone()).await?;
             println!("the audit log holds: {} rows in {} chains", held.rows, held.chains);
-            match (&key, heads) {
-                (None, None) => println!("its ends are not sealed; audit.key would do so"),
-                (None, Some(_)) => return Err("audit.key: is missing: the file of heads is sealed with it".into()),
-                (Some(_), None) => println!("its ends are sealed"),
-                (Some(key), Some(path)) => {
-                    let lines = compare(&db, key, &path).await?;
-                    println!("its ends are sealed, and it has all that the {lines} lines of the file of heads know");
+            let Some(key) = key else {
+                if heads.is_some() || !seals.is_empty() {
+                    return Err("audit.key: is missing: what was told outside is sealed with it".into());
                 }
+                println!("its ends are not sealed; audit.key would do so");
+                return Ok(ExitCode::SUCCESS);
+            };
+            println!("its ends are sealed");
+            if let Some(path) = heads {
+                let lines = compare(&db, &key, &path).await?;
+                println!("it has all that the {lines} lines of the file of heads know");
+            }
+            for told in seals {
+                let (key, seal) = (key.clone(), told.clone());
+                db.read(move |conn| audit::verify_seal(conn, &key, &seal)).await.map_err(heads_failure)?;
+                println!("it has all that it had when seal {} was told", told.number);
             }
         }
         Command::Seal => {
@@ -64,6 +75,14 @@ fn failure(broken: Broken) -> Failure {
     }
 }
 
+fn heads_failure(cause: HeadsError) -> Failure {
+    match cause {
+        HeadsError::Log(broken) => failure(broken),
+        HeadsError::Db(cause) => super::line(cause.into()),
+        changed => format!("what was told of the audit log does not hold: {changed}").into(),
+    }
+}
+
 /// Compares the log with the file of heads; gives its lines.
 async fn compare(db: &Db, key: &SecretKey, path: &Path) -> Result<usize, Failure> {
     let (mut before, mut number) = (None, 0);
@@ -73,10 +92,7 @@ async fn compare(db: &Db, key: &SecretKey, path: &Path) -> Result<usize, Failure
         let (key, this) = (key.clone(), line.clone());
         let earlier = before.replace(line);
         let check = db.read(move |conn| this.verify(conn, &key, number, earlier.as_ref()));
-        check.await.map_err(|cause| match cause {
-            HeadsError::Log(broken) => failure(broken),
-            other => other.to_string().into(),
-        })?;
+        check.await.map_err(heads_failure)?;
     }
     Ok(number)
 }

@@ -26,12 +26,14 @@ pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<ExitCode
 
 /// Whether who can write the database can write the audit log anew.
 fn audit_log(config: &Config) -> String {
-    match (&config.audit_key, &config.audit_heads) {
-        (None, _) => "audit log: not sealed; audit.key would do so".to_owned(),
-        (Some(key), None) => {
-            format!("audit log: sealed with the key {}; audit.heads_file would find an old state put back", key.id())
-        }
-        (Some(key), Some(file)) => format!("audit log: sealed with the key {}, told to {}", key.id(), file.display()),
+    let Some(key) = &config.audit_key else { return "audit log: not sealed; audit.key would do so".to_owned() };
+    let file = config.audit_heads.as_ref().map(|file| file.display().to_string());
+    let log = config.audit_seals_in_log.then(|| "the program's log".to_owned());
+    let mail = config.audit_seals_by_mail.then(|| "the owners by mail".to_owned());
+    let told: Vec<String> = [file, log, mail].into_iter().flatten().collect();
+    match told.as_slice() {
+        [] => format!("audit log: sealed with the key {}; audit.heads_file would find an old state put back", key.id()),
+        told => format!("audit log: sealed with the key {}, told to {}", key.id(), told.join(", ")),
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         metrics_listen: None,
         audit_key: None,
         audit_heads: None,
+        audit_seals_in_log: false,
+        audit_seals_by_mail: false,
         backup: None,
     };
     let state = AppState {

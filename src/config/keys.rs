@@ -41,6 +41,8 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "",
         "a file, best on another machine, to which the seals of the audit log are written each hour",
     ),
+    ("audit.seals_in_log", "false", "true: the program's log tells each hour the seal of the audit log"),
+    ("audit.seals_by_mail", "false", "true: the owners are told it by mail each day"),
     ("backup.folder", "", "the folder, best on another machine, into which the worker backs up; none: it does not"),
     ("backup.every_hours", "24", "how often, 1 to 168"),
     ("clamd.address", "", "the virus scanner: host:port or the path of a socket; none: files are not scanned"),

@@ -576,6 +576,15 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    audit_seals (id) {
+        id -> BigInt,
+        sealed_at -> Utc,
+        line -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     notification_templates (id) {
         id -> BigInt,
         kind -> Text,
@@ -887,6 +896,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     worker_looks,
     audit_events,
     audit_heads,
+    audit_seals,
     blobs,
     chart_files,
     stray_files,

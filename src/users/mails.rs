@@ -2,10 +2,10 @@
 //! mail goes out, and only its hash is kept.
 
 use super::links::{self, Purpose};
-use crate::access::Device;
+use crate::access::{Device, Role};
 use crate::clock::Token;
 use crate::db::schema::{account_mails as m, users};
-use crate::db::{AccountMailId, Conn, Ts, Tx, UserId};
+use crate::db::{AccountMailId, Conn, Ts, Tx, UserId, lock_row};
 use crate::outbox::{self, Task};
 use crate::text_enum;
 use crate::values::EmailAddress;
@@ -37,6 +37,8 @@ text_enum! {
         RecoveryCodeUsed = "recovery_code_used",
         /// somebody has the password and not the second factor
         SecondStepGuessed = "second_step_guessed",
+        /// the seal of the audit log, to an owner
+        AuditSeal = "audit_seal",
     }
 }
 
@@ -105,6 +107,30 @@ pub(super) fn post(tx: &mut Tx, now: Ts, mail: &Wanted) -> QueryResult<()> {
     );
     let id: AccountMailId = diesel::insert_into(m::table).values(row).returning(m::id).get_result(tx.conn())?;
     outbox::enqueue(tx, now, Task::TellUser(id), now)
+}
+
+/// An owner is told the seal of the audit log this often.
+const SEAL_EVERY: Duration = Duration::hours(24);
+
+/// Enqueues the seal of the audit log to each owner who was not told one within a day. Gives to how many.
+pub fn tell_seal(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
+    lock_row(tx, "clinic", 1)?;
+    let told = m::table
+        .filter(m::kind.eq(MailKind::AuditSeal))
+        .filter(m::created_at.gt(now.plus(-SEAL_EVERY)))
+        .filter(m::user_id.is_not_null())
+        .select(m::user_id.assume_not_null());
+    let owners: Vec<UserId> = users::table
+        .filter(users::role.eq(Role::Owner))
+        .filter(users::active.eq(true))
+        .filter(users::id.ne_all(told))
+        .select(users::id)
+        .order(users::id)
+        .load(tx.conn())?;
+    for owner in &owners {
+        post(tx, now, &Wanted::to_user(MailKind::AuditSeal, Some(*owner)))?;
+    }
+    Ok(owners.len())
 }
 
 /// Whether a user had so many mails of a kind within the last hour that one more would only fill the mailbox.

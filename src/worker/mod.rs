@@ -4,6 +4,7 @@
 //! mail server or the gateway had taken the first copy, nobody can know. So there may be a second, never none; a mail's
 //! has the same Message-ID, by which mail programs show one.
 
+mod audit_seals;
 mod bounces;
 mod follow_up;
 mod hand_over;

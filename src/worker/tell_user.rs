@@ -3,6 +3,7 @@
 
 use super::{finish, settings};
 use crate::access::Device;
+use crate::audit::{self, ToldSeal};
 use crate::db::{AccountMailId, Ts};
 use crate::delivery::{Email, Failure};
 use crate::error::AppError;
@@ -30,15 +31,26 @@ pub(super) async fn run(state: &AppState, job: Job, id: AccountMailId) -> Result
     let ready = state.db.write(move |tx| -> Result<_, AppError> {
         let Some(mail) = users::to_send(tx, now, id)? else { return Ok(None) };
         let until = users::make_link_of(tx, &mail, &stored)?;
-        Ok(Some((mail, until, settings(tx)?)))
+        let seal = match mail.kind {
+            MailKind::AuditSeal => match audit::newest_seal(tx)? {
+                None => return Ok(None),
+                seal => seal,
+            },
+            _ => None,
+        };
+        Ok(Some((mail, (until, seal), settings(tx)?)))
     });
-    let Some((mail, until, settings)) = ready.await? else {
+    let Some((mail, (until, seal), settings)) = ready.await? else {
         let over = state.db.write(move |tx| finish(tx, &job, |tx| users::settle(tx, now, id, MailState::Over)));
         return over.await;
     };
-    let path = until.is_some().then(|| format!("/password/{}", token.reveal()));
-    let link = format!("{}{}", state.config.origin(), path.as_deref().unwrap_or("/account"));
-    let sent = state.delivery.send_email(email(state, &settings, &mail, &link, until)?).await;
+    let path = match mail.kind {
+        _ if until.is_some() => format!("/password/{}", token.reveal()),
+        MailKind::AuditSeal => "/settings/audit-log".to_owned(),
+        _ => "/account".to_owned(),
+    };
+    let link = format!("{}{path}", state.config.origin());
+    let sent = state.delivery.send_email(email(state, &settings, &mail, &link, until, seal)?).await;
     let now = state.clock.now();
     let again = outbox::back_off(now, job.attempts, &state.random);
     let later = matches!(sent, Err(Failure::Transient(_) | Failure::Unknown(_)))
@@ -60,6 +72,7 @@ fn email(
     mail: &ToSend,
     link: &str,
     until: Option<Ts>,
+    seal: Option<(ToldSeal, Ts)>,
 ) -> Result<Email, AppError> {
     let lang = Lang::or_english(&mail.language);
     let when = |at: Ts| lang.moment(settings.zone(), at);
@@ -108,6 +121,12 @@ fn email(
         MailKind::SecondStepGuessed => {
             let line = lang.t2("mail-second-step-guessed-line", "clinic", clinic, "when", when(mail.since));
             ("mail-second-step-guessed-subject", "account", vec![line], vec![not_you])
+        }
+        MailKind::AuditSeal => {
+            let (seal, at) = seal.map(|(seal, at)| (seal.to_string(), when(at))).unwrap_or_default();
+            let lines = vec![lang.t2("mail-audit-seal-line", "clinic", clinic, "when", at), seal];
+            let keep = lang.t("mail-audit-seal-keep").to_owned();
+            ("mail-audit-seal-subject", "settings-audit", lines, vec![keep])
         }
         MailKind::EmailChanged => {
             let line = lang.t2("mail-email-changed-line", "clinic", clinic, "when", when(mail.since));

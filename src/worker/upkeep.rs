@@ -1,22 +1,19 @@
 //! What is done now and then: files that nobody sent or refers to are removed, and what lies under an old key is sealed
 //! anew; texts that came in long ago are forgotten.
 
+use super::audit_seals;
 use crate::attachments;
-use crate::audit::Heads;
 use crate::backup::{self, BackupError};
 use crate::db::{Db, DbError, Ts, sealed};
 use crate::notifications;
 use crate::state::AppState;
 use crate::users::{self, Vault};
-use std::io::{BufRead, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 /// All of it, as of this moment. What fails is logged, and done the next time.
 pub async fn run(state: &AppState, now: Ts) {
     forget_texts(state, now).await;
     forget_account_mails(state, now).await;
-    tell_heads(state, now).await;
+    audit_seals::tell(state, now).await;
     texts_under_other_keys(state).await;
     checkpoint(state).await;
     files(state, now).await;
@@ -97,60 +94,6 @@ async fn checkpoint(state: &AppState) {
         Ok(Err(cause)) => tracing::debug!(%cause, "the write-ahead log was not emptied"),
         Err(cause) => tracing::error!(%cause, "the write-ahead log was not emptied"),
     }
-}
-
-/// Writes down, outside the database, how far the audit log has come.
-async fn tell_heads(state: &AppState, now: Ts) {
-    let (Some(path), Some(key)) = (state.config.audit_heads.clone(), state.config.audit_key.clone()) else { return };
-    let mut before = match tokio::task::spawn_blocking({
-        let path = path.clone();
-        move || last_line(&path)
-    })
-    .await
-    {
-        Ok(Ok(line)) => line,
-        Ok(Err(cause)) => return tracing::error!(%cause, "audit.heads_file cannot be read"),
-        Err(cause) => return tracing::error!(%cause, "audit.heads_file could not be read"),
-    };
-    loop {
-        let (key, earlier) = (key.clone(), before.clone());
-        let next =
-            state.db.read(move |conn| -> Result<_, DbError> { Ok(Heads::next(conn, now, &key, earlier.as_ref())?) });
-        let line = match next.await {
-            Ok(None) => return,
-            Ok(Some(line)) => line,
-            Err(cause) => return tracing::error!(%cause, "the ends of the audit log could not be read"),
-        };
-        let (path, words) = (path.clone(), line.clone());
-        match tokio::task::spawn_blocking(move || add_line(&path, &words)).await {
-            Ok(Ok(())) => before = Some(line),
-            Ok(Err(cause)) => return tracing::error!(%cause, "audit.heads_file cannot be written"),
-            Err(cause) => return tracing::error!(%cause, "audit.heads_file could not be written"),
-        }
-    }
-}
-
-/// The last line of the file; `None` where there is none yet.
-fn last_line(path: &Path) -> std::io::Result<Option<Heads>> {
-    let file = match std::fs::File::open(path) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    };
-    let mut last = None;
-    for line in std::io::BufReader::new(file).lines() {
-        let line = Heads::read(&line?);
-        last = Some(line.ok_or_else(|| std::io::Error::other("a line is not one of Postern's"))?);
-    }
-    Ok(last)
-}
-
-/// Adds a line, and waits until it is on the disk.
-fn add_line(path: &Path, line: &Heads) -> std::io::Result<()> {
-    let mut words = serde_json::to_string(line)?;
-    words.push('\n');
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    file.write_all(words.as_bytes())?;
-    file.sync_all()
 }
 
 async fn files(state: &AppState, now: Ts) {

@@ -2,3 +2,4 @@
 
 mod audit_log;
 mod sealed_log;
+mod told_seals;

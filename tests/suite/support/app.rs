@@ -166,6 +166,8 @@ impl App {
             metrics_listen: None,
             audit_key: None,
             audit_heads: None,
+            audit_seals_in_log: false,
+            audit_seals_by_mail: false,
             backup: None,
             // the tests are a program of their own, which reads no PDFs
             files: Files {

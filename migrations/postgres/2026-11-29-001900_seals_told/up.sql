@@ -1,0 +1,6 @@
+-- how far the audit log had come, hour by hour: one line each, of which the seal is told outside the database
+CREATE TABLE audit_seals (
+  id BIGINT NOT NULL PRIMARY KEY,
+  sealed_at TIMESTAMPTZ NOT NULL,
+  line TEXT NOT NULL
+);
