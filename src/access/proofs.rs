@@ -219,7 +219,8 @@ pub fn chart<R: Right>(
     patient: PatientId,
 ) -> QueryResult<Option<ChartAccess<R>>> {
     let patient = survivor(conn, patient)?;
-    let found = patients::table.find(patient).select(patients::id).first::<PatientId>(conn).optional()?;
+    let there = patients::table.find(patient).filter(patients::deleted_at.is_null());
+    let found = there.select(patients::id).first::<PatientId>(conn).optional()?;
     Ok(found.map(|patient| ChartAccess { user, patient }))
 }
 
@@ -229,7 +230,9 @@ pub fn conversation<R: Right>(
     user: SignedInUser<R>,
     conversation: ConversationId,
 ) -> QueryResult<Option<ConversationAccess<R>>> {
-    let found = conversations::table.find(conversation).select(conversations::patient_id).first(conn).optional()?;
+    let there = conversations::table.inner_join(patients::table).filter(patients::deleted_at.is_null());
+    let found = there.filter(conversations::id.eq(conversation)).select(conversations::patient_id);
+    let found = found.first(conn).optional()?;
     Ok(found.map(|patient| ConversationAccess { user, conversation, patient }))
 }
 

@@ -37,6 +37,8 @@ text_enum! {
         Users = "users",
         /// the audit log
         Audit = "audit",
+        /// how long records are kept: holds, and deletion
+        Records = "records",
     }
 }
 
@@ -76,11 +78,11 @@ pub mod rights {
             }
         )+};
     }
-    rights!(Read, Send, Close, EditPatients, Notify, Templates, Settings, Users, Audit);
+    rights!(Read, Send, Close, EditPatients, Notify, Templates, Settings, Users, Audit, Records);
 
     macro_rules! unconfirmed {
         ($($name:ident),+) => {$(impl Unconfirmed for $name {})+};
     }
-    // all but Users
+    // all but Users and Records
     unconfirmed!(Read, Send, Close, EditPatients, Notify, Templates, Settings, Audit);
 }

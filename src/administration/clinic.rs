@@ -22,6 +22,8 @@ text_enum! {
         Notifications = "notifications",
         /// who signs in with a second factor only
         SignIn = "sign_in",
+        /// how long records are kept
+        Records = "records",
     }
 }
 

@@ -211,6 +211,8 @@ fn all<R: Right>(
         .inner_join(patients::table)
         .left_join(participants::table.on(own))
         .filter(db::in_time())
+        // what is left of a deleted record is no conversation
+        .filter(patients::deleted_at.is_null())
         .order((c::last_message_at.desc(), c::id.desc()))
         .limit(limit)
         .select(line!())

@@ -22,7 +22,7 @@ pub enum Fate {
 }
 
 /// Every column that names a patient. A test compares this with the tables.
-pub const PLACES: [(&str, &str, Fate); 19] = [
+pub const PLACES: [(&str, &str, Fate); 21] = [
     ("chart_items", "patient_id", Fate::Moves),
     ("conversations", "patient_id", Fate::Moves),
     ("notifications", "patient_id", Fate::Moves),
@@ -42,10 +42,12 @@ pub const PLACES: [(&str, &str, Fate); 19] = [
     ("distinctions", "other_id", Fate::Stays),
     ("merges", "kept_id", Fate::Stays),
     ("merges", "merged_id", Fate::Stays),
+    ("record_holds", "patient_id", Fate::Stays),
+    ("deleted_records", "patient_id", Fate::Stays),
 ];
 
 /// A statement whose parameters are written as PostgreSQL numbers them; SQLite numbers them alike, with another sign.
-fn sql_query(conn: &Conn, statement: &str) -> SqlQuery {
+pub(super) fn sql_query(conn: &Conn, statement: &str) -> SqlQuery {
     match conn {
         Conn::Pg(_) => diesel::sql_query(statement),
         Conn::Sqlite(_) => diesel::sql_query(statement.replace('$', "?")),

@@ -124,12 +124,13 @@ fn open_postgres(address: &str, purpose: Use) -> ConnectionResult<PgConnection> 
 pub(super) const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 5000;";
 
 /// The busy timeout is set first, because changing the journal mode may itself meet a lock. FULL costs nothing when
-/// writers share commits (see `writer`), and an acknowledged message must survive a power cut.
+/// writers share commits (see `writer`), and an acknowledged message must survive a power cut. What goes is overwritten:
+/// without it a text that was deleted or changed lies in the file until its place is needed.
 fn open_sqlite(path: &str, purpose: Use) -> ConnectionResult<SqliteConnection> {
     let mut conn = SqliteConnection::establish(path)?;
     let access = match purpose {
         Use::Read => "PRAGMA query_only = ON;",
-        Use::Write => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
+        Use::Write => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
     };
     conn.batch_execute(&format!(
         "{BUSY_TIMEOUT} {access} PRAGMA foreign_keys = ON; PRAGMA cache_size = -4000; \

@@ -9,6 +9,7 @@ pub mod carry;
 mod connection;
 pub mod copying;
 mod dialect;
+pub mod erase;
 mod errand;
 mod ids;
 mod in_time;

@@ -34,6 +34,7 @@ diesel::table! {
         passcodes_a_day -> BigInt,
         name_where_shared -> Bool,
         second_factor_roles -> Text,
+        retention -> Text,
     }
 }
 diesel::table! {
@@ -208,6 +209,7 @@ diesel::table! {
         merged_into -> Nullable<BigInt>,
         form_key -> Nullable<Text>,
         archived_by -> Nullable<BigInt>,
+        deleted_at -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -248,6 +250,32 @@ diesel::table! {
         place -> Text,
         row_id -> BigInt,
         was -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    record_holds (patient_id) {
+        patient_id -> BigInt,
+        user_id -> BigInt,
+        held_at -> Utc,
+        note -> Sealed<HoldNote>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    deleted_records (patient_id) {
+        patient_id -> BigInt,
+        user_id -> BigInt,
+        deleted_at -> Utc,
+        reason -> Text,
+        archived_at -> Utc,
+        conversations -> BigInt,
+        messages -> BigInt,
+        chart_items -> BigInt,
+        files -> BigInt,
     }
 }
 diesel::table! {
@@ -815,6 +843,8 @@ diesel::joinable!(second_step_tries -> users (user_id));
 diesel::joinable!(pending_sign_ins -> users (user_id));
 diesel::joinable!(passkeys -> users (user_id));
 diesel::joinable!(passkey_challenges -> users (user_id));
+diesel::joinable!(record_holds -> users (user_id));
+diesel::joinable!(deleted_records -> users (user_id));
 diesel::joinable!(patient_identifiers -> patients (patient_id));
 diesel::joinable!(patient_sources -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
@@ -865,6 +895,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     passkey_challenges,
     patients,
     distinctions,
+    record_holds,
+    deleted_records,
     merges,
     merge_moves,
     patient_identifiers,

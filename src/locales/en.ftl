@@ -1791,3 +1791,71 @@ passkey-confirm = Go on with a passkey
 passkey-problem = That did not work. Try again; a device that has a passkey of yours already needs no second one.
 error-passkey-name = Give the passkey a name of 1 to 60 characters
 notice-passkey-failed = The passkey was not accepted. Try again, or go another way.
+settings-records = Keeping records
+records-explained = Nothing is deleted by itself. Archived records whose period is over are listed here, and go when you delete them. A record with a legal hold stays.
+records-periods = How long archived records are kept
+records-periods-hint = The law of your province says how long. Ask your college if you are not sure.
+keep-deceased = Years after a patient has died
+keep-left = Years after a patient has left
+keep-mistake = Years after a record was found to be a mistake
+keep-hint = Counted from when the record was archived. 0: kept for good
+keep-age = Never before the patient is this old
+keep-age-hint = In years, for records of children. 0: age makes no difference
+error-keep-deceased = Years after a patient has died: enter a number from 0 to 100
+error-keep-left = Years after a patient has left: enter a number from 0 to 100
+error-keep-mistake = Years after a record was found to be a mistake: enter a number from 0 to 100
+error-keep-age = Never before the patient is this old: enter a number from 0 to 100
+records-due = Records whose period is over
+records-none-due = There are none.
+records-archived = archived { $when }: { $why }
+records-look = Look
+records-more = There are more; they are listed when these are gone.
+records-deleted-list = Deleted records
+records-deleted-explained = Of a deleted record only this is left, and the audit log, which has no words of the patient.
+records-none-deleted = No record was deleted.
+record-number = Record { $number }
+record-deleted-by = deleted by { $name } on { $when }
+delete-record = Delete the record
+delete-ask = Delete this record for good?
+delete-not-archived = This record is in use. Archive it first.
+delete-held = { $name } placed a legal hold on this record on { $when }. It cannot be deleted.
+delete-not-due = The periods under Settings, Keeping records do not say that this record is due. Delete it only if you are sure that you may.
+delete-explained = Messages, notes, files, the chart, names, numbers and addresses are deleted. Nobody can bring them back.
+delete-stays = What stays is that a record was deleted, when, by whom and how much it held, and the audit log, which has no words of the patient. Backups hold the record until you delete them.
+delete-conversations = { $count ->
+    [one] { $count } conversation
+   *[other] { $count } conversations
+}
+delete-messages = { $count ->
+    [one] { $count } message or note
+   *[other] { $count } messages and notes
+}
+delete-items = { $count ->
+    [one] { $count } item of the chart
+   *[other] { $count } items of the chart
+}
+delete-files = { $count ->
+    [one] { $count } file
+   *[other] { $count } files
+}
+delete-name = Family name of the patient
+delete-name-hint = So that it is the right record
+delete-now = Delete for good
+delete-chosen = Delete the chosen records for good
+error-deletion-name = Family name of the patient: enter it as it stands above
+hold-title = Legal hold
+hold-explained = While a hold stands, the record cannot be deleted, whatever the periods say. Place one when a claim, a complaint or an inquiry is open or may come.
+hold-note = Why
+hold-note-hint = Who asked for it, and the number of the file. 1 to 500 characters
+hold-now = Place the hold
+hold-lift = Lift the hold
+hold-since = { $name } placed a legal hold on this record on { $when }.
+error-hold-note = Why: enter 1 to 500 characters
+notice-record-held = The record has a legal hold.
+notice-record-hold-lifted = The hold was lifted.
+notice-record-deleted = The record was deleted.
+notice-records-deleted = The records were deleted.
+notice-no-record-deleted = No record was deleted: none of them is due.
+event-record_held = placed a legal hold
+event-record_hold_lifted = lifted the legal hold
+event-record_deleted = deleted the record

@@ -1791,3 +1791,71 @@ passkey-confirm = Continuer avec une clé d’accès
 passkey-problem = Cela n’a pas fonctionné. Réessayez; un appareil qui a déjà une de vos clés n’en demande pas une deuxième.
 error-passkey-name = Donnez à la clé un nom de 1 à 60 caractères
 notice-passkey-failed = La clé d’accès n’a pas été acceptée. Réessayez ou passez par un autre chemin.
+settings-records = Conservation des dossiers
+records-explained = Rien n’est supprimé automatiquement. Les dossiers archivés dont le délai est écoulé figurent ici et ne disparaissent que si vous les supprimez. Un dossier mis en suspens juridique reste.
+records-periods = Durée de conservation des dossiers archivés
+records-periods-hint = La loi de votre province fixe la durée. Dans le doute, demandez à votre ordre professionnel.
+keep-deceased = Années après le décès
+keep-left = Années après le départ
+keep-mistake = Années après la découverte d’une erreur
+keep-hint = À compter de l’archivage du dossier. 0 : conservé pour de bon
+keep-age = Jamais avant que la personne ait cet âge
+keep-age-hint = En années, pour les dossiers d’enfants. 0 : l’âge ne compte pas
+error-keep-deceased = Années après le décès : entrez un nombre de 0 à 100
+error-keep-left = Années après le départ : entrez un nombre de 0 à 100
+error-keep-mistake = Années après la découverte d’une erreur : entrez un nombre de 0 à 100
+error-keep-age = Jamais avant que la personne ait cet âge : entrez un nombre de 0 à 100
+records-due = Dossiers dont le délai est écoulé
+records-none-due = Il n’y en a pas.
+records-archived = archivé le { $when } : { $why }
+records-look = Voir
+records-more = Il y en a d’autres; ils s’afficheront quand ceux-ci auront été supprimés.
+records-deleted-list = Dossiers supprimés
+records-deleted-explained = D’un dossier supprimé, il ne reste que ceci et le journal d’audit, qui ne contient aucune parole de la personne.
+records-none-deleted = Aucun dossier n’a été supprimé.
+record-number = Dossier { $number }
+record-deleted-by = supprimé par { $name } le { $when }
+delete-record = Supprimer le dossier
+delete-ask = Supprimer ce dossier pour de bon?
+delete-not-archived = Ce dossier est utilisé. Archivez-le d’abord.
+delete-held = { $name } a mis ce dossier en suspens juridique le { $when }. Il ne peut pas être supprimé.
+delete-not-due = Selon les délais fixés dans Paramètres, Conservation des dossiers, ce dossier n’est pas à supprimer. Ne le supprimez que si vous avez la certitude d’en avoir le droit.
+delete-explained = Les messages, les notes, les fichiers, le dossier, les noms, les numéros et les adresses sont supprimés. Personne ne peut les rétablir.
+delete-stays = Il reste la mention qu’un dossier a été supprimé, quand, par qui et combien il contenait, ainsi que le journal d’audit, qui ne contient aucune parole de la personne. Les sauvegardes contiennent le dossier jusqu’à ce que vous les supprimiez.
+delete-conversations = { $count ->
+    [one] { $count } conversation
+   *[other] { $count } conversations
+}
+delete-messages = { $count ->
+    [one] { $count } message ou note
+   *[other] { $count } messages et notes
+}
+delete-items = { $count ->
+    [one] { $count } élément du dossier
+   *[other] { $count } éléments du dossier
+}
+delete-files = { $count ->
+    [one] { $count } fichier
+   *[other] { $count } fichiers
+}
+delete-name = Nom de famille de la personne
+delete-name-hint = Pour être sûr que c’est le bon dossier
+delete-now = Supprimer pour de bon
+delete-chosen = Supprimer pour de bon les dossiers choisis
+error-deletion-name = Nom de famille de la personne : entrez-le tel qu’il figure ci-dessus
+hold-title = Suspens juridique
+hold-explained = Tant que le suspens dure, le dossier ne peut pas être supprimé, quels que soient les délais. Mettez-le en place lorsqu’une réclamation, une plainte ou une enquête est ouverte ou possible.
+hold-note = Pourquoi
+hold-note-hint = Qui l’a demandé et le numéro du dossier. De 1 à 500 caractères
+hold-now = Mettre en suspens
+hold-lift = Lever le suspens
+hold-since = { $name } a mis ce dossier en suspens juridique le { $when }.
+error-hold-note = Pourquoi : entrez de 1 à 500 caractères
+notice-record-held = Le dossier est mis en suspens juridique.
+notice-record-hold-lifted = Le suspens a été levé.
+notice-record-deleted = Le dossier a été supprimé.
+notice-records-deleted = Les dossiers ont été supprimés.
+notice-no-record-deleted = Aucun dossier n’a été supprimé : aucun n’est à supprimer.
+event-record_held = a mis le dossier en suspens juridique
+event-record_hold_lifted = a levé le suspens juridique
+event-record_deleted = a supprimé le dossier

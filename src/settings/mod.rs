@@ -2,8 +2,10 @@
 //! on it, so that a change holds at once on every instance. It is read here; `administration` writes it.
 
 mod images;
+mod retention;
 
 pub use images::{Image, ImageKind, image};
+pub use retention::Retention;
 
 use crate::db::schema::clinic;
 use crate::db::sealed::Secret;
@@ -49,6 +51,8 @@ pub struct Settings {
     pub portal_names: bool,
     /// roles whose users sign in with a second factor only: words, with spaces between
     pub second_factor_roles: String,
+    /// how long archived records are kept
+    pub retention: Retention,
     /// name of the logo; empty: none
     pub logo: String,
     /// name of the portal's background image; empty: none

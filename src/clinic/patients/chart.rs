@@ -17,6 +17,7 @@ use crate::merging::{self, Merge};
 use crate::notifications::{self, BlockKind, Blocks};
 use crate::patients::{self, IdKind, Patient};
 use crate::portal_links;
+use crate::records::{self, Hold};
 use crate::state::AppState;
 use crate::values::Line;
 use actix_web::http::header::CONTENT_DISPOSITION;
@@ -43,6 +44,9 @@ struct ChartPage {
     may_send: bool,
     may_edit: bool,
     may_audit: bool,
+    may_delete: bool,
+    /// the legal hold, where an owner looks
+    hold: Option<Hold>,
     /// what stands against the addresses
     blocks: Blocks,
     /// the numbers beside the record
@@ -119,7 +123,8 @@ pub async fn show(
         let next = db::cut(&mut items, PAGE, |item| paging::key(item.occurred_at, item.id.0));
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
-        let may_audit = role.may(Action::Audit);
+        let (may_audit, may_delete) = (role.may(Action::Audit), role.may(Action::Records));
+        let hold = if may_delete { records::held(conn, patient.id)? } else { None };
         let page = ChartPage {
             shell,
             patient,
@@ -132,6 +137,8 @@ pub async fn show(
             may_send,
             may_edit,
             may_audit,
+            may_delete,
+            hold,
             blocks,
             identifiers,
             locked_until,

@@ -2,8 +2,10 @@
 
 pub mod archiving;
 pub mod chart;
+pub mod deletion;
 pub mod demographics;
 pub mod doubles;
+pub mod hold;
 pub mod import;
 pub mod list;
 pub mod merging;

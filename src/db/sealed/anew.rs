@@ -10,7 +10,6 @@ use super::{PLACES, Place, TERMS, secret};
 use crate::db::connection::{Conn, MultiBackend, Tx};
 use crate::db::pool::{Db, DbError};
 use crate::db::schema::sealing_keys;
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::query_builder::BoxedSqlQuery;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -228,21 +227,11 @@ pub fn count_others(conn: &mut Conn, ring: &Ring) -> QueryResult<i64> {
 
 /// Seals a batch anew; gives how many were.
 fn exchange_all(tx: &mut Tx, place: &Place, column: &str, batch: &[(Found, String)]) -> QueryResult<usize> {
-    // what stood there is wiped, and not only let go
-    wipe(tx, "ON")?;
     let mut done = 0;
     for (found, sealed) in batch {
         done += place.exchange(tx, column, found, sealed)?;
     }
-    wipe(tx, "OFF")?;
     Ok(done)
-}
-
-fn wipe(tx: &mut Tx, state: &str) -> QueryResult<()> {
-    match tx.conn() {
-        Conn::Sqlite(conn) => conn.batch_execute(&format!("PRAGMA secure_delete = {state}")),
-        Conn::Pg(_) => Ok(()),
-    }
 }
 
 /// Seals with the present key all text that is in clear or under an old one. A text that cannot be read stays as it is, and

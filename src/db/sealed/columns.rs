@@ -75,6 +75,7 @@ sealed_columns! {
     drafts (user_id, patient_id) [user_id] { form: DraftForm }
     conversation_drafts (user_id, conversation_id, writing) [user_id] { form: ConversationDraftForm }
     kept_forms (user_id, page) [user_id] { form: KeptFormText }
+    record_holds (patient_id) [] { note: HoldNote }
     merges (id) [] { drafts: MergedDrafts }
     chart_items (id) [] {
         title: ItemTitle,

@@ -9,7 +9,7 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates have versions of their own, which a page can open.
-const RECORDS: [&str; 10] = [
+const RECORDS: [&str; 11] = [
     "clinic/account/notifications.html",
     "clinic/patients/demographics.html",
     "clinic/settings/clinic.html",
@@ -17,6 +17,7 @@ const RECORDS: [&str; 10] = [
     "clinic/settings/notification_template.html",
     "clinic/settings/notification_templates.html",
     "clinic/settings/portal.html",
+    "clinic/settings/records.html",
     "clinic/settings/sign_in.html",
     "clinic/settings/user.html",
     "portal/information.html",
@@ -68,6 +69,7 @@ async fn an_older_page_puts_nothing_back(app: App) {
         .await;
     twice(both, "/settings/sign-in", ("second_factor", "viewer"), ("second_factor", "staff"), ("Viewer", "Staff"))
         .await;
+    twice(both, "/settings/records", ("keep_left_years", "9"), ("keep_until_age", "28"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_stay_days", "9"), ("portal_names", "off"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_on", "off"), ("closing_text", "Call us."), ("Off", "On")).await;
     let path = "/settings/notification-templates";

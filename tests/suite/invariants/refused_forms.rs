@@ -46,6 +46,8 @@ const NOTHING_TO_MEND: &[&str] = &[
     // what they refuse is asked on a page of their own; see the tests of patients
     "POST /patients/{patient}/archiving",
     "POST /patients/{patient}/bringing-back",
+    "POST /patients/{patient}/hold/removal",
+    "POST /settings/records/deletion",
     "POST /patients/{patient}/merging",
     "POST /patients/{patient}/unmerging",
     "POST /patients/{patient}/distinctions",
@@ -130,6 +132,8 @@ async fn a_refused_form_says_so(app: App) {
     let conversation = app.message(&owner, patient, true).await;
     let unreachable = Like { email: None, phone: None, portal_access: false, ..Like::default() };
     let unreachable = format!("/patients/{}", app.patient(unreachable).await);
+    let archived = format!("/patients/{}", app.patient(Like { email: None, ..Like::default() }).await);
+    owner.post(&format!("{archived}/archiving"), &[("reason", "left")]).await.redirect();
     app.drain().await;
     let link = app.link_to("maria@example.org");
     let (visitor, message) = app.go_in(&link, "+16135550121").await;
@@ -176,6 +180,13 @@ async fn a_refused_form_says_so(app: App) {
         ("POST /conversations/{conversation}/messages/draft", format!("{conversation}/messages/draft"), left.clone()),
         ("POST /conversations/{conversation}/notes", format!("{conversation}/notes"), vec![]),
         ("POST /conversations/{conversation}/notes/draft", format!("{conversation}/notes/draft"), left),
+        ("POST /patients/{patient}/hold", format!("{patient}/hold"), vec![("note", " ")]),
+        ("POST /patients/{patient}/deletion", format!("{archived}/deletion"), vec![("family_name", "x")]),
+        (
+            "POST /settings/records",
+            "/settings/records".into(),
+            vec![("keep_left_years", "x"), ("keep_until_age", "-1")],
+        ),
         (
             "POST /settings/clinic",
             "/settings/clinic".into(),

@@ -151,6 +151,8 @@ const BEFORE_SETTING_UP: &[&str] = &["/account/confirmation", "/account/second-f
 const CONFIRMED: &[&str] = &[
     "GET /account/second-factor/app",
     "GET /outbox.csv",
+    "GET /patients/{patient}/deletion",
+    "GET /patients/{patient}/hold",
     "GET /settings/audit-log.csv",
     "GET /settings/gateways",
     "GET /settings/sign-in",
@@ -164,7 +166,11 @@ const CONFIRMED: &[&str] = &[
     "POST /account/second-factor/passkeys/challenge",
     "POST /account/second-factor/passkeys/{passkey}/removal",
     "POST /account/second-factor/recovery-codes",
+    "POST /patients/{patient}/deletion",
+    "POST /patients/{patient}/hold",
+    "POST /patients/{patient}/hold/removal",
     "POST /settings/gateways",
+    "POST /settings/records/deletion",
     "POST /settings/sign-in",
     "POST /settings/users",
     "POST /settings/users/{user}",
@@ -227,7 +233,9 @@ async fn each_role_gets_its_own(app: App) {
             }
             let path = world.fill(&route);
             let templates = route.path.starts_with("/settings/message-templates");
-            let settings = route.path.starts_with("/settings") && !templates;
+            let of_owners = ["/patients/{patient}/deletion", "/patients/{patient}/hold"];
+            let settings = route.path.starts_with("/settings") && !templates
+                || of_owners.iter().any(|path| route.path.starts_with(path));
             let forbidden = match role {
                 Role::Owner => false,
                 Role::Clinician | Role::Staff => settings,

@@ -5,6 +5,7 @@ mod archiving;
 mod browser;
 mod merging;
 mod recognising;
+mod records;
 
 use crate::support::app::App;
 use diesel::prelude::*;

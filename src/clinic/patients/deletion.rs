@@ -1,0 +1,138 @@
+//! `/patients/{id}/deletion`: an archived record goes for good. An owner reads what goes and types the family name.
+
+use crate::access::{self, ChartAccess, ConfirmedUser, rights};
+use crate::clinic::guard::{Confirmed, shell};
+use crate::db::erase::Contents;
+use crate::db::{Conn, PatientId};
+use crate::error::AppError;
+use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::patients::{self, Patient};
+use crate::records::{self, DeleteError, Hold};
+use crate::settings;
+use crate::state::AppState;
+use crate::text;
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "clinic/patients/deletion.html")]
+struct DeletionPage {
+    shell: Shell,
+    patient: Patient,
+    contents: Contents,
+    hold: Option<Hold>,
+    /// whether the clinic's periods keep it no longer
+    is_due: bool,
+    typed: String,
+    errors: FieldErrors,
+}
+
+/// The proof for the chart in the path, of a user who has said once more who they are.
+pub(super) fn chart(
+    conn: &mut Conn,
+    by: &ConfirmedUser<rights::Records>,
+    patient: PatientId,
+) -> Result<ChartAccess<rights::Records>, AppError> {
+    access::chart(conn, by.user().clone(), patient)?.ok_or(AppError::NotFound)
+}
+
+async fn page(
+    state: &web::Data<AppState>,
+    head: Head,
+    by: ConfirmedUser<rights::Records>,
+    patient: PatientId,
+    (typed, errors): (String, FieldErrors),
+) -> Result<DeletionPage, AppError> {
+    let now = state.clock.now();
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let chart = chart(conn, &by, patient)?;
+        let (shell, settings) = shell(conn, &head, chart.user())?;
+        Ok(DeletionPage {
+            shell,
+            patient: patients::patient(conn, &chart)?,
+            contents: records::contents(conn, chart.patient())?,
+            hold: records::held(conn, chart.patient())?,
+            is_due: records::is_due(conn, now, settings.retention, chart.patient())?,
+            typed,
+            errors,
+        })
+    });
+    read.await
+}
+
+pub async fn ask(
+    state: web::Data<AppState>,
+    head: Head,
+    by: Confirmed<rights::Records>,
+    path: web::Path<i64>,
+) -> Result<HttpResponse, AppError> {
+    html(&page(&state, head, by.0, PatientId(*path), Default::default()).await?)
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    by: Confirmed<rights::Records>,
+    path: web::Path<i64>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (now, patient, typed) = (state.clock.now(), PatientId(*path), form.get("family_name").to_owned());
+    let (user, said) = (by.0.clone(), typed.clone());
+    let write = state.db.write(move |tx| -> Result<_, DeleteError> {
+        let chart = access::chart(tx, user.user().clone(), patient)?.ok_or(DeleteError::NotThere)?;
+        let record = patients::patient(tx, &chart)?;
+        // who typed another name looks at another record than they think
+        if text::squeezed(&record.family_name) != text::squeezed(&said) {
+            return Ok(false);
+        }
+        records::delete(tx, now, &user, chart.patient())?;
+        Ok(true)
+    });
+    let error = match write.await {
+        Ok(true) => return Ok(see_other("/settings/records?notice=record-deleted")),
+        Ok(false) => "error-deletion-name",
+        Err(DeleteError::NotThere) => return Err(AppError::NotFound),
+        Err(DeleteError::Db(cause)) => return Err(cause.into()),
+        // the page says so above the form
+        Err(DeleteError::NotArchived | DeleteError::Held) => {
+            let page = page(&state, head, by.0, patient, (typed, FieldErrors::default())).await?;
+            return with_status(StatusCode::CONFLICT, &page);
+        }
+    };
+    let mut errors = FieldErrors::default();
+    errors.need("family_name", error, None::<()>);
+    unprocessable(&page(&state, head, by.0, patient, (typed, errors)).await?)
+}
+
+/// `/settings/records/deletion`: those that are due, as the page listed them. One that is due no more stays.
+pub async fn submit_due(
+    state: web::Data<AppState>,
+    by: Confirmed<rights::Records>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let now = state.clock.now();
+    let chosen: Vec<PatientId> = form.all("patient").filter_map(|id| id.parse().ok().map(PatientId)).collect();
+    let mut deleted = 0;
+    for patient in chosen.into_iter().take(records::MOST_DUE) {
+        let by = by.0.clone();
+        // each by itself: a large chart holds up nobody for long, and what is done is done
+        let write = state.db.write(move |tx| -> Result<_, DeleteError> {
+            let settings = settings::load(tx)?;
+            if !records::is_due(tx, now, settings.retention, patient)? {
+                return Ok(0);
+            }
+            records::delete(tx, now, &by, patient)?;
+            Ok(1)
+        });
+        match write.await {
+            Ok(one) => deleted += one,
+            Err(DeleteError::NotThere | DeleteError::NotArchived | DeleteError::Held) => {}
+            Err(DeleteError::Db(cause)) => return Err(cause.into()),
+        }
+    }
+    let notice = if deleted == 0 { "no-record-deleted" } else { "records-deleted" };
+    Ok(see_other(&format!("/settings/records?notice={notice}")))
+}

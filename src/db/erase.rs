@@ -1,0 +1,171 @@
+//! What goes when a patient's record is deleted, and the statements that delete it. A test compares this with the tables,
+//! so that none that holds something of a patient is forgotten.
+
+use super::carry::sql_query;
+use super::connection::{Conn, Tx};
+use super::ids::{BlobId, PatientId};
+use super::times::{Ts, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+const CONVERSATIONS: &str = "(SELECT id FROM conversations WHERE patient_id = $1)";
+const LINKS: &str = "(SELECT id FROM portal_links WHERE patient_id = $1)";
+const NOTIFICATIONS: &str = "(SELECT id FROM notifications WHERE patient_id = $1)";
+const ITEMS: &str = "(SELECT id FROM chart_items WHERE patient_id = $1)";
+const RESOURCES: &str = "(SELECT r.id FROM source_resources r JOIN patient_sources s \
+                         ON s.source = r.owner_source AND s.source_id = r.owner_id WHERE s.patient_id = $1)";
+
+/// Every table with rows of a patient, and which of its rows are theirs, in the order in which they go: what refers to a
+/// row goes before it.
+fn rows() -> Vec<(&'static str, String)> {
+    let of = |column: &str, set: &str| format!("{column} IN {set}");
+    let of_patient = || "patient_id = $1".to_owned();
+    let page_of = |folder: &str, id: &str| format!("REPLACE(page, '?', '/') || '/' LIKE '/{folder}/' || {id} || '/%'");
+    vec![
+        ("merge_moves", "merge_id IN (SELECT id FROM merges WHERE kept_id = $1 OR merged_id = $1)".to_owned()),
+        ("merges", "kept_id = $1 OR merged_id = $1".to_owned()),
+        ("distinctions", "one_id = $1 OR other_id = $1".to_owned()),
+        (
+            "jobs",
+            format!(
+                "kind = 'send_notification' AND subject_id IN {NOTIFICATIONS} \
+                 OR kind = 'send_passcode' AND subject_id IN {LINKS} \
+                 OR kind = 'follow_up' AND subject_id IN (SELECT id FROM plan_steps WHERE conversation_id IN {CONVERSATIONS})"
+            ),
+        ),
+        (
+            "kept_forms",
+            format!(
+                "{} OR EXISTS (SELECT 1 FROM conversations c WHERE c.patient_id = $1 AND {})",
+                page_of("patients", "CAST($1 AS TEXT)"),
+                page_of("conversations", "CAST(c.id AS TEXT)")
+            ),
+        ),
+        ("answers", format!("message_id IN (SELECT id FROM messages WHERE conversation_id IN {CONVERSATIONS})")),
+        ("attachments", of("conversation_id", CONVERSATIONS)),
+        ("plan_steps", of("conversation_id", CONVERSATIONS)),
+        ("reply_drafts", of("conversation_id", CONVERSATIONS)),
+        ("conversation_drafts", of("conversation_id", CONVERSATIONS)),
+        ("participants", of("conversation_id", CONVERSATIONS)),
+        ("passcodes", of("link_id", LINKS)),
+        ("claim_tokens", of("link_id", LINKS)),
+        ("portal_links", of_patient()),
+        ("notification_states", of("notification_id", NOTIFICATIONS)),
+        ("notifications", of_patient()),
+        ("messages", of("conversation_id", CONVERSATIONS)),
+        ("chart_files", of("item_id", ITEMS)),
+        ("chart_item_terms", of_patient()),
+        ("chart_tallies", of_patient()),
+        ("chart_items", of_patient()),
+        ("source_files", of("resource_id", RESOURCES)),
+        (
+            "source_mentions",
+            "EXISTS (SELECT 1 FROM patient_sources s WHERE s.patient_id = $1 AND s.source = owner_source \
+             AND s.source_id = owner_id)"
+                .to_owned(),
+        ),
+        ("source_resources", of("id", RESOURCES)),
+        ("patient_sources", of_patient()),
+        ("uploads", of_patient()),
+        ("drafts", of_patient()),
+        ("patient_identifiers", of_patient()),
+        ("patient_terms", of_patient()),
+        ("sessions", of_patient()),
+        ("record_holds", of_patient()),
+    ]
+}
+
+/// The tables from which [`erase`] takes rows.
+pub fn tables() -> Vec<&'static str> {
+    let mut tables: Vec<&str> = rows().into_iter().map(|(table, _)| table).collect();
+    tables.push("conversations");
+    tables
+}
+
+/// What a record held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Contents {
+    /// conversations
+    pub conversations: i64,
+    /// messages and notes in them
+    pub messages: i64,
+    /// items of the chart
+    pub chart_items: i64,
+    /// files, attached and of the chart
+    pub files: i64,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+fn count(conn: &mut Conn, patient: PatientId, from: &str) -> QueryResult<i64> {
+    let query = sql_query(conn, &format!("SELECT COUNT(*) AS count FROM {from}")).bind::<BigInt, _>(patient.0);
+    Ok(query.get_result::<Count>(conn)?.count)
+}
+
+/// Counts what a record holds.
+pub fn contents_of(conn: &mut Conn, patient: PatientId) -> QueryResult<Contents> {
+    let attached = count(conn, patient, &format!("attachments WHERE conversation_id IN {CONVERSATIONS}"))?;
+    Ok(Contents {
+        conversations: count(conn, patient, "conversations WHERE patient_id = $1")?,
+        messages: count(conn, patient, &format!("messages WHERE conversation_id IN {CONVERSATIONS}"))?,
+        chart_items: count(conn, patient, "chart_items WHERE patient_id = $1")?,
+        files: attached + count(conn, patient, &format!("chart_files WHERE item_id IN {ITEMS}"))?,
+    })
+}
+
+#[derive(QueryableByName)]
+struct Referred {
+    #[diesel(sql_type = BigInt)]
+    blob_id: BlobId,
+}
+
+/// Deletes all that is stored of a patient, but the row of the record itself, which is left empty: its number is never
+/// another's. Gives the stored files that were referred to, once for each reference: they are let go by their own room.
+pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId>> {
+    let files = format!(
+        "SELECT blob_id FROM attachments WHERE conversation_id IN {CONVERSATIONS} \
+         UNION ALL SELECT page_blob_id FROM attachments WHERE page_blob_id IS NOT NULL AND conversation_id IN {CONVERSATIONS} \
+         UNION ALL SELECT blob_id FROM chart_files WHERE item_id IN {ITEMS} \
+         UNION ALL SELECT blob_id FROM source_files WHERE blob_id IS NOT NULL AND resource_id IN {RESOURCES} \
+         UNION ALL SELECT blob_id FROM uploads WHERE patient_id = $1"
+    );
+    let files: Vec<Referred> = sql_query(tx.conn(), &files).bind::<BigInt, _>(patient.0).load(tx.conn())?;
+    for (table, which) in rows() {
+        run(tx, patient, &format!("DELETE FROM {table} WHERE {which}"))?;
+    }
+    run(tx, patient, "UPDATE uploads SET suspect_id = NULL, suspect_by = NULL WHERE suspect_id = $1")?;
+    erase_conversations(tx, now, patient)?;
+    let blank = "UPDATE patients SET given_name = '', family_name = '', preferred_name = NULL, name_key = '', \
+                 birth_date = '1900-01-01', health_number = NULL, health_number_key = NULL, email = NULL, phone = NULL, \
+                 language = 'en', notification_method = 'none', confirmed_email = NULL, confirmed_phone = NULL, \
+                 form_key = NULL, source_key = NULL, portal_access = $3, deleted_at = $2 WHERE id = $1";
+    sql_query(tx.conn(), blank)
+        .bind::<BigInt, _>(patient.0)
+        .bind::<Utc, _>(now)
+        .bind::<diesel::sql_types::Bool, _>(false)
+        .execute(tx.conn())?;
+    Ok(files.into_iter().map(|file| file.blob_id).collect())
+}
+
+/// SQLite gives the highest number again when its row goes, and a page that somebody still has open would then write to
+/// another patient. So the conversation with the highest number stays there, without a word in it.
+fn erase_conversations(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
+    if matches!(tx.conn(), Conn::Sqlite(_)) {
+        let husk = "UPDATE conversations SET title = '', number = 0, replies_allowed = 0, created_at = $2, \
+                    last_message_at = $2, last_author = 'user', read_by_patient_at = NULL, closed_at = $2, attention = NULL, \
+                    answer = NULL, replies_since = NULL, notice_email = NULL, notice_text = NULL \
+                    WHERE patient_id = $1 AND id = (SELECT MAX(id) FROM conversations)";
+        sql_query(tx.conn(), husk).bind::<BigInt, _>(patient.0).bind::<Utc, _>(now).execute(tx.conn())?;
+        let others = "DELETE FROM conversations WHERE patient_id = $1 AND id < (SELECT MAX(id) FROM conversations)";
+        return run(tx, patient, others);
+    }
+    run(tx, patient, "DELETE FROM conversations WHERE patient_id = $1")
+}
+
+fn run(tx: &mut Tx, patient: PatientId, statement: &str) -> QueryResult<()> {
+    sql_query(tx.conn(), statement).bind::<BigInt, _>(patient.0).execute(tx.conn()).map(drop)
+}

@@ -1,0 +1,135 @@
+//! The deletion of a record.
+
+use super::hold::{family, held};
+use crate::access::{self, ConfirmedUser, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::erase::{self, Contents};
+use crate::db::schema::{deleted_records as d, users};
+use crate::db::{Conn, DbError, PatientId, Ts, Tx, carry};
+use crate::patients::{ArchiveReason, patient_if_there};
+use crate::storage;
+use diesel::prelude::*;
+
+/// Why a record was not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteError {
+    /// it is not there, or was deleted
+    #[error("there is no such record")]
+    NotThere,
+    /// it is in use: archive it first
+    #[error("the record is not archived")]
+    NotArchived,
+    /// a hold stands
+    #[error("the record is held")]
+    Held,
+    /// the database
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for DeleteError {
+    fn from(cause: diesel::result::Error) -> DeleteError {
+        DeleteError::Db(cause.into())
+    }
+}
+
+/// What the record holds, with those that were merged into it.
+pub fn contents(conn: &mut Conn, patient: PatientId) -> QueryResult<Contents> {
+    let mut all = Contents::default();
+    for one in family(conn, patient)? {
+        let own = erase::contents_of(conn, one)?;
+        all.conversations += own.conversations;
+        all.messages += own.messages;
+        all.chart_items += own.chart_items;
+        all.files += own.files;
+    }
+    Ok(all)
+}
+
+/// Deletes an archived record, with those that were merged into it: messages, chart, files, addresses, names. What stays is
+/// its number, the audit log, which has no words of the patient, and the proof of [`DeletedRecord`]. Backups that were made
+/// before hold it until they go.
+///
+/// # Errors
+/// See [`DeleteError`].
+pub fn delete(
+    tx: &mut Tx,
+    now: Ts,
+    by: &ConfirmedUser<rights::Records>,
+    patient: PatientId,
+) -> Result<Contents, DeleteError> {
+    carry::lock_conversations(tx, patient)?;
+    let patient = access::held(tx, patient)?;
+    let is_there = access::chart(tx, by.user().clone(), patient)?.is_some();
+    let record = patient_if_there(tx, patient)?.filter(|_| is_there).ok_or(DeleteError::NotThere)?;
+    let (Some(archived_at), Some(reason)) = (record.archived_at, record.archive_reason) else {
+        return Err(DeleteError::NotArchived);
+    };
+    if held(tx, patient)?.is_some() {
+        return Err(DeleteError::Held);
+    }
+    let what = contents(tx, patient)?;
+    let user = by.user().id();
+    for one in family(tx, patient)?.into_iter().rev() {
+        let reason = if one == patient { reason } else { ArchiveReason::Merged };
+        let own = erase::contents_of(tx, one)?;
+        for file in erase::erase(tx, now, one)? {
+            storage::release(tx, now, file)?;
+        }
+        let row = (
+            (d::patient_id.eq(one), d::user_id.eq(user), d::deleted_at.eq(now)),
+            (d::reason.eq(reason), d::archived_at.eq(archived_at)),
+            (d::conversations.eq(own.conversations), d::messages.eq(own.messages)),
+            (d::chart_items.eq(own.chart_items), d::files.eq(own.files)),
+        );
+        diesel::insert_into(d::table).values(row).execute(tx.conn())?;
+        let entry = Entry::of_patient(Actor::User(user), Event::RecordDeleted, one, Subject::None);
+        audit::append(tx, now, entry.with(reason.as_str()))?;
+    }
+    Ok(what)
+}
+
+/// The proof that a record was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedRecord {
+    /// its number
+    pub patient: PatientId,
+    /// when
+    pub at: Ts,
+    /// by whom
+    pub by: String,
+    /// why it had been archived
+    pub reason: ArchiveReason,
+    /// since when it had been
+    pub archived_at: Ts,
+    /// how much it held
+    pub contents: Contents,
+}
+
+/// The proofs, the newest first, at most `limit`: after the one before, where there is one.
+pub fn deleted(conn: &mut Conn, before: Option<(Ts, PatientId)>, limit: i64) -> QueryResult<Vec<DeletedRecord>> {
+    type Row = ((PatientId, Ts, String), (ArchiveReason, Ts), (i64, i64, i64, i64));
+    let mut query = d::table
+        .inner_join(users::table)
+        .order((d::deleted_at.desc(), d::patient_id.desc()))
+        .limit(limit)
+        .select((
+            (d::patient_id, d::deleted_at, users::name),
+            (d::reason, d::archived_at),
+            (d::conversations, d::messages, d::chart_items, d::files),
+        ))
+        .into_boxed();
+    if let Some((at, patient)) = before {
+        query = query.filter(d::deleted_at.lt(at).or(d::deleted_at.eq(at).and(d::patient_id.lt(patient))));
+    }
+    let rows: Vec<Row> = query.load(conn)?;
+    let proof = |((patient, at, by), (reason, archived_at), counts): Row| DeletedRecord {
+        patient,
+        at,
+        by,
+        reason,
+        archived_at,
+        contents: Contents { conversations: counts.0, messages: counts.1, chart_items: counts.2, files: counts.3 },
+    };
+    Ok(rows.into_iter().map(proof).collect())
+}

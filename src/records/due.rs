@@ -1,0 +1,114 @@
+//! Which records the clinic's periods keep no longer.
+
+use super::hold::held;
+use crate::db::schema::{patients, record_holds};
+use crate::db::{Conn, MultiBackend, PatientId, Ts};
+use crate::patients::ArchiveReason;
+use crate::settings::Retention;
+use crate::values::BirthDate;
+use diesel::prelude::*;
+use time::Date;
+
+/// So many due records are listed and deleted at once.
+pub const MOST_DUE: usize = 50;
+
+/// A record that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueRecord {
+    /// which
+    pub patient: PatientId,
+    /// given and family name
+    pub name: String,
+    /// date of birth
+    pub birth_date: BirthDate,
+    /// since when it is archived
+    pub archived_at: Ts,
+    /// why it is
+    pub reason: ArchiveReason,
+}
+
+/// The reasons that have a period of their own, and how many years it lasts; 0: for good. A source's word counts as a user's.
+fn periods(kept: Retention) -> [(&'static [ArchiveReason], i64); 3] {
+    use ArchiveReason::{Deceased, Inactive, Left, Mistake, Replaced};
+    [(&[Deceased], kept.deceased), (&[Left, Inactive], kept.left), (&[Mistake, Replaced], kept.mistake)]
+}
+
+/// The same day so many years before; the 28th where that year has no 29 February.
+fn years_before(day: Date, years: i64) -> Date {
+    let year = day.year() - i32::try_from(years).unwrap_or(i32::MAX).min(day.year());
+    day.replace_year(year).or_else(|_| Date::from_calendar_date(year, day.month(), 28)).unwrap_or(Date::MIN)
+}
+
+/// The moment before which a record must have been archived to be due.
+fn archived_until(now: Ts, years: i64) -> Ts {
+    Ts::from(now.get().replace_date(years_before(now.get().date(), years)))
+}
+
+fn born_until(now: Ts, kept: Retention) -> BirthDate {
+    BirthDate(years_before(now.get().date(), kept.until_age))
+}
+
+/// Records that are due, those that were archived first, at most `limit`. One with a hold is not; nor is one of somebody
+/// who has not come to the age until which records are kept.
+pub fn due(conn: &mut Conn, now: Ts, kept: Retention, limit: i64) -> QueryResult<Vec<DueRecord>> {
+    let mut found: Vec<DueRecord> = Vec::new();
+    for (reasons, years) in periods(kept).into_iter().filter(|(_, years)| *years > 0) {
+        type Row = (PatientId, String, String, BirthDate, Option<Ts>, Option<ArchiveReason>);
+        let rows: Vec<Row> = patients::table
+            .filter(patients::deleted_at.is_null())
+            .filter(patients::merged_into.is_null())
+            .filter(patients::archive_reason.eq_any(reasons.to_vec()))
+            .filter(patients::archived_at.le(archived_until(now, years)))
+            .filter(patients::birth_date.le(born_until(now, kept)))
+            .filter(patients::id.ne_all(record_holds::table.select(record_holds::patient_id)))
+            .order((patients::archived_at, patients::id))
+            .limit(limit)
+            .select((
+                patients::id,
+                patients::given_name,
+                patients::family_name,
+                patients::birth_date,
+                patients::archived_at,
+                patients::archive_reason,
+            ))
+            .into_boxed::<MultiBackend>()
+            .load(conn)?;
+        for (patient, given, family, birth_date, archived_at, reason) in rows {
+            let (Some(archived_at), Some(reason)) = (archived_at, reason) else { continue };
+            if held(conn, patient)?.is_none() {
+                let name = format!("{given} {family}").trim().to_owned();
+                found.push(DueRecord { patient, name, birth_date, archived_at, reason });
+            }
+        }
+    }
+    found.sort_by_key(|record| (record.archived_at, record.patient));
+    found.truncate(limit.unsigned_abs() as usize);
+    Ok(found)
+}
+
+/// Whether this record is due.
+pub fn is_due(conn: &mut Conn, now: Ts, kept: Retention, patient: PatientId) -> QueryResult<bool> {
+    type Row = (Option<Ts>, Option<ArchiveReason>, BirthDate);
+    let row = patients::table.find(patient).filter(patients::deleted_at.is_null());
+    let row: Option<Row> =
+        row.select((patients::archived_at, patients::archive_reason, patients::birth_date)).first(conn).optional()?;
+    let Some((Some(archived_at), Some(reason), born)) = row else { return Ok(false) };
+    let is_over = periods(kept)
+        .into_iter()
+        .any(|(reasons, years)| years > 0 && reasons.contains(&reason) && archived_at <= archived_until(now, years));
+    Ok(is_over && born <= born_until(now, kept) && held(conn, patient)?.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::date;
+
+    #[test]
+    fn years_are_those_of_the_calendar() {
+        assert_eq!(years_before(date!(2026 - 11 - 29), 10), date!(2016 - 11 - 29));
+        assert_eq!(years_before(date!(2028 - 02 - 29), 1), date!(2027 - 02 - 28));
+        assert_eq!(years_before(date!(2028 - 02 - 29), 0), date!(2028 - 02 - 29));
+        assert!(years_before(date!(2028 - 02 - 29), i64::MAX) < date!(0002 - 01 - 01));
+    }
+}

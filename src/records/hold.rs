@@ -1,0 +1,103 @@
+//! A legal hold: the record is not deleted while it stands, whatever the periods say.
+
+use crate::access::{self, ConfirmedUser, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{patients, record_holds, users};
+use crate::db::sealed::{self, Opened};
+use crate::db::{Conn, DbError, PatientId, Ts, Tx};
+use diesel::prelude::*;
+
+/// A hold that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// since when
+    pub since: Ts,
+    /// who placed it
+    pub by: String,
+    /// why, in their words
+    pub note: String,
+}
+
+/// Why a hold was not placed.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    /// the record is not there any more
+    #[error("there is no such record")]
+    NotThere,
+    /// the database
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for HoldError {
+    fn from(cause: diesel::result::Error) -> HoldError {
+        HoldError::Db(cause.into())
+    }
+}
+
+/// The record and those that were merged into it, straight or by another one.
+pub(super) fn family(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<PatientId>> {
+    let mut all = vec![patient];
+    let mut next = vec![patient];
+    while !next.is_empty() {
+        let merged = patients::table.filter(patients::merged_into.eq_any(next)).filter(patients::deleted_at.is_null());
+        next = merged.select(patients::id).order(patients::id).load(conn)?;
+        next.retain(|id| !all.contains(id));
+        all.extend(&next);
+    }
+    Ok(all)
+}
+
+/// The hold on a record, or on one that was merged into it.
+pub fn held(conn: &mut Conn, patient: PatientId) -> QueryResult<Option<Hold>> {
+    let all = family(conn, patient)?;
+    let found: Option<(Ts, String, Opened)> = record_holds::table
+        .inner_join(users::table)
+        .filter(record_holds::patient_id.eq_any(all))
+        .order(record_holds::held_at)
+        .select((record_holds::held_at, users::name, record_holds::note))
+        .first(conn)
+        .optional()?;
+    Ok(found.map(|(since, by, note)| Hold { since, by, note: note.into() }))
+}
+
+/// Places a hold, or changes the note of the one that stands.
+///
+/// # Errors
+/// See [`HoldError`].
+pub fn hold(
+    tx: &mut Tx,
+    now: Ts,
+    by: &ConfirmedUser<rights::Records>,
+    patient: PatientId,
+    note: &str,
+) -> Result<(), HoldError> {
+    let patient = access::held(tx, patient)?;
+    if access::chart(tx, by.user().clone(), patient)?.is_none() {
+        return Err(HoldError::NotThere);
+    }
+    let user = by.user().id();
+    let changed = diesel::update(record_holds::table.find(patient)).set(record_holds::note.eq(sealed::text(note)));
+    if changed.execute(tx.conn())? == 0 {
+        let row = (
+            (record_holds::patient_id.eq(patient), record_holds::user_id.eq(user)),
+            (record_holds::held_at.eq(now), record_holds::note.eq(sealed::text(note))),
+        );
+        diesel::insert_into(record_holds::table).values(row).execute(tx.conn())?;
+    }
+    audit::append(tx, now, Entry::of_patient(Actor::User(user), Event::RecordHeld, patient, Subject::None))?;
+    Ok(())
+}
+
+/// Lifts the hold on a record and on those that were merged into it. `false` where there was none.
+pub fn lift(tx: &mut Tx, now: Ts, by: &ConfirmedUser<rights::Records>, patient: PatientId) -> QueryResult<bool> {
+    let patient = access::held(tx, patient)?;
+    let all = family(tx, patient)?;
+    let lifted = diesel::delete(record_holds::table.filter(record_holds::patient_id.eq_any(all))).execute(tx.conn())?;
+    if lifted == 0 {
+        return Ok(false);
+    }
+    let entry = Entry::of_patient(Actor::User(by.user().id()), Event::RecordHoldLifted, patient, Subject::None);
+    audit::append(tx, now, entry)?;
+    Ok(true)
+}

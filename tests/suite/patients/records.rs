@@ -1,0 +1,305 @@
+//! How long records are kept: legal holds, periods, and what a deleted record leaves.
+
+use crate::at_rest::{every_way, in_files, in_rows};
+use crate::on_each;
+use crate::support::app::{App, On};
+use crate::support::world::Like;
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::db::erase;
+use postern::db::{Conn, DatabaseUrl};
+use postern::delivery::Delivery;
+use postern::error::AppError;
+use std::collections::BTreeSet;
+use time::Duration;
+
+on_each!(
+    a_deleted_record_leaves_proof_and_no_data,
+    every_table_of_a_patient_is_erased,
+    what_is_in_use_or_held_stays,
+    periods_say_what_is_due,
+    no_page_left_open_reaches_another_patient,
+    a_deleted_patient_is_out_at_once
+);
+
+/// Words that came in by or about the patient who is deleted.
+const THEIRS: [&str; 18] = [
+    "zquorktitle",
+    "zquorkbody",
+    "zquorknote",
+    "zquorkreply",
+    "zquorkanswer",
+    "zquorktyping",
+    "zquorkdraft",
+    "zquorkkept",
+    "zquorkmerged",
+    "zquorkfile",
+    "zquorkitem",
+    "zquorkwords",
+    "zquorktemplate",
+    "mej\u{ed}a",
+    "mejia",
+    "maria@example.org",
+    "9434765919",
+    "6135550121",
+];
+
+async fn a_deleted_record_leaves_proof_and_no_data(on: On) {
+    let app = App::start_with_config(on, |_| (), Delivery::mailbox).await;
+    every_way(&app).await;
+    let owner = app.user(Role::Owner).await;
+    let found = in_rows(&app.state.db, &THEIRS).await;
+    assert!(THEIRS.iter().all(|word| found.iter().any(|what| what.contains(word))), "{found:?}");
+    let page = owner.get("/patients/1").await.ok();
+    assert!(!page.has_text("Delete the record"), "a record in use");
+    owner.post("/patients/1/archiving", &[("reason", "left")]).await.redirect();
+    let page = owner.get(&owner.get("/patients/1").await.ok().link("Delete the record")).await.ok();
+    for held in ["1 conversation", "4 messages and notes", "1 item of the chart", "2 files"] {
+        assert!(page.has_text(held), "{held}: {}", page.text());
+    }
+    let refused = owner.submit(&page, "Delete for good", &[("family_name", "Import")]).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.page().has_text("enter it as it stands above"));
+    let told = owner.submit(&page, "Delete for good", &[("family_name", " mejía")]).await.says();
+    assert_eq!(told, ("/settings/records".to_owned(), "record-deleted".to_owned()));
+
+    assert_eq!(in_rows(&app.state.db, &THEIRS).await, [""; 0]);
+    // nothing else went
+    for word in ["zquorkresult", "zquorkletter", "zquorkvalue"] {
+        assert!(!in_rows(&app.state.db, &[word]).await.is_empty(), "{word}");
+    }
+    // nor does it lie in the files: of the database, once its log is emptied, and of the storage, once its time is over
+    app.state.clock.advance(Duration::days(3));
+    postern::worker::upkeep(&app.state, app.state.clock.now()).await;
+    if let DatabaseUrl::Sqlite(path) = &app.state.config.database {
+        assert_eq!(in_files(path.parent().unwrap(), &THEIRS), [""; 0]);
+    }
+    let stored = std::fs::read_dir(&app.state.config.files.folder).unwrap().flatten();
+    let stored = stored.filter(|entry| entry.path().is_dir() && entry.file_name() != "incoming");
+    let left: usize = stored.map(|folder| std::fs::read_dir(folder.path()).unwrap().count()).sum();
+    assert_eq!(left, 1, "the letter of the other patient");
+
+    let owner = app.user(Role::Owner).await;
+    for gone in ["/patients/1", "/patients/2", "/patients/1/information", "/conversations/1", "/patients/1/items/1"] {
+        assert_eq!(owner.get(gone).await.status, 404, "{gone}");
+    }
+    let proofs = owner.get("/settings/records/deleted").await.ok();
+    assert!(proofs.has_text("Record 1") && proofs.has_text("4 messages and notes"), "{}", proofs.text());
+    assert!(proofs.has_text("Record 2"), "the one that was merged into it");
+    let log = owner.get("/settings/audit-log?what=record_deleted").await.ok();
+    assert!(log.has_text("deleted the record"), "{}", log.text());
+    for list in ["/inbox?scope=all", "/inbox?scope=all&filter=closed", "/outbox", "/patients", "/patients?q=mejia"] {
+        let page = owner.get(list).await.ok();
+        assert!(page.texts_of("#main .item .title").iter().all(|title| !title.trim().is_empty()), "{list}");
+        assert!(!page.has_text("Mejia"), "{list}");
+    }
+    let verified = app.state.db.read(|conn| Ok::<_, AppError>(postern::audit::verify(conn, None)));
+    verified.await.unwrap().unwrap();
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    line: String,
+}
+
+async fn lines(app: &App, sqlite: &'static str, postgres: &'static str) -> BTreeSet<String> {
+    let read = app.state.db.read(move |conn| -> Result<Vec<Line>, AppError> {
+        let sql = if matches!(conn, Conn::Pg(_)) { postgres } else { sqlite };
+        Ok(diesel::sql_query(sql).load(conn)?)
+    });
+    read.await.unwrap().into_iter().map(|line| line.line).collect()
+}
+
+/// A table that refers to anything of a patient, and that the deletion does not think of, would keep it.
+async fn every_table_of_a_patient_is_erased(on: On) {
+    let app = App::start(on).await;
+    let references = lines(
+        &app,
+        "SELECT m.name || ' ' || f.\"table\" AS line FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
+         WHERE m.type = 'table'",
+        "SELECT t.relname || ' ' || p.relname AS line FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
+         JOIN pg_class p ON p.oid = k.confrelid WHERE k.contype = 'f'",
+    )
+    .await;
+    let mut theirs: BTreeSet<&str> = BTreeSet::from(["patients"]);
+    loop {
+        let more: Vec<&str> = references
+            .iter()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(table, to)| theirs.contains(to) && !theirs.contains(table))
+            .map(|(table, _)| table)
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        theirs.extend(more);
+    }
+    // the record itself is emptied, and the proof is what stays
+    let stays = ["patients", "deleted_records"];
+    let erased: BTreeSet<&str> = erase::tables().into_iter().collect();
+    let forgotten: Vec<&&str> =
+        theirs.iter().filter(|table| !erased.contains(**table) && !stays.contains(*table)).collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
+    assert!(theirs.len() > 20, "{theirs:?}");
+    // tables that name a patient without a reference: see `carry::PLACES`
+    for (table, ..) in postern::db::carry::PLACES {
+        assert!(erased.contains(table) || stays.contains(&table) || table == "audit_events", "{table}");
+    }
+}
+
+async fn what_is_in_use_or_held_stays(on: On) {
+    let app = App::start(on).await;
+    let (owner, clinician) = (app.user(Role::Owner).await, app.user(Role::Clinician).await);
+    let patient = app.patient(Like::default()).await;
+    let at = format!("/patients/{patient}");
+    let typed = [("family_name", "Mejía")];
+    // only an owner
+    for path in ["deletion", "hold"] {
+        assert_eq!(clinician.get(&format!("{at}/{path}")).await.status, 403);
+        assert_eq!(clinician.post(&format!("{at}/{path}"), &typed).await.status, 403);
+    }
+    assert!(!clinician.get(&at).await.ok().has_text("Legal hold"));
+    // not while it is in use
+    assert!(owner.get(&format!("{at}/deletion")).await.ok().has_text("Archive it first."));
+    assert_eq!(owner.post(&format!("{at}/deletion"), &typed).await.status, 409);
+    owner.post(&format!("{at}/archiving"), &[("reason", "deceased")]).await.redirect();
+    // not while a hold stands
+    let page = owner.get(&owner.get(&at).await.ok().link("Legal hold")).await.ok();
+    let empty = owner.submit(&page, "Place the hold", &[("note", "  ")]).await;
+    assert_eq!(empty.status, 422);
+    let long = "x".repeat(501);
+    let refused = owner.submit(&page, "Place the hold", &[("note", &long)]).await;
+    assert!(refused.status == 422 && refused.page().has_text(&long), "what was typed stays");
+    owner.submit(&page, "Place the hold", &[("note", "Claim 7 of the estate")]).await.says();
+    assert!(owner.get(&at).await.ok().has_text("User owner placed a legal hold"));
+    let page = owner.get(&format!("{at}/deletion")).await.ok();
+    assert!(page.has_text("Claim 7 of the estate") && !page.has_text("Delete for good"), "{}", page.text());
+    let refused = owner.post(&format!("{at}/deletion"), &typed).await;
+    assert!(refused.status == 409 && refused.page().has_text("It cannot be deleted"), "{}", refused.status);
+    // another note, and the hold stays the one that was placed
+    let page = owner.get(&format!("{at}/hold")).await.ok();
+    owner.submit(&page, "Save", &[("note", "Claim 8")]).await.says();
+    assert!(owner.get(&format!("{at}/deletion")).await.ok().has_text("Claim 8"));
+    // a hold goes with the record into which it is merged
+    let kept = app.patient(Like { email: None, ..Like::default() }).await;
+    owner.post(&format!("{at}/bringing-back"), &[]).await.redirect();
+    let page = owner.get(&format!("/patients/{kept}/merging?with={patient}")).await.ok();
+    owner.submit(&page, "Merge the charts", &[]).await;
+    owner.post(&format!("/patients/{kept}/archiving"), &[("reason", "deceased")]).await.redirect();
+    assert_eq!(owner.post(&format!("/patients/{kept}/deletion"), &typed).await.status, 409);
+    let page = owner.get(&format!("/patients/{kept}/hold")).await.ok();
+    owner.submit(&page, "Lift the hold", &[]).await.says();
+    owner.post(&format!("/patients/{kept}/deletion"), &typed).await.says();
+    assert_eq!(owner.get(&format!("/patients/{kept}")).await.status, 404);
+    assert_eq!(owner.post(&format!("/patients/{kept}/deletion"), &typed).await.status, 404, "once");
+    assert_eq!(owner.post(&format!("/patients/{kept}/hold"), &[("note", "late")]).await.status, 404);
+    assert_eq!(owner.post("/patients/999/deletion", &typed).await.status, 404);
+    // who has not said for a while who they are is asked first
+    app.state.clock.advance(Duration::minutes(20));
+    let to = owner.get(&format!("{at}/deletion")).await.redirect();
+    assert!(to.starts_with("/account/confirmation"), "{to}");
+}
+
+async fn archived(app: &App, family: &'static str, birth_date: &'static str, reason: &str) -> i64 {
+    let patient = app.patient(Like { name: ("Ada", family), email: None, ..Like::default() }).await;
+    let born = app.state.db.write(move |tx| -> Result<_, AppError> {
+        use postern::db::schema::patients;
+        let row = diesel::update(patients::table.find(patient));
+        Ok(row.set(patients::birth_date.eq(birth_date)).execute(tx.conn())?)
+    });
+    born.await.unwrap();
+    let owner = app.user(Role::Owner).await;
+    owner.post(&format!("/patients/{patient}/archiving"), &[("reason", reason)]).await.redirect();
+    patient.0
+}
+
+async fn periods_say_what_is_due(on: On) {
+    let app = App::start(on).await;
+    let dead = archived(&app, "Dead", "1950-05-05", "deceased").await;
+    let left = archived(&app, "Left", "1950-05-05", "left").await;
+    let child = archived(&app, "Child", "2020-05-05", "left").await;
+    let held = archived(&app, "Held", "1950-05-05", "left").await;
+    let owner = app.user(Role::Owner).await;
+    owner.post(&format!("/patients/{held}/hold"), &[("note", "A claim")]).await.redirect();
+    app.state.clock.advance(Duration::days(366 * 6));
+    let owner = app.user(Role::Owner).await;
+    let listed = async || -> Vec<String> {
+        let page = owner.get("/settings/records").await.ok();
+        page.attrs_of("section input[name=patient]", "value")
+    };
+    assert!(listed().await.is_empty(), "nothing is due by itself");
+    let page = owner.get("/settings/records").await.ok();
+    let refused = owner.submit(&page, "Save", &[("keep_left_years", "101"), ("keep_until_age", "x")]).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.page().has_text("enter a number from 0 to 100"));
+    assert_eq!(refused.page().attrs_of("#keep_left_years", "value"), ["101"]);
+    owner.submit(&page, "Save", &[("keep_left_years", "5"), ("keep_deceased_years", "10")]).await.says();
+    assert_eq!(listed().await, [left.to_string(), child.to_string()]);
+    let page = owner.get("/settings/records").await.ok();
+    owner.submit(&page, "Save", &[("keep_until_age", "28")]).await.says();
+    assert_eq!(listed().await, [left.to_string()], "a child's record is kept for longer");
+    // what the list did not hold is not deleted by it, whoever made the form
+    let all = [dead, left, child, held].map(|id| id.to_string());
+    let typed: Vec<(&str, &str)> = all.iter().map(|id| ("patient", id.as_str())).collect();
+    let told = owner.post("/settings/records/deletion", &typed).await.says();
+    assert_eq!(told, ("/settings/records".to_owned(), "records-deleted".to_owned()));
+    assert_eq!(owner.get(&format!("/patients/{left}")).await.status, 404);
+    for id in [dead, child, held] {
+        owner.get(&format!("/patients/{id}")).await.ok();
+    }
+    assert_eq!(owner.post("/settings/records/deletion", &typed).await.says().1, "no-record-deleted");
+    // ten years after
+    app.state.clock.advance(Duration::days(366 * 5));
+    let owner = app.user(Role::Owner).await;
+    let page = owner.get("/settings/records").await.ok();
+    assert_eq!(page.attrs_of("section input[name=patient]", "value"), [dead.to_string()]);
+    owner.submit(&page, "Delete the chosen records for good", &[]).await.says();
+    assert_eq!(owner.get(&format!("/patients/{dead}")).await.status, 404);
+}
+
+async fn no_page_left_open_reaches_another_patient(on: On) {
+    let app = App::start(on).await;
+    let owner = app.user(Role::Owner).await;
+    let gone = app.patient(Like::default()).await;
+    let old = app.message(&owner, gone, true).await;
+    let open = owner.get(&old).await.ok();
+    let chart = owner.get(&format!("/patients/{gone}/messages/new")).await.ok();
+    owner.post(&format!("/patients/{gone}/archiving"), &[("reason", "left")]).await.redirect();
+    owner.post(&format!("/patients/{gone}/deletion"), &[("family_name", "Mejía")]).await.says();
+    let other =
+        app.patient(Like { name: ("Otto", "Other"), email: Some("otto@example.org".into()), ..Like::default() }).await;
+    assert!(other.0 > gone.0);
+    let new = app.message(&owner, other, true).await;
+    assert_ne!(new, old, "its number is never another's");
+    let before = app.mailbox.newest_first().len();
+    let words = ("body", "words for Maria");
+    assert_eq!(owner.submit(&open, "Send", &[words]).await.status, 404);
+    assert_eq!(owner.submit(&chart, "Submit", &[("title", "For Maria"), words]).await.status, 404);
+    app.drain().await;
+    assert_eq!(app.mailbox.newest_first().iter().filter(|mail| mail.to == "maria@example.org").count(), 0);
+    assert!(app.mailbox.newest_first().len() <= before + 1);
+    assert!(!owner.get(&new).await.ok().has_text("words for Maria"));
+}
+
+async fn a_deleted_patient_is_out_at_once(on: On) {
+    let app = App::start(on).await;
+    let owner = app.user(Role::Owner).await;
+    let maria = app.patient(Like::default()).await;
+    app.message(&owner, maria, true).await;
+    app.drain().await;
+    let link = app.link_to("maria@example.org");
+    let (patient, message) = app.go_in(&link, "+16135550121").await;
+    let page = patient.get(&message).await.ok();
+    // another notification is on its way
+    app.message(&owner, maria, true).await;
+    owner.post(&format!("/patients/{maria}/archiving"), &[("reason", "left")]).await.redirect();
+    owner.post(&format!("/patients/{maria}/deletion"), &[("family_name", "Mejía")]).await.says();
+    let sent = app.mailbox.newest_first().len();
+    app.drain().await;
+    assert_eq!(app.mailbox.newest_first().len(), sent, "nothing goes out any more");
+    assert_eq!(patient.submit(&page, "Send", &[("body", "late words")]).await.status, 303);
+    assert_eq!(patient.get(&message).await.status, 303);
+    assert_eq!(app.anyone().get(&link).await.status, 404);
+    assert!(in_rows(&app.state.db, &["late words", "mejia"]).await.is_empty());
+}
