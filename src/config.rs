@@ -25,12 +25,14 @@ use std::sync::Arc;
 use url::Url;
 
 /// Backups that the worker makes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Backup {
     /// where to
     pub folder: PathBuf,
     /// how long after the last one
     pub every: time::Duration,
+    /// the bucket into which they are copied; `None`: none
+    pub bucket: Option<Bucket>,
 }
 
 /// Everything `serve` needs to know, checked.
@@ -250,9 +252,20 @@ impl Source {
         }
         let hours = |text: &str| text.parse::<i64>().ok().filter(|hours| (1..=168).contains(hours));
         let every = self.parsed("backup.every_hours", "write a number of hours from 1 to 168", hours);
-        let backup = self.text("backup.folder").zip(every);
-        let backup =
-            backup.map(|(folder, every)| Backup { folder: folder.into(), every: time::Duration::hours(every) });
+        let bucket = self.bucket("backup");
+        let is_same = |one: &Bucket, other: &Bucket| one.endpoint == other.endpoint && one.name == other.name;
+        let stored = files.as_ref().and_then(|files| files.bucket.as_ref());
+        if bucket.as_ref().zip(stored).is_some_and(|(one, other)| is_same(one, other)) {
+            self.faults.push("backup.bucket: holds the attachments too: name another one".to_owned());
+        }
+        if bucket.is_some() && self.text("backup.folder").is_none() {
+            self.faults.push("backup.bucket: needs backup.folder, from which it is filled".to_owned());
+        }
+        let backup = self.text("backup.folder").zip(every).map(|(folder, every)| Backup {
+            folder: folder.into(),
+            every: time::Duration::hours(every),
+            bucket,
+        });
         let texts = self.texts();
         let bounces = self.bounces();
         let metrics_listen =

@@ -129,6 +129,7 @@ text_enum! {
         AccessTold = "access_told",
         FollowedUp = "followed_up",
         BackupMade = "backup_made",
+        BackupCopied = "backup_copied",
         BackupRestored = "backup_restored",
     }
 }

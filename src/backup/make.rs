@@ -49,18 +49,7 @@ pub async fn make(
     now: Ts,
     random: &Random,
 ) -> Result<Made, BackupError> {
-    let unusable = |cause| BackupError::Folder(folder.display().to_string(), cause);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
-    let lock = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join(".lock"));
-    let lock = lock.map_err(unusable)?;
-    // one that an older program made
-    lock.set_permissions(fs::Permissions::from_mode(0o600)).map_err(unusable)?;
-    match lock.try_lock() {
-        Err(TryLockError::WouldBlock) => return Err(BackupError::Busy),
-        Err(TryLockError::Error(cause)) => return Err(cause.into()),
-        Ok(()) => {}
-    }
-    let (lock, going) = (Arc::new(lock), Going::default());
+    let (lock, going) = (Arc::new(lock(folder)?), Going::default());
     let copies = Copies::open(&folder.join("files"))?;
     let mut copied = copy_files(db, storage, &copies).await?;
     let mut manifest = {
@@ -107,6 +96,21 @@ pub async fn make(
     }
     db.write(move |tx| -> Result<_, DbError> { Ok(audit::append(tx, now, entry)?) }).await?;
     Ok(made)
+}
+
+/// Makes the folder where it is not there, and keeps other processes from writing into it while the file is held.
+pub(super) fn lock(folder: &Path) -> Result<fs::File, BackupError> {
+    let unusable = |cause| BackupError::Folder(folder.display().to_string(), cause);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    let lock = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join(".lock"));
+    let lock = lock.map_err(unusable)?;
+    // one that an older program made
+    lock.set_permissions(fs::Permissions::from_mode(0o600)).map_err(unusable)?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(BackupError::Busy),
+        Err(TryLockError::Error(cause)) => Err(cause.into()),
+        Ok(()) => Ok(lock),
+    }
 }
 
 /// Whoever waits for a backup and goes away stops the threads that make it: they would hold up the end of the program.

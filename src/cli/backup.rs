@@ -4,7 +4,7 @@ use super::Failure;
 use crate::backup::{self, Backup, BackupError, Checked};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::storage::Storage;
+use crate::storage::{Mirror, Storage};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,18 +13,31 @@ use std::process::ExitCode;
 pub(super) struct To {
     /// the folder, best on another machine; it may hold earlier backups
     to: PathBuf,
+    /// then also copy what it holds into backup.bucket
+    #[arg(long)]
+    bucket: bool,
 }
 
 #[derive(Args)]
 pub(super) struct From {
     /// the folder that `postern backup` was given, of which the newest is taken, or one of its .json files
     from: PathBuf,
+    /// first copy what backup.bucket holds into the folder
+    #[arg(long)]
+    bucket: bool,
     /// only read the backup, and compare all of it with its hashes
     #[arg(long)]
     check: bool,
 }
 
-pub(super) async fn make(config: &Config, To { to }: To) -> Result<ExitCode, Failure> {
+/// The bucket of the configuration.
+fn bucket(config: &Config) -> Result<Mirror, Failure> {
+    let bucket = config.backup.as_ref().and_then(|backup| backup.bucket.as_ref());
+    Ok(Mirror::new(bucket.ok_or("backup.bucket: is missing: name the bucket that holds the backups")?)?)
+}
+
+pub(super) async fn make(config: &Config, To { to, bucket: mirrored }: To) -> Result<ExitCode, Failure> {
+    let bucket = if mirrored { Some(bucket(config)?) } else { None };
     let db = super::open(config).await?;
     let storage = Storage::open(&config.files)?;
     let (now, random, keys) = (Clock::system().now(), Random::system(), config.files.keys());
@@ -36,6 +49,14 @@ pub(super) async fn make(config: &Config, To { to }: To) -> Result<ExitCode, Fai
     if config.files.key.is_none() {
         println!("it is not encrypted; storage.key would do so");
     }
+    if let Some(bucket) = bucket {
+        let done = tokio::task::spawn_blocking(move || backup::mirror(&to, &bucket)).await??;
+        backup::tell_mirrored(&db, Clock::system().now()).await?;
+        println!("{} files were copied into the bucket, {} removed there", done.copied, done.removed);
+        if done.only_there > 0 {
+            println!("{} backups lie only in the bucket: what they need is kept there", done.only_there);
+        }
+    }
     match manifest.missing.len() {
         0 => Ok(ExitCode::SUCCESS),
         lacking => Err(format!(
@@ -45,7 +66,12 @@ pub(super) async fn make(config: &Config, To { to }: To) -> Result<ExitCode, Fai
     }
 }
 
-pub(super) async fn restore(config: &Config, From { from, check }: From) -> Result<ExitCode, Failure> {
+pub(super) async fn restore(config: &Config, From { from, bucket: fetched, check }: From) -> Result<ExitCode, Failure> {
+    if fetched {
+        let (bucket, folder) = (bucket(config)?, from.clone());
+        let came = tokio::task::spawn_blocking(move || backup::fetch(&bucket, &folder)).await??;
+        println!("{came} files came from the bucket");
+    }
     let keys = config.files.keys();
     let (url, audit, files) = (config.database.clone(), config.keys(), config.files.clone());
     let done = tokio::task::spawn_blocking(move || -> Result<_, BackupError> {

@@ -43,7 +43,14 @@ fn backups(config: &Config) -> String {
         None => "backups: none by itself; backup.folder would do so, or `postern backup` in a timer".to_owned(),
         Some(backup) => {
             let sealed = if config.files.key.is_some() { "" } else { ", not encrypted; storage.key would do so" };
-            format!("backups: into {} every {} hours{sealed}", backup.folder.display(), backup.every.whole_hours())
+            let (folder, hours) = (backup.folder.display(), backup.every.whole_hours());
+            let mirror = match &backup.bucket {
+                None => {
+                    "; on this machine only, unless the folder is of another; backup.bucket would copy them".to_owned()
+                }
+                Some(bucket) => format!(", and into the bucket {} at {}", bucket.name, bucket.endpoint),
+            };
+            format!("backups: into {folder} every {hours} hours{mirror}{sealed}")
         }
     }
 }

@@ -119,7 +119,7 @@ impl Source {
     pub(super) fn files(&mut self) -> Option<Files> {
         self.required("storage.folder", "/var/lib/postern/files");
         let folder = self.text("storage.folder").map(PathBuf::from);
-        let bucket = self.bucket();
+        let bucket = self.bucket("storage");
         let scanner = self.clamd();
         let key_file = self.text("storage.key_file").map(|name| self.credential(&name));
         let key = match &key_file {
@@ -190,26 +190,27 @@ impl Source {
         Some(Clamd { address, timeout: timeout?, largest: largest?, patience })
     }
 
-    /// The bucket; its other keys are asked for only where it is named.
-    fn bucket(&mut self) -> Option<Bucket> {
-        let beside = ["storage.endpoint", "storage.access_key", "storage.secret_key", "storage.ca_file"];
-        let Some(name) = self.text("storage.bucket") else {
+    /// A bucket, by keys that begin with this word; its other keys are asked for only where it is named.
+    pub(super) fn bucket(&mut self, of: &str) -> Option<Bucket> {
+        let key = |name: &str| format!("{of}.{name}");
+        let Some(name) = self.text(&key("bucket")) else {
+            let beside = ["endpoint", "access_key", "secret_key", "ca_file"].map(key);
             for key in beside.into_iter().filter(|key| self.text(key).is_some()).collect::<Vec<_>>() {
-                self.faults.push(format!("{key}: needs storage.bucket: name the bucket, or remove {key}"));
+                self.faults.push(format!("{key}: needs {of}.bucket: name the bucket, or remove {key}"));
             }
             return None;
         };
         if !is_bucket_name(&name) {
             let fix = "write 3 to 63 small letters, digits, dashes and points";
-            self.faults.push(format!("storage.bucket: {name:?} is not valid: {fix}"));
+            self.faults.push(format!("{of}.bucket: {name:?} is not valid: {fix}"));
         }
-        self.required("storage.endpoint", "https://s3.ca-central-1.amazonaws.com");
-        let endpoint = self.parsed("storage.endpoint", super::SERVER_URL_FIX, super::server_url);
-        let region = self.text("storage.region");
-        let access_key = self.required("storage.access_key", "the name of the account's key");
-        let secret_key = self.required("storage.secret_key", "the key itself");
-        let path_style = self.flag("storage.path_style");
-        let authorities = self.authorities("storage.ca_file");
+        self.required(&key("endpoint"), "https://s3.ca-central-1.amazonaws.com");
+        let endpoint = self.parsed(&key("endpoint"), super::SERVER_URL_FIX, super::server_url);
+        let region = self.text(&key("region"));
+        let access_key = self.required(&key("access_key"), "the name of the account's key");
+        let secret_key = self.required(&key("secret_key"), "the key itself");
+        let path_style = self.flag(&key("path_style"));
+        let authorities = self.authorities(&key("ca_file"));
         Some(Bucket {
             endpoint: endpoint?,
             name,

@@ -1,10 +1,13 @@
 //! A bucket of a server that speaks S3. `rusty-s3` signs the addresses (AWS Signature Version 4), `ureq` calls them, on
-//! threads that may wait. Names are flat, random and never used again, so nothing here needs a condition or a list.
+//! threads that may wait. Names are flat, random and never used again, so nothing here needs a condition; only a backup lists.
 
 use super::blob_store::{BlobStore, Ready};
 use crate::config;
 use data_encoding::BASE64;
+use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket as Signer, Credentials, S3Action, UrlStyle};
+use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::sync::Arc;
@@ -91,11 +94,15 @@ impl Bucket {
     }
 }
 
-impl BlobStore for Bucket {
-    /// The server compares what it got with the hash, and answers when it has it for good.
-    fn put(&self, mut ready: Ready, name: &str) -> io::Result<()> {
-        let sha256 = BASE64.encode(&ready.sha256);
-        let (header, file) = ("x-amz-checksum-sha256", ready.file.as_file_mut());
+/// So many objects a server lists at once.
+const LISTED: usize = 1000;
+/// A list of so many, with the longest names, has no more bytes.
+const LIST_BYTES: u64 = 4 << 20;
+
+impl Bucket {
+    /// Puts a file of which this is the hash.
+    pub fn put_file(&self, file: &mut File, sha256: &[u8], name: &str) -> io::Result<()> {
+        let (header, sha256) = ("x-amz-checksum-sha256", BASE64.encode(sha256));
         self.call(|inner| {
             file.rewind()?;
             let mut action = inner.signer.put_object(Some(&inner.credentials), name);
@@ -103,6 +110,37 @@ impl BlobStore for Bucket {
             inner.agent.put(action.sign(SIGNED_FOR).as_str()).header(header, &sha256).send(&*file)
         })
         .map(drop)
+    }
+
+    /// The names of all objects, with their sizes in bytes.
+    pub fn list(&self) -> io::Result<HashMap<String, u64>> {
+        let (mut all, mut from) = (HashMap::new(), None::<String>);
+        loop {
+            let mut answer = self.call(|inner| {
+                let mut action = inner.signer.list_objects_v2(Some(&inner.credentials));
+                action.with_max_keys(LISTED);
+                if let Some(token) = &from {
+                    action.with_continuation_token(token.clone());
+                }
+                inner.agent.get(action.sign(SIGNED_FOR).as_str()).call()
+            })?;
+            let text = answer.body_mut().with_config().limit(LIST_BYTES).read_to_string().map_err(away)?;
+            let told = ListObjectsV2::parse_response(&text)
+                .map_err(|_| io::Error::other("the bucket's server gave a list that cannot be read"))?;
+            all.extend(told.contents.into_iter().map(|object| (object.key, object.size.unwrap_or_default())));
+            let next = told.next_continuation_token;
+            if next.is_none() || next == from {
+                return Ok(all);
+            }
+            from = next;
+        }
+    }
+}
+
+impl BlobStore for Bucket {
+    /// The server compares what it got with the hash, and answers when it has it for good.
+    fn put(&self, mut ready: Ready, name: &str) -> io::Result<()> {
+        self.put_file(ready.file.as_file_mut(), &ready.sha256, name)
     }
 
     fn get(&self, name: &str, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {

@@ -14,6 +14,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use tempfile::NamedTempFile;
@@ -103,10 +104,7 @@ impl Copies {
             return Ok(false);
         }
         let source = storage.0.blobs.get(name, 0..stored_size(blob)).map_err(|cause| missing(cause, name))?;
-        let ready = whole(self.0.spool()?, source, name)?;
-        // one that is cut short was not written by us
-        self.0.remove(name)?;
-        self.0.put(ready, name)?;
+        self.take_from(source, name)?;
         Ok(true)
     }
 
@@ -122,6 +120,34 @@ impl Copies {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             put => Ok(put?),
         }
+    }
+
+    /// The names of all that lies here.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, StorageError> {
+        Ok(self.0.names()?)
+    }
+
+    /// The bytes that something has here; `None` where it is not.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn size(&self, name: &str) -> Result<Option<u64>, StorageError> {
+        Ok(self.0.size(name)?)
+    }
+
+    /// Something that lies here, as it lies.
+    pub(super) fn open_file(&self, name: &str) -> io::Result<File> {
+        self.0.open_file(name)
+    }
+
+    /// Takes something from elsewhere under its name, in place of one that is cut short.
+    pub(super) fn take_from(&self, source: Box<dyn Read + Send>, name: &str) -> Result<(), StorageError> {
+        let ready = whole(self.0.spool()?, source, name)?;
+        self.0.remove(name)?;
+        Ok(self.0.put(ready, name)?)
     }
 
     /// Reads a copy and compares it with its name.

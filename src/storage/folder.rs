@@ -51,6 +51,11 @@ impl Folder {
         Ok(names)
     }
 
+    /// A file, to be read from its beginning.
+    pub fn open_file(&self, name: &str) -> io::Result<File> {
+        File::open(self.at(name))
+    }
+
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -13,6 +13,7 @@ mod bucket;
 mod copies;
 mod folder;
 mod incoming;
+mod mirror;
 mod reading;
 mod rows;
 mod seal;
@@ -21,6 +22,7 @@ mod upkeep;
 
 pub use copies::{Copies, Part};
 pub use incoming::{Incoming, Spooled};
+pub use mirror::Mirror;
 pub use reading::Reading;
 pub use rows::{
     Blob, Kept, Placed, Scan, after, blob, count_under, keep, refer, release, set_scan, waiting, want_no_scans,

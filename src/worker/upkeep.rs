@@ -3,10 +3,11 @@
 
 use super::audit_seals;
 use crate::attachments;
-use crate::backup::{self, BackupError};
+use crate::backup::{self, BackupError, Mirrored};
 use crate::db::{Db, DbError, Ts, sealed};
 use crate::notifications;
 use crate::state::AppState;
+use crate::storage::Mirror;
 use crate::users::{self, Vault};
 
 /// All of it, as of this moment. What fails is logged, and done the next time.
@@ -18,6 +19,7 @@ pub async fn run(state: &AppState, now: Ts) {
     checkpoint(state).await;
     files(state, now).await;
     back_up(state, now).await;
+    mirror_backups(state, now).await;
 }
 
 /// Makes a backup where one is wanted and the last is old enough, whoever made it: another instance's is as good.
@@ -41,6 +43,44 @@ async fn back_up(state: &AppState, now: Ts) {
         ),
         Err(BackupError::Busy) => tracing::info!("another process makes a backup"),
         Err(cause) => tracing::error!(%cause, "no backup was made"),
+    }
+}
+
+/// Copies the newest backup into the bucket, where it lies here and is not there yet.
+async fn mirror_backups(state: &AppState, now: Ts) {
+    let Some((wanted, bucket)) =
+        state.config.backup.as_ref().and_then(|wanted| Some((wanted, wanted.bucket.as_ref()?)))
+    else {
+        return;
+    };
+    let lasts = state.db.read(|conn| -> Result<_, DbError> { Ok((backup::last(conn)?, backup::last_mirrored(conn)?)) });
+    let made = match lasts.await {
+        Ok((Some(made), mirrored)) if mirrored.is_none_or(|mirrored| mirrored < made) => made,
+        Ok(_) => return,
+        Err(cause) => return tracing::error!(%cause, "no backup was copied: the audit log could not be read"),
+    };
+    let (folder, bucket) = (wanted.folder.clone(), bucket.clone());
+    let copying = tokio::task::spawn_blocking(move || -> Result<Option<Mirrored>, BackupError> {
+        match backup::is_in(&folder, made)? {
+            true => backup::mirror(&folder, &Mirror::new(&bucket)?).map(Some),
+            false => Ok(None),
+        }
+    });
+    match copying.await.map_err(BackupError::from).and_then(|done| done) {
+        Ok(None) => {}
+        Ok(Some(done)) => {
+            tracing::info!(
+                copied = done.copied,
+                removed = done.removed,
+                only_there = done.only_there,
+                "the backups were copied into the bucket"
+            );
+            if let Err(cause) = backup::tell_mirrored(&state.db, now).await {
+                tracing::error!(%cause, "that the backups were copied could not be written down");
+            }
+        }
+        Err(BackupError::Busy) => tracing::info!("another process writes into the folder of backups"),
+        Err(cause) => tracing::error!(%cause, "the backups were not copied into the bucket"),
     }
 }
 

@@ -36,6 +36,9 @@ pub struct GatewaysPage {
     /// when the last backup was made, and whether that is too long ago for what is configured
     backed_up: Option<Ts>,
     backup_late: bool,
+    /// when the backups were last copied into the bucket, where there is one
+    mirrored: Option<Option<Ts>>,
+    mirror_late: bool,
     form: QuietForm,
     errors: FieldErrors,
     seen: Seen,
@@ -105,9 +108,14 @@ impl SettingsForm for GatewaysPage {
         let backed_up = backup::last(conn)?;
         // an hour more, and the time that one takes
         let allowed = state.config.backup.as_ref().map(|backup| backup.every + time::Duration::hours(3));
+        let bucket = state.config.backup.as_ref().and_then(|backup| backup.bucket.as_ref());
+        let mirrored = bucket.map(|_| backup::last_mirrored(conn)).transpose()?;
+        let is_late = |at: Option<Ts>| allowed.is_some_and(|allowed| at.is_none_or(|at| now.since(at) > allowed));
         Ok(GatewaysPage {
+            mirror_late: mirrored.is_some_and(is_late),
+            mirrored,
             backed_up,
-            backup_late: allowed.is_some_and(|allowed| backed_up.is_none_or(|at| now.since(at) > allowed)),
+            backup_late: is_late(backed_up),
             email: state.config.smtp.as_ref().map(|smtp| email(smtp, state.config.bounces.as_ref(), &origin, &key)),
             texts: state.config.texts.as_ref().map(|texts| self::texts(&texts.via, &origin, &key)),
             demo: state.config.smtp.is_none(),

@@ -1,5 +1,6 @@
 //! Backups: what comes back is what was there, on either database; nothing half is taken for a whole.
 
+mod bucket;
 mod killed;
 
 use crate::files::{samples, uploads};
@@ -312,7 +313,8 @@ async fn it_is_sealed_by_the_key(on: On) {
 
 async fn the_worker_backs_up_when_it_is_time(on: On) {
     let folder = tempfile::tempdir().unwrap();
-    let backup = postern::config::Backup { folder: folder.path().to_owned(), every: time::Duration::hours(24) };
+    let backup =
+        postern::config::Backup { folder: folder.path().to_owned(), every: time::Duration::hours(24), bucket: None };
     let app = App::start_with_config(on, |config| config.backup = Some(backup), Delivery::mailbox).await;
     let owner = app.user(Role::Owner).await;
     let page = owner.get("/settings/gateways").await.ok();

@@ -1,0 +1,86 @@
+//! A bucket that holds the copies of a folder once more: a backup away from the machine. It lists what it holds, which the
+//! storage of attachments never has to.
+
+use super::StorageError;
+use super::blob_store::BlobStore;
+use super::bucket::Bucket;
+use super::copies::Copies;
+use crate::config;
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// A bucket for backups.
+#[derive(Clone)]
+pub struct Mirror(Bucket);
+
+impl Mirror {
+    /// Nothing is asked of the server yet.
+    ///
+    /// # Errors
+    /// Where its address makes no sense.
+    pub fn new(config: &config::Bucket) -> Result<Mirror, StorageError> {
+        Ok(Mirror(Bucket::new(config)?))
+    }
+
+    /// What it holds, with sizes in bytes.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn list(&self) -> Result<HashMap<String, u64>, StorageError> {
+        Ok(self.0.list()?)
+    }
+
+    /// Puts a copy of a folder. Its name says the hash of what lies in it: one that was damaged meanwhile is refused.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn put_copy(&self, copies: &Copies, name: &str) -> Result<(), StorageError> {
+        let hash = name.split('-').next().and_then(|hex| HEXLOWER.decode(hex.as_bytes()).ok()).unwrap_or_default();
+        Ok(self.0.put_file(&mut copies.open_file(name)?, &hash, name)?)
+    }
+
+    /// Puts another file.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn put(&self, path: &Path, name: &str) -> Result<(), StorageError> {
+        let mut file = File::open(path)?;
+        let mut hash = Sha256::new();
+        io::copy(&mut file, &mut hash)?;
+        Ok(self.0.put_file(&mut file, &hash.finalize(), name)?)
+    }
+
+    /// Takes a copy back into a folder, and compares it with its name.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn get_copy(&self, copies: &Copies, name: &str, size: u64) -> Result<(), StorageError> {
+        copies.take_from(self.0.get(name, 0..size)?, name)
+    }
+
+    /// Takes another file back: durable, whole or not at all.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn get(&self, folder: &Path, name: &str, size: u64) -> Result<(), StorageError> {
+        let mut bytes = Vec::new();
+        self.0.get(name, 0..size)?.read_to_end(&mut bytes)?;
+        let mut file = tempfile::Builder::new().prefix(".").suffix(".part").tempfile_in(folder)?;
+        file.write_all(&bytes)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(folder.join(name)).map_err(|cause| cause.error)?;
+        Ok(File::open(folder)?.sync_all()?)
+    }
+
+    /// Removes a file; that it is not there is as good.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn remove(&self, name: &str) -> Result<(), StorageError> {
+        Ok(self.0.remove(name)?)
+    }
+}
