@@ -6,12 +6,14 @@
 mod files;
 mod keys;
 mod mail;
+mod oidc;
 mod proxies;
 mod texts;
 
 pub use files::{Bucket, Clamd, ClamdAddress, Files, TYPES};
 pub use keys::KEYS;
 pub use mail::{Bounces, Imap, ImapTls, Smtp, Tls};
+pub use oidc::{Oidc, ProviderStep, ROLE_WORDS};
 pub use proxies::{Proxies, ProxyHeader};
 pub use texts::{Kannel, Texts, TextsVia, Twilio, TwilioSender};
 
@@ -76,6 +78,8 @@ pub struct Config {
     pub bounces: Option<Bounces>,
     /// where `/metrics` is; `None`: nowhere
     pub metrics_listen: Option<SocketAddr>,
+    /// the identity provider at which users may sign in; `None`: there is none
+    pub oidc: Option<Oidc>,
 }
 
 impl Config {
@@ -268,6 +272,7 @@ impl Source {
         });
         let texts = self.texts();
         let bounces = self.bounces();
+        let oidc = self.oidc();
         let metrics_listen =
             self.parsed("metrics_listen", "write an address and a port, as 127.0.0.1:9090", |v| v.parse().ok());
         let config = (|| {
@@ -291,6 +296,7 @@ impl Source {
                 texts,
                 bounces,
                 metrics_listen,
+                oidc,
             })
         })();
         match config {
@@ -343,7 +349,8 @@ fn public_url(text: &str) -> Option<Url> {
     (plain && safe).then_some(url)
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine.
+pub fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

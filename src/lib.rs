@@ -37,6 +37,7 @@ pub mod patients;
 pub mod portal;
 pub mod portal_entry;
 pub mod portal_links;
+pub mod provider;
 pub mod records;
 pub mod scan;
 pub mod settings;

@@ -10,6 +10,7 @@ use crate::delivery::Delivery;
 use crate::error::AppError;
 use crate::http::files::Sent;
 use crate::http::{Limits, Shell};
+use crate::provider::Provider;
 use crate::settings::Settings;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -36,9 +37,16 @@ pub struct AppState {
     pub wake: Arc<Notify>,
     /// how often somebody may try
     pub limits: Arc<Limits>,
+    /// the identity provider at which users may sign in; `None`: there is none
+    pub provider: Option<Arc<Provider>>,
 }
 
 impl AppState {
+    /// Whether users sign in at the provider only: passwords and passkeys open nothing.
+    pub fn only_provider(&self) -> bool {
+        self.provider.as_ref().is_some_and(|provider| provider.config().only)
+    }
+
     /// Writes the one audit row of a request that changes nothing else: somebody looked, or left.
     pub async fn record(&self, entry: Entry) -> Result<(), AppError> {
         let now = self.clock.now();

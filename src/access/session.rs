@@ -34,6 +34,9 @@ pub const MARK: &str = "mark";
 /// The key under which it says when its user last said who they are, in microseconds: at its beginning, or since.
 pub const CONFIRMED: &str = "confirmed";
 
+/// The key under which it says that the provider at which its user signed in took the second step.
+const STEPPED_ELSEWHERE: &str = "stepped_elsewhere";
+
 /// For so long that is good.
 pub const CONFIRMED_FOR: Duration = Duration::minutes(10);
 
@@ -82,6 +85,8 @@ pub enum Holder {
         must_set_up: bool,
         /// they said a few minutes ago who they are; see [`CONFIRMED`]
         confirmed: bool,
+        /// the provider at which they signed in took the second step: none of the clinic's own is needed in this session
+        stepped_elsewhere: bool,
         /// language of pages
         language: String,
         /// limits
@@ -124,6 +129,13 @@ impl Holder {
         match self {
             Holder::User { lasts, .. } | Holder::Patient { lasts, .. } => *lasts,
         }
+    }
+    /// The same, where the provider took the second step as well.
+    pub fn having_stepped_elsewhere(mut self, has: bool) -> Holder {
+        if let Holder::User { stepped_elsewhere, .. } = &mut self {
+            *stepped_elsewhere = has;
+        }
+        self
     }
     /// The language of pages.
     pub fn language(&self) -> &str {
@@ -221,6 +233,11 @@ fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
 }
 
 impl Row {
+    fn stepped_elsewhere(&self) -> bool {
+        let state: State = serde_json::from_str(&self.state).unwrap_or_default();
+        state.get(STEPPED_ELSEWHERE).is_some_and(|json| json == "true")
+    }
+
     /// When its user last said who they are. A session from before that was written down began with it.
     fn confirmed_at(&self) -> Ts {
         let state: State = serde_json::from_str(&self.state).unwrap_or_default();
@@ -239,7 +256,8 @@ impl Row {
             (Door::Clinic, Some((id, name, role, language, true)), None) => {
                 let (id, name, role, language) = (*id, name.clone(), *role, language.clone());
                 let confirmed = now.since(self.confirmed_at()) < CONFIRMED_FOR;
-                Some(Holder::User { id, name, role, must_set_up, confirmed, language, lasts })
+                let stepped_elsewhere = self.stepped_elsewhere();
+                Some(Holder::User { id, name, role, must_set_up, confirmed, stepped_elsewhere, language, lasts })
             }
             (Door::Portal, None, Some((id, language, true))) => {
                 Some(Holder::Patient { id: *id, language: language.clone(), lasts })
@@ -261,9 +279,10 @@ impl Found {
     fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Found>> {
         let Some(row) = find(conn, token, now)? else { return Ok(None) };
         let must_set_up = match &row.user {
-            Some((id, _, role, ..)) => {
+            Some((id, _, role, ..)) if !row.stepped_elsewhere() => {
                 second_factor::needs_second_factor(conn, *role)? && !second_factor::has_second_factor(conn, *id)?
             }
+            Some(_) => false,
             None => false,
         };
         Ok(Some(Found { row, must_set_up }))
@@ -300,6 +319,13 @@ impl Store {
     fn split(mut state: State) -> anyhow::Result<Option<(Holder, String)>> {
         state.remove(LAPSED);
         let holder = state.remove(HOLDER).map(|json| serde_json::from_str::<Holder>(&json)).transpose()?;
+        // of this holder, whoever's the session was before
+        match &holder {
+            Some(Holder::User { stepped_elsewhere: true, .. }) => {
+                state.insert(STEPPED_ELSEWHERE.to_owned(), "true".to_owned())
+            }
+            _ => state.remove(STEPPED_ELSEWHERE),
+        };
         holder.map(|holder| Ok((holder, serde_json::to_string(&state)?))).transpose()
     }
 

@@ -70,7 +70,7 @@ pub fn open_work(conn: &mut Conn, now: Ts, user: UserId) -> QueryResult<OpenWork
 
 /// Those who may take over from this user: who can sign in, and may write to patients.
 pub fn may_take_over(conn: &mut Conn, from: UserId) -> QueryResult<Vec<Account>> {
-    let able = |one: &Account| one.id != from && one.active && one.has_password && one.role.may(Action::Send);
+    let able = |one: &Account| one.id != from && one.active && one.has_a_way_in() && one.role.may(Action::Send);
     Ok(users::accounts(conn)?.into_iter().filter(able).collect())
 }
 

@@ -53,6 +53,8 @@ text_enum! {
         SecondFactorAdded = "second_factor_added",
         SecondFactorRemoved = "second_factor_removed",
         SecondFactorReset = "second_factor_reset",
+        ProviderLinked = "provider_linked",
+        ProviderUnlinked = "provider_unlinked",
         RecoveryCodesMade = "recovery_codes_made",
         RecoveryCodeUsed = "recovery_code_used",
         IdentityConfirmed = "identity_confirmed",

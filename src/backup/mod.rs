@@ -23,7 +23,7 @@ use crate::storage::StorageError;
 
 /// Tables whose rows are no part of a backup: what would let somebody in whom the clinic has let out since, and what
 /// is true of a running program only.
-pub const LEFT_OUT: [&str; 9] = [
+pub const LEFT_OUT: [&str; 10] = [
     "sessions",
     "claim_tokens",
     "passcodes",
@@ -31,6 +31,7 @@ pub const LEFT_OUT: [&str; 9] = [
     "pending_sign_ins",
     "authenticator_setups",
     "passkey_challenges",
+    "provider_visits",
     "stray_files",
     "worker_looks",
 ];

@@ -19,6 +19,7 @@ pub(super) async fn lines(config: &Config, file: Option<&Path>) -> Vec<String> {
             .files
             .key_file
             .iter()
+            .chain(config.oidc.iter().filter_map(|oidc| oidc.client_secret_file.as_ref()))
             .chain(file.map(Path::to_owned).iter())
             .filter(|path| is_open(path))
             .map(|path| secret(path)),

@@ -2,8 +2,9 @@
 
 use super::{Failure, at_rest};
 use crate::clock::Clock;
-use crate::config::{Config, Files, TextsVia};
+use crate::config::{Config, Files, ProviderStep, TextsVia};
 use crate::delivery::SmtpRoad;
+use crate::provider::{ANSWER_PATH, Provider};
 use crate::scan::Scanner;
 use crate::storage::Storage;
 use crate::text::Zone;
@@ -19,6 +20,7 @@ pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<ExitCode
     println!("{}", texts(config));
     println!("{}", audit_log(config));
     println!("{}", backups(config));
+    provider(config).await?.iter().for_each(|line| println!("{line}"));
     at_rest::lines(config, file).await.iter().for_each(|line| println!("{line}"));
     files(&config.files).await.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
@@ -53,6 +55,30 @@ fn backups(config: &Config) -> String {
             format!("backups: into {folder} every {hours} hours{mirror}{sealed}")
         }
     }
+}
+
+/// Where users sign in besides here, and what the provider has to know. One that does not answer is told and is no fault of
+/// the configuration: it may come later.
+async fn provider(config: &Config) -> Result<Vec<String>, Failure> {
+    let Some(oidc) = &config.oidc else {
+        return Ok(vec!["sign-in: by password or passkey; oidc.issuer would name an identity provider".to_owned()]);
+    };
+    let provider = Provider::new(oidc, &config.origin(), Clock::system())?;
+    let answers = match provider.answers().await {
+        Ok(()) => "which answers".to_owned(),
+        Err(cause) => format!("BUT {cause}"),
+    };
+    let only = if oidc.only { "only at" } else { "also at" };
+    let mut lines = vec![
+        format!("sign-in: {only} {} ({}), {answers}", oidc.name, oidc.issuer),
+        format!("sign-in: its redirect address is {}{ANSWER_PATH}", config.origin()),
+    ];
+    if oidc.second_step == ProviderStep::Always {
+        lines.push(
+            "sign-in: the provider's sign-in stands for the second step: make sure that it asks for one".to_owned(),
+        );
+    }
+    Ok(lines)
 }
 
 /// Which road the texts take, and what is left to do at the gateway.

@@ -84,6 +84,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         audit_seals_in_log: false,
         audit_seals_by_mail: false,
         backup: None,
+        oidc: None,
     };
     let state = AppState {
         db,
@@ -94,6 +95,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         intake,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
+        provider: None,
     };
     tell(&state.db, &origin, &folder).await?;
     let parts = Parts { mailbox: Some(mailbox), ..Parts::load(&state).await? };

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::delivery::{Delivery, Gateway, SmtpRoad};
 use crate::http::Limits;
 use crate::metrics;
+use crate::provider::Provider;
 use crate::state::AppState;
 use crate::worker;
 use std::net::TcpListener;
@@ -20,6 +21,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
     let smtp = config.smtp.as_ref().ok_or("smtp.host: is missing")?;
     let bounces = config.bounces.as_ref().map(|bounces| bounces.address.clone());
     let road = SmtpRoad::with_bounces(smtp, clock.clone(), bounces)?;
+    let provider = config.oidc.as_ref().map(|oidc| Provider::new(oidc, &config.origin(), clock.clone())).transpose()?;
     let intake = Arc::new(FileIntake::open(&config.files)?);
     let db = super::open(config).await?;
     Ok(AppState {
@@ -31,6 +33,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
         intake,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
+        provider: provider.map(Arc::new),
     })
 }
 

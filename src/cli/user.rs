@@ -128,13 +128,24 @@ async fn link(config: &Config, email: String) -> Result<ExitCode, Failure> {
     let (email, (db, now)) = (address(&email)?, open(config).await?);
     let token = Random::system().token();
     let stored = token.clone();
+    let only = config.oidc.as_ref().is_some_and(|oidc| oidc.only);
     let write = db.write(move |tx| -> Result<_, ManageError> {
-        let user = found(tx, &email)?.id;
-        users::link_to_show(tx, now, &Operator::of_the_command_line(), user, &stored)
+        let user = found(tx, &email)?;
+        // where users sign in at the provider only, an owner gets in by this while it is away
+        let purpose = if only && user.role == Role::Owner { Purpose::Emergency } else { Purpose::Invitation };
+        users::link_to_show(tx, now, &Operator::of_the_command_line(), user.id, (purpose, &stored))?;
+        Ok(purpose)
     });
-    write.await.map_err(why)?;
+    let purpose = write.await.map_err(why)?;
     println!("{}/password/{}", config.origin(), token.reveal());
+    if purpose == Purpose::Emergency {
+        eprintln!("users sign in at {} only: this link lets the owner in once, for 30 minutes", provider_name(config));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn provider_name(config: &Config) -> &str {
+    config.oidc.as_ref().map_or("the provider", |oidc| &oidc.name)
 }
 
 fn ask(names: &KnownNames) -> Result<NewPassword, Failure> {
@@ -152,7 +163,7 @@ async fn list(config: &Config) -> Result<ExitCode, Failure> {
     let width = all.iter().map(|one| one.email.as_str().chars().count()).max().unwrap_or_default();
     let mut out = std::io::stdout().lock();
     for one in &all {
-        let state = match (one.active, one.has_password) {
+        let state = match (one.active, one.has_a_way_in()) {
             (false, _) => "deactivated",
             (true, false) => "invited",
             (true, true) => "active",

@@ -156,7 +156,7 @@ impl Source {
     }
 
     /// The file of this name: without a folder, where there is one of these, systemd's credential.
-    fn credential(&self, name: &str) -> PathBuf {
+    pub(super) fn credential(&self, name: &str) -> PathBuf {
         let credential = self.credentials.as_ref().filter(|_| !name.contains('/')).map(|folder| folder.join(name));
         credential.filter(|path| path.exists()).unwrap_or_else(|| name.into())
     }
@@ -223,7 +223,7 @@ impl Source {
     }
 
     /// The certificates in a PEM file.
-    fn authorities(&mut self, key: &str) -> Vec<Certificate<'static>> {
+    pub(super) fn authorities(&mut self, key: &str) -> Vec<Certificate<'static>> {
         let Some(pem) = self.pem(key) else { return Vec::new() };
         let certificates = parse_pem(&pem).filter_map(|item| match item {
             Ok(PemItem::Certificate(one)) => Some(one),

@@ -176,6 +176,32 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    provider_links (user_id) {
+        user_id -> BigInt,
+        issuer -> Text,
+        subject -> Text,
+        linked_at -> Utc,
+        used_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    provider_visits (state_hash) {
+        state_hash -> Binary,
+        browser_hash -> Binary,
+        nonce_hash -> Binary,
+        purpose -> Text,
+        user_id -> Nullable<BigInt>,
+        invitation_hash -> Nullable<Binary>,
+        next -> Text,
+        begun_at -> Utc,
+        expires_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     pending_sign_ins (token_hash) {
         token_hash -> Binary,
         user_id -> BigInt,
@@ -845,6 +871,8 @@ diesel::joinable!(passkeys -> users (user_id));
 diesel::joinable!(passkey_challenges -> users (user_id));
 diesel::joinable!(record_holds -> users (user_id));
 diesel::joinable!(deleted_records -> users (user_id));
+diesel::joinable!(provider_links -> users (user_id));
+diesel::joinable!(provider_visits -> users (user_id));
 diesel::joinable!(patient_identifiers -> patients (patient_id));
 diesel::joinable!(patient_sources -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
@@ -893,6 +921,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     pending_sign_ins,
     passkeys,
     passkey_challenges,
+    provider_links,
+    provider_visits,
     patients,
     distinctions,
     record_holds,

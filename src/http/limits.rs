@@ -17,6 +17,7 @@ pub struct Limits {
     sign_in: DefaultKeyedRateLimiter<IpAddr>,
     passcode: DefaultKeyedRateLimiter<IpAddr>,
     link: DefaultKeyedRateLimiter<IpAddr>,
+    visit: DefaultKeyedRateLimiter<IpAddr>,
     reply: DefaultKeyedRateLimiter<PatientId>,
     draft: DefaultKeyedRateLimiter<PatientId>,
 }
@@ -47,6 +48,8 @@ impl Default for Limits {
             passcode: RateLimiter::keyed(quota(60, Duration::from_secs(1))),
             // opening links: mail scanners open each one many times
             link: RateLimiter::keyed(quota(300, Duration::from_millis(100))),
+            // going to the identity provider and coming back, two for each sign-in: again a whole clinic at eight o'clock
+            visit: RateLimiter::keyed(quota(400, Duration::from_millis(500))),
             // what one patient sends: more than anybody writes, less than fills a clinic's day
             reply: RateLimiter::keyed(quota(60, Duration::from_secs(10))),
             // what is saved as one patient types: a script does so every few seconds
@@ -92,6 +95,14 @@ impl Limits {
     /// [`AppError::TooMany`].
     pub fn passcode(&self, from: IpAddr) -> Result<(), AppError> {
         check(&self.passcode, &caller(from))
+    }
+
+    /// One way to the identity provider, or back.
+    ///
+    /// # Errors
+    /// [`AppError::TooMany`].
+    pub fn visit(&self, from: IpAddr) -> Result<(), AppError> {
+        check(&self.visit, &caller(from))
     }
 
     /// One reply or one-tap answer of a patient.

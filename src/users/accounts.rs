@@ -2,7 +2,7 @@
 
 use crate::access::Role;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::users;
+use crate::db::schema::{provider_links, users};
 use crate::db::{Conn, MultiBackend, Ts, Tx, UserId};
 use crate::values::{EmailAddress, UserName};
 use diesel::prelude::*;
@@ -35,11 +35,21 @@ pub struct Account {
     pub role: Role,
     /// whether they may sign in
     pub active: bool,
-    /// whether they have set a password; until then they are invited
+    /// whether they have set a password
     #[diesel(select_expression = users::password_hash.is_not_null())]
     pub has_password: bool,
+    /// whether they sign in at the provider
+    #[diesel(select_expression = provider_links::user_id.nullable().is_not_null())]
+    pub is_linked: bool,
     /// when they last signed in
     pub signed_in_at: Option<Ts>,
+}
+
+impl Account {
+    /// Whether they have a way to sign in; until then they are invited.
+    pub fn has_a_way_in(&self) -> bool {
+        self.has_password || self.is_linked
+    }
 }
 
 /// The active users, by name. At most 500: a clinic has fewer.
@@ -54,13 +64,15 @@ pub fn active(conn: &mut Conn) -> QueryResult<Vec<UserRow>> {
 
 /// Every user, those who may sign in first, by name. At most 1,000.
 pub fn accounts(conn: &mut Conn) -> QueryResult<Vec<Account>> {
-    let all = users::table.order((users::active.desc(), users::name, users::id)).limit(1_000);
+    let all = users::table.left_join(provider_links::table);
+    let all = all.order((users::active.desc(), users::name, users::id)).limit(1_000);
     all.select(Account::as_select()).load(conn)
 }
 
 /// One user; `None` where there is none.
 pub fn account(conn: &mut Conn, user: UserId) -> QueryResult<Option<Account>> {
-    users::table.find(user).select(Account::as_select()).first(conn).optional()
+    let one = users::table.left_join(provider_links::table).filter(users::id.eq(user));
+    one.select(Account::as_select()).first(conn).optional()
 }
 
 /// The email that a user signs in with.

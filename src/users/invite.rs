@@ -27,11 +27,11 @@ pub fn link_to_show(
     now: Ts,
     by: &impl Authority<rights::Users>,
     user: UserId,
-    token: &Token,
+    (purpose, token): (Purpose, &Token),
 ) -> Result<Ts, ManageError> {
     is_there(tx, by, user)?;
-    let until = links::make_password_link(tx, now, user, Purpose::Invitation, token)?;
-    audit_link(tx, now, by, user, "shown")?;
+    let until = links::make_password_link(tx, now, user, purpose, token)?;
+    audit_link(tx, now, by, user, if purpose == Purpose::Emergency { "emergency" } else { "shown" })?;
     Ok(until)
 }
 

@@ -15,6 +15,8 @@ text_enum! {
         Invitation = "invitation",
         /// the user has forgotten the password
         Forgotten = "forgotten",
+        /// users sign in at the provider only, and an owner has to get in all the same
+        Emergency = "emergency",
     }
 }
 
@@ -23,7 +25,7 @@ impl Purpose {
     pub const fn lasts(self) -> Duration {
         match self {
             Purpose::Invitation => Duration::days(3),
-            Purpose::Forgotten => Duration::minutes(30),
+            Purpose::Forgotten | Purpose::Emergency => Duration::minutes(30),
         }
     }
 }
@@ -39,18 +41,28 @@ pub fn make_password_link(tx: &mut Tx, since: Ts, user: UserId, purpose: Purpose
     Ok(until)
 }
 
-/// Whose link this is; `None` where it is unknown, used or too old, or its user was deactivated: they look alike.
-pub fn open_password_link(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<UserId>> {
-    let found = l::table.find(token.hash()).inner_join(users::table);
+/// Whose link this is, and what for; `None` where it is unknown, used or too old, or its user was deactivated: they look
+/// alike.
+pub fn open_password_link(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<(UserId, Purpose)>> {
+    open_by_hash(conn, now, token.hash())
+}
+
+fn open_by_hash(conn: &mut Conn, now: Ts, hash: Vec<u8>) -> QueryResult<Option<(UserId, Purpose)>> {
+    let found = l::table.find(hash).inner_join(users::table);
     let alive = found.filter(l::expires_at.gt(now)).filter(users::active.eq(true));
-    alive.select(l::user_id).first(conn).optional()
+    alive.select((l::user_id, l::purpose)).first(conn).optional()
 }
 
 /// Uses a link up, and every other one of its user. Of two who use it at one moment, one gets nothing.
 pub(super) fn use_up(tx: &mut Tx, now: Ts, token: &Token) -> QueryResult<Option<(UserId, Purpose)>> {
-    let Some(user) = open_password_link(tx, now, token)? else { return Ok(None) };
+    use_up_by_hash(tx, now, token.hash())
+}
+
+/// The same, of one whose hash alone was kept.
+pub(super) fn use_up_by_hash(tx: &mut Tx, now: Ts, hash: Vec<u8>) -> QueryResult<Option<(UserId, Purpose)>> {
+    let Some((user, _)) = open_by_hash(tx, now, hash.clone())? else { return Ok(None) };
     let used: Option<Purpose> =
-        diesel::delete(l::table.find(token.hash())).returning(l::purpose).get_result(tx.conn()).optional()?;
+        diesel::delete(l::table.find(hash)).returning(l::purpose).get_result(tx.conn()).optional()?;
     diesel::delete(l::table.filter(l::user_id.eq(user))).execute(tx.conn())?;
     Ok(used.map(|purpose| (user, purpose)))
 }

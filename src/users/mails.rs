@@ -31,6 +31,10 @@ text_enum! {
         SecondFactorRemoved = "second_factor_removed",
         /// an owner removed all of it
         SecondFactorReset = "second_factor_reset",
+        /// whoever is this person at the provider signs in
+        ProviderLinked = "provider_linked",
+        /// and does no more
+        ProviderUnlinked = "provider_unlinked",
         /// there are new recovery codes
         RecoveryCodesMade = "recovery_codes_made",
         /// a recovery code was used

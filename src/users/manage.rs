@@ -6,8 +6,8 @@
 use super::accounts::{Account, account, by_email};
 use super::sessions;
 use crate::access::{self, Action, Authority, Role, rights};
-use crate::audit::{self, Entry, Event, Subject};
-use crate::db::schema::{password_links, users};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{password_links, provider_links, users};
 use crate::db::{Conn, DbError, Ts, Tx, UserId, lock_row};
 use crate::outbox::{self, Task};
 use crate::values::{EmailAddress, UserName};
@@ -80,10 +80,12 @@ pub fn hold(tx: &mut Tx, by: &impl Authority<rights::Users>, user: UserId) -> Re
 /// Whether there is somebody else who can sign in and may manage users.
 fn others_manage(conn: &mut Conn, but: UserId) -> QueryResult<bool> {
     let managers: Vec<Role> = Role::ALL.iter().copied().filter(|role| role.may(Action::Users)).collect();
+    let has_a_way_in = users::password_hash.is_not_null().or(provider_links::user_id.nullable().is_not_null());
     let others = users::table
+        .left_join(provider_links::table)
         .filter(users::id.ne(but))
         .filter(users::active.eq(true))
-        .filter(users::password_hash.is_not_null())
+        .filter(has_a_way_in)
         .filter(users::role.eq_any(managers));
     Ok(others.select(users::id).first::<UserId>(conn).optional()?.is_some())
 }
@@ -99,8 +101,13 @@ pub fn is_last_owner(conn: &mut Conn, who: &Account) -> QueryResult<bool> {
 /// [`ManageError::NotAllowed`], [`ManageError::EmailTaken`].
 pub fn add(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user: AddUser) -> Result<UserId, ManageError> {
     lock(tx, by)?;
+    insert(tx, now, by.user(), user)?.ok_or(ManageError::EmailTaken)
+}
+
+/// Adds a user, where users are held already; `None` where another one signs in with the address.
+pub(super) fn insert(tx: &mut Tx, now: Ts, by: Option<UserId>, user: AddUser) -> QueryResult<Option<UserId>> {
     if by_email(tx, &user.email)?.is_some() {
-        return Err(ManageError::EmailTaken);
+        return Ok(None);
     }
     let row = (
         (users::email.eq(&user.email), users::email_key.eq(user.email.key()), users::name.eq(&user.name)),
@@ -108,9 +115,19 @@ pub fn add(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user: AddUs
         (users::active.eq(true), users::created_at.eq(now)),
     );
     let id: UserId = diesel::insert_into(users::table).values(row).returning(users::id).get_result(tx.conn())?;
-    let entry = Entry::of_clinic(by.user().into(), Event::UserAdded, Subject::User(id)).with(user.role.as_str());
+    let entry = Entry::of_clinic(by.into(), Event::UserAdded, Subject::User(id)).with(user.role.as_str());
     audit::append(tx, now, entry)?;
-    Ok(id)
+    Ok(Some(id))
+}
+
+/// Gives a user the role that the provider says, where users are held already. The last owner stays one.
+pub(super) fn follow_role(tx: &mut Tx, now: Ts, who: &Account, role: Role) -> QueryResult<()> {
+    if role == who.role || (!role.may(Action::Users) && is_last_owner(tx, who)?) {
+        return Ok(());
+    }
+    diesel::update(users::table.find(who.id)).set(users::role.eq(role)).execute(tx.conn())?;
+    let entry = Entry::of_clinic(Actor::System, Event::UserRoleChanged, Subject::User(who.id));
+    audit::append(tx, now, entry.with(format!("{} {}", who.role.as_str(), role.as_str())))
 }
 
 /// Changes a user's name, address and role. The role holds from the user's next request on.

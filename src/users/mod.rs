@@ -15,6 +15,7 @@ mod reply_mails;
 mod second_factor;
 mod sessions;
 mod sign_in;
+mod single_sign_on;
 
 pub use accounts::{Account, UserRow, account, accounts, active, by_email, email_of, names_of, set_language};
 pub use confirm::{Confirmation, confirm, own_email};
@@ -37,4 +38,8 @@ pub use second_factor::{
     pending_user, remove_app, remove_passkey, reset_second_factor, seal_apps_anew, second_factor, second_step,
     sign_in_with_passkey, start_app, sweep_pending,
 };
-pub use sign_in::{SignIn, SignInEnd, sign_in, sign_out};
+pub use sign_in::{Arrival, SignIn, SignInEnd, refuse_sign_in, sign_in, sign_out};
+pub use single_sign_on::{
+    ProviderAnswer, ProviderLink, ProviderRefusal, UnlinkError, VISIT_LASTS, VisitEnd, VisitErrand, VisitPurpose,
+    VisitRefused, begin_visit, finish_visit, provider_link, sweep_visits, unlink, unlink_user,
+};

@@ -4,6 +4,7 @@
 use super::links::{self, Purpose};
 use super::mails::{self, MailKind, Wanted};
 use super::sessions;
+use super::sign_in::{self, Arrival, SignInEnd};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Token;
 use crate::db::schema::{clinic, users};
@@ -196,6 +197,9 @@ pub enum SetPasswordError {
     /// The link is unknown, used or too old.
     #[error("the link does not work any more")]
     DeadLink,
+    /// Users sign in at the provider only.
+    #[error("passwords open nothing")]
+    Shut,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -221,14 +225,24 @@ impl From<diesel::result::Error> for SetPasswordError {
 }
 
 /// Sets a password by link, uses the link up and ends the user's sessions. Who had forgotten it is told by mail that there
-/// is another.
+/// is another. Where passwords are shut, since users sign in at the provider only, just the link of an emergency works: it
+/// lets its owner in, once, as a password would.
 ///
 /// # Errors
 /// See [`SetPasswordError`].
-pub async fn set_password(db: &Db, now: Ts, token: Token, typed: String) -> Result<(), SetPasswordError> {
+pub async fn set_password(
+    db: &Db,
+    now: Ts,
+    token: Token,
+    typed: String,
+    (are_shut, arrival): (bool, Arrival),
+) -> Result<Option<SignInEnd>, SetPasswordError> {
     let opened = token.clone();
     let found = db.read(move |conn| -> Result<_, DbError> { Ok(links::open_password_link(conn, now, &opened)?) });
-    let user = found.await?.ok_or(SetPasswordError::DeadLink)?;
+    let (user, purpose) = found.await?.ok_or(SetPasswordError::DeadLink)?;
+    if are_shut && purpose != Purpose::Emergency {
+        return Err(SetPasswordError::Shut);
+    }
     let hash = hashed(db, user, typed).await?;
     db.write(move |tx| {
         let (user, purpose) = links::use_up(tx, now, &token)?.ok_or(SetPasswordError::DeadLink)?;
@@ -237,8 +251,15 @@ pub async fn set_password(db: &Db, now: Ts, token: Token, typed: String) -> Resu
         let entry = Entry::of_clinic(Actor::User(user), Event::PasswordSet, Subject::User(user));
         audit::append(tx, now, entry.with(purpose.as_str()))?;
         match purpose {
-            Purpose::Invitation => Ok(()),
-            Purpose::Forgotten => Ok(mails::post(tx, now, &Wanted::to_user(MailKind::PasswordChanged, Some(user)))?),
+            Purpose::Invitation => Ok(None),
+            Purpose::Forgotten => {
+                mails::post(tx, now, &Wanted::to_user(MailKind::PasswordChanged, Some(user)))?;
+                Ok(None)
+            }
+            Purpose::Emergency => {
+                mails::post(tx, now, &Wanted::to_user(MailKind::PasswordChanged, Some(user)))?;
+                Ok(sign_in::arrive(tx, now, user, &arrival, false)?)
+            }
         }
     })
     .await

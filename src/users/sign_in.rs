@@ -22,11 +22,18 @@ pub struct SignIn {
     pub password: String,
     /// who waits: see [`crate::slow_hash::verify`]
     pub from: IpAddr,
+    /// in which browser, and from where
+    pub arrival: Arrival,
+}
+
+/// A browser in which somebody is about to be signed in.
+#[derive(Clone)]
+pub struct Arrival {
     /// where from, as it is written down
     pub address: IpAddr,
     /// what the browser says of itself
     pub device: Device,
-    /// what the browser is known by, or will be
+    /// what it is known by, or will be
     pub browser: Token,
     /// what it has until the second step is taken, where there is one
     pub pending: Token,
@@ -36,7 +43,7 @@ pub struct SignIn {
 pub enum SignInEnd {
     /// the holder of the new session
     SignedIn(Holder),
-    /// the browser that has [`SignIn::pending`] may take the second step
+    /// the browser that has [`Arrival::pending`] may take the second step
     SecondStep,
     /// which of the two was wrong is not told
     Refused,
@@ -57,23 +64,46 @@ pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<SignInEnd, DbErr
     };
     let (known, hash) = (found.as_ref().map(|(id, _)| *id), found.and_then(|(_, hash)| hash));
     let right = password::is_right(typed.from, typed.password, hash).await;
-    let (address, browser, pending) = (typed.address, (typed.device, typed.browser), typed.pending);
+    let arrival = typed.arrival;
     let write = db.write(move |tx| -> Result<_, DbError> {
-        if let Some(id) = known.filter(|_| right) {
-            if access::has_second_factor(tx, id)? {
-                second_factor::make_pending(tx, now, (id, address), &pending)?;
-                return Ok(SignInEnd::SecondStep);
-            }
-            if let Some(holder) = enter(tx, now, id, (browser.0, &browser.1), address)? {
-                return Ok(SignInEnd::SignedIn(holder));
-            }
+        if let Some(id) = known.filter(|_| right)
+            && let Some(end) = arrive(tx, now, id, &arrival, false)?
+        {
+            return Ok(end);
         }
-        let subject = known.map_or(Subject::None, Subject::User);
-        let entry = Entry::of_clinic(Actor::System, Event::SignInFailed, subject);
-        audit::append(tx, now, entry.with(address.to_string()))?;
+        note_failure(tx, now, known, arrival.address)?;
         Ok(SignInEnd::Refused)
     });
     write.await
+}
+
+/// Writes down that somebody did not get in.
+pub(super) fn note_failure(tx: &mut Tx, now: Ts, user: Option<UserId>, address: IpAddr) -> QueryResult<()> {
+    let subject = user.map_or(Subject::None, Subject::User);
+    let entry = Entry::of_clinic(Actor::System, Event::SignInFailed, subject);
+    audit::append(tx, now, entry.with(address.to_string()))
+}
+
+/// Refuses a way to sign in that the clinic has shut: with a password or a passkey, where users do so at the provider only.
+pub fn refuse_sign_in(tx: &mut Tx, now: Ts, address: IpAddr) -> QueryResult<()> {
+    note_failure(tx, now, None, address)
+}
+
+/// Takes a user in who has taken the first step; `stepped_elsewhere`: and the second one, at the provider. `None` where they
+/// were deactivated meanwhile.
+pub(super) fn arrive(
+    tx: &mut Tx,
+    now: Ts,
+    user: UserId,
+    arrival: &Arrival,
+    stepped_elsewhere: bool,
+) -> QueryResult<Option<SignInEnd>> {
+    if !stepped_elsewhere && access::has_second_factor(tx, user)? {
+        second_factor::make_pending(tx, now, (user, arrival.address), &arrival.pending)?;
+        return Ok(Some(SignInEnd::SecondStep));
+    }
+    let entered = enter(tx, now, user, (arrival.device, &arrival.browser), arrival.address)?;
+    Ok(entered.map(|holder| SignInEnd::SignedIn(holder.having_stepped_elsewhere(stepped_elsewhere))))
 }
 
 /// Lets a user in who has said all that is asked for; `None` where they were deactivated meanwhile.
@@ -96,8 +126,8 @@ pub(super) fn enter(
     audit::append(tx, now, entry.with(address.to_string()))?;
     devices::seen(tx, now, user, browser, seen.is_none())?;
     // what the session's store reads anew at each request is not said here
-    let (must_set_up, confirmed) = (false, true);
-    Ok(Some(Holder::User { id: user, name, role, must_set_up, confirmed, language, lasts: LASTS }))
+    let (must_set_up, confirmed, stepped_elsewhere) = (false, true, false);
+    Ok(Some(Holder::User { id: user, name, role, must_set_up, confirmed, stepped_elsewhere, language, lasts: LASTS }))
 }
 
 /// Writes down that a user signed out; the session itself is ended by its store.

@@ -132,6 +132,7 @@ async fn keep_up(state: &AppState, stop: &Stop) {
             portal_links::forget_claims(tx, now)?;
             users::sweep_kept_forms(tx, now)?;
             users::sweep_pending(tx, now)?;
+            users::sweep_visits(tx, now)?;
             users::forget_devices(tx, now)?;
             Ok(session::sweep(tx, now)?)
         });

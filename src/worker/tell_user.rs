@@ -80,6 +80,12 @@ fn email(
     let until = until.map(|at| lang.t1("mail-account-until", "when", when(at)));
     let not_you = lang.t("mail-account-not-you").to_owned();
     let (subject, button, lines, after) = match mail.kind {
+        MailKind::Invitation if state.only_provider() => {
+            let line = lang.t2("mail-invitation-open-line", "name", &mail.name, "clinic", clinic);
+            let provider = state.provider.as_ref().map(|provider| provider.name()).unwrap_or_default();
+            let signs_in = lang.t1("provider-only", "provider", provider);
+            ("mail-invitation-subject", "mail-invitation-begin", vec![line], vec![signs_in])
+        }
         MailKind::Invitation => {
             let line = lang.t2("mail-invitation-line", "name", &mail.name, "clinic", clinic);
             let signs_in = lang.t1("mail-invitation-email", "email", mail.to.as_str());
@@ -109,6 +115,14 @@ fn email(
         MailKind::SecondFactorReset => {
             let line = lang.t2("mail-second-factor-reset-line", "clinic", clinic, "when", when(mail.since));
             ("mail-second-factor-reset-subject", "account", vec![line], vec![not_you])
+        }
+        MailKind::ProviderLinked => {
+            let line = lang.t2("mail-provider-linked-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-provider-linked-subject", "account", vec![line], vec![not_you])
+        }
+        MailKind::ProviderUnlinked => {
+            let line = lang.t2("mail-provider-unlinked-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-provider-unlinked-subject", "account", vec![line], vec![not_you])
         }
         MailKind::RecoveryCodesMade => {
             let line = lang.t2("mail-recovery-codes-made-line", "clinic", clinic, "when", when(mail.since));

@@ -12,6 +12,7 @@ const HOOKS = {
   'fieldset[data-uploads]': () => import('./upload.js'),
   '.badge[data-live-count]': () => import('./live-count.js'),
   'form[data-live-preview]': () => import('./live-preview.js'),
+  'form[data-at-once]': () => import('./at-once.js'),
   'details.menu': () => import('./menu.js'),
   'form[data-passkey]': () => import('./passkey.js'),
   '[data-print]': () => import('./print.js'),

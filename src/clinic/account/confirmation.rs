@@ -22,6 +22,10 @@ struct ConfirmationPage {
     next: String,
     /// what they have besides the password
     factor: SecondFactor,
+    /// whether they have one
+    has_password: bool,
+    /// the provider at which they may say so, where they are linked
+    provider: Option<String>,
     errors: FieldErrors,
 }
 
@@ -36,10 +40,13 @@ async fn page(
     errors: FieldErrors,
 ) -> Result<ConfirmationPage, AppError> {
     let next = next_path(next).to_owned();
+    let provider = state.provider.as_ref().map(|provider| provider.name().to_owned());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let shell = shell_of_own(conn, &head, &me)?;
         let factor = users::second_factor(conn, me.id())?;
-        Ok(ConfirmationPage { shell, next, factor, errors })
+        let account = users::account(conn, me.id())?.ok_or(AppError::NotFound)?;
+        let provider = provider.filter(|_| account.is_linked);
+        Ok(ConfirmationPage { shell, next, factor, has_password: account.has_password, provider, errors })
     });
     read.await
 }

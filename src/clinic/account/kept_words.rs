@@ -32,14 +32,18 @@ const OPEN: &[&str] = &[
     "/sign-in/second-step/challenge",
     "/sign-in/passkey",
     "/sign-in/passkey/challenge",
+    "/sign-in/provider",
+    "/sign-in/provider/answer",
     "/sign-out",
     "/language",
     "/password/{token}",
+    "/password/{token}/provider",
     "/forgotten-password",
     "/account/session",
     "/account/sessions",
     CONFIRMATION,
     "/account/confirmation/challenge",
+    "/account/confirmation/provider",
 ];
 
 /// Keeps what nobody is signed in for, and fills a page with what was kept.
@@ -305,9 +309,10 @@ fn page_of(path: &str) -> String {
         ["settings", "users", id, "reactivation" | "password-links" | "second-factor"] => {
             format!("/settings/users/{id}")
         }
+        ["settings", "users", id, "provider", ..] => format!("/settings/users/{id}"),
         ["settings", "users"] => "/settings/users/new".to_owned(),
         ["account", "second-factor", ..] => SET_UP.to_owned(),
-        ["account", "email" | "password" | "sessions"] => "/account".to_owned(),
+        ["account", "email" | "password" | "sessions" | "provider", ..] => "/account".to_owned(),
         ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),
         ["settings", "images", ..] => "/settings/clinic".to_owned(),
         ["settings" | "account", ..] => path.to_owned(),

@@ -9,6 +9,7 @@ pub mod notifications;
 pub mod own;
 pub mod passkey;
 pub mod password;
+pub mod provider;
 mod refill;
 pub mod second_factor;
 pub mod second_step;

@@ -21,7 +21,10 @@ const FOR_NOBODY: &[&str] = &[
     "/sign-in/second-step/challenge",
     "/sign-in/passkey",
     "/sign-in/passkey/challenge",
+    "/sign-in/provider",
+    "/sign-in/provider/answer",
     "/password/{token}",
+    "/password/{token}/provider",
     "/forgotten-password",
 ];
 

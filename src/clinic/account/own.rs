@@ -1,16 +1,18 @@
 //! `/account`: one's own address, password, sessions, language and notifications.
 
 use crate::access::session::{CONFIRMED, DEVICE, HOLDER, Holder, MARK, OpenSession};
-use crate::access::{Device, rights, session as sessions};
+use crate::access::{Device, OwnAccount, rights, session as sessions};
 use crate::clinic::guard::{User, shell};
 use crate::db::Conn;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, limits, see_other, unprocessable};
 use crate::state::AppState;
-use crate::users::{self, Ended, OwnAccountError, SHORTEST_PASSWORD, SecondFactor, TypedPassword};
+use crate::users::{self, Ended, OwnAccountError, ProviderLink, SHORTEST_PASSWORD, SecondFactor, TypedPassword};
 use crate::values::EmailAddress;
 use actix_session::Session;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
@@ -25,6 +27,29 @@ struct AccountPage {
     open: Vec<OpenSession>,
     mark: String,
     factor: SecondFactor,
+    /// whether there is a password to change
+    has_password: bool,
+    /// who they are at the provider
+    link: Option<ProviderLink>,
+    /// its name
+    provider: Option<String>,
+    /// it is the only way in
+    only_provider: bool,
+    /// the link was to be ended, and there is no other way in
+    link_is_needed: bool,
+}
+
+/// The provider, as the page needs it: its name, and whether it is the only way in.
+struct AtProvider {
+    name: Option<String>,
+    only: bool,
+}
+
+impl AtProvider {
+    fn of(state: &AppState) -> AtProvider {
+        let name = state.provider.as_ref().map(|provider| provider.name().to_owned());
+        AtProvider { name, only: state.only_provider() }
+    }
 }
 
 fn mark(session: &Session) -> String {
@@ -34,7 +59,7 @@ fn mark(session: &Session) -> String {
 fn page(
     conn: &mut Conn,
     head: &Head,
-    me: &User<rights::Read>,
+    (me, at): (&User<rights::Read>, AtProvider),
     mark: String,
     refused: Option<(String, FieldErrors)>,
 ) -> Result<AccountPage, AppError> {
@@ -43,7 +68,22 @@ fn page(
     let open = sessions::of_user(conn, head.now, me.0.id())?;
     let factor = users::second_factor(conn, me.0.id())?;
     let (typed, errors) = refused.unwrap_or_else(|| (email.clone(), FieldErrors::default()));
-    Ok(AccountPage { shell, email, typed, errors, shortest: SHORTEST_PASSWORD, open, mark, factor })
+    let account = users::account(conn, me.0.id())?.ok_or(AppError::NotFound)?;
+    Ok(AccountPage {
+        shell,
+        email,
+        typed,
+        errors,
+        shortest: SHORTEST_PASSWORD,
+        open,
+        mark,
+        factor,
+        has_password: account.has_password,
+        link: users::provider_link(conn, me.0.id())?,
+        provider: at.name,
+        only_provider: at.only,
+        link_is_needed: false,
+    })
 }
 
 pub async fn show(
@@ -53,7 +93,21 @@ pub async fn show(
     session: Session,
 ) -> Result<HttpResponse, AppError> {
     let mark = mark(&session);
-    html(&state.db.read(move |conn| page(conn, &head, &me, mark, None)).await?)
+    let at = AtProvider::of(&state);
+    html(&state.db.read(move |conn| page(conn, &head, (&me, at), mark, None)).await?)
+}
+
+/// The page again: the link was to be ended, and is the only way in.
+pub(super) async fn link_needed(
+    state: &AppState,
+    head: Head,
+    own: &OwnAccount,
+    session: &Session,
+) -> Result<HttpResponse, AppError> {
+    let (mark, at) = (mark(session), AtProvider::of(state));
+    let me = User(own.user().ok_or(AppError::Forbidden)?.clone());
+    let page = state.db.read(move |conn| page(conn, &head, (&me, at), mark, None)).await?;
+    with_status(StatusCode::CONFLICT, &AccountPage { link_is_needed: true, ..page })
 }
 
 /// The page again, with what was typed of the address, and what is wrong.
@@ -63,10 +117,10 @@ async fn refused(
     typed: Option<String>,
     errors: FieldErrors,
 ) -> Result<HttpResponse, AppError> {
-    let mark = mark(session);
+    let (mark, at) = (mark(session), AtProvider::of(state));
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let typed = typed.map_or_else(|| Ok(users::email_of(conn, me.0.id())?.to_string()), Ok::<_, AppError>)?;
-        page(conn, &head, &me, mark, Some((typed, errors)))
+        page(conn, &head, (&me, at), mark, Some((typed, errors)))
     });
     unprocessable(&read.await?)
 }
@@ -128,6 +182,12 @@ pub async fn change_password(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
+    if state.only_provider() {
+        // the page says so
+        let (mark, at) = (mark(&session), AtProvider::of(&state));
+        let page = state.db.read(move |conn| page(conn, &head, (&me, at), mark, None)).await?;
+        return with_status(StatusCode::FORBIDDEN, &page);
+    }
     if form.get("new") != form.get("again") {
         errors.add("again", "error-password-differs");
         return refused(&state, (head, me, &session), None, errors).await;

@@ -2,7 +2,7 @@
 //! a confirmation are made here. Each challenge is answered in JSON, to a script that asks the device.
 
 use super::second_step;
-use super::sign_in::{browser_of, enter, next_path};
+use super::sign_in::{browser_of, enter, next_path, shut};
 use crate::clinic::guard::{Own, with_next};
 use crate::clock::Token;
 use crate::error::AppError;
@@ -35,6 +35,9 @@ pub(super) fn challenge(token: &Token, options: &str) -> Result<HttpResponse, Ap
 
 pub async fn sign_in_challenge(state: web::Data<AppState>, head: Head) -> Result<HttpResponse, AppError> {
     state.limits.passcode(head.from)?;
+    if state.only_provider() {
+        return Err(AppError::NotFound);
+    }
     let (party, token) = (party(&state.config.public_url, "")?, state.random.token());
     let stored = token.clone();
     let write = state
@@ -51,6 +54,9 @@ pub async fn sign_in(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     state.limits.passcode(head.from)?;
+    if state.only_provider() {
+        return shut(&state, head, form.get("next")).await;
+    }
     let (party, (device, browser)) = (party(&state.config.public_url, "")?, browser_of(&state, &req));
     let whence = (device, browser.clone(), head.from);
     let signed_in = users::sign_in_with_passkey(&state.db, head.now, party, answer_in(&form), whence).await?;

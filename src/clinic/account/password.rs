@@ -1,5 +1,6 @@
 //! `/password/{token}`: setting a password by a one-time link, which an invitation or a forgotten password brings.
 
+use super::sign_in::{browser_of, enter};
 use crate::clinic::guard::shell_for_nobody;
 use crate::clock::Token;
 use crate::error::AppError;
@@ -7,9 +8,10 @@ use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
 use crate::state::AppState;
-use crate::users::{self, SHORTEST_PASSWORD, SetPasswordError, WeakPassword};
+use crate::users::{self, Arrival, Purpose, SHORTEST_PASSWORD, SetPasswordError, SignInEnd, WeakPassword};
+use actix_session::Session;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 #[derive(Template)]
@@ -18,6 +20,13 @@ struct PasswordPage {
     shell: Shell,
     errors: FieldErrors,
     shortest: usize,
+    token: String,
+    /// the provider at which whoever was invited may sign in in place of a password
+    provider: Option<String>,
+    /// the provider at which users sign in only: then no password is set by this link
+    only: Option<String>,
+    /// it lets an owner in although users sign in at the provider only
+    is_emergency: bool,
 }
 
 /// Says that a link does not work any more, and how to get another one.
@@ -48,13 +57,22 @@ async fn page(
     token: Token,
     errors: FieldErrors,
 ) -> Result<Option<PasswordPage>, AppError> {
+    let (provider, only) = (state.provider.as_ref().map(|provider| provider.name().to_owned()), state.only_provider());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        match users::open_password_link(conn, head.now, &token)? {
-            Some(_) => Ok(Some(shell_for_nobody(conn, &head)?)),
-            None => Ok(None),
-        }
+        let Some((_, purpose)) = users::open_password_link(conn, head.now, &token)? else { return Ok(None) };
+        let shell = shell_for_nobody(conn, &head)?;
+        let is_emergency = purpose == Purpose::Emergency;
+        Ok(Some(PasswordPage {
+            shell,
+            errors,
+            shortest: SHORTEST_PASSWORD,
+            token: token.reveal().to_owned(),
+            only: provider.clone().filter(|_| only && !is_emergency),
+            provider: provider.filter(|_| purpose == Purpose::Invitation),
+            is_emergency,
+        }))
     });
-    Ok(read.await?.map(|shell| PasswordPage { shell, errors, shortest: SHORTEST_PASSWORD }))
+    read.await
 }
 
 pub async fn show(state: web::Data<AppState>, head: Head, token: web::Path<String>) -> Result<HttpResponse, AppError> {
@@ -68,6 +86,8 @@ pub async fn show(state: web::Data<AppState>, head: Head, token: web::Path<Strin
 pub async fn submit(
     state: web::Data<AppState>,
     head: Head,
+    req: HttpRequest,
+    session: Session,
     token: web::Path<String>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
@@ -78,11 +98,23 @@ pub async fn submit(
         errors.add("again", "error-password-differs");
     }
     if errors.is_empty() {
-        let set = users::set_password(&state.db, head.now, token.clone(), form.get("password").to_owned());
-        match set.await {
-            Ok(()) => {
+        let ((device, browser), pending) = (browser_of(&state, &req), state.random.token());
+        let arrival = Arrival { address: head.from, device, browser: browser.clone(), pending: pending.clone() };
+        let (typed, how) = (form.get("password").to_owned(), (state.only_provider(), arrival));
+        match users::set_password(&state.db, head.now, token.clone(), typed, how).await {
+            Ok(end) => {
                 state.wake.notify_one();
-                return Ok(see_other("/sign-in?notice=password-set"));
+                return match end {
+                    Some(SignInEnd::SignedIn(holder)) => enter(&state, &session, holder, (device, &browser), "/inbox"),
+                    Some(SignInEnd::SecondStep) => super::second_step::ask(&state, &pending, "/inbox"),
+                    Some(SignInEnd::Refused) | None => Ok(see_other("/sign-in?notice=password-set")),
+                };
+            }
+            Err(SetPasswordError::Shut) => {
+                return match page(&state, head.clone(), token, errors).await? {
+                    Some(page) => with_status(StatusCode::FORBIDDEN, &page),
+                    None => over(&state, head).await,
+                };
             }
             Err(SetPasswordError::Weak(cause)) => errors.add("password", weak(cause)),
             Err(SetPasswordError::DeadLink) => return over(&state, head).await,

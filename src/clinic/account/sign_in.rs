@@ -5,25 +5,45 @@ use crate::access::session::Holder;
 use crate::clinic::guard::shell_for_nobody;
 use crate::clock::Token;
 use crate::error::AppError;
-use crate::http::{Form, Head, Shell, html, see_other, signed_out, unprocessable};
-use crate::http::{limits, page};
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, limits, page, see_other, signed_out, unprocessable};
 use crate::state::AppState;
-use crate::users::{self, RelyingParty, SignInEnd};
+use crate::users::{self, Arrival, RelyingParty, SignInEnd};
 use actix_session::Session;
 use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 #[derive(Template)]
 #[template(path = "clinic/account/sign_in.html")]
-struct SignInPage {
+pub(super) struct SignInPage {
     shell: Shell,
     next: String,
     email: String,
     failed: bool,
+    /// why the provider's way did not lead in; empty: nothing is to be said
+    refused: String,
     /// whether browsers have passkeys for this clinic
     has_passkeys: bool,
+    /// the identity provider's name
+    provider: Option<String>,
+    /// it is the only way in
+    only_provider: bool,
+    /// where users sign out there too
+    way_out: Option<String>,
+}
+
+/// What is said above the form.
+pub(super) enum Told {
+    /// nothing
+    Nothing,
+    /// email or password is wrong
+    Wrong,
+    /// this, of the provider
+    Refused(String),
+    /// somebody has signed out; with the way out of the provider
+    SignedOut,
 }
 
 /// Where to go after signing in: a path of our own.
@@ -31,17 +51,49 @@ pub(super) fn next_path(next: &str) -> &str {
     page::own_path(next).unwrap_or("/inbox")
 }
 
-async fn sign_in_page(
+pub(super) async fn sign_in_page(
     state: &AppState,
     head: Head,
     next: &str,
     email: &str,
-    failed: bool,
+    told: Told,
 ) -> Result<SignInPage, AppError> {
     let shell = state.db.read(move |conn| shell_for_nobody(conn, &head)).await?;
-    let has_passkeys = RelyingParty::at(&state.config.public_url, "").is_some();
-    Ok(SignInPage { shell, next: next_path(next).to_owned(), email: email.to_owned(), failed, has_passkeys })
+    let only_provider = state.only_provider();
+    let has_passkeys = !only_provider && RelyingParty::at(&state.config.public_url, "").is_some();
+    let provider = state.provider.as_ref().map(|provider| provider.name().to_owned());
+    let way_out = match (&told, &state.provider) {
+        (Told::SignedOut, Some(provider)) => provider.way_out().await.map(String::from),
+        _ => None,
+    };
+    let refused = match &told {
+        Told::Refused(key) => shell.t1(key, "provider", provider.as_deref().unwrap_or_default()),
+        _ => String::new(),
+    };
+    Ok(SignInPage {
+        shell,
+        next: next_path(next).to_owned(),
+        email: email.to_owned(),
+        failed: matches!(told, Told::Wrong),
+        refused,
+        has_passkeys,
+        provider,
+        only_provider,
+        way_out,
+    })
 }
+
+/// Refuses a way to sign in that is not the provider's, where that is the only one; in words, and with a row in the audit
+/// log.
+pub(super) async fn shut(state: &AppState, head: Head, next: &str) -> Result<HttpResponse, AppError> {
+    let (now, from) = (head.now, head.from);
+    state.db.write(move |tx| -> Result<_, AppError> { Ok(users::refuse_sign_in(tx, now, from)?) }).await?;
+    let told = Told::Refused("provider-only-refused".to_owned());
+    with_status(StatusCode::FORBIDDEN, &sign_in_page(state, head, next, "", told).await?)
+}
+
+/// In the address after signing out: whoever it was may be signed in at the provider still.
+const LEFT: &str = "left";
 
 pub async fn show(
     state: web::Data<AppState>,
@@ -52,7 +104,8 @@ pub async fn show(
     if head.holder.is_some() {
         return Ok(see_other(next_path(next)));
     }
-    html(&sign_in_page(&state, head, next, "", false).await?)
+    let told = if query.contains_key(LEFT) { Told::SignedOut } else { Told::Nothing };
+    html(&sign_in_page(&state, head, next, "", told).await?)
 }
 
 /// The cookie by which a browser is known that somebody has signed in from; see [`users::DEVICE_LASTS`].
@@ -100,6 +153,9 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     state.limits.sign_in(head.from, form.get("email"))?;
+    if state.only_provider() {
+        return shut(&state, head, form.get("next")).await;
+    }
     let (email, password) = (form.get("email").to_owned(), form.get("password").to_owned());
     let (device, browser) = browser_of(&state, &req);
     let pending = state.random.token();
@@ -107,24 +163,26 @@ pub async fn submit(
         email,
         password,
         from: limits::caller(head.from),
-        address: head.from,
-        device,
-        browser: browser.clone(),
-        pending: pending.clone(),
+        arrival: Arrival { address: head.from, device, browser: browser.clone(), pending: pending.clone() },
     };
     match users::sign_in(&state.db, state.clock.now(), typed).await? {
         SignInEnd::SignedIn(holder) => enter(&state, &session, holder, (device, &browser), form.get("next")),
         SignInEnd::SecondStep => super::second_step::ask(&state, &pending, next_path(form.get("next"))),
         SignInEnd::Refused => {
-            unprocessable(&sign_in_page(&state, head, form.get("next"), form.get("email"), true).await?)
+            unprocessable(&sign_in_page(&state, head, form.get("next"), form.get("email"), Told::Wrong).await?)
         }
     }
 }
 
 pub async fn sign_out(state: web::Data<AppState>, head: Head, session: Session) -> Result<HttpResponse, AppError> {
+    let mut to = "/sign-in?notice=signed-out".to_owned();
     if let Some(Holder::User { id, .. }) = head.holder {
         users::sign_out(&state.db, state.clock.now(), id).await?;
+        let read = state.db.read(move |conn| -> Result<_, AppError> { Ok(users::provider_link(conn, id)?) });
+        if state.provider.is_some() && read.await?.is_some() {
+            to = format!("/sign-in?{LEFT}=1&notice=signed-out");
+        }
     }
     session.purge();
-    Ok(signed_out("/sign-in?notice=signed-out"))
+    Ok(signed_out(&to))
 }

@@ -106,6 +106,7 @@ async fn counts_are_what_counting_gives(app: App) {
         role: Role::Staff,
         must_set_up: false,
         confirmed: false,
+        stepped_elsewhere: false,
         language: "en".into(),
         lasts,
     };

@@ -153,14 +153,18 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
             "/sign-in/second-step/challenge",
             "/sign-in/passkey",
             "/sign-in/passkey/challenge",
+            "/sign-in/provider",
+            "/sign-in/provider/answer",
             "/sign-out",
             "/language",
             "/password/{token}",
+            "/password/{token}/provider",
             "/forgotten-password",
             "/account/session",
             "/account/sessions",
             "/account/confirmation",
             "/account/confirmation/challenge",
+            "/account/confirmation/provider",
         ]
         .contains(&route.path.as_str())
         {

@@ -63,6 +63,7 @@ const FAMILIES: &[&str] = &[
     "system-",
     "link-how-",
     "user-mail-",
+    "provider-refused-",
 ];
 
 /// Key → variables.

@@ -13,13 +13,16 @@ use postern::http::whose::SECRETS;
 
 const MARK: &str = "{% include \"components/whose.html\" %}";
 /// What acts for whoever holds a link or knows a password: pages for nobody send it, whoever is signed in.
-const FOR_NOBODY: [&str; 11] = [
+const FOR_NOBODY: [&str; 14] = [
     "/sign-in",
     "/sign-in/second-step",
     "/sign-in/second-step/challenge",
     "/sign-in/passkey",
     "/sign-in/passkey/challenge",
+    "/sign-in/provider",
+    "/sign-in/provider/answer",
     "/password/{token}",
+    "/password/{token}/provider",
     "/forgotten-password",
     "/portal/entry",
     "/portal/link/{token}/passcode",

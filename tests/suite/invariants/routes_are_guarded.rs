@@ -16,6 +16,11 @@ const OPEN_CLINIC: &[(&str, u16)] = &[
     ("POST /sign-in/second-step/challenge", 404),
     ("POST /sign-in/passkey", 404),
     ("POST /sign-in/passkey/challenge", 404),
+    // no identity provider is set: see the tests of users
+    ("POST /sign-in/provider", 404),
+    ("GET /sign-in/provider/answer", 404),
+    ("POST /sign-in/provider/answer", 404),
+    ("POST /password/{token}/provider", 404),
     ("POST /sign-out", 303),
     ("POST /language", 400), // a browser may have a language before anybody signs in; an empty form names none
     ("GET /password/{token}", 404),
@@ -159,6 +164,8 @@ const CONFIRMED: &[&str] = &[
     "GET /settings/users/new",
     "GET /settings/users/{user}",
     "GET /settings/users/{user}/deactivation",
+    "POST /account/provider",
+    "POST /account/provider/removal",
     "POST /account/second-factor/app",
     "POST /account/second-factor/app/code",
     "POST /account/second-factor/app/removal",
@@ -176,6 +183,7 @@ const CONFIRMED: &[&str] = &[
     "POST /settings/users/{user}",
     "POST /settings/users/{user}/deactivation",
     "POST /settings/users/{user}/password-links",
+    "POST /settings/users/{user}/provider/removal",
     "POST /settings/users/{user}/reactivation",
     "POST /settings/users/{user}/second-factor",
 ];

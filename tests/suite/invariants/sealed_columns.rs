@@ -21,6 +21,8 @@ const CLEAR: &[(&str, &str)] = &[
     ("pending_sign_ins.*", "hashes"),
     ("passkeys.*", "public keys, and names that people of the clinic give them"),
     ("passkey_challenges.*", "random, and gone in ten minutes"),
+    ("provider_links.*", "names of people of the clinic at their identity provider: found by them"),
+    ("provider_visits.*", "hashes, words of the program, and an address of ours, gone in twenty minutes"),
     ("patients.*", "who they are and how they are reached: found and sorted by it"),
     ("patient_identifiers.*", "numbers of patients: found by them"),
     ("patient_sources.*", "ids in the source: found by them"),

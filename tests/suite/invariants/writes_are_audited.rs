@@ -22,6 +22,11 @@ const NOTHING_KEPT: &[&str] = &[
     "POST /sign-in/second-step/challenge",
     "POST /account/confirmation/challenge",
     "POST /account/second-factor/passkeys/challenge",
+    // nor does a visit at the provider: what it leads to leaves a row
+    "POST /sign-in/provider",
+    "POST /password/{token}/provider",
+    "POST /account/provider",
+    "POST /account/confirmation/provider",
     "POST /settings/notification-templates/{kind}/{channel}/{language}/preview",
     "POST /portal/language",
     "POST /patients/{patient}/messages/preview",
@@ -129,6 +134,12 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/account/second-factor/app/removal", 303, &answer).await;
     let answer = owner.post("/settings/users/1/second-factor", &[]).await;
     script.check("/settings/users/{user}/second-factor", 303, &answer).await;
+    let answer = owner.post("/settings/users/1/provider/removal", &[]).await;
+    script.check("/settings/users/{user}/provider/removal", 303, &answer).await;
+    // here is no identity provider: users::single_sign_on looks at their rows
+    for provider in ["/sign-in/provider/answer", "/account/provider/removal"] {
+        script.seen.insert(format!("POST {provider}"));
+    }
     // at an address that is no name there are no passkeys: users::passkeys looks at their rows
     for passkeys in
         ["/sign-in/passkey", "/account/second-factor/passkeys", "/account/second-factor/passkeys/{passkey}/removal"]

@@ -14,6 +14,7 @@ use postern::delivery::{Delivery, Gateway, Mailbox, Received};
 use postern::error::AppError;
 use postern::http::Limits;
 use postern::http::whose::{self, Marks, Person};
+use postern::provider::Provider;
 use postern::state::AppState;
 use reqwest::cookie::CookieStore;
 use sha2::{Digest, Sha256};
@@ -169,6 +170,7 @@ impl App {
             audit_seals_in_log: false,
             audit_seals_by_mail: false,
             backup: None,
+            oidc: None,
             // the tests are a program of their own, which reads no PDFs
             files: Files {
                 reader: Some(env!("CARGO_BIN_EXE_postern").into()),
@@ -176,6 +178,7 @@ impl App {
             },
         };
         change(&mut config);
+        let provider = config.oidc.as_ref().map(|oidc| Provider::new(oidc, &config.origin(), clock.clone()).unwrap());
         let db = app::open(&database, config.keys(), &random).await.unwrap();
         let state = AppState {
             intake: Arc::new(FileIntake::open(&config.files).unwrap()),
@@ -186,6 +189,7 @@ impl App {
             delivery: Arc::new(delivery(mailbox.clone())),
             wake: Arc::default(),
             limits: Arc::new(Limits::default()),
+            provider: provider.map(Arc::new),
         };
         let parts = Parts::load(&state).await.unwrap();
         let (sender, handle) = std::sync::mpsc::channel();

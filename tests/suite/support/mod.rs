@@ -8,6 +8,7 @@ pub mod gateways;
 pub mod html;
 pub mod mail;
 pub mod mail_system;
+pub mod oidc;
 pub mod peers;
 pub mod postgres;
 pub mod program;

@@ -72,6 +72,11 @@ pub fn browser_programs() -> Option<BrowserPrograms> {
     })
 }
 
+/// The script of a real identity provider, for [`super::oidc`]; `None` only by `tests/run --without-node`.
+pub fn oidc_provider() -> Option<PathBuf> {
+    (!left_out("POSTERN_TEST_WITHOUT_OIDC")).then(|| required("POSTERN_TEST_OIDC").into())
+}
+
 fn required(variable: &str) -> String {
     env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} is not set: use tests/run (for one test: --only-tests -- NAME)"))

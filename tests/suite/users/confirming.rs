@@ -120,6 +120,7 @@ async fn a_session_that_was_ended_meanwhile_stays_ended(app: App) {
         role: Role::Owner,
         must_set_up: false,
         confirmed: false,
+        stepped_elsewhere: false,
         language: "en".into(),
         lasts: Lasts::new(60, 60),
     };

@@ -175,6 +175,7 @@ async fn whoever_was_demoted_changes_nobody(app: App) {
         role: Role::Owner,
         must_set_up: false,
         confirmed: true,
+        stepped_elsewhere: false,
         language: "en".into(),
         lasts,
     };

@@ -12,6 +12,10 @@ mod passkeys_browser;
 mod refusals;
 pub mod second_factor;
 mod second_factor_browser;
+mod single_sign_on;
+mod single_sign_on_alone;
+mod single_sign_on_browser;
+mod single_sign_on_roles;
 
 use crate::support::app::App;
 use diesel::prelude::*;

@@ -1,7 +1,7 @@
 //! The keys of the roads out: each fault is one line that names its key and never shows a secret.
 
 use crate::support::gateways::SID;
-use postern::config::{Config, ImapTls, TextsVia, TwilioSender};
+use postern::config::{Config, ImapTls, ProviderStep, TextsVia, TwilioSender};
 
 fn load(pairs: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     let base = [
@@ -30,6 +30,57 @@ const BOUNCES: [(&str, &str); 4] = [
     ("POSTERN_BOUNCES_IMAP_USER", "bounces"),
     ("POSTERN_BOUNCES_IMAP_PASSWORD", "very-secret"),
 ];
+
+const OIDC: [(&str, &str); 5] = [
+    ("POSTERN_OIDC_ISSUER", "https://id.example.org"),
+    ("POSTERN_OIDC_CLIENT_ID", "postern"),
+    ("POSTERN_OIDC_CLIENT_SECRET", "very-secret"),
+    ("POSTERN_OIDC_ROLE_CLAIM", "groups"),
+    ("POSTERN_OIDC_ROLES", "The Owners=owner, a=b=staff"),
+];
+
+#[test]
+fn what_is_said_of_the_identity_provider_is_read() {
+    assert!(load(&[]).unwrap().oidc.is_none());
+    let oidc = load(&OIDC).unwrap().oidc.unwrap();
+    assert_eq!((oidc.issuer.as_str(), oidc.name.as_str()), ("https://id.example.org", "id.example.org"));
+    assert_eq!(oidc.scopes, ["email", "profile"]);
+    let roles: Vec<(&str, &str)> = oidc.roles.iter().map(|(value, role)| (value.as_str(), role.as_str())).collect();
+    assert_eq!(roles, [("The Owners", "owner"), ("a=b", "staff")]);
+    assert!(!oidc.only && !oidc.creates_users && oidc.second_step == ProviderStep::Never);
+    let named = load(&[&OIDC[..], &[("POSTERN_OIDC_SECOND_STEP", "mfa, hwk")]].concat()).unwrap().oidc.unwrap();
+    assert_eq!(named.second_step, ProviderStep::Named(vec!["mfa".into(), "hwk".into()]));
+    // the secret in a file, by its path or as a credential of systemd
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "of a file\n").unwrap();
+    let path = file.display().to_string();
+    for place in [("POSTERN_OIDC_CLIENT_SECRET_FILE", path.as_str()), ("POSTERN_OIDC_CLIENT_SECRET_FILE", "secret")] {
+        let credentials = ("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap());
+        let settings = [&OIDC[..2], &[place, credentials]].concat();
+        assert_eq!(load(&settings).unwrap().oidc.unwrap().client_secret.as_deref(), Some("of a file"));
+    }
+}
+
+#[test]
+fn each_fault_of_the_identity_provider_names_its_key() {
+    for (base, changed, value, key) in [
+        (&OIDC[..], "POSTERN_OIDC_ISSUER", "http://id.example.org", "oidc.issuer"),
+        (&OIDC[..], "POSTERN_OIDC_CLIENT_ID", "", "oidc.client_id"),
+        (&OIDC[..], "POSTERN_OIDC_CLIENT_SECRET_FILE", "/etc/hostname", "oidc.client_secret_file"),
+        (&OIDC[..2], "POSTERN_OIDC_CLIENT_SECRET_FILE", "/nowhere/at/all", "oidc.client_secret_file"),
+        (&OIDC[..], "POSTERN_OIDC_ROLES", "The Owners=owner, nurses=nurse", "oidc.roles"),
+        (&OIDC[..], "POSTERN_OIDC_ROLE_CLAIM", "", "oidc.role_claim"),
+        (&OIDC[..2], "POSTERN_OIDC_ROLE_CLAIM", "groups", "oidc.roles"),
+        (&OIDC[..2], "POSTERN_OIDC_CREATE_USERS", "true", "oidc.create_users"),
+        (&OIDC[..], "POSTERN_OIDC_ONLY", "perhaps", "oidc.only"),
+        (&OIDC[..0], "POSTERN_OIDC_ONLY", "true", "oidc.only"),
+    ] {
+        let faults = load(&[base, &[(changed, value)]].concat()).err().unwrap_or_default();
+        assert!(faults.len() == 1 && faults[0].starts_with(&format!("{key}: ")), "{changed}={value}: {faults:?}");
+        assert!(!faults[0].contains("very-secret"), "{faults:?}");
+    }
+}
 
 #[test]
 fn what_is_written_well_is_read() {

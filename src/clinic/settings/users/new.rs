@@ -11,7 +11,7 @@ use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
 use crate::state::AppState;
 use crate::text::Lang;
 use crate::text_enum;
-use crate::users::{self, Account, AddUser};
+use crate::users::{self, Account, AddUser, Purpose};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -64,7 +64,7 @@ fn make(
             Ok(Made::Mailed(user))
         }
         How::Shown => {
-            let until = users::link_to_show(tx, head.now, &me.0, user, token).map_err(broken)?;
+            let until = users::link_to_show(tx, head.now, &me.0, user, (Purpose::Invitation, token)).map_err(broken)?;
             let (shell, _) = shell(tx, head, me.0.user())?;
             let link = format!("{origin}/password/{}", token.reveal());
             Ok(Made::Shown(Box::new(LinkPage { shell, account: account(tx, user)?, link, until })))

@@ -1,4 +1,5 @@
-//! `/settings/users/{user}`: one user's name, address and role; `/second-factor` takes away what they have lost.
+//! `/settings/users/{user}`: one user's name, address and role; `/second-factor` takes away what they
+//! have lost, `/provider/removal` ends who they are at the identity provider.
 
 use super::new::How;
 use super::{Typed, account, broken, in_path, refused};
@@ -11,7 +12,7 @@ use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
-use crate::users::{self, Account, MailKind, MailState, SecondFactor};
+use crate::users::{self, Account, MailKind, MailState, ManageError, ProviderLink, SecondFactor};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -27,6 +28,7 @@ struct UserPage {
     /// what became of the last invitation by mail
     invited: Option<(MailState, Ts)>,
     factor: SecondFactor,
+    link: Option<ProviderLink>,
 }
 
 /// What the form edits, as it is stored.
@@ -51,8 +53,8 @@ fn page(
     let fresh = || (Typed::stored(&account), FieldErrors::default(), stored(&account).seen());
     let (typed, errors, seen) = typed.unwrap_or_else(fresh);
     let invited = users::last_mail(conn, user, MailKind::Invitation)?;
-    let factor = users::second_factor(conn, user)?;
-    Ok(UserPage { shell, is_me: me.0.user().id() == user, account, typed, errors, seen, invited, factor })
+    let (factor, link) = (users::second_factor(conn, user)?, users::provider_link(conn, user)?);
+    Ok(UserPage { shell, is_me: me.0.user().id() == user, account, typed, errors, seen, invited, factor, link })
 }
 
 pub async fn show(
@@ -106,4 +108,20 @@ pub async fn reset_second_factor(
     write.await.map_err(broken)?;
     state.wake.notify_one();
     Ok(see_other(&format!("/settings/users/{user}?notice=second-factor-reset")))
+}
+
+pub async fn unlink(
+    state: web::Data<AppState>,
+    me: Confirmed<rights::Users>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let (user, now) = (in_path(&req)?, state.clock.now());
+    let write = state.db.write(move |tx| users::unlink_user(tx, now, &me.0, user));
+    let notice = match write.await {
+        Ok(_) => "provider-unlinked",
+        Err(ManageError::LastOwner) => "provider-last-owner",
+        Err(cause) => return Err(broken(cause)),
+    };
+    state.wake.notify_one();
+    Ok(see_other(&format!("/settings/users/{user}?notice={notice}")))
 }

@@ -1,0 +1,2 @@
+DROP TABLE provider_visits;
+DROP TABLE provider_links;

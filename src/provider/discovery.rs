@@ -1,0 +1,128 @@
+//! What the provider says of itself (OpenID Connect Discovery 1.0) and its keys, kept for an hour.
+
+use super::ProviderError;
+use super::calls::{Broken, Caller};
+use crate::db::Ts;
+use openidconnect::core::{
+    CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType, CoreJsonWebKey,
+    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
+    CoreSubjectIdentifierType,
+};
+use openidconnect::{AdditionalProviderMetadata, DiscoveryError, IssuerUrl, ProviderMetadata};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use time::Duration;
+use url::Url;
+
+/// What is more than so old is read anew.
+const FRESH_FOR: Duration = Duration::HOUR;
+/// Where it cannot be read anew, this is used so long.
+const GOOD_FOR: Duration = Duration::DAY;
+/// For so long after it did not answer nobody waits for it again.
+const AWAY_FOR: Duration = Duration::seconds(5);
+/// Keys are read anew at most so often: anybody can send a token by a key that is none.
+const ANEW_AFTER: Duration = Duration::seconds(30);
+
+/// What it says besides what every provider does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct More {
+    /// where users sign out (OpenID Connect RP-Initiated Logout 1.0)
+    pub(super) end_session_endpoint: Option<Url>,
+    /// whether each answer names the issuer (RFC 9207)
+    #[serde(default)]
+    pub(super) authorization_response_iss_parameter_supported: bool,
+}
+
+impl AdditionalProviderMetadata for More {}
+
+/// What it says of itself, with its keys.
+pub(super) type Metadata = ProviderMetadata<
+    More,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// What was read last, and when; when it last did not answer.
+#[derive(Default)]
+pub(super) struct Known {
+    read: Option<(Arc<Metadata>, Ts)>,
+    away: Option<(ProviderError, Ts)>,
+}
+
+impl Known {
+    pub(super) fn last(&self) -> Option<Arc<Metadata>> {
+        self.read.as_ref().map(|(metadata, _)| Arc::clone(metadata))
+    }
+
+    /// What it says, not older than an hour; than a day where it is away.
+    pub(super) async fn fresh(
+        &mut self,
+        caller: &Caller,
+        issuer: &str,
+        now: Ts,
+    ) -> Result<Arc<Metadata>, ProviderError> {
+        let known = self.read.as_ref().map(|(metadata, at)| (Arc::clone(metadata), now.since(*at)));
+        match known {
+            Some((metadata, age)) if age < FRESH_FOR => Ok(metadata),
+            Some((metadata, age)) if age < GOOD_FOR => {
+                Ok(self.read_anew(caller, issuer, now).await.unwrap_or(metadata))
+            }
+            _ => self.read_anew(caller, issuer, now).await,
+        }
+    }
+
+    /// What it says now, where that may be other than this. `None` where it was read just now.
+    pub(super) async fn newer_than(
+        &mut self,
+        old: &Arc<Metadata>,
+        caller: &Caller,
+        issuer: &str,
+        now: Ts,
+    ) -> Result<Option<Arc<Metadata>>, ProviderError> {
+        match &self.read {
+            Some((metadata, _)) if !Arc::ptr_eq(metadata, old) => Ok(Some(Arc::clone(metadata))),
+            Some((_, at)) if now.since(*at) < ANEW_AFTER => Ok(None),
+            _ => self.read_anew(caller, issuer, now).await.map(Some),
+        }
+    }
+
+    async fn read_anew(&mut self, caller: &Caller, issuer: &str, now: Ts) -> Result<Arc<Metadata>, ProviderError> {
+        if let Some((cause, at)) = self.away
+            && now.since(at) < AWAY_FOR
+        {
+            return Err(cause);
+        }
+        let url = IssuerUrl::new(issuer.to_owned()).map_err(|_| ProviderError::Away("oidc.issuer is no address"))?;
+        let read = caller.run(move |http| Metadata::discover(&url, &|request| http(request)).map_err(why)).await;
+        match read {
+            Ok(metadata) => {
+                let metadata = Arc::new(metadata);
+                (self.read, self.away) = (Some((Arc::clone(&metadata), now)), None);
+                Ok(metadata)
+            }
+            Err(cause) => {
+                tracing::warn!(%cause, "nobody can sign in at the provider");
+                self.away = Some((cause, now));
+                Err(cause)
+            }
+        }
+    }
+}
+
+fn why(cause: DiscoveryError<Broken>) -> ProviderError {
+    ProviderError::Away(match cause {
+        DiscoveryError::Request(cause) => cause.0,
+        DiscoveryError::Response(..) => "what it says of itself is not there, or not in JSON: check oidc.issuer",
+        DiscoveryError::Validation(_) => "it calls itself by another issuer: write oidc.issuer as it does",
+        _ => "what it says of itself cannot be read",
+    })
+}

@@ -1,0 +1,169 @@
+//! Who somebody is to the provider, by the claims of an ID token and, where these are not all, of `userinfo`.
+
+use super::calls::Broken;
+use super::{ProviderError, moment};
+use crate::db::Ts;
+use openidconnect::core::{
+    CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
+    CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken, CoreRevocationErrorResponse,
+    CoreTokenIntrospectionResponse, CoreTokenType,
+};
+use openidconnect::{
+    AccessToken, AdditionalClaims, EmptyExtraTokenFields, EndUserEmail, EndUserName, EndpointMaybeSet, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, IdTokenClaims, IdTokenFields, LocalizedClaim, StandardErrorResponse,
+    StandardTokenResponse, SubjectIdentifier, UserInfoClaims,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The longest subject (OpenID Connect Core 1.0, section 2), in bytes.
+const LONGEST_SUBJECT: usize = 255;
+/// So many values of the claim for roles are looked at.
+const MOST_VALUES: usize = 1_000;
+
+/// The claims that are not among the standard ones.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct MoreClaims {
+    #[serde(flatten)]
+    all: Map<String, Value>,
+}
+
+impl AdditionalClaims for MoreClaims {}
+
+type Fields = IdTokenFields<
+    MoreClaims,
+    EmptyExtraTokenFields,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
+
+/// What the token endpoint answers.
+pub(super) type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
+
+/// The clinic as a client of the provider.
+pub(super) type Client = openidconnect::Client<
+    MoreClaims,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    StandardErrorResponse<CoreErrorResponseType>,
+    Tokens,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+/// Who somebody is to the provider. It cannot be printed: it would be in a log.
+pub struct Person {
+    /// whose word it is
+    pub issuer: String,
+    /// who, by a name that is never another's
+    pub subject: String,
+    /// their address, where the provider does not say that it was not checked
+    pub email: Option<String>,
+    /// as they are called
+    pub name: Option<String>,
+    /// the values of the claim for roles; `None`: there is no such claim
+    pub roles: Option<Vec<String>>,
+    /// how they have signed in there: `acr` and each of `amr`
+    pub how: Vec<String>,
+    /// when
+    pub signed_in_at: Option<Ts>,
+}
+
+impl Person {
+    pub(super) fn read(
+        claims: &IdTokenClaims<MoreClaims, CoreGenderClaim>,
+        role_claim: Option<&str>,
+    ) -> Result<Person, ProviderError> {
+        let subject = claims.subject().as_str().to_owned();
+        if subject.is_empty() || subject.len() > LONGEST_SUBJECT {
+            return Err(ProviderError::Untrue("its subject"));
+        }
+        let acr = claims.auth_context_ref().map(|acr| acr.as_str().to_owned());
+        let amr = claims.auth_method_refs().into_iter().flatten().map(|amr| amr.as_str().to_owned());
+        Ok(Person {
+            issuer: claims.issuer().as_str().to_owned(),
+            subject,
+            email: email(claims.email(), claims.email_verified()),
+            name: name(claims.name()),
+            roles: role_claim.and_then(|claim| values(&claims.additional_claims().all, claim)),
+            how: acr.into_iter().chain(amr).collect(),
+            signed_in_at: claims.auth_time().and_then(|at| moment(at.timestamp())),
+        })
+    }
+
+    /// With what the provider's `userinfo` says besides, which must be of the same subject.
+    pub(super) fn with_more(
+        mut self,
+        client: &Client,
+        access_token: &AccessToken,
+        role_claim: Option<&str>,
+        http: &dyn Fn(HttpRequest) -> Result<HttpResponse, Broken>,
+    ) -> Result<Person, ProviderError> {
+        const BAD: ProviderError = ProviderError::Away("its userinfo cannot be read");
+        let subject = SubjectIdentifier::new(self.subject.clone());
+        let request = client.user_info(access_token.clone(), Some(subject)).map_err(|_| BAD)?;
+        let more: UserInfoClaims<MoreClaims, CoreGenderClaim> =
+            request.request(&|request| http(request)).map_err(|_| BAD)?;
+        self.email = self.email.or_else(|| email(more.email(), more.email_verified()));
+        self.name = self.name.or_else(|| name(more.name()));
+        let roles = || role_claim.and_then(|claim| values(&more.additional_claims().all, claim));
+        self.roles = self.roles.or_else(roles);
+        Ok(self)
+    }
+}
+
+fn email(email: Option<&EndUserEmail>, is_checked: Option<bool>) -> Option<String> {
+    email.filter(|_| is_checked != Some(false)).map(|email| email.as_str().to_owned())
+}
+
+fn name(name: Option<&LocalizedClaim<EndUserName>>) -> Option<String> {
+    name.and_then(|all| all.get(None)).map(|name| name.as_str().to_owned())
+}
+
+/// The values of a claim, by its name or by the way to it with points between; `None` where it is not there.
+fn values(claims: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
+    let by_way = || {
+        let (first, rest) = name.split_once('.')?;
+        rest.split('.').try_fold(claims.get(first)?, |value, part| value.get(part))
+    };
+    let found = claims.get(name).or_else(by_way)?;
+    let word = |value: &Value| value.as_str().map(str::to_owned);
+    Some(match found {
+        Value::Array(all) => all.iter().take(MOST_VALUES).filter_map(word).collect(),
+        one => word(one).into_iter().collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::values;
+    use serde_json::{Map, Value, json};
+
+    fn of(claims: Value, name: &str) -> Option<Vec<String>> {
+        let claims: Map<String, Value> = serde_json::from_value(claims).unwrap();
+        values(&claims, name)
+    }
+
+    #[test]
+    fn a_claim_is_found_by_its_name_or_by_the_way_to_it() {
+        assert_eq!(of(json!({"groups": ["a", 1, "b"]}), "groups"), Some(vec!["a".into(), "b".into()]));
+        assert_eq!(of(json!({"role": "a"}), "role"), Some(vec!["a".into()]));
+        assert_eq!(of(json!({"realm": {"roles": ["a"]}}), "realm.roles"), Some(vec!["a".into()]));
+        assert_eq!(of(json!({"https://x.example/roles": ["a"]}), "https://x.example/roles"), Some(vec!["a".into()]));
+        assert_eq!(of(json!({"groups": {}}), "groups"), Some(vec![]));
+        for (claims, name) in [(json!({}), "groups"), (json!({"realm": []}), "realm.roles"), (json!({}), "a.b.c")] {
+            assert_eq!(of(claims, name), None);
+        }
+    }
+}
