@@ -94,6 +94,8 @@ text_enum! {
         ConversationClosed = "conversation_closed",
         ConversationReopened = "conversation_reopened",
         MarkedDone = "marked_done",
+        MarkedNotDone = "marked_not_done",
+        MarkedUnread = "marked_unread",
         NotificationState = "notification_state",
         NotificationResent = "notification_resent",
         NotificationCancelled = "notification_cancelled",

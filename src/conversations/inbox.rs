@@ -1,13 +1,10 @@
 //! The clinic's list of conversations, a page at a time by key: the two-hundred-thousandth costs what the first does.
 
-use super::types::Status;
+use super::inbox_rows::{InboxRow, Joined};
 use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
-use crate::db::sealed::Opened;
-use crate::db::{self, Conn, ConversationId, MultiBackend, PatientId, Ts};
-use crate::notifications::{RoadStates, State};
+use crate::db::{self, Conn, ConversationId, MultiBackend, Ts, UserId};
 use crate::text_enum;
-use crate::threads::{Attention, Author, OneTap};
 use diesel::prelude::*;
 
 text_enum! {
@@ -21,78 +18,81 @@ text_enum! {
 }
 
 text_enum! {
-    /// Which of them.
+    /// Which of them: the views of the inbox, in the order of the page.
     pub enum InboxFilter {
-        /// every one
-        Any = "any",
-        /// with something that I have not seen
-        Unread = "unread",
-        /// not closed
-        Open = "open",
-        /// open, and the patient has the word
-        WaitingForPatient = "waiting_for_patient",
+        /// Open, and the patient waits for an answer or could not be reached; of mine also what holds something new, and not
+        /// what I have marked done
+        ToDo = "to_do",
         /// open, and the patient wrote last
         WaitingForUs = "waiting_for_us",
+        /// with something that I have not seen
+        Unread = "unread",
         /// the patient could not be told
         NeedsAttention = "needs_attention",
+        /// open, and the patient has the word
+        WaitingForPatient = "waiting_for_patient",
+        /// not closed
+        Open = "open",
         /// that I marked done
         Done = "done",
         /// closed
         Closed = "closed",
+        /// every one
+        Any = "any",
     }
 }
 
-/// A line of the inbox.
-#[derive(Debug, Clone)]
-pub struct InboxRow {
-    /// identity
-    pub id: ConversationId,
+text_enum! {
+    /// In which order.
+    pub enum InboxOrder {
+        /// what waits longest comes first
+        Longest = "longest",
+        /// what came last comes first
+        Newest = "newest",
+    }
+}
+
+impl InboxFilter {
+    /// The order where none is asked for: work is done in the order in which it came.
+    pub fn usual_order(self) -> InboxOrder {
+        match self {
+            InboxFilter::ToDo | InboxFilter::WaitingForUs => InboxOrder::Longest,
+            _ => InboxOrder::Newest,
+        }
+    }
+
+    /// Whether another order can be asked for. Of all conversations of mine the unread ones come first.
+    pub fn is_ordered(self, scope: Scope) -> bool {
+        !(self == InboxFilter::Any && scope == Scope::Mine)
+    }
+
+    /// Whether this is by a user's own marks, which are found from their own side, whichever list they look at.
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, InboxFilter::Unread | InboxFilter::Done)
+    }
+}
+
+/// What is to be listed.
+#[derive(Debug, Clone, Copy)]
+pub struct InboxView {
     /// whose
-    pub patient_id: PatientId,
-    /// their name
-    pub patient_name: String,
-    /// title
-    pub title: String,
-    /// newest message
-    pub last_message_at: Ts,
-    /// who wrote it
-    pub last_author: Author,
-    /// in one word
-    pub status: Status,
-    /// how the patient was told of the last message, by each road
-    pub told: RoadStates,
-    /// I have not seen it
-    pub unread: bool,
-    /// the patient could not be told
-    pub needs_attention: bool,
-    /// what the patient answered with one tap, since we wrote last
-    pub answer: Option<OneTap>,
-    /// the patient has not opened our last message within the time of its plan
-    pub not_opened: bool,
+    pub scope: Scope,
+    /// which
+    pub filter: InboxFilter,
+    /// in which order
+    pub order: InboxOrder,
 }
 
 /// Where a page ends: the next begins after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InboxCursor {
-    /// unread ones come first
+    /// unread ones come first, where no order is asked for
     pub unread: bool,
-    /// then by time
+    /// then by the time of the view
     pub at: Ts,
     /// then by identity
     pub id: ConversationId,
 }
-
-impl InboxRow {
-    /// Whether it is worth saying what each road came to: one failed, and the patient has not shown up since.
-    pub fn shows_roads(&self) -> bool {
-        matches!(self.status, Status::Failed | Status::Notified | Status::Queued) && self.told.any_failed()
-    }
-}
-
-type Roads = (Option<State>, Option<State>);
-type Line =
-    (ConversationId, PatientId, Opened, Ts, Author, Option<Ts>, Roads, Option<Ts>, Option<Attention>, Option<OneTap>);
-type Joined = (Line, (String, String), Option<bool>);
 
 macro_rules! line {
     () => {
@@ -110,128 +110,159 @@ macro_rules! line {
                 conversations::answer,
             ),
             (patients::given_name, patients::family_name),
-            participants::unread.nullable(),
+            (participants::unread.nullable(), participants::done_at.nullable(), participants::to_do_since.nullable()),
+            (conversations::waiting_since, conversations::to_do_since),
         )
     };
 }
 
-impl From<Joined> for InboxRow {
-    fn from((line, (given, family), unread): Joined) -> InboxRow {
-        let (id, patient_id, title, last_message_at, last_author, read_at, notice, closed_at, attention, answer) = line;
-        let told = RoadStates { email: notice.0, text: notice.1 };
-        InboxRow {
-            id,
-            patient_id,
-            patient_name: format!("{given} {family}"),
-            title: title.into(),
-            last_message_at,
-            last_author,
-            status: Status::derive(closed_at.is_some(), last_author, read_at.is_some(), told.best()),
-            told,
-            unread: unread.unwrap_or(false),
-            needs_attention: attention.is_some_and(|why| why != Attention::Unopened),
-            answer,
-            not_opened: attention == Some(Attention::Unopened),
+/// In the order of a key and an identity, from where the page before ended. What it begins with follows from the rest, and
+/// lets the walk along the index begin there.
+macro_rules! ordered {
+    ($query:expr, $key:expr, $id:expr, $order:expr, $after:expr) => {{
+        let query = match $order {
+            InboxOrder::Newest => $query.order(($key.desc(), $id.desc())),
+            InboxOrder::Longest => $query.order(($key.asc(), $id.asc())),
+        };
+        match ($after, $order) {
+            (None, _) => query,
+            (Some(InboxCursor { at, id, .. }), InboxOrder::Newest) => {
+                query.filter($key.le(at)).filter($key.lt(at).or($key.eq(at).and($id.lt(id))))
+            }
+            (Some(InboxCursor { at, id, .. }), InboxOrder::Longest) => {
+                query.filter($key.ge(at)).filter($key.gt(at).or($key.eq(at).and($id.gt(id))))
+            }
         }
-    }
+    }};
 }
 
-/// Lines of the inbox: mine with unread first, all by time. At most `limit`; the second value tells where the next
-/// page begins.
+/// A view of a user's own: everything that it is narrowed by stands in their row, and has an index.
+macro_rules! of_mine {
+    ($query:expr, $user:expr, $filter:expr) => {{
+        use participants as p;
+        let query = $query.filter(p::user_id.eq($user)).into_boxed::<MultiBackend>();
+        match $filter {
+            InboxFilter::Any => query,
+            InboxFilter::ToDo => query.filter(p::to_do_since.is_not_null()),
+            InboxFilter::Unread => query.filter(p::unread.eq(true)),
+            InboxFilter::Done => query.filter(p::done_at.is_not_null()),
+            InboxFilter::NeedsAttention => query.filter(p::attention.is_not_null()),
+            InboxFilter::Open => query.filter(p::closed_at.is_null()),
+            InboxFilter::Closed => query.filter(p::closed_at.is_not_null()),
+            InboxFilter::WaitingForPatient => query.filter(p::closed_at.is_null()).filter(p::waiting_since.is_null()),
+            InboxFilter::WaitingForUs => query.filter(p::closed_at.is_null()).filter(p::waiting_since.is_not_null()),
+        }
+    }};
+}
+
+/// A view of the clinic's.
+macro_rules! of_all {
+    ($query:expr, $filter:expr) => {{
+        use conversations as c;
+        let query = $query.into_boxed::<MultiBackend>();
+        match $filter {
+            InboxFilter::Any | InboxFilter::Unread | InboxFilter::Done => query,
+            InboxFilter::ToDo => query.filter(c::to_do_since.is_not_null()),
+            InboxFilter::NeedsAttention => query.filter(c::attention.is_not_null()),
+            InboxFilter::Open => query.filter(c::closed_at.is_null()),
+            InboxFilter::Closed => query.filter(c::closed_at.is_not_null()),
+            InboxFilter::WaitingForPatient => query.filter(c::closed_at.is_null()).filter(c::waiting_since.is_null()),
+            InboxFilter::WaitingForUs => query.filter(c::closed_at.is_null()).filter(c::waiting_since.is_not_null()),
+        }
+    }};
+}
+
+/// Lines of the inbox, at most `limit`; the second value tells where the next page begins.
 pub fn inbox<R: Right>(
     conn: &mut Conn,
     user: &SignedInUser<R>,
-    scope: Scope,
-    filter: InboxFilter,
+    view: InboxView,
     after: Option<InboxCursor>,
     limit: i64,
 ) -> QueryResult<(Vec<InboxRow>, Option<InboxCursor>)> {
-    // what is a user's own mark is found from their own side, whichever list they look at
-    let own = scope == Scope::Mine || matches!(filter, InboxFilter::Unread | InboxFilter::Done);
+    let own = view.scope == Scope::Mine || view.filter.is_own();
     let mut rows: Vec<Joined> = match own {
-        true => mine(conn, user, filter, after, limit + 1)?,
-        false => all(conn, user, filter, after, limit + 1)?,
+        true => mine(conn, user.id(), view, after, limit + 1)?,
+        false => all(conn, user.id(), view, after, limit + 1)?,
     };
-    let next = db::cut(&mut rows, limit, |(line, _, unread)| InboxCursor {
-        unread: own && unread.unwrap_or(false),
-        at: line.3,
+    let next = db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do), (waiting, to_do))| InboxCursor {
+        unread: unread.unwrap_or(false),
+        at: match view.filter {
+            InboxFilter::ToDo if own => *my_to_do,
+            InboxFilter::ToDo => *to_do,
+            InboxFilter::WaitingForUs => *waiting,
+            _ => None,
+        }
+        .unwrap_or(line.3),
         id: line.0,
     });
     Ok((rows.into_iter().map(InboxRow::from).collect(), next))
 }
 
-fn mine<R: Right>(
+fn mine(
     conn: &mut Conn,
-    user: &SignedInUser<R>,
-    filter: InboxFilter,
+    user: UserId,
+    view: InboxView,
     after: Option<InboxCursor>,
     limit: i64,
 ) -> QueryResult<Vec<Joined>> {
     use participants as p;
-    let mut query = p::table
-        .inner_join(conversations::table.inner_join(patients::table))
-        .filter(p::user_id.eq(user.id()))
-        .filter(db::in_time())
-        .order((p::unread.desc(), p::last_message_at.desc(), p::conversation_id.desc()))
-        .limit(limit)
-        .select(line!())
-        .into_boxed::<MultiBackend>();
-    query = match filter {
-        InboxFilter::Any => query,
-        InboxFilter::Unread => query.filter(p::unread.eq(true)),
-        InboxFilter::Done => query.filter(p::done_at.is_not_null()),
-        InboxFilter::NeedsAttention => query.filter(conversations::attention.is_not_null()),
-        InboxFilter::Open => query.filter(conversations::closed_at.is_null()),
-        InboxFilter::Closed => query.filter(conversations::closed_at.is_not_null()),
-        InboxFilter::WaitingForPatient => {
-            query.filter(conversations::closed_at.is_null()).filter(conversations::last_author.ne(Author::Patient))
-        }
+    let lines = p::table.inner_join(conversations::table.inner_join(patients::table)).select(line!());
+    let query = of_mine!(lines.filter(db::in_time()).limit(limit), user, view.filter);
+    match view.filter {
+        InboxFilter::ToDo => ordered!(query, p::to_do_since, p::conversation_id, view.order, after).load(conn),
         InboxFilter::WaitingForUs => {
-            query.filter(conversations::closed_at.is_null()).filter(conversations::last_author.eq(Author::Patient))
+            ordered!(query, p::waiting_since, p::conversation_id, view.order, after).load(conn)
         }
-    };
-    if let Some(after) = after {
-        let same_time = p::last_message_at.eq(after.at).and(p::conversation_id.lt(after.id));
-        let later = p::unread.eq(after.unread).and(p::last_message_at.lt(after.at).or(same_time));
-        query = if after.unread { query.filter(p::unread.eq(false).or(later)) } else { query.filter(later) };
+        InboxFilter::Any => {
+            let mut query = query.order((p::unread.desc(), p::last_message_at.desc(), p::conversation_id.desc()));
+            if let Some(after) = after {
+                let same_time = p::last_message_at.eq(after.at).and(p::conversation_id.lt(after.id));
+                let later = p::unread.eq(after.unread).and(p::last_message_at.lt(after.at).or(same_time));
+                query = match after.unread {
+                    true => query.filter(p::unread.eq(false).or(later)),
+                    false => query.filter(p::unread.eq(false)).filter(p::last_message_at.le(after.at)).filter(later),
+                };
+            }
+            query.load(conn)
+        }
+        _ => ordered!(query, p::last_message_at, p::conversation_id, view.order, after).load(conn),
     }
-    query.load(conn)
 }
 
-fn all<R: Right>(
+fn all(
     conn: &mut Conn,
-    user: &SignedInUser<R>,
-    filter: InboxFilter,
+    user: UserId,
+    view: InboxView,
     after: Option<InboxCursor>,
     limit: i64,
 ) -> QueryResult<Vec<Joined>> {
     use conversations as c;
-    let own = participants::conversation_id.eq(c::id).and(participants::user_id.eq(user.id()));
-    let mut query = c::table
-        .inner_join(patients::table)
-        .left_join(participants::table.on(own))
-        .filter(db::in_time())
-        // what is left of a deleted record is no conversation
-        .filter(patients::deleted_at.is_null())
-        .order((c::last_message_at.desc(), c::id.desc()))
-        .limit(limit)
-        .select(line!())
-        .into_boxed::<MultiBackend>();
-    query = match filter {
-        InboxFilter::Any | InboxFilter::Unread | InboxFilter::Done => query,
-        InboxFilter::NeedsAttention => query.filter(c::attention.is_not_null()),
-        InboxFilter::Open => query.filter(c::closed_at.is_null()),
-        InboxFilter::Closed => query.filter(c::closed_at.is_not_null()),
-        InboxFilter::WaitingForPatient => {
-            query.filter(c::closed_at.is_null()).filter(c::last_author.ne(Author::Patient))
-        }
-        InboxFilter::WaitingForUs => query.filter(c::closed_at.is_null()).filter(c::last_author.eq(Author::Patient)),
-    };
-    if let Some(after) = after {
-        let same = c::last_message_at.eq(after.at).and(c::id.lt(after.id));
-        query = query.filter(c::last_message_at.lt(after.at).or(same));
+    let own = participants::conversation_id.eq(c::id).and(participants::user_id.eq(user));
+    let lines = c::table.inner_join(patients::table).left_join(participants::table.on(own)).select(line!());
+    // what is left of a deleted record is no conversation
+    let there = lines.filter(patients::deleted_at.is_null());
+    let query = of_all!(there.filter(db::in_time()).limit(limit), view.filter);
+    match view.filter {
+        InboxFilter::ToDo => ordered!(query, c::to_do_since, c::id, view.order, after).load(conn),
+        InboxFilter::WaitingForUs => ordered!(query, c::waiting_since, c::id, view.order, after).load(conn),
+        _ => ordered!(query, c::last_message_at, c::id, view.order, after).load(conn),
     }
-    query.load(conn)
+}
+
+/// Those of these conversations that this user has marked done.
+pub fn done_among<R: Right>(
+    conn: &mut Conn,
+    user: &SignedInUser<R>,
+    ids: &[ConversationId],
+) -> QueryResult<Vec<ConversationId>> {
+    participants::table
+        .filter(participants::user_id.eq(user.id()))
+        .filter(participants::conversation_id.eq_any(ids.to_vec()))
+        .filter(participants::done_at.is_not_null())
+        .order(participants::conversation_id)
+        .select(participants::conversation_id)
+        .load(conn)
 }
 
 /// This patient's conversations, newest first, at most `limit`.

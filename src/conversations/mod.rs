@@ -4,6 +4,7 @@ mod answer;
 mod close;
 mod draft;
 mod inbox;
+mod inbox_rows;
 mod participants;
 mod patient_inbox;
 mod patient_reply;
@@ -13,6 +14,7 @@ mod start;
 mod store;
 mod thread;
 mod types;
+mod view_counts;
 mod views;
 
 pub use crate::threads::{Author, OneTap};
@@ -22,8 +24,12 @@ pub use draft::{
     Draft, DraftError, DraftPlace, OwnDraft, count_drafts, draft, drop_draft, hand_over_drafts, move_drafts,
     put_drafts_back, save_draft,
 };
-pub use inbox::{InboxCursor, InboxFilter, InboxRow, Scope, count_attention, count_unread, inbox, of_patient};
-pub use participants::{change_participants, mark_done, set_replies_allowed};
+pub use inbox::{
+    InboxCursor, InboxFilter, InboxOrder, InboxView, Scope, count_attention, count_unread, done_among, inbox,
+    of_patient,
+};
+pub use inbox_rows::{Excerpt, InboxRow, Turn, newest_lines};
+pub use participants::{Mark, change_participants, mark, mark_done, set_replies_allowed};
 pub use patient_inbox::{PatientRow, PatientThread, Preview, excerpts, patient_inbox, patient_thread, preview};
 pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};
 pub use reply::{Reply, ReplyError, reply};
@@ -31,4 +37,5 @@ pub use reply_draft::{Writer, keep_reply};
 pub use start::{NewConversation, StartError, start};
 pub use thread::{MessageRow, Thread, mark_viewed, thread, title};
 pub use types::{Body, BodyFormat, CannotReply, Status, Writing};
+pub use view_counts::{MOST_COUNTED, count_views};
 pub use views::{View, views};

@@ -1,5 +1,6 @@
 //! Conversations as the patient sees them: only their own, never a note.
 
+use super::inbox_rows::beginning;
 use super::patient_reply::cannot_reply;
 use super::reply_draft::kept;
 use super::store;
@@ -13,7 +14,7 @@ use crate::db::sealed::{Held, MessageHtml, Opened};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
 use crate::notifications::{self, StepState};
 use crate::settings;
-use crate::text::{self, CleanHtml};
+use crate::text::CleanHtml;
 use crate::threads::{self, Author, OneTap, Reasons};
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -65,18 +66,9 @@ pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> Qu
         .load(conn)?;
     let read = bodies.into_iter().filter_map(|(number, conversation, html)| {
         let html = html?.of(conversation);
-        Some(html.map(|html| (number, excerpt(html))))
+        Some(html.map(|html| (number, beginning(html, EXCERPT))))
     });
     read.collect()
-}
-
-fn excerpt(html: String) -> String {
-    let line = text::one_line(&CleanHtml::stored(html).plain());
-    let mut short: String = line.chars().take(EXCERPT).collect();
-    if short.len() < line.len() {
-        short.push('…');
-    }
-    short
 }
 
 /// Characters of an excerpt.

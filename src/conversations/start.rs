@@ -94,9 +94,9 @@ pub fn start(
     }
     let thread = NewThread { patient, title: &new.title, replies_allowed: new.replies_allowed, writer };
     let conversation = threads::insert(tx, now, &thread)?;
-    threads::add_participant(tx, conversation, writer, false, now)?;
+    threads::begin_with(tx, conversation, writer, false, now)?;
     for user in new.participants.iter().filter(|user| active.contains(user)) {
-        threads::add_participant(tx, conversation, *user, true, now)?;
+        threads::begin_with(tx, conversation, *user, true, now)?;
     }
     let message = NewMessage {
         conversation,

@@ -1,10 +1,11 @@
 //! The few statements that the combined backend cannot say for both databases.
 
 use super::connection::{Conn, MultiBackend, Tx};
-use super::ids::{ChartItemId, PatientId};
+use super::ids::{ChartItemId, ConversationId, PatientId, UserId};
 use super::sealed::Term;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use std::collections::HashSet;
 
 /// A statement that each database can render but [`MultiBackend`] cannot (such as ON CONFLICT): the inner one does.
 #[derive(Clone, Copy, Debug)]
@@ -97,14 +98,49 @@ pub fn add_to_tally(tx: &mut Tx, patient: PatientId, kind: &str, month: i64, mor
     query.bind::<BigInt, _>(month).bind::<BigInt, _>(more).execute(tx.conn()).map(drop)
 }
 
+/// Copies into the rows of those who take part in a conversation what their own lists are narrowed by and ordered by, and
+/// whether it is theirs to do: open, not marked as done, and it needs something of the clinic or holds news for them. Of
+/// all who take part, or of one.
+pub fn copy_to_participants(tx: &mut Tx, conversation: ConversationId, user: Option<UserId>) -> QueryResult<()> {
+    use diesel::sql_types::BigInt;
+    let (one, two) = match tx.conn() {
+        Conn::Pg(_) => ("$1", "$2"),
+        Conn::Sqlite(_) => ("?", "?"),
+    };
+    let theirs = user.map(|_| format!(" AND participants.user_id = {two}")).unwrap_or_default();
+    let query = diesel::sql_query(format!(
+        "UPDATE participants SET closed_at = c.closed_at, waiting_since = c.waiting_since, attention = c.attention, \
+         last_message_at = c.last_message_at, to_do_since = CASE WHEN done_at IS NULL AND c.closed_at IS NULL THEN \
+         COALESCE(c.to_do_since, CASE WHEN unread THEN c.last_message_at END) END \
+         FROM conversations c WHERE c.id = participants.conversation_id AND participants.conversation_id = {one}{theirs}"
+    ));
+    let query = query.bind::<BigInt, _>(conversation.0);
+    match user {
+        Some(user) => query.bind::<BigInt, _>(user.0).execute(tx.conn()).map(drop),
+        None => query.execute(tx.conn()).map(drop),
+    }
+}
+
+/// A patient whom words find.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FoundPatient {
+    /// of the words looked for, how many only begin a word of the patient's
+    pub begun: usize,
+    /// the folded name
+    pub name_key: String,
+    /// who
+    pub id: PatientId,
+}
+
 /// Patients of whom, for each group, one of its words begins a term: at most `most`, in the order of the terms that the
-/// rarest group begins, so that whole words come first. Walks the index of terms and stops at `most`: nothing is sorted.
+/// rarest group begins, so that whole words come first. Walks the index of terms and stops at `most`, or where it has looked
+/// at [`LOOKED_AT`] of them: nothing is sorted, and no number of patients makes it longer. Says whether there may be more.
 pub fn patients_by_terms(
     conn: &mut Conn,
     groups: &[Vec<String>],
     archived: bool,
     most: usize,
-) -> QueryResult<Vec<PatientId>> {
+) -> QueryResult<(Vec<FoundPatient>, bool)> {
     let mut by_count = Vec::with_capacity(groups.len());
     for group in groups {
         let mut count = 0;
@@ -114,36 +150,66 @@ pub fn patients_by_terms(
         by_count.push((count, group));
     }
     by_count.sort_by_key(|(count, _)| *count);
-    let Some(((_, rarest), others)) = by_count.split_first() else { return Ok(Vec::new()) };
-    let mut found: Vec<PatientId> = Vec::new();
+    let Some(((_, rarest), others)) = by_count.split_first() else { return Ok((Vec::new(), false)) };
+    let (mut found, mut seen, mut is_cut): (Vec<FoundPatient>, HashSet<PatientId>, bool) = Default::default();
+    // one patient may have several terms that a word begins, but never many
+    let rows = most.saturating_mul(3);
     for word in *rarest {
         let mut sql = Sql::new(conn);
-        sql.push("SELECT t.patient_id AS id FROM patient_terms t JOIN patients p ON p.id = t.patient_id WHERE ");
+        sql.push("SELECT t.patient_id AS id, p.name_key AS name, CAST(CASE WHEN t.term = ");
+        sql.value(word.clone());
+        sql.push(" THEN 0 ELSE 1 END");
+        for (_, group) in others {
+            sql.push(" + CASE WHEN ");
+            sql.is_had(group, Sql::is);
+            sql.push(" THEN 0 ELSE 1 END");
+        }
+        sql.push(" AS BIGINT) AS begun FROM patient_terms t JOIN patients p ON p.id = t.patient_id WHERE ");
         sql.begins("t.term", word);
+        // where others have to be there too, most of what is looked at may be in vain
+        if !others.is_empty()
+            && let Some(Found { id, name, .. }) = end_of_look(conn, word)?
+        {
+            sql.push(" AND (t.term, t.patient_id) < (");
+            sql.value(name);
+            sql.push(&format!(", {id})"));
+            is_cut = true;
+        }
         if !archived {
             sql.push(" AND p.archived_at IS NULL");
         }
         for (_, group) in others {
-            sql.push(" AND EXISTS (SELECT 1 FROM patient_terms o WHERE o.patient_id = t.patient_id AND (");
-            for (at, word) in group.iter().enumerate() {
-                sql.push(if at == 0 { "(" } else { " OR (" });
-                sql.begins("o.term", word);
-                sql.push(")");
-            }
-            sql.push("))");
+            sql.push(" AND ");
+            sql.is_had(group, Sql::begins);
         }
         if !sql.numbered {
             sql.push(" AND there_is_time()");
         }
-        // one patient may have several such terms, but never many
-        sql.push(&format!(" ORDER BY t.term, t.patient_id LIMIT {}", most.saturating_mul(3)));
-        for id in sql.ids(conn)? {
-            if !found.contains(&id) && found.len() < most {
-                found.push(id);
+        sql.push(&format!(" ORDER BY t.term, t.patient_id LIMIT {rows}"));
+        let lines = sql.load(conn)?;
+        is_cut |= lines.len() >= rows;
+        for Found { id, name, begun } in lines {
+            if seen.insert(PatientId(id)) {
+                let begun = usize::try_from(begun).unwrap_or_default();
+                found.push(FoundPatient { begun, name_key: name, id: PatientId(id) });
             }
         }
     }
-    Ok(found)
+    is_cut |= found.len() >= most;
+    found.truncate(most);
+    Ok((found, is_cut))
+}
+
+/// Terms that are looked at for one word of several groups.
+const LOOKED_AT: usize = 1_000;
+
+/// Where the look at the terms that a word begins ends; `None` where there are fewer.
+fn end_of_look(conn: &mut Conn, word: &str) -> QueryResult<Option<Found>> {
+    let mut sql = Sql::new(conn);
+    sql.push("SELECT patient_id AS id, term AS name, CAST(0 AS BIGINT) AS begun FROM patient_terms WHERE ");
+    sql.begins("term", word);
+    sql.push(&format!(" ORDER BY term, patient_id LIMIT 1 OFFSET {LOOKED_AT}"));
+    Ok(sql.load(conn)?.pop())
 }
 
 /// Terms that are counted to tell the rarest group: beyond, all are common.
@@ -155,10 +221,10 @@ fn some_terms(conn: &mut Conn, word: &str, groups: usize) -> QueryResult<usize> 
         return Ok(0);
     }
     let mut sql = Sql::new(conn);
-    sql.push("SELECT patient_id AS id FROM patient_terms WHERE ");
+    sql.push("SELECT patient_id AS id, '' AS name, CAST(0 AS BIGINT) AS begun FROM patient_terms WHERE ");
     sql.begins("term", word);
     sql.push(&format!(" LIMIT {COUNTED}"));
-    Ok(sql.ids(conn)?.len())
+    Ok(sql.load(conn)?.len())
 }
 
 /// A statement whose number of values is not known beforehand.
@@ -169,9 +235,13 @@ struct Sql {
 }
 
 #[derive(QueryableByName)]
-struct OneId {
+struct Found {
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     id: i64,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    name: String,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    begun: i64,
 }
 
 impl Sql {
@@ -199,12 +269,27 @@ impl Sql {
         self.value(format!("{word}\u{10ffff}"));
     }
 
-    fn ids(self, conn: &mut Conn) -> QueryResult<Vec<PatientId>> {
+    fn is(&mut self, column: &str, word: &str) {
+        self.push(&format!("{column} = "));
+        self.value(word.to_owned());
+    }
+
+    /// That the patient of `t` has a term which one of these words is, or begins.
+    fn is_had(&mut self, group: &[String], how: fn(&mut Sql, &str, &str)) {
+        self.push("EXISTS (SELECT 1 FROM patient_terms o WHERE o.patient_id = t.patient_id AND (");
+        for (at, word) in group.iter().enumerate() {
+            self.push(if at == 0 { "(" } else { " OR (" });
+            how(self, "o.term", word);
+            self.push(")");
+        }
+        self.push("))");
+    }
+
+    fn load(self, conn: &mut Conn) -> QueryResult<Vec<Found>> {
         let mut query = diesel::sql_query(self.text).into_boxed::<MultiBackend>();
         for value in self.values {
             query = query.bind::<diesel::sql_types::Text, _>(value);
         }
-        let rows: Vec<OneId> = query.load(conn)?;
-        Ok(rows.into_iter().map(|row| PatientId(row.id)).collect())
+        query.load(conn)
     }
 }

@@ -29,7 +29,10 @@ mod verbs;
 mod writer;
 
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
-pub use dialect::{Both, add_terms, add_to_tally, claim_lock, hold_row, lock_row, patients_by_terms};
+pub use dialect::{
+    Both, FoundPatient, add_terms, add_to_tally, claim_lock, copy_to_participants, hold_row, lock_row,
+    patients_by_terms,
+};
 pub use errand::{Errand, Lane};
 pub use ids::*;
 pub use in_time::in_time;

@@ -445,6 +445,8 @@ diesel::table! {
         replies_since -> Nullable<Utc>,
         notice_email -> Nullable<Text>,
         notice_text -> Nullable<Text>,
+        waiting_since -> Nullable<Utc>,
+        to_do_since -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -456,6 +458,10 @@ diesel::table! {
         unread -> Bool,
         done_at -> Nullable<Utc>,
         last_message_at -> Utc,
+        closed_at -> Nullable<Utc>,
+        waiting_since -> Nullable<Utc>,
+        attention -> Nullable<Text>,
+        to_do_since -> Nullable<Utc>,
     }
 }
 diesel::table! {

@@ -252,6 +252,24 @@ impl Shell {
         let (local, today) = (self.zone.local(*at), self.zone.local(self.now).date());
         if local.date() == today { self.lang.time(local) } else { self.lang.date(local.date()) }
     }
+    /// How long ago a moment is, in its largest unit: for lists, with the moment itself beside it.
+    pub fn age(&self, at: &Ts) -> String {
+        let passed = self.now.since(*at);
+        match (passed.whole_minutes(), passed.whole_hours(), passed.whole_days()) {
+            (..1, ..) => self.t("age-now").to_owned(),
+            (minutes @ ..60, ..) => format!("{minutes}\u{a0}{}", self.t("age-minutes")),
+            (_, hours @ ..24, _) => format!("{hours}\u{a0}{}", self.t("age-hours")),
+            (.., days @ ..100) => format!("{days}\u{a0}{}", self.t("age-days")),
+            _ => self.day(at),
+        }
+    }
+    /// "since …", how long ago a moment is; nothing within its first minute.
+    pub fn since(&self, at: &Ts) -> String {
+        match self.now.since(*at).whole_minutes() {
+            ..1 => String::new(),
+            _ => format!("{} {}", self.t("since"), self.age(at)),
+        }
+    }
     /// A moment for `<time datetime>` (RFC 3339, UTC).
     pub fn machine(&self, at: &Ts) -> String {
         at.get().format(&time::format_description::well_known::Rfc3339).unwrap_or_default()

@@ -31,5 +31,5 @@ pub use record::{
     patient_if_there, prepare, update,
 };
 pub use renewal::renew_keys;
-pub use search::{Cursor, Found, reindex, search};
+pub use search::{Cursor, Found, found_by, reindex, search};
 pub use sources::{LISTS, SourceId, UNNAMED, by_source, has_other_record, note_standing, put_source, source_row};

@@ -2,13 +2,13 @@
 //! whole phone number or its last digits. Each word by its beginning, from an index.
 
 use super::health_number::health_number_key;
-use super::query::{self, Reading};
+use super::query;
 use super::record::{Demographics, Patient};
 use crate::db::schema::{patient_terms, patients};
-use crate::db::{self, Conn, MultiBackend, PatientId, Tx, patients_by_terms};
+use crate::db::{self, Conn, FoundPatient, MultiBackend, PatientId, Tx, patients_by_terms};
 use crate::text;
 use diesel::prelude::*;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// The most patients that one search finds, unless more are asked for at once.
 const MOST: usize = 200;
@@ -85,45 +85,51 @@ pub fn search(conn: &mut Conn, typed: &str, archived: bool, after: Option<Cursor
     if typed.trim().is_empty() {
         return list(conn, archived, after, limit);
     }
-    let readings = query::readings(typed);
     let limit = usize::try_from(limit).unwrap_or_default();
-    let most = limit.max(MOST);
-    let (mut ids, mut seen, mut is_cut) = (Vec::new(), HashSet::new(), false);
-    for reading in &readings {
-        let found = patients_by_terms(conn, reading, archived, most)?;
-        is_cut |= found.len() >= most;
-        ids.extend(found.into_iter().filter(|id| seen.insert(*id)));
-    }
-    ids.truncate(most);
-    let holders = patients::table.filter(patients::id.eq_any(ids));
-    let rows: Vec<(Patient, String)> = holders.select((Patient::as_select(), patients::name_key)).load(conn)?;
-    let mut ranked: Vec<(usize, String, Patient)> =
-        rows.into_iter().map(|(patient, key)| (rank(&patient, &readings), key, patient)).collect();
-    ranked.sort_by(|a, b| (a.0, &a.1, a.2.id).cmp(&(b.0, &b.1, b.2.id)));
+    let (ranked, is_cut) = ranked(conn, typed, archived, limit.max(MOST))?;
     let shown = match after {
         Some(Cursor::Found(shown)) => shown,
         _ => 0,
     };
-    let total = ranked.len();
-    let patients: Vec<Patient> = ranked.into_iter().skip(shown).take(limit).map(|(.., patient)| patient).collect();
-    let end = shown.saturating_add(patients.len());
-    let next = (end < total && !patients.is_empty()).then_some(Cursor::Found(end));
+    let ids: Vec<PatientId> = ranked.iter().skip(shown).take(limit).copied().collect();
+    let end = shown.saturating_add(ids.len());
+    let next = (end < ranked.len() && !ids.is_empty()).then_some(Cursor::Found(end));
+    // the page alone is read in full
+    let holders = patients::table.filter(patients::id.eq_any(ids.clone())).select(Patient::as_select());
+    let mut patients: Vec<Patient> = holders.load(conn)?;
+    patients.sort_by_key(|patient| ids.iter().position(|id| *id == patient.id));
     Ok(Found { is_cut: is_cut && next.is_none(), patients, next })
 }
 
-/// How many of the words only begin a word of the patient's, in the reading that suits best.
-fn rank(patient: &Patient, readings: &[Reading]) -> usize {
-    let own = terms(&patient.demographics);
-    let begins = |group: &Vec<String>, exact: bool| {
-        group
-            .iter()
-            .any(|word| own.iter().any(|term| if exact { term == word } else { term.starts_with(word.as_str()) }))
-    };
-    let of = |reading: &Reading| {
-        let all = reading.iter().all(|group| begins(group, false));
-        all.then(|| reading.iter().filter(|group| !begins(group, true)).count())
-    };
-    readings.iter().filter_map(of).min().unwrap_or(usize::MAX)
+/// Patients whom words find, also archived ones, the best first.
+pub fn found_by(conn: &mut Conn, typed: &str) -> QueryResult<Vec<PatientId>> {
+    Ok(ranked(conn, typed, true, MOST)?.0)
+}
+
+/// The patients whom what is typed finds, at most `most`, and whether there may be more: those of whom more words are whole
+/// first, in the reading that suits best, then by name.
+fn ranked(conn: &mut Conn, typed: &str, archived: bool, most: usize) -> QueryResult<(Vec<PatientId>, bool)> {
+    let mut best: HashMap<PatientId, FoundPatient> = HashMap::new();
+    let mut is_cut = false;
+    let mut readings = query::readings(typed);
+    // fewer groups are found faster, and a name as one word finds who is meant where there are many
+    readings.sort_by_key(Vec::len);
+    for reading in &readings {
+        let (found, more) = patients_by_terms(conn, reading, archived, most)?;
+        is_cut |= more;
+        for one in found {
+            let known = best.entry(one.id).or_insert_with(|| one.clone());
+            known.begun = known.begun.min(one.begun);
+        }
+        if best.len() >= most {
+            is_cut = true;
+            break;
+        }
+    }
+    let mut ranked: Vec<FoundPatient> = best.into_values().collect();
+    ranked.sort_unstable();
+    ranked.truncate(most);
+    Ok((ranked.into_iter().map(|one| one.id).collect(), is_cut))
 }
 
 fn list(conn: &mut Conn, archived: bool, after: Option<Cursor>, limit: i64) -> QueryResult<Found> {

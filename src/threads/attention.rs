@@ -1,5 +1,6 @@
 //! Whether a conversation needs somebody's attention, and why.
 
+use super::to_do;
 use super::types::Attention;
 use crate::db::schema::conversations;
 use crate::db::{ConversationId, Tx};
@@ -19,7 +20,8 @@ pub enum Reasons {
 /// An attachment was taken away. Unlike the other reasons, this one stays when the patient reads: they found no file.
 pub fn ask_attention_for_file(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
     let asked = diesel::update(conversations::table.find(id));
-    asked.set(conversations::attention.eq(Attention::Infected)).execute(tx.conn()).map(drop)
+    let rows = asked.set(conversations::attention.eq(Attention::Infected)).execute(tx.conn())?;
+    to_do::changed_if(tx, id, rows)
 }
 
 /// Asks for attention, where the conversation is open and the patient has not read its newest message.
@@ -29,11 +31,18 @@ pub fn ask_attention(tx: &mut Tx, id: ConversationId, why: Attention) -> QueryRe
         .filter(conversations::closed_at.is_null())
         .filter(conversations::read_by_patient_at.is_null())
         .filter(conversations::attention.is_null().or(conversations::attention.ne(Attention::Infected)));
-    diesel::update(open).set(conversations::attention.eq(why)).execute(tx.conn()).map(drop)
+    let rows = diesel::update(open).set(conversations::attention.eq(why)).execute(tx.conn())?;
+    to_do::changed_if(tx, id, rows)
 }
 
 /// Nobody's attention is needed any more for these reasons.
 pub fn clear_attention(tx: &mut Tx, id: ConversationId, which: Reasons) -> QueryResult<()> {
+    let rows = clear(tx, id, which)?;
+    to_do::changed_if(tx, id, rows)
+}
+
+/// The same, before more is changed: says whether there was a reason.
+pub(super) fn clear(tx: &mut Tx, id: ConversationId, which: Reasons) -> QueryResult<usize> {
     let row = conversations::table.find(id);
     let none = conversations::attention.eq(None::<Attention>);
     let untold = [Attention::Failed, Attention::Bounced, Attention::Stopped];
@@ -46,5 +55,4 @@ pub fn clear_attention(tx: &mut Tx, id: ConversationId, which: Reasons) -> Query
         }
         Reasons::All => diesel::update(row.filter(conversations::attention.is_not_null())).set(none).execute(tx.conn()),
     }
-    .map(drop)
 }

@@ -3,10 +3,14 @@
 
 mod attention;
 mod participants;
+mod to_do;
 mod types;
 
 pub use attention::{Reasons, ask_attention, ask_attention_for_file, clear_attention};
-pub use participants::{add_participant, count_open, hand_over, is_news, is_news_to, mark_done, mark_seen};
+pub use participants::{
+    add_participant, begin_with, count_open, hand_over, is_news, is_news_to, mark_done, mark_done_once, mark_not_done,
+    mark_seen, mark_unread,
+};
 pub use types::{Attention, Author, OneTap};
 
 use crate::db::schema::conversations;
@@ -58,17 +62,20 @@ pub fn message_came(
     diesel::update(conversations::table.find(id))
         .set((conversations::last_message_at.eq(now), conversations::last_author.eq(author)))
         .execute(tx.conn())?;
+    if author == Author::Patient {
+        to_do::patient_waits(tx, now, id)?;
+    }
     if author == Author::User {
         diesel::update(conversations::table.find(id))
             .set((
+                conversations::waiting_since.eq(None::<Ts>),
                 conversations::read_by_patient_at.eq(None::<Ts>),
                 conversations::answer.eq(None::<OneTap>),
                 (conversations::notice_email.eq(None::<String>), conversations::notice_text.eq(None::<String>)),
             ))
             .execute(tx.conn())?;
-        clear_attention(tx, id, Reasons::All)?;
+        attention::clear(tx, id, Reasons::All)?;
     }
-    participants::moved_at(tx, now, id)?;
     is_news(tx, id, writer)
 }
 
@@ -87,8 +94,8 @@ pub fn set_closed(tx: &mut Tx, id: ConversationId, closed: Option<(Ts, UserId)>)
             conversations::closed_at.eq(closed.map(|(at, _)| at)),
             conversations::closed_by.eq(closed.map(|(_, by)| by)),
         ))
-        .execute(tx.conn())
-        .map(drop)
+        .execute(tx.conn())?;
+    to_do::changed(tx, id)
 }
 
 /// The newest answer that the patient gave with one tap.

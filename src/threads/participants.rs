@@ -1,6 +1,6 @@
 //! Who takes part, to whom it is news, and for whom it is done.
 
-use super::Author;
+use super::{Author, to_do};
 use crate::db::schema::{conversations, participants};
 use crate::db::{Both, Conn, ConversationId, MultiBackend, PatientId, Ts, Tx, UserId};
 use diesel::prelude::*;
@@ -13,18 +13,32 @@ pub fn add_participant(
     unread: bool,
     last_message_at: Ts,
 ) -> QueryResult<usize> {
+    let came = insert(tx, conversation, user, unread, last_message_at)?;
+    if came > 0 {
+        to_do::marked(tx, conversation, user)?;
+    }
+    Ok(came)
+}
+
+/// A participant of a conversation that begins with this message: it is open, and nothing in it waits for the clinic.
+pub fn begin_with(tx: &mut Tx, conversation: ConversationId, user: UserId, unread: bool, now: Ts) -> QueryResult<()> {
+    insert(tx, conversation, user, unread, now).map(drop)
+}
+
+fn insert(
+    tx: &mut Tx,
+    conversation: ConversationId,
+    user: UserId,
+    unread: bool,
+    last_message_at: Ts,
+) -> QueryResult<usize> {
     let row = (
         (participants::conversation_id.eq(conversation), participants::user_id.eq(user)),
         (participants::unread.eq(unread), participants::done_at.eq(None::<Ts>)),
         participants::last_message_at.eq(last_message_at),
+        participants::to_do_since.eq(unread.then_some(last_message_at)),
     );
     Both(diesel::insert_into(participants::table).values(row).on_conflict_do_nothing()).execute(tx.conn())
-}
-
-/// The time of the newest message, by which each inbox is ordered.
-pub(super) fn moved_at(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
-    let all = participants::table.filter(participants::conversation_id.eq(conversation));
-    diesel::update(all).set(participants::last_message_at.eq(now)).execute(tx.conn()).map(drop)
 }
 
 /// There is something new for all who take part but `writer`: unread, and no longer done.
@@ -32,16 +46,22 @@ pub fn is_news(tx: &mut Tx, conversation: ConversationId, writer: Option<UserId>
     let all = participants::table.filter(participants::conversation_id.eq(conversation));
     diesel::update(all.filter(participants::user_id.ne(writer.unwrap_or(UserId(0)))))
         .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
-        .execute(tx.conn())
-        .map(drop)
+        .execute(tx.conn())?;
+    to_do::changed(tx, conversation)
 }
 
 /// There is something new for this one user, or for all who take part where this one does not any more.
 pub fn is_news_to(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<()> {
+    if mark_unread(tx, conversation, user)? { Ok(()) } else { is_news(tx, conversation, None) }
+}
+
+/// There is something that a user has to come back to: unread, and no longer done. Says whether they take part.
+pub fn mark_unread(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<bool> {
     let theirs = diesel::update(participants::table.find((conversation, user)))
         .set((participants::unread.eq(true), participants::done_at.eq(None::<Ts>)))
         .execute(tx.conn())?;
-    if theirs == 0 { is_news(tx, conversation, None) } else { Ok(()) }
+    to_do::marked(tx, conversation, user)?;
+    Ok(theirs > 0)
 }
 
 /// A user's own mark that it needs nothing more from them. Says how many have not made it yet.
@@ -50,13 +70,35 @@ pub fn mark_done(tx: &mut Tx, now: Ts, conversation: ConversationId, user: UserI
     diesel::update(all.filter(participants::user_id.eq(user)))
         .set((participants::done_at.eq(now), participants::unread.eq(false)))
         .execute(tx.conn())?;
+    to_do::marked(tx, conversation, user)?;
     all.filter(participants::done_at.is_null()).count().get_result(tx.conn())
+}
+
+/// The same, where they have not made it yet. Says whether it is new.
+pub fn mark_done_once(tx: &mut Tx, now: Ts, conversation: ConversationId, user: UserId) -> QueryResult<bool> {
+    let mine = participants::table.find((conversation, user)).filter(participants::done_at.is_null());
+    let marks = (participants::done_at.eq(now), participants::unread.eq(false));
+    let is_new = diesel::update(mine).set(marks).execute(tx.conn())? > 0;
+    to_do::marked(tx, conversation, user)?;
+    Ok(is_new)
+}
+
+/// A user takes that mark back. Says whether they had made it.
+pub fn mark_not_done(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<bool> {
+    let mine = participants::table.find((conversation, user)).filter(participants::done_at.is_not_null());
+    let was = diesel::update(mine).set(participants::done_at.eq(None::<Ts>)).execute(tx.conn())? > 0;
+    to_do::marked(tx, conversation, user)?;
+    Ok(was)
 }
 
 /// A user has looked. Says whether there was something new for them.
 pub fn mark_seen(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<bool> {
     let mine = participants::table.find((conversation, user)).filter(participants::unread.eq(true));
-    Ok(diesel::update(mine).set(participants::unread.eq(false)).execute(tx.conn())? > 0)
+    let was = diesel::update(mine).set(participants::unread.eq(false)).execute(tx.conn())? > 0;
+    if was {
+        to_do::marked(tx, conversation, user)?;
+    }
+    Ok(was)
 }
 
 /// Those of a user's conversations in which something may still come: the open ones, and those that were closed after
@@ -95,7 +137,7 @@ pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId, since: Ts) -> QueryResul
     for (patient, conversation, last_author, unread, done_at, last_message_at) in places {
         let news = unread || (done_at.is_none() && last_author == Author::Patient);
         diesel::delete(participants::table.find((conversation, from))).execute(tx.conn())?;
-        let came = add_participant(tx, conversation, to, news, last_message_at)?;
+        let came = insert(tx, conversation, to, news, last_message_at)?;
         let theirs = participants::table.find((conversation, to));
         if came > 0 {
             diesel::update(theirs).set(participants::done_at.eq(done_at)).execute(tx.conn())?;
@@ -105,6 +147,7 @@ pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId, since: Ts) -> QueryResul
         if came == 0 && news {
             diesel::update(theirs).set(participants::unread.eq(true)).execute(tx.conn())?;
         }
+        to_do::marked(tx, conversation, to)?;
         handed.push((patient, conversation));
     }
     Ok(handed)

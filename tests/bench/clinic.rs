@@ -213,6 +213,9 @@ impl Clinic<'_> {
         let started = format!("@({at} - 86400000000)");
         let closed = format!("CASE WHEN {open} THEN NULL ELSE @({at} + 1000000) END");
         let author = "CASE i % 3 WHEN 0 THEN 'patient' ELSE 'user' END";
+        let waiting = format!("CASE WHEN i % 3 = 0 THEN {when} END");
+        let to_do = format!("CASE WHEN ({open}) AND (i % 3 = 0 OR i % 10 = 1) THEN {when} END");
+        let attention = format!("CASE WHEN ({open}) AND i % 10 = 1 THEN 'failed' END");
         self.rows(
             "conversations",
             &[
@@ -228,10 +231,12 @@ impl Clinic<'_> {
                 ("read_by_patient_at", &format!("CASE WHEN i % 10 = 1 THEN NULL ELSE {when} END")),
                 ("closed_at", &closed),
                 ("closed_by", &format!("CASE WHEN {open} THEN NULL ELSE 1 END")),
-                ("attention", &format!("CASE WHEN ({open}) AND i % 10 = 1 THEN 'failed' END")),
+                ("attention", &attention),
                 ("replies_since", &started),
                 ("notice_email", "CASE WHEN i % 100 = 1 THEN 'failed' ELSE 'sent' END"),
                 ("notice_text", "'delivered'"),
+                ("waiting_since", &waiting),
+                ("to_do_since", &to_do),
             ],
             count,
             "",
@@ -241,12 +246,19 @@ impl Clinic<'_> {
             ("1", "(i % 400 = 0)", format!("CASE WHEN i % 200 = 4 THEN {when} END"), "i % 4 = 0"),
             ("2 + i % 11", "(i % 300 = 7)", format!("CASE WHEN i % 100 < 95 THEN {when} END"), ""),
         ] {
+            let mine = format!(
+                "CASE WHEN ({open}) AND ({done}) IS NULL AND (i % 3 = 0 OR i % 10 = 1 OR {unread}) THEN {when} END"
+            );
             let columns = [
                 ("conversation_id", id.as_str()),
                 ("user_id", user),
                 ("unread", unread),
                 ("done_at", &done),
                 ("last_message_at", &when),
+                ("closed_at", &closed),
+                ("waiting_since", &waiting),
+                ("attention", &attention),
+                ("to_do_since", &mine),
             ];
             self.rows("participants", &columns, count, condition);
         }

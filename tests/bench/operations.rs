@@ -85,12 +85,14 @@ pub fn all(stage: &Stage) -> Vec<Operation> {
             let form = format!("key=bench-{:016x}-{number:016x}&body=Thank+you%2C+I+shall+come+on+Monday", stage.run);
             sends(client, "/portal/messages/1/replies", &form);
         }),
-        page("inbox", "/inbox".into()),
+        page("inbox", "/inbox?filter=any".into()),
         page("inbox count", "/inbox/count".into()),
-        page("inbox of all", "/inbox?scope=all".into()),
+        page("inbox of all", "/inbox?scope=all&filter=any".into()),
     ];
     for scope in ["mine", "all"] {
-        for filter in ["unread", "open", "waiting_for_patient", "waiting_for_us", "needs_attention", "done", "closed"] {
+        for filter in
+            ["to_do", "unread", "open", "waiting_for_patient", "waiting_for_us", "needs_attention", "done", "closed"]
+        {
             all.push(page(&format!("inbox, {scope}, {filter}"), format!("/inbox?scope={scope}&filter={filter}")));
         }
     }
@@ -110,6 +112,8 @@ pub fn all(stage: &Stage) -> Vec<Operation> {
         page("Outbox, by kind", "/outbox?kind=reminder".into()),
         page("Outbox, by road", "/outbox?channel=sms".into()),
         page("Outbox, by user", "/outbox?user=1".into()),
+        page("Outbox, by user and state", "/outbox?user=1&state=stopped".into()),
+        page("Outbox, by a rare kind and road", "/outbox?kind=passcode&channel=sms".into()),
         page("Outbox, by words", "/outbox?q=gagnon+anna".into()),
         patients_page("portal list", "/portal/messages", |stage| &stage.many),
         patients_page("portal message", "/portal/messages/1", |stage| &stage.twenty),

@@ -7,6 +7,7 @@ mod at_rest;
 mod backups;
 mod chart;
 mod composing;
+mod conversations;
 mod files;
 mod invariants;
 mod journeys;

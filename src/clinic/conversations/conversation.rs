@@ -34,6 +34,8 @@ pub struct ConversationPage {
     thread: Thread,
     colleagues: Vec<UserRow>,
     takes_part: bool,
+    /// the reader has marked it done
+    done: bool,
     may_write: bool,
     may_undo: bool,
     /// the newest message that the reader has not seen yet
@@ -268,7 +270,8 @@ pub async fn page<R: Right + Send>(
         let everyone = if may_write { users::active(conn)? } else { Vec::new() };
         let colleagues = everyone.into_iter().filter(|user| !there(user)).collect();
         let me = access.user().id();
-        let takes_part = thread.participants.iter().any(|(id, _, done)| *id == me && !done);
+        let own = thread.participants.iter().find(|(id, ..)| *id == me);
+        let (takes_part, done) = (own.is_some(), own.is_some_and(|(.., done)| *done));
         let from_others = thread.messages.iter().rfind(|message| message.user != Some(me));
         let newest = from_others.filter(|_| showing.news).map(|message| message.id);
         let (writing, other) = match showing.writing {
@@ -310,6 +313,7 @@ pub async fn page<R: Right + Send>(
             patient,
             colleagues,
             takes_part,
+            done,
             may_write,
             may_undo,
             newest,
@@ -360,20 +364,6 @@ pub async fn add_participants(
     });
     write.await?;
     Ok(see_other(&format!("/conversations/{id}?notice=participants-added")))
-}
-
-pub async fn mark_done(
-    state: web::Data<AppState>,
-    conversation: Conversation<rights::Send>,
-) -> Result<HttpResponse, AppError> {
-    let (now, id) = (state.clock.now(), conversation.0.conversation());
-    let write =
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(conversations::mark_done(tx, now, &conversation.0)?) });
-    // the last one to be done is offered to close it
-    Ok(see_other(&match write.await? {
-        true => format!("/conversations/{id}/closure?notice=last-done"),
-        false => format!("/conversations/{id}?notice=marked-done"),
-    }))
 }
 
 pub async fn send_again(

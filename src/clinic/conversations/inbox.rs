@@ -1,8 +1,8 @@
-//! `/inbox`: the conversations that I am in, or all.
+//! `/inbox`: the work list: the conversations that I am in, or all, by what they need.
 
-use crate::access::rights;
+use crate::access::{Action, rights};
 use crate::clinic::guard::{User, shell};
-use crate::conversations::{self, InboxCursor, InboxFilter, InboxRow, Scope};
+use crate::conversations::{self, Excerpt, InboxCursor, InboxFilter, InboxOrder, InboxRow, InboxView, Scope};
 use crate::db::ConversationId;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging, see_other};
@@ -11,17 +11,66 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
-/// Lines on a page.
-const PAGE: i64 = 50;
+/// Lines on a page, and most that are marked at once.
+pub const PAGE: i64 = 50;
 
 #[derive(Template)]
 #[template(path = "clinic/conversations/inbox.html")]
 struct InboxPage {
     shell: Shell,
-    rows: Vec<InboxRow>,
-    scope: Scope,
-    filter: InboxFilter,
+    lines: Vec<Line>,
+    view: InboxView,
+    counts: Vec<(InboxFilter, i64)>,
+    /// what was just marked done, and can be taken back
+    undo: Vec<ConversationId>,
+    may_mark: bool,
+    /// where this page begins
+    after: String,
     next: Option<String>,
+}
+
+struct Line {
+    row: InboxRow,
+    newest: Option<Excerpt>,
+}
+
+impl InboxPage {
+    fn to(&self, scope: &Scope, filter: &InboxFilter) -> String {
+        InboxView { scope: *scope, filter: *filter, order: filter.usual_order() }.address()
+    }
+
+    fn in_order(&self, order: &InboxOrder) -> String {
+        InboxView { order: *order, ..self.view }.address()
+    }
+
+    /// Whether another order can be asked for.
+    fn is_ordered(&self) -> bool {
+        self.view.filter.is_ordered(self.view.scope)
+    }
+
+    /// Whether there is a line that can be marked.
+    fn marks(&self) -> bool {
+        self.may_mark && self.lines.iter().any(|line| line.row.takes_part)
+    }
+}
+
+impl InboxView {
+    /// Its address; the usual order is not said.
+    pub fn address(&self) -> String {
+        let order = match self.order == self.filter.usual_order() {
+            true => String::new(),
+            false => format!("&order={}", self.order.as_str()),
+        };
+        format!("/inbox?scope={}&filter={}{order}", self.scope.as_str(), self.filter.as_str())
+    }
+
+    /// As it is asked for; what means nothing is as usual.
+    pub fn asked(scope: &str, filter: &str, order: &str) -> InboxView {
+        let scope = scope.parse().unwrap_or(Scope::Mine);
+        let filter: InboxFilter = filter.parse().unwrap_or(InboxFilter::ToDo);
+        let asked = order.parse().ok().filter(|_| filter.is_ordered(scope));
+        InboxView { scope, filter, order: asked.unwrap_or(filter.usual_order()) }
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -29,7 +78,9 @@ struct InboxPage {
 pub struct Query {
     scope: String,
     filter: String,
+    order: String,
     after: String,
+    undo: String,
 }
 
 pub async fn home(_: User<rights::Read>) -> HttpResponse {
@@ -42,20 +93,42 @@ pub async fn show(
     user: User<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let scope = query.scope.parse().unwrap_or(Scope::Mine);
-    let filter = query.filter.parse().unwrap_or(InboxFilter::Any);
-    let after = cursor(&query.after);
+    let view = InboxView::asked(&query.scope, &query.filter, &query.order);
+    let (begin, marked) = (cursor(&query.after), ids(&query.undo));
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, &user.0)?;
-        let (rows, next) = conversations::inbox(conn, &user.0, scope, filter, after, PAGE)?;
-        let next = next.map(|c| format!("{}{}", if c.unread { "u" } else { "r" }, paging::key(c.at, c.id.0)));
-        Ok(InboxPage { shell, rows, scope, filter, next })
+        let (rows, next) = conversations::inbox(conn, &user.0, view, begin, PAGE)?;
+        let mut newest = conversations::newest_lines(conn, &user.0, &rows)?;
+        Ok(InboxPage {
+            shell,
+            lines: rows.into_iter().map(|row| Line { newest: newest.remove(&row.id), row }).collect(),
+            view,
+            counts: conversations::count_views(conn, &user.0, view.scope)?,
+            undo: match marked.is_empty() {
+                true => Vec::new(),
+                false => conversations::done_among(conn, &user.0, &marked)?,
+            },
+            may_mark: user.0.role().may(Action::Send),
+            after: begin.map(key).unwrap_or_default(),
+            next: next.map(key),
+        })
     });
     html(&page.await?)
 }
 
-fn cursor(text: &str) -> Option<InboxCursor> {
+/// Where a page begins, for its address.
+fn key(cursor: InboxCursor) -> String {
+    format!("{}{}", if cursor.unread { "u" } else { "r" }, paging::key(cursor.at, cursor.id.0))
+}
+
+/// Reads what [`key`] wrote; `None` for anything else.
+pub fn cursor(text: &str) -> Option<InboxCursor> {
     let unread = text.starts_with('u');
     let (at, id) = paging::parse(text.get(1..)?)?;
     Some(InboxCursor { unread, at, id: ConversationId(id) })
+}
+
+/// Conversations in an address: `3-14-15`.
+fn ids(text: &str) -> Vec<ConversationId> {
+    text.split('-').filter_map(|id| id.parse().ok()).take(PAGE as usize).map(ConversationId).collect()
 }

@@ -3,5 +3,6 @@
 pub mod closure;
 pub mod conversation;
 pub mod inbox;
+pub mod marks;
 pub mod outbox;
 pub mod write;

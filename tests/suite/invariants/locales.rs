@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys that are put together from a prefix and a word.
 const FAMILIES: &[&str] = &[
+    "turn-",
+    "inbox-from-",
+    "inbox-order-",
     "switch-",
     "writing-",
     "archive-as-",

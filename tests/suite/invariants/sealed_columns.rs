@@ -39,6 +39,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("source_mentions.*", "ids in the source: found by them"),
     ("chart_tallies.*", "kinds of items"),
     ("conversations.*", "one of the program's words each"),
+    ("participants.*", "one of the words of its conversation"),
     ("messages.send_key", "keyed, by `sealed::digest`"),
     ("messages.*", "one of the program's words each"),
     ("answers.*", "one of the program's words each"),

@@ -417,6 +417,15 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/language", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/done"), &[]).await;
     script.check("/conversations/{conversation}/done", 303, &answer).await;
+    let answer = owner.post(&format!("{conversation}/done/removal"), &[]).await;
+    script.check("/conversations/{conversation}/done/removal", 303, &answer).await;
+    let answer = owner.post(&format!("{conversation}/unread"), &[]).await;
+    script.check("/conversations/{conversation}/unread", 303, &answer).await;
+    let id = conversation.rsplit('/').next().unwrap();
+    for path in ["/inbox/done", "/inbox/done/removal", "/inbox/unread"] {
+        let answer = owner.post(path, &[("conversation", id)]).await;
+        script.check(path, 303, &answer).await;
+    }
     let answer = owner.post(&format!("{conversation}/closure"), &[]).await;
     script.check("/conversations/{conversation}/closure", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/reopening"), &[]).await;

@@ -98,7 +98,7 @@ async fn whole_path(width: u32, scripts: bool) {
     look(&browser, &seen("portal-information"), scripts).await;
 
     browser.goto("/inbox").await;
-    browser.wait_text("the patient wrote last").await;
+    browser.wait_text("Waiting for us").await;
     look(&browser, &seen("inbox"), scripts).await;
     browser.goto(&conversation).await;
     browser.wait_text("Thank you! See www.example.org").await;

@@ -1,6 +1,6 @@
 //! What patients are told, when, and in whose words.
 
-mod browser;
+pub mod browser;
 mod outbox_browser;
 mod plans;
 mod secrecy;

@@ -1,0 +1,172 @@
+//! A line of the inbox.
+
+use super::types::Status;
+use crate::access::{Right, SignedInUser};
+use crate::db::schema::{conversations, messages};
+use crate::db::sealed::{Held, MessageHtml, Opened};
+use crate::db::{Conn, ConversationId, MessageId, PatientId, Ts};
+use crate::notifications::{RoadStates, State};
+use crate::text::{self, CleanHtml};
+use crate::text_enum;
+use crate::threads::{Attention, Author, OneTap};
+use diesel::prelude::*;
+use std::collections::HashMap;
+
+text_enum! {
+    /// Whose turn it is, in one word for the reader.
+    pub enum Turn {
+        /// nobody can write any more
+        Closed = "closed",
+        /// the reader has marked it done
+        Done = "done",
+        /// the patient wrote last
+        WaitingForUs = "waiting_for_us",
+        /// the patient was not told
+        NotReached = "not_reached",
+        /// the patient opened it after our last message
+        Read = "read",
+        /// the patient was told, or will be, and has not opened it
+        WaitingForPatient = "waiting_for_patient",
+    }
+}
+
+/// A line of the inbox.
+#[derive(Debug, Clone)]
+pub struct InboxRow {
+    /// identity
+    pub id: ConversationId,
+    /// whose
+    pub patient_id: PatientId,
+    /// their name
+    pub patient_name: String,
+    /// title
+    pub title: String,
+    /// newest message
+    pub last_message_at: Ts,
+    /// who wrote it
+    pub last_author: Author,
+    /// in one word
+    pub status: Status,
+    /// how the patient was told of the last message, by each road
+    pub told: RoadStates,
+    /// I have not seen it
+    pub unread: bool,
+    /// I take part
+    pub takes_part: bool,
+    /// I have marked it done
+    pub done: bool,
+    /// since when the patient waits for an answer
+    pub waiting_since: Option<Ts>,
+    /// the patient could not be told
+    pub needs_attention: bool,
+    /// what the patient answered with one tap, since we wrote last
+    pub answer: Option<OneTap>,
+    /// the patient has not opened our last message within the time of its plan
+    pub not_opened: bool,
+}
+
+impl InboxRow {
+    /// Whether it is worth saying what each road came to: one failed, and the patient has not shown up since.
+    pub fn shows_roads(&self) -> bool {
+        matches!(self.status, Status::Failed | Status::Notified | Status::Queued) && self.told.any_failed()
+    }
+
+    /// Whose turn it is.
+    pub fn turn(&self) -> Turn {
+        match self.status {
+            Status::Closed => Turn::Closed,
+            _ if self.done => Turn::Done,
+            Status::Replied => Turn::WaitingForUs,
+            Status::Failed => Turn::NotReached,
+            Status::Read => Turn::Read,
+            Status::Notified | Status::Queued => Turn::WaitingForPatient,
+        }
+    }
+}
+
+type Roads = (Option<State>, Option<State>);
+type Line =
+    (ConversationId, PatientId, Opened, Ts, Author, Option<Ts>, Roads, Option<Ts>, Option<Attention>, Option<OneTap>);
+/// The reader's marks: unread, done, and since when it is theirs to do.
+type Marks = (Option<bool>, Option<Ts>, Option<Ts>);
+/// Since when the patient waits, and since when it is to do.
+type Since = (Option<Ts>, Option<Ts>);
+pub(super) type Joined = (Line, (String, String), Marks, Since);
+
+impl From<Joined> for InboxRow {
+    fn from((line, (given, family), (unread, done_at, _), (waiting_since, _)): Joined) -> InboxRow {
+        let (id, patient_id, title, last_message_at, last_author, read_at, notice, closed_at, attention, answer) = line;
+        let told = RoadStates { email: notice.0, text: notice.1 };
+        InboxRow {
+            id,
+            patient_id,
+            patient_name: format!("{given} {family}"),
+            title: title.into(),
+            last_message_at,
+            last_author,
+            status: Status::derive(closed_at.is_some(), last_author, read_at.is_some(), told.best()),
+            told,
+            unread: unread.unwrap_or(false),
+            takes_part: unread.is_some(),
+            done: done_at.is_some(),
+            waiting_since,
+            needs_attention: attention.is_some_and(|why| why != Attention::Unopened),
+            answer,
+            not_opened: attention == Some(Attention::Unopened),
+        }
+    }
+}
+
+/// The newest message of a conversation in one line.
+#[derive(Debug, Clone)]
+pub struct Excerpt {
+    /// who wrote it
+    pub author: Author,
+    /// it is for colleagues alone
+    pub internal: bool,
+    /// how it begins
+    pub text: String,
+}
+
+/// Characters of an excerpt: as many as a wide line shows.
+const EXCERPT: usize = 140;
+
+/// How the newest message of each of these conversations begins: those of one page, each found by the end of its
+/// conversation, and opened where it is sealed.
+pub fn newest_lines<R: Right>(
+    conn: &mut Conn,
+    _: &SignedInUser<R>,
+    rows: &[InboxRow],
+) -> QueryResult<HashMap<ConversationId, Excerpt>> {
+    if rows.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let conversations: Vec<ConversationId> = rows.iter().map(|row| row.id).collect();
+    let newest = messages::table
+        .filter(messages::conversation_id.eq(conversations::id))
+        .order(messages::id.desc())
+        .select(messages::id)
+        .limit(1)
+        .single_value();
+    let ids: Vec<Option<MessageId>> =
+        conversations::table.filter(conversations::id.eq_any(conversations)).select(newest).load(conn)?;
+    let ids: Vec<MessageId> = ids.into_iter().flatten().collect();
+    let found: Vec<(ConversationId, Author, bool, Held<MessageHtml>)> = messages::table
+        .filter(messages::id.eq_any(ids))
+        .select((messages::conversation_id, messages::author, messages::internal, messages::body_html))
+        .load(conn)?;
+    let read = found.into_iter().map(|(conversation, author, internal, html)| {
+        Ok((conversation, Excerpt { author, internal, text: beginning(html.of(conversation)?, EXCERPT) }))
+    });
+    read.collect()
+}
+
+/// How a message begins, as text in one line.
+pub(super) fn beginning(html: String, most: usize) -> String {
+    let line = text::one_line(&CleanHtml::stored(html).plain());
+    let mut short: String = line.chars().take(most).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}
