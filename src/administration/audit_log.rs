@@ -38,12 +38,12 @@ impl AuditLog {
     }
 }
 
-/// The rows that the filter lets through, newest first: those before `before` (an id), at most `limit`.
+/// The rows that the filter lets through, newest first: those before `before`, at most `limit`.
 pub fn audit_log(
     conn: &mut Conn,
     _: &impl Authority<rights::Audit>,
     filter: &Filter,
-    before: Option<i64>,
+    before: Option<audit::Place>,
     limit: i64,
 ) -> QueryResult<AuditLog> {
     let rows = audit::newest(conn, filter, before, limit)?;

@@ -10,7 +10,7 @@ mod seals;
 mod verify;
 
 pub use heads::{Heads, HeadsError, seal_all};
-pub use read::{Filter, What, newest};
+pub use read::{Filter, Place, What, newest};
 pub use seals::{ToldSeal, newest_seal, seal_next, verify_seal};
 pub use verify::{Broken, Verified, verify};
 

@@ -3,6 +3,7 @@
 use super::{ActorKind, Event, Row};
 use crate::db::schema::audit_events as a;
 use crate::db::{Conn, MultiBackend, PatientId, Ts, UserId, in_time};
+use diesel::dsl::{AsSelect, IntoBoxed, Select};
 use diesel::prelude::*;
 
 /// What was done.
@@ -29,25 +30,64 @@ pub struct Filter {
     pub until: Option<Ts>,
 }
 
-/// The rows that the filter lets through, newest first: those before `before` (an id), at most `limit`.
-pub fn newest(conn: &mut Conn, filter: &Filter, before: Option<i64>, limit: i64) -> QueryResult<Vec<Row>> {
-    let mut rows = a::table.filter(in_time()).into_boxed::<MultiBackend>().filter(a::id.lt(before.unwrap_or(i64::MAX)));
+/// A row's place in the log: when, and its identity.
+pub type Place = (Ts, i64);
+
+/// The rows that the filter lets through, newest first: those before `before`, at most `limit`.
+///
+/// Each kind of act is a walk of its own along an index in the order of the log, no longer than `limit`. What is narrowed to
+/// a patient is looked for among the rows of that patient: an expression keeps the database from the other indexes, which
+/// hold those of everybody.
+pub fn newest(conn: &mut Conn, filter: &Filter, before: Option<Place>, limit: i64) -> QueryResult<Vec<Row>> {
+    let looks = || Event::LOOKS.map(Event::as_str).to_vec();
+    let Some(patient) = filter.patient else {
+        let walks = match filter.what {
+            Some(What::Event(event)) => vec![Some(event.as_str())],
+            Some(What::Looks) => looks().into_iter().map(Some).collect(),
+            None => vec![None],
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        for action in walks {
+            let mut walk = of_days(filter, before);
+            if let Some(user) = filter.user {
+                walk = walk.filter(a::actor_id.eq(user.0)).filter(a::actor.eq(ActorKind::User));
+            }
+            if let Some(action) = action {
+                walk = walk.filter(a::action.eq(action));
+            }
+            rows.extend(walk.limit(limit).load::<Row>(conn)?);
+        }
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.at, row.id)));
+        rows.truncate(usize::try_from(limit).unwrap_or_default());
+        return Ok(rows);
+    };
+    let mut theirs = of_days(filter, before).filter(a::patient_id.eq(patient));
     if let Some(user) = filter.user {
-        rows = rows.filter(a::actor.eq(ActorKind::User)).filter(a::actor_id.eq(user.0));
-    }
-    if let Some(patient) = filter.patient {
-        rows = rows.filter(a::patient_id.eq(patient));
+        theirs = theirs.filter((a::actor_id + 0_i64).eq(user.0)).filter(a::actor.eq(ActorKind::User));
     }
     match filter.what {
-        Some(What::Event(event)) => rows = rows.filter(a::action.eq(event.as_str())),
-        Some(What::Looks) => rows = rows.filter(a::action.eq_any(Event::LOOKS.map(Event::as_str).to_vec())),
+        Some(What::Event(event)) => theirs = theirs.filter(a::action.concat("").eq(event.as_str())),
+        Some(What::Looks) => theirs = theirs.filter(a::action.concat("").eq_any(looks())),
         None => {}
     }
+    theirs.limit(limit).load(conn)
+}
+
+type Rows<'a> = IntoBoxed<'a, Select<a::table, AsSelect<Row, MultiBackend>>, MultiBackend>;
+
+/// Rows of the filter's days in the order of the log, those before `before`. What it begins with follows from the rest, and
+/// lets a walk begin there.
+fn of_days<'a>(filter: &Filter, before: Option<Place>) -> Rows<'a> {
+    let newest = a::table.select(Row::as_select()).into_boxed::<MultiBackend>();
+    let mut rows = newest.filter(in_time()).order((a::at.desc(), a::id.desc()));
     if let Some(from) = filter.from {
         rows = rows.filter(a::at.ge(from));
     }
     if let Some(until) = filter.until {
         rows = rows.filter(a::at.lt(until));
     }
-    rows.order(a::id.desc()).limit(limit).select(Row::as_select()).load(conn)
+    if let Some((at, id)) = before {
+        rows = rows.filter(a::at.le(at)).filter(a::at.lt(at).or(a::at.eq(at).and(a::id.lt(id))));
+    }
+    rows
 }

@@ -1289,6 +1289,7 @@ category-activity = Activity
 # The Outbox's filters
 outbox-any = Any
 outbox-many = 1,000+
+outbox-cut = These words find many patients: the list shows what went to the first { $count }. Type more of the name, a date of birth or a number.
 outbox-search = Patient
 outbox-from = From
 outbox-until = Until

@@ -1289,6 +1289,7 @@ category-activity = Activité
 # The Outbox's filters
 outbox-any = Tous
 outbox-many = 1 000 et plus
+outbox-cut = Ces mots trouvent beaucoup de patients : la liste montre ce qui a été envoyé aux { $count } premiers. Tapez plus du nom, une date de naissance ou un numéro.
 outbox-search = Patient
 outbox-from = Du
 outbox-until = Au

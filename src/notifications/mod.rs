@@ -53,7 +53,7 @@ pub use returned::{begin_returned_mail, end_returned_mail, returned, returned_ma
 pub use road_states::RoadStates;
 pub use rows::{NotificationRow, of_conversation};
 pub use sending::{Address, ToSend, fit_to_send, for_sending, hand_over, taken};
-pub use sent::{MOST_COUNTED, SentFilter, SentRow, sent, sent_counts, sent_exported};
+pub use sent::{MOST_COUNTED, MOST_PATIENTS, Narrowed, SentFilter, SentRow, sent, sent_counts, sent_exported};
 pub use states::{Ending, State};
 pub use warnings::{Warning, warnings};
 pub use wording::{Wording, wording};

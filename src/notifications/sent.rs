@@ -1,11 +1,13 @@
-//! The Outbox: every notification of the clinic, narrowed down, a page at a time by key.
+//! The Outbox: every notification of the clinic, narrowed down, a page at a time by key. Each filter, and each combination of
+//! them, is read along indexes in the order of the page: a rare one costs in a large clinic what it costs in a small one.
 
 use super::rows::NotificationRow;
 use super::states::State;
 use super::templates::Kind;
 use crate::access::{Authority, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{notifications, patients, users};
+use crate::db::schema::notifications as n;
+use crate::db::schema::{patients, users};
 use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId, in_time};
 use crate::delivery::Channel;
 use diesel::prelude::*;
@@ -32,16 +34,6 @@ pub struct SentFilter {
     pub words: String,
 }
 
-impl SentFilter {
-    /// Whether many rows may have to be looked at for the few that are wanted: one of state, kind and road is found by an index,
-    /// and what is looked at is bounded.
-    fn is_searched(&self) -> bool {
-        let by_index = [self.state.is_some(), self.kind.is_some(), self.channel.is_some()];
-        let is_narrowed = self.user.is_some() || self.patient.is_some() || self.from.is_some() || self.until.is_some();
-        is_narrowed || !self.words.trim().is_empty() || by_index.into_iter().filter(|is_asked| *is_asked).count() > 1
-    }
-}
-
 /// A notification as the Outbox shows it.
 #[derive(Debug, Clone)]
 pub struct SentRow {
@@ -55,68 +47,175 @@ pub struct SentRow {
     pub user: Option<String>,
 }
 
-/// Most patients that words may find; a search that finds more is too wide to be of use.
-const MOST_PATIENTS: i64 = 500;
+/// Words may find so many patients; of more, the list holds the best, and the page says so.
+pub const MOST_PATIENTS: usize = 20;
 
-type Joined = (NotificationRow, (String, String), Option<String>);
+/// A filter whose words were looked up.
+#[derive(Debug, Clone)]
+pub struct Narrowed {
+    filter: SentFilter,
+    /// those to whom it is narrowed; `None`: to nobody in particular
+    patients: Option<Vec<PatientId>>,
+    /// the words find more patients than [`MOST_PATIENTS`]
+    pub is_cut: bool,
+}
 
-/// A query of notifications with everything of the filter but the state.
-macro_rules! narrowed {
-    ($conn:expr, $filter:expr, $all:expr) => {{
-        let filter: &SentFilter = $filter;
-        let mut query = $all.into_boxed::<MultiBackend>();
-        if filter.is_searched() {
-            query = query.filter(in_time());
+impl SentFilter {
+    /// Looks its words up.
+    pub fn narrowed(self, conn: &mut Conn) -> QueryResult<Narrowed> {
+        let one = self.patient;
+        if self.words.trim().is_empty() {
+            return Ok(Narrowed { patients: one.map(|one| vec![one]), filter: self, is_cut: false });
         }
-        if let Some(kind) = filter.kind {
-            query = query.filter(notifications::kind.eq(kind));
+        let mut found = crate::patients::found_by(conn, &self.words)?;
+        found.retain(|patient| one.is_none_or(|one| one == *patient));
+        let is_cut = found.len() > MOST_PATIENTS;
+        found.truncate(MOST_PATIENTS);
+        Ok(Narrowed { patients: Some(found), filter: self, is_cut })
+    }
+}
+
+impl Narrowed {
+    /// How many of state, kind, road and user it is narrowed by. By one of them the list stands in an index of its own.
+    fn parts(&self) -> usize {
+        let filter = &self.filter;
+        let parts = [filter.state.is_some(), filter.kind.is_some(), filter.channel.is_some(), filter.user.is_some()];
+        parts.into_iter().filter(|is_asked| *is_asked).count()
+    }
+
+    fn states(&self) -> Vec<State> {
+        self.filter.state.map_or_else(|| State::ALL.to_vec(), |one| vec![one])
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        self.filter.kind.map_or_else(|| Kind::ALL.to_vec(), |one| vec![one])
+    }
+
+    fn channels(&self) -> Vec<Channel> {
+        self.filter.channel.map_or_else(|| Channel::ALL.to_vec(), |one| vec![one])
+    }
+}
+
+/// By what the list is ordered.
+type Place = (Ts, NotificationId);
+
+/// The dates of a filter, and its user: what follows in every index, or begins one.
+macro_rules! of_days {
+    ($query:expr, $filter:expr) => {{
+        let mut query = $query.into_boxed::<MultiBackend>();
+        if let Some(from) = $filter.from {
+            query = query.filter(n::created_at.ge(from));
         }
-        if let Some(channel) = filter.channel {
-            query = query.filter(notifications::channel.eq(channel));
-        }
-        if let Some(user) = filter.user {
-            query = query.filter(notifications::user_id.eq(user));
-        }
-        if let Some(patient) = filter.patient {
-            query = query.filter(notifications::patient_id.eq(patient));
-        }
-        if let Some(from) = filter.from {
-            query = query.filter(notifications::created_at.ge(from));
-        }
-        if let Some(until) = filter.until {
-            query = query.filter(notifications::created_at.lt(until));
-        }
-        if !filter.words.trim().is_empty() {
-            let found = crate::patients::search($conn, &filter.words, true, None, MOST_PATIENTS)?;
-            let found: Vec<PatientId> = found.patients.into_iter().map(|patient| patient.id).collect();
-            query = query.filter(notifications::patient_id.eq_any(found));
+        if let Some(until) = $filter.until {
+            query = query.filter(n::created_at.lt(until));
         }
         query
     }};
 }
 
+/// Where one patient's notifications stand that the filter lets through. All that it looks at is of that patient: an
+/// expression keeps the database from another index, which would hold those of everybody else.
+macro_rules! of_patient {
+    ($query:expr, $narrowed:expr, $patient:expr, $with_state:expr) => {{
+        let filter = &$narrowed.filter;
+        let mut query = of_days!($query, filter).filter(in_time()).filter(n::patient_id.eq($patient));
+        if let Some(state) = filter.state.filter(|_| $with_state) {
+            query = query.filter(n::state.concat("").eq(state.as_str()));
+        }
+        if let Some(kind) = filter.kind {
+            query = query.filter(n::kind.concat("").eq(kind.as_str()));
+        }
+        if let Some(channel) = filter.channel {
+            query = query.filter(n::channel.concat("").eq(channel.as_str()));
+        }
+        if let Some(user) = filter.user {
+            query = query.filter((n::user_id + 0_i64).eq(user.0));
+        }
+        query.order((n::created_at.desc(), n::id.desc()))
+    }};
+}
+
+/// A walk along one index, from where the page before ended. What it begins with follows from the rest, and lets the walk
+/// begin there.
+macro_rules! walked {
+    ($conn:expr, $query:expr, $before:expr, $limit:expr) => {{
+        let mut query = $query;
+        if let Some((at, id)) = $before {
+            let earlier = n::created_at.lt(at).or(n::created_at.eq(at).and(n::id.lt(id)));
+            query = query.filter(n::created_at.le(at)).filter(earlier);
+        }
+        query.order((n::created_at.desc(), n::id.desc())).limit($limit).load::<Place>($conn)?
+    }};
+}
+
+/// The places of the next page: from as many walks as the filter needs, each in the order of the page and no longer than it.
+/// However large the Outbox is, nothing is passed over.
+fn places(conn: &mut Conn, narrowed: &Narrowed, before: Option<Place>, limit: i64) -> QueryResult<Vec<Place>> {
+    let (filter, columns) = (&narrowed.filter, (n::created_at, n::id));
+    let mut found: Vec<Place> = Vec::new();
+    match &narrowed.patients {
+        Some(patients) => {
+            for patient in patients {
+                let theirs = of_patient!(n::table.select(columns), narrowed, *patient, true);
+                found.extend(walked!(conn, theirs, before, limit));
+            }
+        }
+        None if narrowed.parts() < 2 => {
+            let mut query = of_days!(n::table.select(columns), filter);
+            if let Some(state) = filter.state {
+                query = query.filter(n::state.eq(state));
+            }
+            if let Some(kind) = filter.kind {
+                query = query.filter(n::kind.eq(kind));
+            }
+            if let Some(channel) = filter.channel {
+                query = query.filter(n::channel.eq(channel));
+            }
+            if let Some(user) = filter.user {
+                query = query.filter(n::user_id.eq(user));
+            }
+            found = walked!(conn, query, before, limit);
+        }
+        None => {
+            for kind in narrowed.kinds() {
+                for channel in narrowed.channels() {
+                    for state in narrowed.states() {
+                        let mut query = of_days!(n::table.select(columns), filter)
+                            .filter(n::kind.eq(kind))
+                            .filter(n::channel.eq(channel))
+                            .filter(n::state.eq(state));
+                        if let Some(user) = filter.user {
+                            query = query.filter(n::user_id.eq(user));
+                        }
+                        found.extend(walked!(conn, query, before, limit));
+                    }
+                }
+            }
+        }
+    }
+    found.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+    found.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(found)
+}
+
+type Joined = (NotificationRow, (String, String), Option<String>);
+
 /// The notifications that the filter lets through, newest first: those before `before`, at most `limit`.
 pub fn sent(
     conn: &mut Conn,
     _: &impl Authority<rights::Notify>,
-    filter: &SentFilter,
+    narrowed: &Narrowed,
     before: Option<(Ts, NotificationId)>,
     limit: i64,
 ) -> QueryResult<Vec<SentRow>> {
-    let all = notifications::table.inner_join(patients::table).left_join(users::table);
-    let mut query = narrowed!(conn, filter, all);
-    if let Some(state) = filter.state {
-        query = query.filter(notifications::state.eq(state));
-    }
-    if let Some((at, id)) = before {
-        let same = notifications::created_at.eq(at).and(notifications::id.lt(id));
-        query = query.filter(notifications::created_at.lt(at).or(same));
-    }
-    let rows: Vec<Joined> = query
-        .order((notifications::created_at.desc(), notifications::id.desc()))
-        .limit(limit)
+    let ids: Vec<NotificationId> = places(conn, narrowed, before, limit)?.into_iter().map(|(_, id)| id).collect();
+    let mut rows: Vec<Joined> = n::table
+        .inner_join(patients::table)
+        .left_join(users::table)
+        .filter(n::id.eq_any(ids))
         .select((NotificationRow::as_select(), (patients::given_name, patients::family_name), users::name.nullable()))
         .load(conn)?;
+    rows.sort_unstable_by_key(|(row, ..)| std::cmp::Reverse((row.created_at, row.id)));
     let later = later(conn, rows.iter().map(|(row, ..)| row))?;
     let shown = |(row, (given, family), user): Joined| SentRow {
         is_newest: later.get(&NoticeKey::from_row(&row)).is_none_or(|id| *id <= row.id),
@@ -148,12 +247,12 @@ fn later<'a>(
     let patients: Vec<PatientId> = others.map(|row| row.patient_id).collect();
     let mut found: Vec<NotificationRow> = Vec::new();
     if !messages.is_empty() {
-        let again = notifications::table.filter(notifications::message_id.eq_any(messages));
+        let again = n::table.filter(n::message_id.eq_any(messages));
         found.extend(again.select(NotificationRow::as_select()).load(conn)?);
     }
     if !patients.is_empty() {
-        let again = notifications::table.filter(notifications::patient_id.eq_any(patients));
-        let again = again.filter(notifications::kind.eq(Kind::PortalAccess));
+        let again = n::table.filter(n::patient_id.eq_any(patients));
+        let again = again.filter(n::kind.eq(Kind::PortalAccess));
         found.extend(again.select(NotificationRow::as_select()).load(conn)?);
     }
     let mut newest = HashMap::new();
@@ -172,13 +271,31 @@ pub const MOST_COUNTED: i64 = 1_000;
 pub fn sent_counts(
     conn: &mut Conn,
     _: &impl Authority<rights::Notify>,
-    filter: &SentFilter,
+    narrowed: &Narrowed,
 ) -> QueryResult<Vec<(State, i64)>> {
-    let mut counts = Vec::new();
-    for state in State::ALL {
-        let query = narrowed!(conn, filter, notifications::table).filter(notifications::state.eq(*state));
-        let ids: Vec<NotificationId> = query.select(notifications::id).limit(MOST_COUNTED + 1).load(conn)?;
-        counts.push((*state, ids.len() as i64));
+    let filter = &narrowed.filter;
+    let mut counts: Vec<(State, i64)> = State::ALL.iter().map(|state| (*state, 0)).collect();
+    if let Some(patients) = &narrowed.patients {
+        for patient in patients {
+            let theirs = of_patient!(n::table.select(n::state), narrowed, *patient, false);
+            for state in theirs.limit(MOST_COUNTED + 1).load::<State>(conn)? {
+                counts.iter_mut().filter(|(one, _)| *one == state).for_each(|(_, count)| *count += 1);
+            }
+        }
+        counts.iter_mut().for_each(|(_, count)| *count = (*count).min(MOST_COUNTED + 1));
+        return Ok(counts);
+    }
+    for (state, count) in &mut counts {
+        let mut query = of_days!(n::table.select(n::id), filter).filter(n::state.eq(*state));
+        // every kind and road is named where one is: the index has them in front of the state
+        if filter.kind.is_some() || filter.channel.is_some() || filter.user.is_some() {
+            query = query.filter(n::kind.eq_any(narrowed.kinds())).filter(n::channel.eq_any(narrowed.channels()));
+        }
+        if let Some(user) = filter.user {
+            query = query.filter(n::user_id.eq(user));
+        }
+        let ids: Vec<NotificationId> = query.limit(MOST_COUNTED + 1).load(conn)?;
+        *count = ids.len() as i64;
     }
     Ok(counts)
 }

@@ -32,6 +32,8 @@ struct OutboxPage {
     shell: Shell,
     rows: Vec<Line>,
     counts: Vec<(State, i64)>,
+    /// the words find more patients than the list can hold
+    is_cut: bool,
     users: Vec<UserRow>,
     /// the patient that the list is narrowed to: identity and name
     patient: Option<(i64, String)>,
@@ -148,12 +150,15 @@ pub async fn show(
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, &user.0)?;
         let filter = query.filter(settings.zone());
-        let mut rows = notifications::sent(conn, &user.0, &filter, before, PAGE + 1)?;
+        let patient = filter.patient;
+        let narrowed = filter.narrowed(conn)?;
+        let mut rows = notifications::sent(conn, &user.0, &narrowed, before, PAGE + 1)?;
         let next = db::cut(&mut rows, PAGE, |one| paging::key(one.row.created_at, one.row.id.0));
         Ok(OutboxPage {
-            counts: notifications::sent_counts(conn, &user.0, &filter)?,
+            counts: notifications::sent_counts(conn, &user.0, &narrowed)?,
+            is_cut: narrowed.is_cut,
             users: users::active(conn)?,
-            patient: match filter.patient {
+            patient: match patient {
                 Some(id) => patients::patient_if_there(conn, id)?.map(|patient| (id.0, patient.name())),
                 None => None,
             },
@@ -212,7 +217,8 @@ pub async fn export(
         async move {
             let Some(before) = place else { return Ok::<_, AppError>(None) };
             let read = db.read(move |conn| -> Result<_, DbError> {
-                Ok(notifications::sent(conn, &by, &filter, before, PIECE)?)
+                let narrowed = filter.narrowed(conn)?;
+                Ok(notifications::sent(conn, &by, &narrowed, before, PIECE)?)
             });
             let rows = read.await?;
             let last = rows.last().filter(|_| rows.len() as i64 == PIECE).map(|one| (one.row.created_at, one.row.id));

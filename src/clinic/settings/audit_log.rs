@@ -2,11 +2,11 @@
 
 use crate::access::rights;
 use crate::administration::{self, AuditLog};
-use crate::audit::{ActorKind, Event, Filter, Row, What};
+use crate::audit::{ActorKind, Event, Filter, Place, Row, What};
 use crate::clinic::guard::{Confirmed, User, shell};
 use crate::db::{self, DbError, PatientId, UserId};
 use crate::error::AppError;
-use crate::http::{Head, Shell, html, table};
+use crate::http::{Head, Shell, html, paging, table};
 use crate::settings;
 use crate::state::AppState;
 use crate::text::{self, Lang, Zone};
@@ -38,7 +38,7 @@ struct AuditPage {
     kept: String,
     /// the patient that the list is narrowed to
     patient: Option<String>,
-    next: Option<i64>,
+    next: Option<String>,
 }
 
 impl AuditPage {
@@ -76,7 +76,7 @@ pub struct Query {
     what: String,
     from: String,
     until: String,
-    before: Option<i64>,
+    before: String,
 }
 
 impl Query {
@@ -104,7 +104,7 @@ impl Query {
             what: clean(self.what),
             from: clean(self.from),
             until: clean(self.until),
-            before: self.before,
+            before: clean(self.before),
         }
     }
 
@@ -139,8 +139,9 @@ pub async fn show(
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, &user.0)?;
         let filter = query.filter(settings.zone());
-        let mut log = administration::audit_log(conn, &user.0, &filter, query.before, PAGE + 1)?;
-        let next = db::cut(&mut log.rows, PAGE, |row| row.id);
+        let before = paging::parse(&query.before);
+        let mut log = administration::audit_log(conn, &user.0, &filter, before, PAGE + 1)?;
+        let next = db::cut(&mut log.rows, PAGE, |row| paging::key(row.at, row.id));
         let patient = filter.patient.and_then(|id| log.patient(id).map(str::to_owned));
         let (users, events, kept) = (users::accounts(conn)?, events(shell.lang), query.address());
         Ok((filter, AuditPage { shell, log, users, events, query, kept, patient, next }))
@@ -169,16 +170,16 @@ pub async fn export(
     });
     let (settings, filter) = begun.await?;
     let (lang, zone, db) = (head.lang(settings.lang()), settings.zone(), state.db.clone());
-    let begin = (Some(i64::MAX), Some(heading(lang)));
+    let begin = (Some(None::<Place>), Some(heading(lang)));
     let pieces = stream::try_unfold(begin, move |(place, heading)| {
         let (filter, by, db) = (filter.clone(), user.0.clone(), db.clone());
         async move {
             let Some(before) = place else { return Ok::<_, AppError>(None) };
             let read = db.read(move |conn| -> Result<_, DbError> {
-                Ok(administration::audit_log(conn, &by, &filter, Some(before), PIECE)?)
+                Ok(administration::audit_log(conn, &by, &filter, before, PIECE)?)
             });
             let log = read.await?;
-            let last = log.rows.last().filter(|_| log.rows.len() as i64 == PIECE).map(|row| row.id);
+            let last = log.rows.last().filter(|_| log.rows.len() as i64 == PIECE).map(|row| Some((row.at, row.id)));
             let lines = heading.into_iter().chain(log.rows.iter().map(|row| record(&log, lang, zone, row))).collect();
             Ok(Some((lines, (last, None))))
         }

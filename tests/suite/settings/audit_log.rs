@@ -4,6 +4,9 @@ use crate::on_both;
 use crate::support::app::{Actor, App};
 use crate::support::world::Like;
 use postern::access::Role;
+use postern::audit::{self, ActorKind, Event, Filter, What};
+use postern::db::UserId;
+use postern::error::AppError;
 
 on_both!(
     it_says_who_and_whose,
@@ -11,7 +14,8 @@ on_both!(
     it_is_exported,
     a_long_log_is_paged,
     whoever_looks_through_records_leaves_a_row,
-    who_has_left_is_found
+    who_has_left_is_found,
+    each_combination_holds_what_it_says_in_its_order
 );
 
 /// The cells of the rows: who, what, whose.
@@ -128,4 +132,65 @@ async fn who_has_left_is_found(app: App) {
     same.sort_unstable();
     assert_eq!(after, same, "nobody is missing");
     assert_eq!(rows(&owner, &format!("?user={last}&what=looks")).await.len(), 1);
+}
+
+/// Every filter with every other, page by page, against a look at all rows.
+async fn each_combination_holds_what_it_says_in_its_order(app: App) {
+    let (owner, staff) = (app.user(Role::Owner).await, app.user(Role::Staff).await);
+    let maria = app.patient(Like::default()).await;
+    let ng = app.patient(Like { name: ("Ng", "Ada"), email: Some("ng@example.org".into()), ..Like::default() }).await;
+    let conversation = app.message(&staff, maria, true).await;
+    for _ in 0..3 {
+        for path in [format!("/patients/{maria}"), format!("/patients/{ng}"), conversation.clone(), "/patients".into()]
+        {
+            owner.get(&path).await.ok();
+            staff.get(&path).await.ok();
+        }
+        // some at the same moment, some later
+        app.state.clock.advance(time::Duration::minutes(7));
+    }
+    let middle = app.state.clock.now().plus(-time::Duration::minutes(10));
+    let read = app.state.db.read(move |conn| -> Result<_, AppError> {
+        let all = audit::newest(conn, &Filter::default(), None, 10_000)?;
+        let mut in_order: Vec<_> = all.iter().map(|row| (row.at, row.id)).collect();
+        in_order.sort_by(|a, b| b.cmp(a));
+        assert_eq!(all.iter().map(|row| (row.at, row.id)).collect::<Vec<_>>(), in_order);
+        let mut looked_at = 0;
+        for user in [None, Some(UserId(1)), Some(UserId(2)), Some(UserId(9))] {
+            for patient in [None, Some(maria), Some(ng)] {
+                for what in [None, Some(What::Looks), Some(What::Event(Event::ChartViewed))] {
+                    for (from, until) in [(None, None), (Some(middle), None), (None, Some(middle))] {
+                        let filter = Filter { user, patient, what, from, until };
+                        let is_wanted = |row: &audit::Row| {
+                            let by =
+                                user.is_none_or(|user| row.actor == ActorKind::User && row.actor_id == Some(user.0));
+                            let of = patient.is_none_or(|patient| row.patient_id == Some(patient));
+                            let done = match what {
+                                None => true,
+                                Some(What::Event(event)) => row.action == event.as_str(),
+                                Some(What::Looks) => Event::LOOKS.iter().any(|look| row.action == look.as_str()),
+                            };
+                            let within =
+                                from.is_none_or(|from| row.at >= from) && until.is_none_or(|until| row.at < until);
+                            by && of && done && within
+                        };
+                        let wanted: Vec<i64> = all.iter().filter(|row| is_wanted(row)).map(|row| row.id).collect();
+                        let (mut found, mut before) = (Vec::new(), None);
+                        loop {
+                            let page = audit::newest(conn, &filter, before, 4)?;
+                            found.extend(page.iter().map(|row| row.id));
+                            match page.last().filter(|_| page.len() == 4) {
+                                Some(last) => before = Some((last.at, last.id)),
+                                None => break,
+                            }
+                        }
+                        assert_eq!(found, wanted, "{filter:?}");
+                        looked_at += found.len();
+                    }
+                }
+            }
+        }
+        Ok(looked_at)
+    });
+    assert!(read.await.unwrap() > 100);
 }

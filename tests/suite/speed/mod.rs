@@ -3,6 +3,7 @@
 
 mod fairness;
 mod packed;
+mod plans;
 mod two_servers;
 mod writing;
 

@@ -1,0 +1,282 @@
+//! No list, filter or search reads a table from one end to the other, or sorts what grows with the clinic: each is read along
+//! an index in the order of its page. The statements are those that the pages run, taken down as they run.
+
+use crate::on_each;
+use crate::support::app::{App, On};
+use crate::support::world::Like;
+use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection, set_default_instrumentation};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use postern::access::Role;
+use postern::db::DatabaseUrl;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+on_each!(every_list_is_read_along_an_index_in_its_order);
+
+/// What is asked on the connections to these databases, while somebody listens.
+static HEARD: Mutex<BTreeMap<String, BTreeSet<String>>> = Mutex::new(BTreeMap::new());
+
+/// Takes down what is asked on one connection, where somebody listens to its database.
+#[derive(Default)]
+struct Ear {
+    database: String,
+}
+
+impl Instrumentation for Ear {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match event {
+            InstrumentationEvent::StartEstablishConnection { url, .. } => self.database = url.to_owned(),
+            InstrumentationEvent::StartQuery { query, .. } => {
+                let mut heard = HEARD.lock().unwrap();
+                if let Some(heard) = heard.get_mut(&self.database) {
+                    let query = query.to_string();
+                    let statement = query.split(" -- binds:").next().unwrap().trim().to_owned();
+                    if statement.starts_with("SELECT") {
+                        heard.insert(statement);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Tables that a clinic has few rows of, however long it is at work; and one day's requests, files and jobs.
+const SMALL: [&str; 12] = [
+    "clinic",
+    "users",
+    "roads",
+    "worker_looks",
+    "message_templates",
+    "notification_templates",
+    "list_mappings",
+    "images",
+    "clinic_images",
+    "address_blocks",
+    "sources",
+    "sealing_keys",
+];
+
+/// Indexes along which a list of everybody's may be walked from its end: they hold nothing that the list leaves out.
+const WALKS: [&str; 10] = [
+    "conversations_newest",
+    "conversations_number",
+    "conversations_open",
+    "conversations_closed",
+    "conversations_for_patient",
+    "conversations_attention",
+    "audit_events_time",
+    "notifications_newest",
+    "patients_name",
+    "patient_terms_term",
+];
+
+/// A page, and the index along which its list has to be read, where that is not plain from the page.
+fn pages(patient: i64, conversation: &str) -> Vec<(String, &'static str)> {
+    let mut pages: Vec<(String, &'static str)> = Vec::new();
+    for order in ["longest", "newest"] {
+        for (filter, mine, all) in [
+            ("to_do", "participants_to_do", "conversations_to_do"),
+            ("waiting_for_us", "participants_for_us", "conversations_for_us"),
+            ("unread", "participants_inbox", "participants_inbox"),
+            ("needs_attention", "participants_attention", "conversations_attention"),
+            ("waiting_for_patient", "participants_for_patient", "conversations_for_patient"),
+            ("open", "participants_open", "conversations_open"),
+            ("done", "participants_done", "participants_done"),
+            ("closed", "participants_closed", "conversations_closed"),
+            ("any", "participants_inbox", "conversations_newest"),
+        ] {
+            for after in ["", "&after=r1772632920000000-1", "&after=u1772632920000000-1"] {
+                pages.push((format!("/inbox?scope=mine&filter={filter}&order={order}{after}"), mine));
+                pages.push((format!("/inbox?scope=all&filter={filter}&order={order}{after}"), all));
+            }
+        }
+    }
+    for (query, index) in [
+        ("", "notifications_newest"),
+        ("state=failed", "notifications_state"),
+        ("kind=reminder", "notifications_kind"),
+        ("channel=sms", "notifications_channel"),
+        ("user=1", "notifications_user"),
+        ("from=2026-01-01&until=2026-04-01", "notifications_newest"),
+        ("from=2026-01-01&until=2026-04-01&state=sent", "notifications_state"),
+        ("user=1&state=stopped", "notifications_users"),
+        ("user=1&kind=reminder", "notifications_users"),
+        ("user=1&channel=sms&from=2026-01-01", "notifications_users"),
+        ("kind=passcode&channel=sms", "notifications_kinds"),
+        ("kind=reminder&state=bounced", "notifications_kinds"),
+        ("channel=sms&state=stopped&until=2026-04-01", "notifications_kinds"),
+        ("q=maria", "notifications_patient"),
+        ("q=maria+mejia&state=sent&kind=reminder&channel=sms&user=1", "notifications_patient"),
+    ] {
+        pages.push((format!("/outbox?{query}"), index));
+        pages.push((format!("/outbox?{query}&after=1772632920000000-9"), index));
+    }
+    pages.push((format!("/outbox?patient={patient}&state=sent&user=1"), "notifications_patient"));
+    pages.extend([
+        ("/patients".into(), "patients_name"),
+        ("/patients?archived=1".into(), "patients_name"),
+        ("/patients?q=4".into(), "patient_terms_term"),
+        ("/patients?q=gon".into(), "patient_terms_term"),
+        ("/patients?q=gon+mar+1980".into(), "patient_terms_term"),
+        (format!("/patients/{patient}"), ""),
+        (format!("/patients/{patient}/chart-browser"), ""),
+        (format!("/patients/{patient}/chart-browser?q=blood&kind=letter"), ""),
+        (conversation.to_owned(), ""),
+        ("/inbox/count".into(), "participants_inbox"),
+        ("/settings/audit-log".into(), "audit_events_time"),
+        ("/settings/audit-log?from=2026-01-01&until=2026-04-01".into(), "audit_events_time"),
+        ("/settings/audit-log?user=1&what=message_sent&until=2026-04-01".into(), "audit_events_acts"),
+        ("/settings/audit-log?user=1&what=looks".into(), "audit_events_acts"),
+        ("/settings/audit-log?what=looks&before=1772632920000000-9".into(), "audit_events_action"),
+        (format!("/settings/audit-log?patient={patient}&what=looks&user=1&from=2026-01-01"), "audit_events_patient"),
+        ("/settings/audit-log?user=1".into(), "audit_events_actor"),
+        (format!("/settings/audit-log?patient={patient}"), "audit_events_patient"),
+        ("/settings/audit-log?what=message_sent".into(), "audit_events_action"),
+    ]);
+    pages
+}
+
+async fn every_list_is_read_along_an_index_in_its_order(on: On) {
+    set_default_instrumentation(|| Some(Box::new(Ear::default()))).unwrap();
+    let app = App::start(on).await;
+    let url = match &app.state.config.database {
+        DatabaseUrl::Sqlite(path) => path.to_str().unwrap().to_owned(),
+        DatabaseUrl::Postgres(url) => url.clone(),
+        DatabaseUrl::Tls(_) => unreachable!(),
+    };
+    let owner = app.user(Role::Owner).await;
+    let patient = app.patient(Like::default()).await;
+    let conversation = app.message(&owner, patient, true).await;
+    app.drain().await;
+    let (here, _) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    HEARD.lock().unwrap().insert(url.clone(), BTreeSet::new());
+    let mut asked: Vec<(String, &'static str, BTreeSet<String>)> = Vec::new();
+    for (path, index) in pages(patient.0, &conversation) {
+        assert_eq!(owner.get(&path).await.status, 200, "{path}");
+        asked.push((path, index, std::mem::take(HEARD.lock().unwrap().get_mut(&url).unwrap())));
+    }
+    for path in ["/portal/messages", "/portal/messages/1"] {
+        assert_eq!(here.get(path).await.status, 200, "{path}");
+        asked.push((path.into(), "", std::mem::take(HEARD.lock().unwrap().get_mut(&url).unwrap())));
+    }
+    HEARD.lock().unwrap().remove(&url);
+    let faults = tokio::task::spawn_blocking(move || faults(&url, &asked)).await.unwrap();
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+/// What is wrong with the plans of these statements.
+fn faults(url: &str, asked: &[(String, &'static str, BTreeSet<String>)]) -> Vec<String> {
+    let mut explain = Explain::on(url);
+    let (mut faults, mut plans) = (Vec::new(), BTreeMap::new());
+    for (path, index, statements) in asked {
+        assert!(statements.len() > 2, "{path}: nothing was heard");
+        let mut is_used = index.is_empty();
+        // a list of nothing is known to be empty without a look
+        for statement in statements.iter().filter(|statement| !statement.contains("(1=0)")) {
+            let plan = plans.entry(statement.clone()).or_insert_with(|| explain.plan(statement));
+            is_used |= plan.iter().any(|line| line.split([' ', '(']).any(|word| word == *index));
+            if let Some(line) = plan.iter().find(|line| explain.is_fault(statement, line)) {
+                faults.push(format!("{path}: {line}\n  {statement}"));
+            }
+        }
+        if !is_used {
+            faults.push(format!("{path}: not read along {index}"));
+        }
+    }
+    faults.sort();
+    faults.dedup_by_key(|fault| fault.split('\n').nth(1).map(str::to_owned));
+    faults
+}
+
+/// Whether what a statement reads is one patient's, one conversation's or that of the messages of one page, or stands in a
+/// table of which a clinic has few rows: that may be sorted, it does not grow with the clinic.
+fn is_of_one(statement: &str) -> bool {
+    let plain = statement.replace(['`', '"'], "");
+    let from = plain.split(" FROM ").nth(1).unwrap_or_default().trim_start_matches('(');
+    let table = from.split(' ').next().unwrap_or_default();
+    let keys = ["patient_id = ", "conversation_id = ", "message_id = ANY", "message_id IN "];
+    SMALL.contains(&table) || keys.iter().any(|key| plain.split(" WHERE ").skip(1).any(|of| of.contains(key)))
+}
+
+enum Explain {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+#[derive(QueryableByName)]
+struct Detail {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+    line: String,
+}
+
+impl Explain {
+    fn on(url: &str) -> Explain {
+        if !url.starts_with("postgres") {
+            return Explain::Sqlite(SqliteConnection::establish(url).unwrap());
+        }
+        let mut conn = PgConnection::establish(url).unwrap();
+        // what is chosen for a few rows says nothing: is there another way than to read or sort it all?
+        let off = ["seqscan", "sort", "incremental_sort", "hashjoin", "mergejoin", "bitmapscan"];
+        let off: String = off.iter().map(|way| format!("SET enable_{way} = off; ")).collect();
+        conn.batch_execute(&format!("{off} SET plan_cache_mode = force_generic_plan")).unwrap();
+        Explain::Postgres(conn)
+    }
+
+    fn plan(&mut self, statement: &str) -> Vec<String> {
+        match self {
+            Explain::Sqlite(conn) => {
+                // the program's own function is not known here
+                let statement = statement.replace("there_is_time()", "random() IS NOT NULL");
+                let lines: Vec<Detail> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
+                    .load(conn)
+                    .unwrap_or_else(|e| panic!("{e}: {statement}"));
+                lines.into_iter().map(|line| line.detail).collect()
+            }
+            Explain::Postgres(conn) => {
+                let values = (1..).take_while(|number| statement.contains(&format!("${number}"))).count();
+                let nulls = vec!["NULL"; values].join(", ");
+                let values = if values == 0 { String::new() } else { format!("({nulls})") };
+                conn.batch_execute(&format!("PREPARE one AS {statement}"))
+                    .unwrap_or_else(|e| panic!("{e}: {statement}"));
+                let lines: Vec<Line> =
+                    diesel::sql_query(format!("EXPLAIN (COSTS OFF) EXECUTE one{values}")).load(conn).unwrap();
+                conn.batch_execute("DEALLOCATE one").unwrap();
+                lines.into_iter().map(|line| line.line.trim().to_owned()).collect()
+            }
+        }
+    }
+
+    fn is_fault(&self, statement: &str, line: &str) -> bool {
+        match self {
+            Explain::Sqlite(_) => {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                match words.as_slice() {
+                    ["SCAN", table, ..] if SMALL.contains(table) => false,
+                    ["SCAN", "CONSTANT", ..] => false,
+                    // what was counted no further than the page says
+                    ["SCAN", "one"] => false,
+                    ["SCAN", _, "USING", "INDEX" | "COVERING", rest @ ..] => {
+                        !rest.iter().any(|word| WALKS.contains(word))
+                    }
+                    ["SCAN", ..] => true,
+                    ["USE", "TEMP", "B-TREE", ..] => !is_of_one(statement),
+                    _ => false,
+                }
+            }
+            Explain::Postgres(_) => {
+                let line = line.trim_start_matches("-> ").trim();
+                let table = line.strip_prefix("Seq Scan on ").map(|rest| rest.split(' ').next().unwrap_or_default());
+                let sorts = line == "Sort" || line == "Incremental Sort";
+                table.is_some_and(|table| !SMALL.contains(&table)) || sorts && !is_of_one(statement)
+            }
+        }
+    }
+}
