@@ -7,16 +7,20 @@ use crate::worker::webhooks::returned;
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::db::schema::notifications;
-use postern::delivery::Reason;
+use postern::db::{PatientId, UserId};
 use postern::delivery::bounce::{self, Returned};
+use postern::delivery::{Channel, Reason};
 use postern::error::AppError;
+use postern::notifications::State;
+use postern::notifications::templates::Kind;
 use postern::patients::Method;
 
 on_both!(
     the_outbox_is_narrowed_down,
     a_waiting_one_is_cancelled,
     what_comes_back_stops_mail_to_it,
-    the_export_is_a_safe_table
+    the_export_is_a_safe_table,
+    each_combination_of_filters_holds_what_it_says
 );
 
 async fn the_outbox_is_narrowed_down(app: App) {
@@ -215,4 +219,106 @@ async fn the_export_is_a_safe_table(app: App) {
     app.state.clock.advance(time::Duration::seconds(90));
     let text = postern::metrics::text(&app.state).await.unwrap();
     assert!(text.contains("postern_queue_jobs 1\n") && text.contains("postern_queue_oldest_seconds 90.0\n"), "{text}");
+}
+
+/// A notification as it was put there.
+struct Put {
+    address: String,
+    state: State,
+    kind: Kind,
+    channel: Channel,
+    user: Option<UserId>,
+    patient: PatientId,
+}
+
+/// Rows of every kind, road and state, of two users and nobody, to two patients; two at each moment. The newest comes first.
+async fn rows_of_all_sorts(app: &App, patients: [PatientId; 2]) -> Vec<Put> {
+    let now = app.state.clock.now();
+    let write = app.state.db.write(move |tx| -> Result<Vec<Put>, AppError> {
+        let mut put = Vec::new();
+        for number in 0..180_usize {
+            let row = Put {
+                address: format!("row{number}@example.org"),
+                state: State::ALL[number * 7 % State::ALL.len()],
+                kind: Kind::ALL[number % Kind::ALL.len()],
+                channel: Channel::ALL[number / 4 % Channel::ALL.len()],
+                user: [None, Some(UserId(1)), Some(UserId(2))][number / 3 % 3],
+                patient: patients[number / 5 % 2],
+            };
+            let at = now.plus(time::Duration::minutes(number as i64 / 2 - 200));
+            let columns = (
+                (notifications::patient_id.eq(row.patient), notifications::channel.eq(row.channel)),
+                (notifications::state.eq(row.state), notifications::kind.eq(row.kind)),
+                (notifications::attempts.eq(1), notifications::message_uid.eq(format!("put{number}"))),
+                (notifications::created_at.eq(at), notifications::state_at.eq(at)),
+                (notifications::user_id.eq(row.user), notifications::sent_to.eq(row.address.clone())),
+            );
+            diesel::insert_into(notifications::table).values(columns).execute(tx.conn())?;
+            put.push(row);
+        }
+        put.reverse();
+        Ok(put)
+    });
+    write.await.unwrap()
+}
+
+async fn each_combination_of_filters_holds_what_it_says(app: App) {
+    let owner = app.user(Role::Owner).await;
+    app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    let ada = app.patient(Like { name: ("Ada", "Ng"), email: Some("ada@example.org".into()), ..Like::default() }).await;
+    let rows = rows_of_all_sorts(&app, [maria, ada]).await;
+    let mut seen = 0;
+    for state in [None, Some(State::Sent), Some(State::Stopped), Some(State::Queued)] {
+        for kind in [None, Some(Kind::Reminder), Some(Kind::Passcode)] {
+            for channel in [None, Some(Channel::Sms)] {
+                for user in [None, Some(UserId(2))] {
+                    for (whose, query) in
+                        [(None, String::new()), (Some(ada), format!("&patient={ada}")), (Some(ada), "&q=ng".into())]
+                    {
+                        let query = format!(
+                            "state={}&kind={}&channel={}&user={}{query}",
+                            state.map_or("", |state| state.as_str()),
+                            kind.map_or("", |kind| kind.as_str()),
+                            channel.map_or("", |channel| channel.as_str()),
+                            user.map_or_else(String::new, |user| user.to_string()),
+                        );
+                        let others = |row: &&Put| {
+                            kind.is_none_or(|kind| row.kind == kind)
+                                && channel.is_none_or(|channel| row.channel == channel)
+                                && user.is_none_or(|user| row.user == Some(user))
+                                && whose.is_none_or(|whose| row.patient == whose)
+                        };
+                        let is_wanted = |row: &&Put| others(row) && state.is_none_or(|state| row.state == state);
+                        let wanted: Vec<&str> = rows.iter().filter(is_wanted).map(|row| row.address.as_str()).collect();
+                        let body = owner.get(&format!("/outbox.csv?{query}")).await.body;
+                        let mut table = csv::Reader::from_reader(body.trim_start_matches('\u{feff}').as_bytes());
+                        let found: Vec<String> = table.records().map(|line| line.unwrap()[4].to_owned()).collect();
+                        assert_eq!(found, wanted, "{query}");
+                        // and the page, one after the other, with its counts
+                        let (mut lines, mut path) = (0, format!("/outbox?{query}"));
+                        loop {
+                            let page = owner.get(&path).await.ok();
+                            let counts: Vec<String> = page.texts_of(".counts .badge");
+                            let expected: Vec<String> = State::ALL
+                                .iter()
+                                .map(|one| {
+                                    rows.iter().filter(others).filter(|row| row.state == *one).count().to_string()
+                                })
+                                .collect();
+                            assert_eq!(counts, expected, "{path}");
+                            lines += page.count("table tbody tr");
+                            match page.attrs_of(".pager a", "href").pop() {
+                                Some(next) => path = next,
+                                None => break,
+                            }
+                        }
+                        assert_eq!(lines, wanted.len(), "{query}");
+                        seen += lines;
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 500, "{seen}");
 }
