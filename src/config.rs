@@ -257,10 +257,10 @@ impl Source {
         let hours = |text: &str| text.parse::<i64>().ok().filter(|hours| (1..=168).contains(hours));
         let every = self.parsed("backup.every_hours", "write a number of hours from 1 to 168", hours);
         let bucket = self.bucket("backup");
-        let is_same = |one: &Bucket, other: &Bucket| one.endpoint == other.endpoint && one.name == other.name;
         let stored = files.as_ref().and_then(|files| files.bucket.as_ref());
-        if bucket.as_ref().zip(stored).is_some_and(|(one, other)| is_same(one, other)) {
-            self.faults.push("backup.bucket: holds the attachments too: name another one".to_owned());
+        // also at another address: a server may have two
+        if bucket.as_ref().zip(stored).is_some_and(|(one, other)| one.name == other.name) {
+            self.faults.push("backup.bucket: has the name of storage.bucket: name another one".to_owned());
         }
         if bucket.is_some() && self.text("backup.folder").is_none() {
             self.faults.push("backup.bucket: needs backup.folder, from which it is filled".to_owned());

@@ -115,12 +115,12 @@ pub(super) fn lock(folder: &Path) -> Result<fs::File, BackupError> {
 
 /// Whoever waits for a backup and goes away stops the threads that make it: they would hold up the end of the program.
 #[derive(Default)]
-struct Going(Arc<AtomicBool>);
+pub(super) struct Going(Arc<AtomicBool>);
 
-struct Stopped(Arc<AtomicBool>);
+pub(super) struct Stopped(Arc<AtomicBool>);
 
 impl Going {
-    fn stopped(&self) -> Stopped {
+    pub(super) fn stopped(&self) -> Stopped {
         Stopped(self.0.clone())
     }
 }
@@ -132,7 +132,7 @@ impl Drop for Going {
 }
 
 impl Stopped {
-    fn check(&self) -> Result<(), BackupError> {
+    pub(super) fn check(&self) -> Result<(), BackupError> {
         if self.0.load(Ordering::Relaxed) { Err(BackupError::Stopped) } else { Ok(()) }
     }
 }
@@ -214,8 +214,11 @@ fn write_table(
     Ok(TablePart { table: table.name.clone(), columns: table.columns(), rows, last_number, part })
 }
 
-/// Removes what no backup of this folder names. One that cannot be read may name anything: then nothing goes.
-fn sweep(folder: &Path, copies: &Copies, keys: &[SecretKey]) -> Result<usize, BackupError> {
+/// The names of all files that the backups of this folder need.
+///
+/// # Errors
+/// Where one of them cannot be read: it may name anything.
+pub(super) fn needed(folder: &Path, copies: &Copies, keys: &[SecretKey]) -> Result<HashSet<String>, BackupError> {
     let mut named = HashSet::new();
     for path in Manifest::all(folder)? {
         let manifest = Manifest::read(&path, keys)?;
@@ -225,5 +228,10 @@ fn sweep(folder: &Path, copies: &Copies, keys: &[SecretKey]) -> Result<usize, Ba
             Ok(())
         })?;
     }
-    Ok(copies.sweep(&named)?)
+    Ok(named)
+}
+
+/// Removes what no backup of this folder names. One that cannot be read may name anything: then nothing goes.
+fn sweep(folder: &Path, copies: &Copies, keys: &[SecretKey]) -> Result<usize, BackupError> {
+    Ok(copies.sweep(&needed(folder, copies, keys)?)?)
 }

@@ -13,7 +13,7 @@ mod restore;
 
 pub use make::{Made, last, make};
 pub use manifest::{Manifest, TablePart};
-pub use mirror::{Mirrored, fetch, is_in, last_mirrored, mirror, tell_mirrored};
+pub use mirror::{Fetched, Mirrored, fetch, folder_of, is_in, last_mirrored, mirror, tell_mirrored};
 pub use restore::{Backup, Checked, Restored};
 
 use crate::audit::Broken;

@@ -50,9 +50,12 @@ pub(super) async fn make(config: &Config, To { to, bucket: mirrored }: To) -> Re
         println!("it is not encrypted; storage.key would do so");
     }
     if let Some(bucket) = bucket {
-        let done = tokio::task::spawn_blocking(move || backup::mirror(&to, &bucket)).await??;
-        backup::tell_mirrored(&db, Clock::system().now()).await?;
+        let done = backup::mirror(&to, &bucket, &keys, Clock::system().now()).await?;
         println!("{} files were copied into the bucket, {} removed there", done.copied, done.removed);
+        if done.damaged > 0 {
+            return Err(format!("{} files are damaged here, and the bucket does not have them", done.damaged).into());
+        }
+        backup::tell_mirrored(&db, Clock::system().now()).await?;
         if done.only_there > 0 {
             println!("{} backups lie only in the bucket: what they need is kept there", done.only_there);
         }
@@ -68,9 +71,12 @@ pub(super) async fn make(config: &Config, To { to, bucket: mirrored }: To) -> Re
 
 pub(super) async fn restore(config: &Config, From { from, bucket: fetched, check }: From) -> Result<ExitCode, Failure> {
     if fetched {
-        let (bucket, folder) = (bucket(config)?, from.clone());
-        let came = tokio::task::spawn_blocking(move || backup::fetch(&bucket, &folder)).await??;
-        println!("{came} files came from the bucket");
+        let (bucket, folder) = (bucket(config)?, backup::folder_of(&from));
+        let done = tokio::task::spawn_blocking(move || backup::fetch(&bucket, &folder)).await??;
+        println!("{} files came from the bucket", done.came);
+        if done.damaged > 0 {
+            println!("{} files are damaged or gone there: --check says which backups lack them", done.damaged);
+        }
     }
     let keys = config.files.keys();
     let (url, audit, files) = (config.database.clone(), config.keys(), config.files.clone());

@@ -2,6 +2,7 @@
 //! threads that may wait. Names are flat, random and never used again, so nothing here needs a condition; only a backup lists.
 
 use super::blob_store::{BlobStore, Ready};
+use super::mirror::Object;
 use crate::config;
 use data_encoding::BASE64;
 use rusty_s3::actions::ListObjectsV2;
@@ -12,6 +13,8 @@ use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
@@ -112,8 +115,8 @@ impl Bucket {
         .map(drop)
     }
 
-    /// The names of all objects, with their sizes in bytes.
-    pub fn list(&self) -> io::Result<HashMap<String, u64>> {
+    /// All objects, by their names.
+    pub fn list(&self) -> io::Result<HashMap<String, Object>> {
         let (mut all, mut from) = (HashMap::new(), None::<String>);
         loop {
             let mut answer = self.call(|inner| {
@@ -127,7 +130,10 @@ impl Bucket {
             let text = answer.body_mut().with_config().limit(LIST_BYTES).read_to_string().map_err(away)?;
             let told = ListObjectsV2::parse_response(&text)
                 .map_err(|_| io::Error::other("the bucket's server gave a list that cannot be read"))?;
-            all.extend(told.contents.into_iter().map(|object| (object.key, object.size.unwrap_or_default())));
+            all.extend(told.contents.into_iter().map(|object| {
+                let came_at = object.last_modified.and_then(|at| OffsetDateTime::parse(&at, &Rfc3339).ok());
+                (object.key, Object { size: object.size.unwrap_or_default(), came_at })
+            }));
             let next = told.next_continuation_token;
             if next.is_none() || next == from {
                 return Ok(all);
@@ -148,7 +154,7 @@ impl BlobStore for Bucket {
             return Ok(Box::new(io::empty()));
         }
         let source = self.open(name, &range)?;
-        Ok(Box::new(Object { bucket: self.clone(), name: name.to_owned(), left: range, source, went_on: true }))
+        Ok(Box::new(Download { bucket: self.clone(), name: name.to_owned(), left: range, source, went_on: true }))
     }
 
     fn has(&self, name: &str) -> io::Result<bool> {
@@ -185,9 +191,9 @@ impl BlobStore for Bucket {
     }
 }
 
-/// An object that is being read. A reader may be slow, on a patient's phone, and the server impatient: where the
+/// One that is being read. A reader may be slow, on a patient's phone, and the server impatient: where the
 /// connection was lost it goes on from there, as long as each new one brings something.
-struct Object {
+struct Download {
     bucket: Bucket,
     name: String,
     left: Range<u64>,
@@ -195,7 +201,7 @@ struct Object {
     went_on: bool,
 }
 
-impl Read for Object {
+impl Read for Download {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             if self.left.is_empty() || into.is_empty() {

@@ -138,6 +138,15 @@ impl Copies {
         Ok(self.0.size(name)?)
     }
 
+    /// Reads something and compares it with its name.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub fn check_copy(&self, name: &str) -> Result<(), StorageError> {
+        let source = self.0.open_file(name).map_err(|cause| missing(cause, name))?;
+        hashed(Box::new(source), &mut io::sink(), name).map(drop)
+    }
+
     /// Something that lies here, as it lies.
     pub(super) fn open_file(&self, name: &str) -> io::Result<File> {
         self.0.open_file(name)
@@ -188,6 +197,12 @@ impl Storage {
             Some(id) => self.key(id).map(drop),
         }
     }
+}
+
+/// Whether something has a name as copies have them: the hash of what lies in it, a dash, and a random part.
+pub fn is_copy_name(name: &str) -> bool {
+    let is_hex = |part: &str| !part.is_empty() && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    name.split_once('-').is_some_and(|(hash, random)| hash.len() == 64 && is_hex(hash) && is_hex(random))
 }
 
 /// Bytes that a file has where it lies.

@@ -6,12 +6,30 @@ use super::blob_store::BlobStore;
 use super::bucket::Bucket;
 use super::copies::Copies;
 use crate::config;
+use crate::db::Ts;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use time::OffsetDateTime;
+
+/// What a bucket says of something that it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// its bytes
+    pub size: u64,
+    /// when it came, by the server's clock
+    pub(super) came_at: Option<OffsetDateTime>,
+}
+
+impl Object {
+    /// Whether it came more than a day before; one of which the server does not say when did not.
+    pub fn is_old(&self, now: Ts) -> bool {
+        self.came_at.is_some_and(|at| now.get() - at > time::Duration::DAY)
+    }
+}
 
 /// A bucket for backups.
 #[derive(Clone)]
@@ -26,11 +44,11 @@ impl Mirror {
         Ok(Mirror(Bucket::new(config)?))
     }
 
-    /// What it holds, with sizes in bytes.
+    /// What it holds, by its name.
     ///
     /// # Errors
     /// See [`StorageError`].
-    pub fn list(&self) -> Result<HashMap<String, u64>, StorageError> {
+    pub fn list(&self) -> Result<HashMap<String, Object>, StorageError> {
         Ok(self.0.list()?)
     }
 

@@ -20,9 +20,9 @@ mod seal;
 mod served;
 mod upkeep;
 
-pub use copies::{Copies, Part};
+pub use copies::{Copies, Part, is_copy_name};
 pub use incoming::{Incoming, Spooled};
-pub use mirror::Mirror;
+pub use mirror::{Mirror, Object};
 pub use reading::Reading;
 pub use rows::{
     Blob, Kept, Placed, Scan, after, blob, count_under, keep, refer, release, set_scan, waiting, want_no_scans,

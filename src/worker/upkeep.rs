@@ -3,7 +3,7 @@
 
 use super::audit_seals;
 use crate::attachments;
-use crate::backup::{self, BackupError, Mirrored};
+use crate::backup::{self, BackupError};
 use crate::db::{Db, DbError, Ts, sealed};
 use crate::notifications;
 use crate::state::AppState;
@@ -59,22 +59,28 @@ async fn mirror_backups(state: &AppState, now: Ts) {
         Ok(_) => return,
         Err(cause) => return tracing::error!(%cause, "no backup was copied: the audit log could not be read"),
     };
-    let (folder, bucket) = (wanted.folder.clone(), bucket.clone());
-    let copying = tokio::task::spawn_blocking(move || -> Result<Option<Mirrored>, BackupError> {
-        match backup::is_in(&folder, made)? {
-            true => backup::mirror(&folder, &Mirror::new(&bucket)?).map(Some),
+    let copied = async {
+        // another instance may have made it, into a folder of its own
+        match backup::is_in(&wanted.folder, made)? {
+            true => {
+                backup::mirror(&wanted.folder, &Mirror::new(bucket)?, &state.config.files.keys(), now).await.map(Some)
+            }
             false => Ok(None),
         }
-    });
-    match copying.await.map_err(BackupError::from).and_then(|done| done) {
+    };
+    match copied.await {
         Ok(None) => {}
         Ok(Some(done)) => {
             tracing::info!(
                 copied = done.copied,
                 removed = done.removed,
+                damaged = done.damaged,
                 only_there = done.only_there,
                 "the backups were copied into the bucket"
             );
+            if done.damaged > 0 {
+                return;
+            }
             if let Err(cause) = backup::tell_mirrored(&state.db, now).await {
                 tracing::error!(%cause, "that the backups were copied could not be written down");
             }

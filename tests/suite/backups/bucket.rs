@@ -16,6 +16,7 @@ use std::time::Duration;
 
 on_each!(
     what_is_lost_here_comes_back_from_there,
+    a_damaged_folder_harms_nothing_there,
     the_worker_copies_and_tries_again,
     what_nobody_needs_goes_there_too,
     the_commands_copy_and_fetch
@@ -26,13 +27,25 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 async fn mirrored(folder: &Path, bucket: &Mirror) -> Result<backup::Mirrored, BackupError> {
-    let (folder, bucket) = (folder.to_owned(), bucket.clone());
-    blocking(move || backup::mirror(&folder, &bucket)).await
+    backup::mirror(folder, bucket, &[], postern::clock::Clock::system().now()).await
 }
 
+/// The names and sizes of what the bucket holds.
 async fn listed(bucket: &Mirror) -> HashMap<String, u64> {
     let bucket = bucket.clone();
-    blocking(move || bucket.list().unwrap()).await
+    blocking(move || bucket.list().unwrap()).await.into_iter().map(|(name, object)| (name, object.size)).collect()
+}
+
+async fn fetched(bucket: &Mirror, folder: &Path) -> backup::Fetched {
+    let (bucket, folder) = (bucket.clone(), folder.to_owned());
+    blocking(move || backup::fetch(&bucket, &folder).unwrap()).await
+}
+
+/// Any file of a folder of backups but the parts of the newest.
+fn some_file(folder: &Path) -> PathBuf {
+    let folders = std::fs::read_dir(folder.join("files")).unwrap().flatten();
+    let folders = folders.filter(|entry| entry.file_name().len() == 2);
+    folders.flat_map(|entry| std::fs::read_dir(entry.path()).unwrap().flatten()).next().unwrap().path()
 }
 
 fn newest(folder: &Path) -> PathBuf {
@@ -54,11 +67,14 @@ async fn what_is_lost_here_comes_back_from_there(on: On) {
     assert!(mirrored(folder.path(), &bucket).await.unwrap().copied < first.copied);
     // the machine is gone
     let elsewhere = tempfile::tempdir().unwrap();
-    let (from, to) = (bucket.clone(), elsewhere.path().to_owned());
-    let came = blocking(move || backup::fetch(&from, &to).unwrap()).await;
-    assert_eq!(came, listed(&bucket).await.len());
-    let (from, to) = (bucket.clone(), elsewhere.path().to_owned());
-    assert_eq!(blocking(move || backup::fetch(&from, &to).unwrap()).await, 0, "once");
+    let all = listed(&bucket).await.len();
+    assert_eq!(fetched(&bucket, elsewhere.path()).await, backup::Fetched { came: all, damaged: 0 });
+    // what is there is not fetched again, but what is damaged is
+    let damaged = some_file(elsewhere.path());
+    let size = std::fs::metadata(&damaged).unwrap().len() as usize;
+    std::fs::write(&damaged, vec![7; size]).unwrap();
+    assert_eq!(fetched(&bucket, elsewhere.path()).await, backup::Fetched { came: 1, damaged: 0 });
+    assert_eq!(fetched(&bucket, elsewhere.path()).await, backup::Fetched::default());
     let place = tempfile::tempdir().unwrap();
     let url = fresh_database(on, place.path()).await;
     let files = Files::in_folder(place.path().join("files"));
@@ -67,13 +83,54 @@ async fn what_is_lost_here_comes_back_from_there(on: On) {
     let again = App::start_at(place, url, |config| config.files = files, Delivery::mailbox).await;
     let after = rows(&again.state.db).await;
     assert_eq!(after["messages"], before["messages"]);
-    // one that was damaged here is not taken for what it was there
-    let part = std::fs::read_dir(folder.path().join("files")).unwrap().flatten();
-    let part = part.filter(|entry| entry.file_name().len() == 2).map(|entry| entry.path()).next().unwrap();
-    let damaged = std::fs::read_dir(&part).unwrap().flatten().next().unwrap().path();
+}
+
+/// The folder loses files, or they are damaged: the bucket keeps what it has, and takes what is whole.
+async fn a_damaged_folder_harms_nothing_there(on: On) {
+    let (app, s3) = (App::start(on).await, S3::start());
+    let bucket = Mirror::new(&s3.bucket()).unwrap();
+    busy(&app).await;
+    let folder = tempfile::tempdir().unwrap();
+    back_up(&app, folder.path()).await;
+    mirrored(folder.path(), &bucket).await.unwrap();
+    let all = listed(&bucket).await;
+    // one that was cut short here is whole again
+    let cut = some_file(folder.path());
+    std::fs::write(&cut, "short").unwrap();
+    assert_eq!(mirrored(folder.path(), &bucket).await.unwrap(), backup::Mirrored::default());
+    assert_ne!(std::fs::read(&cut).unwrap(), b"short");
+    // a manifest that was changed here does not take the place of the one there
+    let manifest = newest(folder.path());
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, format!("{text} ")).unwrap();
+    mirrored(folder.path(), &bucket).await.unwrap();
+    std::fs::write(&manifest, text).unwrap();
+    assert_eq!(listed(&bucket).await, all);
+    // all files are lost, and the next backup is made: what the one before needs stays there, whatever its age
+    std::fs::remove_dir_all(folder.path().join("files")).unwrap();
+    s3.make_old();
+    back_up(&app, folder.path()).await;
+    let done = mirrored(folder.path(), &bucket).await.unwrap();
+    assert_eq!(done.removed, 0);
+    let now = listed(&bucket).await;
+    assert!(all.iter().all(|(name, size)| now.get(name) == Some(size)), "nothing that was there is gone");
+    // a file that is damaged before it was ever copied keeps only its own backup from being there
+    back_up(&app, folder.path()).await;
+    let there = listed(&bucket).await;
+    let damaged = std::fs::read_dir(folder.path().join("files")).unwrap().flatten();
+    let damaged = damaged.filter(|entry| entry.file_name().len() == 2);
+    let mut damaged = damaged.flat_map(|entry| std::fs::read_dir(entry.path()).unwrap().flatten());
+    let damaged = damaged.find(|entry| !there.contains_key(entry.file_name().to_str().unwrap())).unwrap().path();
     std::fs::write(&damaged, "something else").unwrap();
-    assert!(mirrored(folder.path(), &bucket).await.is_err(), "the server compares what it gets with its name");
-    assert_eq!(listed(&bucket).await.len(), came);
+    let done = mirrored(folder.path(), &bucket).await.unwrap();
+    assert_eq!(done.damaged, 1, "{done:?}");
+    let after = listed(&bucket).await;
+    assert!(!after.contains_key(newest(folder.path()).file_name().unwrap().to_str().unwrap()));
+    // what is not ours is neither fetched nor removed
+    s3.put_stray("notes.txt");
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert_eq!(fetched(&bucket, elsewhere.path()).await.damaged, 0);
+    assert!(!elsewhere.path().join("notes.txt").exists());
 }
 
 async fn the_worker_copies_and_tries_again(on: On) {
@@ -124,10 +181,12 @@ async fn what_nobody_needs_goes_there_too(on: On) {
     let (name, there) = (old.file_name().unwrap().to_str().unwrap().to_owned(), bucket.clone());
     blocking(move || there.remove(&name).unwrap()).await;
     let done = mirrored(folder.path(), &bucket).await.unwrap();
+    assert_eq!((done.removed, done.only_there), (0, 0), "what came today may be another machine's");
+    s3.make_old();
+    let done = mirrored(folder.path(), &bucket).await.unwrap();
     assert!(done.removed > 0 && done.only_there == 0, "{done:?}");
     let elsewhere = tempfile::tempdir().unwrap();
-    let (from, to) = (bucket.clone(), elsewhere.path().to_owned());
-    blocking(move || backup::fetch(&from, &to).unwrap()).await;
+    fetched(&bucket, elsewhere.path()).await;
     for manifest in Manifest::all(elsewhere.path()).unwrap() {
         blocking(move || Backup::open(&manifest, &[]).unwrap().check().unwrap()).await;
     }

@@ -47,6 +47,22 @@ impl S3 {
         }
     }
 
+    /// As if all that it holds had come two days ago.
+    pub fn make_old(&self) {
+        let then = std::time::SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
+        for entry in std::fs::read_dir(self.folder.path().join(BUCKET)).unwrap().flatten() {
+            if entry.path().is_file() {
+                let file = std::fs::File::options().write(true).open(entry.path()).unwrap();
+                file.set_modified(then).unwrap();
+            }
+        }
+    }
+
+    /// Something that somebody else has put there.
+    pub fn put_stray(&self, name: &str) {
+        std::fs::write(self.folder.path().join(BUCKET).join(name), "a note").unwrap();
+    }
+
     pub fn bucket(&self) -> Bucket {
         Bucket {
             endpoint: format!("http://127.0.0.1:{}", self.port).parse().unwrap(),
