@@ -202,13 +202,17 @@ pub fn survivor(conn: &mut Conn, patient: PatientId) -> QueryResult<PatientId> {
 
 /// Locks the patient's row until the transaction ends, and gives the patient who has the chart: it may have been merged
 /// since a proof was made.
+///
+/// # Errors
+/// Those of the database; `NotFound` where the record was deleted since.
 pub fn held(tx: &mut Tx, patient: PatientId) -> QueryResult<PatientId> {
     lock_row(tx, "patients", patient.0)?;
     let now = survivor(tx, patient)?;
     if now != patient {
         lock_row(tx, "patients", now.0)?;
     }
-    Ok(now)
+    // whoever waited for a deletion does not write into what it has emptied
+    patients::table.find(now).filter(patients::deleted_at.is_null()).select(patients::id).first(tx.conn())
 }
 
 /// The proof that `user` may act on this chart; `None` where there is no such chart. A chart that was merged is the one

@@ -94,6 +94,8 @@ impl From<diesel::result::Error> for HeadsError {
 
 /// So many rows are told in one line at the most.
 const ROWS: i64 = 5_000;
+/// The chains of so many rows before are told once more.
+const LATE: i64 = 500;
 
 impl Heads {
     /// The next line after `before`; `None` where nothing was added since.
@@ -102,7 +104,9 @@ impl Heads {
         let newer = audit_events::table.filter(audit_events::id.gt(since));
         let ids: Vec<i64> = newer.select(audit_events::id).order(audit_events::id).limit(ROWS).load(conn)?;
         let Some(last) = ids.last().copied() else { return Ok(None) };
-        let grown: Vec<(i64, Option<i64>)> = newer
+        // on PostgreSQL a row may be committed after another one with a higher number, when the line was made already
+        let grown: Vec<(i64, Option<i64>)> = audit_events::table
+            .filter(audit_events::id.gt(since - LATE))
             .filter(audit_events::id.le(last))
             .group_by(audit_events::chain)
             .select((audit_events::chain, max(audit_events::position)))

@@ -9,11 +9,22 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 const CONVERSATIONS: &str = "(SELECT id FROM conversations WHERE patient_id = $1)";
-const LINKS: &str = "(SELECT id FROM portal_links WHERE patient_id = $1)";
 const NOTIFICATIONS: &str = "(SELECT id FROM notifications WHERE patient_id = $1)";
+/// Also those that another chart had while this one was merged into it.
+const LINKS: &str = "(SELECT id FROM portal_links WHERE patient_id = $1 \
+                     OR conversation_id IN (SELECT id FROM conversations WHERE patient_id = $1) \
+                     OR notification_id IN (SELECT id FROM notifications WHERE patient_id = $1))";
 const ITEMS: &str = "(SELECT id FROM chart_items WHERE patient_id = $1)";
+/// What the patient's sources sent: their own resources, and files, goals and relatives that these alone name, which have
+/// no owner of their own.
 const RESOURCES: &str = "(SELECT r.id FROM source_resources r JOIN patient_sources s \
-                         ON s.source = r.owner_source AND s.source_id = r.owner_id WHERE s.patient_id = $1)";
+     ON s.source = r.owner_source AND s.source_id = r.owner_id WHERE s.patient_id = $1 \
+     UNION SELECT r.id FROM source_resources r WHERE r.owner_id IS NULL AND r.kind IN ('Binary', 'Goal', 'RelatedPerson') \
+     AND EXISTS (SELECT 1 FROM source_mentions m JOIN patient_sources s ON s.source = m.owner_source \
+         AND s.source_id = m.owner_id WHERE s.patient_id = $1 AND m.target IN (r.source || '/' || r.source_key, r.full_url)) \
+     AND NOT EXISTS (SELECT 1 FROM source_mentions m WHERE m.target IN (r.source || '/' || r.source_key, r.full_url) \
+         AND NOT EXISTS (SELECT 1 FROM patient_sources s WHERE s.patient_id = $1 AND s.source = m.owner_source \
+             AND s.source_id = m.owner_id)))";
 
 /// Every table with rows of a patient, and which of its rows are theirs, in the order in which they go: what refers to a
 /// row goes before it.
@@ -49,7 +60,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("participants", of("conversation_id", CONVERSATIONS)),
         ("passcodes", of("link_id", LINKS)),
         ("claim_tokens", of("link_id", LINKS)),
-        ("portal_links", of_patient()),
+        ("portal_links", of("id", LINKS)),
         ("notification_states", of("notification_id", NOTIFICATIONS)),
         ("notifications", of_patient()),
         ("messages", of("conversation_id", CONVERSATIONS)),
@@ -58,13 +69,13 @@ fn rows() -> Vec<(&'static str, String)> {
         ("chart_tallies", of_patient()),
         ("chart_items", of_patient()),
         ("source_files", of("resource_id", RESOURCES)),
+        ("source_resources", of("id", RESOURCES)),
         (
             "source_mentions",
             "EXISTS (SELECT 1 FROM patient_sources s WHERE s.patient_id = $1 AND s.source = owner_source \
              AND s.source_id = owner_id)"
                 .to_owned(),
         ),
-        ("source_resources", of("id", RESOURCES)),
         ("patient_sources", of_patient()),
         ("uploads", of_patient()),
         ("drafts", of_patient()),
@@ -78,7 +89,7 @@ fn rows() -> Vec<(&'static str, String)> {
 /// The tables from which [`erase`] takes rows.
 pub fn tables() -> Vec<&'static str> {
     let mut tables: Vec<&str> = rows().into_iter().map(|(table, _)| table).collect();
-    tables.push("conversations");
+    tables.extend(["conversations", "received_texts"]);
     tables
 }
 
@@ -134,6 +145,11 @@ pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId
          UNION ALL SELECT blob_id FROM uploads WHERE patient_id = $1"
     );
     let files: Vec<Referred> = sql_query(tx.conn(), &files).bind::<BigInt, _>(patient.0).load(tx.conn())?;
+    run(tx, patient, &format!("UPDATE passcodes SET notification_id = NULL WHERE notification_id IN {NOTIFICATIONS}"))?;
+    // one word of a text that came from the patient's number, where it is nobody else's
+    let texts = "DELETE FROM received_texts WHERE sender IN (SELECT phone FROM patients WHERE id = $1) \
+                 AND sender NOT IN (SELECT phone FROM patients WHERE phone IS NOT NULL AND id <> $1)";
+    run(tx, patient, texts)?;
     for (table, which) in rows() {
         run(tx, patient, &format!("DELETE FROM {table} WHERE {which}"))?;
     }
@@ -148,7 +164,10 @@ pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId
         .bind::<Utc, _>(now)
         .bind::<diesel::sql_types::Bool, _>(false)
         .execute(tx.conn())?;
-    Ok(files.into_iter().map(|file| file.blob_id).collect())
+    // in one order, so that two deletions do not wait for each other
+    let mut files: Vec<BlobId> = files.into_iter().map(|file| file.blob_id).collect();
+    files.sort_unstable();
+    Ok(files)
 }
 
 /// SQLite gives the highest number again when its row goes, and a page that somebody still has open would then write to

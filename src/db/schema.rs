@@ -305,6 +305,11 @@ diesel::table! {
     }
 }
 diesel::table! {
+    deleted_sources (source_hash) {
+        source_hash -> Binary,
+    }
+}
+diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
     list_mappings (headers_key) {
@@ -933,6 +938,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     distinctions,
     record_holds,
     deleted_records,
+    deleted_sources,
     merges,
     merge_moves,
     patient_identifiers,

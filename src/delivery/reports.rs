@@ -26,14 +26,15 @@ impl ReportKey {
         self.code(purpose).as_bytes().ct_eq(code.as_bytes()).into()
     }
 
-    /// The path to which a gateway reports on one notification.
-    pub fn receipts(&self, kind: GatewayKind, id: NotificationId) -> String {
-        format!("/hooks/{}/receipts/{id}/{}", kind.as_str(), self.code(&format!("receipt {id}")))
+    /// The path to which a gateway reports on one notification. `uid` is the notification's own: SQLite gives a number
+    /// again whose row is gone, and a late report must not be taken for one on another patient's notification.
+    pub fn receipts(&self, kind: GatewayKind, id: NotificationId, uid: &str) -> String {
+        format!("/hooks/{}/receipts/{id}/{}", kind.as_str(), self.code(&format!("receipt {id} {uid}")))
     }
 
-    /// Whether this is the code of [`ReportKey::receipts`].
-    pub fn is_receipt(&self, id: NotificationId, code: &str) -> bool {
-        self.is(&format!("receipt {id}"), code)
+    /// Whether this is the code of [`ReportKey::receipts`], or one that a version before this gave out, without the uid.
+    pub fn is_receipt(&self, id: NotificationId, uid: &str, code: &str) -> bool {
+        self.is(&format!("receipt {id} {uid}"), code) || self.is(&format!("receipt {id}"), code)
     }
 
     /// The path to which something outside reports: incoming texts, returned mail.

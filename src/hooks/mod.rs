@@ -35,7 +35,8 @@ fn key(conn: &mut Conn) -> Result<ReportKey, AppError> {
 async fn receipt(state: &AppState, path: (i64, String), ending: Option<Ending>) -> Result<(), AppError> {
     let (id, code, now) = (NotificationId(path.0), path.1, state.clock.now());
     let write = state.db.write(move |tx| -> Result<(), AppError> {
-        if !key(tx)?.is_receipt(id, &code) {
+        let uid = notifications::uid(tx, id)?.ok_or(AppError::NotFound)?;
+        if !key(tx)?.is_receipt(id, &uid, &code) {
             return Err(AppError::NotFound);
         }
         let Some(ending) = ending else { return Ok(()) };

@@ -1848,7 +1848,7 @@ records-archived = archived { $when }: { $why }
 records-look = Look
 records-more = There are more; they are listed when these are gone.
 records-deleted-list = Deleted records
-records-deleted-explained = Of a deleted record only this is left, and the audit log, which has no words of the patient.
+records-deleted-explained = Of a deleted record only this is left, and the audit log, which has no text of the patient.
 records-none-deleted = No record was deleted.
 record-number = Record { $number }
 record-deleted-by = deleted by { $name } on { $when }
@@ -1858,7 +1858,7 @@ delete-not-archived = This record is in use. Archive it first.
 delete-held = { $name } placed a legal hold on this record on { $when }. It cannot be deleted.
 delete-not-due = The periods under Settings, Keeping records do not say that this record is due. Delete it only if you are sure that you may.
 delete-explained = Messages, notes, files, the chart, names, numbers and addresses are deleted. Nobody can bring them back.
-delete-stays = What stays is that a record was deleted, when, by whom and how much it held, and the audit log, which has no words of the patient. Backups hold the record until you delete them.
+delete-stays = What stays is that a record was deleted, when, by whom and how much it held; the audit log, which has no text of the patient; and that an address or number takes no mail or texts, where that was said. Backups hold the record until you delete them.
 delete-conversations = { $count ->
     [one] { $count } conversation
    *[other] { $count } conversations
@@ -1875,11 +1875,11 @@ delete-files = { $count ->
     [one] { $count } file
    *[other] { $count } files
 }
-delete-name = Family name of the patient
+delete-name = Name as above
 delete-name-hint = So that it is the right record
 delete-now = Delete for good
 delete-chosen = Delete the chosen records for good
-error-deletion-name = Family name of the patient: enter it as it stands above
+error-deletion-name = Name as above: enter it as it stands above the field
 hold-title = Legal hold
 hold-explained = While a hold stands, the record cannot be deleted, whatever the periods say. Place one when a claim, a complaint or an inquiry is open or may come.
 hold-note = Why
@@ -1891,8 +1891,8 @@ error-hold-note = Why: enter 1 to 500 characters
 notice-record-held = The record has a legal hold.
 notice-record-hold-lifted = The hold was lifted.
 notice-record-deleted = The record was deleted.
-notice-records-deleted = The records were deleted.
-notice-no-record-deleted = No record was deleted: none of them is due.
+notice-records-deleted = The chosen records that are due were deleted.
+notice-no-record-deleted = No record was deleted: none was chosen, or none of them is due.
 event-record_held = placed a legal hold
 event-record_hold_lifted = lifted the legal hold
 event-record_deleted = deleted the record
@@ -1952,3 +1952,5 @@ mail-provider-unlinked-subject = { $clinic }: single sign-on was unlinked
 mail-provider-unlinked-line = The link of your account at { $clinic } with single sign-on was ended on { $when }.
 event-provider_linked = linked single sign-on
 event-provider_unlinked = ended the link with single sign-on
+delete-type = To delete this record, type:
+notice-merge-held = A legal hold stands on this chart: lift it first.

@@ -1848,7 +1848,7 @@ records-archived = archivé le { $when } : { $why }
 records-look = Voir
 records-more = Il y en a d’autres; ils s’afficheront quand ceux-ci auront été supprimés.
 records-deleted-list = Dossiers supprimés
-records-deleted-explained = D’un dossier supprimé, il ne reste que ceci et le journal d’audit, qui ne contient aucune parole de la personne.
+records-deleted-explained = D’un dossier supprimé, il ne reste que ceci et le journal d’audit, qui ne contient aucun texte de la personne.
 records-none-deleted = Aucun dossier n’a été supprimé.
 record-number = Dossier { $number }
 record-deleted-by = supprimé par { $name } le { $when }
@@ -1858,7 +1858,7 @@ delete-not-archived = Ce dossier est utilisé. Archivez-le d’abord.
 delete-held = { $name } a mis ce dossier en suspens juridique le { $when }. Il ne peut pas être supprimé.
 delete-not-due = Selon les délais fixés dans Paramètres, Conservation des dossiers, ce dossier n’est pas à supprimer. Ne le supprimez que si vous avez la certitude d’en avoir le droit.
 delete-explained = Les messages, les notes, les fichiers, le dossier, les noms, les numéros et les adresses sont supprimés. Personne ne peut les rétablir.
-delete-stays = Il reste la mention qu’un dossier a été supprimé, quand, par qui et combien il contenait, ainsi que le journal d’audit, qui ne contient aucune parole de la personne. Les sauvegardes contiennent le dossier jusqu’à ce que vous les supprimiez.
+delete-stays = Il reste la mention qu’un dossier a été supprimé, quand, par qui et combien il contenait; le journal d’audit, qui ne contient aucun texte de la personne; et le fait qu’une adresse ou un numéro ne reçoit plus de courriels ou de textos, si cela a été dit. Les sauvegardes contiennent le dossier jusqu’à ce que vous les supprimiez.
 delete-conversations = { $count ->
     [one] { $count } conversation
    *[other] { $count } conversations
@@ -1875,11 +1875,11 @@ delete-files = { $count ->
     [one] { $count } fichier
    *[other] { $count } fichiers
 }
-delete-name = Nom de famille de la personne
+delete-name = Nom tel que ci-dessus
 delete-name-hint = Pour être sûr que c’est le bon dossier
 delete-now = Supprimer pour de bon
 delete-chosen = Supprimer pour de bon les dossiers choisis
-error-deletion-name = Nom de famille de la personne : entrez-le tel qu’il figure ci-dessus
+error-deletion-name = Nom tel que ci-dessus : entrez-le tel qu’il figure au-dessus du champ
 hold-title = Suspens juridique
 hold-explained = Tant que le suspens dure, le dossier ne peut pas être supprimé, quels que soient les délais. Mettez-le en place lorsqu’une réclamation, une plainte ou une enquête est ouverte ou possible.
 hold-note = Pourquoi
@@ -1891,8 +1891,8 @@ error-hold-note = Pourquoi : entrez de 1 à 500 caractères
 notice-record-held = Le dossier est mis en suspens juridique.
 notice-record-hold-lifted = Le suspens a été levé.
 notice-record-deleted = Le dossier a été supprimé.
-notice-records-deleted = Les dossiers ont été supprimés.
-notice-no-record-deleted = Aucun dossier n’a été supprimé : aucun n’est à supprimer.
+notice-records-deleted = Les dossiers choisis qui sont à supprimer ont été supprimés.
+notice-no-record-deleted = Aucun dossier n’a été supprimé : aucun n’était choisi ou n’est à supprimer.
 event-record_held = a mis le dossier en suspens juridique
 event-record_hold_lifted = a levé le suspens juridique
 event-record_deleted = a supprimé le dossier
@@ -1952,3 +1952,5 @@ mail-provider-unlinked-subject = { $clinic } : l’authentification unique n’
 mail-provider-unlinked-line = Le lien de votre compte à { $clinic } avec l’authentification unique a pris fin le { $when }.
 event-provider_linked = authentification unique liée
 event-provider_unlinked = lien avec l’authentification unique terminé
+delete-type = Pour supprimer ce dossier, tapez :
+notice-merge-held = Ce dossier est mis en suspens juridique : levez d’abord le suspens.

@@ -10,6 +10,7 @@ use crate::db::schema::merges;
 use crate::db::sealed::Opened;
 use crate::db::{Conn, DbError, MultiBackend, PatientId, Ts, Tx, UserId, lock_row};
 use crate::patients::{self, ArchiveReason, Change, IdKind};
+use crate::records;
 use diesel::prelude::*;
 use std::collections::BTreeMap;
 use time::Duration;
@@ -45,6 +46,9 @@ pub enum UndoError {
     /// No such merge, or it was undone.
     #[error("there is nothing to undo")]
     NotThere,
+    /// A legal hold stands on the chart.
+    #[error("the record is held")]
+    Held,
     /// It is more than a day old.
     #[error("it is too late")]
     TooLate,
@@ -96,6 +100,10 @@ pub fn undo(
     let record = patients::patient_by_id(tx, kept)?;
     if found.undone_at.is_some() || record.merged_into.is_some() {
         return Err(UndoError::NotThere);
+    }
+    // the hold may be for what came from the merged record, which would be free of it
+    if records::held(tx, kept)?.is_some() {
+        return Err(UndoError::Held);
     }
     if now.since(found.merged_at) > UNDO_WITHIN {
         return Err(UndoError::TooLate);

@@ -48,7 +48,7 @@ pub use parcel::Parcel;
 pub use passcodes::{passcode_going, passcode_over};
 pub use plan::{Obstacle, Plan, obstacles, other_way, passcode_channel, plan, reaches};
 pub use quiet::{clock_minutes, clock_text, quiet_until};
-pub use reports::{block_after, report};
+pub use reports::{block_after, report, uid};
 pub use returned::{begin_returned_mail, end_returned_mail, returned, returned_mail_done};
 pub use road_states::RoadStates;
 pub use rows::{NotificationRow, of_conversation};

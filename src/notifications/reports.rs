@@ -6,7 +6,7 @@ use super::moves::set_state;
 use super::rows::NotificationRow;
 use super::states::Ending;
 use crate::db::schema::notifications;
-use crate::db::{NotificationId, Ts, Tx};
+use crate::db::{Conn, NotificationId, Ts, Tx};
 use crate::delivery::{Channel, Reason};
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::prelude::*;
@@ -22,6 +22,11 @@ pub fn report(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> QueryResu
     }
     block_after(tx, now, &row, to)?;
     Ok(true)
+}
+
+/// What tells a notification from one that had its number before; `None` where it is gone.
+pub fn uid(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<String>> {
+    notifications::table.find(id).select(notifications::message_uid).first(conn).optional()
 }
 
 /// Draws the conclusion from an ending for the address itself.

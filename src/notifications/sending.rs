@@ -116,8 +116,8 @@ pub fn hand_over(
 }
 
 /// Keeps the gateway's own number for a text that it took.
-pub fn taken(tx: &mut Tx, id: NotificationId, gateway_id: Option<&str>) -> QueryResult<()> {
+pub fn taken(tx: &mut Tx, row: &NotificationRow, gateway_id: Option<&str>) -> QueryResult<()> {
     let Some(gateway_id) = gateway_id else { return Ok(()) };
-    let row = notifications::table.find(id);
+    let row = notifications::table.find(row.id).filter(notifications::message_uid.eq(&row.message_uid));
     diesel::update(row).set(notifications::gateway_id.eq(gateway_id)).execute(tx.conn()).map(drop)
 }

@@ -32,4 +32,7 @@ pub use record::{
 };
 pub use renewal::renew_keys;
 pub use search::{Cursor, Found, found_by, reindex, search};
-pub use sources::{LISTS, SourceId, UNNAMED, by_source, has_other_record, note_standing, put_source, source_row};
+pub use sources::{
+    LISTS, SourceId, UNNAMED, by_source, deleted_mark, has_other_record, marks_of, note_standing, put_source,
+    source_row, was_deleted,
+};

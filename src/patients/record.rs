@@ -143,20 +143,22 @@ pub fn patient<R: Right>(conn: &mut Conn, access: &ChartAccess<R>) -> QueryResul
     patient_by_id(conn, access.patient())
 }
 
-/// A patient whose identity comes from another proof (a conversation's, a visit's) or from the worker.
+/// A patient whose identity comes from another proof (a conversation's, a visit's) or from the worker. A record that was
+/// deleted since is not found.
 pub fn patient_by_id(conn: &mut Conn, id: PatientId) -> QueryResult<Patient> {
-    patients::table.find(id).select(Patient::as_select()).first(conn)
+    patients::table.find(id).filter(patients::deleted_at.is_null()).select(Patient::as_select()).first(conn)
 }
 
 /// The same, where the identity comes from outside; `None` where there is no such patient.
 pub fn patient_if_there(conn: &mut Conn, id: PatientId) -> QueryResult<Option<Patient>> {
-    patients::table.find(id).select(Patient::as_select()).first(conn).optional()
+    patient_by_id(conn, id).optional()
 }
 
 /// What these patients are called.
 pub fn names_of(conn: &mut Conn, ids: &[PatientId]) -> QueryResult<Vec<(PatientId, String)>> {
     let names: Vec<(PatientId, String, String)> = patients::table
         .filter(patients::id.eq_any(ids.to_vec()))
+        .filter(patients::deleted_at.is_null())
         .select((patients::id, patients::given_name, patients::family_name))
         .load(conn)?;
     Ok(names.into_iter().map(|(id, given, family)| (id, format!("{given} {family}").trim().to_owned())).collect())

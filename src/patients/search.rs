@@ -135,6 +135,7 @@ fn ranked(conn: &mut Conn, typed: &str, archived: bool, most: usize) -> QueryRes
 fn list(conn: &mut Conn, archived: bool, after: Option<Cursor>, limit: i64) -> QueryResult<Found> {
     let mut query = patients::table
         .select((Patient::as_select(), patients::name_key))
+        .filter(patients::deleted_at.is_null())
         .order((patients::name_key, patients::id))
         .limit(limit + 1)
         .into_boxed::<MultiBackend>();

@@ -1,8 +1,9 @@
 //! By what other systems know a patient.
 
-use crate::db::schema::patient_sources;
+use crate::db::schema::{deleted_sources, patient_sources};
 use crate::db::{Conn, PatientId, Ts, Tx};
 use diesel::prelude::*;
+use sha2::{Digest, Sha256};
 
 /// The source of what names none: files without addresses, and all that came before sources were told apart.
 pub const UNNAMED: &str = "fhir";
@@ -88,4 +89,22 @@ pub fn source_row(conn: &mut Conn, key: &SourceId) -> QueryResult<i64> {
         .filter(patient_sources::source.eq(&key.source))
         .filter(patient_sources::source_id.eq(&key.id));
     same.select(patient_sources::id).first(conn)
+}
+
+/// What is kept of a source's record whose chart was deleted: a hash, which says who it is to nobody who does not know.
+pub fn deleted_mark(source: &str, id: &str) -> Vec<u8> {
+    Sha256::new().chain_update(source).chain_update([0]).chain_update(id).finalize().to_vec()
+}
+
+/// Under what the sources know a patient, as [`deleted_mark`]s.
+pub fn marks_of(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<Vec<u8>>> {
+    let own = patient_sources::table.filter(patient_sources::patient_id.eq(patient));
+    let own: Vec<(String, String)> = own.select((patient_sources::source, patient_sources::source_id)).load(conn)?;
+    Ok(own.iter().map(|(source, id)| deleted_mark(source, id)).collect())
+}
+
+/// Whether the chart of a source's record was deleted.
+pub fn was_deleted(conn: &mut Conn, owner: &SourceId) -> QueryResult<bool> {
+    let row = deleted_sources::table.find(deleted_mark(&owner.source, &owner.id)).select(deleted_sources::source_hash);
+    Ok(row.first::<Vec<u8>>(conn).optional()?.is_some())
 }

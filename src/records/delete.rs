@@ -4,9 +4,9 @@ use super::hold::{family, held};
 use crate::access::{self, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::erase::{self, Contents};
-use crate::db::schema::{deleted_records as d, users};
-use crate::db::{Conn, DbError, PatientId, Ts, Tx, carry};
-use crate::patients::{ArchiveReason, patient_if_there};
+use crate::db::schema::{deleted_records as d, deleted_sources, users};
+use crate::db::{Both, Conn, DbError, PatientId, Ts, Tx, carry};
+use crate::patients::{self, ArchiveReason, patient_if_there};
 use crate::storage;
 use diesel::prelude::*;
 
@@ -58,8 +58,13 @@ pub fn delete(
     by: &ConfirmedUser<rights::Records>,
     patient: PatientId,
 ) -> Result<Contents, DeleteError> {
+    // an import that knows the record by its source or number is over before, or finds it gone
+    patients::lock_additions(tx)?;
     carry::lock_conversations(tx, patient)?;
-    let patient = access::held(tx, patient)?;
+    let patient = match access::held(tx, patient) {
+        Err(diesel::result::Error::NotFound) => return Err(DeleteError::NotThere),
+        held => held?,
+    };
     let is_there = access::chart(tx, by.user().clone(), patient)?.is_some();
     let record = patient_if_there(tx, patient)?.filter(|_| is_there).ok_or(DeleteError::NotThere)?;
     let (Some(archived_at), Some(reason)) = (record.archived_at, record.archive_reason) else {
@@ -73,6 +78,10 @@ pub fn delete(
     for one in family(tx, patient)?.into_iter().rev() {
         let reason = if one == patient { reason } else { ArchiveReason::Merged };
         let own = erase::contents_of(tx, one)?;
+        for mark in patients::marks_of(tx, one)? {
+            let row = diesel::insert_into(deleted_sources::table).values(deleted_sources::source_hash.eq(mark));
+            Both(row.on_conflict_do_nothing()).execute(tx.conn())?;
+        }
         for file in erase::erase(tx, now, one)? {
             storage::release(tx, now, file)?;
         }

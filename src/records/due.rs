@@ -1,7 +1,7 @@
 //! Which records the clinic's periods keep no longer.
 
 use super::hold::held;
-use crate::db::schema::{patients, record_holds};
+use crate::db::schema::patients;
 use crate::db::{Conn, MultiBackend, PatientId, Ts};
 use crate::patients::ArchiveReason;
 use crate::settings::Retention;
@@ -53,37 +53,62 @@ fn born_until(now: Ts, kept: Retention) -> BirthDate {
 pub fn due(conn: &mut Conn, now: Ts, kept: Retention, limit: i64) -> QueryResult<Vec<DueRecord>> {
     let mut found: Vec<DueRecord> = Vec::new();
     for (reasons, years) in periods(kept).into_iter().filter(|(_, years)| *years > 0) {
-        type Row = (PatientId, String, String, BirthDate, Option<Ts>, Option<ArchiveReason>);
-        let rows: Vec<Row> = patients::table
-            .filter(patients::deleted_at.is_null())
-            .filter(patients::merged_into.is_null())
-            .filter(patients::archive_reason.eq_any(reasons.to_vec()))
-            .filter(patients::archived_at.le(archived_until(now, years)))
-            .filter(patients::birth_date.le(born_until(now, kept)))
-            .filter(patients::id.ne_all(record_holds::table.select(record_holds::patient_id)))
-            .order((patients::archived_at, patients::id))
-            .limit(limit)
-            .select((
-                patients::id,
-                patients::given_name,
-                patients::family_name,
-                patients::birth_date,
-                patients::archived_at,
-                patients::archive_reason,
-            ))
-            .into_boxed::<MultiBackend>()
-            .load(conn)?;
-        for (patient, given, family, birth_date, archived_at, reason) in rows {
-            let (Some(archived_at), Some(reason)) = (archived_at, reason) else { continue };
-            if held(conn, patient)?.is_none() {
-                let name = format!("{given} {family}").trim().to_owned();
-                found.push(DueRecord { patient, name, birth_date, archived_at, reason });
+        let (mut after, mut of_reason) = (None, 0);
+        while of_reason < limit {
+            let rows = archived(conn, now, kept, (reasons, years), after, limit)?;
+            let Some(last) = rows.last() else { break };
+            after = Some((last.archived_at, last.patient));
+            for record in rows {
+                // also one of a record that was merged into it
+                if held(conn, record.patient)?.is_none() {
+                    of_reason += 1;
+                    found.push(record);
+                }
             }
         }
     }
     found.sort_by_key(|record| (record.archived_at, record.patient));
     found.truncate(limit.unsigned_abs() as usize);
     Ok(found)
+}
+
+/// Records that were archived for these reasons long enough ago, after the one before.
+fn archived(
+    conn: &mut Conn,
+    now: Ts,
+    kept: Retention,
+    (reasons, years): (&[ArchiveReason], i64),
+    after: Option<(Ts, PatientId)>,
+    limit: i64,
+) -> QueryResult<Vec<DueRecord>> {
+    type Row = (PatientId, String, String, BirthDate, Option<Ts>, Option<ArchiveReason>);
+    let mut query = patients::table
+        .filter(patients::deleted_at.is_null())
+        .filter(patients::merged_into.is_null())
+        .filter(patients::archive_reason.eq_any(reasons.to_vec()))
+        .filter(patients::archived_at.le(archived_until(now, years)))
+        .filter(patients::birth_date.le(born_until(now, kept)))
+        .order((patients::archived_at, patients::id))
+        .limit(limit)
+        .select((
+            patients::id,
+            patients::given_name,
+            patients::family_name,
+            patients::birth_date,
+            patients::archived_at,
+            patients::archive_reason,
+        ))
+        .into_boxed::<MultiBackend>();
+    if let Some((at, id)) = after {
+        let same = patients::archived_at.eq(at).and(patients::id.gt(id));
+        query = query.filter(patients::archived_at.gt(at).or(same));
+    }
+    let rows: Vec<Row> = query.load(conn)?;
+    let record = |(patient, given, family, birth_date, archived_at, reason): Row| {
+        let name = format!("{given} {family}").trim().to_owned();
+        Some(DueRecord { patient, name, birth_date, archived_at: archived_at?, reason: reason? })
+    };
+    Ok(rows.into_iter().filter_map(record).collect())
 }
 
 /// Whether this record is due.

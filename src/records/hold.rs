@@ -72,13 +72,23 @@ pub fn hold(
     patient: PatientId,
     note: &str,
 ) -> Result<(), HoldError> {
-    let patient = access::held(tx, patient)?;
-    if access::chart(tx, by.user().clone(), patient)?.is_none() {
-        return Err(HoldError::NotThere);
-    }
+    let patient = match access::held(tx, patient) {
+        Err(diesel::result::Error::NotFound) => return Err(HoldError::NotThere),
+        held => held?,
+    };
     let user = by.user().id();
-    let changed = diesel::update(record_holds::table.find(patient)).set(record_holds::note.eq(sealed::text(note)));
-    if changed.execute(tx.conn())? == 0 {
+    let all = family(tx, patient)?;
+    // of a record that was merged into this one the hold goes on
+    let standing: Option<PatientId> = record_holds::table
+        .filter(record_holds::patient_id.eq_any(all))
+        .order(record_holds::held_at)
+        .select(record_holds::patient_id)
+        .first(tx.conn())
+        .optional()?;
+    if let Some(held) = standing {
+        let row = diesel::update(record_holds::table.find(held));
+        row.set(record_holds::note.eq(sealed::text(note))).execute(tx.conn())?;
+    } else {
         let row = (
             (record_holds::patient_id.eq(patient), record_holds::user_id.eq(user)),
             (record_holds::held_at.eq(now), record_holds::note.eq(sealed::text(note))),

@@ -2,7 +2,7 @@
 //! and how the answer is written down.
 
 use super::finish;
-use crate::db::{NotificationId, Ts, Tx};
+use crate::db::{Ts, Tx};
 use crate::delivery::{Failure, Reason, ReportKey};
 use crate::error::AppError;
 use crate::notifications::{self, Ending, NotificationRow, State, roads};
@@ -12,10 +12,10 @@ use crate::state::AppState;
 use diesel::QueryResult;
 
 /// The address that the gateway of the texts reports to on this one; `None` where there is no gateway.
-pub(super) fn report_address(tx: &mut Tx, state: &AppState, id: NotificationId) -> QueryResult<Option<String>> {
+pub(super) fn report_address(tx: &mut Tx, state: &AppState, row: &NotificationRow) -> QueryResult<Option<String>> {
     let Some(gateway) = state.delivery.gateway() else { return Ok(None) };
     let key = ReportKey::derive(&cookie_key(tx)?);
-    Ok(Some(format!("{}{}", state.config.origin(), key.receipts(gateway, id))))
+    Ok(Some(format!("{}{}", state.config.origin(), key.receipts(gateway, row.id, &row.message_uid))))
 }
 
 /// Writes down what became of it, or to try again at `again`. `at_end` is done in the same transaction where it came to
@@ -45,7 +45,7 @@ pub(super) async fn settle(
     };
     let write = state.db.write(move |tx| -> Result<(), AppError> {
         roads::record_result(tx, now, row.channel, sent)?;
-        notifications::taken(tx, row.id, gateway_id.as_deref())?;
+        notifications::taken(tx, &row, gateway_id.as_deref())?;
         if !ending.state.is_final() {
             if outbox::retry(tx, &job, again)? {
                 notifications::set_state(tx, now, &row, job.attempts, ending)?;

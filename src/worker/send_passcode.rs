@@ -105,7 +105,7 @@ async fn prepare(
         let to = (known.patient.id, known.road, known.address.as_ref());
         let row = passcode_going(tx, now, &random, before, attempt, to)?;
         portal_links::set_notice(tx, link, row.id)?;
-        let report_to = hand_over::report_address(tx, &state, row.id)?;
+        let report_to = hand_over::report_address(tx, &state, &row)?;
         Ok(Ready::Go(Box::new(ToGo { row, known, report_to })))
     });
     write.await

@@ -24,6 +24,12 @@ CREATE TABLE deleted_records (
 ) STRICT;
 CREATE INDEX deleted_records_newest ON deleted_records (deleted_at, patient_id);
 
+-- by which sources deleted records were known: a hash of source and id, so that what a source goes on to send of
+-- somebody whose record was deleted is not kept where nobody sees it
+CREATE TABLE deleted_sources (
+  source_hash BLOB NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- four numbers with spaces between: years after archiving, by its reason (has died, has left, mistake), and the patient's
 -- age before which no record is due; 0: there is none
 ALTER TABLE clinic ADD COLUMN retention TEXT NOT NULL DEFAULT '0 0 0 0';

@@ -41,6 +41,10 @@ pub fn derive(
             for one in kept.iter().filter(|one| one.fresh && !one.shared) {
                 *summary.skipped.entry((one.kind(), SkipReason::NoPatient.as_str())).or_default() += 1;
             }
+            // its chart was deleted: what would wait for the record here is nobody's to see, or to delete
+            if patients::was_deleted(tx, owner)? {
+                resources::drop_of(tx, now, owner)?;
+            }
             return Ok(summary);
         };
         // the source has sent the record before what it says was kept

@@ -216,6 +216,25 @@ fn put_files(tx: &mut Tx, now: Ts, resource: i64, files: &[PlacedFile]) -> Query
     Ok(())
 }
 
+/// Drops what is kept of a patient whose chart was deleted.
+pub(super) fn drop_of(tx: &mut Tx, now: Ts, owner: &SourceId) -> QueryResult<()> {
+    let own = source_resources::table
+        .filter(source_resources::owner_source.eq(&owner.source))
+        .filter(source_resources::owner_id.eq(&owner.id));
+    let rows: Vec<i64> = own.select(source_resources::id).order(source_resources::id).load(tx.conn())?;
+    for row in &rows {
+        drop_files(tx, now, *row)?;
+    }
+    for rows in rows.chunks(AT_ONCE) {
+        let some = source_resources::table.filter(source_resources::id.eq_any(rows.to_vec()));
+        diesel::delete(some).execute(tx.conn())?;
+    }
+    let mentions = source_mentions::table
+        .filter(source_mentions::owner_source.eq(&owner.source))
+        .filter(source_mentions::owner_id.eq(&owner.id));
+    diesel::delete(mentions).execute(tx.conn()).map(drop)
+}
+
 fn drop_files(tx: &mut Tx, now: Ts, resource: i64) -> QueryResult<()> {
     let own = source_files::table.filter(source_files::resource_id.eq(resource));
     let held: Vec<Option<BlobId>> = own.select(source_files::blob_id).load(tx.conn())?;

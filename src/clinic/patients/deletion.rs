@@ -26,8 +26,15 @@ struct DeletionPage {
     hold: Option<Hold>,
     /// whether the clinic's periods keep it no longer
     is_due: bool,
+    /// what is to be typed
+    expected: String,
     typed: String,
     errors: FieldErrors,
+}
+
+/// What is to be typed: the name, or of a record without one the date of birth.
+fn expected(record: &Patient) -> String {
+    Some(record.name()).filter(|name| !name.is_empty()).unwrap_or_else(|| record.birth_date.iso())
 }
 
 /// The proof for the chart in the path, of a user who has said once more who they are.
@@ -50,9 +57,11 @@ async fn page(
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let chart = chart(conn, &by, patient)?;
         let (shell, settings) = shell(conn, &head, chart.user())?;
+        let patient = patients::patient(conn, &chart)?;
         Ok(DeletionPage {
             shell,
-            patient: patients::patient(conn, &chart)?,
+            expected: expected(&patient),
+            patient,
             contents: records::contents(conn, chart.patient())?,
             hold: records::held(conn, chart.patient())?,
             is_due: records::is_due(conn, now, settings.retention, chart.patient())?,
@@ -79,13 +88,14 @@ pub async fn submit(
     path: web::Path<i64>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let (now, patient, typed) = (state.clock.now(), PatientId(*path), form.get("family_name").to_owned());
+    let (now, patient, typed) = (state.clock.now(), PatientId(*path), form.get("name").to_owned());
     let (user, said) = (by.0.clone(), typed.clone());
     let write = state.db.write(move |tx| -> Result<_, DeleteError> {
         let chart = access::chart(tx, user.user().clone(), patient)?.ok_or(DeleteError::NotThere)?;
         let record = patients::patient(tx, &chart)?;
         // who typed another name looks at another record than they think
-        if text::squeezed(&record.family_name) != text::squeezed(&said) {
+        let (expected, said) = (expected(&record), said.trim());
+        if expected != said && (text::squeezed(said).is_empty() || text::squeezed(&expected) != text::squeezed(said)) {
             return Ok(false);
         }
         records::delete(tx, now, &user, chart.patient())?;
@@ -103,7 +113,7 @@ pub async fn submit(
         }
     };
     let mut errors = FieldErrors::default();
-    errors.need("family_name", error, None::<()>);
+    errors.need("name", error, None::<()>);
     unprocessable(&page(&state, head, by.0, patient, (typed, errors)).await?)
 }
 
@@ -130,7 +140,8 @@ pub async fn submit_due(
         match write.await {
             Ok(one) => deleted += one,
             Err(DeleteError::NotThere | DeleteError::NotArchived | DeleteError::Held) => {}
-            Err(DeleteError::Db(cause)) => return Err(cause.into()),
+            // the others still can be
+            Err(DeleteError::Db(cause)) => tracing::error!(%cause, "a record that is due could not be deleted"),
         }
     }
     let notice = if deleted == 0 { "no-record-deleted" } else { "records-deleted" };

@@ -6,11 +6,14 @@ use crate::clinic::guard::{Confirmed, shell};
 use crate::db::PatientId;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
+use crate::http::page::with_status;
+use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
 use crate::patients::{self, Patient};
 use crate::records::{self, Hold, HoldError};
 use crate::state::AppState;
 use crate::text;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
@@ -25,6 +28,12 @@ struct HoldPage {
     hold: Option<Hold>,
     note: String,
     errors: FieldErrors,
+    seen: Seen,
+}
+
+/// What the form edits, as it is stored.
+fn stored(hold: Option<&Hold>) -> Stored {
+    Stored::default().text("note", "hold-note", hold.map(|hold| hold.note.clone()).unwrap_or_default())
 }
 
 async fn page(
@@ -32,15 +41,17 @@ async fn page(
     head: Head,
     by: ConfirmedUser<rights::Records>,
     patient: PatientId,
-    typed: Option<(String, FieldErrors)>,
+    typed: Option<(String, FieldErrors, Seen)>,
 ) -> Result<HoldPage, AppError> {
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let chart = chart(conn, &by, patient)?;
         let (shell, _) = shell(conn, &head, chart.user())?;
         let hold = records::held(conn, chart.patient())?;
-        let stored = hold.as_ref().map(|hold| hold.note.clone()).unwrap_or_default();
-        let (note, errors) = typed.unwrap_or((stored, FieldErrors::default()));
-        Ok(HoldPage { shell, patient: patients::patient(conn, &chart)?, hold, note, errors })
+        let (note, errors, seen) = typed.unwrap_or_else(|| {
+            let note = hold.as_ref().map(|hold| hold.note.clone()).unwrap_or_default();
+            (note, FieldErrors::default(), stored(hold.as_ref()).seen())
+        });
+        Ok(HoldPage { shell, patient: patients::patient(conn, &chart)?, hold, note, errors, seen })
     });
     read.await
 }
@@ -66,11 +77,23 @@ pub async fn submit(
     let mut errors = FieldErrors::default();
     let fits = Some(note).filter(|note| !note.is_empty() && note.chars().count() <= LONGEST);
     let Some(note) = errors.need("note", "error-hold-note", fits) else {
-        return unprocessable(&page(&state, head, by.0, patient, Some((typed, errors))).await?);
+        let seen = Seen::from_form(&form);
+        return unprocessable(&page(&state, head, by.0, patient, Some((typed, errors, seen))).await?);
     };
-    let user = by.0;
-    match state.db.write(move |tx| records::hold(tx, now, &user, patient, &note)).await {
-        Ok(()) => Ok(see_other(&format!("/patients/{patient}?notice=record-held"))),
+    let user = by.0.clone();
+    let write = state.db.write(move |tx| -> Result<_, HoldError> {
+        // two owners who write at the same moment: the second is shown what the first one wrote
+        if let Some(newer) = stored(records::held(tx, patient)?.as_ref()).newer(&form) {
+            return Ok(Some(newer));
+        }
+        records::hold(tx, now, &user, patient, &note).map(|()| None)
+    });
+    match write.await {
+        Ok(None) => Ok(see_other(&format!("/patients/{patient}?notice=record-held"))),
+        Ok(Some(newer)) => {
+            let again = Some((typed, FieldErrors::default(), newer));
+            with_status(StatusCode::CONFLICT, &page(&state, head, by.0, patient, again).await?)
+        }
         Err(HoldError::NotThere) => Err(AppError::NotFound),
         Err(HoldError::Db(cause)) => Err(cause.into()),
     }
@@ -78,14 +101,23 @@ pub async fn submit(
 
 pub async fn lift(
     state: web::Data<AppState>,
+    head: Head,
     by: Confirmed<rights::Records>,
     path: web::Path<i64>,
+    form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let (now, patient) = (state.clock.now(), PatientId(*path));
+    let (now, patient, user) = (state.clock.now(), PatientId(*path), by.0.clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        chart(tx, &by.0, patient)?;
-        Ok(records::lift(tx, now, &by.0, patient)?)
+        chart(tx, &user, patient)?;
+        // the hold may be for another reason since
+        if let Some(newer) = stored(records::held(tx, patient)?.as_ref()).newer(&form) {
+            return Ok(Some(newer));
+        }
+        records::lift(tx, now, &user, patient)?;
+        Ok(None)
     });
-    write.await?;
+    if write.await?.is_some() {
+        return with_status(StatusCode::CONFLICT, &page(&state, head, by.0, patient, None).await?);
+    }
     Ok(see_other(&format!("/patients/{patient}?notice=record-hold-lifted")))
 }

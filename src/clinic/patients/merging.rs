@@ -155,6 +155,7 @@ pub async fn undo(
     match state.db.write(move |tx| merging::undo(tx, now, &chart.0, merge)).await {
         Ok(back) => Ok(see_other(&format!("/patients/{back}?notice=charts-unmerged"))),
         Err(UndoError::TooLate) => Ok(see_other(&format!("/patients/{id}?notice=merge-for-good"))),
+        Err(UndoError::Held) => Ok(see_other(&format!("/patients/{id}?notice=merge-held"))),
         Err(UndoError::NotThere) => Err(AppError::NotFound),
         Err(UndoError::Db(cause)) => Err(cause.into()),
     }

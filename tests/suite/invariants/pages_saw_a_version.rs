@@ -9,9 +9,10 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates have versions of their own, which a page can open.
-const RECORDS: [&str; 11] = [
+const RECORDS: [&str; 12] = [
     "clinic/account/notifications.html",
     "clinic/patients/demographics.html",
+    "clinic/patients/hold.html",
     "clinic/settings/clinic.html",
     "clinic/settings/gateways.html",
     "clinic/settings/notification_template.html",
@@ -69,6 +70,9 @@ async fn an_older_page_puts_nothing_back(app: App) {
         .await;
     twice(both, "/settings/sign-in", ("second_factor", "viewer"), ("second_factor", "staff"), ("Viewer", "Staff"))
         .await;
+    let hold = format!("/patients/{}/hold", app.patient(Like { email: None, ..Like::default() }).await);
+    owner.post(&hold, &[("note", "A claim")]).await.redirect();
+    twice(both, &hold, ("note", "Claim 7"), ("note", "Claim 8"), ("Claim 7", "Claim 8")).await;
     twice(both, "/settings/records", ("keep_left_years", "9"), ("keep_until_age", "28"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_stay_days", "9"), ("portal_names", "off"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_on", "off"), ("closing_text", "Call us."), ("Off", "On")).await;

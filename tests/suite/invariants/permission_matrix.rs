@@ -13,6 +13,7 @@ templates     yes   yes       -     -
 settings      yes   -         -     -
 users         yes   -         -     -
 audit         yes   -         -     -
+records       yes   -         -     -
 ";
 
 #[test]

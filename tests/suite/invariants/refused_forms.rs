@@ -194,7 +194,7 @@ async fn a_refused_form_says_so(app: App) {
         ("POST /conversations/{conversation}/notes", format!("{conversation}/notes"), vec![]),
         ("POST /conversations/{conversation}/notes/draft", format!("{conversation}/notes/draft"), left),
         ("POST /patients/{patient}/hold", format!("{patient}/hold"), vec![("note", " ")]),
-        ("POST /patients/{patient}/deletion", format!("{archived}/deletion"), vec![("family_name", "x")]),
+        ("POST /patients/{patient}/deletion", format!("{archived}/deletion"), vec![("name", "x")]),
         (
             "POST /settings/records",
             "/settings/records".into(),

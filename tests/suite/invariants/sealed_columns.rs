@@ -53,6 +53,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("audit_events.*", "what was done, never what was written"),
     ("audit_heads.*", "hashes"),
     ("deleted_records.*", "words of the program, and numbers"),
+    ("deleted_sources.*", "hashes"),
     ("audit_seals.*", "numbers and hashes"),
     ("notification_templates.*", "the clinic's own words, the same to every patient"),
     ("plan_steps.*", "words of the program"),

@@ -75,8 +75,14 @@ async fn every_page(language: &'static str, scripts: bool) {
     browser.wait_text(words("Two people who look alike", "Deux personnes qui se ressemblent")).await;
     look(&browser, &name("told-apart")).await;
     browser.goto("/settings/records").await;
+    browser.js("document.querySelector('input[name=patient]').click()").await;
     browser.click_text(words("Delete the chosen records for good", "Supprimer pour de bon les dossiers choisis")).await;
-    browser.wait_text(words("The records were deleted.", "Les dossiers ont été supprimés.")).await;
+    browser
+        .wait_text(words(
+            "The chosen records that are due were deleted.",
+            "Les dossiers choisis qui sont à supprimer ont été supprimés.",
+        ))
+        .await;
     browser.goto("/settings/records/deleted").await;
     look(&browser, &name("deleted")).await;
     browser.goto("/patients/new").await;

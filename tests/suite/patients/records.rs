@@ -57,10 +57,10 @@ async fn a_deleted_record_leaves_proof_and_no_data(on: On) {
     for held in ["1 conversation", "4 messages and notes", "1 item of the chart", "2 files"] {
         assert!(page.has_text(held), "{held}: {}", page.text());
     }
-    let refused = owner.submit(&page, "Delete for good", &[("family_name", "Import")]).await;
+    let refused = owner.submit(&page, "Delete for good", &[("name", "Ida Import")]).await;
     assert_eq!(refused.status, 422);
     assert!(refused.page().has_text("enter it as it stands above"));
-    let told = owner.submit(&page, "Delete for good", &[("family_name", " mejía")]).await.says();
+    let told = owner.submit(&page, "Delete for good", &[("name", " maria MEJÍA")]).await.says();
     assert_eq!(told, ("/settings/records".to_owned(), "record-deleted".to_owned()));
 
     assert_eq!(in_rows(&app.state.db, &THEIRS).await, [""; 0]);
@@ -153,7 +153,7 @@ async fn what_is_in_use_or_held_stays(on: On) {
     let (owner, clinician) = (app.user(Role::Owner).await, app.user(Role::Clinician).await);
     let patient = app.patient(Like::default()).await;
     let at = format!("/patients/{patient}");
-    let typed = [("family_name", "Mejía")];
+    let typed = [("name", "María Mejía")];
     // only an owner
     for path in ["deletion", "hold"] {
         assert_eq!(clinician.get(&format!("{at}/{path}")).await.status, 403);
@@ -186,6 +186,8 @@ async fn what_is_in_use_or_held_stays(on: On) {
     owner.post(&format!("{at}/bringing-back"), &[]).await.redirect();
     let page = owner.get(&format!("/patients/{kept}/merging?with={patient}")).await.ok();
     owner.submit(&page, "Merge the charts", &[]).await;
+    let chart = owner.get(&format!("/patients/{kept}")).await.ok();
+    assert_eq!(owner.submit(&chart, "Undo the merge", &[]).await.says().1, "merge-held");
     owner.post(&format!("/patients/{kept}/archiving"), &[("reason", "deceased")]).await.redirect();
     assert_eq!(owner.post(&format!("/patients/{kept}/deletion"), &typed).await.status, 409);
     let page = owner.get(&format!("/patients/{kept}/hold")).await.ok();
@@ -254,7 +256,10 @@ async fn periods_say_what_is_due(on: On) {
     let owner = app.user(Role::Owner).await;
     let page = owner.get("/settings/records").await.ok();
     assert_eq!(page.attrs_of("section input[name=patient]", "value"), [dead.to_string()]);
-    owner.submit(&page, "Delete the chosen records for good", &[]).await.says();
+    let told = owner.submit(&page, "Delete the chosen records for good", &[]).await.says();
+    assert_eq!(told.1, "no-record-deleted", "none is chosen beforehand");
+    let chosen = [("patient", &*dead.to_string())];
+    owner.submit(&page, "Delete the chosen records for good", &chosen).await.says();
     assert_eq!(owner.get(&format!("/patients/{dead}")).await.status, 404);
 }
 
@@ -266,7 +271,7 @@ async fn no_page_left_open_reaches_another_patient(on: On) {
     let open = owner.get(&old).await.ok();
     let chart = owner.get(&format!("/patients/{gone}/messages/new")).await.ok();
     owner.post(&format!("/patients/{gone}/archiving"), &[("reason", "left")]).await.redirect();
-    owner.post(&format!("/patients/{gone}/deletion"), &[("family_name", "Mejía")]).await.says();
+    owner.post(&format!("/patients/{gone}/deletion"), &[("name", "María Mejía")]).await.says();
     let other =
         app.patient(Like { name: ("Otto", "Other"), email: Some("otto@example.org".into()), ..Like::default() }).await;
     assert!(other.0 > gone.0);
@@ -294,7 +299,7 @@ async fn a_deleted_patient_is_out_at_once(on: On) {
     // another notification is on its way
     app.message(&owner, maria, true).await;
     owner.post(&format!("/patients/{maria}/archiving"), &[("reason", "left")]).await.redirect();
-    owner.post(&format!("/patients/{maria}/deletion"), &[("family_name", "Mejía")]).await.says();
+    owner.post(&format!("/patients/{maria}/deletion"), &[("name", "María Mejía")]).await.says();
     let sent = app.mailbox.newest_first().len();
     app.drain().await;
     assert_eq!(app.mailbox.newest_first().len(), sent, "nothing goes out any more");

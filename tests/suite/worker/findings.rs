@@ -141,7 +141,8 @@ async fn kannels_reports_come_twice_and_in_any_order(on: On) {
         app.message(&user, patient, true).await;
         let read = app.state.db.read(|conn| -> Result<String, AppError> {
             let key = ReportKey::derive(&postern::settings::cookie_key(conn)?);
-            Ok(key.receipts(GatewayKind::Kannel, NotificationId(1)))
+            let uid = postern::notifications::uid(conn, NotificationId(1))?.unwrap();
+            Ok(key.receipts(GatewayKind::Kannel, NotificationId(1), &uid))
         });
         let path = read.await.unwrap();
         for report in reports {

@@ -358,11 +358,13 @@ fn signatures_are_twilios_own() {
 fn codes_of_addresses_hold_for_one_thing() {
     let (one, other) = (ReportKey::derive(b"key"), ReportKey::derive(b"other"));
     let id = postern::db::NotificationId(7);
-    let path = one.receipts(postern::delivery::GatewayKind::Kannel, id);
+    let path = one.receipts(postern::delivery::GatewayKind::Kannel, id, "uid");
     let code = path.rsplit('/').next().unwrap();
-    assert!(code.len() == 32 && one.is_receipt(id, code));
-    assert!(!one.is_receipt(postern::db::NotificationId(8), code) && !other.is_receipt(id, code));
-    assert!(!one.is_path("kannel/texts", code) && !one.is_receipt(id, ""));
+    assert!(code.len() == 32 && one.is_receipt(id, "uid", code));
+    assert!(!one.is_receipt(postern::db::NotificationId(8), "uid", code) && !other.is_receipt(id, "uid", code));
+    // of another notification that has its number since
+    assert!(!one.is_receipt(id, "another", code));
+    assert!(!one.is_path("kannel/texts", code) && !one.is_receipt(id, "uid", ""));
 }
 
 on_each!(a_gateway_that_was_away_loses_and_doubles_nothing);
