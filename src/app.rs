@@ -1,4 +1,4 @@
-//! The one builder of the web application: for `serve`, `demo` and the tests alike.
+//! Builds the web application, in one place for `serve`, `demo` and the tests.
 
 use crate::access::session::{Door, Known, Store};
 use crate::clock::Random;
@@ -36,7 +36,7 @@ pub async fn open(url: &DatabaseUrl, keys: Keys, random: &Random) -> Result<Db, 
     Ok(db)
 }
 
-/// Brings keys that an older program made to the rule of this one, in batches: a stop in between loses one at most.
+/// Recomputes the search keys that an older program wrote, in batches: a stop in between loses one batch at most.
 async fn renew_keys(db: &Db) -> Result<(), DbError> {
     for what in Renewed::ALL.iter().copied() {
         loop {
@@ -66,9 +66,9 @@ async fn renew_keys(db: &Db) -> Result<(), DbError> {
 pub struct Parts {
     /// signs cookies
     pub key: Key,
-    /// the demo's mailbox; `None` everywhere else, and then there is no such route
+    /// the demo's mailbox; `None` everywhere else, where its route does not exist
     pub mailbox: Option<crate::delivery::Mailbox>,
-    /// sessions as they were found last, of the clinic and of the portal
+    /// the sessions that were read last, of the clinic and of the portal
     pub known: (Known, Known),
 }
 
@@ -80,10 +80,10 @@ impl Parts {
     }
 }
 
-/// Every route, door by door. The clinic comes last: it has the paths that nobody else has.
+/// Every route of the application. The clinic comes last: its scope takes every path that no other scope has.
 pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let https = state.config.is_https();
-    // what each door knows of its sessions is known to all threads of the server
+    // all threads of the server share the sessions that were read last
     let store = |door| {
         let known = match door {
             Door::Clinic => parts.known.0.clone(),
@@ -106,12 +106,12 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
         config.service(web::scope("/hooks").wrap(from_fn(errand::in_front)).configure(hooks::routes));
         config.service(
             web::scope("/portal")
-                // within the sessions: it asks who is signed in
+                // inside the sessions: it asks who is signed in
                 .wrap(from_fn(portal::of_their_own))
                 .wrap(portal_sessions)
                 .wrap(from_fn(errand::in_front))
                 .wrap(from_fn(portal::pack))
-                // outside the sessions, where the cookie has been set
+                // outside the sessions: it changes the cookie that they set
                 .wrap(from_fn(cookies::lengthen))
                 .wrap(from_fn(guard::only_plain_forms))
                 .configure(portal::routes),
@@ -119,7 +119,7 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
         config.service(
             web::scope("")
                 .wrap(from_fn(clinic::of_their_own))
-                // within the sessions: it asks who is signed in
+                // inside the sessions: it asks who is signed in
                 .wrap(from_fn(clinic::note_refusals))
                 .wrap(from_fn(clinic::keep_words))
                 .wrap(clinic_sessions)
@@ -129,8 +129,8 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
     }
 }
 
-/// Ready when the database answers and, where this process works the queue itself, its worker looks at it. Where another
-/// process does, that is told, but is no reason to send nobody here.
+/// Ready when the database answers and, where this process works the queue itself, its worker looks at it. Where
+/// another process works the queue, its absence is reported, but requests can still be served here.
 async fn ready(state: web::Data<AppState>) -> HttpResponse {
     let read = state.db.read(|conn| -> Result<_, DbError> {
         settings::load(conn)?;
@@ -172,7 +172,7 @@ macro_rules! application {
             .app_data($crate::app::largest_form())
             .configure($crate::app::routes(state, parts))
             .wrap(actix_web::middleware::from_fn($crate::http::flash::once))
-            // the last one wraps the others: headers on everything, error pages too
+            // the last of these wraps the others: headers on everything, error pages too
             .wrap(actix_web::middleware::from_fn($crate::http::guard::cross_site))
             .wrap(actix_web::middleware::from_fn($crate::http::errors::pages))
             .wrap(actix_web::middleware::from_fn($crate::http::guard::headers))
@@ -190,7 +190,7 @@ pub fn largest_form() -> PayloadConfig {
 /// When the listener cannot be used.
 pub fn serve(listener: TcpListener, state: AppState, parts: Parts) -> std::io::Result<actix_web::dev::Server> {
     let server = HttpServer::new(move || errand::asked_again(crate::application!(&state, &parts)))
-        // without it every compressed answer on a kept connection waits 44 ms
+        // without this every compressed answer on a kept connection waits 44 ms
         .tcp_nodelay(true)
         .workers(std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8)))
         .client_request_timeout(Duration::from_secs(15))

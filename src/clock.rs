@@ -1,4 +1,4 @@
-//! Time and chance, passed in so that tests can hold them still. The only place that asks the system for either.
+//! Time and randomness, passed in so that tests control both. No other place asks the system for either.
 
 use crate::db::Ts;
 use sha2::{Digest, Sha256};
@@ -40,29 +40,29 @@ impl Clock {
 /// Characters of a [`Token`].
 const TOKEN_LENGTH: usize = 32;
 
-/// A secret that only its holder knows. It has no `Display` or `Debug` that would show it in a log.
+/// A secret that only its holder knows. It has no `Display` or `Debug`, so that it cannot get into a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// The text, to put into the one address or form that it is for.
+    /// The text, for the one address or form that needs it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// A token as it came back in an address. A sentence's full stop, a bracket or whatever else was copied behind it
-    /// is left out: none of that is ever part of a token.
+    /// A token as it came back in an address. A full stop, a bracket or anything else that was copied with it is cut
+    /// off: no token contains such a character.
     pub fn received(text: &str) -> Token {
         let own = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         Token(text.chars().take_while(own).take(TOKEN_LENGTH).collect())
     }
 
-    /// Whether it is as long as those that are drawn.
+    /// Whether it has the length of a drawn token.
     pub fn is_whole(&self) -> bool {
         self.0.len() == TOKEN_LENGTH
     }
 
-    /// What is stored: the SHA-256 of the text. Enough for 192 random bits; a passcode needs a slow hash.
+    /// The SHA-256 of the text, which is stored in its place. Enough for 192 random bits; a passcode needs a slow hash.
     pub fn hash(&self) -> Vec<u8> {
         Sha256::digest(self.0.as_bytes()).to_vec()
     }
@@ -84,7 +84,7 @@ impl Random {
         Random(None)
     }
 
-    /// The same values in the same order for the same seed. For tests only.
+    /// The same values in the same order for the same seed. Only for tests.
     pub fn seeded(seed: u64) -> Random {
         Random(Some(Arc::new(Mutex::new((seed, 0)))))
     }
@@ -92,7 +92,7 @@ impl Random {
     /// 32 random bytes.
     ///
     /// # Panics
-    /// When the system has no randomness to give: nothing safe can be done then.
+    /// When the system has no randomness: nothing safe can be done then.
     #[allow(clippy::disallowed_methods, clippy::expect_used)] // the one place
     pub fn bytes(&self) -> [u8; 32] {
         let mut out = [0; 32];
@@ -110,8 +110,8 @@ impl Random {
         out
     }
 
-    /// A token of some 192 bits in 32 characters that need no escaping in an address. It ends in a letter or a digit:
-    /// mail programs leave out of a link what looks like punctuation at its end.
+    /// A token of about 192 bits in 32 characters that need no escaping in an address. It ends in a letter or a digit:
+    /// mail programs cut punctuation off the end of a link.
     pub fn token(&self) -> Token {
         loop {
             let token = data_encoding::BASE64URL_NOPAD.encode(&self.bytes()[..24]);

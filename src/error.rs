@@ -1,5 +1,5 @@
-//! [`AppError`]: what a page answers when it cannot do what was asked. The wording is fixed and public; the cause goes
-//! to the log, without patient text, addresses or tokens.
+//! [`AppError`]: what a page answers when it cannot do what was requested. The wording is fixed and public; the cause
+//! is logged, without patient text, addresses or tokens.
 
 use crate::db::DbError;
 use actix_web::http::{StatusCode, header};
@@ -9,32 +9,32 @@ use actix_web::{HttpResponse, ResponseError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorPage(pub StatusCode);
 
-/// Beside it: by what word the page is known, where its status does not tell.
+/// Beside an [`ErrorPage`]: the word that names the page, where its status is not enough.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorWord(pub &'static str);
 
 /// A request that ends in an error page or in the sign-in page.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// There is no such page, or it is not the asker's to see: the two look alike.
+    /// The page does not exist, or the reader may not see it: the two look alike.
     #[error("not found")]
     NotFound,
-    /// Nobody is signed in; the text is the path to return to.
+    /// Nobody is signed in.
     #[error("sign-in needed")]
     SignIn {
-        /// the sign-in page, with the way back
+        /// address of the sign-in page, with the path to return to
         to: String,
     },
-    /// Something else comes first: saying once more who one is, or setting up a second factor.
+    /// Another step comes first: confirming one's identity, or setting up a second factor.
     #[error("something comes first")]
     ComesFirst {
-        /// the page for it, with the way back
+        /// address of the page for that step, with the path to return to
         to: String,
     },
     /// The chart is at another address: it was merged into another one.
     #[error("moved")]
     Moved {
-        /// where
+        /// the chart's address
         to: String,
     },
     /// Signed in, but the role may not do this.
@@ -43,28 +43,28 @@ pub enum AppError {
     /// The form cannot be read.
     #[error("bad request")]
     BadRequest,
-    /// A body of a kind that this address does not take.
+    /// The body is of a kind that this address does not take.
     #[error("unsupported media type")]
     UnsupportedMediaType,
-    /// Too many tries; seconds until the next.
+    /// Too many tries.
     #[error("too many requests")]
     TooMany {
         /// seconds to wait
         seconds: u64,
     },
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     #[error("too slow")]
     TooSlow,
-    /// More than is taken.
+    /// The body is larger than allowed.
     #[error("too large")]
     TooLarge,
-    /// A file that no virus scanner has found clean yet.
+    /// No virus scanner has found this file clean yet.
     #[error("not scanned")]
     NotScanned,
-    /// A file that was removed because a virus was found in it.
+    /// The file was removed because a virus was found in it.
     #[error("infected")]
     Infected,
-    /// A file is not where it was put; the name is the storage's.
+    /// A file is missing in storage; the name is its name there.
     #[error("the file {0} is missing in storage")]
     Missing(String),
     /// The storage of files gave no answer, or a wrong one.
@@ -90,7 +90,7 @@ impl From<askama::Error> for AppError {
     }
 }
 
-/// The database's message may quote a value (PostgreSQL does, in "Key (email)=(…)"): only its kind is logged.
+/// Only the kind of a database error is logged: its message may quote a value (in PostgreSQL, "Key (email)=(…)").
 fn loggable(cause: &DbError) -> String {
     use diesel::result::Error;
     match cause {
@@ -123,7 +123,7 @@ impl ResponseError for AppError {
 
     fn error_response(&self) -> HttpResponse {
         match self {
-            // no fault: it is asked anew
+            // no fault: the request is run again
             AppError::Db(DbError::Stale) => {}
             AppError::Db(cause) => tracing::error!(cause = %loggable(cause), "a page failed"),
             AppError::Storage(cause) => tracing::error!(%cause, "a file was not to be had"),

@@ -1,5 +1,5 @@
-//! DOOR for monitoring: `/metrics` in the OpenMetrics text format that Prometheus reads, on a listener of its own, so
-//! that nobody outside sees it. Numbers only: no names, addresses or tokens.
+//! DOOR for monitoring: `/metrics` in the OpenMetrics text format that Prometheus reads, on a separate listener that is
+//! not public. Numbers only: no names, addresses or tokens.
 
 use crate::conversations;
 use crate::db::Ts;
@@ -34,7 +34,8 @@ async fn show(state: web::Data<AppState>) -> Result<HttpResponse, AppError> {
     Ok(HttpResponse::Ok().content_type(FORMAT).body(text(&state).await?))
 }
 
-/// What the database knows is read at each look; what this process has counted is the roads' own.
+/// The metrics as text. Queue and channels are read from the database each time; the hand-over counts are this
+/// process's.
 pub async fn text(state: &AppState) -> Result<String, AppError> {
     let now = state.clock.now();
     let read = state.db.read(move |conn| -> Result<_, AppError> {

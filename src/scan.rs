@@ -1,6 +1,6 @@
-//! GROUND: the virus scanner. A client of clamd's INSTREAM command (clamd(8)): the file goes to the scanner in pieces,
-//! each with its length before it, and one line comes back. Own code because what there is takes every line that does
-//! not say "OK" for a virus, and waits for ever.
+//! GROUND: the virus scanner. A client of clamd's INSTREAM command (clamd(8)): the file is sent in pieces, each with
+//! its length before it, and the scanner answers with one line. Own code because existing libraries take every line
+//! that does not say "OK" for a virus, and wait for ever.
 
 use crate::config::{Clamd, ClamdAddress};
 use std::io::{self, Read, Write};
@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 /// What the scanner found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// nothing
+    /// no virus
     Clean,
-    /// this, by its name in the scanner's list: letters, digits, points, dashes and underscores
+    /// a virus, by its name in the scanner's list: letters, digits, and `.-_/:()`
     Infected(String),
 }
 
-/// Why a file was not scanned. It may be later.
+/// Why a file was not scanned. A later try may succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
-    /// No scanner answers.
+    /// The scanner does not answer.
     #[error("the virus scanner does not answer: {0}")]
     Away(io::Error),
-    /// The file is larger than it takes.
+    /// The file is larger than the scanner takes.
     #[error("the file is larger than the virus scanner takes: raise StreamMaxLength in clamd.conf")]
     TooLarge,
-    /// It could not do its work.
+    /// The scanner failed.
     #[error("the virus scanner failed: {0}")]
     Failed(String),
     /// The file itself could not be read.
@@ -34,7 +34,7 @@ pub enum ScanError {
     Source(io::Error),
 }
 
-/// A clamd. Each call is a connection of its own.
+/// A clamd. Each call makes its own connection.
 #[derive(Debug, Clone)]
 pub struct Scanner {
     address: ClamdAddress,
@@ -42,35 +42,35 @@ pub struct Scanner {
     patience: Duration,
 }
 
-/// Bytes that are sent at a time.
+/// How many bytes are sent at a time.
 const CHUNK: usize = 64 * 1024;
-/// The longest answer that is read.
+/// The longest answer that is read, in bytes.
 const LONGEST_ANSWER: u64 = 4 * 1024;
-/// A scanner on the same network takes the call at once.
+/// How long connecting may take: a scanner on the same network accepts at once.
 const CONNECT: Duration = Duration::from_secs(2);
 
 impl Scanner {
-    /// As the configuration says. Nothing is asked: the scanner may come later than we do.
+    /// The scanner of the configuration. Nothing is sent yet: the scanner may start after this program.
     pub fn new(config: &Clamd) -> Scanner {
         Scanner { address: config.address.clone(), limit: config.timeout, patience: config.patience }
     }
 
-    /// The same with less patience, where somebody waits for the answer.
+    /// The same scanner with a shorter time limit, for when somebody waits for the answer.
     pub fn in_haste(&self) -> Scanner {
         Scanner { limit: self.limit.min(self.patience), ..self.clone() }
     }
 
-    /// Has the scanner read the whole of `source`. Waits: for threads that may.
+    /// Scans all of `source`. Blocks the thread.
     ///
     /// # Errors
-    /// See [`ScanError`]. An answer that is not understood is an error, and neither clean nor a virus.
+    /// See [`ScanError`]. An answer that is not understood is an error: neither clean nor a virus.
     pub fn scan(&self, source: &mut impl Read) -> Result<Verdict, ScanError> {
         let mut line = self.connect().map_err(ScanError::Away)?;
         let sent = stream(&mut line, source);
         if let Err(Broken::Source(cause)) = sent {
             return Err(ScanError::Source(cause));
         }
-        // a scanner that has had enough answers and hangs up while it is still being sent to: read what it said
+        // a scanner may answer and close the connection before everything is sent: its answer still counts
         let said = line.answer();
         match (sent, said) {
             (_, Ok(answer)) if !answer.is_empty() => judged(&answer),
@@ -79,10 +79,10 @@ impl Scanner {
         }
     }
 
-    /// What it says of itself: its version, and of when its list is.
+    /// The scanner's version, and the date of its list.
     ///
     /// # Errors
-    /// Where it does not answer.
+    /// Where the scanner does not answer.
     pub fn version(&self) -> Result<String, ScanError> {
         let ask = || {
             let mut line = self.connect()?;
@@ -112,7 +112,7 @@ enum Connection {
     Unix(UnixStream),
 }
 
-/// A connection with one limit for all that is done on it.
+/// A connection with one time limit for everything on it.
 struct Line {
     connection: Connection,
     until: Instant,
@@ -132,7 +132,7 @@ impl Line {
     fn answer(&mut self) -> io::Result<String> {
         let mut answer = Vec::new();
         match Read::by_ref(self).take(LONGEST_ANSWER).read_to_end(&mut answer) {
-            // hung up on while we were still sending: what was said before that counts
+            // the scanner closed while this side was still sending: an answer that is complete counts
             Err(_) if answer.ends_with(&[0]) => {}
             other => drop(other?),
         }
@@ -171,7 +171,7 @@ fn stream(line: &mut Line, source: &mut impl Read) -> Result<(), Broken> {
         piece.extend_from_slice(&[0; 4]);
         let count = Read::by_ref(source).take(CHUNK as u64).read_to_end(&mut piece).map_err(Broken::Source)?;
         piece[..4].copy_from_slice(&(count as u32).to_be_bytes());
-        // a piece of no length is the end
+        // a piece of length zero ends the file
         line.write_all(&piece).map_err(Broken::Line)?;
         if count == 0 {
             return Ok(());
@@ -179,7 +179,7 @@ fn stream(line: &mut Line, source: &mut impl Read) -> Result<(), Broken> {
     }
 }
 
-/// `stream: OK`, `stream: NAME FOUND`, or `… ERROR`.
+/// The verdict in an answer: `stream: OK`, `stream: NAME FOUND`, or `… ERROR`.
 fn judged(answer: &str) -> Result<Verdict, ScanError> {
     if answer == "stream: OK" {
         return Ok(Verdict::Clean);

@@ -1,9 +1,9 @@
-//! Slow hashes for what people can remember or guess: passwords and passcodes. Argon2id with the library's defaults
-//! (19 MiB, 2 passes: OWASP's first choice).
+//! Slow hashes for secrets that people can remember or guess: passwords and passcodes. Argon2id with the library's
+//! defaults (19 MiB, 2 passes: OWASP's first choice).
 //!
-//! Passwords and passcodes have a lane each, with one core and one buffer. In a lane each caller waits for one turn at a
-//! time: whoever sends a thousand guesses waits behind their own, and nobody else does. The buffers are kept, since
-//! allocators do not give blocks of this size back: a thousand sign-ins would hold gigabytes.
+//! Passwords and passcodes have a lane each, with one core and one buffer. In a lane each caller waits for one turn at
+//! a time: a caller who sends a thousand guesses waits behind their own, and delays nobody else. The buffers are kept,
+//! since allocators do not give blocks of this size back: a thousand sign-ins would hold gigabytes.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
-/// What is hashed. The one never waits for the other.
+/// What is hashed. The two lanes never wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// passwords of users
@@ -21,13 +21,13 @@ pub enum Lane {
     Passcodes,
 }
 
-/// One lane.
+/// The state of one lane.
 struct Turns {
     /// first come, first served
     turn: Semaphore,
     /// the memory of Argon2, wiped after each use
     memory: Mutex<Vec<Block>>,
-    /// those who wait: one of each at `turn`, the others here
+    /// a lock for each waiting caller: one request of each waits at `turn`, the others here
     callers: Mutex<HashMap<IpAddr, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -45,7 +45,7 @@ impl Turns {
         }
     }
 
-    /// Runs this with the lane's memory, off the caller's thread; `None` where the program is ending.
+    /// Runs `work` with the lane's memory on a blocking thread; `None` where the program is ending, or `work` panics.
     async fn run<T: Send + 'static>(
         &'static self,
         work: impl FnOnce(&mut Vec<Block>) -> T + Send + 'static,
@@ -62,16 +62,16 @@ impl Turns {
 
     fn caller(&self, from: IpAddr) -> Arc<tokio::sync::Mutex<()>> {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        // those who wait for nothing any more are held by this map alone
+        // callers who wait for nothing any more are referred to by this map only
         callers.retain(|_, caller| Arc::strong_count(caller) > 1);
         Arc::clone(callers.entry(from).or_default())
     }
 }
 
-/// Checked where there is nothing to check against, so that "no such user" takes as long as "wrong password".
+/// The hash that is checked where there is none, so that "no such user" takes as long as "wrong password".
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("nobody", &mut Vec::new()).unwrap_or_default());
 
-/// The output of Argon2 over a secret, in this memory.
+/// Writes the output of Argon2 over a secret, using this memory.
 fn argon2(
     secret: &[u8],
     salt: &[u8],
@@ -108,20 +108,20 @@ fn is_hash_of(secret: &str, text: &str, memory: &mut Vec<Block>) -> Option<bool>
     let mut out = [0; Output::MAX_LENGTH];
     let out = out.get_mut(..expected.len())?;
     argon2(secret.as_bytes(), &salt, (algorithm, version, params), out, memory).ok()?;
-    // compared in constant time
+    // `Output` compares in constant time
     Some(Output::new(out).ok()? == expected)
 }
 
-/// Hashes a secret, off the caller's thread.
+/// Hashes a secret on a blocking thread.
 ///
 /// # Errors
-/// When the system has no randomness or memory for it.
+/// When there is no randomness or memory for it.
 pub async fn hash(lane: Lane, secret: String) -> Result<String, String> {
     let done = Turns::for_lane(lane).run(move |memory| hash_now(&secret, memory)).await;
     done.unwrap_or_else(|| Err("the program is ending".into()))
 }
 
-/// Whether the secret is the one that was hashed. `None` takes as long and is never right. `from` is who waits for it.
+/// Whether `hash` is of this secret. `None` takes as long and is never right. `from` is the caller who waits.
 pub async fn verify(lane: Lane, from: IpAddr, secret: String, hash: Option<String>) -> bool {
     let turns = Turns::for_lane(lane);
     let caller = turns.caller(from);
@@ -152,7 +152,7 @@ mod tests {
         assert!(!verify(Lane::Passwords, FROM, "correct horse".into(), None).await);
         assert!(!verify(Lane::Passwords, FROM, "nobody".into(), None).await);
         assert!(!verify(Lane::Passwords, FROM, String::new(), Some("no hash".into())).await);
-        // what another program made by the same standard is read
+        // a hash that another program made by the same standard can be checked
         let library = argon2::PasswordHasher::hash_password(&argon2::Argon2::default(), b"correct horse").unwrap();
         assert!(verify(Lane::Passcodes, FROM, "correct horse".into(), Some(library.to_string())).await);
     }

@@ -1,4 +1,4 @@
-//! Values that can only be made valid: parsed once at the edge, trusted from there on.
+//! Values that are always valid: parsed once at the edge, trusted from there on.
 
 mod email;
 mod phone;
@@ -16,7 +16,7 @@ use diesel::sql_types::Text;
 use time::macros::{format_description, offset};
 use time::{Date, OffsetDateTime};
 
-/// A newtype over a text column; `parse` is the only way in besides the database.
+/// Newtypes over a text column; only `parse` and the database make one.
 macro_rules! text_value {
     ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$meta])*
@@ -71,7 +71,7 @@ impl Title {
     /// The longest title, in characters.
     pub const LONGEST: usize = 200;
 
-    /// One line, trimmed; `None` if it is empty or too long.
+    /// Reads one line, trimmed; `None` if it is empty or too long.
     pub fn parse(text: &str) -> Option<Title> {
         let line = text::one_line(text);
         (!line.is_empty() && line.chars().count() <= Title::LONGEST).then_some(Title(line))
@@ -99,7 +99,7 @@ impl UserName {
     /// The longest name, in characters.
     pub const LONGEST: usize = 100;
 
-    /// One line, trimmed; `None` if it is empty or too long.
+    /// Reads one line, trimmed; `None` if it is empty or too long.
     pub fn parse(text: &str) -> Option<UserName> {
         let line = text::one_line(text);
         (!line.is_empty() && line.chars().count() <= UserName::LONGEST).then_some(UserName(line))
@@ -112,10 +112,10 @@ impl UserName {
 pub struct BirthDate(pub Date);
 
 impl BirthDate {
-    /// The years that a person, or a record, can be of.
+    /// The years that a date of birth can have.
     const YEARS: std::ops::RangeInclusive<i32> = 1800..=9999;
 
-    /// Reads `YYYY-MM-DD`.
+    /// Reads `YYYY-MM-DD`; `None` for any other text or year.
     pub fn parse(text: &str) -> Option<BirthDate> {
         let date = Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
         BirthDate::YEARS.contains(&date.year()).then_some(BirthDate(date))
@@ -129,14 +129,13 @@ impl BirthDate {
         Date::from_calendar_date(year, time::Month::try_from(month).ok()?, day).ok().map(BirthDate)
     }
 
-    /// The same, if somebody can have been born on that day by `now`: the day has begun where days begin first, at
-    /// UTC+14.
+    /// The date, if somebody can have been born on it by `now`: the day has begun at UTC+14, where days begin first.
     pub fn by(self, now: OffsetDateTime) -> Option<BirthDate> {
         let newest = now.to_offset(offset!(+14)).date();
         (self.0 <= newest).then_some(self)
     }
 
-    /// `YYYY-MM-DD`.
+    /// The date as `YYYY-MM-DD`.
     pub fn iso(self) -> String {
         format!("{:04}-{:02}-{:02}", self.0.year(), u8::from(self.0.month()), self.0.day())
     }

@@ -1,4 +1,4 @@
-//! What a verb asks for that concerns the clinic and no single record: the right itself, whoever has it.
+//! A verb that concerns the clinic and no single record asks for an [`Authority`]: the right itself, whoever has it.
 
 use super::{ConfirmedUser, Right, Role, SignedInUser, Unconfirmed};
 use crate::db::schema::users;
@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 /// Somebody who has the right `R`.
 pub trait Authority<R: Right> {
-    /// Which user; `None` for the program itself.
+    /// The user; `None` for the program itself.
     fn user(&self) -> Option<UserId>;
 }
 
@@ -29,7 +29,7 @@ impl<R: Right> Authority<R> for ConfirmedUser<R> {
 pub struct Operator(());
 
 impl Operator {
-    /// The one who gave the command.
+    /// The operator who gave the command.
     pub fn of_the_command_line() -> Operator {
         Operator(())
     }
@@ -41,7 +41,7 @@ impl<R: Right> Authority<R> for Operator {
     }
 }
 
-/// Whether the right is still theirs at this moment: somebody else may have taken it away since the request began.
+/// Whether `by` still has the right `R`: somebody else may have taken the right away since the request began.
 pub fn still_has<R: Right>(conn: &mut Conn, by: &impl Authority<R>) -> QueryResult<bool> {
     let Some(user) = by.user() else { return Ok(true) };
     let role = users::table.find(user).filter(users::active.eq(true)).select(users::role);

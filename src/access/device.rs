@@ -1,10 +1,10 @@
-//! What a session knows of its browser: two words from fixed lists. Nothing else of it is kept.
+//! What a session knows of its browser: two words from fixed lists. Nothing else about the browser is stored.
 
 use crate::text::Lang;
 use crate::text_enum;
 
 text_enum! {
-    /// Which browser.
+    /// A browser, by its name.
     pub enum Browser {
         Edge = "edge",
         Opera = "opera",
@@ -12,13 +12,13 @@ text_enum! {
         Firefox = "firefox",
         Chrome = "chrome",
         Safari = "safari",
-        /// any other, or none that it says
+        /// any other, or the browser does not say
         Other = "other",
     }
 }
 
 text_enum! {
-    /// On which system.
+    /// The system on which a browser runs.
     pub enum System {
         Iphone = "iphone",
         Ipad = "ipad",
@@ -27,12 +27,13 @@ text_enum! {
         Windows = "windows",
         MacOs = "macos",
         Linux = "linux",
-        /// any other, or none that it says
+        /// any other, or the browser does not say
         Other = "other",
     }
 }
 
-/// What each calls itself in `User-Agent`, the particular before the general: most also say that they are Safari.
+/// What each browser calls itself in `User-Agent`, the particular before the general: most also say that they are
+/// Safari.
 const BROWSERS: [(&str, Browser); 11] = [
     ("Edg/", Browser::Edge),
     ("EdgA/", Browser::Edge),
@@ -68,7 +69,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// What a browser says of itself.
+    /// Reads the `User-Agent` header; what is not in the lists is `Other`.
     pub fn from_user_agent(user_agent: &str) -> Device {
         let browser = BROWSERS.iter().find(|(sign, _)| user_agent.contains(sign));
         let system = SYSTEMS.iter().find(|(sign, _)| user_agent.contains(sign));
@@ -84,12 +85,12 @@ impl Device {
         lang.t2("device", "browser", browser, "system", lang.t_of("system", self.system.as_str()))
     }
 
-    /// As it is stored.
+    /// The two words as they are stored, with a space between.
     pub fn to_stored(self) -> String {
         format!("{} {}", self.browser.as_str(), self.system.as_str())
     }
 
-    /// What was stored; words of a later version are another browser on another system.
+    /// Reads the stored words; a word that only a later version knows is `Other`.
     pub fn stored(words: &str) -> Device {
         let (browser, system) = words.split_once(' ').unwrap_or((words, ""));
         Device { browser: browser.parse().unwrap_or(Browser::Other), system: system.parse().unwrap_or(System::Other) }

@@ -1,5 +1,5 @@
-//! GROUND: who may do what. The only constructors of proofs: a function that reads or changes a record asks for one,
-//! and the only way to get one is to be signed in, in a role that may, for a record that is there.
+//! GROUND: who may do what. The only constructors of proofs: a function that reads or changes a record asks for a
+//! proof, and only somebody who is signed in, with the right, gets one, for a record that exists.
 
 mod authority;
 mod device;

@@ -17,10 +17,10 @@ pub struct SignedInUser<R: Right = rights::Read> {
 }
 
 impl<R: Right> SignedInUser<R> {
-    /// The user of a session; `None` where nobody is signed in; `Some(None)` where the role may not.
+    /// The user of a session; `None` where no user is signed in; `Some(None)` where the role does not have the right.
     pub fn from_holder(holder: &Holder) -> Option<Option<SignedInUser<R>>> {
         match holder {
-            // who has to set up a second factor is let in no further
+            // a user who has to set up a second factor may do nothing else first
             Holder::User { must_set_up: true, .. } => None,
             Holder::User { id, name, role, .. } => Some(role.may(R::ACTION).then(|| SignedInUser {
                 id: *id,
@@ -32,7 +32,7 @@ impl<R: Right> SignedInUser<R> {
         }
     }
 
-    /// Who it is.
+    /// The identity, for queries and audit rows.
     pub fn id(&self) -> UserId {
         self.id
     }
@@ -52,13 +52,13 @@ impl<R: Right> Clone for SignedInUser<R> {
     }
 }
 
-/// A user who has said once more, a few minutes ago and in this session, who they are: a browser that was left open is not
-/// enough for what this is asked for.
+/// A user who has proved once more, a few minutes ago and in this session, who they are. Some pages ask for this,
+/// because a browser may have been left open.
 #[derive(Debug, Clone)]
 pub struct ConfirmedUser<R: Right = rights::Read>(SignedInUser<R>);
 
 impl<R: Right> ConfirmedUser<R> {
-    /// The proof; `None` where it is too long ago.
+    /// The proof; `None` where the user last confirmed who they are too long ago.
     pub fn from_holder(user: SignedInUser<R>, holder: &Holder) -> Option<ConfirmedUser<R>> {
         matches!(holder, Holder::User { id, confirmed: true, .. } if *id == user.id).then_some(ConfirmedUser(user))
     }
@@ -69,8 +69,8 @@ impl<R: Right> ConfirmedUser<R> {
     }
 }
 
-/// A user in a session of their own, also where they must set up a second factor before they are let in any further. It is
-/// good for nothing but how they themselves sign in.
+/// A user in a session of their own, also one who must set up a second factor before anything else is open. This proof
+/// is good only for changing how they themselves sign in.
 #[derive(Debug, Clone)]
 pub struct OwnAccount {
     id: UserId,
@@ -80,7 +80,7 @@ pub struct OwnAccount {
 }
 
 impl OwnAccount {
-    /// The user of a session; `None` where nobody is signed in.
+    /// The user of a session; `None` where no user is signed in.
     pub fn from_holder(holder: &Holder) -> Option<OwnAccount> {
         match holder {
             Holder::User { id, role, confirmed, .. } => {
@@ -91,7 +91,7 @@ impl OwnAccount {
         }
     }
 
-    /// Who it is.
+    /// The identity, for queries and audit rows.
     pub fn id(&self) -> UserId {
         self.id
     }
@@ -99,22 +99,22 @@ impl OwnAccount {
     pub fn role(&self) -> Role {
         self.role
     }
-    /// The user, where they are let in.
+    /// The user; `None` where they must set up a second factor first.
     pub fn user(&self) -> Option<&SignedInUser> {
         self.user.as_ref()
     }
-    /// Whether they have said a few minutes ago who they are.
+    /// Whether they proved a few minutes ago who they are.
     pub fn is_confirmed(&self) -> bool {
         self.is_confirmed
     }
 }
 
-/// The same, where they have said a few minutes ago who they are: see [`ConfirmedUser`].
+/// The account of a user who proved a few minutes ago who they are: see [`ConfirmedUser`].
 #[derive(Debug, Clone)]
 pub struct ConfirmedAccount(OwnAccount);
 
 impl ConfirmedAccount {
-    /// The proof; `None` where it is too long ago.
+    /// The proof; `None` where the user last confirmed who they are too long ago.
     pub fn from_account(own: OwnAccount) -> Option<ConfirmedAccount> {
         own.is_confirmed.then_some(ConfirmedAccount(own))
     }
@@ -123,15 +123,15 @@ impl ConfirmedAccount {
     pub fn own(&self) -> &OwnAccount {
         &self.0
     }
-    /// Whose it is.
+    /// The user whose account it is.
     pub fn id(&self) -> UserId {
         self.0.id
     }
 }
 
-/// Those of these users who are active. They stay so until the transaction ends: whoever deactivates one waits for it, and
-/// then finds what they were given to do. To be asked before a conversation or a patient is locked: whoever deactivates
-/// holds the user first, then comes to what they had to do.
+/// Those of these users who are active. They stay active until the transaction ends: a deactivation of one of them
+/// waits for it, and then finds what they were given to do. Call this before a conversation or a patient is locked: a
+/// deactivation also holds the user first, then that user's work.
 pub fn active(tx: &mut Tx, named: &[UserId]) -> QueryResult<Vec<UserId>> {
     let mut all = named.to_vec();
     all.sort_unstable();
@@ -143,14 +143,14 @@ pub fn active(tx: &mut Tx, named: &[UserId]) -> QueryResult<Vec<UserId>> {
     found.order(users::id).select(users::id).load(tx.conn())
 }
 
-/// A user with the right `R`, and a patient whose chart is there.
+/// A user with the right `R`, and a patient whose chart exists.
 #[derive(Debug)]
 pub struct ChartAccess<R: Right = rights::Read> {
     user: SignedInUser<R>,
     patient: PatientId,
 }
 
-/// A user with the right `R`, and a conversation that is there.
+/// A user with the right `R`, and a conversation that exists.
 #[derive(Debug)]
 pub struct ConversationAccess<R: Right = rights::Read> {
     user: SignedInUser<R>,
@@ -158,8 +158,8 @@ pub struct ConversationAccess<R: Right = rights::Read> {
     patient: PatientId,
 }
 
-/// A patient who has proved who they are, in a session that is alive. Whether they may still see or write anything is
-/// asked again in every transaction: see [`PortalVisit::is_open`].
+/// A patient who has proved who they are, in a session that has not ended. Whether they may still see or write anything
+/// is checked again in every transaction: see [`PortalVisit::is_open`].
 #[derive(Debug, Clone)]
 pub struct PortalVisit {
     patient: PatientId,
@@ -170,7 +170,7 @@ pub struct PortalVisit {
 pub enum PortalRefusal {
     /// the clinic's portal is off
     PortalOff(Option<Ts>),
-    /// this patient has no access any more
+    /// this patient has no access to the portal
     NoAccess(Option<Ts>),
 }
 
@@ -182,13 +182,13 @@ pub struct LapsedVisit {
 }
 
 impl LapsedVisit {
-    /// Who it was.
+    /// The patient whose session it was.
     pub fn patient(&self) -> PatientId {
         self.patient
     }
 }
 
-/// The patient who has this chart: another one where it was merged into theirs.
+/// The patient who has this chart now: another one where this chart was merged into theirs.
 pub fn survivor(conn: &mut Conn, patient: PatientId) -> QueryResult<PatientId> {
     let mut id = patient;
     loop {
@@ -215,8 +215,8 @@ pub fn held(tx: &mut Tx, patient: PatientId) -> QueryResult<PatientId> {
     patients::table.find(now).filter(patients::deleted_at.is_null()).select(patients::id).first(tx.conn())
 }
 
-/// The proof that `user` may act on this chart; `None` where there is no such chart. A chart that was merged is the one
-/// that it was merged into.
+/// The proof that `user` may act on this chart; `None` where there is no such chart. For a chart that was merged it is
+/// the proof for the chart that it was merged into.
 pub fn chart<R: Right>(
     conn: &mut Conn,
     user: SignedInUser<R>,
@@ -258,7 +258,7 @@ impl<R: Right> ChartAccess<R> {
     pub fn held(&self, tx: &mut Tx) -> QueryResult<ChartAccess<R>> {
         Ok(ChartAccess { user: self.user.clone(), patient: held(tx, self.patient)? })
     }
-    /// The same proof once more, for a second transaction of one request.
+    /// A copy of the proof, for a second transaction of one request.
     pub fn again(&self) -> ChartAccess<R> {
         ChartAccess { user: self.user.clone(), patient: self.patient }
     }
@@ -266,14 +266,14 @@ impl<R: Right> ChartAccess<R> {
     pub fn user(&self) -> &SignedInUser<R> {
         &self.user
     }
-    /// Whose chart it is.
+    /// The patient whose chart it is.
     pub fn patient(&self) -> PatientId {
         self.patient
     }
 }
 
 impl<R: Right> ConversationAccess<R> {
-    /// The same proof once more, for a second transaction of one request.
+    /// A copy of the proof, for a second transaction of one request.
     pub fn again(&self) -> ConversationAccess<R> {
         ConversationAccess { user: self.user.clone(), conversation: self.conversation, patient: self.patient }
     }
@@ -285,23 +285,23 @@ impl<R: Right> ConversationAccess<R> {
     pub fn user(&self) -> &SignedInUser<R> {
         &self.user
     }
-    /// Which conversation.
+    /// The conversation that the proof is for.
     pub fn conversation(&self) -> ConversationId {
         self.conversation
     }
-    /// The patient with whom it is.
+    /// The patient of the conversation.
     pub fn patient(&self) -> PatientId {
         self.patient
     }
 }
 
 impl PortalVisit {
-    /// Who it is.
+    /// The identity, for queries and audit rows.
     pub fn patient(&self) -> PatientId {
         self.patient
     }
 
-    /// What shuts this patient out at this moment in this transaction, if anything does.
+    /// What keeps this patient out of the portal at this moment, in this transaction; `None` where nothing does.
     pub fn refusal(&self, conn: &mut Conn) -> QueryResult<Option<PortalRefusal>> {
         let portal = clinic::table.find(1).select((clinic::portal_on, clinic::portal_since));
         let (on, since): (bool, Option<Ts>) = portal.first(conn)?;

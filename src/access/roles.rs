@@ -1,4 +1,4 @@
-//! The role → action table, on one screen.
+//! Which role may do what, as one table.
 
 use crate::text_enum;
 
@@ -23,9 +23,9 @@ text_enum! {
         Read = "read",
         /// start conversations, write in them, change who takes part
         Send = "send",
-        /// close a conversation and take that back
+        /// close a conversation, and undo the closing
         Close = "close",
-        /// change demographics, portal access and how a patient is told
+        /// change demographics, portal access and how a patient is notified
         EditPatients = "edit_patients",
         /// see every notification, send one again
         Notify = "notify",
@@ -43,7 +43,7 @@ text_enum! {
 }
 
 impl Role {
-    /// The table.
+    /// Whether a user of this role may do this.
     pub const fn may(self, action: Action) -> bool {
         use Action::*;
         match self {
@@ -61,7 +61,7 @@ pub trait Right: 'static {
     const ACTION: Action;
 }
 
-/// A right that is used without saying once more who one is.
+/// A right that a user may use without proving once more who they are.
 pub trait Unconfirmed: Right {}
 
 /// One type for each action.
@@ -83,6 +83,6 @@ pub mod rights {
     macro_rules! unconfirmed {
         ($($name:ident),+) => {$(impl Unconfirmed for $name {})+};
     }
-    // all but Users and Records
+    // every action but Users and Records
     unconfirmed!(Read, Send, Close, EditPatients, Notify, Templates, Settings, Audit);
 }

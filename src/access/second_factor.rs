@@ -1,5 +1,5 @@
-//! Whether a user has a second factor, and whether their role needs one. Asked anew at each request, so that what an owner
-//! decides holds at once.
+//! Whether a user has a second factor, and whether their role needs one. Asked again at each request, so that an
+//! owner's decision applies at once.
 
 use super::Role;
 use crate::db::schema::{authenticator_apps, clinic, passkeys};
@@ -16,13 +16,13 @@ pub fn has_second_factor(conn: &mut Conn, user: UserId) -> QueryResult<bool> {
     Ok(passkey.first::<UserId>(conn).optional()?.is_some())
 }
 
-/// Whether the clinic lets nobody of this role in without one.
+/// Whether the clinic lets users of this role in only with a second factor.
 pub fn needs_second_factor(conn: &mut Conn, role: Role) -> QueryResult<bool> {
     let roles: String = clinic::table.find(1).select(clinic::second_factor_roles).first(conn)?;
     Ok(is_named(&roles, role))
 }
 
-/// Whether a role is among these words.
+/// Whether a role is among these words, which are separated by spaces.
 pub fn is_named(roles: &str, role: Role) -> bool {
     roles.split(' ').any(|word| word == role.as_str())
 }

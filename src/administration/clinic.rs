@@ -14,13 +14,13 @@ text_enum! {
     pub enum Part {
         /// name, phone, address, time zone, language
         Clinic = "clinic",
-        /// who gets in, whether they may answer, how long they stay
+        /// who may sign in, whether they may answer, how long a session lasts
         PatientPortal = "patient_portal",
-        /// how email and texts leave
+        /// the services that send email and texts
         Gateways = "gateways",
         /// what concerns every notification
         Notifications = "notifications",
-        /// who signs in with a second factor only
+        /// who needs a second factor to sign in
         SignIn = "sign_in",
         /// how long records are kept
         Records = "records",
@@ -39,7 +39,7 @@ pub fn save_settings(
     settings_changed(tx, now, by, part.as_str())
 }
 
-/// The trace of it.
+/// Writes the change of the settings to the audit log.
 pub(super) fn settings_changed(
     tx: &mut Tx,
     now: Ts,
@@ -50,7 +50,7 @@ pub(super) fn settings_changed(
     audit::append(tx, now, entry.with(what))
 }
 
-/// Makes the one row where there is none yet. Safe to call at every start, on several instances at once.
+/// Adds the clinic's only row where there is none yet. Safe to call at every start, on several instances at once.
 pub fn prepare(tx: &mut Tx, cookie_key: [u8; 64]) -> QueryResult<()> {
     use crate::db::Both;
     let row = (

@@ -1,5 +1,5 @@
-//! The clinic's logo and the portal's background image. What was uploaded is decoded, made smaller and written anew:
-//! nothing of the uploaded file itself is kept or served, so neither its tricks nor its metadata (place, camera) are.
+//! The clinic's logo and the portal's background image. An upload is decoded, made smaller and encoded again: no byte
+//! of the uploaded file is kept or served, so neither an attack hidden in it nor its metadata (place, camera) is.
 
 use super::clinic::settings_changed;
 use crate::access::{Authority, rights};
@@ -32,7 +32,7 @@ pub enum NotTaken {
 }
 
 /// Makes the image to be served from an uploaded file: a logo of at most 480 by 160 pixels as PNG, a background of at
-/// most 1600 by 1200 as JPEG. To be called where a thread may be busy.
+/// most 1600 by 1200 as JPEG. Blocks for the time of decoding: call it on a blocking thread.
 ///
 /// # Errors
 /// See [`NotTaken`].
@@ -75,14 +75,14 @@ fn decode(uploaded: &[u8]) -> Result<DynamicImage, NotTaken> {
         _ => NotTaken::Unreadable,
     };
     let mut decoder = reader.into_decoder().map_err(too_large)?;
-    // a telephone's picture says which side is up; the new one is upright
+    // a phone's picture says which side is up; the new image is stored upright
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(too_large)?;
     decoded.apply_orientation(orientation);
     Ok(decoded)
 }
 
-/// Puts an image in the place of the one before, or takes it away.
+/// Replaces the image, or removes it.
 pub fn set_image(
     tx: &mut Tx,
     now: Ts,

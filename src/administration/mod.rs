@@ -1,5 +1,5 @@
-//! FEATURE: what the owners of a clinic do: its settings, its images, users who leave, the audit log. Each verb asks for the right and
-//! leaves its own trace.
+//! FEATURE: the work of a clinic's owners: its settings, its images, users who leave, the audit log. Each verb requires
+//! the right for it and writes its own audit row.
 
 mod audit_log;
 mod clinic;

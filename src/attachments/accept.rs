@@ -1,4 +1,4 @@
-//! Taking a file in, as it comes.
+//! Taking in a file while it is uploaded.
 
 use super::kinds::{Inspection, Kind};
 use super::uploads::{self, Upload};
@@ -41,16 +41,16 @@ text_enum! {
 /// Why a file was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
-    /// It may not be taken.
+    /// The file is refused, for this reason.
     #[error("the file was refused")]
     Refused(Refusal),
-    /// It could not be written.
+    /// The file could not be written.
     #[error(transparent)]
     Storage(StorageError),
 }
 
 impl AcceptError {
-    /// What is said of the file: a failure of ours is one that may be over at the next try. The log has the cause.
+    /// The reason that the page shows. After a failure of the program another try may succeed; its cause is in the log.
     pub fn refusal(self) -> Refusal {
         match self {
             AcceptError::Refused(why) => why,
@@ -92,7 +92,7 @@ impl From<DbError> for AcceptError {
     }
 }
 
-/// A file that is coming in. Dropped, it leaves nothing behind.
+/// A file that is being uploaded. When it is dropped unfinished, nothing of it is kept.
 pub struct Receiving {
     name: String,
     kind: &'static Kind,
@@ -106,7 +106,7 @@ impl FileIntake {
     /// Begins to take a file of this name, of at most `room` bytes.
     ///
     /// # Errors
-    /// Where files of its kind are not taken: known before a byte of it is read.
+    /// Where files of its kind are not taken: this is known before its first byte is read.
     pub async fn begin(&self, random: &Random, given_name: &str) -> Result<Receiving, AcceptError> {
         let name = clean_name(given_name);
         if name.is_empty() {
@@ -126,10 +126,10 @@ impl FileIntake {
 }
 
 impl Receiving {
-    /// Takes more of it.
+    /// Takes the next bytes of the file.
     ///
     /// # Errors
-    /// Where it gets too large, or cannot be written.
+    /// Where the file gets too large, or cannot be written.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), AcceptError> {
         self.size += bytes.len() as u64;
         if self.size > self.limit {
@@ -139,7 +139,7 @@ impl Receiving {
         Ok(self.incoming.push(bytes).await?)
     }
 
-    /// Ends it: looked at, on the disk, and written down as this user's upload for this patient.
+    /// Ends the upload: the file is checked, scanned, stored, and written down as this user's upload for this patient.
     ///
     /// # Errors
     /// See [`AcceptError`].
@@ -166,7 +166,7 @@ impl Receiving {
         let looked_at = if self.inspection.is_locked() { LookedAt::Locked } else { looked_at };
         let chart = access.again();
         let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(patients::named_other(conn, &chart, &clues)?) });
-        // a guard that fails refuses nothing, and says that it knows nothing
+        // when the lookup fails, the file is still taken, marked as one that was not looked at
         let (suspect, looked_at) = match suspect.await {
             Ok(suspect) => (suspect, looked_at),
             Err(_) => {

@@ -1,4 +1,4 @@
-//! Attachments come to be: in the transaction that writes the message, or not at all.
+//! Attachments are written in the transaction that writes their message, or not at all.
 
 use super::freeze::{Copied, Frozen};
 use super::uploads::MOST;
@@ -41,18 +41,18 @@ pub enum Pick {
 /// What is to be attached to one message, in this order.
 #[derive(Debug, Clone, Default)]
 pub struct Picks {
-    /// one after the other
+    /// the picks, in the order in which they are attached
     pub all: Vec<Pick>,
     /// uploads that name another patient and were confirmed to be for this one
     pub confirmed: Vec<UploadId>,
-    /// what all together may have, in bytes
+    /// limit for all of them together, in bytes
     pub largest: u64,
-    /// and what one of them may have: a file of the chart may have come another way
+    /// limit for one of them, in bytes: a file of the chart has not passed the limit for uploads
     pub largest_file: u64,
 }
 
 impl Picks {
-    /// What is picked, in words for an idempotency key: the same text with other files is another message.
+    /// The picks as text for an idempotency key: the same text with other files is another message.
     pub fn fingerprint(&self) -> String {
         let word = |pick: &Pick| match pick {
             Pick::Upload(id) => format!("\0u{id}"),
@@ -62,7 +62,7 @@ impl Picks {
     }
 }
 
-/// Why nothing was attached; the message must then not be written either.
+/// Why nothing was attached; the caller must then not write the message either.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     /// An upload is not there any more.
@@ -77,10 +77,10 @@ pub enum AttachError {
     /// More than one message may carry.
     #[error("too much for one message")]
     TooMuch,
-    /// One is larger than a file may be.
+    /// One file is larger than a file may be.
     #[error("a file is too large")]
     TooLarge,
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -145,7 +145,7 @@ pub fn attach(
 
 type Taken = ((BlobId, Opened, String, i64), (Option<PatientId>, Option<NamedBy>));
 
-/// The upload's reference to its content becomes the attachment's.
+/// Moves the upload's reference to its content to the attachment.
 pub(super) fn take_upload(
     tx: &mut Tx,
     now: Ts,
@@ -178,13 +178,13 @@ pub(super) fn take_upload(
 
 fn keep_frozen(tx: &mut Tx, now: Ts, frozen: &Frozen) -> Result<Row, AttachError> {
     let (blob, page) = match &frozen.content {
-        // made by ourselves from the chart's words: there is nothing for a scanner to find
+        // the program made these from the chart's words: there is nothing for a scanner to find
         Copied::Made { file, page } => {
             let page = storage::keep(tx, now, page, Scan::Clean)?.id;
             (storage::keep(tx, now, file, Scan::Clean)?.id, Some(page))
         }
         Copied::Kept(blob) => {
-            // the chart has let go of it a moment ago, or a virus was found in it
+            // the chart may have dropped this content a moment ago, or a virus was found in it
             storage::refer(tx, *blob).optional()?.ok_or(AttachError::Gone)?;
             if storage::blob(tx, *blob)?.scan == Scan::Infected {
                 return Err(AttachError::Gone);

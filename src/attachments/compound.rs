@@ -1,6 +1,6 @@
-//! Compound files ([MS-CFB]): whose they are, by the list of streams in them, without reading them whole.
+//! Compound files ([MS-CFB]): which program wrote one, by the list of streams in it, without reading all of it.
 
-/// Whose a compound file is.
+/// The program that a compound file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// Word
@@ -9,16 +9,16 @@ pub enum Family {
     Excel,
     /// PowerPoint
     PowerPoint,
-    /// a mail of Outlook
+    /// a mail saved by Outlook
     Mail,
     /// a newer Office file that is locked with a password
     Locked,
 }
 
 const MARK: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
-/// Bytes of an entry of the directory.
+/// Bytes of one entry of the directory.
 const ENTRY: usize = 128;
-/// Streams that only one of them has.
+/// Streams that only one program's files have.
 const STREAMS: [(&str, Family); 7] = [
     ("EncryptedPackage", Family::Locked),
     ("WordDocument", Family::Word),
@@ -29,7 +29,7 @@ const STREAMS: [(&str, Family); 7] = [
     ("__nameid_version1.0", Family::Mail),
 ];
 
-/// Whether a file with this beginning is one.
+/// Whether a file with this beginning is a compound file.
 pub fn is(head: &[u8]) -> bool {
     head.starts_with(MARK)
 }
@@ -38,7 +38,7 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
-/// Where its directory begins, in bytes, as its header says.
+/// Where the directory begins, in bytes, as the file's header says.
 pub fn directory_at(head: &[u8]) -> Option<u64> {
     if !is(head) {
         return None;
@@ -49,13 +49,13 @@ pub fn directory_at(head: &[u8]) -> Option<u64> {
     (9..=12).contains(&shift).then(|| (u64::from(sector) + 1) << shift)
 }
 
-/// Whose it is, from the beginning of its directory; `None` where that says nothing.
+/// The program, from the beginning of the file's directory; `None` where no known stream is listed.
 pub fn family(directory: &[u8]) -> Option<Family> {
     let names: Vec<String> = directory.chunks_exact(ENTRY).filter_map(name).collect();
     STREAMS.iter().find(|(stream, _)| names.iter().any(|name| name == stream)).map(|(_, family)| *family)
 }
 
-/// The name of an entry: UTF-16 with a zero behind it, and its length in bytes.
+/// The name of an entry: UTF-16 with a zero at its end, and its length in bytes at offset 64.
 fn name(entry: &[u8]) -> Option<String> {
     let length = usize::from(u16::from_le_bytes(number(entry, 64)?));
     let units: Vec<u16> =
@@ -63,8 +63,8 @@ fn name(entry: &[u8]) -> Option<String> {
     String::from_utf16(&units).ok()
 }
 
-/// Whether it opens with a password only. The older kinds say so where their first stream begins, which programs put
-/// right behind the header.
+/// Whether the file opens only with a password. The older kinds say so where their first stream begins, which programs
+/// put right behind the header.
 pub fn is_locked(head: &[u8], directory: &[u8]) -> bool {
     let at = |at: usize| number(head, at).map(u16::from_le_bytes);
     match family(directory) {

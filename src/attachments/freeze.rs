@@ -1,4 +1,4 @@
-//! A chart item as it is at this moment: a copy that later changes of the chart do not touch.
+//! Copies of chart items as they are at this moment: later changes of the chart do not touch the copy.
 
 use super::{FileIntake, clean_name};
 use crate::access::{ChartAccess, Right};
@@ -11,7 +11,7 @@ use crate::settings;
 use crate::storage::{Placed, Scan, StorageError};
 use crate::text::Lang;
 
-/// A copy of a chart item, in storage, for [`super::attach()`]. Not attached, it is swept after a day.
+/// A copy of a chart item, in storage, for [`super::attach()`]. A copy that is never attached is swept after a day.
 #[derive(Debug, Clone)]
 pub struct Frozen {
     pub(super) item: ChartItemId,
@@ -30,7 +30,7 @@ pub(super) enum Copied {
     Kept(BlobId),
 }
 
-/// What is to be frozen, as it was read.
+/// The item as it was read, before it is copied.
 enum Found {
     Words(Box<Document>, String),
     File(ChartFile),
@@ -38,7 +38,7 @@ enum Found {
 
 impl FileIntake {
     /// Freezes an item of this chart: its file, or else its words as a document in the patient's language. `None` where
-    /// it is another's or not there.
+    /// the item does not exist or belongs to another chart.
     ///
     /// # Errors
     /// See [`StorageError`].

@@ -1,5 +1,5 @@
-//! Files of other systems come in: read twice, first to see that they are whole and whose they are, then resource by
-//! resource, so that memory does not grow with their size; what they hold of files goes into storage on the way.
+//! Imports files from other systems. They are read twice: first to see that they are whole and whose they are, then
+//! resource by resource, so that memory does not grow with their size. Files inside them go into storage on the way.
 
 use super::FileIntake;
 use super::accept::AcceptError;
@@ -16,27 +16,27 @@ use data_encoding::BASE64_NOPAD;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Resources that are written at once.
+/// The most resources that are written in one transaction.
 const BATCH: usize = 200;
-/// And characters of them, with their files.
+/// The most characters of them, with their files, in one transaction.
 const BATCH_SIZE: usize = 4 * 1024 * 1024;
 
-/// Files that are read as one: what one of them names may stand in another.
+/// Files that are read as one: a resource in one of them may refer to a resource in another.
 pub type Together = Arc<Vec<Box<dyn Reopen + Send + Sync>>>;
 
 /// Why nothing was taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file.
+    /// A file cannot be read.
     #[error(transparent)]
     Fhir(#[from] FhirError),
-    /// The storage.
+    /// The storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The database.
+    /// The database failed.
     #[error("the database failed")]
     Db(#[from] DbError),
-    /// A thread of ours.
+    /// A thread of the program died.
     #[error("the import was broken off")]
     Broken,
 }
@@ -48,7 +48,7 @@ impl From<diesel::result::Error> for ImportError {
 }
 
 impl FileIntake {
-    /// Imports files that come together. A broken one leaves everything as it was; each patient's chart changes in one
+    /// Imports files that come together. A broken file leaves everything as it was; each patient's chart changes in one
     /// transaction.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl FileIntake {
         tokio::task::spawn_blocking(read).await.map_err(|_| ImportError::Broken)?
     }
 
-    /// Keeps every resource; gives whose charts it touches.
+    /// Stores every resource; gives the source and id of each patient whose chart it touches.
     async fn take_in(
         &self,
         db: &Db,
@@ -142,7 +142,7 @@ impl FileIntake {
         Ok(touched)
     }
 
-    /// Puts a file into storage. What the record says of a type counts only where the content agrees.
+    /// Puts a file into storage. The type that the record declares counts only where the content agrees.
     async fn place_file(
         &self,
         db: &Db,
@@ -189,7 +189,7 @@ async fn write(
     Ok(())
 }
 
-/// Base64 as FHIR has it (white space allowed, R4 §2.24.0.1); none where it is not base64 or nothing.
+/// Decodes Base64 as FHIR has it (white space allowed, R4 §2.24.0.1); `None` where it is empty or not Base64.
 fn decode(data: String) -> Option<Vec<u8>> {
     let mut packed = data.into_bytes();
     packed.retain(|byte| !byte.is_ascii_whitespace());

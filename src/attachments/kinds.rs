@@ -1,5 +1,5 @@
 //! What may be attached. A file is taken where the ending of its name is allowed and its content is what that ending
-//! says: the two are asked apart, because a browser goes by one and a patient's computer by the other.
+//! says. Both are checked: a browser goes by the content, a patient's computer by the ending.
 
 use super::compound::{self, Family};
 use super::media;
@@ -10,16 +10,16 @@ use crate::config::Files;
 pub struct Kind {
     /// ending of the name, in lower case
     pub ending: &'static str,
-    /// what it is served as
+    /// the media type it is served with
     pub media_type: &'static str,
     content: Is,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Is {
-    /// the library finds one of these types
+    /// the library `infer` finds one of these types
     Found(&'static [&'static str]),
-    /// a compound file of the older Office, of this program
+    /// a compound file of an older version of Office, for this program
     Compound(Family),
     /// a file of the ISO base media format with one of these brands
     Iso(&'static [&'static str]),
@@ -31,7 +31,7 @@ enum Is {
     Tiff,
     /// a package of Office Open XML with this folder
     Package(&'static str),
-    /// words, in any encoding, that are no markup
+    /// plain text in any encoding, without markup
     Text,
 }
 
@@ -52,7 +52,7 @@ const fn iso(ending: &'static str, media_type: &'static str, brands: &'static [&
 }
 
 /// Brands of pictures (ISO/IEC 23008-12), of films and of sound (ISO/IEC 14496-12 and -14, the register of brands at
-/// mp4ra.org); a film's sound alone is a film by its brand.
+/// mp4ra.org); a film that has sound only still has a film's brand.
 const PICTURES: &[&str] = &["heic", "heix", "hevc", "hevx", "heim", "heis", "hevm", "hevs", "mif1", "mif2", "msf1"];
 const FILMS: &[&str] = &[
     "isom", "iso2", "iso3", "iso4", "iso5", "iso6", "iso7", "iso8", "iso9", "isoa", "isob", "isoc", "mp41", "mp42",
@@ -101,7 +101,7 @@ const KINDS: &[Kind] = &[
     kind("dcm", "application/dicom", &["application/dicom"]),
 ];
 
-/// What the clinic takes.
+/// What files the clinic takes.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// limit for one file, in bytes
@@ -112,10 +112,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// As the configuration says.
+    /// The policy that the configuration sets.
     ///
     /// # Errors
-    /// One line that names the ending that is not known.
+    /// One line that names the unknown ending.
     pub fn from_config(files: &Files) -> Result<Policy, String> {
         let find = |ending: &String| {
             let known: Vec<_> = KINDS.iter().map(|kind| kind.ending).collect();
@@ -123,20 +123,20 @@ impl Policy {
             KINDS.iter().find(|kind| kind.ending == ending).ok_or_else(fix)
         };
         let kinds = files.types.iter().map(find).collect::<Result<_, _>>()?;
-        // what the scanner does not take could never be served
+        // a file that the scanner does not take could never be served
         let scanned = files.scanner.as_ref().map_or(u64::MAX, |scanner| scanner.largest);
         Ok(Policy { largest_file: files.largest_file.min(scanned), largest_message: files.largest_message, kinds })
     }
 
-    /// The kind that a name says, if it is taken.
+    /// The kind that a name's ending says, if the clinic takes it.
     pub fn kind_of(&self, name: &str) -> Option<&'static Kind> {
         let (_, ending) = name.rsplit_once('.')?;
         let ending = ending.to_ascii_lowercase();
         self.kinds.iter().copied().find(|kind| kind.ending == ending)
     }
 
-    /// What a content surely is that comes without a name to go by: the type that its record gives, where the content is
-    /// that, else the first that it is.
+    /// The media type of a content that comes without a name: the type that its record declares, where the content is
+    /// of that type, else the first type that the content matches.
     pub fn type_of(&self, inspection: &Inspection, declared: Option<&str>) -> Option<&'static str> {
         let is = || self.kinds.iter().filter(|kind| inspection.is(kind)).map(|kind| kind.media_type);
         let declared = declared.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
@@ -154,8 +154,8 @@ impl Policy {
     }
 }
 
-/// As what a browser can show a file of this media type in a sandbox: a PDF or a picture as it is, a TIFF as a picture that
-/// is drawn of it ([`super::FileIntake::picture`]); `None` where it can only be saved.
+/// The media type that a browser can show a file of this type as, in a sandbox: a PDF or a picture as it is, a TIFF as
+/// a picture drawn from it ([`super::FileIntake::picture`]); `None` where the file can only be saved.
 pub fn shown_as(media_type: &str) -> Option<&'static str> {
     let kinds = ["application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
     match media_type {
@@ -164,17 +164,17 @@ pub fn shown_as(media_type: &str) -> Option<&'static str> {
     }
 }
 
-/// How much of the beginning and of the end is looked at, in bytes.
+/// How much of the beginning and of the end is kept for inspection, in bytes.
 const LOOKED_AT: usize = 16 * 1024;
 
-/// What was seen of a file while it came in.
+/// What was seen of a file while it was uploaded.
 #[derive(Default)]
 pub struct Inspection {
     head: Vec<u8>,
     tail: Vec<u8>,
     has_nul: bool,
     size: u64,
-    /// the list of streams of a compound file, or its beginning, from where its header says
+    /// the list of streams of a compound file, or its beginning, read from the place that the header names
     directory: Vec<u8>,
 }
 
@@ -190,7 +190,7 @@ impl Inspection {
         self.tail.drain(..surplus);
     }
 
-    /// Keeps what of these bytes is of a compound file's directory.
+    /// Keeps those of these bytes that belong to a compound file's directory.
     fn note_directory(&mut self, bytes: &[u8]) {
         let Some(from) = compound::directory_at(&self.head) else { return };
         let next = from + self.directory.len() as u64;
@@ -202,7 +202,7 @@ impl Inspection {
         }
     }
 
-    /// Whether it opens with a password only, as far as its beginning tells: Office files.
+    /// Whether an Office file opens only with a password, as far as its beginning tells.
     pub fn is_locked(&self) -> bool {
         compound::is_locked(&self.head, &self.directory)
     }
@@ -226,9 +226,9 @@ impl Inspection {
             }
             Is::Mp3 => media::is_mp3(&self.head),
             Is::Tiff => [&b"II*\0"[..], b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|mark| self.head.starts_with(mark)),
-            // one that is locked with a password is a compound file that holds the package, encrypted ([MS-OFFCRYPTO])
+            // a package that is locked with a password is a compound file that holds it, encrypted ([MS-OFFCRYPTO])
             Is::Package(_) if compound::is(&self.head) => compound::family(&self.directory) == Some(Family::Locked),
-            // names stand in clear before each part and in the list at the end; macros have no place in these kinds
+            // names stand unencrypted before each part and in the list at the end; these kinds may hold no macros
             Is::Package(folder) => {
                 self.head.starts_with(b"PK\x03\x04")
                     && self.holds(b"[Content_Types].xml")
@@ -239,8 +239,8 @@ impl Inspection {
         }
     }
 
-    /// Text that nobody could take for a page or a program. What letters a text begins with says nothing of it: "BMI"
-    /// and "ID3" begin pictures and songs too, but go on with bytes that no text has.
+    /// Text that no program takes for a page or a program. Its first letters alone prove nothing: "BMI" and "ID3" begin
+    /// pictures and songs too, but those go on with bytes that no text has.
     fn is_text(&self) -> bool {
         match self.head_text() {
             Some(words) => !is_markup(&words) && !is_program(&words),
@@ -248,7 +248,7 @@ impl Inspection {
         }
     }
 
-    /// The beginning as text: UTF-16 where it says so by its mark, UTF-8, or else Windows-1252.
+    /// The beginning as text: UTF-16 where it begins with that mark, UTF-8, or else Windows-1252.
     fn head_text(&self) -> Option<String> {
         let utf16 = |pair: fn([u8; 2]) -> u16| {
             let units: Vec<u16> = self.head.chunks_exact(2).map(|two| pair([two[0], two[1]])).collect();
@@ -265,9 +265,9 @@ impl Inspection {
         }
         match std::str::from_utf8(&self.head) {
             Ok(words) => Some(words.to_owned()),
-            // cut in the middle of a character
+            // the part that is kept ends in the middle of a character
             Err(cause) if cause.error_len().is_none() => Some(String::from_utf8_lossy(&self.head).into_owned()),
-            // any byte is a character of Windows-1252, but a text has no control characters besides those that lay it out
+            // any byte is a character of Windows-1252, but a text has no control characters except those for layout
             Err(_) => {
                 let odd = |b: &u8| *b == 0x7f || (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c));
                 (!self.head.iter().any(odd)).then(|| self.head.iter().copied().map(char::from).collect())
@@ -276,7 +276,7 @@ impl Inspection {
     }
 }
 
-/// What browsers take for a page when nothing tells them otherwise (WHATWG MIME Sniffing §7.1), and more like it.
+/// Tags that browsers take for a page when nothing tells them otherwise (WHATWG MIME Sniffing §7.1), and similar ones.
 const TAGS: &str = "!doctype html head script iframe h1 div font table a style title b body br p svg math img object \
                     embed link meta form input base video audio";
 
@@ -292,7 +292,7 @@ fn is_markup(words: &str) -> bool {
     tag || ["<html", "<script", "<svg", "<!doctype"].iter().any(|tag| begin.contains(tag))
 }
 
-/// What another program would run or open as something else than text.
+/// Text that another program would run, or open as something else than text.
 fn is_program(words: &str) -> bool {
     let begin = words.trim_start_matches('\u{feff}');
     ["#!", "%!", "%PDF", "{\\rtf"].iter().any(|mark| begin.starts_with(mark))

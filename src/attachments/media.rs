@@ -1,30 +1,30 @@
-//! What the beginning of a file says of its format, where programs write it in more than one way.
+//! What the beginning of a file says of its format, for formats that programs write in more than one way.
 
 use std::io::Read;
 
-/// The brands of a file of the ISO base media format (ISO/IEC 14496-12, 4.3): its own and those that it is also good as.
+/// The brands of a file of the ISO base media format (ISO/IEC 14496-12, 4.3): its own and those it is compatible with.
 pub fn brands(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     let size = head.first_chunk().map_or(0, |size| u32::from_be_bytes(*size) as usize);
     let all = head.get(8..size.min(head.len())).filter(|_| head.get(4..8) == Some(b"ftyp")).unwrap_or_default();
-    // between the first and the others stands a version
+    // a version stands between the first brand and the others
     all.chunks_exact(4).enumerate().filter(|(at, _)| *at != 1).map(|(_, brand)| brand)
 }
 
-/// Whether it begins with a tag of a song, or with a frame of MPEG audio layer III of any sampling rate (ISO/IEC 11172-3
-/// and 13818-3, and the unofficial 2.5 for low rates).
+/// Whether the file begins with an ID3 tag, or with a frame of MPEG audio layer III of any sampling rate (ISO/IEC
+/// 11172-3 and 13818-3, and the unofficial 2.5 for low rates).
 pub fn is_mp3(head: &[u8]) -> bool {
     if head.starts_with(b"ID3") {
         return true;
     }
     let Some(length) = frame(head) else { return false };
-    // text could begin like one frame, not like two
+    // a text can begin like one frame by chance, but not like two
     match head.get(length..) {
         Some(rest) if rest.len() >= 4 => frame(rest).is_some(),
         _ => true,
     }
 }
 
-/// The length of the frame that begins here.
+/// The length in bytes of the frame that begins here.
 fn frame(bytes: &[u8]) -> Option<usize> {
     const FIRST: [usize; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
     const LATER: [usize; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
@@ -40,12 +40,12 @@ fn frame(bytes: &[u8]) -> Option<usize> {
         2 => (LATER.get(at)?, rate / 2, 72),
         _ => (LATER.get(at)?, rate / 4, 72),
     };
-    // without a rate its length is free
+    // a frame without a bit rate has no fixed length
     (*bits > 0).then(|| samples * bits * 1000 / rate + padding)
 }
 
-/// The type that an OpenDocument package says of itself, in its part `mimetype`: where it stands and however it is
-/// packed, in this piece of the archive.
+/// The type that an OpenDocument package declares in its part `mimetype`, wherever in this piece of the archive the
+/// part stands and however it is packed.
 pub fn package_type(part: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 30;
     let found =
@@ -64,7 +64,7 @@ pub fn package_type(part: &[u8]) -> Option<Vec<u8>> {
             out.extend(data.get(..size.min(200))?);
         }
         8 => {
-            // what lies behind it is no part of it: the packed data say where they end
+            // what follows is no part of it: the packed data say where they end
             let _ = flate2::read::DeflateDecoder::new(data).take(200).read_to_end(&mut out);
         }
         _ => return None,

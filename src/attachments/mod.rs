@@ -1,6 +1,6 @@
-//! FEATURE: files on messages. They are accepted ([`FileIntake::begin`]) as uploads of one user for one patient, or frozen
-//! from the chart ([`FileIntake::freeze`]); they become attachments in the transaction that sends the message ([`attach()`]);
-//! they go out only through a message that the asker may see ([`Attachment`]).
+//! FEATURE: files on messages. They are accepted ([`FileIntake::begin`]) as uploads of one user for one patient, or
+//! frozen from the chart ([`FileIntake::freeze`]); they become attachments in the transaction that sends the message
+//! ([`attach()`]); they are served only with a message that the reader may see ([`Attachment`]).
 
 mod accept;
 mod attach;
@@ -33,15 +33,15 @@ use crate::scan::Scanner;
 use crate::storage::Storage;
 use words::WordReader;
 
-/// Where files are accepted: the storage, what the clinic takes, and who looks at it.
+/// Where files are accepted: the storage, what the clinic takes, and the virus scanner.
 pub struct FileIntake {
-    /// the files
+    /// where the files are stored
     pub storage: Storage,
-    /// what is taken
+    /// which files are taken
     pub policy: Policy,
     /// looks for viruses, where one is configured
     pub scanner: Option<Scanner>,
-    /// reads them for the names of patients
+    /// reads files for the names of patients
     words: WordReader,
 }
 

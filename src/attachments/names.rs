@@ -1,11 +1,11 @@
-//! Names of files: as the sender gave them, without what could mislead a reader or a computer.
+//! Names of files: as the sender gave them, without characters that mislead a reader or a computer.
 
 use unicode_normalization::UnicodeNormalization;
 
 /// The longest name, in bytes: every file system takes it.
 const LONGEST: usize = 150;
 
-/// Names that Windows takes for devices, whatever their ending.
+/// Names that Windows takes for devices, whatever their ending is.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
 /// The last part of a path, without characters that file systems refuse, that turn the direction of writing (so that

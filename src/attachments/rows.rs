@@ -1,4 +1,4 @@
-//! Attachments on their way out: the lines under a message, and the one that is asked for.
+//! Attachments as they are read: the lines under a message, and the one whose content is requested.
 
 use crate::access::{ConversationAccess, PortalVisit, Right};
 use crate::chart::ItemState;
@@ -15,16 +15,16 @@ use diesel::prelude::*;
 pub struct Attachment {
     /// identity
     pub id: i64,
-    /// on which message
+    /// the message that it belongs to
     pub message_id: MessageId,
-    /// number within the conversation; 0 in a preview of what is not sent yet
+    /// number within the conversation; 0 in a preview of a message that is not sent yet
     pub number: i64,
-    /// name
+    /// name of the file
     #[diesel(deserialize_as = Opened)]
     pub file_name: String,
-    /// what it is served as
+    /// media type that it is served with
     pub media_type: String,
-    /// bytes
+    /// size in bytes
     pub size: i64,
     /// what the virus scanner says
     #[diesel(select_expression = blobs::scan)]
@@ -36,25 +36,25 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// A file of this name as a preview of the message shows it: named, and not to be opened.
+    /// An attachment in the preview of a message: its name is shown, and it cannot be opened.
     pub fn previewed(file_name: String, size: i64) -> Attachment {
         let media_type = String::new();
         let (message_id, blob, scan) = (MessageId(0), BlobId(0), Scan::NotScanned);
         Attachment { id: 0, message_id, number: 0, file_name, media_type, size, scan, page: None, blob }
     }
 
-    /// What kind of file it is, as its name says: `PDF`. Empty where the name says nothing.
+    /// The kind of file, as the ending of its name says: `PDF`. Empty where there is no such ending.
     pub fn kind(&self) -> String {
         let ending = self.file_name.rsplit_once('.').map_or("", |(_, ending)| ending);
         if ending.len() <= 5 { ending.to_uppercase() } else { String::new() }
     }
 
-    /// Whether it is only a preview of one.
+    /// Whether this is an attachment of a preview.
     pub fn is_preview(&self) -> bool {
         self.number == 0
     }
 
-    /// Whether a browser can show it, or a picture of it.
+    /// Whether a browser can show the file, or a picture of it.
     pub fn can_be_shown(&self) -> bool {
         super::shown_as(&self.media_type).is_some()
     }
@@ -65,30 +65,30 @@ impl Attachment {
     }
 }
 
-/// Which content of an attachment is asked for.
+/// Which content of an attachment is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// the file
     File,
-    /// the page that reads the same, of a document from the chart
+    /// the HTML page with the same text; only a document made from the chart has one
     Page,
 }
 
-/// A copy of a chart item that its source has taken back since, or a part of it.
+/// A copy of a chart item that its source has withdrawn since, wholly or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenBack {
-    /// on which message
+    /// the message that carries the copy
     pub message: MessageId,
     /// the copy's name
     pub file_name: String,
-    /// the whole of it, or a part
+    /// whether all of the item was withdrawn, or a part
     pub state: ItemState,
-    /// since when
+    /// when it was withdrawn
     pub at: Ts,
 }
 
 impl TakenBack {
-    /// That, in words.
+    /// The sentence that tells a reader of it.
     pub fn describe(&self, lang: &Lang, zone: &Zone) -> String {
         let key = match self.state {
             ItemState::PartlyWithdrawn => "sent-partly-withdrawn",
@@ -99,13 +99,13 @@ impl TakenBack {
     }
 }
 
-/// Which copies on these messages are of what its source has taken back. The copies themselves stay as they were sent.
+/// The copies on these messages whose items were withdrawn since. The copies themselves stay as they were sent.
 pub fn taken_back(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<TakenBack>> {
     let rows: Vec<(MessageId, Opened, ItemState, Option<Ts>)> = attachments::table
         .inner_join(chart_items::table.on(attachments::chart_item_id.eq(chart_items::id.nullable())))
         .filter(attachments::message_id.eq_any(of.to_vec()))
         .filter(chart_items::state.eq_any(vec![ItemState::Withdrawn, ItemState::PartlyWithdrawn]))
-        // what was sent afterwards was sent without it
+        // a copy that was sent after the withdrawal does not hold the withdrawn part
         .filter(chart_items::state_at.gt(attachments::created_at.nullable()))
         .order((attachments::message_id, attachments::number))
         .select((attachments::message_id, attachments::file_name, chart_items::state, chart_items::state_at))
@@ -116,7 +116,7 @@ pub fn taken_back(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<TakenBac
     Ok(rows.into_iter().filter_map(row).collect())
 }
 
-/// The attachments of these messages, in their order. Which messages the reader may see is the caller's to know.
+/// The attachments of these messages, in their order. The caller makes sure that the reader may see the messages.
 pub fn of_messages(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<Attachment>> {
     attachments::table
         .inner_join(blobs::table.on(blobs::id.eq(attachments::blob_id)))
@@ -143,8 +143,8 @@ pub fn for_user<R: Right>(
     with_blob(conn, found, content)
 }
 
-/// An attachment of one of the patient's own conversations, never one of a note; `None` where there is none, or the
-/// portal or this patient's access to it is off.
+/// An attachment of one of the patient's own conversations, never one of an internal note; `None` where there is none,
+/// or where the portal or this patient's access to it is off.
 pub fn for_patient(
     conn: &mut Conn,
     visit: &PortalVisit,

@@ -1,4 +1,4 @@
-//! What the virus scanner says of files: asked at once where it answers, and else by the worker until it does.
+//! What the virus scanner says of files: it is asked at once, and again by the worker until it answers.
 
 use super::FileIntake;
 use super::accept::{AcceptError, Refusal};
@@ -10,12 +10,12 @@ use crate::scan::{ScanError, Verdict};
 use crate::storage::{self, Blob, Scan, Spooled, StorageError};
 use diesel::prelude::*;
 
-/// No more files than this have a job at once: with a scanner away for days the table of jobs stays small.
+/// The most files that have a job at once: when the scanner is away for days, the table of jobs stays small.
 const JOBS: i64 = 100;
 
 impl FileIntake {
-    /// Has a file scanned that has just come in, while its sender waits. A file in which a virus is found is taken
-    /// nowhere; one that the scanner does not get to now waits.
+    /// Scans a file that has just been uploaded, while its sender waits. A file with a virus is refused; a file that
+    /// the scanner cannot look at now is taken and waits.
     pub(super) async fn scan_incoming(&self, spooled: Spooled) -> Result<(Spooled, Scan), AcceptError> {
         let Some(scanner) = &self.scanner else { return Ok((spooled, Scan::NotScanned)) };
         let (scanner, storage) = (scanner.in_haste(), self.storage.clone());
@@ -30,7 +30,7 @@ impl FileIntake {
         match verdict {
             Ok(Verdict::Clean) => Ok((spooled, Scan::Clean)),
             Ok(Verdict::Infected(_)) => Err(Refusal::Infected.into()),
-            // it would wait for ever
+            // a file that is too large for the scanner would wait for ever
             Err(cause @ ScanError::TooLarge) => {
                 tracing::warn!(%cause, "a file was refused");
                 Err(Refusal::NotScannable.into())
@@ -42,7 +42,7 @@ impl FileIntake {
         }
     }
 
-    /// What the scanner says of a content that waits; `None` where no scanner is configured (any more).
+    /// What the scanner says of a waiting content; `None` where no scanner is configured (any more).
     ///
     /// # Errors
     /// Where the scanner or the storage does not answer: ask again later.
@@ -57,18 +57,18 @@ impl FileIntake {
         scan.await.map_err(|_| ScanError::Failed("a scan died".into()))?
     }
 
-    /// Brings what is known of files in line with whether there is a scanner: where one was added, everything waits for
-    /// it; where it was removed, nothing does. Gives how many files changed.
+    /// Adjusts the state of all files to whether there is a scanner: where one was added, every file waits for it;
+    /// where it was removed, none does. Gives how many files changed.
     pub fn want_scans(&self, tx: &mut Tx) -> QueryResult<usize> {
         if self.scanner.is_some() { storage::want_scans(tx) } else { storage::want_no_scans(tx) }
     }
 }
 
-/// Sees to it that files that wait have a job, as many as there may be at once.
+/// Gives waiting files a job each, as many as there may be at once.
 pub fn enqueue_scans(tx: &mut Tx, now: Ts) -> QueryResult<()> {
     let have = outbox::tasks(tx, JobKind::ScanFile, JOBS)?;
     let room = JOBS as usize - have.len();
-    // as many are asked for as could all have a job already
+    // up to this many of the waiting files may have a job already
     let waiting = if room > 0 { storage::waiting(tx, JOBS)? } else { Vec::new() };
     for id in waiting.into_iter().filter(|id| !have.contains(&Task::ScanFile(*id))).take(room) {
         outbox::enqueue(tx, now, Task::ScanFile(id), now)?;
@@ -76,14 +76,14 @@ pub fn enqueue_scans(tx: &mut Tx, now: Ts) -> QueryResult<()> {
     Ok(())
 }
 
-/// A content that waits for the scanner, if it still does.
+/// A content, if it still waits for the scanner.
 pub fn to_scan(conn: &mut Conn, id: BlobId) -> QueryResult<Option<Blob>> {
     let blob = storage::blob(conn, id).optional()?;
     Ok(blob.filter(|blob| blob.scan == Scan::Waiting))
 }
 
-/// Writes down that a virus was found in a content: it is removed, each of its places gets an audit row, and those who
-/// sent it are to be told in these conversations.
+/// Records that a virus was found in a content: it is removed, and each place that uses it gets an audit row. Gives the
+/// conversations in which its senders are to be told.
 pub fn found_infected(tx: &mut Tx, now: Ts, id: BlobId, virus: &str) -> QueryResult<Vec<ConversationId>> {
     storage::set_scan(tx, now, id, Scan::Infected)?;
     let unsent: Vec<(UploadId, PatientId)> =

@@ -6,7 +6,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::{self, ItemBody, ItemKind, NewItem};
 use crate::db::{ChartItemId, Ts, Tx, UploadId};
 
-/// What is said of the file.
+/// A file for the chart, and what the user says of it.
 #[derive(Debug, Clone)]
 pub struct ToChart {
     /// the file
@@ -15,13 +15,13 @@ pub struct ToChart {
     pub confirmed: Vec<UploadId>,
     /// a letter, or any other file
     pub kind: ItemKind,
-    /// of when it is
+    /// the date of the item
     pub occurred_at: Ts,
     /// title
     pub title: String,
 }
 
-/// An upload of this user for this patient becomes an item of the chart.
+/// Makes an upload of this user for this patient an item of the chart.
 ///
 /// # Errors
 /// See [`AttachError`].

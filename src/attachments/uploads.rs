@@ -1,4 +1,4 @@
-//! Uploads: files that a user chose for a message to a patient and that are not sent yet. Nobody else sees them.
+//! Uploads: files that a user chose for a message to a patient and that are not sent yet. Only that user sees them.
 
 use super::LookedAt;
 use super::attach::Sender;
@@ -23,23 +23,23 @@ pub struct Upload {
     /// name, cleaned
     #[diesel(deserialize_as = Opened)]
     pub file_name: String,
-    /// what it will be served as
+    /// media type to be served with
     pub media_type: String,
-    /// bytes
+    /// size in bytes
     pub size: i64,
     /// what the virus scanner says
     pub scan: Scan,
-    /// another patient whom it names
+    /// the other patient whom the file names, if any
     #[diesel(embed)]
     pub suspect: Suspect,
-    /// how far that is known
+    /// how far the file could be searched for names
     pub looked_at: LookedAt,
 }
 
-/// Another patient than the one it is for, whom a file names.
+/// A patient whom a file names, other than the one the file is for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Queryable)]
 pub struct Suspect {
-    /// given and family name; none where it names no other
+    /// given and family name; `None` where the file names nobody else
     given_name: Option<String>,
     family_name: Option<String>,
     birth_date: Option<BirthDate>,
@@ -56,14 +56,14 @@ impl Suspect {
         }
     }
 
-    /// Name, date of birth, and by what they were recognised.
+    /// Name, date of birth, and what they were recognised by.
     pub fn person(&self) -> Option<(String, BirthDate, NamedBy)> {
         let name = [self.given_name.as_deref(), self.family_name.as_deref()].into_iter().flatten();
         Some((name.collect::<Vec<_>>().join(" "), self.birth_date?, self.by?))
     }
 }
 
-/// An upload that is never sent goes after this time.
+/// How long an upload that is not sent is kept.
 const UNSENT: time::Duration = time::Duration::DAY;
 
 pub(super) struct NewUpload {
@@ -77,13 +77,13 @@ pub(super) struct NewUpload {
     pub looked_at: LookedAt,
 }
 
-/// Leaves the trace of a file that was refused because a virus was found in it.
+/// Records that a file was refused because a virus was found in it.
 pub(super) fn note_infected(tx: &mut Tx, now: Ts, user: UserId, patient: PatientId) -> QueryResult<()> {
     let entry = Entry::of_patient(Actor::User(user), Event::VirusFound, patient, Subject::None);
     audit::append(tx, now, entry.with("refused"))
 }
 
-/// Writes an upload down. `None` where its content is known to be infected.
+/// Stores an upload. `None` where its content is known to be infected.
 pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<Upload>> {
     let patient = crate::access::held(tx, new.patient)?;
     let kept = storage::keep(tx, now, &new.placed, new.scan)?;
@@ -120,8 +120,8 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
     }))
 }
 
-/// Those of the named uploads that are this sender's for this patient, in the order of the names, each once. What was
-/// sent, removed or swept meanwhile is not there.
+/// Those of the named uploads that are this sender's for this patient, in the order of the names, each once. An upload
+/// that was sent, removed or swept meanwhile is left out.
 pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[UploadId]) -> QueryResult<Vec<Upload>> {
     let (user, patient) = (access.user().id(), access.patient());
     let mut found: Vec<Upload> = uploads::table
@@ -150,10 +150,10 @@ pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[Uplo
     Ok(found)
 }
 
-/// More files than that have no place on one message.
+/// The most files on one message.
 pub(super) const MOST: usize = 100;
 
-/// Removes an upload of this sender for this patient. Says whether it was there.
+/// Removes an upload of this sender for this patient. Gives whether it was there.
 pub fn remove(tx: &mut Tx, now: Ts, sender: &impl Sender, id: UploadId) -> QueryResult<bool> {
     let (user, patient) = sender.sender();
     let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
@@ -165,13 +165,13 @@ pub fn remove(tx: &mut Tx, now: Ts, sender: &impl Sender, id: UploadId) -> Query
     Ok(true)
 }
 
-/// The files that a user chose and has not sent become another's, with the drafts that name them.
+/// Gives the unsent uploads of one user to another, together with the drafts that refer to them.
 pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId) -> QueryResult<()> {
     let theirs = diesel::update(uploads::table.filter(uploads::user_id.eq(from)));
     theirs.set(uploads::user_id.eq(to)).execute(tx.conn()).map(drop)
 }
 
-/// Removes what was uploaded more than a day ago and never sent, a hundred at a time. Gives how many.
+/// Removes uploads that are older than a day and were not sent, a hundred at a time. Gives how many.
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old: Vec<(UploadId, BlobId, PatientId)> = uploads::table
         .filter(uploads::created_at.lt(now.plus(-UNSENT)))
@@ -182,7 +182,7 @@ pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
         .load(tx.conn())?;
     let mut swept = 0;
     for (id, blob, patient) in old {
-        // sent or removed a moment ago: the one who did it let go of the content
+        // no row: it was sent or removed a moment ago, and that transaction took over or released the content
         if diesel::delete(uploads::table.find(id)).execute(tx.conn())? == 1 {
             storage::release(tx, now, blob)?;
             let entry = Entry::of_patient(Actor::System, Event::UploadRemoved, patient, Subject::Upload(id));

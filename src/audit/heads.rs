@@ -1,8 +1,10 @@
-//! The ends of the chains, sealed by a key that lies outside the database, and told to a file outside this machine.
+//! The ends of the chains, sealed by a key that is stored outside the database, and written to a file outside this
+//! machine.
 //!
-//! The hashes alone find what was changed by somebody who does not know of them. Who can write the database can compute
-//! them anew: that the seal finds. Who kept an old end with its seal can put the chain back to it: that is found by the
-//! file, one line for each hour, which says how far each chain had come. Its lines hold identities and hashes, no names.
+//! The hashes alone find changes by somebody who does not know of them. Anyone who can write the database can compute
+//! new hashes: the seal finds that. Anyone who kept an old end with its seal can put the chain back to it: the file
+//! finds that, one line for each hour, which says how far each chain had come. Its lines hold identities and hashes, no
+//! names.
 
 use super::{Broken, Entry, Event, Subject, append};
 use crate::audit::Actor;
@@ -41,8 +43,8 @@ pub(super) fn seal(key: &SecretKey, chain: i64, position: i64, hash: &[u8]) -> V
     key.seal(&parts(&chain.to_le_bytes(), &position.to_le_bytes(), hash))
 }
 
-/// Seals the chains that are not sealed yet, after the operator has verified them; gives how many. One whose seal is
-/// wrong stays as it is.
+/// Seals the chains that are not sealed yet, after the operator has verified them; gives how many. A chain whose seal
+/// is wrong stays as it is.
 pub fn seal_all(tx: &mut Tx, now: Ts, key: &SecretKey) -> QueryResult<usize> {
     let open = audit_heads::table.filter(audit_heads::seal.is_null());
     let heads: Vec<Head> = open.select(Head::as_select()).load(tx.conn())?;
@@ -56,29 +58,29 @@ pub fn seal_all(tx: &mut Tx, now: Ts, key: &SecretKey) -> QueryResult<usize> {
     Ok(heads.len())
 }
 
-/// One line of the file: how far the chains had come that had grown since the line before.
+/// One line of the file: how far those chains had come that had grown since the line before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heads {
     /// when, in microseconds of Unix time
     pub at: i64,
-    /// the last row that it knows of
+    /// the id of the newest audit row that the line covers
     pub row: i64,
     /// chain, position, hash in hexadecimal
     pub heads: Vec<(i64, i64, String)>,
-    /// over the line and the seal of the line before, in hexadecimal
+    /// covers this line and the seal of the line before, in hexadecimal
     pub seal: String,
 }
 
-/// Why the file of heads does not hold.
+/// Why the file of heads does not verify.
 #[derive(Debug, thiserror::Error)]
 pub enum HeadsError {
-    /// a line is not one of ours, or was changed, or the one before it is missing
+    /// a line was not written by this program, or was changed, or the line before it is missing
     #[error("line {0} does not fit its seal: it was changed, or the line before it is missing")]
     Line(usize),
-    /// a stored line is not the one whose seal was told, or is missing
+    /// a stored line does not have the seal that was sent out, or is missing
     #[error("line {0} of the stored seals was changed or is missing")]
     Stored(i64),
-    /// the log lacks what the file knows
+    /// the log lacks rows that the file lists
     #[error(transparent)]
     Log(#[from] Broken),
     /// the database
@@ -92,7 +94,7 @@ impl From<diesel::result::Error> for HeadsError {
     }
 }
 
-/// So many rows are told in one line at the most.
+/// The most rows that one line covers.
 const ROWS: i64 = 5_000;
 /// The chains of so many rows before are told once more.
 const LATE: i64 = 500;

@@ -1,8 +1,8 @@
-//! Seals that leave the machine without a file of their own: by a line in the program's log, or by mail to the owners.
+//! Seals that leave the machine without a file: in a line of the program's log, or by mail to the owners.
 //!
 //! Each hour a line is stored here that says how far each chain has come, sealed together with the line before it. Only
-//! the line's number and seal are told outside. Who changes the lines, or the log that they speak of, cannot make a seal
-//! that fits the one that was told.
+//! the line's number and seal are sent out. Anyone who changes the lines, or the log that they describe, cannot make a
+//! seal that equals the one sent out.
 
 use super::heads::{Heads, HeadsError};
 use crate::db::schema::audit_seals as s;
@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use std::fmt;
 use std::str::FromStr;
 
-/// A seal as it is told: the number of its line, a hyphen, the seal in hexadecimal.
+/// A seal as it is sent out: the number of its line, a hyphen, the seal in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToldSeal {
     /// the number of the line
@@ -52,7 +52,7 @@ impl Line {
     }
 }
 
-/// The line that was stored last. One that cannot be read was changed: nothing is told after it.
+/// The line that was stored last. An error where it cannot be read: somebody changed it, and no seal may follow it.
 fn last(conn: &mut Conn) -> QueryResult<Option<Line>> {
     let newest = s::table.order(s::id.desc()).select((s::id, s::sealed_at, s::line));
     let found: Option<(i64, Ts, String)> = newest.first(conn).optional()?;
@@ -66,7 +66,7 @@ pub fn newest_seal(conn: &mut Conn) -> QueryResult<Option<(ToldSeal, Ts)>> {
     Ok(last(conn)?.map(|line| (line.told(), line.sealed_at)))
 }
 
-/// Stores the next line, and gives its seal; `None` where the log has not grown since the one before.
+/// Stores the next line, and gives its seal; `None` where the log has not grown since the last line.
 pub fn seal_next(tx: &mut Tx, now: Ts, key: &SecretKey) -> QueryResult<Option<ToldSeal>> {
     lock_row(tx, "clinic", 1)?;
     let before = last(tx.conn())?;
@@ -81,13 +81,13 @@ pub fn seal_next(tx: &mut Tx, now: Ts, key: &SecretKey) -> QueryResult<Option<To
     Ok(Some(line.told()))
 }
 
-/// So many lines are read at once.
+/// How many lines are read at once.
 const STEP: i64 = 50;
 
-/// Compares the lines up to a seal that was told outside with that seal, with each other and with the log.
+/// Compares the lines up to a seal that was sent out with that seal, with each other and with the log.
 ///
 /// # Errors
-/// Where a line is missing or was changed, or the log lacks what a line knows.
+/// Where a line is missing or was changed, or the log lacks rows that a line lists.
 pub fn verify_seal(conn: &mut Conn, key: &SecretKey, told: &ToldSeal) -> Result<(), HeadsError> {
     let (mut number, mut before) = (0, None);
     while number < told.number {

@@ -6,16 +6,16 @@ use crate::db::schema::{audit_events, audit_heads};
 use crate::db::{Conn, SecretKey};
 use diesel::prelude::*;
 
-/// A chain that holds.
+/// A log whose chains all verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
-    /// how many chains
+    /// number of chains
     pub chains: usize,
-    /// how many rows
+    /// number of rows
     pub rows: u64,
 }
 
-/// Where a chain does not hold.
+/// Where a chain does not verify.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// A row was changed, or one before it.
@@ -23,7 +23,7 @@ pub enum Broken {
     Changed {
         /// 0 for the clinic, else the patient's id
         chain: i64,
-        /// where
+        /// the row's position in the chain
         position: i64,
     },
     /// A row is missing.
@@ -31,7 +31,7 @@ pub enum Broken {
     Missing {
         /// 0 for the clinic, else the patient's id
         chain: i64,
-        /// where
+        /// the row's position in the chain
         position: i64,
     },
     /// The end of a chain is not sealed by the key.
@@ -42,7 +42,7 @@ pub enum Broken {
         /// 0 for the clinic, else the patient's id
         chain: i64,
     },
-    /// The database gave no answer.
+    /// The database refused a statement.
     #[error("the database refused a statement: {0}")]
     Database(String),
 }
@@ -59,7 +59,7 @@ const STEP: i64 = 2_000;
 /// Verifies all chains, a few thousand rows at a time; with the key also that it sealed their ends.
 ///
 /// # Errors
-/// The first place where a chain does not hold.
+/// The first place where a chain does not verify.
 pub fn verify(conn: &mut Conn, key: Option<&SecretKey>) -> Result<Verified, Broken> {
     let heads: Vec<Head> = audit_heads::table.order(audit_heads::chain).select(Head::as_select()).load(conn)?;
     let orphans: Option<i64> = audit_events::table

@@ -1,4 +1,4 @@
-//! `backup`: one moment of a running clinic.
+//! `backup`: the state of a running clinic at one moment.
 
 use super::manifest::{FORMAT, Manifest, TablePart};
 use super::restore::Backup;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How many files are looked at between two looks at the database.
+/// How many files are copied after each query.
 const AT_ONCE: i64 = 100;
 
 /// A backup that was made.
@@ -26,18 +26,19 @@ const AT_ONCE: i64 = 100;
 pub struct Made {
     /// the name of its manifest
     pub name: String,
-    /// what it says
+    /// what the manifest says
     pub manifest: Manifest,
-    /// how many files were copied; the others were there
+    /// how many files were copied; the folder already had the others
     pub copied: u64,
-    /// how many that no backup of the folder needs were removed
+    /// how many files were removed because no backup of the folder needs them
     pub removed: usize,
 }
 
-/// Makes a backup into this folder, which may hold others. `keys`: the first seals it, all of them may have sealed the others.
+/// Makes a backup into this folder, which may hold others. `keys`: the one that seals it, and all that may have sealed
+/// them.
 ///
-/// Most files are copied before the rows are read, so that what is let go of in between still lies in storage when the
-/// last ones are.
+/// Most files are copied before the rows are read, so that few are left to copy afterwards: storage still keeps the
+/// files that were released in between.
 ///
 /// # Errors
 /// See [`BackupError`].
@@ -98,13 +99,13 @@ pub async fn make(
     Ok(made)
 }
 
-/// Makes the folder where it is not there, and keeps other processes from writing into it while the file is held.
+/// Makes the folder where it is missing, and keeps other processes from writing into it while the file is open.
 pub(super) fn lock(folder: &Path) -> Result<fs::File, BackupError> {
     let unusable = |cause| BackupError::Folder(folder.display().to_string(), cause);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
     let lock = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join(".lock"));
     let lock = lock.map_err(unusable)?;
-    // one that an older program made
+    // an older program may have made the file with other permissions
     lock.set_permissions(fs::Permissions::from_mode(0o600)).map_err(unusable)?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => Err(BackupError::Busy),
@@ -113,7 +114,7 @@ pub(super) fn lock(folder: &Path) -> Result<fs::File, BackupError> {
     }
 }
 
-/// Whoever waits for a backup and goes away stops the threads that make it: they would hold up the end of the program.
+/// Stops the threads that make a backup when its caller is dropped: they would delay the end of the program.
 #[derive(Default)]
 pub(super) struct Going(Arc<AtomicBool>);
 
@@ -137,13 +138,13 @@ impl Stopped {
     }
 }
 
-/// When the last backup was made; `None` where there is none.
+/// When the last backup was made; `None` where none was.
 pub fn last(conn: &mut Conn) -> diesel::QueryResult<Option<Ts>> {
     let filter = Filter { what: Some(What::Event(Event::BackupMade)), ..Filter::default() };
     Ok(audit::newest(conn, &filter, None, 1)?.first().map(|row| row.at))
 }
 
-/// Whether only this file cannot be read: the others still can.
+/// Whether the failure concerns only this file: the others can still be read.
 fn is_its_own(cause: &StorageError) -> bool {
     match cause {
         StorageError::Missing(_) => true,
@@ -165,7 +166,7 @@ async fn copy_files(db: &Db, storage: &Storage, copies: &Copies) -> Result<u64, 
             for blob in &blobs {
                 match copies.take(&storage, blob) {
                     Ok(was_copied) => copied += u64::from(was_copied),
-                    // it is looked at again, and told then
+                    // the second pass looks at it again, and reports it
                     Err(cause) if is_its_own(&cause) => {}
                     Err(cause) => return Err(cause.into()),
                 }

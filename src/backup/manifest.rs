@@ -1,4 +1,4 @@
-//! What a backup says of itself: a line of JSON, and a line with its hash, or its seal by a key.
+//! The manifest of a backup: a line of JSON, and a line with its hash, or its seal by a key.
 
 use super::BackupError;
 use crate::db::{SecretKey, Ts};
@@ -14,7 +14,7 @@ use time::macros::format_description;
 
 /// The format that this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
-/// Bound into the seal.
+/// Bound into the seal, so that it is valid for manifests only.
 const PURPOSE: &[u8] = b"postern backup manifest 1";
 
 /// A backup.
@@ -22,11 +22,11 @@ const PURPOSE: &[u8] = b"postern backup manifest 1";
 pub struct Manifest {
     /// the format of the backup
     pub format: u32,
-    /// the program that made it
+    /// the version of the program that made it
     pub program: String,
     /// the moment whose state it holds (RFC 3339)
     pub made_at: String,
-    /// the steps that made the database's tables
+    /// the migrations that made the database's tables
     pub steps: Vec<String>,
     /// the rows
     pub tables: Vec<TablePart>,
@@ -41,13 +41,13 @@ pub struct Manifest {
 pub struct TablePart {
     /// the table
     pub table: String,
-    /// what the values of a line are
+    /// the columns that the values of a line belong to, in order
     pub columns: Vec<String>,
     /// how many rows
     pub rows: u64,
-    /// the last number that the database gave
+    /// the last id that the database gave out
     pub last_number: Option<i64>,
-    /// where they lie
+    /// the file that holds the rows
     pub part: Part,
 }
 
@@ -58,7 +58,7 @@ impl Manifest {
         now.get().format(form).unwrap_or_else(|_| format!("{}.json", now.micros()))
     }
 
-    /// A moment as the manifest says it.
+    /// A moment as the manifest writes it (RFC 3339).
     pub fn moment(now: Ts) -> String {
         now.get().format(&Rfc3339).unwrap_or_default()
     }
@@ -66,7 +66,7 @@ impl Manifest {
     /// The manifests of a folder, oldest first.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the folder cannot be read.
     pub fn all(folder: &Path) -> io::Result<Vec<PathBuf>> {
         let mut all = Vec::new();
         for entry in fs::read_dir(folder)? {
@@ -80,7 +80,7 @@ impl Manifest {
         Ok(all)
     }
 
-    /// Writes it, whole or not at all, and durably.
+    /// Writes the manifest, whole or not at all, and durably.
     pub(super) fn write(&self, folder: &Path, name: &str, key: Option<&SecretKey>) -> io::Result<()> {
         let line = serde_json::to_string(self)?;
         let seal = match key {
@@ -97,7 +97,7 @@ impl Manifest {
         File::open(folder)?.sync_all()
     }
 
-    /// Reads one. `keys` are those that it may be sealed with.
+    /// Reads a manifest. `keys` are those that may have sealed it.
     ///
     /// # Errors
     /// See [`BackupError`].

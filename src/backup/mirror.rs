@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub struct Mirrored {
     /// files and manifests that were copied
     pub copied: usize,
-    /// files that no backup needs any more and that were removed there
+    /// files that were removed in the bucket because no backup needs them any more
     pub removed: usize,
     /// files that are damaged here and that the bucket does not have
     pub damaged: usize,
@@ -195,7 +195,7 @@ pub fn folder_of(from: &Path) -> PathBuf {
     }
 }
 
-/// Writes down that the backups were copied into the bucket.
+/// Records that the backups were copied into the bucket.
 ///
 /// # Errors
 /// Those of the database.

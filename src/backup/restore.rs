@@ -1,4 +1,4 @@
-//! `restore`: a backup that is read again, all of it or nothing.
+//! `restore`: reads a backup back, all of it or nothing.
 
 use super::BackupError;
 use super::manifest::{Manifest, TablePart};
@@ -15,15 +15,15 @@ use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// A backup to be read.
+/// A backup that is opened for reading.
 pub struct Backup {
-    /// what it says of itself
+    /// the manifest
     pub manifest: Manifest,
     copies: Copies,
     keys: Vec<SecretKey>,
 }
 
-/// What was found whole.
+/// How much was found whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checked {
     /// rows
@@ -37,19 +37,19 @@ pub struct Checked {
 pub struct Restored {
     /// rows and files
     pub checked: Checked,
-    /// rows of the audit log, whose hashes hold
+    /// rows of the audit log, whose hashes verify
     pub audit_rows: u64,
     /// whether the ends of the log are sealed by `audit.key`; `None` without such a key
     pub sealed: Option<bool>,
-    /// notifications that waited to be sent when the backup was made: nobody knows whether they were
+    /// notifications that were waiting when the backup was made: they may have been sent since
     pub unsure: usize,
-    /// mails to users about their accounts that waited
+    /// mails to users about their accounts that were waiting
     pub mails: usize,
-    /// reminders that have come due since
+    /// reminders that came due since the backup was made
     pub reminders: usize,
 }
 
-/// Rows that are added by one statement, and their bytes.
+/// The most rows that one statement adds, and their bytes.
 const ROWS: usize = 500;
 const BYTES: usize = 1 << 20;
 
@@ -73,7 +73,7 @@ impl Backup {
         Backup { manifest, copies, keys }
     }
 
-    /// Hands over every line of a table, and makes sure that it is what was written.
+    /// Passes every line of a table on, and makes sure that the table is as it was written.
     fn each_line(
         &self,
         table: &TablePart,
@@ -100,7 +100,7 @@ impl Backup {
         Ok(())
     }
 
-    /// Hands over the rows of all contents of files.
+    /// Passes on the rows of all contents of files.
     pub(super) fn each_blob(&self, mut take: impl FnMut(Blob) -> Result<(), BackupError>) -> Result<(), BackupError> {
         let Some(table) = self.manifest.tables.iter().find(|table| table.table == "blobs") else { return Ok(()) };
         let damaged = || BackupError::Damaged("the list of files".to_owned());
@@ -128,7 +128,7 @@ impl Backup {
         self.manifest.missing.iter().map(String::as_str).collect()
     }
 
-    /// Reads all of it, and compares it with its hashes.
+    /// Reads all of the backup, and compares it with its hashes.
     ///
     /// # Errors
     /// The first fault.
@@ -147,11 +147,11 @@ impl Backup {
         Ok(Checked { rows: self.manifest.tables.iter().map(|table| table.rows).sum(), files })
     }
 
-    /// Puts the backup into an empty database, in one transaction, and its files into storage. What the backup has waiting to be
-    /// sent is not sent: nobody knows whether it was since.
+    /// Puts the backup into an empty database, in one transaction, and its files into storage. Messages that wait in
+    /// the backup are not sent: nobody knows whether they have been sent since.
     ///
     /// # Errors
-    /// See [`BackupError`]. Nothing is there then but files that nothing refers to, which the next try finds.
+    /// See [`BackupError`]. Only files that nothing refers to are left then, which the next try uses.
     pub fn restore(&self, url: &DatabaseUrl, keys: &Keys, storage: &Storage, now: Ts) -> Result<Restored, BackupError> {
         self.each_blob(|blob| match &blob.name {
             Some(_) => Ok(storage.has_key(blob.key_id.as_deref())?),
@@ -221,7 +221,7 @@ impl Backup {
     }
 }
 
-/// Hashes what is read.
+/// Hashes everything that is read through it.
 struct Hashing<R> {
     source: R,
     hash: Sha256,

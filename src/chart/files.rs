@@ -1,4 +1,4 @@
-//! Files of a chart: the content of an item that is more than words. It lies in storage, one for each item.
+//! Files of a chart: the content of an item that is more than text. Storage holds it, at most one file for each item.
 
 use super::items::ItemRow;
 use crate::access::{ChartAccess, Right};
@@ -17,15 +17,15 @@ pub struct ChartFile {
     /// name, cleaned
     #[diesel(deserialize_as = Opened)]
     pub file_name: String,
-    /// what it is served as
+    /// media type that it is served with
     pub media_type: String,
-    /// bytes
+    /// size in bytes
     pub size: i64,
     /// what the virus scanner says
     pub scan: Scan,
 }
 
-/// The file of an item of this chart; `None` where it has none, or is another's.
+/// The file of an item of this chart; `None` where the item has none, or belongs to another chart.
 pub fn file<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, item: ChartItemId) -> QueryResult<Option<ChartFile>> {
     chart_files::table
         .inner_join(blobs::table.on(blobs::id.eq(chart_files::blob_id)))
@@ -38,7 +38,7 @@ pub fn file<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, item: ChartItemI
         .optional()
 }
 
-/// Bytes of the files that these items of one page have, in one query; items without a file are left out.
+/// Sizes in bytes of the files of these items of one page, in one query; items without a file are left out.
 pub fn file_sizes<R: Right>(
     conn: &mut Conn,
     access: &ChartAccess<R>,
@@ -54,8 +54,8 @@ pub fn file_sizes<R: Right>(
     Ok(sizes.into_iter().collect())
 }
 
-/// Gives an item, which the caller has just stored, this file in place of what it had: content, name, media type, bytes.
-/// Says whether that changed anything.
+/// Replaces the file of an item that the caller has just stored by this one: content, name, media type, bytes. Gives
+/// whether that changed anything.
 pub(super) fn set_blob(
     tx: &mut Tx,
     now: Ts,
@@ -83,7 +83,7 @@ pub(super) fn set_blob(
     Ok(true)
 }
 
-/// Writes down that a blob, a reference to which the caller hands over, is the file of an item: name, media type, bytes.
+/// Makes a blob the file of an item: name, media type, bytes. The caller passes on its reference to the blob.
 pub fn insert_file(tx: &mut Tx, item: ChartItemId, blob: BlobId, file: (&str, &str, i64)) -> QueryResult<()> {
     let (name, media_type, size) = file;
     let row = (

@@ -1,7 +1,7 @@
 //! The entry of a chart as it is stored and shown: its kind and its body.
 //!
-//! A body is kept as JSON in a TEXT column, so the tags below are a stored format: add to them, never rename them.
-//! Words that Postern adds are keys ([`Label`]) which the page translates; what comes from the record is text as written there.
+//! A body is stored as JSON in a TEXT column, so the tags below are a stored format: add to them, never rename them.
+//! Words that Postern adds are keys ([`Label`]) that the page translates; words of the record are stored as they are.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ crate::text_enum! {
         Letter = "letter",
         /// Any other document.
         File = "file",
-        /// Something that came in.
+        /// A communication that came in.
         InboxItem = "inbox_item",
         /// A bill.
         Invoice = "invoice",
@@ -30,7 +30,7 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
-    /// What of its kind an item is, where the word for the kind would say too little.
+    /// A more precise word than the kind, where the kind says too little.
     pub enum ItemSort {
         /// an order of a medicine
         Prescription = "prescription",
@@ -42,15 +42,15 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
-    /// What became of a chart item at its source.
+    /// The state of a chart item at its source.
     pub enum ItemState {
-        /// it stands
+        /// it is valid
         Current = "current",
-        /// its source has taken back a part of it
+        /// its source has withdrawn a part of it
         PartlyWithdrawn = "partly_withdrawn",
-        /// its source has taken it back
+        /// its source has withdrawn it
         Withdrawn = "withdrawn",
-        /// it is a part of another item now
+        /// it is now a part of another item
         Moved = "moved",
     }
 }
@@ -64,8 +64,8 @@ pub struct ItemBody {
 }
 
 impl ItemBody {
-    /// All words of the record for search, one part per line: without labels of ours (they depend on the reader's
-    /// language), dates and yes/no.
+    /// All words of the record for search, one part per line: without labels (they depend on the reader's language),
+    /// dates and yes/no.
     pub fn plain_text(&self) -> String {
         let mut lines: Vec<&str> = Vec::new();
         for block in &self.blocks {
@@ -93,8 +93,8 @@ impl ItemBody {
 }
 
 impl ItemBody {
-    /// The newer body over this one: what only the older tells stays, results by their names, other things by their
-    /// headings.
+    /// The newer body, with the parts of this one that only this one has: results are compared by name, other parts by
+    /// heading.
     pub(super) fn under(&self, newer: &ItemBody) -> ItemBody {
         let names: Vec<&str> = newer
             .blocks
@@ -159,7 +159,7 @@ impl Block {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Block {
-    /// A line above what follows.
+    /// A line above the blocks that follow.
     Heading {
         /// Its words.
         text: Caption,
@@ -186,7 +186,7 @@ pub enum Block {
     },
 }
 
-/// Words above or before something: ours, to be translated, or the record's.
+/// Words above or before something: a label that is translated, or the record's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Caption {
     /// A key that the page translates.
@@ -233,13 +233,13 @@ pub enum Datum {
     /// An ISO 8601 date (`YYYY`, `YYYY-MM`, `YYYY-MM-DD`) or an RFC 3339 instant, checked.
     #[serde(rename = "d")]
     When(String),
-    /// From and to, each as in [`Datum::When`]; an open end is none.
+    /// Start and end, each as in [`Datum::When`]; `None` is an open end.
     #[serde(rename = "p")]
     Period(Option<String>, Option<String>),
     /// Several codes, as in [`Datum::Code`].
     #[serde(rename = "cs")]
     Codes(Vec<String>),
-    /// So much, or so many times, in a span of time: "2 times a day", "4 g every 6 hours".
+    /// An amount, or a number of times, in a span of time: "2 times a day", "4 g every 6 hours".
     #[serde(rename = "e")]
     Every(Every),
     /// Several values, in their order.
@@ -247,10 +247,10 @@ pub enum Datum {
     Parts(Vec<Datum>),
 }
 
-/// How often, or how much in a time.
+/// How often, or how much, in a span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Every {
-    /// An amount in the record's words; else it is told how many times.
+    /// An amount in the record's words; `None` where only `times` counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<String>,
     /// A number, or a span ("1–2").
@@ -262,7 +262,7 @@ pub struct Every {
 }
 
 impl Datum {
-    /// Several values as one.
+    /// Several values as one; `None` where there are none.
     pub fn all(mut values: Vec<Datum>) -> Option<Datum> {
         if values.len() <= 1 { values.pop() } else { Some(Self::Parts(values)) }
     }
@@ -282,7 +282,7 @@ impl Datum {
 pub struct ResultRow {
     /// What was measured.
     pub name: String,
-    /// What came out; none where the record gives only a note.
+    /// The result; `None` where the record gives only a note.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Datum>,
     /// The unit of the value.
@@ -291,16 +291,16 @@ pub struct ResultRow {
     /// The reference range or text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// How the value lies to it.
+    /// How the value compares with the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flag: Option<Flag>,
-    /// What the laboratory says of it where that is no flag: "resistant", "positive".
+    /// The laboratory's words for it where they are no flag: "resistant", "positive".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interpretation: Option<Datum>,
-    /// Its own state where that is not final: preliminary, corrected, cancelled, taken back.
+    /// Its own state where that is not final: preliminary, corrected, cancelled, withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// When it was measured, where the item holds several times; as in [`Datum::When`].
+    /// When it was measured, where the item's results have several times; as in [`Datum::When`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// A remark on this result.
@@ -308,7 +308,7 @@ pub struct ResultRow {
     pub note: Option<String>,
 }
 
-/// How a result lies to what is expected (HL7 v3 ObservationInterpretation).
+/// How a result compares with what is expected (HL7 v3 ObservationInterpretation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {

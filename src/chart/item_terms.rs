@@ -1,4 +1,4 @@
-//! The words that find a chart item: those of its title, its author and its content, each by its beginning.
+//! The words by which search finds a chart item: those of its title, author and content, each by its beginning.
 
 use super::item::ItemBody;
 use crate::db::schema::chart_item_terms;
@@ -8,10 +8,10 @@ use crate::text;
 use diesel::prelude::*;
 use std::collections::BTreeSet;
 
-/// The longest word that is kept, in characters; a longer one is found by its beginning.
+/// The longest word that is stored, in characters; a longer one is cut, and found by its beginning.
 const LONGEST: usize = 40;
-/// The most different words of one item, in the order of the alphabet after the title's: a guard against files that
-/// are no text.
+/// The most different words that are stored of one item, first those of the title, then of the author and the content:
+/// it limits what a file without real text can add.
 const MOST: usize = 4_000;
 /// The most words of one search.
 const SOUGHT: usize = 8;
@@ -25,7 +25,7 @@ pub(super) fn terms(title: &str, author: Option<&str>, body: &ItemBody) -> BTree
     by(text::words, title, author, body)
 }
 
-/// The words of one item as the rule before made them.
+/// The words of one item as version 1 of the rule made them.
 pub(super) fn of_version_1(title: &str, author: Option<&str>, body: &ItemBody) -> BTreeSet<String> {
     by(text::words_of_version_1, title, author, body)
 }
@@ -39,21 +39,21 @@ fn by(words: fn(&str) -> Vec<String>, title: &str, author: Option<&str>, body: &
     terms
 }
 
-/// A word of what was typed: the terms that begin with it.
+/// The terms that begin with a word that was typed.
 pub(super) struct Sought {
-    /// from where to where they stand in clear
+    /// the range of terms in plain text, from the first to before the second
     pub clear: (Term, Term),
-    /// those of this chart that are sealed
+    /// the matching terms of this chart that are sealed
     pub sealed: Vec<Term>,
 }
 
-/// The words of what was typed.
+/// The words of a text that was typed into the search field.
 pub(super) fn typed(text: &str) -> impl Iterator<Item = String> {
     text::words(text).into_iter().take(SOUGHT).map(cut)
 }
 
-/// For each word of what was typed, the terms of this chart that begin with it. What is sealed is opened to be compared: of
-/// the words of one chart, each once, those that stand where such words do.
+/// For each word that was typed, the terms of this chart that begin with it. Sealed terms are decrypted to be compared:
+/// only those of this chart, each once, in the ranges where such words are stored.
 pub(super) fn sought(conn: &mut Conn, patient: PatientId, text: &str) -> QueryResult<Vec<Sought>> {
     let mut all = Vec::new();
     for word in typed(text) {
@@ -78,7 +78,7 @@ pub(super) fn sought(conn: &mut Conn, patient: PatientId, text: &str) -> QueryRe
     Ok(all)
 }
 
-/// Makes the item be found by `now` and no longer by what was in `before` only.
+/// Makes the item findable by the words in `now`, and no longer by those that only `before` has.
 pub(super) fn replace(
     tx: &mut Tx,
     patient: PatientId,

@@ -28,26 +28,26 @@ pub struct ItemRow {
     /// who wrote it
     #[diesel(deserialize_as = OpenedIfAny)]
     pub author: Option<String>,
-    /// what became of it at its source, and since when
+    /// what became of it at its source
     pub state: ItemState,
-    /// since when
+    /// since when it has that state
     pub state_at: Option<Ts>,
-    /// how it stands there, where that matters; a code of FHIR
+    /// its status at the source, where that matters: codes of FHIR
     #[diesel(deserialize_as = OpenedIfAny)]
     pub status: Option<String>,
-    /// how much of its date is known, where it is not the whole: "year", "month"
+    /// "year" or "month" where no more of its date is known
     pub date_only: Option<String>,
-    /// what of its kind it is, where there is a better word
+    /// a more precise word than the kind, where there is one
     pub sort: Option<ItemSort>,
 }
 
 impl ItemRow {
-    /// What it is, in a word.
+    /// The word for its kind.
     pub fn kind_words(&self, lang: &Lang) -> &'static str {
         kind_words(self.kind, self.sort, lang)
     }
 
-    /// The day as a name of a file has it, as far as it is known.
+    /// The day as names of files have it, as far as it is known: `2019-05-01`, `2019-05`, `2019`.
     pub fn day_in_name(&self) -> String {
         let date = self.occurred_at.get().date();
         match self.date_only.as_deref() {
@@ -57,16 +57,16 @@ impl ItemRow {
         }
     }
 
-    /// The day on which it happened, or the month, or the year, as far as it is known.
+    /// The day, month or year on which it happened, as far as it is known.
     pub fn day(&self, lang: &Lang, zone: &Zone) -> String {
-        // such a date stands for noon UTC of its first day
+        // an incomplete date is stored as noon UTC of its first day
         match self.date_only {
             Some(_) => lang.part_of_date(&self.day_in_name()),
             None => lang.date(zone.local(self.occurred_at).date()),
         }
     }
 
-    /// How it stands at its source, in words, where that matters.
+    /// Its status at the source, in words, where that matters.
     pub fn status_words(&self, lang: &Lang) -> Option<String> {
         let words = |code: &str| match lang.t_of("code", code) {
             "" => code.to_owned(),
@@ -76,7 +76,7 @@ impl ItemRow {
         Some(states.join("; "))
     }
 
-    /// That its source has taken it back, or a part of it, in words.
+    /// The words for a withdrawal of it or of a part of it; `None` where there is none.
     pub fn state_words(&self, lang: &Lang, zone: &Zone) -> Option<String> {
         let date = lang.date(zone.local(self.state_at?).date());
         match self.state {
@@ -86,13 +86,13 @@ impl ItemRow {
         }
     }
 
-    /// Whether it may be sent.
+    /// Whether a user may send it.
     pub fn is_offered(&self) -> bool {
         matches!(self.state, ItemState::Current | ItemState::PartlyWithdrawn)
     }
 }
 
-/// What an item is, in a word.
+/// The word for an item's kind.
 pub(super) fn kind_words(kind: ItemKind, sort: Option<ItemSort>, lang: &Lang) -> &'static str {
     sort.map_or_else(|| lang.t_of("kind-one", kind.as_str()), |sort| lang.t_of("sort", sort.as_str()))
 }
@@ -100,7 +100,7 @@ pub(super) fn kind_words(kind: ItemKind, sort: Option<ItemSort>, lang: &Lang) ->
 /// A chart item with its content.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// as in lists
+    /// the item as lists show it
     pub row: ItemRow,
     /// content
     pub body: ItemBody,
@@ -117,27 +117,27 @@ pub struct ItemFilter {
     pub until: Option<Ts>,
     /// only those with words that begin with these, as typed
     pub text: String,
-    /// only those that may be sent: not what its source has taken back
+    /// only those that may be sent: withdrawn items are left out
     pub offered: bool,
 }
 
 /// How many items there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// within the dates, by kind, whatever the filter's kind
+    /// within the dates, by kind, for all kinds
     pub by_kind: BTreeMap<ItemKind, i64>,
-    /// of the filter's kind, outside the dates
+    /// items of the filter's kind outside the dates
     pub hidden: i64,
 }
 
 impl Counts {
-    /// How many there are of a kind, or of all, within the dates.
+    /// How many items of a kind, or of all kinds, are within the dates.
     pub fn count(&self, kind: Option<&ItemKind>) -> i64 {
         kind.map_or_else(|| self.by_kind.values().sum(), |kind| self.by_kind.get(kind).copied().unwrap_or_default())
     }
 }
 
-/// The items of a chart that hold the sought words, of any date and kind.
+/// Restricts a query to the items of a chart that have the words, of any date and kind.
 macro_rules! holding {
     ($query:expr, $patient:expr, $sought:expr) => {{
         let own = chart_items::patient_id.eq($patient);
@@ -165,7 +165,7 @@ macro_rules! holding {
     }};
 }
 
-/// Items of a chart, newest first, at most `limit`; those after `before`, which the page before ended with.
+/// Items of a chart, newest first, at most `limit`; those after `before`, the last item of the previous page.
 pub fn items<R: Right>(
     conn: &mut Conn,
     access: &ChartAccess<R>,
@@ -193,13 +193,13 @@ pub fn items<R: Right>(
     }
     if let Some((at, id)) = before {
         let same = chart_items::occurred_at.eq(at).and(chart_items::id.lt(id));
-        // the first condition follows from the second, and lets the walk along the index begin here
+        // the first condition follows from the second: it lets the database begin here in the index
         query = query.filter(chart_items::occurred_at.le(at)).filter(chart_items::occurred_at.lt(at).or(same));
     }
     query.load(conn)
 }
 
-/// How many items a filter finds by kind, and how many its dates hide.
+/// How many items a filter finds by kind, and how many more there are outside its dates.
 pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemFilter) -> QueryResult<Counts> {
     if item_terms::typed(&filter.text).next().is_none() {
         let mut counts = tallies::counts(conn, access.patient(), filter)?;
@@ -236,7 +236,7 @@ pub fn counts<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, filter: &ItemF
     Ok(counts)
 }
 
-/// What its source has taken back is counted by kind, but not offered.
+/// Takes withdrawn items out of the counts: the tallies contain them, but they may not be sent.
 fn leave_out_withdrawn(
     conn: &mut Conn,
     patient: PatientId,
@@ -260,7 +260,7 @@ fn leave_out_withdrawn(
     Ok(())
 }
 
-/// One item of this chart; `None` where it is another's or not there.
+/// One item of this chart; `None` where it does not exist or belongs to another chart.
 pub fn item<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, id: ChartItemId) -> QueryResult<Option<Item>> {
     item_of(conn, access.patient(), id)
 }
@@ -274,7 +274,7 @@ pub fn item_of(conn: &mut Conn, patient: PatientId, id: ChartItemId) -> QueryRes
         .first(conn)
         .optional()?;
     Ok(found.map(|(row, Opened(json))| {
-        // a body of a later version than this program: the page says that it holds nothing to show
+        // a body that a later version wrote cannot be read: the page then says that there is nothing to show
         let body = serde_json::from_str(&json).unwrap_or_default();
         Item { row, body }
     }))
@@ -283,7 +283,7 @@ pub fn item_of(conn: &mut Conn, patient: PatientId, id: ChartItemId) -> QueryRes
 /// Those of these items that are in this chart, newest first; others are left out.
 pub fn chosen<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, ids: &[ChartItemId]) -> QueryResult<Vec<ItemRow>> {
     let mut found = Vec::new();
-    // one look along the primary key for each: the statement is the same for any number
+    // a query by primary key for each: the statement is the same for any number of items
     for id in ids.iter().take(MOST_CHOSEN) {
         let row = chart_items::table
             .find(id)

@@ -1,4 +1,4 @@
-//! Putting an item into a chart: new, or in place of what came from the same source before.
+//! Stores an item in a chart: a new one, or a newer version of one from the same source.
 
 use super::item::{ItemBody, ItemKind, ItemSort, ItemState};
 use super::item_terms;
@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 
 /// An item to be stored.
 pub struct NewItem<'a> {
-    /// identity in the system it comes from
+    /// the item's key in its source, unique within the chart
     pub source_key: &'a str,
-    /// the key under which an earlier version may have stored it; taken over where kind and day or title are the same
+    /// the key under which an earlier version may have stored it; used where the kind and the day or title are the same
     pub former_key: Option<&'a str>,
     /// kind
     pub kind: ItemKind,
@@ -25,29 +25,29 @@ pub struct NewItem<'a> {
     pub author: Option<&'a str>,
     /// content
     pub body: &'a ItemBody,
-    /// how it stands at its source, where that is not as everybody takes for granted
+    /// its status at the source, where that is not the usual one
     pub status: Option<&'a str>,
-    /// how much of its date is known, where it is not the whole: "year", "month"
+    /// "year" or "month" where no more of its date is known
     pub date_only: Option<&'a str>,
-    /// what of its kind it is, where there is a better word
+    /// a more precise word than the kind, where there is one
     pub sort: Option<ItemSort>,
     /// the row of `patient_sources` that it is made from
     pub origin: Option<i64>,
 }
 
-/// What became of it.
+/// The result of storing an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
     /// it was not there before
     New(ChartItemId),
-    /// it was there, and says something else now
+    /// it was there with other content
     Changed(ChartItemId),
-    /// it was there and says the same
+    /// it was there with the same content
     Same(ChartItemId),
 }
 
 impl Stored {
-    /// The item.
+    /// The item's id.
     pub fn id(self) -> ChartItemId {
         match self {
             Stored::New(id) | Stored::Changed(id) | Stored::Same(id) => id,
@@ -55,8 +55,8 @@ impl Stored {
     }
 }
 
-/// Stores an item. One that came from the same source before is brought up to date; it keeps its identity. What was
-/// sent of it before is a copy, and stays.
+/// Stores an item. If the source sent it before, the stored item is updated and keeps its id. Attachments made from it
+/// are copies, and stay as they are.
 pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> QueryResult<Stored> {
     let known = known(tx, patient, new)?;
     let merged = known.as_ref().and_then(|known| known.with_former(new));
@@ -83,7 +83,7 @@ pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> Qu
         return Ok(Stored::New(id));
     };
     if new.origin.is_some() && known.origin_id != new.origin {
-        // what it said before its source was kept resource by resource stays beside what is kept now
+        // its content from before resources were stored is kept, to be shown with the new content
         let former = known.origin_id.is_none().then_some(known.body.as_str());
         let row = diesel::update(chart_items::table.find(known.id));
         let set = (chart_items::origin_id.eq(new.origin), chart_items::former_body.eq(former.map(sealed::text)));
@@ -100,13 +100,13 @@ pub fn store_item(tx: &mut Tx, now: Ts, patient: PatientId, new: &NewItem) -> Qu
     Ok(Stored::Changed(known.id))
 }
 
-/// The key of an item where another one has its key already: a chart that was merged may hold two of one name, each made
-/// of the records of another patient of the source ([`crate::db::carry`] writes it the same way).
+/// The key of an item whose key is taken: a merged chart may have two items of one key, each from another patient of
+/// the source ([`crate::db::carry`] writes the same key).
 fn own_key(new: &NewItem) -> String {
     new.origin.map_or_else(|| new.source_key.to_owned(), |origin| format!("{}~o{origin}", new.source_key))
 }
 
-/// The stored item, under its own key.
+/// The stored version of an item, under any of its keys.
 fn known(tx: &mut Tx, patient: PatientId, new: &NewItem) -> QueryResult<Option<Known>> {
     let is_own = |found: &Known| found.origin_id.is_none() || new.origin.is_none() || found.origin_id == new.origin;
     for key in [new.source_key.to_owned(), own_key(new)] {
@@ -129,7 +129,7 @@ fn by_key(tx: &mut Tx, patient: PatientId, key: &str) -> QueryResult<Option<Know
     same.select(Known::as_select()).first(tx.conn()).optional()
 }
 
-/// What is stored of an item.
+/// The columns of a stored item.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = chart_items, check_for_backend(crate::db::MultiBackend))]
 struct Known {
@@ -162,7 +162,8 @@ impl Known {
             && self.body == json
     }
 
-    /// The new body with what only the former one tells, where this item was there before sources were kept.
+    /// The new body with the parts that only the former body has, for an item that is older than the storing of
+    /// resources.
     fn with_former(&self, new: &NewItem) -> Option<ItemBody> {
         new.origin?;
         let former = match (&self.former_body, self.origin_id) {
@@ -180,7 +181,7 @@ impl Known {
     }
 }
 
-/// What became of an item at its source, and since when. Says whether that changed anything.
+/// Sets the state of an item at its source, and since when. Gives whether that changed anything.
 pub(super) fn set_state(
     tx: &mut Tx,
     since: Ts,
@@ -189,14 +190,14 @@ pub(super) fn set_state(
     state: ItemState,
 ) -> QueryResult<bool> {
     let known: Known = chart_items::table.find(id).select(Known::as_select()).first(tx.conn())?;
-    // of a part that is taken back later than another the later day is told
+    // where several parts are withdrawn, the latest day is shown
     let is_later = state == ItemState::PartlyWithdrawn && known.state_at.is_some_and(|before| since > before);
     if known.state == state && !is_later {
         return Ok(false);
     }
     let set = (chart_items::state.eq(state), chart_items::state_at.eq(Some(since)));
     diesel::update(chart_items::table.find(id)).set(set).execute(tx.conn())?;
-    // what is a part of another item is neither found nor counted
+    // an item that is a part of another one is neither found nor counted
     if state == ItemState::Moved {
         item_terms::replace(tx, patient, id, &known.terms(), &BTreeSet::new())?;
         tallies::remove(tx, patient, known.kind, known.occurred_at)?;
@@ -207,7 +208,7 @@ pub(super) fn set_state(
     Ok(true)
 }
 
-/// The items of a patient that are made from this source, with their keys.
+/// The items of a patient that were made from this source, with their keys.
 pub(super) fn of_origin(
     tx: &mut Tx,
     patient: PatientId,
@@ -217,7 +218,7 @@ pub(super) fn of_origin(
     own.select((chart_items::id, chart_items::source_key, chart_items::kind)).load(tx.conn())
 }
 
-/// The item of a patient under a key, or under the same without its source, that came before items knew their source.
+/// The items of a patient under this key, with or without its source, that were stored before items named their source.
 pub(super) fn without_origin(tx: &mut Tx, patient: PatientId, key: &str) -> QueryResult<Vec<(ChartItemId, ItemKind)>> {
     let mut parts = key.rsplitn(3, '/');
     let bare = match (parts.next(), parts.next()) {
@@ -231,16 +232,16 @@ pub(super) fn without_origin(tx: &mut Tx, patient: PatientId, key: &str) -> Quer
     same.select((chart_items::id, chart_items::kind)).load(tx.conn())
 }
 
-/// Items whose words are made anew in one transaction.
+/// How many items one transaction recomputes.
 const AT_ONCE: i64 = 200;
 
-/// Makes the words anew of the items after `after`, which an older rule of folding made. `None`: that was the last.
+/// Recomputes the words of items after `after` that an older folding rule made. Gives the last id; `None` at the end.
 pub fn renew_terms(tx: &mut Tx, after: i64) -> QueryResult<Option<i64>> {
     let next = chart_items::table.filter(chart_items::id.gt(ChartItemId(after))).order(chart_items::id).limit(AT_ONCE);
     let items: Vec<(PatientId, Known)> = next.select((chart_items::patient_id, Known::as_select())).load(tx.conn())?;
     for (patient, item) in &items {
         let texts = [Some(&item.title), item.author.as_ref(), Some(&item.body)];
-        // what is a part of another item is not found
+        // an item that is a part of another one has no words; both rules give the same for ASCII text
         if item.state == ItemState::Moved || texts.into_iter().flatten().all(|text| text.is_ascii()) {
             continue;
         }

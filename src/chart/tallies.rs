@@ -1,5 +1,5 @@
-//! How many items a chart has, by kind: from a row for each month, so that a large chart is counted as fast as a small
-//! one. Only the days of the months at the ends of a range are counted one by one.
+//! How many items a chart has, by kind. A row for each month holds the number, so that a large chart is counted as fast
+//! as a small one. Only the days of the months at the ends of a range are counted one by one.
 
 use super::item::{ItemKind, ItemState};
 use super::items::{Counts, ItemFilter};
@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use std::collections::BTreeMap;
 use time::{Date, Month, OffsetDateTime};
 
-/// 202603 for March 2026, in UTC.
+/// The number of a month in UTC: 202603 for March 2026.
 fn month(at: Ts) -> i64 {
     let date = at.get().date();
     i64::from(date.year()) * 100 + i64::from(u8::from(date.month()))
@@ -32,17 +32,17 @@ fn start_of_next_month(at: Ts) -> Ts {
     OffsetDateTime::new_utc(first, time::Time::MIDNIGHT).into()
 }
 
-/// Counts an item in.
+/// Counts an item.
 pub(super) fn add(tx: &mut Tx, patient: PatientId, kind: ItemKind, at: Ts) -> QueryResult<()> {
     add_to_tally(tx, patient, kind.as_str(), month(at), 1)
 }
 
-/// Counts an item no more.
+/// Stops counting an item.
 pub(super) fn remove(tx: &mut Tx, patient: PatientId, kind: ItemKind, at: Ts) -> QueryResult<()> {
     add_to_tally(tx, patient, kind.as_str(), month(at), -1)
 }
 
-/// Counts an item elsewhere.
+/// Moves the count of an item to another kind or month.
 pub(super) fn shift(tx: &mut Tx, patient: PatientId, from: (ItemKind, Ts), to: (ItemKind, Ts)) -> QueryResult<()> {
     if (from.0, month(from.1)) == (to.0, month(to.1)) {
         return Ok(());
@@ -51,7 +51,7 @@ pub(super) fn shift(tx: &mut Tx, patient: PatientId, from: (ItemKind, Ts), to: (
     add(tx, patient, to.0, to.1)
 }
 
-/// Counts a chart's items anew: many came or went at once.
+/// Recounts a chart's items, after many came or went at once.
 pub fn count_anew(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
     diesel::delete(chart_tallies::table.filter(chart_tallies::patient_id.eq(patient))).execute(tx.conn())?;
     let items = chart_items::table.filter(chart_items::patient_id.eq(patient));
@@ -64,7 +64,7 @@ pub fn count_anew(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
 
 type ByKind = BTreeMap<ItemKind, i64>;
 
-/// The counts of a filter that looks for no words.
+/// The counts for a filter without words.
 pub(super) fn counts(conn: &mut Conn, patient: PatientId, filter: &ItemFilter) -> QueryResult<Counts> {
     let whole = months(conn, patient, i64::MIN, i64::MAX)?;
     let mut by_kind = whole.clone();
@@ -76,7 +76,7 @@ pub(super) fn counts(conn: &mut Conn, patient: PatientId, filter: &ItemFilter) -
         subtract(&mut by_kind, &months(conn, patient, month(until) + 1, i64::MAX)?);
         subtract(&mut by_kind, &days(conn, patient, until, start_of_next_month(until))?);
     }
-    // a range that ends before it begins holds nothing
+    // a range that ends before it begins contains nothing
     by_kind.retain(|_, count| *count > 0);
     let mut counts = Counts { by_kind, hidden: 0 };
     let of_kind = Counts { by_kind: whole, hidden: 0 }.count(filter.kind.as_ref());
@@ -90,7 +90,7 @@ fn subtract(counts: &mut ByKind, less: &ByKind) {
     }
 }
 
-/// Whole months from `first` to `last`.
+/// The counts of whole months from `first` to `last`.
 fn months(conn: &mut Conn, patient: PatientId, first: i64, last: i64) -> QueryResult<ByKind> {
     let rows: Vec<(ItemKind, i64)> = chart_tallies::table
         .filter(chart_tallies::patient_id.eq(patient))
@@ -102,7 +102,7 @@ fn months(conn: &mut Conn, patient: PatientId, first: i64, last: i64) -> QueryRe
     Ok(sums)
 }
 
-/// Days within one month.
+/// The counts of days within one month.
 fn days(conn: &mut Conn, patient: PatientId, from: Ts, until: Ts) -> QueryResult<ByKind> {
     let rows: Vec<(ItemKind, i64)> = chart_items::table
         .filter(chart_items::patient_id.eq(patient))

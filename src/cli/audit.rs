@@ -83,7 +83,7 @@ fn heads_failure(cause: HeadsError) -> Failure {
     }
 }
 
-/// Compares the log with the file of heads; gives its lines.
+/// Compares the log with the file of heads; gives how many lines the file has.
 async fn compare(db: &Db, key: &SecretKey, path: &Path) -> Result<usize, Failure> {
     let (mut before, mut number) = (None, 0);
     for line in std::io::BufReader::new(std::fs::File::open(path)?).lines() {

@@ -30,7 +30,7 @@ pub(super) struct From {
     check: bool,
 }
 
-/// The bucket of the configuration.
+/// The bucket that the configuration names for backups.
 fn bucket(config: &Config) -> Result<Mirror, Failure> {
     let bucket = config.backup.as_ref().and_then(|backup| backup.bucket.as_ref());
     Ok(Mirror::new(bucket.ok_or("backup.bucket: is missing: name the bucket that holds the backups")?)?)
@@ -96,7 +96,7 @@ pub(super) async fn restore(config: &Config, From { from, bucket: fetched, check
         println!("{} files were missing already when it was made", manifest.missing.len());
     }
     let Some(restored) = restored else { return Ok(ExitCode::SUCCESS) };
-    // what this program's rules make of the rows
+    // opening the database brings the rows in line with this program's rules
     super::open(config).await?;
     println!("the audit log holds: {} rows", restored.audit_rows);
     if restored.sealed == Some(false) {

@@ -100,7 +100,7 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One line on what a file brought, and a further one for what a user must know.
+/// The summary of a file in one line, and a further line for each thing that a user must know.
 fn summary_line(name: &str, summary: &Summary) -> String {
     let (new, changed): (usize, usize) = (summary.items.values().sum(), summary.changed.values().sum());
     let mut told = format!("{name}: {} patients, {new} new items, {changed} changed items", summary.patients);
@@ -129,12 +129,12 @@ fn summary_line(name: &str, summary: &Summary) -> String {
     told
 }
 
-/// The reason as it stands in a summary.
+/// The static text of a reason, as summaries have it.
 fn why_known(why: &str) -> &'static str {
     SkipReason::ALL.iter().find(|reason| reason.as_str() == why).map_or("", |reason| reason.as_str())
 }
 
-/// Reads files that come together and changes nothing: what they hold, all taken for new.
+/// Reads files that come together and changes nothing: gives the summary as if all of it were new.
 async fn check(files: &Together, reading: &ImportOptions) -> Result<Summary, Failure> {
     let (files, reading) = (files.clone(), reading.clone());
     let read = move || {
@@ -159,8 +159,8 @@ pub(super) async fn import(
     Ok(imported.map_err(|e| std::error::Error::source(&e).map_or(e.to_string(), |cause| format!("{e}: {cause}")))?)
 }
 
-/// Files that are read as one: those of a folder that hold resources line by line, as an export gives them by type; each
-/// other file alone.
+/// Groups files that are read as one: those of one folder with resources line by line, of which an export writes one
+/// for each type; every other file is a group of its own.
 fn together(files: Vec<PathBuf>) -> Vec<Vec<PathBuf>> {
     let mut groups: Vec<Vec<PathBuf>> = Vec::new();
     for file in files {
@@ -177,9 +177,9 @@ fn together(files: Vec<PathBuf>) -> Vec<Vec<PathBuf>> {
     groups
 }
 
-/// Endings of files with resources line by line.
+/// Endings of files with one resource on each line.
 const LINES: [&str; 2] = [".ndjson", ".ndjson.gz"];
-/// Endings that are looked for in folders.
+/// Endings of FHIR files that are looked for in folders.
 const ENDINGS: [&str; 4] = [".json", ".json.gz", ".ndjson", ".ndjson.gz"];
 
 fn has_ending(file: &Path, endings: &[&str]) -> bool {
@@ -187,7 +187,7 @@ fn has_ending(file: &Path, endings: &[&str]) -> bool {
     endings.iter().any(|ending| name.ends_with(ending))
 }
 
-/// The files that are named, and those of the folders that are named that can be ones of these, in order.
+/// The named files, and from the named folders the files that may be importable, in order.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {

@@ -1,4 +1,4 @@
-//! `postern keys`: text and files are sealed with the present key. The worker does so too, within the hour.
+//! `postern keys`: seals text and files with the present key. The worker does so too, within the hour.
 
 use super::{Failure, files, line};
 use crate::clock::Random;
@@ -39,7 +39,7 @@ pub(super) async fn rotate(config: &Config) -> Result<ExitCode, Failure> {
     if left > 0 {
         println!("{left} texts are left as they were; see the log");
     }
-    // what was exchanged still lies where SQLite has let go of it
+    // SQLite leaves replaced text in free pages of its file: compacting removes it
     if anew.sealed > 0 {
         let url = config.database.clone();
         match db.is_postgres() {

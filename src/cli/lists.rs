@@ -13,18 +13,18 @@ use crate::settings;
 use crate::text::Lang;
 use std::path::Path;
 
-/// Patients in one list.
+/// The most patients in one list.
 const MOST: usize = 200_000;
 
 /// Endings of lists that are looked for in folders.
 const ENDINGS: [&str; 5] = ["csv", "tsv", "xlsx", "xls", "ods"];
 
-/// Whether a file that is named is a list of patients.
+/// Whether a file that the command line names is a list of patients.
 pub(super) fn is_one(file: &Path) -> bool {
     may_be_one(file) || has_ending(file, "txt")
 }
 
-/// Whether a file of a folder is.
+/// Whether a file in a folder is a list of patients.
 pub(super) fn may_be_one(file: &Path) -> bool {
     ENDINGS.iter().any(|ending| has_ending(file, ending))
 }
@@ -33,21 +33,21 @@ fn has_ending(file: &Path, wanted: &str) -> bool {
     file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted))
 }
 
-/// What came of a list.
+/// The result of importing a list.
 pub(super) struct ListReport {
-    /// what a user must know, a line for each thing
+    /// messages for the user, one for each line
     pub lines: Vec<String>,
-    /// patients who were added, or would be
+    /// patients who were added, or who would be in a dry run
     pub new: usize,
-    /// patients who were there already
+    /// patients whom the clinic had already
     pub known: usize,
 }
 
-/// Imports a list, or tells what that would do: a line for each thing that a user must know. What is left out is told by
-/// line and column, never with a word of the list.
+/// Imports a list, or in a dry run reports what would change, one line for each thing that a user must know. What is
+/// left out is reported by line and column, never with a word from the list.
 ///
 /// # Errors
-/// Where nothing of it can be imported.
+/// Where nothing of the list can be imported.
 pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options) -> Result<ListReport, Failure> {
     let (bytes, now) = (std::fs::read(file)?, Clock::system().now());
     let settings = db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await.map_err(super::line)?;
@@ -86,7 +86,7 @@ pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options)
     Ok(ListReport { lines: told, new: summary.new, known: summary.known })
 }
 
-/// Reads a list, with its columns as somebody chose them on the page for an earlier one of the same headers.
+/// Reads a list, with the meaning of its columns that somebody chose on the page for a list with the same headers.
 async fn read_as_before(
     db: &Db,
     bytes: Vec<u8>,
@@ -122,7 +122,7 @@ fn problem_line(problem: Problem) -> &'static str {
     }
 }
 
-/// What is not taken of a list, before anything is known of who is there.
+/// The lines and columns that are left out, before the list is compared with the clinic's patients.
 fn left_out(list: &PatientList) -> Vec<String> {
     let (filled, empty) = list.ignored();
     let header = |at: usize| list.columns.get(at).map_or("", |column| column.header.as_str());
@@ -161,7 +161,7 @@ fn what_came_of_it(summary: &ListSummary, left: usize, dry_run: bool) -> Vec<Str
     told
 }
 
-/// Writes the lines that were left out as a list of their own into a folder, and says so.
+/// Writes the lines that were left out into a folder, as a list of their own. Gives the line that says so.
 fn write_rest(rest: &[Vec<String>], list: &Path, folder: &Path) -> Result<Option<String>, Failure> {
     if rest.is_empty() {
         return Ok(None);

@@ -103,7 +103,7 @@ async fn open(config: &Config) -> Result<Db, Failure> {
     Ok(db.map_err(|e| format!("database_url: {e}"))?)
 }
 
-/// Leaves the database as one whole file, whatever the command did: a copy of it then lacks nothing.
+/// Writes the database's log into its main file, whatever the command did: a copy of that one file is then complete.
 async fn close(config: &Config) {
     let url = config.database.clone();
     match tokio::task::spawn_blocking(move || Db::checkpoint(&url)).await {
@@ -116,7 +116,7 @@ async fn close(config: &Config) {
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    // nothing of a server is started for it
+    // the reader runs without a server, a configuration or a runtime
     if let Command::ReadWords { list, picture } = arguments.command {
         return read_words::run(list, picture);
     }
@@ -140,7 +140,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(Failure(lines)) => {
-            // `eprintln!` panics where nobody reads the error output any more
+            // `eprintln!` would panic where the error output is closed
             let mut errors = std::io::stderr().lock();
             lines.iter().for_each(|line| drop(writeln!(errors, "postern: {line}")));
             ExitCode::FAILURE
@@ -172,7 +172,7 @@ fn found(file: Option<PathBuf>) -> Option<PathBuf> {
     named.or_else(|| Some(PathBuf::from("postern.toml")).filter(|path| path.exists()))
 }
 
-/// Reads the configuration; every fault is a line.
+/// Reads the configuration; every fault is one line of the failure.
 fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
     read(found(file).as_deref())
 }
@@ -183,11 +183,11 @@ fn read(file: Option<&Path>) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Logs to the error output, so that what a command prints can be piped. A log that cannot be written is lost, and ends
-/// nothing.
+/// Logs to the error output, so that the output of a command can be piped. A log line that cannot be written is
+/// dropped.
 fn log(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
-    // a second call (in tests) changes nothing
+    // a second call, as in tests, changes nothing
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

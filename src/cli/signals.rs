@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Completes at SIGINT or SIGTERM.
+/// Completes when the process gets SIGINT or SIGTERM.
 pub(super) async fn asked_to_stop() {
     let interrupt = tokio::signal::ctrl_c();
     match signal(SignalKind::terminate()) {
@@ -11,8 +11,8 @@ pub(super) async fn asked_to_stop() {
     }
 }
 
-/// From now on SIGHUP, by which a closing terminal or a log rotation may greet the program, ends nothing: whoever listens
-/// to it once has taken the system's own answer away for the life of the process.
+/// Makes the process ignore SIGHUP, which a closing terminal or a log rotation may send: listening to a signal once
+/// replaces the default reaction, which ends the process, for the rest of its life.
 pub(super) fn survive_hangup() {
     if let Err(cause) = signal(SignalKind::hangup()) {
         tracing::warn!(%cause, "a hangup will end this program");

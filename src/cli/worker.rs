@@ -1,4 +1,4 @@
-//! `postern worker`: sends, for servers that run with `run_worker = false`.
+//! `postern worker`: sends notifications, for servers that run with `run_worker = false`.
 
 use super::{Failure, serve, signals};
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! Extractors: cookie and path in, proof out, or the sign-in page, 403 or 404.
+//! Extractors: they take the cookie and the path and give a proof, or lead to the sign-in page, or answer 403 or 404.
 
 use crate::access::session::Holder;
 use crate::access::{
@@ -20,13 +20,13 @@ use std::pin::Pin;
 /// A signed-in user with the right `R`.
 pub struct User<R: Right>(pub SignedInUser<R>);
 
-/// A user with the right `R` who has said a few minutes ago who they are: else that is asked first.
+/// A user with the right `R` who proved a few minutes ago who they are; others are led to the confirmation first.
 pub struct Confirmed<R: Right>(pub ConfirmedUser<R>);
 
-/// Whoever is signed in, also where they must set up a second factor first: for how they themselves sign in.
+/// Any signed-in user, also one who must set up a second factor first: for how they themselves sign in.
 pub struct Own(pub OwnAccount);
 
-/// The same, where they have said a few minutes ago who they are.
+/// The same for a user who proved a few minutes ago who they are.
 pub struct ConfirmedOwn(pub ConfirmedAccount);
 
 /// A user with the right `R` on the chart in the path.
@@ -35,8 +35,8 @@ pub struct Chart<R: Right>(pub ChartAccess<R>);
 /// A user with the right `R` on the conversation in the path.
 pub struct Conversation<R: Right>(pub ConversationAccess<R>);
 
-/// A user with the right `R` who asks for the chart in the path. Whether it is there is looked at in the page's own
-/// transaction: the proof is made there, see [`AskedChart::proof`].
+/// A user with the right `R` who asks for the chart in the path. Whether the chart exists is checked in the page's own
+/// transaction, where [`AskedChart::proof`] makes the proof.
 pub struct AskedChart<R: Right> {
     user: SignedInUser<R>,
     patient: PatientId,
@@ -51,7 +51,7 @@ pub struct AskedConversation<R: Right> {
 }
 
 impl<R: Right> AskedChart<R> {
-    /// The proof, or 404, or the way to the chart that it was merged into.
+    /// The proof, or 404, or a redirect to the chart that it was merged into.
     pub fn proof(self, conn: &mut Conn) -> Result<ChartAccess<R>, AppError> {
         let access = access::chart(conn, self.user, self.patient)?.ok_or(AppError::NotFound)?;
         match moved(&self.method, self.address.as_deref(), R::ACTION, (self.patient, access.patient())) {
@@ -105,9 +105,9 @@ fn user<R: Right>(req: &HttpRequest) -> Result<SignedInUser<R>, AppError> {
     }
 }
 
-/// Where who must set up a second factor is led to.
+/// The page to which users are led who must set up a second factor.
 pub const SET_UP: &str = "/account/second-factor";
-/// Where it is asked once more who somebody is.
+/// The page on which users prove once more who they are.
 pub const CONFIRMATION: &str = "/account/confirmation";
 
 fn own(req: &HttpRequest) -> Result<OwnAccount, AppError> {
@@ -119,7 +119,7 @@ fn confirmation(req: &HttpRequest) -> AppError {
     AppError::ComesFirst { to: way_to(CONFIRMATION, req) }
 }
 
-/// A page that comes first; after it one lands where one wanted to go.
+/// A page that comes first; after it the user goes on to the page that they asked for.
 fn way_to(page: &str, req: &HttpRequest) -> String {
     match *req.method() {
         Method::GET if req.path() != "/" => {
@@ -130,13 +130,14 @@ fn way_to(page: &str, req: &HttpRequest) -> String {
     }
 }
 
-/// A page, with where to go after it.
+/// The address of a page, with the page to go to after it.
 pub fn with_next(page: &str, next: &str) -> String {
     let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
     format!("{page}?{query}")
 }
 
-/// After confirming one lands on the page on which a file was asked for: the browser would stay on the confirmation.
+/// After confirming, the user goes to the page that offers the file: a download would leave the confirmation on the
+/// screen.
 fn page_of_file(page: &str, path: &str, asked: &str) -> String {
     match path.strip_suffix(".csv") {
         Some(list) if page == CONFIRMATION => asked.replacen(path, list, 1),
@@ -144,7 +145,7 @@ fn page_of_file(page: &str, path: &str, asked: &str) -> String {
     }
 }
 
-/// A number in the path; anything else is a page that is not there.
+/// A number in the path; 404 where it is anything else.
 pub fn number(req: &HttpRequest, name: &str) -> Result<i64, AppError> {
     req.match_info().get(name).and_then(|text| text.parse().ok()).ok_or(AppError::NotFound)
 }
@@ -205,8 +206,9 @@ impl<R: Right + Send> FromRequest for Chart<R> {
     }
 }
 
-/// Where a request for a chart goes that was merged into another one. What is written to the patient goes on: it is the
-/// same person, and no word is lost. A change of the record does not: it was made for the other record.
+/// Where a request for a chart is redirected to after the chart was merged into another. A message to the patient is
+/// not redirected: it is the same person, and no word is lost. A change of the record is: it was made for the other
+/// record.
 fn moved(method: &Method, address: Option<&str>, action: Action, of: (PatientId, PatientId)) -> Option<String> {
     let (asked, has_it) = of;
     match *method {
@@ -249,7 +251,7 @@ pub fn shell<R: Right>(conn: &mut Conn, head: &Head, user: &SignedInUser<R>) -> 
     Ok((shell, settings))
 }
 
-/// The shell of a page of one's own account: a bare one where nothing else is open yet.
+/// The shell of a page of the user's own account: a bare one while they must set up a second factor.
 pub fn shell_of_own(conn: &mut Conn, head: &Head, own: &OwnAccount) -> Result<Shell, AppError> {
     match own.user() {
         Some(user) => Ok(shell(conn, head, user)?.0),

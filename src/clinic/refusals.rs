@@ -1,4 +1,4 @@
-//! What a signed-in user was refused is written down: who tries doors that are not theirs leaves a trace.
+//! Writes to the audit log what a signed-in user was refused: somebody who tries other people's pages leaves a trace.
 
 use crate::access::session::Holder;
 use crate::audit::{Actor, Entry, Event, Subject};
@@ -12,8 +12,8 @@ use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
 
-/// Notes each 403 and 404 of a page of ours, with the page's pattern and the caller's address. The pattern has no number of
-/// a patient in it, and what is no page of ours was nobody's.
+/// Notes each 403 and 404 of a page of ours, with the page's pattern and the caller's address. The pattern contains no
+/// patient's number; an address that matches no page is not noted.
 ///
 /// # Errors
 /// Those of the page.
@@ -31,9 +31,9 @@ pub async fn note_refusals(
     {
         let words = format!("{} {method} {pattern} {}", res.status().as_u16(), head.from);
         let entry = Entry::of_clinic(Actor::User(*id), Event::AccessRefused, Subject::None).with(words);
-        // the answer is the same: it shows nothing
+        // the answer goes out also where noting fails: it shows nothing
         match state.record(entry).await {
-            // what is stale was refused nothing: it is asked anew
+            // a stale request was refused nothing: it is served again with a fresh session
             Ok(()) | Err(AppError::Db(DbError::Stale)) => {}
             Err(cause) => tracing::error!(%cause, "a refusal was not written to the audit log"),
         }

@@ -1,9 +1,9 @@
-//! What the configuration says of mail: the server that takes it, and the mailbox that it comes back to.
+//! The configuration of mail: the server that takes it, and the mailbox that undelivered mail returns to.
 
 use super::{Source, is_loopback};
 use std::path::PathBuf;
 
-/// How the connection to the mail server is protected. There is no "if offered": that falls back to clear text.
+/// How the connection to the mail server is protected. There is no "if offered": that can fall back to clear text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
     /// STARTTLS, required.
@@ -27,20 +27,20 @@ pub struct Smtp {
     pub login: Option<(String, String)>,
     /// sender's address
     pub from: String,
-    /// limit for one whole mail
+    /// time limit for sending one mail
     pub timeout: std::time::Duration,
     /// further certificate authority, as PEM
     pub ca: Option<Vec<u8>>,
 }
 
-/// Where mail comes back to.
+/// Where undelivered mail returns to.
 #[derive(Clone)]
 pub struct Bounces {
     /// the address, to which each mail adds its tag
     pub address: lettre::Address,
-    /// the mailbox, if it is read from here
+    /// the mailbox, if this program reads it
     pub imap: Option<Imap>,
-    /// how often it is read
+    /// how often the mailbox is read
     pub every: std::time::Duration,
 }
 
@@ -155,7 +155,8 @@ impl Source {
         Some(Imap { host, port: port?, tls: tls?, user: user?, password: password?, folder, ca })
     }
 
-    /// A limit that is shorter than a worker's claim on a job: two workers must never send one notification at once.
+    /// A time limit, 1 to 50 seconds: shorter than a worker's claim on a job, so that two workers never send one
+    /// notification.
     pub(super) fn timeout(&mut self, key: &str) -> Option<std::time::Duration> {
         let seconds = self.parsed(key, "write a number from 1 to 50", |v| {
             v.parse::<u64>().ok().filter(|seconds| (1..=50).contains(seconds))

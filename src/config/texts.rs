@@ -1,4 +1,4 @@
-//! What the configuration says of text messages: which gateway takes them.
+//! The configuration of text messages: which gateway takes them.
 
 use super::{SERVER_URL_FIX, Source, server_url};
 use url::Url;
@@ -6,7 +6,7 @@ use url::Url;
 /// The gateway for text messages.
 #[derive(Clone)]
 pub struct Texts {
-    /// limit for handing over one text
+    /// time limit for handing over one text
     pub timeout: std::time::Duration,
     /// which gateway
     pub via: TextsVia,
@@ -28,13 +28,13 @@ pub struct Twilio {
     pub account_sid: String,
     /// the secret of the account; webhooks are signed with it
     pub auth_token: String,
-    /// who sends
+    /// what texts are sent from
     pub sender: TwilioSender,
-    /// where the API is, without a path
+    /// the address of the API, without a path
     pub base_url: Url,
 }
 
-/// Who sends at Twilio.
+/// What texts are sent from at Twilio.
 #[derive(Clone)]
 pub enum TwilioSender {
     /// this number
@@ -46,18 +46,18 @@ pub enum TwilioSender {
 /// A `sendsms-user` of a Kannel.
 #[derive(Clone)]
 pub struct Kannel {
-    /// where `sendsms` is
+    /// the address of `sendsms`
     pub url: Url,
-    /// name
+    /// user name
     pub user: String,
     /// password
     pub password: String,
-    /// sender; empty: Kannel's own
+    /// the sender that phones show; empty: Kannel's own
     pub from: String,
 }
 
 impl Source {
-    /// The gateway; its keys are asked for only where it is chosen.
+    /// The gateway of the configuration; the keys of a gateway are required only where it is chosen.
     pub(super) fn texts(&mut self) -> Option<Texts> {
         let timeout = self.timeout("texts.timeout_seconds");
         let via = match self.text("texts.gateway")?.as_str() {

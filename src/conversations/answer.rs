@@ -1,4 +1,5 @@
-//! Answers with one tap: the clinic offers one to three with a message, the patient chooses, also where replies are off.
+//! Answers with one tap: the clinic offers one to three with a message, and the patient chooses, also where replies are
+//! off.
 
 use super::patient_reply::{PatientReplyError, cannot_reply};
 use super::store;
@@ -18,7 +19,7 @@ pub(super) fn offers_text(offers: &[OneTap]) -> String {
     words.join(" ")
 }
 
-/// Reads them again; a word of a later version is left out.
+/// Reads the stored offers; a word that only a later version knows is left out.
 pub(super) fn offers_of(text: &str) -> Vec<OneTap> {
     text.split(' ').filter_map(|word| word.parse().ok()).collect()
 }
@@ -37,8 +38,8 @@ pub(super) fn given(conn: &mut Conn, of: &[MessageId]) -> QueryResult<HashMap<Me
     Ok(all)
 }
 
-/// Writes an answer down, with its marks and audit row. The same answer again changes nothing. "Please call me" is the
-/// clinic's turn then; the others are news to those who take part, no more.
+/// Stores an answer, with its marks and audit row. The same answer again changes nothing. "Please call me" makes it the
+/// clinic's turn; other answers are only news to those who take part.
 ///
 /// # Errors
 /// [`PatientReplyError::NotFound`] where this patient has no such message, or it offers no such answer;

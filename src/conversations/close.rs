@@ -1,4 +1,4 @@
-//! Closing a conversation, and taking that back within ten minutes.
+//! Closing a conversation, and undoing that within ten minutes.
 
 use super::store;
 use crate::access::{ConversationAccess, rights};
@@ -8,13 +8,13 @@ use crate::threads::{self, Reasons};
 use diesel::prelude::*;
 use time::Duration;
 
-/// A closing can be taken back for this long; then it is for good.
+/// A closing can be undone for this long; then it is permanent.
 pub const UNDO_WITHIN: Duration = Duration::minutes(10);
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CloseError {
-    /// It was closed too long ago.
+    /// The conversation was closed more than [`UNDO_WITHIN`] ago.
     #[error("it was closed too long ago")]
     ForGood,
     /// The database.

@@ -1,8 +1,8 @@
-//! Drafts: what a user is writing, as the form stands: one for each user and patient, and in each conversation one of a
-//! reply and one of a note.
+//! Drafts keep what a user is writing, as the fields of the form: one draft for each user and patient, and in each
+//! conversation one of a reply and one of a note.
 //!
-//! A save says over which version it was typed. Where another window saved meanwhile, or the message was sent, it is
-//! refused: nothing is overwritten in silence, and nothing comes back from the dead.
+//! A save names the version that it was typed over. Where another window has saved since, or the message was sent, the
+//! save is refused: no newer text is overwritten, and a draft that was sent does not come back.
 
 use super::types::Writing;
 use crate::access::{self, ChartAccess, ConversationAccess, Right, rights};
@@ -15,16 +15,16 @@ use diesel::prelude::*;
 /// The longest form that is kept, in bytes.
 const LONGEST: usize = 600_000;
 
-/// What is kept.
+/// A draft as it is stored.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
-    /// the version to type over; 0 where there never was one
+    /// the version that the next save must name; 0 where there never was a draft
     pub version: i64,
     /// the form's names and values, and when it was saved; `None` where there is no draft
     pub kept: Option<(Vec<(String, String)>, Ts)>,
 }
 
-/// Whose draft, and of what. Only proofs make it: the user of the proof is the one who reads it again.
+/// Whose draft it is, and of what. Only a proof makes one, so that nobody reads the draft of another user.
 #[derive(Debug, Clone, Copy)]
 pub struct DraftPlace {
     user: UserId,
@@ -45,7 +45,7 @@ impl DraftPlace {
     }
 }
 
-/// A place in which the user may write.
+/// The place of a draft in which the user has the right to write.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnDraft(DraftPlace);
 
@@ -81,18 +81,18 @@ impl From<diesel::result::Error> for DraftError {
     }
 }
 
-/// The user's draft.
+/// The user's draft at this place.
 ///
 /// # Errors
-/// Those of the database, also where what is kept cannot be read.
+/// Database errors, also where the stored draft cannot be read.
 pub fn draft(conn: &mut Conn, place: DraftPlace) -> Result<Draft, DbError> {
     let Some(row) = find(conn, place)? else { return Ok(Draft::default()) };
     let kept = row.form.map(|text| read(&text).map(|pairs| (pairs, row.saved_at))).transpose()?;
     Ok(Draft { version: row.version, kept })
 }
 
-/// Keeps the form over `version` and gives the new version. The first save of a draft leaves an audit row; those that
-/// follow as one types are the same draft.
+/// Saves the form over `version` and gives the new version. The first save of a draft leaves an audit row; later saves,
+/// as the user types on, leave none.
 ///
 /// # Errors
 /// See [`DraftError`].
@@ -107,7 +107,7 @@ pub fn save_draft(
     if text.len() > LONGEST {
         return Err(DraftError::TooLong);
     }
-    // who was deactivated a moment ago has handed their drafts over
+    // the drafts of a user who was deactivated a moment ago belong to somebody else now
     let is_theirs = !access::active(tx, &[place.user])?.is_empty();
     let place = held(tx, place)?;
     let before = find(tx, place)?;
@@ -121,7 +121,7 @@ pub fn save_draft(
     Ok(version + 1)
 }
 
-/// Throws the draft away. The version is the one that the page showed: a newer one of another window stays.
+/// Throws the draft away. `version` is the one that the page showed: a newer draft of another window stays.
 pub fn drop_draft(tx: &mut Tx, now: Ts, OwnDraft(place): OwnDraft, version: i64) -> Result<(), DbError> {
     let place = held(tx, place)?;
     match find(tx, place)? {
@@ -151,7 +151,7 @@ pub fn move_drafts(tx: &mut Tx, now: Ts, from: PatientId, to: PatientId) -> Resu
     Ok(moved)
 }
 
-/// One draft at another place, below what is there.
+/// Moves a draft to another place, below a draft that is there already.
 fn move_draft(
     tx: &mut Tx,
     now: Ts,
@@ -203,8 +203,8 @@ pub fn count_drafts(conn: &mut Conn, user: UserId) -> QueryResult<i64> {
     Ok(begun(conn, user)?.len() as i64)
 }
 
-/// What a user has begun to write becomes another's, who goes on from there. Where that one has begun too, the words of
-/// one stand below those of the other. Gives the patients, and the conversations where they were written in one.
+/// Gives the drafts of one user to another, who goes on from there. Where both have a draft, the words of one stand
+/// below those of the other. Gives the patients, and the conversations for drafts of replies and notes.
 pub fn hand_over_drafts(
     tx: &mut Tx,
     now: Ts,
@@ -247,8 +247,8 @@ fn joined(own: Vec<(String, String)>, other: Vec<(String, String)>) -> Result<St
     Ok(serde_json::to_string(&both).map_err(|cause| diesel::result::Error::SerializationError(cause.into()))?)
 }
 
-/// What was written is sent: its draft goes, by the version that the form shows or by the form's own key, as the last
-/// save may still have been under way when Submit was pressed. The message leaves the audit row.
+/// Removes the draft of what was sent, found by the version that the form shows or by the form's own key: the last save
+/// may still have been under way when Submit was pressed. The message itself leaves the audit row.
 pub(super) fn draft_is_sent(
     tx: &mut Tx,
     now: Ts,
@@ -261,7 +261,7 @@ pub(super) fn draft_is_sent(
     let kept = before.as_ref().and_then(|row| row.form.as_deref()).map(read).transpose()?.unwrap_or_default();
     let is_this_form = kept.iter().any(|(name, value)| name == "key" && value == key);
     let current = before.map_or(0, |row| row.version);
-    // a row is left also where nothing was ever saved: a late save of this form must find it
+    // a row stays also where nothing was ever saved, so that a late save of this form is refused
     if is_this_form || current == version { put(tx, now, place, current + 1, None) } else { Ok(()) }
 }
 
@@ -298,8 +298,8 @@ fn find(conn: &mut Conn, place: DraftPlace) -> QueryResult<Option<Row>> {
     }
 }
 
-/// The place in this transaction, with the row held that decides: there may be none of the draft to lock, but there is one
-/// of the conversation, or of the patient, whose chart may have been merged since the proof was made.
+/// The place as it is in this transaction, with a row locked: the draft itself may have no row yet, but the
+/// conversation has one, or the patient, whose chart may have been merged since the proof was made.
 fn held(tx: &mut Tx, place: DraftPlace) -> QueryResult<DraftPlace> {
     match place.within {
         Some((conversation, _)) => {

@@ -1,4 +1,4 @@
-//! A patient answers. Whether they may is asked at the moment of the POST, in the transaction that writes.
+//! A patient answers. Whether they may is checked in the transaction that writes.
 
 use super::reply_draft::drop_reply;
 use super::store::{self, Conversation, NewMessage};
@@ -10,12 +10,12 @@ use crate::threads::{self, Author};
 use crate::users;
 use diesel::QueryResult;
 
-/// What was written.
+/// What the patient wrote.
 #[derive(Debug, Clone)]
 pub struct PatientReply {
     /// the conversation's number within the patient
     pub number: i64,
-    /// words
+    /// the text
     pub body: Body,
     /// the newest message that the page showed
     pub shown: Option<MessageId>,
@@ -32,7 +32,7 @@ pub enum PatientReplyError {
     /// The clinic wrote after the page was made.
     #[error("there is a newer message")]
     Newer,
-    /// The patient may not write in it.
+    /// The patient may not write in this conversation.
     #[error("the patient may not write")]
     Refused(CannotReply),
     /// The database.

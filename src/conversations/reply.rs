@@ -13,10 +13,10 @@ use crate::patients;
 use crate::settings;
 use crate::threads::{self, Author, OneTap};
 
-/// What was written.
+/// What the user wrote.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// words
+    /// the text
     pub body: Body,
     /// to the patient, or for colleagues
     pub writing: Writing,
@@ -44,7 +44,7 @@ pub enum ReplyError {
     /// Others wrote after the page was made.
     #[error("there is a newer message")]
     Newer,
-    /// The patient cannot be told.
+    /// The patient cannot be notified.
     #[error("the patient cannot be told")]
     Obstacles(Vec<Obstacle>),
     /// A file cannot be attached.
@@ -78,7 +78,7 @@ pub fn reply(
     let is_active = !access::active(tx, &[writer])?.is_empty();
     let conversation = store::locked(tx, access.conversation())?;
     let who = format!("u{writer}");
-    // the same words as a note are another thing
+    // the same words as a note and as a message are not one retry of the other
     let kind = if internal { "note\0" } else { "" };
     let words = format!("{kind}{}{}", reply.body.source, reply.files.fingerprint());
     let send_key = store::send_key(&who, &reply.key, conversation.id.0, &words)?;
@@ -91,7 +91,7 @@ pub fn reply(
     if conversation.closed_at.is_some() {
         return Err(ReplyError::Closed);
     }
-    // a note for colleagues answers nobody
+    // a note is no answer to the patient, so newer messages do not matter
     if !internal && store::others_wrote(tx, conversation.id, reply.shown, Some(writer))? {
         return Err(ReplyError::Newer);
     }

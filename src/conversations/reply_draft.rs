@@ -1,5 +1,5 @@
-//! What a patient is writing: kept on the server, one text for each conversation, so that a session may end in the
-//! middle of it. The browser stores nothing.
+//! The draft of a patient's reply: kept on the server, one text for each conversation, so that the session may end
+//! while they write. The browser stores nothing.
 
 use super::store;
 use crate::access::{LapsedVisit, PortalVisit};
@@ -12,9 +12,9 @@ use diesel::prelude::*;
 /// The longest text that is kept, in characters: twice what may be sent, so that what is too long is not lost.
 const LONGEST: usize = 40_000;
 
-/// Who may keep a text: the patient, also just after their session ended. Only they read it again.
+/// Somebody who may save a draft: the patient, also just after their session ended. Only the patient reads it again.
 pub trait Writer {
-    /// Who it is.
+    /// The patient whose draft it is.
     fn patient(&self) -> PatientId;
 }
 
@@ -30,8 +30,8 @@ impl Writer for LapsedVisit {
     }
 }
 
-/// Keeps what is typed, in place of what was kept before; an empty text keeps nothing. `false` where this patient has no
-/// such conversation. The first text leaves an audit row; those that follow as one types are the same draft.
+/// Saves what is typed, in place of the text before; an empty text removes it. `false` where this patient has no such
+/// conversation. The first save leaves an audit row; later saves, as the patient types on, leave none.
 pub fn keep_reply(tx: &mut Tx, now: Ts, writer: &impl Writer, number: i64, body: &str) -> QueryResult<bool> {
     let patient = writer.patient();
     let Some(conversation) = store::of_number(tx, patient, number)? else { return Ok(false) };
@@ -56,14 +56,14 @@ pub fn keep_reply(tx: &mut Tx, now: Ts, writer: &impl Writer, number: i64, body:
     Ok(true)
 }
 
-/// What is kept for a conversation, and since when.
+/// The draft of a conversation, and when it was saved.
 pub(super) fn kept(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Option<(String, Ts)>> {
     let row = reply_drafts::table.find(conversation).select((reply_drafts::body, reply_drafts::saved_at));
     let found: Option<(Held<ReplyDraft>, Ts)> = row.first(conn).optional()?;
     found.map(|(body, at)| Ok((body.of(conversation)?, at))).transpose()
 }
 
-/// It was sent, or taken back: nothing is kept.
+/// Removes the draft: the text was sent or thrown away.
 pub(super) fn drop_reply(tx: &mut Tx, conversation: ConversationId) -> QueryResult<()> {
     diesel::delete(reply_drafts::table.find(conversation)).execute(tx.conn()).map(drop)
 }

@@ -1,4 +1,4 @@
-//! The statements that several verbs share. It never decides.
+//! The database statements that several verbs share. Nothing here decides who may do what.
 
 use super::answer::offers_text;
 use super::types::Body;
@@ -28,8 +28,8 @@ pub struct Conversation {
     pub notice_text: Option<State>,
 }
 
-/// Reads a conversation and, on PostgreSQL, keeps others from changing it until the transaction ends: whether it is
-/// open is asked and acted upon in one.
+/// Reads a conversation and, on PostgreSQL, locks it until the transaction ends: it stays open or closed while the
+/// caller acts upon that.
 pub fn locked(tx: &mut Tx, id: ConversationId) -> QueryResult<Conversation> {
     crate::db::lock_row(tx, "conversations", id.0)?;
     conversation(tx, id)
@@ -56,9 +56,9 @@ pub fn newest(conn: &mut Conn, conversation: ConversationId, with_notes: bool) -
     if with_notes { of_it.first(conn) } else { of_it.filter(seen_by_patients).first(conn) }
 }
 
-/// Whether others have written since a page was made that showed messages up to this one: what one has not read, one does
-/// not answer. For a user these are the patient and the colleagues, with their notes; for the patient it is the clinic.
-/// A form that does not say what it showed comes from no page.
+/// Whether others have written after message `shown`, the newest on the reader's page: nobody answers what they have
+/// not read. For a user the others are the patient and the colleagues, with their notes; for the patient (`reader` is
+/// `None`) the clinic. `shown` is `None` where the form comes from no page: then nothing counts as newer.
 pub fn others_wrote(
     conn: &mut Conn,
     conversation: ConversationId,
@@ -111,8 +111,9 @@ pub fn insert_message(tx: &mut Tx, now: Ts, new: &NewMessage) -> QueryResult<Mes
     diesel::insert_into(messages::table).values(row).returning(messages::id).get_result(tx.conn())
 }
 
-/// The idempotency key as stored: who sent, the form's key, and what was sent. The content is part of it, because a
-/// page that was gone back to carries its old key: other words sent from it are another message, not a retry. Where there is a key, who lacks it cannot try words.
+/// The idempotency key as stored: who sent, the form's key, and a digest of what was sent. The content is part of it,
+/// because a page that the browser went back to carries its old key: other words sent from it are another message, not
+/// a retry. Where a key is configured, nobody without it can guess the words from the digest.
 pub fn send_key(who: &str, form_key: &str, conversation: i64, words: &str) -> QueryResult<String> {
     let digest = sealed::digest(&format!("{conversation}\0{words}"))?;
     Ok(format!("{who}:{form_key}:{}", data_encoding::HEXLOWER.encode(&digest)))

@@ -21,30 +21,30 @@ pub struct MessageRow {
     pub id: MessageId,
     /// who wrote it
     pub author: Author,
-    /// which user
+    /// the user who wrote it; `None` for the patient and the system
     pub user: Option<UserId>,
     /// the user's name
     pub user_name: Option<String>,
-    /// words
+    /// the text, cleaned
     pub body: CleanHtml,
     /// a note that the patient never sees
     pub internal: bool,
-    /// when
+    /// when it was written
     pub created_at: Ts,
     /// when the patient opened it
     pub read_by_patient_at: Option<Ts>,
     /// files, in their order
     pub files: Vec<Attachment>,
-    /// those of them that are copies of what its source has taken back since
+    /// those of the files that are copies of what its source has withdrawn since
     pub taken_back: Vec<attachments::TakenBack>,
-    /// what can be answered with one tap
+    /// the answers with one tap that the message offers
     pub offers: Vec<OneTap>,
-    /// what was
+    /// the answers that the patient gave, and when
     pub answers: Vec<(OneTap, Ts)>,
 }
 
 impl MessageRow {
-    /// What can still be answered with one tap.
+    /// The answers with one tap that the patient has not given yet.
     pub fn open_offers(&self) -> impl Iterator<Item = OneTap> {
         self.offers.iter().copied().filter(|one| !self.answers.iter().any(|(given, _)| given == one))
     }
@@ -55,27 +55,27 @@ impl MessageRow {
 pub struct Thread {
     /// its title, as text
     pub title: String,
-    /// may the patient answer
+    /// whether the patient may answer
     pub replies_allowed: bool,
-    /// closed, when, and by whom
+    /// when it was closed, and by whom; `None`: it is open
     pub closed: Option<(Ts, String)>,
     /// messages, oldest first
     pub messages: Vec<MessageRow>,
     /// where the page of earlier messages ends, if there are any
     pub earlier: Option<MessageId>,
-    /// the newest of all, also where a page of earlier ones is shown
+    /// the newest message of the conversation, also where a page of earlier ones is shown
     pub newest: Option<MessageId>,
-    /// what is planned, or was, for messages that are not opened
+    /// the steps that are or were planned for messages that are not opened
     pub plan: Vec<PlanStep>,
-    /// how the patient was told of the last message, by each road
+    /// the state of the notification of the last message, by each channel
     pub told: RoadStates,
     /// all notifications
     pub notifications: Vec<NotificationRow>,
-    /// the ways that they took
+    /// the delivery steps of these notifications
     pub steps: Vec<Step>,
-    /// how the last of them ended, if somebody must see to it
+    /// what a user must see to in the last notification, if anything
     pub attention: Option<Attention>,
-    /// users who take part: who, name, done
+    /// users who take part: id, name, and whether they are done
     pub participants: Vec<(UserId, String, bool)>,
 }
 
@@ -120,7 +120,7 @@ pub fn thread<R: Right>(
     })
 }
 
-/// The newest message that the reader of a page may see: its last, but for a page of earlier ones.
+/// The newest message that the reader of a page may see: the last one of the page, unless it is a page of earlier ones.
 pub(super) fn newest(
     conn: &mut Conn,
     conversation: &Conversation,
@@ -164,7 +164,7 @@ pub(super) fn page(
     let earlier = db::cut(&mut rows, PAGE, |(id, ..)| *id);
     let ids: Vec<MessageId> = rows.iter().map(|(id, ..)| *id).collect();
     let mut files = attachments::of_messages(conn, &ids)?;
-    // the clinic's to know, and to tell
+    // only the clinic sees that a source has withdrawn something; telling the patient is up to the clinic
     let mut gone = if with_notes { attachments::taken_back(conn, &ids)? } else { Vec::new() };
     let offering: Vec<MessageId> = rows.iter().filter(|row| !row.7.is_empty()).map(|row| row.0).collect();
     let mut given = answer::given(conn, &offering)?;
@@ -192,7 +192,7 @@ pub(super) fn page(
     Ok((rows.collect::<QueryResult<_>>()?, earlier))
 }
 
-/// Leaves the two traces of a user's look: the audit row, and their own read mark. Says whether there was news.
+/// Marks that a user looked: an audit row, and their own read mark. Says whether there was news.
 pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R>) -> QueryResult<bool> {
     let had_news = threads::mark_seen(tx, access.conversation(), access.user().id())?;
     let subject = Subject::Conversation(access.conversation());

@@ -1,4 +1,4 @@
-//! The words of this feature.
+//! The types that the verbs of conversations share.
 
 use crate::access::PortalRefusal;
 use crate::db::Ts;
@@ -61,11 +61,11 @@ impl Body {
 /// Why a patient cannot write in a conversation. The page says each in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CannotReply {
-    /// closed, when
+    /// the conversation is closed, since when
     Closed(Ts),
     /// replies are not allowed, since when
     RepliesOff(Ts),
-    /// the patient may not enter at all
+    /// the patient may not enter the portal at all
     PortalRefusal(PortalRefusal),
 }
 
@@ -78,17 +78,17 @@ text_enum! {
         Replied = "replied",
         /// the patient opened it after our last message
         Read = "read",
-        /// the patient was not told
+        /// the patient could not be notified
         Failed = "failed",
-        /// the notice went out
+        /// the notification went out
         Notified = "notified",
-        /// the notice is on its way
+        /// the notification is on its way
         Queued = "queued",
     }
 }
 
 impl Status {
-    /// The word for a row.
+    /// The state for a row of a list.
     pub fn derive(closed: bool, last: Author, read: bool, notice: notifications::State) -> Status {
         use notifications::State as N;
         match (closed, last, read, notice) {

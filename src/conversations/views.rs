@@ -1,4 +1,4 @@
-//! Who has looked at a patient's conversations, from the audit rows: for the patient.
+//! Tells a patient who has looked at their conversations, from the audit rows.
 
 use crate::access::{PortalVisit, Role};
 use crate::audit::{ActorKind, Event};
@@ -7,7 +7,7 @@ use crate::db::sealed::Opened;
 use crate::db::{Conn, PatientId, Ts};
 use diesel::prelude::*;
 
-/// One look.
+/// One look of a user at a conversation.
 #[derive(Debug, Clone, Queryable)]
 pub struct View {
     /// identity of the audit row
@@ -25,8 +25,8 @@ pub struct View {
     pub title: String,
 }
 
-/// Looks of users at this patient's conversations, newest first, those before `before` (an identity), also of
-/// conversations that came from a chart that was merged into theirs, at most `limit`.
+/// Looks of users at this patient's conversations, also those that came from a chart that was merged into theirs:
+/// newest first, at most `limit`, and only those before `before`, the identity of an audit row.
 pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i64) -> QueryResult<Vec<View>> {
     let merged = patients::table.filter(patients::merged_into.eq(visit.patient()));
     let mut chains: Vec<i64> = merged.select(patients::id).load::<PatientId>(conn)?.iter().map(|id| id.0).collect();
@@ -39,7 +39,7 @@ pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i
         .filter(audit_events::actor.eq(ActorKind::User))
         .filter(audit_events::action.eq(Event::ConversationViewed.as_str()))
         .filter(audit_events::subject.eq("conversation"))
-        // a row says whose it is; the conversation must be theirs too
+        // the audit row names the patient; the conversation must be theirs too
         .filter(conversations::patient_id.eq(visit.patient()))
         .order(audit_events::id.desc())
         .limit(limit)

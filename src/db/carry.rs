@@ -1,5 +1,5 @@
-//! What moves with a chart that is merged into another one, and the statements that move it: they change whose a row is,
-//! and nothing that its room decides. A row that moves is written down with what it was.
+//! What moves with a chart that is merged into another one, and the statements that move it. They change only whose a
+//! row is, and write down each row that moves with what it was.
 
 use super::connection::{Conn, Tx};
 use super::ids::PatientId;
@@ -8,16 +8,16 @@ use diesel::prelude::*;
 use diesel::query_builder::SqlQuery;
 use diesel::sql_types::{BigInt, Text};
 
-/// What becomes of a table's rows when their patient's chart is merged.
+/// What happens to a table's rows when their patient's chart is merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// they move, each written down by its identity
+    /// they move, and the identity of each is written down
     Moves,
-    /// they go with what they belong to, or as a verb of their own says
+    /// they move with the row that they belong to, or by a verb of their own room
     Follows,
-    /// they stay: they say something of the record that was
+    /// they stay: they describe the merged record as it was
     Stays,
-    /// they end
+    /// they are removed or ended
     Ends,
 }
 
@@ -46,7 +46,7 @@ pub const PLACES: [(&str, &str, Fate); 21] = [
     ("deleted_records", "patient_id", Fate::Stays),
 ];
 
-/// A statement whose parameters are written as PostgreSQL numbers them; SQLite numbers them alike, with another sign.
+/// A statement with parameters in PostgreSQL's form, `$1`; for SQLite they become `?1`.
 pub(super) fn sql_query(conn: &Conn, statement: &str) -> SqlQuery {
     match conn {
         Conn::Pg(_) => diesel::sql_query(statement),
@@ -61,16 +61,16 @@ fn moving() -> impl Iterator<Item = &'static str> {
 /// Two charts, and the merge that makes one of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Pair {
-    /// the merge
+    /// the identity of the merge
     pub merge: i64,
-    /// whose chart is left
+    /// the patient whose chart stays
     pub kept: PatientId,
-    /// whose chart goes into it
+    /// the patient whose chart is merged into it
     pub merged: PatientId,
 }
 
-/// Keeps others from changing this patient's conversations until the transaction ends. They are locked before the
-/// patients are, as a reply locks them.
+/// Locks this patient's conversations until the transaction ends. They are locked before the patients, in the same
+/// order as a reply locks them.
 pub fn lock_conversations(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
     if let Conn::Pg(conn) = tx.conn() {
         diesel::sql_query("SELECT 1 FROM conversations WHERE patient_id = $1 ORDER BY id FOR UPDATE")
@@ -98,7 +98,8 @@ pub fn carry_over(tx: &mut Tx, pair: Pair) -> QueryResult<()> {
             .bind::<BigInt, _>(pair.merged.0)
             .execute(tx.conn())?;
     }
-    // an item's key is unique within its chart; by the row that knows its patient its source finds it again
+    // an item's key is unique within its chart: a key that both charts have gets a suffix with `origin_id`, the row by
+    // which the item's source finds it again
     sql_query(
         tx.conn(),
         "UPDATE chart_items SET source_key = source_key || COALESCE('~o' || CAST(origin_id AS TEXT), $1) \
@@ -108,7 +109,7 @@ pub fn carry_over(tx: &mut Tx, pair: Pair) -> QueryResult<()> {
     .bind::<BigInt, _>(pair.merged.0)
     .bind::<BigInt, _>(pair.kept.0)
     .execute(tx.conn())?;
-    // and so is a conversation's number: those that come are counted on from the last one
+    // a conversation's number is unique within its chart too: the numbers of those that move follow the last one
     sql_query(
         tx.conn(),
         "UPDATE conversations SET number = number + (SELECT COALESCE(MAX(number), 0) FROM conversations \
@@ -138,8 +139,8 @@ fn carry_terms(tx: &mut Tx, pair: Pair, to: PatientId) -> QueryResult<()> {
     .map(drop)
 }
 
-/// Moves back exactly what [`carry_over`] moved, and what came of it since: what has been told of the conversations, and
-/// the items that the sources of the merged record have brought.
+/// Moves back exactly what [`carry_over`] moved, and what has followed from it since: notifications of the moved
+/// conversations, and items from the sources of the merged record.
 pub fn carry_back(tx: &mut Tx, pair: Pair) -> QueryResult<()> {
     sql_query(
         tx.conn(),
@@ -181,7 +182,7 @@ pub fn carry_back(tx: &mut Tx, pair: Pair) -> QueryResult<()> {
     carry_terms(tx, pair, pair.merged)
 }
 
-/// Forgets what was moved: the merge can be undone no more.
+/// Deletes the list of what was moved: the merge cannot be undone any more. Gives the number of rows.
 pub fn forget(tx: &mut Tx, merge: i64) -> QueryResult<usize> {
     diesel::delete(merge_moves::table.filter(merge_moves::merge_id.eq(merge))).execute(tx.conn())
 }

@@ -19,10 +19,10 @@ pub enum Conn {
     Sqlite(SqliteConnection),
 }
 
-/// Where the data is.
+/// The address of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// `postgres://…` or `postgresql://…`, as libpq reads it: on this machine, or what a test names.
+    /// `postgres://…` or `postgresql://…`, as libpq reads it: on this machine, or wherever a test says.
     Postgres(String),
     /// PostgreSQL by TLS.
     Tls(Arc<Tunnel>),
@@ -76,7 +76,7 @@ pub(super) fn make_private(url: &DatabaseUrl) -> std::io::Result<()> {
         Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
         other => drop(other?),
     }
-    // SQLite gives the other two the mode of the first, when it makes them
+    // SQLite creates the other two with the mode of the first
     for ending in ["", "-wal", "-shm"] {
         let mut file = path.clone().into_os_string();
         file.push(ending);
@@ -123,9 +123,10 @@ fn open_postgres(address: &str, purpose: Use) -> ConnectionResult<PgConnection> 
 /// How long a connection to SQLite waits for another's lock.
 pub(super) const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 5000;";
 
-/// The busy timeout is set first, because changing the journal mode may itself meet a lock. FULL costs nothing when
-/// writers share commits (see `writer`), and an acknowledged message must survive a power cut. What goes is overwritten:
-/// without it a text that was deleted or changed lies in the file until its place is needed.
+/// The busy timeout is set first, because changing the journal mode may itself meet a lock. `synchronous = FULL` costs
+/// nothing when writers share commits (see `writer`), and an acknowledged message must survive a power cut.
+/// `secure_delete` overwrites what is removed: without it a deleted text stays in the file until its place is used
+/// again.
 fn open_sqlite(path: &str, purpose: Use) -> ConnectionResult<SqliteConnection> {
     let mut conn = SqliteConnection::establish(path)?;
     let access = match purpose {
@@ -142,7 +143,7 @@ fn open_sqlite(path: &str, purpose: Use) -> ConnectionResult<SqliteConnection> {
 }
 
 impl Conn {
-    /// Begins a transaction of a connection of a pool, past diesel's own count of them.
+    /// Begins a transaction on a pooled connection, outside diesel's own count of transactions.
     pub(super) fn begin_read(&mut self) -> QueryResult<()> {
         match self {
             Conn::Sqlite(conn) => verbs::Begin.execute(conn).map(drop),
@@ -150,7 +151,7 @@ impl Conn {
         }
     }
 
-    /// Ends it.
+    /// Ends that transaction: commits where `is_good`, else rolls back.
     pub(super) fn end_read(&mut self, is_good: bool) -> QueryResult<()> {
         match (self, is_good) {
             (Conn::Sqlite(conn), true) => verbs::Commit.execute(conn).map(drop),
@@ -178,7 +179,7 @@ impl Conn {
     }
 }
 
-/// A write transaction: what a function that changes anything asks for. It reads as well (it derefs to [`Conn`]).
+/// A write transaction: a function that changes anything asks for one. It also reads (it derefs to [`Conn`]).
 pub struct Tx<'a> {
     conn: &'a mut Conn,
     keys: &'a Keys,

@@ -1,5 +1,5 @@
-//! Every row of every table as lines of JSON that both databases write and read alike: what a backup is made of. The tables
-//! and columns are those of the database's own catalogue, so that a new one cannot be forgotten.
+//! Every row of every table as lines of JSON that both databases write and read alike: a backup is made of them. The
+//! tables and columns come from the database's own catalogue, so that a new one cannot be forgotten.
 //!
 //! A line is an array with a value for each column: numbers, truth (0 or 1) and moments (microseconds since 1970) as
 //! numbers, text as text, bytes in hexadecimal.
@@ -19,7 +19,7 @@ pub struct Table {
     /// its name
     pub name: String,
     columns: Vec<Column>,
-    /// the column whose numbers the database gives, and never twice
+    /// the column that the database numbers, never using a number twice
     counted: Option<String>,
 }
 
@@ -90,8 +90,8 @@ pub fn tables(conn: &mut Conn) -> QueryResult<Vec<Table>> {
     Ok(tables)
 }
 
-/// Makes this read transaction, which has read nothing yet, see one moment until its end, however long it takes. SQLite's
-/// do so by themselves.
+/// Makes this read transaction, which must not have read yet, see one moment until its end, however long it takes.
+/// SQLite's read transactions do so by themselves.
 pub fn stand_still(conn: &mut Conn) -> QueryResult<()> {
     match conn {
         Conn::Sqlite(_) => Ok(()),
@@ -101,7 +101,7 @@ pub fn stand_still(conn: &mut Conn) -> QueryResult<()> {
     }
 }
 
-/// The steps that made this database, oldest first.
+/// The versions of the migrations that made this database, oldest first.
 pub fn steps(conn: &mut Conn) -> QueryResult<Vec<String>> {
     let query = "SELECT version AS line FROM __diesel_schema_migrations ORDER BY version";
     let rows: Vec<Line> = match conn {
@@ -125,7 +125,7 @@ pub fn each_row<E: From<diesel::result::Error>>(
     match conn {
         Conn::Sqlite(conn) => {
             let values = table.columns.iter().map(|Column { name, kind }| match kind.as_str() {
-                // hex() makes an empty text of what is not there
+                // hex() gives an empty text for NULL
                 "blob" => format!("iif(\"{name}\" IS NULL, NULL, lower(hex(\"{name}\")))"),
                 _ => format!("\"{name}\""),
             });
@@ -137,7 +137,7 @@ pub fn each_row<E: From<diesel::result::Error>>(
             let values = table.columns.iter().map(|Column { name, kind }| match kind.as_str() {
                 "bytea" => format!("encode(\"{name}\", 'hex')"),
                 "boolean" => format!("\"{name}\"::int"),
-                // whole seconds and what is left of them: exact, whatever extract() counts in
+                // whole seconds and the microseconds apart: exact, whatever type extract() counts in
                 "timestamp with time zone" => format!(
                     "extract(epoch FROM date_trunc('second', \"{name}\"))::bigint * 1000000 \
                      + extract(microseconds FROM \"{name}\")::bigint % 1000000"
@@ -152,7 +152,8 @@ pub fn each_row<E: From<diesel::result::Error>>(
     Ok(count)
 }
 
-/// The last number that the database gave in this table, where it never gives one twice and knows it.
+/// The last number that the database gave in this table; `None` where the table has no numbered column or no number
+/// yet.
 pub fn last_number(conn: &mut Conn, table: &Table) -> QueryResult<Option<i64>> {
     let Some(counted) = &table.counted else { return Ok(None) };
     let row: Option<Number> = match conn {
@@ -171,19 +172,19 @@ pub fn last_number(conn: &mut Conn, table: &Table) -> QueryResult<Option<i64>> {
     Ok(row.and_then(|row| row.number))
 }
 
-/// Why a database was not filled. Nothing of it is there then.
+/// Why a database was not filled. It is as empty as before then.
 #[derive(Debug, thiserror::Error)]
 pub enum FillError {
-    /// The steps that are missing could not be taken.
+    /// The missing migrations could not be run.
     #[error("{0}")]
     Steps(String),
-    /// It was not empty.
+    /// The database was not empty.
     #[error("the database is not empty: it has rows in {0}")]
     NotEmpty(String),
-    /// A row refers to one that is not there.
+    /// A row refers to a row that does not exist.
     #[error("rows of the table {0} refer to rows that are missing")]
     Dangling(String),
-    /// It has no such table or column.
+    /// The database has no such table or column.
     #[error("the table {0} is not one of this database")]
     Unknown(String),
     /// The database failed.
@@ -204,8 +205,8 @@ pub struct Filling<'a> {
     tables: Vec<Table>,
 }
 
-/// Makes the tables of an empty database and fills them, all in one transaction: whatever ends it before, the database is
-/// as empty as it was.
+/// Makes the tables of an empty database and fills them, all in one transaction: if it fails, the database is as empty
+/// as it was.
 ///
 /// # Errors
 /// What `work` returns, or [`FillError`].
@@ -225,7 +226,7 @@ pub fn fill<T, E: From<FillError>>(
             Ok(value)
         }
         Err(cause) => {
-            // it ends with the connection at the latest
+            // a rollback that fails does no harm: the transaction ends with the connection
             let _ = conn.rollback();
             Err(cause)
         }
@@ -233,7 +234,7 @@ pub fn fill<T, E: From<FillError>>(
 }
 
 impl Filling<'_> {
-    /// Takes these steps, and makes sure that no table has a row. References are looked at when all is there.
+    /// Runs these migrations, and makes sure that no table has a row. References are checked only in [`Filling::end`].
     ///
     /// # Errors
     /// See [`FillError`].
@@ -294,7 +295,8 @@ impl Filling<'_> {
                     .map(|(at, kind)| match kind {
                         "bytea" => format!("decode(v->>{at}, 'hex')"),
                         "boolean" => format!("(v->>{at})::int::boolean"),
-                        // days and what is left of them: an interval counts in doubles
+                        // days and the microseconds of a day apart: an interval multiplies in doubles, which are not
+                        // exact for large numbers
                         "timestamp with time zone" => format!(
                             "'epoch'::timestamptz + interval '1 day' * ((v->>{at})::bigint / 86400000000) \
                              + interval '1 microsecond' * ((v->>{at})::bigint % 86400000000)"
@@ -311,7 +313,7 @@ impl Filling<'_> {
         Ok(())
     }
 
-    /// How many rows a table has; the database goes on counting after its last number, or `last`.
+    /// Gives how many rows a table has. The database goes on numbering after the table's last number, or after `last`.
     ///
     /// # Errors
     /// See [`FillError`].
@@ -344,7 +346,7 @@ impl Filling<'_> {
         Ok(u64::try_from(rows).unwrap_or_default())
     }
 
-    /// Looks at every reference, and takes the steps that the rows' own program did not know.
+    /// Checks every reference, and runs the migrations that are newer than the rows.
     ///
     /// # Errors
     /// See [`FillError`].
@@ -384,7 +386,7 @@ fn count(conn: &mut Conn, query: &str) -> QueryResult<i64> {
     Ok(row.number.unwrap_or_default())
 }
 
-/// Says of every reference when it is looked at.
+/// Sets when PostgreSQL checks every reference.
 fn alter_references(conn: &mut PgConnection, when: &str) -> QueryResult<()> {
     let query = format!(
         "SELECT format('ALTER TABLE %I ALTER CONSTRAINT %I {when}', c.relname, k.conname) AS line FROM pg_constraint k \

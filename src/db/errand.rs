@@ -1,10 +1,10 @@
-//! What the database is told of the request that it works for: in which lane it goes, for whom, and what must hold before
+//! What the database layer knows of the request that it works for: its lane, its person, and what must hold before
 //! anything is read or written for it.
 //!
-//! A page is asked for in a session. Looking that up takes a transaction of its own; so where the session was looked up
-//! before, the page begins with what was found then, and the first transaction of the page itself looks whether it still
-//! is so, before anything else. Where it is not, nothing is done: the request is stale, and is asked anew. A session that
-//! has ended, a role that has changed holds so from the next request on, on every instance.
+//! A page is asked for in a session, and looking a session up takes a transaction of its own. Where the session was
+//! looked up before, the page uses what was found then, and its own first transaction checks that this still holds,
+//! before anything else. Where it does not, nothing is done: the request is stale, and is served again. So the end of a
+//! session or a change of role takes effect with the next request, on every instance.
 
 use super::connection::Conn;
 use super::in_time::LIMIT;
@@ -14,18 +14,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// Who is served apart from whom.
+/// A group of requests that has its own connections, so that no group waits for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// what must never wait for the pages of the clinic: sessions, what patients see, whether all is well
+    /// what must never wait for the clinic's pages: sessions, pages for patients, health checks
     Front,
     /// the pages of the clinic, which may be heavy
     Pages,
-    /// what nobody waits for: the worker
+    /// work that no person waits for: the worker's
     Background,
 }
 
-/// For whom, as far as fairness goes: the kind of person and which.
+/// The person whom a request is for: the kind of person, and the identity. Connections are shared out fairly by this.
 pub type Whom = (u8, i64);
 
 type Check = Arc<dyn Fn(&mut Conn) -> QueryResult<bool> + Send + Sync>;
@@ -33,7 +33,7 @@ type Check = Arc<dyn Fn(&mut Conn) -> QueryResult<bool> + Send + Sync>;
 /// One request.
 pub struct Errand {
     lane: Lane,
-    /// GET and HEAD: asked anew, it does the same
+    /// true for GET and HEAD: serving them twice does no harm
     may_be_repeated: bool,
     limit: Duration,
     whom: OnceLock<Whom>,
@@ -51,7 +51,7 @@ impl Errand {
         Errand::within(lane, may_be_repeated, LIMIT)
     }
 
-    /// The same, each of whose transactions may read for so long.
+    /// A request of this lane, each of whose transactions may read for `limit`.
     pub fn within(lane: Lane, may_be_repeated: bool, limit: Duration) -> Arc<Errand> {
         let (whom, check, stale) = (OnceLock::new(), Mutex::new(None), AtomicBool::new(false));
         Arc::new(Errand { lane, may_be_repeated, limit, whom, check, stale })
@@ -61,7 +61,7 @@ impl Errand {
         self.limit
     }
 
-    /// Does everything within `work` for this request.
+    /// Runs `work` as a part of this request: the database finds it by [`Errand::current`].
     pub async fn carry<F: Future>(self: Arc<Errand>, work: F) -> F::Output {
         ERRAND.scope(self, work).await
     }
@@ -71,42 +71,43 @@ impl Errand {
         ERRAND.try_with(Arc::clone).ok()
     }
 
-    /// In which lane.
+    /// The request's lane.
     pub(super) fn lane(&self) -> Lane {
         self.lane
     }
 
-    /// Says for whom it is.
+    /// Sets the person whom the request is for; the first call counts.
     pub fn is_for(&self, whom: Whom) {
         let _ = self.whom.set(whom);
     }
 
-    /// For whom.
+    /// The person whom the request is for; `None` where that is not known.
     pub(super) fn whom(&self) -> Option<Whom> {
         self.whom.get().copied()
     }
 
-    /// Whether something may be taken for true and looked at later.
+    /// Whether something remembered may be used now and checked later: only a request that may be repeated can become
+    /// stale.
     pub fn may_check_later(&self) -> bool {
         self.may_be_repeated
     }
 
-    /// What must hold in the first transaction.
+    /// Sets what must hold in the first transaction.
     pub fn check_later(&self, check: impl Fn(&mut Conn) -> QueryResult<bool> + Send + Sync + 'static) {
         *self.check.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(check));
     }
 
-    /// Whether something was taken for true and not looked at yet.
+    /// Whether the check has not run yet.
     pub fn is_unchecked(&self) -> bool {
         self.check.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Whether what was taken for true was not.
+    /// Whether the check failed.
     pub fn is_stale(&self) -> bool {
         self.stale.load(Ordering::Acquire)
     }
 
-    /// Looks at what was taken for true, in this transaction. `false`: nothing may be done for this request.
+    /// Runs the check in this transaction. `false`: nothing may be done for this request.
     pub(super) fn holds(&self, conn: &mut Conn) -> QueryResult<bool> {
         if self.is_stale() {
             return Ok(false);
@@ -114,7 +115,7 @@ impl Errand {
         let check = self.check.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(check) = check else { return Ok(true) };
         let holds = check(conn)?;
-        // first what it came to, then that it was looked at: another transaction of the request must not find neither
+        // the result is stored before the check is cleared: another transaction of the request must see one of the two
         self.stale.store(!holds, Ordering::Release);
         *self.check.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(holds)

@@ -1,4 +1,4 @@
-//! An identity for each table, so that one cannot be taken for another.
+//! A type of identity for each table, so that the compiler keeps them apart.
 
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};

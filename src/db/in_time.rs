@@ -1,4 +1,4 @@
-//! A time limit for what a page reads. PostgreSQL has one of its own for each statement; SQLite asks a function of ours at
+//! A time limit for what a page reads. PostgreSQL has a limit for each statement; SQLite calls a function of ours for
 //! each row that a query considers, and stops where that fails.
 
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
@@ -10,10 +10,10 @@ use diesel::sqlite::Sqlite;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// A page that has read for so long is not worth waiting for: who asked for it narrows it down. PostgreSQL is told the same.
+/// A page that reads for longer is not worth waiting for: the user can narrow it down. PostgreSQL gets the same limit.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
-/// What a query says that was stopped.
+/// The error text of a query that was stopped.
 pub(super) const TOO_LATE: &str = "longer than a page may take";
 
 thread_local! {
@@ -21,12 +21,12 @@ thread_local! {
     static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// A transaction begins on this thread, with so much time; with none for somebody who has all of it.
+/// Starts the clock for a transaction on this thread; `None`: it has no limit.
 pub(super) fn begins(limit: Option<Duration>) {
     UNTIL.set(limit.map(|limit| Instant::now() + limit));
 }
 
-/// Always true, for as long as there is time: to be a condition of every query that may consider many rows.
+/// A condition that is true while there is time and then ends the query: for every query that may consider many rows.
 pub fn in_time() -> InTime {
     InTime
 }
@@ -83,7 +83,7 @@ extern "SQL" {
     fn there_is_time() -> Bool;
 }
 
-/// Makes the function known to a connection. It is not deterministic: it is asked anew at each row.
+/// Registers the function on a connection. It is not deterministic, so that SQLite calls it again for each row.
 pub(super) fn register(conn: &mut SqliteConnection) -> QueryResult<()> {
     there_is_time_utils::register_nondeterministic_impl(conn, || Time)
 }

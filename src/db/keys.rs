@@ -1,4 +1,4 @@
-//! Secrets that lie outside the database: who can read and write it, and nothing else, does not have them.
+//! Secrets that are kept outside the database: whoever can only read and write the database does not have them.
 
 use super::sealed::Ring;
 use hmac::{Hmac, Mac};
@@ -21,7 +21,7 @@ impl SecretKey {
         bytes.try_into().ok().map(SecretKey)
     }
 
-    /// What is written beside what the key protects, to find it again: it tells nothing of the key.
+    /// The key's id, stored beside what the key protects, to find the key again: it tells nothing about the key.
     pub fn id(&self) -> String {
         data_encoding::HEXLOWER.encode(&Sha256::digest(self.0)[..8])
     }
@@ -36,13 +36,13 @@ impl SecretKey {
         self.mac(parts).finalize().into_bytes().to_vec()
     }
 
-    /// Whether [`SecretKey::seal`] gave this; takes as long for any answer.
+    /// Whether [`SecretKey::seal`] gave this; in constant time.
     pub fn is_seal(&self, seal: &[u8], parts: &[&[u8]]) -> bool {
         self.mac(parts).verify_slice(seal).is_ok()
     }
 
     fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
-        // a block of the hash, so that any key fits
+        // the key is padded to a block of the hash, a length that cannot be refused
         let mut block = [0; 64];
         block[..32].copy_from_slice(&self.0);
         let mut mac = Hmac::<Sha256>::new(&block.into());
@@ -57,7 +57,7 @@ impl SecretKey {
 /// The secrets that writing needs.
 #[derive(Clone, Default)]
 pub struct Keys {
-    /// seals the audit log; `None`: only its own hashes hold it together
+    /// seals the audit log; `None`: the log is protected by its own hashes only
     pub audit: Option<Arc<SecretKey>>,
     /// seals text of patients
     pub text: Arc<Ring>,

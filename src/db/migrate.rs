@@ -16,11 +16,11 @@ const MIGRATION_LOCK: i64 = 7_305_019;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Brings the database up to date and tells the names of the steps taken, oldest first.
+/// Brings the database up to date and gives the names of the migrations that ran, oldest first.
 pub(super) fn run(conn: &mut Conn) -> Result<Vec<String>, Failure> {
     match conn {
         Conn::Sqlite(conn) => {
-            // one at a time, as below: the second waits for the first, and finds its steps taken
+            // one process at a time, as on PostgreSQL below: a second one waits for the first, and finds nothing to do
             conn.batch_execute("PRAGMA busy_timeout = 600000")?;
             let done = conn.immediate_transaction(|conn| up_to_date(conn, SQLITE));
             conn.batch_execute(BUSY_TIMEOUT)?;
@@ -30,7 +30,7 @@ pub(super) fn run(conn: &mut Conn) -> Result<Vec<String>, Failure> {
             // a long migration must not end in the page's statement timeout
             conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0;")?;
             diesel::sql_query(format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).execute(conn)?;
-            // a role that owns no tables may look whether there is anything to do, and not more
+            // a role that owns no tables may check whether there is anything to do, but not migrate
             let done = match taken(conn)? {
                 Some(taken) if taken == versions(POSTGRES)? => Ok(Vec::new()),
                 _ => up_to_date(conn, POSTGRES),
@@ -41,7 +41,7 @@ pub(super) fn run(conn: &mut Conn) -> Result<Vec<String>, Failure> {
     }
 }
 
-/// The steps that were taken in PostgreSQL, in their order; `None` in an empty database.
+/// The versions of the migrations that ran on PostgreSQL, in their order; `None` in an empty database.
 fn taken(conn: &mut PgConnection) -> QueryResult<Option<Vec<String>>> {
     #[derive(QueryableByName)]
     struct Found {
@@ -68,8 +68,8 @@ fn versions(steps: EmbeddedMigrations) -> Result<Vec<String>, Failure> {
     Ok(versions)
 }
 
-/// Lets a role of PostgreSQL run the program without owning a table: it reads and writes every row, but those of the audit
-/// log it can only add and read. Who signs in by it can drop no trigger and rewrite no history.
+/// Lets a role of PostgreSQL run the program without owning a table: it reads and writes every row, but rows of the
+/// audit log it can only add and read. Whoever has this role's password can drop no trigger and rewrite no history.
 ///
 /// # Errors
 /// Where there is no such role, or the caller does not own the tables.
@@ -85,8 +85,8 @@ pub(super) fn grant(conn: &mut PgConnection, role: &str) -> QueryResult<()> {
     ))
 }
 
-/// Takes the steps that are missing. A database with a step that this program does not know was made by a newer one, whose
-/// rows it would misread: it is refused.
+/// Runs the missing migrations. A database with a migration that this program does not know was made by a newer
+/// program, whose rows this one would misread: it is refused.
 fn up_to_date<DB: Backend>(
     conn: &mut impl MigrationHarness<DB>,
     steps: EmbeddedMigrations,
@@ -102,7 +102,7 @@ fn up_to_date<DB: Backend>(
     names(conn.run_pending_migrations(steps))
 }
 
-/// Takes these steps, by their versions, of those that are missing, in the caller's transaction.
+/// Runs those of these migrations (by version) that are missing, in the caller's transaction.
 pub(super) fn take(conn: &mut Conn, versions: &[String]) -> Result<(), Failure> {
     match conn {
         Conn::Sqlite(conn) => take_some(conn, SQLITE, versions),
@@ -136,7 +136,7 @@ fn is_version<DB: Backend>(step: &dyn Migration<DB>, version: &str) -> bool {
     step.name().version().to_string() == version
 }
 
-/// Takes every step that is missing, in the caller's transaction.
+/// Runs every missing migration, in the caller's transaction.
 pub(super) fn take_all(conn: &mut Conn) -> Result<(), Failure> {
     match conn {
         Conn::Sqlite(conn) => up_to_date(conn, SQLITE).map(drop),
@@ -152,7 +152,7 @@ pub(super) fn checkpoint(conn: &mut Conn) -> QueryResult<()> {
     }
 }
 
-/// Writes SQLite's database file anew, and empties its write-ahead log.
+/// Rewrites SQLite's database file, and empties its write-ahead log.
 pub(super) fn compact(conn: &mut Conn) -> QueryResult<()> {
     match conn {
         Conn::Sqlite(conn) => conn.batch_execute("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)"),
@@ -164,7 +164,7 @@ fn names<'a>(done: Result<Vec<MigrationVersion<'a>>, Failure>) -> Result<Vec<Str
     Ok(done?.iter().map(ToString::to_string).collect())
 }
 
-/// The names of every step that this program knows for SQLite and for PostgreSQL, oldest first.
+/// The names of all migrations that this program has for SQLite and for PostgreSQL, oldest first.
 ///
 /// # Errors
 /// When an embedded migration cannot be read.

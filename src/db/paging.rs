@@ -1,6 +1,5 @@
-/// Cuts `rows`, of which one more than `size` was asked for, to the page that they begin, and gives the key of the
-/// page's last row where another page follows. The next page begins behind that key, so no page costs more than the
-/// first.
+/// Cuts `rows`, which were queried with one row more than `size`, to one page, and gives the key of the page's last row
+/// where another page follows. The next page begins after that key, so no page costs more than the first.
 pub fn cut<R, K>(rows: &mut Vec<R>, size: i64, key: impl FnOnce(&R) -> K) -> Option<K> {
     let size = usize::try_from(size).unwrap_or_default();
     let more = rows.len() > size;

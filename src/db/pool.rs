@@ -19,32 +19,33 @@ pub enum DbError {
     /// A statement failed.
     #[error("the database refused a statement: {0}")]
     Query(#[from] diesel::result::Error),
-    /// No connection could be had in time.
+    /// No connection became free in time.
     #[error("no database connection: {0}")]
     Pool(String),
     /// The transaction could not be made durable: nothing of it is kept.
     #[error("the database could not commit: {0}")]
     Commit(String),
-    /// Its text is sealed with keys that are not there.
+    /// The database holds text that is sealed with keys that are not configured.
     #[error("the database was not opened: {0}")]
     Refused(String),
     /// The code inside the transaction panicked, or the writer is gone; nothing of it is kept.
     #[error("the database writer gave up")]
     Gone,
-    /// What the request took for true is so no more: nothing was done, and it is to be asked anew. See [`Errand`].
+    /// What the request relied on does not hold any more: nothing was done, and the request is served again. See
+    /// [`Errand`].
     #[error("the request is stale")]
     Stale,
 }
 
 impl DbError {
-    /// Whether there was no room left on the database's disk. Neither database has a kind of its own for it in diesel:
-    /// SQLITE_FULL, and ENOSPC as PostgreSQL (53100) passes it on.
+    /// Whether the database's disk is full. diesel has no error kind for it: the text is that of SQLITE_FULL, or of
+    /// ENOSPC as PostgreSQL (53100) passes it on.
     pub fn is_full(&self) -> bool {
         let words = self.to_string();
         ["database or disk is full", "No space left on device"].iter().any(|full| words.contains(full))
     }
 
-    /// Whether it took longer than a page may: the database stopped it. Neither has a kind of its own for it in diesel.
+    /// Whether the database stopped a query that took longer than a page may. diesel has no error kind for it.
     pub fn is_late(&self) -> bool {
         let words = self.to_string();
         [super::in_time::TOO_LATE, "statement timeout"].iter().any(|late| words.contains(late))
@@ -63,8 +64,8 @@ struct Kept {
     is_dead: bool,
 }
 
-/// A connection to PostgreSQL that was used within this time is not asked whether it is still there: the next statement
-/// tells.
+/// A connection to PostgreSQL that was used within this time is not tested before its next use: the next statement
+/// shows whether it still works.
 const FRESH: Duration = Duration::from_secs(1);
 
 impl ManageConnection for Manager {
@@ -99,8 +100,8 @@ fn connections(url: &DatabaseUrl, purpose: Use, size: usize) -> Result<Connectio
         .map_err(|e| DbError::Pool(e.to_string()))
 }
 
-/// A connection of the pool on which a transaction has begun. One that was lost since its last use is dropped, and another
-/// one is tried: each once.
+/// A connection of the pool on which a transaction has begun. A connection that was lost since its last use is dropped,
+/// and the next one is tried.
 fn begun(pool: &Connections) -> Result<PooledConnection<Manager>, DbError> {
     for _ in 0..=pool.max_size() {
         let mut kept = pool.get().map_err(|e| DbError::Pool(e.to_string()))?;
@@ -142,7 +143,7 @@ where
     }
 }
 
-/// Whether what the request took for true holds; else it is stale.
+/// Checks what the request relies on; an error where the request is stale.
 fn look_first(conn: &mut Conn, errand: Option<&Errand>) -> Result<(), DbError> {
     match errand {
         Some(errand) if !errand.holds(conn)? => Err(DbError::Stale),
@@ -166,8 +167,8 @@ pub struct Db {
     keys: Keys,
 }
 
-/// How many connections a process opens for reading at most, and on PostgreSQL for writing. A reader has had its turn before
-/// it takes one.
+/// How many connections a process opens at most for reading, and on PostgreSQL for writing. A reader waits for its turn
+/// before it takes one.
 const READERS: usize = turns::FRONT + turns::PAGES + turns::BACKGROUND;
 const WRITERS: usize = 8;
 
@@ -189,8 +190,8 @@ impl Db {
         Ok(Db { readers, writers, turns: Turns::new(), keys })
     }
 
-    /// Writes what lies in SQLite's write-ahead log into the database file, so that a copy of that file is whole; where there
-    /// is no such file, or on PostgreSQL, nothing is to be done.
+    /// Writes the content of SQLite's write-ahead log into the database file, so that a copy of that file is whole;
+    /// does nothing where there is no such file, or on PostgreSQL.
     ///
     /// # Errors
     /// Where somebody reads or writes for longer than the busy timeout.
@@ -202,8 +203,8 @@ impl Db {
         Ok(())
     }
 
-    /// Writes the file of an SQLite database anew, so that nothing is left in it of what was removed or exchanged, and empties
-    /// its write-ahead log.
+    /// Rewrites the file of an SQLite database, so that nothing is left in it of what was removed or replaced, and
+    /// empties its write-ahead log.
     ///
     /// # Errors
     /// Where somebody reads or writes for longer than the busy timeout.
@@ -212,7 +213,7 @@ impl Db {
         Ok(migrate::compact(&mut conn)?)
     }
 
-    /// Reads something of a database without changing or making anything; `None` where there is no database yet, or it is older
+    /// Reads from a database without changing or making anything; `None` where there is no database yet, or it is older
     /// than what is read.
     ///
     /// # Errors
@@ -225,18 +226,18 @@ impl Db {
         Ok(work(&mut conn).ok())
     }
 
-    /// Only migrates, and tells the names of the steps taken.
+    /// Only migrates, and gives the names of the migrations that ran.
     ///
     /// # Errors
-    /// When the database cannot be opened or a step fails.
+    /// When the database cannot be opened or a migration fails.
     pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, DbError> {
         make_private(url).map_err(|e| DbError::Pool(e.to_string()))?;
         let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
         migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))
     }
 
-    /// Lets a role of PostgreSQL run the program without owning its tables, by an owner of them: it can add to the audit log
-    /// and read it, and change nothing there. To be said again after each upgrade, for the tables that are new.
+    /// Lets a role of PostgreSQL run the program without owning its tables: it can add to the audit log and read it,
+    /// and change nothing there. The caller connects as the owner, and repeats this after each upgrade, for new tables.
     ///
     /// # Errors
     /// When the database cannot be opened, is not PostgreSQL, or has no such role.

@@ -24,16 +24,16 @@ impl HasSqlType<Utc> for MultiBackend {
     }
 }
 
-// `max()` and `min()` need this marker
+// diesel's `max()` and `min()` need this marker
 impl diesel::sql_types::SqlOrd for Utc {}
 
-/// A moment in UTC with a resolution of one microsecond, at least a day within the years 1 to 9999: the wall clock of
-/// every time zone can say it, and so can both databases.
+/// A moment in UTC with a resolution of one microsecond, at least a day within the years 1 to 9999, so that every time
+/// zone's wall clock and both databases can express it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Utc)]
 pub struct Ts(OffsetDateTime);
 
-/// The first and the last moment there is.
+/// The first and the last moment that [`Ts`] can hold.
 const FIRST: OffsetDateTime = datetime!(0001-01-02 0:00 UTC);
 const LAST: OffsetDateTime = datetime!(9999-12-30 0:00 UTC);
 
@@ -66,8 +66,8 @@ impl Ts {
 }
 
 impl From<OffsetDateTime> for Ts {
-    /// Cut to microseconds, or a value would not equal itself after a round trip; held between the first and the last
-    /// moment.
+    /// Cuts a moment to microseconds, so that a value equals itself after a round trip through the database, and holds
+    /// it between the first and the last moment.
     fn from(moment: OffsetDateTime) -> Ts {
         let utc = moment.clamp(FIRST, LAST).to_offset(time::UtcOffset::UTC);
         Ts(utc.replace_nanosecond(utc.nanosecond() / 1000 * 1000).unwrap_or(utc))

@@ -1,5 +1,6 @@
-//! TLS to PostgreSQL. Our libpq is built without it, so that a build needs no OpenSSL: it speaks to a socket of our own in a
-//! private folder, and from there TLS goes to the server (rustls), always with a check of its certificate and name.
+//! TLS to PostgreSQL. Our libpq is built without TLS, so that a build needs no OpenSSL. libpq connects to a socket of
+//! our own in a private folder, and from there the connection goes to the server by TLS (rustls), always with a check
+//! of its certificate and name.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
@@ -24,12 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 /// AuthenticationSASL, in a message of the kind R.
 const SASL: [u8; 4] = [0, 0, 0, 10];
-/// It binds to a TLS that libpq does not see.
+/// A way to sign in that is bound to the TLS connection, which libpq does not see.
 const WITH_BINDING: &[u8] = b"SCRAM-SHA-256-PLUS";
-/// No message before somebody is signed in is longer.
+/// No message of the server before signing in is longer, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// What stays as it is in a parameter of an address.
+/// Characters that need no escaping in a parameter of an address.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// Whether an address leads to this machine.
@@ -37,10 +38,10 @@ fn is_local(host: &str) -> bool {
     host.starts_with('/') || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// A way to a server by TLS. It begins with its first use, and ends with its last.
+/// A way to a server by TLS. It opens at its first use, and closes when it is dropped.
 pub struct Tunnel {
     target: Arc<Target>,
-    /// the address as it is written, without what is ours
+    /// the address as it is written, without the parameters that are read here
     url: Url,
     parameters: Vec<(String, String)>,
     open: OnceLock<Result<Open, String>>,
@@ -50,7 +51,7 @@ struct Target {
     /// name or number to connect to
     host: String,
     port: u16,
-    /// what its certificate must say
+    /// the name that its certificate must have
     name: ServerName<'static>,
     config: Arc<ClientConfig>,
 }
@@ -73,7 +74,7 @@ impl PartialEq for Tunnel {
 }
 impl Eq for Tunnel {}
 
-/// What a parameter of TLS in an address says.
+/// Whether the parameters of an address ask for TLS.
 fn mode(parameters: &[(String, String)], local: bool) -> Result<bool, String> {
     let named = |name: &str| parameters.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     if let Some((key, _)) = parameters.iter().find(|(key, _)| key.starts_with("ssl") && !OURS.contains(&key.as_str())) {
@@ -84,7 +85,7 @@ fn mode(parameters: &[(String, String)], local: bool) -> Result<bool, String> {
     }
     match named("sslmode") {
         None => Ok(!local),
-        // whatever it asks for, the certificate and the name are checked
+        // the certificate and the name are checked in each of these modes
         Some("require" | "verify-ca" | "verify-full") => Ok(true),
         Some("disable" | "allow" | "prefer") if local => Ok(false),
         Some(mode @ ("disable" | "allow" | "prefer")) => Err(format!(
@@ -119,7 +120,7 @@ impl Tunnel {
         if reached.contains(',') {
             return Err("names several hosts: name one".to_owned());
         }
-        // libpq would ask the environment
+        // without a host libpq would look in the environment
         if reached.is_empty() {
             return Err("names no host: write one, or ?host=/run/postgresql for a socket of this machine".to_owned());
         }
@@ -178,7 +179,7 @@ impl Tunnel {
     }
 
     fn begin(&self) -> std::io::Result<Open> {
-        // only its owner gets into it
+        // only its owner can enter the folder
         let folder = tempfile::Builder::new().prefix("postern-").tempdir()?;
         let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432"))?;
         listener.set_nonblocking(true)?;
@@ -212,7 +213,7 @@ async fn serve(target: Arc<Target>, listener: UnixListener) -> std::io::Result<(
     loop {
         match listener.accept().await {
             Ok((client, _)) => drop(tokio::spawn(carry(target.clone(), client))),
-            // no more files may be open; some will be closed
+            // too many files are open; some will be closed
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -236,7 +237,7 @@ async fn carry(target: Arc<Target>, client: UnixStream) {
         tokio::io::copy(&mut from_server, &mut to_client).await?;
         to_client.shutdown().await
     };
-    // a server that ends the connection has nothing more to hear; what it still says to a client that ended is for nobody
+    // when either side ends the connection, the other direction ends too: nobody reads it any more
     tokio::select! {
         _ = up => {}
         _ = down => {}
@@ -250,7 +251,7 @@ impl Target {
         let broke = |cause: std::io::Error| format!("the server broke off: {cause}");
         tcp.set_nodelay(true).map_err(broke)?;
         tcp.write_all(&SSL_REQUEST).await.map_err(broke)?;
-        // one byte and no more: what a third party put behind it would be taken for a part of TLS, and fail
+        // only one byte is read: bytes that a third party puts behind it are then read as TLS, and fail
         let mut answer = [0];
         tcp.read_exact(&mut answer).await.map_err(broke)?;
         if answer != *b"S" {
@@ -262,8 +263,8 @@ impl Target {
     }
 }
 
-/// Hands on what the server says until it asks who signs in, and leaves out the way that binds to TLS: libpq would take it for
-/// an attack that it is offered over a connection without.
+/// Passes on the server's messages until it asks for a sign-in, and leaves out the way that is bound to TLS: libpq
+/// takes such an offer on a connection without TLS for an attack.
 async fn without_binding(
     server: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
@@ -285,7 +286,7 @@ async fn without_binding(
         client.write_all(&(body.len() as u32 + 4).to_be_bytes()).await?;
         client.write_all(&body).await?;
         client.flush().await?;
-        // others may come before: an older server negotiates the protocol
+        // other messages may come first: an older server negotiates the protocol
         if kind == b'R' || kind == b'E' {
             return Ok(());
         }
@@ -304,7 +305,7 @@ fn offered_without_binding(body: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// Tells libpq in its own protocol why there is no server.
+/// Tells libpq in its own protocol why the server cannot be reached.
 async fn refuse(mut client: UnixStream, words: &str) {
     let mut fields = Vec::new();
     for (kind, text) in [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', "08001"), (b'M', words)] {
@@ -317,7 +318,7 @@ async fn refuse(mut client: UnixStream, words: &str) {
     message.extend((fields.len() as u32 + 4).to_be_bytes());
     message.extend(fields);
     let tell = async {
-        // what it says first is read: a socket that is closed over unread words takes its own along
+        // libpq's first message is read first: closing a socket with unread bytes would also lose our answer
         let mut length = [0; 4];
         client.read_exact(&mut length).await?;
         let mut rest = vec![0; (u32::from_be_bytes(length) as usize).saturating_sub(4).min(LONGEST)];

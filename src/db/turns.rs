@@ -1,4 +1,4 @@
-//! Who comes when: no lane takes another's connections, and nobody takes all of a lane's.
+//! Turns for connections: no lane takes another's connections, and no person takes all of a lane's.
 
 use super::errand::{Errand, Lane, Whom};
 use super::pool::DbError;
@@ -7,20 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many read at once in each lane.
+/// How many transactions read at once in each lane.
 pub(super) const FRONT: usize = 3;
 pub(super) const PAGES: usize = 5;
 pub(super) const BACKGROUND: usize = 3;
 
-/// How many transactions of one person run at once; the others wait for each other, and for nobody else.
+/// How many transactions of one person run at once; further ones wait only for that person's own.
 const OF_ONE: usize = 2;
 
-/// After this time a request is told that the service is busy.
+/// A request waits for this long; then it is told that the service is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Those of one person wait longer for each other: it is their own doing.
+/// Requests wait longer for others of the same person, who caused the wait.
 const OWN_PATIENCE: Duration = Duration::from_secs(60);
 
-/// So many people are remembered before those who have nothing under way are forgotten.
+/// At this many people, those who have nothing under way are forgotten.
 const REMEMBERED: usize = 1_000;
 
 #[derive(Clone)]

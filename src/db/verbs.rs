@@ -1,5 +1,5 @@
-//! The statements around a transaction on SQLite, prepared once for each connection: as text each would be parsed at each
-//! use, which is much of the cost of a short one.
+//! The statements around a transaction on SQLite, prepared once for each connection: otherwise each use would parse the
+//! text, which is much of the cost of a short transaction.
 
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -24,17 +24,17 @@ macro_rules! verbs {
 verbs! {
     /// a transaction that reads
     Begin = "BEGIN",
-    /// One that writes: a deferred transaction that turns into a writer fails at once with "database is locked", whatever
-    /// the busy timeout.
+    /// a transaction that writes: a deferred one that turns into a writer fails at once with "database is locked",
+    /// whatever the busy timeout
     BeginImmediate = "BEGIN IMMEDIATE",
-    /// its good end
+    /// ends a transaction and keeps what it did
     Commit = "COMMIT",
-    /// its other end
+    /// ends a transaction and undoes what it did
     Rollback = "ROLLBACK",
-    /// a part of it that may be taken back
+    /// begins a part that can be undone alone
     Savepoint = "SAVEPOINT part",
-    /// the part stays
+    /// ends the part and keeps what it did
     Release = "RELEASE part",
-    /// the part goes
+    /// undoes what the part did
     RollbackTo = "ROLLBACK TO part",
 }

@@ -14,9 +14,9 @@ const SHARED: usize = 64;
 /// How many writes may wait before callers do.
 const WAITING: usize = 1024;
 
-/// Told whether the shared commit came to pass; sends the caller its answer.
+/// Is told whether the shared commit succeeded, and sends the caller its answer.
 type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
-/// Does its work, and tells whether it is to be kept.
+/// Does its work, and says whether to keep it.
 type Job = Box<dyn FnOnce(&mut Conn) -> (Answer, bool) + Send>;
 
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl Writer {
     {
         let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
-            // whatever it did is taken back by the caller
+            // a panic counts as an error: the thread undoes what the work did
             let caught = catch_unwind(AssertUnwindSafe(|| work(&mut Tx::new(conn, &keys))));
             let result = caught.unwrap_or_else(|_| Err(DbError::Gone.into()));
             let is_good = result.is_ok();
@@ -116,8 +116,8 @@ impl Shared {
         Ok(answer)
     }
 
-    /// A later write can be taken back alone. SQLite ends the whole transaction by itself after some faults (a full disk):
-    /// then the savepoint is gone too, and nobody's write may be told for kept.
+    /// A later write can be undone alone. SQLite ends the whole transaction by itself after some faults (a full disk):
+    /// then the savepoint is gone too, and no write of the transaction may be reported as kept.
     fn as_a_part(&mut self, job: Job) -> QueryResult<Answer> {
         run!(self, Savepoint)?;
         let (answer, is_good) = job(&mut self.conn);
@@ -128,7 +128,7 @@ impl Shared {
         Ok(answer)
     }
 
-    /// Takes back all that is not committed.
+    /// Undoes all that is not committed.
     fn abandon(&mut self) {
         // where SQLite has ended the transaction by itself, there is nothing to end
         let _ = run!(self, Rollback);

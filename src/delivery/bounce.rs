@@ -1,25 +1,25 @@
-//! Mail that comes back: delivery status notifications (RFC 3464), what mail servers write that send none, and
-//! complaints (ARF, RFC 5965). A mail is known by the tag in the address that it was sent to (`bounces+TAG@…`), or by
-//! the Message-ID of ours that it holds.
+//! Mail that comes back: delivery status notifications (RFC 3464), messages of mail servers that send none, and
+//! complaints (ARF, RFC 5965). The original mail is found by the tag in the address that the mail came to
+//! (`bounces+TAG@…`), or by the Message-ID in the copy that it contains.
 
 use super::Reason;
 use super::mime::{self, Part, Unreadable};
 use super::why::why;
 use lettre::Address;
 
-/// What a mail that came back says of one of ours.
+/// What a returned mail says of a mail that this program sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Returned {
     /// it could not be delivered
     Failed {
-        /// the tag: which mail it was
+        /// the tag: which mail failed
         uid: String,
         /// why
         reason: Reason,
     },
-    /// its reader marked it as unwanted
+    /// its recipient marked it as unwanted
     Complaint {
-        /// the tag
+        /// the tag: which mail it was
         uid: String,
     },
 }
@@ -29,18 +29,18 @@ pub fn tagged(address: &Address, uid: &str) -> Option<Address> {
     Address::new(format!("{}+{uid}", address.user()), address.domain()).ok()
 }
 
-/// Reads a mail that came to the return address. `None` for everything that says nothing final of one of our mails: a
-/// notice of delay, an answering machine, advertising.
+/// Reads a mail that came to the return address. `None` for a mail that says nothing final of a mail that was sent: a
+/// notice of delay, an automatic answer, advertising.
 ///
 /// # Errors
-/// When the mail is larger or deeper than any report; it is not read then.
+/// When the mail is larger or more deeply nested than any report; it is not read then.
 pub fn parse(raw: &[u8], address: &Address) -> Result<Option<Returned>, Unreadable> {
     let parts = mime::parts(raw)?;
     let Some(mail) = parts.first() else { return Ok(None) };
     let of_kind = |kinds: &[&str]| parts.iter().find(|part| kinds.contains(&part.kind.as_str()));
     if let Some(report) = of_kind(&["message/feedback-report"]) {
         let kind = field(&report.text(), "feedback-type").unwrap_or_default().to_ascii_lowercase();
-        // "not-spam" takes a complaint back; "auth-failure" and "dmarc" are about the sender
+        // "not-spam" cancels a complaint; "auth-failure" and "dmarc" are about the sender
         let complains = !["not-spam", "auth-failure", "dmarc"].contains(&kind.as_str());
         return Ok(uid(&parts, raw, address).filter(|_| complains).map(|uid| Returned::Complaint { uid }));
     }
@@ -51,8 +51,8 @@ pub fn parse(raw: &[u8], address: &Address) -> Result<Option<Returned>, Unreadab
     Ok(reason.and_then(|reason| Some(Returned::Failed { uid: uid(&parts, raw, address)?, reason })))
 }
 
-/// From the fields of a report: of the first recipient whose mail has failed. Where its status says nothing, what the
-/// server's words say.
+/// The reason, from the fields of a report on the first recipient with a failed delivery. Where its status says
+/// nothing, from the server's words.
 fn of_report(report: &str, words: &str) -> Option<Reason> {
     let report = report.replace("\r\n", "\n");
     let failed = report
@@ -63,7 +63,7 @@ fn of_report(report: &str, words: &str) -> Option<Reason> {
     Some(why(&status, &format!("{diagnostic}\n{words}")).unwrap_or(Reason::Refused))
 }
 
-/// From the words of a mail without a report, if it is one of a mail server's about a failed delivery.
+/// The reason, from the words of a mail without a report, if a mail server wrote it about a failed delivery.
 fn of_words(mail: &Part, words: &str) -> Option<Reason> {
     let from = mail.header("from").unwrap_or_default().to_lowercase();
     let subject = mail.header("subject").unwrap_or_default().to_lowercase();
@@ -94,7 +94,7 @@ fn failed_for_good(words: &str) -> bool {
     says.iter().any(|say| words.contains(say)) || super::why::has_final_code(words)
 }
 
-/// The words of the mail itself, not of the one that it gives back.
+/// The words of the mail itself, without those of the mail that it returns.
 fn own_words(parts: &[Part]) -> String {
     let texts = parts.iter().filter(|part| part.kind == "text/plain" || part.kind == "text/html");
     let all = texts.map(Part::text).collect::<Vec<_>>().join("\n");
@@ -115,8 +115,8 @@ fn field(words: &str, name: &str) -> Option<String> {
     Some(value)
 }
 
-/// The tag: from the headers that name the address that the mail was sent to, else from what it gives back of ours: the
-/// sender's address of the envelope, or the Message-ID.
+/// The tag: from the headers that name the address that the mail came to, else from the returned copy: the sender's
+/// address of its envelope, or its Message-ID.
 fn uid(parts: &[Part], raw: &[u8], address: &Address) -> Option<String> {
     let names = ["to", "delivered-to", "x-original-to", "envelope-to"];
     let own = parts.first()?.headers().filter(|(name, _)| names.contains(&name.to_ascii_lowercase().as_str()));

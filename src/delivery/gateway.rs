@@ -1,4 +1,4 @@
-//! Text messages through a gateway: one small interface, a file for each that speaks it.
+//! Text messages through a gateway: one small interface, and a file for each gateway's protocol.
 
 use super::kannel::Kannel;
 use super::twilio::Twilio;
@@ -42,7 +42,7 @@ impl Gateway {
         Gateway { client: Client::new(texts.timeout), via }
     }
 
-    /// Which one it is.
+    /// The kind of gateway.
     pub fn kind(&self) -> GatewayKind {
         match self.via {
             Via::Twilio(_) => GatewayKind::Twilio,
@@ -50,7 +50,7 @@ impl Gateway {
         }
     }
 
-    /// Hands over one text. Gives the gateway's own number for it, if it has one.
+    /// Hands over one text. Gives the gateway's own id for it, if it has one.
     pub(super) async fn send(&self, text: Text) -> Answered {
         let to = text.to.masked();
         let request = match &self.via {
@@ -72,7 +72,7 @@ impl Gateway {
     }
 }
 
-/// Calls over HTTP, each in a thread of the blocking pool (the client blocks) and within its time.
+/// Makes HTTP calls, each on a thread of the blocking pool (the client blocks) and within its time limit.
 struct Client {
     agent: ureq::Agent,
     limit: Duration,
@@ -85,10 +85,11 @@ impl Client {
     fn new(limit: Duration) -> Client {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(limit))
-            // apart from the whole, to tell what never left from what was perhaps taken
+            // limits of their own: a failure before the request is sent is certain, a later one leaves the outcome
+            // unknown
             .timeout_resolve(Some(limit * 3 / 4))
             .timeout_connect(Some(limit * 3 / 4))
-            // the answers judge by status themselves, and a gateway that moved is a fault of the configuration
+            // the status is judged with the answer, and a gateway that redirects is a fault of the configuration
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -100,7 +101,7 @@ impl Client {
         Client { agent: ureq::Agent::new_with_config(config), limit }
     }
 
-    /// Status and body of the answer. The error names no address: Kannel's holds a password.
+    /// Gives status and body of the answer. The error names no address: Kannel's contains a password.
     async fn call(&self, request: http::Request<String>) -> Result<(u16, String), Failure> {
         let agent = self.agent.clone();
         let calling = tokio::task::spawn_blocking(move || {
@@ -108,7 +109,7 @@ impl Client {
             let body = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_string().map_err(failure)?;
             Ok((answer.status().as_u16(), body))
         });
-        // the client has the same limit; this one holds also where a name is looked up for long
+        // the client has the same limit, but does not apply it to a long name lookup
         match tokio::time::timeout(self.limit + Duration::from_secs(1), calling).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Failure::Unknown(Reason::Unreachable)),
@@ -117,7 +118,7 @@ impl Client {
     }
 }
 
-/// What broke before the request left can be tried again with a clear mind; after that nobody knows.
+/// A failure before the request was sent can safely be tried again; after that the outcome is unknown.
 fn failure(cause: ureq::Error) -> Failure {
     use std::io::ErrorKind;
     match cause {

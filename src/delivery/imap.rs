@@ -1,4 +1,4 @@
-//! The mailbox that mail comes back to, read over IMAP (RFC 3501).
+//! Reads the mailbox that undelivered mail returns to, over IMAP (RFC 3501).
 
 use super::mime;
 use crate::config::{Imap, ImapTls};
@@ -13,40 +13,40 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto, pki_types::CertificateDer};
 
-/// Most mails read in one visit.
+/// The most mails that one visit reads.
 const AT_ONCE: usize = 50;
-/// One visit takes no longer.
+/// The time limit of one visit.
 const VISIT: Duration = Duration::from_secs(60);
 
 /// What is done with a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// it was one of ours, and is removed: it names a patient's address
+    /// it was about a mail of this program, and is removed: it names a patient's address
     Remove,
-    /// it was something else, and stays as it is
+    /// it was about something else, and stays as it is
     Leave,
-    /// it is not read: it stays, flagged for somebody to look at
+    /// it was not read: it stays, flagged for a person to look at
     SetAside,
 }
 
-/// Who reads the mails. Mails are known by their numbers, which only grow (RFC 3501, 2.3.1.1), and not by whether they
-/// were seen: somebody may open the mailbox in a webmail.
+/// Reads the mails of a visit. Mails are known by their UIDs, which only grow (RFC 3501, 2.3.1.1), and not by whether
+/// they were seen: a person may open the mailbox in webmail.
 pub trait Reader {
-    /// The last number that is done with, in a mailbox that counts since `validity`.
+    /// The last UID that is done, while the mailbox has this UIDVALIDITY.
     fn done_with(&self, validity: u32) -> impl Future<Output = Result<u32, String>>;
-    /// Marks a mail before anything of it is read. Whoever died of it twice says no.
+    /// Counts an attempt before the mail is read. `false` where its reading was begun too often.
     fn may_read(&self, validity: u32, uid: u32) -> impl Future<Output = Result<bool, String>>;
-    /// Reads a mail, and writes down what it says.
+    /// Reads a mail, and records what it says.
     fn read(&self, raw: Vec<u8>) -> impl Future<Output = Result<Keep, String>>;
-    /// Marks a mail as done with.
+    /// Marks a mail as done.
     fn done(&self, validity: u32, uid: u32) -> impl Future<Output = Result<(), String>>;
 }
 
-/// Has the mails that came since the last visit read. Gives how many there were. A visit that breaks off is made again
-/// from where it was.
+/// Reads the mails that came since the last visit. Gives how many there were. After a visit that broke off, the next
+/// one goes on from there.
 ///
 /// # Errors
-/// Why the mailbox could not be read, without names or passwords.
+/// Why the mailbox could not be read, without user names or passwords.
 pub async fn visit(imap: &Imap, reader: &impl Reader) -> Result<usize, String> {
     let visit = async {
         let tcp = TcpStream::connect((imap.host.as_str(), imap.port)).await.map_err(|e| format!("connect: {e}"))?;
@@ -87,7 +87,7 @@ where
     let session = client.login(&imap.user, &imap.password).await;
     let mut session = session.map_err(|_| "the name and password were refused".to_owned())?;
     let seen = mails(&mut session, imap, reader).await.map_err(|e| format!("reading: {e}"));
-    // politeness only: what was done is done
+    // a failed logout does not matter: the mails are done
     drop(session.logout().await);
     seen
 }
@@ -125,7 +125,7 @@ where
     Ok(new.len())
 }
 
-/// Marks one mail, looks at its size, and only then has it read.
+/// Counts the attempt, checks the mail's size, and only then reads it.
 async fn read_mail<S>(session: &mut Session<S>, reader: &impl Reader, validity: u32, uid: u32) -> Result<Keep, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug,

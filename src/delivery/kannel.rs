@@ -1,4 +1,4 @@
-//! Kannel's `sendsms`: a GET whose query holds everything, the password too, so its address is never logged.
+//! Kannel's `sendsms`: a GET whose query has everything, even the password, so its address is never logged.
 
 use super::gateway::Answered;
 use super::{Failure, Reason, Text};
@@ -7,10 +7,10 @@ use crate::text;
 use ureq::http;
 use url::Url;
 
-/// What `sendsms` needs to know.
+/// The account, as the configuration has it.
 pub(super) struct Kannel(config::Kannel);
 
-/// Every report that a text centre may give: delivered 1, undelivered 2, buffered 4, taken 8, refused 16.
+/// Asks for every report that a text centre can give: delivered 1, undelivered 2, buffered 4, taken 8, refused 16.
 const DLR_MASK: &str = "31";
 
 impl Kannel {
@@ -22,7 +22,7 @@ impl Kannel {
         let mut address: Url = self.0.url.clone();
         let mut query = address.query_pairs_mut();
         query.append_pair("username", &self.0.user).append_pair("password", &self.0.password);
-        // with its plus, which marks it as international
+        // the number keeps its plus, which marks it as international
         query.append_pair("to", text.to.as_str());
         if !self.0.from.is_empty() {
             query.append_pair("from", &self.0.from);
@@ -30,7 +30,7 @@ impl Kannel {
         query.append_pair("text", &text.text).append_pair("charset", "UTF-8");
         query.append_pair("coding", if text::is_gsm7(&text.text) { "0" } else { "2" });
         if let Some(report) = &text.report_to {
-            // Kannel fills in %d, the kind of report
+            // Kannel replaces %d by the kind of report
             query.append_pair("dlr-mask", DLR_MASK).append_pair("dlr-url", &format!("{report}?report=%d"));
         }
         drop(query);
@@ -38,7 +38,7 @@ impl Kannel {
     }
 }
 
-/// 202 is "accepted" or "queued"; 403 is the clinic's own name and password; 503 and the like are tried again.
+/// 202 is "accepted" or "queued"; 403 rejects the clinic's own name and password; 503 and the like are tried again.
 pub(super) fn judge(status: u16, _: &str) -> Answered {
     match status {
         200..=299 => Ok(None),

@@ -1,4 +1,4 @@
-//! Where mails and texts arrive in the demo and in tests, as JSON lines in a file if there is one.
+//! Collects mails and texts in the demo and in tests, as JSON lines in a file if there is one.
 
 use super::{Email, Failure, Reason, Text};
 use crate::clock::Clock;
@@ -17,15 +17,15 @@ pub struct Received {
     pub at: String,
     /// `email` or `sms`
     pub channel: String,
-    /// address
+    /// the recipient's address or number
     pub to: String,
     /// empty for a text
     pub subject: String,
-    /// words
+    /// the text, or the plain part of a mail
     pub text: String,
     /// empty for a text
     pub html: String,
-    /// Message-ID's local part, or what a text has for one
+    /// local part of the Message-ID, or the same of a text
     #[serde(default)]
     pub message_uid: String,
 }
@@ -44,10 +44,10 @@ impl Mailbox {
         Mailbox { held: Arc::default(), file: None, clock }
     }
 
-    /// A mailbox that outlives the process: what the file holds is there again.
+    /// A mailbox that outlives the process: it starts with the content of the file.
     ///
     /// # Errors
-    /// When the file is there and cannot be read. A line that was cut off by a crash is passed over.
+    /// When the file exists and cannot be read. A line that a crash cut off is skipped.
     pub fn in_file(file: PathBuf, clock: Clock) -> std::io::Result<Mailbox> {
         let text = if file.exists() { std::fs::read_to_string(&file)? } else { String::new() };
         let held = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

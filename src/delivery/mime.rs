@@ -1,14 +1,14 @@
-//! The parts of a mail from outside (RFC 2045, 2046), read in one pass over its lines: no recursion, at most so many
-//! bytes, levels and parts. A mail inside a mail stays what it is, one part. Whoever sends a mail can so cost no more
-//! than one reading of it.
+//! The parts of a mail from outside (RFC 2045, 2046), read in one pass over its lines: without recursion, within limits
+//! of bytes, levels and parts. A mail inside a mail stays one part. Thus no mail can cost more than one pass over its
+//! bytes.
 
 use std::borrow::Cow;
 
-/// The largest mail that is read, in bytes: what is returned to us is what we sent, a few kB, and words about it.
+/// The largest mail that is read, in bytes: a returned mail has a few kB, and the words about it.
 pub const LARGEST: usize = 1 << 20;
-/// So many multiparts may lie in each other; a report has one, or two behind a mailing list.
+/// The most multiparts inside each other; a report has one, or two after a mailing list.
 pub const DEEPEST: usize = 8;
-/// So many parts are read.
+/// The most parts that are read.
 const MOST_PARTS: usize = 64;
 
 /// Why a mail is not read.
@@ -22,14 +22,14 @@ pub enum Unreadable {
 
 /// One part: the mail's own headers with its preamble first, then each part in order.
 pub struct Part<'a> {
-    /// type and subtype, in small letters
+    /// type and subtype, in lower case
     pub kind: String,
     head: &'a [u8],
     body: &'a [u8],
 }
 
 impl<'a> Part<'a> {
-    /// Its headers in order, unfolded; names as they are written.
+    /// Its headers in order, unfolded; their names as they are written.
     pub fn headers(&self) -> impl Iterator<Item = (String, String)> + use<'a> {
         headers(self.head).into_iter()
     }
@@ -39,7 +39,7 @@ impl<'a> Part<'a> {
         self.headers().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Its words, decoded; what is not UTF-8 in them is replaced.
+    /// Its text, decoded; bytes that are not UTF-8 are replaced.
     pub fn text(&self) -> String {
         let encoding = self.header("content-transfer-encoding").unwrap_or_default().to_ascii_lowercase();
         let bytes = match encoding.as_str() {
@@ -51,10 +51,10 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Reads a mail's parts.
+/// Splits a mail into its parts.
 ///
 /// # Errors
-/// When it is larger or deeper than any mail that is meant for us.
+/// When it is larger or more deeply nested than any returned mail.
 pub fn parts(raw: &[u8]) -> Result<Vec<Part<'_>>, Unreadable> {
     if raw.len() > LARGEST {
         return Err(Unreadable::TooLarge);
@@ -78,7 +78,7 @@ pub fn parts(raw: &[u8]) -> Result<Vec<Part<'_>>, Unreadable> {
         let mut stop = lines.next_boundary(&open);
         let end = stop.map_or(raw.len(), |stop| stop.at);
         parts.push(Part { kind, head, body: raw.get(body..end).unwrap_or_default() });
-        // what stands between the end of one multipart and the next line of the one around it belongs to nobody
+        // lines between the end of an inner multipart and the next boundary of the outer one belong to no part
         loop {
             let Some(Stop { level, closes, .. }) = stop else { return Ok(parts) };
             open.truncate(if closes { level } else { level + 1 });
@@ -90,14 +90,14 @@ pub fn parts(raw: &[u8]) -> Result<Vec<Part<'_>>, Unreadable> {
     }
 }
 
-/// A line between parts.
+/// A boundary line between parts.
 #[derive(Clone, Copy)]
 struct Stop {
-    /// where it begins
+    /// the position of its first byte
     at: usize,
-    /// of which of the open multiparts
+    /// the index of the open multipart that it belongs to
     level: usize,
-    /// whether it ends that one
+    /// whether it ends that multipart
     closes: bool,
 }
 
@@ -107,7 +107,7 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// The next line without its end, and where it begins.
+    /// The next line without its line break, and its position.
     fn next(&mut self) -> Option<(usize, &'a [u8])> {
         let start = self.at;
         let rest = self.raw.get(start..).filter(|rest| !rest.is_empty())?;
@@ -116,7 +116,7 @@ impl<'a> Lines<'a> {
         Some((start, rest.get(..length)?.trim_ascii_end()))
     }
 
-    /// Everything up to an empty line.
+    /// Reads all lines up to an empty one.
     fn head(&mut self) -> &'a [u8] {
         let start = self.at;
         while let Some((at, line)) = self.next() {
@@ -159,7 +159,7 @@ fn headers(head: &[u8]) -> Vec<(String, String)> {
     found
 }
 
-/// Type and subtype in small letters, and the boundary of a multipart.
+/// Type and subtype in lower case, and the boundary of a multipart.
 fn content_type(head: &[u8]) -> (String, Option<String>) {
     let value = headers(head).into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let Some((_, value)) = value else { return ("text/plain".to_owned(), None) };
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(kinds(&many(MOST_PARTS - 1)), Err(Unreadable::TooDeep));
         assert!(parts(&vec![b'x'; LARGEST]).is_ok());
         assert_eq!(parts(&vec![b'x'; LARGEST + 1]).err(), Some(Unreadable::TooLarge));
-        // mails in mails cost nothing, however many
+        // a mail inside a mail is one part, however often it is nested
         let mails = "Content-Type: message/rfc822\r\n\r\n".repeat(10_000);
         assert_eq!(kinds(&mails), Ok(vec!["message/rfc822".to_owned()]));
     }

@@ -1,7 +1,7 @@
-//! GROUND: the roads out: email by SMTP, texts by a gateway, and in the demo and in tests a mailbox.
+//! GROUND: the channels out: email by SMTP, texts by a gateway, and in the demo and in tests a mailbox.
 //!
-//! What goes out is a whole mail or text; whether it may, and what is in it, was decided before. Addresses are masked
-//! in logs; subjects and bodies are never logged.
+//! It sends whole mails and texts; whether to send, and what, is decided before. Addresses are masked in logs; subjects
+//! and bodies are never logged.
 
 pub mod bounce;
 mod gateway;
@@ -25,7 +25,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
 text_enum! {
-    /// How a patient is reached.
+    /// The channels to a patient.
     pub enum Channel {
         /// email
         Email = "email",
@@ -35,7 +35,7 @@ text_enum! {
 }
 
 impl Channel {
-    /// The other one.
+    /// The other channel.
     pub fn other(self) -> Channel {
         match self {
             Channel::Email => Channel::Sms,
@@ -45,41 +45,41 @@ impl Channel {
 }
 
 text_enum! {
-    /// Why something was not sent, in words of ours; pages translate them.
+    /// Why something was not sent; pages translate the code into words.
     pub enum Reason {
         /// no text gateway is configured
         NoGateway = "no_gateway",
-        /// the patient has no address for this channel any more
+        /// the patient has no longer an address for this channel
         NoAddress = "no_address",
         /// the mail server could not be reached, or the connection broke
         Unreachable = "unreachable",
         /// the mail server asked to wait (4xx)
         Deferred = "deferred",
-        /// the mail server would not have our name and password
+        /// the mail server rejected the clinic's name and password
         Login = "login",
-        /// the address will not take it (5xx)
+        /// the address rejected the mail (5xx)
         Refused = "refused",
         /// there is no such mailbox (5.1.x)
         NoMailbox = "no_mailbox",
         /// the mailbox is full
         MailboxFull = "mailbox_full",
-        /// the mail server takes no address with accents before the @
+        /// the mail server does not support accents before the @ of an address
         Accents = "accents",
-        /// its reader marked mail of ours as unwanted
+        /// the recipient marked an earlier mail as unwanted
         Complained = "complained",
         /// the other side's rules refused the mail
         Policy = "policy",
-        /// the mail could not be delivered in the time that mail servers take
+        /// mail servers could not deliver the mail in their time
         Undeliverable = "undeliverable",
         /// mail to this address came back before
         BadAddress = "bad_address",
         /// the gateway asked to wait
         GatewayBusy = "gateway_busy",
-        /// the gateway had an error of its own
+        /// the gateway had an internal error
         GatewayDown = "gateway_down",
-        /// the gateway would not have our account and password
+        /// the gateway rejected the clinic's account and password
         GatewayLogin = "gateway_login",
-        /// the gateway would not take the text
+        /// the gateway rejected the text
         GatewayRefused = "gateway_refused",
         /// the number does not exist, or takes no texts
         NoSuchNumber = "no_such_number",
@@ -87,7 +87,7 @@ text_enum! {
         PhoneOff = "phone_off",
         /// a carrier filtered the text
         Filtered = "filtered",
-        /// the text did not arrive; nobody says why
+        /// the text did not arrive, for an unknown reason
         NotDelivered = "not_delivered",
         /// the patient texted STOP
         StoppedByPatient = "stopped_by_patient",
@@ -97,7 +97,7 @@ text_enum! {
         CancelledByUser = "cancelled_by_user",
         /// no answer in time
         TimedOut = "timed_out",
-        /// tried for a day
+        /// it was tried for a day
         GaveUp = "gave_up",
         /// the portal is off
         PortalOff = "portal_off",
@@ -111,52 +111,52 @@ text_enum! {
         Archived = "archived",
         /// the patient wants no notifications
         MethodNone = "method_none",
-        /// it was no longer of use when its turn came
+        /// it was out of date when its turn came
         Expired = "expired",
-        /// the program made something that the road would not take
+        /// the program made something that could not be handed over
         Broken = "broken",
     }
 }
 
-/// Whether trying again can help.
+/// Why something was not sent, and whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Later perhaps.
+    /// It may succeed later.
     Transient(Reason),
-    /// Nobody knows: it was out when the answer stayed away. Tried again, as one copy too many does less harm than none.
+    /// The outcome is unknown: the answer did not come. It is tried again, because a second copy harms less than none.
     Unknown(Reason),
-    /// Never, for this address.
+    /// It never succeeds for this address.
     Permanent(Reason),
 }
 
 /// One email.
 #[derive(Debug, Clone)]
 pub struct Email {
-    /// to whom
+    /// the recipient
     pub to: EmailAddress,
     /// the clinic's name, shown beside the sender's address
     pub from_name: String,
     /// subject
     pub subject: String,
-    /// plain part
+    /// the plain part
     pub text: String,
-    /// HTML part
+    /// the HTML part
     pub html: String,
-    /// local part of the Message-ID: the same for each copy of one notification, so that a second is recognisable;
-    /// also the tag of the address that it comes back to
+    /// local part of the Message-ID: the same for each copy of one notification, so that mail programs recognise a
+    /// second copy; also the tag of the address that it returns to
     pub message_uid: String,
 }
 
 /// One text message.
 #[derive(Debug, Clone)]
 pub struct Text {
-    /// to whom
+    /// the recipient
     pub to: PhoneNumber,
     /// the words
     pub text: String,
-    /// the same for each copy of one notification, so that a second is recognisable
+    /// the same for each copy of one notification, so that a second copy is recognisable
     pub message_uid: String,
-    /// where the gateway reports what became of it; `None` where nobody asks
+    /// where the gateway reports the outcome; `None` for no report
     pub report_to: Option<String>,
 }
 
@@ -171,10 +171,10 @@ enum TextRoad {
     Mailbox(Mailbox),
 }
 
-/// How often something was handed over, by road and outcome.
+/// How often something was handed over, by channel and outcome.
 pub type Counts = Family<[(&'static str, &'static str); 2], Counter>;
 
-/// Both roads.
+/// Sends emails and texts.
 pub struct Delivery {
     email: EmailRoad,
     text: TextRoad,
@@ -191,7 +191,7 @@ impl Delivery {
         Delivery::with(EmailRoad::Smtp(Box::new(road)), gateway.map_or(TextRoad::None, TextRoad::Gateway))
     }
 
-    /// Email by SMTP, and no road for texts.
+    /// Email by SMTP, and no texts.
     pub fn smtp(road: SmtpRoad) -> Delivery {
         Delivery::new(road, None)
     }
@@ -206,12 +206,12 @@ impl Delivery {
         Delivery::with(EmailRoad::Mailbox(mailbox.clone()), TextRoad::Mailbox(mailbox))
     }
 
-    /// Email into a mailbox, and no road for texts: for tests.
+    /// Email into a mailbox, and no texts: for tests.
     pub fn mailbox_without_texts(mailbox: Mailbox) -> Delivery {
         Delivery::with(EmailRoad::Mailbox(mailbox), TextRoad::None)
     }
 
-    /// Whether there is a road for this channel at all.
+    /// Whether anything can be sent over this channel.
     pub fn has(&self, channel: Channel) -> bool {
         channel == Channel::Email || !matches!(self.text, TextRoad::None)
     }
@@ -227,7 +227,7 @@ impl Delivery {
     /// Sends an email, within the configured time.
     ///
     /// # Errors
-    /// Why not, and whether to try again.
+    /// Why it was not sent, and whether to try again.
     pub async fn send_email(&self, email: Email) -> Result<(), Failure> {
         let sent = match &self.email {
             EmailRoad::Smtp(road) => road.send(email).await,
@@ -237,10 +237,10 @@ impl Delivery {
         sent
     }
 
-    /// Sends a text, within the configured time. Gives the gateway's own number for it, if it has one.
+    /// Sends a text, within the configured time. Gives the gateway's own id for it, if it has one.
     ///
     /// # Errors
-    /// Why not, and whether to try again.
+    /// Why it was not sent, and whether to try again.
     pub async fn send_text(&self, text: Text) -> Result<Option<String>, Failure> {
         let sent = match &self.text {
             TextRoad::None => Err(Failure::Permanent(Reason::NoGateway)),
@@ -261,7 +261,7 @@ impl Delivery {
         self.counts.get_or_create(&[("channel", channel.as_str()), ("outcome", outcome)]).inc();
     }
 
-    /// What this process has handed over since it began, shared with the roads.
+    /// The counts since this process started; the returned value shares them.
     pub fn counts(&self) -> Counts {
         self.counts.clone()
     }

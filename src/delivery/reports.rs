@@ -1,5 +1,5 @@
-//! The addresses that gateways report to. Kannel's reports are unsigned, so the address itself is the secret: each
-//! holds a code that only this clinic can make.
+//! The addresses that gateways report to. Kannel's reports are unsigned, so the address itself is the secret: each has
+//! a code that only this clinic can make.
 
 use super::GatewayKind;
 use crate::db::NotificationId;
@@ -8,12 +8,12 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// Makes and checks the codes. Nothing is stored for them: a code is a keyed hash of what it is for.
+/// Makes and checks the codes. No code is stored: it is a keyed hash of its purpose.
 #[derive(Clone)]
 pub struct ReportKey([u8; 32]);
 
 impl ReportKey {
-    /// From the clinic's own random key, apart from its other uses.
+    /// Derives the key from the clinic's own random key, so that it differs from the keys for other uses.
     pub fn derive(clinic_key: &[u8]) -> ReportKey {
         ReportKey(keyed(clinic_key, b"postern: reports of gateways"))
     }
@@ -37,7 +37,7 @@ impl ReportKey {
         self.is(&format!("receipt {id} {uid}"), code) || self.is(&format!("receipt {id}"), code)
     }
 
-    /// The path to which something outside reports: incoming texts, returned mail.
+    /// The path for reports from outside that are about no single notification: incoming texts, returned mail.
     pub fn path(&self, what: &str) -> String {
         format!("/hooks/{what}/{}", self.code(what))
     }

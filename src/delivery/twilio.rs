@@ -1,4 +1,4 @@
-//! Twilio's REST API: `POST /2010-04-01/Accounts/{sid}/Messages.json`, and what its webhooks are signed with.
+//! Twilio's REST API: `POST /2010-04-01/Accounts/{sid}/Messages.json`, and the signature of its webhooks.
 
 use super::gateway::Answered;
 use super::{Failure, Reason, Text};
@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use ureq::http;
 use url::form_urlencoded::Serializer;
 
-/// What the API needs to know.
+/// What a request needs.
 pub(super) struct Twilio {
     address: String,
     authorization: String,
@@ -32,8 +32,7 @@ impl Twilio {
         }
     }
 
-    /// The form is written by a serializer that percent-encodes the plus of a number: a bare one would arrive as a
-    /// space.
+    /// Builds the request. The serializer percent-encodes the plus of a number: a bare plus would arrive as a space.
     pub(super) fn request(&self, text: &Text) -> Result<http::Request<String>, http::Error> {
         let mut form = Serializer::new(String::new());
         form.append_pair("To", text.to.as_str());
@@ -56,7 +55,8 @@ struct Answer {
     code: i64,
 }
 
-/// By the HTTP status: 429 and 5xx are tried again, other refusals are final; the error code only says why.
+/// The outcome by HTTP status: 429 and 5xx are tried again, other refusals are final; the error code only gives the
+/// reason.
 pub(super) fn judge(status: u16, body: &str) -> Answered {
     let answer: Answer = serde_json::from_str(body).unwrap_or_default();
     match status {
@@ -68,7 +68,7 @@ pub(super) fn judge(status: u16, body: &str) -> Answered {
     }
 }
 
-/// Twilio's error codes as reasons of ours; `None` for those that are none of the patient's.
+/// The reason for an error code of Twilio; `None` for codes that are not about the patient's number.
 pub fn reason(code: i64) -> Option<Reason> {
     match code {
         21610 => Some(Reason::StoppedByPatient),
@@ -79,9 +79,9 @@ pub fn reason(code: i64) -> Option<Reason> {
     }
 }
 
-/// The signature of a webhook: base64 of HMAC-SHA1, keyed with the account's token, over the public address followed
-/// by each field's name and value, sorted by name; a name that is there more than once has its different values in
-/// order (Twilio: "Validating requests").
+/// The signature of a webhook: base64 of HMAC-SHA1, keyed with the account's token, over the public address followed by
+/// each field's name and value, sorted by name; a repeated name has its different values in order (Twilio: "Validating
+/// requests").
 pub fn signature(auth_token: &str, address: &str, fields: &[(String, String)]) -> Option<String> {
     let mut sorted: Vec<_> = fields.iter().collect();
     sorted.sort();
@@ -95,7 +95,7 @@ pub fn signature(auth_token: &str, address: &str, fields: &[(String, String)]) -
     Some(BASE64.encode(&mac.finalize().into_bytes()))
 }
 
-/// Whether a webhook is Twilio's own.
+/// Whether Twilio signed a webhook.
 pub fn is_signed(auth_token: &str, address: &str, fields: &[(String, String)], given: &str) -> bool {
     signature(auth_token, address, fields).is_some_and(|own| own.as_bytes().ct_eq(given.trim().as_bytes()).into())
 }

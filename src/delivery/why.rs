@@ -1,12 +1,12 @@
 //! What a mail server's refusal says of the recipient: by its enhanced status code (RFC 3463, with the registry's later
-//! codes), and where that says nothing, as many servers' does, by its words.
+//! codes), and where the code says nothing, as with many servers, by its words.
 
 use super::Reason;
 
 /// The reason, from a status code and the words beside it. `None` where neither says anything.
 ///
-/// Exim reports 5.0.0 for everything, Microsoft 5.5.0 for a mailbox that is not there and 5.4.1 for one that a
-/// directory does not know, Yahoo 554 alone: so the words come first wherever the code is of no kind of its own.
+/// Exim reports 5.0.0 for everything, Microsoft 5.5.0 for a missing mailbox and 5.4.1 for one that a directory does not
+/// know, Yahoo only 554: so the words come first where the code is not specific.
 pub fn why(status: &str, words: &str) -> Option<Reason> {
     let words = words.to_lowercase();
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -14,14 +14,14 @@ pub fn why(status: &str, words: &str) -> Option<Reason> {
     let codes = || std::iter::once(own.to_owned()).chain(codes(&words));
     let clear = codes().find_map(|code| by_code(&code));
     match clear {
-        // some say "policy" of a mailbox that is not there
+        // some servers say "policy" for a missing mailbox
         Some(Reason::Policy) if has(&words, NOBODY) => Some(Reason::NoMailbox),
         Some(reason) => Some(reason),
         None => by_words(&words).or_else(|| codes().find_map(|code| vague(&code))),
     }
 }
 
-/// Whether the words hold a server's final answer, such as "550 5.1.1" or "554".
+/// Whether the words contain a server's final answer, such as "550 5.1.1" or "554".
 pub(super) fn has_final_code(words: &str) -> bool {
     words
         .split(|c: char| !c.is_ascii_digit() && c != '.')
@@ -33,7 +33,7 @@ fn is_code(word: &str) -> bool {
     parts.len() == 3 && parts.iter().all(|part| (1..=3).contains(&part.len()))
 }
 
-/// The enhanced codes that stand in a text.
+/// The enhanced status codes in a text.
 fn codes(words: &str) -> impl Iterator<Item = String> + use<'_> {
     let words = words.split(|c: char| !c.is_ascii_digit() && c != '.');
     words
@@ -42,12 +42,12 @@ fn codes(words: &str) -> impl Iterator<Item = String> + use<'_> {
         .map(str::to_owned)
 }
 
-/// A code that says it all by itself.
+/// The reason for a code that is specific by itself.
 fn by_code(code: &str) -> Option<Reason> {
     let mut parts = code.split('.');
     let (class, subject, detail) = (parts.next()?, parts.next()?, parts.next()?);
     match (class, subject, detail) {
-        // of the sender's address, not the recipient's
+        // these are about the sender's address, not the recipient's
         (_, "1", "7" | "8") => Some(Reason::Refused),
         ("5", "1", "0") => None,
         ("5", "1", _) | ("5", "2", "1") => Some(Reason::NoMailbox),
@@ -57,7 +57,7 @@ fn by_code(code: &str) -> Option<Reason> {
     }
 }
 
-/// What is left to say of a code where the words say nothing either.
+/// The reason for an unspecific code, where the words say nothing either.
 fn vague(code: &str) -> Option<Reason> {
     let mut parts = code.split('.');
     match (parts.next()?, parts.next()?) {
@@ -67,7 +67,7 @@ fn vague(code: &str) -> Option<Reason> {
     }
 }
 
-/// There is nobody: said so plainly that no code changes it.
+/// Words for a missing mailbox, so clear that no code overrules them.
 const NOBODY: &[&str] = &[
     "user unknown",
     "unknown user",
@@ -123,7 +123,7 @@ const FULL: &[&str] = &[
     "quotaexceeded",
     "insufficient disk",
 ];
-/// Weaker words for nobody, where no code says otherwise.
+/// Less clear words for a missing mailbox; they count where no code says otherwise.
 const NOBODY_PERHAPS: &[&str] =
     &["mailbox unavailable", "recipient address rejected: access denied", "recipient rejected"];
 const RULES: &[&str] = &[

@@ -8,7 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
 use askama::Template;
 
-/// Most mails shown on the page and in the JSON: the demo is for looking at.
+/// The most mails on the page and in the JSON.
 const MOST: usize = 500;
 
 #[derive(Template)]

@@ -1,4 +1,4 @@
-//! Who is in the demo: one user of each role, and patients that cover every case of the "Message Patient" guard.
+//! The people of the demo: one user of each role, and patients that cover every case of the "Message Patient" guard.
 
 use crate::access::{Operator, Role};
 use crate::administration::{self, Part};
@@ -68,7 +68,7 @@ impl From<Patient> for DemoPatient {
     }
 }
 
-/// Adds the users, with the hashes of their passwords in the same order.
+/// Adds the users; `hashes` has the hashes of their passwords in the same order.
 pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppError> {
     for (user, hash) in USERS.iter().zip(hashes) {
         let email = EmailAddress::parse(user.email).ok_or(AppError::BadRequest)?;
@@ -81,7 +81,7 @@ pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppErr
     Ok(())
 }
 
-/// Names the clinic.
+/// Sets the clinic's name and phone number.
 pub fn name_clinic(tx: &mut Tx, now: Ts) -> Result<(), AppError> {
     let mut settings = settings::load(tx)?;
     (settings.name, settings.phone) = ("Riverside Clinic".into(), "+1 613 555 0142".into());
@@ -89,16 +89,16 @@ pub fn name_clinic(tx: &mut Tx, now: Ts) -> Result<(), AppError> {
     Ok(administration::save_settings(tx, now, &operator, Part::Clinic, &settings)?)
 }
 
-/// Gives the imported patients addresses, so that every case of the guard is there. In the order of their import:
-/// email and phone, told by email; both, told by both; email only; phone only; neither; no access; told by nothing;
-/// French. All others have both and are told by email.
+/// Gives the imported patients addresses, so that every case of the guard occurs. In the order of their import: email
+/// and phone, notified by email; both, notified by both; email only; phone only; neither; no access; no notifications;
+/// French. All others have both and are notified by email.
 pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
     let living: Vec<Patient> =
         crate::patients::every(tx, 100)?.into_iter().filter(|p| p.archived_at.is_none()).collect();
     for (at, patient) in living.into_iter().enumerate() {
         let mailbox = crate::text::words(&patient.name()).join(".");
         let email = EmailAddress::parse(&format!("{mailbox}@example.org"));
-        // the numbers of the charts' makers are nobody's; 555-0100 to 0199 are kept for such uses
+        // telephone numbers in imported charts are not assigned; 555-0100 to 555-0199 are reserved for fiction
         let phone = PhoneNumber::parse(&format!("+1613555{:04}", 100 + at), "1").filter(|_| !matches!(at, 2 | 4));
         let method = match at {
             1 => Method::Both,
@@ -117,7 +117,7 @@ pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
     Ok(())
 }
 
-/// A number as on a health card of Ontario: ten digits, of which the last is Luhn's check digit, and a version code.
+/// A number like those on health cards of Ontario: ten digits, the last one Luhn's check digit, and a version code.
 fn ontario_number(at: usize) -> String {
     let digits: Vec<u32> = format!("9{:08}", 4_140_371 + 61_417 * at).chars().filter_map(|c| c.to_digit(10)).collect();
     let doubled = |digit: u32| (2 * digit) / 10 + (2 * digit) % 10;

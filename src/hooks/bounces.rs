@@ -1,4 +1,4 @@
-//! Returned mail, posted whole by a mail server that does not want to keep a mailbox for it.
+//! Returned mail, posted whole by a mail server that keeps no mailbox for it.
 
 use crate::delivery::bounce;
 use crate::error::AppError;
@@ -10,7 +10,7 @@ use actix_web::{HttpResponse, web};
 pub async fn receive(state: web::Data<AppState>, path: web::Path<String>, raw: Body) -> Result<HttpResponse, AppError> {
     let (now, code, random) = (state.clock.now(), path.into_inner(), state.random.clone());
     let Some(bounces) = state.config.bounces.as_ref() else { return Err(AppError::NotFound) };
-    // the code first: nothing of a stranger's mail is read
+    // the code is checked first: no mail from a stranger is read
     let known =
         state.db.read(move |conn| -> Result<bool, AppError> { Ok(super::key(conn)?.is_path("bounces", &code)) });
     if !known.await? {
@@ -24,7 +24,7 @@ pub async fn receive(state: web::Data<AppState>, path: web::Path<String>, raw: B
             write.await?;
         }
         Ok(None) => {}
-        // taken all the same, or it would be posted for ever
+        // it is accepted nevertheless, or it would be posted for ever
         Err(cause) => tracing::warn!(?cause, "a returned mail was not read"),
     }
     Ok(HttpResponse::NoContent().finish())

@@ -17,7 +17,7 @@ fn check(state: &AppState) -> Result<(), AppError> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct Receipt {
-    /// Kannel's %d
+    /// the kind of report, Kannel's %d
     report: String,
 }
 
@@ -31,8 +31,8 @@ pub async fn receipt(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Kannel's kinds of report: 1 delivered, 2 not delivered, 4 waits at the centre, 8 taken by the centre, 16 refused by
-/// the centre.
+/// The outcome for Kannel's kinds of report: 1 delivered, 2 not delivered, 4 waits at the centre, 8 taken by the
+/// centre, 16 refused by the centre.
 fn ending(report: &str) -> Option<Ending> {
     let (state, reason) = match report {
         "1" => (State::Delivered, None),
@@ -60,11 +60,11 @@ pub async fn text(
     let body = decoded(&field(query, "text"), &charset);
     let came = Came { from, body, gateway_id: format!("kannel {id}"), answered: false };
     let answer = super::text(&state, "kannel/texts", path.into_inner(), came).await?;
-    // Kannel sends the body back as a text, and nothing where it is empty
+    // Kannel sends the body back as a text, and sends nothing if the body is empty
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(answer.unwrap_or_default()))
 }
 
-/// The bytes of a field: Kannel hands a text on in the coding that it came in, which need not be UTF-8.
+/// The bytes of a field: Kannel passes a text on in the encoding that it came in, which may not be UTF-8.
 fn field(query: &str, name: &str) -> Vec<u8> {
     let value = query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
     let mut rest = value.map_or(&b""[..], |(_, value)| value.as_bytes());
@@ -87,8 +87,8 @@ fn field(query: &str, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The words of a text. UCS-2 comes as UTF-16BE, with its name where the address asks for it, and is known by its zero
-/// bytes where it does not; everything else is UTF-8, or else Windows-1252's common part.
+/// The text of a message. UCS-2 comes as UTF-16BE, named in `charset` where the address has that field, else recognised
+/// by its zero bytes; any other text is UTF-8, or else the common part of Windows-1252 and Latin 1.
 fn decoded(bytes: &[u8], charset: &str) -> String {
     let utf16 = charset.to_ascii_uppercase().replace(['-', '_'], "");
     let is_utf16 = ["UTF16BE", "UTF16", "UCS2"].contains(&utf16.as_str());

@@ -1,6 +1,6 @@
-//! DOOR for gateways and mail servers: what they report, and the texts that patients send. No session: each call is
-//! proved by a signature, or by a code in its address that only this clinic can make. Kannel can only call by GET, so
-//! these are the program's only GETs that change something; they are never followed by a browser, and show nothing.
+//! DOOR for gateways and mail servers: their reports, and the texts that patients send. There is no session: each call
+//! is proved by a signature, or by a code in its address that only this clinic can make. Kannel can only call by GET,
+//! so these are the program's only GETs that change something; no browser follows them, and they show nothing.
 
 mod bounces;
 mod kannel;
@@ -31,7 +31,7 @@ fn key(conn: &mut Conn) -> Result<ReportKey, AppError> {
 }
 
 /// Takes a report on a notification, if the code in its address is right. `None` is a kind of report that changes
-/// nothing. A report that comes twice or late is answered like any other, or it would be sent again.
+/// nothing. A repeated or late report is answered like any other, or it would be sent again.
 async fn receipt(state: &AppState, path: (i64, String), ending: Option<Ending>) -> Result<(), AppError> {
     let (id, code, now) = (NotificationId(path.0), path.1, state.clock.now());
     let write = state.db.write(move |tx| -> Result<(), AppError> {
@@ -49,7 +49,7 @@ async fn receipt(state: &AppState, path: (i64, String), ending: Option<Ending>) 
     write.await
 }
 
-/// What a text that came in says.
+/// An incoming text.
 struct Came {
     from: String,
     body: String,
@@ -57,8 +57,8 @@ struct Came {
     answered: bool,
 }
 
-/// Obeys a text, and gives the answer to it, if it gets one. A sender that is no telephone number (a short code, a
-/// name) is passed over.
+/// Acts on an incoming text, and gives the answer to send, if any. A text from a sender without a telephone number (a
+/// short code, a name) is ignored.
 async fn text(state: &AppState, what: &'static str, code: String, came: Came) -> Result<Option<String>, AppError> {
     let (now, calling_code) = (state.clock.now(), state.config.calling_code.clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
@@ -72,7 +72,7 @@ async fn text(state: &AppState, what: &'static str, code: String, came: Came) ->
     write.await
 }
 
-/// A gateway may leave out the plus of an international number.
+/// The sender's number; a gateway may leave out the plus of an international number.
 fn sender(text: &str, calling_code: &str) -> Option<crate::values::PhoneNumber> {
     let digits = text.trim();
     let international = digits.starts_with(calling_code) && digits.len() >= 10;

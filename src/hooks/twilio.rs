@@ -9,8 +9,8 @@ use crate::notifications::{Ending, State};
 use crate::state::AppState;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// The account, if the request is signed by it. The address is rebuilt from the configuration: what a proxy in front
-/// made of it is not what Twilio signed.
+/// The account, if it signed the request. The address is rebuilt from the configuration: a proxy may have changed the
+/// address that Twilio signed.
 fn check<'a>(state: &'a AppState, req: &HttpRequest, form: &Form) -> Result<&'a Twilio, AppError> {
     let Some(TextsVia::Twilio(account)) = state.config.texts.as_ref().map(|texts| &texts.via) else {
         return Err(AppError::NotFound);
@@ -36,7 +36,7 @@ pub async fn receipt(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// What a status means; `None` for those before the text has left Twilio.
+/// The outcome that a status means; `None` while the text has not left Twilio.
 fn ending(status: &str, code: i64) -> Option<Ending> {
     let failed = || match twilio::reason(code) {
         Some(Reason::StoppedByPatient) => (State::Stopped, Some(Reason::StoppedByPatient)),
@@ -62,7 +62,7 @@ pub async fn text(
         from: form.get("From").to_owned(),
         body: form.get("Body").to_owned(),
         gateway_id: format!("twilio {}", form.get("MessageSid")),
-        // set where Twilio's own opt-out handling has answered
+        // Twilio sets this field when its own opt-out handling has answered
         answered: form.has("OptOutType"),
     };
     let answer = super::text(&state, "twilio/texts", path.into_inner(), came).await?;

@@ -37,7 +37,7 @@ pub fn names() -> Vec<String> {
     Files::iter().map(|name| name.into_owned()).collect()
 }
 
-/// Compressed once, when first asked for: at start it would cost a second.
+/// Compressed at the first request: at start it would take a second.
 static PACKED: LazyLock<RwLock<HashMap<(String, Coding), web::Bytes>>> = LazyLock::new(RwLock::default);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +73,7 @@ pub async fn serve(req: HttpRequest, path: web::Path<(String, String)>) -> HttpR
     let (tree, path) = path.into_inner();
     let Some(file) = Files::get(&path) else { return HttpResponse::NotFound().finish() };
     let mut response = HttpResponse::Ok();
-    // an address of another version still answers, but is not kept
+    // an address of another version of the tree still answers, but is not cached
     let keep = if tree == *TREE { "public, max-age=31536000, immutable" } else { "no-cache" };
     response.insert_header((header::CACHE_CONTROL, keep)).insert_header((header::VARY, "Accept-Encoding"));
     let kind = mime_guess::from_path(&path).first_or_octet_stream();

@@ -1,4 +1,4 @@
-//! A body that is read whole: bounded in size and in time, so that nobody holds a place for long by sending slowly.
+//! A body that is read whole: limited in size and in time, so that a slow sender does not occupy the server for long.
 
 use crate::error::AppError;
 use actix_web::dev::Payload;
@@ -8,8 +8,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// All of a body is there after this time. The largest that is read whole has a megabyte: half a minute on a line that
-/// sends 35 kB a second.
+/// A body must be complete within this time. The largest that is read whole has a megabyte: half a minute on a line
+/// that sends 35 kB a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The bytes of a body, no more than [`actix_web::web::PayloadConfig`] says: beyond that [`AppError::TooLarge`].

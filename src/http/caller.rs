@@ -1,6 +1,6 @@
-//! Where a request comes from: the connection's address, or behind a proxy the one that the proxy tells. Each proxy adds
-//! the address that it was called from at the end, so the list is read from its end, and no further than proxies of ours
-//! wrote it: what stands before is the caller's own invention.
+//! Where a request comes from: the connection's address, or behind a proxy the address that the proxy names. Each proxy
+//! adds the address that called it at the end, so the list is read from its end, and only as far as our own proxies
+//! wrote it: the caller may have invented the rest.
 
 use crate::config::{Proxies, ProxyHeader};
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -14,7 +14,7 @@ pub fn caller(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &Proxies) -> I
     }
     let mut caller = peer;
     for hop in hops(headers, proxies.header) {
-        // a word such as `unknown` in place of an address: whoever wrote it is the last that is known
+        // a word such as `unknown` stands in place of an address: the proxy that wrote it is the last known address
         let Some(hop) = hop else { return caller };
         caller = hop.to_canonical();
         if !proxies.trust(caller) {
@@ -105,7 +105,7 @@ mod tests {
             ("192.0.2.1", &["203.0.113.9, 10.1.2.3"][..], "203.0.113.9"),
             ("192.0.2.1", &["1.1.1.1, 203.0.113.9, 2001:db8:1::5, 10.1.2.3"], "203.0.113.9"),
             ("192.0.2.1", &["10.9.9.9, 10.1.2.3"], "10.9.9.9"),
-            // nobody's proxy: it may write what it likes
+            // not one of our proxies: it may write anything
             ("198.51.100.7", &["203.0.113.9"], "198.51.100.7"),
             ("::ffff:192.0.2.1", &["203.0.113.9"], "203.0.113.9"),
         ] {

@@ -1,4 +1,4 @@
-//! The cookies of the two doors.
+//! The session cookies of the clinic and the portal.
 
 use crate::access::session::{Door, Store};
 use actix_session::SessionMiddleware;
@@ -21,7 +21,8 @@ pub fn name(door: Door, https: bool) -> &'static str {
     }
 }
 
-/// actix-session over our store. Limits are the store's; the cookie ends with the browser unless [`Stay`] says longer.
+/// actix-session over our store. The store sets the limits; the cookie ends with the browser unless [`Stay`] says
+/// longer.
 pub fn sessions(store: Store, key: Key, https: bool) -> SessionMiddleware<Store> {
     let cookie = name(store.door, https).to_owned();
     SessionMiddleware::builder(store, key)

@@ -1,4 +1,4 @@
-//! What the database is told of a request: see [`crate::db::Errand`].
+//! Tells the database about each request: see [`crate::db::Errand`].
 
 use crate::db::{Db, DbError, Errand, Lane};
 use crate::error::AppError;
@@ -14,7 +14,7 @@ use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// Marks the answer to a request that is to be asked anew.
+/// Marks the answer to a stale request, which is served again.
 pub(super) struct Stale;
 
 /// The clinic's pages, which may be heavy.
@@ -28,7 +28,7 @@ pub async fn in_pages(
     serve(req, next, Lane::Pages).await
 }
 
-/// What never waits for those.
+/// The pages that never wait for the clinic's pages.
 ///
 /// # Errors
 /// Those of the page.
@@ -49,7 +49,7 @@ async fn serve(
     let db = req.app_data::<web::Data<Db>>().cloned();
     let mut res = errand.clone().carry(next.call(req)).await?;
     if let (true, Some(db)) = (errand.is_unchecked(), db) {
-        // the page read nothing: whether it may be shown is looked at now
+        // the page read nothing from the database: whether it may be shown is checked now
         match errand.clone().carry(db.read(|_| Ok::<_, DbError>(()))).await {
             Ok(()) | Err(DbError::Stale) => {}
             Err(cause) => return Err(AppError::from(cause).into()),
@@ -61,8 +61,8 @@ async fn serve(
     Ok(res)
 }
 
-/// The application, asked once more where a request has begun with a session that is not so any more: it has done nothing
-/// then, and the session is found anew.
+/// The application, which serves a request a second time where it began with a session that has changed since: the
+/// first time did nothing, and the second time looks the session up again.
 pub fn asked_again<A, S, B>(app: A) -> ApplyTransform<AskedAgain, S, Request>
 where
     A: IntoServiceFactory<S, Request>,
@@ -115,7 +115,7 @@ where
             if res.response().extensions().get::<Stale>().is_none() {
                 return Ok(res);
             }
-            // only what has no body and may be repeated is ever stale
+            // only a GET or HEAD is ever stale, so there is no body to send again
             let mut again = Request::new();
             let (head, asked) = (again.head_mut(), res.request().head());
             (head.method, head.uri, head.version) = (asked.method.clone(), asked.uri.clone(), asked.version);

@@ -25,10 +25,10 @@ struct ErrorTemplate {
 /// Marks an answer to a machine: its words stay as they are, whatever the status.
 pub struct ForMachines;
 
-/// Turns every error answer without a page of its own into one.
+/// Turns every error answer without a page of its own into an error page.
 ///
 /// # Errors
-/// Those of middleware within (a session that cannot be read), as a page with the headers of all pages.
+/// Errors of inner middleware (a session that cannot be read), as a page with the headers of all pages.
 pub async fn pages(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

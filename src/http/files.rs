@@ -1,4 +1,4 @@
-//! A file as an answer: by headers that the server makes, in ranges, streamed.
+//! Answers with a file: streamed, in ranges, with headers that the server chooses.
 
 use crate::attachments::{self, FileIntake};
 use crate::error::AppError;
@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use std::ops::Range;
 
-/// Nothing is loaded, run, sent or framed: what a browser shows of a file can do nothing.
+/// The policy for a file that a browser shows: it can load, run, send and frame nothing.
 const SANDBOX: &str = "default-src 'none'; sandbox";
 
 /// How a file is to be opened, as its address says: `as=save`, `as=show`, or `as=page`.
@@ -25,7 +25,7 @@ pub struct How {
 }
 
 impl How {
-    /// Not the file, but the page that reads the same.
+    /// Whether the page that shows the same is wanted instead of the file.
     pub fn is_page(&self) -> bool {
         self.r#as == "page"
     }
@@ -46,7 +46,7 @@ pub struct FileOut<'a> {
     pub media_type: &'a str,
     /// shown in the browser instead of saved
     pub shown: bool,
-    /// shown as a picture that is drawn of it, if it can be drawn, and else saved
+    /// shown as a picture that the server draws of it, where it can, and else saved
     pub is_drawn: bool,
     /// the policy under which it is shown
     pub policy: &'a str,
@@ -59,7 +59,7 @@ impl<'a> FileOut<'a> {
     }
 }
 
-/// What of a file is asked for.
+/// Which part of a file a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
     Unchanged,
@@ -68,18 +68,18 @@ enum Wanted {
     Whole,
 }
 
-/// How much of a file goes out with an answer: what is to be written down of it.
+/// How much of a file an answer sends: the audit log depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// nothing
+    /// nothing of the file
     Nothing,
     /// its beginning, or all of it
     FromStart,
-    /// a part from further on, as a viewer asks for one that moves on in it
+    /// a later part, as a viewer asks for that moves on in the file
     Later,
 }
 
-/// Answers with a blob that the asker may see, and tells how much of it goes out.
+/// Answers with a blob that the caller may see, and says how much of it is sent.
 ///
 /// # Errors
 /// Where it may not be served yet, or storage fails before the first byte.
@@ -113,7 +113,7 @@ pub async fn send(
         Wanted::Unchanged => return Ok((response.finish(), Sent::Nothing)),
         Wanted::OutOfRange => {
             let told = (header::CONTENT_RANGE, format!("bytes */{size}"));
-            // an empty page of ours, and no error page, is what programs that ask for ranges expect
+            // programs that ask for ranges expect an empty answer, not an error page
             let page = response.insert_header(told).content_type("text/html; charset=utf-8").finish();
             return Ok((page, Sent::Nothing));
         }
@@ -142,12 +142,12 @@ fn failed(cause: StorageError) -> AppError {
     match cause {
         StorageError::Db(cause) => AppError::Db(cause),
         StorageError::Missing(name) => AppError::Missing(name),
-        // it is there, and cannot be had now: never "not found"
+        // the file exists, but cannot be read now: never "not found"
         other => AppError::Storage(other.to_string()),
     }
 }
 
-/// The picture that was drawn of a file, to look at.
+/// Answers with the picture that was drawn of a file.
 fn drawn(req: &HttpRequest, out: FileOut<'_>, picture: Bytes) -> (HttpResponse, Sent) {
     let mut response = HttpResponse::Ok();
     response
@@ -161,7 +161,7 @@ fn drawn(req: &HttpRequest, out: FileOut<'_>, picture: Bytes) -> (HttpResponse, 
     (response.body(picture), Sent::FromStart)
 }
 
-/// The name twice: as ASCII for old programs, and in full (RFC 6266, RFC 8187).
+/// Names the file twice: in ASCII for old programs, and in full (RFC 6266, RFC 8187).
 fn disposition(name: &str, shown: bool) -> ContentDisposition {
     let ascii =
         name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') { c } else { '_' }).collect();

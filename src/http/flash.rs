@@ -1,6 +1,6 @@
-//! A notice that is said once: "The settings were saved." A page that leads on names it as `?notice=KEY`; here it is taken
-//! out of the address, which may be loaded again, kept and shared, and goes with the browser to the next page and no
-//! further. The cookie holds the key of a fixed text, and goes to that one path only.
+//! A notice that is shown once: "The settings were saved." A redirect names it as `?notice=KEY`. Here it is taken out
+//! of the address, which may be loaded again, saved and shared, and moved into a cookie that only the next page gets.
+//! The cookie holds the key of a fixed text, and is sent to that one path only.
 
 use crate::config::Config;
 use actix_web::body::MessageBody;
@@ -14,13 +14,13 @@ use time::Duration;
 
 /// The cookie that carries the key.
 const COOKIE: &str = "notice";
-/// A browser follows at once.
+/// How long the cookie lasts: a browser follows a redirect at once.
 const LASTS: Duration = Duration::seconds(60);
-/// Where a script is told to lead its page; see [`super::page::landed`].
+/// The header that tells a script where to go; see [`super::page::landed`].
 const LANDING: HeaderName = HeaderName::from_static("x-location");
 
-/// The key of the notice that this page shows; empty where there is none. A part of a page shows none: the page to which
-/// its script leads does.
+/// The key of the notice that this page shows; empty where there is none. A part of a page shows none, so that the page
+/// to which its script leads shows it.
 pub fn key(req: &HttpRequest) -> String {
     let shows = *req.method() == Method::GET && !req.headers().contains_key("x-fragment");
     let cookie = shows.then(|| req.cookie(COOKIE)).flatten();
@@ -75,7 +75,7 @@ fn set(headers: &mut HeaderMap, cookie: &Cookie) {
     }
 }
 
-/// An address without its notice, and the notice's key.
+/// An address without its notice, and the notice's key; `None` where it has none.
 fn taken_out(to: &str) -> Option<(String, String)> {
     let (rest, fragment) = to.split_once('#').map_or((to, None), |(rest, fragment)| (rest, Some(fragment)));
     let (path, query) = rest.split_once('?')?;

@@ -20,14 +20,14 @@ impl Form {
         Form(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    /// A form of these fields, as from an address or a body. NUL has no place in a page, where they are shown again; and
-    /// whose the page is was asked before, see [`super::whose`].
+    /// A form of these fields, as from an address or a body. NUL is removed: a page that shows the fields again has no
+    /// place for it. The field that says whose the page is was read before, see [`super::whose`].
     pub fn of_pairs(pairs: Vec<(String, String)>) -> Form {
         let fields = pairs.into_iter().filter(|(name, _)| name != super::whose::FIELD);
         Form(fields.map(|(name, value)| (name, value.replace('\0', ""))).collect())
     }
 
-    /// Names and values in their order, without one that belongs to the page and not to what was typed.
+    /// Names and values in their order, without the field `name`, which belongs to the page and was not typed.
     pub fn without(&self, name: &str) -> Vec<(String, String)> {
         self.0.iter().filter(|(n, _)| n != name).cloned().collect()
     }
@@ -44,7 +44,7 @@ impl Form {
         self.0.extend(values.iter().map(|value| (name.to_owned(), value.to_string())));
     }
 
-    /// Takes a field away.
+    /// Removes a field with all its values.
     pub fn remove(&mut self, name: &str) {
         self.0.retain(|(n, _)| n != name);
     }
@@ -96,34 +96,34 @@ impl FromRequest for Form {
 /// What is wrong with a field of a form: it knows the words that say what to do, and the status of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldError {
-    /// what was typed, or not: the key of the words
+    /// what was typed is wrong or missing: the key of the words
     Typed(&'static str),
     /// files were chosen and not added
     FilesNotAdded,
-    /// a file is not there any more
+    /// a file does not exist any more
     FilesGone,
     /// a virus was found in a file
     FilesInfected,
     /// a file names another patient
     FilesOtherPatient,
-    /// one is larger than a file may be
+    /// a file is larger than a file may be
     FilesTooLarge,
-    /// together they are more than a message may carry
+    /// together the files are larger than a message may carry
     FilesTooMuch,
     /// the storage does not answer
     FilesAway,
-    /// there is no room
+    /// the storage or the database is full
     FilesFull,
     /// the conversation is closed
     Closed,
-    /// the patient cannot be told
+    /// the patient cannot be notified
     CannotBeTold,
     /// others wrote after the page was made
     NewerMessage,
 }
 
 impl FieldError {
-    /// The key of the words; a test finds one without words.
+    /// The key of the words; a test finds a key without words.
     pub const fn key(self) -> &'static str {
         match self {
             FieldError::Typed(key) => key,
@@ -141,7 +141,7 @@ impl FieldError {
         }
     }
 
-    /// 422 where the form is to be changed, 409 where the world has changed, and 5xx where we cannot.
+    /// 422 where the form is to be corrected, 409 where something else has changed, and 5xx where the server fails.
     pub const fn status(self) -> StatusCode {
         match self {
             FieldError::Typed(_) | FieldError::FilesNotAdded => StatusCode::UNPROCESSABLE_ENTITY,
@@ -175,7 +175,7 @@ impl FieldErrors {
         self.0.entry(field).or_insert(error.into());
     }
 
-    /// The status of a form that comes back: the worst of its fields. Where no field is wrong, something else than the
+    /// The status of a form that comes back: the worst of its fields. Where no field is wrong, something outside the
     /// form has changed: 409.
     pub fn status(&self) -> StatusCode {
         self.0.values().map(|error| error.status()).reduce(worse).unwrap_or(StatusCode::CONFLICT)
@@ -194,23 +194,23 @@ impl FieldErrors {
         self.0.get(field).map_or("", |error| error.key())
     }
 
-    /// Whether this is what is wrong with a field.
+    /// Whether a field has this error.
     pub fn has(&self, error: FieldError) -> bool {
         self.0.values().any(|one| *one == error)
     }
 
-    /// Whether there is none.
+    /// Whether no field has an error.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All, for the summary: field and message.
+    /// All errors, for the summary: field and message key.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.0.iter().map(|(field, error)| (*field, error.key()))
     }
 }
 
-/// What the form lacks is told before what has changed, and a failure of ours before both.
+/// The worse of two statuses: a server error comes before what is wrong in the form, and that before what has changed.
 fn worse(one: StatusCode, other: StatusCode) -> StatusCode {
     match (one.is_server_error(), other.is_server_error()) {
         (true, false) => one,

@@ -1,5 +1,5 @@
-//! What stands before every page: cross-site requests are refused, and each answer carries the headers that keep a
-//! browser from doing harm.
+//! Checks before every page: cross-site requests are refused, and each answer carries the headers that keep a browser
+//! from doing harm.
 
 use crate::config::Config;
 use crate::error::ErrorPage;
@@ -14,14 +14,14 @@ use actix_web::{Error, HttpResponse, web};
 #[derive(Clone)]
 pub struct Origin(pub String);
 
-/// Nothing but our own files; no inline script or style; nobody frames us.
+/// The Content-Security-Policy: only our own files, no inline script or style, and no frames of our pages.
 pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
                        connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const HEADERS: &[(&str, &str)] = &[
     ("content-security-policy", CSP),
     ("x-content-type-options", "nosniff"),
-    // addresses of the portal hold tokens: nobody is told more than our origin
+    // addresses of the portal hold tokens: other sites learn only our origin
     ("referrer-policy", "strict-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
@@ -30,8 +30,8 @@ const HEADERS: &[(&str, &str)] = &[
     ("cache-control", "no-store"),
 ];
 
-/// Whether a request may change something: its page is of our origin, by Fetch Metadata, else by Origin. A request
-/// with neither is no browser's, and carries no cookie that it did not choose to send.
+/// Whether a request may change something: its page must be of our origin, by Fetch Metadata, or else by Origin. A
+/// request with neither does not come from a browser, so no cookie was sent without its sender's will.
 pub fn same_origin(method: &Method, headers: &HeaderMap, own: &str) -> bool {
     if matches!(*method, Method::GET | Method::HEAD) {
         return true;
@@ -39,7 +39,7 @@ pub fn same_origin(method: &Method, headers: &HeaderMap, own: &str) -> bool {
     let get = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match (get("sec-fetch-site"), get("origin")) {
         (Some("same-origin" | "none"), _) => true,
-        // `same-site` too: a sibling host is another origin
+        // `same-site` is refused too: a sibling host is another origin
         (Some(_), _) => false,
         (None, Some(origin)) => origin == own,
         (None, None) => true,
@@ -63,7 +63,7 @@ pub async fn cross_site(
     Ok(req.into_response(response))
 }
 
-/// A patient never uploads: no portal route takes anything but a plain form.
+/// Refuses uploads by patients: no portal route takes anything but a plain form.
 ///
 /// # Errors
 /// Those of the page.

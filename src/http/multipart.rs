@@ -1,5 +1,5 @@
-//! A multipart body (RFC 7578), read as it comes and within limits. A piece of it is held at a time; what its fields and
-//! files are for is the caller's to know.
+//! A multipart body (RFC 7578), read as a stream and within limits. One piece of it is held at a time; the caller knows
+//! what its fields and files are for.
 
 use crate::error::AppError;
 use actix_multipart::{Field, Multipart};
@@ -9,21 +9,21 @@ use actix_web::web::Bytes;
 use futures_util::StreamExt;
 use std::time::Duration;
 
-/// A sender that says nothing for so long has gone.
+/// A sender that sends nothing for this long counts as gone.
 const SILENCE: Duration = Duration::from_secs(60);
 /// The most that the fields of a form may have besides its files, in bytes.
 const LARGEST_TEXT: usize = 1 << 20;
-/// What each part is counted for besides its bytes, so that a body of nothing but empty parts ends too.
+/// Each part counts for this many bytes besides its content, so that a body of nothing but empty parts ends too.
 const HEAD_OF_A_PART: u64 = 100;
 
-/// A body of which so many bytes are still read. Of one that does not say its length, this alone is the end.
+/// A body, of which at most `left` more bytes are read. Where a body does not say its length, this is the only limit.
 pub struct Body {
     parts: Multipart,
     left: u64,
     text: usize,
 }
 
-/// A field, or a file where it has a file's name.
+/// One part: a file where it has a file name, else a field.
 pub struct Part<'b> {
     /// the field's name
     pub name: String,
@@ -38,7 +38,7 @@ impl Body {
     /// A body of at most `most` bytes.
     ///
     /// # Errors
-    /// Where it says itself that it is larger: then not even its beginning is read.
+    /// Where its `Content-Length` is larger: then nothing is read.
     pub fn within(req: &HttpRequest, parts: Multipart, most: u64) -> Result<Body, AppError> {
         let length = req.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > most) {
@@ -47,7 +47,7 @@ impl Body {
         Ok(Body { parts, left: most, text: 0 })
     }
 
-    /// The next part; what is left of the one before is passed over.
+    /// The next part; the rest of the previous one is skipped.
     ///
     /// # Errors
     /// Where the body is broken, too large, or its sender has gone.
@@ -62,7 +62,7 @@ impl Body {
 }
 
 impl Part<'_> {
-    /// The next bytes of it.
+    /// The next bytes of the part; `None` at its end.
     ///
     /// # Errors
     /// See [`Body::next`].
@@ -73,7 +73,7 @@ impl Part<'_> {
         Ok(bytes)
     }
 
-    /// All of it as a field's text, without NUL.
+    /// The whole part as a field's text, without NUL.
     ///
     /// # Errors
     /// See [`Body::next`]; where the texts of the form are together more than a form may have.

@@ -1,10 +1,11 @@
-//! Pages that go out compressed: those of patients, who read them on a phone.
+//! Compresses pages for patients, who read them on a phone.
 //!
-//! What is compressed tells by its length how often its parts repeat each other. Where a page has a secret, and words that
-//! an outsider chooses and changes, whoever sees the lengths on the line can find out the secret (BREACH, CVE-2013-3587).
-//! So a page is compressed only where nobody else's words are on it: the patient's own list, messages and information,
-//! which hold what the clinic and the patient wrote, and nothing of the address. The clinic's pages have what a patient
-//! wrote beside notes that no patient may see, or what was searched for; pages of links have a token: none of them is.
+//! The length of a compressed page tells how often its parts repeat each other. Where a page has a secret, and words
+//! that an outsider chooses and changes, somebody who sees the lengths on the line can find out the secret (BREACH,
+//! CVE-2013-3587). So a page is compressed only where all its words are the clinic's or the patient's own, and none
+//! come from the address: the patient's list, messages and information. The clinic's pages show a patient's words
+//! beside notes that no patient may see, or what was searched for; pages of links have a token: these are not
+//! compressed.
 
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -51,7 +52,7 @@ pub async fn pages(
 }
 
 fn gzip(body: &[u8]) -> Option<Vec<u8>> {
-    // more would cost more time than a phone's line saves
+    // a higher level would cost more time than it saves on a phone's line
     let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::new(3));
     encoder.write_all(body).ok()?;
     encoder.finish().ok()

@@ -1,4 +1,4 @@
-//! Paging by key: a page says where it ended, and the next begins there. No page costs more than the first.
+//! Paging by key: a page says where it ended, and the next begins there, so no page costs more than the first.
 
 use crate::db::Ts;
 

@@ -1,7 +1,7 @@
-//! What somebody looks for names people, so it stands in no address: addresses are kept by browsers and written down by
-//! proxies. The form of a search is posted to `/searches`; from there the browser goes on to the page that was searched, with
-//! the text sealed in its address ([`FIELD`]). Only whoever looked for it can open it, and not for long; Back, a reload
-//! and the links of the page work as they would with the text.
+//! A search text names people, so it must not stand in an address: browsers keep addresses and proxies log them. A
+//! search form is posted to `/searches`, which redirects to the searched page with the text sealed in its address
+//! ([`FIELD`]). Only the user who searched can open it, and only for some hours; Back, a reload and the links of the
+//! page work as they would with the text in clear.
 
 use super::page::{holder, now};
 use super::whose::{self, Person};
@@ -26,16 +26,16 @@ pub const TEXT: &str = "q";
 /// The parameter of an address that holds the sealed text.
 pub const FIELD: &str = "sought";
 
-/// For so long a sealed text can be opened: longer than any session lasts.
+/// How long a sealed text can be opened: longer than any session lasts.
 const LASTS: Duration = Duration::hours(13);
-/// A sealed text tells its length in steps of so many bytes only.
+/// Texts are padded to a multiple of this many bytes, so that the address hardly tells their length.
 const STEP: usize = 32;
-/// The longest text that is sealed, in bytes: what is longer finds nobody, and addresses have limits.
+/// The longest text that is sealed, in bytes: a longer one finds nobody, and addresses have limits.
 const LONGEST: usize = 512;
 /// Bytes of XChaCha20's nonce.
 const NONCE: usize = 24;
 
-/// Seals and opens texts. All instances of a clinic do it alike.
+/// Seals and opens search texts. All instances of a clinic use the same keys.
 #[derive(Clone)]
 pub struct Searches {
     cipher: XChaCha20Poly1305,
@@ -43,14 +43,14 @@ pub struct Searches {
 }
 
 impl Searches {
-    /// With keys that are derived from the one that signs cookies.
+    /// Derives the keys from the key that signs cookies.
     pub fn derive(key: &Key) -> Searches {
         let cipher: [u8; 32] = whose::derived(key, b"searches: cipher").finalize().into_bytes().into();
         let cipher = XChaCha20Poly1305::new(&Array::from(cipher));
         Searches { cipher, nonces: whose::derived(key, b"searches: nonces") }
     }
 
-    /// Seals a text for a user. Nothing gives nothing.
+    /// Seals a text for a user; an empty text stays empty.
     pub fn seal(&self, user: UserId, now: Ts, text: &str) -> String {
         if text.is_empty() {
             return String::new();
@@ -59,12 +59,12 @@ impl Searches {
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        // whole hours: within one of them the same text has the same address
+        // the end is rounded to whole hours: within an hour the same text gives the same address
         let until = now.plus(LASTS).get().unix_timestamp() / 3600;
         let mut plain = until.to_be_bytes().to_vec();
         plain.extend(text.bytes().take(end));
         plain.resize(plain.len().next_multiple_of(STEP), 0);
-        // a nonce that is derived from all that is sealed comes twice only with the same text, for the same user and hour
+        // the nonce is derived from all that is sealed, so it repeats only for the same text, user and hour
         let mut nonce = self.nonces.clone();
         nonce.update(&user.0.to_be_bytes());
         nonce.update(&plain);
@@ -77,7 +77,7 @@ impl Searches {
         BASE64URL_NOPAD.encode(&bytes)
     }
 
-    /// The text that was sealed for this user; `None` where it was not, or too long ago.
+    /// The text that was sealed for this user; `None` where it was not sealed for them, or too long ago.
     pub fn open(&self, user: UserId, now: Ts, sealed: &str) -> Option<String> {
         let bytes = BASE64URL_NOPAD.decode(sealed.as_bytes()).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
@@ -92,9 +92,9 @@ impl Searches {
     }
 }
 
-/// What the address of a page that can be searched says, with the text opened: [`TEXT`] holds it, and [`FIELD`] its sealed
-/// form for the page's own links. A text that stands in the address in clear, as somebody may have typed it there, is
-/// taken too; no page of ours makes such an address.
+/// The parameters of a page that can be searched, with the text opened: [`TEXT`] holds it, and [`FIELD`] its sealed
+/// form for the page's own links. A text in clear is taken too, as somebody may have typed it into the address; no page
+/// of ours makes such an address.
 pub struct Sought<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest for Sought<T> {
@@ -110,7 +110,7 @@ impl<T: DeserializeOwned> FromRequest for Sought<T> {
     }
 }
 
-/// The fields of an address with both forms of the text in them, whichever of the two it has.
+/// The fields of an address with the text in both forms, whichever form it came in.
 pub fn with_text(req: &HttpRequest, mut fields: Vec<(String, String)>) -> Vec<(String, String)> {
     let value = |name: &str| fields.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value.clone());
     let (typed, sealed) = (value(TEXT).unwrap_or_default(), value(FIELD).unwrap_or_default());

@@ -7,10 +7,10 @@ use actix_web::{HttpResponse, web};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, Time};
 
-/// The words are to be read anew after this time; the standard recommends less than a year.
+/// The file expires after this time and is to be fetched again; the standard recommends less than a year.
 const GOOD_FOR: Duration = Duration::days(180);
 
-/// Tells the address that the configuration names; without one there is no such page.
+/// Shows the contact address of the configuration; without one there is no such page.
 ///
 /// # Errors
 /// [`AppError::NotFound`].

@@ -1,10 +1,10 @@
-//! Which version of a record a page saw. Two people may have the same record open, and the second save would put back
-//! what the first one changed. So a form that edits a record carries a fingerprint of what was stored when the page was
-//! made ([`FIELD`]); where that is not what is stored now, nothing is saved: the page comes back with what was typed, says
+//! Which version of a record a page saw. Two people may have the same record open, and the second save would undo the
+//! first one's changes. So a form that edits a record carries a fingerprint of what was stored when the page was made
+//! ([`FIELD`]). Where something else is stored now, nothing is saved: the page comes back with what was typed, says
 //! field by field what is stored, and the next press of the button saves.
 //!
-//! A fingerprint of the content, and no counter: whoever writes the record, an import or the patient, need not know of
-//! it, and a record that was changed and changed back has not changed.
+//! It is a fingerprint of the content and not a counter, because an import or the patient may also write the record
+//! without counting, and a record that was changed and changed back has not changed.
 
 use super::form::Form;
 use sha2::{Digest, Sha256};
@@ -25,18 +25,18 @@ struct Value {
 }
 
 impl Stored {
-    /// With a field that holds text: its name, and the key of its label.
+    /// Adds a field that holds text: its name, and the key of its label.
     pub fn text(self, name: &'static str, label: &'static str, text: impl Into<String>) -> Stored {
         self.choice(name, label, "", text)
     }
 
-    /// With a switch, whose form says `on` or `off`.
+    /// Adds a switch, whose form says `on` or `off`.
     pub fn switch(self, name: &'static str, label: &'static str, on: bool) -> Stored {
         self.choice(name, label, "switch", if on { "on" } else { "off" })
     }
 
-    /// With a choice among words, which the messages with the prefix `words` name; more than one stand with spaces
-    /// between.
+    /// Adds a choice among words, which the messages with the prefix `words` name; several words are separated by
+    /// spaces.
     pub fn choice(
         mut self,
         name: &'static str,
@@ -60,16 +60,16 @@ impl Stored {
         })
     }
 
-    /// For a page that shows what is stored.
+    /// What a page shows that was made from this.
     pub fn seen(&self) -> Seen {
         Seen { version: self.fingerprint(), newer: Vec::new() }
     }
 
-    /// What has changed since the page of this form was made, if anything that the form would undo has. A program's form
-    /// that says nothing of what it saw undoes nothing that it knows of.
+    /// What has changed since the page of this form was made, where saving the form would undo it; else `None`. A form
+    /// that does not say what it saw (a program's) counts as up to date.
     ///
-    /// To be asked of a record that is held until the transaction ends (`held`, `hold`): of two who save at the same
-    /// moment, one is asked.
+    /// Call this on a record that is locked until the transaction ends (`held`, `hold`): of two people who save at the
+    /// same moment, the second one is asked.
     pub fn newer(&self, form: &Form) -> Option<Seen> {
         let said = form.get(FIELD);
         if said.is_empty() || said == self.fingerprint() {
@@ -88,7 +88,7 @@ impl Stored {
     }
 }
 
-/// What a form says of the version that it saw, and what is newer than that.
+/// The version that a form saw, and what is newer than that.
 #[derive(Default)]
 pub struct Seen {
     /// for the hidden field
@@ -108,7 +108,7 @@ impl Seen {
 pub struct Difference {
     /// the key of its label
     pub label: &'static str,
-    /// the prefix of the messages that name its words; empty: it is text
+    /// the prefix of the messages that name its words; empty where it holds text
     pub words: &'static str,
     /// what is stored now
     pub stored: String,

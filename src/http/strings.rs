@@ -1,11 +1,12 @@
-//! The words that scripts need, given to them in `data-strings` attributes: no text stands in a script.
+//! The words that scripts need, given to them in `data-strings` attributes, because scripts themselves contain no text.
 
 use crate::text::Lang;
 use crate::text::i18n::Arg;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-/// The words of one widget: the names by which its script asks, in a fixed order. The message is `js-` and the name.
+/// The words of one widget: the names by which its script asks for them, in a fixed order. The key of each message is
+/// `js-` and the name.
 pub type Group = &'static [&'static str];
 
 /// `dialog.js`
@@ -93,7 +94,7 @@ pub const EDITOR: Group = &[
     "ed_table_insert",
 ];
 
-/// Every widget's words, by the name that a template calls them.
+/// Every widget's words, by the name that templates use.
 pub const ALL: [(&str, Group); 6] = [
     ("dialog", DIALOG),
     ("combobox", COMBOBOX),
@@ -122,7 +123,7 @@ pub fn json(lang: Lang, groups: &[&str]) -> Words {
     words
 }
 
-/// Words for scripts, written for an attribute.
+/// Words for scripts, escaped for an attribute.
 #[derive(Clone)]
 pub struct Words(Arc<str>);
 

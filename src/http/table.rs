@@ -1,4 +1,4 @@
-//! Tables that leave as a file: CSV (RFC 4180), piece by piece, so that a long one needs no memory.
+//! Tables as files: CSV (RFC 4180), written piece by piece, so that a long table does not fill the memory.
 
 use crate::error::AppError;
 use actix_web::HttpResponse;
@@ -6,7 +6,7 @@ use actix_web::http::header;
 use actix_web::web::Bytes;
 use futures_util::{Stream, TryStreamExt};
 
-/// What tells a spreadsheet that the table is UTF-8.
+/// Tells a spreadsheet that the table is UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// A table as a file of this name. `pieces` gives its lines, the headings first.

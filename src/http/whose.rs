@@ -1,9 +1,9 @@
-//! Whose a page is. Two people may share a browser, and a page that was made for the first acts with the session of
-//! whoever signed in last: so each page carries a mark of the person for whom it was made, and what it sends is taken
-//! only while that person is the one who is signed in.
+//! The person whom a page was made for. Two people may share a browser, and a page that was made for the first would
+//! act with the session of whoever signed in last. So each page carries a mark of its person, and what it sends is
+//! taken only while that person is the one who is signed in.
 //!
-//! The mark stands in each form that posts ([`FIELD`]), goes with each request of a script ([`HEADER`]), and stands in
-//! the addresses of downloads. It tells nobody who somebody is and opens nothing: it need not be secret.
+//! The mark is in each form that posts ([`FIELD`]), in each request of a script ([`HEADER`]), and in the addresses of
+//! downloads. It does not tell who somebody is, and gives no access: it need not be secret.
 
 use super::body::Body;
 use super::form::Form;
@@ -31,21 +31,21 @@ use std::time::Duration;
 
 /// The field of a form, and the parameter of a download's address, that holds the mark.
 pub const FIELD: &str = "whose";
-/// The header of a script's request that holds it.
+/// The header of a script's request that holds the mark.
 pub const HEADER: &str = "x-whose";
-/// On the answer to a request from a page of somebody else: the script says so on its page and stops.
+/// The header on the answer to a request from somebody else's page: the script says so on its page and stops.
 pub const REFUSED: HeaderName = HeaderName::from_static("x-not-yours");
 
-/// The mark is the first field of a form: so much of a multipart body is looked at for it, in bytes.
+/// The most bytes of a multipart body that are searched for the mark, which is the first field of a form.
 const BEGINNING: usize = 4096;
-/// The words of a multipart form that are kept, in bytes.
+/// The most bytes of a multipart form's words that are kept.
 const MOST_WORDS: usize = 1 << 20;
-/// What each part is counted for besides its bytes, so that a body of nothing but empty parts ends too.
+/// Each part counts for this many bytes besides its content, so that a body of nothing but empty parts ends too.
 const HEAD_OF_A_PART: u64 = 100;
-/// A sender that says nothing for so long has gone.
+/// A sender that sends nothing for this long counts as gone.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// For whom a page is made, and who sends a request.
+/// The person whom a page is made for, or who sends a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Person {
     /// nobody is signed in
@@ -66,7 +66,7 @@ impl Person {
         }
     }
 
-    /// The person of a session that has ended not long ago.
+    /// The person of a session that ended a short while ago.
     pub fn before(lapsed: &Lapsed) -> Person {
         Person::Patient(lapsed.patient())
     }
@@ -78,7 +78,7 @@ impl Person {
 pub struct Marks(Hmac<Sha256>);
 
 impl Marks {
-    /// With the key that signs cookies.
+    /// Derives the key of the marks from the key that signs cookies.
     pub fn derive(key: &Key) -> Marks {
         Marks(derived(key, b"whose page"))
     }
@@ -118,21 +118,21 @@ pub fn mark(req: &HttpRequest, person: Person) -> String {
 
 /// A request that was refused because its page is of somebody else.
 pub struct Refusal {
-    /// whoever is signed in now, and in which language
+    /// who is signed in now, and the language
     pub head: Head,
     /// what was typed: the key of the field's label, and the words
     pub kept: Vec<(&'static str, String)>,
-    /// there were files, which have to be chosen again
+    /// whether there were files, which have to be chosen again
     pub files: bool,
 }
 
-/// Lets a request through where its page is of the person who is signed in, else answers with `refuse` and 409, and
-/// nothing is changed or shown.
+/// Lets a request through where its page is of the person who is signed in; else answers with `refuse` and 409, and
+/// changes or shows nothing.
 ///
-/// A page for nobody may send what acts for nobody (`open`, patterns of routes): it has its authority from what is
-/// typed there, not from a session. Where nobody is signed in there is nobody to be taken for, and the routes ask for a
-/// session themselves; of one that has lapsed the person is still known. GET changes nothing, so its mark is looked at
-/// only where there is one: in requests of scripts and in the addresses of downloads.
+/// A page that was made for nobody may send to the routes of `open` (patterns), which act by what is typed there, not
+/// by a session. Where nobody is signed in, every request passes: the routes ask for a session themselves. Of a session
+/// that has lapsed the person is still known. GET changes nothing, so its mark is checked only where there is one: in
+/// requests of scripts and in the addresses of downloads.
 ///
 /// # Errors
 /// Those of the page.
@@ -169,7 +169,7 @@ pub async fn check<F: Future<Output = Result<HttpResponse, AppError>>>(
     Ok(req.into_response(answer))
 }
 
-/// Whose page a request says that it comes from. Its body can be read once more afterwards.
+/// The mark that a request carries. Its body can be read once more afterwards.
 ///
 /// # Errors
 /// Where the body cannot be read.
@@ -180,7 +180,7 @@ pub async fn stated_mark(req: &mut ServiceRequest) -> Result<Option<String>, Err
     }
 }
 
-/// The form that a request carries, where that is no form with files. Its body can be read once more afterwards.
+/// The form that a request carries; `None` for a form with files. Its body can be read once more afterwards.
 ///
 /// # Errors
 /// Where the body cannot be read.
@@ -223,7 +223,7 @@ fn payload(bytes: impl futures_util::Stream<Item = Result<web::Bytes, PayloadErr
     Payload::Stream { payload: Box::pin(bytes) }
 }
 
-/// The mark that a multipart body begins with: no more of it is held than its beginning.
+/// The mark at the beginning of a multipart body, of which no more than that is held in memory.
 async fn in_parts(req: &mut ServiceRequest) -> Option<String> {
     let mut rest = req.take_payload();
     let (mut beginning, mut said, mut over) = (web::BytesMut::new(), None, None);
@@ -242,7 +242,7 @@ async fn in_parts(req: &mut ServiceRequest) -> Option<String> {
     said
 }
 
-/// The value of the first field, if that is the mark and all of it is there.
+/// The value of the first field, if that is the mark and complete.
 async fn first_field(mut parts: Multipart) -> Option<String> {
     let mut field = parts.next().await?.ok()?;
     (field.name() == Some(FIELD)).then_some(())?;
@@ -253,13 +253,13 @@ async fn first_field(mut parts: Multipart) -> Option<String> {
     String::from_utf8(value).ok()
 }
 
-/// What was typed into a form that is not taken, and whether there were files. A body that can't be read has none.
+/// What was typed into a form that is refused, and whether there were files. A body that cannot be read gives nothing.
 async fn typed_fields(req: &mut ServiceRequest, longest: u64) -> (Vec<(&'static str, String)>, bool) {
     let (form, files) = fields(req, longest).await;
     (kept(&form), files)
 }
 
-/// The fields of a form that is not taken, and whether there were files.
+/// The fields of a form that is refused, and whether there were files.
 pub async fn fields(req: &mut ServiceRequest, longest: u64) -> (Form, bool) {
     if kind(req).starts_with("multipart/form-data") {
         let body = req.take_payload();
@@ -269,7 +269,7 @@ pub async fn fields(req: &mut ServiceRequest, longest: u64) -> (Form, bool) {
     (req.extract::<Form>().await.unwrap_or_default(), false)
 }
 
-/// The rest is read and forgotten, so that the answer reaches the browser.
+/// Keeps the words; the rest is read and dropped, so that the answer reaches the browser.
 async fn words_of_parts(mut parts: Multipart, longest: u64) -> (Vec<(String, String)>, bool) {
     let (mut pairs, mut files, mut read, mut words) = (Vec::new(), false, 0, 0);
     while let Ok(Some(Ok(mut field))) = tokio::time::timeout(SILENCE, parts.next()).await {
@@ -286,7 +286,7 @@ async fn words_of_parts(mut parts: Multipart, longest: u64) -> (Vec<(String, Str
     (pairs, files)
 }
 
-/// What a part holds, or nothing of a file; `None` where the body is too long, or has ended.
+/// The content of a part, empty for a file; `None` where the body is too long, or has ended.
 async fn value(field: &mut Field, is_file: bool, read: &mut u64, longest: u64) -> Option<Vec<u8>> {
     let mut value = Vec::new();
     (*read <= longest).then_some(())?;
@@ -328,11 +328,11 @@ const LABELS: &[(&str, &str)] = &[
     ("pick_words", "chart-words"),
 ];
 
-/// What a person typed and nobody shows again.
+/// Fields whose values are never shown again.
 pub const SECRETS: &[&str] = &["password", "current", "new", "again", "passcode", "code", "recovery"];
 
-/// What was typed, in the order of the page. Of a field that is not listed, whatever has a space in it was written by
-/// somebody.
+/// What was typed, in the order of the page. A field that is not listed counts as typed where its value has a space in
+/// it.
 fn kept(form: &Form) -> Vec<(&'static str, String)> {
     let is_html = form.get("body_format") == "html";
     let words =
@@ -345,7 +345,7 @@ fn kept(form: &Form) -> Vec<(&'static str, String)> {
     words.collect()
 }
 
-/// Rich text as one may copy it.
+/// Rich text as plain text that can be copied.
 fn plain(html: &str) -> String {
     let clean = CleanHtml::from_html(html);
     clean.to_markdown()

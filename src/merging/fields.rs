@@ -1,4 +1,4 @@
-//! The fields of a record, one by one: which of two records' is kept is chosen for each.
+//! The fields of a record: for each of them the user chooses which of two records' values is kept.
 
 use crate::patients::{Demographics, Patient};
 use crate::text::Lang;
@@ -24,7 +24,7 @@ text_enum! {
         Phone = "phone",
         /// language
         Language = "language",
-        /// how to tell them
+        /// how the patient is notified
         Method = "method",
     }
 }
@@ -61,7 +61,7 @@ impl Field {
         value.filter(|text| !text.is_empty())
     }
 
-    /// Puts a value that [`Field::value_in`] gave into a record. What a field cannot hold leaves it as it is.
+    /// Puts a value that [`Field::value_in`] gave into a record; a value that the field cannot hold changes nothing.
     pub(super) fn put(self, d: &mut Demographics, value: Option<&str>) {
         let text = || value.map(str::to_owned);
         match self {
@@ -84,7 +84,7 @@ impl Field {
         Field::ALL.iter().copied().filter(|field| field.value_in(one) != field.value_in(other)).collect()
     }
 
-    /// Whether the other record's value is the better one to begin with: this one has none.
+    /// Whether this record has no value, so that the other record's is preselected.
     pub fn is_missing(self, patient: &Patient) -> bool {
         self.value_in(patient).is_none()
     }

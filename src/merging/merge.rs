@@ -15,10 +15,10 @@ use diesel::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// What a user decided who looked at both charts.
+/// What a user decided after looking at both charts.
 #[derive(Debug, Clone)]
 pub struct MergeWish {
-    /// the fields that are taken from the chart that goes; the others stay as they are
+    /// the fields taken from the chart that is merged into the other; the others stay as they are
     pub taken: Vec<Field>,
     /// what [`seen`] gave for the two records as they were shown
     pub seen: String,
@@ -27,10 +27,10 @@ pub struct MergeWish {
 /// Why nothing was merged.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// One of the records is another than the one that was shown.
+    /// One of the records has changed since it was shown.
     #[error("a record was changed meanwhile")]
     Changed,
-    /// There are no two charts.
+    /// The two are one chart, or one of them does not exist or was merged before.
     #[error("there are no two charts to merge")]
     NotTwo,
     /// The database.
@@ -68,7 +68,7 @@ pub fn merge(
     if kept == merged {
         return Err(MergeError::NotTwo);
     }
-    // who writes into either chart at this moment is waited for, and who comes later finds the one that is left
+    // writers to either chart finish first, and later ones find the chart that stays
     carry::lock_conversations(tx, merged)?;
     lock_row(tx, "patients", kept.min(merged).0)?;
     lock_row(tx, "patients", kept.max(merged).0)?;

@@ -1,6 +1,6 @@
 //! FEATURE: one patient, two charts: making one chart of two.
 //!
-//! What belongs to the merged chart moves to the other one, and what moved is written down: for a day the merge can be
+//! What belongs to the merged chart moves to the other one, and each move is written down: for a day the merge can be
 //! undone, which moves back exactly that. The merged record stays, archived, and its address leads to the other one.
 
 mod fields;

@@ -1,4 +1,4 @@
-//! Taking a merge back, for a day.
+//! Undoing a merge, for a day.
 
 use super::fields::Field;
 use crate::access::{ChartAccess, Right, rights};
@@ -18,17 +18,17 @@ use time::Duration;
 /// A merge can be undone for this long.
 pub const UNDO_WITHIN: Duration = Duration::DAY;
 
-/// A merge, as it is kept.
+/// A merge, as it is stored.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = merges, check_for_backend(MultiBackend))]
 pub struct Merge {
     /// identity
     pub id: i64,
-    /// whose chart is left
+    /// the patient whose chart stays
     pub kept_id: PatientId,
-    /// whose chart went into it
+    /// the patient whose chart was merged into it
     pub merged_id: PatientId,
-    /// when
+    /// when it was merged
     pub merged_at: Ts,
     undone_at: Option<Ts>,
     kept_before: String,
@@ -75,9 +75,9 @@ pub fn undoable<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>) -> 
         .load(conn)
 }
 
-/// Undoes a merge into this chart: what moved goes back, and nothing else. Gives the patient whose chart is there again.
-/// A field that was taken from the merged record is as before unless it was changed since. Where this chart was itself
-/// merged since, that is undone first: until then there is no such merge.
+/// Undoes a merge into this chart: what moved goes back, and nothing else. Gives the patient who has their own chart
+/// again. A field that was taken from the merged record gets its old value back, unless it was changed since. Where
+/// this chart was itself merged since, that merge must be undone first.
 ///
 /// # Errors
 /// See [`UndoError`].
@@ -95,7 +95,7 @@ pub fn undo(
     };
     lock_row(tx, "patients", kept.min(merged).0)?;
     lock_row(tx, "patients", kept.max(merged).0)?;
-    // read under the lock: of two who undo at once, one does
+    // read under the lock: of two users who undo at once, one succeeds
     let found: Merge = merges::table.find(merge).select(Merge::as_select()).first(tx.conn())?;
     let record = patients::patient_by_id(tx, kept)?;
     if found.undone_at.is_some() || record.merged_into.is_some() {

@@ -30,7 +30,8 @@ pub struct Filled {
     pub replies_allowed: Option<bool>,
 }
 
-/// Fills in what is known, in the template's own language. What is empty stays a placeholder, so that it is seen.
+/// Fills in what is known, in the template's own language. A placeholder without a value stays, so that the writer sees
+/// it.
 pub fn filled(template: &Template, patient: &Patient, user: &str, settings: &Settings, now: crate::db::Ts) -> Filled {
     let lang = Lang::or_english(&template.language);
     let value = |name: &str| {

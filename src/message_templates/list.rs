@@ -1,4 +1,4 @@
-//! Reading templates: the clinic's, and the user's own. Another user's personal template is not there.
+//! Reading templates: the clinic's, and the user's own. Another user's personal template is treated as missing.
 
 use super::Replies;
 use crate::access::{Right, SignedInUser};
@@ -6,16 +6,16 @@ use crate::db::schema::{message_template_versions as old, message_templates as t
 use crate::db::{Conn, MultiBackend, TemplateId, Ts, UserId};
 use diesel::prelude::*;
 
-/// The most templates that one user can have in front of them: more could not be looked through. Adding stops there.
+/// The most templates that one user can see: nobody could look through more. Adding stops there.
 pub const MOST: i64 = 400;
 
-/// A template as it stands.
+/// A template as it is stored.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = t, check_for_backend(MultiBackend))]
 pub struct Template {
     /// identity
     pub id: TemplateId,
-    /// whose own; `None`: the clinic's
+    /// the user whose own it is; `None`: it is the clinic's
     pub owner_id: Option<UserId>,
     /// what it is called
     pub name: String,
@@ -29,7 +29,7 @@ pub struct Template {
     pub body_html: String,
     /// the reply box
     pub replies: Replies,
-    /// 1, 2, …
+    /// the version's number: 1, 2, …
     pub version: i64,
     /// when it got this version
     pub changed_at: Ts,
@@ -53,7 +53,7 @@ pub fn template<R: Right>(conn: &mut Conn, user: &SignedInUser<R>, id: TemplateI
     mine.select(Template::as_select()).first(conn).optional()
 }
 
-/// The same, if the user may change it: their own, or the clinic's by right.
+/// A template that the user may change: their own, or with the right one of the clinic's.
 pub fn own_template<R: Right>(
     conn: &mut Conn,
     user: &SignedInUser<R>,
@@ -66,7 +66,7 @@ pub fn own_template<R: Right>(
 /// An earlier version.
 #[derive(Debug, Clone, Queryable)]
 pub struct VersionRow {
-    /// 1, 2, …
+    /// the version's number: 1, 2, …
     pub version: i64,
     /// what it was called
     pub name: String,
@@ -74,9 +74,9 @@ pub struct VersionRow {
     pub title: String,
     /// the message, clean
     pub body_html: String,
-    /// when
+    /// when it got this version
     pub changed_at: Ts,
-    /// by whom; `None`: it came with Postern
+    /// the name of the user who changed it; `None`: it came with Postern
     pub changed_by: Option<String>,
 }
 

@@ -21,7 +21,7 @@ text_enum! {
         AsClinic = "as_clinic",
         /// ticks it
         Allowed = "allowed",
-        /// takes the tick away
+        /// unticks it
         Off = "off",
     }
 }
@@ -39,6 +39,6 @@ pub struct Content {
     pub title: Title,
     /// the message
     pub body: CleanHtml,
-    /// the reply box
+    /// what it does to the reply box
     pub replies: Replies,
 }

@@ -1,4 +1,4 @@
-//! Writing templates: every change keeps the version before.
+//! Writing templates: every change keeps the previous version.
 
 use super::Content;
 use super::list::{self, MOST, Template};
@@ -12,13 +12,13 @@ use diesel::prelude::*;
 /// Why a template was not saved.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    /// There is none with that id that this user may change.
+    /// There is no template with that id that this user may change.
     #[error("no such template")]
     NotFound,
     /// Somebody saved it since the page was loaded.
     #[error("the template was changed meanwhile")]
     Newer,
-    /// There are as many as can be looked through.
+    /// There are already as many as a user can look through.
     #[error("there are too many templates")]
     TooMany,
     /// The database.
@@ -84,7 +84,7 @@ pub fn change(
     audit_template(tx, now, user, Event::TemplateSaved, id)
 }
 
-/// A copy for the user's own use.
+/// Makes a copy that is the user's own, and gives its id.
 ///
 /// # Errors
 /// See [`SaveError`].
@@ -107,7 +107,7 @@ pub fn duplicate(
     add(tx, now, user, false, &content)
 }
 
-/// Takes a template out of the offer, or puts it back.
+/// Takes a template out of the picker, or puts it back.
 ///
 /// # Errors
 /// See [`SaveError`].
@@ -126,12 +126,12 @@ pub fn set_retired(
     audit_template(tx, now, user, Event::TemplateRetired, id)
 }
 
-/// How many templates are a user's own.
+/// How many templates are this user's own.
 pub fn count_own(conn: &mut Conn, user: UserId) -> QueryResult<i64> {
     t::table.filter(t::owner_id.eq(user)).count().get_result(conn)
 }
 
-/// A user's own templates become another's. Gives them.
+/// Gives a user's own templates to another user. Gives their ids.
 pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId) -> QueryResult<Vec<TemplateId>> {
     let own = t::table.filter(t::owner_id.eq(from)).order(t::id).select(t::id).load(tx.conn())?;
     diesel::update(t::table.filter(t::owner_id.eq(from))).set(t::owner_id.eq(to)).execute(tx.conn())?;
@@ -190,7 +190,7 @@ fn audit_template(
     Ok(audit::append(tx, now, entry)?)
 }
 
-/// Makes the sorted names anew, which an older rule of folding made.
+/// Computes the keys for sorting by name again, after the rule of folding has changed.
 pub fn renew_names(tx: &mut Tx) -> QueryResult<()> {
     let all: Vec<(TemplateId, String)> = t::table.select((t::id, t::name)).load(tx.conn())?;
     for (id, name) in all {

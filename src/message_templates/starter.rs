@@ -25,7 +25,8 @@ struct Starter {
     body: String,
 }
 
-/// Puts the starter templates in where there has never been a template: they can be changed and retired like any other.
+/// Adds the starter templates to a clinic that has never had a template: they can be changed and retired like any
+/// other.
 pub fn add_starters(tx: &mut Tx, now: Ts) -> Result<(), DbError> {
     let some: Option<i64> = t::table.select(t::version).limit(1).first(tx.conn()).optional()?;
     if some.is_some() {

@@ -1,4 +1,4 @@
-//! "Portal access given": told once, when access is switched on, if the clinic wants it so; and again when a user asks.
+//! "Portal access given": sent once when access is switched on, if the clinic wants that; and again when a user asks.
 
 use super::again::NotAgain;
 use super::blocks::blocks;
@@ -43,7 +43,7 @@ fn put(tx: &mut Tx, now: Ts, random: &Random, to: (PatientId, UserId), links: &[
     Ok(())
 }
 
-/// Tells of it once more, by the roads and to the addresses of today.
+/// Sends the notice again, by the roads and to the addresses that the patient has now.
 pub fn tell_of_access_again(
     tx: &mut Tx,
     now: Ts,

@@ -1,4 +1,4 @@
-//! What a backup had waiting when it was made may have been sent since: it is not sent again by itself.
+//! What waited when a backup was made may have been sent since: after a restore it is not sent again by itself.
 
 use super::follow_up::{PlanKind, PlanStep, StepState};
 use super::moves::set_state;
@@ -9,8 +9,8 @@ use crate::db::{Ts, Tx};
 use crate::outbox::{self, Task};
 use diesel::prelude::*;
 
-/// Says of each notification that waited that it may have been sent, and passes over the reminders that have come due;
-/// users see both, and may send again. Gives how many of each.
+/// Marks each waiting notification as perhaps sent, and skips the reminders that are due; users see both, and may send
+/// again. Gives how many notifications and how many reminders.
 pub fn after_restore(tx: &mut Tx, now: Ts) -> QueryResult<(usize, usize)> {
     let waiting = notifications::table.filter(notifications::state.eq_any([State::Queued, State::Sending]));
     let rows: Vec<NotificationRow> =

@@ -1,4 +1,4 @@
-//! "Send again": a new notification for what was said before, to the addresses that the patient has now.
+//! "Send again": a new notification of the same message, to the addresses that the patient has now.
 
 use super::blocks::blocks;
 use super::enqueue::enqueue;
@@ -20,9 +20,9 @@ use diesel::prelude::*;
 pub enum NotAgain {
     /// no such message in this conversation
     NoMessage,
-    /// the patient cannot be told now
+    /// the patient cannot be notified now
     Obstacles,
-    /// one is on its way
+    /// a notification is still on its way
     OnItsWay,
 }
 

@@ -1,4 +1,4 @@
-//! Somebody has seen to a conversation that needed attention.
+//! Ending a conversation's need for attention, once a user has dealt with it.
 
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -6,7 +6,7 @@ use crate::db::{Ts, Tx};
 use crate::threads::{self, Reasons};
 use diesel::QueryResult;
 
-/// A user says that it is dealt with, by telephone for example.
+/// A user says that they have dealt with it, by telephone for example.
 pub fn dealt_with(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Notify>) -> QueryResult<()> {
     threads::clear_attention(tx, access.conversation(), Reasons::All)?;
     let (actor, subject) = (Actor::User(access.user().id()), Subject::Conversation(access.conversation()));

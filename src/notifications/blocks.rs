@@ -1,5 +1,5 @@
-//! Addresses that nothing goes to any more: a number whose holder texted STOP, a mailbox that returned a mail. The
-//! block is on the address, whoever's chart it stands in; a new address on the chart is free of it.
+//! Addresses to which nothing is sent: a number whose holder texted STOP, a mailbox that returned a mail. The block is
+//! on the address, in whatever charts it is; a new address in the chart is not blocked.
 
 use crate::access::{ChartAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -12,7 +12,7 @@ use crate::values::{EmailAddress, PhoneNumber};
 use diesel::prelude::*;
 
 text_enum! {
-    /// Why nothing goes to an address.
+    /// Why nothing is sent to an address.
     pub enum BlockKind {
         /// its holder texted STOP; only they can lift it
         Stopped = "stopped",
@@ -24,7 +24,7 @@ text_enum! {
 }
 
 impl BlockKind {
-    /// The reason of a notification that was not sent for it.
+    /// The reason that a notification gets which is not sent because of this block.
     pub fn reason(self) -> Reason {
         match self {
             BlockKind::Stopped => Reason::StoppedByPatient,
@@ -80,7 +80,8 @@ fn find_block(conn: &mut Conn, channel: Channel, key: Option<String>) -> QueryRe
     Ok(found.map(|(kind, since)| Block { kind, since }))
 }
 
-/// Blocks an address; says whether it was free before. What its holder wants counts for more than what came back.
+/// Blocks an address; says whether it was free before. A block by the holder replaces one for undeliverable mail or
+/// texts, not the other way round.
 pub(super) fn block(tx: &mut Tx, now: Ts, channel: Channel, key: &str, kind: BlockKind) -> QueryResult<bool> {
     let row = (
         (address_blocks::channel.eq(channel), address_blocks::address_key.eq(key)),
@@ -107,7 +108,7 @@ pub(super) fn lift(tx: &mut Tx, channel: Channel, key: &str, kind: BlockKind) ->
     Ok(diesel::delete(held).execute(tx.conn())? > 0)
 }
 
-/// The patients whose chart names this number, with their languages; a family may share a phone.
+/// The patients whose charts have this number, with their languages; a family may share a phone.
 pub(super) fn holders(conn: &mut Conn, phone: &PhoneNumber) -> QueryResult<Vec<(PatientId, String)>> {
     patients::table
         .filter(patients::phone.eq(phone))
@@ -118,7 +119,7 @@ pub(super) fn holders(conn: &mut Conn, phone: &PhoneNumber) -> QueryResult<Vec<(
         .load(conn)
 }
 
-/// A user says that an address works again. A number whose holder said STOP is not theirs to open.
+/// A user says that an address works again. Only its holder can unblock a number after STOP.
 pub fn release(
     tx: &mut Tx,
     now: Ts,

@@ -1,4 +1,4 @@
-//! "Cancel", while a notification waits.
+//! "Cancel", for a notification that waits to be sent.
 
 use super::moves::set_state;
 use super::rows::NotificationRow;
@@ -15,9 +15,9 @@ use diesel::prelude::*;
 /// Why nothing was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotCancelled {
-    /// no such notification here
+    /// there is no such notification in this conversation or chart
     NotThere,
-    /// it is being handed over, or is gone
+    /// it is being handed over, or was sent
     OnItsWay,
 }
 

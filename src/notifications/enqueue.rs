@@ -1,4 +1,4 @@
-//! Putting notifications into the Outbox.
+//! Adding notifications, each with a job to send it.
 
 use super::road_states;
 use super::rows::insert;
@@ -11,7 +11,7 @@ use crate::outbox::{self, Lane, Task};
 use crate::values::EmailAddress;
 use diesel::prelude::*;
 
-/// Writes down one notification for each road and a job to send it, in the caller's transaction.
+/// Stores one notification for each road and a job to send it, in the caller's transaction.
 pub fn enqueue(
     tx: &mut Tx,
     now: Ts,
@@ -34,7 +34,7 @@ pub(super) fn enqueue_at(
     due: Ts,
 ) -> QueryResult<()> {
     let (message, conversation, _) = message;
-    // whose conversation it is at this moment: charts may have been merged since the caller asked
+    // the conversation's patient is read under the lock: charts may have been merged since the caller asked
     lock_row(tx, "conversations", conversation.0)?;
     let patient: PatientId =
         conversations::table.find(conversation).select(conversations::patient_id).first(tx.conn())?;
@@ -46,8 +46,8 @@ pub(super) fn enqueue_at(
     road_states::refresh(tx, conversation).map(drop)
 }
 
-/// The job of one that waits, in the lane of its road. Mail goes by the domain that it is for: one whose server hangs
-/// holds up no other.
+/// Adds the job for a waiting notification, in the lane of its road. Its party is the mail domain: a mail server that
+/// hangs holds up no other.
 pub(super) fn job(
     tx: &mut Tx,
     now: Ts,

@@ -19,23 +19,23 @@ use diesel::prelude::*;
 use time::Duration;
 
 text_enum! {
-    /// One thing that a plan has in store.
+    /// What a step of a plan does.
     pub enum PlanKind {
-        /// a text, where an email went first
+        /// sends a text, after an email
         Text = "text",
-        /// a reminder by every road
+        /// sends a reminder by every road
         Remind = "remind",
-        /// the sender is told in the inbox
+        /// tells the sender in the inbox
         Tell = "tell",
     }
 }
 
 text_enum! {
-    /// What became of a step.
+    /// The state of a step.
     pub enum StepState {
-        /// its time has not come
+        /// it is not due yet
         Waiting = "waiting",
-        /// it was done
+        /// it was carried out
         Done = "done",
         /// the patient opened the message first
         Opened = "opened",
@@ -43,7 +43,7 @@ text_enum! {
         Replaced = "replaced",
         /// the conversation was closed
         Closed = "closed",
-        /// the patient could not be told at that time
+        /// the patient could not be notified when it was due
         Skipped = "skipped",
     }
 }
@@ -65,7 +65,7 @@ impl PlanChoice {
     /// The days to choose from.
     pub const DAYS: [i64; 8] = [0, 1, 2, 3, 4, 5, 7, 14];
 
-    /// The clinic's.
+    /// The clinic's choice.
     pub fn from_settings(settings: &Settings) -> PlanChoice {
         PlanChoice {
             text_hours: settings.plan_text_hours,
@@ -74,7 +74,7 @@ impl PlanChoice {
         }
     }
 
-    /// With what was wished for in its place.
+    /// This choice, with the wish in place of what it names.
     pub fn with(self, wish: PlanWish) -> PlanChoice {
         PlanChoice {
             text_hours: wish.text_hours.unwrap_or(self.text_hours),
@@ -93,7 +93,7 @@ impl PlanChoice {
     }
 }
 
-/// What the writer of a message chose; the rest is as the clinic has it.
+/// What the writer of a message chose; `None` is as the clinic's settings say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PlanWish {
     text_hours: Option<i64>,
@@ -102,7 +102,7 @@ pub struct PlanWish {
 }
 
 impl PlanWish {
-    /// Reads the fields of a form. One that is not there, or holds what is not offered, is no wish.
+    /// Reads the fields of a form. A field that is missing, or holds what is not offered, is no wish.
     pub fn read<'f>(field: impl Fn(&str) -> &'f str) -> PlanWish {
         let read = |name, offered: &[i64]| field(name).parse().ok().filter(|n| offered.contains(n));
         PlanWish {
@@ -119,22 +119,23 @@ impl PlanWish {
 pub struct PlanStep {
     /// identity
     pub id: PlanStepId,
-    /// of which message
+    /// the message that it belongs to
     pub message_id: MessageId,
-    /// in which conversation
+    /// the message's conversation
     pub conversation_id: ConversationId,
-    /// what
+    /// what it does
     pub step: PlanKind,
-    /// when
+    /// when it is due
     pub due_at: Ts,
-    /// what became of it
+    /// its state
     pub state: StepState,
-    /// when it did
+    /// since when it is in this state
     pub state_at: Ts,
 }
 
-/// Tells the patient of a new message by the roads of the plan, and writes down what is to follow, all in the message's
-/// transaction. What was planned for earlier messages of the conversation makes way: this one is a reminder by itself.
+/// Notifies the patient of a new message by the roads of the plan, and stores the further steps, all in the message's
+/// transaction. The plan replaces those of earlier messages in the conversation, because this message is a reminder
+/// itself.
 pub fn announce(
     tx: &mut Tx,
     now: Ts,
@@ -161,7 +162,7 @@ pub fn announce(
     Ok(())
 }
 
-/// Ends what is still planned in a conversation: the patient has opened it, or a newer message is planned for.
+/// Ends the waiting steps of a conversation: the patient has opened it, or a newer message has a plan.
 pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) -> QueryResult<()> {
     let waiting = p::table.filter(p::conversation_id.eq(conversation)).filter(p::state.eq(StepState::Waiting));
     let ids: Vec<PlanStepId> = waiting.select(p::id).load(tx.conn())?;
@@ -175,7 +176,7 @@ pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) 
     outbox::cancel(tx, &steps)
 }
 
-/// Ends what is still planned in every conversation with a patient: their record is archived.
+/// Ends the waiting steps in every conversation with a patient, whose record is archived.
 pub fn stop_all(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
     let planned = p::table
         .inner_join(conversations::table)
@@ -185,7 +186,7 @@ pub fn stop_all(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
     all.into_iter().try_for_each(|conversation| stop(tx, now, conversation, StepState::Skipped))
 }
 
-/// Carries out a step whose time has come, if it still is right.
+/// Carries out a step that is due, if it still makes sense.
 pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> QueryResult<()> {
     let found: Option<PlanStep> = p::table.find(id).select(PlanStep::as_select()).first(tx.conn()).optional()?;
     let Some(step) = found.filter(|step| step.state == StepState::Waiting) else { return Ok(()) };
@@ -223,7 +224,7 @@ fn send(tx: &mut Tx, now: Ts, random: &Random, step: &PlanStep, patient: Patient
     Ok(StepState::Done)
 }
 
-/// The conversation asks for attention, and is news to the writer of the message.
+/// Makes the conversation ask for attention, and marks it as news for the writer of the message.
 fn tell(tx: &mut Tx, conversation: ConversationId, writer: Option<UserId>) -> QueryResult<StepState> {
     threads::ask_attention(tx, conversation, Attention::Unopened)?;
     if let Some(writer) = writer {
@@ -232,7 +233,7 @@ fn tell(tx: &mut Tx, conversation: ConversationId, writer: Option<UserId>) -> Qu
     Ok(StepState::Done)
 }
 
-/// Every step of a conversation, in the order of their times.
+/// Every step of a conversation, in the order in which they are due.
 pub fn plan_of(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<PlanStep>> {
     p::table
         .filter(p::conversation_id.eq(conversation))

@@ -6,17 +6,17 @@ use crate::db::{Conn, MultiBackend, NotificationId, Ts, Tx};
 use crate::delivery::Reason;
 use diesel::prelude::*;
 
-/// One step of a notification's way.
+/// One state that a notification was in.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = notification_states, check_for_backend(MultiBackend))]
 pub struct Step {
-    /// of which notification
+    /// the notification
     pub notification_id: NotificationId,
-    /// where it came
+    /// the state
     pub state: State,
-    /// why
+    /// why it got there
     pub reason: Option<Reason>,
-    /// when
+    /// when it got there
     pub at: Ts,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> Query
     diesel::insert_into(notification_states::table).values(row).execute(tx.conn()).map(drop)
 }
 
-/// The steps of these notifications, in the order in which they were taken.
+/// The states of these notifications, oldest first for each.
 pub fn of_all(conn: &mut Conn, ids: &[NotificationId]) -> QueryResult<Vec<Step>> {
     notification_states::table
         .filter(notification_states::notification_id.eq_any(ids.to_vec()))

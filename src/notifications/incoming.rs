@@ -1,5 +1,5 @@
-//! Texts that patients send: STOP, START and HELP are obeyed; anything else is answered with where to turn, because
-//! nobody reads them. The words of a text are never stored.
+//! Texts that patients send: STOP, START and HELP are obeyed. Other texts get an answer that says where to turn,
+//! because nobody reads them. The words of a text are never stored.
 
 use super::blocks::{self, BlockKind};
 use super::keyword::Word;
@@ -16,22 +16,22 @@ use crate::values::PhoneNumber;
 use diesel::prelude::*;
 use time::Duration;
 
-/// A text that came in.
+/// A text that a gateway has received.
 pub struct Incoming<'a> {
-    /// from whom
+    /// the sender's number
     pub from: PhoneNumber,
-    /// words
+    /// the text
     pub body: &'a str,
-    /// the gateway's own number for it: the same one again changes nothing
+    /// the gateway's own id of the text: a text with an id that was seen before changes nothing
     pub gateway_id: &'a str,
-    /// the gateway has answered it already
+    /// whether the gateway has answered it already
     pub answered: bool,
 }
 
-/// An unknown text is answered this seldom, so that two machines do not talk to each other for ever.
+/// A number's unknown texts are answered at most this often, so that two machines do not answer each other for ever.
 const ANSWER_AGAIN_AFTER: Duration = Duration::DAY;
 
-/// Obeys a text, and gives the answer to it, if it gets one.
+/// Obeys a text, and gives the answer; `None` where it gets none.
 pub fn receive(tx: &mut Tx, now: Ts, incoming: &Incoming) -> QueryResult<Option<String>> {
     let word = Word::parse(incoming.body);
     let may_answer = word != Word::Other || !answered_lately(tx, now, &incoming.from)?;
@@ -65,12 +65,12 @@ fn answered_lately(tx: &mut Tx, now: Ts, from: &PhoneNumber) -> QueryResult<bool
     Ok(lately.select(received_texts::gateway_id).first::<String>(tx.conn()).optional()?.is_some())
 }
 
-/// The number of a text is kept this long: no gateway gives a text again after days, let alone weeks.
+/// The gateway's id of a text is kept this long: no gateway repeats a text after days, let alone weeks.
 const TEXTS_KEPT: Duration = Duration::days(30);
-/// So many are forgotten in one transaction.
+/// At most this many ids are removed in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 500;
 
-/// Forgets some of the texts that came in long ago; gives how many. 0: none is left.
+/// Removes some of the old ids of texts; gives how many. 0: none is left.
 pub fn forget_texts(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old: Vec<String> = received_texts::table
         .filter(received_texts::received_at.lt(now.plus(-TEXTS_KEPT)))
@@ -84,7 +84,7 @@ pub fn forget_texts(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     diesel::delete(received_texts::table.filter(received_texts::gateway_id.eq_any(old))).execute(tx.conn())
 }
 
-/// Blocks a number, and stops what waits for it: nothing more is sent from this moment on.
+/// Blocks a number, and stops the texts that wait for it: nothing more is sent from this moment on.
 pub fn stop(tx: &mut Tx, now: Ts, phone: &PhoneNumber) -> QueryResult<()> {
     blocks::block(tx, now, Channel::Sms, phone.as_str(), BlockKind::Stopped)?;
     let waiting: Vec<NotificationRow> = notifications::table
@@ -96,7 +96,7 @@ pub fn stop(tx: &mut Tx, now: Ts, phone: &PhoneNumber) -> QueryResult<()> {
         .load(tx.conn())?;
     let ending = Ending { state: State::Stopped, reason: Some(Reason::StoppedByPatient) };
     for row in waiting {
-        // the job finds it ended, and goes
+        // the job finds the notification ended, and is removed then
         set_state(tx, now, &row, row.attempts, ending)?;
     }
     Ok(())
@@ -118,7 +118,7 @@ fn audit_text(tx: &mut Tx, now: Ts, word: Word, holders: impl Iterator<Item = Pa
     }
 }
 
-/// The language of all who hold the number, else that of the word, else the clinic's.
+/// The language of the number's holders, if they have one in common, else that of the word, else the clinic's.
 fn language(settings: &Settings, holders: &[(PatientId, String)], body: &str) -> Lang {
     let mut languages = holders.iter().map(|(_, language)| language.as_str());
     let first = languages.next();
@@ -129,7 +129,7 @@ fn language(settings: &Settings, holders: &[(PatientId, String)], body: &str) ->
     }
 }
 
-/// In letters of the seven-bit alphabet wherever it has them: one accent more makes two texts of one.
+/// The answer, in letters of GSM's seven-bit alphabet where it has them: one other accent would make it two texts.
 fn answer(settings: &Settings, word: Word, lang: Lang) -> String {
     let key = match word {
         Word::Stop => "text-answer-stop",

@@ -1,14 +1,14 @@
-//! What a text that came in says: the words that carriers agree on, in English and French, as people write them.
+//! What a received text says: the words that carriers agree on, in English and French, as people write them.
 
 use crate::text;
 use crate::text_enum;
 
 text_enum! {
-    /// What a text that came in says.
+    /// What a received text says.
     pub enum Word {
         /// no more texts to this number
         Stop = "stop",
-        /// texts again
+        /// texts to this number again
         Start = "start",
         /// who are you?
         Help = "help",
@@ -17,7 +17,7 @@ text_enum! {
     }
 }
 
-/// What is said besides the word by way of politeness or to say what is to stop.
+/// Words that may stand beside the keyword: politeness, or what is to stop.
 const BESIDE: &[&str] = &[
     "please",
     "pls",
@@ -75,14 +75,14 @@ const BESIDE: &[&str] = &[
     "moi",
     "ecrire",
 ];
-/// Words that say something else as soon as others stand beside them: "the end", "cancel this".
+/// Words that mean something else as soon as other words stand beside them: "the end", "cancel this".
 const ALONE: &[&str] = &["end", "cancel", "quit", "revoke"];
-/// So many words after a pause, or after a word in capitals, are somebody's name.
+/// At most this many words after a pause, or after a keyword in capitals, are taken for a signature.
 const NAME: usize = 4;
 
 impl Word {
-    /// Reads a whole text. The word may stand between words of politeness, and a name may follow it after a comma, a
-    /// dash or a new line: "STOP please", "ARRÊTEZ", "Stop - Maria". "Stop by tomorrow" is none.
+    /// Reads a whole text. The keyword may stand between words of politeness, and a name may follow it after a comma, a
+    /// dash or a new line: "STOP please", "ARRÊTEZ", "Stop - Maria". "Stop by tomorrow" is `Other`.
     pub fn parse(body: &str) -> Word {
         let whole = Word::recognise(&text::words(body));
         if whole != Word::Other || body.contains('?') {
@@ -115,7 +115,7 @@ impl Word {
         }
     }
 
-    /// Whether the word is French, for holders of a number whose language is not known.
+    /// Whether the keyword is French, for a number whose holders' language is not known.
     pub(super) fn is_french(body: &str) -> bool {
         let french = ["arret", "arreter", "arretez", "arrete", "aide", "svp", "desabonner", "merci"];
         text::words(body).iter().any(|word| french.contains(&word.as_str()))
@@ -130,7 +130,7 @@ mod tests {
     fn a_word_is_obeyed_however_it_is_wrapped() {
         for body in [
             "STOP",
-            // the word alone is obeyed by carriers too, whatever sign follows it
+            // carriers obey the word alone too, whatever sign follows it
             "STOP?",
             "stop.",
             "Stop!",

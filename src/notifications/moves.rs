@@ -1,4 +1,4 @@
-//! The one way in which a notification comes to another state.
+//! The only place that changes a notification's state.
 
 use super::rows::NotificationRow;
 use super::states::{Ending, State};
@@ -9,9 +9,9 @@ use crate::db::{Ts, Tx};
 use crate::delivery::Reason;
 use diesel::prelude::*;
 
-/// Writes a state down, in the row, its history, its conversation's line of the inbox, and in the audit log if it is
-/// final. States only move forward: one that cannot follow the row's present state is passed over, and `false` given.
-/// What is cancelled after an answer was cut short is not said to be cancelled: it may have been sent.
+/// Stores a state in the row, its history, its conversation's line of the inbox, and, if it is final, in the audit log.
+/// States only move forward: a state that may not follow the row's present one is ignored, and `false` given. Where an
+/// earlier answer was cut short, `Cancelled` becomes `Unsure`: the notification may have been sent.
 pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to: Ending) -> QueryResult<bool> {
     let to = match to.state {
         State::Cancelled if row.unsure => Ending { state: State::Unsure, ..to },

@@ -1,30 +1,30 @@
-//! One notification made up and handed over to its road: the one place where messages, passcodes and test sends do so.
+//! Makes one notification and hands it to its road: the only place where messages, passcodes and test sends do so.
 
 use super::sending::Address;
 use super::wording::Wording;
 use crate::delivery::{Delivery, Email, Failure, Reason, Text};
 
-/// What goes out, and where to.
+/// What is sent, and where to.
 pub struct Parcel<'a> {
-    /// to whom
+    /// the address
     pub to: Address,
     /// the clinic's name, beside the sender's address of an email
     pub from_name: &'a str,
-    /// the words
+    /// the wording
     pub words: &'a Wording,
-    /// the link, or in a passcode's wording the passcode
+    /// the link, or the passcode where the wording is that of a passcode
     pub secret: &'a str,
-    /// the same for each copy, so that a second is recognisable
+    /// the local part of the Message-ID, the same for each copy, so that a second copy is recognised
     pub message_uid: String,
-    /// where a gateway reports what became of it
+    /// the address at which a gateway reports what became of it
     pub report_to: Option<String>,
 }
 
 impl Parcel<'_> {
-    /// Hands it over. Gives the gateway's own number for a text, if there is one.
+    /// Hands it over. Gives the gateway's own id of a text, if there is one.
     ///
     /// # Errors
-    /// Why not, and whether to try again.
+    /// Why it was not taken, and whether to try again.
     pub async fn send(self, delivery: &Delivery) -> Result<Option<String>, Failure> {
         let Parcel { to, from_name, words, secret, message_uid, report_to } = self;
         match to {

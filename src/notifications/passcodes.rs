@@ -1,4 +1,4 @@
-//! The rows of passcodes in the Outbox: that one was sent, where to and what became of it. Never the digits, nor
+//! The notifications of passcodes: that a passcode was sent, where to, and what became of it. Never the digits, nor
 //! anything made from them.
 
 use super::moves::set_state;
@@ -12,8 +12,8 @@ use crate::db::{NotificationId, PatientId, Ts, Tx};
 use crate::delivery::{Channel, Reason};
 use diesel::prelude::*;
 
-/// Writes down that a passcode is being sent. `before` is the row of the last sending for the same link: it goes on
-/// where `again` says that this is another attempt at it, and is at its end otherwise.
+/// Stores that a passcode is being sent. `before` is the row of the last sending for the same link: it is used again
+/// for a further `attempt` by the same channel, and is ended otherwise.
 pub fn passcode_going(
     tx: &mut Tx,
     now: Ts,
@@ -29,7 +29,7 @@ pub fn passcode_going(
     };
     let id = match waiting {
         Some(row) if attempt > 1 && row.channel == channel => {
-            // other digits: a mail program that keeps one mail of each Message-ID must not keep the old ones
+            // these are new digits: a mail program that keeps one mail of each Message-ID must not keep the old ones
             let uid = random.token().reveal().to_lowercase();
             let same = notifications::table.find(row.id);
             diesel::update(same).set(notifications::message_uid.eq(uid)).execute(tx.conn())?;
@@ -44,7 +44,7 @@ pub fn passcode_going(
     hand_over(tx, now, row, attempt, address)
 }
 
-/// A passcode that was on its way is wanted no more: its time is over, or a newer one was asked for.
+/// Ends the sending of a passcode that is not wanted any more: it has expired, or a newer one was asked for.
 pub fn passcode_over(tx: &mut Tx, now: Ts, before: Option<NotificationId>) -> QueryResult<()> {
     let Some(id) = before else { return Ok(()) };
     let row = find(tx, id)?;

@@ -1,4 +1,4 @@
-//! Whether a patient can be told, and by which roads.
+//! Whether a patient can be notified, and by which roads.
 
 use crate::delivery::{Channel, Delivery};
 use crate::notifications::blocks::{BlockKind, Blocks};
@@ -7,21 +7,21 @@ use crate::settings::Settings;
 use crate::text_enum;
 
 text_enum! {
-    /// What stands in the way of a message to this patient. Each is one line of the Alert.
+    /// What prevents a message to this patient. Each is one line of the Alert.
     pub enum Obstacle {
         /// the clinic's portal is off
         PortalOff = "portal_off",
-        /// this patient has no access
+        /// this patient has no access to the portal
         NoAccess = "no_access",
         /// neither email nor cellphone is on record
         NoAddress = "no_address",
-        /// told by email, but there is no email
+        /// the patient is notified by email, but has no email on record
         NoEmail = "no_email",
-        /// told by text, but there is no cellphone
+        /// the patient is notified by text, but has no cellphone on record
         NoPhone = "no_phone",
         /// mail to the email on record came back
         EmailBad = "email_bad",
-        /// mail to it was marked as unwanted
+        /// mail to that email was marked as unwanted
         EmailComplained = "email_complained",
         /// the patient texted STOP
         TextsStopped = "texts_stopped",
@@ -34,7 +34,7 @@ text_enum! {
     }
 }
 
-/// Everything that stands in the way; empty where a message can be sent.
+/// Everything that prevents a message; empty where it can be sent.
 pub fn obstacles(settings: &Settings, patient: &Patient, blocks: &Blocks) -> Vec<Obstacle> {
     let mut found = Vec::new();
     if patient.archived_at.is_some() {
@@ -78,7 +78,7 @@ fn unreachable(patient: &Patient, blocks: &Blocks) -> Vec<Obstacle> {
 /// How one message is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// by which roads a link goes, each in a notification of its own; the passcode takes the other, see
+    /// the roads that take a link, each in a notification of its own; the passcode takes the other road, see
     /// [`passcode_channel`]
     pub links: Vec<Channel>,
 }
@@ -98,7 +98,7 @@ pub fn plan(patient: &Patient, blocks: &Blocks) -> Plan {
     Plan { links: channels.into_iter().filter(|c| wants(patient, *c) && reaches(patient, blocks, *c)).collect() }
 }
 
-/// Whether the patient has an address for this channel that nothing stands against.
+/// Whether the patient has an address for this channel that is not blocked.
 pub fn reaches(patient: &Patient, blocks: &Blocks, channel: Channel) -> bool {
     let there = match channel {
         Channel::Email => patient.email.is_some(),
@@ -107,7 +107,8 @@ pub fn reaches(patient: &Patient, blocks: &Blocks, channel: Channel) -> bool {
     there && blocks.on(channel).is_none()
 }
 
-/// The channel to offer to a user where the patient's own does not work: the other one, if it would.
+/// The other channel, to offer to a user where the patient's own does not work; `None` where that would not work
+/// either.
 pub fn other_way(patient: &Patient, blocks: &Blocks, delivery: &Delivery) -> Option<Channel> {
     let own = match patient.method {
         Method::Email => Channel::Email,
@@ -118,9 +119,9 @@ pub fn other_way(patient: &Patient, blocks: &Blocks, delivery: &Delivery) -> Opt
     (!reaches(patient, blocks, own) && reaches(patient, blocks, other) && delivery.has(other)).then_some(other)
 }
 
-/// The road for the passcode of a link that went by `link`: the other one, wherever the patient has a working address
-/// there and the clinic has a road. Otherwise the same, which proves one thing less; the clinic is told so before it
-/// sends.
+/// The road for the passcode of a link that was sent by `link`: the other one, wherever the patient has a working
+/// address there and the clinic has that road. Otherwise the same road, which proves only one address; the clinic is
+/// told so before it sends.
 pub fn passcode_channel(patient: &Patient, blocks: &Blocks, delivery: &Delivery, link: Channel) -> Channel {
     let other = link.other();
     if reaches(patient, blocks, other) && delivery.has(other) { other } else { link }

@@ -1,4 +1,4 @@
-//! Quiet hours: no text wakes a patient. Passcodes are not held: somebody is waiting for one.
+//! Quiet hours: no text wakes a patient. Passcodes are sent at once: the patient is waiting.
 
 use crate::db::Ts;
 use crate::text::Zone;
@@ -6,8 +6,8 @@ use time::Duration;
 
 const DAY: i64 = 24 * 60;
 
-/// When a text may go out: `None` for now, else the end of the quiet hours that this moment lies in. They are in
-/// minutes after midnight of the zone; equal ones are none.
+/// When a text may be sent: `None`: now, else at the end of the quiet hours. These are given in minutes after midnight
+/// of the zone, from and until; where both are equal there are none.
 pub fn quiet_until((from, until): (i64, i64), zone: Zone, now: Ts) -> Option<Ts> {
     let minute = minute_of_day(zone, now);
     let quiet = match from <= until {
@@ -18,7 +18,7 @@ pub fn quiet_until((from, until): (i64, i64), zone: Zone, now: Ts) -> Option<Ts>
         let seconds = zone.local(now).second();
         let left = (until - minute).rem_euclid(DAY);
         let end = now.plus(Duration::minutes(left) - Duration::seconds(i64::from(seconds)));
-        // the clocks may be changed within the night: the end is where they show it
+        // the clocks may change during the night: the end is when they show it
         let late = (minute_of_day(zone, end) - until + DAY / 2).rem_euclid(DAY) - DAY / 2;
         end.plus(-Duration::minutes(late))
     })
@@ -34,7 +34,7 @@ pub fn clock_text(minutes: i64) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// Reads what [`clock_text`] writes; seconds are passed over.
+/// Reads what [`clock_text`] writes; seconds are ignored.
 pub fn clock_minutes(text: &str) -> Option<i64> {
     let mut parts = text.trim().split(':');
     let (hour, minute): (i64, i64) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);

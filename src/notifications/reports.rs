@@ -1,4 +1,4 @@
-//! What somebody outside reports on notifications, and what follows for the address.
+//! Reports of gateways and mail servers on notifications, and what follows for the address.
 
 use super::blocks::{BlockKind, block};
 use super::incoming;
@@ -11,8 +11,8 @@ use crate::delivery::{Channel, Reason};
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::prelude::*;
 
-/// What somebody outside reports on a notification: a gateway, or a mail server that gives a mail back. Says whether
-/// it changed anything. A number whose holder is known to have said STOP is blocked, and so is a mailbox that is gone.
+/// Takes the report of a gateway, or of a mail server that returns a mail. Says whether it changed anything. A number
+/// whose holder said STOP is blocked, and so is a mailbox that does not exist.
 pub fn report(tx: &mut Tx, now: Ts, id: NotificationId, to: Ending) -> QueryResult<bool> {
     let row: Option<NotificationRow> =
         notifications::table.find(id).select(NotificationRow::as_select()).first(tx.conn()).optional()?;

@@ -1,4 +1,4 @@
-//! What mail that comes back says of notifications, and how far the mailbox that it comes to was read.
+//! What returned mail says of notifications, and how far its mailbox was read.
 
 use super::blocks::{BlockKind, block};
 use super::enqueue::enqueue_at;
@@ -14,13 +14,13 @@ use crate::values::EmailAddress;
 use diesel::prelude::*;
 use time::Duration;
 
-/// A full mailbox is tried again after this long, while the message waits unread …
+/// A notification that a full mailbox returned is sent again after this long, …
 const FULL_AGAIN_AFTER: Duration = Duration::DAY;
-/// … this often.
+/// … at most this often.
 const FULL_TRIES: i64 = 3;
 
-/// Takes what came back. Says whether that changed anything: a mail that is not one of ours, or came back before, does
-/// not.
+/// Takes a returned mail. Says whether that changed anything: a mail that is not ours, or came back before, changes
+/// nothing.
 pub fn returned(tx: &mut Tx, now: Ts, random: &Random, returned: &Returned) -> QueryResult<bool> {
     let (Returned::Failed { uid, .. } | Returned::Complaint { uid }) = returned;
     let ours = notifications::table
@@ -39,7 +39,7 @@ pub fn returned(tx: &mut Tx, now: Ts, random: &Random, returned: &Returned) -> Q
         Returned::Complaint { .. } => {
             let ending = Ending { state: State::Stopped, reason: Some(Reason::Complained) };
             let changed = report(tx, now, row.id, ending)?;
-            // even where the notification has come to its end, as its mail was read
+            // also where the notification is final, because its mail was read
             let address = row.sent_to.as_deref().and_then(EmailAddress::parse);
             let free = match address {
                 Some(email) => block(tx, now, Channel::Email, &email.key(), BlockKind::Complained)?,
@@ -50,7 +50,7 @@ pub fn returned(tx: &mut Tx, now: Ts, random: &Random, returned: &Returned) -> Q
     }
 }
 
-/// A full mailbox has room again one day: the same is said once more, if it is then still to be said.
+/// A full mailbox may have room later: the notification is sent again then, if it is still needed.
 fn tell_again_later(tx: &mut Tx, now: Ts, random: &Random, row: &NotificationRow) -> QueryResult<()> {
     let Some((message, conversation)) = row.about() else { return Ok(()) };
     let tried = notifications::table
@@ -64,7 +64,7 @@ fn tell_again_later(tx: &mut Tx, now: Ts, random: &Random, row: &NotificationRow
     enqueue_at(tx, now, random, what, row.kind, &[row.channel], now.plus(FULL_AGAIN_AFTER))
 }
 
-/// A mail that was begun so often without an end is not read again: the program may have died of it.
+/// A returned mail whose reading began this often and never ended is skipped: reading it may have crashed the program.
 const TRIES: i64 = 3;
 
 type Mark = (i64, i64, i64, i64);
@@ -82,13 +82,14 @@ fn put(tx: &mut Tx, mailbox: &str, (validity, done, tried, tries): Mark) -> Quer
     Both(insert.on_conflict(r::mailbox).do_update().set(set)).execute(tx.conn()).map(drop)
 }
 
-/// The number of the last mail of a mailbox that was read, 0 for none; `validity` is since when the mailbox counts.
+/// The UID of the last mail of a mailbox that was read, 0 for none. UIDs of another `validity` (IMAP's UIDVALIDITY) do
+/// not count.
 pub fn returned_mail_done(conn: &mut Conn, mailbox: &str, validity: u32) -> QueryResult<u32> {
     let (_, done, ..) = mark(conn, mailbox, validity)?;
     Ok(u32::try_from(done).unwrap_or(u32::MAX))
 }
 
-/// Marks a mail before it is read. Says whether to read it: not where that was begun too often.
+/// Marks a mail before it is read. Says whether to read it: not where its reading began too often.
 pub fn begin_returned_mail(tx: &mut Tx, mailbox: &str, validity: u32, uid: u32) -> QueryResult<bool> {
     let (held, done, tried, tries) = mark(tx, mailbox, validity)?;
     let tries = if tried == i64::from(uid) { tries + 1 } else { 1 };
@@ -96,7 +97,7 @@ pub fn begin_returned_mail(tx: &mut Tx, mailbox: &str, validity: u32, uid: u32) 
     Ok(tries <= TRIES)
 }
 
-/// Marks a mail as done with.
+/// Marks a mail as read.
 pub fn end_returned_mail(tx: &mut Tx, mailbox: &str, validity: u32, uid: u32) -> QueryResult<()> {
     let (held, done, tried, tries) = mark(tx, mailbox, validity)?;
     put(tx, mailbox, (held, done.max(i64::from(uid)), tried, tries))

@@ -1,11 +1,11 @@
-//! How the patient was told of the newest message of a conversation, by each road.
+//! How the patient was notified of the newest message of a conversation, by each road.
 //!
-//! What counts for a road is its newest notification for the message that was announced last; one that was cancelled
-//! hides no earlier one. A road has failed for good when that notification ended failed, bounced or stopped.
+//! A road's state is that of its newest notification for the message that was announced last; a cancelled notification
+//! does not replace an earlier one. A road has failed when that notification ended failed, bounced or stopped.
 //!
-//! A conversation needs attention when a road fails for good, unless the other road has delivered; it no longer does
-//! when either road delivers. So it does not matter in which order two gateways report. "Sent" is no delivery: mail
-//! servers say nothing more when all went well, and a patient who is told twice loses nothing by one telephone call.
+//! A conversation needs attention when a road fails, unless the other road has delivered; it no longer does when either
+//! road delivers. So the order in which two gateways report does not matter. "Sent" does not count as delivered: mail
+//! servers say nothing more when all went well, and one telephone call too many does no harm.
 
 use super::states::State;
 use crate::db::schema::notifications;
@@ -14,7 +14,7 @@ use crate::delivery::Channel;
 use crate::threads::{self, Attention, Reasons};
 use diesel::prelude::*;
 
-/// The state of each road; `None` where it was not taken.
+/// The state of each road; `None` where it was not used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RoadStates {
     /// by email
@@ -24,7 +24,7 @@ pub struct RoadStates {
 }
 
 impl RoadStates {
-    /// Of one road.
+    /// The state of one road.
     pub fn by(&self, channel: Channel) -> Option<State> {
         match channel {
             Channel::Email => self.email,
@@ -32,19 +32,19 @@ impl RoadStates {
         }
     }
 
-    /// Every road that was taken, with its state.
+    /// Every road that was used, with its state.
     pub fn roads(&self) -> impl Iterator<Item = (Channel, State)> {
         [(Channel::Email, self.email), (Channel::Sms, self.text)]
             .into_iter()
             .filter_map(|(channel, state)| state.map(|state| (channel, state)))
     }
 
-    /// Whether a road has failed for good.
+    /// Whether a road has failed.
     pub fn any_failed(&self) -> bool {
         self.roads().any(|(_, state)| attention_for(state).is_some())
     }
 
-    /// The best that is true of both roads together: told if either did it, on its way while either is.
+    /// The better state of the two roads: the patient is notified if either road did it.
     pub fn best(&self) -> State {
         let rank = |state: State| match state {
             State::Delivered => 6,
@@ -57,13 +57,13 @@ impl RoadStates {
         self.roads().map(|(_, state)| state).max_by_key(|state| rank(*state)).unwrap_or(State::Queued)
     }
 
-    /// The rule of attention, for one moment.
+    /// Whether the conversation needs attention, by these states.
     pub fn needs_attention(&self) -> bool {
         self.any_failed() && self.roads().all(|(_, state)| state != State::Delivered)
     }
 }
 
-/// What a patient who was not told by a road asks of the clinic.
+/// The attention that a failed road asks of the clinic; `None` where it has not failed.
 fn attention_for(state: State) -> Option<Attention> {
     match state {
         State::Failed => Some(Attention::Failed),
@@ -73,10 +73,11 @@ fn attention_for(state: State) -> Option<Attention> {
     }
 }
 
-/// So many of a message's notifications are looked at, the newest: by then it was sent again more than often enough.
+/// At most this many of a message's notifications are read, the newest first: nobody sends one message again more
+/// often.
 const MOST: i64 = 20;
 
-/// Reads what each road came to and writes it into the conversation's line.
+/// Reads the state of each road and stores it in the conversation's line of the inbox.
 pub(super) fn refresh(tx: &mut Tx, conversation: ConversationId) -> QueryResult<RoadStates> {
     let newest: Option<Option<MessageId>> = notifications::table
         .filter(notifications::conversation_id.eq(conversation))
@@ -105,7 +106,7 @@ pub(super) fn refresh(tx: &mut Tx, conversation: ConversationId) -> QueryResult<
     Ok(told)
 }
 
-/// A notification of the conversation came to this state.
+/// Updates the conversation after one of its notifications got this state.
 pub(super) fn moved(tx: &mut Tx, conversation: ConversationId, by: Channel, state: State) -> QueryResult<()> {
     let told = refresh(tx, conversation)?;
     if told.by(by) != Some(state) {

@@ -1,4 +1,4 @@
-//! How each road out is doing: the last time that it took something, and the last fault of the road itself.
+//! How each road is doing: when it last took something, and the last fault of the road itself.
 
 use crate::db::schema::roads;
 use crate::db::{Both, Conn, MultiBackend, Ts, Tx};
@@ -10,20 +10,20 @@ use time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = roads, check_for_backend(MultiBackend))]
 pub struct Road {
-    /// which
+    /// email or texts
     pub channel: Channel,
     /// when it last took something
     pub last_success_at: Option<Ts>,
     /// when it last had a fault
     pub last_error_at: Option<Ts>,
-    /// what fault
+    /// the last fault
     pub last_error: Option<Reason>,
 }
 
-/// The row is written at most this often: it is one row, and many workers would queue for it.
+/// The row is written at most this often, because many workers would wait for this one row.
 const SELDOM: Duration = Duration::seconds(10);
 
-/// Notes how a sending went. A refusal of one address is no fault of the road.
+/// Notes the result of a sending. The refusal of one address is no fault of the road.
 pub fn record_result(tx: &mut Tx, now: Ts, channel: Channel, sent: Result<(), Failure>) -> QueryResult<()> {
     let fault = match sent {
         Ok(()) => None,

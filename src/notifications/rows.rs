@@ -15,17 +15,17 @@ use diesel::prelude::*;
 pub struct NotificationRow {
     /// identity
     pub id: NotificationId,
-    /// of which message; a passcode and "portal access given" are of none
+    /// the message that it is about; `None` for a passcode and "portal access given"
     pub message_id: Option<MessageId>,
-    /// in which conversation
+    /// the message's conversation
     pub conversation_id: Option<ConversationId>,
-    /// to whom
+    /// the patient whom it is for
     pub patient_id: PatientId,
-    /// by which road
+    /// the road
     pub channel: Channel,
-    /// where it is
+    /// its state
     pub state: State,
-    /// why it is there
+    /// why it is in that state
     pub reason: Option<Reason>,
     /// how often it was tried
     pub attempts: i64,
@@ -35,26 +35,26 @@ pub struct NotificationRow {
     pub created_at: Ts,
     /// since when it is in this state
     pub state_at: Ts,
-    /// what it says
+    /// what it is about
     pub kind: Kind,
-    /// the address that it was last handed over for
+    /// the address to which it was last handed over
     pub sent_to: Option<String>,
     /// whether it may have been sent though no answer said so
     pub unsure: bool,
 }
 
 impl NotificationRow {
-    /// The message that it tells of, and its conversation.
+    /// The message that it is about, and its conversation.
     pub fn about(&self) -> Option<(MessageId, ConversationId)> {
         self.message_id.zip(self.conversation_id)
     }
 
-    /// Whether pages say that it may have been sent besides what its state says.
+    /// Whether pages add to the state that it may have been sent.
     pub fn perhaps_sent(&self) -> bool {
         self.unsure && matches!(self.state, State::Sending | State::Failed | State::Stopped)
     }
 
-    /// The event of the audit log that says how it ended.
+    /// The audit event for its end.
     pub(super) fn event(&self) -> Event {
         match self.kind {
             Kind::MessageWaiting | Kind::Reminder => Event::NotificationState,
@@ -64,7 +64,7 @@ impl NotificationRow {
     }
 }
 
-/// Writes down one that waits. `about` is the message that it tells of, and `to` the patient and who wrote it.
+/// Stores a waiting notification. `about` is its message and conversation, and `to` the patient and the writer.
 pub(super) fn insert(
     tx: &mut Tx,
     now: Ts,

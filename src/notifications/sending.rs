@@ -1,4 +1,4 @@
-//! What the worker asks when a notification's turn comes, and writes down before and after it hands it over.
+//! What the worker reads when a notification is due, and stores before and after it hands it over.
 
 use super::blocks::{BlockKind, Blocks, blocks};
 use super::moves::set_state;
@@ -12,7 +12,7 @@ use crate::settings;
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::prelude::*;
 
-/// What the worker needs to know to send one, read anew at that moment.
+/// What the worker needs to send one, read at the moment of sending.
 pub struct ToSend {
     /// the notification
     pub row: NotificationRow,
@@ -22,11 +22,11 @@ pub struct ToSend {
     pub closed_at: Option<Ts>,
     /// when the patient read the message, if they did
     pub read_at: Option<Ts>,
-    /// what stands against the patient's addresses
+    /// the blocks on the patient's addresses
     pub blocks: Blocks,
 }
 
-/// Reads what is needed to send one. `None` where it is gone or done.
+/// Reads what is needed to send one. `None` where it does not exist any more or is final.
 pub fn for_sending(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<ToSend>> {
     let row: Option<NotificationRow> =
         notifications::table.find(id).select(NotificationRow::as_select()).first(conn).optional()?;
@@ -43,7 +43,7 @@ pub fn for_sending(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<To
     Ok(Some(ToSend { row, patient, closed_at, read_at, blocks }))
 }
 
-/// Where a notification should go, or why it should not go any more.
+/// Where a notification is sent.
 #[derive(Debug, Clone)]
 pub enum Address {
     /// to this mailbox
@@ -53,7 +53,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// What the chart has for this road.
+    /// The address in the chart for this road.
     pub fn for_patient(patient: &Patient, channel: Channel) -> Option<Address> {
         match channel {
             Channel::Email => patient.email.clone().map(Address::Email),
@@ -70,7 +70,7 @@ impl Address {
     }
 }
 
-/// Decides by the world as it is now, not as it was when the message was written.
+/// Decides where to send it by what holds now, not by what held when the message was written.
 ///
 /// # Errors
 /// The state to set instead, with its reason.
@@ -93,8 +93,8 @@ pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Ad
         .ok_or(Ending { state: State::Failed, reason: Some(Reason::NoAddress) })
 }
 
-/// Notes that a notification is being handed over, and to which address. Until the answer is written down it may have
-/// been sent, also where the program dies now. Gives the row as it then is; `unsure` in it is what it was.
+/// Notes that a notification is being handed over, and to which address. Until the answer is stored it counts as
+/// perhaps sent, in case the program dies now. Gives the row after that; `unsure` in it is still the value before.
 pub fn hand_over(
     tx: &mut Tx,
     now: Ts,

@@ -4,7 +4,7 @@ use crate::delivery::{Failure, Reason};
 use crate::text_enum;
 
 text_enum! {
-    /// Where a notification is on its way.
+    /// The state of a notification.
     pub enum State {
         /// waits for the worker
         Queued = "queued",
@@ -20,9 +20,9 @@ text_enum! {
         Bounced = "bounced",
         /// the patient wants no more texts
         Stopped = "stopped",
-        /// it was no longer needed or no longer right
+        /// it was not needed or not right any more
         Cancelled = "cancelled",
-        /// the same, but an answer was cut short before: it may have been sent, and nobody will know
+        /// cancelled, but an answer was cut short before: it may have been sent, and nobody can know
         Unsure = "unsure",
     }
 }
@@ -39,14 +39,14 @@ impl State {
         match self {
             Queued => &[Queued],
             Sending | Sent | Cancelled | Unsure => &[Queued, Sending],
-            // whoever reports on one that may have been sent knows more
+            // a report on a notification that may have been sent knows more than we do
             Delivered | Failed | Stopped => &[Queued, Sending, Sent, Unsure],
-            // a mail server may take a mail back long after
+            // a mail server may return a mail long after it took it
             Bounced => &[Queued, Sending, Sent, Delivered, Unsure],
         }
     }
 
-    /// Whether it ended without telling the patient: it may make sense to send it again.
+    /// Whether it ended without notifying the patient: sending it again may make sense.
     pub fn ended_badly(self) -> bool {
         matches!(self, State::Failed | State::Bounced | State::Stopped | State::Cancelled | State::Unsure)
     }
@@ -57,12 +57,12 @@ impl State {
 pub struct Ending {
     /// the state
     pub state: State,
-    /// why
+    /// why it is in that state
     pub reason: Option<Reason>,
 }
 
 impl Ending {
-    /// What the road's answer makes of a notification; one that is to be tried again is still being sent.
+    /// The state after the road's answer; a notification that is to be tried again stays in `Sending`.
     pub fn from_result(sent: Result<(), Failure>) -> Ending {
         let (state, reason) = match sent {
             Ok(()) => (State::Sent, None),

@@ -1,4 +1,4 @@
-//! What one notification to one patient says, from the wording that holds now.
+//! The words of one notification to one patient, from the wording in use now.
 
 use super::templates::{Kind, NotificationTemplate, Rendered, Slot, Values, in_use, safe_name};
 use crate::db::{Conn, Ts};
@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::text::Lang;
 use diesel::prelude::*;
 
-/// A wording with everything in it but the secret.
+/// A wording with all its values but the secret: the link or the passcode.
 #[derive(Debug, Clone)]
 pub struct Wording {
     template: NotificationTemplate,
@@ -20,7 +20,7 @@ pub struct Wording {
     expiry: String,
 }
 
-/// Reads the wording of a kind for a patient, as it holds at this moment.
+/// Reads the wording of a kind for a patient, as it is in use at this moment.
 pub fn wording(
     conn: &mut Conn,
     now: Ts,
@@ -36,7 +36,7 @@ pub fn wording(
     Ok(if others { words.saying_for_whom(patient.called()) } else { words })
 }
 
-/// Whether another patient is told at the same address.
+/// Whether another patient has the same address.
 fn is_shared(conn: &mut Conn, patient: &Patient, channel: Channel) -> QueryResult<bool> {
     match (channel, &patient.email, &patient.phone) {
         (Channel::Email, Some(email), _) => patients::email_is_shared(conn, patient.id, email),
@@ -63,14 +63,14 @@ impl Wording {
         }
     }
 
-    /// The same for one of several patients who have the address: it says for whom it is.
+    /// The same for one of several patients who share the address: it says whom it is for.
     pub fn saying_for_whom(mut self, name: &str) -> Wording {
         self.name = safe_name(name);
         self.for_whom = !self.name.is_empty();
         self
     }
 
-    /// Whether it says for whom it is in any case, since the clinic's own words do.
+    /// Whether the clinic's own words contain the patient's name in any case.
     pub fn has_name(&self) -> bool {
         self.template.has_name()
     }
@@ -92,12 +92,12 @@ impl Wording {
     /// As an email. The secret is the link, or in a passcode's wording the passcode.
     ///
     /// # Errors
-    /// When the document around it fails.
+    /// When the document around it cannot be rendered.
     pub fn email(&self, secret: &str) -> askama::Result<Rendered> {
         self.template.email(&self.values(secret))
     }
 
-    /// As a text message; the secret as above.
+    /// As a text message. The secret is the link or the passcode.
     pub fn text(&self, secret: &str) -> String {
         self.template.text(&self.values(secret))
     }

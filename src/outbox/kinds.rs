@@ -1,11 +1,11 @@
-//! Every kind of job, once: what it is about, in which lane it is worked, and when it is given up.
+//! Every kind of job: what it is about, in which lane it is worked, and when it is given up.
 
 use crate::db::{AccountMailId, BlobId, LinkId, NotificationId, PlanStepId, Ts, UserId};
 use crate::text_enum;
 use time::Duration;
 
 text_enum! {
-    /// Jobs that are claimed together, apart from all others: what hangs in one lane holds nothing up in another.
+    /// Jobs that are claimed together, apart from all others: a job that hangs holds up no other lane.
     pub enum Lane {
         /// passcodes: somebody is waiting for each
         Passcodes = "passcodes",
@@ -22,19 +22,19 @@ text_enum! {
     }
 }
 
-/// When a job that did not succeed is tried no more.
+/// When a failing job is not tried any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GiveUp {
-    /// so long after it was wanted
+    /// this long after it was requested
     After(Duration),
-    /// after so many attempts
+    /// after this many attempts
     Tries(i64),
     /// never
     Never,
 }
 
 impl GiveUp {
-    /// Whether this attempt was the last: the `attempts`th, at `now`, of what was wanted at `since`.
+    /// Whether this attempt is the last: the `attempts`th, at `now`, of a job that was requested at `since`.
     pub fn is_over(self, now: Ts, since: Ts, attempts: i64) -> bool {
         match self {
             GiveUp::After(limit) => now.since(since) > limit,
@@ -56,7 +56,7 @@ macro_rules! tasks {
         pub enum Task { $($(#[$doc])* $task($subject)),+ }
 
         impl Task {
-            /// A stored job's task.
+            /// The task of a stored job.
             pub(super) fn from_row(kind: JobKind, subject: i64) -> Task {
                 match kind { $(JobKind::$task => Task::$task($subject(subject))),+ }
             }
@@ -71,7 +71,7 @@ macro_rules! tasks {
         }
 
         impl JobKind {
-            /// Where it is worked, unless it was enqueued for another lane.
+            /// The lane in which it is worked, unless it was enqueued for another.
             pub const fn lane(self) -> Lane {
                 match self { $(JobKind::$task => Lane::$lane),+ }
             }
@@ -79,7 +79,7 @@ macro_rules! tasks {
             pub const fn give_up(self) -> GiveUp {
                 match self { $(JobKind::$task => $give_up),+ }
             }
-            /// Whether it is planned for a later day, and so is no sign of a queue that stands still.
+            /// Whether it is planned for a later day: such a job that waits is no sign of a queue that stands still.
             pub(super) fn is_planned(self) -> bool {
                 match self { $(JobKind::$task => stringify!($when) == "planned"),+ }
             }
@@ -88,15 +88,16 @@ macro_rules! tasks {
 }
 
 tasks! {
-    /// make and send a passcode for this link; the patient is waiting, and asks again sooner than a server recovers
+    /// make and send a passcode for this link; given up early, because a waiting patient asks again before a server
+    /// recovers
     SendPasscode(LinkId) = "send_passcode", Passcodes, soon, GiveUp::Tries(3);
     /// send this notification
     SendNotification(NotificationId) = "send_notification", Email, soon, GiveUp::After(Duration::DAY);
     /// carry out this step of a plan
     FollowUp(PlanStepId) = "follow_up", Plans, planned, GiveUp::Never;
-    /// tell this user that patients have answered; with the pauses of `back_off` about a day
+    /// tell this user that patients have answered; with the pauses of `back_off` tried for about a day
     TellStaff(UserId) = "tell_staff", Staff, planned, GiveUp::Tries(30);
-    /// send this mail about a user's own account; a link for a forgotten password is over before that
+    /// send this mail about a user's own account; a link for a forgotten password expires before the last attempt
     TellUser(AccountMailId) = "tell_user", Staff, soon, GiveUp::Tries(30);
     /// have the virus scanner look at this content
     ScanFile(BlobId) = "scan_file", Scans, soon, GiveUp::Never;

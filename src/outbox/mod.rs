@@ -1,5 +1,5 @@
-//! GROUND: durable jobs. A job is written in the transaction of what it is for, claimed by one worker for a time,
-//! and removed in the transaction that writes down its result; a worker that dies loses only its claim.
+//! GROUND: durable jobs. A job is written in the transaction that needs it, claimed by one worker for a time, and
+//! removed in the transaction that stores its result; a worker that dies loses only its claim.
 
 mod kinds;
 mod looks;
@@ -19,13 +19,13 @@ use time::Duration;
 pub struct Job {
     /// identity
     pub id: JobId,
-    /// what, and about which row
+    /// what is to be done, and about which row
     pub task: Task,
     /// how often it was claimed, this time included
     pub attempts: i64,
-    /// for whom: the part of the address after the @; empty where it makes no difference
+    /// the party that it is sent to: the part of the address after the @; empty where it makes no difference
     pub party: String,
-    /// the claim
+    /// the claim's random word: it must match for the worker to finish the job
     lease: String,
 }
 
@@ -54,12 +54,13 @@ impl From<Row> for Job {
 /// How long a claim lasts: longer than any one delivery may take (the configuration's limits end below it).
 pub const LEASE: Duration = Duration::seconds(60);
 
-/// Enqueues a job that is due at `run_at`. While one for the same subject waits, this only brings it forward.
+/// Enqueues a job that is due at `run_at`. A job of the same kind for the same subject starts again: due at `run_at`,
+/// without attempts and without a claim.
 pub fn enqueue(tx: &mut Tx, now: Ts, task: Task, run_at: Ts) -> QueryResult<()> {
     enqueue_to(tx, now, task, (task.kind().lane(), ""), run_at)
 }
 
-/// The same, in another lane than the usual one, and for this party (see [`Job::party`]).
+/// Enqueues a job as [`enqueue`] does, but in this lane and for this party (see [`Job::party`]).
 pub fn enqueue_to(tx: &mut Tx, now: Ts, task: Task, (lane, party): (Lane, &str), run_at: Ts) -> QueryResult<()> {
     let row = (
         (
@@ -76,8 +77,8 @@ pub fn enqueue_to(tx: &mut Tx, now: Ts, task: Task, (lane, party): (Lane, &str),
     Both(insert.do_update().set(again)).execute(tx.conn()).map(drop)
 }
 
-/// Claims up to `most` due jobs of one lane for [`LEASE`], none of them for the parties in `without`. Until then no
-/// other worker gets them.
+/// Claims up to `most` due jobs of one lane for [`LEASE`], none of them for the parties in `without`. Until the claim
+/// ends no other worker gets them.
 pub fn claim(
     tx: &mut Tx,
     now: Ts,
@@ -109,7 +110,7 @@ pub fn claim(
     Ok(query.load::<Row>(tx.conn())?.into_iter().map(Job::from).collect())
 }
 
-/// Removes these jobs, which are of one kind: what they were for is no longer wanted.
+/// Removes these jobs, which must be of one kind: nobody wants their result any more.
 pub fn cancel(tx: &mut Tx, tasks: &[Task]) -> QueryResult<()> {
     let Some(kind) = tasks.first().map(|task| task.kind()) else { return Ok(()) };
     let subjects: Vec<i64> = tasks.iter().filter(|task| task.kind() == kind).map(|task| task.subject()).collect();
@@ -124,8 +125,8 @@ pub fn hand_back(tx: &mut Tx, now: Ts, job: &Job) -> QueryResult<()> {
     diesel::update(mine).set(free).execute(tx.conn()).map(drop)
 }
 
-/// Removes a job that is done. Says whether the claim still held; if not, another worker has it and what this one did
-/// must not be written down twice.
+/// Removes a job that is done. Says whether the claim still held; if not, another worker has the job, and this worker's
+/// result must not be stored.
 pub fn finish(tx: &mut Tx, job: &Job) -> QueryResult<bool> {
     let mine = jobs::table.find(job.id).filter(jobs::lease.eq(&job.lease));
     Ok(diesel::delete(mine).execute(tx.conn())? == 1)
@@ -138,16 +139,16 @@ pub fn retry(tx: &mut Tx, job: &Job, run_at: Ts) -> QueryResult<bool> {
     Ok(diesel::update(mine).set(later).execute(tx.conn())? == 1)
 }
 
-/// Drops the jobs of a restored backup that send something to somebody, which may have been done since it was made, and
-/// the claims on the others: who had them is not there.
+/// Drops those jobs of a restored backup that send something to a patient or user, which may have been done after the
+/// backup was made, and the claims on the other jobs: their workers do not exist here.
 pub fn after_restore(tx: &mut Tx) -> QueryResult<()> {
     let sending = [JobKind::SendPasscode, JobKind::SendNotification, JobKind::TellUser];
     diesel::delete(jobs::table.filter(jobs::kind.eq_any(sending))).execute(tx.conn())?;
     diesel::update(jobs::table).set(jobs::lease.eq(None::<String>)).execute(tx.conn()).map(drop)
 }
 
-/// When the job may be tried again: twice as long after each attempt, from 5 s to 1 h, each between half and the whole
-/// of that by chance, so that many jobs do not come back at once.
+/// When the job may be tried again: the pause doubles with each attempt, from 5 s to 1 h, and is shortened by up to a
+/// half at random, so that many jobs do not come back at once.
 pub fn back_off(now: Ts, attempts: i64, random: &Random) -> Ts {
     let doubled = 5.0 * 2f64.powi(attempts.clamp(1, 12) as i32 - 1);
     let seconds = doubled.min(3_600.0) * (0.5 + random.fraction() / 2.0);
@@ -166,7 +167,7 @@ pub fn next_due(conn: &mut Conn) -> QueryResult<Option<Ts>> {
     jobs::table.select(diesel::dsl::min(jobs::run_at)).first(conn)
 }
 
-/// What waits in the outbox.
+/// The jobs that wait in the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
     /// how many jobs
@@ -175,7 +176,7 @@ pub struct Waiting {
     pub oldest: Option<Ts>,
 }
 
-/// How much waits to be sent or scanned as soon as it can, and since when, without what is planned for a later day.
+/// How many jobs wait to be done as soon as possible, and since when, without those planned for a later day.
 pub fn waiting_since(conn: &mut Conn, now: Ts) -> QueryResult<Waiting> {
     let soon: Vec<JobKind> = JobKind::ALL.iter().copied().filter(|kind| !kind.is_planned()).collect();
     let begun = jobs::run_at.le(now).or(jobs::attempts.gt(0));
@@ -185,7 +186,7 @@ pub fn waiting_since(conn: &mut Conn, now: Ts) -> QueryResult<Waiting> {
     Ok(Waiting { count, oldest })
 }
 
-/// Takes back a job that no worker holds. Says whether it could.
+/// Removes a job that no worker holds. Says whether there was one.
 pub fn withdraw(tx: &mut Tx, task: Task) -> QueryResult<bool> {
     let free = jobs::table
         .filter(jobs::kind.eq(task.kind()))

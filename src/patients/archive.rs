@@ -1,4 +1,4 @@
-//! A record that is only kept: who has died, left, or was entered by mistake is told of nothing any more.
+//! Archiving: a patient who has died or left, or whose record was entered by mistake, is not notified any more.
 
 use super::record::{Patient, patient_by_id};
 use super::search;
@@ -11,7 +11,7 @@ use crate::text_enum;
 use diesel::prelude::*;
 
 text_enum! {
-    /// Why a record is only kept.
+    /// Why a record is archived.
     pub enum ArchiveReason {
         /// the patient has died
         Deceased = "deceased",
@@ -29,13 +29,12 @@ text_enum! {
 }
 
 impl ArchiveReason {
-    /// Those that a user chooses from.
+    /// The reasons that a user can choose.
     pub const BY_HAND: [ArchiveReason; 3] = [ArchiveReason::Deceased, ArchiveReason::Left, ArchiveReason::Mistake];
 }
 
 /// Archives a record, which ends the patient's portal sessions and open links at once. `false` where it is archived for
-/// that reason already, its chart was merged into another one, or a user has archived it and nobody but a source says
-/// otherwise.
+/// that reason already, its chart was merged into another one, or a user has archived it and `by` is a source.
 pub fn archive(
     tx: &mut Tx,
     now: Ts,
@@ -61,13 +60,13 @@ pub fn archive(
     Ok(true)
 }
 
-/// What a user has archived is not a source's to change.
+/// A source does not change what a user has archived.
 fn is_anothers(record: &Patient, user: Option<UserId>) -> bool {
     record.archived_by.is_some() && user.is_none()
 }
 
-/// Takes a record out of the archive. `false` where it is not there, its chart was merged into another one, or a user has
-/// archived it and nobody but a source says otherwise.
+/// Takes a record out of the archive. `false` where it is not archived, its chart was merged into another one, or a
+/// user has archived it and `by` is a source.
 pub fn bring_back(
     tx: &mut Tx,
     now: Ts,
@@ -89,7 +88,7 @@ pub fn bring_back(
     Ok(true)
 }
 
-/// The chart was merged into another one: the record is only kept, and found under that one alone.
+/// Archives the record of a chart that was merged into another one; searches find only that one.
 pub fn leave_to(tx: &mut Tx, now: Ts, patient: PatientId, kept: PatientId) -> QueryResult<()> {
     diesel::update(patients::table.find(patient))
         .set((
@@ -100,7 +99,7 @@ pub fn leave_to(tx: &mut Tx, now: Ts, patient: PatientId, kept: PatientId) -> Qu
     search::remove(tx, patient)
 }
 
-/// The chart is its own again: access to the portal and the archive are as they were.
+/// Undoes [`leave_to`]: portal access and archiving are as they were before.
 pub fn take_back(
     tx: &mut Tx,
     patient: PatientId,

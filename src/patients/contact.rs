@@ -1,4 +1,4 @@
-//! What is known of a patient's addresses besides the addresses: whose else they are, whether they were ever proved.
+//! What is known about a patient's addresses: whether others have them too, and whether the patient proved them.
 
 use super::record::Patient;
 use crate::db::schema::{patient_terms, patients};
@@ -16,7 +16,7 @@ pub fn email_is_shared(conn: &mut Conn, than: PatientId, email: &EmailAddress) -
 /// Whether another patient has this cellphone number on record.
 pub fn phone_is_shared(conn: &mut Conn, than: PatientId, phone: &PhoneNumber) -> QueryResult<bool> {
     let others = others_found_by(conn, than, phone.as_str().trim_start_matches('+').to_owned())?;
-    // the digits may be another number of theirs
+    // the digits may be another number of that patient
     Ok(others.iter().flatten().any(|other| other == phone))
 }
 
@@ -26,17 +26,17 @@ pub fn address_is_shared(conn: &mut Conn, patient: &Patient) -> QueryResult<bool
     Ok(email || patient.phone.as_ref().map_or(Ok(false), |phone| phone_is_shared(conn, patient.id, phone))?)
 }
 
-/// The cellphone numbers of other patients who are found by a word. The words by which patients are searched hold each
-/// address whole, along an index; a chart that was merged into another one has none.
+/// The cellphone numbers of other patients who are found by a word. The words of the patient search contain each
+/// address whole, in an index; a chart that was merged into another one has no words.
 fn others_found_by(conn: &mut Conn, than: PatientId, term: String) -> QueryResult<Vec<Option<PhoneNumber>>> {
     let others = patient_terms::table.inner_join(patients::table).filter(patient_terms::term.eq(term));
     others.filter(patient_terms::patient_id.ne(than)).select(patients::phone).limit(MOST).load(conn)
 }
 
-/// Patients of one word who are looked at, at most: a family or a home, and then some.
+/// The most patients of one word that are read: more than a family or a home has.
 const MOST: i64 = 50;
 
-/// The patient came in by a link that went to this address: it is theirs.
+/// Notes that the patient signed in by a link that was sent to this email, so it is theirs.
 pub fn confirm_email(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
     let row = diesel::update(patients::table.find(patient));
     row.set(patients::confirmed_email.eq(patients::email)).execute(tx.conn()).map(drop)

@@ -1,4 +1,5 @@
-//! Two charts that look alike and are two people's: a user says so once, and is not asked again until they take it back.
+//! Two charts that look alike and belong to two people: once a user says so, nobody is asked again until a user undoes
+//! it.
 
 use super::record::{Patient, patient_if_there};
 use crate::access::{ChartAccess, rights};
@@ -13,7 +14,7 @@ use std::collections::HashSet;
 pub struct Apart(HashSet<(PatientId, PatientId)>);
 
 impl Apart {
-    /// Those among these patients.
+    /// The known pairs among these patients.
     pub fn among(conn: &mut Conn, ids: &[PatientId]) -> QueryResult<Apart> {
         if ids.len() < 2 {
             return Ok(Apart::default());
@@ -23,18 +24,18 @@ impl Apart {
         Ok(Apart(rows.load(conn)?.into_iter().collect()))
     }
 
-    /// Whether these two are two people.
+    /// Whether a user has said that these two are two people.
     pub fn are(&self, one: PatientId, other: PatientId) -> bool {
         self.0.contains(&pair(one, other))
     }
 }
 
-/// The smaller identity stands first.
+/// The pair as it is stored: the smaller identity first.
 fn pair(one: PatientId, other: PatientId) -> (PatientId, PatientId) {
     (one.min(other), one.max(other))
 }
 
-/// Keeps that the patient of this chart and the other one are two people. `false` where there is no other one.
+/// Stores that the patient of this chart and the other one are two people. `false` where there is no other one.
 pub fn tell_apart(
     tx: &mut Tx,
     now: Ts,
@@ -45,7 +46,7 @@ pub fn tell_apart(
     if one == two || patient_if_there(tx, other)?.is_none() {
         return Ok(false);
     }
-    // of two users who say so at the same moment, the second finds it said
+    // two users who say so at the same moment: the lock makes the second one find it stored
     lock_row(tx, "patients", one.0)?;
     if Apart::among(tx, &[one, two])?.are(one, two) {
         return Ok(true);
@@ -58,7 +59,7 @@ pub fn tell_apart(
     leave_trace(tx, now, access, other, Event::ChartsToldApart)
 }
 
-/// Forgets it: they may be one person's again. `false` where nobody said so.
+/// Removes the distinction: the charts may be one person's. `false` where nobody made it.
 pub fn may_be_one(
     tx: &mut Tx,
     now: Ts,
@@ -72,7 +73,7 @@ pub fn may_be_one(
     leave_trace(tx, now, access, other, Event::ChartsNotToldApart)
 }
 
-/// In both charts, as a merge does.
+/// Writes audit rows in both charts, as a merge does.
 fn leave_trace(
     tx: &mut Tx,
     now: Ts,
@@ -90,17 +91,17 @@ fn leave_trace(
 /// Two people whose charts look alike.
 #[derive(Debug, Clone)]
 pub struct Distinction {
-    /// the one
+    /// one of them
     pub one: Patient,
-    /// and the other
+    /// the other one
     pub other: Patient,
     /// who said so
     pub by: UserId,
-    /// when
+    /// when they said so
     pub made_at: Ts,
 }
 
-/// The newest of them, at most `limit`, among charts in use.
+/// The newest distinctions, at most `limit`, among charts in use.
 pub fn distinctions(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Distinction>> {
     type Row = (PatientId, PatientId, UserId, Ts);
     let in_use = || patients::table.filter(patients::archived_at.is_null()).select(patients::id);

@@ -10,13 +10,13 @@ use diesel::prelude::*;
 use time::Date;
 use time::macros::date;
 
-/// Groups of each sort that are shown, at most; so many are read at once.
+/// The most groups of each sort that are shown; so many are also read at once.
 const GROUPS: i64 = 100;
-/// Groups are read so many times at most: those of two people are left out only after they were read.
+/// How often groups are read at most: groups of people told apart are only left out after reading.
 const ROUNDS: usize = 20;
-/// Nobody was born before.
+/// A day before any date of birth.
 const FIRST: Date = date!(0001 - 01 - 01);
-/// Patients of one group that are shown, at most.
+/// The most patients of one group that are shown.
 const OF_ONE: i64 = 10;
 
 /// Charts that may be one person's.
@@ -24,13 +24,13 @@ const OF_ONE: i64 = 10;
 pub struct Doubles {
     /// two or more; each may be the same person as another of them
     pub patients: Vec<Patient>,
-    /// they have one health number; else one name and birth date
+    /// whether they share a health number; else they share name and birth date
     pub by_number: bool,
     apart: Apart,
 }
 
 impl Doubles {
-    /// Leaves out who is told apart from all others. `None` where nobody is left who may be somebody else.
+    /// Leaves out patients who were told apart from all others. `None` where nobody is left who may be the same person.
     fn among(conn: &mut Conn, mut patients: Vec<Patient>, by_number: bool) -> QueryResult<Option<Doubles>> {
         let ids: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
         let apart = Apart::among(conn, &ids)?;
@@ -38,14 +38,15 @@ impl Doubles {
         Ok((!patients.is_empty()).then_some(Doubles { patients, by_number, apart }))
     }
 
-    /// With whom a chart of the group is compared: the first before it who may be the same person.
+    /// The chart with which this one is compared: the first before it that may be the same person's.
     pub fn partner(&self, patient: &Patient) -> Option<&Patient> {
         let mut before = self.patients.iter().take_while(|other| other.id != patient.id);
         before.find(|other| !self.apart.are(other.id, patient.id))
     }
 }
 
-/// Charts in use that may be one person's, those with one health number first. Bounded, along indexes.
+/// Charts in use that may be one person's, those with the same health number first. The reading is limited and uses
+/// indexes.
 pub fn doubles(conn: &mut Conn) -> QueryResult<Vec<Doubles>> {
     let mut found = by_number(conn)?;
     found.extend(by_name(conn, &found)?);
@@ -78,7 +79,7 @@ fn by_number(conn: &mut Conn) -> QueryResult<Vec<Doubles>> {
     Ok(found)
 }
 
-/// Without those of whom every chart is in one of the groups before.
+/// Groups by name and birth date, without those whose charts are all in one group of `before`.
 fn by_name(conn: &mut Conn, before: &[Doubles]) -> QueryResult<Vec<Doubles>> {
     let live = patients::table.filter(patients::archived_at.is_null());
     let mut found = Vec::new();

@@ -1,9 +1,9 @@
-//! Health numbers: how two spellings of one are known, and whose numbers an identifier's system holds.
+//! Health numbers: how two spellings of one are compared, and which numbers an identifier's system has.
 
 use super::identifiers::IdKind;
 use unicode_normalization::UnicodeNormalization;
 
-/// Digits of an Ontario health number; one or two letters behind them are the version of the card.
+/// Digits of an Ontario health number; one or two letters after them are the version of the card.
 const ONTARIO: usize = 10;
 
 /// A number for comparing: letters and digits only, upper case.
@@ -11,8 +11,8 @@ pub(super) fn number_key(number: &str) -> String {
     number.nfkc().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
 }
 
-/// A health number for comparing, however it is grouped. Ontario's version code changes with each card and is often
-/// left out: it says nothing of the person, and is not compared.
+/// A health number for comparing, however it is grouped. Ontario's version code is not compared: it changes with each
+/// card, is often left out and says nothing about the person.
 pub(super) fn health_number_key(number: &str) -> String {
     let key = number_key(number);
     let bare = key.trim_end_matches(|c: char| c.is_ascii_uppercase()).len();
@@ -23,12 +23,12 @@ pub(super) fn health_number_key(number: &str) -> String {
     key
 }
 
-/// What an identifier's system says of its numbers.
+/// What kind of numbers an identifier's system has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KnownSystem {
-    /// a kind of number that is kept
+    /// a kind of number that is stored
     Kept(IdKind),
-    /// social security and tax numbers: never kept
+    /// social security and tax numbers: never stored
     Private,
 }
 
@@ -49,7 +49,7 @@ const HEALTH_NUMBERS: [&str; 30] = [
     "urn:oid:2.16.840.1.113883.2.1.3.2.4.16.53",
     "urn:oid:2.16.840.1.113883.2.1.3.2.4.18.24",
     "https://fhir.hscni.net/Id/hcn",
-    // Germany: the number of the health insurance for life
+    // Germany: the lifelong health insurance number
     "http://fhir.de/sid/gkv/kvid-10",
     "http://fhir.de/NamingSystem/gkv/kvid-10",
     "http://fhir.de/sid/pkv/kvid-10",
@@ -74,7 +74,7 @@ const HEALTH_NUMBERS: [&str; 30] = [
     "https://fhir.hse.ie/Id/ihi",
 ];
 
-/// Numbers that are asked for with money, not with health.
+/// Numbers for taxes and social security, not for health.
 const PRIVATE: [&str; 4] = [
     "http://hl7.org/fhir/sid/us-ssn",
     "urn:oid:2.16.840.1.113883.4.1",
@@ -82,8 +82,8 @@ const PRIVATE: [&str; 4] = [
     "http://fhir.de/NamingSystem/bzst/steuer-id",
 ];
 
-/// What the system of a FHIR identifier (R4, Identifier.system) says by itself, without a type: `None` for one that is
-/// not known here.
+/// The kind of numbers that the system of a FHIR identifier (R4, Identifier.system) has, without a look at its type;
+/// `None` for an unknown system.
 pub fn known_system(system: &str) -> Option<KnownSystem> {
     let system = system.trim().trim_end_matches('/');
     let same = |known: &str| known.eq_ignore_ascii_case(system);

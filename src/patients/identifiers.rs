@@ -1,4 +1,4 @@
-//! What a patient can be told by: the health number, which is in their record, and other numbers beside it.
+//! Numbers that identify a patient: the health number, which is in their record, and others beside it.
 
 use super::health_number::{health_number_key, number_key};
 use super::record::Patient;
@@ -27,7 +27,7 @@ impl IdKind {
     /// The kinds that are kept beside the record.
     pub const BESIDE: [IdKind; 3] = [IdKind::RecordNumber, IdKind::DriversLicence, IdKind::Passport];
 
-    /// The kind for a type of HL7 table 0203; `None` for those that identify nobody here.
+    /// The kind for a type of HL7 table 0203; `None` for types that are not used here.
     pub fn of_v2_0203(code: &str) -> Option<IdKind> {
         match code {
             "MR" => Some(IdKind::RecordNumber),
@@ -38,7 +38,7 @@ impl IdKind {
     }
 }
 
-/// Patients that can have the same number, at most: more are a mistake in the records, and then nobody is meant.
+/// The most patients that may have the same number: more are a mistake in the records, and then it identifies nobody.
 const MOST: i64 = 20;
 
 /// A patient's numbers beside the record: kind and number as written.
@@ -64,7 +64,7 @@ fn identified(conn: &mut Conn, kind: IdKind, number: &str) -> QueryResult<Vec<Pa
         .load(conn)
 }
 
-/// Sets a patient's numbers beside the record to these; a kind that is not among them is taken away.
+/// Sets a patient's numbers beside the record to these; other kinds are removed.
 pub fn set_identifiers(
     tx: &mut Tx,
     now: Ts,
@@ -86,7 +86,7 @@ pub fn set_identifiers(
     audit::append(tx, now, entry.with("identification"))
 }
 
-/// Writes a number down for a patient who has none of its kind yet. For imports: what the clinic has stays.
+/// Stores a number for a patient who has none of its kind yet. For imports: what the clinic has stays.
 pub fn put_identifiers(tx: &mut Tx, patient: PatientId, kind: IdKind, number: &str) -> QueryResult<()> {
     let row = (
         (patient_identifiers::patient_id.eq(patient), patient_identifiers::kind.eq(kind)),
@@ -96,8 +96,8 @@ pub fn put_identifiers(tx: &mut Tx, patient: PatientId, kind: IdKind, number: &s
     Both(insert).execute(tx.conn()).map(drop)
 }
 
-/// Gives a patient's numbers beside the record to another one who has none of their kind: all such, or those of `kinds`.
-/// Gives the kinds that moved.
+/// Moves a patient's numbers beside the record to another patient who has none of their kind: all numbers, or those of
+/// `kinds`. Gives the kinds that moved.
 pub fn move_identifiers(
     tx: &mut Tx,
     from: PatientId,
@@ -114,14 +114,14 @@ pub fn move_identifiers(
     Ok(moving)
 }
 
-/// A number with all but its end hidden, for showing it to its owner: `… 5919`.
+/// A number with only its end shown, for its owner to recognise: `… 5919`.
 pub fn masked(number: &str) -> String {
     let kept: Vec<char> = number.chars().filter(|c| c.is_alphanumeric()).collect();
     let shown = kept.len().min(4).min(kept.len() / 2);
     format!("… {}", kept[kept.len() - shown..].iter().collect::<String>())
 }
 
-/// The patient of a claim, where there is exactly one such patient.
+/// The patient with this number for whom `is_theirs` holds; `None` unless there is exactly one.
 pub fn the_one(
     conn: &mut Conn,
     kind: IdKind,

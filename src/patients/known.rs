@@ -1,4 +1,4 @@
-//! Who somebody is that comes to the clinic: the same person must not get a second chart.
+//! Recognises a patient who is added or imported: the same person must not get a second chart.
 
 use super::distinctions::Apart;
 use super::health_number::health_number_key;
@@ -12,47 +12,47 @@ use crate::text;
 use crate::values::EmailAddress;
 use diesel::prelude::*;
 
-/// Patients who are looked at for one that comes, at most.
+/// The most patients that are compared with a described person.
 const MOST: i64 = 20;
 
-/// What is told of somebody, by a form, a list or a file of another system.
+/// A person as a form, a list or a file of another system describes them.
 #[derive(Debug, Clone, Copy)]
 pub struct PersonDescription<'a> {
     /// who they are said to be
     pub demographics: &'a Demographics,
-    /// by what the system that tells it knows them
+    /// their id in the system that describes them
     pub source: Option<&'a SourceId>,
 }
 
-/// Who somebody is.
+/// Who a described person is.
 #[derive(Debug, Clone)]
 pub enum Who {
     /// this patient
     Known(Box<Patient>),
-    /// perhaps one whom the clinic has: a user must say
+    /// perhaps a patient whom the clinic has: a user must decide
     Unsure,
     /// nobody whom the clinic has
     New,
-    /// another person than the one whom the source's id names here: name and birth date both differ
+    /// another person than the patient with the source's id here: name and birth date both differ
     Contradicts,
 }
 
-/// Who somebody is, and who looks like them.
+/// Who a described person is, and the patients who look like them.
 #[derive(Debug, Clone)]
 pub struct Recognised {
     /// what may be done without asking
     pub who: Who,
-    /// whom a user compares them with, each once: by the same id, the same health number, or the same name and birth date
+    /// patients to compare with, each once: by the same id, the same health number, or the same name and birth date
     pub alike: Vec<Patient>,
 }
 
-/// Says who somebody is by what is told of them, the same for every door.
+/// Says who a described person is, by the same rules wherever they come from.
 ///
-/// First by the source's id: theirs, unless name *and* birth date say otherwise. An id that came without a source is this
-/// one's where name and birth date agree, nobody's where both differ, and otherwise a question. Then by the record: the same
-/// health number with the same birth date is the same patient, if at least a given name agrees (twins have one birth date,
-/// and their cards are mixed up); the same name and birth date is the same patient, unless both have a number, or one
-/// source has two ids for them. More than one who fits is a question.
+/// First by the source's id: it is its patient, unless name *and* birth date differ. An id that came without a source
+/// counts where name and birth date agree, does not count where both differ, and is otherwise a question. Then by the
+/// record. The same health number with the same birth date is the same patient, if at least a given name agrees (twins
+/// have the same birth date, and their cards get mixed up). The same name and birth date is the same patient, unless
+/// both have a number, or one source has two ids for them. More than one patient who fits is a question.
 pub fn recognise(conn: &mut Conn, told: &PersonDescription) -> QueryResult<Recognised> {
     if let Some(source) = told.source
         && let Some(found) = by_id(conn, source, told.demographics)?
@@ -62,7 +62,7 @@ pub fn recognise(conn: &mut Conn, told: &PersonDescription) -> QueryResult<Recog
     by_record(conn, told)
 }
 
-/// Whom the source's id names; `None` where it says nothing.
+/// The patient with the source's id; `None` where the id decides nothing.
 fn by_id(conn: &mut Conn, source: &SourceId, d: &Demographics) -> QueryResult<Option<Recognised>> {
     let named = |conn: &mut Conn, key: &SourceId| -> QueryResult<Option<Patient>> {
         sources::by_source(conn, key)?.map(|id| patient_by_id(conn, id)).transpose()
@@ -70,7 +70,7 @@ fn by_id(conn: &mut Conn, source: &SourceId, d: &Demographics) -> QueryResult<Op
     let agree = |known: &Patient| [is_called(known, d), known.birth_date == d.birth_date];
     let found = |who, known: Patient| Some(Recognised { who, alike: vec![known] });
     if let Some(known) = named(conn, source)? {
-        // two lists may be of two systems, and the same number in them of two people, who may share a birth date too
+        // lists may come from two systems where the same number is two people's, who may also share a birth date
         let is_list = source.source == LISTS;
         return Ok(match agree(&known) {
             [false, true] if is_list && !has_a_name_of(&known, d) => found(Who::Unsure, known),
@@ -130,13 +130,13 @@ fn number_of(d: &Demographics) -> Option<String> {
     d.health_number.as_deref().map(health_number_key).filter(|key| !key.is_empty())
 }
 
-/// The given names by which somebody is called, in words.
+/// The words of the given and preferred names.
 fn given_names(d: &Demographics) -> Vec<String> {
     let names = [Some(&d.given_name), d.preferred_name.as_ref()];
     names.into_iter().flatten().flat_map(|name| text::words(name)).collect()
 }
 
-/// Whether the whole name or a given name is the same: people change their family name when they marry.
+/// Whether the whole name or a given name is the same: a family name may change by marriage.
 fn shares_a_name(known: &Demographics, d: &Demographics) -> bool {
     let now = given_names(d);
     name_key(known) == name_key(d) || given_names(known).iter().any(|name| now.contains(name))
@@ -154,7 +154,7 @@ fn is_called(known: &Demographics, d: &Demographics) -> bool {
     name_key(known) == name_key(d) || same_family && shares_a_name(known, d)
 }
 
-/// A record, and who has its chart now: another patient where the two were merged.
+/// A record, and the patient who has its chart now: another one where the two were merged.
 struct Record {
     is: Patient,
     owner: PatientId,
@@ -180,7 +180,7 @@ fn records_alike(conn: &mut Conn, d: &Demographics, number: Option<&str>) -> Que
     Ok(records)
 }
 
-/// Who has these charts now, each once.
+/// The patients who have these charts now, each once.
 fn owners(conn: &mut Conn, records: &[Record]) -> QueryResult<Vec<Patient>> {
     let mut found: Vec<Patient> = Vec::new();
     for Record { is, owner } in records {
@@ -191,8 +191,8 @@ fn owners(conn: &mut Conn, records: &[Record]) -> QueryResult<Vec<Patient>> {
     Ok(found)
 }
 
-/// Other charts in use that look like this patient's: the same health number, or the same name and birth date. First those
-/// that may be this patient's, then those of which a user says that they are another person's.
+/// Other charts in use that look like this patient's: the same health number, or the same name and birth date. First
+/// those that may be this patient's, then those that a user has marked as another person's.
 pub fn doubles_of(conn: &mut Conn, patient: &Patient) -> QueryResult<(Vec<Patient>, Vec<Patient>)> {
     let records = records_alike(conn, &patient.demographics, number_of(patient).as_deref())?;
     let mut found = owners(conn, &records)?;
@@ -202,8 +202,8 @@ pub fn doubles_of(conn: &mut Conn, patient: &Patient) -> QueryResult<(Vec<Patien
     Ok(found.into_iter().partition(|other| !apart.are(patient.id, other.id)))
 }
 
-/// Whether one who says who they are at the portal may be either of these: the same health number and a common address.
-/// Then no passcode is sent.
+/// Whether the portal cannot tell these two apart when one of them says who they are: they have the same health number
+/// and a common address. Then no passcode is sent.
 pub fn is_mistaken_for(one: &Patient, other: &Patient) -> bool {
     let number = |patient: &Patient| patient.health_number.as_deref().map(health_number_key);
     let email = |patient: &Patient| patient.email.as_ref().map(EmailAddress::key);
@@ -219,11 +219,11 @@ pub struct TypedPatient {
     pub demographics: Demographics,
     /// the form's idempotency key; empty where it has none
     pub key: String,
-    /// patients who were shown and of whom the user says that this is another person
+    /// patients who were shown, and who the user says are other people
     pub others: Vec<PatientId>,
 }
 
-/// What became of a typed patient.
+/// The result of adding a typed patient.
 #[derive(Debug, Clone)]
 pub enum Added {
     /// added, now or by the same form before
@@ -232,8 +232,8 @@ pub enum Added {
     Asked(Vec<Patient>),
 }
 
-/// Until this transaction ends nobody else adds a patient: of two who tell of the same person at the same moment, the
-/// second finds the first. Taken before any patient's row, wherever [`recognise`] may end in a new chart.
+/// Until this transaction ends nobody else adds a patient: of two who add the same person at the same moment, the
+/// second finds the first. Locked before any patient's row, wherever [`recognise`] may lead to a new chart.
 pub fn lock_additions(tx: &mut Tx) -> QueryResult<()> {
     lock_row(tx, "clinic", 1)
 }
@@ -254,12 +254,12 @@ pub fn add_typed(
             return Ok(Added::Added(before));
         }
     }
-    // the patient stands before the user, who can be asked about everyone who looks like them
+    // the patient is with the user, so the user can be asked about everyone who looks like them
     let found = recognise(tx, &PersonDescription { demographics: &typed.demographics, source: None })?.alike;
     if found.iter().any(|patient| !typed.others.contains(&patient.id)) {
         return Ok(Added::Asked(found));
     }
-    // "Portal Accessibility for New Patients" decides, here and at import, and nowhere else
+    // "Portal Accessibility for New Patients" applies here and at import only
     let portal_access = settings::load(tx)?.portal_for_new_patients;
     let demographics = typed.demographics.clone();
     let new = super::NewPatient { source_key: None, demographics, portal_access, archived: false };
@@ -268,8 +268,8 @@ pub fn add_typed(
     Ok(Added::Added(id))
 }
 
-/// Who typed, the form's key, and what was typed: a page that was gone back to carries its old key, and other words on it
-/// are another patient.
+/// The idempotency key: the user, the form's key, and a digest of what was typed. A page that the browser went back to
+/// carries its old key, and other words on it are another patient.
 fn form_key(user: &SignedInUser<rights::EditPatients>, typed: &TypedPatient) -> Option<String> {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(format!("{:?}", typed.demographics).as_bytes());

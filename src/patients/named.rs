@@ -1,4 +1,4 @@
-//! Whose chart words may belong to: another patient's health number, or name and date of birth, in a file.
+//! Finds another patient in a file's words: by health number, or by name and date of birth.
 
 use super::record::Patient;
 use crate::access::{ChartAccess, Right};
@@ -11,19 +11,19 @@ use diesel::prelude::*;
 use std::collections::BTreeSet;
 use time::Date;
 
-/// What was found in a file that may name somebody.
+/// What a file contains that may identify a patient.
 #[derive(Debug, Clone, Default)]
 pub struct Clues {
-    /// what could be health numbers: letters and digits, upper case
+    /// possible health numbers: letters and digits, upper case
     pub numbers: Vec<String>,
-    /// what could be dates of birth
+    /// possible dates of birth
     pub dates: Vec<Date>,
     /// every word, folded
     pub words: BTreeSet<String>,
 }
 
 text_enum! {
-    /// By what a patient was recognised.
+    /// What identified the patient.
     pub enum NamedBy {
         /// a health number, or another identification
         Number = "number",
@@ -32,12 +32,12 @@ text_enum! {
     }
 }
 
-/// Numbers, or dates, that are looked up at once.
+/// How many numbers or dates are looked up at once.
 const AT_ONCE: usize = 500;
-/// Patients born on the dates of a file that are looked at, at most.
+/// The most patients born on the dates of a file that are compared.
 const MOST: i64 = 2_000;
 
-/// Another patient than this chart's whom the clues name, if there is one.
+/// A patient other than this chart's whom the clues identify, if there is one.
 pub fn named_other<R: Right>(
     conn: &mut Conn,
     access: &ChartAccess<R>,
@@ -90,7 +90,7 @@ pub fn named_other<R: Right>(
     Ok(None)
 }
 
-/// The patient's own: what they share with another says nothing.
+/// The numbers of the chart's own patient: a number that another patient shares with them proves nothing.
 fn own_numbers(conn: &mut Conn, own: PatientId) -> QueryResult<Vec<String>> {
     let of_chart: Option<String> = patients::table.find(own).select(patients::health_number_key).first(conn)?;
     let beside = patient_identifiers::table.filter(patient_identifiers::patient_id.eq(own));
@@ -99,20 +99,21 @@ fn own_numbers(conn: &mut Conn, own: PatientId) -> QueryResult<Vec<String>> {
     Ok(numbers)
 }
 
-/// One who is called as this patient and was born on the same day cannot be told from them.
+/// Whether another patient has this one's names and birth date: a file cannot tell the two apart.
 fn is_alike(own: &Patient, other: &Patient) -> bool {
     let names = [&own.given_name, &own.family_name].into_iter().chain(&own.preferred_name);
     own.birth_date == other.birth_date && is_named(other, &names.flat_map(|name| text::words(name)).collect())
 }
 
-/// Words before a family name, folded: without them it is no half of a double one.
+/// Words before a family name, folded: such a word is not half of a double name.
 const PARTICLES: [&str; 20] = [
     "de", "la", "le", "les", "du", "des", "del", "della", "da", "dos", "das", "di", "van", "von", "der", "den", "bin",
     "ibn", "saint", "sainte",
 ];
 
-/// The family name, or half of a double one, and the given name by which they are called; or both as one word, as Chinese,
-/// Korean and Japanese names are written. What one writes apart another writes as one word.
+/// Whether the words contain the family name, or half of a double one, and the given name by which the patient is
+/// called; or both as one word, as Chinese, Korean and Japanese names are written. A name in several words is also
+/// found written as one.
 fn is_named(patient: &Patient, words: &BTreeSet<String>) -> bool {
     let has = |name: &str| {
         let parts = text::words(name);

@@ -17,7 +17,7 @@ use diesel::prelude::*;
 use std::ops::Deref;
 
 text_enum! {
-    /// How a patient wants to be told that a message is waiting.
+    /// How a patient wants to be notified that a message is waiting.
     pub enum Method {
         /// by email and by text
         Both = "both",
@@ -30,7 +30,7 @@ text_enum! {
     }
 }
 
-/// A patient. Their demographics read as fields of their own.
+/// A patient. It derefs to its demographics.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = patients, check_for_backend(MultiBackend))]
 pub struct Patient {
@@ -41,17 +41,17 @@ pub struct Patient {
     pub demographics: Demographics,
     /// "Access to patient portal"
     pub portal_access: bool,
-    /// since when the record is only kept: the patient has died or left
+    /// since when the record is archived
     pub archived_at: Option<Ts>,
-    /// why it is
+    /// why it is archived
     pub archive_reason: Option<ArchiveReason>,
-    /// the user who said so; none where its source did
+    /// the user who archived it; `None` where its source did
     pub archived_by: Option<UserId>,
     /// who has the chart now, where it was merged into theirs
     pub merged_into: Option<PatientId>,
-    /// the email by which the patient last came in
+    /// the email of the link by which the patient last signed in
     pub confirmed_email: Option<EmailAddress>,
-    /// the number by which the patient last came in
+    /// the phone number of the link by which the patient last signed in
     pub confirmed_phone: Option<PhoneNumber>,
 }
 
@@ -74,7 +74,7 @@ impl Patient {
         self.preferred_name.as_deref().unwrap_or(&self.given_name)
     }
 
-    /// Whether there is an address for this way of being told. Not at all needs none.
+    /// Whether there is an address for this method. "Not at all" needs none.
     pub fn can_be_told_by(&self, method: Method) -> bool {
         match method {
             Method::Both => self.email.is_some() && self.phone.is_some(),
@@ -105,7 +105,7 @@ pub struct Demographics {
     pub phone: Option<PhoneNumber>,
     /// code of a language that the pages have
     pub language: String,
-    /// how to tell them
+    /// how the patient is notified
     #[diesel(column_name = notification_method)]
     pub method: Method,
 }
@@ -113,27 +113,26 @@ pub struct Demographics {
 /// A patient to be added.
 #[derive(Debug, Clone)]
 pub struct NewPatient {
-    /// identity in the system they come from; importing again changes nothing twice
+    /// identity in the system that the patient comes from, so that importing again adds nobody twice
     pub source_key: Option<SourceId>,
     /// the record
     pub demographics: Demographics,
     /// "Access to patient portal"
     pub portal_access: bool,
-    /// the patient has died
+    /// whether the record is archived: the patient has died
     pub archived: bool,
 }
 
 /// A change to a patient's record.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// the record as it shall be
+    /// the new values of the record
     pub demographics: Demographics,
     /// "Access to patient portal"
     pub portal_access: bool,
 }
 
-/// By what patients are sorted, and by what two spellings of a name are one: without case, accents, apostrophes and
-/// hyphens.
+/// The key by which patients are sorted and names are compared: without case, accents, apostrophes and hyphens.
 pub(super) fn name_key(d: &Demographics) -> String {
     format!("{} {}", text::squeezed(&d.family_name), text::squeezed(&d.given_name))
 }
@@ -149,12 +148,12 @@ pub fn patient_by_id(conn: &mut Conn, id: PatientId) -> QueryResult<Patient> {
     patients::table.find(id).filter(patients::deleted_at.is_null()).select(Patient::as_select()).first(conn)
 }
 
-/// The same, where the identity comes from outside; `None` where there is no such patient.
+/// The same for an identity from outside; `None` where there is no such patient.
 pub fn patient_if_there(conn: &mut Conn, id: PatientId) -> QueryResult<Option<Patient>> {
     patient_by_id(conn, id).optional()
 }
 
-/// What these patients are called.
+/// The names of these patients.
 pub fn names_of(conn: &mut Conn, ids: &[PatientId]) -> QueryResult<Vec<(PatientId, String)>> {
     let names: Vec<(PatientId, String, String)> = patients::table
         .filter(patients::id.eq_any(ids.to_vec()))
@@ -193,7 +192,7 @@ pub fn add(
 pub fn update(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>, change: &Change) -> QueryResult<()> {
     let id = access.patient();
     if access::held(tx, id)? != id {
-        // merged between the question and the answer: the change was made for the other record
+        // the chart was merged since the proof was made: the change was made for the other record
         return Err(diesel::result::Error::RollbackTransaction);
     }
     let before = patient_by_id(tx, id)?;
@@ -218,7 +217,7 @@ pub fn update(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>, 
     audit::append(tx, now, entry.with(fields.join(" ")))
 }
 
-/// Puts a record in place of the one that is there, for nobody in particular: how the demo is prepared.
+/// Replaces a record without a user and without an audit row: for preparing the demo.
 pub fn prepare(tx: &mut Tx, id: PatientId, record: &Change) -> QueryResult<()> {
     diesel::update(patients::table.find(id))
         .set((columns(&record.demographics), patients::portal_access.eq(record.portal_access)))
@@ -226,8 +225,8 @@ pub fn prepare(tx: &mut Tx, id: PatientId, record: &Change) -> QueryResult<()> {
     search::index(tx, id, &record.demographics)
 }
 
-/// Fills in what was empty in a record, as a list has it. A new email or phone ends portal sessions and open links like
-/// any change of them.
+/// Fills in empty fields of a record from a list. A new email or phone ends portal sessions and open links like any
+/// change of them.
 pub(super) fn fill(
     tx: &mut Tx,
     now: Ts,
@@ -245,8 +244,8 @@ pub(super) fn fill(
     audit::append(tx, now, entry.with(changed_fields(before, &change).join(" ")))
 }
 
-/// A patient changes the two things of their record that are theirs to change. `false` where they could not be told that
-/// way, for want of an address; nothing is changed then.
+/// A patient changes the language or the method of their own record. `false` where they have no address for that
+/// method; nothing is changed then.
 pub fn change_own(tx: &mut Tx, now: Ts, visit: &PortalVisit, language: Lang, method: Method) -> QueryResult<bool> {
     let patient = patient_by_id(tx, visit.patient())?;
     if !patient.can_be_told_by(method) {
@@ -263,7 +262,7 @@ pub fn change_own(tx: &mut Tx, now: Ts, visit: &PortalVisit, language: Lang, met
     Ok(true)
 }
 
-/// The columns of a record, with those that are looked up by, for INSERT and UPDATE alike.
+/// The columns of a record, with its search keys, for INSERT and UPDATE alike.
 type Columns<'a> = (&'a Demographics, Eq<patients::name_key, String>, Eq<patients::health_number_key, Option<String>>);
 
 fn columns(d: &Demographics) -> Columns<'_> {
@@ -289,7 +288,7 @@ fn changed_fields(before: &Patient, change: &Change) -> Vec<&'static str> {
     fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
 }
 
-/// The first patients in the order in which they came, at most `limit`. For the demo.
+/// The first patients in the order in which they were added, at most `limit`. For the demo.
 pub fn every(conn: &mut Conn, limit: i64) -> QueryResult<Vec<Patient>> {
     patients::table.order(patients::id).limit(limit).select(Patient::as_select()).load(conn)
 }

@@ -1,4 +1,4 @@
-//! Names, health numbers and the words that find patients, made anew after the rule that makes them has changed.
+//! Computes the keys of names and health numbers and the search words of patients again, after their rule has changed.
 
 use super::health_number::health_number_key;
 use super::record::{Patient, name_key};
@@ -7,10 +7,11 @@ use crate::db::schema::patients;
 use crate::db::{PatientId, Tx};
 use diesel::prelude::*;
 
-/// Patients in one transaction.
+/// How many patients one transaction handles.
 const AT_ONCE: i64 = 200;
 
-/// Makes the keys anew of the patients after `after`, in the order of their ids. `None`: that was the last.
+/// Computes the keys of the patients after `after` again, in the order of their ids. Gives the last id; `None`: all are
+/// done.
 pub fn renew_keys(tx: &mut Tx, after: i64) -> QueryResult<Option<i64>> {
     let next = patients::table.filter(patients::id.gt(PatientId(after))).order(patients::id).limit(AT_ONCE);
     let batch: Vec<Patient> = next.select(Patient::as_select()).load(tx.conn())?;
@@ -21,7 +22,7 @@ pub fn renew_keys(tx: &mut Tx, after: i64) -> QueryResult<Option<i64>> {
             patients::health_number_key.eq(d.health_number.as_deref().map(health_number_key)),
         );
         diesel::update(patients::table.find(patient.id)).set(keys).execute(tx.conn())?;
-        // one that was merged is still known by its keys, but not found
+        // a merged patient is still recognised by their keys, but a search does not find them
         if patient.merged_into.is_none() {
             search::index(tx, patient.id, d)?;
         }

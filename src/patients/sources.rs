@@ -1,11 +1,11 @@
-//! By what other systems know a patient.
+//! The ids by which other systems know a patient.
 
 use crate::db::schema::{deleted_sources, patient_sources};
 use crate::db::{Conn, PatientId, Ts, Tx};
 use diesel::prelude::*;
 use sha2::{Digest, Sha256};
 
-/// The source of what names none: files without addresses, and all that came before sources were told apart.
+/// The source of data that name none: files without addresses, and all data from before sources were told apart.
 pub const UNNAMED: &str = "fhir";
 /// The source of lists of patients.
 pub const LISTS: &str = "csv";
@@ -21,13 +21,13 @@ pub struct SourceId {
 }
 
 impl SourceId {
-    /// The number of a line in a list of patients.
+    /// The id of a patient in a list: its number column.
     pub fn of_list(id: &str) -> SourceId {
         SourceId { source: LISTS.to_owned(), id: id.to_owned() }
     }
 }
 
-/// The patient whom a source knows by this id.
+/// The patient whom a source knows by this id; `None` where there is none.
 pub fn by_source(conn: &mut Conn, key: &SourceId) -> QueryResult<Option<PatientId>> {
     let same = patient_sources::table
         .filter(patient_sources::source.eq(&key.source))
@@ -43,7 +43,7 @@ pub(super) fn is_of(conn: &mut Conn, patient: PatientId, source: &str) -> QueryR
     Ok(found.is_some())
 }
 
-/// Writes down by what a source knows a patient. An id that is somebody's already stays theirs.
+/// Stores the id by which a source knows a patient. An id that belongs to a patient already stays with them.
 pub fn put_source(tx: &mut Tx, now: Ts, patient: PatientId, key: &SourceId) -> QueryResult<()> {
     if by_source(tx, key)?.is_some() {
         return Ok(());
@@ -55,7 +55,7 @@ pub fn put_source(tx: &mut Tx, now: Ts, patient: PatientId, key: &SourceId) -> Q
     diesel::insert_into(patient_sources::table).values(row).execute(tx.conn()).map(drop)
 }
 
-/// Whether a source knows a patient by another id as well: then this chart is made of several of its records.
+/// Whether a source knows a patient by another id as well: then this chart contains several of its records.
 pub fn has_other_record(conn: &mut Conn, patient: PatientId, key: &SourceId) -> QueryResult<bool> {
     let others = patient_sources::table
         .filter(patient_sources::patient_id.eq(patient))
@@ -65,8 +65,8 @@ pub fn has_other_record(conn: &mut Conn, patient: PatientId, key: &SourceId) -> 
     Ok(found.is_some())
 }
 
-/// Writes down what a source says of the standing of a record; `true` where that is news. What it has said before was
-/// followed then, and what a user did since stays.
+/// Stores a source's word on whether a record is in use; `true` where it is new. A repeated word is ignored, so that
+/// what a user did since stays.
 pub fn note_standing(tx: &mut Tx, key: &SourceId, standing: &str) -> QueryResult<bool> {
     let row = patient_sources::table
         .filter(patient_sources::source.eq(&key.source))
@@ -83,7 +83,7 @@ pub fn note_standing(tx: &mut Tx, key: &SourceId, standing: &str) -> QueryResult
     Ok(true)
 }
 
-/// The row that knows a patient by this, for what is made of it.
+/// The identity of the row with this id, to which imported items refer.
 pub fn source_row(conn: &mut Conn, key: &SourceId) -> QueryResult<i64> {
     let same = patient_sources::table
         .filter(patient_sources::source.eq(&key.source))

@@ -1,4 +1,4 @@
-//! `/portal/messages/{number}/attachments/{file}`: a file on one of the patient's own messages, to save or to look at.
+//! `/portal/messages/{number}/attachments/{file}`: a file on one of the patient's own messages, to save or to view.
 
 use super::guard::{Visit, number};
 use crate::attachments::{self, Content};

@@ -1,6 +1,6 @@
-//! `/portal/information/download`: everything of the patient's as one ZIP: pages to read without us, and the files.
+//! `/portal/information/download`: all of the patient's data as one ZIP: pages that need no server, and the files.
 //!
-//! The archive is made in a temporary file that has no name, page by page, and sent from there: neither is ever whole
+//! The archive is made page by page in a temporary file without a name, and sent from there, so that it is never whole
 //! in memory.
 
 use super::guard::{Visit, shell};
@@ -51,7 +51,7 @@ struct ConversationPage<'a> {
 }
 
 impl ConversationPage<'_> {
-    /// A file's address beside the page, with what an address cannot hold written otherwise.
+    /// A file's address relative to the page, with characters escaped that an address cannot hold.
     fn address(&self, file: &Attachment) -> String {
         let place = place_of(self.thread.number, file);
         place
@@ -75,7 +75,7 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
         pages(conn, &shell, &visit.0, &to_serve)
     });
     let pages = read.await?;
-    // the files without a connection to the database in hand: they may be large
+    // the files are added without holding a database connection: they may be large
     let packed = web::block(move || add_files(pages, &storage)).await.map_err(|_| failed("no thread"))?;
     let (file, length) = packed?;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::EverythingDownloaded, patient, Subject::None);
@@ -91,7 +91,7 @@ fn failed(cause: impl std::fmt::Display) -> AppError {
     AppError::Internal(format!("the archive could not be written: {cause}"))
 }
 
-/// An archive on its way: its pages are in it, its files are to come.
+/// An unfinished archive: it has its pages, and a list of the files to add.
 struct Archive {
     zip: ZipWriter<BufWriter<File>>,
     files: Vec<(String, Served)>,
@@ -125,7 +125,7 @@ fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit, storage: &Storage)
 fn add_files(archive: Archive, storage: &Storage) -> Result<(File, u64), AppError> {
     let Archive { mut zip, files } = archive;
     for (name, file) in files {
-        // most files are packed already
+        // most files are compressed already
         zip.start_file(name, SimpleFileOptions::default().compression_method(Stored).large_file(true))
             .map_err(failed)?;
         let mut reading = storage.read_now(&file, 0..file.size()).map_err(failed)?;
@@ -137,7 +137,7 @@ fn add_files(archive: Archive, storage: &Storage) -> Result<(File, u64), AppErro
     Ok((file, length))
 }
 
-/// Where a file is in the archive. Its number keeps two of one name apart.
+/// A file's path in the archive. Its number keeps apart two files of the same name.
 fn place_of(conversation: i64, file: &Attachment) -> String {
     format!("files/{conversation}-{}-{}", file.number, file.file_name)
 }
@@ -163,7 +163,7 @@ fn conversation(
     };
     for file in messages.iter().flat_map(|message| &message.files) {
         let found = attachments::for_patient(conn, visit, number, file.number, Content::File)?;
-        // one that may not go out is named on the page, with why
+        // a file that may not be sent is named on the page, with the reason
         let served = found.and_then(|(file, blob)| Some((place_of(number, &file), storage.served(blob).ok()?)));
         archive.files.extend(served);
     }

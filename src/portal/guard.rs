@@ -1,4 +1,4 @@
-//! Extractors: cookie in, proof out, or the portal's first page.
+//! Extractors: they take the cookie and give a proof, or lead to the portal's first page.
 
 use crate::access::session::Holder;
 use crate::access::{self, LapsedVisit, PortalRefusal, PortalVisit};
@@ -24,11 +24,11 @@ impl FromRequest for Visit {
     }
 }
 
-/// Who posts to a page of theirs: signed in, or until a while ago.
+/// A patient who posts to their own page: signed in, or until a while ago.
 pub enum Writer {
     /// signed in
     Here(PortalVisit),
-    /// their session has ended: what they typed is kept for them, no more
+    /// their session has ended: what they typed is kept for them, and nothing else is done
     Lapsed(LapsedVisit),
 }
 
@@ -52,7 +52,7 @@ pub fn session_over(path: &str) -> String {
     }
 }
 
-/// A place to come back to: one of the patient's own pages, written so that it may stand in an address as it is.
+/// A page to return to: one of the patient's own, written so that it may stand in an address as it is; else `None`.
 pub fn return_path(path: &str) -> Option<&str> {
     let number = path.strip_prefix("/portal/messages/").map(|rest| rest.split('/').next().unwrap_or_default());
     let is_number = |text: &str| (1..=9).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit());
@@ -62,7 +62,7 @@ pub fn return_path(path: &str) -> Option<&str> {
     }
 }
 
-/// A number in the path; anything else is a page that is not there.
+/// A number in the path; 404 where it is anything else.
 pub fn number(req: &HttpRequest, name: &str) -> Result<i64, AppError> {
     req.match_info().get(name).and_then(|text| text.parse().ok()).ok_or(AppError::NotFound)
 }
@@ -82,7 +82,7 @@ pub fn shell(conn: &mut Conn, head: &Head, theirs: Option<&str>) -> Result<(Shel
     Ok((shell, settings))
 }
 
-/// Why the patient is shut out, in words.
+/// Why the patient may not enter the portal, in words.
 pub fn refusal_text(shell: &Shell, why: &PortalRefusal) -> String {
     let (dated, undated, since) = match why {
         PortalRefusal::PortalOff(since) => ("portal-is-off-since", "portal-is-off", since),

@@ -1,4 +1,4 @@
-//! `/portal`: the first page. Who is signed in goes on to their messages; who has no link says who they are.
+//! `/portal`: the first page. Signed-in patients go on to their messages; patients without a link say who they are.
 
 use super::guard::{refusal_text, return_path, shell};
 use super::link::address;
@@ -19,7 +19,7 @@ use serde::Deserialize;
 #[template(path = "portal/home.html")]
 struct HomePage {
     shell: Shell,
-    /// that the portal is off, in words
+    /// says in words that the portal is off, where it is
     shut_out: Option<String>,
     kinds: Vec<IdKind>,
     form: Typed,
@@ -41,7 +41,7 @@ pub struct Query {
     back: String,
 }
 
-/// What the clinic lets patients say of themselves.
+/// The kinds of numbers by which the clinic lets patients identify themselves.
 fn allowed(settings: &Settings) -> Vec<IdKind> {
     settings.portal_identifiers.split(' ').filter_map(|word| word.parse().ok()).collect()
 }
@@ -65,7 +65,7 @@ pub async fn show(state: web::Data<AppState>, head: Head, query: web::Query<Quer
     html(&page(&state, head, form, FieldErrors::default()).await?)
 }
 
-/// Whatever is typed, as long as it can be read, the answer is the same page for a passcode.
+/// Everything that can be read gets the same answer, the page for a passcode, whether or not it is true.
 pub async fn enter(state: web::Data<AppState>, head: Head, form: Form) -> Result<HttpResponse, AppError> {
     state.limits.passcode(head.from)?;
     let typed = Typed {
@@ -87,7 +87,7 @@ pub async fn enter(state: web::Data<AppState>, head: Head, form: Form) -> Result
     Ok(see_other(&address(&token, &typed.back)))
 }
 
-/// Reads what was typed; `None` where something can't be read, noted in `errors`.
+/// Reads what was typed; `None` where something cannot be read, noted in `errors`.
 fn read_claim(typed: &Typed, calling_code: &str, errors: &mut FieldErrors) -> Option<Claim> {
     let enough = typed.number.chars().filter(|c| c.is_alphanumeric()).count();
     let number = Some(typed.number.clone()).filter(|_| (3..=40).contains(&enough));

@@ -1,4 +1,4 @@
-//! `/portal/images/{kind}/{name}`: the clinic's logo and background image. Anybody may see them, as on a door plate.
+//! `/portal/images/{kind}/{name}`: the clinic's logo and background image, which anybody may see.
 
 use crate::error::AppError;
 use crate::settings::{self, ImageKind};
@@ -13,7 +13,7 @@ pub async fn show(state: web::Data<AppState>, path: web::Path<(String, String)>)
     let image = read.await?.ok_or(AppError::NotFound)?;
     Ok(HttpResponse::Ok()
         .content_type(image.media_type)
-        // another image has another address
+        // a changed image gets another address
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
         .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
         .body(image.bytes))

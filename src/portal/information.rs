@@ -1,4 +1,4 @@
-//! `/portal/information`: what the clinic holds on the patient, what they may change of it, and their sessions.
+//! `/portal/information`: what the clinic holds about the patient, what they may change, and their sessions.
 
 use super::guard::{Visit, refusal_text, shell};
 use crate::access::{self, session};
@@ -29,7 +29,7 @@ struct InformationPage {
     seen: Seen,
 }
 
-/// In place of the page where the portal is off or access was withdrawn.
+/// Shown instead of the page where the portal is off or access was withdrawn.
 #[derive(Template)]
 #[template(path = "portal/shut.html")]
 pub(super) struct ShutPage {
@@ -37,7 +37,7 @@ pub(super) struct ShutPage {
     why: String,
 }
 
-/// The page that says so, where this patient is shut out.
+/// The page that says why this patient may not enter; `None` where they may.
 pub(super) async fn shut(state: &AppState, head: &Head, visit: &Visit) -> Result<Option<ShutPage>, AppError> {
     let (head, visit) = (head.clone(), visit.0.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
@@ -60,13 +60,13 @@ fn stored(patient: &Patient) -> Stored {
 }
 
 impl InformationPage {
-    /// The ways of being told that the patient's addresses allow; and the one that is set, whatever it is.
+    /// The methods that the patient's addresses allow, and the one that is set, whatever it is.
     fn methods(&self) -> Vec<Method> {
         let all = Method::ALL.iter().copied();
         all.filter(|way| self.patient.can_be_told_by(*way) || *way == self.patient.method).collect()
     }
 
-    /// Whether this session outlives the day: "Stay logged in".
+    /// Whether this session lasts for days: "Stay logged in".
     fn stays(&self) -> bool {
         self.shell.session.is_some_and(|session| session.idle >= 86_400)
     }

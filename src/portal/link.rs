@@ -31,14 +31,14 @@ struct LinkPage {
     settings: Settings,
     /// for the addresses of the page's own forms
     token: String,
-    /// somebody said who they are; nothing here tells whether it is true
+    /// the link was made for somebody who says who they are: nothing on the page may tell whether it is true
     is_claim: bool,
-    /// whose date of birth is asked for, where others have the same address; empty: that is not said. Of a claim nothing is
-    /// told.
+    /// the name of the patient whose date of birth is asked for, where others have the same address; else empty. Always
+    /// empty for a claim, of which nothing is told.
     whose: String,
-    /// where to go on from here; empty: where the link leads
+    /// the page to go to next; empty: where the link leads
     back: String,
-    /// by which road a passcode goes
+    /// the road by which a passcode is sent
     road: Channel,
     passcode: Option<PasscodeStatus>,
     /// until when no passcode is made or taken, after too many tries
@@ -54,7 +54,7 @@ impl LinkPage {
         !self.error.is_empty() && self.locked.is_none()
     }
 
-    /// The date of birth may be what does not match: it is marked as the passcode is.
+    /// The date of birth is marked as wrong too: it may be the part that does not match.
     fn birth_date_errors(&self) -> FieldErrors {
         let mut errors = FieldErrors::default();
         if self.is_refused() {
@@ -63,7 +63,7 @@ impl LinkPage {
         errors
     }
 
-    /// Whether to say that the passcode could not be sent. Of a claim nothing is told.
+    /// Whether to say that the passcode could not be sent: never for a claim, of which nothing is told.
     fn not_sent(&self, status: &PasscodeStatus) -> bool {
         status.send_state == PasscodeState::Failed && !self.is_claim
     }
@@ -91,7 +91,7 @@ struct Typed {
     stay: bool,
 }
 
-/// The link, or the page that says that it works no more: unknown, too old, ended and withdrawn look alike.
+/// The link, or the page that says that it does not work: unknown, expired, ended and withdrawn links look alike.
 async fn found(state: &AppState, head: &Head, token: &Token) -> Result<Result<OpenLink, HttpResponse>, AppError> {
     let (now, token, head) = (state.clock.now(), token.clone(), head.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
@@ -135,7 +135,7 @@ async fn page(
     read.await
 }
 
-/// Where a link leads. A claim leads to where its patient was before, if that was a page of theirs.
+/// Where a link leads. A claim leads to the page where the patient was before, if that is one of their own.
 fn destination(link: &OpenLink, back: &str) -> String {
     match link.leads_to {
         Some(number) => format!("/portal/messages/{number}"),
@@ -155,7 +155,7 @@ pub async fn show(
         Ok(link) => link,
         Err(over) => return Ok(over),
     };
-    // whoever has proved who they are need not do so again
+    // a patient who has proved who they are need not do so again
     if matches!(&head.holder, Some(Holder::Patient { id, .. }) if Some(*id) == link.patient) {
         return Ok(see_other(&destination(&link, &query.back)));
     }
@@ -179,7 +179,7 @@ pub async fn request_passcode(
     let (now, asked) = (state.clock.now(), link.clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(portal_links::request(tx, now, &asked)?) });
     match write.await? {
-        // one was sent a moment ago: it is as good as a new one
+        // a passcode was sent a moment ago, which is as good as a new one
         Ok(()) | Err(RequestRefused::JustSent) => {
             state.wake.notify_one();
             Ok(see_other(&address(&token, &back)))
@@ -217,7 +217,7 @@ pub async fn login(
         year: form.get("year").to_owned(),
         stay: form.has("stay"),
     };
-    // what is no date proves nothing and tells nothing: it costs no try
+    // something that is no date proves nothing and reveals nothing: it does not count as a try
     let Some(birth_date) = BirthDate::from_parts(&typed.day, &typed.month, &typed.year) else {
         let page = page(&state, head, link, &token, "portal-error-no-date", typed).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);

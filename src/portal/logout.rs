@@ -1,4 +1,4 @@
-//! `POST /portal/logout`.
+//! `POST /portal/logout`: ends this session.
 
 use crate::access;
 use crate::audit::{Actor, Entry, Event, Subject};

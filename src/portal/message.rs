@@ -24,9 +24,9 @@ struct MessagePage {
     settings: Settings,
     thread: PatientThread,
     form: Typed,
-    /// the messages after this one came while the patient was writing: they are shown with the form
+    /// messages after this one arrived while the patient was writing: they are shown with the form
     newer_than: Option<MessageId>,
-    /// what was just sent, kept or answered, in words, to be said there
+    /// says in words what was just sent, kept or answered, below that message
     sent: &'static str,
     kept: &'static str,
     answered: &'static str,
@@ -39,7 +39,7 @@ struct Typed {
     body: String,
     /// the newest message that the page showed
     shown: Option<MessageId>,
-    /// why it was not sent; empty: it was not tried
+    /// the key of why it was not sent; empty: it was not tried
     error: &'static str,
 }
 
@@ -51,20 +51,19 @@ impl Typed {
 }
 
 impl MessagePage {
-    /// Whether this message came while the patient was writing.
+    /// Whether this message arrived while the patient was writing.
     fn is_newer(&self, message: &MessageRow) -> bool {
         self.newer_than.is_some_and(|shown| message.id > shown) && message.author != Author::Patient
     }
 
-    /// Whether the page opens at this message: the newest that the patient has not opened yet, where it stands below
-    /// others.
+    /// Whether the page opens at this message: the newest unread one, unless it is the first on the page.
     fn is_news(&self, message: &MessageRow) -> bool {
         let unread = |m: &&MessageRow| m.author != Author::Patient && m.read_by_patient_at.is_none();
         let newest = self.thread.messages.iter().skip(1).rfind(unread);
         self.form.error.is_empty() && newest.is_some_and(|newest| newest.id == message.id)
     }
 
-    /// What to say below this message, of which it is true; empty where nothing is to be said.
+    /// The words about what was just done, if they belong below this message; else empty.
     fn said_below(&self, message: &MessageRow) -> &'static str {
         let newest = |is: fn(&MessageRow) -> bool| self.thread.messages.iter().rfind(|m| is(m)).map(|m| m.id);
         if !self.sent.is_empty() && newest(|m| m.author == Author::Patient) == Some(message.id) {
@@ -98,7 +97,7 @@ impl MessagePage {
         (heading, advice)
     }
 
-    /// What the box for the reply holds.
+    /// The text in the box for the reply.
     fn written(&self) -> &str {
         match &self.thread.draft {
             Some((kept, _)) => kept,
@@ -141,11 +140,11 @@ async fn page(
         let (mut shell, settings) = shell(conn, &head, None)?;
         let found = conversations::patient_thread(conn, &visit, number, before)?;
         let mut thread = found.ok_or(AppError::NotFound)?;
-        // what was just typed counts more than what was kept before
+        // what was just typed replaces the stored draft
         if !form.body.is_empty() {
             thread.draft = None;
         }
-        // words that come back were typed over what their page showed, until the patient was told of what is newer
+        // a reply that comes back counts as typed over its old page, until the patient was told of newer messages
         let newer_than = form.shown.filter(|_| form.error == NEWER);
         form.shown = form.shown.filter(|_| newer_than.is_none()).or(thread.newest);
         let (sent, kept) = (shell.said_there(&["reply-sent"]), shell.said_there(&["reply-kept"]));
@@ -189,7 +188,7 @@ struct GonePage {
     shell: Shell,
 }
 
-/// No such conversation, or another patient's: in words, with what to do.
+/// The page for a conversation that does not exist or is another patient's, with what to do.
 async fn gone(state: &AppState, head: Head) -> Result<HttpResponse, AppError> {
     let read =
         state.db.read(move |conn| -> Result<_, AppError> { Ok(GonePage { shell: shell(conn, &head, None)?.0 }) });
@@ -221,14 +220,14 @@ async fn keep_typed(
     write.await
 }
 
-/// The answer to a script that saves as one types.
+/// The answer to the script that saves while the patient types.
 #[derive(Serialize)]
 struct Saved {
     version: i64,
     saved_at: String,
 }
 
-/// What is typed is kept on the server: for a script as one types, without one by a button of its own.
+/// Saves what is typed on the server: a script does so while the patient types; without script there is a button.
 pub async fn keep(
     state: web::Data<AppState>,
     head: Head,
@@ -255,7 +254,7 @@ pub async fn keep(
     Ok(HttpResponse::Ok().json(Saved { version: 1, saved_at: read.await? }))
 }
 
-/// The page with what was typed, which was not taken: too much came in a short time.
+/// The page with what was typed, which was refused because too many requests came in a short time.
 async fn too_often(
     state: &AppState,
     head: Head,
@@ -267,7 +266,7 @@ async fn too_often(
     with_status(StatusCode::TOO_MANY_REQUESTS, &page)
 }
 
-/// One tap.
+/// Takes an answer with one tap.
 pub async fn answer(
     state: web::Data<AppState>,
     head: Head,
@@ -303,7 +302,7 @@ pub async fn reply(
     let number = number(&req, "number")?;
     let visit = match writer {
         Writer::Here(visit) => Visit(visit),
-        // the session ended while they were writing: not sent, not lost
+        // the session ended while the patient was writing: the text is not sent, but kept
         Writer::Lapsed(lapsed) => {
             keep_typed(&state, lapsed, number, form.get("body")).await?;
             return Ok(see_other(&format!("/portal?notice=session-over-kept&back=/portal/messages/{number}")));
@@ -348,13 +347,13 @@ pub async fn reply(
     }
 }
 
-/// The longest answer, in characters.
+/// The longest reply, in characters.
 const LONGEST: usize = 20_000;
 
 /// The page with a message that is not sent yet, for the clinic's preview.
 ///
 /// # Errors
-/// When the template fails.
+/// When the template cannot be rendered.
 pub fn preview(shell: Shell, settings: Settings, thread: PatientThread) -> askama::Result<String> {
     let (form, newer_than, nothing) = (Typed::default(), None, "");
     let (sent, kept, answered) = (nothing, nothing, nothing);

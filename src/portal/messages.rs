@@ -22,7 +22,7 @@ struct MessagesPage {
     /// why the list is not shown, in words
     shut_out: Option<String>,
     rows: Vec<PatientRow>,
-    /// by number
+    /// the beginning of each conversation's last message, by the conversation's number
     excerpts: HashMap<i64, String>,
     next: Option<String>,
 }

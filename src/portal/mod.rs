@@ -1,5 +1,5 @@
-//! DOOR for patients. It imports no capability of the clinic: what it can do is in the few verbs that take a
-//! `PortalVisit`. No route creates a conversation, and none reads a file.
+//! DOOR for patients. It imports nothing that acts for the clinic: it can only use the few verbs that take a
+//! `PortalVisit`. No route creates a conversation, and none accepts a file.
 
 mod attachments;
 mod download;
@@ -25,11 +25,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::{self, ServiceConfig};
 
-/// Pages that go out compressed: what is on them is the clinic's and the patient's own words, see [`packed`].
+/// Pages that are sent compressed: they contain only the clinic's and the patient's own words, see [`packed`].
 const PACKED: &[&str] =
     &["/portal/messages", "/portal/messages/{number}", "/portal/information", "/portal/information/views"];
 
-/// Compresses the pages of this door that may be.
+/// Compresses the pages of this door that may be compressed.
 ///
 /// # Errors
 /// Those of the page.

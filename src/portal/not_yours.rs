@@ -1,4 +1,4 @@
-//! What a page of somebody else is answered: see [`crate::http::whose`].
+//! The answer to a request from somebody else's page: see [`crate::http::whose`].
 
 use super::guard::shell;
 use crate::access::portal_visit;
@@ -15,7 +15,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
 
-/// They act for whoever holds the link, or for this browser: a page for nobody may send them.
+/// Routes that act for whoever holds the link, or for this browser: a page for nobody may send to them.
 const FOR_NOBODY: &[&str] =
     &["/portal/entry", "/portal/link/{token}/passcode", "/portal/link/{token}/session", "/portal/language"];
 
@@ -29,7 +29,7 @@ struct NotYoursPage {
     files: bool,
 }
 
-/// Everything behind this door is for the person to whom the page belongs.
+/// Lets a request through only where its page belongs to the person who is signed in.
 ///
 /// # Errors
 /// Those of the page.

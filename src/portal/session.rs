@@ -1,4 +1,4 @@
-//! `POST /portal/session`: one press, and the session begins to count anew.
+//! `POST /portal/session`: one press, and the session lasts its full time again.
 
 use super::guard::{Visit, return_path};
 use crate::error::AppError;
@@ -14,7 +14,7 @@ struct Left {
     expires_in: i64,
 }
 
-/// The request itself is what keeps the session: see `access::session`. Its trace is the audit row.
+/// The request itself is what keeps the session: see `access::session`. The audit row records it.
 pub async fn stay(
     state: web::Data<AppState>,
     head: Head,

@@ -26,7 +26,7 @@ struct ViewsPage {
 }
 
 impl ViewsPage {
-    /// By name where the clinic tells names, else by role.
+    /// Who looked: the name where the clinic shows names, else the role.
     fn who(&self, row: &View) -> String {
         let role = self.shell.t_of("role", row.role.as_str());
         if self.settings.portal_names { format!("{}, {role}", row.user_name) } else { role.to_owned() }

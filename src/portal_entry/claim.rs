@@ -1,6 +1,6 @@
-//! In without a link: a patient says who they are and at which address they are reached. Whether it is true or not, a
-//! link of the same kind is made and a passcode asked for, in the same statements, so that neither the answer nor the
-//! time that it takes tells whether there is such a patient.
+//! Signing in without a link: a patient says who they are and at which address they are reached. Whether that is true
+//! or not, a link of the same kind is made and a passcode requested, in the same statements, so that neither the answer
+//! nor its time tells whether there is such a patient.
 
 use crate::clock::{Random, Token};
 use crate::db::{Ts, Tx};
@@ -13,14 +13,14 @@ use diesel::QueryResult;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// What somebody says of themselves.
+/// What somebody says about themselves.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// kind of number
     pub kind: IdKind,
     /// as typed
     pub number: String,
-    /// where the passcode is to go
+    /// the address for the passcode
     pub at: Address,
 }
 
@@ -64,8 +64,8 @@ impl Address {
     }
 }
 
-/// Makes a link for a claim and asks for its passcode. The same claim made again leads to the same link by an address of
-/// its own, and its wrong tries are counted on.
+/// Makes a link for a claim and requests its passcode. The same claim made again leads to the same link with another
+/// token, and its wrong tries go on counting.
 pub fn claim(tx: &mut Tx, now: Ts, random: &Random, claim: &Claim) -> QueryResult<(Token, Result<(), RequestRefused>)> {
     let settings = settings::load(tx)?;
     let open = settings.portal_on;
@@ -79,11 +79,11 @@ pub fn claim(tx: &mut Tx, now: Ts, random: &Random, claim: &Claim) -> QueryResul
     Ok((token, portal_links::request(tx, now, &link)?))
 }
 
-/// A claim is kept as a keyed hash: the table tells nobody who tried to get in.
+/// A claim is stored as a keyed hash, so that the table does not tell who tried to get in.
 fn hash(key: &[u8], claim: &Claim) -> Vec<u8> {
     let number: String = claim.number.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect();
     let words = format!("claim\0{}\0{number}\0{}", claim.kind.as_str(), claim.at.key());
-    // any length of key is a key to HMAC
+    // HMAC takes keys of any length
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()));
     mac.update(words.as_bytes());
     mac.finalize().into_bytes().to_vec()

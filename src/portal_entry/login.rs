@@ -1,7 +1,7 @@
 //! The proof: passcode and date of birth together.
 //!
-//! A try is counted before it is judged, in a write of its own, so that any number of tries at once get no more than
-//! [`TRIES`](portal_links::TRIES). All failures read alike and take alike long.
+//! A try is counted before it is checked, in a write of its own, so that many tries at the same moment get no more than
+//! [`TRIES`](portal_links::TRIES). All failures give the same answer and take equally long.
 
 use crate::access::session::{Holder, Lasts};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -17,20 +17,20 @@ use std::net::IpAddr;
 
 /// What was typed.
 pub struct Proof {
-    /// may be anything
+    /// the passcode, as typed
     pub passcode: String,
     /// as typed
     pub birth_date: BirthDate,
     /// "Stay logged in"
     pub stay: bool,
-    /// who waits: see [`slow_hash::verify`]
+    /// the caller's address: see [`slow_hash::verify`]
     pub from: IpAddr,
 }
 
-/// Why nobody was let in.
+/// Why the patient was not signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// Wrong, late, used or too often tried: which is not told.
+    /// Wrong, expired, used or tried too often: the answer does not say which.
     #[error("the passcode and date of birth did not match")]
     NoMatch,
     /// The database.
@@ -44,7 +44,7 @@ impl From<diesel::result::Error> for LoginError {
     }
 }
 
-/// Lets the patient in: the passcode is used up, and the holder of the new session comes back.
+/// Signs the patient in: uses the passcode up, and gives the holder of the new session.
 ///
 /// # Errors
 /// See [`LoginError`]. A failure leaves an audit row.
@@ -55,14 +55,14 @@ pub async fn login(db: &Db, now: Ts, link: OpenLink, proof: Proof) -> Result<Hol
     let hash = counted.hash;
     let right_code = slow_hash::verify(Lane::Passcodes, proof.from, digits, hash.clone()).await && !counted.is_over;
     db.write(move |tx| -> Result<Result<Holder, LoginError>, LoginError> {
-        // nobody has the number 0: a claim that is true of nobody takes the same way
+        // no patient has the id 0: a claim that is true of nobody runs the same statements
         let of = patients::table.find(link.patient.unwrap_or(PatientId(0)));
         let known: Option<(PatientId, BirthDate, String)> =
             of.select((patients::id, patients::birth_date, patients::language)).first(tx.conn()).optional()?;
         let right = known.filter(|(_, born, _)| right_code && proof.birth_date == *born);
         let used = right.is_some() && portal_links::use_up(tx, &link, hash.as_deref())?;
         let Some((patient, _, language)) = right.filter(|_| used) else {
-            // the failure is part of the answer, not an error: its audit row must be kept
+            // the failure is a value, not an error: otherwise its audit row would be rolled back
             audit::append(tx, now, trace(&link, Event::PortalSignInFailed))?;
             return Ok(Err(LoginError::NoMatch));
         };
@@ -84,7 +84,7 @@ fn trace(link: &OpenLink, event: Event) -> Entry {
     }
 }
 
-/// How long a session lasts: as the clinic says, or as "Stay logged in" does where that is offered and was asked for.
+/// How long a session lasts: as the clinic's settings say, or as "Stay logged in" where that is offered and was chosen.
 fn lasts(settings: &Settings, stay: bool) -> Lasts {
     match settings.portal_stay_days {
         days if stay && days > 0 => Lasts::new(days * 86_400, days * 86_400),

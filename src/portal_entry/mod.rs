@@ -1,5 +1,5 @@
-//! FEATURE: the patient's way in. A link opens a page, nothing more; a passcode, made when the patient asks for it and
-//! sent by another road where there is one, and the date of birth together open the messages.
+//! FEATURE: how patients sign in. A link only opens a page. A passcode, made when the patient asks for it and sent by
+//! another road where there is one, and the date of birth together open the messages.
 
 mod claim;
 mod login;

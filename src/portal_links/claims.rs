@@ -1,4 +1,4 @@
-//! Links that are made from what somebody says of themselves. There is one for each such claim, true or not.
+//! Links for somebody who says who they are. There is one for each such claim, true or not.
 
 use crate::clock::Token;
 use crate::db::schema::{claim_tokens, passcodes, portal_links};
@@ -7,12 +7,12 @@ use crate::delivery::Channel;
 use diesel::prelude::*;
 use time::Duration;
 
-/// A claim leads in for this long.
+/// A claim's link works for this long.
 pub const CLAIM_LASTS: Duration = Duration::minutes(30);
-/// How long a claim is remembered, with its wrong tries.
+/// How long a claim and its wrong tries are stored.
 const REMEMBERED: Duration = Duration::days(1);
 
-/// The link of this claim, made now or before. `token` leads to it, beside the tokens of pages that are still open.
+/// The link of this claim, made now or earlier. `token` leads to it, as do the tokens of pages that are still open.
 pub fn put(
     tx: &mut Tx,
     now: Ts,
@@ -42,7 +42,7 @@ pub fn put(
     Ok(id)
 }
 
-/// Forgets claims that were made more than a day ago.
+/// Removes claims that expired more than a day ago. Gives how many.
 pub fn forget(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old = portal_links::table
         .filter(portal_links::claim_hash.is_not_null())

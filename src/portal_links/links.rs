@@ -12,24 +12,24 @@ use time::Duration;
 /// A link works for this long.
 pub const LINK_LASTS: Duration = Duration::days(30);
 
-/// A link that works at this moment. It says where it leads, not that anybody may go there.
+/// A link that works at this moment. It says where it leads; it does not prove that the reader may go there.
 #[derive(Debug, Clone)]
 pub struct OpenLink {
     /// identity
     pub id: LinkId,
-    /// for whom it was made; `None` for a claim that is true of nobody
+    /// the patient whom it was made for; `None` for a claim that is true of nobody
     pub patient: Option<PatientId>,
     /// the conversation's number within the patient; `None` leads to all of them
     pub leads_to: Option<i64>,
-    /// by which road it went; of a claim: by which its passcode goes
+    /// the road by which it was sent; for a claim: the road of its passcode
     pub channel: Channel,
-    /// the patient's language; of a claim none is told
+    /// the patient's language; `None` for a claim, of which nothing is told
     pub language: Option<String>,
-    /// somebody said who they are; nothing of that page may tell whether it is true
+    /// the link is a claim: its page may not tell whether the claim is true
     pub is_claim: bool,
 }
 
-/// Makes a link for one notification and stores its hash. The token goes into that one mail or text and nowhere else.
+/// Makes a link for one notification and stores its hash. The token itself is only in that one mail or text.
 pub fn mint(
     tx: &mut Tx,
     now: Ts,
@@ -49,13 +49,13 @@ pub fn mint(
     Ok(token)
 }
 
-/// The link of this token, if it works: known, not too old, not ended, the portal on and the patient with access. All
-/// other cases look alike. Opening uses nothing up.
+/// The link of this token, if it works: known, not expired, not ended, the portal on and the patient with access. All
+/// other cases give `None`. Opening a link does not use it up.
 pub fn open(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<OpenLink>> {
     let on: bool = clinic::table.find(1).select(clinic::portal_on).first(conn)?;
     type Link = (LinkId, Option<PatientId>, Channel, Option<Vec<u8>>);
     type Found = (Link, Option<i64>, Option<(String, bool)>);
-    // a claim that was made again has several; nothing has the number 0
+    // a claim that was made again has several tokens; no link has the id 0
     let again = claim_tokens::table.find(token.hash()).select(claim_tokens::link_id);
     let again: LinkId = again.first(conn).optional()?.unwrap_or(LinkId(0));
     let found: Option<Found> = working(now)
@@ -83,25 +83,25 @@ fn working(now: Ts) -> _ {
     portal_links::table.filter(portal_links::expires_at.gt(now)).filter(portal_links::ended_at.is_null())
 }
 
-/// To whom a passcode goes.
+/// Who gets a passcode.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipient {
-    /// `None` for a claim that is true of nobody: a passcode is made all the same, and sent nowhere
+    /// the patient; `None` for a claim that is true of nobody: a passcode is made all the same, and sent nowhere
     pub patient: Option<PatientId>,
-    /// by which road the link went; of a claim: by which the passcode goes
+    /// the road by which the link was sent; for a claim: the road of the passcode
     pub channel: Channel,
-    /// somebody said who they are
+    /// the link is a claim: somebody says who they are
     pub is_claim: bool,
 }
 
-/// To whom a passcode for this link goes; `None` where the link works no more.
+/// Who gets a passcode for this link; `None` where the link does not work any more.
 pub fn recipient(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<Recipient>> {
     let of = (portal_links::patient_id, portal_links::channel, portal_links::claim_hash.is_not_null());
     let found: Option<(Option<PatientId>, Channel, bool)> =
         working(now).filter(portal_links::id.eq(link)).select(of).first(conn).optional()?;
     let Some((patient, channel, is_claim)) = found else { return Ok(None) };
     let mut to = Recipient { patient, channel, is_claim };
-    // as many as go out in a day: a claim says nothing of it, and takes the way of one that is true of nobody
+    // the day's passcodes are used up: a claim does not say so, and is treated like one that is true of nobody
     if let Some(patient) = to.patient.filter(|_| is_claim)
         && tries::of_patient_today(conn, now, patient)?.asked > passcode::most_a_day(conn)?
     {

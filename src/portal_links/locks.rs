@@ -9,18 +9,18 @@ use crate::db::{Conn, Ts, Tx};
 use diesel::prelude::*;
 use time::Duration;
 
-/// After the first dead passcode this long passes before the next; twice as long after each more.
+/// The pause after the first passcode with too many wrong tries; each further pause is twice as long.
 const FIRST: Duration = Duration::minutes(1);
-/// Doublings at most: a lock lasts an hour and four minutes then.
+/// The most doublings: a lock then lasts an hour and four minutes.
 const MOST_DOUBLINGS: i64 = 6;
-/// Wrong tries are held against other links for this long.
+/// Wrong tries on one link make locks of the patient's other links longer for this time.
 const REMEMBERED: Duration = Duration::days(1);
-/// Links of one patient that are looked at.
+/// The most links of one patient that are read.
 const MOST_LINKS: i64 = 200;
 
-/// How long a link is locked whose passcode died `locks` times before.
+/// How long a link is locked after `locks` earlier locks.
 pub(super) fn lasts(tx: &mut Tx, now: Ts, link: &OpenLink, locks: i64) -> QueryResult<Duration> {
-    // of a claim only its own tries count: a longer lock would tell that two claims are true of one patient
+    // for a claim only its own tries count: a longer lock would tell that two claims are true of one patient
     let others = match link.patient.filter(|_| !link.is_claim) {
         None => 0,
         Some(patient) => {
@@ -37,7 +37,7 @@ pub(super) fn lasts(tx: &mut Tx, now: Ts, link: &OpenLink, locks: i64) -> QueryR
     Ok(FIRST * 2i32.pow((locks + others).clamp(0, MOST_DOUBLINGS) as u32))
 }
 
-/// Until when the last of this patient's locked links is locked; `None` where none is.
+/// When the last lock of this patient's links ends; `None` where no link is locked.
 pub fn locked_until<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>) -> QueryResult<Option<Ts>> {
     let locked: Option<Option<Ts>> = passcodes::table
         .inner_join(portal_links::table)
@@ -50,7 +50,7 @@ pub fn locked_until<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>)
     Ok(locked.flatten())
 }
 
-/// Lifts every lock of this patient: they are on the phone, and the clinic knows that it is they.
+/// Lifts every lock of this patient, who is on the phone and whom the clinic has recognised.
 pub fn unlock(tx: &mut Tx, now: Ts, access: &ChartAccess<rights::EditPatients>) -> QueryResult<()> {
     let links = portal_links::table.filter(portal_links::patient_id.eq(access.patient())).select(portal_links::id);
     diesel::update(passcodes::table.filter(passcodes::link_id.eq_any(links)))

@@ -1,4 +1,4 @@
-//! FEATURE: portal links and their passcodes: the rows, and the one hand that writes them. How a patient gets in by them is
+//! FEATURE: portal links and their passcodes: only this room writes the rows. How a patient signs in with them is
 //! decided in `portal_entry`.
 
 mod claims;

@@ -1,7 +1,7 @@
-//! Passcodes: six digits, ten minutes, one use; a new one kills the old.
+//! Passcodes: six digits, valid for ten minutes and one use; a new one ends the old.
 //!
-//! The digits are made by the worker at the moment of sending and are in no table, only their slow hash: a million
-//! guesses against a stolen table take longer than a passcode lives.
+//! The worker makes the digits at the moment of sending. No table has them, only their slow hash: a million guesses
+//! against a stolen table take longer than a passcode is valid.
 
 use super::links::OpenLink;
 use super::tries;
@@ -16,49 +16,49 @@ use time::Duration;
 
 /// A passcode works for this long.
 pub const PASSCODE_LASTS: Duration = Duration::minutes(10);
-/// Wrong tries before a passcode is dead.
+/// After this many wrong tries a passcode does not work any more.
 pub const TRIES: i64 = 5;
-/// A further passcode can be asked for after this long.
+/// Another passcode can be requested after this long.
 const AGAIN_AFTER: Duration = Duration::seconds(20);
 
 text_enum! {
-    /// What became of a passcode.
+    /// Whether a passcode was sent.
     pub enum PasscodeState {
-        /// asked for, on its way
+        /// requested, not sent yet
         Queued = "queued",
-        /// handed over
+        /// handed to the mail server or gateway
         Sent = "sent",
         /// it could not be sent
         Failed = "failed",
     }
 }
 
-/// What the page needs to know.
+/// What the link's page shows of a passcode.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = passcodes, check_for_backend(crate::db::MultiBackend))]
 pub struct PasscodeStatus {
-    /// when it was asked for
+    /// when it was requested
     pub requested_at: Ts,
-    /// when it ends
+    /// when it expires
     pub expires_at: Ts,
-    /// how many wrong tries
+    /// the number of wrong tries
     pub tries: i64,
-    /// what became of it
+    /// whether it was sent
     pub send_state: PasscodeState,
     /// why it could not be sent
     pub send_reason: Option<Reason>,
-    /// no passcode before this moment
+    /// until when no passcode is made or taken
     pub locked_until: Option<Ts>,
 }
 
-/// What is known of a link's passcode; `None` where none was ever asked for, or the last is over and no lock holds.
+/// The state of a link's passcode; `None` where none was ever requested, or the last has expired and there is no lock.
 pub fn status(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<PasscodeStatus>> {
     let row = passcodes::table.find(link).select(PasscodeStatus::as_select()).first(conn).optional()?;
     Ok(row.filter(|row| row.expires_at > now || row.lock(now).is_some()))
 }
 
 impl PasscodeStatus {
-    /// Until when no passcode is made or taken, if so.
+    /// When the lock ends; `None` where there is none now.
     pub fn lock(&self, now: Ts) -> Option<Ts> {
         self.locked_until.filter(|until| *until > now)
     }
@@ -67,15 +67,15 @@ impl PasscodeStatus {
 /// Why no passcode is made now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestRefused {
-    /// one was asked for a moment ago
+    /// one was requested a moment ago
     JustSent,
-    /// too many wrong tries; a new one can be asked for at this moment
+    /// too many wrong tries; a new one can be requested from this moment on
     Locked(Ts),
-    /// as many as the clinic lets go to one patient in a day
+    /// the patient got as many today as the clinic allows
     EnoughToday,
 }
 
-/// Asks for a passcode: the old one dies now, a new one is made and sent by the worker.
+/// Requests a passcode: the old one ends now, and the worker makes and sends a new one.
 pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), RequestRefused>> {
     let before: Option<PasscodeStatus> =
         passcodes::table.find(link.id).select(PasscodeStatus::as_select()).first(tx.conn()).optional()?;
@@ -87,7 +87,7 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     if just_sent {
         return Ok(Err(RequestRefused::JustSent));
     }
-    // of a claim nothing is told: see `recipient`
+    // a claim is never refused for this, which would tell that it is true: see `recipient`
     if let Some(patient) = link.patient.filter(|_| !link.is_claim)
         && tries::of_patient_today(tx, now, patient)?.asked >= most_a_day(tx)?
     {
@@ -115,7 +115,7 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     Ok(Ok(()))
 }
 
-/// So many passcodes go to one patient in a day.
+/// The most passcodes that one patient gets in a day.
 pub(super) fn most_a_day(conn: &mut Conn) -> QueryResult<i64> {
     clinic::table.find(1).select(clinic::passcodes_a_day).first(conn)
 }
@@ -129,19 +129,19 @@ pub fn make(tx: &mut Tx, now: Ts, link: LinkId, hash: &str) -> QueryResult<bool>
     Ok(diesel::update(wanted).set(passcodes::code_hash.eq(hash)).execute(tx.conn())? == 1)
 }
 
-/// The row of the Outbox for the newest passcode of this link, if it has one.
+/// The notification of the newest passcode of this link, if it has one.
 pub fn notice(conn: &mut Conn, link: LinkId) -> QueryResult<Option<NotificationId>> {
     let found = passcodes::table.find(link).select(passcodes::notification_id).first(conn).optional()?;
     Ok(found.flatten())
 }
 
-/// Notes which row of the Outbox the newest passcode of this link has.
+/// Stores which notification the newest passcode of this link has.
 pub fn set_notice(tx: &mut Tx, link: LinkId, id: NotificationId) -> QueryResult<()> {
     let row = passcodes::table.find(link);
     diesel::update(row).set(passcodes::notification_id.eq(id)).execute(tx.conn()).map(drop)
 }
 
-/// Writes down whether the digits went out. The audit row is that of their row in the Outbox.
+/// Stores whether the digits were sent. The notification leaves the audit row.
 pub fn mark_sent(tx: &mut Tx, link: LinkId, failed: Option<Reason>) -> QueryResult<()> {
     let state = if failed.is_some() { PasscodeState::Failed } else { PasscodeState::Sent };
     diesel::update(passcodes::table.find(link))
@@ -150,8 +150,8 @@ pub fn mark_sent(tx: &mut Tx, link: LinkId, failed: Option<Reason>) -> QueryResu
         .map(drop)
 }
 
-/// The road says later that the digits did not arrive: the patient is told, and can ask for others at once. Of a claim
-/// nothing is told, as ever: it would say whether the claim is true.
+/// A later report says that the digits did not arrive: the patient is told, and can request others at once. For a claim
+/// nothing is told, because it would show that the claim is true.
 pub fn not_arrived(tx: &mut Tx, notice: NotificationId, why: Reason) -> QueryResult<()> {
     let link = passcodes::table.filter(passcodes::notification_id.eq(notice)).select(passcodes::link_id);
     let Some(link) = link.first::<LinkId>(tx.conn()).optional()? else { return Ok(()) };
@@ -162,7 +162,7 @@ pub fn not_arrived(tx: &mut Tx, notice: NotificationId, why: Reason) -> QueryRes
     }
 }
 
-/// The digits for a claim that is true of nobody are made like any others, and go nowhere.
+/// Marks a passcode of a claim that is true of nobody as sent: it is made like any other, and sent nowhere.
 pub fn mark_sent_to_nobody(tx: &mut Tx, now: Ts, link: LinkId) -> QueryResult<()> {
     mark_sent(tx, link, None)?;
     let entry = Entry::of_clinic(Actor::System, Event::PasscodeState, Subject::None);

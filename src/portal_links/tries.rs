@@ -1,4 +1,4 @@
-//! Tries at passcodes, counted for a day over all passcodes of a link: asking for a new one gives no new tries.
+//! Tries at passcodes, counted for a day over all passcodes of a link: a new passcode gives no new tries.
 
 use super::links::OpenLink;
 use super::locks;
@@ -8,12 +8,12 @@ use crate::db::{Conn, LinkId, PatientId, Ts, Tx};
 use diesel::prelude::*;
 use time::Duration;
 
-/// Counts begin anew this long after the first.
+/// Counts start again this long after the first try.
 const WINDOW: Duration = Duration::days(1);
-/// After so many wrong tries in a day, over all ways in, no claim of this patient leads in any more, which it does not
-/// say. Links that went to the patient's own addresses still do, each with its own pauses.
+/// After this many wrong tries in a day, over all links, no claim of this patient works any more, and the answer does
+/// not say so. Links that were sent to the patient's own addresses still work, each with its own pauses.
 const MOST_WRONG_BY_CLAIMS: i64 = 50;
-/// Links of one patient that are looked at, the newest.
+/// The most links of one patient that are read, the newest first.
 const MOST_LINKS: i64 = 200;
 
 /// A day's counts.
@@ -21,20 +21,20 @@ const MOST_LINKS: i64 = 200;
 pub struct Day {
     /// wrong tries
     pub wrong: i64,
-    /// passcodes asked for
+    /// passcodes that were requested
     pub asked: i64,
 }
 
 /// A try that was counted.
 #[derive(Debug)]
 pub struct Counted {
-    /// what it is judged by; `None` where there is no live passcode
+    /// the hash to check it against; `None` where there is no valid passcode
     pub hash: Option<String>,
-    /// nothing leads in by this link any more today
+    /// this link does not work any more today
     pub is_over: bool,
 }
 
-/// The counts of a link, and when they began; zero where the day is over.
+/// The counts of a link, and when they began; zero where their day is over.
 pub(super) fn of_link(tx: &mut Tx, now: Ts, link: LinkId) -> QueryResult<(Day, Ts)> {
     let columns = (passcodes::wrong_tries, passcodes::asked, passcodes::counted_since);
     let row: Option<(i64, i64, Option<Ts>)> =
@@ -60,10 +60,10 @@ pub fn of_patient_today(conn: &mut Conn, now: Ts, patient: PatientId) -> QueryRe
         .fold(Day::default(), |day, (wrong, asked)| Day { wrong: day.wrong + wrong, asked: day.asked + asked }))
 }
 
-/// Counts one try, before it is judged, and gives the hash to judge it by. Each fifth wrong try of a day kills the
-/// passcode and locks the link for a growing time, however many passcodes were asked for in between.
+/// Counts one try, before it is checked, and gives the hash to check it against. Each fifth wrong try of a day ends the
+/// passcode and locks the link for a growing time, however many passcodes were requested in between.
 pub fn count_try(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Counted> {
-    // nobody has the number 0: a claim that is true of nobody takes the same way
+    // no patient has the id 0: a claim that is true of nobody runs the same statements
     let patient = link.patient.unwrap_or(PatientId(0));
     let is_over = link.is_claim && of_patient_today(tx, now, patient)?.wrong >= MOST_WRONG_BY_CLAIMS;
     let (day, since) = of_link(tx, now, link.id)?;
@@ -92,8 +92,8 @@ pub fn count_try(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Counted> 
     Ok(Counted { hash, is_over })
 }
 
-/// Takes the passcode out of use, and the counts with it. Two correct passcodes sent at the same moment: the hash in the
-/// condition lets one succeed.
+/// Ends the passcode and clears its counts. Two correct passcodes sent at the same moment: the hash in the condition
+/// lets one succeed.
 pub fn use_up(tx: &mut Tx, link: &OpenLink, hash: Option<&str>) -> QueryResult<bool> {
     let same = passcodes::table.find(link.id).filter(passcodes::code_hash.eq(hash));
     let over = (

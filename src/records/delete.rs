@@ -1,4 +1,4 @@
-//! The deletion of a record.
+//! Deletes a record.
 
 use super::hold::{family, held};
 use crate::access::{self, ConfirmedUser, rights};
@@ -13,16 +13,16 @@ use diesel::prelude::*;
 /// Why a record was not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
-    /// it is not there, or was deleted
+    /// it does not exist, or was deleted before
     #[error("there is no such record")]
     NotThere,
     /// it is in use: archive it first
     #[error("the record is not archived")]
     NotArchived,
-    /// a hold stands
+    /// a legal hold is in place
     #[error("the record is held")]
     Held,
-    /// the database
+    /// the database failed
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -33,7 +33,7 @@ impl From<diesel::result::Error> for DeleteError {
     }
 }
 
-/// What the record holds, with those that were merged into it.
+/// How much the record contains, together with the records that were merged into it.
 pub fn contents(conn: &mut Conn, patient: PatientId) -> QueryResult<Contents> {
     let mut all = Contents::default();
     for one in family(conn, patient)? {
@@ -46,9 +46,9 @@ pub fn contents(conn: &mut Conn, patient: PatientId) -> QueryResult<Contents> {
     Ok(all)
 }
 
-/// Deletes an archived record, with those that were merged into it: messages, chart, files, addresses, names. What stays is
-/// its number, the audit log, which has no words of the patient, and the proof of [`DeletedRecord`]. Backups that were made
-/// before hold it until they go.
+/// Deletes an archived record and those that were merged into it: messages, chart, files, addresses, names. Its number,
+/// the audit log, which has no words of the patient, and the proof ([`DeletedRecord`]) stay. Older backups contain the
+/// record until they are removed.
 ///
 /// # Errors
 /// See [`DeleteError`].
@@ -101,21 +101,21 @@ pub fn delete(
 /// The proof that a record was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletedRecord {
-    /// its number
+    /// the record's number
     pub patient: PatientId,
-    /// when
+    /// when it was deleted
     pub at: Ts,
-    /// by whom
+    /// the name of the user who deleted it
     pub by: String,
-    /// why it had been archived
+    /// why it was archived
     pub reason: ArchiveReason,
-    /// since when it had been
+    /// since when it was archived
     pub archived_at: Ts,
-    /// how much it held
+    /// how much it contained
     pub contents: Contents,
 }
 
-/// The proofs, the newest first, at most `limit`: after the one before, where there is one.
+/// The proofs, newest first, at most `limit`; those after `before`, the last one of the previous page.
 pub fn deleted(conn: &mut Conn, before: Option<(Ts, PatientId)>, limit: i64) -> QueryResult<Vec<DeletedRecord>> {
     type Row = ((PatientId, Ts, String), (ArchiveReason, Ts), (i64, i64, i64, i64));
     let mut query = d::table

@@ -1,4 +1,4 @@
-//! Which records the clinic's periods keep no longer.
+//! Finds the records that the clinic's retention periods no longer require to be kept.
 
 use super::hold::held;
 use crate::db::schema::patients;
@@ -9,13 +9,13 @@ use crate::values::BirthDate;
 use diesel::prelude::*;
 use time::Date;
 
-/// So many due records are listed and deleted at once.
+/// The most due records that are listed and deleted at once.
 pub const MOST_DUE: usize = 50;
 
-/// A record that is due.
+/// A record that is due for deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueRecord {
-    /// which
+    /// the record's number
     pub patient: PatientId,
     /// given and family name
     pub name: String,
@@ -23,17 +23,18 @@ pub struct DueRecord {
     pub birth_date: BirthDate,
     /// since when it is archived
     pub archived_at: Ts,
-    /// why it is
+    /// why it is archived
     pub reason: ArchiveReason,
 }
 
-/// The reasons that have a period of their own, and how many years it lasts; 0: for good. A source's word counts as a user's.
+/// The archive reasons with a period, and its length in years; 0 means permanently. A reason from a source counts like
+/// a user's.
 fn periods(kept: Retention) -> [(&'static [ArchiveReason], i64); 3] {
     use ArchiveReason::{Deceased, Inactive, Left, Mistake, Replaced};
     [(&[Deceased], kept.deceased), (&[Left, Inactive], kept.left), (&[Mistake, Replaced], kept.mistake)]
 }
 
-/// The same day so many years before; the 28th where that year has no 29 February.
+/// The same day this many years earlier; 28 February where that year has no 29 February.
 fn years_before(day: Date, years: i64) -> Date {
     let year = day.year() - i32::try_from(years).unwrap_or(i32::MAX).min(day.year());
     day.replace_year(year).or_else(|_| Date::from_calendar_date(year, day.month(), 28)).unwrap_or(Date::MIN)
@@ -48,8 +49,8 @@ fn born_until(now: Ts, kept: Retention) -> BirthDate {
     BirthDate(years_before(now.get().date(), kept.until_age))
 }
 
-/// Records that are due, those that were archived first, at most `limit`. One with a hold is not; nor is one of somebody
-/// who has not come to the age until which records are kept.
+/// The records that are due, first archived first, at most `limit`. A record with a hold is not due; nor is one of a
+/// person below the age until which records are kept.
 pub fn due(conn: &mut Conn, now: Ts, kept: Retention, limit: i64) -> QueryResult<Vec<DueRecord>> {
     let mut found: Vec<DueRecord> = Vec::new();
     for (reasons, years) in periods(kept).into_iter().filter(|(_, years)| *years > 0) {

@@ -1,4 +1,4 @@
-//! A legal hold: the record is not deleted while it stands, whatever the periods say.
+//! A legal hold: while it is in place, the record is not deleted, whatever the retention periods say.
 
 use crate::access::{self, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -7,24 +7,24 @@ use crate::db::sealed::{self, Opened};
 use crate::db::{Conn, DbError, PatientId, Ts, Tx};
 use diesel::prelude::*;
 
-/// A hold that stands.
+/// A hold that is in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     /// since when
     pub since: Ts,
-    /// who placed it
+    /// the name of the user who placed it
     pub by: String,
-    /// why, in their words
+    /// the reason, in that user's words
     pub note: String,
 }
 
 /// Why a hold was not placed.
 #[derive(Debug, thiserror::Error)]
 pub enum HoldError {
-    /// the record is not there any more
+    /// the record does not exist any more
     #[error("there is no such record")]
     NotThere,
-    /// the database
+    /// the database failed
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -35,7 +35,7 @@ impl From<diesel::result::Error> for HoldError {
     }
 }
 
-/// The record and those that were merged into it, straight or by another one.
+/// The record and those that were merged into it, directly or through another record.
 pub(super) fn family(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<PatientId>> {
     let mut all = vec![patient];
     let mut next = vec![patient];
@@ -61,7 +61,7 @@ pub fn held(conn: &mut Conn, patient: PatientId) -> QueryResult<Option<Hold>> {
     Ok(found.map(|(since, by, note)| Hold { since, by, note: note.into() }))
 }
 
-/// Places a hold, or changes the note of the one that stands.
+/// Places a hold, or changes the note of the existing one.
 ///
 /// # Errors
 /// See [`HoldError`].

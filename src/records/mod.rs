@@ -1,5 +1,5 @@
-//! FEATURE: how long records are kept: legal holds, what is due by the clinic's periods, and the deletion of a record, which
-//! leaves proof and no data. Nothing is deleted by itself.
+//! FEATURE: how long records are kept: legal holds, which records are due by the clinic's periods, and deletion, which
+//! leaves a proof and no data. Nothing is deleted automatically.
 
 mod delete;
 mod due;

@@ -6,7 +6,7 @@ use crate::text_enum;
 use diesel::prelude::*;
 
 text_enum! {
-    /// Which image.
+    /// An image of the clinic, by its place.
     pub enum ImageKind {
         /// beside the clinic's name
         Logo = "logo",
@@ -18,7 +18,7 @@ text_enum! {
 /// An image as it is served.
 #[derive(Debug, Clone, Queryable)]
 pub struct Image {
-    /// of its content, for its address
+    /// a word made from its content, for its address
     pub name: String,
     /// media type
     pub media_type: String,
@@ -26,7 +26,7 @@ pub struct Image {
     pub bytes: Vec<u8>,
 }
 
-/// The image of this name; `None` where there is none, or another by now.
+/// The image of this name; `None` where there is none, or another one now.
 pub fn image(conn: &mut Conn, kind: ImageKind, name: &str) -> QueryResult<Option<Image>> {
     clinic_images::table
         .find(kind)

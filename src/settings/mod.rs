@@ -1,5 +1,5 @@
-//! GROUND: what the clinic has decided for itself: one row, read by every page and in every transaction that depends
-//! on it, so that a change holds at once on every instance. It is read here; `administration` writes it.
+//! GROUND: what the clinic has decided for itself: one row, read by every page and in every transaction that depends on
+//! it, so that a change takes effect at once on every instance. It is read here; `administration` writes it.
 
 mod images;
 mod retention;
@@ -27,9 +27,9 @@ pub struct Settings {
     pub time_zone: String,
     /// language of pages for people whose own is not known
     pub language: String,
-    /// the clinic's own "not for emergencies" words; empty: ours
+    /// the clinic's own "not for emergencies" words; empty: the program's
     pub emergency_text: String,
-    /// the clinic's own words to a patient whose conversation is closed; empty: ours
+    /// the clinic's own words to a patient whose conversation is closed; empty: the program's
     pub closing_text: String,
     /// "Portal Accessibility"
     pub portal_on: bool,
@@ -43,13 +43,14 @@ pub struct Settings {
     pub portal_stay_days: i64,
     /// hours after which a patient's session ends in any case, unless they stay logged in
     pub portal_longest_hours: i64,
-    /// so many passcodes go to one patient in a day
+    /// the most passcodes that one patient gets in a day
     pub passcodes_a_day: i64,
-    /// what patients may say of themselves at the portal's first page: words of `patients::IdKind`, with spaces between
+    /// kinds of numbers by which patients may identify themselves on the portal's first page: words of
+    /// `patients::IdKind`, separated by spaces
     pub portal_identifiers: String,
-    /// whether patients read the names of who takes part, else "the care team"
+    /// whether patients see the participants' names, else "the care team"
     pub portal_names: bool,
-    /// roles whose users sign in with a second factor only: words, with spaces between
+    /// roles whose users sign in with a second factor only: words, separated by spaces
     pub second_factor_roles: String,
     /// how long archived records are kept
     pub retention: Retention,
@@ -59,11 +60,11 @@ pub struct Settings {
     pub background: String,
     /// since when the portal is on or off; `None`: since the beginning
     pub portal_since: Option<Ts>,
-    /// whether notifications may call the patient by name
+    /// whether notifications may contain the patient's name
     pub notify_by_name: bool,
-    /// whether a notification says for whom it is where another patient has the same address
+    /// whether a notification says whom it is for where another patient has the same address
     pub name_where_shared: bool,
-    /// whether patients are told when their access to the portal is switched on
+    /// whether patients are notified when their access to the portal is switched on
     pub tell_of_access: bool,
     /// hours after which a text follows an email that was not opened; 0: both at once
     pub plan_text_hours: i64,
@@ -92,13 +93,13 @@ impl Settings {
 /// Reads the settings.
 ///
 /// # Errors
-/// Those of the database; also when [`super::settings`] was never prepared.
+/// Database errors; also when [`super::settings`] was never prepared.
 pub fn load(conn: &mut Conn) -> QueryResult<Settings> {
     clinic::table.find(1).select(Settings::as_select()).first(conn)
 }
 
-/// Reads the settings to change them: nobody else does until the transaction ends. All of them are one row, so whoever
-/// changes a part writes the rest as it stands.
+/// Reads the settings to change them, and locks them until the transaction ends. All settings are one row, so a change
+/// of one part writes the other parts as they are.
 pub fn hold(tx: &mut Tx) -> QueryResult<Settings> {
     lock_row(tx, "clinic", 1)?;
     load(tx)

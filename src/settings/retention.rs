@@ -1,5 +1,5 @@
-//! How long archived records are kept. Four numbers are one column: a row of settings has no more room for columns than
-//! the query builder has.
+//! How long archived records are kept. The four numbers share one column, because the query builder limits the columns
+//! of a row.
 
 use crate::db::MultiBackend;
 use diesel::backend::Backend;
@@ -8,7 +8,7 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::Text;
 
-/// The periods, in years. 0: there is none, and records are kept for good.
+/// The periods, in years. 0: there is none, and records are kept permanently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub struct Retention {
@@ -18,7 +18,7 @@ pub struct Retention {
     pub left: i64,
     /// after archiving, of a record that was made by mistake
     pub mistake: i64,
-    /// no record is due of somebody younger than this
+    /// no record of a patient younger than this is due
     pub until_age: i64,
 }
 

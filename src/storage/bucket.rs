@@ -1,5 +1,6 @@
 //! A bucket of a server that speaks S3. `rusty-s3` signs the addresses (AWS Signature Version 4), `ureq` calls them, on
-//! threads that may wait. Names are flat, random and never used again, so nothing here needs a condition; only a backup lists.
+//! blocking threads. Names are flat, random and never used twice, so no request needs a condition; only a backup lists
+//! them.
 
 use super::blob_store::{BlobStore, Ready};
 use super::mirror::Object;
@@ -19,17 +20,17 @@ use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
-/// How long a signed address holds: it is used at once.
+/// How long a signed address is valid: it is used at once.
 const SIGNED_FOR: Duration = Duration::from_secs(300);
-/// A server that says or takes nothing for so long is not there.
+/// How long a server may send or take nothing before it counts as unreachable.
 const SILENCE: Duration = Duration::from_secs(20);
-/// A server that is slow to begin its answer may be writing the whole file to its disks.
+/// How long a server may take to begin its answer: it may be writing the whole file to its disks.
 const ANSWER: Duration = Duration::from_secs(60);
-/// How often a call is made in all, and how long is waited before it is made again, longer each time.
+/// How often a call is tried in all, and the pause before the second try; later pauses are longer.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// Cheap to clone.
+/// A bucket, cheap to clone.
 #[derive(Clone)]
 pub struct Bucket(Arc<Inner>);
 
@@ -40,13 +41,13 @@ struct Inner {
 }
 
 impl Bucket {
-    /// Nothing is asked of the server: it may come later than we do.
+    /// Nothing is sent to the server: it may start after this program.
     pub fn new(config: &config::Bucket) -> io::Result<Bucket> {
         let style = if config.path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
         let signer = Signer::new(config.endpoint.clone(), style, config.name.clone(), config.region.clone());
         let signer = signer.map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))?;
         let credentials = Credentials::new(&config.access_key, &config.secret_key);
-        // a server of one's own has an authority of its own
+        // a private server may have a certificate authority of its own
         let trusted = match &config.authorities[..] {
             [] => RootCerts::WebPki,
             own => RootCerts::new_with_certs(own),
@@ -67,7 +68,7 @@ impl Bucket {
         Ok(Bucket(Arc::new(Inner { signer, credentials, agent: Agent::new_with_config(agent) })))
     }
 
-    /// Calls, and again where the server did not answer or said that it cannot now.
+    /// Makes a call, and repeats it where the server did not answer or said that it cannot now.
     fn call(&self, mut once: impl FnMut(&Inner) -> Result<Response<Body>, ureq::Error>) -> io::Result<Response<Body>> {
         let mut tries = 0;
         loop {
@@ -89,7 +90,7 @@ impl Bucket {
             let address = inner.signer.get_object(Some(&inner.credentials), name).sign(SIGNED_FOR);
             inner.agent.get(address.as_str()).header("range", &wanted).call()
         })?;
-        // a server that knows no ranges would give the beginning for the middle
+        // a server without ranges answers with the beginning of the file
         if answer.status() != 206 {
             return Err(io::Error::other("the bucket's server did not answer with the range that was asked for"));
         }
@@ -97,13 +98,13 @@ impl Bucket {
     }
 }
 
-/// So many objects a server lists at once.
+/// The most objects in one list of a server.
 const LISTED: usize = 1000;
-/// A list of so many, with the longest names, has no more bytes.
+/// The most bytes of such a list, with the longest names.
 const LIST_BYTES: u64 = 4 << 20;
 
 impl Bucket {
-    /// Puts a file of which this is the hash.
+    /// Stores a file with this hash.
     pub fn put_file(&self, file: &mut File, sha256: &[u8], name: &str) -> io::Result<()> {
         let (header, sha256) = ("x-amz-checksum-sha256", BASE64.encode(sha256));
         self.call(|inner| {
@@ -144,7 +145,7 @@ impl Bucket {
 }
 
 impl BlobStore for Bucket {
-    /// The server compares what it got with the hash, and answers when it has it for good.
+    /// The server compares the file with the hash, and answers when it is stored durably.
     fn put(&self, mut ready: Ready, name: &str) -> io::Result<()> {
         self.put_file(ready.file.as_file_mut(), &ready.sha256, name)
     }
@@ -224,7 +225,7 @@ impl Read for Download {
     }
 }
 
-/// The error names no address: a signature stands in it.
+/// The error names no address, which contains a signature.
 fn away(cause: ureq::Error) -> io::Error {
     let what = match cause {
         ureq::Error::Timeout(_) => "the bucket's server did not answer in time",
@@ -243,17 +244,17 @@ fn judged(mut answer: Response<Body>) -> io::Result<Response<Body>> {
         200..=299 => return Ok(answer),
         404 => io::ErrorKind::NotFound,
         507 => io::ErrorKind::StorageFull,
-        // S3 says "slow down" with 503, and 409 for a thing that another call is just doing
+        // S3 says "slow down" with 503, and answers 409 while another call works on the same object
         408 | 409 | 429 | 500..=599 => io::ErrorKind::HostUnreachable,
         403 => io::ErrorKind::PermissionDenied,
         _ => io::ErrorKind::Other,
     };
     let status = answer.status().as_u16();
-    // <Error><Code>AccessDenied</Code>…: the code alone, since the rest repeats names and addresses
+    // of <Error><Code>AccessDenied</Code>… only the code is kept: the rest repeats names and addresses
     let body = answer.body_mut().with_config().limit(16 * 1024).read_to_string().unwrap_or_default();
     let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code);
     let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
-    // a bucket that is not there is no file that is not there
+    // a missing bucket must not count as a missing file
     let kind = if code == "NoSuchBucket" { io::ErrorKind::Other } else { kind };
     Err(io::Error::new(kind, format!("the bucket's server answered {status} {code}").trim_end()))
 }

@@ -1,6 +1,6 @@
-//! Copies of files, in a folder for a backup: as they lie in storage, byte for byte, under the names that they have there.
-//! A name says the hash of what lies in it, so a copy that is there need not be made again, and is known to be whole
-//! without any key. Parts of the backup itself lie beside them, sealed like files.
+//! Copies of files in a backup's folder: as they are stored, byte for byte, under their names in storage. A name
+//! contains the hash of the stored bytes, so an existing copy need not be made again, and can be checked without any
+//! key. Parts of the backup itself are stored beside them, sealed like files.
 
 use super::blob_store::{BlobStore, Ready};
 use super::folder::Folder;
@@ -23,22 +23,22 @@ use tempfile::NamedTempFile;
 #[derive(Clone)]
 pub struct Copies(Folder);
 
-/// Something that lies there and in no storage.
+/// A file that belongs to the backup and is not in storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// its name
     pub name: String,
-    /// SHA-256 of what it holds, in hexadecimal
+    /// SHA-256 of its content, in hexadecimal
     pub sha256: String,
-    /// bytes that it holds
+    /// size of its content in bytes
     pub size: u64,
-    /// the key that it is sealed with; none: it lies in clear
+    /// the key that it is sealed with; `None`: it is not encrypted
     pub key_id: Option<String>,
     nonce: Option<String>,
 }
 
 impl Copies {
-    /// Opens a folder, and makes it where it is not there.
+    /// Opens a folder, and makes it where it is missing.
     ///
     /// # Errors
     /// When it cannot be made or written.
@@ -46,12 +46,12 @@ impl Copies {
         Ok(Copies(Folder::open(path)?))
     }
 
-    /// Opens a folder that is there, only to read.
+    /// Opens an existing folder, only to read.
     pub fn there(path: &Path) -> Copies {
         Copies(Folder::there(path))
     }
 
-    /// Begins a part, sealed with this key.
+    /// Begins a part; `key` seals it.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -60,7 +60,7 @@ impl Copies {
         Ok(Incoming::new(self.0.spool()?, sealing, &random.bytes()))
     }
 
-    /// Puts a part where it will lie; it is durable when this returns.
+    /// Stores a part; it is durable when this returns.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -76,7 +76,7 @@ impl Copies {
         })
     }
 
-    /// Opens a part; `keys` are those that it may be sealed with.
+    /// Opens a part; `keys` are those that may have sealed it.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -94,7 +94,7 @@ impl Copies {
         Ok(plan.open(self.0.get(&part.name, stored).map_err(|cause| missing(cause, &part.name))?))
     }
 
-    /// Copies a file out of storage, unless it is here. Says whether it was copied.
+    /// Copies a file out of storage, unless there is a copy. Gives whether it was copied.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -108,7 +108,7 @@ impl Copies {
         Ok(true)
     }
 
-    /// Copies a file back into storage. One that is there is the same: its name says so.
+    /// Copies a file back into storage. A file of this name in storage is the same: the name has its hash.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -122,7 +122,7 @@ impl Copies {
         }
     }
 
-    /// The names of all that lies here.
+    /// The names of all copies and parts.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -130,7 +130,7 @@ impl Copies {
         Ok(self.0.names()?)
     }
 
-    /// The bytes that something has here; `None` where it is not.
+    /// The size of a copy or part in bytes; `None` where there is none.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -152,14 +152,14 @@ impl Copies {
         self.0.open_file(name)
     }
 
-    /// Takes something from elsewhere under its name, in place of one that is cut short.
+    /// Stores a file under its name, in place of one that may be incomplete.
     pub(super) fn take_from(&self, source: Box<dyn Read + Send>, name: &str) -> Result<(), StorageError> {
         let ready = whole(self.0.spool()?, source, name)?;
         self.0.remove(name)?;
         Ok(self.0.put(ready, name)?)
     }
 
-    /// Reads a copy and compares it with its name.
+    /// Reads a copy and compares it with the hash in its name.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -169,8 +169,8 @@ impl Copies {
         hashed(source, &mut io::sink(), name).map(drop)
     }
 
-    /// Removes what lies here under another name than these, and what was being written when a process died. The caller
-    /// makes sure that nobody writes here. Gives how many went.
+    /// Removes all files except those with these names, and what was being written when a process died. The caller
+    /// makes sure that nobody writes here. Gives how many were removed.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -187,7 +187,7 @@ impl Copies {
 }
 
 impl Storage {
-    /// Whether a file that was sealed with the key of this name can be read.
+    /// Makes sure that a file that was sealed with this key can be read.
     ///
     /// # Errors
     /// That the key is not configured.
@@ -218,14 +218,14 @@ fn missing(cause: io::Error, name: &str) -> StorageError {
     }
 }
 
-/// A whole file, synced, ready to be put.
+/// Copies a source into the file and syncs it, so that it is ready to be put.
 fn whole(mut file: NamedTempFile, source: Box<dyn Read + Send>, name: &str) -> Result<Ready, StorageError> {
     let sha256 = hashed(source, file.as_file_mut(), name)?;
     file.as_file().sync_all()?;
     Ok(Ready { file, sha256 })
 }
 
-/// Copies, and compares what was copied with its name.
+/// Copies, and compares the bytes with the hash in the name.
 fn hashed(mut source: Box<dyn Read + Send>, into: &mut dyn Write, name: &str) -> Result<Vec<u8>, StorageError> {
     let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {

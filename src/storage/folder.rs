@@ -16,15 +16,15 @@ const INCOMING: &str = "incoming";
 
 impl Folder {
     pub fn open(path: &Path) -> io::Result<Folder> {
-        // nobody else on this machine reads them
+        // no other user of this machine may read the files
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path.join(INCOMING))?;
         let folder = Folder(path.to_owned());
-        // one that cannot be written is found now and not at the first upload
+        // a folder that cannot be written is found now, not at the first upload
         folder.check()?;
         Ok(folder)
     }
 
-    /// One that is there, only to read.
+    /// An existing folder, only to read.
     pub fn there(path: &Path) -> Folder {
         Folder(path.to_owned())
     }
@@ -60,22 +60,23 @@ impl Folder {
         &self.0
     }
 
-    /// A file to write to; it goes with its handle.
+    /// A file to write to; it is removed with its handle.
     pub fn spool(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new().prefix("").rand_bytes(16).tempfile_in(self.0.join(INCOMING))
     }
 
-    /// Removes what was being written when a process died before `before`; `None`: nobody writes now, whatever there is goes.
+    /// Removes files that a process left when it died before `before`; `None`: nobody is writing now, so all are
+    /// removed.
     pub fn sweep(&self, before: Option<SystemTime>) -> io::Result<usize> {
         let mut swept = 0;
         for entry in fs::read_dir(self.0.join(INCOMING))? {
             let entry = entry?;
-            // one that has gone meanwhile is somebody's who finished
+            // a file that has disappeared meanwhile belongs to a process that finished
             let modified = entry.metadata().and_then(|meta| meta.modified());
             if modified.is_ok_and(|at| before.is_none_or(|before| at < before)) {
                 match fs::remove_file(entry.path()) {
                     Ok(()) => swept += 1,
-                    // the others still can
+                    // the others can still be removed
                     Err(cause) => tracing::error!(%cause, "what a process left when it died could not be removed"),
                 }
             }
@@ -83,7 +84,8 @@ impl Folder {
         Ok(swept)
     }
 
-    /// Names are ours alone, of letters, digits and one dash; whatever else cannot lead out of the folder.
+    /// Names are of letters, digits and one dash; any other character is dropped, so that no name leads out of the
+    /// folder.
     fn at(&self, name: &str) -> PathBuf {
         let safe: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
         self.0.join(safe.get(..2).unwrap_or("00")).join(safe)
@@ -91,13 +93,13 @@ impl Folder {
 }
 
 impl BlobStore for Folder {
-    /// Durable when it returns: the content was synced when it was spooled, here the names are.
+    /// Durable when it returns: the content was synced while it was spooled, and the folders are synced here.
     fn put(&self, ready: Ready, name: &str) -> io::Result<()> {
         let path = self.at(name);
         let Some(parent) = path.parent() else { return Err(io::ErrorKind::InvalidInput.into()) };
         match fs::DirBuilder::new().mode(0o700).create(parent) {
             Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(cause),
-            // also where it was there: another process may have made it a moment ago, and not have got so far
+            // also where the folder existed: another process may have made it a moment ago, and not have synced it yet
             _ => File::open(&self.0)?.sync_all()?,
         }
         ready.file.persist_noclobber(&path).map_err(|e| e.error)?;

@@ -1,4 +1,4 @@
-//! A file on its way in: hashed, sealed and written as it comes, in little memory whatever its size.
+//! A file that is coming in: hashed, sealed and written piece by piece, in little memory whatever its size.
 
 use super::blob_store::Ready;
 use super::rows::Placed;
@@ -9,20 +9,20 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use tempfile::NamedTempFile;
 
-/// How much is gathered before a thread is asked to write it.
+/// How many bytes are gathered before a thread writes them.
 const GATHERED: usize = 2 * PIECE;
 
-/// A file that is being written. Dropped, it leaves nothing behind.
+/// A file that is being written. When it is dropped unfinished, nothing of it is kept.
 pub struct Incoming {
     gathered: Vec<u8>,
-    /// away while a thread writes; gone for good after an error
+    /// `None` while a thread writes, and permanently after an error
     writer: Option<Writer>,
 }
 
 struct Writer {
     file: NamedTempFile,
     sealing: Option<Sealing>,
-    /// what waits until it is known whether it is the last piece
+    /// the newest piece, which is sealed when it is known whether it is the last
     piece: Vec<u8>,
     number: u32,
     size: u64,
@@ -31,14 +31,14 @@ struct Writer {
     suffix: String,
 }
 
-/// A file that is wholly on this machine's disk, in no place yet.
+/// A file that is completely on this machine's disk, but not yet in storage.
 pub struct Spooled {
     placed: Placed,
     ready: Ready,
 }
 
 impl Spooled {
-    /// Its size in clear, in bytes.
+    /// Its size in bytes, unencrypted.
     pub fn size(&self) -> u64 {
         self.placed.size as u64
     }
@@ -61,10 +61,10 @@ impl Incoming {
         Incoming { gathered: Vec::with_capacity(GATHERED), writer: Some(writer) }
     }
 
-    /// Takes more of the file.
+    /// Takes the next bytes of the file.
     ///
     /// # Errors
-    /// When it cannot be written; the file is lost then.
+    /// When they cannot be written; the file is lost then.
     pub async fn push(&mut self, mut bytes: &[u8]) -> Result<(), StorageError> {
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(GATHERED - self.gathered.len()));
@@ -98,7 +98,7 @@ impl Incoming {
         blocking(move || self.finish_now()).await
     }
 
-    /// The same on a thread that may wait.
+    /// Ends the file, on the caller's blocking thread.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -109,7 +109,7 @@ impl Incoming {
     }
 }
 
-/// For threads that may wait.
+/// For blocking threads.
 impl Write for Incoming {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writer.as_mut().ok_or_else(lost)?.write(bytes)?;

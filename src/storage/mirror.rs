@@ -1,5 +1,5 @@
-//! A bucket that holds the copies of a folder once more: a backup away from the machine. It lists what it holds, which the
-//! storage of attachments never has to.
+//! A bucket that holds the copies of a folder again: a backup away from the machine. It lists what it holds, which the
+//! storage of attachments never needs.
 
 use super::StorageError;
 use super::blob_store::BlobStore;
@@ -36,10 +36,10 @@ impl Object {
 pub struct Mirror(Bucket);
 
 impl Mirror {
-    /// Nothing is asked of the server yet.
+    /// Nothing is sent to the server yet.
     ///
     /// # Errors
-    /// Where its address makes no sense.
+    /// Where the bucket's address is not valid.
     pub fn new(config: &config::Bucket) -> Result<Mirror, StorageError> {
         Ok(Mirror(Bucket::new(config)?))
     }
@@ -52,7 +52,7 @@ impl Mirror {
         Ok(self.0.list()?)
     }
 
-    /// Puts a copy of a folder. Its name says the hash of what lies in it: one that was damaged meanwhile is refused.
+    /// Stores a copy of a folder. The server compares it with the hash in its name, and refuses a damaged one.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -61,7 +61,7 @@ impl Mirror {
         Ok(self.0.put_file(&mut copies.open_file(name)?, &hash, name)?)
     }
 
-    /// Puts another file.
+    /// Stores another file.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -72,7 +72,7 @@ impl Mirror {
         Ok(self.0.put_file(&mut file, &hash.finalize(), name)?)
     }
 
-    /// Takes a copy back into a folder, and compares it with its name.
+    /// Fetches a copy into a folder, and compares it with the hash in its name.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -80,7 +80,7 @@ impl Mirror {
         copies.take_from(self.0.get(name, 0..size)?, name)
     }
 
-    /// Takes another file back: durable, whole or not at all.
+    /// Fetches another file: durably, whole or not at all.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -94,7 +94,7 @@ impl Mirror {
         Ok(File::open(folder)?.sync_all()?)
     }
 
-    /// Removes a file; that it is not there is as good.
+    /// Removes a file; a missing file is no error.
     ///
     /// # Errors
     /// See [`StorageError`].

@@ -1,12 +1,13 @@
 //! GROUND: the content of files: in a folder or in a bucket, encrypted where a key is configured.
 //!
-//! A file goes three steps. It is spooled ([`Incoming`]): hashed, sealed and synced to disk as it comes in, in little
-//! memory. It is placed ([`Storage::put`]): its name is written down as stray, then it is put where it will lie. It
-//! is kept ([`keep`]): in the transaction of the row that refers to it, it becomes a blob. Whatever dies between two
-//! steps leaves a stray, which is swept, and never a row without its file. Letting go is the same backwards.
+//! A file takes three steps. It is spooled ([`Incoming`]): hashed, sealed and synced to disk as it comes in, in little
+//! memory. It is placed ([`Storage::put`]): its name is recorded as stray, then the file is put into storage. It is
+//! kept ([`keep`]): in the transaction of the row that refers to it, it becomes a blob. A process that dies between two
+//! steps leaves a stray, which is swept, and never a row without its file. Releasing a file takes the same steps
+//! backwards.
 //!
-//! Files have the same content only once: [`keep`] gives the blob that is there. A file's name is the SHA-256 of what
-//! lies in it, with a few random letters, so that removing one copy can never hit another that was just written.
+//! Equal contents are stored once: [`keep`] gives the existing blob. A file's name is the SHA-256 of the stored bytes
+//! and a few random letters, so that removing one copy never removes another that was just written.
 
 mod blob_store;
 mod bucket;
@@ -43,16 +44,16 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Why a file could not be written or read. Names of storage only: never the name that a user gave.
+/// Why a file could not be written or read. The text has names in storage only: never the name that a user gave.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// There is no room.
+    /// There is no room for the file.
     #[error("the storage is full")]
     Full,
-    /// The file is not where its row says.
+    /// The file is missing in storage.
     #[error("the file {0} is missing in storage")]
     Missing(String),
-    /// It was encrypted with a key that is not configured.
+    /// The file was encrypted with a key that is not configured.
     #[error("the key {0} is not configured: add it to storage.old_keys")]
     NoKey(String),
     /// The bucket's server does not answer; it may later.
@@ -91,17 +92,17 @@ pub struct Storage(Arc<Inner>);
 struct Inner {
     spool: Folder,
     blobs: Box<dyn BlobStore>,
-    /// encrypts what is written
+    /// the key that encrypts new files
     key: Option<SecretKey>,
-    /// every key that is known, for reading
+    /// every configured key, for reading
     keys: Vec<SecretKey>,
-    /// which files may go out
+    /// which files may be served
     serving: Serving,
 }
 
-/// A file that was written down as stray and is not kept within this time is not going to be.
+/// A stray file that is not kept within this time is swept: its transaction has failed.
 const STRAY: time::Duration = time::Duration::DAY;
-/// A file that was let go stays this long: somebody may be about to open it.
+/// A released file stays in storage for this time: a reader may be about to open it.
 const LET_GO: time::Duration = time::Duration::minutes(10);
 
 impl Storage {
@@ -124,7 +125,7 @@ impl Storage {
         })))
     }
 
-    /// Whether a bucket is there and its key fits, creating nothing.
+    /// Whether the bucket exists and its key fits; nothing is created.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -133,7 +134,7 @@ impl Storage {
         blocking(move || Ok(bucket.check()?)).await
     }
 
-    /// Whether files can be put where they are to lie: asks the disk or the bucket's server.
+    /// Whether files can be stored: asks the disk or the bucket's server.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -142,7 +143,7 @@ impl Storage {
         blocking(move || Ok(storage.0.blobs.check()?)).await
     }
 
-    /// Begins a file.
+    /// Begins a file, sealed with the configured key if there is one.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -151,8 +152,8 @@ impl Storage {
         blocking(move || storage.incoming_now(&random)).await
     }
 
-    /// Begins a file that somebody sends, which may be anything: where a scanner will look at it, it is never written
-    /// in clear, with or without a configured key.
+    /// Begins a file from a sender, which may be anything: where a scanner is to look at it, it is always encrypted,
+    /// with or without a configured key.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -165,7 +166,7 @@ impl Storage {
         blocking(move || Ok(Incoming::new(storage.0.spool.spool()?, Sealing::own(&drawn), &random.bytes()))).await
     }
 
-    /// The same on a thread that may wait: for imports.
+    /// Begins a file on the caller's blocking thread: for imports.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -174,7 +175,7 @@ impl Storage {
         Ok(Incoming::new(self.0.spool.spool()?, sealing, &random.bytes()))
     }
 
-    /// Puts a spooled file where it will lie. Its name is durable as a stray before that.
+    /// Puts a spooled file into storage. Before that, its name is recorded durably as a stray.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -189,7 +190,7 @@ impl Storage {
         let (storage, name) = (self.clone(), placed.name.clone());
         let put = blocking(move || {
             storage.0.blobs.put(ready, &name)?;
-            // the content was there before: where its file has vanished, this one takes its place
+            // an equal content was there before: if its file has disappeared, this one replaces it
             let vanished = same.filter(|same| matches!(storage.0.blobs.has(same), Ok(false)));
             Ok(vanished)
         });
@@ -208,7 +209,7 @@ impl Storage {
         Ok(reading.open(source))
     }
 
-    /// Opens a file that lies on this machine's disk and in no place yet.
+    /// Opens a file that is on this machine's disk, but not yet in storage.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -238,13 +239,13 @@ impl Storage {
         self.0.blobs.remove(name)
     }
 
-    /// The folder, for those who look after the disk.
+    /// The folder, for checks of the disk.
     pub fn folder(&self) -> &Path {
         self.0.spool.path()
     }
 }
 
-/// Runs what waits for a disk or a network on a thread for that.
+/// Runs work that waits for a disk or a network on a blocking thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
 ) -> Result<T, StorageError> {

@@ -1,4 +1,4 @@
-//! A file on its way out: only the pieces of the range that was asked for, each opened before it is given on.
+//! A file that is read: only the pieces of the requested range, each decrypted and checked before it is passed on.
 
 use super::blocking;
 use super::seal::{PIECE, Sealing, TAG, pieces};
@@ -6,10 +6,10 @@ use futures_util::Stream;
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// How much is read at a time.
+/// How many bytes are read at a time.
 const CHUNK: usize = 2 * PIECE;
 
-/// What is to be read, before its source is open.
+/// What is to be read, before the source is open.
 pub struct Plan {
     opening: Option<Opening>,
     left: u64,
@@ -19,21 +19,21 @@ struct Opening {
     sealing: Sealing,
     number: u64,
     pieces: u64,
-    /// bytes of the first piece before the range
+    /// how many bytes of the first piece come before the range
     skip: usize,
 }
 
-/// The bytes of a range of a file, by [`Read`] on a thread that may wait, or as a stream.
+/// The bytes of a range of a file, by [`Read`] on a blocking thread, or as a stream.
 pub struct Reading {
     source: Box<dyn Read + Send>,
     opening: Option<Opening>,
-    /// what is ready, from `at`
+    /// decrypted bytes; those from `at` on are unread
     ready: Vec<u8>,
     at: usize,
     left: u64,
 }
 
-/// Which bytes of the stored file are needed for `range` of a file of `size`, and how they are read.
+/// Which bytes of the stored file `range` of a file of `size` bytes needs, and how they are read.
 pub fn plan(size: u64, range: Range<u64>, sealing: Option<Sealing>) -> (Range<u64>, Plan) {
     let end = range.end.min(size);
     let start = range.start.min(end);
@@ -58,7 +58,8 @@ impl Reading {
         self.left
     }
 
-    /// The next bytes, empty at the end. A file that ends early is an error: a reader must not take half for all.
+    /// The next bytes, empty at the end. A file that ends early is an error: a reader must not take a part for the
+    /// whole.
     fn next(&mut self) -> io::Result<&[u8]> {
         if self.at == self.ready.len() && self.left > 0 {
             self.fill()?;
@@ -90,7 +91,7 @@ impl Reading {
         self.left -= count as u64;
     }
 
-    /// As a stream for an answer: a thread reads a chunk at a time, none is held in between.
+    /// A stream for an HTTP answer: a thread reads one chunk at a time, and no thread waits in between.
     pub fn stream(self) -> impl Stream<Item = io::Result<actix_web::web::Bytes>> {
         futures_util::stream::try_unfold(self, |mut reading| async move {
             let next = blocking(move || {

@@ -1,4 +1,4 @@
-//! The rows: blobs and strays. Every function here runs in its caller's transaction.
+//! The rows of blobs and strays. Every function here runs in its caller's transaction.
 
 use super::LET_GO;
 use super::seal::OWN;
@@ -11,11 +11,11 @@ use std::ops::Range;
 text_enum! {
     /// What the virus scanner says of a blob.
     pub enum Scan {
-        /// not looked at yet: not served
+        /// not scanned yet: not served
         Waiting = "waiting",
-        /// nothing was found
+        /// no virus was found
         Clean = "clean",
-        /// something was found: the content is removed
+        /// a virus was found: the content is removed
         Infected = "infected",
         /// no scanner is configured
         NotScanned = "not_scanned",
@@ -23,7 +23,7 @@ text_enum! {
 }
 
 impl Scan {
-    /// Whether the one who chose the file must know: it is not simply there.
+    /// Whether to tell the user who chose the file: it cannot simply be opened.
     pub fn is_news(self) -> bool {
         matches!(self, Scan::Waiting | Scan::Infected)
     }
@@ -35,15 +35,15 @@ impl Scan {
 pub struct Blob {
     /// identity
     pub id: BlobId,
-    /// SHA-256 of the content in clear
+    /// SHA-256 of the unencrypted content
     pub sha256: Vec<u8>,
-    /// bytes in clear
+    /// size in bytes, unencrypted
     pub size: i64,
-    /// name in storage; none where it was removed
+    /// name in storage; `None` where the content was removed
     pub name: Option<String>,
-    /// the key that it is encrypted with
+    /// the key that it is encrypted with; `None`: it is not encrypted
     pub key_id: Option<String>,
-    /// and the nonce
+    /// the nonce of its encryption
     pub nonce: Option<Vec<u8>>,
     /// what the scanner says
     pub scan: Scan,
@@ -56,7 +56,7 @@ impl Blob {
     }
 }
 
-/// A file that lies in storage and that nothing refers to yet. Not kept, it is swept after a day.
+/// A file in storage that nothing refers to yet. If it is not kept, it is swept after a day.
 #[derive(Debug, Clone)]
 pub struct Placed {
     pub(super) sha256: Vec<u8>,
@@ -64,16 +64,16 @@ pub struct Placed {
     pub(super) name: String,
     pub(super) key_id: Option<String>,
     pub(super) nonce: Option<Vec<u8>>,
-    /// the name of a file of the same content that has vanished from where its blob says
+    /// the name of a missing file with the same content, which this one replaces
     pub(super) heals: Option<String>,
 }
 
 impl Placed {
-    /// Bytes in clear.
+    /// Size in bytes, unencrypted.
     pub fn size(&self) -> i64 {
         self.size
     }
-    /// SHA-256 of the content in clear.
+    /// SHA-256 of the unencrypted content.
     pub fn sha256(&self) -> &[u8] {
         &self.sha256
     }
@@ -82,13 +82,13 @@ impl Placed {
 /// A blob that was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
-    /// which
+    /// the blob's id
     pub id: BlobId,
-    /// what is known of it: more than was said, where the same content was there before
+    /// what the scanner says of it: possibly known from an equal content that was there before
     pub scan: Scan,
 }
 
-/// Makes a placed file a blob, or takes the blob that has the same content; one reference more to it.
+/// Makes a placed file a blob, or uses the blob with the same content; adds one reference to it.
 pub fn keep(tx: &mut Tx, now: Ts, placed: &Placed, scan: Scan) -> QueryResult<Kept> {
     let row = (
         (blobs::sha256.eq(&placed.sha256), blobs::size.eq(placed.size), blobs::name.eq(Some(&placed.name))),
@@ -108,10 +108,11 @@ pub fn keep(tx: &mut Tx, now: Ts, placed: &Placed, scan: Scan) -> QueryResult<Ke
     if heals || name.as_ref() == Some(&placed.name) {
         diesel::delete(stray).execute(tx.conn())?;
     } else {
-        // the content was there: nobody will ask for this copy
+        // the content existed before, so that this copy is not needed
         diesel::update(stray).set(stray_files::due_at.eq(now)).execute(tx.conn())?;
     }
-    // what was found now counts for a content that nobody had looked at, and a scanner for what came before it was there
+    // a clean result also counts for the content that was not scanned before; a new scanner also has to scan that
+    // content
     if matches!((before, scan), (Scan::Waiting | Scan::NotScanned, Scan::Clean) | (Scan::NotScanned, Scan::Waiting)) {
         set_scan(tx, now, id, scan)?;
         return Ok(Kept { id, scan });
@@ -119,10 +120,10 @@ pub fn keep(tx: &mut Tx, now: Ts, placed: &Placed, scan: Scan) -> QueryResult<Ke
     Ok(Kept { id, scan: before })
 }
 
-/// One reference more to a blob.
+/// Adds a reference to a blob.
 ///
 /// # Errors
-/// Those of the database; not found where it is gone.
+/// Those of the database; not found where the blob is gone.
 pub fn refer(tx: &mut Tx, id: BlobId) -> QueryResult<()> {
     match diesel::update(blobs::table.find(id)).set(blobs::refs.eq(blobs::refs + 1)).execute(tx.conn())? {
         0 => Err(diesel::result::Error::NotFound),
@@ -130,8 +131,8 @@ pub fn refer(tx: &mut Tx, id: BlobId) -> QueryResult<()> {
     }
 }
 
-/// One reference less. The last one takes the blob with it, and its file a while later. The row that referred to it
-/// must be gone before.
+/// Removes a reference. Without the last one the blob is removed, and its file a while later. The caller first removes
+/// the row that refers to the blob.
 pub fn release(tx: &mut Tx, now: Ts, id: BlobId) -> QueryResult<()> {
     let less = diesel::update(blobs::table.find(id)).set(blobs::refs.eq(blobs::refs - 1));
     let (refs, name): (i64, Option<String>) = less.returning((blobs::refs, blobs::name)).get_result(tx.conn())?;
@@ -144,7 +145,7 @@ pub fn release(tx: &mut Tx, now: Ts, id: BlobId) -> QueryResult<()> {
     Ok(())
 }
 
-/// The name of the file that has this content, if there is one.
+/// The name of the file with this content, if there is one.
 pub(super) fn name_of(conn: &mut Conn, sha256: &[u8]) -> QueryResult<Option<String>> {
     let same = blobs::table.filter(blobs::sha256.eq(sha256.to_vec())).select(blobs::name);
     Ok(same.first::<Option<String>>(conn).optional()?.flatten())
@@ -155,7 +156,7 @@ pub fn blob(conn: &mut Conn, id: BlobId) -> QueryResult<Blob> {
     blobs::table.find(id).select(Blob::as_select()).first(conn)
 }
 
-/// The blobs after this one that have a file, by their identity, at most `limit`.
+/// The blobs with a file after this one, by id, at most `limit`.
 pub fn after(conn: &mut Conn, id: BlobId, limit: i64) -> QueryResult<Vec<Blob>> {
     let there = blobs::table.filter(blobs::id.gt(id)).filter(blobs::name.is_not_null());
     there.order(blobs::id).limit(limit).select(Blob::as_select()).load(conn)
@@ -166,7 +167,7 @@ pub fn count_under(conn: &mut Conn, key_id: &str) -> QueryResult<i64> {
     blobs::table.filter(blobs::key_id.eq(key_id)).filter(blobs::name.is_not_null()).count().get_result(conn)
 }
 
-/// Writes down what the scanner found. An infected content is removed at once.
+/// Records what the scanner found. An infected content is removed at once.
 pub fn set_scan(tx: &mut Tx, now: Ts, id: BlobId, scan: Scan) -> QueryResult<()> {
     if scan == Scan::Infected {
         let name: Option<String> = blobs::table.find(id).select(blobs::name).first(tx.conn())?;
@@ -178,31 +179,31 @@ pub fn set_scan(tx: &mut Tx, now: Ts, id: BlobId, scan: Scan) -> QueryResult<()>
     diesel::update(blobs::table.find(id)).set(blobs::scan.eq(scan)).execute(tx.conn()).map(drop)
 }
 
-/// From now on nothing is served that no scanner has looked at. Gives how many that were.
+/// Makes contents that were not scanned wait for the scanner. Gives how many there are.
 pub fn want_scans(tx: &mut Tx) -> QueryResult<usize> {
     let never = blobs::table.filter(blobs::scan.eq(Scan::NotScanned));
     diesel::update(never).set(blobs::scan.eq(Scan::Waiting)).execute(tx.conn())
 }
 
-/// There is no scanner any more: what waited for it waits no longer. Gives how many that were.
+/// Makes contents that wait for the scanner wait no longer, as no scanner is left. Gives how many there are.
 pub fn want_no_scans(tx: &mut Tx) -> QueryResult<usize> {
     let waiting = blobs::table.filter(blobs::scan.eq(Scan::Waiting));
     diesel::update(waiting).set(blobs::scan.eq(Scan::NotScanned)).execute(tx.conn())
 }
 
-/// Contents that wait for the scanner, those first that came first; at most `limit`.
+/// Contents that wait for the scanner, oldest first; at most `limit`.
 pub fn waiting(conn: &mut Conn, limit: i64) -> QueryResult<Vec<BlobId>> {
     let waiting = blobs::table.filter(blobs::scan.eq(Scan::Waiting));
     waiting.order(blobs::id).limit(limit).select(blobs::id).load(conn)
 }
 
-/// Writes down a name that no blob owns.
+/// Records a name that no blob has.
 pub(super) fn add_stray(tx: &mut Tx, name: &str, due_at: Ts) -> QueryResult<()> {
     let row = (stray_files::name.eq(name), stray_files::due_at.eq(due_at));
     diesel::insert_into(stray_files::table).values(row).execute(tx.conn()).map(drop)
 }
 
-/// The strays that are due, after this one in the order in which they are; at most `limit`.
+/// The strays that are due after this one, in the order of their due times; at most `limit`.
 pub(super) fn due_strays(
     conn: &mut Conn,
     now: Ts,
@@ -218,14 +219,14 @@ pub(super) fn due_strays(
     due.order(order).limit(limit).select((stray_files::due_at, stray_files::name)).load(conn)
 }
 
-/// Forgets strays whose files are gone.
+/// Deletes the rows of strays whose files are removed.
 pub(super) fn forget_strays(tx: &mut Tx, names: &[String]) -> QueryResult<()> {
     let gone = stray_files::table.filter(stray_files::name.eq_any(names.to_vec()));
     diesel::delete(gone).execute(tx.conn()).map(drop)
 }
 
-/// The keys under which files lie that should lie under another: `None` is in clear. `key_id` is the present one, if
-/// there is one. Each is a step along the index.
+/// The keys that files should no longer be encrypted with: `None` stands for no encryption. `key_id` is the present
+/// key, if there is one. Each key found costs one step along the index.
 pub(super) fn keys_to_leave(conn: &mut Conn, key_id: Option<&str>) -> QueryResult<Vec<Option<String>>> {
     let mut keys = if key_id.is_some() { vec![None] } else { Vec::new() };
     let mut last = String::new();
@@ -240,7 +241,7 @@ pub(super) fn keys_to_leave(conn: &mut Conn, key_id: Option<&str>) -> QueryResul
     }
 }
 
-/// Blobs that lie under this key, or in clear, after this one by their identity; at most `limit`.
+/// Blobs that are encrypted with this key, or with none, after this one by id; at most `limit`.
 pub(super) fn under(conn: &mut Conn, key_id: Option<&str>, after: BlobId, limit: i64) -> QueryResult<Vec<Blob>> {
     let there = blobs::name.is_not_null().and(blobs::scan.ne(Scan::Waiting)).and(blobs::id.gt(after));
     let mut query = blobs::table.filter(there).into_boxed::<MultiBackend>();
@@ -251,7 +252,7 @@ pub(super) fn under(conn: &mut Conn, key_id: Option<&str>, after: BlobId, limit:
     query.order(blobs::id).limit(limit).select(Blob::as_select()).load(conn)
 }
 
-/// Exchanges the file of a blob for one with the same content. Says whether the blob was still as it was read.
+/// Replaces the file of a blob by one with the same content. Gives whether the blob was still as it was read.
 pub(super) fn exchange(tx: &mut Tx, now: Ts, old: &Blob, new: &Placed) -> QueryResult<bool> {
     let same = blobs::table.find(old.id).filter(blobs::name.eq(&old.name));
     let set = (blobs::name.eq(Some(&new.name)), blobs::key_id.eq(&new.key_id), blobs::nonce.eq(&new.nonce));

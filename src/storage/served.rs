@@ -1,4 +1,5 @@
-//! Which files may go out. Whoever gives one to a reader needs a [`Served`], and [`Storage::served`] alone makes one.
+//! Decides which files may be served. Giving a file to a reader needs a [`Served`], and only [`Storage::served`] makes
+//! one.
 
 use super::rows::{Blob, Scan};
 use super::{Reading, Storage, StorageError, blocking};
@@ -6,24 +7,24 @@ use crate::config::Files;
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// Why a file may not go out.
+/// Why a file may not be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotServed {
-    /// the scanner has not found it clean yet
+    /// the scanner has not found the file clean yet
     Waiting,
     /// a virus was found in it
     Infected,
 }
 
-/// The rule: where a virus scanner is configured, nothing goes out before it was found clean, whatever was known of it
-/// when there was none. Pages ask it for what they link to, and the storage for what it gives out.
+/// The rule: where a virus scanner is configured, a file is served only after it was found clean, even if it came
+/// before the scanner. Pages use it for their links, and the storage for what it gives out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Serving {
     scanned: bool,
 }
 
 impl Serving {
-    /// With a scanner: the stricter rule, for where the configuration is not known.
+    /// The stricter rule, as with a scanner, for where the configuration is not known.
     pub const ONLY_CLEAN: Serving = Serving { scanned: true };
 
     pub(super) fn by(files: &Files) -> Serving {
@@ -34,7 +35,7 @@ impl Serving {
         self.scanned
     }
 
-    /// Whether a file of which the scanner says this may go out.
+    /// Whether a file with this result of the scanner may be served.
     ///
     /// # Errors
     /// Why it may not.
@@ -47,30 +48,30 @@ impl Serving {
         }
     }
 
-    /// What is said of such a file: one that came before there was a scanner waits for it.
+    /// The result to show: a file from before there was a scanner waits for it.
     pub fn effective(self, scan: Scan) -> Scan {
         if scan == Scan::NotScanned && self.scanned { Scan::Waiting } else { scan }
     }
 }
 
-/// A file that may go out.
+/// A file that may be served.
 #[derive(Debug, Clone)]
 pub struct Served(Blob);
 
 impl Served {
-    /// Bytes in clear.
+    /// Size in bytes, unencrypted.
     pub fn size(&self) -> u64 {
         self.0.size as u64
     }
 
-    /// SHA-256 of the content in clear.
+    /// SHA-256 of the unencrypted content.
     pub fn sha256(&self) -> &[u8] {
         &self.0.sha256
     }
 }
 
-/// A file that is looked at where it lies, by a scanner or by whoever compares it with its hash. It gives no stream for
-/// an answer.
+/// A file that is read inside the program, by the scanner or for a comparison with its hash. It cannot be streamed to a
+/// reader.
 pub struct Unserved(Reading);
 
 impl Read for Unserved {
@@ -80,12 +81,12 @@ impl Read for Unserved {
 }
 
 impl Storage {
-    /// Which files may go out.
+    /// The rule for serving files.
     pub fn serving(&self) -> Serving {
         self.0.serving
     }
 
-    /// A blob as a file that may go out.
+    /// Makes a blob a file that may be served.
     ///
     /// # Errors
     /// Why it may not.
@@ -93,16 +94,16 @@ impl Storage {
         self.0.serving.judge(blob.scan).map(|()| Served(blob))
     }
 
-    /// Opens the bytes of `range` of a file that may go out.
+    /// Opens the bytes of `range` of a file that may be served.
     ///
     /// # Errors
-    /// See [`StorageError`]. What was changed in storage shows later, as an error of the reading.
+    /// See [`StorageError`]. A file that was changed in storage fails later, while it is read.
     pub async fn read(&self, file: &Served, range: Range<u64>) -> Result<Reading, StorageError> {
         let (storage, file) = (self.clone(), file.clone());
         blocking(move || storage.read_now(&file, range)).await
     }
 
-    /// The same on a thread that may wait.
+    /// Opens it on the caller's blocking thread.
     ///
     /// # Errors
     /// See [`Storage::read`].
@@ -110,7 +111,7 @@ impl Storage {
         self.open_blob(&file.0, range)
     }
 
-    /// Opens a blob that goes nowhere: to be scanned, or compared with its hash. On a thread that may wait.
+    /// Opens a blob to be scanned, or compared with its hash. Blocks the thread.
     ///
     /// # Errors
     /// See [`Storage::read`].

@@ -1,4 +1,4 @@
-//! What the worker does for the storage now and then: strays are removed, and files of an old key sealed anew.
+//! What the worker regularly does for the storage: it removes strays, and re-seals files of an old key.
 
 use super::rows::{Blob, due_strays, exchange, forget_strays, keys_to_leave, under};
 use super::{STRAY, Storage, StorageError, blocking};
@@ -6,14 +6,15 @@ use crate::clock::Random;
 use crate::db::{BlobId, Db, DbError, Ts};
 use std::io::Read;
 
-/// How many are taken at a time.
+/// How many strays are removed between two queries.
 const AT_ONCE: i64 = 100;
 
 impl Storage {
-    /// Removes the files that nothing refers to and that are due. Gives their number.
+    /// Removes the files that nothing refers to and that are due. Gives how many.
     ///
     /// # Errors
-    /// See [`StorageError`]. A file that cannot be removed is none: the log names it, and it is tried again next time.
+    /// See [`StorageError`]. A file that cannot be removed is no error: the log names it, and the next sweep tries it
+    /// again.
     pub async fn sweep(&self, db: &Db, now: Ts) -> Result<usize, StorageError> {
         let (mut swept, mut after) = (0, None);
         loop {
@@ -33,13 +34,13 @@ impl Storage {
         Ok(swept + blocking(move || Ok(storage.0.spool.sweep(Some(before))?)).await?)
     }
 
-    /// Removes what can be removed, and gives the names of what is gone.
+    /// Removes as many files as possible, and gives the names of those that are gone.
     fn remove_all(&self, strays: Vec<(Ts, String)>) -> Result<Vec<String>, StorageError> {
         let mut removed = Vec::new();
         for (_, name) in strays {
             match self.remove(&name).map_err(StorageError::from) {
                 Ok(()) => removed.push(name),
-                // neither does it answer for the others
+                // the server does not answer for the other files either
                 Err(cause @ StorageError::Away(_)) if removed.is_empty() => return Err(cause),
                 Err(StorageError::Away(_)) => break,
                 Err(cause) => tracing::error!(%cause, name, "a file that nothing refers to could not be removed"),
@@ -48,10 +49,10 @@ impl Storage {
         Ok(removed)
     }
 
-    /// Seals files anew that are in clear or under an old key. Gives how many.
+    /// Re-seals files that are unencrypted or sealed with an old key. Gives how many.
     ///
     /// # Errors
-    /// See [`StorageError`]. A file that cannot be read is none: the log names it, and it stays as it is.
+    /// See [`StorageError`]. A file that cannot be read is no error: the log names it, and it stays as it is.
     pub async fn rotate(&self, db: &Db, now: Ts, random: &Random) -> Result<usize, StorageError> {
         let present = self.0.key.as_ref().map(|key| key.id());
         let keys = db.read(move |conn| -> Result<_, DbError> { Ok(keys_to_leave(conn, present.as_deref())?) });
@@ -67,9 +68,9 @@ impl Storage {
                 for blob in blobs {
                     match self.seal_anew(db, now, random, blob.clone()).await {
                         Ok(()) => done += 1,
-                        // neither can the others be
+                        // the other files would fail too
                         Err(cause @ (StorageError::Away(_) | StorageError::Full)) => return Err(cause),
-                        // the others still can
+                        // the other files may still succeed
                         Err(cause) => tracing::error!(%cause, blob = %blob.id, "a file could not be sealed anew"),
                     }
                 }
@@ -88,7 +89,7 @@ impl Storage {
         });
         let placed = self.put(db, now, spooled.await?).await?;
         if placed.sha256 != blob.sha256 {
-            // left as it is: it may still be mended from a copy
+            // the damaged file stays as it is: a copy may still repair it
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "a file in storage was changed").into());
         }
         db.write(move |tx| -> Result<_, DbError> { Ok(exchange(tx, now, &blob, &placed)?) }).await?;

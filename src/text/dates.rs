@@ -2,18 +2,18 @@
 
 use time::{Date, Month};
 
-/// Which comes first in a date of figures whose year does not.
+/// What comes first in a date of figures that does not begin with a year of four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Order {
     /// 4/3/1951 is in March
     DayFirst,
     /// 3/4/1951 is in March
     MonthFirst,
-    /// 51-03-04 is in March; only with a year of two figures, four say it themselves
+    /// 51-03-04 is in March; only for years of two figures: a year of four is recognised
     YearFirst,
 }
 
-/// Stand within a date in words and say nothing: Sunday, 4th of March; dimanche, le 1er mars.
+/// Words that stand within a date and say nothing: Sunday, 4th of March; dimanche, le 1er mars.
 const SILENT: [&str; 22] = [
     "st",
     "nd",
@@ -38,16 +38,16 @@ const SILENT: [&str; 22] = [
     "vendredi",
     "samedi",
 ];
-/// Digits of a date with a time behind it as HL7 writes it: 195103040000, with or without seconds.
+/// How many digits a date with a time has in HL7: 195103040000, with or without seconds.
 const WITH_TIME: [usize; 2] = [12, 14];
 
-/// The oldest year of a record.
+/// The earliest year that counts as a date.
 const OLDEST: i32 = 1800;
 
-/// Days that spreadsheets count from (day 0), for dates that come as bare numbers.
+/// The Julian day that spreadsheets count from (their day 0), for dates that come as bare numbers.
 const SPREADSHEET_ZERO: i32 = 2_415_019;
 
-/// Every day up to `newest` that a text can mean, the likeliest first.
+/// Every date up to `newest` that a text can mean, the likeliest first.
 pub fn readings(text: &str, newest: Date) -> Vec<Date> {
     let mut found = Vec::new();
     for order in [Order::DayFirst, Order::MonthFirst, Order::YearFirst] {
@@ -60,8 +60,8 @@ pub fn readings(text: &str, newest: Date) -> Vec<Date> {
     found
 }
 
-/// Reads a whole text as a date up to `newest`: 1951-03-04, 4/3/1951, 19510304, 4 March 1951, March 4th, 1951,
-/// 4 mars 51; a time of day behind it is passed over. Only where figures leave it open does `order` decide.
+/// Reads a whole text as a date up to `newest`: 1951-03-04, 4/3/1951, 19510304, 4 March 1951, March 4th, 1951, 4 mars
+/// 51; a time of day after it is ignored. `order` decides only where figures are ambiguous.
 pub fn read(text: &str, order: Order, newest: Date) -> Option<Date> {
     let folded = super::fold(without_time(text.trim()));
     let pieces: Vec<&str> = runs(&folded).filter(|piece| !SILENT.contains(piece)).collect();
@@ -76,10 +76,10 @@ pub fn read(text: &str, order: Order, newest: Date) -> Option<Date> {
     date.filter(|date| date.year() >= OLDEST && *date <= newest)
 }
 
-/// A day as spreadsheets count them: 18,691 is 4 March 1951. `None` for what can be no day of somebody's birth.
+/// The date for a spreadsheet's number of days: 18,691 is 4 March 1951. `None` where nobody can be born on it.
 pub fn of_spreadsheet(days: i32, newest: Date) -> Option<Date> {
     let date = Date::from_julian_day(SPREADSHEET_ZERO.checked_add(days)?).ok()?;
-    // before March 1900 spreadsheets miscount, and so small a number is something else
+    // before March 1900 spreadsheets miscount, and a number this small means something else
     (days > 60 && date <= newest).then_some(date)
 }
 
@@ -91,7 +91,7 @@ pub fn has_short_year(text: &str) -> bool {
     pieces.len() == 3 && !pieces.iter().any(is_long)
 }
 
-/// A time behind a date, with whatever separates them.
+/// The text without the time after a date, and without the separator.
 fn without_time(text: &str) -> &str {
     let end = text.find(':').and_then(|colon| text.get(..colon)).and_then(|before| before.rfind([' ', 'T', 't', ',']));
     end.and_then(|end| text.get(..end)).unwrap_or(text).trim_end_matches([' ', ','])
@@ -128,7 +128,7 @@ fn of_three(a: &str, b: &str, c: &str, order: Order, newest: Date) -> Option<Dat
     }
 }
 
-/// A year of two figures is the last such one that is not after `newest`.
+/// The date; a year of two figures is the latest one for which the date is not after `newest`.
 fn date(year: &str, month: &str, day: &str, least: usize, newest: Option<Date>) -> Option<Date> {
     if !(least..=4).contains(&year.len()) || year.len() == 3 || day.len() > 2 {
         return None;
@@ -145,7 +145,7 @@ fn date(year: &str, month: &str, day: &str, least: usize, newest: Option<Date>) 
     this.or_else(|| Date::from_calendar_date(century - 100 + written, month, day).ok())
 }
 
-/// Runs of digits and of letters: `04mar1951` is three.
+/// Splits a text into runs of digits and of letters: `04mar1951` gives three.
 fn runs(text: &str) -> impl Iterator<Item = &str> {
     let class = |c: char| if c.is_ascii_digit() { 1 } else { i32::from(c.is_alphabetic()) * 2 };
     let mut rest = text;
@@ -159,7 +159,7 @@ fn runs(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The month of a folded English or French name, or of a beginning that says enough.
+/// The number of the month with this folded English or French name, or with a name that begins so unambiguously.
 pub fn month_named(word: &str) -> Option<u8> {
     const NAMES: [(&str, &str); 12] = [
         ("january", "janvier"),
@@ -175,7 +175,7 @@ pub fn month_named(word: &str) -> Option<u8> {
         ("november", "novembre"),
         ("december", "decembre"),
     ];
-    // jui is June as well as July
+    // jui begins both juin and juillet
     let says_enough = word.len() >= 3 && word != "jui";
     let at = NAMES.iter().position(|(english, french)| english.starts_with(word) || french.starts_with(word))?;
     u8::try_from(at + 1).ok().filter(|_| says_enough)

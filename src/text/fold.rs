@@ -1,14 +1,14 @@
-//! What two spellings of one word have in common.
+//! Folds the spellings of a word into one form, for searching.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Which rule [`fold`] follows. Raised with every change of what it gives: keys that an older rule made are then made
-/// anew when the program starts.
+/// The version of the rule of [`fold`]. It is raised with every change of its results: at its next start the program
+/// then recomputes the stored keys of an older rule.
 pub const FOLD_VERSION: i64 = 2;
 
 /// Folds text for searching: lower case, without the marks that people leave out when they type, so that "Mejia" finds
-/// "Mejía" and "soren" "Søren" on both databases. Marks that make another word stay: vowels of Devanagari and Thai, the
+/// "Mejía" and "soren" "Søren" on both databases. Marks that change the word stay: vowels of Devanagari and Thai, the
 /// marks of kana.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
@@ -28,20 +28,20 @@ pub fn words(text: &str) -> Vec<String> {
     folded.split(|c: char| !of_word(c)).filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }
 
-/// The words that the first rule made, which removed every mark and kept every letter with a stroke: what an index may
-/// still hold from before.
+/// The words by version 1 of the rule, which removed every mark and kept every letter with a stroke: an index may still
+/// contain them.
 pub fn words_of_version_1(text: &str) -> Vec<String> {
     let folded: String = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
     folded.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }
 
-/// The words as one: what a name is with and without its apostrophes, hyphens and spaces.
+/// The folded words without spaces: the same for a name with and without its apostrophes, hyphens and spaces.
 pub fn squeezed(text: &str) -> String {
     words(text).concat()
 }
 
-/// Letters with a stroke or of an older alphabet, as keyboards without them write them. They have no decomposition in
-/// Unicode. Lower case.
+/// Lower-case letters with a stroke or from older alphabets, as people type them on keyboards without these letters.
+/// Unicode has no decomposition for them.
 fn typed_as(c: char) -> Option<&'static str> {
     Some(match c {
         'ø' => "o",
@@ -60,7 +60,7 @@ fn typed_as(c: char) -> Option<&'static str> {
     })
 }
 
-/// Marks of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic.
+/// Whether search ignores a mark: marks of Latin, Greek and Cyrillic letters, and points of Hebrew and Arabic.
 fn is_left_out(c: char) -> bool {
     matches!(c,
         '\u{300}'..='\u{36f}'
@@ -70,7 +70,7 @@ fn is_left_out(c: char) -> bool {
         | '\u{6df}'..='\u{6e4}' | '\u{6e7}' | '\u{6e8}' | '\u{6ea}'..='\u{6ed}')
 }
 
-/// Characters that take no place (Unicode's Default_Ignorable_Code_Point, as far as they are met in text).
+/// Whether a character is invisible (the usual ones of Unicode's Default_Ignorable_Code_Point).
 pub(super) fn is_unseen(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

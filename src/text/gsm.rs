@@ -1,22 +1,22 @@
-//! Text messages as networks count them: the seven-bit alphabet of 3GPP TS 23.038 or UCS-2, and how many parts a text
-//! is sent and billed in (3GPP TS 23.040, 9.2.3.24.1).
+//! Text messages as networks count them: in the seven-bit alphabet of 3GPP TS 23.038 or in UCS-2, and in how many parts
+//! a text is sent and billed (3GPP TS 23.040, 9.2.3.24.1).
 
 /// The default alphabet, in the order of the standard's table without its escape.
 const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-/// The extension: an escape and a second septet.
+/// The extension table: each character takes an escape and a second septet.
 const EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
-/// How a text is coded.
+/// How a text is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// seven bits a character
+    /// seven bits for each character
     Gsm7,
-    /// two bytes a character, four for those beyond the basic plane
+    /// two bytes for each character, four for those beyond the basic plane
     Ucs2,
 }
 
 impl Coding {
-    /// What fits in a text that is one part, and in each part of a longer one, in units of [`Parts::units`].
+    /// How many [`Parts::units`] fit in a text of one part, and in each part of a longer one.
     const fn room(self) -> (usize, usize) {
         match self {
             Coding::Gsm7 => (160, 153),
@@ -25,14 +25,14 @@ impl Coding {
     }
 }
 
-/// What a text costs.
+/// The length of a text, and how many parts it is sent in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts {
     /// how it is coded
     pub coding: Coding,
-    /// septets, or 16-bit units
+    /// how many septets, or 16-bit units
     pub units: usize,
-    /// parts; 0 for no text
+    /// how many parts; 0 for an empty text
     pub parts: usize,
     /// units that still fit in the last part
     pub left: usize,
@@ -49,16 +49,16 @@ fn septets(c: char) -> Option<usize> {
     }
 }
 
-/// Whether a text goes in the seven-bit alphabet; any other character makes the whole a UCS-2 text.
+/// Whether a text can be sent in the seven-bit alphabet; any other character makes all of it a UCS-2 text.
 pub fn is_gsm7(text: &str) -> bool {
     text.chars().all(|c| septets(c).is_some())
 }
 
-/// A text in letters of the seven-bit alphabet, as far as it has like ones: "Forêt" becomes "Foret", "é" stays.
+/// The text in the seven-bit alphabet, as far as similar letters exist: "Forêt" becomes "Foret", "é" stays.
 pub fn in_gsm7(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     let mut out = String::with_capacity(text.len());
-    // French sets spaces inside its quotation marks, and no other ones do
+    // French sets spaces inside its quotation marks; English sets none
     let mut opened = false;
     for c in text.nfc() {
         if std::mem::take(&mut opened) && c.is_whitespace() {
@@ -92,7 +92,7 @@ pub fn in_gsm7(text: &str) -> String {
     out
 }
 
-/// Whether a piece of a text goes whole in its first part: of a longer one, some gateways report on that alone.
+/// Whether a piece of a text is wholly in its first part: of a longer text, some gateways report only on that part.
 pub fn in_first_part(text: &str, piece: &str) -> bool {
     if parts(text).parts <= 1 {
         return true;
@@ -104,7 +104,7 @@ pub fn in_first_part(text: &str, piece: &str) -> bool {
     })
 }
 
-/// Counts a text. A character of two units is never cut in two: it goes to the next part whole.
+/// Counts a text. A character of two units is never split: it moves to the next part.
 pub fn parts(text: &str) -> Parts {
     let mut forcing: Vec<char> = Vec::new();
     for c in text.chars().filter(|c| septets(*c).is_none()) {
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_table_is_the_standards() {
-        // 128 places less the escape
+        // 128 positions without the escape
         assert_eq!(BASIC.chars().count(), 127);
         assert_eq!(EXTENSION.chars().count(), 10);
     }
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(counted(&"a".repeat(306)), (Coding::Gsm7, 306, 2, 0));
         assert_eq!(counted(&"a".repeat(307)), (Coding::Gsm7, 307, 3, 152));
         assert_eq!(counted(&"€".repeat(80)), (Coding::Gsm7, 160, 1, 0));
-        // an escape does not stand at the end of a part: 152 and not 153 septets are used of the first
+        // an escape never stands at the end of a part: the first part uses 152 of its 153 septets
         assert_eq!(counted(&"€".repeat(81)), (Coding::Gsm7, 162, 2, 143));
         assert_eq!(counted(&"ê".repeat(70)), (Coding::Ucs2, 70, 1, 0));
         assert_eq!(counted(&"ê".repeat(71)), (Coding::Ucs2, 71, 2, 63));

@@ -1,6 +1,6 @@
-//! Rich text: what may be in it, and the only ways to make it.
+//! Rich text: which elements it may contain, and the only ways to make it.
 //!
-//! One allow-list for all: what is stored is what is shown. Keep it in step with the editor's schema
+//! There is one allow-list for all rich text: what is stored is what is shown. Keep it in step with the editor's schema
 //! (`src/web/editor/schema.js`); a browser test round-trips every feature.
 
 use super::links::spans;
@@ -13,11 +13,11 @@ use std::sync::LazyLock;
 
 pub use super::markup::TAGS;
 
-/// Alignment is a class, never a style.
+/// The classes for alignment: no `style` attribute is allowed.
 pub const ALIGNMENTS: &[&str] = &["align-left", "align-center", "align-right", "align-justify"];
 /// The elements that can be aligned.
 pub const ALIGNED: &[&str] = &["p", "h3", "h4", "td", "th"];
-/// What a link may point to.
+/// The schemes that a link may have.
 pub const SCHEMES: &[&str] = &["http", "https", "mailto", "tel"];
 
 static ALLOW: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -45,8 +45,8 @@ static ALLOW: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// A text whose elements nest deeper loses them and keeps its words. No person writes so, cleaning nested elements costs
-/// the square of their depth, and what goes through a tree of them may use up the stack.
+/// How deep elements may nest; a deeper text loses its elements and keeps its words. No person writes such text, but
+/// cleaning it costs the square of its depth, and recursion over it may exhaust the stack.
 pub const DEEPEST: usize = 100;
 
 /// Rich text that has passed the allow-list: the only kind that a template prints unescaped.
@@ -54,10 +54,10 @@ pub const DEEPEST: usize = 100;
 pub struct CleanHtml(String);
 
 impl CleanHtml {
-    /// Cleans the HTML of the editor or of a paste.
+    /// Cleans HTML from the editor or the clipboard.
     pub fn from_html(text: &str) -> CleanHtml {
         let text = super::typed(text);
-        // lists and quotes that cleaning unwraps may leave a second pass something to do; the second changes no more
+        // after the first pass has unwrapped lists and quotes, the second may change more; a third changes nothing
         CleanHtml(cleaned(&cleaned(&text)))
     }
 
@@ -77,13 +77,13 @@ impl CleanHtml {
         CleanHtml::from_html(&to_our_tags(&out))
     }
 
-    /// The links to this address as buttons: for emails, where nothing but the address says which link it is.
+    /// Makes buttons of the links to this address: for emails, where only the address identifies a link.
     pub fn with_button(self, address: &str) -> CleanHtml {
         let plain = format!("<a href=\"{}\"", escape(address));
         CleanHtml(self.0.replace(&plain, &plain.replacen("<a ", "<a class=\"button\" ", 1)))
     }
 
-    /// Plain text as paragraphs and line breaks; addresses become links. Nothing in it is markup.
+    /// Plain text as paragraphs and line breaks; addresses become links. No part of it is read as markup.
     pub fn from_plain(text: &str) -> CleanHtml {
         let text = super::typed(text);
         let paragraphs = text.split("\n\n").map(|p| p.trim_matches('\n')).filter(|p| !p.trim().is_empty());
@@ -96,7 +96,7 @@ impl CleanHtml {
         CleanHtml::from_html(&html)
     }
 
-    /// Text that came out of our own table, where only clean text goes in.
+    /// Text from the database, where only clean text is stored.
     pub fn stored(text: String) -> CleanHtml {
         CleanHtml(text)
     }
@@ -106,7 +106,7 @@ impl CleanHtml {
         &self.0
     }
 
-    /// The same as Markdown, for a text area.
+    /// The text as Markdown, for a text area.
     pub fn to_markdown(&self) -> String {
         match markup::balanced(&self.0, DEEPEST) {
             Some(pieces) => to_markdown::write(&pieces),
@@ -119,12 +119,12 @@ impl CleanHtml {
         self.0.contains("<table")
     }
 
-    /// Whether a reader would see nothing.
+    /// Whether a reader sees nothing.
     pub fn is_blank(&self) -> bool {
         !self.0.contains("<hr") && self.plain().trim().is_empty()
     }
 
-    /// The words without the markup, in one line. What is raised or lowered stays apart: 10⁹, not 109.
+    /// The words without the markup, in one line. Superscripts and subscripts stay recognisable: 10⁹, not 109.
     pub fn plain(&self) -> String {
         let Some(pieces) = markup::balanced(&self.0, DEEPEST) else {
             return super::one_line(&plain_text(&markup::flattened(&self.0)));
@@ -165,7 +165,7 @@ impl CleanHtml {
     }
 }
 
-/// Raised or lowered text.
+/// Superscript or subscript.
 #[derive(Clone, Copy)]
 enum Script {
     Super,
@@ -173,7 +173,7 @@ enum Script {
 }
 
 impl Script {
-    /// In plain text: by Unicode's own digits, or behind a sign where there are none.
+    /// The text by Unicode's own digits, or after a `^` or `_` where there are none.
     fn plain(self, text: &str) -> String {
         let (ascii, own, sign) = match self {
             Script::Super => ("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ", '^'),
@@ -202,19 +202,19 @@ impl std::fmt::Display for CleanHtml {
 
 impl askama::filters::HtmlSafe for CleanHtml {}
 
-/// One pass of the allow-list, over elements that are balanced and nest no deeper than we say.
+/// One pass of the allow-list, over balanced elements that nest no deeper than [`DEEPEST`].
 fn cleaned(html: &str) -> String {
     let pass =
         |html: &str| markup::balanced(html, DEEPEST).map(|pieces| ALLOW.clean(&markup::to_html(&pieces)).to_string());
     let once = pass(html);
-    // what the parser made of it is looked at too: it may move elements into each other
+    // the result is checked too: the parser may move elements into each other
     match once.filter(|clean| markup::balanced(clean, DEEPEST).is_some()) {
         Some(clean) => clean,
         None => pass(&markup::flattened(html)).unwrap_or_default(),
     }
 }
 
-/// As the editor reads the number of a list's item or of a cell's rows.
+/// Whether this is the number of a list item or of a cell's rows, as the editor reads them.
 fn is_number(value: &str) -> bool {
     (1..=9).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit())
 }
@@ -223,7 +223,7 @@ fn plain_text(html: &str) -> String {
     decoded(&html.replace("<p>", " ").replace("</p>", " ").replace("<br>", " "))
 }
 
-/// pulldown-cmark's elements as the editor makes them.
+/// The elements of pulldown-cmark as the editor writes them.
 fn to_our_tags(html: &str) -> String {
     let mut out = html.replace("<thead>", "").replace("</thead>", "").replace("<del>", "<s>").replace("</del>", "</s>");
     for way in ["left", "center", "right"] {
@@ -242,7 +242,7 @@ fn linked(line: &str) -> String {
         .collect()
 }
 
-/// Text for use between tags or in a double-quoted attribute.
+/// Escapes a text for use between tags or in a double-quoted attribute.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,4 +1,4 @@
-//! Languages, by Project Fluent. One file a language in `src/locales`; a third language needs one more file.
+//! Languages, by Project Fluent. `src/locales` has one file for each language; a third language needs one more file.
 //!
 //! Messages without variables are formatted once, so that [`Lang::t`] is a look-up.
 
@@ -23,7 +23,7 @@ pub struct Language {
     negotiable: fluent_langneg::LanguageIdentifier,
     fixed: HashMap<String, String>,
     bundle: FluentBundle<FluentResource>,
-    /// made when the first date is written
+    /// made when a date is first formatted
     dates: OnceLock<Dates>,
 }
 
@@ -33,7 +33,7 @@ pub struct Lang(&'static Language);
 
 static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| {
     let mut found: Vec<Language> = Files::iter().filter_map(|name| Language::read(&name)).collect();
-    // English first: it is what everything falls back to
+    // English first: it is the fallback
     found.sort_by_key(|language| (language.code != "en", language.code.clone()));
     found
 });
@@ -43,7 +43,7 @@ impl Language {
         let code = name.strip_suffix(".ftl")?.to_owned();
         let id: LanguageIdentifier = code.parse().ok()?;
         let source = String::from_utf8(Files::get(name)?.data.into_owned()).ok()?;
-        // what cannot be parsed is left out, and a test over all keys fails
+        // a message that cannot be parsed is missing, which a test over all keys reports
         let resource = FluentResource::try_new(source).unwrap_or_else(|(partial, _)| partial);
         let keys: Vec<String> = resource.entries().filter_map(message_key).collect();
         let negotiable = code.parse().ok()?;
@@ -59,7 +59,7 @@ impl Language {
         Some(language)
     }
 
-    /// `None` where the key is unknown or wants variables that were not given.
+    /// The text; `None` where the key is unknown or needs variables that were not given.
     fn format(&self, key: &str, args: Option<&FluentArgs>) -> Option<String> {
         let pattern = self.bundle.get_message(key)?.value()?;
         let mut errors = Vec::new();
@@ -106,12 +106,12 @@ impl Lang {
         &self.0.code
     }
 
-    /// Where its dates are kept.
+    /// Where the language's date texts are stored.
     pub(super) fn dates_once(self) -> &'static OnceLock<Dates> {
         &self.0.dates
     }
 
-    /// A message without variables; the key itself where there is none (a test finds those).
+    /// A message without variables; the key itself where there is none (a test finds such keys).
     pub fn t<'k>(self, key: &'k str) -> &'k str
     where
         'static: 'k,
@@ -122,7 +122,7 @@ impl Lang {
         }
     }
 
-    /// A message whose key is put together, such as `role-` and a role's word.
+    /// A message whose key is composed, such as `role-` and a role's word; empty where there is none.
     pub fn t_of(self, prefix: &str, word: &str) -> &'static str {
         self.0.fixed.get(&format!("{prefix}-{word}")).map_or("", String::as_str)
     }
@@ -161,7 +161,7 @@ impl std::fmt::Debug for Lang {
 
 /// A value that a message can show. Templates pass references, and references to references.
 pub trait Arg<'v> {
-    /// As Fluent takes it.
+    /// The value as Fluent takes it.
     fn arg(self) -> FluentValue<'v>;
 }
 

@@ -1,12 +1,12 @@
-//! Web and mail addresses in plain text. The editor finds the same (`src/web/editor/addresses.js`); one table of inputs
-//! tests both (`tests/suite/composing/addresses.txt`).
+//! Web and mail addresses in plain text. The editor finds the same ones (`src/web/editor/addresses.js`); one table of
+//! inputs tests both (`tests/suite/composing/addresses.txt`).
 
-/// Ends of names that are taken for a web address without `www.` or `https://` before it. No words of a sentence: where
-/// a space is missing behind a full stop, nothing becomes a link.
+/// Endings that make a name a web address without `www.` or `https://` before it. None is a common word: where the
+/// space after a full stop is missing, no link appears.
 const ENDINGS: [&str; 14] =
     ["com", "org", "net", "edu", "gov", "info", "int", "ca", "uk", "fr", "eu", "quebec", "health", "clinic"];
 
-/// The text in pieces, each with the address that it links to, if any. Takes time in proportion to the text.
+/// The text in pieces, each with the address that it links to, if any. Takes time in proportion to the length.
 pub fn spans(text: &str) -> Vec<(&str, Option<String>)> {
     let (mut out, mut plain_from, mut at) = (Vec::new(), 0, 0);
     let mut before = None;
@@ -46,21 +46,21 @@ fn between(text: &str, from: usize, to: usize) -> &str {
     text.get(from..to).unwrap_or_default()
 }
 
-/// Whether an address may begin behind this character: not inside a word or another address.
+/// Whether an address may begin after this character: not inside a word or another address.
 fn may_follow(before: Option<char>) -> bool {
     before.is_none_or(|c| !"_@/.+-".contains(c) && (!c.is_alphanumeric() || is_spaceless(c)))
 }
 
-/// Whether a name does not end before this.
+/// Whether a name continues with this text.
 fn goes_on(behind: &str) -> bool {
     behind.starts_with(|c: char| "@_+-".contains(c) || (c.is_alphanumeric() && !is_spaceless(c)))
 }
 
-/// The address at the start of a text: its length, and where it leads.
+/// The address at the start of a text: its length in bytes, and its target.
 fn address(text: &str) -> Option<(usize, String)> {
     for scheme in ["https://", "http://"] {
         if let Some(after) = starts(text, scheme) {
-            // before the rest is read, or a row of schemes would be read again and again
+            // checked before the rest is read: a row of schemes would otherwise be read again for each of them
             if !after.starts_with(|c: char| c.is_alphanumeric() || c == '[') {
                 return None;
             }
@@ -101,7 +101,7 @@ fn web(text: &str, run: &str) -> Option<(usize, String)> {
     Some((url.len(), format!("https://{url}")))
 }
 
-/// The name of a host at the start of a run of names and points: two labels at least, the last of letters.
+/// The host name at the start of a run of names and dots: at least two labels, the last one of letters.
 fn host(run: &str) -> Option<&str> {
     let host = run.split(['_', '+']).next().unwrap_or_default().trim_end_matches(['.', '-']);
     let mut labels = host.rsplit('.');
@@ -115,19 +115,19 @@ fn is_capitalised(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_uppercase()) && word.bytes().skip(1).all(|b| b.is_ascii_lowercase())
 }
 
-/// What follows a prefix, whatever its case.
+/// The text after a prefix, whatever the prefix's case; `None` where the text begins otherwise.
 fn starts<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let start = text.get(..prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then(|| rest(text, prefix.len()))
 }
 
-/// How many bytes at the start may be of a host or of what stands before an `@`.
+/// How many bytes at the start may belong to a host name or to the part before an `@`.
 fn name_run(text: &str) -> usize {
     text.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"_.+-".contains(b)).count()
 }
 
-/// How many bytes at the start may be of an address (RFC 3987). Quotes and full-width punctuation are not: they stand
-/// around addresses.
+/// How many bytes at the start may belong to an address (RFC 3987). Quotes and full-width punctuation do not: they
+/// surround addresses.
 fn url_run(text: &str) -> usize {
     let is_url = |c: &char| match c {
         '!' | '#'..=';' | '=' | '?'..='[' | ']' | '_' | 'a'..='z' | '~' => true,
@@ -136,7 +136,8 @@ fn url_run(text: &str) -> usize {
     text.chars().take_while(is_url).map(char::len_utf8).sum()
 }
 
-/// Punctuation at the end belongs to the sentence, a closing bracket only if none was opened inside.
+/// The address without punctuation at its end, which belongs to the sentence, as does a closing bracket without an
+/// opening one.
 fn without_tail(mut address: &str) -> &str {
     let count = |bracket: char| address.matches(bracket).count();
     let (mut round, mut square) = (count(')').saturating_sub(count('(')), count(']').saturating_sub(count('[')));

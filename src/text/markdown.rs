@@ -1,6 +1,6 @@
 //! Markdown as users write it where there is no editor: CommonMark with tables and strikethrough, but nothing that
-//! changes what a number, a sign or a list says. Emphasis is never inside words and numbers, a list keeps the numbers
-//! that were typed, a line keeps its end, a sign is no quote, and what is not one of our elements is text.
+//! changes the meaning of a number, a sign or a list. Emphasis is never inside words and numbers, a list keeps the
+//! typed numbers, lines keep their ends, a sign does not begin a quote, and unknown elements are text.
 
 use super::links::{is_spaceless, spans};
 use super::markup::{self, cut_at};
@@ -8,7 +8,7 @@ use pulldown_cmark::{
     CodeBlockKind, CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, TextMergeWithOffset,
 };
 
-/// Parses Markdown; bare web and mail addresses are links. Neighbouring pieces of text come as one.
+/// Parses Markdown; bare web and mail addresses become links. Adjacent pieces of text are joined.
 pub fn read(text: &str) -> Vec<Event<'static>> {
     let source = guarded(text);
     let parser = Parser::new_ext(&source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
@@ -31,8 +31,8 @@ pub fn read(text: &str) -> Vec<Event<'static>> {
     with_links(reader.out)
 }
 
-/// Whether no line opens more quotes and lists inside each other than `deepest`: reading them costs the square of
-/// their number.
+/// Whether no line opens more than `deepest` quotes and lists inside each other: reading them costs the square of their
+/// number.
 pub fn is_shallow(text: &str, deepest: usize) -> bool {
     let opened_by = |line: &str| {
         let markers = line.split(|c: char| !c.is_ascii_digit() && !"> \t-*+.)".contains(c)).next().unwrap_or_default();
@@ -43,8 +43,8 @@ pub fn is_shallow(text: &str, deepest: usize) -> bool {
 
 // ---------------------------------------------------------------------------------------------- before it is parsed
 
-/// The same text with a backslash before what CommonMark would take for markup although it is a sign: `> 140/90`, `# 5`,
-/// and `[words]: words`, which it would take away as the target of a link.
+/// The text with a backslash before signs that CommonMark would take for markup: `> 140/90`, `# 5`, and `[words]:
+/// words`, which it would remove as the target of a link.
 fn guarded(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut fence: Option<char> = None;
@@ -74,13 +74,13 @@ fn guarded(text: &str) -> String {
     out
 }
 
-/// What stands in code, or anywhere else where a backslash is one.
+/// Removes the backslashes of [`guarded`] where they would be shown, as in code.
 fn unguarded(text: &str) -> String {
     text.replace("]\\:", "]:")
 }
 
-/// Where a sign stands at the start of a line, behind the markers of lists, that is no markup. In the middle of a
-/// paragraph (`in_text`) no line begins a quote.
+/// Where a sign that is no markup stands at the start of a line, after the markers of lists. Inside a paragraph
+/// (`in_text`) no line begins a quote.
 fn sign_at(line: &str, in_text: bool) -> Option<usize> {
     let mut rest = line.trim_start();
     let mut is_first = true;
@@ -95,7 +95,7 @@ fn sign_at(line: &str, in_text: bool) -> Option<usize> {
             return says_number(after).then_some(at);
         } else {
             rest = list_marker(rest)?.1.trim_start();
-            // a quote in an item is on a line of its own
+            // a quote in an item begins on its own line
             if rest.starts_with('>') {
                 return Some(line.len() - rest.len());
             }
@@ -104,13 +104,13 @@ fn sign_at(line: &str, in_text: bool) -> Option<usize> {
     }
 }
 
-/// Whether a sign before this text compares or counts.
+/// Whether a number follows, so that a sign before this text compares or counts.
 pub(super) fn says_number(text: &str) -> bool {
     let value = text.trim_start_matches(|c: char| c.is_whitespace() || "=<≥≤≠≈~+−-±$€£.,(".contains(c));
     value.starts_with(char::is_numeric)
 }
 
-/// The marker of a list at the start of a text, and what is behind it.
+/// The marker of a list at the start of a text, and the text after it.
 fn list_marker(text: &str) -> Option<(&str, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let marker = match text.get(digits..)?.chars().next()? {
@@ -124,15 +124,15 @@ fn list_marker(text: &str) -> Option<(&str, &str)> {
 
 // ---------------------------------------------------------------------------------------------------- as it is read
 
-/// More signs in a row than anybody emphasises with.
+/// The most signs in a row that still count as emphasis.
 const MOST_SIGNS: usize = 20;
 
-/// How an element that was opened is to be closed.
+/// How an open element is closed.
 enum Opened {
     AsItIs,
     /// its marks are text
     Literal(&'static str),
-    /// the text behind it is what stands in the source up to its end
+    /// the rest of its source, up to its end, is text
     Source,
     Code(Code),
     Html(String),
@@ -149,11 +149,11 @@ struct Reader<'s> {
     source: &'s str,
     out: Vec<Event<'static>>,
     open: Vec<Opened>,
-    /// of each open list the next number
+    /// the next number of each open list
     numbers: Vec<Option<u64>>,
-    /// text that goes on
+    /// text that is still being joined
     words: String,
-    /// what comes before the next text
+    /// text to put before the next text
     before: Option<&'static str>,
 }
 
@@ -236,7 +236,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The marks of an emphasis that is none: inside a word or a number, or struck out with one sign only.
+    /// The marks of an emphasis that does not count: inside a word or a number, or struck out with only one sign.
     fn mark(&self, tag: &Tag, start: usize, end: usize) -> Option<&'static str> {
         let (inside, before) = (self.source.get(start..end)?, self.source.get(..start)?);
         let sign = inside.chars().next()?;
@@ -255,7 +255,7 @@ impl Reader<'_> {
         in_word.then_some(mark)
     }
 
-    /// The start of an item; it says its number where that is not the next one.
+    /// The start of an item, with its number where that is not the next one.
     fn item(&mut self, start: usize) -> Event<'static> {
         let line = self.source.get(start..).unwrap_or_default().trim_start();
         let marker = list_marker(line).map_or("", |(marker, _)| marker);
@@ -288,7 +288,7 @@ impl Reader<'_> {
         self.push(Event::End(TagEnd::Paragraph));
     }
 
-    /// HTML on lines of its own: as it is where an element of ours is in it, else a paragraph.
+    /// HTML on its own lines: kept where it contains an allowed element, else shown as a paragraph of text.
     fn html_block(&mut self, html: &str) {
         let pieces = markup::cut(html);
         if pieces.iter().any(|(is_ours, _)| *is_ours) {
@@ -308,7 +308,7 @@ impl Reader<'_> {
         self.push(Event::End(TagEnd::Paragraph));
     }
 
-    /// HTML within a line: what is not ours is text.
+    /// HTML within a line: what is not allowed is shown as text.
     fn html(&mut self, html: &str) {
         for (is_ours, piece) in markup::cut(html) {
             match is_ours {
@@ -344,9 +344,9 @@ fn lowered(level: HeadingLevel) -> HeadingLevel {
     }
 }
 
-/// Where a link in brackets leads; `None` where it is none that we allow, so that its words stay.
+/// The target of a link in brackets; `None` where it is not allowed, so that its source is shown as text.
 fn target(address: &str) -> Option<String> {
-    // a placeholder, which is an address later
+    // a placeholder, which is replaced by an address later
     if address.starts_with('{') {
         return Some(address.to_owned());
     }
@@ -360,7 +360,7 @@ fn target(address: &str) -> Option<String> {
     }
 }
 
-/// Makes links of bare addresses outside links and code.
+/// Makes links of bare addresses outside links.
 fn with_links(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
     let mut inside = 0usize;
     let mut out = Vec::with_capacity(events.len());

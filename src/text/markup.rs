@@ -1,5 +1,5 @@
-//! HTML in pieces: read by one scan that takes time in proportion to the text and nests nothing, with the elements of
-//! our allow-list balanced. It runs before any parser that builds a tree, so that none meets more depth than we say.
+//! HTML in pieces: read in one pass that takes time in proportion to the text and does not recurse, with the allowed
+//! elements balanced. It runs before any parser that builds a tree, so that none meets more depth than allowed.
 
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ pub const TAGS: [&str; 22] = [
     "h4",
 ];
 
-/// Other names of them.
+/// Other names of these elements.
 const OTHER_NAMES: [(&str, &str); 9] = [
     ("b", "strong"),
     ("i", "em"),
@@ -42,44 +42,44 @@ const OTHER_NAMES: [(&str, &str); 9] = [
     ("h6", "h4"),
 ];
 
-/// Elements whose content is no text of the page.
+/// Elements whose content is not shown.
 const NOT_SHOWN: [&str; 4] = ["script", "style", "title", "template"];
 
-/// Elements that are not ours and stand on lines of their own: what is in them must not run into what is beside them.
+/// Other elements that stand on their own lines: their content must not be joined with the text beside them.
 const APART: [&str; 17] = [
     "address", "article", "aside", "caption", "center", "dd", "div", "dl", "dt", "figure", "footer", "form", "header",
     "main", "option", "pre", "section",
 ];
 
-/// A piece of HTML. Text and values are as they stand in the source, with their entities.
+/// A piece of HTML. Text and values are as in the source, with their entities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// a start tag of ours: its name and its attributes
+    /// the start tag of an allowed element: its name and its attributes
     Open(&'static str, Attributes<'a>),
-    /// the end of an element of ours
+    /// the end of an allowed element
     Close(&'static str),
     /// text
     Text(&'a str),
 }
 
-/// The attributes that something of ours may have.
+/// The attributes that an allowed element may have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attributes<'a> {
-    /// of a link
+    /// address of a link
     pub href: Option<&'a str>,
-    /// alignment
+    /// class for the alignment
     pub class: Option<&'a str>,
     /// the number of a list's first item
     pub start: Option<&'a str>,
-    /// the number of a list's item that does not follow the one before it
+    /// the number of a list item, where it does not follow the previous one
     pub value: Option<&'a str>,
-    /// of a cell
+    /// how many columns a cell spans
     pub colspan: Option<&'a str>,
-    /// of a cell
+    /// how many rows a cell spans
     pub rowspan: Option<&'a str>,
 }
 
-/// The canonical name of an element of ours.
+/// The canonical name of an allowed element; `None` for any other.
 pub fn known(name: &str) -> Option<&'static str> {
     let other = OTHER_NAMES.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, ours)| *ours);
     other.or_else(|| TAGS.into_iter().find(|tag| tag.eq_ignore_ascii_case(name)))
@@ -90,13 +90,13 @@ pub fn is_void(tag: &str) -> bool {
     matches!(tag, "br" | "hr")
 }
 
-/// Whether an element stands on lines of its own.
+/// Whether an element stands on its own lines.
 pub fn is_block(tag: &str) -> bool {
     matches!(tag, "p" | "ul" | "ol" | "li" | "table" | "tbody" | "tr" | "blockquote" | "hr" | "h3" | "h4")
 }
 
-/// HTML in pieces that are balanced: each element that is opened is closed, the innermost first. `None` where elements
-/// of ours nest deeper than `deepest`.
+/// HTML in balanced pieces: each opened element is closed, the innermost first. `None` where allowed elements nest
+/// deeper than `deepest`.
 pub fn balanced(html: &str, deepest: usize) -> Option<Vec<Piece<'_>>> {
     let mut tree = Balance { out: Vec::new(), open: Vec::new(), deepest };
     for piece in scan(html) {
@@ -112,7 +112,7 @@ pub fn balanced(html: &str, deepest: usize) -> Option<Vec<Piece<'_>>> {
     Some(tree.out)
 }
 
-/// Pieces as HTML again.
+/// Writes pieces as HTML.
 pub fn to_html(pieces: &[Piece]) -> String {
     let mut out = String::new();
     for piece in pieces {
@@ -133,7 +133,7 @@ pub fn to_html(pieces: &[Piece]) -> String {
     out
 }
 
-/// The text of HTML in paragraphs without any formatting, as HTML: for what nests too deep.
+/// The text of HTML in paragraphs without any formatting, as HTML: for text that nests too deep.
 pub fn flattened(html: &str) -> String {
     let mut out = String::from("<p>");
     for piece in scan(html) {
@@ -150,7 +150,7 @@ pub fn flattened(html: &str) -> String {
     out + "</p>"
 }
 
-/// A text of HTML cut into our elements' tags, which are `true`, and what is between them.
+/// HTML split into the tags of allowed elements, which are `true`, and the text between them.
 pub fn cut(html: &str) -> Vec<(bool, &str)> {
     let (mut out, mut from, mut at) = (Vec::new(), 0, 0);
     let between = |from: usize, to: usize| html.get(from..to).unwrap_or_default();
@@ -175,12 +175,12 @@ pub fn cut(html: &str) -> Vec<(bool, &str)> {
     out
 }
 
-/// A text in two; whole where a character would be cut.
+/// Splits a text in two; the whole text and nothing where a character would be split.
 pub fn cut_at(text: &str, at: usize) -> (&str, &str) {
     text.split_at_checked(at).unwrap_or((text, ""))
 }
 
-/// Text of HTML that a serialiser wrote, with its entities as characters.
+/// Text from serialised HTML, with its entities decoded.
 pub fn decoded(text: &str) -> String {
     // `&amp;` last, or `&amp;lt;` would be read twice
     let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&nbsp;", "\u{a0}");
@@ -200,7 +200,7 @@ impl<'a> Attributes<'a> {
         all.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
-    /// The first of a name counts (HTML, 13.2.5.33).
+    /// Sets an attribute; the first of a name counts (HTML, 13.2.5.33).
     fn set(&mut self, name: &str, value: &'a str) {
         let slots = [
             ("href", &mut self.href),
@@ -240,7 +240,8 @@ impl<'a> Balance<'a> {
             "tr" => self.close_within("tr", &["table"]),
             _ => {}
         }
-        // a link in a link, and parts of a table outside one, are only their content; a parser adds the body of a table
+        // a link in a link, and parts of a table outside one, are reduced to their content; parsers add `tbody`
+        // themselves
         let is_stray = matches!(tag, "tr" | "td" | "th") && !self.open.contains(&"table");
         if is_stray || tag == "tbody" || (tag == "a" && self.open.contains(&"a")) {
             return Some(());
@@ -260,7 +261,7 @@ impl<'a> Balance<'a> {
         }
     }
 
-    /// Closes the innermost open element of a name and all that is in it, but nothing beyond the walls.
+    /// Closes the innermost open element of a name and everything in it, but no element outside of `walls`.
     fn close_within(&mut self, tag: &str, walls: &[&str]) {
         let mut inside = self.open.iter().rev().take_while(|open| **open == tag || !walls.contains(open));
         if let Some(depth) = inside.position(|open| *open == tag) {
@@ -279,7 +280,7 @@ impl<'a> Balance<'a> {
 
 // -------------------------------------------------------------------------------------------------------- scanning
 
-/// The pieces as they come, not balanced. A tag or comment that never ends, and all behind it, is text.
+/// The pieces in order, not balanced. A tag or comment that never ends is text, with everything after it.
 fn scan(html: &str) -> Vec<Piece<'_>> {
     let mut reader = Reader { html, at: 0, out: Vec::new() };
     while let Some(found) = reader.rest().find('<') {
@@ -303,7 +304,7 @@ fn scan(html: &str) -> Vec<Piece<'_>> {
     reader.out
 }
 
-/// How long a comment is, with the `<` before it (HTML, 13.2.5.43).
+/// The length of a comment, with the `<` before it (HTML, 13.2.5.43).
 fn comment(behind: &str) -> Option<usize> {
     if behind.starts_with("!-->") {
         return Some(5);
@@ -339,7 +340,7 @@ impl<'a> Reader<'a> {
         length.is_some()
     }
 
-    /// Reads a tag behind its `<`; `false` where it never ends.
+    /// Reads a tag after its `<`; `false` where it never ends.
     fn tag(&mut self, behind: &'a str) -> bool {
         let (is_end, named) = behind.strip_prefix('/').map_or((false, behind), |named| (true, named));
         let name_length = named.find(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>').unwrap_or(named.len());
@@ -359,7 +360,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the end tag of this name begins, or the text's end.
+/// Where the end tag of this name begins, or the end of the text.
 fn end_of(text: &str, name: &str) -> usize {
     let is_end = |at: &usize| {
         let behind = text.get(at + 2..).unwrap_or_default();
@@ -369,7 +370,7 @@ fn end_of(text: &str, name: &str) -> usize {
     text.match_indices("</").map(|(at, _)| at).find(is_end).unwrap_or(text.len())
 }
 
-/// Reads attributes up to the tag's `>`; gives them and what is behind it. `None` where the tag never ends.
+/// Reads attributes up to the tag's `>`; gives them and the text after it. `None` where the tag never ends.
 fn attributes(mut text: &str) -> Option<(Attributes<'_>, &str)> {
     let mut found = Attributes::default();
     loop {

@@ -1,4 +1,4 @@
-//! Plumbing for words: languages, Markdown and HTML cleaning by one allow-list, links, plain text.
+//! Basics for text: languages, cleaning of Markdown and HTML by one allow-list, links, plain text.
 
 pub mod dates;
 mod fold;
@@ -19,20 +19,20 @@ pub use i18n::Lang;
 pub use links::is_spaceless;
 pub use zone::Zone;
 
-/// Removes what takes no place on a page, as copied from mails, PDFs and web pages with a number or an address: soft
-/// hyphens, zero-width spaces, marks of direction, byte order marks.
+/// Removes invisible characters, which are copied with a number or an address from mails, PDFs and web pages: soft
+/// hyphens, zero-width spaces, direction marks, byte order marks.
 pub fn visible(text: &str) -> String {
     text.chars().filter(|c| !fold::is_unseen(*c)).collect()
 }
 
-/// Removes what no typed text may hold: NUL (PostgreSQL refuses it) and other control characters besides tab and
-/// line feed; line ends become LF.
+/// Removes characters that no typed text may have: NUL (PostgreSQL refuses it) and other control characters except tab
+/// and line feed; line ends become LF.
 pub fn typed(text: &str) -> String {
     let unix = text.replace("\r\n", "\n").replace('\r', "\n");
     unix.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
-/// One line of typed text: [`typed`], with runs of white space as one space and none at the ends.
+/// Typed text in one line: [`typed`], with each run of white space as one space and none at the ends.
 pub fn one_line(text: &str) -> String {
     typed(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }

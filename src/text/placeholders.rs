@@ -1,4 +1,4 @@
-//! `{{placeholders}}` in the clinic's own texts: filled in one pass, found where nobody filled them in.
+//! `{{placeholders}}` in the clinic's own texts: replaced in one pass, and found where some remain.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ pub fn names(text: &str) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// Fills in what `value` knows; the rest stays as it stands. What is filled in is not looked through again.
+/// Fills in the placeholders that `value` knows; others stay as they are. The values themselves are not filled in
+/// again.
 pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let filled = parts(text).map(|part| match part {
         Ok(plain) => plain.to_owned(),
@@ -18,7 +19,7 @@ pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     filled.collect()
 }
 
-/// The same in HTML: what is filled in is text there, never markup.
+/// Fills in placeholders in HTML: the values are text there, never markup.
 pub fn fill_html(html: &str, value: impl Fn(&str) -> Option<String>) -> String {
     fill(html, |name| value(&decoded(name)).map(|text| escaped(&text)))
 }
@@ -27,12 +28,12 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A name as a person wrote it, out of HTML text.
+/// A name from HTML text, as a person wrote it.
 fn decoded(name: &str) -> String {
     name.replace("&nbsp;", " ").replace("&amp;", "&").trim().to_owned()
 }
 
-/// Plain text as `Ok` and the inside of each placeholder as `Err`, in their order.
+/// The plain text as `Ok` and the inside of each placeholder as `Err`, in order.
 fn parts(text: &str) -> impl Iterator<Item = Result<&str, &str>> {
     let mut rest = text;
     let mut pending = None;
@@ -53,13 +54,13 @@ fn parts(text: &str) -> impl Iterator<Item = Result<&str, &str>> {
     })
 }
 
-/// The first placeholder: what stands before it, its inside, and what stands behind. Braces do not nest, and none goes
-/// over a tag or a line's end.
+/// The first placeholder: the text before it, its inside, and the text after it. Braces do not nest, and a placeholder
+/// does not reach over a tag or a line's end.
 fn first(text: &str) -> Option<(&str, &str, &str)> {
     let mut rest = text;
     loop {
         let (_, from) = rest.split_once("{{")?;
-        // of `{{{` the last two open
+        // the last two of `{{{` open a placeholder
         let inside = from.trim_start_matches('{');
         let stop = inside.find(['{', '}', '<', '\n'])?;
         let (name, behind) = inside.split_at_checked(stop)?;
@@ -67,7 +68,7 @@ fn first(text: &str) -> Option<(&str, &str, &str)> {
             let before = text.get(..text.len() - inside.len() - 2)?;
             return Some((before, name, after));
         }
-        // from the sign that ended it, or behind that where nothing stood before it
+        // go on at the character that ended it, or after that character if it came first
         rest = if stop == 0 { inside.get(inside.chars().next()?.len_utf8()..)? } else { behind };
     }
 }

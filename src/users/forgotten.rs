@@ -1,5 +1,5 @@
-//! "Forgotten your password?" Whether somebody has the address or not, the same is written, in the same statements, so that
-//! neither the answer nor the time that it takes tells.
+//! "Forgotten your password?" Whether a user has the address or not, the same rows are written, in the same statements,
+//! so that neither the answer nor its time tells.
 
 use super::mails::{self, MailKind, Wanted};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -8,8 +8,8 @@ use crate::db::{Ts, Tx, UserId};
 use crate::values::EmailAddress;
 use diesel::prelude::*;
 
-/// Enqueues a mail with a link to whoever has this address. Where nobody has it, or enough went there, the mail has nobody
-/// to go to.
+/// Enqueues a mail with a link to the user with this address. Where nobody has it, or enough such mails were sent, the
+/// mail is enqueued without a recipient.
 pub fn forgot_password(tx: &mut Tx, now: Ts, email: &EmailAddress) -> QueryResult<()> {
     let known = users::table.filter(users::email_key.eq(email.key())).filter(users::active.eq(true));
     let found: Option<UserId> = known.select(users::id).first(tx.conn()).optional()?;

@@ -1,4 +1,4 @@
-//! What a user sent and could not be taken, such as after their session had ended: kept for them alone.
+//! What a user sent and was refused, for example because their session had ended: kept for that user alone.
 
 use crate::access::{Right, SignedInUser};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -8,7 +8,7 @@ use crate::db::{Conn, DbError, Ts, Tx, UserId};
 use diesel::prelude::*;
 use time::Duration;
 
-/// For so long it is kept.
+/// How long it is kept.
 const KEPT_FOR: Duration = Duration::DAY;
 
 /// The longest form that is kept, in bytes.
@@ -21,18 +21,18 @@ pub struct KeptForm {
     pub action: String,
     /// names and values
     pub pairs: Vec<(String, String)>,
-    /// when
+    /// when it was sent
     pub at: Ts,
 }
 
-/// The active user whom a page was made for, by what the page says of them; `None` where it is nobody's.
+/// The active user whom a page was made for, by the page's mark; `None` where it is of nobody.
 pub fn of_page(conn: &mut Conn, is_theirs: impl Fn(UserId) -> bool) -> QueryResult<Option<UserId>> {
     let all: Vec<UserId> = users::table.filter(users::active.eq(true)).select(users::id).load(conn)?;
     Ok(all.into_iter().find(|user| is_theirs(*user)))
 }
 
-/// Keeps a form for a user, in place of what was kept of the same page before. It shows nothing and does nothing: only
-/// that user, signed in again, gets it back. Whether it was kept: one that is too long is not.
+/// Keeps a form for a user, in place of an earlier one of the same page. It is neither shown nor carried out: only that
+/// user, signed in again, gets it back. Gives whether it was kept: a form that is too long is not.
 ///
 /// # Errors
 /// Those of the database.
@@ -49,7 +49,7 @@ pub fn keep_form(tx: &mut Tx, user: UserId, page: &str, form: &KeptForm) -> Resu
         (kept_forms::form.eq(sealed::of(user, &text)), kept_forms::kept_at.eq(form.at)),
     );
     diesel::insert_into(kept_forms::table).values(row).execute(tx.conn())?;
-    // a script that saves as one types sends it again and again
+    // a script that saves while the user types sends the same form many times
     if !again {
         let entry = Entry::of_clinic(Actor::User(user), Event::DraftSaved, Subject::User(user));
         audit::append(tx, form.at, entry.with("session over"))?;
@@ -57,10 +57,10 @@ pub fn keep_form(tx: &mut Tx, user: UserId, page: &str, form: &KeptForm) -> Resu
     Ok(true)
 }
 
-/// What is kept of a page for this user.
+/// The form that is kept of a page for this user.
 ///
 /// # Errors
-/// Those of the database, also where what is kept cannot be read.
+/// Database errors, also where the stored form cannot be read.
 pub fn kept_form<R: Right>(
     conn: &mut Conn,
     now: Ts,
@@ -76,19 +76,19 @@ pub fn kept_form<R: Right>(
     Ok(Some(KeptForm { action, pairs, at }))
 }
 
-/// To which address what is kept of a page was sent.
+/// The address that the kept form of a page was sent to.
 pub fn kept_action(conn: &mut Conn, user: UserId, page: &str) -> QueryResult<Option<String>> {
     let row = kept_forms::table.filter(kept_forms::user_id.eq(user)).filter(kept_forms::page.eq(page));
     row.select(kept_forms::action).first(conn).optional()
 }
 
-/// Removes what is kept of a page: it has been sent.
+/// Removes the kept form of a page, which has been sent.
 pub fn drop_kept(tx: &mut Tx, user: UserId, page: &str) -> QueryResult<usize> {
     let row = kept_forms::table.filter(kept_forms::user_id.eq(user)).filter(kept_forms::page.eq(page));
     diesel::delete(row).execute(tx.conn())
 }
 
-/// Removes what nobody came back for.
+/// Removes forms that were kept for their full time.
 pub fn sweep_kept_forms(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     diesel::delete(kept_forms::table.filter(kept_forms::kept_at.lt(now.plus(-KEPT_FOR)))).execute(tx.conn())
 }

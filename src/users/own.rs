@@ -18,7 +18,7 @@ pub enum OwnAccountError {
     /// The password is not the user's.
     #[error("the password is wrong")]
     WrongPassword,
-    /// The new one may not be one.
+    /// The new password is not allowed.
     #[error(transparent)]
     Weak(#[from] WeakPassword),
     /// Another user signs in with this address.
@@ -48,15 +48,15 @@ impl From<diesel::result::Error> for OwnAccountError {
     }
 }
 
-/// The password of whoever is signed in, as it was typed, and where from: see [`crate::slow_hash::verify`].
+/// The signed-in user's password, as it was typed, and where from: see [`crate::slow_hash::verify`].
 pub struct TypedPassword {
-    /// may be anything
+    /// the password, as typed
     pub password: String,
-    /// who waits
+    /// the caller's address
     pub from: IpAddr,
 }
 
-/// The hash that a right password was checked against. What is changed then is changed only where it is still the same.
+/// The stored hash, if the password is right. The change is then made only where the hash is still the same.
 pub(super) async fn checked(db: &Db, user: UserId, typed: TypedPassword) -> Result<String, OwnAccountError> {
     let read = db.read(move |conn| -> Result<_, DbError> {
         let active = users::table.find(user).filter(users::active.eq(true));
@@ -67,14 +67,14 @@ pub(super) async fn checked(db: &Db, user: UserId, typed: TypedPassword) -> Resu
     hash.filter(|_| right).ok_or(OwnAccountError::WrongPassword)
 }
 
-/// Nobody else changes this user until the transaction ends, and they are as they were when the password was checked.
+/// Locks this user until the transaction ends, and makes sure that they are as they were when the password was checked.
 fn held(tx: &mut Tx, user: UserId, hash: &str) -> Result<EmailAddress, OwnAccountError> {
     lock_row(tx, "clinic", 1)?;
     let same = users::table.find(user).filter(users::active.eq(true)).filter(users::password_hash.eq(hash));
     same.select(users::email).first(tx.conn()).optional()?.ok_or(OwnAccountError::WrongPassword)
 }
 
-/// Sets another password, and ends all sessions of the user: the door begins a new one. They are told by mail.
+/// Sets another password, and ends all sessions of the user: the door begins a new one. The user is told by mail.
 ///
 /// # Errors
 /// See [`OwnAccountError`].
@@ -100,7 +100,7 @@ pub async fn change_password(
     write.await
 }
 
-/// Sets another address to sign in with. The one before is told by mail.
+/// Sets another address to sign in with. A mail goes to the old one.
 ///
 /// # Errors
 /// See [`OwnAccountError`].
@@ -130,7 +130,7 @@ pub async fn change_email(
     write.await
 }
 
-/// Which of one's own sessions are to end.
+/// The user's own sessions that are to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// the one with this mark
@@ -139,7 +139,7 @@ pub enum Ended {
     AllBut(String),
 }
 
-/// Ends own sessions. Gives how many.
+/// Ends some of the user's own sessions. Gives how many.
 pub fn end_sessions(tx: &mut Tx, now: Ts, me: &SignedInUser<rights::Read>, which: &Ended) -> QueryResult<usize> {
     let user = me.id();
     let ended = match which {

@@ -1,4 +1,4 @@
-//! How a user is told that a patient has answered: by their own choice, and without a word of it.
+//! Telling a user by email that a patient has answered: as the user chose, and without a word of the answer.
 
 use super::accounts::email_of;
 use crate::access::{Right, SignedInUser};
@@ -17,7 +17,7 @@ use time::Duration;
 text_enum! {
     /// When a user gets an email about answers.
     pub enum ReplyMails {
-        /// never: the mark in the inbox is enough
+        /// never: the number in the inbox is enough
         Off = "off",
         /// with each answer
         AtOnce = "at_once",
@@ -28,7 +28,7 @@ text_enum! {
     }
 }
 
-/// The hour of the day at which daily emails go, in the clinic's time zone.
+/// The hour of the day at which daily emails are sent, in the clinic's time zone.
 const MORNING: i64 = 7;
 
 /// A user's choice.
@@ -43,8 +43,8 @@ pub fn set_reply_mails<R: Right>(tx: &mut Tx, now: Ts, user: &SignedInUser<R>, t
     audit::append(tx, now, entry.with("told_of_replies"))
 }
 
-/// A patient has answered in a conversation: enqueues an email to each participant who wants one, at the time that they
-/// want it. Those who wait for their hour or morning get one for all.
+/// After a patient's answer: enqueues an email to each participant who wants one, at the time that they want it. Those
+/// with hourly or daily emails get one for all answers.
 pub fn tell_of_answer(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
     let found: Vec<(UserId, ReplyMails)> = participants::table
         .inner_join(users::table)
@@ -64,7 +64,7 @@ pub fn tell_of_answer(tx: &mut Tx, now: Ts, conversation: ConversationId) -> Que
     Ok(())
 }
 
-/// When an email goes: the same moment for all answers of one hour or day, so that they share it.
+/// When an email is sent: the same moment for all answers of one hour or day, so that they share it.
 fn due(now: Ts, zone: Zone, told: ReplyMails) -> Ts {
     match told {
         ReplyMails::Off | ReplyMails::AtOnce => now,
@@ -81,10 +81,10 @@ fn due(now: Ts, zone: Zone, told: ReplyMails) -> Ts {
     }
 }
 
-/// What an email to a user is made of.
+/// The values of an email to a user.
 #[derive(Debug, Clone)]
 pub struct ToTell {
-    /// where to
+    /// the address
     pub email: EmailAddress,
     /// the user's language
     pub language: String,
@@ -92,7 +92,7 @@ pub struct ToTell {
     pub waiting: usize,
 }
 
-/// Reads what an email to a user is made of; `None` where there is nothing to say any more.
+/// Reads the values of an email to a user; `None` where there is nothing to say any more.
 pub fn to_tell(conn: &mut Conn, user: UserId) -> QueryResult<Option<ToTell>> {
     let (active, language, choice): (bool, String, ReplyMails) =
         users::table.find(user).select((users::active, users::language, users::told_of_replies)).first(conn)?;

@@ -4,14 +4,14 @@ use super::EmailAddress;
 use crate::text;
 use unicode_normalization::UnicodeNormalization;
 
-/// Why there is no address.
+/// Why a text is no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmailProblem {
-    /// nothing of the form name@example.org
+    /// not of the form name@example.org
     NotOne,
     /// more than one address
     Several,
-    /// letters before the @ that hardly any mail server takes (RFC 6531 is an extension)
+    /// letters before the @ that hardly any mail server supports (RFC 6531 is an extension)
     Mailbox,
 }
 
@@ -19,7 +19,7 @@ pub enum EmailProblem {
 const LONGEST: usize = 254;
 
 impl EmailAddress {
-    /// The address without what stands around it; `None` if it is none, or none that mail can be sent to.
+    /// The address without what surrounds it; `None` if there is none, or none that mail can be sent to.
     pub fn parse(text: &str) -> Option<EmailAddress> {
         EmailAddress::read(text).ok()
     }
@@ -42,17 +42,17 @@ impl EmailAddress {
         }
         let address = format!("{mailbox}@{domain}");
         let parsed: lettre::Address = address.parse().map_err(|_| EmailProblem::NotOne)?;
-        // a domain without a dot reaches nobody outside this machine
+        // a domain without a dot is reachable only inside a local network
         let fine = address.len() <= LONGEST && parsed.domain().contains('.');
         if fine { Ok(EmailAddress(address)) } else { Err(EmailProblem::NotOne) }
     }
 
-    /// What two spellings of one address have in common: domains ignore case, and so do mailboxes in practice.
+    /// A key that is the same for all spellings of one address: domains ignore case, and so do mailboxes in practice.
     pub fn key(&self) -> String {
         self.0.to_lowercase()
     }
 
-    /// For showing: `j…@example.org`.
+    /// The address for showing, mostly hidden: `j…@example.org`.
     pub fn masked(&self) -> String {
         let (mailbox, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
         format!("{}…@{domain}", mailbox.chars().next().unwrap_or_default())
@@ -64,7 +64,7 @@ fn is_several(text: &str) -> bool {
     parts.filter(|part| part.contains('@')).count() > 1
 }
 
-/// What stands in the angle brackets, or all of it, without scheme, comment and the marks of a sentence.
+/// The text in the angle brackets, or all of it, without scheme, comment and punctuation of a sentence.
 fn without_name(text: &str) -> String {
     let inside = text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(inside, _)| inside);
     let inside = inside.trim().trim_matches(['"', '\'', '<', '>']);
@@ -75,7 +75,7 @@ fn without_name(text: &str) -> String {
     } else {
         inside.to_owned()
     };
-    // `jane@example.org (Jane)`
+    // the comment in `jane@example.org (Jane)`
     let bare =
         bare.split_once('(').filter(|(before, _)| before.contains('@')).map_or(bare.as_str(), |(before, _)| before);
     bare.trim().trim_end_matches(['.', ',', ';', ':']).trim().to_owned()

@@ -4,44 +4,44 @@ use super::PhoneNumber;
 use crate::text;
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
 
-/// A number as written: what can be dialled, and what is dialled after somebody answers.
+/// A number as people write it: the part that is dialled, and the extension to dial afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenPhone {
     /// the number
     pub number: PhoneNumber,
-    /// digits of an extension; a number with one is an office's, and takes no texts
+    /// digits of an extension; a number with one belongs to an office, and takes no texts
     pub extension: Option<String>,
 }
 
-/// Why there is no number.
+/// Why a text is no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhoneProblem {
-    /// words, or nothing that could be one
+    /// words, or nothing that looks like a number
     NotANumber,
-    /// digits that no telephone has: an area code that there is none of, too many or too few
+    /// digits that no telephone has: an unknown area code, too many or too few
     Impossible,
     /// more than one number
     Several,
-    /// a number with an extension, where only one that takes texts will do
+    /// a number with an extension, where one that takes texts is needed
     Extension,
 }
 
-/// Whether texts arrive.
+/// Whether a number takes texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     /// a cellphone
     Mobile,
-    /// no cellphone for certain
+    /// certainly no cellphone
     Landline,
-    /// cannot be told: in North America both have the same numbers
+    /// unknown: in North America both kinds share the same numbers
     Unknown,
 }
 
-/// What stands before the digits of an extension, folded.
+/// Words before the digits of an extension, folded.
 const EXTENSION: [&str; 11] =
     ["ext", "extn", "extension", "x", "poste", "p", "local", "loc", "int", "interne", "durchwahl"];
 
-/// Words that say what sort of number it is and are no part of it, folded.
+/// Words for the kind of number, which are no part of it, folded.
 const LABELS: [&str; 39] = [
     "tel",
     "telephone",
@@ -84,15 +84,15 @@ const LABELS: [&str; 39] = [
     "t",
 ];
 
-/// What lies between two numbers in one field.
+/// Separators between two numbers in one field.
 const BETWEEN: [&str; 9] = ["/", ",", ";", "|", "\n", " or ", " ou ", " and ", " et "];
 
-/// Digits from which a part of a field is a number of its own.
+/// From this many digits on a part of a field is a number of its own.
 const NUMBER_FROM: usize = 7;
 
 impl WrittenPhone {
-    /// Reads a number with or without its country, `tel:` (RFC 3966) or not, with whatever punctuation, words for its
-    /// sort, trunk zero or extension. `calling_code` (digits, "1" for Canada) is that of numbers without one.
+    /// Reads a number with or without its country, `tel:` (RFC 3966) or not, with any punctuation, words for its kind,
+    /// trunk zero or extension. `calling_code` (digits, "1" for Canada) applies to numbers without one.
     ///
     /// # Errors
     /// See [`PhoneProblem`]; never [`PhoneProblem::Extension`].
@@ -106,7 +106,7 @@ impl WrittenPhone {
         let code = calling_code.trim_start_matches('+');
         let digits = match context {
             Some(context) if !digits.starts_with('+') => format!("{context}{digits}"),
-            // 00 is not how North America dials abroad, but how much of the world writes it
+            // North America does not dial abroad with 00, but much of the world writes numbers so
             _ => match digits.strip_prefix("00") {
                 Some(rest) => format!("+{rest}"),
                 None => digits,
@@ -125,12 +125,12 @@ impl WrittenPhone {
 }
 
 impl PhoneNumber {
-    /// Reads a number that texts can go to: one with an extension is none.
+    /// Reads a number that takes texts; `None` for a number with an extension.
     pub fn parse(text: &str, calling_code: &str) -> Option<PhoneNumber> {
         PhoneNumber::read(text, calling_code).ok()
     }
 
-    /// The same, with what is wrong.
+    /// Reads a number that takes texts, and says why where that fails.
     ///
     /// # Errors
     /// See [`PhoneProblem`].
@@ -139,21 +139,21 @@ impl PhoneNumber {
         if written.extension.is_some() { Err(PhoneProblem::Extension) } else { Ok(written.number) }
     }
 
-    /// A number as networks give it, in the form of ITU-T E.164: whatever has that form is one, also where the data of
-    /// this program do not know it yet.
+    /// A number as networks give it, in the form of ITU-T E.164: any number of this form counts, even if this program's
+    /// data do not know it yet.
     pub fn from_network(text: &str) -> Option<PhoneNumber> {
         let digits = text.strip_prefix('+')?;
         let whole = (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
         (whole && !digits.starts_with('0')).then(|| PhoneNumber(text.to_owned()))
     }
 
-    /// As people write it, with its country: `+1 613-555-0121`, `+44 7700 900123`.
+    /// The number as people write it, with its country: `+1 613-555-0121`, `+44 7700 900123`.
     pub fn shown(&self) -> String {
         let parsed = PHONE_NUMBER_UTIL.parse(&self.0, None);
         parsed.map_or_else(|_| self.0.clone(), |number| number.format_as(PhoneNumberFormat::International).into_owned())
     }
 
-    /// Whether texts arrive there, as far as the number tells.
+    /// Whether the number takes texts, as far as it tells.
     pub fn line(&self) -> Line {
         match PHONE_NUMBER_UTIL.parse(&self.0, None).map(|number| number.get_type()) {
             Ok(PhoneNumberType::Mobile) => Line::Mobile,
@@ -163,21 +163,21 @@ impl PhoneNumber {
         }
     }
 
-    /// For showing: `…21`.
+    /// The number for showing, mostly hidden: `…21`.
     pub fn masked(&self) -> String {
         format!("…{}", self.0.chars().skip(self.0.chars().count().saturating_sub(2)).collect::<String>())
     }
 }
 
-/// Whether there is such a number. North America's plan is strict and well kept in the data; elsewhere ranges are opened,
-/// and kept for films, that they do not have, and the right count of digits will do.
+/// Whether the number exists. For North America's strict plan the data are reliable; elsewhere the data lack ranges
+/// that are new or reserved for fiction, so that the right number of digits is enough.
 fn is_one(number: &rlibphonenumber::PhoneNumber) -> bool {
     let is_north_american = number.country_code == 1;
     let fits = || matches!(number.is_possible_with_reason(), Ok(NumberLengthType::IsPossible));
     number.is_valid() || (!is_north_american && fits())
 }
 
-/// Takes the scheme and the parameters of a URI away: the rest, the number that it is local to, its extension.
+/// Splits a URI: the number without scheme and parameters, the prefix that it is local to, its extension.
 fn without_uri(text: &str) -> (String, Option<String>, Option<String>) {
     let lower = text.to_ascii_lowercase();
     let scheme = ["tel:", "sms:", "callto:"].into_iter().find(|scheme| lower.starts_with(scheme));
@@ -204,11 +204,11 @@ fn is_several(text: &str) -> bool {
     let folded = text::fold(text);
     let by = |mark: &str| folded.split(mark).filter(|part| digits_in(part) >= NUMBER_FROM).count() > 1;
     let pluses = folded.matches('+').count();
-    // E.164 has fifteen digits at most; three more lead out of a country
+    // E.164 has at most fifteen digits; three more are for dialling out of a country
     BETWEEN.iter().any(|mark| by(mark)) || pluses > 1 || digits_in(&folded) > 18
 }
 
-/// The digits and punctuation of a number, without words for its sort; an extension goes to `extension`.
+/// The digits and punctuation of a number, without words for its kind; an extension is stored in `extension`.
 fn bare(text: &str, extension: &mut Option<String>) -> Result<String, PhoneProblem> {
     let folded = text::fold(text);
     let (mut kept, mut word, mut after_extension) = (String::new(), String::new(), false);
@@ -239,7 +239,7 @@ fn bare(text: &str, extension: &mut Option<String>) -> Result<String, PhoneProbl
     if after_extension {
         *extension = Some(inner);
     }
-    // a plus begins a number, and nothing else
+    // a plus can only begin a number
     if kept.trim_start_matches([' ', '(', ':', '.', '-']).rfind('+').is_some_and(|at| at > 0) {
         return Err(PhoneProblem::NotANumber);
     }

@@ -1,4 +1,5 @@
-//! How far the audit log has come, told outside the database: to a file, in the program's log, and to the owners by mail.
+//! Copies the state of the audit log to places outside the database: to a file, into the program's log, and to the
+//! owners by mail.
 
 use crate::audit::{self, Heads};
 use crate::db::{DbError, SecretKey, Ts};
@@ -8,7 +9,7 @@ use std::io::{BufRead, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// By each way that is wanted. What fails is logged, and told the next time.
+/// Does so in each configured way. What fails is logged, and done the next time.
 pub(super) async fn tell(state: &AppState, now: Ts) {
     let Some(key) = &state.config.audit_key else { return };
     tell_file(state, now).await;
@@ -24,7 +25,8 @@ pub(super) async fn tell(state: &AppState, now: Ts) {
     }
 }
 
-/// Makes the seals that are due. A seal says nothing of what the log holds, so the program's log may tell it.
+/// Makes the seals that are due. A seal reveals nothing of the audit log's content, so it may stand in the program's
+/// log.
 async fn store_seals(state: &AppState, now: Ts, key: &SecretKey) {
     loop {
         let key = key.clone();
@@ -37,7 +39,7 @@ async fn store_seals(state: &AppState, now: Ts, key: &SecretKey) {
     }
 }
 
-/// Writes down, in a file, how far the audit log has come.
+/// Writes to a file how far the audit log has come.
 async fn tell_file(state: &AppState, now: Ts) {
     let (Some(path), Some(key)) = (state.config.audit_heads.clone(), state.config.audit_key.clone()) else { return };
     let mut before = match tokio::task::spawn_blocking({

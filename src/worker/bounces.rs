@@ -1,4 +1,4 @@
-//! Reads the mailbox that mail comes back to, where one is configured.
+//! Reads the mailbox for returned mail, where one is configured.
 
 use crate::config::Imap;
 use crate::db::DbError;
@@ -7,7 +7,7 @@ use crate::delivery::imap::{self, Keep};
 use crate::notifications;
 use crate::state::AppState;
 
-/// Visits the mailbox from time to time. Ends never; the caller stops it.
+/// Visits the mailbox from time to time. Never ends by itself; the caller stops it.
 pub(super) async fn keep_reading(state: &AppState) {
     let Some(bounces) = state.config.bounces.as_ref().filter(|bounces| bounces.imap.is_some()) else {
         return std::future::pending().await;
@@ -20,7 +20,7 @@ pub(super) async fn keep_reading(state: &AppState) {
     }
 }
 
-/// One visit to the mailbox; gives how many mails there were. Nothing where none is configured.
+/// Visits the mailbox once; gives how many mails there were. Does nothing where none is configured.
 ///
 /// # Errors
 /// Why the mailbox could not be read.
@@ -30,7 +30,7 @@ pub async fn read(state: &AppState) -> Result<usize, String> {
     imap::visit(imap, &Reader { state, address: &bounces.address, mailbox: name(imap) }).await
 }
 
-/// The mailbox's own name among those that a clinic may have had.
+/// A name that distinguishes this mailbox from others that the clinic used before.
 fn name(imap: &Imap) -> String {
     format!("{} {} {}", imap.user, imap.host, imap.folder)
 }

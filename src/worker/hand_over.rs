@@ -1,5 +1,5 @@
-//! What every notification has in common on its way out, be it of a message or a passcode: where its gateway reports,
-//! and how the answer is written down.
+//! What sending any notification has in common, of a message or a passcode: where its gateway reports, and how the
+//! result is stored.
 
 use super::finish;
 use crate::db::{Ts, Tx};
@@ -18,8 +18,8 @@ pub(super) fn report_address(tx: &mut Tx, state: &AppState, row: &NotificationRo
     Ok(Some(format!("{}{}", state.config.origin(), key.receipts(gateway, row.id, &row.message_uid))))
 }
 
-/// Writes down what became of it, or to try again at `again`. `at_end` is done in the same transaction where it came to
-/// its end.
+/// Stores the result, or that it is to be tried again at `again`. Where the state is final, `at_end` runs in the same
+/// transaction.
 pub(super) async fn settle(
     state: &AppState,
     job: Job,

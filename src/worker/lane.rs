@@ -1,7 +1,8 @@
-//! Works one lane of the outbox: a place is filled again as soon as it is free, and nobody waits for the slowest.
+//! Works one lane of the outbox: a free place is filled at once, so that no job waits for the slowest.
 //!
-//! A job that takes long is counted apart: it keeps its connection, but not a place among the quick ones. While several
-//! jobs for one party take long, no more of that party's are claimed. So what hangs holds others up for [`LONG`] at most.
+//! A job that takes long is counted apart: it keeps its connection, but takes no place of a quick one. While several
+//! jobs for one party take long, no more jobs for that party are claimed. So a server that hangs delays other jobs by
+//! [`LONG`] at most.
 
 use super::supervise::Stop;
 use super::{Looks, work};
@@ -13,18 +14,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// A job that is not done after this time takes long.
+/// A job that runs for longer than this counts as one that takes long.
 const LONG: Duration = Duration::from_millis(800);
-/// So many jobs of one party may take long before no more of them are claimed.
+/// When this many jobs of one party take long, no more of them are claimed.
 const LONG_OF_ONE_PARTY: usize = 3;
-/// Jobs of one lane that are under way at the most, those that take long included.
+/// The most jobs of one lane that run at once, those that take long included.
 const MOST: usize = 64;
-/// The lane is looked at this often, woken or not: other instances enqueue too.
+/// How often the lane is checked, even if nothing wakes it: other instances enqueue too.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a job in hand may still take when the worker is asked to stop.
+/// How long a running job may still take when the worker is asked to stop.
 const GRACE: Duration = Duration::from_secs(8);
 
-/// How many quick jobs are under way at once.
+/// How many quick jobs run at once.
 const fn at_once(lane: Lane) -> usize {
     match lane {
         Lane::Passcodes | Lane::Email => 16,
@@ -38,7 +39,7 @@ struct InHand {
     since: Instant,
 }
 
-/// The jobs of a lane that this process has in hand.
+/// The jobs of a lane that this process is running.
 struct Crew<'a> {
     state: &'a AppState,
     lane: Lane,
@@ -57,7 +58,7 @@ impl<'a> Crew<'a> {
         at_once(self.lane).saturating_sub(quick).min(MOST.saturating_sub(self.in_hand.len()))
     }
 
-    /// The parties that are not claimed for now.
+    /// The parties whose jobs are not claimed for now.
     fn hanging(&self) -> Vec<String> {
         let mut long: HashMap<&str, usize> = HashMap::new();
         for InHand { job, since } in self.in_hand.values() {
@@ -68,8 +69,8 @@ impl<'a> Crew<'a> {
         long.into_iter().filter(|(_, count)| *count >= LONG_OF_ONE_PARTY).map(|(party, _)| party.to_owned()).collect()
     }
 
-    /// Claims what there is room for, and begins it. The claim is durable before anything is sent. Says whether there
-    /// may be more.
+    /// Claims as many jobs as there is room for, and starts them. The claim is durable before anything is sent. Says
+    /// whether there may be more.
     async fn fill(&mut self) -> Result<bool, DbError> {
         let (room, without) = (self.room(), self.hanging());
         if room == 0 {
@@ -95,21 +96,21 @@ impl<'a> Crew<'a> {
         Ok(full)
     }
 
-    /// Waits for one to be done; never where none is under way.
+    /// Waits until a job is done; waits for ever where none is running.
     async fn one_done(&mut self) {
         match self.under_way.join_next_with_id().await {
             Some(Ok((task, _))) => drop(self.in_hand.remove(&task)),
             Some(Err(cause)) => {
                 let held = self.in_hand.remove(&cause.id());
                 let (job, kind) = held.map(|held| (held.job.id, held.job.task.kind().as_str())).unzip();
-                // its claim runs out, and it comes back
+                // the job's claim runs out, and then it is tried again
                 tracing::error!(?job, kind, lane = self.lane.as_str(), "a job broke off");
             }
             None => std::future::pending().await,
         }
     }
 
-    /// Lets what is in hand come to its end, for a while, and gives the rest back for others to work.
+    /// Lets running jobs finish for [`GRACE`], and gives the others back for other workers.
     async fn end(mut self) {
         let until = tokio::time::Instant::now() + GRACE;
         while !self.in_hand.is_empty() {
@@ -162,14 +163,14 @@ pub(super) async fn keep_working(
                 continue;
             }
         }
-        // where all places are taken, the first may soon count as one that takes long
+        // where all places are taken, a job may soon count as one that takes long, which frees its place
         let pause = if crew.room() == 0 { LONG / 8 } else { LOOK_EVERY };
         tokio::select! {
             () = stop.asked() => break,
             () = crew.one_done() => hungry = true,
             rung = bell.changed() => match rung {
                 Ok(()) => hungry = true,
-                // nobody rings any more
+                // the sender of the bell is gone
                 Err(_) => tokio::time::sleep(pause).await,
             },
             () = tokio::time::sleep(pause) => hungry = true,

@@ -1,5 +1,5 @@
-//! Has the virus scanner look at files that wait for it: those that came while it did not answer, and all that were
-//! there before it was. On a lane of its own: a scanner that takes its time must hold no message up.
+//! Has the virus scanner check files that wait for it: files that came while it did not answer, and all that were
+//! stored before a scanner was configured. It has a lane of its own, so that a slow scanner delays no message.
 
 use super::finish;
 use super::supervise::Stop;
@@ -13,12 +13,12 @@ use crate::storage::{self, Scan};
 use crate::threads;
 use std::time::Duration;
 
-/// Files without a job are looked for this often. Most are scanned as they come in, and never get here.
+/// How often files without a job are searched for. Most are scanned as they come in, and never get here.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A scanner that is away is asked again after 2 to 3 minutes at most: people wait for these files.
+/// A scanner that does not answer is tried again after 2 to 3 minutes at most: people wait for these files.
 const LONGEST_BACK_OFF: i64 = 6;
 
-/// Sees to it that files that wait have jobs, until it is asked to stop.
+/// Gives waiting files their jobs, until it is asked to stop.
 pub(super) async fn keep_enqueueing(state: &AppState, stop: &Stop) {
     loop {
         let now = state.clock.now();
@@ -68,7 +68,7 @@ pub(super) async fn run(state: &AppState, job: Job, id: BlobId) -> Result<(), Ap
     }
 }
 
-/// What is infected goes from the storage at once, and not when it is next swept.
+/// Removes an infected file from the storage at once, not with the next sweep.
 async fn remove_now(state: &AppState) {
     if let Err(cause) = state.intake.storage.sweep(&state.db, state.clock.now()).await {
         tracing::error!(%cause, "an infected file could not be removed from the storage yet");

@@ -1,5 +1,5 @@
-//! Sends one notification. The link to a message is minted here: its hash is stored, its text is in this one mail or text
-//! only. "Portal access given" leads to the portal's first page: there is nothing in it to keep secret.
+//! Sends one notification. The link to a message is made here: only its hash is stored, and the link itself is only in
+//! this one mail or text. "Portal access given" leads to the portal's first page, which is no secret.
 
 use super::{finish, hand_over, settings};
 use crate::clock::Token;
@@ -13,7 +13,7 @@ use crate::outbox::{self, Job};
 use crate::portal_links;
 use crate::state::AppState;
 
-/// What the transaction before the sending found.
+/// The result of the transaction before the sending.
 enum Ready {
     /// nothing to do any more
     Done,
@@ -21,13 +21,13 @@ enum Ready {
     Send(Box<ToGo>),
 }
 
-/// What goes out, and where to.
+/// What is sent, and where to.
 struct ToGo {
     row: NotificationRow,
     from_name: String,
     address: Address,
     words: Wording,
-    /// of the link to the message; `None` leads to the portal's first page
+    /// the token of the link to the message; `None`: the link leads to the portal's first page
     token: Option<Token>,
     report_to: Option<String>,
 }
@@ -47,7 +47,7 @@ pub(super) async fn run(state: &AppState, job: Job, id: NotificationId) -> Resul
     hand_over::settle(state, job, row, sent, again, |_, _| Ok(())).await
 }
 
-/// Reads the world anew: the patient may have read the message, lost access or changed their address since.
+/// Reads everything again before sending: the patient may have read the message, lost access or changed their address.
 async fn prepare(state: &AppState, job: &Job, id: NotificationId) -> Result<Ready, AppError> {
     let (now, random, job, state) = (state.clock.now(), state.random.clone(), job.clone(), state.clone());
     let db = state.db.clone();

@@ -1,5 +1,5 @@
-//! Makes a passcode and sends it. The digits are in this one mail or text only; the table holds their slow hash, and the
-//! row in the Outbox nothing of them.
+//! Makes a passcode and sends it. The digits are only in this one mail or text; the table holds their slow hash, and
+//! the notification nothing of them.
 
 use super::{finish, hand_over, settings};
 use crate::db::{LinkId, Tx};
@@ -16,7 +16,7 @@ use crate::settings::Settings;
 use crate::slow_hash;
 use crate::state::AppState;
 
-/// To whom it goes, by which road and in which words.
+/// Who gets the passcode, by which road and in which words.
 struct Known {
     patient: Patient,
     road: Channel,
@@ -25,17 +25,17 @@ struct Known {
     words: Wording,
 }
 
-/// What a passcode is waiting for.
+/// What is left to do for a passcode.
 enum Ready {
-    /// nothing: it is wanted no more
+    /// nothing: nobody wants it any more
     Over,
-    /// a claim that is true of nobody: there is nobody to send to
+    /// the claim is true of nobody, so there is nobody to send it to
     Nobody,
     /// to be sent
     Go(Box<ToGo>),
 }
 
-/// What goes out.
+/// What is sent.
 struct ToGo {
     row: NotificationRow,
     known: Known,
@@ -48,7 +48,7 @@ pub(super) async fn run(state: &AppState, job: Job, link: LinkId) -> Result<(), 
     let hash = slow_hash::hash(slow_hash::Lane::Passcodes, digits.clone()).await.map_err(AppError::Internal)?;
     match prepare(state, &job, link, known, hash).await? {
         Ready::Over => over(state, job, link).await,
-        // everything as for a true one, but nothing is sent
+        // everything is done as for a true claim, but nothing is sent
         Ready::Nobody => {
             let now = state.clock.now();
             let done =
@@ -59,14 +59,15 @@ pub(super) async fn run(state: &AppState, job: Job, link: LinkId) -> Result<(), 
             let ToGo { row, known, report_to } = *to_go;
             let sent = send(state, &row, known, report_to, &digits).await;
             let again = state.clock.now().plus(time::Duration::seconds(2 * job.attempts));
-            // where the gateway knew of a STOP before us, the next passcode takes the other road
+            // where the gateway knew of a STOP before us, the next passcode is sent by the other road
             let at_end = move |tx: &mut Tx, ending: Ending| portal_links::mark_sent(tx, link, ending.reason);
             hand_over::settle(state, job, row, sent, again, at_end).await
         }
     }
 }
 
-/// Reads who asked. `None` where the link works no more; `Some(None)` for a claim that is true of nobody.
+/// Reads who gets the passcode. `None` where the link does not work any more; `Some(None)` for a claim that is true of
+/// nobody.
 async fn find_recipient(state: &AppState, link: LinkId) -> Result<Option<Option<Known>>, AppError> {
     let (now, delivery) = (state.clock.now(), state.delivery.clone());
     let found = state.db.read(move |conn| -> Result<_, AppError> {
@@ -86,7 +87,7 @@ async fn find_recipient(state: &AppState, link: LinkId) -> Result<Option<Option<
     found.await
 }
 
-/// Stores the hash and puts the sending into the Outbox, before anything goes out.
+/// Stores the hash and the notification, before anything is sent.
 async fn prepare(
     state: &AppState,
     job: &Job,
@@ -111,7 +112,7 @@ async fn prepare(
     write.await
 }
 
-/// Nothing is sent any more; a row that says that something is being sent comes to its end.
+/// Sends nothing, and ends a notification that says that something is being sent.
 async fn over(state: &AppState, job: Job, link: LinkId) -> Result<(), AppError> {
     let now = state.clock.now();
     let write = state.db.write(move |tx| {

@@ -1,11 +1,11 @@
-//! Keeps the worker's parts going: one that panics is begun anew after a pause, and never takes the others with it.
+//! Keeps the worker's parts running: a part that panics is started again after a pause, and does not stop the others.
 
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The pause after a part broke off; twice as long each time, up to the longest.
+/// The pause before a part that panicked is started again; twice as long each time, up to the longest.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// One that is not asked yet, and what asks it.
+    /// A new one, and the sender that asks it to stop.
     pub(super) fn new() -> (watch::Sender<bool>, Stop) {
         let (ask, asked) = watch::channel(false);
         (ask, Stop(asked))
@@ -38,7 +38,7 @@ impl Stop {
     }
 }
 
-/// Has a part work until it comes to its end, which it does when it is asked to stop.
+/// Runs a part until it ends, which it does when it is asked to stop.
 pub(super) async fn supervise(name: &str, stop: &Stop, part: impl AsyncFn()) {
     begin_anew(name, stop, part, SHORTEST).await;
 }

@@ -1,4 +1,5 @@
-//! Tells one user by email that patients have answered: how many, and where to read it. Nothing of who or what.
+//! Tells one user by email that patients have answered: how many, and where to read it. It says nothing about who or
+//! what.
 
 use super::{finish, settings};
 use crate::db::UserId;
@@ -32,7 +33,7 @@ pub(super) async fn run(state: &AppState, job: Job, user: UserId) -> Result<(), 
     let sent = state.delivery.send_email(email).await;
     let now = state.clock.now();
     let again = outbox::back_off(now, job.attempts, &state.random);
-    // what could not be sent for a day is said again by the next answer; the mark in the inbox is there all the same
+    // after a day without success the next answer tells it again; the inbox shows the number all the same
     let later = matches!(sent, Err(Failure::Transient(_) | Failure::Unknown(_)))
         && !job.task.kind().give_up().is_over(now, now, job.attempts);
     let write = state.db.write(move |tx| -> Result<(), AppError> {

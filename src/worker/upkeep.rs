@@ -1,5 +1,5 @@
-//! What is done now and then: files that nobody sent or refers to are removed, and what lies under an old key is sealed
-//! anew; texts that came in long ago are forgotten.
+//! Regular upkeep: removes files that nobody sent or refers to, seals again what is under an old key, and removes old
+//! texts.
 
 use super::audit_seals;
 use crate::attachments;
@@ -10,7 +10,7 @@ use crate::state::AppState;
 use crate::storage::Mirror;
 use crate::users::{self, Vault};
 
-/// All of it, as of this moment. What fails is logged, and done the next time.
+/// Does all of it, as of `now`. What fails is logged, and done the next time.
 pub async fn run(state: &AppState, now: Ts) {
     forget_texts(state, now).await;
     forget_account_mails(state, now).await;
@@ -22,7 +22,7 @@ pub async fn run(state: &AppState, now: Ts) {
     mirror_backups(state, now).await;
 }
 
-/// Makes a backup where one is wanted and the last is old enough, whoever made it: another instance's is as good.
+/// Makes a backup where one is configured and the last is old enough: a backup of another instance counts too.
 async fn back_up(state: &AppState, now: Ts) {
     let Some(wanted) = &state.config.backup else { return };
     let last = match state.db.read(|conn| -> Result<_, DbError> { Ok(backup::last(conn)?) }).await {
@@ -46,7 +46,7 @@ async fn back_up(state: &AppState, now: Ts) {
     }
 }
 
-/// Copies the newest backup into the bucket, where it lies here and is not there yet.
+/// Copies the newest backup into the bucket, where this machine has it and the bucket does not.
 async fn mirror_backups(state: &AppState, now: Ts) {
     let Some((wanted, bucket)) =
         state.config.backup.as_ref().and_then(|wanted| Some((wanted, wanted.bucket.as_ref()?)))
@@ -132,7 +132,7 @@ async fn forget_account_mails(state: &AppState, now: Ts) {
     }
 }
 
-/// Keeps SQLite's write-ahead log short. A reader that stays for long is no fault: the next time will do.
+/// Keeps SQLite's write-ahead log short. A reader that takes long is no fault: the next time is early enough.
 async fn checkpoint(state: &AppState) {
     let url = state.config.database.clone();
     match tokio::task::spawn_blocking(move || Db::checkpoint(&url)).await {

@@ -1,4 +1,4 @@
-//! The sessions that have not ended: which a user has, and how they are ended.
+//! The sessions that have not ended: listing and ending them.
 
 use super::{DEVICE, LAPSES_AFTER, MARK, State};
 use crate::access::Device;
@@ -6,7 +6,7 @@ use crate::db::schema::sessions;
 use crate::db::{Conn, PatientId, Ts, Tx, UserId};
 use diesel::prelude::*;
 
-/// Ends every session of a user.
+/// Ends every session of a user. Gives how many.
 pub fn end_of_user(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(tx.conn())
 }
@@ -14,9 +14,9 @@ pub fn end_of_user(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
 /// A session of a user that has not ended.
 #[derive(Debug, Clone)]
 pub struct OpenSession {
-    /// which of them: a word that opens nothing; empty in sessions that are older than marks
+    /// which of the user's sessions: a word that opens nothing; empty in sessions that are older than marks
     pub mark: String,
-    /// of which browser
+    /// the browser and system
     pub device: Device,
     /// when it began
     pub created_at: Ts,
@@ -51,12 +51,12 @@ pub fn end_some(tx: &mut Tx, now: Ts, user: UserId, which: impl Fn(&OpenSession)
     diesel::delete(sessions::table.filter(sessions::token_hash.eq_any(ended))).execute(tx.conn())
 }
 
-/// Ends every session of a patient.
+/// Ends every session of a patient. Gives how many.
 pub fn end_of_patient(tx: &mut Tx, patient: PatientId) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::patient_id.eq(patient))).execute(tx.conn())
 }
 
-/// Removes the sessions that ended so long ago that nothing is kept for them any more.
+/// Removes the sessions that ended so long ago that no typed text is kept for them. Gives how many.
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::expires_at.lt(now.plus(-LAPSES_AFTER)))).execute(tx.conn())
 }

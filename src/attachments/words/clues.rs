@@ -1,6 +1,6 @@
-//! Whom words name: what in them could be a health number or a date of birth.
+//! Clues to the patient whom a text names: what in it could be a health number or a date of birth.
 //!
-//! Only what a person could read in a hurry and send to the wrong patient is looked for.
+//! It looks only for what a person in a hurry could overlook and send to the wrong patient.
 
 use super::PERHAPS_APART;
 use crate::patients::Clues;
@@ -8,23 +8,23 @@ use crate::text;
 use std::collections::{BTreeSet, VecDeque};
 use time::{Date, Month};
 
-/// The most that is looked up of each sort.
+/// The most numbers and the most dates that are looked up.
 const MOST: usize = 4_000;
-/// Different words of a file in which names are looked for.
+/// The most different words of a file in which names are looked for.
 const WORDS: usize = 50_000;
-/// Letters and digits of a health number: from the shortest to the longest in use.
+/// How many letters and digits a health number has: from the shortest to the longest in use.
 const NUMBER: std::ops::RangeInclusive<usize> = 7..=14;
-/// Fewer digits are no number.
+/// A text with fewer digits is not a health number.
 const DIGITS: usize = 5;
-/// Groups in which people write one: `MEJM 5103 0412`, `1234-567-897-AB`, `943.476.5919`.
+/// The most groups that people write a number in: `MEJM 5103 0412`, `1234-567-897-AB`, `943.476.5919`.
 const GROUPS: usize = 4;
-/// What stands before a number to call, folded.
+/// Words before a telephone number, folded.
 const CALLED: [&str; 9] =
     ["tel", "telephone", "phone", "fax", "telecopieur", "telecopie", "cell", "cellulaire", "mobile"];
-/// Stand within a date in words and say nothing: 4th of March, 1er mars.
+/// Words that stand within a date and say nothing: 4th of March, 1er mars.
 const SILENT: [&str; 7] = ["st", "nd", "rd", "th", "er", "of", "de"];
 
-/// What is to be looked up of these words.
+/// The clues in these words.
 pub fn find(words: &str, today: Date) -> Clues {
     let mut found = Found { today, numbers: BTreeSet::new(), dates: BTreeSet::new(), words: BTreeSet::new() };
     found.scan(words.chars().map(|c| if c == PERHAPS_APART { ' ' } else { c }));
@@ -35,20 +35,20 @@ pub fn find(words: &str, today: Date) -> Clues {
     Clues { numbers, dates, words: found.words }
 }
 
-/// What lies between two runs of letters and digits.
+/// The characters between two runs of letters and digits.
 #[derive(Default)]
 struct Gap {
     last: Option<char>,
-    /// it is of more than one sign
+    /// there is more than one character
     is_long: bool,
 }
 
 /// A run of letters and digits.
 struct Token {
     folded: String,
-    /// it may belong to the number that the one before is of
+    /// it may belong to the same number as the token before
     joined: bool,
-    /// it is the beginning of a number to call
+    /// it begins a telephone number
     called: bool,
 }
 
@@ -61,7 +61,7 @@ struct Found {
 
 impl Found {
     fn scan(&mut self, text: impl Iterator<Item = char>) {
-        // the last tokens, and the last pieces that could be of a date
+        // the last tokens, and the last pieces that could belong to a date
         let (mut tokens, mut pieces) = (VecDeque::with_capacity(GROUPS + 1), VecDeque::with_capacity(4));
         let (mut current, mut between) = (String::new(), Gap::default());
         for c in text.chain(['\n']) {
@@ -82,7 +82,7 @@ impl Found {
         }
     }
 
-    /// What could be a health number and ends with the last token: letters and digits, upper case.
+    /// Finds what could be a health number and ends with the last token: letters and digits, upper case.
     fn numbers(&mut self, tokens: &mut VecDeque<Token>) {
         if tokens.len() > GROUPS {
             tokens.pop_front();
@@ -92,7 +92,7 @@ impl Found {
             number.insert_str(0, &token.folded.to_uppercase());
             let digits = number.bytes().filter(u8::is_ascii_digit).count();
             if !token.called && digits >= DIGITS && self.numbers.len() < MOST {
-                // Ontario's version code may be missing in the record
+                // the version code of an Ontario health card may be missing in the patient's record
                 let bare = number.trim_end_matches(|c: char| c.is_ascii_alphabetic());
                 let one_or_two = (1..=2).contains(&(number.len() - bare.len()));
                 let could_be = |number: &str| NUMBER.contains(&number.chars().count());
@@ -105,7 +105,8 @@ impl Found {
         }
     }
 
-    /// What could be a date of birth and ends with this token: in figures in any order, or with the month in words.
+    /// Finds what could be a date of birth and ends with this token: in figures in any order, or with the month in
+    /// words.
     fn dates(&mut self, token: &str, pieces: &mut VecDeque<String>) {
         for piece in runs(token).filter(|piece| !SILENT.contains(piece)) {
             if let (8, Some((year, rest))) = (piece.len(), piece.split_at_checked(4))
@@ -133,7 +134,7 @@ impl Found {
             .or_else(|| text::dates::month_named(month))
             .and_then(|month: u8| Month::try_from(month).ok());
         let (Ok(written), Some(month), Ok(day)) = (year.parse::<i32>(), month, day.parse()) else { return };
-        // of two figures either century may be meant
+        // a year of two figures may belong to either century
         let years = if year.len() == 2 { [1900 + written, 2000 + written] } else { [written; 2] };
         for year in years {
             let date = Date::from_calendar_date(year, month, day).ok();
@@ -157,7 +158,7 @@ fn token(letters: &str, between: &Gap, before: Option<&Token>) -> Token {
     Token { folded, joined, called }
 }
 
-/// Its runs of digits and of anything else: `04mar1951` is three.
+/// Splits a token into runs of digits and runs of anything else: `04mar1951` gives three.
 fn runs(token: &str) -> impl Iterator<Item = &str> {
     let digit = |c: &char| c.is_ascii_digit();
     let mut rest = token;
@@ -174,7 +175,7 @@ fn runs(token: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    /// Signs of several bytes in every place where something is taken apart.
+    /// Characters of several bytes, in every place where a text is split.
     #[test]
     fn any_sign_may_stand_anywhere() {
         let today = Date::from_calendar_date(2026, Month::November, 29).unwrap();

@@ -1,4 +1,4 @@
-//! A spreadsheet with a list of patients, which a process of its own reads like any file that may be made to harm.
+//! A spreadsheet with a list of patients: a separate process reads it, as it reads any file that may be made to harm.
 
 use super::reader::{self, Wanted};
 use super::{FileIntake, PATIENCE, WordReader};
@@ -7,7 +7,7 @@ use actix_web::web::Bytes;
 use std::io;
 
 impl FileIntake {
-    /// A list of patients as text, whatever file it is; `None` where it cannot be read.
+    /// A list of patients as text, from a spreadsheet or a text file; `None` where it cannot be read.
     pub async fn list(&self, bytes: Bytes) -> Option<Text> {
         if !csv_list::is_spreadsheet(&bytes) {
             return tokio::task::spawn_blocking(move || csv_list::text_of(&bytes)).await.ok()?;

@@ -1,6 +1,6 @@
-//! The words in a file, for the guard that asks whether it is about another patient. Of a picture, or of a scanned page,
-//! nothing is known. Text is read here; a PDF or an Office file, which anybody may have made to harm, by a [`reader`]. It also
-//! draws pictures that browsers do not show.
+//! The words in a file, for the guard that asks whether it is about another patient. Pictures and scanned pages have no
+//! words to read. Text is read in this process; a PDF or an Office file, which may be made to harm, by a [`reader`],
+//! which also draws pictures that browsers do not show.
 
 mod clues;
 mod list;
@@ -27,29 +27,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// So much of the words is looked at, in bytes: the beginning of a file says whom it is about.
+/// How many bytes of words are looked at: the beginning of a file says whom it is about.
 const MOST: usize = 1 << 20;
-/// Stands where a PDF places two pieces side by side: one word or two, which is not known without measuring letters.
+/// Stands where a PDF places two pieces side by side: only the widths of the letters would tell if it is one word or
+/// two.
 const PERHAPS_APART: char = '\u{1f}';
-/// Endings of documents that a reader reads.
+/// Endings of documents that a reader process reads.
 const DOCUMENTS: [&str; 8] = ["pdf", "docx", "xlsx", "pptx", "odt", "ods", "odp", "rtf"];
-/// So many files are read at the same time: many at once take no more memory than these.
+/// How many files are read at the same time, which limits the memory that readers take.
 const AT_ONCE: usize = 2;
-/// So long a file waits for its turn, and then for its reader. After that it is taken as one that cannot be read.
+/// How long a file waits for its turn, and then for its reader. After that it counts as one that cannot be read.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 text_enum! {
-    /// What of a file the guard against another patient's could look at: its name always, and its words.
+    /// How far the guard against sending a file to the wrong patient can read it. The guard always reads its name.
     pub enum LookedAt {
         /// its words
         Words = "words",
-        /// it is of a kind that has none, as a picture
+        /// its kind has no words, like a picture
         NoWords = "no_words",
-        /// it could have words, and none were found: pages that were scanned
+        /// its kind has words, but none were found: scanned pages
         Nothing = "nothing",
         /// it is locked with a password
         Locked = "locked",
-        /// it is larger than what is read
+        /// it is larger than what a reader reads
         TooLarge = "too_large",
         /// reading it failed
         Failed = "failed",
@@ -57,7 +58,7 @@ text_enum! {
 }
 
 impl LookedAt {
-    /// Whether the one who chose the file must know: it may be about somebody else for all that is known.
+    /// Whether to tell the user who chose the file: it was not fully searched, and may be about somebody else.
     pub fn is_news(self) -> bool {
         !matches!(self, LookedAt::Words | LookedAt::NoWords)
     }
@@ -68,19 +69,19 @@ impl LookedAt {
 pub(super) struct WordReader {
     program: PathBuf,
     seats: Arc<Semaphore>,
-    /// it has been said that the program cannot be started
+    /// whether the log already says that the program cannot be started
     said: Arc<AtomicBool>,
 }
 
 impl WordReader {
-    /// With this program as the one that knows [`COMMAND`].
+    /// A reader that starts this program with [`COMMAND`].
     pub fn by(program: PathBuf) -> WordReader {
         WordReader { program, seats: Arc::new(Semaphore::new(AT_ONCE)), said: Arc::default() }
     }
 
-    /// With the program that is running.
+    /// A reader that starts the program that is running.
     pub fn by_this_program() -> WordReader {
-        // on Linux it is this one still when another version was installed over it
+        // on Linux this names the running version even when another was installed over it
         let running = PathBuf::from("/proc/self/exe");
         WordReader::by(if running.exists() { running } else { std::env::current_exe().unwrap_or_default() })
     }
@@ -112,11 +113,11 @@ impl WordReader {
 }
 
 impl FileIntake {
-    /// What of a file that has come in may name somebody: of its name, and of its words where it is a text or a document;
-    /// and what could be looked at. Where the guard fails, the file is one of which nothing is known.
+    /// The clues in the name of an upload, and in its words where it is a text or a document; and how far it could be
+    /// searched. Where reading fails, the file counts as one that was not searched.
     ///
     /// # Errors
-    /// Where what has just been written is gone.
+    /// Where the file that has just been written is gone.
     pub(super) async fn clues(
         &self,
         spooled: Spooled,
@@ -126,10 +127,10 @@ impl FileIntake {
     ) -> Result<(Spooled, Clues, LookedAt), StorageError> {
         let is_text = matches!(kind.media_type, "text/plain" | "text/csv");
         let has_words = is_text || DOCUMENTS.contains(&kind.ending);
-        // kept until all is looked at
+        // the seat is held until the whole file is searched
         let turn = tokio::time::timeout(PATIENCE, self.words.seats.acquire()).await;
         let (spooled, (words, looked_at)) = if !has_words {
-            // the older Office files have words, which nobody reads here
+            // the older Office formats have words, but nothing here reads them
             let unread = ["doc", "xls", "ppt"].contains(&kind.ending);
             (spooled, (String::new(), if unread { LookedAt::Failed } else { LookedAt::NoWords }))
         } else if !is_text && spooled.size() > LARGEST {
@@ -175,7 +176,7 @@ async fn of_text(reading: Reading) -> io::Result<String> {
     tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
 }
 
-/// Text in UTF-8, in UTF-16 where it begins with its mark, and else in Windows-1252, of which only the letters count.
+/// Text in UTF-8, in UTF-16 where it begins with that mark, and else in Windows-1252, of which only the letters matter.
 fn decoded(bytes: &[u8]) -> String {
     let utf16 = |unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.as_chunks().0.iter().copied().map(unit).collect();
@@ -186,14 +187,14 @@ fn decoded(bytes: &[u8]) -> String {
         [0xfe, 0xff, ..] => utf16(u16::from_be_bytes),
         _ => match std::str::from_utf8(bytes) {
             Ok(text) => text.to_owned(),
-            // cut in the middle of a character
+            // the part that is read ends in the middle of a character
             Err(cause) if cause.error_len().is_none() => String::from_utf8_lossy(bytes).into_owned(),
             Err(_) => bytes.iter().copied().map(western).collect(),
         },
     }
 }
 
-/// A character of Windows-1252. All but these are those of Latin 1, which are the first of Unicode.
+/// A character of Windows-1252. All bytes but these are as in Latin 1, which is the beginning of Unicode.
 fn western(byte: u8) -> char {
     match byte {
         0x8a => 'Š',

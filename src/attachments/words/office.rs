@@ -8,12 +8,12 @@ use quick_xml::reader::Reader;
 use std::io::{BufReader, Cursor, Read};
 use zip::ZipArchive;
 
-/// No part is larger when it is unpacked, in bytes.
+/// The largest part that is read, in bytes when unpacked.
 const LARGEST_PART: u64 = 32 << 20;
-/// Parts that are read.
+/// The most parts that are read.
 const PARTS: usize = 2_000;
 
-/// The words, about `most` bytes of them at the most; `None` where it is no package that can be read.
+/// The words, about `most` bytes at the most; `None` where the file is no package that can be read.
 pub fn read_text(bytes: &[u8], most: usize) -> Option<String> {
     let mut zip = ZipArchive::new(Cursor::new(bytes)).ok()?;
     let names: Vec<String> = zip.file_names().filter_map(|name| Some(name.ok()?.into_owned())).take(PARTS).collect();
@@ -44,12 +44,12 @@ fn shows(name: &str) -> bool {
         || ["content", "styles", "meta", "docProps/core"].contains(&name)
 }
 
-/// The texts of one part. A word that is cut into runs is whole again: only what ends a paragraph parts words.
+/// The texts of one part. A word that is split into runs is joined again: only the end of a paragraph separates words.
 fn read_part(from: impl std::io::BufRead, most: usize, words: &mut String) {
     let mut reader = Reader::from_reader(from);
     reader.config_mut().check_end_names = false;
     let mut buffer = Vec::new();
-    // within what was deleted, and in codes of fields, nothing is shown
+    // deleted text and the codes of fields are not shown
     let mut hidden = 0usize;
     while words.len() < most {
         buffer.clear();
@@ -76,7 +76,7 @@ fn read_part(from: impl std::io::BufRead, most: usize, words: &mut String) {
     }
 }
 
-/// What an element without words stands for.
+/// The character that an element without words stands for.
 fn stands_for(element: &str) -> &'static str {
     match element {
         "tab" | "ptab" => "\t",
@@ -94,7 +94,7 @@ fn meant(name: &BytesRef) -> Option<char> {
     }
 }
 
-/// Cell by cell: a health number may be kept as a number, and a date of birth as days since 1900 that are shown as a day.
+/// Reads cell by cell: a health number may be stored as a number, a date of birth as days since 1900 shown as a date.
 fn sheets(bytes: &[u8], most: usize, words: &mut String) -> Option<()> {
     let mut book = calamine::Xlsx::new(Cursor::new(bytes)).ok()?;
     for name in book.sheet_names().to_owned() {

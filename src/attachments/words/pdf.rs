@@ -1,6 +1,6 @@
-//! The words of a PDF (ISO 32000-1), page by page: what is shown, in the order in which it is, and what was typed into
-//! its form. How far apart two pieces lie is not known without the widths of the letters, so that between pieces of one
-//! line stands [`PERHAPS_APART`].
+//! The words of a PDF (ISO 32000-1), page by page: the text that is shown, in the order of drawing, and what was typed
+//! into its form. Without the widths of the letters, the distance between two pieces is not known, so that
+//! [`PERHAPS_APART`] stands between pieces of one line.
 
 use super::PERHAPS_APART;
 use super::reader::Found;
@@ -9,17 +9,17 @@ use lopdf::{Dictionary, Document, Encoding, Error, LoadOptions, Object, decode_t
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// No stream is larger when it is unpacked, in bytes.
+/// The largest stream that is read, in bytes when unpacked.
 const LARGEST_STREAM: usize = 32 << 20;
-/// No further page is begun after this time.
+/// After this time no further page is read.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Forms (pictures made of text and lines) that are read, and how deep they lie in each other.
+/// The most forms (pictures made of text and lines) that are read, and how deep they may be nested.
 const FORMS: usize = 2_000;
 const DEPTH: usize = 4;
-/// A step to the right within a piece, in thousandths of the size, from which on it may be a space.
+/// A step to the right within a piece that may be a space, in thousandths of the font size.
 const STEP: f32 = -150.0;
 
-/// The words, about `most` bytes of them at the most.
+/// The words, about `most` bytes at the most.
 pub fn read_text(bytes: &[u8], most: usize) -> Found {
     let begun = Instant::now();
     let options = LoadOptions { max_decompressed_size: Some(LARGEST_STREAM), ..LoadOptions::default() };
@@ -49,14 +49,14 @@ pub fn read_text(bytes: &[u8], most: usize) -> Found {
 
 struct Sheet<'a> {
     document: &'a Document,
-    /// how each font's bytes are read, by its place in memory; `None` where they say nothing
+    /// how each font's bytes are decoded, by the address of its dictionary; `None` where they cannot be decoded
     fonts: HashMap<*const Dictionary, Option<Encoding<'a>>>,
     forms: usize,
     most: usize,
     words: String,
 }
 
-/// Where the next piece goes.
+/// Where the next piece is drawn.
 struct Pen {
     line: f32,
     last: f32,
@@ -68,7 +68,7 @@ impl<'a> Sheet<'a> {
         self.words.len() >= self.most
     }
 
-    /// What was typed into fields and notes, and the document's title.
+    /// Reads what was typed into fields and notes, and the document's title.
     fn typed(&mut self) {
         for object in self.document.objects.values() {
             let Ok(fields) = object.as_dict() else { continue };
@@ -83,7 +83,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// What a page or a form shows.
+    /// Reads the text that a page or a form shows.
     fn show(&mut self, content: &[u8], resources: &[&'a Dictionary], depth: usize) {
         let Ok(content) = Content::decode(content) else { return };
         let (mut pen, mut font) = (Pen { line: 0.0, last: 0.0, moved: false }, None);
@@ -121,7 +121,7 @@ impl<'a> Sheet<'a> {
         self.words.push('\n');
     }
 
-    /// What lies between the last piece and the next.
+    /// Separates the next piece from the last one.
     fn space(&mut self, pen: &mut Pen) {
         if std::mem::take(&mut pen.moved) {
             let same = (pen.line - pen.last).abs() < 0.5;

@@ -1,5 +1,6 @@
-//! Pictures that no browser shows: a fax or a scan as TIFF is drawn as a JPEG to look at, all pages below one another. The
-//! original stays what is kept and saved. It is drawn by the process that reads documents, within its memory and time.
+//! Pictures that no browser shows: a fax or a scan as TIFF is drawn as a JPEG to look at, all pages below one another.
+//! The original is what is stored and saved. The process that reads documents draws it, within its limits of memory and
+//! time.
 
 use super::reader::{self, Wanted};
 use super::{FileIntake, PATIENCE};
@@ -12,23 +13,23 @@ use std::io::Cursor;
 use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult};
 
-/// Pages are drawn at most so wide, in pixels: enough to read a letter on a screen.
+/// The widest a page is drawn, in pixels: enough to read a letter on a screen.
 const WIDEST: u32 = 1400;
-/// The most pages that are drawn; the file has them all.
+/// The most pages that are drawn; the original file has them all.
 const MOST_PAGES: usize = 30;
 /// The tallest picture that a JPEG can be, in pixels.
 const TALLEST: u32 = 65_500;
-/// Between two pages, in pixels.
+/// The space between two pages, in pixels.
 const GAP: u32 = 12;
 const GREY: u8 = 128;
-/// Of a hundred: letters stay sharp.
+/// Quality of the JPEG, of 100: letters stay sharp.
 const QUALITY: u8 = 80;
-/// The most that a picture may have, in bytes.
+/// The largest drawn picture, in bytes.
 pub(super) const LARGEST_PICTURE: usize = 32 << 20;
 
-/// The media type of pictures that are drawn.
+/// The media type of files that are drawn.
 pub const DRAWN: &str = "image/tiff";
-/// The media type of what is drawn.
+/// The media type of the drawing.
 pub const AS: &str = "image/jpeg";
 
 impl FileIntake {
@@ -66,7 +67,7 @@ fn page(decoder: &mut Decoder<Cursor<&[u8]>>) -> Option<DynamicImage> {
     let colour = decoder.colortype().ok()?;
     let bytes = match decoder.read_image().ok()? {
         DecodingResult::U8(bytes) => bytes,
-        // the upper half of a sample of sixteen bits is the sample in eight
+        // the upper byte of a sample of sixteen bits is the sample in eight bits
         DecodingResult::U16(samples) => samples.into_iter().map(|sample| sample.to_be_bytes()[0]).collect(),
         _ => return None,
     };
@@ -91,7 +92,7 @@ fn page(decoder: &mut Decoder<Cursor<&[u8]>>) -> Option<DynamicImage> {
     }
 }
 
-/// A bit for each pixel, each line in whole bytes, as faxes have them.
+/// Unpacks one bit for each pixel; each line takes whole bytes, as faxes have them.
 fn bits(bytes: &[u8], width: u32) -> Vec<u8> {
     let line = |line: &[u8]| -> Vec<u8> {
         let bits = line.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
@@ -105,7 +106,7 @@ fn on_white(pixel: &[u8]) -> [u8; 3] {
     [pixel[0], pixel[1], pixel[2]].map(|light| ((u16::from(light) * alpha + 255 * (255 - alpha)) / 255) as u8)
 }
 
-/// ITU-T T.871, 7.
+/// Converts a pixel as ITU-T T.871, section 7, says.
 fn from_ycbcr(pixel: &[u8]) -> [u8; 3] {
     let [y, cb, cr] = [f32::from(pixel[0]), f32::from(pixel[1]) - 128.0, f32::from(pixel[2]) - 128.0];
     [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb]
@@ -120,7 +121,7 @@ fn smaller(page: DynamicImage) -> DynamicImage {
     page.resize_exact(WIDEST, height as u32, FilterType::Triangle)
 }
 
-/// Faxes and scans stay in greys, which takes a third of the memory.
+/// Joins the pages below one another. Faxes and scans stay in greys, which takes a third of the memory.
 fn joined(pages: &[DynamicImage]) -> Option<Vec<u8>> {
     let width = pages.iter().map(DynamicImage::width).max()?;
     let height = pages.iter().map(|page| page.height() + GAP).sum::<u32>() - GAP;

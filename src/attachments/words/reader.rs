@@ -1,5 +1,5 @@
-//! A process of its own that reads a PDF or an Office file: `postern read-words` takes the file from its input and writes
-//! the words to its output. It may have so much memory and time and no more, so that a file made to harm takes nothing down but its
+//! A separate process that reads a PDF or an Office file: `postern read-words` takes the file from its input and writes
+//! the words to its output. Its memory and time are limited, so that a file made to harm takes down nothing but its
 //! reader.
 
 use super::picture::{self, LARGEST_PICTURE};
@@ -14,28 +14,28 @@ use std::process::Stdio;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-/// The command of this program that is the reader.
+/// The command of this program that runs as a reader.
 pub const COMMAND: &str = "read-words";
-/// Its option for a spreadsheet with a list of patients.
+/// Option of the command: read a spreadsheet with a list of patients.
 const LIST: &str = "--list";
-/// Its option for a picture that is to be drawn.
+/// Option of the command: draw a picture.
 const PICTURE: &str = "--picture";
 
-/// A larger file is not read, in bytes: its reader holds it whole.
+/// The largest file that is read, in bytes: the reader holds it whole in memory.
 pub(super) const LARGEST: u64 = 32 << 20;
-/// The last byte of an answer: what stands before it are the words, or the file opens with a password only.
+/// The last byte of an answer: the words stand before it, or the file opens only with a password.
 const READ: u8 = 0;
 const LOCKED: u8 = 1;
 /// The most that the text of a list may have, in bytes.
 const LONGEST_LIST: usize = 16 << 20;
-/// What a reader may have of memory, in bytes of address space, and of the processor's time, in seconds.
+/// A reader's limit of memory, in bytes of address space, and of processor time, in seconds.
 const MEMORY: u64 = 512 << 20;
 const SECONDS: u64 = 10;
 
-/// A reader at work. Dropped, it is ended.
+/// A running reader. When it is dropped, the process is killed.
 pub(super) struct Reader(Child);
 
-/// What is asked of one.
+/// What a reader is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// the words of a document
@@ -46,13 +46,13 @@ pub(super) enum Wanted {
     Picture,
 }
 
-/// Starts one.
+/// Starts a reader.
 ///
 /// # Errors
 /// Where the program cannot be started.
 pub(super) fn start(program: &Path, wanted: Wanted) -> io::Result<Reader> {
     let mut command = Command::new(program);
-    // nothing of the environment, which may hold secrets
+    // the reader gets no environment variables: they may hold secrets
     command.arg(COMMAND).env_clear().kill_on_drop(true);
     match wanted {
         Wanted::Words => {}
@@ -64,10 +64,10 @@ pub(super) fn start(program: &Path, wanted: Wanted) -> io::Result<Reader> {
 }
 
 impl Reader {
-    /// The words of this file; `None` where it opens with a password only.
+    /// The words of this file; `None` where it opens only with a password.
     ///
     /// # Errors
-    /// Where the reader ends before its time.
+    /// Where the reader ends without an answer.
     pub async fn read_words(self, reading: Reading) -> io::Result<Option<String>> {
         Ok(self.answer(reading.stream(), MOST).await?.as_deref().map(text))
     }
@@ -75,7 +75,7 @@ impl Reader {
     /// The text of this spreadsheet, as [`read_list`] writes it.
     ///
     /// # Errors
-    /// Where it is none, or none that can be read.
+    /// Where it is not a spreadsheet, or cannot be read.
     pub async fn list(self, bytes: Bytes) -> io::Result<Option<String>> {
         Ok(self.answer(stream::iter([Ok(bytes)]), LONGEST_LIST).await?.as_deref().map(text))
     }
@@ -94,7 +94,7 @@ impl Reader {
         most: usize,
     ) -> io::Result<Option<Vec<u8>>> {
         let answer = self.ask(pieces, most).await;
-        // it has answered, or never will; awaited, so that nothing is left of it
+        // the reader has answered, or never does; waiting for its end leaves no zombie process
         let _ = self.0.start_kill();
         self.0.wait().await?;
         answer
@@ -104,7 +104,7 @@ impl Reader {
         let (Some(mut input), Some(output)) = (self.0.stdin.take(), self.0.stdout.take()) else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
-        // it says nothing before it has read all
+        // the reader writes nothing before it has read everything
         let mut pieces = std::pin::pin!(pieces);
         while let Some(piece) = pieces.next().await {
             input.write_all(&piece?).await?;
@@ -120,7 +120,8 @@ impl Reader {
     }
 }
 
-/// The other side: reads a file and writes its words, with a zero behind them, after giving up all that it does not need.
+/// The reader's side: reads a file and writes its words with a zero at the end, after giving up all rights it can
+/// spare.
 ///
 /// # Errors
 /// Where it cannot read or write.
@@ -141,7 +142,7 @@ pub fn read(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
-/// The other side for a list: the names of further sheets on a line, parted by tabs, then the list as text.
+/// The reader's side for a list: the names of further sheets on a line, separated by tabs, then the list as text.
 ///
 /// # Errors
 /// Where it cannot read or write, or the file is no spreadsheet.
@@ -157,10 +158,10 @@ pub fn read_list(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
-/// The other side for a picture: the pages of a TIFF as one JPEG.
+/// The reader's side for a picture: the pages of a TIFF as one JPEG.
 ///
 /// # Errors
-/// Where it cannot read or write, or the file is none that can be drawn.
+/// Where it cannot read or write, or the file cannot be drawn.
 pub fn read_picture(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     give_up()?;
     let mut bytes = Vec::new();
@@ -178,13 +179,13 @@ fn text(bytes: &[u8]) -> String {
 pub(super) enum Found {
     /// its words
     Words(String),
-    /// it opens with a password only
+    /// it opens only with a password
     Locked,
     /// it cannot be read
     Broken,
 }
 
-/// By what it is, whatever its name says.
+/// The words of a document, whose kind is told by its content, whatever its name says.
 fn document_words(bytes: &[u8]) -> Found {
     let found = match bytes {
         [b'P', b'K', ..] => office::read_text(bytes, MOST),
@@ -194,8 +195,8 @@ fn document_words(bytes: &[u8]) -> Found {
     found.map_or(Found::Broken, Found::Words)
 }
 
-/// No more memory and time than it may have, only when nobody else needs the processor, no other file than those that
-/// are open, and no image of its memory when it dies.
+/// Limits memory and processor time, lowers the priority, allows no further open file, and no image of the memory when
+/// the process dies.
 fn give_up() -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, nice, setrlimit};
     nice(10)?;

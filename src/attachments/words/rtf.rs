@@ -3,7 +3,7 @@
 
 use super::western;
 
-/// Groups lie no deeper in each other than this; a deeper one is read as its outer group.
+/// How deep groups are followed; a deeper group is read as part of its outer group.
 const DEPTH: usize = 500;
 /// Groups that show nothing.
 const UNSEEN: [&str; 12] = [
@@ -21,22 +21,22 @@ const UNSEEN: [&str; 12] = [
     "generator",
 ];
 
-/// What holds within a group.
+/// The state that applies within a group.
 #[derive(Clone, Copy)]
 struct Group {
     shown: bool,
-    /// signs that stand behind each character of Unicode, for older programs
+    /// how many characters stand behind each Unicode character, for older programs
     behind: usize,
 }
 
-/// The words, about `most` bytes of them at the most; `None` where it is no such file.
+/// The words, about `most` bytes at the most; `None` where it is not an RTF file.
 pub fn read_text(bytes: &[u8], most: usize) -> Option<String> {
     let begin = bytes.strip_prefix(b"{\\rtf")?;
     let version = begin.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut rest = begin.get(version..)?;
     let mut words = String::new();
     let (mut group, mut outer) = (Group { shown: true, behind: 1 }, Vec::new());
-    // the first half of a character of two units, and signs to pass over
+    // the first half of a character of two UTF-16 units, and how many characters to skip
     let (mut half, mut skip) = (None, 0usize);
     while let Some((first, after)) = rest.split_first() {
         if words.len() >= most {
@@ -78,7 +78,7 @@ pub fn read_text(bytes: &[u8], most: usize) -> Option<String> {
                         let length = number.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
                         rest = rest.get(length..).unwrap_or_default();
                     }
-                    // a group that who does not know it leaves out
+                    // a group that a program leaves out where it does not know it
                     "*" => group.shown = false,
                     word if UNSEEN.contains(&word) => group.shown = false,
                     word if group.shown => words.push_str(stands_for(word)),

@@ -1,4 +1,4 @@
-//! The document as one page of HTML that needs nothing else.
+//! The document as one page of HTML that loads nothing else.
 
 use super::{Document, Part};
 use askama::Template;
@@ -11,12 +11,12 @@ struct ItemDocument<'a> {
     style: &'static str,
 }
 
-/// What the page looks like, on a screen and on paper.
+/// The style of the page, on a screen and on paper.
 pub const STYLE: &str = include_str!("document.css");
 
 impl Document {
-    /// The document as a page of HTML with its style inside: no script, no image, nothing from elsewhere. To be served
-    /// with [`content_security_policy`].
+    /// The document as a page of HTML with its style inside: no script, no image, nothing loaded from elsewhere. Serve
+    /// it with [`content_security_policy`].
     ///
     /// # Errors
     /// When the template fails.
@@ -25,8 +25,8 @@ impl Document {
     }
 }
 
-/// The one policy under which [`Document::html`] is itself and can do nothing: its own style by its hash (CSP Level 3,
-/// §6.7.3), in a sandbox.
+/// The only policy under which [`Document::html`] looks as it should and can do nothing: its own style by its hash (CSP
+/// Level 3, §6.7.3), in a sandbox.
 pub fn content_security_policy() -> String {
     let hash = data_encoding::BASE64.encode(&Sha256::digest(STYLE));
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; sandbox")

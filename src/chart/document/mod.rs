@@ -1,5 +1,5 @@
 //! A chart item as a document that stands on its own: every word of it in one language, in reading order. It is shown
-//! on pages, and becomes a file: a page of HTML that needs nothing else, or a tagged PDF.
+//! on pages, and becomes a file: a self-contained page of HTML, or a tagged PDF.
 
 mod html;
 mod pdf;
@@ -16,18 +16,18 @@ use crate::text::Lang;
 use serde::{Deserialize, Serialize};
 use words::Reader;
 
-/// A document. It can be kept as JSON, so the names of the fields are a stored format.
+/// A document. It can be stored as JSON, so the names of the fields are a stored format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
-    /// language of our words in it (BCP 47)
+    /// language of the program's own words in it (BCP 47)
     pub lang: String,
     /// the clinic: name, telephone number, lines of the address
     pub clinic: Vec<String>,
-    /// whom it is about
+    /// the patient's facts
     pub patient: Vec<Named>,
-    /// its title, as the record has it
+    /// its title, as the chart has it
     pub title: String,
-    /// what it is, of which day, by whom
+    /// facts on the item: its kind, its day, its author
     pub about: Vec<Named>,
     /// the content
     pub parts: Vec<Part>,
@@ -46,11 +46,11 @@ pub struct Named {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// a line above what follows
+    /// heading above the parts that follow
     Heading(String),
     /// text; line breaks count
     Paragraph(String),
-    /// names with values
+    /// facts, each a name with its value
     Facts(Vec<Named>),
     /// a bulleted list
     List(Vec<String>),
@@ -61,7 +61,7 @@ pub enum Part {
 /// A table of measurements and findings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Results {
-    /// what the table is called
+    /// title of the table
     pub caption: String,
     /// the heads of the five columns
     pub head: [String; 5],
@@ -72,11 +72,11 @@ pub struct Results {
 /// A measurement or finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultLine {
-    /// what was measured, what came out, its unit, what is usual, the remark: as the columns
+    /// name, value, unit, reference range, remark: one cell for each column
     pub cells: [String; 5],
     /// whether the value is not as expected; the remark says so in words
     pub abnormal: bool,
-    /// words on this result; may be empty
+    /// a note on this result; may be empty
     pub note: String,
 }
 
@@ -109,7 +109,7 @@ pub fn parts_for(item: &Item, lang: Lang, settings: &Settings) -> Vec<Part> {
     parts(item, Reader { lang, zone: settings.zone() })
 }
 
-/// What of an item's words the PDF of it cannot show: some of the characters, each once; empty if it shows all.
+/// The characters of an item's words that the PDF of it cannot show, each once, though not all; empty if it shows all.
 pub fn not_drawn(title: &str, parts: &[Part]) -> String {
     fn texts(part: &Part) -> Vec<&str> {
         match part {
@@ -152,7 +152,7 @@ impl Reader {
     fn line(self, row: &super::item::ResultRow) -> ResultLine {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let value = row.value.as_ref().map(|value| self.datum(value)).unwrap_or_default();
-        // a state that is not final counts as much as the value
+        // a state that is not final matters as much as the value
         let words = [
             row.flag.map(|flag| self.lang.t_of("flag", flag.as_str()).to_owned()),
             row.interpretation.as_ref().map(|words| self.datum(words)),

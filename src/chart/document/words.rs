@@ -1,14 +1,14 @@
-//! Values of the record in a reader's words.
+//! Values of the chart in a reader's words.
 
 use crate::chart::item::{Datum, Every};
 use crate::text::{Lang, Zone};
 use crate::values::BirthDate;
 use time::format_description::well_known::Rfc3339;
 
-/// Digits after the point that are shown: more are a generator's, not a laboratory's.
+/// The most digits after the point that are shown: no laboratory measures more, only computed values have them.
 const DECIMALS: usize = 4;
 
-/// For whom: the language, and where the clock hangs.
+/// The language and the time zone that values are shown in.
 #[derive(Clone, Copy)]
 pub(super) struct Reader {
     pub lang: Lang,
@@ -16,8 +16,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// A value. Decimals keep the digits of the record, up to four after the point. A code of the standard that has
-    /// words here is shown by them, any other as it is.
+    /// A value in words. Decimals keep the digits of the chart, up to four after the point. A code of the standard is
+    /// shown by the words that the pages have for it, else as it is.
     pub fn datum(self, datum: &Datum) -> String {
         match datum {
             Datum::Text(text) => text.clone(),
@@ -26,7 +26,7 @@ impl Reader {
                 words => words.to_owned(),
             },
             Datum::Number(number) => match number.split_once('.') {
-                // "1.5e-7" loses its exponent when it is cut
+                // not for "1.5e-7", which would lose its exponent
                 Some((whole, part)) if part.bytes().all(|digit| digit.is_ascii_digit()) => {
                     format!("{whole}.{}", part.chars().take(DECIMALS).collect::<String>())
                 }

@@ -1,4 +1,4 @@
-//! Charts are made of what is kept of their patients: the whole of it each time, so that a file only adds and corrects
+//! Makes each patient's chart from all resources that are stored of them, every time: a file only adds and corrects
 //! what it names, and the order and the pieces in which files come make no difference.
 
 use super::fhir::{
@@ -21,7 +21,7 @@ use crate::values::{BirthDate, EmailAddress, PhoneNumber};
 use diesel::QueryResult;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Brings the chart of a patient, as a source knows them, up to what is kept of them; tells what came of it.
+/// Brings the chart of a source's patient up to date with the resources that are stored of them; gives what changed.
 pub fn derive(
     tx: &mut Tx,
     now: Ts,
@@ -47,7 +47,7 @@ pub fn derive(
             }
             return Ok(summary);
         };
-        // the source has sent the record before what it says was kept
+        // the record came before this program stored resources
         kept.push(Kept::of_patient(&owner.id, &patients::patient_by_id(tx, known)?));
     }
     let mut options = options.clone();
@@ -108,8 +108,8 @@ fn store_chart(
     Ok(())
 }
 
-/// A death, a record that is not used any more or is another's now, as the source says it; and taken back where the
-/// source says the contrary. What it says again is no news: what a user did since stays.
+/// Follows what the source says of the record as a whole: the patient died, the record is out of use, another record
+/// replaces it; and the contrary of each. A repeated statement changes nothing: what a user did since stays.
 fn follow_standing(
     tx: &mut Tx,
     now: Ts,
@@ -131,14 +131,14 @@ fn follow_standing(
         (None, Some(false), Some(true)) => "alive in_use",
         (None, Some(false), _) => "alive",
         (None, _, Some(true)) => "in_use",
-        // what it does not speak of stays
+        // the record says nothing about it
         (None, ..) => return Ok(()),
     };
     if !patients::note_standing(tx, owner, standing)? {
         return Ok(());
     }
     if let Some(reason) = reason {
-        // one of several records of a chart may end, and the chart goes on
+        // a chart of several records stays in use when one of them ends
         let ends_chart = reason == ArchiveReason::Deceased || !patients::has_other_record(tx, patient, owner)?;
         if ends_chart && patients::archive(tx, now, &by, patient, reason)? {
             summary.archived += 1;
@@ -156,7 +156,7 @@ fn follow_standing(
     Ok(())
 }
 
-/// The records whose place this one has taken, where they are known here, are only kept.
+/// Archives the charts of the records that this record replaces, where the clinic has them.
 fn end_replaced(
     tx: &mut Tx,
     now: Ts,
@@ -180,7 +180,7 @@ fn end_replaced(
     Ok(())
 }
 
-/// Nothing of this chart is taken: all of it is counted.
+/// Refuses the whole chart, and counts each part of it.
 fn refuse(chart: &ImportedChart, reason: SkipReason, summary: &mut Summary) -> QueryResult<()> {
     let mut skipped = Skipped::new();
     skipped.insert(("Patient".to_owned(), reason), 1);
@@ -233,7 +233,7 @@ fn store_items(
             Stored::Changed(_) | Stored::Same(_) => *summary.changed.entry(item.kind.as_str()).or_default() += 1,
         }
     }
-    // what is made no more: taken back by its source, or a part of another item now
+    // items that are not made any more: withdrawn by their source, or a part of another item now
     let withdrawn = resources::withdrawn(tx, owner)?;
     for (id, key, kind) in store_item::of_origin(tx, patient, origin)? {
         if made.contains(&id) {
@@ -246,7 +246,7 @@ fn store_items(
             *summary.withdrawn.entry(kind.as_str()).or_default() += 1;
         }
     }
-    // and what came before items knew their source
+    // and items that were stored before items named their source
     for (key, since) in &withdrawn {
         for (id, kind) in store_item::without_origin(tx, patient, key)? {
             if set_state(tx, *since, patient, id, ItemState::Withdrawn)? {
@@ -257,12 +257,12 @@ fn store_items(
     Ok(())
 }
 
-/// The title of the record, else words for what it is: never the name of a type.
+/// The title in the record, else words for the kind of item: never the name of a FHIR type.
 fn title_of(item: &ImportedItem, lang: Lang) -> String {
     if !item.title.is_empty() {
         return item.title.clone();
     }
-    // `Observation:2026-02-01:vital-signs`
+    // a key has this form: `Observation:2026-02-01:vital-signs`
     let category = item.source_id.strip_prefix("Observation:").and_then(|rest| rest.split(':').nth(1));
     match category.map(|code| lang.t_of("category", code)) {
         Some(words) if !words.is_empty() => words.to_owned(),
@@ -270,8 +270,8 @@ fn title_of(item: &ImportedItem, lang: Lang) -> String {
     }
 }
 
-/// Since when an item's source has taken it back: by its own key, which in a chart of two records may be longer
-/// ([`store_item()`]), and by that of the resource whose further file it is.
+/// Since when an item is withdrawn: found by its own key, which in a chart of two records may be longer
+/// ([`store_item()`]), or by the key of the resource that it is a further file of.
 fn taken_back(withdrawn: &BTreeMap<String, Ts>, key: &str) -> Option<Ts> {
     let own = key.rsplit_once("~o").map_or(key, |(own, _)| own);
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -284,7 +284,7 @@ fn is_key_of(item: &Emptied, key: &str) -> bool {
     key.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with("~o"))
 }
 
-/// Gives an item its file; one that has no name of its own has the item's.
+/// Gives an item its file; a file without a name gets the item's title. Gives whether that changed anything.
 fn give_file(tx: &mut Tx, now: Ts, id: ChartItemId, item: &ImportedItem, title: &str) -> QueryResult<bool> {
     let Some(file) = &item.attachment else { return set_blob(tx, now, id, None) };
     let name = match file.name.strip_prefix('.') {
@@ -302,7 +302,7 @@ fn give_file(tx: &mut Tx, now: Ts, id: ChartItemId, item: &ImportedItem, title: 
     }
 }
 
-/// A patient's own language where the pages have it, else the clinic's; told by every road that there is.
+/// The patient's details: their own language where the pages have it, else the clinic's; notified by email and text.
 fn demographics(patient: &ImportedPatient, settings: &Settings) -> Demographics {
     let language = patient.language.as_deref().and_then(Lang::find).unwrap_or(settings.lang());
     Demographics {
@@ -318,7 +318,7 @@ fn demographics(patient: &ImportedPatient, settings: &Settings) -> Demographics 
     }
 }
 
-/// Who the patients of a survey are: nothing is kept of those who are somebody else here, or perhaps somebody.
+/// Decides who the patients of a survey are: it refuses those whom the clinic knows, or may know, as somebody else.
 pub fn judge(tx: &mut crate::db::Conn, survey: &mut super::fhir::Survey, settings: &Settings) -> QueryResult<()> {
     let people: Vec<(SourceId, Demographics)> = survey
         .people
@@ -341,7 +341,7 @@ pub fn judge(tx: &mut crate::db::Conn, survey: &mut super::fhir::Survey, setting
         .collect();
     for (id, reason) in unreadable {
         if patients::by_source(tx, &id)?.is_none() {
-            // the rest of that chart goes with its patient
+            // refuses the rest of that chart too
             survey.refused.insert(id, reason);
         }
     }
@@ -349,7 +349,7 @@ pub fn judge(tx: &mut crate::db::Conn, survey: &mut super::fhir::Survey, setting
 }
 
 impl Kept {
-    /// The record of a patient whom the source has sent before what it says was kept.
+    /// Stands for the record of a patient that came before this program stored resources.
     fn of_patient(id: &str, patient: &Patient) -> Kept {
         let json = serde_json::json!({
             "resourceType": "Patient",

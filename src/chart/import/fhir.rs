@@ -57,7 +57,7 @@ pub use read::{Outline, Reopen, check};
 pub(super) use resource::kind_of;
 pub use unread::{MISSED, OTHER};
 
-/// Why a whole file can't be read. Names places, never content.
+/// Why a whole file can't be read. The text names places in the file, never its content.
 #[derive(Debug, thiserror::Error)]
 pub enum FhirError {
     /// The reader failed.
@@ -79,16 +79,16 @@ pub enum FhirError {
         /// From 1; in bytes.
         column: usize,
     },
-    /// JSON of another kind.
+    /// JSON that is not FHIR.
     #[error("not FHIR: it has no resourceType")]
     NotFhir,
     /// Messages of HL7 version 2.
     #[error("these are HL7 version 2 messages: ask the source for FHIR R4 as JSON")]
     Hl7V2,
-    /// The other form of FHIR.
+    /// FHIR as XML.
     #[error("this is XML: ask the source for FHIR as JSON")]
     Xml,
-    /// What is written in another release is not read: its fields may mean something else.
+    /// Written in another release of FHIR, whose fields may mean something else.
     #[error("this is FHIR {0}: ask the source for FHIR R4")]
     OtherRelease(&'static str),
     /// No resource of type Patient is in it.
@@ -105,17 +105,17 @@ pub enum SkipReason {
     EnteredInError,
     /// A field has another type than FHIR says, or `resourceType` is missing.
     Malformed,
-    /// Carries a `modifierExtension`, which may turn its meaning round (R4 §2.4.1.1).
+    /// It has a `modifierExtension`, which may reverse its meaning (R4 §2.4.1.1).
     UnknownModifier,
     /// The same `fullUrl`, or type and id, came before.
     Duplicate,
-    /// Names no patient of this bundle, or not clearly one.
+    /// It names no patient of this bundle, or not one without doubt.
     NoPatient,
     /// A patient without name.
     NoName,
     /// A patient whose date of birth is missing, partial or not a date: the portal asks for it.
     BirthDate,
-    /// Nothing tells when it was.
+    /// It has no date.
     NoDate,
     /// A Condition outside any encounter.
     NoEncounter,
@@ -131,23 +131,23 @@ pub enum SkipReason {
     FileBroken,
     /// A file in which a virus was found, or that the scanner does not take.
     FileUnsafe,
-    /// Nested deeper than is read.
+    /// Nested deeper than the import reads.
     TooDeep,
     /// The source's id is another person's in the clinic: name and birth date both differ.
     OtherPerson,
-    /// Perhaps a patient whom the clinic has: a user must say.
+    /// Perhaps a patient whom the clinic has: a user must decide.
     UnsurePerson,
-    /// The clinic has it in a newer form, by the source's own words.
+    /// The clinic has a newer version, by the source's own dates.
     Outdated,
     /// A file that a computer would run.
     FileProgram,
-    /// A result that a report names and that has not come.
+    /// A result that a report names, but that the source has not sent.
     ResultElsewhere,
-    /// Only the source's own page of it could be read.
+    /// Only the page that the source made of it (its narrative) could be read.
     NarrativeOnly,
-    /// A timing that is not understood whole: the item says to see the prescription.
+    /// A timing that is not fully understood: the item refers to the prescription.
     Timing,
-    /// Something that a resource names and that has not come.
+    /// A resource that another one names, but that the source has not sent.
     Elsewhere,
     /// A record that its source has deleted.
     Deleted,
@@ -217,26 +217,26 @@ impl SkipReason {
     }
 }
 
-/// How many of which were left out: by resource type, or `Type.field` for a part of a resource.
+/// How many were left out, by resource type, or `Type.field` for a part of a resource, and by reason.
 pub type Skipped = BTreeMap<(String, SkipReason), usize>;
 
-/// What the caller knows and the file does not.
+/// What the caller knows and the file does not say.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
     /// The calling code of numbers without one: "1" for Canada (ITU-T E.164).
     pub default_calling_code: String,
     /// Names, numbers and identifiers whose period ended before this day are ignored.
     pub today: Date,
-    /// What the user calls the source; else it is the base of `fullUrl`.
+    /// The user's name for the source; `None`: the base of `fullUrl` names it.
     pub source: Option<String>,
 }
 
-/// All that a bundle gives.
+/// All that a bundle contains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportedBundle {
     /// One per patient, in the order of the file.
     pub charts: Vec<ImportedChart>,
-    /// What belongs to none of the charts: also the patients that could not be imported.
+    /// What belongs to none of the charts, such as the patients that could not be imported.
     pub skipped: Skipped,
 }
 
@@ -247,27 +247,27 @@ pub struct ImportedChart {
     pub patient: ImportedPatient,
     /// Oldest first; at the same moment in the order of the file.
     pub items: Vec<ImportedItem>,
-    /// What belongs to this patient and is not in `items`.
+    /// Parts of this patient's record that are not in `items`.
     pub skipped: Skipped,
-    /// Items of several resources of which nothing is left, as their source took back the last of them.
+    /// Items of several resources of which nothing is left, because their source withdrew the last of them.
     pub emptied: Vec<Emptied>,
 }
 
 /// An item of which nothing is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emptied {
-    /// As that of the item.
+    /// As in [`ImportedItem`].
     pub source: Option<String>,
-    /// As that of the item.
+    /// As in [`ImportedItem`].
     pub source_id: String,
-    /// Since when.
+    /// When the last resource was withdrawn.
     pub since: Ts,
 }
 
 /// Demographics (R4 §8.1 Patient).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedPatient {
-    /// Where `source_id` is valid: the name that was given, the base of `fullUrl`, or none.
+    /// The source within which `source_id` is valid: the name that was given, the base of `fullUrl`, or none.
     pub source: Option<String>,
     /// The resource's id, else the entry's fullUrl: the same in each import of the same source.
     pub source_id: String,
@@ -275,11 +275,11 @@ pub struct ImportedPatient {
     pub given: String,
     /// Family name, or the whole name where the record has only its text; may be empty.
     pub family: String,
-    /// Nickname, or the usual given name where it is another than `given`.
+    /// Nickname, or the usual given name where it differs from `given`.
     pub preferred: Option<String>,
-    /// Complete, by the calendar.
+    /// A complete date.
     pub birth_date: Date,
-    /// By its system, or by its HL7 v2-0203 type: JHN, else HC, NH, NI, MC; never another.
+    /// Found by its system, or by its HL7 v2-0203 type: JHN, else HC, NH, NI, MC; no other number counts.
     pub health_number: Option<String>,
     /// With one `@` and no white space; not checked further.
     pub email: Option<String>,
@@ -287,13 +287,13 @@ pub struct ImportedPatient {
     pub phone: Option<String>,
     /// The primary subtag of the BCP 47 tag, in lower case.
     pub language: Option<String>,
-    /// Whether the patient has died, where the record says it.
+    /// Whether the patient has died; `None` where the record does not say.
     pub deceased: Option<bool>,
-    /// Whether the record is in use, where it says it.
+    /// Whether the record is in use; `None` where the record does not say.
     pub active: Option<bool>,
-    /// Another record has taken the place of this one (`link`, `replaced-by`).
+    /// Whether another record replaces this one (`link`, `replaced-by`).
     pub replaced: bool,
-    /// The records whose place this one has taken (`link`, `replaces`), as it names them.
+    /// References to the records that this one replaces (`link`, `replaces`).
     pub replaces: Vec<String>,
     /// Type (v2-0203 code, else text, else system) and value of the other identifiers, in the order of the file;
     /// without private numbers and without the health number under another name.
@@ -303,32 +303,32 @@ pub struct ImportedPatient {
 /// An entry of the chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedItem {
-    /// Where `source_id` is valid, as for patients.
+    /// The source within which `source_id` is valid, as for patients.
     pub source: Option<String>,
     /// `Type/id`, else the fullUrl, else `Type#position`; with a suffix where a resource gives several items. Unique
     /// within a chart.
     pub source_id: String,
     /// Its kind.
     pub kind: ItemKind,
-    /// What of its kind it is, where there is a better word.
+    /// A more precise word than the kind, where there is one.
     pub sort: Option<ItemSort>,
     /// UTC, whole microseconds; noon where the record has only a date.
     pub occurred_at: OffsetDateTime,
     /// One line, at most 200 characters; empty where the record has no words for it.
     pub title: String,
-    /// Who made it, by name.
+    /// The author's name.
     pub author: Option<String>,
-    /// What it says.
+    /// The content.
     pub body: ItemBody,
     /// Its file.
     pub attachment: Option<ImportedFile>,
-    /// Something of it has come with the file that is taken in, and was not only there from before.
+    /// Whether a part of it has come with this import, and was not stored before.
     pub fresh: bool,
-    /// Since when its source has taken back a part of it.
+    /// Since when a part of it is withdrawn by its source.
     pub partly_withdrawn: Option<Ts>,
-    /// How it stands at its source, where that is not as everybody takes for granted: codes, with a space between them.
+    /// Its state at the source, where that is not the usual one: codes, separated by spaces.
     pub status: Option<String>,
-    /// How much of its date is known, where it is not the whole.
+    /// "year" or "month" where no more of its date is known.
     pub date_only: Option<&'static str>,
 }
 
@@ -341,8 +341,8 @@ pub struct ImportedFile {
     /// As the record says, in the form `type/subtype`; "application/octet-stream" where it says nothing usable. Not
     /// checked against the data.
     pub content_type: String,
-    /// The bytes; none where it lies in storage.
+    /// The bytes; empty where storage holds them.
     pub data: Vec<u8>,
-    /// Where it lies in storage: the resource that is kept, and the file's number there.
+    /// Where storage holds it: the row of the stored resource, and the file's number in that resource.
     pub stored: Option<(i64, usize)>,
 }

@@ -1,7 +1,7 @@
-//! Charts from other systems. What comes is kept resource by resource ([`stage`]), and each patient's chart is made of all
-//! that is kept of them ([`derive()`]): coming again brings items up to date and doubles none, a later file takes nothing
-//! away that its source does not itself withdraw, and the order and pieces of files make no difference. The patient's own
-//! record stays as the clinic has it, but for the end of its use.
+//! Charts from other systems. Every resource is stored as it comes ([`stage`]), and each patient's chart is made from
+//! all resources stored of them ([`derive()`]): a repeated import updates items and duplicates none, a later file
+//! removes only what its source withdraws, and the order and pieces of files make no difference. The clinic's own
+//! record of the patient stays as it is, except that a source can end its use.
 
 mod derive;
 pub mod fhir;
@@ -16,24 +16,24 @@ use crate::patients::UNNAMED;
 use fhir::{ImportedBundle, SkipReason};
 use std::collections::BTreeMap;
 
-/// What one import, or several, brought.
+/// The result of one import, or of several.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// patients that were new
+    /// patients who were added
     pub patients: usize,
-    /// patients that were there already
+    /// patients whom the clinic had already
     pub known_patients: usize,
     /// new items by kind
     pub items: BTreeMap<&'static str, usize>,
-    /// items that were there and say something else now, by kind
+    /// items that were there with other content, by kind
     pub changed: BTreeMap<&'static str, usize>,
-    /// items that were there and say the same
+    /// items that were there with the same content
     pub known_items: usize,
-    /// items that their source has taken back, by kind
+    /// items that their source withdrew, by kind
     pub withdrawn: BTreeMap<&'static str, usize>,
-    /// records that are only kept now, as their source says
+    /// records that the source put out of use, so that they are archived
     pub archived: usize,
-    /// records that are in use again, as their source says
+    /// archived records that the source put into use again
     pub brought_back: usize,
     /// files that are one page of several
     pub further_pages: usize,
@@ -42,7 +42,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds another's numbers.
+    /// Adds the numbers of another summary.
     pub fn merge(&mut self, other: Summary) {
         self.patients += other.patients;
         self.known_patients += other.known_patients;
@@ -56,7 +56,7 @@ impl Summary {
         other.skipped.into_iter().for_each(|(what, n)| *self.skipped.entry(what).or_default() += n);
     }
 
-    /// What a bundle holds, as if all of it were new.
+    /// The summary of a bundle as if all of it were new.
     pub fn from_bundle(bundle: &ImportedBundle) -> Summary {
         let mut summary = Summary::default();
         summary.skip(&bundle.skipped);
@@ -70,17 +70,17 @@ impl Summary {
         summary
     }
 
-    /// How many items were written.
+    /// How many items were added, changed or withdrawn.
     pub fn written(&self) -> usize {
         self.items.values().chain(self.changed.values()).chain(self.withdrawn.values()).sum()
     }
 
-    /// Adds one that was left out.
+    /// Counts one part that was left out.
     pub fn left_out(&mut self, what: &str, why: SkipReason) {
         *self.skipped.entry((what.to_owned(), why.as_str())).or_default() += 1;
     }
 
-    /// Adds what was left out.
+    /// Adds the counts of parts that were left out.
     pub fn skip(&mut self, skipped: &fhir::Skipped) {
         for ((what, why), n) in skipped {
             *self.skipped.entry((what.clone(), why.as_str())).or_default() += n;
@@ -88,8 +88,8 @@ impl Summary {
     }
 }
 
-/// By what an item is known in its chart. Without a source the id alone is the key, as it was for all before sources were
-/// told apart; what is its patient's alone is one of these.
+/// The key of an item in its chart: the source and the id. Without a source it is the id alone, as it was for all items
+/// before sources were told apart; a source that only stands for one patient counts as none.
 fn item_key(source: &str, id: &str) -> String {
     let is_unnamed = source.strip_prefix(UNNAMED).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
     if is_unnamed { id.to_owned() } else { format!("{source}/{id}") }

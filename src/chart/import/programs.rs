@@ -1,6 +1,6 @@
-//! What a computer would run, by any of the signs that it gives of itself: no file of a chart.
+//! Recognises programs, by name, type or content: they have no place in a chart.
 
-/// Endings that a system runs, or that lead to something that it runs.
+/// Endings of files that a system runs, or that start something that it runs.
 const ENDINGS: [&str; 48] = [
     "apk", "app", "appimage", "bash", "bat", "class", "cmd", "com", "command", "cpl", "csh", "deb", "desktop", "dll",
     "dmg", "exe", "hta", "inf", "jar", "js", "jse", "lnk", "mjs", "msc", "msi", "msp", "pif", "pkg", "pl", "ps1",
@@ -36,7 +36,7 @@ const TYPES: [&str; 24] = [
     "text/x-shellscript",
 ];
 
-/// How programs of Windows, Linux and macOS, of Java and of WebAssembly begin.
+/// The first bytes of programs for Windows, Linux, macOS, Java and WebAssembly.
 const BEGINNINGS: [&[u8]; 9] = [
     b"MZ",
     b"\x7fELF",
@@ -53,7 +53,8 @@ const BEGINNINGS: [&[u8]; 9] = [
 /// The class of a Windows Installer package, in the root of its compound file (MS-CFB §2.6.1).
 const INSTALLER: [u8; 16] = [0x84, 0x10, 0x0c, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46];
 
-/// Whether a file of this name is one that is run. An email or web address is no name of a file, whatever it ends in.
+/// Whether a file of this name is run when it is opened. An email or web address is not a file's name, whatever it ends
+/// in.
 pub fn is_named_as_program(name: &str) -> bool {
     if name.contains('@') || name.contains("://") || name.to_ascii_lowercase().contains("www.") {
         return false;
@@ -62,7 +63,7 @@ pub fn is_named_as_program(name: &str) -> bool {
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
-/// Whether a media type is that of programs.
+/// Whether a media type is one of programs.
 pub fn is_typed_as_program(media_type: &str) -> bool {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     TYPES.contains(&essence.as_str())
@@ -71,7 +72,7 @@ pub fn is_typed_as_program(media_type: &str) -> bool {
 /// Whether a content is a program, whatever it is called.
 pub fn is_program(content: &[u8]) -> bool {
     let head = content.get(..512).unwrap_or(content);
-    // letters alone may begin a text
+    // the same letters may begin a text, which has no zero bytes
     let begins = BEGINNINGS.iter().any(|begin| head.starts_with(begin)) && head.contains(&0);
     let is_script = head.starts_with(b"#!/") || head.starts_with(b"#! /");
     begins || is_script || is_installer(content) || is_packed_program(content)
@@ -87,7 +88,7 @@ fn is_installer(content: &[u8]) -> bool {
     class == Some(&INSTALLER)
 }
 
-/// A program of Java or Android, which is a ZIP archive with these files.
+/// Whether this is a program for Java or Android: a ZIP archive with one of these files.
 fn is_packed_program(content: &[u8]) -> bool {
     let names: [&[u8]; 2] = [b"META-INF/MANIFEST.MF", b"AndroidManifest.xml"];
     content.starts_with(b"PK\x03\x04") && names.iter().any(|name| content.windows(name.len()).any(|part| part == *name))

@@ -1,4 +1,4 @@
-//! What came from sources, resource by resource, as it stands: charts are made of it (see [`super::derive()`]).
+//! The resources that sources sent, stored as they are: charts are made from them (see [`super::derive()`]).
 
 use super::fhir::{Kept, KeptFile, Prepared, SkipReason, Skipped};
 use crate::db::schema::{blobs, source_files, source_mentions, source_resources};
@@ -10,26 +10,26 @@ use crate::storage::{self, Placed, Scan};
 use diesel::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Rows that are looked up at once.
+/// The most rows of one query.
 const AT_ONCE: usize = 500;
 
-/// A file of a resource: where it lies, or why it is not there.
+/// A file of a resource: its place in storage, or why it is missing.
 #[derive(Debug)]
 pub struct PlacedFile {
-    /// its place, and what the scanner says
+    /// its place in storage, and what the scanner says of it
     pub placed: Option<(Placed, Scan)>,
-    /// what its content is, where that is sure
+    /// the media type of its content; empty where that is not certain
     pub media_type: String,
-    /// why there is none
+    /// why the file is missing
     pub flaw: Option<SkipReason>,
 }
 
-/// What became of resources that were taken in.
+/// The result of storing resources.
 #[derive(Debug, Default)]
 pub struct Staged {
-    /// whose charts may read otherwise now
+    /// source and id of each patient whose chart may change
     pub touched: BTreeSet<(String, String)>,
-    /// what was left out
+    /// resources that were left out
     pub skipped: Skipped,
 }
 
@@ -52,9 +52,9 @@ impl Row {
     }
 }
 
-/// Takes resources in. What came before under the same key is corrected, unless it is newer by its own words
-/// (`meta.lastUpdated`), another patient's, or of this very delivery; what its source takes back stays taken back
-/// until the source itself says something newer.
+/// Stores resources. One with the same key is replaced, unless the stored one is newer by its own date
+/// (`meta.lastUpdated`), belongs to another patient, or came in this same import. A withdrawn resource stays withdrawn
+/// until its source sends something newer.
 pub fn stage(tx: &mut Tx, now: Ts, delivery: i64, batch: &[(Prepared, Vec<PlacedFile>)]) -> QueryResult<Staged> {
     let mut staged = Staged::default();
     for (new, files) in batch {
@@ -98,7 +98,7 @@ fn add(
         skip(staged, new, SkipReason::EnteredInError);
     }
     let (source, id) = owner.clone().unzip();
-    // what was taken back before it was ever seen is remembered by its key only
+    // a resource that is withdrawn before it was ever sent is stored as a key without content
     let json = if new.withdrawn { "" } else { &new.json };
     let row = (
         (source_resources::source.eq(&new.source), source_resources::source_key.eq(&new.key)),
@@ -131,7 +131,7 @@ fn correct(
     let is_older = matches!((new.updated_at, known.updated_at), (Some(new), Some(old)) if new < old);
     let row = diesel::update(source_resources::table.find(known.id));
     if known.json.is_empty() && !new.withdrawn && !is_newer {
-        // of what was taken back before it was ever seen the name is known now
+        // a withdrawn resource without content arrives: it is stored for its name, and stays withdrawn
         let (source, id) = before.clone().or(owner.clone()).unzip();
         let set = (
             (source_resources::json.eq(sealed::text(&new.json)), source_resources::full_url.eq(&new.full_url)),
@@ -192,7 +192,7 @@ fn put_files(tx: &mut Tx, now: Ts, resource: i64, files: &[PlacedFile]) -> Query
         if let Some((placed, scan)) = &file.placed {
             let kept = storage::keep(tx, now, placed, *scan)?;
             match kept.scan {
-                // known by its content: the resource comes without it
+                // the same content is known to be infected: the resource is stored without it
                 Scan::Infected => {
                     storage::release(tx, now, kept.id)?;
                     flaw = Some(SkipReason::FileUnsafe);
@@ -245,7 +245,7 @@ fn drop_files(tx: &mut Tx, now: Ts, resource: i64) -> QueryResult<()> {
     Ok(())
 }
 
-/// Whose charts name one of these.
+/// Source and id of the patients whose resources refer to one of these names.
 fn mentioning(conn: &mut Conn, names: &[String]) -> QueryResult<Vec<(String, String)>> {
     let same = source_mentions::table.filter(source_mentions::target.eq_any(names.to_vec()));
     same.select((source_mentions::owner_source, source_mentions::owner_id)).load(conn)
@@ -269,7 +269,7 @@ macro_rules! loaded {
     }};
 }
 
-/// What is kept of a patient, and what that names besides.
+/// The resources that are stored of a patient, with the shared resources that they refer to.
 pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64) -> QueryResult<Vec<Kept>> {
     let own = source_resources::table
         .filter(source_resources::owner_source.eq(&owner.source))
@@ -281,7 +281,7 @@ pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64) -> QueryRes
     let mut targets = names.all();
     let mut kept: Vec<Kept> = rows.into_iter().map(|row| kept(row, delivery, false)).collect();
     let mut seen: BTreeSet<i64> = kept.iter().map(|one| one.row).collect();
-    // what is named by what is named: a role names a person
+    // twice, because a shared resource may refer to another: a role names a person
     for _ in 0..2 {
         let mut further = Names::default();
         for row in shared(tx, &names)? {
@@ -304,7 +304,7 @@ fn kept(
     delivery: i64,
     shared: bool,
 ) -> Kept {
-    // of what was taken back before it was ever seen only the name is known
+    // withdrawn before it was ever sent: only its key is known
     let unseen = json.is_empty();
     let json = match unseen {
         true => serde_json::json!({"resourceType": kind, "id": key.rsplit('/').next()}).to_string(),
@@ -325,7 +325,7 @@ fn mention(tx: &mut Tx, owner: &SourceId, targets: &BTreeSet<String>) -> QueryRe
     Ok(())
 }
 
-/// What resources name: by source and `Type/id`, and by whole address.
+/// The resources that others refer to: by source and `Type/id`, and by whole address.
 #[derive(Default)]
 struct Names {
     keys: BTreeMap<String, BTreeSet<String>>,
@@ -333,8 +333,8 @@ struct Names {
 }
 
 impl Names {
-    /// Finds the references in the JSON of a resource. Only a key can stand before a colon unescaped, so that words of
-    /// the record are never taken for one.
+    /// Finds the references in the JSON of a resource. An unescaped quote before a colon can only end a key, so that
+    /// words of the record are never taken for a reference.
     fn collect(&mut self, source: &str, json: &str) {
         for mark in ["\"reference\":", "\"url\":", "\"questionnaire\":"] {
             for (at, _) in json.match_indices(mark) {
@@ -414,7 +414,7 @@ fn files(conn: &mut Conn, kept: &[Kept]) -> QueryResult<HashMap<i64, Vec<KeptFil
     Ok(files)
 }
 
-/// Which patient of a source a record of it names: one whose id is valid there.
+/// The patient of the same source whom a reference in a record names; `None` where the id is not valid in that source.
 pub(super) fn patient_named(owner: &SourceId, reference: &str) -> Option<SourceId> {
     let reference = reference.trim();
     let reference = reference.split_once("/_history/").map_or(reference, |(before, _)| before);
@@ -426,11 +426,11 @@ pub(super) fn patient_named(owner: &SourceId, reference: &str) -> Option<SourceI
         (Some("Patient"), Some(base)) if base == owner.source || !owner.source.contains("://") => id,
         _ => return None,
     };
-    // an id of no source in particular may be anybody's
+    // an id without a named source may be anybody's
     (owner.source != UNNAMED && !id.is_empty()).then(|| SourceId { source: owner.source.clone(), id: id.to_owned() })
 }
 
-/// Whether another record of the same source says that it has taken the place of this one.
+/// Whether another record of the same source says that it replaces this one.
 pub(super) fn is_replaced(conn: &mut Conn, owner: &SourceId) -> QueryResult<bool> {
     #[derive(serde::Deserialize)]
     struct Link {
@@ -466,7 +466,7 @@ pub(super) fn is_replaced(conn: &mut Conn, owner: &SourceId) -> QueryResult<bool
     Ok(false)
 }
 
-/// The content of a file that a resource holds: which, its bytes, what the scanner says.
+/// The content of a file of a resource, and its size in bytes; `None` where the file is missing.
 pub(super) fn content(conn: &mut Conn, resource: i64, number: usize) -> QueryResult<Option<(BlobId, i64)>> {
     let found: Option<(Option<BlobId>, i64, Option<String>)> = source_files::table
         .filter(source_files::resource_id.eq(resource))
@@ -475,11 +475,11 @@ pub(super) fn content(conn: &mut Conn, resource: i64, number: usize) -> QueryRes
         .select((source_files::blob_id, source_files::size, blobs::name))
         .first(conn)
         .optional()?;
-    // its content is gone where a virus was found in it
+    // the content is removed from storage where a virus was found in it
     Ok(found.and_then(|(blob, size, name)| Some((blob?, size)).filter(|_| name.is_some())))
 }
 
-/// The keys of what this patient's source has taken back, and since when.
+/// The keys of this patient's withdrawn resources, and since when.
 pub(super) fn withdrawn(conn: &mut Conn, owner: &SourceId) -> QueryResult<BTreeMap<String, Ts>> {
     let keys: Vec<(String, String, Option<Ts>)> = source_resources::table
         .filter(source_resources::owner_source.eq(&owner.source))

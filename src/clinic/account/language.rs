@@ -1,4 +1,4 @@
-//! `POST /language`: a user's own language; before signing in, this browser's.
+//! `POST /language`: a user chooses their own language; before signing in, the language of this browser.
 
 use crate::access::session::Holder;
 use crate::error::AppError;

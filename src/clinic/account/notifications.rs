@@ -1,4 +1,5 @@
-//! `/account/notifications`: how a user is told of patients' answers. `/inbox/count`: the mark in the bar, kept fresh.
+//! `/account/notifications`: how a user is told of patients' answers. `/inbox/count`: the number in the bar, kept
+//! current.
 
 use crate::access::rights;
 use crate::clinic::guard::{User, shell};

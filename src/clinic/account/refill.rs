@@ -1,5 +1,5 @@
-//! Puts what was typed back into a form of a page that is rendered already: one mechanism for every form of the door, also
-//! for those that keep no draft.
+//! Puts what was typed back into a form of a page that is rendered already: one mechanism for every form on the way in,
+//! also for those that keep no draft.
 
 use crate::clinic::composing::rich_text::RichText;
 use crate::http::Form;
@@ -9,11 +9,12 @@ use lol_html::html_content::{ContentType, Element};
 use lol_html::{HandlerResult, RewriteStrSettings, element, rewrite_str};
 use std::cell::{Cell, RefCell};
 
-/// What people do not type into a form: buttons, files, and what is never kept.
+/// Kinds of fields that are not filled again: buttons and files, which nobody types, and passwords, which are never
+/// kept.
 const NOT_TYPED: &[&str] = &["file", "password", "submit", "button"];
 
-/// The page with its form that is sent to `action` filled in, and the words of `said` first; without such a form, the
-/// page as it is.
+/// The page, with the form that is sent to `action` filled in and the words of `said` first; a page without such a form
+/// comes back as it is.
 ///
 /// # Errors
 /// Where the page is not HTML as our templates write it.
@@ -44,7 +45,7 @@ pub fn refill(html: &str, action: &str, form: &Form, said: &str) -> Result<Strin
     rewrite_str(html, settings)
 }
 
-/// Which form of the page, counted from one, is sent there: by itself or by a button.
+/// Which form of the page, counted from one, is sent to `action`, by itself or by one of its buttons.
 fn position(html: &str, action: &str) -> Result<Option<usize>, RewritingError> {
     let (at, found) = (Cell::new(0), Cell::new(None));
     let look = |element: &Element, attribute: &str| {
@@ -66,7 +67,7 @@ fn position(html: &str, action: &str) -> Result<Option<usize>, RewritingError> {
     Ok(found.get())
 }
 
-/// What was typed; of fields with one name each takes the next value.
+/// What was typed; where several fields have the same name, each takes the next value.
 struct Typed<'a> {
     form: &'a Form,
     left: Vec<(String, String)>,
@@ -103,7 +104,7 @@ impl Typed<'_> {
         }
     }
 
-    /// Chosen or not, by whether this value was sent.
+    /// Marks the field as chosen where this value was sent.
     fn mark(&self, field: &mut Element, name: &str, word: &str, value: &str) -> HandlerResult {
         match self.form.all(name).any(|typed| escaped(typed) == value) {
             true => Ok(field.set_attribute(word, "")?),
@@ -115,12 +116,12 @@ impl Typed<'_> {
     }
 }
 
-/// The first line end in a text area is not part of its text.
+/// HTML drops the first line end in a text area, so one is written before the text.
 fn text(area: &mut Element, typed: &str) {
     area.set_inner_content(&format!("\n{typed}"), ContentType::Text);
 }
 
-/// As our templates write text, so that values can be compared as they are written.
+/// Escapes as our templates do, so that a value can be compared with the page.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // writing to a string does not fail

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 
 /// The cookie of a browser in which the password was typed.
 const PENDING_COOKIE: &str = "second-step";
-/// The page.
+/// The address of the second step.
 const PATH: &str = "/sign-in/second-step";
 
 #[derive(Template)]
@@ -27,7 +27,7 @@ const PATH: &str = "/sign-in/second-step";
 struct SecondStepPage {
     shell: Shell,
     next: String,
-    /// what this user has
+    /// the second factor that this user has
     factor: SecondFactor,
     errors: FieldErrors,
 }
@@ -45,12 +45,12 @@ pub(super) fn pending(req: &HttpRequest) -> Option<Token> {
     carried.filter(Token::is_whole)
 }
 
-/// The password is asked for again.
+/// The second step is over: leads back to the password.
 fn over(next: &str) -> HttpResponse {
     see_other(&format!("{}&notice=second-step-over", with_next("/sign-in", next_path(next))))
 }
 
-/// The page; `None` where nobody is at this step.
+/// The page; `None` where this browser is not at the second step.
 async fn page(
     state: &AppState,
     (head, req): (Head, &HttpRequest),
@@ -82,7 +82,7 @@ pub async fn show(
     }
 }
 
-/// What was sent: what a device signed, or else a recovery code, or else a code of the app.
+/// Reads what was sent, with its field: what a device signed, or else a recovery code, or else a code of the app.
 pub(super) fn typed(form: &Form, state: &AppState, is_for: PasskeyUse) -> (&'static str, TypedFactor) {
     if form.has("credential")
         && let Some(party) = RelyingParty::at(&state.config.public_url, "")
@@ -95,10 +95,10 @@ pub(super) fn typed(form: &Form, state: &AppState, is_for: PasskeyUse) -> (&'sta
     }
 }
 
-/// In place of a field, where a device was asked: what is wrong is said in a notice.
+/// Stands for a field where a device was asked: what is wrong is said in a notice.
 pub(super) const PASSKEY: &str = "passkey";
 
-/// What is said of a wrong one.
+/// The key of the error for a wrong code in this field.
 pub(super) fn wrong(field: &str) -> &'static str {
     if field == "recovery" { "error-recovery-code" } else { "error-app-code" }
 }

@@ -1,4 +1,4 @@
-//! `POST /account/session`: one press, and the session begins to count anew.
+//! `POST /account/session`: one press, and the session lasts its full time again.
 
 use crate::access::rights;
 use crate::audit::{Actor, Entry, Event, Subject};
@@ -9,8 +9,8 @@ use crate::state::AppState;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// The request itself is what keeps the session: see `access::session`. Its trace is the audit row. Without script the
-/// answer opens beside the page, so that what is typed there stays.
+/// The request itself is what keeps the session: see `access::session`. The audit row records it. Without script the
+/// answer opens in a new window, so that what is typed on the page stays.
 pub async fn stay(
     state: web::Data<AppState>,
     head: Head,

@@ -1,4 +1,4 @@
-//! `/patients/{id}/messages/draft`: what is being written is kept on the server.
+//! `/patients/{id}/messages/draft`: keeps on the server what is being written.
 
 use super::new_message::{self, Showing};
 use crate::access::rights;
@@ -16,9 +16,9 @@ use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 use url::form_urlencoded::Serializer;
 
-/// Saves the form. A script gets JSON: the version to go on from, and words that say when it was saved; 409 where there
-/// is a newer draft. A browser gets the chart, or its browser where that was asked for, or the form again with what
-/// to do.
+/// Saves the form. A script gets JSON: the next draft version, and words that say when it was saved; 409 where there is
+/// a newer draft. A browser without script gets the chart, or the chart browser where that was asked for, or the form
+/// again with what to do.
 pub async fn save(
     state: web::Data<AppState>,
     head: Head,
@@ -38,7 +38,7 @@ pub async fn save(
     let (mut pairs, words) = (form.without("draft_version"), head.clone());
     pairs.retain(|(name, _)| name != "browse");
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        // refused or not, the answer needs the proof or the words
+        // saved or refused, the answer below needs the proof or the words
         let saved = match conversations::save_draft(tx, now, OwnDraft::new_message(&access), version, &pairs) {
             Err(DraftError::Db(cause)) => return Err(cause.into()),
             other => other,
@@ -67,7 +67,7 @@ pub async fn save(
     }
 }
 
-/// The chart browser with what the form has of the chart: one comes back from it to the draft.
+/// The address of the chart browser with the chart items of the form ticked; from there the user returns to the draft.
 fn browser(patient: PatientId, form: &Form) -> String {
     let mut query = Serializer::new(String::new());
     for id in form.numbers("chart_item") {

@@ -31,7 +31,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-/// Says in the address that it comes from the chart browser: the chart items that it names are all that are chosen.
+/// The word in the address that says that the user comes from the chart browser: the chart items in it are all that are
+/// chosen.
 pub const CHOSEN: &str = "chosen";
 
 #[derive(Template)]
@@ -44,7 +45,7 @@ pub struct NewMessagePage {
     obstacles: Vec<Obstacle>,
     repair: Repair,
     may_edit: bool,
-    /// a channel that would work where the patient's own does not
+    /// another channel that would work where the patient's own does not
     other_way: Option<Channel>,
     told: Vec<String>,
     warnings: Vec<Warning>,
@@ -58,7 +59,7 @@ pub struct NewMessagePage {
     errors: FieldErrors,
 }
 
-/// The fields of the form that hold one value each, or words.
+/// The fields of the form other than its files.
 struct Typed {
     key: String,
     draft_version: i64,
@@ -90,15 +91,15 @@ pub struct Showing {
     pub typed: Option<Form>,
     /// chart items that were just chosen in the browser, in place of those that the form names
     pub chosen: Option<Vec<i64>>,
-    /// files that were not taken just now: name, and why
+    /// files that were refused just now: name, and why
     pub refused: Vec<(String, Refusal)>,
-    /// what is wrong with it
+    /// what is wrong with the form
     pub errors: FieldErrors,
-    /// what was typed into the Alert, where something is wrong with that
+    /// what was typed into the Alert, where that is wrong
     pub repair: Option<Repair>,
     /// the draft was changed in another window
     pub conflict: bool,
-    /// the session ended, and what was sent then is to be shown
+    /// the session had ended when this was sent, and what was typed is shown again
     pub kept: bool,
 }
 
@@ -110,7 +111,7 @@ impl Showing {
 }
 
 impl NewMessagePage {
-    /// Whether this user can do something about what is missing, here.
+    /// Whether this user can set what is missing in the Alert itself.
     fn can_be_repaired(&self) -> bool {
         self.may_edit && self.obstacles.iter().any(|one| !matches!(one, Obstacle::Archived | Obstacle::PortalOff))
     }
@@ -248,7 +249,7 @@ pub async fn page(
         if showing.conflict || form.draft_version == 0 {
             form.draft_version = draft.version;
         }
-        // each window has a key of its own
+        // each window has a key of its own, also where two show the same draft
         if form.key.is_empty() || !draft_from.is_empty() {
             form.key = data.random.token().reveal().to_owned();
         }
@@ -279,7 +280,7 @@ pub async fn page(
     read.await
 }
 
-/// How the patient will be told, a line for each road, with masked addresses.
+/// How the patient will be notified, a line for each channel, with masked addresses.
 fn notice_lines(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> Vec<String> {
     let plan = notifications::plan(patient, blocks);
     let mut lines: Vec<String> = plan

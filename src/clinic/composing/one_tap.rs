@@ -3,7 +3,7 @@
 use crate::conversations::OneTap;
 use crate::http::Form;
 
-/// The ticked ones.
+/// The answers that are ticked; a word that is none is left out.
 pub fn offers(form: &Form) -> Vec<OneTap> {
     form.all("offer").filter_map(|word| word.parse().ok()).collect()
 }

@@ -1,4 +1,4 @@
-//! The line that says what follows where a message is not opened; shown with a new message and in the settings.
+//! The line that says what happens if a message is not opened; shown with a new message and in the settings.
 
 use crate::delivery::Channel;
 use crate::http::Shell;
@@ -14,20 +14,20 @@ pub struct PlanLine {
 }
 
 impl PlanLine {
-    /// The clinic's choice, with what was wished for in its place.
+    /// The clinic's choice, with this message's own wish in its place.
     pub fn new(settings: &Settings, wish: PlanWish, plan: &Plan) -> PlanLine {
         let both = [Channel::Email, Channel::Sms].iter().all(|channel| plan.links.contains(channel));
         PlanLine { choice: PlanChoice::from_settings(settings).with(wish), both }
     }
 
-    /// What to choose from for the text: hours, words, chosen.
+    /// The choices for the text: hours, words, and whether this one is chosen.
     pub fn hours(&self, shell: &Shell) -> Vec<(i64, String, bool)> {
         let words =
             |n: i64| if n == 0 { shell.t("plan-text-now").to_owned() } else { shell.t1("plan-text-after", "hours", n) };
         PlanChoice::HOURS.iter().map(|n| (*n, words(*n), *n == self.choice.text_hours)).collect()
     }
 
-    /// What to choose from for a reminder, or for telling the sender.
+    /// The choices for a reminder, or for telling the sender: days, words, and whether this one is `chosen`.
     pub fn days(&self, shell: &Shell, chosen: &i64) -> Vec<(i64, String, bool)> {
         let words = |n: i64| if n == 0 { shell.t("plan-never").to_owned() } else { shell.t1("plan-after", "days", n) };
         PlanChoice::DAYS.iter().map(|n| (*n, words(*n), n == chosen)).collect()

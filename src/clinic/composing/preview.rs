@@ -1,4 +1,4 @@
-//! `/patients/{id}/messages/preview`: what is being written, on the very page that the patient will see. Nothing is kept.
+//! `/patients/{id}/messages/preview`: what is being written, on the page that the patient will see. Nothing is kept.
 
 use super::one_tap::offers;
 use super::rich_text::RichText;
@@ -26,7 +26,7 @@ pub async fn show(
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (mut shell, settings) = shell(conn, &head, chart.0.user())?;
         let patient = patients::patient(conn, &chart.0)?;
-        // in the patient's language, under a line in the user's
+        // the page is in the patient's language, under a line in the user's
         shell.notice = shell.lang.t("preview-banner");
         shell.lang = Lang::or_english(&patient.language);
         shell.who = None;

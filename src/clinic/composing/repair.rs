@@ -1,4 +1,4 @@
-//! `/patients/{id}/messages/repair`: what the Alert before "New Message" asks for is set there and then.
+//! `/patients/{id}/messages/repair`: saves what the Alert before "New Message" asks for, in the Alert itself.
 
 use super::new_message::{self, Showing};
 use crate::access::rights;
@@ -20,12 +20,12 @@ pub struct Repair {
     pub email: String,
     pub phone: String,
     pub method: String,
-    /// another patient has the address: it is saved once that was confirmed
+    /// another patient has the address too: it is saved once the user confirms that
     pub shared: bool,
 }
 
 impl Repair {
-    /// As stored. Where nothing is set, by whatever there is an address for.
+    /// As stored. A patient without a method gets `Both`, so that any address that they have is used.
     pub fn from_patient(patient: &Patient) -> Repair {
         let method = match patient.method {
             Method::None => Method::Both,

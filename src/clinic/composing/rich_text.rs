@@ -10,7 +10,7 @@ use crate::text::{CleanHtml, placeholders};
 pub struct RichText {
     /// for the text area
     pub markdown: String,
-    /// for the editor: clean
+    /// cleaned HTML, for the editor
     pub html: String,
 }
 
@@ -24,14 +24,14 @@ impl RichText {
         }
     }
 
-    /// As stored.
+    /// From what is stored, in both forms.
     pub fn from_stored(clean: CleanHtml) -> RichText {
         let markdown = clean.to_markdown();
         RichText { markdown, html: clean.as_str().to_owned() }
     }
 }
 
-/// What is to be sent; `None` where something is wrong, noted in `errors`.
+/// The message's body; `None` where something is wrong, noted in `errors`.
 pub fn read_body(form: &Form, errors: &mut FieldErrors) -> Option<Body> {
     let body = errors.need("body", "error-body", Body::parse(form.get("body"), format(form)))?;
     if !placeholders::names(body.html.as_str()).is_empty() {

@@ -1,4 +1,4 @@
-//! `/conversations/{id}/closure`: "Close conversation" asks first; `/reopening` takes it back.
+//! `/conversations/{id}/closure`: "Close conversation", which asks first; `/reopening` undoes it.
 
 use crate::access::rights;
 use crate::clinic::guard::{Conversation, shell};

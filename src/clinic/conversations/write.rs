@@ -19,7 +19,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// The routes of one kind of writing: each knows by its address what it is.
+/// The routes of one kind of writing: each knows the kind by its address.
 macro_rules! routes_of {
     ($($name:ident: $writing:expr),+) => {$(
         pub mod $name {
@@ -122,7 +122,7 @@ async fn send(
     with_status(status, &page(&state, head, again, None, showing).await?)
 }
 
-/// "Add files", "Remove" and a list of the chart without script.
+/// "Add files", "Remove" and the list of chart items, without script.
 async fn change_files(
     state: web::Data<AppState>,
     head: Head,
@@ -142,8 +142,8 @@ async fn change_files(
     with_status(status, &page(&state, head, access, None, showing).await?)
 }
 
-/// Keeps the form as it stands, for a script as one types, else by a button: "Save draft", or the tab of the other kind.
-/// An empty form keeps nothing. Answers as the draft of a new message does.
+/// Saves the form as it is: the script does so while the user types, else a button does: "Save draft", or the tab of
+/// the other kind. An empty form is not kept. The answers are those of the draft of a new message.
 async fn save(
     state: web::Data<AppState>,
     head: Head,
@@ -171,7 +171,7 @@ async fn save(
                 conversations::drop_draft(tx, now, place, version)?;
                 Ok(conversations::draft(tx, DraftPlace::within(&access, writing))?.version)
             }
-            // refused or not, the answer needs the proof or the words
+            // saved or refused, the answer below needs the proof or the words
             false => match conversations::save_draft(tx, now, place, version, &pairs) {
                 Err(DraftError::Db(cause)) => return Err(cause.into()),
                 other => other,

@@ -1,4 +1,4 @@
-//! `/conversations/{id}/attachments/{number}`: a file on a message, to save or to look at.
+//! `/conversations/{id}/attachments/{number}`: a file on a message, to save or to view.
 
 use crate::access::rights;
 use crate::attachments::{self, Content};

@@ -1,5 +1,5 @@
-//! `/patients/{id}/chart-browser`: choosing items of the chart for a message. Every button is one of the one form, so
-//! that what is ticked goes along to every kind, search and page; "Select" takes the ids to the New Message.
+//! `/patients/{id}/chart-browser`: choosing items of the chart for a message. All buttons belong to one form, so that
+//! what is ticked goes along to every kind, search and page; "Select" takes the ids to the New Message.
 
 use super::chart_filter::Narrowed;
 use crate::access::rights;
@@ -23,7 +23,7 @@ use url::form_urlencoded::{Serializer, parse};
 
 /// Items on a page.
 const PAGE: i64 = 50;
-/// How far back the list goes at first.
+/// How far back the list goes where no dates are chosen.
 const AT_FIRST: Duration = Duration::days(365);
 
 #[derive(Template)]
@@ -35,16 +35,16 @@ struct BrowserPage {
     errors: FieldErrors,
     counts: Counts,
     items: Vec<ItemRow>,
-    /// bytes of the files that they have
+    /// size of each item's file, in bytes
     sizes: HashMap<ChartItemId, i64>,
     next: Option<String>,
-    /// what is ticked, on this page and elsewhere
+    /// the items that are ticked, on this page and on others
     ticked: Vec<ItemRow>,
     shown: Option<(ItemRow, Vec<Part>)>,
 }
 
 impl BrowserPage {
-    /// What the PDF of the item that is shown cannot show.
+    /// The characters that the PDF of the shown item cannot draw.
     fn not_drawn(&self) -> String {
         self.shown.as_ref().map(|(row, parts)| document::not_drawn(&row.title, parts)).unwrap_or_default()
     }
@@ -53,13 +53,13 @@ impl BrowserPage {
         self.ticked.iter().any(|row| row.id == item.id)
     }
 
-    /// What is ticked and not in the list: it stays in the form all the same.
+    /// The ticked items that are not in the list: they stay in the form all the same.
     fn elsewhere(&self) -> Vec<&ItemRow> {
         self.ticked.iter().filter(|row| self.items.iter().all(|item| item.id != row.id)).collect()
     }
 }
 
-/// What was asked for.
+/// What the address or the form of the browser asks for.
 struct Asked {
     narrowed: Narrowed,
     /// without dates in the address the list begins with the last twelve months
@@ -141,7 +141,7 @@ pub async fn show(
     html(&page)
 }
 
-/// On to the message with what is ticked: ids only, and only those of this chart.
+/// Leads to the message with what is ticked: ids only, and only those of this chart.
 async fn select(
     state: &AppState,
     asked: AskedChart<rights::Send>,

@@ -35,7 +35,7 @@ struct NewFilePage {
     errors: FieldErrors,
 }
 
-/// The file of an item, to save or to look at.
+/// Answers with the file of an item, to save or to view.
 pub async fn open(
     state: web::Data<AppState>,
     req: HttpRequest,
@@ -65,7 +65,7 @@ pub async fn show(
     html(&page(&state, head, chart.0, None, FieldErrors::default()).await?)
 }
 
-/// Adds a file. Where something is missing, the file that came along waits with the rest of the form.
+/// Adds a file. Where something is missing in the form, the file is kept as an upload while the form is shown again.
 pub async fn submit(
     state: web::Data<AppState>,
     head: Head,
@@ -110,7 +110,7 @@ fn read_form(form: &Form, zone: Zone, now: Ts, errors: &mut FieldErrors) -> Opti
         _ => ItemKind::File,
     };
     let day = errors.need("date", "error-filter-date", BirthDate::parse(&one_line(form.get("date"))));
-    // a day is noon of it; today is now
+    // a file of an earlier day counts as of noon, one of today as of now
     let occurred_at = day.map(|day| match day.0 == zone.local(now).date() {
         true => now,
         false => zone.start_of(day.0).plus(Duration::hours(12)),

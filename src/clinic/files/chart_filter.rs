@@ -1,4 +1,4 @@
-//! By what lists of chart items are narrowed: kind, dates and words in the address, and back into addresses.
+//! The filters of lists of chart items: kind, dates and words, read from the address and written into addresses.
 
 use crate::chart::{ItemFilter, ItemKind};
 use crate::http::form::FieldErrors;
@@ -12,7 +12,7 @@ use url::form_urlencoded::Serializer;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Narrowed {
-    /// a kind's word; anything else is all kinds
+    /// a kind's word; anything else means all kinds
     pub kind: String,
     /// words to look for
     pub q: String,
@@ -22,12 +22,12 @@ pub struct Narrowed {
     pub from: String,
     /// the last day, ISO 8601
     pub until: String,
-    /// where the page before ended
+    /// where the previous page ended
     pub after: String,
 }
 
 impl Narrowed {
-    /// Without what no page has a place for.
+    /// The same without control characters and line ends, which no page has a place for.
     pub fn clean(mut self) -> Narrowed {
         for field in [&mut self.kind, &mut self.q, &mut self.from, &mut self.until, &mut self.after] {
             *field = text::one_line(field);
@@ -45,7 +45,7 @@ impl Narrowed {
         !(self.q.is_empty() && self.from.is_empty() && self.until.is_empty())
     }
 
-    /// What to ask the chart for. A date that is none is told, and narrows nothing.
+    /// The filter for the chart. A date that cannot be read is noted in `errors`, and narrows nothing.
     pub fn filter(&self, zone: Zone, errors: &mut FieldErrors) -> ItemFilter {
         let mut day = |field: &'static str, typed: &str| {
             let day = (!typed.is_empty()).then(|| BirthDate::parse(typed).map(|date| date.0));
@@ -57,7 +57,7 @@ impl Narrowed {
         ItemFilter { kind: self.chosen_kind(), from, until, text: self.q.clone(), offered: false }
     }
 
-    /// The address of the same list with another kind, from its beginning.
+    /// The address of the first page of this list with another kind.
     pub fn with_kind(&self, path: &str, kind: Option<&ItemKind>) -> String {
         self.address(path, kind.map_or("", |kind| kind.as_str()), "")
     }

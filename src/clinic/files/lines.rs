@@ -1,4 +1,5 @@
-//! The lines of files in a form: those that wait to be sent, those that were not taken, and items of the chart to choose.
+//! The lines of files in a form: uploads that wait to be sent, files that were refused, and items of the chart to
+//! choose.
 
 use super::sent_along;
 use crate::access::{ChartAccess, Right};
@@ -14,7 +15,7 @@ use crate::text::{Lang, one_line};
 use crate::values::BirthDate;
 use askama::Template;
 
-/// Items that a form offers at once.
+/// Chart items that the form of a reply offers at once.
 const PICKS: i64 = 50;
 
 /// The lines of a list of files, as a part of a page.
@@ -27,53 +28,53 @@ pub struct Lines {
     pub lines: FileLines,
 }
 
-/// Files in a form: those that wait to be sent, and those that were not taken.
+/// Files in a form: those that wait to be sent, and those that were refused.
 #[derive(Default)]
 pub struct FileLines {
     /// waiting, in the order in which they will be attached
     pub uploads: Vec<Upload>,
-    /// not taken: name, and why
+    /// refused: name, and why
     pub refused: Vec<(String, Refusal)>,
     /// chart items that will be copied
     pub items: Vec<ItemRow>,
-    /// of these the titles whose PDF cannot show some characters, with those
+    /// titles of those items whose PDF cannot show some characters, with these characters
     pub not_drawn: Vec<(String, String)>,
-    /// whom they are for: name and date of birth
+    /// the patient whom the files are for: name and date of birth
     pub whom: Option<(String, BirthDate)>,
-    /// uploads that were confirmed to be for them
+    /// uploads that the user confirmed to be for this patient
     pub confirmed: Vec<UploadId>,
-    /// something that the form names is not there any more
+    /// something that the form names does not exist any more
     pub gone: bool,
-    /// where "Add files" and "Remove" of a browser without script go
+    /// the address to which "Add files" and "Remove" are sent without script
     pub action: String,
-    /// where the button that leads to the chart goes without script
+    /// the address to which the button that leads to the chart is sent without script
     pub browse_by: String,
-    /// the chart browser
+    /// the address of the chart browser
     pub browser_at: String,
     /// items of the chart to choose from in the form itself
     pub picker: Option<Picker>,
-    /// where its script sends files
+    /// the address to which the form's script sends files
     pub uploads_at: String,
-    /// what may be chosen: for the file field, for people
+    /// file name endings that are allowed: as the file field wants them, and as people read them
     pub endings: (String, String),
     /// limits for one file and for all, in bytes
     pub limits: (i64, i64),
 }
 
 impl FileLines {
-    /// Whether the ways to add something are shown, and not behind "Add Attachment".
+    /// Whether the ways to add something are shown at once, not behind "Add Attachment".
     pub fn is_open(&self) -> bool {
         self.picker.is_some() || !self.refused.is_empty()
     }
 
-    /// Notes in the form's errors that files were not taken.
+    /// Notes in the form's errors that files were refused.
     pub fn name_refused(&self, errors: &mut FieldErrors) {
         if !self.refused.is_empty() {
             errors.add("files", "error-files-refused");
         }
     }
 
-    /// What a form names, as far as it is there and this user's.
+    /// The files that a form names, as far as they exist and are this user's.
     pub fn read<R: Right>(
         conn: &mut Conn,
         intake: &FileIntake,
@@ -116,20 +117,20 @@ impl FileLines {
     }
 }
 
-/// Items of a chart to choose from in the form of a reply: a browser without script has nowhere to leave its text.
+/// Chart items to choose from in the form of a reply: without script, going to the chart browser would lose the text.
 pub struct Picker {
-    /// only those with these words
+    /// the items must contain these words
     pub words: String,
-    /// only those of this kind
+    /// the items are of this kind; `None`: of any kind
     pub kind: Option<ItemKind>,
-    /// the newest, without those that are chosen
+    /// the newest items, without those that are chosen
     pub items: Vec<ItemRow>,
-    /// there are more of them
+    /// whether there are more than the form shows
     pub more: bool,
 }
 
 impl Picker {
-    /// As a form asks for it; `None` where it does not.
+    /// The picker that a form asks for; `None` where it asks for none.
     pub fn asked<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, form: &Form) -> Result<Option<Picker>, AppError> {
         if !form.has("browse") {
             return Ok(None);

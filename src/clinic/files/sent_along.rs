@@ -1,4 +1,4 @@
-//! What a form sends along: the uploads and chart items that it names, and what is wrong with them.
+//! The uploads and chart items that a form names, and what is wrong with them.
 
 use crate::access::{ChartAccess, rights};
 use crate::attachments::{AttachError, Pick, Picks};
@@ -10,12 +10,12 @@ use crate::http::form::{FieldError, FieldErrors};
 use crate::state::AppState;
 use crate::storage::StorageError;
 
-/// The uploads that were confirmed although they name another patient.
+/// The uploads that the user confirmed although they name another patient.
 pub fn confirmed(form: &Form) -> Vec<UploadId> {
     form.numbers("for_this_patient").into_iter().map(UploadId).collect()
 }
 
-/// Notes what is wrong with the files of a form that is being sent: files chosen and never added would be lost.
+/// Notes files that were chosen and never added: sending the form would lose them.
 pub fn check(form: &Form, errors: &mut FieldErrors) {
     if form.all("files").any(|name| !name.is_empty()) {
         errors.add("files", FieldError::FilesNotAdded);
@@ -25,7 +25,7 @@ pub fn check(form: &Form, errors: &mut FieldErrors) {
 /// Why files could not be attached, as a form's error.
 ///
 /// # Errors
-/// Those of the database, which are no error of the form.
+/// Failures of the database, which are no error of the form.
 pub fn why_not(cause: AttachError) -> Result<FieldError, AppError> {
     match cause {
         AttachError::Gone => Ok(FieldError::FilesGone),
@@ -38,7 +38,7 @@ pub fn why_not(cause: AttachError) -> Result<FieldError, AppError> {
 }
 
 /// What a form names in `upload` and `chart_item`, ready to be attached: chart items are frozen now. `None` where an
-/// item is not in this chart or the storage takes none, which is then an error of the form: its words stay.
+/// item is not in this chart or the storage takes none: that is noted as an error of the form, which keeps its words.
 pub async fn picks(
     state: &AppState,
     chart: &ChartAccess<rights::Send>,

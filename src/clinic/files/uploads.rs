@@ -1,5 +1,5 @@
 //! Files on their way to a message: `/patients/{id}/uploads` for the page's script, one request for each file; the form
-//! of the message for browsers without. Both read a multipart body as it comes and hold a piece of it at a time.
+//! of the message for browsers without. Both read a multipart body as a stream and hold one piece of it at a time.
 
 use super::lines::{FileLines, Lines};
 use crate::access::{ChartAccess, rights};
@@ -20,11 +20,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 pub enum Outcome {
     /// it waits to be sent
     Added(Upload),
-    /// it was not taken: its name, and why
+    /// it was refused: its name, and why
     Refused(String, Refusal),
 }
 
-/// A multipart body that was read: the fields that are no files, in their order, and what became of the files.
+/// A multipart body that was read: the fields that are not files, in their order, and what became of the files.
 #[derive(Default)]
 pub struct Taken {
     /// names and values
@@ -33,9 +33,9 @@ pub struct Taken {
     pub files: Vec<Outcome>,
 }
 
-/// A press of "Add files" or "Remove" in a form, by a browser without script: the files are taken or let go, and the
-/// form comes back as it was typed. It is a step of its own, and not a part of sending, because browsers do not keep
-/// what was chosen in a file field: a message that comes back with an error would have lost its files.
+/// A press of "Add files" or "Remove" in a form, by a browser without script: the files are added or removed, and the
+/// form comes back as it was typed. It is a step before sending, because browsers do not keep what was chosen in a file
+/// field: a message that comes back with an error would lose its files.
 ///
 /// # Errors
 /// Where the body cannot be read, or storage or database fail.
@@ -77,14 +77,14 @@ pub async fn change(
     Ok((Form::of_pairs(pairs), refused))
 }
 
-/// An upload that is not wanted any more; one that is not there is none.
+/// Removes an upload that is not wanted any more; `false` where there is none.
 async fn discard(state: &AppState, access: &ChartAccess<rights::Send>, id: UploadId) -> Result<bool, AppError> {
     let (now, access) = (state.clock.now(), access.again());
     let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &access, id)?) });
     write.await
 }
 
-/// The status of a form that comes back with what was not taken.
+/// The status of a form that comes back, by the files that were refused.
 pub fn status(refused: &[(String, Refusal)]) -> StatusCode {
     if refused.is_empty() { StatusCode::OK } else { refusal(refused) }
 }
@@ -128,7 +128,7 @@ pub async fn add(
     with_status(status, &Lines { shell, lines })
 }
 
-/// `POST /patients/{id}/uploads/{upload}/removal`: a file that was chosen is not wanted any more.
+/// `POST /patients/{id}/uploads/{upload}/removal`: removes a file that was chosen.
 pub async fn remove(
     state: web::Data<AppState>,
     chart: Chart<rights::Send>,
@@ -138,7 +138,7 @@ pub async fn remove(
     if discard(&state, &chart.0, id).await? { Ok(HttpResponse::NoContent().finish()) } else { Err(AppError::NotFound) }
 }
 
-/// Reads a multipart body. A file that is not taken keeps neither the others nor the fields from being so.
+/// Reads a multipart body. A file that is refused does not keep the other files or the fields from being taken.
 ///
 /// # Errors
 /// Where the body cannot be read, or storage or database fail.
@@ -148,7 +148,7 @@ pub async fn take(
     access: &ChartAccess<rights::Send>,
     body: Multipart,
 ) -> Result<Taken, AppError> {
-    // one that is far too large is not even read: the rest of a refused file is
+    // a body that is far too large is not read at all; of a refused file the rest is still read
     let mut body = Body::within(req, body, 2 * state.intake.policy.largest_message)?;
     let mut taken = Taken::default();
     while let Some(part) = body.next().await? {
@@ -174,7 +174,7 @@ async fn take_file(
         if let Ok(one) = &mut receiving
             && let Err(why) = one.push(&bytes).await
         {
-            // the rest is read and forgotten, so that the answer reaches the browser
+            // the rest is read and dropped, so that the answer reaches the browser
             receiving = Err(why);
         }
     }
@@ -187,7 +187,7 @@ async fn take_file(
     };
     match finished {
         Ok(upload) => Ok(Some(Outcome::Added(upload))),
-        // whatever became of one file: the words of the form and the other files stay
+        // whatever happens to one file, the words of the form and the other files stay
         Err(cause) => Ok(Some(Outcome::Refused(attachments::clean_name(given_name), cause.refusal()))),
     }
 }

@@ -1,4 +1,4 @@
-//! `/patients/{id}/archiving`: a record that is only kept; `/bringing-back` takes that back.
+//! `/patients/{id}/archiving`: archives a record, which is then only kept; `/bringing-back` undoes that.
 
 use crate::access::rights;
 use crate::clinic::guard::{Chart, shell};

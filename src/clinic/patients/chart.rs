@@ -45,19 +45,19 @@ struct ChartPage {
     may_edit: bool,
     may_audit: bool,
     may_delete: bool,
-    /// the legal hold, where an owner looks
+    /// the legal hold, where an owner reads the chart
     hold: Option<Hold>,
-    /// what stands against the addresses
+    /// why notifications to the addresses are stopped
     blocks: Blocks,
-    /// the numbers beside the record
+    /// the patient's numbers, such as a chart number
     identifiers: Vec<(IdKind, String)>,
-    /// until when the portal takes no passcode of theirs
+    /// until when the portal takes no passcode of this patient
     locked_until: Option<Ts>,
     /// other charts that may be this patient's
     doubles: Vec<Patient>,
-    /// one of them has the same number and address: whoever says who they are at the portal gets no passcode
+    /// one of them looks the same to the portal, so that whoever says who they are there gets no passcode
     doubles_shut_out: bool,
-    /// another person for whom the portal may take this patient
+    /// another patient whom the portal cannot tell from this one
     mistaken_for: Option<Patient>,
     /// merges into this chart that can be undone
     merges: Vec<Merge>,
@@ -70,12 +70,12 @@ struct ItemPage {
     patient: Patient,
     item: ItemRow,
     parts: Vec<Part>,
-    /// the file that it is, where it is more than words
+    /// the item's file, where it has one besides its words
     file: Option<ChartFile>,
 }
 
 impl ItemPage {
-    /// What the PDF of the item cannot show.
+    /// The characters that the PDF of the item cannot draw.
     fn not_drawn(&self) -> String {
         document::not_drawn(&self.item.title, &self.parts)
     }
@@ -174,7 +174,7 @@ pub async fn show_item(
     html(&page)
 }
 
-/// The item as a PDF, in the reader's language. The name of the file tells nothing.
+/// The item as a PDF, in the reader's language. The file name tells nothing about the patient.
 pub async fn download_item(
     state: web::Data<AppState>,
     head: Head,

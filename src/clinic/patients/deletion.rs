@@ -1,4 +1,5 @@
-//! `/patients/{id}/deletion`: an archived record goes for good. An owner reads what goes and types the family name.
+//! `/patients/{id}/deletion`: deletes an archived record permanently. An owner reads what is deleted and types the
+//! family name.
 
 use crate::access::{self, ChartAccess, ConfirmedUser, rights};
 use crate::clinic::guard::{Confirmed, shell};
@@ -24,7 +25,7 @@ struct DeletionPage {
     patient: Patient,
     contents: Contents,
     hold: Option<Hold>,
-    /// whether the clinic's periods keep it no longer
+    /// whether the clinic's retention period is over
     is_due: bool,
     /// what is to be typed
     expected: String,
@@ -117,7 +118,7 @@ pub async fn submit(
     unprocessable(&page(&state, head, by.0, patient, (typed, errors)).await?)
 }
 
-/// `/settings/records/deletion`: those that are due, as the page listed them. One that is due no more stays.
+/// `/settings/records/deletion`: deletes the due records that the page listed. A record that is not due any more stays.
 pub async fn submit_due(
     state: web::Data<AppState>,
     by: Confirmed<rights::Records>,
@@ -128,7 +129,8 @@ pub async fn submit_due(
     let mut deleted = 0;
     for patient in chosen.into_iter().take(records::MOST_DUE) {
         let by = by.0.clone();
-        // each by itself: a large chart holds up nobody for long, and what is done is done
+        // a transaction for each record: a large chart keeps others waiting only briefly, and a failure undoes no other
+        // deletion
         let write = state.db.write(move |tx| -> Result<_, DeleteError> {
             let settings = settings::load(tx)?;
             if !records::is_due(tx, now, settings.retention, patient)? {

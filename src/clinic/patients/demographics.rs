@@ -25,7 +25,7 @@ struct DemographicsPage {
     shell: Shell,
     patient: Patient,
     form: DemographicsForm,
-    /// kinds of numbers beside the record, as stored or as typed
+    /// kinds of identifiers and their numbers, as stored or as typed
     identifiers: Vec<(IdKind, String)>,
     errors: FieldErrors,
     seen: Seen,
@@ -144,7 +144,7 @@ pub fn read_addresses(
     (email, phone)
 }
 
-/// The key of the words that say what to do about an address that is none.
+/// The key of the words that say what is wrong with an email address.
 pub fn email_error(problem: EmailProblem) -> &'static str {
     match problem {
         EmailProblem::NotOne => "error-email",

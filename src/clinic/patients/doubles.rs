@@ -1,4 +1,4 @@
-//! `/patients/doubles`: charts that may be one person's, and those that are two people's although they look alike.
+//! `/patients/doubles`: charts that may be one person's, and pairs that a user has marked as two people.
 
 use crate::access::rights;
 use crate::audit::{Actor, Entry, Event, Subject};
@@ -12,7 +12,7 @@ use crate::users;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-/// Pairs of two people that are shown, at most: the newest.
+/// How many pairs of two people are shown at most: the newest.
 const SHOWN: i64 = 100;
 
 #[derive(Template)]
@@ -65,7 +65,7 @@ pub async fn tell_apart(
     if write.await? { Ok(see_other("/patients/doubles?notice=told-apart")) } else { Err(AppError::NotFound) }
 }
 
-/// Takes that back.
+/// Undoes "These are two people".
 pub async fn undo(
     state: web::Data<AppState>,
     chart: Chart<rights::EditPatients>,

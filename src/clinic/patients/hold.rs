@@ -1,4 +1,4 @@
-//! `/patients/{id}/hold`: a record that must not be deleted; `/hold/removal` lifts that.
+//! `/patients/{id}/hold`: a legal hold keeps a record from being deleted; `/hold/removal` lifts it.
 
 use super::deletion::chart;
 use crate::access::{ConfirmedUser, rights};
@@ -17,7 +17,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 
-/// So long a note may be, in characters.
+/// The longest note, in characters.
 const LONGEST: usize = 500;
 
 #[derive(Template)]

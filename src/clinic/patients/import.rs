@@ -23,9 +23,9 @@ use askama::Template;
 use futures_util::stream;
 use std::collections::BTreeMap;
 
-/// Patients taken at once here; `postern import` takes more.
+/// The most patients in one import on this page; `postern import` takes more.
 const MOST: usize = 2_000;
-/// Lines of one sort that are told at once.
+/// The most lines of one sort that the page lists.
 const MOST_TOLD: usize = 50;
 /// The largest file and the longest list, in bytes.
 const LARGEST: usize = 5 << 20;
@@ -37,7 +37,7 @@ struct ImportPage {
     list: String,
     /// names of sheets of the file that were not read, one a line
     further_sheets: String,
-    /// by what the list's headers are known again
+    /// the key by which the list's headers are recognised
     headers: String,
     /// why nothing can be imported, with its line
     problem: Option<(u64, Problem)>,
@@ -50,7 +50,7 @@ struct ImportPage {
     fields_left: Vec<FieldRow>,
     filled: Vec<FilledRow>,
     differences: Vec<DifferenceRow>,
-    /// lines of somebody who may be this patient
+    /// lines about somebody who may be this patient
     doubtful: Vec<(u64, PatientId)>,
     /// lines that are not shown
     more: usize,
@@ -60,7 +60,7 @@ struct ImportPage {
     done: Option<Counts>,
 }
 
-/// What of the list as a whole a user must know; empty where there is nothing.
+/// What a user must know about the list as a whole; empty where there is nothing.
 #[derive(Default)]
 struct Notes {
     ignored: String,
@@ -118,7 +118,7 @@ pub async fn show(
     html(&page.await?)
 }
 
-/// What was sent: the form, with a file's words in place of those of the box.
+/// What was sent: the form, with the words of a file in place of what the text box held.
 #[derive(Default)]
 struct Sent {
     form: Form,
@@ -161,7 +161,7 @@ pub async fn submit(
     if rest.is_empty() {
         return Ok(see_other("/patients?notice=patients-imported"));
     }
-    // what was left out is in the form again, to be corrected and imported
+    // the lines that were left out come back in the form, to be corrected and imported
     let text = csv_list::written(rest.iter().map(Vec::as_slice)).unwrap_or_default();
     let left = read(&state, &head, &sent.form, &text).await?;
     let sent = Sent { list: text, further_sheets: String::new(), ..sent };
@@ -209,9 +209,9 @@ async fn sent(state: &AppState, req: &HttpRequest, body: web::Payload) -> Result
     of_file(state, form, file.freeze()).await
 }
 
-/// A file: what is in it goes into the form, as if it had been pasted, and is checked.
+/// Puts the words of a file into the form, as if they had been pasted.
 async fn of_file(state: &AppState, mut form: Form, file: Bytes) -> Result<Sent, AppError> {
-    // what was chosen is about the list that was there before
+    // these choices were made for the previous list
     for name in ["headers", "confirmed", "rest"] {
         form.remove(name);
     }
@@ -224,7 +224,7 @@ async fn of_file(state: &AppState, mut form: Form, file: Bytes) -> Result<Sent, 
     Ok(Sent { form, list: read.text, further_sheets: read.further_sheets.join("\n"), is_unreadable })
 }
 
-/// Reads a list by what was chosen for its columns: in this form, or for the last list of the same headers.
+/// Reads a list by the columns chosen in this form, or else those chosen for the last list with the same headers.
 async fn read(state: &AppState, head: &Head, form: &Form, typed: &str) -> Result<PatientList, AppError> {
     let settings = state.db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await?;
     let calling_code = state.config.calling_code.clone();
@@ -318,7 +318,7 @@ fn page(shell: Shell, list: &PatientList, sent: Sent, checked: Option<ListSummar
     }
 }
 
-/// The first of them; what is not shown is counted.
+/// The first [`MOST_TOLD`] of them; the others are counted in `more`.
 fn cut<T>(mut all: Vec<T>, more: &mut usize) -> Vec<T> {
     *more += all.len().saturating_sub(MOST_TOLD);
     all.truncate(MOST_TOLD);
@@ -330,7 +330,7 @@ fn filled(lang: Lang, one: Filled) -> FilledRow {
     FilledRow { line: one.line, patient: one.patient, columns: columns.join(", ") }
 }
 
-/// A difference, with words of this program as the page says them.
+/// A difference as the page shows it: stored words in the user's language.
 fn difference(lang: Lang, one: Difference) -> DifferenceRow {
     let word = |value: String| match one.column {
         Column::Method => lang.t_of("method", &value).to_owned(),

@@ -26,7 +26,7 @@ struct PatientsPage {
     archived: bool,
     rows: Vec<Patient>,
     next: Option<String>,
-    /// there may be more than a search looks for
+    /// a search stops at a limit, and there may be more
     is_cut: bool,
 }
 
@@ -35,7 +35,7 @@ impl PatientsPage {
         self.rows.iter().filter(|patient| patient.archived_at.is_none()).collect()
     }
 
-    /// Records that are only kept stand apart.
+    /// Archived records, which the page lists apart.
     fn archived(&self) -> Vec<&Patient> {
         self.rows.iter().filter(|patient| patient.archived_at.is_some()).collect()
     }
@@ -50,7 +50,7 @@ pub struct Query {
     after: String,
 }
 
-/// A cursor, once it is opened: the name comes last, it may hold anything.
+/// Reads an opened cursor; the name comes last, because it may contain any character.
 fn cursor(text: &str) -> Option<Cursor> {
     if let Some(shown) = text.strip_prefix('~') {
         return shown.parse().ok().map(Cursor::Found);
@@ -70,10 +70,10 @@ pub async fn show(
     // PostgreSQL refuses NUL, and a page has no place for it
     query.q.retain(|c| c != '\0');
     let now = head.now;
-    // the cursor of the list is a name
+    // the list's cursor contains a patient's name, so it is sealed
     query.after = searches.open(user.0.id(), now, &query.after).unwrap_or_default();
     let searched = !query.q.trim().is_empty();
-    // who looks for somebody finds them also where the record is only kept, apart from the others: nobody is added twice
+    // a search also finds archived records, listed apart: otherwise a patient might be added twice
     let (after, archived) = (cursor(&query.after), query.archived.is_some() || searched);
     let reader = user.0.clone();
     let page = state.db.read(move |conn| -> Result<_, AppError> {

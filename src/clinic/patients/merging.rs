@@ -1,4 +1,4 @@
-//! `/patients/{id}/merging`: two charts of one person side by side, and one made of them; `/unmerging` takes it back.
+//! `/patients/{id}/merging`: shows two charts of one person side by side, and merges them; `/unmerging` undoes it.
 
 use crate::access::{self, rights};
 use crate::audit::{Actor, Entry, Event, Subject};
@@ -16,7 +16,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
-/// Charts that a search for the other one shows.
+/// The most charts that the search for the other chart shows.
 const FOUND: i64 = 20;
 
 #[derive(Template)]
@@ -24,13 +24,13 @@ const FOUND: i64 = 20;
 struct MergingPage {
     shell: Shell,
     patient: Patient,
-    /// the chart that goes, and a mark of both as they are shown
+    /// the chart that is merged into this one, and a mark of both as they are shown
     other: Option<(Patient, String)>,
     /// a user has said that they are two people
     is_apart: bool,
     /// the fields in which they differ
     differing: Vec<Field>,
-    /// those that were chosen from the other one, on a page that is shown again
+    /// the fields chosen from the other chart, where the page is shown again
     taken: Option<Vec<Field>>,
     /// a record was changed since the page was made
     is_changed: bool,
@@ -50,7 +50,7 @@ impl MergingPage {
         }
     }
 
-    /// Whether the other's value is chosen: as the user did, else where this chart has none.
+    /// Whether the other chart's value is chosen: as the user chose, else where this chart has none.
     fn takes(&self, field: &Field) -> bool {
         self.taken.as_ref().map_or_else(|| field.is_missing(&self.patient), |taken| taken.contains(field))
     }

@@ -1,4 +1,5 @@
-//! `/patients/new`: adding a patient. Where the clinic may have them already, both are shown and the user says.
+//! `/patients/new`: adding a patient. Where the clinic may have the patient already, the page shows both and the user
+//! decides.
 
 use super::demographics::{DemographicsForm, read_form};
 use crate::access::rights;
@@ -19,7 +20,7 @@ struct NewPatientPage {
     form: DemographicsForm,
     /// the form's idempotency key
     key: String,
-    /// what was typed, and who may be the same person
+    /// what was typed, and the patients who may be the same person
     asked: Option<(Demographics, Vec<Patient>)>,
     errors: FieldErrors,
 }

@@ -1,4 +1,4 @@
-//! `POST /patients/{id}/portal-unlocking`: a patient who tried too often is on the phone.
+//! `POST /patients/{id}/portal-unlocking`: lets a patient who tried too often, and has called the clinic, try again.
 
 use crate::access::rights;
 use crate::clinic::guard::Chart;

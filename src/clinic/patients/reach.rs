@@ -1,5 +1,5 @@
-//! Small changes to how a patient is reached, made where they are needed: the other channel from the Alert, and an
-//! address that works again from the chart.
+//! Small changes to how a patient is reached, made where they are needed: the Alert switches to the other channel, and
+//! the chart marks an address as working again.
 
 use crate::access::rights;
 use crate::clinic::guard::Chart;
@@ -11,7 +11,7 @@ use crate::patients::{self, Change, Demographics, Method};
 use crate::state::AppState;
 use actix_web::{HttpResponse, web};
 
-/// Sets the notification method, and goes on to the message.
+/// Sets the notification method, and leads to the message.
 pub async fn set_method(
     state: web::Data<AppState>,
     chart: Chart<rights::EditPatients>,
@@ -29,7 +29,7 @@ pub async fn set_method(
     Ok(see_other(&format!("/patients/{id}/messages/new?notice=information-saved")))
 }
 
-/// An address works again.
+/// Marks an address as working again.
 pub async fn release(
     state: web::Data<AppState>,
     chart: Chart<rights::EditPatients>,

@@ -1,4 +1,4 @@
-//! `POST /searches`: from the form of a search to the page that is searched, with the text sealed in its address.
+//! `POST /searches`: leads from a search form to the page that is searched, with the text sealed in the address.
 
 use crate::access::rights;
 use crate::clinic::guard::User;
@@ -13,7 +13,7 @@ const PAGE: &str = "page";
 /// The part of the chart's page that is searched.
 const ITEMS: &str = "items";
 
-/// Whether this is a page that can be searched; nothing leads to another place than one of them.
+/// Whether this is a page that can be searched; the redirect leads to no other page.
 fn is_searched(page: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match *page.split('/').collect::<Vec<_>>().as_slice() {

@@ -79,7 +79,7 @@ impl SettingsForm for ClinicPage {
     }
 }
 
-/// Words to patients, where the form has them.
+/// Reads the clinic's own words to patients from a field, where the form has it.
 pub fn take_words(
     words: &mut String,
     form: &Form,

@@ -1,4 +1,4 @@
-//! What the forms of the settings have in common: one that is wrong, or that would undo what is newer than its page, comes
+//! What the forms of the settings have in common: a form that is wrong, or that would overwrite a newer change, comes
 //! back with what was typed; else it is saved.
 
 use crate::access::SignedInUser;
@@ -19,7 +19,7 @@ use askama::Template;
 
 /// Who may ask for a page.
 pub trait By: FromRequest<Error = AppError> + 'static {
-    /// Who it is.
+    /// The user who asks.
     fn user(self) -> SignedInUser<rights::Settings>;
 }
 
@@ -37,17 +37,17 @@ impl By for Confirmed<rights::Settings> {
 
 /// A page of the settings with one form.
 pub trait SettingsForm: Template + Sized + Send + 'static {
-    /// Whether a user is enough, or has to say once more who they are.
+    /// Whether any user with the right may use the form, or only one who proved once more who they are.
     type By: By;
-    /// Which.
+    /// The part of the settings that the form saves.
     const PART: Part;
-    /// Its address.
+    /// The address of the page.
     const PATH: &'static str;
 
     /// What the form edits, as it is stored.
     fn stored(settings: &Settings) -> Stored;
 
-    /// Puts what was typed into the settings, and says what is wrong with it. Of a wrong field either may stand there.
+    /// Puts what was typed into the settings, and gives what is wrong. A wrong field may hold its old or its new value.
     fn read(form: &Form, settings: &mut Settings, now: Ts) -> FieldErrors;
 
     /// The page as stored, or as typed.

@@ -22,10 +22,10 @@ use askama::Template;
 #[template(path = "clinic/settings/gateways.html")]
 pub struct GatewaysPage {
     shell: Shell,
-    /// what the configuration says of each road, as pairs of a label's key and a value; `None`: there is no such road
+    /// the configuration of each channel, as pairs of a label's key and a value; `None`: the channel is not configured
     email: Option<Vec<(&'static str, String)>>,
     texts: Option<Vec<(&'static str, String)>>,
-    /// mails and texts go into the demo's mailbox
+    /// emails and texts are delivered to the demo's mailbox
     demo: bool,
     email_road: Option<Road>,
     texts_road: Option<Road>,
@@ -106,7 +106,7 @@ impl SettingsForm for GatewaysPage {
         };
         let origin = state.config.origin();
         let backed_up = backup::last(conn)?;
-        // an hour more, and the time that one takes
+        // three hours more than planned: a backup may start late, and takes its time
         let allowed = state.config.backup.as_ref().map(|backup| backup.every + time::Duration::hours(3));
         let bucket = state.config.backup.as_ref().and_then(|backup| backup.bucket.as_ref());
         let mirrored = bucket.map(|_| backup::last_mirrored(conn)).transpose()?;
@@ -132,7 +132,7 @@ impl SettingsForm for GatewaysPage {
     }
 }
 
-/// Never a password: nobody needs to see one to know which account it is.
+/// The email settings to show. Never a password: nobody needs to see one to know which account it is.
 fn email(smtp: &Smtp, bounces: Option<&Bounces>, origin: &str, key: &ReportKey) -> Vec<(&'static str, String)> {
     let tls = match smtp.tls {
         Tls::StartTls => "STARTTLS",

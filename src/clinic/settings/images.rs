@@ -11,7 +11,7 @@ use crate::state::AppState;
 use actix_multipart::Multipart;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// The page on which the form stands.
+/// The page that has the form for this kind of image.
 fn page_of(kind: ImageKind) -> &'static str {
     match kind {
         ImageKind::Logo => "/settings/clinic",
@@ -54,7 +54,7 @@ pub async fn submit(
     Ok(back("settings-saved"))
 }
 
-/// Reads the form; `None` where the file is too large. The rest of it is read then too, so that the answer arrives.
+/// Reads the form; `None` where the file is too large. The rest of the file is still read, so that the answer arrives.
 async fn read(req: &HttpRequest, body: Multipart) -> Result<Option<Sent>, AppError> {
     let mut body = Body::within(req, body, 4 * LARGEST_IMAGE as u64)?;
     let (mut sent, mut size) = (Sent { file: Vec::new(), remove: false }, 0);

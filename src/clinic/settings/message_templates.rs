@@ -1,4 +1,4 @@
-//! `/settings/message-templates`: the clinic's and one's own templates: list, create, edit, duplicate, retire.
+//! `/settings/message-templates`: the clinic's and the user's own templates: list, create, edit, duplicate, retire.
 
 use crate::access::{Action, SignedInUser, rights};
 use crate::clinic::composing::rich_text::RichText;
@@ -33,13 +33,13 @@ struct ListPage {
 #[template(path = "clinic/settings/message_template.html")]
 struct EditPage {
     shell: Shell,
-    /// `None`: a new one
+    /// the template that is edited; `None`: a new one
     id: Option<TemplateId>,
     form: Typed,
     errors: FieldErrors,
-    /// may be the clinic's
+    /// whether this user may make it a template of the clinic
     may_be_clinics: bool,
-    /// may be changed by this user; otherwise it is only shown
+    /// whether this user may change it; otherwise it is only shown
     may_change: bool,
     retired: bool,
     versions: Vec<VersionRow>,
@@ -260,7 +260,7 @@ async fn save(
     }
 }
 
-/// A copy of one's own.
+/// Makes a copy that is the user's own.
 pub async fn duplicate(
     state: web::Data<AppState>,
     head: Head,
@@ -280,7 +280,7 @@ pub async fn duplicate(
     }
 }
 
-/// Out of the offer, or with `retired=off` back into it.
+/// Takes a template out of the picker, or with `retired=off` puts it back.
 pub async fn retire(
     state: web::Data<AppState>,
     user: User<rights::Send>,
@@ -296,7 +296,7 @@ pub async fn retire(
     }))
 }
 
-/// `None` where there are too many.
+/// What was saved; `None` where there are too many templates already.
 fn answer<T>(saved: Result<T, SaveError>) -> Result<Option<T>, AppError> {
     match saved {
         Ok(value) => Ok(Some(value)),

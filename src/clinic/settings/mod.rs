@@ -1,4 +1,4 @@
-//! What the clinic sets.
+//! The pages of the clinic's settings.
 
 pub mod audit_log;
 pub mod clinic;

@@ -1,4 +1,4 @@
-//! What a wording looks like when it arrives, and in words what is wrong with it.
+//! What a wording looks like when it arrives, and what is wrong with it, in words.
 
 use crate::db::Ts;
 use crate::delivery::Channel;
@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::text::CleanHtml;
 use crate::text::gsm::{self, Coding, Parts};
 
-/// As long as a real one, so that the parts are counted right; it opens nothing.
+/// As long as a real token, so that the parts of a text are counted right; it opens nothing.
 const SAMPLE_TOKEN: &str = "EXAMPLE-0123456789-0123456789-01";
 const SAMPLE_PASSCODE: &str = "123456";
 const SAMPLE_NAME: &str = "Maxime";
@@ -48,8 +48,8 @@ pub enum Preview {
 }
 
 impl Preview {
-    /// With sample values: as most patients get it, and, where that is not the same, as those do who have an address in
-    /// common (`true`).
+    /// Previews with sample values: as most patients get it, and, where it differs, as patients get it who share an
+    /// address with others (`true`).
     pub fn all(
         shell: &Shell,
         settings: &Settings,
@@ -107,8 +107,8 @@ fn warnings(shell: &Shell, text: &str, parts: &Parts) -> Vec<String> {
     found
 }
 
-/// What is wrong, in words: of the subject, and of the body. The patient's name is offered only where the clinic has
-/// switched it on.
+/// What is wrong with the subject and with the body, in words. The patient's name is offered as a placeholder only
+/// where `by_name`.
 pub fn explain(shell: &Shell, slot: Slot, by_name: bool, problems: Option<&Problems>) -> (Vec<String>, Vec<String>) {
     let Some(problems) = problems else { return (Vec::new(), Vec::new()) };
     let list = |problems: &[Problem], allowed: &[Placeholder]| {

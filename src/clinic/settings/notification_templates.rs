@@ -37,14 +37,14 @@ struct EditPage {
     subject_errors: Vec<String>,
     body_errors: Vec<String>,
     phone_error: &'static str,
-    /// what became of the test, and whether that is good
+    /// what became of the test, in words, and whether it succeeded
     tested: Option<(bool, String)>,
     previews: Vec<(bool, Preview)>,
     versions: Vec<Version>,
     seen: Seen,
 }
 
-/// What the form edits, as it holds.
+/// What the form edits, as it is in use.
 fn stored(slot: Slot, template: &NotificationTemplate) -> Stored {
     let stored = Stored::default().text("body", "wording-body", template.body());
     match slot.channel {
@@ -86,7 +86,7 @@ pub struct Query {
     version: Option<i64>,
 }
 
-/// What was typed, and what is to be said of it.
+/// What was typed, and what the page says about it.
 #[derive(Default)]
 struct Typed {
     words: Option<(String, String)>,
@@ -115,7 +115,7 @@ pub async fn show(
     html(&page(&state, head, user, slot, Typed::default(), query.version).await?)
 }
 
-/// The page of one wording: as typed, as in an earlier version, or as it holds.
+/// The page of one wording: as typed, as in an earlier version, or as it is in use.
 async fn page(
     state: &web::Data<AppState>,
     head: Head,
@@ -182,7 +182,7 @@ pub async fn submit(
                 templates::save(tx, now, &user.0, slot, Some(&template))?;
                 Ok(None)
             }
-            // the proof comes back for the page that is shown again
+            // the proof is given back, for the page that is shown again
             Err(_) => Ok(Some((user, None))),
         }
     });
@@ -196,7 +196,7 @@ pub async fn submit(
     }
 }
 
-/// Back to our own wording; what the clinic wrote stays among the versions.
+/// Goes back to the program's own wording; what the clinic wrote stays among the versions.
 pub async fn reset(
     state: web::Data<AppState>,
     user: User<rights::Settings>,
@@ -208,7 +208,7 @@ pub async fn reset(
     Ok(see_other(&format!("{}?notice=wording-reset", path(&slot))))
 }
 
-/// What was typed as it would arrive. Nothing is kept.
+/// Shows what was typed as it would arrive. Nothing is kept.
 pub async fn preview(
     state: web::Data<AppState>,
     head: Head,
@@ -267,7 +267,7 @@ pub async fn test(
     html(&page(&state, head, user, slot, typed, None).await?)
 }
 
-/// Hands a test over; gives the masked address.
+/// Hands a test to the mail server or gateway; gives the masked address.
 async fn send(
     state: &AppState,
     slot: Slot,

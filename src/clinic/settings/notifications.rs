@@ -1,4 +1,4 @@
-//! `/settings/notification-templates`: every wording, and the choices that concern all of them.
+//! `/settings/notification-templates`: every wording, and the choices that apply to all of them.
 
 use super::form::{Asked, SettingsForm, Typed};
 use super::notification_templates::path;
@@ -23,7 +23,7 @@ pub struct NotificationsPage {
     settings: Settings,
     plan: PlanLine,
     seen: Seen,
-    /// each place, and whether the clinic's own wording holds there
+    /// each slot for a wording, and whether the clinic's own wording is in use there
     slots: Vec<(Slot, bool)>,
 }
 
@@ -48,7 +48,7 @@ impl SettingsForm for NotificationsPage {
         settings.plan_remind_days = plan.remind_days;
         settings.plan_tell_days = plan.tell_days;
         settings.notify_by_name = form.get("notify_by_name") == "on";
-        // a form that does not say so leaves families able to tell their notifications apart
+        // a form without this field keeps names on, so that families can tell their notifications apart
         settings.name_where_shared = form.get("name_where_shared") != "off";
         settings.tell_of_access = form.get("tell_of_access") == "on";
         FieldErrors::default()

@@ -24,7 +24,7 @@ pub struct PortalPage {
     seen: Seen,
 }
 
-/// As stored or as typed.
+/// Numbers of the form, as stored or as typed.
 struct Numbers {
     idle: String,
     longest: String,
@@ -33,13 +33,13 @@ struct Numbers {
 }
 
 impl PortalPage {
-    /// Whether patients may say this of themselves.
+    /// Whether patients may identify themselves at the portal by this kind of number.
     fn allows(&self, kind: &IdKind) -> bool {
         self.settings.portal_identifiers.split(' ').any(|word| word == kind.as_str())
     }
 }
 
-/// The ticked kinds, as they are stored. None: nobody gets in without a link.
+/// The ticked kinds, as they are stored. Where none is ticked, nobody gets in without a link.
 fn identifiers(form: &Form) -> String {
     let ticked = IdKind::ALL.iter().map(|kind| kind.as_str()).filter(|word| form.all("identifier").any(|t| t == *word));
     ticked.collect::<Vec<_>>().join(" ")

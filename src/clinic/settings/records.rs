@@ -1,5 +1,5 @@
-//! `/settings/records`: how long records are kept, and those that are kept no longer; `/deleted`: the proofs of those that
-//! are gone.
+//! `/settings/records`: how long records are kept, and the records that are due for deletion; `/deleted`: the proofs of
+//! deleted records.
 
 use super::form::{Asked, SettingsForm, Typed};
 use crate::access::rights;
@@ -26,7 +26,7 @@ pub struct RecordsPage {
     mistake: String,
     age: String,
     due: Vec<DueRecord>,
-    /// there are more than are listed
+    /// whether more records are due than are listed
     more: bool,
     errors: FieldErrors,
     seen: Seen,
@@ -79,7 +79,7 @@ impl SettingsForm for RecordsPage {
     }
 }
 
-/// Proofs on a page.
+/// Proofs of deletion on a page.
 const PAGE: i64 = 50;
 
 #[derive(Template)]

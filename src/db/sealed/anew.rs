@@ -1,9 +1,9 @@
-//! Sealing what is there by the key that writes: after a key was set over a clinic that had none, and after a change of keys.
-//! Where no key writes any more, text is put back as it was.
+//! Seals stored text with the key that writes: after a key was configured for a clinic that had none, and after a
+//! change of keys. Where no key writes any more, text is stored in clear again.
 //!
-//! Each text says for itself by which key it is sealed, and is exchanged only while it is what was read: so it may be stopped at
-//! any point, begun anew, and done by several at once. Which keys there are is kept in `sealing_keys`: a database is not opened
-//! without a key that its text may need.
+//! Each text says by which key it is sealed, and is exchanged only while it still is what was read: so the work may
+//! stop at any point, start again, and run in several processes at once. `sealing_keys` lists the keys: a database is
+//! not opened without a key that its text may need.
 
 use super::ring::{Ring, Spot, Unreadable};
 use super::{PLACES, Place, TERMS, secret};
@@ -16,25 +16,25 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 /// Texts that are read at a time.
 const AT_ONCE: usize = 100;
-/// Words that are.
+/// Words of the index that are read at a time.
 const WORDS_AT_ONCE: usize = 2_000;
 
-/// What is kept for text in clear in place of a key's id.
+/// Stands in `sealing_keys` for text in clear, in place of a key's id.
 const CLEAR: &str = "";
 
-/// What became of the texts that the present key had not sealed.
+/// What happened to the texts that the present key had not sealed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Anew {
-    /// so many are sealed now
+    /// how many are sealed now
     pub sealed: usize,
-    /// so many could not be read, and stay as they are
+    /// how many could not be read, and stay as they are
     pub unreadable: usize,
 }
 
-/// Refuses a database that has text of a key which is not configured, and writes down the key that writes.
+/// Refuses a database that has text of a key which is not configured, and notes the key that writes.
 ///
 /// # Errors
-/// The words for whoever configures it; or those of the database.
+/// What to configure, in words; or the failure of the database.
 pub(in crate::db) fn admit(conn: &mut Conn, ring: &Ring) -> Result<(), String> {
     let known = sealing_keys::table.select(sealing_keys::key_id).load::<String>(conn);
     let known = known.map_err(|cause| cause.to_string())?;
@@ -55,7 +55,7 @@ pub(in crate::db) fn admit(conn: &mut Conn, ring: &Ring) -> Result<(), String> {
     Ok(())
 }
 
-/// There may be text that this key has not sealed.
+/// Notes that there may be text that this key has not sealed.
 fn note(conn: &mut Conn, present: &str) -> QueryResult<()> {
     let values = (sealing_keys::key_id.eq(present), sealing_keys::all_text.eq(false));
     let insert = diesel::insert_into(sealing_keys::table).values(values);
@@ -63,7 +63,8 @@ fn note(conn: &mut Conn, present: &str) -> QueryResult<()> {
     crate::db::Both(conflict).execute(conn).map(drop)
 }
 
-/// The ids of the keys whose text this database may hold, and whether the one that writes has sealed all.
+/// The ids of the keys whose text this database may hold, each with whether it is the key that writes and has sealed
+/// all.
 pub fn keys_of_text(conn: &mut Conn) -> QueryResult<Vec<(String, bool)>> {
     sealing_keys::table.order(sealing_keys::key_id).select((sealing_keys::key_id, sealing_keys::all_text)).load(conn)
 }
@@ -96,7 +97,7 @@ struct Number {
 
 type Statement<'a> = BoxedSqlQuery<'a, MultiBackend, diesel::query_builder::SqlQuery>;
 
-/// A statement with `?` for each value; PostgreSQL numbers them.
+/// A statement from text with `?` for each value, which are numbered for PostgreSQL.
 fn statement<'a>(conn: &Conn, text: &str) -> Statement<'a> {
     let mut numbered = String::new();
     for (at, part) in text.split('?').enumerate() {
@@ -118,7 +119,7 @@ fn bind_key<'a>(query: Statement<'a>, column: &str, value: &str) -> Statement<'a
     }
 }
 
-/// The columns of keys that are words.
+/// The columns of row keys that hold words.
 const WORDS: [&str; 3] = ["page", "term", "writing"];
 
 impl Place {
@@ -127,7 +128,7 @@ impl Place {
         Some(Spot { column: name, owner })
     }
 
-    /// The texts of a column after this one that another key than the present one sealed, or none.
+    /// A batch of texts of a column, after this one, that the present key has not sealed.
     fn others(&self, conn: &mut Conn, column: &str, ring: &Ring, after: Option<&Found>) -> QueryResult<Vec<Found>> {
         let keys = self.keys;
         let part = |at: usize| keys.get(at).map_or("NULL".to_owned(), |key| format!("CAST({key} AS TEXT)"));
@@ -158,7 +159,7 @@ impl Place {
     fn exchange(&self, tx: &mut Tx, column: &str, found: &Found, sealed: &str) -> QueryResult<usize> {
         let keys: Vec<String> = self.keys.iter().map(|key| format!("{key} = ?")).collect();
         if self.terms {
-            // the word may be there in both forms
+            // the index may already hold the word in its new form
             let text = format!(
                 "INSERT INTO {table} (patient_id, term, item_id) SELECT patient_id, ?, item_id FROM {table} WHERE {} \
                  ON CONFLICT DO NOTHING",
@@ -191,15 +192,15 @@ impl Place {
         if self.terms { ring.terms_beginning() } else { ring.beginning() }
     }
 
-    /// The condition that a text of this column is not as the present keys would store it. One value: the beginning of those
-    /// that are, or, where no key writes, of those that are not.
+    /// The condition that a text of this column is not stored as the present keys would store it. It takes one value:
+    /// how texts begin that the present key sealed, or, where no key writes, how sealed texts begin.
     fn is_other(&self, column: &str, ring: &Ring) -> String {
         let length = self.beginning(ring).chars().count();
         let sign = if ring.present().is_some() { "<>" } else { "=" };
         format!("substr({column}, 1, {length}) {sign} ?")
     }
 
-    /// What was found, as the present key stores it.
+    /// The found text, as the present key stores it.
     fn anew(&self, column: &str, found: &Found, ring: &Ring) -> Result<String, Unreadable> {
         if self.terms {
             return Ok(ring.term(&ring.word(&found.value)?).stored().to_owned());
@@ -225,7 +226,7 @@ pub fn count_others(conn: &mut Conn, ring: &Ring) -> QueryResult<i64> {
     Ok(count)
 }
 
-/// Seals a batch anew; gives how many were.
+/// Seals a batch again; gives how many texts were exchanged.
 fn exchange_all(tx: &mut Tx, place: &Place, column: &str, batch: &[(Found, String)]) -> QueryResult<usize> {
     let mut done = 0;
     for (found, sealed) in batch {
@@ -238,7 +239,7 @@ fn exchange_all(tx: &mut Tx, place: &Place, column: &str, batch: &[(Found, Strin
 /// the log names its table.
 ///
 /// # Errors
-/// Those of the database: what was sealed before stays so.
+/// Failures of the database: what was sealed before stays sealed.
 pub async fn seal_anew(db: &Db) -> Result<Anew, DbError> {
     let ring = db.keys().text.clone();
     let mut anew = Anew::default();
@@ -277,7 +278,7 @@ pub async fn seal_anew(db: &Db) -> Result<Anew, DbError> {
     Ok(anew)
 }
 
-/// No other key is needed any more.
+/// Notes that no other key is needed any more.
 fn all_is_sealed(tx: &mut Tx, present: &str) -> QueryResult<()> {
     let others = sealing_keys::table.filter(sealing_keys::key_id.ne(present));
     diesel::delete(others).execute(tx.conn())?;

@@ -1,5 +1,5 @@
-//! Which columns are sealed. A column of this list has a type of its own, so that nothing but [`super`] reads or writes it;
-//! the invariant `sealed_columns` asks of every other column of text why it is not here.
+//! Which columns are sealed. Each column of this list has a type of its own, so that only [`super`] reads or writes it;
+//! the invariant `sealed_columns` asks for a reason for every text column that is not here.
 
 /// A sealed column.
 pub trait Column: Send + Sync + 'static {
@@ -7,11 +7,11 @@ pub trait Column: Send + Sync + 'static {
     const NAME: &'static str;
 }
 
-/// A sealed column whose row belongs to another for good: that one is bound into what is sealed too, so that it cannot be put
-/// into a row of another.
+/// A sealed column whose row belongs to the same owner permanently: the owner's identity is bound into what is sealed
+/// too, so that the text cannot be put into a row of another owner.
 pub trait Owned: Column {}
 
-/// A sealed column whose rows change hands, as those of a chart do that is merged.
+/// A sealed column whose rows may change owner, as when a chart is merged.
 pub trait Free: Column {}
 
 /// The sealed columns of a table.
@@ -21,18 +21,18 @@ pub struct Place {
     pub table: &'static str,
     /// its sealed columns
     pub columns: &'static [&'static str],
-    /// what tells its rows apart
+    /// the columns that identify a row
     pub keys: &'static [&'static str],
-    /// whether its texts are words that find something, and not text to be read
+    /// whether its texts are words of a search index, and not text to be read
     pub terms: bool,
-    /// the column that says whose a row is, where that is for good
+    /// the column with the owner of a row, where the owner never changes
     pub owner: Option<&'static str>,
 }
 
 macro_rules! sealed_columns {
     ($($table:ident ($($key:ident),+) $owner:tt { $($column:ident: $marker:ident),+ $(,)? })+) => {
         $(sealed_columns!(@table $table $owner $($column: $marker)+);)+
-        /// The names of all.
+        /// The names of all sealed columns.
         pub(super) const NAMES: &[&str] = &[$($($marker::NAME),+),+];
         /// Every sealed column of text, by table.
         pub const PLACES: &[Place] = &[$(Place {
@@ -58,7 +58,7 @@ macro_rules! sealed_columns {
     (@name []) => { None };
 }
 
-/// The words that find chart items: see [`super::terms`].
+/// The words of the index of chart items: see [`super::terms`].
 pub(super) const TERMS: Place = Place {
     table: "chart_item_terms",
     columns: &["term"],
@@ -67,7 +67,7 @@ pub(super) const TERMS: Place = Place {
     owner: None,
 };
 
-// table (what tells its rows apart) [whose they are for good] { columns }
+// table (columns that identify a row) [owner that never changes] { sealed columns }
 sealed_columns! {
     conversations (id) [] { title: ConversationTitle }
     messages (id) [conversation_id] { body_source: MessageSource, body_html: MessageHtml }

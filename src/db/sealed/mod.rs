@@ -1,11 +1,12 @@
 //! Text of patients at rest. A column of [`columns`] has the SQL type [`Sealed`], which takes and gives a text in clear
 //! and stores it sealed: there is no other way to read or write one with the query builder.
 //!
-//! Diesel turns values into SQL without a word to the connection, so that the keys cannot lie there. Each transaction runs under
-//! the keys of its database instead ([`under`]); outside of one a sealed column can be neither read nor written.
+//! Diesel turns values into SQL without access to the connection, so the keys cannot be kept there. Each transaction
+//! runs under the keys of its database instead ([`under`]); outside of one a sealed column can be neither read nor
+//! written.
 //!
-//! Where no key is configured, text is stored as it is. What lies in a column says for itself whether it is sealed and by
-//! which key, so that a key can be set, changed and taken back at any time; [`anew`] seals what is there.
+//! Where no key is configured, text is stored as it is. What a column holds says itself whether it is sealed and by
+//! which key, so that a key can be set, changed and taken away at any time; [`anew`] seals what is stored already.
 
 mod anew;
 mod columns;
@@ -39,10 +40,10 @@ thread_local! {
     static RING: RefCell<Option<Arc<Ring>>> = const { RefCell::new(None) };
 }
 
-/// Until it goes, this thread's transaction reads and writes by these keys.
+/// Until it is dropped, this thread's transaction reads and writes with these keys.
 pub(super) struct Under {
     before: Option<Arc<Ring>>,
-    // it ends on the thread that it began on
+    // not `Send`: it must be dropped on its own thread
     _here: PhantomData<*const ()>,
 }
 
@@ -96,7 +97,7 @@ impl<C: Column> HasSqlType<Sealed<C>> for MultiBackend {
     }
 }
 
-/// What lies in a column.
+/// The text as the column stores it.
 #[derive(Debug, Clone)]
 struct Stored(String);
 
@@ -136,7 +137,7 @@ where
     }
 }
 
-/// The same where there may be none.
+/// The same for a column that may be NULL.
 #[derive(Debug, Clone, PartialEq, Eq, FromSqlRow)]
 pub struct OpenedIfAny(Option<String>);
 
@@ -158,7 +159,7 @@ where
     }
 }
 
-/// A text that came out of a column whose rows belong to another for good, still sealed.
+/// A text that came out of an `Owned` column, still sealed.
 #[derive(Debug, Clone, FromSqlRow)]
 pub struct Held<C: Owned> {
     stored: String,
@@ -166,10 +167,10 @@ pub struct Held<C: Owned> {
 }
 
 impl<C: Owned> Held<C> {
-    /// The text of this owner.
+    /// Opens the text with its owner's identity.
     ///
     /// # Errors
-    /// Where it is another's, or not what was sealed.
+    /// Where the text is another owner's, or was changed.
     pub fn of(self, owner: impl Into<i64>) -> diesel::QueryResult<String> {
         let spot = Spot { column: C::NAME, owner: Some(owner.into()) };
         with_ring(|ring| ring.open(spot, self.stored)).map_err(diesel::result::Error::DeserializationError)
@@ -190,7 +191,7 @@ where
 #[derive(Debug, Clone)]
 pub struct Clear(String);
 
-/// A text for a sealed column whose rows belong to another for good.
+/// A text for an `Owned` column.
 #[derive(Debug, Clone)]
 pub struct Of(i64, String);
 

@@ -1,5 +1,5 @@
-//! The keys that seal text, and what they do. XChaCha20-Poly1305 with a nonce drawn for each text; a key of its own for each
-//! purpose, derived by HKDF (RFC 5869) from the one that is configured.
+//! The keys that seal text, and how they do it: XChaCha20-Poly1305 with a random nonce for each text; for each purpose
+//! a key is derived by HKDF (RFC 5869) from the configured one.
 
 use super::terms::TermKey;
 use crate::db::SecretKey;
@@ -12,11 +12,11 @@ use sha2::Sha256;
 use std::fmt;
 use std::sync::Arc;
 
-/// What no text begins with that was not sealed. What follows says which: [`SEALED`] or [`ESCAPED`].
+/// The first character of what is stored sealed or escaped. The next one says which: [`SEALED`] or [`ESCAPED`].
 pub(super) const MARK: char = '\u{1}';
-/// The key's id and what it sealed follow.
+/// Then follow the key's id and what it sealed.
 const SEALED: char = '1';
-/// A text in clear follows that begins with the mark itself.
+/// Then follows a text in clear that itself begins with the mark.
 const ESCAPED: char = '0';
 
 /// Bytes of a nonce.
@@ -24,19 +24,19 @@ const NONCE: usize = 24;
 /// Characters of a key's id.
 const ID: usize = 16;
 
-/// Bound into every text: another format of later versions cannot be taken for this one.
+/// Bound into every text, so that a later format cannot be taken for this one.
 const FORMAT: &[u8] = b"postern text 1";
 
-/// Why a sealed value cannot be read. It tells nothing of what was sealed.
+/// Why a sealed value cannot be read. The error tells nothing about the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Its key is not configured.
     #[error("a text is sealed with the key {0}, which is not configured: add it to storage.old_keys")]
     NoKey(String),
-    /// It is not what was sealed there.
+    /// The text was changed, or was sealed for another place.
     #[error("a sealed text of {0} was changed, or is that of another place")]
     Changed(&'static str),
-    /// It is neither sealed nor in clear.
+    /// The text is neither sealed nor in clear.
     #[error("a text of {0} has no known form")]
     Unknown(&'static str),
 }
@@ -46,7 +46,7 @@ pub enum Unreadable {
 pub(super) struct Spot {
     /// `table.column`
     pub column: &'static str,
-    /// whose row
+    /// the owner of the row, where it never changes
     pub owner: Option<i64>,
 }
 
@@ -91,13 +91,13 @@ impl TextKey {
 /// A key for one purpose.
 pub(super) fn derived(key: &SecretKey, purpose: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
-    // 32 bytes can always be had
+    // HKDF fails only for far more than 32 bytes
     let _ = Hkdf::<Sha256>::new(None, key.bytes()).expand(purpose, &mut out);
     out
 }
 
-/// The keys of a clinic: the one that seals what is written, and those that still read. Without any, text is written and read
-/// in clear.
+/// The keys of a clinic: the key that seals what is written, and old keys that still read. Without any, text is written
+/// and read in clear.
 #[derive(Clone)]
 pub struct Ring {
     present: Option<TextKey>,
@@ -116,7 +116,7 @@ impl fmt::Debug for Ring {
 
 impl Default for Ring {
     fn default() -> Ring {
-        // nothing is drawn where nothing is sealed
+        // without a key no nonce is ever drawn
         Ring { present: None, old: Vec::new(), draw: Arc::new(|| [0; 32]) }
     }
 }
@@ -132,7 +132,7 @@ impl Ring {
         self.present.as_ref().map(|key| key.id.as_str())
     }
 
-    /// The ids of all.
+    /// The ids of all keys.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.all().map(|key| key.id.as_str())
     }
@@ -153,7 +153,7 @@ impl Ring {
         self.all().find(|key| key.id == id).ok_or_else(|| Unreadable::NoKey(id.to_owned()))
     }
 
-    /// What is stored of a text.
+    /// Seals a text: gives what is to be stored.
     pub(super) fn seal(&self, spot: Spot, clear: &str) -> Result<String, Unreadable> {
         let Some(key) = &self.present else {
             return Ok(if clear.starts_with(MARK) { format!("{MARK}{ESCAPED}{clear}") } else { clear.to_owned() });
@@ -165,7 +165,7 @@ impl Ring {
         Ok(stored)
     }
 
-    /// The text of what is stored.
+    /// Opens what is stored: gives the text.
     pub(super) fn open(&self, spot: Spot, stored: String) -> Result<String, Unreadable> {
         let Some(marked) = stored.strip_prefix(MARK) else { return Ok(stored) };
         if let Some(clear) = marked.strip_prefix(ESCAPED) {
@@ -180,7 +180,7 @@ impl Ring {
         String::from_utf8(clear).map_err(|_| changed())
     }
 
-    /// What every text begins with that the present key seals; where there is none, what those begin with that a key sealed.
+    /// How every text begins that the present key seals; where no key writes, how sealed texts begin.
     pub(super) fn beginning(&self) -> String {
         format!("{MARK}{SEALED}{}", self.present().unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! A secret of the program that the database keeps for all instances: sealed like a text where there is a key.
+//! A secret of the program that the database keeps for all instances, sealed like a text where a key is configured.
 
 use super::ring::{Ring, Spot, Unreadable};
 use super::{Failure, with_ring};
@@ -10,9 +10,9 @@ use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::prelude::*;
 use diesel::sql_types::Binary;
 
-/// What signs cookies and the addresses of hooks. It is given to the database once, and lives as long as it.
+/// The secret that signs cookies and the addresses of hooks. It is stored once, and stays as long as the database.
 const SPOT: Spot = Spot { column: "clinic.cookie_key", owner: None };
-/// Bytes of one.
+/// Bytes of the secret.
 const LENGTH: usize = 64;
 
 /// A secret in clear.
@@ -29,7 +29,7 @@ where
     }
 }
 
-/// The bytes to be stored of a secret.
+/// Seals a secret: gives the bytes to be stored.
 pub fn secret(clear: [u8; LENGTH]) -> QueryResult<Vec<u8>> {
     with_ring(|ring| stored(ring, &clear)).map_err(|cause: Failure| diesel::result::Error::SerializationError(cause))
 }
@@ -54,7 +54,7 @@ fn lies_there(conn: &mut Conn) -> QueryResult<Option<Vec<u8>>> {
     clinic::table.find(1).select(clinic::cookie_key).first(conn).optional()
 }
 
-/// Whether the present key has not sealed it; where no key writes, whether it is sealed.
+/// Whether the secret is not sealed by the present key; where no key writes, whether it is sealed.
 pub(super) fn is_other(conn: &mut Conn, ring: &Ring) -> QueryResult<bool> {
     Ok(lies_there(conn)?.is_some_and(|stored| match ring.present() {
         Some(_) => !stored.starts_with(ring.beginning().as_bytes()),
@@ -62,7 +62,7 @@ pub(super) fn is_other(conn: &mut Conn, ring: &Ring) -> QueryResult<bool> {
     }))
 }
 
-/// Seals it with the present key. Gives whether it is readable.
+/// Seals the secret with the present key. Gives whether it is readable.
 pub(super) fn seal_anew(tx: &mut Tx, ring: &Ring) -> QueryResult<Result<(), Unreadable>> {
     if !is_other(tx, ring)? {
         return Ok(Ok(()));

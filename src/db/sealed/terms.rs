@@ -1,9 +1,10 @@
-//! The words that find what is sealed. A word is stored as its keyed hash and the word itself, encrypted by that hash as the nonce
-//! (the construction of RFC 5297, "SIV", over HMAC-SHA-256 and XChaCha20): the same word is the same term, so that an index finds
-//! it, and who lacks the key learns which items share words, but no word.
+//! The words of the search index of sealed text. A word is stored as its keyed hash and the word itself, encrypted with
+//! that hash as the nonce (the construction of RFC 5297, "SIV", over HMAC-SHA-256 and XChaCha20): the same word always
+//! gives the same term, so that an index finds it. Without the key one learns which items share words, but no word.
 //!
-//! What begins with something is not found by an index of whole words. One sign before the hash, one of 64 that a word's first
-//! two letters decide by the key, says where to look: of the words of one chart a 64th is opened and compared.
+//! An index of whole words does not find words that begin with something. So a sign stands before the hash, one of 64,
+//! which a word's first two letters and the key decide: a search opens and compares only about a 64th of a chart's
+//! words.
 
 use super::ring::{MARK, Ring, Unreadable, derived};
 use super::with_ring;
@@ -22,12 +23,12 @@ use sha2::{Digest, Sha256};
 
 /// Bytes of a word's keyed hash.
 const HASH: usize = 16;
-/// Characters of the key's id that a term has.
+/// Characters of the key's id that stand in a term.
 const ID: usize = 8;
-/// Letters that decide where a word stands.
+/// Letters of a word that decide its sign.
 const DECIDING: usize = 2;
 
-/// A word that finds something, as it is stored: only this module makes one.
+/// A word of the index, as it is stored: only this module makes one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub struct Term(String);
@@ -50,13 +51,13 @@ where
 }
 
 impl Term {
-    /// As the database has it.
+    /// As the database stores it.
     pub(in crate::db) fn stored(&self) -> &str {
         &self.0
     }
 }
 
-/// This word, as it is stored now.
+/// This word, as the present key stores it.
 pub fn term(word: &str) -> diesel::QueryResult<Term> {
     with_ring(|ring| Ok(ring.term(word))).map_err(SerializationError)
 }
@@ -66,21 +67,22 @@ pub fn forms(word: &str) -> diesel::QueryResult<Vec<Term>> {
     with_ring(|ring| Ok(ring.forms(word))).map_err(SerializationError)
 }
 
-/// From where to where, the end left out.
+/// A range of terms: its beginning, and its end, which is left out.
 pub type Range = (Term, Term);
 
-/// From where to where the terms stand that may begin with this, in clear and under each key; in clear all of them do.
+/// The ranges of terms that may begin with this: in clear, where all of the range do, and under each key.
 pub fn ranges(beginning: &str) -> diesel::QueryResult<(Range, Vec<Range>)> {
     let in_clear = range(beginning.to_owned());
     with_ring(|ring| Ok((in_clear, ring.ranges(beginning)))).map_err(SerializationError)
 }
 
-/// The word of a term.
+/// Opens a term: gives its word.
 pub fn word(term: &Term) -> diesel::QueryResult<String> {
     with_ring(|ring| ring.word(&term.0)).map_err(DeserializationError)
 }
 
-/// A hash of a text, to know it again: by the present key where there is one, so that nobody else finds it by trying.
+/// A hash of a text, to recognise it again: with the present key where there is one, so that nobody without the key
+/// finds the text by trying.
 pub fn digest(text: &str) -> diesel::QueryResult<[u8; HASH]> {
     with_ring(|ring| Ok(ring.digest(text))).map_err(SerializationError)
 }
@@ -90,7 +92,7 @@ fn range(from: String) -> (Term, Term) {
     (Term(from), Term(to))
 }
 
-/// What makes terms of words by one key.
+/// Makes terms of words with one key.
 #[derive(Clone)]
 pub(super) struct TermKey {
     hash: [u8; 32],
@@ -117,7 +119,7 @@ impl TermKey {
         XChaCha20::new(&self.cipher.into(), &nonce.into()).apply_keystream(word);
     }
 
-    /// Where words with this beginning stand: one sign of 64.
+    /// The sign of words with this beginning: one of 64.
     fn place(&self, word: &str) -> char {
         let deciding: String = word.chars().take(DECIDING).collect();
         const SIGNS: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
@@ -145,13 +147,13 @@ impl TermKey {
     }
 }
 
-/// Of a key's id, what its terms begin with.
+/// The part of a key's id that stands in its terms.
 fn short(id: &str) -> &str {
     id.get(..ID).unwrap_or(id)
 }
 
 impl Ring {
-    /// What every term begins with that the present key makes; where there is none, what those begin with that a key made.
+    /// How every term begins that the present key makes; where no key writes, how terms begin that any key made.
     pub(super) fn terms_beginning(&self) -> String {
         format!("{MARK}{}", self.present().map_or("", short))
     }

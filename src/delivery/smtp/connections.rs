@@ -1,8 +1,8 @@
 //! Connections to the mail server, and the dialogue of one mail on them (RFC 5321).
 //!
-//! A connection belongs to the mail that is being sent on it and goes back only when every answer of that mail's
-//! dialogue has been read. Whoever is cut short by a time limit drops it with its socket: an answer that comes late is
-//! read by nobody, and least of all by the next mail. (lettre's own pool takes such a connection back.)
+//! A connection belongs to the mail that is being sent on it, and is reused only when every answer to that mail has
+//! been read. When a time limit ends the sending, the connection is dropped with its socket: no later mail can read a
+//! late answer as its own. (lettre's own pool reuses such a connection.)
 
 use super::failure_of;
 use crate::config::Smtp;
@@ -16,26 +16,26 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many connections are kept for the next mail.
+/// How many connections are kept for the next mail.
 const MOST_IDLE: usize = 8;
-/// One that nobody used for so long is closed; servers do so themselves after minutes.
+/// A connection that is unused for this long is closed; servers close theirs after minutes.
 const IDLE: Duration = Duration::from_secs(20);
-/// An idle connection answers a RSET within this time, or another is made.
+/// How long an idle connection may take to answer a RSET before another one is made.
 const STILL_THERE: Duration = Duration::from_secs(1);
-/// A connection is not waited for longer than this when it is closed.
+/// How long closing a connection may take.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// How the connection is protected.
+/// How a connection is protected.
 pub(super) enum Protection {
     /// not at all
     None,
-    /// STARTTLS, and never without
+    /// STARTTLS, required
     StartTls(TlsParameters),
     /// from the first byte
     Implicit(TlsParameters),
 }
 
-/// The server, and its idle connections.
+/// The server, and the idle connections to it.
 pub(super) struct Connections {
     host: String,
     port: u16,
@@ -46,7 +46,7 @@ pub(super) struct Connections {
     idle: Arc<Mutex<Vec<(AsyncSmtpConnection, Instant)>>>,
 }
 
-/// How far a dialogue got, for whoever cuts it short.
+/// How far a dialogue got, in case it is cut short.
 #[derive(Default)]
 pub(super) struct Progress(std::sync::atomic::AtomicBool);
 
@@ -55,7 +55,7 @@ impl Progress {
         self.0.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// What to say where no answer came: once the words went out, nobody knows whether they were taken.
+    /// The failure when no answer came: once the mail was sent, nobody knows whether the server took it.
     pub(super) fn cut_short(&self, reason: Reason) -> Failure {
         match self.0.load(std::sync::atomic::Ordering::Relaxed) {
             true => Failure::Unknown(reason),
@@ -71,7 +71,7 @@ impl Connections {
         Connections { host, port, protection, login, hello, timeout, idle: Arc::default() }
     }
 
-    /// Hands over one mail. The caller sets the limit of time, and drops this to cut it short.
+    /// Hands over one mail. The caller sets the time limit, and drops the future to cut it short.
     pub(super) async fn send(&self, progress: &Progress, envelope: &Envelope, mail: &[u8]) -> Result<(), Failure> {
         let mut connection = match self.take().await {
             Some(connection) => connection,
@@ -79,7 +79,7 @@ impl Connections {
         };
         let sent = converse(&mut connection, progress, envelope, mail).await;
         let fault = sent.as_ref().err().and_then(|fault| fault.code);
-        // after a refusal the dialogue is complete all the same; 421 says that the server closes (RFC 5321, 3.8)
+        // a refusal also completes the dialogue; 421 says that the server closes the connection (RFC 5321, 3.8)
         if sent.is_ok() || fault.is_some_and(|code| code != 421) {
             self.keep(connection);
         }
@@ -103,7 +103,7 @@ impl Connections {
         Ok(connection)
     }
 
-    /// An idle connection that still answers; RSET also clears what a refused mail left behind.
+    /// Takes an idle connection that still answers; RSET also clears the state that a refused mail leaves.
     async fn take(&self) -> Option<AsyncSmtpConnection> {
         loop {
             let (mut connection, since) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
@@ -130,7 +130,7 @@ impl Connections {
     }
 }
 
-/// Closes what nobody used for a while, until none is left.
+/// Closes connections that were unused for a while, until none is idle.
 async fn close_idle(idle: std::sync::Weak<Mutex<Vec<(AsyncSmtpConnection, Instant)>>>) {
     loop {
         tokio::time::sleep(IDLE).await;
@@ -150,7 +150,7 @@ fn say_goodbye(mut connection: AsyncSmtpConnection) {
     tokio::spawn(async move { drop(tokio::time::timeout(GOODBYE, connection.abort()).await) });
 }
 
-/// What went wrong, and the server's answer if it was one.
+/// A failure, with the code of the server's answer if there was one.
 struct SmtpFault {
     failure: Failure,
     code: Option<u16>,

@@ -15,34 +15,34 @@ use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use std::time::Duration;
 
-/// A mail server, with its connections.
+/// Sends mails through a mail server.
 pub struct SmtpRoad {
     connections: Connections,
     from: lettre::Address,
     timeout: Duration,
     clock: Clock,
-    /// where mail comes back to, each with its tag
+    /// the address that mail returns to; each mail adds its tag
     bounces: Option<lettre::Address>,
 }
 
 impl SmtpRoad {
-    /// Prepares the road; nothing is connected yet.
+    /// Prepares the connections; nothing is connected yet.
     ///
     /// # Errors
-    /// When the certificate authority or the host name cannot be used; names the key.
+    /// When the certificate authority or the host name cannot be used; the text names the configuration's key.
     pub fn new(smtp: &Smtp, clock: Clock) -> Result<SmtpRoad, String> {
         SmtpRoad::with_bounces(smtp, clock, None)
     }
 
-    /// The same, with the address that mail comes back to.
+    /// As [`SmtpRoad::new`], with the address that mail returns to.
     ///
     /// # Errors
-    /// Those of [`SmtpRoad::new`].
+    /// See [`SmtpRoad::new`].
     pub fn with_bounces(smtp: &Smtp, clock: Clock, bounces: Option<lettre::Address>) -> Result<SmtpRoad, String> {
         let from: lettre::Address = smtp.from.parse().map_err(|_| "smtp.from: is not an address".to_owned())?;
         let protection = match smtp.tls {
             Tls::None => Protection::None,
-            // never Opportunistic: it falls back to clear text in silence
+            // never `Tls::Opportunistic` of lettre: it falls back to clear text silently
             Tls::StartTls => Protection::StartTls(parameters(smtp)?),
             Tls::Implicit => Protection::Implicit(parameters(smtp)?),
         };
@@ -50,7 +50,7 @@ impl SmtpRoad {
         Ok(SmtpRoad { connections, from, timeout: smtp.timeout, clock, bounces })
     }
 
-    /// Sends one mail, within the configured time for everything: connecting, signing in and each answer.
+    /// Sends one mail. The configured time limit covers everything: connecting, signing in and each answer.
     pub(super) async fn send(&self, email: Email) -> Result<(), Failure> {
         let message = self.message(&email).map_err(|e| {
             tracing::error!(cause = %e, "a mail could not be put together");
@@ -72,7 +72,7 @@ impl SmtpRoad {
         let to: lettre::Address = email.to.as_str().parse().map_err(|e| format!("to: {e}"))?;
         let auto = HeaderName::new_from_ascii_str("Auto-Submitted");
         let id = format!("<{}@{}>", email.message_uid, self.from.domain());
-        // the envelope's sender is where mail comes back to; the header's is what the patient sees
+        // mail returns to the sender in the envelope; patients see the sender in the header
         let sender = match &self.bounces {
             Some(bounces) => bounce::tagged(bounces, &email.message_uid).ok_or("bounces.address: takes no tag")?,
             None => self.from.clone(),
@@ -85,7 +85,7 @@ impl SmtpRoad {
             .subject(email.subject.clone())
             .message_id(Some(id))
             .date(std::time::SystemTime::from(self.clock.now().get()))
-            // RFC 3834: no answering machine should answer
+            // RFC 3834: asks automatic answerers not to answer
             .raw_header(HeaderValue::new(auto, "auto-generated".into()))
             .multipart(MultiPart::alternative_plain_html(email.text.clone(), email.html.clone()))
             .map_err(|e| e.to_string())
@@ -102,15 +102,15 @@ fn parameters(smtp: &Smtp) -> Result<TlsParameters, String> {
     builder.build().map_err(|e| format!("smtp.host: {e}: write the name that is in the server's certificate"))
 }
 
-/// Transient answers (4xx) and everything that is no answer are tried again. A wrong password is the clinic's fault
-/// and must never mark a patient's address as dead (RFC 4954: 530, 534, 535, 538).
+/// Transient answers (4xx) and failures without an answer are tried again. A wrong password is the clinic's own fault
+/// and must never mark a patient's address as bad (RFC 4954: 530, 534, 535, 538).
 fn failure_of(e: &lettre::transport::smtp::Error) -> Failure {
     let code = e.status().map(|code| code.to_string());
     match code.as_deref() {
         Some("530" | "534" | "535" | "538" | "454") => Failure::Transient(Reason::Login),
         // 500 to 504 are about the command, not the address
         Some(code) if code.starts_with("50") => Failure::Permanent(Reason::Refused),
-        // nothing of the answer is kept: it may quote the address
+        // the text of the answer is not kept: it may quote the address
         Some(code) if code.starts_with('5') => Failure::Permanent(why("", &e.to_string()).unwrap_or(Reason::Refused)),
         Some(code) if code.starts_with('4') => Failure::Transient(Reason::Deferred),
         _ if e.is_timeout() => Failure::Transient(Reason::TimedOut),

@@ -1,4 +1,4 @@
-//! Our own wordings. They are messages of the languages' files, with the placeholders as the values of their variables.
+//! The program's own wordings: messages of the language files, with placeholders as the values of their variables.
 
 use super::{Kind, Placeholder, Slot};
 use crate::delivery::Channel;

@@ -6,7 +6,7 @@ use crate::text::{self, CleanHtml, Lang, markdown};
 use askama::Template;
 use pulldown_cmark::{CowStr, Event, LinkType, Tag, TagEnd};
 
-/// What is put in the place of the placeholders; there is no more to say than this. Text, not markup.
+/// The values of the placeholders: a notification can say nothing else. They are text, not markup.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Values<'a> {
     /// the clinic's name
@@ -15,13 +15,13 @@ pub struct Values<'a> {
     pub phone: &'a str,
     /// the patient's name, see [`safe_name`]
     pub name: &'a str,
-    /// say for whom it is, as others have the same address
+    /// whether to say whom it is for, because others have the same address
     pub for_whom: bool,
     /// the portal link
     pub link: &'a str,
     /// the passcode
     pub passcode: &'a str,
-    /// until when
+    /// until when the link or the passcode works
     pub expiry: &'a str,
 }
 
@@ -47,8 +47,8 @@ impl<'a> Values<'a> {
     }
 }
 
-/// A patient's name as a notification may say it: letters, spaces, hyphens and apostrophes, at most 40 characters.
-/// What was typed into a chart as a name is never an address that a mail program makes a link of.
+/// A patient's name as a notification may contain it: letters, spaces, hyphens and apostrophes, at most 40 characters,
+/// so that a name in a chart can never be an address that a mail program turns into a link.
 pub fn safe_name(name: &str) -> String {
     let kept =
         |c: &char| c.is_alphabetic() || unicode_normalization::char::is_combining_mark(*c) || " -'’".contains(*c);
@@ -73,7 +73,7 @@ pub struct EmailWords {
     pub subject: String,
     /// plain part
     pub text: String,
-    /// what stands in the HTML part
+    /// the content of the HTML part
     pub html: CleanHtml,
 }
 
@@ -86,8 +86,8 @@ struct Document<'a> {
 }
 
 impl NotificationTemplate {
-    /// As a text message. The link or the passcode goes in the first part: where it would not, it goes before the words,
-    /// if it then does.
+    /// As a text message. The link or the passcode must be in the first part of a long text: if it is not, it is moved
+    /// before the words, if that helps.
     pub fn text(&self, values: &Values) -> String {
         let body = self.body_for(values, "\n");
         let (whole, secret) = (values.fill(&body), values.value(self.slot().required()));
@@ -104,7 +104,7 @@ impl NotificationTemplate {
     /// As an email.
     ///
     /// # Errors
-    /// When the document around it fails.
+    /// When the document around it cannot be rendered.
     pub fn email(&self, values: &Values) -> askama::Result<Rendered> {
         let EmailWords { subject, text, html } = self.email_words(values);
         let html = Document { lang: self.slot().lang, clinic: values.clinic, html: &html }.render()?;
@@ -120,8 +120,9 @@ impl NotificationTemplate {
         EmailWords { subject: values.fill(self.subject()), text: plain(events, values.link, button), html }
     }
 
-    /// The body, less the paragraphs or lines that name a telephone number that the clinic does not have. One with the
-    /// link or the passcode stays all the same. For whom it is stands first, where that is to be said and is not.
+    /// The body, without paragraphs or lines that name a telephone number which the clinic does not have, unless they
+    /// hold the link or the passcode. Whom it is for stands first, where it has to be said and the wording does not say
+    /// it.
     fn body_for(&self, values: &Values, between: &str) -> String {
         let has = |part: &str, one: Placeholder| pieces(part).contains(&Piece::Named(one.as_str()));
         let names_it = |part: &&str| has(part, Placeholder::Phone) && !has(part, self.slot().required());
@@ -131,7 +132,7 @@ impl NotificationTemplate {
         for_whom.iter().map(String::as_str).chain(parts).collect::<Vec<_>>().join(between)
     }
 
-    /// Whether the patient's name is in it.
+    /// Whether the wording contains the patient's name.
     pub fn has_name(&self) -> bool {
         let name = Piece::Named(Placeholder::Name.as_str());
         pieces(self.subject()).contains(&name) || pieces(self.body()).contains(&name)
@@ -139,7 +140,7 @@ impl NotificationTemplate {
 }
 
 /// The Markdown of a body with the values in place. They are put into the parsed text and not into the source, so that
-/// a star or a bracket in a clinic's name is only that. HTML in a body is shown as it was typed.
+/// a star or a bracket in a clinic's name stays one. HTML in a body is shown as it was typed.
 fn substituted<'a>(body: &'a str, values: &Values<'a>, button: &'a str) -> Vec<Event<'a>> {
     let mut in_link = 0usize;
     let mut out = Vec::new();
@@ -165,7 +166,7 @@ fn substituted<'a>(body: &'a str, values: &Values<'a>, button: &'a str) -> Vec<E
     out
 }
 
-/// The text of one piece; the bare link becomes a button.
+/// Fills in one text; a bare link becomes a button.
 fn with_button<'a>(text: &str, values: &Values<'a>, button: &'a str) -> Vec<Event<'a>> {
     let mut out = Vec::new();
     for piece in pieces(text) {
@@ -188,7 +189,7 @@ fn with_button<'a>(text: &str, values: &Values<'a>, button: &'a str) -> Vec<Even
     out
 }
 
-/// The same words without markup, for the plain part: paragraphs apart, addresses written out.
+/// The same words without markup, for the plain part: blank lines between paragraphs, addresses written out.
 fn plain(events: Vec<Event>, button_link: &str, button: &str) -> String {
     let mut out = String::new();
     let mut links: Vec<(String, usize)> = Vec::new();

@@ -10,7 +10,7 @@ static LIST: LazyLock<Vec<(&str, Vec<String>)>> = LazyLock::new(|| {
     entries.map(|entry| (entry, text::words(entry))).collect()
 });
 
-/// The entries of the list that stand in a text as whole words, in the order of the list, each once.
+/// The entries of the list that occur in a text as whole words, in the order of the list, each once.
 pub fn filtered_words(body: &str) -> Vec<&'static str> {
     let words = text::words(body);
     let stands = |entry: &[String]| words.windows(entry.len()).any(|window| window == entry);

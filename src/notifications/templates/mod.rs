@@ -1,6 +1,5 @@
 //! The clinic's own wording of its notifications: for each kind, channel and language a subject and a body with
-//! placeholders. A [`NotificationTemplate`] can only be made valid, and there is no placeholder for anything of a
-//! message.
+//! placeholders. A [`NotificationTemplate`] is always valid, and no placeholder stands for any content of a message.
 
 mod defaults;
 mod fill;
@@ -24,28 +23,28 @@ text_enum! {
     pub enum Kind {
         /// a message is waiting
         MessageWaiting = "message_waiting",
-        /// it is still waiting
+        /// a reminder that it is still waiting
         Reminder = "reminder",
-        /// the six digits
+        /// the passcode itself
         Passcode = "passcode",
         /// the patient has got access to the portal
         PortalAccess = "portal_access",
     }
 }
 
-/// One place for a wording.
+/// What one wording is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slot {
-    /// what about
+    /// what the notification is about
     pub kind: Kind,
-    /// by which road
+    /// the road
     pub channel: Channel,
-    /// in which language
+    /// the language
     pub lang: Lang,
 }
 
 impl Slot {
-    /// Every place, in the order of a list.
+    /// Every slot, in the order of the page.
     pub fn all() -> impl Iterator<Item = Slot> {
         let of_kind = |kind: Kind| {
             let of_channel = move |channel: Channel| Lang::all().map(move |lang| Slot { kind, channel, lang });
@@ -54,12 +53,12 @@ impl Slot {
         Kind::ALL.iter().copied().flat_map(of_kind)
     }
 
-    /// The place with these words, as addresses have them.
+    /// The slot with these words, as addresses have them.
     pub fn parse(kind: &str, channel: &str, language: &str) -> Option<Slot> {
         Some(Slot { kind: kind.parse().ok()?, channel: channel.parse().ok()?, lang: Lang::find(language)? })
     }
 
-    /// What a body may name here.
+    /// The placeholders that a body may contain.
     pub fn allowed(self) -> &'static [Placeholder] {
         use Placeholder::*;
         match self.kind {
@@ -69,12 +68,12 @@ impl Slot {
         }
     }
 
-    /// What a subject may name here: neither a link nor a passcode, which a locked screen would show.
+    /// The placeholders that a subject may contain: neither a link nor a passcode, which a locked screen would show.
     pub fn allowed_in_subject(self) -> &'static [Placeholder] {
         &[Placeholder::Clinic, Placeholder::Phone, Placeholder::Name]
     }
 
-    /// What a body has to name here.
+    /// The placeholder that a body must contain.
     pub fn required(self) -> Placeholder {
         if self.kind == Kind::Passcode { Placeholder::Passcode } else { Placeholder::Link }
     }
@@ -83,13 +82,13 @@ impl Slot {
 /// Why a wording is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// nothing is called so
+    /// there is no placeholder of this name
     Unknown(String),
-    /// it has no place here
+    /// the placeholder is not allowed here
     NotHere(Placeholder),
-    /// the clinic does not call patients by name
+    /// the clinic's setting allows no names
     NameIsOff,
-    /// it has to be there
+    /// the placeholder is missing
     Missing(Placeholder),
     /// a brace that belongs to no placeholder
     Brace,
@@ -109,7 +108,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Whether there are none.
+    /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.subject.is_empty() && self.body.is_empty()
     }
@@ -120,7 +119,7 @@ pub const LONGEST_SUBJECT: usize = 150;
 /// The longest body, in characters.
 pub const LONGEST_BODY: usize = 4_000;
 
-/// A wording that holds: every placeholder in it is known and has its place there, and none that it needs is missing.
+/// A valid wording: every placeholder in it is known and allowed, and the required one is there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NotificationTemplate {
     slot: Slot,
@@ -145,20 +144,20 @@ impl NotificationTemplate {
             problems.subject = found(settings, &template.subject, slot.allowed_in_subject(), LONGEST_SUBJECT);
         }
         problems.body = found(settings, &template.body, slot.allowed(), LONGEST_BODY);
-        // asked of the result and not of the source: a placeholder in what Markdown leaves out reaches nobody
+        // the rendered result is checked, not the source: Markdown may leave out the part with the placeholder
         if problems.body.is_empty() && !template.shows_what_it_must() {
             problems.body.push(Problem::Missing(slot.required()));
         }
         if problems.is_empty() { Ok(template) } else { Err(problems) }
     }
 
-    /// Our own wording.
+    /// The program's own wording.
     pub fn standard(slot: Slot) -> NotificationTemplate {
         let (subject, body) = defaults::default_wording(slot);
         NotificationTemplate { slot, subject, body }
     }
 
-    /// Where it belongs.
+    /// What the wording is for.
     pub fn slot(&self) -> Slot {
         self.slot
     }

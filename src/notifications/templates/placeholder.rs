@@ -1,4 +1,4 @@
-//! `{clinic}`, `{link}` and the like: found in a text, and nothing else put in their place.
+//! Finds `{clinic}`, `{link}` and the other placeholders in a text.
 
 use crate::text_enum;
 
@@ -13,7 +13,7 @@ text_enum! {
         Name = "name",
         /// the address that leads to the message
         Link = "link",
-        /// the six digits
+        /// the passcode's six digits
         Passcode = "passcode",
         /// until when the link or the passcode works
         Expiry = "expiry",
@@ -21,7 +21,7 @@ text_enum! {
 }
 
 impl Placeholder {
-    /// As it is written.
+    /// The placeholder as it is written, with its braces.
     pub fn written(self) -> String {
         format!("{{{}}}", self.as_str())
     }
@@ -38,7 +38,7 @@ pub(super) enum Piece<'a> {
     Brace,
 }
 
-/// Takes a text apart. Nothing is lost but the braces.
+/// Splits a text. Only the braces are left out.
 pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     let mut rest = text;

@@ -12,11 +12,11 @@ use diesel::prelude::*;
 /// One version of a wording.
 #[derive(Debug, Clone, Queryable)]
 pub struct Version {
-    /// 1, 2, 3 …
+    /// the version's number: 1, 2, 3 …
     pub version: i64,
     /// subject as written
     pub subject: Option<String>,
-    /// body as written; none: our own wording from here on
+    /// body as written; `None`: the program's own wording from this version on
     pub body: Option<String>,
     /// who wrote it
     pub by: String,
@@ -37,8 +37,8 @@ pub fn versions(conn: &mut Conn, slot: Slot, limit: i64) -> QueryResult<Vec<Vers
         .load(conn)
 }
 
-/// The wording that holds now, and whether it is the clinic's own. What the clinic wrote and has since made invalid by
-/// a setting (no names any more) gives way to ours.
+/// The wording in use now, and whether it is the clinic's own. Where a setting (no names any more) has made the
+/// clinic's wording invalid, the program's own is used.
 pub fn in_use(conn: &mut Conn, settings: &Settings, slot: Slot) -> QueryResult<(NotificationTemplate, bool)> {
     let newest = versions(conn, slot, 1)?.pop();
     let own = newest.and_then(|version| Some((version.subject.unwrap_or_default(), version.body?)));
@@ -46,8 +46,8 @@ pub fn in_use(conn: &mut Conn, settings: &Settings, slot: Slot) -> QueryResult<(
     Ok(own.map_or_else(|| (NotificationTemplate::standard(slot), false), |own| (own, true)))
 }
 
-/// Adds a version; without a template it is the way back to our own wording. Nothing is written where it changes
-/// nothing.
+/// Adds a version; without a template it goes back to the program's own wording. Where nothing changes, nothing is
+/// stored.
 pub fn save(
     tx: &mut Tx,
     now: Ts,
@@ -55,7 +55,7 @@ pub fn save(
     slot: Slot,
     template: Option<&NotificationTemplate>,
 ) -> QueryResult<()> {
-    // one at a time on PostgreSQL, so that no number is given twice
+    // one save at a time on PostgreSQL, so that no version number is given twice
     crate::db::lock_row(tx, "clinic", 1)?;
     let newest = versions(tx, slot, 1)?.pop();
     let (subject, body) = (template.map(NotificationTemplate::subject), template.map(NotificationTemplate::body));

@@ -1,4 +1,4 @@
-//! The columns of a list: what each was taken for, and how its dates are written.
+//! The columns of a list: their meanings, and how their dates are written.
 
 use super::header::Header;
 use super::lines::Line;
@@ -8,9 +8,9 @@ use crate::text_enum;
 use std::collections::BTreeSet;
 use time::Date;
 
-/// Values of a column that are shown.
+/// How many values of a column are shown.
 const SAMPLES: usize = 3;
-/// A health number has more digits than a version code.
+/// The fewest digits of a health number: a version code has fewer.
 const LEAST_OF_NUMBER: usize = 4;
 
 /// A column of a list.
@@ -20,7 +20,7 @@ pub struct ListColumn {
     pub header: String,
     /// its first values
     pub samples: Vec<String>,
-    /// what it was taken for; `None`: left out
+    /// its meaning; `None`: the column is left out
     pub meaning: Option<Column>,
 }
 
@@ -28,16 +28,16 @@ text_enum! {
     /// How the dates of a list are written.
     #[derive(Default)]
     pub enum DateOrder {
-        /// each says itself what is its day and what its month
+        /// each date shows which part is the day and which the month
         #[default]
         Clear = "clear",
         /// the day comes before the month
         DayFirst = "day_first",
         /// the month comes before the day
         MonthFirst = "month_first",
-        /// a year of two figures comes first
+        /// a year of two digits comes first
         YearFirst = "year_first",
-        /// 03/04: nothing in the list tells
+        /// dates such as 03/04, and nothing in the list shows the order
         Open = "open",
     }
 }
@@ -52,10 +52,10 @@ impl DateOrder {
     }
 }
 
-/// The columns under a line of headers, or of a list without one, and whether they are as guessed. What somebody chose
-/// counts more than what the headers say.
+/// The columns under a line of headers, or of a list without one, and whether they are as guessed. A user's choice
+/// counts more than the headers.
 pub(super) fn recognise(header: Option<&Line>, body: &[Line], chosen: Option<&Mapping>) -> (Vec<ListColumn>, bool) {
-    // separators at the end of every line are no columns
+    // separators at the end of every line make no columns
     let last = |line: &Line| line.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |at| at + 1);
     let least = header.or(body.first()).map_or(0, |line| line.cells.len());
     let width = header.into_iter().chain(body).map(last).max().unwrap_or_default().min(least);
@@ -75,16 +75,16 @@ pub(super) fn recognise(header: Option<&Line>, body: &[Line], chosen: Option<&Ma
     (headers.iter().enumerate().map(column).collect(), meanings == guess)
 }
 
-/// What a column is by its values, where they say otherwise than its header.
+/// The meaning of a column after a look at its values, which may contradict the header.
 fn by_values<'a>(meaning: Option<Column>, header: &str, mut values: impl Iterator<Item = &'a str>) -> Option<Column> {
     match meaning? {
-        // "Health card number / version"
+        // a header such as "Health card number / version" may stand above the numbers themselves
         Column::VersionCode => {
             let digits = |value: &str| value.chars().filter(char::is_ascii_digit).count();
             let is_number = values.next().is_some_and(|value| digits(value) >= LEAST_OF_NUMBER);
             Some(if is_number { Column::HealthNumber } else { Column::VersionCode })
         }
-        // the lines counted: 1, 2, 3
+        // 1, 2, 3 … only counts the lines
         Column::Id if Header::read(header).is_bare_number() => {
             let counted = values.enumerate().all(|(at, value)| value.parse() == Ok(at + 1));
             (!counted).then_some(Column::Id)
@@ -100,20 +100,20 @@ pub(super) fn take_samples(columns: &mut [ListColumn], body: &[Line]) {
     }
 }
 
-/// Whether there are a name and a date of birth.
+/// Whether the columns include a name and a date of birth.
 pub(super) fn are_enough(columns: &[ListColumn]) -> bool {
     let has = |wanted: Column| columns.iter().any(|column| column.meaning == Some(wanted));
     let parts = [Column::BirthYear, Column::BirthMonth, Column::BirthDay];
     (has(Column::FamilyName) || has(Column::FullName)) && (has(Column::BirthDate) || parts.into_iter().all(has))
 }
 
-/// Whether in a column with whole names the family's comes first, as its header says.
+/// Whether the family name comes first in a column of whole names, by its header.
 pub(super) fn family_comes_first(columns: &[ListColumn]) -> bool {
     let whole = columns.iter().find(|column| column.meaning == Some(Column::FullName));
     whole.and_then(|column| Header::read(&column.header).family_comes_first()).unwrap_or(false)
 }
 
-/// How the dates of birth are written, by all of them together: one 13/04 tells for every 03/04.
+/// How the dates of birth are written, judged by all of them together: one 13/04 decides for every 03/04.
 pub(super) fn date_order(columns: &[ListColumn], body: &[Line], mapping: Option<&Mapping>, newest: Date) -> DateOrder {
     if let Some(chosen) = mapping.and_then(|mapping| mapping.dates).filter(|order| *order != DateOrder::Open) {
         return chosen;
@@ -124,12 +124,12 @@ pub(super) fn date_order(columns: &[ListColumn], body: &[Line], mapping: Option<
     }
 }
 
-/// Whether a date of birth has a year of two figures.
+/// Whether a date of birth has a year of two digits.
 pub(super) fn has_short_years(columns: &[ListColumn], body: &[Line]) -> bool {
     birth_dates(columns, body).is_some_and(|(_, values)| values.into_iter().any(dates::has_short_year))
 }
 
-/// The header of the column with whole dates of birth, and what stands below it.
+/// The header of the column with whole dates of birth, and the different values below it.
 fn birth_dates<'a>(columns: &'a [ListColumn], body: &'a [Line]) -> Option<(&'a str, BTreeSet<&'a str>)> {
     let at = columns.iter().position(|column| column.meaning == Some(Column::BirthDate))?;
     let values = body.iter().map(|line| words::date(line.cell(at))).filter(|value| !value.is_empty()).collect();
@@ -155,7 +155,7 @@ fn told_by(columns: &[ListColumn], body: &[Line], newest: Date) -> DateOrder {
         (_, 1.., 0) => DateOrder::DayFirst,
         (_, 0, 1..) => DateOrder::MonthFirst,
         (Some(order), ..) => order,
-        // both are there: those that leave it open cannot be read
+        // both orders occur: a date that could be either cannot be read
         _ => DateOrder::Open,
     }
 }

@@ -1,9 +1,9 @@
-//! The text of a file, whatever its encoding is. CSV has no place to name one.
+//! The text of a file in any encoding: CSV has no place to name it.
 
 use encoding_rs::{Encoding, MACINTOSH, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use std::borrow::Cow;
 
-/// The text; `None` where it is none.
+/// The text; `None` where the bytes are no text.
 pub(super) fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         let (text, _) = encoding.decode_without_bom_handling(bytes.get(mark..).unwrap_or_default());
@@ -19,7 +19,7 @@ pub(super) fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return is_text(text).then_some(Cow::Borrowed(text));
     }
-    // a list put together from two: the lines of the letters that cannot be read are left out
+    // a list may be put together from two: only lines with unreadable letters are left out
     if is_nearly_utf_8(bytes) {
         return Some(String::from_utf8_lossy(bytes)).filter(|text| is_text(text));
     }
@@ -27,14 +27,14 @@ pub(super) fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     is_text(&text).then_some(text)
 }
 
-/// Now and then a stray control character comes from an old record; a file full of them is no text.
+/// Old records sometimes contain a stray control character; a file full of them is no text.
 fn is_text(text: &str) -> bool {
     let is_stray =
         |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{1a}' | '\u{85}');
     text.chars().filter(is_stray).count() * ONE_STRAY_IN <= text.len()
 }
 
-/// Of so many bytes one may be a stray control character.
+/// One in this many bytes may be a stray control character.
 const ONE_STRAY_IN: usize = 50;
 
 fn is_nearly_utf_8(bytes: &[u8]) -> bool {
@@ -46,13 +46,13 @@ fn is_nearly_utf_8(bytes: &[u8]) -> bool {
     letters > broken
 }
 
-/// Windows-1252, or what the letters look like; else one of two encodings that no guess knows: Excel's "CSV (Macintosh)"
-/// and "CSV (MS-DOS)".
+/// Reads an encoding of one byte a character: Windows-1252, Excel's "CSV (Macintosh)" or "CSV (MS-DOS)", whichever
+/// reads best as French; else a general guess, which does not know the last two.
 fn of_one_byte(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let one =
         |encoding: &'static Encoding| move |byte: u8| encoding.decode_without_bom_handling(&[byte]).0.chars().next();
     let (windows, mac, dos) = (french(bytes, one(WINDOWS_1252)), french(bytes, one(MACINTOSH)), french(bytes, of_dos));
-    // the name Noël alone may be of either: â is rarer in names
+    // the name Noël alone fits both encodings: the letter â is rarer in names
     if dos > windows && dos >= mac {
         return bytes.iter().map(|byte| of_dos(*byte)).collect::<Option<String>>().map(Cow::Owned);
     }
@@ -70,7 +70,7 @@ fn of_one_byte(bytes: &[u8]) -> Option<Cow<'_, str>> {
     (!broken).then_some(text)
 }
 
-/// How many bytes are letters of French where such letters stand in words, or marks where such marks stand.
+/// How many bytes are French letters inside words, or marks where such marks stand.
 fn french(bytes: &[u8], decode: impl Fn(u8) -> Option<char>) -> usize {
     const SMALL: &str = "éèêëàâçîïôùûüœ";
     const LARGE: &str = "ÉÈÊËÀÂÇÎÏÔÙÛÜŒ";

@@ -1,9 +1,9 @@
-//! Characters as web pages name them, which programs that write pages leave in the lists that they export.
+//! Characters as web pages write them (`&eacute;`): programs that make pages leave them in exported lists.
 
 use quick_xml::escape::{resolve_predefined_entity, unescape_with};
 use std::borrow::Cow;
 
-/// Those of names and addresses besides the five that XML has.
+/// Entities that occur in names and addresses, besides the five of XML.
 const NAMED: [(&str, &str); 20] = [
     ("nbsp", " "),
     ("rsquo", "’"),
@@ -27,7 +27,7 @@ const NAMED: [(&str, &str); 20] = [
     ("Ccedil", "Ç"),
 ];
 
-/// `O&#39;Brien`, `C&ocirc;t&eacute;` as people write them. A text with a name that is not known stays as it is.
+/// Turns `O&#39;Brien` and `C&ocirc;t&eacute;` into plain text. A text with an unknown entity stays as it is.
 pub(super) fn read(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
@@ -35,7 +35,7 @@ pub(super) fn read(text: &str) -> Cow<'_, str> {
     unescape_with(text, named_character).unwrap_or(Cow::Borrowed(text))
 }
 
-/// What stands for one of these names.
+/// The character of an entity's name; `None` where the name is not known.
 pub(super) fn named_character(name: &str) -> Option<&'static str> {
     let named = NAMED.iter().find(|(known, _)| *known == name).map(|(_, character)| *character);
     named.or_else(|| resolve_predefined_entity(name))

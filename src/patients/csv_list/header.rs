@@ -1,4 +1,4 @@
-//! What one header means, in whatever wording: by its words, English or French, in any order and spelling.
+//! What one header means, by its words: English or French, in any order and spelling.
 
 use super::Column;
 use crate::text;
@@ -6,21 +6,21 @@ use std::collections::BTreeSet;
 
 /// The words of a header, folded.
 pub(super) struct Header {
-    /// in their order, with those in parentheses
+    /// all words in their order, also those in parentheses
     all: Vec<String>,
-    /// those outside parentheses, without figures behind them
+    /// the words outside parentheses, without digits at their ends
     words: BTreeSet<String>,
-    /// a number behind a word is not 1: the second phone, the third contact
+    /// a word ends with another number than 1: the second phone, the third contact
     is_further: bool,
 }
 
-/// `None`: it speaks of something else. `Some(None)`: it speaks of this, and is not taken.
+/// `None`: the header is about something else. `Some(None)`: it is about this, but the column is left out.
 type Answer = Option<Option<Column>>;
 
 impl Header {
     pub fn read(header: &str) -> Header {
         let outside = without_parentheses(header);
-        // what stands in parentheses only explains, unless there is nothing else
+        // words in parentheses only explain, unless there are no others
         let outside = if text::words(&outside).is_empty() { header } else { &outside };
         let (mut words, mut is_further) = (BTreeSet::new(), false);
         for word in words_of(outside) {
@@ -32,17 +32,17 @@ impl Header {
         Header { all: words_of(header), words, is_further }
     }
 
-    /// Whether there is one of these words.
+    /// Whether one of these words is outside parentheses.
     fn has(&self, any: &str) -> bool {
         any.split_whitespace().any(|word| self.words.contains(word))
     }
 
-    /// Also in parentheses: "Phone (home)".
+    /// Whether one of these words is anywhere, also in parentheses: "Phone (home)".
     fn explains(&self, any: &str) -> bool {
         any.split_whitespace().any(|word| self.words.contains(word) || self.all.iter().any(|one| one == word))
     }
 
-    /// Whether there are no words but these.
+    /// Whether there are no words outside parentheses but these.
     fn only(&self, words: &str) -> bool {
         !self.words.is_empty() && self.words.iter().all(|word| words.split_whitespace().any(|one| one == word))
     }
@@ -69,7 +69,7 @@ impl Header {
         self.explains(CELL) || self.explains("c")
     }
 
-    /// Whether it is no more than a number, which may be that of the line.
+    /// Whether it only says "number", which may be the number of the line.
     pub fn is_bare_number(&self) -> bool {
         self.only("no number numero num nr row line ligne rang")
     }
@@ -79,7 +79,7 @@ impl Header {
         self.has("full complete complet fullname") || self.family_comes_first().is_some()
     }
 
-    /// Whether it says "Nom", which in French is the family's name beside a given one, and the whole name alone.
+    /// Whether it says "Nom": in French the family name where a given name stands beside it, and the whole name alone.
     pub fn is_nom(&self) -> bool {
         self.only("nom noms")
     }
@@ -130,7 +130,7 @@ impl Header {
         if !speaks {
             return None;
         }
-        // "Preferred contact number" is an address, and "Email reminders" a yes or no
+        // "Preferred contact number" is an address, and "Email reminders" is yes or no
         if self.has("phone telephone tel number no numero email courriel mail cell mobile sms text texto address") {
             return reminds.then_some(None);
         }
@@ -174,7 +174,7 @@ impl Header {
             || (self.has("carte") && self.has("sante soleil maladie"))
             || (self.has("care") && self.has("card"))
             || (self.has("hc hn") && self.only("hc hn number no num"));
-        // the chart's number has a name of its own
+        // a chart number is another column than a health number
         if (!self.has(CARD) && !spelled) || self.has("record chart dossier") {
             return None;
         }
@@ -211,7 +211,7 @@ impl Header {
             return Some(None);
         }
         let speaks = self.has("name names nom noms");
-        // first and last alone are of names too; "Last visit" and "Family history" are not
+        // "First" and "Last" alone mean names too; "Last visit" and "Family history" do not
         let weak =
             |words: &str| self.explains(words) && (speaks || self.only(&format!("{AROUND} first last family famille")));
         let given =
@@ -233,7 +233,7 @@ impl Header {
     }
 }
 
-/// People and firms whose columns are not the patient's.
+/// Words for people and firms: their columns are not about the patient.
 const OF_OTHERS: &str = "emergency urgence kin nok mother mothers father fathers mere pere parent parents guardian guardians \
     tuteur tutrice spouse spouses conjoint conjointe partner husband wife child enfant daughter relative friend \
     physician physicians doctor doctors docteur dr md gp mrp nurse infirmiere provider providers practitioner medecin \
@@ -246,23 +246,23 @@ const OF_OTHERS: &str = "emergency urgence kin nok mother mothers father fathers
 const CELL: &str =
     "cell cells cel cellphone cellular cellulaire mobile mobiles mob portable gsm sms texto textos handy";
 
-/// Words of a phone that may be no cellphone.
+/// Words for a phone that may not be a cellphone.
 const OTHER_PHONE: &str = "home office fax pager maison domicile dom residence res bureau bur trav extension ext poste day daytime evening \
     night jour soir telecopieur landline fixe h w b r d";
 
-/// Words of an address besides the usual one.
+/// Words for a second address.
 const OTHER_ADDRESS: &str =
     "alternate alternative alt other autre second 2nd secondary secondaire work travail business";
 
-/// Words that make a column one about the value: whether it was checked, when it was changed, who agreed.
+/// Words of columns about a value: whether it was checked, when it was changed, who agreed.
 const ABOUT: &str = "consent consents consentement verified verifie updated modified created opt optin optout status statut \
     valid carrier timezone invited registered count not pas newsletter marketing deceased death deces";
 
-/// Words of a column that speaks of an address and does not hold it.
+/// Words of columns that are about an address and do not contain it.
 const NOT_THE_ADDRESS: &str = "type label note notes comment comments ok extension ext poste allowed allow receive \
     subscribed permission preference preferences app device";
 
-/// Words that headers are made of, for those that leave the spaces out.
+/// Words that headers consist of, to split headers without spaces.
 const JOINED: [&str; 64] = [
     "patient",
     "demographic",
@@ -329,19 +329,19 @@ const JOINED: [&str; 64] = [
     "ramq",
     "nam",
 ];
-/// A longer word is not taken apart, in bytes.
+/// The longest word that is split, in bytes.
 const LONGEST_JOINED: usize = 40;
 
 fn words_of(header: &str) -> Vec<String> {
     let words = text::words(&apart(header));
-    // D.O.B., N.A.M.
+    // the letters of D.O.B. or N.A.M. are one word
     if words.len() > 1 && words.iter().all(|word| word.chars().count() == 1) {
         return vec![words.concat()];
     }
     words.into_iter().flat_map(|word| in_joined(&word).unwrap_or_else(|| vec![word])).collect()
 }
 
-/// `dateofbirth` as words, where it is made of nothing but words that headers have.
+/// Splits `dateofbirth` into words; `None` unless it consists only of [`JOINED`].
 fn in_joined(word: &str) -> Option<Vec<String>> {
     fn rest_of(rest: &str) -> Option<Vec<String>> {
         if rest.is_empty() {
@@ -360,7 +360,7 @@ fn in_joined(word: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// `firstName`, `DOBYear`, `Chart#` as words.
+/// Puts spaces into `firstName`, `DOBYear` and `Chart#`.
 fn apart(header: &str) -> String {
     let header: Vec<char> = header.replace('#', " number ").chars().collect();
     let mut spaced = String::with_capacity(header.len() + 4);

@@ -23,7 +23,7 @@ pub(super) fn meanings(headers: &[&str]) -> Vec<Option<Column>> {
         (false, true, false) => change(&mut found, Column::BirthDay, Some(Column::BirthDate)),
         _ => {}
     }
-    // a column that says cell is the cellphone, whatever other phones there are
+    // a column that says "cell" is the cellphone, and other phones are not
     let is_cell =
         |(header, meaning): (&Header, &Option<Column>)| *meaning == Some(Column::Phone) && header.is_of_cellphones();
     if known.iter().zip(&found).any(is_cell) {
@@ -33,9 +33,9 @@ pub(super) fn meanings(headers: &[&str]) -> Vec<Option<Column>> {
     }
     let whole = known.iter().any(Header::is_whole_name);
     match (has(&found, Column::GivenName), has(&found, Column::FamilyName), has(&found, Column::FullName)) {
-        // names apart say more than one column with both
+        // separate columns for the names are better than one column with both
         (true, true, true) => change(&mut found, Column::FullName, None),
-        // "Name" beside "First name" is the family's
+        // "Name" beside "First name" is the family name
         (true, false, true) if !whole => change(&mut found, Column::FullName, Some(Column::FamilyName)),
         (false, true, false) if found.iter().filter(|meaning| **meaning == Some(Column::FamilyName)).count() == 1 => {
             for (_, meaning) in known.iter().zip(&mut found).filter(|(header, _)| header.is_nom()) {
@@ -47,7 +47,7 @@ pub(super) fn meanings(headers: &[&str]) -> Vec<Option<Column>> {
     found
 }
 
-/// Of several columns of one meaning the first that holds something counts; the others are left out, and shown as that.
+/// Of several columns with the same meaning the first that holds something counts; the others are left out and named.
 pub(super) fn without_doubles(meanings: Vec<Option<Column>>, is_filled: impl Fn(usize) -> bool) -> Vec<Option<Column>> {
     let filled: BTreeSet<Column> =
         meanings.iter().enumerate().filter(|(at, _)| is_filled(*at)).filter_map(|(_, m)| *m).collect();
@@ -58,9 +58,9 @@ pub(super) fn without_doubles(meanings: Vec<Option<Column>>, is_filled: impl Fn(
     meanings.into_iter().enumerate().map(counts).collect()
 }
 
-/// The line where the list begins, and whether it is one of headers: the first of the first lines that has a name and a
-/// date of birth; else, above the first patient, the one that has most words that mean something. A list without headers
-/// begins with its first patient.
+/// The line where the list begins, and whether it is a line of headers. It is the first of the first lines that has a
+/// name and a date of birth; else, above the first patient, the line with most words that are known. A list without
+/// headers begins with its first patient.
 pub(super) fn beginning(lines: &[Line], newest: Date) -> Option<(usize, bool)> {
     if let Some(at) = whole(lines) {
         return Some((at, true));
@@ -70,7 +70,7 @@ pub(super) fn beginning(lines: &[Line], newest: Date) -> Option<(usize, bool)> {
     let counts: Vec<usize> = above.iter().map(|line| meant(line).len()).collect();
     let most = counts.iter().max().filter(|most| **most > 0);
     let best = most.and_then(|most| counts.iter().position(|count| count == most));
-    // nothing that is known: the first line with something in it is shown, to be told what its columns are
+    // no word is known: the first line with something in it is shown, so that a user can say what its columns are
     let first = above.iter().position(|line| line.filled() > 1);
     best.or(first).map(|at| (at, true)).or(patient.map(|at| (at, false)))
 }
@@ -84,18 +84,18 @@ pub(super) fn whole(lines: &[Line]) -> Option<usize> {
     })
 }
 
-/// What a line means as one of headers.
+/// The meanings of a line's cells, read as headers.
 pub(super) fn meant(line: &Line) -> BTreeSet<Column> {
     let cells: Vec<&str> = line.cells.iter().map(String::as_str).collect();
     meanings(&cells).into_iter().flatten().collect()
 }
 
-/// Whether a line is not one of headers but a patient: a date stands in it, which no header is.
+/// Whether a line is a patient and not headers: it contains a date, which no header is.
 fn is_a_patient(line: &Line, newest: Date) -> bool {
     line.filled() > 1 && line.cells.iter().any(|cell| !dates::readings(cell, newest).is_empty())
 }
 
-/// What a header says of the order of its dates: "DOB (dd/mm/yyyy)", "Date de naissance (jj/mm/aaaa)", "DOB (D/M/Y)".
+/// The order of dates that a header names: "DOB (dd/mm/yyyy)", "Date de naissance (jj/mm/aaaa)", "DOB (D/M/Y)".
 pub(super) fn date_hint(header: &str) -> Option<DateOrder> {
     let folded = text::squeezed(header);
     let has = |any: &str| any.split(' ').any(|part| folded.contains(part));

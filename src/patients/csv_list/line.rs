@@ -22,13 +22,13 @@ impl<'a> Fields<'a> {
         self.columns.iter().position(|one| one.meaning == Some(column))
     }
 
-    /// A field that holds something.
+    /// The text of a field; `None` where it is empty.
     fn get(&self, column: Column) -> Option<&'a str> {
         let text = self.line.cell(self.position(column)?);
         (!words::is_blank(text) && !words::is_error(text)).then_some(text)
     }
 
-    /// A value that can be read, or the field is left out and named.
+    /// The value of a field; a field that cannot be read is left out and named.
     fn read<T>(&mut self, column: Column, read: impl FnOnce(&str) -> Result<T, Problem>) -> Option<T> {
         let text = self.line.cell(self.position(column)?);
         if words::is_blank(text) {
@@ -44,7 +44,7 @@ impl<'a> Fields<'a> {
         Some(told)
     }
 
-    /// Names a field that is left out.
+    /// Notes that a field is left out, and why.
     fn leave(&mut self, column: Column, problem: Problem) {
         let column = self.position(column).unwrap_or_default();
         self.left.push(FieldLeft { line: self.line.at, column, problem });
@@ -55,21 +55,21 @@ impl<'a> Fields<'a> {
 pub(super) struct How<'a> {
     pub columns: &'a [ListColumn],
     pub dates: DateOrder,
-    /// in a column with whole names the family's comes first
+    /// in a column of whole names the family name comes first
     pub family_first: bool,
     pub options: &'a ListOptions,
 }
 
-/// What a line holds.
+/// What was read from a line.
 pub(super) struct Taken {
     pub patient: ListedPatient,
     /// fields that had to be left out
     pub left: Vec<FieldLeft>,
-    /// nothing says which word of the name is the family's
+    /// nothing shows which word of the name is the family name
     pub is_guess: bool,
 }
 
-/// The patient of a line; or why it cannot be taken.
+/// The patient of a line; or why the line cannot be taken.
 pub(super) fn read(line: &Line, how: &How) -> Result<Taken, Vec<Problem>> {
     let How { columns, dates, options, .. } = *how;
     let mut fields = Fields { line, columns, left: Vec::new(), said: Vec::new() };
@@ -122,7 +122,7 @@ pub(super) fn read(line: &Line, how: &How) -> Result<Taken, Vec<Problem>> {
     Ok(Taken { patient: ListedPatient { line: line.at, id, demographics, said }, left, is_guess: name.is_guess })
 }
 
-/// The names, apart or in one column.
+/// The names, from separate columns or from one.
 fn name(fields: &Fields, family_first: bool) -> Whole {
     let text = |column| fields.get(column).filter(|text| !words::is_no_name(text)).unwrap_or_default().to_owned();
     let (given, family, whole) = (text(Column::GivenName), text(Column::FamilyName), text(Column::FullName));
@@ -131,7 +131,7 @@ fn name(fields: &Fields, family_first: bool) -> Whole {
         (true, false) if family.contains(',') => names::of_whole(&family, true),
         (_, false) => Whole { given, family, ..Whole::default() },
         _ if !whole.is_empty() => names::of_whole(&whole, family_first),
-        // one name is one's name
+        // a single name counts as the family name
         _ => Whole { family: given, ..Whole::default() },
     }
 }
@@ -142,7 +142,7 @@ fn birth_date(fields: &Fields, dates: DateOrder, options: &ListOptions) -> Optio
         Some(text) => {
             let text = words::date(text);
             let newest = now.to_offset(time::macros::offset!(+14)).date();
-            // a spreadsheet's day that lost its format
+            // a date that lost its format in a spreadsheet: a number of days
             let days = text.parse().ok().filter(|_| text.len() == 5);
             let of_days = days.and_then(|days| dates::of_spreadsheet(days, newest));
             of_days.or_else(|| dates::read(text, dates.order(), newest)).map(BirthDate)?
@@ -162,7 +162,7 @@ fn whole_number(text: &str) -> &str {
     text.strip_suffix(".0").unwrap_or(text)
 }
 
-/// A number of digits and letters. One that a spreadsheet has rounded (`1.23457E+09`) is lost.
+/// A number of digits and letters; an error where a spreadsheet has rounded it (`1.23457E+09`).
 fn number(text: &str) -> Result<&str, Problem> {
     let rounded = text.split_once(['E', 'e']).is_some_and(|(mantissa, exponent)| {
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -171,7 +171,7 @@ fn number(text: &str) -> Result<&str, Problem> {
     if rounded { Err(Problem::Rounded) } else { Ok(whole_number(text)) }
 }
 
-/// A health number with its version code, where that stands in a column of its own. It has digits, and no words.
+/// A health number, with the version code where that has a column of its own. It must have digits.
 fn health_number(fields: &mut Fields) -> Option<String> {
     let read = |text: &str| {
         let digits = text.chars().filter(char::is_ascii_digit).count();
@@ -195,7 +195,7 @@ fn health_number(fields: &mut Fields) -> Option<String> {
     }
 }
 
-/// "ON 1234567897": the province is no part of the number.
+/// "ON 1234567897" without the province, which is no part of the number.
 fn without_province(text: &str) -> &str {
     const PROVINCES: [&str; 13] = ["AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT"];
     let rest = PROVINCES.iter().find_map(|province| text.strip_prefix(province));

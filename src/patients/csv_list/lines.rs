@@ -1,9 +1,9 @@
-//! The lines of a list, from whatever file it is.
+//! The lines of a list, from a file of any known kind.
 
 use super::columns::ListColumn;
 use super::{Column, encoding, entities, headers, markup, sheet};
 
-/// Lines among which the headers are looked for: above them there may be a title, a date, a clinic's name.
+/// How many lines are searched for the headers: above them may be a title, a date, a clinic's name.
 pub(super) const LINES_BEFORE_HEADERS: usize = 20;
 
 /// Separators, the likeliest first.
@@ -14,9 +14,9 @@ const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 pub(super) struct Line {
     /// its number in the file, from 1
     pub at: u64,
-    /// its cells, without what spreadsheets put around them
+    /// its cells, without the signs that spreadsheets put around them
     pub cells: Vec<String>,
-    /// its quotation marks do not close
+    /// whether a quotation mark does not close
     pub is_broken: bool,
 }
 
@@ -50,7 +50,7 @@ pub fn is_spreadsheet(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\xd0\xcf\x11\xe0")
 }
 
-/// A file as text that reads as the same list: what a page can show and send back.
+/// A file as text that is read as the same list, so that a page can show it and send it back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text {
     /// the text
@@ -71,7 +71,7 @@ pub fn text_of(bytes: &[u8]) -> Option<Text> {
             }
         }
     };
-    // lines keep their numbers
+    // empty lines above, so that each line keeps its number
     let above = lines.first().map_or(0, |line| line.at.saturating_sub(1));
     let above = "\n".repeat(usize::try_from(above).unwrap_or_default());
     let text = format!("{above}{}", written(lines.iter().map(|line| line.cells.as_slice()))?);
@@ -97,7 +97,7 @@ fn split(text: &str) -> Vec<Line> {
     let text = without_spaces(text, separator);
     let (mut lines, mut number, mut rest) = (Vec::new(), 1, text.as_str());
     while let Some(broken) = split_until_broken(&mut lines, number, rest, separator) {
-        // the line of a quotation mark that does not close is left out alone; what follows is read again
+        // only the line with the quotation mark that does not close is left out; reading goes on after it
         let end = rest.get(broken..).and_then(|from| from.find('\n')).map_or(rest.len(), |end| broken + end);
         number += ends_of_lines(rest.get(..broken).unwrap_or_default());
         let cells = rest.get(broken..end).unwrap_or_default().split(char::from(separator)).map(cell).collect();
@@ -108,7 +108,7 @@ fn split(text: &str) -> Vec<Line> {
     lines.split_off(skipped.min(lines.len()))
 }
 
-/// `"Roy", "Ann"`: a quotation mark behind a separator and a space begins a field too.
+/// Removes the spaces in `"Roy", "Ann"`, so that a quotation mark after a separator and a space begins a field too.
 fn without_spaces(text: String, separator: u8) -> String {
     let separator = char::from(separator);
     if !text.contains(&format!("{separator} \"")) {
@@ -117,7 +117,7 @@ fn without_spaces(text: String, separator: u8) -> String {
     let (mut kept, mut quoted, mut rest) = (String::with_capacity(text.len()), false, text.as_str());
     while let Some(c) = rest.chars().next() {
         rest = rest.get(c.len_utf8()..).unwrap_or_default();
-        // a mark that does not close harms no further line
+        // a mark that does not close has no effect on the next line
         quoted = (quoted ^ (c == '"')) && c != '\n';
         kept.push(c);
         if c == separator && !quoted {
@@ -132,14 +132,15 @@ fn ends_of_lines(text: &str) -> u64 {
     text.bytes().filter(|byte| *byte == b'\n').count() as u64
 }
 
-/// Reads lines, of which the first has this number, until a quotation mark does not close: where that line begins.
+/// Reads lines, of which the first has the number `first`, up to a quotation mark that does not close; gives where that
+/// line begins.
 fn split_until_broken(lines: &mut Vec<Line>, first: u64, text: &str, separator: u8) -> Option<usize> {
     let mut reader = csv::ReaderBuilder::new();
     let mut reader = reader.delimiter(separator).flexible(true).has_headers(false).from_reader(text.as_bytes());
     let (mut at, mut number, mut record) = (0, first, csv::StringRecord::new());
     while reader.read_record(&mut record).ok()? {
         let start = record.position().map_or(at, |position| position.byte() as usize);
-        // the reader's own place is where the record before ended: blank lines lie between
+        // the reader's position is where the previous record ended: blank lines may follow
         let blank = text.get(start..)?.bytes().take_while(|byte| *byte == b'\n').count();
         number += ends_of_lines(text.get(at..start + blank)?);
         at = start + blank;
@@ -152,8 +153,8 @@ fn split_until_broken(lines: &mut Vec<Line>, first: u64, text: &str, separator: 
     None
 }
 
-/// Whether of a record on several lines as many fields end with a quotation mark as begin with one. Otherwise a mark did
-/// not close, and what seems to be one field is the next patients.
+/// Whether in a record on several lines as many fields end with a quotation mark as begin with one. Otherwise a mark
+/// does not close, and what seems to be one field contains the next patients.
 fn is_whole(source: &str, separator: u8) -> bool {
     let bare = source.replace("\"\"", "");
     let bytes = bare.trim_end_matches('\n').as_bytes();
@@ -172,8 +173,8 @@ fn separator_line(text: &str) -> Option<u8> {
     SEPARATORS.contains(&separator).then_some(separator)
 }
 
-/// The separator by which the first lines have most headers that mean something; else the one by which most of them
-/// have as many cells as one another.
+/// The separator that gives the first lines most headers with a known meaning; else the one that gives most of them the
+/// same number of cells.
 fn likeliest(text: &str) -> u8 {
     let end = text.match_indices('\n').nth(LINES_BEFORE_HEADERS - 1).map_or(text.len(), |(end, _)| end);
     let first = text.get(..end).unwrap_or(text);
@@ -189,7 +190,7 @@ fn likeliest(text: &str) -> u8 {
     SEPARATORS.into_iter().rev().max_by_key(weight).unwrap_or(b',')
 }
 
-/// A cell without what keeps a spreadsheet from reading it as a number or a formula: `="0123"`, `'0123`, `'+1 613…`.
+/// A cell without the signs that make a spreadsheet read it as text: `="0123"`, `'0123`, `'+1 613…`.
 fn cell(text: &str) -> String {
     let text = crate::text::one_line(&crate::text::visible(&entities::read(text)));
     let bare = text.strip_prefix("=\"").and_then(|rest| rest.strip_suffix('"'));
@@ -199,8 +200,8 @@ fn cell(text: &str) -> String {
     bare.map_or_else(|| text.clone(), |bare| bare.trim().to_owned())
 }
 
-/// Lines that hold no patient, and the others: a report may have its headers again on each page, and its page's number,
-/// a total and the moment of printing.
+/// Separates the lines that hold no patient from the others: a report may repeat its headers on each page, with a page
+/// number, a total and the time of printing.
 pub(super) fn without_patients(
     body: Vec<Line>,
     header: Option<&Line>,
@@ -210,7 +211,7 @@ pub(super) fn without_patients(
     let born = place(&[Column::BirthDate, Column::BirthYear]);
     let names = [place(&[Column::GivenName]), place(&[Column::FamilyName])];
     let whole = place(&[Column::FullName]);
-    // somebody may be called Page
+    // a patient may have the name Page
     let is_named = |line: &Line| {
         names.iter().all(|at| at.is_some_and(|at| line.cell(at).chars().any(char::is_alphabetic)))
             || whole.is_some_and(|at| line.cell(at).contains(','))
@@ -223,7 +224,7 @@ pub(super) fn without_patients(
     body.into_iter().partition(|line| is_again(line) || is_around(line))
 }
 
-/// Whether it has words of a line around the patients, or figures only.
+/// Whether the line has words of such a line, or only digits.
 fn says_so(line: &Line) -> bool {
     const WORDS: [&str; 18] = [
         "total",

@@ -1,4 +1,4 @@
-//! What somebody chose the columns of a list to be, remembered for the next list with the same headers.
+//! The meanings that a user chose for a list's columns, remembered for the next list with the same headers.
 
 use super::{Column, DateOrder, PatientList};
 use crate::db::schema::list_mappings;
@@ -7,25 +7,25 @@ use crate::text;
 use diesel::prelude::*;
 use sha2::{Digest, Sha256};
 
-/// What the columns are, in their order.
+/// The meanings of columns, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mapping {
-    /// none at all: as the headers say; `None`: left out
+    /// empty: as the headers say; `None`: the column is left out
     pub columns: Vec<Option<Column>>,
-    /// how dates are written, where somebody said so of this list
+    /// how dates are written, where a user chose it for this list
     pub dates: Option<DateOrder>,
-    /// how they were written in the last list, for a list that does not tell
+    /// how they were written in the last list, for a list that does not show it
     pub dates_before: Option<DateOrder>,
 }
 
-/// By what lists of the same headers are known: a hash, for headers may hold anything.
+/// The key of lists with the same headers: a hash, because headers may contain anything.
 pub fn headers_key(list: &PatientList) -> String {
     let headers = list.columns.iter().map(|column| text::words(&column.header).join(" "));
     let all = headers.collect::<Vec<_>>().join("\n");
     data_encoding::HEXLOWER.encode(&Sha256::digest(all.as_bytes()))
 }
 
-/// What was chosen for the last list of these headers.
+/// The choice for the last list with these headers.
 pub fn mapping(conn: &mut Conn, key: &str) -> QueryResult<Option<Mapping>> {
     let row = list_mappings::table.find(key).select((list_mappings::meanings, list_mappings::dates));
     let row: Option<(String, String)> = row.first(conn).optional()?;
@@ -36,7 +36,7 @@ pub fn mapping(conn: &mut Conn, key: &str) -> QueryResult<Option<Mapping>> {
     }))
 }
 
-/// Remembers what a list was taken for, as far as somebody chose it. A list without headers is not known again.
+/// Stores what a user chose for a list's columns. A list without headers cannot be recognised again.
 pub fn remember(tx: &mut Tx, now: Ts, list: &PatientList) -> QueryResult<()> {
     if !list.has_headers() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Lists as tables of a web page, or in Excel's XML of 2003: what web programs call an Excel file.
+//! Lists as tables of a web page, or in Excel's XML of 2003: web programs call these Excel files.
 
 use super::entities;
 use super::lines::Line;
@@ -26,7 +26,7 @@ pub(super) fn lines(text: &str) -> Option<Vec<Line>> {
                 }
                 "td" | "th" | "cell" => {
                     let Some(row) = rows.last_mut() else { continue };
-                    // Excel leaves empty cells out, and says where it goes on
+                    // Excel leaves empty cells out, and gives the next cell's place
                     let at = cell_position(&tag).unwrap_or(row.len() + 1);
                     row.resize(at.clamp(row.len() + 1, row.len() + MOST_LEFT_OUT), String::new());
                     in_cell = true;
@@ -64,14 +64,14 @@ pub(super) fn lines(text: &str) -> Option<Vec<Line>> {
     (!lines.is_empty()).then_some(lines)
 }
 
-/// Empty cells that a row leaves out, at most.
+/// The most empty cells that a row may leave out at once.
 const MOST_LEFT_OUT: usize = 200;
 
 fn name(tag: &BytesStart) -> String {
     tag.local_name().into_inner().to_ascii_lowercase()
 }
 
-/// The place of a cell in its row, from 1, where it says so (`ss:Index`).
+/// The place of a cell in its row, from 1, where the cell names it (`ss:Index`).
 fn cell_position(tag: &BytesStart) -> Option<usize> {
     let index = tag.attributes().flatten().find(|attribute| attribute.key.local_name().into_inner() == "Index")?;
     index.value.parse().ok()

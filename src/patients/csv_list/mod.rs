@@ -2,8 +2,8 @@
 //! separator and encoding, cells pasted from a spreadsheet, or a spreadsheet itself. A line of headers in English or
 //! French, then a line for each patient.
 //!
-//! [`read_list`] reads and checks every line and touches no database; [`compare`] tells what an import would do;
-//! [`store_list`] does it. What cannot be taken (a line, a field, a column) is named, never dropped in silence.
+//! [`read_list`] reads and checks every line and touches no database; [`compare`] says what an import would do;
+//! [`store_list`] imports. Every line, field or column that cannot be taken is named, never dropped in silence.
 
 mod columns;
 mod encoding;
@@ -46,11 +46,11 @@ text_enum! {
         PreferredName = "preferred_name",
         /// date of birth
         BirthDate = "birth_date",
-        /// its year, where the three stand apart
+        /// year of birth, where year, month and day have columns of their own
         BirthYear = "birth_year",
-        /// its month
+        /// month of birth
         BirthMonth = "birth_month",
-        /// its day
+        /// day of birth
         BirthDay = "birth_day",
         /// health number
         HealthNumber = "health_number",
@@ -62,7 +62,7 @@ text_enum! {
         Phone = "phone",
         /// language
         Language = "language",
-        /// how to tell them
+        /// how the patient is notified
         Method = "method",
     }
 }
@@ -70,9 +70,9 @@ text_enum! {
 text_enum! {
     /// What is wrong with a list, a line or a field.
     pub enum Problem {
-        /// neither a file nor words
+        /// neither a file nor text was sent
         NoList = "no_list",
-        /// no spreadsheet and no text: a broken or protected file
+        /// neither a spreadsheet nor text: a broken or protected file
         Unreadable = "unreadable",
         /// no line of headers with a name and a date of birth
         Headers = "headers",
@@ -80,29 +80,29 @@ text_enum! {
         Empty = "empty",
         /// more patients than are taken at once
         TooMany = "too_many",
-        /// days and months cannot be told apart in any date
+        /// no date shows which part is the day and which the month
         DateOrder = "date_order",
         /// more fields than headers, or quotation marks that do not close
         Fields = "fields",
         /// the name is missing
         FamilyName = "family_name",
-        /// the date of birth is missing, or none
+        /// the date of birth is missing or cannot be read
         BirthDate = "birth_date",
-        /// a health number without digits, or a version code that is none
+        /// a health number without digits, or no valid version code
         HealthNumber = "health_number",
         /// 1.23E+09: a spreadsheet has rounded it
         Rounded = "rounded",
-        /// words that say that there is none
+        /// words that say that there is no value
         Nothing = "nothing",
         /// no email address
         Email = "email",
         /// several email addresses
         EmailSeveral = "email_several",
-        /// letters before the @ that mail servers do not take
+        /// characters before the @ that mail servers do not accept
         EmailMailbox = "email_mailbox",
         /// no phone number
         Phone = "phone",
-        /// digits that no phone has
+        /// a number that no phone can have
         PhoneImpossible = "phone_impossible",
         /// several phone numbers
         PhoneSeveral = "phone_several",
@@ -110,82 +110,82 @@ text_enum! {
         PhoneExtension = "phone_extension",
         /// a language that the pages do not have
         Language = "language",
-        /// no way of telling
+        /// no known way to notify a patient
         Method = "method",
         /// letters that could not be read
         Letters = "letters",
         /// longer than 200 characters
         TooLong = "too_long",
-        /// the same patient as on a line before
+        /// the same patient as on an earlier line
         Repeated = "repeated",
     }
 }
 
-/// Something wrong, and where. Holds no word of the list.
+/// What is wrong, and where. Holds no word of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineError {
-    /// from 1, the first of the file
+    /// the line of the file, from 1
     pub line: u64,
-    /// what
+    /// what is wrong
     pub problem: Problem,
 }
 
-/// A field that was left empty because what stands in it cannot be taken.
+/// A field that was left empty because its text cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldLeft {
-    /// from 1, the first of the file
+    /// the line of the file, from 1
     pub line: u64,
     /// the column's place, from 0
     pub column: usize,
-    /// why
+    /// why it cannot be taken
     pub problem: Problem,
 }
 
 /// A patient of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedPatient {
-    /// the line it stands on, from 1
+    /// the line of the file, from 1
     pub line: u64,
-    /// its number where it comes from
+    /// the patient's number in the system that the list comes from
     pub id: Option<String>,
     /// the record
     pub demographics: Demographics,
-    /// the columns that say something; of the others the record has what is usual
+    /// the columns with a value; the record has defaults for the others
     pub said: Vec<Column>,
 }
 
 /// A list as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PatientList {
-    /// why nothing of it can be imported
+    /// why nothing of the list can be imported
     pub problem: Option<LineError>,
-    /// its columns, and what they were taken for
+    /// its columns and their meanings
     pub columns: Vec<ListColumn>,
-    /// nobody changed what its columns were taken for
+    /// whether the columns' meanings are as guessed, with no user's choice
     pub is_as_guessed: bool,
     /// how its dates were read
     pub dates: DateOrder,
-    /// what can be imported
+    /// the patients that can be imported
     pub patients: Vec<ListedPatient>,
     /// lines that were left out
     pub lines_left: Vec<LineError>,
     /// fields that were left out of lines that were taken
     pub fields_left: Vec<FieldLeft>,
-    /// lines above the headers and below the patients that hold none: a title, a total
+    /// lines above the headers and below the patients that hold no patient: a title, a total
     pub passed_over: Vec<u64>,
-    /// years of two figures were read as those of the last hundred years
+    /// whether years of two digits were read as those of the last hundred years
     pub has_short_years: bool,
-    /// of names in one column, without a comma or capitals, one word was taken for the family's
+    /// whether the family name was guessed, in names of one column without a comma or capitals
     pub has_guessed_names: bool,
     /// names of further sheets of a spreadsheet that hold something; they are not read
     pub further_sheets: Vec<String>,
-    /// its headers; `None` where the first line is a patient already
+    /// its headers; `None` where the first line is a patient
     header: Option<Line>,
     body: Vec<Line>,
 }
 
 impl PatientList {
-    /// The headers of the columns that are not taken: of those that hold something, and of the empty ones.
+    /// The headers of the columns that are left out: first those with values, then the empty ones.
     pub fn ignored(&self) -> (Vec<&str>, Vec<&str>) {
         let ignored = self.columns.iter().filter(|column| column.meaning.is_none());
         let (empty, filled): (Vec<&ListColumn>, Vec<&ListColumn>) =
@@ -201,7 +201,7 @@ impl PatientList {
         self.header.is_some()
     }
 
-    /// The lines that were left out, and these besides, under the same headers: a list of its own, to be corrected and
+    /// The lines that were left out, and the lines `besides`, under the same headers: a list that can be corrected and
     /// imported. Empty where there are none.
     pub fn rest(&self, besides: &[u64]) -> Vec<Vec<String>> {
         let left: BTreeSet<u64> =
@@ -219,18 +219,18 @@ impl PatientList {
     }
 }
 
-/// What the caller knows and the list does not.
+/// What the caller knows and the list does not say.
 #[derive(Debug, Clone)]
 pub struct ListOptions {
-    /// calling code of numbers without one, "1" for Canada
+    /// calling code for numbers without one: "1" for Canada
     pub calling_code: String,
     /// language of patients without one
     pub language: Lang,
-    /// the moment by which everybody in the list was born
+    /// the present moment: everybody in the list was born before it
     pub now: Ts,
     /// most patients taken at once
     pub most: usize,
-    /// what somebody chose the columns to be, where they did
+    /// the meanings that a user chose for the columns, where they did
     pub mapping: Option<Mapping>,
 }
 

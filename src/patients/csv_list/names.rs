@@ -1,6 +1,6 @@
-//! Names that stand in one column.
+//! Splits whole names that stand in one column.
 
-/// A whole name, taken apart.
+/// A whole name, split.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Whole {
     /// given names
@@ -9,27 +9,27 @@ pub(super) struct Whole {
     pub family: String,
     /// what they like to be called: "Smith, Jane (Janie)"
     pub preferred: Option<String>,
-    /// nothing says which word is the family's
+    /// nothing shows which word is the family name
     pub is_guess: bool,
 }
 
 /// Titles, which are no part of a name. Lower case, without a full stop.
 const TITLES: [&str; 7] = ["mr", "mrs", "ms", "miss", "mme", "mlle", "mx"];
 
-/// What stands behind a family name and belongs to it. Lower case, without a full stop.
+/// Suffixes that follow a family name and belong to it. Lower case, without a full stop.
 const SUFFIXES: [&str; 6] = ["jr", "sr", "ii", "iii", "iv", "fils"];
 
-/// Words before the last one that belong to the family name with it.
+/// Words before the last one that belong to the family name.
 const PARTICLES: [&str; 21] = [
     "de", "du", "des", "la", "le", "del", "della", "di", "da", "dos", "van", "von", "der", "den", "ter", "bin", "ben",
     "al", "el", "st", "ste",
 ];
 
-/// Fewer letters in capitals do not tell a family name from initials, unless it comes first: "Li".
+/// The fewest capital letters that mark a family name and not initials, unless the name comes first: "Li".
 const CAPITALS: usize = 3;
 
-/// "SMITH, Jane": what stands before the comma is the family's. "Jane SMITH": what is in capitals is. Else the last word,
-/// or the first one where the header says so.
+/// Splits a whole name. "SMITH, Jane": the family name is before the comma. "Jane SMITH": it is in capitals. Else it is
+/// the last word, or the first one where the header says so.
 pub(super) fn of_whole(whole: &str, family_first: bool) -> Whole {
     let (whole, preferred) = without_nickname(whole);
     let apart = |given: &[&str], family: &[&str], is_guess| Whole {
@@ -65,7 +65,7 @@ pub(super) fn of_whole(whole: &str, family_first: bool) -> Whole {
     }
 }
 
-/// Which words are the family's, from and to; and whether that is a guess.
+/// Which words are the family name (from, to), and whether that is a guess.
 fn of_family(words: &[&str], family_first: bool) -> (usize, usize, bool) {
     let count = words.len();
     if count < 2 {
@@ -98,7 +98,7 @@ fn of_family(words: &[&str], family_first: bool) -> (usize, usize, bool) {
     (last - before, count, true)
 }
 
-/// "Smith, Jane (Janie)", "Jane "Janie" Smith".
+/// Takes the nickname out of "Smith, Jane (Janie)" or "Jane "Janie" Smith".
 fn without_nickname(whole: &str) -> (String, Option<String>) {
     for (open, close) in [('(', ')'), ('"', '"'), ('\u{201c}', '\u{201d}')] {
         if let Some((before, rest)) = whole.split_once(open)

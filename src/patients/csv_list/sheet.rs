@@ -5,7 +5,7 @@ use super::lines::Line;
 use calamine::{Data, Range, Reader, Style, StyleRange};
 use std::io::Cursor;
 
-/// The most cells of a sheet.
+/// The most cells that are read.
 const MOST_CELLS: usize = 4_000_000;
 
 /// The sheet that is a list.
@@ -16,8 +16,8 @@ pub(super) struct Sheet {
     pub further: Vec<String>,
 }
 
-/// The first sheet with headers of a list of patients, else the first that holds more than one line; `None` where the
-/// file is no spreadsheet, broken or protected.
+/// The first sheet with headers of a list of patients, else the first with more than one line; `None` where the file is
+/// no spreadsheet, or broken or protected.
 pub(super) fn read(bytes: &[u8]) -> Option<Sheet> {
     let mut book = calamine::open_workbook_auto_from_rs(Cursor::new(bytes)).ok()?;
     let names = book.sheet_names();
@@ -53,7 +53,7 @@ fn lines(range: &Range<Data>, styles: &StyleRange) -> Vec<Line> {
     (first..).zip(range.rows()).map(line).collect()
 }
 
-/// How many digits a number is shown with at least: a record's number 0042 is kept as 42, in the format `0000`.
+/// The fewest digits that a number is shown with: a record number 0042 is stored as 42, in the format `0000`.
 fn digits_shown(style: &Style) -> Option<usize> {
     let code = &style.number_format.as_ref()?.format_code;
     let zeros = code.bytes().filter(|byte| *byte == b'0').count();
@@ -61,7 +61,7 @@ fn digits_shown(style: &Style) -> Option<usize> {
     (is_plain && zeros > 1).then_some(zeros)
 }
 
-/// A cell as it stands in a list: a number without a fraction is one of digits, a date is 1951-03-04.
+/// A cell as text: a number without a fraction has only digits, and a date is 1951-03-04.
 fn text(cell: &Data, digits: impl Fn() -> Option<usize>) -> String {
     match cell {
         Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),

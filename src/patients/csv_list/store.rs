@@ -1,4 +1,4 @@
-//! What importing a list does: who is new is added, who is known gets what was empty.
+//! Importing a list: new patients are added, and known patients get values for what was empty.
 
 use super::{Column, ListedPatient, PatientList};
 use crate::access::{self, Authority, rights};
@@ -13,14 +13,14 @@ use crate::settings::Settings;
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::QueryResult;
 
-/// Something that the list says otherwise than the record. The record stays.
+/// A value in the list that differs from the record. The record stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// the line of the list
     pub line: u64,
-    /// whose
+    /// the patient
     pub patient: PatientId,
-    /// what
+    /// the field
     pub column: Column,
     /// what the record says
     pub here: String,
@@ -28,14 +28,14 @@ pub struct Difference {
     pub listed: String,
 }
 
-/// What was empty in a record and stands in the list.
+/// Fields that are empty in a record and have a value in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filled {
     /// the line of the list
     pub line: u64,
-    /// whose
+    /// the patient
     pub patient: PatientId,
-    /// what is filled in
+    /// the fields that are filled in
     pub columns: Vec<Column>,
 }
 
@@ -44,13 +44,13 @@ pub struct Filled {
 pub struct ListSummary {
     /// patients that are new
     pub new: usize,
-    /// patients that are there already
+    /// patients whom the clinic has already
     pub known: usize,
-    /// of these, those who get something that was empty
+    /// of these, the patients who get a value for an empty field
     pub filled: Vec<Filled>,
     /// lines left out because a user must say whether they are this patient
     pub doubtful: Vec<(u64, PatientId)>,
-    /// what the list says otherwise
+    /// values in the list that differ from the record
     pub differences: Vec<Difference>,
 }
 
@@ -59,7 +59,7 @@ impl ListedPatient {
         self.id.as_deref().map(SourceId::of_list)
     }
 
-    /// By what two lines are the same patient: the number, the health number, name and birth date.
+    /// Keys that show that two lines are the same patient: the number, the health number, name and birth date.
     pub(super) fn keys(&self) -> Vec<String> {
         let d = &self.demographics;
         let number = d.health_number.as_deref().map(|number| format!("health:{}", health_number_key(number)));
@@ -67,7 +67,7 @@ impl ListedPatient {
         self.id.iter().map(|id| format!("csv:{id}")).chain(number).chain([name]).collect()
     }
 
-    /// Who this is here.
+    /// Whether the clinic has this patient.
     fn who(&self, conn: &mut Conn) -> QueryResult<Recognised> {
         recognise(conn, &PersonDescription { demographics: &self.demographics, source: self.source().as_ref() })
     }
@@ -81,7 +81,7 @@ impl ListedPatient {
         }
     }
 
-    /// The record with what is empty in it and stands in the list.
+    /// The record, with the list's values where it is empty.
     fn fill(&self, before: &Demographics) -> Demographics {
         let (mut after, listed) = (before.clone(), &self.demographics);
         after.preferred_name = after.preferred_name.or_else(|| listed.preferred_name.clone());
@@ -94,7 +94,7 @@ impl ListedPatient {
         after
     }
 
-    /// What the list says otherwise than the record.
+    /// The list's values that differ from the record.
     fn differences(&self, patient: PatientId, before: &Demographics) -> Vec<Difference> {
         let listed = &self.demographics;
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -129,7 +129,7 @@ impl ListedPatient {
                 !self.said.contains(&Column::Method),
             ),
         ];
-        // some systems write names in capitals
+        // case is ignored, because some systems write names in capitals
         let differ = pairs.into_iter().filter(|(_, here, listed, same)| {
             !same && !here.is_empty() && !listed.is_empty() && here.to_lowercase() != listed.to_lowercase()
         });
@@ -152,7 +152,7 @@ pub fn compare(conn: &mut Conn, list: &PatientList) -> QueryResult<ListSummary> 
 }
 
 impl ListSummary {
-    /// Counts somebody who is known, and gives their record as it shall be where something is filled in.
+    /// Counts a known patient, and gives the changed record where something is filled in.
     fn count_known(&mut self, listed: &ListedPatient, before: &patients::Patient) -> Option<Demographics> {
         self.known += 1;
         self.differences.extend(listed.differences(before.id, &before.demographics));
@@ -165,18 +165,18 @@ impl ListSummary {
         Some(after)
     }
 
-    /// Notes somebody of whom a user must say whether they are one of these.
+    /// Notes a line for which a user must say whether it is one of these patients.
     fn doubt(&mut self, listed: &ListedPatient, others: &[patients::Patient]) {
         self.doubtful.extend(others.first().map(|other| (listed.line, other.id)));
     }
 
-    /// The lines of which a user must say whose they are: nothing was taken of them.
+    /// The lines for which a user must say whose they are: nothing was taken from them.
     pub fn doubtful_lines(&self) -> Vec<u64> {
         self.doubtful.iter().map(|(line, _)| *line).collect()
     }
 }
 
-/// What was empty and is not any more.
+/// The fields that were empty and have a value now.
 fn filled(before: &Demographics, after: &Demographics) -> Vec<Column> {
     let all = [
         (Column::GivenName, before.given_name != after.given_name),
@@ -188,10 +188,10 @@ fn filled(before: &Demographics, after: &Demographics) -> Vec<Column> {
     all.into_iter().filter(|(_, is_new)| *is_new).map(|(column, _)| column).collect()
 }
 
-/// Adds the patients who are not there yet, and fills in what was empty of those who are.
+/// Adds new patients, and fills in empty fields of known ones.
 ///
 /// # Errors
-/// Those of the database; then nobody was added.
+/// Database errors; then nobody was added.
 pub fn store_list(
     tx: &mut Tx,
     now: Ts,
@@ -216,7 +216,7 @@ pub fn store_list(
                 summary.new += 1;
                 patients::add(tx, now, by, &patient.as_new(settings))?
             }
-            // whoever looks like somebody here is left out, and the line is named: a user must say
+            // a patient who looks like a known one is left out, and the line is named: a user must decide
             _ => {
                 summary.doubt(patient, &found.alike);
                 continue;

@@ -1,9 +1,9 @@
-//! Words that stand in the fields of lists.
+//! Words that occur in the fields of lists.
 
 use crate::patients::record::Method;
 use crate::text::{self, Lang};
 
-/// What is written where there is nothing, as folded words.
+/// What people write for "nothing", as folded words.
 const NOTHING: [&str; 52] = [
     "n a",
     "na",
@@ -59,7 +59,7 @@ const NOTHING: [&str; 52] = [
     "neant",
 ];
 
-/// Languages that the pages have, as lists name them; a country or province may stand behind.
+/// Languages that the pages have, as lists write them; a country or province may follow.
 const LANGUAGES: [(&str, &[&str]); 2] = [
     ("en", &["en", "e", "eng", "english", "anglais", "anglaise", "angl", "ang"]),
     ("fr", &["fr", "f", "fre", "fra", "french", "francais", "francaise", "fran"]),
@@ -69,18 +69,18 @@ const REGIONS: [&str; 11] = ["ca", "can", "canada", "canadian", "canadien", "us"
 const BY_EMAIL: [&str; 5] = ["email", "emails", "mail", "courriel", "courriels"];
 const BY_TEXT: [&str; 10] =
     ["sms", "text", "texts", "texto", "textos", "texting", "cell", "mobile", "texte", "cellulaire"];
-/// Words beside them that say nothing.
+/// Words that may stand beside a way to be notified and mean nothing.
 const BESIDE: [&str; 14] =
     ["e", "and", "et", "or", "ou", "by", "par", "message", "messages", "msg", "phone", "only", "seulement", "both"];
 const NOT_AT_ALL: [&str; 10] =
     ["none", "no", "non", "aucun", "aucune", "do not contact", "no contact", "never", "ne pas contacter", "jamais"];
 
-/// Whether a field is empty, or holds a dash, or what databases write for nothing.
+/// Whether a field is empty, or holds a dash, or what databases write for NULL.
 pub(super) fn is_blank(text: &str) -> bool {
     text == "\\N" || text::words(text).is_empty()
 }
 
-/// Whether a name is none for certain: people are called Null and Na, but not in this way.
+/// Whether this is certainly no name: people are called Null and Na, but are not written in this way.
 pub(super) fn is_no_name(text: &str) -> bool {
     ["NULL", "N/A", "n/a"].contains(&text)
 }
@@ -90,13 +90,13 @@ pub(super) fn is_nothing(text: &str) -> bool {
     NOTHING.contains(&text::words(text).join(" ").as_str())
 }
 
-/// Whether a spreadsheet could not work this field out, or found it too wide to show: `#REF!`, `####`.
+/// Whether a spreadsheet could not compute this field, or found it too wide to show: `#REF!`, `####`.
 pub(super) fn is_error(text: &str) -> bool {
     let is_wide = text.len() > 2 && text.bytes().all(|byte| byte == b'#');
     is_wide || ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"].contains(&text)
 }
 
-/// A date without what stands behind it in parentheses: `1951-03-04 (75 y)`.
+/// A date without what follows it in parentheses: `1951-03-04 (75 y)`.
 pub(super) fn date(text: &str) -> &str {
     let end = text.find(['(', '[']).filter(|end| *end > 0);
     end.and_then(|end| text.get(..end)).unwrap_or(text).trim()
@@ -109,7 +109,7 @@ pub(super) fn language(text: &str) -> Option<Lang> {
     if rest.iter().all(|word| REGIONS.contains(&word.as_str())) { Lang::find(code) } else { None }
 }
 
-/// How somebody is to be told. A phone call is none of the ways.
+/// How a patient wants to be notified; `None` where it is no known way, such as a phone call.
 pub(super) fn method(text: &str) -> Option<Method> {
     let words = text::words(text);
     let whole = words.join(" ");

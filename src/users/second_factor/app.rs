@@ -1,5 +1,5 @@
-//! An authenticator app: a secret that the clinic and a phone share, from which both make a code every half minute
-//! (RFC 6238). What is set up counts for nothing until a code shows that the phone has the secret.
+//! An authenticator app: the clinic and a phone share a secret, from which both compute a code every half minute (RFC
+//! 6238). A new secret is not used until a code shows that the phone has it.
 
 use super::recovery::{self, RecoveryCode};
 use super::{Factor, RemoveError, Vault, added, removed};
@@ -11,36 +11,36 @@ use diesel::prelude::*;
 use time::Duration;
 use totp_rs::{Builder, Totp};
 
-/// A secret that is shown has to be confirmed within this time.
+/// A new secret has to be confirmed within this time.
 const SETUP_LASTS: Duration = Duration::HOUR;
 
-/// What a phone has to be told.
+/// What the phone needs for setting up the app.
 #[derive(Clone)]
 pub struct AppSetup {
     /// the secret in base32, in groups of four, to be typed
     pub key: String,
-    /// all of it as an address, to be read from a picture
+    /// everything as an address, for the QR code
     pub address: String,
 }
 
-/// The code of this moment, and those of the half minute before and after it: clocks are not the same everywhere.
+/// Accepts the code of this moment, and those of the half minute before and after it, because clocks differ.
 fn totp(secret: Vec<u8>, clinic: &str, account: &str) -> Totp {
     let builder = Builder::new().with_secret(secret.into_boxed_slice()).with_skew(1);
-    // a colon would part the issuer from the account
+    // a colon separates the issuer from the account
     builder
         .with_issuer(Some(clinic.replace(':', " ")))
         .with_account_name(account.replace(':', " "))
         .build_noncompliant()
 }
 
-/// The step of which this is the code; `None` where it is none of about now.
+/// The time step that has this code; `None` where it is no current code.
 fn step_of(secret: Vec<u8>, now: Ts, typed: &str) -> Option<i64> {
     let code: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
     let now = u64::try_from(now.get().unix_timestamp()).ok()?;
     totp(secret, "", "").check(&code, now).and_then(|step| i64::try_from(step).ok())
 }
 
-/// Draws a secret, which [`app_in_setup`] shows, in place of one that was not confirmed.
+/// Makes a secret, which [`app_in_setup`] shows, in place of an unconfirmed one.
 pub fn start_app(tx: &mut Tx, now: Ts, me: &ConfirmedAccount, vault: &Vault) -> QueryResult<()> {
     let user = me.id();
     lock_row(tx, "users", user.0)?;
@@ -57,7 +57,7 @@ fn in_setup(conn: &mut Conn, now: Ts, user: UserId, vault: &Vault) -> QueryResul
     stored.map(|stored| vault.open(user, &stored)).transpose()
 }
 
-/// What is being set up; `None` where nothing is, or not any more.
+/// The app that is being set up; `None` where there is none, or its time is over.
 pub fn app_in_setup(
     conn: &mut Conn,
     now: Ts,
@@ -69,13 +69,13 @@ pub fn app_in_setup(
     let totp = totp(secret, clinic, account);
     let signs: Vec<char> = totp.secret().to_base32().chars().collect();
     let groups: Vec<String> = signs.chunks(4).map(|four| four.iter().collect()).collect();
-    // no account is without a name
+    // this fails only for an account without a name, and there is none
     Ok(Some(AppSetup { key: groups.join(" "), address: totp.to_url().unwrap_or_default() }))
 }
 
-/// What came of a code that was typed to confirm an app.
+/// The result of a code that was typed to confirm an app.
 pub enum Confirmed {
-    /// the app counts from now on; `Some`: these are the recovery codes, to be shown once
+    /// the app is used from now on; `Some`: these are the recovery codes, to be shown once
     Added(Option<Vec<RecoveryCode>>),
     /// it is no code of the app
     Wrong,
@@ -83,8 +83,8 @@ pub enum Confirmed {
     NotStarted,
 }
 
-/// Takes the app that was shown into use, in place of one that was there, if this is a code of it. Where there are no
-/// recovery codes yet, these become them.
+/// Starts to use the app that was shown, in place of an earlier one, if this is a code of it. A user without recovery
+/// codes gets `codes` as theirs.
 pub fn confirm_app(
     tx: &mut Tx,
     now: Ts,
@@ -107,7 +107,8 @@ pub fn confirm_app(
     Ok(Confirmed::Added(recovery::make_first(tx, now, user, codes)?))
 }
 
-/// Whether this is a code of the user's app that was not taken before. Of two who type one code at one moment, one is right.
+/// Whether this is a code of the user's app that was not used before. The same code typed twice at the same moment: one
+/// succeeds.
 pub(super) fn take_code(tx: &mut Tx, now: Ts, user: UserId, typed: &str, vault: &Vault) -> QueryResult<bool> {
     let app: Option<Vec<u8>> = apps::table.find(user).select(apps::secret).first(tx.conn()).optional()?;
     let Some(stored) = app else { return Ok(false) };
@@ -122,8 +123,8 @@ pub(super) fn take_code(tx: &mut Tx, now: Ts, user: UserId, typed: &str, vault: 
     Ok(is_right)
 }
 
-/// Seals the secrets of apps with the present key that are in clear or under an old one. One that cannot be opened stays as it
-/// is, and the log says so. Gives how many were sealed.
+/// Seals with the present key the secrets of apps that are in clear or under an old key. A secret that cannot be opened
+/// stays as it is, and the log says so. Gives how many were sealed.
 pub fn seal_apps_anew(tx: &mut Tx, vault: &Vault) -> QueryResult<usize> {
     let all: Vec<(UserId, Vec<u8>)> = apps::table.select((apps::user_id, apps::secret)).load(tx.conn())?;
     let mut done = 0;
@@ -152,13 +153,13 @@ pub fn remove_app(tx: &mut Tx, now: Ts, me: &ConfirmedAccount) -> Result<(), Rem
     removed(tx, now, me, Factor::App)
 }
 
-/// Forgets the app, and one that is being set up.
+/// Removes the app, and one that is being set up.
 pub(super) fn forget(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
     diesel::delete(setups::table.find(user)).execute(tx.conn())?;
     diesel::delete(apps::table.find(user)).execute(tx.conn())
 }
 
-/// Forgets what was not confirmed in time.
+/// Removes secrets that were not confirmed in time.
 pub(super) fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     diesel::delete(setups::table.filter(setups::expires_at.le(now))).execute(tx.conn())
 }
@@ -167,7 +168,7 @@ pub(super) fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
 mod tests {
     use super::*;
 
-    /// RFC 6238, appendix B, cut to six digits.
+    /// The test values of RFC 6238, appendix B, cut to six digits.
     #[test]
     fn codes_are_those_of_the_standard() {
         let secret = || b"12345678901234567890".to_vec();
@@ -177,7 +178,7 @@ mod tests {
         {
             let step = seconds / 30;
             assert_eq!(step_of(secret(), at(seconds), code), Some(step));
-            // half a minute late or early, and as it is shown
+            // half a minute late or early, and typed as the app shows it
             assert_eq!(step_of(secret(), at(seconds + 30), code), Some(step));
             assert_eq!(step_of(secret(), at(seconds - 30), &format!(" {} {} ", &code[..3], &code[3..])), Some(step));
             assert_eq!(step_of(secret(), at(seconds + 61), code), None);

@@ -1,6 +1,7 @@
-//! Whether what was typed is a user's second factor. Wrong codes count per user, over all addresses and across restarts: each
-//! fifth makes all codes of the app wait, longer every time. Whoever gets so far has the password, so the user is told. A
-//! recovery code is no guess, and always opens: nobody is locked out of their own account.
+//! Checks a user's second factor. Wrong codes count for each user, over all addresses and across restarts: after every
+//! fifth one no code of the app is accepted for a while, longer each time. Whoever gets this far has the password, so
+//! the user is told. A recovery code cannot be guessed and is always accepted, so that nobody is locked out of their
+//! own account.
 
 use super::Vault;
 use super::app;
@@ -14,35 +15,35 @@ use diesel::prelude::*;
 use std::net::IpAddr;
 use time::Duration;
 
-/// So many wrong codes are followed by a pause.
+/// After this many wrong codes there is a pause.
 const TRIES: i64 = 5;
 /// The first pause; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::MINUTE;
-/// The longest.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::HOUR;
 
-/// What was typed.
+/// A second factor, as it was typed or signed.
 pub enum TypedFactor {
     /// six digits of an app
     Code(String),
     /// a recovery code
     Recovery(RecoveryCode),
-    /// what a device has signed, to whom, and for what it was asked
+    /// what a device has signed, with the relying party and the purpose
     Passkey(Box<(RelyingParty, PasskeyUse, PasskeyAnswer)>),
 }
 
-/// What it is.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checked {
-    /// theirs, and used up
+    /// it is right, and used up
     Right,
-    /// not theirs, or not any more
+    /// it is wrong, or not valid any more
     Wrong,
-    /// not looked at: too many were wrong; this is when the next one is
+    /// it was not checked, after too many wrong ones; the next one is from this moment on
     Paused(Ts),
 }
 
-/// Checks, counts and writes down.
+/// Checks what was typed, counts a wrong one, and leaves an audit row.
 pub fn check(
     tx: &mut Tx,
     now: Ts,
@@ -68,7 +69,7 @@ pub fn check(
     }
     let entry = Entry::of_clinic(Actor::System, Event::SecondStepFailed, Subject::User(user));
     audit::append(tx, now, entry.with(from.to_string()))?;
-    // nobody guesses what a device signs
+    // a device's signature cannot be guessed, so it does not count
     if !matches!(typed, TypedFactor::Passkey(_)) {
         count(tx, now, user)?;
     }
@@ -95,13 +96,13 @@ fn count(tx: &mut Tx, now: Ts, user: UserId) -> QueryResult<()> {
     Ok(())
 }
 
-/// How long the pause is that comes after so many others.
+/// How long the pause with this number is, counted from 1.
 fn pause(number: i64) -> Duration {
     let doublings = u32::try_from((number - 1).clamp(0, 10)).unwrap_or_default();
     (FIRST_PAUSE * 2_i32.pow(doublings)).min(LONGEST_PAUSE)
 }
 
-/// Forgets the wrong ones.
+/// Removes the counts of a user.
 pub(super) fn forget(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
     diesel::delete(t::table.find(user)).execute(tx.conn())
 }

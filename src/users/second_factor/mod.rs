@@ -38,7 +38,7 @@ text_enum! {
     }
 }
 
-/// What a user has.
+/// The second factors that a user has, and their recovery codes.
 #[derive(Debug, Clone, Default)]
 pub struct SecondFactor {
     /// since when they have an authenticator app
@@ -50,13 +50,13 @@ pub struct SecondFactor {
 }
 
 impl SecondFactor {
-    /// Whether signing in asks for one.
+    /// Whether signing in asks for a second factor.
     pub fn is_there(&self) -> bool {
         self.app.is_some() || !self.passkeys.is_empty()
     }
 }
 
-/// What a user has.
+/// The second factors that a user has, and their recovery codes.
 pub fn second_factor(conn: &mut Conn, user: UserId) -> QueryResult<SecondFactor> {
     let app = authenticator_apps::table.find(user).select(authenticator_apps::added_at).first(conn).optional()?;
     let theirs = recovery_codes::table.filter(recovery_codes::user_id.eq(user));
@@ -66,10 +66,10 @@ pub fn second_factor(conn: &mut Conn, user: UserId) -> QueryResult<SecondFactor>
 /// Why a second factor was not removed.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoveError {
-    /// It is the last one, and the role needs one.
+    /// It is the last second factor, and the role needs one.
     #[error("the role needs a second factor")]
     Needed,
-    /// It is not there.
+    /// There is no such second factor.
     #[error("there is no such second factor")]
     NotThere,
     /// The database.
@@ -83,8 +83,8 @@ impl From<diesel::result::Error> for RemoveError {
     }
 }
 
-/// What follows a removal: without a second factor there is nothing to recover. Called after the row is gone, which an error
-/// brings back.
+/// What follows a removal: without a second factor recovery codes are removed too. Called after the row is removed; an
+/// error rolls that back.
 fn removed(tx: &mut Tx, now: Ts, me: &ConfirmedAccount, factor: Factor) -> Result<(), RemoveError> {
     if !access::has_second_factor(tx, me.id())? {
         if access::needs_second_factor(tx, me.own().role())? {

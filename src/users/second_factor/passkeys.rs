@@ -1,7 +1,9 @@
-//! Passkeys (Web Authentication, Level 3): keys that lie on a user's device, which asks for a finger, a face or a PIN before it
-//! signs. So each is two factors in one: it takes the second step, and also signs in without a password.
+//! Passkeys (Web Authentication, Level 3): keys that are stored on a user's device, which asks for a finger, a face or
+//! a PIN before it signs. So each is two factors in one: it serves as the second step, and also signs in without a
+//! password.
 //!
-//! A challenge is kept here until its answer comes, which uses it up: the library would take the same answer twice.
+//! A challenge is stored until its answer comes, which uses it up: the library itself would accept the same answer
+//! twice.
 
 use super::recovery::{self, RecoveryCode};
 use super::{Factor, RemoveError, added, removed};
@@ -27,9 +29,9 @@ use webauthn_rs::prelude::{
 };
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
-/// A challenge waits so long for its answer.
+/// A challenge waits this long for its answer.
 const CHALLENGE_LASTS: Duration = Duration::minutes(10);
-/// A user has at most so many.
+/// The most passkeys of one user.
 const MOST: i64 = 20;
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 60;
@@ -37,7 +39,7 @@ const LONGEST_NAME: usize = 60;
 const LONGEST_ANSWER: usize = 16_384;
 
 text_enum! {
-    /// What a challenge is for: an answer to another one is none.
+    /// What a challenge is for: an answer to a challenge for something else does not count.
     pub enum PasskeyUse {
         /// adding a passkey
         Registration = "registration",
@@ -45,17 +47,17 @@ text_enum! {
         SignIn = "sign_in",
         /// the step after the password
         SecondStep = "second_step",
-        /// saying once more who one is
+        /// proving once more who one is
         Confirmation = "confirmation",
     }
 }
 
-/// The clinic, as browsers and devices know it: by the name of its host.
+/// The clinic, as browsers and devices identify it: by its host name.
 #[derive(Clone)]
 pub struct RelyingParty(Webauthn);
 
 impl RelyingParty {
-    /// At this origin. `None` where its host is an address and no name: browsers have no passkeys there.
+    /// The relying party of this origin. `None` where its host is an IP address: browsers have no passkeys there.
     pub fn at(origin: &Url, clinic: &str) -> Option<RelyingParty> {
         let built = WebauthnBuilder::new(origin.domain()?, origin).ok()?.rp_name(clinic);
         built.timeout(CHALLENGE_LASTS.unsigned_abs()).build().ok().map(RelyingParty)
@@ -70,7 +72,7 @@ pub struct PasskeyRow {
     pub id: PasskeyId,
     /// as its user calls it
     pub name: String,
-    /// since when
+    /// when it was added
     pub added_at: Ts,
     /// when it was last used
     pub used_at: Option<Ts>,
@@ -83,7 +85,7 @@ pub(super) fn of_user(conn: &mut Conn, user: UserId) -> QueryResult<Vec<PasskeyR
 
 /// What a browser sends back.
 pub struct PasskeyAnswer {
-    /// which challenge it answers
+    /// the token of the challenge that it answers
     pub challenge: Token,
     /// the credential as JSON; may be anything
     pub credential: String,
@@ -103,7 +105,7 @@ fn from_json<T: DeserializeOwned>(text: &str) -> QueryResult<T> {
     serde_json::from_str(text).map_err(|cause| DeserializationError(cause.into()))
 }
 
-/// Keeps what the answer is checked against.
+/// Stores what the answer is checked against.
 fn keep(
     tx: &mut Tx,
     now: Ts,
@@ -118,7 +120,7 @@ fn keep(
     diesel::insert_into(c::table).values(row).execute(tx.conn()).map(drop)
 }
 
-/// Uses a challenge up; `None` where it was, or is another's or for something else.
+/// Uses a challenge up; `None` where it is used already, or is another user's or for something else.
 fn take<T: DeserializeOwned>(
     tx: &mut Tx,
     now: Ts,
@@ -140,13 +142,13 @@ fn keys_of(conn: &mut Conn, user: UserId) -> QueryResult<Vec<(PasskeyId, Passkey
     rows.into_iter().map(|(id, text)| Ok((id, from_json(&text)?))).collect()
 }
 
-/// By what devices know a user: the same for all their passkeys, and nothing else is made of it.
+/// The id by which devices know a user: the same for all their passkeys, and used for nothing else.
 fn handle_of(conn: &mut Conn, user: UserId) -> QueryResult<Option<Uuid>> {
     let known: Option<Vec<u8>> = p::table.filter(p::user_id.eq(user)).select(p::handle).first(conn).optional()?;
     Ok(known.and_then(|bytes| Uuid::from_slice(&bytes).ok()))
 }
 
-/// What is wrong with a challenge that could not be made.
+/// The error for a challenge that the library could not make.
 fn library(cause: impl std::fmt::Display) -> diesel::result::Error {
     SerializationError(format!("passkeys: {cause}").into())
 }
@@ -179,24 +181,24 @@ pub fn begin_registration(
     let (options, state) = begun.map_err(library)?;
     keep(tx, now, (Some(user), PasskeyUse::Registration), token, &Registration { handle, state })?;
     let mut options = serde_json::to_value(&options).map_err(|cause| SerializationError(cause.into()))?;
-    // one that the device can offer by itself signs in without a name; the library asks for the contrary
+    // a passkey that is stored on the device signs in without a name; the library's default asks for the contrary
     if let Some(wish) = options.pointer_mut("/publicKey/authenticatorSelection/residentKey") {
         *wish = "preferred".into();
     }
     to_json(&options)
 }
 
-/// What came of an answer with which a passkey was to be added.
+/// The result of an answer that adds a passkey.
 pub enum PasskeyAdded {
-    /// it is there; `Some`: these are the recovery codes, to be shown once
+    /// it was added; `Some`: these are the recovery codes, to be shown once
     Added(Option<Vec<RecoveryCode>>),
-    /// its name is empty or too long: nobody could tell it from others
+    /// its name is empty or too long: a user needs it to tell passkeys apart
     NoName,
     /// the answer does not fit, or came too late
     Wrong,
 }
 
-/// Adds a passkey. Where there are no recovery codes yet, these become them.
+/// Adds a passkey. A user without recovery codes gets `codes` as theirs.
 pub fn add_passkey(
     tx: &mut Tx,
     now: Ts,
@@ -265,8 +267,8 @@ pub(super) fn take_assertion(
     }
 }
 
-/// Notes that a passkey was used. `false` where it was removed since it was asked for, or its counter shows that another one
-/// with the same key was used since: it was copied.
+/// Notes that a passkey was used. `false` where it was removed meanwhile, or its counter shows that a copy of it was
+/// used since.
 fn used(tx: &mut Tx, now: Ts, user: UserId, result: &AuthenticationResult) -> QueryResult<bool> {
     let found = keys_of(tx, user)?.into_iter().find(|(_, key)| key.cred_id() == result.cred_id());
     let Some((id, mut key)) = found else { return Ok(false) };
@@ -278,16 +280,17 @@ fn used(tx: &mut Tx, now: Ts, user: UserId, result: &AuthenticationResult) -> Qu
     Ok(diesel::update(p::table.find(id)).set(row).execute(tx.conn())? == 1)
 }
 
-/// The options with which a browser offers whatever passkeys of this clinic the device has, as JSON.
+/// The options with which a browser offers all passkeys that the device has for this clinic, as JSON.
 pub fn begin_passkey_sign_in(tx: &mut Tx, now: Ts, party: &RelyingParty, token: &Token) -> QueryResult<String> {
     let (mut options, state) = party.0.start_discoverable_authentication().map_err(library)?;
-    // by a button, not while a name is typed
+    // a button asks for it; the browser does not offer passkeys while a name is typed
     options.mediation = None;
     keep(tx, now, (None, PasskeyUse::SignIn), token, &state)?;
     to_json(&options)
 }
 
-/// Signs in whoever has the passkey; `None` where the answer is not right. Either way leaves an audit row.
+/// Signs in the user with the passkey; `None` where the answer is not right. Success and failure both leave an audit
+/// row.
 pub async fn sign_in_with_passkey(
     db: &Db,
     now: Ts,
@@ -310,7 +313,7 @@ pub async fn sign_in_with_passkey(
     write.await
 }
 
-/// Whose passkey has answered.
+/// The user whose passkey gave this answer; `None` where it is not right.
 fn whose(tx: &mut Tx, now: Ts, party: &RelyingParty, answer: &PasskeyAnswer) -> QueryResult<Option<UserId>> {
     let begun: Option<DiscoverableAuthentication> = take(tx, now, (None, PasskeyUse::SignIn), &answer.challenge)?;
     let credential: Option<PublicKeyCredential> = answer.read();
@@ -327,7 +330,7 @@ fn whose(tx: &mut Tx, now: Ts, party: &RelyingParty, answer: &PasskeyAnswer) -> 
     }
 }
 
-/// Removes a passkey of one's own.
+/// Removes one of the user's own passkeys.
 ///
 /// # Errors
 /// See [`RemoveError`].
@@ -340,13 +343,13 @@ pub fn remove_passkey(tx: &mut Tx, now: Ts, me: &ConfirmedAccount, passkey: Pass
     removed(tx, now, me, Factor::Passkey)
 }
 
-/// Forgets all of a user.
+/// Removes all passkeys and challenges of a user.
 pub(super) fn forget(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
     diesel::delete(c::table.filter(c::user_id.eq(user))).execute(tx.conn())?;
     diesel::delete(p::table.filter(p::user_id.eq(user))).execute(tx.conn())
 }
 
-/// Forgets challenges that nobody answered.
+/// Removes challenges that nobody answered in time.
 pub(super) fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     diesel::delete(c::table.filter(c::expires_at.le(now))).execute(tx.conn())
 }

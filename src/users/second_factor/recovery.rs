@@ -1,5 +1,5 @@
-//! Recovery codes: ten, each of which stands once for the second factor that is not at hand. They are shown once and kept
-//! as hashes; with 120 random bits a plain hash is enough (OWASP ASVS 5.0, 6.5.2), and nobody guesses one.
+//! Recovery codes: ten, each of which replaces the second factor once. They are shown once and stored as hashes; with
+//! 120 random bits a plain hash is enough (OWASP ASVS 5.0, 6.5.2), and nobody guesses one.
 
 use crate::access::ConfirmedAccount;
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -11,17 +11,17 @@ use data_encoding::BASE32_NOPAD;
 use diesel::prelude::*;
 use sha2::{Digest, Sha256};
 
-/// So many are made at a time.
+/// How many are made at a time.
 const COUNT: usize = 10;
 /// Random bytes of each.
 const BYTES: usize = 15;
 
-/// A recovery code. It is in no log: it has no `Debug`.
+/// A recovery code. It has no `Debug`, so that no log contains one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecoveryCode(String);
 
 impl RecoveryCode {
-    /// Draws a set.
+    /// Makes a set of random codes.
     pub fn draw(random: &Random) -> Vec<RecoveryCode> {
         let one = || {
             let drawn = random.bytes();
@@ -30,7 +30,7 @@ impl RecoveryCode {
         (0..COUNT).map(|_| one()).collect()
     }
 
-    /// As it was typed: without what parts the groups, and with what looks like a letter as that letter.
+    /// Reads a typed code: without separators, and with 0 and 1 as the letters that they look like.
     pub fn typed(text: &str) -> RecoveryCode {
         let signs = text.chars().filter(char::is_ascii_alphanumeric).map(|c| match c.to_ascii_lowercase() {
             '0' => 'o',
@@ -41,7 +41,7 @@ impl RecoveryCode {
         RecoveryCode(signs.take(BYTES * 8 / 5 + 1).collect())
     }
 
-    /// As it is shown: in groups of four.
+    /// The code as it is shown: in groups of four.
     pub fn shown(&self) -> String {
         let signs: Vec<char> = self.0.chars().collect();
         let groups: Vec<String> = signs.chunks(4).map(|four| four.iter().collect()).collect();
@@ -53,14 +53,14 @@ impl RecoveryCode {
     }
 }
 
-/// Puts a new set in place of what is left of the one before. The user is told by mail.
+/// Replaces what is left of the previous set by a new one. The user is told by mail.
 pub fn make_recovery_codes(tx: &mut Tx, now: Ts, me: &ConfirmedAccount, codes: &[RecoveryCode]) -> QueryResult<()> {
     lock_row(tx, "users", me.id().0)?;
     store(tx, now, me.id(), codes)?;
     mails::post(tx, now, &Wanted::to_user(MailKind::RecoveryCodesMade, Some(me.id())))
 }
 
-/// Makes a set where there is none; gives it to be shown.
+/// Stores a set where there is none; gives the codes, to be shown.
 pub(super) fn make_first(
     tx: &mut Tx,
     now: Ts,
@@ -84,7 +84,7 @@ fn store(tx: &mut Tx, now: Ts, user: UserId, codes: &[RecoveryCode]) -> QueryRes
     audit::append(tx, now, Entry::of_clinic(Actor::User(user), Event::RecoveryCodesMade, Subject::User(user)))
 }
 
-/// Uses a code up. Of two who type one at one moment, one is right. The user is told by mail.
+/// Uses a code up. The same code typed twice at the same moment: one succeeds. The user is told by mail.
 pub(super) fn take(tx: &mut Tx, now: Ts, user: UserId, typed: &RecoveryCode) -> QueryResult<bool> {
     if diesel::delete(r::table.find((user, typed.hash()))).execute(tx.conn())? == 0 {
         return Ok(false);
@@ -94,7 +94,7 @@ pub(super) fn take(tx: &mut Tx, now: Ts, user: UserId, typed: &RecoveryCode) -> 
     Ok(true)
 }
 
-/// Forgets all of a user.
+/// Removes all codes of a user.
 pub(super) fn forget(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
     diesel::delete(r::table.filter(r::user_id.eq(user))).execute(tx.conn())
 }

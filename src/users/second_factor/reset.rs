@@ -1,5 +1,5 @@
-//! An owner takes the second factor of somebody away who has lost it: they sign in with the password alone, and where their
-//! role needs a second factor are led to set up another one at once.
+//! An owner removes the second factor of a user who has lost it: that user signs in with the password alone, and must
+//! set up another second factor at once where their role needs one.
 
 use super::{app, check, passkeys, recovery};
 use crate::access::{Authority, rights};
@@ -9,8 +9,8 @@ use crate::users::mails::{self, MailKind, Wanted};
 use crate::users::manage::{ManageError, hold};
 use crate::users::sessions;
 
-/// Removes all of it, and ends the user's sessions: whoever has the lost phone may be in one. The user is told by mail.
-/// `false` where there was nothing.
+/// Removes the user's second factors, and ends their sessions, because somebody with the lost phone may be in one. The
+/// user is told by mail. `false` where there was no second factor.
 ///
 /// # Errors
 /// [`ManageError::NotAllowed`], [`ManageError::NotFound`].
@@ -31,7 +31,7 @@ pub fn reset_second_factor(
         sessions::end_all(tx, user)?;
         mails::post(tx, now, &Wanted::to_user(MailKind::SecondFactorReset, Some(user)))?;
     }
-    // also where there was nothing: somebody asked for it
+    // written also where there was nothing to remove, because somebody asked for it
     audit::append(tx, now, Entry::of_clinic(by.user().into(), Event::SecondFactorReset, Subject::User(user)))?;
     Ok(had)
 }

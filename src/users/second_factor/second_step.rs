@@ -1,5 +1,5 @@
-//! The second step of signing in. Who has typed the password and has a second factor is not signed in: they have a token, in
-//! this browser and for a few minutes, that opens nothing but this step.
+//! The second step of signing in. A user with a second factor who has typed the password is not signed in yet: the
+//! browser has a token, for a few minutes, that is good only for this step.
 
 use super::check::{Checked, TypedFactor, check};
 use super::{Vault, app, passkeys};
@@ -14,7 +14,7 @@ use diesel::prelude::*;
 use std::net::IpAddr;
 use time::Duration;
 
-/// For so long after the password.
+/// How long after the password the second step is open.
 pub const PENDING_LASTS: Duration = Duration::minutes(10);
 
 /// Notes that a user has typed the password in the browser that has this token.
@@ -30,7 +30,7 @@ pub(in crate::users) fn make_pending(
     audit::append(tx, now, entry.with(from.to_string()))
 }
 
-/// Who is at this step in the browser that has this token.
+/// The user who is at this step in the browser with this token.
 pub fn pending_user(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<UserId>> {
     let open = p::table.find(token.hash()).filter(p::expires_at.gt(now)).inner_join(users::table);
     open.filter(users::active.eq(true)).select(p::user_id).first(conn).optional()
@@ -38,31 +38,31 @@ pub fn pending_user(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Opti
 
 /// What was typed at this step.
 pub struct SecondStep {
-    /// what the browser has since the password
+    /// the token that the browser got after the password
     pub pending: Token,
-    /// may be anything
+    /// the code or passkey, as typed
     pub typed: TypedFactor,
-    /// where from, as it is written down
+    /// the caller's address, for the audit log
     pub address: IpAddr,
-    /// what the browser says of itself
+    /// the browser and system
     pub device: Device,
-    /// what the browser is known by, or will be
+    /// the token by which the browser is or will be recognised
     pub browser: Token,
 }
 
-/// What comes of it.
+/// The result of the second step.
 pub enum SecondStepEnd {
     /// the holder of the new session
     SignedIn(Holder),
-    /// it was not right
+    /// what was typed is wrong
     Wrong,
-    /// it was not looked at; when the next one is
+    /// it was not checked; the next one is from this moment on
     Paused(Ts),
-    /// it took too long, or was taken in another window, or the account has changed: the password is asked for again
+    /// the step expired, or was done in another window, or the account has changed: the password is asked for again
     Over,
 }
 
-/// Takes the second step. Of two who do so with one token, one is signed in.
+/// Takes the second step. The same token used twice at the same moment: one signs in.
 pub async fn second_step(db: &Db, now: Ts, step: SecondStep, vault: Vault) -> Result<SecondStepEnd, DbError> {
     let write = db.write(move |tx| -> Result<_, DbError> {
         let Some(user) = pending_user(tx, now, &step.pending)? else { return Ok(SecondStepEnd::Over) };
@@ -80,12 +80,12 @@ pub async fn second_step(db: &Db, now: Ts, step: SecondStep, vault: Vault) -> Re
     write.await
 }
 
-/// Ends what a user has begun and not finished.
+/// Ends a user's unfinished sign-ins.
 pub(in crate::users) fn end_pending(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
     diesel::delete(p::table.filter(p::user_id.eq(user))).execute(tx.conn())
 }
 
-/// Forgets what was begun and not finished in time, and what was to be set up.
+/// Removes expired sign-ins, and expired setups of apps and passkeys. Gives the number of sign-ins.
 pub fn sweep_pending(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     app::sweep(tx, now)?;
     passkeys::sweep(tx, now)?;

@@ -1,5 +1,5 @@
-//! The secret of an authenticator app as it lies in the database: under the storage's key where there is one. It has to be
-//! known to check a code, so it cannot be a hash.
+//! Stores the secret of an authenticator app: under the storage's key where there is one. It cannot be a hash, because
+//! it is needed to check a code.
 
 use crate::clock::Random;
 use crate::config::Files;
@@ -10,14 +10,14 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use diesel::QueryResult;
 use diesel::result::Error::DeserializationError;
 
-/// What stands before a secret that lies in clear, and before a sealed one.
+/// The first byte of a secret in clear, and of a sealed one.
 const CLEAR: u8 = 0;
 const SEALED: u8 = 1;
-/// The lengths of what follows in a sealed one before the secret: the beginning of the key's name, and the nonce.
+/// Lengths in bytes of what then stands before a sealed secret: the key's id, and the nonce.
 const NAME: usize = 16;
 const NONCE: usize = 24;
 
-/// Seals and opens.
+/// Seals and opens the secrets of apps.
 #[derive(Clone)]
 pub struct Vault {
     key: Option<SecretKey>,
@@ -26,7 +26,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// With the keys of the storage.
+    /// A vault with the keys of the storage.
     pub fn from_files(files: &Files, random: &Random) -> Vault {
         Vault { key: files.key.clone(), keys: files.keys(), random: random.clone() }
     }
@@ -36,7 +36,8 @@ impl Vault {
         self.random.bytes().into_iter().take(20).collect()
     }
 
-    /// As it is stored. It opens for this user alone: nobody who can write the database gives one user another's.
+    /// Seals a secret. It opens for this user alone, so that somebody who can write the database cannot give it to
+    /// another user.
     pub(super) fn seal(&self, user: UserId, secret: &[u8]) -> QueryResult<Vec<u8>> {
         let Some(key) = &self.key else { return Ok([&[CLEAR], secret].concat()) };
         let drawn = self.random.bytes();
@@ -47,10 +48,10 @@ impl Vault {
         Ok([&[SEALED], key.id().as_bytes(), &nonce, sealed.as_slice()].concat())
     }
 
-    /// The secret.
+    /// Opens what is stored: gives the secret.
     ///
     /// # Errors
-    /// Where its key is not configured any more, or it was changed.
+    /// Where its key is not configured any more, or the stored bytes were changed.
     pub(super) fn open(&self, user: UserId, stored: &[u8]) -> QueryResult<Vec<u8>> {
         let broken = || DeserializationError("the secret of an authenticator app cannot be opened".into());
         match stored {
@@ -66,8 +67,8 @@ impl Vault {
         }
     }
 
-    /// Whether it lies under another key than the one that is configured, in clear although there is one, or sealed although
-    /// there is none any more.
+    /// Whether what is stored is sealed with an old key, in clear although there is a key, or sealed although no key is
+    /// configured to write.
     pub(super) fn is_outdated(&self, stored: &[u8]) -> bool {
         match (&self.key, stored) {
             (Some(key), [SEALED, rest @ ..]) => !rest.starts_with(key.id().as_bytes()),
@@ -104,7 +105,7 @@ mod tests {
         assert!(!sealed.windows(4).any(|part| part == &secret[..4]));
         assert_eq!(vault(Some(1), &[]).open(user, &sealed).unwrap(), secret);
         assert!(vault(Some(1), &[]).open(UserId(5), &sealed).is_err());
-        // the key has changed: the one before still opens
+        // after a change of keys the old key still opens
         let later = vault(Some(2), &[1]);
         assert_eq!(later.open(user, &sealed).unwrap(), secret);
         assert!(later.is_outdated(&sealed) && !later.is_outdated(&later.seal(user, secret).unwrap()));

@@ -22,7 +22,7 @@ macro_rules! fonts {
     };
 }
 
-/// Fonts for what the two above lack, deflated, each with the scripts that it is asked for first.
+/// Fonts for what the two above lack, deflated, each with the scripts that it is tried for first.
 const OTHERS: [(&[Script], &[u8]); 19] = fonts! {
     "NotoSansArabic": Arabic;
     "NotoSansHebrew": Hebrew;
@@ -44,23 +44,23 @@ const OTHERS: [(&[Script], &[u8]); 19] = fonts! {
     "DroidSansFallback": Han, Hiragana, Katakana, Hangul, Bopomofo;
     "NotoSansSymbols2": Braille;
 };
-/// The last two are asked for any character, too.
+/// The last two are tried for any character, too.
 const FOR_ANY: Range<usize> = 17..19;
 
-/// The same, inflated when first asked for.
+/// [`OTHERS`], each inflated on its first use.
 static INFLATED: [OnceLock<Vec<u8>>; OTHERS.len()] = [const { OnceLock::new() }; OTHERS.len()];
 
 fn inflated(number: usize) -> &'static [u8] {
     let (Some(place), Some((_, deflated))) = (INFLATED.get(number), OTHERS.get(number)) else { return &[] };
     place.get_or_init(|| {
         let mut data = Vec::new();
-        // a broken one is no font
+        // a font that cannot be inflated is left empty, and is then not used
         let _ = flate2::read::ZlibDecoder::new(*deflated).read_to_end(&mut data);
         data
     })
 }
 
-/// Stands for a character that no font has; the file keeps the real one beside it.
+/// Shown in place of a character that no font has; the file keeps the real character beside it.
 const BOX: char = '□';
 
 /// Whether a character only says how its neighbours join.
@@ -87,14 +87,14 @@ pub(super) struct Shaped<'t> {
     pub font: Font,
     pub text: &'t str,
     pub glyphs: Vec<KrillaGlyph>,
-    /// in parts of the font size
+    /// as a multiple of the font size
     pub width: f32,
 }
 
 impl Face {
     fn load(data: &'static [u8]) -> Option<Face> {
         let reading = skrifa::FontRef::new(data).ok()?;
-        // in parts of the font size
+        // as a multiple of the font size
         let metrics = reading.glyph_metrics(Size::new(1.0), LocationRef::default());
         let shaper = ShaperData::new(&reading);
         Some(Face { font: Font::new(data.into(), 0)?, charmap: reading.charmap(), metrics, shaper, reading })
@@ -113,7 +113,7 @@ impl Face {
         let out = shaper.shape(buffer, ShapeOptions::new());
         let units = self.font.units_per_em();
         let part = |units_of: i32| units_of as f32 / units;
-        // a cluster goes up to where the next one in the text begins
+        // a cluster ends where the next one in the text begins
         let mut starts: Vec<usize> = out.glyph_infos().iter().map(|info| info.cluster as usize).collect();
         starts.sort_unstable();
         starts.dedup();
@@ -124,7 +124,7 @@ impl Face {
         let mut glyphs = Vec::with_capacity(out.len());
         let mut width = 0.0;
         for (info, at) in out.glyph_infos().iter().zip(out.glyph_positions()) {
-            // the glyph for "missing" is in no file that keeps to PDF/UA; there is none, as `Faces::shown` sees to
+            // PDF/UA forbids the glyph for "missing"; `Faces::shown` has replaced every character that would need it
             if info.glyph_id == 0 {
                 continue;
             }
@@ -154,7 +154,7 @@ impl Faces {
         self.others.get(number)?.get_or_init(|| Face::load(inflated(number))).as_ref()
     }
 
-    /// The font for a character; what belongs to no script stays in the font of what is before it.
+    /// The font for a character; a character of no script stays in the font of the character before it.
     fn face_of<'f>(&'f self, c: char, bold: bool, before: Option<&'f Face>) -> Option<&'f Face> {
         let own = self.own(bold);
         if is_joiner(c) {
@@ -170,7 +170,7 @@ impl Faces {
         first.or_else(|| FOR_ANY.filter_map(|number| self.other(number)).find(|face| face.has(c)))
     }
 
-    /// How wide a text is, in parts of the font size. Kerning only ever makes it narrower.
+    /// How wide a text is, as a multiple of the font size. Kerning only makes it narrower.
     pub fn width(&self, text: &str, bold: bool) -> f32 {
         let own = self.own(bold);
         let plainly = |c: char| match c.script() {
@@ -205,7 +205,7 @@ impl Faces {
         out
     }
 
-    /// A text in pieces of one font each, as it is read.
+    /// A text in pieces of one font each, in reading order.
     fn cut<'f, 't>(&'f self, text: &'t str, bold: bool) -> impl Iterator<Item = (&'f Face, &'t str)> {
         let mut pieces: Vec<(&Face, Range<usize>)> = Vec::new();
         for (at, c) in text.char_indices() {
@@ -220,12 +220,12 @@ impl Faces {
         pieces.into_iter().map(|(face, range)| (face, text.get(range).unwrap_or_default()))
     }
 
-    /// What the fonts show of a text: characters that they lack are boxes.
+    /// The text as the fonts show it: a box in place of each character that they lack.
     pub fn shown(&self, text: &str) -> String {
         text.chars().map(|c| if self.know(c) { c } else { BOX }).collect()
     }
 
-    /// Whether a font has a character.
+    /// Whether a font has this character.
     pub fn know(&self, c: char) -> bool {
         self.face_of(c, false, None).is_some()
     }

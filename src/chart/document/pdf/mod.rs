@@ -12,7 +12,7 @@ use krilla::tagging::{ListNumbering, TableHeaderScope, Tag};
 use sheet::{Column, Node, Sheet, Style};
 use std::num::NonZeroU16;
 
-/// Why there is no PDF. Names no content.
+/// Why there is no PDF. The text names no content of the document.
 #[derive(Debug, thiserror::Error)]
 #[error("the PDF could not be written: {0}")]
 pub struct PdfError(String);
@@ -25,19 +25,19 @@ const TEXT: Style = Style { size: 10.0, bold: false, grey: false };
 const STRONG: Style = Style { size: 10.0, bold: true, grey: false };
 const HEAD: Style = Style { size: 9.0, bold: true, grey: true };
 
-/// How the width of a table of results is shared by its columns: name, value, unit, reference, remark.
+/// Shares of the width for the columns of a table of results: name, value, unit, reference, remark.
 const SHARES: [f32; 5] = [0.34, 0.2, 0.13, 0.17, 0.16];
-/// How much of the width the names of facts take.
+/// Share of the width for the names of facts.
 const NAMES: f32 = 0.27;
 
 impl Document {
-    /// The document as a PDF on letter paper. Takes milliseconds of computing: not for an async thread.
+    /// The document as a PDF on letter paper. Takes milliseconds of computing: do not call it on an async thread.
     ///
     /// # Errors
     /// When the file would not keep to PDF/UA-1.
     pub fn pdf(&self) -> Result<Vec<u8>, PdfError> {
         let lang = Lang::or_english(&self.lang);
-        // PDF/UA-1 asks for a title, and for words in every heading
+        // PDF/UA-1 demands a title, and words in every heading
         let title = if is_blank(&self.title) { lang.t("kind-one-file") } else { &self.title };
         let mut sheet = Sheet::new()?;
         let mut root = Vec::new();
@@ -66,7 +66,7 @@ impl Document {
     }
 }
 
-/// The first characters of texts that the PDF would show as boxes, each once; empty if there are none.
+/// The first characters of the texts that the PDF would show as boxes, each once; empty if there are none.
 pub(super) fn not_drawn<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     let mut lacking = String::new();
     let mut others = texts.into_iter().flat_map(|text| faces::plain(text).chars().collect::<Vec<_>>());
@@ -85,7 +85,7 @@ pub(super) fn not_drawn<'t>(texts: impl IntoIterator<Item = &'t str>) -> String 
     lacking
 }
 
-/// How many lacking characters are named.
+/// The most characters that are named.
 const MOST_TOLD: usize = 10;
 
 fn is_blank(text: &str) -> bool {
@@ -122,7 +122,7 @@ fn part_of(sheet: &mut Sheet, part: &Part) -> Node {
     }
 }
 
-/// Names with their values: a list whose labels are the names.
+/// Names with their values, as a list whose labels are the names.
 fn facts(sheet: &mut Sheet, rows: &[Named]) -> Node {
     let (names, values) = (Column::share(0.0, NAMES), Column::share(NAMES, 1.0));
     let mut items = Vec::new();
@@ -168,7 +168,7 @@ fn table(sheet: &mut Sheet, results: &Results) -> Node {
     sheet.repeat_on_new_pages(&head);
     let mut rows = Vec::new();
     for line in &results.rows {
-        // what is not as expected is said in the last column, and stands out
+        // a value that is not as expected stands out, and the last column says so in words
         let style = |column: usize| if line.abnormal && matches!(column, 1 | 4) { STRONG } else { TEXT };
         let name = match line.note.as_str() {
             "" => line.cells[0].clone(),

@@ -18,8 +18,8 @@ use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier, SpanTag, T
 const SIDE: f32 = (PAPER.0 - WIDTH) / 2.0;
 const FOOTER: Style = Style { size: 8.0, bold: false, grey: true };
 
-/// Writes the file. `footer` gives the words at the left and right of the foot of a page, from its number and how many
-/// there are.
+/// Writes the file. `footer` takes the number of a page and of all pages, and gives the words at the left and right of
+/// its foot.
 pub(super) fn paint(
     sheet: Sheet,
     root: Vec<Node>,
@@ -61,12 +61,12 @@ pub(super) fn paint(
     document.set_outline(outline(&sheet.marks));
     let title = super::faces::plain(title);
     document.set_metadata(Metadata::new().title(title).language(lang.to_owned()).creator("Postern".to_owned()));
-    // krilla's own words name glyphs and places, and glyphs are content
+    // an error of krilla names glyphs and places, and glyphs are content of the document
     document.finish().map_err(|_| PdfError("it would not keep to PDF/UA-1".to_owned()))
 }
 
 fn grey(style: Style) -> Fill {
-    // 5.6 to 1 on white at least (WCAG 2.2, 1.4.3)
+    // at least 5.6 to 1 on white (WCAG 2.2, 1.4.3)
     let shade = if style.grey { 96 } else { 0 };
     Fill { paint: luma::Color::new(shade).into(), opacity: NormalizedF32::ONE, rule: Default::default() }
 }
@@ -106,7 +106,7 @@ fn draw_rule(surface: &mut Surface, rule: &Rule) {
     surface.end_tagged();
 }
 
-/// The structure below a node.
+/// The structure below a node, as a group of tags.
 fn group(node: Node, identifiers: &mut [Option<Identifier>]) -> Option<TagGroup> {
     match node {
         Node::Group(tag, children) => {
@@ -128,7 +128,7 @@ fn group(node: Node, identifiers: &mut [Option<Identifier>]) -> Option<TagGroup>
     }
 }
 
-/// The title, and below it the headings.
+/// The outline: the title, and below it the headings.
 fn outline(marks: &[Mark]) -> Outline {
     let node = |mark: &Mark| {
         let place = XyzDestination::new(mark.page, Point::from_xy(0.0, mark.down));

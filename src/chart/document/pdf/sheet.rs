@@ -1,18 +1,18 @@
-//! Where each line of text stands: columns, line breaks and page breaks. In points from the top left of a page.
+//! Places each line of text: columns, line breaks and page breaks. Lengths are in points from the top left of a page.
 
 use super::PdfError;
 use super::faces::{Faces, is_rtl, may_break_before, plain};
 use krilla::tagging::TagKind;
 
-/// Letter paper.
+/// Letter paper: width and height.
 pub(super) const PAPER: (f32, f32) = (612.0, 792.0);
 const SIDE: f32 = 56.0;
 const TOP: f32 = 54.0;
 const BOTTOM: f32 = 730.0;
-/// Where the line at the foot of a page stands.
+/// The height of the line at the foot of a page.
 pub(super) const FOOT: f32 = 756.0;
 pub(super) const WIDTH: f32 = PAPER.0 - 2.0 * SIDE;
-/// Between columns.
+/// The space between columns.
 const GUTTER: f32 = 8.0;
 
 /// How a text looks.
@@ -24,13 +24,13 @@ pub(super) struct Style {
 }
 
 impl Style {
-    /// From one line to the next.
+    /// The distance from one line to the next.
     pub fn leading(self) -> f32 {
         self.size * 1.4
     }
 }
 
-/// A part of the width.
+/// A part of the page's width.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     left: f32,
@@ -48,13 +48,13 @@ impl Column {
 pub(super) struct Line {
     pub page: usize,
     pub left: f32,
-    /// of the baseline
+    /// the height of its baseline
     pub down: f32,
     pub text: String,
     /// its paragraph is read from right to left
     pub is_rtl: bool,
     pub style: Style,
-    /// repeats what stands elsewhere: not read out again
+    /// it repeats a line from elsewhere, and is not read out again
     pub artifact: bool,
 }
 
@@ -73,10 +73,10 @@ pub(super) struct Mark {
     pub down: f32,
 }
 
-/// A node of the structure.
+/// A node of the document's structure.
 pub(super) enum Node {
     Group(TagKind, Vec<Node>),
-    /// Lines by their numbers.
+    /// Lines, by their positions in [`Sheet::lines`].
     Lines(TagKind, Vec<usize>),
 }
 
@@ -90,7 +90,7 @@ impl Node {
     }
 }
 
-/// A cell of a row: where, what, how.
+/// A cell of a row: its column, its text, its style.
 pub(super) type Cell<'a> = (Column, &'a str, Style);
 
 pub(super) struct Sheet {
@@ -115,7 +115,8 @@ impl Sheet {
         Node::lines(tag, lines.into_iter().flatten().collect())
     }
 
-    /// Cells side by side; gives the lines of each. A row that fits on a page stays together, a higher one flows on.
+    /// Places cells side by side; gives the lines of each. A row that fits on a page stays together, a higher one is
+    /// broken.
     pub fn row(&mut self, cells: &[Cell]) -> Vec<Vec<usize>> {
         let wrapped: Vec<Vec<(String, bool)>> =
             cells.iter().map(|(column, text, style)| self.wrap(text, *style, column.width)).collect();
@@ -132,7 +133,7 @@ impl Sheet {
             for ((lines, (column, _, style)), placed) in wrapped.iter().zip(cells).zip(&mut placed) {
                 let Some((text, is_rtl)) = lines.get(number) else { continue };
                 match text.as_str() {
-                    // an empty cell keeps its place: without anything in it, it would not be in the structure
+                    // an empty cell still gets a line: without one it would be missing from the structure
                     "" if lines.len() == 1 => placed.push(self.line(*column, " ", *is_rtl, *style, false)),
                     "" => {}
                     text => placed.push(self.line(*column, text, *is_rtl, *style, false)),
@@ -145,7 +146,7 @@ impl Sheet {
     fn line(&mut self, column: Column, text: &str, is_rtl: bool, style: Style, artifact: bool) -> usize {
         // the baseline lies above the line's lower edge
         let down = self.down - style.leading() * 0.25;
-        // what is read from right to left begins at the right
+        // a line that is read from right to left begins at the right
         let left = match is_rtl {
             true => {
                 let shown = self.faces.shown(text.trim_end_matches(' '));
@@ -157,9 +158,9 @@ impl Sheet {
         self.lines.len() - 1
     }
 
-    /// Breaks a text into lines: at its own ends of lines, between words, and within a word that is wider than the
-    /// column. The space at which a line is broken stays at its end, so that words do not run together when read out.
-    /// Each with whether it is read from right to left, as its whole paragraph is.
+    /// Breaks a text into lines: at its line breaks, between words, and within a word that is wider than the column.
+    /// The space at which a line is broken stays at its end, so that words do not run together when read out. Each line
+    /// comes with whether its paragraph is read from right to left.
     fn wrap(&self, text: &str, style: Style, width: f32) -> Vec<(String, bool)> {
         let width = width / style.size;
         let mut lines = Vec::new();
@@ -195,12 +196,12 @@ impl Sheet {
         lines
     }
 
-    /// Room below what follows.
+    /// Leaves room before the next line.
     pub fn space(&mut self, points: f32) {
         self.down += points;
     }
 
-    /// Goes on to the next page where not so much room is left.
+    /// Goes on to the next page where less room than this is left.
     pub fn keep_with_next(&mut self, points: f32) {
         if self.down + points > BOTTOM && self.down > TOP {
             self.pages += 1;
@@ -209,7 +210,7 @@ impl Sheet {
         }
     }
 
-    /// What stands at the top of each new page, as at the head of a table; nothing to end it.
+    /// Sets the cells that stand at the top of each new page, like the head of a table; no cells to stop it.
     pub fn repeat_on_new_pages(&mut self, cells: &[Cell]) {
         self.repeated = cells.iter().map(|(column, text, style)| (*column, (*text).to_owned(), *style)).collect();
     }
@@ -228,21 +229,21 @@ impl Sheet {
         self.repeated = repeated;
     }
 
-    /// A line across, with room around it.
+    /// Draws a line across the page, with room around it.
     pub fn rule(&mut self, around: f32) {
         self.down += around;
         self.rules.push(Rule { page: self.pages - 1, down: self.down, weight: 0.8 });
         self.down += around;
     }
 
-    /// A thin line below a row.
+    /// Draws a thin line below a row.
     pub fn hairline(&mut self) {
         self.down += 1.5;
         self.rules.push(Rule { page: self.pages - 1, down: self.down, weight: 0.3 });
         self.down += 1.0;
     }
 
-    /// Notes a heading here for the outline.
+    /// Notes a heading at this place for the outline.
     pub fn mark(&mut self, level: u16, text: &str) {
         self.marks.push(Mark { level, text: plain(text), page: self.pages - 1, down: self.down });
     }

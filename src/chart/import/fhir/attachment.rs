@@ -1,4 +1,4 @@
-//! Attachments (R4 §2.24.0.5): decodes the data, or finds it in a Binary (R4 §2.41) of the bundle.
+//! Attachments (R4 §2.24.0.5): decodes the data, or finds them in a Binary (R4 §2.41) of the bundle.
 
 use data_encoding::BASE64_NOPAD;
 
@@ -9,7 +9,7 @@ use super::{ImportedFile, SkipReason};
 use crate::chart::import::programs::{is_named_as_program, is_program, is_typed_as_program};
 use crate::chart::item::{Caption, ItemKind, Label};
 
-/// Base64 as FHIR has it (white space allowed, R4 §2.24.0.1); none where it is not base64 or nothing.
+/// Decodes Base64 as FHIR has it (white space allowed, R4 §2.24.0.1); `None` where it is empty or not Base64.
 fn decode(data: &str) -> Option<Vec<u8>> {
     let packed: Vec<u8> = data.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let end = packed.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
@@ -17,8 +17,8 @@ fn decode(data: &str) -> Option<Vec<u8>> {
     (!bytes.is_empty()).then_some(bytes)
 }
 
-/// The file of an attachment, or why there is none. An attachment that has neither data nor address is none without a
-/// reason. `fallback` names the file where the record does not.
+/// The file of an attachment, or why there is none; `None` where the attachment has neither data nor address.
+/// `fallback` names the file where the record does not.
 pub(super) fn file(
     chart: &mut Chart,
     at: At,
@@ -27,7 +27,7 @@ pub(super) fn file(
 ) -> Result<Option<ImportedFile>, SkipReason> {
     let declared = attachment.content_type.as_deref();
     let title = attachment.title.as_deref().and_then(non_empty).unwrap_or_else(|| fallback.to_owned());
-    // its content was, or is, looked at besides
+    // only the name and the declared type are checked here; the content is checked too
     if is_named_as_program(&title) || declared.is_some_and(is_typed_as_program) {
         return Err(SkipReason::FileProgram);
     }
@@ -40,7 +40,7 @@ pub(super) fn file(
         }
         (None, None) => return Ok(None),
     };
-    // it lies in storage, and its content was looked at on the way there
+    // storage holds the file, and its content was checked when it was put there
     if let Some(number) = data.strip_prefix(TAKEN_OUT) {
         let number: usize = number.parse().map_err(|_| SkipReason::FileBroken)?;
         let (Some(row), Some(kept)) = (holder.entry.row, holder.entry.files.get(number)) else {
@@ -76,7 +76,7 @@ fn content_type(declared: Option<&str>) -> String {
     }
 }
 
-/// A name without paths, with an extension where the type is a usual one: the extension alone where nothing has a name.
+/// A name without paths, with the ending of a usual type; the ending alone where neither file nor record has a name.
 fn file_name(title: &str, content_type: &str) -> String {
     let safe: String = title.chars().map(|c| if r#"/\:*?"<>|"#.contains(c) { '-' } else { c }).collect();
     let safe = single_line(&safe, 115);
@@ -118,7 +118,7 @@ fn file_name(title: &str, content_type: &str) -> String {
     let is_one = |ending: &str| matches!(ending.len(), 2..=4) && ending.bytes().all(|b| b.is_ascii_alphanumeric());
     let fits = |ending: &str| endings.iter().any(|one| one.eq_ignore_ascii_case(ending));
     match (ending, endings.first()) {
-        // a name whose ending is not that of its content would be opened as something else
+        // a name with an ending that is not its content's would open in the wrong program
         (Some(ending), Some(_)) if fits(ending) => safe.to_owned(),
         (Some(ending), None) if is_one(ending) => safe.to_owned(),
         (_, Some(first)) => format!("{safe}.{first}"),
@@ -126,8 +126,8 @@ fn file_name(title: &str, content_type: &str) -> String {
     }
 }
 
-/// Adds an item with the first of the files, and an item of the kind "file" with the same title for each further one
-/// (`letter` for those of a letter). A file that can't be read is counted; the item is there all the same.
+/// Adds an item with the first of the files, and for each further file an item of the kind "file" with the same title
+/// (of the kind "letter" for those of a letter). A file that can't be read is counted; its item is added without it.
 pub(super) fn add_with_files(chart: &mut Chart, at: At, mut draft: Draft, attachments: &[Attachment]) {
     let fallback = draft.title.clone().unwrap_or_default();
     let mut files = Vec::new();

@@ -3,37 +3,37 @@
 use super::types::{clean, non_empty};
 use crate::chart::item::{Block, Caption, Datum, Fact, ItemBody, Label, ResultRow};
 
-/// A row: its name, by the record or by us, and its value.
+/// A row: its name, in the record's words or as a label, and its value.
 pub(super) type Row = (Caption, Option<Datum>);
 
-/// A body under way. Facts that follow each other share one block.
+/// A body that is being built. Facts that follow each other share one block.
 #[derive(Debug, Default)]
 pub(super) struct Body {
     blocks: Vec<Block>,
 }
 
 impl Body {
-    /// A row under a label of ours.
+    /// Adds a row under a label.
     pub fn fact(&mut self, label: Label, value: Option<Datum>) {
         self.row(Caption::Label(label), value);
     }
 
-    /// A row of text.
+    /// Adds a row of text.
     pub fn text(&mut self, label: Label, value: Option<String>) {
         self.fact(label, value.map(Datum::Text));
     }
 
-    /// A row of texts, joined by semicolons.
+    /// Adds a row of texts, joined by semicolons.
     pub fn texts(&mut self, label: Label, values: Vec<String>) {
         self.text(label, non_empty(&values.join("; ")));
     }
 
-    /// A row with a code of the standard.
+    /// Adds a row with a code of the standard.
     pub fn code(&mut self, label: Label, value: Option<&String>) {
         self.fact(label, value.cloned().map(Datum::Code));
     }
 
-    /// A row under any caption; left out where it has no value.
+    /// Adds a row under any caption, if it has a value.
     pub fn row(&mut self, label: Caption, value: Option<Datum>) {
         let Some(value) = value.and_then(cleaned) else { return };
         let label = match label {
@@ -47,21 +47,21 @@ impl Body {
         }
     }
 
-    /// A heading in the record's words.
+    /// Adds a heading in the record's words.
     pub fn heading(&mut self, text: &str) {
         if let Some(text) = non_empty(text) {
             self.blocks.push(Block::Heading { text: Caption::Text(text) });
         }
     }
 
-    /// Text without a heading.
+    /// Adds a text without a heading.
     pub fn paragraph(&mut self, text: Option<&String>) {
         if let Some(text) = text.and_then(|text| non_empty(text)) {
             self.blocks.push(Block::Paragraph { text });
         }
     }
 
-    /// A heading and texts below it; nothing where there is no text.
+    /// Adds a heading and texts below it; nothing where there is no text.
     pub fn paragraphs(&mut self, label: Label, texts: Vec<String>) {
         let texts: Vec<String> = texts.iter().filter_map(|text| non_empty(text)).collect();
         if !texts.is_empty() {
@@ -70,7 +70,7 @@ impl Body {
         }
     }
 
-    /// A heading and a list below it; nothing where the list is empty.
+    /// Adds a heading and a list below it; nothing where the list is empty.
     pub fn list(&mut self, label: Label, items: Vec<String>) {
         let items: Vec<String> = items.iter().filter_map(|text| non_empty(text)).collect();
         if !items.is_empty() {
@@ -79,7 +79,7 @@ impl Body {
         }
     }
 
-    /// A heading and rows below it, also those without a value; nothing where there are none.
+    /// Adds a heading and rows below it, also rows without a value; nothing where there are no rows.
     pub fn rows(&mut self, label: Label, rows: Vec<Row>) {
         let rows: Vec<Fact> = rows
             .into_iter()
@@ -98,7 +98,7 @@ impl Body {
         }
     }
 
-    /// Results, under a heading if they stand among other things.
+    /// Adds results, under a heading if they stand among other things.
     pub fn results(&mut self, label: Option<Label>, rows: Vec<ResultRow>) {
         let rows: Vec<ResultRow> = rows
             .into_iter()

@@ -21,29 +21,29 @@ pub(super) struct Entry {
     pub resource: Resource,
     /// `subject`, else `patient`.
     pub subject: Option<Reference>,
-    /// since when its source has taken it back; what it said is only known by its name
+    /// since when its source has withdrawn it; then only its name is still shown
     pub withdrawn: Option<Ts>,
-    /// it was taken back before it was ever seen: nothing is known of it but that
+    /// it was withdrawn before it was ever sent: its key is all that is known of it
     pub unseen: bool,
-    /// came with the file that is taken in, and is not only there from before
+    /// it came with this import, and was not stored before
     pub fresh: bool,
-    /// the row in which it is kept
+    /// the row that stores it
     pub row: Option<i64>,
-    /// the place of the resource in which it is contained (R4 §2.4.2.4)
+    /// the position of the resource that contains it (R4 §2.4.2.4)
     pub within: Option<usize>,
-    /// what a reader sees of it, by its source (R4 §2.4.2.2)
+    /// the page that its source made of it (R4 §2.4.2.2)
     pub narrative: Option<String>,
-    /// its files, where they lie in storage
+    /// its files, where storage holds them
     pub files: Vec<KeptFile>,
-    /// its fields for which there is no place
+    /// those of its fields that have no place in an item
     pub unread: Vec<&'static str>,
     kept_source: Option<String>,
 }
 
-/// By what resources that are kept are put in order: when, what, which.
+/// The order of stored resources: by date, then name, then key.
 type Sorted = (Option<OffsetDateTime>, Option<String>, Option<String>);
 
-/// Something left out while reading, until it is known whose it is.
+/// A resource that was left out, before its patient is known.
 #[derive(Debug)]
 struct Left {
     kind: String,
@@ -52,54 +52,54 @@ struct Left {
     subject: Option<Reference>,
 }
 
-/// A bundle in memory: typed resources, the text is gone.
+/// A bundle in memory, as typed resources without the text of the file.
 #[derive(Debug, Default)]
 pub struct Bundle {
     pub(super) entries: Vec<Entry>,
     left: Vec<Left>,
     by_url: HashMap<String, usize>,
-    /// By `Type/id`; none where several resources of different `fullUrl` share it.
+    /// By `Type/id`; `None` where several resources of different `fullUrl` share it.
     by_type_and_id: HashMap<String, Option<usize>>,
-    /// By the place of the outer resource and the local id.
+    /// By the position of the outer resource and the local id.
     contained: HashMap<(usize, String), usize>,
-    /// All that is not shared is this patient's: what is kept has found its patient already.
+    /// The patient of every resource that is not shared: stored resources are assigned to their patient already.
     only_patient: Option<usize>,
     owned: Vec<bool>,
 }
 
-/// A resource as it is kept.
+/// A resource as it is stored.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    /// its row
+    /// the row that stores it
     pub row: i64,
-    /// where its id is valid
+    /// the source within which its id is valid
     pub source: String,
     /// its address in the file
     pub full_url: Option<String>,
-    /// itself
+    /// the resource, as JSON
     pub json: String,
-    /// since when its source has taken it back
+    /// since when its source has withdrawn it
     pub withdrawn: Option<Ts>,
-    /// it was taken back before it was ever seen
+    /// it was withdrawn before it was ever sent
     pub unseen: bool,
-    /// came with the file that is taken in
+    /// it came with this import
     pub fresh: bool,
-    /// belongs to no patient
+    /// whether it belongs to no patient
     pub shared: bool,
-    /// its files, by their numbers
+    /// its files, in the order of their numbers
     pub files: Vec<KeptFile>,
 }
 
-/// A file of a resource that is kept.
+/// A file of a stored resource.
 #[derive(Debug, Clone)]
 pub struct KeptFile {
-    /// what its content is; empty where that is not sure
+    /// the media type of its content; empty where that is not certain
     pub media_type: String,
-    /// why it is not there
+    /// why the file is missing
     pub flaw: Option<SkipReason>,
 }
 
-/// Where a resource stands, for what it names and is named by.
+/// How a resource is addressed, for the references to it and from it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Address<'a> {
     pub full_url: Option<&'a str>,
@@ -108,8 +108,8 @@ pub(super) struct Address<'a> {
 }
 
 impl Address<'_> {
-    /// Where its id is valid: the name that the user gave, else the base of a literal address (R4 §2.36.4); none where
-    /// the address is a mere number (`urn:uuid:…`), or missing.
+    /// The source within which its id is valid: the name that the user gave, else the base of a literal address (R4
+    /// §2.36.4); `None` where the address is a mere number (`urn:uuid:…`), or missing.
     pub fn source(&self, named: Option<&str>) -> Option<String> {
         let address = || {
             let (before, id) = self.full_url?.trim().rsplit_once('/')?;
@@ -120,14 +120,14 @@ impl Address<'_> {
         named.map(str::to_owned).or_else(address)
     }
 
-    /// The same name in each import: `Type/id`, else the address.
+    /// A name that is the same in each import: `Type/id`, else the address.
     pub fn key(&self) -> Option<String> {
         let id = self.id.map(|id| format!("{}/{}", self.kind, single_line(id, 200)));
         id.or_else(|| self.full_url.map(|url| single_line(url, 400)))
     }
 }
 
-/// Takes a file as it may stand in memory (see [`super::read`]) and gives its resources.
+/// Reads a file that fits into memory (forms: see [`super::read`]) and gives its resources.
 ///
 /// # Errors
 /// [`FhirError`]: the reader fails, the text is not JSON or not FHIR R4, or no Patient is in it. A broken resource is
@@ -138,10 +138,10 @@ pub fn read_bundle(mut reader: impl Read) -> Result<Bundle, FhirError> {
     read_file(&bytes)
 }
 
-/// The same of something that can be read more than once. The whole of it is held in memory.
+/// Does the same for a file that can be read more than once. All of it is held in memory.
 ///
 /// # Errors
-/// As those of [`read_bundle`].
+/// See [`read_bundle`].
 pub fn read_file(source: &dyn Reopen) -> Result<Bundle, FhirError> {
     let mut bundle = Bundle::default();
     let mut has_patient = false;
@@ -150,14 +150,14 @@ pub fn read_file(source: &dyn Reopen) -> Result<Bundle, FhirError> {
     if has_patient { Ok(bundle) } else { Err(FhirError::NoPatient) }
 }
 
-/// The name of a type as it may be printed: whatever can't be one is "Resource".
+/// The name of a type as it may be printed: a text that can't be such a name becomes "Resource".
 pub(super) fn printable(kind: &str) -> String {
     let plausible = !kind.is_empty() && kind.len() <= 40 && kind.bytes().all(|byte| byte.is_ascii_alphabetic());
     if plausible { kind.to_owned() } else { "Resource".to_owned() }
 }
 
 impl Bundle {
-    /// What is kept of one patient, with what it names.
+    /// A bundle of the resources that are stored of one patient, with the shared ones that they name.
     pub fn of_kept(kept: Vec<Kept>) -> Bundle {
         let mut read: Vec<(Sorted, Entry, Option<String>, bool)> = Vec::new();
         for it in kept {
@@ -169,11 +169,11 @@ impl Bundle {
             (entry.files, entry.kept_source) = (it.files, Some(it.source));
             entry.unread = unread(&entry.resource, &it.json);
             let order = (entry.resource.when(), name_of(&entry.resource), entry.address().key());
-            // of a chart of any length the text is held only where it is read again
+            // a chart may be long: the text is kept only where it is read once more
             let holder = it.json.contains("\"contained\"").then_some(it.json);
             read.push((order, entry, holder, !it.shared));
         }
-        // in an order of their own: that of a file says nothing
+        // in an order of their own: the order in a file means nothing
         read.sort_by(|a, b| a.0.cmp(&b.0));
         let mut bundle = Bundle::default();
         for (_, entry, holder, owned) in read {
@@ -189,7 +189,7 @@ impl Bundle {
         bundle
     }
 
-    /// Takes an entry in; says whether it is a patient.
+    /// Adds an entry; gives whether it is a patient.
     fn add(&mut self, found: Found) -> bool {
         if found.broken {
             self.leave("Resource", SkipReason::Malformed, None, None);
@@ -211,7 +211,7 @@ impl Bundle {
         kind == "Patient"
     }
 
-    /// Takes in what a resource contains.
+    /// Adds the resources that a resource contains.
     fn contain(&mut self, outer: usize, json: &str) {
         let Ok(holder) = serde_json::from_str::<Holder>(json) else { return };
         for raw in holder.contained {
@@ -219,7 +219,7 @@ impl Bundle {
             let (Some(id), Some(Ok(resource))) = (header.id.clone(), Resource::read(&kind, raw.get())) else {
                 continue;
             };
-            // what it says is not what its fields say
+            // its fields do not mean what they say
             if header.has_modifiers() {
                 continue;
             }
@@ -236,7 +236,7 @@ impl Bundle {
         }
     }
 
-    /// What a local reference (`#id`) of a resource means.
+    /// The position of the resource that a local reference (`#id`) names.
     pub(super) fn local(&self, from: usize, id: &str) -> Option<usize> {
         let outer = self.entries.get(from)?.within.unwrap_or(from);
         self.contained.get(&(outer, id.to_owned())).copied()
@@ -246,7 +246,7 @@ impl Bundle {
         self.left.push(Left { kind: printable(kind), reason, full_url, subject });
     }
 
-    /// Keeps an entry, unless it has the address of an earlier one.
+    /// Adds an entry, unless an earlier one has its address.
     pub(super) fn index(&mut self, entry: Entry) -> Result<usize, Box<Entry>> {
         let position = self.entries.len();
         let key = entry.id.as_ref().map(|id| format!("{}/{id}", entry.resource.kind()));
@@ -265,7 +265,7 @@ impl Bundle {
         Ok(position)
     }
 
-    /// Finds what a literal reference means within the bundle (R4 §2.36.4.1): `fullUrl` first, with a relative
+    /// Finds the resource of the bundle that a literal reference names (R4 §2.36.4.1): `fullUrl` first, with a relative
     /// reference completed by the base of the referring entry; then `Type/id` where only one resource has it. A
     /// reference to a server finds no resource of another server. Versions (`/_history/…`) are ignored.
     pub(super) fn position(&self, from: Option<&str>, reference: &str) -> Option<usize> {
@@ -277,7 +277,7 @@ impl Bundle {
         let known = |key: &str| self.by_type_and_id.get(key).copied().flatten();
         let without_url = |position: &usize| self.entries.get(*position).is_some_and(|entry| entry.full_url.is_none());
         if let Some(uuid) = reference.strip_prefix("urn:uuid:") {
-            // no type in the reference: only a patient is looked for, and only one that has no address of its own
+            // the reference has no type: it can only name a patient, and only one that has no address of its own
             return known(&format!("Patient/{uuid}")).filter(without_url);
         }
         if reference.contains("://") {
@@ -348,7 +348,7 @@ impl Bundle {
             }
             let read = patient.demographics(entry, options, &mut skipped);
             if self.only_patient.is_some() {
-                // the survey of the files has counted the parts of the records that came
+                // the survey of the files has counted these parts already
                 skipped.clear();
             }
             match read {
@@ -358,7 +358,7 @@ impl Bundle {
                 }
                 Err(reason) => {
                     count(&mut result.skipped, "Patient", reason);
-                    // the rest of that chart goes with its patient
+                    // the rest of that chart is left out too
                     for position in mine.iter().filter_map(|position| self.entries.get(*position)) {
                         if needs_patient(&position.resource) {
                             count(&mut result.skipped, position.resource.kind(), SkipReason::NoPatient);
@@ -379,7 +379,7 @@ impl Bundle {
     }
 }
 
-/// Whether a resource is nothing without a patient.
+/// Whether a resource makes no sense without a patient.
 pub(super) fn needs_patient(resource: &Resource) -> bool {
     use Resource as R;
     !matches!(
@@ -421,23 +421,23 @@ impl Entry {
         }
     }
 
-    /// Where it stands.
+    /// The resource's addresses.
     pub fn address(&self) -> Address<'_> {
         Address { full_url: self.full_url.as_deref(), id: self.id.as_deref(), kind: self.resource.kind() }
     }
 
-    /// Where its id is valid.
+    /// The source within which its id is valid.
     pub fn source(&self, named: Option<&str>) -> Option<String> {
         self.kept_source.clone().or_else(|| self.address().source(named))
     }
 
-    /// The id of a patient in their source.
+    /// The id of a patient in the patient's source.
     pub fn own_id(&self) -> Option<String> {
         let id = self.id.as_deref().and_then(non_empty).or_else(|| self.full_url.as_deref().and_then(non_empty))?;
         Some(single_line(&id, 400))
     }
 
-    /// The same name in each import: `Type/id`, else the fullUrl, else the type and the place in the file.
+    /// A name that is the same in each import: `Type/id`, else the fullUrl, else the type and the position in the file.
     pub fn source_id(&self, position: usize) -> String {
         self.address().key().unwrap_or_else(|| format!("{}#{position}", self.resource.kind()))
     }

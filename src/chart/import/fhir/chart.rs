@@ -1,4 +1,4 @@
-//! One patient's chart under way: what belongs together, whose name a reference means, the items so far.
+//! Builds one patient's chart: which resources belong together, what a reference names, and the items so far.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,20 +11,20 @@ use super::{document, done, encounter, form, invoice, narrative, order, plan, re
 use crate::chart::item::{Block, Caption, Datum, Fact, ItemBody, ItemKind, ItemSort, Label};
 use crate::db::Ts;
 
-/// An entry and its place in the bundle.
+/// An entry and its position in the bundle.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At<'a> {
     pub position: usize,
     pub entry: &'a Entry,
 }
 
-/// An item before it has its name.
+/// An item before it has its key.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub kind: ItemKind,
     pub sort: Option<ItemSort>,
     pub when: Moment,
-    /// None: the page has words for what it is.
+    /// `None`: the page shows words for the kind.
     pub title: Option<String>,
     pub author: Option<String>,
     pub body: ItemBody,
@@ -32,7 +32,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// An item of that kind and time, of which nothing is said yet.
+    /// An item of this kind and time, without content.
     pub fn new(kind: ItemKind, when: Moment) -> Self {
         Self { kind, sort: None, when, title: None, author: None, body: ItemBody::default(), attachment: None }
     }
@@ -45,32 +45,32 @@ pub(super) struct Chart<'a> {
     mine: Vec<usize>,
     skipped: Skipped,
     items: Vec<(usize, ImportedItem)>,
-    /// This patient's encounters that become items, each with what was made during it.
+    /// This patient's encounters that become items, each with the resources that were made during it.
     during: HashMap<usize, Vec<usize>>,
-    /// All that is made during one of them.
+    /// All resources that were made during one of these encounters.
     grouped: HashSet<usize>,
     /// Observations that are shown in a report.
     reported: HashSet<usize>,
     /// Binaries that a resource of this patient names.
     binaries: HashSet<usize>,
-    /// Resources whose fields without a place were counted.
+    /// Resources whose fields without a place are counted already.
     left_out: HashSet<usize>,
     source: Option<&'a str>,
     emptied: Vec<Emptied>,
     making: Making,
 }
 
-/// What is known of the item that is being made before it is there.
+/// What is known of the next item before it is added.
 #[derive(Default)]
 struct Making {
-    /// how its source says it is, where it is not one resource alone
+    /// its state at the source; `None`: the state of its one resource
     standing: Option<Vec<String>>,
-    /// since when its source has taken back a part of it
+    /// since when a part of it is withdrawn
     partly_withdrawn: Option<Ts>,
     fresh: bool,
-    /// what of it cannot be shown, and why
+    /// parts of it that cannot be shown, and why
     lacking: Vec<(Caption, SkipReason)>,
-    /// fields of its resources for which there is no place
+    /// fields of its resources that have no place in an item
     unread: Vec<&'static str>,
 }
 
@@ -107,7 +107,7 @@ impl<'a> Chart<'a> {
         chart
     }
 
-    /// Finds what belongs to which encounter and which report.
+    /// Finds which resources belong to which encounter and which report.
     fn gather(&mut self) {
         let mine = self.mine();
         for at in &mine {
@@ -123,7 +123,7 @@ impl<'a> Chart<'a> {
                 && at.entry.withdrawn.is_none()
             {
                 let results = report::observations(self, *at, report);
-                // a report without any date is left out, and its results stay where they would be without it
+                // a report without any date is left out; its results are then shown as if there were none
                 if report::occurred(self, *at, report, &results).is_some() {
                     self.reported.extend(results.into_iter().map(|found| found.position));
                 }
@@ -133,7 +133,7 @@ impl<'a> Chart<'a> {
                 self.grouped.insert(at.position);
             }
         }
-        // a diagnosis that names the encounter only from the encounter's side
+        // a diagnosis that only the encounter names, and that does not name the encounter
         for at in &mine {
             let Resource::Encounter(encounter) = &at.entry.resource else { continue };
             for found in encounter.diagnoses().filter_map(|reference| self.find(*at, reference)).collect::<Vec<_>>() {
@@ -148,10 +148,10 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// Maps every resource of the patient.
+    /// Makes items of all resources of the patient.
     pub fn finish(mut self, patient: ImportedPatient, binaries: &mut HashSet<usize>) -> ImportedChart {
         for at in self.mine() {
-            // what its source has taken back is no item; it shows where it was a part of one
+            // a withdrawn resource is no item; where it was a part of one, that item shows it
             if at.entry.withdrawn.is_some() {
                 continue;
             }
@@ -168,7 +168,7 @@ impl<'a> Chart<'a> {
                 Resource::Procedure(it) => done::procedure(&mut self, at, it),
                 Resource::QuestionnaireResponse(it) => form::form(&mut self, at, it),
                 Resource::ServiceRequest(it) => order::request(&mut self, at, it),
-                // shown with others, or below
+                // shown with others, or added below
                 _ => {}
             }
         }
@@ -179,7 +179,7 @@ impl<'a> Chart<'a> {
         ImportedChart { patient, items, skipped: self.skipped, emptied: self.emptied }
     }
 
-    /// The patient's resources in the order of the file.
+    /// The patient's resources, by ascending position.
     pub fn mine(&self) -> Vec<At<'a>> {
         self.mine.iter().filter_map(|position| self.at(*position)).collect()
     }
@@ -195,13 +195,13 @@ impl<'a> Chart<'a> {
         free.map(|(entry, _)| &entry.resource)
     }
 
-    /// What was made during an encounter.
+    /// The resources that were made during an encounter.
     pub fn during(&self, encounter: At) -> Vec<At<'a>> {
         let positions = self.during.get(&encounter.position).into_iter().flatten();
         positions.filter_map(|position| self.at(*position)).collect()
     }
 
-    /// Whether it is shown with an encounter.
+    /// Whether a resource is shown with an encounter.
     pub fn is_grouped(&self, at: At) -> bool {
         self.grouped.contains(&at.position)
     }
@@ -210,7 +210,7 @@ impl<'a> Chart<'a> {
         self.reported.contains(&at.position)
     }
 
-    /// What a reference means, if it is in the bundle and not another patient's.
+    /// The entry that a reference names, if it is in the bundle and not another patient's.
     pub fn find(&self, from: At, reference: &Reference) -> Option<At<'a>> {
         let url = reference.reference.as_deref()?;
         let position = match url.strip_prefix('#') {
@@ -224,13 +224,13 @@ impl<'a> Chart<'a> {
         (!foreign).then_some(at)
     }
 
-    /// The patient's own encounter during which a resource was made, if that becomes an item.
+    /// The encounter during which a resource was made, if it is this patient's and becomes an item.
     pub fn encounter_of(&self, at: At) -> Option<At<'a>> {
         let found = self.find(at, at.entry.resource.encounter()?)?;
         self.during.contains_key(&found.position).then_some(found)
     }
 
-    /// The first of the dates that is one, else the start of its encounter.
+    /// The first of these texts that is a date, else the start of the resource's encounter.
     pub fn date<'b>(&self, at: At, dates: impl IntoIterator<Item = Option<&'b String>>) -> Option<Moment> {
         first_moment(dates).or_else(|| match &self.encounter_of(at)?.entry.resource {
             Resource::Encounter(encounter) => encounter.start(),
@@ -238,8 +238,8 @@ impl<'a> Chart<'a> {
         })
     }
 
-    /// The name of what a reference means: of the resource in the bundle, else its `display`. What its source has taken
-    /// back has none, and the item that names it says so.
+    /// The name of the resource that a reference names: as the bundle has it, else the reference's `display`. A
+    /// withdrawn resource has no name, and the item that refers to it says so.
     pub fn name(&mut self, from: At, reference: &Reference) -> Option<String> {
         let found = self.find(from, reference);
         if let Some(found) = found.filter(|found| found.entry.withdrawn.is_some()) {
@@ -247,7 +247,7 @@ impl<'a> Chart<'a> {
             return None;
         }
         let found = found.and_then(|found| match &found.entry.resource {
-            // one step only: a role that names a role is nobody
+            // one step only: a role that refers to another role has no name
             Resource::PractitionerRole(role) => [&role.practitioner, &role.organization]
                 .into_iter()
                 .flatten()
@@ -261,7 +261,7 @@ impl<'a> Chart<'a> {
         found.or_else(|| reference.display.as_deref().and_then(non_empty)).map(|name| single_line(&name, 300))
     }
 
-    /// The names of several, without repetition.
+    /// The names of several resources, each once.
     pub fn names<'b>(&mut self, from: At, references: impl IntoIterator<Item = &'b Reference>) -> Vec<String> {
         let mut names = Vec::new();
         for name in references.into_iter().filter_map(|reference| self.name(from, reference)) {
@@ -272,7 +272,7 @@ impl<'a> Chart<'a> {
         names
     }
 
-    /// The names of several that matter, under a label: one that has none is lacking.
+    /// The names of several resources that matter, under a label: one without a name is reported as lacking.
     pub fn needed<'b>(
         &mut self,
         from: At,
@@ -301,7 +301,7 @@ impl<'a> Chart<'a> {
         reasons
     }
 
-    /// A Binary of the bundle that an attachment's `url` names.
+    /// The Binary of the bundle that an attachment's `url` names.
     pub fn binary(&mut self, from: At, url: &str) -> Option<(&'a super::document::Binary, At<'a>)> {
         let found = self.find(from, &Reference { reference: Some(url.to_owned()), display: None })?;
         let Resource::Binary(binary) = &found.entry.resource else { return None };
@@ -309,7 +309,7 @@ impl<'a> Chart<'a> {
         Some((binary, found))
     }
 
-    /// Where the id of a resource is valid.
+    /// The source within which the id of a resource is valid.
     pub fn source(&self, at: At) -> Option<String> {
         at.entry.source(self.source)
     }
@@ -318,25 +318,25 @@ impl<'a> Chart<'a> {
         self.skip_part(at, at.entry.resource.kind(), reason);
     }
 
-    /// For a part of a resource, `Type.field`.
+    /// Counts a part of a resource, `Type.field`, as left out.
     pub fn skip_part(&mut self, at: At, what: &str, reason: SkipReason) {
-        // what was there before is counted with the file that brought it
+        // a part that was stored before is counted with the file that brought it
         if at.entry.fresh {
             count(&mut self.skipped, what, reason);
         }
     }
 
-    /// A part that cannot be shown: it is counted, and the next item says so.
+    /// Counts a part that cannot be shown, and names it on the next item.
     pub fn lacks(&mut self, at: At, what: &str, part: Caption, reason: SkipReason) {
         self.skip_part(at, what, reason);
         self.making.lacking.push((part, reason));
     }
 
-    /// The next item is made of these too.
+    /// Adds these to the resources that the next item is made of.
     pub fn made_of(&mut self, parts: &[At]) {
         for at in parts {
             self.making.fresh |= at.entry.fresh;
-            // what is a part of another resource came with it as it is
+            // a contained resource cannot be withdrawn on its own: it came with the outer one
             if at.entry.within.is_none() {
                 self.making.partly_withdrawn = self.making.partly_withdrawn.max(at.entry.withdrawn);
             }
@@ -346,7 +346,7 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// Fields of a resource for which there is no place: counted, and named on the next item.
+    /// Counts the fields of a resource that have no place in an item, and names them on the next item.
     fn leaves_out(&mut self, at: At) {
         let is_first = self.left_out.insert(at.position);
         for field in &at.entry.unread {
@@ -359,12 +359,12 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// How the next item stands at its source, where it is not one resource alone.
+    /// Sets the state of the next item, where it is made of several resources.
     pub fn stands(&mut self, standing: Vec<String>) {
         self.making.standing = Some(standing);
     }
 
-    /// An item of several resources all of which their source has taken back.
+    /// Notes an item of several resources that are all withdrawn.
     pub fn emptied(&mut self, parts: &[At], source_id: String) {
         let since = parts.iter().filter_map(|at| at.entry.withdrawn).max();
         if let (Some(first), Some(since)) = (parts.first(), since) {
@@ -379,7 +379,7 @@ impl<'a> Chart<'a> {
         self.add_as(at, id, draft);
     }
 
-    /// For a resource that gives more than one item, or an item of several resources.
+    /// Adds an item under its own key, for a resource that gives several items, or an item of several resources.
     pub fn add_as(&mut self, at: At, source_id: String, draft: Draft) {
         let Draft { kind, sort, when, title, author, mut body, attachment } = draft;
         let title = title.map(|title| single_line(&title, 200)).filter(|title| !title.is_empty());
@@ -416,7 +416,7 @@ impl<'a> Chart<'a> {
     }
 }
 
-/// What an item says of what it does not show.
+/// The part of an item that says what is not shown.
 fn not_shown(lacking: Vec<(Caption, SkipReason)>, unread: Vec<&str>) -> Vec<Block> {
     let row = |label, value| Fact { label, value };
     let mut rows: Vec<Fact> = lacking
@@ -433,7 +433,7 @@ fn not_shown(lacking: Vec<(Caption, SkipReason)>, unread: Vec<&str>) -> Vec<Bloc
     vec![Block::Heading { text: Caption::Label(Label::NotShown) }, Block::Facts { rows }]
 }
 
-/// Facts that say what an item is about, besides those in the record's own words.
+/// Labels whose facts say what an item is about; facts in the record's own words do so too.
 const SUBSTANCE: [Label; 12] = [
     Label::Activities,
     Label::Conclusion,
@@ -449,7 +449,7 @@ const SUBSTANCE: [Label; 12] = [
     Label::TotalNet,
 ];
 
-/// Whether nothing of what the item is about is in its body: the page that the source itself made of it is better than
+/// Whether the body says nothing of what the item is about: then the page that the source made of it is better than
 /// nothing (R4 §2.4.2.2).
 fn is_bare(body: &ItemBody) -> bool {
     let says = |block: &Block| match block {
@@ -464,7 +464,7 @@ fn is_bare(body: &ItemBody) -> bool {
     !body.blocks.iter().any(says)
 }
 
-/// What a person would call a resource.
+/// The name that a person would use for a resource.
 pub(super) fn name_of(resource: &Resource) -> Option<String> {
     let concept = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::to_text);
     let person = |names: &[HumanName]| names.iter().find_map(HumanName::to_text);

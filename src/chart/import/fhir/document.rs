@@ -56,7 +56,7 @@ const LOINC: &[&str] = &["http://loinc.org"];
 /// summary, summary of episode, patient summary.
 const LETTERS: [&str; 8] = ["51852-2", "57133-1", "11488-4", "18842-5", "18761-7", "34133-9", "60591-5", "28616-1"];
 
-/// Words by which a local type or category says that it is a letter (English, French).
+/// Words that mark a local type or category as a letter (English, French).
 const LETTER_WORDS: [&str; 7] =
     ["letter", "correspondence", "summary", "lettre", "correspondance", "sommaire", "résumé"];
 
@@ -72,7 +72,7 @@ fn is_letter(concept: &CodeableConcept) -> bool {
     concept.coding.iter().any(by_code) || concept.text.as_deref().is_some_and(by_words)
 }
 
-/// DocumentReference → letter or file; each content (R4: the same document in several forms) has its own item.
+/// DocumentReference → letter or file; each content (R4: the same document in several forms) gives an item.
 pub(super) fn document(chart: &mut Chart, at: At, it: &DocumentReference) {
     let files: Vec<Attachment> = it.content.iter().filter_map(|content| content.attachment.clone()).collect();
     let span = it.context.as_ref().and_then(|context| context.period.as_ref());

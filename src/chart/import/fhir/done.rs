@@ -87,7 +87,7 @@ impl Procedure {
         ]
     }
 
-    /// Its words and its state, and what is told of it.
+    /// Name and state of the procedure, then its details and remarks.
     pub fn rows(&self) -> Option<Vec<Row>> {
         let name = with_details(self.code.as_ref()?.to_text()?, self.body_site.iter().cloned());
         let mut rows = vec![(Caption::Text(name), self.status.clone().map(Datum::Code))];
@@ -98,7 +98,7 @@ impl Procedure {
 }
 
 impl Protocol {
-    /// `2 / 3`, with the name of the series before it.
+    /// The dose's number in its series, as `2 / 3`, with the name of the series before it.
     fn to_text(&self) -> Option<String> {
         let number = |number: &Option<Decimal>, text: &Option<String>| {
             number.as_ref().map(|number| number.0.clone()).or_else(|| first_words([text.as_ref()]))
@@ -130,7 +130,7 @@ impl Immunization {
         ]
     }
 
-    /// Its words and its state, and what is told of it.
+    /// Name and state of the vaccine, then its details and remarks.
     pub fn rows(&self) -> Option<Vec<Row>> {
         let name = self.vaccine_code.as_ref()?.to_text()?;
         let mut rows = vec![(Caption::Text(name), self.status.clone().map(Datum::Code))];

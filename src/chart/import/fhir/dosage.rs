@@ -1,4 +1,5 @@
-//! Dosage (R4 §2.25) and Timing (R4 §2.24.0.8): told whole, by the prescriber's words or by their parts, or not at all.
+//! Dosage (R4 §2.25) and Timing (R4 §2.24.0.8): shown in full, in the prescriber's words or by their parts, or not at
+//! all.
 
 use serde::de::IgnoredAny;
 
@@ -63,17 +64,17 @@ types! {
     }
 }
 
-/// EventTiming (R4) for which the pages have words.
+/// Codes of EventTiming (R4) for which the pages have words.
 const MOMENTS: [&str; 19] = [
     "MORN", "NOON", "AFT", "EVE", "NIGHT", "HS", "WAKE", "C", "CM", "CD", "CV", "AC", "ACM", "ACD", "ACV", "PC", "PCM",
     "PCD", "PCV",
 ];
-/// DaysOfWeek (R4).
+/// Codes of DaysOfWeek (R4).
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-/// UnitsOfTime (R4, from UCUM).
+/// Codes of UnitsOfTime (R4, from UCUM).
 const UNITS: [&str; 7] = ["s", "min", "h", "d", "wk", "mo", "a"];
 
-/// What a timing says, each part under its own name.
+/// The parts of a timing, each shown under its own label.
 #[derive(Default)]
 pub(super) struct TimingParts {
     how_often: Option<Datum>,
@@ -87,7 +88,7 @@ fn is_positive(number: &Decimal) -> bool {
     number.as_f64().is_some_and(|number| number > 0.0)
 }
 
-/// `4`, or `4–6`; none where the ends are none.
+/// `4`, or `4–6`; `None` where an end is not a positive number.
 fn span(low: &Decimal, high: Option<&Decimal>) -> Option<String> {
     if !is_positive(low) {
         return None;
@@ -100,7 +101,7 @@ fn span(low: &Decimal, high: Option<&Decimal>) -> Option<String> {
 }
 
 impl Repeat {
-    /// What it says; none where a part of it is not understood.
+    /// The parts of the timing; `None` where one of them is not understood.
     fn parts(&self) -> Option<TimingParts> {
         let unread = [&self.count_max, &self.duration, &self.duration_max, &self.offset];
         if unread.iter().any(|part| part.is_some()) || !self.extension.is_empty() {
@@ -109,7 +110,7 @@ impl Repeat {
         let how_often = match (&self.frequency, &self.period, self.period_unit.as_deref()) {
             (None, None, None) if self.frequency_max.is_none() && self.period_max.is_none() => None,
             (times, Some(every), Some(unit)) if UNITS.contains(&unit) => {
-                // R4: a frequency that is not given is one
+                // R4: without a frequency it is once
                 let once = Decimal("1".to_owned());
                 let times = span(times.as_ref().unwrap_or(&once), self.frequency_max.as_ref())?;
                 let period = span(every, self.period_max.as_ref())?;
@@ -149,7 +150,7 @@ impl Repeat {
     }
 }
 
-/// `08:00` of a time of day (`08:00:00`); none where it is none.
+/// `08:00` from a time of day (`08:00:00`); `None` where it is not one.
 fn clock(text: &str) -> Option<String> {
     let mut parts = text.split(':');
     let (hour, minute) = (parts.next()?, parts.next()?);
@@ -158,7 +159,7 @@ fn clock(text: &str) -> Option<String> {
 }
 
 impl Timing {
-    /// Tells when something is to be done. `false` where that is not understood whole; then nothing of it is told.
+    /// Adds when something is to be done. `false`, and nothing is added, where the timing is not fully understood.
     pub fn tell(&self, body: &mut Body) -> bool {
         let Some(told) = self.parts() else { return false };
         body.fact(Label::Due, told.how_often.clone());
@@ -190,7 +191,7 @@ impl TimingParts {
     }
 }
 
-/// Dosages in the order in which they follow each other; those of one number, and those without, hold together.
+/// Dosages in the order in which they follow each other; dosages of the same number, or without one, share a step.
 pub(super) fn in_order(dosages: &[Dosage]) -> Vec<(Option<usize>, &Dosage)> {
     let number = |dosage: &Dosage| dosage.sequence.as_ref().and_then(Decimal::as_f64).unwrap_or_default();
     let mut sorted: Vec<&Dosage> = dosages.iter().collect();
@@ -210,9 +211,9 @@ pub(super) fn in_order(dosages: &[Dosage]) -> Vec<(Option<usize>, &Dosage)> {
 }
 
 impl Dosage {
-    /// Tells a dosage: the prescriber's words where there are some, else the dose and all of its timing (`1 tablet; 2 times
-    /// a day`) and what belongs to it under its names. `false` where it is not understood whole; then nothing of it is
-    /// told but to see the prescription. What limits it is told in any case.
+    /// Adds a dosage: the prescriber's words where there are some, else the dose and all of its timing (`1 tablet; 2
+    /// times a day`) and the other parts under their labels. `false` where it is not fully understood: then only "see
+    /// the prescription" is added. The maximum dose is added in any case.
     pub fn tell(&self, body: &mut Body) -> bool {
         let text = self.text.as_deref().and_then(non_empty);
         let complete = match text {
@@ -255,7 +256,7 @@ impl Dosage {
     }
 }
 
-/// An amount in a time: `4 g a day`. A time that is none in units that are known is told as it is.
+/// An amount per time: `4 g a day`. A time in an unknown unit is shown as it is written.
 fn within(ratio: &Ratio) -> Option<Datum> {
     let amount = ratio.numerator.as_ref().and_then(Quantity::to_text);
     let time = ratio.denominator.as_ref().and_then(|time| Some((&time.value.as_ref()?.0, time.code.as_ref()?)));
@@ -275,7 +276,7 @@ fn codes(codes: Vec<String>) -> Option<Datum> {
 }
 
 impl Dose {
-    /// The dose; none where it is not one amount, or is given by a rate.
+    /// The dose; `None` where it is not one amount, or is given by a rate.
     fn amount(&self) -> Option<String> {
         if self.rate_ratio.is_some() || self.rate_range.is_some() || self.rate_quantity.is_some() {
             return None;

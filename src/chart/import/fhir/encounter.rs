@@ -1,4 +1,4 @@
-//! Encounter (R4 §8.11), with what was found, done, prescribed and measured in it.
+//! Encounter (R4 §8.11), with the findings, procedures, prescriptions and measurements of it.
 
 use super::SkipReason;
 use super::body::{Body, Row};
@@ -47,7 +47,7 @@ types! {
 }
 
 impl Encounter {
-    /// When it began; an encounter without a readable start has no place in the chart.
+    /// When it began, else when it ended; an encounter without a readable date has no place in the chart.
     pub fn start(&self) -> Option<Moment> {
         let period = self.period.as_ref()?;
         [&period.start, &period.end].into_iter().flatten().find_map(|text| moment(text))
@@ -58,13 +58,13 @@ impl Encounter {
     }
 }
 
-/// A name with where it is, or how bad: `Fracture (left radius; severe)`.
+/// A name with its place or severity: `Fracture (left radius; severe)`.
 pub(super) fn with_details(name: String, details: impl IntoIterator<Item = CodeableConcept>) -> String {
     let details: Vec<String> = details.into_iter().filter_map(|concept| concept.to_text()).collect();
     if details.is_empty() { name } else { format!("{name} ({})", details.join("; ")) }
 }
 
-/// Rows that belong to the one before them, those that have a value.
+/// Rows below a main row, without those that have no value.
 pub(super) fn details(rows: impl IntoIterator<Item = (Label, Option<Datum>)>) -> Vec<Row> {
     let rows = rows.into_iter().filter(|(_, value)| value.is_some());
     rows.map(|(label, value)| (Caption::Label(label), value)).collect()
@@ -76,8 +76,8 @@ pub(super) fn joined(texts: Vec<String>) -> Option<Datum> {
 }
 
 impl Condition {
-    /// Its words and its state: how sure it is where it isn't confirmed (a refuted condition must not look like one
-    /// that the patient has), else whether it is still there; then since when, until when, and remarks.
+    /// Name and state of the condition: how sure it is where it isn't confirmed (a refuted condition must not look like
+    /// one that the patient has), else whether it still exists; then its start, its end, and remarks.
     fn rows(&self) -> Option<Vec<Row>> {
         let state = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::code);
         let unsure = state(&self.verification_status).filter(|code| code != "confirmed");
@@ -129,7 +129,7 @@ pub(super) fn encounter(chart: &mut Chart, at: At, it: &Encounter) {
             _ => continue,
         };
         let mut rows = rows.unwrap_or_default();
-        // only its name is left of what its source has taken back
+        // only the name is shown of a withdrawn resource
         if found.entry.withdrawn.is_some() {
             rows.truncate(1);
             rows.iter_mut().for_each(|(_, value)| *value = Some(Datum::Code("entered-in-error".to_owned())));

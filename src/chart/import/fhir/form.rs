@@ -77,11 +77,11 @@ fn title(chart: &Chart, at: At, it: &QuestionnaireResponse) -> Option<String> {
     })
 }
 
-/// What of a form is not in its item.
+/// Parts of a form that its item does not show.
 #[derive(Default)]
 struct Lost {
     too_deep: bool,
-    /// questions of whose answers one is of no type that is read
+    /// questions with an answer of a type that is not read
     answers: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ fn items(list: &[Item], depth: usize, body: &mut Body, files: &mut Vec<Attachmen
     }
 }
 
-/// An answer as what it is.
+/// An answer's value with its unit; for a file, its title.
 fn answer(answer: &Answer) -> Option<Datum> {
     let (value, unit) = answer.value().or_else(|| {
         let title = answer.value_attachment.as_ref().and_then(|file| first_words([file.title.as_ref()]))?;

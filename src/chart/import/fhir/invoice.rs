@@ -47,7 +47,7 @@ impl PriceComponent {
         })
     }
 
-    /// What it is: its coded words, else its type (`base`, `tax`, `discount`, …).
+    /// The component's name: its coded words, else its type (`base`, `tax`, `discount`, …).
     fn name(&self) -> Option<String> {
         self.code.as_ref().and_then(CodeableConcept::to_text).or_else(|| first_words([self.r#type.as_ref()]))
     }

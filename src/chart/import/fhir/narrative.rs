@@ -1,12 +1,12 @@
-//! The page that a source itself makes of a resource (R4 §2.4.2.2, Narrative), as words.
+//! The page that a source made of a resource (R4 §2.4.2.2, Narrative), as words.
 
 use super::types::non_empty;
 use crate::text::html::CleanHtml;
 
-/// Characters that are read of one page.
+/// The most characters that are read of one page.
 const MOST: usize = 100_000;
 
-/// The paragraphs of a page, cleaned first: what it could run or load is gone, and its cells and lines stay apart.
+/// The paragraphs of a page. It is cleaned first: scripts and links to load are removed, cells and lines stay apart.
 pub(super) fn paragraphs(div: &str) -> Vec<String> {
     let div: String = div.chars().take(MOST).collect();
     let clean = CleanHtml::from_html(&div);

@@ -115,7 +115,7 @@ pub(super) fn request(chart: &mut Chart, at: At, it: &ServiceRequest) {
     chart.add(at, Draft { title, author: requester, body: body.finish(), ..Draft::new(ItemKind::Requisition, when) });
 }
 
-/// To be taken or done when needed: what for, or only that.
+/// Adds that something is to be taken or done when needed: the reason, or else yes or no.
 fn as_needed(body: &mut Body, reason: Option<&CodeableConcept>, only: Option<bool>) {
     match reason.and_then(CodeableConcept::to_text) {
         Some(reason) => body.text(Label::AsNeeded, Some(reason)),
@@ -124,7 +124,7 @@ fn as_needed(body: &mut Body, reason: Option<&CodeableConcept>, only: Option<boo
 }
 
 impl MedicationRequest {
-    /// The medicine: coded here, in a contained Medication (R4 §2.4.2.4, `#id`), or in the bundle.
+    /// The medicine's name: coded here, in a contained Medication (R4 §2.4.2.4, `#id`), or in the bundle.
     pub fn medication(&self, chart: &mut Chart, at: At) -> Option<String> {
         let coded = |concept: &Option<CodeableConcept>| concept.as_ref().and_then(CodeableConcept::to_text);
         coded(&self.medication_codeable_concept).or_else(|| {
@@ -137,7 +137,7 @@ impl MedicationRequest {
 }
 
 impl MedicationRequest {
-    /// Its words and its state, for the encounter in which it was made: the order itself is an item of its own.
+    /// Name and state of the medicine, for the encounter in which it was ordered: the order is an item of its own.
     pub fn rows(&self, chart: &mut Chart, at: At) -> Option<Vec<Row>> {
         let name = self.medication(chart, at)?;
         let not = self.do_not_perform.filter(|not| *not).map(|_| "do-not-perform".to_owned());
@@ -149,7 +149,7 @@ impl MedicationRequest {
     }
 }
 
-/// MedicationRequest → requisition: of the chart's kinds it is the one of orders.
+/// MedicationRequest → requisition, which is the chart's kind for orders.
 pub(super) fn prescription(chart: &mut Chart, at: At, it: &MedicationRequest) {
     let Some(when) = chart.date(at, [it.authored_on.as_ref()]) else {
         return chart.skip(at, SkipReason::NoDate);

@@ -25,7 +25,7 @@ types! {
     }
 }
 
-/// HL7 table 0203, identifier type.
+/// Systems of HL7 table 0203, identifier type.
 const V2_0203: &[&str] = &[
     "http://terminology.hl7.org/CodeSystem/v2-0203",
     "http://hl7.org/fhir/v2/0203",
@@ -33,10 +33,10 @@ const V2_0203: &[&str] = &[
 ];
 
 /// The types that are a health number, best first: jurisdictional health number (Canada), health card, national health
-/// plan, national person number, Medicare. A clinic's own number (MR) is none.
+/// plan, national person number, Medicare. A clinic's own number (MR) is not one.
 const HEALTH_NUMBERS: [&str; 5] = ["JHN", "HC", "NH", "NI", "MC"];
 
-/// Types of v2-0203 that are not kept: social security, tax, bank accounts and payment cards.
+/// Types of v2-0203 that are not stored: social security, tax, bank accounts and payment cards.
 const PRIVATE_NUMBERS: [&str; 9] = ["SS", "TAX", "BA", "BC", "AM", "DI", "DS", "MS", "VS"];
 
 impl Patient {
@@ -91,7 +91,7 @@ impl Patient {
         })
     }
 
-    /// Official before usual before the first that is no nickname or alias, before any.
+    /// The best name: official, else usual, else one that is no nickname or alias, else any.
     fn name(&self, today: Date) -> Option<&HumanName> {
         self.names(today).min_by_key(|name| match name.r#use.as_deref() {
             Some("official") => 0,
@@ -110,10 +110,10 @@ impl Patient {
         (name != given).then(|| single_line(&name, 200))
     }
 
-    /// The health number and the other identifiers that are kept, each known by its system or by its type.
+    /// The health number and the other identifiers that are stored, each recognised by its system or by its type.
     fn identifiers(&self, today: Date, skipped: &mut Skipped) -> (Option<String>, Vec<(String, String)>) {
         let mut found: Vec<(String, String)> = Vec::new();
-        // its rank among the health numbers, and its place
+        // its rank among the health numbers, and its position in `found`
         let mut best: Option<(usize, usize)> = None;
         for identifier in &self.identifier {
             let Some(value) = identifier.value.as_deref().and_then(non_empty) else { continue };

@@ -59,7 +59,7 @@ types! {
 }
 
 impl Target {
-    /// What is measured, what it is to be, and by when.
+    /// The measure with its target value, and the date by which to reach it.
     fn rows(&self) -> Vec<(Label, Option<Datum>)> {
         let amount = self.detail_quantity.as_ref().and_then(Quantity::to_text);
         let amount = amount.or_else(|| self.detail_range.as_ref().and_then(Range::to_text));
@@ -76,7 +76,7 @@ impl Target {
     }
 }
 
-/// What a plan is to reach: each goal with its state and its targets.
+/// The goals of a plan, each with its state and its targets.
 fn goals(chart: &mut Chart, at: At, references: &[Reference]) -> Vec<Row> {
     let mut rows = Vec::new();
     for reference in references {
@@ -109,7 +109,7 @@ impl ActivityDetail {
         non_empty(&parts.join(": "))
     }
 
-    /// When, how much; `false` where a timing is not understood whole.
+    /// When and how much; `false` where a timing is not fully understood.
     fn schedule_rows(&self) -> (Vec<Row>, bool) {
         let mut body = Body::default();
         let is_whole = self.scheduled_timing.as_ref().is_none_or(|timing| timing.tell(&mut body));
@@ -125,7 +125,7 @@ impl ActivityDetail {
     }
 }
 
-/// CarePlan → education: what the patient is to do, and to which end.
+/// CarePlan → education: what the patient is to do, and to what end.
 pub(super) fn care_plan(chart: &mut Chart, at: At, it: &CarePlan) {
     let start = it.period.as_ref().and_then(|period| period.start.as_ref());
     let Some(when) = chart.date(at, [it.created.as_ref(), start]) else {

@@ -1,4 +1,4 @@
-//! Makes what a file holds ready to be kept: each resource with its source, its key and its patient.
+//! Prepares the resources of a file for storing: each with its source, its key and its patient.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,52 +13,52 @@ use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};
 use crate::db::Ts;
 use crate::patients::{SourceId, UNNAMED};
 
-/// A resource that is ready to be kept.
+/// A resource that is ready to be stored.
 #[derive(Debug)]
 pub struct Prepared {
-    /// the server's base address, the name that the user gave, or what stands for a source that has neither
+    /// the server's base address, the name that the user gave, or a placeholder for a source that has neither
     pub source: String,
-    /// `Type/id` there, else the whole address
+    /// `Type/id` within the source, else the whole address
     pub key: String,
     /// its address in the file
     pub full_url: Option<String>,
     /// its type
     pub kind: String,
-    /// whose it is; none for what belongs to nobody, such as a practitioner
+    /// its patient; `None` for a resource of nobody, such as a practitioner
     pub owner: Option<SourceId>,
     /// the resource on one line, its files taken out
     pub json: String,
-    /// when its source last changed it, by its own words
+    /// when its source last changed it, as the source says
     pub updated_at: Option<Ts>,
-    /// its source takes it back
+    /// whether its source withdraws it
     pub withdrawn: bool,
-    /// base64 of its files, with the type that the record gives each
+    /// base64 of its files, with the type that the record declares for each
     pub files: Vec<(String, Option<String>)>,
 }
 
-/// What a resource of a file comes to.
+/// What is done with an entry of a file.
 #[derive(Debug)]
 pub enum Taken {
-    /// to be kept
+    /// the resource is to be stored
     Ready(Box<Prepared>),
-    /// left out: its type, and why
+    /// it is left out: its type, and why
     Skipped(String, SkipReason),
     /// an entry without a resource
     Nothing,
 }
 
-/// The patients of the files that come together: known before anything of theirs is taken.
+/// The patients of files that come together: all are known before anything of theirs is stored.
 #[derive(Debug, Default)]
 pub struct Survey {
     index: Bundle,
     ids: Vec<SourceId>,
-    /// who they are
+    /// the patients whose demographics can be read
     pub people: BTreeMap<(String, String), ImportedPatient>,
-    /// whose record cannot be read, and why
+    /// patients whose record cannot be read, and why
     pub unreadable: BTreeMap<(String, String), SkipReason>,
-    /// of whom nothing is taken, and why
+    /// patients of whom nothing is stored, and why
     pub refused: HashMap<SourceId, SkipReason>,
-    /// parts of these records that are left out
+    /// parts of the patients' records that are left out
     pub skipped: Skipped,
 }
 
@@ -66,7 +66,7 @@ fn pair(id: &SourceId) -> (String, String) {
     (id.source.clone(), id.id.clone())
 }
 
-/// Whether an id is one in all the world (RFC 9562).
+/// Whether an id is unique in the whole world (RFC 9562).
 fn is_uuid(id: &str) -> bool {
     let parts: Vec<&str> = id.split('-').collect();
     parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
@@ -74,10 +74,10 @@ fn is_uuid(id: &str) -> bool {
 }
 
 impl Survey {
-    /// Takes note of a patient.
+    /// Notes the patient, if the resource is one.
     pub(super) fn look_at(&mut self, found: &Found, options: &ImportOptions) {
         let Some(json) = &found.json else { return };
-        // most resources are none; this is the cheapest way to see it
+        // most resources are not patients; this is the cheapest check
         if !json.get().contains("\"Patient\"") {
             return;
         }
@@ -109,7 +109,7 @@ impl Survey {
         }
     }
 
-    /// Whose a resource is that names this patient: one of these files, else one whom a source may have sent before.
+    /// The patient whom a reference names: one of these files, else one whom the source may have sent before.
     fn owner(&self, from: &Address, reference: &Reference, options: &ImportOptions) -> Option<SourceId> {
         let reference = reference.reference.as_deref()?.trim();
         if let Some(position) = self.index.position(from.full_url, reference) {
@@ -131,11 +131,11 @@ impl Survey {
             (None, Some(base)) => base.to_owned(),
             (None, None) => from.source(None).unwrap_or_else(|| UNNAMED.to_owned()),
         };
-        // an id that is valid nowhere in particular says nothing of a patient who is not in these files
+        // an id without a source says nothing of a patient who is not in these files
         (source != UNNAMED || is_uuid(id)).then(|| SourceId { source, id: id.to_owned() })
     }
 
-    /// Makes a resource ready, or says why it is left out.
+    /// Prepares a resource, or gives the reason why it is left out.
     pub(super) fn prepare(&self, found: Found, options: &ImportOptions) -> Taken {
         if found.broken {
             return Taken::Skipped("Resource".to_owned(), SkipReason::Malformed);
@@ -191,7 +191,7 @@ impl Survey {
         }))
     }
 
-    /// Where the id of a resource is valid. What comes without an address is its patient's.
+    /// The source within which the id of a resource is valid. A resource without an address has its patient's source.
     fn source(&self, from: &Address, owner: Option<&SourceId>, options: &ImportOptions) -> String {
         if let Some(source) = from.source(options.source.as_deref()) {
             return source;
@@ -219,7 +219,7 @@ impl Survey {
         let from = Address { full_url: full_url.as_deref(), id: header.id.as_deref(), kind };
         let subject = header.subject.as_ref().or(header.patient.as_ref());
         let owner = subject.and_then(|subject| self.owner(&from, subject, options));
-        // it may say no more than that it is taken back
+        // a withdrawal may name no patient at all
         let owner = owner.or_else(|| self.ids.first().filter(|_| self.ids.len() == 1).cloned());
         if let Some(reason) = owner.as_ref().and_then(|owner| self.refused.get(owner)) {
             return Taken::Skipped(kind.to_owned(), *reason);
@@ -240,14 +240,14 @@ impl Survey {
         }))
     }
 
-    /// A deletion on the server is a withdrawal.
+    /// Takes a deletion on the server as a withdrawal.
     fn deleted(&self, address: &str, options: &ImportOptions) -> Taken {
         let mut parts = address.rsplitn(3, '/');
         let (Some(id), Some(kind)) = (parts.next(), parts.next()) else { return Taken::Nothing };
         if !Resource::is_read(kind) {
             return Taken::Nothing;
         }
-        // whose record is kept is the clinic's to say: a record that is gone at its source is told, not followed
+        // the clinic decides whether it keeps a patient's record: a deletion at the source is reported, not followed
         if kind == "Patient" {
             return Taken::Skipped("Patient".to_owned(), SkipReason::Deleted);
         }
@@ -257,7 +257,7 @@ impl Survey {
     }
 }
 
-/// A name for what has none: its content's.
+/// A key for a resource that has none: made from its content.
 fn digest(json: &str) -> String {
     use sha2::{Digest, Sha256};
     data_encoding::HEXLOWER.encode(&Sha256::digest(json)).chars().take(32).collect()

@@ -1,5 +1,5 @@
-//! Reads what servers write, one resource at a time: a Bundle (R4 §2.36) of any size, a resource alone, or resources
-//! line by line (NDJSON, as `$export` of the Bulk Data guide gives them), any of these packed by gzip.
+//! Reads files that servers write, one resource at a time: a Bundle (R4 §2.36) of any size, a single resource, or
+//! resources line by line (NDJSON, as `$export` of the Bulk Data guide gives them), each also compressed by gzip.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -16,24 +16,24 @@ use super::{FhirError, ImportOptions};
 #[derive(Debug)]
 pub(super) struct Found {
     pub full_url: Option<String>,
-    /// none where the entry is a deletion or a mere response
+    /// `None` where the entry is a deletion or only a response
     pub json: Option<Box<RawValue>>,
-    /// `Type/id` or an address that the entry says was deleted (R4 §2.36.2, `request.method`)
+    /// `Type/id` or the address that the entry says was deleted (R4 §2.36.2, `request.method`)
     pub deleted: Option<String>,
-    /// the entry itself has not the form of one
+    /// the entry itself does not have the form of one
     pub broken: bool,
 }
 
-/// What is known of a file when it has been read to the end.
+/// What is known of a file after it was read to the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outline {
-    /// entries, with those that hold nothing
+    /// number of entries, including empty ones
     pub entries: usize,
     /// the file is one page of several: the source has more
     pub further_pages: bool,
 }
 
-/// Something that can be read more than once: a file is first checked as a whole, then taken in.
+/// A file that can be read more than once: it is first checked as a whole, then imported.
 pub trait Reopen {
     /// A reader at the beginning.
     ///
@@ -54,7 +54,7 @@ impl Reopen for Vec<u8> {
     }
 }
 
-/// Unpacked, without a byte order mark.
+/// A reader of the uncompressed text, without a byte order mark.
 fn open(source: &dyn Reopen) -> io::Result<Box<dyn BufRead + '_>> {
     let mut plain = BufReader::with_capacity(64 * 1024, source.reopen()?);
     let mut reader: Box<dyn BufRead> = match plain.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
@@ -74,7 +74,7 @@ pub(super) fn resources(source: &dyn Reopen, sink: &mut dyn FnMut(Found)) -> Res
     if beginning.starts_with(b"<") {
         return Err(FhirError::Xml);
     }
-    // MSH, or the headers of a batch or of a file of them (HL7 2.5.1 §2.10.3), perhaps as they go over the line (MLLP)
+    // MSH, or the headers of a batch or of a file of batches (HL7 2.5.1 §2.10.3), perhaps in MLLP framing
     let message = beginning.strip_prefix(b"\x0b").unwrap_or(beginning);
     if [b"MSH|", b"FHS|", b"BHS|"].iter().any(|begin| message.starts_with(*begin)) {
         return Err(FhirError::Hl7V2);
@@ -92,7 +92,7 @@ pub(super) fn resources(source: &dyn Reopen, sink: &mut dyn FnMut(Found)) -> Res
             let mut reader = serde_json::Deserializer::from_reader(open(source).map_err(FhirError::Read)?);
             let bundle = BundleSeed { sink: &mut *sink, outline: &mut outline };
             bundle.deserialize(&mut reader).map_err(fault)?;
-            // further bundles, a line each
+            // further bundles, one on each line
             for value in reader.into_iter::<Box<RawValue>>() {
                 read_resource(value.map_err(fault)?, sink, &mut outline)?;
             }
@@ -107,7 +107,7 @@ pub(super) fn resources(source: &dyn Reopen, sink: &mut dyn FnMut(Found)) -> Res
     Ok(outline)
 }
 
-/// A resource that stands in no Bundle, or a Bundle among others.
+/// Reads a resource outside of a Bundle, or a Bundle among others.
 fn read_resource(json: Box<RawValue>, sink: &mut dyn FnMut(Found), outline: &mut Outline) -> Result<(), FhirError> {
     let kind: Kind = serde_json::from_str(json.get()).map_err(fault)?;
     if kind.0.as_deref() == Some("Bundle") {
@@ -119,7 +119,7 @@ fn read_resource(json: Box<RawValue>, sink: &mut dyn FnMut(Found), outline: &mut
     Ok(())
 }
 
-/// serde_json's own messages may quote the file, so only the place is kept.
+/// An error of serde_json may quote the file, so only the place is kept.
 fn fault(error: serde_json::Error) -> FhirError {
     let (line, column) = (error.line(), error.column());
     match error.classify() {
@@ -155,7 +155,7 @@ impl<'de> Deserialize<'de> for Kind {
     }
 }
 
-/// A text, or anything else, which is none.
+/// A text; `None` for a value of any other type.
 struct Text(Option<String>);
 
 impl<'de> Deserialize<'de> for Text {
@@ -263,13 +263,13 @@ impl<'de> Visitor<'de> for Entries<'_> {
     }
 }
 
-/// Whether a resource is itself a bundle. Most are none, which the cheapest look tells.
+/// Whether a resource is itself a bundle. Most are not: the first check is cheap.
 fn is_bundle(raw: &RawValue) -> bool {
     raw.get().contains("\"Bundle\"")
         && serde_json::from_str::<Kind>(raw.get()).is_ok_and(|kind| kind.0.as_deref() == Some("Bundle"))
 }
 
-/// Reads a file to its end without taking anything from it: whether it is whole, and of the release that is read here.
+/// Reads a file to its end without importing anything: whether it is whole, and of the release R4.
 ///
 /// # Errors
 /// See [`FhirError`].
@@ -287,7 +287,7 @@ pub fn check(source: &dyn Reopen) -> Result<Outline, FhirError> {
 }
 
 impl Survey {
-    /// Reads a file to its end and takes note of its patients.
+    /// Reads a file to its end and notes its patients.
     ///
     /// # Errors
     /// See [`FhirError`].
@@ -305,7 +305,7 @@ impl Survey {
         }
     }
 
-    /// Makes each resource of a file ready.
+    /// Prepares each resource of a file.
     ///
     /// # Errors
     /// See [`FhirError`].

@@ -76,7 +76,7 @@ impl Observation {
     }
 }
 
-/// The observations of a report that are this patient's, each once, members of groups behind their group.
+/// The observations of a report that belong to this patient, each once, members of a group after their group.
 pub(super) fn observations<'a>(chart: &Chart<'a>, at: At, report: &DiagnosticReport) -> Vec<At<'a>> {
     let mut seen = HashSet::new();
     let mut found = Vec::new();
@@ -84,7 +84,7 @@ pub(super) fn observations<'a>(chart: &Chart<'a>, at: At, report: &DiagnosticRep
     found
 }
 
-/// When a report was: by its own dates, its encounter, or its earliest result.
+/// The date of a report: its own, its encounter's, or its earliest result's.
 pub(super) fn occurred(chart: &Chart, at: At, it: &DiagnosticReport, results: &[At]) -> Option<Moment> {
     let start = it.effective_period.as_ref().and_then(|period| period.start.as_ref());
     let own = chart.date(at, [it.effective_date_time.as_ref(), start, it.issued.as_ref()]);
@@ -112,14 +112,14 @@ fn follow<'a>(
     }
 }
 
-/// Rows of several times: each with its own where they are not all of one.
+/// Gives each row its own time, where the times differ.
 fn timed(rows: &mut [ResultRow], times: &[Option<String>]) {
     if times.iter().any(|time| Some(time) != times.first()) {
         rows.iter_mut().zip(times).for_each(|(row, time)| row.at = time.clone());
     }
 }
 
-/// When an observation was made, as its body shows it.
+/// When an observation was made, as the item's body shows it.
 fn time_of(at: At) -> Option<String> {
     let Resource::Observation(it) = &at.entry.resource else { return None };
     let start = it.effective_period.as_ref().and_then(|period| period.start.as_ref());
@@ -130,7 +130,7 @@ fn time_of(at: At) -> Option<String> {
     }
 }
 
-/// The state of an observation where that is not as everybody takes for granted.
+/// The state of an observation, where that is not the usual one.
 fn state(at: At, it: &Observation) -> Option<String> {
     match at.entry.withdrawn {
         Some(_) => Some("entered-in-error".to_owned()),
@@ -138,7 +138,8 @@ fn state(at: At, it: &Observation) -> Option<String> {
     }
 }
 
-/// An item of several results of which not all are final says so where they stand differently.
+/// The state of an item of several results: where it has no state of its own, one that all results share, or that not
+/// all are final.
 fn standing_of(own: Vec<String>, parts: &[At]) -> Vec<String> {
     let states: Vec<Option<String>> = parts
         .iter()
@@ -160,8 +161,8 @@ fn absent(reason: &Option<CodeableConcept>) -> Option<(Datum, Option<String>)> {
     reason.as_ref().and_then(CodeableConcept::to_text).map(|text| (Datum::Text(text), None))
 }
 
-/// A row for the observation, unless all it has is components; then one per component. Of one that its source has taken
-/// back only the name is left.
+/// Adds a row for the observation, unless it has only components; then one for each component. Of a withdrawn one only
+/// the name is shown.
 fn push_rows(at: At, it: &Observation, rows: &mut Vec<ResultRow>) {
     let name = |code: &Option<CodeableConcept>| code.as_ref().and_then(CodeableConcept::to_text);
     let own_name = with_details(name(&it.code).unwrap_or_else(|| "—".to_owned()), it.body_site.clone());
@@ -207,8 +208,8 @@ fn push_rows(at: At, it: &Observation, rows: &mut Vec<ResultRow>) {
     }
 }
 
-/// The rows of the observations among these entries with their times, those of a group behind it; members that have not
-/// come say so.
+/// The rows of the observations among these entries with their times, members of a group after it; members that were
+/// not sent have a row that says so.
 pub(super) fn timed_rows(chart: &mut Chart, entries: &[At]) -> Vec<ResultRow> {
     let (mut all, mut times) = (Vec::new(), Vec::new());
     for at in entries {
@@ -225,7 +226,7 @@ pub(super) fn timed_rows(chart: &mut Chart, entries: &[At]) -> Vec<ResultRow> {
     all
 }
 
-/// Results that a resource names and that are not there: its item says so.
+/// Rows for results that a resource names but that are not in the bundle, with the reason.
 fn elsewhere(chart: &mut Chart, at: At, what: &str, references: &[Reference]) -> Vec<ResultRow> {
     let mut rows = Vec::new();
     for reference in references {
@@ -277,7 +278,7 @@ fn observed_at(at: At) -> Option<Moment> {
     }
 }
 
-/// Observations of no report and no encounter → one lab result per day and category.
+/// Observations without a report or an encounter → one lab result per day and category.
 pub(super) fn loose_observations(chart: &mut Chart) {
     type Found<'a> = (At<'a>, &'a Observation, Moment);
     type Group = (Date, String, String, Option<String>);
@@ -292,12 +293,12 @@ pub(super) fn loose_observations(chart: &mut Chart) {
             continue;
         };
         let category = it.category.iter().find_map(CodeableConcept::code).unwrap_or_default();
-        // what is of a month is not of its first day
+        // a result of a month does not belong to the month's first day
         let key = (moment.day, moment.day_as_known(), category, chart.source(at));
         days.entry(key).or_default().push((at, it, moment));
     }
     for ((_, day, category, _), mut group) in days {
-        // the order of time; what is of one moment keeps its place
+        // ordered by time; results of the same moment keep their order
         group.sort_by_key(|(_, _, moment)| moment.at);
         let key = format!("Observation:{day}:{category}");
         let parts: Vec<At> = group.iter().map(|(at, ..)| *at).collect();
@@ -313,7 +314,7 @@ pub(super) fn loose_observations(chart: &mut Chart) {
         body.texts(Label::Specimen, chart.names(first, &specimens));
         let rows = timed_rows(chart, &parts);
         body.results(None, rows);
-        // one alone has the better title
+        // a single observation has the better title
         let own = observation.code.as_ref().and_then(CodeableConcept::to_text);
         let common = observation.category.iter().find_map(CodeableConcept::name);
         let title = if group.len() == 1 { first_words([own.as_ref(), common.as_ref()]) } else { common };

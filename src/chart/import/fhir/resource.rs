@@ -1,4 +1,4 @@
-//! The resource types that the import reads, and what it reads of each. Unknown fields are ignored.
+//! The resource types that the import reads, and which of their fields. Unknown fields are ignored.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -26,7 +26,7 @@ types! {
     struct PractitionerRole { practitioner: Option<Reference>, organization: Option<Reference> }
     struct Organization { name: Option<String> }
     struct Location { name: Option<String> }
-    /// What every type is asked before it is read.
+    /// The fields that are looked at first, in resources of every type.
     struct Header {
         resource_type: Option<String>,
         id: Option<String>,
@@ -46,7 +46,7 @@ types! {
 }
 
 impl Header {
-    /// The record takes it back (R4: `entered-in-error` in each status value set).
+    /// Whether its source withdraws it (R4: `entered-in-error` in each status value set).
     pub fn is_entered_in_error(&self) -> bool {
         let error = "entered-in-error";
         self.status.as_ref().and_then(|status| status.as_str()) == Some(error)
@@ -57,8 +57,8 @@ impl Header {
                 .is_some_and(|status| status.coding.iter().any(|coding| coding.code.as_deref() == Some(error)))
     }
 
-    /// It says of itself that it means something else than its fields say: by an extension, or by rules that must be known
-    /// to read it (R4 §2.4.1.1, §2.4.1, `implicitRules`).
+    /// Whether it may mean something else than its fields say: by an extension, or by rules that a reader must know (R4
+    /// §2.4.1.1, §2.4.1, `implicitRules`).
     pub fn has_modifiers(&self) -> bool {
         self.modifier_extension.as_ref().is_some_and(|extensions| !extensions.is_empty())
             || self.implicit_rules.is_some()
@@ -72,7 +72,7 @@ struct TypeOnly {
     resource_type: String,
 }
 
-/// What a resource contains (R4 §2.4.2.4), as it stands there.
+/// The resources inside a resource (R4 §2.4.2.4), as they are written.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Holder<'a> {
@@ -81,7 +81,7 @@ pub(super) struct Holder<'a> {
 }
 
 impl Header {
-    /// Type and header of the JSON of a resource; the type alone where the header has not its form.
+    /// Type and header of the JSON of a resource; the type alone where the header is malformed.
     pub fn read(json: &str) -> Result<(String, Header), String> {
         match serde_json::from_str::<Header>(json) {
             Ok(header) => Ok((header.resource_type.clone().unwrap_or_default(), header)),
@@ -90,7 +90,7 @@ impl Header {
     }
 }
 
-/// A resource that can be read, or why it can't, and whose it is then.
+/// A resource that can be read, or why it can't, and then its patient.
 type Read = Result<(Header, Resource), (SkipReason, Option<Reference>)>;
 
 /// Reads the JSON of a resource, with its type.
@@ -118,12 +118,13 @@ pub(super) fn read_one(json: &str) -> (String, Read) {
 
 macro_rules! resources {
     ($($name:ident),* $(,)?) => {
-        /// A resource that is read.
+        /// A resource of a type that the import reads.
         #[derive(Debug)]
         pub(super) enum Resource { $($name(Box<$name>)),* }
 
         impl Resource {
-            /// Reads a resource of that type: none where the type is not read, an error where a field has a wrong type.
+            /// Reads a resource of this type: `None` where the type is not read, an error where a field has a wrong
+            /// type.
             pub fn read(kind: &str, json: &str) -> Option<Result<Self, serde_json::Error>> {
                 match kind {
                     $(stringify!($name) => Some(serde_json::from_str(json).map(Self::$name)),)*
@@ -136,7 +137,7 @@ macro_rules! resources {
                 [$(stringify!($name)),*].contains(&kind)
             }
 
-            /// The fields that are read of it, as they are called in the program.
+            /// The fields that are read of it, by their names in Rust.
             pub fn fields(&self) -> &'static [&'static str] {
                 match self { $(Self::$name(_) => <$name as Fields>::ALL),* }
             }
@@ -156,7 +157,7 @@ resources! {
 }
 
 impl Resource {
-    /// Whose it may be where `subject` and `patient` are missing; trusted only where it comes to one patient.
+    /// Patients it may belong to where `subject` and `patient` are missing; trusted only where they are one patient.
     pub fn other_subjects(&self) -> Vec<&Reference> {
         match self {
             Self::Communication(message) => message.sender.iter().chain(&message.recipient).collect(),
@@ -165,7 +166,7 @@ impl Resource {
         }
     }
 
-    /// The encounter during which it was made.
+    /// The encounter during which the resource was made.
     pub fn encounter(&self) -> Option<&Reference> {
         match self {
             Self::CarePlan(it) => it.encounter.as_ref(),
@@ -184,26 +185,26 @@ impl Resource {
     }
 }
 
-/// The type of the JSON of a resource; empty where it says none.
+/// The type of the JSON of a resource; empty where it has none.
 pub fn kind_of(json: &str) -> String {
     serde_json::from_str::<TypeOnly>(json).map(|only| only.resource_type).unwrap_or_default()
 }
 
-/// States that say nothing: what everybody takes for granted of a record.
+/// States that every reader expects of a record, so that they say nothing.
 const USUAL: [&str; 8] = ["final", "completed", "finished", "current", "active", "issued", "balanced", "ended"];
 
-/// The states of a record that matter to a reader; one that the source does not know says so.
+/// The states of a record that matter to a reader, with a code of their own for `unknown`.
 pub(super) fn telling<'a>(states: impl IntoIterator<Item = Option<&'a str>>) -> Vec<String> {
     let states =
         states.into_iter().flatten().map(str::trim).filter(|state| !USUAL.contains(state) && !state.is_empty());
-    // one code each: a list of them is kept as one text
+    // a state is one code: several are stored as one text, separated by spaces
     let one_code = states.filter(|state| !state.contains(char::is_whitespace));
     one_code.map(|state| if state == "unknown" { "status-unknown" } else { state }.to_owned()).collect()
 }
 
 impl Resource {
-    /// How it stands, as far as that matters: a state that is not what everybody takes for granted, an order that says
-    /// what not to do or that is none yet, a vaccine that does not count.
+    /// The states that matter to a reader: an unusual state, an order that says what not to do or that is no order yet,
+    /// a vaccine that does not count as a dose.
     pub fn standing(&self) -> Vec<String> {
         let not_to_be_done = |not: Option<bool>| not.filter(|not| *not).map(|_| "do-not-perform");
         let no_order_yet = |intent: &'_ Option<String>| match intent.as_deref() {
@@ -235,7 +236,7 @@ impl Resource {
         }
     }
 
-    /// The date that says when it was, as written: what is kept is put in order by it.
+    /// The date of the resource, as written: stored resources are ordered by it.
     fn dated(&self) -> Option<&String> {
         match self {
             Self::CarePlan(it) => it.created.as_ref(),
@@ -257,7 +258,7 @@ impl Resource {
         }
     }
 
-    /// When it was, as far as it says it itself.
+    /// When it happened, as far as the resource itself says.
     pub fn when(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Observation(it) => it.moment().map(|moment| moment.at),

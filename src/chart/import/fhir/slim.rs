@@ -1,4 +1,4 @@
-//! A resource as it is kept: on one line, with the digits of its numbers, and its files taken out of it.
+//! A resource as it is stored: on one line, with all digits of its numbers, and its files taken out.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -7,18 +7,18 @@ use serde_json::value::RawValue;
 /// How deep objects and lists may be nested: HL7's own examples have 15 levels.
 const DEEPEST: usize = 60;
 
-/// A file in the JSON of a resource is told by this and its number: base64 never begins so.
+/// Marks, before its number, the place of a file in the JSON of a resource: base64 never begins with this character.
 pub(super) const TAKEN_OUT: char = '@';
 
 /// A resource on one line.
 #[derive(Debug, Default)]
 pub(super) struct Slim {
     pub json: String,
-    /// the base64 of its files, in the order of their numbers, with the type that the record gives each
+    /// the base64 of its files, in the order of their numbers, with the type that the record declares for each
     pub files: Vec<(String, Option<String>)>,
 }
 
-/// The members of an object in the order of the file.
+/// The members of an object, in the order in which they are written.
 pub(super) struct Members<'a>(pub Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -41,7 +41,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// Takes the JSON of a resource; none where it is nested too deep.
+/// Makes the stored form from the JSON of a resource; `None` where it is nested too deep.
 pub(super) fn slim(json: &str) -> Option<Slim> {
     let mut slim = Slim::default();
     slim.put(json, DEEPEST, false).then_some(slim)
@@ -91,7 +91,7 @@ impl Slim {
             first = false;
             self.json.push_str(&name);
             self.json.push(':');
-            // the samples of SampledData (R4 §2.24.0.9) are words, all other data are files
+            // the samples of SampledData (R4 §2.24.0.9) are text, all other data are files
             if key == "data" && !sampled {
                 let data = serde_json::from_str::<String>(value.get()).unwrap_or_default();
                 self.json.push_str(&format!("\"{TAKEN_OUT}{}\"", self.files.len()));

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::value::RawValue;
 
-/// A `decimal` with the digits of the file.
+/// A `decimal` with exactly the digits of the file.
 #[derive(Debug, Clone)]
 pub(super) struct Decimal(pub String);
 
@@ -24,9 +24,9 @@ impl Decimal {
     }
 }
 
-/// The fields of a type that are read.
+/// The fields of a type that the import reads.
 pub(super) trait Fields {
-    /// As they are called in the program.
+    /// Their names in Rust.
     const ALL: &'static [&'static str];
 }
 
@@ -85,19 +85,19 @@ types! {
     }
 }
 
-/// `clean`ed text, or none where nothing is left.
+/// Text after [`clean`], or `None` where nothing is left.
 pub(super) fn non_empty(text: &str) -> Option<String> {
     let text = clean(text);
     (!text.is_empty()).then_some(text)
 }
 
-/// The first of the candidates that has words.
+/// The first of the candidates that is not empty.
 pub(super) fn first_words<'a>(candidates: impl IntoIterator<Item = Option<&'a String>>) -> Option<String> {
     candidates.into_iter().flatten().find_map(|text| non_empty(text))
 }
 
-/// Text without control characters (PostgreSQL refuses NUL, the rest would spoil pages) and outer white space.
-/// Line breaks and tabs stay.
+/// Text without control characters (PostgreSQL refuses NUL, the others spoil pages) and outer white space. Line breaks
+/// and tabs stay.
 pub(super) fn clean(text: &str) -> String {
     let kept: String =
         text.chars().filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || *c == '\u{feff}')).collect();
@@ -133,7 +133,7 @@ impl CodeableConcept {
         self.name().or_else(|| first_words(self.coding.iter().map(|coding| coding.code.as_ref())))
     }
 
-    /// The words of the record alone: a mere code is no title.
+    /// The words of the record without the code: a mere code is no title.
     pub fn name(&self) -> Option<String> {
         first_words(std::iter::once(self.text.as_ref()).chain(self.coding.iter().map(|coding| coding.display.as_ref())))
     }
@@ -149,18 +149,18 @@ impl CodeableConcept {
     }
 }
 
-/// The words of each concept that has some.
+/// The words of each concept that has words.
 pub(super) fn all_words(concepts: &[CodeableConcept]) -> Vec<String> {
     concepts.iter().filter_map(CodeableConcept::to_text).collect()
 }
 
-/// The text of each remark that has some.
+/// The text of each remark that has text.
 pub(super) fn notes(notes: &[Annotation]) -> Vec<String> {
     notes.iter().filter_map(|note| non_empty(note.text.as_deref()?)).collect()
 }
 
 impl Quantity {
-    /// The unit as shown, else its code.
+    /// The unit as the record shows it, else its code.
     pub fn unit(&self) -> Option<String> {
         first_words([self.unit.as_ref(), self.code.as_ref()])
     }
@@ -228,7 +228,7 @@ impl HumanName {
         joined(&self.given)
     }
 
-    /// As one would write it: `text`, else prefix, given and family name.
+    /// The name as people write it: `text`, else prefix, given and family name.
     pub fn to_text(&self) -> Option<String> {
         let parts = [joined(&self.prefix), self.given(), self.family.as_deref().and_then(non_empty)];
         first_words([self.text.as_ref()])

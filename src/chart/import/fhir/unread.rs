@@ -1,11 +1,11 @@
-//! Fields of a resource for which there is no place: the item names them, so that nobody takes it for the whole.
+//! Finds fields of a resource that have no place in an item: the item names them, so that nobody takes it for complete.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::resource::Resource;
 
-/// Fields that say nothing to a reader, of any type: what a server needs, or what is told by other fields.
+/// Fields of any type that tell a reader nothing: data for servers, and data that other fields show.
 const EVERYWHERE: [&str; 18] = [
     "basedOn",
     "contained",
@@ -27,7 +27,7 @@ const EVERYWHERE: [&str; 18] = [
     "text",
 ];
 
-/// And of these types: how it came about, who typed it, who pays, what is told in other words.
+/// Fields of single types, likewise: how the resource came about, who typed it, who pays, what other fields show.
 const OF_TYPE: [(&str, &[&str]); 13] = [
     ("CarePlan", &["careTeam", "supportingInfo"]),
     ("Communication", &["about", "inResponseTo"]),
@@ -62,11 +62,11 @@ const OF_TYPE: [(&str, &[&str]); 13] = [
     ("ServiceRequest", &["insurance", "relevantHistory", "supportingInfo"]),
 ];
 
-/// Types of which only a name is taken.
+/// Types of which the import takes only a name.
 const NAMES_ONLY: [&str; 7] =
     ["Binary", "Location", "Organization", "Practitioner", "PractitionerRole", "Questionnaire", "RelatedPerson"];
 
-/// What a patient's record here has no place for.
+/// Fields of a Patient that the clinic's record has no place for.
 const OF_PATIENTS: [&str; 9] = [
     "address",
     "contact",
@@ -79,7 +79,7 @@ const OF_PATIENTS: [&str; 9] = [
     "photo",
 ];
 
-/// Fields of R4 for which there is no place and that a reader would miss; the pages have words for them.
+/// Fields of R4 that have no place and that a reader may miss; the pages have words for each.
 pub const MISSED: [&str; 19] = [
     "complicationDetail",
     "detectedIssue",
@@ -102,7 +102,7 @@ pub const MISSED: [&str; 19] = [
     "stage",
 ];
 
-/// What stands for any other: a name that is none of the standard's might be anything.
+/// Stands for any other field: a name that is not in the standard could be anything, and is not shown.
 pub const OTHER: &str = "other";
 
 /// The names of the members of an object.
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for Keys {
     }
 }
 
-/// `valueQuantity` as the program calls it: `value_quantity`.
+/// The name of a field in Rust: `value_quantity` for `valueQuantity`.
 fn in_program(key: &str) -> String {
     let mut name = String::new();
     for c in key.chars() {
@@ -140,7 +140,7 @@ fn in_program(key: &str) -> String {
     name
 }
 
-/// The fields of the JSON of a resource for which there is no place, in alphabetical order.
+/// The fields of a resource's JSON that have no place in an item, each once, in alphabetical order.
 pub(super) fn unread(resource: &Resource, json: &str) -> Vec<&'static str> {
     let kind = resource.kind();
     if NAMES_ONLY.contains(&kind) {
@@ -156,7 +156,7 @@ pub(super) fn unread(resource: &Resource, json: &str) -> Vec<&'static str> {
     let Ok(Keys(keys)) = serde_json::from_str::<Keys>(json) else { return Vec::new() };
     let mut unread: Vec<&'static str> = keys
         .into_iter()
-        // what begins with a line only explains another field (R4 §2.6.2)
+        // a field that begins with an underscore only explains another field (R4 §2.6.2)
         .filter(|key| !key.starts_with('_') && !is_read(key))
         .filter(|key| !EVERYWHERE.contains(&key.as_str()) && !quiet.contains(&key.as_str()))
         .map(|key| known.iter().copied().find(|field| *field == key).unwrap_or(OTHER))

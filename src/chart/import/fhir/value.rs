@@ -77,7 +77,7 @@ macro_rules! valued {
 }
 pub(super) use valued;
 
-/// A number is a number only where nothing stands before it.
+/// A quantity and its unit; an amount with a comparator (`<5`) is text, not a number.
 pub(super) fn quantity(quantity: &Quantity) -> Option<(Datum, Option<String>)> {
     let amount = quantity.amount()?;
     let plain = amount.starts_with('-') || amount.starts_with(|c: char| c.is_ascii_digit());
@@ -93,14 +93,14 @@ pub(super) fn ratio(ratio: &Ratio) -> Option<String> {
     }
 }
 
-/// The reference ranges in words: `text`, else the ends; for whom it holds stands before it.
+/// The reference ranges in words: the range's `text`, else its ends, after the persons that it is for.
 pub(super) fn reference(ranges: &[ReferenceRange], value: Option<&Quantity>) -> Option<String> {
     let unit = value.and_then(Quantity::unit);
     let texts: Vec<String> = ranges
         .iter()
         .filter_map(|range| {
             let ends = Range { low: range.low.clone(), high: range.high.clone() };
-            // a range in another unit than the value's says so
+            // a range in another unit than the value's names its unit
             let other = ends.unit().filter(|own| Some(own) != unit.as_ref());
             let amounts = || {
                 Some([ends.amounts(), other].into_iter().flatten().collect::<Vec<_>>().join(" "))
@@ -115,7 +115,7 @@ pub(super) fn reference(ranges: &[ReferenceRange], value: Option<&Quantity>) -> 
     non_empty(&texts.join("; "))
 }
 
-/// The flag by interpretation, else by the range.
+/// The flag that the interpretation gives, else the one that the range gives.
 pub(super) fn flag(
     interpretation: &[CodeableConcept],
     ranges: &[ReferenceRange],
@@ -130,7 +130,7 @@ pub(super) fn flag(
     }
 }
 
-/// What an interpretation says that is no flag, in the record's words, else in those of the page for its code.
+/// The part of an interpretation that is no flag, in the record's words, else in the page's words for its code.
 pub(super) fn interpretation(concepts: &[CodeableConcept]) -> Option<Datum> {
     let has_flag = |concept: &CodeableConcept| {
         concept.coding.iter().filter_map(|coding| coding.code.as_deref()).any(|code| by_code(code).is_some())
@@ -150,13 +150,14 @@ pub(super) fn interpretation(concepts: &[CodeableConcept]) -> Option<Datum> {
     Datum::all(told.collect())
 }
 
-/// Codes of ObservationInterpretation that are no flags, for which the pages have words.
+/// Codes of ObservationInterpretation that are no flags; the pages have words for them.
 const INTERPRETATIONS: [&str; 32] = [
     "AC", "B", "CAR", "D", "DET", "E", "EX", "EXP", "HX", "I", "IE", "IND", "LX", "MS", "ND", "NEG", "NR", "NS", "POS",
     "QCF", "R", "RR", "S", "SDD", "SYN-R", "SYN-S", "TOX", "U", "UNE", "VS", "W", "WR",
 ];
 
-/// HL7 v3 ObservationInterpretation (<https://terminology.hl7.org/CodeSystem-v3-ObservationInterpretation.html>).
+/// The flag for a code of HL7 v3 ObservationInterpretation
+/// (<https://terminology.hl7.org/CodeSystem-v3-ObservationInterpretation.html>).
 fn by_code(code: &str) -> Option<Flag> {
     Some(match code {
         "L" | "<" => Flag::Low,
@@ -169,8 +170,8 @@ fn by_code(code: &str) -> Option<Flag> {
     })
 }
 
-/// Only where there is one range of normal values that holds for everyone, in the unit of the value. The ends belong to
-/// the range (R4 §10.1, referenceRange.low and high are inclusive).
+/// The flag by range, only where there is one range of normal values for everyone, in the unit of the value. Both ends
+/// belong to the range (R4 §10.1, referenceRange.low and high are inclusive).
 fn by_range(ranges: &[ReferenceRange], value: &Quantity) -> Option<Flag> {
     let normal = |range: &&ReferenceRange| match range.r#type.as_ref().and_then(CodeableConcept::code) {
         Some(code) => code == "normal",

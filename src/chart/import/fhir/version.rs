@@ -1,4 +1,4 @@
-//! Which release of FHIR a resource is written in, where it shows: a Bundle does not say it.
+//! Recognises the release of FHIR that a resource is written in: a Bundle does not name it.
 
 use serde_json::value::RawValue;
 
@@ -25,21 +25,21 @@ impl Release {
     }
 }
 
-/// How a field looks in another release.
+/// How a field shows another release.
 enum Form {
-    /// there is no such field in R4
+    /// the field does not exist in R4
     There,
-    /// a text, which in R4 is an object
+    /// it is a text, and in R4 an object
     Text,
-    /// an object, which in R4 is something else or not there
+    /// it is an object, and in R4 something else or missing
     Object,
-    /// a list, which in R4 is something else or not there
+    /// it is a list, and in R4 something else or missing
     List,
-    /// it holds a field of this name, at any depth, which in R4 it does not
+    /// it contains a field of this name, at any depth, which it does not in R4
     Holds(&'static str),
 }
 
-/// Types that are of no other release.
+/// Types that exist in this one release only.
 const TYPES: [(&str, Release); 8] = [
     ("BodySite", Release::Stu3),
     ("DataElement", Release::Stu3),
@@ -51,8 +51,8 @@ const TYPES: [(&str, Release); 8] = [
     ("ReferralRequest", Release::Stu3),
 ];
 
-/// Fields by which a release shows. What would be read as something else must be among them: `notDone` of STU3 turns a
-/// procedure into its contrary.
+/// Fields that show a release. They must include every field that would be misread: `notDone` of STU3 reverses the
+/// meaning of a procedure.
 const TRAITS: [(&str, &str, Form, Release); 48] = [
     ("CarePlan", "context", Form::Object, Release::Stu3),
     ("CarePlan", "addresses", Form::Holds("concept"), Release::R5),
@@ -112,7 +112,7 @@ impl Form {
             Self::Text => text.starts_with('"'),
             Self::Object => text.starts_with('{'),
             Self::List => text.starts_with('['),
-            // only a key can stand before a colon unescaped
+            // in JSON an unescaped quote before a colon can only end a key
             Self::Holds(name) => {
                 let key = format!("\"{name}\"");
                 text.match_indices(&key)
@@ -122,7 +122,7 @@ impl Form {
     }
 }
 
-/// The release that a resource shows; none where it may be R4.
+/// The release that a resource shows; `None` where it may be R4.
 pub(super) fn other_release(json: &str) -> Option<Release> {
     let Members(members) = serde_json::from_str(json).ok()?;
     let kind = members.iter().find(|(name, _)| name == "resourceType")?;

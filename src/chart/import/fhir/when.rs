@@ -10,9 +10,9 @@ use crate::chart::item::Datum;
 pub(super) struct Moment {
     /// In UTC, whole microseconds.
     pub at: OffsetDateTime,
-    /// The day at the place of the record.
+    /// The day in the record's own time zone.
     pub day: Date,
-    /// How much of the date is known, where that is not the whole: "year", "month".
+    /// "year" or "month" where no more of the date is known.
     pub only: Option<&'static str>,
 }
 
@@ -27,7 +27,7 @@ impl Moment {
     }
 }
 
-/// Takes a `date`, `dateTime` or `instant` of any precision.
+/// Reads a `date`, `dateTime` or `instant` of any precision; `None` where the text is none of these.
 ///
 /// A value without time of day stands for noon UTC of its first day, so that it is the same day in every zone from
 /// UTC−12 to UTC+11. A time without offset, which FHIR forbids, is taken as UTC; seconds may be missing; the leap
@@ -49,17 +49,17 @@ pub(super) fn moment(text: &str) -> Option<Moment> {
     Some(Moment { at: at.checked_to_offset(UtcOffset::UTC)?, day, only: None })
 }
 
-/// The moment of the first candidate that is one.
+/// The moment of the first candidate that can be read.
 pub(super) fn first_moment<'a>(candidates: impl IntoIterator<Item = Option<&'a String>>) -> Option<Moment> {
     candidates.into_iter().flatten().find_map(|text| moment(text))
 }
 
-/// Takes a complete `date` (`YYYY-MM-DD`); none for a partial one, also with a time behind it.
+/// Reads a complete `date` (`YYYY-MM-DD`); `None` for a partial one or one with a time after it.
 pub(super) fn full_date(text: &str) -> Option<Date> {
     partial_date(text).and_then(|(date, only)| only.is_none().then_some(date))
 }
 
-/// The first day of a `date`, and how much of it is known where it is not complete.
+/// The first day of a `date`, and "year" or "month" where the date is not complete.
 fn partial_date(text: &str) -> Option<(Date, Option<&'static str>)> {
     let mut parts = text.trim().split('-');
     let year: i32 = digits(parts.next()?, 4)?.try_into().ok()?;
@@ -112,12 +112,12 @@ fn digits(text: &str, length: usize) -> Option<u32> {
     (text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// A date for a body, as the record has it, if it is one.
+/// A date for a body, as the record writes it, if it is valid.
 pub(super) fn datum(text: Option<&String>) -> Option<Datum> {
     text.and_then(|text| checked(text)).map(Datum::When)
 }
 
-/// A period for a body; none where neither end is a date.
+/// A period for a body; `None` where neither end is a date.
 pub(super) fn period(period: Option<&Period>) -> Option<Datum> {
     let period = period?;
     let end = |text: &Option<String>| text.as_deref().and_then(checked);
@@ -129,7 +129,7 @@ pub(super) fn period(period: Option<&Period>) -> Option<Datum> {
 
 fn checked(text: &str) -> Option<String> {
     let at = moment(text)?.at;
-    // instants are written anew, so that the page has only one form to read; dates keep their precision
+    // instants are rewritten, so that the page has only one form to read; dates keep their precision
     if text.contains('T') {
         at.format(&time::format_description::well_known::Rfc3339).ok()
     } else {
@@ -137,7 +137,7 @@ fn checked(text: &str) -> Option<String> {
     }
 }
 
-/// Whether a period is over before that day; an end that can't be read counts as over.
+/// Whether a period is over before this day; an end that can't be read counts as over.
 pub(super) fn is_over(period: Option<&Period>, today: Date) -> bool {
     let Some(end) = period.and_then(|period| period.end.as_deref()) else { return false };
     // a partial end means the whole month or year (R4 §2.24.0.2: the end is inclusive)

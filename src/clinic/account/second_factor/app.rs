@@ -1,5 +1,5 @@
-//! `/account/second-factor/app`: setting up an authenticator app. The secret is shown as a picture and as text, and counts for
-//! nothing until a code shows that the app has it.
+//! `/account/second-factor/app`: setting up an authenticator app. The secret is shown as a picture and as text, and is
+//! not used until a code shows that the app has it.
 
 use super::{Adding, needed, next_of};
 use crate::access::OwnAccount;
@@ -67,7 +67,7 @@ fn page(
     Ok(Some(AppPage { shell, setup, picture, errors, next }))
 }
 
-/// A page of this one's, with where to go in the end.
+/// The address of a page of the second factor, with the page to go to in the end.
 fn onward(page: &str, next: &str) -> String {
     own_path(next).map_or_else(|| page.to_owned(), |next| with_next(page, next))
 }
@@ -136,7 +136,7 @@ pub async fn remove(state: web::Data<AppState>, head: Head, me: ConfirmedOwn) ->
             Ok(see_other(&format!("{SET_UP}?notice=second-factor-removed")))
         }
         Err(RemoveError::Needed) => needed(&state, head, own).await,
-        // a second press
+        // the button was pressed twice: the app is removed already
         Err(RemoveError::NotThere) => Ok(see_other(SET_UP)),
         Err(RemoveError::Db(cause)) => Err(cause.into()),
     }

@@ -1,5 +1,5 @@
-//! `/account/second-factor`: what signing in asks for besides the password. Where the role needs it and there is none, this is
-//! all that is open.
+//! `/account/second-factor`: what signing in asks for besides the password. Where the role needs a second factor and
+//! the user has none, no other page is open.
 
 pub mod app;
 pub mod passkeys;
@@ -23,11 +23,11 @@ use std::collections::HashMap;
 struct SecondFactorPage {
     shell: Shell,
     factor: SecondFactor,
-    /// nothing else is open until there is one
+    /// no other page is open until there is a second factor
     must_set_up: bool,
-    /// the last one was to be removed, and the role needs it
+    /// the user tried to remove the last one, and the role needs it
     is_needed: bool,
-    /// whether browsers have passkeys for this clinic
+    /// whether browsers offer passkeys for this clinic's address
     has_passkeys: bool,
     /// what was typed as the name of a passkey
     typed: String,
@@ -35,7 +35,7 @@ struct SecondFactorPage {
     next: String,
 }
 
-/// Codes, shown once.
+/// The recovery codes, shown once.
 #[derive(Template)]
 #[template(path = "clinic/account/recovery_codes.html")]
 struct RecoveryCodesPage {
@@ -44,7 +44,7 @@ struct RecoveryCodesPage {
     next: String,
 }
 
-/// Where to go when all is done; empty: nowhere in particular.
+/// Where to go when all is done; empty where it is nowhere in particular.
 fn next_of(query: &HashMap<String, String>) -> String {
     query.get("next").and_then(|next| own_path(next)).unwrap_or_default().to_owned()
 }
@@ -77,20 +77,20 @@ pub async fn show(
     html(&state.db.read(move |conn| page(conn, (&head, has), &me.0, fresh, next)).await?)
 }
 
-/// The page again: what was to be removed is needed.
+/// The page again, which says that the role needs what the user tried to remove.
 async fn needed(state: &AppState, head: Head, me: OwnAccount) -> Result<HttpResponse, AppError> {
     let (has, fresh) = (has_passkeys(state), ("", FieldErrors::default()));
     let page = state.db.read(move |conn| page(conn, (&head, has), &me, fresh, String::new())).await?;
     with_status(StatusCode::CONFLICT, &SecondFactorPage { is_needed: true, ..page })
 }
 
-/// What came of a press that adds something.
+/// The outcome of a request that adds a second factor.
 enum Adding<P> {
-    /// it is there; `Some`: with the first recovery codes, to be shown
+    /// it was added; `Some`: with the first recovery codes, to be shown
     Added(Option<(Box<Shell>, Vec<RecoveryCode>)>),
     /// the page again, with what is wrong
     Refused(Box<P>),
-    /// there is nothing to add; where to go then
+    /// there is nothing to add; the page to go to then
     Nothing(String),
 }
 
@@ -116,7 +116,7 @@ impl<P: Template> Adding<P> {
     }
 }
 
-/// The answer to one press: no address leads to it again.
+/// The codes are in the answer to this one request: no address shows them again.
 fn codes_once(shell: Shell, codes: &[RecoveryCode], next: String) -> Result<HttpResponse, AppError> {
     html(&RecoveryCodesPage { shell, codes: codes.iter().map(RecoveryCode::shown).collect(), next })
 }
@@ -128,7 +128,7 @@ pub async fn make_recovery_codes(
 ) -> Result<HttpResponse, AppError> {
     let codes = RecoveryCode::draw(&state.random);
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        // without a second factor they would open nothing
+        // without a second factor recovery codes would open nothing
         if !users::second_factor(tx, me.0.id())?.is_there() {
             return Err(AppError::NotFound);
         }

@@ -1,4 +1,4 @@
-//! `/account/second-factor/passkeys`: adding and removing passkeys. A script asks the device; without scripts there are none.
+//! `/account/second-factor/passkeys`: adding and removing passkeys. A script asks the device, so adding needs scripts.
 
 use super::{Adding, needed, page};
 use crate::clinic::account::passkey::{self, answer_in, party};
@@ -13,7 +13,7 @@ use crate::state::AppState;
 use crate::users::{self, PasskeyAdded, RecoveryCode, RemoveError};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// What a browser makes a passkey with.
+/// The options from which a browser makes a passkey.
 pub async fn challenge(state: web::Data<AppState>, head: Head, me: ConfirmedOwn) -> Result<HttpResponse, AppError> {
     let (random, token, url) = (state.random.clone(), state.random.token(), state.config.public_url.clone());
     let stored = token.clone();

@@ -1,4 +1,5 @@
-//! `/settings/users/{user}/deactivation`: somebody leaves, and somebody takes over; `/reactivation` lets them in again.
+//! `/settings/users/{user}/deactivation`: deactivates a user and hands their work over; `/reactivation` lets them in
+//! again.
 
 use super::{account, broken, in_path};
 use crate::access::rights;
@@ -20,10 +21,10 @@ use askama::Template;
 struct DeactivationPage {
     shell: Shell,
     account: Account,
-    /// nobody else manages users
+    /// whether nobody else may manage users
     is_last: bool,
     work: OpenWork,
-    /// who may take over
+    /// the users who may take over the work
     others: Vec<Account>,
     to: String,
     errors: FieldErrors,
@@ -69,7 +70,7 @@ pub async fn submit(
     let (user, now) = (in_path(&req)?, state.clock.now());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let (typed, mut errors) = (form.get("to"), FieldErrors::default());
-        // a name that is no number names nobody
+        // a value that is no number is no user's id
         let to = (!typed.is_empty()).then(|| UserId(typed.parse().unwrap_or_default()));
         match administration::deactivate_user(tx, now, &me.0, user, to) {
             Ok(_) => return Ok(None),

@@ -1,4 +1,4 @@
-//! `/settings/users`: every user, those who were deactivated below the others.
+//! `/settings/users`: every user; those who are deactivated stand below the others.
 
 use super::Line;
 use crate::access::rights;

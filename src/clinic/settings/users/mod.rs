@@ -24,7 +24,7 @@ fn account(conn: &mut Conn, user: UserId) -> Result<Account, AppError> {
     users::account(conn, user)?.ok_or(AppError::NotFound)
 }
 
-/// The field that is refused, and why; else what no form can mend.
+/// The field that is refused, and why; an error where correcting the form does not help.
 fn refused(cause: ManageError) -> Result<(&'static str, &'static str), AppError> {
     match cause {
         ManageError::LastOwner => Ok(("role", "error-last-owner")),
@@ -33,7 +33,7 @@ fn refused(cause: ManageError) -> Result<(&'static str, &'static str), AppError>
     }
 }
 
-/// What no form can mend.
+/// The error for what correcting the form does not help.
 fn broken(cause: ManageError) -> AppError {
     match cause {
         ManageError::NotAllowed => AppError::Forbidden,
@@ -42,7 +42,7 @@ fn broken(cause: ManageError) -> AppError {
     }
 }
 
-/// What was typed of a user, or is stored.
+/// A user's fields, as typed or as stored.
 struct Typed {
     name: String,
     email: String,
@@ -60,7 +60,7 @@ impl Typed {
         Typed { name, email, role: account.role.as_str().to_owned() }
     }
 
-    /// Who it is to be; what is wrong is noted.
+    /// Parses the fields; what is wrong is noted in `errors`.
     fn read(&self, errors: &mut FieldErrors) -> Option<Change> {
         let name = errors.need("name", "error-user-name", UserName::parse(&self.name));
         let email = errors.need("email", "error-email", EmailAddress::parse(&self.email));
@@ -72,7 +72,7 @@ impl Typed {
 /// A user as a line of the list.
 struct Line {
     account: Account,
-    /// it is the reader
+    /// whether this user is the one who reads the page
     is_me: bool,
 }
 
