@@ -263,11 +263,11 @@ impl Shell {
             _ => self.day(at),
         }
     }
-    /// "since …", how long ago a moment is; nothing within its first minute.
-    pub fn since(&self, at: &Ts) -> String {
+    /// How long something has waited since a moment, behind a point; nothing within the first minute.
+    pub fn waited(&self, at: &Ts) -> String {
         match self.now.since(*at).whole_minutes() {
             ..1 => String::new(),
-            _ => format!("{} {}", self.t("since"), self.age(at)),
+            _ => format!("· {}", self.age(at)),
         }
     }
     /// A moment for `<time datetime>` (RFC 3339, UTC).

@@ -107,7 +107,6 @@ age-days = d
 turn-closed = Closed
 turn-done = Done
 turn-waiting_for_us = Waiting for us
-since = since
 turn-not_reached = Not reached
 turn-read = Read by patient
 turn-waiting_for_patient = Waiting for patient

@@ -107,7 +107,6 @@ age-days = j
 turn-closed = Fermée
 turn-done = Terminée
 turn-waiting_for_us = En attente de nous
-since = depuis
 turn-not_reached = Non joint
 turn-read = Lu par le patient
 turn-waiting_for_patient = En attente du patient

@@ -141,14 +141,9 @@ async fn each_view_holds_what_it_says(app: App) {
     assert_eq!(view(&desk.me, "scope=x&filter=%00&order=y&after=zzz&undo=a-b").await.len(), 3);
     // each line says whose turn it is, and what was said last
     let page = desk.me.get("/inbox?filter=any").await.ok();
-    for words in [
-        "Waiting for us since",
-        "Not reached",
-        "Waiting for patient",
-        "Notified",
-        "Closed",
-        "Note: Please look at this",
-    ] {
+    for words in
+        ["Waiting for us ·", "Not reached", "Waiting for patient", "Notified", "Closed", "Note: Please look at this"]
+    {
         assert!(page.has_text(words), "{words}: {}", page.text());
     }
     assert!(page.has_text("Clinic: All is well."), "{}", page.text());
@@ -198,7 +193,7 @@ async fn what_waits_longest_comes_first(app: App) {
         assert_eq!(view(&me, query).await, expected, "{query}");
     }
     let page = me.get("/inbox").await.ok();
-    assert!(page.has_text("Waiting for us since 15\u{a0}min"), "{}", page.text());
+    assert!(page.has_text("Waiting for us · 15\u{a0}min"), "{}", page.text());
     assert_eq!(page.texts_of(".work .age")[0], "now");
 }
 
