@@ -16,6 +16,7 @@ on_both!(
     a_later_file_takes_nothing_away,
     what_the_source_takes_back_is_withdrawn_and_offered_no_more,
     a_part_that_is_taken_back_shows_in_its_item,
+    a_withdrawal_of_somebody_elses_reaches_nobody,
     charts_that_were_merged_are_kept_up_by_both_their_records,
     any_order_and_any_pieces_give_the_same_charts,
     what_is_older_by_its_own_words_corrects_nothing,
@@ -167,6 +168,24 @@ async fn a_part_that_is_taken_back_shows_in_its_item(app: App) {
     assert_eq!((all.len(), all[0].5.as_str()), (1, "partly_withdrawn"));
     assert!(all[0].4.contains("Glucose") && all[0].4.contains("entered-in-error"));
     assert_eq!(all[0].4.matches(r#""5.1""#).count(), 1, "its value is gone: {}", all[0].4);
+}
+
+/// Files without addresses: ids say nothing of whose they are.
+async fn a_withdrawal_of_somebody_elses_reaches_nobody(app: App) {
+    let plain = |resources: [Value; 2]| {
+        let entries: Vec<Value> = resources.iter().map(|resource| json!({"resource": resource})).collect();
+        json!({"resourceType": "Bundle", "type": "collection", "entry": entries}).to_string().into_bytes()
+    };
+    let state = async || items(&app, "Ash").await.into_iter().map(|item| item.5).collect::<Vec<_>>();
+    app.import(plain([ann(), observation("o", "Potassium", "2026-02-01")]), None).await;
+    assert_eq!(state().await, ["current"]);
+    let gone = json!({"resourceType": "Observation", "id": "o", "status": "entered-in-error"});
+    let of_another = with(&gone, json!({"subject": {"reference": "Patient/q"}}));
+    app.import(plain([ann(), of_another]), None).await;
+    assert_eq!(state().await, ["current"], "it is another patient's");
+    // one that names nobody is of the only patient there is
+    app.import(plain([ann(), gone]), None).await;
+    assert_eq!(state().await, ["withdrawn"]);
 }
 
 async fn charts_that_were_merged_are_kept_up_by_both_their_records(app: App) {

@@ -218,9 +218,14 @@ impl Survey {
     fn withdrawn(&self, full_url: Option<String>, kind: &str, header: Header, options: &ImportOptions) -> Taken {
         let from = Address { full_url: full_url.as_deref(), id: header.id.as_deref(), kind };
         let subject = header.subject.as_ref().or(header.patient.as_ref());
-        let owner = subject.and_then(|subject| self.owner(&from, subject, options));
-        // a withdrawal may name no patient at all
-        let owner = owner.or_else(|| self.ids.first().filter(|_| self.ids.len() == 1).cloned());
+        let owner = match subject {
+            // of somebody who is not known it is nobody's: it must not reach what the only patient here has under that id
+            Some(subject) => match self.owner(&from, subject, options) {
+                Some(owner) => Some(owner),
+                None => return Taken::Skipped(kind.to_owned(), SkipReason::NoPatient),
+            },
+            None => self.ids.first().filter(|_| self.ids.len() == 1).cloned(),
+        };
         if let Some(reason) = owner.as_ref().and_then(|owner| self.refused.get(owner)) {
             return Taken::Skipped(kind.to_owned(), *reason);
         }
