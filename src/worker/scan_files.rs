@@ -38,19 +38,26 @@ pub(super) async fn run(state: &AppState, job: Job, id: BlobId) -> Result<(), Ap
     let Some(blob) = found.await? else {
         return state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await;
     };
+    let sha256 = blob.sha256.clone();
     match state.intake.scan(blob).await {
         Ok(verdict) => {
             let infected = matches!(verdict, Some(Verdict::Infected(_)));
             let write = state.db.write(move |tx| {
-                finish(tx, &job, |tx| match verdict {
-                    Some(Verdict::Infected(virus)) => {
-                        for conversation in attachments::found_infected(tx, now, id, &virus)? {
-                            threads::ask_attention_for_file(tx, conversation)?;
-                        }
-                        Ok(())
+                finish(tx, &job, |tx| {
+                    // SQLite gives the number of a content that is gone again: the verdict is not on the one that has it now
+                    if attachments::to_scan(tx, id)?.is_none_or(|now| now.sha256 != sha256) {
+                        return Ok(());
                     }
-                    Some(Verdict::Clean) => storage::set_scan(tx, now, id, Scan::Clean),
-                    None => storage::set_scan(tx, now, id, Scan::NotScanned),
+                    match verdict {
+                        Some(Verdict::Infected(virus)) => {
+                            for conversation in attachments::found_infected(tx, now, id, &virus)? {
+                                threads::ask_attention_for_file(tx, conversation)?;
+                            }
+                            Ok(())
+                        }
+                        Some(Verdict::Clean) => storage::set_scan(tx, now, id, Scan::Clean),
+                        None => storage::set_scan(tx, now, id, Scan::NotScanned),
+                    }
                 })
             });
             write.await?;
