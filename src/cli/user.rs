@@ -40,6 +40,11 @@ pub(super) enum Command {
         #[arg(long, value_name = "EMAIL")]
         to: Option<String>,
     },
+    /// end a user's sessions; they may sign in again
+    EndSessions {
+        /// email that the user signs in with
+        email: String,
+    },
     /// take away the second factor of a user who has lost it, and end their sessions
     ResetSecondFactor {
         /// email that the user signs in with
@@ -74,6 +79,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, F
         Command::List => list(config).await,
         Command::Role { email, role } => set_role(config, email, &role).await,
         Command::Deactivate { email, to } => deactivate(config, email, to).await,
+        Command::EndSessions { email } => end_sessions(config, email).await,
         Command::ResetSecondFactor { email } => reset_second_factor(config, email).await,
         Command::Reactivate { email } => reactivate(config, email).await,
     }
@@ -261,6 +267,16 @@ async fn reactivate(config: &Config, email: String) -> Result<ExitCode, Failure>
     let write = db.write(move |tx| -> Result<_, ManageError> {
         let user = found(tx, &email)?.id;
         users::reactivate(tx, now, &Operator::of_the_command_line(), user)
+    });
+    write.await.map_err(why)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn end_sessions(config: &Config, email: String) -> Result<ExitCode, Failure> {
+    let (email, (db, now)) = (address(&email)?, open(config).await?);
+    let write = db.write(move |tx| -> Result<_, ManageError> {
+        let user = found(tx, &email)?.id;
+        users::end_sessions_of(tx, now, &Operator::of_the_command_line(), user)
     });
     write.await.map_err(why)?;
     Ok(ExitCode::SUCCESS)

@@ -188,6 +188,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/users/{user}/deactivation", get().to(settings::users::deactivation::ask))
         .route("/settings/users/{user}/deactivation", post().to(settings::users::deactivation::submit))
         .route("/settings/users/{user}/reactivation", post().to(settings::users::deactivation::reactivate))
+        .route("/settings/users/{user}/sessions", post().to(settings::users::one::end_sessions))
         .route("/settings/users/{user}/second-factor", post().to(settings::users::one::reset_second_factor))
         .route("/settings/users/{user}/provider/removal", post().to(settings::users::one::unlink))
         .route("/settings/sign-in", get().to(settings::form::show::<settings::sign_in::SignInPage>))

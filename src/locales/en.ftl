@@ -1953,3 +1953,6 @@ event-provider_linked = linked single sign-on
 event-provider_unlinked = ended the link with single sign-on
 delete-type = To delete this record, type:
 notice-merge-held = A legal hold stands on this chart: lift it first.
+end-user-sessions = End their sessions
+end-user-sessions-hint = Signs them out of every browser. They can sign in again.
+notice-user-sessions-ended = All sessions of this user have ended.

@@ -1953,3 +1953,6 @@ event-provider_linked = authentification unique liée
 event-provider_unlinked = lien avec l’authentification unique terminé
 delete-type = Pour supprimer ce dossier, tapez :
 notice-merge-held = Ce dossier est mis en suspens juridique : levez d’abord le suspens.
+end-user-sessions = Mettre fin à ses sessions
+end-user-sessions-hint = Déconnecte cette personne de tous les navigateurs. Elle peut se reconnecter.
+notice-user-sessions-ended = Toutes les sessions de cette personne ont pris fin.

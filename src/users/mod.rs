@@ -38,6 +38,7 @@ pub use second_factor::{
     pending_user, remove_app, remove_passkey, reset_second_factor, seal_apps_anew, second_factor, second_step,
     sign_in_with_passkey, start_app, sweep_pending,
 };
+pub use sessions::end_sessions_of;
 pub use sign_in::{Arrival, SignIn, SignInEnd, refuse_sign_in, sign_in, sign_out};
 pub use single_sign_on::{
     ProviderAnswer, ProviderLink, ProviderRefusal, UnlinkError, VISIT_LASTS, VisitEnd, VisitErrand, VisitPurpose,

@@ -1,8 +1,10 @@
 //! Ends every way in which a user is in, or half in.
 
+use super::manage::{ManageError, hold};
 use super::{second_factor, single_sign_on};
-use crate::access::session;
-use crate::db::{Tx, UserId};
+use crate::access::{Authority, rights, session};
+use crate::audit::{self, Entry, Event, Subject};
+use crate::db::{Ts, Tx, UserId};
 use diesel::QueryResult;
 
 /// Ends all sessions of a user, and sign-ins that were begun.
@@ -10,4 +12,20 @@ pub(super) fn end_all(tx: &mut Tx, user: UserId) -> QueryResult<()> {
     session::end_of_user(tx, user)?;
     single_sign_on::end_visits(tx, user)?;
     second_factor::end_pending(tx, user).map(drop)
+}
+
+/// Ends every session of another user, who may sign in again: a browser was left open, or is in wrong hands.
+///
+/// # Errors
+/// [`ManageError::NotAllowed`], [`ManageError::NotFound`].
+pub fn end_sessions_of(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::Users>,
+    user: UserId,
+) -> Result<(), ManageError> {
+    hold(tx, by, user)?;
+    end_all(tx, user)?;
+    audit::append(tx, now, Entry::of_clinic(by.user().into(), Event::SessionEnded, Subject::User(user)))?;
+    Ok(())
 }

@@ -307,7 +307,7 @@ fn page_of(path: &str) -> String {
         ["settings", "notification-templates", kind, channel, language, ..] => {
             format!("/settings/notification-templates/{kind}/{channel}/{language}")
         }
-        ["settings", "users", id, "reactivation" | "password-links" | "second-factor"] => {
+        ["settings", "users", id, "reactivation" | "password-links" | "second-factor" | "sessions"] => {
             format!("/settings/users/{id}")
         }
         ["settings", "users", id, "provider", ..] => format!("/settings/users/{id}"),

@@ -46,6 +46,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /account/second-factor/recovery-codes",
     "POST /settings/sign-in",
     "POST /settings/users/{user}/second-factor",
+    "POST /settings/users/{user}/sessions",
     "POST /patients/{patient}/notification-method",
     "POST /patients/{patient}/addresses",
     "POST /patients/{patient}/notifications",

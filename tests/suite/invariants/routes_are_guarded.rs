@@ -186,6 +186,7 @@ const CONFIRMED: &[&str] = &[
     "POST /settings/users/{user}/provider/removal",
     "POST /settings/users/{user}/reactivation",
     "POST /settings/users/{user}/second-factor",
+    "POST /settings/users/{user}/sessions",
 ];
 
 async fn ask(user: &Actor, world: &World, route: &Route) -> Answer {

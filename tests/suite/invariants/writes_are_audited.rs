@@ -132,6 +132,8 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/sign-in/second-step", 422, &answer).await;
     let answer = another.post("/account/second-factor/app/removal", &[]).await;
     script.check("/account/second-factor/app/removal", 303, &answer).await;
+    let answer = owner.post("/settings/users/2/sessions", &[]).await;
+    script.check("/settings/users/{user}/sessions", 303, &answer).await;
     let answer = owner.post("/settings/users/1/second-factor", &[]).await;
     script.check("/settings/users/{user}/second-factor", 303, &answer).await;
     let answer = owner.post("/settings/users/1/provider/removal", &[]).await;

@@ -14,10 +14,29 @@ on_both!(
     an_owner_changes_who_somebody_is,
     what_cannot_be_is_refused_with_what_was_typed,
     a_role_holds_from_the_next_request_on,
+    an_owner_ends_anothers_sessions,
     the_last_owner_stays,
     two_owners_cannot_both_go,
     whoever_was_demoted_changes_nobody
 );
+
+async fn an_owner_ends_anothers_sessions(app: App) {
+    let (owner, staff) = (app.user(Role::Owner).await, app.user(Role::Staff).await);
+    let id = newest(&app).await;
+    staff.get("/inbox").await.ok();
+    let page = owner.get(&format!("/settings/users/{id}")).await.ok();
+    let told = owner.submit(&page, "End their sessions", &[]).await.says();
+    assert_eq!(told, (format!("/settings/users/{id}"), "user-sessions-ended".to_owned()));
+    assert!(staff.get("/inbox").await.redirect().starts_with("/sign-in"));
+    assert_eq!(noted(&app, id, "session_ended").await.len(), 1);
+    // they sign in again; who is no owner ends nobody's, and nobody their own here
+    let again = app.user(Role::Staff).await;
+    assert_eq!(again.post(&format!("/settings/users/{id}/sessions"), &[]).await.status, 403);
+    let own = everybody(&app).await[0].id;
+    assert!(!owner.get(&format!("/settings/users/{own}")).await.ok().has_text("End their sessions"));
+    assert_eq!(owner.post("/settings/users/999/sessions", &[]).await.status, 404);
+    owner.get("/inbox").await.ok();
+}
 
 async fn an_owner_changes_who_somebody_is(app: App) {
     let owner = app.user(Role::Owner).await;

@@ -110,6 +110,17 @@ pub async fn reset_second_factor(
     Ok(see_other(&format!("/settings/users/{user}?notice=second-factor-reset")))
 }
 
+pub async fn end_sessions(
+    state: web::Data<AppState>,
+    me: Confirmed<rights::Users>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let (user, now) = (in_path(&req)?, state.clock.now());
+    let write = state.db.write(move |tx| users::end_sessions_of(tx, now, &me.0, user));
+    write.await.map_err(broken)?;
+    Ok(see_other(&format!("/settings/users/{user}?notice=user-sessions-ended")))
+}
+
 pub async fn unlink(
     state: web::Data<AppState>,
     me: Confirmed<rights::Users>,
