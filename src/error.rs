@@ -78,11 +78,7 @@ pub enum AppError {
     Internal(String),
 }
 
-impl From<diesel::result::Error> for AppError {
-    fn from(cause: diesel::result::Error) -> AppError {
-        AppError::Db(cause.into())
-    }
-}
+crate::from_database!(AppError);
 
 impl From<askama::Error> for AppError {
     fn from(cause: askama::Error) -> AppError {

@@ -85,11 +85,7 @@ pub enum AttachError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for AttachError {
-    fn from(cause: diesel::result::Error) -> Self {
-        AttachError::Db(cause.into())
-    }
-}
+crate::from_database!(AttachError);
 
 pub(super) struct Row {
     pub blob: BlobId,

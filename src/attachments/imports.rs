@@ -41,11 +41,7 @@ pub enum ImportError {
     Broken,
 }
 
-impl From<diesel::result::Error> for ImportError {
-    fn from(cause: diesel::result::Error) -> Self {
-        ImportError::Db(cause.into())
-    }
-}
+crate::from_database!(ImportError);
 
 impl FileIntake {
     /// Imports files that come together. A broken file leaves everything as it was; each patient's chart changes in one

@@ -88,11 +88,7 @@ pub enum HeadsError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for HeadsError {
-    fn from(cause: diesel::result::Error) -> HeadsError {
-        HeadsError::Db(cause.into())
-    }
-}
+crate::from_database!(HeadsError);
 
 /// The most rows that one line covers.
 const ROWS: i64 = 5_000;

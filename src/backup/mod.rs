@@ -83,11 +83,7 @@ impl From<FillError> for BackupError {
     }
 }
 
-impl From<diesel::result::Error> for BackupError {
-    fn from(cause: diesel::result::Error) -> BackupError {
-        BackupError::Db(cause.into())
-    }
-}
+crate::from_database!(BackupError);
 
 impl From<std::io::Error> for BackupError {
     fn from(cause: std::io::Error) -> BackupError {

@@ -22,11 +22,7 @@ pub enum CloseError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for CloseError {
-    fn from(cause: diesel::result::Error) -> Self {
-        CloseError::Db(cause.into())
-    }
-}
+crate::from_database!(CloseError);
 
 /// Closes a conversation; one that is closed stays as it was.
 pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -> Result<(), CloseError> {

@@ -75,11 +75,7 @@ pub enum DraftError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for DraftError {
-    fn from(cause: diesel::result::Error) -> Self {
-        DraftError::Db(cause.into())
-    }
-}
+crate::from_database!(DraftError);
 
 /// The user's draft at this place.
 ///

@@ -40,11 +40,7 @@ pub enum PatientReplyError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for PatientReplyError {
-    fn from(cause: diesel::result::Error) -> Self {
-        PatientReplyError::Db(cause.into())
-    }
-}
+crate::from_database!(PatientReplyError);
 
 /// Writes message, marks and audit row in the caller's transaction. The same key gives the first result again.
 ///

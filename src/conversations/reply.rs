@@ -55,11 +55,7 @@ pub enum ReplyError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for ReplyError {
-    fn from(cause: diesel::result::Error) -> Self {
-        ReplyError::Db(cause.into())
-    }
-}
+crate::from_database!(ReplyError);
 
 /// Writes message, notifications, jobs and audit row in the caller's transaction. The same key gives the first result
 /// again.

@@ -54,11 +54,7 @@ pub enum StartError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for StartError {
-    fn from(cause: diesel::result::Error) -> Self {
-        StartError::Db(cause.into())
-    }
-}
+crate::from_database!(StartError);
 
 /// Writes conversation, message, notifications, jobs and audit row in the caller's transaction. The same key gives the
 /// first result again and writes nothing.

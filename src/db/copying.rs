@@ -192,11 +192,7 @@ pub enum FillError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for FillError {
-    fn from(cause: diesel::result::Error) -> FillError {
-        FillError::Db(cause.into())
-    }
-}
+crate::from_database!(FillError);
 
 /// A database that is being filled, in one transaction.
 pub struct Filling<'a> {

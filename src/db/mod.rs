@@ -44,6 +44,18 @@ pub use renewals::{Renewed, renewed, to_renew};
 pub use times::{Ts, Utc};
 pub use tls::Tunnel;
 
+/// Lets `?` turn the query builder's error into the variant `Db(DbError)` of a verb's own error.
+#[macro_export]
+macro_rules! from_database {
+    ($error:ident) => {
+        impl From<diesel::result::Error> for $error {
+            fn from(cause: diesel::result::Error) -> $error {
+                $error::Db(cause.into())
+            }
+        }
+    };
+}
+
 /// A Rust enum kept in a TEXT column under stable words, on both databases.
 ///
 /// Gives `as_str`, `ALL`, `FromStr` (the error is the unknown word), and diesel's `FromSql` and `ToSql`.

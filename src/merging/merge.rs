@@ -38,11 +38,7 @@ pub enum MergeError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for MergeError {
-    fn from(cause: diesel::result::Error) -> Self {
-        MergeError::Db(cause.into())
-    }
-}
+crate::from_database!(MergeError);
 
 /// A mark of two records as they are: it changes when one of them does.
 pub fn seen(one: &Patient, other: &Patient) -> String {

@@ -57,11 +57,7 @@ pub enum UndoError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for UndoError {
-    fn from(cause: diesel::result::Error) -> Self {
-        UndoError::Db(cause.into())
-    }
-}
+crate::from_database!(UndoError);
 
 /// The merges into this chart that can still be undone, newest first.
 pub fn undoable<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>) -> QueryResult<Vec<Merge>> {

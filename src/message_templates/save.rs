@@ -26,11 +26,7 @@ pub enum SaveError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for SaveError {
-    fn from(cause: diesel::result::Error) -> Self {
-        SaveError::Db(cause.into())
-    }
-}
+crate::from_database!(SaveError);
 
 /// Adds a template: the user's own, or with `for_clinic` the clinic's, which takes the right
 /// [`Action::Templates`].

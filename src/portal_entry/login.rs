@@ -38,11 +38,7 @@ pub enum LoginError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for LoginError {
-    fn from(cause: diesel::result::Error) -> Self {
-        LoginError::Db(cause.into())
-    }
-}
+crate::from_database!(LoginError);
 
 /// Signs the patient in: uses the passcode up, and gives the holder of the new session.
 ///

@@ -27,11 +27,7 @@ pub enum DeleteError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for DeleteError {
-    fn from(cause: diesel::result::Error) -> DeleteError {
-        DeleteError::Db(cause.into())
-    }
-}
+crate::from_database!(DeleteError);
 
 /// How much the record contains, together with the records that were merged into it.
 pub fn contents(conn: &mut Conn, patient: PatientId) -> QueryResult<Contents> {

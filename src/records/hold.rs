@@ -29,11 +29,7 @@ pub enum HoldError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for HoldError {
-    fn from(cause: diesel::result::Error) -> HoldError {
-        HoldError::Db(cause.into())
-    }
-}
+crate::from_database!(HoldError);
 
 /// The record and those that were merged into it, directly or through another record.
 pub(super) fn family(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<PatientId>> {

@@ -79,11 +79,7 @@ impl From<io::Error> for StorageError {
     }
 }
 
-impl From<diesel::result::Error> for StorageError {
-    fn from(cause: diesel::result::Error) -> Self {
-        StorageError::Db(cause.into())
-    }
-}
+crate::from_database!(StorageError);
 
 /// The files of the clinic, cheap to clone.
 #[derive(Clone)]

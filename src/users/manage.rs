@@ -33,11 +33,7 @@ pub enum ManageError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for ManageError {
-    fn from(cause: diesel::result::Error) -> Self {
-        ManageError::Db(cause.into())
-    }
-}
+crate::from_database!(ManageError);
 
 /// A user to be added.
 pub struct AddUser {

@@ -42,11 +42,7 @@ impl From<HashError> for OwnAccountError {
     }
 }
 
-impl From<diesel::result::Error> for OwnAccountError {
-    fn from(cause: diesel::result::Error) -> Self {
-        OwnAccountError::Db(cause.into())
-    }
-}
+crate::from_database!(OwnAccountError);
 
 /// The signed-in user's password, as it was typed, and where from: see [`crate::slow_hash::verify`].
 pub struct TypedPassword {

@@ -218,11 +218,7 @@ impl From<HashError> for SetPasswordError {
     }
 }
 
-impl From<diesel::result::Error> for SetPasswordError {
-    fn from(cause: diesel::result::Error) -> Self {
-        SetPasswordError::Db(cause.into())
-    }
-}
+crate::from_database!(SetPasswordError);
 
 /// Sets a password by link, uses the link up and ends the user's sessions. Who had forgotten it is told by mail that there
 /// is another. Where passwords are shut, since users sign in at the provider only, just the link of an emergency works: it

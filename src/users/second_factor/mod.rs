@@ -77,11 +77,7 @@ pub enum RemoveError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for RemoveError {
-    fn from(cause: diesel::result::Error) -> Self {
-        RemoveError::Db(cause.into())
-    }
-}
+crate::from_database!(RemoveError);
 
 /// What follows a removal: without a second factor recovery codes are removed too. Called after the row is removed; an
 /// error rolls that back.

@@ -60,11 +60,7 @@ pub enum VisitRefused {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for VisitRefused {
-    fn from(cause: diesel::result::Error) -> Self {
-        VisitRefused::Db(cause.into())
-    }
-}
+crate::from_database!(VisitRefused);
 
 /// Finishes a visit; `signed_in`: whose the browser's session is. Each leaves an audit row, whatever comes of it.
 ///

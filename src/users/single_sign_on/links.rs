@@ -80,11 +80,7 @@ pub enum UnlinkError {
     Db(#[from] DbError),
 }
 
-impl From<diesel::result::Error> for UnlinkError {
-    fn from(cause: diesel::result::Error) -> Self {
-        UnlinkError::Db(cause.into())
-    }
-}
+crate::from_database!(UnlinkError);
 
 fn remove(tx: &mut Tx, now: Ts, by: Actor, user: UserId) -> QueryResult<bool> {
     let had = diesel::delete(l::table.find(user)).execute(tx.conn())? > 0;
