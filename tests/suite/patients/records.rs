@@ -1,6 +1,7 @@
 //! How long records are kept: legal holds, periods, and what a deleted record leaves.
 
 use crate::at_rest::{every_way, in_files, in_rows};
+use crate::chart::later_files::{A, ann, bundle, observation, subject};
 use crate::on_each;
 use crate::support::app::{App, On};
 use crate::support::world::Like;
@@ -10,6 +11,7 @@ use postern::db::erase;
 use postern::db::{Conn, DatabaseUrl};
 use postern::delivery::Delivery;
 use postern::error::AppError;
+use serde_json::json;
 use std::collections::BTreeSet;
 use time::Duration;
 
@@ -18,6 +20,8 @@ on_each!(
     every_table_of_a_patient_is_erased,
     what_is_in_use_or_held_stays,
     periods_say_what_is_due,
+    what_sources_sent_goes_too,
+    an_undone_merge_keeps_nothing_from_going,
     no_page_left_open_reaches_another_patient,
     a_deleted_patient_is_out_at_once
 );
@@ -261,6 +265,65 @@ async fn periods_say_what_is_due(on: On) {
     let chosen = [("patient", &*dead.to_string())];
     owner.submit(&page, "Delete the chosen records for good", &chosen).await.says();
     assert_eq!(owner.get(&format!("/patients/{dead}")).await.status, 404);
+}
+
+/// Also what has no owner of its own, and what the source goes on to send.
+async fn what_sources_sent_goes_too(on: On) {
+    let app = App::start(on).await;
+    let goal = json!({"resourceType": "Goal", "id": "g", "lifecycleStatus": "active", "subject": subject(),
+        "description": {"text": "Zquorkgoal"}});
+    let plan = json!({"resourceType": "CarePlan", "id": "c", "status": "active", "intent": "plan", "subject": subject(),
+        "title": "Zquorkplan", "period": {"start": "2026-01-01"}, "goal": [{"reference": "Goal/g"}]});
+    app.import(bundle(A, &[ann(), goal.clone(), plan.clone()]), None).await;
+    let other = json!({"resourceType": "Patient", "id": "q", "name": [{"family": "Roy", "given": ["Rae"]}],
+        "birthDate": "1990-01-01"});
+    let shared = json!({"resourceType": "Goal", "id": "h", "lifecycleStatus": "active", "description": {"text": "Zquorkshared"}});
+    let theirs = |patient: &str, id: &str| {
+        json!({"resourceType": "CarePlan", "id": id, "status": "active", "intent": "plan", "title": "Plan",
+            "subject": {"reference": format!("Patient/{patient}")}, "period": {"start": "2026-01-02"},
+            "goal": [{"reference": "Goal/h"}]})
+    };
+    app.import(bundle(A, &[ann(), other, shared, theirs("p", "c1"), theirs("q", "c2")]), None).await;
+    let owner = app.user(Role::Owner).await;
+    let words = ["zquorkgoal", "zquorkplan"];
+    assert!(in_rows(&app.state.db, &words).await.len() >= 2);
+    owner.post("/patients/1/archiving", &[("reason", "left")]).await.redirect();
+    owner.post("/patients/1/deletion", &[("name", "Ann Ash")]).await.says();
+    assert_eq!(in_rows(&app.state.db, &words).await, [""; 0]);
+    assert!(!in_rows(&app.state.db, &["zquorkshared"]).await.is_empty(), "another patient's plan names it");
+    // what the source goes on to send of them alone is not kept where nobody could delete it
+    let late = observation("late", "Zquorklate", "2026-03-01");
+    app.import(bundle(A, std::slice::from_ref(&late)), None).await;
+    assert_eq!(in_rows(&app.state.db, &["zquorklate"]).await, [""; 0]);
+    // with the patient the clinic has them again, as a new chart
+    let again = app.import(bundle(A, &[ann(), late]), None).await;
+    assert_eq!(again.patients, 1, "{again:?}");
+    assert_eq!(owner.get("/patients/1").await.status, 404);
+    assert!(owner.get("/patients/3").await.ok().has_text("Zquorklate"));
+}
+
+/// While two charts are one, links of the one come to name conversations of the other.
+async fn an_undone_merge_keeps_nothing_from_going(on: On) {
+    let app = App::start(on).await;
+    let owner = app.user(Role::Owner).await;
+    let (kept, merged) = (app.patient(Like::default()).await, app.patient(Like::default()).await);
+    let conversation = app.message(&owner, merged, true).await;
+    let page = owner.get(&format!("/patients/{kept}/merging?with={merged}")).await.ok();
+    owner.submit(&page, "Merge the charts", &[]).await;
+    let fields = [("key", "0123456789abcdea"), ("body", "While they are one"), ("replies_allowed", "on")];
+    owner.post(&format!("{conversation}/messages"), &fields).await.redirect();
+    app.drain().await;
+    let chart = owner.get(&format!("/patients/{kept}")).await.ok();
+    owner.submit(&chart, "Undo the merge", &[]).await.says();
+    owner.post(&format!("/patients/{merged}/archiving"), &[("reason", "mistake")]).await.redirect();
+    let told = owner.post(&format!("/patients/{merged}/deletion"), &[("name", "María Mejía")]).await.says();
+    assert_eq!(told.1, "record-deleted");
+    assert!(in_rows(&app.state.db, &["while they are one"]).await.is_empty());
+    owner.get(&format!("/patients/{kept}")).await.ok();
+    // what is left of it is merged into nobody's chart, and nobody is told that it looks like somebody
+    assert_eq!(owner.get(&format!("/patients/{kept}/merging?with={merged}")).await.status, 404);
+    let merging = [("with", &*merged.to_string()), ("seen", "x")];
+    assert_eq!(owner.post(&format!("/patients/{kept}/merging"), &merging).await.status, 404);
 }
 
 async fn no_page_left_open_reaches_another_patient(on: On) {
