@@ -1,0 +1,314 @@
+//! The store for actix-session: rows of the database, and what was found in them last.
+
+use super::{
+    CONFIRMED, CONFIRMED_FOR, Door, HOLDER, Holder, LAPSED, LAPSES_AFTER, Lapsed, Lasts, STEPPED_ELSEWHERE, State,
+};
+use crate::access::{Role, second_factor};
+use crate::clock::Clock;
+use crate::db::schema::{patients, sessions, users};
+use crate::db::{Conn, Db, DbError, Errand, PatientId, Ts, UserId};
+use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError, generate_session_key};
+use actix_web::cookie::time::Duration;
+use diesel::prelude::*;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A session's `idle_until` is moved forward at most this often: not every click is worth a write.
+const TOUCH_EVERY: Duration = Duration::MINUTE;
+
+/// The store of one door.
+#[derive(Clone)]
+pub struct Store {
+    /// the database
+    pub db: Db,
+    /// the time
+    pub clock: Clock,
+    /// whose sessions
+    pub door: Door,
+    /// what was found of late
+    pub known: Known,
+}
+
+/// Sessions as they were found last. A page that begins with one looks in its own transaction whether it still is so: see
+/// [`Errand`].
+#[derive(Clone, Default)]
+pub struct Known(Arc<Mutex<HashMap<Vec<u8>, Arc<Found>>>>);
+
+/// So many are kept; then all are found anew.
+const MOST_KNOWN: usize = 10_000;
+
+impl Known {
+    fn get(&self, token: &[u8]) -> Option<Arc<Found>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+    }
+
+    fn put(&self, token: Vec<u8>, found: Found) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(token, Arc::new(found));
+    }
+
+    fn forget(&self, token: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
+    }
+}
+
+#[derive(Debug, PartialEq, Queryable)]
+struct Row {
+    user: Option<(UserId, String, Role, String, bool)>,
+    patient: Option<(PatientId, String, bool)>,
+    state: String,
+    created_at: Ts,
+    seen_at: Ts,
+    idle_until: Ts,
+    expires_at: Ts,
+}
+
+fn hash(key: &SessionKey) -> Vec<u8> {
+    Sha256::digest(key.as_ref().as_bytes()).to_vec()
+}
+
+fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
+    sessions::table
+        .find(token)
+        .filter(sessions::idle_until.gt(now.plus(-LAPSES_AFTER)))
+        .left_join(users::table)
+        .left_join(patients::table)
+        .select((
+            (users::id, users::name, users::role, users::language, users::active).nullable(),
+            (patients::id, patients::language, patients::portal_access).nullable(),
+            sessions::state,
+            sessions::created_at,
+            sessions::seen_at,
+            sessions::idle_until,
+            sessions::expires_at,
+        ))
+        .first(conn)
+        .optional()
+}
+
+impl Row {
+    fn stepped_elsewhere(&self) -> bool {
+        let state: State = serde_json::from_str(&self.state).unwrap_or_default();
+        state.get(STEPPED_ELSEWHERE).is_some_and(|json| json == "true")
+    }
+
+    /// When its user last said who they are. A session from before that was written down began with it.
+    fn confirmed_at(&self) -> Ts {
+        let state: State = serde_json::from_str(&self.state).unwrap_or_default();
+        let micros = state.get(CONFIRMED).and_then(|json| serde_json::from_str(json).ok());
+        micros.and_then(Ts::from_micros).unwrap_or(self.created_at)
+    }
+
+    fn holder(&self, door: Door, now: Ts, must_set_up: bool) -> Option<Holder> {
+        let lasts = Lasts {
+            idle: self.idle_until.since(self.seen_at).whole_seconds(),
+            all: self.expires_at.since(self.created_at).whole_seconds(),
+            left: self.idle_until.since(now).whole_seconds(),
+            left_in_all: self.expires_at.since(now).whole_seconds(),
+        };
+        match (door, &self.user, &self.patient) {
+            (Door::Clinic, Some((id, name, role, language, true)), None) => {
+                let (id, name, role, language) = (*id, name.clone(), *role, language.clone());
+                let confirmed = now.since(self.confirmed_at()) < CONFIRMED_FOR;
+                let stepped_elsewhere = self.stepped_elsewhere();
+                Some(Holder::User { id, name, role, must_set_up, confirmed, stepped_elsewhere, language, lasts })
+            }
+            (Door::Portal, None, Some((id, language, true))) => {
+                Some(Holder::Patient { id: *id, language: language.clone(), lasts })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A stored session, and all that is so of its holder at this moment.
+#[derive(Debug, PartialEq)]
+struct Found {
+    row: Row,
+    /// its user has to set up a second factor first
+    must_set_up: bool,
+}
+
+impl Found {
+    fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Found>> {
+        let Some(row) = find(conn, token, now)? else { return Ok(None) };
+        let must_set_up = match &row.user {
+            Some((id, _, role, ..)) if !row.stepped_elsewhere() => {
+                second_factor::needs_second_factor(conn, *role)? && !second_factor::has_second_factor(conn, *id)?
+            }
+            Some(_) => false,
+            None => false,
+        };
+        Ok(Some(Found { row, must_set_up }))
+    }
+
+    fn holder(&self, door: Door, now: Ts) -> Option<Holder> {
+        self.row.holder(door, now, self.must_set_up)
+    }
+
+    /// The state of the session, with its holder; nothing where it has none.
+    fn state(&self, door: Door, now: Ts) -> anyhow::Result<Option<State>> {
+        let Some(holder) = self.holder(door, now) else { return Ok(None) };
+        let mut state: State = serde_json::from_str(&self.row.state)?;
+        state.insert(HOLDER.to_owned(), serde_json::to_string(&holder)?);
+        Ok(Some(state))
+    }
+
+    /// Says for whom the request is that is asked in this session.
+    fn tell_for_whom(&self) {
+        let whom = match (&self.row.user, &self.row.patient) {
+            (Some((id, ..)), _) => Some((0, id.0)),
+            (None, Some((id, ..))) => Some((1, id.0)),
+            (None, None) => None,
+        };
+        if let (Some(errand), Some(whom)) = (Errand::current(), whom) {
+            errand.is_for(whom);
+        }
+    }
+}
+
+impl Store {
+    /// What of a state is stored: its holder stands in columns of the row. `None` without a holder: such a session has nothing to
+    /// keep.
+    fn split(mut state: State) -> anyhow::Result<Option<(Holder, String)>> {
+        state.remove(LAPSED);
+        let holder = state.remove(HOLDER).map(|json| serde_json::from_str::<Holder>(&json)).transpose()?;
+        // of this holder, whoever's the session was before
+        match &holder {
+            Some(Holder::User { stepped_elsewhere: true, .. }) => {
+                state.insert(STEPPED_ELSEWHERE.to_owned(), "true".to_owned())
+            }
+            _ => state.remove(STEPPED_ELSEWHERE),
+        };
+        holder.map(|holder| Ok((holder, serde_json::to_string(&state)?))).transpose()
+    }
+
+    /// Begins a session.
+    async fn add(&self, key: &SessionKey, state: State) -> anyhow::Result<()> {
+        let Some((holder, state)) = Store::split(state)? else { return Ok(()) };
+        let (user, patient) = match &holder {
+            Holder::User { id, .. } => (Some(*id), None),
+            Holder::Patient { id, .. } => (None, Some(*id)),
+        };
+        let (token, now, lasts) = (hash(key), self.clock.now(), holder.lasts());
+        let expires = now.plus(Duration::seconds(lasts.all));
+        let idle = now.plus(Duration::seconds(lasts.idle)).min(expires);
+        let write = self.db.write(move |tx| -> Result<_, DbError> {
+            let row = (
+                (sessions::token_hash.eq(token), sessions::user_id.eq(user), sessions::patient_id.eq(patient)),
+                (sessions::state.eq(state), sessions::created_at.eq(now), sessions::seen_at.eq(now)),
+                (sessions::idle_until.eq(idle), sessions::expires_at.eq(expires)),
+            );
+            Ok(diesel::insert_into(sessions::table).values(row).execute(tx.conn())?)
+        });
+        write.await?;
+        Ok(())
+    }
+
+    /// Changes the state of a session that is there. One that was ended while the request was under way stays so.
+    async fn change(&self, key: &SessionKey, state: State) -> anyhow::Result<()> {
+        let Some((_, state)) = Store::split(state)? else { return Ok(()) };
+        let token = hash(key);
+        self.known.forget(&token);
+        let write = self.db.write(move |tx| -> Result<_, DbError> {
+            Ok(diesel::update(sessions::table.find(token)).set(sessions::state.eq(state)).execute(tx.conn())?)
+        });
+        write.await?;
+        Ok(())
+    }
+
+    /// The session as it was found last, where the request may begin with it: the first transaction of the page looks whether
+    /// it still is so. What may not be asked twice, and what moves the end of the session forward, finds it anew.
+    fn taken_for_true(&self, token: &[u8], now: Ts) -> Option<Arc<Found>> {
+        let errand = Errand::current().filter(|errand| errand.may_check_later())?;
+        let then = self.known.get(token)?;
+        let is_open = then.row.idle_until.min(then.row.expires_at) > now && now.since(then.row.seen_at) < TOUCH_EVERY;
+        if !is_open || then.holder(self.door, now).is_none() {
+            return None;
+        }
+        then.tell_for_whom();
+        let (known, token, before) = (self.known.clone(), token.to_owned(), Arc::clone(&then));
+        errand.check_later(move |conn| {
+            let holds = Found::find(conn, token.clone(), now)?.as_ref() == Some(&*before);
+            if !holds {
+                known.forget(&token);
+            }
+            Ok(holds)
+        });
+        Some(then)
+    }
+
+    /// Moves the end of an idle session forward: this is a request.
+    async fn touch(&self, token: Vec<u8>, now: Ts, row: &mut Row) -> Result<(), DbError> {
+        if now.since(row.seen_at) < TOUCH_EVERY {
+            return Ok(());
+        }
+        let idle = now.plus(row.idle_until.since(row.seen_at)).min(row.expires_at);
+        (row.seen_at, row.idle_until) = (now, idle);
+        let write = self.db.write(move |tx| -> Result<_, DbError> {
+            let times = (sessions::seen_at.eq(now), sessions::idle_until.eq(idle));
+            Ok(diesel::update(sessions::table.find(token)).set(times).execute(tx.conn())?)
+        });
+        write.await.map(drop)
+    }
+}
+
+/// What is left of a session that has ended.
+fn lapsed(whose: &Holder) -> serde_json::Result<Option<State>> {
+    let Holder::Patient { id, .. } = whose else { return Ok(None) };
+    let json = serde_json::to_string(&Lapsed { patient: *id })?;
+    Ok(Some(State::from([(LAPSED.to_owned(), json)])))
+}
+
+impl SessionStore for Store {
+    async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
+        let (token, now) = (hash(key), self.clock.now());
+        if let Some(known) = self.taken_for_true(&token, now) {
+            return known.state(self.door, now).map_err(LoadError::Deserialization);
+        }
+        let found = {
+            let token = token.clone();
+            self.db.read(move |conn| -> Result<_, DbError> { Ok(Found::find(conn, token, now)?) }).await
+        };
+        let Some(mut found) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
+        let Some(whose) = found.holder(self.door, now) else { return Ok(None) };
+        if found.row.idle_until.min(found.row.expires_at) <= now {
+            return lapsed(&whose).map_err(|e| LoadError::Deserialization(e.into()));
+        }
+        self.touch(token.clone(), now, &mut found.row).await.map_err(|e| LoadError::Other(e.into()))?;
+        found.tell_for_whom();
+        let state = found.state(self.door, now).map_err(LoadError::Deserialization);
+        self.known.put(token, found);
+        state
+    }
+
+    async fn save(&self, state: State, _: &Duration) -> Result<SessionKey, SaveError> {
+        let key = generate_session_key();
+        self.add(&key, state).await.map_err(SaveError::Other)?;
+        Ok(key)
+    }
+
+    async fn update(&self, key: SessionKey, state: State, _: &Duration) -> Result<SessionKey, UpdateError> {
+        self.change(&key, state).await.map_err(UpdateError::Other)?;
+        Ok(key)
+    }
+
+    /// Never called: the limits are the store's own, and the session middleware is told not to extend them.
+    async fn update_ttl(&self, _: &SessionKey, _: &Duration) -> Result<(), anyhow::Error> {
+        Ok(())
+    }
+
+    async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
+        let token = hash(key);
+        self.known.forget(&token);
+        let write = self.db.write(move |tx| -> Result<_, DbError> {
+            Ok(diesel::delete(sessions::table.find(token)).execute(tx.conn())?)
+        });
+        write.await?;
+        Ok(())
+    }
+}
