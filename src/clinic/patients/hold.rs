@@ -3,7 +3,7 @@
 use super::deletion::chart;
 use crate::access::{ConfirmedUser, rights};
 use crate::clinic::guard::{Confirmed, shell};
-use crate::db::PatientId;
+use crate::db::{PatientId, lock_row};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
@@ -82,7 +82,8 @@ pub async fn submit(
     };
     let user = by.0.clone();
     let write = state.db.write(move |tx| -> Result<_, HoldError> {
-        // two owners who write at the same moment: the second is shown what the first one wrote
+        // of two owners who write at the same moment the second waits here, and is shown what the first one wrote
+        lock_row(tx, "patients", patient.0)?;
         if let Some(newer) = stored(records::held(tx, patient)?.as_ref()).newer(&form) {
             return Ok(Some(newer));
         }
@@ -110,6 +111,7 @@ pub async fn lift(
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         chart(tx, &user, patient)?;
         // the hold may be for another reason since
+        lock_row(tx, "patients", patient.0)?;
         if let Some(newer) = stored(records::held(tx, patient)?.as_ref()).newer(&form) {
             return Ok(Some(newer));
         }

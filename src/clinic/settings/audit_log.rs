@@ -46,15 +46,28 @@ impl AuditPage {
         actor(&self.log, self.shell.lang, row)
     }
 
+    fn whose(&self, id: PatientId) -> String {
+        whose(&self.log, self.shell.lang, id)
+    }
+
     /// What it was done to, where that has a page.
     fn link(&self, row: &Row) -> Option<String> {
         let id = row.subject_id?;
+        if row.patient_id.is_some_and(|patient| self.log.patient(patient).is_none()) {
+            // of a deleted record no page is left
+            return None;
+        }
         match (row.subject.as_deref()?, row.patient_id) {
             ("conversation", _) => Some(format!("/conversations/{id}")),
             ("chart_item", Some(patient)) => Some(format!("/patients/{patient}/items/{id}")),
             _ => None,
         }
     }
+}
+
+/// Whose record, by name; of a deleted one only the number is left.
+fn whose(log: &AuditLog, lang: Lang, id: PatientId) -> String {
+    log.patient(id).map_or_else(|| lang.t1("record-number", "number", id.0), str::to_owned)
 }
 
 /// Who acted, in words.
@@ -208,7 +221,7 @@ fn record(log: &AuditLog, lang: Lang, zone: Zone, row: &Row) -> Vec<String> {
         format!("{} {:02}:{:02}:{:02}", local.date(), local.hour(), local.minute(), local.second()),
         actor(log, lang, row),
         lang.t_of("event", &row.action).to_owned(),
-        row.patient_id.and_then(|id| log.patient(id)).unwrap_or_default().to_owned(),
+        row.patient_id.map(|id| whose(log, lang, id)).unwrap_or_default(),
         row.detail.clone().unwrap_or_default(),
         subject.unwrap_or_default(),
         format!("{}/{}", row.chain, row.position),

@@ -25,7 +25,7 @@ use std::path::Path;
 on_each!(no_word_lies_in_clear, without_a_key_text_is_as_it_was);
 
 /// One word for each way by which a patient's text comes in: no part of it is in any other text.
-const WAYS: [&str; 16] = [
+pub const WAYS: [&str; 16] = [
     "zquorktitle",
     "zquorkbody",
     "zquorknote",
