@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 /// `js-` and the name.
 pub type Group = &'static [&'static str];
 
-/// `dialog.js`
+/// `window.js`
 pub const DIALOG: Group = &[
     "close",
     "discard_title",

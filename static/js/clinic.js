@@ -1,5 +1,5 @@
 // Entry of the clinic's pages. Each enhancement is fetched only where the page has its hook, so that most pages stay light.
-// A hook is enhanced once; fragments that arrive later (dialog.js) are enhanced with enhance(fragment).
+// A hook is enhanced once; fragments that arrive later (dialog.js, window.js) are enhanced with enhance(fragment).
 // <html data-enhanced> says that the first pass is over: tests wait for it.
 const HOOKS = {
   'a[data-open-dialog]': () => import('./dialog.js'),

@@ -3,7 +3,7 @@
 export default function submitOnce(form) {
   let busy = null
 
-  // window, so that every handler that may refuse the submit (compose.js, dialog.js) has had its say
+  // window, so that every handler that may refuse the submit (compose.js, window.js) has had its say
   addEventListener('submit', event => {
     if (event.target !== form || event.defaultPrevented || event.submitter?.formTarget) return
     if (busy) {
