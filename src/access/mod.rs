@@ -15,4 +15,4 @@ pub use proofs::{
     PortalVisit, SignedInUser, active, chart, conversation, held, lapsed_visit, portal_visit, survivor,
 };
 pub use roles::{Action, Right, Role, Unconfirmed, rights};
-pub use second_factor::{has_second_factor, is_named, needs_second_factor};
+pub use second_factor::{has_second_factor, is_named, lacking_second_factor, needs_second_factor};

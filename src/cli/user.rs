@@ -1,7 +1,7 @@
 //! `postern user …`: what Settings, Users does, for whoever has the machine.
 
 use super::Failure;
-use crate::access::{Operator, Role};
+use crate::access::{self, Operator, Role};
 use crate::administration::{self, LeaveError, OpenWork};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
@@ -165,19 +165,22 @@ fn ask(names: &KnownNames) -> Result<NewPassword, Failure> {
 
 async fn list(config: &Config) -> Result<ExitCode, Failure> {
     let (db, _) = open(config).await?;
-    let all = db.read(|conn| -> Result<_, AppError> { Ok(users::accounts(conn)?) }).await.map_err(super::line)?;
+    let all =
+        db.read(|conn| -> Result<_, AppError> { Ok((users::accounts(conn)?, access::lacking_second_factor(conn)?)) });
+    let (all, lacking) = all.await.map_err(super::line)?;
     let width = all.iter().map(|one| one.email.as_str().chars().count()).max().unwrap_or_default();
     let mut out = std::io::stdout().lock();
     for one in &all {
         let state = match (one.active, one.has_a_way_in()) {
             (false, _) => "deactivated",
             (true, false) => "invited",
+            (true, true) if lacking.contains(&one.id) => "no second step",
             (true, true) => "active",
         };
         let seen = one.signed_in_at.map_or_else(|| "never".to_owned(), |at| at.get().date().to_string());
         let (email, role) = (one.email.as_str(), one.role.as_str());
         // whoever reads the list may have read enough
-        if writeln!(out, "{email:<width$}  {role:<9}  {state:<11}  {seen:<10}  {}", one.name).is_err() {
+        if writeln!(out, "{email:<width$}  {role:<9}  {state:<14}  {seen:<10}  {}", one.name).is_err() {
             break;
         }
     }

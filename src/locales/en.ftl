@@ -505,6 +505,7 @@ role-may-staff = Patients and messages
 role-may-viewer = Reads only, and writes to nobody
 user-invited = Invited
 user-deactivated = Deactivated
+user-lacks-second-step = No second step yet
 users-deactivated = Deactivated users
 user-signed-in = Last signed in { $when }
 user-never-signed-in = Never signed in

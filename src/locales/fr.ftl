@@ -505,6 +505,7 @@ role-may-staff = Patients et messages
 role-may-viewer = Lecture seulement, sans écrire à personne
 user-invited = Invité
 user-deactivated = Désactivé
+user-lacks-second-step = Deuxième étape à configurer
 users-deactivated = Utilisateurs désactivés
 user-signed-in = Dernière connexion : { $when }
 user-never-signed-in = Jamais connecté

@@ -282,6 +282,9 @@ async fn a_role_that_needs_it_gets_nothing_else(app: App) {
     let pairs = form.fields();
     let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     owner.post("/settings/sign-in", &pairs).await.redirect();
+    // an owner sees who has to set one up
+    let waiting = |list: &Page| list.texts_of(".tag.warn").iter().filter(|tag| *tag == "No second step yet").count();
+    assert_eq!(waiting(&owner.get("/settings/users").await.ok()), 1);
     // at once, also in a session that is open; what was being typed is kept
     let path = format!("/patients/{patient}/information");
     let typed = [("preferred_name", "Many precious words"), ("language", "en")];
@@ -294,6 +297,7 @@ async fn a_role_that_needs_it_gets_nothing_else(app: App) {
     let page = staff.get(&to).await.ok();
     let key = page.text_of(".secret");
     let page = staff.submit(&page, "Use this app", &[("code", &code(&app, &key))]).await.ok();
+    assert_eq!(waiting(&owner.get("/settings/users").await.ok()), 0);
     let back = page.links().into_iter().find(|link| link.text == "I have kept them").unwrap().href;
     assert_eq!(back, format!("{path}?kept=1"));
     assert_eq!(staff.get(&back).await.ok().form_with("Save").value("preferred_name").unwrap(), "Many precious words");

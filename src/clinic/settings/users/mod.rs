@@ -5,7 +5,7 @@ pub mod list;
 pub mod new;
 pub mod one;
 
-use crate::access::{SignedInUser, rights};
+use crate::access::{self, SignedInUser, rights};
 use crate::clinic::guard::number;
 use crate::db::{Conn, UserId};
 use crate::error::AppError;
@@ -74,9 +74,16 @@ struct Line {
     account: Account,
     /// whether this user is the one who reads the page
     is_me: bool,
+    /// whether their role needs a second step that they have not set up
+    lacks_second_step: bool,
 }
 
 fn lines(conn: &mut Conn, me: &SignedInUser<rights::Users>) -> Result<(Vec<Line>, Vec<Line>), AppError> {
-    let all = users::accounts(conn)?.into_iter();
-    Ok(all.map(|account| Line { is_me: account.id == me.id(), account }).partition(|line| line.account.active))
+    let lacking = access::lacking_second_factor(conn)?;
+    let line = |account: Account| Line {
+        is_me: account.id == me.id(),
+        lacks_second_step: lacking.contains(&account.id),
+        account,
+    };
+    Ok(users::accounts(conn)?.into_iter().map(line).partition(|line| line.account.active))
 }
