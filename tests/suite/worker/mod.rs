@@ -4,6 +4,7 @@ mod all_kinds;
 mod config;
 mod drain;
 mod findings;
+mod fleet;
 mod forgetting;
 mod kannel;
 mod killed;
