@@ -168,6 +168,7 @@ macro_rules! application {
             .app_data(actix_web::web::Data::new($crate::http::guard::Origin(state.config.origin())))
             .app_data(actix_web::web::Data::new($crate::http::whose::Marks::derive(&parts.key)))
             .app_data(actix_web::web::Data::new($crate::http::searches::Searches::derive(&parts.key)))
+            .app_data(actix_web::web::Data::from(state.requests.clone()))
             .app_data(actix_web::web::Data::new($crate::state::PatientPage($crate::portal::preview)))
             .app_data($crate::app::largest_form())
             .configure($crate::app::routes(state, parts))
@@ -176,6 +177,7 @@ macro_rules! application {
             .wrap(actix_web::middleware::from_fn($crate::http::guard::cross_site))
             .wrap(actix_web::middleware::from_fn($crate::http::errors::pages))
             .wrap(actix_web::middleware::from_fn($crate::http::guard::headers))
+            .wrap(actix_web::middleware::from_fn($crate::http::requests::observe))
     }};
 }
 

@@ -37,6 +37,25 @@ pub struct Backup {
     pub bucket: Option<Bucket>,
 }
 
+/// How the lines of the log are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// for people
+    Text,
+    /// for programs: an object of JSON a line
+    Json,
+}
+
+impl LogFormat {
+    fn parse(text: &str) -> Option<LogFormat> {
+        match text {
+            "text" => Some(LogFormat::Text),
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        }
+    }
+}
+
 /// Everything `serve` needs to know, checked.
 #[derive(Clone)]
 pub struct Config {
@@ -58,6 +77,8 @@ pub struct Config {
     pub calling_code: String,
     /// tracing filter
     pub log: String,
+    /// how its lines are written
+    pub log_format: LogFormat,
     /// `None` only in the demo and in tests, where mail goes elsewhere
     pub smtp: Option<Smtp>,
     /// attachments
@@ -238,6 +259,7 @@ impl Source {
         let log_fix = "write error, warn, info or debug";
         let log = self
             .parsed("log", log_fix, |v| v.parse::<tracing_subscriber::filter::EnvFilter>().ok().map(|_| v.to_owned()));
+        let log_format = self.parsed("log_format", "write text or json", LogFormat::parse);
         let smtp = self.smtp();
         let files = self.files();
         let audit_key = self.secret_key("audit.key", self.text("audit.key"));
@@ -286,6 +308,7 @@ impl Source {
                 run_worker: run_worker?,
                 calling_code: calling_code?,
                 log: log?,
+                log_format: log_format?,
                 smtp: Some(smtp?),
                 files: files?,
                 audit_key,

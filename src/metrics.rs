@@ -84,6 +84,10 @@ pub async fn text(state: &AppState) -> Result<String, AppError> {
     let (name, help) = ("road_last_error_timestamp", "When the road itself last had a fault");
     registry.register_with_unit(name, help, Unit::Seconds, error);
     registry.register("handed_over", "What this process handed over, by road and outcome", state.delivery.counts());
+    let (name, help) =
+        ("request_duration", "From a request until its answer began, by route, method and class of status");
+    registry.register_with_unit(name, help, Unit::Seconds, state.requests.durations());
+    registry.register("requests_in_flight", "Requests that wait for their answers", state.requests.in_flight());
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|e| AppError::Internal(format!("the metrics failed: {e}")))?;
     Ok(text)

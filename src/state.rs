@@ -9,7 +9,7 @@ use crate::db::Db;
 use crate::delivery::Delivery;
 use crate::error::AppError;
 use crate::http::files::Sent;
-use crate::http::{Limits, Shell};
+use crate::http::{Limits, Requests, Shell};
 use crate::provider::Provider;
 use crate::settings::Settings;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct AppState {
     pub wake: Arc<Notify>,
     /// how often somebody may try
     pub limits: Arc<Limits>,
+    /// what is told of requests
+    pub requests: Arc<Requests>,
     /// the identity provider at which users may sign in; `None`: there is none
     pub provider: Option<Arc<Provider>>,
 }

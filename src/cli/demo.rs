@@ -5,7 +5,7 @@ use crate::app::{self, Parts};
 use crate::attachments::{FileIntake, Together};
 use crate::chart::import::fhir::ImportOptions;
 use crate::clock::{Clock, Random};
-use crate::config::{Config, Files, Proxies};
+use crate::config::{Config, Files, LogFormat, Proxies};
 use crate::db::{DatabaseUrl, Db, Keys};
 use crate::delivery::{Delivery, Mailbox};
 use crate::demo::people::{self, DemoPatient, USERS};
@@ -38,7 +38,7 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
-    super::log("warn,postern=info");
+    super::log("warn,postern=info,postern::http::requests=off", LogFormat::Text);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
         .map_err(|e| format!("--port: {} cannot be used: {e}: try --port 0", options.port))?;
     let origin = format!("http://127.0.0.1:{}", listener.local_addr()?.port());
@@ -74,6 +74,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         run_worker: true,
         calling_code: "1".into(),
         log: String::new(),
+        log_format: LogFormat::Text,
         smtp: None,
         files,
         texts: None,
@@ -95,6 +96,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         intake,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
+        requests: Arc::default(),
         provider: None,
     };
     tell(&state.db, &origin, &folder).await?;

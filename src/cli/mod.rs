@@ -19,7 +19,7 @@ mod worker;
 use crate::app;
 use crate::attachments;
 use crate::clock::Random;
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
 use crate::db::Db;
 use crate::error::AppError;
 use clap::{Parser, Subcommand};
@@ -179,21 +179,24 @@ fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
 
 fn read(file: Option<&Path>) -> Result<Config, Failure> {
     let config = Config::load(file, std::env::vars()).map_err(Failure)?;
-    log(&config.log);
+    log(&config.log, config.log_format);
     Ok(config)
 }
 
 /// Logs to the error output, so that the output of a command can be piped. A log line that cannot be written is
 /// dropped.
-fn log(filter: &str) {
+fn log(filter: &str, format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
-    // a second call, as in tests, changes nothing
-    let _ = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .log_internal_errors(false)
-        .with_target(false)
-        .try_init();
+        .with_target(false);
+    // a second call, as in tests, changes nothing
+    let _ = match format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
+    };
 }
 
 /// A database error as a line.

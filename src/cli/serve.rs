@@ -33,6 +33,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
         intake,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
+        requests: Arc::default(),
         provider: provider.map(Arc::new),
     })
 }

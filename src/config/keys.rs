@@ -20,6 +20,7 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("run_worker", "true", "false: this process sends nothing; `postern worker` does"),
     ("calling_code", "1", "country calling code of telephone numbers written without one"),
     ("log", "info", "what is logged: error, warn, info, debug, or a tracing filter"),
+    ("log_format", "text", "how its lines are written: text, or json"),
     ("storage.folder", "postern-files", "the folder that holds attachments; with a bucket, those on their way to it"),
     ("storage.bucket", "", "the S3 bucket that holds attachments; none: the folder does"),
     ("storage.endpoint", "", "the address of its server, as https://s3.ca-central-1.amazonaws.com"),

@@ -2,6 +2,7 @@
 
 use super::errand::Stale;
 use super::page::{Head, Shell};
+use super::requests;
 use crate::error::{AppError, ErrorPage, ErrorWord};
 use crate::text::{Lang, Zone};
 use actix_web::body::{BoxBody, MessageBody};
@@ -20,6 +21,8 @@ struct ErrorTemplate {
     heading: &'static str,
     advice: &'static str,
     portal: bool,
+    /// what somebody who asks for help can name, where the fault is ours
+    request: Option<String>,
 }
 
 /// Marks an answer to a machine: its words stay as they are, whatever the status.
@@ -35,10 +38,10 @@ pub async fn pages(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // read now, for the case that middleware within fails: a clone of the request held across the call would make
     // actix panic, because it routes by unique access
-    let head = Head::from_request(req.request());
+    let (head, id) = (Head::from_request(req.request()), requests::id_of(req.request()));
     let res = match next.call(req).await {
         Ok(res) => res.map_into_boxed_body(),
-        Err(cause) => return Err(bare(&head, &cause).into()),
+        Err(cause) => return Err(bare(&head, &cause, id).into()),
     };
     let status = res.status();
     let ours = res.response().extensions().get::<ErrorPage>().is_some();
@@ -58,12 +61,12 @@ pub async fn pages(
     for (name, value) in old.headers().iter().filter(|(name, _)| **name != header::CONTENT_TYPE) {
         fresh.append_header((name.clone(), value.clone()));
     }
-    let body = page(&Head::from_request(&request), status, word).unwrap_or_else(|_| status.to_string());
+    let body = page(&Head::from_request(&request), status, word, id).unwrap_or_else(|_| status.to_string());
     Ok(ServiceResponse::new(request, fresh.content_type(ContentType::html()).body(body)))
 }
 
 /// The clinic's own name is not known here: the database may be what failed.
-fn page(head: &Head, status: StatusCode, word: Option<ErrorWord>) -> Result<String, AppError> {
+fn page(head: &Head, status: StatusCode, word: Option<ErrorWord>, id: Option<String>) -> Result<String, AppError> {
     let shell = Shell::new(head, ("Postern", "", Lang::or_english("en"), Zone::or_utc("UTC")), None);
     let of_status = match status.as_u16() {
         404 => "404",
@@ -82,7 +85,8 @@ fn page(head: &Head, status: StatusCode, word: Option<ErrorWord>) -> Result<Stri
     let word = word.map_or(of_status, |word| word.0);
     let (heading, advice) = (shell.t_of("error-heading", word), shell.t_of("error-advice", word));
     let portal = head.path.starts_with("/portal");
-    Ok(ErrorTemplate { shell, code: status.as_u16(), heading, advice, portal }.render()?)
+    let request = id.filter(|_| status.is_server_error());
+    Ok(ErrorTemplate { shell, code: status.as_u16(), heading, advice, portal, request }.render()?)
 }
 
 /// An error that is its own page.
@@ -90,14 +94,17 @@ fn page(head: &Head, status: StatusCode, word: Option<ErrorWord>) -> Result<Stri
 struct Page {
     status: StatusCode,
     body: String,
+    /// of its request
+    id: Option<String>,
 }
 
-fn bare(head: &Head, cause: &Error) -> Page {
+fn bare(head: &Head, cause: &Error, id: Option<String>) -> Page {
     let status = cause.as_response_error().status_code();
     if status.is_server_error() {
         tracing::error!("a page failed before it was reached");
     }
-    Page { status, body: page(head, status, None).unwrap_or_else(|_| status.to_string()) }
+    let body = page(head, status, None, id.clone()).unwrap_or_else(|_| status.to_string());
+    Page { status, body, id }
 }
 
 impl std::fmt::Display for Page {
@@ -113,6 +120,7 @@ impl ResponseError for Page {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status).content_type(ContentType::html()).body(self.body.clone());
         super::guard::set_headers(response.headers_mut());
+        self.id.iter().for_each(|id| requests::tell(response.headers_mut(), id));
         response
     }
 }

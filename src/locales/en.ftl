@@ -738,6 +738,8 @@ switch-off = Off
 
 # Error pages
 error-home = Go to the first page
+# $id: letters and digits that find the fault in the log
+error-request = If you ask for help, give this number: { $id }
 error-heading-400 = This request could not be read
 error-advice-400 = Go back, check what you entered and try again.
 error-heading-403 = You may not do this

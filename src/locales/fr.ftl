@@ -738,6 +738,7 @@ switch-off = Désactivé
 
 # Pages d’erreur
 error-home = Aller à la première page
+error-request = Si vous demandez de l’aide, donnez ce numéro : { $id }
 error-heading-400 = Cette demande n’a pas pu être lue
 error-advice-400 = Revenez en arrière, vérifiez ce que vous avez entré et réessayez.
 error-heading-403 = Vous ne pouvez pas faire cela

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use postern::app::{self, Parts};
 use postern::attachments::FileIntake;
 use postern::clock::{Clock, Random};
-use postern::config::{Config, Files, Proxies, Texts};
+use postern::config::{Config, Files, LogFormat, Proxies, Texts};
 use postern::db::schema::sessions;
 use postern::db::{DatabaseUrl, Db, Ts};
 use postern::delivery::{Delivery, Gateway, Mailbox, Received};
@@ -161,6 +161,7 @@ impl App {
             run_worker: false,
             calling_code: "1".into(),
             log: String::new(),
+            log_format: LogFormat::Text,
             smtp: None,
             texts: None,
             bounces: None,
@@ -189,6 +190,7 @@ impl App {
             delivery: Arc::new(delivery(mailbox.clone())),
             wake: Arc::default(),
             limits: Arc::new(Limits::default()),
+            requests: Arc::default(),
             provider: provider.map(Arc::new),
         };
         let parts = Parts::load(&state).await.unwrap();

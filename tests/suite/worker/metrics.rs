@@ -48,13 +48,17 @@ fn read(text: &str) -> BTreeMap<String, Family> {
         let name = sample.split('{').next().unwrap();
         assert!(is_name(name), "{line}");
         let family = families.get_mut(&present).expect("a sample after its family");
-        let expected = if family.kind == "counter" { format!("{present}_total") } else { present.clone() };
-        assert_eq!(name, expected, "{line}");
+        let suffixes: &[&str] = match family.kind.as_str() {
+            "counter" => &["_total"],
+            "histogram" => &["_bucket", "_count", "_sum"],
+            _ => &[""],
+        };
+        assert!(suffixes.iter().any(|suffix| name == format!("{present}{suffix}")), "{line}");
         let value: f64 = value.parse().expect("a number");
         assert!(family.samples.insert(sample.to_owned(), value).is_none(), "twice: {line}");
     }
     for (name, family) in &families {
-        assert!(["gauge", "counter"].contains(&family.kind.as_str()), "{name} {family:?}");
+        assert!(["gauge", "counter", "histogram"].contains(&family.kind.as_str()), "{name} {family:?}");
         assert!(name.starts_with("postern_") && !family.help.is_empty(), "{name} {family:?}");
         assert!(family.unit.is_empty() || name.ends_with(&format!("_{}", family.unit)), "{name} {family:?}");
     }
@@ -67,10 +71,19 @@ async fn scrape(port: u16) -> BTreeMap<String, Family> {
     let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
     assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let text = answer.text().await.unwrap();
-    for secret in ["María", "Mejía", "maria", "results", "@", "613555", "613 555", "127.0.0.1", "User", "/portal/"] {
+    for secret in ["María", "Mejía", "maria", "results", "@", "613555", "613 555", "127.0.0.1", "User"] {
         assert!(!text.contains(secret), "{secret} is in\n{text}");
     }
-    read(&text)
+    let found = read(&text);
+    let route =
+        |sample: &str| sample.split("route=\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    let told = found.get("postern_request_duration_seconds").map(|family| &family.samples);
+    for route in told.into_iter().flatten().map(|(sample, _)| route(sample).unwrap()) {
+        // templates of routes: nothing of an address itself, where a token or the number of a patient stands
+        let plain = |part: &str| part.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '.' | '_'));
+        assert!(route.split('/').all(|part| plain(part) || part.starts_with('{')), "{route}");
+    }
+    found
 }
 
 async fn is_scraped(on: On) {
@@ -132,8 +145,39 @@ async fn is_scraped(on: On) {
     }
     let posted = reqwest::Client::new().post(format!("http://127.0.0.1:{watched}/metrics")).send().await.unwrap();
     assert!([404, 405].contains(&posted.status().as_u16()));
+
+    // requests are told by their routes, in the histogram and in the log, and by an id that the answer has too
+    let token = "A".repeat(43);
+    let asked = reqwest::get(format!("http://127.0.0.1:{port}/portal/link/{token}")).await.unwrap();
+    let id = asked.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let found = scrape(watched).await;
+    let durations = &found["postern_request_duration_seconds"].samples;
+    let count = "postern_request_duration_seconds_count{route=\"/portal/link/{token}\",method=\"GET\"";
+    assert!(durations.iter().any(|(name, times)| name.starts_with(count) && *times >= 1.0), "{durations:?}");
+    let missed = "postern_request_duration_seconds_count{route=\"none\",method=\"GET\",status=\"4xx\"}";
+    assert_eq!(durations[missed], 1.0, "the front door has no /metrics");
+    assert_eq!(found["postern_requests_in_flight"].samples["postern_requests_in_flight"], 0.0);
     let log = program.log();
+    let line = log.lines().find(|line| line.contains(&id)).unwrap_or_else(|| panic!("no {id} in {log}"));
+    assert!(line.contains("/portal/link/{token}") && line.contains("answered"), "{line}");
+    assert!(!log.contains(&token), "{log}");
     assert!(!log.contains("metrics+") && !log.contains("Mejía"), "{log}");
+}
+
+/// With `log_format = "json"` each line of the log is one object, with the id of the request that it belongs to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_for_programs() {
+    let (app, port) = (App::start(On::Sqlite).await, free_port());
+    let database = database_url(&app.state.config.database);
+    let mut program = Program::start(&["serve"], &database, port, &[("POSTERN_LOG_FORMAT", "json")]);
+    program.answers_at(port);
+    let asked = reqwest::get(format!("http://127.0.0.1:{port}/sign-in?next=%2Fpatients%2F7")).await.unwrap();
+    let id = asked.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let log = program.log();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let line = lines.iter().find(|line| line["span"]["id"] == id.as_str()).unwrap_or_else(|| panic!("{log}"));
+    assert_eq!((&line["message"], &line["status"]), (&"answered".into(), &200.into()), "{line}");
+    assert_eq!((&line["span"]["route"], &line["span"]["method"]), (&"/sign-in".into(), &"GET".into()), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
