@@ -1,7 +1,7 @@
 //! Sessions: kept on the server, revocable, tokens stored as hashes. A store of our own for actix-session.
 //!
-//! What a session says about its holder is read anew from the user's or patient's row at each request, so a role that
-//! changed, a user who was retired or a portal access that was withdrawn holds from the next request on.
+//! What a session says about its holder is read again from the user's or patient's row at each request, so a changed
+//! role, a deactivation or a withdrawn portal access applies from the next request on.
 
 mod open;
 mod store;
@@ -16,24 +16,24 @@ use actix_web::cookie::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// The key of the session's state under which its [`Holder`] stands.
+/// The key of the session's state for its [`Holder`].
 pub const HOLDER: &str = "holder";
 
-/// The key under which it says whose it was, where it has ended; see [`Lapsed`].
+/// The key for whose session it was, where it has ended; see [`Lapsed`].
 pub const LAPSED: &str = "lapsed";
 
-/// The key under which it says which browser it is of, and the one of its [`OpenSession::mark`].
+/// The key for the browser and system of the session.
 pub const DEVICE: &str = "device";
-/// See [`DEVICE`].
+/// The key for [`OpenSession::mark`].
 pub const MARK: &str = "mark";
 
-/// The key under which it says when its user last said who they are, in microseconds: at its beginning, or since.
+/// The key for when the user last proved who they are, in microseconds: when the session began, or later.
 pub const CONFIRMED: &str = "confirmed";
 
-/// The key under which it says that the provider at which its user signed in took the second step.
+/// The key for whether the second step was taken at the provider.
 const STEPPED_ELSEWHERE: &str = "stepped_elsewhere";
 
-/// For so long that is good.
+/// How long such a proof counts; see [`CONFIRMED`].
 pub const CONFIRMED_FOR: Duration = Duration::minutes(10);
 
 /// For this long after its end, what is typed in a patient's session is kept for them.
@@ -46,7 +46,7 @@ pub struct Lapsed {
 }
 
 impl Lapsed {
-    /// Whose session it was.
+    /// The patient whose session it was.
     pub fn patient(&self) -> PatientId {
         self.patient
     }
@@ -76,9 +76,9 @@ pub enum Holder {
         role: Role,
         /// they have no second factor, and their role needs one
         must_set_up: bool,
-        /// they said a few minutes ago who they are; see [`CONFIRMED`]
+        /// they proved a few minutes ago who they are; see [`CONFIRMED`]
         confirmed: bool,
-        /// the provider at which they signed in took the second step: none of the clinic's own is needed in this session
+        /// the second step was taken at the provider: this session needs no second factor of the clinic's own
         stepped_elsewhere: bool,
         /// language of pages
         language: String,
@@ -103,14 +103,14 @@ pub struct Lasts {
     pub idle: i64,
     /// in all
     pub all: i64,
-    /// from the request that asks until it ends, if there is no further one
+    /// what is left from this request until the session ends, if no further request comes
     pub left: i64,
-    /// from the request that asks until it ends in any case
+    /// what is left from this request until the session ends in any case
     pub left_in_all: i64,
 }
 
 impl Lasts {
-    /// Of a session that begins: without a request, and in all.
+    /// The limits of a session that begins, in seconds: without a request, and in all.
     pub const fn new(idle: i64, all: i64) -> Lasts {
         Lasts { idle, all, left: if idle < all { idle } else { all }, left_in_all: all }
     }
@@ -123,7 +123,7 @@ impl Holder {
             Holder::User { lasts, .. } | Holder::Patient { lasts, .. } => *lasts,
         }
     }
-    /// The same, where the provider took the second step as well.
+    /// The holder with `stepped_elsewhere` set to `has`; a patient stays as they are.
     pub fn having_stepped_elsewhere(mut self, has: bool) -> Holder {
         if let Holder::User { stepped_elsewhere, .. } = &mut self {
             *stepped_elsewhere = has;

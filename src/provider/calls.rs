@@ -1,5 +1,5 @@
-//! Calls of the provider: within a time and a size, in clear text on this machine only, and to no other place than was
-//! named. The client blocks, so each runs in a thread of the blocking pool, a few at a time.
+//! HTTP calls to the provider: limited in time and size, without encryption only on this machine, and without following
+//! redirects. The client blocks, so each call runs in a thread of the blocking pool, a few at a time.
 
 use super::ProviderError;
 use crate::config::{Oidc, is_loopback};
@@ -13,18 +13,18 @@ use url::Url;
 
 /// The most that is read of an answer, in bytes.
 const LONGEST_ANSWER: u64 = 256 * 1024;
-/// So many calls at a time: a provider that is slow does not take the threads from files and passwords.
+/// The most calls at a time: a slow provider must not take the threads that files and passwords need.
 const MOST_AT_A_TIME: usize = 8;
 
-/// What broke, for the log: it names no address and nothing that was sent.
+/// Why a call failed, for the log: it names no address and nothing that was sent.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Broken(pub(super) &'static str);
 
-/// Calls over HTTP.
+/// Makes the calls.
 pub(super) struct Caller {
     agent: ureq::Agent,
-    /// the provider is on this machine: then clear text leaves it nowhere
+    /// the provider is on this machine, so that unencrypted calls do not leave it
     is_here: bool,
     turns: Arc<Semaphore>,
     patience: Duration,
@@ -39,7 +39,7 @@ impl Caller {
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(config.timeout))
             .http_status_as_error(false)
-            // a provider that moved is a fault of the configuration
+            // no redirects: where the provider has moved, the configuration is wrong
             .max_redirects(0)
             .max_redirects_will_error(false)
             .tls_config(TlsConfig::builder().root_certs(roots).build())
@@ -55,12 +55,12 @@ impl Caller {
         }
     }
 
-    /// Whether what goes to this address is read by nobody on the way.
+    /// Whether nobody on the way can read what is sent to this address.
     pub(super) fn is_safe(&self, url: &Url) -> bool {
         is_safe(self.is_here, url)
     }
 
-    /// Runs calls, when it is their turn.
+    /// Runs `calls` in a thread of its own, when one of the turns is free.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         calls: impl FnOnce(&dyn Fn(HttpRequest) -> Result<HttpResponse, Broken>) -> Result<T, ProviderError>

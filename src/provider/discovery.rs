@@ -1,4 +1,4 @@
-//! What the provider says of itself (OpenID Connect Discovery 1.0) and its keys, kept for an hour.
+//! The provider's metadata (OpenID Connect Discovery 1.0) and its keys, kept for an hour.
 
 use super::ProviderError;
 use super::calls::{Broken, Caller};
@@ -14,16 +14,16 @@ use std::sync::Arc;
 use time::Duration;
 use url::Url;
 
-/// What is more than so old is read anew.
+/// Metadata older than this are read again.
 const FRESH_FOR: Duration = Duration::HOUR;
-/// Where it cannot be read anew, this is used so long.
+/// Where they cannot be read, older metadata are used until they have this age.
 const GOOD_FOR: Duration = Duration::DAY;
-/// For so long after it did not answer nobody waits for it again.
+/// For this long after the provider did not answer, nobody waits for it again.
 const AWAY_FOR: Duration = Duration::seconds(5);
-/// Keys are read anew at most so often: anybody can send a token by a key that is none.
+/// Keys are read again at most this often: a token that names an unknown key must not cause a call each time.
 const ANEW_AFTER: Duration = Duration::seconds(30);
 
-/// What it says besides what every provider does.
+/// Metadata that not every provider has.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct More {
     /// where users sign out (OpenID Connect RP-Initiated Logout 1.0)
@@ -35,7 +35,7 @@ pub(super) struct More {
 
 impl AdditionalProviderMetadata for More {}
 
-/// What it says of itself, with its keys.
+/// The provider's metadata, with its keys.
 pub(super) type Metadata = ProviderMetadata<
     More,
     CoreAuthDisplay,
@@ -51,7 +51,7 @@ pub(super) type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// What was read last, and when; when it last did not answer.
+/// The metadata that were read last, and when; and when the provider last did not answer.
 #[derive(Default)]
 pub(super) struct Known {
     read: Option<(Arc<Metadata>, Ts)>,
@@ -63,7 +63,7 @@ impl Known {
         self.read.as_ref().map(|(metadata, _)| Arc::clone(metadata))
     }
 
-    /// What it says, not older than an hour; than a day where it is away.
+    /// The metadata, not older than an hour; where the provider does not answer, not older than a day.
     pub(super) async fn fresh(
         &mut self,
         caller: &Caller,
@@ -80,7 +80,7 @@ impl Known {
         }
     }
 
-    /// What it says now, where that may be other than this. `None` where it was read just now.
+    /// Newer metadata than `old`; `None` where `old` was read just now.
     pub(super) async fn newer_than(
         &mut self,
         old: &Arc<Metadata>,

@@ -1,8 +1,8 @@
-//! GROUND: the identity provider at which users sign in (OpenID Connect Core 1.0, the code flow with PKCE after RFC 7636).
+//! GROUND: the identity provider at which users sign in (OpenID Connect Core 1.0, the code flow with PKCE of RFC 7636).
 //!
 //! Users are sent there with an address of [`Provider::way_there`] and come back with a code, for which
-//! [`Provider::redeem`] gets an ID token and says whose it is. Who that is to the clinic is asked by `users`. Nothing that
-//! the provider says goes into a log: codes, tokens, names and addresses stay out by what the errors can say.
+//! [`Provider::redeem`] gets an ID token and the person whom it names. The room `users` finds the user of that person.
+//! Nothing that the provider says is logged: the errors hold fixed words only, no codes, tokens, names or addresses.
 
 mod calls;
 mod discovery;
@@ -33,12 +33,12 @@ use url::Url;
 /// The page to which the provider sends browsers back.
 pub const ANSWER_PATH: &str = "/sign-in/provider/answer";
 
-/// The clocks of the two may differ so much, in seconds.
+/// The clocks of the clinic and the provider may differ by this much, in seconds.
 const LEEWAY: i64 = 60;
-/// An ID token is made for this one sign-in: none is older, in seconds.
+/// The greatest age of an ID token, in seconds: it is issued for this one sign-in.
 const OLDEST: i64 = 600;
 
-/// What signs ID tokens: public keys only. `none`, and the client's secret as a key, are not among them.
+/// The algorithms that may sign ID tokens: only those with public keys, not `none` or the client's secret as a key.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
@@ -54,28 +54,28 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
 /// Why nobody is signed in. The words are for the log, and hold nothing that the provider said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    /// It does not answer, or not as a provider does.
+    /// The provider does not answer, or not as a provider does.
     #[error("the provider is away: {0}")]
     Away(&'static str),
-    /// It does not take the code.
+    /// The provider does not accept the code.
     #[error("the provider refused the code: {0}")]
     Refused(&'static str),
-    /// The ID token is not one, or not for this sign-in.
+    /// The ID token is not valid, or not for this sign-in.
     #[error("the ID token is not to be trusted: {0}")]
     Untrue(&'static str),
 }
 
-/// What one sign-in is known by: drawn when it begins, and asked for when it ends.
+/// The two random tokens of one visit: drawn when it begins, and compared when it ends.
 #[derive(Debug, Clone)]
 pub struct Visit {
-    /// goes there and comes back with the code
+    /// sent to the provider, which sends it back with the code
     pub state: Token,
-    /// stays in the browser that began; with the state it makes the secret of PKCE
+    /// stays in the browser that began; the PKCE verifier is made of it and the state
     pub browser: Token,
 }
 
 impl Visit {
-    /// What PKCE proves: 43 signs that neither the database nor the provider's answer has.
+    /// The PKCE verifier: 43 characters that neither the database nor the provider's answer contains.
     fn verifier(&self) -> PkceCodeVerifier {
         let digest = Sha256::new()
             .chain_update(b"pkce ")
@@ -107,17 +107,17 @@ impl Provider {
         Ok(Provider { config: config.clone(), answer_url, clock, caller, known: Default::default() })
     }
 
-    /// What the clinic has set of it.
+    /// The provider's settings.
     pub fn config(&self) -> &Oidc {
         &self.config
     }
 
-    /// As users call it.
+    /// The name by which users know it.
     pub fn name(&self) -> &str {
         &self.config.name
     }
 
-    /// Whether an answer that names this issuer, or none, is of this provider (RFC 9207).
+    /// Whether an answer that names this issuer, or none, comes from this provider (RFC 9207).
     pub async fn has_answered(&self, issuer: Option<&str>) -> bool {
         match issuer {
             Some(issuer) => issuer == self.config.issuer,
@@ -128,7 +128,8 @@ impl Provider {
         }
     }
 
-    /// Whether it answers, by what it says of itself.
+    /// Makes sure that the provider's metadata are at hand. Where those that were read are more than an hour old it
+    /// asks again, and uses them for a day where it does not answer.
     ///
     /// # Errors
     /// [`ProviderError::Away`].
@@ -141,7 +142,7 @@ impl Provider {
         known.fresh(&self.caller, &self.config.issuer, self.clock.now()).await
     }
 
-    /// Its keys may be others than those that were read: reads them anew, unless that was done just now.
+    /// Reads the metadata again, because the keys may have changed; `None` where they were read just now.
     async fn newer_than(&self, old: &Arc<Metadata>) -> Result<Option<Arc<Metadata>>, ProviderError> {
         let mut known = self.known.lock().await;
         known.newer_than(old, &self.caller, &self.config.issuer, self.clock.now()).await
@@ -158,8 +159,8 @@ impl Provider {
         client.set_redirect_uri(self.answer_url.clone())
     }
 
-    /// The address at which somebody signs in there. With `anew` the provider asks who they are, whether or not they have
-    /// a session there.
+    /// The address at which somebody signs in at the provider. With `anew` the provider asks for a sign-in even where
+    /// there is a session.
     ///
     /// # Errors
     /// [`ProviderError::Away`].
@@ -182,15 +183,16 @@ impl Provider {
         Ok(request.url().0)
     }
 
-    /// The address at which somebody signs out there too; `None` where it says none, or was not asked of late.
+    /// The address at which somebody signs out at the provider too; `None` where the provider names none or one without
+    /// encryption, or its metadata were not read yet.
     pub async fn way_out(&self) -> Option<Url> {
         let mut url = self.known.lock().await.last()?.additional_metadata().end_session_endpoint.clone()?;
         url.query_pairs_mut().append_pair("client_id", &self.config.client_id);
         self.caller.is_safe(&url).then_some(url)
     }
 
-    /// Whose code it is. `is_nonce` is asked whether the ID token is for this sign-in; `wants` says of a person whether
-    /// more is to be asked of the provider's list of claims (`userinfo`).
+    /// Redeems a code: gives the person who signed in. `is_nonce` says whether a nonce is the one of this sign-in;
+    /// `wants` says whether a person's claims are not enough, so that `userinfo` is asked for more.
     ///
     /// # Errors
     /// See [`ProviderError`].
@@ -228,7 +230,7 @@ impl Provider {
         self.caller.run(move |http| person.with_more(&client, tokens.access_token(), claim.as_deref(), http)).await
     }
 
-    /// What an ID token says, where it is to be trusted.
+    /// Checks the ID token, and reads the person from it.
     fn read(
         &self,
         metadata: &Metadata,
@@ -248,14 +250,14 @@ impl Provider {
             });
         let token = tokens.id_token().ok_or(ProviderError::Untrue("there is none"))?;
         let its_own = |nonce: Option<&Nonce>| match nonce {
-            // received whole, and nothing behind it: the hash of what was drawn is compared
+            // a token is cut to its length when it is received: text behind the nonce must not go unseen
             Some(nonce) if Token::received(nonce.secret()).reveal() == nonce.secret() => {
                 is_nonce(&Token::received(nonce.secret())).then_some(()).ok_or_else(String::new)
             }
             _ => Err(String::new()),
         };
         let claims = token.claims(&verifier, its_own).map_err(|cause| ProviderError::Untrue(fault(&cause)))?;
-        // the library leaves this one to whoever calls it
+        // the library leaves the check of `azp` to its caller
         if claims.authorized_party().is_some_and(|party| party.as_str() != self.config.client_id) {
             return Err(ProviderError::Untrue("it is for another client"));
         }
@@ -271,7 +273,7 @@ impl Provider {
     }
 }
 
-/// The signature is by a key that is not among those that were read.
+/// The reason where no key that was read fits the signature: then the keys are read again.
 const UNKNOWN_KEY: &str = "its key is not known";
 
 fn fault(cause: &ClaimsVerificationError) -> &'static str {
@@ -281,7 +283,7 @@ fn fault(cause: &ClaimsVerificationError) -> &'static str {
         ClaimsVerificationError::InvalidIssuer(_) => "it is of another issuer",
         ClaimsVerificationError::InvalidNonce(_) => "it is for another sign-in",
         ClaimsVerificationError::SignatureVerification(cause) => match cause {
-            // a provider may give a new key an old name
+            // a provider may give a new key the id of an old one
             SignatureVerificationError::NoMatchingKey | SignatureVerificationError::CryptoError(_) => UNKNOWN_KEY,
             _ => "its signature",
         },
@@ -301,7 +303,7 @@ fn refusal(error: &CoreErrorResponseType) -> &'static str {
     }
 }
 
-/// A moment that the provider names, in seconds.
+/// A moment that the provider names, in seconds since 1970.
 fn moment(seconds: i64) -> Option<Ts> {
     time::OffsetDateTime::from_unix_timestamp(seconds).ok().map(Ts::from)
 }

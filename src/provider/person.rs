@@ -1,4 +1,4 @@
-//! Who somebody is to the provider, by the claims of an ID token and, where these are not all, of `userinfo`.
+//! A person at the provider, read from the claims of an ID token and, where these are not enough, of `userinfo`.
 
 use super::calls::Broken;
 use super::{ProviderError, moment};
@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 /// The longest subject (OpenID Connect Core 1.0, section 2), in bytes.
 const LONGEST_SUBJECT: usize = 255;
-/// So many values of the claim for roles are looked at.
+/// The most values of the claim for roles that are read.
 const MOST_VALUES: usize = 1_000;
 
 /// The claims that are not among the standard ones.
@@ -38,7 +38,7 @@ type Fields = IdTokenFields<
     CoreJwsSigningAlgorithm,
 >;
 
-/// What the token endpoint answers.
+/// The token endpoint's answer.
 pub(super) type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
 
 /// The clinic as a client of the provider.
@@ -62,21 +62,21 @@ pub(super) type Client = openidconnect::Client<
     EndpointMaybeSet,
 >;
 
-/// Who somebody is to the provider. It cannot be printed: it would be in a log.
+/// A person at the provider. It has no `Debug`, so that no log contains one.
 pub struct Person {
-    /// whose word it is
+    /// the provider's issuer address
     pub issuer: String,
-    /// who, by a name that is never another's
+    /// the provider's id of the person, which it never gives to another
     pub subject: String,
-    /// their address, where the provider does not say that it was not checked
+    /// their email address, unless the provider says that it is not verified
     pub email: Option<String>,
-    /// as they are called
+    /// their name
     pub name: Option<String>,
-    /// the values of the claim for roles; `None`: there is no such claim
+    /// the values of the claim for roles; `None` where there is no such claim
     pub roles: Option<Vec<String>>,
-    /// how they have signed in there: `acr` and each of `amr`
+    /// how they signed in at the provider: `acr` and each of `amr`
     pub how: Vec<String>,
-    /// when
+    /// when they signed in at the provider (`auth_time`)
     pub signed_in_at: Option<Ts>,
 }
 
@@ -102,7 +102,7 @@ impl Person {
         })
     }
 
-    /// With what the provider's `userinfo` says besides, which must be of the same subject.
+    /// The person with what is missing filled in from the provider's `userinfo`, which must name the same subject.
     pub(super) fn with_more(
         mut self,
         client: &Client,
@@ -131,7 +131,7 @@ fn name(name: Option<&LocalizedClaim<EndUserName>>) -> Option<String> {
     name.and_then(|all| all.get(None)).map(|name| name.as_str().to_owned())
 }
 
-/// The values of a claim, by its name or by the way to it with points between; `None` where it is not there.
+/// The values of a claim, by its name or by a path with dots between; `None` where there is no such claim.
 fn values(claims: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
     let by_way = || {
         let (first, rest) = name.split_once('.')?;

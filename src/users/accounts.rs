@@ -1,4 +1,4 @@
-//! Accounts: who there is.
+//! Accounts: finding and listing the clinic's users.
 
 use crate::access::Role;
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -21,7 +21,7 @@ pub struct UserRow {
     pub role: Role,
 }
 
-/// A user as those see them who manage users.
+/// A user with what the pages and commands for managing users show.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(MultiBackend))]
 pub struct Account {
@@ -38,7 +38,7 @@ pub struct Account {
     /// whether they have set a password
     #[diesel(select_expression = users::password_hash.is_not_null())]
     pub has_password: bool,
-    /// whether they sign in at the provider
+    /// whether they are linked to a person at the provider
     #[diesel(select_expression = provider_links::user_id.nullable().is_not_null())]
     pub is_linked: bool,
     /// when they last signed in
@@ -46,7 +46,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether they have a way to sign in; until then they are invited.
+    /// Whether they have a password or a link to a person at the provider; without either they count as invited.
     pub fn has_a_way_in(&self) -> bool {
         self.has_password || self.is_linked
     }
@@ -80,7 +80,7 @@ pub fn email_of(conn: &mut Conn, user: UserId) -> QueryResult<EmailAddress> {
     users::table.find(user).select(users::email).first(conn)
 }
 
-/// The names of some users.
+/// The names of these users; an id that is no user's is left out.
 pub fn names_of(conn: &mut Conn, ids: &[UserId]) -> QueryResult<Vec<(UserId, String)>> {
     users::table.filter(users::id.eq_any(ids.to_vec())).select((users::id, users::name)).load(conn)
 }

@@ -10,7 +10,7 @@ use crate::values::EmailAddress;
 use diesel::QueryResult;
 use std::net::IpAddr;
 
-/// What the user proves it with.
+/// What the user proves their identity with.
 pub enum Confirmation {
     /// with the password
     Password(TypedPassword),
@@ -18,7 +18,8 @@ pub enum Confirmation {
     Factor(TypedFactor),
 }
 
-/// Checks what was typed; success and failure both leave an audit row. The door notes success in the session.
+/// Checks what was typed; success and failure both leave an audit row. The page that calls this notes success in the
+/// session.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,4 +1,4 @@
-//! Inviting: a user gets a link with which they set a password, by mail or, where mail does not go, from hand to hand.
+//! Inviting: a user gets a link with which they set a password, by mail or, where mail does not arrive, by hand.
 
 use super::links::{self, Purpose};
 use super::mails::{self, MailKind, Wanted};
@@ -18,7 +18,7 @@ pub fn invite(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user: Us
     audit_link(tx, now, by, user, "mail")
 }
 
-/// A link that is shown to whoever asks for it, and until when it works.
+/// Makes a link that is shown once, to be passed on by hand; gives until when it works.
 ///
 /// # Errors
 /// Those of [`invite`].

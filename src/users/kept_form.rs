@@ -1,4 +1,4 @@
-//! What a user sent and was refused, for example because their session had ended: kept for that user alone.
+//! A form that a user sent and that was refused, for example because the session had ended: kept for that user alone.
 
 use crate::access::{Right, SignedInUser};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -8,7 +8,7 @@ use crate::db::{Conn, DbError, Ts, Tx, UserId};
 use diesel::prelude::*;
 use time::Duration;
 
-/// How long it is kept.
+/// How long a form is kept.
 const KEPT_FOR: Duration = Duration::DAY;
 
 /// The longest form that is kept, in bytes.
@@ -25,7 +25,7 @@ pub struct KeptForm {
     pub at: Ts,
 }
 
-/// The active user whom a page was made for, by the page's mark; `None` where it is of nobody.
+/// The active user for whom a page was made: the first whose id `is_theirs` accepts; `None` where it accepts none.
 pub fn of_page(conn: &mut Conn, is_theirs: impl Fn(UserId) -> bool) -> QueryResult<Option<UserId>> {
     let all: Vec<UserId> = users::table.filter(users::active.eq(true)).select(users::id).load(conn)?;
     Ok(all.into_iter().find(|user| is_theirs(*user)))
@@ -88,7 +88,7 @@ pub fn drop_kept(tx: &mut Tx, user: UserId, page: &str) -> QueryResult<usize> {
     diesel::delete(row).execute(tx.conn())
 }
 
-/// Removes forms that were kept for their full time.
+/// Removes forms that were kept for their full time. Gives how many.
 pub fn sweep_kept_forms(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     diesel::delete(kept_forms::table.filter(kept_forms::kept_at.lt(now.plus(-KEPT_FOR)))).execute(tx.conn())
 }

@@ -1,5 +1,5 @@
-//! One-time links with which a user sets a password. Each works once, and for as long as its purpose says; only its hash is
-//! kept.
+//! One-time links with which a user sets a password. Each works once, and for as long as its purpose says; only its
+//! hash is stored.
 
 use crate::clock::Token;
 use crate::db::schema::{password_links as l, users};
@@ -15,13 +15,13 @@ text_enum! {
         Invitation = "invitation",
         /// the user has forgotten the password
         Forgotten = "forgotten",
-        /// users sign in at the provider only, and an owner has to get in all the same
+        /// users sign in at the provider only, and an owner has to sign in without it
         Emergency = "emergency",
     }
 }
 
 impl Purpose {
-    /// How long a link works, from the moment when it was wanted.
+    /// How long a link works, counted from the moment when it was requested.
     pub const fn lasts(self) -> Duration {
         match self {
             Purpose::Invitation => Duration::days(3),
@@ -30,8 +30,8 @@ impl Purpose {
     }
 }
 
-/// Stores the hash of a link that was wanted at `since`, and gives until when it works. One that was made before for the
-/// same purpose works no more.
+/// Stores the hash of a link that was requested at `since`, and gives until when it works. An earlier link of the same
+/// user for the same purpose stops working.
 pub fn make_password_link(tx: &mut Tx, since: Ts, user: UserId, purpose: Purpose, token: &Token) -> QueryResult<Ts> {
     let until = since.plus(purpose.lasts());
     diesel::delete(l::table.filter(l::user_id.eq(user)).filter(l::purpose.eq(purpose))).execute(tx.conn())?;
@@ -41,8 +41,8 @@ pub fn make_password_link(tx: &mut Tx, since: Ts, user: UserId, purpose: Purpose
     Ok(until)
 }
 
-/// Whose link this is, and what for; `None` where it is unknown, used or too old, or its user was deactivated: they look
-/// alike.
+/// The user and the purpose of a link; `None` where it is unknown, used or too old, or its user was deactivated: nobody
+/// can tell these apart.
 pub fn open_password_link(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<(UserId, Purpose)>> {
     open_by_hash(conn, now, token.hash())
 }
@@ -53,12 +53,13 @@ fn open_by_hash(conn: &mut Conn, now: Ts, hash: Vec<u8>) -> QueryResult<Option<(
     alive.select((l::user_id, l::purpose)).first(conn).optional()
 }
 
-/// Uses a link up, and every other one of its user. Of two who use it at one moment, one gets nothing.
+/// Uses a link up, and removes every other link of its user. The same link used twice at the same moment: one succeeds,
+/// the other gets `None`.
 pub(super) fn use_up(tx: &mut Tx, now: Ts, token: &Token) -> QueryResult<Option<(UserId, Purpose)>> {
     use_up_by_hash(tx, now, token.hash())
 }
 
-/// The same, of one whose hash alone was kept.
+/// As [`use_up`], for a link of which only the hash was stored.
 pub(super) fn use_up_by_hash(tx: &mut Tx, now: Ts, hash: Vec<u8>) -> QueryResult<Option<(UserId, Purpose)>> {
     let Some((user, _)) = open_by_hash(tx, now, hash.clone())? else { return Ok(None) };
     let used: Option<Purpose> =

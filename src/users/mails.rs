@@ -1,5 +1,5 @@
-//! Mail to users about their own account: a link to set a password, and word of what has changed. A link is made when its
-//! mail goes out, and only its hash is kept.
+//! Mail to users about their own account: a link to set a password, or news of a change. A link is made when its mail
+//! is sent, and only its hash is stored.
 
 use super::links::{self, Purpose};
 use crate::access::{Device, Role};
@@ -21,25 +21,25 @@ text_enum! {
         Forgotten = "forgotten",
         /// somebody signed in from a browser that was not seen before
         NewDevice = "new_device",
-        /// the password is another one
+        /// the password was changed
         PasswordChanged = "password_changed",
-        /// the address to sign in with is another one; it goes to the one before
+        /// the address to sign in with was changed; the mail goes to the old address
         EmailChanged = "email_changed",
-        /// signing in asks for something more from now on
+        /// a second factor was added
         SecondFactorAdded = "second_factor_added",
-        /// signing in asks for that no more
+        /// a second factor was removed
         SecondFactorRemoved = "second_factor_removed",
-        /// an owner removed all of it
+        /// an owner removed all of the user's second factors
         SecondFactorReset = "second_factor_reset",
-        /// whoever is this person at the provider signs in
+        /// the account was linked to a person at the provider
         ProviderLinked = "provider_linked",
-        /// and does no more
+        /// that link was removed
         ProviderUnlinked = "provider_unlinked",
         /// there are new recovery codes
         RecoveryCodesMade = "recovery_codes_made",
         /// a recovery code was used
         RecoveryCodeUsed = "recovery_code_used",
-        /// somebody has the password and not the second factor
+        /// somebody typed the right password and then several wrong codes
         SecondStepGuessed = "second_step_guessed",
         /// the seal of the audit log, to an owner
         AuditSeal = "audit_seal",
@@ -47,7 +47,7 @@ text_enum! {
 }
 
 impl MailKind {
-    /// What its link is for; `None` where it has none.
+    /// The purpose of the mail's link; `None` where the mail has no link.
     pub const fn purpose(self) -> Option<Purpose> {
         match self {
             MailKind::Invitation => Some(Purpose::Invitation),
@@ -58,26 +58,27 @@ impl MailKind {
 }
 
 text_enum! {
-    /// What has become of a mail.
+    /// The state of a mail.
     pub enum MailState {
-        /// it is on its way
+        /// it waits to be sent
         Waiting = "waiting",
         /// the mail server has taken it
         Sent = "sent",
         /// it could not be sent
         Failed = "failed",
-        /// it was of no use any more when its turn came
+        /// it is not sent: it has no recipient, its link has expired, or it waited in a backup that was restored
         Over = "over",
     }
 }
 
-/// A mail is kept for this long, so that a page can say what became of it.
+/// The row of a mail is kept for this long, so that a page can say whether it was sent.
 const KEPT: Duration = Duration::days(30);
-/// So many mails of a kind that anybody can set off go to one user within [`WITHIN`], on all instances and across restarts.
+/// At most this many mails of a kind that anybody can cause are sent to one user within [`WITHIN`], counted over all
+/// instances and across restarts.
 const MOST: i64 = 3;
 const WITHIN: Duration = Duration::HOUR;
 
-/// A mail that is wanted.
+/// A mail to be enqueued.
 pub(super) struct Wanted {
     kind: MailKind,
     user: Option<UserId>,
@@ -86,17 +87,17 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// To a user. Without one it goes nowhere: somebody typed an address that nobody has.
+    /// A mail to a user. With `None` it is enqueued and sent to nobody: the address that was typed is no user's.
     pub(super) fn to_user(kind: MailKind, user: Option<UserId>) -> Wanted {
         Wanted { kind, user, to: None, device: None }
     }
 
-    /// To another address than the user's own.
+    /// Sends it to this address instead of the user's own.
     pub(super) fn to(self, address: EmailAddress) -> Wanted {
         Wanted { to: Some(address), ..self }
     }
 
-    /// About this browser.
+    /// Makes it name this browser.
     pub(super) fn about(self, device: Device) -> Wanted {
         Wanted { device: Some(device), ..self }
     }
@@ -116,7 +117,7 @@ pub(super) fn post(tx: &mut Tx, now: Ts, mail: &Wanted) -> QueryResult<()> {
 /// An owner is told the seal of the audit log this often.
 const SEAL_EVERY: Duration = Duration::hours(24);
 
-/// Enqueues the seal of the audit log to each owner who was not told one within a day. Gives to how many.
+/// Enqueues a mail with the seal of the audit log to each owner who got none within a day. Gives the number of owners.
 pub fn tell_seal(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     lock_row(tx, "clinic", 1)?;
     let told = m::table
@@ -144,32 +145,32 @@ pub(super) fn had_enough(conn: &mut Conn, now: Ts, user: UserId, kind: MailKind)
     Ok(newest.iter().filter(|at| **at > now.plus(-WITHIN)).count() as i64 >= MOST)
 }
 
-/// What a mail is made of.
+/// The values of a mail.
 #[derive(Debug, Clone)]
 pub struct ToSend {
-    /// what it says
+    /// its kind, which decides what it says
     pub kind: MailKind,
-    /// to whom
+    /// the recipient
     pub user: UserId,
-    /// their name
+    /// the recipient's name
     pub name: String,
-    /// where to
+    /// the address that it is sent to
     pub to: EmailAddress,
-    /// about which browser
+    /// the browser that it is about
     pub device: Option<Device>,
     /// the user's language
     pub language: String,
-    /// when it was wanted
+    /// when it was requested; the time of its link counts from here
     pub since: Ts,
 }
 
-/// What became of the newest mail of a kind to a user, and when; `None` where there was none of late.
+/// The state of the newest mail of a kind to a user, and since when; `None` where no such mail is kept.
 pub fn last_mail(conn: &mut Conn, user: UserId, kind: MailKind) -> QueryResult<Option<(MailState, Ts)>> {
     let theirs = m::table.filter(m::user_id.eq(user)).filter(m::kind.eq(kind)).order(m::id.desc());
     theirs.select((m::state, m::state_at)).first(conn).optional()
 }
 
-/// Reads what a mail is made of; `None` where there is nobody to send it to, or its link would not work any more.
+/// Reads the values of a mail; `None` where there is nobody to send it to, or its link would not work any more.
 pub fn to_send(conn: &mut Conn, now: Ts, id: AccountMailId) -> QueryResult<Option<ToSend>> {
     type Mail = (MailKind, Ts, Option<EmailAddress>, Option<String>);
     type Recipient = (UserId, String, EmailAddress, String);
@@ -184,7 +185,7 @@ pub fn to_send(conn: &mut Conn, now: Ts, id: AccountMailId) -> QueryResult<Optio
         .first(conn)
         .optional()?;
     let Some(((kind, since, to, device), (user, name, email, language))) = found else { return Ok(None) };
-    // a link is for as long as its purpose says, from the moment when it was wanted
+    // the time of a link counts from the request, so a mail that waited too long would carry a dead link
     if kind.purpose().is_some_and(|purpose| since.plus(purpose.lasts()) <= now) {
         return Ok(None);
     }
@@ -192,26 +193,26 @@ pub fn to_send(conn: &mut Conn, now: Ts, id: AccountMailId) -> QueryResult<Optio
     Ok(Some(ToSend { kind, user, name, to: to.unwrap_or(email), device, language, since }))
 }
 
-/// Stores the link of a mail that is about to go out, and gives until when it works; `None` where the mail has none.
+/// Stores the link of a mail that is about to be sent, and gives until when it works; `None` where the mail has none.
 pub fn make_link_of(tx: &mut Tx, mail: &ToSend, token: &Token) -> QueryResult<Option<Ts>> {
     let Some(purpose) = mail.kind.purpose() else { return Ok(None) };
     links::make_password_link(tx, mail.since, mail.user, purpose, token).map(Some)
 }
 
-/// Writes down what became of a mail.
+/// Stores the state of a mail.
 pub fn settle(tx: &mut Tx, now: Ts, id: AccountMailId, state: MailState) -> QueryResult<()> {
     let row = diesel::update(m::table.find(id));
     row.set((m::state.eq(state), m::state_at.eq(now))).execute(tx.conn()).map(drop)
 }
 
-/// Says of each mail of a restored backup that waited that it is over: it may have been sent since, and its link is no more.
-/// Gives how many.
+/// Marks each waiting mail of a restored backup as over: it may have been sent after the backup was made. Gives how
+/// many.
 pub fn after_restore(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let waiting = diesel::update(m::table.filter(m::state.eq(MailState::Waiting)));
     waiting.set((m::state.eq(MailState::Over), m::state_at.eq(now))).execute(tx.conn())
 }
 
-/// Forgets mails of long ago, a hundred at a time. Gives how many.
+/// Removes mails that were kept for their full time, a hundred at a time. Gives how many.
 pub fn forget_mails(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old = m::table.filter(m::created_at.lt(now.plus(-KEPT))).order((m::created_at, m::id)).limit(100);
     let old: Vec<AccountMailId> = old.select(m::id).load(tx.conn())?;

@@ -1,7 +1,7 @@
-//! Adding users, changing who they are, deactivating and reactivating them.
+//! Adding users; changing their name, address and role; deactivating and reactivating them.
 //!
-//! Whoever does so waits for whoever else does at the same moment: that somebody is left who may, and that no two sign in
-//! with one address, is asked of all users together.
+//! Two such changes at the same moment wait for each other, because two rules concern all users together: one user who
+//! may manage users remains, and no two users have the same address.
 
 use super::accounts::{Account, account, by_email};
 use super::sessions;
@@ -16,13 +16,13 @@ use diesel::prelude::*;
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
-    /// Whoever asked may not do this any more.
+    /// The right to manage users was taken away since the request began.
     #[error("not an owner any more")]
     NotAllowed,
     /// There is no such user.
     #[error("there is no such user")]
     NotFound,
-    /// Nobody else who can sign in may manage users.
+    /// No other user who can sign in may manage users.
     #[error("the last owner")]
     LastOwner,
     /// Another user signs in with this address.
@@ -49,7 +49,7 @@ pub struct AddUser {
     pub password_hash: Option<String>,
 }
 
-/// What a user is to be from now on.
+/// A user's new name, address and role.
 pub struct Change {
     /// sign-in name
     pub email: EmailAddress,
@@ -64,7 +64,7 @@ fn lock(tx: &mut Tx, by: &impl Authority<rights::Users>) -> Result<(), ManageErr
     if access::still_has(tx, by)? { Ok(()) } else { Err(ManageError::NotAllowed) }
 }
 
-/// Keeps others from changing users until the transaction ends, and gives this one as they are.
+/// Locks all users against changes by others until the transaction ends, and gives this user.
 ///
 /// # Errors
 /// [`ManageError::NotAllowed`], [`ManageError::NotFound`].
@@ -73,7 +73,7 @@ pub fn hold(tx: &mut Tx, by: &impl Authority<rights::Users>, user: UserId) -> Re
     account(tx, user)?.ok_or(ManageError::NotFound)
 }
 
-/// Whether there is somebody else who can sign in and may manage users.
+/// Whether a user other than `but` can sign in and may manage users.
 fn others_manage(conn: &mut Conn, but: UserId) -> QueryResult<bool> {
     let managers: Vec<Role> = Role::ALL.iter().copied().filter(|role| role.may(Action::Users)).collect();
     let has_a_way_in = users::password_hash.is_not_null().or(provider_links::user_id.nullable().is_not_null());
@@ -86,7 +86,7 @@ fn others_manage(conn: &mut Conn, but: UserId) -> QueryResult<bool> {
     Ok(others.select(users::id).first::<UserId>(conn).optional()?.is_some())
 }
 
-/// Whether nobody would be left who can manage users, if this one could not any more.
+/// Whether this user is active and may manage users, and no other user who can sign in may.
 pub fn is_last_owner(conn: &mut Conn, who: &Account) -> QueryResult<bool> {
     Ok(who.active && who.role.may(Action::Users) && !others_manage(conn, who.id)?)
 }
@@ -100,7 +100,7 @@ pub fn add(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user: AddUs
     insert(tx, now, by.user(), user)?.ok_or(ManageError::EmailTaken)
 }
 
-/// Adds a user, where users are held already; `None` where another one signs in with the address.
+/// Adds a user; the caller has locked all users. `None` where another user signs in with the address.
 pub(super) fn insert(tx: &mut Tx, now: Ts, by: Option<UserId>, user: AddUser) -> QueryResult<Option<UserId>> {
     if by_email(tx, &user.email)?.is_some() {
         return Ok(None);
@@ -116,7 +116,7 @@ pub(super) fn insert(tx: &mut Tx, now: Ts, by: Option<UserId>, user: AddUser) ->
     Ok(Some(id))
 }
 
-/// Gives a user the role that the provider says, where users are held already. The last owner stays one.
+/// Gives a user the role that the provider says; the caller has locked all users. The last owner keeps the role.
 pub(super) fn follow_role(tx: &mut Tx, now: Ts, who: &Account, role: Role) -> QueryResult<()> {
     if role == who.role || (!role.may(Action::Users) && is_last_owner(tx, who)?) {
         return Ok(());
@@ -126,7 +126,7 @@ pub(super) fn follow_role(tx: &mut Tx, now: Ts, who: &Account, role: Role) -> Qu
     audit::append(tx, now, entry.with(format!("{} {}", who.role.as_str(), role.as_str())))
 }
 
-/// Changes a user's name, address and role. The role holds from the user's next request on.
+/// Changes a user's name, address and role. The new role applies from the user's next request on.
 ///
 /// # Errors
 /// See [`ManageError`].
@@ -164,8 +164,8 @@ pub fn change(
     Ok(())
 }
 
-/// Whether this user is active and may leave. From then on, until the transaction ends, nobody gives them work: whoever
-/// does so holds their row, see [`crate::access::active`], and is either waited for or sees that the user has left.
+/// Whether this user is active and may be deactivated. Nobody gives them work from here until the transaction ends:
+/// that needs a lock on the user's row, see [`crate::access::active`]. So it happens before, or finds them deactivated.
 ///
 /// # Errors
 /// [`ManageError::NotAllowed`], [`ManageError::NotFound`], [`ManageError::LastOwner`].
@@ -178,8 +178,8 @@ pub fn may_leave(tx: &mut Tx, by: &impl Authority<rights::Users>, user: UserId) 
     Ok(before.active)
 }
 
-/// Ends a user's sessions and links at once: they cannot sign in any more. `false` where that is so already. What they
-/// have to do is handed over by the room `administration`, which alone calls this.
+/// Deactivates a user: ends their sessions and links at once, and lets them sign in no more. `false` where they were
+/// deactivated already. The room `administration`, the only caller, hands over what they have to do.
 ///
 /// # Errors
 /// Those of [`may_leave`].
@@ -195,7 +195,7 @@ pub fn deactivate(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user
     Ok(true)
 }
 
-/// Lets a user sign in again, with the password and the role that they had. `false` where they can already.
+/// Lets a user sign in again, with the password and the role that they had. `false` where they are active already.
 ///
 /// # Errors
 /// [`ManageError::NotAllowed`], [`ManageError::NotFound`].

@@ -1,4 +1,5 @@
-//! What users change of their own account. Each change asks for the password: a browser that was left open is not enough.
+//! Changes that users make to their own account. Password and address ask for the present password, because a browser
+//! may have been left open.
 
 use super::accounts::by_email;
 use super::mails::{self, MailKind, Wanted};
@@ -44,7 +45,7 @@ impl From<HashError> for OwnAccountError {
 
 crate::from_database!(OwnAccountError);
 
-/// The signed-in user's password, as it was typed, and where from: see [`crate::slow_hash::verify`].
+/// The signed-in user's password, as it was typed, with the caller's address: see [`crate::slow_hash::verify`].
 pub struct TypedPassword {
     /// the password, as typed
     pub password: String,
@@ -63,14 +64,16 @@ pub(super) async fn checked(db: &Db, user: UserId, typed: TypedPassword) -> Resu
     hash.filter(|_| right).ok_or(OwnAccountError::WrongPassword)
 }
 
-/// Locks this user until the transaction ends, and makes sure that they are as they were when the password was checked.
+/// Locks all users until the transaction ends, and makes sure that this one is active and has the password that was
+/// checked. Gives their address.
 fn held(tx: &mut Tx, user: UserId, hash: &str) -> Result<EmailAddress, OwnAccountError> {
     lock_row(tx, "clinic", 1)?;
     let same = users::table.find(user).filter(users::active.eq(true)).filter(users::password_hash.eq(hash));
     same.select(users::email).first(tx.conn()).optional()?.ok_or(OwnAccountError::WrongPassword)
 }
 
-/// Sets another password, and ends all sessions of the user: the door begins a new one. The user is told by mail.
+/// Sets another password, and ends all sessions of the user: the page that calls this begins a new one. The user is
+/// told by mail.
 ///
 /// # Errors
 /// See [`OwnAccountError`].

@@ -1,5 +1,5 @@
-//! Passwords, after NIST SP 800-63B-4 (3.1.1.2): long, not among those that everybody guesses first, and not made of names
-//! that everybody knows. No rule says of which kinds of signs they are made, and none ends a password after a time.
+//! Passwords, after NIST SP 800-63B-4 (3.1.1.2): long, not among those that everybody guesses first, and not made of
+//! names that everybody knows. No rule asks for certain kinds of characters, and no password expires.
 
 use super::links::{self, Purpose};
 use super::mails::{self, MailKind, Wanted};
@@ -15,16 +15,16 @@ use diesel::prelude::*;
 use std::net::IpAddr;
 use unicode_normalization::UnicodeNormalization;
 
-/// The shortest password, in code points: what the standard asks for where a password is all that is asked for. With a
-/// second factor it would be 8.
+/// The shortest password, in code points: the standard's minimum where a password is the only factor. With a second
+/// factor the minimum is 8.
 pub const SHORTEST_PASSWORD: usize = 15;
-/// The longest; the standard asks for no less than 64.
+/// The longest password, in code points; the standard wants at least 64 to be allowed.
 pub const LONGEST_PASSWORD: usize = 200;
-/// A password that can be guessed in fewer tries than the tenth power of ten is among those that are tried first
-/// (zxcvbn's "safely unguessable" begins there).
+/// The fewest guesses that a password must need, as a power of ten: below it a password counts as one of those that are
+/// tried first. At 10^10 guesses begins zxcvbn's highest score, "very unguessable".
 const FEWEST_GUESSES: f64 = 10.0;
 
-/// So many letters and figures are left of a password without the names that everybody knows.
+/// A password must have this many letters and figures besides the names that everybody knows.
 const LEAST_BESIDE_NAMES: usize = 8;
 
 /// Words that are tried first here, and that the library's lists (English) do not have.
@@ -72,7 +72,7 @@ pub enum WeakPassword {
     OfNames,
 }
 
-/// The names that a password is not made of: what is known of the user and of the clinic.
+/// The names that a password may not be made of: those of the user and of the clinic.
 #[derive(Debug, Clone, Default)]
 pub struct KnownNames(Vec<String>);
 
@@ -84,7 +84,7 @@ impl KnownNames {
             for form in [name.to_lowercase(), text::fold(name)] {
                 let parts: Vec<&str> = form.split(|c: char| !c.is_alphanumeric()).filter(|p| !p.is_empty()).collect();
                 words.push(parts.concat());
-                // noor3@… is Noor's
+                // the address noor3@… also stands for the name noor
                 words.extend(parts.iter().map(|part| part.trim_matches(char::is_numeric).to_owned()));
                 words.extend(parts.into_iter().map(str::to_owned));
                 words.push(form);
@@ -96,7 +96,7 @@ impl KnownNames {
         KnownNames(words)
     }
 
-    /// The letters and figures of a password that are of no name.
+    /// The letters and figures of a password that belong to no name.
     fn taken_out_of(&self, password: &str) -> String {
         let mut left: String = text::fold(password).chars().filter(|c| c.is_alphanumeric()).collect();
         // the longest first: a short name may stand in a long one
@@ -108,7 +108,7 @@ impl KnownNames {
         left
     }
 
-    /// What is known of a user.
+    /// The name and address of a user, and the clinic's name.
     fn of_user(conn: &mut Conn, user: UserId) -> QueryResult<KnownNames> {
         let (name, email): (String, String) =
             users::table.find(user).select((users::name, users::email)).first(conn)?;
@@ -117,14 +117,14 @@ impl KnownNames {
     }
 }
 
-/// A password that may be taken, as it is hashed.
+/// A password that is allowed, in the form that is hashed.
 pub struct NewPassword(String);
 
 impl NewPassword {
     /// Reads what was typed.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The first rule that it breaks.
     pub fn parse(typed: &str, names: &KnownNames) -> Result<NewPassword, WeakPassword> {
         let password = normalised(typed);
         match password.chars().count() {
@@ -160,7 +160,8 @@ fn normalised(typed: &str) -> String {
     typed.nfkc().collect()
 }
 
-/// Whether this is the password of the hash. One that was set before passwords were normalised is compared as it was typed.
+/// Whether this is the password of the hash. One that was set before passwords were normalised is compared as it was
+/// typed.
 pub(super) async fn is_right(from: IpAddr, typed: String, hash: Option<String>) -> bool {
     let same = normalised(&typed);
     let differs = same != typed;
@@ -182,7 +183,7 @@ pub(super) enum HashError {
 /// Reads and hashes a new password of a user.
 pub(super) async fn hashed(db: &Db, user: UserId, typed: String) -> Result<String, HashError> {
     let names = db.read(move |conn| -> Result<_, DbError> { Ok(KnownNames::of_user(conn, user)?) }).await?;
-    // it takes a while for a long one
+    // zxcvbn takes a while for a long password
     let read = tokio::task::spawn_blocking(move || NewPassword::parse(&typed, &names)).await;
     let password = read.map_err(|cause| HashError::Hash(cause.to_string()))??;
     password.hash().await.map_err(HashError::Hash)
@@ -191,13 +192,13 @@ pub(super) async fn hashed(db: &Db, user: UserId, typed: String) -> Result<Strin
 /// Why a password was not set.
 #[derive(Debug, thiserror::Error)]
 pub enum SetPasswordError {
-    /// It may not be one.
+    /// The password is not allowed.
     #[error(transparent)]
     Weak(#[from] WeakPassword),
     /// The link is unknown, used or too old.
     #[error("the link does not work any more")]
     DeadLink,
-    /// Users sign in at the provider only.
+    /// Users sign in at the provider only, and this is no emergency link.
     #[error("passwords open nothing")]
     Shut,
     /// The database.
@@ -220,9 +221,9 @@ impl From<HashError> for SetPasswordError {
 
 crate::from_database!(SetPasswordError);
 
-/// Sets a password by link, uses the link up and ends the user's sessions. Who had forgotten it is told by mail that there
-/// is another. Where passwords are shut, since users sign in at the provider only, just the link of an emergency works: it
-/// lets its owner in, once, as a password would.
+/// Sets a password by link, uses the link up and ends the user's sessions. Except after an invitation, the user is told
+/// by mail. With `are_shut`, where users sign in at the provider only, only an emergency link works. An emergency link
+/// also signs its user in, as the password would: gives the result of that; `None` for other links.
 ///
 /// # Errors
 /// See [`SetPasswordError`].

@@ -1,4 +1,4 @@
-//! Ends every way in which a user is in, or half in.
+//! Ends a user's sessions, and their sign-ins that are not complete yet.
 
 use super::manage::{ManageError, hold};
 use super::{second_factor, single_sign_on};
@@ -7,14 +7,14 @@ use crate::audit::{self, Entry, Event, Subject};
 use crate::db::{Ts, Tx, UserId};
 use diesel::QueryResult;
 
-/// Ends all sessions of a user, and sign-ins that were begun.
+/// Ends all sessions of a user, and sign-ins that are not complete yet.
 pub(super) fn end_all(tx: &mut Tx, user: UserId) -> QueryResult<()> {
     session::end_of_user(tx, user)?;
     single_sign_on::end_visits(tx, user)?;
     second_factor::end_pending(tx, user).map(drop)
 }
 
-/// Ends every session of another user, who may sign in again: a browser was left open, or is in wrong hands.
+/// Ends every session of another user, who may sign in again: for a browser that was left open or stolen.
 ///
 /// # Errors
 /// [`ManageError::NotAllowed`], [`ManageError::NotFound`].

@@ -1,4 +1,5 @@
-//! Signing in with email and password. A wrong address and a wrong password look alike and take alike long.
+//! Signing in with email and password. The answer to a wrong address and to a wrong password is the same, after the
+//! same time.
 
 use super::{devices, password, second_factor};
 use crate::access::session::{Holder, Lasts};
@@ -20,36 +21,36 @@ pub struct SignIn {
     pub email: String,
     /// may be anything
     pub password: String,
-    /// who waits: see [`crate::slow_hash::verify`]
+    /// the caller's address, for the fair use of hashing: see [`crate::slow_hash::verify`]
     pub from: IpAddr,
-    /// in which browser, and from where
+    /// the browser, and the address for the audit log
     pub arrival: Arrival,
 }
 
 /// A browser in which somebody is about to be signed in.
 #[derive(Clone)]
 pub struct Arrival {
-    /// where from, as it is written down
+    /// the caller's address, for the audit log
     pub address: IpAddr,
-    /// what the browser says of itself
+    /// the browser and system
     pub device: Device,
-    /// what it is known by, or will be
+    /// the token by which the browser is or will be recognised
     pub browser: Token,
-    /// what it has until the second step is taken, where there is one
+    /// the token that the browser gets for the second step, if there is one
     pub pending: Token,
 }
 
-/// What comes of it.
+/// The result of the first step.
 pub enum SignInEnd {
     /// the holder of the new session
     SignedIn(Holder),
     /// the browser that has [`Arrival::pending`] may take the second step
     SecondStep,
-    /// which of the two was wrong is not told
+    /// the email or the password is wrong; which of them is not told
     Refused,
 }
 
-/// Checks the password. Either way leaves an audit row.
+/// Checks the password. Success and failure both leave an audit row.
 pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<SignInEnd, DbError> {
     let key = EmailAddress::parse(&typed.email).map(|email| email.key());
     let found: Option<(UserId, Option<String>)> = match key {
@@ -77,20 +78,21 @@ pub async fn sign_in(db: &Db, now: Ts, typed: SignIn) -> Result<SignInEnd, DbErr
     write.await
 }
 
-/// Writes down that somebody did not get in.
+/// Leaves an audit row for a sign-in that failed.
 pub(super) fn note_failure(tx: &mut Tx, now: Ts, user: Option<UserId>, address: IpAddr) -> QueryResult<()> {
     let subject = user.map_or(Subject::None, Subject::User);
     let entry = Entry::of_clinic(Actor::System, Event::SignInFailed, subject);
     audit::append(tx, now, entry.with(address.to_string()))
 }
 
-/// Refuses a way to sign in that the clinic has shut: with a password or a passkey, where users do so at the provider only.
+/// Leaves an audit row for a sign-in with a password or passkey that is refused because users sign in at the provider
+/// only.
 pub fn refuse_sign_in(tx: &mut Tx, now: Ts, address: IpAddr) -> QueryResult<()> {
     note_failure(tx, now, None, address)
 }
 
-/// Takes a user in who has taken the first step; `stepped_elsewhere`: and the second one, at the provider. `None` where they
-/// were deactivated meanwhile.
+/// Signs in a user who has taken the first step, or asks for the second step. `stepped_elsewhere`: the second step was
+/// taken at the provider. `None` where the user was deactivated meanwhile.
 pub(super) fn arrive(
     tx: &mut Tx,
     now: Ts,
@@ -106,7 +108,7 @@ pub(super) fn arrive(
     Ok(entered.map(|holder| SignInEnd::SignedIn(holder.having_stepped_elsewhere(stepped_elsewhere))))
 }
 
-/// Lets a user in who has said all that is asked for; `None` where they were deactivated meanwhile.
+/// Signs in a user who has taken every step; `None` where they were deactivated meanwhile.
 pub(super) fn enter(
     tx: &mut Tx,
     now: Ts,
@@ -125,12 +127,12 @@ pub(super) fn enter(
     let entry = Entry::of_clinic(Actor::User(user), Event::SignedIn, Subject::User(user));
     audit::append(tx, now, entry.with(address.to_string()))?;
     devices::seen(tx, now, user, browser, seen.is_none())?;
-    // what the session's store reads anew at each request is not said here
+    // the session's store reads the first two again at each request; `arrive` sets the third
     let (must_set_up, confirmed, stepped_elsewhere) = (false, true, false);
     Ok(Some(Holder::User { id: user, name, role, must_set_up, confirmed, stepped_elsewhere, language, lasts: LASTS }))
 }
 
-/// Writes down that a user signed out; the session itself is ended by its store.
+/// Leaves an audit row for a user who signed out; the session's store ends the session itself.
 pub async fn sign_out(db: &Db, now: Ts, user: UserId) -> Result<(), DbError> {
     db.write(move |tx| {
         Ok(audit::append(tx, now, Entry::of_clinic(Actor::User(user), Event::SignedOut, Subject::User(user)))?)

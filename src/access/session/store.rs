@@ -1,4 +1,4 @@
-//! The store for actix-session: rows of the database, and what was found in them last.
+//! The store for actix-session: rows of the database, and a cache of what was read from them last.
 
 use super::{
     CONFIRMED, CONFIRMED_FOR, Door, HOLDER, Holder, LAPSED, LAPSES_AFTER, Lapsed, Lasts, STEPPED_ELSEWHERE, State,
@@ -24,18 +24,18 @@ pub struct Store {
     pub db: Db,
     /// the time
     pub clock: Clock,
-    /// whose sessions
+    /// users' sessions or patients'
     pub door: Door,
-    /// what was found of late
+    /// the cache
     pub known: Known,
 }
 
-/// Sessions as they were found last. A page that begins with one looks in its own transaction whether it still is so: see
-/// [`Errand`].
+/// A cache of sessions as they were last read. A page that begins with a cached session checks in its own transaction
+/// that it is unchanged: see [`Errand`].
 #[derive(Clone, Default)]
 pub struct Known(Arc<Mutex<HashMap<Vec<u8>, Arc<Found>>>>);
 
-/// So many are kept; then all are found anew.
+/// The most sessions in the cache; at this number it is emptied.
 const MOST_KNOWN: usize = 10_000;
 
 impl Known {
@@ -96,7 +96,7 @@ impl Row {
         state.get(STEPPED_ELSEWHERE).is_some_and(|json| json == "true")
     }
 
-    /// When its user last said who they are. A session from before that was written down began with it.
+    /// When the user last proved who they are. In an old session that does not say so, it is when the session began.
     fn confirmed_at(&self) -> Ts {
         let state: State = serde_json::from_str(&self.state).unwrap_or_default();
         let micros = state.get(CONFIRMED).and_then(|json| serde_json::from_str(json).ok());
@@ -125,11 +125,11 @@ impl Row {
     }
 }
 
-/// A stored session, and all that is so of its holder at this moment.
+/// A stored session, and what holds for its holder at this moment.
 #[derive(Debug, PartialEq)]
 struct Found {
     row: Row,
-    /// its user has to set up a second factor first
+    /// the user has to set up a second factor first
     must_set_up: bool,
 }
 
@@ -150,7 +150,7 @@ impl Found {
         self.row.holder(door, now, self.must_set_up)
     }
 
-    /// The state of the session, with its holder; nothing where it has none.
+    /// The state of the session, with its holder; `None` where the session opens nothing at this door.
     fn state(&self, door: Door, now: Ts) -> anyhow::Result<Option<State>> {
         let Some(holder) = self.holder(door, now) else { return Ok(None) };
         let mut state: State = serde_json::from_str(&self.row.state)?;
@@ -158,7 +158,7 @@ impl Found {
         Ok(Some(state))
     }
 
-    /// Says for whom the request is that is asked in this session.
+    /// Tells the database's scheduling for which user or patient this request works; see [`Errand`].
     fn tell_for_whom(&self) {
         let whom = match (&self.row.user, &self.row.patient) {
             (Some((id, ..)), _) => Some((0, id.0)),
@@ -172,12 +172,12 @@ impl Found {
 }
 
 impl Store {
-    /// What of a state is stored: its holder stands in columns of the row. `None` without a holder: such a session has nothing to
-    /// keep.
+    /// Splits a state into its holder, which has columns of its own, and the text that is stored. `None` without a
+    /// holder: such a session has nothing to store.
     fn split(mut state: State) -> anyhow::Result<Option<(Holder, String)>> {
         state.remove(LAPSED);
         let holder = state.remove(HOLDER).map(|json| serde_json::from_str::<Holder>(&json)).transpose()?;
-        // of this holder, whoever's the session was before
+        // the mark belongs to this holder: an earlier holder's mark is removed
         match &holder {
             Some(Holder::User { stepped_elsewhere: true, .. }) => {
                 state.insert(STEPPED_ELSEWHERE.to_owned(), "true".to_owned())
@@ -209,7 +209,7 @@ impl Store {
         Ok(())
     }
 
-    /// Changes the state of a session that is there. One that was ended while the request was under way stays so.
+    /// Changes the state of a session that exists. A session that was ended during the request stays ended.
     async fn change(&self, key: &SessionKey, state: State) -> anyhow::Result<()> {
         let Some((_, state)) = Store::split(state)? else { return Ok(()) };
         let token = hash(key);
@@ -221,8 +221,8 @@ impl Store {
         Ok(())
     }
 
-    /// The session as it was found last, where the request may begin with it: the first transaction of the page looks whether
-    /// it still is so. What may not be asked twice, and what moves the end of the session forward, finds it anew.
+    /// The cached session, where the request may begin with it: the page's first transaction then checks that it is
+    /// unchanged. The session is read from the database where a request may not run twice, or moves the session's end.
     fn taken_for_true(&self, token: &[u8], now: Ts) -> Option<Arc<Found>> {
         let errand = Errand::current().filter(|errand| errand.may_check_later())?;
         let then = self.known.get(token)?;
@@ -242,7 +242,7 @@ impl Store {
         Some(then)
     }
 
-    /// Moves the end of an idle session forward: this is a request.
+    /// Moves the session's end forward, because a request came.
     async fn touch(&self, token: Vec<u8>, now: Ts, row: &mut Row) -> Result<(), DbError> {
         if now.since(row.seen_at) < TOUCH_EVERY {
             return Ok(());
@@ -257,7 +257,7 @@ impl Store {
     }
 }
 
-/// What is left of a session that has ended.
+/// The state of a session that has ended: for a patient it says whose it was, so that a reply can still be kept.
 fn lapsed(whose: &Holder) -> serde_json::Result<Option<State>> {
     let Holder::Patient { id, .. } = whose else { return Ok(None) };
     let json = serde_json::to_string(&Lapsed { patient: *id })?;

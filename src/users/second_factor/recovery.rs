@@ -11,7 +11,7 @@ use data_encoding::BASE32_NOPAD;
 use diesel::prelude::*;
 use sha2::{Digest, Sha256};
 
-/// How many are made at a time.
+/// How many codes are made at a time.
 const COUNT: usize = 10;
 /// Random bytes of each.
 const BYTES: usize = 15;

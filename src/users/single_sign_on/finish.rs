@@ -1,5 +1,5 @@
-//! What comes of the provider's answer. The visit is used up first; then the code is redeemed, outside of any transaction;
-//! then it is looked who that is here.
+//! Handles the provider's answer. First the visit is used up; then the code is redeemed, outside of any transaction;
+//! then the person is matched with a user.
 
 use super::roles::{Said, is_whole, said};
 use super::visits::{Begun, VisitPurpose, take};
@@ -19,37 +19,37 @@ use diesel::QueryResult;
 use std::sync::Arc;
 use time::Duration;
 
-/// The clocks of the two may differ so much.
+/// The clocks of the clinic and the provider may differ by this much.
 const LEEWAY: Duration = Duration::MINUTE;
 
 /// The longest code that is passed on, in bytes.
 const LONGEST_CODE: usize = 4096;
 
-/// What came back with a browser.
+/// What a browser brings back from the provider.
 pub struct ProviderAnswer {
     /// may be anything
     pub state: Token,
-    /// what the browser has since it began
+    /// the token that the browser got when the visit began
     pub browser: Option<Token>,
-    /// the issuer, where it says so (RFC 9207)
+    /// the issuer, where the answer names it (RFC 9207)
     pub issuer: Option<String>,
     /// the code, or the error that the provider names (RFC 6749, section 4.1.2.1)
     pub code: Result<String, String>,
 }
 
-/// What comes of it.
+/// The result of a visit that succeeded.
 pub enum VisitEnd {
-    /// somebody signs in, and goes there afterwards
+    /// the user took the first step; the address is where they go after signing in
     Arrived(SignInEnd, String),
-    /// a user is linked
+    /// a signed-in user is linked
     Linked,
-    /// whoever was invited is linked, and can sign in
+    /// an invited user is linked, and can sign in
     LinkedByInvitation,
-    /// they have said once more who they are, and go there
+    /// the user proved once more who they are, and goes to this address
     Confirmed(String),
 }
 
-/// Why nothing came of it, and where they were going.
+/// Why a visit failed, and the address to which the user was going.
 #[derive(Debug, thiserror::Error)]
 pub enum VisitRefused {
     /// see [`ProviderRefusal`]
@@ -62,7 +62,7 @@ pub enum VisitRefused {
 
 crate::from_database!(VisitRefused);
 
-/// Finishes a visit; `signed_in`: whose the browser's session is. Each leaves an audit row, whatever comes of it.
+/// Finishes a visit; `signed_in` is the user of the browser's session. Success and failure both leave an audit row.
 ///
 /// # Errors
 /// See [`VisitRefused`].
@@ -86,7 +86,7 @@ pub async fn finish_visit(
     };
     let (asked, own) = (Arc::clone(provider), arrival.clone());
     let write = db.write(move |tx| -> Result<_, DbError> {
-        // roles, links and addresses are asked of all users together
+        // the rules for roles, links and addresses concern all users together
         lock_row(tx, "clinic", 1)?;
         Ok(match begun.purpose {
             VisitPurpose::SignIn => {
@@ -110,7 +110,7 @@ pub async fn finish_visit(
     }
 }
 
-/// What a visit that comes to nothing is written down as.
+/// The audit event of a visit that failed.
 fn failure_of(purpose: VisitPurpose) -> Event {
     match purpose {
         VisitPurpose::Confirmation => Event::IdentityNotConfirmed,
@@ -136,7 +136,7 @@ async fn refuse(
     Err(VisitRefused::Because(why, next))
 }
 
-/// Who it is, by the provider's word.
+/// Asks the provider which person signed in.
 async fn ask(provider: &Provider, answer: ProviderAnswer, begun: &Begun) -> Result<Person, ProviderRefusal> {
     if !provider.has_answered(answer.issuer.as_deref()).await {
         return Err(ProviderRefusal::Untrue);
@@ -152,7 +152,7 @@ async fn ask(provider: &Provider, answer: ProviderAnswer, begun: &Begun) -> Resu
         "temporarily_unavailable" => ProviderRefusal::Away,
         _ => ProviderRefusal::Failed,
     })?;
-    // without its browser no visit was taken
+    // `take` gives no visit without the browser's token, so it is there
     let browser = answer.browser.ok_or(ProviderRefusal::OtherBrowser)?;
     let (visit, config) = (Visit { state: answer.state, browser }, provider.config());
     let wants = |person: &Person| {
@@ -169,7 +169,7 @@ async fn ask(provider: &Provider, answer: ProviderAnswer, begun: &Begun) -> Resu
     })
 }
 
-/// VisitRefused, and of whom that is known.
+/// A result, or why it was refused and which user it concerns, where that is known.
 type Led<T> = Result<T, (ProviderRefusal, Option<UserId>)>;
 
 fn sign_in(
@@ -212,8 +212,8 @@ fn follow(tx: &mut Tx, now: Ts, account: &Account, said: Said) -> QueryResult<()
     }
 }
 
-/// Makes a user of somebody whom nobody here is yet. Who has the address already may be somebody else: they link
-/// themselves.
+/// Adds a user for a person to whom no user is linked. Where a user has the address already, it may be another person:
+/// that user has to make the link.
 fn create(tx: &mut Tx, now: Ts, person: &Person, role: Role) -> QueryResult<Result<UserId, ProviderRefusal>> {
     let Some(email) = person.email.as_deref().and_then(EmailAddress::parse) else {
         return Ok(Err(ProviderRefusal::NoAddress));
@@ -227,7 +227,7 @@ fn create(tx: &mut Tx, now: Ts, person: &Person, role: Role) -> QueryResult<Resu
     Ok(links::link(tx, now, user, person, Actor::System)?.map(|()| user))
 }
 
-/// Who has no role by the provider's word is not linked: they could not sign in.
+/// Links an active user to a person. A person who has no role at the provider is not linked: they could not sign in.
 fn link(tx: &mut Tx, now: Ts, provider: &Provider, user: UserId, person: &Person) -> QueryResult<Led<()>> {
     match accounts::account(tx, user)? {
         Some(account) if account.active => {}
@@ -239,7 +239,7 @@ fn link(tx: &mut Tx, now: Ts, provider: &Provider, user: UserId, person: &Person
     Ok(links::link(tx, now, user, person, Actor::User(user))?.map_err(|why| (why, Some(user))))
 }
 
-/// The invitation is used up where the link is made, and only there.
+/// Links an invited user. The invitation is used up only where the link is made.
 fn by_invitation(tx: &mut Tx, now: Ts, provider: &Provider, begun: &Begun, person: &Person) -> QueryResult<Led<()>> {
     let (Some(user), Some(hash)) = (begun.user, begun.invitation.clone()) else {
         return Ok(Err((ProviderRefusal::InvitationOver, begun.user)));
@@ -256,7 +256,8 @@ fn by_invitation(tx: &mut Tx, now: Ts, provider: &Provider, begun: &Begun, perso
     }
 }
 
-/// The same person says it, and has said it just now: a session at the provider is not enough.
+/// Confirms who the user is: the person must be the linked one, and must have signed in just now. A session at the
+/// provider is not enough.
 fn confirm(
     tx: &mut Tx,
     now: Ts,

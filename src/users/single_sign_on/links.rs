@@ -1,4 +1,5 @@
-//! Which person of the provider a user is: made by the user, or by who was invited; ended by the user or by an owner.
+//! Links between users and persons at the provider: made by the user, by an invitation or by the first sign-in; ended
+//! by the user or by an owner.
 
 use super::ProviderRefusal;
 use crate::access::{Authority, ConfirmedAccount, rights};
@@ -15,11 +16,11 @@ use diesel::prelude::*;
 /// A user's link.
 #[derive(Debug, Clone, Queryable)]
 pub struct ProviderLink {
-    /// with whose person
+    /// the provider's issuer address
     pub issuer: String,
     /// since when
     pub linked_at: Ts,
-    /// when it last let them in
+    /// when the user last signed in by it
     pub used_at: Option<Ts>,
 }
 
@@ -28,13 +29,14 @@ pub fn provider_link(conn: &mut Conn, user: UserId) -> QueryResult<Option<Provid
     l::table.find(user).select((l::issuer, l::linked_at, l::used_at)).first(conn).optional()
 }
 
-/// Which user this person is.
+/// The user who is linked to this person.
 pub(super) fn whose(conn: &mut Conn, person: &Person) -> QueryResult<Option<UserId>> {
     let of_them = l::table.filter(l::issuer.eq(&person.issuer)).filter(l::subject.eq(&person.subject));
     of_them.select(l::user_id).first(conn).optional()
 }
 
-/// Makes a user this person, in place of whom they were; refused where another user is. Users are held already.
+/// Links a user to this person, in place of an earlier one; refused where another user is linked to the person. The
+/// caller has locked all users.
 pub(super) fn link(
     tx: &mut Tx,
     now: Ts,
@@ -61,7 +63,7 @@ pub(super) fn link(
     Ok(Ok(()))
 }
 
-/// Notes that a link has let somebody in.
+/// Notes that the user has signed in by their link.
 pub(super) fn used(tx: &mut Tx, now: Ts, user: UserId) -> QueryResult<usize> {
     diesel::update(l::table.find(user)).set(l::used_at.eq(now)).execute(tx.conn())
 }
@@ -72,7 +74,7 @@ pub enum UnlinkError {
     /// Without it the user could not sign in.
     #[error("there is no other way to sign in")]
     Needed,
-    /// There is none.
+    /// The user has no link.
     #[error("there is no such link")]
     NotThere,
     /// The database.
@@ -87,12 +89,12 @@ fn remove(tx: &mut Tx, now: Ts, by: Actor, user: UserId) -> QueryResult<bool> {
     if had {
         mails::post(tx, now, &Wanted::to_user(MailKind::ProviderUnlinked, Some(user)))?;
     }
-    // also where there was none: somebody asked for it
+    // written also where there was no link, because somebody asked for it
     audit::append(tx, now, Entry::of_clinic(by, Event::ProviderUnlinked, Subject::User(user)))?;
     Ok(had)
 }
 
-/// Ends one's own link. `is_only_way`: users sign in at the provider only.
+/// Ends the user's own link. `is_only_way`: users sign in at the provider only.
 ///
 /// # Errors
 /// See [`UnlinkError`].
@@ -109,11 +111,12 @@ pub fn unlink(tx: &mut Tx, now: Ts, me: &ConfirmedAccount, is_only_way: bool) ->
     Ok(())
 }
 
-/// Ends a user's link and sessions: whoever is that person gets in no more. `false` where there was none.
+/// Ends a user's link and sessions: the person at the provider cannot sign in as this user any more. `false` where
+/// there was no link.
 ///
 /// # Errors
-/// [`ManageError::NotAllowed`], [`ManageError::NotFound`]; [`ManageError::LastOwner`] where nobody would be left who can sign
-/// in and manage users.
+/// [`ManageError::NotAllowed`], [`ManageError::NotFound`]; [`ManageError::LastOwner`] where nobody else can sign in and
+/// manage users.
 pub fn unlink_user(
     tx: &mut Tx,
     now: Ts,

@@ -1,5 +1,5 @@
-//! Single sign-on: users sign in at the clinic's identity provider (OpenID Connect). Who somebody is there, by issuer and
-//! subject, is linked to a user; an address alone links nobody.
+//! Single sign-on: users sign in at the clinic's identity provider (OpenID Connect). A person there, known by issuer
+//! and subject, is linked to a user; an email address alone links nobody.
 
 mod finish;
 mod links;
@@ -14,41 +14,41 @@ pub use visits::{VISIT_LASTS, VisitErrand, VisitPurpose, begin_visit, sweep_visi
 use crate::text_enum;
 
 text_enum! {
-    /// Why the provider's answer did not lead in.
+    /// Why a visit at the provider failed.
     pub enum ProviderRefusal {
-        /// nobody was sent there with this state, or its answer came already
+        /// no browser was sent to the provider with this state, or its answer came already
         Unknown = "unknown",
-        /// another browser began
+        /// the visit began in another browser
         OtherBrowser = "other_browser",
-        /// it took too long
+        /// the visit took too long
         Late = "late",
-        /// whoever it was did not want to, or may not
+        /// the person cancelled, or the provider does not let them use the clinic
         Denied = "access_denied",
-        /// they have to sign in there first
+        /// the person has to sign in at the provider first
         LoginRequired = "login_required",
-        /// the provider could not do it
+        /// the provider answered with another error, or refused the code
         Failed = "failed",
-        /// it cannot be reached
+        /// the provider cannot be reached
         Away = "away",
-        /// what it said is not to be trusted
+        /// the provider's answer cannot be trusted
         Untrue = "untrue",
-        /// nobody here is this person
+        /// no user is linked to this person
         NotLinked = "not_linked",
-        /// they were deactivated
+        /// the user was deactivated
         Deactivated = "deactivated",
-        /// nothing that the provider says of them gives a role
+        /// the provider names no role that the configuration knows
         NoRole = "no_role",
-        /// the provider tells no name or address to make a user with
+        /// the provider tells no name or address with which a user could be added
         NoAddress = "no_address",
-        /// somebody has the address
+        /// another user has the address
         EmailTaken = "email_taken",
-        /// another user is this person
+        /// another user is linked to this person
         LinkedElsewhere = "linked_elsewhere",
-        /// the person is another one than the user's
+        /// the person is not the one to whom the user is linked
         OtherPerson = "other_person",
-        /// the provider did not ask them again who they are
+        /// the provider did not ask the person to sign in again
         NotAskedAgain = "not_asked_again",
-        /// they are not signed in any more
+        /// the user is not signed in any more
         SignedOut = "signed_out",
         /// the invitation was used meanwhile, or is too old
         InvitationOver = "invitation_over",

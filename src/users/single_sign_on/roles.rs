@@ -1,21 +1,21 @@
-//! What the provider's word makes somebody here, and whether it stands for the second step.
+//! The role that a person has by the provider's claims, and whether signing in there counts as the second step.
 
 use crate::access::Role;
 use crate::config::{Oidc, ProviderStep};
 use crate::provider::Person;
 
-/// What the provider says of a person's role.
+/// A person's role, as the provider says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said {
-    /// nothing is asked of it: the clinic says it
+    /// the provider is not asked: the clinic sets roles itself
     Nothing,
     /// this one
     Role(Role),
-    /// none that they have here
+    /// no role that the configuration knows
     None,
 }
 
-/// The role that a person has by the claim. Of several, the one that the configuration names first.
+/// The role that the claim gives a person. Of several roles, the one that the configuration names first.
 pub(super) fn said(config: &Oidc, person: &Person) -> Said {
     if config.role_claim.is_none() {
         return Said::Nothing;
@@ -25,7 +25,7 @@ pub(super) fn said(config: &Oidc, person: &Person) -> Said {
     named.and_then(|(_, role)| role.parse().ok()).map_or(Said::None, Said::Role)
 }
 
-/// Whether what the provider did stands for the second step.
+/// Whether signing in at the provider counts as the second step.
 pub(super) fn is_whole(config: &Oidc, person: &Person) -> bool {
     match &config.second_step {
         ProviderStep::Never => false,

@@ -1,5 +1,5 @@
-//! Visits at the provider: from the press that leads there to the answer that comes back. Only hashes are kept; state, nonce
-//! and the secret of PKCE are with the browser and the provider.
+//! Visits at the provider: from the click that leads there to the answer that comes back. Only hashes are stored; the
+//! state, the nonce and what the PKCE verifier is made of are with the browser and the provider.
 
 use super::ProviderRefusal;
 use crate::access::{ConfirmedAccount, OwnAccount};
@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use subtle::ConstantTimeEq;
 use time::Duration;
 
-/// For so long somebody may be at the provider.
+/// How long a visit may take.
 pub const VISIT_LASTS: Duration = Duration::minutes(10);
 
 text_enum! {
@@ -21,36 +21,36 @@ text_enum! {
     pub enum VisitPurpose {
         /// signing in
         SignIn = "sign_in",
-        /// a signed-in user says who they are there
+        /// linking a signed-in user
         Link = "link",
-        /// so does somebody who was invited
+        /// linking an invited user
         Invitation = "invitation",
-        /// saying once more who one is
+        /// proving once more who one is
         Confirmation = "confirmation",
     }
 }
 
-/// What somebody goes to the provider for.
+/// Why a browser goes to the provider, with the proof that it may.
 pub enum VisitErrand {
     /// signing in
     SignIn,
-    /// linking, by a user who has said a few minutes ago who they are
+    /// linking, by a user who proved a few minutes ago who they are
     Link(ConfirmedAccount),
-    /// linking, by somebody who has this invitation
+    /// linking, by the invited user who has this token
     Invitation(Token),
-    /// saying once more who one is
+    /// proving once more who one is
     Confirmation(OwnAccount),
 }
 
 impl VisitErrand {
-    /// Whether the provider is to ask who they are although they have a session there.
+    /// Whether the provider has to ask the person to sign in even where they have a session there.
     pub fn asks_anew(&self) -> bool {
         matches!(self, VisitErrand::Confirmation(_))
     }
 }
 
-/// Notes that a browser goes to the provider, with where it goes afterwards. `false` where it has no business there: the
-/// invitation is none.
+/// Stores that a browser goes to the provider, and the address `next` where it goes afterwards. `false` where the
+/// errand's invitation does not work.
 pub fn begin_visit(
     tx: &mut Tx,
     now: Ts,
@@ -77,7 +77,7 @@ pub fn begin_visit(
     Ok(true)
 }
 
-/// A visit that is over.
+/// A stored visit.
 pub(super) struct Begun {
     browser_hash: Vec<u8>,
     nonce_hash: Vec<u8>,
@@ -90,14 +90,14 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// Whether an ID token with this nonce is for it.
+    /// Whether an ID token with this nonce belongs to this visit.
     pub(super) fn is_nonce(&self, nonce: &Token) -> bool {
         nonce.hash().ct_eq(&self.nonce_hash).into()
     }
 }
 
-/// Uses a visit up. Of two answers with one state, one finds it; an answer in another browser leaves it to the one that
-/// began.
+/// Uses a visit up. Two answers with the same state: one gets the visit. An answer in another browser does not use it
+/// up, so that the browser that began can still finish.
 pub(super) fn take(
     tx: &mut Tx,
     now: Ts,
@@ -123,13 +123,13 @@ pub(super) fn take(
     Ok(if begun.expires_at > now { Ok(begun) } else { Err(ProviderRefusal::Late) })
 }
 
-/// Ends the visits by which a user was to be linked, or to say who they are.
+/// Ends a user's open visits: those for linking, and those for proving once more who they are.
 pub(in crate::users) fn end_visits(tx: &mut Tx, user: UserId) -> QueryResult<usize> {
     diesel::delete(v::table.filter(v::user_id.eq(user))).execute(tx.conn())
 }
 
-/// Forgets those who did not come back.
+/// Removes visits whose answer did not come. Gives how many.
 pub fn sweep_visits(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
-    // late ones are kept for a while, so that they are told that they are late
+    // an expired visit is kept for a while, so that a late answer is told that it is late
     diesel::delete(v::table.filter(v::expires_at.le(now.plus(-VISIT_LASTS)))).execute(tx.conn())
 }
