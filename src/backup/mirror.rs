@@ -1,7 +1,7 @@
-//! The backups of a folder once more in a bucket, away from the machine; and back from there.
+//! Copies the backups of a folder into a bucket, away from the machine, and back from there.
 //!
-//! What is in the bucket is trusted more than the folder: nothing there is overwritten, and only what no backup needs is
-//! removed, when every backup can be read. A folder that has lost its files takes nothing away from the bucket.
+//! The bucket is trusted more than the folder: nothing there is overwritten, and a file is removed only when every
+//! backup can be read and none needs it. A folder that has lost its files takes nothing away from the bucket.
 
 use super::BackupError;
 use super::make::{Going, Stopped, lock, needed};
@@ -14,29 +14,29 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What was copied into the bucket.
+/// The result of copying into the bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mirrored {
     /// files and manifests that were copied
     pub copied: usize,
     /// files that were removed in the bucket because no backup needs them any more
     pub removed: usize,
-    /// files that are damaged here and that the bucket does not have
+    /// files that are damaged in the folder and that the bucket does not have whole either
     pub damaged: usize,
-    /// backups that lie only there
+    /// backups that are only in the bucket
     pub only_there: usize,
 }
 
-/// What came back from the bucket.
+/// The result of copying back from the bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fetched {
-    /// files and manifests that came
+    /// files and manifests that were copied
     pub came: usize,
-    /// files that are damaged or gone there
+    /// files that are damaged or missing in the bucket
     pub damaged: usize,
 }
 
-/// A manifest of ours, by its name.
+/// Whether this is the name of a manifest of Postern's.
 fn is_manifest(name: &str) -> bool {
     name.strip_suffix("Z.json").is_some_and(|moment| {
         moment.len() == 26 && moment.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | 'T' | '.'))
@@ -47,7 +47,7 @@ fn name_of(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str()).filter(|name| is_manifest(name))
 }
 
-/// Whether only this file is at fault: the others still can be copied.
+/// Whether the error concerns only this file, so that the others can still be copied.
 fn is_its_own(cause: &StorageError) -> bool {
     match cause {
         StorageError::Missing(_) => true,
@@ -56,8 +56,8 @@ fn is_its_own(cause: &StorageError) -> bool {
     }
 }
 
-/// Copies what the bucket lacks, off the threads that answer; it ends early where whoever waits for it goes away. `keys`
-/// are those that the backups may be sealed with.
+/// Copies what the bucket lacks, in a thread of the blocking pool; it stops early where the caller stops waiting.
+/// `keys` are those with which the backups may be sealed.
 ///
 /// # Errors
 /// See [`BackupError`]. What was copied before stays, and is not copied again.
@@ -83,7 +83,7 @@ fn copy_all(
         let (here, size) = (copies.size(&name)?, there.get(&name).map(|object| object.size));
         let copied = match size {
             Some(size) if here == Some(size) => continue,
-            // what was cut short here is whole there
+            // the sizes differ: the file in the folder may be cut short, so the bucket's is fetched
             Some(size) => bucket.get_copy(&copies, &name, size).map(|()| 0),
             None => copies.check_copy(&name).and_then(|()| bucket.put_copy(&copies, &name)).map(|()| 1),
         };
@@ -100,7 +100,7 @@ fn copy_all(
     let manifests = Manifest::all(folder)?;
     for path in &manifests {
         let Some(name) = name_of(path).filter(|name| !there.contains_key(*name)) else { continue };
-        // one that names what is not there is no backup yet
+        // a manifest is copied only after all its files, so that the bucket has no backup that is not whole
         if needs_none_of(path, &copies, keys, &lacking)? {
             bucket.put(path, name)?;
             done.copied += 1;
@@ -120,7 +120,7 @@ fn copy_all(
     };
     for (name, object) in &there {
         stopped.check()?;
-        // what came a short while ago may belong to a backup that another machine is making
+        // a file that came less than a day ago may belong to a backup that another machine is making
         if is_copy_name(name) && !needed.contains(name) && object.is_old(now) {
             bucket.remove(name)?;
             done.removed += 1;
@@ -129,7 +129,7 @@ fn copy_all(
     Ok(done)
 }
 
-/// Whether a backup is whole without these files.
+/// Whether a backup needs none of the files in `lacking`.
 fn needs_none_of(
     path: &Path,
     copies: &Copies,
@@ -147,7 +147,7 @@ fn needs_none_of(
     Ok(is_whole)
 }
 
-/// Whether the backup of this moment lies in the folder: another instance may have made it into a folder of its own.
+/// Whether the backup of this moment is in the folder: another instance may have made it in a folder of its own.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -155,10 +155,10 @@ pub fn is_in(folder: &Path, made: Ts) -> Result<bool, BackupError> {
     Ok(folder.join(Manifest::name(made)).try_exists()?)
 }
 
-/// Copies the backups of the bucket that the folder lacks, or has damaged, into it.
+/// Copies into the folder what it lacks of the bucket's backups, or has damaged.
 ///
 /// # Errors
-/// See [`BackupError`]. What came before stays, and does not come again.
+/// See [`BackupError`]. What was copied before stays, and is not copied again.
 pub fn fetch(bucket: &Mirror, folder: &Path) -> Result<Fetched, BackupError> {
     let _held = lock(folder)?;
     let copies = Copies::open(&folder.join("files"))?;
@@ -177,7 +177,7 @@ pub fn fetch(bucket: &Mirror, folder: &Path) -> Result<Fetched, BackupError> {
             Err(cause) => return Err(cause.into()),
         }
     }
-    // the manifests last, so that whoever is stopped before has no backup that is not whole
+    // the manifests last, so that after an interruption the folder has no backup that is not whole
     for (name, object) in there.iter().filter(|(name, _)| is_manifest(name)) {
         if !folder.join(name).exists() {
             bucket.get(folder, name, object.size)?;
@@ -187,7 +187,7 @@ pub fn fetch(bucket: &Mirror, folder: &Path) -> Result<Fetched, BackupError> {
     Ok(done)
 }
 
-/// The folder of what is to be restored: itself, or the one in which a manifest lies.
+/// The folder of a backup to be restored: `from` itself, or the folder that contains it where it is a manifest.
 pub fn folder_of(from: &Path) -> PathBuf {
     match from.extension().is_some_and(|ending| ending == "json") {
         true => from.parent().map_or_else(PathBuf::new, Path::to_owned),
@@ -195,7 +195,7 @@ pub fn folder_of(from: &Path) -> PathBuf {
     }
 }
 
-/// Records that the backups were copied into the bucket.
+/// Leaves an audit row that the backups were copied into the bucket.
 ///
 /// # Errors
 /// Those of the database.

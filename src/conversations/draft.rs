@@ -24,7 +24,7 @@ pub struct Draft {
     pub kept: Option<(Vec<(String, String)>, Ts)>,
 }
 
-/// Whose draft it is, and of what. Only a proof makes one, so that nobody reads the draft of another user.
+/// The user of a draft, and what it is a draft of. Only a proof makes one, so that nobody reads another user's draft.
 #[derive(Debug, Clone, Copy)]
 pub struct DraftPlace {
     user: UserId,
@@ -129,8 +129,8 @@ pub fn drop_draft(tx: &mut Tx, now: Ts, OwnDraft(place): OwnDraft, version: i64)
     }
 }
 
-/// The drafts of every user to one patient become drafts to another. Where a user has both, the words of one stand below
-/// those of the other. Gives each user's form as it was, for [`put_drafts_back`].
+/// The drafts of every user to one patient become drafts to another. Where a user has both, the words of one stand
+/// below those of the other. Gives each user's form as it was, for [`put_drafts_back`].
 pub fn move_drafts(tx: &mut Tx, now: Ts, from: PatientId, to: PatientId) -> Result<Vec<(UserId, String)>, DbError> {
     let rows: Vec<(UserId, i64, Option<Held<DraftForm>>)> = drafts::table
         .filter(drafts::patient_id.eq(from))
@@ -229,7 +229,8 @@ pub fn put_drafts_back(tx: &mut Tx, now: Ts, to: PatientId, kept: &[(UserId, Str
     Ok(())
 }
 
-/// One form with the words of both: the title is the first one's, the texts stand below each other, and so do the files.
+/// One form with the words of both: the title is the first one's, the texts stand below each other, and so do the
+/// files.
 fn joined(own: Vec<(String, String)>, other: Vec<(String, String)>) -> Result<String, DbError> {
     let mut both = own;
     for (name, value) in other {

@@ -1,4 +1,5 @@
-//! The clinic's list of conversations, a page at a time by key: the two-hundred-thousandth costs what the first does.
+//! The clinic's list of conversations, read a page at a time by key: the two-hundred-thousandth page costs as much as
+//! the first.
 
 use super::inbox_rows::{InboxRow, Joined};
 use crate::access::{ChartAccess, Right, SignedInUser};
@@ -8,32 +9,32 @@ use crate::text_enum;
 use diesel::prelude::*;
 
 text_enum! {
-    /// Whose conversations.
+    /// Whose conversations are listed.
     pub enum Scope {
-        /// those that I take part in
+        /// those in which the reader takes part
         Mine = "mine",
-        /// the clinic's
+        /// every conversation of the clinic
         All = "all",
     }
 }
 
 text_enum! {
-    /// Which of them: the views of the inbox, in the order of the page.
+    /// The views of the inbox, in the order of the page.
     pub enum InboxFilter {
-        /// Open, and the patient waits for an answer or could not be reached; of mine also what holds something new, and not
-        /// what I have marked done
+        /// open, and the patient waits for an answer or could not be reached; among the reader's own also those with
+        /// something new, and without those that the reader has marked done
         ToDo = "to_do",
         /// open, and the patient wrote last
         WaitingForUs = "waiting_for_us",
-        /// with something that I have not seen
+        /// with something that the reader has not seen
         Unread = "unread",
-        /// the patient could not be told
+        /// the patient could not be notified
         NeedsAttention = "needs_attention",
-        /// open, and the patient has the word
+        /// open, and it is the patient's turn
         WaitingForPatient = "waiting_for_patient",
         /// not closed
         Open = "open",
-        /// that I marked done
+        /// marked done by the reader
         Done = "done",
         /// closed
         Closed = "closed",
@@ -43,7 +44,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// In which order.
+    /// The order of a list.
     pub enum InboxOrder {
         /// what waits longest comes first
         Longest = "longest",
@@ -61,18 +62,20 @@ impl InboxFilter {
         }
     }
 
-    /// Whether another order can be asked for. Of all conversations of mine the unread ones come first.
+    /// Whether the reader can ask for another order. In the list of all their own conversations the unread ones always
+    /// come first.
     pub fn is_ordered(self, scope: Scope) -> bool {
         !(self == InboxFilter::Any && scope == Scope::Mine)
     }
 
-    /// Whether this is by a user's own marks, which are found from their own side, whichever list they look at.
+    /// Whether the view depends on the reader's own marks only: it is read from the reader's rows of `participants`,
+    /// also in the list of the whole clinic.
     pub(super) fn is_own(self) -> bool {
         matches!(self, InboxFilter::Unread | InboxFilter::Done)
     }
 }
 
-/// What is to be listed.
+/// What the reader asks to be listed.
 #[derive(Debug, Clone, Copy)]
 pub struct InboxView {
     /// whose
@@ -83,10 +86,10 @@ pub struct InboxView {
     pub order: InboxOrder,
 }
 
-/// Where a page ends: the next begins after it.
+/// The end of a page; the next page begins after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InboxCursor {
-    /// unread ones come first, where no order is asked for
+    /// whether it is unread: where the view has no order of its own, unread ones come first
     pub unread: bool,
     /// then by the time of the view
     pub at: Ts,
@@ -116,8 +119,8 @@ macro_rules! line {
     };
 }
 
-/// In the order of a key and an identity, from where the page before ended. What it begins with follows from the rest, and
-/// lets the walk along the index begin there.
+/// Orders a query by a key and an identity, and begins where the page before ended. The first of the two conditions
+/// follows from the second; it lets the database begin there in the index.
 macro_rules! ordered {
     ($query:expr, $key:expr, $id:expr, $order:expr, $after:expr) => {{
         let query = match $order {
@@ -136,7 +139,7 @@ macro_rules! ordered {
     }};
 }
 
-/// A view of a user's own: everything that it is narrowed by stands in their row, and has an index.
+/// A view of the reader's own conversations: every condition is on the reader's rows of `participants`, by an index.
 macro_rules! of_mine {
     ($query:expr, $user:expr, $filter:expr) => {{
         use participants as p;
@@ -155,7 +158,7 @@ macro_rules! of_mine {
     }};
 }
 
-/// A view of the clinic's.
+/// A view of the whole clinic's conversations.
 macro_rules! of_all {
     ($query:expr, $filter:expr) => {{
         use conversations as c;
@@ -240,7 +243,7 @@ fn all(
     use conversations as c;
     let own = participants::conversation_id.eq(c::id).and(participants::user_id.eq(user));
     let lines = c::table.inner_join(patients::table).left_join(participants::table.on(own)).select(line!());
-    // what is left of a deleted record is no conversation
+    // a deleted record may leave an empty row, which is not a conversation: see `db::erase`
     let there = lines.filter(patients::deleted_at.is_null());
     let query = of_all!(there.filter(db::in_time()).limit(limit), view.filter);
     match view.filter {
@@ -250,7 +253,7 @@ fn all(
     }
 }
 
-/// Those of these conversations that this user has marked done.
+/// Those of these conversations that the user has marked done.
 pub fn done_among<R: Right>(
     conn: &mut Conn,
     user: &SignedInUser<R>,
@@ -280,7 +283,7 @@ pub fn of_patient<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, limit: i64
     Ok(rows.into_iter().map(InboxRow::from).collect())
 }
 
-/// How many open conversations need somebody's attention.
+/// How many conversations need somebody's attention; closing one takes that away.
 pub fn count_attention(conn: &mut Conn) -> QueryResult<i64> {
     conversations::table.filter(conversations::attention.is_not_null()).count().get_result(conn)
 }

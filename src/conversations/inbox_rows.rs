@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use std::collections::HashMap;
 
 text_enum! {
-    /// Whose turn it is, in one word for the reader.
+    /// Whose turn it is in a conversation, for the user who reads the inbox.
     pub enum Turn {
         /// nobody can write any more
         Closed = "closed",
@@ -21,11 +21,11 @@ text_enum! {
         Done = "done",
         /// the patient wrote last
         WaitingForUs = "waiting_for_us",
-        /// the patient was not told
+        /// the patient could not be notified
         NotReached = "not_reached",
         /// the patient opened it after our last message
         Read = "read",
-        /// the patient was told, or will be, and has not opened it
+        /// the patient was notified, or will be, and has not opened it
         WaitingForPatient = "waiting_for_patient",
     }
 }
@@ -35,38 +35,38 @@ text_enum! {
 pub struct InboxRow {
     /// identity
     pub id: ConversationId,
-    /// whose
+    /// the patient
     pub patient_id: PatientId,
-    /// their name
+    /// the patient's name
     pub patient_name: String,
     /// title
     pub title: String,
-    /// newest message
+    /// when the newest message was written
     pub last_message_at: Ts,
     /// who wrote it
     pub last_author: Author,
-    /// in one word
+    /// the state, in one word
     pub status: Status,
-    /// how the patient was told of the last message, by each road
+    /// how the patient was notified of the last message, by each channel
     pub told: RoadStates,
-    /// I have not seen it
+    /// it has something that the reader has not seen
     pub unread: bool,
-    /// I take part
+    /// the reader takes part
     pub takes_part: bool,
-    /// I have marked it done
+    /// the reader has marked it done
     pub done: bool,
     /// since when the patient waits for an answer
     pub waiting_since: Option<Ts>,
-    /// the patient could not be told
+    /// the patient could not be notified
     pub needs_attention: bool,
-    /// what the patient answered with one tap, since we wrote last
+    /// what the patient answered with one tap since the clinic's last message
     pub answer: Option<OneTap>,
-    /// the patient has not opened our last message within the time of its plan
+    /// the patient has not opened the clinic's last message within the time of its plan
     pub not_opened: bool,
 }
 
 impl InboxRow {
-    /// Whether it is worth saying what each road came to: one failed, and the patient has not shown up since.
+    /// Whether the line shows the state of each channel: one failed, and the patient has neither read nor answered.
     pub fn shows_roads(&self) -> bool {
         matches!(self.status, Status::Failed | Status::Notified | Status::Queued) && self.told.any_failed()
     }
@@ -87,9 +87,9 @@ impl InboxRow {
 type Roads = (Option<State>, Option<State>);
 type Line =
     (ConversationId, PatientId, Opened, Ts, Author, Option<Ts>, Roads, Option<Ts>, Option<Attention>, Option<OneTap>);
-/// The reader's marks: unread, done, and since when it is theirs to do.
+/// The reader's marks: whether it is unread, when they marked it done, since when it is in their list to do.
 type Marks = (Option<bool>, Option<Ts>, Option<Ts>);
-/// Since when the patient waits, and since when it is to do.
+/// Since when the patient waits, and since when it is in the clinic's list to do.
 type Since = (Option<Ts>, Option<Ts>);
 pub(super) type Joined = (Line, (String, String), Marks, Since);
 
@@ -122,17 +122,17 @@ impl From<Joined> for InboxRow {
 pub struct Excerpt {
     /// who wrote it
     pub author: Author,
-    /// it is for colleagues alone
+    /// it is an internal note
     pub internal: bool,
-    /// how it begins
+    /// its beginning
     pub text: String,
 }
 
-/// Characters of an excerpt: as many as a wide line shows.
+/// The longest excerpt, in characters: as many as a wide line shows.
 const EXCERPT: usize = 140;
 
-/// How the newest message of each of these conversations begins: those of one page, each found by the end of its
-/// conversation, and opened where it is sealed.
+/// The beginning of the newest message of each of these conversations, which are those of one page. Each message is
+/// found at the end of its conversation by an index, and opened where it is sealed.
 pub fn newest_lines<R: Right>(
     conn: &mut Conn,
     _: &SignedInUser<R>,
@@ -161,7 +161,7 @@ pub fn newest_lines<R: Right>(
     read.collect()
 }
 
-/// How a message begins, as text in one line.
+/// The beginning of a message, at most `most` characters, as text in one line.
 pub(super) fn beginning(html: String, most: usize) -> String {
     let line = text::one_line(&CleanHtml::stored(html).plain());
     let mut short: String = line.chars().take(most).collect();

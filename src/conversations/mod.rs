@@ -1,4 +1,4 @@
-//! FEATURE: conversations. One file for each verb; `store` is their shared hand on the tables, private to this room.
+//! FEATURE: conversations. One file for each verb; `store` has the statements that they share, private to this room.
 
 mod answer;
 mod close;

@@ -1,4 +1,4 @@
-//! Who takes part, whether the patient may answer, and what is done.
+//! Changes who takes part and whether the patient may answer, and sets the users' own marks.
 
 use super::store;
 use crate::access::{self, ConversationAccess, rights};
@@ -7,7 +7,7 @@ use crate::db::{ConversationId, Ts, Tx, UserId};
 use crate::threads;
 use diesel::prelude::*;
 
-/// Adds users to a conversation; those who are in it already stay. Says how many came.
+/// Adds active users to a conversation; those who take part already stay. Gives how many were added.
 pub fn change_participants(
     tx: &mut Tx,
     now: Ts,
@@ -26,7 +26,7 @@ pub fn change_participants(
     Ok(came)
 }
 
-/// Turns replies on or off. Nothing happens in a closed conversation, or where it is so already.
+/// Turns replies on or off. Nothing changes in a closed conversation, or where replies are so already.
 pub fn set_replies_allowed(
     tx: &mut Tx,
     now: Ts,
@@ -41,26 +41,27 @@ pub fn set_replies_allowed(
     audit::append(tx, now, entry(access, if allowed { Event::RepliesTurnedOn } else { Event::RepliesTurnedOff }))
 }
 
-/// A user's own mark that the conversation needs nothing more from them. Says whether they were the last to make it.
+/// Sets the user's own mark that the conversation needs nothing more from them. Says whether everybody who takes part
+/// has now made it.
 pub fn mark_done(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Send>) -> QueryResult<bool> {
     let left = threads::mark_done(tx, now, access.conversation(), access.user().id())?;
     audit::append(tx, now, entry(access, Event::MarkedDone))?;
     Ok(left == 0)
 }
 
-/// What users mark in their own row of a conversation.
+/// A user's own mark on a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// it needs nothing more from them
+    /// the conversation needs nothing more from them
     Done,
-    /// it does after all
+    /// takes [`Mark::Done`] back
     NotDone,
-    /// they have to come back to it
+    /// they want to come back to it
     Unread,
 }
 
-/// Marks conversations for a user who takes part in them; the others stay as they are, and so do those that are marked so.
-/// Gives those that changed.
+/// Marks conversations for a user who takes part in them. A conversation in which they take no part, or which has the
+/// mark already, stays as it is. Gives those that changed.
 pub fn mark(
     tx: &mut Tx,
     now: Ts,
@@ -68,7 +69,7 @@ pub fn mark(
     mark: Mark,
 ) -> QueryResult<Vec<ConversationId>> {
     let mut changed = Vec::new();
-    // every row before any trace, as others do who write into these conversations: nobody waits for each other
+    // first all rows, then all audit rows: others lock in the same order, so that there is no deadlock
     for access in accesses {
         let (id, user) = (access.conversation(), access.user().id());
         let has_changed = match mark {

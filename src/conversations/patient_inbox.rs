@@ -28,25 +28,25 @@ pub struct PatientRow {
     /// title
     #[diesel(deserialize_as = Opened)]
     pub title: String,
-    /// newest message
+    /// when the newest message was written
     pub last_message_at: Ts,
     /// who wrote it
     pub last_author: Author,
     /// when the patient opened it after our last message
     pub read_by_patient_at: Option<Ts>,
-    /// closed, when
+    /// when it was closed; `None` while it is open
     pub closed_at: Option<Ts>,
 }
 
 impl PatientRow {
-    /// Whether there is something of the clinic's that the patient has not opened.
+    /// Whether the newest message is the clinic's and the patient has not opened it.
     pub fn unread(&self) -> bool {
         self.last_author != Author::Patient && self.read_by_patient_at.is_none()
     }
 }
 
-/// The beginning of each conversation's newest message, as text: those of one page of the list, in one query. It finds each
-/// by the end of its conversation, however long that is.
+/// The beginning of each conversation's newest message, as text, for one page of the list in one query. It finds each
+/// message at the end of its conversation by an index, however long the conversation is.
 pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, String>> {
     if rows.is_empty() {
         return Ok(HashMap::new());
@@ -71,10 +71,10 @@ pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> Qu
     read.collect()
 }
 
-/// Characters of an excerpt.
+/// The longest excerpt, in characters.
 const EXCERPT: usize = 120;
 
-/// The patient's conversations, newest first; those before `before`, at most `limit`.
+/// The patient's conversations, newest first, at most `limit`; those after the one with this time and number.
 pub fn patient_inbox(
     conn: &mut Conn,
     visit: &PortalVisit,
@@ -105,13 +105,13 @@ pub struct PatientThread {
     pub title: String,
     /// messages, oldest first
     pub messages: Vec<MessageRow>,
-    /// where the page of earlier messages ends
+    /// where the page of earlier messages ends, if there are any
     pub earlier: Option<MessageId>,
-    /// the newest of all, also where a page of earlier ones is shown
+    /// the newest message of the conversation, also where a page of earlier ones is shown
     pub newest: Option<MessageId>,
     /// why the patient cannot write, if so
     pub cannot_reply: Option<CannotReply>,
-    /// what the patient was writing, and when it was kept
+    /// what the patient was writing, and when it was saved
     pub draft: Option<(String, Ts)>,
     /// names of the users who take part, where the clinic lets patients read them
     pub readers: Vec<String>,
@@ -133,7 +133,7 @@ pub fn patient_thread(
     Ok(Some(PatientThread { id, number, title, messages, earlier, newest, cannot_reply, draft, readers }))
 }
 
-/// Who reads what the patient writes, by name, where the clinic has chosen to tell; else nobody is named.
+/// The names of at most 20 users who read what the patient writes; none where the clinic has chosen not to tell.
 fn readers(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<String>> {
     if !settings::load(conn)?.portal_names {
         return Ok(Vec::new());
@@ -149,7 +149,8 @@ fn readers(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<Str
 }
 
 impl PatientThread {
-    /// Leaves the two traces of the patient's look: the read marks, and the audit row.
+    /// Stores that the patient has opened the conversation: read marks and audit row. It ends the plan for messages
+    /// that are not opened.
     pub fn mark_read(&self, tx: &mut Tx, now: Ts, visit: &PortalVisit) -> QueryResult<()> {
         let shown: Vec<MessageId> = self
             .messages
@@ -170,18 +171,18 @@ impl PatientThread {
     }
 }
 
-/// What is being written to a patient.
+/// A message that a user is writing to a patient.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// title; may be empty still
+    /// title; may still be empty
     pub title: String,
     /// the message
     pub body: CleanHtml,
     /// "Allow patient to respond in this conversation"
     pub replies_allowed: bool,
-    /// what would be attached
+    /// the files that would be attached
     pub files: Vec<Attachment>,
-    /// what can be answered with one tap
+    /// the answers with one tap that it offers
     pub offers: Vec<OneTap>,
 }
 

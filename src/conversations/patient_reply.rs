@@ -1,4 +1,4 @@
-//! A patient answers. Whether they may is checked in the transaction that writes.
+//! A patient's reply. Whether they may write is checked in the transaction that writes.
 
 use super::reply_draft::drop_reply;
 use super::store::{self, Conversation, NewMessage};
@@ -83,7 +83,7 @@ pub fn patient_reply(
     Ok(message)
 }
 
-/// What keeps this patient from writing in this conversation at this moment.
+/// Why this patient cannot write in this conversation at this moment; `None` where they can.
 pub(super) fn cannot_reply(
     conn: &mut Conn,
     visit: &PortalVisit,

@@ -18,13 +18,13 @@ use crate::threads::{self, Author, OneTap};
 pub struct Reply {
     /// the text
     pub body: Body,
-    /// to the patient, or for colleagues
+    /// a message to the patient, or an internal note
     pub writing: Writing,
     /// files
     pub files: Picks,
     /// the newest message that the page showed
     pub shown: Option<MessageId>,
-    /// what the patient may answer with one tap
+    /// the answers with one tap that it offers
     pub offers: Vec<OneTap>,
     /// the form's idempotency key
     pub key: String,
@@ -87,7 +87,7 @@ pub fn reply(
     if conversation.closed_at.is_some() {
         return Err(ReplyError::Closed);
     }
-    // a note is no answer to the patient, so newer messages do not matter
+    // a note does not answer the patient, so newer messages do not matter
     if !internal && store::others_wrote(tx, conversation.id, reply.shown, Some(writer))? {
         return Err(ReplyError::Newer);
     }

@@ -23,13 +23,13 @@ pub struct NewConversation {
     pub body: Body,
     /// "Allow patient to respond in this conversation"
     pub replies_allowed: bool,
-    /// what the patient may answer with one tap
+    /// the answers with one tap that it offers
     pub offers: Vec<OneTap>,
     /// users who take part besides the writer
     pub participants: Vec<UserId>,
     /// files
     pub files: Picks,
-    /// what is to follow where the patient does not open it
+    /// what happens where the patient does not open the message
     pub plan: PlanWish,
     /// the form's idempotency key
     pub key: String,
@@ -43,7 +43,7 @@ pub enum StartError {
     /// The writer was deactivated a moment ago.
     #[error("the writer may not sign in any more")]
     Deactivated,
-    /// The patient cannot be told.
+    /// The patient cannot be notified.
     #[error("the patient cannot be told")]
     Obstacles(Vec<Obstacle>),
     /// A file cannot be attached.

@@ -1,5 +1,5 @@
-//! How many conversations each view of the inbox holds, counted no further than the page says: all views by one statement,
-//! which is prepared once, each along the index of its view.
+//! Counts the conversations in each view of the inbox, up to the highest number that the page shows. One statement,
+//! prepared once, counts all views, each by the index of its view.
 
 use super::inbox::{InboxFilter, Scope};
 use crate::access::{Right, SignedInUser};
@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::BigInt;
 
-/// So many are counted of each view: the page says no larger number, and costs the same in a large clinic.
+/// The highest number that the page shows for a view, so that counting costs the same in a large clinic.
 pub const MOST_COUNTED: i64 = 99;
 
 /// Counts the views of one user's list.
@@ -52,7 +52,7 @@ fn views<'b>(pass: &mut AstPass<'_, 'b, MultiBackend>, scope: Scope, user: &'b i
             pass.push_sql("conversations WHERE 1 = 1");
         }
         pass.push_sql(match filter {
-            // what is left of a deleted record is closed, and has no number
+            // a deleted record may leave an empty row, which is closed and has the number 0: see `db::erase`
             InboxFilter::Any if !own => " AND number <> 0",
             InboxFilter::Closed if !own => " AND closed_at IS NOT NULL AND number <> 0",
             InboxFilter::Any => "",
@@ -70,7 +70,7 @@ fn views<'b>(pass: &mut AstPass<'_, 'b, MultiBackend>, scope: Scope, user: &'b i
     Ok(())
 }
 
-/// How many there are in each view. Beyond [`MOST_COUNTED`] it is one more than that.
+/// How many conversations are in each view. More than [`MOST_COUNTED`] are given as one more than that.
 pub fn count_views<R: Right>(
     conn: &mut Conn,
     user: &SignedInUser<R>,

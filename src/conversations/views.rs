@@ -1,4 +1,4 @@
-//! Tells a patient who has looked at their conversations, from the audit rows.
+//! Who has looked at a patient's conversations, from the audit rows: the patient can read it.
 
 use crate::access::{PortalVisit, Role};
 use crate::audit::{ActorKind, Event};
@@ -25,8 +25,8 @@ pub struct View {
     pub title: String,
 }
 
-/// Looks of users at this patient's conversations, also those that came from a chart that was merged into theirs:
-/// newest first, at most `limit`, and only those before `before`, the identity of an audit row.
+/// Looks of users at this patient's conversations, also those that came from a chart that was merged directly into
+/// theirs: newest first, at most `limit`, and only those before `before`, the identity of an audit row.
 pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i64) -> QueryResult<Vec<View>> {
     let merged = patients::table.filter(patients::merged_into.eq(visit.patient()));
     let mut chains: Vec<i64> = merged.select(patients::id).load::<PatientId>(conn)?.iter().map(|id| id.0).collect();

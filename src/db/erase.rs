@@ -1,5 +1,5 @@
-//! What goes when a patient's record is deleted, and the statements that delete it. A test compares this with the tables,
-//! so that none that holds something of a patient is forgotten.
+//! The rows that are removed when a patient's record is deleted, and the statements that remove them. A test compares
+//! this with the tables, so that no table that names a patient is forgotten.
 
 use super::carry::sql_query;
 use super::connection::{Conn, Tx};
@@ -10,13 +10,13 @@ use diesel::sql_types::BigInt;
 
 const CONVERSATIONS: &str = "(SELECT id FROM conversations WHERE patient_id = $1)";
 const NOTIFICATIONS: &str = "(SELECT id FROM notifications WHERE patient_id = $1)";
-/// Also those that another chart had while this one was merged into it.
+/// Also links that another chart had while this one was merged into it.
 const LINKS: &str = "(SELECT id FROM portal_links WHERE patient_id = $1 \
                      OR conversation_id IN (SELECT id FROM conversations WHERE patient_id = $1) \
                      OR notification_id IN (SELECT id FROM notifications WHERE patient_id = $1))";
 const ITEMS: &str = "(SELECT id FROM chart_items WHERE patient_id = $1)";
-/// What the patient's sources sent: their own resources, and files, goals and relatives that these alone name, which have
-/// no owner of their own.
+/// What the patient's sources sent: the patient's own resources, and files, goals and relatives without an owner that
+/// only this patient's resources name.
 const RESOURCES: &str = "(SELECT r.id FROM source_resources r JOIN patient_sources s \
      ON s.source = r.owner_source AND s.source_id = r.owner_id WHERE s.patient_id = $1 \
      UNION SELECT r.id FROM source_resources r WHERE r.owner_id IS NULL AND r.kind IN ('Binary', 'Goal', 'RelatedPerson') \
@@ -26,8 +26,8 @@ const RESOURCES: &str = "(SELECT r.id FROM source_resources r JOIN patient_sourc
          AND NOT EXISTS (SELECT 1 FROM patient_sources s WHERE s.patient_id = $1 AND s.source = m.owner_source \
              AND s.source_id = m.owner_id)))";
 
-/// Every table with rows of a patient, and which of its rows are theirs, in the order in which they go: what refers to a
-/// row goes before it.
+/// Every table with rows of a patient, and the condition for them, in the order in which they are removed: a row is
+/// removed after the rows that refer to it.
 fn rows() -> Vec<(&'static str, String)> {
     let of = |column: &str, set: &str| format!("{column} IN {set}");
     let of_patient = || "patient_id = $1".to_owned();
@@ -86,14 +86,14 @@ fn rows() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The tables from which [`erase`] takes rows.
+/// The tables from which [`erase`] removes rows.
 pub fn tables() -> Vec<&'static str> {
     let mut tables: Vec<&str> = rows().into_iter().map(|(table, _)| table).collect();
     tables.extend(["conversations", "received_texts"]);
     tables
 }
 
-/// What a record held.
+/// How much a record contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Contents {
     /// conversations
@@ -134,8 +134,8 @@ struct Referred {
     blob_id: BlobId,
 }
 
-/// Deletes all that is stored of a patient, but the row of the record itself, which is left empty: its number is never
-/// another's. Gives the stored files that were referred to, once for each reference: they are let go by their own room.
+/// Deletes all that is stored of a patient, except the row of the record itself, which is emptied: its number is never
+/// given to another. Gives the stored files that were referred to, once for each reference: the caller releases them.
 pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId>> {
     let files = format!(
         "SELECT blob_id FROM attachments WHERE conversation_id IN {CONVERSATIONS} \
@@ -146,7 +146,7 @@ pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId
     );
     let files: Vec<Referred> = sql_query(tx.conn(), &files).bind::<BigInt, _>(patient.0).load(tx.conn())?;
     run(tx, patient, &format!("UPDATE passcodes SET notification_id = NULL WHERE notification_id IN {NOTIFICATIONS}"))?;
-    // one word of a text that came from the patient's number, where it is nobody else's
+    // the texts that came from the patient's phone number, unless another patient has the same number
     let texts = "DELETE FROM received_texts WHERE sender IN (SELECT phone FROM patients WHERE id = $1) \
                  AND sender NOT IN (SELECT phone FROM patients WHERE phone IS NOT NULL AND id <> $1)";
     run(tx, patient, texts)?;
@@ -170,8 +170,8 @@ pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId
     Ok(files)
 }
 
-/// SQLite gives the highest number again when its row goes, and a page that somebody still has open would then write to
-/// another patient. So the conversation with the highest number stays there, without a word in it.
+/// SQLite gives the highest id again when its row is removed, and a page that somebody still has open would then write
+/// to another patient. So the conversation with the highest id stays there, emptied.
 fn erase_conversations(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
     if matches!(tx.conn(), Conn::Sqlite(_)) {
         let husk = "UPDATE conversations SET title = '', number = 0, replies_allowed = 0, created_at = $2, \

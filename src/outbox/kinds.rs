@@ -1,4 +1,4 @@
-//! Every kind of job: what it is about, in which lane it is worked, and when it is given up.
+//! Every kind of job: the row that it is about, the lane in which it is worked, and when it is given up.
 
 use crate::db::{AccountMailId, BlobId, LinkId, NotificationId, PlanStepId, Ts, UserId};
 use crate::text_enum;
@@ -47,7 +47,7 @@ impl GiveUp {
 macro_rules! tasks {
     ($($(#[$doc:meta])* $task:ident($subject:ident) = $word:literal, $lane:ident, $when:ident, $give_up:expr;)+) => {
         text_enum! {
-            /// What kind of job.
+            /// The kind of a job.
             pub enum JobKind { $($(#[$doc])* $task = $word),+ }
         }
 

@@ -139,8 +139,8 @@ pub fn retry(tx: &mut Tx, job: &Job, run_at: Ts) -> QueryResult<bool> {
     Ok(diesel::update(mine).set(later).execute(tx.conn())? == 1)
 }
 
-/// Drops those jobs of a restored backup that send something to a patient or user, which may have been done after the
-/// backup was made, and the claims on the other jobs: their workers do not exist here.
+/// Drops those jobs of a restored backup that send a passcode, a notification or a mail about an account, because they
+/// may have been done after the backup was made, and the claims on the other jobs: their workers do not exist here.
 pub fn after_restore(tx: &mut Tx) -> QueryResult<()> {
     let sending = [JobKind::SendPasscode, JobKind::SendNotification, JobKind::TellUser];
     diesel::delete(jobs::table.filter(jobs::kind.eq_any(sending))).execute(tx.conn())?;

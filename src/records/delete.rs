@@ -54,7 +54,7 @@ pub fn delete(
     by: &ConfirmedUser<rights::Records>,
     patient: PatientId,
 ) -> Result<Contents, DeleteError> {
-    // an import that knows the record by its source or number is over before, or finds it gone
+    // an import that knows the record by its source or number ends before, or finds the record deleted
     patients::lock_additions(tx)?;
     carry::lock_conversations(tx, patient)?;
     let patient = match access::held(tx, patient) {

@@ -60,7 +60,7 @@ pub fn due(conn: &mut Conn, now: Ts, kept: Retention, limit: i64) -> QueryResult
             let Some(last) = rows.last() else { break };
             after = Some((last.archived_at, last.patient));
             for record in rows {
-                // also one of a record that was merged into it
+                // a hold on a record that was merged into this one counts too
                 if held(conn, record.patient)?.is_none() {
                     of_reason += 1;
                     found.push(record);
@@ -73,7 +73,7 @@ pub fn due(conn: &mut Conn, now: Ts, kept: Retention, limit: i64) -> QueryResult
     Ok(found)
 }
 
-/// Records that were archived for these reasons long enough ago, after the one before.
+/// A page of the records that were archived for these reasons long enough ago: those after `after`.
 fn archived(
     conn: &mut Conn,
     now: Ts,

@@ -74,7 +74,7 @@ pub fn hold(
     };
     let user = by.user().id();
     let all = family(tx, patient)?;
-    // of a record that was merged into this one the hold goes on
+    // the hold of a record that was merged into this one stays in place
     let standing: Option<PatientId> = record_holds::table
         .filter(record_holds::patient_id.eq_any(all))
         .order(record_holds::held_at)

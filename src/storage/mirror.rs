@@ -1,5 +1,5 @@
-//! A bucket that holds the copies of a folder again: a backup away from the machine. It lists what it holds, which the
-//! storage of attachments never needs.
+//! A bucket with the same copies as a backup folder: a backup away from the machine. Unlike the storage of attachments
+//! it lists its contents.
 
 use super::StorageError;
 use super::blob_store::BlobStore;
@@ -15,17 +15,17 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use time::OffsetDateTime;
 
-/// What a bucket says of something that it holds.
+/// What a bucket says of one of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// its bytes
+    /// its size in bytes
     pub size: u64,
-    /// when it came, by the server's clock
+    /// when it was stored, by the server's clock; `None` where the server does not say
     pub(super) came_at: Option<OffsetDateTime>,
 }
 
 impl Object {
-    /// Whether it came more than a day before; one of which the server does not say when did not.
+    /// Whether it was stored more than a day before `now`; `false` where the server does not say when.
     pub fn is_old(&self, now: Ts) -> bool {
         self.came_at.is_some_and(|at| now.get() - at > time::Duration::DAY)
     }
@@ -36,7 +36,7 @@ impl Object {
 pub struct Mirror(Bucket);
 
 impl Mirror {
-    /// Nothing is sent to the server yet.
+    /// A mirror in this bucket. Nothing is sent to the server yet.
     ///
     /// # Errors
     /// Where the bucket's address is not valid.
@@ -44,7 +44,7 @@ impl Mirror {
         Ok(Mirror(Bucket::new(config)?))
     }
 
-    /// What it holds, by its name.
+    /// Everything in the bucket, by its name.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -52,7 +52,7 @@ impl Mirror {
         Ok(self.0.list()?)
     }
 
-    /// Stores a copy of a folder. The server compares it with the hash in its name, and refuses a damaged one.
+    /// Stores a copy from a folder. The server compares it with the hash in its name, and refuses a damaged one.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -61,7 +61,7 @@ impl Mirror {
         Ok(self.0.put_file(&mut copies.open_file(name)?, &hash, name)?)
     }
 
-    /// Stores another file.
+    /// Stores a file whose name holds no hash: a manifest.
     ///
     /// # Errors
     /// See [`StorageError`].
@@ -80,7 +80,7 @@ impl Mirror {
         copies.take_from(self.0.get(name, 0..size)?, name)
     }
 
-    /// Fetches another file: durably, whole or not at all.
+    /// Fetches a file whose name holds no hash, durably: it is in the folder whole or not at all.
     ///
     /// # Errors
     /// See [`StorageError`].
