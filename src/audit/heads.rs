@@ -92,7 +92,7 @@ crate::from_database!(HeadsError);
 
 /// The most rows that one line covers.
 const ROWS: i64 = 5_000;
-/// The chains of so many rows before are told once more.
+/// A line repeats the chains of this many rows before it.
 const LATE: i64 = 500;
 
 impl Heads {
@@ -102,7 +102,7 @@ impl Heads {
         let newer = audit_events::table.filter(audit_events::id.gt(since));
         let ids: Vec<i64> = newer.select(audit_events::id).order(audit_events::id).limit(ROWS).load(conn)?;
         let Some(last) = ids.last().copied() else { return Ok(None) };
-        // on PostgreSQL a row may be committed after another one with a higher number, when the line was made already
+        // on PostgreSQL a row may be committed after one with a higher id, when the line was made already
         let grown: Vec<(i64, Option<i64>)> = audit_events::table
             .filter(audit_events::id.gt(since - LATE))
             .filter(audit_events::id.le(last))

@@ -1,8 +1,8 @@
 //! GROUND: who did what, whose, when: append-only rows, written inside the transaction of the change.
 //!
 //! Each row's hash covers the row and the hash before it. There is one chain for each patient and one for the clinic,
-//! so that writers on PostgreSQL do not queue for a single last row. With a key that lies outside the database the end of
-//! each chain is sealed: who can write the database can then not write its history anew. See [`heads`].
+//! so that writers on PostgreSQL do not queue for a single last row. With a key that is stored outside the database the
+//! end of each chain is sealed: somebody who can write the database cannot rewrite its history unseen. See [`heads`].
 
 mod heads;
 mod read;
@@ -36,7 +36,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What was done: the words say it, and `locales` has them in full.
+    /// What was done. The log stores these words; `locales` has their full text.
     #[allow(missing_docs)]
     pub enum Event {
         SignedIn = "signed_in",
@@ -139,7 +139,7 @@ text_enum! {
 }
 
 impl Event {
-    /// What a person does who only looks at a patient's record.
+    /// The events of only looking at a patient's record.
     pub const LOOKS: [Event; 8] = [
         Event::ChartViewed,
         Event::ChartItemViewed,
@@ -180,7 +180,7 @@ impl From<Option<UserId>> for Actor {
     }
 }
 
-/// What it was done to, besides the patient.
+/// What the event was done to, besides the patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// nothing further
@@ -222,16 +222,16 @@ impl Subject {
     }
 }
 
-/// One row to be written.
+/// A row to be written.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// who
+    /// who acted
     pub actor: Actor,
-    /// what
+    /// what was done
     pub event: Event,
-    /// whose; `None` where it concerns the clinic
+    /// the patient whom it concerns; `None` where it concerns the clinic
     pub patient: Option<PatientId>,
-    /// which
+    /// what it was done to
     pub subject: Subject,
     /// words from a fixed vocabulary, such as a state or the names of changed fields: never patient text
     pub detail: Option<String>,
@@ -248,7 +248,7 @@ impl Entry {
         Entry { actor, event, patient: None, subject, detail: None }
     }
 
-    /// With a word more. Never patient text, an address or a token.
+    /// Adds the detail: words from a fixed vocabulary, never patient text or a token.
     pub fn with(mut self, detail: impl Into<String>) -> Entry {
         self.detail = Some(detail.into());
         self
@@ -267,19 +267,19 @@ pub struct Row {
     pub position: i64,
     /// when
     pub at: Ts,
-    /// who
+    /// who acted
     pub actor: ActorKind,
-    /// which user or patient
+    /// the id of that user or patient; `None` for the program
     pub actor_id: Option<i64>,
-    /// what; an unknown word (of a later version) must not break reading
+    /// what was done: a word, because an event of a later version must not break reading
     pub action: String,
-    /// whose
+    /// the patient whom it concerns
     pub patient_id: Option<PatientId>,
-    /// kind of thing
+    /// the kind of [`Subject`]
     pub subject: Option<String>,
-    /// which thing
+    /// the id of the subject
     pub subject_id: Option<i64>,
-    /// a word more
+    /// see [`Entry::detail`]
     pub detail: Option<String>,
     /// SHA-256 over the hash before and this row
     pub hash: Vec<u8>,
@@ -316,7 +316,7 @@ pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
         Some(key) if before.is_new() || before.is_sealed_by(key) => {
             Some(heads::seal(key, chain, row.position, &row.hash))
         }
-        // an end that the key did not seal is not sealed by what is added to it: that would bless what was done to it
+        // an end that this key did not seal stays unsealed: a new seal would hide what was changed before
         Some(_) => before.seal,
     };
     diesel::update(audit_heads::table.find(chain))
@@ -325,10 +325,10 @@ pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
         .map(drop)
 }
 
-/// So far back in a chain it is looked for what was written of late.
+/// How many of a chain's last rows [`was_lately`] reads.
 const LATELY: i64 = 200;
 
-/// Whether the same was done by the same since then, as far as the last rows of the chain tell.
+/// Whether an equal entry was written at `since` or later, as far as the last rows of the chain show.
 pub fn was_lately(conn: &mut crate::db::Conn, entry: &Entry, since: Ts) -> QueryResult<bool> {
     let last: Vec<Row> = audit_events::table
         .filter(audit_events::chain.eq(entry.patient.map_or(0, |patient| patient.0)))
@@ -350,7 +350,7 @@ pub fn was_lately(conn: &mut crate::db::Conn, entry: &Entry, since: Ts) -> Query
 /// The end of a chain, its row locked until the transaction ends.
 fn lock_head(tx: &mut Tx, chain: i64) -> QueryResult<Head> {
     let first = (audit_heads::chain.eq(chain), audit_heads::position.eq(0), audit_heads::hash.eq(Vec::new()));
-    // the no-op update locks the row on PostgreSQL, and returns it whether it was there or not
+    // the update changes nothing: it locks the row on PostgreSQL, and returns it whether it is new or not
     let upsert = diesel::insert_into(audit_heads::table)
         .values(first)
         .on_conflict(audit_heads::chain)

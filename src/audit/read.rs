@@ -9,13 +9,13 @@ use diesel::prelude::*;
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
-    /// this
+    /// this event
     Event(Event),
-    /// anything of [`Event::LOOKS`]
+    /// any event of [`Event::LOOKS`]
     Looks,
 }
 
-/// Which rows of the log; what is `None` narrows nothing.
+/// Selects rows of the log; a field that is `None` selects all.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// what this user did
@@ -33,11 +33,11 @@ pub struct Filter {
 /// A row's place in the log: when, and its identity.
 pub type Place = (Ts, i64);
 
-/// The rows that the filter lets through, newest first: those before `before`, at most `limit`.
+/// The rows that the filter selects, newest first: those before `before`, at most `limit`.
 ///
-/// Each kind of act is a walk of its own along an index in the order of the log, no longer than `limit`. What is narrowed to
-/// a patient is looked for among the rows of that patient: an expression keeps the database from the other indexes, which
-/// hold those of everybody.
+/// Each event is a query of its own, which reads at most `limit` rows in the order of an index. With a patient, the
+/// query reads that patient's rows: the other conditions are written as expressions, which keeps the database from the
+/// indexes with the rows of everybody.
 pub fn newest(conn: &mut Conn, filter: &Filter, before: Option<Place>, limit: i64) -> QueryResult<Vec<Row>> {
     let looks = || Event::LOOKS.map(Event::as_str).to_vec();
     let Some(patient) = filter.patient else {
@@ -75,8 +75,8 @@ pub fn newest(conn: &mut Conn, filter: &Filter, before: Option<Place>, limit: i6
 
 type Rows<'a> = IntoBoxed<'a, Select<a::table, AsSelect<Row, MultiBackend>>, MultiBackend>;
 
-/// Rows of the filter's days in the order of the log, those before `before`. What it begins with follows from the rest, and
-/// lets a walk begin there.
+/// Rows of the filter's days in the order of the log, those before `before`. The first of the two conditions for
+/// `before` follows from the second; it lets the database begin there in an index.
 fn of_days<'a>(filter: &Filter, before: Option<Place>) -> Rows<'a> {
     let newest = a::table.select(Row::as_select()).into_boxed::<MultiBackend>();
     let mut rows = newest.filter(in_time()).order((a::at.desc(), a::id.desc()));

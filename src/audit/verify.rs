@@ -1,4 +1,4 @@
-//! Walks every chain from its first row and recomputes each hash.
+//! Reads every chain from its first row and recomputes each hash.
 
 use super::Row;
 use super::heads::Head;
@@ -18,7 +18,7 @@ pub struct Verified {
 /// Where a chain does not verify.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// A row was changed, or one before it.
+    /// This row or one before it was changed.
     #[error("chain {chain}: the row at position {position} was changed")]
     Changed {
         /// 0 for the clinic, else the patient's id
@@ -56,7 +56,7 @@ impl From<diesel::result::Error> for Broken {
 /// How many rows are held in memory at once.
 const STEP: i64 = 2_000;
 
-/// Verifies all chains, a few thousand rows at a time; with the key also that it sealed their ends.
+/// Verifies all chains, 2,000 rows at a time; with `key` also that this key sealed their ends.
 ///
 /// # Errors
 /// The first place where a chain does not verify.

@@ -1,4 +1,5 @@
-//! What `postern check-config` says of text and files at rest: every setting that leaves them open to others is named, as weak.
+//! What `postern check-config` says of text and files at rest: it calls every setting weak that leaves them open to
+//! others.
 
 use crate::config::Config;
 use crate::db::sealed::keys_of_text;
@@ -34,12 +35,12 @@ pub(super) async fn lines(config: &Config, file: Option<&Path>) -> Vec<String> {
     lines
 }
 
-/// Whether somebody else than its owner may do anything with it. One that is not there is open to nobody.
+/// Whether anybody but the owner has a permission on the file or folder; `false` where it does not exist.
 fn is_open(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
 }
 
-/// Whether text is sealed, and all of it.
+/// The line that says whether all text is sealed.
 async fn text(config: &Config) -> String {
     let Some(key) = &config.files.key else {
         return "weak: text of patients lies in clear in the database; storage.key would seal it".to_owned();

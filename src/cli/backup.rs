@@ -96,7 +96,7 @@ pub(super) async fn restore(config: &Config, From { from, bucket: fetched, check
         println!("{} files were missing already when it was made", manifest.missing.len());
     }
     let Some(restored) = restored else { return Ok(ExitCode::SUCCESS) };
-    // opening the database brings the rows in line with this program's rules
+    // opening the database brings the rows up to date with this version
     super::open(config).await?;
     println!("the audit log holds: {} rows", restored.audit_rows);
     if restored.sealed == Some(false) {

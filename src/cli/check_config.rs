@@ -26,7 +26,7 @@ pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether who can write the database can write the audit log anew.
+/// The line that says whether somebody who can write the database could rewrite the audit log unseen.
 fn audit_log(config: &Config) -> String {
     let Some(key) = &config.audit_key else { return "audit log: not sealed; audit.key would do so".to_owned() };
     let file = config.audit_heads.as_ref().map(|file| file.display().to_string());
@@ -39,7 +39,7 @@ fn audit_log(config: &Config) -> String {
     }
 }
 
-/// Whether the worker backs up.
+/// The line that says whether and where the worker makes backups.
 fn backups(config: &Config) -> String {
     match &config.backup {
         None => "backups: none by itself; backup.folder would do so, or `postern backup` in a timer".to_owned(),
@@ -57,8 +57,8 @@ fn backups(config: &Config) -> String {
     }
 }
 
-/// Where users sign in besides here, and what the provider has to know. One that does not answer is told and is no fault of
-/// the configuration: it may come later.
+/// The lines about the identity provider, and what it has to be told. A provider that does not answer is reported, but
+/// is not an error of the configuration: it may answer later.
 async fn provider(config: &Config) -> Result<Vec<String>, Failure> {
     let Some(oidc) = &config.oidc else {
         return Ok(vec!["sign-in: by password or passkey; oidc.issuer would name an identity provider".to_owned()]);
@@ -81,7 +81,7 @@ async fn provider(config: &Config) -> Result<Vec<String>, Failure> {
     Ok(lines)
 }
 
-/// Which road the texts take, and what is left to do at the gateway.
+/// The line about the gateway for texts, and what is left to set there.
 fn texts(config: &Config) -> String {
     let incoming = "the address for incoming texts is on the page Settings, Gateways";
     match config.texts.as_ref().map(|texts| &texts.via) {
@@ -91,8 +91,8 @@ fn texts(config: &Config) -> String {
     }
 }
 
-/// Where files lie, how, and who looks at them. A server that does not answer is told and is no fault of the
-/// configuration: it may come later.
+/// The lines about where files are stored, their encryption, and the virus scanner. A server that does not answer is
+/// reported, but is not an error of the configuration: it may answer later.
 async fn files(files: &Files) -> Vec<String> {
     let place = match &files.bucket {
         None => format!("files: in the folder {}", files.folder.display()),

@@ -107,7 +107,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     served
 }
 
-/// Fills a fresh clinic; one that has users is taken up as it is.
+/// Fills a new clinic; a clinic that has users stays as it is.
 async fn fill(db: &Db, intake: &FileIntake, clock: &Clock) -> Result<(), Failure> {
     use crate::users::active;
     let there = db.read(|conn| -> Result<_, AppError> { Ok(!active(conn)?.is_empty()) }).await.map_err(super::line)?;
@@ -126,7 +126,7 @@ async fn fill(db: &Db, intake: &FileIntake, clock: &Clock) -> Result<(), Failure
         hashes.push(slow_hash::hash(slow_hash::Lane::Passwords, user.password.to_owned()).await?);
     }
     let now = clock.now();
-    // the users come last: a folder that was filled half is filled again
+    // the users come last, so that a folder that was only half filled is filled again
     let write = db.write(move |tx| -> Result<_, AppError> {
         people::name_clinic(tx, now)?;
         people::give_addresses(tx)?;

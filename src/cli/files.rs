@@ -1,4 +1,4 @@
-//! `postern files`: work on the stored files by hand. The worker does the first of these commands too.
+//! `postern files`: works on the stored files by hand. The worker does what `rotate` does, too.
 
 use super::{Failure, keys, line};
 use crate::clock::{Clock, Random};
@@ -19,7 +19,7 @@ pub(super) enum Command {
     Verify,
 }
 
-/// How many rows of files are read at a time.
+/// How many rows of stored files are read at a time.
 const AT_ONCE: i64 = 100;
 
 pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, Failure> {
@@ -53,8 +53,8 @@ async fn verify(config: &Config) -> Result<ExitCode, Failure> {
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Seals files with the present key, and prints which old keys are no longer needed: by no file and, as `is_of_text`
-/// says, by no text.
+/// Seals files with the present key, and prints for each old key whether a file or, as `is_of_text` says, a text still
+/// needs it.
 pub(super) async fn rotate(config: &Config, db: &Db, is_of_text: impl Fn(&str) -> bool) -> Result<ExitCode, Failure> {
     let storage = Storage::open(&config.files)?;
     let sealed = storage.rotate(db, Clock::system().now(), &Random::system()).await?;

@@ -159,8 +159,8 @@ pub(super) async fn import(
     Ok(imported.map_err(|e| std::error::Error::source(&e).map_or(e.to_string(), |cause| format!("{e}: {cause}")))?)
 }
 
-/// Groups files that are read as one: those of one folder with resources line by line, of which an export writes one
-/// for each type; every other file is a group of its own.
+/// Groups files that are read as one: the files with one resource on each line that stand in one folder, because an
+/// export writes such a file for each type of resource. Every other file is a group of its own.
 fn together(files: Vec<PathBuf>) -> Vec<Vec<PathBuf>> {
     let mut groups: Vec<Vec<PathBuf>> = Vec::new();
     for file in files {
@@ -179,7 +179,7 @@ fn together(files: Vec<PathBuf>) -> Vec<Vec<PathBuf>> {
 
 /// Endings of files with one resource on each line.
 const LINES: [&str; 2] = [".ndjson", ".ndjson.gz"];
-/// Endings of FHIR files that are looked for in folders.
+/// Endings of the FHIR files that are imported from folders.
 const ENDINGS: [&str; 4] = [".json", ".json.gz", ".ndjson", ".ndjson.gz"];
 
 fn has_ending(file: &Path, endings: &[&str]) -> bool {

@@ -39,7 +39,7 @@ pub(super) async fn rotate(config: &Config) -> Result<ExitCode, Failure> {
     if left > 0 {
         println!("{left} texts are left as they were; see the log");
     }
-    // SQLite leaves replaced text in free pages of its file: compacting removes it
+    // SQLite leaves replaced text in free pages of its file, and compacting removes it
     if anew.sealed > 0 {
         let url = config.database.clone();
         match db.is_postgres() {

@@ -16,7 +16,7 @@ use std::path::Path;
 /// The most patients in one list.
 const MOST: usize = 200_000;
 
-/// Endings of lists that are looked for in folders.
+/// Endings of the lists that are imported from folders.
 const ENDINGS: [&str; 5] = ["csv", "tsv", "xlsx", "xls", "ods"];
 
 /// Whether a file that the command line names is a list of patients.
@@ -86,7 +86,7 @@ pub(super) async fn import(db: &Db, file: &Path, config: &Config, how: &Options)
     Ok(ListReport { lines: told, new: summary.new, known: summary.known })
 }
 
-/// Reads a list, with the meaning of its columns that somebody chose on the page for a list with the same headers.
+/// Reads a list; its columns mean what somebody chose on the page "Import patients" for a list with the same headers.
 async fn read_as_before(
     db: &Db,
     bytes: Vec<u8>,

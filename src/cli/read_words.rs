@@ -1,4 +1,4 @@
-//! `postern read-words`: the process that reads documents for the server. Nobody calls it by hand.
+//! `postern read-words`: the process that reads documents for the server. People do not call it.
 
 use crate::attachments;
 use std::process::ExitCode;

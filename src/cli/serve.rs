@@ -39,7 +39,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
 }
 
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
-    // the port first: nothing is created where it is taken
+    // the port comes first: nothing is created where it is in use
     let listener = TcpListener::bind(config.listen)
         .map_err(|e| format!("listen: {} cannot be used: {e}: name another address or port", config.listen))?;
     let state = state(config).await?;
@@ -58,7 +58,7 @@ pub(super) fn watch(state: &AppState) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Web server and worker until they are told to stop; then both finish what they began.
+/// Runs web server and worker until they are told to stop; then both finish what they began.
 pub(super) async fn run_both(
     listener: TcpListener,
     state: AppState,
@@ -67,7 +67,7 @@ pub(super) async fn run_both(
 ) -> Result<ExitCode, Failure> {
     signals::survive_hangup();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    // at the signal itself, beside the server: each has its time to end
+    // the worker hears the signal itself, so that it ends at the same time as the server
     let stopped = async move {
         tokio::select! {
             _ = stopped => {}

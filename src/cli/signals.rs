@@ -11,8 +11,8 @@ pub(super) async fn asked_to_stop() {
     }
 }
 
-/// Makes the process ignore SIGHUP, which a closing terminal or a log rotation may send: listening to a signal once
-/// replaces the default reaction, which ends the process, for the rest of its life.
+/// Makes the process ignore SIGHUP, which a closing terminal or a log rotation may send: having listened to a signal
+/// once replaces the default reaction, which would end the process.
 pub(super) fn survive_hangup() {
     if let Err(cause) = signal(SignalKind::hangup()) {
         tracing::warn!(%cause, "a hangup will end this program");

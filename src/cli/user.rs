@@ -1,4 +1,4 @@
-//! `postern user …`: what Settings, Users does, for whoever has the machine.
+//! `postern user …`: what the page Settings, Users does, for the operator of the machine.
 
 use super::Failure;
 use crate::access::{self, Operator, Role};
@@ -137,7 +137,7 @@ async fn link(config: &Config, email: String) -> Result<ExitCode, Failure> {
     let only = config.oidc.as_ref().is_some_and(|oidc| oidc.only);
     let write = db.write(move |tx| -> Result<_, ManageError> {
         let user = found(tx, &email)?;
-        // where users sign in at the provider only, an owner gets in by this while it is away
+        // where users sign in at the provider only, this link lets an owner sign in while the provider does not answer
         let purpose = if only && user.role == Role::Owner { Purpose::Emergency } else { Purpose::Invitation };
         users::link_to_show(tx, now, &Operator::of_the_command_line(), user.id, (purpose, &stored))?;
         Ok(purpose)
@@ -179,7 +179,7 @@ async fn list(config: &Config) -> Result<ExitCode, Failure> {
         };
         let seen = one.signed_in_at.map_or_else(|| "never".to_owned(), |at| at.get().date().to_string());
         let (email, role) = (one.email.as_str(), one.role.as_str());
-        // whoever reads the list may have read enough
+        // the reader of the output may have closed it, like `head`
         if writeln!(out, "{email:<width$}  {role:<9}  {state:<14}  {seen:<10}  {}", one.name).is_err() {
             break;
         }
@@ -214,7 +214,7 @@ async fn set_role(config: &Config, email: String, role: &str) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Why nobody was deactivated, besides what keeps users from being changed.
+/// Why a user was not deactivated.
 enum NotLeft {
     NobodyTakesOver(OpenWork),
     CannotTakeOver,

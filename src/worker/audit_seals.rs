@@ -9,7 +9,7 @@ use std::io::{BufRead, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Does so in each configured way. What fails is logged, and done the next time.
+/// Copies to each configured place. A copy that fails is logged, and made the next time.
 pub(super) async fn tell(state: &AppState, now: Ts) {
     let Some(key) = &state.config.audit_key else { return };
     tell_file(state, now).await;

@@ -1,5 +1,5 @@
-//! What sending any notification has in common, of a message or a passcode: where its gateway reports, and how the
-//! result is stored.
+//! What sending a notification of a message and sending a passcode have in common: the address that the gateway reports
+//! to, and how the result is stored.
 
 use super::finish;
 use crate::db::{Ts, Tx};
@@ -11,7 +11,7 @@ use crate::settings::cookie_key;
 use crate::state::AppState;
 use diesel::QueryResult;
 
-/// The address that the gateway of the texts reports to on this one; `None` where there is no gateway.
+/// The address to which the gateway for texts reports on this notification; `None` where there is no gateway.
 pub(super) fn report_address(tx: &mut Tx, state: &AppState, row: &NotificationRow) -> QueryResult<Option<String>> {
     let Some(gateway) = state.delivery.gateway() else { return Ok(None) };
     let key = ReportKey::derive(&cookie_key(tx)?);

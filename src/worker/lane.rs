@@ -1,4 +1,4 @@
-//! Works one lane of the outbox: a free place is filled at once, so that no job waits for the slowest.
+//! Works one lane of the outbox: a free place is filled at once, so that no job waits for a slower one.
 //!
 //! A job that takes long is counted apart: it keeps its connection, but takes no place of a quick one. While several
 //! jobs for one party take long, no more jobs for that party are claimed. So a server that hangs delays other jobs by
@@ -69,8 +69,8 @@ impl<'a> Crew<'a> {
         long.into_iter().filter(|(_, count)| *count >= LONG_OF_ONE_PARTY).map(|(party, _)| party.to_owned()).collect()
     }
 
-    /// Claims as many jobs as there is room for, and starts them. The claim is durable before anything is sent. Says
-    /// whether there may be more.
+    /// Claims as many jobs as there is room for, and starts them. The claim is committed before anything is sent. Says
+    /// whether more jobs may be due.
     async fn fill(&mut self) -> Result<bool, DbError> {
         let (room, without) = (self.room(), self.hanging());
         if room == 0 {
@@ -179,7 +179,7 @@ pub(super) async fn keep_working(
     crew.end().await;
 }
 
-/// Works everything of a lane that is due; gives how many jobs that were. For tests.
+/// Works all due jobs of a lane; gives how many there were. For tests.
 pub(super) async fn drain(state: &AppState, lane: Lane) -> Result<usize, DbError> {
     let mut crew = Crew::new(state, lane);
     loop {

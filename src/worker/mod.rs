@@ -1,8 +1,8 @@
-//! DOOR that nobody watches: works the outbox. One file for each kind of job.
+//! DOOR without visitors: works the outbox. One file for each kind of job.
 //!
-//! A worker that is killed while it sends loses only its claim: when that runs out, the job is worked again. Whether the
-//! mail server or the gateway had taken the first copy, nobody can know. So there may be a second, never none; a mail's
-//! has the same Message-ID, by which mail programs show one.
+//! A worker that is killed while it sends loses only its claim: when the claim ends, the job is worked again. Nobody
+//! can know whether the mail server or the gateway had accepted the first copy. So there may be a second copy, but
+//! never none; the second copy of a mail has the same Message-ID, by which mail programs show only one.
 
 mod audit_seals;
 mod bounces;
@@ -32,17 +32,17 @@ use std::time::Duration;
 use supervise::{Stop, supervise};
 use tokio::sync::watch;
 
-/// Sessions and claims that are over are removed this often.
+/// Ended sessions and other expired rows are removed this often, and the upkeep is done.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
-/// It is written down this often that the queue was looked at.
+/// How often it is stored that the queue was looked at.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// A worker that is asked to stop is gone after this time, whatever it still has in hand.
+/// A worker that is asked to stop ends after this time at the latest, whatever it is still doing.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 pub use bounces::read as read_returned_mail;
 pub use upkeep::run as upkeep;
 
-/// Works until `stop` completes; what was begun is then finished, within seconds, and the rest handed back.
+/// Works until `stop` completes. Then running jobs may finish for some seconds, and the others are given back.
 pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
     let (ask, stopping) = Stop::new();
     let (ring, bell) = watch::channel(());
@@ -89,14 +89,14 @@ impl Looks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(lane, at);
     }
 
-    /// By when all of them were; `None` where one never was.
+    /// The moment by which every lane was looked at; `None` where one never was.
     fn all_by(&self) -> Option<Ts> {
         let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if looks.len() < Lane::ALL.len() { None } else { looks.values().min().copied() }
     }
 }
 
-/// Hands one ring on to every lane: a [`tokio::sync::Notify`] wakes one only.
+/// Passes each wake-up on to every lane: a [`tokio::sync::Notify`] wakes only one.
 async fn keep_ringing(state: &AppState, ring: &watch::Sender<()>, stop: &Stop) {
     loop {
         tokio::select! {
@@ -117,7 +117,7 @@ async fn keep_telling(state: &AppState, looks: &Looks, stop: &Stop) {
                 Err(cause) => tracing::warn!(%cause, "it could not be written down that the queue was looked at"),
             }
         }
-        // at first soon, so that whoever looks knows that there is a worker
+        // soon at first, so that the health check knows at once that there is a worker
         let pause = if told.is_none() { Duration::from_millis(100) } else { TELL_EVERY };
         if !stop.pause(pause).await {
             return;
@@ -149,7 +149,7 @@ async fn keep_up(state: &AppState, stop: &Stop) {
     }
 }
 
-/// Works everything that is due, then returns how many jobs that were. For tests.
+/// Works all due jobs; gives how many there were. For tests.
 pub async fn drain(state: &AppState) -> Result<usize, DbError> {
     let mut all = 0;
     loop {
@@ -174,13 +174,13 @@ async fn work(state: &AppState, job: Job) {
         Task::SendPasscode(link) => send_passcode::run(state, job, link).await,
         Task::ScanFile(blob) => scan_files::run(state, job, blob).await,
     };
-    // the claim runs out and the job comes back
+    // the claim ends, and then the job is tried again
     if let Err(cause) = done {
         tracing::error!(%cause, job = %id, kind = task.kind().as_str(), "a job failed");
     }
 }
 
-/// Ends a job in the transaction that writes down its result. Where the claim was lost, nothing is written: the other
+/// Ends a job in the transaction that stores its result. Where the claim was lost, nothing is stored: the other
 /// worker's result counts.
 fn finish(tx: &mut Tx, job: &Job, write: impl FnOnce(&mut Tx) -> diesel::QueryResult<()>) -> Result<(), AppError> {
     if outbox::finish(tx, job)? {

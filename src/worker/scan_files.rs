@@ -44,7 +44,7 @@ pub(super) async fn run(state: &AppState, job: Job, id: BlobId) -> Result<(), Ap
             let infected = matches!(verdict, Some(Verdict::Infected(_)));
             let write = state.db.write(move |tx| {
                 finish(tx, &job, |tx| {
-                    // SQLite gives the number of a content that is gone again: the verdict is not on the one that has it now
+                    // SQLite gives the id of a removed content again: the verdict must not count for another content
                     if attachments::to_scan(tx, id)?.is_none_or(|now| now.sha256 != sha256) {
                         return Ok(());
                     }

@@ -15,13 +15,13 @@ use crate::state::AppState;
 
 /// The result of the transaction before the sending.
 enum Ready {
-    /// nothing to do any more
+    /// there is nothing to send any more
     Done,
     /// to be sent to this address, with this link
     Send(Box<ToGo>),
 }
 
-/// What is sent, and where to.
+/// A notification that is about to be sent.
 struct ToGo {
     row: NotificationRow,
     from_name: String,

@@ -1,5 +1,5 @@
-//! Makes a passcode and sends it. The digits are only in this one mail or text; the table holds their slow hash, and
-//! the notification nothing of them.
+//! Makes a passcode and sends it. The digits are only in this one mail or text: the database has their slow hash, and
+//! the notification's row nothing of them.
 
 use super::{finish, hand_over, settings};
 use crate::db::{LinkId, Tx};
@@ -16,7 +16,7 @@ use crate::settings::Settings;
 use crate::slow_hash;
 use crate::state::AppState;
 
-/// Who gets the passcode, by which road and in which words.
+/// The recipient of a passcode, the channel, and the wording.
 struct Known {
     patient: Patient,
     road: Channel,
@@ -27,7 +27,7 @@ struct Known {
 
 /// What is left to do for a passcode.
 enum Ready {
-    /// nothing: nobody wants it any more
+    /// nothing: the link does not work any more, or the passcode is not wanted any more
     Over,
     /// the claim is true of nobody, so there is nobody to send it to
     Nobody,
@@ -35,7 +35,7 @@ enum Ready {
     Go(Box<ToGo>),
 }
 
-/// What is sent.
+/// A passcode that is about to be sent.
 struct ToGo {
     row: NotificationRow,
     known: Known,
@@ -59,15 +59,15 @@ pub(super) async fn run(state: &AppState, job: Job, link: LinkId) -> Result<(), 
             let ToGo { row, known, report_to } = *to_go;
             let sent = send(state, &row, known, report_to, &digits).await;
             let again = state.clock.now().plus(time::Duration::seconds(2 * job.attempts));
-            // where the gateway knew of a STOP before us, the next passcode is sent by the other road
+            // where the gateway knows of a STOP that the clinic did not, the next passcode is sent by the other channel
             let at_end = move |tx: &mut Tx, ending: Ending| portal_links::mark_sent(tx, link, ending.reason);
             hand_over::settle(state, job, row, sent, again, at_end).await
         }
     }
 }
 
-/// Reads who gets the passcode. `None` where the link does not work any more; `Some(None)` for a claim that is true of
-/// nobody.
+/// Reads the recipient of a passcode. `None` where the link does not work any more; `Some(None)` for a claim that is
+/// true of nobody.
 async fn find_recipient(state: &AppState, link: LinkId) -> Result<Option<Option<Known>>, AppError> {
     let (now, delivery) = (state.clock.now(), state.delivery.clone());
     let found = state.db.read(move |conn| -> Result<_, AppError> {
@@ -112,7 +112,7 @@ async fn prepare(
     write.await
 }
 
-/// Sends nothing, and ends a notification that says that something is being sent.
+/// Ends the job without sending, and the notification where an earlier attempt had begun one.
 async fn over(state: &AppState, job: Job, link: LinkId) -> Result<(), AppError> {
     let now = state.clock.now();
     let write = state.db.write(move |tx| {

@@ -1,5 +1,5 @@
-//! Tells one user by email that patients have answered: how many, and where to read it. It says nothing about who or
-//! what.
+//! Tells one user by email that patients have answered: in how many conversations, and where to read them. The email
+//! names no patient and quotes nothing.
 
 use super::{finish, settings};
 use crate::db::UserId;
@@ -33,7 +33,7 @@ pub(super) async fn run(state: &AppState, job: Job, user: UserId) -> Result<(), 
     let sent = state.delivery.send_email(email).await;
     let now = state.clock.now();
     let again = outbox::back_off(now, job.attempts, &state.random);
-    // after a day without success the next answer tells it again; the inbox shows the number all the same
+    // after a day without success the email is given up: the next answer causes another, and the inbox shows the number
     let later = matches!(sent, Err(Failure::Transient(_) | Failure::Unknown(_)))
         && !job.task.kind().give_up().is_over(now, now, job.attempts);
     let write = state.db.write(move |tx| -> Result<(), AppError> {

@@ -1,5 +1,5 @@
-//! Sends one user a mail about their own account. The link in it is made here: its hash is stored before it goes out, and
-//! the link itself stands in this mail and nowhere else.
+//! Sends one user a mail about their own account. The link in it is made here: its hash is stored before the mail is
+//! sent, and the link itself is only in this mail.
 
 use super::{finish, settings};
 use crate::access::Device;

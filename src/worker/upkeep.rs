@@ -1,5 +1,5 @@
-//! Regular upkeep: removes files that nobody sent or refers to, seals again what is under an old key, and removes old
-//! texts.
+//! Regular upkeep: removes old texts, mails and files that nothing refers to, seals with the present key what is under
+//! an old one, copies the audit log's seals, and makes backups.
 
 use super::audit_seals;
 use crate::attachments;
@@ -10,7 +10,7 @@ use crate::state::AppState;
 use crate::storage::Mirror;
 use crate::users::{self, Vault};
 
-/// Does all of it, as of `now`. What fails is logged, and done the next time.
+/// Does all upkeep that is due at `now`. A part that fails is logged, and done the next time.
 pub async fn run(state: &AppState, now: Ts) {
     forget_texts(state, now).await;
     forget_account_mails(state, now).await;
@@ -22,7 +22,7 @@ pub async fn run(state: &AppState, now: Ts) {
     mirror_backups(state, now).await;
 }
 
-/// Makes a backup where one is configured and the last is old enough: a backup of another instance counts too.
+/// Makes a backup where backups are configured and the last one is old enough. Another instance's backup counts too.
 async fn back_up(state: &AppState, now: Ts) {
     let Some(wanted) = &state.config.backup else { return };
     let last = match state.db.read(|conn| -> Result<_, DbError> { Ok(backup::last(conn)?) }).await {
@@ -46,7 +46,7 @@ async fn back_up(state: &AppState, now: Ts) {
     }
 }
 
-/// Copies the newest backup into the bucket, where this machine has it and the bucket does not.
+/// Copies the backups into the bucket, where the newest is on this machine and was not copied yet.
 async fn mirror_backups(state: &AppState, now: Ts) {
     let Some((wanted, bucket)) =
         state.config.backup.as_ref().and_then(|wanted| Some((wanted, wanted.bucket.as_ref()?)))
@@ -60,7 +60,7 @@ async fn mirror_backups(state: &AppState, now: Ts) {
         Err(cause) => return tracing::error!(%cause, "no backup was copied: the audit log could not be read"),
     };
     let copied = async {
-        // another instance may have made it, into a folder of its own
+        // another instance may have made it in a folder of its own
         match backup::is_in(&wanted.folder, made)? {
             true => {
                 backup::mirror(&wanted.folder, &Mirror::new(bucket)?, &state.config.files.keys(), now).await.map(Some)
@@ -101,7 +101,7 @@ async fn forget_texts(state: &AppState, now: Ts) {
     }
 }
 
-/// Seals with the present key the text that is in clear or under an old one; where no key writes, puts it back in clear.
+/// Seals with the present key the text that is in clear or under an old key; without a present key, stores it in clear.
 async fn texts_under_other_keys(state: &AppState) {
     match state.db.read(|conn| -> Result<_, DbError> { Ok(sealed::is_to_do(conn)?) }).await {
         Ok(false) => return,
@@ -132,7 +132,7 @@ async fn forget_account_mails(state: &AppState, now: Ts) {
     }
 }
 
-/// Keeps SQLite's write-ahead log short. A reader that takes long is no fault: the next time is early enough.
+/// Keeps SQLite's write-ahead log short. Where a long read prevents that, the next time is early enough.
 async fn checkpoint(state: &AppState) {
     let url = state.config.database.clone();
     match tokio::task::spawn_blocking(move || Db::checkpoint(&url)).await {

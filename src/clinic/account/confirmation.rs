@@ -1,4 +1,5 @@
-//! `/account/confirmation`: it is asked once more who somebody is, before what a browser that was left open must not do.
+//! `/account/confirmation`: asks a user to prove once more who they are, before actions that are not allowed in a
+//! browser that was left open.
 
 use super::second_step::{PASSKEY, typed, wrong};
 use crate::access::OwnAccount;
@@ -20,11 +21,11 @@ use std::collections::HashMap;
 struct ConfirmationPage {
     shell: Shell,
     next: String,
-    /// what they have besides the password
+    /// the second factors that the user has
     factor: SecondFactor,
-    /// whether they have one
+    /// whether the user has a password
     has_password: bool,
-    /// the provider at which they may say so, where they are linked
+    /// the name of the provider at which the user may prove it, where they are linked
     provider: Option<String>,
     errors: FieldErrors,
 }

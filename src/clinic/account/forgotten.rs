@@ -1,4 +1,4 @@
-//! `/forgotten-password`: an address in, and the same answer whoever has it.
+//! `/forgotten-password`: takes an email address, and answers the same whether or not a user has it.
 
 use crate::clinic::guard::shell_for_nobody;
 use crate::error::AppError;
@@ -18,7 +18,7 @@ struct ForgottenPage {
     shell: Shell,
     email: String,
     errors: FieldErrors,
-    /// the provider at which users sign in only: then no password opens anything
+    /// the provider's name, where users sign in only there: then nobody needs a password
     only: Option<String>,
 }
 

@@ -1,8 +1,7 @@
-//! A form that cannot be taken where it was sent: its user's session has ended, they have to say once more who they are or to
-//! set up a second factor, or its chart was merged into another one. What was typed is kept on the server for the user whom
-//! its page was made for. The page that comes first, or the chart that is left, says why, and the page of the form has the
-//! words again. By construction for every form of the door: this stands
-//! before all routes.
+//! Keeps the words of a form that cannot be accepted now: the user's session has ended, they first have to prove once
+//! more who they are or to set up a second factor, or the chart was merged into another one. What was typed is stored
+//! for the user for whom the page was made. The page that comes first, or the chart that is left, says why, and then
+//! the page of the form has the words again. This runs before all routes of the door, so it holds for every form.
 
 use super::refill::refill;
 use crate::access::session::Holder;
@@ -22,10 +21,10 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 
-/// Says in the address of a page that it is to be filled with what was kept.
+/// The name in a page's address which asks that the page is filled with the kept form.
 pub const KEPT: &str = "kept";
 
-/// What needs no session, or holds no words, keeps nothing.
+/// Routes whose forms are not kept, because they need no session or hold no words.
 const OPEN: &[&str] = &[
     "/sign-in",
     "/sign-in/second-step",
@@ -46,7 +45,7 @@ const OPEN: &[&str] = &[
     "/account/confirmation/provider",
 ];
 
-/// Keeps what nobody is signed in for, and fills a page with what was kept.
+/// Keeps a form that cannot be accepted now, and fills a page with its kept form.
 ///
 /// # Errors
 /// Those of the page.
@@ -100,8 +99,8 @@ pub async fn keep_words(
     if comes_back { fill(&state, head, res).await } else { Ok(res) }
 }
 
-/// The form, as it would be sent to the chart into which the one of its address was merged. Whether it is taken there is
-/// for its page to say: what is written to the patient is.
+/// The form, with its action at the chart into which the chart in its address was merged. `None` where that chart was
+/// not merged, or the form has no page of its own.
 async fn form_of_merged(
     state: &AppState,
     req: &mut ServiceRequest,
@@ -117,7 +116,7 @@ async fn form_of_merged(
         return Ok(None);
     }
     let action = format!("/patients/{has_it}/{rest}");
-    // what stands on the chart itself, or asks whether to do something to it, are buttons
+    // the forms on the chart's own page are buttons, without words to keep
     if page_of(&action) == format!("/patients/{has_it}") {
         return Ok(None);
     }
@@ -125,7 +124,7 @@ async fn form_of_merged(
     Ok(typed(action, &form, state.clock.now()).map(|kept| (*user, kept)))
 }
 
-/// To the page of the form at the chart that is left, with the words in it.
+/// Leads to the page of the form at the chart that is left, filled with the words.
 async fn lead_on(
     state: &AppState,
     head: &Head,
@@ -151,7 +150,7 @@ fn comes_first(head: &Head) -> Option<&'static str> {
     }
 }
 
-/// The page that comes first, and says why; it leads back to the page with the words.
+/// The address of the page that comes first, which says why, and leads back to the page with the words.
 fn back_after(first: &str, page: &str) -> String {
     let notice = if first == "/sign-in" { "words-kept" } else { "words-kept-first" };
     let query: String = url::form_urlencoded::Serializer::new(String::new())
@@ -161,7 +160,7 @@ fn back_after(first: &str, page: &str) -> String {
     format!("{first}?{query}")
 }
 
-/// To the page that asks once more who somebody is, and from there back to the page of the form.
+/// Leads to the page that asks the user to prove once more who they are, and from there back to the page of the form.
 async fn confirm_first(
     state: &AppState,
     head: &Head,
@@ -180,8 +179,8 @@ async fn confirm_first(
     Ok(res.into_response(landed(head.fragment, &to)))
 }
 
-/// Keeps the form for the user whose page it is. Gives the page to come back to; `None` where the form says of nobody
-/// that it is theirs.
+/// Keeps the form for the user for whom its page was made. Gives the page to come back to; `None` where nothing is
+/// kept, for example because the form's mark is no active user's.
 async fn keep(state: &AppState, req: &mut ServiceRequest) -> Result<Option<String>, Error> {
     let Some(marks) = req.app_data::<web::Data<Marks>>().cloned() else { return Ok(None) };
     let Some(mark) = whose::stated_mark(req).await? else { return Ok(None) };
@@ -196,8 +195,8 @@ async fn keep(state: &AppState, req: &mut ServiceRequest) -> Result<Option<Strin
     }
 }
 
-/// What is kept of a form; `None` where it says nothing: a file that is sent by itself takes nothing away from the words
-/// that were kept of its page.
+/// A form as it is kept, without secrets. `None` where all fields are empty: a file that is sent by itself must not
+/// replace the words that were kept of its page.
 fn typed(action: String, form: &Form, at: Ts) -> Option<KeptForm> {
     let pairs = form.pairs().iter().filter(|(name, _)| !whose::SECRETS.contains(&name.as_str()));
     let pairs: Vec<(String, String)> = pairs.cloned().collect();
@@ -212,8 +211,8 @@ async fn store(state: &AppState, user: UserId, kept: KeptForm) -> Result<Option<
     Ok(write.await?.then_some(page))
 }
 
-/// What was sent in the end is kept no longer: a look at the page once more must not lead to sending it twice. Another
-/// form of the same page takes nothing away.
+/// Removes a kept form that was sent in the end, so that nobody finds it on the page again and sends it twice. Another
+/// form of the same page removes nothing.
 async fn forget(state: &AppState, user: UserId, path: String) {
     let (data, page) = (state.clone(), page_of(&path));
     let gone = async move {
@@ -230,18 +229,20 @@ async fn forget(state: &AppState, user: UserId, path: String) {
     }
 }
 
-/// Whether what was kept belongs to the form that is sent to this path: its drafts, previews and files go below it.
+/// Whether the kept action belongs to the form that is sent to this path: the actions of its drafts, previews and files
+/// are below it.
 fn is_of_same_form(kept: &str, sent: &str) -> bool {
     let below = kept.strip_prefix(sent.trim_end_matches("/new"));
     below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether the address says that the page is to be filled.
+/// Whether the address asks that the page is filled with the kept form.
 fn asks_for_kept(req: &HttpRequest) -> bool {
     url::form_urlencoded::parse(req.query_string().as_bytes()).any(|(name, _)| name == KEPT)
 }
 
-/// What was kept of this page, where the page keeps a draft too and has none that is newer. It says so at its top.
+/// The kept form of a page that fills itself and may have a draft too; `None` where the draft is newer. A notice on the
+/// page says so.
 ///
 /// # Errors
 /// Those of the database.
@@ -258,7 +259,7 @@ pub fn words_back<R: Right>(
     Ok(Some(Form::of_pairs(kept.pairs)))
 }
 
-/// The pages of these forms know how to fill them: files that wait are a part of them.
+/// Whether the page of this form fills itself: waiting files are a part of it, which [`refill`] could not fill in.
 fn fills_itself(action: &str) -> bool {
     let composes = action.contains("/messages/") || action.contains("/uploads");
     action.starts_with("/conversations/") || (composes && !action.ends_with("/messages/repair"))
@@ -288,7 +289,7 @@ async fn fill(state: &AppState, head: Head, res: ServiceResponse) -> Result<Serv
     Ok(ServiceResponse::new(req, response.set_body(BoxBody::new(filled))))
 }
 
-/// The page on which the form stands that is sent to this path.
+/// The page that has the form which is sent to this path.
 fn page_of(path: &str) -> String {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match parts.as_slice() {

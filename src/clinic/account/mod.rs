@@ -1,4 +1,4 @@
-//! Signing in and what a user sets for themself.
+//! Signing in, and the pages of a user's own account.
 
 pub mod confirmation;
 pub mod forgotten;

@@ -1,4 +1,4 @@
-//! What a page of somebody else is answered: see [`crate::http::whose`].
+//! The answer to a form from a page that was made for somebody else: see [`crate::http::whose`].
 
 use crate::access::{SignedInUser, rights};
 use crate::clinic::guard::{shell, shell_for_nobody};
@@ -14,7 +14,8 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use askama::Template;
 
-/// They act for whoever knows the password or holds the link: a page for nobody may send them.
+/// Routes whose forms act for anyone who knows the password or holds the link: a page that was made for nobody may send
+/// them.
 const FOR_NOBODY: &[&str] = &[
     "/sign-in",
     "/sign-in/second-step",
@@ -32,13 +33,13 @@ const FOR_NOBODY: &[&str] = &[
 #[template(path = "clinic/account/not_yours.html")]
 struct NotYoursPage {
     shell: Shell,
-    /// who is signed in; empty: nobody
+    /// the name of the user who is signed in; empty where nobody is
     name: String,
     kept: Vec<(&'static str, String)>,
     files: bool,
 }
 
-/// Everything behind this door is for the person to whom the page belongs.
+/// Accepts a form of this door only from the person for whom its page was made.
 ///
 /// # Errors
 /// Those of the page.
@@ -47,7 +48,7 @@ pub async fn of_their_own(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = req.app_data::<web::Data<AppState>>();
-    // as much of the files is read as where they are taken
+    // as much of the files is read as the pages that take them would read
     let longest = state.map_or(0, |state| 2 * state.intake.policy.largest_message);
     whose::check(req, next, (FOR_NOBODY, longest), page).await
 }

@@ -60,7 +60,7 @@ pub async fn submit(
     Ok(see_other("/account/notifications?notice=settings-saved"))
 }
 
-/// How many conversations hold something new, as a bare number.
+/// How many conversations have something new for the user, as plain text: the number alone.
 pub async fn count(state: web::Data<AppState>, user: User<rights::Read>) -> Result<HttpResponse, AppError> {
     let count =
         state.db.read(move |conn| -> Result<_, AppError> { Ok(conversations::count_unread(conn, &user.0)?) }).await?;

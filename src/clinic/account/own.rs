@@ -1,4 +1,4 @@
-//! `/account`: one's own address, password, sessions, language and notifications.
+//! `/account`: a user's own address, password, sessions, language and notifications.
 
 use crate::access::session::{CONFIRMED, DEVICE, HOLDER, Holder, MARK, OpenSession};
 use crate::access::{Device, OwnAccount, rights, session as sessions};
@@ -29,17 +29,17 @@ struct AccountPage {
     factor: SecondFactor,
     /// whether there is a password to change
     has_password: bool,
-    /// who they are at the provider
+    /// the user's link to a person at the provider
     link: Option<ProviderLink>,
-    /// its name
+    /// the provider's name
     provider: Option<String>,
-    /// it is the only way in
+    /// users sign in at the provider only
     only_provider: bool,
-    /// the link was to be ended, and there is no other way in
+    /// the user tried to end the link, and could not sign in without it
     link_is_needed: bool,
 }
 
-/// The provider, as the page needs it: its name, and whether it is the only way in.
+/// What the page needs of the provider: its name, and whether users sign in only there.
 struct AtProvider {
     name: Option<String>,
     only: bool,
@@ -97,7 +97,7 @@ pub async fn show(
     html(&state.db.read(move |conn| page(conn, &head, (&me, at), mark, None)).await?)
 }
 
-/// The page again: the link was to be ended, and is the only way in.
+/// The page again, which says that the user could not sign in without the link.
 pub(super) async fn link_needed(
     state: &AppState,
     head: Head,
@@ -110,7 +110,7 @@ pub(super) async fn link_needed(
     with_status(StatusCode::CONFLICT, &AccountPage { link_is_needed: true, ..page })
 }
 
-/// The page again, with what was typed of the address, and what is wrong.
+/// The page again, with the address that was typed, and what is wrong.
 async fn refused(
     state: &AppState,
     (head, me, session): (Head, User<rights::Read>, &Session),
@@ -125,7 +125,7 @@ async fn refused(
     unprocessable(&read.await?)
 }
 
-/// One more try at a password, of whoever is signed in.
+/// Reads the signed-in user's password from a field; counts it as a try of [`limits`].
 async fn typed_password(
     state: &AppState,
     head: &Head,
@@ -139,7 +139,7 @@ async fn typed_password(
     Ok(TypedPassword { password: form.get(field).to_owned(), from: limits::caller(head.from) })
 }
 
-/// The field that is refused, and why; else what no form can mend.
+/// The field that is refused, and why; an error where correcting the form does not help.
 fn why(cause: OwnAccountError, password: &'static str) -> Result<(&'static str, &'static str), AppError> {
     match cause {
         OwnAccountError::WrongPassword => Ok((password, "error-password-wrong")),
@@ -183,7 +183,7 @@ pub async fn change_password(
 ) -> Result<HttpResponse, AppError> {
     let mut errors = FieldErrors::default();
     if state.only_provider() {
-        // the page says so
+        // the page says that there is no password to change
         let (mark, at) = (mark(&session), AtProvider::of(&state));
         let page = state.db.read(move |conn| page(conn, &head, (&me, at), mark, None)).await?;
         return with_status(StatusCode::FORBIDDEN, &page);
@@ -209,7 +209,7 @@ pub async fn change_password(
     Ok(see_other("/account?notice=password-changed"))
 }
 
-/// Begins a session: with a new token, so that one that was planted before is worth nothing.
+/// Begins a session with a new token, so that a token which somebody planted before opens nothing.
 pub(super) fn begin(state: &AppState, session: &Session, holder: Holder, device: &str) -> Result<(), AppError> {
     session.renew();
     let keep = |key: &str, value: &str| session.insert(key, value);

@@ -1,5 +1,5 @@
-//! Passkeys at the sign-in pages: `/sign-in/passkey` signs in without a password, and the challenges of the second step and of
-//! a confirmation are made here. Each challenge is answered in JSON, to a script that asks the device.
+//! Passkeys at the sign-in pages: `/sign-in/passkey` signs in without a password, and the challenges for the second
+//! step and for a confirmation are made here. A challenge is sent as JSON to a script, which asks the device.
 
 use super::second_step;
 use super::sign_in::{browser_of, enter, next_path, shut};
@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::value::RawValue;
 use url::Url;
 
-/// The clinic as devices know it.
+/// The clinic as browsers and devices identify it.
 ///
 /// # Errors
 /// [`AppError::NotFound`] where there are no passkeys: see [`RelyingParty::at`].
@@ -22,7 +22,7 @@ pub(super) fn party(origin: &Url, clinic: &str) -> Result<RelyingParty, AppError
     RelyingParty::at(origin, clinic).ok_or(AppError::NotFound)
 }
 
-/// What a device has answered, in the fields that the script fills.
+/// Reads a device's answer from the fields that the script fills.
 pub(super) fn answer_in(form: &Form) -> PasskeyAnswer {
     PasskeyAnswer { challenge: Token::received(form.get("challenge")), credential: form.get("credential").to_owned() }
 }

@@ -1,4 +1,5 @@
-//! `/password/{token}`: setting a password by a one-time link, which an invitation or a forgotten password brings.
+//! `/password/{token}`: setting a password by a one-time link: of an invitation, for a forgotten password, or for an
+//! emergency.
 
 use super::sign_in::{browser_of, enter};
 use crate::clinic::guard::shell_for_nobody;
@@ -21,11 +22,11 @@ struct PasswordPage {
     errors: FieldErrors,
     shortest: usize,
     token: String,
-    /// the provider at which whoever was invited may sign in in place of a password
+    /// the provider's name, where an invited user may link themselves there instead of setting a password
     provider: Option<String>,
-    /// the provider at which users sign in only: then no password is set by this link
+    /// the provider's name, where users sign in only there: then this link sets no password
     only: Option<String>,
-    /// it lets an owner in although users sign in at the provider only
+    /// the link signs an owner in although users sign in at the provider only
     is_emergency: bool,
 }
 

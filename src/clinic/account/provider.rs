@@ -1,9 +1,9 @@
-//! `/sign-in/provider`: to the identity provider and back. A press leads there (`POST`), by a page that goes on by itself: a
-//! browser that follows a form to another site would be stopped by our own content security policy, and so would every
-//! provider that leads on to another one.
+//! `/sign-in/provider`: to the identity provider and back. A button (`POST`) leads there, by a page that goes on by
+//! itself: the content security policy does not let a form's answer redirect to another site, be it the provider or
+//! one to which the provider leads on.
 //!
-//! What comes back is a GET, which changes nothing: its page holds the answer in a form that sends itself, or by a press
-//! where there is no script. So a reload, a look ahead or a mail scanner uses nothing up.
+//! The browser comes back with a GET, which changes nothing: its page holds the answer in a form that a script or a
+//! button sends. So a reload, a prefetch or a scanner of links uses nothing up.
 
 use super::sign_in::{Told, browser_of, cookie, enter, next_path, sign_in_page};
 use crate::access::OwnAccount;
@@ -26,10 +26,10 @@ use askama::Template;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The cookie of a browser that has gone there.
+/// The cookie of a browser that has gone to the provider.
 const VISIT_COOKIE: &str = "provider";
 
-/// Goes on by itself.
+/// The page that goes on to the provider by itself.
 #[derive(Template)]
 #[template(path = "clinic/account/provider_way.html")]
 struct WayPage {
@@ -38,7 +38,7 @@ struct WayPage {
     to: String,
 }
 
-/// What came back, on its way into the clinic.
+/// The page that sends the provider's answer on to the clinic.
 #[derive(Template)]
 #[template(path = "clinic/account/provider_answer.html")]
 struct AnswerPage {
@@ -47,7 +47,7 @@ struct AnswerPage {
     fields: Vec<(&'static str, String)>,
 }
 
-/// Why it led nobody in, where somebody is signed in already.
+/// Says why a visit failed, where a user is signed in already.
 #[derive(Template)]
 #[template(path = "clinic/account/provider_refused.html")]
 struct RefusedPage {
@@ -81,7 +81,8 @@ const fn status_of(why: ProviderRefusal) -> StatusCode {
     }
 }
 
-/// Says why nobody was signed in: on the sign-in page, with the other ways in, or by itself to who is signed in.
+/// Says why a visit failed: on the sign-in page, which has the other ways to sign in, or on a page of its own for a
+/// user who is signed in.
 async fn refuse(
     state: &AppState,
     head: Head,
@@ -101,7 +102,7 @@ async fn refuse(
     with_status(status_of(why), &page)
 }
 
-/// Leads to the provider.
+/// Begins a visit, and leads the browser to the provider.
 async fn lead(
     state: &AppState,
     (head, req): (Head, &HttpRequest),

@@ -1,5 +1,5 @@
-//! Puts what was typed back into a form of a page that is rendered already: one mechanism for every form on the way in,
-//! also for those that keep no draft.
+//! Puts what was typed back into a form of a page that is rendered already: one mechanism for every form, also for
+//! those that keep no draft.
 
 use crate::clinic::composing::rich_text::RichText;
 use crate::http::Form;
@@ -13,8 +13,8 @@ use std::cell::{Cell, RefCell};
 /// kept.
 const NOT_TYPED: &[&str] = &["file", "password", "submit", "button"];
 
-/// The page, with the form that is sent to `action` filled in and the words of `said` first; a page without such a form
-/// comes back as it is.
+/// The page, with the form that is sent to `action` filled in, and `said` as a notice at its top. A page without such a
+/// form stays as it is.
 ///
 /// # Errors
 /// Where the page is not HTML as our templates write it.

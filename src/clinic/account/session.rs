@@ -1,4 +1,4 @@
-//! `POST /account/session`: one press, and the session lasts its full time again.
+//! `POST /account/session`: keeps a session that is about to end.
 
 use crate::access::rights;
 use crate::audit::{Actor, Entry, Event, Subject};
@@ -9,8 +9,8 @@ use crate::state::AppState;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// The request itself is what keeps the session: see `access::session`. The audit row records it. Without script the
-/// answer opens in a new window, so that what is typed on the page stays.
+/// The request itself moves the session's end forward: see `access::session`. This leaves an audit row, and gives the
+/// seconds that are left. Without scripts the answer opens in a new window, so that what is typed on the page stays.
 pub async fn stay(
     state: web::Data<AppState>,
     head: Head,

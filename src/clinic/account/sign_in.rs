@@ -1,4 +1,4 @@
-//! `/sign-in`: email and password in, a session out.
+//! `/sign-in`: signing in with email and password, and signing out.
 
 use crate::access::Device;
 use crate::access::session::Holder;
@@ -22,27 +22,27 @@ pub(super) struct SignInPage {
     next: String,
     email: String,
     failed: bool,
-    /// why the provider's way did not lead in; empty: nothing is to be said
+    /// why signing in at the provider failed; empty where there is nothing to say
     refused: String,
-    /// whether browsers have passkeys for this clinic
+    /// whether browsers offer passkeys for this clinic's address
     has_passkeys: bool,
     /// the identity provider's name
     provider: Option<String>,
-    /// it is the only way in
+    /// users sign in at the provider only
     only_provider: bool,
-    /// where users sign out there too
+    /// the address for signing out at the provider too
     way_out: Option<String>,
 }
 
-/// What is said above the form.
+/// What the page says above the form.
 pub(super) enum Told {
     /// nothing
     Nothing,
     /// email or password is wrong
     Wrong,
-    /// this, of the provider
+    /// the words with this key, about the provider
     Refused(String),
-    /// somebody has signed out; with the way out of the provider
+    /// the user has signed out; the page offers signing out at the provider too
     SignedOut,
 }
 
@@ -83,8 +83,8 @@ pub(super) async fn sign_in_page(
     })
 }
 
-/// Refuses a way to sign in that is not the provider's, where that is the only one; in words, and with a row in the audit
-/// log.
+/// Refuses to sign in by password or passkey where users sign in at the provider only. The page says so; it leaves an
+/// audit row.
 pub(super) async fn shut(state: &AppState, head: Head, next: &str) -> Result<HttpResponse, AppError> {
     let (now, from) = (head.now, head.from);
     state.db.write(move |tx| -> Result<_, AppError> { Ok(users::refuse_sign_in(tx, now, from)?) }).await?;
@@ -92,7 +92,7 @@ pub(super) async fn shut(state: &AppState, head: Head, next: &str) -> Result<Htt
     with_status(StatusCode::FORBIDDEN, &sign_in_page(state, head, next, "", told).await?)
 }
 
-/// In the address after signing out: whoever it was may be signed in at the provider still.
+/// In the address after signing out: the user may still be signed in at the provider.
 const LEFT: &str = "left";
 
 pub async fn show(
@@ -108,17 +108,17 @@ pub async fn show(
     html(&sign_in_page(&state, head, next, "", told).await?)
 }
 
-/// The cookie by which a browser is known that somebody has signed in from; see [`users::DEVICE_LASTS`].
+/// The cookie by which a browser is recognised from which a user has signed in; see [`users::DEVICE_LASTS`].
 const BROWSER_COOKIE: &str = "browser";
 
-/// What the browser says of itself, and what it is known by or will be.
+/// The browser and system, and the token by which the browser is or will be recognised.
 pub(super) fn browser_of(state: &AppState, req: &HttpRequest) -> (Device, Token) {
     let says = req.headers().get(header::USER_AGENT).and_then(|says| says.to_str().ok()).unwrap_or_default();
     let known = req.cookie(BROWSER_COOKIE).map(|cookie| Token::received(cookie.value()));
     (Device::from_user_agent(says), known.filter(Token::is_whole).unwrap_or_else(|| state.random.token()))
 }
 
-/// A cookie of the pages of signing in.
+/// A cookie for the sign-in pages only.
 pub(super) fn cookie<'c>(state: &AppState, name: &'c str, value: &'c str, lasts: time::Duration) -> Cookie<'c> {
     Cookie::build(name, value)
         .path("/sign-in")
@@ -129,7 +129,7 @@ pub(super) fn cookie<'c>(state: &AppState, name: &'c str, value: &'c str, lasts:
         .finish()
 }
 
-/// Begins the session of whoever has said all that is asked for.
+/// Begins the session of a user who has taken every step of signing in.
 pub(super) fn enter(
     state: &AppState,
     session: &Session,

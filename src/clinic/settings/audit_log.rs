@@ -1,4 +1,4 @@
-//! `/settings/audit-log`: who did what, newest first; `/settings/audit-log.csv` the same as a table.
+//! `/settings/audit-log`: who did what, newest first; `/settings/audit-log.csv`: the same as a table.
 
 use crate::access::rights;
 use crate::administration::{self, AuditLog};
@@ -21,7 +21,7 @@ use serde::Deserialize;
 const PAGE: i64 = 100;
 /// Lines that the export reads at once.
 const PIECE: i64 = 500;
-/// In the address: everything by which somebody only looked.
+/// In the address: all events of only looking at a record.
 const LOOKS: &str = "looks";
 
 #[derive(Template)]
@@ -29,14 +29,14 @@ const LOOKS: &str = "looks";
 struct AuditPage {
     shell: Shell,
     log: AuditLog,
-    /// everybody, since it is asked too what those did who have left
+    /// every user, also the deactivated ones: what they did is in the log too
     users: Vec<Account>,
-    /// what can be chosen, by its words
+    /// the events that can be chosen: word and full text
     events: Vec<(&'static str, &'static str)>,
     query: Query,
     /// the filter as part of an address, for links
     kept: String,
-    /// the patient that the list is narrowed to
+    /// the name of the patient whose rows are selected
     patient: Option<String>,
     next: Option<String>,
 }
@@ -50,11 +50,11 @@ impl AuditPage {
         whose(&self.log, self.shell.lang, id)
     }
 
-    /// What it was done to, where that has a page.
+    /// The address of what the event was done to, where that has a page.
     fn link(&self, row: &Row) -> Option<String> {
         let id = row.subject_id?;
         if row.patient_id.is_some_and(|patient| self.log.patient(patient).is_none()) {
-            // of a deleted record no page is left
+            // a deleted record has no pages any more
             return None;
         }
         match (row.subject.as_deref()?, row.patient_id) {
@@ -65,7 +65,7 @@ impl AuditPage {
     }
 }
 
-/// Whose record, by name; of a deleted one only the number is left.
+/// The name of the patient; for a deleted record its number.
 fn whose(log: &AuditLog, lang: Lang, id: PatientId) -> String {
     log.patient(id).map_or_else(|| lang.t1("record-number", "number", id.0), str::to_owned)
 }
@@ -80,7 +80,7 @@ fn actor(log: &AuditLog, lang: Lang, row: &Row) -> String {
     }
 }
 
-/// What stands in the address.
+/// The filter and the place in the list, as the address has them.
 #[derive(Deserialize, Default, Clone)]
 #[serde(default)]
 pub struct Query {
@@ -93,7 +93,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// What it means; a value that means nothing narrows nothing. Days are the clinic's.
+    /// The filter; a value that cannot be read selects all. Days are in the clinic's time zone.
     fn filter(&self, zone: Zone) -> Filter {
         let day = |text: &str| BirthDate::parse(text.trim()).map(|day| day.0);
         Filter {
@@ -108,7 +108,7 @@ impl Query {
         }
     }
 
-    /// Without what no page may show, such as NUL.
+    /// The query without characters that no page may show, such as NUL.
     fn cleaned(self) -> Query {
         let clean = |typed: String| text::one_line(&typed);
         Query {
@@ -121,7 +121,7 @@ impl Query {
         }
     }
 
-    /// As part of an address, without the place in the list.
+    /// The query as part of an address, without the place in the list.
     fn address(&self) -> String {
         let fields = [
             ("user", &self.user),
@@ -135,7 +135,7 @@ impl Query {
     }
 }
 
-/// Everything that can be chosen, in the order of its words.
+/// The events that can be chosen, in the order of their full text.
 fn events(lang: Lang) -> Vec<(&'static str, &'static str)> {
     let mut all: Vec<_> = Event::ALL.iter().map(|event| (event.as_str(), lang.t_of("event", event.as_str()))).collect();
     all.sort_by_cached_key(|(_, words)| text::fold(words));
@@ -167,7 +167,7 @@ pub async fn show(
     html(&page)
 }
 
-/// The list as a table.
+/// The selected rows as CSV.
 pub async fn export(
     state: web::Data<AppState>,
     head: Head,

@@ -17,7 +17,7 @@ use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpResponse, web};
 use askama::Template;
 
-/// Who may ask for a page.
+/// A request by a user who may see and change the settings.
 pub trait By: FromRequest<Error = AppError> + 'static {
     /// The user who asks.
     fn user(self) -> SignedInUser<rights::Settings>;
@@ -54,7 +54,7 @@ pub trait SettingsForm: Template + Sized + Send + 'static {
     fn page(conn: &mut Conn, asked: &Asked, typed: Option<Typed>) -> Result<Self, AppError>;
 }
 
-/// Who asks for a page, and what it is made from.
+/// A request for a page, with what the page is made from.
 pub struct Asked {
     pub state: web::Data<AppState>,
     pub head: Head,

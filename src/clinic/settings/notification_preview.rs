@@ -1,4 +1,4 @@
-//! What a wording looks like when it arrives, and what is wrong with it, in words.
+//! Shows how a wording looks when it arrives, and explains what is wrong with it.
 
 use crate::db::Ts;
 use crate::delivery::Channel;
@@ -16,7 +16,7 @@ const SAMPLE_TOKEN: &str = "EXAMPLE-0123456789-0123456789-01";
 const SAMPLE_PASSCODE: &str = "123456";
 const SAMPLE_NAME: &str = "Maxime";
 
-/// What stands for the link or the passcode in a preview and in a test.
+/// The sample link or passcode of a preview and of a test.
 pub fn sample_secret(kind: Kind, origin: &str) -> String {
     match kind {
         Kind::Passcode => SAMPLE_PASSCODE.to_owned(),

@@ -37,7 +37,7 @@ struct EditPage {
     subject_errors: Vec<String>,
     body_errors: Vec<String>,
     phone_error: &'static str,
-    /// what became of the test, in words, and whether it succeeded
+    /// whether the test succeeded, and the result in words
     tested: Option<(bool, String)>,
     previews: Vec<(bool, Preview)>,
     versions: Vec<Version>,
@@ -196,7 +196,7 @@ pub async fn submit(
     }
 }
 
-/// Goes back to the program's own wording; what the clinic wrote stays among the versions.
+/// Goes back to the program's own wording; the clinic's wording stays among the versions.
 pub async fn reset(
     state: web::Data<AppState>,
     user: User<rights::Settings>,
@@ -208,7 +208,7 @@ pub async fn reset(
     Ok(see_other(&format!("{}?notice=wording-reset", path(&slot))))
 }
 
-/// Shows what was typed as it would arrive. Nothing is kept.
+/// Shows what was typed as it would arrive. Nothing is stored.
 pub async fn preview(
     state: web::Data<AppState>,
     head: Head,

@@ -1,4 +1,4 @@
-//! `/settings/patient-portal`: who gets in, whether they may answer, how long they stay.
+//! `/settings/patient-portal`: who may sign in to the portal, whether patients may answer, how long a session lasts.
 
 use super::clinic::take_words;
 use super::form::{Asked, SettingsForm, Typed};
@@ -39,7 +39,7 @@ impl PortalPage {
     }
 }
 
-/// The ticked kinds, as they are stored. Where none is ticked, nobody gets in without a link.
+/// The ticked kinds, as they are stored. Where none is ticked, nobody can sign in without a link.
 fn identifiers(form: &Form) -> String {
     let ticked = IdKind::ALL.iter().map(|kind| kind.as_str()).filter(|word| form.all("identifier").any(|t| t == *word));
     ticked.collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! `/settings/sign-in`: which roles sign in with a second factor only.
+//! `/settings/sign-in`: which roles need a second factor.
 
 use super::form::{Asked, SettingsForm, Typed};
 use crate::access::{Role, is_named, rights};

@@ -44,7 +44,7 @@ struct RecoveryCodesPage {
     next: String,
 }
 
-/// Where to go when all is done; empty where it is nowhere in particular.
+/// The page to go to in the end; empty where the address names none.
 fn next_of(query: &HashMap<String, String>) -> String {
     query.get("next").and_then(|next| own_path(next)).unwrap_or_default().to_owned()
 }

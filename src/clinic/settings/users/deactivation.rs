@@ -1,5 +1,5 @@
-//! `/settings/users/{user}/deactivation`: deactivates a user and hands their work over; `/reactivation` lets them in
-//! again.
+//! `/settings/users/{user}/deactivation`: deactivates a user and hands their work over; `/reactivation` lets them sign
+//! in again.
 
 use super::{account, broken, in_path};
 use crate::access::rights;
@@ -21,7 +21,7 @@ use askama::Template;
 struct DeactivationPage {
     shell: Shell,
     account: Account,
-    /// whether nobody else may manage users
+    /// whether no other user who can sign in may manage users
     is_last: bool,
     work: OpenWork,
     /// the users who may take over the work
@@ -76,7 +76,7 @@ pub async fn submit(
             Ok(_) => return Ok(None),
             Err(LeaveError::NobodyTakesOver) => errors.add("to", "error-takes-over"),
             Err(LeaveError::CannotTakeOver) => errors.add("to", "error-cannot-take-over"),
-            // the page says so
+            // the page itself says that this is the last owner
             Err(LeaveError::Manage(ManageError::LastOwner)) => {}
             Err(LeaveError::Manage(cause)) => return Err(broken(cause)),
         }

@@ -1,4 +1,4 @@
-//! `/settings/users`: who may sign in, and as what.
+//! `/settings/users`: who may sign in, and in which role.
 
 pub mod deactivation;
 pub mod list;
@@ -33,7 +33,7 @@ fn refused(cause: ManageError) -> Result<(&'static str, &'static str), AppError>
     }
 }
 
-/// The error for what correcting the form does not help.
+/// The error where correcting the form does not help.
 fn broken(cause: ManageError) -> AppError {
     match cause {
         ManageError::NotAllowed => AppError::Forbidden,

@@ -45,7 +45,7 @@ struct LinkPage {
     until: Ts,
 }
 
-/// What came of asking for a link.
+/// The result of asking for a link.
 enum Made {
     Mailed(UserId),
     Shown(Box<LinkPage>),
@@ -78,7 +78,7 @@ fn answer(state: &AppState, made: &Made, notice: &str) -> Result<HttpResponse, A
             state.wake.notify_one();
             Ok(see_other(&format!("/settings/users/{user}?notice={notice}")))
         }
-        // the answer to this one press: no address leads to it again
+        // the link is in the answer to this one request: no address shows it again
         Made::Shown(page) => html(&**page),
     }
 }

@@ -1,5 +1,5 @@
-//! `/settings/users/{user}`: one user's name, address and role; `/second-factor` takes away what they
-//! have lost, `/provider/removal` ends who they are at the identity provider.
+//! `/settings/users/{user}`: one user's name, address and role. `/second-factor` removes a lost second factor,
+//! `/sessions` ends the sessions, `/provider/removal` ends the link to a person at the identity provider.
 
 use super::new::How;
 use super::{Typed, account, broken, in_path, refused};
@@ -25,7 +25,7 @@ struct UserPage {
     typed: Typed,
     errors: FieldErrors,
     seen: Seen,
-    /// what became of the last invitation by mail
+    /// the state of the last invitation by mail, and since when
     invited: Option<(MailState, Ts)>,
     factor: SecondFactor,
     link: Option<ProviderLink>,
