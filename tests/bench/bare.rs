@@ -1,4 +1,5 @@
-//! The same rows as a send, by prepared statements in a loop, one durable commit each or many in one.
+//! The limit for sending: the rows that a send writes, by prepared statements in a loop, with a durable commit for each
+//! send or for many.
 
 use super::stage::Stage;
 use diesel::connection::SimpleConnection;
@@ -9,7 +10,7 @@ use postern::db::sealed::{ConversationTitle, MessageHtml, MessageSource, Sealed}
 use postern::db::{Both, Conn, Ts};
 use std::time::{Duration, Instant};
 
-/// Sends a second, with so many in one commit.
+/// Sends per second, with `together` of them in one commit.
 pub fn sends_per_second(stage: &Stage, seconds: f64, together: i64) -> f64 {
     let mut conn = open(stage);
     let (begin, mut sent) =
@@ -22,7 +23,7 @@ pub fn sends_per_second(stage: &Stage, seconds: f64, together: i64) -> f64 {
     (sent - first) as f64 / begin.elapsed().as_secs_f64()
 }
 
-/// A connection as the program has them.
+/// A connection with the program's own settings.
 pub fn open(stage: &Stage) -> Conn {
     let mut conn = stage.server.base.connect();
     if let Conn::Sqlite(conn) = &mut conn {

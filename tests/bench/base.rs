@@ -1,21 +1,21 @@
-//! The database of a benchmark, of either kind, and what its processes cost.
+//! The database of a benchmark, SQLite or PostgreSQL, and the processor time of its processes.
 
 use diesel::prelude::*;
 use postern::db::{Conn, DatabaseUrl};
 use std::path::Path;
 use std::process::Command;
 
-/// A PostgreSQL for this run alone; ended with it.
+/// A PostgreSQL server for this run alone, which ends with it.
 pub struct Postgres {
     url: String,
     folder: tempfile::TempDir,
 }
 
 impl Postgres {
-    /// Starts one that keeps what it has committed: its commits cost what they cost a clinic.
+    /// Starts a server whose commits are durable, so that they cost what they cost a clinic.
     pub fn start() -> Postgres {
         let folder = tempfile::Builder::new().prefix("postern-bench").tempdir().unwrap();
-        // the user that it runs as must get through
+        // the server runs as another user, who must be able to enter the folder
         #[cfg(unix)]
         std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
         let answer = script("durable", folder.path()).output().unwrap();
@@ -49,19 +49,19 @@ impl Drop for Postgres {
 /// One database.
 #[derive(Clone)]
 pub struct Base {
-    /// where it is
+    /// its address or path
     pub url: DatabaseUrl,
-    /// the first process of its server, where it has one
+    /// the first process of its server; `None` for SQLite
     server_pid: Option<u32>,
 }
 
 impl Base {
-    /// A database that is there, or a file to be.
+    /// An existing database, or a file that will be made.
     pub fn at(url: DatabaseUrl) -> Base {
         Base { url, server_pid: None }
     }
 
-    /// A connection past the program.
+    /// A connection of the benchmark's own, without the program.
     pub fn connect(&self) -> Conn {
         match &self.url {
             DatabaseUrl::Sqlite(path) => Conn::Sqlite(SqliteConnection::establish(path.to_str().unwrap()).unwrap()),
@@ -70,7 +70,7 @@ impl Base {
         }
     }
 
-    /// As the configuration has it.
+    /// The value of `database_url`.
     pub fn setting(&self) -> String {
         match &self.url {
             DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -79,12 +79,12 @@ impl Base {
         }
     }
 
-    /// Its kind, in a word.
+    /// `sqlite` or `postgres`.
     pub fn kind(&self) -> &'static str {
         if matches!(self.url, DatabaseUrl::Sqlite(_)) { "sqlite" } else { "postgres" }
     }
 
-    /// A second one like it, which nobody else uses.
+    /// A copy that nobody else uses.
     pub fn copy(&self, folder: &Path, name: &str) -> Base {
         match &self.url {
             DatabaseUrl::Sqlite(path) => {
@@ -102,7 +102,7 @@ impl Base {
                 let (server, own) = url.rsplit_once('/').unwrap();
                 let mut conn = PgConnection::establish(&format!("{server}/postgres")).unwrap();
                 let statement = format!("CREATE DATABASE {name} TEMPLATE {own}");
-                // whoever was connected is gone a moment after their program
+                // a program's connections end a moment after the program
                 let mut copied = diesel::sql_query(&statement).execute(&mut conn);
                 for _ in 0..100 {
                     if copied.is_err() {
@@ -116,7 +116,7 @@ impl Base {
         }
     }
 
-    /// Seconds of processor time that the database's own processes have used; none for SQLite, which has none.
+    /// Seconds of processor time that the database's own processes have used; 0 for SQLite, which has no processes.
     pub fn processor(&self) -> f64 {
         let Some(server) = self.server_pid else { return 0.0 };
         let children = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
@@ -128,7 +128,7 @@ impl Base {
     }
 }
 
-/// What the system tells of a process.
+/// What `/proc` says of a process.
 pub struct Stat {
     parent: u32,
     /// seconds of processor time of all its threads
@@ -136,7 +136,7 @@ pub struct Stat {
     ended_children: f64,
 }
 
-/// `None` where there is no such process any more.
+/// Reads it; `None` where there is no such process any more.
 pub fn stat(pid: u32) -> Option<Stat> {
     let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = line.rsplit_once(") ")?.1.split(' ').collect();

@@ -1,4 +1,4 @@
-//! The lightest HTTP client that keeps its connection: the server is what is measured.
+//! A minimal HTTP client with one connection, so that it costs little beside the server that is measured.
 
 use super::server::SignedIn;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,9 +7,9 @@ use std::net::TcpStream;
 pub struct Client {
     stream: BufReader<TcpStream>,
     port: u16,
-    /// who sends
+    /// the person who sends
     pub who: SignedIn,
-    /// where it says that it comes from
+    /// the address that it claims to come from
     pub from: String,
 }
 
@@ -59,12 +59,12 @@ impl Client {
         lines
     }
 
-    /// This person on a connection of their own.
+    /// A client for this person, with a connection of its own.
     pub fn of(port: u16, who: &SignedIn) -> Client {
         Client { who: who.clone(), ..Client::connect(port) }
     }
 
-    /// Uploads a file of this size as a browser does; gives the identity that it got.
+    /// Uploads a file of this size as a browser does; gives its identity.
     pub fn upload(&mut self, path: &str, size: usize, seed: usize) -> u64 {
         let head = "--B\r\ncontent-disposition: form-data; name=\"files\"; filename=\"a.pdf\"\r\n\r\n";
         let tail = "\r\n--B--\r\n";
@@ -85,7 +85,7 @@ impl Client {
         id.and_then(|id| id.parse().ok()).expect("an identity")
     }
 
-    /// Reads a file and keeps nothing of it; gives its size.
+    /// Downloads a file without keeping it; gives its size.
     pub fn drain(&mut self, path: &str) -> usize {
         self.ask("GET", path, "");
         let (status, length) = self.head();
@@ -134,7 +134,7 @@ impl Client {
     }
 }
 
-/// A file of this size that looks like a PDF, another one for each seed, in pieces.
+/// Gives the pieces of a file of this size that looks like a PDF; each seed makes another file.
 pub fn content(size: usize, seed: usize, mut give: impl FnMut(&[u8])) {
     let begin = format!("%PDF-1.7\n% {seed:>20}\n");
     give(begin.as_bytes());

@@ -1,13 +1,13 @@
-//! A clinic of any size with all the rows that a real one has, written by statements that both databases understand, a table
-//! at a time: notifications with their states and links, steps, plans, jobs, audit rows, drafts, attachments; of a hundred
-//! conversations three are open. What a test of it looks at in particular stands in a few places of its own, see [`Places`].
+//! A clinic of any size with all the rows that a real one has, written by statements that both databases understand, a
+//! table at a time: notifications with their states and links, steps, plans, jobs, audit rows, drafts, attachments.
+//! Three of a hundred conversations are open. The rows that an operation needs have places of their own: [`Places`].
 
 use super::base::Base;
 use diesel::connection::SimpleConnection;
 use postern::db::Conn;
 use std::ops::Range;
 
-/// How large it is to be.
+/// The size of a clinic.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// conversations, each with its rows
@@ -16,14 +16,14 @@ pub struct Size {
     pub items: i64,
     /// messages of the longest conversation
     pub long: i64,
-    /// conversations of the patient who has many, each with so many messages
+    /// for the patient with many conversations: how many, and the messages of each
     pub many: (i64, i64),
     /// patients who may answer, and conversations in which they may
     pub answering: i64,
 }
 
 impl Size {
-    /// As it is measured.
+    /// The size that is measured, with this many conversations.
     pub fn of(conversations: i64) -> Size {
         Size { conversations, items: 20_000, long: 500, many: (30, 400), answering: 400 }
     }
@@ -33,12 +33,12 @@ impl Size {
     }
 }
 
-/// Where in it is what.
+/// The ids of the rows that operations need.
 #[derive(Debug, Clone)]
 pub struct Places {
     /// the conversation with twenty messages, and its patient
     pub twenty: (i64, i64),
-    /// the one with many
+    /// the conversation with many messages
     pub long: i64,
     /// the patient with many conversations of many messages
     pub many: i64,
@@ -67,7 +67,7 @@ fn word(list: &str, number: &str) -> String {
 pub fn fill(base: &Base, size: Size) -> Places {
     let conn = &mut base.connect();
     let mut clinic = Clinic { conn, patients: size.patients(), now: now(), step: 0 };
-    // three years of them
+    // they are spread over three years
     clinic.step = 94_608_000_000_000 / size.conversations.max(1);
     clinic.run("@prepare");
     clinic.people(size);
@@ -87,13 +87,13 @@ struct Clinic<'a> {
     patients: i64,
     /// microseconds since 1970
     now: i64,
-    /// between two conversations
+    /// microseconds between two conversations
     step: i64,
 }
 
 impl Clinic<'_> {
-    /// Runs a statement in which `@(…)` is a moment given in microseconds, `#(…)` 32 bytes made of a number, and `n(…)` at its
-    /// beginning the numbers from 0, as `i`.
+    /// Runs a statement in which `@(…)` is a moment given in microseconds, `#(…)` 32 bytes made of a number, and `n(…)`
+    /// at its beginning the numbers from 0, as `i`.
     fn run(&mut self, statement: &str) {
         let is_postgres = matches!(self.conn, Conn::Pg(_));
         let statement = match (statement, is_postgres) {
@@ -109,7 +109,8 @@ impl Clinic<'_> {
         self.conn.batch_execute(&statement).unwrap_or_else(|e| panic!("{e}: {statement}"));
     }
 
-    /// Rows of `table`: `columns` and what they are for each `i` below `count`; `condition` leaves some out.
+    /// Inserts rows into `table`, one for each `i` below `count`: `columns` are names with expressions of `i`;
+    /// `condition` leaves some rows out.
     fn rows(&mut self, table: &str, columns: &[(&str, &str)], count: i64, condition: &str) {
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
         let values: Vec<&str> = columns.iter().map(|(_, value)| *value).collect();
@@ -186,7 +187,7 @@ impl Clinic<'_> {
         let patient = format!("(1 + i % {})", self.patients);
         let number = format!("(1 + i / {})", self.patients);
         self.block(&Block { first: 1, count, patient, number, at, messages: 2, open: "i % 100 < 3" });
-        // what is looked at in particular: after the others, of patients who have none of those
+        // the rows of `Places` come after the others, with patients who have none of the others
         let special = self.patients + 1;
         let mut first = count + 1;
         let mut place = |clinic: &mut Clinic, patient: i64, conversations: i64, messages: i64, each: bool| {
@@ -205,7 +206,7 @@ impl Clinic<'_> {
         Places { twenty, long, many: special + 2, chart: special + 3, answering, answered }
     }
 
-    /// Conversations of one shape with all that hangs on them.
+    /// Writes conversations of one shape with all rows that refer to them.
     fn block(&mut self, block: &Block) {
         let Block { first, count, patient, number, at, messages, open } = block;
         let (first, count, messages) = (*first, *count, *messages);
@@ -241,7 +242,7 @@ impl Clinic<'_> {
             count,
             "",
         );
-        // the owner takes part in every fourth, and one of the others in each
+        // the owner takes part in every fourth conversation, and one of the other users in each
         for (user, unread, done, condition) in [
             ("1", "(i % 400 = 0)", format!("CASE WHEN i % 200 = 4 THEN {when} END"), "i % 4 = 0"),
             ("2 + i % 11", "(i % 300 = 7)", format!("CASE WHEN i % 100 < 95 THEN {when} END"), ""),
@@ -428,7 +429,7 @@ impl Clinic<'_> {
 
     fn charts(&mut self, size: Size, places: &Places) {
         let (all, large) = (self.patients * 4, places.chart);
-        // four in each chart, of the last two years, and the large one of ten
+        // four items in each chart, from the last two years, and the large chart from ten years
         let blocks = [
             (0, all, "(1 + i / 4)".to_owned(), format!("{} - (i % 730) * 86400000000", self.now)),
             (all, size.items, large.to_string(), format!("{} - i * 15768000000", self.now)),
@@ -471,7 +472,7 @@ impl Clinic<'_> {
         ));
     }
 
-    /// The ends of the audit chains, and on PostgreSQL what its own identities go on from.
+    /// Writes the ends of the audit chains, and on PostgreSQL sets the sequences of identities.
     fn finish(&mut self) {
         self.run(
             "INSERT INTO audit_heads (chain, position, hash) SELECT chain, max(position), #(0) FROM audit_events \

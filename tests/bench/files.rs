@@ -1,5 +1,5 @@
-//! Files: taking one in against writing the same bytes to the same disk, giving one out against the same bytes from
-//! memory by the same web framework, and what either costs in memory.
+//! Files: an upload against writing the same bytes to the same disk, a download against the same bytes from memory by
+//! the same web framework, and the memory that each takes.
 
 use super::base::Base;
 use super::client::Client;
@@ -15,7 +15,7 @@ const MB: usize = 1 << 20;
 /// Files of the size that one attachment may have by default.
 const SIZE: usize = 25 * MB;
 const TIMES: usize = 12;
-/// One that no machine would like to hold in memory.
+/// A file that is too large to be held in memory.
 const LARGE: usize = 600 * MB;
 
 /// Prints the ratios, in clear and encrypted.
@@ -38,7 +38,7 @@ fn database(folder: &Path) -> Base {
     Base::at(DatabaseUrl::Sqlite(folder.join("clinic.db")))
 }
 
-/// A small clinic, and its owner signed in.
+/// Starts a small clinic, and signs its owner in.
 fn start(server: &mut Server) -> Client {
     let link = server.prepare();
     clinic::fill(&server.base, Size { items: 10, long: 2, many: (1, 2), answering: 2, ..Size::of(10) });
@@ -46,7 +46,7 @@ fn start(server: &mut Server) -> Client {
     Client::of(server.port, &server.sign_in(&link))
 }
 
-/// Memory where files are scanned as they come in and lie in a bucket, encrypted: with a real S3 server and clamd.
+/// Measures memory where files are scanned and stored encrypted in a bucket: with a real S3 server and clamd.
 fn far_away() {
     let Some(program) = std::env::var_os("POSTERN_TEST_S3") else {
         return println!("memory with a bucket and a scanner: LEFT OUT, POSTERN_TEST_S3 names no S3 server");
@@ -86,13 +86,13 @@ fn far_away() {
         server.set(&format!("POSTERN_{name}"), value);
     }
     let mut client = start(&mut server);
-    // once for nothing, as above
+    // once without measuring, as above
     let path = attached(&mut client, MB, 1_000);
     client.drain(&path);
     memory(&server, &mut client, "scanned, encrypted and in a bucket");
 }
 
-/// A server beside ours; ended when dropped.
+/// Another server, which ends when this is dropped.
 struct Beside(Child);
 
 impl Beside {
@@ -115,7 +115,7 @@ impl Drop for Beside {
 }
 
 fn measure(client: &mut Client, folder: &Path, how: &str) {
-    // once for nothing: what is reserved at the first file is no cost of the others
+    // once without measuring: what is reserved for the first file is not a cost of the others
     client.upload("/patients/2/uploads", MB, 1_000);
     let begin = Instant::now();
     for seed in 0..TIMES {

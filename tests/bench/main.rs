@@ -2,7 +2,7 @@
 //! processor time. Requests a second say more about the machine than about Postern.
 //!
 //! ```text
-//! cargo bench                                        all of it, on a small clinic
+//! cargo bench                                        everything, on a small clinic
 //! cargo bench -- files | import | clinic             one part
 //! cargo bench -- clinic [--conversations 200,200000] [--on sqlite,postgres] [--only WORD] [--seconds 2]
 //!   --program FILE      another program than the one that was built with this
@@ -39,7 +39,7 @@ const TURNS: u32 = 4;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test` also runs what has no harness: it must not take minutes then
+    // `cargo test` also runs targets without a harness: that must not take minutes
     if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
@@ -58,7 +58,7 @@ fn main() {
     }
 }
 
-/// What is asked for on the command line.
+/// The arguments of the command line.
 struct Asked {
     sizes: Vec<i64>,
     on: Vec<String>,
@@ -103,7 +103,7 @@ fn clinics(asked: &Asked) {
                 None => Base::at(DatabaseUrl::Sqlite(folder.path().join("clinic.db"))),
             };
             println!("\n{size} conversations on {}", base.kind());
-            // the older program makes the tables: the newer one takes the steps that it misses
+            // the older program makes the tables, and the newer one runs the migrations that are missing
             let first = asked.against.as_ref().unwrap_or(&asked.program);
             let mut stage = Stage::set(first, base, folder.path(), Size::of(*size));
             match &asked.against {
@@ -162,7 +162,7 @@ fn one_clinic(asked: &Asked, stages: &[(&str, &Stage)], size: i64) -> Vec<Part> 
     parts
 }
 
-/// What the limits of an operation do in a second.
+/// How many calls per second each limit of an operation reaches.
 fn limits(stage: &Stage, operation: &Operation, seconds: f64) -> Vec<(String, f64)> {
     let fixed = |bytes: Vec<u8>| {
         let port = server::static_server(bytes);

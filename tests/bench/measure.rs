@@ -1,4 +1,5 @@
-//! How often, how long and at what cost: an operation by several callers at once, on one server or on two in turns.
+//! Measures rate, waiting time and processor time of an operation by several callers at once, on one server or on two
+//! in turns.
 
 use super::operations::Operation;
 use super::stage::Stage;
@@ -6,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What was measured of an operation on one server.
+/// The measurements of an operation on one server.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Measured {
     pub calls: u64,
-    /// requests a second
+    /// requests per second
     pub rate: f64,
-    /// milliseconds until the answer was there: half of them, all but one of a hundred, the worst
+    /// milliseconds until the answer came: the median, the 99th percentile, the longest
     pub p50: f64,
     pub p99: f64,
     pub worst: f64,
@@ -24,13 +25,13 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Microseconds of processor time of everything that is not the caller.
+    /// Microseconds of processor time for one request, of server and database together.
     pub fn processor(&self) -> f64 {
         self.server + self.database
     }
 }
 
-/// Calls that were made, with how long each took.
+/// The calls that were made, and how long each took.
 #[derive(Default)]
 struct Calls {
     micros: Vec<u32>,
@@ -41,11 +42,11 @@ struct Calls {
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// Measures an operation on each stage, in turns, for so many seconds on each in all.
+/// Measures an operation on each stage, in turns, for `seconds` in total on each.
 pub fn measure(stages: &[&Stage], operation: &Operation, seconds: f64, turns: u32) -> Vec<Measured> {
     let mut all: Vec<Calls> = stages.iter().map(|_| Calls::default()).collect();
     for stage in stages {
-        // once for nothing: what is made ready at the first is no cost of the others
+        // once without measuring: what is prepared at the first call is not a cost of the others
         turn(stage, operation, 0.0, &mut Calls::default());
     }
     for _ in 0..turns {
@@ -56,7 +57,7 @@ pub fn measure(stages: &[&Stage], operation: &Operation, seconds: f64, turns: u3
     all.into_iter().map(measured).collect()
 }
 
-/// Everybody calls until the time is over, each at least once.
+/// All callers call until the time is over, each at least once.
 fn turn(stage: &Stage, operation: &Operation, seconds: f64, calls: &mut Calls) {
     let (server, database) = (stage.server.processor(), stage.server.base.processor());
     let begin = Instant::now();
@@ -104,7 +105,7 @@ fn measured(mut calls: Calls) -> Measured {
     }
 }
 
-/// Calls a second of `work` by several threads.
+/// Calls per second of `work` by several threads.
 pub fn rate(threads: usize, seconds: f64, work: impl Fn(&mut super::client::Client) + Sync, port: u16) -> f64 {
     let begin = Instant::now();
     let calls: u64 = std::thread::scope(|scope| {

@@ -1,17 +1,17 @@
-//! What people do, one request for each: the operations that are measured.
+//! The operations that are measured: what people do, one request for each.
 
 use super::client::Client;
 use super::server::PASSWORD;
 use super::stage::{FILE, Stage};
 
-/// What an operation is held against, in the same run.
+/// The limit that an operation is compared with, in the same run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// the same rows by prepared statements
+    /// writing the same rows by prepared statements
     Rows,
     /// the same bytes from memory, by the same web framework
     Static,
-    /// the same framework with nothing to do
+    /// an empty answer by the same web framework
     Empty,
     /// nothing
     None,
@@ -21,12 +21,12 @@ type Act = Box<dyn Fn(&Stage, &mut Client, u64) + Send + Sync>;
 
 pub struct Operation {
     pub name: String,
-    /// how many do it at once
+    /// how many callers there are at once
     pub connections: usize,
     pub limit: Limit,
-    /// the page, where it is one
+    /// the path, where the operation is a page
     pub path: Option<String>,
-    /// the request; the number is another one each time
+    /// the request; its number is different each time
     pub act: Act,
 }
 
@@ -140,7 +140,7 @@ pub fn all(stage: &Stage) -> Vec<Operation> {
     all
 }
 
-/// An address that nobody else has called from lately.
+/// An address that no other request has come from lately, because the limits count by address.
 fn somewhere(number: u64) -> String {
     let [.., a, b, c] = number.to_be_bytes();
     format!("10.{a}.{b}.{c}")

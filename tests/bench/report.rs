@@ -1,4 +1,4 @@
-//! What was measured, as lines, as a file, and against an earlier file.
+//! Reports what was measured: as lines, as a file, and compared with an earlier file.
 
 use super::measure::Measured;
 use serde::{Deserialize, Serialize};
@@ -9,23 +9,23 @@ use std::collections::BTreeMap;
 pub struct Part {
     pub database: String,
     pub conversations: i64,
-    /// which program: `this`, or the other one of a run in turns
+    /// the program: `this`, or the other one of a run in turns
     pub program: String,
     pub operations: BTreeMap<String, Measured>,
-    /// MB: at rest, and at the peak of each operation
+    /// resident memory in MB: at rest, and at the peak of each operation
     pub at_rest: f64,
     pub peaks: BTreeMap<String, f64>,
-    /// MB of memory that is no file's, after all of them
+    /// MB of anonymous memory, after all operations
     pub anonymous: f64,
 }
 
-/// All of a run.
+/// The results of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Report {
     pub parts: Vec<Part>,
 }
 
-/// A number in four places or less.
+/// A number in at most four digits.
 fn short(number: f64) -> String {
     match number.abs() {
         n if n >= 100.0 => format!("{number:.0}"),
@@ -42,7 +42,7 @@ pub fn heading() -> String {
     )
 }
 
-/// One operation.
+/// The line of one operation.
 pub fn line(name: &str, one: &Measured) -> String {
     let limits: Vec<String> = one.of_limit.iter().map(|(limit, part)| format!("{} of {limit}", short(*part))).collect();
     format!(
@@ -84,7 +84,7 @@ impl Report {
         lines
     }
 
-    /// The processor time and the middle of the waiting time of each operation, divided by what it was in `earlier`.
+    /// The processor time and the median waiting time of each operation, divided by those in `earlier`.
     pub fn compared(&self, earlier: &Report) -> Vec<String> {
         let mut lines = Vec::new();
         for part in &self.parts {
@@ -99,7 +99,7 @@ impl Report {
         lines
     }
 
-    /// The same for two programs that ran in turns.
+    /// As [`Report::compared`], for two programs that ran in turns.
     pub fn in_turns(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for part in self.parts.iter().filter(|part| part.program == "this") {

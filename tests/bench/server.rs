@@ -1,4 +1,4 @@
-//! The real program on a clinic, set up by its own commands, and people who are signed in to it.
+//! The real program on a clinic, set up by its own commands, and people who are signed in.
 
 use super::base::{Base, stat};
 use super::client::Client;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// The program that was built with the benchmark.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_postern");
-/// The owner's.
+/// The owner's password.
 pub const PASSWORD: &str = "seven turns around the lake";
 
 pub struct Server {
@@ -31,7 +31,7 @@ impl Drop for Server {
     }
 }
 
-/// Somebody who is signed in: the cookie, and the mark of their pages.
+/// A person who is signed in: the cookie, and the mark of their pages.
 #[derive(Clone, Default)]
 pub struct SignedIn {
     pub cookie: String,
@@ -39,7 +39,7 @@ pub struct SignedIn {
 }
 
 impl Server {
-    /// Of this program on this database, with files in `folder`.
+    /// A server of this program on this database, with files in `folder`.
     pub fn new(program: &Path, base: Base, folder: &Path) -> Server {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = Server { port, base, program: program.to_owned(), more: Vec::new(), child: None };
@@ -47,7 +47,7 @@ impl Server {
         server
     }
 
-    /// Makes the database and its one user, the owner; gives the link to their password.
+    /// Makes the database and its one user, the owner; gives the link to set their password.
     pub fn prepare(&self) -> String {
         let add = ["user", "add", "owner@example.org", "--name", "Owner", "--role", "owner", "--link"];
         let link = self.command(&add).output().unwrap();
@@ -67,19 +67,19 @@ impl Server {
             .env("POSTERN_SMTP_TLS", "none")
             .env("POSTERN_SMTP_FROM", "clinic@example.org")
             .env("POSTERN_RUN_WORKER", "false")
-            // each caller says where it comes from: limits are for those who are alike
+            // each caller claims an address of its own, because the limits count by address
             .env("POSTERN_BEHIND_PROXY", "true")
             .env("POSTERN_LOG", "error")
             .envs(self.more.iter().cloned());
         command
     }
 
-    /// A variable of the configuration.
+    /// Sets a variable of the environment.
     pub fn set(&mut self, name: &str, value: &str) {
         self.more.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Starts it; gives the time until it answers.
+    /// Starts the server; gives the time until it answers.
     pub fn start(&mut self) -> Duration {
         let begin = Instant::now();
         self.child = Some(self.command(&["serve"]).stdout(Stdio::null()).spawn().unwrap());
@@ -94,7 +94,7 @@ impl Server {
         begin.elapsed()
     }
 
-    /// Ends it.
+    /// Ends the server, if it runs.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -106,7 +106,7 @@ impl Server {
         self.child.as_ref().expect("the server runs").id()
     }
 
-    /// Seconds of processor time that it has used.
+    /// Seconds of processor time that the server has used.
     pub fn processor(&self) -> f64 {
         stat(self.id()).expect("the server runs").own
     }
@@ -116,17 +116,17 @@ impl Server {
         self.status("VmRSS:")
     }
 
-    /// Memory that is no file's, in MB.
+    /// Anonymous memory in MB.
     pub fn anonymous(&self) -> f64 {
         self.status("RssAnon:")
     }
 
-    /// The most memory that it had since [`Server::forget_peak`], in MB.
+    /// The peak of resident memory since [`Server::forget_peak`], in MB.
     pub fn peak(&self) -> f64 {
         self.status("VmHWM:")
     }
 
-    /// Begins to watch for the peak anew; gives what it has now, in MB.
+    /// Resets the peak of memory; gives the present memory in MB.
     pub fn forget_peak(&self) -> f64 {
         std::fs::write(format!("/proc/{}/clear_refs", self.id()), "5").unwrap();
         self.status("VmHWM:")
@@ -149,7 +149,7 @@ impl Server {
         client.who
     }
 
-    /// Who signs in past the pages.
+    /// The keys with which people are signed in without the pages.
     pub fn people(&self) -> People {
         let conn = &mut self.base.connect();
         let bytes: Vec<u8> = clinic::table.find(1).select(clinic::cookie_key).first(conn).unwrap();
@@ -158,7 +158,7 @@ impl Server {
     }
 }
 
-/// Signs people in by writing their sessions.
+/// Signs people in by writing their sessions into the database.
 pub struct People {
     key: Key,
     marks: Marks,
@@ -170,12 +170,12 @@ impl People {
         self.marks.mark(who)
     }
 
-    /// A session of this user.
+    /// Signs this user in.
     pub fn user(&self, id: i64) -> SignedIn {
         self.sign_in("postern", Person::User(UserId(id)), (Some(id), None))
     }
 
-    /// A session of this patient.
+    /// Signs this patient in.
     pub fn patient(&self, id: i64) -> SignedIn {
         self.sign_in("postern-portal", Person::Patient(PatientId(id)), (None, Some(id)))
     }
@@ -199,7 +199,7 @@ impl People {
     }
 }
 
-/// Another number each time.
+/// A random number.
 pub fn rand() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()

@@ -1,4 +1,4 @@
-//! A filled clinic with a server on it, and everybody whom the operations need.
+//! A filled clinic with a server, and all people whom the operations need.
 
 use super::base::Base;
 use super::client::Client;
@@ -10,7 +10,7 @@ use postern::db::Ts;
 use postern::db::schema::portal_links;
 use std::path::Path;
 
-/// What operations act upon.
+/// The clinic that operations act upon.
 pub struct Stage {
     pub server: Server,
     pub places: Places,
@@ -19,21 +19,21 @@ pub struct Stage {
     pub patients: Vec<SignedIn>,
     /// the patient with many conversations
     pub many: SignedIn,
-    /// the one with a conversation of twenty messages
+    /// the patient with a conversation of twenty messages
     pub twenty: SignedIn,
     /// links, one for each of `patients`
     pub links: Vec<String>,
     /// the address of a file on a message
     pub file: String,
-    /// makes the keys of this run other ones than those of any other
+    /// a number of this run, which makes its idempotency keys different from those of other runs
     pub run: u64,
 }
 
-/// How large the file is that is uploaded and downloaded.
+/// The size of the file that is uploaded and downloaded, in bytes.
 pub const FILE: usize = 1 << 20;
 
 impl Stage {
-    /// Makes the clinic by `program` and starts it.
+    /// Makes the clinic by `program`, and starts its server.
     pub fn set(program: &Path, base: Base, folder: &Path, size: Size) -> Stage {
         let mut server = Server::new(program, base, folder);
         let link = server.prepare();
@@ -43,10 +43,10 @@ impl Stage {
         Stage::on(server, places, owner)
     }
 
-    /// The same clinic once more, under another program.
+    /// A copy of the clinic with another program.
     pub fn again(&mut self, program: &Path, folder: &Path, name: &str) -> Stage {
         std::fs::create_dir_all(folder.join(name)).unwrap();
-        // PostgreSQL copies only what nobody is connected to
+        // PostgreSQL copies a database only while nobody is connected to it
         self.server.stop();
         let base = self.server.base.copy(folder, name);
         self.server.start();

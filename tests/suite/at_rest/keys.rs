@@ -1,4 +1,4 @@
-//! Keys are set, changed and taken back; a database is not opened without the key that its text needs.
+//! Keys are set, changed and removed; a database is not opened without the key that its text needs.
 
 use super::{WAYS, every_way, in_files, in_rows, key, with_key};
 use crate::chart::items::{add, days_ago};
@@ -37,7 +37,7 @@ async fn open(url: &DatabaseUrl, keys: Keys) -> Result<Db, DbError> {
     tokio::task::spawn_blocking(move || Db::open(&url, keys)).await.unwrap()
 }
 
-/// Every row as it lies there, but of what changes by itself.
+/// Every stored row, without the tables that change by themselves.
 async fn rows(db: &Db) -> BTreeSet<String> {
     let read = db.read(|conn| -> Result<_, DbError> {
         let mut all = BTreeSet::new();
@@ -62,20 +62,20 @@ async fn a_key_is_set_changed_and_taken_back(on: On) {
     every_way(&app).await;
     let url = &app.state.config.database;
     let before = rows(&app.state.db).await;
-    // what was there is sealed
+    // the first key: the text that was in clear is sealed
     let db = open(url, keys(Some(1), &[])).await.unwrap();
     assert!(others(&db).await > 20);
     let anew = sealed::seal_anew(&db).await.unwrap();
     assert!(anew.sealed > 20 && anew.unreadable == 0, "{anew:?}");
     assert_eq!((others(&db).await, sealed::seal_anew(&db).await.unwrap()), (0, Anew::default()));
     assert_eq!(in_rows(&db, &WAYS).await, [""; 0]);
-    // another key seals, and the first can go
+    // a second key: all is sealed with it, and the first is not needed any more
     let db = open(url, keys(Some(2), &[1])).await.unwrap();
     assert!(others(&db).await > 20);
     sealed::seal_anew(&db).await.unwrap();
     let db = open(url, keys(Some(2), &[])).await.unwrap();
     assert_eq!(others(&db).await, 0);
-    // none seals any more, and all is as it was
+    // no key: everything is in clear, as it was
     let db = open(url, keys(None, &[2])).await.unwrap();
     sealed::seal_anew(&db).await.unwrap();
     assert_eq!(rows(&db).await, before);
@@ -161,7 +161,8 @@ async fn a_search_finds_the_same(on: On) {
     assert_eq!(answers[0], answers[1]);
 }
 
-/// Two programs seal at once, are stopped at any point and begin again, while a third writes by the new key.
+/// Two programs seal at the same time, are stopped at any point and begin again: in the end all text is sealed, and
+/// without a key all is as it was.
 async fn sealing_is_stopped_and_shared(on: On) {
     let app = App::start_with_config(on, |_| (), Delivery::mailbox).await;
     every_way(&app).await;
@@ -184,7 +185,7 @@ async fn sealing_is_stopped_and_shared(on: On) {
     assert_eq!(in_rows(&db, &WAYS).await, [""; 0]);
     if let DatabaseUrl::Sqlite(path) = url {
         let compact = path.clone();
-        // those that read still hold the write-ahead log: it is the file that is looked at
+        // open readers keep the write-ahead log from being emptied, so only the database file is searched
         tokio::task::spawn_blocking(move || Db::compact(&DatabaseUrl::Sqlite(compact))).await.unwrap().unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(path, folder.path().join("copy.db")).unwrap();
@@ -195,7 +196,7 @@ async fn sealing_is_stopped_and_shared(on: On) {
     assert_eq!(rows(&back).await, before);
 }
 
-/// The command is killed at any point, and ends what it began when it is said again.
+/// The command is killed at any point and leaves all text readable; when it is given again it completes the work.
 async fn kill_9_leaves_every_text_readable(on: On) {
     let app = App::start_with_config(on, |_| (), Delivery::mailbox).await;
     every_way(&app).await;

@@ -1,5 +1,5 @@
-//! With a key no word of patients lies in clear in the database or in a backup; keys are set, changed and taken back while the
-//! clinic runs; what is searched finds the same.
+//! With a key no word of patients is in clear in the database or in a backup; keys are set, changed and removed while
+//! the clinic runs; a search finds the same as before.
 
 mod keys;
 mod modes;
@@ -24,7 +24,7 @@ use std::path::Path;
 
 on_each!(no_word_lies_in_clear, without_a_key_text_is_as_it_was);
 
-/// One word for each way by which a patient's text comes in: no part of it is in any other text.
+/// One word for each way by which text of patients comes in. No part of a word is in any other text.
 pub const WAYS: [&str; 16] = [
     "zquorktitle",
     "zquorkbody",
@@ -52,7 +52,7 @@ pub fn with_key(number: u8) -> impl FnOnce(&mut Config) {
     move |config| config.files.key = Some(key(number))
 }
 
-/// A clinic in which every way was gone.
+/// Brings each word of [`WAYS`] into a clinic.
 pub async fn every_way(app: &App) {
     let (owner, maria) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
     let file = id_in(&upload(&owner, maria, "zquorkfile.pdf", samples::pdf()).await);
@@ -103,7 +103,7 @@ pub async fn every_way(app: &App) {
     app.import(bundle.to_string().into_bytes(), Some("https://emr.example.org")).await;
 }
 
-/// What a word may look like in bytes: as it is, in hexadecimal, and within base64 at each place.
+/// The bytes that a word may be stored as: in clear, in hexadecimal, in base64 at each of three offsets, in UTF-16.
 fn looks(word: &str) -> Vec<Vec<u8>> {
     let mut looks = vec![word.as_bytes().to_vec(), HEXLOWER.encode(word.as_bytes()).into_bytes()];
     for before in 0..3 {
@@ -113,7 +113,7 @@ fn looks(word: &str) -> Vec<Vec<u8>> {
     }
     let wide: Vec<u8> = word.encode_utf16().flat_map(u16::to_le_bytes).collect();
     looks.push(wide);
-    // within base64 a short word has no part of its own
+    // a short word gives too few characters of base64 to be recognised
     looks.retain(|look| look.len() >= 4);
     looks
 }
@@ -132,7 +132,7 @@ fn find(bytes: &[u8], words: &[&str]) -> Vec<String> {
     found
 }
 
-/// Where words lie in the files of a folder.
+/// The words that are in the files of a folder, with the file of each.
 pub fn in_files(folder: &Path, words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -147,7 +147,7 @@ pub fn in_files(folder: &Path, words: &[&str]) -> Vec<String> {
     found
 }
 
-/// Where words lie in the rows of the database.
+/// The words that are in the rows of the database, with the table of each.
 pub async fn in_rows(db: &Db, words: &[&'static str]) -> Vec<String> {
     let words = words.to_vec();
     let read = db.read(move |conn| -> Result<_, DbError> {
@@ -182,7 +182,7 @@ async fn no_word_lies_in_clear(on: On) {
         .await
         .unwrap();
     assert_eq!(in_files(to.path(), &words), [""; 0]);
-    // and all of it is read
+    // users read all of it
     let user = app.user(Role::Viewer).await;
     let page = user.get("/conversations/1").await.ok().text();
     for word in ["Zquorktitle", "zquorkbody", "zquorknote", "zquorkreply", "zquorkanswer", "zquorkfile.pdf"] {
@@ -196,7 +196,7 @@ async fn without_a_key_text_is_as_it_was(on: On) {
     every_way(&app).await;
     let words: Vec<&str> = WAYS.to_vec();
     let found = in_rows(&app.state.db, &words).await;
-    // the search finds what is there: it is no wonder that it finds nothing where all is sealed
+    // without a key the search finds every word, so that finding none in the sealed clinic proves something
     for word in WAYS {
         assert!(found.iter().any(|what| what.contains(word)), "{word}");
     }

@@ -1,4 +1,5 @@
-//! What lies on the disk is its owner's alone, whatever the umask; `postern check-config` names what is weak.
+//! Files and folders on the disk are open to their owner alone, whatever the umask; `postern check-config` names what
+//! is weak.
 
 use crate::files::samples;
 use serde_json::json;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
-/// The program, with a umask that forbids nothing.
+/// The program with umask 0, which takes no permission away.
 fn program(folder: &Path, arguments: &[&str], more: &[(&str, &str)]) -> Command {
     let mut command = Command::new("sh");
     command
@@ -30,7 +31,7 @@ fn said(folder: &Path, arguments: &[&str], more: &[(&str, &str)]) -> (String, bo
     (String::from_utf8([done.stdout, done.stderr].concat()).unwrap(), done.status.success())
 }
 
-/// What somebody else could read, below a folder and itself.
+/// Adds to `found` the folder and everything below it that somebody else than the owner could read.
 fn open_to_others(path: &Path, found: &mut Vec<String>) {
     let mode = std::fs::metadata(path).unwrap().permissions().mode();
     if mode & 0o077 != 0 {
@@ -78,7 +79,7 @@ fn what_lies_on_the_disk_is_its_owners_alone() {
     }
     assert!(here.join("backups/.lock").exists() && here.join("postern.db-shm").exists());
     let mut open = Vec::new();
-    // the folder itself is the test's
+    // the folder itself belongs to the test
     std::fs::set_permissions(here, std::fs::Permissions::from_mode(0o700)).unwrap();
     open_to_others(here, &mut open);
     assert_eq!(open, [""; 0]);
@@ -89,7 +90,7 @@ fn what_lies_on_the_disk_is_its_owners_alone() {
 fn what_is_weak_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
-    // a database that is not there is not made
+    // a missing database is not created
     let (words, good) = said(here, &["check-config"], &[]);
     assert!(good && !here.join("postern.db").exists(), "{words}");
     for weak in ["weak: text of patients lies in clear", "weak: the key that signs cookies"] {
@@ -112,7 +113,7 @@ fn what_is_weak_is_named() {
     for (name, bits) in [("key", 0o600), ("postern-files", 0o700), ("backups", 0o700)] {
         mode(name, bits);
     }
-    // set over a clinic that had none
+    // a key for a clinic that had none
     assert!(said(here, &["migrate"], &[]).1);
     assert!(said(here, &["migrate"], &keyed).1);
     let (words, _) = said(here, &["check-config"], &keyed);
@@ -121,7 +122,7 @@ fn what_is_weak_is_named() {
     assert!(good && words.contains("texts were written anew"), "{words}");
     let (words, _) = said(here, &["check-config"], &keyed);
     assert!(words.contains("text: all of it is sealed with the key") && !words.contains("weak: "), "{words}");
-    // a credential of systemd
+    // the key as a credential of systemd
     let credential = [("POSTERN_STORAGE_KEY_FILE", "key"), ("CREDENTIALS_DIRECTORY", here.to_str().unwrap())];
     let (words, good) = said(
         Path::new("/"),
@@ -129,7 +130,7 @@ fn what_is_weak_is_named() {
         &[&credential[..], &[("POSTERN_DATABASE_URL", "sqlite:/nowhere.db")]].concat(),
     );
     assert!(good && words.contains("will be sealed"), "{words}");
-    // and without it nothing starts
+    // without the key nothing starts
     let (words, good) = said(here, &["migrate"], &[]);
     assert!(!good && words.contains("is not configured"), "{words}");
     let both = [keyed[0], ("POSTERN_STORAGE_KEY", KEY)];

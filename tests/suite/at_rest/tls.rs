@@ -1,4 +1,4 @@
-//! PostgreSQL by TLS, against a real server: it must prove who it is, and whatever goes wrong is told in words.
+//! PostgreSQL over TLS, with a real server: it must prove who it is, and each failure is explained.
 
 use crate::support::app::App;
 use crate::support::peers;
@@ -69,11 +69,11 @@ async fn postgres_is_reached_by_tls_and_proves_who_it_is() {
     const BY_TLS: &str = "SELECT ssl AS is_so FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     let by_tls = app.state.db.read(|conn| -> Result<_, DbError> { Ok(is_so(conn, BY_TLS)?) });
     assert!(by_tls.await.unwrap());
-    // by the parameter of libpq
+    // with the authority named by libpq's parameter
     let by_parameter = format!("{named}&sslrootcert={}&application_name=a%20b", at("ca.pem"));
     open(&url(&by_parameter, None)).await.unwrap();
 
-    // a large answer
+    // a large answer arrives whole
     const LONG: &str = "SELECT length(a.text)::bigint AS number FROM (SELECT repeat('x', 20000000) AS text) a";
     #[derive(QueryableByName)]
     struct Text {
@@ -87,7 +87,7 @@ async fn postgres_is_reached_by_tls_and_proves_who_it_is() {
     });
     assert_eq!(read.await.unwrap(), (20_000_000, 20_000_000));
 
-    // what is refused, and how it is told
+    // what is refused, and the words for it
     let numbered = format!("{}?sslmode=verify-full", server.url);
     for (address, authority, words) in [
         (numbered.as_str(), Some(authority.as_slice()), "does not prove who it is"),
@@ -99,7 +99,7 @@ async fn postgres_is_reached_by_tls_and_proves_who_it_is() {
         assert!(said.contains(words) && !said.contains("secret"), "{address}: {said}");
     }
 
-    // a question is taken back
+    // a statement is cancelled
     let DatabaseUrl::Tls(tunnel) = &good else { unreachable!() };
     let mut psql = Command::new("psql");
     psql.args([&tunnel.address().unwrap(), "-c", "SELECT pg_sleep(600)"]).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -117,7 +117,7 @@ async fn postgres_is_reached_by_tls_and_proves_who_it_is() {
     let ended = tokio::task::spawn_blocking(move || asking.wait_with_output().unwrap()).await.unwrap();
     assert!(String::from_utf8_lossy(&ended.stderr).contains("canceling statement due to user request"));
 
-    // a server that went away and came back
+    // the server is killed and comes back
     tokio::task::block_in_place(|| {
         server.must(&["kill"]);
         server.must(&["again"]);

@@ -1,4 +1,4 @@
-//! Backups away from the machine: in a bucket of a real S3 server, which may be away.
+//! Backups away from the machine: in a bucket of a real S3 server, which may not answer.
 
 use super::{back_up, busy, restore, rows};
 use crate::on_each;
@@ -30,7 +30,7 @@ async fn mirrored(folder: &Path, bucket: &Mirror) -> Result<backup::Mirrored, Ba
     backup::mirror(folder, bucket, &[], postern::clock::Clock::system().now()).await
 }
 
-/// The names and sizes of what the bucket holds.
+/// The names and sizes of the bucket's files.
 async fn listed(bucket: &Mirror) -> HashMap<String, u64> {
     let bucket = bucket.clone();
     blocking(move || bucket.list().unwrap()).await.into_iter().map(|(name, object)| (name, object.size)).collect()
@@ -41,7 +41,7 @@ async fn fetched(bucket: &Mirror, folder: &Path) -> backup::Fetched {
     blocking(move || backup::fetch(&bucket, &folder).unwrap()).await
 }
 
-/// Any file of a folder of backups but the parts of the newest.
+/// A file of a folder of backups that is not a part of the newest backup.
 fn some_file(folder: &Path) -> PathBuf {
     let folders = std::fs::read_dir(folder.join("files")).unwrap().flatten();
     let folders = folders.filter(|entry| entry.file_name().len() == 2);
@@ -61,15 +61,15 @@ async fn what_is_lost_here_comes_back_from_there(on: On) {
     let first = mirrored(folder.path(), &bucket).await.unwrap();
     assert_eq!(listed(&bucket).await.len(), first.copied);
     assert_eq!(mirrored(folder.path(), &bucket).await.unwrap().copied, 0, "all of it is there");
-    // the next has new rows, and no file twice
+    // the next backup brings new rows, and copies no file again
     let before = rows(&app.state.db).await;
     back_up(&app, folder.path()).await;
     assert!(mirrored(folder.path(), &bucket).await.unwrap().copied < first.copied);
-    // the machine is gone
+    // the machine is lost: everything comes back from the bucket
     let elsewhere = tempfile::tempdir().unwrap();
     let all = listed(&bucket).await.len();
     assert_eq!(fetched(&bucket, elsewhere.path()).await, backup::Fetched { came: all, damaged: 0 });
-    // what is there is not fetched again, but what is damaged is
+    // whole files are not fetched again, but damaged ones are
     let damaged = some_file(elsewhere.path());
     let size = std::fs::metadata(&damaged).unwrap().len() as usize;
     std::fs::write(&damaged, vec![7; size]).unwrap();
@@ -85,7 +85,7 @@ async fn what_is_lost_here_comes_back_from_there(on: On) {
     assert_eq!(after["messages"], before["messages"]);
 }
 
-/// The folder loses files, or they are damaged: the bucket keeps what it has, and takes what is whole.
+/// Files of the folder are lost or damaged: the bucket keeps its files, and accepts whole ones only.
 async fn a_damaged_folder_harms_nothing_there(on: On) {
     let (app, s3) = (App::start(on).await, S3::start());
     let bucket = Mirror::new(&s3.bucket()).unwrap();
@@ -94,19 +94,19 @@ async fn a_damaged_folder_harms_nothing_there(on: On) {
     back_up(&app, folder.path()).await;
     mirrored(folder.path(), &bucket).await.unwrap();
     let all = listed(&bucket).await;
-    // one that was cut short here is whole again
+    // a file that was cut short in the folder is fetched whole from the bucket
     let cut = some_file(folder.path());
     std::fs::write(&cut, "short").unwrap();
     assert_eq!(mirrored(folder.path(), &bucket).await.unwrap(), backup::Mirrored::default());
     assert_ne!(std::fs::read(&cut).unwrap(), b"short");
-    // a manifest that was changed here does not take the place of the one there
+    // a manifest that was changed in the folder does not replace the bucket's
     let manifest = newest(folder.path());
     let text = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(&manifest, format!("{text} ")).unwrap();
     mirrored(folder.path(), &bucket).await.unwrap();
     std::fs::write(&manifest, text).unwrap();
     assert_eq!(listed(&bucket).await, all);
-    // all files are lost, and the next backup is made: what the one before needs stays there, whatever its age
+    // all files are lost, and the next backup is made: the bucket keeps what the earlier backup needs, whatever its age
     std::fs::remove_dir_all(folder.path().join("files")).unwrap();
     s3.make_old();
     back_up(&app, folder.path()).await;
@@ -114,7 +114,7 @@ async fn a_damaged_folder_harms_nothing_there(on: On) {
     assert_eq!(done.removed, 0);
     let now = listed(&bucket).await;
     assert!(all.iter().all(|(name, size)| now.get(name) == Some(size)), "nothing that was there is gone");
-    // a file that is damaged before it was ever copied keeps only its own backup from being there
+    // a file that was damaged before it was copied keeps only its own backup out of the bucket
     back_up(&app, folder.path()).await;
     let there = listed(&bucket).await;
     let damaged = std::fs::read_dir(folder.path().join("files")).unwrap().flatten();
@@ -126,7 +126,7 @@ async fn a_damaged_folder_harms_nothing_there(on: On) {
     assert_eq!(done.damaged, 1, "{done:?}");
     let after = listed(&bucket).await;
     assert!(!after.contains_key(newest(folder.path()).file_name().unwrap().to_str().unwrap()));
-    // what is not ours is neither fetched nor removed
+    // files of others are neither fetched nor removed
     s3.put_stray("notes.txt");
     let elsewhere = tempfile::tempdir().unwrap();
     assert_eq!(fetched(&bucket, elsewhere.path()).await.damaged, 0);
@@ -171,13 +171,13 @@ async fn what_nobody_needs_goes_there_too(on: On) {
     back_up(&app, folder.path()).await;
     mirrored(folder.path(), &bucket).await.unwrap();
     let all = listed(&bucket).await.len();
-    // removed here only: nothing goes there, for the backup may be wanted
+    // a manifest is removed in the folder only: nothing is removed from the bucket, because the backup may be wanted
     std::fs::remove_file(&old).unwrap();
     back_up(&app, folder.path()).await;
     let done = mirrored(folder.path(), &bucket).await.unwrap();
     assert_eq!((done.removed, done.only_there), (0, 1));
     assert!(listed(&bucket).await.len() > all);
-    // removed there too
+    // removed from the bucket too: the files that only it needed are removed there
     let (name, there) = (old.file_name().unwrap().to_str().unwrap().to_owned(), bucket.clone());
     blocking(move || there.remove(&name).unwrap()).await;
     let done = mirrored(folder.path(), &bucket).await.unwrap();

@@ -1,4 +1,4 @@
-//! The commands under load, and killed at any point.
+//! The commands for backup and restore under load, and killed at any point.
 
 use super::rows;
 use crate::files::{samples, uploads};
@@ -18,7 +18,7 @@ fn run(arguments: &[&str], database: &DatabaseUrl, files: &str) -> Program {
     Program::start(arguments, &database_url(database), free_port(), &[("POSTERN_STORAGE_FOLDER", files)])
 }
 
-/// Waits for its end, which must be a good one.
+/// Waits until the program ends, and asserts that it succeeded.
 fn ended(mut program: Program) {
     let status = program.ends_within(Duration::from_secs(120));
     assert!(status.is_some_and(|status| status.success()), "{}", program.log());
@@ -28,7 +28,7 @@ async fn killed_at_any_point_nothing_half_is_taken_for_whole(app: App) {
     app.at_present();
     let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
     uploads::id_in(&uploads::upload(&owner, patient, "a.pdf", samples::pdf()).await);
-    // somebody sends all the while
+    // a user sends messages all the time
     let stop = AtomicBool::new(false);
     let sending = async {
         let mut sent = 0;
@@ -74,7 +74,7 @@ async fn killed_at_any_point_nothing_half_is_taken_for_whole(app: App) {
         let program = run(&["restore", &to_text], &url, &files);
         tokio::time::sleep(Duration::from_millis(60 + 60 * round)).await;
         program.kill();
-        // asked beside the program, which would make the tables
+        // counted without the program, which would create the tables
         let there = count(&url);
         assert!(there == 0 || there == 1, "{there}");
         if there == 1 {
@@ -89,7 +89,7 @@ async fn killed_at_any_point_nothing_half_is_taken_for_whole(app: App) {
     assert_eq!(patients(url).await, 1);
 }
 
-/// How many patients there are; none where there is no such table.
+/// The number of patients; 0 where there is no such table.
 fn count(url: &DatabaseUrl) -> i64 {
     use diesel::prelude::*;
     #[derive(QueryableByName)]

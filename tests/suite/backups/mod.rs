@@ -1,4 +1,4 @@
-//! Backups: what comes back is what was there, on either database; nothing half is taken for a whole.
+//! Backups: what is restored is what was backed up, on either database; an incomplete backup never passes for a whole.
 
 mod bucket;
 mod killed;
@@ -18,9 +18,9 @@ use postern::storage::Storage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Backs this clinic up; the first key seals.
+/// Backs up this clinic; the first key seals.
 async fn back_up_with(app: &App, to: &Path, keys: &[SecretKey]) -> Result<Made, BackupError> {
-    // no two backups are of one moment
+    // two backups of the same moment would have the same name
     app.state.clock.advance(time::Duration::seconds(1));
     let (now, random) = (app.state.clock.now(), &app.state.random);
     make(&app.state.db, &app.state.intake.storage, to, (keys.first(), keys), now, random).await
@@ -65,7 +65,7 @@ async fn rows(db: &Db) -> BTreeMap<String, BTreeSet<String>> {
     read.await.unwrap()
 }
 
-/// A clinic with something of most kinds in it.
+/// Fills a clinic with data of most kinds.
 async fn busy(app: &App) {
     let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
     uploads::id_in(&uploads::upload(&owner, patient, "a.pdf", samples::pdf()).await);
@@ -112,15 +112,15 @@ async fn everything_comes_back_on_either_database(app: App) {
         for (table, rows) in &before {
             match table.as_str() {
                 name if LEFT_OUT.contains(&name) => assert!(after[table].is_empty(), "{table}"),
-                // the restoring is a row of its own, and so is the making, which comes after the moment of the backup
+                // restoring adds an audit row, and making the backup added one after its moment
                 "audit_events" => assert_eq!(after[table].len(), rows.len()),
                 "audit_heads" => {}
                 _ => assert_eq!(&after[table], rows, "{table}"),
             }
         }
-        // what a test draws by chance is the same in each clinic, and addresses are there once
+        // each clinic of a test draws the same random values, so values that are in the database already are skipped
         (0..1_000).for_each(|_| drop(again.state.random.token()));
-        // it goes on: the numbers that the database gives are new ones, and the files can be read
+        // the restored clinic works: new rows get new ids, and the files can be read
         let (owner, patient) = (again.user(Role::Owner).await, again.patient(Like::default()).await);
         again.message(&owner, patient, true).await;
         uploads::id_in(&uploads::upload(&owner, patient, "c.pdf", samples::pdf()).await);
@@ -166,14 +166,14 @@ async fn what_waited_is_not_sent_again(app: App) {
     let path = app.message(&owner, patient, true).await;
     let folder = tempfile::tempdir().unwrap();
     back_up(&app, folder.path()).await;
-    // it goes out after the backup
+    // the notification is sent after the backup
     app.drain().await;
     assert_eq!(app.mailbox.newest_first().len(), 1);
     let place = tempfile::tempdir().unwrap();
     let on = if app.state.db.is_postgres() { On::Postgres } else { On::Sqlite };
     let url = fresh_database(on, place.path()).await;
     let files = Files::in_folder(place.path().join("files"));
-    // so long after that a reminder was due
+    // so long after the backup that a reminder has become due
     let now = app.state.clock.now().plus(time::Duration::days(30));
     let restored = restore(folder.path(), &[], &url, &files, now).await.unwrap();
     assert_eq!(restored.unsure, 1);
@@ -184,7 +184,7 @@ async fn what_waited_is_not_sent_again(app: App) {
     let owner = again.user(Role::Owner).await;
     let page = owner.get(&path).await.ok();
     assert!(page.has_text("May have been sent"), "{}", page.text());
-    // who was signed in is so no more
+    // nobody who was signed in before is signed in
     assert!(rows(&again.state.db).await["sessions"].len() == 1);
 }
 
@@ -196,7 +196,7 @@ async fn a_second_backup_copies_only_what_is_new(app: App) {
     uploads::id_in(&uploads::upload(&owner, patient, "b.png", samples::png()).await);
     let second = back_up(&app, folder.path()).await;
     assert_eq!((first.copied, second.copied, second.manifest.files), (1, 1, 2));
-    // a backup goes with its manifest, and the next one removes what only it needed
+    // removing a manifest removes a backup: the next backup removes the files that only it needed
     std::fs::remove_file(folder.path().join(&first.name)).unwrap();
     std::fs::write(folder.path().join("files/incoming/half"), "half of a file").unwrap();
     let third = back_up(&app, folder.path()).await;
@@ -204,7 +204,7 @@ async fn a_second_backup_copies_only_what_is_new(app: App) {
     for name in [second.name, third.name] {
         Backup::open(&folder.path().join(name), &[]).unwrap().check().unwrap();
     }
-    // what is damaged is told, by whoever reads it
+    // damage makes both the check and the restore fail
     let newest = Backup::open(folder.path(), &[]).unwrap();
     let part = &newest.manifest.tables.iter().find(|table| table.table == "patients").unwrap().part.name;
     let path = folder.path().join("files").join(&part[..2]).join(part);
@@ -218,10 +218,10 @@ async fn a_second_backup_copies_only_what_is_new(app: App) {
     let url = DatabaseUrl::Sqlite(place.path().join("clinic.db"));
     let files = Files::in_folder(place.path().join("files"));
     restore(folder.path(), &[], &url, &files, app.state.clock.now()).await.unwrap_err();
-    // and nothing is there: the older one goes into the same place
+    // a failed restore leaves nothing: the older backup is restored into the same database
     std::fs::remove_file(postern::backup::Manifest::all(folder.path()).unwrap().pop().unwrap()).unwrap();
     restore(folder.path(), &[], &url, &files, app.state.clock.now()).await.unwrap();
-    // a file of storage that is gone is told, and keeps nothing else from being backed up
+    // a file that is missing in storage is reported, and everything else is backed up
     let blobs = app
         .state
         .db
@@ -258,7 +258,7 @@ async fn a_table_that_nobody_thought_of_is_backed_up(app: App) {
     assert_eq!((extra.rows, extra.columns.join(" ")), (2, "id words".to_owned()));
 }
 
-/// With a bucket too: the files come from one, and go into a folder.
+/// A backup is sealed by the key. Here the files are in a bucket, and are restored into a folder.
 async fn it_is_sealed_by_the_key(on: On) {
     let s3 = S3::start();
     let key = SecretKey::new([7; 32]);
@@ -278,7 +278,7 @@ async fn it_is_sealed_by_the_key(on: On) {
     assert!(made.manifest.tables.iter().all(|table| table.part.key_id == Some(key.id())));
     let said = Backup::open(folder.path(), &[]).err().unwrap().to_string();
     assert!(said.contains("is not configured") && said.contains(&key.id()), "{said}");
-    // who has no key cannot write a manifest anew
+    // without the key nobody can write another manifest
     let path = folder.path().join(&made.name);
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("\"files\":2", "\"files\":1", 1)).unwrap();
@@ -288,7 +288,7 @@ async fn it_is_sealed_by_the_key(on: On) {
     std::fs::write(&path, &text).unwrap();
     let place = tempfile::tempdir().unwrap();
     let url = fresh_database(on, place.path()).await;
-    // a storage that lacks the key is told so before anything is written
+    // where the storage lacks the key, the restore says so before anything is written
     let mut files = Files::in_folder(place.path().join("files"));
     let keys = std::slice::from_ref(&key);
     let said = restore(folder.path(), keys, &url, &files, app.state.clock.now()).await.unwrap_err().to_string();
@@ -320,7 +320,7 @@ async fn the_worker_backs_up_when_it_is_time(on: On) {
     let page = owner.get("/settings/gateways").await.ok();
     assert!(page.has_text("Never") && page.has_text("Late: see the log"), "{}", page.text());
     let mut made = Vec::new();
-    // now, not again so soon, and the next day
+    // a backup is made now, none soon after, and another one the next day
     for hours in [0, 23, 1, 23, 1] {
         app.state.clock.advance(time::Duration::hours(hours));
         postern::worker::upkeep(&app.state, app.state.clock.now()).await;

@@ -1,4 +1,4 @@
-//! The chart browser: kinds with counts, dates that say what they hide, and ticks that stay.
+//! The chart browser: kinds with counts, a date range that says what it hides, and ticks that stay.
 
 use super::items::{add, days_ago, fill};
 use crate::on_both;
@@ -43,7 +43,7 @@ fn path(patient: PatientId) -> String {
     format!("/patients/{patient}/chart-browser")
 }
 
-/// Ticks these and presses a button of the browser, as without JavaScript.
+/// Ticks these items and presses a button of the chart browser, as without JavaScript.
 async fn press(user: &Actor, page: &Page, ticks: &[ChartItemId], button: &str) -> crate::support::app::Answer {
     let mut form = page.form("form[data-chart-browser]");
     for id in ticks {
@@ -53,7 +53,7 @@ async fn press(user: &Actor, page: &Page, ticks: &[ChartItemId], button: &str) -
     send(user, &form).await
 }
 
-/// Sends the form, and goes on to where that leads: no word of it in clear in the address.
+/// Sends the form and follows where it leads; asserts that no word of the search is in the address.
 async fn send(user: &Actor, form: &Form) -> crate::support::app::Answer {
     let fields = form.fields();
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -83,7 +83,7 @@ async fn dates_hide_and_say_so(app: App) {
     let all = press(&user, &labs, &[], "Show items of all dates").await.ok();
     assert_eq!(listed(&all), ["Lipid panel", "Renal panel", "Old panel"]);
     assert!(!all.has_text("hide"));
-    // emptied dates stay empty, and words are looked for in what is left
+    // emptied dates stay empty, and the words are searched in the other items
     let mut form = all.form("form[data-chart-browser]");
     form.set("q", "old");
     let found = send(&user, &form).await.ok();
@@ -116,7 +116,7 @@ async fn ticks_stay_across_kinds_searches_and_pages(app: App) {
         ids[0], ids[2]
     );
     assert_eq!(to, expected, "ids and nothing else");
-    // unticked is gone
+    // an item that was unticked is not chosen any more
     let mut form = page.form("form[data-chart-browser]");
     form.clear("chart_item");
     form.press("Select");
@@ -149,13 +149,13 @@ async fn an_item_is_previewed_where_one_is(app: App) {
     assert_eq!(page.text_of(".preview h2"), "Lipid panel");
     assert!(page.text_of(".preview").contains("content of it"));
     assert_eq!((listed(&page).len(), page.text_of("[data-count]").as_str()), (3, "1"));
-    // the preview is of now: going on shows the list without it
+    // the preview is shown once: the next page shows the list without it
     assert!(!press(&user, &page, &[], "Show").await.ok().has(".preview"));
 }
 
 async fn a_large_chart_is_chosen_from_as_quickly_as_a_small_one(app: App) {
     let (small, large) = (app.patient(Like::default()).await, app.patient(Like::default()).await);
-    // as many as fill a page of each kind
+    // as many items as fill a page of each kind
     fill(&app, small, 500).await;
     fill(&app, large, 20_000).await;
     let user = app.user(Role::Staff).await;
@@ -165,7 +165,7 @@ async fn a_large_chart_is_chosen_from_as_quickly_as_a_small_one(app: App) {
     }
 }
 
-/// In Chromium: with the keyboard, with and without scripts, on a phone's width; axe on what is shown.
+/// In Chromium: by the keyboard, with and without scripts, at a phone's width; axe on each state.
 async fn in_chromium(width: u32, scripts: bool) {
     let app = App::start(On::Sqlite).await;
     let (patient, _) = world(&app).await;
@@ -195,11 +195,11 @@ async fn in_chromium(width: u32, scripts: bool) {
         browser.screenshot(name).await;
     }
     if scripts {
-        // the answer took the place of the form: the address stayed, and the preview has the focus
+        // the answer replaced the form: the address is the same, and the preview has the focus
         assert_eq!(browser.path().await, path(patient));
         assert_eq!(browser.js("return document.activeElement.id").await, "preview");
         browser.axe().await;
-        // Enter in the search asks for the list, not for a kind
+        // Enter in the search field shows the list, it does not choose a kind
         browser.fill("Words", "old").await;
         browser.keys("\u{e007}").await;
         browser.wait_text("Nothing in the chart fits").await;

@@ -1,4 +1,5 @@
-//! Lists of patients as clinics' systems write them: every column taken or named, every line imported or given back.
+//! Lists of patients as clinics' systems write them: every column is read or named as ignored, every line is imported
+//! or given back.
 
 use postern::patients::Method;
 use postern::patients::csv_list::{
@@ -16,7 +17,7 @@ fn read(text: impl AsRef<[u8]>) -> PatientList {
     read_list(text.as_ref(), &options())
 }
 
-/// A list without anything wrong.
+/// Reads a list, and asserts that nothing is wrong with it.
 fn good(text: impl AsRef<[u8]>) -> PatientList {
     let list = read(text);
     assert_eq!(
@@ -44,7 +45,7 @@ fn problem(text: impl AsRef<[u8]>) -> Option<(u64, Problem)> {
     read(text).problem.map(|error| (error.line, error.problem))
 }
 
-/// Given name, family name, birth date, health number, email, phone.
+/// Given name, family name, birth date, health number, email and phone of one patient of the list.
 fn told(list: &PatientList, at: usize) -> [String; 6] {
     let d = &list.patients[at].demographics;
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
@@ -145,7 +146,7 @@ fn lists_as_systems_export_them() {
     }
 }
 
-/// Headers as systems and people write them, by what they mean.
+/// Headers as systems and people write them, by the column that they mean; `None` for those that are ignored.
 #[rustfmt::skip]
 const HEADERS: [(Option<Column>, &[&str]); 15] = [
     (Some(Column::Phone), &[
@@ -284,7 +285,7 @@ fn any_encoding_and_what_spreadsheets_add() {
     let (czech, ..) =
         encoding_rs::WINDOWS_1250.encode("Nom;DDN\nDvořák;1951-03-04\nKučera;1951-03-05\nŠťastný;1951-03-06\n");
     assert_eq!(told(&good(&czech), 1)[1], "Kučera");
-    // two encodings in one list: the line that cannot be read is left out alone
+    // two encodings in one list: only the line that cannot be read is left out
     let list = read(b"Nom;DDN\nC\xc3\xb4t\xc3\xa9;1951-03-04\nZo\xe9;1960-01-02\n");
     assert_eq!((lines_left(&list), &told(&list, 0)[1][..]), (vec![(3, Problem::Letters)], "Côté"));
     assert_eq!(problem(b"\x00\x01\x02\x03"), Some((1, Problem::Unreadable)));
@@ -294,7 +295,7 @@ fn any_encoding_and_what_spreadsheets_add() {
     assert_eq!((list.patients.len(), list.passed_over, list.columns.len()), (1, vec![1, 5], 3));
 }
 
-/// A spreadsheet of one sheet: text inline, numbers as they are, cells in the format of a date and in that of six digits.
+/// A spreadsheet of one sheet: inline text, numbers, cells formatted as dates, and cells formatted as six digits.
 pub(super) fn xlsx(rows: &[&[&str]]) -> Vec<u8> {
     let cell = |value: &str| match value.strip_prefix("date:") {
         Some(days) => format!("<c s=\"1\"><v>{days}</v></c>"),
@@ -367,7 +368,7 @@ fn spreadsheets_are_lists_too() {
 
 #[test]
 fn tables_of_web_pages_are_lists_too() {
-    // as programs write what they call an Excel file
+    // an HTML page, which some programs call an Excel file
     let page = "<!DOCTYPE html>\n<html><head><style>td { color: red }</style></head><body><table border=1>\
         <tr><td colspan=3>Patients of the clinic</table><table>\
         <tr><th>Last&nbsp;Name<th>First Name</th><th>DOB</th><th>Cell</th></tr>\
@@ -424,7 +425,7 @@ fn dates_are_read_by_the_whole_column() {
     for at in 0..4 {
         assert_eq!(told(&list, at)[2], "1951-03-04");
     }
-    // nothing tells, or two tell two things: it is asked
+    // the order of day and month is unclear or contradictory: the user is asked
     for dates in [&["03/04/1951"][..], &["03/04/1951", "13/04/1951", "04/13/1951"]] {
         let list = born(dates);
         assert_eq!((list.dates, list.problem.map(|e| e.problem)), (DateOrder::Open, Some(Problem::DateOrder)));
@@ -470,7 +471,7 @@ fn names_in_one_column_are_taken_apart() {
     ] {
         assert_eq!(name(header, written), (read.to_owned(), guessed), "{header}: {written}");
     }
-    // beside a column of given names it is the family's, and a family name may hold both
+    // beside a column of given names, "Name" is the family name; a family name column may hold both names
     assert_eq!(told(&good("Name,First Name,DOB\nDe La Cruz,Ann,1951-03-04\n"), 0)[..2], ["Ann", "De La Cruz"]);
     assert_eq!(told(&good("Surname,First Name,DOB\n\"Roy, Ann\",,1951-03-04\n"), 0)[..2], ["Ann", "Roy"]);
 }
@@ -485,7 +486,7 @@ fn values_say_more_than_headers() {
     let expected = ["Ann", "Roy", "1951-03-04", "1234567897-AB", "ann@example.org", "+15145550142"];
     assert_eq!(told(&list, 0), expected.map(str::to_owned));
     assert_eq!((list.patients[0].id.as_deref(), list.ignored()), (None, (vec!["#"], vec!["Email address"])));
-    // words for a language and for ways to be told
+    // words for the language and for the notification method
     let list = read(
         "Nom\tDDN\tLangue\tMode de notification\nRoy\t1951-03-04\tEnglish (Canada)\tSMS & Email\n\
          Kim\t1951-03-04\tAnglais\tTexto\nLee\t1951-03-04\ten-CA\tne pas contacter\n\
@@ -495,7 +496,7 @@ fn values_say_more_than_headers() {
     assert_eq!(methods[..3], [Method::Both, Method::Sms, Method::None]);
     assert!(list.patients[..3].iter().all(|p| p.demographics.language == "en"));
     assert_eq!(fields_left(&list), [(5, 2, Problem::Language), (5, 3, Problem::Method)]);
-    // what a spreadsheet made of numbers and dates
+    // numbers and dates that a spreadsheet has spoiled
     let list = read("Name,First,DOB,Cell,PHN\nRoy,Ann,1951-03-04,5.14555E+09,#REF!\nKim,Lee,########,,\n");
     assert_eq!(fields_left(&list), [(2, 3, Problem::Rounded), (2, 4, Problem::Nothing)]);
     assert_eq!(lines_left(&list), [(3, Problem::BirthDate)]);
@@ -512,13 +513,13 @@ fn addresses_with_commas_and_pages_of_a_report_do_no_harm() {
     );
     assert_eq!((list.patients.len(), &list.passed_over[..]), (2, &[1, 5, 6, 9, 10][..]));
     assert_eq!(lines_left(&list), [(8, Problem::BirthDate)], "somebody is called Page");
-    // quotation marks behind a space, and what databases write for nothing
+    // quotation marks after a space, and the words by which databases write an empty value
     let list = read("\"Last\", \"First\", \"DOB\", \"Email\"\n\"Roy, Ann\", \"NULL\", \"1951-03-04\", \\N\n");
     assert_eq!(
         (&told(&list, 0)[..2], fields_left(&list)),
         (&["Ann".to_owned(), "Roy".to_owned()][..], vec![(2, 1, Problem::Nothing)])
     );
-    // a stray control character of an old record, and a file that is none
+    // a stray control character of an old record, and a file that is not a list
     assert_eq!(good("Nom;DDN;Note\nRoy;1951-03-04;a\u{2}b and many more words of no meaning here\n").patients.len(), 1);
     assert_eq!(problem(b"%PDF-1.7\n\xff\xfe\x01\x02\x03\x04\x05"), Some((1, Problem::Unreadable)));
 }
@@ -579,13 +580,13 @@ fn what_is_no_list_says_why() {
         let lines = ["nom,dob", "Roy,1980-02-28", "", "Kim,x"].join(end);
         assert_eq!(lines_left(&read(lines)), [(4, P::BirthDate)], "{end:?}");
     }
-    // the moment is 14:02 UTC: today is 5 March 2026 where days begin first, and nobody is born later
+    // the time is 14:02 UTC on 4 March 2026: in the easternmost time zones it is 5 March, and nobody is born later
     let born = b"nom,dob\nRoy,2026-03-05\nKim,2026-03-06\nLee,1799-12-31\n";
     assert_eq!(lines_left(&read(born)), [(3, P::BirthDate), (4, P::BirthDate)]);
     // quotation marks over lines
     let quoted = "nom,dob\n\"Roy\nLee\",1980-02-28\nKim,x\n";
     assert_eq!(lines_left(&read(quoted)), [(4, P::BirthDate)]);
-    // a column that is there twice is taken once, and named
+    // a column that occurs twice is read once, and the second is named as ignored
     let list = good("nom,dob,surname\nRoy,1980-02-28,x\n");
     assert_eq!(list.ignored().0, ["surname"]);
     let list = good("Surname\tDOB\nRoy\t2001-01-31\nKim\t1999-12-01\n");

@@ -1,4 +1,4 @@
-//! `postern import` of lists: what goes in, and that all that does not is named.
+//! `postern import` of lists: what is imported, and that everything that is not is named.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 on_both!(the_command_names_what_it_leaves_out);
 
-/// Runs the command on a clinic; gives what it printed, and whether it went well.
+/// Runs the command on a clinic; gives what it printed, and whether it succeeded.
 fn import(app: &App, arguments: &[&str], folder: &Path) -> (String, bool) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
     command.arg("import").args(arguments).current_dir(folder);
@@ -55,7 +55,7 @@ async fn the_command_names_what_it_leaves_out(app: App) {
     assert!(good && said.contains("added 2 patients"), "{said}");
     let rest = std::fs::read_to_string(folder.path().join("oscar.left-out.csv")).unwrap();
     assert!(rest.starts_with(&format!("\u{feff}{headers}\r\n102,ROY,ANN,")), "a spreadsheet opens it: {rest}");
-    // corrected, the same file goes in, and fills what was empty
+    // the corrected file is imported, and fills what was empty
     write(
         "rest.csv",
         &rest.replace("x45", "705-555-0102").replace(",30,", ",29,").replace("declined", "ann@example.org"),

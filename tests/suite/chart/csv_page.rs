@@ -41,7 +41,7 @@ async fn a_list_is_checked_then_imported_and_nobody_twice(app: App) {
     let to = user.submit(&checked, "Import", &[]).await.redirect();
     assert!(user.get(&to).await.ok().has_text("The patients were imported."));
     assert_eq!(user.get("/patients?q=roy").await.ok().count("a.item"), 2);
-    // again: nobody twice, also not under another number with the same name and birth date
+    // the same list again adds nobody, not even under another chart number with the same name and birth date
     for list in [list, &list.replace("\n8,", "\n88,")] {
         let page = user.get("/patients/import").await.ok();
         let checked = user.submit(&page, "Check the list", &[("list", list)]).await.ok();
@@ -68,7 +68,7 @@ async fn good_lines_go_in_and_the_others_come_back(app: App) {
     let left = pasted(&after, "Check the list");
     assert!(!left.contains("Roy") && left.contains("Kim"));
     assert_eq!(user.get("/patients?q=roy").await.ok().count("a.item"), 1);
-    // corrected in the box, the rest goes in too
+    // the lines that are corrected in the text area are imported too
     let corrected = left.replace("yesterday <b>", "1980-03-01");
     let checked = user.submit(&after, "Check the list", &[("list", &corrected)]).await.ok();
     user.submit(&checked, "Import", &[]).await.redirect();
@@ -103,13 +103,13 @@ async fn what_a_column_is_can_be_changed_and_is_remembered(app: App) {
     user.submit(&checked, "Import", &[]).await.redirect();
     let found = user.get("/patients?q=roy+1951-03-04+0142").await.ok();
     assert_eq!(found.count("a.item"), 1);
-    // the next list of these headers needs no telling
+    // the next list with these headers is read without asking
     let page = user.get("/patients/import").await.ok();
     let next = "Alpha,Beta,Gamma,Phone,Cell\nKim,Lee,05/06/1960,514-555-0144,\n";
     let checked = user.submit(&page, "Check the list", &[("list", next)]).await.ok();
     user.submit(&checked, "Import", &[]).await.redirect();
     assert_eq!(user.get("/patients?q=kim+1960-05-06").await.ok().count("a.item"), 1);
-    // what nobody changed is read anew: the column that is empty today may be full tomorrow
+    // the meaning of columns that nobody changed is found again in each list: an empty column may be full next time
     for list in [
         "Nom,DDN,Courriel,Email\nCho,1960-05-07,,a@example.org\n",
         "Nom,DDN,Courriel,Email\nDoe,1960-05-08,b@example.org,\n",
@@ -165,7 +165,7 @@ async fn a_number_under_another_name_is_a_question(app: App) {
         user.submit(&checked, "Import the good lines", &[]).await.ok();
         assert_eq!(user.get("/patients?q=jane@example.org").await.ok().count("a.item"), 0, "nobody's record changes");
     }
-    // married: another family name
+    // another family name after a marriage
     let checked = check("7,Roy,Jonathan,1951-03-04,1234567897,jon@example.org").await;
     assert!(checked.has_text("1 of them gets what was empty"), "{}", checked.text());
     user.submit(&checked, "Import", &[]).await.redirect();

@@ -1,4 +1,4 @@
-//! A chart item as a document that stands on its own: as a page, and as a PDF that a reader of another maker reads.
+//! A chart item as a document of its own: as a page, and as a PDF that another maker's reader can read.
 
 use postern::chart::document::{Document, Named, Part, ResultLine, Results, content_security_policy};
 use postern::chart::import::fhir::{ImportOptions, read_bundle};
@@ -159,7 +159,7 @@ fn the_document_says_whose_it_is_of_when_and_what_is_abnormal_in_words() {
     ] {
         assert!(page.has_text(words), "{words}: {}", page.text());
     }
-    // the instant of the record on the clinic's clock
+    // the time of the record, in the clinic's time zone
     assert!(page.has_text("1 February 2026") && page.has_text("10:30"), "{}", page.text());
     assert_eq!(page.texts_of("tr.abnormal th"), ["Cholesterol in LDL"]);
     let french = self::document(&report(), "fr");
@@ -177,7 +177,7 @@ fn the_page_needs_nothing_else_and_its_policy_knows_its_style() {
     let hash = data_encoding::BASE64.encode(&Sha256::digest(style));
     assert!(content_security_policy().contains(&format!("style-src 'sha256-{hash}'")));
     assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{}", &html[..60]);
-    // what the record says stays text
+    // markup in the record stays text
     assert!(html.contains("&#60;soon&#62; &#38;"), "{html}");
 }
 
@@ -207,7 +207,7 @@ fn the_pdf_is_tagged_and_read_by_another_makers_reader() {
         let there = tags.iter().any(|line| line.split([' ', ':']).next() == Some(tag));
         assert!(there, "no {tag} in {structure}");
     }
-    // each row of the table has its five cells, the empty ones too
+    // each row of the table has five cells, including the empty ones
     let rows = structure.split("\n").filter(|line| line.trim() == "TR" || line.trim().starts_with("TR ")).count();
     let cells = tags.iter().filter(|l| matches!(l.split([' ', ':']).next(), Some("TD" | "TH"))).count();
     assert_eq!((rows, cells), (4, 20), "{structure}");
@@ -256,7 +256,7 @@ fn long_documents_break_over_pages_with_the_head_of_the_table_again() {
     assert!((8..40).contains(&pages), "{pages}");
     let first = poppler("pdftotext", &["-f", "2", "-l", "2", "-layout"], &pdf);
     assert!(first.trim_start().starts_with("Test") && first.contains("Page 2 of"), "{first}");
-    // the repeated head is for the eye: the structure has it once
+    // the heading is drawn again on each page, but is in the structure once
     let structure = poppler("pdfinfo", &["-struct-text"], &pdf);
     assert_eq!(structure.matches("\"Remark\"").count(), 1);
     let whole: String = poppler("pdftotext", &["-raw"], &pdf);
@@ -276,7 +276,7 @@ fn what_the_fonts_lack_is_a_box_with_its_real_text_beside_it() {
     assert!(text.contains("山田太郎"), "{text}");
 }
 
-/// Documents of any content are written, and read by another reader.
+/// An item of any demo chart becomes a PDF that another reader can read.
 #[test]
 fn items_of_each_demo_chart_become_a_pdf() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/fhir");
@@ -289,7 +289,7 @@ fn items_of_each_demo_chart_become_a_pdf() {
     for file in files.iter() {
         let json = std::fs::read(file).unwrap();
         for chart in read_bundle(&*json).unwrap().charts(&options).charts {
-            // each takes a while without optimisation
+            // only every fifth item, because each takes a while without optimisation
             for imported in chart.items.into_iter().step_by(5) {
                 let item = item(&imported.title, imported.body.blocks);
                 let pdf = document(&item, if count % 2 == 0 { "en" } else { "fr" }).pdf().unwrap();

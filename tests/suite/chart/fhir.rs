@@ -1,4 +1,4 @@
-//! FHIR R4 bundles become charts, and nothing in a file can make that panic or mix patients up.
+//! FHIR R4 bundles become charts; nothing in a file can cause a panic or mix patients up.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,13 +19,13 @@ fn import_bytes(bytes: &[u8]) -> Result<ImportedBundle, FhirError> {
     read_bundle(bytes).map(|bundle| bundle.charts(&options()))
 }
 
-/// A bundle of these entries, imported.
+/// Reads a bundle of these entries.
 fn import(entries: Value) -> ImportedBundle {
     let bundle = json!({ "resourceType": "Bundle", "type": "collection", "entry": entries });
     import_bytes(bundle.to_string().as_bytes()).unwrap()
 }
 
-/// A patient "p" and these resources, as the one chart.
+/// The chart of patient "p" with these resources.
 fn chart_of(resources: &[Value]) -> ImportedChart {
     let mut entries = vec![json!({ "resource": ann() })];
     entries.extend(resources.iter().map(|resource| json!({ "resource": resource })));
@@ -38,7 +38,7 @@ fn ann() -> Value {
     json!({ "resourceType": "Patient", "id": "p", "name": [{ "family": "Roy", "given": ["Ann"] }], "birthDate": "1980-02-29" })
 }
 
-/// A patient with more fields.
+/// The chart of a patient with these further fields.
 fn patient(fields: Value) -> ImportedChart {
     let mut patient = ann();
     patient.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -119,12 +119,12 @@ fn every_demo_chart_is_one_patient_with_all_of_the_record() {
             assert_eq!(skipped, count(unmapped), "{file:?} {unmapped}");
         }
         let others: Vec<_> = (chart.skipped.keys()).filter(|(_, reason)| *reason != SkipReason::NotMapped).collect();
-        // the makers of these charts give everybody a number of the area code 555, which there is none of
+        // these charts give every patient a phone number of the area code 555, which does not exist
         let private = ("Patient.identifier".to_owned(), SkipReason::PrivateNumber);
         assert_eq!(others, [&private, &("Patient.telecom".to_owned(), SkipReason::Phone)], "{file:?}");
         let patient = &chart.patient;
         assert!(!patient.given.is_empty() && !patient.family.is_empty());
-        // a hospital's own number is no health number
+        // a hospital's own number is not a health number
         assert_eq!(patient.health_number, None, "{file:?}");
         assert!(patient.other_identifiers.iter().any(|(kind, _)| kind == "MR"), "{file:?}");
         assert_eq!(patient.phone, None, "{file:?}");
@@ -218,7 +218,7 @@ fn the_health_number_goes_by_its_type_and_private_numbers_are_not_kept() {
     for none in [typed("DL", "2"), typed("MR", "2"), json!({ "system": "urn:x", "value": "2" })] {
         assert_eq!(patient(json!({ "identifier": [typed("SS", "1"), none] })).patient.health_number, None);
     }
-    // a system says it as well as a type
+    // the system marks a health number as well as the type does
     for system in [
         "https://fhir.infoway-inforoute.ca/NamingSystem/ca-on-patient-hcn",
         "https://fhir.nhs.uk/Id/nhs-number",
@@ -304,7 +304,7 @@ fn dates_of_any_precision_and_offset() {
     }
 }
 
-/// An encounter of whom the reference names.
+/// An encounter of the patient whom `reference` names.
 fn visit(id: &str, reference: &str) -> Value {
     json!({ "resourceType": "Encounter", "id": id, "subject": { "reference": reference }, "period": { "start": "2020" } })
 }
@@ -428,7 +428,7 @@ fn an_encounter_shows_what_was_made_during_it() {
     );
 }
 
-/// The row of an observation with these fields, by way of a report.
+/// The row of an observation with these fields, as a report shows it.
 fn observed(fields: Value) -> ResultRow {
     let mut observation =
         json!({ "resourceType": "Observation", "id": "o", "subject": subject(), "code": { "text": "K" } });
@@ -714,7 +714,7 @@ fn deep_nesting_costs_only_its_resource() {
         "[".repeat(100_000),
         "]".repeat(100_000)
     );
-    // read or refused, but never a crash
+    // it may be read or refused, but must not panic
     let _ = import_bytes(text.as_bytes());
     let form = format!("{}{}", r#"{"item":["#.repeat(50_000), "]}".repeat(50_000));
     let text = format!(
@@ -725,7 +725,7 @@ fn deep_nesting_costs_only_its_resource() {
     assert_eq!(result.skipped[&("QuestionnaireResponse".to_owned(), SkipReason::Malformed)], 1);
 }
 
-/// xorshift64*, so that a failure comes again.
+/// xorshift64*: the same numbers in each run, so that a failure can be repeated.
 struct Dice(u64);
 
 impl Dice {
@@ -801,7 +801,7 @@ fn no_mutation_of_a_real_bundle_panics() {
     let file = demo_files().into_iter().min_by_key(|file| file.metadata().unwrap().len()).unwrap();
     let bytes = std::fs::read(file).unwrap();
     let mut start: Value = serde_json::from_slice(&bytes).unwrap();
-    // without the resources that are only counted, more of the mutations meet something
+    // without the resources that are only counted, more mutations hit something that is read
     start["entry"].as_array_mut().unwrap().retain(|entry| {
         !matches!(entry["resource"]["resourceType"].as_str(), Some("Claim" | "ExplanationOfBenefit" | "Organization"))
     });
@@ -811,7 +811,7 @@ fn no_mutation_of_a_real_bundle_panics() {
     for _ in 0..150 {
         let mut bundle = start.clone();
         for _ in 0..40 {
-            // one entry each time: on the whole list most rounds would end as an empty bundle
+            // each round changes one entry: changes of the whole list would mostly end as an empty bundle
             let entries = bundle["entry"].as_array_mut().unwrap();
             let at = dice.below(entries.len());
             mutate(&mut entries[at]["resource"], &mut dice);
@@ -824,7 +824,7 @@ fn no_mutation_of_a_real_bundle_panics() {
         }
     }
     assert!(items > 500, "the mutations must leave something to read: {items}");
-    // and bytes: cut off or flipped anywhere
+    // then bytes are cut off or flipped anywhere
     let small = start.to_string().into_bytes();
     for _ in 0..150 {
         let mut bytes = small.clone();
@@ -904,7 +904,7 @@ fn a_dosage_is_told_whole_with_its_limits_or_not_at_all() {
         assert_eq!(skipped, BTreeMap::from([(key, 1)]), "{unknown}");
         assert!(!body.plain_text().contains("500"), "told in part: {unknown}");
     }
-    // the prescriber's own words are whole, and limits stand beside them
+    // the prescriber's own words are kept whole, and limits are shown beside them
     let limit =
         json!({ "numerator": { "value": 4, "unit": "g" }, "denominator": { "value": 1, "unit": "day", "code": "d" } });
     let (item, _) = prescription(json!([{ "text": "as told", "maxDosePerPeriod": limit, "asNeededBoolean": true,
@@ -914,7 +914,7 @@ fn a_dosage_is_told_whole_with_its_limits_or_not_at_all() {
         Datum::Every(Every { amount: Some("4 g".into()), times: "1".into(), period: "1".into(), unit: "d".into() });
     assert_eq!(fact(&item.body, Label::MaxDose), Some(&most));
     assert_eq!(fact(&item.body, Label::AsNeeded), Some(&Datum::Bool(true)));
-    // dosages that follow each other are numbered, in their order
+    // successive dosages are numbered, in their order
     let (item, _) =
         prescription(json!([{ "sequence": 2, "text": "then one" }, { "sequence": 1, "text": "first two" }]));
     let rows: Vec<_> = facts(&item.body).into_iter().take(4).map(|fact| fact.value.clone()).collect();
@@ -947,7 +947,7 @@ fn how_often_is_told_in_words() {
     }
 }
 
-/// The states of the value sets of R4 that a chart can meet.
+/// The states of R4's value sets that can occur in a chart.
 const CODES: [&str; 63] = [
     "registered",
     "preliminary",
@@ -1084,7 +1084,7 @@ fn every_kind_tells_the_state_that_matters() {
     ] {
         assert_eq!(base(kind, fields.clone()).as_deref(), expected, "{kind} {fields}");
     }
-    // results that stand differently in one item
+    // results of different states in one item
     let seen = |id: &str, status: &str| {
         json!({ "resourceType": "Observation", "id": id, "subject": subject(), "status": status, "code": { "text": id },
             "effectiveDateTime": day, "valueInteger": 1 })
@@ -1119,13 +1119,13 @@ fn a_date_is_as_precise_as_the_record_for_every_kind() {
         resource.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         assert_eq!(item_of(resource).0.date_only, Some("month"), "{kind}");
     }
-    // by that of its visit, where it has none itself
+    // a resource without a date has the date of its visit
     let chart = chart_of(&[
         json!({ "resourceType": "Encounter", "id": "e", "subject": subject(), "period": { "start": "2019" } }),
         json!({ "resourceType": "ServiceRequest", "id": "s", "subject": subject(), "encounter": { "reference": "Encounter/e" } }),
     ]);
     assert_eq!(chart.items.iter().map(|item| item.date_only).collect::<Vec<_>>(), [Some("year"); 2]);
-    // what is of a month is not among the results of its first day
+    // a result dated to a month is not shown among those of its first day
     let seen = |id: &str, day: &str| {
         json!({ "resourceType": "Observation", "id": id, "subject": subject(), "code": { "text": id },
             "effectiveDateTime": day, "valueInteger": 1 })
@@ -1159,7 +1159,7 @@ fn what_an_item_does_not_show_it_names() {
     };
     let caption = |text: &str| Caption::Text(text.into());
     let code = |code: &str| Datum::Code(code.into());
-    // files that cannot be had
+    // files that are not included
     let content = json!([{ "attachment": { "title": "Scan of May", "url": "https://elsewhere.example/x" } }, { "attachment": { "data": "%%%" } }]);
     assert_eq!(
         of("DocumentReference", json!({ "date": "2020", "content": content })),
@@ -1174,7 +1174,7 @@ fn what_an_item_does_not_show_it_names() {
             ]
         )
     );
-    // what is named and has not come
+    // references to resources that are not there
     let plan = json!({ "created": "2020", "goal": [{ "reference": "Goal/none" }], "addresses": [{ "reference": "Condition/none" }],
         "activity": [{ "reference": { "reference": "Task/none" } }] });
     let (rows, skipped) = of("CarePlan", plan);
@@ -1183,7 +1183,7 @@ fn what_an_item_does_not_show_it_names() {
         skipped.iter().map(|(what, ..)| what.as_str()).collect::<Vec<_>>(),
         ["CarePlan.activity", "CarePlan.addresses", "CarePlan.goal"]
     );
-    // fields for which there is no place; a name that is none of the standard's is not printed
+    // fields that the chart cannot show are named; a name that is not in the standard is not printed
     let (rows, skipped) = of(
         "Observation",
         json!({ "effectiveDateTime": "2020-01-01", "valueInteger": 1, "focus": [{ "display": "the donor" }],
@@ -1211,7 +1211,7 @@ fn what_an_item_does_not_show_it_names() {
         rows,
         [(Caption::Label(Label::AlsoAtSource), Datum::Codes(vec!["field-imagingStudy".into(), "field-media".into()]))]
     );
-    // an answer of a type that is not read
+    // an answer of a type that the import does not read
     let (rows, _) = of(
         "QuestionnaireResponse",
         json!({ "authored": "2020", "item": [{ "text": "Where?", "answer": [{ "valueThing": 1 }] }] }),
@@ -1287,7 +1287,7 @@ fn what_is_contained_and_in_error_is_told_as_that() {
     let rows = results(&item.body);
     assert_eq!((rows[0].status.as_deref(), &rows[0].value), (Some("entered-in-error"), &None));
     assert_eq!(item.partly_withdrawn, None);
-    // rules that must be known to read it, and extensions that turn it round
+    // implicit rules and modifier extensions may reverse the meaning, so the resource is left out
     for fields in
         [json!({ "implicitRules": "http://x.example/rules" }), json!({ "modifierExtension": [{ "url": "urn:not" }] })]
     {

@@ -1,5 +1,5 @@
-//! The pages of a list and its columns, in Chromium: narrow and wide, light and dark, with and without scripts, in both
-//! languages.
+//! The pages for checking a list and naming its columns, in Chromium: narrow and wide, light and dark, with and without
+//! scripts, in both languages.
 
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
@@ -8,7 +8,7 @@ use postern::access::Role;
 
 const WIDTHS: [u32; 3] = [320, 390, 1280];
 
-/// The address of the only user, who reads this language.
+/// Sets the language of the only user; gives their email address.
 async fn email_of_the_user(app: &App, language: &'static str) -> String {
     use diesel::prelude::*;
     use postern::db::schema::users;

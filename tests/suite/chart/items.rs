@@ -1,4 +1,4 @@
-//! A chart's items: narrowed by kind, dates and words, paged by key, brought up to date by importing again.
+//! A chart's items: filtered by kind, dates and words, paged by key, updated by importing again.
 
 use crate::on_both;
 use crate::support::app::{App, start_of_time};
@@ -68,7 +68,7 @@ async fn kinds_dates_and_words_narrow_the_list(app: App) {
 
     assert_eq!(found("").await, ["Lipid panel", "Referral", "Blood count"]);
     assert_eq!(found("kind=lab_result").await, ["Lipid panel", "Blood count"]);
-    // any case and accents, by the beginning of a word, in title, content and author; several words must all be there
+    // any case and accents, by the beginning of a word, in title, content and author; several words must all match
     assert_eq!(found("q=LIPID").await, ["Lipid panel", "Referral"]);
     assert_eq!(found("q=cholesterol").await, ["Lipid panel"]);
     assert_eq!(found("q=lip+clin").await, ["Referral"]);
@@ -92,7 +92,7 @@ async fn kinds_dates_and_words_narrow_the_list(app: App) {
     assert_eq!(titles(&user.get(link.split('#').next().unwrap()).await.ok()), ["Referral"]);
 }
 
-/// The counts that are kept say what counting says, for ranges that begin and end anywhere.
+/// The stored counts equal a count of the rows, for date ranges that begin and end anywhere.
 async fn counts_are_what_counting_gives(app: App) {
     use postern::access::session::{Holder, Lasts};
     use postern::access::{SignedInUser, chart, rights};
@@ -115,7 +115,7 @@ async fn counts_are_what_counting_gives(app: App) {
         let kind = [ItemKind::File, ItemKind::Letter, ItemKind::Invoice][n as usize % 3];
         add(&app, patient, &format!("{n}"), kind, days_ago(n * n / 7), "Item", "").await;
     }
-    // brought up to date: another kind and day
+    // updated: another kind and another day
     add(&app, patient, "5", ItemKind::Form, days_ago(777), "Item", "").await;
     add(&app, patient, "6", ItemKind::File, days_ago(3), "Item", "").await;
     let ends =
@@ -145,7 +145,7 @@ async fn counts_are_what_counting_gives(app: App) {
 async fn a_page_of_items_begins_where_the_last_one_ended(app: App) {
     let patient = app.patient(Like::default()).await;
     for n in 0..60 {
-        // several at the same moment: the identity decides
+        // several items at the same moment are ordered by identity
         add(&app, patient, &format!("{n}"), ItemKind::File, days_ago(n / 7), &format!("Item {n}"), "page word").await;
     }
     let user = app.user(Role::Viewer).await;
@@ -205,13 +205,13 @@ async fn importing_again_brings_up_to_date_and_doubles_nothing(app: App) {
     let changed = import(&app, bundle("Kreatinin", false)).await;
     assert_eq!(changed.changed.values().sum::<usize>(), 1);
     assert_eq!((changed.items.len(), changed.known_items), (0, 0));
-    // the same item, with its new words, and found by them only; what the new file lacks stays
+    // the same item with its new words, found by these only; an item that the new file lacks stays
     let page = user.get(&item).await.ok();
     assert!(page.has_text("Kreatinin") && !page.has_text("Creatinine"));
     assert_eq!(titles(&user.get("/patients/1?q=creatinine").await.ok()), [""; 0]);
     assert_eq!(titles(&user.get("/patients/1?q=kreatinin").await.ok()), ["Renal panel"]);
     assert_eq!(titles(&user.get("/patients/1").await.ok()), ["A call", "Renal panel"]);
-    // codes of the standard are words for people
+    // codes of the standard are shown as words
     assert!(page.has_text("Final") && !page.has_text("final"));
 }
 
@@ -236,7 +236,7 @@ async fn an_item_is_downloaded_through_its_own_chart_only(app: App) {
     }
 }
 
-/// Items straight into the tables, each with three words, half of them within the last year.
+/// Writes items straight into the tables, each with three words, half of them within the last year.
 pub async fn fill(app: &App, patient: PatientId, count: i64) {
     let kinds = ["encounter", "lab_result", "letter", "file", "invoice"];
     let kind: String = kinds.iter().enumerate().map(|(n, kind)| format!("WHEN {n} THEN '{kind}' ")).collect();
@@ -279,9 +279,9 @@ pub async fn fill(app: &App, patient: PatientId, count: i64) {
     write.await.unwrap();
 }
 
-/// Asserts that one page takes at most `times` as long as another (and five milliseconds). They are asked for in turn, so
-/// that both meet the same machine, and the quickest of each counts: what else runs there only ever adds. Where it adds
-/// much, they are asked for more often.
+/// Asserts that one page takes at most `times` as long as another, plus five milliseconds. The two are requested in
+/// turn, so that other work on the machine hits both, and the quickest request of each counts, because other work only
+/// adds time. Where much else runs, they are requested more often.
 pub async fn quick_as(user: &crate::support::app::Actor, (one, other): (&str, &str), times: u32) {
     let took = async |path: &str| {
         let start = Instant::now();
@@ -309,7 +309,7 @@ async fn a_chart_of_20000_items_opens_like_one_of_20(app: App) {
     let queries = ["", "?kind=letter", "?from=2025-03-04", "?q=item", "?q=item+n7&kind=letter"];
     for query in queries {
         let (one, other) = (format!("/patients/{small}{query}"), format!("/patients/{large}{query}"));
-        // words that are in each of the items are looked through; everything else must not be felt
+        // a word that is in every item makes the search read them all; all else must cost the same in a large chart
         let times = if query.contains("q=item") { 40 } else { 3 };
         quick_as(&user, (&one, &other), times).await;
     }
@@ -335,7 +335,7 @@ fn every_code_of_the_standards_value_sets_has_words() {
 
 #[test]
 fn bodies_that_hold_much_are_found_by_all_their_words() {
-    // what a body shows as words of the record is what finds it
+    // an item is found by the words of the record that its body shows
     let body = ItemBody {
         blocks: vec![
             Block::Facts {
@@ -358,7 +358,7 @@ fn a_day_begins_when_the_clinics_clock_says_so() {
     assert_eq!(start("America/Toronto", date!(2026 - 03 - 08)), datetime!(2026-03-08 05:00 UTC));
     assert_eq!(start("America/Toronto", date!(2026 - 03 - 09)), datetime!(2026-03-09 04:00 UTC));
     assert_eq!(start("Asia/Tokyo", date!(2026 - 03 - 09)), datetime!(2026-03-08 15:00 UTC));
-    // here the clocks skipped midnight: 0:00 became 1:00
+    // there the clocks skip midnight: 0:00 becomes 1:00
     assert_eq!(start("America/Asuncion", date!(2024 - 10 - 06)), datetime!(2024-10-06 04:00 UTC));
     for zone in ["Pacific/Auckland", "America/St_Johns", "Africa/Cairo", "America/Asuncion"] {
         let clock = Zone::find(zone).unwrap();

@@ -1,5 +1,5 @@
-//! A later file only adds and corrects what it names itself; what its source takes back is followed; the order and the
-//! pieces in which files come make no difference.
+//! A later file adds and corrects only what it names itself; what its source withdraws is withdrawn; the order of
+//! files, and how they are split, makes no difference.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -104,7 +104,7 @@ async fn a_later_file_takes_nothing_away(app: App) {
     for name in ["Glucose", "Sodium", "Potassium"] {
         assert!(day[0].4.contains(name), "{name}");
     }
-    // a corrected one is corrected, and the others stay
+    // an item that the file corrects is corrected, and the others stay
     let corrected = with(
         &observation("o2", "Sodium", "2026-02-01T09:00:00Z"),
         json!({"status": "corrected", "valueString": "139"}),
@@ -151,7 +151,7 @@ async fn what_the_source_takes_back_is_withdrawn_and_offered_no_more(app: App) {
         assert!(chart.has_text(title), "{title}");
     }
     assert!(chart.has_text("Withdrawn by the source on"));
-    // and it stays so when an old file comes again
+    // an old file that comes again brings nothing back
     app.import(bundle(A, &things("final", "current")), None).await;
     assert_eq!(offered().await, [""; 0]);
     let states: Vec<String> = items(&app, "Ash").await.into_iter().map(|item| item.5).collect();
@@ -161,7 +161,7 @@ async fn what_the_source_takes_back_is_withdrawn_and_offered_no_more(app: App) {
 async fn a_part_that_is_taken_back_shows_in_its_item(app: App) {
     let day = "2026-02-01T09:00:00Z";
     app.import(bundle(A, &[ann(), observation("o1", "Glucose", day), observation("o2", "Sodium", day)]), None).await;
-    // it may say no more than that
+    // the withdrawn resource may hold nothing but its status
     let gone = json!({"resourceType": "Observation", "id": "o2", "status": "entered-in-error", "subject": subject()});
     app.import(bundle(A, &[ann(), gone]), None).await;
     let all = items(&app, "Ash").await;
@@ -170,7 +170,7 @@ async fn a_part_that_is_taken_back_shows_in_its_item(app: App) {
     assert_eq!(all[0].4.matches(r#""5.1""#).count(), 1, "its value is gone: {}", all[0].4);
 }
 
-/// Files without addresses: ids say nothing of whose they are.
+/// In files without addresses an id does not say whose resource it is: a withdrawal reaches only its own patient's.
 async fn a_withdrawal_of_somebody_elses_reaches_nobody(app: App) {
     let plain = |resources: [Value; 2]| {
         let entries: Vec<Value> = resources.iter().map(|resource| json!({"resource": resource})).collect();
@@ -183,7 +183,7 @@ async fn a_withdrawal_of_somebody_elses_reaches_nobody(app: App) {
     let of_another = with(&gone, json!({"subject": {"reference": "Patient/q"}}));
     app.import(plain([ann(), of_another]), None).await;
     assert_eq!(state().await, ["current"], "it is another patient's");
-    // one that names nobody is of the only patient there is
+    // a resource that names nobody belongs to the only patient of the file
     app.import(plain([ann(), gone]), None).await;
     assert_eq!(state().await, ["withdrawn"]);
 }
@@ -203,7 +203,7 @@ async fn charts_that_were_merged_are_kept_up_by_both_their_records(app: App) {
         page.texts_of("section[aria-labelledby=items] .title")
     };
     assert_eq!(shown(1).await, ["Sodium", "Glucose"]);
-    // the later file corrects the item of its own record, and adds to the chart that is left
+    // after a merge the later file corrects the item of its own record, and adds to the chart that is left
     let corrected = with(&of(observation("o2", "Sodium", day), "q"), json!({"valueQuantity": {"value": 139}}));
     let new = of(observation("o3", "Iron", "2026-02-02"), "q");
     let summary = app.import(bundle(A, &[twin.clone(), corrected, new]), None).await;
@@ -217,7 +217,7 @@ async fn charts_that_were_merged_are_kept_up_by_both_their_records(app: App) {
     assert_eq!((all.len(), day.len()), (3, 2), "{all:#?}");
     assert!(day.iter().any(|it| it.4.contains("Glucose") && !it.4.contains("Sodium")), "{day:#?}");
     assert!(day.iter().any(|it| it.4.contains("139") && !it.4.contains("Glucose")), "{day:#?}");
-    // undone, all that the record brought goes with it
+    // when the merge is undone, everything that the record brought goes back with it
     let page = user.get("/patients/1").await.ok();
     user.submit(&page, "Undo the merge", &[]).await.redirect();
     assert_eq!((shown(1).await.len(), shown(2).await), (1, vec!["Iron".to_owned(), "Sodium".to_owned()]));
@@ -225,7 +225,7 @@ async fn charts_that_were_merged_are_kept_up_by_both_their_records(app: App) {
     assert_eq!((again.written(), again.known_items > 0), (0, true), "{again:?}");
 }
 
-/// A small generator: the same numbers for the same seed.
+/// A small random generator: the same numbers for the same seed.
 struct Dice(u64);
 
 impl Dice {
@@ -241,7 +241,7 @@ impl Dice {
     }
 }
 
-/// The resources of two patients: what belongs together, what is named by several, what is one of several a day.
+/// The resources of two patients: some belong together, some are named by several others, some are several of one day.
 fn world(round: usize) -> Vec<Value> {
     let mut all = vec![
         json!({"resourceType": "Practitioner", "id": "d", "name": [{"family": "Lee", "given": ["Sam"]}]}),
@@ -268,7 +268,7 @@ fn world(round: usize) -> Vec<Value> {
                 "effectiveDateTime": format!("2026-01-06T0{}:00:00Z", 9 - n)}),
             );
         }
-        // corrected once, and taken back once, by the source's own dates
+        // one version is corrected and one withdrawn, by the source's own dates
         for (day, value) in [("2026-01-10", "first"), ("2026-01-11", "second")] {
             all.push(
                 json!({"resourceType": "Observation", "id": own("corrected"), "status": "final", "subject": whose,
@@ -308,11 +308,11 @@ async fn any_order_and_any_pieces_give_the_same_charts(app: App) {
         } else {
             pieces.push(resources);
         }
-        // the second time, each file comes twice
+        // in the second round each file comes twice
         let times = if round % 2 == 0 { 1 } else { 2 };
         for piece in pieces.iter().cycle().take(pieces.len() * times) {
             match round % 3 {
-                // line by line, from a source that is named
+                // one resource on each line, with a named source
                 2 => {
                     let lines: String = piece.iter().map(|resource| format!("{resource}\n")).collect();
                     app.import_files(vec![lines.into_bytes()], Some(&base)).await.unwrap();
@@ -398,7 +398,7 @@ async fn nothing_is_lost_without_being_counted(app: App) {
 }
 
 async fn files_as_servers_write_them(app: App) {
-    // bare, a line each, packed, and in several files that come together
+    // single resources, one resource on each line, packed, and in several files that come together
     let lines = |resources: &[Value]| resources.iter().map(|it| format!("{it}\n")).collect::<String>().into_bytes();
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(&lines(&[ann()])).unwrap();
@@ -407,7 +407,7 @@ async fn files_as_servers_write_them(app: App) {
     assert_eq!((summary.patients, summary.items["lab_result"]), (1, 2), "{summary:?}");
     let bare = app.import(ann().to_string().into_bytes(), Some("export")).await;
     assert_eq!((bare.patients, bare.known_patients), (0, 1));
-    // one page of several says so
+    // one page of several is reported as such
     let page = json!({"resourceType": "Bundle", "type": "searchset", "entry": [entry(A, &ann())],
         "link": [{"relation": "next", "url": "https://emr.example/next"}]});
     assert_eq!(app.import(page.to_string().into_bytes(), None).await.further_pages, 1);
@@ -433,7 +433,7 @@ async fn files_as_servers_write_them(app: App) {
         let refused = app.import_files(vec![message], None).await.unwrap_err();
         assert!(refused.to_string().contains("HL7 version 2"), "{refused}");
     }
-    // bundles in a bundle, as a batch is answered
+    // bundles inside a bundle, as in the answer to a batch
     let inner: Value = serde_json::from_slice(&bundle(A, &[ann(), observation("o7", "Zinc", "2026-02-07")])).unwrap();
     let batch = json!({"resourceType": "Bundle", "type": "batch-response", "entry": [{"resource": inner}, {"response": {"status": "404"}}]});
     let answered = app.import(batch.to_string().into_bytes(), None).await;
@@ -453,7 +453,7 @@ async fn files_as_servers_write_them(app: App) {
 async fn what_came_before_sources_were_kept_stays(app: App) {
     let day = "2026-02-01T09:00:00Z";
     app.import(bundle(A, &[ann(), observation("o1", "Glucose", day)]), None).await;
-    // as a version that kept no resources left it
+    // the rows as a version left them that stored no resources
     let write = app.state.db.write(|tx| -> Result<_, AppError> {
         use postern::db::schema::{source_mentions, source_resources};
         diesel::delete(source_mentions::table).execute(tx.conn())?;
@@ -525,7 +525,7 @@ async fn what_was_taken_back_before_it_was_seen_is_not_missing(app: App) {
     assert!(!summary.skipped.contains_key(&("DiagnosticReport.result".to_owned(), "result_elsewhere")), "{summary:?}");
     let of_day = async || items(&app, "Ash").await.remove(0).4;
     assert!(of_day().await.contains("Troponin") && of_day().await.contains("entered-in-error"));
-    // the form of before comes late: its name is known now, and its value stays unsaid
+    // an older version comes after the withdrawal: its name is shown, and its value is not
     let late =
         with(&observation("o", "Troponin T", "2026-02-01"), json!({"meta": {"lastUpdated": "2026-02-01T00:00:00Z"}}));
     app.import(bundle(A, &[ann(), late]), None).await;
@@ -561,7 +561,7 @@ async fn parts_of_a_record_that_are_left_out_are_counted_once(app: App) {
         ]);
         assert_eq!(summary.skipped, expected);
     }
-    // what is not in the file is not counted with it
+    // the summary counts only what is in the file
     let other = app.import(bundle(A, &[observation("o", "Iron", "2026-02-02")]), None).await;
     assert!(other.skipped.is_empty(), "{other:?}");
 }

@@ -1,4 +1,4 @@
-//! Charts and what comes into them.
+//! Charts and imports.
 
 mod browser;
 mod csv;

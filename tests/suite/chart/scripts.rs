@@ -1,10 +1,10 @@
-//! The PDF of a chart item in the scripts that the clinic's patients read.
+//! The PDF of a chart item in the writing systems that the clinic's patients read.
 
 use super::document::{document, item, poppler};
 use postern::chart::Block;
 use postern::chart::document::{Part, not_drawn};
 
-/// A line of each script.
+/// A line in each writing system.
 const LINES: [&str; 20] = [
     "Huyết áp cao, uống thuốc mỗi ngày: ặ ễ ộ ữ",
     "Ёлка, кров’яний тиск, αίμα",
@@ -38,7 +38,7 @@ fn each_script_has_letters_and_its_text_is_text() {
     assert_eq!(not_drawn("Scripts", &LINES.map(|line| Part::Paragraph(line.into()))), "");
     let pdf = pdf_of(&LINES);
     let text: String = poppler("pdftotext", &["-raw"], &pdf).split_whitespace().collect();
-    // a reader may write a vowel before or behind its letter: the letters are all there
+    // a PDF reader may give a vowel before or after its letter, so only the letters are compared, not their order
     let letters = |text: &str| {
         let mut letters: Vec<char> = text.chars().filter(|c| c.is_alphabetic()).collect();
         letters.sort_unstable();
@@ -72,10 +72,10 @@ fn numbers_in_lines_from_right_to_left_keep_their_digits() {
             assert!(text.contains(word), "{word} of {line} in {text}");
         }
     }
-    // what is read from right to left begins at the right of the page
+    // text that is read from right to left begins at the right of the page
     let begins_at = |line: &str| {
         let boxes = poppler("pdftotext", &["-bbox"], &pdf_of(&[line]));
-        // this reader gives the letters of a word here as they stand on the page
+        // in this output the reader gives the letters of a word in their order on the page
         let stands = |word: &str| [word.to_owned(), word.chars().rev().collect()];
         let is_there = |found: &str, word: &str| stands(word).iter().any(|word| found.contains(&format!(">{word}<")));
         let words = boxes.lines().filter(|found| line.split(' ').any(|word| is_there(found, word)));

@@ -1,4 +1,4 @@
-//! What a receptionist types finds the patient, the best first.
+//! What a receptionist types finds the patient, the best match first.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -16,7 +16,7 @@ on_both!(
     keys_of_an_older_rule_are_made_anew_once,
 );
 
-/// Adds a patient by the form, and tells their address.
+/// Adds a patient by the form; gives the address of the chart.
 async fn add(user: &Actor, fields: &[(&str, &str)]) -> String {
     let mut all = vec![("day", "4"), ("month", "3"), ("year", "1951"), ("method", "none"), ("language", "en")];
     all.retain(|(name, _)| fields.iter().all(|(other, _)| other != name));
@@ -25,13 +25,13 @@ async fn add(user: &Actor, fields: &[(&str, &str)]) -> String {
     to.split('?').next().unwrap().to_owned()
 }
 
-/// The addresses of those found.
+/// The addresses of the charts that a search finds.
 async fn found(user: &Actor, typed: &str) -> Vec<String> {
     let q: String = url_encoded(typed);
     shown(&user.get(&format!("/patients?q={q}")).await.ok())
 }
 
-/// The addresses of the patients on a page, in order.
+/// The addresses of the charts on a page, in order.
 fn shown(page: &Page) -> Vec<String> {
     let of_patient = |path: &String| path.rsplit('/').next().is_some_and(|id| id.parse::<i64>().is_ok());
     page.links().into_iter().map(|link| link.href).filter(of_patient).collect()
@@ -155,7 +155,7 @@ async fn whole_words_come_first_and_pages_go_on(app: App) {
     assert_eq!(all.len(), 56, "nobody twice, nobody left out");
 }
 
-/// Every form that takes words about patients: where it leads, and where the page's links lead.
+/// No address holds words of a search about patients: neither the one to which a form leads, nor a link of that page.
 async fn what_is_looked_for_stands_in_no_address(app: App) {
     let (user, other) = (app.user(Role::Staff).await, app.user(Role::Staff).await);
     let mut annas = Vec::new();
@@ -172,18 +172,18 @@ async fn what_is_looked_for_stands_in_no_address(app: App) {
         for link in found.links() {
             assert!(!link.href.to_lowercase().contains("oka"), "{page}: {}", link.href);
         }
-        // for whoever looked, and for a day at most
+        // the words are shown only to the user who searched, and for a day at most
         assert_eq!(other.get(&to).await.ok().attr("[name=q]", "value").unwrap(), "");
         assert_eq!(user.get(&to.replace("sought=", "sought=x")).await.ok().attr("[name=q]", "value").unwrap(), "");
     }
-    // the next page of a search, and of the list, whose place in it is a name
+    // the next page of a search, and of the list, whose place in the list is a name
     let to = user.post("/searches", &[("page", "/patients"), ("q", "annabelle")]).await.redirect();
     for first in [to.as_str(), "/patients"] {
         let next = user.get(first).await.ok().attr(".pager a", "href").unwrap();
         assert!(!next.to_lowercase().contains("oka") && !next.to_lowercase().contains("anna"), "{next}");
         assert_eq!(user.get(&next).await.ok().count("a.item"), 5, "{first}");
     }
-    // nothing else is a page that can be searched
+    // other addresses are not pages that can be searched
     for page in ["", "/inbox", "//example.org", "https://example.org", "/patients/1/../2", "/patients/x", "/patients#x"]
     {
         assert_eq!(user.post("/searches", &[("page", page), ("q", "ann")]).await.status, 400, "{page}");
@@ -204,7 +204,7 @@ async fn keys_of_an_older_rule_are_made_anew_once(app: App) {
     let again = || postern::app::open(&app.state.config.database, app.state.config.keys(), &app.state.random);
     drop(again().await.unwrap());
     assert_eq!(found(&user, "soren").await.len(), 1);
-    // and not a second time
+    // the keys are not made a second time
     let spoil = app.state.db.write(move |tx| -> Result<_, AppError> {
         diesel::delete(patient_terms::table.filter(patient_terms::patient_id.eq(id))).execute(tx.conn())?;
         Ok(())

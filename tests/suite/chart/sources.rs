@@ -1,5 +1,5 @@
-//! Whose chart a file's words go into: an id is one patient's within its source only, and no id outweighs another name
-//! and another birth date.
+//! The chart that a file belongs to: an id means one patient only within its source, and no id outweighs a different
+//! name and birth date.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -30,7 +30,8 @@ fn person(family: &str, given: &str, born: &str) -> Value {
     json!({"resourceType": "Patient", "id": "1", "name": [{"family": family, "given": [given]}], "birthDate": born})
 }
 
-/// Patient/1 with a result and a licence number, as this server gives it; without an address where there is none.
+/// Patient/1 with a result and a licence number, as the server at `base` gives them; without addresses where `base` is
+/// empty.
 fn bundle(base: &str, patient: &Value, result: &str) -> Vec<u8> {
     let code = json!([{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "DL"}]);
     let mut patient = patient.clone();
@@ -55,7 +56,7 @@ async fn import(app: &App, json: Vec<u8>) -> Summary {
     import_as(app, json, None).await
 }
 
-/// Every chart: the family name, the titles of its items.
+/// Every chart: the family name, and the titles of its items.
 async fn charts(app: &App) -> Vec<(String, Vec<String>)> {
     let read = app.state.db.read(|conn| -> Result<_, AppError> {
         let people: Vec<(PatientId, String)> =
@@ -80,7 +81,7 @@ async fn the_same_id_of_two_servers_is_two_patients(app: App) {
     let second = import(&app, bundle(B, &person("Birch", "Bruno", "1950-05-05"), "HIV")).await;
     assert_eq!((second.patients, second.known_patients), (1, 0));
     assert_eq!(charts(&app).await, [chart("Ash", &["Glucose"]), chart("Birch", &["HIV"])]);
-    // and each is known when it comes again, also under a new name, or with a birth date put right
+    // each is recognised when it comes again, also under a new name, or with a corrected birth date
     let married = import(&app, bundle(A, &person("Cedar", "Anna", "1980-01-01"), "Glucose")).await;
     let corrected = import(&app, bundle(B, &person("Birch", "Bruno", "1950-05-06"), "HIV")).await;
     assert_eq!((married.known_patients, corrected.known_patients), (1, 1));
@@ -115,7 +116,7 @@ async fn one_person_of_two_sources_is_one_chart(app: App) {
     import(&app, bundle(A, &person("Ash", "Anna", "1980-01-01"), "Glucose")).await;
     let second = import(&app, bundle(B, &person("Ash", "Anna", "1980-01-01"), "HIV")).await;
     assert_eq!((second.patients, second.known_patients), (0, 1));
-    // the same id of another source is another result
+    // the same id from another source is another result
     assert_eq!(charts(&app).await, [chart("Ash", &["Glucose", "HIV"])]);
     let keys = app.state.db.read(|conn| -> Result<Vec<(String, String)>, AppError> {
         let keys = patient_sources::table.order(patient_sources::id);
@@ -124,7 +125,7 @@ async fn one_person_of_two_sources_is_one_chart(app: App) {
     assert_eq!(keys.await.unwrap(), [(A.to_owned(), "1".to_owned()), (B.to_owned(), "1".to_owned())]);
 }
 
-/// A patient as imports made them before sources were told apart.
+/// A patient as imports stored them before sources were told apart.
 async fn before(app: &App, family: &str, given: &str, born: &str) {
     let new = NewPatient {
         source_key: Some(SourceId { source: UNNAMED.to_owned(), id: "1".into() }),
@@ -145,7 +146,7 @@ async fn before(app: &App, family: &str, given: &str, born: &str) {
     let now = app.state.clock.now();
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
         let patient = patients::add(tx, now, &Operator::of_the_command_line(), &new)?;
-        // what lay in the chart under the bare id
+        // an item of the chart that was stored under the bare id
         let row = (
             (chart_items::patient_id.eq(patient), chart_items::source_key.eq("Observation:2026-02-01:")),
             (
@@ -163,10 +164,10 @@ async fn before(app: &App, family: &str, given: &str, born: &str) {
 
 async fn a_key_of_before_is_taken_over_where_name_and_birth_date_agree(app: App) {
     before(&app, "Ash", "Anna", "1980-01-01").await;
-    // one of the two is another: a user must say
+    // only the birth date differs: a user has to decide
     let unsure = import(&app, bundle(A, &person("Ash", "Anna", "1981-01-01"), "HIV")).await;
     assert_eq!(unsure.skipped[&("Patient".to_owned(), "unsure_person")], 1);
-    // both are: another patient
+    // name and birth date differ: this is another patient
     let other = import(&app, bundle(B, &person("Birch", "Bruno", "1950-05-05"), "HIV")).await;
     assert_eq!((other.patients, other.known_patients), (1, 0));
     let same = import(&app, bundle(A, &person("Ash", "Anna", "1980-01-01"), "Glucose")).await;

@@ -1,4 +1,4 @@
-//! Deaths, records that are not in use, and records that another one replaces, as a source tells them.
+//! Deaths, inactive records, and records that another one replaces, as a source reports them.
 
 use super::later_files::{A, ann, bundle, observation, with};
 use crate::on_both;
@@ -47,7 +47,7 @@ async fn a_death_ends_it_and_only_the_source_s_own_word_brings_it_back(app: App)
         app.import(bundle(A, &[with(&ann(), fields.clone())]), None).await;
         assert_eq!(archived(&app).await.as_deref(), expected, "{fields}");
     }
-    // the links of before are over for good
+    // the earlier links are permanently closed
     let open = app.state.db.read(|conn| -> Result<i64, AppError> {
         use postern::db::schema::portal_links;
         Ok(portal_links::table.filter(portal_links::ended_at.is_null()).count().get_result(conn)?)
@@ -78,16 +78,16 @@ async fn what_a_source_says_again_undoes_nothing(app: App) {
     let user = app.user(Role::Staff).await;
     let page = user.get("/patients/1").await.ok();
     user.submit(&page, "Bring the record back", &[]).await.redirect();
-    // the same file again, and the same words with something else
+    // the same file again, and the same patient beside something else
     app.import(bundle(A, std::slice::from_ref(&died)), None).await;
     app.import(bundle(A, &[died, observation("o", "Iron", "2026-02-02")]), None).await;
     assert_eq!(archived(&app).await, None);
-    // news is followed
+    // a new statement of the source is followed
     app.import(bundle(A, &[with(&ann(), json!({"active": false}))]), None).await;
     assert_eq!(archived(&app).await.as_deref(), Some("inactive"));
 }
 
-/// Why each patient's record is only kept, by identity.
+/// The reason why each patient's record is archived, by identity; `None` for records in use.
 async fn standings(app: &App) -> Vec<Option<String>> {
     let read = app.state.db.read(|conn| -> Result<Vec<Option<String>>, AppError> {
         Ok(table::table.order(table::id).select(table::archive_reason).load(conn)?)
@@ -101,13 +101,13 @@ async fn a_record_that_another_one_replaces_is_only_kept(app: App) {
         json!({"resourceType": "Patient", "id": format!("new{n}"), "name": [{"family": format!("New{n}")}], "birthDate": "1960-01-01",
             "link": [{"type": "replaces", "other": {"reference": old}}]})
     };
-    // in whatever order they come, together or not, by any address
+    // in any order, together or apart, and with any form of reference
     app.import(bundle(A, &[old(1), new(1, "Patient/old1")]), None).await;
     app.import(bundle(A, &[new(2, &format!("{A}/Patient/old2"))]), None).await;
     app.import(bundle(A, &[old(2)]), None).await;
     app.import(bundle(A, &[old(3)]), None).await;
     app.import(bundle(A, &[new(3, "Patient/old3/_history/2")]), None).await;
-    // another server's record is not meant
+    // a reference to another server does not mean this source's record
     app.import(bundle(A, &[old(4), new(4, "https://other.example/Patient/old4")]), None).await;
     let replaced = standings(&app).await.iter().filter(|reason| reason.as_deref() == Some("replaced")).count();
     assert_eq!((replaced, standings(&app).await.len()), (3, 8), "{:?}", standings(&app).await);

@@ -1,4 +1,4 @@
-//! What became of an item at its source, as users see it: on the chart, the item, the PDF and the conversation.
+//! The state of an item at its source, as users see it: on the chart, the item, the PDF and the conversation.
 
 use super::later_files::{A, ann, bundle, observation, subject, with};
 use crate::on_both;
@@ -45,7 +45,7 @@ async fn a_conversation_tells_of_each_copy_that_was_taken_back_since(app: App) {
     let one = told(&first).await;
     assert!(one.len() == 1 && one[0].contains("a part of this on 5 March 2026"), "{one:?}");
     assert!(told(&second).await.is_empty(), "it was sent without it");
-    // another part goes: whoever has the second copy has it too
+    // another part is withdrawn, which the second copy contains too
     app.state.clock.advance(day);
     let user = app.user(Role::Staff).await;
     let told = async |conversation: &str| user.get(conversation).await.ok().texts_of("p.alert");
@@ -54,7 +54,7 @@ async fn a_conversation_tells_of_each_copy_that_was_taken_back_since(app: App) {
     app.import(bundle(A, &[ann(), glucose("entered-in-error")]), None).await;
     let two = told(&second).await;
     assert!(two.len() == 1 && two[0].contains("a part of this on 7 March 2026"), "{two:?}");
-    // and the whole of it
+    // the whole item is withdrawn
     app.import(
         bundle(
             A,
@@ -65,11 +65,12 @@ async fn a_conversation_tells_of_each_copy_that_was_taken_back_since(app: App) {
     .await;
     let whole = told(&second).await;
     assert!(whole.len() == 1 && whole[0].contains("the source withdrew this on 7 March 2026"), "{whole:?}");
-    // the copies stay as they were sent
+    // the sent copies stay as they were
     assert_eq!(user.get(&format!("{first}/attachments/1?as=page")).await.status, 200);
 }
 
-/// A chart of every state; the paths of its prescription, of its document, and of a conversation with a copy of that.
+/// Makes a chart with items of every state; gives the paths of its prescription, its document, and a conversation with
+/// a copy of the document.
 async fn world(app: &App) -> [String; 3] {
     let document = |status: &str| {
         json!({"resourceType": "DocumentReference", "id": "d", "status": status, "subject": subject(), "date": "2026-02-03T10:00:00Z",
@@ -92,7 +93,7 @@ async fn world(app: &App) -> [String; 3] {
     [prescription, document_item, conversation]
 }
 
-/// Each page, its words in English and in French, in Chromium; narrow and wide, with axe.
+/// Each page in Chromium, in this language: its words, narrow and wide, and axe.
 async fn in_a_browser(language: &'static str) {
     let app = App::start(On::Sqlite).await;
     let Some(browser) = Browser::start_in(language, &app.origin).await else { return };

@@ -35,7 +35,7 @@ fn phone_numbers_become_e_164() {
     ] {
         let read = PhoneNumber::read(written, code);
         assert_eq!(read.as_ref().map(PhoneNumber::as_str), Ok(expected), "{written}");
-        // what a page shows comes back as the same number, wherever the clinic is
+        // the number as pages show it is read as the same number, whatever the clinic's calling code
         let read = read.unwrap();
         assert_eq!(PhoneNumber::parse(&read.shown(), "44"), Some(read), "{written}");
     }

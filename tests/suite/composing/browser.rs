@@ -17,7 +17,7 @@ pub struct Desk {
     patient: PatientId,
 }
 
-/// An owner at the chart of a patient; a colleague by the name of User clinician is there too.
+/// An owner at the chart of a patient, and a colleague named "User clinician".
 pub async fn desk(width: u32, language: &str) -> Option<Desk> {
     let app = App::start(On::Sqlite).await;
     app.user(Role::Owner).await;
@@ -50,7 +50,7 @@ fn with(modifier: Key, keys: &str) -> String {
 }
 
 impl Desk {
-    /// By the menu, with the keyboard alone.
+    /// Opens "New Message" by the menu, with the keyboard alone.
     pub async fn open(&self) {
         self.browser.wait("html[data-enhanced]").await;
         self.browser.js("document.querySelector('details.menu summary').focus()").await;
@@ -97,7 +97,7 @@ impl Desk {
         read.await.unwrap()
     }
 
-    /// `None` as in a browser without a focus.
+    /// The id, class or tag name of the element that has the focus.
     async fn focused(&self) -> String {
         let name = "const e = document.activeElement; return e.id || e.className || e.tagName";
         self.browser.js(name).await.as_str().unwrap().to_owned()
@@ -112,7 +112,7 @@ async fn a_message_by_the_keyboard_alone() {
         desk.open().await;
         desk.look(&format!("compose-{name}")).await;
         assert_eq!(desk.focused().await, "to-input");
-        // people
+        // the participants
         browser.keys("clin").await;
         browser.wait("[role=option]").await;
         desk.look(&format!("compose-{name}-people")).await;
@@ -124,7 +124,7 @@ async fn a_message_by_the_keyboard_alone() {
         browser.keys("clinic.example").await;
         browser.wait("[role=option]").await;
         browser.keys(&key(Key::Enter)).await;
-        // title, then the text: the toolbar is one stop on the way
+        // from the title to the text, Tab stops once in the toolbar
         browser.keys(&key(Key::Tab)).await;
         assert_eq!(desk.focused().await, "title");
         browser.keys("Your iron").await;
@@ -133,7 +133,7 @@ async fn a_message_by_the_keyboard_alone() {
         browser.keys(&key(Key::Right)).await;
         browser.keys(&key(Key::Tab)).await;
         assert_eq!(desk.focused().await, "body-rich");
-        // past what is not there: an empty text is refused in place
+        // the text: bold, a link, and a gap that is not filled in
         browser.keys(&with(Key::Control, "b")).await;
         browser.keys("bold").await;
         browser.keys(&with(Key::Control, "b")).await;
@@ -160,7 +160,7 @@ async fn a_message_by_the_keyboard_alone() {
     }
 }
 
-/// Every button of the toolbar: what it makes is what is stored, and what is stored comes back the same.
+/// What every button of the toolbar makes is stored as it is, and comes back the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_editor_makes_survives() {
     let Some(desk) = desk(1280, "en").await else { return };
@@ -259,7 +259,7 @@ async fn each_button_does_what_it_says() {
     assert!(html().await.contains("<ul><li><p>a</p><ul><li><p>b</p></li></ul></li></ul>"), "{}", html().await);
     browser.click_text("Outdent").await;
     assert!(html().await.contains("<li><p>b</p></li></ul>"), "{}", html().await);
-    // a table by size, a row and a column more, and away with it
+    // a table by its size, one more row and column, and its removal
     fresh("").await;
     browser.click_text("Table").await;
     browser.wait("dialog.small").await;
@@ -296,7 +296,7 @@ async fn escape_asks_and_the_draft_comes_back() {
     let Some(desk) = desk(1280, "en").await else { return };
     let browser = &desk.browser;
     desk.open().await;
-    // nothing typed: nothing to ask
+    // nothing was typed, so closing asks nothing
     browser.keys(&key(Key::Escape)).await;
     browser.wait_gone("dialog").await;
     assert!(desk.focused().await.contains("btn primary") || desk.focused().await == "A", "focus is given back");
@@ -314,7 +314,7 @@ async fn escape_asks_and_the_draft_comes_back() {
     browser.keys(&key(Key::Escape)).await;
     browser.click_text("Keep draft").await;
     browser.wait_gone("dialog").await;
-    // as in another browser: everything is on the server
+    // the draft is on the server, so another browser would show the same
     browser.goto("/inbox").await;
     browser.goto(&format!("/patients/{}", desk.patient)).await;
     browser.wait_text("Continue your draft to this patient").await;
@@ -354,7 +354,7 @@ async fn a_template_is_picked() {
         assert!(
             !browser.js("return document.querySelector('[name=replies_allowed]').checked").await.as_bool().unwrap()
         );
-        // a second one asks first
+        // a second template asks first
         browser.click_text(words[0]).await;
         browser.wait("[data-template-picker] [role=option]").await;
         browser.fill(words[1], "").await;
@@ -399,14 +399,14 @@ async fn the_alert_repairs_in_the_dialog() {
     browser.assert_clean().await;
 }
 
-/// Opening the dialog costs one request for the fragment; what the page weighs has its limits.
+/// Opening the dialog takes one request for the fragment, and the pages stay below their limits of size.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dialog_is_one_request_and_the_pages_are_light() {
     let Some(desk) = desk(1280, "en").await else { return };
     let browser = &desk.browser;
     let weight = "return performance.getEntriesByType('resource').filter(r => r.name.includes('/assets/'))
         .reduce((sum, r) => sum + r.encodedBodySize, 0)";
-    // what a page fetches after its first look weighs too
+    // what a page fetches after it is shown counts too
     browser.wait("html[data-enhanced]").await;
     let chart = browser.js(weight).await.as_u64().unwrap();
     assert!(chart > 1_000 && chart <= 20_000, "the chart's scripts and styles: {chart} bytes");
@@ -428,7 +428,8 @@ async fn the_dialog_is_one_request_and_the_pages_are_light() {
     }
 }
 
-/// One press extends; where the session ends in any case, the page says that nothing typed is lost.
+/// Before a session ends the page says so: one press extends it; where it ends in any case, the page says that nothing
+/// typed is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_a_users_session_is_told_before() {
     for (language, more, over) in [

@@ -1,12 +1,12 @@
-//! The cleaner against anything: what comes out is the allow-list and nothing else, cleaning twice changes nothing, it
-//! never panics, and hostile nesting costs no more than its length.
+//! The cleaner with any input: its output has only what the allow-list names, cleaning twice changes nothing, it never
+//! panics, and hostile nesting takes time in proportion to its length.
 
 use postern::text::CleanHtml;
 use postern::text::html::{ALIGNED, ALIGNMENTS, DEEPEST, SCHEMES, TAGS};
 use scraper::{Html, Node, Selector};
 use std::sync::LazyLock;
 
-/// Pieces that are worth trying in any order.
+/// Pieces of input, which are put together in any order.
 const PIECES: &[&str] = &[
     "<",
     ">",
@@ -125,12 +125,12 @@ const PIECES: &[&str] = &[
     "word ",
 ];
 
-/// A small generator, so that a failure can be had again from its seed.
+/// A small random generator, so that a failure can be repeated from its seed.
 struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, n: usize) -> usize {
-        // Knuth's MMIX constants; the high bits are the good ones
+        // Knuth's MMIX constants; the high bits are the most random ones
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % n
     }
@@ -147,7 +147,7 @@ impl Dice {
     }
 }
 
-/// What is not on the list, if anything.
+/// Something that the allow-list does not name, if there is any.
 fn foreign(clean: &str) -> Option<String> {
     let tree = Html::parse_fragment(clean);
     for node in tree.root_element().descendants().skip(1) {
@@ -182,7 +182,7 @@ fn foreign(clean: &str) -> Option<String> {
 
 #[test]
 fn whatever_goes_in_only_the_list_comes_out() {
-    // more by POSTERN_FUZZ=100000
+    // more rounds by POSTERN_FUZZ=100000
     let rounds = std::env::var("POSTERN_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(4000);
     for seed in 0..rounds {
         let text = Dice(seed).text();
@@ -198,7 +198,7 @@ fn whatever_goes_in_only_the_list_comes_out() {
             if has_block_in_a_line(clean.as_str()) {
                 continue;
             }
-            // written as Markdown and read again it says the same
+            // written as Markdown and read again it has the same words
             let written = clean.to_markdown();
             let read = CleanHtml::from_markdown(&written);
             assert_eq!(said(&read), said(&clean), "{kind}, seed {seed}: {clean} as {written:?} gave {read}");
@@ -206,7 +206,7 @@ fn whatever_goes_in_only_the_list_comes_out() {
     }
 }
 
-/// Whether bold or a link, say, goes around paragraphs or lists, as no editor writes it.
+/// Whether an inline element, such as bold or a link, contains paragraphs or lists; no editor writes that.
 fn has_block_in_a_line(clean: &str) -> bool {
     static BLOCK_IN_A_LINE: LazyLock<Selector> = LazyLock::new(|| {
         let blocks = ":is(p, ul, ol, li, table, blockquote, hr, h3, h4)";
@@ -216,12 +216,13 @@ fn has_block_in_a_line(clean: &str) -> bool {
     Html::parse_fragment(clean).select(&BLOCK_IN_A_LINE).next().is_some()
 }
 
-/// The words, whatever address became a link on the way.
+/// The words without white space, whether or not an address became a link.
 fn said(clean: &CleanHtml) -> String {
     clean.plain().chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-/// Just above the limit, however the depth is hidden: nothing that goes through a tree of elements ever sees it.
+/// Nesting above the limit keeps its words, however the depth is hidden, and never reaches code that walks a tree of
+/// elements.
 #[test]
 fn what_nests_too_deep_keeps_its_words() {
     let n = DEEPEST + 1;
@@ -243,7 +244,7 @@ fn what_nests_too_deep_keeps_its_words() {
     ] {
         let deep = open.repeat(n) + "5 mg<br>daily";
         for clean in [CleanHtml::from_html(&deep), CleanHtml::stored(deep.clone())] {
-            // stored rows from before the limit, too
+            // also in rows that were stored before there was a limit
             assert_eq!(said(&clean), "5mgdaily", "{open}: {clean}");
             assert!(said(&CleanHtml::from_markdown(&clean.to_markdown())).contains("5mg"), "{open}");
         }
@@ -251,7 +252,7 @@ fn what_nests_too_deep_keeps_its_words() {
     }
     let within = format!("{}5 mg{}", "<u>".repeat(DEEPEST), "</u>".repeat(DEEPEST));
     assert_eq!(CleanHtml::from_html(&within).as_str(), within);
-    // by Markdown: in one line, and a line at a time
+    // in Markdown: nested in one line, and one level deeper with each line
     let quotes = "> ".repeat(n) + "5 mg";
     let steps: String = (0..n).map(|depth| format!("{}- 5 mg\n", "  ".repeat(depth))).collect();
     for (text, count) in [(quotes, 1), (steps, n)] {
@@ -263,7 +264,7 @@ fn what_nests_too_deep_keeps_its_words() {
 
 #[test]
 fn hostile_nesting_is_linear() {
-    // the processor time of this thread, which others cannot lengthen by running beside it; the best of two
+    // processor time of this thread, which other threads do not lengthen; the better of two
     let spent = || {
         let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells what a thread took");
         told.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
@@ -314,7 +315,8 @@ fn hostile_nesting_is_linear() {
         ("quotes in lines", &|n| repeated(n, "> a\n")),
     ];
     for (name, make) in makers {
-        // eight times the length takes about eight times as long, where the square would be 64; with a floor against noise
+        // eight times the length takes about eight times as long (64 times with quadratic cost); 0.02 s is a floor
+        // against noise
         let (short, long) = (time(make, 4_000), time(make, 32_000));
         assert!(long < 24.0 * short.max(0.02), "{name}: {short:.3} s, then {long:.3} s");
     }

@@ -1,4 +1,4 @@
-//! Replies and notes: two forms with addresses of their own, each with a draft that is kept and offered again.
+//! Replies and notes: two forms with addresses of their own, each with a draft that is stored and offered again.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -45,7 +45,7 @@ async fn a_note_is_a_form_of_its_own(app: App) {
     assert_eq!(note.text_of(".tab[aria-current=true]"), "Internal note");
     assert!(!reply.has("form.note") && note.has("form.reply.note"));
     assert!(note.has_text("colleagues only") && !reply.has_text("colleagues only"));
-    // nothing in a form makes a message a note, or a note a message
+    // no field of a form turns a message into a note, or a note into a message
     let sent = [&fields(ONE, "0", "for you")[..], &[("internal", "on")]].concat();
     user.post(&format!("{conversation}/messages"), &sent).await.redirect();
     user.post(&format!("{conversation}/notes"), &fields(TWO, "0", "for us alone")).await.redirect();
@@ -60,7 +60,7 @@ async fn a_note_is_a_form_of_its_own(app: App) {
 async fn each_writing_has_a_draft(app: App) {
     let (user, conversation) = world(&app).await;
     let notes = format!("{conversation}/notes");
-    // the other tab is a button: what is typed here is kept before it opens
+    // the other tab is a button: what is typed here is saved before the tab opens
     let page = user.get(&conversation).await.ok();
     let to = user.submit(&page, "Internal note", &[("body", "Half a *reply*")]).await.redirect();
     assert_eq!(to, format!("{notes}#write"));
@@ -72,7 +72,7 @@ async fn each_writing_has_a_draft(app: App) {
     assert_eq!(shown(&user, &conversation, "Send").await, ("Half a *reply*".into(), "1".into()));
     assert_eq!(shown(&user, &notes, "Add note").await, ("Half a note".into(), "1".into()));
     assert!(user.get(&conversation).await.ok().has_text("Your draft from"));
-    // a tab of an empty form keeps nothing
+    // from an empty form the tab saves nothing
     let page = user.get(&notes).await.ok();
     user.submit(&page, "Discard draft", &[]).await.redirect();
     let page = user.get(&notes).await.ok();
@@ -91,7 +91,7 @@ async fn an_older_window_is_refused(app: App) {
         assert_eq!(answer.status, 409);
         let form = answer.page().form_with(button);
         assert!(answer.page().has_text("Written elsewhere too"));
-        // nothing is lost, and saving again is a decision
+        // the words of both windows are shown, and saving again replaces the newer draft
         let value = |name| form.value(name).unwrap();
         assert_eq!((value("body"), value("draft_version")), ("second window".into(), "1".into()));
         user.post(&save, &fields(TWO, "1", "second window")).await.redirect();
@@ -99,7 +99,7 @@ async fn an_older_window_is_refused(app: App) {
         let page = if writing == "notes" { format!("{conversation}/notes") } else { conversation.clone() };
         assert_eq!(shown(&user, &page, button).await.0, "second window");
     }
-    // a script is told so, and goes on from the version that it is given
+    // a script gets the same answer, and goes on from the version in it
     let headers = [
         ("accept", "application/json"),
         ("content-type", "application/x-www-form-urlencoded"),
@@ -123,9 +123,9 @@ async fn sending_ends_the_draft(app: App) {
         user.post(&save, &fields(ONE, "0", "Half")).await.redirect();
         user.post(&send, &fields(ONE, "1", "Whole")).await.redirect();
         assert_eq!(shown(&user, &page, button).await.0, "");
-        // a save that was under way when Send was pressed brings nothing back
+        // a save that arrives after the message was sent does not bring the draft back
         assert_eq!(user.post(&save, &fields(ONE, "1", "Whol")).await.status, 409);
-        // what another window wrote stays
+        // a draft of another window stays
         user.post(&save, &fields(TWO, "2", "other")).await.redirect();
         user.post(&send, &fields(ONE, "0", "From the old window")).await.redirect();
         assert_eq!(shown(&user, &page, button).await.0, "other");
@@ -152,11 +152,11 @@ async fn the_page_opens_where_it_was_sent(app: App) {
         let (page, place) = to.split_once('#').unwrap();
         let page = user.get(page).await.ok();
         assert!(page.has(&format!("li#{place}")), "{to}");
-        // and says it there, not at the top
+        // the notice is beside the message, not at the top
         assert_eq!(page.count(".flash"), 1);
         assert!(page.has(&format!("li#{place} + li.said .flash")), "{to}");
     }
-    // a colleague's page opens at what is new to them, once
+    // a colleague's page opens once at what is new to them
     let colleague = app.user(Role::Owner).await;
     assert!(!colleague.get(&conversation).await.ok().has("[data-newest]"), "takes no part");
     let write = app.state.db.read(|conn| -> Result<i64, postern::error::AppError> {

@@ -1,4 +1,5 @@
-//! Drafts: kept on the server, offered again, gone with the message; two windows do not overwrite each other.
+//! Drafts are stored on the server, offered again, and removed with the sent message; two windows do not overwrite each
+//! other.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -22,7 +23,7 @@ fn fields<'a>(version: &'a str, body: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![("key", KEY), ("draft_version", version), ("title", "Iron"), ("body", body), ("replies_allowed", "on")]
 }
 
-/// The last user who was added, in a browser of their own.
+/// Signs in the newest user in another browser.
 async fn sign_in_again(app: &App) -> Actor {
     let email = app.state.db.read(|conn| -> Result<String, AppError> {
         Ok(users::table.select(users::email).order(users::id.desc()).first(conn)?)
@@ -68,10 +69,10 @@ async fn an_older_window_is_refused(app: App) {
     let page = answer.page();
     assert!(page.text().contains("Written elsewhere too"));
     let form = page.form_with("Submit").fields();
-    // nothing is lost, and saving again is a decision
+    // the words of both windows are shown, and saving again replaces the newer draft
     assert_eq!((value(&form, "body"), value(&form, "draft_version")), ("second window", "1"));
     user.post(&save, &fields("1", "second window")).await.redirect();
-    // throwing away what another window saved does nothing
+    // an old page cannot throw away what another window saved
     user.post(&format!("{save}/removal"), &[("draft_version", "1")]).await.redirect();
     assert_eq!(value(&self::page(&user, &path).await, "body"), "second window");
 }
@@ -83,11 +84,11 @@ async fn sending_ends_the_draft(app: App) {
     user.post(&save, &fields("0", "All is well")).await.redirect();
     user.post(&send, &fields("1", "All is well.")).await.redirect();
     assert_eq!(value(&page(&user, &path).await, "body"), "");
-    // the last save was still under way when Submit was pressed: the form's key tells
+    // the last save was under way when Submit was pressed: the form's key tells that it is the same draft
     user.post(&save, &fields("2", "One more")).await.redirect();
     user.post(&send, &fields("2", "One more thing")).await.redirect();
     assert_eq!(value(&page(&user, &path).await, "body"), "");
-    // what another window wrote stays
+    // a draft of another window stays
     let other = [&fields("4", "other")[1..], &[("key", "0123456789abcdef-window-2")]].concat();
     user.post(&save, &other).await.redirect();
     user.post(&send, &fields("0", "From the old window")).await.redirect();

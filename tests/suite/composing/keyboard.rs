@@ -1,4 +1,4 @@
-//! Enter in the fields of the main pages, in a browser, with and without JavaScript; and the two tabs of a conversation.
+//! Enter in the fields of the main pages and the two tabs of a conversation, in a browser, with and without JavaScript.
 
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
@@ -16,7 +16,7 @@ struct Desk {
     conversation: String,
 }
 
-/// A user who is signed in by API and in a browser, with a conversation.
+/// A user who is signed in over HTTP and in a browser, with a conversation.
 async fn desk(language: &str) -> Option<Desk> {
     let app = App::start(On::Sqlite).await;
     let user = app.user(Role::Owner).await;
@@ -32,7 +32,7 @@ async fn desk(language: &str) -> Option<Desk> {
     let browser = Browser::start_in(language, &app.origin).await?;
     browser.goto("/sign-in").await;
     browser.wait("#email").await.send_keys(&email).await.unwrap();
-    // the one main thing of this form
+    // this form has one main action, and Enter does it
     browser.wait("#password").await.send_keys(&format!("{PASSWORD}{}", enter())).await.unwrap();
     browser.wait_path("/inbox").await;
     Some(Desk { app, browser, patient: format!("/patients/{patient}"), conversation })
@@ -42,7 +42,7 @@ fn enter() -> String {
     String::from(char::from(Key::Enter))
 }
 
-/// Presses Enter in each visible field of one line of a form, and gives their number; the page stays.
+/// Presses Enter in each visible one-line field of a form, and asserts that the page stays; gives their number.
 async fn enter_everywhere(browser: &Browser, form: &str) -> u64 {
     let script = format!(
         "window.fields = [...document.querySelectorAll('{form} input:not([type=hidden], [type=file])')]
@@ -97,7 +97,7 @@ async fn enter_sends_and_deletes_nothing() {
             assert_eq!(browser.path().await, page, "scripts: {scripts}");
             assert_eq!(browser.js("return document.querySelectorAll('.msg').length").await, 1);
         }
-        // where there is a main thing, Enter does it
+        // where a form has one main action, Enter does it
         browser.goto(&format!("{}/information", desk.patient)).await;
         browser.wait("#preferred_name").await.send_keys(&format!("Mía{}", enter())).await.unwrap();
         browser.wait_text("The information was saved").await;
@@ -143,7 +143,7 @@ async fn the_tabs_keep_what_is_typed() {
         browser.wait("#body-rich").await.send_keys("Among us").await.unwrap();
         browser.click_text(words[3]).await;
         browser.wait_text(words[4]).await;
-        // said where it was added, in sight
+        // the notice is beside what was added, in the visible part of the page
         let in_sight = "const b = document.querySelector('.said').getBoundingClientRect();
             return b.top >= 0 && b.bottom <= innerHeight";
         assert!(browser.js(in_sight).await.as_bool().unwrap());

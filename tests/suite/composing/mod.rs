@@ -1,4 +1,4 @@
-//! Writing a message: drafts, templates, the Alert that repairs, the preview; then the same in a browser.
+//! Writing a message: drafts, templates, the Alert with its form, the preview; then the same in a browser.
 
 mod browser;
 mod cleaner;

@@ -1,4 +1,4 @@
-//! What is pasted from Word, Google Docs and pages says what it said there.
+//! What is pasted from Word, Google Docs and web pages keeps its meaning.
 
 use super::browser::desk;
 

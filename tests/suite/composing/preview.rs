@@ -1,4 +1,4 @@
-//! "Preview as the patient" is the patient's page.
+//! "Preview as the patient" shows the same page as the patient sees.
 
 use crate::on_both;
 use crate::support::app::App;

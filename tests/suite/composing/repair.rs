@@ -1,4 +1,4 @@
-//! The Alert before "New Message": what is missing is set there and then.
+//! The Alert before "New Message": its form sets what is missing.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -22,7 +22,7 @@ async fn what_is_missing_is_set_there(app: App) {
     form.set("portal_access", "on").set("email", "new@example.org");
     let fields = form.fields();
     let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    // a page of their own, as far as they had one: the mark of another's is refused before the role is asked
+    // without the mark of another user's page, which would be refused before the role is checked
     let own: Vec<(&str, &str)> = fields.iter().copied().filter(|(name, _)| *name != "whose").collect();
     assert_eq!(viewer.post(&format!("{path}/repair"), &own).await.status, 403);
     let to = staff.post(&format!("{path}/repair"), &fields).await.redirect();
@@ -43,7 +43,7 @@ async fn bad_addresses_are_refused(app: App) {
         let form = answer.page().form_with("Save and go on");
         assert_eq!((form.value("email").unwrap(), form.value("phone").unwrap()), (email.to_owned(), phone.to_owned()));
     }
-    // another patient's: asked first
+    // an address that is another patient's too is asked about first
     let answer = staff.post(&format!("{path}/repair"), &reach("shared@example.org", "613 555 0121")).await;
     assert_eq!(answer.status, 422);
     assert!(answer.page().text().contains("Another patient has this email too"));
@@ -64,7 +64,7 @@ async fn doubts_are_shown(app: App) {
     app.drain().await;
     app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
     assert!(!staff.get(&new).await.ok().text().contains("never signed in"));
-    // a changed address is a new one
+    // nobody has signed in by a changed address yet
     let reach = [("portal_access", "on"), ("email", "m2@example.org"), ("phone", "+16135550121"), ("method", "email")];
     staff.post(&format!("/patients/{patient}/messages/repair"), &reach).await.redirect();
     assert!(staff.get(&new).await.ok().text().contains("never signed in by this email"));

@@ -1,4 +1,4 @@
-//! Message templates: whose they are, versions, filling in, and gaps that keep a message from going out.
+//! Message templates: the clinic's and the user's own, versions, filling in, and gaps that keep a message from leaving.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -46,7 +46,7 @@ async fn whose_a_template_is(app: App) {
     assert_eq!(other.post(&link, &[&content("Theirs", "x")[..], &[("version", "1")]].concat()).await.status, 404);
     assert_eq!(other.post(&format!("{link}/copies"), &[]).await.status, 404);
     assert_eq!(other.post(&format!("{link}/retirement"), &[]).await.status, 404);
-    // the clinic's: by right
+    // only users with the right may make a template of the clinic
     let clinics = [&content("Ours", "Body")[..], &[("scope", "clinic")]].concat();
     assert_eq!(staff.post(LIST, &clinics).await.status, 404);
     clinician.post(LIST, &clinics).await.redirect();
@@ -57,7 +57,7 @@ async fn whose_a_template_is(app: App) {
     let copy = staff.post(&format!("{link}/copies"), &[]).await.redirect();
     assert!(staff.get(&copy).await.ok().text().contains("Copy of Ours"));
     assert!(!other.get(LIST).await.ok().text().contains("Copy of Ours"));
-    // out of the offer, and back
+    // retired and brought back
     clinician.post(&format!("{link}/retirement"), &[("retired", "on")]).await.redirect();
     assert!(!other.get(LIST).await.ok().text().contains("Ours"));
     assert!(other.get(&format!("{LIST}?retired=true")).await.ok().text().contains("Ours"));
@@ -73,7 +73,7 @@ async fn every_change_keeps_the_version_before(app: App) {
     staff.post(&link, &second).await.redirect();
     let text = staff.get(&link).await.ok().text();
     assert!(text.contains("version 2") && text.contains("version 1") && text.contains("The first text"));
-    // from a page that was loaded before
+    // from a page that was loaded before the last change
     let late = staff.post(&link, &[&content("Mine", "A third text")[..], &[("version", "1")]].concat()).await;
     assert_eq!(late.status, 409);
     assert!(late.page().form_with("Save").value("body").unwrap().contains("A third text"));
@@ -94,7 +94,7 @@ async fn a_template_is_filled_in_for_the_patient(app: App) {
     assert_eq!(one["subject"], "For María <b>");
     let html = one["body_html"].as_str().unwrap();
     assert!(html.contains("María &lt;b&gt;"), "{html}");
-    // the clinic of the tests has no telephone number: what is empty stays to be seen
+    // the clinic of the tests has no phone number: a placeholder without a value stays visible
     assert!(html.contains("{{clinic.phone}}") && html.contains("{{the test}}"), "{html}");
     assert!(html.contains("User staff"), "{html}");
     assert_eq!(one["replies_allowed"], false);

@@ -1,4 +1,4 @@
-//! The inbox worked in real Chromium: wide by the keyboard, on the smallest phone in French, without JavaScript, light and
+//! The inbox in real Chromium: wide by the keyboard, on the smallest phone in French, without JavaScript, light and
 //! dark.
 
 use super::work_list::{patient, patient_writes};
@@ -52,7 +52,7 @@ async fn the_list_is_worked(width: u32, code: &'static str, scripts: bool) {
         let tall = "return Math.max(...[...document.querySelectorAll('.work > li')].map(li => li.offsetHeight))";
         assert!(browser.js(tall).await.as_f64().unwrap() <= 50.0, "a line of work is 48 px high");
     }
-    // ticked by the keyboard where there is one to look at the focus
+    // with scripts, ticked by the keyboard
     let first = ".work li:first-child input[type=checkbox]";
     if scripts {
         let focus =
@@ -81,7 +81,7 @@ async fn the_list_is_worked(width: u32, code: &'static str, scripts: bool) {
     browser.wait_text(lang.t_of("inbox-order", "newest")).await;
     browser.click_text(lang.t_of("inbox-order", "newest")).await;
     browser.wait(".orders a[href*=longest][aria-current=false], .orders a[aria-current=true][href*=newest]").await;
-    // its own page: unread, and back in the list
+    // marked unread on its own page, it is back in the list
     browser.goto(&all[2]).await;
     browser.click_text(lang.t("mark-unread")).await;
     browser.wait_text(lang.t_of("notice", "marked-unread")).await;

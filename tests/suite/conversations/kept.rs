@@ -1,5 +1,5 @@
-//! What the rows of conversations and of those who take part keep for the views of the inbox is what follows from them: the
-//! step that makes it for a clinic that was at work before comes to the same as the verbs did.
+//! The columns that `conversations` and `participants` keep for the views of the inbox follow from the other rows: the
+//! migration that fills them for an existing clinic gives the same as the verbs.
 
 use super::work_list::{desk, patient_writes};
 use crate::on_both;
@@ -46,7 +46,7 @@ async fn what_is_kept_is_what_follows_from_the_rows(app: App) {
         step.split(";\n").map(str::trim).filter(|one| one.starts_with("UPDATE")).map(str::to_owned).collect();
     assert_eq!(updates.len(), 3);
     let compare = app.state.db.write(move |tx| -> Result<_, AppError> {
-        // a message of the patient that is not of the page has no row to be found by: its time is the last one's
+        // `patient_writes` writes no message row, from which the migration could tell the time: it takes the last one's
         let made = kept(tx.conn())?;
         let conn = tx.conn();
         conn.batch_execute("UPDATE conversations SET waiting_since = NULL, to_do_since = NULL")?;

@@ -1,4 +1,4 @@
-//! The inbox as a work list: its views, its marks, and what they are read from.
+//! The inbox as a work list: its views, its marks, and the columns from which they are read.
 
 mod browser;
 mod kept;

@@ -1,4 +1,4 @@
-//! Each view holds what it says, in its order, page by page; marks are made, taken back and traced.
+//! Each view of the inbox holds what its name says, in its order, page by page; marks are made, undone and audited.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -24,19 +24,19 @@ on_both!(
     one_conversation_is_marked_on_its_own_page,
 );
 
-/// Patients with an email only, by name.
+/// Adds a patient with this given name, and with an email address as the only contact.
 pub async fn patient(app: &App, given: &'static str, email: &str) -> PatientId {
     let like = Like { name: (given, "Tremblay"), email: Some(email.to_owned()), phone: None, ..Like::default() };
     app.patient(like).await
 }
 
-/// The titles of a view, as they stand below each other, and the count on its tab.
+/// The given names of the patients in a view, in its order.
 async fn view(user: &Actor, query: &str) -> Vec<String> {
     let page = user.get(&format!("/inbox?{query}")).await.ok();
     page.texts_of(".work .who").into_iter().map(|who| who.replace("Unread: ", "").replace(" Tremblay", "")).collect()
 }
 
-/// What the tab of a view counts.
+/// The counts on the tabs of the views.
 async fn counts(user: &Actor, scope: &str) -> Vec<String> {
     user.get(&format!("/inbox?scope={scope}")).await.ok().texts_of(".counts .badge")
 }
@@ -45,7 +45,7 @@ fn id_of(conversation: &str) -> i64 {
     conversation.rsplit('/').next().unwrap().parse().unwrap()
 }
 
-/// The patient of a conversation writes, past the portal's own pages.
+/// The patient of a conversation writes, without the portal's pages.
 pub async fn patient_writes(app: &App, conversation: &str) {
     let (now, id) = (app.state.clock.now(), ConversationId(id_of(conversation)));
     let write =
@@ -56,7 +56,7 @@ pub async fn patient_writes(app: &App, conversation: &str) {
 pub struct Desk {
     pub me: Actor,
     pub other: Actor,
-    /// conversations by the given name of their patient
+    /// the paths of the conversations, named after their patients
     pub told: String,
     pub answered: String,
     pub failed: String,
@@ -66,7 +66,7 @@ pub struct Desk {
     pub others: String,
 }
 
-/// One conversation of each kind, made by the verbs.
+/// A desk with one conversation of each kind, made by the verbs.
 pub async fn desk(app: &App) -> Desk {
     let me = app.user(Role::Clinician).await;
     let other = app.user(Role::Staff).await;
@@ -137,9 +137,9 @@ async fn each_view_holds_what_it_says(app: App) {
         }
     }
     assert_eq!(view(&desk.me, "").await.first().map(String::as_str), Some("Failed"), "to do is what one begins with");
-    // what means nothing is as usual
+    // values that mean nothing are ignored
     assert_eq!(view(&desk.me, "scope=x&filter=%00&order=y&after=zzz&undo=a-b").await.len(), 3);
-    // each line says whose turn it is, and what was said last
+    // each line says whose turn it is, and shows the newest message
     let page = desk.me.get("/inbox?filter=any").await.ok();
     for words in
         ["Waiting for us ·", "Not reached", "Waiting for patient", "Notified", "Closed", "Note: Please look at this"]
@@ -147,7 +147,7 @@ async fn each_view_holds_what_it_says(app: App) {
         assert!(page.has_text(words), "{words}: {}", page.text());
     }
     assert!(page.has_text("Clinic: All is well."), "{}", page.text());
-    // the verbs keep it: an answer, a look, taking a closing back
+    // the verbs keep the views right: an answer, a look, undoing a closing
     desk.me.get(&desk.noted).await.ok();
     assert!(!view(&desk.me, "filter=to_do").await.contains(&"Noted".to_owned()));
     let thread = desk.me.get(&desk.answered).await.ok();
@@ -162,7 +162,7 @@ async fn each_view_holds_what_it_says(app: App) {
     desk.me.submit(&page, "Dealt with", &[]).await.redirect();
     assert!(view(&desk.me, "filter=needs_attention").await.is_empty());
     assert!(view(&desk.me, "filter=to_do").await.is_empty());
-    // who comes to a conversation has what it is in
+    // a user who is added to a conversation has it in the views where it belongs
     desk.me.post(&format!("{}/participants", desk.others), &[("to", "1")]).await.redirect();
     assert!(view(&desk.me, "filter=to_do").await.contains(&"Others".to_owned()));
     assert_eq!(view(&desk.other, "filter=waiting_for_us").await, ["Others"]);
@@ -181,7 +181,7 @@ async fn what_waits_longest_comes_first(app: App) {
         app.state.clock.advance(Duration::minutes(5));
         patient_writes(&app, &all[at]).await;
     }
-    // the second has waited since its first message, whatever came after
+    // the second patient has waited since their first message, whatever came after
     for (query, expected) in [
         ("filter=waiting_for_us", ["Second", "First", "Third"]),
         ("filter=to_do", ["Second", "First", "Third"]),
@@ -268,7 +268,7 @@ async fn several_are_marked_done_and_that_is_taken_back(app: App) {
     assert!(page.has_text("2 conversations are marked as done"), "{}", page.text());
     assert_eq!(view(&desk.me, "").await, ["Failed"]);
     assert_eq!(traces(&app, Event::MarkedDone).await, before + 2);
-    // the same again changes nothing, and leaves no trace
+    // the same mark again changes nothing, and leaves no audit row
     desk.me.post("/inbox/done", &form).await.redirect();
     assert_eq!(traces(&app, Event::MarkedDone).await, before + 2);
     // for others nothing has changed
@@ -277,7 +277,7 @@ async fn several_are_marked_done_and_that_is_taken_back(app: App) {
     assert_eq!(traces(&app, Event::MarkedNotDone).await, 2);
     assert!(view(&desk.me, "").await.contains(&"Answered".to_owned()));
     assert!(!desk.me.get(&to).await.ok().has_text("marked as done"), "nothing is left to take back");
-    // unread, which brings back what is done
+    // marking as unread takes the done mark away
     desk.me.post("/inbox/done", &form).await.redirect();
     let to = desk.me.post("/inbox/unread", &form).await.says();
     assert_eq!(to.1, "marked-unread");
@@ -298,7 +298,7 @@ async fn what_cannot_be_marked_changes_nothing(app: App) {
     let many: Vec<(&str, &str)> = numbers.iter().map(|id| ("conversation", id.as_str())).collect();
     assert_eq!(marked(&many).await.status, 400);
     assert!(view(&desk.me, "").await.contains(&"Answered".to_owned()), "all or nothing");
-    // somebody else's is not mine to mark
+    // a user cannot mark a conversation in which they take no part
     let others = id_of(&desk.others).to_string();
     let before = traces(&app, Event::MarkedDone).await;
     for path in ["/inbox/done", "/inbox/done/removal", "/inbox/unread"] {
@@ -333,7 +333,7 @@ async fn one_conversation_is_marked_on_its_own_page(app: App) {
     assert!(view(&desk.me, "").await.contains(&"Told".to_owned()), "what is unread is to do");
     desk.me.get(&desk.told).await.ok();
     assert!(!view(&desk.me, "").await.contains(&"Told".to_owned()));
-    // and done once more, by the same button
+    // done again, by the same button
     let page = desk.me.get(&desk.told).await.ok();
     desk.me.submit(&page, "Mark done", &[]).await.redirect();
     assert!(view(&desk.me, "filter=done").await.contains(&"Told".to_owned()));

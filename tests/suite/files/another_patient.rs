@@ -1,4 +1,4 @@
-//! A file that names another patient is asked about before it goes.
+//! A file that names another patient is asked about before it is sent.
 
 use super::uploads::{get, post_form, upload};
 use crate::chart::items::{add, days_ago};
@@ -49,7 +49,7 @@ async fn two(app: &App) -> (Actor, PatientId, PatientId) {
     (owner, maria, otto)
 }
 
-/// What the rows that keep an answer say.
+/// The details of the audit rows that record an answer.
 pub async fn details(app: &App) -> Vec<Option<String>> {
     let read = app.state.db.read(|conn| -> Result<_, AppError> {
         let confirmed = audit_events::table.filter(audit_events::action.eq("other_patient_confirmed"));
@@ -60,7 +60,7 @@ pub async fn details(app: &App) -> Vec<Option<String>> {
 
 async fn another_patients_file_is_confirmed_or_stays(app: App) {
     let (owner, maria, otto) = two(&app).await;
-    // a real PDF: what the chart itself gives of the other patient
+    // a real PDF: the document of an item in the other patient's chart
     add(&app, otto, "1", ItemKind::LabResult, days_ago(3), "Lipid panel", "words").await;
     let pdf = get(&owner, &format!("/patients/{otto}/items/1/document.pdf"), &[]).await.bytes;
     let got = upload(&owner, maria, "results.pdf", pdf.clone()).await;
@@ -77,12 +77,12 @@ async fn another_patients_file_is_confirmed_or_stays(app: App) {
     let page = answer.page();
     assert!(page.has_text("A file names another patient") && page.has_text("Otto Älder-Ng"));
     assert!(details(&app).await.is_empty());
-    // another one's confirmation does not count
+    // a confirmation for another patient does not count
     let answer = owner.post(&path, &[&fields[..], &[("for_this_patient", "999")]].concat()).await;
     assert_eq!(answer.status, 409);
     owner.post(&path, &[&fields[..], &[("for_this_patient", &*id)]].concat()).await.redirect();
     assert_eq!(details(&app).await, [Some(format!("number {otto}"))]);
-    // the same file for the one whom it names, in the chart's own form without script, asks nothing
+    // for the patient whom it names, the same file asks nothing in the chart's own form without scripts
     let form = |files: Vec<u8>| {
         Form::new().text("title", "T").text("date", "2026-01-02").part("files", Part::bytes(files).file_name("r.pdf"))
     };
@@ -109,7 +109,7 @@ async fn what_names_whom(app: App) {
         ("f.txt", "November 23, 1962: Otto Älder-Ng", "name and date of birth"),
         ("g.txt", "Otto Älder-Ng 23/11/1962", "name and date of birth"),
         ("otto_alder-ng_1962-11-23.csv", "a,b\n1,2\n", "name and date of birth"),
-        // one's own, and what only looks like somebody
+        // the patient's own data, and text that only looks like another patient's
         ("h.txt", "María Luisa Mejía, 4 March 1951, 943 476 5919", ""),
         ("i.txt", "Otto Älder-Ng writes to you", ""),
         ("j.txt", "On 23 November 1962 it rained in Ng", ""),
@@ -124,7 +124,7 @@ async fn what_names_whom(app: App) {
             by => assert!(text.contains(by), "{name}: {text}"),
         }
     }
-    // what a PDF reader may stumble over is no reason to refuse or to fail
+    // a broken PDF is neither refused nor an error
     for broken in [b"%PDF-1.7\n".to_vec(), b"%PDF-1.4\n1 0 obj<</Length 99999999999>>stream\nx".to_vec()] {
         assert_eq!(upload(&owner, maria, "broken.pdf", broken).await.status, 200);
     }

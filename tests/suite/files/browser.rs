@@ -1,4 +1,5 @@
-//! Files in real Chromium: chosen, dropped, watched, stopped, moved and removed, by the keyboard, wide and narrow.
+//! Files in real Chromium: chosen, dropped, uploaded with progress, stopped, moved and removed, by the keyboard, wide
+//! and narrow.
 
 use super::samples;
 use crate::chart::items::{add, days_ago};
@@ -61,7 +62,7 @@ fn key(key: Key) -> String {
 }
 
 impl Desk {
-    /// "New Message" over the chart.
+    /// Opens "New Message" from the chart.
     pub async fn open(&self) {
         self.browser.goto(&format!("/patients/{}", self.patient)).await;
         self.browser.wait("html[data-enhanced]").await;
@@ -127,7 +128,7 @@ async fn files_by_the_keyboard_in_the_dialog() {
         let look = |what: &str| format!("files-{width}-{what}");
         desk.press(".attach .add > summary", Key::Enter).await;
         desk.look(&look("empty")).await;
-        // several at once; the one that lies is told beside its name, and the rest of the form stays
+        // several at once: beside the name of the false one stands why it is refused, and the rest of the form stays
         browser.wait("#title").await.send_keys("Your files").await.unwrap();
         desk.choose(&["results.pdf", "photo.png", "page.pdf"]).await;
         browser.until_count("[data-files] [data-remove]", 2).await;
@@ -139,24 +140,24 @@ async fn files_by_the_keyboard_in_the_dialog() {
         // dropped anywhere on the form
         desk.drop("dropped.txt", 20).await;
         browser.until_count("[data-files] [data-remove]", 3).await;
-        // too large: known before it is sent
+        // a file that is too large is refused before it is sent
         let limit = desk.app.state.intake.policy.largest_file as usize;
         desk.drop("large.txt", limit + 1).await;
         browser.until_count("[data-files] .refused", 2).await;
         desk.look(&look("chosen")).await;
-        // up, by the keyboard: the focus stays on the button, and the place is said
+        // moved up by the keyboard: the focus stays on the button, and the new place is announced
         let last =
             "[data-files] li:nth-last-of-type(3) [data-up], [data-files] li.file:has([data-up]) ~ li.file [data-up]";
         let before = desk.names().await;
         desk.press(last, Key::Enter).await;
         assert_ne!(desk.names().await, before);
         assert_eq!(browser.js("return 'up' in document.activeElement.dataset").await, true);
-        // removed: the focus goes on to what is next
+        // removed: the focus moves to the next file
         let count = browser.js("return document.querySelectorAll('[data-files] [data-remove]').length").await;
         desk.press("[data-files] [data-remove]", Key::Space).await;
         browser.until_count("[data-files] [data-remove]", count.as_u64().unwrap() - 1).await;
         assert_ne!(browser.js("return document.activeElement.tagName").await, "BODY");
-        // of the chart, in a dialog over this one
+        // files of the chart, in a dialog over this one
         desk.press("[data-open-chart-browser]", Key::Enter).await;
         browser.wait("dialog.chart-window .picks input").await;
         desk.look(&look("chart")).await;
@@ -186,7 +187,7 @@ async fn an_upload_shows_how_far_it_is_and_can_be_stopped() {
     let Some(desk) = desk(1280, "en", true).await else { return };
     let browser = &desk.browser;
     desk.open().await;
-    // slow enough to be looked at: 40 kB each second
+    // slow enough to see the progress: 40 kB per second
     browser.cdp("Network.enable", serde_json::json!({})).await;
     let slow =
         |up: i64| serde_json::json!({"offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": up});
@@ -203,7 +204,7 @@ async fn an_upload_shows_how_far_it_is_and_can_be_stopped() {
     }
     assert!(browser.js("return document.querySelector('[data-files] progress').value").await.as_f64().unwrap() > 0.0);
     desk.look("files-1280-running").await;
-    // nothing goes while a file is on its way, and the page says so
+    // the message is not sent while a file is uploading, and the page says so
     browser.js("document.querySelector('form[data-compose]').richText.insert('<p>See them</p>')").await;
     desk.press("dialog.window form .btn.primary", Key::Enter).await;
     browser.wait_text("Files are still being uploaded").await;
@@ -213,7 +214,7 @@ async fn an_upload_shows_how_far_it_is_and_can_be_stopped() {
     browser.cdp("Network.emulateNetworkConditions", slow(-1)).await;
     desk.choose(&["photo.png"]).await;
     browser.wait("[data-files] [data-remove]").await;
-    // what waits is a part of the draft, once that is saved
+    // waiting files are part of the draft, once that is saved
     let page = format!("/patients/{}/messages/new", desk.patient);
     let script = format!("return fetch({page:?}).then(page => page.text()).then(text => text.includes('photo.png'))");
     browser.until("the draft lacks the file", async || browser.js(&script).await == true).await;

@@ -1,4 +1,4 @@
-//! A clinic whose files lie in a bucket, and what it does when the bucket's server is not there.
+//! A clinic whose files are in a bucket, and what it does when the bucket's server does not answer.
 
 use super::samples;
 use super::uploads::{get, id_in, post_form, upload};
@@ -52,7 +52,7 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     let Stored::New(item) = item else { panic!("{item:?}") };
     let before = id_in(&upload(&owner, patient, "before.pdf", samples::pdf()).await);
     s3.stop();
-    // a file says why it was not taken, and the rest of the form stays
+    // the page says why a file was not accepted, and the rest of the form stays
     let form = Form::new().text("title", "Typed title").text("body", "Typed words").text("key", "0123456789abcdef");
     let form = form.text("upload", before.clone());
     let form = form.part("files", Part::bytes(samples::png()).file_name("during.png"));
@@ -64,7 +64,7 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     );
     assert_eq!(page.form_with("Submit").value("body").as_deref(), Some("Typed words"));
     assert_eq!(rows(&app).await, [1, 1, 0, 0]);
-    // nor is a message lost that was to take something of the chart along
+    // nor is a message lost that was to have an item of the chart
     let item = item.to_string();
     let fields = [("title", "T"), ("body", "Typed words"), ("key", "0123456789abcdef"), ("chart_item", &*item)];
     let answer = owner.post(&format!("/patients/{patient}/messages/new"), &fields).await;
@@ -72,7 +72,7 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     assert!(answer.status == 503 && page.has_text("Files cannot be stored just now") && page.has_text("Referral"));
     assert_eq!(page.form_with("Submit").value("body").as_deref(), Some("Typed words"));
     assert_eq!(rows(&app).await, [1, 1, 0, 0]);
-    // what is there already can be sent; it is not to be had now, which is not "not found"
+    // a file that is stored already can be sent; that it cannot be read now is not answered as "not found"
     let (status, conversation) = send(&owner, patient, &before).await;
     assert_eq!(status, 303);
     app.drain().await;
@@ -90,7 +90,7 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     let after = id_in(&upload(&owner, patient, "after.png", samples::png()).await);
     assert_eq!(send(&owner, patient, &after).await.0, 303);
     assert_eq!(rows(&app).await, [0, 2, 2, 2]);
-    // what was tried in vain leaves nothing once it is swept
+    // failed uploads leave nothing after the sweep
     app.state.clock.advance(time::Duration::days(2));
     app.state.intake.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
     assert_eq!(std::fs::read_dir(s3.objects()).unwrap().count(), 2);
@@ -110,7 +110,7 @@ async fn a_server_that_dies_under_a_transfer() {
     let large = large();
     let id = id_in(&upload(&owner, patient, "large.pdf", large.clone()).await);
     let (_, conversation) = send(&owner, patient, &id).await;
-    // it dies when the reader has a part: the reader waits a moment and has the rest, without knowing
+    // the server dies during a download and comes back: the reader waits a moment and gets the rest
     let mut download = owner.http.get(format!("{}{conversation}/attachments/1", owner.origin)).send().await.unwrap();
     let mut got = download.chunk().await.unwrap().unwrap().to_vec();
     s3.stop();
@@ -124,7 +124,7 @@ async fn a_server_that_dies_under_a_transfer() {
     }
     assert!(got == large, "{} of {}", got.len(), large.len());
     let mut s3 = again.await.unwrap();
-    // it dies and stays away: the download breaks off, it does not end as if it were whole
+    // the server dies and stays away: the download breaks off, and does not end as if it were whole
     let mut download = owner.http.get(format!("{}{conversation}/attachments/1", owner.origin)).send().await.unwrap();
     s3.stop();
     let mut size = 0;
@@ -136,7 +136,7 @@ async fn a_server_that_dies_under_a_transfer() {
         }
     };
     assert!(broken && size < large.len());
-    // while it takes a file: nothing of it is kept by us, whatever the server has
+    // the server dies during an upload: nothing of the file is stored by the clinic, whatever the server has
     s3.go_on();
     let mut other = large.clone();
     other.extend_from_slice(b"other");
@@ -197,7 +197,8 @@ async fn a_wrong_key_or_bucket_is_told_apart_from_a_missing_file() {
     assert_eq!(send(&owner, patient, &id).await.0, 303);
 }
 
-/// Speaks TLS with the certificate of the run's own authority, and hands what it hears to a server that does not.
+/// A proxy that speaks TLS with the certificate of the test run's own authority, before a server without TLS; gives its
+/// port.
 async fn tls_before(port: u16) -> u16 {
     use tokio_rustls::rustls::pki_types::pem::PemObject;
     use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -215,7 +216,7 @@ async fn tls_before(port: u16) -> u16 {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // whoever does not trust us goes away
+                // a client that does not trust the certificate ends the connection
                 let Ok(mut near) = acceptor.accept(stream).await else { return };
                 let mut far = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
                 drop(tokio::io::copy_bidirectional(&mut near, &mut far).await);

@@ -1,4 +1,4 @@
-//! The commands that look after files, and the keys of the configuration that say where they lie.
+//! The commands that look after files, and the configuration keys that say where files are stored.
 
 use super::samples;
 use super::uploads::{id_in, upload};
@@ -76,12 +76,12 @@ fn each_fault_names_its_key() {
         assert!(faults.len() == 1 && faults[0].starts_with(&format!("{key}: ")), "{changed}={value}: {faults:?}");
         assert!(!faults[0].contains("very-secret"), "{faults:?}");
     }
-    // a bucket that is only half removed again
+    // a bucket of which only some keys are set
     let faults = load(&BUCKET[1..]).err().unwrap();
     assert!(faults.len() == 3 && faults.iter().all(|fault| fault.contains("needs storage.bucket")), "{faults:?}");
 }
 
-/// Runs the program on this clinic; gives what it printed, and whether it went well.
+/// Runs the program on this clinic; gives what it printed, and whether it succeeded.
 fn run(app: &App, arguments: &[&str], more: &[(&str, String)]) -> (String, bool) {
     let DatabaseUrl::Sqlite(path) = &app.state.config.database else { unreachable!() };
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
@@ -110,7 +110,7 @@ async fn keys_are_changed_by_a_command_that_says_what_can_go() {
     );
     let (said, good) = run(&app, &["files", "verify"], &both[..1]);
     assert!(good && said.contains("2 files are whole, 0 are not"), "{said}");
-    // without the key, and with a file that was changed
+    // without the key, and then with a file that was changed
     let (said, good) = run(&app, &["files", "verify"], &[key("POSTERN_STORAGE_KEY", 0)]);
     assert!(!good && said.contains("is not configured"), "{said}");
     let now = app.state.clock.now().plus(time::Duration::days(9_999));

@@ -1,4 +1,4 @@
-//! Kill -9 while files come in and messages go out, and a disk that is full: the real program on a real folder.
+//! Kill -9 during uploads and sends, and a disk that is full: the real program on a real folder.
 
 use super::samples;
 use super::uploads::id_of;
@@ -20,17 +20,17 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: u64 = 8;
 const SENDERS: u64 = 5;
-/// Sends of a round before it may end.
+/// The least number of sends in a round.
 const EACH: usize = 4;
 
-/// What was acknowledged: uploads by the hash of their content, and sends by title with that of their file.
+/// What was acknowledged: uploads by the hash of their content, and sends by their title with the hash of their file.
 #[derive(Default)]
 struct Acknowledged {
     uploads: Vec<Vec<u8>>,
     sends: Vec<(String, Vec<u8>)>,
 }
 
-/// A PDF of its own, of 50 kB to 2 MB.
+/// A PDF of 50 kB to 2 MB, different for each name and number.
 fn content(name: &str, number: u64) -> Vec<u8> {
     let size = 50_000 + (number * 7_919 + name.len() as u64 * 131) % 2_000_000;
     let mut bytes = samples::pdf();
@@ -45,7 +45,7 @@ async fn upload(client: &reqwest::Client, at: &str, bytes: Vec<u8>) -> Result<(u
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
-/// Uploads and sends until the server is gone.
+/// Uploads files and sends messages until the server is gone.
 async fn sender(client: reqwest::Client, base: String, name: String, done: Arc<Mutex<Acknowledged>>) {
     for number in 0.. {
         let title = format!("{name}-{number}");
@@ -74,7 +74,7 @@ async fn kill_9_loses_no_file_and_doubles_none() {
         let (client, base) = (demo.signed_in().await, demo.at(""));
         let start = |n| sender(client.clone(), base.clone(), format!("crash-{round}-{n}"), done.clone());
         let senders: Vec<_> = (0..SENDERS).map(start).map(tokio::spawn).collect();
-        // well under way, on a slow machine too; then a different point of the work each time
+        // killed when enough was sent, on a slow machine too, and at a different point of the work in each round
         let sent = || done.lock().unwrap().sends.len();
         let (before, begin) = (sent(), Instant::now());
         while sent() < before + EACH {
@@ -123,7 +123,7 @@ async fn rows(db: &Db) -> Rows {
     read.await.unwrap()
 }
 
-/// The names of all files in the folder; those on their way apart.
+/// The names of all stored files in the folder, and the number of those that are still being written.
 fn lying(folder: &Path) -> (HashSet<String>, usize) {
     let inside = |folder: PathBuf| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let (mut names, mut incoming) = (HashSet::new(), 0);
@@ -141,7 +141,7 @@ async fn check(folder: &Path, done: &Acknowledged) {
     let db = Db::open(&DatabaseUrl::Sqlite(folder.join("postern.db")), Keys::default()).unwrap();
     let storage = Storage::open(&Files::in_folder(folder.join("files"))).unwrap();
     let rows = rows(&db).await;
-    // no row without its file, and each file is what its row says
+    // each row has its file, and the file is what the row says
     let mut by_hash = HashMap::new();
     let mut references: HashMap<BlobId, i64> = HashMap::new();
     for id in rows.uploads.iter().chain(rows.sent.iter().map(|(.., id)| id)) {
@@ -158,14 +158,14 @@ async fn check(folder: &Path, done: &Acknowledged) {
     for hash in &done.uploads {
         assert!(by_hash.contains_key(hash), "an upload is lost");
     }
-    // none is doubled, and each has its own file
+    // no message was sent twice, and each has its own file
     let once: HashSet<&String> = rows.titles.iter().collect();
     assert_eq!(once.len(), rows.titles.len(), "a message was sent twice");
     for (title, hash) in &done.sends {
         let files: Vec<_> = rows.sent.iter().filter(|(of, ..)| of == title).collect();
         assert!(files.len() == 1 && files[0].2 == by_hash[hash], "{title} has {} files", files.len());
     }
-    // what lies there and belongs to nobody is known, and goes
+    // files without a row are known as strays, and are removed
     let (there, _) = lying(&folder.join("files"));
     let owned: HashSet<String> = rows.blobs.iter().filter_map(|(blob, _)| blob.name.clone()).collect();
     for name in there.difference(&owned) {
@@ -176,12 +176,12 @@ async fn check(folder: &Path, done: &Acknowledged) {
     assert_eq!(lying(&folder.join("files")), (owned, 0));
 }
 
-/// A demo whose files lie on a disk of six megabytes, which goes with it.
+/// A demo whose files are on a disk of six megabytes, which ends with it.
 fn on_a_small_disk(folder: &Path) -> Demo {
     let files = folder.join("files");
     std::fs::create_dir_all(&files).unwrap();
     let mut command = Command::new("unshare");
-    // who is not root is so in a namespace of their own
+    // a user who is not root is root in a namespace of their own
     let root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0;
     command.args(if root { &[][..] } else { &["--user", "--map-root-user"] });
     let script = "mount -t tmpfs -o size=6m none \"$1\" && shift && exec \"$@\"";
@@ -206,7 +206,7 @@ async fn a_full_disk_says_so_and_loses_nothing() {
     let large = [content("large", 1), vec![b'y'; 1 << 20]].concat();
     let (status, text) = upload(&client, &at, large.clone()).await.unwrap();
     assert!(status == 507 && text.contains("There is no room left for files"), "{status} {text}");
-    // a browser without script: the words and the file that is there stay
+    // in a browser without scripts the words and the earlier file stay
     let form = Form::new().text("title", "Typed title").text("body", "Typed words").text("upload", before.clone());
     let form = form.text("key", "0123456789abcdef").part("files", Part::bytes(large.clone()).file_name("large.pdf"));
     let page = client.post(demo.at("/patients/1/messages/files")).multipart(form).send().await.unwrap();

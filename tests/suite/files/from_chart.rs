@@ -1,4 +1,4 @@
-//! Items of the chart on messages: chosen in its browser or in the form, frozen when the message is sent.
+//! Items of the chart on messages: chosen in the chart browser or in the form, frozen when the message is sent.
 
 use super::samples;
 use super::uploads::{get, post_form, upload};
@@ -66,7 +66,7 @@ async fn what_was_sent_stays_when_the_chart_changes(app: App) {
     assert!(page.text().contains("Cholesterol as it was") && page.text().contains("María Mejía"));
     assert!(page.headers["content-security-policy"].to_str().unwrap().contains("sandbox"));
     assert!(visitor.get(&message).await.ok().has_text("Lipid - panel"));
-    // the chart says something else now; what was sent does not, in either door, and a new message does
+    // the item has changed in the chart: the sent copy stays in both doors, and a new message has the new state
     item(&app, patient, "1", "Lipid panel, corrected", "Cholesterol as it is").await;
     for base in [message.clone(), first.clone()] {
         let (pdf_now, page_now) = before(base).await;
@@ -88,7 +88,7 @@ async fn without_script_the_draft_waits_for_the_chart(app: App) {
     );
     let file = upload(&owner, patient, "notes.txt", b"words".to_vec()).await;
     let file = Page::parse(&file.text()).attr("input[name=upload]", "value").unwrap();
-    // away to the chart: the form is kept, and what is ticked goes along
+    // to the chart: the form is saved, and what is ticked goes along
     let mut form = owner.get(&format!("/patients/{patient}/messages/new")).await.ok().form("form[data-compose]");
     form.set("title", "Half a title").set("body", "Half a text");
     let fields =
@@ -99,7 +99,7 @@ async fn without_script_the_draft_waits_for_the_chart(app: App) {
     assert_eq!(to, format!("/patients/{patient}/chart-browser?chart_item={one}"));
     let page = owner.get(&to).await.ok();
     assert_eq!(page.text_of("[data-count]"), "1");
-    // back with another one instead
+    // back with another item instead
     let select = format!("/patients/{patient}/chart-browser?chart_item={two}&select=1");
     let back = owner.get(&select).await.redirect();
     let page = owner.get(&back).await.ok();
@@ -107,9 +107,9 @@ async fn without_script_the_draft_waits_for_the_chart(app: App) {
     let form = page.form("form[data-compose]");
     assert_eq!(form.value("title").as_deref(), Some("Half a title"));
     assert_eq!((form.value("chart_item"), form.value("upload")), (Some(two.to_string()), Some(file)));
-    // without the address the draft has what it had
+    // without the choice in the address the draft still has its earlier item
     assert!(owner.get(&format!("/patients/{patient}/messages/new")).await.ok().has_text("Lipid panel"));
-    // the preview names both
+    // the preview names the file and the item
     let fields = form.fields();
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let preview = owner.post(&format!("/patients/{patient}/messages/preview"), &fields).await.ok();
@@ -117,7 +117,7 @@ async fn without_script_the_draft_waits_for_the_chart(app: App) {
     let to = owner.post(&format!("/patients/{patient}/messages/new"), &fields).await.redirect();
     let page = owner.get(&to).await.ok();
     assert!(page.has_text("notes.txt") && page.has_text("Renal panel"), "{}", page.text());
-    // a file that is chosen and not added stops the draft, too
+    // a file that is chosen but not added keeps the draft from being saved, too
     let left = [("title", "T"), ("key", KEY), ("files", "left.pdf"), ("draft_version", "2")];
     let answer = owner.post(&draft, &left).await;
     assert!(answer.status == 422 && answer.page().has_text("Press “Add files”"));
@@ -201,7 +201,7 @@ async fn the_file_of_an_item_is_what_is_sent(app: App) {
     let other = app.patient(Like { name: ("Otto", "Other"), ..Like::default() }).await;
     assert_eq!(get(&owner, &format!("/patients/{other}/items/{id}/file"), &[]).await.status, 404);
     let conversation = send(&owner, patient, KEY, id).await;
-    // the chart gets another file: what was sent stays, and its content too
+    // the chart gets another file: the sent copy and its content stay
     assert_eq!(import(&app, &second, "Referral").await.changed["file"], 1);
     app.state.clock.advance(time::Duration::days(2));
     app.state.intake.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
@@ -209,7 +209,7 @@ async fn the_file_of_an_item_is_what_is_sent(app: App) {
     assert_eq!(get(&owner, &format!("{conversation}/attachments/1"), &[]).await.bytes, first);
     assert_eq!(get(&owner, &format!("{item}/file"), &[]).await.bytes, second);
     assert_eq!(get(&owner, &format!("{conversation}/attachments/1?as=page"), &[]).await.status, 404);
-    // a lie about a type is saved, and never shown
+    // a file that is not what its type says is saved, and never shown
     import(&app, b"<!DOCTYPE html><script>alert(1)</script>", "Referral").await;
     let lie = get(&owner, &format!("{item}/file?as=show"), &[]).await;
     assert_eq!(lie.headers["content-type"], "application/octet-stream");
@@ -224,7 +224,7 @@ async fn users_add_files_to_the_chart(app: App) {
     let path = format!("/patients/{patient}/files");
     let form = |title: &'static str| Form::new().text("title", title).text("date", "2026-01-02").text("kind", "letter");
     let part = |name: &'static str, bytes: Vec<u8>| Part::bytes(bytes).file_name(name);
-    // nothing chosen; a lie; no title: each is told, and what came along stays
+    // no file, a false file, no title: each is explained, and the rest of the form stays
     let none = post_form(&staff, &path, form("Old letter")).await;
     assert!(none.status == 422 && none.text().contains("Choose a file"));
     let lie = post_form(&staff, &path, form("Old letter").part("files", part("a.pdf", b"MZ\x90\0\x03".to_vec()))).await;
@@ -238,9 +238,9 @@ async fn users_add_files_to_the_chart(app: App) {
     let page = staff.get(&item).await.ok();
     assert!(page.has_text("letter.pdf") && page.has_text("Letter · 2 January 2026 · User staff"), "{}", page.text());
     assert_eq!(get(&staff, &format!("{item}/file"), &[]).await.bytes, samples::pdf());
-    // the same form again finds its file gone
+    // the same form again: its file has been used, and is not there any more
     assert_eq!(post_form(&staff, &path, form("Old letter").text("upload", waiting)).await.status, 409);
-    // and it goes with a message as any item does
+    // it can be sent with a message like any item
     let id = ChartItemId(item.rsplit('/').next().unwrap().parse().unwrap());
     let conversation = send(&staff, patient, KEY, id).await;
     assert_eq!(get(&staff, &format!("{conversation}/attachments/1"), &[]).await.bytes, samples::pdf());

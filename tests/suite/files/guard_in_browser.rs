@@ -1,4 +1,4 @@
-//! In real Chromium, by the keyboard, wide and narrow, with and without script: a file that names another patient is
+//! In real Chromium, by the keyboard, wide and narrow, with and without scripts: a file that names another patient is
 //! confirmed or removed, and a file is added to the chart.
 
 use super::another_patient::{details, person};
@@ -9,7 +9,7 @@ use postern::db::schema::chart_files;
 use postern::db::sealed::Opened;
 use postern::error::AppError;
 
-/// With another patient, and a file that carries their number.
+/// A desk with another patient, and a file that contains that patient's number.
 async fn two(width: u32, language: &str, scripts: bool) -> Option<Desk> {
     let desk = desk(width, language, scripts).await?;
     person(&desk.app, ("Otto", "Älder-Ng"), "1962-11-23", "1234-567-897-AB", 2).await;
@@ -19,7 +19,7 @@ async fn two(width: u32, language: &str, scripts: bool) -> Option<Desk> {
 
 const TICK: &str = "input[name=for_this_patient]";
 
-/// Both patients are shown, with their dates of birth.
+/// Asserts that both patients are shown, with their dates of birth.
 async fn shows_both(desk: &Desk) {
     desk.browser.wait(TICK).await;
     let alert = desk.browser.wait(".files .alert.warn").await;
@@ -30,13 +30,13 @@ async fn shows_both(desk: &Desk) {
     }
 }
 
-/// Nothing is wider than the window.
+/// Asserts that nothing is wider than the window.
 async fn fits(desk: &Desk) {
     let wider = desk.browser.js("return document.documentElement.scrollWidth - innerWidth").await;
     assert!(wider.as_i64().unwrap() <= 0, "{wider} pixels too wide");
 }
 
-/// A picture, and what axe says of it, in the light and in the dark.
+/// A screenshot and axe, light and dark.
 async fn look(desk: &Desk, name: &str) {
     fits(desk).await;
     desk.look(name).await;
@@ -58,7 +58,7 @@ async fn another_patients_file_in_the_dialog() {
             desk.choose(&["other.txt"]).await;
             shows_both(&desk).await;
             look(&desk, &format!("guard-{width}-asked")).await;
-            // it does not go unless somebody says so, and nothing that was typed is lost
+            // the message is not sent before somebody confirms, and nothing that was typed is lost
             desk.press("dialog.window form .btn.primary", Key::Enter).await;
             browser.wait("dialog.window #files-error").await;
             shows_both(&desk).await;
@@ -110,15 +110,15 @@ async fn a_file_is_added_to_the_chart() {
         let submit = "main form[enctype] .btn.primary";
         let title = if language == "fr" { "Titre" } else { "Title" };
         browser.goto(&format!("/patients/{}", desk.patient)).await;
-        // focus and Enter, which needs no script of ours
+        // focus and Enter, which works without scripts
         browser.wait("a[href$='/files/new']").await.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
         browser.wait("#files").await;
         look(&desk, &look_as("empty")).await;
-        // nothing chosen
+        // no file is chosen
         browser.fill(title, "Report of 4 March").await;
         browser.wait(submit).await.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
         browser.wait("#files-error").await;
-        // one that is not what it says: told beside it, and the form stays
+        // a file that is not what its name says: the reason stands beside it, and the form stays
         desk.choose(&["page.pdf"]).await;
         browser.wait(submit).await.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
         let told = browser.wait(".files .refused .error").await.text().await.unwrap();
@@ -126,7 +126,7 @@ async fn a_file_is_added_to_the_chart() {
         assert!(told.contains(not), "{told}");
         assert_eq!(browser.value(title).await, "Report of 4 March");
         look(&desk, &look_as("refused")).await;
-        // one of another patient: asked, and kept by the form meanwhile
+        // a file of another patient: the page asks, and the form keeps the file meanwhile
         desk.choose(&["other.txt"]).await;
         browser.wait(submit).await.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
         shows_both(&desk).await;

@@ -1,4 +1,4 @@
-//! Limits for one file and for all of a message, to the byte, on every way that a file can take.
+//! The limits for one file and for all files of a message, to the byte, on every way that a file can come in.
 
 use super::samples;
 use super::uploads::{Got, id_in, id_of, post_form, upload};
@@ -20,7 +20,7 @@ const FILE: usize = 100_000;
 const MESSAGE: usize = 250_000;
 const WORDS: [(&str, &str); 3] = [("title", "T"), ("body", "Kept words"), ("key", "0123456789abcdef")];
 
-/// A PDF of this many bytes, unlike every other.
+/// A PDF of this many bytes; each seed makes another one.
 fn pdf(size: usize, seed: u8) -> Part {
     Part::bytes(bytes(size, seed)).file_name(format!("{seed}.pdf"))
 }
@@ -31,7 +31,7 @@ fn bytes(size: usize, seed: u8) -> Vec<u8> {
     bytes
 }
 
-/// Rows of messages and of uploads.
+/// The number of messages and of uploads.
 async fn counts(app: &App) -> (i64, i64) {
     let read = app.state.db.read(|conn| -> Result<_, AppError> {
         Ok((messages::table.count().get_result(conn)?, uploads::table.count().get_result(conn)?))
@@ -39,7 +39,7 @@ async fn counts(app: &App) -> (i64, i64) {
     read.await.unwrap()
 }
 
-/// Files added without script to a form that has some; what is taken, and what the page says.
+/// Adds files without scripts to a form that has some already; gives the answer, and the uploads that the form has.
 async fn added(owner: &Actor, path: &str, waiting: &[String], files: Vec<Part>) -> (Got, Vec<String>) {
     let mut form = Form::new();
     for (name, value) in WORDS {
@@ -62,7 +62,7 @@ async fn added(owner: &Actor, path: &str, waiting: &[String], files: Vec<Part>) 
     (got, ids)
 }
 
-/// A letter of the chart, of this many bytes; its number there.
+/// Adds a letter of this many bytes to the chart; gives the status, the item's number, and the answer.
 async fn letter(owner: &Actor, patient: PatientId, size: usize, seed: u8) -> (u16, String, String) {
     let form = Form::new().text("title", "Letter").text("date", "2026-01-02").part("files", pdf(size, seed));
     let got = post_form(owner, &format!("/patients/{patient}/files"), form).await;
@@ -82,7 +82,7 @@ async fn limits_hold_on_every_way(on: On) {
     let reply = format!("{conversation}/messages");
     let said = |got: &Got, words: &str| Page::parse(&got.text()).has_text(words);
 
-    // one file: by script, by a form, and into the chart
+    // the limit for one file: by a script, by a form, and into the chart
     let over = upload(&owner, patient, "over.pdf", bytes(FILE + 1, 1)).await;
     assert!(over.status == 422 && said(&over, "larger than one attachment"));
     assert_eq!(letter(&owner, patient, FILE, 2).await.0, 303);
@@ -90,7 +90,7 @@ async fn limits_hold_on_every_way(on: On) {
     assert!(status == 422 && page.contains("larger than one attachment"));
     assert_eq!(counts(&app).await, (1, 0));
 
-    // all of a message: where the form comes back with its files, in a new message and in a reply
+    // the limit for a message where files are added to the form, in a new message and in a reply
     for path in [format!("/patients/{patient}/messages/files"), format!("{conversation}/messages/files")] {
         let (got, two) = added(&owner, &path, &[], vec![pdf(FILE, 4), pdf(FILE + 1, 5), pdf(FILE, 6)]).await;
         assert!(got.status == 422 && two.len() == 2 && said(&got, "larger than one attachment"));
@@ -102,7 +102,7 @@ async fn limits_hold_on_every_way(on: On) {
         assert_eq!((got.status, three.len()), (200, 3));
         let to = if path.contains("patients") { &new } else { &reply };
 
-        // and at the end, whatever other windows had: one byte of another draft is too much
+        // the limit for a message when it is sent, with files from several windows: one more byte is too much
         let byte = id_in(&upload(&owner, patient, "byte.txt", b"x".to_vec()).await);
         let all: Vec<(&str, &str)> = WORDS.into_iter().chain(three.iter().map(|id| ("upload", id.as_str()))).collect();
         let refused = owner.post(to, &[&all[..], &[("upload", &byte)]].concat()).await;
@@ -139,7 +139,7 @@ async fn limits_hold_on_every_way(on: On) {
     assert_eq!(counts(&app).await.0, sent);
     post(with(&exact)).await.redirect();
 
-    // one that came into the chart by another way, larger than a file may be
+    // a file that came into the chart by another way and is larger than an attachment may be
     let (_, large, _) = letter(&owner, patient, FILE, 13).await;
     let grown = chart_files::table.filter(chart_files::item_id.eq(postern::db::ChartItemId(large.parse().unwrap())));
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
@@ -152,7 +152,7 @@ async fn limits_hold_on_every_way(on: On) {
     assert_eq!(counts(&app).await.0, sent + 1);
 }
 
-/// The database may not grow beyond so many pages: no smaller than it is.
+/// Keeps the database from growing beyond this many pages, or its present size where that is larger.
 async fn room(app: &App, pages: i64) {
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
         Ok(diesel::sql_query(format!("PRAGMA max_page_count = {pages}")).execute(tx.conn())?)
@@ -176,18 +176,18 @@ async fn a_full_database_says_so_and_the_words_stay() {
         assert!(full.page().has_text("There is no room left"), "{}", full.page().text());
         assert!(full.page().form_with(button).value("body").unwrap().starts_with("Kept words. And many"));
         assert_eq!(counts(&app).await.0, before);
-        // the same press again, when there is
+        // the same press again, when there is room
         room(&app, 1_000_000).await;
         owner.post(&path, &fields).await.redirect();
         assert_eq!(counts(&app).await.0, before + 1);
     }
-    // the patient's too
+    // the same for a patient's reply
     app.drain().await;
     let (maria, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
     maria.get(&message).await.ok();
     let path = format!("{message}/replies");
     room(&app, 1).await;
-    // some pages of the file may be free
+    // some pages of the database may be free, so the disk is full only after some writes
     let (mut full, mut key) = (None, String::new());
     for n in 0..20 {
         key = format!("0123456789abcdef-{n}");
@@ -205,7 +205,7 @@ async fn a_full_database_says_so_and_the_words_stay() {
     assert_eq!(counts(&app).await.0, before + 1);
 }
 
-/// A body that does not say how long it is, of parts with a file or with nothing in them: it is not read for ever.
+/// A body without a length, made of parts with a file or with nothing, is not read for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_without_a_length_ends_too() {
     use reqwest::cookie::CookieStore;
@@ -241,7 +241,7 @@ async fn a_body_without_a_length_ends_too() {
         }
         assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
     }
-    // what came before the end waits as if it had come by itself, and is swept if it is not sent
+    // files that came before the body was cut off wait like other uploads, and are swept where they are not sent
     let (messages, uploads) = counts(&app).await;
     assert!(messages == 0 && uploads as usize <= 2 * MESSAGE / 9_000, "{uploads}");
 }

@@ -1,4 +1,4 @@
-//! The audit log says that a file was opened when it was, once for each time, and not when nothing went out.
+//! The audit log has one row for each time that a file was opened, and none where nothing was sent.
 
 use super::samples;
 use super::uploads::{get, upload};
@@ -20,7 +20,7 @@ async fn rows(app: &App) -> i64 {
     read.await.unwrap()
 }
 
-/// What a scanner would say of everything that is kept.
+/// Sets the scanner's verdict on every stored file.
 pub async fn scanned(app: &App, scan: Scan) {
     let now = app.state.clock.now();
     let write = app.state.db.write(move |tx| -> Result<_, DbError> {
@@ -49,22 +49,22 @@ async fn an_opening_leaves_one_row(app: App) {
         let tag = whole.headers["etag"].to_str().unwrap().to_owned();
         total += 1;
         assert_eq!((whole.status, rows(&app).await), (200, total));
-        // a viewer that looks through it
+        // a viewer that reads the file in parts
         for range in ["bytes=5-9", "bytes=10-20", "bytes=-4", "bytes=1-"] {
             assert_eq!(get(someone, path, &[("range", range)]).await.status, 206);
         }
         assert_eq!(rows(&app).await, total, "one opening");
-        // nothing goes out
+        // nothing is sent
         assert_eq!(get(someone, path, &[("if-none-match", &tag)]).await.status, 304);
         assert_eq!(get(someone, path, &[("range", "bytes=99999-")]).await.status, 416);
         assert_eq!(get(someone, &path.replace("/1", "/7"), &[]).await.status, 404);
         assert_eq!(rows(&app).await, total, "nothing was opened");
-        // and from the beginning again
+        // reading from the beginning again is another opening
         assert_eq!(get(someone, path, &[("range", "bytes=0-3")]).await.status, 206);
         total += 1;
         assert_eq!(rows(&app).await, total);
     }
-    // whoever begins in the middle opens it too, and so does who comes back later
+    // reading from the middle opens the file too, and so does coming back later
     later(&app, &staff, &here, &mut total).await;
     for _ in 0..4 {
         app.state.clock.advance(time::Duration::minutes(9));

@@ -1,4 +1,4 @@
-//! Pictures that no browser shows are drawn to look at; what is kept and saved is the original.
+//! Pictures that no browser shows are converted to be looked at; stored and saved is the original.
 
 use super::uploads::{get, upload};
 use crate::on_both;
@@ -24,7 +24,7 @@ fn fax() -> Vec<u8> {
     data_encoding::BASE64.decode(FAX.as_bytes()).unwrap()
 }
 
-/// Sends a file; where the user and the patient find it.
+/// Sends a file; gives the patient's browser, and the paths at which the user and the patient find it.
 async fn sent(app: &App, owner: &Actor, file: Vec<u8>) -> (Actor, String, String) {
     let patient = app.patient(Like::default()).await;
     let added = upload(owner, patient, "fax.tif", file).await.text();
@@ -69,7 +69,7 @@ async fn a_fax_is_drawn_for_staff_and_patient(app: App) {
 
 async fn what_cannot_be_drawn_is_saved(app: App) {
     let owner = app.user(Role::Owner).await;
-    // the same, said to be of an older compression: tag 259, one short
+    // the same picture, declared as another compression: tag 259, one SHORT
     let tag = [3, 1, 3, 0, 1, 0, 0, 0, 4, 0];
     let mut other = fax();
     while let Some(at) = other.windows(tag.len()).position(|bytes| bytes == tag) {

@@ -1,5 +1,5 @@
-//! HEAD and ranges (RFC 9110, §9.3.2 and §14) of a file on a message, for staff and for the patient, and of one of the
-//! chart: what goes out, and what is written down of it.
+//! HEAD and ranges (RFC 9110, §9.3.2 and §14) of a file on a message, for staff and for the patient, and of a file of
+//! the chart: what is sent, and what is audited.
 
 use super::opened::scanned;
 use super::samples;
@@ -31,7 +31,7 @@ async fn ask(actor: &Actor, method: &str, path: &str, headers: &[(&str, &str)]) 
     Got { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
 }
 
-/// The same file on a message, for a user and for the patient, and in the chart.
+/// The same file on a message, for a user and for the patient, and in the chart: who may read it, and the path.
 async fn ways(app: &App, content: &[u8]) -> Vec<(Actor, String)> {
     let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
     let file = id_in(&upload(&owner, patient, "a.pdf", content.to_vec()).await);
@@ -63,13 +63,13 @@ async fn heads_and_ranges(app: App) {
         let tag = whole.headers["etag"].to_str().unwrap().to_owned();
         let before = rows(&app).await;
 
-        // HEAD: the same headers, of the whole whatever range is asked for, no body, no trace
+        // HEAD: the headers of the whole file, whatever range is asked for; no body, and no audit row
         for headers in [&[][..], &[("range", "bytes=0-3")]] {
             let head = ask(&someone, "HEAD", &path, headers).await;
             assert!(head.status == 200 && head.bytes.is_empty());
             for (name, value) in &whole.headers {
                 let same = head.headers.get(name) == Some(value);
-                // the time, and the sandbox's neighbours that are new each time
+                // the date, and cookies, which are new each time
                 assert!(same || name == "date" || name == "set-cookie", "{path}: {name}: {:?}", head.headers.get(name));
             }
             assert_eq!(head.headers["content-length"], size.to_string());
@@ -96,7 +96,7 @@ async fn heads_and_ranges(app: App) {
                 assert_eq!(part.headers["content-range"].to_str().unwrap(), told);
                 assert_eq!(part.headers["etag"], tag);
             }
-            // of another file than the one that was begun: all of this one
+            // a range of another file than the present one gives all of the present one
             let stale = [("range", range), ("if-range", "\"another\"")];
             let whole = ask(&someone, "GET", &path, &stale).await;
             assert!(whole.status == 200 && whole.bytes.len() == size);
@@ -106,7 +106,7 @@ async fn heads_and_ranges(app: App) {
             assert_eq!((none.status, none.bytes.len()), (416, 0), "{range}");
             assert_eq!(none.headers["content-range"].to_str().unwrap(), format!("bytes */{size}"));
         }
-        // what is no range, and several: the whole, once
+        // what is not a range, and several ranges, give the whole file once
         let many = format!("bytes={}", vec!["0-"; 500].join(","));
         let overlapping = "bytes=0-1,5-6,0-299999";
         for range in ["bytes=5-2", "bytes=abc", "items=0-5", "bytes=", overlapping, &many] {

@@ -1,4 +1,4 @@
-//! Small real files of each kind that may be attached, and files that are not what they say.
+//! Small real files of each kind that may be attached, and files that are not what their name says.
 
 pub fn pdf() -> Vec<u8> {
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
@@ -52,7 +52,7 @@ fn open_document(kind: &str) -> Vec<u8> {
     zip(&[("mimetype", kind.as_bytes()), ("content.xml", b"<x/>")])
 }
 
-/// The same, zipped by a program that puts the type last and packs it.
+/// An OpenDocument file from a program that puts the type last and compresses it.
 fn open_document_packed(kind: &str) -> Vec<u8> {
     let kind = format!("application/vnd.oasis.opendocument.{kind}");
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -63,7 +63,7 @@ fn open_document_packed(kind: &str) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A compound file ([MS-CFB]) with these streams in its list, which lies behind `before` sectors.
+/// A compound file ([MS-CFB]) with these streams in its directory, which begins after `before` sectors.
 pub fn compound(before: u32, streams: &[&str]) -> Vec<u8> {
     let mut file = vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
     file.resize(512, 0);
@@ -110,7 +110,7 @@ pub fn good() -> Vec<(&'static str, Vec<u8>)> {
         ("b.heic", iso(b"mif1")),
         ("a.heif", iso(b"heix")),
         ("a.jfif", b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xd9".to_vec()),
-        // libtiff puts the list of fields behind the picture
+        // libtiff writes the list of fields after the picture
         ("b.tif", b"II*\0\x43\x52\0\0\x43\x52\x02\0".to_vec()),
         ("c.tiff", b"MM\0*\0\0\0\x08\0\0".to_vec()),
         ("d.tiff", b"II+\0\x08\0\0\0\x10\0\0\0".to_vec()),
@@ -135,7 +135,7 @@ pub fn good() -> Vec<(&'static str, Vec<u8>)> {
         ("a.txt", "Résultats : normaux\n".as_bytes().to_vec()),
         ("b.txt", [&[0xff, 0xfe][..], &"words".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat()),
         ("a.csv", b"name,value\r\nHb,140\r\n".to_vec()),
-        // what begins as pictures, songs, programs and markup do, and is none
+        // text files that begin like pictures, songs, programs or markup
         ("bmi.csv", b"BMI,weight\r\n22,70\r\n".to_vec()),
         ("id3.txt", b"ID3 panel pending".to_vec()),
         ("mz.txt", b"MZ is a code".to_vec()),
@@ -151,7 +151,7 @@ pub fn good() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Name, content, and words of the reason.
+/// Files that are refused: name, content, and words of the reason.
 pub fn bad() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let (kind, content) = ("Files of this kind", "not what its name says");
     let html = b"<!DOCTYPE html><script>alert(1)</script>".to_vec();

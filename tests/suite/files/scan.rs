@@ -1,4 +1,5 @@
-//! The virus scanner, by a real clamd: what it has not found clean is not served, and what it finds is gone.
+//! The virus scanner, with a real clamd: a file that it has not found clean is not served, and an infected file is
+//! removed.
 
 use super::samples;
 use super::uploads::{get, id_in, post_form, upload};
@@ -52,7 +53,7 @@ async fn count(app: &App, event: &'static str) -> i64 {
     read.await.unwrap()
 }
 
-/// Every byte that lies in the storage, also on its way.
+/// The content of every file in the storage, also of those that are still being written.
 fn lying(app: &App) -> Vec<Vec<u8>> {
     let inside = |folder: std::path::PathBuf| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let folders = inside(app.state.config.files.folder.clone());
@@ -83,16 +84,16 @@ async fn a_file_is_scanned_as_it_comes_in(on: On) {
     }
     assert_eq!((scans(&app).await, lying(&app).len()), (vec![Scan::Clean], 1), "a virus was kept");
     assert_eq!(count(&app, "virus_found").await, 2);
-    // as many at once as the scanner has threads, and more
+    // more files at once than the scanner has threads
     let many = (0..12).map(|n| upload(&owner, patient, "n.txt", format!("number {n}").into_bytes()));
     assert!(futures_util::future::join_all(many).await.iter().all(|got| got.status == 200));
     assert!(scans(&app).await.iter().all(|scan| *scan == Scan::Clean));
-    // more than the scanner takes could never be served
+    // a file that is larger than the scanner accepts is refused, because it could never be served
     let sized = |size: usize| [samples::pdf(), vec![b'x'; size - samples::pdf().len()]].concat();
     assert_eq!(upload(&owner, patient, "limit.pdf", sized(10 << 20)).await.status, 200);
     let large = upload(&owner, patient, "large.pdf", sized((10 << 20) + 1)).await;
     assert!(large.status == 422 && large.text().contains("larger than one attachment may be"), "{}", large.text());
-    // on a slow machine the largest is left to the worker
+    // on a slow machine the largest file is left to the worker
     work(&app).await;
     assert!(scans(&app).await.iter().all(|scan| *scan == Scan::Clean));
 }
@@ -104,7 +105,7 @@ async fn without_the_scanner_files_wait(on: On) {
     clamd.stop();
     let got = upload(&owner, patient, "scan.pdf", samples::pdf()).await;
     assert!(got.text().contains("being checked for viruses"), "{}", got.text());
-    // the message goes all the same
+    // the message is sent nevertheless
     let (status, conversation, _) = send(&owner, patient, &id_in(&got)).await;
     assert_eq!(status, 303);
     app.drain().await;
@@ -117,7 +118,7 @@ async fn without_the_scanner_files_wait(on: On) {
     }
     let needle = &samples::pdf()[..20];
     assert!(!lying(&app).iter().any(|file| file.windows(20).any(|part| part == needle)), "not scanned, and in clear");
-    // it stays so as long as the scanner is away, and not a moment longer
+    // the file waits as long as the scanner does not answer, and not longer
     for _ in 0..3 {
         work(&app).await;
         assert_eq!(scans(&app).await, [Scan::Waiting]);
@@ -145,7 +146,7 @@ async fn what_is_found_later_is_taken_away(on: On) {
     clamd.go_on();
     work(&app).await;
     assert_eq!((scans(&app).await, lying(&app).len()), (vec![Scan::Infected], 0), "its bytes are there");
-    // the sender is told, and the patient's reading does not settle it
+    // the sender is told, also after the patient has read the message
     assert!(maria.get(&message).await.ok().has_text("removed: a virus was found"));
     assert!(owner.get("/inbox?filter=needs_attention&scope=all").await.ok().has_text("Results"));
     let page = owner.get(&conversation).await.ok();
@@ -157,10 +158,10 @@ async fn what_is_found_later_is_taken_away(on: On) {
     assert_eq!(count(&app, "virus_found").await, 2, "one for the attachment, one for the upload");
     owner.post(&format!("{conversation}/attention"), &[]).await.redirect();
     assert!(!owner.get("/inbox?filter=needs_attention&scope=all").await.ok().has_text("Results"));
-    // one that was only chosen is not sent, and the words stay
+    // an infected file that waits in a form is not sent, and the words stay
     let (status, _, body) = send(&owner, patient, &chosen).await;
     assert!(status == 409 && body.contains("kept words") && body.contains("A virus was found in a file"), "{body}");
-    // the same bytes again are known, whether the scanner is there or not
+    // the same bytes are refused again, also while the scanner does not answer
     clamd.stop();
     let again = upload(&owner, patient, "again.pdf", infected_pdf()).await;
     assert!(again.status == 422 && again.text().contains("A virus was found"), "{}", again.text());
@@ -194,7 +195,7 @@ async fn a_scanner_that_comes_later_looks_at_everything(on: On) {
     assert_eq!(scans(&scanned).await, [Scan::Waiting]);
     scanned.drain().await;
     assert_eq!((get(&owner, &file, &[]).await.status, scans(&scanned).await), (200, vec![Scan::Clean]));
-    // and the way back: what waits for nobody is served
+    // back to no scanner: files that waited for it are served
     set(&scanned, Scan::Waiting).await;
     assert_eq!(want(std::sync::Arc::new(without)).await, 1);
     assert_eq!(scans(&scanned).await, [Scan::NotScanned]);
@@ -205,7 +206,7 @@ async fn a_scanner_that_comes_later_looks_at_everything(on: On) {
     assert_eq!(left.await.unwrap(), 0);
 }
 
-/// A file from before there was a scanner: by every way that a file leaves it does not, and no page links to it.
+/// A file from before there was a scanner is not served on any way by which files leave, and no page links to it.
 async fn nothing_unscanned_leaves_by_any_way(on: On) {
     let clamd = Clamd::start();
     let app = scanned_by(&clamd, on).await;
@@ -272,7 +273,7 @@ async fn set(app: &App, scan: Scan) {
     write.await.unwrap();
 }
 
-/// Gives so many bytes, and does something in the middle.
+/// A reader that gives this many bytes and calls a function in the middle.
 struct Source<F: FnMut()>(usize, usize, F);
 
 impl<F: FnMut()> Read for Source<F> {
@@ -297,7 +298,7 @@ fn a_scanner_that_dies_in_the_middle_has_said_nothing() {
     assert!(matches!(scanner.scan(&mut cut), Err(ScanError::Away(_))));
     assert!(matches!(scanner.scan(&mut whole), Err(ScanError::Away(_))), "it is not there");
     clamd.go_on();
-    // by its socket too, and with a virus across two pieces
+    // over a Unix socket too, and with a virus across two pieces
     let unix = Scanner::new(&Config { address: ClamdAddress::Unix(clamd.socket()), ..clamd.config() });
     let across = [vec![b'x'; 65_536 - 10], MARKER.to_vec(), vec![b'y'; 100_000]].concat();
     assert_eq!(unix.scan(&mut &across[..]).unwrap(), Verdict::Infected("Test.Marker.NDB.UNOFFICIAL".into()));
@@ -324,7 +325,7 @@ async fn a_scanner_that_says_nothing_holds_nobody_up_for_long() {
     assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
 }
 
-/// The states as people see them: with axe, at both widths, in the dark, in French too.
+/// The pages show the scanner's states: with axe, at both widths, dark, and in French too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_states_in_a_browser() {
     let mut clamd = Clamd::start();
@@ -367,7 +368,7 @@ async fn the_states_in_a_browser() {
     }
     browser.dark().await;
     browser.axe().await;
-    // the answer to an impatient press is a page, in words
+    // opening the file before the scan gives a page that explains it
     browser.goto(&format!("{conversation}/attachments/2")).await;
     browser.wait_text("A virus was found in it").await;
     browser.axe().await;

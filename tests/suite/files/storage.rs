@@ -1,4 +1,4 @@
-//! The storage: what is written comes back, whole or in part, in clear or sealed; what was changed does not; nothing is
+//! The storage: what is written is read back, whole or in part, in clear or sealed; changed files are not; nothing is
 //! lost or left behind.
 
 use crate::support::app::App;
@@ -53,7 +53,7 @@ everywhere!(
     what_cannot_be_mended_holds_nothing_up,
 );
 
-/// A clinic, and where its files lie.
+/// A clinic, and where its files are stored.
 struct Stand {
     app: App,
     s3: Option<S3>,
@@ -75,7 +75,7 @@ impl Stand {
         Storage::open(&Files { bucket, key: key.map(key_of), old_keys, ..Files::in_folder(folder) }).unwrap()
     }
 
-    /// Every file in the folder or bucket, without those on their way.
+    /// Every file in the folder or bucket, without those that are still being written.
     fn lying(&self) -> Vec<PathBuf> {
         let inside = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut found: Vec<PathBuf> = match &self.s3 {
@@ -100,7 +100,7 @@ fn content(size: usize, seed: usize) -> Vec<u8> {
 
 async fn placed(app: &App, storage: &Storage, bytes: &[u8]) -> Placed {
     let mut incoming = storage.incoming(&app.state.random).await.unwrap();
-    // as a network brings it
+    // in pieces, as a network brings it
     for chunk in bytes.chunks(10_007) {
         incoming.push(chunk).await.unwrap();
     }
@@ -184,7 +184,7 @@ async fn the_same_content_is_there_once(stand: Stand) {
     assert_eq!((strays(app).await, stand.lying().len()), (0, 1));
     let row = blob(app, one.id).await;
     assert_eq!(all(&storage, &row).unwrap(), bytes);
-    // many at once, as on several instances
+    // many at once, as from several instances
     let many: Vec<_> = (0..8).map(|_| kept(app, &storage, &bytes)).collect();
     assert!(futures_util::future::join_all(many).await.iter().all(|kept| kept.id == one.id));
     let refs: i64 = app
@@ -208,7 +208,7 @@ async fn what_is_let_go_is_swept(stand: Stand) {
     released(app, id).await;
     let gone = app.state.db.read(move |conn| -> Result<_, DbError> { Ok(storage::blob(conn, id)) }).await.unwrap();
     assert!(gone.is_err());
-    // a reader who had just asked for it still gets it
+    // a reader who asked before the removal still gets the file
     assert_eq!(all(&storage, &row).unwrap(), bytes);
     app.state.clock.advance(time::Duration::days(1));
     storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
@@ -235,7 +235,7 @@ async fn a_new_key_seals_everything(stand: Stand) {
     let now = app.state.clock.now();
     second.sweep(&app.state.db, now).await.unwrap();
     assert_eq!((strays(app).await, stand.lying().len()), (0, 14));
-    // the first key is needed no more, and opens nothing
+    // the first key is not needed any more, and opens nothing
     let (alone, old) = (stand.open(Some(2), &[]), stand.open(Some(1), &[]));
     for (seed, id) in ids {
         let blob = blob(app, id).await;
@@ -246,7 +246,7 @@ async fn a_new_key_seals_everything(stand: Stand) {
         let stored = std::fs::read(path).unwrap();
         assert!((0..51).all(|seed| stored[100..132] != content(132, seed)[100..]), "in clear");
     }
-    // and the way back
+    // back to no key
     let back = stand.open(None, &[2]);
     rotated(app, &back).await;
     assert_eq!(back.rotate(&app.state.db, now, &app.state.random).await.unwrap(), 0);
@@ -286,7 +286,7 @@ async fn what_was_changed_is_not_read(stand: Stand) {
     for (what, bad) in bads {
         std::fs::File::create(&path).unwrap().write_all(&bad).unwrap();
         assert!(all(&storage, &blob).is_err(), "{what} was read");
-        // what is sealed anew must not be made out of it either
+        // sealing with another key must not make a good file out of a changed one
         let anew = stand.open(Some(8), &[7]);
         anew.rotate(&app.state.db, app.state.clock.now(), &app.state.random).await.unwrap();
         assert_eq!(self::blob(app, id).await.key_id, blob.key_id, "{what} was sealed anew");
@@ -299,7 +299,7 @@ async fn what_was_changed_is_not_read(stand: Stand) {
 async fn what_a_dead_process_left_is_swept(stand: Stand) {
     let app = &stand.app;
     let storage = stand.open(None, &[]);
-    // spooled and never finished; placed and never kept
+    // a file that was never finished, and one that was stored but never referred to
     let half = storage.folder().join("incoming/half");
     std::fs::write(&half, b"half").unwrap();
     placed(app, &storage, b"placed and no more").await;
@@ -310,7 +310,7 @@ async fn what_a_dead_process_left_is_swept(stand: Stand) {
     app.state.clock.advance(time::Duration::hours(25));
     assert_eq!(storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 2);
     assert!(!half.exists() && stand.lying().is_empty() && strays(app).await == 0);
-    // an upload that is given up leaves nothing
+    // a cancelled upload leaves nothing
     let mut incoming = storage.incoming(&app.state.random).await.unwrap();
     incoming.push(&content(500_000, 1)).await.unwrap();
     drop(incoming);
@@ -320,7 +320,7 @@ async fn what_a_dead_process_left_is_swept(stand: Stand) {
 async fn what_cannot_be_mended_holds_nothing_up(stand: Stand) {
     let app = &stand.app;
     let first = stand.open(Some(1), &[]);
-    // more than are taken at a time
+    // more than the rotation takes at a time
     for seed in 0..12 {
         kept(app, &first, &content(100, seed)).await;
     }
@@ -341,7 +341,7 @@ async fn what_cannot_be_mended_holds_nothing_up(stand: Stand) {
     if stand.s3.is_some() {
         return;
     }
-    // nothing removes a folder that is not empty, not even who may everything
+    // a folder that is not empty stands in place of a file: not even root can remove it as one
     app.state.clock.advance(time::Duration::days(2));
     second.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
     let others = stand.lying();
@@ -354,7 +354,7 @@ async fn what_cannot_be_mended_holds_nothing_up(stand: Stand) {
     app.state.clock.advance(time::Duration::days(2));
     assert_eq!(second.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 1);
     assert_eq!((strays(app).await, stand.lying().len()), (1, others.len() + 1));
-    // it is tried again
+    // the next sweep tries again
     std::fs::remove_dir_all(&stuck).unwrap();
     assert_eq!(second.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 1);
     assert_eq!(strays(app).await, 0);

@@ -1,4 +1,4 @@
-//! Files on messages: what is taken and what is not, how they are sent, and who gets them back.
+//! Files on messages: which files are accepted, how they are sent, and who can read them.
 
 use super::samples;
 use crate::on_both;
@@ -135,7 +135,7 @@ async fn a_file_goes_from_desk_to_patient(app: App) {
         }
     }
     assert!(count(&app, "attachment_opened").await > 10);
-    // the portal takes no file, wherever it is sent
+    // the portal accepts no file at any address
     for path in [&message, &format!("{message}/replies"), &format!("{message}/attachments/1"), &"/portal".to_owned()] {
         let form = Form::new().part("files", Part::bytes(pdf.clone()).file_name("a.pdf"));
         assert_eq!(post_form(&visitor, path, form).await.status, 415, "{path}");
@@ -174,7 +174,8 @@ async fn files_of_others_stay_theirs(app: App) {
     let b = Like { email: Some("b@example.org".into()), phone: Some("+16135550199".into()), ..Like::default() };
     let b = app.patient(b).await;
     let mine = uploaded(&owner, a, "mine.pdf", &samples::pdf()).await;
-    // another user's, another patient's, one that is not there: nothing is written, and the page keeps the words
+    // an upload of another user, of another patient, or one that does not exist: nothing is sent, and the page keeps
+    // the words
     for (someone, patient, id, key) in [(&staff, a, &*mine, "a"), (&owner, b, &mine, "b"), (&owner, a, "999999", "c")] {
         let before = count(&app, "messages").await;
         let key = format!("{KEY}{key}");
@@ -190,7 +191,7 @@ async fn files_of_others_stay_theirs(app: App) {
     assert_eq!(app.state.intake.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap(), 0);
     let (status, conversation) = send(&owner, a, KEY, &[("upload", &mine)]).await;
     assert_eq!(status, 303);
-    // a file of a note is for the clinic alone
+    // a file on a note is for the clinic alone
     let secret = uploaded(&owner, a, "secret.pdf", &samples::pdf()).await;
     let note = [("body", "note"), ("key", "0123456789abcdef-note"), ("upload", &*secret)];
     owner.post(&format!("{conversation}/notes"), &note).await.redirect();
@@ -203,7 +204,7 @@ async fn files_of_others_stay_theirs(app: App) {
     assert_eq!(get(&staff, &format!("{conversation}/attachments/2"), &[]).await.status, 200);
     let (other, message) = app.go_in(&app.link_to("b@example.org"), "+16135550199").await;
     assert_eq!(get(&other, &format!("{message}/attachments/1"), &[]).await.status, 404);
-    // where access ends, files end with it
+    // when portal access ends, files are not served any more
     let off = app.state.db.write(move |tx| -> Result<_, DbError> {
         use postern::db::schema::clinic;
         Ok(diesel::update(clinic::table).set(clinic::portal_on.eq(false)).execute(tx.conn())?)
@@ -298,7 +299,7 @@ async fn limits_hold_to_the_byte() {
     assert_eq!(upload(&owner, patient, "limit.pdf", file(limit, 1)).await.status, 200);
     let over = upload(&owner, patient, "over.pdf", file(limit + 1, 1)).await;
     assert!(over.status == 422 && over.text().contains("larger than one attachment"));
-    // nothing is left of it
+    // nothing of the upload is left
     assert_eq!(std::fs::read_dir(app.state.intake.storage.folder().join("incoming")).unwrap().count(), 0);
     let mut all = Vec::new();
     for seed in 2..6 {
@@ -378,7 +379,7 @@ async fn without_script_files_are_added_and_removed_and_the_words_stay() {
         let filled = page.form_with(button);
         assert_eq!(filled.value("body").as_deref(), Some("Typed words"));
         let file = filled.value("upload").unwrap();
-        // another one, the first removed; an empty file field is no file
+        // one more file, then the first one removed; an empty file field is not a file
         let form = typed().text("upload", file.clone()).part("files", part("b.png", samples::png()));
         let got = post_form(&owner, &step, form).await;
         assert_eq!(got.status, 200);
@@ -389,14 +390,15 @@ async fn without_script_files_are_added_and_removed_and_the_words_stay() {
         let page = crate::support::html::Page::parse(&got.text());
         assert!(got.status == 200 && !page.has_text("a.pdf"));
         assert_eq!(page.form_with(button).value("body").as_deref(), Some("Typed words"));
-        // files that were chosen and not added are not lost without a word
+        // files that were chosen but not added are not lost without a notice
         let fields = [("title", "T"), ("body", "B"), ("key", KEY), ("files", "left.pdf")];
         let answer = owner.post(&submit, &fields).await;
         assert!(answer.status == 422 && answer.page().has_text("Press “Add files”"), "{}", answer.status);
     }
 }
 
-/// A file that has vanished from the storage is said to be missing, and is there again when its content is sent again.
+/// A file that has vanished from the storage is reported as missing, and is there again when its content is uploaded
+/// again.
 async fn a_vanished_file_heals(app: App) {
     let owner = app.user(Role::Owner).await;
     let patient = app.patient(Like::default()).await;
@@ -416,11 +418,11 @@ async fn a_vanished_file_heals(app: App) {
         let got = get(&owner, path, &[]).await;
         assert_eq!((got.status, got.bytes), (200, samples::pdf()));
     }
-    // one copy is kept, and it outlives the sweeping of what nothing refers to
+    // one copy is stored, and it survives the sweep of files without a reference
     app.state.clock.advance(time::Duration::days(3));
     app.drain().await;
     app.state.intake.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
-    // the session of before has ended
+    // the earlier session has ended
     let later = app.user(Role::Owner).await;
     assert_eq!(get(&later, &file, &[]).await.status, 200);
     assert_eq!(count(&app, "blobs").await, 1, "{again}");

@@ -1,4 +1,5 @@
-//! Whom files name: read out of PDFs of several makers, texts and names; and files that are made to harm their reader.
+//! Which patients files name, read from PDFs of several makers, texts and file names; and files that are made to harm
+//! their reader.
 
 use super::another_patient::person;
 use super::samples;
@@ -26,7 +27,7 @@ on_both!(words_of_every_kind_are_read, any_text_is_taken, what_was_not_read_says
 const ZOE: &str = "Zoé O'Connell-Ruel";
 const JEAN: &str = "Jean-François Côté";
 
-/// A clinic with a patient to write to, two others, and one who cannot be told from the first.
+/// A clinic with a patient to write to, two other patients, and one who cannot be told from the first.
 async fn clinic(app: &App) -> (Actor, PatientId) {
     let owner = app.user(Role::Owner).await;
     let patient = app.patient(Like::default()).await;
@@ -36,7 +37,7 @@ async fn clinic(app: &App) -> (Actor, PatientId) {
     (owner, patient)
 }
 
-/// A page whose pieces stand where they are put, as programs that print do it.
+/// A page of pieces of text at given places, as programs write that print.
 fn drawn(pieces: &[(f32, f32, &str)]) -> Vec<u8> {
     let face: &'static [u8] = include_bytes!("../../../src/chart/document/fonts/DejaVuSansCondensed.ttf");
     let mut document = krilla::Document::new();
@@ -47,7 +48,7 @@ fn drawn(pieces: &[(f32, f32, &str)]) -> Vec<u8> {
     for (x, y, text) in pieces {
         let font = Font::new(face.into(), 0).unwrap();
         let glyph = |(at, c): (usize, char)| {
-            // a letter that the font lacks is its empty box, and text all the same
+            // a letter that the font lacks is drawn as an empty box, and is still text
             let glyph = letters.map(c).unwrap_or_default();
             let wide = widths.advance_width(glyph).unwrap_or_default();
             KrillaGlyph::new(GlyphId::new(glyph.to_u32()), wide, 0.0, 0.0, 0.0, at..at + c.len_utf8(), None)
@@ -60,7 +61,7 @@ fn drawn(pieces: &[(f32, f32, &str)]) -> Vec<u8> {
     document.finish().unwrap()
 }
 
-/// A document of one page with this content, in Helvetica; the content may also lie in a form of the page.
+/// A document of one page with this content, in Helvetica, directly or in a form XObject.
 fn plain(content: Vec<u8>, in_form: bool) -> Document {
     let mut document = Document::with_version("1.5");
     let pages = document.new_object_id();
@@ -98,7 +99,7 @@ fn saved(mut document: Document) -> Vec<u8> {
     bytes
 }
 
-/// Words one by one, each put where it goes within one line, and a table of pieces that are kerned.
+/// A PDF with words placed one by one on a line, and a table of kerned pieces.
 fn word_by_word() -> Vec<u8> {
     let text = |text: &str| Object::string_literal(text);
     let mut operations = vec![
@@ -117,7 +118,7 @@ fn word_by_word() -> Vec<u8> {
     Content { operations }.encode().unwrap()
 }
 
-/// A package of these parts, packed.
+/// A ZIP package of these parts, compressed.
 fn package(parts: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, part) in parts {
@@ -127,7 +128,7 @@ fn package(parts: &[(&str, &str)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// Two paragraphs, the first of which is cut into runs in the middle of its words.
+/// A DOCX of two paragraphs; the first is cut into runs in the middle of its words.
 fn docx(first: &str, second: &str) -> Vec<u8> {
     let run = |text: &str| format!("<w:r><w:t xml:space=\"preserve\">{text}</w:t></w:r>");
     let runs: String = first.chars().map(|c| run(&c.to_string())).collect();
@@ -189,7 +190,7 @@ fn encrypted(user: &str) -> Vec<u8> {
     saved(document)
 }
 
-/// Whom an answer says a file names.
+/// The patient whom the answer to an upload says that the file names.
 fn suspect(got: &Got) -> Option<&'static str> {
     assert_eq!(got.status, 200, "{}", got.text());
     let text = crate::support::html::Page::parse(&got.text());
@@ -227,7 +228,7 @@ async fn words_of_every_kind_are_read(app: App) {
         ("a.txt", b"COTE JEAN 1960-DEC-09 M".to_vec(), Some(JEAN)),
         ("a.txt", "Zoé O’Connell Ruel, née le 1er août 1948".into(), Some(ZOE)),
         ("a.txt", b"ruel oconnell zoe 19480801".to_vec(), Some(ZOE)),
-        // half of a double name, names and numbers as one word, in another form, and years of two figures
+        // half of a double name, names without their punctuation, dates in other forms, and years of two figures
         ("a.txt", "Mme Zoé Ruel, 1948-08-01".into(), Some(ZOE)),
         ("a.txt", b"OConnell Zoe 01/08/48".to_vec(), Some(ZOE)),
         ("a.txt", b"COTE JeanFrancois 60-12-09".to_vec(), Some(JEAN)),
@@ -265,7 +266,7 @@ async fn words_of_every_kind_are_read(app: App) {
         ("a.txt", b"Jean Cote".to_vec(), None),
         ("a.txt", b"120 80 37 5 12345 67 89 2026-03-04 14:02".to_vec(), None),
         ("a.pdf", samples::pdf(), None),
-        // what cannot be read is a file like others
+        // a file that cannot be read is treated like others
         ("a.pdf", encrypted("secret"), None),
         ("a.pdf", encrypted(""), Some(ZOE)),
         ("1234567890.pdf", encrypted("secret"), Some(ZOE)),
@@ -278,7 +279,7 @@ async fn words_of_every_kind_are_read(app: App) {
     }
 }
 
-/// What could not be searched says so and why; a picture has no words and says nothing.
+/// Where a file could not be searched the answer says so, and why; a picture has no words, and nothing is said.
 async fn what_was_not_read_says_so(app: App) {
     let (owner, patient) = clinic(&app).await;
     for (name, bytes, said) in [
@@ -298,7 +299,7 @@ async fn what_was_not_read_says_so(app: App) {
     }
 }
 
-/// Ordinary texts with signs of several bytes are files like others, whoever they name, and cost nothing of a form.
+/// Ordinary texts with characters of several bytes are accepted, whomever they name, and nothing of a form is lost.
 async fn any_text_is_taken(app: App) {
     let (owner, patient) = clinic(&app).await;
     let signs = ["👍👍👍", "────────────", "\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}", "，、。「」", "☐ ☑ ✓ → °C"];
@@ -313,7 +314,7 @@ async fn any_text_is_taken(app: App) {
         let got = upload(&owner, patient, &format!("a{sign}b.txt"), format!("{sign} 1234 567 890 {sign}").into()).await;
         assert_eq!(suspect(&got), Some(ZOE), "{sign}");
     }
-    // beside one that is refused, the others and the words of the form stay
+    // beside a refused file, the other files and the words of the form stay
     let form = Form::new()
         .text("title", "Kept title")
         .text("body", "kept words")
@@ -325,7 +326,7 @@ async fn any_text_is_taken(app: App) {
     assert!(["Kept title", "kept words", "good.txt", "bad.pdf"].iter().all(|word| text.contains(word)), "{text}");
 }
 
-/// A stream of zeros, deflated: four thousand times as many of them as there are bytes.
+/// A compressed stream of this many megabytes of zeros.
 fn bomb(megabytes: usize) -> Vec<u8> {
     let mut packer = flate2::Compress::new(flate2::Compression::best(), false);
     let mut piece = Vec::with_capacity(1 << 16);
@@ -339,7 +340,7 @@ fn packed(kind: Dictionary, bytes: Vec<u8>) -> Stream {
     stream
 }
 
-/// A PDF whose page unfolds to four gigabytes; and the same in the other places where streams are unfolded.
+/// PDFs that decompress to four gigabytes: in the page, and in the other places with compressed streams.
 fn bombs() -> Vec<Vec<u8>> {
     let bytes = bomb(4 << 10);
     let mut page = plain(shown("Health number 1234567890"), false);
@@ -359,10 +360,10 @@ fn bombs() -> Vec<Vec<u8>> {
     vec![saved(page), saved(form), objects, table]
 }
 
-/// Files that are made to harm whoever reads them: they are taken, soon, and meanwhile the clinic works on.
+/// Files that are made to harm their reader are accepted soon, and meanwhile the clinic goes on working.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hostile_pdf_harms_nobody() {
-    // by a name of its own, to tell it from the servers of other tests
+    // a program name of its own, to tell the reader from those of other tests
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("reads-hostile");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_postern"), &program).unwrap();
@@ -371,7 +372,7 @@ async fn a_hostile_pdf_harms_nobody() {
     let number = "Health number 1234567890";
     let long = [shown(number), shown(&"words and more words ".repeat(100)).repeat(1_000)].concat();
     let nested = [b"[".repeat(2_000_000), shown(number)].concat();
-    // a page tree that holds itself, and forms that show each other
+    // a page tree that contains itself, and forms that draw each other
     let mut circle = plain(shown(number), true);
     let forms: Vec<_> = circle.objects.iter().filter(|(_, o)| o.as_stream().is_ok()).map(|(id, _)| *id).collect();
     for id in &forms {
@@ -393,7 +394,7 @@ async fn a_hostile_pdf_harms_nobody() {
     for (what, bytes, whom) in all {
         let (begun, name) = (Instant::now(), format!("{what}.pdf"));
         let mut sent = std::pin::pin!(upload(&owner, patient, &name, bytes));
-        // others are served as if nothing were
+        // others are served as usual
         let mut slowest = Duration::ZERO;
         let got = loop {
             tokio::select! {
@@ -412,7 +413,7 @@ async fn a_hostile_pdf_harms_nobody() {
     none_is_left("reads-hostile").await;
 }
 
-/// What a reader may have, as the kernel says it, while it waits for its file.
+/// The reader's limits, as the kernel reports them while it waits for its file.
 #[test]
 fn a_reader_may_have_little() {
     let mut reader = Command::new(env!("CARGO_BIN_EXE_postern"));
@@ -435,10 +436,10 @@ fn a_reader_may_have_little() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{}", std::fs::read_to_string(&limits).unwrap());
         std::thread::sleep(Duration::from_millis(20));
     }
-    // and of a bomb it dies, or says nothing, within them
+    // with a bomb it dies or says nothing, within these limits
     let mut input = reader.stdin.take().unwrap();
     let begun = Instant::now();
-    // one that has died already takes no more
+    // writing fails where the reader has died already
     let _ = input.write_all(&bombs()[0]);
     drop(input);
     let answer = reader.wait_with_output().unwrap();
@@ -446,7 +447,7 @@ fn a_reader_may_have_little() {
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
-/// Waits until no process of this name is a child of this one, dead or alive.
+/// Waits until this process has no child of this name, running or ended.
 async fn none_is_left(name: &str) {
     let is_ours = |stat: String| {
         let (before, after) = stat.rsplit_once(") ").unwrap();
@@ -457,7 +458,7 @@ async fn none_is_left(name: &str) {
     loop {
         let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let stat = entry.unwrap().path().join("stat");
-            // one that ends meanwhile is none
+            // a process that ends meanwhile does not count
             std::fs::read_to_string(stat).ok()
         });
         let left: Vec<String> = all.filter(|stat| !stat.is_empty() && is_ours(stat.clone())).collect();
@@ -469,8 +470,8 @@ async fn none_is_left(name: &str) {
     }
 }
 
-/// A reader that is not there, that dies, that stands still, or that says something else: its file is taken as any
-/// other, only its name is looked at, and no process is left of it.
+/// Where the reader is missing, dies, hangs, or answers something else, the file is accepted, only its name is checked,
+/// and no process is left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_becomes_of_the_reader_files_are_taken() {
     let folder = tempfile::tempdir().unwrap();
@@ -497,7 +498,7 @@ async fn whatever_becomes_of_the_reader_files_are_taken() {
         let (owner, patient) = clinic(&app).await;
         let pdf = drawn(&[(50.0, 50.0, "1234567890")]);
         if name == "is-dropped" {
-            // the one who sends it goes away
+            // the sender ends the connection
             let form = Form::new().part("files", Part::bytes(pdf).file_name("a.pdf"));
             let request = owner.http.post(format!("{}/patients/{patient}/uploads", owner.origin)).multipart(form);
             let request = request.header("origin", &owner.origin).header("x-whose", owner.whose("/patients").await);
