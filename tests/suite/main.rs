@@ -1,6 +1,6 @@
 //! Every test of Postern: one binary, so that the program is linked once. Run it by `tests/run`.
 
-// time and chance are passed in by the program; its tests wait for real servers and browsers
+// the program gets time and randomness as values; its tests wait for real servers and browsers
 #![allow(clippy::disallowed_methods)]
 
 mod at_rest;

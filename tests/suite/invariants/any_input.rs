@@ -1,5 +1,5 @@
-//! No input breaks a page: every field of every form, and every parameter of every page, takes whatever a person, a
-//! broken program or an attacker puts in. The answer may be a refusal, never a failure of ours.
+//! No input breaks a page: any text in a field of a form or a parameter of a page, from a person, a broken program or
+//! an attacker, is accepted or refused, and never makes the server fail.
 
 use super::routes;
 use crate::on_both;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 on_both!(no_input_breaks_a_form, no_input_breaks_an_address);
 
-/// Each has broken somebody's program.
+/// Texts, each of which has broken some program.
 const ODD: [&str; 22] = [
     "",
     " ",
@@ -37,7 +37,7 @@ const ODD: [&str; 22] = [
     "LONG",
 ];
 
-/// Leaving, and what is slow or counted on purpose.
+/// Addresses that sign out, or that are slow or limited on purpose; these are left out.
 const NOT_HERE: [&str; 7] =
     ["/logout", "/sign-out", "/sign-in", "/password", "/account/email", "/account/confirmation", "/entry"];
 
@@ -81,7 +81,7 @@ async fn world(app: &App) -> World {
     World { owner, patient, pages }
 }
 
-/// As the form says: by address, by form or in parts.
+/// Sends the fields in the form's own way: in the address, as a form or as multipart; gives the status.
 async fn send(who: &Actor, form: &Form, page: &str, fields: &[(String, String)]) -> u16 {
     let pairs: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let action = if form.action.is_empty() { page } else { &form.action };
@@ -141,7 +141,7 @@ async fn no_input_breaks_a_form(app: App) {
     assert!(broken.is_empty(), "{} of {} forms: {broken:#?}", broken.len(), seen.len());
 }
 
-/// Parameters that no form of the page has: pagers, filters, notices, ticks.
+/// No value of a parameter breaks a page: pagers, filters, notices and ticks, which no form of the page has.
 async fn no_input_breaks_an_address(app: App) {
     let world = world(&app).await;
     let names =

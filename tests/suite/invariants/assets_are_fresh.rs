@@ -1,5 +1,5 @@
-//! static/dist is what src/web builds, known without node: its manifest holds the hash of every source ("in") and
-//! every product ("out"). That the build itself gives the same again, `npm run check` says.
+//! static/dist is what src/web builds. This needs no node: the manifest has the hash of every source ("in") and of
+//! every product ("out"). `npm run check` proves that the build gives the same again.
 
 use super::{files_below, project, read};
 use sha2::{Digest, Sha256};

@@ -10,7 +10,7 @@ async fn no_post_from_another_site_gets_through() {
     let foreign: &[&[(&str, &str)]] = &[
         &[("sec-fetch-site", "cross-site")],
         &[("sec-fetch-site", "same-site")],
-        // what the browser says counts more than an Origin that would do
+        // Sec-Fetch-Site counts more than an Origin that is allowed
         &[("sec-fetch-site", "cross-site"), ("origin", &own)],
         &[("origin", "https://elsewhere.example")],
         &[("origin", "null")],

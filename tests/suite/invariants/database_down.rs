@@ -1,4 +1,4 @@
-//! The database fails under a signed-in user: a page that says what to do, with the headers of every page.
+//! Where the database fails, a signed-in user gets a page that says what to do, with the headers of every page.
 
 use crate::on_both;
 use crate::support::app::App;

@@ -1,5 +1,5 @@
-//! Enter in a field presses the first submit button of its form: in every form that posts, that is the main one, or one
-//! that does nothing.
+//! Enter in a field presses the first submit button of its form. In every form that posts, this is the main button, or
+//! one that does nothing.
 
 use super::routes;
 use crate::on_both;
@@ -12,7 +12,8 @@ on_both!(the_first_button_of_each_form_is_its_main_one);
 
 const KEY: &str = "0123456789abcdef";
 
-/// The forms of a page that were looked at. Those that only ask (GET, or a search) change nothing by whichever button.
+/// Checks the forms of a page, and gives their number. Forms that only ask (GET, or a search) change nothing by any
+/// button, and are left out.
 fn check(what: &str, page: &Page) -> usize {
     let forms: Vec<_> =
         page.forms().into_iter().filter(|form| form.method == "post" && form.action != "/searches").collect();
@@ -22,13 +23,13 @@ fn check(what: &str, page: &Page) -> usize {
     forms.len()
 }
 
-/// Everything that has fields to type in is there: drafts that are offered again, files that wait, lists of the chart.
+/// A clinic in which every form with fields occurs: drafts that are offered again, waiting files, lists of the chart.
 async fn world(owner: &Actor, app: &App) -> (String, String) {
     let patient = app.patient(Like::default()).await.to_string();
     let id = postern::db::PatientId(patient.parse().unwrap());
     let conversation = app.message(owner, id, true).await;
     let draft = [("key", KEY), ("draft_version", "0"), ("title", "Iron"), ("body", "Half a sentence")];
-    // the message before left its mark on the draft
+    // the message that was sent before has changed the version of the draft
     let over = [&[("draft_version", "1")], &draft[..]].concat();
     owner.post(&format!("/patients/{patient}/messages/draft"), &over).await.redirect();
     for writing in ["messages", "notes"] {
@@ -41,7 +42,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
     let owner = app.user(Role::Owner).await;
     app.user(Role::Staff).await;
     let (patient, conversation) = world(&owner, &app).await;
-    // a patient whom nobody can reach: the Alert with its form
+    // a patient who cannot be reached: the Alert with its form
     let unreachable = Like { email: None, phone: None, portal_access: false, ..Like::default() };
     let unreachable = app.patient(unreachable).await.to_string();
     app.drain().await;
@@ -78,7 +79,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
     forms += check("sign-in", &app.anyone().get("/sign-in").await.ok());
     let list = owner.post("/patients/import", &[("list", "nom,dob\nRoy,1980-02-29\n")]).await.ok();
     forms += check("a list that is checked", &list);
-    // with files, with a list of the chart, and refused
+    // the forms with files, with a list of the chart, and after a refusal
     let part =
         |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
     let file = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.txt\"\r\n\r\nwords\r\n--b--\r\n";

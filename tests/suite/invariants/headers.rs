@@ -1,4 +1,4 @@
-//! Every answer carries the headers that keep a browser from doing harm; a patient never uploads.
+//! Every answer has the headers that keep a browser from doing harm; a patient never uploads.
 
 use super::routes;
 use crate::support::app::{App, On};
@@ -45,7 +45,7 @@ async fn every_answer_is_guarded() {
         }
         assert!(!csp.contains("unsafe") && !csp.contains('*'), "{what}: {csp}");
         assert_eq!(is("x-content-type-options"), "nosniff", "{what}");
-        // tokens are in the paths of the portal: another site is told our origin at the most
+        // paths of the portal contain tokens, so another site may learn the origin only
         assert!(["strict-origin", "no-referrer", "same-origin"].contains(&is("referrer-policy").as_str()), "{what}");
         assert_eq!(is("cache-control"), "no-store", "{what}");
         assert_eq!(is("cross-origin-opener-policy"), "same-origin", "{what}");
@@ -67,7 +67,7 @@ async fn a_patient_never_uploads() {
     }
 }
 
-/// What a shared computer keeps of pages goes with the session; what the browser is known by stays.
+/// Signing out makes the browser remove cached pages; the cookie by which it is recognised stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signing_out_clears_what_the_browser_keeps() {
     let app = App::start(On::Sqlite).await;
@@ -113,7 +113,7 @@ async fn whoever_finds_a_weakness_learns_whom_to_tell() {
     let answer = app.anyone().get("/.well-known/security.txt").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
-    // the clock of the tests stands in March 2026
+    // the clock of the tests begins in March 2026
     for line in ["Contact: mailto:security@example.org", "Expires: 2026-08-31T00:00:00Z", "Preferred-Languages: en, fr"]
     {
         assert!(answer.body.lines().any(|one| one == line), "{line} in {}", answer.body);

@@ -1,5 +1,5 @@
-//! Import never moves, deletes or hides: whatever comes, in whatever order, each word stays in the chart that it came into
-//! until its own source corrects it or takes it back, and nothing that users have done is touched.
+//! Imports never move, delete or hide anything: whatever comes in whatever order, each word stays in the chart into
+//! which it came until its own source corrects or withdraws it, and nothing that users have done is changed.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -14,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 on_both!(whatever_comes_it_only_adds_and_corrects);
 
-/// Deliveries of one walk.
+/// Deliveries in one random sequence.
 const DELIVERIES: usize = 60;
 const SOURCES: [&str; 2] = ["https://one.example/fhir", "https://two.example/fhir"];
 const PEOPLE: usize = 3;
 
-/// The same numbers for the same seed, so that a failure comes again.
+/// The same numbers for the same seed, so that a failure can be repeated.
 struct Dice(u64);
 
 impl Dice {
@@ -33,7 +33,7 @@ impl Dice {
     }
 }
 
-/// A resource as this walk knows it: whose, of which source, under which id.
+/// A resource: its source, its patient, its kind and its id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     source: usize,
@@ -48,7 +48,7 @@ impl Name {
     }
 }
 
-/// A word that stands nowhere but in this form of this resource.
+/// A word that occurs only in this version of this resource.
 fn mark(name: &Name, version: usize) -> String {
     let Name { source, person, kind, number } = name;
     format!("word-{source}-{person}-{kind}-{number}-v{version}.")
@@ -63,7 +63,7 @@ fn patient(source: usize, person: usize) -> Value {
 fn resource(name: &Name, version: usize, status: &str, dice: &mut Dice) -> Value {
     let subject = json!({"reference": format!("Patient/{}", name.person)});
     let word = mark(name, version);
-    // several on each of few days, some in a visit, some in a report
+    // several resources on each of a few days, some in a visit, some in a report
     let day = format!("2026-01-{:02}T0{}:00:00Z", 1 + name.number % 3, name.number % 9);
     let mut resource = match name.kind {
         "Observation" => {
@@ -98,14 +98,14 @@ enum Said {
     Withdrawn,
 }
 
-/// What the database holds that no import may touch, or only add to.
+/// The data that no import may change, or only add to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Snapshot {
-    /// whose each item is, and what became of it
+    /// the patient and the state of each item
     items: BTreeMap<i64, (PatientId, String)>,
-    /// what the charts show of the marks: by patient
+    /// the marks that each chart shows, by patient
     shown: BTreeMap<PatientId, BTreeSet<String>>,
-    /// whose record is whose, and whether it is in use
+    /// the name on each record, and when it was archived
     people: BTreeMap<PatientId, (String, Option<Ts>)>,
     /// messages and copies
     sent: Vec<String>,
@@ -138,7 +138,7 @@ fn snapshot(conn: &mut Conn) -> Result<Snapshot, AppError> {
     Ok(Snapshot { items, shown, people, sent })
 }
 
-/// A delivery of any kind: which resources, what is said of each, and what a file may have besides.
+/// A random delivery: its source, its resources with what it says of each, and the file.
 fn delivery(dice: &mut Dice, versions: &mut BTreeMap<Name, usize>) -> (usize, Vec<(Name, Said)>, Vec<u8>) {
     let source = dice.below(SOURCES.len());
     let mut said: Vec<(Name, Said)> = Vec::new();
@@ -157,16 +157,16 @@ fn delivery(dice: &mut Dice, versions: &mut BTreeMap<Name, usize>) -> (usize, Ve
             said.push((name, Said::Withdrawn));
         } else {
             let version = versions.entry(name.clone()).or_default();
-            // the same words again, or newer ones
+            // the same version again, or a newer one
             *version += usize::from(dice.one_in(3));
             let version = *version;
             entries.push(resource(&name, version, status, dice));
             said.push((name, Said::Form(version)));
         }
     }
-    // the patients with it, some of them, or none
+    // with all, some or none of the patients
     entries.extend(people.iter().filter(|_| !dice.one_in(4)).map(|person| patient(source, *person)));
-    // somebody else under a known id, and a resource that is said to be another patient's now
+    // another person under a known id, and a resource that now names another patient
     if let Some(person) = (0..PEOPLE).find(|person| !people.contains(person)).filter(|_| dice.one_in(3)) {
         entries.push(json!({"resourceType": "Patient", "id": person.to_string(), "birthDate": "2001-01-01",
             "name": [{"family": "Stranger", "given": ["Zed"]}]}));
@@ -206,7 +206,7 @@ async fn whatever_comes_it_only_adds_and_corrects(app: App) {
         let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": entries});
         app.import(bundle.to_string().into_bytes(), None).await;
     }
-    // users have written, and sent copies
+    // users have written messages and sent copies
     let (id, key) = ("1", "0123456789abcdef");
     let message = [("title", "T"), ("body", "B"), ("key", key), ("replies_allowed", "on"), ("chart_item", id)];
     user.post("/patients/1/messages/new", &message).await.redirect();
@@ -230,7 +230,7 @@ async fn whatever_comes_it_only_adds_and_corrects(app: App) {
                 "{round}: item {id} was taken back, and not by its source"
             );
         }
-        // what the file does not speak of is shown as before
+        // what the file does not mention is shown as before
         let corrected: Vec<String> =
             said.iter().map(|(name, _)| mark(name, 0).rsplit_once("-v").unwrap().0.to_owned() + "-v").collect();
         for (patient, words) in &before.shown {
@@ -238,12 +238,12 @@ async fn whatever_comes_it_only_adds_and_corrects(app: App) {
                 assert!(after.shown[patient].contains(word), "{round}: {word} is hidden now");
             }
         }
-        // and what it says is shown, in the chart of its patient alone
+        // what the file says is shown, and only in the chart of its patient
         for (name, said) in &said {
             let owner = owners[&format!("Family{source}{}", name.person)];
             match said {
                 Said::Withdrawn => drop(withdrawn.insert(name.clone())),
-                // without a newer date of its own, what was taken back stays so
+                // a withdrawn resource stays withdrawn unless the file has a newer date
                 Said::Form(_) if withdrawn.contains(name) => {}
                 Said::Form(version) => {
                     let word = mark(name, *version);

@@ -1,19 +1,21 @@
-//! Two doors onto one house: what the patient's door can't name, it can't do. So arrows go down, never up or sideways.
+//! Two doors onto one house: what the patient's door cannot name, it cannot do. So imports go down, never up or
+//! sideways.
 
 use super::rust_source::{paths_from_root, tokens};
 use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-/// A storey of the house. Its rooms may use every room of the storeys below it.
+/// A storey of the house. Its rooms may use every room on the storeys below.
 struct Storey {
     name: String,
     rooms: Vec<String>,
-    /// Whether a room may also use those listed before it on its own storey; otherwise rooms of one storey don't meet.
+    /// Whether a room may also use rooms that are listed before it on its own storey; otherwise rooms of one storey do
+    /// not use each other.
     uses_listed_before: bool,
 }
 
-/// The storeys, from the top, as the table of docs/architecture.md tells them: there is no second list.
+/// The storeys from the top, read from the table in docs/architecture.md, which is the only list.
 static HOUSE: LazyLock<Vec<Storey>> = LazyLock::new(|| {
     let page = read(&project("docs/architecture.md"));
     let (_, table) = page.split_once("<!-- rooms: read by a test -->").expect("the table of rooms");
@@ -38,7 +40,7 @@ static HOUSE: LazyLock<Vec<Storey>> = LazyLock::new(|| {
     house
 });
 
-/// Rooms that only some may use, though they are below others too.
+/// Rooms that only the named rooms may use, although they are below others too.
 const ONLY_FOR: [(&str, &[&str]); 3] = [
     // its mailbox page is mounted by the one builder, under `postern demo` only
     ("demo", &["cli", "app"]),
@@ -49,7 +51,7 @@ const ONLY_FOR: [(&str, &[&str]); 3] = [
 /// Files in src that belong to no room.
 const NO_ROOM: [&str; 2] = ["lib.rs", "build.rs"];
 
-/// Why `from` may not use `to`, if so.
+/// Why `from` may not use `to`; `None` where it may.
 fn objection(from: &str, to: &str) -> Option<String> {
     let place = |room: &str| {
         let storey = HOUSE.iter().position(|s| s.rooms.iter().any(|r| r == room))?;
@@ -152,7 +154,7 @@ fn the_rule_objects_to_what_it_should() {
         ("conversations", "http", false),
         ("conversations", "state", false),
         ("audit", "access", false),
-        // a page knows whose session it is
+        // pages need to know whose session it is
         ("http", "access", true),
         ("text", "values", false),
         ("db", "config", false),
@@ -168,7 +170,7 @@ fn the_rule_objects_to_what_it_should() {
     assert_eq!(exported_macros("#[macro_export] macro_rules! text_enum { } macro_rules! own { }"), ["text_enum"]);
 }
 
-/// Every right is the operator's: only who has a shell on the machine may be one.
+/// The operator has every right, so only commands and the demo, which run from a shell on the machine, act as one.
 #[test]
 fn only_commands_and_the_demo_act_as_the_operator() {
     let src = project("src");

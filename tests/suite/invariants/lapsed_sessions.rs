@@ -1,5 +1,6 @@
-//! A form that arrives after a user's session ended is kept for that user alone: the sign-in page says why, and leads
-//! back to the page with the words still there, for every form of the clinic's door, also without script or cookie.
+//! A form that arrives after a user's session ended is kept for that user alone. The sign-in page says why, and leads
+//! back to the page with the words still there. This holds for every form of the clinic's door, also without scripts or
+//! cookies.
 
 use super::routes;
 use crate::on_both;
@@ -14,7 +15,7 @@ on_both!(words_survive_the_end_of_a_session, another_user_sees_nothing, every_fo
 
 const WORDS: &str = "Many <precious> \"words\" & more";
 
-/// A page, the button of its form, and what is typed into that.
+/// A page, the button of its form, and what is typed into the form.
 type Typed = (String, &'static str, Vec<(&'static str, &'static str)>);
 
 async fn newest_email(app: &App) -> String {
@@ -24,8 +25,8 @@ async fn newest_email(app: &App) -> String {
     read.await.unwrap()
 }
 
-/// Sends the form with this button and these words by somebody whose session is over: the cookie has ended with it, or
-/// is gone altogether.
+/// Sends the form with this button and these words from `by`, whose session has ended: the cookie is old or missing.
+/// Gives the address to which the answer leads.
 async fn send(from: &Actor, by: &Actor, page: &str, button: &str, fields: &[(&str, &str)]) -> String {
     let mut form = from.get(page).await.ok().form_with(button);
     for (name, value) in fields {
@@ -64,7 +65,7 @@ async fn words_survive_the_end_of_a_session(app: App) {
         ("/settings/notification-templates/reminder/email/en".into(), "Save", vec![("body", WORDS)]),
     ];
     for (page, button, fields) in forms {
-        // each by a user of their own: nobody may sign in so often
+        // each form by another user, because one user may not sign in so often
         app.user(Role::Owner).await;
         let email = newest_email(&app).await;
         for with_cookie in [true, false] {
@@ -93,13 +94,13 @@ async fn words_survive_the_end_of_a_session(app: App) {
             }
         }
     }
-    // said on the page to which it leads
+    // the page to which it leads says why
     let someone = app.anyone();
     sign_in(&someone, "/sign-in", &email).await;
     let nobody = app.anyone();
     let to = send(&someone, &nobody, &conversation, "Send", &[("body", WORDS)]).await;
     assert!(nobody.get(&to).await.ok().has_text("What you typed is kept: sign in again"));
-    // and nothing of it was sent
+    // nothing was sent
     assert!(!someone.get(&conversation).await.body.contains("precious"));
     app.drain().await;
 }
@@ -115,12 +116,12 @@ async fn another_user_sees_nothing(app: App) {
     let back = sign_in(&other, &to, &email).await;
     let page = other.get(&back).await;
     assert!(!page.body.contains("precious") && !page.body.contains("is back"), "{back}");
-    // a mark that nobody has keeps nothing
+    // with a mark that is no user's nothing is kept
     let kept_at = to;
     let forged = [("whose", "0123456789abcdef01234567"), ("body", WORDS)];
     let to = app.anyone().post(&format!("{conversation}/messages"), &forged).await.redirect();
     assert!(!to.contains("kept"), "{to}");
-    // after a day nobody gets it back
+    // after a day the form is not offered any more
     app.state.clock.advance(time::Duration::hours(25));
     let late = app.anyone();
     let back = sign_in(&late, &kept_at, &theirs).await;
@@ -128,7 +129,7 @@ async fn another_user_sees_nothing(app: App) {
     app.drain().await;
 }
 
-/// Every POST of the door that needs a session leads back to a page that is there.
+/// Every POST of the clinic's door that needs a session leads back to a page that exists.
 async fn every_form_has_a_page_to_come_back_to(app: App) {
     let owner = app.user(Role::Owner).await;
     let patient = app.patient(Like::default()).await;

@@ -1,9 +1,9 @@
-//! Postern is given away under MIT or Apache-2.0, so all that it is built from must allow that.
+//! Postern is licensed under MIT or Apache-2.0, so everything that it is built from must allow that.
 
 use serde_json::Value;
 use std::process::Command;
 
-/// Licences that ask for no more than a notice.
+/// Licences that require no more than a notice.
 const ALLOWED: [&str; 11] = [
     "0BSD",
     "Apache-2.0",
@@ -18,12 +18,12 @@ const ALLOWED: [&str; 11] = [
     "Zlib",
 ];
 
-/// Exceptions only ever allow more than the licence before them.
+/// Exceptions; an exception only allows more than its licence.
 const ALLOWED_EXCEPTIONS: [&str; 1] = ["LLVM-exception"];
 
-/// Packages under a licence that asks for more, and why that is met.
+/// Packages under a licence that requires more, and why the requirement is met.
 const BY_NAME: [(&str, &str); 11] = [
-    // MPL-2.0: their own files stay under it; we use them unchanged
+    // MPL-2.0: the files of the package stay under it; Postern uses them unchanged
     ("crypto-glue", "MPL-2.0"),
     ("cssparser", "MPL-2.0"),
     ("cssparser-macros", "MPL-2.0"),
@@ -34,13 +34,13 @@ const BY_NAME: [(&str, &str); 11] = [
     ("webauthn-rs-core", "MPL-2.0"),
     ("webauthn-rs-proto", "MPL-2.0"),
     ("webdriver", "MPL-2.0"),
-    // a notice, as with MIT, in PostgreSQL's own words
+    // PostgreSQL's own licence requires a notice, like MIT
     ("pq-src", "PostgreSQL"),
 ];
 
 #[test]
 fn every_dependency_has_an_allowed_licence() {
-    // one platform: cargo has the others' packages only where someone fetched them
+    // only this platform, because cargo may not have fetched the packages of others
     let host = stdout(Command::new(env!("CARGO")).args(["-vV"]));
     let host = host.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo's host");
     let metadata = stdout(
@@ -80,7 +80,7 @@ fn stdout(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Whether an SPDX licence expression can be met with allowed licences alone. "/" is an old way of writing OR.
+/// Whether an SPDX licence expression can be met with allowed licences only. "/" is an old form of OR.
 fn is_satisfied(expression: &str, is_allowed: &dyn Fn(&str) -> bool) -> Result<bool, String> {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let mut words = spaced.split_whitespace().peekable();

@@ -1,10 +1,10 @@
-//! Every key that is asked for is there in every language, with the same variables, and none is left over.
+//! Every key that the program uses exists in every language, with the same variables, and there is no unused key.
 
 use super::{files_below, project, read};
 use postern::attachments::LookedAt;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Keys that are put together from a prefix and a word.
+/// Prefixes of keys that are composed of a prefix and a word.
 const FAMILIES: &[&str] = &[
     "turn-",
     "inbox-from-",
@@ -69,7 +69,7 @@ const FAMILIES: &[&str] = &[
     "provider-refused-",
 ];
 
-/// Key → variables.
+/// The variables of each key of a language.
 fn messages(code: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut key = String::new();
@@ -99,7 +99,7 @@ fn sources() -> Vec<(String, String)> {
     all
 }
 
-/// What stands between `start` and the next `end`.
+/// The texts between each `start` and the next `end`.
 fn after<'s>(source: &'s str, start: &'s str, end: char) -> impl Iterator<Item = &'s str> {
     source.split(start).skip(1).map(move |rest| rest.split(end).next().unwrap())
 }
@@ -118,7 +118,8 @@ fn all_languages_say_the_same_things() {
         }
         let lang = postern::text::Lang::find(code).unwrap();
         for (key, _) in other.iter().filter(|(_, variables)| variables.is_empty()) {
-            // an unparsable message falls back to its key; the program formats those without variables beforehand
+            // a message that cannot be parsed gives its key; those without variables are formatted when the program
+            // starts
             assert!(lang.t(key) != key.as_str() || !key.contains('-'), "{code}: {key} can't be read");
         }
     }

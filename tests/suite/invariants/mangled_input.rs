@@ -1,7 +1,7 @@
-//! Fuzz targets: what comes from outside is read by parsers, and no input whatever ends the process or breaks what
-//! the parser promises. Each target takes good samples and mangles them; a round's number is its only randomness, so what
-//! a round found is found again. Some hundred rounds here; more by `POSTERN_FUZZ=100000`, see docs/tests.md. HTML and
-//! Markdown have a target of their own, in `composing::cleaner`.
+//! Fuzz targets: no input from outside ends the process or breaks what a parser promises. Each target mangles good
+//! samples; the number of a round is its only source of randomness, so that a failure can be repeated. Each target has
+//! some hundred rounds here, and more by `POSTERN_FUZZ=100000`, see docs/tests.md. HTML and Markdown have a target of
+//! their own, in `composing::cleaner`.
 
 use crate::support::app::start_of_time;
 use actix_multipart::Multipart;
@@ -18,7 +18,7 @@ use postern::text::{Lang, placeholders};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Rounds of a target that takes about a thousandth of a second for each.
+/// Rounds of a target that takes about a millisecond for each.
 const ROUNDS: u64 = 400;
 
 fn rounds(most: u64) -> u64 {
@@ -37,8 +37,8 @@ impl Dice {
         ((z ^ (z >> 31)) % most.max(1) as u64) as usize
     }
 
-    /// One of the samples after a few changes: bytes set, pieces left out, doubled or moved, and signs that the format
-    /// gives a meaning put in.
+    /// One of the samples after a few changes: bytes are set, pieces are left out, doubled or moved, and signs that
+    /// have a meaning in the format are inserted.
     fn mangled(&mut self, samples: &[&[u8]], signs: &[&str]) -> Vec<u8> {
         let mut bytes = samples[self.below(samples.len())].to_vec();
         for _ in 0..=self.below(6) {
@@ -82,7 +82,7 @@ fn returned_mail() {
     let address = "bounces@clinic.example".parse().unwrap();
     for round in 0..rounds(ROUNDS) {
         let mail = Dice(round).mangled(&[report, plain], &signs);
-        // two looks at one mail see the same
+        // reading the same mail twice gives the same
         assert_eq!(bounce::parse(&mail, &address), bounce::parse(&mail, &address), "round {round}");
     }
 }
@@ -103,7 +103,7 @@ fn charts() {
     let options = ImportOptions { default_calling_code: "1".into(), today: start_of_time().get().date(), source: None };
     for round in 0..rounds(ROUNDS) {
         let file = Dice(round).mangled(&[bundle, lines], &signs);
-        // two looks at one file see the same
+        // reading the same file twice gives the same
         let look = || read_bundle(&*file).map(|read| format!("{:?}", read.charts(&options)));
         assert_eq!(look().ok(), look().ok(), "round {round}");
     }
@@ -135,14 +135,14 @@ fn placeholders_of_templates() {
         let text = String::from_utf8_lossy(&text);
         let names = placeholders::names(&text);
         assert_eq!(placeholders::fill(&text, |_| None), text, "round {round}");
-        // each name that is found is filled, and what is filled in is not looked through again
+        // each name that is found is filled, and filled-in text is not searched again
         let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
         placeholders::fill(&text, |name| {
             asked.borrow_mut().insert(name.to_owned());
             Some("{{user.name}}".to_owned())
         });
         assert_eq!(asked.into_inner().into_iter().collect::<Vec<_>>(), names, "round {round}: {text:?}");
-        // in HTML it is text, whatever it is
+        // in HTML the filled-in value is always text
         let elements = |value: &str| placeholders::fill_html(&text, |_| Some(value.to_owned())).matches("<b>").count();
         assert_eq!(elements("<b>"), elements("q"), "round {round}: {text:?}");
     }
@@ -170,12 +170,12 @@ async fn forms_with_files() {
             assert!(!text.contains('\0'), "round {round}");
             read += text.len();
         }
-        // a byte that is not UTF-8 is read as a sign of three
+        // a byte that is not UTF-8 is read as U+FFFD, which takes three bytes
         assert!(read <= length * 3, "round {round}");
     }
 }
 
-/// In the process that is there for it: whatever becomes of that one, this one goes on, and nothing but words comes out.
+/// Documents are read in a process of their own: whatever happens to it, this process goes on, and only words come out.
 #[test]
 fn words_of_documents() {
     let pdf =
@@ -190,7 +190,7 @@ fn words_of_documents() {
         let mut reader = Command::new(env!("CARGO_BIN_EXE_postern"));
         reader.arg(READ_WORDS).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut reader = reader.spawn().unwrap();
-        // one that has ended already takes no more
+        // writing fails where the process has ended already
         let _ = reader.stdin.take().unwrap().write_all(&Dice(round).mangled(&[pdf, rtf], &signs));
         let answer = reader.wait_with_output().unwrap();
         assert!(std::str::from_utf8(&answer.stdout).is_ok(), "round {round}");

@@ -1,9 +1,9 @@
-//! PRODUCT, 20: what was sent is what was meant. No number, sign, unit, dose, date or list changes its meaning on the
-//! way from what was typed to the page, the mail and the text area.
+//! What was sent is what was meant: no number, sign, unit, dose, date or list changes its meaning on the way from what
+//! was typed to the page, the mail and the text area.
 
 use postern::text::CleanHtml;
 
-/// What is typed where there is no editor, and what the page says.
+/// Text that is typed without the editor, and the HTML of the page.
 const TYPED: [(&str, &str); 55] = [
     ("Platelets 150 x 10<sup>9</sup>/L", "<p>Platelets 150 x 10<sup>9</sup>/L</p>"),
     ("H<sub>2</sub>O and <u>now</u>", "<p>H<sub>2</sub>O and <u>now</u></p>"),
@@ -76,7 +76,7 @@ fn without_breaks(html: &str) -> String {
     html.replace('\n', "")
 }
 
-/// Items are the same whether or not their text is a paragraph.
+/// HTML with list items written without a paragraph, so that both ways of writing them compare as equal.
 fn tight(html: &str) -> String {
     let html = without_breaks(html).replace("<li><p>", "<li>").replace("</p></li>", "</li>");
     html.replace("</p><ol", "<ol").replace("</p><ul", "<ul")
@@ -90,7 +90,7 @@ fn what_is_typed_without_an_editor_is_what_the_page_says() {
     }
 }
 
-/// What the editor makes.
+/// HTML that the editor makes.
 const RICH: [&str; 32] = [
     "<p>150 x 10<sup>9</sup>/L, H<sub>2</sub>O, <u>under</u></p>",
     "<p>2*500 mg and 1*500 mg, _a_ ~5~ ~~6~~ `x` [a](b) &lt;b&gt; &amp;amp; \\* \\</p>",
@@ -135,7 +135,7 @@ fn rich_text_in_the_text_area_and_back_is_the_same() {
         let again = CleanHtml::from_markdown(&written);
         assert_eq!(without_breaks(again.as_str()), rich, "{written}");
     }
-    // a first item may say its number in the list's place
+    // the number of a list may be on its first item
     for (rich, wanted) in [
         ("<ol><li value=\"7\">a</li><li>b</li></ol>", "<ol start=\"7\"><li>a</li><li>b</li></ol>"),
         (
@@ -146,7 +146,7 @@ fn rich_text_in_the_text_area_and_back_is_the_same() {
         let again = CleanHtml::from_markdown(&CleanHtml::from_html(rich).to_markdown());
         assert_eq!(without_breaks(again.as_str()), wanted);
     }
-    // what the page says of what was typed is kept too
+    // the page's HTML of typed text is kept too
     for (typed, _) in TYPED {
         let page = CleanHtml::from_markdown(typed);
         let again = CleanHtml::from_markdown(&page.to_markdown());

@@ -1,5 +1,5 @@
-//! Both migration trees make the same tables, keys, indexes and checks, these are what the program thinks they are, and
-//! every step goes down and up again over rows.
+//! Both migration trees make the same tables, keys, indexes and checks, which equal the program's schema; and every
+//! migration runs down and up again over rows.
 
 use super::{project, read};
 use crate::on_both;
@@ -17,7 +17,7 @@ use postern::access::Role;
 use postern::db::{DatabaseUrl, Keys};
 use std::collections::BTreeSet;
 
-/// A connection that is nobody's but the test's.
+/// A connection of the test's own.
 enum Direct {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
@@ -48,7 +48,7 @@ impl Direct {
         }
     }
 
-    /// The column `line` of this query's rows.
+    /// The values of column `line` in the rows of the query for this database.
     fn lines(&mut self, sqlite: &str, postgres: &str) -> BTreeSet<String> {
         let rows: Vec<Line> = match self {
             Direct::Sqlite(conn) => diesel::sql_query(sqlite).load(conn).unwrap(),
@@ -71,7 +71,7 @@ impl Direct {
         FileBasedMigrations::from_path(project(name)).unwrap()
     }
 
-    /// Takes the newest step back.
+    /// Reverts the newest migration.
     fn down(&mut self) {
         let tree = self.tree();
         let step = match self {
@@ -138,7 +138,7 @@ impl Direct {
         keys.into_iter().chain(others).map(|line| plain(&line)).collect()
     }
 
-    /// What refers to what, and what happens where the other goes.
+    /// Foreign keys, and what happens when the referenced row is deleted.
     fn references(&mut self) -> BTreeSet<String> {
         self.lines(
             "SELECT m.name || '.' || f.\"from\" || ' ' || f.\"table\" || ' ' || \
@@ -150,7 +150,7 @@ impl Direct {
         )
     }
 
-    /// The checks by table: the columns that each is about. Each database writes the words its own way.
+    /// The checks of each table, by the columns in them, because each database writes the expression in its own way.
     fn checks(&mut self) -> BTreeSet<String> {
         let found = self.lines(
             "SELECT name || ' ' || sql AS line FROM sqlite_master \
@@ -163,7 +163,7 @@ impl Direct {
         for line in &found {
             let (table, sql) = line.split_once(' ').unwrap();
             for text in parenthesised(sql, "CHECK") {
-                // SQLite has no boolean: the type of the other
+                // SQLite has no boolean type, so this check stands for PostgreSQL's type
                 if text.replace(' ', "").ends_with("IN(0,1)") {
                     continue;
                 }
@@ -178,13 +178,13 @@ impl Direct {
     }
 }
 
-/// A condition without what only one of the databases writes.
+/// A condition without the marks that only one of the databases writes.
 fn plain(line: &str) -> String {
     let line = line.to_lowercase().replace("::text", "").replace(['(', ')', '"'], "").replace(" = true", "");
     line.split_whitespace().collect::<Vec<_>>().join(" ").replace(" = 1", "")
 }
 
-/// What stands in the parentheses after each such word.
+/// The texts in parentheses after each occurrence of `word`.
 fn parenthesised<'a>(sql: &'a str, word: &str) -> Vec<&'a str> {
     let mut found = Vec::new();
     for (at, _) in sql.match_indices(word) {
@@ -205,7 +205,7 @@ fn parenthesised<'a>(sql: &'a str, word: &str) -> Vec<&'a str> {
     found
 }
 
-/// What `src/db/schema.rs` says, in the types of one database.
+/// The columns that `src/db/schema.rs` declares, in the types of one database.
 fn declared(on: On) -> BTreeSet<String> {
     let source = read(&project("src/db/schema.rs"));
     let mut columns = BTreeSet::new();
@@ -254,7 +254,7 @@ fn which(app: &App) -> On {
 async fn the_tables_are_those_of_the_program(app: App) {
     let mut direct = Direct::to(&app.state.config.database);
     assert_eq!(direct.columns(), declared(which(&app)));
-    // opening it again takes no step again
+    // opening the database again runs no migration again
     postern::app::open(&app.state.config.database, Keys::default(), &app.state.random).await.unwrap();
     assert_eq!(direct.up(), 0);
 }
@@ -282,7 +282,7 @@ async fn both_trees_have_the_same_keys_indexes_references_and_checks() {
     same("checks", sqlite.checks(), postgres.checks());
 }
 
-/// The tables of the first step, which hold rows all the way down.
+/// Tables of the first migration, which keep their rows all the way down.
 const OF_THE_FIRST_STEP: [&str; 5] = ["users", "patients", "conversations", "messages", "audit_events"];
 
 async fn every_step_goes_down_and_up_again_over_rows(app: App) {

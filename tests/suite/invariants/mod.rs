@@ -1,4 +1,4 @@
-//! The rules of the house: a rule without a test here is not held.
+//! The rules of the house. A rule that has no test here is not enforced.
 
 mod any_input;
 mod assets_are_fresh;
@@ -40,8 +40,8 @@ pub fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// All files below a folder but those in folders called `node_modules`, as paths from it with "/", sorted. Panics if
-/// there is none: a check of nothing is no check.
+/// All files below a folder, except in folders called `node_modules`, as sorted paths from it with "/". Panics if there
+/// is none, because a rule that checks nothing proves nothing.
 fn files_below(folder: &Path) -> Vec<String> {
     fn walk(root: &Path, folder: &Path, files: &mut Vec<String>) {
         let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));

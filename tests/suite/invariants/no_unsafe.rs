@@ -1,4 +1,4 @@
-//! No `unsafe`: the compiler forbids it in the library, and no other source of ours has it.
+//! No `unsafe`: the compiler forbids it in the library, and no other source file has it.
 
 use super::rust_source::tokens;
 use super::{files_below, project, read};

@@ -1,4 +1,4 @@
-//! A notification says that a message is waiting, and nothing of it.
+//! A notification says that a message is waiting, and nothing of its content.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -62,7 +62,7 @@ async fn nothing_of_a_message_is_in_its_notification(app: App) {
         assert_eq!(got.len(), 2 * HOSTILE.len());
         for mail in got {
             let host = format!("{}/portal/link/", app.origin);
-            // the style of every email is a fixed text with braces of its own
+            // the style sheet of emails is fixed text, which has braces too
             let html = mail.html.split_once("</style>").map_or("", |(_, after)| after).to_owned();
             assert_eq!(html.is_empty(), mail.channel == "sms");
             for part in [&mail.subject, &mail.text, &html] {

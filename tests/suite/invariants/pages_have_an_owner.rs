@@ -1,4 +1,5 @@
-//! Rule 17: a page that posts says whose it is, and one that was made for somebody else changes and shows nothing.
+//! A page that posts says for whom it was made; a post from a page that was made for somebody else changes and shows
+//! nothing.
 
 use super::routes::{self, Route};
 use super::{files_below, project, read};
@@ -12,7 +13,7 @@ use postern::error::AppError;
 use postern::http::whose::SECRETS;
 
 const MARK: &str = "{% include \"components/whose.html\" %}";
-/// What acts for whoever holds a link or knows a password: pages for nobody send it, whoever is signed in.
+/// Posts that act for anyone who holds a link or knows a password: they may come from a page that was made for nobody.
 const FOR_NOBODY: [&str; 14] = [
     "/sign-in",
     "/sign-in/second-step",
@@ -41,7 +42,7 @@ fn every_form_that_posts_says_whose_it_is() {
                 continue;
             }
             forms += 1;
-            // the first field: of a body in parts only the beginning is looked at
+            // it must be the first field, because only the beginning of a multipart body is read for it
             assert!(
                 tag.trim_end().ends_with('>') && !tag.contains("<input"),
                 "{file}: a form without {MARK} first: <form{tag}"
@@ -73,7 +74,7 @@ fn scripts_ask_in_one_way() {
 
 on_both!(no_route_takes_the_page_of_another, a_family_shares_a_browser, a_desk_is_shared, a_lapsed_session_is_of_one);
 
-/// Everything that a post could change, as numbers that change with it.
+/// Numbers that change with everything that a post could change.
 async fn traces(app: &App) -> Vec<i64> {
     let read = app.state.db.read(|conn| -> Result<_, AppError> {
         Ok(vec![
@@ -142,7 +143,7 @@ impl World {
     }
 }
 
-/// It changes nothing, keeps what was typed, and says who is signed in.
+/// Asserts that the answer refuses the post, says why and who is signed in, and shows nothing of a conversation.
 fn refused(what: &str, answer: &Answer, name: &str) {
     assert_eq!(answer.status, 409, "{what}");
     assert_eq!(answer.headers["x-not-yours"], "1", "{what}");
@@ -207,7 +208,7 @@ async fn no_route_takes_the_page_of_another(app: App) {
         let answer = who.post(&world.path(&route), &[("whose", &nobody), ("language", "fr")]).await;
         assert_ne!(answer.status, 409, "{path}");
     }
-    // what says nothing is refused too, in every kind of body
+    // a post without a mark is refused too, in every kind of body
     let form = ("content-type", "application/x-www-form-urlencoded");
     for headers in [&[("x-whose", ""), form][..], &[("x-whose", ""), ("content-type", "text/plain")]] {
         assert_eq!(world.owner.send("POST", "/sign-out", headers, "a=b").await.status, 409);
@@ -240,7 +241,7 @@ async fn a_family_shares_a_browser(app: App) {
     refused("a draft", &browser.send("POST", &draft, &script, "body=only+for").await, "Paula Roy");
     assert_eq!(traces(&app).await, before);
     assert!(!browser.get("/portal/messages/1").await.ok().has_text("only for"));
-    // her own page is as it was, and she may go out by the page that refused
+    // her own page is unchanged, and she may log out by the page that refused
     browser.submit(&sent.page(), "Logout", &[]).await.redirect();
     assert_eq!(browser.get("/portal/messages").await.status, 303);
 }
@@ -259,13 +260,13 @@ async fn a_desk_is_shared(app: App) {
         refused(button, &sent, "User owner");
         assert!(sent.page().has_text(field.1), "{}", sent.page().text());
     }
-    // a sign-in page that was left open acts for whoever signs in there
+    // a sign-in page that was left open works for anyone who signs in there
     let wrong = world.owner.submit(&signed_out, "Sign in", &[("email", "a@example.org"), ("password", "x")]).await;
     assert_eq!(wrong.status, 422);
     assert_eq!(traces(&app).await[1..], before[1..]);
-    // but its other forms do nothing for the user who is signed in
+    // its other forms do nothing for the user who is signed in
     refused("a language", &world.owner.submit(&signed_out, "Français", &[]).await, "User owner");
-    // one's own old page goes on after signing in anew
+    // a user's own old page works after signing in again
     world.other.submit(&old, "Send", &[("body", "precious words")]).await.redirect();
 }
 

@@ -1,4 +1,4 @@
-//! Every page renders, whatever was typed into the forms, and nothing typed becomes markup.
+//! Every page renders whatever was typed into the forms, and nothing that was typed becomes markup.
 
 use super::routes;
 use crate::on_both;
@@ -86,7 +86,7 @@ async fn hostile_text_stays_text(app: App) {
             "no key",
             &owner.post(&format!("{patient}/messages/new"), &[("title", text), ("body", text), ("key", text)]).await,
         );
-        // what looks like a gap in a template is not sent: it is asked to be filled in
+        // text that looks like a gap in a template is not sent: the page asks to fill it in
         if text.contains("{{") {
             let gaps = [("title", text), ("body", text), ("key", &key(n, 1))];
             let answer = owner.post(&format!("{patient}/messages/new"), &gaps).await;

@@ -1,4 +1,5 @@
-//! Rule 17: a form that edits a record says which version it saw; over a newer one it saves nothing, shows both and asks.
+//! A form that edits a record says which version it saw. Where there is a newer one, nothing is saved: the page shows
+//! both and asks.
 
 use super::{files_below, project, read};
 use crate::on_both;
@@ -8,7 +9,7 @@ use postern::access::Role;
 
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
-/// Forms that edit a record. Message templates have versions of their own, which a page can open.
+/// Forms that edit a record. Message templates are not here: they have stored versions, which a page can open.
 const RECORDS: [&str; 12] = [
     "clinic/account/notifications.html",
     "clinic/patients/demographics.html",
@@ -38,7 +39,8 @@ on_both!(
     of_two_presses_at_one_moment_one_asks,
 );
 
-/// The second of two pages that were open at once: nothing is saved at first, both are shown, the next press saves.
+/// Saves from two pages that were open at the same time: the second press saves nothing and shows both values, the next
+/// one saves.
 async fn twice(who: (&Actor, &Actor), path: &str, first: (&str, &str), second: (&str, &str), shown: (&str, &str)) {
     let (before, older) = (who.0.get(path).await.ok(), who.1.get(path).await.ok());
     who.0.submit(&before, "Save", &[first]).await.redirect();
@@ -54,7 +56,7 @@ async fn twice(who: (&Actor, &Actor), path: &str, first: (&str, &str), second: (
     who.1.submit(&page, "Save", &[]).await.redirect();
     let now = who.1.get(path).await.ok();
     assert_eq!(now.form_with("Save").value(second.0).as_deref(), Some(second.1), "{path}");
-    // the same again undoes nothing
+    // the same values again change nothing
     let same = who.1.submit(&now, "Save", &[]).await;
     assert_eq!(same.status, 303, "{path}");
 }
@@ -86,7 +88,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
     twice(mine, "/account/notifications", ("told", "hourly"), ("told", "daily"), ("Now:", "You typed:")).await;
 }
 
-/// What is stored is compared and replaced as one: of two who press "Save" at the same moment, one is asked.
+/// The stored record is compared and replaced in one step: of two users who press "Save" at the same moment, one is
+/// asked.
 async fn of_two_presses_at_one_moment_one_asks(app: App) {
     let (owner, other) = (app.user(Role::Owner).await, app.user(Role::Owner).await);
     app.user(Role::Staff).await;
@@ -128,7 +131,7 @@ async fn an_older_page_of_a_patient_puts_nothing_back(app: App) {
     assert_eq!(answer.status, 409);
     assert!(answer.page().has_text("Somebody else changed this meanwhile"), "{}", answer.page().text());
     patient.submit(&answer.page(), "Save", &[]).await.redirect();
-    // and the other way round
+    // the same in the other order
     let answer = owner.submit(&page, "Save", &[]).await;
     assert_eq!(answer.status, 409);
 }

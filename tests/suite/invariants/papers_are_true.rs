@@ -1,4 +1,4 @@
-//! What docs/security says of tests, files, tables, events and statements is so.
+//! What docs/security says of tests, files, tables, events and SQL statements is true.
 
 use super::{files_below, project, read};
 use crate::support::peers;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const PAPERS: &str = "docs/security";
 
-/// Every paper: its name and text.
+/// The name and text of every paper.
 fn papers() -> Vec<(String, String)> {
     let names = files_below(&project(PAPERS)).into_iter().filter(|name| name.ends_with(".md"));
     let papers: Vec<_> = names.map(|name| (name.clone(), read(&project(PAPERS).join(&name)))).collect();
@@ -20,13 +20,13 @@ fn papers() -> Vec<(String, String)> {
     papers
 }
 
-/// The words of a text that stand between backticks, blocks of code left out.
+/// The words between backticks in a text, without blocks of code.
 fn quoted(text: &str) -> Vec<&str> {
     let outside = text.split("```").step_by(2);
     outside.flat_map(|part| part.lines().flat_map(|line| line.split('`').skip(1).step_by(2))).collect()
 }
 
-/// Whether a source has a test of this name, by itself or for both databases.
+/// Whether a source has a test of this name, either plain or for both databases.
 fn has_test(source: &str, name: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     source.match_indices(&format!("fn {name}(")).any(|(at, _)| !source[..at].ends_with(is_word))
@@ -58,7 +58,7 @@ fn looks_like_a_file(word: &str) -> bool {
     tops.iter().any(|top| word.starts_with(top)) || ["Cargo.lock", "deny.toml"].contains(&word)
 }
 
-/// A path of the rooms of `src` that is no test: `patients::archive`.
+/// Whether this is the path of a verb in `src`, such as `patients::archive`.
 fn is_verb(path: &str) -> bool {
     let Some((room, verb)) = path.split_once("::") else { return false };
     let folder = project("src").join(room);
@@ -85,7 +85,7 @@ fn every_file_that_is_named_is_there() {
             assert!(project(word).exists(), "{paper} names `{word}`, which is not there");
             found += 1;
         }
-        // and what is linked to, with its heading
+        // links lead to files that exist, and to headings in them
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.starts_with("http") {
                 continue;
@@ -101,7 +101,7 @@ fn every_file_that_is_named_is_there() {
     assert!(found > 60, "{found}");
 }
 
-/// Headings as forges make addresses of them.
+/// Whether a file has the heading with this anchor, as forges make anchors.
 fn has_heading(file: &Path, address: &str) -> bool {
     let made = |line: &str| -> String {
         let words = line.trim_start_matches('#').trim().to_lowercase();
@@ -129,7 +129,7 @@ fn every_table_and_every_event_is_told() {
     let told: BTreeSet<&str> = quoted(&kept).into_iter().collect();
     let untold: Vec<&str> = Event::ALL.iter().map(|event| event.as_str()).filter(|word| !told.contains(word)).collect();
     assert!(untold.is_empty(), "what-is-kept.md does not tell these events: {untold:?}");
-    // what is left out of a backup says so in the last cell of its line
+    // for tables that backups leave out, the last cell of the line says so
     for table in postern::backup::LEFT_OUT {
         let line = kept.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{table}`")));
         assert!(line.is_some_and(|line| line.trim_end().ends_with("| no |")), "{table} is in no backup");
@@ -152,14 +152,14 @@ fn what_is_not_so_is_seen() {
     assert!(has_heading(&paper, "the-proxy") && !has_heading(&paper, "no-proxy"));
 }
 
-/// The blocks of SQL of hardening.md, with names that no other run uses.
+/// The blocks of SQL in hardening.md, with names that no other test run uses.
 fn statements(suffix: &str) -> Vec<String> {
     let paper = read(&project("docs/security/hardening.md"));
     let blocks = paper.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
     blocks.map(|sql| sql.replace("clinic", &format!("clinic{suffix}"))).collect()
 }
 
-/// A clinic runs by a role that does not own its tables, made as hardening.md says, and that role cannot touch the log.
+/// A clinic works with a database role made as hardening.md says, which owns no tables and cannot change the audit log.
 #[test]
 fn a_role_that_owns_nothing_is_enough() {
     let Some(superuser) = peers::postgres_url() else { return };
@@ -170,7 +170,7 @@ fn a_role_that_owns_nothing_is_enough() {
     let by = |role: &str, password: &str| format!("postgres://clinic{suffix}_{role}:{password}@{host}/clinic{suffix}");
     let run = |url: &str, sql: &str| {
         let mut conn = PgConnection::establish(url).unwrap();
-        // a database is made outside any transaction, so each statement goes alone
+        // a database cannot be created in a transaction, so each statement is run by itself
         let each = sql.split(';').map(str::trim).filter(|statement| !statement.is_empty());
         each.map(|statement| conn.batch_execute(statement)).collect::<Result<Vec<()>, _>>()
     };

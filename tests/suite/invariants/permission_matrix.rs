@@ -1,4 +1,4 @@
-//! Who may do what, on one screen: a change of a right is a change of this picture.
+//! Who may do what, as one picture: a change of a right has to change this picture.
 
 use postern::access::{Action, Role};
 

@@ -1,5 +1,5 @@
-//! After every refused form, in both doors: the title begins with "Error:", the summary takes the focus and links to each
-//! field, and each of these is marked and tied to the words that say what to do.
+//! After every refused form, in both doors: the title begins with "Error:", the summary takes the focus and links to
+//! each wrong field, and each of these is marked and linked to the words that say what to do.
 
 use super::routes;
 use crate::on_both;
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 on_both!(a_refused_form_says_so);
 
-/// Posts that have nothing to fill in, or that no form of a page sends: a script's, or a button's alone.
+/// Posts without fields to correct, or that no form of a page sends: those of scripts, or of a button alone.
 const NOTHING_TO_MEND: &[&str] = &[
     "POST /sign-out",
     "POST /searches",
@@ -26,15 +26,15 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /account/sessions",
     "POST /account/confirmation/challenge",
     "POST /account/second-factor/app",
-    // at an address that is no name there are no passkeys: see the tests of users
+    // browsers have no passkeys for an IP address: see the tests of users
     "POST /account/second-factor/passkeys",
     "POST /account/second-factor/passkeys/challenge",
     "POST /account/second-factor/passkeys/{passkey}/removal",
-    // what a device says is no field: a notice says that it was not taken
+    // a device's answer is not a field: a notice says that it was refused
     "POST /sign-in/passkey",
     "POST /sign-in/passkey/challenge",
     "POST /sign-in/second-step/challenge",
-    // what the provider answers is no field either: see the tests of users
+    // the provider's answer is not a field either: see the tests of users
     "POST /sign-in/provider",
     "POST /sign-in/provider/answer",
     "POST /password/{token}/provider",
@@ -52,7 +52,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /patients/{patient}/notifications",
     "POST /patients/{patient}/cancellations",
     "POST /patients/{patient}/portal-unlocking",
-    // what they refuse is asked on a page of their own; see the tests of patients
+    // what they refuse is asked on a page of its own: see the tests of patients
     "POST /patients/{patient}/archiving",
     "POST /patients/{patient}/bringing-back",
     "POST /patients/{patient}/hold/removal",
@@ -81,7 +81,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /conversations/{conversation}/attention",
     "POST /conversations/{conversation}/closure",
     "POST /conversations/{conversation}/reopening",
-    // a picture that cannot be read is said in a notice
+    // a notice says that a picture cannot be read
     "POST /settings/images/{kind}",
     "POST /settings/users/{user}/reactivation",
     "POST /settings/users/{user}/password-links",
@@ -98,13 +98,13 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /portal/logout",
 ];
 
-/// One form that is refused: its route, where it is sent, and with what.
+/// A form that is refused: its route, its address, and its fields.
 type Refused<'a> = (&'static str, String, Vec<(&'a str, &'a str)>);
 
 fn check(what: &str, answer: &Answer, error: &str) {
     assert!(matches!(answer.status, 409 | 422), "{what}: {}", answer.status);
     let page: Page = answer.page();
-    // the title as it is read: every kind of space is one
+    // in the title every kind of space counts as a space
     assert!(page.title().starts_with(&error.replace('\u{a0}', " ")), "{what}: {}", page.title());
     assert_eq!(page.count(".error-summary[autofocus][tabindex=\"-1\"]"), 1, "{what}: {}", page.text());
     let places: Vec<String> = page.attrs_of(".error-summary a", "href");
@@ -133,7 +133,7 @@ async fn speak(app: &App, language: &'static str) {
     write.await.unwrap();
 }
 
-/// Posts a form with files, as a browser without script does.
+/// Posts a form with files, as a browser without scripts does.
 async fn with_files(actor: &Actor, path: &str) -> Answer {
     let body = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.exe\"\r\n\r\nMZ\r\n--b--\r\n";
     let headers = [("content-type", "multipart/form-data; boundary=b"), ("origin", &*actor.origin)];
@@ -151,7 +151,7 @@ async fn a_refused_form_says_so(app: App) {
     app.drain().await;
     let link = app.link_to("maria@example.org");
     let (visitor, message) = app.go_in(&link, "+16135550121").await;
-    // the passcode was used up: another is out, and its form is there to be refused
+    // the passcode was used, so another one is requested, whose form can be refused
     app.state.clock.advance(time::Duration::seconds(30));
     app.anyone().post(&format!("{link}/passcode"), &[]).await.redirect();
     app.drain().await;
@@ -280,7 +280,7 @@ async fn a_refused_form_says_so(app: App) {
         check(path, &answer, error);
         seen.insert((*route).to_owned());
     }
-    // the second step, by somebody who has given the password
+    // the second step, by somebody who has typed the password
     let staff = app.user(Role::Staff).await;
     crate::users::second_factor::set_up(&app, &staff).await;
     let read = app.state.db.read(|conn| -> Result<String, AppError> {
@@ -295,11 +295,11 @@ async fn a_refused_form_says_so(app: App) {
         check("/account/confirmation", &answer, "Error:");
     }
     seen.insert("POST /sign-in/second-step".to_owned());
-    // where the patient cannot reply any more: what was typed stays, below the words that say so
+    // where the patient cannot reply any more, what was typed stays, below the words that say so
     owner.post(&format!("{conversation}/closure"), &[]).await.redirect();
     let late = [("key", "0123456789abcdef"), ("body", "Too late")];
     check("closed", &visitor.post(&format!("{message}/replies"), &late).await, "Erreur\u{a0}:");
-    // a page that came back well has no error in its title
+    // a page without an error has none in its title
     assert!(!owner.get(&conversation).await.ok().title().starts_with("Err"));
     let all = routes::clinic().into_iter().chain(routes::portal()).filter(|r| r.method == "POST").map(|r| r.name());
     let missed: Vec<_> = all.filter(|n| !seen.contains(n) && !NOTHING_TO_MEND.contains(&n.as_str())).collect();

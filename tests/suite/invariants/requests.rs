@@ -1,4 +1,4 @@
-//! What is not there, what is not set, what is not taken.
+//! Requests for pages that do not exist or are not configured, and requests that are refused.
 
 use crate::on_both;
 use crate::support::app::{App, On};
@@ -46,7 +46,7 @@ async fn a_patient_never_uploads(app: App) {
     assert_eq!(patient.get(&message).await.ok().count(".thread li"), 1);
 }
 
-/// Whoever sends slowly holds no place for long, at any door.
+/// A client that sends its body slowly does not hold a place for long, at any door.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let app = App::start(On::Sqlite).await;

@@ -1,11 +1,11 @@
-//! The route tables, read from the source of the doors: a route that is added there is tested here.
+//! The route tables, read from the source of the doors, so that the rules cover every route that is added.
 
 use super::{project, read};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
     pub method: &'static str,
-    /// As written, such as `/patients/{patient}`.
+    /// The path as written, such as `/patients/{patient}`.
     pub path: String,
 }
 

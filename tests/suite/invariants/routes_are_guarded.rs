@@ -1,4 +1,4 @@
-//! Walks the real route tables as nobody, as each role and as another patient.
+//! Requests every real route as nobody, as each role and as another patient.
 
 use super::routes::{self, Route};
 use crate::on_both;
@@ -6,17 +6,17 @@ use crate::support::app::{Actor, Answer, App};
 use crate::support::world::Like;
 use postern::access::Role;
 
-/// What anybody may ask of the clinic's door, and what they get.
+/// What anybody may request at the clinic's door, and the status of the answer.
 const OPEN_CLINIC: &[(&str, u16)] = &[
     ("GET /sign-in", 200),
     ("POST /sign-in", 422),
     ("GET /sign-in/second-step", 303), // without the password there is no second step
     ("POST /sign-in/second-step", 303),
-    // at an address that is no name there are no passkeys
+    // browsers have no passkeys for an IP address
     ("POST /sign-in/second-step/challenge", 404),
     ("POST /sign-in/passkey", 404),
     ("POST /sign-in/passkey/challenge", 404),
-    // no identity provider is set: see the tests of users
+    // no identity provider is configured: see the tests of users
     ("POST /sign-in/provider", 404),
     ("GET /sign-in/provider/answer", 404),
     ("POST /sign-in/provider/answer", 404),
@@ -30,7 +30,7 @@ const OPEN_CLINIC: &[(&str, u16)] = &[
     ("POST /forgotten-password", 422),
 ];
 
-/// What anybody may ask of the portal's door, and what they get.
+/// What anybody may request at the portal's door, and the status of the answer.
 const OPEN_PORTAL: &[(&str, u16)] = &[
     ("GET /portal", 200),
     ("POST /portal/entry", 422),
@@ -43,7 +43,7 @@ const OPEN_PORTAL: &[(&str, u16)] = &[
     ("POST /portal/logout", 303),
 ];
 
-/// Pages that lead to a change: not for those who only read.
+/// Pages that lead to a change, which users who only read cannot open.
 const WRITE_PAGES: &[&str] = &[
     "/outbox",
     "/outbox.csv",
@@ -149,10 +149,10 @@ async fn nobody_gets_in(app: App) {
     }
 }
 
-/// What is open to a user who has to set up a second factor first.
+/// The pages that are open to a user who has to set up a second factor first.
 const BEFORE_SETTING_UP: &[&str] = &["/account/confirmation", "/account/second-factor"];
 
-/// What asks once more who somebody is, where they have not said so for a while.
+/// Requests for which a user must have proved a few minutes ago who they are.
 const CONFIRMED: &[&str] = &[
     "GET /account/second-factor/app",
     "GET /outbox.csv",
@@ -213,7 +213,7 @@ async fn who_has_to_set_up_gets_no_further(app: App) {
         let page = user.get("/account/second-factor").await.ok();
         assert!(page.has_text("Your clinic asks for a second step") && !page.has("nav"), "{}", page.text());
     }
-    // roles that need none go on
+    // roles that need no second factor are not affected
     assert_eq!(app.user(Role::Staff).await.get("/inbox").await.status, 200);
 }
 
@@ -322,10 +322,10 @@ async fn patients_see_their_own(app: App) {
             assert_eq!(answer.status, 404, "{} with {number}", route.name());
         }
     }
-    // another's link is a link page to them, and no more
+    // for another patient a link only gives the page that asks for a passcode
     let page = b_browser.get(&a_link).await;
     assert!(page.status == 200 && !page.body.contains("Your results"), "{}", page.body);
-    // one door's cookie opens nothing at the other
+    // the cookie of one door opens nothing at the other
     let world = World { patient: a.to_string(), conversation: a_conversation.rsplit('/').next().unwrap().into() };
     for (someone, table, list, door) in
         [(&b_browser, routes::clinic(), OPEN_CLINIC, "/sign-in"), (&owner, routes::portal(), OPEN_PORTAL, "/portal")]

@@ -1,4 +1,4 @@
-//! As much of Rust's grammar as the rules need: its tokens without comments and literals, and the paths in them.
+//! The part of Rust's grammar that the rules need: tokens without comments and literals, and the paths in them.
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -80,7 +80,7 @@ fn end_of_string(chars: &[char], quote: usize) -> usize {
     i + 1
 }
 
-/// Where the quote of `r"`, `br#"`, `cr##"` is, and how many `#` stand before it.
+/// The position of the quote in `r"`, `br#"` or `cr##"`, and the number of `#` before it.
 fn raw_quote(chars: &[char], start: usize) -> Option<(usize, usize)> {
     let mut i = start;
     if matches!(chars[i], 'b' | 'c') {
@@ -114,7 +114,7 @@ pub fn paths_from_root(source: &str, module: &[&str], root: Option<&str>) -> Vec
     let tokens = tokens(source);
     let text = |i: usize| tokens.get(i).map_or("", |t: &Token| t.text.as_str());
     let mut found = Vec::new();
-    // the modules written out inside the file, each with the depth of braces outside it
+    // the inline modules around this place, each by the depth of braces outside it
     let mut inside: Vec<usize> = Vec::new();
     let mut depth = 0;
     for i in 0..tokens.len() {

@@ -1,4 +1,4 @@
-//! What is said of something that was done is said once: not after a reload, not on another page, and not in an address.
+//! A notice of what was done is shown once: not after a reload, not on another page, and it is not in an address.
 
 use super::{files_below, project, read};
 use crate::on_both;
@@ -25,7 +25,7 @@ async fn a_notice_is_said_once(app: App) {
         let shown = who.get(page).await.ok();
         let (to, key) = who.submit(&shown, button, &[field]).await.says();
         assert!(!to.contains("notice") && !key.is_empty(), "{to} {key}");
-        // a part of a page does not take the notice away from the page
+        // a request for a part of a page does not use up the notice of the page
         let part = [("x-fragment", "1")];
         assert!(!who.send("GET", &to, &part, "").await.page().has(".flash"), "{to}");
         who.send("HEAD", &to, &[], "").await;
@@ -34,7 +34,7 @@ async fn a_notice_is_said_once(app: App) {
             assert!(!who.get(&again).await.ok().has(".flash"), "{again} says it twice");
         }
     }
-    // the words of a script's landing too
+    // the same for a notice after a script's request
     let page = owner.get(&format!("/patients/{maria}/messages/new")).await.ok();
     let mut form = page.form_with("Submit");
     form.set("title", "T").set("body", "B");
@@ -59,7 +59,7 @@ fn the_portals_title_is_the_clinics_name() {
 
 on_both!(a_browser_keeps_nothing);
 
-/// Nothing of a portal page stays in a cache, in the title of a history, in an address or among what a form remembers.
+/// Nothing of a portal page stays in a cache, in the titles of the history, in an address or in what a form remembers.
 async fn a_browser_keeps_nothing(app: App) {
     let staff = app.user(Role::Staff).await;
     let maria = app.patient(Like::default()).await;
@@ -90,7 +90,7 @@ async fn a_browser_keeps_nothing(app: App) {
         let page = answer.page();
         titles.insert(page.title());
         assert!(!page.title().contains("results"), "{path}: {}", page.title());
-        // a form remembers what is typed into a field that does not say otherwise
+        // a browser remembers what is typed into a field, unless the field forbids it
         for field in answer.body.split('<').filter(|tag| tag.starts_with("input") || tag.starts_with("textarea")) {
             let typed = !["hidden", "radio", "checkbox"].iter().any(|kind| field.contains(&format!("type=\"{kind}\"")));
             let forgets = field.contains("autocomplete=\"off\"") || field.contains("autocomplete=\"one-time-code\"");

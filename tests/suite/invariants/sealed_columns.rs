@@ -1,10 +1,10 @@
-//! Text of patients is sealed: each column of text or bytes is sealed, or says here why it is not.
+//! Text of patients is sealed: each column of text or bytes is sealed, or stands here with the reason why not.
 
 use super::{project, read};
 use postern::db::sealed::PLACES;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is not sealed, and why. A table's name with `.*` stands for its other columns.
+/// The columns that are not sealed, and why. A table's name with `.*` stands for its other columns.
 const CLEAR: &[(&str, &str)] = &[
     ("clinic.cookie_key", "sealed as bytes, by `sealed::secret`"),
     ("clinic.*", "what the clinic says of itself, on pages that anybody sees"),
@@ -73,7 +73,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("message_template_versions.*", "the clinic's own words, before they are anybody's"),
 ];
 
-/// The columns of the schema that hold text or bytes, with their types.
+/// The columns of the schema with text or bytes, and their types.
 fn columns() -> BTreeMap<String, String> {
     let mut columns = BTreeMap::new();
     for table in read(&project("src/db/schema.rs")).split("diesel::table! {").skip(1) {

@@ -38,7 +38,7 @@ fn the_defaults_are_those_of_the_program() {
         .iter()
         .filter(|(key, default, _)| {
             let told = told.get(*key).map(String::as_str).unwrap_or_default();
-            // a list of endings is told by what they are
+            // for the list of endings the page describes what they are
             *key != "attachments.types"
                 && told != *default
                 && !(default.is_empty() && ["none", "required"].contains(&told))

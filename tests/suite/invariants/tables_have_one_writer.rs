@@ -1,4 +1,4 @@
-//! Each table is written by one room: what is true of its rows is decided in one place.
+//! Each table is written by one room, so that the rules for its rows are in one place.
 
 use super::{files_below, project, read};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +47,7 @@ fn written(source: &str, tables: &BTreeSet<String>) -> BTreeSet<String> {
                 found.insert(table.clone());
                 continue;
             }
-            // a binding: the last `let WORD = TABLE::table` before it
+            // a variable: the last `let WORD = TABLE::table` before it
             let bound = format!("let {word} =");
             if let Some(start) = source[..at].rfind(&bound)
                 && let Some(table) = names.get(&first_word(&source[start + bound.len()..]))

@@ -1,13 +1,13 @@
-//! Every word that a person sees is in src/locales, in English and in French. So the templates have none; and nothing
-//! in them that the content security policy would refuse, or that escapes the escaping.
+//! Every word that a person sees is in src/locales, in English and in French, so templates contain none. They also
+//! contain nothing that the content security policy would refuse, or that is printed without escaping.
 
 use super::{files_below, project, read};
 
 /// Filters and blocks that print without escaping.
 const UNESCAPED: [&str; 4] = ["|safe", "|escape(\"none\")", "autoescape false", "filter safe"];
 
-/// Where that is right: (file, the expression without spaces). The values must be of a type that can only be made
-/// clean, like `CleanHtml`.
+/// Where printing without escaping is right: (file, the expression without spaces). The values must be of a type that
+/// is always clean, like `CleanHtml`.
 const UNESCAPED_ALLOWED: [(&str, &str); 0] = [];
 
 /// Attributes whose values people see or hear.
@@ -29,8 +29,8 @@ const SEEN_ATTRIBUTES: [&str; 12] = [
 /// `<meta name=…>` whose content is for the browser.
 const UNSEEN_META: [&str; 5] = ["color-scheme", "format-detection", "referrer", "robots", "viewport"];
 
-/// Mail programs know no style sheets, and no policy of ours. A document that stands on its own carries its style, under
-/// a policy that knows it by its hash.
+/// Templates that may have styles: mail programs load no style sheets, and a document of its own contains its style,
+/// which its policy allows by a hash.
 const MAY_HAVE_STYLES: [&str; 3] = ["emails/", "layouts/email", "layouts/document"];
 
 #[test]
@@ -62,10 +62,10 @@ fn templates_hold_no_long_line() {
     assert!(offences.is_empty(), "lines over {LONGEST_LINE} characters:\n{}", offences.join("\n"));
 }
 
-/// The clinic's own templates are found by words that name nobody.
+/// Forms that may put words into an address: those for the clinic's own templates, which name nobody.
 const WORDS_IN_ADDRESSES: [&str; 1] = ["clinic/settings/message_templates.html"];
 
-/// Whom somebody looks for stands in no address: a form that takes words about patients is posted to `/searches`.
+/// No address says whom somebody searched for: a form that takes words about patients is posted to `/searches`.
 #[test]
 fn no_form_puts_words_about_patients_into_an_address() {
     let folder = project("templates");
@@ -82,7 +82,7 @@ fn no_form_puts_words_about_patients_into_an_address() {
     assert!(offences.is_empty(), "{offences:?}");
 }
 
-/// Stands for what askama prints, in what is then read as HTML.
+/// Stands for what askama prints, in the text that is then read as HTML.
 const PRINTED: char = '\u{1}';
 
 fn problems(file: &str, template: &str) -> Vec<(usize, String)> {
@@ -99,7 +99,7 @@ fn problems(file: &str, template: &str) -> Vec<(usize, String)> {
     problems
 }
 
-/// The template with comments and blocks gone and expressions as one character, every line where it was.
+/// The template without comments and blocks, and with each expression as one character; the lines keep their numbers.
 fn without_askama(file: &str, template: &str, problems: &mut Vec<(usize, String)>) -> String {
     let mut html = String::new();
     let mut rest = template;
@@ -132,7 +132,7 @@ fn without_askama(file: &str, template: &str, problems: &mut Vec<(usize, String)
     html + rest
 }
 
-/// Where the mark ends that is not inside a string.
+/// The end of the first `mark` that is not inside a string.
 fn end_of(rest: &str, mark: &str) -> usize {
     let mut in_string = false;
     let mut escaped = false;
@@ -157,7 +157,7 @@ fn look_at_code(file: &str, code: &str, line: usize, problems: &mut Vec<(usize, 
     }
 }
 
-/// Keys, classes and ids are lower case: a capital followed by small letters, or a sentence's mark, is for people.
+/// Whether a string is for people: keys, classes and ids are lower case, and have no punctuation of a sentence.
 fn reads_like_prose(string: &str) -> bool {
     let chars: Vec<char> = string.chars().collect();
     let begins_a_word = |i: usize| i == 0 || chars[i - 1].is_whitespace();
@@ -183,7 +183,7 @@ fn read_html(file: &str, html: &str, problems: &mut Vec<(usize, String)>) {
             rest = &rest[end..];
         }
         if let Some(comment) = rest.strip_prefix("<!--") {
-            // a reader of the page's source sees it
+            // an HTML comment is sent with the page
             problems.push((line, "an HTML comment: write it as {# … #}".into()));
             rest = comment.split_once("-->").map_or("", |(_, after)| after);
         } else if rest.starts_with("<!") {
@@ -203,7 +203,7 @@ fn read_html(file: &str, html: &str, problems: &mut Vec<(usize, String)>) {
     }
 }
 
-/// A macro may give the attributes of a tag that stands where it is called: `name="value"`.
+/// The text without attributes `name="value"`, which a macro may give for a tag in its caller.
 fn without_attributes(text: &str) -> String {
     let is_attribute = |word: &&str| word.contains("=\"") && word.ends_with('"');
     text.split_whitespace().filter(|word| !is_attribute(word)).collect::<Vec<_>>().join(" ")
@@ -222,7 +222,7 @@ fn split_tag(rest: &str) -> (&str, &str) {
     (rest, "")
 }
 
-/// Gives the end tag, where what follows up to it is no HTML.
+/// Checks a tag. Gives its end tag, where the text up to that is not HTML.
 fn look_at_tag(file: &str, tag: &str, line: usize, problems: &mut Vec<(usize, String)>) -> Option<&'static str> {
     let name: String = tag[1..].chars().take_while(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
     let attributes = attributes(&tag[1 + name.len()..]);
@@ -231,7 +231,7 @@ fn look_at_tag(file: &str, tag: &str, line: usize, problems: &mut Vec<(usize, St
     for (attribute, value_here) in &attributes {
         let is_seen = SEEN_ATTRIBUTES.contains(&attribute.as_str())
             && match (name.as_str(), attribute.as_str()) {
-                // what a button shows; other values are data
+                // the value of a button is shown; other values are data
                 ("input", "value") => matches!(value("type"), Some("submit" | "button" | "reset")),
                 (_, "value") => false,
                 ("meta", "content") => {
@@ -281,7 +281,7 @@ fn attributes(text: &str) -> Vec<(String, String)> {
         if rest.is_empty() {
             return attributes;
         }
-        // a name has one character at least, or the loop would stand still
+        // a name has at least one character, or the loop would never end
         let is_end = |(index, c): &(usize, char)| *index > 0 && (c.is_whitespace() || matches!(c, '=' | '/'));
         let (name, after) = rest.split_at(rest.char_indices().find(is_end).map_or(rest.len(), |(index, _)| index));
         let mut value = "";
@@ -297,7 +297,7 @@ fn attributes(text: &str) -> Vec<(String, String)> {
     }
 }
 
-/// Whether a letter is left when entities are taken out (`&nbsp;`, `&middot;`).
+/// Whether the text has a letter outside of entities (`&nbsp;`, `&middot;`).
 fn has_words(text: &str) -> bool {
     let mut rest = text;
     while let Some(start) = rest.find('&') {

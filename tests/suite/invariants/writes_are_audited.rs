@@ -1,4 +1,4 @@
-//! Whatever changes something leaves a row, and the chain of hashes shows tampering.
+//! Every change leaves an audit row, and the chain of hashes shows tampering.
 
 use super::routes;
 use crate::on_both;
@@ -15,14 +15,14 @@ use postern::error::AppError;
 use postern::users;
 use std::collections::BTreeSet;
 
-/// POST routes that change nothing that is kept.
+/// POST routes that change nothing that is stored permanently.
 const NOTHING_KEPT: &[&str] = &[
-    // a challenge opens nothing, and is gone in ten minutes
+    // a challenge opens nothing, and is removed after ten minutes
     "POST /sign-in/passkey/challenge",
     "POST /sign-in/second-step/challenge",
     "POST /account/confirmation/challenge",
     "POST /account/second-factor/passkeys/challenge",
-    // nor does a visit at the provider: what it leads to leaves a row
+    // nor does a visit at the provider: its answer leaves a row
     "POST /sign-in/provider",
     "POST /password/{token}/provider",
     "POST /account/provider",
@@ -31,7 +31,7 @@ const NOTHING_KEPT: &[&str] = &[
     "POST /portal/language",
     "POST /patients/{patient}/messages/preview",
     "POST /patients/{patient}/messages/template",
-    // the page that it leads to has a row
+    // the page to which it leads leaves a row
     "POST /searches",
 ];
 
@@ -49,7 +49,7 @@ struct Script {
 }
 
 impl Script {
-    /// The POST went well, or was refused with this status, and left a row.
+    /// Asserts that the POST had this status and left an audit row.
     async fn check(&mut self, route: &str, status: u16, answer: &Answer) {
         assert_eq!(answer.status, status, "{route}: {}", answer.page().text());
         let rows = rows(&self.app).await;
@@ -138,11 +138,11 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/settings/users/{user}/second-factor", 303, &answer).await;
     let answer = owner.post("/settings/users/1/provider/removal", &[]).await;
     script.check("/settings/users/{user}/provider/removal", 303, &answer).await;
-    // here is no identity provider: users::single_sign_on looks at their rows
+    // this test has no identity provider: users::single_sign_on checks their rows
     for provider in ["/sign-in/provider/answer", "/account/provider/removal"] {
         script.seen.insert(format!("POST {provider}"));
     }
-    // at an address that is no name there are no passkeys: users::passkeys looks at their rows
+    // browsers have no passkeys for an IP address: users::passkeys checks their rows
     for passkeys in
         ["/sign-in/passkey", "/account/second-factor/passkeys", "/account/second-factor/passkeys/{passkey}/removal"]
     {
@@ -154,7 +154,7 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = another.post("/account/password", &[("current", PASSWORD), ("new", new), ("again", new)]).await;
     script.check("/account/password", 303, &answer).await;
     let answer = colleague.post("/sign-out", &[]).await;
-    // setting a password ends that user's sessions, so signing out may have nobody to sign out
+    // setting a password has ended that user's sessions, so signing out may find no session
     if rows(&script.app).await == script.rows {
         let staff = script.app.user(Role::Staff).await;
         script.skip().await;
@@ -259,7 +259,7 @@ async fn every_post_leaves_a_row(app: App) {
     script.skip().await;
     let answer = owner.post(&format!("/patients/{leaver}/deletion"), &[("name", "María Mejía")]).await;
     script.check("/patients/{patient}/deletion", 303, &answer).await;
-    // what is due is so after years: patients::records looks at the rows
+    // records are due only after years: patients::records checks the rows
     script.seen.insert("POST /settings/records/deletion".to_owned());
     let twin = script.app.patient(Like::default()).await;
     for path in ["distinctions", "distinctions/removal"] {
@@ -445,7 +445,7 @@ async fn every_post_leaves_a_row(app: App) {
     assert_eq!(held.unwrap().rows as i64, script.rows);
 }
 
-/// Tampers, verifies, and takes it back.
+/// Tampers by this statement, verifies the log, and undoes the tampering.
 async fn verified_after(app: &App, sql: &'static str) -> Result<postern::audit::Verified, Broken> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let unlock: &[&str] = match app.state.db.is_postgres() {
@@ -465,7 +465,7 @@ async fn verified_after(app: &App, sql: &'static str) -> Result<postern::audit::
     receiver.recv().unwrap()
 }
 
-/// Whatever a statement of ours might do: the database itself refuses.
+/// The database itself refuses to change the log, whatever statement the program might run.
 async fn the_log_refuses_changes(app: App) {
     let patient = app.patient(Like::default()).await;
     for sql in ["UPDATE audit_events SET detail = 'x'", "DELETE FROM audit_events"] {

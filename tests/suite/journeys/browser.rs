@@ -1,4 +1,5 @@
-//! The whole path in real Chromium, with JavaScript and without, wide and narrow; axe on every page.
+//! The whole path from message to reply in real Chromium, with JavaScript and without, wide and narrow; axe on every
+//! page.
 
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
@@ -9,7 +10,7 @@ use postern::patients::Method;
 
 const PHONE: &str = "+16135550121";
 
-/// The address of the one user, who signs in by hand here.
+/// The email address of the only user, who signs in by hand here.
 async fn owner_email(app: &App) -> String {
     use diesel::prelude::*;
     let read = app.state.db.read(|conn| -> Result<String, postern::error::AppError> {

@@ -1,4 +1,4 @@
-//! Kill -9 under load: nothing that was acknowledged is lost, nothing is there twice.
+//! Kill -9 under load: nothing that was acknowledged is lost, and nothing exists twice.
 
 use crate::support::app::{App, On};
 use crate::support::demo::{Demo, signed_in};
@@ -17,7 +17,7 @@ use std::time::Duration;
 const ROUNDS: u64 = 10;
 const SENDERS: usize = 6;
 
-/// Sends from several browsers at once until the server is killed, at another point of the work in each round.
+/// Sends from several browsers at once until the server is killed, at a different point of the work in each round.
 async fn round(round: u64, base: String, client: reqwest::Client, done: &Arc<Mutex<Vec<String>>>, kill: impl FnOnce()) {
     let stop = Arc::new(AtomicBool::new(false));
     let senders: Vec<_> = (0..SENDERS)
@@ -106,7 +106,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_on_postgres() {
     at_most_two(mails.iter().map(|mail| mail.header("message-id").to_owned()));
 }
 
-/// One copy, or two where the program was killed between the sending and writing that down.
+/// Asserts that each mail was sent once, or twice where the program was killed between sending it and storing that.
 fn at_most_two(uids: impl Iterator<Item = String>) {
     let mut copies: HashMap<String, usize> = HashMap::new();
     for uid in uids {
@@ -145,7 +145,7 @@ async fn check(database: &DatabaseUrl, acknowledged: &[String]) {
     let lost: Vec<_> = acknowledged.iter().filter(|title| !once.contains(title)).collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
     assert_eq!(told.iter().map(|(id, ..)| id).collect::<HashSet<_>>().len(), titles.len(), "a message is there twice");
-    // every notification went out, or its job still waits
+    // every notification was sent, or its job still waits
     let waiting: HashSet<i64> = waiting.into_iter().collect();
     for (id, state) in &notices {
         assert!(state == "sent" || waiting.contains(id), "notification {id} is {state} and nothing will send it");

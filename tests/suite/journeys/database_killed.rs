@@ -1,5 +1,5 @@
-//! PostgreSQL is killed under load and comes back: what was acknowledged is there, nothing is there twice, and the
-//! program that never stopped goes on by itself.
+//! PostgreSQL is killed under load and comes back: what was acknowledged is there, nothing exists twice, and the
+//! program, which never stopped, goes on by itself.
 
 use crate::support::app::App;
 use crate::support::postgres::Server;
@@ -42,7 +42,7 @@ async fn what_was_acknowledged_survives_the_database() {
                         let answer = user.post(&format!("/patients/{patient}/messages/new"), &form).await;
                         match answer.status {
                             303 => done.lock().unwrap().push(title),
-                            // refused in words, and not acknowledged
+                            // refused with an explanation, and not acknowledged
                             500.. => tokio::time::sleep(Duration::from_millis(20)).await,
                             other => panic!("{other}: {}", answer.body),
                         }
@@ -86,7 +86,7 @@ async fn what_was_acknowledged_survives_the_database() {
 }
 
 async fn check(app: &App, done: &[String]) {
-    // claims of before the crash run out
+    // claims from before the crash end
     app.state.clock.advance(time::Duration::minutes(2));
     app.drain().await;
     let read = app.state.db.read(|conn| -> Result<_, AppError> {
@@ -110,7 +110,7 @@ async fn check(app: &App, done: &[String]) {
     for (state, uid) in states {
         assert_eq!(state, "sent");
         let count = copies.get(&uid).copied().unwrap_or_default();
-        // two where the database went away between the sending and writing that down
+        // twice where the database went away between the sending and storing that
         assert!((1..=2).contains(&count), "{uid} went out {count} times");
     }
     audit.unwrap();

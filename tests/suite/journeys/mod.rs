@@ -1,4 +1,4 @@
-//! The whole way, as people go it.
+//! The whole path from message to reply, as people take it.
 
 mod browser;
 mod crash;

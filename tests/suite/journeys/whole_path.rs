@@ -1,4 +1,4 @@
-//! From the chart to the patient and back, over HTTP alone.
+//! From the chart to the patient and back, only over HTTP.
 
 use crate::on_both;
 use crate::support::app::App;

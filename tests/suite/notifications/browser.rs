@@ -60,7 +60,7 @@ async fn the_preview_follows_what_is_typed() {
         look(&browser, &format!("wording-wrong-{width}"), true).await;
         browser.goto("/settings/notification-templates/passcode/sms/fr").await;
         browser.wait("html[data-enhanced]").await;
-        // by keyboard alone: typed at the end of the text, then saved with Tab and Enter
+        // by the keyboard alone: text is typed at the end, then saved with Tab and Enter
         browser.js("document.querySelector('#body').focus(); document.querySelector('#body').setSelectionRange(9999, 9999)").await;
         browser.keys(" prêt").await;
         browser.wait_text("U+00EA").await;

@@ -1,4 +1,4 @@
-//! What patients are told, when, and in whose words.
+//! Notifications: which are sent, when, and with which wording.
 
 pub mod browser;
 mod outbox_browser;

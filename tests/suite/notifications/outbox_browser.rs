@@ -1,5 +1,5 @@
-//! How a patient is told, in real Chromium with the keyboard: the plan of a message and its timeline, the Outbox, what
-//! staff are told, the parts of a text. Wide and on the smallest phone, in both languages, light and dark.
+//! Notifications in real Chromium by the keyboard: the plan of a message and its timeline, the Outbox, the emails to
+//! staff, the parts of a text. Wide and on the smallest phone, in both languages, light and dark.
 
 use super::browser::look;
 use crate::support::app::{App, On};
@@ -21,7 +21,7 @@ struct Desk {
     patient: PatientId,
     lang: Lang,
     email: String,
-    /// for the names of pictures
+    /// the beginning of the names of screenshots
     name: String,
 }
 
@@ -29,7 +29,7 @@ fn key(key: Key) -> String {
     String::from(char::from(key))
 }
 
-/// An owner in the inbox, and a patient who is told by both roads.
+/// An owner in the inbox, and a patient who is notified by both channels.
 async fn desk(width: u32, code: &'static str) -> Option<Desk> {
     let app = App::start(On::Sqlite).await;
     app.user(Role::Owner).await;
@@ -60,7 +60,7 @@ impl Desk {
         look(&self.browser, &format!("{what}-{}", self.name), true).await;
     }
 
-    /// Puts the focus on the one element of this selector, as far as the keyboard can reach it, and types.
+    /// Puts the focus on the one element of this selector that the keyboard can reach, and types.
     async fn at(&self, css: &str, keys: &str) {
         let script =
             format!("const e = document.querySelector({css:?}); e.focus(); return document.activeElement === e");
@@ -79,7 +79,7 @@ async fn a_plan_is_chosen_and_seen(width: u32, code: &'static str) {
     browser.goto(&format!("/patients/{}/messages/new", desk.patient)).await;
     browser.wait("html[data-enhanced]").await;
     browser.wait_text(lang.t("plan-legend")).await;
-    // typing in a list picks what begins so
+    // typing in a list picks the option that begins with the text
     let four = lang.t1("plan-text-after", "hours", 4_i64);
     desk.at("#plan_text_hours", &four).await;
     assert_eq!(browser.value(lang.t("plan-text")).await, four);
@@ -94,12 +94,12 @@ async fn a_plan_is_chosen_and_seen(width: u32, code: &'static str) {
     desk.app.drain().await;
     desk.app.state.clock.advance(time::Duration::hours(5));
     desk.app.drain().await;
-    // the session is over by now
+    // the session has ended by now
     desk.sign_in().await;
     browser.goto("/conversations/1").await;
     browser.wait(".timeline li.done").await;
     assert_eq!(desk.count(".timeline li.waiting").await, 2);
-    // every state of each road, by the keyboard
+    // every state of each channel, by the keyboard
     desk.at(".msg-foot details summary", &key(Key::Enter)).await;
     browser.wait(".msg-foot details[open]").await;
     desk.look("timeline").await;
@@ -120,7 +120,7 @@ async fn a_plan_on_a_phone_in_french() {
 async fn the_outbox_is_worked(width: u32, code: &'static str) {
     let Some(desk) = desk(width, code).await else { return };
     let (app, browser, lang) = (&desk.app, &desk.browser, desk.lang);
-    // one that failed, one of each road that went, a passcode, one that waits
+    // a notification that failed, one sent by each channel, a passcode, and one that waits
     let staff = app.user(Role::Staff).await;
     app.message(&staff, desk.patient, true).await;
     app.drain().await;
@@ -146,14 +146,14 @@ async fn the_outbox_is_worked(width: u32, code: &'static str) {
     browser.wait("table").await;
     assert_eq!(desk.count("tbody tr").await, 4);
     desk.look("outbox").await;
-    // narrowed down by the keyboard: a list, then Enter in the search
+    // filtered by the keyboard: a list, then Enter in the search
     desk.at("#kind", lang.t_of("wording-kind", "passcode")).await;
     desk.at("#q", &format!("mej{}", char::from(Key::Enter))).await;
     browser.wait("tbody tr:only-child").await;
     assert_eq!(browser.value(lang.t("wording-kind")).await, lang.t_of("wording-kind", "passcode"));
     assert_eq!(desk.count("tbody form").await, 0);
     desk.look("outbox-passcode").await;
-    // taken back
+    // cancelled
     browser.goto("/outbox?state=queued").await;
     desk.at("tbody form button", &key(Key::Enter)).await;
     browser.wait_text(lang.t("notice-notification-cancelled")).await;
@@ -179,7 +179,7 @@ async fn the_outbox_is_worked(width: u32, code: &'static str) {
     }
     let shown = desk.count("tbody tr").await;
     assert_eq!(table.lines().count() as u64, 1 + shown, "{table}");
-    // with the mark by which a spreadsheet knows that it is UTF-8
+    // with the byte order mark, by which spreadsheets recognise UTF-8
     assert!(
         table.starts_with(&format!("\u{feff}{}", lang.t("when")))
             && table.contains(lang.t_of("wording-kind", "passcode")),
@@ -216,7 +216,7 @@ async fn staff_choose_and_count(width: u32, code: &'static str) {
     let kept = browser.js("return document.querySelector('input[name=told]:checked').value").await;
     assert_eq!(kept, chosen);
 
-    // the parts of a text, while one types: one more character than a part holds makes two
+    // the count of parts while a user types: one character more than a part holds makes two
     browser.goto(&format!("/settings/notification-templates/message_waiting/sms/{code}")).await;
     browser.wait("html[data-enhanced]").await;
     let body = lang.t("wording-body");

@@ -1,5 +1,5 @@
-//! A message that is not opened: text, reminder, the sender told; all stopped by the first opening. And the other way
-//! round: staff are told of answers.
+//! The plan for a message that is not opened: text, reminder, a notice to the sender; all stopped when it is first
+//! opened. And emails to staff about answers.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -40,7 +40,7 @@ async fn after(app: &App, span: Duration) -> usize {
     app.mailbox.newest_first().len() - before
 }
 
-/// The first user signs in again: days end a session.
+/// Signs the first user in again, because their session has ended after days.
 async fn back(app: &App, user: &Actor) {
     use diesel::prelude::*;
     use postern::db::schema::users;
@@ -84,7 +84,7 @@ async fn the_plan_is_carried_out(app: App) {
         page.text()
     );
     assert_eq!(after(&app, Duration::days(20)).await, 0, "once");
-    // the link of the reminder leads in, and the flag goes
+    // the reminder's link signs the patient in, and the mark is removed
     let (reader, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
     reader.get(&message).await.ok();
     back(&app, &owner).await;
@@ -96,7 +96,7 @@ async fn the_first_opening_stops_it(app: App) {
     let patient = app.patient(both()).await;
     let conversation = sent(&app, &owner, patient, ["8", "1", "1"]).await;
     let (reader, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
-    // the link alone, and the list, open nothing
+    // neither the link alone nor the list of messages counts as opening
     reader.get("/portal/messages").await.ok();
     assert!(owner.get(&conversation).await.ok().has_text("Reminder: planned for"));
     reader.get(&message).await.ok();
@@ -134,13 +134,13 @@ async fn the_clinic_decides_what_is_usual(app: App) {
     let form = owner.get(&format!("/patients/{patient}/messages/new")).await.ok().form_with("Submit");
     let chosen = ["plan_text_hours", "plan_remind_days", "plan_tell_days"].map(|name| form.value(name).unwrap());
     assert_eq!(chosen, ["24", "0", "5"]);
-    // what is not offered, and a form without the line, are as the clinic has it
+    // a value that is not offered, and a form without the plan's line, give the clinic's plan
     let conversation = sent_plainly(&app, &owner, patient).await;
     assert_eq!(app.mailbox.newest_first().len(), 1);
     let page = owner.get(&conversation).await.ok();
     assert!(page.has_text("Text message: planned") && page.has_text("Sender told: planned"), "{}", page.text());
     assert!(!page.has_text("Reminder:"));
-    // a patient with one road is told at once, and has no say about the text
+    // a patient with one channel is notified at once, and the form does not offer the text
     let one = app.patient(Like { email: Some("one@example.org".into()), ..Like::default() }).await;
     assert!(!owner.get(&format!("/patients/{one}/messages/new")).await.ok().has("#plan_text_hours"));
 }

@@ -1,4 +1,4 @@
-//! Whatever a message holds, nothing of it is in what is sent: for many drawn messages, patients and wordings.
+//! Notifications contain nothing of a message: with many random messages, patients and wordings.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -9,12 +9,12 @@ use postern::patients::Method;
 
 on_both!(nothing_of_any_message_is_sent);
 
-/// Syllables that no wording, name or address of the test has.
+/// Syllables that occur in no wording, name or address of the test.
 const SYLLABLES: [&str; 16] = [
     "quux", "zorb", "vlim", "krat", "plyx", "gnow", "jibz", "wuff", "drox", "myzz", "hjal", "bvok", "tszi", "xand",
     "oqua", "ywer",
 ];
-/// What could make a template engine, a mail or a phone do something.
+/// Text that could have a meaning for a template engine, a mail or a phone.
 const AROUND: [&str; 12] = [
     "{link} ",
     "{{",
@@ -30,7 +30,7 @@ const AROUND: [&str; 12] = [
     "{body}",
 ];
 
-/// Words of a message, and the text that they are hidden in.
+/// Random words of a message, and the text that contains them.
 fn drawn(random: &Random) -> (Vec<String>, String) {
     let bytes = random.bytes();
     let word = |at: usize| {
@@ -61,7 +61,7 @@ async fn nothing_of_any_message_is_sent(app: App) {
     for (n, language) in ["en", "fr"].into_iter().enumerate() {
         let (email, phone) = (format!("p{n}@example.org"), format!("+1613555014{n}"));
         let like = Like { email: Some(email), phone: Some(phone), method: Method::Both, language, ..Like::default() };
-        // somebody else of the family has the same addresses, so each notification says for whom it is
+        // a relative has the same addresses, so each notification names the patient
         let other =
             Like { name: ("Zoé", "Mejía"), email: like.email.clone(), phone: like.phone.clone(), ..like.clone() };
         app.patient(other).await;
@@ -72,7 +72,7 @@ async fn nothing_of_any_message_is_sent(app: App) {
         let ((mut words, title), (more, body)) = (drawn(&random), drawn(&random));
         words.extend(more);
         let key = format!("0123456789abcdef-{n}");
-        // what looks like a gap in a template is not sent
+        // text that looks like a gap in a template would not be sent
         let (body, title) = (body.replace('{', "{ "), title.replace('{', "{ "));
         let (body, title) = (format!("Words {body}"), format!("Words {title}"));
         let fields = [("title", title.as_str()), ("body", body.as_str()), ("key", &key), ("replies_allowed", "on")];
@@ -107,7 +107,7 @@ async fn nothing_of_any_message_is_sent(app: App) {
     assert!(sent.iter().all(|mail| !without_links(&mail.text).contains("Zoé")));
 }
 
-/// A token may hold any syllable by chance.
+/// The text without links, because a token may contain any syllable by chance.
 fn without_links(text: &str) -> String {
     text.split_whitespace().filter(|word| !word.contains("/portal/link/")).collect::<Vec<_>>().join(" ")
 }

@@ -1,5 +1,5 @@
-//! One mailbox, two patients: each notification says for whom it is, by the given name and no more, and so does the page
-//! behind the link.
+//! Two patients with one mailbox: each notification and the page behind its link say for whom they are, by the given
+//! name only.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -24,12 +24,12 @@ fn like(name: &'static str, language: &'static str) -> Like {
     Like { name: (name, "Tremblay"), email, phone, method: Method::Both, language, ..Like::default() }
 }
 
-/// A mother and her son.
+/// Adds a mother and her son, who have the same addresses.
 async fn family(app: &App) -> (PatientId, PatientId) {
     (app.patient(like("Zoé", "en")).await, app.patient(like("Hugo <b> {link}", "fr")).await)
 }
 
-/// The texts of what was sent since, by email and by text message.
+/// Sends a message; gives the texts of its email and its text message.
 async fn sent(app: &App, user: &Actor, patient: PatientId) -> [String; 2] {
     app.message(user, patient, true).await;
     app.drain().await;
@@ -52,13 +52,13 @@ async fn a_family_can_tell_its_notifications_apart(app: App) {
         assert!(!words.contains("Tremblay") && !words.contains("1951") && !words.contains("Zoé"), "{words}");
         assert_eq!(words.matches("://").count(), 1, "{words}");
     }
-    // the page behind the link, before the passcode and with it; nothing but the name
+    // the page behind the link, before and after the passcode was requested, has the name and nothing more
     let visitor = app.anyone();
     let page = visitor.get(&link).await.ok();
     assert!(page.has_text("We ask for the date of birth of Zoé."), "{}", page.text());
     visitor.submit(&page, "Send me my passcode", &[]).await.redirect();
     app.drain().await;
-    // by the other road, and it says for whom it is too
+    // the passcode comes by the other channel, and names the patient too
     let passcode = app.newest_to(PHONE).text;
     assert!(passcode.starts_with("For Zoé.\n"), "{passcode}");
     let page = visitor.get(&link).await.ok();
@@ -66,7 +66,7 @@ async fn a_family_can_tell_its_notifications_apart(app: App) {
     assert!(page.has("#birth_date") && text.contains("We ask for the date of birth of Zoé."), "{text}");
     assert!(!text.contains("Tremblay") && !text.contains("Hugo") && !text.contains("1951"), "{text}");
     assert!(!page.title().contains("Zoé"));
-    // the name of another link says nothing of this one, and a wrong answer says no more
+    // a wrong answer says nothing more about the patient
     let wrong = [("passcode", "000000"), ("day", "1"), ("month", "1"), ("year", "1990")];
     let refused = visitor.submit(&page, "Login", &wrong).await;
     assert!(refused.status == 422 && refused.page().text().matches("Zoé").count() == 1, "{}", refused.page().text());
@@ -75,7 +75,7 @@ async fn a_family_can_tell_its_notifications_apart(app: App) {
 async fn who_has_an_address_alone_is_not_named(app: App) {
     let user = app.user(Role::Staff).await;
     let alone = app.patient(like("Zoé", "en")).await;
-    // the same digits as another number, the same name elsewhere
+    // neither the same digits as a record number nor the same name at other addresses make an address shared
     let elsewhere =
         Like { email: Some("other@example.org".into()), phone: None, method: Method::Email, ..like("Zoé", "en") };
     let other = app.patient(elsewhere).await;
@@ -89,12 +89,12 @@ async fn who_has_an_address_alone_is_not_named(app: App) {
         assert!(!page.has_text("Zoé") && !page.has_text("date of birth of"), "{why}: {}", page.text());
     };
     unnamed("alone").await;
-    // only the text message goes to an address of two
+    // only the address of the text message is shared
     let phone_alone = Like { email: None, method: Method::Sms, ..like("Hugo", "en") };
     let hugo = app.patient(phone_alone).await;
     let [mail, text] = sent(&app, &user, alone).await;
     assert!(!mail.contains("Zoé") && text.starts_with("For Zoé."), "{mail}\n{text}");
-    // one person whose two charts were made one has the address alone again
+    // after the two charts of one person are merged the address is not shared any more
     let page = user.get(&format!("/patients/{alone}/merging?with={hugo}")).await.ok();
     user.submit(&page, "Merge the charts", &[]).await.redirect();
     unnamed("merged").await;
@@ -112,7 +112,7 @@ async fn the_clinic_may_switch_it_off(app: App) {
     assert!(app.anyone().get(&app.link_to(MAILBOX)).await.ok().has_text("We ask for the date of birth of Zoé."));
     owner.submit(&owner.get(HOME).await.ok(), "Save", &[("name_where_shared", "on")]).await.redirect();
     assert!(sent(&app, &owner, zoe).await.iter().all(|words| words.starts_with("For Zoé.")));
-    // the clinic's own words that say the name already say it once
+    // a wording of the clinic's that contains the name names the patient only once
     owner.submit(&owner.get(HOME).await.ok(), "Save", &[("notify_by_name", "on")]).await.redirect();
     let own = [("body", "Hello {name}: {link}")];
     owner.post(&format!("{HOME}/message_waiting/sms/en"), &own).await.redirect();
@@ -131,7 +131,7 @@ async fn the_preview_shows_what_is_sent(app: App) {
     assert!(phones.len() == 2 && phones[0].starts_with("Clinic: ") && phones[1].starts_with("For Maxime. Clinic: "));
     let mail = owner.get(&format!("{HOME}/passcode/email/fr")).await.ok();
     assert!(mail.has_text("Pour Maxime."), "{}", mail.text());
-    // as typed, also in the part that a script asks for
+    // the preview of what was typed, on the page and in the part that a script requests
     let typed = [("body", "{link} now")];
     let path = format!("{place}/preview");
     let kind = "application/x-www-form-urlencoded";

@@ -1,4 +1,4 @@
-//! The clinic's own wording: refused, kept, used, tested, taken back.
+//! The clinic's own wording: refused, stored, used, tested, and reset.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -22,7 +22,7 @@ async fn wordings_are_kept_used_and_taken_back(app: App) {
     let path = format!("{HOME}/message_waiting/email/en");
     let own = [("subject", "Hello from {clinic}"), ("body", "Look **here**:\n\n{link}\n\nCall us at {phone}.")];
     assert_eq!(owner.post(&path, &own).await.says(), (path.clone(), "wording-saved".into()));
-    // the same again is no new version
+    // saving the same again makes no new version
     owner.post(&path, &own).await.redirect();
     let second = [("subject", "Again from {clinic}"), ("body", "<b>Mind</b> [the door]({link}) until {expiry}")];
     owner.post(&path, &second).await.redirect();
@@ -40,7 +40,8 @@ async fn wordings_are_kept_used_and_taken_back(app: App) {
     assert!(mail.html.contains("&lt;b&gt;Mind&lt;/b&gt;"), "{}", mail.html);
     assert_eq!(app.anyone().get(&link).await.status, 200);
 
-    // an earlier version fills the form; saved, it holds again, without the paragraph for a number that is not there
+    // an earlier version fills the form; saved, it is in use again, without the paragraph for a phone number that the
+    // clinic does not have
     let first = owner.get(&format!("{path}?version=1")).await.ok();
     owner.submit(&first, "Save", &[]).await.redirect();
     app.message(&owner, maria, true).await;
@@ -70,7 +71,7 @@ async fn wrong_wordings_say_what_is_wrong(app: App) {
         ("message_waiting/email/en", "no link", "{link} has to be in the text"),
         ("message_waiting/email/en", "`{link}`", "{link} has to be in the text"),
         ("message_waiting/sms/fr", "{name}: {link}", "only when"),
-        // what cannot be used is not offered either
+        // placeholders that cannot be used here are not offered either
         ("message_waiting/sms/en", "{link} {x}", "Use {clinic}, {phone}, {link}, {expiry}."),
         ("passcode/sms/en", "{link} {passcode}", "{link} has no place here"),
         ("passcode/email/fr", "rien", "{passcode} has to be in the text"),
@@ -96,7 +97,7 @@ async fn wrong_wordings_say_what_is_wrong(app: App) {
     assert_eq!(owner.get(&format!("{HOME}/bill/email/en")).await.status, 404);
     assert_eq!(owner.post(&format!("{HOME}/passcode/fax/en/default"), &[]).await.status, 404);
 
-    // a name may be said once the clinic wants it so, and what was made of it gives way when it no longer does
+    // the name may be used where the clinic has chosen that; when it has not any more, a wording with it is not used
     let path = format!("{HOME}/message_waiting/sms/en");
     let by_name = [("body", "Hi {name} {link}")];
     owner.post(HOME, &[("notify_by_name", "on")]).await.redirect();
@@ -122,7 +123,7 @@ async fn tests_go_to_oneself(app: App) {
     assert!(mail.to.starts_with("owner") && mail.subject == "Essai Clinic", "{} {}", mail.to, mail.subject);
     let link = mail.text.split_whitespace().last().unwrap().strip_prefix(&app.origin).unwrap();
     assert_eq!(app.anyone().get(link).await.status, 404, "the link of a test opens nothing");
-    // nothing of it was kept
+    // nothing of the test was stored
     assert!(!owner.get(&path).await.ok().has_text("Essai"));
 
     let path = format!("{HOME}/message_waiting/sms/en");
@@ -132,7 +133,7 @@ async fn tests_go_to_oneself(app: App) {
     let page = owner.post(&format!("{path}/test"), &[("body", &long), ("phone", "613 555 0177")]).await.ok();
     assert!(page.has_text("A test was sent to …77") && page.has_text("“ç” (U+00E7)"), "{}", page.text());
     assert!(page.has_text("sent and billed as 2"), "{}", page.text());
-    // in two parts: some gateways report on the first alone, so the link goes there
+    // in two parts: some gateways report on the first part only, so the link is in that
     let text = app.newest_to("+16135550177").text;
     assert!(
         text.lines().next().unwrap().ends_with("EXAMPLE-0123456789-0123456789-01") && text.ends_with("a ça"),

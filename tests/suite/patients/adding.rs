@@ -42,15 +42,15 @@ async fn a_form_that_is_sent_twice_adds_one(app: App) {
     let user = app.user(Role::Staff).await;
     let page = form(&user).await;
     let first = chart(&user.submit(&page, "Save", &DORA).await.redirect());
-    // Back, a double click, a retry: the same page again leads to the same chart
+    // going back, a double click or a retry: the same page again leads to the same chart
     assert_eq!(chart(&user.submit(&page, "Save", &DORA).await.redirect()), first);
     assert_eq!(count(&app).await, 1);
-    // gone back to, and another person typed over the first
+    // the page was gone back to, and another person was typed over the first
     let other = with(&[("given_name", "Dan"), ("health_number", "DOUB 8001 0212")]);
     let second = chart(&user.submit(&page, "Save", &other).await.redirect());
     assert_ne!(second, first);
     assert_eq!(count(&app).await, 2);
-    // the same words on a page of their own are somebody who is there
+    // the same words on a new page are recognised as an existing patient
     let again = user.submit(&form(&user).await, "Save", &DORA).await;
     assert_eq!(again.status, 422);
     assert_eq!(again.page().link("Open the chart of Dora Double"), first);
@@ -78,17 +78,17 @@ async fn one_who_may_be_there_is_shown_and_asked_about(app: App) {
         assert_eq!(answer.status, 422, "{why}");
         let page = answer.page();
         assert_eq!(page.link("Open the chart of María Mejía"), format!("/patients/{there}"), "{why}");
-        // both are shown, the address of the one who is there masked; the typed words are kept
+        // both are shown, the existing patient's address masked; the typed words are kept
         assert!(page.has_text("m…@example.org") && !page.has_text("maria@example.org"), "{}", page.text());
         assert_eq!(page.form_with("Save").value("email").unwrap(), "dora@example.org");
-        // "Save" once more asks once more, and so does a press that was made for nobody who was shown
+        // "Save" again asks again, and so does a confirmation for a patient who was not shown
         let again = user.submit(&page, "Save", &[]).await;
         assert_eq!((again.status, count(&app).await), (422, before), "{why}");
         let blind: Vec<(&str, &str)> = typed.iter().copied().chain([("anyway", "1")]).collect();
         assert_eq!(user.post("/patients", &blind).await.status, 422, "{why}");
         assert_eq!(count(&app).await, before, "{why}");
     }
-    // somebody else with the same number, says the user
+    // the user says that it is another person with the same number
     let typed = with(&[("health_number", "9434765919")]);
     let asked = user.submit(&form(&user).await, "Save", &typed).await;
     assert_eq!(asked.status, 422);

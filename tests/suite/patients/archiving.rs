@@ -1,4 +1,4 @@
-//! A record that is only kept: nothing goes out, nobody comes in, and the pages say why.
+//! An archived record: nothing is sent, the patient cannot sign in, and the pages say why.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -22,7 +22,7 @@ async fn an_archived_patient_is_told_of_nothing(app: App) {
     let reason = [("reason", "deceased")];
     assert!(user.submit(&asking, "Archive the record", &reason).await.says().1 == "patient-archived");
     assert!(user.get(&format!("/patients/{maria}")).await.ok().has_text("The patient has died."));
-    // who looks for her finds her, apart from the patients in use; the list of all is that of those in use
+    // a search finds her apart from the records in use; the list of all patients has only those in use
     let found = user.get("/patients?q=mejia").await.ok();
     assert_eq!(found.texts_of("section[aria-labelledby=archived] .title").len(), 1);
     assert_eq!(found.texts_of("#main .item .title").len(), 1, "and nowhere else");
@@ -54,7 +54,7 @@ async fn an_archived_record_lets_nobody_in(app: App) {
     user.post(&format!("/patients/{maria}/archiving"), &[("reason", "left")]).await.redirect();
     assert_eq!(patient.get(&message).await.status, 303, "the session ends");
     assert_eq!(app.anyone().get(&link).await.status, 404, "the link ends");
-    // nor without a link
+    // the patient cannot sign in without a link either
     let before = app.mailbox.newest_first().len();
     let who = app.anyone();
     let claim = [("number", "9434765919"), ("contact", EMAIL)];

@@ -1,4 +1,5 @@
-//! The pages of one person and two charts, in a browser: axe, narrow and wide, both languages, with and without JavaScript.
+//! The pages for one person with two charts, in a browser: axe, narrow and wide, both languages, with and without
+//! JavaScript.
 
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;

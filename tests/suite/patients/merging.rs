@@ -1,4 +1,4 @@
-//! Two charts of one person become one; for a day what moved moves back, and nothing else.
+//! Two charts of one person become one; for a day the merge can be undone: what was moved moves back, and nothing else.
 
 use crate::chart::items::{add, days_ago};
 use crate::on_both;
@@ -53,7 +53,7 @@ async fn lines(app: &App, sqlite: &'static str, postgres: &'static str) -> Vec<S
     read.await.unwrap().into_iter().map(|row| row.line).collect()
 }
 
-/// Whose everything is, by identity.
+/// The patient of every row, by identity.
 async fn belongings(app: &App) -> Vec<String> {
     const ALL: &str = "
         SELECT 'item ' || id || ' ' || patient_id || ' ' || source_key AS line FROM chart_items
@@ -109,13 +109,13 @@ async fn everything_moves_and_moves_back(app: App) {
     let chart = user.get(&format!("/patients/{one}")).await.ok();
     assert!(chart.has_text(OTHER) && chart.has_text("AB 123"));
     assert_eq!(chart.texts_of("section[aria-labelledby=items] .title"), ["A letter", "A letter"]);
-    // the old address leads to the one that is left, with what stands behind it; whoever was logged in is out
+    // the old address leads to the chart that is left, with the rest of the path; the patient's session has ended
     assert_eq!(
         user.get(&format!("/patients/{other}/messages/new?x=1")).await.redirect(),
         format!("/patients/{one}/messages/new?x=1")
     );
     assert_eq!((patient.get(&message).await.status, app.anyone().get(&link).await.status), (303, 404));
-    // a change that was made for the other record is not made for this one
+    // a change that was made for the other record is not applied to this one
     let late = user.post(&format!("/patients/{other}/archiving"), &[("reason", "left")]).await.redirect();
     assert!(late == format!("/patients/{one}") && !user.get(&late).await.ok().has_text("Archived"));
     let told = lines(
@@ -157,7 +157,7 @@ async fn what_came_since_stays_where_it_is(app: App) {
         |patient| of(&all, "conversation", patient).iter().map(|line| line.split(' ').nth(1)).collect::<Vec<_>>();
     assert_eq!(only(other), [moved.rsplit('/').next()]);
     assert_eq!(only(one), [new.rsplit('/').next()]);
-    // what was told of the conversation goes with it: two of its messages, one of the other chart's
+    // notifications move with the conversation: two of its messages, one of the other chart's
     assert_eq!((of(&all, "notification", other).len(), of(&all, "notification", one).len()), (2, 1));
     assert!(user.get(&moved).await.ok().has_text("one more word"));
 }
@@ -173,21 +173,21 @@ async fn a_record_that_changed_meanwhile_asks(app: App) {
     assert!(again.has_text("Nothing was merged"));
     assert_eq!(again.form_with("Merge the charts").value("email").as_deref(), Some("other"), "the choice is kept");
     user.submit(&again, "Merge the charts", &[]).await.redirect();
-    // neither with itself nor with one who is not there
+    // neither with itself nor with a record that does not exist
     for with in [one.to_string(), other.to_string(), "999".into(), "-1".into()] {
         assert_eq!(user.get(&format!("/patients/{one}/merging?with={with}")).await.status, 404, "{with}");
         assert_eq!(user.post(&format!("/patients/{one}/merging"), &[("with", &with)]).await.status, 404, "{with}");
     }
 }
 
-/// "Update Information" of the record that goes, open in another tab: the words are in the form of the one that is left,
-/// which asks before they take the place of what stands there.
+/// "Update Information" of the merged record is open in another tab: the typed words come into the form of the record
+/// that is left, which asks before they replace what is there.
 async fn what_was_typed_for_the_other_record_is_kept(app: App) {
     let user = app.user(Role::Staff).await;
     let (one, other) = twins(&app).await;
     let open = user.get(&format!("/patients/{other}/information")).await.ok();
     assert_eq!(merge(&user, one, other, &[]).await, 303);
-    // a browser goes where it is led, and what it is told there is said once
+    // the browser follows the redirect, and the notice is shown once
     user.get(&format!("/patients/{one}")).await.ok();
     let (to, notice) =
         user.submit(&open, "Save", &[("preferred_name", "Mari"), ("phone", "613 555 0177")]).await.says();
@@ -201,7 +201,7 @@ async fn what_was_typed_for_the_other_record_is_kept(app: App) {
     assert_eq!(asks.status, 409);
     assert!(asks.page().has_text("Somebody else changed this meanwhile") && asks.page().has_text("613 555 0177"));
     user.submit(&asks.page(), "Save", &[]).await.redirect();
-    // and no longer once it was saved
+    // after saving, the words are not offered any more
     assert!(!user.get(&to).await.ok().has_text("What you typed is back"));
     // a button has no words to keep
     let late = user.post(&format!("/patients/{other}/bringing-back"), &[]).await.says();
@@ -245,7 +245,7 @@ async fn doubles_are_listed_and_told(app: App) {
     assert!(page.has_text("The same health number"));
     let compare = page.links().into_iter().find(|link| link.text.starts_with("Compare")).unwrap().href;
     assert_eq!(compare, format!("/patients/{one}/merging?with={other}"));
-    // who says who they are at the portal gets no passcode, and the chart says why
+    // a claim at the portal gets no passcode, because it fits two charts, and the chart says so
     let claim = async || {
         app.state.clock.advance(time::Duration::seconds(30));
         let who = app.anyone();
@@ -276,14 +276,14 @@ async fn two_people_who_look_alike_are_told_apart(app: App) {
     };
     let path = |one: PatientId, other: PatientId| format!("/patients/{one}/merging?with={other}");
     assert_eq!(compared().await, [path(one, two), path(one, three)]);
-    // said from either side, and twice: by the page that shows both
+    // told apart from either side, and twice, by the page that shows both
     let page = user.get(&path(two, one)).await.ok();
     for _ in 0..2 {
         let said = user.submit(&page, "These are two people", &[]).await.says();
         assert_eq!(said, ("/patients/doubles".to_owned(), "told-apart".to_owned()));
     }
     assert!(user.get(&path(one, two)).await.ok().has_text("These are two people, a user has said"));
-    // the third may be either of them
+    // the third chart may still be either of them
     assert_eq!(compared().await, [path(one, three)]);
     user.submit(&user.get(&path(one, three)).await.ok(), "These are two people", &[]).await.redirect();
     assert_eq!(compared().await, [path(two, three)]);
@@ -294,7 +294,7 @@ async fn two_people_who_look_alike_are_told_apart(app: App) {
     let page = user.get("/patients/doubles").await.ok();
     assert!(page.has_text("No two charts look alike.") && page.has_text("said so on 4 March 2026"), "{}", page.text());
     assert_eq!(page.count("form[action$=\"/distinctions/removal\"]"), 3);
-    // taken back by anybody who may edit records
+    // undone by another user who may edit records
     let (undo, with) = (format!("/patients/{two}/distinctions/removal"), three.to_string());
     let undone = colleague.post(&undo, &[("with", &*with)]).await.says();
     assert_eq!(undone, ("/patients/doubles".to_owned(), "not-told-apart".to_owned()));
@@ -311,13 +311,14 @@ async fn two_people_who_look_alike_are_told_apart(app: App) {
     assert_eq!(told.len(), 8);
     assert_eq!(&told[..2], [format!("charts_told_apart {two} {one}"), format!("charts_told_apart {one} {two}")]);
     assert_eq!(told[7], format!("charts_not_told_apart {three} {two}"));
-    // a merge of such charts still asks nobody else, and its undoing leaves them told apart
+    // such charts can still be merged, and undoing the merge leaves them told apart
     assert_eq!(merge(&user, one, two, &[]).await, 303);
     user.submit(&user.get(&format!("/patients/{one}")).await.ok(), "Undo the merge", &[]).await.redirect();
     assert!(user.get(&path(one, two)).await.ok().has_text("These are two people, a user has said"));
 }
 
-/// A table that names patients and that no merge thinks of would lose its rows to a chart that nobody opens.
+/// Every table that names patients has a place in the merge. The rows of one without would stay with a chart that
+/// nobody opens.
 async fn every_place_of_a_patient_is_thought_of(app: App) {
     let found = lines(
         &app,

@@ -1,4 +1,4 @@
-//! Who the clinic's patients are: nobody twice, and records that are only kept.
+//! Records of patients: nobody twice, merging, archiving, retention.
 
 mod adding;
 mod archiving;
@@ -12,13 +12,13 @@ use diesel::prelude::*;
 use postern::db::schema::patients;
 use postern::error::AppError;
 
-/// How many patients the clinic has.
+/// The number of patients.
 async fn count(app: &App) -> i64 {
     let read = app.state.db.read(|conn| Ok::<_, AppError>(patients::table.count().get_result(conn)?));
     read.await.unwrap()
 }
 
-/// The address of the only user, who reads this language and signs in by hand in a browser.
+/// Sets the language of the only user, who signs in by hand in a browser; gives their email address.
 pub async fn email_of_the_user(app: &App, language: &'static str) -> String {
     use postern::db::schema::users;
     let write = app.state.db.write(move |tx| -> Result<String, AppError> {

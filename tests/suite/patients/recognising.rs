@@ -1,4 +1,4 @@
-//! Who somebody is that comes to the clinic: one rule, whoever tells of them.
+//! Which patient a person is, by one rule for forms, lists and imports.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -46,7 +46,7 @@ async fn add(app: &App, demographics: Demographics, source_key: Option<SourceId>
     write.await.unwrap()
 }
 
-/// Who somebody is, in a word, and who looks like them.
+/// The result for a person, in a word, and the patients who look like them.
 async fn who(app: &App, demographics: Demographics, source: Option<SourceId>) -> (String, Vec<i64>) {
     let read = app.state.db.read(move |conn| -> Result<_, AppError> {
         let told = PersonDescription { demographics: &demographics, source: source.as_ref() };
@@ -65,12 +65,12 @@ async fn who(app: &App, demographics: Demographics, source: Option<SourceId>) ->
 async fn the_same_number_and_birth_date_are_the_same_patient(app: App) {
     add(&app, person("Ann", "Ash", "1980-02-29", "1234-567-897-AB"), None).await;
     for (given, family, born, number, expected, alike) in [
-        // however it is grouped, with another card, under another family name
+        // the number in any grouping, with another version of the card, under another family name
         ("Ann", "Ash", "1980-02-29", "1234567897", "1", true),
         ("Ann", "Birch", "1980-02-29", "1234 567 897 XY", "1", true),
-        // twins have one birth date, and cards are mixed up
+        // twins have the same birth date, and their cards may be mixed up
         ("Eve", "Ash", "1980-02-29", "1234567897", "unsure", true),
-        // a number alone is nobody, and a user who adds them is shown whom it belongs to
+        // the number alone identifies nobody, and the user who adds the person is shown whose it is
         ("Ann", "Ash", "1990-01-01", "1234567897", "new", true),
         ("Eve", "Birch", "1990-01-01", "1234567897", "new", true),
         ("Eve", "Birch", "1990-01-01", "1234567898", "new", false),
@@ -86,12 +86,12 @@ async fn the_same_name_and_birth_date_are_the_same_patient_unless_something_says
     let same = |number: &str| person("Zoe", "OBrien Ash", "1980-02-29", number);
     assert_eq!(who(&app, same(""), None).await, ("1".to_owned(), vec![1]));
     assert_eq!(who(&app, same(""), Some(id(B, "p"))).await.0, "1");
-    // two numbers are two people, and so are two ids of one source; those of two lists say nothing
+    // different numbers are different people, and so are two ids of one source; ids of lists prove nothing
     assert_eq!(who(&app, same("2"), None).await, ("new".to_owned(), vec![1]));
     assert_eq!(who(&app, same(""), Some(id(A, "q"))).await, ("new".to_owned(), vec![1]));
     add(&app, person("Bob", "Elm", "1970-01-01", ""), Some(id(LISTS, "7"))).await;
     assert_eq!(who(&app, person("Bob", "Elm", "1970-01-01", "5"), Some(id(LISTS, "8"))).await.0, "2");
-    // one of the two is not enough
+    // the name or the birth date alone is not enough
     assert_eq!(who(&app, person("Zoe", "OBrien Ash", "1980-02-28", ""), None).await, ("new".to_owned(), Vec::new()));
     assert_eq!(who(&app, person("Joe", "OBrien Ash", "1980-02-29", ""), None).await, ("new".to_owned(), Vec::new()));
 }
@@ -104,11 +104,11 @@ async fn a_source_s_id_is_theirs_unless_name_and_birth_date_both_differ(app: App
     assert_eq!(found(person("Ann", "Ash", "1990-01-01", ""), A).await, "1");
     assert_eq!(found(person("Eve", "Birch", "1980-02-29", ""), A).await, "1");
     assert_eq!(found(person("Eve", "Birch", "1990-01-01", ""), A).await, "contradicts");
-    // of an id that came without a source both must agree
+    // for an id that was stored without a source, name and birth date must both agree
     assert_eq!(found(person("Bob", "Elm", "1970-01-01", ""), B).await, "2");
     assert_eq!(found(person("Bob", "Elm", "1971-01-01", ""), B).await, "unsure");
     assert_eq!(found(person("Eve", "Birch", "1990-01-01", ""), B).await, "new");
-    // a number in two lists may be of two systems
+    // the same number in two lists may come from two systems
     assert_eq!(found(person("Cy", "Fir", "1961-01-01", ""), LISTS).await, "3");
     assert_eq!(found(person("Eve", "Birch", "1990-01-01", ""), LISTS).await, "new");
     assert_eq!(found(person("Ann", "Ash", "1980-02-29", "1"), LISTS).await, "1");
@@ -119,9 +119,9 @@ async fn more_than_one_who_fits_is_a_question(app: App) {
     let same = |number: &str| person("Ann", "Ash", "1980-02-29", number);
     add(&app, same("2"), Some(id(A, "2"))).await;
     assert_eq!(who(&app, same(""), None).await, ("unsure".to_owned(), vec![1, 2]));
-    // the number says which
+    // the health number decides which of them it is
     assert_eq!(who(&app, same("2"), Some(id(B, "1"))).await, ("2".to_owned(), vec![1, 2]));
-    // and only one of them has none
+    // and only one of them has no number
     assert_eq!(who(&app, same("3"), Some(id(B, "1"))).await.0, "1");
     assert_eq!(who(&app, same("3"), Some(id(A, "3"))).await.0, "new");
     add(&app, person("Ann", "Elm", "1980-02-29", "2"), None).await;

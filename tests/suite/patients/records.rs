@@ -1,4 +1,4 @@
-//! How long records are kept: legal holds, periods, and what a deleted record leaves.
+//! Retention of records: legal holds, periods, and what a deleted record leaves.
 
 use crate::at_rest::{WAYS, every_way, in_files, in_rows};
 use crate::chart::later_files::{A, ann, bundle, observation, subject};
@@ -26,10 +26,10 @@ on_each!(
     a_deleted_patient_is_out_at_once
 );
 
-/// The words of [`WAYS`] that are another patient's.
+/// The words of [`WAYS`] that belong to another patient.
 const OTHERS: [&str; 3] = ["zquorkresult", "zquorkletter", "zquorkvalue"];
 
-/// Words that came in by or about the patient who is deleted.
+/// Words from or about the patient who is deleted.
 fn theirs() -> Vec<&'static str> {
     let about = ["mej\u{ed}a", "mejia", "maria@example.org", "9434765919", "6135550121"];
     WAYS.into_iter().filter(|word| !OTHERS.contains(word)).chain(about).collect()
@@ -56,11 +56,11 @@ async fn a_deleted_record_leaves_proof_and_no_data(on: On) {
     assert_eq!(told, ("/settings/records".to_owned(), "record-deleted".to_owned()));
 
     assert_eq!(in_rows(&app.state.db, &theirs).await, [""; 0]);
-    // nothing else went
+    // nothing else was deleted
     for word in OTHERS {
         assert!(!in_rows(&app.state.db, &[word]).await.is_empty(), "{word}");
     }
-    // nor does it lie in the files: of the database, once its log is emptied, and of the storage, once its time is over
+    // nor are they in the database's files, once its log is emptied, or in the storage, once removed files are swept
     app.state.clock.advance(Duration::days(3));
     postern::worker::upkeep(&app.state, app.state.clock.now()).await;
     if let DatabaseUrl::Sqlite(path) = &app.state.config.database {
@@ -104,7 +104,7 @@ async fn lines(app: &App, sqlite: &'static str, postgres: &'static str) -> BTree
     read.await.unwrap().into_iter().map(|line| line.line).collect()
 }
 
-/// A table that refers to anything of a patient, and that the deletion does not think of, would keep it.
+/// Deletion covers every table that refers to anything of a patient; a table that it does not know would keep its rows.
 async fn every_table_of_a_patient_is_erased(on: On) {
     let app = App::start(on).await;
     let references = lines(
@@ -128,7 +128,7 @@ async fn every_table_of_a_patient_is_erased(on: On) {
         }
         theirs.extend(more);
     }
-    // the record itself is emptied, and the proof is what stays
+    // the record's row is emptied, and the proof stays
     let stays = ["patients", "deleted_records"];
     let erased: BTreeSet<&str> = erase::tables().into_iter().collect();
     let forgotten: Vec<&&str> =
@@ -147,17 +147,17 @@ async fn what_is_in_use_or_held_stays(on: On) {
     let patient = app.patient(Like::default()).await;
     let at = format!("/patients/{patient}");
     let typed = [("name", "María Mejía")];
-    // only an owner
+    // only an owner may delete or hold a record
     for path in ["deletion", "hold"] {
         assert_eq!(clinician.get(&format!("{at}/{path}")).await.status, 403);
         assert_eq!(clinician.post(&format!("{at}/{path}"), &typed).await.status, 403);
     }
     assert!(!clinician.get(&at).await.ok().has_text("Legal hold"));
-    // not while it is in use
+    // a record that is in use cannot be deleted
     assert!(owner.get(&format!("{at}/deletion")).await.ok().has_text("Archive it first."));
     assert_eq!(owner.post(&format!("{at}/deletion"), &typed).await.status, 409);
     owner.post(&format!("{at}/archiving"), &[("reason", "deceased")]).await.redirect();
-    // not while a hold stands
+    // a record with a hold cannot be deleted
     let page = owner.get(&owner.get(&at).await.ok().link("Legal hold")).await.ok();
     let empty = owner.submit(&page, "Place the hold", &[("note", "  ")]).await;
     assert_eq!(empty.status, 422);
@@ -170,11 +170,11 @@ async fn what_is_in_use_or_held_stays(on: On) {
     assert!(page.has_text("Claim 7 of the estate") && !page.has_text("Delete for good"), "{}", page.text());
     let refused = owner.post(&format!("{at}/deletion"), &typed).await;
     assert!(refused.status == 409 && refused.page().has_text("It cannot be deleted"), "{}", refused.status);
-    // another note, and the hold stays the one that was placed
+    // another note changes the existing hold
     let page = owner.get(&format!("{at}/hold")).await.ok();
     owner.submit(&page, "Save", &[("note", "Claim 8")]).await.says();
     assert!(owner.get(&format!("{at}/deletion")).await.ok().has_text("Claim 8"));
-    // a hold goes with the record into which it is merged
+    // the hold of a merged record holds the record that is left
     let kept = app.patient(Like { email: None, ..Like::default() }).await;
     owner.post(&format!("{at}/bringing-back"), &[]).await.redirect();
     let page = owner.get(&format!("/patients/{kept}/merging?with={patient}")).await.ok();
@@ -190,7 +190,7 @@ async fn what_is_in_use_or_held_stays(on: On) {
     assert_eq!(owner.post(&format!("/patients/{kept}/deletion"), &typed).await.status, 404, "once");
     assert_eq!(owner.post(&format!("/patients/{kept}/hold"), &[("note", "late")]).await.status, 404);
     assert_eq!(owner.post("/patients/999/deletion", &typed).await.status, 404);
-    // who has not said for a while who they are is asked first
+    // a user who has not proved for a while who they are is asked first
     app.state.clock.advance(Duration::minutes(20));
     let to = owner.get(&format!("{at}/deletion")).await.redirect();
     assert!(to.starts_with("/account/confirmation"), "{to}");
@@ -234,7 +234,7 @@ async fn periods_say_what_is_due(on: On) {
     let page = owner.get("/settings/records").await.ok();
     owner.submit(&page, "Save", &[("keep_until_age", "28")]).await.says();
     assert_eq!(listed().await, [left.to_string()], "a child's record is kept for longer");
-    // what the list did not hold is not deleted by it, whoever made the form
+    // a record that is not due is not deleted by the list's form, even a forged one
     let all = [dead, left, child, held].map(|id| id.to_string());
     let typed: Vec<(&str, &str)> = all.iter().map(|id| ("patient", id.as_str())).collect();
     let told = owner.post("/settings/records/deletion", &typed).await.says();
@@ -244,7 +244,7 @@ async fn periods_say_what_is_due(on: On) {
         owner.get(&format!("/patients/{id}")).await.ok();
     }
     assert_eq!(owner.post("/settings/records/deletion", &typed).await.says().1, "no-record-deleted");
-    // ten years after
+    // after ten years
     app.state.clock.advance(Duration::days(366 * 5));
     let owner = app.user(Role::Owner).await;
     let page = owner.get("/settings/records").await.ok();
@@ -256,7 +256,7 @@ async fn periods_say_what_is_due(on: On) {
     assert_eq!(owner.get(&format!("/patients/{dead}")).await.status, 404);
 }
 
-/// Also what has no owner of its own, and what the source goes on to send.
+/// What sources sent is deleted too, also resources without an owner, and what the source sends later.
 async fn what_sources_sent_goes_too(on: On) {
     let app = App::start(on).await;
     let goal = json!({"resourceType": "Goal", "id": "g", "lifecycleStatus": "active", "subject": subject(),
@@ -280,18 +280,19 @@ async fn what_sources_sent_goes_too(on: On) {
     owner.post("/patients/1/deletion", &[("name", "Ann Ash")]).await.says();
     assert_eq!(in_rows(&app.state.db, &words).await, [""; 0]);
     assert!(!in_rows(&app.state.db, &["zquorkshared"]).await.is_empty(), "another patient's plan names it");
-    // what the source goes on to send of them alone is not kept where nobody could delete it
+    // resources about this patient alone that the source sends later are not stored, because nobody could delete them
     let late = observation("late", "Zquorklate", "2026-03-01");
     app.import(bundle(A, std::slice::from_ref(&late)), None).await;
     assert_eq!(in_rows(&app.state.db, &["zquorklate"]).await, [""; 0]);
-    // with the patient the clinic has them again, as a new chart
+    // when the source sends the patient too, there is a new chart
     let again = app.import(bundle(A, &[ann(), late]), None).await;
     assert_eq!(again.patients, 1, "{again:?}");
     assert_eq!(owner.get("/patients/1").await.status, 404);
     assert!(owner.get("/patients/3").await.ok().has_text("Zquorklate"));
 }
 
-/// While two charts are one, links of the one come to name conversations of the other.
+/// An undone merge keeps nothing from being deleted: while two charts are one, links of one chart come to name
+/// conversations of the other.
 async fn an_undone_merge_keeps_nothing_from_going(on: On) {
     let app = App::start(on).await;
     let owner = app.user(Role::Owner).await;
@@ -309,7 +310,7 @@ async fn an_undone_merge_keeps_nothing_from_going(on: On) {
     assert_eq!(told.1, "record-deleted");
     assert!(in_rows(&app.state.db, &["while they are one"]).await.is_empty());
     owner.get(&format!("/patients/{kept}")).await.ok();
-    // what is left of it is merged into nobody's chart, and nobody is told that it looks like somebody
+    // the emptied record cannot be merged, and is not suggested as a similar one
     assert_eq!(owner.get(&format!("/patients/{kept}/merging?with={merged}")).await.status, 404);
     let merging = [("with", &*merged.to_string()), ("seen", "x")];
     assert_eq!(owner.post(&format!("/patients/{kept}/merging"), &merging).await.status, 404);
@@ -348,7 +349,7 @@ async fn a_deleted_patient_is_out_at_once(on: On) {
     let link = app.link_to("maria@example.org");
     let (patient, message) = app.go_in(&link, "+16135550121").await;
     let page = patient.get(&message).await.ok();
-    // another notification is on its way
+    // another notification is waiting to be sent
     app.message(&owner, maria, true).await;
     owner.post(&format!("/patients/{maria}/archiving"), &[("reason", "left")]).await.redirect();
     owner.post(&format!("/patients/{maria}/deletion"), &[("name", "María Mejía")]).await.says();

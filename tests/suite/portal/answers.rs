@@ -10,7 +10,7 @@ on_both!(one_tap_answers_also_with_replies_off, only_what_is_offered_where_it_ma
 struct Asked {
     staff: Actor,
     patient: Actor,
-    /// the clinic's page and the patient's
+    /// the paths of the conversation for the clinic and for the patient
     conversation: String,
     message: String,
 }
@@ -41,11 +41,11 @@ async fn one_tap_answers_also_with_replies_off(app: App) {
     assert!(seen.has(".unread") && seen.has_text("I have read it"), "{}", seen.text());
     assert!(!staff.get("/inbox?filter=waiting_for_us").await.ok().has_text("Your results"));
     assert!(staff.get(&conversation).await.ok().has_text("Answered by patient: I have read it"));
-    // "Please call me" is the clinic's turn
+    // "Please call me" makes it the clinic's turn
     patient.submit(&page, "Please call me", &[]).await.redirect();
     let waiting = staff.get("/inbox?filter=waiting_for_us").await.ok();
     assert!(waiting.has_text("Your results") && waiting.has_text("Please call me"));
-    // and the clinic's next message takes the mark away
+    // the clinic's next message removes the mark
     let thread = staff.get(&conversation).await.ok();
     staff.submit(&thread, "Send", &[("body", "We will call at noon")]).await.redirect();
     assert!(!staff.get("/inbox?filter=any").await.ok().has_text("Please call me"));
@@ -68,14 +68,14 @@ async fn only_what_is_offered_where_it_may_be(app: App) {
         assert_eq!(patient.post(&answers, &[("message", id), ("answer", answer)]).await.status, status, "{answer}");
     }
     assert_eq!(patient.get(&message).await.ok().text().matches("You answered").count(), 1, "twice is once");
-    // another patient's message is not there
+    // another patient's message is answered as not found
     let other = app.patient(Like { email: Some("b@example.org".into()), phone: None, ..Like::default() }).await;
     app.message(&staff, other, true).await;
     app.drain().await;
     let (stranger, theirs) = app.go_in(&app.link_to("b@example.org"), "b@example.org").await;
     let forged = [("message", id.as_str()), ("answer", "understood")];
     assert_eq!(stranger.post(&format!("{theirs}/answers"), &forged).await.status, 404);
-    // closed takes no more, and says so
+    // a closed conversation takes no more answers, and says so
     staff.post(&format!("{conversation}/closure"), &[]).await.redirect();
     let refused = patient.post(&answers, &forged).await;
     assert_eq!(refused.status, 409);

@@ -1,5 +1,5 @@
-//! The patient's pages in real Chromium, at 320 px: every way in and every state, in both languages, with JavaScript and
-//! without, by the keyboard alone; what assistive technology is told; what the pages weigh.
+//! The patient's pages in real Chromium at 320 px: every way to sign in and every state, in both languages, with
+//! JavaScript and without, by the keyboard alone; what assistive technology is told; what a mail scanner does.
 
 use crate::support::app::{Actor, App, On};
 use crate::support::browser::{Browser, Key};
@@ -14,7 +14,7 @@ use time::Duration;
 
 const EMAIL: &str = "maria@example.org";
 const PHONE: &str = "+16135550121";
-/// The narrowest phone; also a window of 1280 px at 400 % (WCAG 2.2, 1.4.10).
+/// The width of the narrowest phone; also that of a window of 1280 px at 400 % (WCAG 2.2, 1.4.10).
 const NARROW: u32 = 320;
 
 /// A clinic with a patient to whom three messages went, and the patient's phone.
@@ -58,7 +58,7 @@ async fn phone(language: &'static str, scripts: bool) -> Option<Phone> {
             let conversation = to.split('?').next().unwrap();
             staff.post(&format!("{conversation}/closure"), &[]).await.redirect();
         }
-        // each goes out before the next is written: the newest mail is the last one's
+        // each notification is sent before the next message is written, so that the newest mail is the last one's
         app.drain().await;
         app.state.clock.advance(Duration::minutes(1));
     }
@@ -79,7 +79,8 @@ impl Phone {
         if self.language == "fr" { french } else { english }
     }
 
-    /// What holds on every page: no violation, nothing sideways, nothing too small for a thumb, the language said.
+    /// Asserts what holds on every page: no violation of axe, no sideways scrolling, nothing too small for a thumb, and
+    /// the declared language.
     async fn look(&self, name: &str) {
         let name = format!("portal-{}{}-{name}", self.language, if self.scripts { "" } else { "-plain" });
         if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
@@ -108,8 +109,8 @@ impl Phone {
     }
 }
 
-/// Everything that is pressed, but links within text (WCAG 2.2, 2.5.5), is at least 44 px high and wide; a box counts
-/// with its label.
+/// Gives the controls that are smaller than 44 by 44 px, except links within text (WCAG 2.2, 2.5.5); a box counts with
+/// its label.
 const TOO_SMALL: &str =
     "return [...document.querySelectorAll('button, select, textarea, input:not([type=hidden]), nav a, a.btn, a.item')]
   .filter(e => e.checkVisibility() && !e.closest('dialog:not([open])'))
@@ -117,12 +118,12 @@ const TOO_SMALL: &str =
   .filter(([, box]) => box.height < 43.5 || box.width < 43.5)
   .map(([e, box]) => `${e.outerHTML.slice(0, 80)}: ${box.width} x ${box.height}`)";
 
-/// Every page and every state, one after the other as a patient meets them.
+/// Looks at every page and every state, in the order in which a patient meets them.
 async fn every_state(language: &'static str, scripts: bool) {
     let Some(phone) = phone(language, scripts).await else { return };
     let (browser, app) = (&phone.browser, &phone.app);
     let send = phone.words("Send me my passcode", "M’envoyer mon code d’accès");
-    // without a link
+    // signing in without a link
     browser.goto("/portal").await;
     phone.look("home").await;
     browser.js("for (const e of document.querySelectorAll('[required]')) e.required = false").await;
@@ -134,7 +135,7 @@ async fn every_state(language: &'static str, scripts: bool) {
     browser.click_text(send).await;
     browser.wait("#passcode").await;
     phone.look("claim").await;
-    // by link
+    // signing in by a link
     let link = phone.link().await;
     browser.goto(&link).await;
     phone.look("link").await;
@@ -147,7 +148,7 @@ async fn every_state(language: &'static str, scripts: bool) {
     browser.wait(".error-summary").await;
     phone.look("no-match").await;
     phone.prove(&app.passcode_to(PHONE), "1951").await;
-    // replies are off here: answers with one tap are not
+    // replies are off here, but answers with one tap are offered
     browser.wait(".taps").await;
     phone.look("replies-off").await;
     browser.click_text(phone.words("I understand", "Je comprends")).await;
@@ -173,7 +174,7 @@ async fn every_state(language: &'static str, scripts: bool) {
     browser.goto("/portal/messages/99").await;
     browser.wait_text(phone.words("This conversation is not here", "Cette conversation n’est pas ici")).await;
     phone.look("gone").await;
-    // written from a page that was loaded before the conversation was closed
+    // a reply from a page that was loaded before the conversation was closed
     browser.goto("/portal/messages/2").await;
     browser.fill(phone.words("Reply", "Répondre"), "One more thing").await;
     phone.staff.post("/conversations/2/closure", &[]).await.redirect();
@@ -193,7 +194,7 @@ async fn every_state(language: &'static str, scripts: bool) {
     phone.look("off-home").await;
     browser.goto(&link).await;
     phone.look("link-over").await;
-    // on again, and tried too often
+    // turned on again; then wrong passcodes too often
     let settings = phone.staff.get("/settings/patient-portal").await.ok();
     phone.staff.submit(&settings, "Save", &[("portal_on", "on")]).await.redirect();
     app.state.clock.advance(Duration::minutes(1));
@@ -272,7 +273,7 @@ async fn by_the_keyboard_alone() {
     browser.wait_path("/portal/messages").await;
     phone.tab_to("a[href$='/2']").await;
     browser.keys(&key(Key::Enter)).await;
-    // a table that is wider than the page is scrolled by the keyboard too
+    // a table that is wider than the page can be scrolled by the keyboard
     phone.tab_to("textarea").await;
     browser.keys("All clear").await;
     phone.tab_to("form.reply button").await;
@@ -303,14 +304,14 @@ async fn the_end_of_a_session_is_told_before() {
     browser.goto("/portal/messages/2").await;
     browser.fill("Reply", "I am still wri").await;
     browser.wait_text("Kept at").await;
-    // as the page sees it, the session has two minutes left
+    // the page is made to believe that the session has two minutes left
     browser.js("document.querySelector('dialog').dataset.expiresIn = 100").await;
     browser.js("return import(document.querySelector('script[type=module]').src.replace(/portal.js/, 'session-warning.js')).then(m => m.default(document.querySelector('dialog')))").await;
     browser.wait("dialog[open]").await;
     phone.look("warning").await;
     browser.click_text("Give me more time").await;
     browser.wait_gone("dialog[open]").await;
-    // where it ends in any case, that is said
+    // where the session ends in any case, the dialog says so
     browser.js("document.querySelector('dialog').dataset.expiresIn = 1").await;
     browser.js("return import(document.querySelector('script[type=module]').src.replace(/portal.js/, 'session-warning.js')).then(m => m.default(document.querySelector('dialog')))").await;
     browser.wait_text("You were logged out").await;
@@ -326,12 +327,12 @@ async fn the_end_of_a_session_is_told_before() {
     phone.prove(&phone.app.passcode_to(EMAIL), "1951").await;
     browser.wait_path("/portal/messages/2").await;
     assert_eq!(browser.value("Reply").await, "I am still wri");
-    // nothing of it is in the browser
+    // nothing is stored in the browser
     let stored = browser.js("return [localStorage.length, sessionStorage.length, document.cookie]").await;
     assert_eq!(stored, serde_json::json!([0, 0, ""]));
 }
 
-/// What assistive technology is told of a page: role, name and state of each thing, one a line.
+/// What assistive technology is told of a page: role, name and state of each element, one on each line.
 async fn tree(browser: &Browser) -> String {
     let nodes = browser.cdp("Accessibility.getFullAXTree", serde_json::json!({})).await;
     let nodes = nodes["nodes"].as_array().unwrap().clone();
@@ -357,7 +358,7 @@ async fn tree(browser: &Browser) -> String {
         }
         let deeper = depth + usize::from(!quiet);
         let children = node["childIds"].as_array().cloned().unwrap_or_default();
-        // what a name says is not said again by the text inside
+        // text inside an element that its name contains already is left out
         let children = children.iter().rev().filter_map(find).filter(|child| {
             child["role"]["value"] != "StaticText"
                 || child["name"]["value"].as_str().is_some_and(|text| text.trim() != name)
@@ -367,7 +368,8 @@ async fn tree(browser: &Browser) -> String {
     lines
 }
 
-/// `POSTERN_TEST_WRITE_TREES=1` writes them anew; look at what changed before you commit it.
+/// Compares the tree with the stored one. `POSTERN_TEST_WRITE_TREES=1` writes the trees again: look at the changes
+/// before you commit them.
 async fn tree_is_as_before(browser: &Browser, name: &str) {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/suite/portal/trees/{name}.txt"));
     let now = tree(browser).await;
@@ -406,7 +408,7 @@ async fn what_assistive_technology_is_told_in_french() {
     trees("fr").await;
 }
 
-/// The read marks of all conversations; to see that a robot leaves none.
+/// The read marks of all conversations, to see that a mail scanner leaves none.
 async fn read_marks(app: &App) -> Vec<Option<Ts>> {
     let read = app.state.db.read(|conn| -> Result<Vec<Option<Ts>>, AppError> {
         Ok(conversations::table.select(conversations::read_by_patient_at).load(conn)?)
@@ -414,7 +416,7 @@ async fn read_marks(app: &App) -> Vec<Option<Ts>> {
     read.await.unwrap()
 }
 
-/// A mail scanner opens the link in a real browser, and everything that is on the page, ten times.
+/// A mail scanner that opens the link and everything on the page in a real browser, ten times, uses nothing up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scanner_uses_nothing_up() {
     let Some(phone) = phone("en", true).await else { return };

@@ -10,7 +10,7 @@ use time::Duration;
 
 const PHONE: &str = "+16135550121";
 
-/// A try, from one of four addresses.
+/// Tries a passcode from one of four addresses.
 async fn guess(who: Actor, link: String, number: u32) -> Answer {
     let from = format!("10.1.1.{}", number % 4);
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("x-forwarded-for", from.as_str())];
@@ -34,7 +34,7 @@ async fn ten_thousand_wrong_passcodes() {
     let right: u32 = app.passcode_to(PHONE).parse().unwrap();
     let wrong = (0..1_000_000).filter(|number| *number != right).take(10_000);
     let tries = stream::iter(wrong).map(|number| guess(guesser.clone(), link.clone(), number)).buffer_unordered(16);
-    // while that goes on, somebody else gets in
+    // meanwhile another patient signs in
     let all = tries.fold(BTreeMap::new(), |mut seen: BTreeMap<u16, u32>, answer| async move {
         *seen.entry(answer.status).or_default() += 1;
         seen
@@ -44,10 +44,10 @@ async fn ten_thousand_wrong_passcodes() {
     println!("answers: {seen:?}");
     assert!(seen.keys().all(|status| [422, 429].contains(status)), "{seen:?}");
     assert!(seen.values().sum::<u32>() == 10_000 && seen[&422] > 200, "{seen:?}");
-    // the right one is dead by now, from any address
+    // by now the right passcode does not work any more, from any address
     let late = guess(guesser.clone(), link.clone(), right).await;
     assert!([422, 429].contains(&late.status));
-    // the patient herself is not: a new link works at once, the old one after a while
+    // the patient herself is not locked out: a new link works at once, the old one after a while
     let thread = staff.get(&conversation).await.ok();
     staff.submit(&thread, "Send", &[("body", "And another thing")]).await.redirect();
     app.drain().await;

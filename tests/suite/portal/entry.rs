@@ -1,4 +1,4 @@
-//! Link, passcode, date of birth.
+//! Signing in to the portal by link, passcode and date of birth.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -45,7 +45,7 @@ async fn a_link_opens_with_what_was_copied_behind_it(app: App) {
         [".", ")", ",", "%3E", ">", "/", "%20", ";", "%E2%80%9D", "%22", "'", "%E3%80%82", "*", "_", "!", "]."]
     {
         let page = app.anyone().get(&format!("{link}{behind}")).await.ok();
-        // the page's own forms go to the link as it was made
+        // the forms of the page go to the link without what was copied with it
         assert_eq!(page.form_with("Send me my passcode").action, format!("{link}/passcode"), "{behind}");
     }
     app.go_in(&format!("{link}."), PHONE).await;
@@ -83,7 +83,7 @@ async fn wrong_tries_kill_a_passcode(app: App) {
     app.message(&staff, patient, true).await;
     app.drain().await;
     app.go_in(&app.link_to("b@example.org"), "b@example.org").await;
-    // and the honest patient gets in after a while
+    // the real patient signs in after a while
     app.state.clock.advance(Duration::minutes(2));
     app.go_in(&link, PHONE).await;
 }

@@ -1,4 +1,4 @@
-//! The clinic's logo and background image: checked, and made anew.
+//! The clinic's logo and background image: checked, and encoded again.
 
 use crate::on_both;
 use crate::support::app::{Actor, Answer, App};
@@ -39,7 +39,7 @@ async fn served(app: &App, css: &str) -> (Answer, Vec<u8>) {
 async fn an_image_is_made_anew_and_shown(app: App) {
     let owner = app.user(Role::Owner).await;
     assert!(!app.anyone().get("/portal").await.ok().has("img"));
-    // a telephone's picture says where it was taken; and something is hidden behind its end
+    // a phone's picture with the place where it was taken, and something hidden after its end
     let mut photo = picture(2000, 1500, ImageFormat::Jpeg);
     let exif = b"\xff\xe1\x00\x22Exif\0\0MM\0*secret place 45.4N 75.7W";
     photo.splice(2..2, exif.iter().copied());
@@ -55,7 +55,7 @@ async fn an_image_is_made_anew_and_shown(app: App) {
     }
     let small = image::load_from_memory(&bytes).unwrap();
     assert_eq!((small.width(), small.height()), (1600, 1200));
-    // a logo stays sharp and may be see-through
+    // a logo stays sharp, and may be transparent
     send(&owner, "logo", file(&picture(200, 60, ImageFormat::Png))).await;
     let (first, bytes) = served(&app, ".brand img").await;
     assert_eq!(first.headers["content-type"], "image/png");
@@ -72,7 +72,7 @@ async fn an_image_is_made_anew_and_shown(app: App) {
 
 async fn what_is_no_image_is_refused(app: App) {
     let owner = app.user(Role::Owner).await;
-    // a PNG that says that it is 60000 pixels wide
+    // a PNG that declares a width of 60000 pixels
     let mut wide = picture(2, 2, ImageFormat::Png);
     wide[16..20].copy_from_slice(&60_000u32.to_be_bytes());
     let mut broken = picture(50, 50, ImageFormat::Png);

@@ -1,4 +1,4 @@
-//! What patients see and change of themselves.
+//! What patients see and change of their own information.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -60,7 +60,7 @@ async fn who_has_looked_is_told(app: App) {
     assert_eq!(page.count("ul.list li"), 2);
     assert!(page.has_text("User viewer") && page.has_text("User owner"));
     assert!(patient.get("/portal/messages/1").await.ok().has_text("It will be read by User owner"));
-    // another patient's looks are theirs
+    // looks at another patient's record are listed for that patient only
     let other = app.patient(Like { email: Some("b@example.org".into()), phone: None, ..Like::default() }).await;
     app.message(&owner, other, true).await;
     app.drain().await;
@@ -90,7 +90,7 @@ async fn everything_is_in_one_file(app: App) {
         assert!(all.contains(words), "{words}");
     }
     assert!(!all.contains("for colleagues only"), "a note went out");
-    // not without a session, and not once access is withdrawn
+    // no download without a session, and none after access was withdrawn
     assert_eq!(app.anyone().get("/portal/information/download").await.status, 303);
     let form = owner.get("/patients/1/information").await.ok();
     owner.submit(&form, "Save", &[("portal_access", "off")]).await.redirect();
@@ -120,7 +120,7 @@ async fn nothing_is_shown_or_changed_where_the_portal_is_off(app: App) {
     assert!(patient.get("/portal/information").await.redirect().starts_with("/portal?"));
 }
 
-/// HEAD is how link checkers ask; whoever asks so has seen no word.
+/// A HEAD request, as link checkers send, counts as no reading: it shows no word.
 async fn whoever_only_probes_has_not_read(app: App) {
     let (owner, patient, conversation) = inside(&app, Like::default()).await;
     let viewer = app.user(Role::Viewer).await;

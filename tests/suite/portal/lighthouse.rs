@@ -1,4 +1,4 @@
-//! What Lighthouse says of the message page: at least 98 of 100 in each category, as a phone on a slow line meets it.
+//! Lighthouse gives the message page at least 98 of 100 in each category, as on a phone with a slow connection.
 
 use crate::support::app::{App, On};
 use crate::support::peers;
@@ -25,7 +25,7 @@ async fn the_message_page_has_at_least_98() {
     let cookie = inside.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap();
     let headers = serde_json::json!({ "Cookie": cookie }).to_string();
     let (address, folder) = (format!("{}{}", app.origin, inside.location), tempfile::tempdir().unwrap());
-    // the machine that runs this may be busy: the best of three is what the page can do
+    // the machine may be busy, so the best of three runs counts
     let mut seen = Vec::new();
     for _ in 0..3 {
         let mut command = Command::new("node");
@@ -48,7 +48,7 @@ async fn the_message_page_has_at_least_98() {
     panic!("Lighthouse:\n{}", seen.join("\n"));
 }
 
-/// What cost a category its points.
+/// The audits that cost a category points.
 fn lost(report: &serde_json::Value, category: &str) -> Vec<String> {
     let it = &report["categories"][category];
     let audits = it["auditRefs"].as_array().into_iter().flatten().filter_map(|one| {

@@ -1,4 +1,4 @@
-//! The patient's way in, and what a patient may do.
+//! The portal: signing in, and what a patient may do.
 
 mod answers;
 mod browser;

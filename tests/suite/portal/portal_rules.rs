@@ -40,7 +40,7 @@ async fn enter(browser: &Actor, link: &str, code: &str, day: &str) -> Answer {
         .await
 }
 
-/// A code that is not this one.
+/// Another code than this one.
 fn wrong(code: &str) -> String {
     format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
 }
@@ -98,7 +98,7 @@ async fn without_replies_the_page_says_so(app: App) {
     assert!(browser.get(&message).await.ok().has_text("This conversation was closed"));
     let late = browser.post(&reply, &[("key", KEY), ("body", "Typed before")]).await;
     assert!(late.status == 409 && late.page().has_text("Typed before"));
-    // for 10 minutes closing can be taken back, then no more
+    // closing can be undone for 10 minutes, and not later
     app.state.clock.advance(Duration::minutes(9));
     user.post(&format!("{conversation}/reopening"), &[]).await.redirect();
     browser.post(&reply, &[("key", KEY), ("body", "Typed before")]).await.redirect();
@@ -121,7 +121,7 @@ async fn withdrawn_access_ends_all_at_once(app: App) {
     assert!(reply.status == 303 && reply.location.starts_with("/portal?"), "{}", reply.location);
     assert_eq!(count(&app).await, 1);
     assert_eq!(app.anyone().get(&link).await.status, 404);
-    // given back, the ended stays ended
+    // when access is given again, ended links and sessions stay ended
     save_information(&user, patient, EMAIL, PHONE, "on").await;
     assert_eq!(app.anyone().get(&link).await.status, 404);
     assert_eq!(browser.get(&message).await.status, 303);
@@ -147,7 +147,7 @@ async fn a_changed_address_ends_all_at_once(app: App) {
 async fn a_passcode_is_short_lived_and_used_once(app: App) {
     let (_, _, _, link) = begin(&app, true).await;
     let browser = app.anyone();
-    // none was asked for
+    // no passcode was requested
     assert_eq!(enter(&browser, &link, "000000", "4").await.status, 422);
     assert_eq!(enter(&browser, &link, "", "4").await.status, 422);
     ask(&browser, &link).await.redirect();
@@ -186,7 +186,7 @@ async fn a_passcode_is_short_lived_and_used_once(app: App) {
     enter(&browser, &link, &app.passcode_to(PHONE), "4").await.redirect();
 }
 
-/// A browser at another address of this machine.
+/// A browser that connects from another address of this machine.
 fn at(app: &App, address: [u8; 4]) -> Actor {
     let somebody = app.anyone();
     let http = reqwest::Client::builder()
@@ -210,7 +210,7 @@ async fn guessing_opens_nothing(app: App) {
     let mut refused = 0;
     for n in 0..300u32 {
         guess = wrong(&guess);
-        // from many places at once, as far as this machine has them
+        // from many addresses at once, as far as this machine has them
         let from = at(&app, [127, 0, 0, 10 + (n % 20) as u8]);
         let answer = enter(&from, &link, &guess, "4").await;
         assert!([422, 429].contains(&answer.status), "{}", answer.status);
@@ -219,7 +219,7 @@ async fn guessing_opens_nothing(app: App) {
     }
     assert!(refused >= 5);
     assert_eq!(enter(&at(&app, [127, 0, 0, 50]), &link, &code, "4").await.status, 422, "it is dead");
-    // the other patient does not notice
+    // another patient is not affected
     let browser = at(&app, [127, 0, 0, 51]);
     let link = app.link_to("b@example.org");
     ask(&browser, &link).await.redirect();

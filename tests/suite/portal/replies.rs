@@ -1,4 +1,4 @@
-//! When a patient may answer, and what the page says when not.
+//! When a patient may reply, and what the page says where they may not.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -45,7 +45,7 @@ async fn the_portal_turned_off_is_said(app: App) {
     assert_eq!(answer.status, 409);
     assert!(answer.page().has_text("Still there?") && answer.page().has_text("is turned off"));
     assert!(!patient.get(&message).await.ok().has_text("Your results"));
-    // since when, on every page that says so, and not since one looked
+    // every page says since when the portal is off, and that is not the time of the request
     let since = |page: &Page| page.text().split("is turned off, as of ").nth(1).map(|rest| rest[..20].to_owned());
     let said = since(&answer.page()).unwrap();
     app.state.clock.advance(Duration::minutes(20));
@@ -78,7 +78,7 @@ async fn a_flood_of_replies_ends_and_loses_no_word(app: App) {
     let page = answer.page();
     assert!(page.has_text("You have sent a lot in a short time"), "{}", page.text());
     assert_eq!(page.form_with("Send").value("body").as_deref(), Some(&*format!("Words number {number}")));
-    // others are not held up
+    // other patients are not affected
     let other = app.patient(Like { email: Some("b@example.org".into()), phone: None, ..Like::default() }).await;
     app.message(&staff, other, true).await;
     app.drain().await;
@@ -103,7 +103,7 @@ async fn sending_twice_is_sending_once(app: App) {
     let replies = format!("{message}/replies");
     futures_util::future::join_all((0..8).map(|_| patient.post(&replies, &reply))).await;
     assert_eq!(patient.get(&message).await.ok().count(".thread li.msg"), 2);
-    // other words from a page that was gone back to are another message
+    // other words from the same page, after going back, are another message
     patient.post(&replies, &[("key", "0123456789abcdef"), ("body", "And one more thing")]).await.redirect();
     assert_eq!(patient.get(&message).await.ok().count(".thread li.msg"), 3);
 }

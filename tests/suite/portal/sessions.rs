@@ -1,4 +1,4 @@
-//! A session ends, and nothing that was typed is lost by it.
+//! When a session ends, nothing that was typed is lost.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -47,7 +47,7 @@ async fn a_press_gives_more_time(app: App) {
     app.state.clock.advance(Duration::minutes(25));
     assert_eq!(press(&patient).await, Some(30 * 60));
     app.state.clock.advance(Duration::minutes(25));
-    // without a script the same, and back to the page
+    // the same without scripts, which leads back to the page
     let page = patient.get(&message).await.ok();
     let back = patient.submit(&page, "Give me more time", &[]).await.redirect();
     assert_eq!(back, message);
@@ -74,7 +74,7 @@ async fn a_session_ends_in_any_case(app: App) {
 async fn what_was_typed_outlives_the_session(app: App) {
     let Inside { patient, message, .. } = inside(&app).await;
     let page = patient.get(&message).await.ok();
-    // as a script saves while one types
+    // a script saves while the patient types
     let form = ("content-type", "application/x-www-form-urlencoded");
     let draft = format!("{message}/draft");
     let saved = patient.send("POST", &draft, &[("accept", "application/json"), form], "body=It+hurts+l").await;
@@ -108,7 +108,7 @@ async fn only_their_own_browser_keeps_their_words(app: App) {
     let reply = [("key", "0123456789abcdef"), ("body", "words of somebody")];
     let replies = format!("{message}/replies");
     let over = (format!("/portal?back={message}"), "session-over".to_owned());
-    // somebody without a session, somebody who logged out, and somebody whose access was withdrawn
+    // for somebody without a session, after logging out, and after access was withdrawn nothing is kept
     assert_eq!(app.anyone().post(&replies, &reply).await.says(), over);
     patient.post("/portal/logout", &[]).await.redirect();
     assert_eq!(patient.post(&replies, &reply).await.says(), over);
@@ -124,7 +124,7 @@ async fn only_their_own_browser_keeps_their_words(app: App) {
     app.drain().await;
     let (patient, _) = app.go_in(&app.link_to(EMAIL), PHONE).await;
     assert!(!patient.get(&message).await.ok().has_text("words of somebody"));
-    // and it is kept for a day at most
+    // a form is kept for a day at most
     app.state.clock.advance(Duration::days(2));
     assert_eq!(patient.post(&replies, &reply).await.says(), over);
 }

@@ -1,4 +1,4 @@
-//! Tries and passcodes are counted over all passcodes of a day: a new passcode gives no new tries.
+//! Tries and passcodes are counted over a whole day: a new passcode gives no new tries.
 
 use crate::on_both;
 use crate::support::app::{Actor, Answer, App};
@@ -33,7 +33,7 @@ async fn ask(app: &App, who: &Actor, link: &str) -> Answer {
     answer
 }
 
-/// A try with the right date of birth.
+/// Tries a passcode with the right date of birth.
 async fn try_in(who: &Actor, link: &str, passcode: &str) -> Answer {
     let fields = [("passcode", passcode), ("day", "4"), ("month", "3"), ("year", "1951")];
     who.post(&format!("{link}/session"), &fields).await
@@ -57,7 +57,7 @@ async fn a_new_passcode_gives_no_new_tries(app: App) {
     let mut pauses = Vec::new();
     for _ in 0..3 {
         let mut tried = 0;
-        // four tries at each passcode, which alone would never lock
+        // four tries at each passcode, which would not lock if each passcode counted alone
         let locked = loop {
             let answer = ask(&app, &guesser, &link).await;
             if answer.status == 429 {
@@ -71,7 +71,7 @@ async fn a_new_passcode_gives_no_new_tries(app: App) {
             }
         };
         assert!(locked.has_text("Too many tries"), "{}", locked.text());
-        // the passcode that is out is dead with it
+        // the passcode that was sent last does not work any more
         assert_eq!(try_in(&guesser, &link, &app.passcode_to(PHONE)).await.status, 422);
         let mut pause = Duration::ZERO;
         while ask(&app, &guesser, &link).await.status == 429 {
@@ -81,14 +81,14 @@ async fn a_new_passcode_gives_no_new_tries(app: App) {
         pauses.push(pause);
     }
     assert!(pauses.windows(2).all(|two| two[0] < two[1]), "pauses grow: {pauses:?}");
-    // who has the passcode gets in, and begins anew
+    // the right passcode signs in, and the count begins again
     assert_eq!(try_in(&app.anyone(), &link, &app.passcode_to(PHONE)).await.status, 303);
 }
 
 async fn only_so_many_passcodes_go_out_in_a_day(app: App) {
     let owner = app.user(Role::Owner).await;
     let settings = owner.get("/settings/patient-portal").await.ok();
-    // what is no number of passcodes is said at its field
+    // a wrong number of passcodes is explained at its field
     let wrong = owner.submit(&settings, "Save", &[("passcodes_a_day", "0")]).await;
     assert!(wrong.status == 422 && wrong.page().has("#passcodes_a_day-error"));
     owner.submit(&settings, "Save", &[("passcodes_a_day", "3")]).await.redirect();
@@ -102,7 +102,7 @@ async fn only_so_many_passcodes_go_out_in_a_day(app: App) {
     assert_eq!(refused.status, 429);
     assert!(refused.page().has_text("No more passcodes today"));
     assert_eq!(app.mailbox.newest_first().len(), sent);
-    // the last one still works, and tomorrow there are others
+    // the last passcode still works, and the next day there are others
     assert_eq!(try_in(&app.anyone(), &link, &app.passcode_to(PHONE)).await.status, 303);
     app.state.clock.advance(Duration::days(1));
     assert_eq!(ask(&app, &who, &link).await.status, 303);
@@ -142,7 +142,7 @@ async fn a_claim_made_again_leaves_the_open_page_its_address(app: App) {
         assert!(page.has("#passcode"), "{}", page.text());
     }
     assert_eq!(try_in(&first, &open, &app.passcode_to(EMAIL)).await.status, 303);
-    // a third time, from the page that was first
+    // after a third claim the second page still works
     app.state.clock.advance(Duration::minutes(1));
     claim(&app, &app.anyone(), EMAIL).await;
     assert_eq!(try_in(&second, &other, &app.passcode_to(EMAIL)).await.status, 303);
@@ -160,7 +160,7 @@ async fn claims_of_one_patient_are_locked_apart(app: App) {
         let text = who.get(&link).await.ok().text();
         said.push(text.split("passcode at ").nth(1).unwrap().split('.').next().unwrap().to_owned());
     }
-    // the clock stands still: the same pause for each, whoever they are true of
+    // the test's clock stands still, so each claim, true or false, has the same pause
     assert!(said.iter().all(|until| *until == said[0]), "{said:?}");
 }
 

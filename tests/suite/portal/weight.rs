@@ -1,14 +1,14 @@
-//! The patient's pages are light, ask nobody else for anything, and set no cookie before it is needed.
+//! The patient's pages are small, load nothing from other servers, and set no cookie before it is needed.
 
 use crate::support::app::{Actor, App, On};
 use crate::support::world::Like;
 use postern::access::Role;
 use std::collections::BTreeSet;
 
-/// Page, style and scripts together, as they go over the line.
+/// The most bytes of page, styles and scripts together, as they are transferred.
 const MOST: usize = 30_000;
 
-/// The bytes of an asset as a browser gets it.
+/// The size of an asset as it is transferred, and its text.
 async fn sent(who: &Actor, path: &str) -> (usize, String) {
     let plain = who.get(path).await;
     assert_eq!(plain.status, 200, "{path}");
@@ -16,7 +16,7 @@ async fn sent(who: &Actor, path: &str) -> (usize, String) {
     (request.send().await.unwrap().bytes().await.unwrap().len(), plain.body)
 }
 
-/// A page with everything that it may ask for: its styles, its scripts, and what those import.
+/// The bytes of a page with its styles, its scripts, and what those import.
 async fn weight(who: &Actor, path: &str) -> usize {
     let page = who.get(path).await;
     let mut all = page.body.len();

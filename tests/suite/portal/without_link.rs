@@ -1,4 +1,4 @@
-//! `/portal`: in by saying who one is. Nothing tells whether it was true.
+//! `/portal`: signing in by saying who one is. Nothing shows whether the claim was true.
 
 use crate::on_both;
 use crate::support::app::{Actor, Answer, App, On};
@@ -36,18 +36,18 @@ async fn a_true_claim_leads_in(app: App) {
     let staff = app.user(Role::Staff).await;
     let maria = app.patient(Like::default()).await;
     app.message(&staff, maria, true).await;
-    // what was sent before goes out first: passcodes have a lane of their own
+    // earlier notifications are sent first, because passcodes have a lane of their own
     app.drain().await;
     for (contact, at) in [("MARIA@example.org", EMAIL), ("(613) 555-0121", PHONE)] {
         let patient = app.anyone();
-        // as somebody whose session has ended comes: back to where they were
+        // a patient whose session has ended comes back to where they were
         let over = patient.get("/portal/messages/1").await.redirect();
         assert_eq!(over, "/portal?back=/portal/messages/1");
         let page = patient.get(&over).await.ok();
         let fields = [("number", "943-476-5919"), ("contact", contact)];
         let link = patient.submit(&page, "Send me my passcode", &fields).await.redirect();
         app.drain().await;
-        // the passcode goes to the address that was named, and no other
+        // the passcode is sent to the address that was named, and to no other
         let page = patient.get(&link).await.ok();
         let passcode = app.passcode_to(at);
         let fields = [("passcode", passcode.as_str()), ("day", "4"), ("month", "3"), ("year", "1951")];
@@ -100,14 +100,14 @@ async fn a_claim_that_is_locked_locks_no_link(app: App) {
         for _ in 0..6 {
             assert_eq!(login(&guesser, &link, "000000", "4").await.status, 422);
         }
-        // the same claim made again is locked too, and says the same of a false one
+        // the same claim made again is locked too, and a false claim is answered the same
         let again = claim(&guesser, "943 476 5919", contact).await.redirect();
         let page = guesser.get(&again).await.ok();
         assert!(page.has_text("Too many tries") && page.has_text("at 9:03"), "{}", page.text());
     }
-    // their link is another way in
+    // the link in a notification still signs in
     app.go_in(&message, PHONE).await;
-    // and the clinic sees the lock and lifts it
+    // the clinic sees the lock, and removes it
     let chart = staff.get(&format!("/patients/{maria}")).await.ok();
     assert!(chart.has_text("tried too often"));
     staff.submit(&chart, "Unlock", &[]).await.redirect();
@@ -132,7 +132,7 @@ async fn only_what_the_clinic_allows(app: App) {
     let link = nobody.post("/portal/entry", &passport).await.redirect();
     app.drain().await;
     assert_eq!(login(&nobody, &link, &app.passcode_to(EMAIL), "4").await.redirect(), "/portal/messages");
-    // what can't be read says so, and is kept
+    // a claim that cannot be read is explained, and what was typed is kept
     let wrong = app.anyone().post("/portal/entry", &[("kind", "passport"), ("number", "x"), ("contact", "y")]).await;
     assert_eq!(wrong.status, 422);
     let page = wrong.page();
@@ -151,7 +151,7 @@ async fn claims_are_forgotten(app: App) {
     assert_eq!(claims().await.unwrap(), 0);
 }
 
-/// Seconds that a claim takes to be answered. Each comes from another address: none is too often.
+/// The seconds until a claim is answered. Each claim comes from another address, so that no limit refuses it.
 async fn seconds(app: &App, who: &Actor, turn: usize, contact: &str) -> f64 {
     let from = format!("10.0.{}.{}", turn / 200, turn % 200);
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("x-forwarded-for", from.as_str())];
@@ -160,19 +160,20 @@ async fn seconds(app: &App, who: &Actor, turn: usize, contact: &str) -> f64 {
     let answer = who.send("POST", "/portal/entry", &headers, &body).await;
     let took = begun.elapsed().as_secs_f64();
     assert_eq!(answer.status, 303);
-    // so that the next one asks for a passcode anew
+    // so that the next claim requests a new passcode
     app.state.clock.advance(Duration::seconds(30));
     took
 }
 
-/// By turns, so that whatever else the machine does hits both alike; what is compared are the middles.
+/// A true and a false claim take the same time. They are made in turns, so that other work on the machine hits both,
+/// and the medians are compared.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_match_and_a_miss_take_alike_long() {
     let app = App::start_with_config(On::Sqlite, |config| config.proxies.are_there = true, Delivery::mailbox).await;
     app.patient(Like::default()).await;
     let who = app.anyone();
     let mut ratio = 0.0;
-    // a machine that is busy elsewhere may spoil one round, not three
+    // other work on the machine may spoil one round, but hardly three
     for round in 0..3 {
         let (mut matches, mut misses) = (Vec::new(), Vec::new());
         for turn in 0..60 {

@@ -18,7 +18,7 @@ on_both!(
     each_combination_holds_what_it_says_in_its_order
 );
 
-/// The cells of the rows: who, what, whose.
+/// Three cells of each row: who, what, whose.
 async fn rows(owner: &Actor, query: &str) -> Vec<[String; 3]> {
     let page = owner.get(&format!("/settings/audit-log{query}")).await.ok();
     let cells: Vec<String> = page.texts_of("table tbody td");
@@ -40,7 +40,7 @@ async fn it_says_who_and_whose(app: App) {
     let rows = rows(&owner, "?what=message_read").await;
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0][0], "María Mejía (Patient)");
-    // only owners may
+    // only owners may read it
     assert_eq!(staff.get("/settings/audit-log").await.status, 403);
     assert_eq!(staff.get("/settings/audit-log.csv").await.status, 403);
 }
@@ -54,16 +54,16 @@ async fn it_narrows(app: App) {
         owner.get(&format!("/patients/{patient}")).await.ok();
     }
     let whose = |rows: Vec<[String; 3]>| rows.into_iter().map(|[who, ..]| who).collect::<Vec<_>>();
-    // one press on the chart: who has looked at this record
+    // a link on the chart shows who has looked at this record
     let chart = owner.get(&format!("/patients/{maria}")).await.ok();
     let press = chart.link("Who looked at this record");
     assert_eq!(press, format!("/settings/audit-log?patient={maria}&what=looks"));
     let looks = rows(&owner, press.strip_prefix("/settings/audit-log").unwrap()).await;
     assert_eq!(looks.len(), 3, "once by the member of staff, twice by the owner: {looks:?}");
     assert!(looks.iter().all(|[_, what, whose]| what == "viewed the chart" && whose == "María Mejía"), "{looks:?}");
-    // not offered to who may not
+    // the link is not shown to users without the right
     assert!(!staff.get(&format!("/patients/{maria}")).await.ok().has_text("Who looked at this record"));
-    // the one who looked first is the member of staff
+    // the member of staff looked first
     let (first, page) = (&looks.last().unwrap()[0], owner.get("/settings/audit-log").await.ok());
     let names = page.texts_of("#user option");
     let staff_id = &page.attrs_of("#user option", "value")[names.iter().position(|name| name == first).unwrap()];
@@ -71,7 +71,7 @@ async fn it_narrows(app: App) {
     assert_eq!(of_staff, vec![first.clone(); 3], "both patients, and the look for the link");
     assert!(rows(&owner, "?from=2099-01-01").await.is_empty());
     assert!(!rows(&owner, "?until=2099-01-01").await.is_empty());
-    // what means nothing narrows nothing
+    // a value that means nothing filters nothing
     assert!(!rows(&owner, "?what=x&user=y&from=z").await.is_empty());
 }
 
@@ -100,12 +100,12 @@ async fn a_long_log_is_paged(app: App) {
     let older = owner.get(&format!("/settings/audit-log{path}")).await.ok().link("Older");
     assert!(older.contains(&format!("patient={maria}")), "{older}");
     assert_eq!(rows(&owner, older.strip_prefix("/settings/audit-log").unwrap()).await.len(), 1);
-    // the export gives all, in pieces
+    // the export gives all rows, read in pieces
     let whole = owner.get(&format!("/settings/audit-log.csv{path}")).await.body;
     assert_eq!(whole.lines().count(), 102);
 }
 
-/// Names, numbers and addresses are seen in lists and on forms as on the chart itself.
+/// Looking through lists and forms, which show names, numbers and addresses like the chart, leaves an audit row.
 async fn whoever_looks_through_records_leaves_a_row(app: App) {
     let (owner, staff) = (app.user(Role::Owner).await, app.user(Role::Staff).await);
     let maria = app.patient(Like::default()).await;
@@ -134,7 +134,7 @@ async fn who_has_left_is_found(app: App) {
     assert_eq!(rows(&owner, &format!("?user={last}&what=looks")).await.len(), 1);
 }
 
-/// Every filter with every other, page by page, against a look at all rows.
+/// Each combination of filters gives, page by page and in order, the rows that a filter over all rows gives.
 async fn each_combination_holds_what_it_says_in_its_order(app: App) {
     let (owner, staff) = (app.user(Role::Owner).await, app.user(Role::Staff).await);
     let maria = app.patient(Like::default()).await;
@@ -146,7 +146,7 @@ async fn each_combination_holds_what_it_says_in_its_order(app: App) {
             owner.get(&path).await.ok();
             staff.get(&path).await.ok();
         }
-        // some at the same moment, some later
+        // some rows at the same moment, some later
         app.state.clock.advance(time::Duration::minutes(7));
     }
     let middle = app.state.clock.now().plus(-time::Duration::minutes(10));

@@ -1,4 +1,4 @@
-//! What the owners of a clinic see and set.
+//! The audit log, and its seals.
 
 mod audit_log;
 mod sealed_log;

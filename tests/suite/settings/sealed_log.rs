@@ -1,4 +1,4 @@
-//! The audit log against somebody who can write the database, and knows how its hashes are made.
+//! The audit log against somebody who can write the database and knows how its hashes are made.
 
 use crate::on_each;
 use crate::support::app::{App, On};
@@ -34,7 +34,7 @@ async fn verified(db: &Db, key: Option<SecretKey>) -> Result<audit::Verified, Br
     db.read(move |conn| -> Result<_, AppError> { Ok(audit::verify(conn, key.as_ref())) }).await.unwrap()
 }
 
-/// Everything that the owner of the database can do, without the key.
+/// Runs statements as the database's owner, who can remove the log's protection but does not have the key.
 async fn by_the_owner_of_the_database(app: &App, statements: &'static [&'static str]) {
     let unlock: &[&str] = match app.state.db.is_postgres() {
         true => &["ALTER TABLE audit_events DISABLE TRIGGER USER"],
@@ -49,7 +49,7 @@ async fn by_the_owner_of_the_database(app: &App, statements: &'static [&'static 
     write.await.unwrap();
 }
 
-/// The last rows of the patient's chain go, and its end is put back to where it then stands.
+/// Removes the last rows of the patient's chain, and sets its end back to the row that is then the last.
 const CUT: &[&str] = &[
     "DELETE FROM audit_events WHERE chain > 0 AND position > 2",
     "UPDATE audit_heads SET position = 2, hash = (SELECT hash FROM audit_events e WHERE e.chain = audit_heads.chain AND \
@@ -60,16 +60,16 @@ async fn a_forged_history_shows(on: On) {
     let app = clinic(on, Some(key())).await;
     let db = &app.state.db;
     assert!(verified(db, Some(key())).await.unwrap().rows > 5);
-    // another key did not seal it
+    // with another key the ends do not verify
     assert!(matches!(verified(db, Some(SecretKey::new([8; 32]))).await, Err(Broken::Unsealed { .. })));
     by_the_owner_of_the_database(&app, CUT).await;
     assert!(verified(db, None).await.is_ok(), "the hashes alone say nothing");
     assert!(matches!(verified(db, Some(key())).await, Err(Broken::Unsealed { chain: 1.. })));
-    // what is added to it does not bless it
+    // new rows do not seal the changed chain
     let owner = app.user(Role::Owner).await;
     owner.get("/patients/1").await.ok();
     assert!(matches!(verified(db, Some(key())).await, Err(Broken::Unsealed { chain: 1.. })));
-    // nor does the operator's seal: it is for what has none
+    // nor does the operator's command: it seals only ends without a seal
     let seal = db.write(|tx| -> Result<usize, AppError> {
         let now = postern::clock::Clock::system().now();
         Ok(audit::seal_all(tx, now, &key())?)
@@ -78,7 +78,7 @@ async fn a_forged_history_shows(on: On) {
     assert!(matches!(verified(db, Some(key())).await, Err(Broken::Unsealed { chain: 1.. })));
 }
 
-/// The lines that the worker would write, and what they say of the log now.
+/// The next line that the worker would write.
 async fn next_line(app: &App, before: Option<Heads>) -> Option<Heads> {
     let now = app.state.clock.now();
     let read =
@@ -109,12 +109,12 @@ async fn an_old_state_shows(on: On) {
     let second = next_line(&app, Some(first.clone())).await.unwrap();
     compared(&app, &first, None).await.unwrap();
     compared(&app, &second, Some(first.clone())).await.unwrap();
-    // a line that was changed, or one before it that is gone
+    // a changed line, or a line before it that is missing
     let mut forged = second.clone();
     forged.row += 1;
     assert!(matches!(compared(&app, &forged, Some(first.clone())).await, Err(HeadsError::Line(1))));
     assert!(matches!(compared(&app, &second, None).await, Err(HeadsError::Line(1))));
-    // the old end with its own, good seal is put back, and the rows after it go
+    // an old end with its valid seal is put back, and the later rows are removed
     by_the_owner_of_the_database(&app, &[]).await;
     let write = app.state.db.write(move |tx| -> Result<(), AppError> {
         let (position, hash, seal) = old;
@@ -128,7 +128,7 @@ async fn an_old_state_shows(on: On) {
     assert!(verified(&app.state.db, Some(key())).await.is_ok(), "the seal alone says nothing");
     let found = compared(&app, &second, Some(first.clone())).await;
     assert!(matches!(found, Err(HeadsError::Log(Broken::Missing { chain: 1.., .. }))), "{found:?}");
-    // a whole chain goes
+    // a whole chain is removed
     by_the_owner_of_the_database_again(&app).await;
     assert!(verified(&app.state.db, Some(key())).await.is_ok());
     assert!(matches!(compared(&app, &first, None).await, Err(HeadsError::Log(Broken::Missing { .. }))));
@@ -159,7 +159,7 @@ async fn what_was_written_without_a_key_is_sealed_once(on: On) {
     assert_eq!(seal().await, 2, "the clinic's chain and the patient's");
     assert_eq!(seal().await, 0);
     assert!(verified(&keyed, Some(key())).await.is_ok());
-    // an instance without the key breaks the seal, and that shows
+    // an instance without the key leaves ends without a seal, and that is found
     let owner = app.user(Role::Owner).await;
     owner.get("/patients/1").await.ok();
     assert!(matches!(verified(&keyed, Some(key())).await, Err(Broken::Unsealed { .. })));

@@ -27,7 +27,7 @@ async fn clinic(on: On) -> App {
     app
 }
 
-/// Something is done, hours go by, and the worker does what it does each hour.
+/// Adds a user, lets hours pass, and runs the worker's upkeep.
 async fn after(app: &App, hours: i64) {
     app.user(Role::Clinician).await;
     app.state.clock.advance(time::Duration::hours(hours));
@@ -35,7 +35,7 @@ async fn after(app: &App, hours: i64) {
     app.drain().await;
 }
 
-/// Those that were mailed, the newest first.
+/// The seals that were mailed, newest first.
 fn seals_told(app: &App) -> Vec<ToldSeal> {
     let mails = app.mailbox.newest_first().into_iter().filter(|mail| mail.subject.ends_with(": seal of the audit log"));
     mails.flat_map(|mail| mail.text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<_>>()).collect()
@@ -76,12 +76,12 @@ async fn a_told_seal_finds_what_was_changed(on: On) {
     let told = seals_told(&app);
     let newest = told[0].clone();
     assert_eq!(newest.number, 3);
-    // another seal under the same number, or a number that was never told
+    // another seal under the same number, or a number that was never sent out
     let other: ToldSeal = format!("3-{}", "0".repeat(64)).parse().unwrap();
     assert!(matches!(compared(&app, &other).await, Err(HeadsError::Stored(3))));
     let later: ToldSeal = newest.to_string().replace("3-", "4-").parse().unwrap();
     assert!(matches!(compared(&app, &later).await, Err(HeadsError::Stored(4))));
-    // a line that is gone, and one that was made to say something else
+    // a missing line, and a changed line
     let lines: Vec<(i64, String)> = read(&app, |conn| {
         audit_seals::table.order(audit_seals::id).select((audit_seals::id, audit_seals::line)).load(conn)
     })
@@ -96,7 +96,7 @@ async fn a_told_seal_finds_what_was_changed(on: On) {
     compared(&app, &newest).await.unwrap();
     write(&app, "DELETE FROM audit_seals WHERE id = 1").await;
     assert!(matches!(compared(&app, &newest).await, Err(HeadsError::Stored(1))));
-    // what nobody told is not a seal
+    // texts that are not seals
     for text in ["", "3", "0-", "x-y", "-3-aa", &format!("3-{}g", "0".repeat(63)), &format!("0-{}", "0".repeat(64))] {
         assert!(text.parse::<ToldSeal>().is_err(), "{text}");
     }
@@ -122,7 +122,7 @@ async fn write(app: &App, sql: &'static str) {
     write.await.unwrap();
 }
 
-/// The worker's log tells a seal, and the command compares it; with one that does not hold it ends badly, in words.
+/// The worker logs a seal, and the command compares it; where a seal does not fit, the command fails and says why.
 async fn the_commands_tell_and_compare(on: On) {
     let app = clinic(on).await;
     let url = database_url(&app.state.config.database);
