@@ -3,7 +3,7 @@
 #
 #   postgres.sh start DIR    DIR must not exist and its parent must be reachable by the user `postgres`;
 #                            prints the URL of a superuser
-#   postgres.sh stop DIR     ends it at once; its data are not worth a checkpoint
+#   postgres.sh stop DIR     ends it at once, without a checkpoint, because nobody needs its data
 #
 # Its data are not safe against a crash (fsync=off). For a test of crashes:
 #
@@ -70,12 +70,12 @@ CONF
   return 1
 }
 
-# A new server must not start before the old one's last process is gone: they share the data.
+# A new server must not start before the last process of the old one is gone, because they share the data.
 kill_all() {
   local server pids pid
   server=$(head -1 "$1/data/postmaster.pid")
   sed -n 4p "$1/data/postmaster.pid" >"$1/port"
-  # awk's status tells of any process that ended while it looked, whoever's it was
+  # awk fails where any process ends while it looks, which does not matter here
   pids="$server $({ awk -v server="$server" '$4 == server { print $1 }' /proc/[0-9]*/stat 2>/dev/null || true; } | tr '\n' ' ')"
   # shellcheck disable=SC2086 # one word for each
   kill -KILL $pids 2>/dev/null || true

@@ -5,7 +5,7 @@ import {Provider} from 'oidc-provider'
 
 const [port, ...origins] = process.argv.slice(2)
 const issuer = `http://127.0.0.1:${port}`
-// who somebody is, by the name that they type
+// the person, by the name that was typed
 const groups = {owen: ['clinic-owners'], sam: ['clinic-staff'], vera: ['clinic-viewers']}
 
 const provider = new Provider(issuer, {
@@ -18,7 +18,7 @@ const provider = new Provider(issuer, {
   }],
   pkce: {required: () => true},
   scopes: ['openid', 'email', 'profile', 'groups'],
-  // by its own rule these stand in `userinfo`, not in the ID token
+  // by default the library puts these claims into `userinfo`, not into the ID token
   claims: {openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups']},
   features: {devInteractions: {enabled: true}, rpInitiatedLogout: {enabled: true}},
   cookies: {keys: ['a key of a test']},

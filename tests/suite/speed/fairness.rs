@@ -1,4 +1,4 @@
-//! Nothing stands in another's way: one user's slow requests keep nobody else waiting, and what takes too long is stopped.
+//! Fairness: one user's slow requests keep nobody else waiting, and a request that takes too long is stopped.
 
 use crate::support::app::{App, On};
 use crate::support::world::Like;
@@ -14,12 +14,12 @@ use std::time::Duration;
 on_both!(one_users_slow_transactions_keep_nobody_waiting, a_transaction_that_takes_too_long_is_stopped);
 on_each!(one_users_slow_pages_keep_nobody_waiting);
 
-/// How many slow requests one user has under way.
+/// How many slow requests one user has at the same time.
 const SLOW: usize = 32;
-/// No answer that does not wait for those takes as long.
+/// The longest time for an answer that does not wait for the slow ones.
 const SOON: Duration = Duration::from_secs(8);
 
-/// Closed until it is opened.
+/// A gate, closed until it is opened.
 #[derive(Clone, Default)]
 struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -35,7 +35,7 @@ impl Gate {
     }
 }
 
-/// What others ask for meanwhile: a colleague, a patient, whoever watches the servers.
+/// Asserts that a colleague, a patient and the monitoring are served meanwhile.
 async fn others_are_served(app: &App, colleague: &crate::support::app::Actor, patient: &crate::support::app::Actor) {
     for _ in 0..3 {
         for (who, path) in [
@@ -85,7 +85,7 @@ async fn people(app: &App) -> (crate::support::app::Actor, crate::support::app::
     (colleague, patient)
 }
 
-/// The same over HTTP, where a page can be made slow from outside: by a lock on what it reads.
+/// One user's slow pages keep nobody waiting, over HTTP: here pages are made slow by a lock on a table that they read.
 async fn one_users_slow_pages_keep_nobody_waiting(on: On) {
     if let On::Sqlite = on {
         return; // no reader waits for anybody there
@@ -115,7 +115,7 @@ async fn one_users_slow_pages_keep_nobody_waiting(on: On) {
 }
 
 async fn a_transaction_that_takes_too_long_is_stopped(app: App) {
-    // for ever, on both: each row is considered, and there is always another one
+    // a statement that never ends on either database: there is always another row to consider
     let endless = |conn: &mut Conn| -> Result<(), AppError> {
         let statement = match conn {
             Conn::Sqlite(_) => {
@@ -135,7 +135,7 @@ async fn a_transaction_that_takes_too_long_is_stopped(app: App) {
         use actix_web::ResponseError;
         assert_eq!(stopped.unwrap_err().status_code(), 503, "busy, and no fault");
     }
-    // the connections are as good as before
+    // the connections work as before
     let staff = app.user(Role::Staff).await;
     assert_eq!(staff.get("/inbox").await.status, 200);
 }

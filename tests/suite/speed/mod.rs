@@ -1,5 +1,5 @@
-//! The parts of the benchmark (`cargo bench`), on a clinic of a few conversations: that they do what they say. How fast it
-//! is, no test asks.
+//! The parts of the benchmark (`cargo bench`) do what they say, on a clinic of a few conversations. No test measures
+//! speed.
 
 mod fairness;
 mod packed;
@@ -111,7 +111,7 @@ async fn a_filled_clinic_has_the_rows_of_a_real_one(on: On) {
             ];
             assert!(count > 0 || !is_filled.contains(&table.as_str()), "{table} is empty");
         }
-        // each notice has its message, of its own conversation
+        // each notification has a message, which is of the same conversation
         let notices: i64 = notifications::table.count().get_result(conn).unwrap();
         let whole: i64 = notifications::table
             .inner_join(messages::table.on(messages::id.nullable().eq(notifications::message_id)))
@@ -162,7 +162,7 @@ struct Name {
     name: String,
 }
 
-/// How many rows each table has.
+/// The number of rows of each table.
 fn counts(conn: &mut Conn) -> BTreeMap<String, i64> {
     let tables = match conn {
         Conn::Pg(_) => "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'public'",

@@ -1,4 +1,4 @@
-//! Which pages go out compressed: those of patients, and no page with a secret beside words of an outsider.
+//! Compression: pages of patients are compressed, but no page with a secret beside words of an outsider is.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -8,7 +8,7 @@ use std::io::Read;
 
 on_both!(pages_of_patients_go_out_compressed_and_no_others);
 
-/// The answer's coding, and its body.
+/// The content coding and the body of the answer.
 async fn asked(who: &Actor, path: &str, accepts: &str) -> (String, Vec<u8>) {
     let request = who.http.get(format!("{}{path}", who.origin)).header("accept-encoding", accepts);
     let answer = request.send().await.unwrap();
@@ -16,7 +16,7 @@ async fn asked(who: &Actor, path: &str, accepts: &str) -> (String, Vec<u8>) {
     (coding.unwrap_or_default(), answer.bytes().await.unwrap().to_vec())
 }
 
-/// Without what is another one at each view.
+/// The page without what differs at each view.
 fn page(bytes: &[u8]) -> String {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let (before, rest) = text.split_once("name=\"key\" value=\"").unwrap_or((&text, ""));
@@ -31,7 +31,7 @@ async fn pages_of_patients_go_out_compressed_and_no_others(app: App) {
     let link = app.link_to("maria@example.org");
     let (here, _) = app.go_in(&link, "+16135550121").await;
     for path in ["/portal/messages", "/portal/messages/1", "/portal/information", "/portal/information/views"] {
-        // what a look leaves behind is there before the first that is compared
+        // the first request leaves its read marks before the answers that are compared
         asked(&here, path, "identity").await;
         let (coding, plain) = asked(&here, path, "identity").await;
         assert_eq!(coding, "", "{path}");
@@ -41,7 +41,7 @@ async fn pages_of_patients_go_out_compressed_and_no_others(app: App) {
         flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
         assert!(packed.len() * 2 < unpacked.len(), "{path}: {} of {}", packed.len(), unpacked.len());
         assert_eq!(page(&unpacked).len(), page(&plain).len(), "{path} says the same");
-        // what is in the address may be anybody's
+        // a parameter of the address may come from an outsider
         assert_eq!(asked(&here, &format!("{path}?before=9999"), "gzip").await.0, "", "{path}");
     }
     let link = link.split("/portal").nth(1).map(|rest| format!("/portal{rest}")).unwrap();

@@ -1,5 +1,5 @@
-//! No list, filter or search reads a table from one end to the other, or sorts what grows with the clinic: each is read along
-//! an index in the order of its page. The statements are those that the pages run, taken down as they run.
+//! No list, filter or search reads a whole table, or sorts rows whose number grows with the clinic: each is read by an
+//! index in the order of its page. The statements are recorded while the pages run them.
 
 use crate::on_each;
 use crate::support::app::{App, On};
@@ -14,10 +14,10 @@ use std::sync::Mutex;
 
 on_each!(every_list_is_read_along_an_index_in_its_order);
 
-/// What is asked on the connections to these databases, while somebody listens.
+/// The statements on the connections to each database, while they are recorded.
 static HEARD: Mutex<BTreeMap<String, BTreeSet<String>>> = Mutex::new(BTreeMap::new());
 
-/// Takes down what is asked on one connection, where somebody listens to its database.
+/// Records the statements of one connection, where its database is recorded.
 #[derive(Default)]
 struct Ear {
     database: String,
@@ -42,7 +42,7 @@ impl Instrumentation for Ear {
     }
 }
 
-/// Tables that a clinic has few rows of, however long it is at work; and one day's requests, files and jobs.
+/// Tables that have few rows however long a clinic works, and those of one day's requests, files and jobs.
 const SMALL: [&str; 12] = [
     "clinic",
     "users",
@@ -58,7 +58,7 @@ const SMALL: [&str; 12] = [
     "sealing_keys",
 ];
 
-/// Indexes along which a list of everybody's may be walked from its end: they hold nothing that the list leaves out.
+/// Indexes that a list for the whole clinic may read from their end: they hold no rows that the list leaves out.
 const WALKS: [&str; 10] = [
     "conversations_newest",
     "conversations_number",
@@ -72,7 +72,7 @@ const WALKS: [&str; 10] = [
     "patient_terms_term",
 ];
 
-/// A page, and the index along which its list has to be read, where that is not plain from the page.
+/// The pages, each with the index by which its list has to be read; empty where that is clear from the page.
 fn pages(patient: i64, conversation: &str) -> Vec<(String, &'static str)> {
     let mut pages: Vec<(String, &'static str)> = Vec::new();
     for order in ["longest", "newest"] {
@@ -166,14 +166,14 @@ async fn every_list_is_read_along_an_index_in_its_order(on: On) {
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
 
-/// What is wrong with the plans of these statements.
+/// The faults of the plans of these statements.
 fn faults(url: &str, asked: &[(String, &'static str, BTreeSet<String>)]) -> Vec<String> {
     let mut explain = Explain::on(url);
     let (mut faults, mut plans) = (Vec::new(), BTreeMap::new());
     for (path, index, statements) in asked {
         assert!(statements.len() > 2, "{path}: nothing was heard");
         let mut is_used = index.is_empty();
-        // a list of nothing is known to be empty without a look
+        // the database knows that this statement has no rows, and reads nothing
         for statement in statements.iter().filter(|statement| !statement.contains("(1=0)")) {
             let plan = plans.entry(statement.clone()).or_insert_with(|| explain.plan(statement));
             is_used |= plan.iter().any(|line| line.split([' ', '(']).any(|word| word == *index));
@@ -190,8 +190,8 @@ fn faults(url: &str, asked: &[(String, &'static str, BTreeSet<String>)]) -> Vec<
     faults
 }
 
-/// Whether what a statement reads is one patient's, one conversation's or that of the messages of one page, or stands in a
-/// table of which a clinic has few rows: that may be sorted, it does not grow with the clinic.
+/// Whether a statement reads rows of one patient, one conversation or the messages of one page, or a table with few
+/// rows. Such rows may be sorted, because their number does not grow with the clinic.
 fn is_of_one(statement: &str) -> bool {
     let plain = statement.replace(['`', '"'], "");
     let from = plain.split(" FROM ").nth(1).unwrap_or_default().trim_start_matches('(');
@@ -223,7 +223,7 @@ impl Explain {
             return Explain::Sqlite(SqliteConnection::establish(url).unwrap());
         }
         let mut conn = PgConnection::establish(url).unwrap();
-        // what is chosen for a few rows says nothing: is there another way than to read or sort it all?
+        // with few rows the planner reads and sorts everything, so those ways are switched off: an index must be usable
         let off = ["seqscan", "sort", "incremental_sort", "hashjoin", "mergejoin", "bitmapscan"];
         let off: String = off.iter().map(|way| format!("SET enable_{way} = off; ")).collect();
         conn.batch_execute(&format!("{off} SET plan_cache_mode = force_generic_plan")).unwrap();
@@ -233,7 +233,7 @@ impl Explain {
     fn plan(&mut self, statement: &str) -> Vec<String> {
         match self {
             Explain::Sqlite(conn) => {
-                // the program's own function is not known here
+                // this connection does not have the program's own function
                 let statement = statement.replace("there_is_time()", "random() IS NOT NULL");
                 let lines: Vec<Detail> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
                     .load(conn)
@@ -261,7 +261,7 @@ impl Explain {
                 match words.as_slice() {
                     ["SCAN", table, ..] if SMALL.contains(table) => false,
                     ["SCAN", "CONSTANT", ..] => false,
-                    // what was counted no further than the page says
+                    // a count that ends at the highest number that the page shows
                     ["SCAN", "one"] => false,
                     ["SCAN", _, "USING", "INDEX" | "COVERING", rest @ ..] => {
                         !rest.iter().any(|word| WALKS.contains(word))

@@ -1,5 +1,5 @@
-//! A page begins with the session as it was found before. It must never show more for that: what has changed on another
-//! server holds at the next request.
+//! A page begins with a cached session. That must never show more than is allowed: what has changed on another server
+//! applies at the next request.
 
 use crate::on_each;
 use crate::support::app::{Actor, App, On, fresh_database};
@@ -15,7 +15,7 @@ on_each!(
     a_patient_who_is_shut_out_on_one_server_sees_nothing_on_the_other,
 );
 
-/// Two servers on one database, and files of their own.
+/// Two servers on one database, each with its own files.
 async fn two(on: On) -> (App, App) {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let database = fresh_database(on, folder.path()).await;
@@ -24,7 +24,7 @@ async fn two(on: On) -> (App, App) {
     (one, two)
 }
 
-/// The same browser at the other server.
+/// The same browser, at the other server.
 fn at(app: &App, who: &Actor) -> Actor {
     Actor { origin: app.origin.clone(), ..who.clone() }
 }
@@ -38,7 +38,7 @@ async fn a_session_that_ended_on_one_server_is_refused_on_the_other_at_once(on: 
     let patient = one.patient(Like::default()).await;
     let conversation = one.message(&here, patient, true).await;
     let cookie = reqwest::header::HeaderValue::from_str(&cookie(&there)).unwrap();
-    // a browser that knows nothing of the end: it goes on sending its cookie
+    // a browser that does not know of the end of its session goes on sending the cookie
     let kept = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let get = async |path: &str| {
         let asked = kept.get(format!("{}{path}", other.origin)).header("cookie", &cookie);
@@ -94,7 +94,7 @@ async fn what_changed_on_one_server_holds_on_the_other_at_once(on: On) {
     set(Role::Owner, "Marie Curie", false).await;
     assert!(there.get("/inbox").await.redirect().starts_with("/sign-in"), "nobody who was deactivated");
     set(Role::Owner, "Marie Curie", true).await;
-    // the clinic's own words
+    // the clinic's name
     let rename = one.state.db.write(|tx| -> Result<_, DbError> {
         Ok(diesel::update(clinic::table).set(clinic::name.eq("Clinic by the Lake")).execute(tx.conn())?)
     });

@@ -1,4 +1,4 @@
-//! Writes that share a commit: what one of them does wrong is taken back alone.
+//! Writes that share a commit: one that fails is rolled back alone.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -22,7 +22,7 @@ async fn a_write_that_fails_or_panics_is_taken_back_alone(app: App) {
                             list_mappings::used_at.eq(now),
                         );
                         diesel::insert_into(list_mappings::table).values(row).execute(tx.conn())?;
-                        // the first of all, the first behind it and others in the middle
+                        // the first write, the first one after it, and others in the middle fail
                         match (number + round) % 7 {
                             0 => Err(DbError::Commit("changed its mind".into())),
                             1 => panic!("a fault of the program"),

@@ -1,4 +1,4 @@
-//! A clinic of its own for each test, on either database, with actors that can only speak HTTP.
+//! A clinic for each test, on either database, with actors who can only speak HTTP.
 
 use super::html::Page;
 use super::peers;
@@ -42,7 +42,7 @@ macro_rules! on_both {
     )+};
 }
 
-/// Runs a test, which starts its own clinic with what it needs, on SQLite and on PostgreSQL.
+/// Runs a test on SQLite and on PostgreSQL; the test starts its own clinic, with what it needs.
 #[macro_export]
 macro_rules! on_each {
     ($($name:ident),+ $(,)?) => {$(
@@ -63,7 +63,7 @@ macro_rules! on_each {
     )+};
 }
 
-/// Which database.
+/// The database of a test.
 #[derive(Clone, Copy, PartialEq)]
 pub enum On {
     Sqlite,
@@ -75,20 +75,20 @@ pub struct App {
     pub state: AppState,
     pub origin: String,
     pub mailbox: Mailbox,
-    /// What signs its cookies.
+    /// What the server was built from; it has the key that signs cookies.
     parts: Parts,
     server: actix_web::dev::ServerHandle,
     _folder: tempfile::TempDir,
 }
 
-/// The moment at which every test begins.
+/// The time at which every test begins.
 pub fn start_of_time() -> Ts {
     time::macros::datetime!(2026-03-04 14:02:00 UTC).into()
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// A database that is not there yet, or has nothing in it.
+/// A database that does not exist yet, or is empty.
 pub async fn fresh_database(on: On, folder: &std::path::Path) -> DatabaseUrl {
     match on {
         On::Sqlite => DatabaseUrl::Sqlite(folder.join("clinic.db")),
@@ -114,12 +114,12 @@ impl App {
         App::start_with(on, Delivery::mailbox).await
     }
 
-    /// With another way out than a mailbox.
+    /// Starts a clinic with another delivery than a mailbox.
     pub async fn start_with(on: On, delivery: impl FnOnce(Mailbox) -> Delivery) -> App {
         App::start_configured(on, None, delivery).await
     }
 
-    /// With texts by this gateway, and mail into the mailbox.
+    /// Starts a clinic that sends texts by this gateway, and mail into the mailbox.
     pub async fn start_texts(on: On, texts: Texts) -> App {
         let gateway = Gateway::new(&texts);
         App::start_configured(on, Some(texts), |mailbox| Delivery::mailbox_and_gateway(mailbox, gateway)).await
@@ -129,7 +129,7 @@ impl App {
         App::start_with_config(on, |config| config.texts = texts, delivery).await
     }
 
-    /// With changes to the configuration, and another way out.
+    /// Starts a clinic with changes to the configuration, and another delivery.
     pub async fn start_with_config(
         on: On,
         change: impl FnOnce(&mut Config),
@@ -140,7 +140,7 @@ impl App {
         App::start_at(folder, database, change, delivery).await
     }
 
-    /// On this database, which is empty.
+    /// Starts a clinic on this database, with its files in `folder`.
     pub async fn start_at(
         folder: tempfile::TempDir,
         database: DatabaseUrl,
@@ -172,7 +172,7 @@ impl App {
             audit_seals_by_mail: false,
             backup: None,
             oidc: None,
-            // the tests are a program of their own, which reads no PDFs
+            // the reader is a command of the program, and the tests are another program
             files: Files {
                 reader: Some(env!("CARGO_BIN_EXE_postern").into()),
                 ..Files::in_folder(folder.path().join("files"))
@@ -207,12 +207,12 @@ impl App {
         App { state, origin, mailbox, parts, server, _folder: folder }
     }
 
-    /// Sets the clock to the time that other processes have.
+    /// Sets the clock to the present time, which other processes have.
     pub fn at_present(&self) {
         self.state.clock.advance(time::OffsetDateTime::now_utc() - self.state.clock.now().get());
     }
 
-    /// Works the outbox dry.
+    /// Works all due jobs of the outbox; gives how many.
     pub async fn drain(&self) -> usize {
         postern::worker::drain(&self.state).await.unwrap()
     }
@@ -235,12 +235,12 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        // asked, not awaited: the thread ends with the process at the latest
+        // the server is asked to stop, and not waited for: its thread ends with the process at the latest
         drop(self.server.stop(false));
     }
 }
 
-/// An answer.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -253,23 +253,23 @@ impl Answer {
     pub fn page(&self) -> Page {
         Page::parse(&self.body)
     }
-    /// The page, after checking that it was found.
+    /// The page; asserts the status 200.
     pub fn ok(self) -> Page {
         assert_eq!(self.status, 200, "{} {}", self.location, self.body);
         self.page()
     }
-    /// The notice that goes with the browser to the next page.
+    /// The key of the notice that the browser takes to the next page.
     pub fn notice(&self) -> Option<String> {
         let cookies = self.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
         let notice = cookies.filter_map(|cookie| cookie.strip_prefix("notice=")).next()?;
         Some(notice.split(';').next().unwrap().to_owned())
     }
-    /// Where to, and what is said there.
+    /// Where the answer leads, and the notice on that page.
     pub fn says(self) -> (String, String) {
         let notice = self.notice().unwrap_or_default();
         (self.redirect(), notice)
     }
-    /// Where to, after checking that it went well.
+    /// Where the answer leads; asserts the status 303.
     pub fn redirect(self) -> String {
         assert_eq!(self.status, 303, "{}", self.page().text());
         self.location
@@ -287,7 +287,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The mark of a page that this browser would get at this path now: whose it is.
+    /// The mark of a page that this browser would get at this path now, which says for whom the page is made.
     pub async fn whose(&self, path: &str) -> String {
         let name = if path.starts_with("/portal") { "postern-portal" } else { "postern" };
         let url = format!("{}{path}", self.origin).parse().unwrap();
@@ -310,7 +310,7 @@ impl Actor {
             });
             read.await
         };
-        // a browser has its page; this asks the database, which a test may just have killed
+        // a browser has the mark in its page; this reads the database, which a test may just have killed
         for _ in 0..100 {
             match person().await {
                 Ok(person) => return Marks::derive(&self.parts.key).mark(person),
@@ -331,7 +331,7 @@ impl Actor {
         self.answer(self.http.get(format!("{}{path}", self.origin))).await
     }
 
-    /// Sends a form as from a page of one's own, unless the fields say whose it is.
+    /// Sends a form as from a page that was made for this actor, unless the fields contain a mark.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mine = self.whose(path).await;
         let mark = [(whose::FIELD, mine.as_str())];
@@ -341,7 +341,7 @@ impl Actor {
         self.answer(request.form(&fields)).await
     }
 
-    /// Sends what a script or a form in parts would, from a page of one's own.
+    /// Sends a request as a script or a multipart form would, from a page that was made for this actor.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = self.http.request(method.parse().unwrap(), format!("{}{path}", self.origin));
         if !headers.iter().any(|(name, _)| *name == whose::HEADER) {
@@ -372,7 +372,7 @@ impl App {
         self.import_files(vec![json], source).await.unwrap()
     }
 
-    /// Imports files that come together.
+    /// Imports files that belong together.
     pub async fn import_files(
         &self,
         files: Vec<Vec<u8>>,
@@ -385,7 +385,7 @@ impl App {
             source: source.map(str::to_owned),
         };
         let files = files.into_iter().map(|file| Box::new(file) as Box<dyn Reopen + Send + Sync>).collect();
-        // no two imports are one delivery
+        // two imports at the same moment would count as one delivery
         self.state.clock.advance(time::Duration::milliseconds(1));
         let (state, now) = (&self.state, self.state.clock.now());
         let by = postern::access::Operator::of_the_command_line();

@@ -1,5 +1,5 @@
-//! A real clamd for each test that wants one, with a list of four signatures (`tests/peers/clamd`): EICAR's by hashes and
-//! by content, and a marker of our own. It proves the plumbing, and no detection.
+//! A real clamd for each test that needs one, with a list of four signatures (`tests/peers/clamd`): EICAR's by hashes
+//! and by content, and a marker of our own. It tests the connection, not the detection.
 
 use postern::config::{Clamd as Config, ClamdAddress};
 use std::net::TcpListener;
@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What the list calls a virus, wherever it stands.
+/// The bytes that the list calls a virus anywhere in a file.
 pub const MARKER: &[u8] = b"CLINIC-TEST-MALWARE-MARKER";
 
-/// The test file of the European Institute for Computer Antivirus Research, put together here: programs that watch a
-/// developer's disk would take this source for it.
+/// The test file of the European Institute for Computer Antivirus Research. It is composed here, because scanners on a
+/// developer's disk would otherwise find it in this source.
 pub fn eicar() -> Vec<u8> {
     let parts = [r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EIC", "AR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"];
     parts.concat().into_bytes()
@@ -30,7 +30,7 @@ impl Clamd {
         clamd
     }
 
-    /// One that is not there yet.
+    /// A clamd that does not run yet.
     pub fn stopped() -> Clamd {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Clamd { child: None, port, folder: tempfile::tempdir().unwrap() }
@@ -61,7 +61,7 @@ impl Clamd {
         }
     }
 
-    /// As if its machine lost its power.
+    /// Kills it, as if its machine lost power.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -71,7 +71,7 @@ impl Clamd {
 
     pub fn config(&self) -> Config {
         let address = ClamdAddress::Tcp("127.0.0.1".into(), self.port);
-        // what comes in is scanned as it comes in, on a machine that is busy with other tests too
+        // long enough to scan each file during its upload, also on a machine that is busy with other tests
         let patience = Duration::from_secs(45);
         Config { address, timeout: patience, largest: 10 << 20, patience }
     }

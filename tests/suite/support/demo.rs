@@ -1,4 +1,4 @@
-//! `postern demo` as a process of its own, that can be killed.
+//! `postern demo` as a process of its own, which can be killed.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,12 +11,12 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Takes up the clinic in this folder, or makes one.
+    /// Starts the clinic in this folder, and fills it where it is new.
     pub fn start(folder: &Path) -> Demo {
         Demo::start_by(folder, Command::new(env!("CARGO_BIN_EXE_postern")))
     }
 
-    /// The same by another command, which ends by running the program with the arguments that it is given here.
+    /// Starts it by another command, which runs the program with the arguments that are added here.
     pub fn start_by(folder: &Path, mut command: Command) -> Demo {
         let _ = std::fs::remove_file(folder.join("demo.json"));
         let child = command
@@ -54,13 +54,13 @@ impl Demo {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Somebody with a browser, signed in.
+    /// A browser in which a member of staff is signed in.
     pub async fn signed_in(&self) -> reqwest::Client {
         signed_in(&self.at(""), ("staff@demo.example", "demo-staff-1")).await
     }
 }
 
-/// A browser in which this user is signed in, whose requests say so as those of a script do.
+/// A browser in which this user is signed in; its requests carry the mark of the user's pages, as a script's do.
 pub async fn signed_in(base: &str, (email, password): (&str, &str)) -> reqwest::Client {
     let cookies = Arc::<reqwest::cookie::Jar>::default();
     let browser = || {

@@ -1,4 +1,4 @@
-//! The gateways of the tests, one for each test that wants it: a Twilio that remembers, and a real Kannel.
+//! The gateways for texts, one for each test that needs it: a Twilio that remembers, and a real Kannel.
 
 use postern::config::{Texts, TextsVia, Twilio as Account, TwilioSender};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ pub struct Twilio {
     pub port: u16,
 }
 
-/// A text that it took.
+/// A text that Twilio accepted.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Taken {
     pub to: String,
@@ -23,7 +23,7 @@ pub struct Taken {
     pub messaging_service_sid: Option<String>,
     pub body: String,
     pub callback: Option<String>,
-    /// all its callbacks were made
+    /// whether all its callbacks were made
     pub settled: bool,
 }
 
@@ -32,7 +32,7 @@ impl Twilio {
         Twilio::start_on(0)
     }
 
-    /// On this port, where one was stopped before.
+    /// Starts it on this port, where another one was stopped before.
     pub fn start_on(port: u16) -> Twilio {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/twilio.py");
         let mut command = Command::new("python3");
@@ -73,7 +73,7 @@ impl Twilio {
         panic!("the callbacks were not made");
     }
 
-    /// A text comes in and is posted, signed, to this address; gives status and body of the answer.
+    /// Posts an incoming text, signed, to this address; gives the status and body of the answer.
     pub async fn come_in(&self, url: &str, from: &str, body: &str, more: Value) -> (u64, String) {
         let sid = more.get("sid").cloned().unwrap_or(Value::Null);
         let text = json!({"url": url, "from": from, "to": "+16135550100", "body": body, "sid": sid,
@@ -106,7 +106,7 @@ struct KannelReady {
     control: String,
 }
 
-/// A text that the centre took.
+/// A text that the text centre accepted.
 #[derive(Clone, Debug, Deserialize)]
 pub struct AtCentre {
     pub to: String,
@@ -142,7 +142,7 @@ impl Kannel {
         reqwest::get(format!("{}/texts", self.ready.control)).await.unwrap().json().await.unwrap()
     }
 
-    /// Where Kannel gives texts that come in.
+    /// Sets the address to which Kannel gives incoming texts.
     pub async fn forward(&self, url: &str) {
         let request = reqwest::Client::new().post(format!("{}/forward", self.ready.control)).body(url.to_owned());
         assert!(request.send().await.unwrap().status().is_success());
@@ -158,7 +158,7 @@ impl Kannel {
 
 impl Drop for Kannel {
     fn drop(&mut self) {
-        // the end of its input: it ends its own programs
+        // at the end of its input it ends its own programs
         drop(self.child.stdin.take());
         drop(self.child.wait());
     }

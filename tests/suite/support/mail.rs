@@ -1,14 +1,14 @@
-//! What arrived at the SMTP server of `tests/peers/smtp_sink.py`.
+//! The mails that arrived at the SMTP server of `tests/peers/smtp_sink.py`.
 //!
-//! All tests share that server: give each its own addresses, and look only at those. The part before "+" chooses how
-//! the server misbehaves, as in `reject+ada7@example.org`; its file has the list.
+//! All tests share that server, so each test needs addresses of its own, and looks only at these. The part before "+"
+//! chooses how the server misbehaves, as in `reject+ada7@example.org`; the file of the server has the list.
 
 use super::peers;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 
-/// A mail that the server took.
+/// A mail that the server accepted.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Mail {
     /// The envelope's sender.
@@ -17,14 +17,14 @@ pub struct Mail {
     pub to: Vec<String>,
     /// `plain`, `starttls` or `implicit_tls`.
     pub listener: String,
-    /// Who signed in.
+    /// The user who signed in; `None` without a sign-in.
     pub user: Option<String>,
-    /// Decoded, in order.
+    /// Decoded, in their order.
     pub headers: Vec<(String, String)>,
     pub text: Option<String>,
     pub html: Option<String>,
     pub attachments: Vec<Option<String>>,
-    /// As it came over the wire.
+    /// The mail as it was transferred.
     pub raw: String,
 }
 
@@ -40,7 +40,7 @@ impl Mail {
     }
 }
 
-/// One RCPT that the server was given, taken or not.
+/// A RCPT that the server received, accepted or not.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Attempt {
     /// Seconds since 1970.
@@ -48,11 +48,11 @@ pub struct Attempt {
     pub to: String,
     pub listener: String,
     pub user: Option<String>,
-    /// The last answer to it, `None` if the server gave none: it hung, or it cut the connection.
+    /// The last answer to it; `None` where the server gave none, because it hung or cut the connection.
     pub reply: Option<String>,
 }
 
-/// One AUTH that the server was given.
+/// An AUTH that the server received.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SignIn {
     pub at: f64,
@@ -60,7 +60,7 @@ pub struct SignIn {
     pub ok: bool,
 }
 
-/// The mails taken for this address, oldest first.
+/// The mails accepted for this address, oldest first.
 pub async fn messages_to(address: &str) -> Vec<Mail> {
     ask("messages", "to", address).await
 }
@@ -101,7 +101,7 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpStream;
 
-    /// Sends a mail by hand; the server's last answer, or `None` if it cut the connection.
+    /// Sends a mail by hand; gives the server's last answer, or `None` where it cut the connection.
     fn send(to: &str) -> Option<String> {
         let sink = peers::smtp();
         let mut connection = TcpStream::connect((sink.host.as_str(), sink.plain_port)).unwrap();
@@ -157,7 +157,7 @@ mod tests {
             assert_eq!(replies, [first, then], "{to}");
             assert!(attempts.iter().all(|a| a.to == to && a.at > 0.0 && a.listener == "plain" && a.user.is_none()));
         }
-        // the mail was taken before the connection was cut, so there are two copies
+        // the mail was accepted before the connection was cut, so there are two copies
         assert_eq!(messages_to("drop1+mail@example.org").await.len(), 2);
         assert_eq!(messages_to("reject+mail@example.org").await.len(), 0);
     }

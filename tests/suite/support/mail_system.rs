@@ -1,4 +1,4 @@
-//! A Postfix and a Dovecot (`tests/peers/mail_system.py`), for one test.
+//! A real Postfix and Dovecot (`tests/peers/mail_system.py`) for one test.
 
 use super::peers;
 use postern::config::{Bounces, Imap, ImapTls, Smtp, Tls};
@@ -26,13 +26,13 @@ struct Ready {
 }
 
 impl MailSystem {
-    /// `None` by `--without-postfix`.
+    /// Starts it; `None` by `--without-postfix`.
     pub fn start() -> Option<MailSystem> {
         if peers::without_postfix() {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        // users of their own must get through
+        // the servers run as users of their own, who must be able to enter the folder
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/mail_system.py");
@@ -72,7 +72,7 @@ impl MailSystem {
         Bounces { address, imap: Some(imap), every: Duration::from_secs(5) }
     }
 
-    /// The mails that lie in a mailbox, as they came.
+    /// The mails in a mailbox, as they arrived.
     pub fn mails_of(&self, address: &str) -> Vec<String> {
         let mut mails = Vec::new();
         for folder in ["new", "cur"] {
@@ -82,7 +82,7 @@ impl MailSystem {
         mails
     }
 
-    /// Puts a mail into a mailbox that has had one before, as if somebody had opened it already where `seen`.
+    /// Puts a mail into a mailbox that exists already; with `seen`, as if somebody had opened the mail.
     pub fn put(&self, address: &str, name: &str, raw: &[u8], seen: bool) {
         let (folder, flags) = if seen { ("cur", ":2,S") } else { ("new", "") };
         let path = self.ready.mail.join(address).join("tmp").join(name);
@@ -92,7 +92,7 @@ impl MailSystem {
         std::fs::rename(&path, self.ready.mail.join(address).join(folder).join(format!("{name}{flags}"))).unwrap();
     }
 
-    /// Stops or starts Postfix.
+    /// Stops or starts Postfix, by the word "stop" or "start".
     pub fn tell(&mut self, word: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{word}").unwrap();
         let mut line = String::new();
@@ -103,7 +103,7 @@ impl MailSystem {
 
 impl Drop for MailSystem {
     fn drop(&mut self) {
-        // the end of its input: it ends its own programs
+        // at the end of its input it ends its own programs
         drop(self.child.stdin.take());
         drop(self.child.wait());
     }

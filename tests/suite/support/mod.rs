@@ -1,4 +1,4 @@
-//! What the tests stand on.
+//! The tools of the tests: clinics, browsers, pages, and the servers that a clinic talks to.
 
 pub mod app;
 pub mod browser;

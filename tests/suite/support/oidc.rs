@@ -1,4 +1,5 @@
-//! Identity providers (OpenID Connect) for tests: a real one with pages of its own, and one that says whatever a test wants.
+//! Identity providers (OpenID Connect) for tests: a real one with its own pages, and one that answers whatever a test
+//! wants.
 
 use super::app::{Actor, Answer, App, On};
 use super::html::Page;
@@ -21,10 +22,10 @@ use std::time::Duration;
 
 pub const CLIENT: &str = "clinic";
 pub const SECRET: &str = "a-secret-of-a-test-clinic-0123456789";
-/// As users call the provider.
+/// The name by which users know the provider.
 pub const NAME: &str = "Harbour ID";
 
-/// What a clinic sets of a provider with this issuer.
+/// The settings of a clinic for a provider with this issuer.
 pub fn settings(issuer: &str) -> Oidc {
     Oidc {
         issuer: issuer.to_owned(),
@@ -43,20 +44,20 @@ pub fn settings(issuer: &str) -> Oidc {
     }
 }
 
-/// Roles by the claim `groups`.
+/// Takes roles from the claim `groups`.
 pub fn by_groups(oidc: &mut Oidc) {
     oidc.role_claim = Some("groups".to_owned());
     let roles = [("clinic-owners", "owner"), ("clinic-staff", "staff"), ("clinic-viewers", "viewer")];
     oidc.roles = roles.map(|(value, role)| (value.to_owned(), role.to_owned())).to_vec();
 }
 
-/// `oidc-provider`, with its own pages.
+/// The library `oidc-provider` with its own pages.
 pub struct RealProvider {
     child: Child,
 }
 
 impl RealProvider {
-    /// For the clinics at these origins; `None` by `--without-node`.
+    /// Starts it for the clinics at these origins; `None` by `--without-node`.
     pub fn start(port: u16, origins: &[&str]) -> Option<RealProvider> {
         let script = peers::oidc_provider()?;
         let mut command = Command::new("node");
@@ -76,16 +77,16 @@ impl Drop for RealProvider {
     }
 }
 
-/// What the provider of a test does at this moment.
+/// What the provider of a test answers at this moment.
 struct Script {
     issuer: String,
-    /// what the ID token says; `nonce` is of the last visit, unless it stands here
+    /// the claims of the ID token; `nonce` is the one of the last visit, unless it is given here
     claims: BTreeMap<String, Value>,
-    /// what `userinfo` says
+    /// the claims of `userinfo`
     more: Value,
     key: EcdsaKeyPair,
     key_id: &'static str,
-    /// the key that it publishes is another one
+    /// another key than its own, which it publishes; `None`: it publishes its own
     publishes: Option<(Vec<u8>, &'static str)>,
     algorithm: &'static str,
     /// the error of its token endpoint
@@ -98,7 +99,7 @@ struct Script {
     endpoints: BTreeMap<&'static str, Value>,
 }
 
-/// A provider that says whatever a test wants.
+/// A provider that answers whatever a test wants.
 #[derive(Clone)]
 pub struct FalseProvider {
     script: Arc<Mutex<Script>>,
@@ -154,7 +155,7 @@ fn id_token(script: &Script) -> String {
         format!("{}.{}", B64.encode(head.to_string().as_bytes()), B64.encode(json!(claims).to_string().as_bytes()));
     let signature = match script.algorithm {
         "ES256" => B64.encode(script.key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap().as_ref()),
-        // by the client's secret: whoever knows that could make tokens
+        // signed with the client's secret: anyone who knows it could make tokens
         "HS256" => {
             use hmac::{Hmac, Mac};
             let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(SECRET.as_bytes()).unwrap();
@@ -177,7 +178,7 @@ async fn token(req: HttpRequest, script: Shared, form: web::Form<BTreeMap<String
     if let Some(error) = script.refuses {
         return refused(error);
     }
-    // PKCE, and each code once
+    // checks PKCE, and redeems each code once
     let proof =
         B64.encode(&Sha256::digest(form.get("code_verifier").map(String::as_str).unwrap_or_default().as_bytes()));
     let code = form.get("code").cloned().unwrap_or_default();
@@ -202,7 +203,7 @@ impl FalseProvider {
         FalseProvider::start_on(0)
     }
 
-    /// On this port, where one was stopped before.
+    /// Starts it on this port, where another one was stopped before.
     pub fn start_on(port: u16) -> FalseProvider {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let issuer = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
@@ -256,7 +257,7 @@ impl FalseProvider {
         App::start_with_config(on, |config: &mut Config| config.oidc = Some(oidc), Delivery::mailbox).await
     }
 
-    /// From now on somebody signs in as this person, at the clinic's time.
+    /// Makes the next sign-in that of this person, at the clinic's time.
     pub fn is(&self, app: &App, subject: &str) {
         let now = app.state.clock.now().get().unix_timestamp();
         let claims = [
@@ -271,12 +272,12 @@ impl FalseProvider {
         script.more = json!({"sub": subject});
     }
 
-    /// With this claim; `null`: without it.
+    /// Sets a claim of the ID token; with `null` the token has no such claim.
     pub fn claims(&self, name: &str, value: Value) {
         self.script.lock().unwrap().claims.insert(name.to_owned(), value);
     }
 
-    /// `userinfo` says this.
+    /// Sets the claims of `userinfo`.
     pub fn says_more(&self, more: Value) {
         self.script.lock().unwrap().more = more;
     }
@@ -285,13 +286,13 @@ impl FalseProvider {
         self.script.lock().unwrap().algorithm = algorithm;
     }
 
-    /// It has another key, and says so.
+    /// Gives it another key, which it publishes.
     pub fn rotates(&self, key_id: &'static str) {
         let mut script = self.script.lock().unwrap();
         (script.key, script.key_id) = (fresh_key(), key_id);
     }
 
-    /// It goes on publishing the key that it has now, whatever it signs with.
+    /// Makes it go on publishing its present key, whatever it signs with later.
     pub fn keeps_publishing(&self) {
         let mut script = self.script.lock().unwrap();
         script.publishes = Some((script.key.public_key().as_ref().to_vec(), script.key_id));
@@ -309,7 +310,7 @@ impl FalseProvider {
         self.script.lock().unwrap().discovered
     }
 
-    /// Somebody is at this address of its own, as the clinic sent them; gives its parameters.
+    /// The browser visits the provider's address to which the clinic sends it; gives the parameters of that address.
     pub fn visited(&self, way: &Page) -> BTreeMap<String, String> {
         let link = way.attr("main a.btn", "href").unwrap();
         let url: url::Url = link.parse().unwrap_or_else(|_| panic!("{link} leads nowhere"));
@@ -329,7 +330,7 @@ pub fn fresh_code() -> String {
     format!("code-{}", CODES.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
 }
 
-/// What the provider sends a browser back with, and the press that sends it on.
+/// The browser comes back with this answer of the provider, and sends it on to the clinic.
 pub async fn come_back(browser: &Actor, answer: &[(&str, &str)]) -> Answer {
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(answer).finish();
     let back = browser.get(&format!("/sign-in/provider/answer?{query}")).await;
@@ -339,7 +340,7 @@ pub async fn come_back(browser: &Actor, answer: &[(&str, &str)]) -> Answer {
     browser.submit(&back.page(), "Go on", &[]).await
 }
 
-/// Signs in at the provider and comes back; gives what the clinic says then.
+/// Signs in at the provider and comes back; gives the clinic's answer.
 pub async fn sign_in(provider: &FalseProvider, browser: &Actor) -> Answer {
     let way = browser.post("/sign-in/provider", &[("next", "/patients")]).await.ok();
     finish(provider, browser, &way).await

@@ -1,6 +1,6 @@
-//! The servers and programs that `tests/run` has ready for the tests: the one reader of its variables.
+//! The servers and programs that `tests/run` provides for the tests. Only this file reads its variables.
 //!
-//! A test that needs one of them and does not find it fails. It may return early only where `None` comes back, which
+//! A test that needs one of them and does not find it fails. A test may return early only where it gets `None`, which
 //! happens only if a flag of `tests/run` leaves that part out.
 
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use std::env;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// The URL of a superuser of the run's own PostgreSQL, or `None` by `--without-postgres`.
+/// The URL of a superuser of the test run's own PostgreSQL; `None` by `--without-postgres`.
 pub fn postgres_url() -> Option<String> {
     (!left_out("POSTERN_TEST_WITHOUT_POSTGRES")).then(|| required("POSTERN_TEST_PG_URL"))
 }
@@ -23,7 +23,7 @@ pub fn s3_server() -> PathBuf {
     required("POSTERN_TEST_S3").into()
 }
 
-/// Where the run's own SMTP server listens; see `tests/peers/smtp_sink.py`.
+/// The ports of the test run's own SMTP server; see `tests/peers/smtp_sink.py`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Smtp {
     pub host: String,
@@ -33,7 +33,7 @@ pub struct Smtp {
     pub starttls_port: u16,
     /// TLS from the first byte; a sign-in is required.
     pub implicit_tls_port: u16,
-    /// Takes connections and never says a word.
+    /// Accepts connections and never answers.
     pub silent_port: u16,
     /// `http://…`, for [`super::mail`].
     pub control: String,
@@ -54,7 +54,7 @@ pub struct BrowserPrograms {
     pub chromium: PathBuf,
 }
 
-/// `None` by `--without-browser`.
+/// The path of Lighthouse; `None` by `--without-node`.
 pub fn lighthouse() -> Option<PathBuf> {
     (!left_out("POSTERN_TEST_WITHOUT_NODE")).then(|| PathBuf::from(required("POSTERN_TEST_LIGHTHOUSE")))
 }

@@ -1,11 +1,11 @@
-//! A PostgreSQL of a test's own, that can be killed.
+//! A PostgreSQL server of a test's own, which can be killed.
 
 use super::peers;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A server with the settings of one that is meant to keep its data; ended on drop.
+/// A server with durable settings; it ends when this is dropped.
 pub struct Server {
     folder: tempfile::TempDir,
     pub url: String,
@@ -18,11 +18,11 @@ impl Server {
         command.arg(script).arg(what[0]).arg(folder.join("server")).args(&what[1..]).output().unwrap()
     }
 
-    /// `None` where the tests on PostgreSQL are left out by a flag of tests/run, which says so.
+    /// Starts it; `None` where a flag of `tests/run` leaves out the tests on PostgreSQL.
     pub fn start() -> Option<Server> {
         peers::postgres_url()?;
         let folder = tempfile::tempdir().unwrap();
-        // a user of its own must get through
+        // the server runs as another user, who must be able to enter the folder
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let started = Server::tell(folder.path(), &["durable"]);
         assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
@@ -30,7 +30,7 @@ impl Server {
         Some(Server { folder, url })
     }
 
-    /// A folder that goes with it.
+    /// A folder that is removed with it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -1,4 +1,4 @@
-//! `postern serve` and `postern worker` as processes of their own, that can be killed.
+//! `postern serve` and `postern worker` as processes of their own, which can be killed.
 
 use super::app::App;
 use super::peers;
@@ -17,7 +17,7 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// What stands in `database_url` for this database.
+/// The value of `database_url` for this database.
 pub fn database_url(database: &DatabaseUrl) -> String {
     match database {
         DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -27,7 +27,8 @@ pub fn database_url(database: &DatabaseUrl) -> String {
 }
 
 impl Program {
-    /// The program with these arguments on this database, with mail by the run's SMTP server and these settings too.
+    /// Starts the program with these arguments on this database, with mail by the test run's SMTP server, and with
+    /// these further settings.
     pub fn start(arguments: &[&str], database: &str, port: u16, more: &[(&str, &str)]) -> Program {
         let folder = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
@@ -60,7 +61,7 @@ impl Program {
         Program { child: command.spawn().unwrap(), folder }
     }
 
-    /// A worker for the clinic of a test, with its database and its files.
+    /// Starts a worker for the clinic of a test, with its database and files.
     pub fn worker(app: &App, more: &[(&str, &str)]) -> Program {
         let files = app.state.config.files.folder.display().to_string();
         let database = database_url(&app.state.config.database);
@@ -68,7 +69,7 @@ impl Program {
         Program::start(&["worker"], &database, free_port(), &more)
     }
 
-    /// The same, with a log that nobody reads any more.
+    /// As [`Program::worker`], with a log that nobody reads any more.
     pub fn worker_with_closed_log(app: &App) -> Program {
         let files = app.state.config.files.folder.display().to_string();
         let database = database_url(&app.state.config.database);
@@ -85,13 +86,13 @@ impl Program {
         )
     }
 
-    /// Sends it a signal.
+    /// Sends the program a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
     }
 
-    /// How it ended, if it does so within this time.
+    /// The exit status, if the program ends within this time.
     pub fn ends_within(&mut self, time: Duration) -> Option<std::process::ExitStatus> {
         let begin = Instant::now();
         while begin.elapsed() < time {
@@ -113,7 +114,7 @@ impl Program {
         }
     }
 
-    /// What it has logged.
+    /// What the program has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }

@@ -1,4 +1,4 @@
-//! A real S3 server for each test that wants one: `s3s-fs`, which checks signatures and hashes, on a folder of its own.
+//! A real S3 server for each test that needs one: `s3s-fs`, which checks signatures and hashes, on a folder of its own.
 
 use super::peers;
 use postern::config::Bucket;
@@ -25,7 +25,7 @@ impl S3 {
         server
     }
 
-    /// Starts it again after [`S3::stop`], on the same port and with what it had.
+    /// Starts it again after [`S3::stop`], on the same port and with the same objects.
     pub fn go_on(&mut self) {
         let mut command = Command::new(peers::s3_server());
         command.args(["--host", "127.0.0.1", "--port", &self.port.to_string()]);
@@ -39,7 +39,7 @@ impl S3 {
         }
     }
 
-    /// As if its machine lost its power.
+    /// Kills it, as if its machine lost power.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -47,7 +47,7 @@ impl S3 {
         }
     }
 
-    /// As if all that it holds had come two days ago.
+    /// Makes all objects look as if they had been stored two days ago.
     pub fn make_old(&self) {
         let then = std::time::SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
         for entry in std::fs::read_dir(self.folder.path().join(BUCKET)).unwrap().flatten() {
@@ -58,7 +58,7 @@ impl S3 {
         }
     }
 
-    /// Something that somebody else has put there.
+    /// Stores a file that is not Postern's in the bucket.
     pub fn put_stray(&self, name: &str) {
         std::fs::write(self.folder.path().join(BUCKET).join(name), "a note").unwrap();
     }
@@ -75,7 +75,7 @@ impl S3 {
         }
     }
 
-    /// Where it keeps the objects of the bucket, each a file.
+    /// The folder with the objects of the bucket, each as a file.
     pub fn objects(&self) -> PathBuf {
         self.folder.path().join(BUCKET)
     }

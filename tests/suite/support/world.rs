@@ -1,4 +1,4 @@
-//! People to test with: a user of each role, and patients that cover the cases.
+//! People for tests: users of each role, and patients of every kind.
 
 use super::app::{Actor, App};
 use postern::access::{Operator, Role};
@@ -10,7 +10,7 @@ use postern::values::{BirthDate, EmailAddress, PhoneNumber, UserName};
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// What a patient is like.
+/// The properties of a patient.
 #[derive(Clone)]
 pub struct Like {
     pub name: (&'static str, &'static str),
@@ -81,7 +81,7 @@ impl App {
         write.await.unwrap()
     }
 
-    /// A message from this user to this patient; gives the conversation's path.
+    /// Sends a message from this user to this patient; gives the conversation's path.
     pub async fn message(&self, user: &Actor, patient: PatientId, replies: bool) -> String {
         let page = user.get(&format!("/patients/{patient}/messages/new")).await.ok();
         let mut form = page.form_with("Submit");
@@ -112,14 +112,14 @@ impl App {
         runs.into_iter().find(|run| run.len() == 6).unwrap_or_else(|| panic!("no passcode in {text}")).to_owned()
     }
 
-    /// Goes in by a link as a patient would; gives the patient's browser and the path of the message.
+    /// Signs in by a link as a patient would; gives the patient's browser and the path of the message.
     pub async fn go_in(&self, link: &str, passcode_at: &str) -> (Actor, String) {
         let patient = self.anyone();
         let to = self.go_in_with(&patient, link, passcode_at).await;
         (patient, to)
     }
 
-    /// The same in a browser that is there; gives the path of the message.
+    /// Signs in by a link in this browser; gives the path of the message.
     pub async fn go_in_with(&self, patient: &Actor, link: &str, passcode_at: &str) -> String {
         let page = patient.get(link).await.ok();
         let again = page.has_text("Send me a new passcode");

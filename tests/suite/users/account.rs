@@ -1,4 +1,4 @@
-//! What users change of their own account, and what they are told of.
+//! Changes that users make to their own account, and the mails about them.
 
 use super::{everybody, newest, noted};
 use crate::on_both;
@@ -44,7 +44,7 @@ async fn a_password_is_changed_with_the_one_before(app: App) {
     let changed = [("current", PASSWORD), ("new", NEW), ("again", NEW)];
     let answer = staff.submit(&page, "Change password", &changed).await.says();
     assert_eq!(answer, ("/account".to_owned(), "password-changed".to_owned()));
-    // whoever typed it goes on, everybody else is out
+    // the session in which the password was changed goes on, and all others have ended
     assert_eq!(staff.get("/inbox").await.status, 200);
     assert!(other.get("/inbox").await.redirect().starts_with("/sign-in"));
     assert_eq!(app.anyone().post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.status, 422);
@@ -98,11 +98,11 @@ async fn sessions_are_seen_and_ended(app: App) {
     assert!(listed.contains("Firefox on Linux"), "{listed}");
     assert_eq!(listed.matches("This one").count(), 1, "{listed}");
     assert_eq!(listed.matches("last used").count(), 3, "{listed}");
-    // the one of Firefox
+    // the session of Firefox is ended
     here.submit(&page, "End this: Firefox on Linux", &[]).await.redirect();
     assert!(second.get("/inbox").await.redirect().starts_with("/sign-in"));
     assert_eq!(third.get("/inbox").await.status, 200);
-    // another user's is not to be ended
+    // a user cannot end another user's session
     let stranger = app.user(Role::Owner).await;
     for theirs in third.get("/account").await.ok().attrs_of("button[name=session]", "value") {
         stranger.post("/account/sessions", &[("session", &theirs)]).await.redirect();
@@ -121,7 +121,7 @@ async fn a_new_browser_is_told(app: App) {
     let email = everybody(&app).await[0].email.to_string();
     app.drain().await;
     assert_eq!(subjects_to(&app, &email).len(), 0, "the first sign-in is no news");
-    // the same browser again
+    // the same browser again causes no mail
     first.post("/sign-out", &[]).await.redirect();
     first.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
     app.drain().await;
@@ -131,11 +131,11 @@ async fn a_new_browser_is_told(app: App) {
     let told = app.newest_to(&email);
     assert!(told.subject.ends_with("you signed in from a new browser"), "{}", told.subject);
     assert!(told.text.contains("/account") && !told.text.contains("/password/"), "{}", told.text);
-    // a wrong password tells nobody
+    // a wrong password causes no mail
     app.anyone().post("/sign-in", &[("email", &email), ("password", "wrong wrong")]).await;
     app.drain().await;
     assert_eq!(subjects_to(&app, &email).len(), 1);
-    // whoever signs in from a hundred browsers does not fill a mailbox
+    // signing in from many browsers does not fill a mailbox
     for _ in 0..5 {
         sign_in(&app, &email, PASSWORD).await;
     }

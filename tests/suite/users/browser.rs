@@ -1,4 +1,5 @@
-//! The pages of users in real Chromium: axe, narrow and wide, light and dark, both languages, with and without JavaScript.
+//! The pages of users in real Chromium: axe, narrow and wide, light and dark, both languages, with and without
+//! JavaScript.
 
 use super::{everybody, newest, speak};
 use crate::support::app::{App, On};
@@ -10,7 +11,7 @@ use postern::text::Lang;
 
 const WIDTHS: [u32; 3] = [1280, 390, 320];
 
-/// A picture of the page at each width, and what axe says of it.
+/// A screenshot of the page at each width, and axe.
 pub async fn look(browser: &Browser, name: &str) {
     for width in WIDTHS {
         browser.size(width).await;

@@ -1,4 +1,4 @@
-//! Before what can do harm it is asked once more who somebody is, and nothing that was typed is lost.
+//! Before harmful actions users have to prove once more who they are, and nothing that was typed is lost.
 
 use super::second_factor::{code, set_up};
 use super::{newest, noted};
@@ -25,7 +25,7 @@ async fn a_session_is_good_for_ten_minutes(app: App) {
     app.state.clock.advance(Duration::minutes(1));
     let to = owner.get(&path).await.redirect();
     assert_eq!(to, format!("/account/confirmation?next=%2Fsettings%2Fusers%2F{id}"));
-    // the rest of the clinic is open
+    // all other pages are open
     for open in ["/inbox", "/settings/clinic", "/settings/users", "/account", "/account/second-factor"] {
         assert_eq!(owner.get(open).await.status, 200, "{open}");
     }
@@ -38,11 +38,11 @@ async fn a_session_is_good_for_ten_minutes(app: App) {
     owner.get(&path).await.ok();
     assert_eq!(noted(&app, id, "identity_confirmed").await.len(), 1);
     assert_eq!(noted(&app, id, "identity_not_confirmed").await.len(), 1);
-    // a file is asked for from its page
+    // for a file the confirmation leads to the page that offers it
     app.state.clock.advance(Duration::minutes(11));
     let to = owner.get("/outbox.csv?state=failed").await.redirect();
     assert_eq!(to, "/account/confirmation?next=%2Foutbox%3Fstate%3Dfailed");
-    // nowhere but to a page of ours
+    // the confirmation leads only to pages of the clinic
     let elsewhere = [("password", PASSWORD), ("next", "//evil.example/")];
     assert_eq!(owner.post("/account/confirmation", &elsewhere).await.redirect(), "/account");
 }
@@ -69,7 +69,7 @@ async fn what_was_typed_comes_back(app: App) {
     assert_eq!(noted(&app, staff, "user_changed").await.len(), 0, "nothing was saved yet");
     let (_, said) = owner.submit(&page, "Save", &[]).await.says();
     assert_eq!(said, "user-saved");
-    // a button without words leads back to where it stands
+    // for a button without fields the confirmation leads back to its page
     app.state.clock.advance(Duration::minutes(11));
     let to = owner.post(&format!("{path}/second-factor"), &[]).await.redirect();
     assert_eq!(to, format!("/account/confirmation?next=%2Fsettings%2Fusers%2F{staff}"));
@@ -106,7 +106,7 @@ async fn a_confirmation_is_of_one_session(app: App) {
     owner.get("/settings/users/new").await.ok();
 }
 
-/// The check of a password takes a while: a session that is ended in between does not come back with what is noted of it.
+/// A session that is ended while the password is checked stays ended: noting the confirmation does not bring it back.
 async fn a_session_that_was_ended_meanwhile_stays_ended(app: App) {
     use actix_session::storage::SessionStore;
     use postern::access::session::{self, CONFIRMED, Door, HOLDER, Holder, Lasts, Store};

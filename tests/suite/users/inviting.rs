@@ -1,4 +1,4 @@
-//! Somebody is invited, sets a password, forgets it, and sets another.
+//! A user is invited, sets a password, forgets it, and sets another one.
 
 use super::{everybody, newest, noted};
 use crate::on_both;
@@ -23,7 +23,7 @@ on_both!(
 
 const NEW: &str = "a green kettle sings at noon";
 
-/// The path of the link in the newest mail to an address that has one: mails of one moment come in any order.
+/// The path of the link in the newest mail with a link to an address; mails of the same moment may arrive in any order.
 fn link_to(app: &App, address: &str) -> String {
     let mails = app.mailbox.newest_first().into_iter().filter(|mail| mail.to == address);
     let mut paths =
@@ -58,7 +58,7 @@ async fn an_invitation_leads_in(app: App) {
     assert!(browser.get("/inbox").await.ok().has_text("Boîte"), "in the language that was chosen");
     assert_eq!(noted(&app, noor, "password_link_made").await, [Some("mail".to_owned())]);
     assert_eq!(noted(&app, noor, "password_set").await, [Some("invitation".to_owned())]);
-    // whoever has the mail later finds a page that says what to do
+    // the used link gives a page that says what to do
     let over = app.anyone().get(&link).await;
     assert_eq!(over.status, 404);
     assert!(over.page().has_text("This link does not work any more"), "{}", over.body);
@@ -75,7 +75,7 @@ async fn a_link_can_be_passed_on_by_hand(app: App) {
     assert!(app.mailbox.newest_first().is_empty(), "no mail");
     let sam = newest(&app).await;
     assert!(!owner.get(&format!("/settings/users/{sam}")).await.body.contains("/password/"), "shown once");
-    // another link ends the one before
+    // another link ends the earlier one
     let page = owner.get(&format!("/settings/users/{sam}")).await.ok();
     let page = owner.submit(&page, "Make a new link", &[("how", "shown")]).await.ok();
     let second = page.attr("#link", "value").unwrap();
@@ -85,7 +85,7 @@ async fn a_link_can_be_passed_on_by_hand(app: App) {
     let staff = app.user(Role::Staff).await;
     assert_eq!(staff.post(&format!("/settings/users/{sam}/password-links"), &[("how", "shown")]).await.status, 403);
     assert_eq!(staff.get("/settings/users/new").await.status, 403);
-    // nobody makes one for somebody who has left
+    // no link can be made for a deactivated user
     let page = owner.get(&format!("/settings/users/{sam}/deactivation")).await.ok();
     owner.submit(&page, "Deactivate", &[]).await.redirect();
     assert_eq!(owner.post(&format!("/settings/users/{sam}/password-links"), &[("how", "shown")]).await.status, 404);
@@ -119,7 +119,7 @@ async fn a_forgotten_password_is_set_anew(app: App) {
     app.drain().await;
     let mail = app.newest_to(&email);
     assert!(mail.subject.ends_with(": set a new password"), "{}", mail.subject);
-    // until it is used, the old one works
+    // until the link is used, the session and the old password go on working
     assert_eq!(staff.get("/inbox").await.status, 200);
     let link = link_to(&app, &email);
     browser.get(&link).await.ok();
@@ -131,7 +131,7 @@ async fn a_forgotten_password_is_set_anew(app: App) {
     app.drain().await;
     let told = app.mailbox.newest_first();
     assert!(told.iter().any(|mail| mail.to == email && mail.subject.ends_with("your password was changed")));
-    // somebody who presses for ever does not fill a mailbox
+    // requesting links many times does not fill a mailbox
     let before = app.mailbox.newest_first().len();
     for _ in 0..9 {
         app.anyone().post("/forgotten-password", &[("email", &email)]).await.redirect();
@@ -162,7 +162,7 @@ async fn a_link_works_once_and_for_its_time(app: App) {
     app.anyone().post("/forgotten-password", &[("email", &email)]).await.redirect();
     app.drain().await;
     let link = link_to(&app, &email);
-    // of two presses at one moment one sets the password
+    // the link used twice at the same moment: one request sets the password
     let (one, other) = (app.anyone(), app.anyone());
     let (first, second) = ([("password", NEW), ("again", NEW)], [("password", PASSWORD), ("again", PASSWORD)]);
     let (one, other) = tokio::join!(one.post(&link, &first), other.post(&link, &second));
@@ -177,7 +177,7 @@ async fn a_link_works_once_and_for_its_time(app: App) {
     assert_eq!(app.anyone().get(&link).await.status, 200);
     app.state.clock.advance(Duration::minutes(1));
     assert_eq!(app.anyone().get(&link).await.status, 404);
-    // a mail whose link would be over when it comes is not sent
+    // a mail whose link would have expired is not sent
     app.anyone().post("/forgotten-password", &[("email", &email)]).await.redirect();
     app.state.clock.advance(Duration::minutes(31));
     let before = app.mailbox.newest_first().len();

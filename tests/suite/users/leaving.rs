@@ -1,4 +1,4 @@
-//! Who leaves is out at once, and what they had to do is somebody's.
+//! A deactivated user is signed out at once, and their work is handed over.
 
 use super::{everybody, newest, noted, speak};
 use crate::on_both;
@@ -53,7 +53,7 @@ async fn sessions_and_links_end_at_once(app: App) {
     let list = owner.get("/settings/users").await.ok();
     assert!(list.text_of("[aria-labelledby=deactivated]").contains("User staff"), "{}", list.text());
     assert_eq!(noted(&app, id, "user_deactivated").await.len(), 1);
-    // a second press changes nothing
+    // a second request changes nothing
     owner.post(&format!("/settings/users/{id}/deactivation"), &[]).await.redirect();
     assert_eq!(noted(&app, id, "user_deactivated").await.len(), 1);
 }
@@ -77,7 +77,7 @@ async fn world(app: &App) -> World {
     World { owner, leaver, leaver_id, heir, heir_id, maria }
 }
 
-/// Which of these users takes part in a conversation: unread, and done.
+/// A user's marks on a conversation, unread and done; `None` where they take no part.
 async fn marks(app: &App, conversation: &str, user: UserId) -> Option<(bool, bool)> {
     let id: i64 = conversation.rsplit('/').next().unwrap().parse().unwrap();
     let read = app.state.db.read(move |conn| -> Result<_, AppError> {
@@ -108,7 +108,7 @@ async fn what_is_open_goes_to_whom_the_page_asks_for(app: App) {
     for words in ["3 open conversations", "1 draft", "1 message template of their own", "Who takes over?"] {
         assert!(ask.has_text(words), "{words}: {}", ask.text());
     }
-    // nobody was chosen: nothing happens
+    // nobody was chosen to take over: nothing changes
     let refused = owner.submit(&ask, "Deactivate", &[]).await;
     assert_eq!(refused.status, 422);
     assert!(refused.page().has_text("Choose who takes over"));
@@ -120,13 +120,13 @@ async fn what_is_open_goes_to_whom_the_page_asks_for(app: App) {
     for handed in [&open, &done, &just_closed] {
         assert_eq!(marks(&app, handed, world.leaver_id).await, None, "{handed}");
     }
-    // what is closed for good says who took part
+    // a conversation that is closed permanently still shows who took part
     assert!(marks(&app, &closed, world.leaver_id).await.is_some());
     assert_eq!(marks(&app, &closed, world.heir_id).await, None);
     let page = world.heir.get(&format!("/patients/{}/messages/new", world.maria)).await.ok();
     assert_eq!(page.form_with("Submit").value("title").as_deref(), Some("Iron"));
     assert!(world.heir.get("/settings/message-templates").await.ok().has_text("Mine"));
-    // it is all written down, and nothing is left behind
+    // everything is audited, and nothing is left with the user
     let (leaver, patient) = (world.leaver_id, world.maria);
     let read = app.state.db.read(move |conn| -> Result<_, AppError> {
         use postern::db::schema::audit_events as a;
@@ -166,7 +166,7 @@ async fn a_patient_answers_whoever_took_over(app: App) {
     assert!(app.mailbox.newest_first().iter().all(|mail| mail.to != all[1].email.as_str()));
     assert_eq!(marks(&app, &conversation, world.heir_id).await, Some((true, false)));
     assert!(world.heir.get("/inbox").await.ok().has_text("Your results"));
-    // an answer that came before is news to whoever comes to it
+    // an earlier answer is unread for a user who is added to the conversation
     let second = app.user(Role::Clinician).await;
     let third = newest(&app).await;
     world.heir.get(&conversation).await.ok();
@@ -174,7 +174,7 @@ async fn a_patient_answers_whoever_took_over(app: App) {
     deactivate(&world.owner, world.heir_id, Some(third)).await;
     assert_eq!(marks(&app, &conversation, third).await, Some((true, false)));
     second.get(&conversation).await.ok();
-    // what is told to whoever wrote the message is told to those who are there
+    // what would be told to the writer of the message is told to those who take part now
     let id = conversation.rsplit('/').next().unwrap().parse().map(postern::db::ConversationId).unwrap();
     let writer = world.leaver_id;
     let write = app.state.db.write(move |tx| Ok::<_, AppError>(postern::threads::is_news_to(tx, id, writer)?));
@@ -226,8 +226,8 @@ async fn only_those_who_can_work_take_over(app: App) {
     assert!(everybody(&app).await[1].active);
 }
 
-/// Somebody adds a colleague to a conversation, or that colleague writes, while they are being deactivated: either it comes
-/// before and is handed over, or it does not come.
+/// A user is added to a conversation, or writes, while they are being deactivated: either it happens before and is
+/// handed over, or it does not happen.
 async fn nobody_is_given_work_who_leaves(app: App) {
     let world = world(&app).await;
     let conversation = app.message(&world.owner, world.maria, true).await;

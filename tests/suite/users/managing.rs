@@ -1,4 +1,4 @@
-//! Names, addresses and roles, and the owner who must be left.
+//! Names, addresses and roles of users, and the last owner, who must remain.
 
 use super::{everybody, newest, noted};
 use crate::on_both;
@@ -29,7 +29,7 @@ async fn an_owner_ends_anothers_sessions(app: App) {
     assert_eq!(told, (format!("/settings/users/{id}"), "user-sessions-ended".to_owned()));
     assert!(staff.get("/inbox").await.redirect().starts_with("/sign-in"));
     assert_eq!(noted(&app, id, "session_ended").await.len(), 1);
-    // they sign in again; who is no owner ends nobody's, and nobody their own here
+    // they can sign in again; only owners end others' sessions here, and nobody their own
     let again = app.user(Role::Staff).await;
     assert_eq!(again.post(&format!("/settings/users/{id}/sessions"), &[]).await.status, 403);
     let own = everybody(&app).await[0].id;
@@ -57,10 +57,10 @@ async fn an_owner_changes_who_somebody_is(app: App) {
     assert_eq!(account.role, Role::Clinician);
     assert_eq!(noted(&app, staff, "user_changed").await, [Some("name email".to_owned())]);
     assert_eq!(noted(&app, staff, "user_role_changed").await, [Some("staff clinician".to_owned())]);
-    // with the new address, however it is written, and not with the old one
+    // the user signs in with the new address, in any case of letters, and not with the old one
     let sam = [("email", "sam@clinic.EXAMPLE"), ("password", PASSWORD)];
     app.anyone().post("/sign-in", &sam).await.redirect();
-    // nothing changed, nothing written down
+    // saving without a change leaves no audit row
     let page = owner.get(&path).await.ok();
     owner.submit(&page, "Save", &[]).await.redirect();
     assert_eq!(noted(&app, staff, "user_changed").await.len(), 1);
@@ -111,7 +111,7 @@ async fn a_role_holds_from_the_next_request_on(app: App) {
 
 async fn the_last_owner_stays(app: App) {
     let owner = app.user(Role::Owner).await;
-    // one who is only invited cannot sign in, and counts for nobody
+    // an owner who is only invited cannot sign in, and does not count
     app.user(Role::Owner).await;
     let invited = newest(&app).await;
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
@@ -132,12 +132,12 @@ async fn the_last_owner_stays(app: App) {
     assert!(answer.page().has_text("Nobody else who can sign in is an owner"));
     let all = everybody(&app).await;
     assert!(all[0].active && all[0].role == Role::Owner && all[0].name.as_str() == "User owner");
-    // the other one may go: it is not the last
+    // the invited owner may be deactivated, because they are not the last one
     owner.post(&format!("/settings/users/{invited}/deactivation"), &[]).await.redirect();
     assert_eq!(owner.get("/settings/users").await.status, 200);
 }
 
-/// Each of two owners makes the other one something else, or deactivates them, at the same moment: one of them is left.
+/// Two owners take the role from each other, or deactivate each other, at the same moment: one of them remains.
 async fn two_owners_cannot_both_go(app: App) {
     let (one, other) = (app.user(Role::Owner).await, app.user(Role::Owner).await);
     let all = everybody(&app).await;
@@ -168,7 +168,7 @@ async fn two_owners_cannot_both_go(app: App) {
         assert_eq!(left.len(), 1, "round {round}: {} and {} left {left:?}", a.status, b.status);
         assert!(a.status == 303 || b.status == 303);
         reset(&app).await;
-        // who was deactivated is signed out
+        // the deactivated owner is signed out
         for (who, account) in [(&one, &all[0]), (&other, &all[1])] {
             if who.get("/inbox").await.status == 303 {
                 let sign_in = [("email", account.email.as_str()), ("password", PASSWORD)];
@@ -178,7 +178,8 @@ async fn two_owners_cannot_both_go(app: App) {
     }
 }
 
-/// The right is asked again in the transaction that writes: a request that was under way does nothing any more.
+/// The right is checked again in the transaction that writes: a request of a user who lost it meanwhile changes
+/// nothing.
 async fn whoever_was_demoted_changes_nobody(app: App) {
     use postern::access::session::{Holder, Lasts};
     use postern::access::{ConfirmedUser, SignedInUser, rights};

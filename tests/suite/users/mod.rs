@@ -1,4 +1,4 @@
-//! Who may sign in, and as what.
+//! Users: accounts, roles and signing in.
 
 mod account;
 mod browser;
@@ -37,7 +37,7 @@ async fn newest(app: &App) -> UserId {
     everybody(app).await.last().unwrap().id
 }
 
-/// What was written down of this user or by them with this word: the details, in order.
+/// The details of the audit rows about this user with this action, in order.
 async fn noted(app: &App, user: UserId, action: &'static str) -> Vec<Option<String>> {
     let read = app.state.db.read(move |conn| -> Result<_, AppError> {
         let of_them = audit_events::table.filter(audit_events::subject.eq("user")).order(audit_events::id);
@@ -47,7 +47,7 @@ async fn noted(app: &App, user: UserId, action: &'static str) -> Vec<Option<Stri
     read.await.unwrap()
 }
 
-/// All read this language.
+/// Sets the language of all users.
 async fn speak(app: &App, language: &'static str) {
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
         Ok(diesel::update(users::table).set(users::language.eq(language)).execute(tx.conn())?)

@@ -1,4 +1,4 @@
-//! Passkeys, by an authenticator of our own that signs as the standard says (Web Authentication, Level 3).
+//! Passkeys, with a software authenticator that signs as the standard says (Web Authentication, Level 3).
 
 use super::second_factor::{code, set_up};
 use super::{everybody, newest, noted};
@@ -23,7 +23,7 @@ on_each!(
     passkeys_go_with_a_reset_and_stay_where_needed
 );
 
-/// Browsers have passkeys for names, not for addresses.
+/// A clinic at a host name, because browsers have no passkeys for IP addresses.
 pub async fn clinic(on: On) -> App {
     let named = |config: &mut postern::config::Config| config.public_url.set_host(Some("localhost")).unwrap();
     let mut app = App::start_with_config(on, named, Delivery::mailbox).await;
@@ -38,7 +38,7 @@ struct Device {
     user: Vec<u8>,
     counter: u32,
     origin: String,
-    /// the person showed that it is they
+    /// whether the device says that it verified its person
     verified: bool,
 }
 
@@ -64,7 +64,7 @@ impl Device {
         [&Sha256::digest("localhost")[..], &[flags], &self.counter.to_be_bytes()].concat()
     }
 
-    /// Makes the passkey.
+    /// Makes the passkey for these options; gives the answer as JSON.
     fn make(&mut self, options: &Value) -> String {
         let options = &options["publicKey"];
         self.user = BASE64URL_NOPAD.decode(options["user"]["id"].as_str().unwrap().as_bytes()).unwrap();
@@ -85,7 +85,7 @@ impl Device {
         .to_string()
     }
 
-    /// Signs.
+    /// Signs the challenge of these options; gives the answer as JSON.
     fn sign(&self, options: &Value) -> String {
         let client = self.client("webauthn.get", options["publicKey"]["challenge"].as_str().unwrap());
         let data = self.authenticator(0);
@@ -102,7 +102,7 @@ impl Device {
     }
 }
 
-/// A challenge: the token, and what the device is asked.
+/// Requests a challenge: gives its token and the options for the device.
 async fn challenge(actor: &Actor, path: &str) -> (String, Value) {
     let answer = actor.post(path, &[]).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
@@ -148,7 +148,7 @@ async fn a_passkey_is_added_and_signs_in(on: On) {
     assert_eq!(page.texts_of(".secrets li").len(), 10, "{}", page.text());
     let page = staff.get("/account/second-factor").await.ok();
     assert!(page.has_text("Desk key") && page.has_text("never used"), "{}", page.text());
-    // a second one makes no new codes
+    // a second passkey makes no new recovery codes
     let (_, answer) = add(&app, &staff, "Phone").await;
     assert_eq!(answer.says().1, "second-factor-added");
     assert_eq!(noted(&app, id, "second_factor_added").await, [Some("passkey".to_owned()), Some("passkey".to_owned())]);
@@ -160,13 +160,13 @@ async fn a_passkey_is_added_and_signs_in(on: On) {
     // the password alone is not enough any more
     let to = app.anyone().post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
     assert!(to.starts_with("/sign-in/second-step"), "{to}");
-    // nobody can tell passkeys without names apart
+    // a passkey needs a name, because users cannot tell passkeys apart otherwise
     let refused = add(&app, &staff, "  ").await.1;
     assert_eq!(refused.status, 422);
     assert!(refused.page().has_text("Give the passkey a name"), "{}", refused.page().text());
     app.drain().await;
     assert!(app.mailbox.newest_first().iter().any(|mail| mail.to == email && mail.subject.ends_with("was set up")));
-    // and away
+    // the passkeys are removed
     let page = staff.get("/account/second-factor").await.ok();
     staff.submit(&page, "Remove: Desk key", &[]).await.redirect();
     device.counter = 2;
@@ -184,7 +184,7 @@ async fn a_passkey_takes_the_second_step_and_confirms(on: On) {
     assert!(page.has("form[data-passkey]") && !page.has("#code") && page.has("#recovery"), "no app: {}", page.text());
     let (token, options) = challenge(&browser, "/sign-in/second-step/challenge").await;
     let fields = [("challenge", token.as_str()), ("credential", &device.sign(&options))];
-    // in a browser where nobody gave the password it is worth nothing
+    // in a browser in which nobody typed the password, the answer signs nobody in
     assert!(app.anyone().post("/sign-in/second-step", &fields).await.redirect().starts_with("/sign-in?"));
     assert_eq!(browser.post("/sign-in/second-step", &fields).await.redirect(), "/inbox");
     app.state.clock.advance(Duration::minutes(11));
@@ -192,7 +192,7 @@ async fn a_passkey_takes_the_second_step_and_confirms(on: On) {
     let (token, options) = challenge(&browser, "/account/confirmation/challenge").await;
     let signed = device.sign(&options);
     let fields = [("challenge", token.as_str()), ("credential", &signed), ("next", "/settings/users/new")];
-    // what one session was asked is no answer for another user's
+    // the answer to one user's challenge does not count for another user
     let other = app.user(Role::Owner).await;
     add(&app, &other, "Theirs").await;
     app.state.clock.advance(Duration::minutes(11));
@@ -217,7 +217,7 @@ async fn an_answer_counts_once_and_for_its_challenge(on: On) {
     let again = app.anyone();
     assert_eq!(again.post("/sign-in/passkey", &fields).await.says().1, "passkey-failed", "replayed");
     assert_eq!(again.get("/inbox").await.status, 303);
-    // with another challenge
+    // with the token of another challenge
     let (token, _) = challenge(&again, "/sign-in/passkey/challenge").await;
     let fields = [("challenge", token.as_str()), ("credential", &signed)];
     assert_eq!(again.post("/sign-in/passkey", &fields).await.says().1, "passkey-failed");
@@ -226,12 +226,12 @@ async fn an_answer_counts_once_and_for_its_challenge(on: On) {
     app.state.clock.advance(Duration::minutes(10));
     let fields = [("challenge", token.as_str()), ("credential", &device.sign(&options))];
     assert_eq!(again.post("/sign-in/passkey", &fields).await.says().1, "passkey-failed");
-    // of one step for another
+    // the answer for one purpose does not count for another
     again.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
     let (token, options) = challenge(&again, "/sign-in/second-step/challenge").await;
     let fields = [("challenge", token.as_str()), ("credential", &device.sign(&options))];
     assert_eq!(again.post("/sign-in/passkey", &fields).await.says().1, "passkey-failed");
-    // of two at one moment one gets in
+    // the same answer twice at the same moment: one signs in
     let (token, options) = challenge(&again, "/sign-in/passkey/challenge").await;
     let signed = device.sign(&options);
     let fields = [("challenge", token.as_str()), ("credential", &signed)];
@@ -247,13 +247,13 @@ async fn what_a_device_must_not_say_is_refused(on: On) {
     let staff = app.user(Role::Staff).await;
     let (mut device, _) = add(&app, &staff, "Key").await;
     let origin = device.origin.clone();
-    // another site that was given the challenge
+    // an answer from another site that got the challenge
     device.origin = "https://evil.example".into();
     assert_eq!(sign_in(&app, &device).await.1.says().1, "passkey-failed");
     device.origin = origin.replace("localhost", "clinic.localhost");
     assert_eq!(sign_in(&app, &device).await.1.says().1, "passkey-failed");
     device.origin.clone_from(&origin);
-    // nobody showed that it is they
+    // the device did not verify its person
     device.verified = false;
     assert_eq!(sign_in(&app, &device).await.1.says().1, "passkey-failed");
     device.verified = true;
@@ -265,18 +265,18 @@ async fn what_a_device_must_not_say_is_refused(on: On) {
     assert_eq!(sign_in(&app, &device).await.1.says().1, "passkey-failed");
     device.counter = 6;
     assert_eq!(sign_in(&app, &device).await.1.redirect(), "/patients");
-    // another key under the same name
+    // another key under the same credential id
     let mut other = Device::at(&app);
     (other.id, other.user, other.counter) = (device.id.clone(), device.user.clone(), 7);
     assert_eq!(sign_in(&app, &other).await.1.says().1, "passkey-failed");
-    // no answer at all
+    // texts that are not an answer
     let browser = app.anyone();
     for credential in ["", "{}", "[]", "null", &"x".repeat(100_000)] {
         let (token, _) = challenge(&browser, "/sign-in/passkey/challenge").await;
         let fields = [("challenge", token.as_str()), ("credential", credential)];
         assert_eq!(browser.post("/sign-in/passkey", &fields).await.says().1, "passkey-failed");
     }
-    // a registration of another origin, without verification, or of a key that is there
+    // a registration from another origin, without verification, or of an existing key
     for (evil, verified) in [("https://evil.example", true), (origin.as_str(), false)] {
         let mut made = Device { origin: evil.into(), verified, ..Device::at(&app) };
         let (token, options) = challenge(&staff, &format!("{ADD}/challenge")).await;
@@ -288,7 +288,7 @@ async fn what_a_device_must_not_say_is_refused(on: On) {
     let credential = device.make(&options);
     let fields = [("name", "x"), ("challenge", &token), ("credential", &credential)];
     assert_eq!(staff.post(ADD, &fields).await.says().1, "passkey-failed");
-    // at an address without a name there are none
+    // at an IP address there are no passkeys
     let nameless = App::start(on).await;
     let staff = nameless.user(Role::Staff).await;
     assert!(!nameless.anyone().get("/sign-in").await.ok().has("form[data-passkey]"));
@@ -308,12 +308,12 @@ async fn a_passkey_of_another_opens_nothing(on: On) {
     let fields = [("challenge", token.as_str()), ("credential", &theirs.sign(&options))];
     assert_eq!(browser.post("/sign-in/second-step", &fields).await.says().1, "passkey-failed");
     assert!(browser.get("/inbox").await.redirect().starts_with("/sign-in"));
-    // under the name of somebody else
+    // with the user handle of somebody else
     let handle = theirs.user.clone();
     theirs.user = vec![7; 16];
     assert_eq!(sign_in(&app, &theirs).await.1.says().1, "passkey-failed");
     theirs.user = handle;
-    // removing another's is not possible
+    // a user cannot remove another user's passkey
     let page = other.get("/account/second-factor").await.ok();
     let action = page.form_with("Remove: Key").action;
     assert_eq!(one.post(&action, &[]).await.status, 404);
@@ -329,7 +329,7 @@ async fn passkeys_go_with_a_reset_and_stay_where_needed(on: On) {
     owner.post("/settings/sign-in", &[("second_factor", "staff")]).await.redirect();
     let page = staff.get("/account/second-factor").await.ok();
     assert_eq!(staff.submit(&page, "Remove: Key", &[]).await.status, 409);
-    // beside an app it is not the last one
+    // beside an app the passkey is not the last second factor
     let (key, _) = {
         let page = staff.get("/account/second-factor").await.ok();
         let to = staff.submit(&page, "Set up an authenticator app", &[]).await.redirect();
@@ -343,7 +343,7 @@ async fn passkeys_go_with_a_reset_and_stay_where_needed(on: On) {
     let (device, _) = (add(&app, &staff, "Key again").await.0, device);
     owner.post(&format!("/settings/users/{id}/second-factor"), &[]).await.redirect();
     assert_eq!(sign_in(&app, &device).await.1.says().1, "passkey-failed");
-    // who was deactivated does not get in by a passkey either
+    // a deactivated user cannot sign in by a passkey either
     let viewer = app.user(Role::Viewer).await;
     let id = newest(&app).await;
     let (device, _) = add(&app, &viewer, "Key").await;

@@ -1,4 +1,4 @@
-//! Passkeys in real Chromium, with its virtual authenticator: a device that shows that its person is there.
+//! Passkeys in real Chromium, with its virtual authenticator, which verifies its person.
 
 use super::browser::look;
 use super::passkeys::clinic;
@@ -45,13 +45,13 @@ async fn a_passkey_is_made_and_used(language: &'static str, dark: bool) {
     browser.click_text(lang.t("recovery-codes-kept")).await;
     browser.wait_text("Work laptop").await;
     look(&browser, &name("there")).await;
-    // the same device once more has nothing to add
+    // the same device cannot be added again
     browser.fill(lang.t("passkey-name"), "Twice").await;
     browser.keys(&enter).await;
     browser.wait_text(lang.t("passkey-problem")).await;
     look(&browser, &name("problem")).await;
 
-    // without a password
+    // signing in without a password
     browser.click_text(lang.t("sign-out")).await;
     browser.wait_path("/sign-in").await;
     browser.click_text(lang.t("passkey-sign-in")).await;
@@ -63,7 +63,7 @@ async fn a_passkey_is_made_and_used(language: &'static str, dark: bool) {
     browser.click_text(lang.t("passkey-confirm")).await;
     browser.wait_path("/settings/users/new").await;
 
-    // after the password
+    // as the second step after the password
     browser.click_text(lang.t("sign-out")).await;
     browser.wait_path("/sign-in").await;
     browser.fill(lang.t("email"), &email).await;
@@ -71,7 +71,7 @@ async fn a_passkey_is_made_and_used(language: &'static str, dark: bool) {
     browser.keys(&enter).await;
     browser.wait_path("/sign-in/second-step?next=%2Finbox").await;
     look(&browser, &name("step")).await;
-    // whoever holds the device is not its person
+    // the device does not verify the person who holds it
     let verified = |is: bool| json!({"authenticatorId": device, "isUserVerified": is});
     browser.cdp("WebAuthn.setUserVerified", verified(false)).await;
     browser.click_text(lang.t("passkey-use")).await;

@@ -1,4 +1,4 @@
-//! Who tries doors that are not theirs leaves a trace, with the address they came from.
+//! Refused requests and sign-ins leave an audit row with the caller's address.
 
 use super::{everybody, newest};
 use crate::on_both;
@@ -12,7 +12,7 @@ use postern::error::AppError;
 
 on_both!(refusals_are_written_down, sign_ins_say_where_from);
 
-/// The details of what this user, or nobody who is known, did with this word, in order.
+/// The details of the audit rows by this user, or by nobody known, with this action, in order.
 async fn by(app: &App, user: Option<UserId>, action: &'static str) -> Vec<Option<String>> {
     let read = app.state.db.read(move |conn| -> Result<_, AppError> {
         let rows = audit_events::table.filter(audit_events::action.eq(action)).order(audit_events::id).into_boxed();
@@ -44,7 +44,7 @@ async fn refusals_are_written_down(app: App) {
             "404 GET /patients/{patient} 127.0.0.1"
         ]
     );
-    // nobody who is not signed in fills the log
+    // requests without a session leave no row, so that they cannot fill the log
     app.anyone().get("/patients/98765").await.redirect();
     assert_eq!(by(&app, None, "access_refused").await.len(), 3);
     let log = owner.get("/settings/audit-log?action=access_refused").await.ok();

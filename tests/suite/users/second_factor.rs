@@ -1,4 +1,4 @@
-//! What signing in asks for besides the password.
+//! The second factor: what signing in asks for besides the password.
 
 use super::{everybody, newest, noted};
 use crate::on_both;
@@ -28,7 +28,7 @@ on_both!(
     the_secret_lies_under_the_key
 );
 
-/// The code of an app that was told this key, at this moment (RFC 6238).
+/// The code that an app with this key shows at this moment, in seconds since 1970 (RFC 6238).
 pub fn code_at(key: &str, seconds: i64) -> String {
     let secret = data_encoding::BASE32_NOPAD.decode(key.replace(' ', "").as_bytes()).unwrap();
     let mut mac = Hmac::<Sha1>::new_from_slice(&secret).unwrap();
@@ -39,12 +39,12 @@ pub fn code_at(key: &str, seconds: i64) -> String {
     format!("{:06}", number % 1_000_000)
 }
 
-/// The code of now.
+/// The present code of the app with this key.
 pub fn code(app: &App, key: &str) -> String {
     code_at(key, app.state.clock.now().get().unix_timestamp())
 }
 
-/// Time for a further code.
+/// Advances the clock to the next code.
 fn next_step(app: &App) {
     app.state.clock.advance(Duration::seconds(30));
 }
@@ -95,7 +95,7 @@ async fn an_app_is_set_up_and_asked_for(app: App) {
     let staff = app.user(Role::Staff).await;
     let (id, email) = (newest(&app).await, email_of_newest(&app).await);
     assert!(staff.get("/account").await.ok().has_text("asks for your password alone"));
-    // what is shown and not confirmed counts for nothing
+    // an app that was shown and not confirmed does not count
     let page = staff.get("/account/second-factor").await.ok();
     staff.submit(&page, "Set up an authenticator app", &[]).await.redirect();
     let browser = app.anyone();
@@ -106,7 +106,7 @@ async fn an_app_is_set_up_and_asked_for(app: App) {
     assert!(staff.get("/account").await.ok().has_text("a second step follows the password"));
     next_step(&app);
     let (browser, page) = password(&app, &email).await;
-    // a pending sign-in is no session
+    // a sign-in that waits for the second step is not a session
     for path in ["/inbox", "/account", "/account/second-factor", "/account/confirmation"] {
         assert!(browser.get(path).await.redirect().starts_with("/sign-in"), "{path}");
     }
@@ -123,7 +123,7 @@ async fn an_app_is_set_up_and_asked_for(app: App) {
     assert_eq!(noted(&app, id, "recovery_codes_made").await.len(), 1);
     app.drain().await;
     assert!(subjects_to(&app, &email).iter().any(|subject| subject.ends_with("a second step was set up")));
-    // and away again
+    // the app is removed
     let page = browser.get("/account/second-factor").await.ok();
     let (_, said) = browser.submit(&page, "Remove the app", &[]).await.says();
     assert_eq!(said, "second-factor-removed");
@@ -138,7 +138,7 @@ async fn a_code_works_once_and_for_its_time(app: App) {
     let staff = app.user(Role::Staff).await;
     let email = email_of_newest(&app).await;
     let (key, _) = set_up(&app, &staff).await;
-    // the one by which it was confirmed is used up too
+    // the code by which the app was confirmed is used up too
     let (browser, page) = password(&app, &email).await;
     assert_eq!(by_code(&browser, &page, &code(&app, &key)).await.status, 422);
     next_step(&app);
@@ -148,7 +148,7 @@ async fn a_code_works_once_and_for_its_time(app: App) {
     assert_eq!(by_code(&browser, &page, &used).await.status, 422, "a step is taken once");
     let now = app.state.clock.now().get().unix_timestamp();
     assert_eq!(by_code(&browser, &page, &code_at(&key, now - 30)).await.status, 422, "nor is one before it");
-    // a phone that is half a minute ahead, and one that is a minute and a half
+    // codes of a phone that is a minute and a half ahead, and half a minute ahead
     assert_eq!(by_code(&browser, &page, &code_at(&key, now + 90)).await.status, 422);
     by_code(&browser, &page, &code_at(&key, now + 30)).await.redirect();
     let (browser, page) = password(&app, &email).await;
@@ -196,7 +196,7 @@ async fn a_recovery_code_opens_once(app: App) {
     assert_eq!(noted(&app, id, "recovery_code_used").await.len(), 1);
     app.drain().await;
     assert!(subjects_to(&app, &email).iter().any(|subject| subject.ends_with("a recovery code was used")));
-    // new ones end the old ones
+    // new recovery codes end the old ones
     let page = browser.get("/account/second-factor").await.ok();
     let page = browser.submit(&page, "Make new recovery codes", &[]).await.ok();
     let fresh = page.texts_of(".secrets li");
@@ -204,7 +204,7 @@ async fn a_recovery_code_opens_once(app: App) {
     let (again, page) = password(&app, &email).await;
     assert_eq!(by_recovery(&again, &page, &codes[0]).await.status, 422);
     by_recovery(&again, &page, &fresh[0]).await.redirect();
-    // another user's opens nothing
+    // another user's recovery code does not work
     let other = app.user(Role::Viewer).await;
     let (_, others) = set_up(&app, &other).await;
     let (again, page) = password(&app, &email).await;
@@ -220,13 +220,13 @@ async fn guessing_is_paused_told_and_locks_nobody_out(app: App) {
         let (browser, page) = password(&app, &email).await;
         assert_eq!(by_code(&browser, &page, &format!("{n:06}")).await.status, 422);
     }
-    // from anywhere, with the right code, in a browser of its own
+    // the pause also holds in another browser, for the right code
     let (browser, page) = password(&app, &email).await;
     let paused = by_code(&browser, &page, &code(&app, &key)).await;
     assert_eq!(paused.status, 422);
     assert!(paused.page().has_text("too many wrong codes"), "{}", paused.page().text());
     assert_eq!(noted(&app, id, "second_step_failed").await.len(), 5);
-    // confirming is no way around
+    // the confirmation page is not a way around the pause
     staff.get("/account/confirmation").await.ok();
     let around = staff.post("/account/confirmation", &[("code", &code(&app, &key))]).await;
     assert!(around.page().has_text("too many wrong codes"));
@@ -234,7 +234,7 @@ async fn guessing_is_paused_told_and_locks_nobody_out(app: App) {
     assert!(subjects_to(&app, &email).iter().any(|subject| subject.ends_with("somebody may have your password")));
     app.state.clock.advance(Duration::seconds(61));
     by_code(&browser, &page, &code(&app, &key)).await.redirect();
-    // a recovery code opens whatever others typed
+    // a recovery code works although others typed wrong codes
     for n in 0..5 {
         let (browser, page) = password(&app, &email).await;
         by_code(&browser, &page, &format!("{n:06}")).await;
@@ -256,12 +256,12 @@ async fn the_second_step_is_of_one_browser_and_short(app: App) {
     let answer = by_code(&browser, &page, &code(&app, &key)).await;
     assert_eq!(answer.says(), ("/sign-in?next=%2Fpatients".to_owned(), "second-step-over".to_owned()));
     assert!(browser.get("/sign-in/second-step").await.redirect().starts_with("/sign-in?"));
-    // a new password ends what was begun with the one before
+    // a new password ends sign-ins that were begun with the old one
     let (browser, page) = password(&app, &email).await;
     let new = "a green kettle sings at noon";
     staff.post("/account/password", &[("current", PASSWORD), ("new", new), ("again", new)]).await.redirect();
     assert!(by_code(&browser, &page, &code(&app, &key)).await.redirect().starts_with("/sign-in?"));
-    // once taken, the same token opens nothing more
+    // after the second step the same token does not work again
     let browser = app.anyone();
     browser.post("/sign-in", &[("email", &email), ("password", new)]).await.redirect();
     let fields = [("code", &*code(&app, &key))];
@@ -285,7 +285,7 @@ async fn a_role_that_needs_it_gets_nothing_else(app: App) {
     // an owner sees who has to set one up
     let waiting = |list: &Page| list.texts_of(".tag.warn").iter().filter(|tag| *tag == "No second step yet").count();
     assert_eq!(waiting(&owner.get("/settings/users").await.ok()), 1);
-    // at once, also in a session that is open; what was being typed is kept
+    // the rule applies at once, also in open sessions; what was being typed is kept
     let path = format!("/patients/{patient}/information");
     let typed = [("preferred_name", "Many precious words"), ("language", "en")];
     let to = staff.post(&path, &typed).await.says();
@@ -301,7 +301,7 @@ async fn a_role_that_needs_it_gets_nothing_else(app: App) {
     let back = page.links().into_iter().find(|link| link.text == "I have kept them").unwrap().href;
     assert_eq!(back, format!("{path}?kept=1"));
     assert_eq!(staff.get(&back).await.ok().form_with("Save").value("preferred_name").unwrap(), "Many precious words");
-    // whoever signs in without one is led there, and can go no further but out
+    // a user who signs in without a second factor is led there, and can only sign out
     owner.post("/settings/sign-in", &[("second_factor", "staff"), ("second_factor", "viewer")]).await.redirect();
     let viewer = app.user(Role::Viewer).await;
     assert_eq!(viewer.get("/patients?q=Roy").await.redirect(), "/account/second-factor?next=%2Fpatients%3Fq%3DRoy");
@@ -340,7 +340,7 @@ async fn an_owner_resets_what_was_lost(app: App) {
     let page = owner.get(&format!("/settings/users/{id}")).await.ok();
     let (to, said) = owner.submit(&page, "Reset the second step", &[]).await.says();
     assert_eq!((to, said.as_str()), (format!("/settings/users/{id}"), "second-factor-reset"));
-    // whoever found the phone is out
+    // all sessions have ended, because somebody may have found the phone
     assert!(staff.get("/inbox").await.redirect().starts_with("/sign-in"));
     assert!(by_code(&begun, &step, &code(&app, &key)).await.redirect().starts_with("/sign-in?"));
     assert!(by_recovery(&begun, &step, &codes[0]).await.redirect().starts_with("/sign-in?"));
@@ -365,7 +365,7 @@ async fn whoever_was_deactivated_does_not_get_in(app: App) {
     assert!(by_recovery(&browser, &page, &codes[0]).await.redirect().starts_with("/sign-in?"));
     let refused = app.anyone().post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await;
     assert_eq!(refused.status, 422, "as with a wrong password");
-    // back again, with the second factor that they had
+    // a reactivated user has their earlier second factor
     owner.post(&format!("/settings/users/{id}/reactivation"), &[]).await.redirect();
     let (browser, page) = password(&app, &email).await;
     by_code(&browser, &page, &code(&app, &key)).await.redirect();
@@ -380,7 +380,7 @@ async fn another_app_takes_the_place_of_the_first(app: App) {
     let page = staff.get(&to).await.ok();
     let second = page.text_of(".secret");
     assert_ne!(first, second);
-    // until it is confirmed the first one holds
+    // until the new app is confirmed the first one is used
     next_step(&app);
     let (browser, step) = password(&app, &email).await;
     by_code(&browser, &step, &code(&app, &first)).await.redirect();
@@ -390,10 +390,10 @@ async fn another_app_takes_the_place_of_the_first(app: App) {
     let (browser, step) = password(&app, &email).await;
     assert_eq!(by_code(&browser, &step, &code(&app, &first)).await.status, 422);
     by_code(&browser, &step, &code(&app, &second)).await.redirect();
-    // the recovery codes are those of before
+    // the recovery codes are still the earlier ones
     let (browser, step) = password(&app, &email).await;
     by_recovery(&browser, &step, &codes[9]).await.redirect();
-    // a setup that is left alone ends
+    // an unfinished setup expires
     let page = staff.get("/account/second-factor").await.ok();
     let to = staff.submit(&page, "Set up another app", &[]).await.redirect();
     let page = staff.get(&to).await.ok();

@@ -31,7 +31,7 @@ async fn a_second_step_is_set_up_and_taken(language: &'static str, scripts: bool
     browser.fill(lang.t("email"), &email).await;
     browser.fill(lang.t("password"), PASSWORD).await;
     browser.keys(&enter).await;
-    // the role needs it: nothing else is open
+    // the role needs a second factor, so no other page is open
     browser.wait_text(lang.t("second-factor-first")).await;
     look(&browser, &name("first")).await;
     browser.click_text(lang.t("factor-app-set-up")).await;

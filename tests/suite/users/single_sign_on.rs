@@ -1,4 +1,4 @@
-//! Signing in at an identity provider, linking with it, and what of its answers is not taken.
+//! Signing in at an identity provider, linking with it, and which of its answers are refused.
 
 use super::{everybody, newest, noted};
 use crate::on_each;
@@ -40,7 +40,7 @@ on_each!(
 
 pub const LINK: &str = "Link my account at Harbour ID";
 
-/// Links whoever is signed in with this person.
+/// Links the signed-in user with this person.
 pub async fn link(provider: &FalseProvider, app: &App, user: &Actor, subject: &str) {
     provider.is(app, subject);
     let page = user.get("/account").await.ok();
@@ -81,23 +81,23 @@ async fn who_is_linked_signs_in(on: On) {
     let way = browser.submit(&page, "Sign in with Harbour ID", &[("email", "typed"), ("password", "typed")]).await.ok();
     assert_eq!(finish(&provider, &browser, &way).await.redirect(), "/inbox");
     assert!(browser.get("/inbox").await.ok().has_text("User staff"));
-    // where they wanted to go
+    // signing in leads to the page that was asked for
     let browser = app.anyone();
     assert_eq!(sign_in(&provider, &browser).await.redirect(), "/patients");
     assert_eq!(noted(&app, id, "signed_in").await.len(), 3);
     assert_eq!(provider.discovered(), 1, "what it says of itself is kept");
-    // an address of another site is no place to go to
+    // an address of another site is ignored
     let browser = app.anyone();
     let way = browser.post("/sign-in/provider", &[("next", "//evil.example")]).await.ok();
     assert_eq!(finish(&provider, &browser, &way).await.redirect(), "/inbox");
-    // whoever leaves is told that they may still be signed in there
+    // the page after signing out says that the user may still be signed in at the provider
     let to = browser.post("/sign-out", &[]).await.redirect();
     let page = browser.get(&to).await.ok();
     assert!(page.link("Sign out of Harbour ID").starts_with(&format!("{}/end?client_id=clinic", provider.issuer)));
     assert!(!app.anyone().get("/sign-in").await.ok().has_text("Sign out of"));
 }
 
-/// A browser that is refused, with this status and these words, and is not in.
+/// Asserts that the browser is refused, with this status and these words, and is not signed in.
 async fn refused(answer: crate::support::app::Answer, browser: &Actor, status: u16, words: &str) {
     let page = answer.page();
     assert!(page.has_text(words), "{words:?}: {} {} {}", answer.status, answer.location, page.text());
@@ -115,20 +115,20 @@ async fn an_answer_counts_once_and_in_its_browser(on: On) {
     let begin = async |browser: &Actor| provider.visited(&browser.post("/sign-in/provider", &[]).await.ok());
     let unknown = "was used already, or nobody here asked for it";
 
-    // nobody began, or the state is another's or cut
+    // there is no such visit, or the state is another one or cut short
     let asked = begin(&browser).await;
     let code = fresh_code();
     for state in ["", "x", "0123456789abcdef0123456789abcdef", &asked["nonce"]] {
         refused(come_back(&browser, &[("code", &code), ("state", state)]).await, &browser, 400, unknown).await;
     }
     refused(come_back(&browser, &[("state", &asked["state"])]).await, &browser, 400, unknown).await;
-    // another browser, with a visit of its own and without, leaves it to the one that began
+    // an answer in another browser, with or without a visit of its own, does not use the visit up
     let other = app.anyone();
     let words = "in another browser";
     refused(come_back(&other, &[("code", &code), ("state", &asked["state"])]).await, &other, 400, words).await;
     begin(&other).await;
     refused(come_back(&other, &[("code", &code), ("state", &asked["state"])]).await, &other, 400, words).await;
-    // a look at the page of the answer uses nothing up
+    // opening the page of the answer uses nothing up
     let back = format!("/sign-in/provider/answer?code={code}&state={}", asked["state"]);
     for method in ["GET", "HEAD", "GET"] {
         assert_eq!(browser.send(method, &back, &[], "").await.status, 200);
@@ -139,15 +139,15 @@ async fn an_answer_counts_once_and_in_its_browser(on: On) {
     let again = come_back(&browser, &answer).await;
     assert!(again.status == 400 && again.page().has_text(unknown), "{}", again.page().text());
     assert_eq!(browser.get("/inbox").await.status, 200, "who is in stays in");
-    // the code again, with a state that is fresh: the provider does not take it
+    // the same code with a new state: the provider refuses it
     let browser = app.anyone();
     let asked = begin(&browser).await;
     let answer = come_back(&browser, &[("code", &code), ("state", &asked["state"])]).await;
     refused(answer, &browser, 502, "could not sign you in").await;
-    // and a state that was used is used whatever came of it
+    // a state is used up also where its visit failed
     let answer = come_back(&browser, &[("code", &fresh_code()), ("state", &asked["state"])]).await;
     refused(answer, &browser, 400, unknown).await;
-    // two tabs of one browser do not end each other
+    // visits in two tabs of one browser do not end each other
     let first = browser.post("/sign-in/provider", &[]).await.ok();
     browser.post("/sign-in/provider", &[]).await.ok();
     assert_eq!(finish(&provider, &browser, &first).await.redirect(), "/inbox");
@@ -196,7 +196,7 @@ async fn what_a_token_says_is_checked(on: On) {
         assert_ne!(answer.status, 303, "{claim}: {value} leads in");
         refused(answer, &browser, 502, untrue).await;
     }
-    // what is missing altogether makes it no token at all
+    // without one of these claims it is not an ID token
     for claim in ["exp", "iat", "aud", "iss", "sub"] {
         provider.is(&app, "person-1");
         provider.claims(claim, Value::Null);
@@ -210,18 +210,18 @@ async fn what_a_token_says_is_checked(on: On) {
         refused(sign_in(&provider, &browser).await, &browser, 502, untrue).await;
     }
     provider.signs_by("ES256");
-    // RFC 9207: the answer is of another provider
+    // RFC 9207: the answer comes from another provider
     let asked = provider.visited(&browser.post("/sign-in/provider", &[]).await.ok());
     let answer = [("code", "x"), ("state", &*asked["state"]), ("iss", "https://id.example.org")];
     refused(come_back(&browser, &answer).await, &browser, 502, untrue).await;
-    // and where it says that each answer names it, one that does not is none
+    // where the provider says that each answer names it, an answer that does not is refused
     provider.names("authorization_response_iss_parameter_supported", json!(true));
     app.state.clock.advance(Duration::hours(2));
     provider.is(&app, "person-1");
     let asked = provider.visited(&browser.post("/sign-in/provider", &[]).await.ok());
     refused(come_back(&browser, &[("code", "x"), ("state", &asked["state"])]).await, &browser, 502, untrue).await;
     let now = app.state.clock.now().get().unix_timestamp();
-    // clocks that differ by less than a minute are no matter
+    // clocks may differ by less than a minute
     provider.claims("exp", json!(now - 59));
     provider.claims("iat", json!(now + 59));
     assert_eq!(sign_in(&provider, &browser).await.redirect(), "/patients");
@@ -237,7 +237,7 @@ async fn an_access_token_of_another_is_refused(on: On) {
     let browser = app.anyone();
     provider.claims("at_hash", json!("77QmUPtjPfzWtF2AnpK9RQ"));
     refused(sign_in(&provider, &browser).await, &browser, 502, "could not be trusted").await;
-    // the left half of the hash of what it is
+    // `at_hash` is the left half of the hash of the access token
     let digest = <sha2::Sha256 as sha2::Digest>::digest(b"opens-userinfo");
     provider.claims("at_hash", json!(data_encoding::BASE64URL_NOPAD.encode(&digest[..16])));
     assert_eq!(sign_in(&provider, &browser).await.redirect(), "/patients");
@@ -249,11 +249,11 @@ async fn a_key_that_was_changed_is_read_anew(on: On) {
     let staff = app.user(Role::Staff).await;
     link(&provider, &app, &staff, "person-1").await;
     let browser = app.anyone();
-    // under a new name and under the old one
+    // a new key under a new id, and another one under the same id
     for name in ["two", "two"] {
         provider.rotates(name);
         let before = provider.discovered();
-        // what was read just now is not read again: anybody can have a token signed
+        // keys that were read just now are not read again, so that bad tokens cannot cause calls
         refused(sign_in(&provider, &browser).await, &browser, 502, "could not be trusted").await;
         assert_eq!(provider.discovered(), before);
         app.state.clock.advance(Duration::seconds(31));
@@ -262,7 +262,7 @@ async fn a_key_that_was_changed_is_read_anew(on: On) {
         assert_eq!(provider.discovered(), before + 1);
         browser.post("/sign-out", &[]).await.redirect();
     }
-    // by a key that it does not publish nobody gets in, however often it is read
+    // a key that the provider does not publish signs nobody in, however often the keys are read
     provider.keeps_publishing();
     provider.rotates("three");
     for _ in 0..2 {
@@ -321,7 +321,7 @@ async fn a_provider_that_is_away_is_told_and_passwords_go_on(on: On) {
     assert_eq!(other.post("/sign-in/provider", &[]).await.status, 503, "for some seconds nobody waits for it again");
     app.state.clock.advance(Duration::seconds(6));
     provider.visited(&other.post("/sign-in/provider", &[]).await.ok());
-    // away when the code is to be redeemed
+    // the provider is away when the code is to be redeemed
     let asked = provider.visited(&other.post("/sign-in/provider", &[]).await.ok());
     provider.end().await;
     let answer = come_back(&other, &[("code", "x"), ("state", &asked["state"])]).await;
@@ -349,7 +349,7 @@ async fn an_address_in_clear_text_is_not_called(on: On) {
     refused(sign_in(&provider, &browser).await, &browser, 503, "cannot be reached").await;
 }
 
-/// Whatever is asked, this is the answer; nothing: silence.
+/// A server that gives this answer to every request, or with an empty text never answers; gives its address.
 fn answers(with: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
@@ -372,7 +372,7 @@ async fn a_provider_that_misbehaves_is_away(on: On) {
     let head = "content-type: application/json\r\nconnection: close";
     let json = |body: &str| format!("HTTP/1.1 200 OK\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     for answer in [
-        // to another place
+        // a redirect to another place
         format!(
             "HTTP/1.1 302 Found\r\nlocation: http://{}/\r\n{head}\r\ncontent-length: 0\r\n\r\n",
             elsewhere.local_addr().unwrap()
@@ -417,7 +417,7 @@ async fn one_person_is_one_user(on: On) {
     assert_eq!(answer.status, 409);
     assert!(answer.page().has_text("linked with another user"), "{}", answer.page().text());
     assert!(other.get("/account").await.ok().has_text("Link my account"));
-    // who signed out meanwhile, and whoever signed in after them, links nothing
+    // a user who signed out meanwhile, or another one who signed in after them, is not linked
     let way = other.submit(&page, LINK, &[]).await.ok();
     provider.is(&app, "person-2");
     other.post("/sign-out", &[]).await.redirect();
@@ -430,7 +430,7 @@ async fn one_person_is_one_user(on: On) {
     assert!(answer.status == 403 && answer.page().has_text("not signed in here any more"));
     let links = app.state.db.read(|conn| Ok::<i64, AppError>(provider_links::table.count().get_result(conn)?));
     assert_eq!(links.await.unwrap(), 1);
-    // what a browser that was left open must not do
+    // linking is not allowed in a browser that was left open
     app.state.clock.advance(Duration::minutes(11));
     assert!(other.post("/account/provider", &[]).await.redirect().starts_with("/sign-in"));
     assert!(third.post("/account/provider", &[]).await.redirect().starts_with("/account/confirmation"));
@@ -448,7 +448,7 @@ async fn a_link_is_ended_by_its_user(on: On) {
     let browser = app.anyone();
     refused(sign_in(&provider, &browser).await, &browser, 403, "Nobody here is linked").await;
     assert_eq!(staff.post("/account/provider/removal", &[]).await.status, 404, "nothing to end");
-    // another person than before
+    // linking with another person replaces the link
     link(&provider, &app, &staff, "person-2").await;
     assert_eq!(sign_in(&provider, &browser).await.redirect(), "/patients");
 }
@@ -487,7 +487,7 @@ async fn an_invitation_links_in_place_of_a_password(on: On) {
     provider.is(&app, "person-noor");
     let page = browser.get(&path).await.ok();
     let way = browser.submit(&page, "Use my account at Harbour ID", &[]).await.ok();
-    // a second visit by the same invitation, which is used up by the first that comes back
+    // a second visit with the same invitation, which the first answer uses up
     let late = app.anyone();
     let second = late.submit(&late.get(&path).await.ok(), "Use my account at Harbour ID", &[]).await.ok();
     let (to, notice) = finish(&provider, &browser, &way).await.says();
@@ -498,7 +498,7 @@ async fn an_invitation_links_in_place_of_a_password(on: On) {
     assert_eq!(sign_in(&provider, &browser).await.redirect(), "/patients");
     let page = owner.get(&format!("/settings/users/{noor}")).await.ok();
     assert!(!page.has_text("Invited") && page.has_text("Linked with single sign-on since"), "{}", page.text());
-    // without a password the link is all that they have
+    // without a password the link is the user's only way to sign in
     let answer = browser.post("/account/provider/removal", &[]).await;
     assert!(answer.status == 409 && answer.page().has_text("Without the link you could not sign in"));
     let page = browser.get("/account").await.ok();
@@ -538,7 +538,7 @@ async fn who_one_is_is_confirmed_there(on: On) {
         way
     };
     let now = app.state.clock.now().get().unix_timestamp();
-    // a session there that is older, or of which nothing is said, is not enough; nor is somebody else
+    // an older session at the provider, or one of unknown age, is not enough; nor is another person
     for signed_in in [Value::Null, json!(now - 120)] {
         provider.claims("auth_time", signed_in);
         let answer = finish(&provider, &owner, &begin().await).await;
@@ -571,7 +571,7 @@ async fn two_servers_are_one_clinic(on: On) {
     let asked = provider.visited(&here.post("/sign-in/provider", &[]).await.ok());
     let answer = [("code", fresh_code()), ("state", asked["state"].clone())];
     let answer = answer.each_ref().map(|(name, value)| (*name, value.as_str()));
-    // the false provider does not look at where a code was asked for
+    // the false provider does not check for which clinic a code was requested
     assert_eq!(come_back(&there, &answer).await.redirect(), "/inbox");
     assert_eq!(come_back(&here, &answer).await.status, 400, "used up for both");
     assert_eq!(here.get("/inbox").await.status, 200);
@@ -594,13 +594,13 @@ async fn nothing_secret_is_kept_or_shown(on: On) {
         assert!(state != asked["state"].as_bytes() && nonce != asked["nonce"].as_bytes());
         assert!(!browser.is_empty());
     }
-    // what the address of the answer holds goes nowhere else: not into a link, and not into a form that keeps words
+    // the values in the address of the answer are in no link and in no form that is kept
     let code = fresh_code();
     let back = browser.get(&format!("/sign-in/provider/answer?code={code}&state={}", asked["state"])).await;
     assert_eq!(back.body.matches(&code).count(), 1);
     assert_eq!(back.headers["referrer-policy"], "strict-origin");
     assert!(back.page().has_text(NAME));
-    // who never came back is forgotten
+    // visits without an answer are removed
     app.state.clock.advance(Duration::minutes(21));
     let now = app.state.clock.now();
     let swept = app.state.db.write(move |tx| Ok::<_, AppError>(postern::users::sweep_visits(tx, now)?));

@@ -1,4 +1,4 @@
-//! Where users sign in at the provider only.
+//! A clinic whose users sign in at the provider only.
 
 use super::single_sign_on::link;
 use super::{everybody, newest, noted};
@@ -25,7 +25,7 @@ on_each!(
     the_configuration_is_checked,
 );
 
-/// A clinic with an owner who is linked, and then shuts every other way.
+/// A clinic with a linked owner, and the same clinic after every other way to sign in was closed.
 async fn shut(on: On, provider: &FalseProvider) -> (App, App) {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let database = fresh_database(on, folder.path()).await;
@@ -72,7 +72,7 @@ async fn passwords_are_refused_in_words(on: On) {
     provider.is(&app, "person-owner");
     let way = browser.submit(&browser.get("/sign-in").await.ok(), "Sign in with Harbour ID", &[]).await.ok();
     assert_eq!(finish(&provider, &browser, &way).await.redirect(), "/inbox");
-    // and who is in changes no password, and does not end the link
+    // a signed-in user cannot change a password or end the link
     let page = browser.get("/account").await.ok();
     assert!(!page.has("#current") && page.has_text("Passwords are not used here"), "{}", page.text());
     let change = [("current", PASSWORD), ("new", "a green kettle sings"), ("again", "a green kettle sings")];
@@ -103,7 +103,7 @@ async fn an_invitation_offers_the_provider_only(on: On) {
                 finish(&provider, &browser, &way).await.redirect();
                 assert_eq!(sign_in(&provider, &browser).await.redirect(), "/patients");
             }
-            // whoever has the mailbox is not therefore the person
+            // access to the mailbox does not prove who somebody is
             _ => assert_eq!(browser.post(&format!("{path}/provider"), &[]).await.status, 404),
         }
     }
@@ -138,14 +138,14 @@ async fn an_owner_gets_in_by_the_command_line(on: On) {
     let (browser, path) = (app.anyone(), format!("/password/{}", token.reveal()));
     let page = browser.get(&path).await.ok();
     assert!(page.has_text("lets you in once without single sign-on"), "{}", page.text());
-    // the form goes to the page's own address
+    // the form is sent to the page's own address
     assert!(page.has_text("Set a password") && !page.has_text("Use my account"), "{}", page.text());
     assert_eq!(browser.post(&path, &[("password", "short"), ("again", "short")]).await.status, 422);
     let typed = [("password", "a green kettle sings"), ("again", "a green kettle sings")];
     assert_eq!(browser.post(&path, &typed).await.redirect(), "/inbox");
     assert_eq!(browser.get("/settings/users").await.status, 200);
     assert_eq!(noted(&app, id, "password_set").await, [Some("emergency".to_owned())]);
-    // once: the password opens nothing, and the link no more
+    // the link works once, and the password does not sign in
     let email = everybody(&app).await[0].email.to_string();
     let other = app.anyone();
     assert_eq!(other.post("/sign-in", &[("email", &email), ("password", "a green kettle sings")]).await.status, 403);

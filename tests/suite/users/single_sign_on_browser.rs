@@ -1,5 +1,5 @@
-//! Single sign-on in real Chromium, through the pages of a real identity provider: axe, narrow and wide, light and dark, both
-//! languages, with and without JavaScript.
+//! Single sign-on in real Chromium, through the pages of a real identity provider: axe, narrow and wide, light and
+//! dark, both languages, with and without JavaScript.
 
 use super::browser::look;
 use super::{everybody, speak};
@@ -14,19 +14,19 @@ use postern::delivery::Delivery;
 use postern::text::Lang;
 use time::Duration;
 
-/// A clinic, with the real provider that it names.
+/// A clinic with its real provider; `None` where that is left out.
 async fn clinic(on: On, change: impl FnOnce(&mut Oidc)) -> Option<(App, RealProvider)> {
     let (port, issuer) = real_issuer();
     let mut oidc = settings(&issuer);
     change(&mut oidc);
     let app = App::start_with_config(on, |config| config.oidc = Some(oidc), Delivery::mailbox).await;
-    // tokens are of the provider's own time
+    // the provider's tokens have its own, real time
     app.at_present();
     let provider = RealProvider::start(port, &[&app.origin])?;
     Some((app, provider))
 }
 
-/// Fills in the pages of the provider: who one is, and that the clinic may know.
+/// Signs in at the provider's pages as this person, and consents.
 async fn be(browser: &Browser, name: &str) {
     browser.wait("input[name=login]").await;
     browser.js(&format!("document.querySelector('input[name=login]').value = '{name}'")).await;
@@ -36,7 +36,7 @@ async fn be(browser: &Browser, name: &str) {
     browser.js("document.querySelector('form button[type=submit], form [type=submit]')?.click()").await;
 }
 
-/// Without a script a press sends the answer on.
+/// Without scripts, presses the button that sends the answer on.
 async fn go_on(browser: &Browser, lang: Lang, scripts: bool, name: &str) {
     if !scripts {
         browser.wait_text(lang.t("provider-go-on")).await;
@@ -63,14 +63,14 @@ async fn a_user_signs_in_at_the_provider(on: On, language: &'static str, scripts
     let enter = String::from(char::from(Key::Enter));
     browser.goto("/sign-in").await;
     look(&browser, &name("sign-in")).await;
-    // nobody is linked yet
+    // no user is linked yet
     browser.click_text(&at_provider("provider-sign-in")).await;
     be(&browser, "owen").await;
     go_on(&browser, lang, scripts, &name("answer")).await;
     browser.wait(".error-summary").await;
     browser.wait_text(&at_provider("provider-refused-not_linked")).await;
     look(&browser, &name("not-linked")).await;
-    // Enter in a field is the password's
+    // Enter in a field signs in by password
     browser.fill(lang.t("email"), &email).await;
     browser.fill(lang.t("password"), PASSWORD).await;
     browser.keys(&enter).await;
@@ -87,7 +87,7 @@ async fn a_user_signs_in_at_the_provider(on: On, language: &'static str, scripts
     browser.click_text(lang.t("sign-out")).await;
     browser.wait_text(&at_provider("provider-way-out")).await;
     look(&browser, &name("signed-out")).await;
-    // the session there goes on
+    // the session at the provider goes on
     browser.click_text(&at_provider("provider-sign-in")).await;
     go_on(&browser, lang, scripts, &name("answer-again")).await;
     browser.wait_path("/inbox").await;
@@ -130,7 +130,7 @@ async fn an_account_is_made_and_nothing_else_opens(on: On) {
     be(&browser, "sam").await;
     browser.wait_path("/patients").await;
     let sam = everybody(&app).await.pop().unwrap();
-    // by `userinfo`: the real provider puts nothing of it into the ID token
+    // from `userinfo`: the real provider does not put these claims into the ID token
     assert_eq!((sam.name.as_str(), sam.email.as_str(), sam.role), ("Name of sam", "sam@clinic.example", Role::Staff));
     browser.goto("/account").await;
     look(&browser, "sso-only-account").await;

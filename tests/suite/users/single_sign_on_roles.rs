@@ -1,4 +1,4 @@
-//! What the provider's word makes somebody: their role, their account, and whether a second step is asked for.
+//! What the provider's claims decide: a user's role, new accounts, and whether the second step is asked for.
 
 use super::second_factor::{code, set_up};
 use super::single_sign_on::link;
@@ -32,7 +32,7 @@ async fn a_role_follows_the_claim(on: On) {
     let staff = app.user(Role::Staff).await;
     let id = newest(&app).await;
     provider.is(&app, "person-1");
-    // who has none by the provider's word could not sign in: they are not linked
+    // a person without a role at the provider is not linked, because they could not sign in
     let way = staff.submit(&staff.get("/account").await.ok(), super::single_sign_on::LINK, &[]).await.ok();
     let answer = crate::support::oidc::finish(&provider, &staff, &way).await;
     assert!(answer.status == 403 && answer.page().has_text("gives you no role"), "{}", answer.page().text());
@@ -43,7 +43,7 @@ async fn a_role_follows_the_claim(on: On) {
     let browser = app.anyone();
     for (groups, role) in [
         (json!(["clinic-viewers"]), Role::Viewer),
-        // of several the one that the clinic names first
+        // of several roles the one that the configuration names first
         (json!(["clinic-viewers", "clinic-staff", "clinic-owners"]), Role::Owner),
         (json!("clinic-staff"), Role::Staff),
     ] {
@@ -53,13 +53,13 @@ async fn a_role_follows_the_claim(on: On) {
     }
     let changes = ["staff viewer", "viewer owner", "owner staff"].map(|words| Some(words.to_owned()));
     assert_eq!(noted(&app, id, "user_role_changed").await, changes);
-    // a role that is taken away lets nobody in
+    // a person whose role was taken away cannot sign in
     provider.claims("groups", json!(["Clinic-Staff"]));
     let browser = app.anyone();
     let answer = sign_in(&provider, &browser).await;
     assert!(answer.status == 403 && answer.page().has_text("gives you no role"), "{}", answer.page().text());
     assert_eq!(role_of_newest(&app).await, Role::Staff);
-    // what does not stand in the token is asked of `userinfo`, which must be of the same person
+    // claims that are not in the token are read from `userinfo`, which must be of the same person
     provider.claims("groups", serde_json::Value::Null);
     provider.says_more(json!({"sub": "person-1", "groups": ["clinic-viewers"]}));
     sign_in(&provider, &browser).await.redirect();
@@ -83,7 +83,7 @@ async fn the_last_owner_stays_one(on: On) {
         sign_in(&provider, &app.anyone()).await.redirect();
         assert_eq!(role_of_newest(&app).await, Role::Owner);
     }
-    // once there is another, it holds
+    // once there is another owner, the role is changed
     app.user(Role::Owner).await;
     provider.claims("groups", json!(["clinic-viewers"]));
     sign_in(&provider, &app.anyone()).await.redirect();
@@ -112,7 +112,7 @@ async fn who_has_a_role_gets_an_account(on: On) {
     );
     assert_eq!(noted(&app, noor.id, "user_added").await, [Some("staff".to_owned())]);
     assert_eq!(noted(&app, noor.id, "provider_linked").await.len(), 1);
-    // the next sign-in is of the same user, whatever their address is by then
+    // the next sign-in is by the same user, also with another address
     provider.says_more(json!({"sub": "person-noor", "email": "noor2@clinic.example", "name": "Noor"}));
     sign_in(&provider, &app.anyone()).await.redirect();
     assert_eq!(everybody(&app).await.len(), 2);
@@ -166,7 +166,7 @@ async fn the_clinics_second_step_is_asked_for(on: On) {
     let page = browser.get(&to).await.ok();
     let answer = browser.submit(&page, "Sign in", &[("code", &code(&app, &key))]).await;
     assert_eq!(answer.redirect(), "/patients");
-    // who has none, and needs one, is led to set it up
+    // a user without a second factor whose role needs one is led to set it up
     owner.post("/settings/sign-in", &[("second_factor", "viewer")]).await.redirect();
     let viewer = app.user(Role::Viewer).await;
     drop(viewer);
@@ -211,7 +211,7 @@ async fn the_providers_second_step_is_enough_where_it_is_said(on: On) {
             let answer = browser.get("/inbox").await;
             assert_eq!(answer.status == 200, is_enough, "{acr} {amr}: {}", answer.location);
             if is_enough {
-                // a password typed in the same browser afterwards is no second step
+                // a later sign-in by password in the same browser has no second step from the provider
                 let email = everybody(&app).await[1].email.to_string();
                 browser.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
                 assert!(browser.get("/inbox").await.redirect().starts_with("/account/second-factor"));

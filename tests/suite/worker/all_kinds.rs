@@ -1,4 +1,4 @@
-//! All that is sent to a patient is in the Outbox, of whatever kind, and what comes back marks the address.
+//! Everything that is sent to a patient is in the Outbox, and returned mail marks the address.
 
 use crate::support::app::{Actor, App, On};
 use crate::support::gateways::Twilio;
@@ -36,7 +36,7 @@ fn row(kind: &str, channel: &str, state: &str, reason: Option<&str>, message: Op
     (kind.into(), channel.into(), state.into(), reason.map(str::to_owned), message)
 }
 
-/// Somebody who gets access, and is told of it by email.
+/// Adds a patient who gets portal access, and is told so by email.
 async fn gets_access(app: &App, owner: &Actor) -> PatientId {
     owner.post("/settings/notification-templates", &[("tell_of_access", "on")]).await.redirect();
     let patient = app.patient(Like { portal_access: false, ..Like::default() }).await;
@@ -45,7 +45,7 @@ async fn gets_access(app: &App, owner: &Actor) -> PatientId {
     patient
 }
 
-/// Asks for a passcode with this link, and gives what was sent.
+/// Requests a passcode with this link; gives the patient's browser.
 async fn asks(app: &App, link: &str) -> Actor {
     let patient = app.anyone();
     patient.post(&format!("{link}/passcode"), &[]).await.redirect();
@@ -87,13 +87,13 @@ async fn every_kind_is_in_the_outbox(app: App) {
         let page = owner.get(&format!("/outbox?kind={kind}")).await.ok();
         assert_eq!(page.count("table tbody tr"), count, "{kind}");
     }
-    // a passcode and a notice of access lead to the chart, the others to the conversation
+    // in the Outbox a passcode and a notice of access lead to the chart, others to the conversation
     let page = owner.get("/outbox?kind=passcode").await.ok();
     assert_eq!(page.link("María Mejía"), format!("/patients/{patient}"));
-    // their ends are in the chart's audit log
+    // their final states are in the audit log
     let log = owner.get("/settings/audit-log").await.ok();
     assert!(log.has_text("passcode") || log.has_text("Passcode"), "{}", log.text());
-    // and the inbox is as it was: they are about no message
+    // the inbox is unchanged, because they are not about a message
     assert!(owner.get("/inbox?scope=all&filter=any").await.ok().has_text("Notified"));
 }
 
@@ -112,7 +112,7 @@ async fn a_passcode_is_nobody_elses_to_send(on: On) {
     let page = user.get("/outbox?kind=passcode").await.ok();
     assert_eq!(page.count("table tbody tr form"), 0, "neither sent again nor cancelled");
     assert_eq!(user.post(&format!("/patients/{patient}/cancellations"), &[("notification", "2")]).await.status, 404);
-    // the number is known to be bad: the next one goes by the road that is left
+    // the number is known to be wrong: the next passcode is sent by the other channel
     let chart = user.get(&format!("/patients/{patient}")).await.ok();
     assert!(chart.has_text("It works again"), "{}", chart.text());
     asks(&app, &link).await;
@@ -136,7 +136,7 @@ async fn access_is_told_again_and_cancelled(app: App) {
     assert_eq!(rows(&app).await[1].2, "sent");
     let page = owner.get("/outbox").await.ok();
     assert_eq!(page.count("table tbody tr form"), 0, "the cancelled one was sent again since");
-    // not where it would not be true
+    // access is not announced where the patient has none
     let page = owner.get(&format!("/patients/{patient}/information")).await.ok();
     owner.submit(&page, "Save", &[("portal_access", "off")]).await.redirect();
     assert_eq!(owner.post(&again, &[]).await.says(), ("/outbox".into(), "cannot-be-told".into()));
@@ -154,7 +154,7 @@ async fn a_returned_one_of_any_kind_marks_the_address(app: App) {
         let patient = match kind {
             "portal_access" => gets_access(&app, &owner).await,
             _ => {
-                // told by text, so the passcode goes by email
+                // the notification is a text, so the passcode is an email
                 let patient = app.patient(Like { method: Method::Sms, ..Like::default() }).await;
                 app.message(&owner, patient, true).await;
                 app.drain().await;
@@ -186,19 +186,19 @@ async fn a_passcode_that_is_wanted_no_more_comes_to_an_end(on: On) {
     let peer = Twilio::start();
     let app = App::start_texts(on, peer.texts()).await;
     let user = app.user(Role::Staff).await;
-    // deferred twice
+    // a number that the gateway defers twice
     let patient = app.patient(Like { phone: Some("+16135550102".into()), ..Like::default() }).await;
     app.message(&user, patient, true).await;
     app.drain().await;
     let link = app.link_to("maria@example.org");
-    // it waits to be tried again, and its time goes by
+    // the job waits to be tried again, and meanwhile the passcode expires
     asks(&app, &link).await;
     app.drain().await;
     assert_eq!(rows(&app).await[1], row("passcode", "sms", "sending", Some("gateway_busy"), None));
     app.state.clock.advance(time::Duration::minutes(11));
     app.drain().await;
     assert_eq!(rows(&app).await[1], row("passcode", "sms", "cancelled", Some("expired"), None));
-    // it waits, and a newer one is asked for
+    // the job waits, and meanwhile a newer passcode is requested
     asks(&app, &link).await;
     app.drain().await;
     assert_eq!(rows(&app).await[2], row("passcode", "sms", "sending", Some("gateway_busy"), None));
@@ -215,7 +215,7 @@ async fn two_attempts_at_a_passcode_are_one_row(on: On) {
     let peer = Twilio::start();
     let app = App::start_texts(on, peer.texts()).await;
     let user = app.user(Role::Staff).await;
-    // an error of the gateway's own, once
+    // the gateway itself fails once
     let patient = app.patient(Like { phone: Some("+16135550104".into()), ..Like::default() }).await;
     app.message(&user, patient, true).await;
     app.drain().await;
@@ -227,7 +227,7 @@ async fn two_attempts_at_a_passcode_are_one_row(on: On) {
     app.drain().await;
     peer.settled().await;
     assert_eq!(rows(&app).await[1..], [row("passcode", "sms", "delivered", None, None)]);
-    // other digits: a mail program that keeps one mail of each Message-ID must not keep the old ones
+    // the next attempt has other digits and another Message-ID, so that mail programs do not keep the old digits
     assert_ne!(uid(&app).await, first);
 }
 
@@ -254,7 +254,7 @@ async fn what_became_of_a_passcodes_text_is_known(on: On) {
         app.drain().await;
         assert!(peer.settled().await.iter().all(|status| *status == 204));
         assert_eq!(rows(&app).await[1..], [row("passcode", "sms", state, reason, None)]);
-        // the patient who waits is told, and the next one takes the other road
+        // the waiting patient is told, and the next passcode is sent by the other channel
         let page = waiting.get(&link).await.ok();
         assert_eq!(page.has_text("We could not send your passcode"), reason.is_some(), "{}", page.text());
         if reason.is_some() {
@@ -262,7 +262,7 @@ async fn what_became_of_a_passcodes_text_is_known(on: On) {
             app.drain().await;
             assert_eq!(rows(&app).await[2], row("passcode", "email", "sent", None, None));
         }
-        // the conversation is not the worse for it: the link arrived
+        // the conversation is not marked, because the link arrived
         assert!(!user.get(&conversation).await.ok().has_text("Needs attention"));
     }
 }

@@ -1,4 +1,4 @@
-//! The keys of the roads out: each fault is one line that names its key and never shows a secret.
+//! The configuration keys for mail and texts: each fault is one line that names its key and never shows a secret.
 
 use crate::support::gateways::SID;
 use postern::config::{Config, ImapTls, ProviderStep, TextsVia, TwilioSender};

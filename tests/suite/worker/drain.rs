@@ -12,7 +12,7 @@ use postern::error::AppError;
 use postern::notifications::{self, templates::Kind};
 use std::collections::BTreeSet;
 
-/// How many notifications; more of them by POSTERN_TEST_NOTIFICATIONS.
+/// The number of notifications; POSTERN_TEST_NOTIFICATIONS sets another one.
 fn many() -> usize {
     std::env::var("POSTERN_TEST_NOTIFICATIONS").map_or(400, |n| n.parse().unwrap())
 }

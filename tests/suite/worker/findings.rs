@@ -1,4 +1,4 @@
-//! What mail servers and gateways were found to do to others, and must not do here.
+//! Faults that other programs were found to have with mail servers and gateways, and that must not occur here.
 
 use crate::invariants::{project, read};
 use crate::on_each;
@@ -48,7 +48,7 @@ fn address(name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_mail_goes_out_in_clear_where_tls_is_wanted() {
-    // this server offers no STARTTLS: whoever sits between could have taken the offer away
+    // this server offers no STARTTLS: an attacker in between could have removed the offer
     let plain = Smtp { port: peers::smtp().plain_port, ..smtp::settings(Tls::StartTls) };
     let to = address("clear");
     let app = tried(&plain, &to).await;
@@ -67,7 +67,7 @@ async fn what_the_clinics_account_is_refused_marks_no_address() {
         assert_eq!(state(&app).await, ("sending".into(), Some("login".into())), "{name}");
         assert!(mail::messages_to(&to).await.is_empty());
     }
-    // nobody listens there
+    // nothing listens at this port
     let gone = Smtp { port: free_port(), ..smtp::settings(Tls::None) };
     let app = tried(&gone, &address("gone")).await;
     assert_eq!(state(&app).await, ("sending".into(), Some("unreachable".into())));
@@ -80,9 +80,9 @@ async fn signing_is_the_mail_servers() {
     assert_eq!(state(&app).await.0, "sent");
     let mails = mail::messages_to(&to).await;
     assert!(!mails[0].raw.to_lowercase().contains("dkim-signature"));
-    // lettre's own signing would bring this with an advisory that nobody has an answer to
+    // lettre's own DKIM signing would bring in `rsa`, which has an advisory without a fix
     let lock = read(&project("Cargo.lock"));
-    // passkeys verify signatures by `rsa`; the mail library must not sign by it
+    // passkeys verify signatures with `rsa`; the mail library must not sign with it
     let lettre = lock.split("[[package]]").find(|package| package.contains("name = \"lettre\"\n")).expect("lettre");
     assert!(!lettre.contains("\"rsa\""), "{lettre}");
 }
@@ -146,7 +146,7 @@ async fn kannels_reports_come_twice_and_in_any_order(on: On) {
         });
         let path = read.await.unwrap();
         for report in reports {
-            // unsigned, so the address is the secret
+            // Kannel does not sign its reports, so the secret is in the address
             assert_eq!(app.anyone().get(&format!("{path}x?report=1")).await.status, 404);
             assert_eq!(app.anyone().get(&format!("{path}?report={report}")).await.status, 204, "{report}");
         }
@@ -163,7 +163,7 @@ async fn kannels_password_is_in_no_log() {
     let patient = app.patient(Like { method: Method::Sms, ..Like::default() }).await;
     app.message(&user, patient, true).await;
     let url = format!("http://127.0.0.1:{port}/cgi-bin/sendsms");
-    // the most that can be logged, by the libraries too
+    // the most detailed log, of the libraries too
     let more = [
         ("POSTERN_LOG", "trace,hyper_util=trace,reqwest=trace,postern=trace"),
         ("POSTERN_TEXTS_GATEWAY", "kannel"),

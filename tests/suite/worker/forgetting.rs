@@ -1,4 +1,4 @@
-//! Numbers of texts that came in are forgotten when no gateway would give them again, and not before.
+//! Ids of incoming texts are removed when no gateway would send the texts again, and not before.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -11,7 +11,7 @@ on_both!(old_texts_are_forgotten);
 async fn old_texts_are_forgotten(app: App) {
     let now = app.state.clock.now();
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
-        // more than goes into one transaction, one on each side of the line, and a new one
+        // more than one transaction removes, one on each side of the limit, and a new one
         let old = (0..1_203).map(|n| (format!("old {n}"), 31));
         for (id, days) in old.chain([("just over".into(), 30), ("just under".into(), 29), ("new".into(), 0)]) {
             let at = now.plus(-time::Duration::days(days)).plus(-time::Duration::seconds(1));

@@ -1,4 +1,4 @@
-//! Texts by a real Kannel, whose text centre takes, refuses, puts off and reports.
+//! Texts by a real Kannel, whose text centre accepts, refuses, defers and reports.
 
 use crate::support::app::{App, On};
 use crate::support::gateways::Kannel;
@@ -15,7 +15,7 @@ fn like(phone: &str) -> Like {
     Like { phone: Some(phone.into()), method: Method::Sms, ..Like::default() }
 }
 
-/// State and reason of each notification, oldest first, as soon as they are these: reports come when they come.
+/// Waits until the notifications, oldest first, have these states and reasons: reports arrive at any time.
 async fn become_these(app: &App, expected: &[(&str, Option<&str>)]) {
     let expected: Vec<(String, Option<String>)> =
         expected.iter().map(|(state, reason)| ((*state).to_owned(), reason.map(str::to_owned))).collect();
@@ -55,7 +55,7 @@ async fn kannel_takes_refuses_and_reports() {
     assert_eq!(texts.len(), 3, "{texts:?}");
     let first = texts.iter().find(|text| text.to == "16135550121").unwrap();
     assert!(first.coding == 0 && first.text.contains("/portal/link/"), "{first:?}");
-    // what the seven-bit alphabet has not goes as UCS-2, and arrives whole
+    // characters that the seven-bit alphabet lacks are sent as UCS-2, and arrive whole
     let settings = [("name", "Clinique de la Forêt"), ("time_zone", "America/Toronto"), ("language", "fr")];
     app.user(Role::Owner).await.post("/settings/clinic", &settings).await.redirect();
     let patient = app.patient(Like { language: "fr", ..like("+16135550144") }).await;
@@ -95,7 +95,7 @@ async fn a_phone_says_stop_and_start_to_kannel() {
     answered("Text START to get them again").await;
     let chart = format!("/patients/{patient}");
     assert!(user.get(&chart).await.ok().has_text("Texts stopped"));
-    // the signs of an address that Kannel fills in are those that the page shows
+    // the placeholders that Kannel fills in are those that the page shows
     assert!(url.ends_with("?from=%p&text=%b&id=%I&charset=%C"), "{url}");
     kannel.come_in("16135550121", "start").await;
     answered("you will get texts from us again").await;

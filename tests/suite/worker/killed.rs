@@ -1,6 +1,6 @@
-//! A worker is killed between the moment when the mail server has the mail and the moment when that is written down.
-//! The program cannot know which came first, so it sends again when the claim has run out: one copy too many rather
-//! than none, and both with one Message-ID, by which a mail program shows one.
+//! A worker is killed after the mail server has accepted the mail and before that is stored. The program cannot know
+//! whether the mail was accepted, so it sends again when the claim has ended: one copy too many rather than none, both
+//! with the same Message-ID, by which mail programs show only one.
 
 use crate::on_each;
 use crate::support::app::{App, On};
@@ -18,7 +18,7 @@ use postern::error::AppError;
 
 on_each!(killed_between_the_mail_server_and_the_row, killed_before_the_mail_server);
 
-/// State and Message-ID, the states it went through, and how many jobs wait.
+/// State and Message-ID of the notification, the states that it went through, and the number of waiting jobs.
 type Found = ((String, String), Vec<String>, i64);
 
 async fn found(app: &App) -> Found {
@@ -31,7 +31,7 @@ async fn found(app: &App) -> Found {
     read.await.unwrap()
 }
 
-/// A clinic with a message for this address, which a worker takes up; killed as soon as `seen` says so.
+/// A clinic with a message for this address, whose worker is killed as soon as `seen` says so.
 async fn killed(on: On, to: &str, seen: impl AsyncFn() -> bool) -> App {
     let road = SmtpRoad::new(&smtp::settings(Tls::None), Clock::system()).unwrap();
     let app = App::start_with(on, |_| Delivery::smtp(road)).await;
@@ -50,7 +50,7 @@ async fn killed(on: On, to: &str, seen: impl AsyncFn() -> bool) -> App {
     panic!("the worker did not send: {}", worker.log());
 }
 
-/// The claim of the dead worker runs out, on the clock that it had, and another takes over.
+/// Lets the dead worker's claim end, on the clock that it had, so that another worker takes over.
 async fn taken_over(app: &App) {
     assert_eq!(app.drain().await, 0, "nobody else has it while the claim lasts");
     app.at_present();
@@ -60,7 +60,7 @@ async fn taken_over(app: &App) {
 
 async fn killed_between_the_mail_server_and_the_row(on: On) {
     let name = if on == On::Sqlite { "sqlite" } else { "postgres" };
-    // the server has taken the mail, and is slow to say so
+    // the server has accepted the mail, and is slow to say so
     let to = format!("late1+killed{name}{}@example.org", std::process::id());
     let app = killed(on, &to, async || !mail::messages_to(&to).await.is_empty()).await;
     let ((state, uid), _, waiting) = found(&app).await;
@@ -73,7 +73,7 @@ async fn killed_between_the_mail_server_and_the_row(on: On) {
     assert_eq!(mails.len(), 2, "one copy too many at most");
     assert_eq!(mails[0].header("message-id"), mails[1].header("message-id"));
     assert!(mails[0].header("message-id").contains(&uid));
-    // and that is the end of it
+    // nothing more is sent later
     app.state.clock.advance(time::Duration::days(1));
     app.drain().await;
     assert_eq!(mail::messages_to(&to).await.len(), 2);

@@ -1,4 +1,4 @@
-//! What hangs holds nobody up, a worker that is told to stop stops, and a dead one is noticed.
+//! A job that hangs delays no other, a worker that is told to stop stops, and a dead worker is noticed.
 
 use crate::support::app::{Actor, App, On};
 use crate::support::mail;
@@ -50,7 +50,7 @@ async fn link_to(to: &str) -> String {
 }
 
 async fn one_that_hangs_holds_up_neither_notices_nor_passcodes(on: On) {
-    // whoever waits for these to come to an end waits for minutes
+    // these jobs hang for minutes
     let (app, user) = clinic(on, Duration::from_secs(300)).await;
     for n in 0..20 {
         told(&app, &user, &format!("hang+{n}{}@hanging.example", name(on, "h"))).await;
@@ -93,7 +93,7 @@ async fn a_worker_that_is_told_to_stop_hands_back_what_it_has(on: On) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     worker.signal("HUP");
-    // it is still there and goes on
+    // the worker is still there and goes on working
     let after = format!("ok+{}@example.org", name(on, "hup"));
     told(&app, &user, &after).await;
     mail::wait_for_messages(&after, 1).await;
@@ -116,7 +116,7 @@ async fn a_log_that_nobody_reads_ends_nothing(on: On) {
     };
     let mut worker = Program::worker_with_closed_log(&app);
     for n in 0..3 {
-        // what is refused is logged
+        // a refusal is logged
         let refused = format!("reject+{n}{}@example.org", name(on, "log"));
         told(&app, &user, &refused).await;
         let taken = format!("ok+{n}{}@example.org", name(on, "log"));
@@ -134,7 +134,7 @@ async fn a_dead_worker_is_noticed(app: App) {
         let answer = app.anyone().get("/readyz").await;
         (answer.status, answer.body)
     };
-    // another process works this queue: that nobody does is told, and pages go on
+    // another process has to work this queue: the answer says that none does, and pages work
     let (status, words) = ready(&app).await;
     assert!(status == 200 && words.contains("no worker has looked"), "{words}");
     let page = owner.get("/settings/gateways").await.ok();
@@ -181,7 +181,7 @@ async fn states(app: &App) -> Vec<(String, Option<String>)> {
 async fn a_cut_answer_is_told_as_it_is(on: On) {
     let (app, user) = clinic(on, Duration::from_secs(1)).await;
     let is = |state: &str, reason: &str| (state.to_owned(), Some(reason.to_owned()));
-    // the server has taken the mail, and its answer came too late
+    // the server has accepted the mail, and its answer came too late
     let (cancelled, read) =
         (format!("latebody1+c{}@example.org", name(on, "u")), format!("latebody1+r{}@example.org", name(on, "u")));
     let first = told(&app, &user, &cancelled).await;

@@ -1,5 +1,5 @@
-//! A mail server answers one command late, at each stage of the dialogue in turn. The mail after it must not take that
-//! answer for its own: what the server's log says of each recipient is what the Outbox says.
+//! A mail server answers one command late, at each stage of the dialogue in turn. The next mail must not take that
+//! answer for its own: the Outbox says of each recipient what the server's log says.
 
 use crate::on_each;
 use crate::support::app::{App, On};
@@ -43,7 +43,7 @@ async fn one_late_answer(on: On, stage: &str) {
         .enumerate()
         .map(|(n, fault)| format!("{fault}+{n}{name}@example.org"))
         .collect();
-    // one after the other, so that each may use the connection of the one before it
+    // one after the other, so that each mail may use the connection of the one before it
     for to in &recipients {
         let patient = app.patient(Like { email: Some(to.clone()), ..Like::default() }).await;
         app.message(&user, patient, true).await;

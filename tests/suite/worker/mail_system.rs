@@ -1,4 +1,4 @@
-//! Mail through a real Postfix, and what comes back from it read from a real Dovecot.
+//! Mail through a real Postfix, and returned mail read from a real Dovecot.
 
 use crate::on_each;
 use crate::support::app::{Actor, App, On};
@@ -39,7 +39,7 @@ fn are(expected: &[(&str, Option<&str>)]) -> Vec<(String, Option<String>)> {
     expected.iter().map(|(state, reason)| ((*state).to_owned(), reason.map(str::to_owned))).collect()
 }
 
-/// The mails of a mailbox as soon as there are so many: Postfix hands over when it does.
+/// Waits until a mailbox has `count` mails, and gives them: Postfix delivers at any time.
 async fn wait_for(system: &MailSystem, address: &str, count: usize) -> Vec<String> {
     for _ in 0..200 {
         let mails = system.mails_of(address);
@@ -118,15 +118,15 @@ async fn what_comes_back_is_read_from_the_mailbox() {
         are(&[bounced("no_mailbox"), bounced("mailbox_full"), bounced("policy"), ("sent", None), ("queued", None)]);
     // the full mailbox is tried again the next day
     assert_eq!(states(&app).await, expected);
-    // what was read is gone: it names patients
+    // returned mail is removed after reading, because it names patients
     assert!(system.mails_of("bounces@clinic.test").is_empty());
     assert_eq!(postern::worker::read_returned_mail(&app.state).await, Ok(0));
     assert!(user.get(&gone).await.ok().has_text("the notification came back"));
-    // only the mailbox that is not there is blocked
+    // only the address whose mailbox does not exist is blocked
     assert!(user.get("/patients/1").await.ok().has_text("Mail came back on"));
     assert!(!user.get("/patients/2").await.ok().has_text("Mail came back on"));
 
-    // a wrong password says so, and breaks nothing
+    // a wrong password is reported, and nothing breaks
     let mut bounces = system.bounces();
     bounces.imap.as_mut().unwrap().password = "wrong".into();
     let change = |config: &mut postern::config::Config| config.bounces = Some(bounces);

@@ -102,10 +102,10 @@ async fn is_scraped(on: On) {
     program.answers_at(port);
     program.answers_at(watched);
 
-    // when all three were handed over: taken, refused, put off
+    // waits until all three mails were tried: accepted, refused, deferred
     let mut found = scrape(watched).await;
     for _ in 0..600 {
-        // what is counted is written down a moment later
+        // the results are stored a moment after they are counted
         let written = |name: &str| found.get(name).is_some_and(|family| !family.samples.is_empty());
         let roads = written("postern_road_last_success_timestamp_seconds")
             && written("postern_road_last_error_timestamp_seconds")
@@ -126,7 +126,7 @@ async fn is_scraped(on: On) {
         let labels = format!("{{channel=\"email\",outcome=\"{outcome}\"}}");
         assert!(value("postern_handed_over", &labels) >= 1.0, "{outcome}");
     }
-    // the facts of the gateway page: the last success, the last error, how long the oldest waits
+    // the values of the page for gateways: the last success, the last error, how long the oldest job waits
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     let success = value("postern_road_last_success_timestamp_seconds", "{channel=\"email\"}");
     assert!((now - success).abs() < 60.0, "{success} at {now}");
@@ -135,7 +135,7 @@ async fn is_scraped(on: On) {
     assert!(value("postern_queue_oldest_seconds", "") > 0.0);
     assert_eq!(value("postern_conversations_needing_attention", ""), 1.0, "what was refused");
 
-    // nobody reads it who comes by the front door, and that listener has nothing else
+    // the metrics are not served at the public port, and their own port serves nothing else
     let get = |port: u16, path: &'static str| async move {
         reqwest::get(format!("http://127.0.0.1:{port}{path}")).await.unwrap().status().as_u16()
     };

@@ -1,4 +1,4 @@
-//! What works without anybody watching.
+//! The worker: sending, reports and returned mail.
 
 mod all_kinds;
 mod config;

@@ -1,4 +1,4 @@
-//! The Outbox as the clinic uses it: narrowed down, cancelled, exported; mail that comes back; the numbers.
+//! The Outbox as the clinic uses it: filtered, cancelled, exported; returned mail; the counts.
 
 use crate::on_both;
 use crate::support::app::App;
@@ -34,7 +34,7 @@ async fn the_outbox_is_narrowed_down(app: App) {
     app.state.clock.advance(time::Duration::days(2));
     let other = app.user(Role::Staff).await;
     app.message(&other, ben, true).await;
-    // the first one's session is over by now
+    // the first user's session has ended by now
     let one = app.user(Role::Viewer).await;
     assert_eq!(one.get("/outbox").await.status, 403);
     let one = app.user(Role::Clinician).await;
@@ -64,7 +64,7 @@ async fn the_outbox_is_narrowed_down(app: App) {
     ] {
         assert_eq!(lines(query).await, expected, "{query}");
     }
-    // the counts are those of the filter, whatever the state
+    // the counts follow the filter, except for its state
     let page = one.get("/outbox?state=queued&q=ada").await.ok();
     assert!(page.has_text("Sent 2") && page.has_text("Queued 0"), "{}", page.text());
     for n in 0..60 {
@@ -96,7 +96,7 @@ async fn a_waiting_one_is_cancelled(app: App) {
     assert_eq!(app.drain().await, 0);
     assert_eq!(states(&app).await, [("cancelled".to_owned(), Some("cancelled_by_user".to_owned()))]);
     assert!(app.mailbox.newest_first().is_empty());
-    // one that was cancelled, sent or never was cannot be
+    // a notification that was cancelled or sent, or does not exist, cannot be cancelled
     let cancel = format!("{conversation}/cancellations");
     assert_eq!(
         user.post(&cancel, &[("notification", "1")]).await.says(),
@@ -221,7 +221,7 @@ async fn the_export_is_a_safe_table(app: App) {
     assert!(text.contains("postern_queue_jobs 1\n") && text.contains("postern_queue_oldest_seconds 90.0\n"), "{text}");
 }
 
-/// A notification as it was put there.
+/// A notification as the test wrote it.
 struct Put {
     address: String,
     state: State,
@@ -231,7 +231,8 @@ struct Put {
     patient: PatientId,
 }
 
-/// Rows of every kind, road and state, of two users and nobody, to two patients; two at each moment. The newest comes first.
+/// Writes notifications of every kind, channel and state, of two users and nobody, to two patients, two at each moment;
+/// gives them newest first.
 async fn rows_of_all_sorts(app: &App, patients: [PatientId; 2]) -> Vec<Put> {
     let now = app.state.clock.now();
     let write = app.state.db.write(move |tx| -> Result<Vec<Put>, AppError> {
@@ -295,7 +296,7 @@ async fn each_combination_of_filters_holds_what_it_says(app: App) {
                         let mut table = csv::Reader::from_reader(body.trim_start_matches('\u{feff}').as_bytes());
                         let found: Vec<String> = table.records().map(|line| line.unwrap()[4].to_owned()).collect();
                         assert_eq!(found, wanted, "{query}");
-                        // and the page, one after the other, with its counts
+                        // then the pages, one after the other, with their counts
                         let (mut lines, mut path) = (0, format!("/outbox?{query}"));
                         loop {
                             let page = owner.get(&path).await.ok();

@@ -1,5 +1,5 @@
-//! Returned mail as mail servers write it: with a report or without one, with a code that says nothing, in a mailbox
-//! that somebody has opened; and complaints. The samples are of our own, in the shape that each program gives them.
+//! Returned mail as mail servers write it: with or without a report, with a code that says nothing, in a mailbox that
+//! somebody has opened; and complaints. The samples are our own, in the form that each program gives them.
 
 use crate::on_each;
 use crate::support::app::{App, On};
@@ -24,7 +24,7 @@ on_each!(
 
 const ADDRESS: &str = "bounces@clinic.example";
 
-/// A mail whose parts lie in each other so many levels deep.
+/// A mail whose parts are nested this many levels deep.
 pub fn nested(levels: usize, uid: &str) -> Vec<u8> {
     let open = |n| format!("Content-Type: multipart/mixed; boundary=\"b{n}\"\r\n\r\n--b{n}\r\n");
     let inner =
@@ -32,7 +32,7 @@ pub fn nested(levels: usize, uid: &str) -> Vec<u8> {
     format!("To: bounces+{uid}@clinic.example\r\n{}{inner}", (0..levels).map(open).collect::<String>()).into_bytes()
 }
 
-/// Exim 4.96: a report whose status is 5.0.0 whatever happened.
+/// Exim 4.96: a report whose status is always 5.0.0.
 fn exim(uid: &str, words: &str) -> String {
     format!(
         "Return-path: <>\r\nX-Failed-Recipients: maria@example.org\r\nAuto-Submitted: auto-replied\r\n\
@@ -49,7 +49,7 @@ fn exim(uid: &str, words: &str) -> String {
     )
 }
 
-/// OpenSMTPD 6.8: no report at all.
+/// OpenSMTPD 6.8: a mail without a report.
 fn opensmtpd(uid: &str, words: &str) -> String {
     format!(
         "From: Mailer Daemon <MAILER-DAEMON@mail.clinic.example>\r\nTo: bounces@clinic.example\r\n\
@@ -79,7 +79,7 @@ fn microsoft(uid: &str, status: &str, words: &str) -> String {
     )
 }
 
-/// What a mail provider forwards when its reader presses "spam" (ARF, RFC 5965).
+/// What a mail provider forwards when a reader presses "spam" (ARF, RFC 5965).
 fn complaint(uid: &str, kind: &str) -> String {
     format!(
         "From: <feedback@example.org>\r\nTo: <abuse@clinic.example>\r\nSubject: FW: A message is waiting\r\n\
@@ -127,7 +127,7 @@ fn the_reason_is_found_wherever_a_program_writes_it() {
     }
     assert_eq!(read(&complaint(uid, "abuse")), Some(Returned::Complaint { uid: uid.into() }));
     assert_eq!(read(&complaint(uid, "not-spam")), None);
-    // a delay, an answering machine and a patient's own words are no returned mail
+    // a delay, an automatic reply and a patient's own words are not returned mail
     let delay = opensmtpd(uid, "451 try later").replace("notification: error", "notification: delayed");
     let machine = "From: Maria <maria@example.org>\r\nAuto-Submitted: auto-replied\r\nTo: bounces+abc-_1@clinic.example\r\n\
                    Subject: Out of office\r\n\r\nI am away until 5.1.2027. User unknown to you may help. 550\r\n";
@@ -157,7 +157,7 @@ async fn states(app: &App) -> Vec<(String, Option<String>)> {
     read.await.unwrap()
 }
 
-/// A name, the mail, what becomes of the notification, its words, and what the chart says.
+/// A name, the mail, the state and reason of the notification, the words for it, and what the chart says.
 type Kind = (&'static str, fn(&str) -> String, (&'static str, &'static str), &'static str, Option<&'static str>);
 
 async fn each_kind_leads_to_words_and_deeds_of_its_own(on: On) {
@@ -202,7 +202,7 @@ async fn each_kind_leads_to_words_and_deeds_of_its_own(on: On) {
         }
         let page = user.get(&format!("/patients/{patient}/messages/new")).await.ok();
         assert_eq!(page.has_text("Submit"), on_chart.is_none(), "{name} {n}");
-        // and where mail stopped, a user may say that it works again
+        // where mail is stopped, a user may say that the address works again
         if on_chart.is_some() {
             user.submit(&chart, "It works again", &[]).await.redirect();
             app.message(&user, patient, true).await;
@@ -213,7 +213,7 @@ async fn each_kind_leads_to_words_and_deeds_of_its_own(on: On) {
 async fn a_full_mailbox_is_tried_again_the_next_day(on: On) {
     let (app, user) = clinic(on).await;
     let hook = path(&app, "bounces").await;
-    // without a reminder in between
+    // reminders are off, so that none is sent in between
     let write = app.state.db.write(|tx| -> Result<_, AppError> {
         Ok(diesel::update(clinic::table).set(clinic::plan_remind_days.eq(0)).execute(tx.conn())?)
     });

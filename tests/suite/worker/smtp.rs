@@ -1,4 +1,4 @@
-//! Notifications through a real mail server, which also defers, refuses, hangs and cuts the connection.
+//! Notifications through a real SMTP server, which also defers, refuses, hangs and cuts the connection.
 
 use crate::support::app::{App, On};
 use crate::support::mail;
@@ -31,7 +31,8 @@ pub fn settings(tls: Tls) -> Smtp {
     }
 }
 
-/// A clinic that sends by this server, with one message queued for this address; gives the conversation's page too.
+/// A clinic that sends by this server, with one message queued for this address; also gives the user and the path of
+/// the conversation.
 async fn clinic(smtp: Smtp, to: &str) -> (App, crate::support::app::Actor, String) {
     let road = SmtpRoad::new(&smtp, Clock::system()).unwrap();
     let app = App::start_with(On::Sqlite, |_| Delivery::smtp(road)).await;
@@ -53,7 +54,7 @@ fn is(state: &str, reason: Option<&str>) -> (String, Option<String>) {
     (state.into(), reason.map(str::to_owned))
 }
 
-/// An address of this run of this test alone: the server is shared, and may serve several runs.
+/// An address of this test in this run only, because the server is shared, and may serve several runs.
 fn address(fault: &str, name: &str) -> String {
     format!("{fault}+{name}{}@example.org", std::process::id())
 }
@@ -144,7 +145,7 @@ async fn a_wrong_password_is_the_clinics_fault() {
         let (app, ..) = clinic(smtp, &address("ok", "login")).await;
         assert_eq!(state(&app).await, is("sending", Some("login")));
     }
-    // a certificate that nobody vouches for is no server of ours
+    // a server whose certificate no trusted authority has signed is not used
     let (app, ..) = clinic(Smtp { ca: None, ..settings(Tls::StartTls) }, &address("ok", "ca")).await;
     assert_eq!(state(&app).await, is("sending", Some("unreachable")));
     assert!(mail::messages_to(&address("ok", "ca")).await.is_empty());

@@ -1,4 +1,4 @@
-//! What SpamAssassin says of each of our own wordings: below 1, where 5 is spam.
+//! SpamAssassin gives each of the program's own wordings a score below 1, where 5 is spam.
 
 use super::smtp::settings;
 use crate::support::app::{App, On};
@@ -14,7 +14,7 @@ use time::Duration;
 
 const MOST: f64 = 1.0;
 
-/// Every email that a patient of this language can get: message waiting, passcode, reminder, portal access given.
+/// Every email that a patient with this language can get: message waiting, passcode, reminder, portal access given.
 async fn mails(language: &'static str) -> Vec<(String, String)> {
     let road = SmtpRoad::new(&settings(Tls::Implicit), Clock::system()).unwrap();
     let app = App::start_with(On::Sqlite, |_| Delivery::smtp(road)).await;
@@ -50,7 +50,7 @@ async fn mails(language: &'static str) -> Vec<(String, String)> {
 async fn no_wording_of_ours_looks_like_spam() {
     let mut all = mails("en").await;
     all.extend(mails("fr").await);
-    // a clinic's real address is a name under TLS; a test's is a number without
+    // a real clinic's address is a host name with https, and a test's is an IP address with http
     let mut mbox = String::new();
     for (_, raw) in &all {
         let raw = raw.replace("\r\n", "\n").replace("=\n", "");
@@ -77,7 +77,7 @@ fn judge(mbox: &str) -> Vec<(f64, String)> {
     use std::io::Write;
     let home = tempfile::tempdir().unwrap();
     let mut program = Command::new("spamassassin")
-        // by what is written in the mail alone: nothing is asked of anybody
+        // judged by the mail alone: no other server is asked
         .args(["--local", "--mbox", "--cf=use_bayes 0", "--cf=score ALL_TRUSTED 0"])
         .env("HOME", home.path())
         .stdin(Stdio::piped())

@@ -1,4 +1,5 @@
-//! The database as a file: whole after every command, nobody else's to read, and never one of a newer program.
+//! The database as a file: complete after every command, readable by its owner only, and refused where a newer program
+//! made it.
 
 use crate::on_each;
 use crate::support::app::{App, On};
@@ -16,7 +17,8 @@ async fn users_in(file: &Path) -> i64 {
     db.read(|conn| -> Result<i64, AppError> { Ok(users::table.count().get_result(conn)?) }).await.unwrap()
 }
 
-/// A copy of the one file, as a clinic would make it that does not know of the others.
+/// After a stop a copy of the database file alone is complete, as a clinic would make it that does not know of the
+/// other files.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_file_alone_is_whole_after_a_stop() {
     let folder = tempfile::tempdir().unwrap();
@@ -24,7 +26,7 @@ async fn the_file_alone_is_whole_after_a_stop() {
     let (database, port) = (format!("sqlite:{}", file.display()), free_port());
     let mut server = Program::start(&["serve"], &database, port, &[]);
     server.answers_at(port);
-    // it answers requests: from then on it knows what SIGTERM means
+    // once it answers requests it handles SIGTERM
     reqwest::get(format!("http://127.0.0.1:{port}/healthz")).await.unwrap();
     let mut add = Program::start(
         &["user", "add", "owner@clinic.example", "--name", "Olivia", "--role", "owner", "--link"],
@@ -40,7 +42,7 @@ async fn the_file_alone_is_whole_after_a_stop() {
     assert_eq!(users_in(&copy).await, 1);
 }
 
-/// Each command brings the database up to date; two that begin at once do not meet.
+/// Commands that begin at the same time, each of which brings the database up to date, do not disturb each other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_may_start_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -51,7 +53,7 @@ async fn two_may_start_at_once() {
     }
 }
 
-/// Whatever the umask is.
+/// Nobody else can read the database's files, whatever the umask.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_else_reads_the_files() {
     let folder = tempfile::tempdir().unwrap();
@@ -70,11 +72,11 @@ async fn nobody_else_reads_the_files() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     migrate();
     assert_eq!(mode(&file), 0o600);
-    // one that was made before is closed too
+    // a file that was created with wider permissions is closed too
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     migrate();
     assert_eq!(mode(&file), 0o600);
-    // and the two that SQLite makes beside it
+    // and so are the two files that SQLite makes beside it
     let db = Db::open(&DatabaseUrl::Sqlite(file.clone()), Keys::default()).unwrap();
     db.read(|conn| -> Result<i64, AppError> { Ok(users::table.count().get_result(conn)?) }).await.unwrap();
     let modes: Vec<u32> = ["postern.db-wal", "postern.db-shm"].map(|name| mode(&folder.path().join(name))).to_vec();
@@ -94,7 +96,7 @@ async fn a_newer_database_is_refused(on: On) {
     let refused = tokio::task::spawn_blocking(move || Db::open(&url, Keys::default()).err()).await.unwrap();
     let words = refused.expect("it is refused").to_string();
     assert!(words.contains("newer Postern") && words.contains("29990101000000"), "{words}");
-    // and says so at the command line
+    // the command line says so too
     let mut serve = Program::start(&["serve"], &database_url(&app.state.config.database), free_port(), &[]);
     assert!(!serve.ends_within(Duration::from_secs(30)).expect("it ends").success());
     assert!(serve.log().contains("newer Postern"), "{}", serve.log());

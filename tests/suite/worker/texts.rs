@@ -17,7 +17,8 @@ fn like(phone: &str) -> Like {
     Like { phone: Some(phone.into()), method: Method::Sms, ..Like::default() }
 }
 
-/// A clinic with one message to this phone, told by text; gives the conversation's page too.
+/// A clinic with one message whose notification is a text to this phone; also gives the user and the path of the
+/// conversation.
 async fn clinic(on: On, twilio: &Twilio, phone: &str) -> (App, Actor, String) {
     let app = App::start_texts(on, twilio.texts()).await;
     let user = app.user(Role::Clinician).await;
@@ -73,7 +74,7 @@ async fn a_text_arrives_and_its_way_is_known() {
     assert_eq!(state(&app).await, is("delivered", None));
     assert_eq!(steps(&app).await, ["sending", "sent", "delivered"]);
     assert!(user.get(&conversation).await.ok().has_text("Delivered"));
-    // and the passcode takes the other road
+    // the passcode is sent by the other channel
     let link = taken[0].body.split_whitespace().find(|word| word.contains("/portal/link/")).unwrap();
     let link = link.strip_prefix(app.origin.as_str()).unwrap();
     app.go_in(link, "maria@example.org").await;
@@ -129,7 +130,7 @@ async fn what_twilio_refuses_says_why() {
             assert_eq!(state(&app).await, is(then, None), "{phone}");
         }
         if phone.ends_with("05") {
-            // the answer never came, but the reports do: it is not sent a second time
+            // the answer never came, but the reports do: the text is not sent again
             peer.settled().await;
             app.state.clock.advance(time::Duration::minutes(5));
             app.drain().await;
@@ -195,7 +196,7 @@ async fn a_report_without_its_signature_changes_nothing() {
     assert_eq!(post(path.clone(), String::new()).await, 403);
     assert_eq!(post(path.clone(), signed("another", &callback)).await, 403);
     assert_eq!(post(path.clone(), signed(AUTH_TOKEN, &format!("{callback}?x"))).await, 403);
-    // signed, but for another notification than its code
+    // signed, but with the code of another notification
     let other = path.replace("/receipts/1/", "/receipts/2/");
     assert_eq!(post(other.clone(), signed(AUTH_TOKEN, &format!("{}{other}", app.origin))).await, 404);
     for path in ["/hooks/kannel/receipts/1/x?report=2", "/hooks/kannel/texts/x?from=1&text=STOP&id=1", &path] {
@@ -219,7 +220,7 @@ async fn stop_start_and_help(app: App) {
     let patient = user.get("/patients").await.ok();
     assert!(patient.has_text("Mejía"));
     let url = incoming(&app).await;
-    // one that waits is stopped at once
+    // a waiting text is stopped at once
     app.message(&user, postern::db::PatientId(1), true).await;
     let stop = json!({"sid": "SM0123456789abcdef0123456789abcdef"});
     let (status, answer) = peer.come_in(&url, "+16135550121", " Stop ", stop.clone()).await;
@@ -238,12 +239,12 @@ async fn stop_start_and_help(app: App) {
     app.message(&user, postern::db::PatientId(1), true).await;
     app.drain().await;
     app.link_to("maria@example.org");
-    // a text that comes a second time after START changes nothing
+    // the same text delivered again after START changes nothing
     let (_, answer) = peer.come_in(&url, "+16135550121", "unstop", json!({})).await;
     assert!(answer.contains("you will get texts from us again"), "{answer}");
     let (_, answer) = peer.come_in(&url, "+16135550121", "stop", stop).await;
     assert!(!answer.contains("<Message>") && !user.get("/patients/1").await.ok().has_text("Texts stopped"), "{answer}");
-    // Twilio answered this one itself
+    // Twilio has answered this text itself
     let (_, answer) = peer.come_in(&url, "+16135550121", "HELP", json!({"more": {"OptOutType": "HELP"}})).await;
     assert!(!answer.contains("<Message>"), "{answer}");
     let (_, answer) = peer.come_in(&url, "+16135559999", "Aide", json!({})).await;
@@ -294,7 +295,7 @@ async fn quiet_hours_hold_texts_but_no_passcode() {
     app.drain().await;
     assert_eq!(peer.taken().await.len(), 1);
     peer.settled().await;
-    // by email the link goes at once, and its passcode by text at once
+    // the link by email is sent at once, and so is its passcode by text
     owner.post("/account/confirmation", &[("password", crate::support::world::PASSWORD)]).await.redirect();
     let page = owner.get("/settings/gateways").await.ok();
     owner.submit(&page, "Save", &[("quiet", "on"), ("quiet_from", "09:00"), ("quiet_until", "08:59")]).await.redirect();
@@ -319,7 +320,7 @@ fn the_quiet_hours_end_where_the_clock_shows_it() {
         (21, 8, datetime!(2026-03-04 13:00 UTC), None),
         (0, 6, datetime!(2026-03-04 05:00 UTC), Some(datetime!(2026-03-04 11:00 UTC))),
         (0, 0, datetime!(2026-03-04 05:00 UTC), None),
-        // the clocks go forward at 2 in the morning of 8 March, and back on 1 November
+        // summer time begins on 8 March at 2:00, and ends on 1 November
         (21, 8, datetime!(2026-03-08 04:00 UTC), Some(datetime!(2026-03-08 12:00 UTC))),
         (21, 8, datetime!(2026-11-01 04:00 UTC), Some(datetime!(2026-11-01 13:00 UTC))),
     ] {
@@ -339,7 +340,7 @@ fn signatures_are_twilios_own() {
     ];
     let twice = [("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234")];
     for (address, fields, expected) in [
-        // of Twilio's documentation and its libraries' tests
+        // examples of Twilio's documentation and of its libraries' tests
         ("https://mycompany.com/myapp.php?foo=1&bar=2", &call, "RSOYDt4T1cUTdK1PDd93/VVr8B8="),
         ("https://mycompany.com/myapp.php?foo=1&bar=2", &twice, "IK+Dwps556ElfBT0I3Rgjkr1wJU="),
         ("https://MyCompany.com/myapp.php?foo=1&bar=2", &call, "g9IN/x4Cft2g517EjYvEvM/W7LU="),
@@ -362,7 +363,7 @@ fn codes_of_addresses_hold_for_one_thing() {
     let code = path.rsplit('/').next().unwrap();
     assert!(code.len() == 32 && one.is_receipt(id, "uid", code));
     assert!(!one.is_receipt(postern::db::NotificationId(8), "uid", code) && !other.is_receipt(id, "uid", code));
-    // of another notification that has its number since
+    // the code of another notification that has the same id later
     assert!(!one.is_receipt(id, "another", code));
     assert!(!one.is_path("kannel/texts", code) && !one.is_receipt(id, "uid", ""));
 }

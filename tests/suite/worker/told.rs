@@ -1,4 +1,4 @@
-//! Two roads report in whatever order they like: what the clinic reads is the same.
+//! The two channels report in any order, and the clinic reads the same.
 
 use crate::on_both;
 use crate::support::app::{Actor, App};
@@ -25,7 +25,7 @@ enum By {
     Text,
 }
 
-/// A report on the notification by this road.
+/// A report on the notification by this channel.
 type Report = (By, State);
 
 async fn reported(app: &App, id: NotificationId, state: State) -> bool {
@@ -36,7 +36,7 @@ async fn reported(app: &App, id: NotificationId, state: State) -> bool {
     write.await.unwrap()
 }
 
-/// A message by both roads: the notifications by email and by text.
+/// Sends a message by both channels; gives the conversation, and the notifications by email and by text.
 async fn message(app: &App, user: &Actor, patient: PatientId) -> (ConversationId, NotificationId, NotificationId) {
     let path = app.message(user, patient, true).await;
     let id = ConversationId(path.rsplit('/').next().unwrap().parse().unwrap());
@@ -75,7 +75,7 @@ async fn every_order_of_reports_ends_alike(app: App) {
     use State::*;
     let user = app.user(Role::Staff).await;
     let patient = app.patient(Like { method: Method::Both, ..Like::default() }).await;
-    // what is reported, and what each road has come to when all of it is in
+    // the reports, and the state of each channel after all of them
     let stories: [(&[Report], (State, State)); 6] = [
         (&[(Email, Sent), (Email, Bounced), (Text, Sent), (Text, Delivered)], (Bounced, Delivered)),
         (&[(Email, Sent), (Email, Bounced), (Text, Sent), (Text, Failed)], (Bounced, Failed)),
@@ -89,13 +89,13 @@ async fn every_order_of_reports_ends_alike(app: App) {
             let (id, by_email, by_text) = message(&app, &user, patient).await;
             for (by, state) in &order {
                 reported(&app, if *by == Email { by_email } else { by_text }, *state).await;
-                // at each moment the rule holds of what is known
+                // after each report the rule holds for what is known
                 let (told, attention) = line(&app, id).await;
                 assert_eq!(attention.is_some(), told.needs_attention(), "{order:?} at {by:?} {state:?}: {told:?}");
             }
             let (told, _) = line(&app, id).await;
             assert_eq!(told, RoadStates { email: Some(email), text: Some(text) }, "{order:?}");
-            // an address that returned something takes nothing more: the next story starts with a clean slate
+            // an address that returned mail is blocked, so the block is removed before the next case
             let write = app.state.db.write(|tx| -> Result<_, AppError> {
                 Ok(diesel::delete(postern::db::schema::address_blocks::table).execute(tx.conn())?)
             });
@@ -113,7 +113,7 @@ async fn both_roads_are_said_in_words(app: App) {
     assert!(user.get("/inbox?filter=any").await.ok().has_text("Notified"));
     reported(&app, by_email, State::Bounced).await;
     let page = user.get("/inbox?filter=any").await.ok();
-    // a text that was only handed over is no proof that anybody was told
+    // a text that was only sent does not prove that the patient was notified
     assert!(page.has_text("Needs attention") && page.has_text("Notified"), "{}", page.text());
     assert!(page.has_text("Email: Bounced · Text message: Sent"), "{}", page.text());
     let page = user.get(&format!("/conversations/{id}")).await.ok();
@@ -122,7 +122,7 @@ async fn both_roads_are_said_in_words(app: App) {
     let page = user.get("/inbox?filter=any").await.ok();
     assert!(!page.has_text("attention-tag") && page.count("li .tag.danger") == 0, "{}", page.text());
     assert!(page.has_text("Email: Bounced · Text message: Delivered"), "{}", page.text());
-    // neither road: the word says so too
+    // where neither channel delivers, the state says so too
     let (_, by_email, by_text) = message(&app, &user, patient).await;
     for id in [by_email, by_text] {
         reported(&app, id, State::Failed).await;
@@ -150,7 +150,7 @@ async fn what_is_dealt_with_stays_so(app: App) {
     reported(&app, by_email, State::Failed).await;
     assert_eq!(line(&app, id).await.1.as_deref(), Some("failed"));
     user.post(&format!("/conversations/{id}/attention"), &[]).await.redirect();
-    // good news of the other road brings it not back; bad news does
+    // a good report of the other channel does not bring the mark back; a bad one does
     reported(&app, by_text, State::Sent).await;
     assert_eq!(line(&app, id).await.1, None);
     reported(&app, by_text, State::Failed).await;

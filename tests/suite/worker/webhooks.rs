@@ -1,4 +1,4 @@
-//! What comes in by webhook: returned mail that a mail server posts.
+//! Webhooks: returned mail that a mail server posts.
 
 use crate::support::app::{App, On};
 use crate::support::world::Like;
@@ -61,7 +61,7 @@ async fn returned_mail_is_posted(on: On) {
     let gone = || returned(&uid, "failed", "5.1.1");
     let sent = ("sent".to_owned(), None);
 
-    // a missing, a wrong and a foreign secret: nothing is there, and nothing changes
+    // with a missing, wrong or foreign secret the answer is "not found", and nothing changes
     for wrong in ["/hooks/bounces", "/hooks/bounces/", "/hooks/bounces/x", &path(&app, "kannel/texts").await] {
         let (status, _) = post(&app, wrong, gone()).await;
         assert!([404, 405].contains(&status), "{wrong}: {status}");
@@ -71,7 +71,7 @@ async fn returned_mail_is_posted(on: On) {
     assert_eq!(app.anyone().get(&hook).await.status, 404, "no GET");
     assert_eq!(state(&app).await, sent);
 
-    // what is no returned mail of ours is taken, so that it is not posted for ever, and changes nothing
+    // other mail is accepted, so that it is not posted for ever, and changes nothing
     let cut = gone()[..200].to_vec();
     let strange: [Vec<u8>; 7] = [
         Vec::new(),
@@ -87,15 +87,15 @@ async fn returned_mail_is_posted(on: On) {
         assert_eq!(post(&app, &hook, body).await, (204, String::new()), "{shown}");
         assert_eq!(state(&app).await, sent, "{shown}");
     }
-    // deeper than any such mail: not read; and a stranger's is not even looked at
+    // a mail that is nested too deep is not read, and one with a wrong secret is not parsed at all
     let deep = crate::worker::returned::nested(postern::delivery::mime::DEEPEST + 1, &uid);
     assert_eq!(post(&app, &hook, deep.clone()).await.0, 204);
     assert_eq!(post(&app, &foreign, deep).await.0, 404);
     assert_eq!(state(&app).await, sent);
-    // more than any such mail
+    // a mail that is larger than any returned mail
     assert_eq!(post(&app, &hook, vec![b'x'; 30_000_000]).await.0, 413);
 
-    // the right one, and the same again
+    // the right mail, and the same mail again
     let mut rows = None;
     for _ in 0..2 {
         assert_eq!(post(&app, &hook, gone()).await, (204, String::new()));

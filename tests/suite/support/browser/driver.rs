@@ -34,7 +34,7 @@ impl Driver {
             .unwrap_or_else(|e| panic!("{}: {e}", chromedriver.display()));
         let output = BufReader::new(keeper.stdout.take().unwrap());
         let (sender, port) = mpsc::channel();
-        // to the end of its output, so that it never waits for a reader
+        // reads its output to the end, so that it never waits for a reader
         std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 let port = line
@@ -72,7 +72,7 @@ impl Drop for Driver {
         let group = self.process_group();
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
-        // the profile, which goes next, must have no writer left
+        // the profile is removed next, so nothing may still write into it
         let deadline = Instant::now() + Duration::from_secs(5);
         while !processes_of(group).is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
@@ -84,7 +84,7 @@ impl Drop for Driver {
 pub fn processes_of(group: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let is_member = |id: &u32| {
-        // "ID (NAME) STATE PARENT GROUP …", where NAME may hold anything
+        // "ID (NAME) STATE PARENT GROUP …", where NAME may contain anything
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
         fields.next().is_some_and(|state| state != "Z") && fields.nth(1) == Some(&group.to_string())

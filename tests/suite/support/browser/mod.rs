@@ -9,8 +9,8 @@
 //! browser.assert_clean().await;
 //! ```
 //!
-//! What acts waits up to five seconds for its element, and panics with what the page has instead. What is in an open
-//! modal dialog hides the rest of the page, as it does for a person.
+//! Each action waits up to five seconds for its element, and panics with what the page has instead. An open modal
+//! dialog hides the rest of the page, as it does for a person.
 
 mod driver;
 #[cfg(test)]
@@ -50,7 +50,7 @@ impl Browser {
         Browser::start_in("en", base).await
     }
 
-    /// The same, asking for pages in this language (`fr-CA`).
+    /// A browser that asks for pages in this language (such as `fr-CA`).
     pub async fn start_in(language: &str, base: &str) -> Option<Browser> {
         let programs = peers::browser_programs()?;
         let driver = Driver::start(&programs.chromedriver);
@@ -98,7 +98,7 @@ impl Browser {
         self.client.goto(&url).await.unwrap_or_else(|e| panic!("{url}: {e}"));
     }
 
-    /// Where the browser is: the path and the query.
+    /// The path and query of the present page.
     pub async fn path(&self) -> String {
         let url = self.client.current_url().await.unwrap();
         url[url::Position::BeforePath..url::Position::AfterQuery].to_owned()
@@ -122,13 +122,13 @@ impl Browser {
         self.until(&format!("{css} is still there"), async || !self.is_visible(css).await).await;
     }
 
-    /// Waits until there are so many visible or hidden elements of this selector.
+    /// Waits until there are `count` elements of this selector, visible or hidden.
     pub async fn until_count(&self, css: &str, count: u64) {
         let script = format!("return document.querySelectorAll({css:?}).length");
         self.until(&format!("not {count} of {css}"), async || self.js(&script).await == count).await;
     }
 
-    /// Waits until nothing on the page moves or fades any more: on the way colours and places are others.
+    /// Waits until all animations have ended, because colours and places are different during them.
     pub async fn wait_still(&self) {
         let script = "return document.getAnimations().every(one => one.playState !== 'running')";
         self.until("something moves", async || self.js(script).await == true).await;
@@ -161,7 +161,7 @@ impl Browser {
     /// (`"on"`), sets a date field (`YYYY-MM-DD`), chooses files (paths, one a line).
     pub async fn fill(&self, label: &str, value: &str) {
         let mut filled = self.fill_once(label, value).await;
-        // an editor has taken the place of its text field since that was looked for: a person types where the field is
+        // an editor may have replaced the text field after it was found; a person types where the field is
         for _ in 0..20 {
             match &filled {
                 Err(e) if e.to_string().contains("not interactable") => {
@@ -188,7 +188,7 @@ impl Browser {
                 if control.is_selected().await.unwrap() == (value == "on") {
                     return Ok(());
                 }
-                // its label is what a person sees and presses
+                // a person sees and presses the label
                 self.find("label", label).await.click().await
             }
             kind => {
@@ -199,7 +199,7 @@ impl Browser {
         }
     }
 
-    /// The value of the control with this visible label: its text, `on` or `off`, the picked options' words.
+    /// The value of the control with this visible label: its text, `on` or `off`, or the words of the picked options.
     pub async fn value(&self, label: &str) -> String {
         let control = self.find("control", label).await;
         self.call("value", json!([control])).await.as_str().unwrap().to_owned()
@@ -216,7 +216,8 @@ impl Browser {
         spaces_as_one(text.as_str().unwrap())
     }
 
-    /// Runs a function body in the page and gives what it returns. Also without JavaScript: the page's own is off then.
+    /// Runs a function body in the page and gives what it returns. This also works without JavaScript, which turns off
+    /// only the page's own scripts.
     pub async fn js(&self, body: &str) -> Value {
         self.client.execute(body, vec![]).await.unwrap_or_else(|e| panic!("{body}: {e}"))
     }
@@ -237,7 +238,8 @@ impl Browser {
         self.cdp("Emulation.setScriptExecutionDisabled", json!({"value": off})).await;
     }
 
-    /// Width of the window in CSS pixels; a phone (touch, two device pixels to one) if it is below 600.
+    /// Sets the width of the window in CSS pixels; below 600 it is a phone with touch and two device pixels per CSS
+    /// pixel.
     pub async fn size(&self, width: u32) {
         let phone = width < 600;
         let (height, scale) = if phone { (800, 2) } else { (900, 1) };
@@ -246,19 +248,19 @@ impl Browser {
         self.cdp("Emulation.setTouchEmulationEnabled", json!({"enabled": phone})).await;
     }
 
-    /// From here on the person prefers dark pages.
+    /// Makes the person prefer dark pages from here on.
     pub async fn dark(&self) {
         let feature = json!({"name": "prefers-color-scheme", "value": "dark"});
         self.cdp("Emulation.setEmulatedMedia", json!({"features": [feature]})).await;
     }
 
-    /// And light ones again.
+    /// Makes the person prefer light pages from here on.
     pub async fn light(&self) {
         let feature = json!({"name": "prefers-color-scheme", "value": "light"});
         self.cdp("Emulation.setEmulatedMedia", json!({"features": [feature]})).await;
     }
 
-    /// A picture of the whole page, as PNG.
+    /// Stores a screenshot of the whole page as PNG.
     pub async fn screenshot(&self, path: impl AsRef<Path>) {
         let answer = self.cdp("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await;
         let png = data_encoding::BASE64.decode(answer["data"].as_str().unwrap().as_bytes()).unwrap();
@@ -273,7 +275,7 @@ impl Browser {
 
     async fn axe_violations(&self) -> Vec<String> {
         self.js(AXE).await;
-        // off unless asked for by name, though it is WCAG 2.2 AA
+        // this rule belongs to WCAG 2.2 AA, but is off unless it is named
         let options = json!({
             "runOnly": {"type": "tag", "values": AXE_TAGS},
             "rules": {"target-size": {"enabled": true}},
@@ -285,7 +287,7 @@ impl Browser {
             error => done(['axe itself failed: ' + error]))";
         let scripts_are_off = self.scripts_are_off.load(Ordering::Relaxed);
         if scripts_are_off {
-            // axe needs promises; what the page did not run when it was read, it does not run now
+            // axe needs scripts; the page does not run now what it did not run when it was loaded
             self.turn_scripts_off(false).await;
         }
         let violations = self.client.execute_async(run, vec![options]).await.unwrap_or_else(|e| panic!("axe: {e}"));
@@ -329,11 +331,11 @@ impl Browser {
         }
     }
 
-    /// One look; an error says what is there instead.
+    /// Looks once; an error says what is there instead.
     async fn look(&self, how: &str, what: &str) -> Result<Element, String> {
         let found = match self.try_call(how, json!([what])).await {
             Ok(found) => found,
-            // the page is on its way out
+            // the page is being replaced
             Err(error) => return Err(error.to_string()),
         };
         match found {
@@ -384,7 +386,7 @@ impl WebDriverCompatibleCommand for DevTools {
     }
 }
 
-/// What the browser's console has shown since the last look, on every page it has been on.
+/// What the console of the browser has shown since the last call, on every page.
 #[derive(Debug)]
 struct BrowserLog;
 

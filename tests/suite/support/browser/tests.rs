@@ -1,4 +1,4 @@
-//! That the browser finds what a person finds, and sees what a person does not.
+//! The browser of the tests finds what a person finds, and sees faults that a person does not see.
 
 use super::driver::processes_of;
 use super::*;
@@ -23,7 +23,7 @@ const BAD_SCRIPT: &str = "Promise.reject(new Error('rejected')); console.error('
 const DIALOG: &str = r#"<!doctype html><html lang="en"><head><title>Dialog</title></head><body><main><h1>Dialog</h1><button>Close</button>
 <dialog id="d" aria-label="New"><button>Close</button></dialog><script src="/dialog.js"></script></main></body></html>"#;
 
-/// Serves the pages above until the tests end; its address.
+/// Serves the pages above until the tests end; gives the address.
 fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -109,7 +109,7 @@ async fn what_is_wrong_is_reported() {
     for rule in ["html-has-lang", "button-name", "image-alt", "landmark-one-main"] {
         assert!(violations.contains(rule), "{rule}: {violations}");
     }
-    // also what was wrong on a page before this one
+    // faults of an earlier page are reported too
     browser.goto("/").await;
     let faults = browser.faults().await.join("\n");
     for fault in ["style-src", "rejected", "said", "/assets/gone.css", "/broken", "nothing is not defined"] {

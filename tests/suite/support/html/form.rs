@@ -1,4 +1,4 @@
-//! A form: what its controls hold, what a person can do to them, what is sent.
+//! A form: the values of its controls, what a person can do to them, and what is sent.
 
 use super::{ancestors, selector, spaces_as_one, text_or_name};
 use scraper::{ElementRef, Html};
@@ -6,9 +6,9 @@ use scraper::{ElementRef, Html};
 /// A form with what a person has put into it so far.
 #[derive(Clone, Debug)]
 pub struct Form {
-    /// `get`, `post` or `dialog`, by the pressed button where that says otherwise.
+    /// `get`, `post` or `dialog`: the pressed button's, or else the form's.
     pub method: String,
-    /// As written, by the pressed button where that says otherwise; empty means the page's own address.
+    /// The address as written: the pressed button's, or else the form's; empty means the page's own address.
     pub action: String,
     pub enctype: String,
     controls: Vec<Control>,
@@ -61,7 +61,7 @@ struct Button {
 /// What pressing Enter in a field of a form does (HTML, "implicit submission").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnEnter {
-    /// There is no field to press it in, or a button that closes a dialog, where there is none, stands first.
+    /// There is no field to press it in, or the first button closes a dialog, and there is no dialog.
     Nothing,
     /// The form is sent by its only button, or by its main one.
     Main,
@@ -70,7 +70,7 @@ pub enum OnEnter {
 }
 
 impl Form {
-    /// The form with the controls it owns, those outside it too.
+    /// Reads the form with its controls, also those outside of it that belong to it.
     pub(super) fn read(html: &Html, form: ElementRef) -> Form {
         let attr = |name: &str| form.attr(name).unwrap_or_default().to_owned();
         let mut read = Form {
@@ -119,7 +119,7 @@ impl Form {
         fields
     }
 
-    /// The names of its controls and buttons, whether or not they would be sent.
+    /// The names of all controls and buttons, whether or not they would be sent.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let controls = self.controls.iter().map(|control| control.name.as_str());
         controls.chain(self.buttons.iter().map(|button| button.name.as_str())).filter(|name| !name.is_empty())
@@ -135,8 +135,8 @@ impl Form {
         self.fields().into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
     }
 
-    /// Does what a person can: types into a text control, ticks the box or radio button of this value, picks the
-    /// option of this value (in a list of several: besides those picked). Panics where a person could not.
+    /// Does what a person can do: types into a text control, ticks the box or radio button with this value, or picks
+    /// the option with this value (in a list for several, in addition). Panics where a person could not.
     pub fn set(&mut self, name: &str, value: &str) -> &mut Form {
         let names: Vec<_> = self.controls.iter().map(|c| c.name.clone()).collect();
         let mut is_set = false;
@@ -163,7 +163,7 @@ impl Form {
         self
     }
 
-    /// Unticks the boxes and unpicks the options of this name; empties a text control.
+    /// Unticks the boxes and unpicks the options of this name, or empties the text control.
     pub fn clear(&mut self, name: &str) -> &mut Form {
         let mut is_cleared = false;
         for control in self.controls.iter_mut().filter(|c| c.name == name && c.enabled && c.editable) {
@@ -179,7 +179,7 @@ impl Form {
         self
     }
 
-    /// Sends this value under this name whatever the page allows, as an attacker would; once, at the old one's place.
+    /// Sends this value under this name whatever the page allows, as an attacker would; it replaces all other values.
     pub fn forge(&mut self, name: &str, value: &str) -> &mut Form {
         let place = self.controls.iter().position(|c| c.name == name).unwrap_or(self.controls.len());
         self.controls.retain(|c| c.name != name);
@@ -266,14 +266,14 @@ fn read_select(element: ElementRef) -> Kind {
     };
     let mut options: Vec<Choice> = element.select(&selector("option")).map(choice).collect();
     if !multiple {
-        // the last one marked, or else the first that can be had
+        // the last selected option, or else the first that is enabled
         let marked = options.iter().rposition(|o| o.selected).or_else(|| options.iter().position(|o| o.enabled));
         options.iter_mut().enumerate().for_each(|(i, option)| option.selected = Some(i) == marked);
     }
     Kind::Select { multiple, options }
 }
 
-/// In a disabled fieldset, but for the controls in its legend.
+/// Whether the element is in a disabled fieldset, and not in its legend.
 fn in_disabled_fieldset(element: ElementRef) -> bool {
     let mut below = element;
     for ancestor in ancestors(element) {

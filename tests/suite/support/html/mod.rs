@@ -7,7 +7,7 @@ mod tests;
 pub use form::{Form, OnEnter};
 use scraper::{ElementRef, Html, Node, Selector};
 
-/// Tags that do not part words; all others do.
+/// Tags that do not separate words; all others do.
 const INLINE: [&str; 25] = [
     "a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "del", "dfn", "em", "i", "ins", "kbd", "label", "mark",
     "q", "s", "small", "span", "strong", "sub", "sup", "time", "u",
@@ -74,7 +74,7 @@ impl Page {
         self.html.select(&selector("a[href]")).filter(|a| is_shown(*a)).map(link).collect()
     }
 
-    /// Where the link with this text leads; if there are several, they must lead to the same place.
+    /// The address of the link with this text; if there are several, they must have the same address.
     pub fn link(&self, text: &str) -> String {
         let mut found: Vec<_> = self.links().into_iter().filter(|link| link.text == text).collect();
         found.dedup();
@@ -84,7 +84,7 @@ impl Page {
         }
     }
 
-    /// The visible label of the one control of this selector, without what marks it as required.
+    /// The visible label of the one control of this selector, without the mark for required fields.
     pub fn label_of(&self, css: &str) -> String {
         let control = self.only(css);
         let by_for = control.attr("id").map(|id| format!("label[for=\"{id}\"]"));
@@ -110,7 +110,7 @@ impl Page {
         Form::read(&self.html, self.only(css))
     }
 
-    /// The one form with a button of these words, as it would be submitted by pressing that.
+    /// The one form with a button of these words, as it would be submitted by pressing that button.
     pub fn form_with(&self, button: &str) -> Form {
         let mut found = self.forms();
         found.retain(|form| form.buttons().contains(&button));
@@ -165,7 +165,7 @@ fn collect(element: ElementRef, leave_out: &dyn Fn(ElementRef) -> bool, out: &mu
     }
 }
 
-/// By its markup; what style sheets hide is not known here.
+/// Whether the markup shows the element; what style sheets hide is not known here.
 fn is_shown(element: ElementRef) -> bool {
     is_shown_itself(element) && ancestors(element).all(is_shown_itself)
 }

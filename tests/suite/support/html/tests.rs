@@ -1,4 +1,4 @@
-//! That pages and forms are read as a browser reads them.
+//! Pages and forms are read as a browser reads them.
 
 use super::*;
 
