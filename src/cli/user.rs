@@ -102,11 +102,15 @@ async fn add(config: &Config, new: Add) -> Result<ExitCode, Failure> {
     let name = UserName::parse(&new.name)
         .ok_or_else(|| format!("--name: write a name of 1 to {} characters", UserName::LONGEST))?;
     let by_link = new.link || !std::io::stdin().is_terminal();
+    let (db, now) = open(config).await?;
     let password_hash = match by_link {
         true => None,
-        false => Some(ask(&KnownNames::new([name.as_str(), email.as_str()]))?.hash().await?),
+        false => {
+            let clinic = db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?.name) });
+            let clinic = clinic.await.map_err(super::line)?;
+            Some(ask(&KnownNames::new([name.as_str(), email.as_str(), &clinic]))?.hash().await?)
+        }
     };
-    let (db, now) = open(config).await?;
     let token = Random::system().token();
     let stored = token.clone();
     let write = db.write(move |tx| -> Result<_, ManageError> {

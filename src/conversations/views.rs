@@ -2,9 +2,10 @@
 
 use crate::access::{PortalVisit, Role};
 use crate::audit::{ActorKind, Event};
-use crate::db::schema::{audit_events, conversations, patients, users};
+use crate::db::schema::{audit_events, conversations, users};
 use crate::db::sealed::Opened;
-use crate::db::{Conn, PatientId, Ts};
+use crate::db::{Conn, Ts};
+use crate::patients;
 use diesel::prelude::*;
 
 /// One look of a user at a conversation.
@@ -25,12 +26,10 @@ pub struct View {
     pub title: String,
 }
 
-/// Looks of users at this patient's conversations, also those that came from a chart that was merged directly into
-/// theirs: newest first, at most `limit`, and only those before `before`, the identity of an audit row.
+/// Looks of users at this patient's conversations, also those that came from a chart that was merged into theirs,
+/// directly or through another one: newest first, at most `limit`, and only those before `before`, the identity of an audit row.
 pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i64) -> QueryResult<Vec<View>> {
-    let merged = patients::table.filter(patients::merged_into.eq(visit.patient()));
-    let mut chains: Vec<i64> = merged.select(patients::id).load::<PatientId>(conn)?.iter().map(|id| id.0).collect();
-    chains.push(visit.patient().0);
+    let chains: Vec<i64> = patients::family(conn, visit.patient())?.iter().map(|id| id.0).collect();
     audit_events::table
         .inner_join(users::table.on(audit_events::actor_id.eq(users::id.nullable())))
         .inner_join(conversations::table.on(audit_events::subject_id.eq(conversations::id.nullable())))

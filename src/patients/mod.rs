@@ -27,8 +27,8 @@ pub use known::{
 };
 pub use named::{Clues, NamedBy, named_other};
 pub use record::{
-    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, names_of, patient, patient_by_id,
-    patient_if_there, prepare, update,
+    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, family, names_of, patient,
+    patient_by_id, patient_if_there, prepare, update,
 };
 pub use renewal::renew_keys;
 pub use search::{Cursor, Found, found_by, reindex, search};

@@ -153,6 +153,19 @@ pub fn patient_if_there(conn: &mut Conn, id: PatientId) -> QueryResult<Option<Pa
     patient_by_id(conn, id).optional()
 }
 
+/// The record and those that were merged into it, directly or through another record, without deleted ones.
+pub fn family(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<PatientId>> {
+    let mut all = vec![patient];
+    let mut next = vec![patient];
+    while !next.is_empty() {
+        let merged = patients::table.filter(patients::merged_into.eq_any(next)).filter(patients::deleted_at.is_null());
+        next = merged.select(patients::id).order(patients::id).load(conn)?;
+        next.retain(|id| !all.contains(id));
+        all.extend(&next);
+    }
+    Ok(all)
+}
+
 /// The names of these patients.
 pub fn names_of(conn: &mut Conn, ids: &[PatientId]) -> QueryResult<Vec<(PatientId, String)>> {
     let names: Vec<(PatientId, String, String)> = patients::table

@@ -1,12 +1,12 @@
 //! Deletes a record.
 
-use super::hold::{family, held};
+use super::hold::held;
 use crate::access::{self, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::erase::{self, Contents};
 use crate::db::schema::{deleted_records as d, deleted_sources, users};
 use crate::db::{Both, Conn, DbError, PatientId, Ts, Tx, carry};
-use crate::patients::{self, ArchiveReason, patient_if_there};
+use crate::patients::{self, ArchiveReason, family, patient_if_there};
 use crate::storage;
 use diesel::prelude::*;
 

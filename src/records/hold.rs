@@ -2,9 +2,10 @@
 
 use crate::access::{self, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{patients, record_holds, users};
+use crate::db::schema::{record_holds, users};
 use crate::db::sealed::{self, Opened};
 use crate::db::{Conn, DbError, PatientId, Ts, Tx};
+use crate::patients::family;
 use diesel::prelude::*;
 
 /// A hold that is in place.
@@ -30,19 +31,6 @@ pub enum HoldError {
 }
 
 crate::from_database!(HoldError);
-
-/// The record and those that were merged into it, directly or through another record.
-pub(super) fn family(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<PatientId>> {
-    let mut all = vec![patient];
-    let mut next = vec![patient];
-    while !next.is_empty() {
-        let merged = patients::table.filter(patients::merged_into.eq_any(next)).filter(patients::deleted_at.is_null());
-        next = merged.select(patients::id).order(patients::id).load(conn)?;
-        next.retain(|id| !all.contains(id));
-        all.extend(&next);
-    }
-    Ok(all)
-}
 
 /// The hold on a record, or on one that was merged into it.
 pub fn held(conn: &mut Conn, patient: PatientId) -> QueryResult<Option<Hold>> {

@@ -21,6 +21,7 @@ on_both!(
     who_writes_at_that_moment_writes_to_the_one_that_is_left,
     a_merge_is_for_good_after_a_day,
     doubles_are_listed_and_told,
+    a_patient_sees_who_looked_also_through_two_merges,
     two_people_who_look_alike_are_told_apart,
     every_place_of_a_patient_is_thought_of,
 );
@@ -260,6 +261,24 @@ async fn doubles_are_listed_and_told(app: App) {
     assert_eq!(claim().await, 1);
     assert!(user.get("/patients/doubles").await.ok().has_text("No two charts look alike."));
     assert!(!user.get(&format!("/patients/{one}")).await.ok().has_text("may belong to this patient"));
+}
+
+async fn a_patient_sees_who_looked_also_through_two_merges(app: App) {
+    let user = app.user(Role::Staff).await;
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        all.push(app.patient(Like::default()).await);
+    }
+    let [one, two, three] = all[..] else { unreachable!() };
+    let conversation = app.message(&user, one, true).await;
+    user.get(&conversation).await.ok();
+    assert_eq!(merge(&user, two, one, &[]).await, 303);
+    assert_eq!(merge(&user, three, two, &[]).await, 303);
+    app.message(&user, three, true).await;
+    app.drain().await;
+    let (maria, _) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    let page = maria.get("/portal/information/views").await.ok();
+    assert!(page.count("li.item") == 1, "{}", page.text());
 }
 
 async fn two_people_who_look_alike_are_told_apart(app: App) {
