@@ -31,6 +31,30 @@ impl<T: Query> Query for Both<T> {
 
 impl<T> RunQueryDsl<Conn> for Both<T> {}
 
+/// How many rows a query finds: they are counted where they are, and do not travel.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<Q>(pub Q);
+
+impl<Q: QueryFragment<MultiBackend>> QueryFragment<MultiBackend> for Counted<Q> {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        pass.push_sql("SELECT count(*) FROM (");
+        self.0.walk_ast(pass.reborrow())?;
+        pass.push_sql(") found");
+        Ok(())
+    }
+}
+
+impl<Q: QueryId> QueryId for Counted<Q> {
+    type QueryId = Counted<Q::QueryId>;
+    const HAS_STATIC_QUERY_ID: bool = Q::HAS_STATIC_QUERY_ID;
+}
+
+impl<Q: Query> Query for Counted<Q> {
+    type SqlType = diesel::sql_types::BigInt;
+}
+
+impl<Q> RunQueryDsl<Conn> for Counted<Q> {}
+
 /// Locks one row of `table` for the rest of the transaction. Nothing to do on SQLite, where a write transaction is
 /// alone.
 pub fn lock_row(conn: &mut Conn, table: &'static str, id: i64) -> QueryResult<()> {

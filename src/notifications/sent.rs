@@ -8,7 +8,7 @@ use crate::access::{Authority, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::notifications as n;
 use crate::db::schema::{patients, users};
-use crate::db::{Conn, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId, in_time};
+use crate::db::{Conn, Counted, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId, in_time};
 use crate::delivery::Channel;
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -290,12 +290,14 @@ pub fn sent_counts(
         // every kind and road is named where one is: the index has them in front of the state
         if filter.kind.is_some() || filter.channel.is_some() || filter.user.is_some() {
             query = query.filter(n::kind.eq_any(narrowed.kinds())).filter(n::channel.eq_any(narrowed.channels()));
+        } else {
+            // the order of the state's index: PostgreSQL would read the whole table for a rare state
+            query = query.order((n::created_at.desc(), n::id.desc()));
         }
         if let Some(user) = filter.user {
             query = query.filter(n::user_id.eq(user));
         }
-        let ids: Vec<NotificationId> = query.limit(MOST_COUNTED + 1).load(conn)?;
-        *count = ids.len() as i64;
+        *count = Counted(query.limit(MOST_COUNTED + 1)).get_result(conn)?;
     }
     Ok(counts)
 }
