@@ -1,10 +1,9 @@
 //! Makes each patient's chart from all resources that are stored of them, every time: a file only adds and corrects
 //! what it names, and the order and the pieces in which files come make no difference.
 
-use super::fhir::{
-    Bundle, Emptied, ImportOptions, ImportedChart, ImportedItem, ImportedPatient, Kept, SkipReason, Skipped,
-};
-use super::{Summary, item_key, resources};
+use super::fhir::{Emptied, Gathered, ImportOptions, ImportedItem, ImportedPatient, Kept, Part, SkipReason, Skipped};
+use super::resources::{self, Rows};
+use super::{Summary, item_key};
 use crate::access::{self, Operator};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::files::set_blob;
@@ -35,12 +34,18 @@ pub fn derive(
     patients::lock_additions(tx)?;
     // two imports of one chart at the same moment take turns
     let known = patients::by_source(tx, owner)?.map(|known| access::held(tx, known)).transpose()?;
-    let mut kept = resources::of_owner(tx, owner, delivery)?;
-    if !kept.iter().any(Kept::is_patient) {
+    let mut gathered = Gathered::default();
+    let (mut has_patient, mut fresh) = (false, Skipped::new());
+    resources::of_owner(tx, owner, delivery, &mut |kept| {
+        has_patient |= kept.is_patient();
+        if kept.fresh && !kept.shared {
+            *fresh.entry((kept.kind(), SkipReason::NoPatient)).or_default() += 1;
+        }
+        gathered.add(kept);
+    })?;
+    if !has_patient {
         let Some(known) = known else {
-            for one in kept.iter().filter(|one| one.fresh && !one.shared) {
-                *summary.skipped.entry((one.kind(), SkipReason::NoPatient.as_str())).or_default() += 1;
-            }
+            summary.skip(&fresh);
             // its chart was deleted: what would wait for the record here is nobody's to see, or to delete
             if patients::was_deleted(tx, owner)? {
                 resources::drop_of(tx, now, owner)?;
@@ -48,64 +53,164 @@ pub fn derive(
             return Ok(summary);
         };
         // the record came before this program stored resources
-        kept.push(Kept::of_patient(&owner.id, &patients::patient_by_id(tx, known)?));
+        gathered.add(&Kept::of_patient(&owner.id, &patients::patient_by_id(tx, known)?));
     }
     let mut options = options.clone();
     options.source = None;
-    let imported = Bundle::of_kept(kept).charts(&options);
-    summary.skip(&imported.skipped);
-    for chart in &imported.charts {
-        summary.skip(&chart.skipped);
-        store_chart(tx, now, by, owner, chart, settings, &mut summary)?;
-    }
-    Ok(summary)
+    let rows = Rows::new(tx, delivery);
+    let mut writer = Writer { now, by, owner, settings, chart: None, refused: None, summary };
+    let of_nobody = gathered.bundle().walk(Some(&rows), &options, &mut |part| {
+        rows.with(|tx| match part {
+            Part::Patient(said) => writer.begin(tx, &said),
+            Part::Item(_, item) => writer.put(tx, &item),
+            Part::End(emptied, skipped) => {
+                writer.summary.skip(&skipped);
+                writer.end(tx, &emptied)
+            }
+        })
+    })?;
+    rows.with(|_| Ok(()))?;
+    writer.summary.skip(&of_nobody);
+    Ok(writer.summary)
 }
 
-fn store_chart(
-    tx: &mut Tx,
+/// Writes a chart as its parts come.
+struct Writer<'a> {
     now: Ts,
     by: Operator,
-    owner: &SourceId,
-    chart: &ImportedChart,
-    settings: &Settings,
-    summary: &mut Summary,
-) -> QueryResult<()> {
-    let demographics = demographics(&chart.patient, settings);
-    let described = PersonDescription { demographics: &demographics, source: Some(owner) };
-    let patient = match patients::recognise(tx, &described)?.who {
-        Who::Contradicts => return refuse(chart, SkipReason::OtherPerson, summary),
-        Who::Unsure => return refuse(chart, SkipReason::UnsurePerson, summary),
-        Who::Known(known) => {
-            let known = access::held(tx, known.id)?;
-            summary.known_patients += 1;
-            patients::put_source(tx, now, known, owner)?;
-            known
+    owner: &'a SourceId,
+    settings: &'a Settings,
+    chart: Option<Written>,
+    /// why nothing is taken of the chart
+    refused: Option<SkipReason>,
+    summary: Summary,
+}
+
+/// What was written of a chart so far.
+struct Written {
+    patient: PatientId,
+    /// the row of `patient_sources` that its items are made from
+    origin: i64,
+    made: BTreeSet<ChartItemId>,
+    /// how much was written before it
+    before: usize,
+}
+
+impl Writer<'_> {
+    /// Finds or adds the patient, and follows what the source says of the record as a whole.
+    fn begin(&mut self, tx: &mut Tx, said: &ImportedPatient) -> QueryResult<()> {
+        let (now, by, owner) = (self.now, self.by, self.owner);
+        let demographics = demographics(said, self.settings);
+        let described = PersonDescription { demographics: &demographics, source: Some(owner) };
+        (self.chart, self.refused) = (None, None);
+        let patient = match patients::recognise(tx, &described)?.who {
+            Who::Contradicts => return self.refuse(SkipReason::OtherPerson),
+            Who::Unsure => return self.refuse(SkipReason::UnsurePerson),
+            Who::Known(known) => {
+                let known = access::held(tx, known.id)?;
+                self.summary.known_patients += 1;
+                patients::put_source(tx, now, known, owner)?;
+                known
+            }
+            Who::New => {
+                self.summary.patients += 1;
+                let new = NewPatient {
+                    source_key: Some(owner.clone()),
+                    demographics,
+                    portal_access: self.settings.portal_for_new_patients,
+                    archived: false,
+                };
+                patients::add(tx, now, &by, &new)?
+            }
+        };
+        for (code, number) in &said.other_identifiers {
+            if let Some(kind) = IdKind::of_v2_0203(code) {
+                patients::put_identifiers(tx, patient, kind, number)?;
+            }
         }
-        Who::New => {
-            summary.patients += 1;
-            let new = NewPatient {
-                source_key: Some(owner.clone()),
-                demographics,
-                portal_access: settings.portal_for_new_patients,
-                archived: false,
-            };
-            patients::add(tx, now, &by, &new)?
-        }
-    };
-    for (code, number) in &chart.patient.other_identifiers {
-        if let Some(kind) = IdKind::of_v2_0203(code) {
-            patients::put_identifiers(tx, patient, kind, number)?;
-        }
+        follow_standing(tx, now, by, patient, owner, said, &mut self.summary)?;
+        end_replaced(tx, now, by, patient, owner, said, &mut self.summary)?;
+        let origin = patients::source_row(tx, owner)?;
+        let before = self.summary.written();
+        self.chart = Some(Written { patient, origin, made: BTreeSet::new(), before });
+        Ok(())
     }
-    follow_standing(tx, now, by, patient, owner, &chart.patient, summary)?;
-    end_replaced(tx, now, by, patient, owner, &chart.patient, summary)?;
-    let before = summary.written();
-    store_items(tx, now, patient, owner, chart, settings, summary)?;
-    if summary.written() > before {
-        let entry = Entry::of_patient(Actor::System, Event::PatientsImported, patient, Subject::None);
-        audit::append(tx, now, entry.with("fhir"))?;
+
+    /// Refuses the whole chart: each part of it is counted.
+    fn refuse(&mut self, reason: SkipReason) -> QueryResult<()> {
+        self.refused = Some(reason);
+        self.summary.left_out("Patient", reason);
+        Ok(())
     }
-    Ok(())
+
+    fn put(&mut self, tx: &mut Tx, item: &ImportedItem) -> QueryResult<()> {
+        let (now, summary) = (self.now, &mut self.summary);
+        if let Some(reason) = self.refused.filter(|_| item.fresh) {
+            let what = item.source_id.split(['/', ':', '#']).next().unwrap_or_default();
+            summary.left_out(what, reason);
+        }
+        let Some(chart) = &mut self.chart else { return Ok(()) };
+        let key = item_key(item.source.as_deref().unwrap_or(UNNAMED), &item.source_id);
+        let title = title_of(item, self.settings.lang());
+        let new = NewItem {
+            source_key: &key,
+            former_key: (key != item.source_id).then_some(item.source_id.as_str()),
+            kind: item.kind,
+            occurred_at: item.occurred_at.into(),
+            title: &title,
+            author: item.author.as_deref(),
+            body: &item.body,
+            status: item.status.as_deref(),
+            date_only: item.date_only,
+            sort: item.sort,
+            origin: Some(chart.origin),
+        };
+        let stored = store_item(tx, now, chart.patient, &new)?;
+        chart.made.insert(stored.id());
+        let (state, since) = match item.partly_withdrawn {
+            Some(since) => (ItemState::PartlyWithdrawn, since),
+            None => (ItemState::Current, now),
+        };
+        let other_state = set_state(tx, since, chart.patient, stored.id(), state)?;
+        let other_file = give_file(tx, now, stored.id(), item, &title)?;
+        match stored {
+            Stored::New(_) => *summary.items.entry(item.kind.as_str()).or_default() += 1,
+            Stored::Same(_) if !other_file && !other_state => summary.known_items += usize::from(item.fresh),
+            Stored::Changed(_) | Stored::Same(_) => *summary.changed.entry(item.kind.as_str()).or_default() += 1,
+        }
+        Ok(())
+    }
+
+    /// Takes away the items that are not made any more: withdrawn by their source, or a part of another item now.
+    fn end(&mut self, tx: &mut Tx, emptied: &[Emptied]) -> QueryResult<()> {
+        let Some(Written { patient, origin, made, before }) = self.chart.take() else { return Ok(()) };
+        let (now, owner, summary) = (self.now, self.owner, &mut self.summary);
+        let withdrawn = resources::withdrawn(tx, owner)?;
+        for (id, key, kind) in store_item::of_origin(tx, patient, origin)? {
+            if made.contains(&id) {
+                continue;
+            }
+            let emptied = || emptied.iter().find(|one| is_key_of(one, &key)).map(|one| one.since);
+            let since = taken_back(&withdrawn, &key).or_else(emptied);
+            let state = since.map_or(ItemState::Moved, |_| ItemState::Withdrawn);
+            if set_state(tx, since.unwrap_or(now), patient, id, state)? && since.is_some() {
+                *summary.withdrawn.entry(kind.as_str()).or_default() += 1;
+            }
+        }
+        // and items that were stored before items named their source
+        for (key, since) in &withdrawn {
+            for (id, kind) in store_item::without_origin(tx, patient, key)? {
+                if set_state(tx, *since, patient, id, ItemState::Withdrawn)? {
+                    *summary.withdrawn.entry(kind.as_str()).or_default() += 1;
+                }
+            }
+        }
+        if summary.written() > before {
+            let entry = Entry::of_patient(Actor::System, Event::PatientsImported, patient, Subject::None);
+            audit::append(tx, now, entry.with("fhir"))?;
+        }
+        Ok(())
+    }
 }
 
 /// Follows what the source says of the record as a whole: the patient died, the record is out of use, another record
@@ -175,83 +280,6 @@ fn end_replaced(
             && patients::archive(tx, now, &by, other, ArchiveReason::Replaced)?
         {
             summary.archived += 1;
-        }
-    }
-    Ok(())
-}
-
-/// Refuses the whole chart, and counts each part of it.
-fn refuse(chart: &ImportedChart, reason: SkipReason, summary: &mut Summary) -> QueryResult<()> {
-    let mut skipped = Skipped::new();
-    skipped.insert(("Patient".to_owned(), reason), 1);
-    for item in chart.items.iter().filter(|item| item.fresh) {
-        let what = item.source_id.split(['/', ':', '#']).next().unwrap_or_default();
-        *skipped.entry((what.to_owned(), reason)).or_default() += 1;
-    }
-    summary.skip(&skipped);
-    Ok(())
-}
-
-fn store_items(
-    tx: &mut Tx,
-    now: Ts,
-    patient: PatientId,
-    owner: &SourceId,
-    chart: &ImportedChart,
-    settings: &Settings,
-    summary: &mut Summary,
-) -> QueryResult<()> {
-    let origin = patients::source_row(tx, owner)?;
-    let mut made: BTreeSet<ChartItemId> = BTreeSet::new();
-    for item in &chart.items {
-        let key = item_key(item.source.as_deref().unwrap_or(UNNAMED), &item.source_id);
-        let title = title_of(item, settings.lang());
-        let new = NewItem {
-            source_key: &key,
-            former_key: (key != item.source_id).then_some(item.source_id.as_str()),
-            kind: item.kind,
-            occurred_at: item.occurred_at.into(),
-            title: &title,
-            author: item.author.as_deref(),
-            body: &item.body,
-            status: item.status.as_deref(),
-            date_only: item.date_only,
-            sort: item.sort,
-            origin: Some(origin),
-        };
-        let stored = store_item(tx, now, patient, &new)?;
-        made.insert(stored.id());
-        let (state, since) = match item.partly_withdrawn {
-            Some(since) => (ItemState::PartlyWithdrawn, since),
-            None => (ItemState::Current, now),
-        };
-        let other_state = set_state(tx, since, patient, stored.id(), state)?;
-        let other_file = give_file(tx, now, stored.id(), item, &title)?;
-        match stored {
-            Stored::New(_) => *summary.items.entry(item.kind.as_str()).or_default() += 1,
-            Stored::Same(_) if !other_file && !other_state => summary.known_items += usize::from(item.fresh),
-            Stored::Changed(_) | Stored::Same(_) => *summary.changed.entry(item.kind.as_str()).or_default() += 1,
-        }
-    }
-    // items that are not made any more: withdrawn by their source, or a part of another item now
-    let withdrawn = resources::withdrawn(tx, owner)?;
-    for (id, key, kind) in store_item::of_origin(tx, patient, origin)? {
-        if made.contains(&id) {
-            continue;
-        }
-        let emptied = || chart.emptied.iter().find(|one| is_key_of(one, &key)).map(|one| one.since);
-        let since = taken_back(&withdrawn, &key).or_else(emptied);
-        let state = since.map_or(ItemState::Moved, |_| ItemState::Withdrawn);
-        if set_state(tx, since.unwrap_or(now), patient, id, state)? && since.is_some() {
-            *summary.withdrawn.entry(kind.as_str()).or_default() += 1;
-        }
-    }
-    // and items that were stored before items named their source
-    for (key, since) in &withdrawn {
-        for (id, kind) in store_item::without_origin(tx, patient, key)? {
-            if set_state(tx, *since, patient, id, ItemState::Withdrawn)? {
-                *summary.withdrawn.entry(kind.as_str()).or_default() += 1;
-            }
         }
     }
     Ok(())

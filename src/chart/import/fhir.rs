@@ -27,6 +27,7 @@ mod document;
 mod done;
 mod dosage;
 mod encounter;
+mod entry;
 mod form;
 mod invoice;
 mod narrative;
@@ -37,6 +38,7 @@ mod prepare;
 mod read;
 mod report;
 mod resource;
+mod shelf;
 mod slim;
 mod types;
 mod unread;
@@ -51,10 +53,11 @@ use time::{Date, OffsetDateTime};
 use crate::chart::item::{ItemBody, ItemKind, ItemSort};
 use crate::db::Ts;
 
-pub use bundle::{Bundle, Kept, KeptFile, read_bundle, read_file};
+pub use bundle::{Bundle, Gathered, Part, read_bundle, read_file};
 pub use prepare::{Prepared, Survey, Taken};
 pub use read::{Outline, Reopen, check};
 pub(super) use resource::kind_of;
+pub use shelf::{Kept, KeptFile, Shelf};
 pub use unread::{MISSED, OTHER};
 
 /// Why a whole file can't be read. The text names places in the file, never its content.

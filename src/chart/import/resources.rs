@@ -1,6 +1,6 @@
 //! The resources that sources sent, stored as they are: charts are made from them (see [`super::derive()`]).
 
-use super::fhir::{Kept, KeptFile, Prepared, SkipReason, Skipped};
+use super::fhir::{Kept, KeptFile, Prepared, Shelf, SkipReason, Skipped};
 use crate::db::schema::{blobs, source_files, source_mentions, source_resources};
 use crate::db::sealed::{self, Opened};
 use crate::db::{BlobId, Both, Conn, MultiBackend, Ts, Tx};
@@ -8,10 +8,13 @@ use crate::outbox::{self, Task};
 use crate::patients::{SourceId, UNNAMED};
 use crate::storage::{self, Placed, Scan};
 use diesel::prelude::*;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most rows of one query.
 const AT_ONCE: usize = 500;
+/// The most resources that are held as text at once.
+const HELD_AT_ONCE: usize = 50;
 
 /// A file of a resource: its place in storage, or why it is missing.
 #[derive(Debug)]
@@ -251,7 +254,7 @@ fn mentioning(conn: &mut Conn, names: &[String]) -> QueryResult<Vec<(String, Str
     same.select((source_mentions::owner_source, source_mentions::owner_id)).load(conn)
 }
 
-type Loaded = (i64, String, Option<String>, Opened, i64, Option<Ts>, (String, String));
+type Loaded = (i64, String, Option<String>, Opened, i64, Option<Ts>, (String, String, Option<String>));
 
 macro_rules! loaded {
     ($query:expr, $conn:expr) => {{
@@ -262,55 +265,100 @@ macro_rules! loaded {
             source_resources::json,
             source_resources::delivery,
             source_resources::withdrawn_at,
-            (source_resources::kind, source_resources::source_key),
+            (source_resources::kind, source_resources::source_key, source_resources::owner_id),
         );
         let rows: Vec<Loaded> = $query.select(columns).load($conn)?;
         rows
     }};
 }
 
-/// The resources that are stored of a patient, with the shared resources that they refer to.
-pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64) -> QueryResult<Vec<Kept>> {
-    let own = source_resources::table
-        .filter(source_resources::owner_source.eq(&owner.source))
-        .filter(source_resources::owner_id.eq(&owner.id))
-        .order(source_resources::id);
-    let rows = loaded!(own, tx.conn());
-    let mut names = Names::default();
-    rows.iter().for_each(|(_, source, _, json, ..)| names.collect(source, &json.0));
-    let mut targets = names.all();
-    let mut kept: Vec<Kept> = rows.into_iter().map(|row| kept(row, delivery, false)).collect();
-    let mut seen: BTreeSet<i64> = kept.iter().map(|one| one.row).collect();
-    // twice, because a shared resource may refer to another: a role names a person
-    for _ in 0..2 {
-        let mut further = Names::default();
-        for row in shared(tx, &names)? {
-            if seen.insert(row.0) {
-                further.collect(&row.1, &row.3.0);
-                kept.push(self::kept(row, delivery, true));
-            }
-        }
-        targets.extend(further.all());
-        names = further;
-    }
-    mention(tx, owner, &targets)?;
-    let mut files = files(tx, &kept)?;
-    kept.iter_mut().for_each(|one| one.files = files.remove(&one.row).unwrap_or_default());
-    Ok(kept)
+/// The resources of these rows.
+fn of_rows(conn: &mut Conn, rows: &[i64]) -> QueryResult<Vec<Loaded>> {
+    let some = source_resources::table.filter(source_resources::id.eq_any(rows.to_vec())).order(source_resources::id);
+    Ok(loaded!(some, conn))
 }
 
-fn kept(
-    (row, source, full_url, Opened(json), own, withdrawn, (kind, key)): Loaded,
+/// Gives the resources that are stored of a patient, with the shared resources that they refer to; only a few of them
+/// are in memory at once.
+pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64, sink: &mut dyn FnMut(&Kept)) -> QueryResult<()> {
+    let own: Vec<i64> = source_resources::table
+        .filter(source_resources::owner_source.eq(&owner.source))
+        .filter(source_resources::owner_id.eq(&owner.id))
+        .order(source_resources::id)
+        .select(source_resources::id)
+        .load(tx.conn())?;
+    let mut seen: BTreeSet<i64> = BTreeSet::new();
+    for rows in own.chunks(HELD_AT_ONCE) {
+        let rows = of_rows(tx, rows)?;
+        let mut names = Names::default();
+        rows.iter().for_each(|(_, source, _, json, ..)| names.collect(source, &json.0));
+        let mut targets = names.all();
+        let mut found: Vec<Kept> = rows.into_iter().map(|row| kept(row, delivery)).collect();
+        // twice, because a shared resource may refer to another: a role names a person
+        for _ in 0..2 {
+            let mut further = Names::default();
+            for row in shared(tx, &names)? {
+                if seen.insert(row.0) {
+                    further.collect(&row.1, &row.3.0);
+                    found.push(kept(row, delivery));
+                }
+            }
+            targets.extend(further.all());
+            names = further;
+        }
+        mention(tx, owner, &targets)?;
+        give_files(tx, &mut found)?;
+        found.iter().for_each(&mut *sink);
+    }
+    Ok(())
+}
+
+/// The stored resources, while a chart is made of them in a transaction that also writes it.
+pub(super) struct Rows<'t, 'w> {
+    tx: RefCell<&'t mut Tx<'w>>,
     delivery: i64,
-    shared: bool,
-) -> Kept {
+    failed: Cell<Option<diesel::result::Error>>,
+}
+
+impl<'t, 'w> Rows<'t, 'w> {
+    pub fn new(tx: &'t mut Tx<'w>, delivery: i64) -> Self {
+        Self { tx: RefCell::new(tx), delivery, failed: Cell::new(None) }
+    }
+
+    /// Does something in the transaction. A resource that could not be had ends it: what was made without it is wrong.
+    pub fn with<T>(&self, act: impl FnOnce(&mut Tx) -> QueryResult<T>) -> QueryResult<T> {
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => act(&mut self.tx.borrow_mut()),
+        }
+    }
+}
+
+impl Shelf for Rows<'_, '_> {
+    fn fetch(&self, rows: &[i64]) -> Vec<Kept> {
+        let fetch = || {
+            let mut tx = self.tx.borrow_mut();
+            let rows = of_rows(&mut tx, rows)?;
+            let mut found: Vec<Kept> = rows.into_iter().map(|row| kept(row, self.delivery)).collect();
+            give_files(&mut tx, &mut found)?;
+            QueryResult::Ok(found)
+        };
+        fetch().unwrap_or_else(|error| {
+            self.failed.set(Some(error));
+            Vec::new()
+        })
+    }
+}
+
+fn kept((row, source, full_url, Opened(json), own, withdrawn, (kind, key, owner)): Loaded, delivery: i64) -> Kept {
     // withdrawn before it was ever sent: only its key is known
     let unseen = json.is_empty();
     let json = match unseen {
         true => serde_json::json!({"resourceType": kind, "id": key.rsplit('/').next()}).to_string(),
         false => json,
     };
-    Kept { row, source, full_url, json, withdrawn, unseen, fresh: own == delivery, shared, files: Vec::new() }
+    let (fresh, shared) = (own == delivery, owner.is_none());
+    Kept { row, source, full_url, json, withdrawn, unseen, fresh, shared, files: Vec::new() }
 }
 
 fn mention(tx: &mut Tx, owner: &SourceId, targets: &BTreeSet<String>) -> QueryResult<()> {
@@ -396,7 +444,8 @@ fn shared(conn: &mut Conn, names: &Names) -> QueryResult<Vec<Loaded>> {
     Ok(found)
 }
 
-fn files(conn: &mut Conn, kept: &[Kept]) -> QueryResult<HashMap<i64, Vec<KeptFile>>> {
+/// Gives each of these resources its files.
+fn give_files(conn: &mut Conn, kept: &mut [Kept]) -> QueryResult<()> {
     let with_files: Vec<i64> = kept.iter().filter(|one| one.json.contains("\"data\":\"@")).map(|one| one.row).collect();
     let mut files: HashMap<i64, Vec<KeptFile>> = HashMap::new();
     for rows in with_files.chunks(AT_ONCE) {
@@ -411,7 +460,8 @@ fn files(conn: &mut Conn, kept: &[Kept]) -> QueryResult<HashMap<i64, Vec<KeptFil
             files.entry(row).or_default().push(KeptFile { media_type, flaw });
         }
     }
-    Ok(files)
+    kept.iter_mut().for_each(|one| one.files = files.remove(&one.row).unwrap_or_default());
+    Ok(())
 }
 
 /// The patient of the same source whom a reference in a record names; `None` where the id is not valid in that source.

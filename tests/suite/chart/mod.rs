@@ -9,6 +9,7 @@ mod fhir;
 mod import_browser;
 pub mod items;
 pub mod later_files;
+mod memory;
 mod scripts;
 mod search;
 mod sources;

@@ -1,43 +1,32 @@
 //! Reads a bundle (R4 §2.36) and resolves the references in it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::io::Read;
 
 use time::OffsetDateTime;
 
-use super::chart::{Chart, name_of};
+use super::chart::{Desk, State, make, name_of};
+use super::entry::{Entry, needs_patient, printable};
 use super::read::{Found, Reopen};
-use super::resource::{Header, Holder, Resource, read_one};
-use super::types::{Reference, non_empty, single_line};
+use super::resource::{Resource, read_one};
+use super::shelf::{Kept, Shelf, Slot, Slots, contained};
+use super::types::Reference;
 use super::unread::unread;
-use super::{FhirError, ImportOptions, ImportedBundle, SkipReason, Skipped};
-use crate::db::Ts;
+use super::{
+    Emptied, FhirError, ImportOptions, ImportedBundle, ImportedChart, ImportedItem, ImportedPatient, SkipReason,
+    Skipped,
+};
 
-/// A resource of a bundle.
+/// A part of a chart, in the order in which a chart is made.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub full_url: Option<String>,
-    pub id: Option<String>,
-    pub resource: Resource,
-    /// `subject`, else `patient`.
-    pub subject: Option<Reference>,
-    /// since when its source has withdrawn it; then only its name is still shown
-    pub withdrawn: Option<Ts>,
-    /// it was withdrawn before it was ever sent: its key is all that is known of it
-    pub unseen: bool,
-    /// it came with this import, and was not stored before
-    pub fresh: bool,
-    /// the row that stores it
-    pub row: Option<i64>,
-    /// the position of the resource that contains it (R4 §2.4.2.4)
-    pub within: Option<usize>,
-    /// the page that its source made of it (R4 §2.4.2.2)
-    pub narrative: Option<String>,
-    /// its files, where storage holds them
-    pub files: Vec<KeptFile>,
-    /// those of its fields that have no place in an item
-    pub unread: Vec<&'static str>,
-    kept_source: Option<String>,
+pub enum Part {
+    /// a chart begins: whose it is
+    Patient(ImportedPatient),
+    /// an item of it, with the position of its resource
+    Item(usize, ImportedItem),
+    /// the chart ends: the items of which nothing is left, and what was left out of it
+    End(Vec<Emptied>, Skipped),
 }
 
 /// The order of stored resources: by date, then name, then key.
@@ -52,10 +41,10 @@ struct Left {
     subject: Option<Reference>,
 }
 
-/// A bundle in memory, as typed resources without the text of the file.
+/// The resources of a bundle, as typed resources without the text of the file.
 #[derive(Debug, Default)]
 pub struct Bundle {
-    pub(super) entries: Vec<Entry>,
+    pub(super) slots: Slots,
     left: Vec<Left>,
     by_url: HashMap<String, usize>,
     /// By `Type/id`; `None` where several resources of different `fullUrl` share it.
@@ -64,67 +53,24 @@ pub struct Bundle {
     contained: HashMap<(usize, String), usize>,
     /// The patient of every resource that is not shared: stored resources are assigned to their patient already.
     only_patient: Option<usize>,
-    owned: Vec<bool>,
 }
 
-/// A resource as it is stored.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// the row that stores it
-    pub row: i64,
-    /// the source within which its id is valid
-    pub source: String,
-    /// its address in the file
-    pub full_url: Option<String>,
-    /// the resource, as JSON
-    pub json: String,
-    /// since when its source has withdrawn it
-    pub withdrawn: Option<Ts>,
-    /// it was withdrawn before it was ever sent
-    pub unseen: bool,
-    /// it came with this import
-    pub fresh: bool,
-    /// whether it belongs to no patient
-    pub shared: bool,
-    /// its files, in the order of their numbers
-    pub files: Vec<KeptFile>,
+/// The resources that are stored of one patient, with the shared ones that they name, before they are a bundle.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    slots: Slots,
+    read: Vec<Noted>,
 }
 
-/// A file of a stored resource.
-#[derive(Debug, Clone)]
-pub struct KeptFile {
-    /// the media type of its content; empty where that is not certain
-    pub media_type: String,
-    /// why the file is missing
-    pub flaw: Option<SkipReason>,
-}
-
-/// How a resource is addressed, for the references to it and from it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Address<'a> {
-    pub full_url: Option<&'a str>,
-    pub id: Option<&'a str>,
-    pub kind: &'a str,
-}
-
-impl Address<'_> {
-    /// The source within which its id is valid: the name that the user gave, else the base of a literal address (R4
-    /// §2.36.4); `None` where the address is a mere number (`urn:uuid:…`), or missing.
-    pub fn source(&self, named: Option<&str>) -> Option<String> {
-        let address = || {
-            let (before, id) = self.full_url?.trim().rsplit_once('/')?;
-            let (base, kind) = before.rsplit_once('/')?;
-            let is_server = base.starts_with("http://") || base.starts_with("https://");
-            (is_server && !id.is_empty() && kind == self.kind).then(|| single_line(base, 400))
-        };
-        named.map(str::to_owned).or_else(address)
-    }
-
-    /// A name that is the same in each import: `Type/id`, else the address.
-    pub fn key(&self) -> Option<String> {
-        let id = self.id.map(|id| format!("{}/{}", self.kind, single_line(id, 200)));
-        id.or_else(|| self.full_url.map(|url| single_line(url, 400)))
-    }
+/// What is known of a stored resource before it has its position.
+#[derive(Debug)]
+struct Noted {
+    order: Sorted,
+    full_url: Option<String>,
+    id: Option<String>,
+    slot: Slot,
+    /// local id and place of each resource that it contains
+    inner: Vec<(String, Slot)>,
 }
 
 /// Reads a file that fits into memory (forms: see [`super::read`]) and gives its resources.
@@ -150,37 +96,37 @@ pub fn read_file(source: &dyn Reopen) -> Result<Bundle, FhirError> {
     if has_patient { Ok(bundle) } else { Err(FhirError::NoPatient) }
 }
 
-/// The name of a type as it may be printed: a text that can't be such a name becomes "Resource".
-pub(super) fn printable(kind: &str) -> String {
-    let plausible = !kind.is_empty() && kind.len() <= 40 && kind.bytes().all(|byte| byte.is_ascii_alphabetic());
-    if plausible { kind.to_owned() } else { "Resource".to_owned() }
-}
+impl Gathered {
+    /// Adds a stored resource. Whether it is also held depends on how much was added before.
+    pub fn add(&mut self, kept: &Kept) {
+        let Some(entry) = kept.entry() else { return };
+        let order = (entry.resource.when(), name_of(&entry.resource), entry.address().key());
+        let (full_url, id) = (entry.full_url.clone(), entry.id.clone());
+        let inner = contained(&entry, &kept.json);
+        let is_held = kept.row == 0 || self.slots.has_room_for(kept.json.len());
+        let place = |entry: Entry, owned| {
+            let slot = Slot::of(&entry, owned);
+            if is_held {
+                slot.hold(entry);
+            }
+            slot
+        };
+        let slot = place(entry, !kept.shared);
+        let inner = inner.into_iter().map(|(id, entry)| (id, place(entry, false))).collect();
+        self.read.push(Noted { order, full_url, id, slot, inner });
+    }
 
-impl Bundle {
-    /// A bundle of the resources that are stored of one patient, with the shared ones that they name.
-    pub fn of_kept(kept: Vec<Kept>) -> Bundle {
-        let mut read: Vec<(Sorted, Entry, Option<String>, bool)> = Vec::new();
-        for it in kept {
-            let Ok((kind, header)) = Header::read(&it.json) else { continue };
-            let Some(Ok(resource)) = Resource::read(&kind, &it.json) else { continue };
-            let mut entry = Entry::new(it.full_url, header, resource);
-            (entry.withdrawn, entry.unseen) = (it.withdrawn, it.unseen);
-            (entry.fresh, entry.row) = (it.fresh, Some(it.row));
-            (entry.files, entry.kept_source) = (it.files, Some(it.source));
-            entry.unread = unread(&entry.resource, &it.json);
-            let order = (entry.resource.when(), name_of(&entry.resource), entry.address().key());
-            // a chart may be long: the text is kept only where it is read once more
-            let holder = it.json.contains("\"contained\"").then_some(it.json);
-            read.push((order, entry, holder, !it.shared));
-        }
+    /// The bundle of all that was added.
+    pub fn bundle(mut self) -> Bundle {
         // in an order of their own: the order in a file means nothing
-        read.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut bundle = Bundle::default();
-        for (_, entry, holder, owned) in read {
-            let is_patient = owned && matches!(entry.resource, Resource::Patient(_));
-            if let Ok(position) = bundle.index(entry) {
-                holder.iter().for_each(|json| bundle.contain(position, json));
-                bundle.owned.resize(bundle.entries.len(), owned);
+        self.read.sort_by(|a, b| a.order.cmp(&b.order));
+        let mut bundle = Bundle { slots: self.slots, ..Bundle::default() };
+        for Noted { full_url, id, slot, inner, .. } in self.read {
+            let is_patient = slot.owned && slot.kind == "Patient";
+            if let Ok(position) = bundle.index(full_url, id, slot) {
+                for (id, slot) in inner {
+                    bundle.contain(position, id, slot);
+                }
                 if is_patient {
                     bundle.only_patient = Some(position);
                 }
@@ -188,7 +134,9 @@ impl Bundle {
         }
         bundle
     }
+}
 
+impl Bundle {
     /// Adds an entry; gives whether it is a patient.
     fn add(&mut self, found: Found) -> bool {
         if found.broken {
@@ -202,43 +150,34 @@ impl Bundle {
             Ok((header, resource)) => {
                 let mut entry = Entry::new(found.full_url, header, resource);
                 entry.unread = unread(&entry.resource, json.get());
-                match self.index(entry) {
-                    Ok(position) => self.contain(position, json.get()),
-                    Err(entry) => self.leave(&kind, SkipReason::Duplicate, entry.full_url, entry.subject),
+                let slot = Slot::of(&entry, false);
+                match self.index(entry.full_url.clone(), entry.id.clone(), slot) {
+                    Ok(position) => {
+                        for (id, inner) in contained(&entry, json.get()) {
+                            let slot = Slot::of(&inner, false);
+                            slot.hold(inner);
+                            self.contain(position, id, slot);
+                        }
+                        if let Some(slot) = self.slots.get(position) {
+                            slot.hold(entry);
+                        }
+                    }
+                    Err(_) => self.leave(&kind, SkipReason::Duplicate, entry.full_url, entry.subject),
                 }
             }
         }
         kind == "Patient"
     }
 
-    /// Adds the resources that a resource contains.
-    fn contain(&mut self, outer: usize, json: &str) {
-        let Ok(holder) = serde_json::from_str::<Holder>(json) else { return };
-        for raw in holder.contained {
-            let Ok((kind, header)) = Header::read(raw.get()) else { continue };
-            let (Some(id), Some(Ok(resource))) = (header.id.clone(), Resource::read(&kind, raw.get())) else {
-                continue;
-            };
-            // its fields do not mean what they say
-            if header.has_modifiers() {
-                continue;
-            }
-            let is_error = header.is_entered_in_error();
-            let mut entry = Entry::new(None, header, resource);
-            entry.unread = unread(&entry.resource, raw.get());
-            let Some(holder) = self.entries.get(outer) else { continue };
-            (entry.within, entry.fresh, entry.row) = (Some(outer), holder.fresh, holder.row);
-            entry.withdrawn = holder.withdrawn.or_else(|| is_error.then(|| OffsetDateTime::UNIX_EPOCH.into()));
-            entry.files = holder.files.clone();
-            entry.kept_source = holder.kept_source.clone();
-            self.contained.insert((outer, id), self.entries.len());
-            self.entries.push(entry);
-        }
+    /// Adds a resource that another one contains, right behind it.
+    fn contain(&mut self, outer: usize, id: String, slot: Slot) {
+        self.contained.insert((outer, id), self.slots.len());
+        self.slots.push(slot.inside(outer));
     }
 
     /// The position of the resource that a local reference (`#id`) names.
     pub(super) fn local(&self, from: usize, id: &str) -> Option<usize> {
-        let outer = self.entries.get(from)?.within.unwrap_or(from);
+        let outer = self.slots.get(from)?.within.unwrap_or(from);
         self.contained.get(&(outer, id.to_owned())).copied()
     }
 
@@ -246,22 +185,22 @@ impl Bundle {
         self.left.push(Left { kind: printable(kind), reason, full_url, subject });
     }
 
-    /// Adds an entry, unless an earlier one has its address.
-    pub(super) fn index(&mut self, entry: Entry) -> Result<usize, Box<Entry>> {
-        let position = self.entries.len();
-        let key = entry.id.as_ref().map(|id| format!("{}/{id}", entry.resource.kind()));
-        match (&entry.full_url, &key) {
-            (Some(url), _) if self.by_url.contains_key(url) => return Err(Box::new(entry)),
-            (None, Some(key)) if self.by_type_and_id.contains_key(key) => return Err(Box::new(entry)),
+    /// Adds a resource under its addresses, unless an earlier one has them.
+    pub(super) fn index(&mut self, full_url: Option<String>, id: Option<String>, slot: Slot) -> Result<usize, Slot> {
+        let position = self.slots.len();
+        let key = id.map(|id| format!("{}/{id}", slot.kind));
+        match (&full_url, &key) {
+            (Some(url), _) if self.by_url.contains_key(url) => return Err(slot),
+            (None, Some(key)) if self.by_type_and_id.contains_key(key) => return Err(slot),
             _ => {}
         }
-        if let Some(url) = &entry.full_url {
-            self.by_url.insert(url.clone(), position);
+        if let Some(url) = full_url {
+            self.by_url.insert(url, position);
         }
         if let Some(key) = key {
             self.by_type_and_id.entry(key).and_modify(|known| *known = None).or_insert(Some(position));
         }
-        self.entries.push(entry);
+        self.slots.push(slot);
         Ok(position)
     }
 
@@ -275,7 +214,7 @@ impl Bundle {
             return Some(*position);
         }
         let known = |key: &str| self.by_type_and_id.get(key).copied().flatten();
-        let without_url = |position: &usize| self.entries.get(*position).is_some_and(|entry| entry.full_url.is_none());
+        let without_url = |position: &usize| self.slots.get(*position).is_some_and(|slot| !slot.has_url);
         if let Some(uuid) = reference.strip_prefix("urn:uuid:") {
             // the reference has no type: it can only name a patient, and only one that has no address of its own
             return known(&format!("Patient/{uuid}")).filter(without_url);
@@ -292,19 +231,19 @@ impl Bundle {
 
     fn patient_of(&self, full_url: Option<&str>, reference: &Reference) -> Option<usize> {
         let position = self.position(full_url, reference.reference.as_deref()?)?;
-        let entry = self.entries.get(position)?;
-        matches!(entry.resource, Resource::Patient(_)).then_some(position)
+        (self.slots.get(position)?.kind == "Patient").then_some(position)
     }
 
-    /// The position of the patient to whom an entry belongs.
-    fn owner(&self, position: usize, entry: &Entry) -> Option<usize> {
-        if let Some(outer) = entry.within {
-            return self.entries.get(outer).and_then(|holder| self.owner(outer, holder));
+    /// The position of the patient to whom a resource belongs.
+    fn owner(&self, position: usize) -> Option<usize> {
+        let slot = self.slots.get(position)?;
+        if let Some(outer) = slot.within {
+            return self.owner(outer);
         }
         if self.only_patient.is_some() {
-            let owned = self.owned.get(position).copied().unwrap_or_default();
-            return self.only_patient.filter(|_| owned && needs_patient(&entry.resource));
+            return self.only_patient.filter(|_| slot.owned && needs_patient(slot.kind));
         }
+        let entry = slot.held()?;
         let find = |reference| self.patient_of(entry.full_url.as_deref(), reference);
         if let Some(subject) = &entry.subject {
             return find(subject);
@@ -315,31 +254,64 @@ impl Bundle {
     }
 
     /// Gives a chart for each patient whose demographics can be read, and counts what is left out.
-    pub fn charts(&self, options: &ImportOptions) -> ImportedBundle {
-        let mut result = ImportedBundle::default();
+    pub fn charts(mut self, options: &ImportOptions) -> ImportedBundle {
+        let mut charts: Vec<ImportedChart> = Vec::new();
+        let mut items: Vec<(usize, ImportedItem)> = Vec::new();
+        let Ok(skipped) = self.walk::<Infallible>(None, options, &mut |part| {
+            match part {
+                Part::Patient(patient) => {
+                    let (items, skipped, emptied) = Default::default();
+                    charts.push(ImportedChart { patient, items, skipped, emptied });
+                }
+                Part::Item(position, item) => items.push((position, item)),
+                Part::End(emptied, skipped) => {
+                    items.sort_by(|(left, a), (right, b)| (a.occurred_at, left).cmp(&(b.occurred_at, right)));
+                    let items = std::mem::take(&mut items).into_iter().map(|(_, item)| item).collect();
+                    if let Some(chart) = charts.last_mut() {
+                        (chart.items, chart.skipped, chart.emptied) = (items, skipped, emptied);
+                    }
+                }
+            }
+            Ok(())
+        });
+        ImportedBundle { charts, skipped }
+    }
+
+    /// Makes a chart for each patient whose demographics can be read, and gives each part of it to `sink` as soon as it
+    /// is made; then gives what belongs to none of the charts. Stored resources that are not held come from the shelf.
+    ///
+    /// # Errors
+    /// The first one of `sink`, which ends the work.
+    pub fn walk<E>(
+        &mut self,
+        shelf: Option<&dyn Shelf>,
+        options: &ImportOptions,
+        sink: &mut dyn FnMut(Part) -> Result<(), E>,
+    ) -> Result<Skipped, E> {
+        let mut all = Skipped::new();
         let mut skipped_of: HashMap<usize, Skipped> = HashMap::new();
         for left in &self.left {
             let owner = left.subject.as_ref().and_then(|subject| self.patient_of(left.full_url.as_deref(), subject));
-            let skipped = owner.map_or(&mut result.skipped, |owner| skipped_of.entry(owner).or_default());
+            let skipped = owner.map_or(&mut all, |owner| skipped_of.entry(owner).or_default());
             count(skipped, &left.kind, left.reason);
         }
-        let owners: Vec<Option<usize>> =
-            self.entries.iter().enumerate().map(|(position, entry)| self.owner(position, entry)).collect();
+        let owners: Vec<Option<usize>> = (0..self.slots.len()).map(|position| self.owner(position)).collect();
         let mut of_patient: HashMap<usize, Vec<usize>> = HashMap::new();
-        for ((position, entry), owner) in self.entries.iter().enumerate().zip(&owners) {
-            if entry.within.is_some() {
+        for ((position, slot), owner) in self.slots.iter().enumerate().zip(&owners) {
+            if slot.within.is_some() {
                 continue;
             }
             match owner {
                 Some(owner) => of_patient.entry(*owner).or_default().push(position),
-                None if needs_patient(&entry.resource) => {
-                    count(&mut result.skipped, entry.resource.kind(), SkipReason::NoPatient);
-                }
+                None if needs_patient(slot.kind) => count(&mut all, slot.kind, SkipReason::NoPatient),
                 None => {}
             }
         }
-        let mut binaries = std::collections::HashSet::new();
-        for (position, entry) in self.entries.iter().enumerate() {
+        let patients = self.slots.iter().enumerate().filter(|(_, slot)| slot.kind == "Patient");
+        let patients: Vec<usize> = patients.map(|(position, _)| position).collect();
+        let mut binaries = HashSet::new();
+        for position in patients {
+            let Some(entry) = self.slots.entry(position, shelf) else { continue };
             let Resource::Patient(patient) = &entry.resource else { continue };
             let mut skipped = skipped_of.remove(&position).unwrap_or_default();
             let mine = of_patient.remove(&position).unwrap_or_default();
@@ -353,92 +325,36 @@ impl Bundle {
             }
             match read {
                 Ok(patient) => {
-                    let chart = Chart::new(self, position, &owners, mine, skipped, options);
-                    result.charts.push(chart.finish(patient, &mut binaries));
+                    sink(Part::Patient(patient))?;
+                    let desk = Desk { patient: position, owners: &owners, source: options.source.as_deref(), shelf };
+                    let mut state = State::beginning_with(skipped);
+                    make(self, &desk, &mine, &mut state, sink)?;
+                    binaries.extend(state.binaries);
+                    sink(Part::End(state.emptied, state.skipped))?;
                 }
                 Err(reason) => {
-                    count(&mut result.skipped, "Patient", reason);
+                    count(&mut all, "Patient", reason);
                     // the rest of that chart is left out too
-                    for position in mine.iter().filter_map(|position| self.entries.get(*position)) {
-                        if needs_patient(&position.resource) {
-                            count(&mut result.skipped, position.resource.kind(), SkipReason::NoPatient);
+                    for slot in mine.iter().filter_map(|position| self.slots.get(*position)) {
+                        if needs_patient(slot.kind) {
+                            count(&mut all, slot.kind, SkipReason::NoPatient);
                         }
                     }
                     for (key, times) in skipped {
-                        *result.skipped.entry(key).or_default() += times;
+                        *all.entry(key).or_default() += times;
                     }
                 }
             }
         }
-        for (position, entry) in self.entries.iter().enumerate() {
-            if matches!(entry.resource, Resource::Binary(_)) && entry.fresh && !binaries.contains(&position) {
-                count(&mut result.skipped, "Binary", SkipReason::NotMapped);
+        for (position, slot) in self.slots.iter().enumerate() {
+            if slot.kind == "Binary" && slot.fresh && !binaries.contains(&position) {
+                count(&mut all, "Binary", SkipReason::NotMapped);
             }
         }
-        result
+        Ok(all)
     }
-}
-
-/// Whether a resource makes no sense without a patient.
-pub(super) fn needs_patient(resource: &Resource) -> bool {
-    use Resource as R;
-    !matches!(
-        resource,
-        R::Binary(_)
-            | R::Goal(_)
-            | R::Location(_)
-            | R::Medication(_)
-            | R::Organization(_)
-            | R::Patient(_)
-            | R::Practitioner(_)
-            | R::PractitionerRole(_)
-            | R::Questionnaire(_)
-            | R::RelatedPerson(_)
-    )
 }
 
 pub(super) fn count(skipped: &mut Skipped, what: &str, reason: SkipReason) {
     *skipped.entry((what.to_owned(), reason)).or_default() += 1;
-}
-
-impl Entry {
-    /// A resource that was just read.
-    pub fn new(full_url: Option<String>, header: Header, resource: Resource) -> Entry {
-        Entry {
-            full_url,
-            id: header.id.filter(|id| !id.trim().is_empty()),
-            resource,
-            subject: header.subject.or(header.patient),
-            withdrawn: None,
-            unseen: false,
-            fresh: true,
-            row: None,
-            within: None,
-            narrative: header.text.and_then(|text| text.div),
-            files: Vec::new(),
-            unread: Vec::new(),
-            kept_source: None,
-        }
-    }
-
-    /// The resource's addresses.
-    pub fn address(&self) -> Address<'_> {
-        Address { full_url: self.full_url.as_deref(), id: self.id.as_deref(), kind: self.resource.kind() }
-    }
-
-    /// The source within which its id is valid.
-    pub fn source(&self, named: Option<&str>) -> Option<String> {
-        self.kept_source.clone().or_else(|| self.address().source(named))
-    }
-
-    /// The id of a patient in the patient's source.
-    pub fn own_id(&self) -> Option<String> {
-        let id = self.id.as_deref().and_then(non_empty).or_else(|| self.full_url.as_deref().and_then(non_empty))?;
-        Some(single_line(&id, 400))
-    }
-
-    /// A name that is the same in each import: `Type/id`, else the fullUrl, else the type and the position in the file.
-    pub fn source_id(&self, position: usize) -> String {
-        self.address().key().unwrap_or_else(|| format!("{}#{position}", self.resource.kind()))
-    }
 }

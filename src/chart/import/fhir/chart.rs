@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::bundle::{Bundle, Entry, count};
+use super::bundle::{Bundle, Part, count};
+use super::entry::Entry;
 use super::resource::Resource;
+use super::shelf::Shelf;
 use super::types::{CodeableConcept, HumanName, Reference, non_empty, single_line};
 use super::when::{Moment, first_moment};
-use super::{Emptied, ImportOptions, ImportedChart, ImportedFile, ImportedItem, ImportedPatient, SkipReason, Skipped};
+use super::{Emptied, ImportedFile, ImportedItem, SkipReason, Skipped};
 use super::{document, done, encounter, form, invoice, narrative, order, plan, report};
 use crate::chart::item::{Block, Caption, Datum, Fact, ItemBody, ItemKind, ItemSort, Label};
 use crate::db::Ts;
@@ -38,12 +40,26 @@ impl Draft {
     }
 }
 
-pub(super) struct Chart<'a> {
-    bundle: &'a Bundle,
-    patient: usize,
-    owners: &'a [Option<usize>],
-    mine: Vec<usize>,
-    skipped: Skipped,
+/// What a chart is made from, besides the bundle.
+pub(super) struct Desk<'a> {
+    /// the position of the patient
+    pub patient: usize,
+    /// the position of each resource's patient
+    pub owners: &'a [Option<usize>],
+    /// the user's name for the source
+    pub source: Option<&'a str>,
+    /// from where resources come that are not held
+    pub shelf: Option<&'a dyn Shelf>,
+}
+
+/// What is known of a chart while it is made: positions, never resources, so that they can be let go of.
+#[derive(Default)]
+pub(super) struct State {
+    pub skipped: Skipped,
+    /// Binaries that a resource of this patient names.
+    pub binaries: HashSet<usize>,
+    pub emptied: Vec<Emptied>,
+    /// Items that are not handed over yet.
     items: Vec<(usize, ImportedItem)>,
     /// This patient's encounters that become items, each with the resources that were made during it.
     during: HashMap<usize, Vec<usize>>,
@@ -51,13 +67,23 @@ pub(super) struct Chart<'a> {
     grouped: HashSet<usize>,
     /// Observations that are shown in a report.
     reported: HashSet<usize>,
-    /// Binaries that a resource of this patient names.
-    binaries: HashSet<usize>,
     /// Resources whose fields without a place are counted already.
     left_out: HashSet<usize>,
-    source: Option<&'a str>,
-    emptied: Vec<Emptied>,
     making: Making,
+}
+
+impl State {
+    /// Nothing is known yet, but that these parts are left out.
+    pub fn beginning_with(skipped: Skipped) -> State {
+        State { skipped, ..State::default() }
+    }
+}
+
+/// A chart in the making, for one step of it.
+pub(super) struct Chart<'a> {
+    bundle: &'a Bundle,
+    desk: &'a Desk<'a>,
+    state: &'a mut State,
 }
 
 /// What is known of the next item before it is added.
@@ -74,160 +100,186 @@ struct Making {
     unread: Vec<&'static str>,
 }
 
+/// Makes a chart of the resources at these positions, which ascend, and gives each item to `sink`.
+pub(super) fn make<E>(
+    bundle: &mut Bundle,
+    desk: &Desk,
+    mine: &[usize],
+    state: &mut State,
+    sink: &mut dyn FnMut(Part) -> Result<(), E>,
+) -> Result<(), E> {
+    let of = |bundle: &Bundle, is_one: fn(&str) -> bool, withdrawn: bool| -> Vec<usize> {
+        let slots = mine.iter().filter_map(|position| Some((*position, bundle.slots.get(*position)?)));
+        let some = slots.filter(|(_, slot)| is_one(slot.kind) && (withdrawn || !slot.is_withdrawn));
+        some.map(|(position, _)| position).collect()
+    };
+    for position in of(bundle, |kind| kind == "Encounter", false) {
+        if bundle.slots.get(position).is_some_and(|slot| slot.starts) {
+            state.during.insert(position, Vec::new());
+        }
+    }
+    each(bundle, desk, state, mine, sink, gather)?;
+    let encounters = of(bundle, |kind| kind == "Encounter", true);
+    each(bundle, desk, state, &encounters, sink, gather_diagnoses)?;
+    // a withdrawn resource is no item; where it was a part of one, that item shows it
+    let becoming = of(bundle, |kind| kind != "Observation", false);
+    each(bundle, desk, state, &becoming, sink, add_items)?;
+    let observations = of(bundle, |kind| kind == "Observation", true);
+    let mut days = report::Days::new();
+    each(bundle, desk, state, &observations, sink, |chart, at| report::sort_loose(chart, at, &mut days))?;
+    for (day, found) in days {
+        step(bundle, desk, state, sink, |chart| report::loose_observations(chart, day, found))?;
+    }
+    Ok(())
+}
+
+/// Does something with each of these resources in turn.
+fn each<E>(
+    bundle: &mut Bundle,
+    desk: &Desk,
+    state: &mut State,
+    positions: &[usize],
+    sink: &mut dyn FnMut(Part) -> Result<(), E>,
+    mut act: impl FnMut(&mut Chart, At),
+) -> Result<(), E> {
+    for (number, position) in positions.iter().enumerate() {
+        step(bundle, desk, state, sink, |chart| {
+            chart.bundle.slots.fetch_ahead(positions.get(number..).unwrap_or_default(), desk.shelf);
+            if let Some(at) = chart.at(*position) {
+                act(chart, at);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// One step of making a chart. Before it the bundle may let go of what it has read, after it the new items leave.
+fn step<E>(
+    bundle: &mut Bundle,
+    desk: &Desk,
+    state: &mut State,
+    sink: &mut dyn FnMut(Part) -> Result<(), E>,
+    act: impl FnOnce(&mut Chart),
+) -> Result<(), E> {
+    bundle.slots.make_room();
+    act(&mut Chart { bundle, desk, state });
+    state.items.drain(..).try_for_each(|(position, item)| sink(Part::Item(position, item)))
+}
+
+/// Finds to which encounter a resource belongs, and which results a report shows.
+fn gather(chart: &mut Chart, at: At) {
+    if let Resource::DiagnosticReport(report) = &at.entry.resource
+        && at.entry.withdrawn.is_none()
+    {
+        let results = report::observations(chart, at, report);
+        // a report without any date is left out; its results are then shown as if there were none
+        if report::occurred(chart, at, report, &results).is_some() {
+            chart.state.reported.extend(results.into_iter().map(|found| found.position));
+        }
+    }
+    if let Some(encounter) = chart.encounter_of(at) {
+        chart.state.during.entry(encounter.position).or_default().push(at.position);
+        chart.state.grouped.insert(at.position);
+    }
+}
+
+/// Finds the diagnoses that only the encounter names, and that do not name the encounter.
+fn gather_diagnoses(chart: &mut Chart, at: At) {
+    let Resource::Encounter(encounter) = &at.entry.resource else { return };
+    for found in encounter.diagnoses().filter_map(|reference| chart.find(at, reference)).collect::<Vec<_>>() {
+        if chart.state.grouped.contains(&found.position) {
+            continue;
+        }
+        if let Some(during) = chart.state.during.get_mut(&at.position) {
+            during.push(found.position);
+            chart.state.grouped.insert(found.position);
+        }
+    }
+}
+
+/// Adds the items that a resource becomes.
+fn add_items(chart: &mut Chart, at: At) {
+    match &at.entry.resource {
+        Resource::CarePlan(it) => plan::care_plan(chart, at, it),
+        Resource::Communication(it) => document::communication(chart, at, it),
+        Resource::Condition(_) if !chart.is_grouped(at) => chart.skip(at, SkipReason::NoEncounter),
+        Resource::DiagnosticReport(it) => report::report(chart, at, it),
+        Resource::DocumentReference(it) => document::document(chart, at, it),
+        Resource::Encounter(it) => encounter::encounter(chart, at, it),
+        Resource::Immunization(it) => done::immunization(chart, at, it),
+        Resource::Invoice(it) => invoice::invoice(chart, at, it),
+        Resource::MedicationRequest(it) => order::prescription(chart, at, it),
+        Resource::Procedure(it) => done::procedure(chart, at, it),
+        Resource::QuestionnaireResponse(it) => form::form(chart, at, it),
+        Resource::ServiceRequest(it) => order::request(chart, at, it),
+        // shown with others
+        _ => {}
+    }
+}
+
 impl<'a> Chart<'a> {
-    /// `mine`: the positions of the patient's resources, ascending.
-    pub fn new(
-        bundle: &'a Bundle,
-        patient: usize,
-        owners: &'a [Option<usize>],
-        mine: Vec<usize>,
-        skipped: Skipped,
-        options: &'a ImportOptions,
-    ) -> Self {
-        let (items, during) = (Vec::new(), HashMap::new());
-        let (grouped, reported, binaries) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let source = options.source.as_deref();
-        let mut chart = Self {
-            bundle,
-            patient,
-            owners,
-            mine,
-            skipped,
-            items,
-            during,
-            grouped,
-            reported,
-            binaries,
-            source,
-            left_out: HashSet::new(),
-            emptied: Vec::new(),
-            making: Making::default(),
-        };
-        chart.gather();
-        chart
-    }
-
-    /// Finds which resources belong to which encounter and which report.
-    fn gather(&mut self) {
-        let mine = self.mine();
-        for at in &mine {
-            if let Resource::Encounter(encounter) = &at.entry.resource
-                && encounter.start().is_some()
-                && at.entry.withdrawn.is_none()
-            {
-                self.during.insert(at.position, Vec::new());
-            }
-        }
-        for at in &mine {
-            if let Resource::DiagnosticReport(report) = &at.entry.resource
-                && at.entry.withdrawn.is_none()
-            {
-                let results = report::observations(self, *at, report);
-                // a report without any date is left out; its results are then shown as if there were none
-                if report::occurred(self, *at, report, &results).is_some() {
-                    self.reported.extend(results.into_iter().map(|found| found.position));
-                }
-            }
-            if let Some(encounter) = self.encounter_of(*at) {
-                self.during.entry(encounter.position).or_default().push(at.position);
-                self.grouped.insert(at.position);
-            }
-        }
-        // a diagnosis that only the encounter names, and that does not name the encounter
-        for at in &mine {
-            let Resource::Encounter(encounter) = &at.entry.resource else { continue };
-            for found in encounter.diagnoses().filter_map(|reference| self.find(*at, reference)).collect::<Vec<_>>() {
-                if self.grouped.contains(&found.position) {
-                    continue;
-                }
-                if let Some(during) = self.during.get_mut(&at.position) {
-                    during.push(found.position);
-                    self.grouped.insert(found.position);
-                }
-            }
-        }
-    }
-
-    /// Makes items of all resources of the patient.
-    pub fn finish(mut self, patient: ImportedPatient, binaries: &mut HashSet<usize>) -> ImportedChart {
-        for at in self.mine() {
-            // a withdrawn resource is no item; where it was a part of one, that item shows it
-            if at.entry.withdrawn.is_some() {
-                continue;
-            }
-            match &at.entry.resource {
-                Resource::CarePlan(it) => plan::care_plan(&mut self, at, it),
-                Resource::Communication(it) => document::communication(&mut self, at, it),
-                Resource::Condition(_) if !self.is_grouped(at) => self.skip(at, SkipReason::NoEncounter),
-                Resource::DiagnosticReport(it) => report::report(&mut self, at, it),
-                Resource::DocumentReference(it) => document::document(&mut self, at, it),
-                Resource::Encounter(it) => encounter::encounter(&mut self, at, it),
-                Resource::Immunization(it) => done::immunization(&mut self, at, it),
-                Resource::Invoice(it) => invoice::invoice(&mut self, at, it),
-                Resource::MedicationRequest(it) => order::prescription(&mut self, at, it),
-                Resource::Procedure(it) => done::procedure(&mut self, at, it),
-                Resource::QuestionnaireResponse(it) => form::form(&mut self, at, it),
-                Resource::ServiceRequest(it) => order::request(&mut self, at, it),
-                // shown with others, or added below
-                _ => {}
-            }
-        }
-        report::loose_observations(&mut self);
-        self.items.sort_by(|(left, a), (right, b)| (a.occurred_at, left).cmp(&(b.occurred_at, right)));
-        binaries.extend(self.binaries);
-        let items = self.items.into_iter().map(|(_, item)| item).collect();
-        ImportedChart { patient, items, skipped: self.skipped, emptied: self.emptied }
-    }
-
-    /// The patient's resources, by ascending position.
-    pub fn mine(&self) -> Vec<At<'a>> {
-        self.mine.iter().filter_map(|position| self.at(*position)).collect()
-    }
-
     fn at(&self, position: usize) -> Option<At<'a>> {
-        self.bundle.entries.get(position).map(|entry| At { position, entry })
+        let entry = self.bundle.slots.entry(position, self.desk.shelf)?;
+        Some(At { position, entry })
     }
 
-    /// Resources that belong to no patient.
-    pub fn shared(&self) -> impl Iterator<Item = &'a Resource> {
-        let owners = self.owners;
-        let free = self.bundle.entries.iter().zip(owners).filter(|(_, owner)| owner.is_none());
-        free.map(|(entry, _)| &entry.resource)
+    /// The resources at these positions.
+    pub fn all(&self, positions: &[usize]) -> Vec<At<'a>> {
+        self.bundle.slots.fetch(positions.iter().copied(), self.desk.shelf);
+        positions.iter().filter_map(|position| self.at(*position)).collect()
+    }
+
+    /// Resources of a type that belong to no patient.
+    pub fn shared(&self, kind: &'static str) -> impl Iterator<Item = &'a Resource> {
+        let places = self.bundle.slots.iter().zip(self.desk.owners).enumerate();
+        let free = places.filter(move |(_, (slot, owner))| owner.is_none() && slot.kind == kind);
+        let (bundle, shelf) = (self.bundle, self.desk.shelf);
+        free.filter_map(move |(position, _)| Some(&bundle.slots.entry(position, shelf)?.resource))
     }
 
     /// The resources that were made during an encounter.
     pub fn during(&self, encounter: At) -> Vec<At<'a>> {
-        let positions = self.during.get(&encounter.position).into_iter().flatten();
-        positions.filter_map(|position| self.at(*position)).collect()
+        self.all(self.state.during.get(&encounter.position).map(Vec::as_slice).unwrap_or_default())
     }
 
     /// Whether a resource is shown with an encounter.
     pub fn is_grouped(&self, at: At) -> bool {
-        self.grouped.contains(&at.position)
+        self.state.grouped.contains(&at.position)
     }
 
     pub fn is_reported(&self, at: At) -> bool {
-        self.reported.contains(&at.position)
+        self.state.reported.contains(&at.position)
     }
 
     /// The entry that a reference names, if it is in the bundle and not another patient's.
     pub fn find(&self, from: At, reference: &Reference) -> Option<At<'a>> {
+        self.at(self.place(from, reference)?)
+    }
+
+    /// Where the resource is that a reference names.
+    fn place(&self, from: At, reference: &Reference) -> Option<usize> {
         let url = reference.reference.as_deref()?;
         let position = match url.strip_prefix('#') {
             Some(local) => self.bundle.local(from.position, local)?,
             None => self.bundle.position(from.entry.full_url.as_deref(), url)?,
         };
-        let owner = self.owners.get(position).copied().flatten();
-        let at = self.at(position)?;
-        let is_a_patient = matches!(at.entry.resource, Resource::Patient(_));
-        let foreign = owner.is_some_and(|owner| owner != self.patient) || (is_a_patient && position != self.patient);
-        (!foreign).then_some(at)
+        let owner = self.desk.owners.get(position).copied().flatten();
+        let patient = self.desk.patient;
+        let is_a_patient = self.bundle.slots.get(position)?.kind == "Patient";
+        let foreign = owner.is_some_and(|owner| owner != patient) || (is_a_patient && position != patient);
+        (!foreign).then_some(position)
+    }
+
+    /// The entries that references name, each as [`Self::find`] gives it.
+    pub fn find_all(&self, from: At, references: &[Reference]) -> Vec<At<'a>> {
+        let places: Vec<usize> = references.iter().filter_map(|reference| self.place(from, reference)).collect();
+        self.all(&places)
     }
 
     /// The encounter during which a resource was made, if it is this patient's and becomes an item.
     pub fn encounter_of(&self, at: At) -> Option<At<'a>> {
-        let found = self.find(at, at.entry.resource.encounter()?)?;
-        self.during.contains_key(&found.position).then_some(found)
+        let place = self.place(at, at.entry.resource.encounter()?)?;
+        self.at(place).filter(|_| self.state.during.contains_key(&place))
     }
 
     /// The first of these texts that is a date, else the start of the resource's encounter.
@@ -305,13 +357,13 @@ impl<'a> Chart<'a> {
     pub fn binary(&mut self, from: At, url: &str) -> Option<(&'a super::document::Binary, At<'a>)> {
         let found = self.find(from, &Reference { reference: Some(url.to_owned()), display: None })?;
         let Resource::Binary(binary) = &found.entry.resource else { return None };
-        self.binaries.insert(found.position);
+        self.state.binaries.insert(found.position);
         Some((binary, found))
     }
 
     /// The source within which the id of a resource is valid.
     pub fn source(&self, at: At) -> Option<String> {
-        at.entry.source(self.source)
+        at.entry.source(self.desk.source)
     }
 
     pub fn skip(&mut self, at: At, reason: SkipReason) {
@@ -322,23 +374,23 @@ impl<'a> Chart<'a> {
     pub fn skip_part(&mut self, at: At, what: &str, reason: SkipReason) {
         // a part that was stored before is counted with the file that brought it
         if at.entry.fresh {
-            count(&mut self.skipped, what, reason);
+            count(&mut self.state.skipped, what, reason);
         }
     }
 
     /// Counts a part that cannot be shown, and names it on the next item.
     pub fn lacks(&mut self, at: At, what: &str, part: Caption, reason: SkipReason) {
         self.skip_part(at, what, reason);
-        self.making.lacking.push((part, reason));
+        self.state.making.lacking.push((part, reason));
     }
 
     /// Adds these to the resources that the next item is made of.
     pub fn made_of(&mut self, parts: &[At]) {
         for at in parts {
-            self.making.fresh |= at.entry.fresh;
+            self.state.making.fresh |= at.entry.fresh;
             // a contained resource cannot be withdrawn on its own: it came with the outer one
-            if at.entry.within.is_none() {
-                self.making.partly_withdrawn = self.making.partly_withdrawn.max(at.entry.withdrawn);
+            if self.bundle.slots.get(at.position).is_none_or(|slot| slot.within.is_none()) {
+                self.state.making.partly_withdrawn = self.state.making.partly_withdrawn.max(at.entry.withdrawn);
             }
             if at.entry.withdrawn.is_none() {
                 self.leaves_out(*at);
@@ -348,28 +400,28 @@ impl<'a> Chart<'a> {
 
     /// Counts the fields of a resource that have no place in an item, and names them on the next item.
     fn leaves_out(&mut self, at: At) {
-        let is_first = self.left_out.insert(at.position);
+        let is_first = self.state.left_out.insert(at.position);
         for field in &at.entry.unread {
             if is_first {
                 self.skip_part(at, &format!("{}.{field}", at.entry.resource.kind()), SkipReason::NotMapped);
             }
-            if !self.making.unread.contains(field) {
-                self.making.unread.push(field);
+            if !self.state.making.unread.contains(field) {
+                self.state.making.unread.push(field);
             }
         }
     }
 
     /// Sets the state of the next item, where it is made of several resources.
     pub fn stands(&mut self, standing: Vec<String>) {
-        self.making.standing = Some(standing);
+        self.state.making.standing = Some(standing);
     }
 
     /// Notes an item of several resources that are all withdrawn.
     pub fn emptied(&mut self, parts: &[At], source_id: String) {
         let since = parts.iter().filter_map(|at| at.entry.withdrawn).max();
         if let (Some(first), Some(since)) = (parts.first(), since) {
-            let source = first.entry.source(self.source);
-            self.emptied.push(Emptied { source, source_id, since });
+            let source = first.entry.source(self.desk.source);
+            self.state.emptied.push(Emptied { source, source_id, since });
         }
     }
 
@@ -385,7 +437,7 @@ impl<'a> Chart<'a> {
         let title = title.map(|title| single_line(&title, 200)).filter(|title| !title.is_empty());
         let title = title.unwrap_or_default();
         let author = author.map(|author| single_line(&author, 200)).filter(|author| !author.is_empty());
-        let source = at.entry.source(self.source);
+        let source = at.entry.source(self.desk.source);
         if attachment.is_none() && is_bare(&body) {
             let words = at.entry.narrative.as_deref().map(narrative::paragraphs).unwrap_or_default();
             if !words.is_empty() {
@@ -394,7 +446,7 @@ impl<'a> Chart<'a> {
             }
             body.blocks.extend(words.into_iter().map(|text| Block::Paragraph { text }));
         }
-        let making = std::mem::take(&mut self.making);
+        let making = std::mem::take(&mut self.state.making);
         body.blocks.extend(not_shown(making.lacking, making.unread));
         let standing = making.standing.unwrap_or_else(|| at.entry.resource.standing());
         let item = ImportedItem {
@@ -412,7 +464,7 @@ impl<'a> Chart<'a> {
             status: (!standing.is_empty()).then(|| standing.join(" ")),
             date_only: when.only,
         };
-        self.items.push((at.position, item));
+        self.state.items.push((at.position, item));
     }
 }
 

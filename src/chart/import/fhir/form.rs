@@ -60,7 +60,7 @@ pub(super) fn form(chart: &mut Chart, at: At, it: &QuestionnaireResponse) {
 fn title(chart: &Chart, at: At, it: &QuestionnaireResponse) -> Option<String> {
     let address = it.questionnaire.as_deref()?;
     let address = address.split_once('|').map_or(address, |(url, _)| url);
-    let by_url = chart.shared().find_map(|resource| match resource {
+    let by_url = chart.shared("Questionnaire").find_map(|resource| match resource {
         Resource::Questionnaire(found) if found.url.as_deref() == Some(address) => Some(found),
         _ => None,
     });

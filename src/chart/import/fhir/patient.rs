@@ -4,7 +4,8 @@ use crate::patients::{IdKind, KnownSystem, known_system};
 use crate::values::{EmailAddress, PhoneNumber};
 use time::Date;
 
-use super::bundle::{Entry, count};
+use super::bundle::count;
+use super::entry::Entry;
 use super::types::{CodeableConcept, ContactPoint, HumanName, Identifier, Reference, non_empty, single_line, types};
 use super::when::{full_date, is_over};
 use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};

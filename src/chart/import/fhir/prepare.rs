@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::bundle::{Address, Bundle, Entry, count, needs_patient, printable};
+use super::bundle::{Bundle, count};
+use super::entry::{Address, Entry, needs_patient, printable};
 use super::read::Found;
 use super::resource::{Header, Resource, read_one};
+use super::shelf::Slot;
 use super::slim::slim;
 use super::types::{Reference, single_line};
 use super::unread::unread;
@@ -101,7 +103,8 @@ impl Survey {
             }
         }
         debug_assert_eq!(kind, "Patient");
-        if self.index.index(entry).is_ok() {
+        let slot = Slot::of(&entry, false);
+        if self.index.index(entry.full_url, entry.id, slot).is_ok() {
             self.ids.push(id);
             for (what, times) in skipped {
                 *self.skipped.entry(what).or_default() += times;
@@ -161,7 +164,7 @@ impl Survey {
                 let source = entry.source(options.source.as_deref()).unwrap_or_else(|| UNNAMED.to_owned());
                 Some(SourceId { source, id: entry.own_id().unwrap_or_default() })
             }
-            resource if needs_patient(resource) => match self.owner_of(&entry, options) {
+            resource if needs_patient(resource.kind()) => match self.owner_of(&entry, options) {
                 Some(owner) => Some(owner),
                 None => return Taken::Skipped(kind, SkipReason::NoPatient),
             },

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use time::Date;
+use time::{Date, OffsetDateTime};
 
 use super::SkipReason;
 use super::attachment;
@@ -99,7 +99,7 @@ fn follow<'a>(
     seen: &mut HashSet<usize>,
     found: &mut Vec<At<'a>>,
 ) {
-    for at in references.iter().filter_map(|reference| chart.find(from, reference)) {
+    for at in chart.find_all(from, references) {
         if let Resource::Observation(observation) = &at.entry.resource
             && !at.entry.unseen
             && seen.insert(at.position)
@@ -278,50 +278,58 @@ fn observed_at(at: At) -> Option<Moment> {
     }
 }
 
-/// Observations without a report or an encounter → one lab result per day and category.
-pub(super) fn loose_observations(chart: &mut Chart) {
-    type Found<'a> = (At<'a>, &'a Observation, Moment);
-    type Group = (Date, String, String, Option<String>);
-    let mut days: BTreeMap<Group, Vec<Found>> = BTreeMap::new();
-    for at in chart.mine() {
-        let Resource::Observation(it) = &at.entry.resource else { continue };
-        if chart.is_reported(at) || chart.is_grouped(at) || at.entry.unseen {
-            continue;
-        }
-        let Some(moment) = it.moment() else {
-            chart.skip(at, SkipReason::NoDate);
-            continue;
-        };
-        let category = it.category.iter().find_map(CodeableConcept::code).unwrap_or_default();
-        // a result of a month does not belong to the month's first day
-        let key = (moment.day, moment.day_as_known(), category, chart.source(at));
-        days.entry(key).or_default().push((at, it, moment));
+/// Day, day as far as it is known, category and source of results that are shown together.
+type Day = (Date, String, String, Option<String>);
+/// Observations without a report or an encounter: the positions and times of those that are shown together.
+pub(super) type Days = BTreeMap<Day, Vec<(OffsetDateTime, usize)>>;
+
+/// Sorts an observation to those of its day and category, unless a report or an encounter shows it.
+pub(super) fn sort_loose(chart: &mut Chart, at: At, days: &mut Days) {
+    let Resource::Observation(it) = &at.entry.resource else { return };
+    if chart.is_reported(at) || chart.is_grouped(at) || at.entry.unseen {
+        return;
     }
-    for ((_, day, category, _), mut group) in days {
-        // ordered by time; results of the same moment keep their order
-        group.sort_by_key(|(_, _, moment)| moment.at);
-        let key = format!("Observation:{day}:{category}");
-        let parts: Vec<At> = group.iter().map(|(at, ..)| *at).collect();
-        let standing: Vec<&Found> = group.iter().filter(|(at, ..)| at.entry.withdrawn.is_none()).collect();
-        let Some((first, observation, when)) = standing.first().copied().copied() else {
-            chart.emptied(&parts, key);
-            continue;
-        };
-        let performers = chart.names(first, &observation.performer);
-        let mut body = Body::default();
-        body.texts(Label::Performer, performers.clone());
-        let specimens: Vec<Reference> = standing.iter().filter_map(|(_, it, _)| it.specimen.clone()).collect();
-        body.texts(Label::Specimen, chart.names(first, &specimens));
-        let rows = timed_rows(chart, &parts);
-        body.results(None, rows);
-        // a single observation has the better title
-        let own = observation.code.as_ref().and_then(CodeableConcept::to_text);
-        let common = observation.category.iter().find_map(CodeableConcept::name);
-        let title = if group.len() == 1 { first_words([own.as_ref(), common.as_ref()]) } else { common };
-        let author = performers.into_iter().next();
-        chart.stands(standing_of(Vec::new(), &parts));
-        chart.made_of(&parts);
-        let draft = Draft { title, author, body: body.finish(), ..Draft::new(ItemKind::LabResult, when) };
-        chart.add_as(first, key, draft);
-    }
+    let Some(moment) = it.moment() else { return chart.skip(at, SkipReason::NoDate) };
+    let category = it.category.iter().find_map(CodeableConcept::code).unwrap_or_default();
+    // a result of a month does not belong to the month's first day
+    let key = (moment.day, moment.day_as_known(), category, chart.source(at));
+    days.entry(key).or_default().push((moment.at, at.position));
+}
+
+/// The loose observations of a day and category → one lab result.
+pub(super) fn loose_observations(
+    chart: &mut Chart,
+    (_, day, category, _): Day,
+    mut found: Vec<(OffsetDateTime, usize)>,
+) {
+    // ordered by time; results of the same moment keep their order
+    found.sort_by_key(|(at, _)| *at);
+    let key = format!("Observation:{day}:{category}");
+    let parts = chart.all(&found.into_iter().map(|(_, position)| position).collect::<Vec<_>>());
+    let standing: Vec<(At, &Observation)> = parts
+        .iter()
+        .filter(|at| at.entry.withdrawn.is_none())
+        .filter_map(|at| match &at.entry.resource {
+            Resource::Observation(it) => Some((*at, &**it)),
+            _ => None,
+        })
+        .collect();
+    let first = standing.first().and_then(|(at, it)| Some((*at, *it, it.moment()?)));
+    let Some((first, observation, when)) = first else { return chart.emptied(&parts, key) };
+    let performers = chart.names(first, &observation.performer);
+    let mut body = Body::default();
+    body.texts(Label::Performer, performers.clone());
+    let specimens: Vec<Reference> = standing.iter().filter_map(|(_, it)| it.specimen.clone()).collect();
+    body.texts(Label::Specimen, chart.names(first, &specimens));
+    let rows = timed_rows(chart, &parts);
+    body.results(None, rows);
+    // a single observation has the better title
+    let own = observation.code.as_ref().and_then(CodeableConcept::to_text);
+    let common = observation.category.iter().find_map(CodeableConcept::name);
+    let title = if parts.len() == 1 { first_words([own.as_ref(), common.as_ref()]) } else { common };
+    let author = performers.into_iter().next();
+    chart.stands(standing_of(Vec::new(), &parts));
+    chart.made_of(&parts);
+    let draft = Draft { title, author, body: body.finish(), ..Draft::new(ItemKind::LabResult, when) };
+    chart.add_as(first, key, draft);
 }
