@@ -154,12 +154,12 @@ impl Policy {
     }
 }
 
-/// The media type that a browser can show a file of this type as, in a sandbox: a PDF or a picture as it is, a TIFF as
-/// a picture drawn from it ([`super::FileIntake::picture`]); `None` where the file can only be saved.
+/// The media type that a browser can show a file of this type as, in a sandbox: a PDF or a picture as it is, a TIFF or
+/// a HEIC as a picture drawn from it ([`super::FileIntake::picture`]); `None` where the file can only be saved.
 pub fn shown_as(media_type: &str) -> Option<&'static str> {
     let kinds = ["application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"];
     match media_type {
-        super::DRAWN => Some(super::DRAWN_AS),
+        drawn if super::DRAWN.contains(&drawn) => Some(super::DRAWN_AS),
         _ => kinds.into_iter().find(|kind| *kind == media_type),
     }
 }

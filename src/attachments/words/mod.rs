@@ -3,6 +3,8 @@
 //! which also draws pictures that browsers do not show.
 
 mod clues;
+mod fax;
+mod heic;
 mod list;
 mod office;
 mod pdf;

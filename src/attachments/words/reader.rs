@@ -42,7 +42,7 @@ pub(super) enum Wanted {
     Words,
     /// the text of a spreadsheet that is a list of patients
     List,
-    /// a TIFF as a picture that browsers show
+    /// a TIFF or HEIC as a picture that browsers show
     Picture,
 }
 
@@ -57,7 +57,8 @@ pub(super) fn start(program: &Path, wanted: Wanted) -> io::Result<Reader> {
     match wanted {
         Wanted::Words => {}
         Wanted::List => drop(command.arg(LIST)),
-        Wanted::Picture => drop(command.arg(PICTURE)),
+        // the decoder of photos takes a thread for each processor, whose memory would count too
+        Wanted::Picture => drop(command.arg(PICTURE).env("RAYON_NUM_THREADS", "1")),
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     Ok(Reader(command.spawn()?))
@@ -80,7 +81,7 @@ impl Reader {
         Ok(self.answer(stream::iter([Ok(bytes)]), LONGEST_LIST).await?.as_deref().map(text))
     }
 
-    /// This TIFF, drawn as [`read_picture`] draws it.
+    /// This file, drawn as [`read_picture`] draws it.
     ///
     /// # Errors
     /// Where it cannot be drawn.
@@ -158,7 +159,7 @@ pub fn read_list(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
-/// The reader's side for a picture: the pages of a TIFF as one JPEG.
+/// The reader's side for a picture: the pages of a TIFF, or a photo, as one JPEG.
 ///
 /// # Errors
 /// Where it cannot read or write, or the file cannot be drawn.
@@ -166,7 +167,7 @@ pub fn read_picture(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     give_up()?;
     let mut bytes = Vec::new();
     from.by_ref().take(LARGEST).read_to_end(&mut bytes)?;
-    to.write_all(&picture::drawn(&bytes).ok_or(io::ErrorKind::InvalidData)?)?;
+    to.write_all(&picture::drawn(bytes).ok_or(io::ErrorKind::InvalidData)?)?;
     to.write_all(&[READ])?;
     to.flush()
 }
