@@ -135,6 +135,8 @@ text_enum! {
         BackupMade = "backup_made",
         BackupCopied = "backup_copied",
         BackupRestored = "backup_restored",
+        DatabaseMoved = "database_moved",
+        FilesMoved = "files_moved",
     }
 }
 

@@ -9,11 +9,13 @@
 mod make;
 mod manifest;
 mod mirror;
+mod relocate;
 mod restore;
 
 pub use make::{Made, last, make};
 pub use manifest::{Manifest, TablePart};
 pub use mirror::{Fetched, Mirrored, fetch, folder_of, is_in, last_mirrored, mirror, tell_mirrored};
+pub use relocate::{RelocateError, Relocated, Step, relocate};
 pub use restore::{Backup, Checked, Restored};
 
 use crate::audit::Broken;

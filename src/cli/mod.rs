@@ -10,6 +10,7 @@ mod import;
 mod keys;
 mod lists;
 mod migrate;
+mod migrate_database;
 mod read_words;
 mod serve;
 mod signals;
@@ -48,6 +49,8 @@ enum Command {
     Demo(demo::Options),
     /// bring the database up to date
     Migrate(migrate::Options),
+    /// move the clinic from SQLite to PostgreSQL while it works
+    MigrateDatabase(migrate_database::Options),
     /// import charts (FHIR R4 Bundles) and lists of patients (CSV)
     Import(import::Options),
     /// manage users
@@ -153,6 +156,7 @@ async fn with_database(config: &Config, command: Command) -> Result<ExitCode, Fa
         Command::Serve => serve::run(config).await,
         Command::Worker => worker::run(config).await,
         Command::Migrate(options) => migrate::run(config, options).await,
+        Command::MigrateDatabase(options) => migrate_database::run(config, options).await,
         Command::Import(options) => import::run(config, options).await,
         Command::User { command } => user::run(config, command).await,
         Command::Audit { command } => audit::run(config, command).await,

@@ -32,7 +32,7 @@ pub(super) fn run(conn: &mut Conn) -> Result<Vec<String>, Failure> {
             diesel::sql_query(format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).execute(conn)?;
             // a role that owns no tables may check whether there is anything to do, but not migrate
             let done = match taken(conn)? {
-                Some(taken) if taken == versions(POSTGRES)? => Ok(Vec::new()),
+                Some(taken) if taken == versions::<diesel::pg::Pg>(POSTGRES)? => Ok(Vec::new()),
                 _ => up_to_date(conn, POSTGRES),
             };
             diesel::sql_query(format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})")).execute(conn)?;
@@ -61,8 +61,13 @@ fn taken(conn: &mut PgConnection) -> QueryResult<Option<Vec<String>>> {
     Ok(Some(steps.load::<Step>(conn)?.into_iter().map(|step| step.version).collect()))
 }
 
-fn versions(steps: EmbeddedMigrations) -> Result<Vec<String>, Failure> {
-    let steps = MigrationSource::<diesel::pg::Pg>::migrations(&steps)?;
+/// The versions of all migrations for SQLite, in their order.
+pub(super) fn sqlite_versions() -> Result<Vec<String>, Failure> {
+    versions::<diesel::sqlite::Sqlite>(SQLITE)
+}
+
+fn versions<DB: Backend>(steps: EmbeddedMigrations) -> Result<Vec<String>, Failure> {
+    let steps = MigrationSource::<DB>::migrations(&steps)?;
     let mut versions: Vec<String> = steps.iter().map(|step| step.name().version().to_string()).collect();
     versions.sort();
     Ok(versions)

@@ -1,6 +1,7 @@
 //! [`Db`]: the one way to read and the one way to write.
 
 use super::connection::{Conn, DatabaseUrl, Tx, Use, make_private, open};
+use super::copying;
 use super::errand::Errand;
 use super::in_time;
 use super::keys::Keys;
@@ -180,6 +181,7 @@ impl Db {
     pub fn open(url: &DatabaseUrl, keys: Keys) -> Result<Db, DbError> {
         make_private(url).map_err(|e| DbError::Pool(e.to_string()))?;
         let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
+        copying::admit(&mut conn)?;
         migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))?;
         sealed::admit(&mut conn, &keys.text).map_err(DbError::Refused)?;
         let readers = connections(url, Use::Read, READERS)?;
@@ -233,6 +235,7 @@ impl Db {
     pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, DbError> {
         make_private(url).map_err(|e| DbError::Pool(e.to_string()))?;
         let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
+        copying::admit(&mut conn)?;
         migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))
     }
 

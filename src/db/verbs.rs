@@ -2,7 +2,8 @@
 //! text, which is much of the cost of a short transaction.
 
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::Integer;
 use diesel::sqlite::Sqlite;
 
 macro_rules! verbs {
@@ -38,3 +39,18 @@ verbs! {
     /// undoes what the part did
     RollbackTo = "ROLLBACK TO part",
 }
+
+/// A number that the database's header keeps for the program.
+#[derive(Debug, Clone, Copy, QueryId)]
+pub(super) struct UserVersion;
+
+impl QueryFragment<Sqlite> for UserVersion {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        pass.push_sql("PRAGMA user_version");
+        Ok(())
+    }
+}
+impl Query for UserVersion {
+    type SqlType = Integer;
+}
+impl RunQueryDsl<SqliteConnection> for UserVersion {}

@@ -2,10 +2,12 @@
 //! answered only after the commit is durable: many times the writes per second of one commit each.
 
 use super::connection::{Conn, Tx};
+use super::copying;
 use super::keys::Keys;
 use super::pool::DbError;
 use super::verbs;
 use diesel::prelude::*;
+use diesel::result::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::{mpsc, oneshot};
 
@@ -51,7 +53,8 @@ impl Writer {
             (answer, is_good)
         });
         self.0.send(job).await.map_err(|_| DbError::Gone)?;
-        answer.await.unwrap_or(Err(DbError::Gone.into()))
+        // its transaction could not begin
+        answer.await.unwrap_or_else(|_| Err(DbError::Pool("it takes no writes now; see the log".into()).into()))
     }
 }
 
@@ -104,11 +107,14 @@ impl Shared {
     }
 
     /// The first write is the whole transaction so far, and needs no savepoint: where it is not to be kept, there is nothing
-    /// else to keep. A transaction that cannot begin leaves the write undone: its caller's channel closes, which reads as
-    /// [`DbError::Gone`].
+    /// else to keep. A transaction that cannot begin leaves the write undone: its caller's channel closes. So does one of a
+    /// database that the clinic has left: whatever was written there would be lost.
     fn as_the_first(&mut self, job: Job) -> QueryResult<Answer> {
         run!(self, BeginImmediate)?;
         self.is_open = true;
+        if copying::is_gone(&mut self.conn)? {
+            return Err(Error::QueryBuilderError("the clinic was moved out of this database".into()));
+        }
         let (answer, is_good) = job(&mut self.conn);
         if !is_good {
             self.abandon();

@@ -4,10 +4,14 @@
 //! A line is an array with a value for each column: numbers, truth (0 or 1) and moments (microseconds since 1970) as
 //! numbers, text as text, bytes in hexadecimal.
 
-use super::connection::{Conn, DatabaseUrl, Tx, Use, make_private, open};
-use super::keys::Keys;
-use super::migrate;
-use super::pool::DbError;
+mod filling;
+mod moving;
+
+pub use filling::{FillError, Filling, fill};
+pub use moving::{MoveError, Moved, Moving, Refused};
+pub(super) use moving::{admit, is_gone};
+
+use super::connection::Conn;
 use diesel::connection::{DefaultLoadingMode, SimpleConnection};
 use diesel::pg::PgRowByRowLoadingMode;
 use diesel::prelude::*;
@@ -19,6 +23,8 @@ pub struct Table {
     /// its name
     pub name: String,
     columns: Vec<Column>,
+    /// the places of the columns of its primary key, in the order of the key
+    key: Vec<usize>,
     /// the column that the database numbers, never using a number twice
     counted: Option<String>,
 }
@@ -46,6 +52,9 @@ struct Described {
     kind: String,
     #[diesel(sql_type = BigInt)]
     counted: i64,
+    /// the column's number in the primary key; 0: it is not in it
+    #[diesel(sql_type = BigInt)]
+    key: i64,
 }
 
 #[derive(QueryableByName)]
@@ -61,12 +70,13 @@ struct Number {
 }
 
 const SQLITE_TABLES: &str = "SELECT m.name AS table_name, c.name AS column_name, c.type AS kind, \
-     (m.sql LIKE '%AUTOINCREMENT%' AND c.pk > 0) AS counted FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
+     (m.sql LIKE '%AUTOINCREMENT%' AND c.pk > 0) AS counted, c.pk AS key FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
      WHERE m.type = 'table' AND substr(m.name, 1, 7) <> 'sqlite_' AND m.name <> '__diesel_schema_migrations' \
      ORDER BY m.name, c.cid";
 const POSTGRES_TABLES: &str = "SELECT c.relname::text AS table_name, a.attname::text AS column_name, \
-     format_type(a.atttypid, NULL) AS kind, (a.attidentity <> '')::int::bigint AS counted \
-     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
+     format_type(a.atttypid, NULL) AS kind, (a.attidentity <> '')::int::bigint AS counted, \
+     coalesce(array_position((SELECT indkey FROM pg_index WHERE indrelid = c.oid AND indisprimary)::int2[], a.attnum) + 1, 0)\
+     ::bigint AS key FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 \
      AND NOT a.attisdropped AND c.relname <> '__diesel_schema_migrations' ORDER BY c.relname, a.attnum";
 
@@ -77,15 +87,24 @@ pub fn tables(conn: &mut Conn) -> QueryResult<Vec<Table>> {
         Conn::Pg(conn) => diesel::sql_query(POSTGRES_TABLES).load(conn)?,
     };
     let mut tables: Vec<Table> = Vec::new();
+    let mut keys: Vec<Vec<(i64, usize)>> = Vec::new();
     for row in rows {
         if tables.last().is_none_or(|table| table.name != row.table_name) {
-            tables.push(Table { name: row.table_name, columns: Vec::new(), counted: None });
+            tables.push(Table { name: row.table_name, columns: Vec::new(), key: Vec::new(), counted: None });
+            keys.push(Vec::new());
         }
         let Some(table) = tables.last_mut() else { continue };
         if row.counted != 0 {
             table.counted = Some(row.column_name.clone());
         }
+        if let Some(key) = keys.last_mut().filter(|_| row.key > 0) {
+            key.push((row.key, table.columns.len()));
+        }
         table.columns.push(Column { name: row.column_name, kind: row.kind.to_lowercase() });
+    }
+    for (table, mut key) in tables.iter_mut().zip(keys) {
+        key.sort_unstable();
+        table.key = key.into_iter().map(|(_, place)| place).collect();
     }
     Ok(tables)
 }
@@ -111,16 +130,38 @@ pub fn steps(conn: &mut Conn) -> QueryResult<Vec<String>> {
     Ok(rows.into_iter().map(|row| row.line).collect())
 }
 
+/// The order of the rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// whatever is quickest
+    Any,
+    /// that of the primary key, text by its bytes: the same on both databases
+    Key,
+}
+
 /// Hands every row of a table to `take`, one at a time, and gives their number.
 pub fn each_row<E: From<diesel::result::Error>>(
     conn: &mut Conn,
     table: &Table,
+    take: impl FnMut(&str) -> Result<(), E>,
+) -> Result<u64, E> {
+    each_row_in(conn, table, Order::Any, take)
+}
+
+fn each_row_in<E: From<diesel::result::Error>>(
+    conn: &mut Conn,
+    table: &Table,
+    order: Order,
     mut take: impl FnMut(&str) -> Result<(), E>,
 ) -> Result<u64, E> {
     let mut count = 0;
     let mut next = |row: QueryResult<Line>| {
         count += 1;
         take(&row?.line)
+    };
+    let order = match order {
+        Order::Any => String::new(),
+        Order::Key => table.by_key(matches!(conn, Conn::Pg(_))),
     };
     match conn {
         Conn::Sqlite(conn) => {
@@ -130,7 +171,7 @@ pub fn each_row<E: From<diesel::result::Error>>(
                 _ => format!("\"{name}\""),
             });
             let values: Vec<String> = values.collect();
-            let query = format!("SELECT json_array({}) AS line FROM \"{}\"", values.join(", "), table.name);
+            let query = format!("SELECT json_array({}) AS line FROM \"{}\"{order}", values.join(", "), table.name);
             diesel::sql_query(query).load_iter::<Line, DefaultLoadingMode>(conn)?.try_for_each(&mut next)?;
         }
         Conn::Pg(conn) => {
@@ -144,12 +185,98 @@ pub fn each_row<E: From<diesel::result::Error>>(
                 ),
                 _ => format!("\"{name}\""),
             });
-            let values: Vec<String> = values.collect();
-            let query = format!("SELECT json_build_array({})::text AS line FROM \"{}\"", values.join(", "), table.name);
+            let (values, name): (Vec<String>, _) = (values.collect(), &table.name);
+            let query = format!("SELECT json_build_array({})::text AS line FROM \"{name}\"{order}", values.join(", "));
             diesel::sql_query(query).load_iter::<Line, PgRowByRowLoadingMode>(conn)?.try_for_each(&mut next)?;
         }
     }
     Ok(count)
+}
+
+impl Table {
+    fn by_key(&self, is_postgres: bool) -> String {
+        let key = self.key.iter().filter_map(|place| self.columns.get(*place));
+        let key = key.map(|Column { name, kind }| match kind.as_str() {
+            "text" if is_postgres => format!("\"{name}\" COLLATE \"C\""),
+            _ => format!("\"{name}\""),
+        });
+        format!(" ORDER BY {}", key.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// How a database reads the value at a place of a line.
+fn read_value(kind: &str, at: usize, is_postgres: bool) -> String {
+    match (is_postgres, kind) {
+        (false, "blob") => format!("unhex(json_extract(value, '$[{at}]'))"),
+        (false, _) => format!("json_extract(value, '$[{at}]')"),
+        (true, "bytea") => format!("decode(v->>{at}, 'hex')"),
+        (true, "boolean") => format!("(v->>{at})::int::boolean"),
+        // days and the microseconds of a day apart: an interval multiplies in doubles, which are not exact for large
+        // numbers
+        (true, "timestamp with time zone") => format!(
+            "'epoch'::timestamptz + interval '1 day' * ((v->>{at})::bigint / 86400000000) \
+             + interval '1 microsecond' * ((v->>{at})::bigint % 86400000000)"
+        ),
+        (true, "text") => format!("v->>{at}"),
+        (true, kind) => format!("(v->>{at})::{kind}"),
+    }
+}
+
+/// Adds rows to a table. `lines`: a JSON array of lines, whose values belong to these columns of it.
+fn insert(conn: &mut Conn, table: &str, columns: &[&Column], lines: &str) -> QueryResult<()> {
+    let is_postgres = matches!(conn, Conn::Pg(_));
+    let names: Vec<String> = columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    let values: Vec<String> =
+        columns.iter().enumerate().map(|(at, column)| read_value(&column.kind, at, is_postgres)).collect();
+    let into = format!("INSERT INTO \"{table}\" ({}) SELECT {} FROM", names.join(", "), values.join(", "));
+    match conn {
+        Conn::Sqlite(conn) => {
+            diesel::sql_query(format!("{into} json_each(?)")).bind::<Text, _>(lines).execute(conn).map(drop)
+        }
+        Conn::Pg(conn) => diesel::sql_query(format!("{into} jsonb_array_elements($1::jsonb) AS t (v)"))
+            .bind::<Text, _>(lines)
+            .execute(conn)
+            .map(drop),
+    }
+}
+
+/// Makes the database go on numbering after the table's last number, or after `last`.
+fn number_after(conn: &mut Conn, table: &Table, last: Option<i64>) -> QueryResult<()> {
+    let Some(counted) = &table.counted else { return Ok(()) };
+    let most = count(conn, &format!("SELECT max(\"{counted}\") AS number FROM \"{}\"", table.name))?;
+    let last = most.max(last.unwrap_or_default());
+    match conn {
+        _ if last == 0 => Ok(()),
+        Conn::Sqlite(conn) => {
+            diesel::sql_query("DELETE FROM sqlite_sequence WHERE name = ?")
+                .bind::<Text, _>(&table.name)
+                .execute(conn)?;
+            diesel::sql_query("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)")
+                .bind::<Text, _>(&table.name)
+                .bind::<BigInt, _>(last)
+                .execute(conn)
+                .map(drop)
+        }
+        Conn::Pg(conn) => diesel::sql_query("SELECT setval(pg_get_serial_sequence($1, $2)::regclass, $3)")
+            .bind::<Text, _>(&table.name)
+            .bind::<Text, _>(counted)
+            .bind::<BigInt, _>(last)
+            .execute(conn)
+            .map(drop),
+    }
+}
+
+fn count(conn: &mut Conn, query: &str) -> QueryResult<i64> {
+    let row: Number = match conn {
+        Conn::Sqlite(conn) => diesel::sql_query(query).get_result(conn)?,
+        Conn::Pg(conn) => diesel::sql_query(query).get_result(conn)?,
+    };
+    Ok(row.number.unwrap_or_default())
+}
+
+/// Whether a table has a row.
+fn has_rows(conn: &mut Conn, table: &Table) -> QueryResult<bool> {
+    Ok(count(conn, &format!("SELECT count(*) AS number FROM (SELECT 1 FROM \"{}\" LIMIT 1) x", table.name))? > 0)
 }
 
 /// The last number that the database gave in this table; `None` where the table has no numbered column or no number
@@ -170,225 +297,4 @@ pub fn last_number(conn: &mut Conn, table: &Table) -> QueryResult<Option<i64>> {
         }
     };
     Ok(row.and_then(|row| row.number))
-}
-
-/// Why a database was not filled. It is as empty as before then.
-#[derive(Debug, thiserror::Error)]
-pub enum FillError {
-    /// The missing migrations could not be run.
-    #[error("{0}")]
-    Steps(String),
-    /// The database was not empty.
-    #[error("the database is not empty: it has rows in {0}")]
-    NotEmpty(String),
-    /// A row refers to a row that does not exist.
-    #[error("rows of the table {0} refer to rows that are missing")]
-    Dangling(String),
-    /// The database has no such table or column.
-    #[error("the table {0} is not one of this database")]
-    Unknown(String),
-    /// The database failed.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
-crate::from_database!(FillError);
-
-/// A database that is being filled, in one transaction.
-pub struct Filling<'a> {
-    conn: &'a mut Conn,
-    keys: &'a Keys,
-    tables: Vec<Table>,
-}
-
-/// Makes the tables of an empty database and fills them, all in one transaction: if it fails, the database is as empty
-/// as it was.
-///
-/// # Errors
-/// What `work` returns, or [`FillError`].
-pub fn fill<T, E: From<FillError>>(
-    url: &DatabaseUrl,
-    keys: &Keys,
-    work: impl FnOnce(&mut Filling) -> Result<T, E>,
-) -> Result<T, E> {
-    let failed = |cause: String| FillError::Db(DbError::Pool(cause));
-    make_private(url).map_err(|cause| failed(cause.to_string()))?;
-    let mut conn = open(url, Use::Write).map_err(|cause| failed(cause.to_string()))?;
-    conn.begin_write().map_err(FillError::from)?;
-    let done = work(&mut Filling { conn: &mut conn, keys, tables: Vec::new() });
-    match done {
-        Ok(value) => {
-            conn.commit().map_err(|cause| failed(cause.to_string()))?;
-            Ok(value)
-        }
-        Err(cause) => {
-            // a rollback that fails does no harm: the transaction ends with the connection
-            let _ = conn.rollback();
-            Err(cause)
-        }
-    }
-}
-
-impl Filling<'_> {
-    /// Runs these migrations, and makes sure that no table has a row. References are checked only in [`Filling::end`].
-    ///
-    /// # Errors
-    /// See [`FillError`].
-    pub fn begin(&mut self, steps: &[String]) -> Result<(), FillError> {
-        if let Conn::Pg(conn) = self.conn {
-            conn.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
-        }
-        migrate::take(self.conn, steps).map_err(|cause| FillError::Steps(cause.to_string()))?;
-        self.tables = tables(self.conn)?;
-        let mut full = Vec::new();
-        for table in &self.tables {
-            if count(
-                self.conn,
-                &format!("SELECT count(*) AS number FROM (SELECT 1 FROM \"{}\" LIMIT 1) x", table.name),
-            )? > 0
-            {
-                full.push(table.name.as_str());
-            }
-        }
-        if !full.is_empty() {
-            return Err(FillError::NotEmpty(full.join(", ")));
-        }
-        match self.conn {
-            Conn::Sqlite(conn) => conn.batch_execute("PRAGMA defer_foreign_keys = ON")?,
-            Conn::Pg(conn) => alter_references(conn, "DEFERRABLE INITIALLY DEFERRED")?,
-        }
-        Ok(())
-    }
-
-    /// Adds rows to a table. `lines`: a JSON array of lines.
-    ///
-    /// # Errors
-    /// See [`FillError`].
-    pub fn add(&mut self, table: &str, columns: &[String], lines: &str) -> Result<(), FillError> {
-        let unknown = |name: &str| FillError::Unknown(name.to_owned());
-        let to = self.tables.iter().find(|to| to.name == table).ok_or_else(|| unknown(table))?;
-        let mut kinds = Vec::new();
-        for name in columns {
-            let column = to.columns.iter().find(|column| column.name == *name);
-            kinds.push(column.map(|column| column.kind.as_str()).ok_or_else(|| unknown(&format!("{table} ({name})")))?);
-        }
-        let names: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
-        let into = format!("INSERT INTO \"{table}\" ({})", names.join(", "));
-        let kinds = kinds.into_iter().enumerate();
-        match self.conn {
-            Conn::Sqlite(conn) => {
-                let values: Vec<String> = kinds
-                    .map(|(at, kind)| match kind {
-                        "blob" => format!("unhex(json_extract(value, '$[{at}]'))"),
-                        _ => format!("json_extract(value, '$[{at}]')"),
-                    })
-                    .collect();
-                let query = format!("{into} SELECT {} FROM json_each(?)", values.join(", "));
-                diesel::sql_query(query).bind::<Text, _>(lines).execute(conn)?;
-            }
-            Conn::Pg(conn) => {
-                let values: Vec<String> = kinds
-                    .map(|(at, kind)| match kind {
-                        "bytea" => format!("decode(v->>{at}, 'hex')"),
-                        "boolean" => format!("(v->>{at})::int::boolean"),
-                        // days and the microseconds of a day apart: an interval multiplies in doubles, which are not
-                        // exact for large numbers
-                        "timestamp with time zone" => format!(
-                            "'epoch'::timestamptz + interval '1 day' * ((v->>{at})::bigint / 86400000000) \
-                             + interval '1 microsecond' * ((v->>{at})::bigint % 86400000000)"
-                        ),
-                        "text" => format!("v->>{at}"),
-                        kind => format!("(v->>{at})::{kind}"),
-                    })
-                    .collect();
-                let query =
-                    format!("{into} SELECT {} FROM jsonb_array_elements($1::jsonb) AS t (v)", values.join(", "));
-                diesel::sql_query(query).bind::<Text, _>(lines).execute(conn)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives how many rows a table has. The database goes on numbering after the table's last number, or after `last`.
-    ///
-    /// # Errors
-    /// See [`FillError`].
-    pub fn end_table(&mut self, table: &str, last: Option<i64>) -> Result<u64, FillError> {
-        let rows = count(self.conn, &format!("SELECT count(*) AS number FROM \"{table}\""))?;
-        let counted = self.tables.iter().find(|to| to.name == table).and_then(|to| to.counted.clone());
-        if let Some(counted) = counted {
-            let most = count(self.conn, &format!("SELECT max(\"{counted}\") AS number FROM \"{table}\""))?;
-            let last = most.max(last.unwrap_or_default());
-            match self.conn {
-                _ if last == 0 => {}
-                Conn::Sqlite(conn) => {
-                    diesel::sql_query("DELETE FROM sqlite_sequence WHERE name = ?")
-                        .bind::<Text, _>(table)
-                        .execute(conn)?;
-                    diesel::sql_query("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)")
-                        .bind::<Text, _>(table)
-                        .bind::<BigInt, _>(last)
-                        .execute(conn)?;
-                }
-                Conn::Pg(conn) => {
-                    diesel::sql_query("SELECT setval(pg_get_serial_sequence($1, $2)::regclass, $3)")
-                        .bind::<Text, _>(table)
-                        .bind::<Text, _>(counted)
-                        .bind::<BigInt, _>(last)
-                        .execute(conn)?;
-                }
-            }
-        }
-        Ok(u64::try_from(rows).unwrap_or_default())
-    }
-
-    /// Checks every reference, and runs the migrations that are newer than the rows.
-    ///
-    /// # Errors
-    /// See [`FillError`].
-    pub fn end(&mut self) -> Result<(), FillError> {
-        match self.conn {
-            Conn::Sqlite(conn) => {
-                let dangling = "SELECT \"table\" AS line FROM pragma_foreign_key_check LIMIT 1";
-                if let Some(row) = diesel::sql_query(dangling).get_result::<Line>(conn).optional()? {
-                    return Err(FillError::Dangling(row.line));
-                }
-                conn.batch_execute("PRAGMA defer_foreign_keys = OFF")?;
-            }
-            Conn::Pg(conn) => {
-                conn.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").map_err(|cause| match &cause {
-                    diesel::result::Error::DatabaseError(_, what) => {
-                        FillError::Dangling(what.table_name().unwrap_or("?").to_owned())
-                    }
-                    _ => cause.into(),
-                })?;
-                alter_references(conn, "NOT DEFERRABLE")?;
-            }
-        }
-        migrate::take_all(self.conn).map_err(|cause| FillError::Steps(cause.to_string()))
-    }
-
-    /// The transaction.
-    pub fn tx(&mut self) -> Tx<'_> {
-        Tx::new(self.conn, self.keys)
-    }
-}
-
-fn count(conn: &mut Conn, query: &str) -> QueryResult<i64> {
-    let row: Number = match conn {
-        Conn::Sqlite(conn) => diesel::sql_query(query).get_result(conn)?,
-        Conn::Pg(conn) => diesel::sql_query(query).get_result(conn)?,
-    };
-    Ok(row.number.unwrap_or_default())
-}
-
-/// Sets when PostgreSQL checks every reference.
-fn alter_references(conn: &mut PgConnection, when: &str) -> QueryResult<()> {
-    let query = format!(
-        "SELECT format('ALTER TABLE %I ALTER CONSTRAINT %I {when}', c.relname, k.conname) AS line FROM pg_constraint k \
-         JOIN pg_class c ON c.oid = k.conrelid WHERE k.contype = 'f' AND c.relnamespace = current_schema()::regnamespace \
-         ORDER BY 1"
-    );
-    let rows: Vec<Line> = diesel::sql_query(query).load(conn)?;
-    rows.iter().try_for_each(|row| conn.batch_execute(&row.line))
 }

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod killed;
+mod relocate;
 
 use crate::files::{samples, uploads};
 use crate::support::app::{App, On, fresh_database};

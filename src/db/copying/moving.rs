@@ -1,0 +1,661 @@
+//! Brings the rows of a running SQLite database over to PostgreSQL.
+//!
+//! Both databases are read side by side in the order of the primary keys; what differs is deleted there, and what is
+//! lacking is added. So a pass may be broken off anywhere, and the next one goes on with what still differs: the first
+//! passes run while the clinic works, the last one under the lock of SQLite's writers. References and triggers are set
+//! aside in between, because rows come in no order that they would allow.
+//!
+//! Each database carries a mark: the new one refuses to be opened until it is whole, the old one from then on.
+
+use super::{Column, Line, Order, Table, each_row_in, has_rows, insert, last_number, number_after, read_value};
+use super::{steps, tables};
+use crate::db::connection::{Conn, DatabaseUrl, Tx, Use, open};
+use crate::db::keys::Keys;
+use crate::db::migrate;
+use crate::db::pool::DbError;
+use crate::db::verbs::UserVersion;
+use data_encoding::HEXLOWER;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Nullable, Text};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::cmp::Ordering;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+/// The most rows that one statement adds or deletes, and their bytes.
+const ROWS: usize = 500;
+const BYTES: usize = 1 << 20;
+/// How many rows one side may be read ahead of the other.
+const AHEAD: usize = 2 * ROWS;
+/// How often a table is compared again after what differed was written.
+const ROUNDS: usize = 3;
+/// SQLite's `user_version` of a database whose clinic lives elsewhere now: "gone".
+const GONE: i32 = 0x676f_6e65;
+/// The advisory lock under which rows are brought over: one process at a time.
+const LOCK: i64 = 7_305_020;
+
+/// Why the rows were not brought over. What was brought over so far stays, and need not be again.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// The old database is none.
+    #[error("database_url: {0} is not there: name the SQLite database of the clinic")]
+    NoSource(String),
+    /// The wrong kinds of databases.
+    #[error("only from SQLite to PostgreSQL: database_url names the SQLite database, --to the other")]
+    Kinds,
+    /// The old database was left already.
+    #[error(transparent)]
+    Gone(#[from] Refused),
+    /// The tables are not those of this program.
+    #[error("{0}: its tables are of another version of Postern: run `postern migrate` of this version first")]
+    Version(&'static str),
+    /// The new database belongs to somebody else.
+    #[error("--to: the database is not empty, it has rows in {0}: name an empty one")]
+    NotEmpty(String),
+    /// The new database was being filled from another one.
+    #[error("--to: the database holds another clinic: name an empty one")]
+    OtherClinic,
+    /// Another process does the same.
+    #[error("another process brings rows into this database: wait for its end")]
+    Busy,
+    /// Both do not agree.
+    #[error("the rows of {0} are not the same in both databases: nothing was switched; run the command again")]
+    Differs(String),
+    /// A row cannot be read as what was written.
+    #[error("a row of {0} cannot be read")]
+    Broken(String),
+    /// The tables could not be made.
+    #[error("--to: {0}")]
+    Steps(String),
+    /// A database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+crate::from_database!(MoveError);
+
+/// Why a database is not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The clinic lives in another database now.
+    #[error("the clinic was moved out of this database by `postern migrate-database`: set database_url to the new one")]
+    Gone,
+    /// Not all rows have come yet.
+    #[error("the database is being filled by `postern migrate-database`: run that to its end first")]
+    Unfinished,
+}
+
+/// What stands on a PostgreSQL database that is or was filled: a comment on the table of migrations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// the clinic, by the hash of the first row of its audit log
+    clinic: String,
+    /// whether all rows are here
+    whole: bool,
+    /// the statements that add the references again
+    references: Vec<String>,
+}
+
+impl Mark {
+    /// Reads it; `None` where the database has none.
+    fn of(conn: &mut PgConnection) -> QueryResult<Option<Mark>> {
+        #[derive(QueryableByName)]
+        struct Comment {
+            #[diesel(sql_type = Nullable<Text>)]
+            line: Option<String>,
+        }
+        let query = "SELECT obj_description(to_regclass('__diesel_schema_migrations'), 'pg_class') AS line";
+        let comment: Comment = diesel::sql_query(query).get_result(conn)?;
+        Ok(comment.line.and_then(|line| serde_json::from_str(&line).ok()))
+    }
+
+    fn put(mark: Option<&Mark>, conn: &mut PgConnection) -> QueryResult<()> {
+        let comment = match mark {
+            None => "NULL".to_owned(),
+            Some(mark) => {
+                let line =
+                    serde_json::to_string(mark).map_err(|e| diesel::result::Error::SerializationError(e.into()))?;
+                format!("'{}'", line.replace('\'', "''"))
+            }
+        };
+        conn.batch_execute(&format!("COMMENT ON TABLE __diesel_schema_migrations IS {comment}"))
+    }
+}
+
+/// Refuses a database that does not hold the clinic: not yet, or not any more. One that was filled and is opened now is
+/// in use from now on, and is not filled again.
+pub fn admit(conn: &mut Conn) -> Result<(), DbError> {
+    let refused = |why: Refused| DbError::Refused(why.to_string());
+    match conn {
+        Conn::Sqlite(_) => match is_gone(conn)? {
+            true => Err(refused(Refused::Gone)),
+            false => Ok(()),
+        },
+        Conn::Pg(conn) => match Mark::of(conn)? {
+            None => Ok(()),
+            Some(mark) if !mark.whole => Err(refused(Refused::Unfinished)),
+            Some(_) => {
+                // a role that does not own the tables may not remove the mark; the old database has one too
+                if let Err(cause) = Mark::put(None, conn) {
+                    tracing::info!(%cause, "the mark of the move stays");
+                }
+                Ok(())
+            }
+        },
+    }
+}
+
+/// Whether an SQLite database has been left.
+pub fn is_gone(conn: &mut Conn) -> QueryResult<bool> {
+    match conn {
+        Conn::Sqlite(conn) => Ok(UserVersion.get_result::<i32>(conn)? == GONE),
+        Conn::Pg(_) => Ok(false),
+    }
+}
+
+/// What both databases hold of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// the table
+    pub table: String,
+    /// how many rows it has
+    pub rows: u64,
+    /// how many of them came with this pass
+    pub came: u64,
+    /// SHA-256 of its rows in the order of their keys, in hexadecimal; the same on both sides
+    pub sha256: String,
+}
+
+/// A move that goes on.
+pub struct Moving {
+    from: Conn,
+    to: Conn,
+    /// the new database once more, to be read while it is written
+    reader: Conn,
+    /// each table as SQLite has it and as PostgreSQL has it, with the columns in the same order
+    tables: Vec<(Table, Table)>,
+    mark: Mark,
+}
+
+impl Table {
+    /// The same table with its columns in the order of another database's; `None` where they are not the same.
+    fn like(&self, other: &Table) -> Option<Table> {
+        let same = |name: &String| self.columns.iter().find(|column| column.name == *name).cloned();
+        let columns: Option<Vec<Column>> = other.columns().iter().map(same).collect();
+        let columns = columns.filter(|columns| columns.len() == self.columns.len())?;
+        Some(Table { name: self.name.clone(), columns, key: other.key.clone(), counted: self.counted.clone() })
+    }
+}
+
+impl Moving {
+    /// Opens both databases, and makes the tables of the new one where it is empty.
+    ///
+    /// # Errors
+    /// See [`MoveError`]. Nothing was changed then.
+    pub fn begin(from: &DatabaseUrl, to: &DatabaseUrl) -> Result<Moving, MoveError> {
+        let DatabaseUrl::Sqlite(path) = from else { return Err(MoveError::Kinds) };
+        if !to.is_postgres() {
+            return Err(MoveError::Kinds);
+        }
+        if !path.is_file() {
+            return Err(MoveError::NoSource(path.display().to_string()));
+        }
+        let opened = |url| open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()));
+        let (mut from, mut to, mut reader) = (opened(from)?, opened(to)?, opened(to)?);
+        if is_gone(&mut from)? {
+            return Err(Refused::Gone.into());
+        }
+        for conn in [&mut to, &mut reader] {
+            if let Conn::Pg(conn) = conn {
+                conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
+            }
+        }
+        let steps = steps(&mut from)?;
+        let known = migrate::sqlite_versions().map_err(|e| MoveError::Steps(e.to_string()))?;
+        if steps != known {
+            return Err(MoveError::Version("database_url"));
+        }
+        let here = tables(&mut from)?;
+        let mark = prepare(&mut to, &clinic_of(&mut from)?, &steps)?;
+        let there = tables(&mut to)?;
+        let pair = |here: Table| {
+            let there = there.iter().find(|there| there.name == here.name)?.like(&here)?;
+            Some((here, there))
+        };
+        let count = here.len();
+        let tables: Vec<(Table, Table)> = here.into_iter().filter_map(pair).collect();
+        if tables.len() != count || tables.len() != there.len() {
+            return Err(MoveError::Version("--to"));
+        }
+        Ok(Moving { from, to, reader, tables, mark })
+    }
+
+    /// Brings over what differs, as of this moment, and gives how many rows that were. The old database may be written
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// See [`MoveError`].
+    pub fn pass(&mut self) -> Result<u64, MoveError> {
+        self.from.begin_read()?;
+        let mut differed = 0;
+        let tables = self.tables.clone();
+        let done = tables.iter().try_for_each(|(here, there)| {
+            differed += self.bring(here, there)?;
+            Ok(())
+        });
+        self.from.end_read(true)?;
+        done.map(|()| differed)
+    }
+
+    /// Makes a table of the new database like that of the old one; gives how many rows differed.
+    fn bring(&mut self, here: &Table, there: &Table) -> Result<u64, MoveError> {
+        if !has_rows(&mut self.to, there)? {
+            return Ok(self.side_by_side(here, there, Wanted::Lacking)?.lacking);
+        }
+        let found = self.side_by_side(here, there, Wanted::Other)?;
+        if found.lacking > 0 {
+            self.side_by_side(here, there, Wanted::Lacking)?;
+        }
+        Ok(found.other + found.lacking)
+    }
+
+    /// Makes all tables alike, and compares all of both.
+    fn compare(&mut self) -> Result<Vec<Moved>, MoveError> {
+        let tables = self.tables.clone();
+        tables.iter().map(|(here, there)| self.compare_one(here, there)).collect()
+    }
+
+    fn compare_one(&mut self, here: &Table, there: &Table) -> Result<Moved, MoveError> {
+        let mut came = 0;
+        for _ in 0..ROUNDS {
+            let found = self.side_by_side(here, there, Wanted::Other)?;
+            if found.other == 0 && found.lacking == 0 && found.here == found.there {
+                return Ok(Moved { table: here.name.clone(), rows: found.rows, came, sha256: found.here });
+            }
+            came += found.lacking;
+            if found.lacking > 0 {
+                self.side_by_side(here, there, Wanted::Lacking)?;
+            }
+        }
+        Err(MoveError::Differs(here.name.clone()))
+    }
+
+    /// Reads a table of both databases side by side, and deletes what is other in the new one, or adds what it lacks:
+    /// first the one, then the other, so that no two rows ever want the same place of an index.
+    fn side_by_side(&mut self, table: &Table, there: &Table, wanted: Wanted) -> Result<Found, MoveError> {
+        let broken = || MoveError::Broken(table.name.clone());
+        let (send, theirs) = sync_channel(AHEAD);
+        let Moving { from, to, reader, .. } = self;
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                each_row_in(reader, there, Order::Key, |line| {
+                    // whoever compares has failed where nobody takes the line
+                    send.send(line.to_owned()).map_err(|_| DbError::Gone)
+                })
+            });
+            let mut sides =
+                Sides { table, there, to, theirs: Theirs::new(table, theirs), wanted, found: Found::default() };
+            let mut batch = Batch::default();
+            let (mut here, mut rows) = (Sha256::new(), 0);
+            let read = each_row_in(from, table, Order::Key, |line| {
+                let row: Vec<Value> = serde_json::from_str(line).map_err(|_| broken())?;
+                here.update(line_of(&row)?);
+                rows += 1;
+                sides.ours(&row, line, &mut batch)
+            });
+            let ended = read.and_then(|_| sides.end(&mut batch));
+            let Sides { theirs, mut found, .. } = sides;
+            let hash = theirs.hash.clone().finalize();
+            // ends the other side where this one has failed
+            drop(theirs);
+            match (ended, reading.join()) {
+                (Err(cause), _) => return Err(cause),
+                (_, Ok(read)) => drop(read?),
+                (_, Err(_)) => return Err(DbError::Gone.into()),
+            }
+            (found.rows, found.here, found.there) = (rows, HEXLOWER.encode(&here.finalize()), HEXLOWER.encode(&hash));
+            Ok(found)
+        })
+    }
+
+    /// The last pass, during which nobody writes. `tell` writes to the old database what the new one is to know of the
+    /// move; `check` looks at the new one before it counts. Then the old one is left for good.
+    ///
+    /// # Errors
+    /// See [`MoveError`]. The old database is as before then, and still in use.
+    pub fn finish<E: From<MoveError> + From<diesel::result::Error>>(
+        mut self,
+        keys: &Keys,
+        tell: impl FnOnce(&mut Tx) -> QueryResult<()>,
+        check: impl FnOnce(&mut Tx) -> Result<(), E>,
+    ) -> Result<Vec<Moved>, E> {
+        let failed = |cause: diesel::result::Error| E::from(MoveError::from(cause));
+        if let Conn::Sqlite(conn) = &mut self.from {
+            // a long write, such as an import, ends first
+            conn.batch_execute("PRAGMA busy_timeout = 600000").map_err(failed)?;
+        }
+        self.from.begin_write().map_err(failed)?;
+        let done = self.last_pass(keys, tell, check);
+        match done {
+            Ok(moved) => {
+                // from here on nobody writes to the old database any more
+                self.from.commit().map_err(failed)?;
+                Ok(moved)
+            }
+            Err(cause) => {
+                // the transaction ends with the connection, if not now
+                let _ = self.from.rollback();
+                Err(cause)
+            }
+        }
+    }
+
+    fn last_pass<E: From<MoveError> + From<diesel::result::Error>>(
+        &mut self,
+        keys: &Keys,
+        tell: impl FnOnce(&mut Tx) -> QueryResult<()>,
+        check: impl FnOnce(&mut Tx) -> Result<(), E>,
+    ) -> Result<Vec<Moved>, E> {
+        tell(&mut Tx::new(&mut self.from, keys))?;
+        if let Conn::Sqlite(conn) = &mut self.from {
+            conn.batch_execute(&format!("PRAGMA user_version = {GONE}"))?;
+        }
+        let moved = self.compare()?;
+        self.to.begin_write()?;
+        let ended = self.end_there(keys, check);
+        match ended {
+            Ok(()) => self.to.commit()?,
+            Err(cause) => {
+                let _ = self.to.rollback();
+                return Err(cause);
+            }
+        }
+        Ok(moved)
+    }
+
+    fn end_there<E: From<MoveError> + From<diesel::result::Error>>(
+        &mut self,
+        keys: &Keys,
+        check: impl FnOnce(&mut Tx) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for (here, there) in &self.tables {
+            let last = last_number(&mut self.from, here)?;
+            number_after(&mut self.to, there, last)?;
+        }
+        if let Conn::Pg(conn) = &mut self.to {
+            self.mark.references.iter().try_for_each(|line| conn.batch_execute(line))?;
+            set_triggers(conn, self.tables.iter().map(|(_, there)| there), "ENABLE")?;
+            (self.mark.whole, self.mark.references) = (true, Vec::new());
+            Mark::put(Some(&self.mark), conn)?;
+        }
+        check(&mut Tx::new(&mut self.to, keys))
+    }
+}
+
+/// Makes the new database ready to take rows, in one transaction, or finds that it is.
+fn prepare(to: &mut Conn, clinic: &str, versions: &[String]) -> Result<Mark, MoveError> {
+    to.begin_write()?;
+    let made = prepare_now(to, clinic, versions);
+    match made {
+        Ok(mark) => {
+            to.commit()?;
+            Ok(mark)
+        }
+        Err(cause) => {
+            let _ = to.rollback();
+            Err(cause)
+        }
+    }
+}
+
+fn prepare_now(to: &mut Conn, clinic: &str, versions: &[String]) -> Result<Mark, MoveError> {
+    #[derive(QueryableByName)]
+    struct Held {
+        #[diesel(sql_type = Bool)]
+        held: bool,
+    }
+    let Conn::Pg(conn) = to else { return Err(MoveError::Kinds) };
+    let held: Held = diesel::sql_query(format!("SELECT pg_try_advisory_lock({LOCK}) AS held")).get_result(conn)?;
+    if !held.held {
+        return Err(MoveError::Busy);
+    }
+    match Mark::of(conn)? {
+        Some(mark) if mark.clinic != clinic => return Err(MoveError::OtherClinic),
+        Some(mark) if !mark.whole => {
+            return if steps(to)? == versions { Ok(mark) } else { Err(MoveError::Version("--to")) };
+        }
+        // it was whole, but the old database was not left: it goes on from here
+        Some(_) if steps(to)? != versions => return Err(MoveError::Version("--to")),
+        Some(_) => {}
+        None => {
+            migrate::take(to, versions).map_err(|cause| MoveError::Steps(cause.to_string()))?;
+            let mut full = Vec::new();
+            for table in tables(to)? {
+                if has_rows(to, &table)? {
+                    full.push(table.name);
+                }
+            }
+            if !full.is_empty() {
+                return Err(MoveError::NotEmpty(full.join(", ")));
+            }
+        }
+    }
+    let there = tables(to)?;
+    let Conn::Pg(conn) = to else { return Err(MoveError::Kinds) };
+    set_triggers(conn, &there, "DISABLE")?;
+    let references = set_references_aside(conn)?;
+    let mark = Mark { clinic: clinic.to_owned(), whole: false, references };
+    Mark::put(Some(&mark), conn)?;
+    Ok(mark)
+}
+
+fn set_triggers<'a>(
+    conn: &mut PgConnection,
+    tables: impl IntoIterator<Item = &'a Table>,
+    how: &str,
+) -> QueryResult<()> {
+    let query = |table: &Table| format!("ALTER TABLE \"{}\" {how} TRIGGER USER", table.name);
+    tables.into_iter().try_for_each(|table| conn.batch_execute(&query(table)))
+}
+
+/// Drops every reference; gives the statements that add them again.
+fn set_references_aside(conn: &mut PgConnection) -> QueryResult<Vec<String>> {
+    let select = |line: &str| {
+        format!(
+            "SELECT {line} AS line FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE k.contype = 'f' \
+             AND c.relnamespace = current_schema()::regnamespace ORDER BY k.conname, c.relname"
+        )
+    };
+    let add =
+        select("format('ALTER TABLE %I ADD CONSTRAINT %I %s', c.relname, k.conname, pg_get_constraintdef(k.oid))");
+    let drop = select("format('ALTER TABLE %I DROP CONSTRAINT %I', c.relname, k.conname)");
+    let added: Vec<Line> = diesel::sql_query(add).load(conn)?;
+    let dropped: Vec<Line> = diesel::sql_query(drop).load(conn)?;
+    dropped.iter().try_for_each(|row| conn.batch_execute(&row.line))?;
+    Ok(added.into_iter().map(|row| row.line).collect())
+}
+
+/// A name of the clinic that two clinics never share: the hash of the first row of its audit log.
+fn clinic_of(conn: &mut Conn) -> QueryResult<String> {
+    let query = "SELECT lower(hex(hash)) AS line FROM audit_events ORDER BY id LIMIT 1";
+    match conn {
+        Conn::Sqlite(conn) => {
+            let row: Option<Line> = diesel::sql_query(query).get_result(conn).optional()?;
+            Ok(row.map(|row| row.line).unwrap_or_default())
+        }
+        Conn::Pg(_) => Ok(String::new()),
+    }
+}
+
+/// What is done with rows that differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// rows of the new database that the old one does not have are deleted
+    Other,
+    /// rows that the new database lacks are added
+    Lacking,
+}
+
+/// What was found of a table.
+#[derive(Debug, Default)]
+struct Found {
+    rows: u64,
+    /// rows that only the new database has, or has with other values
+    other: u64,
+    /// rows that the new database lacks
+    lacking: u64,
+    /// the hash of the rows of the old database
+    here: String,
+    /// the hash of those of the new one
+    there: String,
+}
+
+/// Rows that are to be added, or keys that are to be deleted.
+#[derive(Default)]
+struct Batch {
+    lines: String,
+    rows: usize,
+}
+
+impl Batch {
+    fn push(&mut self, line: &str) -> bool {
+        self.lines.push(if self.rows == 0 { '[' } else { ',' });
+        self.lines.push_str(line);
+        self.rows += 1;
+        self.rows == ROWS || self.lines.len() >= BYTES
+    }
+
+    /// The lines as one array; `None` where there are none.
+    fn take(&mut self) -> Option<String> {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.push(']');
+        (std::mem::take(&mut self.rows) > 0).then_some(lines)
+    }
+}
+
+/// The rows of the new database, one ahead.
+struct Theirs<'a> {
+    table: &'a Table,
+    lines: Receiver<String>,
+    next: Option<Vec<Value>>,
+    hash: Sha256,
+}
+
+impl<'a> Theirs<'a> {
+    fn new(table: &'a Table, lines: Receiver<String>) -> Theirs<'a> {
+        Theirs { table, lines, next: None, hash: Sha256::new() }
+    }
+
+    /// The next row, which stays the next one until it is taken.
+    fn peek(&mut self) -> Result<Option<&Vec<Value>>, MoveError> {
+        if self.next.is_none()
+            && let Ok(line) = self.lines.recv()
+        {
+            let row: Vec<Value> =
+                serde_json::from_str(&line).map_err(|_| MoveError::Broken(self.table.name.clone()))?;
+            self.hash.update(line_of(&row)?);
+            self.next = Some(row);
+        }
+        Ok(self.next.as_ref())
+    }
+}
+
+/// Both sides of a table.
+struct Sides<'a> {
+    table: &'a Table,
+    there: &'a Table,
+    to: &'a mut Conn,
+    theirs: Theirs<'a>,
+    wanted: Wanted,
+    found: Found,
+}
+
+impl Sides<'_> {
+    /// Compares a row of the old database with those of the new one up to its key.
+    fn ours(&mut self, row: &[Value], line: &str, batch: &mut Batch) -> Result<(), MoveError> {
+        loop {
+            let Some(theirs) = self.theirs.peek()? else { return self.lacks(line, batch) };
+            match by_key(self.table, theirs, row) {
+                Ordering::Less => self.is_other(batch)?,
+                Ordering::Equal if *theirs == row => {
+                    self.theirs.next = None;
+                    return Ok(());
+                }
+                Ordering::Equal => {
+                    self.is_other(batch)?;
+                    return self.lacks(line, batch);
+                }
+                Ordering::Greater => return self.lacks(line, batch),
+            }
+        }
+    }
+
+    /// What is left on the other side is other, too.
+    fn end(&mut self, batch: &mut Batch) -> Result<(), MoveError> {
+        while self.theirs.peek()?.is_some() {
+            self.is_other(batch)?;
+        }
+        self.write(batch)
+    }
+
+    fn lacks(&mut self, line: &str, batch: &mut Batch) -> Result<(), MoveError> {
+        self.found.lacking += 1;
+        if self.wanted == Wanted::Lacking && batch.push(line) {
+            self.write(batch)?;
+        }
+        Ok(())
+    }
+
+    /// The next row of the new database is not one of the old one.
+    fn is_other(&mut self, batch: &mut Batch) -> Result<(), MoveError> {
+        let Some(row) = self.theirs.next.take() else { return Ok(()) };
+        self.found.other += 1;
+        let key: Vec<&Value> = self.table.key.iter().filter_map(|place| row.get(*place)).collect();
+        let key = serde_json::to_string(&key).map_err(|_| MoveError::Broken(self.table.name.clone()))?;
+        if self.wanted == Wanted::Other && batch.push(&key) {
+            self.write(batch)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, batch: &mut Batch) -> Result<(), MoveError> {
+        let Some(lines) = batch.take() else { return Ok(()) };
+        let columns: Vec<&Column> = self.there.columns.iter().collect();
+        match (self.wanted, &mut *self.to) {
+            (Wanted::Lacking, to) => insert(to, &self.table.name, &columns, &lines)?,
+            (Wanted::Other, Conn::Pg(to)) => {
+                let key: Vec<&Column> = self.table.key.iter().filter_map(|at| columns.get(*at).copied()).collect();
+                let names: Vec<String> = key.iter().map(|column| format!("\"{}\"", column.name)).collect();
+                let values = key.iter().enumerate().map(|(at, column)| read_value(&column.kind, at, true));
+                let query = format!(
+                    "DELETE FROM \"{}\" WHERE ({}) IN (SELECT {} FROM jsonb_array_elements($1::jsonb) AS t (v))",
+                    self.table.name,
+                    names.join(", "),
+                    values.collect::<Vec<_>>().join(", "),
+                );
+                diesel::sql_query(query).bind::<Text, _>(lines).execute(to)?;
+            }
+            (Wanted::Other, Conn::Sqlite(_)) => return Err(MoveError::Kinds),
+        }
+        Ok(())
+    }
+}
+
+/// A row as both databases would write it.
+fn line_of(row: &[Value]) -> Result<Vec<u8>, MoveError> {
+    let mut line = serde_json::to_vec(row).map_err(|_| MoveError::Broken("a table".to_owned()))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Compares two rows as their primary keys are ordered: numbers by their size, text and bytes by their bytes.
+fn by_key(table: &Table, one: &[Value], other: &[Value]) -> Ordering {
+    let order = |place: &usize| match (one.get(*place), other.get(*place)) {
+        (Some(Value::Number(one)), Some(Value::Number(other))) => one.as_i64().cmp(&other.as_i64()),
+        (Some(Value::String(one)), Some(Value::String(other))) => one.cmp(other),
+        (one, other) => one.is_some().cmp(&other.is_some()),
+    };
+    table.key.iter().map(order).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
