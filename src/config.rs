@@ -10,7 +10,7 @@ mod oidc;
 mod proxies;
 mod texts;
 
-pub use files::{Bucket, Clamd, ClamdAddress, Files, TYPES};
+pub use files::{Bucket, Clamd, ClamdAddress, Files, KeepIn, TYPES};
 pub use keys::KEYS;
 pub use mail::{Bounces, Imap, ImapTls, Smtp, Tls};
 pub use oidc::{Oidc, ProviderStep, ROLE_WORDS};

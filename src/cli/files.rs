@@ -1,8 +1,9 @@
 //! `postern files`: works on the stored files by hand. The worker does what `rotate` does, too.
 
 use super::{Failure, keys, line};
+use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::{Clock, Random};
-use crate::config::Config;
+use crate::config::{Config, KeepIn};
 use crate::db::{BlobId, Db};
 use crate::error::AppError;
 use crate::storage::{self, Blob, Storage, StorageError};
@@ -17,6 +18,15 @@ pub(super) enum Command {
     Rotate,
     /// read every file and compare it with its hash
     Verify,
+    /// bring all files to where storage.keep_in says; the clinic may work meanwhile
+    Move {
+        /// where to: storage.keep_in says the same
+        #[arg(long, value_name = "PLACE")]
+        to: KeepIn,
+        /// then remove them where they were
+        #[arg(long)]
+        remove: bool,
+    },
 }
 
 /// How many rows of stored files are read at a time.
@@ -26,6 +36,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<ExitCode, F
     match command {
         Command::Rotate => keys::rotate(config).await,
         Command::Verify => verify(config).await,
+        Command::Move { to, remove } => gather(config, to, remove).await,
     }
 }
 
@@ -51,6 +62,48 @@ async fn verify(config: &Config) -> Result<ExitCode, Failure> {
     }
     println!("{good} files are whole, {bad} are not");
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn gather(config: &Config, to: KeepIn, remove: bool) -> Result<ExitCode, Failure> {
+    if config.files.bucket.is_none() {
+        return Err("storage.bucket: is missing: name the bucket, whichever way the files are to go".into());
+    }
+    if config.files.keep_in != to {
+        let (to, present) = (to.as_str(), config.files.keep_in.as_str());
+        return Err(format!(
+            "storage.keep_in: says {present}, where new files go on coming: write {to}, and restart every process first"
+        )
+        .into());
+    }
+    let db = super::open(config).await?;
+    let storage = Storage::open(&config.files)?;
+    let done = storage.gather(&db, remove, |id| println!("file {id}: is missing or damaged in both places")).await?;
+    println!("{} files were copied, {} were there and are whole", done.copied, done.there);
+    let old = match to {
+        KeepIn::Bucket => format!("the folder {}", config.files.folder.display()),
+        KeepIn::Folder => "the bucket".to_owned(),
+    };
+    match remove {
+        true => println!("{} files were removed from {old}", done.removed),
+        false if done.left > 0 => println!(
+            "{} files ({} bytes) also lie in {old}: the same command with --remove removes them there",
+            done.left, done.left_bytes
+        ),
+        false => println!("no file is left in {old}"),
+    }
+    if done.copied + done.removed > 0 {
+        let entry = Entry::of_clinic(Actor::System, Event::FilesMoved, Subject::None).with(to.as_str());
+        let now = Clock::system().now();
+        let write = db.write(move |tx| -> Result<_, AppError> { Ok(audit::append(tx, now, entry)?) });
+        write.await.map_err(line)?;
+    }
+    if done.lacking > 0 {
+        return Err(format!("{} files are missing or damaged in both places", done.lacking).into());
+    }
+    if to == KeepIn::Folder && (remove || done.left == 0) {
+        println!("no file needs the bucket any more: storage.bucket and storage.keep_in may go");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Seals files with the present key, and prints for each old key whether a file or, as `is_of_text` says, a text still

@@ -60,6 +60,33 @@ impl ClamdAddress {
     }
 }
 
+/// Where new files go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepIn {
+    /// to the folder
+    Folder,
+    /// to the bucket
+    Bucket,
+}
+
+impl KeepIn {
+    /// The word of the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            KeepIn::Folder => "folder",
+            KeepIn::Bucket => "bucket",
+        }
+    }
+}
+
+impl std::str::FromStr for KeepIn {
+    type Err = String;
+    fn from_str(word: &str) -> Result<KeepIn, String> {
+        let found = [KeepIn::Folder, KeepIn::Bucket].into_iter().find(|one| one.as_str() == word);
+        found.ok_or_else(|| "write folder or bucket".to_owned())
+    }
+}
+
 /// Files: where they are kept, and what is taken.
 #[derive(Clone)]
 pub struct Files {
@@ -67,6 +94,8 @@ pub struct Files {
     pub folder: PathBuf,
     /// the bucket that holds them; `None`: the folder does
     pub bucket: Option<Bucket>,
+    /// where new files go; what already lies in the other of the two is read from there
+    pub keep_in: KeepIn,
     /// looks for viruses; `None`: nobody does
     pub scanner: Option<Clamd>,
     /// encrypts what is written; `None`: files lie in clear
@@ -103,6 +132,7 @@ impl Files {
         Files {
             folder,
             bucket: None,
+            keep_in: KeepIn::Bucket,
             scanner: None,
             key: None,
             key_file: None,
@@ -120,6 +150,10 @@ impl Source {
         self.required("storage.folder", "/var/lib/postern/files");
         let folder = self.text("storage.folder").map(PathBuf::from);
         let bucket = self.bucket("storage");
+        let keep_in = self.parsed("storage.keep_in", "write folder or bucket", |word| word.parse().ok());
+        if bucket.is_none() && keep_in.is_some() {
+            self.faults.push("storage.keep_in: needs storage.bucket, the other place".to_owned());
+        }
         let scanner = self.clamd();
         let key_file = self.text("storage.key_file").map(|name| self.credential(&name));
         let key = match &key_file {
@@ -144,6 +178,7 @@ impl Source {
         Some(Files {
             folder: folder?,
             bucket,
+            keep_in: keep_in.unwrap_or(KeepIn::Bucket),
             scanner,
             key,
             key_file,

@@ -28,6 +28,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ("storage.access_key", "", "the name of the account's key"),
     ("storage.secret_key", "", "the key itself"),
     ("storage.path_style", "true", "false: the bucket's name stands before the host's, and not in the path"),
+    (
+        "storage.keep_in",
+        "",
+        "with a bucket: where new files go, bucket or folder; files in the other one are read too; none: bucket",
+    ),
     ("storage.ca_file", "", "PEM file of the certificate authority of its server, in place of the public ones"),
     ("storage.key", "", "encrypts text and files: 32 bytes in base64, as `openssl rand -base64 32` makes them"),
     (

@@ -206,12 +206,12 @@ pub fn is_copy_name(name: &str) -> bool {
 }
 
 /// Bytes that a file has where it lies.
-fn stored_size(blob: &Blob) -> u64 {
+pub(super) fn stored_size(blob: &Blob) -> u64 {
     let size = blob.size as u64;
     if blob.key_id.is_some() { size + pieces(size) * TAG as u64 } else { size }
 }
 
-fn missing(cause: io::Error, name: &str) -> StorageError {
+pub(super) fn missing(cause: io::Error, name: &str) -> StorageError {
     match cause.kind() {
         io::ErrorKind::NotFound => StorageError::Missing(name.to_owned()),
         _ => cause.into(),
@@ -219,14 +219,18 @@ fn missing(cause: io::Error, name: &str) -> StorageError {
 }
 
 /// Copies a source into the file and syncs it, so that it is ready to be put.
-fn whole(mut file: NamedTempFile, source: Box<dyn Read + Send>, name: &str) -> Result<Ready, StorageError> {
+pub(super) fn whole(mut file: NamedTempFile, source: Box<dyn Read + Send>, name: &str) -> Result<Ready, StorageError> {
     let sha256 = hashed(source, file.as_file_mut(), name)?;
     file.as_file().sync_all()?;
     Ok(Ready { file, sha256 })
 }
 
 /// Copies, and compares the bytes with the hash in the name.
-fn hashed(mut source: Box<dyn Read + Send>, into: &mut dyn Write, name: &str) -> Result<Vec<u8>, StorageError> {
+pub(super) fn hashed(
+    mut source: Box<dyn Read + Send>,
+    into: &mut dyn Write,
+    name: &str,
+) -> Result<Vec<u8>, StorageError> {
     let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {
         match source.read(&mut piece) {

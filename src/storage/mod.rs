@@ -13,8 +13,10 @@ mod blob_store;
 mod bucket;
 mod copies;
 mod folder;
+mod gather;
 mod incoming;
 mod mirror;
+mod places;
 mod reading;
 mod rows;
 mod seal;
@@ -22,6 +24,7 @@ mod served;
 mod upkeep;
 
 pub use copies::{Copies, Part, is_copy_name};
+pub use gather::Gathered;
 pub use incoming::{Incoming, Spooled};
 pub use mirror::{Mirror, Object};
 pub use reading::Reading;
@@ -38,6 +41,7 @@ use crate::db::{Db, DbError, Ts};
 use blob_store::BlobStore;
 use bucket::Bucket;
 use folder::Folder;
+use places::Places;
 use seal::Sealing;
 use std::io;
 use std::ops::Range;
@@ -87,7 +91,7 @@ pub struct Storage(Arc<Inner>);
 
 struct Inner {
     spool: Folder,
-    blobs: Box<dyn BlobStore>,
+    blobs: Places,
     /// the key that encrypts new files
     key: Option<SecretKey>,
     /// every configured key, for reading
@@ -108,10 +112,7 @@ impl Storage {
     /// When the folder cannot be created or written.
     pub fn open(files: &Files) -> Result<Storage, StorageError> {
         let spool = Folder::open(&files.folder)?;
-        let blobs: Box<dyn BlobStore> = match &files.bucket {
-            None => Box::new(spool.clone()),
-            Some(bucket) => Box::new(Bucket::new(bucket)?),
-        };
+        let blobs = Places::of(files, &spool)?;
         Ok(Storage(Arc::new(Inner {
             spool,
             blobs,

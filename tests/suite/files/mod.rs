@@ -8,6 +8,7 @@ mod crash;
 mod from_chart;
 mod guard_in_browser;
 mod limits;
+mod moved;
 mod opened;
 mod pictures;
 mod ranges;
