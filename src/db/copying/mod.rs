@@ -5,11 +5,14 @@
 //! numbers, text as text, bytes in hexadecimal.
 
 mod filling;
+mod mark;
 mod moving;
+mod sides;
 
 pub use filling::{FillError, Filling, fill};
-pub use moving::{MoveError, Moved, Moving, Refused};
-pub(super) use moving::{admit, is_gone};
+pub use mark::Refused;
+pub(super) use mark::{admit, is_gone};
+pub use moving::{MoveError, Moved, Moving};
 
 use super::connection::Conn;
 use diesel::connection::{DefaultLoadingMode, SimpleConnection};
