@@ -143,7 +143,7 @@ pub fn for_user<R: Right>(
     with_blob(conn, found, content)
 }
 
-/// An attachment of one of the patient's own conversations, never one of an internal note; `None` where there is none,
+/// An attachment of one of the patient's own conversations, never one of an internal note or of what was taken back; `None` where there is none,
 /// or where the portal or this patient's access to it is off.
 pub fn for_patient(
     conn: &mut Conn,
@@ -162,6 +162,7 @@ pub fn for_patient(
         .filter(conversations::patient_id.eq(visit.patient()))
         .filter(conversations::number.eq(conversation))
         .filter(messages::internal.eq(false))
+        .filter(messages::recalled_at.is_null())
         .filter(attachments::number.eq(number))
         .select(Attachment::as_select())
         .into_boxed::<MultiBackend>()

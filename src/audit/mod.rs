@@ -87,6 +87,7 @@ text_enum! {
         TemplateSaved = "template_saved",
         TemplateRetired = "template_retired",
         MessageSent = "message_sent",
+        MessageRecalled = "message_recalled",
         NoteAdded = "note_added",
         RepliesTurnedOn = "replies_turned_on",
         RepliesTurnedOff = "replies_turned_off",

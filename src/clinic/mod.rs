@@ -122,6 +122,8 @@ pub fn routes(config: &mut ServiceConfig) {
             "/conversations/{conversation}/messages/draft/removal",
             post().to(conversations::write::replies::discard),
         )
+        .route("/conversations/{conversation}/messages/{message}/recall", get().to(conversations::recall::ask))
+        .route("/conversations/{conversation}/messages/{message}/recall", post().to(conversations::recall::submit))
         .route("/conversations/{conversation}/notes", get().to(conversations::conversation::show_notes))
         .route("/conversations/{conversation}/notes", post().to(conversations::write::notes::send))
         .route("/conversations/{conversation}/notes/files", post().to(conversations::write::notes::change_files))

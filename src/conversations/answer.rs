@@ -55,8 +55,12 @@ pub fn answer(
     let found = store::of_number(tx, visit.patient(), number)?.ok_or(PatientReplyError::NotFound)?;
     let conversation = store::locked(tx, found.id)?;
     let of = messages::table.find(message).filter(messages::conversation_id.eq(conversation.id));
-    let offers: Option<String> =
-        of.filter(messages::internal.eq(false)).select(messages::offers).first(tx.conn()).optional()?;
+    let offers: Option<String> = of
+        .filter(messages::internal.eq(false))
+        .filter(messages::recalled_at.is_null())
+        .select(messages::offers)
+        .first(tx.conn())
+        .optional()?;
     let offered = offers.is_some_and(|text| offers_of(&text).contains(&answer));
     if !offered {
         return Err(PatientReplyError::NotFound);

@@ -14,7 +14,7 @@ pub const UNDO_WITHIN: Duration = Duration::minutes(10);
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CloseError {
-    /// The conversation was closed more than [`UNDO_WITHIN`] ago.
+    /// The conversation was closed more than [`UNDO_WITHIN`] ago, or taken back as a whole.
     #[error("it was closed too long ago")]
     ForGood,
     /// The database.
@@ -39,8 +39,10 @@ pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -
 /// # Errors
 /// See [`CloseError`].
 pub fn reopen(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -> Result<(), CloseError> {
-    let Some(closed_at) = store::locked(tx, access.conversation())?.closed_at else { return Ok(()) };
-    if now.since(closed_at) > UNDO_WITHIN {
+    let conversation = store::locked(tx, access.conversation())?;
+    let Some(closed_at) = conversation.closed_at else { return Ok(()) };
+    // there is nothing left in it that the patient could see
+    if now.since(closed_at) > UNDO_WITHIN || conversation.recalled_at.is_some() {
         return Err(CloseError::ForGood);
     }
     threads::set_closed(tx, access.conversation(), None)?;

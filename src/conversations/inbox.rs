@@ -111,6 +111,7 @@ macro_rules! line {
                 conversations::closed_at,
                 conversations::attention,
                 conversations::answer,
+                conversations::recalled_at,
             ),
             (patients::given_name, patients::family_name),
             (participants::unread.nullable(), participants::done_at.nullable(), participants::to_do_since.nullable()),

@@ -63,6 +63,8 @@ pub struct InboxRow {
     pub answer: Option<OneTap>,
     /// the patient has not opened the clinic's last message within the time of its plan
     pub not_opened: bool,
+    /// it was taken back as a whole before the patient opened it
+    pub recalled: bool,
 }
 
 impl InboxRow {
@@ -85,8 +87,19 @@ impl InboxRow {
 }
 
 type Roads = (Option<State>, Option<State>);
-type Line =
-    (ConversationId, PatientId, Opened, Ts, Author, Option<Ts>, Roads, Option<Ts>, Option<Attention>, Option<OneTap>);
+type Line = (
+    ConversationId,
+    PatientId,
+    Opened,
+    Ts,
+    Author,
+    Option<Ts>,
+    Roads,
+    Option<Ts>,
+    Option<Attention>,
+    Option<OneTap>,
+    Option<Ts>,
+);
 /// The reader's marks: whether it is unread, when they marked it done, since when it is in their list to do.
 type Marks = (Option<bool>, Option<Ts>, Option<Ts>);
 /// Since when the patient waits, and since when it is in the clinic's list to do.
@@ -95,7 +108,19 @@ pub(super) type Joined = (Line, (String, String), Marks, Since);
 
 impl From<Joined> for InboxRow {
     fn from((line, (given, family), (unread, done_at, _), (waiting_since, _)): Joined) -> InboxRow {
-        let (id, patient_id, title, last_message_at, last_author, read_at, notice, closed_at, attention, answer) = line;
+        let (
+            id,
+            patient_id,
+            title,
+            last_message_at,
+            last_author,
+            read_at,
+            notice,
+            closed_at,
+            attention,
+            answer,
+            recalled,
+        ) = line;
         let told = RoadStates { email: notice.0, text: notice.1 };
         InboxRow {
             id,
@@ -113,6 +138,7 @@ impl From<Joined> for InboxRow {
             needs_attention: attention.is_some_and(|why| why != Attention::Unopened),
             answer,
             not_opened: attention == Some(Attention::Unopened),
+            recalled: recalled.is_some(),
         }
     }
 }
@@ -124,6 +150,8 @@ pub struct Excerpt {
     pub author: Author,
     /// it is an internal note
     pub internal: bool,
+    /// it was taken back
+    pub recalled: bool,
     /// its beginning
     pub text: String,
 }
@@ -151,12 +179,20 @@ pub fn newest_lines<R: Right>(
     let ids: Vec<Option<MessageId>> =
         conversations::table.filter(conversations::id.eq_any(conversations)).select(newest).load(conn)?;
     let ids: Vec<MessageId> = ids.into_iter().flatten().collect();
-    let found: Vec<(ConversationId, Author, bool, Held<MessageHtml>)> = messages::table
+    type Newest = (ConversationId, Author, bool, Option<Ts>, Held<MessageHtml>);
+    let found: Vec<Newest> = messages::table
         .filter(messages::id.eq_any(ids))
-        .select((messages::conversation_id, messages::author, messages::internal, messages::body_html))
+        .select((
+            messages::conversation_id,
+            messages::author,
+            messages::internal,
+            messages::recalled_at,
+            messages::body_html,
+        ))
         .load(conn)?;
-    let read = found.into_iter().map(|(conversation, author, internal, html)| {
-        Ok((conversation, Excerpt { author, internal, text: beginning(html.of(conversation)?, EXCERPT) }))
+    let read = found.into_iter().map(|(conversation, author, internal, recalled, html)| {
+        let text = beginning(html.of(conversation)?, EXCERPT);
+        Ok((conversation, Excerpt { author, internal, recalled: recalled.is_some(), text }))
     });
     read.collect()
 }

@@ -5,9 +5,11 @@ mod close;
 mod draft;
 mod inbox;
 mod inbox_rows;
+mod opening;
 mod participants;
 mod patient_inbox;
 mod patient_reply;
+mod recall;
 mod reply;
 mod reply_draft;
 mod start;
@@ -29,13 +31,17 @@ pub use inbox::{
     of_patient,
 };
 pub use inbox_rows::{Excerpt, InboxRow, Turn, newest_lines};
+pub use opening::{list, open, open_by_file, was_opened};
 pub use participants::{Mark, change_participants, mark, mark_done, set_replies_allowed};
-pub use patient_inbox::{PatientRow, PatientThread, Preview, excerpts, patient_inbox, patient_thread, preview};
+pub use patient_inbox::{
+    PatientRow, PatientThread, Preview, excerpts, patient_inbox, patient_thread, preview, was_recalled,
+};
 pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};
-pub use reply::{Reply, ReplyError, reply};
+pub use recall::{RecallError, Recallable, Recalled, recall, recallable};
+pub use reply::{Reply, ReplyError, correctable, reply};
 pub use reply_draft::{Writer, keep_reply};
 pub use start::{NewConversation, StartError, start};
-pub use thread::{MessageRow, Thread, mark_viewed, thread, title};
+pub use thread::{MessageRow, Thread, is_open, mark_viewed, thread, title};
 pub use types::{Body, BodyFormat, CannotReply, Status, Writing};
 pub use view_counts::{MOST_COUNTED, count_views};
 pub use views::{View, views};

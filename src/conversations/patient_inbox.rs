@@ -1,6 +1,7 @@
 //! Conversations as the patient sees them: only their own, never a note.
 
 use super::inbox_rows::beginning;
+use super::opening::open;
 use super::patient_reply::cannot_reply;
 use super::reply_draft::kept;
 use super::store;
@@ -12,10 +13,9 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, messages, participants, users};
 use crate::db::sealed::{Held, MessageHtml, Opened};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
-use crate::notifications::{self, StepState};
 use crate::settings;
 use crate::text::CleanHtml;
-use crate::threads::{self, Author, OneTap, Reasons};
+use crate::threads::{Author, OneTap};
 use diesel::prelude::*;
 use std::collections::HashMap;
 
@@ -23,6 +23,8 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = conversations, check_for_backend(MultiBackend))]
 pub struct PatientRow {
+    /// identity, for the mark that its line was seen; never shown
+    pub id: ConversationId,
     /// the conversation's number within the patient
     pub number: i64,
     /// title
@@ -55,6 +57,7 @@ pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> Qu
     let newest = messages::table
         .filter(messages::conversation_id.eq(conversations::id))
         .filter(messages::internal.eq(false))
+        .filter(messages::recalled_at.is_null())
         .order(messages::id.desc())
         .select(messages::body_html)
         .limit(1)
@@ -83,6 +86,7 @@ pub fn patient_inbox(
 ) -> QueryResult<Vec<PatientRow>> {
     let mut query = conversations::table
         .filter(conversations::patient_id.eq(visit.patient()))
+        .filter(conversations::recalled_at.is_null())
         .order((conversations::last_message_at.desc(), conversations::id.desc()))
         .limit(limit)
         .select(PatientRow::as_select())
@@ -133,6 +137,15 @@ pub fn patient_thread(
     Ok(Some(PatientThread { id, number, title, messages, earlier, newest, cannot_reply, draft, readers }))
 }
 
+/// Whether the clinic has taken back all that it wrote in the patient's conversation of this number.
+pub fn was_recalled(conn: &mut Conn, visit: &PortalVisit, number: i64) -> QueryResult<bool> {
+    let theirs = conversations::table
+        .filter(conversations::patient_id.eq(visit.patient()))
+        .filter(conversations::number.eq(number))
+        .filter(conversations::recalled_at.is_not_null());
+    Ok(theirs.select(conversations::id).first::<ConversationId>(conn).optional()?.is_some())
+}
+
 /// The names of at most 20 users who read what the patient writes; none where the clinic has chosen not to tell.
 fn readers(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<String>> {
     if !settings::load(conn)?.portal_names {
@@ -149,25 +162,17 @@ fn readers(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<Str
 }
 
 impl PatientThread {
-    /// Stores that the patient has opened the conversation: read marks and audit row. It ends the plan for messages
-    /// that are not opened.
-    pub fn mark_read(&self, tx: &mut Tx, now: Ts, visit: &PortalVisit) -> QueryResult<()> {
-        let shown: Vec<MessageId> = self
-            .messages
-            .iter()
-            .filter(|m| m.author != Author::Patient && m.read_by_patient_at.is_none())
-            .map(|m| m.id)
-            .collect();
-        if !shown.is_empty() {
-            diesel::update(messages::table.filter(messages::id.eq_any(shown)))
-                .set(messages::read_by_patient_at.eq(now))
-                .execute(tx.conn())?;
+    /// Stores that the patient has opened the conversation: read marks and audit row. `false`, and no trace, where the clinic
+    /// has taken a message back since: then the page is read anew.
+    pub fn mark_read(&self, tx: &mut Tx, now: Ts, visit: &PortalVisit) -> QueryResult<bool> {
+        let shown: Vec<MessageId> =
+            self.messages.iter().filter(|m| m.author != Author::Patient).map(|m| m.id).collect();
+        if !open(tx, now, self.id, &shown)? {
+            return Ok(false);
         }
-        threads::mark_read_by_patient(tx, now, self.id)?;
-        threads::clear_attention(tx, self.id, Reasons::AllButFile)?;
-        notifications::stop_plan(tx, now, self.id, StepState::Opened)?;
         let (patient, subject) = (visit.patient(), Subject::Conversation(self.id));
-        audit::append(tx, now, Entry::of_patient(Actor::Patient(patient), Event::MessageRead, patient, subject))
+        audit::append(tx, now, Entry::of_patient(Actor::Patient(patient), Event::MessageRead, patient, subject))?;
+        Ok(true)
     }
 }
 
@@ -201,6 +206,10 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         taken_back: Vec::new(),
         offers: written.offers,
         answers: Vec::new(),
+        listed_at: None,
+        recalled: None,
+        corrects: None,
+        corrected_by: None,
     };
     PatientThread {
         id: ConversationId(0),

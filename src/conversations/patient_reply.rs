@@ -72,6 +72,7 @@ pub fn patient_reply(
         body: &reply.body,
         internal: false,
         offers: &[],
+        corrects: None,
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &new)?;

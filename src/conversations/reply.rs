@@ -3,15 +3,17 @@
 use super::draft::{OwnDraft, draft_is_sent};
 use super::store::{self, NewMessage};
 use super::types::{Body, Writing};
-use crate::access::{self, ConversationAccess, rights};
+use crate::access::{self, ConversationAccess, Right, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::{DbError, MessageId, Ts, Tx};
+use crate::db::schema::messages;
+use crate::db::{Conn, DbError, MessageId, Ts, Tx};
 use crate::notifications::{self, Obstacle, PlanChoice};
 use crate::patients;
 use crate::settings;
 use crate::threads::{self, Author, OneTap};
+use diesel::prelude::*;
 
 /// What the user wrote.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct Reply {
     pub shown: Option<MessageId>,
     /// the answers with one tap that it offers
     pub offers: Vec<OneTap>,
+    /// the message that this one corrects; a note corrects none
+    pub corrects: Option<MessageId>,
     /// the form's idempotency key
     pub key: String,
     /// the version of the draft that the form showed
@@ -44,6 +48,9 @@ pub enum ReplyError {
     /// Others wrote after the page was made.
     #[error("there is a newer message")]
     Newer,
+    /// The message that is to be corrected is not there for the patient.
+    #[error("there is nothing to correct")]
+    NothingToCorrect,
     /// The patient cannot be notified.
     #[error("the patient cannot be told")]
     Obstacles(Vec<Obstacle>),
@@ -76,7 +83,9 @@ pub fn reply(
     let who = format!("u{writer}");
     // the same words as a note and as a message are not one retry of the other
     let kind = if internal { "note\0" } else { "" };
-    let words = format!("{kind}{}{}", reply.body.source, reply.files.fingerprint());
+    let corrects = reply.corrects.filter(|_| !internal);
+    let correction = corrects.map(|original| format!("correction {original}\0")).unwrap_or_default();
+    let words = format!("{kind}{correction}{}{}", reply.body.source, reply.files.fingerprint());
     let send_key = store::send_key(&who, &reply.key, conversation.id.0, &words)?;
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
@@ -90,6 +99,11 @@ pub fn reply(
     // a note does not answer the patient, so newer messages do not matter
     if !internal && store::others_wrote(tx, conversation.id, reply.shown, Some(writer))? {
         return Err(ReplyError::Newer);
+    }
+    if let Some(original) = corrects
+        && correctable(tx, access, original)?.is_none()
+    {
+        return Err(ReplyError::NothingToCorrect);
     }
     let record = patients::patient_by_id(tx, patient)?;
     let blocks = notifications::blocks(tx, &record)?;
@@ -109,6 +123,7 @@ pub fn reply(
             body: &reply.body,
             internal,
             offers: if internal { &[] } else { &reply.offers },
+            corrects,
             send_key: &send_key,
         },
     )?;
@@ -122,6 +137,22 @@ pub fn reply(
         let of = (message, conversation.id, patient);
         notifications::announce(tx, now, random, of, &record, PlanChoice::from_settings(&settings))?;
     }
-    audit::append(tx, now, Entry::of_patient(Actor::User(writer), event, patient, Subject::Message(message)))?;
+    let entry = Entry::of_patient(Actor::User(writer), event, patient, Subject::Message(message));
+    audit::append(tx, now, if corrects.is_some() { entry.with("correction") } else { entry })?;
     Ok(message)
+}
+
+/// When a message of the clinic was written that can be corrected: in this conversation, to the patient, and not taken back.
+pub fn correctable<R: Right>(
+    conn: &mut Conn,
+    access: &ConversationAccess<R>,
+    message: MessageId,
+) -> QueryResult<Option<Ts>> {
+    let there = messages::table
+        .find(message)
+        .filter(messages::conversation_id.eq(access.conversation()))
+        .filter(messages::author.eq(Author::User))
+        .filter(messages::internal.eq(false))
+        .filter(messages::recalled_at.is_null());
+    there.select(messages::created_at).first(conn).optional()
 }

@@ -101,6 +101,7 @@ pub fn start(
         body: &new.body,
         internal: false,
         offers: &new.offers,
+        corrects: None,
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &message)?;

@@ -23,6 +23,7 @@ pub struct Conversation {
     pub last_message_at: Ts,
     pub closed_at: Option<Ts>,
     pub closed_by: Option<UserId>,
+    pub recalled_at: Option<Ts>,
     pub attention: Option<Attention>,
     pub notice_email: Option<State>,
     pub notice_text: Option<State>,
@@ -39,18 +40,20 @@ pub fn conversation(conn: &mut Conn, id: ConversationId) -> QueryResult<Conversa
     conversations::table.find(id).select(Conversation::as_select()).first(conn)
 }
 
+/// A conversation as its patient finds it: one that was taken back as a whole is not there.
 pub fn of_number(conn: &mut Conn, patient: PatientId, number: i64) -> QueryResult<Option<Conversation>> {
     conversations::table
         .filter(conversations::patient_id.eq(patient))
         .filter(conversations::number.eq(number))
+        .filter(conversations::recalled_at.is_null())
         .select(Conversation::as_select())
         .first(conn)
         .optional()
 }
 
-/// The newest message of a conversation, with the clinic's notes or without.
+/// The newest message of a conversation: for users, or without notes and what was taken back.
 pub fn newest(conn: &mut Conn, conversation: ConversationId, with_notes: bool) -> QueryResult<Option<MessageId>> {
-    let seen_by_patients = messages::internal.eq(false);
+    let seen_by_patients = messages::internal.eq(false).and(messages::recalled_at.is_null());
     let of_it =
         messages::table.filter(messages::conversation_id.eq(conversation)).select(diesel::dsl::max(messages::id));
     if with_notes { of_it.first(conn) } else { of_it.filter(seen_by_patients).first(conn) }
@@ -75,6 +78,7 @@ pub fn others_wrote(
         None => first
             .filter(messages::author.ne(Author::Patient))
             .filter(messages::internal.eq(false))
+            .filter(messages::recalled_at.is_null())
             .first(conn)
             .optional()?,
     };
@@ -95,6 +99,8 @@ pub struct NewMessage<'a> {
     pub body: &'a Body,
     pub internal: bool,
     pub offers: &'a [OneTap],
+    /// the message that this one corrects
+    pub corrects: Option<MessageId>,
     pub send_key: &'a str,
 }
 
@@ -106,7 +112,7 @@ pub fn insert_message(tx: &mut Tx, now: Ts, new: &NewMessage) -> QueryResult<Mes
         (messages::body_source.eq(of(&new.body.source)), messages::body_html.eq(of(new.body.html.as_str()))),
         (messages::internal.eq(new.internal), messages::send_key.eq(new.send_key)),
         (messages::created_at.eq(now), messages::read_by_patient_at.eq(None::<Ts>)),
-        messages::offers.eq(offers_text(new.offers)),
+        (messages::offers.eq(offers_text(new.offers)), messages::corrects_id.eq(new.corrects)),
     );
     diesel::insert_into(messages::table).values(row).returning(messages::id).get_result(tx.conn())
 }

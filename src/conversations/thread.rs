@@ -13,6 +13,7 @@ use crate::notifications::{self, NotificationRow, PlanStep, RoadStates};
 use crate::text::CleanHtml;
 use crate::threads::{self, Attention, Author, OneTap};
 use diesel::prelude::*;
+use std::collections::HashMap;
 
 /// A message as pages show it.
 #[derive(Debug, Clone)]
@@ -41,6 +42,14 @@ pub struct MessageRow {
     pub offers: Vec<OneTap>,
     /// the answers that the patient gave, and when
     pub answers: Vec<(OneTap, Ts)>,
+    /// when the patient saw its line in the list, before it was opened
+    pub listed_at: Option<Ts>,
+    /// when it was taken back, and by whom: the patient never sees such a message
+    pub recalled: Option<(Ts, String)>,
+    /// the message that it corrects, and when that was written
+    pub corrects: Option<(MessageId, Ts)>,
+    /// the newest message that corrects it
+    pub corrected_by: Option<MessageId>,
 }
 
 impl MessageRow {
@@ -59,6 +68,8 @@ pub struct Thread {
     pub replies_allowed: bool,
     /// when it was closed, and by whom; `None`: it is open
     pub closed: Option<(Ts, String)>,
+    /// when nothing of it was left for the patient
+    pub recalled_at: Option<Ts>,
     /// messages, oldest first
     pub messages: Vec<MessageRow>,
     /// where the page of earlier messages ends, if there are any
@@ -82,7 +93,19 @@ pub struct Thread {
 /// How many messages one page shows.
 const PAGE: i64 = 100;
 
-type Joined = (MessageId, Author, (Option<UserId>, Option<String>), Held<MessageHtml>, bool, Ts, Option<Ts>, String);
+type Joined = (
+    MessageId,
+    Author,
+    (Option<UserId>, Option<String>),
+    Held<MessageHtml>,
+    bool,
+    Ts,
+    (Option<Ts>, Option<Ts>),
+    String,
+    Turned,
+);
+/// When it was taken back, by whom, and which message it corrects.
+type Turned = (Option<Ts>, Option<UserId>, Option<MessageId>);
 
 /// Reads a conversation: its newest messages, or those before `before`.
 pub fn thread<R: Right>(
@@ -112,6 +135,7 @@ pub fn thread<R: Right>(
         title: conversation.title.to_string(),
         replies_allowed: conversation.replies_allowed,
         closed,
+        recalled_at: conversation.recalled_at,
         newest: newest(conn, &conversation, &messages, (before, true))?,
         messages,
         earlier,
@@ -153,12 +177,13 @@ pub(super) fn page(
             messages::body_html,
             messages::internal,
             messages::created_at,
-            messages::read_by_patient_at,
+            (messages::read_by_patient_at, messages::listed_at),
             messages::offers,
+            (messages::recalled_at, messages::recalled_by, messages::corrects_id),
         ))
         .into_boxed::<MultiBackend>();
     if !with_notes {
-        query = query.filter(messages::internal.eq(false));
+        query = query.filter(messages::internal.eq(false)).filter(messages::recalled_at.is_null());
     }
     let mut rows: Vec<Joined> = query.load(conn)?;
     let earlier = db::cut(&mut rows, PAGE, |(id, ..)| *id);
@@ -168,8 +193,10 @@ pub(super) fn page(
     let mut gone = if with_notes { attachments::taken_back(conn, &ids)? } else { Vec::new() };
     let offering: Vec<MessageId> = rows.iter().filter(|row| !row.7.is_empty()).map(|row| row.0).collect();
     let mut given = answer::given(conn, &offering)?;
+    let turned = Corrections::of(conn, &rows)?;
     let rows = rows.into_iter().rev().map(|row| {
-        let (id, author, (user, user_name), html, internal, created_at, read_by_patient_at, offers) = row;
+        let (id, author, (user, user_name), html, internal, created_at, (read_by_patient_at, listed_at), offers, turn) =
+            row;
         let (body, offers) = (CleanHtml::stored(html.of(conversation.id)?), answer::offers_of(&offers));
         let answers = given.remove(&id).unwrap_or_default();
         let files = files.extract_if(.., |file| file.message_id == id).collect();
@@ -187,9 +214,50 @@ pub(super) fn page(
             taken_back,
             offers,
             answers,
+            listed_at,
+            recalled: turned.recalled(turn),
+            corrects: turn.2.and_then(|original| Some((original, *turned.originals.get(&original)?))),
+            corrected_by: turned.corrected.get(&id).copied(),
         })
     });
     Ok((rows.collect::<QueryResult<_>>()?, earlier))
+}
+
+/// Who took messages back, and which correct which.
+#[derive(Default)]
+struct Corrections {
+    names: HashMap<UserId, String>,
+    originals: HashMap<MessageId, Ts>,
+    corrected: HashMap<MessageId, MessageId>,
+}
+
+impl Corrections {
+    fn of(conn: &mut Conn, rows: &[Joined]) -> QueryResult<Corrections> {
+        let there = || messages::table.filter(messages::recalled_at.is_null());
+        let ids: Vec<MessageId> = rows.iter().map(|row| row.0).collect();
+        let by: Vec<UserId> = rows.iter().filter_map(|row| row.8.1).collect();
+        let of: Vec<MessageId> = rows.iter().filter_map(|row| row.8.2).collect();
+        let corrected: Vec<(Option<MessageId>, MessageId)> = there()
+            .filter(messages::corrects_id.eq_any(ids))
+            .order(messages::id)
+            .select((messages::corrects_id, messages::id))
+            .load(conn)?;
+        let mut all = Corrections::default();
+        all.corrected.extend(corrected.into_iter().filter_map(|(original, by)| Some((original?, by))));
+        if !by.is_empty() {
+            let names = users::table.filter(users::id.eq_any(by)).select((users::id, users::name));
+            all.names.extend(names.load::<(UserId, String)>(conn)?);
+        }
+        if !of.is_empty() {
+            let originals = there().filter(messages::id.eq_any(of)).select((messages::id, messages::created_at));
+            all.originals.extend(originals.load::<(MessageId, Ts)>(conn)?);
+        }
+        Ok(all)
+    }
+
+    fn recalled(&self, (at, by, _): Turned) -> Option<(Ts, String)> {
+        Some((at?, self.names.get(&by?).cloned().unwrap_or_default()))
+    }
 }
 
 /// Marks that a user looked: an audit row, and their own read mark. Says whether there was news.
@@ -199,6 +267,11 @@ pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R
     let actor = Actor::User(access.user().id());
     audit::append(tx, now, Entry::of_patient(actor, Event::ConversationViewed, access.patient(), subject))?;
     Ok(had_news)
+}
+
+/// Whether somebody can write in a conversation.
+pub fn is_open<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>) -> QueryResult<bool> {
+    Ok(store::conversation(conn, access.conversation())?.closed_at.is_none())
 }
 
 /// A conversation's title.

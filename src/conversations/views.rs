@@ -40,6 +40,7 @@ pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i
         .filter(audit_events::subject.eq("conversation"))
         // the audit row names the patient; the conversation must be theirs too
         .filter(conversations::patient_id.eq(visit.patient()))
+        .filter(conversations::recalled_at.is_null())
         .order(audit_events::id.desc())
         .limit(limit)
         .select((

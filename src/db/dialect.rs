@@ -66,6 +66,16 @@ pub fn lock_row(conn: &mut Conn, table: &'static str, id: i64) -> QueryResult<()
     Ok(())
 }
 
+/// Locks all rows of `table` with this number in `column`, in the order of their identities.
+pub fn lock_rows(conn: &mut Conn, table: &'static str, column: &'static str, number: i64) -> QueryResult<()> {
+    if let Conn::Pg(conn) = conn {
+        diesel::sql_query(format!("SELECT 1 FROM {table} WHERE {column} = $1 ORDER BY id FOR UPDATE"))
+            .bind::<diesel::sql_types::BigInt, _>(number)
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Keeps one row of `table` from [`lock_row`] for the rest of the transaction, as a row that refers to it does. Others may
 /// hold it too, and change what is no key.
 pub fn hold_row(conn: &mut Conn, table: &'static str, id: i64) -> QueryResult<()> {

@@ -31,7 +31,7 @@ mod writer;
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
 pub use dialect::{
     Both, Counted, FoundPatient, add_terms, add_to_tally, claim_lock, copy_to_participants, hold_row, lock_row,
-    patients_by_terms,
+    lock_rows, patients_by_terms,
 };
 pub use errand::{Errand, Lane};
 pub use ids::*;

@@ -35,6 +35,7 @@ diesel::table! {
         name_where_shared -> Bool,
         second_factor_roles -> Text,
         retention -> Text,
+        notices -> Text,
     }
 }
 diesel::table! {
@@ -452,6 +453,7 @@ diesel::table! {
         notice_text -> Nullable<Text>,
         waiting_since -> Nullable<Utc>,
         to_do_since -> Nullable<Utc>,
+        recalled_at -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -486,6 +488,10 @@ diesel::table! {
         created_at -> Utc,
         read_by_patient_at -> Nullable<Utc>,
         offers -> Text,
+        listed_at -> Nullable<Utc>,
+        recalled_at -> Nullable<Utc>,
+        recalled_by -> Nullable<BigInt>,
+        corrects_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {

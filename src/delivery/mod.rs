@@ -107,6 +107,8 @@ text_enum! {
         Closed = "closed",
         /// the patient had read the message before it was sent
         AlreadyRead = "already_read",
+        /// the message was taken back
+        Recalled = "recalled",
         /// the patient's record is archived
         Archived = "archived",
         /// the patient wants no notifications

@@ -120,6 +120,8 @@ pub enum FieldError {
     CannotBeTold,
     /// others wrote after the page was made
     NewerMessage,
+    /// the message that was to be corrected was taken back
+    NothingToCorrect,
 }
 
 impl FieldError {
@@ -138,6 +140,7 @@ impl FieldError {
             FieldError::Closed => "error-closed",
             FieldError::CannotBeTold => "error-cannot-be-told",
             FieldError::NewerMessage => "error-newer-message",
+            FieldError::NothingToCorrect => "error-nothing-to-correct",
         }
     }
 
@@ -152,7 +155,8 @@ impl FieldError {
             | FieldError::FilesTooMuch
             | FieldError::Closed
             | FieldError::CannotBeTold
-            | FieldError::NewerMessage => StatusCode::CONFLICT,
+            | FieldError::NewerMessage
+            | FieldError::NothingToCorrect => StatusCode::CONFLICT,
             FieldError::FilesAway => StatusCode::SERVICE_UNAVAILABLE,
             FieldError::FilesFull => StatusCode::INSUFFICIENT_STORAGE,
         }

@@ -18,7 +18,7 @@ use diesel::prelude::*;
 /// Why nothing was sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAgain {
-    /// no such message in this conversation
+    /// no such message in this conversation, or it was taken back
     NoMessage,
     /// the patient cannot be notified now
     Obstacles,
@@ -36,6 +36,7 @@ pub fn send_again(
 ) -> QueryResult<Result<(), NotAgain>> {
     let conversation = access.conversation();
     let mine = messages::table.find(message).filter(messages::conversation_id.eq(conversation));
+    let mine = mine.filter(messages::recalled_at.is_null());
     if mine.select(messages::id).first::<MessageId>(tx.conn()).optional()?.is_none() {
         return Ok(Err(NotAgain::NoMessage));
     }

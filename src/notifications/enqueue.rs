@@ -38,7 +38,12 @@ pub(super) fn enqueue_at(
     lock_row(tx, "conversations", conversation.0)?;
     let patient: PatientId =
         conversations::table.find(conversation).select(conversations::patient_id).first(tx.conn())?;
-    let user: Option<UserId> = messages::table.find(message).select(messages::user_id).first(tx.conn())?;
+    let of = messages::table.find(message).select((messages::user_id, messages::recalled_at));
+    let (user, recalled): (Option<UserId>, Option<Ts>) = of.first(tx.conn())?;
+    // nothing leads to a message that was taken back since the caller looked
+    if recalled.is_some() && kind != Kind::Recall {
+        return Ok(());
+    }
     for channel in channels {
         let id = insert(tx, now, random, Some((message, conversation)), (patient, user), (kind, *channel))?;
         job(tx, now, id, patient, *channel, due)?;

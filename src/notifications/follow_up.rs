@@ -45,6 +45,8 @@ text_enum! {
         Closed = "closed",
         /// the patient could not be notified when it was due
         Skipped = "skipped",
+        /// the message was taken back
+        Recalled = "recalled",
     }
 }
 

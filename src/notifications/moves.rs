@@ -33,8 +33,8 @@ pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to:
     if (row.state, row.reason) != (to.state, to.reason) {
         history::add(tx, now, row.id, to)?;
     }
-    if let Some(conversation) = row.conversation_id {
-        road_states::moved(tx, conversation, row.channel, to.state)?;
+    if let Some(about) = row.about() {
+        road_states::moved(tx, about, row.channel, to.state)?;
     }
     if to.state.is_final() {
         let words = [Some(to.state.as_str()), to.reason.map(Reason::as_str)];

@@ -1,6 +1,6 @@
 //! How the patient was notified of the newest message of a conversation, by each road.
 //!
-//! A road's state is that of its newest notification for the message that was announced last; a cancelled notification
+//! A road's state is that of its newest notification for the message that was announced last and not taken back; a cancelled notification
 //! does not replace an earlier one. A road has failed when that notification ended failed, bounced or stopped.
 //!
 //! A conversation needs attention when a road fails, unless the other road has delivered; it no longer does when either
@@ -8,8 +8,8 @@
 //! servers say nothing more when all went well, and one telephone call too many does no harm.
 
 use super::states::State;
-use crate::db::schema::notifications;
-use crate::db::{ConversationId, MessageId, Tx};
+use crate::db::schema::{messages, notifications};
+use crate::db::{ConversationId, MessageId, Ts, Tx};
 use crate::delivery::Channel;
 use crate::threads::{self, Attention, Reasons};
 use diesel::prelude::*;
@@ -64,7 +64,7 @@ impl RoadStates {
 }
 
 /// The attention that a failed road asks of the clinic; `None` where it has not failed.
-fn attention_for(state: State) -> Option<Attention> {
+pub(super) fn attention_for(state: State) -> Option<Attention> {
     match state {
         State::Failed => Some(Attention::Failed),
         State::Bounced => Some(Attention::Bounced),
@@ -77,16 +77,19 @@ fn attention_for(state: State) -> Option<Attention> {
 /// often.
 const MOST: i64 = 20;
 
-/// Reads the state of each road and stores it in the conversation's line of the inbox.
+/// Reads the state of each road and stores it in the conversation's line of the inbox. A message that was taken back does not
+/// count.
 pub(super) fn refresh(tx: &mut Tx, conversation: ConversationId) -> QueryResult<RoadStates> {
-    let newest: Option<Option<MessageId>> = notifications::table
+    let newest: Option<MessageId> = notifications::table
+        .inner_join(messages::table)
         .filter(notifications::conversation_id.eq(conversation))
+        .filter(messages::recalled_at.is_null())
         .order(notifications::id.desc())
-        .select(notifications::message_id)
+        .select(messages::id)
         .first(tx.conn())
         .optional()?;
     let states: Vec<(Channel, State)> = notifications::table
-        .filter(notifications::message_id.eq(newest.flatten()))
+        .filter(notifications::message_id.eq(newest))
         .order(notifications::id.desc())
         .limit(MOST)
         .select((notifications::channel, notifications::state))
@@ -106,8 +109,18 @@ pub(super) fn refresh(tx: &mut Tx, conversation: ConversationId) -> QueryResult<
     Ok(told)
 }
 
-/// Updates the conversation after one of its notifications got this state.
-pub(super) fn moved(tx: &mut Tx, conversation: ConversationId, by: Channel, state: State) -> QueryResult<()> {
+/// Updates the conversation after one of its notifications got this state. What becomes of those of a message that was taken
+/// back is of no concern to it.
+pub(super) fn moved(
+    tx: &mut Tx,
+    (message, conversation): (MessageId, ConversationId),
+    by: Channel,
+    state: State,
+) -> QueryResult<()> {
+    let recalled: Option<Ts> = messages::table.find(message).select(messages::recalled_at).first(tx.conn())?;
+    if recalled.is_some() {
+        return Ok(());
+    }
     let told = refresh(tx, conversation)?;
     if told.by(by) != Some(state) {
         return Ok(()); // an earlier one, which counts no more

@@ -49,6 +49,11 @@ impl NotificationRow {
         self.message_id.zip(self.conversation_id)
     }
 
+    /// The conversation to which its link leads; `None`: its link is no secret, or it has none.
+    pub fn leads_to(&self) -> Option<ConversationId> {
+        self.conversation_id.filter(|_| self.kind != Kind::Recall)
+    }
+
     /// Whether pages add to the state that it may have been sent.
     pub fn perhaps_sent(&self) -> bool {
         self.unsure && matches!(self.state, State::Sending | State::Failed | State::Stopped)
@@ -57,7 +62,7 @@ impl NotificationRow {
     /// The audit event for its end.
     pub(super) fn event(&self) -> Event {
         match self.kind {
-            Kind::MessageWaiting | Kind::Reminder => Event::NotificationState,
+            Kind::MessageWaiting | Kind::Reminder | Kind::Recall => Event::NotificationState,
             Kind::Passcode => Event::PasscodeState,
             Kind::PortalAccess => Event::AccessTold,
         }

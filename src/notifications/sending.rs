@@ -4,8 +4,9 @@ use super::blocks::{BlockKind, Blocks, blocks};
 use super::moves::set_state;
 use super::rows::NotificationRow;
 use super::states::{Ending, State};
+use super::templates::Kind;
 use crate::db::schema::{conversations, messages, notifications};
-use crate::db::{Conn, NotificationId, Ts, Tx};
+use crate::db::{Conn, NotificationId, Ts, Tx, lock_row};
 use crate::delivery::{Channel, Reason};
 use crate::patients::{Patient, patient_by_id};
 use crate::settings;
@@ -22,25 +23,29 @@ pub struct ToSend {
     pub closed_at: Option<Ts>,
     /// when the patient read the message, if they did
     pub read_at: Option<Ts>,
+    /// when the message was taken back, if it was
+    pub recalled_at: Option<Ts>,
     /// the blocks on the patient's addresses
     pub blocks: Blocks,
 }
 
-/// Reads what is needed to send one. `None` where it does not exist any more or is final.
+/// Reads what is needed to send one, and locks it: its message is not taken back between this look and the handing over.
+/// `None` where it does not exist any more or is final.
 pub fn for_sending(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<ToSend>> {
+    lock_row(conn, "notifications", id.0)?;
     let row: Option<NotificationRow> =
         notifications::table.find(id).select(NotificationRow::as_select()).first(conn).optional()?;
     let Some(row) = row.filter(|row| !row.state.is_final()) else { return Ok(None) };
     let patient = patient_by_id(conn, row.patient_id)?;
-    let (closed_at, read_at) = match row.about() {
+    let (closed_at, (read_at, recalled_at)) = match row.about() {
         Some((message, conversation)) => (
             conversations::table.find(conversation).select(conversations::closed_at).first(conn)?,
-            messages::table.find(message).select(messages::read_by_patient_at).first(conn)?,
+            messages::table.find(message).select((messages::read_by_patient_at, messages::recalled_at)).first(conn)?,
         ),
-        None => (None, None),
+        None => (None, (None, None)),
     };
     let blocks = blocks(conn, &patient)?;
-    Ok(Some(ToSend { row, patient, closed_at, read_at, blocks }))
+    Ok(Some(ToSend { row, patient, closed_at, read_at, recalled_at, blocks }))
 }
 
 /// Where a notification is sent.
@@ -81,6 +86,9 @@ pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Ad
         () if patient.archived_at.is_some() => return cancelled(Reason::Archived),
         () if !settings.portal_on => return cancelled(Reason::PortalOff),
         () if !patient.portal_access => return cancelled(Reason::NoAccess),
+        // word that a message was taken back is wanted most where nothing else is left
+        () if to_send.row.kind == Kind::Recall => {}
+        () if to_send.recalled_at.is_some() => return cancelled(Reason::Recalled),
         () if to_send.closed_at.is_some() => return cancelled(Reason::Closed),
         () if to_send.read_at.is_some() => return cancelled(Reason::AlreadyRead),
         () => {}

@@ -7,7 +7,7 @@ use super::templates::Kind;
 use crate::access::{Authority, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::notifications as n;
-use crate::db::schema::{patients, users};
+use crate::db::schema::{messages, patients, users};
 use crate::db::{Conn, Counted, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId, in_time};
 use crate::delivery::Channel;
 use diesel::prelude::*;
@@ -41,6 +41,8 @@ pub struct SentRow {
     pub row: NotificationRow,
     /// none of the same kind was sent later for the same message, or of access to the same patient, by this road
     pub is_newest: bool,
+    /// its message was taken back
+    pub is_recalled: bool,
     /// the patient's name
     pub patient: String,
     /// who wrote the message, or gave access; nobody for a passcode, which the patient asks for
@@ -198,7 +200,7 @@ fn places(conn: &mut Conn, narrowed: &Narrowed, before: Option<Place>, limit: i6
     Ok(found)
 }
 
-type Joined = (NotificationRow, (String, String), Option<String>);
+type Joined = (NotificationRow, (String, String), Option<String>, Option<Ts>);
 
 /// The notifications that the filter lets through, newest first: those before `before`, at most `limit`.
 pub fn sent(
@@ -212,14 +214,21 @@ pub fn sent(
     let mut rows: Vec<Joined> = n::table
         .inner_join(patients::table)
         .left_join(users::table)
+        .left_join(messages::table)
         .filter(n::id.eq_any(ids))
-        .select((NotificationRow::as_select(), (patients::given_name, patients::family_name), users::name.nullable()))
+        .select((
+            NotificationRow::as_select(),
+            (patients::given_name, patients::family_name),
+            users::name.nullable(),
+            messages::recalled_at.nullable(),
+        ))
         .load(conn)?;
     rows.sort_unstable_by_key(|(row, ..)| std::cmp::Reverse((row.created_at, row.id)));
     let later = later(conn, rows.iter().map(|(row, ..)| row))?;
-    let shown = |(row, (given, family), user): Joined| SentRow {
+    let shown = |(row, (given, family), user, recalled): Joined| SentRow {
         is_newest: later.get(&NoticeKey::from_row(&row)).is_none_or(|id| *id <= row.id),
         row,
+        is_recalled: recalled.is_some(),
         patient: format!("{given} {family}").trim().to_owned(),
         user,
     };

@@ -9,7 +9,7 @@ use crate::attachments::{self, Attachment, Content};
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document;
 use crate::conversations::{self, Author, MessageRow, PatientRow, PatientThread};
-use crate::db::{Conn, MessageId};
+use crate::db::{Conn, ConversationId, MessageId};
 use crate::error::AppError;
 use crate::http::{Head, Shell};
 use crate::patients::{self, IdKind, Patient};
@@ -66,15 +66,32 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
     let patient = visit.0.patient();
     let storage = state.intake.storage.clone();
     let to_serve = storage.clone();
-    let read = state.db.read(move |conn| -> Result<_, AppError> {
-        // where the portal is off or access was withdrawn, nothing is handed out
-        if !visit.0.is_open(conn)? {
-            return Err(AppError::NotFound);
+    let pages = loop {
+        let (head, visit, to_serve) = (head.clone(), visit.0.clone(), to_serve.clone());
+        let now = head.now;
+        let read = state.db.read(move |conn| -> Result<_, AppError> {
+            // where the portal is off or access was withdrawn, nothing is handed out
+            if !visit.is_open(conn)? {
+                return Err(AppError::NotFound);
+            }
+            let (shell, _) = shell(conn, &head, None)?;
+            pages(conn, &shell, &visit, &to_serve)
+        });
+        let mut pages = read.await?;
+        // who has everything has opened everything: what was taken back since it was read is not handed out
+        let unread = std::mem::take(&mut pages.unread);
+        let open = state.db.write(move |tx| -> Result<_, AppError> {
+            for (conversation, messages) in &unread {
+                if !conversations::open(tx, now, *conversation, messages)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        });
+        if open.await? {
+            break pages;
         }
-        let (shell, _) = shell(conn, &head, None)?;
-        pages(conn, &shell, &visit.0, &to_serve)
-    });
-    let pages = read.await?;
+    };
     // the files are added without holding a database connection: they may be large
     let packed = web::block(move || add_files(pages, &storage)).await.map_err(|_| failed("no thread"))?;
     let (file, length) = packed?;
@@ -95,12 +112,14 @@ fn failed(cause: impl std::fmt::Display) -> AppError {
 struct Archive {
     zip: ZipWriter<BufWriter<File>>,
     files: Vec<(String, Served)>,
+    /// the messages that the patient has not opened before, by conversation
+    unread: Vec<(ConversationId, Vec<MessageId>)>,
 }
 
 /// The pages of the archive, in a file without a name.
 fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit, storage: &Storage) -> Result<Archive, AppError> {
     let zip = ZipWriter::new(BufWriter::new(tempfile::tempfile().map_err(failed)?));
-    let mut archive = Archive { zip, files: Vec::new() };
+    let mut archive = Archive { zip, files: Vec::new(), unread: Vec::new() };
     let patient = patients::patient_by_id(conn, visit.patient())?;
     let identifiers = patients::identifiers(conn, patient.id)?;
     let mut rows: Vec<PatientRow> = Vec::new();
@@ -116,6 +135,8 @@ fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit, storage: &Storage)
             break;
         }
     }
+    // in one order, so that two who lock them do not wait for each other
+    archive.unread.sort_unstable();
     let index = MinePage { shell, style: document::STYLE, patient: &patient, identifiers: &identifiers, rows: &rows };
     add(&mut archive.zip, "index.html", index.render()?.as_bytes())?;
     Ok(archive)
@@ -123,7 +144,7 @@ fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit, storage: &Storage)
 
 /// Puts the files beside the pages. Gives the archive, from its beginning, and its length in bytes.
 fn add_files(archive: Archive, storage: &Storage) -> Result<(File, u64), AppError> {
-    let Archive { mut zip, files } = archive;
+    let Archive { mut zip, files, .. } = archive;
     for (name, file) in files {
         // most files are compressed already
         zip.start_file(name, SimpleFileOptions::default().compression_method(Stored).large_file(true))
@@ -166,6 +187,11 @@ fn conversation(
         // a file that may not be sent is named on the page, with the reason
         let served = found.and_then(|(file, blob)| Some((place_of(number, &file), storage.served(blob).ok()?)));
         archive.files.extend(served);
+    }
+    let unread = messages.iter().filter(|m| m.author != Author::Patient && m.read_by_patient_at.is_none());
+    let unread: Vec<MessageId> = unread.map(|message| message.id).collect();
+    if !unread.is_empty() {
+        archive.unread.push((thread.id, unread));
     }
     let page = ConversationPage { shell, style: document::STYLE, thread: &thread, messages: &messages };
     add(&mut archive.zip, &format!("conversation-{number}.html"), page.render()?.as_bytes())

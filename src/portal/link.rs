@@ -2,6 +2,7 @@
 //! changes nothing; a passcode is made only when the button is pressed.
 
 use super::guard::{return_path, shell};
+use super::message::RecalledPage;
 use crate::access::session::{HOLDER, Holder};
 use crate::clock::Token;
 use crate::db::Ts;
@@ -91,18 +92,20 @@ struct Typed {
     stay: bool,
 }
 
-/// The link, or the page that says that it does not work: unknown, expired, ended and withdrawn links look alike.
+/// The link, or the page that says that it does not work: unknown, expired, ended and withdrawn links look alike. One to a
+/// message that was taken back says so.
 async fn found(state: &AppState, head: &Head, token: &Token) -> Result<Result<OpenLink, HttpResponse>, AppError> {
     let (now, token, head) = (state.clock.now(), token.clone(), head.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         match portal_links::open(conn, now, &token)? {
             Some(link) => Ok(Ok(link)),
-            None => Ok(Err(LinkOverPage { shell: shell(conn, &head, None)?.0 })),
+            None => Ok(Err((shell(conn, &head, None)?.0, portal_links::is_of_recalled(conn, &token)?))),
         }
     });
     Ok(match read.await? {
         Ok(link) => Ok(link),
-        Err(page) => Err(with_status(StatusCode::NOT_FOUND, &page)?),
+        Err((shell, true)) => Err(with_status(StatusCode::GONE, &RecalledPage { shell })?),
+        Err((shell, false)) => Err(with_status(StatusCode::NOT_FOUND, &LinkOverPage { shell })?),
     })
 }
 

@@ -79,6 +79,11 @@ impl MessagePage {
         format!("/portal/messages/{}", self.thread.number)
     }
 
+    /// Whether a message is on this page, so that a link can lead to it.
+    fn is_here(&self, id: &MessageId) -> bool {
+        self.thread.messages.iter().any(|message| message.id == *id)
+    }
+
     /// Why the patient cannot write, in words: a heading, and what to do instead.
     fn why_not(&self, why: &CannotReply) -> (String, String) {
         let clinic = self.settings.name.as_str();
@@ -167,19 +172,24 @@ pub async fn show(
     let number = number(&req, "number")?;
     let (now, key) = (head.now, state.random.token().reveal().to_owned());
     let before = query.before.map(MessageId);
-    let form = Typed { key, ..Typed::default() };
     let is_probe = head.is_probe;
-    let page = match page(&state, head.clone(), visit.0.clone(), number, before, form).await {
-        Err(AppError::NotFound) => return gone(&state, head).await,
-        page => page?,
-    };
-    // where the portal is off or access was withdrawn, the page says so and shows no message
-    if !page.hides_messages() && !is_probe {
-        let thread = page.thread.clone();
-        let mark = state.db.write(move |tx| -> Result<_, AppError> { Ok(thread.mark_read(tx, now, &visit.0)?) });
-        mark.await?;
+    loop {
+        let form = Typed { key: key.clone(), ..Typed::default() };
+        let page = match page(&state, head.clone(), visit.0.clone(), number, before, form).await {
+            Err(AppError::NotFound) => return gone(&state, head, visit.0, number).await,
+            page => page?,
+        };
+        // where the portal is off or access was withdrawn, the page says so and shows no message
+        if page.hides_messages() || is_probe {
+            return html(&page);
+        }
+        let (thread, reader) = (page.thread.clone(), visit.0.clone());
+        let mark = state.db.write(move |tx| -> Result<_, AppError> { Ok(thread.mark_read(tx, now, &reader)?) });
+        // each further round is for a message that was taken back between the look and the mark
+        if mark.await? {
+            return html(&page);
+        }
     }
-    html(&page)
 }
 
 #[derive(Template)]
@@ -188,11 +198,22 @@ struct GonePage {
     shell: Shell,
 }
 
-/// The page for a conversation that does not exist or is another patient's, with what to do.
-async fn gone(state: &AppState, head: Head) -> Result<HttpResponse, AppError> {
-    let read =
-        state.db.read(move |conn| -> Result<_, AppError> { Ok(GonePage { shell: shell(conn, &head, None)?.0 }) });
-    with_status(StatusCode::NOT_FOUND, &read.await?)
+/// The page for what the clinic has taken back before the patient opened it: it says that, and nothing of it.
+#[derive(Template)]
+#[template(path = "portal/recalled.html")]
+pub struct RecalledPage {
+    pub shell: Shell,
+}
+
+/// The page for a conversation that does not exist or is another patient's, or was taken back, with what to do.
+async fn gone(state: &AppState, head: Head, visit: PortalVisit, number: i64) -> Result<HttpResponse, AppError> {
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        Ok((shell(conn, &head, None)?.0, conversations::was_recalled(conn, &visit, number)?))
+    });
+    match read.await? {
+        (shell, true) => with_status(StatusCode::GONE, &RecalledPage { shell }),
+        (shell, false) => with_status(StatusCode::NOT_FOUND, &GonePage { shell }),
+    }
 }
 
 impl MessagePage {

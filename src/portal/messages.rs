@@ -1,9 +1,10 @@
 //! `/portal/messages`: the patient's conversations, newest first.
 
 use super::guard::{Visit, refusal_text, shell};
+use crate::access::PortalVisit;
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::conversations::{self, PatientRow};
-use crate::db;
+use crate::db::{self, Conn, Ts};
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging};
 use crate::state::AppState;
@@ -39,6 +40,23 @@ pub struct Query {
     after: String,
 }
 
+fn page(
+    conn: &mut Conn,
+    head: &Head,
+    visit: &PortalVisit,
+    before: Option<(Ts, i64)>,
+) -> Result<MessagesPage, AppError> {
+    let (shell, _) = shell(conn, head, None)?;
+    let shut_out = visit.refusal(conn)?.map(|why| refusal_text(&shell, &why));
+    let mut rows = match shut_out {
+        None => conversations::patient_inbox(conn, visit, before, PAGE + 1)?,
+        Some(_) => Vec::new(),
+    };
+    let next = db::cut(&mut rows, PAGE, |row| paging::key(row.last_message_at, row.number));
+    let excerpts = conversations::excerpts(conn, visit, &rows)?;
+    Ok(MessagesPage { shell, shut_out, rows, excerpts, next })
+}
+
 pub async fn show(
     state: web::Data<AppState>,
     head: Head,
@@ -47,18 +65,19 @@ pub async fn show(
 ) -> Result<HttpResponse, AppError> {
     let before = paging::parse(&query.after);
     let patient = visit.0.patient();
-    let page = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, _) = shell(conn, &head, None)?;
-        let shut_out = visit.0.refusal(conn)?.map(|why| refusal_text(&shell, &why));
-        let mut rows = match shut_out {
-            None => conversations::patient_inbox(conn, &visit.0, before, PAGE + 1)?,
-            Some(_) => Vec::new(),
-        };
-        let next = db::cut(&mut rows, PAGE, |row| paging::key(row.last_message_at, row.number));
-        let excerpts = conversations::excerpts(conn, &visit.0, &rows)?;
-        Ok(MessagesPage { shell, shut_out, rows, excerpts, next })
-    });
-    let page = page.await?;
+    let (now, is_probe, again) = (head.now, head.is_probe, (head.clone(), visit.0.clone()));
+    let mut page = state.db.read(move |conn| page(conn, &head, &visit.0, before)).await?;
+    if !is_probe && page.rows.iter().any(PatientRow::unread) {
+        // what a line shows of a message counts as opened: it is read anew once that is marked
+        let (head, visit) = again;
+        let listed = state.db.write(move |tx| -> Result<_, AppError> {
+            while conversations::list(tx, now, &page.rows)? {
+                page = self::page(tx, &head, &visit, before)?;
+            }
+            Ok(page)
+        });
+        page = listed.await?;
+    }
     let trace = Entry::of_patient(Actor::Patient(patient), Event::MessagesListed, patient, Subject::None);
     state.record(trace).await?;
     html(&page)

@@ -3,8 +3,10 @@
 use super::{passcode, tries};
 use crate::access::session;
 use crate::clock::{Random, Token};
-use crate::db::schema::{claim_tokens, clinic, conversations, passcodes, patients, portal_links};
-use crate::db::{Conn, ConversationId, LinkId, NotificationId, PatientId, Ts, Tx};
+use crate::db::schema::{
+    claim_tokens, clinic, conversations, messages, notifications, passcodes, patients, portal_links,
+};
+use crate::db::{Conn, ConversationId, LinkId, MessageId, NotificationId, PatientId, Ts, Tx};
 use crate::delivery::Channel;
 use diesel::prelude::*;
 use time::Duration;
@@ -108,6 +110,31 @@ pub fn recipient(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<R
         to.patient = None;
     }
     Ok(Some(to))
+}
+
+/// Ends the links in the notifications of a message that was taken back, and their passcodes.
+pub fn end_of_message(tx: &mut Tx, now: Ts, message: MessageId) -> QueryResult<()> {
+    let notices =
+        notifications::table.filter(notifications::message_id.eq(message)).select(notifications::id.nullable());
+    let links = portal_links::table.filter(portal_links::notification_id.eq_any(notices));
+    let ids: Vec<LinkId> = links.select(portal_links::id).load(tx.conn())?;
+    diesel::update(passcodes::table.filter(passcodes::link_id.eq_any(ids.clone())))
+        .set(passcodes::code_hash.eq(None::<String>))
+        .execute(tx.conn())?;
+    diesel::update(portal_links::table.filter(portal_links::id.eq_any(ids)).filter(portal_links::ended_at.is_null()))
+        .set(portal_links::ended_at.eq(now))
+        .execute(tx.conn())
+        .map(drop)
+}
+
+/// Whether this is the link to a message that was taken back. Who has the link has the mail or the text: it tells them no more
+/// than that there was a message.
+pub fn is_of_recalled(conn: &mut Conn, token: &Token) -> QueryResult<bool> {
+    let found = portal_links::table
+        .inner_join(notifications::table.inner_join(messages::table))
+        .filter(portal_links::token_hash.eq(token.hash()))
+        .filter(messages::recalled_at.is_not_null());
+    Ok(found.select(portal_links::id).first::<LinkId>(conn).optional()?.is_some())
 }
 
 /// Ends a patient's portal sessions and open links at once: access was withdrawn, or an address changed.

@@ -13,6 +13,9 @@ use crate::db::{Conn, MultiBackend, Ts, Tx, lock_row};
 use crate::text::{Lang, Zone};
 use diesel::prelude::*;
 
+/// The word of [`Settings::notices`] for a message that was taken back.
+const RECALL: &str = "recall";
+
 /// The clinic's settings.
 #[derive(Debug, Clone, Default, Queryable, Selectable, AsChangeset)]
 #[diesel(table_name = clinic, check_for_backend(MultiBackend))]
@@ -72,6 +75,9 @@ pub struct Settings {
     pub plan_remind_days: i64,
     /// days after which its sender is told; 0: never
     pub plan_tell_days: i64,
+    /// the notices that the clinic sends besides those of messages: words, separated by spaces; one column for all of them,
+    /// because the query builder limits the columns of a row
+    pub notices: String,
     /// when the quiet hours for texts begin, in minutes after midnight of the clinic's time zone
     pub quiet_from: i64,
     /// when they end; the same as the beginning: there are none
@@ -82,6 +88,17 @@ impl Settings {
     /// The clinic's time zone.
     pub fn zone(&self) -> Zone {
         Zone::or_utc(&self.time_zone)
+    }
+
+    /// Whether a patient is told that a message was taken back, where a notification of it had gone out.
+    pub fn tells_of_recall(&self) -> bool {
+        self.notices.split(' ').any(|word| word == RECALL)
+    }
+
+    /// Sets whether a patient is told that a message was taken back.
+    pub fn set_tells_of_recall(&mut self, tells: bool) {
+        let others = self.notices.split(' ').filter(|word| !word.is_empty() && *word != RECALL);
+        self.notices = others.chain(tells.then_some(RECALL)).collect::<Vec<_>>().join(" ");
     }
 
     /// The clinic's language.

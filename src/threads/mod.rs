@@ -79,6 +79,45 @@ pub fn message_came(
     is_news(tx, id, writer)
 }
 
+/// How a conversation stands without a message that was taken back.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// when the patient or the clinic wrote last
+    pub last_message_at: Ts,
+    /// which of them
+    pub last_author: Author,
+    /// since when the patient waits for an answer
+    pub waiting_since: Option<Ts>,
+    /// when the patient opened it after the clinic's last message
+    pub read_by_patient_at: Option<Ts>,
+    /// the newest answer with one tap since then
+    pub answer: Option<OneTap>,
+}
+
+/// A message was taken back: the conversation stands as if it had not been written, and needs nobody's attention for it. It
+/// is news to all participants but the one who took it back.
+pub fn message_went(tx: &mut Tx, id: ConversationId, standing: Standing, by: UserId) -> QueryResult<()> {
+    diesel::update(conversations::table.find(id))
+        .set((
+            conversations::last_message_at.eq(standing.last_message_at),
+            conversations::last_author.eq(standing.last_author),
+            conversations::waiting_since.eq(standing.waiting_since),
+            conversations::read_by_patient_at.eq(standing.read_by_patient_at),
+            conversations::answer.eq(standing.answer),
+        ))
+        .execute(tx.conn())?;
+    attention::clear(tx, id, Reasons::AllButFile)?;
+    is_news(tx, id, Some(by))
+}
+
+/// Nothing of a conversation is left for its patient: it is closed for good.
+pub fn set_recalled(tx: &mut Tx, now: Ts, id: ConversationId, by: UserId) -> QueryResult<()> {
+    let row = diesel::update(conversations::table.find(id));
+    row.set(conversations::recalled_at.eq(now)).execute(tx.conn())?;
+    attention::clear(tx, id, Reasons::All)?;
+    set_closed(tx, id, Some((now, by)))
+}
+
 /// Turns replies on or off, as of now.
 pub fn set_replies_allowed(tx: &mut Tx, now: Ts, id: ConversationId, allowed: bool) -> QueryResult<()> {
     diesel::update(conversations::table.find(id))

@@ -6,6 +6,7 @@ use crate::clock::Token;
 use crate::db::NotificationId;
 use crate::delivery::{Channel, Reason};
 use crate::error::AppError;
+use crate::notifications::templates::Kind;
 use crate::notifications::{
     self, Address, Ending, NotificationRow, Parcel, Wording, fit_to_send, for_sending, quiet_until, set_state, wording,
 };
@@ -38,6 +39,7 @@ pub(super) async fn run(state: &AppState, job: Job, id: NotificationId) -> Resul
     let origin = state.config.origin();
     let link = match &token {
         Some(token) => format!("{origin}/portal/link/{}", token.reveal()),
+        None if row.kind == Kind::Recall => String::new(),
         None => format!("{origin}/portal"),
     };
     let message_uid = row.message_uid.clone();
@@ -73,7 +75,7 @@ async fn prepare(state: &AppState, job: &Job, id: NotificationId) -> Result<Read
             }
             return Ok(Ready::Done);
         }
-        let token = match row.conversation_id {
+        let token = match row.leads_to() {
             Some(conversation) => {
                 let to = (row.patient_id, conversation, row.channel);
                 Some(portal_links::mint(tx, now, &random, row.id, to)?)

@@ -1,7 +1,7 @@
 //! `/conversations/{id}`: the thread, and what a user can do in it.
 
 use super::outbox;
-use crate::access::{Action, ConversationAccess, Right, rights};
+use crate::access::{Action, ConversationAccess, Right, Role, rights};
 use crate::attachments::Refusal;
 use crate::chart::ItemKind;
 use crate::clinic::account::kept_words::words_back;
@@ -10,7 +10,7 @@ use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};
 use crate::clinic::guard::{AskedConversation, Conversation, shell};
 use crate::conversations::{self, Author, DraftPlace, MessageRow, OneTap, Thread, UNDO_WITHIN, Writing};
-use crate::db::{ConversationId, MessageId, UserId};
+use crate::db::{ConversationId, MessageId, Ts, UserId};
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
 use crate::http::{Form, Head, Shell, html, see_other};
@@ -37,6 +37,8 @@ pub struct ConversationPage {
     /// the reader has marked it done
     done: bool,
     may_write: bool,
+    /// may take back what others wrote
+    is_owner: bool,
     may_undo: bool,
     /// the newest message that the reader has not seen yet
     newest: Option<MessageId>,
@@ -56,6 +58,8 @@ pub struct ConversationPage {
     /// the messages after this one came while the reader was writing: they are shown with the form
     newer_than: Option<MessageId>,
     typed: RichText,
+    /// the message that the reply corrects, and when that was written
+    corrects: Option<(MessageId, Ts)>,
     files: FileLines,
     offered: Vec<OneTap>,
     errors: FieldErrors,
@@ -131,9 +135,31 @@ impl ConversationPage {
         self.may_write
             && self.thread.closed.is_none()
             && message.read_by_patient_at.is_none()
+            && message.recalled.is_none()
             && notices.peek().is_some()
             && self.notices(message).all(|n| n.state.is_final())
             && self.notices(message).any(|n| n.state.ended_badly())
+    }
+
+    /// What can be done about a message that was wrong: take it back, or correct it where the patient has seen something of it.
+    fn remedy(&self, message: &MessageRow) -> Remedy {
+        let is_seen = message.read_by_patient_at.or(message.listed_at).is_some();
+        let of_clinic = message.author == Author::User && !message.internal && message.recalled.is_none();
+        match self.may_write && of_clinic {
+            true if !is_seen && (self.is_owner || message.user == Some(self.me)) => Remedy::TakeBack,
+            true if self.thread.closed.is_none() => Remedy::Correct,
+            _ => Remedy::Nothing,
+        }
+    }
+
+    /// When the patient saw a message's line in the list, where they have not opened it.
+    fn listed_only(&self, message: &MessageRow) -> Option<Ts> {
+        message.listed_at.filter(|_| message.read_by_patient_at.is_none() && message.recalled.is_none())
+    }
+
+    /// Whether a message is on this page, so that a link can lead to it.
+    fn is_here(&self, id: &MessageId) -> bool {
+        self.thread.messages.iter().any(|message| message.id == *id)
     }
 
     /// Whether a day line stands before a message.
@@ -144,10 +170,22 @@ impl ConversationPage {
     }
 }
 
+/// What can be done about a message that was wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    /// it can be taken back, as if it had not been sent
+    TakeBack,
+    /// another message can correct it
+    Correct,
+    Nothing,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct Query {
     before: Option<i64>,
+    /// the message that a reply is to correct
+    corrects: Option<i64>,
     /// the session ended, and what was sent then is to be shown
     kept: Option<i64>,
 }
@@ -155,6 +193,11 @@ pub struct Query {
 /// The newest message that the page of this form showed.
 pub fn shown(form: &Form) -> Option<MessageId> {
     form.numbers("shown").first().copied().map(MessageId)
+}
+
+/// The message that this form corrects.
+pub fn corrected(form: &Form) -> Option<MessageId> {
+    form.numbers("corrects").first().copied().map(MessageId)
 }
 
 /// The address to which a writing is sent: what it is, is said by the form's own address.
@@ -190,13 +233,15 @@ pub struct Showing {
     pub news: bool,
     /// the session ended, and what was sent then is to be shown
     pub kept: bool,
+    /// the message that the reply is to correct, where the form does not say so itself
+    pub corrects: Option<MessageId>,
 }
 
 impl Showing {
     /// The form as it was left.
     pub fn fresh(writing: Writing) -> Showing {
         let (refused, errors) = (Vec::new(), FieldErrors::default());
-        Showing { writing, typed: None, refused, errors, conflict: false, news: false, kept: false }
+        Showing { writing, typed: None, refused, errors, conflict: false, news: false, kept: false, corrects: None }
     }
 
     /// The form as typed.
@@ -244,7 +289,8 @@ async fn show_writing(
             trace.await?
         }
     };
-    let showing = Showing { news, kept: query.kept.is_some(), ..Showing::fresh(writing) };
+    let corrects = query.corrects.map(MessageId);
+    let showing = Showing { news, kept: query.kept.is_some(), corrects, ..Showing::fresh(writing) };
     html(&page(&state, head, access, query.before.map(MessageId), showing).await?)
 }
 
@@ -264,7 +310,9 @@ pub async fn page<R: Right + Send>(
         let thread = conversations::thread(conn, &access, before)?;
         let role = access.user().role();
         let may_close = role.may(Action::Close);
-        let may_undo = may_close && thread.closed.as_ref().is_some_and(|(at, _)| now.since(*at) <= UNDO_WITHIN);
+        let may_undo = may_close
+            && thread.recalled_at.is_none()
+            && thread.closed.as_ref().is_some_and(|(at, _)| now.since(*at) <= UNDO_WITHIN);
         let there = |user: &UserRow| thread.participants.iter().any(|(id, ..)| *id == user.id);
         let may_write = role.may(Action::Send);
         let everyone = if may_write { users::active(conn)? } else { Vec::new() };
@@ -294,6 +342,10 @@ pub async fn page<R: Right + Send>(
             }
             (None, None) => Form::default(),
         };
+        let corrects = match corrected(&form).or(showing.corrects).filter(|_| writing == Writing::Reply) {
+            Some(original) => conversations::correctable(conn, &access, original)?.map(|at| (original, at)),
+            None => None,
+        };
         let mut files = FileLines::read(conn, &intake, &access.chart(), &form)?;
         files.action = format!("{}/files", goal(access.conversation(), writing));
         files.browse_by.clone_from(&files.action);
@@ -315,6 +367,7 @@ pub async fn page<R: Right + Send>(
             takes_part,
             done,
             may_write,
+            is_owner: role == Role::Owner,
             may_undo,
             newest,
             shown: said.filter(|_| !asks).or(thread.newest),
@@ -330,6 +383,7 @@ pub async fn page<R: Right + Send>(
             draft_from,
             conflict: showing.conflict,
             typed: RichText::typed(&form),
+            corrects,
             offered: offers(&form),
             files,
             errors,

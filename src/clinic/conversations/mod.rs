@@ -5,4 +5,5 @@ pub mod conversation;
 pub mod inbox;
 pub mod marks;
 pub mod outbox;
+pub mod recall;
 pub mod write;

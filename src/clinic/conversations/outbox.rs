@@ -61,11 +61,11 @@ impl Line {
         }
     }
 
-    /// Where it ended badly and was not sent again since. A passcode is the patient's to ask for: nobody else can send
+    /// Where it ended badly and was not sent again since, and its message was not taken back. A passcode is the patient's to ask for: nobody else can send
     /// one.
     fn may_send_again(&self) -> bool {
         let row = &self.sent.row;
-        row.state.ended_badly() && self.sent.is_newest && row.kind != Kind::Passcode
+        row.state.ended_badly() && self.sent.is_newest && row.kind != Kind::Passcode && !self.sent.is_recalled
     }
 
     fn may_cancel(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What a user writes in a conversation: a reply at `/conversations/{id}/messages`, a note for colleagues at
 //! `/conversations/{id}/notes`. Below each: its draft, and its files without script.
 
-use super::conversation::{Showing, intake, page, shown};
+use super::conversation::{Showing, corrected, intake, page, shown};
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::composing::one_tap::offers;
@@ -92,7 +92,8 @@ async fn send(
     let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
     let draft = form.get("draft_version").parse().unwrap_or_default();
     let (shown, key) = (shown(&form), form.get("key").to_owned());
-    let new = Reply { body, writing, files, shown, offers: offers(&form), key, draft };
+    let corrects = corrected(&form);
+    let new = Reply { body, writing, files, shown, offers: offers(&form), corrects, key, draft };
     let again = access.again();
     let write = state.db.write(move |tx| conversations::reply(tx, now, &random, &access, &new));
     let (field, why) = match write.await {
@@ -106,6 +107,7 @@ async fn send(
         }
         Err(ReplyError::Deactivated) => return Err(AppError::SignIn { to: "/sign-in".into() }),
         Err(ReplyError::Closed) => ("body", FieldError::Closed),
+        Err(ReplyError::NothingToCorrect) => ("body", FieldError::NothingToCorrect),
         Err(ReplyError::Newer) => ("body", FieldError::NewerMessage),
         Err(ReplyError::Obstacles(_)) => ("body", FieldError::CannotBeTold),
         Err(ReplyError::Files(cause)) => ("files", sent_along::why_not(cause)?),

@@ -21,6 +21,7 @@ pub fn sample_secret(kind: Kind, origin: &str) -> String {
     match kind {
         Kind::Passcode => SAMPLE_PASSCODE.to_owned(),
         Kind::PortalAccess => format!("{origin}/portal"),
+        Kind::Recall => String::new(),
         Kind::MessageWaiting | Kind::Reminder => format!("{origin}/portal/link/{SAMPLE_TOKEN}"),
     }
 }

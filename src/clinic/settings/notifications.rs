@@ -37,6 +37,7 @@ impl SettingsForm for NotificationsPage {
             .switch("notify_by_name", "notify-by-name", settings.notify_by_name)
             .switch("name_where_shared", "name-where-shared", settings.name_where_shared)
             .switch("tell_of_access", "tell-of-access", settings.tell_of_access)
+            .switch("tell_of_recall", "tell-of-recall", settings.tells_of_recall())
             .text("plan_text_hours", "plan-text", settings.plan_text_hours.to_string())
             .text("plan_remind_days", "plan-remind", settings.plan_remind_days.to_string())
             .text("plan_tell_days", "plan-tell", settings.plan_tell_days.to_string())
@@ -51,6 +52,8 @@ impl SettingsForm for NotificationsPage {
         // a form without this field keeps names on, so that families can tell their notifications apart
         settings.name_where_shared = form.get("name_where_shared") != "off";
         settings.tell_of_access = form.get("tell_of_access") == "on";
+        // a form without this field leaves no patient with a dead link and no word
+        settings.set_tells_of_recall(form.get("tell_of_recall") != "off");
         FieldErrors::default()
     }
 

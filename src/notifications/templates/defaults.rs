@@ -17,6 +17,7 @@ fn subject(slot: Slot) -> String {
         Kind::Reminder => "mail-reminder-subject",
         Kind::Passcode => "mail-passcode-subject",
         Kind::PortalAccess => "mail-access-subject",
+        Kind::Recall => "mail-recall-subject",
     };
     slot.lang.t1(key, "clinic", Placeholder::Clinic.written())
 }
@@ -36,6 +37,7 @@ fn email(slot: Slot) -> String {
             vec![of("mail-reminder-line"), plain("mail-waiting-open"), link, plain("mail-waiting-proof"), until()]
         }
         Kind::PortalAccess => vec![of("mail-access-line"), plain("mail-access-open"), link, plain("mail-access-next")],
+        Kind::Recall => vec![of("mail-recall-line"), plain("mail-recall-next")],
         Kind::Passcode => vec![
             of("mail-passcode-line"),
             format!("## {}", Placeholder::Passcode.written()),
@@ -49,11 +51,16 @@ fn email(slot: Slot) -> String {
 }
 
 fn text(slot: Slot) -> String {
-    let (key, required) = match slot.kind {
-        Kind::MessageWaiting => ("text-waiting", "link"),
-        Kind::Reminder => ("text-reminder", "link"),
-        Kind::Passcode => ("text-passcode", "passcode"),
-        Kind::PortalAccess => ("text-access", "link"),
+    let key = match slot.kind {
+        Kind::MessageWaiting => "text-waiting",
+        Kind::Reminder => "text-reminder",
+        Kind::Passcode => "text-passcode",
+        Kind::PortalAccess => "text-access",
+        Kind::Recall => "text-recall",
     };
-    slot.lang.t2(key, "clinic", Placeholder::Clinic.written(), required, slot.required().written())
+    let clinic = Placeholder::Clinic.written();
+    match slot.required() {
+        Some(one) => slot.lang.t2(key, "clinic", clinic, one.as_str(), one.written()),
+        None => slot.lang.t1(key, "clinic", clinic),
+    }
 }

@@ -90,7 +90,8 @@ impl NotificationTemplate {
     /// before the words, if that helps.
     pub fn text(&self, values: &Values) -> String {
         let body = self.body_for(values, "\n");
-        let (whole, secret) = (values.fill(&body), values.value(self.slot().required()));
+        let whole = values.fill(&body);
+        let secret = self.slot().required().map_or("", |one| values.value(one));
         if secret.is_empty() || text::in_first_part(&whole, secret) {
             return whole;
         }
@@ -125,7 +126,8 @@ impl NotificationTemplate {
     /// it.
     fn body_for(&self, values: &Values, between: &str) -> String {
         let has = |part: &str, one: Placeholder| pieces(part).contains(&Piece::Named(one.as_str()));
-        let names_it = |part: &&str| has(part, Placeholder::Phone) && !has(part, self.slot().required());
+        let names_it =
+            |part: &&str| has(part, Placeholder::Phone) && !self.slot().required().is_some_and(|one| has(part, one));
         let parts = self.body().split(between).filter(|part| !values.phone.is_empty() || !names_it(part));
         let says = values.for_whom && !self.has_name();
         let for_whom = says.then(|| self.slot().lang.t1("notification-for", "name", Placeholder::Name.written()));

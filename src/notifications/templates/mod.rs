@@ -29,6 +29,8 @@ text_enum! {
         Passcode = "passcode",
         /// the patient has got access to the portal
         PortalAccess = "portal_access",
+        /// a message was taken back: there is nothing to read
+        Recall = "recall",
     }
 }
 
@@ -65,6 +67,7 @@ impl Slot {
             Kind::MessageWaiting | Kind::Reminder => &[Clinic, Phone, Name, Link, Expiry],
             Kind::Passcode => &[Clinic, Phone, Name, Passcode, Expiry],
             Kind::PortalAccess => &[Clinic, Phone, Name, Link],
+            Kind::Recall => &[Clinic, Phone, Name],
         }
     }
 
@@ -73,9 +76,18 @@ impl Slot {
         &[Placeholder::Clinic, Placeholder::Phone, Placeholder::Name]
     }
 
-    /// The placeholder that a body must contain.
-    pub fn required(self) -> Placeholder {
-        if self.kind == Kind::Passcode { Placeholder::Passcode } else { Placeholder::Link }
+    /// Whether a body must contain this placeholder.
+    pub fn requires(self, one: &Placeholder) -> bool {
+        self.required() == Some(*one)
+    }
+
+    /// The placeholder that a body must contain, if any.
+    pub fn required(self) -> Option<Placeholder> {
+        match self.kind {
+            Kind::Passcode => Some(Placeholder::Passcode),
+            Kind::Recall => None,
+            Kind::MessageWaiting | Kind::Reminder | Kind::PortalAccess => Some(Placeholder::Link),
+        }
     }
 }
 
@@ -145,8 +157,8 @@ impl NotificationTemplate {
         }
         problems.body = found(settings, &template.body, slot.allowed(), LONGEST_BODY);
         // the rendered result is checked, not the source: Markdown may leave out the part with the placeholder
-        if problems.body.is_empty() && !template.shows_what_it_must() {
-            problems.body.push(Problem::Missing(slot.required()));
+        if let Some(required) = slot.required().filter(|one| problems.body.is_empty() && !template.shows(*one)) {
+            problems.body.push(Problem::Missing(required));
         }
         if problems.is_empty() { Ok(template) } else { Err(problems) }
     }
@@ -170,12 +182,11 @@ impl NotificationTemplate {
         &self.body
     }
 
-    fn shows_what_it_must(&self) -> bool {
+    fn shows(&self, required: Placeholder) -> bool {
         const MARK: &str = "a-mark-that-nobody-writes";
-        let marked =
-            if self.slot.required() == Placeholder::Link { format!("https://x.example/{MARK}") } else { MARK.into() };
+        let marked = if required == Placeholder::Link { format!("https://x.example/{MARK}") } else { MARK.into() };
         let mut values = Values::default();
-        match self.slot.required() {
+        match required {
             Placeholder::Link => values.link = &marked,
             _ => values.passcode = &marked,
         }
@@ -183,7 +194,7 @@ impl NotificationTemplate {
             Channel::Sms => self.text(&values).contains(MARK),
             Channel::Email => {
                 let words = self.email_words(&values);
-                let there = match self.slot.required() {
+                let there = match required {
                     Placeholder::Link => words.html.as_str().contains(&format!("href=\"{marked}\"")),
                     _ => words.html.plain().contains(MARK),
                 };

@@ -31,6 +31,7 @@ async fn no_post_from_another_site_gets_through() {
             "language",
             "template",
             "upload",
+            "message",
             "user",
             "passkey",
         ];

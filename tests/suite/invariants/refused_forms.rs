@@ -79,6 +79,8 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /conversations/{conversation}/notifications",
     "POST /conversations/{conversation}/cancellations",
     "POST /conversations/{conversation}/attention",
+    // what it refuses is said on a page of its own; see the tests of conversations
+    "POST /conversations/{conversation}/messages/{message}/recall",
     "POST /conversations/{conversation}/closure",
     "POST /conversations/{conversation}/reopening",
     // a notice says that a picture cannot be read

@@ -61,6 +61,7 @@ const WRITE_PAGES: &[&str] = &[
     "/settings/message-templates/new",
     "/settings/message-templates/{template}",
     "/conversations/{conversation}/closure",
+    "/conversations/{conversation}/messages/{message}/recall",
 ];
 
 fn open(list: &[(&str, u16)], route: &Route) -> Option<u16> {
@@ -94,6 +95,7 @@ impl World {
             ("patient", self.patient.as_str()),
             ("conversation", &self.conversation),
             ("item", "1"),
+            ("message", "1"),
             ("template", "1"),
             ("user", "1"),
             ("passkey", "1"),
@@ -279,7 +281,8 @@ async fn what_is_not_there_is_404(app: App) {
     for route in routes::clinic().into_iter().filter(|route| named.iter().any(|name| route.path.contains(name))) {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
             let path = route.filled(
-                &["patient", "conversation", "item", "upload", "number", "user", "passkey"].map(|name| (name, id)),
+                &["patient", "conversation", "message", "item", "upload", "number", "user", "passkey"]
+                    .map(|name| (name, id)),
             );
             let answer = match route.method {
                 "GET" => owner.get(&path).await,

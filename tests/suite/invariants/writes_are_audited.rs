@@ -428,6 +428,13 @@ async fn every_post_leaves_a_row(app: App) {
         let answer = owner.post(path, &[("conversation", id)]).await;
         script.check(path, 303, &answer).await;
     }
+    let page = owner.get(&conversation).await.ok();
+    owner.submit(&page, "Send", &[("body", "A word too much")]).await.redirect();
+    let page = owner.get(&conversation).await.ok();
+    let last = page.attrs_of(".msg.mine", "id").pop().unwrap().replace("message-", "");
+    script.skip().await;
+    let answer = owner.post(&format!("{conversation}/messages/{last}/recall"), &[]).await;
+    script.check("/conversations/{conversation}/messages/{message}/recall", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/closure"), &[]).await;
     script.check("/conversations/{conversation}/closure", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/reopening"), &[]).await;
