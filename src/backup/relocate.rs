@@ -53,7 +53,7 @@ pub fn relocate(
     from: &DatabaseUrl,
     to: &DatabaseUrl,
     keys: &Keys,
-    now: Ts,
+    now: impl FnOnce() -> Ts,
     mut tell: impl FnMut(Step),
 ) -> Result<Relocated, RelocateError> {
     let mut moving = Moving::begin(from, to)?;
@@ -69,7 +69,7 @@ pub fn relocate(
     let mut audit_rows = 0;
     let tables = moving.finish(
         keys,
-        |tx| audit::append(tx, now, entry),
+        |tx| audit::append(tx, now(), entry),
         |tx| {
             // the ends may be unsealed where the log was written without a key
             let held = match audit::verify(tx, keys.audit.as_deref()) {

@@ -24,17 +24,25 @@ pub(super) async fn run(config: &Config, Options { to, ca_file }: Options) -> Re
     let read = |path: PathBuf| std::fs::read(&path).map_err(|e| format!("--ca-file: {}: {e}", path.display()));
     let authority = ca_file.map(read).transpose()?;
     let to = DatabaseUrl::parse(&to, authority.as_deref()).map_err(|fault| format!("--to: {fault}"))?;
-    let (from, keys, now) = (config.database.clone(), config.keys(), Clock::system().now());
+    let (from, keys, clock) = (config.database.clone(), config.keys(), Clock::system());
     let began = Instant::now();
     let mut still = None;
     let moved = tokio::task::spawn_blocking(move || {
-        let done = backup::relocate(&from, &to, &keys, now, |step| match step {
-            Step::Passed(number, rows) => println!("pass {number}: {rows} rows differed"),
-            Step::Still => {
-                still = Some(Instant::now());
-                println!("from now on nobody can write; what the clinic does meanwhile waits or is asked for again");
-            }
-        });
+        let done = backup::relocate(
+            &from,
+            &to,
+            &keys,
+            || clock.now(),
+            |step| match step {
+                Step::Passed(number, rows) => println!("pass {number}: {rows} rows differed"),
+                Step::Still => {
+                    still = Some(Instant::now());
+                    println!(
+                        "from now on nobody can write; what the clinic does meanwhile waits or is asked for again"
+                    );
+                }
+            },
+        );
         done.map(|done| (done, still))
     });
     let (moved, still) = moved.await??;

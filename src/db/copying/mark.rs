@@ -29,6 +29,9 @@ pub(super) struct Mark {
     pub clinic: String,
     /// whether all rows are here
     pub whole: bool,
+    /// whether the old database was left: until then nobody may open this one
+    #[serde(default)]
+    pub confirmed: bool,
     /// the statements that add the references again
     pub references: Vec<String>,
 }
@@ -70,7 +73,7 @@ pub fn admit(conn: &mut Conn) -> Result<(), DbError> {
         },
         Conn::Pg(conn) => match Mark::of(conn)? {
             None => Ok(()),
-            Some(mark) if !mark.whole => Err(refused(Refused::Unfinished)),
+            Some(mark) if !mark.confirmed => Err(refused(Refused::Unfinished)),
             Some(_) => {
                 // a role that does not own the tables may not remove the mark; the old database has one too
                 if let Err(cause) = Mark::put(None, conn) {

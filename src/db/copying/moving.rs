@@ -20,6 +20,15 @@ use diesel::sql_types::Bool;
 
 /// How often a table is compared again after what differed was written.
 const ROUNDS: usize = 3;
+/// Keeps every program out of the old database, also one that runs and is too old to know the mark: whatever it writes
+/// leaves a row in the audit log or changes a job, and it opens no database that a newer program has changed.
+const CLOSED: &str = "
+    CREATE TRIGGER moved_audit BEFORE INSERT ON audit_events
+    BEGIN SELECT RAISE(ABORT, 'the clinic was moved out of this database'); END;
+    CREATE TRIGGER moved_jobs BEFORE UPDATE ON jobs
+    BEGIN SELECT RAISE(ABORT, 'the clinic was moved out of this database'); END;
+    INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000000');
+";
 /// The advisory lock under which rows are brought over: one process at a time.
 const LOCK: i64 = 7_305_020;
 
@@ -38,6 +47,15 @@ pub enum MoveError {
     /// The tables are not those of this program.
     #[error("{0}: its tables are of another version of Postern: run `postern migrate` of this version first")]
     Version(&'static str),
+    /// A move of another version was broken off.
+    #[error(
+        "--to: another version of Postern began to fill the database: empty it (DROP SCHEMA public CASCADE; CREATE SCHEMA \
+         public) and run the command again"
+    )]
+    Half,
+    /// The clinic was moved before; only the mark of its end was lacking, and is there now.
+    #[error("the clinic was moved already: set database_url to the new database and restart every process")]
+    Done,
     /// The new database belongs to somebody else.
     #[error("--to: the database is not empty, it has rows in {0}: name an empty one")]
     NotEmpty(String),
@@ -113,7 +131,10 @@ impl Moving {
         let opened = |url| open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()));
         let (mut from, mut to, mut reader) = (opened(from)?, opened(to)?, opened(to)?);
         if is_gone(&mut from)? {
-            return Err(Refused::Gone.into());
+            return Err(match confirm(&mut to, &clinic_of(&mut from)?)? {
+                true => MoveError::Done,
+                false => Refused::Gone.into(),
+            });
         }
         for conn in [&mut to, &mut reader] {
             if let Conn::Pg(conn) = conn {
@@ -126,17 +147,7 @@ impl Moving {
             return Err(MoveError::Version("database_url"));
         }
         let here = tables(&mut from)?;
-        let mark = prepare(&mut to, &clinic_of(&mut from)?, &steps)?;
-        let there = tables(&mut to)?;
-        let pair = |here: Table| {
-            let there = there.iter().find(|there| there.name == here.name)?.like(&here)?;
-            Some((here, there))
-        };
-        let count = here.len();
-        let tables: Vec<(Table, Table)> = here.into_iter().filter_map(pair).collect();
-        if tables.len() != count || tables.len() != there.len() {
-            return Err(MoveError::Version("--to"));
-        }
+        let (mark, tables) = prepare(&mut to, &clinic_of(&mut from)?, &steps, &here)?;
         Ok(Moving { from, to, reader, tables, mark })
     }
 
@@ -211,11 +222,19 @@ impl Moving {
             conn.batch_execute("PRAGMA busy_timeout = 600000").map_err(failed)?;
         }
         self.from.begin_write().map_err(failed)?;
-        let done = self.last_pass(keys, tell, check);
+        let done = match self.is_as_before() {
+            Ok(true) => self.last_pass(keys, tell, check),
+            Ok(false) => Err(MoveError::Version("database_url").into()),
+            Err(cause) => Err(failed(cause)),
+        };
         match done {
             Ok(moved) => {
                 // from here on nobody writes to the old database any more
                 self.from.commit().map_err(failed)?;
+                // if this is not reached, the command is run again, and does only this
+                let Conn::Pg(conn) = &mut self.to else { return Ok(moved) };
+                self.mark.confirmed = true;
+                Mark::put(Some(&self.mark), conn).map_err(failed)?;
                 Ok(moved)
             }
             Err(cause) => {
@@ -224,6 +243,13 @@ impl Moving {
                 Err(cause)
             }
         }
+    }
+
+    /// Whether no newer program has changed the tables of the old database since the move began.
+    fn is_as_before(&mut self) -> QueryResult<bool> {
+        let known = steps(&mut self.to)?;
+        let here = tables(&mut self.from)?;
+        Ok(steps(&mut self.from)? == known && here.iter().eq(self.tables.iter().map(|(here, _)| here)))
     }
 
     fn last_pass<E: From<MoveError> + From<diesel::result::Error>>(
@@ -235,6 +261,7 @@ impl Moving {
         tell(&mut Tx::new(&mut self.from, keys))?;
         if let Conn::Sqlite(conn) = &mut self.from {
             conn.batch_execute(&format!("PRAGMA user_version = {GONE}"))?;
+            conn.batch_execute(CLOSED)?;
         }
         let moved = self.compare()?;
         self.to.begin_write()?;
@@ -268,14 +295,40 @@ impl Moving {
     }
 }
 
+/// Each table as SQLite has it and as PostgreSQL has it, with the columns in the same order.
+type Pairs = Vec<(Table, Table)>;
+
+fn paired(here: &[Table], there: &[Table]) -> Result<Pairs, MoveError> {
+    let pair = |here: &Table| {
+        let there = there.iter().find(|there| there.name == here.name)?.like(here)?;
+        Some((here.clone(), there))
+    };
+    let pairs: Pairs = here.iter().filter_map(pair).collect();
+    let all = pairs.len() == here.len() && pairs.len() == there.len();
+    if all { Ok(pairs) } else { Err(MoveError::Version("--to")) }
+}
+
+/// Opens the new database to programs where only that was lacking, because the old one was left and the command then broken
+/// off; says whether the clinic lives there.
+fn confirm(to: &mut Conn, clinic: &str) -> QueryResult<bool> {
+    let Conn::Pg(conn) = to else { return Ok(false) };
+    match Mark::of(conn)? {
+        Some(mark) if mark.whole && mark.clinic == clinic => {
+            Mark::put(Some(&Mark { confirmed: true, ..mark }), conn)?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
 /// Makes the new database ready to take rows, in one transaction, or finds that it is.
-fn prepare(to: &mut Conn, clinic: &str, versions: &[String]) -> Result<Mark, MoveError> {
+fn prepare(to: &mut Conn, clinic: &str, versions: &[String], here: &[Table]) -> Result<(Mark, Pairs), MoveError> {
     to.begin_write()?;
-    let made = prepare_now(to, clinic, versions);
+    let made = prepare_now(to, clinic, versions, here);
     match made {
-        Ok(mark) => {
+        Ok(made) => {
             to.commit()?;
-            Ok(mark)
+            Ok(made)
         }
         Err(cause) => {
             let _ = to.rollback();
@@ -284,7 +337,7 @@ fn prepare(to: &mut Conn, clinic: &str, versions: &[String]) -> Result<Mark, Mov
     }
 }
 
-fn prepare_now(to: &mut Conn, clinic: &str, versions: &[String]) -> Result<Mark, MoveError> {
+fn prepare_now(to: &mut Conn, clinic: &str, versions: &[String], here: &[Table]) -> Result<(Mark, Pairs), MoveError> {
     #[derive(QueryableByName)]
     struct Held {
         #[diesel(sql_type = Bool)]
@@ -297,11 +350,14 @@ fn prepare_now(to: &mut Conn, clinic: &str, versions: &[String]) -> Result<Mark,
     }
     match Mark::of(conn)? {
         Some(mark) if mark.clinic != clinic => return Err(MoveError::OtherClinic),
+        Some(_) if steps(to)? != versions => return Err(MoveError::Half),
         Some(mark) if !mark.whole => {
-            return if steps(to)? == versions { Ok(mark) } else { Err(MoveError::Version("--to")) };
+            let there = tables(to)?;
+            return Ok((mark, paired(here, &there)?));
         }
-        // it was whole, but the old database was not left: it goes on from here
-        Some(_) if steps(to)? != versions => return Err(MoveError::Version("--to")),
+        // both are in use, as after an old copy of SQLite's file came back
+        Some(mark) if mark.confirmed => return Err(MoveError::NotEmpty("audit_events".into())),
+        // it was whole, but the old database was not left: nobody could open it, and it goes on from here
         Some(_) => {}
         None => {
             migrate::take(to, versions).map_err(|cause| MoveError::Steps(cause.to_string()))?;
@@ -317,12 +373,13 @@ fn prepare_now(to: &mut Conn, clinic: &str, versions: &[String]) -> Result<Mark,
         }
     }
     let there = tables(to)?;
+    let pairs = paired(here, &there)?;
     let Conn::Pg(conn) = to else { return Err(MoveError::Kinds) };
     set_triggers(conn, &there, "DISABLE")?;
     let references = set_references_aside(conn)?;
-    let mark = Mark { clinic: clinic.to_owned(), whole: false, references };
+    let mark = Mark { clinic: clinic.to_owned(), whole: false, confirmed: false, references };
     Mark::put(Some(&mark), conn)?;
-    Ok(mark)
+    Ok((mark, pairs))
 }
 
 fn set_triggers<'a>(

@@ -101,6 +101,16 @@ async fn a_clinic_moves_and_goes_on() {
     });
     assert!(matches!(refused.await, Err(DbError::Pool(_))));
     assert!(open(&old).await.err().unwrap().to_string().contains("was moved out of this database"));
+    // nor from a program that is too old to know
+    let DatabaseUrl::Sqlite(path) = &old else { unreachable!() };
+    let mut raw = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    for write in [
+        "INSERT INTO audit_events (chain, position, at, actor, action, hash) VALUES (0, 1, 1, 'system', 'x', x'00')",
+        "UPDATE jobs SET attempts = attempts + 1",
+    ] {
+        let refused = diesel::sql_query(write).execute(&mut raw).unwrap_err().to_string();
+        assert!(refused.contains("was moved out of this database"), "{write}: {refused}");
+    }
     let (good, said) = migrate(&old, &to).await;
     assert!(!good && said.contains("was moved out of this database"), "{said}");
 }
@@ -164,6 +174,8 @@ async fn killed_at_any_point_it_is_whole_or_refused() {
         if open(&old).await.is_ok() {
             let (good, said) = migrate(&old, &to).await;
             assert!(good, "{said}");
+        } else if mark(&to).is_some_and(|mark| !mark.contains("\"confirmed\":true")) {
+            assert!(migrate(&old, &to).await.1.contains("was moved already"));
         }
         stop.store(true, Ordering::SeqCst);
     };
@@ -174,6 +186,26 @@ async fn killed_at_any_point_it_is_whole_or_refused() {
     for (table, rows) in &here {
         assert_eq!(&there[table], rows, "{table}");
     }
+}
+
+/// Broken off between the commits of both databases, the old one is left and the new one not opened yet: run again, the command
+/// does only that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_and_not_confirmed_is_confirmed() {
+    let Some((app, to, _place)) = both().await else { return };
+    busy(&app).await;
+    let old = app.state.config.database.clone();
+    assert!(migrate(&old, &to).await.0);
+    let before = mark(&to).unwrap().replace("\"confirmed\":true", "\"confirmed\":false");
+    {
+        let DatabaseUrl::Postgres(url) = &to else { unreachable!() };
+        let comment = format!("COMMENT ON TABLE __diesel_schema_migrations IS '{before}'");
+        diesel::sql_query(comment).execute(&mut PgConnection::establish(url).unwrap()).unwrap();
+    }
+    assert!(open(&to).await.err().unwrap().to_string().contains("run that to its end first"));
+    let (good, said) = migrate(&old, &to).await;
+    assert!(!good && said.contains("was moved already"), "{said}");
+    assert!(open(&to).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
