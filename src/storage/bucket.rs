@@ -247,6 +247,8 @@ fn judged(mut answer: Response<Body>) -> io::Result<Response<Body>> {
         // S3 says "slow down" with 503, and answers 409 while another call works on the same object
         408 | 409 | 429 | 500..=599 => io::ErrorKind::HostUnreachable,
         403 => io::ErrorKind::PermissionDenied,
+        // the object ends before what is asked for
+        416 => io::ErrorKind::UnexpectedEof,
         _ => io::ErrorKind::Other,
     };
     let status = answer.status().as_u16();

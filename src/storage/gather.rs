@@ -27,6 +27,11 @@ pub struct Gathered {
     pub lacking: u64,
 }
 
+/// Whether a file is there and is not what was stored: other bytes, or fewer.
+fn is_damage(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
 impl Storage {
     /// Copies every file that the first place lacks from the second, and compares what the first has with its hash; with
     /// `remove`, then removes it in the second. It can be broken off anywhere, and begun again. A file that is missing in
@@ -86,23 +91,28 @@ impl Storage {
         let Some(name) = one.name.as_deref() else { return Ok(true) };
         let (places, all) = (&self.0.blobs, 0..stored_size(one));
         let lost = |cause| missing(cause, name);
-        if places.first.has(name)? {
+        let has = match places.first.has(name) {
+            // S3 says so of a missing object to an account that may not list
+            Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => false,
+            has => has?,
+        };
+        if has {
             match hashed(places.first.get(name, all.clone()).map_err(lost)?, &mut io::sink(), name) {
                 Ok(_) => return Ok(true),
-                Err(StorageError::Io(cause)) if cause.kind() == io::ErrorKind::InvalidData => {}
+                Err(StorageError::Io(cause)) if is_damage(&cause) => {}
                 Err(cause) => return Err(cause),
             }
         }
         let Some(second) = &places.second else { return Err(StorageError::Missing(name.to_owned())) };
         let ready =
             whole(self.0.spool.spool()?, second.get(name, all).map_err(lost)?, name).map_err(|cause| match cause {
-                StorageError::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => {
-                    lost(io::ErrorKind::NotFound.into())
-                }
+                StorageError::Io(cause) if is_damage(&cause) => lost(io::ErrorKind::NotFound.into()),
                 cause => cause,
             })?;
-        // a damaged one is in the way
-        places.first.remove(name)?;
+        // only a damaged one is in the way: another run may have brought a good one meanwhile
+        if has {
+            places.first.remove(name)?;
+        }
         match places.first.put(ready, name) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             put => Ok(put.map(|()| false)?),

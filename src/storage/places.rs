@@ -33,20 +33,27 @@ impl BlobStore for Places {
 
     fn get(&self, name: &str, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
         let found = self.first.get(name, range.clone());
+        // also where the first place is away, or does not tell what it lacks
         match (&self.second, found) {
-            (Some(second), Err(cause)) if cause.kind() == io::ErrorKind::NotFound => {
-                match second.get(name, range.clone()) {
-                    // it may have moved between the two looks
-                    Err(cause) if cause.kind() == io::ErrorKind::NotFound => self.first.get(name, range),
-                    found => found,
-                }
-            }
+            (Some(second), Err(cause)) => match second.get(name, range.clone()) {
+                Ok(found) => Ok(found),
+                // it may have moved between the two looks
+                Err(_) if cause.kind() == io::ErrorKind::NotFound => self.first.get(name, range),
+                Err(_) => Err(cause),
+            },
             (_, found) => found,
         }
     }
 
     fn has(&self, name: &str) -> io::Result<bool> {
-        Ok(self.first.has(name)? || self.second.as_ref().map_or(Ok(false), |second| second.has(name))?)
+        let first = self.first.has(name);
+        match &self.second {
+            Some(second) if !matches!(first, Ok(true)) => match (second.has(name)?, first) {
+                (true, _) => Ok(true),
+                (false, first) => first,
+            },
+            _ => first,
+        }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
