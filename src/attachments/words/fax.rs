@@ -1,6 +1,6 @@
 //! Pages of a TIFF that are coded as a fax codes them: CCITT Group 3 in one or two dimensions (ITU-T T.4) and Group 4 (T.6).
 
-use super::picture::Pages;
+use super::picture::{GREY, Pages};
 use hayro_ccitt::{DecodeSettings, Decoder, DecoderContext, EncodingMode};
 use image::{DynamicImage, GrayImage};
 use tiff::tags::Tag;
@@ -102,9 +102,9 @@ impl Sheet {
         (self.pixels.len() / self.width.max(1)) as u32
     }
 
-    /// Brings the page to this many lines with white ones.
+    /// Brings the page to this many lines with grey ones: what could not be read is not white paper.
     fn fill(&mut self, rows: u32) {
-        self.pixels.resize(rows as usize * self.width, u8::MAX);
+        self.pixels.resize(rows as usize * self.width, GREY);
     }
 }
 

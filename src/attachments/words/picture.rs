@@ -22,7 +22,7 @@ const MOST_PAGES: usize = 30;
 const TALLEST: u32 = 65_500;
 /// The space between two pages, in pixels.
 const GAP: u32 = 12;
-const GREY: u8 = 128;
+pub(super) const GREY: u8 = 128;
 /// Quality of the JPEG, of 100: letters stay sharp.
 const QUALITY: u8 = 80;
 /// The largest drawn picture, in bytes.

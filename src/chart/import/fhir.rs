@@ -57,7 +57,7 @@ pub use bundle::{Bundle, Gathered, Part, read_bundle, read_file};
 pub use prepare::{Prepared, Survey, Taken};
 pub use read::{Outline, Reopen, check};
 pub(super) use resource::kind_of;
-pub use shelf::{Kept, KeptFile, Shelf};
+pub use shelf::{Kept, KeptFile, Shelf, at_once};
 pub use unread::{MISSED, OTHER};
 
 /// Why a whole file can't be read. The text names places in the file, never its content.

@@ -1,6 +1,6 @@
 //! The resources that sources sent, stored as they are: charts are made from them (see [`super::derive()`]).
 
-use super::fhir::{Kept, KeptFile, Prepared, Shelf, SkipReason, Skipped};
+use super::fhir::{Kept, KeptFile, Prepared, Shelf, SkipReason, Skipped, at_once};
 use crate::db::schema::{blobs, source_files, source_mentions, source_resources};
 use crate::db::sealed::{self, Opened};
 use crate::db::{BlobId, Both, Conn, MultiBackend, Ts, Tx};
@@ -13,8 +13,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most rows of one query.
 const AT_ONCE: usize = 500;
-/// The most resources that are held as text at once.
-const HELD_AT_ONCE: usize = 50;
 
 /// A file of a resource: its place in storage, or why it is missing.
 #[derive(Debug)]
@@ -288,8 +286,13 @@ pub(super) fn of_owner(tx: &mut Tx, owner: &SourceId, delivery: i64, sink: &mut 
         .select(source_resources::id)
         .load(tx.conn())?;
     let mut seen: BTreeSet<i64> = BTreeSet::new();
-    for rows in own.chunks(HELD_AT_ONCE) {
-        let rows = of_rows(tx, rows)?;
+    let (mut left, mut count, mut bytes) = (own.as_slice(), 0, 0);
+    while !left.is_empty() {
+        let (now, rest) = left.split_at_checked(at_once(count, bytes)).unwrap_or((left, &[]));
+        left = rest;
+        let rows = of_rows(tx, now)?;
+        count += rows.len();
+        bytes += rows.iter().map(|(_, _, _, json, ..)| json.0.len()).sum::<usize>();
         let mut names = Names::default();
         rows.iter().for_each(|(_, source, _, json, ..)| names.collect(source, &json.0));
         let mut targets = names.all();

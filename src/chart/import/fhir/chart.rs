@@ -279,7 +279,8 @@ impl<'a> Chart<'a> {
     /// The encounter during which a resource was made, if it is this patient's and becomes an item.
     pub fn encounter_of(&self, at: At) -> Option<At<'a>> {
         let place = self.place(at, at.entry.resource.encounter()?)?;
-        self.at(place).filter(|_| self.state.during.contains_key(&place))
+        // asked first: to have the encounter may cost a query
+        if self.state.during.contains_key(&place) { self.at(place) } else { None }
     }
 
     /// The first of these texts that is a date, else the start of the resource's encounter.

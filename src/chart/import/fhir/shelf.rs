@@ -16,6 +16,16 @@ use crate::db::Ts;
 const MOST_HELD: usize = 4 * 1024 * 1024;
 /// The most resources that are fetched at once.
 const AT_ONCE: usize = 50;
+/// As much text as is fetched at once, in bytes, by the length of those that were fetched before.
+const TEXT_AT_ONCE: usize = 1024 * 1024;
+
+/// How many texts to fetch at once, where so many had so many bytes.
+pub fn at_once(count: usize, bytes: usize) -> usize {
+    match count {
+        0 => 5,
+        count => (TEXT_AT_ONCE / (bytes / count).max(1)).clamp(1, AT_ONCE),
+    }
+}
 
 /// Where stored resources can be had again.
 pub trait Shelf {
@@ -153,6 +163,9 @@ pub(super) struct Slots {
     all: Vec<Slot>,
     /// the text of the held resources that can be fetched again, in bytes
     weight: AtomicUsize,
+    /// how many were fetched, and their text in bytes
+    fetched: AtomicUsize,
+    fetched_text: AtomicUsize,
 }
 
 impl Slots {
@@ -196,8 +209,22 @@ impl Slots {
         let missing: BTreeMap<i64, usize> = missing.collect();
         let Some(shelf) = shelf.filter(|_| !missing.is_empty()) else { return };
         let rows: Vec<i64> = missing.keys().copied().collect();
-        for kept in rows.chunks(AT_ONCE).flat_map(|rows| shelf.fetch(rows)) {
-            let (Some(position), Some(entry)) = (missing.get(&kept.row), kept.entry()) else { continue };
+        let mut rows = rows.as_slice();
+        while !rows.is_empty() {
+            let (now, rest) = rows.split_at_checked(self.at_once()).unwrap_or((rows, &[]));
+            rows = rest;
+            shelf.fetch(now).into_iter().for_each(|kept| self.take(&kept, &missing));
+        }
+    }
+
+    fn at_once(&self) -> usize {
+        at_once(self.fetched.load(Ordering::Relaxed), self.fetched_text.load(Ordering::Relaxed))
+    }
+
+    fn take(&self, kept: &Kept, missing: &BTreeMap<i64, usize>) {
+        self.fetched.fetch_add(1, Ordering::Relaxed);
+        self.fetched_text.fetch_add(kept.json.len(), Ordering::Relaxed);
+        if let (Some(position), Some(entry)) = (missing.get(&kept.row), kept.entry()) {
             self.weight.fetch_add(kept.json.len(), Ordering::Relaxed);
             let inner = contained(&entry, &kept.json).into_iter().map(|(_, entry)| entry);
             for (entry, slot) in std::iter::once(entry).chain(inner).zip(self.all.iter().skip(*position)) {
@@ -210,7 +237,7 @@ impl Slots {
     pub fn fetch_ahead(&self, positions: &[usize], shelf: Option<&dyn Shelf>) {
         let is_missing = |position: &usize| self.all.get(*position).is_some_and(|slot| slot.held().is_none());
         if positions.first().is_some_and(is_missing) {
-            self.fetch(positions.iter().copied().take(AT_ONCE), shelf);
+            self.fetch(positions.iter().copied().take(self.at_once()), shelf);
         }
     }
 
