@@ -39,7 +39,7 @@ impl<Q: QueryFragment<MultiBackend>> QueryFragment<MultiBackend> for Counted<Q> 
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
         pass.push_sql("SELECT count(*) FROM (");
         self.0.walk_ast(pass.reborrow())?;
-        pass.push_sql(") found");
+        pass.push_sql(") one");
         Ok(())
     }
 }
