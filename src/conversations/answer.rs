@@ -1,6 +1,7 @@
 //! Answers with one tap: the clinic offers one to three with a message, and the patient chooses, also where replies are
 //! off.
 
+use super::opening;
 use super::patient_reply::{PatientReplyError, cannot_reply};
 use super::store;
 use super::types::CannotReply;
@@ -68,6 +69,10 @@ pub fn answer(
     match cannot_reply(tx, visit, &conversation)? {
         None | Some(CannotReply::RepliesOff(_)) => {}
         Some(why) => return Err(PatientReplyError::Refused(why)),
+    }
+    // whoever answers a message has opened it
+    if !opening::open(tx, now, conversation.id, &[message])? {
+        return Err(PatientReplyError::NotFound);
     }
     let row = (answers::message_id.eq(message), answers::answer.eq(answer), answers::answered_at.eq(now));
     let insert = diesel::insert_into(answers::table).values(row).on_conflict_do_nothing();

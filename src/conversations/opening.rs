@@ -4,16 +4,20 @@
 use super::patient_inbox::PatientRow;
 use super::store;
 use crate::access::PortalVisit;
-use crate::db::schema::messages;
+use crate::db::schema::{conversations, messages};
 use crate::db::{Conn, ConversationId, MessageId, Ts, Tx, lock_row};
 use crate::notifications::{self, StepState};
 use crate::threads::{self, Author, Reasons};
 use diesel::prelude::*;
 
 /// Marks messages of a conversation, which were read a moment ago, as opened by the patient. `false`, and nothing is marked,
-/// where one of them was taken back since: then nothing of what was read may be shown.
+/// where one of them, or the whole conversation, was taken back since: then nothing of what was read may be shown.
 pub fn open(tx: &mut Tx, now: Ts, conversation: ConversationId, shown: &[MessageId]) -> QueryResult<bool> {
     lock_row(tx, "conversations", conversation.0)?;
+    let whole = conversations::table.find(conversation).select(conversations::recalled_at);
+    if whole.first::<Option<Ts>>(tx.conn())?.is_some() {
+        return Ok(false);
+    }
     let of = |ids: &[MessageId]| messages::table.filter(messages::id.eq_any(ids.to_vec()));
     let recalled = of(shown).filter(messages::recalled_at.is_not_null());
     if recalled.select(messages::id).first::<MessageId>(tx.conn()).optional()?.is_some() {
@@ -52,7 +56,8 @@ pub fn open_by_file(tx: &mut Tx, now: Ts, visit: &PortalVisit, number: i64, mess
 }
 
 /// Marks what these lines of the patient's list show of messages that are not opened: title and beginning. Says whether
-/// anything was marked: then the lines are read anew, for a message may have been taken back since.
+/// anything was marked. The caller reads the lines anew in the same transaction: until it ends none of their messages can be
+/// taken back, but one may have been since the lines were read.
 pub fn list(tx: &mut Tx, now: Ts, rows: &[PatientRow]) -> QueryResult<bool> {
     let mut ids: Vec<ConversationId> = rows.iter().map(|row| row.id).collect();
     ids.sort_unstable();

@@ -153,6 +153,8 @@ pub fn correctable<R: Right>(
         .filter(messages::conversation_id.eq(access.conversation()))
         .filter(messages::author.eq(Author::User))
         .filter(messages::internal.eq(false))
-        .filter(messages::recalled_at.is_null());
+        .filter(messages::recalled_at.is_null())
+        // what the patient has seen nothing of is taken back
+        .filter(messages::read_by_patient_at.is_not_null().or(messages::listed_at.is_not_null()));
     there.select(messages::created_at).first(conn).optional()
 }

@@ -2,10 +2,11 @@
 
 use crate::access::{PortalVisit, Role};
 use crate::audit::{ActorKind, Event};
-use crate::db::schema::{audit_events, conversations, users};
+use crate::db::schema::{audit_events, conversations, messages, users};
 use crate::db::sealed::Opened;
 use crate::db::{Conn, Ts};
 use crate::patients;
+use crate::threads::Author;
 use diesel::prelude::*;
 
 /// One look of a user at a conversation.
@@ -41,6 +42,15 @@ pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i
         // the audit row names the patient; the conversation must be theirs too
         .filter(conversations::patient_id.eq(visit.patient()))
         .filter(conversations::recalled_at.is_null())
+        // nothing of a conversation that they have not seen anything of: it can still be taken back
+        .filter(diesel::dsl::exists(
+            messages::table.filter(messages::conversation_id.eq(conversations::id)).filter(
+                messages::author
+                    .eq(Author::Patient)
+                    .or(messages::read_by_patient_at.is_not_null())
+                    .or(messages::listed_at.is_not_null()),
+            ),
+        ))
         .order(audit_events::id.desc())
         .limit(limit)
         .select((

@@ -2,6 +2,7 @@
 //! row is, and write down each row that moves with what it was.
 
 use super::connection::{Conn, Tx};
+use super::dialect::lock_rows;
 use super::ids::PatientId;
 use super::schema::merge_moves;
 use diesel::prelude::*;
@@ -72,10 +73,9 @@ pub struct Pair {
 /// Locks this patient's conversations until the transaction ends. They are locked before the patients, in the same
 /// order as a reply locks them.
 pub fn lock_conversations(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
-    if let Conn::Pg(conn) = tx.conn() {
-        diesel::sql_query("SELECT 1 FROM conversations WHERE patient_id = $1 ORDER BY id FOR UPDATE")
-            .bind::<BigInt, _>(patient.0)
-            .execute(conn)?;
+    // notifications before conversations, as whoever stores what became of one: two never wait for each other
+    for table in ["notifications", "conversations"] {
+        lock_rows(tx, table, "patient_id", patient.0)?;
     }
     Ok(())
 }

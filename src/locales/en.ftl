@@ -383,7 +383,7 @@ close-explained = The patient can still read it, but nobody can write in it any 
 error-closed = This conversation is closed, so nothing was sent. Your text is kept below: copy it into a new message.
 error-cannot-be-told = The patient cannot be told right now, so nothing was sent. Check the patient’s information, then send again.
 error-newer-message = There is a newer message than your page showed, so nothing was sent yet. Read it above the form, then change your reply or press “Send” again.
-error-nothing-to-correct = The message that this corrects was taken back meanwhile, so nothing was sent. Untick the box to send your text as an ordinary reply.
+error-nothing-to-correct = The patient has not seen the message that this corrects, or it was taken back, so nothing was sent. Press Send to send your text as an ordinary reply.
 newer-messages = Newer messages
 newer-message-in-place = See it in the conversation
 
@@ -706,7 +706,7 @@ portal-error-locked-advice = To keep your messages safe, please wait a few minut
 link-over = This link no longer works
 link-over-why = Links work for 30 days, and end when your email, phone number or access changes. Nothing is lost: the clinic can send you a new one.
 portal-recalled = The clinic took this message back
-portal-recalled-why = { $clinic } took back a message before you opened it. There is nothing to read, and nothing that you need to do.
+portal-recalled-why = { $clinic } took back a message before you opened it. You need not do anything about that message. Your other messages are in the portal.
 portal-no-messages = You have no messages.
 portal-all-messages = All messages
 portal-sent = Sent
@@ -749,10 +749,10 @@ mail-access-open = There you read the messages that the clinic sends you:
 mail-access-next = You need to do nothing now: when a message is waiting, we write to you.
 mail-recall-subject = { $clinic } took back a message
 mail-recall-line = { $clinic } took back a message that you were told about.
-mail-recall-next = There is nothing to read, and nothing that you need to do. The link that you got for it does not work any more.
+mail-recall-next = You need not do anything about that message: its link does not work any more. Other messages may be waiting for you in the portal.
 text-reminder = { $clinic }: a message is still waiting for you. { $link }
 text-access = { $clinic }: you now have access to our patient portal. We write when a message is waiting. { $link }
-text-recall = { $clinic }: we took back a message that you were told about. There is nothing to read.
+text-recall = { $clinic }: we took back one message that you were told about. Other messages may be waiting for you.
 
 # A page of somebody else
 not-yours = This page was made for somebody else

@@ -7,7 +7,7 @@ use super::templates::Kind;
 use crate::access::{ChartAccess, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::notifications;
-use crate::db::{NotificationId, Ts, Tx, UserId};
+use crate::db::{NotificationId, Ts, Tx, UserId, lock_row};
 use crate::delivery::Reason;
 use crate::outbox::{self, Task};
 use diesel::prelude::*;
@@ -48,6 +48,8 @@ pub fn cancel_access_notice(
 
 fn withdraw(tx: &mut Tx, now: Ts, user: UserId, row: Option<NotificationRow>) -> QueryResult<Result<(), NotCancelled>> {
     let Some(row) = row else { return Ok(Err(NotCancelled::NotThere)) };
+    // the notification before its job, as everybody locks them
+    lock_row(tx, "notifications", row.id.0)?;
     if !outbox::withdraw(tx, Task::SendNotification(row.id))? {
         return Ok(Err(NotCancelled::OnItsWay));
     }

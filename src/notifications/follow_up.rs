@@ -8,7 +8,7 @@ use super::templates::Kind;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
 use crate::db::schema::{conversations, messages, plan_steps as p};
-use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, Ts, Tx, UserId};
+use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, Ts, Tx, UserId, lock_row};
 use crate::delivery::Channel;
 use crate::outbox::{self, Task};
 use crate::patients::{Patient, patient_by_id};
@@ -188,7 +188,14 @@ pub fn stop_all(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
     all.into_iter().try_for_each(|conversation| stop(tx, now, conversation, StepState::Skipped))
 }
 
-/// Carries out a step that is due, if it still makes sense.
+/// Locks the conversation of a step, before the job that carries it out: so does whoever opens or takes back a message.
+pub fn hold_step(tx: &mut Tx, id: PlanStepId) -> QueryResult<()> {
+    let of = p::table.find(id).select(p::conversation_id);
+    let conversation: Option<ConversationId> = of.first(tx.conn()).optional()?;
+    conversation.map_or(Ok(()), |conversation| lock_row(tx, "conversations", conversation.0))
+}
+
+/// Carries out a step that is due, if it still makes sense. The caller holds it, see [`hold_step`].
 pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> QueryResult<()> {
     let found: Option<PlanStep> = p::table.find(id).select(PlanStep::as_select()).first(tx.conn()).optional()?;
     let Some(step) = found.filter(|step| step.state == StepState::Waiting) else { return Ok(()) };

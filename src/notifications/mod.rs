@@ -40,7 +40,8 @@ pub use blocks::{Block, BlockKind, Blocks, blocks, release};
 pub use cancel::{NotCancelled, cancel, cancel_access_notice};
 pub use enqueue::enqueue;
 pub use follow_up::{
-    PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, plan_of, stop as stop_plan, stop_all,
+    PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, hold_step, plan_of, stop as stop_plan,
+    stop_all,
 };
 pub use incoming::{Incoming, forget_texts, receive, stop};
 pub use keyword::Word;

@@ -11,7 +11,7 @@ use super::rows::NotificationRow;
 use super::states::{Ending, State};
 use super::templates::Kind;
 use crate::clock::Random;
-use crate::db::schema::{notifications, plan_steps};
+use crate::db::schema::{conversations, notifications, plan_steps};
 use crate::db::{ConversationId, MessageId, Ts, Tx, lock_rows};
 use crate::delivery::{Channel, Reason};
 use crate::outbox::{self, Task};
@@ -61,6 +61,10 @@ pub fn recall(tx: &mut Tx, now: Ts, message: MessageId) -> QueryResult<Vec<Chann
 pub fn resume(tx: &mut Tx, now: Ts, conversation: ConversationId, unopened: Option<MessageId>) -> QueryResult<()> {
     let told = road_states::refresh(tx, conversation)?;
     let Some(message) = unopened else { return Ok(()) };
+    let is_closed = conversations::table.find(conversation).select(conversations::closed_at.is_not_null());
+    if is_closed.first::<bool>(tx.conn())? {
+        return Ok(());
+    }
     let of = plan_steps::table.filter(plan_steps::message_id.eq(message)).order(plan_steps::id);
     let steps: Vec<PlanStep> = of.select(PlanStep::as_select()).load(tx.conn())?;
     if told.needs_attention() {

@@ -7,7 +7,7 @@ use crate::chart::document;
 use crate::conversations;
 use crate::error::AppError;
 use crate::http::Head;
-use crate::http::files::{FileOut, How, send};
+use crate::http::files::{FileOut, How, Sent, send};
 use crate::state::AppState;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -28,8 +28,14 @@ pub async fn open(
         Ok((file, blob, is_open))
     });
     let (file, blob, is_open) = find.await?;
-    if !is_open && !head.is_probe {
-        // who has a file of a message has opened it; one that was taken back meanwhile is not there
+    let page = document::content_security_policy();
+    let out = match content {
+        Content::Page => FileOut::page(&page),
+        Content::File => how.file(&file.file_name, &file.media_type),
+    };
+    let (response, sent) = send(&req, &state.intake, blob, out).await?;
+    if !is_open && sent != Sent::Nothing {
+        // who gets a file of a message has opened it; one that was taken back meanwhile is not there
         let (now, message) = (head.now, file.message_id);
         let open = state.db.write(move |tx| -> Result<_, AppError> {
             Ok(conversations::open_by_file(tx, now, &again, conversation, message)?)
@@ -38,12 +44,6 @@ pub async fn open(
             return Err(AppError::NotFound);
         }
     }
-    let page = document::content_security_policy();
-    let out = match content {
-        Content::Page => FileOut::page(&page),
-        Content::File => how.file(&file.file_name, &file.media_type),
-    };
-    let (response, sent) = send(&req, &state.intake, blob, out).await?;
     let trace =
         Entry::of_patient(Actor::Patient(patient), Event::AttachmentOpened, patient, Subject::Attachment(file.id));
     state.record_opening(trace, sent).await?;

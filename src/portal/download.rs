@@ -64,6 +64,15 @@ impl ConversationPage<'_> {
 
 pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Result<HttpResponse, AppError> {
     let patient = visit.0.patient();
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("application/zip")
+        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"messages.zip\""));
+    if head.is_probe {
+        let (reader, db) = (visit.0.clone(), &state.db);
+        let is_open = db.read(move |conn| -> Result<_, AppError> { Ok(reader.is_open(conn)?) });
+        return if is_open.await? { Ok(response.finish()) } else { Err(AppError::NotFound) };
+    }
     let storage = state.intake.storage.clone();
     let to_serve = storage.clone();
     let pages = loop {
@@ -97,11 +106,7 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
     let (file, length) = packed?;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::EverythingDownloaded, patient, Subject::None);
     state.record(trace).await?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/zip")
-        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"messages.zip\""))
-        .insert_header((CONTENT_LENGTH, length))
-        .streaming(chunks(file)))
+    Ok(response.insert_header((CONTENT_LENGTH, length)).streaming(chunks(file)))
 }
 
 fn failed(cause: impl std::fmt::Display) -> AppError {
@@ -123,14 +128,17 @@ fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit, storage: &Storage)
     let patient = patients::patient_by_id(conn, visit.patient())?;
     let identifiers = patients::identifiers(conn, patient.id)?;
     let mut rows: Vec<PatientRow> = Vec::new();
+    let mut after = None;
     loop {
-        let after = rows.last().map(|row| (row.last_message_at, row.number));
         let page = conversations::patient_inbox(conn, visit, after, AT_ONCE)?;
         let more = page.len() as i64 == AT_ONCE;
-        for row in &page {
-            conversation(conn, shell, (visit, storage), row.number, &mut archive)?;
+        after = page.last().map(|row| (row.last_message_at, row.number));
+        for row in page {
+            // one that was taken back since the list was read has no page, and no line
+            if conversation(conn, shell, (visit, storage), row.number, &mut archive)? {
+                rows.push(row);
+            }
         }
-        rows.extend(page);
         if !more {
             break;
         }
@@ -163,17 +171,18 @@ fn place_of(conversation: i64, file: &Attachment) -> String {
     format!("files/{conversation}-{}-{}", file.number, file.file_name)
 }
 
+/// Adds the page of a conversation and its files; `false` where there is no such conversation.
 fn conversation(
     conn: &mut Conn,
     shell: &Shell,
     (visit, storage): (&PortalVisit, &Storage),
     number: i64,
     archive: &mut Archive,
-) -> Result<(), AppError> {
+) -> Result<bool, AppError> {
     let mut before: Option<MessageId> = None;
     let mut messages: Vec<MessageRow> = Vec::new();
     let thread = loop {
-        let Some(mut thread) = conversations::patient_thread(conn, visit, number, before)? else { return Ok(()) };
+        let Some(mut thread) = conversations::patient_thread(conn, visit, number, before)? else { return Ok(false) };
         let mut page = std::mem::take(&mut thread.messages);
         page.append(&mut messages);
         messages = page;
@@ -194,7 +203,8 @@ fn conversation(
         archive.unread.push((thread.id, unread));
     }
     let page = ConversationPage { shell, style: document::STYLE, thread: &thread, messages: &messages };
-    add(&mut archive.zip, &format!("conversation-{number}.html"), page.render()?.as_bytes())
+    add(&mut archive.zip, &format!("conversation-{number}.html"), page.render()?.as_bytes())?;
+    Ok(true)
 }
 
 fn add(zip: &mut ZipWriter<BufWriter<File>>, name: &str, bytes: &[u8]) -> Result<(), AppError> {

@@ -33,7 +33,7 @@ struct MessagePage {
 }
 
 /// A reply as it comes back with its page.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Typed {
     key: String,
     body: String,
@@ -159,6 +159,31 @@ async fn page(
     read.await
 }
 
+/// The page, whose messages are marked as opened: the only way to one that is shown.
+async fn opened(
+    state: &AppState,
+    head: &Head,
+    visit: &PortalVisit,
+    number: i64,
+    before: Option<MessageId>,
+    form: &Typed,
+) -> Result<MessagePage, AppError> {
+    let now = head.now;
+    loop {
+        let page = page(state, head.clone(), visit.clone(), number, before, form.clone()).await?;
+        // where the portal is off or access was withdrawn, the page says so and shows no message
+        if page.hides_messages() || head.is_probe {
+            return Ok(page);
+        }
+        let (thread, reader) = (page.thread.clone(), visit.clone());
+        let mark = state.db.write(move |tx| -> Result<_, AppError> { Ok(thread.mark_read(tx, now, &reader)?) });
+        // each further round is for a message that was taken back between the look and the mark
+        if mark.await? {
+            return Ok(page);
+        }
+    }
+}
+
 /// The clinic wrote after the page was made.
 const NEWER: &str = "portal-error-newer";
 
@@ -170,25 +195,11 @@ pub async fn show(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
     let number = number(&req, "number")?;
-    let (now, key) = (head.now, state.random.token().reveal().to_owned());
+    let form = Typed { key: state.random.token().reveal().to_owned(), ..Typed::default() };
     let before = query.before.map(MessageId);
-    let is_probe = head.is_probe;
-    loop {
-        let form = Typed { key: key.clone(), ..Typed::default() };
-        let page = match page(&state, head.clone(), visit.0.clone(), number, before, form).await {
-            Err(AppError::NotFound) => return gone(&state, head, visit.0, number).await,
-            page => page?,
-        };
-        // where the portal is off or access was withdrawn, the page says so and shows no message
-        if page.hides_messages() || is_probe {
-            return html(&page);
-        }
-        let (thread, reader) = (page.thread.clone(), visit.0.clone());
-        let mark = state.db.write(move |tx| -> Result<_, AppError> { Ok(thread.mark_read(tx, now, &reader)?) });
-        // each further round is for a message that was taken back between the look and the mark
-        if mark.await? {
-            return html(&page);
-        }
+    match opened(&state, &head, &visit.0, number, before, &form).await {
+        Err(AppError::NotFound) => gone(&state, head, visit.0, number).await,
+        page => html(&page?),
     }
 }
 
@@ -283,7 +294,8 @@ async fn too_often(
     number: i64,
     form: &Form,
 ) -> Result<HttpResponse, AppError> {
-    let page = page(state, head, visit.0, number, None, Typed::from_form(form, "portal-error-too-often")).await?;
+    let form = Typed::from_form(form, "portal-error-too-often");
+    let page = opened(state, &head, &visit.0, number, None, &form).await?;
     with_status(StatusCode::TOO_MANY_REQUESTS, &page)
 }
 
@@ -307,7 +319,7 @@ pub async fn answer(
         Err(PatientReplyError::Db(cause)) => Err(cause.into()),
         // the page says why
         Err(PatientReplyError::Refused(_) | PatientReplyError::Newer) => {
-            let page = page(&state, head, visit.0, number, None, Typed::default()).await?;
+            let page = opened(&state, &head, &visit.0, number, None, &Typed::default()).await?;
             with_status(StatusCode::CONFLICT, &page)
         }
     }
@@ -338,7 +350,7 @@ pub async fn reply(
     };
     let body = Body::parse(form.get("body"), BodyFormat::Plain).filter(|_| error == "portal-error-empty");
     let Some(body) = body else {
-        let page = page(&state, head, visit.0, number, None, typed(error)).await?;
+        let page = opened(&state, &head, &visit.0, number, None, &typed(error)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     if state.limits.reply(visit.0.patient()).is_err() {
@@ -352,17 +364,19 @@ pub async fn reply(
         Err(PatientReplyError::NotFound) => Err(AppError::NotFound),
         Err(PatientReplyError::Db(cause)) if cause.is_full() => {
             tracing::error!(%cause, "a reply could not be kept");
-            let page = page(&state, head, visit.0, number, None, typed("portal-error-full")).await?;
+            let mut page = page(&state, head, visit.0, number, None, typed("portal-error-full")).await?;
+            // that something was opened cannot be stored now, so nothing is
+            page.thread.messages.retain(|m| m.author == Author::Patient || m.read_by_patient_at.is_some());
             with_status(StatusCode::INSUFFICIENT_STORAGE, &page)
         }
         Err(PatientReplyError::Db(cause)) => Err(cause.into()),
         Err(PatientReplyError::Newer) => {
-            let page = page(&state, head, visit.0, number, None, typed(NEWER)).await?;
+            let page = opened(&state, &head, &visit.0, number, None, &typed(NEWER)).await?;
             with_status(StatusCode::CONFLICT, &page)
         }
         // the page says why, and keeps what was typed
         Err(PatientReplyError::Refused(_)) => {
-            let page = page(&state, head, visit.0, number, None, typed("portal-error-not-sent")).await?;
+            let page = opened(&state, &head, &visit.0, number, None, &typed("portal-error-not-sent")).await?;
             with_status(StatusCode::CONFLICT, &page)
         }
     }

@@ -68,13 +68,18 @@ pub async fn show(
     let (now, is_probe, again) = (head.now, head.is_probe, (head.clone(), visit.0.clone()));
     let mut page = state.db.read(move |conn| page(conn, &head, &visit.0, before)).await?;
     if !is_probe && page.rows.iter().any(PatientRow::unread) {
-        // what a line shows of a message counts as opened: it is read anew once that is marked
+        // what a line shows of a message counts as opened; the lines are shown as they are while that mark is held
         let (head, visit) = again;
         let listed = state.db.write(move |tx| -> Result<_, AppError> {
-            while conversations::list(tx, now, &page.rows)? {
-                page = self::page(tx, &head, &visit, before)?;
+            loop {
+                let any = conversations::list(tx, now, &page.rows)?;
+                let fresh = self::page(tx, &head, &visit, before)?;
+                let same = fresh.rows.iter().map(|row| row.id).eq(page.rows.iter().map(|row| row.id));
+                page = fresh;
+                if same && !any {
+                    return Ok(page);
+                }
             }
-            Ok(page)
         });
         page = listed.await?;
     }

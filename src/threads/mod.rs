@@ -115,7 +115,9 @@ pub fn set_recalled(tx: &mut Tx, now: Ts, id: ConversationId, by: UserId) -> Que
     let row = diesel::update(conversations::table.find(id));
     row.set(conversations::recalled_at.eq(now)).execute(tx.conn())?;
     attention::clear(tx, id, Reasons::All)?;
-    set_closed(tx, id, Some((now, by)))
+    let is_closed = conversations::table.find(id).select(conversations::closed_at.is_not_null());
+    // an earlier closing stays as it was
+    if is_closed.first::<bool>(tx.conn())? { to_do::changed(tx, id) } else { set_closed(tx, id, Some((now, by))) }
 }
 
 /// Turns replies on or off, as of now.

@@ -147,7 +147,7 @@ impl ConversationPage {
         let of_clinic = message.author == Author::User && !message.internal && message.recalled.is_none();
         match self.may_write && of_clinic {
             true if !is_seen && (self.is_owner || message.user == Some(self.me)) => Remedy::TakeBack,
-            true if self.thread.closed.is_none() => Remedy::Correct,
+            true if is_seen && self.thread.closed.is_none() => Remedy::Correct,
             _ => Remedy::Nothing,
         }
     }
@@ -334,6 +334,7 @@ pub async fn page<R: Right + Send>(
         let typed = showing.typed.or(kept);
         // words that come back were typed over what their page showed, and the reader is asked before they go out
         let (said, asks) = (typed.as_ref().and_then(shown), showing.errors.has(FieldError::NewerMessage));
+        let is_typed = typed.is_some();
         let form = match (typed, draft.kept) {
             (Some(typed), _) => typed,
             (None, Some((pairs, at))) => {
@@ -342,7 +343,10 @@ pub async fn page<R: Right + Send>(
             }
             (None, None) => Form::default(),
         };
-        let corrects = match corrected(&form).or(showing.corrects).filter(|_| writing == Writing::Reply) {
+        // "Correct…" was pressed on another message than the one that a draft corrects
+        let chosen =
+            if is_typed { corrected(&form).or(showing.corrects) } else { showing.corrects.or(corrected(&form)) };
+        let corrects = match chosen.filter(|_| writing == Writing::Reply) {
             Some(original) => conversations::correctable(conn, &access, original)?.map(|at| (original, at)),
             None => None,
         };

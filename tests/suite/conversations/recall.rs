@@ -30,12 +30,15 @@ on_both!(
     what_was_opened_is_corrected,
     the_line_of_the_list_counts_as_opened,
     a_file_and_the_download_count_as_opened,
+    what_shows_nothing_opens_nothing,
+    a_reply_that_comes_back_opens_what_it_shows,
+    the_list_is_read_while_it_is_taken_back,
     the_patient_looks_while_it_is_taken_back,
     of_two_at_one_moment_one_wins,
     a_worker_that_has_it_in_hand_sends_nothing,
     what_is_being_handed_over_counts_as_gone,
     only_the_writer_and_owners_take_back,
-    a_correction_of_what_was_taken_back_is_not_sent,
+    a_correction_of_what_was_not_seen_is_not_sent,
 );
 
 fn id_of(path: &str) -> i64 {
@@ -93,7 +96,8 @@ async fn what_is_taken_back_leaves_the_patient_nothing(app: App) {
     assert_eq!(gone.status, 410);
     assert!(gone.page().has_text("The clinic took this message back") && !gone.body.contains("Your results"));
     assert_eq!(patient.get("/portal/messages").await.ok().texts_of(".list .title").len(), 1);
-    assert!(patient.get("/portal/information/views").await.ok().texts_of("main li, main td").len() < 40);
+    let looks = patient.get("/portal/information/views").await.ok();
+    assert!(!looks.links().iter().any(|link| link.href == "/portal/messages/2"), "{}", looks.text());
     assert_eq!(
         patient.post("/portal/messages/2/replies", &[("body", "x"), ("key", "0123456789abcdef")]).await.status,
         404
@@ -365,6 +369,69 @@ async fn a_file_and_the_download_count_as_opened(app: App) {
     let names: Vec<String> = (0..zip.len()).map(|at| zip.by_index(at).unwrap().name().unwrap().into_owned()).collect();
     assert!(names.iter().any(|name| name == "conversation-3.html"), "{names:?}");
     assert!(!names.iter().any(|name| name.contains('4')), "{names:?}");
+    let mut index = String::new();
+    std::io::Read::read_to_string(&mut zip.by_name("index.html").unwrap(), &mut index).unwrap();
+    assert!(index.contains("conversation-3.html") && !index.contains("conversation-4.html"), "{index}");
+}
+
+/// A probe, a part that is not there, and a list of who looked show nothing of a message: it can still be taken back.
+async fn what_shows_nothing_opens_nothing(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let maria = app.patient(Like::default()).await;
+    app.message(&owner, maria, true).await;
+    app.drain().await;
+    let (patient, path) = app.go_in(&app.link_to(EMAIL), PHONE).await;
+    patient.get(&path).await.ok();
+    let added = upload(&owner, maria, "a.pdf", samples::pdf()).await.text();
+    let file = added.split("name=\"upload\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let fields = [("title", "Unseen"), ("body", "B"), ("key", "0123456789abcdef-1"), ("upload", &*file)];
+    let sent = owner.post(&format!("/patients/{maria}/messages/new"), &fields).await.redirect();
+    let second = sent.split('?').next().unwrap().to_owned();
+    owner.get(&second).await.ok();
+    for path in ["/portal/information/download", "/portal/messages/2/attachments/1", "/portal/messages/2"] {
+        assert_eq!(patient.send("HEAD", path, &[], "").await.status, 200, "{path}");
+    }
+    let beyond = patient.send("GET", "/portal/messages/2/attachments/1", &[("range", "bytes=99999999-")], "").await;
+    assert_eq!(beyond.status, 416);
+    let looks = patient.get("/portal/information/views").await.ok();
+    assert!(!looks.has_text("Unseen"), "{}", looks.text());
+    assert!(owner.get(&second).await.ok().has_text("Take back…"));
+    assert_eq!(take_back(&owner, &second).await.status, 303);
+}
+
+/// The clinic wrote while the patient was writing: the page that asks shows the new message, so it was seen.
+async fn a_reply_that_comes_back_opens_what_it_shows(app: App) {
+    let staff = app.user(Role::Clinician).await;
+    let maria = app.patient(Like::default()).await;
+    let conversation = app.message(&staff, maria, true).await;
+    app.drain().await;
+    let (patient, path) = app.go_in(&app.link_to(EMAIL), PHONE).await;
+    let page = patient.get(&path).await.ok();
+    reply(&staff, &conversation, "Words that came meanwhile").await;
+    let refused = patient.submit(&page, "Send", &[("body", "An answer")]).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.body.contains("Words that came meanwhile"));
+    let message = last(&staff, &conversation).await;
+    assert_eq!(staff.post(&format!("{conversation}/messages/{message}/recall"), &[]).await.status, 409);
+    assert!(!staff.get(&conversation).await.ok().has_text("Take back…"));
+}
+
+/// Lines of the patient's list were read, then the newest message is taken back, then they are marked: the caller reads them
+/// anew, whether anything was marked or not, and of two at one moment the page tells the truth.
+async fn the_list_is_read_while_it_is_taken_back(app: App) {
+    let staff = app.user(Role::Clinician).await;
+    let maria = app.patient(Like::default()).await;
+    app.message(&staff, maria, true).await;
+    app.drain().await;
+    let (patient, first) = app.go_in(&app.link_to(EMAIL), PHONE).await;
+    patient.get(&first).await.ok();
+    for round in 2..8 {
+        let conversation = app.message(&staff, maria, true).await;
+        let recall = format!("{conversation}/messages/{}/recall", last(&staff, &conversation).await);
+        let (answer, list) = join(staff.post(&recall, &[]), patient.get("/portal/messages")).await;
+        let is_listed = list.ok().links().iter().any(|link| link.href == format!("/portal/messages/{round}"));
+        assert_eq!(is_listed, answer.status == 409, "round {round}: {}", answer.status);
+    }
 }
 
 /// The patient's page was read, then the message is taken back, then the look is marked: nothing of it may be shown.
@@ -496,19 +563,22 @@ async fn only_the_writer_and_owners_take_back(app: App) {
     assert!(staff.get(&conversation).await.ok().has_text("Taken back by User owner"));
 }
 
-async fn a_correction_of_what_was_taken_back_is_not_sent(app: App) {
+/// What the patient has seen nothing of is taken back, and needs no correction.
+async fn a_correction_of_what_was_not_seen_is_not_sent(app: App) {
     let staff = app.user(Role::Clinician).await;
     let maria = app.patient(Like::default()).await;
     let conversation = app.message(&staff, maria, true).await;
-    reply(&staff, &conversation, "A second word").await;
-    let message = last(&staff, &conversation).await;
+    let message = last(&staff, &conversation).await.to_string();
     let page = staff.get(&format!("{conversation}?corrects={message}")).await.ok();
-    take_back(&staff, &conversation).await.redirect();
-    let answer = staff.submit(&page, "Send", &[("body", "The right word")]).await;
+    assert!(!page.has_text("This is a correction"), "nothing to correct yet");
+    let mut form = page.form_with("Send");
+    form.set("body", "The right word");
+    let mut fields = form.fields();
+    fields.push(("corrects".into(), message));
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let answer = staff.post(&form.action, &fields).await;
     assert_eq!(answer.status, 409);
     let page = answer.page();
-    assert!(
-        page.has_text("was taken back meanwhile") && page.form_with("Send").value("body").unwrap().contains("right")
-    );
+    assert!(page.has_text("nothing was sent") && page.form_with("Send").value("body").unwrap().contains("right"));
     staff.submit(&page, "Send", &[]).await.redirect();
 }

@@ -277,6 +277,9 @@ async fn a_patient_sees_who_looked_also_through_two_merges(app: App) {
     app.message(&user, three, true).await;
     app.drain().await;
     let (maria, _) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
+    // what she has seen nothing of can still be taken back: looks at it are told later
+    assert_eq!(maria.get("/portal/information/views").await.ok().count("li.item"), 0);
+    maria.get("/portal/messages").await.ok();
     let page = maria.get("/portal/information/views").await.ok();
     assert!(page.count("li.item") == 1, "{}", page.text());
 }

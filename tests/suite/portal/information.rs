@@ -50,6 +50,7 @@ async fn who_has_looked_is_told(app: App) {
     let (owner, patient, conversation) = inside(&app, Like::default()).await;
     let viewer = app.user(Role::Viewer).await;
     viewer.get(&conversation).await.ok();
+    patient.get("/portal/messages").await.ok();
     let page = patient.get("/portal/information/views").await.ok();
     assert_eq!(page.count("ul.list li"), 1, "{}", page.text());
     assert!(page.has_text("Your results") && page.has_text("Viewer") && !page.has_text("User viewer"));
