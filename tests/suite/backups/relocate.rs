@@ -104,6 +104,8 @@ async fn a_clinic_moves_and_goes_on() {
     // nor from a program that is too old to know
     let DatabaseUrl::Sqlite(path) = &old else { unreachable!() };
     let mut raw = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    // the write that was just refused may still hold the lock
+    diesel::sql_query("PRAGMA busy_timeout = 20000").execute(&mut raw).unwrap();
     for write in [
         "INSERT INTO audit_events (chain, position, at, actor, action, hash) VALUES (0, 1, 1, 'system', 'x', x'00')",
         "UPDATE jobs SET attempts = attempts + 1",
