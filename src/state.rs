@@ -12,6 +12,7 @@ use crate::http::files::Sent;
 use crate::http::{Limits, Requests, Shell};
 use crate::provider::Provider;
 use crate::settings::Settings;
+use crate::users::WaysIn;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -47,6 +48,11 @@ impl AppState {
     /// Whether users sign in at the provider only: passwords and passkeys open nothing.
     pub fn only_provider(&self) -> bool {
         self.provider.as_ref().is_some_and(|provider| provider.config().only)
+    }
+
+    /// By what users sign in.
+    pub fn ways_in(&self) -> WaysIn {
+        WaysIn::of(self.provider.as_ref().map(|provider| provider.config()))
     }
 
     /// Writes the one audit row of a request that changes nothing else: somebody looked, or left.

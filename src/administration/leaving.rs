@@ -7,7 +7,7 @@ use crate::conversations::{self, UNDO_WITHIN};
 use crate::db::{Conn, DbError, Ts, Tx, UserId};
 use crate::message_templates;
 use crate::threads;
-use crate::users::{self, Account, ManageError};
+use crate::users::{self, Account, ManageError, WaysIn};
 use diesel::QueryResult;
 
 /// What a user has to do, or alone can see.
@@ -69,8 +69,8 @@ pub fn open_work(conn: &mut Conn, now: Ts, user: UserId) -> QueryResult<OpenWork
 }
 
 /// Those who may take over from this user: who can sign in, and may write to patients.
-pub fn may_take_over(conn: &mut Conn, from: UserId) -> QueryResult<Vec<Account>> {
-    let able = |one: &Account| one.id != from && one.active && one.has_a_way_in() && one.role.may(Action::Send);
+pub fn may_take_over(conn: &mut Conn, ways: WaysIn, from: UserId) -> QueryResult<Vec<Account>> {
+    let able = |one: &Account| one.id != from && one.active && ways.are_open_to(one) && one.role.may(Action::Send);
     Ok(users::accounts(conn)?.into_iter().filter(able).collect())
 }
 
@@ -83,21 +83,22 @@ pub fn deactivate_user(
     tx: &mut Tx,
     now: Ts,
     by: &impl Authority<rights::Users>,
+    ways: WaysIn,
     user: UserId,
     to: Option<UserId>,
 ) -> Result<bool, LeaveError> {
-    if !users::may_leave(tx, by, user)? {
+    if !users::may_leave(tx, by, ways, user)? {
         return Ok(false);
     }
     if to.is_none() && !open_work(tx, now, user)?.is_empty() {
         return Err(LeaveError::NobodyTakesOver);
     }
-    let able = may_take_over(tx, user)?;
+    let able = may_take_over(tx, ways, user)?;
     if to.is_some_and(|to| able.iter().all(|one| one.id != to)) {
         return Err(LeaveError::CannotTakeOver);
     }
     let handed = to.map(|to| hand_over(tx, now, user, to)).transpose()?;
-    users::deactivate(tx, now, by, user)?;
+    users::deactivate(tx, now, by, ways, user)?;
     for entry in handed.unwrap_or_default() {
         audit::append(tx, now, Entry { actor: by.user().into(), ..entry })?;
     }

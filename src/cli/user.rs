@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::db::{Conn, Db, Ts, UserId};
 use crate::error::AppError;
 use crate::settings;
-use crate::users::{self, Account, AddUser, Change, KnownNames, ManageError, NewPassword, Purpose};
+use crate::users::{self, Account, AddUser, Change, KnownNames, ManageError, NewPassword, Purpose, WaysIn};
 use crate::values::{EmailAddress, UserName};
 use clap::{Args, Subcommand};
 use std::io::{IsTerminal, Write};
@@ -209,10 +209,11 @@ fn why(cause: ManageError) -> Failure {
 
 async fn set_role(config: &Config, email: String, role: &str) -> Result<ExitCode, Failure> {
     let (email, role, (db, now)) = (address(&email)?, self::role(role)?, open(config).await?);
+    let ways = WaysIn::of(config.oidc.as_ref());
     let write = db.write(move |tx| -> Result<_, ManageError> {
         let before = found(tx, &email)?;
         let change = Change { email: before.email, name: before.name, role };
-        users::change(tx, now, &Operator::of_the_command_line(), before.id, &change)
+        users::change(tx, now, &Operator::of_the_command_line(), ways, before.id, &change)
     });
     write.await.map_err(why)?;
     Ok(ExitCode::SUCCESS)
@@ -244,11 +245,11 @@ impl From<crate::db::DbError> for NotLeft {
 async fn deactivate(config: &Config, email: String, to: Option<String>) -> Result<ExitCode, Failure> {
     let email = address(&email)?;
     let to = to.as_deref().map(address).transpose()?;
-    let (db, now) = open(config).await?;
+    let ((db, now), ways) = (open(config).await?, WaysIn::of(config.oidc.as_ref()));
     let write = db.write(move |tx| -> Result<_, NotLeft> {
         let user = found(tx, &email)?.id;
         let to = to.map(|email| found(tx, &email)).transpose()?.map(|one| one.id);
-        match administration::deactivate_user(tx, now, &Operator::of_the_command_line(), user, to) {
+        match administration::deactivate_user(tx, now, &Operator::of_the_command_line(), ways, user, to) {
             Ok(_) => Ok(()),
             Err(LeaveError::NobodyTakesOver) => {
                 Err(NotLeft::NobodyTakesOver(administration::open_work(tx, now, user)?))

@@ -2,6 +2,7 @@
 
 use crate::access::Role;
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::config::Oidc;
 use crate::db::schema::{provider_links, users};
 use crate::db::{Conn, MultiBackend, Ts, Tx, UserId};
 use crate::values::{EmailAddress, UserName};
@@ -43,6 +44,37 @@ pub struct Account {
     pub is_linked: bool,
     /// when they last signed in
     pub signed_in_at: Option<Ts>,
+}
+
+/// By what users sign in, as the configuration says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaysIn {
+    /// passwords and passkeys; there is no provider
+    Passwords,
+    /// these, and the provider
+    Both,
+    /// the provider only
+    Provider,
+}
+
+impl WaysIn {
+    /// With this provider, if there is one.
+    pub fn of(provider: Option<&Oidc>) -> WaysIn {
+        match provider {
+            None => WaysIn::Passwords,
+            Some(provider) if provider.only => WaysIn::Provider,
+            Some(_) => WaysIn::Both,
+        }
+    }
+
+    /// Whether a user who is active can sign in.
+    pub fn are_open_to(self, one: &Account) -> bool {
+        match self {
+            WaysIn::Passwords => one.has_password,
+            WaysIn::Both => one.has_a_way_in(),
+            WaysIn::Provider => one.is_linked,
+        }
+    }
 }
 
 impl Account {

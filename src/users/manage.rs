@@ -3,11 +3,11 @@
 //! Two such changes at the same moment wait for each other, because two rules concern all users together: one user who
 //! may manage users remains, and no two users have the same address.
 
-use super::accounts::{Account, account, by_email};
+use super::accounts::{Account, WaysIn, account, accounts, by_email};
 use super::sessions;
 use crate::access::{self, Action, Authority, Role, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{password_links, provider_links, users};
+use crate::db::schema::{password_links, users};
 use crate::db::{Conn, DbError, Ts, Tx, UserId, lock_row};
 use crate::outbox::{self, Task};
 use crate::values::{EmailAddress, UserName};
@@ -73,22 +73,11 @@ pub fn hold(tx: &mut Tx, by: &impl Authority<rights::Users>, user: UserId) -> Re
     account(tx, user)?.ok_or(ManageError::NotFound)
 }
 
-/// Whether a user other than `but` can sign in and may manage users.
-fn others_manage(conn: &mut Conn, but: UserId) -> QueryResult<bool> {
-    let managers: Vec<Role> = Role::ALL.iter().copied().filter(|role| role.may(Action::Users)).collect();
-    let has_a_way_in = users::password_hash.is_not_null().or(provider_links::user_id.nullable().is_not_null());
-    let others = users::table
-        .left_join(provider_links::table)
-        .filter(users::id.ne(but))
-        .filter(users::active.eq(true))
-        .filter(has_a_way_in)
-        .filter(users::role.eq_any(managers));
-    Ok(others.select(users::id).first::<UserId>(conn).optional()?.is_some())
-}
-
 /// Whether this user is active and may manage users, and no other user who can sign in may.
-pub fn is_last_owner(conn: &mut Conn, who: &Account) -> QueryResult<bool> {
-    Ok(who.active && who.role.may(Action::Users) && !others_manage(conn, who.id)?)
+pub fn is_last_owner(conn: &mut Conn, ways: WaysIn, who: &Account) -> QueryResult<bool> {
+    let manages = |one: &Account| one.active && one.role.may(Action::Users);
+    let others = |one: &Account| one.id != who.id && manages(one) && ways.are_open_to(one);
+    Ok(manages(who) && !accounts(conn)?.iter().any(others))
 }
 
 /// Adds a user.
@@ -117,8 +106,8 @@ pub(super) fn insert(tx: &mut Tx, now: Ts, by: Option<UserId>, user: AddUser) ->
 }
 
 /// Gives a user the role that the provider says; the caller has locked all users. The last owner keeps the role.
-pub(super) fn follow_role(tx: &mut Tx, now: Ts, who: &Account, role: Role) -> QueryResult<()> {
-    if role == who.role || (!role.may(Action::Users) && is_last_owner(tx, who)?) {
+pub(super) fn follow_role(tx: &mut Tx, now: Ts, ways: WaysIn, who: &Account, role: Role) -> QueryResult<()> {
+    if role == who.role || (!role.may(Action::Users) && is_last_owner(tx, ways, who)?) {
         return Ok(());
     }
     diesel::update(users::table.find(who.id)).set(users::role.eq(role)).execute(tx.conn())?;
@@ -134,11 +123,12 @@ pub fn change(
     tx: &mut Tx,
     now: Ts,
     by: &impl Authority<rights::Users>,
+    ways: WaysIn,
     user: UserId,
     to: &Change,
 ) -> Result<(), ManageError> {
     let before = hold(tx, by, user)?;
-    if !to.role.may(Action::Users) && is_last_owner(tx, &before)? {
+    if !to.role.may(Action::Users) && is_last_owner(tx, ways, &before)? {
         return Err(ManageError::LastOwner);
     }
     if by_email(tx, &to.email)?.is_some_and(|other| other != user) {
@@ -169,9 +159,14 @@ pub fn change(
 ///
 /// # Errors
 /// [`ManageError::NotAllowed`], [`ManageError::NotFound`], [`ManageError::LastOwner`].
-pub fn may_leave(tx: &mut Tx, by: &impl Authority<rights::Users>, user: UserId) -> Result<bool, ManageError> {
+pub fn may_leave(
+    tx: &mut Tx,
+    by: &impl Authority<rights::Users>,
+    ways: WaysIn,
+    user: UserId,
+) -> Result<bool, ManageError> {
     let before = hold(tx, by, user)?;
-    if is_last_owner(tx, &before)? {
+    if is_last_owner(tx, ways, &before)? {
         return Err(ManageError::LastOwner);
     }
     lock_row(tx, "users", user.0)?;
@@ -183,8 +178,14 @@ pub fn may_leave(tx: &mut Tx, by: &impl Authority<rights::Users>, user: UserId) 
 ///
 /// # Errors
 /// Those of [`may_leave`].
-pub fn deactivate(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Users>, user: UserId) -> Result<bool, ManageError> {
-    if !may_leave(tx, by, user)? {
+pub fn deactivate(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::Users>,
+    ways: WaysIn,
+    user: UserId,
+) -> Result<bool, ManageError> {
+    if !may_leave(tx, by, ways, user)? {
         return Ok(false);
     }
     diesel::update(users::table.find(user)).set(users::active.eq(false)).execute(tx.conn())?;

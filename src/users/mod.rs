@@ -17,7 +17,7 @@ mod sessions;
 mod sign_in;
 mod single_sign_on;
 
-pub use accounts::{Account, UserRow, account, accounts, active, by_email, email_of, names_of, set_language};
+pub use accounts::{Account, UserRow, WaysIn, account, accounts, active, by_email, email_of, names_of, set_language};
 pub use confirm::{Confirmation, confirm, own_email};
 pub use devices::{DEVICE_LASTS, forget_devices};
 pub use forgotten::forgot_password;

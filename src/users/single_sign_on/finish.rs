@@ -10,7 +10,7 @@ use crate::clock::Token;
 use crate::db::{Db, DbError, Ts, Tx, UserId, lock_row};
 use crate::provider::{Person, Provider, ProviderError, Visit};
 use crate::settings;
-use crate::users::accounts::{self, Account};
+use crate::users::accounts::{self, Account, WaysIn};
 use crate::users::links::{Purpose, use_up_by_hash};
 use crate::users::manage::{self, AddUser};
 use crate::users::sign_in::{self, Arrival, SignInEnd};
@@ -180,17 +180,18 @@ fn sign_in(
     arrival: &Arrival,
 ) -> QueryResult<Led<SignInEnd>> {
     let (config, said) = (provider.config(), said(provider.config(), person));
+    let ways = WaysIn::of(Some(config));
     let known = match links::whose(tx, person)? {
         Some(user) => accounts::account(tx, user)?,
         None => None,
     };
     let user = match (known, said) {
         (Some(account), _) if !account.active => return Ok(Err((ProviderRefusal::Deactivated, Some(account.id)))),
-        (Some(account), Said::None) if !manage::is_last_owner(tx, &account)? => {
+        (Some(account), Said::None) if !manage::is_last_owner(tx, ways, &account)? => {
             return Ok(Err((ProviderRefusal::NoRole, Some(account.id))));
         }
         (Some(account), said) => {
-            follow(tx, now, &account, said)?;
+            follow(tx, now, ways, &account, said)?;
             account.id
         }
         (None, Said::Role(role)) if config.creates_users => match create(tx, now, person, role)? {
@@ -205,9 +206,9 @@ fn sign_in(
     Ok(end.ok_or((ProviderRefusal::Deactivated, Some(user))))
 }
 
-fn follow(tx: &mut Tx, now: Ts, account: &Account, said: Said) -> QueryResult<()> {
+fn follow(tx: &mut Tx, now: Ts, ways: WaysIn, account: &Account, said: Said) -> QueryResult<()> {
     match said {
-        Said::Role(role) => manage::follow_role(tx, now, account, role),
+        Said::Role(role) => manage::follow_role(tx, now, ways, account, role),
         Said::Nothing | Said::None => Ok(()),
     }
 }

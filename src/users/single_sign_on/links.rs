@@ -7,7 +7,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::provider_links as l;
 use crate::db::{Conn, DbError, Ts, Tx, UserId, lock_row};
 use crate::provider::Person;
-use crate::users::accounts;
+use crate::users::accounts::{self, Account, WaysIn};
 use crate::users::mails::{self, MailKind, Wanted};
 use crate::users::manage::{ManageError, hold, is_last_owner};
 use crate::users::sessions;
@@ -121,10 +121,12 @@ pub fn unlink_user(
     tx: &mut Tx,
     now: Ts,
     by: &impl Authority<rights::Users>,
+    ways: WaysIn,
     user: UserId,
 ) -> Result<bool, ManageError> {
     let account = hold(tx, by, user)?;
-    if account.is_linked && !account.has_password && is_last_owner(tx, &account)? {
+    let without = Account { is_linked: false, ..account.clone() };
+    if account.is_linked && !ways.are_open_to(&without) && is_last_owner(tx, ways, &account)? {
         return Err(ManageError::LastOwner);
     }
     let had = remove(tx, now, by.user().into(), user)?;

@@ -214,7 +214,10 @@ async fn whoever_was_demoted_changes_nobody(app: App) {
         let proof = proof.clone();
         let to = Change { email: victim.email.clone(), name: victim.name.clone(), role: Role::Viewer };
         let id = victim.id;
-        let write = app.state.db.write(move |tx| postern::users::change(tx, now, &proof, id, &to));
+        let write = app
+            .state
+            .db
+            .write(move |tx| postern::users::change(tx, now, &proof, postern::users::WaysIn::Passwords, id, &to));
         assert!(matches!(write.await, Err(ManageError::NotAllowed)));
     }
 }

@@ -23,6 +23,7 @@ on_each!(
     an_owner_gets_in_by_the_command_line,
     the_command_says_what_its_link_is,
     the_configuration_is_checked,
+    an_old_password_makes_nobody_an_owner_who_can_sign_in,
 );
 
 /// A clinic with a linked owner, and the same clinic after every other way to sign in was closed.
@@ -78,6 +79,31 @@ async fn passwords_are_refused_in_words(on: On) {
     let change = [("current", PASSWORD), ("new", "a green kettle sings"), ("again", "a green kettle sings")];
     assert_eq!(browser.post("/account/password", &change).await.status, 403);
     assert_eq!(browser.post("/account/provider/removal", &[]).await.status, 409);
+}
+
+/// The last owner is the last one who can sign in: whoever has only a password cannot.
+async fn an_old_password_makes_nobody_an_owner_who_can_sign_in(on: On) {
+    let provider = FalseProvider::start();
+    let (before, app) = shut(on, &provider).await;
+    let first = everybody(&app).await[0].id;
+    let other = before.user(Role::Owner).await;
+    provider.is(&app, "person-owner");
+    let owner = app.anyone();
+    sign_in(&provider, &owner).await.redirect();
+    let page = async || owner.get(&format!("/settings/users/{first}")).await.ok();
+    let refused = owner.submit(&page().await, "Save", &[("role", "viewer")]).await;
+    assert!(
+        refused.status == 422 && refused.page().has_text("Nobody else who can sign in is an owner"),
+        "{}",
+        refused.page().text()
+    );
+    let (_, notice) = owner.submit(&page().await, "End the link", &[]).await.says();
+    assert_eq!(notice, "provider-last-owner");
+    assert_eq!(owner.post(&format!("/settings/users/{first}/deactivation"), &[]).await.status, 409);
+    // once the other one can sign in too, the first may go
+    link(&provider, &before, &other, "person-other").await;
+    provider.is(&app, "person-owner");
+    owner.submit(&page().await, "Save", &[("role", "viewer")]).await.redirect();
 }
 
 async fn an_invitation_offers_the_provider_only(on: On) {

@@ -11,7 +11,7 @@ use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
-use crate::users::{self, Account, ManageError};
+use crate::users::{self, Account, ManageError, WaysIn};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -34,17 +34,17 @@ fn page(
     conn: &mut Conn,
     head: &Head,
     me: &Confirmed<rights::Users>,
-    user: UserId,
+    (user, ways): (UserId, WaysIn),
     (to, errors): (&str, FieldErrors),
 ) -> Result<DeactivationPage, AppError> {
     let (shell, _) = shell(conn, head, me.0.user())?;
     let account = account(conn, user)?;
     Ok(DeactivationPage {
         shell,
-        is_last: users::is_last_owner(conn, &account)?,
+        is_last: users::is_last_owner(conn, ways, &account)?,
         account,
         work: administration::open_work(conn, head.now, user)?,
-        others: administration::may_take_over(conn, user)?,
+        others: administration::may_take_over(conn, ways, user)?,
         to: to.to_owned(),
         errors,
     })
@@ -56,8 +56,8 @@ pub async fn ask(
     me: Confirmed<rights::Users>,
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
-    let user = in_path(&req)?;
-    html(&state.db.read(move |conn| page(conn, &head, &me, user, ("", FieldErrors::default()))).await?)
+    let (user, ways) = (in_path(&req)?, state.ways_in());
+    html(&state.db.read(move |conn| page(conn, &head, &me, (user, ways), ("", FieldErrors::default()))).await?)
 }
 
 pub async fn submit(
@@ -67,12 +67,12 @@ pub async fn submit(
     req: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let (user, now) = (in_path(&req)?, state.clock.now());
+    let (user, ways, now) = (in_path(&req)?, state.ways_in(), state.clock.now());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let (typed, mut errors) = (form.get("to"), FieldErrors::default());
         // a value that is no number is no user's id
         let to = (!typed.is_empty()).then(|| UserId(typed.parse().unwrap_or_default()));
-        match administration::deactivate_user(tx, now, &me.0, user, to) {
+        match administration::deactivate_user(tx, now, &me.0, ways, user, to) {
             Ok(_) => return Ok(None),
             Err(LeaveError::NobodyTakesOver) => errors.add("to", "error-takes-over"),
             Err(LeaveError::CannotTakeOver) => errors.add("to", "error-cannot-take-over"),
@@ -81,7 +81,7 @@ pub async fn submit(
             Err(LeaveError::Manage(cause)) => return Err(broken(cause)),
         }
         let status = if errors.is_empty() { StatusCode::CONFLICT } else { errors.status() };
-        Ok(Some((status, page(tx, &head, &me, user, (typed, errors))?)))
+        Ok(Some((status, page(tx, &head, &me, (user, ways), (typed, errors))?)))
     });
     match write.await? {
         Some((status, page)) => with_status(status, &page),

@@ -74,13 +74,13 @@ pub async fn submit(
     req: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let (user, now) = (in_path(&req)?, state.clock.now());
+    let (user, ways, now) = (in_path(&req)?, state.ways_in(), state.clock.now());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let newer = stored(&users::hold(tx, &me.0, user).map_err(broken)?).newer(&form);
         let (typed, mut errors) = (Typed::from_form(&form), FieldErrors::default());
         let change = typed.read(&mut errors);
         if let Some(change) = change.filter(|_| newer.is_none()) {
-            match users::change(tx, now, &me.0, user, &change) {
+            match users::change(tx, now, &me.0, ways, user, &change) {
                 Ok(()) => return Ok(None),
                 Err(cause) => {
                     let (field, why) = refused(cause)?;
@@ -126,8 +126,8 @@ pub async fn unlink(
     me: Confirmed<rights::Users>,
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
-    let (user, now) = (in_path(&req)?, state.clock.now());
-    let write = state.db.write(move |tx| users::unlink_user(tx, now, &me.0, user));
+    let (user, ways, now) = (in_path(&req)?, state.ways_in(), state.clock.now());
+    let write = state.db.write(move |tx| users::unlink_user(tx, now, &me.0, ways, user));
     let notice = match write.await {
         Ok(_) => "provider-unlinked",
         Err(ManageError::LastOwner) => "provider-last-owner",
