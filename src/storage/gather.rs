@@ -1,5 +1,6 @@
 //! Brings the files of two places together in the first.
 
+use super::blob_store::BlobStore;
 use super::copies::{hashed, missing, stored_size, whole};
 use super::rows::{after, blob};
 use super::{Blob, Storage, StorageError, blocking};
@@ -30,6 +31,18 @@ pub struct Gathered {
 /// Whether a file is there and is not what was stored: other bytes, or fewer.
 fn is_damage(cause: &io::Error) -> bool {
     matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+/// Whether S3 gives this answer for an object that is not there: it does so to an account that may not list.
+fn is_kept_secret(cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::PermissionDenied
+}
+
+fn is_there(place: &dyn BlobStore, name: &str) -> io::Result<bool> {
+    match place.has(name) {
+        Err(cause) if is_kept_secret(&cause) => Ok(false),
+        has => has,
+    }
 }
 
 impl Storage {
@@ -90,12 +103,11 @@ impl Storage {
     fn bring(&self, one: &Blob) -> Result<bool, StorageError> {
         let Some(name) = one.name.as_deref() else { return Ok(true) };
         let (places, all) = (&self.0.blobs, 0..stored_size(one));
-        let lost = |cause| missing(cause, name);
-        let has = match places.first.has(name) {
-            // S3 says so of a missing object to an account that may not list
-            Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => false,
-            has => has?,
+        let lost = |cause: io::Error| match is_kept_secret(&cause) {
+            true => missing(io::ErrorKind::NotFound.into(), name),
+            false => missing(cause, name),
         };
+        let has = is_there(places.first.as_ref(), name)?;
         if has {
             match hashed(places.first.get(name, all.clone()).map_err(lost)?, &mut io::sink(), name) {
                 Ok(_) => return Ok(true),
@@ -126,7 +138,7 @@ impl Storage {
     /// Whether the file also lies in the second place; with `remove`, it is removed there.
     fn leave(&self, one: &Blob, remove: bool) -> Result<bool, StorageError> {
         let (Some(second), Some(name)) = (&self.0.blobs.second, one.name.as_deref()) else { return Ok(false) };
-        let is_there = second.has(name)?;
+        let is_there = is_there(second.as_ref(), name)?;
         if is_there && remove {
             second.remove(name)?;
         }

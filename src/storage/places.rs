@@ -37,8 +37,12 @@ impl BlobStore for Places {
         match (&self.second, found) {
             (Some(second), Err(cause)) => match second.get(name, range.clone()) {
                 Ok(found) => Ok(found),
-                // it may have moved between the two looks
-                Err(_) if cause.kind() == io::ErrorKind::NotFound => self.first.get(name, range),
+                Err(other) if cause.kind() == io::ErrorKind::NotFound => match other.kind() {
+                    // it may have moved between the two looks
+                    io::ErrorKind::NotFound => self.first.get(name, range),
+                    // it may lie there: it is not missing, it cannot be had now
+                    _ => Err(other),
+                },
                 Err(_) => Err(cause),
             },
             (_, found) => found,

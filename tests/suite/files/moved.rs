@@ -73,7 +73,7 @@ fn in_bucket(s3: &S3) -> usize {
 }
 
 async fn files_move_to_the_bucket_and_back(on: On) {
-    let (s3, app) = (S3::start(), App::start(on).await);
+    let (mut s3, app) = (S3::start(), App::start(on).await);
     app.at_present();
     let owner = app.user(Role::Owner).await;
     let mut files = Vec::new();
@@ -92,7 +92,8 @@ async fn files_move_to_the_bucket_and_back(on: On) {
     assert!(!good && said.contains("storage.bucket: is missing"), "{said}");
 
     // the clinic starts anew with a bucket: old files are read from the folder, new ones go to the bucket
-    let with = |keep_in| Files { bucket: Some(s3.bucket()), keep_in, ..plain.clone() };
+    let bucket = s3.bucket();
+    let with = |keep_in| Files { bucket: Some(bucket.clone()), keep_in, ..plain.clone() };
     let second = restarted(&app, with(KeepIn::Bucket)).await;
     let user = second.user(Role::Clinician).await;
     for (path, content) in &files {
@@ -133,6 +134,11 @@ async fn files_move_to_the_bucket_and_back(on: On) {
     let third = restarted(&app, with(KeepIn::Folder)).await;
     let user = third.user(Role::Staff).await;
     served(&user, &files[0].0, &files[0].1, "before it came back").await;
+    // what may lie in a place that is away is not missing
+    s3.stop();
+    assert_eq!(get(&user, &files[0].0, &[]).await.status, 503);
+    s3.go_on();
+    served(&user, &files[0].0, &files[0].1, "once the bucket is back").await;
     let (good, said) = run(&app, &["folder", "--remove"], settings(&app, &s3, "folder")).await;
     assert!(good && said.contains("13 files were copied") && said.contains("may go"), "{said}");
     assert_eq!((in_folder(&folder), in_bucket(&s3)), (13, 0));
