@@ -70,7 +70,7 @@ pub struct Pair {
     pub merged: PatientId,
 }
 
-/// Locks this patient's conversations until the transaction ends. They are locked before the patients, in the same
+/// Locks this patient's conversations, and their notifications, until the transaction ends. They are locked before the patients, in the same
 /// order as a reply locks them.
 pub fn lock_conversations(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
     // notifications before conversations, as whoever stores what became of one: two never wait for each other

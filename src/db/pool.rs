@@ -182,9 +182,11 @@ impl Db {
         make_private(url).map_err(|e| DbError::Pool(e.to_string()))?;
         let mut conn = open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()))?;
         copying::admit(&mut conn)?;
-        migrate::run(&mut conn).map_err(|e| DbError::Pool(format!("migration failed: {e}")))?;
-        // the migration may have waited for the last pass of a move
-        copying::admit(&mut conn)?;
+        if let Err(cause) = migrate::run(&mut conn) {
+            // it may have waited for the last pass of a move
+            copying::admit(&mut conn)?;
+            return Err(DbError::Pool(format!("migration failed: {cause}")));
+        }
         sealed::admit(&mut conn, &keys.text).map_err(DbError::Refused)?;
         let readers = connections(url, Use::Read, READERS)?;
         let writers = match conn {

@@ -20,15 +20,19 @@ use diesel::sql_types::Bool;
 
 /// How often a table is compared again after what differed was written.
 const ROUNDS: usize = 3;
-/// Keeps every program out of the old database, also one that runs and is too old to know the mark: whatever it writes
-/// leaves a row in the audit log or changes a job, and it opens no database that a newer program has changed.
-const CLOSED: &str = "
-    CREATE TRIGGER moved_audit BEFORE INSERT ON audit_events
-    BEGIN SELECT RAISE(ABORT, 'the clinic was moved out of this database'); END;
-    CREATE TRIGGER moved_jobs BEFORE UPDATE ON jobs
-    BEGIN SELECT RAISE(ABORT, 'the clinic was moved out of this database'); END;
-    INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000000');
-";
+/// Keeps every program out of the old database, also one that runs and is too old to know the mark: it writes to no table,
+/// and opens no database that a newer program has changed.
+fn closed(tables: impl Iterator<Item = String>) -> String {
+    let refuse = "BEGIN SELECT RAISE(ABORT, 'the clinic was moved out of this database'); END;";
+    let of_table = |table: String| {
+        ["INSERT", "UPDATE", "DELETE"]
+            .map(|verb| format!("CREATE TRIGGER \"moved_{table}_{verb}\" BEFORE {verb} ON \"{table}\" {refuse}"))
+            .concat()
+    };
+    let step = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000000');";
+    tables.map(of_table).chain([step.to_owned()]).collect()
+}
+
 /// The advisory lock under which rows are brought over: one process at a time.
 const LOCK: i64 = 7_305_020;
 
@@ -56,6 +60,9 @@ pub enum MoveError {
     /// The clinic was moved before; only the mark of its end was lacking, and is there now.
     #[error("the clinic was moved already: set database_url to the new database and restart every process")]
     Done,
+    /// The old database was left, and the new one does not open yet.
+    #[error("the clinic has moved, and one step is lacking before the new database opens: run the command once more")]
+    Unconfirmed,
     /// The new database belongs to somebody else.
     #[error("--to: the database is not empty, it has rows in {0}: name an empty one")]
     NotEmpty(String),
@@ -131,7 +138,7 @@ impl Moving {
         let opened = |url| open(url, Use::Write).map_err(|e| DbError::Pool(e.to_string()));
         let (mut from, mut to, mut reader) = (opened(from)?, opened(to)?, opened(to)?);
         if is_gone(&mut from)? {
-            return Err(match confirm(&mut to, &clinic_of(&mut from)?)? {
+            return Err(match confirm(&mut to, &clinic_of(&mut from)?, &newest_of(&mut from)?)? {
                 true => MoveError::Done,
                 false => Refused::Gone.into(),
             });
@@ -209,7 +216,7 @@ impl Moving {
     /// move; `check` looks at the new one before it counts. Then the old one is left for good.
     ///
     /// # Errors
-    /// See [`MoveError`]. The old database is as before then, and still in use.
+    /// See [`MoveError`]. But for [`MoveError::Unconfirmed`] the old database is as before then, and still in use.
     pub fn finish<E: From<MoveError> + From<diesel::result::Error>>(
         mut self,
         keys: &Keys,
@@ -234,7 +241,7 @@ impl Moving {
                 // if this is not reached, the command is run again, and does only this
                 let Conn::Pg(conn) = &mut self.to else { return Ok(moved) };
                 self.mark.confirmed = true;
-                Mark::put(Some(&self.mark), conn).map_err(failed)?;
+                Mark::put(Some(&self.mark), conn).map_err(|_| MoveError::Unconfirmed)?;
                 Ok(moved)
             }
             Err(cause) => {
@@ -261,7 +268,7 @@ impl Moving {
         tell(&mut Tx::new(&mut self.from, keys))?;
         if let Conn::Sqlite(conn) = &mut self.from {
             conn.batch_execute(&format!("PRAGMA user_version = {GONE}"))?;
-            conn.batch_execute(CLOSED)?;
+            conn.batch_execute(&closed(self.tables.iter().map(|(here, _)| here.name.clone())))?;
         }
         let moved = self.compare()?;
         self.to.begin_write()?;
@@ -310,10 +317,12 @@ fn paired(here: &[Table], there: &[Table]) -> Result<Pairs, MoveError> {
 
 /// Opens the new database to programs where only that was lacking, because the old one was left and the command then broken
 /// off; says whether the clinic lives there.
-fn confirm(to: &mut Conn, clinic: &str) -> QueryResult<bool> {
+fn confirm(to: &mut Conn, clinic: &str, newest: &str) -> QueryResult<bool> {
+    // an earlier try may have filled another database, which is old now
+    let is_newest = newest_of(to)? == newest;
     let Conn::Pg(conn) = to else { return Ok(false) };
     match Mark::of(conn)? {
-        Some(mark) if mark.whole && mark.clinic == clinic => {
+        Some(mark) if is_newest && mark.whole && mark.clinic == clinic => {
             Mark::put(Some(&Mark { confirmed: true, ..mark }), conn)?;
             Ok(true)
         }
@@ -350,13 +359,13 @@ fn prepare_now(to: &mut Conn, clinic: &str, versions: &[String], here: &[Table])
     }
     match Mark::of(conn)? {
         Some(mark) if mark.clinic != clinic => return Err(MoveError::OtherClinic),
+        // both are in use, as after an old copy of SQLite's file came back
+        Some(mark) if mark.confirmed => return Err(MoveError::NotEmpty("audit_events".into())),
         Some(_) if steps(to)? != versions => return Err(MoveError::Half),
         Some(mark) if !mark.whole => {
             let there = tables(to)?;
             return Ok((mark, paired(here, &there)?));
         }
-        // both are in use, as after an old copy of SQLite's file came back
-        Some(mark) if mark.confirmed => return Err(MoveError::NotEmpty("audit_events".into())),
         // it was whole, but the old database was not left: nobody could open it, and it goes on from here
         Some(_) => {}
         None => {
@@ -410,12 +419,19 @@ fn set_references_aside(conn: &mut PgConnection) -> QueryResult<Vec<String>> {
 
 /// A name of the clinic that two clinics never share: the hash of the first row of its audit log.
 fn clinic_of(conn: &mut Conn) -> QueryResult<String> {
-    let query = "SELECT lower(hex(hash)) AS line FROM audit_events ORDER BY id LIMIT 1";
-    match conn {
-        Conn::Sqlite(conn) => {
-            let row: Option<Line> = diesel::sql_query(query).get_result(conn).optional()?;
-            Ok(row.map(|row| row.line).unwrap_or_default())
-        }
-        Conn::Pg(_) => Ok(String::new()),
-    }
+    hash_of(conn, "")
+}
+
+/// The hash of the newest row of the audit log.
+fn newest_of(conn: &mut Conn) -> QueryResult<String> {
+    hash_of(conn, "DESC")
+}
+
+fn hash_of(conn: &mut Conn, order: &str) -> QueryResult<String> {
+    let query = |hash: &str| format!("SELECT {hash} AS line FROM audit_events ORDER BY id {order} LIMIT 1");
+    let row: Option<Line> = match conn {
+        Conn::Sqlite(conn) => diesel::sql_query(query("lower(hex(hash))")).get_result(conn).optional()?,
+        Conn::Pg(conn) => diesel::sql_query(query("encode(hash, 'hex')")).get_result(conn).optional()?,
+    };
+    Ok(row.map(|row| row.line).unwrap_or_default())
 }
