@@ -98,7 +98,8 @@ pub async fn observe(
     let id = HEXLOWER.encode(drawn.first_chunk::<ID>().unwrap_or(&[0; ID]));
     req.extensions_mut().insert(RequestId(id.clone()));
     let method = known(req.method());
-    let span = tracing::info_span!("request", id, method, route = tracing::field::Empty);
+    // by the level of errors and a target of its own: no filter of the line below takes the id from the others
+    let span = tracing::error_span!(target: "postern::request", "request", id, method, route = tracing::field::Empty);
     let answer = next.call(req).instrument(span.clone()).await;
     let (status, stale, route) = match &answer {
         // after routing this is a look-up; before, it would be a search
