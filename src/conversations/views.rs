@@ -30,7 +30,7 @@ pub struct View {
 /// Looks of users at this patient's conversations, also those that came from a chart that was merged into theirs,
 /// directly or through another one: newest first, at most `limit`, and only those before `before`, the identity of an audit row.
 pub fn views(conn: &mut Conn, visit: &PortalVisit, before: Option<i64>, limit: i64) -> QueryResult<Vec<View>> {
-    let chains: Vec<i64> = patients::family(conn, visit.patient())?.iter().map(|id| id.0).collect();
+    let chains: Vec<i64> = patients::merged_records(conn, visit.patient())?.iter().map(|id| id.0).collect();
     audit_events::table
         .inner_join(users::table.on(audit_events::actor_id.eq(users::id.nullable())))
         .inner_join(conversations::table.on(audit_events::subject_id.eq(conversations::id.nullable())))

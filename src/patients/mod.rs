@@ -27,7 +27,7 @@ pub use known::{
 };
 pub use named::{Clues, NamedBy, named_other};
 pub use record::{
-    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, family, names_of, patient,
+    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, merged_records, names_of, patient,
     patient_by_id, patient_if_there, prepare, update,
 };
 pub use renewal::renew_keys;

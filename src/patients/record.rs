@@ -154,7 +154,7 @@ pub fn patient_if_there(conn: &mut Conn, id: PatientId) -> QueryResult<Option<Pa
 }
 
 /// The record and those that were merged into it, directly or through another record, without deleted ones.
-pub fn family(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<PatientId>> {
+pub fn merged_records(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<PatientId>> {
     let mut all = vec![patient];
     let mut next = vec![patient];
     while !next.is_empty() {

@@ -6,7 +6,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::erase::{self, Contents};
 use crate::db::schema::{deleted_records as d, deleted_sources, users};
 use crate::db::{Both, Conn, DbError, PatientId, Ts, Tx, carry};
-use crate::patients::{self, ArchiveReason, family, patient_if_there};
+use crate::patients::{self, ArchiveReason, merged_records, patient_if_there};
 use crate::storage;
 use diesel::prelude::*;
 
@@ -32,7 +32,7 @@ crate::from_database!(DeleteError);
 /// How much the record contains, together with the records that were merged into it.
 pub fn contents(conn: &mut Conn, patient: PatientId) -> QueryResult<Contents> {
     let mut all = Contents::default();
-    for one in family(conn, patient)? {
+    for one in merged_records(conn, patient)? {
         let own = erase::contents_of(conn, one)?;
         all.conversations += own.conversations;
         all.messages += own.messages;
@@ -71,7 +71,7 @@ pub fn delete(
     }
     let what = contents(tx, patient)?;
     let user = by.user().id();
-    for one in family(tx, patient)?.into_iter().rev() {
+    for one in merged_records(tx, patient)?.into_iter().rev() {
         let reason = if one == patient { reason } else { ArchiveReason::Merged };
         let own = erase::contents_of(tx, one)?;
         for mark in patients::marks_of(tx, one)? {

@@ -5,7 +5,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{record_holds, users};
 use crate::db::sealed::{self, Opened};
 use crate::db::{Conn, DbError, PatientId, Ts, Tx};
-use crate::patients::family;
+use crate::patients::merged_records;
 use diesel::prelude::*;
 
 /// A hold that is in place.
@@ -34,7 +34,7 @@ crate::from_database!(HoldError);
 
 /// The hold on a record, or on one that was merged into it.
 pub fn held(conn: &mut Conn, patient: PatientId) -> QueryResult<Option<Hold>> {
-    let all = family(conn, patient)?;
+    let all = merged_records(conn, patient)?;
     let found: Option<(Ts, String, Opened)> = record_holds::table
         .inner_join(users::table)
         .filter(record_holds::patient_id.eq_any(all))
@@ -61,7 +61,7 @@ pub fn hold(
         held => held?,
     };
     let user = by.user().id();
-    let all = family(tx, patient)?;
+    let all = merged_records(tx, patient)?;
     // the hold of a record that was merged into this one stays in place
     let standing: Option<PatientId> = record_holds::table
         .filter(record_holds::patient_id.eq_any(all))
@@ -86,7 +86,7 @@ pub fn hold(
 /// Lifts the hold on a record and on those that were merged into it. `false` where there was none.
 pub fn lift(tx: &mut Tx, now: Ts, by: &ConfirmedUser<rights::Records>, patient: PatientId) -> QueryResult<bool> {
     let patient = access::held(tx, patient)?;
-    let all = family(tx, patient)?;
+    let all = merged_records(tx, patient)?;
     let lifted = diesel::delete(record_holds::table.filter(record_holds::patient_id.eq_any(all))).execute(tx.conn())?;
     if lifted == 0 {
         return Ok(false);
