@@ -15,7 +15,7 @@ use diesel::prelude::*;
 pub fn open(tx: &mut Tx, now: Ts, conversation: ConversationId, shown: &[MessageId]) -> QueryResult<bool> {
     lock_row(tx, "conversations", conversation.0)?;
     let whole = conversations::table.find(conversation).select(conversations::recalled_at);
-    if whole.first::<Option<Ts>>(tx.conn())?.is_some() {
+    if whole.first::<Option<Ts>>(tx.conn()).optional()? != Some(None) {
         return Ok(false);
     }
     let of = |ids: &[MessageId]| messages::table.filter(messages::id.eq_any(ids.to_vec()));

@@ -50,6 +50,8 @@ fn withdraw(tx: &mut Tx, now: Ts, user: UserId, row: Option<NotificationRow>) ->
     let Some(row) = row else { return Ok(Err(NotCancelled::NotThere)) };
     // the notification before its job, as everybody locks them
     lock_row(tx, "notifications", row.id.0)?;
+    let now_is = notifications::table.find(row.id).select(NotificationRow::as_select());
+    let Some(row) = now_is.first(tx.conn()).optional()? else { return Ok(Err(NotCancelled::NotThere)) };
     if !outbox::withdraw(tx, Task::SendNotification(row.id))? {
         return Ok(Err(NotCancelled::OnItsWay));
     }

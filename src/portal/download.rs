@@ -9,7 +9,7 @@ use crate::attachments::{self, Attachment, Content};
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document;
 use crate::conversations::{self, Author, MessageRow, PatientRow, PatientThread};
-use crate::db::{Conn, ConversationId, MessageId};
+use crate::db::{Conn, ConversationId, DbError, MessageId};
 use crate::error::AppError;
 use crate::http::{Head, Shell};
 use crate::patients::{self, IdKind, Patient};
@@ -75,7 +75,7 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
     }
     let storage = state.intake.storage.clone();
     let to_serve = storage.clone();
-    let pages = loop {
+    let packed = loop {
         let (head, visit, to_serve) = (head.clone(), visit.0.clone(), to_serve.clone());
         let now = head.now;
         let read = state.db.read(move |conn| -> Result<_, AppError> {
@@ -87,27 +87,45 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
             pages(conn, &shell, &visit, &to_serve)
         });
         let mut pages = read.await?;
-        // who has everything has opened everything: what was taken back since it was read is not handed out
         let unread = std::mem::take(&mut pages.unread);
-        let open = state.db.write(move |tx| -> Result<_, AppError> {
+        // the files are added without holding a database connection: they may be large
+        let storage = storage.clone();
+        let packed = web::block(move || add_files(pages, &storage)).await.map_err(|_| failed("no thread"))??;
+        // who has everything has opened everything; what was taken back since it was read is not handed out
+        let open = state.db.write(move |tx| -> Result<_, NotOpened> {
             for (conversation, messages) in &unread {
                 if !conversations::open(tx, now, *conversation, messages)? {
-                    return Ok(false);
+                    return Err(NotOpened::TakenBack);
                 }
             }
-            Ok(true)
+            Ok(())
         });
-        if open.await? {
-            break pages;
+        match open.await {
+            Ok(()) => break packed,
+            Err(NotOpened::TakenBack) => {}
+            Err(NotOpened::Db(cause)) => return Err(cause.into()),
         }
     };
-    // the files are added without holding a database connection: they may be large
-    let packed = web::block(move || add_files(pages, &storage)).await.map_err(|_| failed("no thread"))?;
-    let (file, length) = packed?;
+    let (file, length) = packed;
     let trace = Entry::of_patient(Actor::Patient(patient), Event::EverythingDownloaded, patient, Subject::None);
     state.record(trace).await?;
     Ok(response.insert_header((CONTENT_LENGTH, length)).streaming(chunks(file)))
 }
+
+/// Why an archive is not handed out; then nothing in it counts as opened.
+enum NotOpened {
+    /// something in it was taken back since
+    TakenBack,
+    /// the database
+    Db(DbError),
+}
+
+impl From<DbError> for NotOpened {
+    fn from(cause: DbError) -> NotOpened {
+        NotOpened::Db(cause)
+    }
+}
+crate::from_database!(NotOpened);
 
 fn failed(cause: impl std::fmt::Display) -> AppError {
     AppError::Internal(format!("the archive could not be written: {cause}"))

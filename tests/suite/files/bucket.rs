@@ -82,6 +82,12 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
         let file = get(who, &format!("{page}/attachments/1"), &[]).await;
         assert!(file.status == 503 && file.text().contains("Nothing is lost"), "{}", file.status);
     }
+    // nor does a download that fails count as opened what nobody got: it can still be taken back
+    let fields = [("title", "Unseen"), ("body", "words"), ("key", "0123456789abcdef-unseen")];
+    let unseen = owner.post(&format!("/patients/{patient}/messages/new"), &fields).await.redirect();
+    let unseen = unseen.split('?').next().unwrap().to_owned();
+    assert!(maria.get("/portal/information/download").await.status >= 500);
+    assert!(owner.get(&unseen).await.ok().has_text("Take back…"));
     s3.go_on();
     for (who, page) in [(&owner, &conversation), (&maria, &message)] {
         let file = get(who, &format!("{page}/attachments/1"), &[("range", "bytes=3-9")]).await;
@@ -89,7 +95,7 @@ async fn what_is_lost_while_the_bucket_is_away_is_nothing(on: On) {
     }
     let after = id_in(&upload(&owner, patient, "after.png", samples::png()).await);
     assert_eq!(send(&owner, patient, &after).await.0, 303);
-    assert_eq!(rows(&app).await, [0, 2, 2, 2]);
+    assert_eq!(rows(&app).await, [0, 2, 2, 3]);
     // failed uploads leave nothing after the sweep
     app.state.clock.advance(time::Duration::days(2));
     app.state.intake.storage.sweep(&app.state.db, app.state.clock.now()).await.unwrap();
