@@ -61,8 +61,13 @@ impl Line {
         }
     }
 
-    /// Where it ended badly and was not sent again since, and its message was not taken back. A passcode is the patient's to ask for: nobody else can send
-    /// one.
+    /// Whether its message was taken back; the word of that goes without saying so.
+    fn is_of_what_was_taken_back(&self) -> bool {
+        self.sent.is_recalled && self.sent.row.kind != Kind::Recall
+    }
+
+    /// Where it ended badly and was not sent again since, and its message was not taken back. A passcode is the
+    /// patient's to ask for: nobody else can send one.
     fn may_send_again(&self) -> bool {
         let row = &self.sent.row;
         row.state.ended_badly() && self.sent.is_newest && row.kind != Kind::Passcode && !self.sent.is_recalled

@@ -159,6 +159,13 @@ async fn who_had_a_notice_is_told_and_the_link_says_so(app: App) {
         Ok(portal_links::table.filter(portal_links::ended_at.is_null()).count().get_result(conn)?)
     });
     assert_eq!(ended.await.unwrap(), 0);
+    // the word of it is not marked as taken back itself
+    let outbox = staff.get("/outbox").await.ok();
+    let rows = outbox.texts_of("tbody tr");
+    let of = |word: &str| rows.iter().filter(|row| row.contains(word)).count();
+    assert!(of("Message taken back") > 0, "{rows:?}");
+    let tags = outbox.texts_of(".tag");
+    assert_eq!(tags.iter().filter(|tag| *tag == "Taken back").count(), of("Message waiting"), "{rows:?}");
 }
 
 async fn the_clinic_may_want_no_word_of_it(app: App) {
