@@ -9,6 +9,7 @@ mod mail;
 mod oidc;
 mod proxies;
 mod texts;
+mod traces;
 
 pub use files::{Bucket, Clamd, ClamdAddress, Files, KeepIn, TYPES};
 pub use keys::KEYS;
@@ -20,6 +21,7 @@ pub use texts::{Kannel, Texts, TextsVia, Twilio, TwilioSender};
 use crate::clock::Random;
 use crate::db::sealed::Ring;
 use crate::db::{DatabaseUrl, Keys, SecretKey};
+use crate::traces::Collector;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -79,6 +81,8 @@ pub struct Config {
     pub log: String,
     /// how its lines are written
     pub log_format: LogFormat,
+    /// the collector of traces; `None`: there are none
+    pub traces: Option<Collector>,
     /// `None` only in the demo and in tests, where mail goes elsewhere
     pub smtp: Option<Smtp>,
     /// attachments
@@ -260,6 +264,7 @@ impl Source {
         let log = self
             .parsed("log", log_fix, |v| v.parse::<tracing_subscriber::filter::EnvFilter>().ok().map(|_| v.to_owned()));
         let log_format = self.parsed("log_format", "write text or json", LogFormat::parse);
+        let traces = self.traces();
         let smtp = self.smtp();
         let files = self.files();
         let audit_key = self.secret_key("audit.key", self.text("audit.key"));
@@ -309,6 +314,7 @@ impl Source {
                 calling_code: calling_code?,
                 log: log?,
                 log_format: log_format?,
+                traces,
                 smtp: Some(smtp?),
                 files: files?,
                 audit_key,

@@ -46,6 +46,7 @@ pub mod state;
 pub mod storage;
 pub mod text;
 pub mod threads;
+pub mod traces;
 pub mod users;
 pub mod values;
 pub mod worker;

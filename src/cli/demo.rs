@@ -38,7 +38,7 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
-    super::log("warn,postern=info,postern::http::requests=off", LogFormat::Text);
+    super::log("warn,postern=info,postern::http::requests=off", LogFormat::Text, None)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
         .map_err(|e| format!("--port: {} cannot be used: {e}: try --port 0", options.port))?;
     let origin = format!("http://127.0.0.1:{}", listener.local_addr()?.port());
@@ -75,6 +75,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         calling_code: "1".into(),
         log: String::new(),
         log_format: LogFormat::Text,
+        traces: None,
         smtp: None,
         files,
         texts: None,

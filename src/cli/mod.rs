@@ -23,10 +23,15 @@ use crate::clock::Random;
 use crate::config::{Config, LogFormat};
 use crate::db::Db;
 use crate::error::AppError;
+use crate::traces::{self, Collector};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Secure messages from a clinic to its patients.
 #[derive(Parser)]
@@ -129,17 +134,18 @@ pub fn run() -> ExitCode {
             Command::Demo(options) => demo::run(options).await,
             Command::CheckConfig => {
                 let file = found(file);
-                check_config::run(&read(file.as_deref())?, file.as_deref()).await
+                check_config::run(&read(file.as_deref(), false)?, file.as_deref()).await
             }
             Command::ReadWords { list, picture } => Ok(read_words::run(list, picture)),
             other => {
-                let config = load(file)?;
+                let config = load(file, matches!(other, Command::Serve | Command::Worker))?;
                 let done = with_database(&config, other).await;
                 close(&config).await;
                 done
             }
         }
     });
+    traces::end();
     match done {
         Ok(code) => code,
         Err(Failure(lines)) => {
@@ -176,31 +182,33 @@ fn found(file: Option<PathBuf>) -> Option<PathBuf> {
     named.or_else(|| Some(PathBuf::from("postern.toml")).filter(|path| path.exists()))
 }
 
-/// Reads the configuration; every fault is one line of the failure.
-fn load(file: Option<PathBuf>) -> Result<Config, Failure> {
-    read(found(file).as_deref())
+/// Reads the configuration; every fault is one line of the failure. Only what runs for long is `traced`.
+fn load(file: Option<PathBuf>, traced: bool) -> Result<Config, Failure> {
+    read(found(file).as_deref(), traced)
 }
 
-fn read(file: Option<&Path>) -> Result<Config, Failure> {
+fn read(file: Option<&Path>, traced: bool) -> Result<Config, Failure> {
     let config = Config::load(file, std::env::vars()).map_err(Failure)?;
-    log(&config.log, config.log_format);
+    let collector = config.traces.as_ref().filter(|_| traced);
+    log(&config.log, config.log_format, collector).map_err(|e| format!("traces.endpoint: {e}"))?;
     Ok(config)
 }
 
 /// Logs to the error output, so that the output of a command can be piped. A log line that cannot be written is
-/// dropped.
-fn log(filter: &str, format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .with_target(false);
-    // a second call, as in tests, changes nothing
-    let _ = match format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
+/// dropped. Where there is a collector of traces, it gets what is for it, and the log does not.
+fn log(filter: &str, format: LogFormat, collector: Option<&Collector>) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter).unwrap_or_default();
+    let filter = filter.and(filter_fn(|meta| meta.target() != traces::TARGET));
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false).with_target(false);
+    let lines = match format {
+        LogFormat::Text => lines.with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
     };
+    let spans = collector.map(traces::layer).transpose()?;
+    // a second call, as in tests, changes nothing
+    let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
+    Ok(())
 }
 
 /// A database error as a line.

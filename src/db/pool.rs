@@ -9,10 +9,12 @@ use super::migrate;
 use super::sealed;
 use super::turns::{self, Turns};
 use super::writer::Writer;
+use crate::traces;
 use diesel::QueryResult;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection};
 use diesel::result::{DatabaseErrorKind, Error};
 use std::time::{Duration, Instant};
+use tracing::Instrument;
 
 /// Why the database gave no answer. The text may name tables, never a value.
 #[derive(Debug, thiserror::Error)]
@@ -265,6 +267,15 @@ impl Db {
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
         F: FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
     {
+        self.read_now(work).instrument(traces::transaction(false)).await
+    }
+
+    async fn read_now<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + From<diesel::result::Error> + Send + 'static,
+        F: FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+    {
         let (readers, errand, text) = (self.readers.clone(), Errand::current(), self.keys.text.clone());
         let turn = self.turns.to_read(errand.as_deref()).await?;
         let answer = tokio::task::spawn_blocking(move || {
@@ -285,6 +296,15 @@ impl Db {
     /// # Errors
     /// What `work` returns, and then nothing is kept; or [`DbError`].
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + From<diesel::result::Error> + Send + 'static,
+        F: FnOnce(&mut Tx) -> Result<T, E> + Send + 'static,
+    {
+        self.write_now(work).instrument(traces::transaction(true)).await
+    }
+
+    async fn write_now<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,

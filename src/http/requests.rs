@@ -4,6 +4,7 @@
 
 use super::errand::Stale;
 use crate::clock::Random;
+use crate::traces;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -100,7 +101,8 @@ pub async fn observe(
     let method = known(req.method());
     // by the level of errors and a target of its own: no filter of the line below takes the id from the others
     let span = tracing::error_span!(target: "postern::request", "request", id, method, route = tracing::field::Empty);
-    let answer = next.call(req).instrument(span.clone()).await;
+    let traced = traces::request(&id, method);
+    let answer = next.call(req).instrument(span.clone()).instrument(traced.clone()).await;
     let (status, stale, route) = match &answer {
         // after routing this is a look-up; before, it would be a search
         Ok(res) => (res.status(), res.response().extensions().get::<Stale>().is_some(), res.request().match_pattern()),
@@ -108,6 +110,7 @@ pub async fn observe(
     };
     let route = route.unwrap_or_else(|| NO_ROUTE.to_owned());
     span.record("route", &route);
+    traces::answered(&traced, method, &route, status.as_u16());
     // what is stale is served again, and told of then
     if !stale {
         let took = began.elapsed();

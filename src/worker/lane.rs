@@ -9,10 +9,12 @@ use super::{Looks, work};
 use crate::db::{DbError, JobId};
 use crate::outbox::{self, Job, Lane};
 use crate::state::AppState;
+use crate::traces;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// A job that runs for longer than this counts as one that takes long.
 const LONG: Duration = Duration::from_millis(800);
@@ -86,11 +88,15 @@ impl<'a> Crew<'a> {
         self.count += jobs.len();
         for job in jobs {
             let (state, task) = (self.state.clone(), job.clone());
-            let begun = self.under_way.spawn(async move {
-                let id = task.id;
-                work(&state, task).await;
-                id
-            });
+            let traced = traces::job(task.task.kind().as_str());
+            let begun = self.under_way.spawn(
+                async move {
+                    let id = task.id;
+                    work(&state, task).await;
+                    id
+                }
+                .instrument(traced),
+            );
             self.in_hand.insert(begun.id(), InHand { job, since: Instant::now() });
         }
         Ok(full)

@@ -162,6 +162,7 @@ impl App {
             calling_code: "1".into(),
             log: String::new(),
             log_format: LogFormat::Text,
+            traces: None,
             smtp: None,
             texts: None,
             bounces: None,

@@ -19,4 +19,5 @@ mod spam;
 mod store;
 mod texts;
 mod told;
+mod traces;
 mod webhooks;

@@ -47,7 +47,7 @@ impl Driver {
         });
         let mut driver = Driver { keeper, url: String::new(), profile: TempDir::new().unwrap() };
         let port =
-            port.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|e| panic!("chromedriver did not start: {e}"));
+            port.recv_timeout(Duration::from_secs(90)).unwrap_or_else(|e| panic!("chromedriver did not start: {e}"));
         driver.url = format!("http://127.0.0.1:{port}");
         driver
     }
