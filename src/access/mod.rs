@@ -12,7 +12,7 @@ pub use authority::{Authority, Operator, still_has};
 pub use device::Device;
 pub use proofs::{
     ChartAccess, ConfirmedAccount, ConfirmedUser, ConversationAccess, LapsedVisit, OwnAccount, PortalRefusal,
-    PortalVisit, SignedInUser, active, chart, conversation, held, lapsed_visit, portal_visit, survivor,
+    PortalVisit, SignedInUser, active, chart, conversation, held, lapsed_visit, ordered, portal_visit, survivor,
 };
 pub use roles::{Action, Right, Role, Unconfirmed, rights};
 pub use second_factor::{has_second_factor, is_named, lacking_second_factor, needs_second_factor};

@@ -240,6 +240,15 @@ pub fn conversation<R: Right>(
     Ok(found.map(|patient| ConversationAccess { user, conversation, patient }))
 }
 
+/// The user of something that was ordered before, at the moment when it is carried out; `None` where they are not active any
+/// more, or their role does not have the right.
+pub fn ordered<R: Right>(conn: &mut Conn, user: UserId) -> QueryResult<Option<SignedInUser<R>>> {
+    let active = users::table.find(user).filter(users::active.eq(true));
+    let found: Option<(String, Role)> = active.select((users::name, users::role)).first(conn).optional()?;
+    let able = found.filter(|(_, role)| role.may(R::ACTION));
+    Ok(able.map(|(name, role)| SignedInUser { id: user, name, role, right: PhantomData }))
+}
+
 /// The patient of a session that has ended; see [`Lapsed`].
 pub fn lapsed_visit(lapsed: Lapsed) -> LapsedVisit {
     LapsedVisit { patient: lapsed.patient }

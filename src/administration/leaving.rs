@@ -17,6 +17,8 @@ pub struct OpenWork {
     pub conversations: i64,
     /// messages, replies and notes that they have begun
     pub drafts: i64,
+    /// messages that are to go out later, or were not sent
+    pub scheduled: i64,
     /// message templates of their own
     pub templates: i64,
 }
@@ -64,6 +66,7 @@ pub fn open_work(conn: &mut Conn, now: Ts, user: UserId) -> QueryResult<OpenWork
     Ok(OpenWork {
         conversations: threads::count_open(conn, user, closed_for_good(now))?,
         drafts: conversations::count_drafts(conn, user)?,
+        scheduled: conversations::count_unsent(conn, user)?,
         templates: message_templates::count_own(conn, user)?,
     })
 }
@@ -110,6 +113,7 @@ pub fn deactivate_user(
 fn hand_over(tx: &mut Tx, now: Ts, from: UserId, to: UserId) -> Result<Vec<Entry>, DbError> {
     let talks = threads::hand_over(tx, from, to, closed_for_good(now))?;
     let drafts = conversations::hand_over_drafts(tx, now, from, to)?;
+    let scheduled = conversations::hand_over_scheduled(tx, now, from, to)?;
     attachments::hand_over(tx, from, to)?;
     let templates = message_templates::hand_over(tx, from, to)?;
     let event = Event::WorkHandedOver;
@@ -118,7 +122,8 @@ fn hand_over(tx: &mut Tx, now: Ts, from: UserId, to: UserId) -> Result<Vec<Entry
     all.extend(templates.into_iter().map(|template| of_clinic(Subject::Template(template), "template")));
     let talks = talks.into_iter().map(|(patient, conversation)| (patient, Some(conversation), "conversation"));
     let drafts = drafts.into_iter().map(|(patient, conversation)| (patient, conversation, "draft"));
-    let mut of_patients: Vec<_> = talks.chain(drafts).collect();
+    let scheduled = scheduled.into_iter().map(|(patient, conversation)| (patient, conversation, "scheduled"));
+    let mut of_patients: Vec<_> = talks.chain(drafts).chain(scheduled).collect();
     of_patients.sort_by_key(|(patient, ..)| *patient);
     all.extend(of_patients.into_iter().map(|(patient, conversation, what)| {
         let subject = conversation.map_or(Subject::None, Subject::Conversation);

@@ -151,6 +151,8 @@ pub(super) fn take_upload(
 ) -> Result<Row, AttachError> {
     let (user, patient) = sender.sender();
     let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
+    // one that is kept for a message that goes out later is that message's
+    let mine = mine.filter(uploads::scheduled_id.is_null());
     let taken: Option<Taken> = diesel::delete(mine)
         .returning((
             (uploads::blob_id, uploads::file_name, uploads::media_type, uploads::size),

@@ -1,11 +1,11 @@
 //! Copies of chart items as they are at this moment: later changes of the chart do not touch the copy.
 
-use super::{FileIntake, clean_name};
+use super::{FileIntake, Pick, Picks, clean_name};
 use crate::access::{ChartAccess, Right};
 use crate::chart::document::Document;
 use crate::chart::{self, ChartFile};
 use crate::clock::Random;
-use crate::db::{BlobId, ChartItemId, Db, DbError, Ts};
+use crate::db::{BlobId, ChartItemId, Db, DbError, Ts, UploadId};
 use crate::patients;
 use crate::settings;
 use crate::storage::{Placed, Scan, StorageError};
@@ -37,6 +37,30 @@ enum Found {
 }
 
 impl FileIntake {
+    /// The files that go with a message, ready to be attached: these uploads, and copies of these chart items, which are frozen
+    /// now. `None` where an item is not in this chart.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    pub async fn picks<R: Right + Send>(
+        &self,
+        db: &Db,
+        (now, random): (Ts, &Random),
+        chart: &ChartAccess<R>,
+        (uploads, items): (Vec<UploadId>, Vec<ChartItemId>),
+        confirmed: Vec<UploadId>,
+    ) -> Result<Option<Picks>, StorageError> {
+        let mut all: Vec<Pick> = uploads.into_iter().map(Pick::Upload).collect();
+        for item in items.into_iter().take(chart::MOST_CHOSEN) {
+            match self.freeze(db, now, random, chart, item).await? {
+                Some(frozen) => all.push(Pick::Frozen(Box::new(frozen))),
+                None => return Ok(None),
+            }
+        }
+        let (largest, largest_file) = (self.policy.largest_message, self.policy.largest_file);
+        Ok(Some(Picks { all, confirmed, largest, largest_file }))
+    }
+
     /// Freezes an item of this chart: its file, or else its words as a document in the patient's language. `None` where
     /// the item does not exist or belongs to another chart.
     ///

@@ -25,7 +25,7 @@ pub use names::clean_name;
 pub use rows::{Attachment, Content, TakenBack, for_patient, for_user, of_messages, taken_back};
 pub use scanning::{enqueue_scans, found_infected, to_scan};
 pub use to_chart::{ToChart, add_to_chart};
-pub use uploads::{Suspect, Upload, hand_over, pending, remove, sweep};
+pub use uploads::{Suspect, Upload, hand_over, hold_uploads, pending, release_uploads, remove, sweep};
 pub use words::{COMMAND as READ_WORDS, DRAWN, DRAWN_AS, LookedAt, read as read_words, read_list, read_picture};
 
 use crate::config::Files;

@@ -1,12 +1,12 @@
 //! Uploads: files that a user chose for a message to a patient and that are not sent yet. Only that user sees them.
 
 use super::LookedAt;
-use super::attach::Sender;
+use super::attach::{AttachError, Pick, Picks, Sender};
 use crate::access::{ChartAccess, Right};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{blobs, patients, uploads};
 use crate::db::sealed::{self, Opened};
-use crate::db::{BlobId, Conn, MultiBackend, PatientId, Ts, Tx, UploadId, UserId};
+use crate::db::{BlobId, Conn, MultiBackend, PatientId, ScheduledId, Ts, Tx, UploadId, UserId};
 use crate::outbox::{self, Task};
 use crate::patients::{NamedBy, Patient};
 use crate::storage::{self, Placed, Scan};
@@ -153,10 +153,15 @@ pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[Uplo
 /// The most files on one message.
 pub(super) const MOST: usize = 100;
 
-/// Removes an upload of this sender for this patient. Gives whether it was there.
+/// Removes an upload of this sender for this patient. Gives whether it was there. One that goes with a message that is to go out
+/// later stays, until that message is changed: see [`hold_uploads`].
 pub fn remove(tx: &mut Tx, now: Ts, sender: &impl Sender, id: UploadId) -> QueryResult<bool> {
     let (user, patient) = sender.sender();
     let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
+    let held: Option<Option<ScheduledId>> = mine.select(uploads::scheduled_id).first(tx.conn()).optional()?;
+    if held.flatten().is_some() {
+        return Ok(true);
+    }
     let blob: Option<BlobId> = diesel::delete(mine).returning(uploads::blob_id).get_result(tx.conn()).optional()?;
     let Some(blob) = blob else { return Ok(false) };
     storage::release(tx, now, blob)?;
@@ -171,10 +176,62 @@ pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId) -> QueryResult<()> {
     theirs.set(uploads::user_id.eq(to)).execute(tx.conn()).map(drop)
 }
 
+/// Keeps the uploads among these files for a message that goes out later, and no others for it. They are as good as sent: what
+/// would keep them from being attached now is refused now.
+///
+/// # Errors
+/// See [`AttachError`].
+pub fn hold_uploads(tx: &mut Tx, sender: &impl Sender, files: &Picks, message: ScheduledId) -> Result<(), AttachError> {
+    release_uploads(tx, message)?;
+    let (user, patient) = sender.sender();
+    if files.all.len() > MOST {
+        return Err(AttachError::TooMuch);
+    }
+    let mut total = 0;
+    let mut add = |size: i64| -> Result<(), AttachError> {
+        total += size as u64;
+        match () {
+            () if size as u64 > files.largest_file => Err(AttachError::TooLarge),
+            () if total > files.largest => Err(AttachError::TooMuch),
+            () => Ok(()),
+        }
+    };
+    for pick in &files.all {
+        let id = match pick {
+            Pick::Frozen(frozen) => {
+                add(frozen.size)?;
+                continue;
+            }
+            Pick::Upload(id) => *id,
+        };
+        let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
+        let free = mine.filter(uploads::scheduled_id.is_null());
+        let columns = (uploads::size, uploads::suspect_id, uploads::blob_id);
+        let found: Option<(i64, Option<PatientId>, BlobId)> = free.select(columns).first(tx.conn()).optional()?;
+        let (size, suspect, blob) = found.ok_or(AttachError::Gone)?;
+        if suspect.is_some() && !files.confirmed.contains(&id) {
+            return Err(AttachError::OtherPatient);
+        }
+        if storage::blob(tx, blob)?.scan == Scan::Infected {
+            return Err(AttachError::Infected);
+        }
+        add(size)?;
+        diesel::update(uploads::table.find(id)).set(uploads::scheduled_id.eq(message)).execute(tx.conn())?;
+    }
+    Ok(())
+}
+
+/// Lets the uploads go that were kept for a message.
+pub fn release_uploads(tx: &mut Tx, message: ScheduledId) -> QueryResult<()> {
+    let held = diesel::update(uploads::table.filter(uploads::scheduled_id.eq(message)));
+    held.set(uploads::scheduled_id.eq(None::<ScheduledId>)).execute(tx.conn()).map(drop)
+}
+
 /// Removes uploads that are older than a day and were not sent, a hundred at a time. Gives how many.
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let old: Vec<(UploadId, BlobId, PatientId)> = uploads::table
         .filter(uploads::created_at.lt(now.plus(-UNSENT)))
+        .filter(uploads::scheduled_id.is_null())
         .order((uploads::created_at, uploads::id))
         .limit(100)
         .select((uploads::id, uploads::blob_id, uploads::patient_id))
@@ -183,7 +240,7 @@ pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let mut swept = 0;
     for (id, blob, patient) in old {
         // no row: it was sent or removed a moment ago, and that transaction took over or released the content
-        if diesel::delete(uploads::table.find(id)).execute(tx.conn())? == 1 {
+        if diesel::delete(uploads::table.find(id).filter(uploads::scheduled_id.is_null())).execute(tx.conn())? == 1 {
             storage::release(tx, now, blob)?;
             let entry = Entry::of_patient(Actor::System, Event::UploadRemoved, patient, Subject::Upload(id));
             audit::append(tx, now, entry.with("unsent"))?;

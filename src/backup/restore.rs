@@ -6,7 +6,7 @@ use crate::audit::{self, Actor, Broken, Entry, Event, Subject};
 use crate::db::copying::{self, Filling};
 use crate::db::{BlobId, DatabaseUrl, Keys, SecretKey, Ts};
 use crate::storage::{Blob, Copies, Scan, Storage};
-use crate::{notifications, outbox, users};
+use crate::{conversations, notifications, outbox, users};
 use data_encoding::HEXLOWER;
 use flate2::read::GzDecoder;
 use serde_json::Value;
@@ -43,6 +43,8 @@ pub struct Restored {
     pub sealed: Option<bool>,
     /// notifications that were waiting when the backup was made: they may have been sent since
     pub unsure: usize,
+    /// messages that were to go out later: none does by itself
+    pub scheduled: usize,
     /// mails to users about their accounts that were waiting
     pub mails: usize,
     /// reminders that came due since the backup was made
@@ -175,11 +177,12 @@ impl Backup {
             };
             outbox::after_restore(&mut tx)?;
             let (unsure, reminders) = notifications::after_restore(&mut tx, now)?;
+            let scheduled = conversations::after_restore(&mut tx, now)?;
             let mails = users::after_restore(&mut tx, now)?;
             let entry = Entry::of_clinic(Actor::System, Event::BackupRestored, Subject::None);
             audit::append(&mut tx, now, entry.with(self.manifest.made_at.clone()))?;
             let checked = Checked { rows, files };
-            Ok(Restored { checked, audit_rows: held.rows, sealed, unsure, mails, reminders })
+            Ok(Restored { checked, audit_rows: held.rows, sealed, unsure, scheduled, mails, reminders })
         })
     }
 

@@ -104,8 +104,9 @@ pub(super) async fn restore(config: &Config, From { from, bucket: fetched, check
     }
     println!("nobody is signed in; links to set a password, and passcodes, are to be asked for again");
     println!(
-        "not sent again: {} notifications (the Outbox says \"May have been sent\"), {} reminders, {} mails to users",
-        restored.unsure, restored.reminders, restored.mails
+        "not sent again: {} notifications (the Outbox says \"May have been sent\"), {} reminders, {} mails to users, \
+         {} messages that were to go out later (Inbox, Scheduled)",
+        restored.unsure, restored.reminders, restored.mails, restored.scheduled
     );
     Ok(ExitCode::SUCCESS)
 }

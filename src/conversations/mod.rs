@@ -3,6 +3,7 @@
 mod answer;
 mod close;
 mod draft;
+mod fields;
 mod inbox;
 mod inbox_rows;
 mod opening;
@@ -12,6 +13,7 @@ mod patient_reply;
 mod recall;
 mod reply;
 mod reply_draft;
+mod scheduled;
 mod start;
 mod store;
 mod thread;
@@ -26,6 +28,7 @@ pub use draft::{
     Draft, DraftError, DraftPlace, OwnDraft, count_drafts, draft, drop_draft, hand_over_drafts, move_drafts,
     put_drafts_back, save_draft,
 };
+pub use fields::Fields;
 pub use inbox::{
     InboxCursor, InboxFilter, InboxOrder, InboxView, Scope, count_attention, count_unread, done_among, inbox,
     of_patient,
@@ -40,6 +43,13 @@ pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};
 pub use recall::{RecallError, Recallable, Recalled, recall, recallable};
 pub use reply::{Reply, ReplyError, correctable, reply};
 pub use reply_draft::{Writer, keep_reply};
+pub use scheduled::{
+    Due, DueError, Edited, LONGEST_AHEAD, NotSent, Overtaken, Part, Place, Planned, Pressed, ScheduleError,
+    ScheduledForm, ScheduledRow, ToSchedule, after_restore, cancel as cancel_scheduled, count as count_scheduled,
+    count_kept as count_unsent, count_to as count_scheduled_to, due, form_of as scheduled_form,
+    hand_over as hand_over_scheduled, list as scheduled, not_sent, remove as remove_scheduled, schedule, send_due,
+    send_now as send_scheduled_now, taken_apart as keep_scheduled_back, writers_to,
+};
 pub use start::{NewConversation, StartError, start};
 pub use thread::{MessageRow, Thread, is_open, mark_viewed, thread, title};
 pub use types::{Body, BodyFormat, CannotReply, Status, Writing};

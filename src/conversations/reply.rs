@@ -1,6 +1,7 @@
 //! A user writes in an open conversation: a message to the patient, or a note for colleagues.
 
 use super::draft::{OwnDraft, draft_is_sent};
+use super::scheduled::{self, Overtaken};
 use super::store::{self, NewMessage};
 use super::types::{Body, Writing};
 use crate::access::{self, ConversationAccess, Right, rights};
@@ -8,7 +9,7 @@ use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
 use crate::db::schema::messages;
-use crate::db::{Conn, DbError, MessageId, Ts, Tx};
+use crate::db::{Conn, DbError, MessageId, ScheduledId, Ts, Tx};
 use crate::notifications::{self, Obstacle, PlanChoice};
 use crate::patients;
 use crate::settings;
@@ -34,6 +35,10 @@ pub struct Reply {
     pub key: String,
     /// the version of the draft that the form showed
     pub draft: i64,
+    /// the message that was to go out later in whose place it comes, and the version that the form showed
+    pub replaces: Option<(ScheduledId, i64)>,
+    /// it was to go out later, and its moment has come
+    pub is_due: bool,
 }
 
 /// Why nothing was written.
@@ -42,6 +47,9 @@ pub enum ReplyError {
     /// The writer was deactivated a moment ago.
     #[error("the writer may not sign in any more")]
     Deactivated,
+    /// What was to go out later has gone out, or was changed in another window.
+    #[error(transparent)]
+    Overtaken(#[from] Overtaken),
     /// The conversation is closed.
     #[error("the conversation is closed")]
     Closed,
@@ -93,6 +101,13 @@ pub fn reply(
     if !is_active {
         return Err(ReplyError::Deactivated);
     }
+    let replaced = match reply.replaces.filter(|_| !internal) {
+        Some(one) => Some(scheduled::replace(tx, writer, one, (patient, Some(conversation.id)))??),
+        None => None,
+    };
+    if !internal {
+        scheduled::none_waits(tx, writer, &reply.key, reply.replaces)??;
+    }
     if conversation.closed_at.is_some() {
         return Err(ReplyError::Closed);
     }
@@ -137,8 +152,15 @@ pub fn reply(
         let of = (message, conversation.id, patient);
         notifications::announce(tx, now, random, of, &record, PlanChoice::from_settings(&settings))?;
     }
+    if let Some(replaced) = &replaced {
+        scheduled::replaced_by(tx, now, replaced, conversation.id)?;
+    }
     let entry = Entry::of_patient(Actor::User(writer), event, patient, Subject::Message(message));
-    audit::append(tx, now, if corrects.is_some() { entry.with("correction") } else { entry })?;
+    let how: Vec<&str> = [(corrects.is_some(), "correction"), (reply.is_due, scheduled::DUE)]
+        .into_iter()
+        .filter_map(|(is, word)| is.then_some(word))
+        .collect();
+    audit::append(tx, now, if how.is_empty() { entry } else { entry.with(how.join(" ")) })?;
     Ok(message)
 }
 

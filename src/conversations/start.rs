@@ -1,13 +1,14 @@
 //! Starting a conversation: the clinic's first message to a patient.
 
 use super::draft::{OwnDraft, draft_is_sent};
+use super::scheduled::{self, Overtaken};
 use super::store::{self, NewMessage};
 use super::types::Body;
 use crate::access::{self, ChartAccess, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::{ConversationId, DbError, Ts, Tx, UserId};
+use crate::db::{ConversationId, DbError, ScheduledId, Ts, Tx, UserId};
 use crate::notifications::{self, Obstacle, PlanChoice, PlanWish};
 use crate::patients;
 use crate::settings;
@@ -35,6 +36,10 @@ pub struct NewConversation {
     pub key: String,
     /// the version of the draft that the form was typed over; 0 where there was none
     pub draft: i64,
+    /// the message that was to go out later in whose place it comes, and the version that the form showed
+    pub replaces: Option<(ScheduledId, i64)>,
+    /// it was to go out later, and its moment has come
+    pub is_due: bool,
 }
 
 /// Why nothing was sent.
@@ -43,6 +48,9 @@ pub enum StartError {
     /// The writer was deactivated a moment ago.
     #[error("the writer may not sign in any more")]
     Deactivated,
+    /// What was to go out later has gone out, or was changed in another window.
+    #[error(transparent)]
+    Overtaken(#[from] Overtaken),
     /// The patient cannot be notified.
     #[error("the patient cannot be told")]
     Obstacles(Vec<Obstacle>),
@@ -81,6 +89,11 @@ pub fn start(
     if !active.contains(&writer) {
         return Err(StartError::Deactivated);
     }
+    let replaced = match new.replaces {
+        Some(one) => Some(scheduled::replace(tx, writer, one, (patient, None))??),
+        None => None,
+    };
+    scheduled::none_waits(tx, writer, &new.key, new.replaces)??;
     let record = patients::patient(tx, access)?;
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
@@ -109,7 +122,11 @@ pub fn start(
     let choice = PlanChoice::from_settings(&settings).with(new.plan);
     notifications::announce(tx, now, random, (message, conversation, patient), &record, choice)?;
     draft_is_sent(tx, now, OwnDraft::new_message(access), new.draft, &new.key)?;
+    if let Some(replaced) = &replaced {
+        scheduled::replaced_by(tx, now, replaced, conversation)?;
+    }
     let subject = Subject::Conversation(conversation);
-    audit::append(tx, now, Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject))?;
+    let entry = Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject);
+    audit::append(tx, now, if new.is_due { entry.with(scheduled::DUE) } else { entry })?;
     Ok(conversation)
 }

@@ -23,11 +23,12 @@ pub enum Fate {
 }
 
 /// Every column that names a patient. A test compares this with the tables.
-pub const PLACES: [(&str, &str, Fate); 21] = [
+pub const PLACES: [(&str, &str, Fate); 22] = [
     ("chart_items", "patient_id", Fate::Moves),
     ("conversations", "patient_id", Fate::Moves),
     ("notifications", "patient_id", Fate::Moves),
     ("uploads", "patient_id", Fate::Moves),
+    ("scheduled_messages", "patient_id", Fate::Moves),
     ("patient_sources", "patient_id", Fate::Moves),
     ("chart_item_terms", "patient_id", Fate::Follows),
     ("chart_tallies", "patient_id", Fate::Follows),
@@ -80,8 +81,25 @@ pub fn lock_conversations(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
     Ok(())
 }
 
+/// Locks what is to go out later to these patients, and in their conversations, until the transaction ends: after conversations and
+/// patients, before the jobs, in the order in which a handing over locks them.
+pub fn lock_scheduled(tx: &mut Tx, one: PatientId, other: PatientId) -> QueryResult<()> {
+    if let Conn::Pg(conn) = tx.conn() {
+        diesel::sql_query(
+            "SELECT 1 FROM scheduled_messages WHERE patient_id IN ($1, $2) \
+             OR conversation_id IN (SELECT id FROM conversations WHERE patient_id IN ($1, $2)) ORDER BY id FOR UPDATE",
+        )
+        .bind::<BigInt, _>(one.0)
+        .bind::<BigInt, _>(other.0)
+        .execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Moves every row of the merged chart to the other one.
 pub fn carry_over(tx: &mut Tx, pair: Pair) -> QueryResult<()> {
+    // not those of the other chart: a reply there that goes out holds its row, and waits for the patient
+    lock_scheduled(tx, pair.merged, pair.merged)?;
     for table in moving() {
         let was = match table {
             "chart_items" => "source_key",
@@ -140,8 +158,9 @@ fn carry_terms(tx: &mut Tx, pair: Pair, to: PatientId) -> QueryResult<()> {
 }
 
 /// Moves back exactly what [`carry_over`] moved, and what has followed from it since: notifications of the moved
-/// conversations, and items from the sources of the merged record.
+/// conversations, replies there that are to go out later with their files, and items from the sources of the merged record.
 pub fn carry_back(tx: &mut Tx, pair: Pair) -> QueryResult<()> {
+    lock_scheduled(tx, pair.kept, pair.merged)?;
     sql_query(
         tx.conn(),
         "INSERT INTO merge_moves (merge_id, place, row_id, was) SELECT $1, 'chart_items', id, source_key \
@@ -170,14 +189,25 @@ pub fn carry_back(tx: &mut Tx, pair: Pair) -> QueryResult<()> {
             .bind::<BigInt, _>(pair.kept.0)
             .execute(tx.conn())?;
     }
+    for table in ["notifications", "scheduled_messages"] {
+        let statement = format!(
+            "UPDATE {table} SET patient_id = $1 WHERE patient_id = $2 AND conversation_id IN \
+             (SELECT row_id FROM merge_moves WHERE merge_id = $3 AND place = 'conversations')"
+        );
+        sql_query(tx.conn(), &statement)
+            .bind::<BigInt, _>(pair.merged.0)
+            .bind::<BigInt, _>(pair.kept.0)
+            .bind::<BigInt, _>(pair.merge)
+            .execute(tx.conn())?;
+    }
+    // files that were added since go with the message that they are kept for
     sql_query(
         tx.conn(),
-        "UPDATE notifications SET patient_id = $1 WHERE patient_id = $2 AND conversation_id IN \
-         (SELECT row_id FROM merge_moves WHERE merge_id = $3 AND place = 'conversations')",
+        "UPDATE uploads SET patient_id = $1 WHERE patient_id = $2 \
+         AND scheduled_id IN (SELECT id FROM scheduled_messages WHERE patient_id = $1)",
     )
     .bind::<BigInt, _>(pair.merged.0)
     .bind::<BigInt, _>(pair.kept.0)
-    .bind::<BigInt, _>(pair.merge)
     .execute(tx.conn())?;
     carry_terms(tx, pair, pair.merged)
 }

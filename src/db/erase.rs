@@ -14,6 +14,8 @@ const NOTIFICATIONS: &str = "(SELECT id FROM notifications WHERE patient_id = $1
 const LINKS: &str = "(SELECT id FROM portal_links WHERE patient_id = $1 \
                      OR conversation_id IN (SELECT id FROM conversations WHERE patient_id = $1) \
                      OR notification_id IN (SELECT id FROM notifications WHERE patient_id = $1))";
+const SCHEDULED: &str = "(SELECT id FROM scheduled_messages WHERE patient_id = $1 \
+                         OR conversation_id IN (SELECT id FROM conversations WHERE patient_id = $1))";
 const ITEMS: &str = "(SELECT id FROM chart_items WHERE patient_id = $1)";
 /// What the patient's sources sent: the patient's own resources, and files, goals and relatives without an owner that
 /// only this patient's resources name.
@@ -41,6 +43,7 @@ fn rows() -> Vec<(&'static str, String)> {
             format!(
                 "kind = 'send_notification' AND subject_id IN {NOTIFICATIONS} \
                  OR kind = 'send_passcode' AND subject_id IN {LINKS} \
+                 OR kind = 'send_scheduled' AND subject_id IN {SCHEDULED} \
                  OR kind = 'follow_up' AND subject_id IN (SELECT id FROM plan_steps WHERE conversation_id IN {CONVERSATIONS})"
             ),
         ),
@@ -78,6 +81,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ),
         ("patient_sources", of_patient()),
         ("uploads", of_patient()),
+        ("scheduled_messages", of("id", SCHEDULED)),
         ("drafts", of_patient()),
         ("patient_identifiers", of_patient()),
         ("patient_terms", of_patient()),
@@ -144,8 +148,11 @@ pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId
          UNION ALL SELECT blob_id FROM source_files WHERE blob_id IS NOT NULL AND resource_id IN {RESOURCES} \
          UNION ALL SELECT blob_id FROM uploads WHERE patient_id = $1"
     );
+    // before their jobs, as whoever cancels or sends one locks them
+    super::carry::lock_scheduled(tx, patient, patient)?;
     let files: Vec<Referred> = sql_query(tx.conn(), &files).bind::<BigInt, _>(patient.0).load(tx.conn())?;
     run(tx, patient, &format!("UPDATE passcodes SET notification_id = NULL WHERE notification_id IN {NOTIFICATIONS}"))?;
+    run(tx, patient, &format!("UPDATE uploads SET scheduled_id = NULL WHERE scheduled_id IN {SCHEDULED}"))?;
     // the texts that came from the patient's phone number, unless another patient has the same number
     let texts = "DELETE FROM received_texts WHERE sender IN (SELECT phone FROM patients WHERE id = $1) \
                  AND sender NOT IN (SELECT phone FROM patients WHERE phone IS NOT NULL AND id <> $1)";

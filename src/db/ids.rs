@@ -75,4 +75,6 @@ id! {
     BlobId,
     /// A row of `uploads`.
     UploadId,
+    /// A row of `scheduled_messages`.
+    ScheduledId,
 }

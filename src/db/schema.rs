@@ -785,6 +785,7 @@ diesel::table! {
         confirmed_at -> Nullable<Utc>,
         created_at -> Utc,
         looked_at -> Text,
+        scheduled_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -822,6 +823,25 @@ diesel::table! {
         version -> BigInt,
         form -> Nullable<Sealed<ConversationDraftForm>>,
         saved_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    scheduled_messages (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        patient_id -> BigInt,
+        conversation_id -> Nullable<BigInt>,
+        form -> Sealed<ScheduledFormText>,
+        send_at -> Utc,
+        state -> Text,
+        reason -> Nullable<Text>,
+        state_at -> Utc,
+        version -> BigInt,
+        form_key -> Text,
+        created_at -> Utc,
     }
 }
 diesel::table! {
@@ -922,6 +942,8 @@ diesel::joinable!(passcodes -> portal_links (link_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sessions -> patients (patient_id));
 diesel::joinable!(uploads -> blobs (blob_id));
+diesel::joinable!(scheduled_messages -> patients (patient_id));
+diesel::joinable!(scheduled_messages -> conversations (conversation_id));
 diesel::joinable!(attachments -> messages (message_id));
 diesel::allow_tables_to_appear_in_same_query!(
     clinic,
@@ -984,6 +1006,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     attachments,
     drafts,
     conversation_drafts,
+    scheduled_messages,
     kept_forms,
     message_templates,
     message_template_versions

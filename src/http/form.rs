@@ -122,6 +122,12 @@ pub enum FieldError {
     NewerMessage,
     /// the message that was to be corrected was taken back
     NothingToCorrect,
+    /// what was to go out later has gone out
+    ScheduledSent,
+    /// what was to go out later was changed in another window
+    ScheduledChanged,
+    /// the same form was sent before, to go out later, and waits
+    ScheduledWaits,
 }
 
 impl FieldError {
@@ -141,6 +147,9 @@ impl FieldError {
             FieldError::CannotBeTold => "error-cannot-be-told",
             FieldError::NewerMessage => "error-newer-message",
             FieldError::NothingToCorrect => "error-nothing-to-correct",
+            FieldError::ScheduledSent => "error-scheduled-sent",
+            FieldError::ScheduledChanged => "error-scheduled-changed",
+            FieldError::ScheduledWaits => "error-scheduled-waits",
         }
     }
 
@@ -156,7 +165,10 @@ impl FieldError {
             | FieldError::Closed
             | FieldError::CannotBeTold
             | FieldError::NewerMessage
-            | FieldError::NothingToCorrect => StatusCode::CONFLICT,
+            | FieldError::NothingToCorrect
+            | FieldError::ScheduledSent
+            | FieldError::ScheduledChanged
+            | FieldError::ScheduledWaits => StatusCode::CONFLICT,
             FieldError::FilesAway => StatusCode::SERVICE_UNAVAILABLE,
             FieldError::FilesFull => StatusCode::INSUFFICIENT_STORAGE,
         }

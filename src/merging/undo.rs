@@ -1,7 +1,7 @@
 //! Undoing a merge, for a day.
 
 use super::fields::Field;
-use crate::access::{ChartAccess, Right, rights};
+use crate::access::{self, ChartAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart;
 use crate::conversations;
@@ -72,8 +72,9 @@ pub fn undoable<R: Right>(conn: &mut Conn, now: Ts, access: &ChartAccess<R>) -> 
 }
 
 /// Undoes a merge into this chart: what moved goes back, and nothing else. Gives the patient who has their own chart
-/// again. A field that was taken from the merged record gets its old value back, unless it was changed since. Where
-/// this chart was itself merged since, that merge must be undone first.
+/// again. A field that was taken from the merged record gets its old value back, unless it was changed since. What was
+/// written since the merge to go out later does not: it may be meant for either. Where this chart was itself merged
+/// since, that merge must be undone first.
 ///
 /// # Errors
 /// See [`UndoError`].
@@ -84,11 +85,14 @@ pub fn undo(
     merge: i64,
 ) -> Result<PatientId, UndoError> {
     let kept = access.patient();
-    carry::lock_conversations(tx, kept)?;
     let of = merges::table.find(merge).filter(merges::kept_id.eq(kept));
     let Some(merged) = of.select(merges::merged_id).first::<PatientId>(tx.conn()).optional()? else {
         return Err(UndoError::NotThere);
     };
+    // users come before conversations and patients: these may have to be told
+    let writers = conversations::writers_to(tx, &[kept, merged])?;
+    access::active(tx, &writers)?;
+    carry::lock_conversations(tx, kept)?;
     lock_row(tx, "patients", kept.min(merged).0)?;
     lock_row(tx, "patients", kept.max(merged).0)?;
     // read under the lock: of two users who undo at once, one succeeds
@@ -111,6 +115,7 @@ pub fn undo(
     chart::count_anew(tx, merged)?;
     let drafts: Vec<(UserId, String)> = read(&found.drafts)?;
     conversations::put_drafts_back(tx, now, merged, &drafts)?;
+    let kept_back = conversations::keep_scheduled_back(tx, now, [kept, merged], found.merged_at)?;
     let kinds: Vec<IdKind> = found.identifiers.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     patients::move_identifiers(tx, kept, merged, Some(&kinds))?;
     let came = patients::patient_by_id(tx, merged)?;
@@ -128,6 +133,9 @@ pub fn undo(
     diesel::update(merges::table.find(merge))
         .set((merges::undone_at.eq(now), merges::undone_by.eq(user)))
         .execute(tx.conn())?;
+    for entry in kept_back {
+        audit::append(tx, now, entry)?;
+    }
     for (whose, with) in [(kept, merged), (merged, kept)] {
         let entry = Entry::of_patient(Actor::User(user), Event::ChartsUnmerged, whose, Subject::Patient(with));
         audit::append(tx, now, entry)?;

@@ -203,9 +203,10 @@ pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> Query
     let (patient, closed): (PatientId, Option<Ts>) =
         conversation.select((conversations::patient_id, conversations::closed_at)).first(tx.conn())?;
     let message = messages::table.find(step.message_id);
-    let (read, writer): (Option<Ts>, Option<UserId>) =
-        message.select((messages::read_by_patient_at, messages::user_id)).first(tx.conn())?;
+    let (read, recalled, writer): (Option<Ts>, Option<Ts>, Option<UserId>) =
+        message.select((messages::read_by_patient_at, messages::recalled_at, messages::user_id)).first(tx.conn())?;
     let state = match () {
+        () if recalled.is_some() => StepState::Recalled,
         () if read.is_some() => StepState::Opened,
         () if closed.is_some() => StepState::Closed,
         () if patient_by_id(tx, patient)?.archived_at.is_some() => StepState::Skipped,

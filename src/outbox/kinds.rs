@@ -1,6 +1,6 @@
 //! Every kind of job: the row that it is about, the lane in which it is worked, and when it is given up.
 
-use crate::db::{AccountMailId, BlobId, LinkId, NotificationId, PlanStepId, Ts, UserId};
+use crate::db::{AccountMailId, BlobId, LinkId, NotificationId, PlanStepId, ScheduledId, Ts, UserId};
 use crate::text_enum;
 use time::Duration;
 
@@ -13,7 +13,7 @@ text_enum! {
         Email = "email",
         /// notifications by text
         Texts = "texts",
-        /// steps of plans: they send nothing themselves
+        /// steps of plans and messages that go out later: they hand nothing over themselves
         Plans = "plans",
         /// email to the clinic's own users
         Staff = "staff",
@@ -95,6 +95,8 @@ tasks! {
     SendNotification(NotificationId) = "send_notification", Email, soon, GiveUp::After(Duration::DAY);
     /// carry out this step of a plan
     FollowUp(PlanStepId) = "follow_up", Plans, planned, GiveUp::Never;
+    /// send this message, which was written to go out later; until it is too late for it
+    SendScheduled(ScheduledId) = "send_scheduled", Plans, planned, GiveUp::Never;
     /// tell this user that patients have answered; with the pauses of `back_off` tried for about a day
     TellStaff(UserId) = "tell_staff", Staff, planned, GiveUp::Tries(30);
     /// send this mail about a user's own account; a link for a forgotten password expires before the last attempt

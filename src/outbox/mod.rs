@@ -125,6 +125,13 @@ pub fn hand_back(tx: &mut Tx, now: Ts, job: &Job) -> QueryResult<()> {
     diesel::update(mine).set(free).execute(tx.conn()).map(drop)
 }
 
+/// Whether the claim on a job holds still, without a lock: whoever has other rows to lock takes those first, and [`finish`] says in
+/// the end whether it holds to then.
+pub fn is_held(conn: &mut Conn, job: &Job) -> QueryResult<bool> {
+    let mine = jobs::table.find(job.id).filter(jobs::lease.eq(&job.lease));
+    Ok(mine.select(jobs::id).first::<JobId>(conn).optional()?.is_some())
+}
+
 /// Removes a job that is done. Says whether the claim still held; if not, another worker has the job, and this worker's
 /// result must not be stored.
 pub fn finish(tx: &mut Tx, job: &Job) -> QueryResult<bool> {
@@ -142,7 +149,7 @@ pub fn retry(tx: &mut Tx, job: &Job, run_at: Ts) -> QueryResult<bool> {
 /// Drops those jobs of a restored backup that send a passcode, a notification or a mail about an account, because they
 /// may have been done after the backup was made, and the claims on the other jobs: their workers do not exist here.
 pub fn after_restore(tx: &mut Tx) -> QueryResult<()> {
-    let sending = [JobKind::SendPasscode, JobKind::SendNotification, JobKind::TellUser];
+    let sending = [JobKind::SendPasscode, JobKind::SendNotification, JobKind::SendScheduled, JobKind::TellUser];
     diesel::delete(jobs::table.filter(jobs::kind.eq_any(sending))).execute(tx.conn())?;
     diesel::update(jobs::table).set(jobs::lease.eq(None::<String>)).execute(tx.conn()).map(drop)
 }

@@ -3,11 +3,13 @@
 use super::hold::held;
 use crate::access::{self, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::conversations;
 use crate::db::erase::{self, Contents};
-use crate::db::schema::{deleted_records as d, deleted_sources, users};
-use crate::db::{Both, Conn, DbError, PatientId, Ts, Tx, carry};
+use crate::db::schema::{deleted_records as d, deleted_sources, users as u};
+use crate::db::{Both, Conn, DbError, PatientId, Ts, Tx, UserId, carry};
 use crate::patients::{self, ArchiveReason, merged_records, patient_if_there};
 use crate::storage;
+use crate::users;
 use diesel::prelude::*;
 
 /// Why a record was not deleted.
@@ -42,9 +44,15 @@ pub fn contents(conn: &mut Conn, patient: PatientId) -> QueryResult<Contents> {
     Ok(all)
 }
 
+/// How many messages wait to go out to this patient later, or were not sent: they go with the record.
+pub fn scheduled_to(conn: &mut Conn, patient: PatientId) -> QueryResult<i64> {
+    let of_all = merged_records(conn, patient)?;
+    conversations::count_scheduled_to(conn, &of_all)
+}
+
 /// Deletes an archived record and those that were merged into it: messages, chart, files, addresses, names. Its number,
 /// the audit log, which has no words of the patient, and the proof ([`DeletedRecord`]) stay. Older backups contain the
-/// record until they are removed.
+/// record until they are removed. Who had something that waited to go out to it is told that it was not sent.
 ///
 /// # Errors
 /// See [`DeleteError`].
@@ -54,6 +62,11 @@ pub fn delete(
     by: &ConfirmedUser<rights::Records>,
     patient: PatientId,
 ) -> Result<Contents, DeleteError> {
+    // users come before conversations and patients: these are told
+    let user = by.user().id();
+    let all = merged_records(tx, patient)?;
+    let writers: Vec<UserId> = conversations::writers_to(tx, &all)?;
+    let writers = access::active(tx, &writers)?;
     // an import that knows the record by its source or number ends before, or finds the record deleted
     patients::lock_additions(tx)?;
     carry::lock_conversations(tx, patient)?;
@@ -70,7 +83,9 @@ pub fn delete(
         return Err(DeleteError::Held);
     }
     let what = contents(tx, patient)?;
-    let user = by.user().id();
+    for writer in writers.into_iter().filter(|writer| *writer != user) {
+        users::tell_not_sent(tx, now, writer)?;
+    }
     for one in merged_records(tx, patient)?.into_iter().rev() {
         let reason = if one == patient { reason } else { ArchiveReason::Merged };
         let own = erase::contents_of(tx, one)?;
@@ -115,11 +130,11 @@ pub struct DeletedRecord {
 pub fn deleted(conn: &mut Conn, before: Option<(Ts, PatientId)>, limit: i64) -> QueryResult<Vec<DeletedRecord>> {
     type Row = ((PatientId, Ts, String), (ArchiveReason, Ts), (i64, i64, i64, i64));
     let mut query = d::table
-        .inner_join(users::table)
+        .inner_join(u::table)
         .order((d::deleted_at.desc(), d::patient_id.desc()))
         .limit(limit)
         .select((
-            (d::patient_id, d::deleted_at, users::name),
+            (d::patient_id, d::deleted_at, u::name),
             (d::reason, d::archived_at),
             (d::conversations, d::messages, d::chart_items, d::files),
         ))

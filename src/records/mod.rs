@@ -5,6 +5,6 @@ mod delete;
 mod due;
 mod hold;
 
-pub use delete::{DeleteError, DeletedRecord, contents, delete, deleted};
+pub use delete::{DeleteError, DeletedRecord, contents, delete, deleted, scheduled_to};
 pub use due::{DueRecord, MOST_DUE, due, is_due};
 pub use hold::{Hold, HoldError, held, hold, lift};

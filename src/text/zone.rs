@@ -5,7 +5,7 @@ use crate::db::Ts;
 use fluent_bundle::FluentValue;
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
-use time::{Date, Duration, OffsetDateTime, UtcOffset};
+use time::{Date, Duration, OffsetDateTime, Time, UtcOffset};
 
 /// A time zone of the IANA database that is built into the program.
 #[derive(Clone, Copy)]
@@ -56,6 +56,21 @@ impl Zone {
         let utc = moment.get();
         let seconds = self.0.find_local_time_type(utc.unix_timestamp()).map_or(0, |kind| kind.ut_offset());
         utc.to_offset(UtcOffset::from_whole_seconds(seconds).unwrap_or(UtcOffset::UTC))
+    }
+
+    /// The moment at which the clocks of this zone show a time on a day. `None` where they skip it; of two, when they are turned
+    /// back, the first.
+    pub fn at(self, day: Date, clock: Time) -> Option<Ts> {
+        let shown = day.with_time(clock);
+        let moment = |offset: UtcOffset| Ts::from(shown.assume_offset(offset).to_offset(UtcOffset::UTC));
+        let around = [-Duration::DAY, Duration::DAY].map(|away| moment(UtcOffset::UTC).plus(away));
+        let found = around.into_iter().map(|there| moment(self.local(there).offset()));
+        found
+            .filter(|at| {
+                let local = self.local(*at);
+                (local.date(), local.time()) == (day, clock)
+            })
+            .min()
     }
 
     /// The moment at which a day begins in this zone, also where the clocks skip midnight.

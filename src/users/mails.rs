@@ -43,6 +43,8 @@ text_enum! {
         SecondStepGuessed = "second_step_guessed",
         /// the seal of the audit log, to an owner
         AuditSeal = "audit_seal",
+        /// a message that was to go out later was not sent
+        NotSent = "not_sent",
     }
 }
 
@@ -112,6 +114,11 @@ pub(super) fn post(tx: &mut Tx, now: Ts, mail: &Wanted) -> QueryResult<()> {
     );
     let id: AccountMailId = diesel::insert_into(m::table).values(row).returning(m::id).get_result(tx.conn())?;
     outbox::enqueue(tx, now, Task::TellUser(id), now)
+}
+
+/// Enqueues word to a user that a message of theirs did not go out at its moment; it says nothing of whom or what.
+pub fn tell_not_sent(tx: &mut Tx, now: Ts, user: UserId) -> QueryResult<()> {
+    post(tx, now, &Wanted::to_user(MailKind::NotSent, Some(user)))
 }
 
 /// An owner is told the seal of the audit log this often.

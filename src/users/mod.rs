@@ -25,7 +25,8 @@ pub use invite::{invite, link_to_show};
 pub use kept_form::{KeptForm, drop_kept, keep_form, kept_action, kept_form, of_page, sweep_kept_forms};
 pub use links::{Purpose, make_password_link, open_password_link};
 pub use mails::{
-    MailKind, MailState, ToSend, after_restore, forget_mails, last_mail, make_link_of, settle, tell_seal, to_send,
+    MailKind, MailState, ToSend, after_restore, forget_mails, last_mail, make_link_of, settle, tell_not_sent,
+    tell_seal, to_send,
 };
 pub use manage::{AddUser, Change, ManageError, add, change, deactivate, hold, is_last_owner, may_leave, reactivate};
 pub use own::{Ended, OwnAccountError, TypedPassword, change_email, change_password, end_sessions};

@@ -12,6 +12,7 @@ mod lane;
 mod scan_files;
 mod send_notification;
 mod send_passcode;
+mod send_scheduled;
 mod supervise;
 mod tell_staff;
 mod tell_user;
@@ -169,6 +170,7 @@ async fn work(state: &AppState, job: Job) {
     let done = match task {
         Task::SendNotification(id) => send_notification::run(state, job, id).await,
         Task::FollowUp(id) => follow_up::run(state, job, id).await,
+        Task::SendScheduled(message) => send_scheduled::run(state, job, message).await,
         Task::TellStaff(user) => tell_staff::run(state, job, user).await,
         Task::TellUser(mail) => tell_user::run(state, job, mail).await,
         Task::SendPasscode(link) => send_passcode::run(state, job, link).await,

@@ -47,6 +47,7 @@ pub(super) async fn run(state: &AppState, job: Job, id: AccountMailId) -> Result
     let path = match mail.kind {
         _ if until.is_some() => format!("/password/{}", token.reveal()),
         MailKind::AuditSeal => "/settings/audit-log".to_owned(),
+        MailKind::NotSent => "/inbox/scheduled".to_owned(),
         _ => "/account".to_owned(),
     };
     let link = format!("{}{path}", state.config.origin());
@@ -141,6 +142,10 @@ fn email(
             let lines = vec![lang.t2("mail-audit-seal-line", "clinic", clinic, "when", at), seal];
             let keep = lang.t("mail-audit-seal-keep").to_owned();
             ("mail-audit-seal-subject", "settings-audit", lines, vec![keep])
+        }
+        MailKind::NotSent => {
+            let line = lang.t2("mail-not-sent-line", "clinic", clinic, "when", when(mail.since));
+            ("mail-not-sent-subject", "scheduled", vec![line], vec![lang.t("mail-not-sent-next").to_owned()])
         }
         MailKind::EmailChanged => {
             let line = lang.t2("mail-email-changed-line", "clinic", clinic, "when", when(mail.since));

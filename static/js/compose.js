@@ -6,16 +6,26 @@
 // data-compose="blanks": gaps may stay, as in a template.
 // An empty text, and {{placeholders}} that nobody filled in, refuse the submit: the message goes to [data-error] in the
 // textarea's .field (made where missing). The server checks both again.
+// A form that changes a message which goes out later (input name=scheduled) is saved by its buttons alone: whoever leaves it with
+// unsaved words is asked first. data-unsaved: it came with words that were typed before.
 // form.richText (html, insert, replace, empty, focus) is for template-picker.js and tests.
 // Strings: body_empty, body_unfilled {names}, and those of the editor (src/web/editor/index.js)
 import {ask} from './ask.js'
 import {icon, make, stylesheet, wordsFor} from './common.js'
 
 export default async function compose(form) {
+  const scheduled = form.querySelector('input[name=scheduled]')
+  if (scheduled) keepFromLeaving(form, 'unsaved' in scheduled.dataset)
   const textarea = form.querySelector('textarea[data-rich]')
   if (!textarea) return
   if (textarea.dataset.rich === 'lazy') textarea.addEventListener('focus', () => start(form, textarea, true), {once: true})
   else await start(form, textarea)
+}
+
+function keepFromLeaving(form, unsaved) {
+  for (const name of ['input', 'change']) form.addEventListener(name, () => { unsaved = true })
+  addEventListener('submit', event => { if (event.target === form && !event.defaultPrevented && !event.submitter?.formTarget) unsaved = false })
+  addEventListener('beforeunload', event => { if (unsaved && form.isConnected) event.preventDefault() })
 }
 
 async function start(form, textarea, focus) {

@@ -1,6 +1,7 @@
 //! Writing a message: the window, its drafts, templates, preview and the Alert that stands before it.
 
 pub mod draft;
+pub mod later;
 pub mod new_message;
 pub mod one_tap;
 pub mod plan_line;

@@ -1,27 +1,30 @@
 //! `/patients/{id}/messages/new`: "New Message", a dialog over the chart or a page of its own, and the Alert that stands
 //! before it where something is missing.
 
+use super::later::{self, Editing, Later};
 use super::one_tap::offers;
 use super::plan_line::PlanLine;
-use super::repair::Repair;
+use super::repair::{self, Repair};
 use super::rich_text::{RichText, read_body};
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::ItemKind;
 use crate::clinic::account::kept_words::{KEPT, words_back};
-use crate::clinic::files::lines::FileLines;
+use crate::clinic::files::lines::{FileLines, Picker};
 use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Chart, shell};
-use crate::conversations::{self, DraftPlace, NewConversation, OneTap, StartError};
-use crate::db::UserId;
+use crate::conversations::{self, DraftPlace, Fields, NewConversation, OneTap, Place, StartError};
+use crate::db::ScheduledId;
 use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
 use crate::http::page::{landed, with_status};
-use crate::http::{Form, Head, Shell, html};
+use crate::http::{Form, Head, Shell, html, see_other};
 use crate::message_templates::{self, Template as MessageTemplate};
 use crate::notifications::{self, Blocks, Obstacle, PlanWish, Warning};
 use crate::patients::{self, Patient};
+use crate::settings;
 use crate::state::AppState;
 use crate::text::placeholders;
 use crate::users::{self, UserRow};
@@ -44,12 +47,17 @@ pub struct NewMessagePage {
     templates: Vec<MessageTemplate>,
     obstacles: Vec<Obstacle>,
     repair: Repair,
+    /// what was typed into the form of a message that goes out later: no draft keeps it while the Alert is answered
+    carried: Vec<(String, String)>,
     may_edit: bool,
     /// another channel that would work where the patient's own does not
     other_way: Option<Channel>,
     told: Vec<String>,
     warnings: Vec<Warning>,
     plan: PlanLine,
+    later: Later,
+    /// where "Send later" is sent
+    later_goal: String,
     form: Typed,
     /// when the draft that fills the form was saved; empty where there is none
     draft_from: String,
@@ -101,6 +109,8 @@ pub struct Showing {
     pub conflict: bool,
     /// the session had ended when this was sent, and what was typed is shown again
     pub kept: bool,
+    /// the message that is to go out later and is changed, where the form does not say so itself
+    pub scheduled: Option<ScheduledId>,
 }
 
 impl Showing {
@@ -125,8 +135,12 @@ pub async fn show(
 ) -> Result<HttpResponse, AppError> {
     let query = Form::of_pairs(query.into_inner());
     let chosen = query.has(CHOSEN).then(|| query.numbers("chart_item"));
-    let kept = query.has(KEPT);
-    html(&page(&state, head, chart.0, Showing { chosen, kept, ..Showing::default() }).await?)
+    let (kept, scheduled) = (query.has(KEPT), query.numbers("scheduled").first().copied().map(ScheduledId));
+    let asked = scheduled.filter(|_| !kept);
+    if let Some(to) = later::elsewhere(&state, chart.0.user().clone(), asked, (chart.0.patient(), None)).await? {
+        return Ok(see_other(&to));
+    }
+    html(&page(&state, head, chart.0, Showing { chosen, kept, scheduled, ..Showing::default() }).await?)
 }
 
 pub async fn submit(
@@ -157,6 +171,7 @@ pub async fn submit(
         Err(StartError::Deactivated) => return Err(AppError::SignIn { to: "/sign-in".into() }),
         // the page says what is missing
         Err(StartError::Obstacles(_)) => {}
+        Err(StartError::Overtaken(cause)) => errors.add("body", later::overtaken(cause)),
         Err(StartError::Files(cause)) => errors.add("files", sent_along::why_not(cause)?),
         Err(StartError::Db(cause)) if cause.is_full() => {
             tracing::error!(%cause, "a message could not be kept");
@@ -167,7 +182,8 @@ pub async fn submit(
     with_status(errors.status(), &page(&state, head, again, Showing { errors, ..Showing::typed(form) }).await?)
 }
 
-/// `POST /patients/{id}/messages/files`: "Add files" and "Remove" without script.
+/// `POST /patients/{id}/messages/files`: "Add files" and "Remove" without script, and the list of chart items where a message that
+/// goes out later is changed.
 pub async fn change_files(
     state: web::Data<AppState>,
     head: Head,
@@ -177,6 +193,10 @@ pub async fn change_files(
 ) -> Result<HttpResponse, AppError> {
     let (form, refused) = uploads::change(&state, &req, &chart.0, body).await?;
     let status = uploads::status(&refused);
+    if form.has("browse") {
+        let who = Actor::User(chart.0.user().id());
+        state.record(Entry::of_patient(who, Event::ChartViewed, chart.0.patient(), Subject::None)).await?;
+    }
     with_status(status, &page(&state, head, chart.0, Showing { refused, ..Showing::typed(form) }).await?)
 }
 
@@ -193,17 +213,34 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<NewConversation> {
     if !errors.is_empty() {
         return None;
     }
-    Some(NewConversation {
-        title: title?,
-        body: body?,
-        replies_allowed: form.has("replies_allowed"),
-        offers: offers(form),
-        participants: form.numbers("to").into_iter().map(UserId).collect(),
-        plan: PlanWish::read(|name| form.get(name)),
-        files: Picks::default(),
-        key: key.to_owned(),
-        draft: form.get("draft_version").parse().unwrap_or_default(),
-    })
+    Fields(form.pairs()).conversation(Picks::default()).filter(|_| title.is_some() && body.is_some())
+}
+
+/// `POST /patients/{id}/messages/scheduled`: "Send later".
+pub async fn schedule(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (now, mut errors) = (state.clock.now(), FieldErrors::default());
+    sent_along::check(&form, &mut errors);
+    let read = read_form(&form, &mut errors).is_some();
+    let settings = state.db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await?;
+    let send_at = later::read(&form, settings.zone(), now, &mut errors).filter(|_| read);
+    let files = match send_at {
+        Some(_) => sent_along::picks(&state, &chart.0, &form, &mut errors).await?,
+        None => None,
+    };
+    if let (Some(send_at), Some(files)) = (send_at, files) {
+        let place = Place::New(chart.0.again());
+        let new = later::to_schedule(&form, send_at, files);
+        match state.db.write(move |tx| conversations::schedule(tx, now, &place, &new)).await {
+            Ok(_) => return Ok(landed(head.fragment, "/inbox/scheduled?notice=message-scheduled")),
+            Err(cause) => later::why_not(cause, &mut errors)?,
+        }
+    }
+    with_status(errors.status(), &page(&state, head, chart.0, Showing { errors, ..Showing::typed(form) }).await?)
 }
 
 /// The page, with what is to be shown in its form.
@@ -224,6 +261,9 @@ pub async fn page(
         let saved_at = draft.kept.as_ref().map(|(_, at)| *at);
         let kept = if showing.kept { words_back(conn, &mut shell, user, saved_at)? } else { None };
         let typed = showing.typed.or(kept);
+        let (place, begun) = ((access.patient(), None), draft.kept.as_ref().map(|(pairs, _)| pairs.as_slice()));
+        let edited = later::edited(conn, user, (typed.as_ref(), begun), showing.scheduled, place)?;
+        let typed = typed.or_else(|| showing.scheduled.and_then(|_| later::opened(edited.as_ref())));
         let mut named = match (typed, draft.kept) {
             (Some(typed), _) => typed,
             (None, Some((pairs, at))) => {
@@ -236,29 +276,45 @@ pub async fn page(
         if let Some(chosen) = showing.chosen {
             named.put_all("chart_item", &chosen);
         }
+        if showing.errors.has(FieldError::ScheduledWaits) {
+            named.put_all("upload", &[]);
+        }
         let mut form = Typed::from_form(&named);
+        let later = Later::new(&shell, &settings.time_zone, &named, edited.as_ref());
         let mut files = FileLines::read(conn, &data.intake, &access, &named)?;
         files.action = format!("/patients/{}/messages/files", access.patient());
         files.browse_by = format!("/patients/{}/messages/draft", access.patient());
+        if later.editing.is_some() {
+            // on the way to the chart browser and back the form would be kept as a draft of another message
+            files.browse_by.clone_from(&files.action);
+            files.picker = Picker::asked(conn, &access, &named)?;
+        }
         files.refused = showing.refused;
         let mut errors = showing.errors;
         files.name_refused(&mut errors);
-        if files.gone && !draft_from.is_empty() {
+        let obstacles = notifications::obstacles(&settings, &patient, &blocks);
+        // wherever the form comes from: what is not there any more is not on it, and would be missed by nobody
+        if files.gone && obstacles.is_empty() {
             errors.add("files", FieldError::FilesGone);
         }
-        if showing.conflict || form.draft_version == 0 {
-            form.draft_version = draft.version;
-        }
-        // each window has a key of its own, also where two show the same draft
-        if form.key.is_empty() || !draft_from.is_empty() {
+        form.draft_version = match form.draft_version {
+            // what is changed here is no draft, and a draft to the same patient stays as it is
+            _ if later.editing.is_some() => -1,
+            over if showing.conflict || over < 1 => draft.version,
+            over => over,
+        };
+        // each window has a key of its own, also where two show the same draft; whoever was told that the same form waits to go
+        // out later presses again for another message
+        if form.key.is_empty() || !draft_from.is_empty() || errors.has(FieldError::ScheduledWaits) {
             form.key = data.random.token().reveal().to_owned();
         }
         let me = user.id();
         Ok(NewMessagePage {
             colleagues: users::active(conn)?.into_iter().filter(|user| user.id != me).collect(),
             templates: message_templates::readable(conn, user, false)?,
-            obstacles: notifications::obstacles(&settings, &patient, &blocks),
+            obstacles,
             repair: showing.repair.unwrap_or_else(|| Repair::from_patient(&patient)),
+            carried: later.editing.as_ref().map(|editing| carried(&named, editing)).unwrap_or_default(),
             may_edit: user.role().may(Action::EditPatients),
             told: notice_lines(&shell, &data, &patient, &blocks),
             other_way: notifications::other_way(&patient, &blocks, &data.delivery),
@@ -268,6 +324,8 @@ pub async fn page(
                 &notifications::plan(&patient, &blocks),
             ),
             warnings: notifications::warnings(conn, &patient, &blocks)?,
+            later,
+            later_goal: format!("/patients/{}/messages/scheduled", patient.id),
             files,
             errors,
             conflict: showing.conflict,
@@ -278,6 +336,17 @@ pub async fn page(
         })
     });
     read.await
+}
+
+/// The fields of a form, with the message that it changes, for the form of the Alert to carry.
+fn carried(form: &Form, editing: &Editing) -> Vec<(String, String)> {
+    let typed = form.pairs().iter().filter(|(name, _)| !repair::OWN.contains(&name.as_str()));
+    let mut pairs: Vec<(String, String)> = typed.cloned().collect();
+    if !form.has("scheduled") {
+        pairs.push(("scheduled".to_owned(), editing.id.to_string()));
+        pairs.push(("scheduled_version".to_owned(), editing.version.to_string()));
+    }
+    pairs
 }
 
 /// How the patient will be notified, a line for each channel, with masked addresses.

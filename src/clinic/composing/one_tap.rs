@@ -1,9 +1,9 @@
 //! The answers with one tap that a form offers the patient.
 
-use crate::conversations::OneTap;
+use crate::conversations::{Fields, OneTap};
 use crate::http::Form;
 
 /// The answers that are ticked; a word that is none is left out.
 pub fn offers(form: &Form) -> Vec<OneTap> {
-    form.all("offer").filter_map(|word| word.parse().ok()).collect()
+    Fields(form.pairs()).offers()
 }

@@ -1,9 +1,11 @@
-//! `/patients/{id}/messages/repair`: saves what the Alert before "New Message" asks for, in the Alert itself.
+//! The Alert before "New Message": `/patients/{id}/messages/repair` saves what it asks for, in the Alert itself. Its other forms change
+//! the patient as they do elsewhere. From each of them what was typed over a message that goes out later comes back: no draft has it.
 
 use super::new_message::{self, Showing};
 use crate::access::rights;
 use crate::clinic::guard::Chart;
 use crate::clinic::patients::demographics::read_addresses;
+use crate::clinic::patients::{archiving, reach};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
@@ -13,6 +15,9 @@ use crate::state::AppState;
 use crate::values::PhoneNumber;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+
+/// The fields of the Alert's own form. The others are those of a message that goes out later and is being changed.
+pub const OWN: [&str; 5] = ["portal_access", "email", "phone", "method", "confirm"];
 
 /// How a patient is reached, as stored or as typed.
 pub struct Repair {
@@ -60,6 +65,7 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let (now, editor, calling_code) = (state.clock.now(), editor.0, state.config.calling_code.clone());
     let mut repair = Repair::typed(&form);
+    let typed = brought_along(&form);
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let mut errors = FieldErrors::default();
         let patient = patients::patient(tx, &editor)?;
@@ -87,17 +93,61 @@ pub async fn submit(
         Ok(None)
     });
     let refused = write.await?;
-    let goes_on = refused.is_none() && !head.fragment;
+    let goes_on = refused.is_none() && !head.fragment && typed.is_none();
     if goes_on {
         return Ok(see_other(&format!("/patients/{}/messages/new?notice=contact-saved", chart.0.patient())));
     }
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let mut showing = Showing::default();
+    let mut showing = Showing { typed, ..Showing::default() };
     if let Some((repair, errors)) = refused {
         showing = Showing { repair: Some(repair), errors, ..showing };
     }
     let page = new_message::page(&state, head, chart.0, showing).await?;
     if status == StatusCode::OK { html(&page) } else { with_status(status, &page) }
+}
+
+/// `POST /patients/{id}/notification-method`: tells the patient by the other channel.
+pub async fn set_method(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    editor: Chart<rights::EditPatients>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let typed = brought_along(&form);
+    let done = reach::set_method(state.clone(), editor, form).await?;
+    go_on(state, head, chart, typed, done).await
+}
+
+/// `POST /patients/{id}/bringing-back`.
+pub async fn bring_back(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    editor: Chart<rights::EditPatients>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let done = archiving::bring_back(state.clone(), editor).await?;
+    go_on(state, head, chart, brought_along(&form), done).await
+}
+
+/// What is typed over a message that goes out later, where the form brings it along.
+fn brought_along(form: &Form) -> Option<Form> {
+    let others = form.pairs().iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+    form.has("scheduled").then(|| Form::of_pairs(others.cloned().collect()))
+}
+
+async fn go_on(
+    state: web::Data<AppState>,
+    head: Head,
+    chart: Chart<rights::Send>,
+    typed: Option<Form>,
+    done: HttpResponse,
+) -> Result<HttpResponse, AppError> {
+    match typed {
+        Some(form) => html(&new_message::page(&state, head, chart.0, Showing::typed(form)).await?),
+        None => Ok(done),
+    }
 }
 
 fn read_form(form: &Form, patient: &Patient, calling_code: &str, errors: &mut FieldErrors) -> Option<Change> {

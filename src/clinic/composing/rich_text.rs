@@ -1,6 +1,6 @@
 //! The field in which users write: rich text from the editor, Markdown without it.
 
-use crate::conversations::{Body, BodyFormat};
+use crate::conversations::{Body, BodyFormat, Fields};
 use crate::http::Form;
 use crate::http::form::FieldErrors;
 use crate::text::{CleanHtml, placeholders};
@@ -18,7 +18,7 @@ impl RichText {
     /// As typed: the fields `body` and `body_format`.
     pub fn typed(form: &Form) -> RichText {
         let source = form.get("body");
-        match format(form) {
+        match Fields(form.pairs()).format() {
             BodyFormat::Html => RichText::from_stored(CleanHtml::from_html(source)),
             _ => RichText { markdown: source.to_owned(), html: CleanHtml::from_markdown(source).as_str().to_owned() },
         }
@@ -33,18 +33,10 @@ impl RichText {
 
 /// The message's body; `None` where something is wrong, noted in `errors`.
 pub fn read_body(form: &Form, errors: &mut FieldErrors) -> Option<Body> {
-    let body = errors.need("body", "error-body", Body::parse(form.get("body"), format(form)))?;
+    let body = errors.need("body", "error-body", Fields(form.pairs()).body())?;
     if !placeholders::names(body.html.as_str()).is_empty() {
         errors.add("body", "error-body-unfilled");
         return None;
     }
     Some(body)
-}
-
-/// What users write is HTML from the editor, else Markdown.
-fn format(form: &Form) -> BodyFormat {
-    match form.get("body_format").parse() {
-        Ok(BodyFormat::Html) => BodyFormat::Html,
-        _ => BodyFormat::Markdown,
-    }
 }

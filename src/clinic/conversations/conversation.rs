@@ -5,12 +5,13 @@ use crate::access::{Action, ConversationAccess, Right, Role, rights};
 use crate::attachments::Refusal;
 use crate::chart::ItemKind;
 use crate::clinic::account::kept_words::words_back;
+use crate::clinic::composing::later::{self, Later};
 use crate::clinic::composing::one_tap::offers;
 use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};
 use crate::clinic::guard::{AskedConversation, Conversation, shell};
 use crate::conversations::{self, Author, DraftPlace, MessageRow, OneTap, Thread, UNDO_WITHIN, Writing};
-use crate::db::{ConversationId, MessageId, Ts, UserId};
+use crate::db::{ConversationId, MessageId, ScheduledId, Ts, UserId};
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
 use crate::http::{Form, Head, Shell, html, see_other};
@@ -62,6 +63,9 @@ pub struct ConversationPage {
     corrects: Option<(MessageId, Ts)>,
     files: FileLines,
     offered: Vec<OneTap>,
+    later: Later,
+    /// where "Send later" is sent
+    later_goal: String,
     errors: FieldErrors,
 }
 
@@ -186,6 +190,8 @@ pub struct Query {
     before: Option<i64>,
     /// the message that a reply is to correct
     corrects: Option<i64>,
+    /// the reply that is to go out later and is changed
+    scheduled: Option<i64>,
     /// the session ended, and what was sent then is to be shown
     kept: Option<i64>,
 }
@@ -235,13 +241,25 @@ pub struct Showing {
     pub kept: bool,
     /// the message that the reply is to correct, where the form does not say so itself
     pub corrects: Option<MessageId>,
+    /// the reply that is to go out later and is changed, where the form does not say so itself
+    pub scheduled: Option<ScheduledId>,
 }
 
 impl Showing {
     /// The form as it was left.
     pub fn fresh(writing: Writing) -> Showing {
         let (refused, errors) = (Vec::new(), FieldErrors::default());
-        Showing { writing, typed: None, refused, errors, conflict: false, news: false, kept: false, corrects: None }
+        Showing {
+            writing,
+            typed: None,
+            refused,
+            errors,
+            conflict: false,
+            news: false,
+            kept: false,
+            corrects: None,
+            scheduled: None,
+        }
     }
 
     /// The form as typed.
@@ -290,7 +308,13 @@ async fn show_writing(
         }
     };
     let corrects = query.corrects.map(MessageId);
-    let showing = Showing { news, kept: query.kept.is_some(), corrects, ..Showing::fresh(writing) };
+    let scheduled = query.scheduled.map(ScheduledId).filter(|_| writing == Writing::Reply);
+    let kept = query.kept.is_some();
+    let (asked, place) = (scheduled.filter(|_| !kept), (access.patient(), Some(access.conversation())));
+    if let Some(to) = later::elsewhere(&state, access.user().clone(), asked, place).await? {
+        return Ok(see_other(&to));
+    }
+    let showing = Showing { news, kept, corrects, scheduled, ..Showing::fresh(writing) };
     html(&page(&state, head, access, query.before.map(MessageId), showing).await?)
 }
 
@@ -305,7 +329,7 @@ pub async fn page<R: Right + Send>(
     let fresh = state.random.token().reveal().to_owned();
     let (now, intake) = (state.clock.now(), state.intake.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let (mut shell, _) = shell(conn, &head, access.user())?;
+        let (mut shell, settings) = shell(conn, &head, access.user())?;
         let patient = patients::patient_by_id(conn, access.patient())?;
         let thread = conversations::thread(conn, &access, before)?;
         let role = access.user().role();
@@ -332,10 +356,17 @@ pub async fn page<R: Right + Send>(
         let saved_at = draft.kept.as_ref().map(|(_, at)| *at);
         let kept = if showing.kept { words_back(conn, &mut shell, access.user(), saved_at)? } else { None };
         let typed = showing.typed.or(kept);
+        let place = (access.patient(), Some(access.conversation()));
+        let begun = draft.kept.as_ref().map(|(pairs, _)| pairs.as_slice());
+        let edited = match writing {
+            Writing::Reply => later::edited(conn, access.user(), (typed.as_ref(), begun), showing.scheduled, place)?,
+            Writing::Note => None,
+        };
+        let typed = typed.or_else(|| showing.scheduled.and_then(|_| later::opened(edited.as_ref())));
         // words that come back were typed over what their page showed, and the reader is asked before they go out
         let (said, asks) = (typed.as_ref().and_then(shown), showing.errors.has(FieldError::NewerMessage));
         let is_typed = typed.is_some();
-        let form = match (typed, draft.kept) {
+        let mut form = match (typed, draft.kept) {
             (Some(typed), _) => typed,
             (None, Some((pairs, at))) => {
                 draft_from = shell.short(&at);
@@ -343,6 +374,9 @@ pub async fn page<R: Right + Send>(
             }
             (None, None) => Form::default(),
         };
+        if showing.errors.has(FieldError::ScheduledWaits) {
+            form.put_all("upload", &[]);
+        }
         // "Correct…" was pressed on another message than the one that a draft corrects
         let chosen =
             if is_typed { corrected(&form).or(showing.corrects) } else { showing.corrects.or(corrected(&form)) };
@@ -350,6 +384,7 @@ pub async fn page<R: Right + Send>(
             Some(original) => conversations::correctable(conn, &access, original)?.map(|at| (original, at)),
             None => None,
         };
+        let later = Later::new(&shell, &settings.time_zone, &form, edited.as_ref());
         let mut files = FileLines::read(conn, &intake, &access.chart(), &form)?;
         files.action = format!("{}/files", goal(access.conversation(), writing));
         files.browse_by.clone_from(&files.action);
@@ -357,8 +392,9 @@ pub async fn page<R: Right + Send>(
         files.refused = showing.refused;
         let mut errors = showing.errors;
         files.name_refused(&mut errors);
-        if files.gone && !draft_from.is_empty() {
-            errors.add("files", "error-files-gone");
+        // wherever the form comes from: what is not there any more is not on it, and would be missed by nobody
+        if files.gone {
+            errors.add("files", FieldError::FilesGone);
         }
         let typed_over = form.get("draft_version").parse().unwrap_or_default();
         Ok(ConversationPage {
@@ -379,15 +415,23 @@ pub async fn page<R: Right + Send>(
             thread,
             writing,
             other_draft,
-            // each window has a key of its own
+            // each window has a key of its own; whoever was told that the same form waits to go out later presses again for another
+            // message
             key: Some(form.get("key"))
-                .filter(|key| !key.is_empty() && draft_from.is_empty())
+                .filter(|key| !key.is_empty() && draft_from.is_empty() && !errors.has(FieldError::ScheduledWaits))
                 .map_or(fresh, str::to_owned),
-            draft_version: if showing.conflict || typed_over == 0 { draft.version } else { typed_over },
+            draft_version: match typed_over {
+                // what is changed here is no draft, and a draft in the same place stays as it is
+                _ if later.editing.is_some() => -1,
+                over if showing.conflict || over < 1 => draft.version,
+                over => over,
+            },
             draft_from,
             conflict: showing.conflict,
             typed: RichText::typed(&form),
             corrects,
+            later,
+            later_goal: format!("/conversations/{}/messages/scheduled", access.conversation()),
             offered: offers(&form),
             files,
             errors,

@@ -24,6 +24,8 @@ struct InboxPage {
     /// what was just marked done, and can be taken back
     undo: Vec<ConversationId>,
     may_mark: bool,
+    /// how many messages the reader has to go out later, or were not sent
+    scheduled: i64,
     /// where this page begins
     after: String,
     next: Option<String>,
@@ -109,6 +111,7 @@ pub async fn show(
                 false => conversations::done_among(conn, &user.0, &marked)?,
             },
             may_mark: user.0.role().may(Action::Send),
+            scheduled: conversations::count_scheduled(conn, user.0.id())?,
             after: begin.map(key).unwrap_or_default(),
             next: next.map(key),
         })

@@ -6,4 +6,5 @@ pub mod inbox;
 pub mod marks;
 pub mod outbox;
 pub mod recall;
+pub mod scheduled;
 pub mod write;

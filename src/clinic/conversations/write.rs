@@ -1,18 +1,19 @@
 //! What a user writes in a conversation: a reply at `/conversations/{id}/messages`, a note for colleagues at
 //! `/conversations/{id}/notes`. Below each: its draft, and its files without script.
 
-use super::conversation::{Showing, corrected, intake, page, shown};
+use super::conversation::{Showing, intake, page};
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::clinic::composing::one_tap::offers;
+use crate::clinic::composing::later;
 use crate::clinic::composing::rich_text::{RichText, read_body};
 use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Conversation, shell};
-use crate::conversations::{self, DraftError, DraftPlace, OwnDraft, Reply, ReplyError, Writing};
+use crate::conversations::{self, DraftError, DraftPlace, Fields, OwnDraft, Place, ReplyError, Writing};
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
 use crate::http::page::with_status;
 use crate::http::{Form, Head, see_other};
+use crate::settings;
 use crate::state::AppState;
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
@@ -80,20 +81,17 @@ async fn send(
         errors.add("body", "error-form-old");
     }
     sent_along::check(&form, &mut errors);
-    let Some(body) = body.filter(|_| errors.is_empty()) else {
+    if body.is_none() || !errors.is_empty() {
         let showing = Showing { errors, ..Showing::typed(writing, form) };
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, access, None, showing).await?);
-    };
+    }
     let Some(files) = sent_along::picks(&state, &access.chart(), &form, &mut errors).await? else {
         let status = errors.status();
         let showing = Showing { errors, ..Showing::typed(writing, form) };
         return with_status(status, &page(&state, head, access, None, showing).await?);
     };
     let (now, random, id) = (state.clock.now(), state.random.clone(), access.conversation());
-    let draft = form.get("draft_version").parse().unwrap_or_default();
-    let (shown, key) = (shown(&form), form.get("key").to_owned());
-    let corrects = corrected(&form);
-    let new = Reply { body, writing, files, shown, offers: offers(&form), corrects, key, draft };
+    let Some(new) = Fields(form.pairs()).reply(writing, files) else { return Err(AppError::BadRequest) };
     let again = access.again();
     let write = state.db.write(move |tx| conversations::reply(tx, now, &random, &access, &new));
     let (field, why) = match write.await {
@@ -107,6 +105,7 @@ async fn send(
         }
         Err(ReplyError::Deactivated) => return Err(AppError::SignIn { to: "/sign-in".into() }),
         Err(ReplyError::Closed) => ("body", FieldError::Closed),
+        Err(ReplyError::Overtaken(cause)) => ("body", later::overtaken(cause)),
         Err(ReplyError::NothingToCorrect) => ("body", FieldError::NothingToCorrect),
         Err(ReplyError::Newer) => ("body", FieldError::NewerMessage),
         Err(ReplyError::Obstacles(_)) => ("body", FieldError::CannotBeTold),
@@ -122,6 +121,38 @@ async fn send(
     let status = errors.status();
     let showing = Showing { errors, ..Showing::typed(writing, form) };
     with_status(status, &page(&state, head, again, None, showing).await?)
+}
+
+/// `POST /conversations/{id}/messages/scheduled`: "Send later".
+pub async fn schedule(
+    state: web::Data<AppState>,
+    head: Head,
+    conversation: Conversation<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (now, access, mut errors) = (state.clock.now(), conversation.0, FieldErrors::default());
+    let read = read_body(&form, &mut errors).is_some();
+    if !(16..=64).contains(&form.get("key").len()) {
+        errors.add("body", "error-form-old");
+    }
+    sent_along::check(&form, &mut errors);
+    let settings = state.db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await?;
+    let send_at = later::read(&form, settings.zone(), now, &mut errors).filter(|_| read && errors.is_empty());
+    let files = match send_at {
+        Some(_) => sent_along::picks(&state, &access.chart(), &form, &mut errors).await?,
+        None => None,
+    };
+    if let (Some(send_at), Some(files)) = (send_at, files) {
+        let place = Place::Within(access.again());
+        let new = later::to_schedule(&form, send_at, files);
+        match state.db.write(move |tx| conversations::schedule(tx, now, &place, &new)).await {
+            Ok(_) => return Ok(see_other("/inbox/scheduled?notice=message-scheduled")),
+            Err(cause) => later::why_not(cause, &mut errors)?,
+        }
+    }
+    let status = errors.status();
+    let showing = Showing { errors, ..Showing::typed(Writing::Reply, form) };
+    with_status(status, &page(&state, head, access, None, showing).await?)
 }
 
 /// "Add files", "Remove" and the list of chart items, without script.

@@ -1,9 +1,9 @@
 //! The uploads and chart items that a form names, and what is wrong with them.
 
 use crate::access::{ChartAccess, rights};
-use crate::attachments::{AttachError, Pick, Picks};
-use crate::chart;
-use crate::db::{ChartItemId, UploadId};
+use crate::attachments::{AttachError, Picks};
+use crate::conversations::Fields;
+use crate::db::UploadId;
 use crate::error::AppError;
 use crate::http::Form;
 use crate::http::form::{FieldError, FieldErrors};
@@ -12,7 +12,7 @@ use crate::storage::StorageError;
 
 /// The uploads that the user confirmed although they name another patient.
 pub fn confirmed(form: &Form) -> Vec<UploadId> {
-    form.numbers("for_this_patient").into_iter().map(UploadId).collect()
+    Fields(form.pairs()).confirmed()
 }
 
 /// Notes files that were chosen and never added: sending the form would lose them.
@@ -45,27 +45,21 @@ pub async fn picks(
     form: &Form,
     errors: &mut FieldErrors,
 ) -> Result<Option<Picks>, AppError> {
-    let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
-    let mut all: Vec<Pick> = named.into_iter().map(Pick::Upload).collect();
-    for id in form.numbers("chart_item").into_iter().take(chart::MOST_CHOSEN) {
-        let frozen = state.intake.freeze(&state.db, state.clock.now(), &state.random, chart, ChartItemId(id)).await;
-        let frozen = match frozen {
-            Ok(Some(frozen)) => frozen,
-            Ok(None) => {
-                errors.add("files", FieldError::FilesGone);
-                return Ok(None);
-            }
-            Err(StorageError::Db(cause)) => return Err(cause.into()),
-            Err(cause) => {
-                tracing::error!(%cause, "a chart item could not be attached");
-                let full = matches!(cause, StorageError::Full);
-                errors.add("files", if full { FieldError::FilesFull } else { FieldError::FilesAway });
-                return Ok(None);
-            }
-        };
-        all.push(Pick::Frozen(Box::new(frozen)));
+    let fields = Fields(form.pairs());
+    let when = (state.clock.now(), &state.random);
+    let named = (fields.uploads(), fields.items());
+    match state.intake.picks(&state.db, when, chart, named, fields.confirmed()).await {
+        Ok(Some(picks)) => Ok(Some(picks)),
+        Ok(None) => {
+            errors.add("files", FieldError::FilesGone);
+            Ok(None)
+        }
+        Err(StorageError::Db(cause)) => Err(cause.into()),
+        Err(cause) => {
+            tracing::error!(%cause, "a chart item could not be attached");
+            let full = matches!(cause, StorageError::Full);
+            errors.add("files", if full { FieldError::FilesFull } else { FieldError::FilesAway });
+            Ok(None)
+        }
     }
-    let confirmed = confirmed(form);
-    let policy = &state.intake.policy;
-    Ok(Some(Picks { all, confirmed, largest: policy.largest_message, largest_file: policy.largest_file }))
 }

@@ -24,6 +24,8 @@ struct DeletionPage {
     shell: Shell,
     patient: Patient,
     contents: Contents,
+    /// messages that are to go out later, or were not sent
+    scheduled: i64,
     hold: Option<Hold>,
     /// whether the clinic's retention period is over
     is_due: bool,
@@ -64,6 +66,7 @@ async fn page(
             expected: expected(&patient),
             patient,
             contents: records::contents(conn, chart.patient())?,
+            scheduled: records::scheduled_to(conn, chart.patient())?,
             hold: records::held(conn, chart.patient())?,
             is_due: records::is_due(conn, now, settings.retention, chart.patient())?,
             typed,

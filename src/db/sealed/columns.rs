@@ -74,6 +74,7 @@ sealed_columns! {
     reply_drafts (conversation_id) [conversation_id] { body: ReplyDraft }
     drafts (user_id, patient_id) [user_id] { form: DraftForm }
     conversation_drafts (user_id, conversation_id, writing) [user_id] { form: ConversationDraftForm }
+    scheduled_messages (id) [] { form: ScheduledFormText }
     kept_forms (user_id, page) [user_id] { form: KeptFormText }
     record_holds (patient_id) [] { note: HoldNote }
     merges (id) [] { drafts: MergedDrafts }

@@ -87,6 +87,7 @@ on_both!(
     a_backup_into_something_is_refused,
     a_folder_that_cannot_be_used_is_named,
     what_waited_is_not_sent_again,
+    what_was_to_go_out_later_does_not_by_itself,
     a_second_backup_copies_only_what_is_new,
     a_table_that_nobody_thought_of_is_backed_up,
     a_backup_of_an_older_program_is_brought_up_to_date
@@ -187,6 +188,46 @@ async fn what_waited_is_not_sent_again(app: App) {
     assert!(page.has_text("May have been sent"), "{}", page.text());
     // nobody who was signed in before is signed in
     assert!(rows(&again.state.db).await["sessions"].len() == 1);
+}
+
+async fn what_was_to_go_out_later_does_not_by_itself(app: App) {
+    use diesel::prelude::*;
+    use postern::db::schema::users;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let page = owner.get(&format!("/patients/{patient}/messages/new")).await.ok();
+    let mut form = page.form_with("Submit");
+    form.set("title", "Your results").set("body", "All is well").forge("later", "tomorrow");
+    let pairs = form.fields();
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    owner.post(&format!("/patients/{patient}/messages/scheduled"), &pairs).await.redirect();
+    let folder = tempfile::tempdir().unwrap();
+    back_up(&app, folder.path()).await;
+    let place = tempfile::tempdir().unwrap();
+    let on = if app.state.db.is_postgres() { On::Postgres } else { On::Sqlite };
+    let url = fresh_database(on, place.path()).await;
+    let files = Files::in_folder(place.path().join("files"));
+    let restored = restore(folder.path(), &[], &url, &files, app.state.clock.now()).await.unwrap();
+    assert_eq!(restored.scheduled, 1);
+    let again = App::start_at(place, url, |_| {}, Delivery::mailbox).await;
+    // each clinic of a test draws the same random values, so values that are in the database already are skipped
+    (0..1_000).for_each(|_| drop(again.state.random.token()));
+    again.state.clock.advance(time::Duration::days(2));
+    again.drain().await;
+    assert_eq!(again.mailbox.newest_first().len(), 0);
+    // its writer finds it, and sends it
+    let email = again.state.db.read(|conn| -> Result<String, DbError> {
+        Ok(users::table.order(users::id).select(users::email).first(conn)?)
+    });
+    let (email, owner) = (email.await.unwrap(), again.anyone());
+    owner.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
+    let list = owner.get("/inbox/scheduled").await.ok();
+    assert!(list.has_text("backup was restored") && list.has_text("Your results"), "{}", list.text());
+    let page = owner.get(&format!("/patients/{patient}/messages/new?scheduled=1")).await.ok();
+    owner.submit(&page, "Submit", &[]).await.redirect();
+    again.drain().await;
+    // its writer, who signed in anew, has mail too
+    let mails = again.mailbox.newest_first();
+    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("A message is waiting")).count(), 1);
 }
 
 async fn a_second_backup_copies_only_what_is_new(app: App) {

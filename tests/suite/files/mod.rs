@@ -9,7 +9,7 @@ mod from_chart;
 mod guard_in_browser;
 mod limits;
 mod moved;
-mod opened;
+pub mod opened;
 mod pictures;
 mod ranges;
 pub mod samples;

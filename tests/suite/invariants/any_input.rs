@@ -67,6 +67,7 @@ async fn world(app: &App) -> World {
         ("language", "fr".to_owned()),
         ("name", "x".to_owned()),
         ("item", "1".to_owned()),
+        ("scheduled", "1".to_owned()),
         ("message", "1".to_owned()),
         ("file", "1".to_owned()),
         ("template", "1".to_owned()),

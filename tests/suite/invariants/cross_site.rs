@@ -30,6 +30,7 @@ async fn no_post_from_another_site_gets_through() {
             "channel",
             "language",
             "template",
+            "scheduled",
             "upload",
             "message",
             "user",

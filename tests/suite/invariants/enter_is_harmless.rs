@@ -52,6 +52,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
         ("patient", patient.as_str()),
         ("conversation", &conversation),
         ("item", "1"),
+        ("scheduled", "1"),
         ("message", "1"),
         ("template", "1"),
         ("user", "1"),

@@ -140,6 +140,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
         ("patient", patient.as_str()),
         ("conversation", conversation.rsplit('/').next().unwrap()),
         ("upload", "1"),
+        ("scheduled", "1"),
         ("message", "1"),
         ("template", "1"),
         ("user", "1"),

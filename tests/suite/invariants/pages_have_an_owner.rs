@@ -129,6 +129,7 @@ impl World {
             ("conversation", &self.conversation),
             ("number", &self.message),
             ("item", "1"),
+            ("scheduled", "1"),
             ("message", "1"),
             ("file", "1"),
             ("template", "1"),

@@ -73,6 +73,9 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /conversations/{conversation}/done",
     "POST /conversations/{conversation}/done/removal",
     "POST /conversations/{conversation}/unread",
+    "POST /scheduled/{scheduled}/cancellation",
+    "POST /scheduled/{scheduled}/sending",
+    "POST /scheduled/{scheduled}/removal",
     "POST /inbox/done",
     "POST /inbox/done/removal",
     "POST /inbox/unread",
@@ -182,6 +185,16 @@ async fn a_refused_form_says_so(app: App) {
             vec![("email", "x"), ("phone", "1")],
         ),
         ("POST /patients/{patient}/messages/new", format!("{patient}/messages/new"), vec![("files", "left.pdf")]),
+        (
+            "POST /patients/{patient}/messages/scheduled",
+            format!("{patient}/messages/scheduled"),
+            vec![("files", "left.pdf")],
+        ),
+        (
+            "POST /conversations/{conversation}/messages/scheduled",
+            format!("{conversation}/messages/scheduled"),
+            vec![("later", "at"), ("later_date", "x")],
+        ),
         ("POST /patients/{patient}/messages/draft", format!("{patient}/messages/draft"), left.clone()),
         (
             "POST /patients/{patient}/messages/repair",

@@ -96,6 +96,7 @@ impl World {
             ("conversation", &self.conversation),
             ("item", "1"),
             ("message", "1"),
+            ("scheduled", "1"),
             ("template", "1"),
             ("user", "1"),
             ("passkey", "1"),
@@ -281,7 +282,7 @@ async fn what_is_not_there_is_404(app: App) {
     for route in routes::clinic().into_iter().filter(|route| named.iter().any(|name| route.path.contains(name))) {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
             let path = route.filled(
-                &["patient", "conversation", "message", "item", "upload", "number", "user", "passkey"]
+                &["patient", "conversation", "message", "scheduled", "item", "upload", "number", "user", "passkey"]
                     .map(|name| (name, id)),
             );
             let answer = match route.method {

@@ -68,6 +68,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("uploads.*", "kinds of files, and words of the program"),
     ("attachments.*", "kinds of files"),
     ("conversation_drafts.*", "one of the program's words each"),
+    ("scheduled_messages.*", "the program's words, and the random key of a form"),
     ("kept_forms.*", "addresses of pages"),
     ("message_templates.*", "the clinic's own words, before they are anybody's"),
     ("message_template_versions.*", "the clinic's own words, before they are anybody's"),

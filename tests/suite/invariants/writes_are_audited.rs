@@ -428,6 +428,17 @@ async fn every_post_leaves_a_row(app: App) {
         let answer = owner.post(path, &[("conversation", id)]).await;
         script.check(path, 303, &answer).await;
     }
+    let later = [("title", "T"), ("body", "B"), ("key", &*key(90)), ("later", "tomorrow")];
+    let answer = owner.post(&format!("{patient}/messages/scheduled"), &later).await;
+    script.check("/patients/{patient}/messages/scheduled", 303, &answer).await;
+    let later = [("body", "B"), ("key", &*key(91)), ("later", "tomorrow")];
+    let answer = owner.post(&format!("{conversation}/messages/scheduled"), &later).await;
+    script.check("/conversations/{conversation}/messages/scheduled", 303, &answer).await;
+    for (id, change, version) in [(1, "cancellation", "1"), (1, "removal", "2"), (2, "sending", "1")] {
+        let answer = owner.post(&format!("/scheduled/{id}/{change}"), &[("version", version)]).await;
+        script.check(&format!("/scheduled/{{scheduled}}/{change}"), 303, &answer).await;
+    }
+    owner.post("/scheduled/2/cancellation", &[("version", "2")]).await.redirect();
     let page = owner.get(&conversation).await.ok();
     owner.submit(&page, "Send", &[("body", "A word too much")]).await.redirect();
     let page = owner.get(&conversation).await.ok();

@@ -59,7 +59,10 @@ async fn users_are_managed_at_the_machine(app: App) {
     assert_eq!(everybody(&app).await[1].role, Role::Clinician);
     assert_eq!(noted(&app, id, "user_role_changed").await, [Some("staff clinician".to_owned())]);
     let (well, _, why) = run(&["deactivate", &email]);
-    assert!(!well && why.contains("1 open conversations, 0 drafts and 0 templates"), "{why}");
+    assert!(
+        !well && why.contains("1 open conversations, 0 drafts, 0 messages to go out later and 0 templates"),
+        "{why}"
+    );
     let (well, _, why) = run(&["deactivate", &email, "--to", "new@clinic.example"]);
     assert!(!well && why.contains("--to: name another user"), "{why}");
     assert!(run(&["deactivate", &email.to_uppercase(), "--to", &owner_email]).0);

@@ -3,8 +3,9 @@
 
 use super::new::How;
 use super::{Typed, account, broken, in_path, refused};
-use crate::access::{Role, rights};
+use crate::access::{Action, Role, rights};
 use crate::clinic::guard::{Confirmed, shell};
+use crate::conversations;
 use crate::db::{Conn, Ts, UserId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -81,7 +82,11 @@ pub async fn submit(
         let change = typed.read(&mut errors);
         if let Some(change) = change.filter(|_| newer.is_none()) {
             match users::change(tx, now, &me.0, ways, user, &change) {
-                Ok(()) => return Ok(None),
+                Ok(()) => {
+                    // nothing of theirs goes out any more, and only they see it
+                    let keeps = !change.role.may(Action::Send) && conversations::count_unsent(tx, user)? > 0;
+                    return Ok(Err(if keeps { "user-saved-scheduled" } else { "user-saved" }));
+                }
                 Err(cause) => {
                     let (field, why) = refused(cause)?;
                     errors.add(field, why);
@@ -90,11 +95,11 @@ pub async fn submit(
         }
         let (status, is_well) = (errors.status(), errors.is_empty());
         let seen = newer.filter(|_| is_well).unwrap_or_else(|| Seen::from_form(&form));
-        Ok(Some((status, page(tx, &head, &me, user, Some((typed, errors, seen)))?)))
+        Ok(Ok((status, page(tx, &head, &me, user, Some((typed, errors, seen)))?)))
     });
     match write.await? {
-        Some((status, page)) => with_status(status, &page),
-        None => Ok(see_other(&format!("/settings/users/{user}?notice=user-saved"))),
+        Ok((status, page)) => with_status(status, &page),
+        Err(notice) => Ok(see_other(&format!("/settings/users/{user}?notice={notice}"))),
     }
 }
 
