@@ -6,7 +6,7 @@ use crate::db::{self, DatabaseUrl, Db, DbError, Keys, Renewed};
 use crate::http::{assets, cookies, errand, errors, get, guard, security_txt};
 use crate::state::AppState;
 use crate::text::FOLD_VERSION;
-use crate::{administration, chart, clinic, demo, hooks, message_templates, outbox, patients, portal, settings};
+use crate::{administration, chart, clinic, demo, hooks, live, message_templates, outbox, patients, portal, settings};
 use actix_web::cookie::Key;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
@@ -169,6 +169,7 @@ macro_rules! application {
             .app_data(actix_web::web::Data::new($crate::http::whose::Marks::derive(&parts.key)))
             .app_data(actix_web::web::Data::new($crate::http::searches::Searches::derive(&parts.key)))
             .app_data(actix_web::web::Data::from(state.requests.clone()))
+            .app_data(actix_web::web::Data::new($crate::http::page::Position(state.live.position())))
             .app_data(actix_web::web::Data::new($crate::state::PatientPage($crate::portal::preview)))
             .app_data($crate::app::largest_form())
             .configure($crate::app::routes(state, parts))
@@ -191,6 +192,7 @@ pub fn largest_form() -> PayloadConfig {
 /// # Errors
 /// When the listener cannot be used.
 pub fn serve(listener: TcpListener, state: AppState, parts: Parts) -> std::io::Result<actix_web::dev::Server> {
+    actix_web::rt::spawn(live::run(state.live.clone(), state.db.clone(), state.clock.clone()));
     let server = HttpServer::new(move || errand::asked_again(crate::application!(&state, &parts)))
         // without this every compressed answer on a kept connection waits 44 ms
         .tcp_nodelay(true)

@@ -28,6 +28,7 @@ pub mod demo;
 pub mod error;
 pub mod hooks;
 pub mod http;
+pub mod live;
 pub mod merging;
 pub mod message_templates;
 pub mod metrics;

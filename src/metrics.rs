@@ -87,6 +87,8 @@ pub async fn text(state: &AppState) -> Result<String, AppError> {
     let (name, help) =
         ("request_duration", "From a request until its answer began, by route, method and class of status");
     registry.register_with_unit(name, help, Unit::Seconds, state.requests.durations());
+    let listening = whole(i64::try_from(state.live.count()).unwrap_or(i64::MAX));
+    registry.register("live_listeners", "Browsers that are told of changes at once", listening);
     registry.register("requests_in_flight", "Requests that wait for their answers", state.requests.in_flight());
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|e| AppError::Internal(format!("the metrics failed: {e}")))?;

@@ -10,6 +10,7 @@ use crate::delivery::Delivery;
 use crate::error::AppError;
 use crate::http::files::Sent;
 use crate::http::{Limits, Requests, Shell};
+use crate::live::Live;
 use crate::provider::Provider;
 use crate::settings::Settings;
 use crate::users::WaysIn;
@@ -40,6 +41,8 @@ pub struct AppState {
     pub limits: Arc<Limits>,
     /// what is told of requests
     pub requests: Arc<Requests>,
+    /// who is told of what changes
+    pub live: Arc<Live>,
     /// the identity provider at which users may sign in; `None`: there is none
     pub provider: Option<Arc<Provider>>,
 }

@@ -5,9 +5,11 @@
 
 mod open;
 mod store;
+mod watched;
 
 pub use open::{OpenSession, end_of_patient, end_of_user, end_some, of_user, sweep};
 pub use store::{Known, Store};
+pub use watched::Watched;
 
 use super::Role;
 use crate::db::{PatientId, UserId};

@@ -4,11 +4,13 @@
 //! so that writers on PostgreSQL do not queue for a single last row. With a key that is stored outside the database the
 //! end of each chain is sealed: somebody who can write the database cannot rewrite its history unseen. See [`heads`].
 
+mod follow;
 mod heads;
 mod read;
 mod seals;
 mod verify;
 
+pub use follow::{after, last_row, told_row, with_ids};
 pub use heads::{Heads, HeadsError, seal_all};
 pub use read::{Filter, Place, What, newest};
 pub use seals::{ToldSeal, newest_seal, seal_next, verify_seal};
@@ -157,6 +159,23 @@ impl Event {
         Event::InformationViewed,
         Event::EverythingDownloaded,
     ];
+
+    /// Whether somebody follows the log for it: pages that are open show it, or it may end a session.
+    pub fn is_followed(self) -> bool {
+        use Event::*;
+        match self {
+            SignedOut | PasswordSet | SessionEnded | SecondFactorRemoved | SecondFactorReset => true,
+            UserChanged | UserRoleChanged | UserDeactivated | WorkHandedOver | SettingsChanged => true,
+            RecordDeleted | ChartsMerged | ChartsUnmerged | VirusFound => true,
+            ConversationStarted | ConversationViewed | ConversationClosed | ConversationReopened => true,
+            MessageSent | MessageRecalled | NoteAdded | ReplySent | AnswerGiven => true,
+            RepliesTurnedOn | RepliesTurnedOff | ParticipantsChanged | AttentionSettled => true,
+            MarkedDone | MarkedNotDone | MarkedUnread => true,
+            NotificationState | NotificationResent | NotificationCancelled | FollowedUp => true,
+            MessageRead | MessagesListed | EverythingDownloaded => true,
+            _ => false,
+        }
+    }
 }
 
 /// Who acted.
@@ -317,7 +336,10 @@ pub fn append(tx: &mut Tx, now: Ts, entry: Entry) -> QueryResult<()> {
         hash: Vec::new(),
     };
     row.hash = row.hashed(&before.hash);
-    insert(tx, &row)?;
+    let id = insert(tx, &row)?;
+    if entry.event.is_followed() {
+        follow::tell(tx, id);
+    }
     let seal = match key {
         None => None,
         Some(key) if before.is_new() || before.is_sealed_by(key) => {
@@ -366,7 +388,7 @@ fn lock_head(tx: &mut Tx, chain: i64) -> QueryResult<Head> {
     Both(upsert.returning(columns::<Head>())).get_result(tx.conn())
 }
 
-fn insert(tx: &mut Tx, row: &Row) -> QueryResult<()> {
+fn insert(tx: &mut Tx, row: &Row) -> QueryResult<i64> {
     let values = (
         (audit_events::chain.eq(row.chain), audit_events::position.eq(row.position), audit_events::at.eq(row.at)),
         (audit_events::actor.eq(row.actor), audit_events::actor_id.eq(row.actor_id)),
@@ -374,7 +396,7 @@ fn insert(tx: &mut Tx, row: &Row) -> QueryResult<()> {
         (audit_events::subject.eq(row.subject.as_deref()), audit_events::subject_id.eq(row.subject_id)),
         (audit_events::detail.eq(row.detail.as_deref()), audit_events::hash.eq(&row.hash)),
     );
-    diesel::insert_into(audit_events::table).values(values).execute(tx.conn()).map(drop)
+    diesel::insert_into(audit_events::table).values(values).returning(audit_events::id).get_result(tx.conn())
 }
 
 impl Row {

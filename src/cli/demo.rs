@@ -98,6 +98,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
         requests: Arc::default(),
+        live: Arc::default(),
         provider: None,
     };
     tell(&state.db, &origin, &folder).await?;

@@ -34,6 +34,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
         requests: Arc::default(),
+        live: Arc::default(),
         provider: provider.map(Arc::new),
     })
 }
@@ -76,7 +77,15 @@ pub(super) async fn run_both(
     };
     watch(&state)?;
     let working = with_worker.then(|| actix_web::rt::spawn(worker::run(state.clone(), stopped)));
-    let served = app::serve(listener, state, parts)?.await;
+    let live = state.live.clone();
+    let server = app::serve(listener, state, parts)?;
+    // a stream that stays open would hold the server until its patience ends
+    let ending = actix_web::rt::spawn(async move {
+        signals::asked_to_stop().await;
+        live.end();
+    });
+    let served = server.await;
+    ending.abort();
     drop(stop);
     if let Some(working) = working {
         let _ = working.await;

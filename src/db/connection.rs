@@ -183,12 +183,25 @@ impl Conn {
 pub struct Tx<'a> {
     conn: &'a mut Conn,
     keys: &'a Keys,
+    told: Vec<String>,
     _under: Under,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(conn: &'a mut Conn, keys: &'a Keys) -> Tx<'a> {
-        Tx { conn, keys, _under: under(&keys.text) }
+        Tx { conn, keys, told: Vec::new(), _under: under(&keys.text) }
+    }
+
+    /// Tells these words (one line, no more than identities) to whoever hears, once the transaction is durable: see
+    /// [`super::Db::hear`]. On SQLite nothing needs to be told: there whoever hears knows that something was committed.
+    pub fn tell(&mut self, words: String) {
+        if matches!(self.conn, Conn::Pg(_)) {
+            self.told.push(words);
+        }
+    }
+
+    pub(super) fn told(self) -> Vec<String> {
+        self.told
     }
 
     /// The connection, for diesel's `execute` and `get_result`.

@@ -39,6 +39,7 @@ pub struct Errand {
     whom: OnceLock<Whom>,
     check: Mutex<Option<Check>>,
     stale: AtomicBool,
+    by_itself: AtomicBool,
 }
 
 tokio::task_local! {
@@ -54,7 +55,7 @@ impl Errand {
     /// A request of this lane, each of whose transactions may read for `limit`.
     pub fn within(lane: Lane, may_be_repeated: bool, limit: Duration) -> Arc<Errand> {
         let (whom, check, stale) = (OnceLock::new(), Mutex::new(None), AtomicBool::new(false));
-        Arc::new(Errand { lane, may_be_repeated, limit, whom, check, stale })
+        Arc::new(Errand { lane, may_be_repeated, limit, whom, check, stale, by_itself: AtomicBool::new(false) })
     }
 
     pub(super) fn limit(&self) -> Duration {
@@ -84,6 +85,16 @@ impl Errand {
     /// The person whom the request is for; `None` where that is not known.
     pub(super) fn whom(&self) -> Option<Whom> {
         self.whom.get().copied()
+    }
+
+    /// The page asks by itself: nobody has to be there for that, and no session lasts longer for it.
+    pub fn comes_by_itself(&self) {
+        self.by_itself.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the page asks by itself.
+    pub fn is_by_itself(&self) -> bool {
+        self.by_itself.load(Ordering::Relaxed)
     }
 
     /// Whether something remembered may be used now and checked later: only a request that may be repeated can become

@@ -11,6 +11,7 @@ pub mod copying;
 mod dialect;
 pub mod erase;
 mod errand;
+mod hearing;
 mod ids;
 mod in_time;
 mod keys;
@@ -34,6 +35,7 @@ pub use dialect::{
     lock_rows, patients_by_terms,
 };
 pub use errand::{Errand, Lane};
+pub use hearing::Heard;
 pub use ids::*;
 pub use in_time::in_time;
 pub use keys::{Keys, SecretKey};

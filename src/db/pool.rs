@@ -3,6 +3,7 @@
 use super::connection::{Conn, DatabaseUrl, Tx, Use, make_private, open};
 use super::copying;
 use super::errand::Errand;
+use super::hearing::{Heard, Hearing};
 use super::in_time;
 use super::keys::Keys;
 use super::migrate;
@@ -13,7 +14,9 @@ use crate::traces;
 use diesel::QueryResult;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection, R2D2Connection};
 use diesel::result::{DatabaseErrorKind, Error};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::Instrument;
 
 /// Why the database gave no answer. The text may name tables, never a value.
@@ -168,6 +171,7 @@ pub struct Db {
     writers: Writers,
     turns: Turns,
     keys: Keys,
+    hearing: Arc<Hearing>,
 }
 
 /// How many connections a process opens at most for reading, and on PostgreSQL for writing. A reader waits for its turn
@@ -195,7 +199,7 @@ impl Db {
             Conn::Sqlite(_) => Writers::Shared(Writer::start(conn).map_err(|e| DbError::Pool(e.to_string()))?),
             Conn::Pg(_) => Writers::Pooled(connections(url, Use::Write, WRITERS)?),
         };
-        Ok(Db { readers, writers, turns: Turns::new(), keys })
+        Ok(Db { readers, writers, turns: Turns::new(), keys, hearing: Arc::new(Hearing::new(url)) })
     }
 
     /// Writes the content of SQLite's write-ahead log into the database file, so that a copy of that file is whole;
@@ -322,14 +326,33 @@ impl Db {
                 writer.run(keys, work).await
             }
             Writers::Pooled(pool) => {
-                let pool = pool.clone();
+                let (pool, hearing) = (pool.clone(), Arc::clone(&self.hearing));
                 let answer = tokio::task::spawn_blocking(move || {
                     let _turn = turn;
-                    in_transaction(&pool, |conn| work(&mut Tx::new(conn, &keys)))
+                    let done = in_transaction(&pool, |conn| {
+                        let mut tx = Tx::new(conn, &keys);
+                        let done = work(&mut tx)?;
+                        Ok((done, tx.told()))
+                    });
+                    // told also where nobody waits for the answer any more
+                    done.map(|(done, told)| {
+                        told.into_iter().for_each(|words| hearing.tell(words));
+                        done
+                    })
                 });
                 answer.await.unwrap_or(Err(DbError::Gone.into()))
             }
         }
+    }
+
+    /// Hears from now on of what is committed, in this process and in others. Who heard before hears no more.
+    pub fn hear(&self) -> UnboundedReceiver<Heard> {
+        self.hearing.hear()
+    }
+
+    /// Tells these words (one line, no more than identities) to whoever hears: on PostgreSQL in every process.
+    pub fn tell(&self, words: String) {
+        self.hearing.tell(words);
     }
 
     /// The secrets that writing needs.

@@ -14,6 +14,9 @@ use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+/// The header of what a page asks by itself, without anybody's doing: see [`Errand::comes_by_itself`].
+pub const BY_ITSELF: &str = "x-by-itself";
+
 /// Marks the answer to a stale request, which is served again.
 pub(super) struct Stale;
 
@@ -46,6 +49,9 @@ async fn serve(
     lane: Lane,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let errand = Errand::new(lane, matches!(*req.method(), Method::GET | Method::HEAD));
+    if req.headers().contains_key(BY_ITSELF) {
+        errand.comes_by_itself();
+    }
     let db = req.app_data::<web::Data<Db>>().cloned();
     let mut res = errand.clone().carry(next.call(req)).await?;
     if let (true, Some(db)) = (errand.is_unchecked(), db) {

@@ -19,6 +19,8 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use askama::Template;
 use std::future::{Ready, ready};
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// What a request says about its reader.
 #[derive(Clone)]
@@ -47,7 +49,12 @@ pub struct Head {
     pub now: Ts,
     /// which files may go out
     serving: Serving,
+    /// see [`Position`]
+    position: i64,
 }
+
+/// How far the browsers of the clinic were told of changes: a page that is made from now on shows all up to it.
+pub struct Position(pub Arc<AtomicI64>);
 
 /// The cookie that remembers a language chosen without signing in.
 pub const LANGUAGE_COOKIE: &str = "language";
@@ -70,6 +77,7 @@ impl Head {
             is_probe: *req.method() == Method::HEAD,
             now: now(req),
             serving: req.app_data::<Serving>().copied().unwrap_or(Serving::ONLY_CLEAN),
+            position: req.app_data::<web::Data<Position>>().map_or(0, |position| position.0.load(Ordering::Acquire)),
         }
     }
 
@@ -156,6 +164,8 @@ pub struct Shell {
     notice_key: String,
     /// the moment of the request
     pub now: Ts,
+    /// see [`Position`]
+    pub position: i64,
     /// which files may go out
     serving: Serving,
 }
@@ -180,6 +190,7 @@ impl Shell {
             notice: lang.t_of("notice", &head.notice),
             notice_key: head.notice.clone(),
             now: head.now,
+            position: head.position,
             serving: head.serving,
         }
     }

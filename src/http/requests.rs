@@ -136,7 +136,7 @@ pub(super) fn tell(headers: &mut HeaderMap, id: &str) {
 
 /// Whether programs ask for it again and again, so that its lines would hide the others.
 fn is_routine(route: &str) -> bool {
-    route.starts_with("/assets/") || matches!(route, "/healthz" | "/readyz" | "/inbox/count")
+    route.starts_with("/assets/") || matches!(route, "/healthz" | "/readyz" | "/inbox/count" | "/events")
 }
 
 /// The method as a label: a caller can make up others without end.

@@ -24,6 +24,8 @@ pub const DIALOG: Group = &[
 pub const COMBOBOX: Group = &["combo_remove", "combo_added", "combo_removed", "combo_none", "combo_count"];
 /// `autosave.js`
 pub const AUTOSAVE: Group = &["save_failed"];
+/// `live-inbox.js`
+pub const LIVE: Group = &["live_list"];
 /// `upload.js`
 pub const UPLOAD: Group = &[
     "upload_added",
@@ -95,13 +97,14 @@ pub const EDITOR: Group = &[
 ];
 
 /// Every widget's words, by the name that templates use.
-pub const ALL: [(&str, Group); 6] = [
+pub const ALL: [(&str, Group); 7] = [
     ("dialog", DIALOG),
     ("combobox", COMBOBOX),
     ("autosave", AUTOSAVE),
     ("picker", PICKER),
     ("editor", EDITOR),
     ("upload", UPLOAD),
+    ("live", LIVE),
 ];
 
 /// A JSON object with the words of the named widgets, see [`ALL`], as the value of an attribute: made once for each language.

@@ -439,6 +439,24 @@ error-newer-message = There is a newer message than your page showed, so nothing
 error-nothing-to-correct = The patient has not seen the message that this corrects, or it was taken back, so nothing was sent. Press Send to send your text as an ordinary reply.
 newer-messages = Newer messages
 newer-message-in-place = See it in the conversation
+live-new-reply = { $count ->
+    [one] The patient has written.
+   *[other] { $count } new messages, the first one by the patient.
+  }
+live-new-message = { $count ->
+    [one] A colleague has written to the patient.
+   *[other] { $count } new messages.
+  }
+live-new-note = { $count ->
+    [one] A colleague has added a note.
+   *[other] { $count } new messages.
+  }
+live-answering = { $count ->
+    [one] { $names } is answering.
+   *[other] { $names } are answering.
+  }
+live-show = Show
+live-changed = This conversation has changed.
 
 # Notices
 notice-signed-out = You are signed out.
@@ -1034,6 +1052,7 @@ js-combo_added = { $name } added
 js-combo_removed = { $name } removed
 js-combo_none = Nobody by that name
 js-combo_count = Found: { $count }. Use the arrow keys.
+js-live_list = The list has changed.
 js-save_failed = Draft not saved. It will be tried again.
 js-replace_title = Replace what you have written?
 js-replace_text = The template takes the place of your title and message. Undo brings the message back.

@@ -439,6 +439,24 @@ error-newer-message = Un message plus récent que ceux de votre page est arrivé
 error-nothing-to-correct = Le patient n’a pas vu le message à corriger, ou ce message a été retiré : rien n’a donc été envoyé. Appuyez sur Envoyer pour envoyer votre texte comme réponse ordinaire.
 newer-messages = Messages plus récents
 newer-message-in-place = Le voir dans la conversation
+live-new-reply = { $count ->
+    [one] Le patient a écrit.
+   *[other] { $count } nouveaux messages, le premier du patient.
+  }
+live-new-message = { $count ->
+    [one] Un collègue a écrit au patient.
+   *[other] { $count } nouveaux messages.
+  }
+live-new-note = { $count ->
+    [one] Un collègue a ajouté une note.
+   *[other] { $count } nouveaux messages.
+  }
+live-answering = { $count ->
+    [one] { $names } est en train de répondre.
+   *[other] { $names } sont en train de répondre.
+  }
+live-show = Afficher
+live-changed = Cette conversation a changé.
 
 # Avis sur les pages
 notice-signed-out = Vous êtes déconnecté.
@@ -1033,6 +1051,7 @@ js-combo_added = { $name } : ajouté
 js-combo_removed = { $name } : retiré
 js-combo_none = Personne de ce nom
 js-combo_count = Résultats : { $count }. Utilisez les flèches.
+js-live_list = La liste a changé.
 js-save_failed = Brouillon non enregistré. Un nouvel essai suivra.
 js-replace_title = Remplacer ce que vous avez écrit?
 js-replace_text = Le modèle remplace votre titre et votre message. Annuler fait revenir le message.

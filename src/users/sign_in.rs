@@ -2,7 +2,7 @@
 //! same time.
 
 use super::{devices, password, second_factor};
-use crate::access::session::{Holder, Lasts};
+use crate::access::session::{self, Holder, Lasts};
 use crate::access::{self, Device, Role};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Token;
@@ -132,9 +132,10 @@ pub(super) fn enter(
     Ok(Some(Holder::User { id: user, name, role, must_set_up, confirmed, stepped_elsewhere, language, lasts: LASTS }))
 }
 
-/// Leaves an audit row for a user who signed out; the session's store ends the session itself.
-pub async fn sign_out(db: &Db, now: Ts, user: UserId) -> Result<(), DbError> {
+/// Ends the session with this mark, and leaves an audit row. A session that is older than marks is ended by its store.
+pub async fn sign_out(db: &Db, now: Ts, user: UserId, mark: String) -> Result<(), DbError> {
     db.write(move |tx| {
+        session::end_some(tx, now, user, |one| !mark.is_empty() && one.mark == mark)?;
         Ok(audit::append(tx, now, Entry::of_clinic(Actor::User(user), Event::SignedOut, Subject::User(user)))?)
     })
     .await

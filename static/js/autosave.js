@@ -4,7 +4,7 @@
 //   200 {"version": n, "saved_at": "shown text"}   the field takes n, [data-save-state] shows the text
 //   409                                            another window saved: [data-conflict] is shown, saving stops, nothing is lost
 //   anything else, or no network                   told in [data-save-state], tried again, each time later
-// A `save-now` event on the form saves at once (session-warning.js); `teardown` from a dialog saves unless discarded.
+// A `save-now` event on the form saves at once (session-warning.js), and calls its detail.saved; `teardown` from a dialog saves unless discarded.
 // Strings: save_failed
 import {formValues, wordsFor} from './common.js'
 import {isOthers, request} from './request.js'
@@ -26,7 +26,7 @@ class Draft {
     this.changed = false
     this.stopped = false
     for (const name of ['input', 'change']) form.addEventListener(name, () => this.later())
-    form.addEventListener('save-now', () => this.save())
+    form.addEventListener('save-now', event => this.save().finally(event.detail?.saved))
     form.closest('.window-content')?.addEventListener('teardown', event => this.finish(event.detail.discard))
     // sending deletes the draft: a save that comes after would bring it back. Should the submit be refused, typing goes on.
     addEventListener('submit', event => { if (event.target === form && !event.defaultPrevented && !event.submitter?.formTarget) this.cancel() })

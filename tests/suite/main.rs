@@ -11,6 +11,7 @@ mod conversations;
 mod files;
 mod invariants;
 mod journeys;
+mod live;
 mod notifications;
 mod patients;
 mod portal;

@@ -26,7 +26,7 @@ pub struct OpenSession {
 
 type Open = (Vec<u8>, String, Ts, Ts);
 
-fn open_of(conn: &mut Conn, now: Ts, user: UserId) -> QueryResult<Vec<(Vec<u8>, OpenSession)>> {
+pub(super) fn open_of(conn: &mut Conn, now: Ts, user: UserId) -> QueryResult<Vec<(Vec<u8>, OpenSession)>> {
     let open = sessions::idle_until.gt(now).and(sessions::expires_at.gt(now));
     let theirs = sessions::table.filter(sessions::user_id.eq(user)).filter(open).order(sessions::seen_at.desc());
     let columns = (sessions::token_hash, sessions::state, sessions::created_at, sessions::seen_at);

@@ -127,14 +127,14 @@ impl Row {
 
 /// A stored session, and what holds for its holder at this moment.
 #[derive(Debug, PartialEq)]
-struct Found {
+pub(super) struct Found {
     row: Row,
     /// the user has to set up a second factor first
     must_set_up: bool,
 }
 
 impl Found {
-    fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Found>> {
+    pub(super) fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Found>> {
         let Some(row) = find(conn, token, now)? else { return Ok(None) };
         let must_set_up = match &row.user {
             Some((id, _, role, ..)) if !row.stepped_elsewhere() => {
@@ -146,8 +146,13 @@ impl Found {
         Ok(Some(Found { row, must_set_up }))
     }
 
-    fn holder(&self, door: Door, now: Ts) -> Option<Holder> {
+    pub(super) fn holder(&self, door: Door, now: Ts) -> Option<Holder> {
         self.row.holder(door, now, self.must_set_up)
+    }
+
+    /// Whether the session has ended: nobody came for too long, or it lasts no longer in any case.
+    pub(super) fn is_over(&self, now: Ts) -> bool {
+        self.row.idle_until.min(self.row.expires_at) <= now
     }
 
     /// The state of the session, with its holder; `None` where the session opens nothing at this door.
@@ -242,9 +247,10 @@ impl Store {
         Some(then)
     }
 
-    /// Moves the session's end forward, because a request came.
+    /// Moves the session's end forward, because a request came that somebody made.
     async fn touch(&self, token: Vec<u8>, now: Ts, row: &mut Row) -> Result<(), DbError> {
-        if now.since(row.seen_at) < TOUCH_EVERY {
+        let is_by_itself = Errand::current().is_some_and(|errand| errand.is_by_itself());
+        if is_by_itself || now.since(row.seen_at) < TOUCH_EVERY {
             return Ok(());
         }
         let idle = now.plus(row.idle_until.since(row.seen_at)).min(row.expires_at);
@@ -276,7 +282,7 @@ impl SessionStore for Store {
         };
         let Some(mut found) = found.map_err(|e| LoadError::Other(e.into()))? else { return Ok(None) };
         let Some(whose) = found.holder(self.door, now) else { return Ok(None) };
-        if found.row.idle_until.min(found.row.expires_at) <= now {
+        if found.is_over(now) {
             return lapsed(&whose).map_err(|e| LoadError::Deserialization(e.into()));
         }
         self.touch(token.clone(), now, &mut found.row).await.map_err(|e| LoadError::Other(e.into()))?;

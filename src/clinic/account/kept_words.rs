@@ -40,6 +40,7 @@ const OPEN: &[&str] = &[
     "/forgotten-password",
     "/account/session",
     "/account/sessions",
+    "/conversations/{conversation}/answering",
     CONFIRMATION,
     "/account/confirmation/challenge",
     "/account/confirmation/provider",

@@ -52,7 +52,8 @@ impl AtProvider {
     }
 }
 
-fn mark(session: &Session) -> String {
+/// The mark of the present session; see `access::session::OpenSession`.
+pub fn mark(session: &Session) -> String {
     session.get(MARK).ok().flatten().unwrap_or_default()
 }
 

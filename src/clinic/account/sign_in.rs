@@ -177,7 +177,7 @@ pub async fn submit(
 pub async fn sign_out(state: web::Data<AppState>, head: Head, session: Session) -> Result<HttpResponse, AppError> {
     let mut to = "/sign-in?notice=signed-out".to_owned();
     if let Some(Holder::User { id, .. }) = head.holder {
-        users::sign_out(&state.db, state.clock.now(), id).await?;
+        users::sign_out(&state.db, state.clock.now(), id, super::own::mark(&session)).await?;
         let read = state.db.read(move |conn| -> Result<_, AppError> { Ok(users::provider_link(conn, id)?) });
         if state.provider.is_some() && read.await?.is_some() {
             to = format!("/sign-in?{LEFT}=1&notice=signed-out");

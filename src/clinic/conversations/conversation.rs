@@ -1,5 +1,6 @@
 //! `/conversations/{id}`: the thread, and what a user can do in it.
 
+use super::live::LivePart;
 use super::outbox;
 use crate::access::{Action, ConversationAccess, Right, Role, rights};
 use crate::attachments::Refusal;
@@ -25,7 +26,7 @@ use askama::Template;
 use serde::Deserialize;
 
 #[derive(Template)]
-#[template(path = "clinic/conversations/conversation.html")]
+#[template(path = "clinic/conversations/conversation.html", blocks = ["live"])]
 pub struct ConversationPage {
     shell: Shell,
     id: i64,
@@ -67,9 +68,26 @@ pub struct ConversationPage {
     /// where "Send later" is sent
     later_goal: String,
     errors: FieldErrors,
+    /// what can change while it is open
+    pub live: LivePart,
 }
 
 impl ConversationPage {
+    /// The conversation that it shows.
+    pub fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    /// What the page shows of the whole conversation, beside its messages, as a word: a page with another one is out of date.
+    fn stamp(&self) -> String {
+        let thread = &self.thread;
+        let recalled = thread.messages.iter().filter(|message| message.recalled.is_some()).count();
+        let users: Vec<String> = thread.participants.iter().map(|(id, ..)| id.to_string()).collect();
+        let closed = thread.closed.as_ref().map_or(0, |(at, _)| at.micros());
+        let attention = thread.attention.map_or("", |state| state.as_str());
+        format!("{closed}.{}.{recalled}.{attention}.{}", u8::from(thread.replies_allowed), users.join("-"))
+    }
+
     /// The address of this conversation, for its files.
     fn address(&self) -> String {
         format!("/conversations/{}", self.id)
@@ -328,6 +346,7 @@ pub async fn page<R: Right + Send>(
 ) -> Result<ConversationPage, AppError> {
     let fresh = state.random.token().reveal().to_owned();
     let (now, intake) = (state.clock.now(), state.intake.clone());
+    let answering = state.live.answering(now, access.conversation(), access.user().id());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (mut shell, settings) = shell(conn, &head, access.user())?;
         let patient = patients::patient_by_id(conn, access.patient())?;
@@ -396,6 +415,7 @@ pub async fn page<R: Right + Send>(
         if files.gone {
             errors.add("files", FieldError::FilesGone);
         }
+        let typing = users::names_of(conn, &answering)?.into_iter().map(|(_, name)| name).collect();
         let typed_over = form.get("draft_version").parse().unwrap_or_default();
         Ok(ConversationPage {
             sent: shell.said_there(&["message-sent", "note-added"]),
@@ -435,6 +455,7 @@ pub async fn page<R: Right + Send>(
             offered: offers(&form),
             files,
             errors,
+            live: LivePart { answering: typing, ..LivePart::default() },
         })
     });
     read.await

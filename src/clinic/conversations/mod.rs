@@ -3,6 +3,7 @@
 pub mod closure;
 pub mod conversation;
 pub mod inbox;
+pub mod live;
 pub mod marks;
 pub mod outbox;
 pub mod recall;

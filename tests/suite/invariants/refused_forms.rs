@@ -76,6 +76,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /scheduled/{scheduled}/cancellation",
     "POST /scheduled/{scheduled}/sending",
     "POST /scheduled/{scheduled}/removal",
+    "POST /conversations/{conversation}/answering",
     "POST /inbox/done",
     "POST /inbox/done/removal",
     "POST /inbox/unread",

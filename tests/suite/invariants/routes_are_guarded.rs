@@ -265,7 +265,8 @@ async fn each_role_gets_its_own(app: App) {
             let expected = match route.path.as_str() {
                 _ if forbidden => 403,
                 "/" | "/settings" => 303,
-                "/account/second-factor/app" => 303, // nothing is being set up
+                "/conversations/{conversation}/live" => 303, // a script's: others are led to the conversation
+                "/account/second-factor/app" => 303,         // nothing is being set up
                 item if item.starts_with("/patients/{patient}/items/{item}") => 404, // this patient has none
                 file if file.ends_with("/attachments/{number}") => 404,
                 _ => 200,

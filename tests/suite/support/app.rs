@@ -14,6 +14,7 @@ use postern::delivery::{Delivery, Gateway, Mailbox, Received};
 use postern::error::AppError;
 use postern::http::Limits;
 use postern::http::whose::{self, Marks, Person};
+use postern::live::Live;
 use postern::provider::Provider;
 use postern::state::AppState;
 use reqwest::cookie::CookieStore;
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Runs a test on SQLite and on PostgreSQL.
 #[macro_export]
@@ -85,6 +87,9 @@ pub struct App {
 pub fn start_of_time() -> Ts {
     time::macros::datetime!(2026-03-04 14:02:00 UTC).into()
 }
+
+/// The time between two beats of the streams of events.
+const BEAT: Duration = Duration::from_millis(500);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -192,6 +197,8 @@ impl App {
             wake: Arc::default(),
             limits: Arc::new(Limits::default()),
             requests: Arc::default(),
+            // what is no event of its own is seen to as often
+            live: Arc::new(Live::beating(BEAT)),
             provider: provider.map(Arc::new),
         };
         let parts = Parts::load(&state).await.unwrap();

@@ -119,6 +119,13 @@ impl Program {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
+    /// The memory of its own that the program has now, in bytes: not what the kernel maps of files.
+    pub fn own_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// SIGKILL, by our own child's id.
     pub fn kill(self) {}
 }

@@ -1,0 +1,105 @@
+// Hook: [data-live-inbox], around the views with their counts, the list and the way to more. When something in it changes, the page is
+// asked for again and what is different is put in its place: scrolling, focus and ticks stay. A line that is ticked or has the focus
+// stays in the list, even where it would not be in it any more.
+// Strings: live_list
+import {say, wordsFor} from './common.js'
+import {byItself, hear} from './live.js'
+
+const SAID_EVERY = 10000 // ms
+
+const key = line => line.querySelector('a.item')?.getAttribute('href')
+const isHeld = line => line.querySelector(':checked') || line.contains(document.activeElement)
+
+export default function liveInbox(place) {
+  const words = wordsFor(place)
+  // merge() keeps the place itself; the browser would do it a second time
+  document.documentElement.style.overflowAnchor = 'none'
+  const isAll = new URLSearchParams(location.search).get('scope') === 'all'
+  let timer
+  let stale = false
+  let saidAt = 0
+
+  const soon = () => {
+    stale = true
+    timer ??= setTimeout(go, 50 + Math.random() * 250)
+  }
+
+  const go = async () => {
+    timer = undefined
+    if (document.hidden) return
+    stale = false
+    try {
+      const answer = await byItself(location.pathname + location.search, {headers: {'X-Fragment': 1}})
+      if (!answer.ok || answer.redirected) return
+      const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('[data-live-inbox]')
+      if (fresh && put(fresh) && Date.now() - saidAt > SAID_EVERY) {
+        saidAt = Date.now()
+        say(words('live_list'))
+      }
+    } catch {
+      stale = true // no network: the next event, or the next look, tries again
+    }
+  }
+
+  /** Puts what is different in its place. Gives whether a line has come, or become unread. */
+  const put = fresh => {
+    const list = place.querySelector('.work')
+    const next = fresh.querySelector('.work')
+    for (const tab of place.querySelectorAll('.counts a')) {
+      const same = [...fresh.querySelectorAll('.counts a')].find(one => one.getAttribute('href') === tab.getAttribute('href'))
+      if (same) renew(tab, same)
+    }
+    const pager = place.querySelector('.pager')
+    const nextPager = fresh.querySelector('.pager')
+    if (pager && nextPager) renew(pager, nextPager)
+    else if (pager && !pager.contains(document.activeElement)) pager.remove()
+    else if (nextPager) place.append(nextPager)
+    if (list && next) return merge(list, next)
+    if (list && [...list.children].some(isHeld)) return merge(list, document.createElement('ul'))
+    const others = [...place.children].filter(one => !one.matches('.counts, .pager'))
+    const news = [...fresh.children].filter(one => !one.matches('.counts, .pager'))
+    if (list === next && others[0]?.isEqualNode(news[0])) return false
+    for (const one of others) one.remove()
+    place.querySelector('.counts').after(...news)
+    return Boolean(next)
+  }
+
+  hear(({kind, conversation, mine}) => {
+    if (/^(ready|listed|answering)$/.test(kind)) return
+    if (mine !== false || isAll || place.querySelector(`a[href="/conversations/${conversation}"]`)) soon()
+  })
+  document.addEventListener('visibilitychange', () => { if (stale) soon() })
+}
+
+/** Makes an element what another one is, and remains the same element. */
+function renew(old, fresh) {
+  if (old.isEqualNode(fresh)) return
+  for (const {name, value} of fresh.attributes) old.setAttribute(name, value)
+  if (old.innerHTML !== fresh.innerHTML) old.innerHTML = fresh.innerHTML
+}
+
+function merge(list, next) {
+  const focus = document.activeElement
+  const old = new Map([...list.children].map(line => [key(line), line]))
+  const anchor = [...list.children].find(line => line.getBoundingClientRect().bottom > 0)
+  const top = anchor?.getBoundingClientRect().top
+  let isNews = false
+  let at = 0
+  for (const fresh of [...next.children]) {
+    let line = old.get(key(fresh))
+    isNews ||= fresh.matches('.unread') && !line?.matches('.unread')
+    if (line) {
+      old.delete(key(fresh))
+      line.className = fresh.className
+      const parts = [...fresh.children]
+      if (parts.length === line.children.length) parts.forEach((part, place) => { if (!part.matches('.pick')) renew(line.children[place], part) })
+      else line.replaceChildren(...parts)
+    } else line = fresh
+    if (list.children[at] !== line) list.insertBefore(line, list.children[at] ?? null)
+    at++
+  }
+  for (const line of old.values()) if (!isHeld(line)) line.remove()
+  if (anchor?.isConnected && scrollY > 0) scrollBy(0, anchor.getBoundingClientRect().top - top)
+  if (focus.isConnected && focus !== document.activeElement) focus.focus({preventScroll: true})
+  return isNews
+}

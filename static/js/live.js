@@ -1,0 +1,109 @@
+// Hook: .badge[data-live-count=URL][data-live-from=POSITION], whose first child holds a number. What changes is told at once, by one
+// stream of events (GET /events) for each browser: the tab that holds the lock reads it and tells the others; when it goes, the next
+// one reads on. No SharedWorker: Chrome on Android has none, and one lives on after an update while any tab is open.
+//
+// An event has kinds and ids alone: {kind, conversation, mine, own}. hear(hearer) hands each to a script of the page, which fetches
+// what it shows by byItself(URL): that is nobody's being there, so that a session ends although pages are open.
+// Where there is no stream, the number is asked for once a minute while the page is seen. 0 hides the badge.
+import {isOthers, request} from './request.js'
+
+const WAIT = 1000 // ms before the first new try; then twice as long each time, give or take a half
+const LONGEST = 60000
+const DEAD = 50000 // a stream that is silent for so long; it has a beat every 20 s
+const UNCOUNTED = /^(state|read|listed|answering)$/ // the number does not depend on these kinds
+
+const hearers = new Set()
+export const hear = hearer => hearers.add(hearer)
+
+export const byItself = (url, {headers, ...options} = {}) => request(url, {...options, headers: {...headers, 'X-By-Itself': 1}})
+
+export default function live(badge) {
+  const name = `live ${document.documentElement.dataset.whose}`
+  const tabs = new BroadcastChannel(name)
+  const title = document.title
+  let position = badge.dataset.liveFrom
+  let heardAt = 0
+  let asking
+
+  const show = count => {
+    badge.firstElementChild.textContent = count
+    badge.hidden = count === '0'
+    document.title = badge.hidden ? title : `(${count}) ${title}`
+  }
+
+  const take = ({count, id, kind, ...event}) => {
+    heardAt = Date.now()
+    position = id ?? position
+    if (count) show(count)
+    if (kind) for (const hearer of hearers) hearer({kind, ...event})
+  }
+  const tell = news => { tabs.postMessage(news); take(news) }
+  tabs.onmessage = ({data}) => take(data)
+
+  const ask = async () => {
+    asking = clearTimeout(asking)
+    try {
+      const answer = await byItself(badge.dataset.liveCount)
+      const count = await answer.text()
+      if (/^\d+$/.test(count) && !answer.redirected) tell({count})
+    } catch {
+      // no network: the number stays
+    }
+  }
+
+  // Every browser of the clinic may have heard the same
+  const askSoon = () => { asking ??= setTimeout(ask, 30 + Math.random() * 170) }
+
+  // Gives whether it is over for good: the session has ended, or another tab reads
+  const read = async body => {
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+    let rest = ''
+    for (;;) {
+      const dead = setTimeout(() => reader.cancel(), DEAD)
+      const {value, done} = await reader.read()
+      clearTimeout(dead)
+      if (done) return
+      tell({})
+      const events = (rest + value).split('\n\n')
+      rest = events.pop()
+      for (const event of events) {
+        const [, id, data] = /^(?:id: (\d+)\n)?data: (.*)/.exec(event) ?? []
+        if (!data) continue
+        const news = JSON.parse(data)
+        if (/^(ended|replaced)$/.test(news.kind)) return true
+        tell({...news, id})
+        if (news.mine !== false && !UNCOUNTED.test(news.kind) && news.kind !== 'ready') askSoon()
+      }
+    }
+  }
+
+  const listen = async signal => {
+    for (let wait = WAIT; !signal.aborted; wait = Math.min(wait * 2, LONGEST)) {
+      try {
+        const headers = {Accept: 'text/event-stream', 'Last-Event-ID': position}
+        const answer = await byItself('/events', {headers, signal, redirect: 'manual', cache: 'no-store'})
+        if (isOthers(answer) || answer.status === 204 || answer.type === 'opaqueredirect') return
+        if (answer.ok) {
+          wait = WAIT
+          if (await read(answer.body)) return
+        }
+      } catch {
+        // no network, or the page is left
+      }
+      await new Promise(go => setTimeout(go, wait * (.5 + Math.random())))
+    }
+  }
+
+  const start = () => {
+    const left = new AbortController()
+    addEventListener('pagehide', () => left.abort(), {once: true})
+    navigator.locks.request(name, {signal: left.signal}, () => listen(left.signal)).catch(() => {})
+  }
+
+  const look = () => { if (!document.hidden && Date.now() - heardAt > LONGEST) ask() }
+  setInterval(look, LONGEST)
+  document.addEventListener('visibilitychange', look)
+  addEventListener('pageshow', event => { if (event.persisted) start() })
+  show(badge.firstElementChild.textContent)
+  start()
+}
