@@ -66,8 +66,8 @@ async fn renew_keys(db: &Db) -> Result<(), DbError> {
 pub struct Parts {
     /// signs cookies
     pub key: Key,
-    /// the demo's mailbox; `None` everywhere else, where its route does not exist
-    pub mailbox: Option<crate::delivery::Mailbox>,
+    /// what the demo shows besides; `None` everywhere else, where its routes do not exist
+    pub demo: Option<demo::Shown>,
     /// the sessions that were read last, of the clinic and of the portal
     pub known: (Known, Known),
 }
@@ -76,7 +76,7 @@ impl Parts {
     /// Reads the key from the database.
     pub async fn load(state: &AppState) -> Result<Parts, DbError> {
         let bytes = state.db.read(|conn| -> Result<_, DbError> { Ok(settings::cookie_key(conn)?) }).await?;
-        Ok(Parts { key: Key::from(&bytes), mailbox: None, known: Default::default() })
+        Ok(Parts { key: Key::from(&bytes), demo: None, known: Default::default() })
     }
 }
 
@@ -93,15 +93,18 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
     };
     let portal_sessions = cookies::sessions(store(Door::Portal), parts.key.clone(), https);
     let clinic_sessions = cookies::sessions(store(Door::Clinic), parts.key.clone(), https);
-    let mailbox = parts.mailbox.clone();
+    let shown = parts.demo.clone();
     move |config| {
         config
             .route("/assets/{tree}/{path:.*}", web::get().to(assets::serve))
             .route("/.well-known/security.txt", get().to(security_txt::show))
             .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok\n") }))
             .service(web::resource("/readyz").wrap(from_fn(errand::in_front)).route(web::get().to(ready)));
-        if let Some(mailbox) = mailbox {
-            config.service(web::scope("/demo").app_data(web::Data::new(mailbox)).configure(demo::routes));
+        if let Some(demo::Shown { mailbox, tour }) = shown {
+            let tour = web::Data::new(tour);
+            config.service(web::resource("/").app_data(tour.clone()).route(web::get().to(demo::home)));
+            let pages = web::scope("/demo").app_data(web::Data::new(mailbox)).app_data(tour);
+            config.service(pages.configure(demo::routes));
         }
         config.service(web::scope("/hooks").wrap(from_fn(errand::in_front)).configure(hooks::routes));
         config.service(

@@ -1,31 +1,24 @@
 //! `postern demo`: a complete clinic in a folder, on loopback.
 
-use super::{Failure, import, serve};
+use super::{Failure, serve};
 use crate::app::{self, Parts};
-use crate::attachments::{FileIntake, Together};
-use crate::chart::import::fhir::ImportOptions;
+use crate::attachments::FileIntake;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, Files, LogFormat, Proxies};
 use crate::db::{DatabaseUrl, Db, Keys};
 use crate::delivery::{Delivery, Mailbox};
-use crate::demo::people::{self, DemoPatient, USERS};
+use crate::demo::people::{DemoPatient, USERS};
+use crate::demo::{self, Shown, Tour};
 use crate::error::AppError;
 use crate::http::Limits;
 use crate::patients;
-use crate::slow_hash;
 use crate::state::AppState;
 use clap::Args;
-use rust_embed::RustEmbed;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-
-#[derive(RustEmbed)]
-#[folder = "src/demo/fhir/"]
-#[include = "*.json"]
-struct Bundles;
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -35,6 +28,9 @@ pub(super) struct Options {
     /// port on 127.0.0.1; 0: any that is free
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// a clinic with its users, and without patients
+    #[arg(long)]
+    empty: bool,
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
@@ -57,13 +53,12 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
             (temporary.path().to_owned(), Some(temporary))
         }
     };
-    let (clock, random) = (Clock::system(), Random::system());
+    let random = Random::system();
     let database = DatabaseUrl::Sqlite(folder.join("postern.db"));
     let db = app::open(&database, Keys::default(), &random).await?;
     let files = Files::in_folder(folder.join("files"));
     let intake = Arc::new(FileIntake::open(&files)?);
-    fill(&db, &intake, &clock).await?;
-    let mailbox = Mailbox::in_file(folder.join("mailbox.jsonl"), clock.clone())?;
+    let mails = folder.join("mailbox.jsonl");
     let config = Config {
         public_url: origin.parse()?,
         listen: listener.local_addr()?,
@@ -88,12 +83,12 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         backup: None,
         oidc: None,
     };
-    let state = AppState {
+    let mut state = AppState {
         db,
-        clock,
+        clock: Clock::system(),
         random,
         config: Arc::new(config),
-        delivery: Arc::new(Delivery::mailbox(mailbox.clone())),
+        delivery: Arc::new(Delivery::mailbox(Mailbox::in_file(mails.clone(), Clock::system())?)),
         intake,
         wake: Arc::default(),
         limits: Arc::new(Limits::default()),
@@ -101,8 +96,12 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         live: Arc::default(),
         provider: None,
     };
+    fill(&state, &mails, options.empty).await?;
+    let mailbox = Mailbox::in_file(mails, state.clock.clone())?;
+    state.delivery = Arc::new(Delivery::mailbox(mailbox.clone()));
     tell(&state.db, &origin, &folder).await?;
-    let parts = Parts { mailbox: Some(mailbox), ..Parts::load(&state).await? };
+    let tour = Tour::in_file(folder.join("tour.json"), state.clock.now())?;
+    let parts = Parts { demo: Some(Shown { mailbox, tour }), ..Parts::load(&state).await? };
     let config = state.config.clone();
     let served = serve::run_both(listener, state, parts, true).await;
     super::close(&config).await;
@@ -110,31 +109,27 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
 }
 
 /// Fills a new clinic; a clinic that has users stays as it is.
-async fn fill(db: &Db, intake: &FileIntake, clock: &Clock) -> Result<(), Failure> {
+async fn fill(state: &AppState, mails: &Path, empty: bool) -> Result<(), Failure> {
     use crate::users::active;
-    let there = db.read(|conn| -> Result<_, AppError> { Ok(!active(conn)?.is_empty()) }).await.map_err(super::line)?;
-    if there {
+    let there = state.db.read(|conn| -> Result<_, AppError> { Ok(!active(conn)?.is_empty()) });
+    if there.await.map_err(super::line)? {
         return Ok(());
     }
+    let until = state.clock.now();
+    if empty {
+        return Ok(demo::open_clinic(state, until).await.map_err(super::line)?);
+    }
     println!("Filling a fresh clinic …");
-    let reading = ImportOptions { default_calling_code: "1".into(), today: clock.now().get().date(), source: None };
-    for name in Bundles::iter() {
-        let Some(file) = Bundles::get(&name) else { continue };
-        let delivery: Together = Arc::new(vec![Box::new(file.data.into_owned())]);
-        import::import(db, intake, &delivery, &reading).await?;
-    }
-    let mut hashes = Vec::new();
-    for user in USERS {
-        hashes.push(slow_hash::hash(slow_hash::Lane::Passwords, user.password.to_owned()).await?);
-    }
-    let now = clock.now();
-    // the users come last, so that a folder that was only half filled is filled again
-    let write = db.write(move |tx| -> Result<_, AppError> {
-        people::name_clinic(tx, now)?;
-        people::give_addresses(tx)?;
-        people::add_users(tx, now, hashes)
-    });
-    write.await.map_err(super::line)
+    // what was half filled begins anew
+    std::fs::write(mails, "")?;
+    let clock = Clock::fixed(until.plus(-demo::BEFORE));
+    let mailbox = Mailbox::in_file(mails.to_owned(), clock.clone())?;
+    let past =
+        AppState { clock: clock.clone(), delivery: Arc::new(Delivery::mailbox(mailbox.clone())), ..state.clone() };
+    demo::import_charts(&past, until).await.map_err(super::line)?;
+    // the users come late, so that a folder that was only half filled is filled again
+    demo::open_clinic(&past, clock.now()).await.map_err(super::line)?;
+    Ok(demo::live(&past, &clock, &mailbox, until).await.map_err(super::line)?)
 }
 
 /// Prints the addresses and sign-ins, and writes them to `demo.json`.
@@ -145,13 +140,14 @@ async fn tell(db: &Db, origin: &str, folder: &Path) -> Result<(), Failure> {
     let (clinic, portal, mailbox) =
         (format!("{origin}/"), format!("{origin}/portal"), format!("{origin}/demo/mailbox"));
     let all = serde_json::json!({
-        "clinic_url": clinic, "portal_url": portal, "mailbox_url": mailbox, "users": USERS, "patients": patients,
+        "tour_url": format!("{origin}/demo"), "clinic_url": clinic, "portal_url": portal, "mailbox_url": mailbox, "users": USERS, "patients": patients,
     });
     // whole or not at all: somebody may be waiting for it
     let half = folder.join("demo.json.part");
     std::fs::write(&half, serde_json::to_vec_pretty(&all)?)?;
     std::fs::rename(half, folder.join("demo.json"))?;
-    println!("\nClinic          {clinic}");
+    println!("\nStart here      {origin}/demo   (who can sign in, and a tour in nine steps)");
+    println!("Clinic          {clinic}");
     println!("Patient portal  {portal}");
     println!("Mailbox         {mailbox}   (where the patients' emails and texts arrive)\n");
     println!("Sign in as");

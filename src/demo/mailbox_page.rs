@@ -1,26 +1,66 @@
-//! `/demo/mailbox`: each email and text that the patients would get, newest first.
+//! `/demo/mailbox`: the emails and texts that the people of the demo get, as their phones and mail programs show them.
 
+use super::tour_page::shell;
+use crate::db::{Conn, Ts};
 use crate::delivery::{Mailbox, Received};
 use crate::error::AppError;
+use crate::http::guard::CSP;
 use crate::http::{Head, Shell, html};
-use crate::text::{Lang, Zone};
-use actix_web::HttpResponse;
-use actix_web::web::{self, ServiceConfig};
+use crate::patients::{self, Patient};
+use crate::settings;
+use crate::state::AppState;
+use crate::text::Zone;
+use crate::users;
+use crate::values::BirthDate;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, X_FRAME_OPTIONS};
+use actix_web::{HttpResponse, web};
 use askama::Template;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-/// The most mails on the page and in the JSON.
+/// The most mails and texts in the JSON.
 const MOST: usize = 500;
+/// The most texts that a phone shows.
+const TEXTS: usize = 40;
+
+/// What a mail may do in its frame: nothing but show itself, and open its links elsewhere.
+const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; \
+                        base-uri 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox";
 
 #[derive(Template)]
 #[template(path = "demo/mailbox.html")]
 struct MailboxPage {
     shell: Shell,
-    mails: Vec<Shown>,
+    people: Vec<Person>,
+    chosen: usize,
+    /// place of the mail that is shown
+    mail: usize,
+    look: &'static str,
+    size: &'static str,
+    /// changes when something new has come
+    version: u64,
 }
 
-/// A mail with its link made clickable.
-struct Shown {
+/// Somebody who gets mails or texts, with those, newest first.
+struct Person {
+    /// how the address of the page names them
+    key: String,
+    name: String,
+    born: Option<BirthDate>,
+    is_staff: bool,
+    email: String,
+    phone: String,
+    /// the same number as people write it
+    number: String,
+    mails: Vec<Arrived>,
+    texts: Vec<Arrived>,
+}
+
+/// A mail or text.
+struct Arrived {
     received: Received,
+    at: Ts,
     words: Vec<Word>,
 }
 
@@ -29,35 +69,178 @@ enum Word {
     Link(String),
 }
 
-/// The routes, below `/demo`.
-pub fn routes(config: &mut ServiceConfig) {
-    config.route("/mailbox", web::get().to(page)).route("/mailbox.json", web::get().to(json));
+/// What is chosen on the page.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Query {
+    who: String,
+    mail: Option<u64>,
+    look: String,
+    size: String,
 }
 
-fn newest(mailbox: &Mailbox) -> Vec<Received> {
-    let mut mails = mailbox.newest_first();
-    mails.truncate(MOST);
-    mails
+impl Arrived {
+    fn new(received: Received) -> Arrived {
+        let at = OffsetDateTime::parse(&received.at, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH).into();
+        let words = linked_words(&received.text);
+        Arrived { received, at, words }
+    }
 }
 
+impl Person {
+    fn from_patient(patient: Patient) -> Person {
+        let name = patient.name();
+        let d = patient.demographics;
+        let email = d.email.map(|email| email.to_string()).unwrap_or_default();
+        let number = d.phone.as_ref().map(|phone| phone.shown()).unwrap_or_default();
+        let phone = d.phone.map(|phone| phone.to_string()).unwrap_or_default();
+        Person { born: Some(d.birth_date), email, phone, number, ..Person::named(format!("p{}", patient.id), name) }
+    }
+
+    fn named(key: String, name: String) -> Person {
+        let (email, phone, number) = (String::new(), String::new(), String::new());
+        Person { key, name, born: None, is_staff: false, email, phone, number, mails: Vec::new(), texts: Vec::new() }
+    }
+
+    fn has(&self, address: &str) -> bool {
+        !address.is_empty() && [&self.email, &self.phone].into_iter().any(|own| own.eq_ignore_ascii_case(address))
+    }
+
+    /// When the newest of them came.
+    fn newest(&self) -> Option<Ts> {
+        self.mails.first().into_iter().chain(self.texts.first()).map(|one| one.at).max()
+    }
+
+    /// How many have come.
+    fn count(&self) -> usize {
+        self.mails.len() + self.texts.len()
+    }
+
+    /// The texts as a phone shows them: the newest at the end.
+    fn on_phone(&self) -> impl Iterator<Item = &Arrived> {
+        self.texts.iter().take(TEXTS).rev()
+    }
+
+    /// The way into the portal that came last.
+    fn way_in(&self) -> String {
+        let all = self.mails.iter().chain(&self.texts);
+        let links = all.filter_map(|one| {
+            let link = one.words.iter().find_map(|word| match word {
+                Word::Link(link) if link.contains("/portal/link/") => Some(link.clone()),
+                _ => None,
+            })?;
+            Some((one.at, link))
+        });
+        links.max_by_key(|(at, _)| *at).map_or_else(|| "/portal".to_owned(), |(_, link)| link)
+    }
+}
+
+impl MailboxPage {
+    fn person(&self) -> Option<&Person> {
+        self.people.get(self.chosen)
+    }
+
+    /// The address of the page with something else chosen.
+    fn with(&self, person: &Person, mail: Option<&Arrived>, look: &str, size: &str) -> String {
+        let mail = mail.map(|mail| format!("&mail={}", mail.received.id)).unwrap_or_default();
+        format!("/demo/mailbox?who={}{mail}&look={look}&size={size}", person.key)
+    }
+}
+
+/// The words of a text, with its links. Links to our own pages hold no origin: the demo may have another port by now.
 fn linked_words(text: &str) -> Vec<Word> {
     let split = text.split_inclusive(char::is_whitespace);
-    split
-        .map(|word| match word.trim() {
-            link if link.starts_with("http") => Word::Link(link.to_owned()),
-            _ => Word::Text(word.to_owned()),
-        })
-        .collect()
+    let words = split.map(|word| match word.trim() {
+        link if link.starts_with("http") => match link.split_once("/portal") {
+            Some((_, path)) => Word::Link(format!("/portal{path}")),
+            None => Word::Link(link.to_owned()),
+        },
+        _ => Word::Text(word.to_owned()),
+    });
+    words.collect()
 }
 
-async fn page(head: Head, mailbox: web::Data<Mailbox>) -> Result<HttpResponse, AppError> {
-    let clinic = ("Postern", "", Lang::or_english("en"), Zone::or_utc("UTC"));
-    let shell = Shell::new(&head, clinic, None);
-    let mails = newest(&mailbox).into_iter();
-    let mails = mails.map(|received| Shown { words: linked_words(&received.text), received }).collect();
-    html(&MailboxPage { shell, mails })
+/// Everybody to whom something came, with it, the newest first.
+fn people(conn: &mut Conn, mailbox: &Mailbox) -> Result<Vec<Person>, AppError> {
+    let mut people: Vec<Person> = patients::every(conn, 1_000)?.into_iter().map(Person::from_patient).collect();
+    people.extend(users::active(conn)?.into_iter().map(|user| {
+        let key = format!("u{}", user.id);
+        Person { is_staff: true, email: user.email.to_string(), ..Person::named(key, user.name) }
+    }));
+    for received in mailbox.newest_first() {
+        let mut holders: Vec<usize> = Vec::new();
+        holders.extend(people.iter().enumerate().filter(|(_, person)| person.has(&received.to)).map(|(at, _)| at));
+        if holders.is_empty() {
+            // an address that nobody has any more
+            let mut person = Person::named(format!("a{}", received.id), received.to.clone());
+            person.email = received.to.clone();
+            holders.push(people.len());
+            people.push(person);
+        }
+        for at in holders {
+            let Some(person) = people.get_mut(at) else { continue };
+            let list = if received.channel == "sms" { &mut person.texts } else { &mut person.mails };
+            list.push(Arrived::new(received.clone()));
+        }
+    }
+    people.retain(|person| person.count() > 0);
+    people.sort_by_key(|person| std::cmp::Reverse(person.newest()));
+    Ok(people)
 }
 
-async fn json(mailbox: web::Data<Mailbox>) -> HttpResponse {
-    HttpResponse::Ok().json(newest(&mailbox))
+pub(super) async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    mailbox: web::Data<Mailbox>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
+    let query = query.into_inner();
+    let own = mailbox.clone();
+    let read =
+        state.db.read(move |conn| -> Result<_, AppError> { Ok((people(conn, &own)?, settings::load(conn)?.zone())) });
+    let (people, zone): (Vec<Person>, Zone) = read.await?;
+    let chosen = people.iter().position(|person| person.key == query.who).unwrap_or_default();
+    let mails = people.get(chosen).map(|person| person.mails.as_slice()).unwrap_or_default();
+    let mail = mails.iter().position(|mail| Some(mail.received.id) == query.mail).unwrap_or_default();
+    let word = |typed: &str, offered: [&'static str; 2]| offered.into_iter().find(|one| *one == typed);
+    let page = MailboxPage {
+        shell: shell(&head, zone),
+        version: mailbox.newest_first().first().map_or(0, |newest| newest.id),
+        look: word(&query.look, ["light", "dark"]).unwrap_or_default(),
+        size: word(&query.size, ["phone", "desk"]).unwrap_or("desk"),
+        people,
+        chosen,
+        mail,
+    };
+    let mut answer = html(&page)?;
+    let policy = format!("{CSP}; frame-src 'self'").parse().map_err(|_| AppError::BadRequest)?;
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    Ok(answer)
+}
+
+/// `/demo/mailbox/{id}/html`: a mail as it was sent, for its frame. `look` shows it in light or dark.
+pub(super) async fn mail(
+    mailbox: web::Data<Mailbox>,
+    id: web::Path<u64>,
+    query: web::Query<Query>,
+) -> Result<HttpResponse, AppError> {
+    let id = id.into_inner();
+    let mail = mailbox.newest_first().into_iter().find(|mail| mail.id == id).ok_or(AppError::NotFound)?;
+    // its links open in a window of their own: no page of ours lets itself be framed
+    let mut shown = mail.html.replacen("<head>", "<head><base target=\"_blank\">", 1);
+    if let "light" | "dark" = query.look.as_str() {
+        let named = |look: &str| format!("name=\"color-scheme\" content=\"{look}\"");
+        shown = shown.replacen(&named("light dark"), &named(&query.look), 1);
+    }
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CONTENT_SECURITY_POLICY, MAIL_CSP))
+        .insert_header((X_FRAME_OPTIONS, "SAMEORIGIN"))
+        .body(shown))
+}
+
+pub(super) async fn json(mailbox: web::Data<Mailbox>) -> HttpResponse {
+    let mut mails = mailbox.newest_first();
+    mails.truncate(MOST);
+    HttpResponse::Ok().json(mails)
 }

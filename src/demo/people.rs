@@ -81,20 +81,37 @@ pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppErr
     Ok(())
 }
 
-/// Sets the clinic's name and phone number.
+/// Sets the clinic's name, phone number and address, and when a user is told that a message was not opened.
 pub fn name_clinic(tx: &mut Tx, now: Ts) -> Result<(), AppError> {
     let mut settings = settings::load(tx)?;
     (settings.name, settings.phone) = ("Riverside Clinic".into(), "+1 613 555 0142".into());
+    settings.address = "12 Quay Street, Riverside".into();
     let operator = Operator::of_the_command_line();
     Ok(administration::save_settings(tx, now, &operator, Part::Clinic, &settings)?)
 }
 
-/// Gives the imported patients addresses, so that every case of the guard occurs. In the order of their import: email
+/// Families of those who were made up for the demo and are told by text, or by both roads.
+const TOLD_BY_TEXT: [&str; 1] = ["ᐱᑕ"];
+const TOLD_BY_BOTH: [&str; 2] = ["Sinclair", "செல்வம்"];
+
+/// Gives Synthea's patients addresses, so that every case of the guard occurs. In the order of their import: email
 /// and phone, notified by email; both, notified by both; email only; phone only; neither; no access; no notifications;
 /// French. All others have both and are notified by email.
 pub fn give_addresses(tx: &mut Tx) -> Result<(), AppError> {
-    let living: Vec<Patient> =
-        crate::patients::every(tx, 100)?.into_iter().filter(|p| p.archived_at.is_none()).collect();
+    // those who were made up for the demo have their own
+    let (own, others): (Vec<Patient>, Vec<Patient>) =
+        crate::patients::every(tx, 100)?.into_iter().partition(|p| p.demographics.health_number.is_some());
+    for patient in own {
+        let mut demographics = patient.demographics.clone();
+        demographics.method = match patient.demographics.email {
+            None => Method::Sms,
+            Some(_) if TOLD_BY_TEXT.contains(&patient.family_name.as_str()) => Method::Sms,
+            Some(_) if TOLD_BY_BOTH.contains(&patient.family_name.as_str()) => Method::Both,
+            Some(_) => Method::Email,
+        };
+        crate::patients::prepare(tx, patient.id, &Change { demographics, portal_access: true })?;
+    }
+    let living: Vec<Patient> = others.into_iter().filter(|p| p.archived_at.is_none()).collect();
     for (at, patient) in living.into_iter().enumerate() {
         let mailbox = crate::text::words(&patient.name()).join(".");
         let email = EmailAddress::parse(&format!("{mailbox}@example.org"));

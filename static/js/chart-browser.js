@@ -2,12 +2,15 @@
 //
 // The form is the chart browser. Each of its buttons asks for the same page with other kinds, words, dates or places;
 // here the answer takes the form's place without leaving the page, the focus stays where it was, and ticks count at once.
+// Words are looked for as they are typed. What is ticked in the list also stands, by its title, in ul[data-ticked] below it.
 //
 // The button opens the browser in a dialog over the form that it stands in. "Select" puts what is ticked into that form's
 // ul[data-chart-items], as the ticked boxes (name chart_item) that the server would put there; nothing else is sent.
 // Where the answer does not come, the button does what it does without this script: the form is kept, the browser a page.
-import {formValues, make, say} from './common.js'
+import {formValues, icon, make, say} from './common.js'
 import {isOthers, request} from './request.js'
+
+const AFTER = 300 // ms of quiet, before words are looked for
 
 const FRAGMENT = {'X-Fragment': '1'}
 
@@ -44,6 +47,16 @@ class Browser {
     form.addEventListener('change', event => {
       if (event.target.name === 'chart_item') this.count()
     })
+    form.addEventListener('input', event => {
+      if (event.target.type === 'search') this.seek(event)
+    })
+    this.count()
+  }
+
+  seek(event) {
+    clearTimeout(this.timer)
+    if (event.isComposing || this.plain) return
+    this.timer = setTimeout(() => this.form.isConnected && this.form.requestSubmit(), AFTER)
   }
 
   ticked() {
@@ -51,7 +64,26 @@ class Browser {
   }
 
   count() {
-    this.form.querySelector('[data-count]').textContent = this.ticked().length
+    const ticked = this.ticked()
+    this.form.querySelector('[data-count]').textContent = ticked.length
+    const list = this.form.querySelector('[data-ticked]')
+    if (!list) return
+    const here = ticked.filter(box => box.closest('.picks'))
+    list.hidden = !here.length
+    list.replaceChildren(...here.map(box => make('li', {}, this.title(box))))
+  }
+
+  /** A ticked item by its title: pressed, it is not ticked any more. */
+  title(box) {
+    const text = box.closest('label').querySelector('.title').textContent
+    const button = make('button', {type: 'button', text: `${text} `})
+    button.append(icon('x'))
+    button.addEventListener('click', () => {
+      box.checked = false
+      this.count()
+      box.focus()
+    })
+    return button
   }
 
   async submit(event) {
@@ -64,6 +96,7 @@ class Browser {
       return
     }
     event.preventDefault()
+    clearTimeout(this.timer)
     this.form.setAttribute('aria-busy', 'true')
     const asked = this.asked = Symbol('asked')
     const next = await fetchForm(this.form.action, {method: 'POST', body: formValues(this.form, button)})
@@ -81,10 +114,16 @@ class Browser {
       else if (box.checked) next.append(make('input', {type: 'checkbox', name: 'chart_item', value: box.value, checked: true, hidden: true}))
     }
     const focused = this.form.contains(document.activeElement) ? document.activeElement : null
+    // words that were typed while the answer was under way stay, and are looked for next
+    const [typed, words] = [this.form, next].map(form => form.querySelector('input[type=search]'))
+    const goesOn = typed === focused && typed.value.trim() !== words.value
+    const caret = typed === focused ? [typed.selectionStart, typed.selectionEnd] : null
+    if (caret) words.value = typed.value
     this.form.replaceWith(next)
     this.take(next)
-    this.count()
     this.focus(button, focused)
+    if (caret) words.setSelectionRange(...caret)
+    if (goesOn) this.timer = setTimeout(() => next.isConnected && next.requestSubmit(), AFTER)
     say(next.querySelector('[data-found]')?.textContent ?? '')
   }
 

@@ -17,6 +17,7 @@ const HOOKS = {
   'form[data-at-once]': () => import('./at-once.js'),
   'details.menu': () => import('./menu.js'),
   'form[data-passkey]': () => import('./passkey.js'),
+  'details[data-summary]': () => import('./options.js'),
   '[data-print]': () => import('./print.js'),
 }
 

@@ -22,6 +22,7 @@ export default function start(part) {
   const running = new Set()
 
   const say = (text) => { status.textContent = text }
+  const count = () => list.querySelectorAll('li[data-file]').length
 
   // what the field holds is sent here, and must not be sent again with the form
   input.removeAttribute('name')
@@ -92,7 +93,7 @@ export default function start(part) {
         dress(one)
       }
       if (focused) lines[0].querySelector('button')?.focus()
-      if (request.status === 200) say(words('upload_added', {name: file.name}))
+      if (request.status === 200) say(words('upload_added', {name: file.name, count: count()}))
       changed()
     })
     const failed = () => {
@@ -123,23 +124,36 @@ export default function start(part) {
       const before = item.previousElementSibling
       if (!before) return
       before.before(item)
+      // it lost the focus on the way
+      up.hidden = false
       up.focus()
+      first()
       say(words('upload_moved', {name, count: [...list.children].indexOf(item) + 1}))
       changed()
     })
+    up.addEventListener('blur', first)
     remove.before(up, ' ')
+    first()
     remove.type = 'button'
     remove.addEventListener('click', async () => {
-      const next = (item.nextElementSibling ?? item.previousElementSibling)?.querySelector('button') ?? input
+      const next = (item.nextElementSibling ?? item.previousElementSibling)?.querySelector('button:not([hidden])') ?? input
       const answer = await ask(`${part.dataset.uploads}/${item.dataset.file}/removal`, {method: 'POST'}).catch(() => null)
       // 404: it is gone already
       if (!answer || !(answer.ok || answer.status === 404)) return say(words('upload_failed'))
       sizes.delete(item.dataset.file)
       item.remove()
       next.focus()
-      say(words('upload_removed', {name}))
+      first()
+      say(words('upload_removed', {name, count: count()}))
       changed()
     })
+  }
+
+  /** Above the first file there is no place to move up to; a button that has just moved one there keeps the focus. */
+  function first() {
+    for (const up of list.querySelectorAll('[data-up]')) {
+      up.hidden = up.closest('li') === list.firstElementChild && up !== document.activeElement
+    }
   }
 
   /** Hidden fields came, went or moved: what watches the form (drafts) is told as if something had been typed. */
@@ -156,4 +170,7 @@ export default function start(part) {
   }, {capture: true})
 
   list.querySelectorAll('li.file').forEach(dress)
+  // what opens is seen, also above a foot that stays
+  const fold = part.querySelector('details.add')
+  fold?.addEventListener('toggle', () => { if (fold.open) fold.scrollIntoView({block: 'nearest'}) })
 }

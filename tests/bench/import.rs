@@ -16,8 +16,10 @@ const TIMES: usize = 10;
 fn bundles(round: usize) -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/fhir");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let json = files.filter(|file| file.extension().is_some_and(|ending| ending == "json"));
-    let mut texts: Vec<String> = json.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let charts = files.filter(|file| file.extension().is_some_and(|ending| ending == "gz"));
+    let read =
+        |file| std::io::read_to_string(flate2::read::GzDecoder::new(std::fs::File::open(file).unwrap())).unwrap();
+    let mut texts: Vec<String> = charts.map(read).collect();
     // every id of these charts is a UUID: another first digit makes another one
     texts.iter_mut().for_each(|text| *text = text.replace("urn:uuid:", &format!("urn:uuid:{round:02}")));
     texts.iter_mut().for_each(|text| *text = text.replace("\"id\": \"", &format!("\"id\": \"{round:02}")));

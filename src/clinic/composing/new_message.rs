@@ -121,6 +121,12 @@ impl Showing {
 }
 
 impl NewMessagePage {
+    /// What is chosen in the fold of options, in one line.
+    fn options(&self) -> String {
+        let answers = self.form.offered.iter().map(|one| self.shell.t_of("one-tap", one.as_str()).to_owned());
+        answers.chain(self.plan.chosen(&self.shell)).collect::<Vec<_>>().join(" · ")
+    }
+
     /// Whether this user can set what is missing in the Alert itself.
     fn can_be_repaired(&self) -> bool {
         self.may_edit && self.obstacles.iter().any(|one| !matches!(one, Obstacle::Archived | Obstacle::PortalOff))

@@ -20,6 +20,18 @@ impl PlanLine {
         PlanLine { choice: PlanChoice::from_settings(settings).with(wish), both }
     }
 
+    /// What follows if the message is not opened, a line for each step that there is.
+    pub fn chosen(&self, shell: &Shell) -> Vec<String> {
+        let text = self.hours(shell).into_iter().filter(|_| self.both).map(|choice| ("plan-text", choice));
+        let days = |label: &'static str, chosen: &i64| {
+            self.days(shell, chosen).into_iter().map(move |choice| (label, choice)).collect::<Vec<_>>()
+        };
+        let remind = days("plan-remind", &self.choice.remind_days);
+        let tell = days("plan-tell", &self.choice.tell_days);
+        let all = text.chain(remind).chain(tell).filter(|(_, (value, _, is_chosen))| *is_chosen && *value > 0);
+        all.map(|(label, (_, words, _))| format!("{} {words}", shell.t(label))).collect()
+    }
+
     /// The choices for the text: hours, words, and whether this one is chosen.
     pub fn hours(&self, shell: &Shell) -> Vec<(i64, String, bool)> {
         let words =

@@ -23,8 +23,12 @@ use url::form_urlencoded::{Serializer, parse};
 
 /// Items on a page.
 const PAGE: i64 = 50;
-/// How far back the list goes where no dates are chosen.
-const AT_FIRST: Duration = Duration::days(365);
+/// How far back a button's list goes, by its word; `None`: as far as there are items.
+const SPANS: [(&str, Option<Duration>); 3] =
+    [("quarter", Some(Duration::days(91))), (YEAR, Some(Duration::days(365))), (ALL, None)];
+/// The span with which the list begins.
+const YEAR: &str = "year";
+const ALL: &str = "all";
 
 #[derive(Template)]
 #[template(path = "clinic/files/chart_browser.html")]
@@ -34,6 +38,10 @@ struct BrowserPage {
     narrowed: Narrowed,
     errors: FieldErrors,
     counts: Counts,
+    /// the word of the span that is shown; empty where the dates are others
+    span: &'static str,
+    /// nothing lies within the dates with which the list begins: it shows those of all dates
+    widened: bool,
     items: Vec<ItemRow>,
     /// size of each item's file, in bytes
     sizes: HashMap<ChartItemId, i64>,
@@ -49,6 +57,11 @@ impl BrowserPage {
         self.shown.as_ref().map(|(row, parts)| document::not_drawn(&row.title, parts)).unwrap_or_default()
     }
 
+    /// The words of the spans, for their buttons.
+    fn spans(&self) -> impl Iterator<Item = &'static str> {
+        SPANS.into_iter().map(|(word, _)| word)
+    }
+
     fn is_ticked(&self, item: &ItemRow) -> bool {
         self.ticked.iter().any(|row| row.id == item.id)
     }
@@ -62,8 +75,10 @@ impl BrowserPage {
 /// What the address or the form of the browser asks for.
 struct Asked {
     narrowed: Narrowed,
-    /// without dates in the address the list begins with the last twelve months
-    dated: bool,
+    /// the span whose button was pressed, or with which the list begins; `None`: the dates are typed
+    span: Option<&'static str>,
+    /// nobody has chosen any dates
+    begins: bool,
     ticked: Vec<ChartItemId>,
     show: Option<ChartItemId>,
     select: bool,
@@ -75,8 +90,11 @@ impl Asked {
         let form = Form::of_pairs(with_text(req, fields));
         // a pressed button comes after the hidden field of the same name
         let last = |name: &str| form.all(name).last().unwrap_or_default().to_owned();
-        let all_dates = form.has("all_dates");
-        let date = |name: &str| if all_dates { String::new() } else { last(name) };
+        let word = if form.has("all_dates") { ALL.to_owned() } else { last("span") };
+        let pressed = SPANS.into_iter().map(|(span, _)| span).find(|span| *span == word);
+        let begins = pressed.is_none() && !form.has("from");
+        let span = pressed.or(begins.then_some(YEAR));
+        let date = |name: &str| if span.is_some() { String::new() } else { last(name) };
         let show = last("show").parse().ok().map(ChartItemId);
         let after = if show.is_some() { last("at") } else { last("after") };
         let narrowed = Narrowed {
@@ -89,7 +107,7 @@ impl Asked {
         }
         .clean();
         let ticked = form.numbers("chart_item").into_iter().map(ChartItemId).collect();
-        Asked { narrowed, dated: form.has("from") || all_dates, ticked, show, select: form.has("select") }
+        Asked { narrowed, span, begins, ticked, show, select: form.has("select") }
     }
 }
 
@@ -115,13 +133,23 @@ pub async fn show(
         let (shell, settings) = shell(conn, &head, chart.user())?;
         let patient = patients::patient(conn, &chart)?;
         let zone = settings.zone();
-        if !asked.dated {
-            asked.narrowed.from = zone.local(now.plus(-AT_FIRST)).date().to_string();
+        let first_day = |back: Duration| zone.local(now.plus(-back)).date().to_string();
+        if let Some((_, back)) = SPANS.into_iter().find(|(span, _)| asked.span == Some(*span)) {
+            asked.narrowed.from = back.map(first_day).unwrap_or_default();
         }
-        let (narrowed, mut errors) = (asked.narrowed, FieldErrors::default());
-        let filter = ItemFilter { offered: true, ..narrowed.filter(zone, &mut errors) };
+        let (mut narrowed, mut errors) = (asked.narrowed, FieldErrors::default());
+        let mut filter = ItemFilter { offered: true, ..narrowed.filter(zone, &mut errors) };
         let before = paging::parse(&narrowed.after).map(|(at, id)| (at, ChartItemId(id)));
-        let counts = chart::counts(conn, &chart, &filter)?;
+        let mut counts = chart::counts(conn, &chart, &filter)?;
+        let widened = asked.begins && counts.count(filter.kind.as_ref()) == 0 && counts.hidden > 0;
+        if widened {
+            narrowed.from = String::new();
+            filter.from = None;
+            counts = chart::counts(conn, &chart, &filter)?;
+        }
+        let is_shown = |back: Option<Duration>| narrowed.from == back.map(first_day).unwrap_or_default();
+        let span = SPANS.into_iter().find(|(_, back)| narrowed.until.is_empty() && is_shown(*back));
+        let span = span.map(|(word, _)| word).unwrap_or_default();
         let mut items = chart::items(conn, &chart, &filter, before, PAGE + 1)?;
         let next = db::cut(&mut items, PAGE, |item| paging::key(item.occurred_at, item.id.0));
         let sizes = chart::file_sizes(conn, &chart, &items)?;
@@ -134,7 +162,10 @@ pub async fn show(
             let parts = document::parts_for(&item, shell.lang, &settings);
             (item.row, parts)
         });
-        Ok((BrowserPage { shell, patient, narrowed, errors, counts, items, sizes, next, ticked, shown }, trace))
+        Ok((
+            BrowserPage { shell, patient, narrowed, errors, counts, span, widened, items, sizes, next, ticked, shown },
+            trace,
+        ))
     });
     let (page, trace) = read.await?;
     state.record(trace).await?;

@@ -12,6 +12,7 @@ use postern::db::{ChartItemId, PatientId};
 
 on_both!(
     dates_hide_and_say_so,
+    an_old_chart_does_not_open_empty,
     ticks_stay_across_kinds_searches_and_pages,
     only_items_of_this_chart_are_taken,
     an_item_is_previewed_where_one_is,
@@ -89,6 +90,32 @@ async fn dates_hide_and_say_so(app: App) {
     let found = send(&user, &form).await.ok();
     assert_eq!(listed(&found), ["Old panel"]);
     assert_eq!(found.texts_of(".kinds button")[..3], ["All 2", "Encounters 0", "Lab results 1"]);
+}
+
+async fn an_old_chart_does_not_open_empty(app: App) {
+    let patient = app.patient(Like::default()).await;
+    for (n, days) in [500, 900].into_iter().enumerate() {
+        add(&app, patient, &n.to_string(), ItemKind::Letter, days_ago(days), &format!("Letter {n}"), "").await;
+    }
+    let user = app.user(Role::Staff).await;
+    let page = user.get(&path(patient)).await.ok();
+    assert_eq!(listed(&page), ["Letter 0", "Letter 1"]);
+    assert!(page.has_text("Nothing is newer than a year"), "{}", page.text());
+    assert_eq!(page.texts_of(".spans [aria-pressed=true]"), ["All"]);
+    assert_eq!(page.texts_of(".kinds .none").len(), ItemKind::ALL.len() - 1, "kinds without items are grey");
+    // who asks for a span gets that span
+    let page = press(&user, &page, &[], "1 year").await.ok();
+    assert!(listed(&page).is_empty() && page.has_text("These dates hide 2 items."), "{}", page.text());
+
+    let (patient, _) = world(&app).await;
+    let page = user.get(&path(patient)).await.ok();
+    assert_eq!(page.texts_of(".spans [aria-pressed=true]"), ["1 year"]);
+    let page = press(&user, &page, &[], "3 months").await.ok();
+    assert_eq!(listed(&page), ["Lipid panel"]);
+    let mut form = page.form("form[data-chart-browser]");
+    form.set("from", "2024-01-01");
+    let page = send(&user, &form).await.ok();
+    assert_eq!((listed(&page).len(), page.count(".spans [aria-pressed=true]")), (4, 0), "other dates are no span");
 }
 
 async fn ticks_stay_across_kinds_searches_and_pages(app: App) {
@@ -199,6 +226,14 @@ async fn in_chromium(width: u32, scripts: bool) {
         assert_eq!(browser.path().await, path(patient));
         assert_eq!(browser.js("return document.activeElement.id").await, "preview");
         browser.axe().await;
+        // words are looked for as they are typed, and typing goes on
+        browser.fill("Words", "ref").await;
+        browser.until_count(".kinds .none", ItemKind::ALL.len() as u64 - 1).await;
+        let typed = browser.js("const e = document.activeElement; return [e.id, e.value, e.selectionStart]").await;
+        assert_eq!(typed, serde_json::json!(["browse-q", "ref", 3]));
+        // what is ticked in the list is in sight below it, and is taken back there
+        browser.wait("[data-ticked] button").await.click().await.unwrap();
+        assert_eq!(browser.wait("[data-count]").await.text().await.unwrap(), "1");
         // Enter in the search field shows the list, it does not choose a kind
         browser.fill("Words", "old").await;
         browser.keys("\u{e007}").await;

@@ -279,15 +279,10 @@ fn what_the_fonts_lack_is_a_box_with_its_real_text_beside_it() {
 /// An item of any demo chart becomes a PDF that another reader can read.
 #[test]
 fn items_of_each_demo_chart_become_a_pdf() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/fhir");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
     let options =
         ImportOptions { default_calling_code: "1".into(), today: time::macros::date!(2026 - 03 - 04), source: None };
     let mut count = 0;
-    for file in files.iter() {
-        let json = std::fs::read(file).unwrap();
+    for (_, json) in crate::support::demo::charts() {
         for chart in read_bundle(&*json).unwrap().charts(&options).charts {
             // only every fifth item, because each takes a while without optimisation
             for imported in chart.items.into_iter().step_by(5) {

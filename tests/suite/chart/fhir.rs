@@ -1,7 +1,6 @@
 //! FHIR R4 bundles become charts; nothing in a file can cause a panic or mix patients up.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use postern::chart::import::fhir::{
     FhirError, ImportOptions, ImportedBundle, ImportedChart, ImportedItem, SkipReason, read_bundle,
@@ -79,19 +78,16 @@ fn text(text: &str) -> Datum {
     Datum::Text(text.into())
 }
 
-fn demo_files() -> Vec<PathBuf> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/fhir");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    assert!(files.len() >= 14);
-    files
+/// The charts of the demo: the name of each file, and its JSON.
+fn demo_charts() -> Vec<(String, Vec<u8>)> {
+    let charts = crate::support::demo::charts();
+    assert!(charts.len() >= 14);
+    charts
 }
 
 #[test]
 fn every_demo_chart_is_one_patient_with_all_of_the_record() {
-    for file in demo_files() {
-        let bytes = std::fs::read(&file).unwrap();
+    for (file, bytes) in demo_charts() {
         let raw: Value = serde_json::from_slice(&bytes).unwrap();
         let mut of_type: BTreeMap<&str, usize> = BTreeMap::new();
         for entry in raw["entry"].as_array().unwrap() {
@@ -798,8 +794,7 @@ fn mutate(value: &mut Value, dice: &mut Dice) {
 
 #[test]
 fn no_mutation_of_a_real_bundle_panics() {
-    let file = demo_files().into_iter().min_by_key(|file| file.metadata().unwrap().len()).unwrap();
-    let bytes = std::fs::read(file).unwrap();
+    let bytes = demo_charts().into_iter().map(|(_, bytes)| bytes).min_by_key(Vec::len).unwrap();
     let mut start: Value = serde_json::from_slice(&bytes).unwrap();
     // without the resources that are only counted, more mutations hit something that is read
     start["entry"].as_array_mut().unwrap().retain(|entry| {

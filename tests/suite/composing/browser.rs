@@ -161,6 +161,38 @@ async fn a_message_by_the_keyboard_alone() {
 }
 
 /// What every button of the toolbar makes is stored as it is, and comes back the same.
+/// "New Message" fits a laptop: To and Title take a line each, the text what is left, and the foot with "Submit" stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_window_fits() {
+    let Some(desk) = desk(1280, "en").await else { return };
+    let browser = &desk.browser;
+    for (width, height, text) in [(1280, 720, 190), (390, 844, 120), (320, 568, 90)] {
+        browser.size(width).await;
+        let metrics = serde_json::json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        browser.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
+        browser.reload().await;
+        desk.open().await;
+        desk.look(&format!("new-message-fits-{width}")).await;
+        let sizes = browser
+            .js("const of = css => document.querySelector(`dialog.window ${css}`).getBoundingClientRect()
+                 const content = document.querySelector('.window-content')
+                 return {submit: of('.compose-foot .btn.primary').bottom, text: of('.ed-text').height, bar: of('.ed-bar').height,
+                   to: of('.field:has(> #to)').height, title: of('.field:has(> #title)').height,
+                   wide: content.scrollWidth - content.clientWidth, page: document.documentElement.scrollWidth - innerWidth}")
+            .await;
+        let size = |name: &str| sizes[name].as_f64().unwrap();
+        assert!(size("submit") <= f64::from(height), "{width}: {sizes}");
+        assert!(size("text") >= f64::from(text), "{width}: {sizes}");
+        assert!(size("to") <= 60.0 && size("title") <= 60.0, "{width}: a line each: {sizes}");
+        assert!(size("wide") <= 0.0 && size("page") <= 0.0, "{width}: {sizes}");
+    }
+    // what is chosen in the fold is said on it
+    browser.js("document.querySelector('.options-fold').open = true").await;
+    browser.js("document.querySelector('[name=offer][value=call_me]').click()").await;
+    let said = browser.js("return document.querySelector('.options-fold [data-chosen]').textContent").await;
+    assert!(said.as_str().unwrap().contains("Please call me"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_editor_makes_survives() {
     let Some(desk) = desk(1280, "en").await else { return };

@@ -84,6 +84,8 @@ async fn enter_sends_and_deletes_nothing() {
         if scripts {
             browser.wait("#body-rich").await;
         }
+        // the fields in the fold too
+        browser.js("document.querySelector('#compose .options-fold').open = true").await;
         assert!(enter_everywhere(browser, "#compose").await > 3);
         assert_eq!(browser.path().await, new, "scripts: {scripts}");
         assert_eq!(browser.value("Title").await, "Iron");

@@ -7,6 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Prefixes of keys that are composed of a prefix and a word.
 const FAMILIES: &[&str] = &[
     "turn-",
+    "browse-span-",
+    "demo-how-",
+    "demo-look-",
+    "demo-size-",
+    "demo-step-",
     "inbox-from-",
     "inbox-order-",
     "switch-",

@@ -16,7 +16,7 @@ on_both!(
 );
 
 async fn the_demos_mailbox_is_the_demos_alone(app: App) {
-    for path in ["/demo/mailbox", "/demo/mailbox.json"] {
+    for path in ["/demo", "/demo/mailbox", "/demo/mailbox/1/html", "/demo/mailbox.json"] {
         assert_eq!(app.anyone().get(path).await.status, 404, "{path}");
     }
 }

@@ -3,4 +3,5 @@
 mod browser;
 mod crash;
 mod database_killed;
+mod demo;
 mod whole_path;

@@ -1,5 +1,7 @@
 //! `postern demo` as a process of its own, which can be killed.
 
+use flate2::read::GzDecoder;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -13,14 +15,24 @@ pub struct Demo {
 impl Demo {
     /// Starts the clinic in this folder, and fills it where it is new.
     pub fn start(folder: &Path) -> Demo {
-        Demo::start_by(folder, Command::new(env!("CARGO_BIN_EXE_postern")))
+        Demo::start_with(folder, &[])
+    }
+
+    /// Starts it with these options besides.
+    pub fn start_with(folder: &Path, options: &[&str]) -> Demo {
+        Demo::start_as(folder, Command::new(env!("CARGO_BIN_EXE_postern")), options)
     }
 
     /// Starts it by another command, which runs the program with the arguments that are added here.
-    pub fn start_by(folder: &Path, mut command: Command) -> Demo {
+    pub fn start_by(folder: &Path, command: Command) -> Demo {
+        Demo::start_as(folder, command, &[])
+    }
+
+    fn start_as(folder: &Path, mut command: Command, options: &[&str]) -> Demo {
         let _ = std::fs::remove_file(folder.join("demo.json"));
         let child = command
             .args(["demo", "--port", "0", "--data", folder.to_str().unwrap()])
+            .args(options)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -58,6 +70,20 @@ impl Demo {
     pub async fn signed_in(&self) -> reqwest::Client {
         signed_in(&self.at(""), ("staff@demo.example", "demo-staff-1")).await
     }
+}
+
+/// The charts of Synthea with which the demo begins: the name of each file, and its JSON.
+pub fn charts() -> Vec<(String, Vec<u8>)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/demo/fhir");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "gz"));
+    files.sort();
+    let read = |file: &Path| {
+        let mut json = Vec::new();
+        GzDecoder::new(std::fs::File::open(file).unwrap()).read_to_end(&mut json).unwrap();
+        (file.file_name().unwrap().to_string_lossy().into_owned(), json)
+    };
+    files.iter().map(|file| read(file)).collect()
 }
 
 /// A browser in which this user is signed in; its requests carry the mark of the user's pages, as a script's do.

@@ -1,0 +1,29 @@
+// Hook: [data-live] on the demo's own pages: asks now and then whether the page has changed, and shows it anew.
+// data-version: compared in place of the whole part, where it holds words that change with time alone.
+import {request} from './request.js'
+
+const EVERY = 1500 // ms
+
+const live = document.querySelector('[data-live]')
+
+async function look() {
+  if (document.hidden) return
+  const part = !('version' in live.dataset)
+  const answer = await request(location.href, {headers: part ? {'X-Fragment': '1'} : {}}).catch(() => null)
+  if (!answer?.ok) return
+  const html = await answer.text()
+  const page = new DOMParser().parseFromString(html, 'text/html')
+  const fresh = part ? page.body : page.querySelector('[data-live]')
+  if (!fresh || (part ? fresh.textContent === live.textContent : fresh.dataset.version === live.dataset.version)) return
+  const at = document.activeElement?.getAttribute('href')
+  live.replaceChildren(...fresh.childNodes)
+  if (!part) live.dataset.version = fresh.dataset.version
+  if (at) live.querySelector(`a[href="${CSS.escape(at)}"]`)?.focus()
+}
+
+if (live) {
+  // on a phone the people stand beside one another
+  live.querySelector('nav [aria-current=page]')?.scrollIntoView({block: 'nearest', inline: 'center'})
+  setInterval(look, EVERY)
+  document.addEventListener('visibilitychange', look)
+}
