@@ -46,7 +46,7 @@ pub use reply_draft::{Writer, keep_reply};
 pub use scheduled::{
     Due, DueError, Edited, LONGEST_AHEAD, NotSent, Overtaken, Part, Place, Planned, Pressed, ScheduleError,
     ScheduledForm, ScheduledRow, ToSchedule, after_restore, cancel as cancel_scheduled, count as count_scheduled,
-    count_kept as count_unsent, count_to as count_scheduled_to, due, form_of as scheduled_form,
+    count_kept as count_unsent, count_to as count_scheduled_to, count_waiting, due, form_of as scheduled_form,
     hand_over as hand_over_scheduled, list as scheduled, not_sent, remove as remove_scheduled, schedule, send_due,
     send_now as send_scheduled_now, taken_apart as keep_scheduled_back, writers_to,
 };

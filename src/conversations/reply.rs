@@ -106,7 +106,7 @@ pub fn reply(
         None => None,
     };
     if !internal {
-        scheduled::none_waits(tx, writer, &reply.key, reply.replaces)??;
+        scheduled::none_waits(tx, writer, &reply.key, reply.replaces, (patient, Some(conversation.id)))??;
     }
     if conversation.closed_at.is_some() {
         return Err(ReplyError::Closed);

@@ -93,7 +93,7 @@ pub fn start(
         Some(one) => Some(scheduled::replace(tx, writer, one, (patient, None))??),
         None => None,
     };
-    scheduled::none_waits(tx, writer, &new.key, new.replaces)??;
+    scheduled::none_waits(tx, writer, &new.key, new.replaces, (patient, None))??;
     let record = patients::patient(tx, access)?;
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;

@@ -9,6 +9,7 @@ use crate::notifications::State;
 use crate::threads::{Attention, Author, OneTap};
 use crate::values::Title;
 use diesel::prelude::*;
+use time::Duration;
 
 /// A conversation's row.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -89,6 +90,45 @@ pub fn others_wrote(
 pub fn sent_before(conn: &mut Conn, key: &str) -> QueryResult<Option<(ConversationId, MessageId)>> {
     let found = messages::table.filter(messages::send_key.eq(key));
     found.select((messages::conversation_id, messages::id)).first(conn).optional()
+}
+
+/// What the keys begin with of all that a user sent or put off from one page; see [`send_key`].
+pub fn of_page(user: UserId, form_key: &str) -> String {
+    format!("u{user}:{form_key}:")
+}
+
+/// A browser goes back to a page at most so long after it has sent it.
+const BACK_WITHIN: Duration = Duration::DAY;
+
+/// Whether a user has sent a message, and not a note, from the page with this key a short time ago: in this conversation, or as the
+/// first of a new one with this patient. No prefix of a key can be searched alike in both databases, so that the few messages are read
+/// which it can be.
+pub fn sent_from_page(
+    conn: &mut Conn,
+    now: Ts,
+    user: UserId,
+    form_key: &str,
+    (patient, within): (PatientId, Option<ConversationId>),
+) -> QueryResult<bool> {
+    let since = now.plus(-BACK_WITHIN);
+    let places: Vec<ConversationId> = match within {
+        Some(conversation) => vec![conversation],
+        None => conversations::table
+            .filter(conversations::patient_id.eq(patient))
+            .filter(conversations::created_at.ge(since))
+            .select(conversations::id)
+            .load(conn)?,
+    };
+    let of_page = of_page(user, form_key);
+    for place in places {
+        let sent = messages::table.filter(messages::conversation_id.eq(place)).filter(messages::user_id.eq(user));
+        let sent = sent.filter(messages::internal.eq(false)).filter(messages::created_at.ge(since));
+        let keys: Vec<String> = sent.select(messages::send_key).load(conn)?;
+        if keys.iter().any(|key| key.starts_with(&of_page)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A message to be written.

@@ -126,7 +126,7 @@ pub enum FieldError {
     ScheduledSent,
     /// what was to go out later was changed in another window
     ScheduledChanged,
-    /// the same form was sent before, to go out later, and waits
+    /// the same form was sent before, and its message went out or waits to go out later
     ScheduledWaits,
 }
 

@@ -43,7 +43,7 @@ text_enum! {
         SecondStepGuessed = "second_step_guessed",
         /// the seal of the audit log, to an owner
         AuditSeal = "audit_seal",
-        /// a message that was to go out later was not sent
+        /// a message that was to go out later does not go out by itself
         NotSent = "not_sent",
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn post(tx: &mut Tx, now: Ts, mail: &Wanted) -> QueryResult<()> {
     outbox::enqueue(tx, now, Task::TellUser(id), now)
 }
 
-/// Enqueues word to a user that a message of theirs did not go out at its moment; it says nothing of whom or what.
+/// Enqueues word to a user that a message in their list does not go out by itself; it says nothing of whom or what.
 pub fn tell_not_sent(tx: &mut Tx, now: Ts, user: UserId) -> QueryResult<()> {
     post(tx, now, &Wanted::to_user(MailKind::NotSent, Some(user)))
 }

@@ -144,7 +144,7 @@ fn email(
             ("mail-audit-seal-subject", "settings-audit", lines, vec![keep])
         }
         MailKind::NotSent => {
-            let line = lang.t2("mail-not-sent-line", "clinic", clinic, "when", when(mail.since));
+            let line = lang.t1("mail-not-sent-line", "clinic", clinic);
             ("mail-not-sent-subject", "scheduled", vec![line], vec![lang.t("mail-not-sent-next").to_owned()])
         }
         MailKind::EmailChanged => {

@@ -306,6 +306,8 @@ pub async fn page(
         form.draft_version = match form.draft_version {
             // what is changed here is no draft, and a draft to the same patient stays as it is
             _ if later.editing.is_some() => -1,
+            // nor does the page of one that is gone write over a draft that it never showed
+            -1 if saved_at.is_some() => -1,
             over if showing.conflict || over < 1 => draft.version,
             over => over,
         };

@@ -416,7 +416,7 @@ pub async fn page<R: Right + Send>(
             errors.add("files", FieldError::FilesGone);
         }
         let typing = users::names_of(conn, &answering)?.into_iter().map(|(_, name)| name).collect();
-        let typed_over = form.get("draft_version").parse().unwrap_or_default();
+        let typed_over: i64 = form.get("draft_version").parse().unwrap_or_default();
         Ok(ConversationPage {
             sent: shell.said_there(&["message-sent", "note-added"]),
             shell,
@@ -443,6 +443,8 @@ pub async fn page<R: Right + Send>(
             draft_version: match typed_over {
                 // what is changed here is no draft, and a draft in the same place stays as it is
                 _ if later.editing.is_some() => -1,
+                // nor does the page of one that is gone write over a draft that it never showed
+                -1 if saved_at.is_some() => -1,
                 over if showing.conflict || over < 1 => draft.version,
                 over => over,
             },

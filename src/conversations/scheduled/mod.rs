@@ -13,7 +13,8 @@ pub(super) use due::DUE;
 pub use due::{Due, DueError, NotSent, due, not_sent, send_due, taken_apart};
 pub use pressed::{Pressed, cancel, remove, send_now};
 pub use rows::{
-    Edited, Part, Planned, ScheduledForm, ScheduledRow, count, count_kept, count_to, form_of, list, writers_to,
+    Edited, Part, Planned, ScheduledForm, ScheduledRow, count, count_kept, count_to, count_waiting, form_of, list,
+    writers_to,
 };
 pub use schedule::{LONGEST_AHEAD, Overtaken, Place, ScheduleError, ToSchedule, after_restore, hand_over, schedule};
 pub(super) use schedule::{none_waits, replace, replaced_by};

@@ -204,6 +204,12 @@ pub fn count(conn: &mut Conn, user: UserId) -> QueryResult<i64> {
     theirs.filter(s::state.ne(Planned::Cancelled)).count().get_result(conn)
 }
 
+/// How many messages of a user wait for their moment.
+pub fn count_waiting(conn: &mut Conn, user: UserId) -> QueryResult<i64> {
+    let theirs = s::table.filter(s::user_id.eq(user)).filter(unsent());
+    theirs.filter(s::state.eq(Planned::Waiting)).count().get_result(conn)
+}
+
 /// How many messages of a user have not gone out, with those that were cancelled: their words are lost where nobody takes them over.
 pub fn count_kept(conn: &mut Conn, user: UserId) -> QueryResult<i64> {
     s::table.filter(s::user_id.eq(user)).filter(unsent()).count().get_result(conn)

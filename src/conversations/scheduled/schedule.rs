@@ -116,8 +116,8 @@ pub enum Overtaken {
     /// It was changed, cancelled or kept back since, or is not there, or belongs elsewhere now.
     #[error("it has changed since")]
     Changed,
-    /// The same form was sent before, to go out later, and waits: it would go out twice.
-    #[error("it waits to go out later")]
+    /// The same form was sent before, and its message went out or waits to go out later: it would go out twice.
+    #[error("it went out, or waits to go out later")]
     Waits,
 }
 
@@ -155,6 +155,11 @@ pub fn schedule(tx: &mut Tx, now: Ts, place: &Place, new: &ToSchedule) -> Result
     }
     if !is_active {
         return Err(ScheduleError::Deactivated);
+    }
+    none_waits(tx, user, &new.key, new.replaces, (patient, conversation))??;
+    // what a form sends in place of one that was put off goes out as that one, and is found below
+    if new.replaces.is_none() && store::sent_from_page(tx, now, user, &new.key, (patient, conversation))? {
+        return Err(Overtaken::Waits.into());
     }
     if within.is_some_and(|conversation| conversation.closed_at.is_some()) {
         return Err(ScheduleError::Closed);
@@ -241,21 +246,30 @@ fn own(
     })
 }
 
-/// Whether nothing waits that came from the same page, as far as it is not what this page `replaces`: whoever goes back after "Send
-/// later" and presses "Send" may mean the one message, whose words would go out twice. The caller holds the place.
+/// Whether nothing waits or went out that was put off from the same page, as far as it is not what this page `replaces`: whoever goes
+/// back after "Send later" and presses a button again, with other words or for another moment, may mean the one message, and the
+/// patient would read both. The caller holds the place: what is read is what was put off there.
 pub fn none_waits(
     tx: &mut Tx,
     user: UserId,
     key: &str,
     replaces: Option<(ScheduledId, i64)>,
+    (patient, within): (PatientId, Option<ConversationId>),
 ) -> QueryResult<Result<(), Overtaken>> {
-    let waiting = s::table.filter(s::user_id.eq(user)).filter(unsent()).filter(s::state.eq(Planned::Waiting));
-    let waiting: Vec<(ScheduledId, String)> = waiting.select((s::id, s::form_key)).load(tx.conn())?;
-    let of_page = format!("u{user}:{key}:");
+    let theirs = s::table.filter(s::user_id.eq(user));
+    let theirs = theirs.filter(s::state.eq(Planned::Waiting).or(s::state.eq(Planned::Sent)));
+    let made: Vec<(ScheduledId, String)> = match within {
+        Some(conversation) => {
+            theirs.filter(s::conversation_id.eq(conversation)).select((s::id, s::form_key)).load(tx.conn())?
+        }
+        // one that went out stands in the conversation that it began
+        None => theirs.filter(s::patient_id.eq(patient)).select((s::id, s::form_key)).load(tx.conn())?,
+    };
+    let of_page = store::of_page(user, key);
     let is_same = |(id, form_key): &(ScheduledId, String)| {
         form_key.starts_with(&of_page) && replaces.is_none_or(|(replaced, _)| replaced != *id)
     };
-    Ok(if waiting.iter().any(is_same) { Err(Overtaken::Waits) } else { Ok(()) })
+    Ok(if made.iter().any(is_same) { Err(Overtaken::Waits) } else { Ok(()) })
 }
 
 /// What a user sends at once in place of one of their own that was to go out later.
@@ -303,12 +317,13 @@ pub fn hand_over(
         let Some(row) = row else { continue };
         let whose = (s::user_id.eq(to), s::version.eq(row.version + 1));
         diesel::update(s::table.find(row.id)).set(whose).execute(tx.conn())?;
+        // what had kept one back before is still so, and whoever takes over has to know it; but it is no matter to them that its
+        // writer may not send
+        let kept_back_now = s::state.eq(Planned::Waiting).or(s::reason.eq(NotSent::Writer));
+        let state = (s::state.eq(Planned::NotSent), s::reason.eq(NotSent::HandedOver), s::state_at.eq(now));
+        diesel::update(s::table.find(row.id).filter(kept_back_now)).set(state).execute(tx.conn())?;
         // what its writer had cancelled was not to go out
-        if row.state != Planned::Cancelled {
-            let state = (s::state.eq(Planned::NotSent), s::reason.eq(NotSent::HandedOver), s::state_at.eq(now));
-            diesel::update(s::table.find(row.id)).set(state).execute(tx.conn())?;
-            is_kept_back = true;
-        }
+        is_kept_back |= row.state != Planned::Cancelled;
         handed.push((row.patient_id, row.conversation_id));
     }
     let jobs: Vec<Task> = ids.into_iter().map(Task::SendScheduled).collect();

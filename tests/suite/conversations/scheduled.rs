@@ -142,7 +142,7 @@ async fn a_reply_goes_out_later_and_not_over_what_came_since(app: App) {
     assert!(!staff.get(&conversation).await.ok().has_text("And one more"));
     assert_eq!(rows(&app).await[1].2.as_deref(), Some("newer"));
     // its writer has a mail, news in the inbox, and the words
-    assert!(app.mailbox.newest_first().iter().any(|mail| mail.subject.contains("was not sent")));
+    assert!(app.mailbox.newest_first().iter().any(|mail| mail.subject.contains("will not go out by itself")));
     let page = staff.get("/inbox/scheduled").await.ok();
     assert!(page.has_text("has written since"), "{}", page.text());
     let editor = page.links().into_iter().find(|link| link.href.contains("scheduled=2")).unwrap().href;
@@ -303,7 +303,7 @@ async fn what_has_changed_by_then_is_told_and_not_sent(app: App) {
     let why: Vec<String> = rows(&app).await.into_iter().map(|row| row.2.unwrap_or(row.1)).collect();
     assert_eq!(why, ["cannot_be_told", "files_infected", "closed"]);
     let mails = app.mailbox.newest_first();
-    let told = mails.iter().filter(|mail| mail.subject.contains("was not sent")).count();
+    let told = mails.iter().filter(|mail| mail.subject.contains("will not go out by itself")).count();
     assert_eq!(told, 3);
     assert!(mails.iter().all(|mail| !mail.text.contains("Jo") && !mail.text.contains("results")));
     let page = staff.get("/inbox/scheduled").await.ok();

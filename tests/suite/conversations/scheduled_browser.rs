@@ -53,6 +53,7 @@ async fn a_message_is_put_off(width: u32, code: &'static str, scripts: bool) {
     browser.wait(".later[open] #later_date").await;
     look(&browser, &name("change"), scripts).await;
     if scripts {
+        browser.wait("[contenteditable=true]").await;
         // nothing keeps the words but the buttons: who leaves with changed ones is asked
         let asks = "const leave = new Event('beforeunload', {cancelable: true}); dispatchEvent(leave); return leave.defaultPrevented";
         assert_eq!(browser.js(asks).await, false);
@@ -62,6 +63,12 @@ async fn a_message_is_put_off(width: u32, code: &'static str, scripts: bool) {
     browser.wait("button[name=later][value=monday]").await.click().await.unwrap();
     browser.wait_path("/inbox/scheduled").await;
     browser.goto(&conversation).await;
+    if scripts {
+        // the editor comes when somebody begins to write, in the place of the text field
+        browser.wait("html[data-enhanced]").await;
+        browser.js("document.querySelector('#write textarea').focus()").await;
+        browser.wait("#write [contenteditable=true]").await;
+    }
     browser.fill(lang.t("reply-label"), "A reply").await;
     browser.click_text(lang.t("later")).await;
     look(&browser, &name("reply"), scripts).await;

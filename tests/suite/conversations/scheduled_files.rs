@@ -111,7 +111,7 @@ async fn files_go_to_whoever_takes_over(app: App) {
     // what was cancelled was kept back by nobody
     assert_eq!(states(&app).await, ["handed_over", "cancelled"]);
     let mails = app.mailbox.newest_first();
-    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("was not sent")).count(), 1);
+    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("will not go out by itself")).count(), 1);
     let edit = owner.get(&format!("/patients/{maria}/messages/new?scheduled=1")).await.ok();
     assert!(edit.has_text("a.pdf") && !edit.has_text(GONE), "{}", edit.text());
     owner.submit(&edit, "Submit", &[]).await.redirect();
@@ -177,7 +177,7 @@ async fn who_wrote_to_a_record_that_is_deleted_is_told(app: App) {
     app.drain().await;
     // who deleted it has read that
     let mails = app.mailbox.newest_first();
-    let told: Vec<_> = mails.iter().filter(|mail| mail.subject.contains("was not sent")).collect();
+    let told: Vec<_> = mails.iter().filter(|mail| mail.subject.contains("will not go out by itself")).collect();
     assert_eq!(told.len(), 1);
     assert!(told[0].text.contains("the patient’s record was deleted") && !told[0].text.contains("Maria"));
 }

@@ -19,7 +19,7 @@ use time::macros::datetime;
 on_both!(
     a_draft_to_the_same_patient_stays,
     the_way_by_the_list_of_items_and_by_the_alert_leads_back,
-    the_same_press_is_once_and_other_words_are_another_message,
+    the_same_press_is_once_and_other_words_ask_first,
     what_went_out_meanwhile_is_told_and_not_doubled,
     a_page_that_saw_another_state_changes_nothing,
     what_cannot_be_read_is_told_and_removed,
@@ -156,25 +156,41 @@ async fn the_way_by_the_list_of_items_and_by_the_alert_leads_back(app: App) {
     assert!(owner.get("/conversations/1").await.ok().has_text("Typed words"));
 }
 
-async fn the_same_press_is_once_and_other_words_are_another_message(app: App) {
+async fn the_same_press_is_once_and_other_words_ask_first(app: App) {
     let staff = app.user(Role::Clinician).await;
     let maria = app.patient(Like::default()).await;
     let goal = format!("/patients/{maria}/messages/scheduled");
-    let press = async |dose: &str, later: &str| {
+    let pressed = async |dose: &str, later: &str| {
         let form = [("title", "T"), ("body", dose), ("key", "0123456789abcdef"), ("later", later)];
-        staff.post(&goal, &form).await.redirect();
-        rows(&app).await.len()
+        staff.post(&goal, &form).await
     };
-    assert_eq!(press("Two tablets", "tomorrow").await, 1);
-    assert_eq!(press("Two tablets", "tomorrow").await, 1, "twice is once");
-    assert_eq!(press("One tablet", "tomorrow").await, 2, "other words");
-    assert_eq!(press("One tablet", "monday").await, 3, "another moment");
+    let press = async |dose: &str, later: &str| {
+        let status = pressed(dose, later).await.status;
+        (status, rows(&app).await.len())
+    };
+    assert_eq!(press("Two tablets", "tomorrow").await, (303, 1));
+    assert_eq!(press("Two tablets", "tomorrow").await, (303, 1), "twice is once");
+    // who goes back and corrects the dose, or the moment, means the one message: the patient would read both
+    assert_eq!(press("One tablet", "tomorrow").await, (409, 1), "other words");
+    assert_eq!(press("Two tablets", "monday").await, (409, 1), "another moment");
+    // whoever says so puts off another one
+    let told = pressed("One tablet", "monday").await.page();
+    assert!(told.has_text("is already to go out later"), "{}", told.text());
+    post(&staff, &goal, &filled(&told, "Submit", &[("later", "monday")])).await.redirect();
+    assert_eq!(states(&app).await, ["waiting", "waiting"]);
     staff.post("/scheduled/1/cancellation", &[("version", "1")]).await.redirect();
-    assert_eq!(press("Two tablets", "tomorrow").await, 4, "cancelled, and sent again from the same page");
-    assert_eq!(press("Two tablets", "tomorrow").await, 4);
-    assert_eq!(states(&app).await, ["cancelled", "waiting", "waiting", "waiting"]);
+    assert_eq!(press("Two tablets", "tomorrow").await, (303, 3), "cancelled, and sent again from the same page");
+    assert_eq!(press("Two tablets", "tomorrow").await, (303, 3));
+    assert_eq!(states(&app).await, ["cancelled", "waiting", "waiting"]);
     go_to(&app, datetime!(2026-03-05 14:00 UTC)).await;
-    assert_eq!(count(&app).await, 2);
+    assert_eq!((count(&app).await, states(&app).await[2].as_str()), (1, "sent"));
+    back(&app, &staff, 1).await;
+    assert_eq!(press("One tablet", "monday").await, (409, 3), "it went out since");
+    let new = [("title", "T"), ("body", "One tablet"), ("key", "0123456789abcdef")];
+    let told = staff.post(&format!("/patients/{maria}/messages/new"), &new).await;
+    assert_eq!((told.status, count(&app).await), (409, 1), "nor is it sent at once");
+    go_to(&app, datetime!(2026-03-09 13:00 UTC)).await;
+    assert_eq!(states(&app).await, ["cancelled", "sent", "sent"]);
     back(&app, &staff, 1).await;
     let all = [staff.get("/conversations/1").await.ok(), staff.get("/conversations/2").await.ok()];
     assert!(all.iter().any(|page| page.has_text("One tablet")) && all.iter().any(|page| page.has_text("Two tablets")));
@@ -257,7 +273,8 @@ async fn what_cannot_be_read_is_told_and_removed(app: App) {
     assert_eq!((to.as_str(), notice.as_str()), ("/inbox/scheduled", "scheduled-changed"), "no form without its words");
     go_to(&app, datetime!(2026-03-05 14:00 UTC)).await;
     assert_eq!((count(&app).await, states(&app).await), (1, vec!["broken".to_owned(), "sent".to_owned()]));
-    let told = app.mailbox.newest_first().iter().filter(|mail| mail.subject.contains("was not sent")).count();
+    let told =
+        app.mailbox.newest_first().iter().filter(|mail| mail.subject.contains("will not go out by itself")).count();
     assert_eq!(told, 1);
     let left = app.state.db.read(|conn| -> Result<i64, AppError> {
         Ok(jobs::table.filter(jobs::kind.eq("send_scheduled")).count().get_result(conn)?)
@@ -347,7 +364,7 @@ async fn what_was_written_while_two_charts_were_one_goes_to_neither(app: App) {
     assert!(list.has_text("The merge of two charts was undone"), "{}", list.text());
     app.drain().await;
     let mails = app.mailbox.newest_first();
-    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("was not sent")).count(), 2);
+    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("will not go out by itself")).count(), 2);
     go_to(&app, datetime!(2026-03-05 14:00 UTC)).await;
     assert_eq!(
         (states(&app).await, count(&app).await),

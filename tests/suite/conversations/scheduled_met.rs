@@ -15,6 +15,7 @@ use postern::db::schema::{conversations, scheduled_messages as s};
 use postern::db::{ConversationId, DatabaseUrl, PatientId, ScheduledId};
 use postern::error::AppError;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use time::Duration;
 use time::macros::offset;
 
@@ -53,30 +54,43 @@ struct Waiting {
     waiting: i64,
 }
 
-/// Until so many wait for a lock.
-async fn until(url: &str, waiting: i64) {
-    let mut conn = PgConnection::establish(url).unwrap();
-    for _ in 0..300 {
+/// Whether so many come to wait for a lock, within this time at most.
+async fn wait(url: &str, waiting: i64, longest: std::time::Duration) -> bool {
+    let (mut conn, begun) = (PgConnection::establish(url).unwrap(), std::time::Instant::now());
+    while begun.elapsed() < longest {
         let asked = "SELECT count(*) AS waiting FROM pg_stat_activity \
                      WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let found: Waiting = diesel::sql_query(asked).get_result(&mut conn).unwrap();
         if found.waiting >= waiting {
-            return;
+            return true;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    panic!("fewer than {waiting} wait for a lock");
+    false
 }
 
-/// Both meet at the rows: the first is there first.
+/// The first may take so long on a busy machine until it is at the rows: nothing bounds that.
+const FIRST: std::time::Duration = std::time::Duration::from_secs(60);
+/// The second has less than the 10 seconds after which the database ends the first one's waiting for its lock.
+const SECOND: std::time::Duration = std::time::Duration::from_secs(8);
+
+/// Both meet at the rows: the first is there first. Where the machine is too busy for the second to come in time, they go on as they
+/// do on SQLite; but nobody passes the rows while they are held.
 async fn meet<A, B>(app: &App, first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
     let Some((held, url)) = Held::new(app) else { return tokio::join!(first, second) };
+    let (set_out, may_set_out) = tokio::sync::oneshot::channel();
+    let has_passed = AtomicBool::new(false);
     let later = async {
-        until(&url, 1).await;
-        second.await
+        may_set_out.await.unwrap();
+        let second = second.await;
+        has_passed.store(true, Ordering::SeqCst);
+        second
     };
     let gate = async {
-        until(&url, 2).await;
+        assert!(wait(&url, 1, FIRST).await, "the first does not wait for a lock");
+        set_out.send(()).unwrap();
+        let have_met = wait(&url, 2, SECOND).await;
+        assert!(have_met || !has_passed.load(Ordering::SeqCst), "the second does not wait for a lock");
         held.let_go();
     };
     let (first, second, ()) = tokio::join!(first, later, gate);

@@ -2,7 +2,7 @@
 //! page says what has become of it.
 
 use super::scheduled::{back, count, go_to, rows, schedule};
-use super::scheduled_kept::{filled, post, reply_later, states};
+use super::scheduled_kept::{filled, post, reply_later, sql, states};
 use crate::files::samples;
 use crate::files::uploads::{id_in, upload};
 use crate::on_both;
@@ -17,10 +17,13 @@ use time::macros::datetime;
 
 on_both!(
     going_back_and_sending_doubles_nothing,
+    what_was_sent_at_once_is_not_put_off_as_well,
     a_press_in_the_list_twice_is_once,
     an_old_link_opens_no_empty_form,
     it_is_not_put_off_over_what_came_since,
     its_page_is_a_draft_again_when_it_is_gone,
+    its_page_leaves_a_draft_that_it_never_showed,
+    what_kept_it_back_stays_with_whoever_takes_over,
     whose_role_is_taken_away_is_told_to_the_owner,
 );
 
@@ -73,6 +76,34 @@ async fn going_back_and_sending_doubles_nothing(app: App) {
         Ok(sent.order(audit_events::id).select(audit_events::detail).load(conn)?)
     });
     assert_eq!(how.await.unwrap(), [None, Some("scheduled".to_owned())]);
+}
+
+async fn what_was_sent_at_once_is_not_put_off_as_well(app: App) {
+    let staff = app.user(Role::Clinician).await;
+    let maria = app.patient(Like::default()).await;
+    let (new, later) = (format!("/patients/{maria}/messages/new"), format!("/patients/{maria}/messages/scheduled"));
+    let page = staff.get(&new).await.ok();
+    let at_once = filled(&page, "Submit", &[("title", "Your dose"), ("body", "Two tablets")]);
+    post(&staff, &new, &at_once).await.redirect();
+    // the browser goes back to the form, with its old key
+    let put_off = filled(&page, "Submit", &[("title", "Your dose"), ("body", "One tablet"), ("later", "tomorrow")]);
+    let told = post(&staff, &later, &put_off).await;
+    assert_eq!((told.status, rows(&app).await.len()), (409, 0));
+    let told = told.page();
+    assert!(told.has_text("What you sent from this page before went out"), "{}", told.text());
+    post(&staff, &later, &filled(&told, "Submit", &[("later", "tomorrow")])).await.redirect();
+    assert_eq!((count(&app).await, states(&app).await), (1, vec!["waiting".to_owned()]));
+    // the same for a reply, and not after a note
+    let goal = "/conversations/1/messages/scheduled";
+    let page = staff.get("/conversations/1").await.ok();
+    post(&staff, "/conversations/1/messages", &filled(&page, "Send", &[("body", "A reply")])).await.redirect();
+    let put_off = filled(&page, "Send", &[("body", "Another reply"), ("later", "tomorrow")]);
+    assert_eq!((post(&staff, goal, &put_off).await.status, rows(&app).await.len()), (409, 1));
+    let page = staff.get("/conversations/1").await.ok();
+    post(&staff, "/conversations/1/notes", &filled(&page, "Send", &[("body", "A note")])).await.redirect();
+    let put_off = filled(&page, "Send", &[("body", "Another reply"), ("later", "tomorrow")]);
+    post(&staff, goal, &put_off).await.redirect();
+    assert_eq!(rows(&app).await.len(), 2);
 }
 
 async fn a_press_in_the_list_twice_is_once(app: App) {
@@ -194,6 +225,65 @@ async fn its_page_is_a_draft_again_when_it_is_gone(app: App) {
     assert_eq!(saved.status, 200, "{typed}");
 }
 
+async fn its_page_leaves_a_draft_that_it_never_showed(app: App) {
+    let staff = app.user(Role::Clinician).await;
+    let maria = app.patient(Like::default()).await;
+    let new = format!("/patients/{maria}/messages/new");
+    let (json, form) = (("accept", "application/json"), ("content-type", "application/x-www-form-urlencoded"));
+    schedule(&staff, maria, &[("later", "tomorrow")]).await.redirect();
+    let page = staff.get(&new).await.ok();
+    staff.submit(&page, "Save draft", &[("title", "A draft"), ("body", "Of another matter")]).await.redirect();
+    let open = staff.get(&format!("{new}?scheduled=1")).await.ok();
+    for button in ["Cancel", "Remove"] {
+        staff.submit(&staff.get("/inbox/scheduled").await.ok(), button, &[]).await.redirect();
+    }
+    let told = post(&staff, &new, &filled(&open, "Submit", &[("body", "Typed words")])).await;
+    assert_eq!(told.status, 409);
+    let told = told.page();
+    // what is typed on is not saved over it, and what is sent does not take it along
+    let typed = told.form_with("Submit").urlencoded();
+    let saved = staff.send("POST", &format!("/patients/{maria}/messages/draft"), &[json, form], &typed).await;
+    assert_eq!(saved.status, 409, "{typed}");
+    staff.submit(&told, "Submit", &[]).await.redirect();
+    assert!(staff.get("/conversations/1").await.ok().has_text("Typed words"));
+    let draft = staff.get(&new).await.ok();
+    assert_eq!(draft.form_with("Submit").value("body").as_deref().map(str::trim), Some("Of another matter"));
+    // the same for a reply
+    reply_later(&staff, "/conversations/1", "A reply for later").await;
+    let page = staff.get("/conversations/1").await.ok();
+    staff.submit(&page, "Save draft", &[("body", "A reply that is begun")]).await.redirect();
+    let open = staff.get("/conversations/1?scheduled=2").await.ok();
+    for button in ["Cancel", "Remove"] {
+        staff.submit(&staff.get("/inbox/scheduled").await.ok(), button, &[]).await.redirect();
+    }
+    let told = post(&staff, "/conversations/1/messages", &filled(&open, "Send", &[("body", "Typed words")])).await;
+    assert_eq!(told.status, 409);
+    let told = told.page();
+    let typed = told.form_with("Send").urlencoded();
+    let saved = staff.send("POST", "/conversations/1/messages/draft", &[json, form], &typed).await;
+    assert_eq!(saved.status, 409, "{typed}");
+    staff.submit(&told, "Send", &[]).await.redirect();
+    let page = staff.get("/conversations/1").await.ok();
+    assert_eq!(page.form_with("Send").value("body").as_deref().map(str::trim), Some("A reply that is begun"));
+}
+
+async fn what_kept_it_back_stays_with_whoever_takes_over(app: App) {
+    let (owner, staff) = (app.user(Role::Owner).await, app.user(Role::Staff).await);
+    let maria = app.patient(Like::default()).await;
+    for _ in 0..3 {
+        schedule(&staff, maria, &[("later", "tomorrow")]).await.redirect();
+    }
+    sql(&app, "UPDATE scheduled_messages SET state = 'not_sent', reason = 'taken_apart' WHERE id = 1").await;
+    sql(&app, "UPDATE scheduled_messages SET state = 'not_sent', reason = 'writer' WHERE id = 2").await;
+    owner.post("/settings/users/2/deactivation", &[("to", "1")]).await.redirect();
+    assert_eq!(states(&app).await, ["taken_apart", "handed_over", "handed_over"]);
+    app.drain().await;
+    let mails = app.mailbox.newest_first();
+    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("will not go out by itself")).count(), 1);
+    let list = owner.get("/inbox/scheduled").await.ok();
+    assert!(list.has_text("The merge of two charts") && !list.has_text("You may not send"), "{}", list.text());
+}
+
 async fn whose_role_is_taken_away_is_told_to_the_owner(app: App) {
     let (owner, staff) = (app.user(Role::Owner).await, app.user(Role::Staff).await);
     let maria = app.patient(Like::default()).await;
@@ -201,6 +291,9 @@ async fn whose_role_is_taken_away_is_told_to_the_owner(app: App) {
     let page = owner.get("/settings/users/2").await.ok();
     let saved = owner.submit(&page, "Save", &[("role", "viewer")]).await.says();
     assert_eq!(saved.1, "user-saved-scheduled");
+    // it is told once: no later change takes anything more away
+    let page = owner.get("/settings/users/2").await.ok();
+    assert_eq!(owner.submit(&page, "Save", &[]).await.says().1, "user-saved");
     let list = staff.get("/inbox/scheduled").await.ok();
     assert!(list.has_text("It was to go out on") && !list.has_text("Goes out on"), "{}", list.text());
     // somebody takes over, and is told
@@ -208,5 +301,5 @@ async fn whose_role_is_taken_away_is_told_to_the_owner(app: App) {
     app.drain().await;
     assert_eq!(states(&app).await, ["handed_over"]);
     let mails = app.mailbox.newest_first();
-    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("was not sent")).count(), 1);
+    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("will not go out by itself")).count(), 1);
 }

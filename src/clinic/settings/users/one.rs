@@ -77,14 +77,16 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let (user, ways, now) = (in_path(&req)?, state.ways_in(), state.clock.now());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let newer = stored(&users::hold(tx, &me.0, user).map_err(broken)?).newer(&form);
+        let before = users::hold(tx, &me.0, user).map_err(broken)?;
+        let newer = stored(&before).newer(&form);
         let (typed, mut errors) = (Typed::from_form(&form), FieldErrors::default());
         let change = typed.read(&mut errors);
         if let Some(change) = change.filter(|_| newer.is_none()) {
             match users::change(tx, now, &me.0, ways, user, &change) {
                 Ok(()) => {
-                    // nothing of theirs goes out any more, and only they see it
-                    let keeps = !change.role.may(Action::Send) && conversations::count_unsent(tx, user)? > 0;
+                    // by this change nothing of theirs goes out any more, and only they see it
+                    let loses = before.role.may(Action::Send) && !change.role.may(Action::Send);
+                    let keeps = loses && conversations::count_waiting(tx, user)? > 0;
                     return Ok(Err(if keeps { "user-saved-scheduled" } else { "user-saved" }));
                 }
                 Err(cause) => {
