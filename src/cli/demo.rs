@@ -53,6 +53,11 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
             (temporary.path().to_owned(), Some(temporary))
         }
     };
+    let filling = folder.join(FILLING);
+    if filling.try_exists()? {
+        let why = "the demo was ended while it filled this folder: empty it, and start again";
+        return Err(format!("--data: {}: {why}", folder.display()).into());
+    }
     let random = Random::system();
     let database = DatabaseUrl::Sqlite(folder.join("postern.db"));
     let db = app::open(&database, Keys::default(), &random).await?;
@@ -96,7 +101,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         live: Arc::default(),
         provider: None,
     };
-    fill(&state, &mails, options.empty).await?;
+    fill(&state, &mails, &filling, options.empty).await?;
     let mailbox = Mailbox::in_file(mails, state.clock.clone())?;
     state.delivery = Arc::new(Delivery::mailbox(mailbox.clone()));
     tell(&state.db, &origin, &folder).await?;
@@ -108,8 +113,11 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     served
 }
 
-/// Fills a new clinic; a clinic that has users stays as it is.
-async fn fill(state: &AppState, mails: &Path, empty: bool) -> Result<(), Failure> {
+/// The file that lies in the folder while the clinic is filled: where it is left, the filling was interrupted.
+const FILLING: &str = "filling";
+
+/// Fills a new clinic; a clinic that has users stays as it is. `filling`: where the file lies meanwhile.
+async fn fill(state: &AppState, mails: &Path, filling: &Path, empty: bool) -> Result<(), Failure> {
     use crate::users::active;
     let there = state.db.read(|conn| -> Result<_, AppError> { Ok(!active(conn)?.is_empty()) });
     if there.await.map_err(super::line)? {
@@ -120,16 +128,17 @@ async fn fill(state: &AppState, mails: &Path, empty: bool) -> Result<(), Failure
         return Ok(demo::open_clinic(state, until).await.map_err(super::line)?);
     }
     println!("Filling a fresh clinic …");
-    // what was half filled begins anew
+    // the database does not say how far a story was played that was interrupted, and it cannot be continued
+    std::fs::write(filling, "")?;
     std::fs::write(mails, "")?;
     let clock = Clock::fixed(until.plus(-demo::BEFORE));
     let mailbox = Mailbox::in_file(mails.to_owned(), clock.clone())?;
     let past =
         AppState { clock: clock.clone(), delivery: Arc::new(Delivery::mailbox(mailbox.clone())), ..state.clone() };
     demo::import_charts(&past, until).await.map_err(super::line)?;
-    // the users come late, so that a folder that was only half filled is filled again
     demo::open_clinic(&past, clock.now()).await.map_err(super::line)?;
-    Ok(demo::live(&past, &clock, &mailbox, until).await.map_err(super::line)?)
+    demo::live(&past, &clock, &mailbox, until).await.map_err(super::line)?;
+    Ok(std::fs::remove_file(filling)?)
 }
 
 /// Prints the addresses and sign-ins, and writes them to `demo.json`.

@@ -1,12 +1,14 @@
 //! `/demo/mailbox`: the emails and texts that the people of the demo get, as their phones and mail programs show them.
 
 use super::tour_page::shell;
-use crate::db::{Conn, Ts};
+use crate::clock::Token;
+use crate::db::{Conn, PatientId, Ts};
 use crate::delivery::{Mailbox, Received};
 use crate::error::AppError;
 use crate::http::guard::CSP;
 use crate::http::{Head, Shell, html};
 use crate::patients::{self, Patient};
+use crate::portal_links;
 use crate::settings;
 use crate::state::AppState;
 use crate::text::Zone;
@@ -21,6 +23,8 @@ use time::format_description::well_known::Rfc3339;
 
 /// The most mails and texts in the JSON.
 const MOST: usize = 500;
+/// What stands before the token in a link into the portal.
+const PORTAL_LINK: &str = "/portal/link/";
 /// The most texts that a phone shows.
 const TEXTS: usize = 40;
 
@@ -49,6 +53,9 @@ struct Person {
     name: String,
     born: Option<BirthDate>,
     is_staff: bool,
+    patient: Option<PatientId>,
+    /// where "Open as this patient" leads; the portal's first page, until a link is known to be theirs
+    way_in: String,
     email: String,
     phone: String,
     /// the same number as people write it
@@ -85,6 +92,14 @@ impl Arrived {
         let words = linked_words(&received.text);
         Arrived { received, at, words }
     }
+
+    /// Its link into the portal.
+    fn portal_link(&self) -> Option<&str> {
+        self.words.iter().find_map(|word| match word {
+            Word::Link(link) if link.contains(PORTAL_LINK) => Some(link.as_str()),
+            _ => None,
+        })
+    }
 }
 
 impl Person {
@@ -94,12 +109,24 @@ impl Person {
         let email = d.email.map(|email| email.to_string()).unwrap_or_default();
         let number = d.phone.as_ref().map(|phone| phone.shown()).unwrap_or_default();
         let phone = d.phone.map(|phone| phone.to_string()).unwrap_or_default();
-        Person { born: Some(d.birth_date), email, phone, number, ..Person::named(format!("p{}", patient.id), name) }
+        let named = Person::named(format!("p{}", patient.id), name);
+        Person { born: Some(d.birth_date), patient: Some(patient.id), email, phone, number, ..named }
     }
 
     fn named(key: String, name: String) -> Person {
-        let (email, phone, number) = (String::new(), String::new(), String::new());
-        Person { key, name, born: None, is_staff: false, email, phone, number, mails: Vec::new(), texts: Vec::new() }
+        Person {
+            key,
+            name,
+            born: None,
+            is_staff: false,
+            patient: None,
+            way_in: "/portal".to_owned(),
+            email: String::new(),
+            phone: String::new(),
+            number: String::new(),
+            mails: Vec::new(),
+            texts: Vec::new(),
+        }
     }
 
     fn has(&self, address: &str) -> bool {
@@ -119,19 +146,6 @@ impl Person {
     /// The texts as a phone shows them: the newest at the end.
     fn on_phone(&self) -> impl Iterator<Item = &Arrived> {
         self.texts.iter().take(TEXTS).rev()
-    }
-
-    /// The way into the portal that came last.
-    fn way_in(&self) -> String {
-        let all = self.mails.iter().chain(&self.texts);
-        let links = all.filter_map(|one| {
-            let link = one.words.iter().find_map(|word| match word {
-                Word::Link(link) if link.contains("/portal/link/") => Some(link.clone()),
-                _ => None,
-            })?;
-            Some((one.at, link))
-        });
-        links.max_by_key(|(at, _)| *at).map_or_else(|| "/portal".to_owned(), |(_, link)| link)
     }
 }
 
@@ -188,6 +202,21 @@ fn people(conn: &mut Conn, mailbox: &Mailbox) -> Result<Vec<Person>, AppError> {
     Ok(people)
 }
 
+/// The newest link into the portal that came to a person. Where two patients share an address, the mails of both come
+/// to both, and only the link tells whose it is.
+fn newest_way_in(conn: &mut Conn, now: Ts, person: &Person) -> Result<Option<String>, AppError> {
+    let mut arrived: Vec<&Arrived> = person.mails.iter().chain(&person.texts).collect();
+    arrived.sort_by_key(|one| std::cmp::Reverse(one.at));
+    for link in arrived.into_iter().filter_map(Arrived::portal_link) {
+        let Some((_, token)) = link.split_once(PORTAL_LINK) else { continue };
+        let open = portal_links::open(conn, now, &Token::received(token))?;
+        if open.is_some_and(|open| open.patient.is_some() && open.patient == person.patient) {
+            return Ok(Some(link.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
 pub(super) async fn show(
     state: web::Data<AppState>,
     head: Head,
@@ -195,11 +224,18 @@ pub(super) async fn show(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
     let query = query.into_inner();
-    let own = mailbox.clone();
-    let read =
-        state.db.read(move |conn| -> Result<_, AppError> { Ok((people(conn, &own)?, settings::load(conn)?.zone())) });
-    let (people, zone): (Vec<Person>, Zone) = read.await?;
-    let chosen = people.iter().position(|person| person.key == query.who).unwrap_or_default();
+    let (own, who, now) = (mailbox.clone(), query.who.clone(), state.clock.now());
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let mut all = people(conn, &own)?;
+        let chosen = all.iter().position(|person| person.key == who).unwrap_or_default();
+        if let Some(person) = all.get_mut(chosen)
+            && let Some(link) = newest_way_in(conn, now, person)?
+        {
+            person.way_in = link;
+        }
+        Ok((all, chosen, settings::load(conn)?.zone()))
+    });
+    let (people, chosen, zone): (Vec<Person>, usize, Zone) = read.await?;
     let mails = people.get(chosen).map(|person| person.mails.as_slice()).unwrap_or_default();
     let mail = mails.iter().position(|mail| Some(mail.received.id) == query.mail).unwrap_or_default();
     let word = |typed: &str, offered: [&'static str; 2]| offered.into_iter().find(|one| *one == typed);

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::db::Ts;
 use crate::delivery::Mailbox;
 use crate::error::AppError;
+use crate::settings;
 use crate::slow_hash;
 use crate::state::AppState;
 use actix_web::web::{self, ServiceConfig};
@@ -70,7 +71,9 @@ pub async fn open_clinic(state: &AppState, now: Ts) -> Result<(), AppError> {
 /// # Errors
 /// Those of an import.
 pub async fn import_charts(state: &AppState, until: Ts) -> Result<(), AppError> {
-    let today = until.get().date();
+    // the day of the clinic, on which the story ends too: in the evening UTC has the next one already
+    let zone = state.db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?.zone()) }).await?;
+    let today = zone.local(until).date();
     let reading = ImportOptions { default_calling_code: "1".into(), today, source: None };
     let now = state.clock.now();
     let deliveries = charts::deliveries(today).map_err(|cause| AppError::Internal(cause.to_string()))?;

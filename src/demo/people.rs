@@ -81,7 +81,7 @@ pub fn add_users(tx: &mut Tx, now: Ts, hashes: Vec<String>) -> Result<(), AppErr
     Ok(())
 }
 
-/// Sets the clinic's name, phone number and address, and when a user is told that a message was not opened.
+/// Sets the clinic's name, phone number and address.
 pub fn name_clinic(tx: &mut Tx, now: Ts) -> Result<(), AppError> {
     let mut settings = settings::load(tx)?;
     (settings.name, settings.phone) = ("Riverside Clinic".into(), "+1 613 555 0142".into());

@@ -3,7 +3,7 @@
 use super::people::{DemoUser, USERS};
 use super::tour::{Step, Tour};
 use crate::error::AppError;
-use crate::http::{Head, Shell, html, see_other};
+use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
 use crate::text::{Lang, Zone};
 use actix_web::{HttpResponse, web};
@@ -69,9 +69,9 @@ pub(super) async fn show(
     }
 }
 
-/// Puts the tour away, or takes it up again.
-pub(super) async fn remove(tour: web::Data<Tour>) -> Result<HttpResponse, AppError> {
-    let hidden = !tour.is_hidden();
+/// Puts the tour away, or takes it up again, as the button said: sent twice, it does the same.
+pub(super) async fn remove(tour: web::Data<Tour>, form: Form) -> Result<HttpResponse, AppError> {
+    let hidden = form.get("hidden") == "1";
     tour.hide(hidden).map_err(|cause| AppError::Internal(cause.to_string()))?;
     Ok(see_other(if hidden { "/inbox" } else { "/demo" }))
 }

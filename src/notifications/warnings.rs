@@ -28,6 +28,13 @@ text_enum! {
     }
 }
 
+impl Warning {
+    /// Whether it only asks for a second look at a new address: nothing is known against it.
+    pub fn is_unconfirmed(self) -> bool {
+        matches!(self, Warning::UnconfirmedEmail | Warning::UnconfirmedPhone)
+    }
+}
+
 /// The doubts about the addresses to which links would go.
 pub fn warnings(conn: &mut Conn, patient: &Patient, blocks: &Blocks) -> QueryResult<Vec<Warning>> {
     let links = plan(patient, blocks).links;

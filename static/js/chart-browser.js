@@ -70,13 +70,13 @@ class Browser {
     if (!list) return
     const here = ticked.filter(box => box.closest('.picks'))
     list.hidden = !here.length
-    list.replaceChildren(...here.map(box => make('li', {}, this.title(box))))
+    list.replaceChildren(...here.map(box => make('li', {}, this.title(box, list.dataset.remove))))
   }
 
-  /** A ticked item by its title: pressed, it is not ticked any more. */
-  title(box) {
+  /** A ticked item by its title: pressed, it is not ticked any more, as `label` says in words. */
+  title(box, label) {
     const text = box.closest('label').querySelector('.title').textContent
-    const button = make('button', {type: 'button', text: `${text} `})
+    const button = make('button', {type: 'button', text: `${text} `, 'aria-label': label.replace('$title', () => text)})
     button.append(icon('x'))
     button.addEventListener('click', () => {
       box.checked = false
@@ -99,6 +99,7 @@ class Browser {
     clearTimeout(this.timer)
     this.form.setAttribute('aria-busy', 'true')
     const asked = this.asked = Symbol('asked')
+    const sent = this.form.querySelector('input[type=search]')?.value
     const next = await fetchForm(this.form.action, {method: 'POST', body: formValues(this.form, button)})
     if (asked !== this.asked) return // a later question has been asked
     if (next === undefined) return this.form.removeAttribute('aria-busy')
@@ -116,8 +117,9 @@ class Browser {
     const focused = this.form.contains(document.activeElement) ? document.activeElement : null
     // words that were typed while the answer was under way stay, and are looked for next
     const [typed, words] = [this.form, next].map(form => form.querySelector('input[type=search]'))
-    const goesOn = typed === focused && typed.value.trim() !== words.value
-    const caret = typed === focused ? [typed.selectionStart, typed.selectionEnd] : null
+    // by what was sent: the words in the answer have their spaces put in order, and would never be the same
+    const goesOn = typed && typed === focused && typed.value !== sent
+    const caret = typed && typed === focused ? [typed.selectionStart, typed.selectionEnd] : null
     if (caret) words.value = typed.value
     this.form.replaceWith(next)
     this.take(next)

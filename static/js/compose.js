@@ -16,6 +16,7 @@ import {icon, make, stylesheet, wordsFor} from './common.js'
 export default async function compose(form) {
   const scheduled = form.querySelector('input[name=scheduled]')
   if (scheduled) keepFromLeaving(form, 'unsaved' in scheduled.dataset)
+  showWhatOpens(form)
   const textarea = form.querySelector('textarea[data-rich]')
   if (!textarea) return
   if (textarea.dataset.rich === 'lazy') textarea.addEventListener('focus', () => start(form, textarea, true), {once: true})
@@ -26,6 +27,15 @@ function keepFromLeaving(form, unsaved) {
   for (const name of ['input', 'change']) form.addEventListener(name, () => { unsaved = true })
   addEventListener('submit', event => { if (event.target === form && !event.defaultPrevented && !event.submitter?.formTarget) unsaved = false })
   addEventListener('beforeunload', event => { if (unsaved && form.isConnected) event.preventDefault() })
+}
+
+/** A fold that is opened is brought into sight, also above a foot that stays. */
+function showWhatOpens(form) {
+  // what comes open with the page may tell so later, and moves nothing: a notice above it would be out of sight
+  const open = new Set(form.querySelectorAll('details[open]'))
+  form.addEventListener('toggle', event => {
+    if (!open.delete(event.target) && event.target.open) event.target.scrollIntoView({block: 'nearest'})
+  }, true)
 }
 
 async function start(form, textarea, focus) {

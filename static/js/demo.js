@@ -1,5 +1,7 @@
 // Hook: [data-live] on the demo's own pages: asks now and then whether the page has changed, and shows it anew.
 // data-version: compared in place of the whole part, where it holds words that change with time alone.
+// [data-said] in it: told to screen readers when it changes.
+import {say} from './common.js'
 import {request} from './request.js'
 
 const EVERY = 1500 // ms
@@ -19,11 +21,16 @@ async function look() {
   live.replaceChildren(...fresh.childNodes)
   if (!part) live.dataset.version = fresh.dataset.version
   if (at) live.querySelector(`a[href="${CSS.escape(at)}"]`)?.focus()
+  const said = live.querySelector('[data-said]')
+  if (said) say(said.textContent)
 }
 
 if (live) {
   // on a phone the people stand beside one another
-  live.querySelector('nav [aria-current=page]')?.scrollIntoView({block: 'nearest', inline: 'center'})
+  const shown = live.querySelector('nav [aria-current=page]')
+  shown?.scrollIntoView({block: 'nearest', inline: 'center'})
+  // without a name the page shows whom the newest came to: whoever is read stays, also when something comes to another
+  if (shown && !new URLSearchParams(location.search).has('who')) history.replaceState(null, '', shown.href)
   setInterval(look, EVERY)
   document.addEventListener('visibilitychange', look)
 }

@@ -1,9 +1,7 @@
 // Hook: details[data-summary]: its summary says in [data-chosen] what is chosen inside: ticked boxes, and lists that do not
-// stand at "0". The server says the same of the page as it comes. Opened,
-// it is brought into sight.
+// stand at "0". The server says the same of the page as it comes.
 export default function options(fold) {
   const chosen = fold.querySelector('[data-chosen]')
-  fold.addEventListener('toggle', () => { if (fold.open) fold.scrollIntoView({block: 'nearest'}) })
   fold.addEventListener('change', () => {
     const boxes = [...fold.querySelectorAll('input[type=checkbox]:checked')].map(box => box.closest('label').textContent.trim())
     const lists = [...fold.querySelectorAll('select')].filter(list => list.value !== '0')

@@ -170,7 +170,4 @@ export default function start(part) {
   }, {capture: true})
 
   list.querySelectorAll('li.file').forEach(dress)
-  // what opens is seen, also above a foot that stays
-  const fold = part.querySelector('details.add')
-  fold?.addEventListener('toggle', () => { if (fold.open) fold.scrollIntoView({block: 'nearest'}) })
 }

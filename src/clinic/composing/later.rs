@@ -19,7 +19,7 @@ const CLOCK: &[FormatItem] = format_description!("[hour]:[minute]");
 /// When work begins, for the choices with one tap.
 const MORNING: Time = time!(9:00);
 
-/// What `clinic/composing/later.html` shows.
+/// What `clinic/composing/later.html` and `later_notice.html` show.
 pub struct Later {
     /// the date as typed, `2026-03-05`
     pub date: String,

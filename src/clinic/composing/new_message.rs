@@ -53,7 +53,10 @@ pub struct NewMessagePage {
     /// another channel that would work where the patient's own does not
     other_way: Option<Channel>,
     told: Vec<String>,
+    /// what is known against an address
     warnings: Vec<Warning>,
+    /// the addresses by which nobody has signed in yet
+    unconfirmed: Vec<Warning>,
     plan: PlanLine,
     later: Later,
     /// where "Send later" is sent
@@ -317,6 +320,8 @@ pub async fn page(
             form.key = data.random.token().reveal().to_owned();
         }
         let me = user.id();
+        let warnings = notifications::warnings(conn, &patient, &blocks)?.into_iter();
+        let (unconfirmed, warnings): (Vec<Warning>, Vec<Warning>) = warnings.partition(|one| one.is_unconfirmed());
         Ok(NewMessagePage {
             colleagues: users::active(conn)?.into_iter().filter(|user| user.id != me).collect(),
             templates: message_templates::readable(conn, user, false)?,
@@ -331,7 +336,8 @@ pub async fn page(
                 PlanWish::read(|name| named.get(name)),
                 &notifications::plan(&patient, &blocks),
             ),
-            warnings: notifications::warnings(conn, &patient, &blocks)?,
+            warnings,
+            unconfirmed,
             later,
             later_goal: format!("/patients/{}/messages/scheduled", patient.id),
             files,

@@ -160,7 +160,6 @@ async fn a_message_by_the_keyboard_alone() {
     }
 }
 
-/// What every button of the toolbar makes is stored as it is, and comes back the same.
 /// "New Message" fits a laptop: To and Title take a line each, the text what is left, and the foot with "Submit" stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_window_fits() {
@@ -193,6 +192,7 @@ async fn the_window_fits() {
     assert!(said.as_str().unwrap().contains("Please call me"), "{said}");
 }
 
+/// What every button of the toolbar makes is stored as it is, and comes back the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_editor_makes_survives() {
     let Some(desk) = desk(1280, "en").await else { return };

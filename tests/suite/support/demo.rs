@@ -30,18 +30,21 @@ impl Demo {
 
     fn start_as(folder: &Path, mut command: Command, options: &[&str]) -> Demo {
         let _ = std::fs::remove_file(folder.join("demo.json"));
+        // a file of its own, outside the folder: what the demo says of why it ended
+        let told = tempfile::NamedTempFile::new().unwrap();
         let child = command
             .args(["demo", "--port", "0", "--data", folder.to_str().unwrap()])
             .args(options)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(told.reopen().unwrap())
             .spawn()
             .unwrap();
         let mut demo = Demo { child, port: 0 };
         let begin = Instant::now();
         loop {
-            assert!(begin.elapsed() < Duration::from_secs(60), "the demo does not start");
-            assert!(demo.child.try_wait().unwrap().is_none(), "the demo ended");
+            let said = || std::fs::read_to_string(told.path()).unwrap_or_default();
+            assert!(begin.elapsed() < Duration::from_secs(180), "the demo does not start: {}", said());
+            assert!(demo.child.try_wait().unwrap().is_none(), "the demo ended: {}", said());
             if let Ok(json) = std::fs::read(folder.join("demo.json")) {
                 let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
                 let url: url::Url = json["clinic_url"].as_str().unwrap().parse().unwrap();

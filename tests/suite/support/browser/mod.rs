@@ -161,10 +161,14 @@ impl Browser {
     /// (`"on"`), sets a date field (`YYYY-MM-DD`), chooses files (paths, one a line).
     pub async fn fill(&self, label: &str, value: &str) {
         let mut filled = self.fill_once(label, value).await;
-        // an editor may have replaced the text field after it was found; a person types where the field is
+        // an editor, or an answer, may have replaced the text field after it was found; a person types where the field is
+        let is_replaced = |e: &CmdError| {
+            let problem = e.to_string();
+            problem.contains("not interactable") || problem.contains("stale element")
+        };
         for _ in 0..20 {
             match &filled {
-                Err(e) if e.to_string().contains("not interactable") => {
+                Err(e) if is_replaced(e) => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     filled = self.fill_once(label, value).await;
                 }
@@ -176,7 +180,7 @@ impl Browser {
 
     async fn fill_once(&self, label: &str, value: &str) -> Result<(), CmdError> {
         let control = self.find("control", label).await;
-        let kind = self.call("kind", json!([control])).await;
+        let kind = self.try_call("kind", json!([control])).await?;
         match kind.as_str().unwrap() {
             "text" => match control.clear().await {
                 Ok(()) => control.send_keys(value).await,
