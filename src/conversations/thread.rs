@@ -86,6 +86,8 @@ pub struct Thread {
     pub steps: Vec<Step>,
     /// what a user must see to in the last notification, if anything
     pub attention: Option<Attention>,
+    /// how many of all its messages were taken back
+    pub recalled: i64,
     /// users who take part: id, name, and whether they are done
     pub participants: Vec<(UserId, String, bool)>,
 }
@@ -125,6 +127,8 @@ pub fn thread<R: Right>(
         .order((users::name, users::id))
         .select((users::id, users::name, participants::done_at.is_not_null()))
         .load(conn)?;
+    let recalled = messages::table.filter(messages::conversation_id.eq(conversation.id));
+    let recalled: i64 = recalled.filter(messages::recalled_at.is_not_null()).count().get_result(conn)?;
     let notifications = notifications::of_conversation(conn, conversation.id)?;
     let ids: Vec<_> = notifications.iter().map(|row| row.id).collect();
     Ok(Thread {
@@ -140,6 +144,7 @@ pub fn thread<R: Right>(
         messages,
         earlier,
         notifications,
+        recalled,
         participants,
     })
 }

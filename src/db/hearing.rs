@@ -95,6 +95,8 @@ struct Ear {
     answered_at: Instant,
     /// SQLite's number of the file's content
     version: i64,
+    /// nothing is heard, and the log says so
+    is_deaf: bool,
     pause: Duration,
     try_at: Instant,
 }
@@ -109,7 +111,7 @@ impl Ear {
     fn new(url: DatabaseUrl) -> Ear {
         let now = Instant::now();
         let (conn, to, waiting, version) = (None, None, VecDeque::new(), 0);
-        Ear { url, conn, to, waiting, answered_at: now, version, pause: PAUSES.0, try_at: now }
+        Ear { url, conn, to, waiting, answered_at: now, version, is_deaf: false, pause: PAUSES.0, try_at: now }
     }
 
     fn serve(&mut self, orders: &Receiver<Order>) {
@@ -124,12 +126,20 @@ impl Ear {
             if self.to.as_ref().is_some_and(UnboundedSender::is_closed) {
                 (self.to, self.conn) = (None, None);
             }
-            if let Err(cause) = self.work() {
-                if self.conn.take().is_some() {
-                    tracing::warn!(%cause, "the connection that hears of changes was lost");
+            match self.work() {
+                // one that opens and then fails each time is tried less and less often too
+                Ok(()) if self.conn.is_some() => (self.is_deaf, self.pause) = (false, PAUSES.0),
+                Ok(()) => {}
+                Err(cause) => {
+                    self.conn = None;
+                    // once, and not with each new try
+                    if !self.is_deaf {
+                        tracing::warn!(%cause, "there is no connection that hears of changes; it is tried again");
+                    }
+                    self.is_deaf = true;
+                    self.try_at = Instant::now() + self.pause;
+                    self.pause = (self.pause * 2).min(PAUSES.1);
                 }
-                self.try_at = Instant::now() + self.pause;
-                self.pause = (self.pause * 2).min(PAUSES.1);
             }
         }
     }
@@ -206,7 +216,7 @@ impl Ear {
             Conn::Sqlite(conn) => self.version = version(conn)?,
         }
         self.conn = Some(conn);
-        (self.answered_at, self.pause) = (Instant::now(), PAUSES.0);
+        self.answered_at = Instant::now();
         self.say(Heard::Began);
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::access::{SignedInUser, rights};
 use crate::audit::{self, Row};
 use crate::clock::Clock;
 use crate::db::{Conn, Db, DbError, Heard, Ts};
+use diesel::QueryResult;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,22 +92,43 @@ struct Place {
     all: i64,
     /// and these
     some: BTreeSet<i64>,
+    /// the last row that the log had, also one that is not followed
+    seen: i64,
     /// the last row at the last beat: what is not committed by the next one does not come any more
     at_beat: i64,
 }
 
 impl Place {
     fn begin(row: i64) -> Place {
-        Place { all: row, some: BTreeSet::new(), at_beat: row }
+        Place { all: row, some: BTreeSet::new(), seen: row, at_beat: row }
     }
 
     fn last(&self) -> i64 {
-        self.some.last().copied().unwrap_or(self.all)
+        self.some.last().copied().unwrap_or(self.all).max(self.seen)
     }
 
     /// Those of the rows that were not told yet; from now on they count as told.
     fn fresh(&mut self, rows: Vec<Row>) -> Vec<Row> {
         rows.into_iter().filter(|row| row.id > self.all && self.some.insert(row.id)).collect()
+    }
+
+    /// Those after this id that were not told yet. What is committed before `seen` is read is on them; it ends where there are
+    /// [`MANY`].
+    fn read_on(&mut self, conn: &mut Conn, mut from: i64) -> QueryResult<Vec<Row>> {
+        let seen = audit::last_row(conn)?;
+        let mut fresh: Vec<Row> = Vec::new();
+        loop {
+            let rows = audit::after(conn, from, MANY)?;
+            let full = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 >= MANY);
+            fresh.extend(self.fresh(rows));
+            match full {
+                // rows that were told before do not count: there may be many of them
+                Some(last) if (fresh.len() as i64) < MANY => from = last,
+                _ => break,
+            }
+        }
+        self.seen = self.seen.max(seen);
+        Ok(fresh)
     }
 
     fn beat(&mut self) {
@@ -186,12 +208,11 @@ fn look(
         return Ok(Found { place, changes: Vec::new(), is_much: false, ended: ended(conn, now, sessions)? });
     };
     let rows = match news {
-        News { is_gap: true, .. } | News { is_beat: true, .. } => audit::after(conn, place.all, MANY)?,
-        News { is_changed: true, .. } => audit::after(conn, place.last(), MANY)?,
-        News { rows, .. } => audit::with_ids(conn, rows)?,
+        News { is_gap: true, .. } | News { is_beat: true, .. } => place.read_on(conn, place.all)?,
+        News { is_changed: true, .. } => place.read_on(conn, place.last())?,
+        News { rows, .. } => place.fresh(audit::with_ids(conn, rows)?),
     };
     let is_much = rows.len() as i64 >= MANY;
-    let rows = place.fresh(rows);
     let looks_at_sessions =
         news.is_beat || is_much || rows.iter().filter_map(|row| row.action.parse().ok()).any(may_end_sessions);
     let ended = if looks_at_sessions { ended(conn, now, sessions)? } else { Vec::new() };
@@ -205,10 +226,15 @@ fn look(
 fn ended(conn: &mut Conn, now: Ts, sessions: &[(u64, Watched)]) -> Result<Vec<u64>, DbError> {
     let mut ended = Vec::new();
     for (number, session) in sessions {
-        let holder = session.holder(conn, now)?;
-        if holder.as_ref().and_then(SignedInUser::<rights::Read>::from_holder).flatten().is_none() {
+        if !may_listen(conn, now, session)? {
             ended.push(*number);
         }
     }
     Ok(ended)
+}
+
+/// Whether this session opens something that an event may tell of.
+pub fn may_listen(conn: &mut Conn, now: Ts, session: &Watched) -> QueryResult<bool> {
+    let holder = session.holder(conn, now)?;
+    Ok(holder.as_ref().and_then(SignedInUser::<rights::Read>::from_holder).flatten().is_some())
 }

@@ -23,6 +23,9 @@ pub const BEAT: Duration = Duration::from_secs(20);
 const OF_ONE_USER: usize = 10;
 /// How many events may wait for a browser. One that is slower is sent away, and comes back to a fresh page.
 const WAITING: usize = 32;
+/// More changes at once than this are told as one: the page is to be fetched. It is less than may wait for a browser, and more than
+/// the conversations of one patient.
+const AT_ONCE: usize = 24;
 /// How many changes are remembered for pages that were made before them.
 const REMEMBERED: usize = 500;
 
@@ -152,16 +155,23 @@ impl Live {
 
     /// Tells these changes. All rows up to `row` were told of then.
     pub(super) fn tell(&self, changes: Vec<Change>, row: i64) {
-        let (mut inner, now) = (self.lock(), Instant::now());
+        let (now, is_much) = (Instant::now(), changes.len() > AT_ONCE);
         for change in changes {
+            // held for one change at a time: nobody who opens a stream waits for all of them
+            let mut inner = self.lock();
             if let (Some(by), Some(conversation)) = (change.by, change.conversation) {
                 // who has sent it does not write it any more
                 if matches!(change.kind, Kind::Message | Kind::Note) {
                     inner.answering.stop(conversation, by);
                 }
             }
-            inner.send(|user| change.event_for(user).map(Bytes::from));
+            if !is_much {
+                inner.send(|user| change.event_for(user).map(Bytes::from));
+            }
             inner.remember(change, now);
+        }
+        if is_much {
+            self.lock().send(|_| Some(event("refresh")));
         }
         self.position.fetch_max(row, Ordering::AcqRel);
     }
@@ -204,8 +214,8 @@ impl Inner {
     }
 
     fn remember(&mut self, change: Change, now: Instant) {
-        // a mark is the user's own doing, and their next page shows it
-        if change.row.is_none() || change.kind == Kind::Mark {
+        // marks too: the tab that reads next was not told of what another tab did between the two streams
+        if change.row.is_none() {
             return;
         }
         if self.told.len() >= REMEMBERED

@@ -11,5 +11,5 @@ mod listeners;
 
 pub use answering::{ANSWERING_FOR, tell_answering};
 pub use changes::Kind;
-pub use follow::run;
+pub use follow::{may_listen, run};
 pub use listeners::{BEAT, Listening, Live, NotNow};

@@ -452,6 +452,10 @@ live-new-note = { $count ->
     [one] A colleague has added a note.
    *[other] { $count } new messages.
   }
+live-new-other = { $count ->
+    [one] There is a new message.
+   *[other] { $count } new messages.
+  }
 live-answering = { $count ->
     [one] { $names } is answering.
    *[other] { $names } are answering.

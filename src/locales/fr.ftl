@@ -452,6 +452,10 @@ live-new-note = { $count ->
     [one] Un collègue a ajouté une note.
    *[other] { $count } nouveaux messages.
   }
+live-new-other = { $count ->
+    [one] Il y a un nouveau message.
+   *[other] { $count } nouveaux messages.
+  }
 live-answering = { $count ->
     [one] { $names } est en train de répondre.
    *[other] { $names } sont en train de répondre.

@@ -3,7 +3,7 @@
 // place, and the hook says that there is something new, or who is typing an answer. "Show" fetches new messages, which is what marks
 // them as seen, and puts them at the end; what is typed stays. From then on the page's form says that they were seen (name=shown).
 // Who types in the form of a reply tells so (POST URL/answering) every few seconds.
-import {byItself, hear} from './live.js'
+import {byItself, eased, hear} from './live.js'
 import {request} from './request.js'
 
 const TELL_EVERY = 5000 // ms
@@ -12,29 +12,54 @@ const FORGOTTEN = 15500 // ms after which the server forgets who typed
 export default function liveConversation(place, {enhance}) {
   const url = place.dataset.live
   const id = Number(url.split('/').pop())
-  let timer
+  let isLooking = false
+  let isDue = false // once more after the look that is under way
+  let stale = false
   let forgetting
   let toldAt = 0
 
-  const soon = () => { timer ??= setTimeout(look, 20 + Math.random() * 100) }
-
+  /** One look at a time: of two answers the older one could come last. What nobody sees is looked at when it is seen again. */
   const look = async () => {
-    timer = undefined
+    stale = document.hidden
+    isDue = isLooking
+    if (stale || isLooking) return
+    isLooking = true
     try {
-      const answer = await byItself(`${url}/live?shown=${place.dataset.shown ?? 0}`, {headers: {'X-Fragment': 1}})
-      if (!answer.ok || answer.redirected) return
-      const fresh = parsed(await answer.text())
-      for (const part of fresh.querySelectorAll('[data-foot]')) putFoot(part)
-      const told = fresh.querySelector('[data-live]')
-      if (told.dataset.stamp === place.dataset.stamp) told.querySelector('[data-changed]').remove()
-      else told.querySelector('[data-news]')?.remove() // its page shows them too
-      if (words(place) === words(told)) return
-      const isThere = place.contains(document.activeElement)
-      place.replaceChildren(...told.childNodes)
-      if (isThere) place.querySelector('a')?.focus()
+      await lookOnce()
     } catch {
       // no network: after it there is a new look
     }
+    isLooking = false
+    if (isDue) soon()
+  }
+  const soon = eased(look)
+
+  const lookOnce = async () => {
+    const {shown, stamp} = place.dataset
+    const answer = await byItself(`${url}/live?shown=${shown ?? 0}`, {headers: {'X-Fragment': 1}})
+    if (!answer.ok || answer.redirected) return
+    const fresh = parsed(await answer.text())
+    // "Show" has put messages on the page meanwhile: the answer would call them new
+    if (shown !== place.dataset.shown || stamp !== place.dataset.stamp) return soon()
+    for (const part of fresh.querySelectorAll('[data-foot]')) putFoot(part)
+    const told = fresh.querySelector('[data-live]')
+    if (told.dataset.stamp === stamp) told.querySelector('[data-changed]').remove()
+    else told.querySelector('[data-news]')?.remove() // its page shows them too
+    put(told)
+  }
+
+  /** Puts in place only what says something else: a screen reader reads the whole of each part that changes. */
+  const put = told => {
+    const isThere = place.contains(document.activeElement)
+    const parts = [...told.children]
+    for (const [at, old] of [...place.children].entries()) {
+      if (words(old) !== words(parts[at])) old.replaceChildren(...parts[at].childNodes)
+    }
+    if (!isThere || place.contains(document.activeElement)) return
+    // with nothing left to press, the keyboard goes on from here and not from the top of the page
+    const next = place.querySelector('a') ?? place
+    if (next === place) place.tabIndex = -1
+    next.focus()
   }
 
   /** The way back from another page, or from what has changed, begins at the server: the draft comes first. */
@@ -61,7 +86,7 @@ export default function liveConversation(place, {enhance}) {
     thread.append(...news)
     place.dataset.shown = told.dataset.shown
     for (const field of document.querySelectorAll('input[name=shown]')) field.value = told.dataset.shown
-    place.replaceChildren(...told.childNodes)
+    put(told)
     await enhance(thread)
     const first = news.find(line => line.id)
     first?.setAttribute('tabindex', -1)
@@ -80,11 +105,13 @@ export default function liveConversation(place, {enhance}) {
 
   hear(({kind, conversation}) => {
     if (conversation !== id && kind !== 'refresh' && kind !== 'list') return
-    soon()
+    soon(kind)
     if (kind !== 'answering') return
     clearTimeout(forgetting)
     forgetting = setTimeout(look, FORGOTTEN)
   })
+
+  document.addEventListener('visibilitychange', () => { if (stale) soon() })
 
   const tell = (typing, options) => {
     toldAt = typing === 'on' ? Date.now() : 0

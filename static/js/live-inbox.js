@@ -3,7 +3,7 @@
 // stays in the list, even where it would not be in it any more.
 // Strings: live_list
 import {say, wordsFor} from './common.js'
-import {byItself, hear} from './live.js'
+import {byItself, eased, hear} from './live.js'
 
 const SAID_EVERY = 10000 // ms
 
@@ -12,37 +12,54 @@ const isHeld = line => line.querySelector(':checked') || line.contains(document.
 
 export default function liveInbox(place) {
   const words = wordsFor(place)
-  // merge() keeps the place itself; the browser would do it a second time
+  // put() keeps the place itself; the browser would do it a second time
   document.documentElement.style.overflowAnchor = 'none'
   const isAll = new URLSearchParams(location.search).get('scope') === 'all'
-  let timer
   let stale = false
   let saidAt = 0
+  let saying
 
-  const soon = () => {
-    stale = true
-    timer ??= setTimeout(go, 50 + Math.random() * 250)
+  /** Not more often than one can listen to; what comes sooner is said once, when it is time. */
+  const sayChanged = () => {
+    saying ??= setTimeout(() => {
+      saying = undefined
+      saidAt = Date.now()
+      say(words('live_list'))
+    }, Math.max(0, saidAt + SAID_EVERY - Date.now()))
   }
 
   const go = async () => {
-    timer = undefined
     if (document.hidden) return
     stale = false
     try {
       const answer = await byItself(location.pathname + location.search, {headers: {'X-Fragment': 1}})
       if (!answer.ok || answer.redirected) return
       const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('[data-live-inbox]')
-      if (fresh && put(fresh) && Date.now() - saidAt > SAID_EVERY) {
-        saidAt = Date.now()
-        say(words('live_list'))
-      }
+      if (fresh && put(fresh)) sayChanged()
     } catch {
       stale = true // no network: the next event, or the next look, tries again
     }
   }
 
-  /** Puts what is different in its place. Gives whether a line has come, or become unread. */
+  const easedGo = eased(go)
+  const soon = kind => {
+    stale = true
+    easedGo(kind)
+  }
+
+  /** Puts what is different in its place, and keeps the first line that is seen where it is. Gives whether a line has come, or become
+      unread. */
   const put = fresh => {
+    // measured before anything changes: counts that take another line shift the list too
+    const anchor = [...place.querySelectorAll('.work > li')].find(line => line.getBoundingClientRect().bottom > 0)
+    const top = anchor?.getBoundingClientRect().top
+    const isNews = putParts(fresh)
+    if (anchor?.isConnected && scrollY > 0) scrollBy(0, anchor.getBoundingClientRect().top - top)
+    return isNews
+  }
+
+  /** Gives whether a line has come, or become unread. */
+  const putParts = fresh => {
     const list = place.querySelector('.work')
     const next = fresh.querySelector('.work')
     for (const tab of place.querySelectorAll('.counts a')) {
@@ -66,7 +83,7 @@ export default function liveInbox(place) {
 
   hear(({kind, conversation, mine}) => {
     if (/^(ready|listed|answering)$/.test(kind)) return
-    if (mine !== false || isAll || place.querySelector(`a[href="/conversations/${conversation}"]`)) soon()
+    if (mine !== false || isAll || place.querySelector(`a[href="/conversations/${conversation}"]`)) soon(kind)
   })
   document.addEventListener('visibilitychange', () => { if (stale) soon() })
 }
@@ -81,8 +98,6 @@ function renew(old, fresh) {
 function merge(list, next) {
   const focus = document.activeElement
   const old = new Map([...list.children].map(line => [key(line), line]))
-  const anchor = [...list.children].find(line => line.getBoundingClientRect().bottom > 0)
-  const top = anchor?.getBoundingClientRect().top
   let isNews = false
   let at = 0
   for (const fresh of [...next.children]) {
@@ -99,7 +114,6 @@ function merge(list, next) {
     at++
   }
   for (const line of old.values()) if (!isHeld(line)) line.remove()
-  if (anchor?.isConnected && scrollY > 0) scrollBy(0, anchor.getBoundingClientRect().top - top)
   if (focus.isConnected && focus !== document.activeElement) focus.focus({preventScroll: true})
   return isNews
 }

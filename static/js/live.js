@@ -10,10 +10,25 @@ import {isOthers, request} from './request.js'
 const WAIT = 1000 // ms before the first new try; then twice as long each time, give or take a half
 const LONGEST = 60000
 const DEAD = 50000 // a stream that is silent for so long; it has a beat every 20 s
+const LIVED = 10000 // a stream that went on for so long was a good one
 const UNCOUNTED = /^(state|read|listed|answering)$/ // the number does not depend on these kinds
 
 const hearers = new Set()
 export const hear = hearer => hearers.add(hearer)
+
+/** Gives a function that calls `act` a moment after it is called with the kind of an event; of several calls the earliest counts. What all
+    browsers of the clinic hear at the same moment, as after a restart, is spread over seconds. */
+export function eased(act) {
+  let timer
+  let dueAt = Infinity
+  return kind => {
+    const wait = 30 + Math.random() * (/^(refresh|list)$/.test(kind) ? 5000 : 200)
+    if (Date.now() + wait >= dueAt) return
+    clearTimeout(timer)
+    dueAt = Date.now() + wait
+    timer = setTimeout(() => { dueAt = Infinity; act() }, wait)
+  }
+}
 
 export const byItself = (url, {headers, ...options} = {}) => request(url, {...options, headers: {...headers, 'X-By-Itself': 1}})
 
@@ -23,7 +38,6 @@ export default function live(badge) {
   const title = document.title
   let position = badge.dataset.liveFrom
   let heardAt = 0
-  let asking
 
   const show = count => {
     badge.firstElementChild.textContent = count
@@ -41,7 +55,6 @@ export default function live(badge) {
   tabs.onmessage = ({data}) => take(data)
 
   const ask = async () => {
-    asking = clearTimeout(asking)
     try {
       const answer = await byItself(badge.dataset.liveCount)
       const count = await answer.text()
@@ -51,10 +64,10 @@ export default function live(badge) {
     }
   }
 
-  // Every browser of the clinic may have heard the same
-  const askSoon = () => { asking ??= setTimeout(ask, 30 + Math.random() * 170) }
+  const askSoon = eased(ask)
 
-  // Gives whether it is over for good: the session has ended, or another tab reads
+  // Gives whether it is over for good: another tab reads. Where the session has ended, the next try says whether the browser has another
+  // one by now, as after a change of the password; with none it is led to the sign-in page, which ends it
   const read = async body => {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader()
     let rest = ''
@@ -70,26 +83,28 @@ export default function live(badge) {
         const [, id, data] = /^(?:id: (\d+)\n)?data: (.*)/.exec(event) ?? []
         if (!data) continue
         const news = JSON.parse(data)
-        if (/^(ended|replaced)$/.test(news.kind)) return true
+        if (news.kind === 'replaced') return true
+        if (news.kind === 'ended') return
         tell({...news, id})
-        if (news.mine !== false && !UNCOUNTED.test(news.kind) && news.kind !== 'ready') askSoon()
+        if (news.mine !== false && !UNCOUNTED.test(news.kind) && news.kind !== 'ready') askSoon(news.kind)
       }
     }
   }
 
   const listen = async signal => {
     for (let wait = WAIT; !signal.aborted; wait = Math.min(wait * 2, LONGEST)) {
+      let openAt = Infinity
       try {
         const headers = {Accept: 'text/event-stream', 'Last-Event-ID': position}
         const answer = await byItself('/events', {headers, signal, redirect: 'manual', cache: 'no-store'})
         if (isOthers(answer) || answer.status === 204 || answer.type === 'opaqueredirect') return
-        if (answer.ok) {
-          wait = WAIT
-          if (await read(answer.body)) return
-        }
+        openAt = answer.ok ? Date.now() : Infinity
+        if (answer.ok && await read(answer.body)) return
       } catch {
         // no network, or the page is left
       }
+      // a proxy that ends each stream at once would otherwise be asked every second
+      if (Date.now() - openAt > LIVED) wait = WAIT
       await new Promise(go => setTimeout(go, wait * (.5 + Math.random())))
     }
   }

@@ -81,11 +81,11 @@ impl ConversationPage {
     /// What the page shows of the whole conversation, beside its messages, as a word: a page with another one is out of date.
     fn stamp(&self) -> String {
         let thread = &self.thread;
-        let recalled = thread.messages.iter().filter(|message| message.recalled.is_some()).count();
         let users: Vec<String> = thread.participants.iter().map(|(id, ..)| id.to_string()).collect();
         let closed = thread.closed.as_ref().map_or(0, |(at, _)| at.micros());
         let attention = thread.attention.map_or("", |state| state.as_str());
-        format!("{closed}.{}.{recalled}.{attention}.{}", u8::from(thread.replies_allowed), users.join("-"))
+        let (replies, recalled) = (u8::from(thread.replies_allowed), thread.recalled);
+        format!("{closed}.{replies}.{recalled}.{attention}.{}", users.join("-"))
     }
 
     /// The address of this conversation, for its files.

@@ -7,7 +7,7 @@ use crate::access::session::Watched;
 use crate::clinic::account::own;
 use crate::clinic::guard::{AskedConversation, Conversation, User};
 use crate::conversations::{Author, Thread, Writing};
-use crate::db::MessageId;
+use crate::db::{MessageId, UserId};
 use crate::error::AppError;
 use crate::http::{Form, Head, html, see_other};
 use crate::live::{self, NotNow};
@@ -40,10 +40,16 @@ pub async fn events(
     if head.is_probe || text(header::ACCEPT) != Some(EVENT_STREAM) {
         return Ok(answer.body(":\n\n"));
     }
-    match state.live.listen(&user.0, watched, position(req.headers())) {
-        Ok(listening) => Ok(answer.streaming(listening)),
+    let again = || HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, 1)).finish();
+    match state.live.listen(&user.0, watched.clone(), position(req.headers())) {
+        Ok(listening) => {
+            // the session may have ended just before its stream was there to be ended
+            let read =
+                state.db.read(move |conn| -> Result<bool, AppError> { Ok(live::may_listen(conn, now, &watched)?) });
+            Ok(if read.await? { answer.streaming(listening) } else { again() })
+        }
         Err(NotNow::TooMany) => Err(AppError::TooMany { seconds: 60 }),
-        Err(NotNow::Over) => Ok(HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, 1)).finish()),
+        Err(NotNow::Over) => Ok(again()),
     }
 }
 
@@ -80,10 +86,12 @@ pub struct News {
 }
 
 impl News {
-    fn of(thread: &Thread, shown: MessageId) -> Option<News> {
+    fn of(thread: &Thread, shown: MessageId, reader: UserId) -> Option<News> {
         let mut newer = thread.messages.iter().filter(|message| message.id > shown).peekable();
         let first = newer.peek()?;
         let words = match first {
+            // the reader's own, from another tab or sent later, is by no colleague
+            message if message.user == Some(reader) || message.author == Author::System => "live-new-other",
             message if message.internal => "live-new-note",
             message if message.author == Author::Patient => "live-new-reply",
             _ => "live-new-message",
@@ -112,9 +120,10 @@ pub async fn part(
         // it is no page of its own
         return Ok(see_other(&format!("/conversations/{}", access.conversation())));
     }
+    let reader = access.user().id();
     let mut page = page(&state, head, access, None, Showing::fresh(Writing::Reply)).await?;
     page.live.is_asked = true;
-    page.live.news = News::of(page.thread(), MessageId(query.shown));
+    page.live.news = News::of(page.thread(), MessageId(query.shown), reader);
     html(&page.as_live())
 }
 

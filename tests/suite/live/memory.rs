@@ -3,6 +3,7 @@
 use crate::on_each;
 use crate::support::app::{App, On};
 use crate::support::program::{Program, database_url, free_port};
+use crate::support::world::Like;
 use actix_web::cookie::{Cookie, CookieJar};
 use diesel::prelude::*;
 use postern::access::{Operator, Role};
@@ -19,9 +20,11 @@ use tokio::net::TcpStream;
 
 on_each!(a_thousand_idle_listeners_take_little_memory);
 
-const LISTENERS: usize = 1_000;
+const LISTENERS: usize = 1_100;
 const OF_ONE_USER: usize = 10;
-/// In bytes, for all of them.
+/// So many come first: what they load is no listener's.
+const FIRST: usize = 100;
+/// In bytes, for all that come after them.
 const LIMIT: u64 = 30_000_000;
 
 /// Sessions of many users, ten each; gives their cookies.
@@ -70,12 +73,18 @@ async fn listen(port: u16, cookie: &str) -> TcpStream {
          cookie: {cookie}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut head = Vec::new();
-    while !String::from_utf8_lossy(&head).contains("\"ready\"") {
-        let read = stream.read_buf(&mut head).await.unwrap();
-        assert!(read > 0 && head.len() < 10_000, "{}", String::from_utf8_lossy(&head));
-    }
+    until(&mut stream, "ready").await;
     stream
+}
+
+/// Reads on to the next event of this kind.
+async fn until(stream: &mut TcpStream, kind: &str) {
+    let (event, mut come) = (format!("\"{kind}\""), Vec::new());
+    while !String::from_utf8_lossy(&come).contains(&event) {
+        let read = tokio::time::timeout(super::PATIENCE, stream.read_buf(&mut come)).await;
+        let read = read.unwrap_or_else(|_| panic!("no {kind}: {}", String::from_utf8_lossy(&come))).unwrap();
+        assert!(read > 0 && come.len() < 10_000, "{}", String::from_utf8_lossy(&come));
+    }
 }
 
 async fn a_thousand_idle_listeners_take_little_memory(on: On) {
@@ -87,16 +96,22 @@ async fn a_thousand_idle_listeners_take_little_memory(on: On) {
     let files = app.state.config.files.folder.display().to_string();
     let mut server = Program::start(&["serve"], &database, port, &[("POSTERN_STORAGE_FOLDER", &files)]);
     server.answers_at(port);
-    // what the first requests load is no listener's
     let mut streams = Vec::new();
-    for cookie in &cookies[..20] {
+    for cookie in &cookies[..FIRST] {
         streams.push(listen(port, cookie).await);
     }
     let before = server.own_memory();
-    for cookie in &cookies[20..] {
+    for cookie in &cookies[FIRST..] {
         streams.push(listen(port, cookie).await);
     }
     let more = server.own_memory().saturating_sub(before);
-    println!("{} listeners: {more} bytes", streams.len() - 20);
+    println!("{} listeners: {more} bytes", streams.len() - FIRST);
     assert!(more <= LIMIT, "{more} bytes");
+    // and each of them hears
+    let owner = app.user(Role::Owner).await;
+    let maria = app.patient(Like::default()).await;
+    app.message(&owner, maria, true).await;
+    for stream in &mut streams {
+        until(stream, "message").await;
+    }
 }

@@ -64,8 +64,11 @@ async fn an_event_has_no_word_of_a_patient(app: App) {
     let conversation = app.message(&one, maria, true).await;
     let (patient, message) = patient_opens(&app).await;
     patient_writes(&patient, &message, "I feel worse").await;
-    one.post(&format!("{conversation}/answering"), &[("typing", "on")]).await;
     ear.until("reply").await;
+    // one's own typing is not told to oneself
+    let other = app.user(Role::Clinician).await;
+    assert_eq!(other.post(&format!("{conversation}/answering"), &[("typing", "on")]).await.status, 204);
+    ear.until("answering").await;
     let known = [
         "reply",
         "message",
@@ -75,6 +78,7 @@ async fn an_event_has_no_word_of_a_patient(app: App) {
         "listed",
         "conversation",
         "mark",
+        "answering",
         "ready",
         "refresh",
         "kind",

@@ -112,6 +112,13 @@ impl Browser {
         self.client.refresh().await.unwrap();
     }
 
+    /// Goes on in another window, which a page has opened.
+    pub async fn other_window(&self) {
+        let here = self.client.window().await.unwrap();
+        let other = self.client.windows().await.unwrap().into_iter().find(|one| *one != here);
+        self.client.switch_to_window(other.unwrap()).await.unwrap();
+    }
+
     /// The first visible element of this selector.
     pub async fn wait(&self, css: &str) -> Element {
         self.find("visible", css).await
