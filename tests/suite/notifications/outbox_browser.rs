@@ -78,6 +78,7 @@ async fn a_plan_is_chosen_and_seen(width: u32, code: &'static str) {
     let (browser, lang) = (&desk.browser, desk.lang);
     browser.goto(&format!("/patients/{}/messages/new", desk.patient)).await;
     browser.wait("html[data-enhanced]").await;
+    desk.at(".options-fold > summary", &key(Key::Enter)).await;
     browser.wait_text(lang.t("plan-legend")).await;
     // typing in a list picks the option that begins with the text
     let four = lang.t1("plan-text-after", "hours", 4_i64);
