@@ -298,7 +298,18 @@ impl<'a> Stage<'a> {
             conversations::mark_viewed(tx, now, &access)?;
             let (shown, of_clinic) = newest(tx, &access)?;
             let corrects = of_clinic.filter(|_| correction);
-            let reply = Reply { body, writing, files, shown, offers: Vec::new(), corrects, key, draft: 0, replaces: None, is_due: false };
+            let reply = Reply {
+                body,
+                writing,
+                files,
+                shown,
+                offers: Vec::new(),
+                corrects,
+                key,
+                draft: 0,
+                replaces: None,
+                is_due: false,
+            };
             conversations::reply(tx, now, &random, &access, &reply).map_err(wrong)
         });
         write.await.map(drop)

@@ -5,7 +5,7 @@ use super::uploads::id_of;
 use crate::support::demo::Demo;
 use diesel::prelude::*;
 use postern::config::Files;
-use postern::db::schema::{attachments, blobs, conversations, stray_files, uploads};
+use postern::db::schema::{attachments, blobs, chart_files, conversations, source_files, stray_files, uploads};
 use postern::db::sealed::Opened;
 use postern::db::{BlobId, DatabaseUrl, Db, DbError, Keys};
 use postern::storage::{Blob, Storage};
@@ -93,6 +93,8 @@ async fn kill_9_loses_no_file_and_doubles_none() {
 
 struct Rows {
     blobs: Vec<(Blob, i64)>,
+    /// those of the demo's charts, and the pages of items that were sent
+    charts: Vec<BlobId>,
     uploads: Vec<BlobId>,
     sent: Vec<(String, i64, BlobId)>,
     titles: Vec<String>,
@@ -103,6 +105,12 @@ async fn rows(db: &Db) -> Rows {
     let read = db.read(|conn| -> Result<_, DbError> {
         Ok(Rows {
             blobs: blobs::table.select((Blob::as_select(), blobs::refs)).load(conn)?,
+            charts: {
+                let sources: Vec<Option<BlobId>> = source_files::table.select(source_files::blob_id).load(conn)?;
+                let charts: Vec<BlobId> = chart_files::table.select(chart_files::blob_id).load(conn)?;
+                let pages: Vec<Option<BlobId>> = attachments::table.select(attachments::page_blob_id).load(conn)?;
+                charts.into_iter().chain(sources.into_iter().chain(pages).flatten()).collect()
+            },
             uploads: uploads::table.select(uploads::blob_id).load(conn)?,
             sent: attachments::table
                 .inner_join(conversations::table.on(conversations::id.eq(attachments::conversation_id)))
@@ -116,6 +124,8 @@ async fn rows(db: &Db) -> Rows {
                 .load::<Opened>(conn)?
                 .into_iter()
                 .map(String::from)
+                // the demo has conversations of its own
+                .filter(|title| title.starts_with("crash-"))
                 .collect(),
             strays: stray_files::table.select(stray_files::name).load::<String>(conn)?.into_iter().collect(),
         })
@@ -144,7 +154,7 @@ async fn check(folder: &Path, done: &Acknowledged) {
     // each row has its file, and the file is what the row says
     let mut by_hash = HashMap::new();
     let mut references: HashMap<BlobId, i64> = HashMap::new();
-    for id in rows.uploads.iter().chain(rows.sent.iter().map(|(.., id)| id)) {
+    for id in rows.uploads.iter().chain(&rows.charts).chain(rows.sent.iter().map(|(.., id)| id)) {
         *references.entry(*id).or_default() += 1;
     }
     for (blob, refs) in &rows.blobs {
