@@ -1,6 +1,6 @@
 //! Two who are about to answer at once know of each other.
 
-use super::{Ear, id_of};
+use super::{Ear, all_is_told, id_of};
 use crate::on_both;
 use crate::support::app::{Actor, App};
 use crate::support::world::Like;
@@ -29,6 +29,8 @@ async fn who_types_is_seen_by_others_and_forgotten(app: App) {
     let answering = format!("{conversation}/answering");
     let mut ear = Ear::open(&sam).await;
     let mut own = Ear::open(&ada).await;
+    // the message above is told: it says that its writer types no more
+    all_is_told(&app, &sam).await;
     let rows = async || {
         let read =
             app.state.db.read(|conn| -> Result<i64, AppError> { Ok(audit_events::table.count().get_result(conn)?) });

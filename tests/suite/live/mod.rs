@@ -8,6 +8,8 @@ mod sessions;
 mod streams;
 
 use crate::support::app::{Actor, App};
+use postern::db::schema::audit_events;
+use postern::error::AppError;
 use postern::http::errand::BY_ITSELF;
 use serde_json::Value;
 use std::time::Duration;
@@ -100,6 +102,22 @@ async fn who_follows(who: &Actor) {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("the log is not followed");
+}
+
+/// Waits until all that has happened is told.
+pub async fn all_is_told(app: &App, who: &Actor) {
+    use diesel::prelude::*;
+    let last = app.state.db.read(|conn| -> Result<Option<i64>, AppError> {
+        Ok(audit_events::table.select(diesel::dsl::max(audit_events::id)).first(conn)?)
+    });
+    let last = last.await.unwrap().unwrap_or_default();
+    for _ in 0..400 {
+        if position(who).await >= last {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("row {last} of the log is not told");
 }
 
 /// Where a page is made now.
