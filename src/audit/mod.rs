@@ -163,18 +163,46 @@ impl Event {
     /// Whether somebody follows the log for it: pages that are open show it, or it may end a session.
     pub fn is_followed(self) -> bool {
         use Event::*;
-        match self {
-            SignedOut | PasswordSet | SessionEnded | SecondFactorRemoved | SecondFactorReset => true,
-            UserChanged | UserRoleChanged | UserDeactivated | WorkHandedOver | SettingsChanged => true,
-            RecordDeleted | ChartsMerged | ChartsUnmerged | VirusFound => true,
-            ConversationStarted | ConversationViewed | ConversationClosed | ConversationReopened => true,
-            MessageSent | MessageRecalled | NoteAdded | ReplySent | AnswerGiven => true,
-            RepliesTurnedOn | RepliesTurnedOff | ParticipantsChanged | AttentionSettled => true,
-            MarkedDone | MarkedNotDone | MarkedUnread => true,
-            NotificationState | NotificationResent | NotificationCancelled | FollowedUp => true,
-            MessageRead | MessagesListed | EverythingDownloaded => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            SignedOut
+                | PasswordSet
+                | SessionEnded
+                | SecondFactorRemoved
+                | SecondFactorReset
+                | UserChanged
+                | UserRoleChanged
+                | UserDeactivated
+                | WorkHandedOver
+                | SettingsChanged
+                | RecordDeleted
+                | ChartsMerged
+                | ChartsUnmerged
+                | VirusFound
+                | ConversationStarted
+                | ConversationViewed
+                | ConversationClosed
+                | ConversationReopened
+                | MessageSent
+                | MessageRecalled
+                | NoteAdded
+                | ReplySent
+                | AnswerGiven
+                | RepliesTurnedOn
+                | RepliesTurnedOff
+                | ParticipantsChanged
+                | AttentionSettled
+                | MarkedDone
+                | MarkedNotDone
+                | MarkedUnread
+                | NotificationState
+                | NotificationResent
+                | NotificationCancelled
+                | FollowedUp
+                | MessageRead
+                | MessagesListed
+                | EverythingDownloaded
+        )
     }
 }
 

@@ -125,7 +125,7 @@ async fn fill(state: &AppState, mails: &Path, filling: &Path, empty: bool) -> Re
     }
     let until = state.clock.now();
     if empty {
-        return Ok(demo::open_clinic(state, until).await.map_err(super::line)?);
+        return demo::open_clinic(state, until).await.map_err(super::line);
     }
     println!("Filling a fresh clinic …");
     // the database does not say how far a story was played that was interrupted, and it cannot be continued

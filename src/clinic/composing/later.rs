@@ -107,11 +107,14 @@ impl Later {
     }
 }
 
+/// What was typed, and the form of a draft, where there are any.
+type Begun<'a> = (Option<&'a Form>, Option<&'a [(String, String)]>);
+
 /// The message that a form changes, if it does: as the form itself says, or the draft, or the address.
 pub fn edited<R: Right>(
     conn: &mut Conn,
     user: &SignedInUser<R>,
-    (typed, draft): (Option<&Form>, Option<&[(String, String)]>),
+    (typed, draft): Begun,
     asked: Option<ScheduledId>,
     place: (PatientId, Option<ConversationId>),
 ) -> Result<Option<Edited>, AppError> {
