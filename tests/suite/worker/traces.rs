@@ -16,11 +16,14 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A collector: takes what is posted to it, and keeps each request's head and body.
+/// The head and the body of a request.
+type Taken = (String, Vec<u8>);
+
+/// A collector: takes what is posted to it, and keeps it.
 #[derive(Clone)]
 struct Sink {
     port: u16,
-    taken: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    taken: Arc<Mutex<Vec<Taken>>>,
 }
 
 impl Sink {
