@@ -135,7 +135,7 @@ async fn ticks_stay_across_kinds_searches_and_pages(app: App) {
     let last: ChartItemId = ChartItemId(page.attr(".picks li:last-child input", "value").unwrap().parse().unwrap());
     let page = press(&user, &page, &[last], "Back to the newest").await.ok();
     assert_eq!((page.text_of("[data-count]").as_str(), listed(&page).len()), ("3", 50));
-    let page = press(&user, &page, &[], "Show").await.ok();
+    let page = press(&user, &page, &[], "Apply").await.ok();
     assert_eq!(page.texts_of("fieldset .title").len(), 3);
     let to = press(&user, &page, &[], "Select").await.redirect();
     let expected = format!(
@@ -177,7 +177,7 @@ async fn an_item_is_previewed_where_one_is(app: App) {
     assert!(page.text_of(".preview").contains("content of it"));
     assert_eq!((listed(&page).len(), page.text_of("[data-count]").as_str()), (3, "1"));
     // the preview is shown once: the next page shows the list without it
-    assert!(!press(&user, &page, &[], "Show").await.ok().has(".preview"));
+    assert!(!press(&user, &page, &[], "Apply").await.ok().has(".preview"));
 }
 
 async fn a_large_chart_is_chosen_from_as_quickly_as_a_small_one(app: App) {
@@ -227,7 +227,7 @@ async fn in_chromium(width: u32, scripts: bool) {
         assert_eq!(browser.js("return document.activeElement.id").await, "preview");
         browser.axe().await;
         // words are looked for as they are typed, and typing goes on
-        browser.fill("Words", "ref").await;
+        browser.fill("Search", "ref").await;
         browser.until_count(".kinds .none", ItemKind::ALL.len() as u64 - 1).await;
         let typed = browser.js("const e = document.activeElement; return [e.id, e.value, e.selectionStart]").await;
         assert_eq!(typed, serde_json::json!(["browse-q", "ref", 3]));
@@ -235,7 +235,7 @@ async fn in_chromium(width: u32, scripts: bool) {
         browser.wait("[data-ticked] button").await.click().await.unwrap();
         assert_eq!(browser.wait("[data-count]").await.text().await.unwrap(), "1");
         // Enter in the search field shows the list, it does not choose a kind
-        browser.fill("Words", "old").await;
+        browser.fill("Search", "old").await;
         browser.keys("\u{e007}").await;
         browser.wait_text("Nothing in the chart fits").await;
         assert_eq!(browser.js("return document.activeElement.id").await, "browse-q");

@@ -84,7 +84,7 @@ async fn kinds_dates_and_words_narrow_the_list(app: App) {
     let page = user.get(&format!("/patients/{patient}?q=lipid&from=yesterday")).await.ok();
     assert!(page.has_text("Enter a date in the form 2026-03-04"));
     assert_eq!(titles(&page), ["Lipid panel", "Referral"], "a date that is none narrows nothing");
-    assert_eq!(page.form_with("Show").value("from").unwrap(), "yesterday", "what was typed stays");
+    assert_eq!(page.form_with("Apply").value("from").unwrap(), "yesterday", "what was typed stays");
     // the kinds keep the words and dates
     let page = user.get(&format!("/patients/{patient}?q=lipid&from=2026-01-01")).await.ok();
     let link = page.link("Letters");

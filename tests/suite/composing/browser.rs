@@ -338,9 +338,9 @@ async fn escape_asks_and_the_draft_comes_back() {
     browser.keys("Typed text").await;
     browser.wait_text("Draft saved").await;
     browser.keys(&key(Key::Escape)).await;
-    browser.wait_text("Stop writing?").await;
+    browser.wait_text("Save this draft?").await;
     desk.look("compose-stop").await;
-    browser.click_text("Go on writing").await;
+    browser.click_text("Keep editing").await;
     assert_eq!(desk.focused().await, "body-rich");
     browser.keys(" and more").await;
     browser.keys(&key(Key::Escape)).await;

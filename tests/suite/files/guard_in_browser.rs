@@ -94,7 +94,7 @@ async fn another_patients_file_without_script() {
     browser.wait_text("A file names another patient").await;
     shows_both(&desk).await;
     assert!(desk.sent().await.is_empty() && details(&desk.app).await.is_empty());
-    browser.fill("other.txt is for María Mejía all the same", "on").await;
+    browser.fill("I checked: other.txt is meant for María Mejía", "on").await;
     browser.click_text("Submit").await;
     browser.wait(".thread .files").await;
     assert_eq!((desk.sent().await.len(), details(&desk.app).await.len()), (1, 1));

@@ -176,7 +176,7 @@ async fn in_french() {
     for (label, value) in [("Jour", "4"), ("Mois", "3"), ("Année", "1951")] {
         browser.fill(label, value).await;
     }
-    browser.click_text("Entrer").await;
-    browser.wait_text("n’accepte pas de réponses").await;
+    browser.click_text("Se connecter").await;
+    browser.wait_text("Les réponses sont désactivées").await;
     look(&browser, "fr-message", true).await;
 }

@@ -105,7 +105,7 @@ impl Phone {
         self.browser.fill(self.words("Day", "Jour"), "4").await;
         self.browser.fill(self.words("Month", "Mois"), "3").await;
         self.browser.fill(self.words("Year", "Année"), year).await;
-        self.browser.click_text(self.words("Login", "Entrer")).await;
+        self.browser.click_text(self.words("Login", "Se connecter")).await;
     }
 }
 
