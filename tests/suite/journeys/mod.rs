@@ -4,4 +4,5 @@ mod browser;
 mod crash;
 mod database_killed;
 mod demo;
+mod pictures;
 mod whole_path;
