@@ -15,6 +15,7 @@ pub struct Wording {
     template: NotificationTemplate,
     clinic: String,
     phone: String,
+    address: String,
     name: String,
     for_whom: bool,
     expiry: String,
@@ -57,6 +58,7 @@ impl Wording {
             template,
             clinic: settings.name.clone(),
             phone: settings.phone.clone(),
+            address: settings.address.clone(),
             name: safe_name(name),
             for_whom: false,
             expiry,
@@ -81,6 +83,7 @@ impl Wording {
         Values {
             clinic: &self.clinic,
             phone: &self.phone,
+            address: &self.address,
             name: &self.name,
             for_whom: self.for_whom,
             link,

@@ -13,6 +13,10 @@ use std::sync::LazyLock;
 
 pub use super::markup::TAGS;
 
+/// How a button of an email looks, for programs that read no style sheet.
+pub const BUTTON_STYLE: &str = "display:inline-block;padding:12px 22px;border-radius:8px;background:#0a5f66;\
+                                color:#ffffff;font-weight:bold;text-decoration:none";
+
 /// The classes for alignment: no `style` attribute is allowed.
 pub const ALIGNMENTS: &[&str] = &["align-left", "align-center", "align-right", "align-justify"];
 /// The elements that can be aligned.
@@ -81,6 +85,12 @@ impl CleanHtml {
     pub fn with_button(self, address: &str) -> CleanHtml {
         let plain = format!("<a href=\"{}\"", escape(address));
         CleanHtml(self.0.replace(&plain, &plain.replacen("<a ", "<a class=\"button\" ", 1)))
+    }
+
+    /// The same with the look of its buttons written into each: mail programs that drop style sheets keep that.
+    pub fn with_button_style(&self) -> CleanHtml {
+        let styled = format!("<a class=\"button\" style=\"{BUTTON_STYLE}\"");
+        CleanHtml(self.0.replace("<a class=\"button\"", &styled))
     }
 
     /// Plain text as paragraphs and line breaks; addresses become links. No part of it is read as markup.

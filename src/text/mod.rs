@@ -14,7 +14,7 @@ pub mod zone;
 
 pub use fold::{FOLD_VERSION, fold, squeezed, words, words_of_version_1};
 pub use gsm::{in_first_part, in_gsm7, is_gsm7};
-pub use html::CleanHtml;
+pub use html::{BUTTON_STYLE, CleanHtml};
 pub use i18n::Lang;
 pub use links::is_spaceless;
 pub use zone::Zone;

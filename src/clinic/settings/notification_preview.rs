@@ -36,6 +36,8 @@ pub enum Preview {
         html: CleanHtml,
         /// plain part
         text: String,
+        /// the lines below both
+        foot: Vec<String>,
     },
     /// on a phone
     Sms {
@@ -73,7 +75,7 @@ impl Preview {
         match slot.channel {
             Channel::Email => {
                 let email = words.email_words(&secret);
-                Preview::Email { subject: email.subject, html: email.html, text: email.text }
+                Preview::Email { subject: email.subject, html: email.html, text: email.text, foot: email.foot }
             }
             Channel::Sms => {
                 let text = words.text(&secret);

@@ -23,6 +23,8 @@ pub struct Values<'a> {
     pub passcode: &'a str,
     /// until when the link or the passcode works
     pub expiry: &'a str,
+    /// the clinic's postal address, for the foot of an email
+    pub address: &'a str,
 }
 
 impl<'a> Values<'a> {
@@ -75,6 +77,8 @@ pub struct EmailWords {
     pub text: String,
     /// the content of the HTML part
     pub html: CleanHtml,
+    /// the lines below both parts: who writes, why, and how to know that it is real
+    pub foot: Vec<String>,
 }
 
 #[derive(Template)]
@@ -83,6 +87,7 @@ struct Document<'a> {
     lang: Lang,
     clinic: &'a str,
     html: &'a CleanHtml,
+    foot: &'a [String],
 }
 
 impl NotificationTemplate {
@@ -107,8 +112,11 @@ impl NotificationTemplate {
     /// # Errors
     /// When the document around it cannot be rendered.
     pub fn email(&self, values: &Values) -> askama::Result<Rendered> {
-        let EmailWords { subject, text, html } = self.email_words(values);
-        let html = Document { lang: self.slot().lang, clinic: values.clinic, html: &html }.render()?;
+        let EmailWords { subject, text, html, foot } = self.email_words(values);
+        let html = html.with_button_style();
+        let html = Document { lang: self.slot().lang, clinic: values.clinic, html: &html, foot: &foot }.render()?;
+        // "-- " begins a signature (RFC 3676, 4.3)
+        let text = format!("{text}\n-- \n{}\n", foot.join("\n"));
         Ok(Rendered { subject, text, html })
     }
 
@@ -118,7 +126,17 @@ impl NotificationTemplate {
         let button = self.slot().lang.t("mail-waiting-button");
         let events: Vec<Event> = substituted(&body, values, button);
         let html = CleanHtml::from_events(events.iter().cloned()).with_button(values.link);
-        EmailWords { subject: values.fill(self.subject()), text: plain(events, values.link, button), html }
+        let text = plain(events, values.link, button);
+        EmailWords { subject: values.fill(self.subject()), text, html, foot: self.foot(values) }
+    }
+
+    /// What stands below every email to a patient, whatever the clinic's own words are.
+    fn foot(&self, values: &Values) -> Vec<String> {
+        let lang = self.slot().lang;
+        let address = values.address.lines().map(str::trim).collect::<Vec<_>>().join(", ");
+        let whole = [values.clinic, &address, values.phone].into_iter().filter(|part| !part.is_empty());
+        let whole = whole.collect::<Vec<_>>().join(" · ");
+        vec![whole, lang.t1("mail-why", "clinic", values.clinic), lang.t("mail-real").to_owned()]
     }
 
     /// The body, without paragraphs or lines that name a telephone number which the clinic does not have, unless they

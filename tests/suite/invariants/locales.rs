@@ -246,42 +246,48 @@ fn no_key_is_left_over() {
 
 /// Jargon, calques and second words for one thing: readers stumbled over each of them.
 const BANNED: &[(&str, &[&str])] = &[
-    ("en", &[
-        "prove who you are",
-        "no link at hand",
-        "nobody reads it",
-        "not yours to see",
-        "go on writing",
-        "empty: our own words",
-        "all the same",
-        "is being told",
-        "log-in",
-        "please note",
-        "utilize",
-        "e-mail",
-        "invalid",
-        "illegal",
-        "abort",
-    ]),
-    ("fr", &[
-        "prouvez",
-        "a sur vous",
-        "mot de passe, encore une fois",
-        "est de retour",
-        "personne ne le lit",
-        "d’un seul geste",
-        "vraie date",
-        "message texte",
-        "façon d’aviser",
-        "e-mail",
-        "sms",
-        "adresser un ticket",
-        "login",
-        "mot de passe oublié ?",
-        "supporter",
-        "canceller",
-        "librairie",
-    ]),
+    (
+        "en",
+        &[
+            "prove who you are",
+            "no link at hand",
+            "nobody reads it",
+            "not yours to see",
+            "go on writing",
+            "empty: our own words",
+            "all the same",
+            "is being told",
+            "log-in",
+            "please note",
+            "utilize",
+            "e-mail",
+            "invalid",
+            "illegal",
+            "abort",
+        ],
+    ),
+    (
+        "fr",
+        &[
+            "prouvez",
+            "a sur vous",
+            "mot de passe, encore une fois",
+            "est de retour",
+            "personne ne le lit",
+            "d’un seul geste",
+            "vraie date",
+            "message texte",
+            "façon d’aviser",
+            "e-mail",
+            "sms",
+            "adresser un ticket",
+            "login",
+            "mot de passe oublié ?",
+            "supporter",
+            "canceller",
+            "librairie",
+        ],
+    ),
 ];
 
 #[test]
@@ -292,7 +298,9 @@ fn no_word_is_used_that_people_stumble_over() {
         for (number, line) in read(&project(&path)).lines().enumerate() {
             let Some((_, said)) = line.split_once(" = ") else { continue };
             let said = said.to_lowercase();
-            found.extend(banned.iter().filter(|word| said.contains(**word)).map(|word| format!("{path}:{}: {word}", number + 1)));
+            found.extend(
+                banned.iter().filter(|word| said.contains(**word)).map(|word| format!("{path}:{}: {word}", number + 1)),
+            );
         }
     }
     assert!(found.is_empty(), "say it otherwise:\n{}", found.join("\n"));

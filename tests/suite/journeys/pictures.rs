@@ -23,7 +23,11 @@ impl Album {
         self.browser.js(focused).await;
         self.browser.wait_still().await;
         for dark in [false, true] {
-            if dark { self.browser.dark().await } else { self.browser.light().await };
+            if dark {
+                self.browser.dark().await
+            } else {
+                self.browser.light().await
+            };
             let options = json!({"format": "webp", "quality": 85, "captureBeyondViewport": false});
             let taken = self.browser.cdp("Page.captureScreenshot", options).await;
             let picture = BASE64.decode(taken["data"].as_str().unwrap().as_bytes()).unwrap();
@@ -41,7 +45,15 @@ impl Album {
             let page = reqwest::get(mailbox).await.unwrap().text().await.unwrap();
             let found = scraper::Html::parse_document(&page)
                 .select(&scraper::Selector::parse(".bubble").unwrap())
-                .flat_map(|bubble| bubble.text().collect::<Vec<_>>().join(" ").split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+                .flat_map(|bubble| {
+                    bubble
+                        .text()
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                        .split_whitespace()
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>()
+                })
                 .map(|word| word.trim_end_matches('.').to_owned())
                 .find(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit()));
             if let Some(digits) = found {
@@ -81,7 +93,9 @@ async fn the_readme_shows_the_real_thing() {
     browser.wait("dialog.window .ed-text").await;
     browser.fill("Title", "Your blood test").await;
     browser.wait("dialog.window .ed-text").await.click().await.unwrap();
-    browser.keys("Good news: your iron is back to normal. Please keep taking the tablets until the end of the month.").await;
+    browser
+        .keys("Good news: your iron is back to normal. Please keep taking the tablets until the end of the month.")
+        .await;
     browser.wait_text("Please keep taking the tablets until the end of the month.").await;
     album.take("new-message").await;
 
@@ -97,7 +111,8 @@ async fn the_readme_shows_the_real_thing() {
     browser.click_text("Send me my passcode").await;
     browser.wait_text("We are sending your passcode").await;
     browser.fill("Passcode", &album.passcode(&mailbox).await).await;
-    let facts: serde_json::Value = serde_json::from_slice(&std::fs::read(data.path().join("demo.json")).unwrap()).unwrap();
+    let facts: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(data.path().join("demo.json")).unwrap()).unwrap();
     let patient = facts["patients"].as_array().unwrap().iter().find(|one| one["id"] == 15).unwrap();
     let born = patient["birth_date"].as_str().unwrap();
     for (label, value) in ["Year", "Month", "Day"].into_iter().zip(born.split('-')) {

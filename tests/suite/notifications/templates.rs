@@ -13,6 +13,11 @@ const HOME: &str = "/settings/notification-templates";
 
 on_both!(wordings_are_kept_used_and_taken_back, wrong_wordings_say_what_is_wrong, tests_go_to_oneself, access_is_told);
 
+/// An email's words, without the foot that stands below all of them.
+fn words(text: &str) -> &str {
+    text.split_once("\n-- \n").unwrap().0
+}
+
 async fn settings_of(app: &App) -> Settings {
     app.state.db.read(|conn| -> Result<_, AppError> { Ok(settings::load(conn)?) }).await.unwrap()
 }
@@ -36,7 +41,7 @@ async fn wordings_are_kept_used_and_taken_back(app: App) {
     let mail = app.newest_to("maria@example.org");
     assert_eq!(mail.subject, "Again from Clinic");
     let link = app.link_to("maria@example.org");
-    assert_eq!(mail.text, format!("<b>Mind</b> the door: {}{link} until 3 April 2026\n", app.origin));
+    assert_eq!(words(&mail.text), format!("<b>Mind</b> the door: {}{link} until 3 April 2026\n", app.origin));
     assert!(mail.html.contains("&lt;b&gt;Mind&lt;/b&gt;"), "{}", mail.html);
     assert_eq!(app.anyone().get(&link).await.status, 200);
 
@@ -48,8 +53,12 @@ async fn wordings_are_kept_used_and_taken_back(app: App) {
     app.drain().await;
     let mail = app.newest_to("maria@example.org");
     assert_eq!(mail.subject, "Hello from Clinic");
-    assert_eq!(mail.text, format!("Look here:\n\n{}{}\n", app.origin, app.link_to("maria@example.org")));
-    assert!(mail.html.contains("class=\"button\"") && mail.html.contains(">Read Message</a>"), "{}", mail.html);
+    assert_eq!(words(&mail.text), format!("Look here:\n\n{}{}\n", app.origin, app.link_to("maria@example.org")));
+    assert!(mail.html.contains("class=\"button\" style=") && mail.html.contains(">Read Message</a>"), "{}", mail.html);
+    // who writes, why, and how to know that it is real: in both parts
+    for part in [&mail.text, &mail.html] {
+        assert!(part.contains("You get this email because") && part.contains("To know that it is real"), "{part}");
+    }
 
     let page = owner.get(&path).await.ok();
     owner.submit(&page, "Back to the standard wording", &[]).await.redirect();
@@ -121,7 +130,7 @@ async fn tests_go_to_oneself(app: App) {
     assert!(page.has_text("A test was sent to o…@clinic.example"), "{}", page.text());
     let mail = app.mailbox.newest_first().remove(0);
     assert!(mail.to.starts_with("owner") && mail.subject == "Essai Clinic", "{} {}", mail.to, mail.subject);
-    let link = mail.text.split_whitespace().last().unwrap().strip_prefix(&app.origin).unwrap();
+    let link = words(&mail.text).split_whitespace().last().unwrap().strip_prefix(&app.origin).unwrap();
     assert_eq!(app.anyone().get(link).await.status, 404, "the link of a test opens nothing");
     // nothing of the test was stored
     assert!(!owner.get(&path).await.ok().has_text("Essai"));
@@ -256,6 +265,7 @@ async fn whatever_is_typed_only_the_placeholders_are_filled() {
                 link: "https://x.example/LINK",
                 passcode: "314159",
                 expiry: "EXPIRY",
+                address: "1 Quay\nRiverside",
             };
             let email = template.email(&values).unwrap();
             let text = template.text(&values);

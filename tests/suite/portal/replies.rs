@@ -24,7 +24,11 @@ async fn replies_off_is_said(app: App) {
     app.drain().await;
     let (patient, message) = app.go_in(&app.link_to("maria@example.org"), PHONE).await;
     let page = patient.get(&message).await.ok();
-    assert!(page.has_text("Replies are off for this conversation with Riverside Family Clinic, as of 4 March 2026, 9:02"), "{}", page.text());
+    assert!(
+        page.has_text("Replies are off for this conversation with Riverside Family Clinic, as of 4 March 2026, 9:02"),
+        "{}",
+        page.text()
+    );
     assert!(!page.has("textarea"));
     let forced = [("key", "0123456789abcdef"), ("body", "But I must say")];
     let answer = patient.post(&format!("{message}/replies"), &forced).await;
