@@ -12,29 +12,10 @@ const FORGOTTEN = 15500 // ms after which the server forgets who typed
 export default function liveConversation(place, {enhance}) {
   const url = place.dataset.live
   const id = Number(url.split('/').pop())
-  let isLooking = false
-  let isDue = false // once more after the look that is under way
-  let stale = false
   let forgetting
   let toldAt = 0
 
-  /** One look at a time: of two answers the older one could come last. What nobody sees is looked at when it is seen again. */
-  const look = async () => {
-    stale = document.hidden
-    isDue = isLooking
-    if (stale || isLooking) return
-    isLooking = true
-    try {
-      await lookOnce()
-    } catch {
-      // no network: after it there is a new look
-    }
-    isLooking = false
-    if (isDue) soon()
-  }
-  const soon = eased(look)
-
-  const lookOnce = async () => {
+  const soon = eased(async () => {
     const {shown, stamp} = place.dataset
     const answer = await byItself(`${url}/live?shown=${shown ?? 0}`, {headers: {'X-Fragment': 1}})
     if (!answer.ok || answer.redirected) return
@@ -46,7 +27,7 @@ export default function liveConversation(place, {enhance}) {
     if (told.dataset.stamp === stamp) told.querySelector('[data-changed]').remove()
     else told.querySelector('[data-news]')?.remove() // its page shows them too
     put(told)
-  }
+  }, true)
 
   /** Puts in place only what says something else: a screen reader reads the whole of each part that changes. */
   const put = told => {
@@ -108,10 +89,8 @@ export default function liveConversation(place, {enhance}) {
     soon(kind)
     if (kind !== 'answering') return
     clearTimeout(forgetting)
-    forgetting = setTimeout(look, FORGOTTEN)
+    forgetting = setTimeout(soon, FORGOTTEN)
   })
-
-  document.addEventListener('visibilitychange', () => { if (stale) soon() })
 
   const tell = (typing, options) => {
     toldAt = typing === 'on' ? Date.now() : 0

@@ -1,6 +1,6 @@
 // Hook: [data-live-inbox], around the views with their counts, the list and the way to more. When something in it changes, the page is
-// asked for again and what is different is put in its place: scrolling, focus and ticks stay. A line that is ticked or has the focus
-// stays in the list, even where it would not be in it any more.
+// asked for again and what is different is put in its place, in the tabs above too: scrolling, focus and ticks stay. A line that is ticked
+// or has the focus stays in the list, even where it would not be in it any more.
 // Strings: live_list
 import {say, wordsFor} from './common.js'
 import {byItself, eased, hear} from './live.js'
@@ -15,7 +15,6 @@ export default function liveInbox(place) {
   // put() keeps the place itself; the browser would do it a second time
   document.documentElement.style.overflowAnchor = 'none'
   const isAll = new URLSearchParams(location.search).get('scope') === 'all'
-  let stale = false
   let saidAt = 0
   let saying
 
@@ -28,24 +27,12 @@ export default function liveInbox(place) {
     }, Math.max(0, saidAt + SAID_EVERY - Date.now()))
   }
 
-  const go = async () => {
-    if (document.hidden) return
-    stale = false
-    try {
-      const answer = await byItself(location.pathname + location.search, {headers: {'X-Fragment': 1}})
-      if (!answer.ok || answer.redirected) return
-      const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('[data-live-inbox]')
-      if (fresh && put(fresh)) sayChanged()
-    } catch {
-      stale = true // no network: the next event, or the next look, tries again
-    }
-  }
-
-  const easedGo = eased(go)
-  const soon = kind => {
-    stale = true
-    easedGo(kind)
-  }
+  const soon = eased(async () => {
+    const answer = await byItself(location.pathname + location.search, {headers: {'X-Fragment': 1}})
+    if (!answer.ok || answer.redirected) return
+    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('[data-live-inbox]')
+    if (fresh && put(fresh)) sayChanged()
+  }, true)
 
   /** Puts what is different in its place, and keeps the first line that is seen where it is. Gives whether a line has come, or become
       unread. */
@@ -62,8 +49,9 @@ export default function liveInbox(place) {
   const putParts = fresh => {
     const list = place.querySelector('.work')
     const next = fresh.querySelector('.work')
-    for (const tab of place.querySelectorAll('.counts a')) {
-      const same = [...fresh.querySelectorAll('.counts a')].find(one => one.getAttribute('href') === tab.getAttribute('href'))
+    const tabs = [...fresh.ownerDocument.querySelectorAll('.tabs a')]
+    for (const tab of document.querySelectorAll('.tabs a')) {
+      const same = tabs.find(one => one.getAttribute('href') === tab.getAttribute('href'))
       if (same) renew(tab, same)
     }
     const pager = place.querySelector('.pager')
@@ -81,11 +69,10 @@ export default function liveInbox(place) {
     return Boolean(next)
   }
 
-  hear(({kind, conversation, mine}) => {
+  hear(({kind, conversation, mine, own}) => {
     if (/^(ready|listed|answering)$/.test(kind)) return
-    if (mine !== false || isAll || place.querySelector(`a[href="/conversations/${conversation}"]`)) soon(kind)
+    if (mine !== false || own || isAll || place.querySelector(`a[href="/conversations/${conversation}"]`)) soon(kind)
   })
-  document.addEventListener('visibilitychange', () => { if (stale) soon() })
 }
 
 /** Makes an element what another one is, and remains the same element. */

@@ -17,20 +17,45 @@ const hearers = new Set()
 export const hear = hearer => hearers.add(hearer)
 
 /** Gives a function that calls `act` a moment after it is called with the kind of an event; of several calls the earliest counts. What all
-    browsers of the clinic hear at the same moment, as after a restart, is spread over seconds. */
-export function eased(act) {
+    browsers of the clinic hear at the same moment, as after a restart, is spread over seconds. One at a time: of two answers the older
+    one could come last. What fails is done again, each time later, and when the page is shown again; `ifSeen`: not before it is seen. */
+export function eased(act, ifSeen) {
   let timer
   let dueAt = Infinity
-  return kind => {
-    const wait = 30 + Math.random() * (/^(refresh|list)$/.test(kind) ? 5000 : 200)
+  let isBusy = false
+  let isDue = false
+  let fails = 0
+  const after = wait => {
     if (Date.now() + wait >= dueAt) return
     clearTimeout(timer)
     dueAt = Date.now() + wait
-    timer = setTimeout(() => { dueAt = Infinity; act() }, wait)
+    timer = setTimeout(go, wait)
   }
+  const soon = kind => after(30 + Math.random() * (/^(refresh|list)$/.test(kind) ? 5000 : 200))
+  const go = async () => {
+    dueAt = Infinity
+    isDue = isBusy || ifSeen && document.hidden
+    if (isDue) return
+    isBusy = true
+    try {
+      await act()
+      fails = 0
+    } catch {
+      after(Math.min(WAIT * 2 ** fails++, LONGEST) * (.5 + Math.random()))
+    }
+    isBusy = false
+    if (isDue) soon()
+  }
+  document.addEventListener('visibilitychange', () => { if (isDue || fails) soon() })
+  return soon
 }
 
-export const byItself = (url, {headers, ...options} = {}) => request(url, {...options, headers: {...headers, 'X-By-Itself': 1}})
+/** An answer of 500 or above may be another one later, like none at all. */
+export const byItself = async (url, {headers, ...options} = {}) => {
+  const answer = await request(url, {...options, headers: {...headers, 'X-By-Itself': 1}})
+  if (answer.status > 499) throw answer
+  return answer
+}
 
 export default function live(badge) {
   const name = `live ${document.documentElement.dataset.whose}`
@@ -54,17 +79,11 @@ export default function live(badge) {
   const tell = news => { tabs.postMessage(news); take(news) }
   tabs.onmessage = ({data}) => take(data)
 
-  const ask = async () => {
-    try {
-      const answer = await byItself(badge.dataset.liveCount)
-      const count = await answer.text()
-      if (/^\d+$/.test(count) && !answer.redirected) tell({count})
-    } catch {
-      // no network: the number stays
-    }
-  }
-
-  const askSoon = eased(ask)
+  const askSoon = eased(async () => {
+    const answer = await byItself(badge.dataset.liveCount)
+    const count = await answer.text()
+    if (/^\d+$/.test(count) && !answer.redirected) tell({count})
+  })
 
   // Gives whether it is over for good: another tab reads. Where the session has ended, the next try says whether the browser has another
   // one by now, as after a change of the password; with none it is led to the sign-in page, which ends it
@@ -115,7 +134,7 @@ export default function live(badge) {
     navigator.locks.request(name, {signal: left.signal}, () => listen(left.signal)).catch(() => {})
   }
 
-  const look = () => { if (!document.hidden && Date.now() - heardAt > LONGEST) ask() }
+  const look = () => { if (!document.hidden && Date.now() - heardAt > LONGEST) askSoon() }
   setInterval(look, LONGEST)
   document.addEventListener('visibilitychange', look)
   addEventListener('pageshow', event => { if (event.persisted) start() })
