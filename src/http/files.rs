@@ -2,7 +2,7 @@
 
 use crate::attachments::{self, FileIntake};
 use crate::error::AppError;
-use crate::storage::{Blob, NotServed, StorageError};
+use crate::storage::{Blob, NotServed};
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
     self, ByteRangeSpec, Charset, ContentDisposition, DispositionParam, DispositionType, ETag, EntityTag,
@@ -96,7 +96,7 @@ pub async fn send(
     })?;
     let size = file.size();
     if out.is_drawn
-        && let Some(picture) = intake.picture(storage.read(&file, 0..size).await.map_err(failed)?).await
+        && let Some(picture) = intake.picture(storage.read(&file, 0..size).await?).await
     {
         return Ok(drawn(req, out, picture));
     }
@@ -134,17 +134,8 @@ pub async fn send(
         return Ok((response.body(SizedStream::new(length, nothing)), Sent::Nothing));
     }
     let sent = if range.start == 0 { Sent::FromStart } else { Sent::Later };
-    let reading = storage.read(&file, range).await.map_err(failed)?;
+    let reading = storage.read(&file, range).await?;
     Ok((response.body(SizedStream::new(length, Box::pin(reading.stream()))), sent))
-}
-
-fn failed(cause: StorageError) -> AppError {
-    match cause {
-        StorageError::Db(cause) => AppError::Db(cause),
-        StorageError::Missing(name) => AppError::Missing(name),
-        // the file exists, but cannot be read now: never "not found"
-        other => AppError::Storage(other.to_string()),
-    }
 }
 
 /// Answers with the picture that was drawn of a file.

@@ -38,6 +38,7 @@ use crate::clock::Random;
 use crate::config::{self, Files};
 use crate::db::SecretKey;
 use crate::db::{Db, DbError, Ts};
+use crate::error::AppError;
 use blob_store::BlobStore;
 use bucket::Bucket;
 use folder::Folder;
@@ -69,6 +70,17 @@ pub enum StorageError {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<StorageError> for AppError {
+    fn from(cause: StorageError) -> AppError {
+        match cause {
+            StorageError::Db(cause) => AppError::Db(cause),
+            StorageError::Missing(name) => AppError::Missing(name),
+            // the file exists, but cannot be read now: never "not found"
+            other => AppError::Storage(other.to_string()),
+        }
+    }
 }
 
 impl From<io::Error> for StorageError {

@@ -10,11 +10,11 @@ use crate::storage::StorageError;
 
 pub(super) async fn run(state: &AppState, job: Job, id: ScheduledId) -> Result<(), AppError> {
     let mut done = send(state, &job, id).await;
-    if let Err(DueError::Not(why)) = done {
+    if let Err(Fault::Due(DueError::Not(why))) = done {
         tracing::warn!(scheduled = %id, why = why.as_str(), "a message did not go out at its moment");
         let (now, held) = (state.clock.now(), job.clone());
         let write = state.db.write(move |tx| while_held(tx, &held, |tx| conversations::not_sent(tx, now, id, why)));
-        done = write.await;
+        done = write.await.map_err(Fault::Due);
     }
     match done {
         Ok(()) => {
@@ -23,20 +23,32 @@ pub(super) async fn run(state: &AppState, job: Job, id: ScheduledId) -> Result<(
             Ok(())
         }
         // cancelled, or put off since: the job that belongs to its new moment is another claim
-        Err(DueError::NotDue) => state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await,
-        Err(DueError::Moved) => {
+        Err(Fault::Due(DueError::NotDue)) => state.db.write(move |tx| finish(tx, &job, |_| Ok(()))).await,
+        Err(Fault::Due(DueError::Moved)) => {
             let now = state.clock.now();
             state.db.write(move |tx| -> Result<(), AppError> { Ok(outbox::hand_back(tx, now, &job)?) }).await
         }
         // not even that it was not sent could be written down: its moment, or the end of the day, comes again
-        Err(DueError::Not(why)) => Err(AppError::Internal(why.as_str().into())),
+        Err(Fault::Due(DueError::Not(why))) => Err(AppError::Internal(why.as_str().into())),
         // tried again, until it is too late for it
-        Err(DueError::Db(cause)) => {
-            let again = outbox::back_off(state.clock.now(), job.attempts.min(MOST_PAUSE), &state.random);
-            state.db.write(move |tx| -> Result<(), DbError> { Ok(outbox::retry(tx, &job, again).map(drop)?) }).await?;
-            Err(cause.into())
-        }
+        Err(Fault::Due(DueError::Db(cause))) => again(state, job, cause.into()).await,
+        Err(Fault::Files(cause)) => again(state, job, cause.into()).await,
     }
+}
+
+/// Puts the job off after a fault, and gives the fault back to be logged as what it is.
+async fn again(state: &AppState, job: Job, cause: AppError) -> Result<(), AppError> {
+    let again = outbox::back_off(state.clock.now(), job.attempts.min(MOST_PAUSE), &state.random);
+    state.db.write(move |tx| -> Result<(), DbError> { Ok(outbox::retry(tx, &job, again).map(drop)?) }).await?;
+    Err(cause)
+}
+
+/// Why nothing was sent.
+enum Fault {
+    /// the verb says so, or the database failed
+    Due(DueError),
+    /// a file could not be had or made
+    Files(StorageError),
 }
 
 /// The pause between two tries grows to about five minutes.
@@ -52,23 +64,20 @@ fn while_held(tx: &mut Tx, job: &Job, write: impl FnOnce(&mut Tx) -> Result<(), 
     if outbox::finish(tx, job)? { Ok(()) } else { Err(DueError::NotDue) }
 }
 
-async fn send(state: &AppState, job: &Job, id: ScheduledId) -> Result<(), DueError> {
+async fn send(state: &AppState, job: &Job, id: ScheduledId) -> Result<(), Fault> {
     let now = state.clock.now();
-    let due = state.db.read(move |conn| conversations::due(conn, now, id)).await?;
+    let due = state.db.read(move |conn| conversations::due(conn, now, id)).await.map_err(Fault::Due)?;
     let Due { chart, fields, .. } = due;
     let fields = Fields(&fields);
     let named = (fields.uploads(), fields.items());
     let files = state.intake.picks(&state.db, (now, &state.random), &chart, named, fields.confirmed()).await;
     let files = match files {
-        Ok(files) => files.ok_or(DueError::Not(NotSent::FilesGone))?,
-        Err(StorageError::Db(cause)) => return Err(DueError::Db(cause)),
-        Err(cause) => {
-            tracing::error!(%cause, "a chart item could not be attached");
-            return Err(DueError::Db(DbError::Gone));
-        }
+        Ok(files) => files.ok_or(Fault::Due(DueError::Not(NotSent::FilesGone)))?,
+        Err(StorageError::Db(cause)) => return Err(Fault::Due(DueError::Db(cause))),
+        Err(cause) => return Err(Fault::Files(cause)),
     };
     let (random, job) = (state.random.clone(), job.clone());
     let write =
         state.db.write(move |tx| while_held(tx, &job, |tx| conversations::send_due(tx, now, &random, id, files)));
-    write.await
+    write.await.map_err(Fault::Due)
 }
