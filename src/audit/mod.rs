@@ -185,6 +185,11 @@ impl Event {
                 | ConversationReopened
                 | MessageSent
                 | MessageRecalled
+                | MessageScheduled
+                | MessageRescheduled
+                | ScheduledCancelled
+                | ScheduledNotSent
+                | DraftDiscarded
                 | NoteAdded
                 | ReplySent
                 | AnswerGiven

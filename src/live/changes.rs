@@ -28,6 +28,8 @@ text_enum! {
         Conversation = "conversation",
         /// a user's own marks
         Mark = "mark",
+        /// what a user has to go out later
+        Scheduled = "scheduled",
         /// lists, in a way that no single conversation tells
         List = "list",
         /// somebody is typing an answer, or has stopped
@@ -49,6 +51,9 @@ pub(super) fn kind_of(event: Event) -> Option<Kind> {
         E::MessageRecalled | E::RepliesTurnedOn | E::RepliesTurnedOff | E::ParticipantsChanged => Kind::Conversation,
         E::ConversationClosed | E::ConversationReopened | E::AttentionSettled => Kind::Conversation,
         E::MarkedDone | E::MarkedNotDone | E::MarkedUnread | E::ConversationViewed => Kind::Mark,
+        E::MessageScheduled | E::MessageRescheduled | E::ScheduledCancelled | E::ScheduledNotSent => Kind::Scheduled,
+        // it may be one that did not go out
+        E::DraftDiscarded => Kind::Scheduled,
         E::WorkHandedOver | E::RecordDeleted | E::ChartsMerged | E::ChartsUnmerged | E::VirusFound => Kind::List,
         _ => return None,
     })
@@ -92,6 +97,8 @@ impl Change {
         let is_own = self.by == Some(user);
         match self.kind {
             Kind::Mark if !is_own => return None,
+            // what the program kept back may be anybody's
+            Kind::Scheduled if !is_own && self.by.is_some() => return None,
             Kind::Answering if is_own => return None,
             _ => {}
         }
@@ -115,7 +122,8 @@ enum About {
 fn about(row: &Row, kind: Kind) -> About {
     let id = row.subject_id.unwrap_or_default();
     match (row.subject.as_deref(), row.patient_id) {
-        _ if kind == Kind::List => About::Everything,
+        // a message that goes out later may have no conversation yet
+        _ if matches!(kind, Kind::List | Kind::Scheduled) => About::Everything,
         (Some("conversation"), _) => About::Conversation(ConversationId(id)),
         (Some("message"), _) => About::Message(MessageId(id)),
         (Some("notification"), _) => About::Notification(NotificationId(id)),
@@ -246,7 +254,11 @@ mod tests {
         assert!(change.event_for(UserId(2)).unwrap().contains("\"mine\":false"));
         (change.kind, change.by) = (Kind::Mark, Some(UserId(1)));
         assert!(change.event_for(UserId(1)).is_some() && change.event_for(UserId(2)).is_none());
-        (change.kind, change.row) = (Kind::Answering, None);
+        change.kind = Kind::Scheduled;
+        assert!(change.event_for(UserId(1)).is_some() && change.event_for(UserId(2)).is_none());
+        change.by = None;
+        assert!(change.event_for(UserId(2)).is_some());
+        (change.kind, change.by, change.row) = (Kind::Answering, Some(UserId(1)), None);
         assert!(change.event_for(UserId(1)).is_none());
         let event = "data: {\"kind\":\"answering\",\"conversation\":3,\"mine\":false,\"own\":false}\n\n";
         assert_eq!(change.event_for(UserId(2)).as_deref(), Some(event));
