@@ -84,6 +84,8 @@ pub enum Holder {
         stepped_elsewhere: bool,
         /// language of pages
         language: String,
+        /// keys of one letter do something
+        keys: bool,
         /// limits
         lasts: Lasts,
     },
@@ -131,6 +133,10 @@ impl Holder {
             *stepped_elsewhere = has;
         }
         self
+    }
+    /// Whether keys of one letter do something; never for a patient.
+    pub fn has_keys(&self) -> bool {
+        matches!(self, Holder::User { keys: true, .. })
     }
     /// The language of pages.
     pub fn language(&self) -> &str {

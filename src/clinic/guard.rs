@@ -242,6 +242,7 @@ pub fn shell<R: Right>(conn: &mut Conn, head: &Head, user: &SignedInUser<R>) -> 
         name: user.name().to_owned(),
         settings: user.role().may(Action::Settings),
         writes: user.role().may(Action::Send),
+        keys: head.holder.as_ref().is_some_and(Holder::has_keys),
         unread: conversations::count_unread(conn, user)?,
     };
     let clinic = (settings.name.as_str(), settings.phone.as_str(), settings.lang(), settings.zone());

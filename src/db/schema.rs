@@ -79,6 +79,7 @@ diesel::table! {
         created_at -> Utc,
         told_of_replies -> Text,
         signed_in_at -> Nullable<Utc>,
+        keys_on -> Bool,
     }
 }
 diesel::table! {

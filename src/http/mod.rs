@@ -10,6 +10,7 @@ pub mod files;
 pub mod flash;
 pub mod form;
 pub mod guard;
+pub mod keys;
 pub mod limits;
 mod method;
 pub mod multipart;

@@ -129,6 +129,8 @@ pub struct Who {
     pub settings: bool,
     /// may write
     pub writes: bool,
+    /// keys do something for them
+    pub keys: bool,
     /// conversations with something new
     pub unread: usize,
 }
@@ -222,6 +224,11 @@ impl Shell {
     /// Whether the reader may change the clinic's settings.
     pub fn sets(&self) -> bool {
         self.who.as_ref().is_some_and(|who| who.settings)
+    }
+    /// The reader's keys, as the script reads them; empty where they have switched them off.
+    pub fn keys(&self) -> &'static str {
+        let keyed = self.who.as_ref().filter(|who| who.keys);
+        keyed.map_or("", |who| super::keys::table(who.writes))
     }
     /// A message without variables.
     pub fn t<'k>(&self, key: &'k str) -> &'k str {

@@ -6,6 +6,7 @@ mod devices;
 mod forgotten;
 mod invite;
 mod kept_form;
+mod keys;
 mod links;
 mod mails;
 mod manage;
@@ -23,6 +24,7 @@ pub use devices::{DEVICE_LASTS, forget_devices};
 pub use forgotten::forgot_password;
 pub use invite::{invite, link_to_show};
 pub use kept_form::{KeptForm, drop_kept, keep_form, kept_action, kept_form, of_page, sweep_kept_forms};
+pub use keys::set_keys;
 pub use links::{Purpose, make_password_link, open_password_link};
 pub use mails::{
     MailKind, MailState, ToSend, after_restore, forget_mails, last_mail, make_link_of, settle, tell_not_sent,

@@ -127,9 +127,10 @@ pub(super) fn enter(
     let entry = Entry::of_clinic(Actor::User(user), Event::SignedIn, Subject::User(user));
     audit::append(tx, now, entry.with(address.to_string()))?;
     devices::seen(tx, now, user, browser, seen.is_none())?;
-    // the session's store reads the first two again at each request; `arrive` sets the third
-    let (must_set_up, confirmed, stepped_elsewhere) = (false, true, false);
-    Ok(Some(Holder::User { id: user, name, role, must_set_up, confirmed, stepped_elsewhere, language, lasts: LASTS }))
+    // the session's store reads the first three again at each request; `arrive` sets the last
+    let (must_set_up, confirmed, keys, stepped_elsewhere) = (false, true, true, false);
+    let lasts = LASTS;
+    Ok(Some(Holder::User { id: user, name, role, must_set_up, confirmed, stepped_elsewhere, language, keys, lasts }))
 }
 
 /// Ends the session with this mark, and leaves an audit row. A session that is older than marks is ended by its store.

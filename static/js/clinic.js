@@ -44,6 +44,20 @@ addEventListener('submit', event => {
   event.stopImmediatePropagation()
 }, true)
 
+// keys.js comes with the first key, and gets those that were pressed before it was there
+if (document.body.dataset.keys) {
+  const early = []
+  const keep = event => {
+    if (event.key === '/' && event.target.matches('body, a, button')) event.preventDefault() // Firefox would search
+    if (early.push(event) > 1) return
+    import('./keys.js').then(({default: start}) => {
+      removeEventListener('keydown', keep)
+      start(early, enhance)
+    }, () => { early.length = 0 })
+  }
+  addEventListener('keydown', keep)
+}
+
 // The warning before a session ends is fetched shortly before it: most pages are left long before
 const SHORTLY = 300 // s
 const warning = document.querySelector('dialog[data-session-warning]')

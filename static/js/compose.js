@@ -1,6 +1,7 @@
 // Hook: form[data-compose]: the rich text editor on its textarea[data-rich].
 //
-// data-rich="lazy": the editor is fetched when the field is first used; a page that is only read stays light.
+// data-rich="lazy": the editor is fetched when the field is first used; a page that is only read stays light. Where a key on the page
+// before has asked for it (keys.js: sessionStorage.write), it has the focus at once.
 // textarea data-html: the text so far, where body_format was html. A hidden input named body_format becomes `html`.
 // [data-plain-hint] (the Markdown hint and preview button) is removed, as the editor needs neither.
 // data-compose="blanks": gaps may stay, as in a template.
@@ -19,8 +20,11 @@ export default async function compose(form) {
   showWhatOpens(form)
   const textarea = form.querySelector('textarea[data-rich]')
   if (!textarea) return
-  if (textarea.dataset.rich === 'lazy') textarea.addEventListener('focus', () => start(form, textarea, true), {once: true})
-  else await start(form, textarea)
+  if (textarea.dataset.rich !== 'lazy') return start(form, textarea)
+  const isAsked = sessionStorage.getItem('write')
+  sessionStorage.removeItem('write')
+  if (isAsked) return start(form, textarea, true)
+  textarea.addEventListener('focus', () => start(form, textarea, true), {once: true})
 }
 
 function keepFromLeaving(form, unsaved) {

@@ -17,8 +17,8 @@ const hearers = new Set()
 export const hear = hearer => hearers.add(hearer)
 
 /** Gives a function that calls `act` a moment after it is called with the kind of an event; of several calls the earliest counts. What all
-    browsers of the clinic hear at the same moment, as after a restart, is spread over seconds. One at a time: of two answers the older
-    one could come last. What fails is done again, each time later, and when the page is shown again; `ifSeen`: not before it is seen. */
+    browsers of the clinic hear at the same moment, as after a restart, is spread over seconds. One `act` at a time; one that fails is
+    called again, each time later, and when the page is shown again; `ifSeen`: not before it is seen. */
 export function eased(act, ifSeen) {
   let timer
   let dueAt = Infinity
@@ -50,10 +50,9 @@ export function eased(act, ifSeen) {
   return soon
 }
 
-/** An answer of 500 or above may be another one later, like none at all. */
 export const byItself = async (url, {headers, ...options} = {}) => {
   const answer = await request(url, {...options, headers: {...headers, 'X-By-Itself': 1}})
-  if (answer.status > 499) throw answer
+  if (answer.status > 499) throw answer // like none at all
   return answer
 }
 

@@ -58,7 +58,7 @@ impl Known {
 
 #[derive(Debug, PartialEq, Queryable)]
 struct Row {
-    user: Option<(UserId, String, Role, String, bool)>,
+    user: Option<(UserId, String, Role, String, bool, bool)>,
     patient: Option<(PatientId, String, bool)>,
     state: String,
     created_at: Ts,
@@ -78,7 +78,7 @@ fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
         .left_join(users::table)
         .left_join(patients::table)
         .select((
-            (users::id, users::name, users::role, users::language, users::active).nullable(),
+            (users::id, users::name, users::role, users::language, users::keys_on, users::active).nullable(),
             (patients::id, patients::language, patients::portal_access).nullable(),
             sessions::state,
             sessions::created_at,
@@ -111,11 +111,11 @@ impl Row {
             left_in_all: self.expires_at.since(now).whole_seconds(),
         };
         match (door, &self.user, &self.patient) {
-            (Door::Clinic, Some((id, name, role, language, true)), None) => {
-                let (id, name, role, language) = (*id, name.clone(), *role, language.clone());
+            (Door::Clinic, Some((id, name, role, language, keys, true)), None) => {
+                let (id, name, role, language, keys) = (*id, name.clone(), *role, language.clone(), *keys);
                 let confirmed = now.since(self.confirmed_at()) < CONFIRMED_FOR;
                 let stepped_elsewhere = self.stepped_elsewhere();
-                Some(Holder::User { id, name, role, must_set_up, confirmed, stepped_elsewhere, language, lasts })
+                Some(Holder::User { id, name, role, must_set_up, confirmed, stepped_elsewhere, language, keys, lasts })
             }
             (Door::Portal, None, Some((id, language, true))) => {
                 Some(Holder::Patient { id: *id, language: language.clone(), lasts })

@@ -315,7 +315,7 @@ fn page_of(path: &str) -> String {
         ["settings", "users", id, "provider", ..] => format!("/settings/users/{id}"),
         ["settings", "users"] => "/settings/users/new".to_owned(),
         ["account", "second-factor", ..] => SET_UP.to_owned(),
-        ["account", "email" | "password" | "sessions" | "provider", ..] => "/account".to_owned(),
+        ["account", "email" | "keys" | "password" | "sessions" | "provider", ..] => "/account".to_owned(),
         ["scheduled", ..] => "/inbox/scheduled".to_owned(),
         ["settings", "records", ..] => "/settings/records".to_owned(),
         ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),

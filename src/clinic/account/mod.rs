@@ -3,6 +3,7 @@
 pub mod confirmation;
 pub mod forgotten;
 pub mod kept_words;
+pub mod keys;
 pub mod language;
 pub mod not_yours;
 pub mod notifications;

@@ -1,6 +1,6 @@
-//! `/patients`: finding patients.
+//! `/patients`: finding patients; with `for=message` to write to one of them.
 
-use crate::access::rights;
+use crate::access::{Action, rights};
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::guard::{User, shell};
 use crate::db::PatientId;
@@ -15,6 +15,8 @@ use serde::Deserialize;
 
 /// Lines on a page.
 const PAGE: i64 = 50;
+/// What the page is for where one of the patients is to be written to.
+const MESSAGE: &str = "message";
 
 #[derive(Template)]
 #[template(path = "clinic/patients/list.html")]
@@ -24,6 +26,8 @@ struct PatientsPage {
     /// the same, sealed, for the address of the next page
     sought: String,
     archived: bool,
+    /// who is chosen is written to
+    to_write: bool,
     rows: Vec<Patient>,
     next: Option<String>,
     /// a search stops at a limit, and there may be more
@@ -31,6 +35,14 @@ struct PatientsPage {
 }
 
 impl PatientsPage {
+    /// Where a patient's line leads.
+    fn goal(&self, patient: &Patient) -> String {
+        match self.to_write {
+            true => format!("/patients/{}/messages/new", patient.id),
+            false => format!("/patients/{}", patient.id),
+        }
+    }
+
     fn in_use(&self) -> Vec<&Patient> {
         self.rows.iter().filter(|patient| patient.archived_at.is_none()).collect()
     }
@@ -47,6 +59,8 @@ pub struct Query {
     q: String,
     sought: String,
     archived: Option<String>,
+    #[serde(rename = "for")]
+    purpose: String,
     after: String,
 }
 
@@ -89,6 +103,7 @@ pub async fn show(
             q: query.q,
             sought: query.sought,
             archived,
+            to_write: query.purpose == MESSAGE && user.0.role().may(Action::Send),
             rows: found.patients,
             next,
             is_cut: found.is_cut,

@@ -116,6 +116,7 @@ impl<'a> Stage<'a> {
                 confirmed: false,
                 stepped_elsewhere: false,
                 language: "en".into(),
+                keys: true,
                 lasts: Lasts::new(3_600, 3_600),
             });
         }

@@ -108,6 +108,7 @@ async fn counts_are_what_counting_gives(app: App) {
         confirmed: false,
         stepped_elsewhere: false,
         language: "en".into(),
+        keys: true,
         lasts,
     };
     let user = SignedInUser::<rights::Read>::from_holder(&holder).unwrap().unwrap();

@@ -5,7 +5,7 @@ mod browser;
 mod kept;
 mod recall;
 mod recall_browser;
-mod scheduled;
+pub mod scheduled;
 mod scheduled_browser;
 mod scheduled_files;
 mod scheduled_kept;

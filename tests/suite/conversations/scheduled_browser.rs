@@ -1,5 +1,7 @@
 //! "Send later" in real Chromium: in the dialog, on the smallest phone in French, without JavaScript, light and dark.
 
+use super::scheduled::schedule;
+use crate::live::browser::{browser_of, listening};
 use crate::notifications::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
@@ -97,4 +99,29 @@ async fn on_the_smallest_phone_in_french() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_javascript() {
     a_message_is_put_off(390, "en", false).await;
+}
+
+/// The number beside "Scheduled" changes while the inbox is open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn their_number_changes_in_an_open_inbox() {
+    let app = App::start(On::Sqlite).await;
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    let Some(browser) = browser_of(&app, 1, Lang::or_english("en")).await else { return };
+    listening(&app, 1).await;
+    let shows = async |number: &str| {
+        let script = "return document.querySelector('.tabs a[href=\"/inbox/scheduled\"] .badge')?.textContent ?? ''";
+        browser.until(&format!("it does not say {number:?}"), async || browser.js(script).await == number).await;
+    };
+    shows("").await;
+    schedule(&staff, maria, &[("later", "tomorrow")]).await.redirect();
+    shows("1").await;
+    schedule(&staff, maria, &[("later", "monday")]).await.redirect();
+    shows("2").await;
+    staff.post("/scheduled/1/cancellation", &[("version", "1")]).await.redirect();
+    shows("1").await;
+    staff.post("/scheduled/2/sending", &[("version", "1")]).await.redirect();
+    app.drain().await;
+    shows("").await;
+    browser.assert_clean().await;
 }

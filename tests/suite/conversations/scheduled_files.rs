@@ -12,10 +12,12 @@ use crate::support::world::Like;
 use diesel::prelude::*;
 use postern::access::Role;
 use postern::chart::{ItemKind, Stored};
-use postern::db::schema::uploads as u;
+use postern::db::schema::{jobs, uploads as u};
 use postern::db::{PatientId, ScheduledId};
 use postern::error::AppError;
 use reqwest::multipart::{Form as Multipart, Part};
+use std::io::Write;
+use std::sync::{Arc, LazyLock, Mutex};
 use time::macros::datetime;
 
 on_both!(
@@ -25,6 +27,7 @@ on_both!(
     every_form_of_the_alert_brings_the_words_back,
     one_file_that_is_too_large_is_told_at_once_and_at_its_moment,
     who_wrote_to_a_record_that_is_deleted_is_told,
+    a_file_that_cannot_be_made_is_logged_as_that,
 );
 
 const GONE: &str = "A file is no longer there";
@@ -180,4 +183,61 @@ async fn who_wrote_to_a_record_that_is_deleted_is_told(app: App) {
     let told: Vec<_> = mails.iter().filter(|mail| mail.subject.contains("will not go out by itself")).collect();
     assert_eq!(told.len(), 1);
     assert!(told[0].text.contains("the patient’s record was deleted") && !told[0].text.contains("Maria"));
+}
+
+/// What the workers of this process have logged as errors.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Jobs run on threads of their own, so that all of the process are listened to.
+fn logged() -> &'static Lines {
+    static LINES: LazyLock<Lines> = LazyLock::new(|| {
+        let lines = Lines::default();
+        let (to, filter) = (lines.clone(), tracing_subscriber::EnvFilter::new("postern::worker=error"));
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || to.clone());
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+        lines
+    });
+    &LINES
+}
+
+async fn a_file_that_cannot_be_made_is_logged_as_that(app: App) {
+    let lines = logged();
+    let staff = app.user(Role::Clinician).await;
+    let maria = app.patient(Like::default()).await;
+    let item = match add(&app, maria, "1", ItemKind::LabResult, days_ago(10), "Lipid panel", "words").await {
+        Stored::New(id) | Stored::Changed(id) | Stored::Same(id) => id.to_string(),
+    };
+    schedule(&staff, maria, &[("later", "tomorrow"), ("chart_item", &item)]).await.redirect();
+    // nothing can be written where files come in
+    let (incoming, away) = (app.state.config.files.folder.join("incoming"), app.state.config.files.folder.join("away"));
+    std::fs::rename(&incoming, &away).unwrap();
+    std::fs::write(&incoming, "").unwrap();
+    let job = app.state.db.read(|conn| -> Result<i64, AppError> {
+        let scheduled = jobs::table.filter(jobs::kind.eq("send_scheduled"));
+        Ok(scheduled.select(jobs::id).first(conn)?)
+    });
+    let job = job.await.unwrap();
+    let from = lines.0.lock().unwrap().len();
+    go_to(&app, datetime!(2026-03-05 14:00 UTC)).await;
+    let said = String::from_utf8(lines.0.lock().unwrap()[from..].to_vec()).unwrap();
+    let line = said.lines().find(|line| line.contains("send_scheduled") && line.contains(&format!("job={job}")));
+    let line = line.unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("the storage failed") && !line.contains("database"), "{line}");
+    assert_eq!((states(&app).await, count(&app).await), (vec!["waiting".to_owned()], 0));
+    // once it can, the message goes out
+    std::fs::remove_file(&incoming).unwrap();
+    std::fs::rename(&away, &incoming).unwrap();
+    go_to(&app, datetime!(2026-03-05 14:10 UTC)).await;
+    assert_eq!((states(&app).await, count(&app).await), (vec!["sent".to_owned()], 1));
 }

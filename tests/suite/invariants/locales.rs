@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Prefixes of keys that are composed of a prefix and a word.
 const FAMILIES: &[&str] = &[
     "turn-",
+    "key-does-",
+    "keys-at-",
     "browse-span-",
     "demo-how-",
     "demo-look-",
@@ -209,6 +211,8 @@ fn every_key_that_is_asked_for_is_there() {
         words("not-sent", postern::conversations::NotSent::ALL.iter().map(|w| w.as_str()).collect()),
         words("plan-state", StepState::ALL.iter().map(|w| w.as_str()).collect()),
         words("told-when", postern::users::ReplyMails::ALL.iter().map(|w| w.as_str()).collect()),
+        words("key-does", postern::http::keys::Deed::ALL.iter().map(|w| w.as_str()).collect()),
+        words("keys-at", postern::http::keys::Place::ALL.iter().map(|w| w.as_str()).collect()),
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
         words("one-tap", postern::conversations::OneTap::ALL.iter().map(|w| w.as_str()).collect()),

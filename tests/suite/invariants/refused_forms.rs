@@ -22,6 +22,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /searches",
     "POST /language",
     "POST /account/notifications",
+    "POST /account/keys",
     "POST /account/session",
     "POST /account/sessions",
     "POST /account/confirmation/challenge",

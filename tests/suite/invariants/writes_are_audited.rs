@@ -191,6 +191,8 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/settings/users/{user}/reactivation", 303, &answer).await;
     let answer = owner.post("/account/notifications", &[("told", "hourly")]).await;
     script.check("/account/notifications", 303, &answer).await;
+    let answer = owner.post("/account/keys", &[("keys", "off")]).await;
+    script.check("/account/keys", 303, &answer).await;
     let answer = owner.post("/account/session", &[]).await;
     script.check("/account/session", 303, &answer).await;
     let wordings = "/settings/notification-templates";

@@ -15,7 +15,7 @@ use serde_json::json;
 use time::Duration;
 
 /// A browser in which this user is signed in.
-async fn browser_of(app: &App, user: i64, lang: Lang) -> Option<Browser> {
+pub async fn browser_of(app: &App, user: i64, lang: Lang) -> Option<Browser> {
     let code = lang.code();
     let write = app.state.db.write(move |tx| -> Result<String, AppError> {
         let row = users::table.find(UserId(user));
@@ -34,7 +34,7 @@ async fn browser_of(app: &App, user: i64, lang: Lang) -> Option<Browser> {
 }
 
 /// Waits until so many browsers listen: from then on nothing is missed.
-async fn listening(app: &App, count: usize) {
+pub async fn listening(app: &App, count: usize) {
     for _ in 0..400 {
         if app.state.live.count() == count {
             return;
@@ -234,4 +234,59 @@ async fn tabs_share_one_stream() {
     title(&browser, "(1) ").await;
     listening(&app, 1).await;
     browser.assert_clean().await;
+}
+
+/// From here on what the page asks for at such an address is lost, `times` times.
+async fn lose(browser: &Browser, part: &str, times: u32, how: &str) {
+    let script = format!(
+        "const real = window.fetch; window.lost = 0; window.least = {times}; Math.random = () => .99
+         window.fetch = (url, ...rest) => String(url).includes({part:?}) && window.lost < window.least
+             ? (window.lost++, {how}) : real(url, ...rest)"
+    );
+    browser.js(&script).await;
+}
+
+/// What could not be fetched is asked for again, although nothing else happens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_that_failed_is_repeated() {
+    let app = App::start(On::Sqlite).await;
+    let ada = app.user(Role::Clinician).await;
+    let maria = app.patient(Like::default()).await;
+    let conversation = app.message(&ada, maria, true).await;
+    let (patient, message) = patient_opens(&app).await;
+    let Some(browser) = browser_of(&app, 1, Lang::or_english("en")).await else { return };
+    let page = patient.get(&message).await.ok();
+    browser.goto(&conversation).await;
+    browser.wait("html[data-enhanced]").await;
+    listening(&app, 1).await;
+    lose(&browser, "/live", 1, "Promise.reject(new TypeError('lost'))").await;
+    patient.submit(&page, "Send", &[("body", "I feel worse")]).await.redirect();
+    browser.wait_text(&Lang::or_english("en").t1("live-new-reply", "count", 1_i64)).await;
+    assert_eq!(browser.js("return window.lost").await, 1);
+
+    // the list, where the server is not well
+    let page = patient.get(&message).await.ok();
+    browser.goto("/inbox?filter=open").await;
+    browser.wait("html[data-enhanced]").await;
+    listening(&app, 1).await;
+    lose(&browser, "/inbox?", 1, "Promise.resolve(new Response('', {status: 503}))").await;
+    patient.submit(&page, "Send", &[("body", "Much worse")]).await.redirect();
+    browser.wait(".work li.unread").await;
+    browser.wait_text("Much worse").await;
+    assert_eq!(browser.js("return window.lost").await, 1);
+
+    // by the third failure the next try is seconds away: a page that is shown again does not wait for it
+    let page = patient.get(&message).await.ok();
+    browser.goto("/inbox?filter=open").await;
+    browser.wait("html[data-enhanced]").await;
+    listening(&app, 1).await;
+    lose(&browser, "/inbox?", 99, "Promise.reject(new TypeError('lost'))").await;
+    patient.submit(&page, "Send", &[("body", "Well again")]).await.redirect();
+    for count in [2, 3] {
+        let is_lost = async || browser.js("return window.lost").await == count;
+        browser.until("it is not asked for again", is_lost).await;
+    }
+    assert!(!browser.text().await.contains("Well again"));
+    browser.js("window.least = 0; document.dispatchEvent(new Event('visibilitychange'))").await;
+    browser.wait_text("Well again").await;
 }

@@ -1,7 +1,7 @@
 //! What changes is told at once to those who may see it, and to nobody else.
 
 mod answering;
-mod browser;
+pub mod browser;
 mod memory;
 mod processes;
 mod sessions;

@@ -1,6 +1,7 @@
 //! What is told, to whom, and from where.
 
 use super::{Ear, id_of, patient_opens, patient_writes, position};
+use crate::conversations::scheduled::schedule;
 use crate::on_both;
 use crate::support::app::App;
 use crate::support::world::Like;
@@ -13,6 +14,7 @@ use serde_json::json;
 
 on_both!(
     each_change_is_told_to_those_whom_it_concerns,
+    what_goes_out_later_is_told_to_its_writer,
     an_event_has_no_word_of_a_patient,
     a_page_is_told_what_came_since_it_was_made,
     one_session_has_one_stream_and_a_user_not_too_many,
@@ -55,6 +57,22 @@ async fn each_change_is_told_to_those_whom_it_concerns(app: App) {
         ear.until("conversation").await;
     }
     assert!(!others.all.contains("\"mark\""), "{}", others.all);
+}
+
+async fn what_goes_out_later_is_told_to_its_writer(app: App) {
+    let (one, other) = (app.user(Role::Staff).await, app.user(Role::Staff).await);
+    let maria = app.patient(Like::default()).await;
+    let (mut theirs, mut others) = (Ear::open(&one).await, Ear::open(&other).await);
+    // there is no conversation yet
+    schedule(&one, maria, &[("later", "tomorrow")]).await.redirect();
+    assert_eq!(theirs.until("scheduled").await, json!({"kind": "scheduled", "mine": true, "own": true}));
+    one.post("/scheduled/1/cancellation", &[("version", "1")]).await.redirect();
+    theirs.until("scheduled").await;
+    one.post("/scheduled/1/removal", &[("version", "2")]).await.redirect();
+    theirs.until("scheduled").await;
+    app.message(&one, maria, true).await;
+    others.until("message").await;
+    assert!(!others.all.contains("scheduled"), "{}", others.all);
 }
 
 async fn an_event_has_no_word_of_a_patient(app: App) {

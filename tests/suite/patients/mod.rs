@@ -3,6 +3,7 @@
 mod adding;
 mod archiving;
 mod browser;
+mod choosing;
 mod merging;
 mod recognising;
 mod records;

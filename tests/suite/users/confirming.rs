@@ -122,6 +122,7 @@ async fn a_session_that_was_ended_meanwhile_stays_ended(app: App) {
         confirmed: false,
         stepped_elsewhere: false,
         language: "en".into(),
+        keys: true,
         lasts: Lasts::new(60, 60),
     };
     let state = std::collections::HashMap::from([(HOLDER.to_owned(), serde_json::to_string(&holder).unwrap())]);

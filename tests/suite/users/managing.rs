@@ -197,6 +197,7 @@ async fn whoever_was_demoted_changes_nobody(app: App) {
         confirmed: true,
         stepped_elsewhere: false,
         language: "en".into(),
+        keys: true,
         lasts,
     };
     let proof = SignedInUser::<rights::Users>::from_holder(&holder).flatten().unwrap();

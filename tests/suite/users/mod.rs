@@ -5,6 +5,8 @@ mod browser;
 mod commands;
 mod confirming;
 mod inviting;
+mod keys;
+mod keys_browser;
 mod leaving;
 mod managing;
 pub mod passkeys;
