@@ -128,6 +128,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/conversations/{conversation}/messages", post().to(conversations::write::replies::send))
         .route("/conversations/{conversation}/messages/files", post().to(conversations::write::replies::change_files))
         .route("/conversations/{conversation}/messages/scheduled", post().to(conversations::write::schedule))
+        .route("/conversations/{conversation}/messages/template", post().to(conversations::write::fill_in))
         .route("/conversations/{conversation}/messages/draft", post().to(conversations::write::replies::save))
         .route(
             "/conversations/{conversation}/messages/draft/removal",

@@ -21,7 +21,7 @@ mod types;
 mod view_counts;
 mod views;
 
-pub use crate::threads::{Author, OneTap};
+pub use crate::threads::{Author, News, OneTap};
 pub use answer::answer;
 pub use close::{CloseError, UNDO_WITHIN, close, reopen};
 pub use draft::{
@@ -51,7 +51,7 @@ pub use scheduled::{
     send_now as send_scheduled_now, taken_apart as keep_scheduled_back, writers_to,
 };
 pub use start::{NewConversation, StartError, start};
-pub use thread::{MessageRow, Thread, is_open, mark_viewed, thread, title};
+pub use thread::{MessageRow, Thread, ThreadPage, is_open, mark_viewed, thread, title};
 pub use types::{Body, BodyFormat, CannotReply, Status, Writing};
 pub use view_counts::{MOST_COUNTED, count_views};
 pub use views::{View, views};

@@ -7,11 +7,11 @@ use crate::attachments::{self, Attachment};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
 use crate::db::sealed::{Held, MessageHtml};
-use crate::db::{self, Conn, MessageId, MultiBackend, Ts, Tx, UserId};
+use crate::db::{self, Conn, ConversationId, MessageId, MultiBackend, Ts, Tx, UserId};
 use crate::notifications::history::{self, Step};
 use crate::notifications::{self, NotificationRow, PlanStep, RoadStates};
 use crate::text::CleanHtml;
-use crate::threads::{self, Attention, Author, OneTap};
+use crate::threads::{self, Attention, Author, News, OneTap};
 use diesel::prelude::*;
 use std::collections::HashMap;
 
@@ -74,7 +74,9 @@ pub struct Thread {
     pub messages: Vec<MessageRow>,
     /// where the page of earlier messages ends, if there are any
     pub earlier: Option<MessageId>,
-    /// the newest message of the conversation, also where a page of earlier ones is shown
+    /// the first message of the page of later ones, if there is one
+    pub later: Option<MessageId>,
+    /// the newest message that the reader of this page knows of: of the conversation, unless it was opened further up
     pub newest: Option<MessageId>,
     /// the steps that are or were planned for messages that are not opened
     pub plan: Vec<PlanStep>,
@@ -95,6 +97,20 @@ pub struct Thread {
 /// How many messages one page shows.
 const PAGE: i64 = 100;
 
+/// A page that is opened at a message begins so much before it that the next page begins so many after it.
+const FROM_IT_ON: i64 = 90;
+
+/// Which page of a conversation is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThreadPage {
+    /// its newest messages
+    Newest,
+    /// those before this message
+    Before(MessageId),
+    /// those around this message
+    With(MessageId),
+}
+
 type Joined = (
     MessageId,
     Author,
@@ -109,14 +125,17 @@ type Joined = (
 /// When it was taken back, by whom, and which message it corrects.
 type Turned = (Option<Ts>, Option<UserId>, Option<MessageId>);
 
-/// Reads a conversation: its newest messages, or those before `before`.
-pub fn thread<R: Right>(
-    conn: &mut Conn,
-    access: &ConversationAccess<R>,
-    before: Option<MessageId>,
-) -> QueryResult<Thread> {
+/// Reads a conversation, and one page of its messages.
+pub fn thread<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>, which: ThreadPage) -> QueryResult<Thread> {
     let conversation = store::conversation(conn, access.conversation())?;
+    let before = match which {
+        ThreadPage::Newest => None,
+        ThreadPage::Before(message) => Some(message),
+        ThreadPage::With(message) => end_of_page_with(conn, conversation.id, message)?,
+    };
     let (messages, earlier) = page(conn, &conversation, before, true)?;
+    let last = newest(conn, &conversation, &messages, (before, true))?;
+    let of_page = messages.last().map(|message| message.id);
     let closed = match (conversation.closed_at, conversation.closed_by) {
         (Some(at), Some(by)) => Some((at, users::table.find(by).select(users::name).first::<String>(conn)?)),
         _ => None,
@@ -140,13 +159,27 @@ pub fn thread<R: Right>(
         replies_allowed: conversation.replies_allowed,
         closed,
         recalled_at: conversation.recalled_at,
-        newest: newest(conn, &conversation, &messages, (before, true))?,
+        later: before.filter(|_| of_page < last),
+        // who was led to a message has not seen those of later pages
+        newest: if matches!(which, ThreadPage::With(_)) { of_page } else { last },
         messages,
         earlier,
         notifications,
         recalled,
         participants,
     })
+}
+
+/// Where the page ends that is opened at a message; `None`: with the newest.
+fn end_of_page_with(
+    conn: &mut Conn,
+    conversation: ConversationId,
+    message: MessageId,
+) -> QueryResult<Option<MessageId>> {
+    let later = messages::table.filter(messages::conversation_id.eq(conversation)).filter(messages::id.gt(message));
+    let later: Vec<MessageId> = later.order(messages::id).limit(FROM_IT_ON).select(messages::id).load(conn)?;
+    // where there are not so many, the newest page holds it
+    Ok(later.last().copied().filter(|_| later.len() as i64 == FROM_IT_ON))
 }
 
 /// The newest message that the reader of a page may see: the last one of the page, unless it is a page of earlier ones.
@@ -265,13 +298,13 @@ impl Corrections {
     }
 }
 
-/// Marks that a user looked: an audit row, and their own read mark. Says whether there was news.
-pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R>) -> QueryResult<bool> {
-    let had_news = threads::mark_seen(tx, access.conversation(), access.user().id())?;
+/// Marks that a user looked: an audit row, and their own read mark. Says what was new to them.
+pub fn mark_viewed<R: Right>(tx: &mut Tx, now: Ts, access: &ConversationAccess<R>) -> QueryResult<News> {
+    let news = threads::mark_seen(tx, access.conversation(), access.user().id())?;
     let subject = Subject::Conversation(access.conversation());
     let actor = Actor::User(access.user().id());
     audit::append(tx, now, Entry::of_patient(actor, Event::ConversationViewed, access.patient(), subject))?;
-    Ok(had_news)
+    Ok(news)
 }
 
 /// Whether somebody can write in a conversation.

@@ -470,6 +470,7 @@ diesel::table! {
         waiting_since -> Nullable<Utc>,
         attention -> Nullable<Text>,
         to_do_since -> Nullable<Utc>,
+        seen_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {

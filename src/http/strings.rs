@@ -26,6 +26,8 @@ pub const COMBOBOX: Group = &["combo_remove", "combo_added", "combo_removed", "c
 pub const AUTOSAVE: Group = &["save_failed"];
 /// `live-inbox.js`
 pub const LIVE: Group = &["live_list"];
+/// `copy-link.js`
+pub const COPY: Group = &["link_copied"];
 /// `upload.js`
 pub const UPLOAD: Group = &[
     "upload_added",
@@ -97,7 +99,7 @@ pub const EDITOR: Group = &[
 ];
 
 /// Every widget's words, by the name that templates use.
-pub const ALL: [(&str, Group); 7] = [
+pub const ALL: [(&str, Group); 8] = [
     ("dialog", DIALOG),
     ("combobox", COMBOBOX),
     ("autosave", AUTOSAVE),
@@ -105,6 +107,7 @@ pub const ALL: [(&str, Group); 7] = [
     ("editor", EDITOR),
     ("upload", UPLOAD),
     ("live", LIVE),
+    ("copy", COPY),
 ];
 
 /// A JSON object with the words of the named widgets, see [`ALL`], as the value of an attribute: made once for each language.

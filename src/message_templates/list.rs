@@ -47,6 +47,24 @@ pub fn readable<R: Right>(conn: &mut Conn, user: &SignedInUser<R>, retired: bool
     wanted.order((t::name_key, t::id)).limit(2 * MOST).select(Template::as_select()).load(conn)
 }
 
+/// A template as a list to choose from shows it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = t, check_for_backend(MultiBackend))]
+pub struct TemplateName {
+    /// identity
+    pub id: TemplateId,
+    /// what it is called
+    pub name: String,
+    /// language of its text
+    pub language: String,
+}
+
+/// What a user can choose from: the clinic's templates and their own, by name.
+pub fn names<R: Right>(conn: &mut Conn, user: &SignedInUser<R>) -> QueryResult<Vec<TemplateName>> {
+    let all = t::table.filter(t::owner_id.is_null().or(t::owner_id.eq(user.id()))).filter(t::retired_at.is_null());
+    all.order((t::name_key, t::id)).limit(2 * MOST).select(TemplateName::as_select()).load(conn)
+}
+
 /// One of the clinic's templates, or of the user's own.
 pub fn template<R: Right>(conn: &mut Conn, user: &SignedInUser<R>, id: TemplateId) -> QueryResult<Option<Template>> {
     let mine = t::table.find(id).filter(t::owner_id.is_null().or(t::owner_id.eq(user.id())));

@@ -8,8 +8,8 @@ mod types;
 
 pub use attention::{Reasons, ask_attention, ask_attention_for_file, clear_attention};
 pub use participants::{
-    add_participant, begin_with, count_open, hand_over, is_news, is_news_to, mark_done, mark_done_once, mark_not_done,
-    mark_seen, mark_unread,
+    News, add_participant, begin_with, count_open, hand_over, is_news, is_news_to, mark_done, mark_done_once,
+    mark_not_done, mark_seen, mark_unread,
 };
 pub use types::{Attention, Author, OneTap};
 

@@ -1,8 +1,8 @@
 //! Who takes part, to whom it is news, and for whom it is done.
 
 use super::{Author, to_do};
-use crate::db::schema::{conversations, participants};
-use crate::db::{Both, Conn, ConversationId, MultiBackend, PatientId, Ts, Tx, UserId};
+use crate::db::schema::{conversations, messages, participants};
+use crate::db::{Both, Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
 use diesel::prelude::*;
 
 /// Adds a participant who is not there yet; says how many came.
@@ -13,7 +13,8 @@ pub fn add_participant(
     unread: bool,
     last_message_at: Ts,
 ) -> QueryResult<usize> {
-    let came = insert(tx, conversation, user, unread, last_message_at)?;
+    // it opens at the newest the first time: that is what they are added for
+    let came = insert(tx, conversation, user, (unread, None), last_message_at)?;
     if came > 0 {
         to_do::marked(tx, conversation, user)?;
     }
@@ -22,20 +23,20 @@ pub fn add_participant(
 
 /// A participant of a conversation that begins with this message: it is open, and nothing in it waits for the clinic.
 pub fn begin_with(tx: &mut Tx, conversation: ConversationId, user: UserId, unread: bool, now: Ts) -> QueryResult<()> {
-    insert(tx, conversation, user, unread, now).map(drop)
+    insert(tx, conversation, user, (unread, Some(MessageId(0))), now).map(drop)
 }
 
 fn insert(
     tx: &mut Tx,
     conversation: ConversationId,
     user: UserId,
-    unread: bool,
+    (unread, seen): (bool, Option<MessageId>),
     last_message_at: Ts,
 ) -> QueryResult<usize> {
     let row = (
         (participants::conversation_id.eq(conversation), participants::user_id.eq(user)),
         (participants::unread.eq(unread), participants::done_at.eq(None::<Ts>)),
-        participants::last_message_at.eq(last_message_at),
+        (participants::last_message_at.eq(last_message_at), participants::seen_id.eq(seen)),
         participants::to_do_since.eq(unread.then_some(last_message_at)),
     );
     Both(diesel::insert_into(participants::table).values(row).on_conflict_do_nothing()).execute(tx.conn())
@@ -91,14 +92,40 @@ pub fn mark_not_done(tx: &mut Tx, conversation: ConversationId, user: UserId) ->
     Ok(was)
 }
 
-/// A user has looked. Says whether there was something new for them.
-pub fn mark_seen(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<bool> {
+/// What is new to a user who looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum News {
+    /// nothing
+    #[default]
+    Nothing,
+    /// what others wrote from this message on
+    From(MessageId),
+    /// something: they marked it as unread themselves, or nobody knows how far they had looked
+    Something,
+}
+
+/// A user has looked at all that is there. Says what was new to them.
+pub fn mark_seen(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<News> {
     let mine = participants::table.find((conversation, user)).filter(participants::unread.eq(true));
-    let was = diesel::update(mine).set(participants::unread.eq(false)).execute(tx.conn())? > 0;
-    if was {
-        to_do::marked(tx, conversation, user)?;
+    let before: Option<Option<MessageId>> = mine.select(participants::seen_id).first(tx.conn()).optional()?;
+    let Some(before) = before else { return Ok(News::Nothing) };
+    let all = messages::table.filter(messages::conversation_id.eq(conversation));
+    let seen: Option<MessageId> = all.select(diesel::dsl::max(messages::id)).first(tx.conn())?;
+    let marks = (participants::unread.eq(false), participants::seen_id.eq(seen));
+    // of two pages that open at the same moment one has the news
+    if diesel::update(mine).set(marks).execute(tx.conn())? == 0 {
+        return Ok(News::Nothing);
     }
-    Ok(was)
+    to_do::marked(tx, conversation, user)?;
+    let Some(before) = before else { return Ok(News::Something) };
+    let first: Option<MessageId> = all
+        .filter(messages::id.gt(before))
+        .filter(messages::user_id.is_null().or(messages::user_id.ne(user)))
+        .order(messages::id)
+        .select(messages::id)
+        .first(tx.conn())
+        .optional()?;
+    Ok(first.map_or(News::Something, News::From))
 }
 
 /// Those of a user's conversations in which something may still come: the open ones, and those that were closed after
@@ -137,7 +164,7 @@ pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId, since: Ts) -> QueryResul
     for (patient, conversation, last_author, unread, done_at, last_message_at) in places {
         let news = unread || (done_at.is_none() && last_author == Author::Patient);
         diesel::delete(participants::table.find((conversation, from))).execute(tx.conn())?;
-        let came = insert(tx, conversation, to, news, last_message_at)?;
+        let came = insert(tx, conversation, to, (news, None), last_message_at)?;
         let theirs = participants::table.find((conversation, to));
         if came > 0 {
             diesel::update(theirs).set(participants::done_at.eq(done_at)).execute(tx.conn())?;

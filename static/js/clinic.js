@@ -13,6 +13,7 @@ const HOOKS = {
   '.badge[data-live-count]': () => import('./live.js'),
   '[data-live-inbox]': () => import('./live-inbox.js'),
   '[data-live]': () => import('./live-conversation.js'),
+  'ol[data-links]': () => import('./copy-link.js'),
   'form[data-live-preview]': () => import('./live-preview.js'),
   'form[data-at-once]': () => import('./at-once.js'),
   'details.menu': () => import('./menu.js'),

@@ -9,7 +9,7 @@
 // textarea's .field (made where missing). The server checks both again.
 // A form that changes a message which goes out later (input name=scheduled) is saved by its buttons alone: whoever leaves it with
 // unsaved words is asked first. data-unsaved: it came with words that were typed before.
-// form.richText (html, insert, replace, empty, focus) is for template-picker.js and tests.
+// form.richText (html, insert, replace, empty, focus) is for template-picker.js and tests; form.openEditor() waits until it is there.
 // Strings: body_empty, body_unfilled {names}, and those of the editor (src/web/editor/index.js)
 import {ask} from './ask.js'
 import {icon, make, stylesheet, wordsFor} from './common.js'
@@ -20,11 +20,13 @@ export default async function compose(form) {
   showWhatOpens(form)
   const textarea = form.querySelector('textarea[data-rich]')
   if (!textarea) return
-  if (textarea.dataset.rich !== 'lazy') return start(form, textarea)
+  let started
+  form.openEditor = focus => started ??= start(form, textarea, focus)
+  if (textarea.dataset.rich !== 'lazy') return form.openEditor()
   const isAsked = sessionStorage.getItem('write')
   sessionStorage.removeItem('write')
-  if (isAsked) return start(form, textarea, true)
-  textarea.addEventListener('focus', () => start(form, textarea, true), {once: true})
+  if (isAsked) return form.openEditor(true)
+  textarea.addEventListener('focus', () => form.openEditor(true), {once: true})
 }
 
 function keepFromLeaving(form, unsaved) {

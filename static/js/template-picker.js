@@ -5,7 +5,8 @@
 // [data-preview], button[data-use], button[data-insert], [data-close], optionally [data-picker-error] (hidden).
 // data-url gives JSON, fetched once: [{id, title, category, language, body_html, subject, replies_allowed}], the bodies
 // filled with the patient's, the user's and the clinic's details and cleaned by the server's allow-list.
-// Fills in the form around the button: the editor, input[name=title], checkbox [data-replies] or [name=replies_allowed],
+// Fills in the form around the button: the editor and, where it has them, input[name=title], checkbox [data-replies] or
+// [name=replies_allowed]; [data-plain-template] in it is what stands for this without script, and goes.
 // and sends the template's id along in input[name=template_id] where there is one.
 // Strings: replace_title, replace_text, replace_yes, replace_no, picker_none, picker_count {count}
 import {ask} from './ask.js'
@@ -16,6 +17,7 @@ export default function templatePicker(dialog) {
   const picker = new Picker(dialog)
   for (const button of document.querySelectorAll(`[data-open-templates="#${dialog.id}"]`)) {
     button.hidden = false
+    button.form.querySelector('[data-plain-template]')?.remove()
     button.addEventListener('click', () => picker.open(button))
   }
 }
@@ -142,7 +144,9 @@ class Picker {
 
   async use() {
     const template = this.shown?.[this.active]
-    if (!template || !(await this.mayReplace(template))) return
+    if (!template) return
+    await this.form.openEditor()
+    if (!(await this.mayReplace(template))) return
     this.dialog.close()
     const title = this.form.elements.title
     if (title) title.value = template.subject ?? template.title
@@ -153,9 +157,10 @@ class Picker {
     this.form.richText.focus()
   }
 
-  insert() {
+  async insert() {
     const template = this.shown?.[this.active]
     if (!template) return
+    await this.form.openEditor()
     this.dialog.close()
     this.form.richText.insert(template.body_html)
   }

@@ -21,7 +21,7 @@ use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
 use crate::http::page::{landed, with_status};
 use crate::http::{Form, Head, Shell, html, see_other};
-use crate::message_templates::{self, Template as MessageTemplate};
+use crate::message_templates::{self, TemplateName};
 use crate::notifications::{self, Blocks, Obstacle, PlanWish, Warning};
 use crate::patients::{self, Patient};
 use crate::settings;
@@ -44,7 +44,9 @@ pub struct NewMessagePage {
     shell: Shell,
     patient: Patient,
     colleagues: Vec<UserRow>,
-    templates: Vec<MessageTemplate>,
+    templates: Vec<TemplateName>,
+    /// where a template is filled in without script
+    template_goal: String,
     obstacles: Vec<Obstacle>,
     repair: Repair,
     /// what was typed into the form of a message that goes out later: no draft keeps it while the Alert is answered
@@ -324,7 +326,8 @@ pub async fn page(
         let (unconfirmed, warnings): (Vec<Warning>, Vec<Warning>) = warnings.partition(|one| one.is_unconfirmed());
         Ok(NewMessagePage {
             colleagues: users::active(conn)?.into_iter().filter(|user| user.id != me).collect(),
-            templates: message_templates::readable(conn, user, false)?,
+            templates: message_templates::names(conn, user)?,
+            template_goal: format!("/patients/{}/messages/template", patient.id),
             obstacles,
             repair: showing.repair.unwrap_or_else(|| Repair::from_patient(&patient)),
             carried: later.editing.as_ref().map(|editing| carried(&named, editing)).unwrap_or_default(),

@@ -1,7 +1,7 @@
 //! Message templates for one patient: a list for the picker's script, and the same by a form without script.
 
 use super::new_message::{self, Showing};
-use crate::access::rights;
+use crate::access::{ChartAccess, rights};
 use crate::clinic::guard::{Chart, shell};
 use crate::db::TemplateId;
 use crate::error::AppError;
@@ -57,30 +57,38 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(read.await?))
 }
 
-/// `POST /patients/{id}/messages/template`: the form again, filled from the chosen template. Changes nothing that is
-/// kept. Without script there is no question before typed text is replaced, so there are two buttons: one replaces,
-/// one adds to the end.
+/// `POST /patients/{id}/messages/template`: the form again, filled from the chosen template.
 pub async fn fill_in(
     state: web::Data<AppState>,
     head: Head,
     chart: Chart<rights::Send>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    let id = TemplateId(form.get("template").parse().unwrap_or_default());
-    let words = head.clone();
-    let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let Some(template) = message_templates::template(conn, chart.0.user(), id)? else {
-            return Ok((chart.0, form));
-        };
-        let (_, settings) = shell(conn, &words, chart.0.user())?;
-        let patient = patients::patient(conn, &chart.0)?;
-        let user = chart.0.user().name();
-        let filled = message_templates::filled(&template, &patient, user, &settings, words.now);
-        let form = if form.has("append") { appended(form, &filled) } else { replaced(form, filled) };
-        Ok((chart.0, form))
-    });
-    let (access, form) = read.await?;
+    let (access, form) = filled_in(&state, head.clone(), chart.0, form).await?;
     html(&new_message::page(&state, head, access, Showing::typed(form)).await?)
+}
+
+/// A form of a message to this patient with the text of the template that was chosen in it; as it was where there is none. Changes
+/// nothing that is kept. Without script there is no question before typed text is replaced, so there are two buttons: one
+/// replaces, one adds to the end.
+pub async fn filled_in(
+    state: &AppState,
+    head: Head,
+    chart: ChartAccess<rights::Send>,
+    form: Form,
+) -> Result<(ChartAccess<rights::Send>, Form), AppError> {
+    let id = TemplateId(form.get("template").parse().unwrap_or_default());
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let Some(template) = message_templates::template(conn, chart.user(), id)? else {
+            return Ok((chart, form));
+        };
+        let (_, settings) = shell(conn, &head, chart.user())?;
+        let patient = patients::patient(conn, &chart)?;
+        let filled = message_templates::filled(&template, &patient, chart.user().name(), &settings, head.now);
+        let form = if form.has("append") { appended(form, &filled) } else { replaced(form, filled) };
+        Ok((chart, form))
+    });
+    read.await
 }
 
 fn appended(mut form: Form, filled: &Filled) -> Form {
@@ -90,6 +98,7 @@ fn appended(mut form: Form, filled: &Filled) -> Form {
     form
 }
 
+/// A reply has neither a title nor the box that lets the patient answer: what is said of them is shown nowhere.
 fn replaced(mut form: Form, filled: Filled) -> Form {
     form.set("title", &filled.title);
     form.set("body_format", "html");

@@ -1,9 +1,16 @@
-//! `/conversations/{id}`: the thread, and what a user can do in it.
+//! `/conversations/{id}`: the thread, and what a user can do in it. `rows` has its messages, `form` what is written below them.
 
+mod form;
+mod rows;
+mod told;
+
+pub use form::{Showing, goal, intake};
+
+use self::form::{corrected, shown};
+use self::rows::{Opening, Remedy};
 use super::live::LivePart;
 use super::outbox;
 use crate::access::{Action, ConversationAccess, Right, Role, rights};
-use crate::attachments::Refusal;
 use crate::chart::ItemKind;
 use crate::clinic::account::kept_words::words_back;
 use crate::clinic::composing::later::{self, Later};
@@ -11,13 +18,13 @@ use crate::clinic::composing::one_tap::offers;
 use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};
 use crate::clinic::guard::{AskedConversation, Conversation, shell};
-use crate::conversations::{self, Author, DraftPlace, MessageRow, OneTap, Thread, UNDO_WITHIN, Writing};
-use crate::db::{ConversationId, MessageId, ScheduledId, Ts, UserId};
+use crate::conversations::{self, Author, DraftPlace, News, OneTap, Thread, ThreadPage, UNDO_WITHIN, Writing};
+use crate::db::{MessageId, ScheduledId, Ts, UserId};
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
 use crate::http::{Form, Head, Shell, html, see_other};
-use crate::notifications::history::Step;
-use crate::notifications::{self, NotificationRow, PlanStep, StepState};
+use crate::message_templates::{self, TemplateName};
+use crate::notifications::{self, StepState};
 use crate::patients::{self, Patient};
 use crate::state::AppState;
 use crate::users::{self, UserRow};
@@ -42,8 +49,8 @@ pub struct ConversationPage {
     /// may take back what others wrote
     is_owner: bool,
     may_undo: bool,
-    /// the newest message that the reader has not seen yet
-    newest: Option<MessageId>,
+    /// where the page opens
+    opening: Opening,
     /// what was just sent, in words, to be said below it
     sent: &'static str,
     writing: Writing,
@@ -67,6 +74,10 @@ pub struct ConversationPage {
     later: Later,
     /// where "Send later" is sent
     later_goal: String,
+    /// for a reply
+    templates: Vec<TemplateName>,
+    /// where a template is filled in without script
+    template_goal: String,
     errors: FieldErrors,
     /// what can change while it is open
     pub live: LivePart,
@@ -92,198 +103,20 @@ impl ConversationPage {
     fn address(&self) -> String {
         format!("/conversations/{}", self.id)
     }
-
-    /// Where a writing is sent; its draft and its files are below.
-    fn goal(&self, writing: &Writing) -> String {
-        goal(ConversationId(self.id), *writing)
-    }
-
-    /// Whether this is the message at which the page opens: the newest that the reader has not seen yet.
-    fn is_news(&self, message: &MessageRow) -> bool {
-        self.newest == Some(message.id)
-    }
-
-    /// How a message looks, by who wrote it for whom.
-    fn message_class(&self, message: &MessageRow) -> &'static str {
-        match message.author {
-            _ if message.internal => " note",
-            Author::Patient => " theirs",
-            Author::User => " mine",
-            Author::System => " system",
-        }
-    }
-
-    /// Whether this message came while the reader was writing.
-    fn is_newer(&self, message: &MessageRow) -> bool {
-        self.newer_than.is_some_and(|shown| message.id > shown) && message.user != Some(self.me)
-    }
-
-    /// Whether this is the message that was just sent.
-    fn is_sent(&self, message: &MessageRow) -> bool {
-        !self.sent.is_empty() && self.own() == Some(message.id)
-    }
-
-    /// What the form asks for.
-    fn label(&self) -> &'static str {
-        match self.writing {
-            Writing::Reply => "reply-label",
-            Writing::Note => "note-label",
-        }
-    }
-
-    /// The newest of the reader's own messages on this page.
-    fn own(&self) -> Option<MessageId> {
-        self.thread.messages.iter().rfind(|message| message.user == Some(self.me)).map(|message| message.id)
-    }
-
-    /// The notifications of one message.
-    fn notices<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a NotificationRow> {
-        self.thread.notifications.iter().filter(|row| row.message_id == Some(message.id))
-    }
-
-    /// The way that a notification took: its states with their times.
-    fn steps<'a>(&'a self, notice: &'a NotificationRow) -> impl Iterator<Item = &'a Step> {
-        self.thread.steps.iter().filter(|step| step.notification_id == notice.id)
-    }
-
-    /// What follows where the patient does not open a message.
-    fn plan<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a PlanStep> {
-        self.thread.plan.iter().filter(|step| step.message_id == message.id)
-    }
-
-    /// Whether "Send again" makes sense for a message: something ended, and not well.
-    fn may_send_again(&self, message: &MessageRow) -> bool {
-        let mut notices = self.notices(message).peekable();
-        self.may_write
-            && self.thread.closed.is_none()
-            && message.read_by_patient_at.is_none()
-            && message.recalled.is_none()
-            && notices.peek().is_some()
-            && self.notices(message).all(|n| n.state.is_final())
-            && self.notices(message).any(|n| n.state.ended_badly())
-    }
-
-    /// What can be done about a message that was wrong: take it back, or correct it where the patient has seen something of it.
-    fn remedy(&self, message: &MessageRow) -> Remedy {
-        let is_seen = message.read_by_patient_at.or(message.listed_at).is_some();
-        let of_clinic = message.author == Author::User && !message.internal && message.recalled.is_none();
-        match self.may_write && of_clinic {
-            true if !is_seen && (self.is_owner || message.user == Some(self.me)) => Remedy::TakeBack,
-            true if is_seen && self.thread.closed.is_none() => Remedy::Correct,
-            _ => Remedy::Nothing,
-        }
-    }
-
-    /// When the patient saw a message's line in the list, where they have not opened it.
-    fn listed_only(&self, message: &MessageRow) -> Option<Ts> {
-        message.listed_at.filter(|_| message.read_by_patient_at.is_none() && message.recalled.is_none())
-    }
-
-    /// Whether a message is on this page, so that a link can lead to it.
-    fn is_here(&self, id: &MessageId) -> bool {
-        self.thread.messages.iter().any(|message| message.id == *id)
-    }
-
-    /// Whether a day line stands before a message.
-    fn new_day(&self, index: &usize) -> bool {
-        let day = |at: usize| self.thread.messages.get(at).map(|m| self.shell.day(&m.created_at));
-        let index = *index;
-        index == 0 || day(index) != day(index - 1)
-    }
-}
-
-/// What can be done about a message that was wrong.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Remedy {
-    /// it can be taken back, as if it had not been sent
-    TakeBack,
-    /// another message can correct it
-    Correct,
-    Nothing,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct Query {
     before: Option<i64>,
+    /// the message that a link names
+    at: Option<i64>,
     /// the message that a reply is to correct
     corrects: Option<i64>,
     /// the reply that is to go out later and is changed
     scheduled: Option<i64>,
     /// the session ended, and what was sent then is to be shown
     kept: Option<i64>,
-}
-
-/// The newest message that the page of this form showed.
-pub fn shown(form: &Form) -> Option<MessageId> {
-    form.numbers("shown").first().copied().map(MessageId)
-}
-
-/// The message that this form corrects.
-pub fn corrected(form: &Form) -> Option<MessageId> {
-    form.numbers("corrects").first().copied().map(MessageId)
-}
-
-/// The address to which a writing is sent: what it is, is said by the form's own address.
-pub fn goal(conversation: ConversationId, writing: Writing) -> String {
-    match writing {
-        Writing::Reply => format!("/conversations/{conversation}/messages"),
-        Writing::Note => format!("/conversations/{conversation}/notes"),
-    }
-}
-
-/// The page on which something is written, and the place there.
-pub fn intake(conversation: ConversationId, writing: Writing, notice: &str) -> String {
-    let page = match writing {
-        Writing::Reply => format!("/conversations/{conversation}"),
-        Writing::Note => goal(conversation, writing),
-    };
-    if notice.is_empty() { page } else { format!("{page}?notice={notice}") }
-}
-
-/// How the form is to be shown.
-pub struct Showing {
-    /// a reply or a note
-    pub writing: Writing,
-    /// as typed; `None`: a draft, or nothing
-    pub typed: Option<Form>,
-    /// files that were not taken just now
-    pub refused: Vec<(String, Refusal)>,
-    /// what is wrong with it
-    pub errors: FieldErrors,
-    /// the draft was changed in another window
-    pub conflict: bool,
-    /// there was news for the reader
-    pub news: bool,
-    /// the session ended, and what was sent then is to be shown
-    pub kept: bool,
-    /// the message that the reply is to correct, where the form does not say so itself
-    pub corrects: Option<MessageId>,
-    /// the reply that is to go out later and is changed, where the form does not say so itself
-    pub scheduled: Option<ScheduledId>,
-}
-
-impl Showing {
-    /// The form as it was left.
-    pub fn fresh(writing: Writing) -> Showing {
-        let (refused, errors) = (Vec::new(), FieldErrors::default());
-        Showing {
-            writing,
-            typed: None,
-            refused,
-            errors,
-            conflict: false,
-            news: false,
-            kept: false,
-            corrects: None,
-            scheduled: None,
-        }
-    }
-
-    /// The form as typed.
-    pub fn typed(writing: Writing, form: Form) -> Showing {
-        Showing { typed: Some(form), ..Showing::fresh(writing) }
-    }
 }
 
 /// `GET /conversations/{id}`: with the form of a reply.
@@ -315,7 +148,7 @@ async fn show_writing(
 ) -> Result<HttpResponse, AppError> {
     let now = head.now;
     let (access, news) = match head.is_probe {
-        true => (state.db.read(move |conn| asked.proof(conn)).await?, false),
+        true => (state.db.read(move |conn| asked.proof(conn)).await?, News::Nothing),
         false => {
             let trace = state.db.write(move |tx| -> Result<_, AppError> {
                 let access = asked.proof(tx)?;
@@ -332,7 +165,8 @@ async fn show_writing(
     if let Some(to) = later::elsewhere(&state, access.user().clone(), asked, place).await? {
         return Ok(see_other(&to));
     }
-    let showing = Showing { news, kept, corrects, scheduled, ..Showing::fresh(writing) };
+    let asked = query.at.map(MessageId);
+    let showing = Showing { news, asked, opens: true, kept, corrects, scheduled, ..Showing::fresh(writing) };
     html(&page(&state, head, access, query.before.map(MessageId), showing).await?)
 }
 
@@ -350,7 +184,15 @@ pub async fn page<R: Right + Send>(
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (mut shell, settings) = shell(conn, &head, access.user())?;
         let patient = patients::patient_by_id(conn, access.patient())?;
-        let thread = conversations::thread(conn, &access, before)?;
+        let sent = shell.said_there(&["message-sent", "note-added"]);
+        let which = match (before, showing.asked, showing.news) {
+            (Some(message), ..) => ThreadPage::Before(message),
+            (_, Some(message), _) => ThreadPage::With(message),
+            // what was just sent is among the newest
+            (.., News::From(message)) if sent.is_empty() => ThreadPage::With(message),
+            _ => ThreadPage::Newest,
+        };
+        let thread = conversations::thread(conn, &access, which)?;
         let role = access.user().role();
         let may_close = role.may(Action::Close);
         let may_undo = may_close
@@ -363,11 +205,15 @@ pub async fn page<R: Right + Send>(
         let me = access.user().id();
         let own = thread.participants.iter().find(|(id, ..)| *id == me);
         let (takes_part, done) = (own.is_some(), own.is_some_and(|(.., done)| *done));
-        let from_others = thread.messages.iter().rfind(|message| message.user != Some(me));
-        let newest = from_others.filter(|_| showing.news).map(|message| message.id);
+        let is_plain = shell.notice.is_empty() && before.is_none() && sent.is_empty();
+        let opening = Opening::new(&thread, me, &showing, is_plain);
         let (writing, other) = match showing.writing {
             Writing::Reply => (Writing::Reply, Writing::Note),
             Writing::Note => (Writing::Note, Writing::Reply),
+        };
+        let templates = match writing {
+            Writing::Reply if may_write && thread.closed.is_none() => message_templates::names(conn, access.user())?,
+            _ => Vec::new(),
         };
         let draft = conversations::draft(conn, DraftPlace::within(&access, writing))?;
         let other_draft = conversations::draft(conn, DraftPlace::within(&access, other))?.kept.is_some();
@@ -418,7 +264,7 @@ pub async fn page<R: Right + Send>(
         let typing = users::names_of(conn, &answering)?.into_iter().map(|(_, name)| name).collect();
         let typed_over: i64 = form.get("draft_version").parse().unwrap_or_default();
         Ok(ConversationPage {
-            sent: shell.said_there(&["message-sent", "note-added"]),
+            sent,
             shell,
             id: access.conversation().0,
             me,
@@ -429,7 +275,7 @@ pub async fn page<R: Right + Send>(
             may_write,
             is_owner: role == Role::Owner,
             may_undo,
-            newest,
+            opening,
             shown: said.filter(|_| !asks).or(thread.newest),
             newer_than: said.filter(|_| asks),
             thread,
@@ -454,6 +300,8 @@ pub async fn page<R: Right + Send>(
             corrects,
             later,
             later_goal: format!("/conversations/{}/messages/scheduled", access.conversation()),
+            templates,
+            template_goal: format!("/conversations/{}/messages/template#write", access.conversation()),
             offered: offers(&form),
             files,
             errors,

@@ -6,13 +6,14 @@ use crate::access::{ConversationAccess, rights};
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::composing::later;
 use crate::clinic::composing::rich_text::{RichText, read_body};
+use crate::clinic::composing::template_picker::filled_in;
 use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Conversation, shell};
 use crate::conversations::{self, DraftError, DraftPlace, Fields, OwnDraft, Place, ReplyError, Writing};
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
 use crate::http::page::with_status;
-use crate::http::{Form, Head, see_other};
+use crate::http::{Form, Head, html, see_other};
 use crate::settings;
 use crate::state::AppState;
 use actix_multipart::Multipart;
@@ -153,6 +154,17 @@ pub async fn schedule(
     let status = errors.status();
     let showing = Showing { errors, ..Showing::typed(Writing::Reply, form) };
     with_status(status, &page(&state, head, access, None, showing).await?)
+}
+
+/// `POST /conversations/{id}/messages/template`: the reply again, filled from the chosen template, without script.
+pub async fn fill_in(
+    state: web::Data<AppState>,
+    head: Head,
+    conversation: Conversation<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let (_, form) = filled_in(&state, head.clone(), conversation.0.chart(), form).await?;
+    html(&page(&state, head, conversation.0, None, Showing::typed(Writing::Reply, form)).await?)
 }
 
 /// "Add files", "Remove" and the list of chart items, without script.

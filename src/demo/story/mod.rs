@@ -11,7 +11,7 @@ use crate::attachments::{Pick, Picks};
 use crate::chart::{self, ItemFilter, ItemKind};
 use crate::clock::{Clock, Token};
 use crate::conversations::{
-    self, Body, BodyFormat, NewConversation, OwnDraft, PatientReply, PatientThread, Reply, Writing,
+    self, Body, BodyFormat, NewConversation, OwnDraft, PatientReply, PatientThread, Reply, ThreadPage, Writing,
 };
 use crate::db::{ConversationId, MessageId, PatientId, Ts, Tx, UserId};
 use crate::delivery::bounce::Returned;
@@ -398,7 +398,7 @@ fn newest<R: Right>(
     tx: &mut Tx,
     access: &ConversationAccess<R>,
 ) -> Result<(Option<MessageId>, Option<MessageId>), AppError> {
-    let thread = conversations::thread(tx, access, None)?;
+    let thread = conversations::thread(tx, access, ThreadPage::Newest)?;
     let of_clinic = thread.messages.iter().rfind(|message| message.author == Author::User && !message.internal);
     Ok((thread.newest, of_clinic.map(|message| message.id)))
 }

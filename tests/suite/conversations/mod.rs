@@ -11,4 +11,7 @@ mod scheduled_files;
 mod scheduled_kept;
 mod scheduled_met;
 mod scheduled_pressed;
+mod talk;
+mod talk_browser;
+mod told;
 mod work_list;

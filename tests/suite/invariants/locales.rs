@@ -75,6 +75,12 @@ const FAMILIES: &[&str] = &[
     "link-how-",
     "user-mail-",
     "provider-refused-",
+    "line-message_waiting-",
+    "line-recall-",
+    "line-reminder-",
+    "line-sent-",
+    "line-state-",
+    "line-states-",
 ];
 
 /// The variables of each key of a language.

@@ -65,6 +65,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /patients/{patient}/messages/draft/removal",
     "POST /patients/{patient}/messages/preview",
     "POST /patients/{patient}/messages/template",
+    "POST /conversations/{conversation}/messages/template",
     "POST /patients/{patient}/uploads",
     "POST /patients/{patient}/uploads/{upload}/removal",
     "POST /conversations/{conversation}/messages/draft/removal",

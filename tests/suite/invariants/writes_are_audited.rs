@@ -31,6 +31,7 @@ const NOTHING_KEPT: &[&str] = &[
     "POST /portal/language",
     "POST /patients/{patient}/messages/preview",
     "POST /patients/{patient}/messages/template",
+    "POST /conversations/{conversation}/messages/template",
     // who is typing is held in memory for some seconds: what they send, and their draft, leave a row
     "POST /conversations/{conversation}/answering",
     // the page to which it leads leaves a row

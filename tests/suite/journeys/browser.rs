@@ -103,6 +103,8 @@ async fn whole_path(width: u32, scripts: bool) {
     look(&browser, &seen("inbox"), scripts).await;
     browser.goto(&conversation).await;
     browser.wait_text("Thank you! See www.example.org").await;
+    browser.wait_text("· read ").await;
+    browser.wait(".msg-foot .history summary").await.click().await.unwrap();
     browser.wait_text("read by patient").await;
     look(&browser, &seen("conversation"), scripts).await;
     browser.click_text("Close conversation").await;

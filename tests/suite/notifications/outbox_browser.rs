@@ -89,6 +89,11 @@ async fn a_plan_is_chosen_and_seen(width: u32, code: &'static str) {
     browser.wait(".ed-text").await;
     desk.at(".ed-text", "B").await;
     browser.click_text(lang.t("submit")).await;
+    // the message says what comes next, and its history the rest
+    browser.wait(".msg-foot .line").await;
+    browser.wait("html[data-enhanced]").await;
+    browser.wait_text(lang.t_of("plan-step", "text")).await;
+    desk.at(".msg-foot details summary", &key(Key::Enter)).await;
     browser.wait(".timeline li").await;
     assert_eq!(desk.count(".timeline li.waiting").await, 3);
     browser.wait_text(lang.t_of("plan-step", "text")).await;
@@ -98,11 +103,12 @@ async fn a_plan_is_chosen_and_seen(width: u32, code: &'static str) {
     // the session has ended by now
     desk.sign_in().await;
     browser.goto("/conversations/1").await;
-    browser.wait(".timeline li.done").await;
-    assert_eq!(desk.count(".timeline li.waiting").await, 2);
+    browser.wait("html[data-enhanced]").await;
     // every state of each channel, by the keyboard
     desk.at(".msg-foot details summary", &key(Key::Enter)).await;
     browser.wait(".msg-foot details[open]").await;
+    browser.wait(".timeline li.done").await;
+    assert_eq!(desk.count(".timeline li.waiting").await, 2);
     desk.look("timeline").await;
     browser.dark().await;
     desk.look("timeline-dark").await;
