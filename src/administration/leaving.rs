@@ -15,6 +15,8 @@ use diesel::QueryResult;
 pub struct OpenWork {
     /// conversations that are open
     pub conversations: i64,
+    /// those of them that are assigned to them
+    pub assigned: i64,
     /// messages, replies and notes that they have begun
     pub drafts: i64,
     /// messages that are to go out later, or were not sent
@@ -65,6 +67,7 @@ fn closed_for_good(now: Ts) -> Ts {
 pub fn open_work(conn: &mut Conn, now: Ts, user: UserId) -> QueryResult<OpenWork> {
     Ok(OpenWork {
         conversations: threads::count_open(conn, user, closed_for_good(now))?,
+        assigned: threads::count_assigned(conn, user, closed_for_good(now))?,
         drafts: conversations::count_drafts(conn, user)?,
         scheduled: conversations::count_unsent(conn, user)?,
         templates: message_templates::count_own(conn, user)?,
@@ -100,7 +103,7 @@ pub fn deactivate_user(
     if to.is_some_and(|to| able.iter().all(|one| one.id != to)) {
         return Err(LeaveError::CannotTakeOver);
     }
-    let handed = to.map(|to| hand_over(tx, now, user, to)).transpose()?;
+    let handed = to.map(|to| hand_over(tx, (now, by.user()), user, to)).transpose()?;
     users::deactivate(tx, now, by, ways, user)?;
     for entry in handed.unwrap_or_default() {
         audit::append(tx, now, Entry { actor: by.user().into(), ..entry })?;
@@ -110,8 +113,8 @@ pub fn deactivate_user(
 
 /// Gives what is to be written down of it. That comes last, as with every verb: whoever holds the end of a chain waits for
 /// nothing else.
-fn hand_over(tx: &mut Tx, now: Ts, from: UserId, to: UserId) -> Result<Vec<Entry>, DbError> {
-    let talks = threads::hand_over(tx, from, to, closed_for_good(now))?;
+fn hand_over(tx: &mut Tx, (now, by): (Ts, Option<UserId>), from: UserId, to: UserId) -> Result<Vec<Entry>, DbError> {
+    let talks = threads::hand_over(tx, (now, by), from, to, closed_for_good(now))?;
     let drafts = conversations::hand_over_drafts(tx, now, from, to)?;
     let scheduled = conversations::hand_over_scheduled(tx, now, from, to)?;
     attachments::hand_over(tx, from, to)?;

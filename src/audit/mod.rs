@@ -98,6 +98,10 @@ text_enum! {
         RepliesTurnedOn = "replies_turned_on",
         RepliesTurnedOff = "replies_turned_off",
         ParticipantsChanged = "participants_changed",
+        ParticipantLeft = "participant_left",
+        ParticipantRemoved = "participant_removed",
+        ConversationAssigned = "conversation_assigned",
+        AssignmentEnded = "assignment_ended",
         ConversationClosed = "conversation_closed",
         ConversationReopened = "conversation_reopened",
         MarkedDone = "marked_done",
@@ -196,6 +200,10 @@ impl Event {
                 | RepliesTurnedOn
                 | RepliesTurnedOff
                 | ParticipantsChanged
+                | ParticipantLeft
+                | ParticipantRemoved
+                | ConversationAssigned
+                | AssignmentEnded
                 | AttentionSettled
                 | MarkedDone
                 | MarkedNotDone

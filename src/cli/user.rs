@@ -260,9 +260,9 @@ async fn deactivate(config: &Config, email: String, to: Option<String>) -> Resul
     });
     match write.await {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(NotLeft::NobodyTakesOver(OpenWork { conversations, drafts, scheduled, templates })) => Err(format!(
-            "{conversations} open conversations, {drafts} drafts, {scheduled} messages to go out later and {templates} templates \
-             are theirs: name with --to who takes them over"
+        Err(NotLeft::NobodyTakesOver(OpenWork { conversations, assigned, drafts, scheduled, templates })) => Err(format!(
+            "{conversations} open conversations ({assigned} of them assigned to them), {drafts} drafts, {scheduled} messages to go out \
+             later and {templates} templates are theirs: name with --to who takes them over"
         )
         .into()),
         Err(NotLeft::CannotTakeOver) => Err("--to: name another user who can sign in and may write to patients".into()),

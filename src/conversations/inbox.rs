@@ -1,6 +1,7 @@
 //! The clinic's list of conversations, read a page at a time by key: the two-hundred-thousandth page costs as much as
 //! the first.
 
+use super::assignment;
 use super::inbox_rows::{InboxRow, Joined};
 use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
@@ -22,8 +23,10 @@ text_enum! {
     /// The views of the inbox, in the order of the page.
     pub enum InboxFilter {
         /// open, and the patient waits for an answer or could not be reached; among the reader's own also those with
-        /// something new, and without those that the reader has marked done
+        /// something new and those assigned to them, and without those that the reader has marked done
         ToDo = "to_do",
+        /// open, assigned to the reader, and not marked done by them
+        Assigned = "assigned",
         /// open, and the patient wrote last
         WaitingForUs = "waiting_for_us",
         /// with something that the reader has not seen
@@ -57,21 +60,21 @@ impl InboxFilter {
     /// The order where none is asked for: work is done in the order in which it came.
     pub fn usual_order(self) -> InboxOrder {
         match self {
-            InboxFilter::ToDo | InboxFilter::WaitingForUs => InboxOrder::Longest,
+            InboxFilter::ToDo | InboxFilter::WaitingForUs | InboxFilter::Assigned => InboxOrder::Longest,
             _ => InboxOrder::Newest,
         }
     }
 
     /// Whether the reader can ask for another order. In the list of all their own conversations the unread ones always
-    /// come first.
+    /// come first, and among those assigned to them what is due first.
     pub fn is_ordered(self, scope: Scope) -> bool {
-        !(self == InboxFilter::Any && scope == Scope::Mine)
+        !(self == InboxFilter::Assigned || (self == InboxFilter::Any && scope == Scope::Mine))
     }
 
     /// Whether the view depends on the reader's own marks only: it is read from the reader's rows of `participants`,
     /// also in the list of the whole clinic.
     pub(super) fn is_own(self) -> bool {
-        matches!(self, InboxFilter::Unread | InboxFilter::Done)
+        matches!(self, InboxFilter::Unread | InboxFilter::Done | InboxFilter::Assigned)
     }
 }
 
@@ -114,7 +117,12 @@ macro_rules! line {
                 conversations::recalled_at,
             ),
             (patients::given_name, patients::family_name),
-            (participants::unread.nullable(), participants::done_at.nullable(), participants::to_do_since.nullable()),
+            (
+                participants::unread.nullable(),
+                participants::done_at.nullable(),
+                participants::to_do_since.nullable(),
+                participants::assigned_until.nullable(),
+            ),
             (conversations::waiting_since, conversations::to_do_since),
         )
     };
@@ -148,6 +156,10 @@ macro_rules! of_mine {
         match $filter {
             InboxFilter::Any => query,
             InboxFilter::ToDo => query.filter(p::to_do_since.is_not_null()),
+            InboxFilter::Assigned => query
+                .filter(p::assigned_until.is_not_null())
+                .filter(p::closed_at.is_null())
+                .filter(p::done_at.is_null()),
             InboxFilter::Unread => query.filter(p::unread.eq(true)),
             InboxFilter::Done => query.filter(p::done_at.is_not_null()),
             InboxFilter::NeedsAttention => query.filter(p::attention.is_not_null()),
@@ -165,7 +177,7 @@ macro_rules! of_all {
         use conversations as c;
         let query = $query.into_boxed::<MultiBackend>();
         match $filter {
-            InboxFilter::Any | InboxFilter::Unread | InboxFilter::Done => query,
+            InboxFilter::Any | InboxFilter::Unread | InboxFilter::Done | InboxFilter::Assigned => query,
             InboxFilter::ToDo => query.filter(c::to_do_since.is_not_null()),
             InboxFilter::NeedsAttention => query.filter(c::attention.is_not_null()),
             InboxFilter::Open => query.filter(c::closed_at.is_null()),
@@ -189,18 +201,22 @@ pub fn inbox<R: Right>(
         true => mine(conn, user.id(), view, after, limit + 1)?,
         false => all(conn, user.id(), view, after, limit + 1)?,
     };
-    let next = db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do), (waiting, to_do))| InboxCursor {
+    let next = db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do, assigned), (waiting, to_do))| InboxCursor {
         unread: unread.unwrap_or(false),
         at: match view.filter {
             InboxFilter::ToDo if own => *my_to_do,
             InboxFilter::ToDo => *to_do,
             InboxFilter::WaitingForUs => *waiting,
+            InboxFilter::Assigned => *assigned,
             _ => None,
         }
         .unwrap_or(line.3),
         id: line.0,
     });
-    Ok((rows.into_iter().map(InboxRow::from).collect(), next))
+    let ids: Vec<ConversationId> = rows.iter().map(|(line, ..)| line.0).collect();
+    let mut assigned = assignment::of_all(conn, &ids)?;
+    let rows = rows.into_iter().map(InboxRow::from);
+    Ok((rows.map(|row| InboxRow { assigned: assigned.remove(&row.id), ..row }).collect(), next))
 }
 
 fn mine(
@@ -215,6 +231,7 @@ fn mine(
     let query = of_mine!(lines.filter(db::in_time()).limit(limit), user, view.filter);
     match view.filter {
         InboxFilter::ToDo => ordered!(query, p::to_do_since, p::conversation_id, view.order, after).load(conn),
+        InboxFilter::Assigned => ordered!(query, p::assigned_until, p::conversation_id, view.order, after).load(conn),
         InboxFilter::WaitingForUs => {
             ordered!(query, p::waiting_since, p::conversation_id, view.order, after).load(conn)
         }

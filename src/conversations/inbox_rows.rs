@@ -1,5 +1,6 @@
 //! A line of the inbox.
 
+use super::assignment::Assignment;
 use super::types::Status;
 use crate::access::{Right, SignedInUser};
 use crate::db::schema::{conversations, messages};
@@ -65,6 +66,8 @@ pub struct InboxRow {
     pub not_opened: bool,
     /// it was taken back as a whole before the patient opened it
     pub recalled: bool,
+    /// who sees to it, until when
+    pub assigned: Option<Assignment>,
 }
 
 impl InboxRow {
@@ -100,14 +103,15 @@ type Line = (
     Option<OneTap>,
     Option<Ts>,
 );
-/// The reader's marks: whether it is unread, when they marked it done, since when it is in their list to do.
-type Marks = (Option<bool>, Option<Ts>, Option<Ts>);
+/// The reader's marks: whether it is unread, when they marked it done, since when it is in their list to do, and until when it
+/// is assigned to them.
+type Marks = (Option<bool>, Option<Ts>, Option<Ts>, Option<Ts>);
 /// Since when the patient waits, and since when it is in the clinic's list to do.
 type Since = (Option<Ts>, Option<Ts>);
 pub(super) type Joined = (Line, (String, String), Marks, Since);
 
 impl From<Joined> for InboxRow {
-    fn from((line, (given, family), (unread, done_at, _), (waiting_since, _)): Joined) -> InboxRow {
+    fn from((line, (given, family), (unread, done_at, ..), (waiting_since, _)): Joined) -> InboxRow {
         let (
             id,
             patient_id,
@@ -139,6 +143,8 @@ impl From<Joined> for InboxRow {
             answer,
             not_opened: attention == Some(Attention::Unopened),
             recalled: recalled.is_some(),
+            // asked for the lines of a page together
+            assigned: None,
         }
     }
 }

@@ -1,11 +1,14 @@
 //! FEATURE: conversations. One file for each verb; `store` has the statements that they share, private to this room.
 
 mod answer;
+mod assignment;
 mod close;
 mod draft;
+mod events;
 mod fields;
 mod inbox;
 mod inbox_rows;
+mod leaving;
 mod opening;
 mod participants;
 mod patient_inbox;
@@ -23,17 +26,20 @@ mod views;
 
 pub use crate::threads::{Author, News, OneTap};
 pub use answer::answer;
+pub use assignment::{AssignError, Assignment, assign, assignment};
 pub use close::{CloseError, UNDO_WITHIN, close, reopen};
 pub use draft::{
     Draft, DraftError, DraftPlace, OwnDraft, count_drafts, draft, drop_draft, hand_over_drafts, move_drafts,
     put_drafts_back, save_draft,
 };
+pub use events::ThreadEvent;
 pub use fields::Fields;
 pub use inbox::{
     InboxCursor, InboxFilter, InboxOrder, InboxView, Scope, count_attention, count_unread, done_among, inbox,
     of_patient,
 };
 pub use inbox_rows::{Excerpt, InboxRow, Turn, newest_lines};
+pub use leaving::{LeaveError, leave};
 pub use opening::{list, open, open_by_file, was_opened};
 pub use participants::{Mark, change_participants, mark, mark_done, set_replies_allowed};
 pub use patient_inbox::{

@@ -4,7 +4,7 @@ use super::store;
 use crate::access::{self, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::{ConversationId, Ts, Tx, UserId};
-use crate::threads;
+use crate::threads::{self, Happening, NewEvent};
 use diesel::prelude::*;
 
 /// Adds active users to a conversation; those who take part already stay. Gives how many were added.
@@ -18,7 +18,11 @@ pub fn change_participants(
     let conversation = store::locked(tx, access.conversation())?;
     let mut came = 0;
     for user in active {
-        came += threads::add_participant(tx, conversation.id, user, true, conversation.last_message_at)?;
+        if threads::add_participant(tx, conversation.id, user, true, conversation.last_message_at)? > 0 {
+            let event = NewEvent { kind: Happening::Added, by: Some(access.user().id()), user, due: None };
+            threads::happened(tx, now, conversation.id, event)?;
+            came += 1;
+        }
     }
     if came > 0 {
         audit::append(tx, now, entry(access, Event::ParticipantsChanged))?;

@@ -1,6 +1,8 @@
 //! One conversation as the clinic sees it.
 
 use super::answer;
+use super::assignment::{self, Assignment};
+use super::events::{self, ThreadEvent};
 use super::store::{self, Conversation};
 use crate::access::{ConversationAccess, Right};
 use crate::attachments::{self, Attachment};
@@ -92,6 +94,10 @@ pub struct Thread {
     pub recalled: i64,
     /// users who take part: id, name, and whether they are done
     pub participants: Vec<(UserId, String, bool)>,
+    /// which of them sees to it, until when
+    pub assignment: Option<Assignment>,
+    /// what happened beside the messages of this page, oldest first
+    pub events: Vec<ThreadEvent>,
 }
 
 /// How many messages one page shows.
@@ -151,6 +157,8 @@ pub fn thread<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>, which: 
     let notifications = notifications::of_conversation(conn, conversation.id)?;
     let ids: Vec<_> = notifications.iter().map(|row| row.id).collect();
     Ok(Thread {
+        assignment: assignment::assignment(conn, access)?,
+        events: events::of_page(conn, conversation.id, &messages, (before, earlier.is_some()))?,
         steps: history::of_all(conn, &ids)?,
         attention: conversation.attention,
         told: RoadStates { email: conversation.notice_email, text: conversation.notice_text },

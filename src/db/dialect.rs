@@ -133,8 +133,8 @@ pub fn add_to_tally(tx: &mut Tx, patient: PatientId, kind: &str, month: i64, mor
 }
 
 /// Copies into the rows of those who take part in a conversation what their own lists are narrowed by and ordered by, and
-/// whether it is theirs to do: open, not marked as done, and it needs something of the clinic or holds news for them. Of
-/// all who take part, or of one.
+/// whether it is theirs to do: open, not marked as done, and it needs something of the clinic, holds news for them or is
+/// assigned to them. Of all who take part, or of one.
 pub fn copy_to_participants(tx: &mut Tx, conversation: ConversationId, user: Option<UserId>) -> QueryResult<()> {
     use diesel::sql_types::BigInt;
     let (one, two) = match tx.conn() {
@@ -145,7 +145,7 @@ pub fn copy_to_participants(tx: &mut Tx, conversation: ConversationId, user: Opt
     let query = diesel::sql_query(format!(
         "UPDATE participants SET closed_at = c.closed_at, waiting_since = c.waiting_since, attention = c.attention, \
          last_message_at = c.last_message_at, to_do_since = CASE WHEN done_at IS NULL AND c.closed_at IS NULL THEN \
-         COALESCE(c.to_do_since, CASE WHEN unread THEN c.last_message_at END) END \
+         COALESCE(c.to_do_since, CASE WHEN unread OR assigned_until IS NOT NULL THEN c.last_message_at END) END \
          FROM conversations c WHERE c.id = participants.conversation_id AND participants.conversation_id = {one}{theirs}"
     ));
     let query = query.bind::<BigInt, _>(conversation.0);

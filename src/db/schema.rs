@@ -471,6 +471,20 @@ diesel::table! {
         attention -> Nullable<Text>,
         to_do_since -> Nullable<Utc>,
         seen_id -> Nullable<BigInt>,
+        assigned_until -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    conversation_events (id) {
+        id -> BigInt,
+        conversation_id -> BigInt,
+        at -> Utc,
+        kind -> Text,
+        by_id -> Nullable<BigInt>,
+        user_id -> BigInt,
+        due_at -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -982,6 +996,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     source_mentions,
     conversations,
     participants,
+    conversation_events,
     messages,
     answers,
     reply_drafts,

@@ -38,6 +38,9 @@ const FIRST: OffsetDateTime = datetime!(0001-01-02 0:00 UTC);
 const LAST: OffsetDateTime = datetime!(9999-12-30 0:00 UTC);
 
 impl Ts {
+    /// The last moment there is.
+    pub const LAST: Ts = Ts(LAST);
+
     /// Microseconds since 1970-01-01T00:00:00Z.
     pub fn micros(self) -> i64 {
         (self.0.unix_timestamp_nanos() / 1000) as i64

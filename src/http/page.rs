@@ -261,6 +261,11 @@ impl Shell {
     pub fn day(&self, at: &Ts) -> String {
         self.lang.date(self.zone.local(*at).date())
     }
+    /// Until when something is to be seen to, or since when it is overdue.
+    pub fn due(&self, at: &Ts) -> String {
+        let when = self.lang.near(self.zone, self.now, *at);
+        self.t1(if *at <= self.now { "overdue-since" } else { "due-when" }, "when", when)
+    }
     /// The time of day of a moment.
     pub fn time(&self, at: &Ts) -> String {
         self.lang.time(self.zone.local(*at))

@@ -49,6 +49,7 @@ pub(super) fn kind_of(event: Event) -> Option<Kind> {
         E::MessageRead | E::EverythingDownloaded => Kind::Read,
         E::MessagesListed => Kind::Listed,
         E::MessageRecalled | E::RepliesTurnedOn | E::RepliesTurnedOff | E::ParticipantsChanged => Kind::Conversation,
+        E::ParticipantLeft | E::ParticipantRemoved | E::ConversationAssigned | E::AssignmentEnded => Kind::Conversation,
         E::ConversationClosed | E::ConversationReopened | E::AttentionSettled => Kind::Conversation,
         E::MarkedDone | E::MarkedNotDone | E::MarkedUnread | E::ConversationViewed => Kind::Mark,
         E::MessageScheduled | E::MessageRescheduled | E::ScheduledCancelled | E::ScheduledNotSent => Kind::Scheduled,

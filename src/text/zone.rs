@@ -142,6 +142,17 @@ impl Lang {
         self.dates().moment.replace(DATE, &date).replace(TIME, &time)
     }
 
+    /// A moment within a week from now by its day of the week, "Wednesday, 17:00"; another one by its date.
+    pub fn near(self, zone: Zone, now: Ts, moment: Ts) -> String {
+        let (local, today) = (zone.local(moment), zone.local(now).date());
+        let day = match (local.date() - today).whole_days() {
+            0 => self.t("today"),
+            1..=6 => self.t_of("weekday", &local.weekday().number_from_monday().to_string()),
+            _ => return self.moment(zone, moment),
+        };
+        self.dates().moment.replace(DATE, day).replace(TIME, &self.time(local))
+    }
+
     fn moment_of(self, date: &str, time: &str) -> String {
         self.with("format-moment", [("date", FluentValue::from(date)), ("time", FluentValue::from(time))])
     }

@@ -1,15 +1,19 @@
 //! FEATURE: the rows of conversations and of their participants, which inboxes are read from. The one hand that writes
 //! them: `notifications` and `conversations` decide, and call a function here. It decides nothing itself.
 
+mod assignment;
 mod attention;
+mod events;
 mod participants;
 mod to_do;
 mod types;
 
+pub use assignment::{Assigned, assigned, due_of, set_assigned};
 pub use attention::{Reasons, ask_attention, ask_attention_for_file, clear_attention};
+pub use events::{Happening, NewEvent, happened};
 pub use participants::{
-    News, add_participant, begin_with, count_open, hand_over, is_news, is_news_to, mark_done, mark_done_once,
-    mark_not_done, mark_seen, mark_unread,
+    News, add_participant, begin_with, count_assigned, count_open, hand_over, is_news, is_news_to, mark_done,
+    mark_done_once, mark_not_done, mark_seen, mark_unread, remove_participant,
 };
 pub use types::{Attention, Author, OneTap};
 

@@ -1,8 +1,10 @@
 //! Who takes part, to whom it is news, and for whom it is done.
 
+use super::assignment::due_of;
+use super::events::{Happening, NewEvent, happened};
 use super::{Author, to_do};
 use crate::db::schema::{conversations, messages, participants};
-use crate::db::{Both, Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
+use crate::db::{Both, Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId, lock_row};
 use diesel::prelude::*;
 
 /// Adds a participant who is not there yet; says how many came.
@@ -24,6 +26,11 @@ pub fn add_participant(
 /// A participant of a conversation that begins with this message: it is open, and nothing in it waits for the clinic.
 pub fn begin_with(tx: &mut Tx, conversation: ConversationId, user: UserId, unread: bool, now: Ts) -> QueryResult<()> {
     insert(tx, conversation, user, (unread, Some(MessageId(0))), now).map(drop)
+}
+
+/// Removes a participant with all that their row holds: their marks, and what was assigned to them.
+pub fn remove_participant(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<()> {
+    diesel::delete(participants::table.find((conversation, user))).execute(tx.conn()).map(drop)
 }
 
 fn insert(
@@ -144,10 +151,22 @@ pub fn count_open(conn: &mut Conn, user: UserId, since: Ts) -> QueryResult<i64> 
     still_open!(user, since).count().get_result(conn)
 }
 
+/// How many of these are assigned to them.
+pub fn count_assigned(conn: &mut Conn, user: UserId, since: Ts) -> QueryResult<i64> {
+    still_open!(user, since).filter(participants::assigned_until.is_not_null()).count().get_result(conn)
+}
+
 /// A user's place in every conversation that is open, or was closed after `since`, becomes another's, with the marks that
-/// it had. What the patient wrote last is news to whoever comes to it. Gives the conversations, by patient.
-pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId, since: Ts) -> QueryResult<Vec<(PatientId, ConversationId)>> {
-    type Row = (PatientId, ConversationId, Author, bool, Option<Ts>, Ts);
+/// it had, and what was assigned to them is assigned to the other. What the patient wrote last is news to whoever comes to it.
+/// Gives the conversations, by patient.
+pub fn hand_over(
+    tx: &mut Tx,
+    (now, by): (Ts, Option<UserId>),
+    from: UserId,
+    to: UserId,
+    since: Ts,
+) -> QueryResult<Vec<(PatientId, ConversationId)>> {
+    type Row = (PatientId, ConversationId, Author, bool, Option<Ts>, Ts, Option<Ts>);
     let places: Vec<Row> = still_open!(from, since)
         .order((conversations::patient_id, conversations::id))
         .select((
@@ -157,12 +176,15 @@ pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId, since: Ts) -> QueryResul
             participants::unread,
             participants::done_at,
             participants::last_message_at,
+            participants::assigned_until,
         ))
         .into_boxed::<MultiBackend>()
         .load(tx.conn())?;
     let mut handed = Vec::new();
-    for (patient, conversation, last_author, unread, done_at, last_message_at) in places {
-        let news = unread || (done_at.is_none() && last_author == Author::Patient);
+    for (patient, conversation, last_author, unread, done_at, last_message_at, until) in places {
+        let until = if until.is_some() { still_assigned(tx, conversation, from)? } else { None };
+        let waits = last_author == Author::Patient || until.is_some();
+        let news = unread || (done_at.is_none() && waits);
         diesel::delete(participants::table.find((conversation, from))).execute(tx.conn())?;
         let came = insert(tx, conversation, to, (news, None), last_message_at)?;
         let theirs = participants::table.find((conversation, to));
@@ -174,8 +196,21 @@ pub fn hand_over(tx: &mut Tx, from: UserId, to: UserId, since: Ts) -> QueryResul
         if came == 0 && news {
             diesel::update(theirs).set(participants::unread.eq(true)).execute(tx.conn())?;
         }
+        if let Some(until) = until {
+            diesel::update(theirs).set(participants::assigned_until.eq(until)).execute(tx.conn())?;
+            let event = NewEvent { kind: Happening::Assigned, by, user: to, due: due_of(until) };
+            happened(tx, now, conversation, event)?;
+        }
         to_do::marked(tx, conversation, to)?;
         handed.push((patient, conversation));
     }
     Ok(handed)
+}
+
+/// Until when a conversation is assigned to this user, who leaves; it stays so until the transaction ends. Somebody may have
+/// assigned it to another a moment ago.
+fn still_assigned(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<Option<Ts>> {
+    lock_row(tx, "conversations", conversation.0)?;
+    let row = participants::table.find((conversation, user)).select(participants::assigned_until);
+    Ok(row.first::<Option<Ts>>(tx.conn()).optional()?.flatten())
 }

@@ -263,7 +263,8 @@ pub fn words_back<R: Right>(
 /// Whether the page of this form fills itself: waiting files are a part of it, which [`refill`] could not fill in.
 fn fills_itself(action: &str) -> bool {
     let composes = action.contains("/messages/") || action.contains("/uploads");
-    action.starts_with("/conversations/") || (composes && !action.ends_with("/messages/repair"))
+    let is_thread = action.starts_with("/conversations/") && !action.ends_with("/assignment");
+    is_thread || (composes && !action.ends_with("/messages/repair"))
 }
 
 async fn fill(state: &AppState, head: Head, res: ServiceResponse) -> Result<ServiceResponse, Error> {
@@ -295,7 +296,7 @@ fn page_of(path: &str) -> String {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match parts.as_slice() {
         ["conversations", id, "notes", ..] => format!("/conversations/{id}/notes"),
-        ["conversations", id, "closure"] => format!("/conversations/{id}/closure"),
+        ["conversations", id, page @ ("closure" | "assignment")] => format!("/conversations/{id}/{page}"),
         ["conversations", id, ..] => format!("/conversations/{id}"),
         ["patients"] => "/patients/new".to_owned(),
         ["patients", "import"] => path.to_owned(),

@@ -86,13 +86,11 @@ impl Later {
             Some(Edited::Open(one)) => Some(one),
             _ => None,
         };
-        let local = |at: Ts| shell.zone.local(at);
         let typed = |name: &str, stored: Option<String>| match form.get(name) {
             "" => stored.unwrap_or_default(),
             typed => typed.to_owned(),
         };
-        let date = editing.and_then(|form| local(form.send_at).date().format(DAY).ok());
-        let time = editing.and_then(|form| local(form.send_at).time().format(CLOCK).ok());
+        let (date, time) = editing.map(|form| fields_of(shell.zone, form.send_at)).unzip();
         Later {
             date: typed("later_date", date),
             time: typed("later_time", time),
@@ -189,16 +187,29 @@ pub fn read(form: &Form, zone: Zone, now: Ts, errors: &mut FieldErrors) -> Optio
     let (day, clock) = match form.get("later") {
         "tomorrow" => (today.next_day()?, MORNING),
         "monday" => (next(today, Weekday::Monday)?, MORNING),
-        _ => {
-            let day =
-                errors.need("later_date", "error-later-date", Date::parse(form.get("later_date").trim(), DAY).ok());
-            let typed = form.get("later_time").trim();
-            let clock = Time::parse(typed.get(..5).unwrap_or(typed), CLOCK).ok();
-            let clock = errors.need("later_time", "error-later-time", clock);
-            (day?, clock?)
-        }
+        _ => return moment(form, ("later_date", "later_time"), zone, errors),
     };
     errors.need("later_time", "error-later-skipped", zone.at(day, clock))
+}
+
+/// The moment that is typed into a field for the day and one for the time; `None` where it cannot be read, noted in `errors`.
+pub fn moment(
+    form: &Form,
+    (date, time): (&'static str, &'static str),
+    zone: Zone,
+    errors: &mut FieldErrors,
+) -> Option<Ts> {
+    let day = errors.need(date, "error-later-date", Date::parse(form.get(date).trim(), DAY).ok());
+    let typed = form.get(time).trim();
+    let clock = Time::parse(typed.get(..5).unwrap_or(typed), CLOCK).ok();
+    let clock = errors.need(time, "error-later-time", clock);
+    errors.need(time, "error-later-skipped", zone.at(day?, clock?))
+}
+
+/// What [`moment`] reads, of a moment that is stored.
+pub fn fields_of(zone: Zone, at: Ts) -> (String, String) {
+    let local = zone.local(at);
+    (local.date().format(DAY).unwrap_or_default(), local.time().format(CLOCK).unwrap_or_default())
 }
 
 fn next(today: Date, weekday: Weekday) -> Option<Date> {

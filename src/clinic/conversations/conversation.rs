@@ -8,6 +8,7 @@ pub use form::{Showing, goal, intake};
 
 use self::form::{corrected, shown};
 use self::rows::{Opening, Remedy};
+use super::assignment;
 use super::live::LivePart;
 use super::outbox;
 use crate::access::{Action, ConversationAccess, Right, Role, rights};
@@ -18,15 +19,17 @@ use crate::clinic::composing::one_tap::offers;
 use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};
 use crate::clinic::guard::{AskedConversation, Conversation, shell};
-use crate::conversations::{self, Author, DraftPlace, News, OneTap, Thread, ThreadPage, UNDO_WITHIN, Writing};
+use crate::conversations::{self, Author, DraftPlace, News, OneTap, Thread, ThreadEvent, ThreadPage, UNDO_WITHIN, Writing};
 use crate::db::{MessageId, ScheduledId, Ts, UserId};
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
+use crate::http::seen::Seen;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::message_templates::{self, TemplateName};
 use crate::notifications::{self, StepState};
 use crate::patients::{self, Patient};
 use crate::state::AppState;
+use crate::threads::Happening;
 use crate::users::{self, UserRow};
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -46,6 +49,10 @@ pub struct ConversationPage {
     /// the reader has marked it done
     done: bool,
     may_write: bool,
+    /// the version of the assignment, for the buttons that change it
+    assignment_seen: Seen,
+    /// until when it is assigned, as the fields of a form
+    due: (String, String),
     /// may take back what others wrote
     is_owner: bool,
     may_undo: bool,
@@ -96,12 +103,50 @@ impl ConversationPage {
         let closed = thread.closed.as_ref().map_or(0, |(at, _)| at.micros());
         let attention = thread.attention.map_or("", |state| state.as_str());
         let (replies, recalled) = (u8::from(thread.replies_allowed), thread.recalled);
-        format!("{closed}.{replies}.{recalled}.{attention}.{}", users.join("-"))
+        let assigned = &self.assignment_seen.version;
+        format!("{closed}.{replies}.{recalled}.{attention}.{assigned}.{}", users.join("-"))
     }
 
     /// The address of this conversation, for its files.
     fn address(&self) -> String {
         format!("/conversations/{}", self.id)
+    }
+
+    /// Whether it is assigned to the reader.
+    fn is_mine(&self) -> bool {
+        self.thread.assignment.as_ref().is_some_and(|one| one.user == self.me)
+    }
+
+    /// What happened before a message, and after the one before it.
+    fn happened_before<'a>(&'a self, index: &usize) -> impl Iterator<Item = &'a ThreadEvent> + use<'a> {
+        let at = |index: usize| self.thread.messages.get(index).map(|message| message.created_at);
+        let (until, since) = (at(*index), index.checked_sub(1).and_then(at));
+        let is_between =
+            move |event: &&ThreadEvent| since.is_none_or(|at| event.at >= at) && until.is_none_or(|at| event.at < at);
+        self.thread.events.iter().filter(is_between)
+    }
+
+    /// What happened after the last message.
+    fn happened_last(&self) -> impl Iterator<Item = &ThreadEvent> {
+        self.happened_before(&self.thread.messages.len())
+    }
+
+    /// What happened, in words.
+    fn say(&self, event: &ThreadEvent) -> String {
+        let (shell, name) = (&self.shell, event.user.as_str());
+        let by = event.by.as_deref().unwrap_or(&shell.clinic_name);
+        let said = match event.kind {
+            Happening::Added => shell.t2("happened-added", "by", by, "name", name),
+            Happening::Left => shell.t1("happened-left", "name", name),
+            Happening::Removed => shell.t2("happened-removed", "by", by, "name", name),
+            Happening::Assigned if event.is_own => shell.t1("happened-took", "name", name),
+            Happening::Assigned => shell.t2("happened-assigned", "by", by, "name", name),
+            Happening::Unassigned => shell.t1("happened-unassigned", "name", name),
+        };
+        match event.due {
+            Some(due) => format!("{said} · {}", shell.t1("due-when", "when", shell.moment(&due))),
+            None => said,
+        }
     }
 }
 
@@ -262,6 +307,8 @@ pub async fn page<R: Right + Send>(
             errors.add("files", FieldError::FilesGone);
         }
         let typing = users::names_of(conn, &answering)?.into_iter().map(|(_, name)| name).collect();
+        let due = thread.assignment.as_ref().and_then(|one| one.due);
+        let due = due.map(|at| later::fields_of(settings.zone(), at)).unwrap_or_default();
         let typed_over: i64 = form.get("draft_version").parse().unwrap_or_default();
         Ok(ConversationPage {
             sent,
@@ -273,6 +320,8 @@ pub async fn page<R: Right + Send>(
             takes_part,
             done,
             may_write,
+            due,
+            assignment_seen: assignment::stored(thread.assignment.as_ref(), settings.zone()).seen(),
             is_owner: role == Role::Owner,
             may_undo,
             opening,
@@ -323,20 +372,6 @@ pub async fn set_replies(
     write.await?;
     let notice = if allowed { "replies-on" } else { "replies-off" };
     Ok(see_other(&format!("/conversations/{id}?notice={notice}")))
-}
-
-pub async fn add_participants(
-    state: web::Data<AppState>,
-    conversation: Conversation<rights::Send>,
-    form: Form,
-) -> Result<HttpResponse, AppError> {
-    let users: Vec<UserId> = form.numbers("to").into_iter().map(UserId).collect();
-    let (now, id) = (state.clock.now(), conversation.0.conversation());
-    let write = state.db.write(move |tx| -> Result<_, AppError> {
-        Ok(conversations::change_participants(tx, now, &conversation.0, &users)?)
-    });
-    write.await?;
-    Ok(see_other(&format!("/conversations/{id}?notice=participants-added")))
 }
 
 pub async fn send_again(

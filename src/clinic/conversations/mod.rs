@@ -1,11 +1,13 @@
 //! Inbox, conversations and the Outbox.
 
+pub mod assignment;
 pub mod closure;
 pub mod conversation;
 pub mod inbox;
 pub mod live;
 pub mod marks;
 pub mod outbox;
+pub mod participants;
 pub mod recall;
 pub mod scheduled;
 pub mod write;

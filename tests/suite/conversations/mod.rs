@@ -1,6 +1,8 @@
 //! The inbox as a work list: its views, its marks, and the columns from which they are read; and what becomes of a message
 //! once it is sent.
 
+mod assignment;
+mod assignment_browser;
 mod browser;
 mod kept;
 mod recall;

@@ -46,6 +46,7 @@ const FAMILIES: &[&str] = &[
     "language-",
     "method-",
     "month-",
+    "weekday-",
     "notice-",
     "notice-state-",
     "obstacle-",
@@ -235,6 +236,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("warn", postern::notifications::Warning::ALL.iter().map(|w| w.as_str()).collect()),
         words("template-replies", postern::message_templates::Replies::ALL.iter().map(|w| w.as_str()).collect()),
         words("js", postern::http::strings::ALL.iter().flat_map(|(_, group)| group.iter().copied()).collect()),
+        words("weekday", vec!["1", "2", "3", "4", "5", "6", "7"]),
         words("month", vec!["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]),
     ];
     for key in families.into_iter().flatten().filter(|key| !english.contains_key(key)) {

@@ -10,8 +10,9 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates are not here: they have stored versions, which a page can open.
-const RECORDS: [&str; 12] = [
+const RECORDS: [&str; 13] = [
     "clinic/account/notifications.html",
+    "clinic/conversations/assignment.html",
     "clinic/patients/demographics.html",
     "clinic/patients/hold.html",
     "clinic/settings/clinic.html",
@@ -75,6 +76,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
     let hold = format!("/patients/{}/hold", app.patient(Like { email: None, ..Like::default() }).await);
     owner.post(&hold, &[("note", "A claim")]).await.redirect();
     twice(both, &hold, ("note", "Claim 7"), ("note", "Claim 8"), ("Claim 7", "Claim 8")).await;
+    let assignment = format!("{}/assignment", app.message(&owner, app.patient(Like::default()).await, true).await);
+    twice(both, &assignment, ("user", "1"), ("user", "2"), ("Assigned to", "User owner")).await;
     twice(both, "/settings/records", ("keep_left_years", "9"), ("keep_until_age", "28"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_stay_days", "9"), ("portal_names", "off"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_on", "off"), ("closing_text", "Call us."), ("Off", "On")).await;

@@ -72,6 +72,8 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /conversations/{conversation}/notes/draft/removal",
     "POST /conversations/{conversation}/replies",
     "POST /conversations/{conversation}/participants",
+    // a notice says why the last one cannot leave
+    "POST /conversations/{conversation}/participants/removal",
     "POST /conversations/{conversation}/done",
     "POST /conversations/{conversation}/done/removal",
     "POST /conversations/{conversation}/unread",
@@ -210,6 +212,11 @@ async fn a_refused_form_says_so(app: App) {
             vec![("files", "left.pdf")],
         ),
         ("POST /conversations/{conversation}/messages/draft", format!("{conversation}/messages/draft"), left.clone()),
+        (
+            "POST /conversations/{conversation}/assignment",
+            format!("{conversation}/assignment"),
+            vec![("user", "x"), ("due_date", "x")],
+        ),
         ("POST /conversations/{conversation}/notes", format!("{conversation}/notes"), vec![]),
         ("POST /conversations/{conversation}/notes/draft", format!("{conversation}/notes/draft"), left),
         ("POST /patients/{patient}/hold", format!("{patient}/hold"), vec![("note", " ")]),

@@ -61,6 +61,7 @@ const WRITE_PAGES: &[&str] = &[
     "/settings/message-templates/new",
     "/settings/message-templates/{template}",
     "/conversations/{conversation}/closure",
+    "/conversations/{conversation}/assignment",
     "/conversations/{conversation}/messages/{message}/recall",
 ];
 

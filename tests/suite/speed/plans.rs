@@ -78,6 +78,7 @@ fn pages(patient: i64, conversation: &str) -> Vec<(String, &'static str)> {
     for order in ["longest", "newest"] {
         for (filter, mine, all) in [
             ("to_do", "participants_to_do", "conversations_to_do"),
+            ("assigned", "participants_assigned", "participants_assigned"),
             ("waiting_for_us", "participants_for_us", "conversations_for_us"),
             ("unread", "participants_inbox", "participants_inbox"),
             ("needs_attention", "participants_attention", "conversations_attention"),

@@ -60,7 +60,7 @@ async fn users_are_managed_at_the_machine(app: App) {
     assert_eq!(noted(&app, id, "user_role_changed").await, [Some("staff clinician".to_owned())]);
     let (well, _, why) = run(&["deactivate", &email]);
     assert!(
-        !well && why.contains("1 open conversations, 0 drafts, 0 messages to go out later and 0 templates"),
+        !well && why.contains("1 open conversations (0 of them assigned to them), 0 drafts, 0 messages to go out later and 0 templates"),
         "{why}"
     );
     let (well, _, why) = run(&["deactivate", &email, "--to", "new@clinic.example"]);

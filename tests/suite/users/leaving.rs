@@ -14,6 +14,7 @@ use postern::error::AppError;
 on_both!(
     sessions_and_links_end_at_once,
     what_is_open_goes_to_whom_the_page_asks_for,
+    what_was_assigned_is_assigned_to_whoever_takes_over,
     a_patient_answers_whoever_took_over,
     words_of_both_are_kept,
     only_those_who_can_work_take_over,
@@ -147,6 +148,24 @@ async fn what_is_open_goes_to_whom_the_page_asks_for(app: App) {
     assert_eq!((conversations, words.len(), left), (3, 4, 0));
     let held = app.state.db.read(|conn| Ok::<_, AppError>(audit::verify(conn, None))).await.unwrap();
     held.unwrap();
+}
+
+async fn what_was_assigned_is_assigned_to_whoever_takes_over(app: App) {
+    let world = world(&app).await;
+    let conversation = app.message(&world.leaver, world.maria, true).await;
+    let leaver = world.leaver_id.to_string();
+    let due = [("user", leaver.as_str()), ("due_date", "2026-03-06"), ("due_time", "17:00")];
+    world.leaver.post(&format!("{conversation}/assignment"), &due).await.redirect();
+    let ask = world.owner.get(&format!("/settings/users/{leaver}/deactivation")).await.ok();
+    assert!(ask.has_text("1 of them assigned to them"), "{}", ask.text());
+    deactivate(&world.owner, world.leaver_id, Some(world.heir_id)).await;
+    assert_eq!(marks(&app, &conversation, world.leaver_id).await, None);
+    assert_eq!(marks(&app, &conversation, world.heir_id).await, Some((true, false)));
+    let list = world.heir.get("/inbox?filter=assigned").await.ok();
+    assert!(list.text_of(".work li").contains("User staff · due Friday, 17:00"), "{}", list.text());
+    let events = world.heir.get(&conversation).await.ok().texts_of(".thread > .event");
+    let said = "User owner assigned the conversation to User staff · due 6 March 2026, 17:00";
+    assert!(events.last().unwrap().starts_with(said), "{events:?}");
 }
 
 async fn a_patient_answers_whoever_took_over(app: App) {

@@ -1,0 +1,41 @@
+//! `POST /conversations/{id}/participants`: adds users; `/participants/removal`: one leaves, or is removed.
+
+use crate::access::rights;
+use crate::clinic::guard::Conversation;
+use crate::conversations::{self, LeaveError};
+use crate::db::UserId;
+use crate::error::AppError;
+use crate::http::{Form, see_other};
+use crate::state::AppState;
+use actix_web::{HttpResponse, web};
+
+pub async fn add(
+    state: web::Data<AppState>,
+    conversation: Conversation<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let users: Vec<UserId> = form.numbers("to").into_iter().map(UserId).collect();
+    let (now, id) = (state.clock.now(), conversation.0.conversation());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(conversations::change_participants(tx, now, &conversation.0, &users)?)
+    });
+    write.await?;
+    Ok(see_other(&format!("/conversations/{id}?notice=participants-added")))
+}
+
+pub async fn remove(
+    state: web::Data<AppState>,
+    conversation: Conversation<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let user = form.numbers("user").first().copied().map(UserId).ok_or(AppError::BadRequest)?;
+    let (now, id, is_me) = (state.clock.now(), conversation.0.conversation(), conversation.0.user().id() == user);
+    let write = state.db.write(move |tx| conversations::leave(tx, now, &conversation.0, user));
+    Ok(see_other(&match write.await {
+        Ok(()) if is_me => format!("/conversations/{id}?notice=participant-left"),
+        Ok(()) => format!("/conversations/{id}?notice=participant-removed"),
+        Err(LeaveError::LastOne) => format!("/conversations/{id}?notice=participant-last"),
+        Err(LeaveError::Closed) => format!("/conversations/{id}?notice=participant-closed"),
+        Err(LeaveError::Db(cause)) => return Err(cause.into()),
+    }))
+}

@@ -1,0 +1,65 @@
+//! A user leaves a conversation, or is removed by another. They can still read it, as their role says; it is in no list of
+//! theirs any more. Somebody always stays: no patient writes to nobody.
+
+use super::store;
+use crate::access::{self, ConversationAccess, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::participants;
+use crate::db::{DbError, Ts, Tx, UserId};
+use crate::threads::{self, Happening, NewEvent};
+use diesel::prelude::*;
+
+/// Why nobody left.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaveError {
+    /// The conversation is closed, and shows who took part.
+    #[error("the conversation is closed")]
+    Closed,
+    /// Nobody else who can sign in takes part.
+    #[error("nobody would be left")]
+    LastOne,
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+crate::from_database!(LeaveError);
+
+/// Ends a user's part in a conversation, with their marks; what was assigned to them is assigned to nobody. Whoever takes no
+/// part stays so.
+///
+/// # Errors
+/// See [`LeaveError`].
+pub fn leave(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Send>, user: UserId) -> Result<(), LeaveError> {
+    let (id, me) = (access.conversation(), access.user().id());
+    let others =
+        participants::table.filter(participants::conversation_id.eq(id)).filter(participants::user_id.ne(user));
+    let others = others.select(participants::user_id);
+    // those who would be left stay active until the transaction ends: a deactivation gives their place to another
+    let named: Vec<UserId> = others.load(tx.conn())?;
+    let active = access::active(tx, &named)?;
+    if store::locked(tx, id)?.closed_at.is_some() {
+        return Err(LeaveError::Closed);
+    }
+    // two who leave at the same moment: the second one finds the first gone
+    let left: Vec<UserId> = others.filter(participants::user_id.eq_any(active)).load(tx.conn())?;
+    let takes_part = participants::table.find((id, user)).select(participants::user_id).first::<UserId>(tx.conn());
+    if takes_part.optional()?.is_none() {
+        return Ok(());
+    }
+    if left.is_empty() {
+        return Err(LeaveError::LastOne);
+    }
+    let was_theirs = threads::assigned(tx, id)?.is_some_and(|assigned| assigned.user == user);
+    threads::remove_participant(tx, id, user)?;
+    let (kind, event) = match user == me {
+        true => (Happening::Left, Event::ParticipantLeft),
+        false => (Happening::Removed, Event::ParticipantRemoved),
+    };
+    threads::happened(tx, now, id, NewEvent { kind, by: Some(me), user, due: None })?;
+    if was_theirs {
+        threads::happened(tx, now, id, NewEvent { kind: Happening::Unassigned, by: Some(me), user, due: None })?;
+    }
+    let entry = Entry::of_patient(Actor::User(me), event, access.patient(), Subject::Conversation(id));
+    Ok(audit::append(tx, now, entry.with(format!("user {user}")))?)
+}
