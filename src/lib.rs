@@ -41,6 +41,7 @@ pub mod portal_links;
 pub mod provider;
 pub mod records;
 pub mod scan;
+pub mod search;
 pub mod settings;
 pub mod slow_hash;
 pub mod state;

@@ -84,6 +84,7 @@ text_enum! {
         ChartItemViewed = "chart_item_viewed",
         ConversationStarted = "conversation_started",
         ConversationViewed = "conversation_viewed",
+        ConversationsSearched = "conversations_searched",
         DraftSaved = "draft_saved",
         DraftDiscarded = "draft_discarded",
         TemplateSaved = "template_saved",

@@ -23,9 +23,9 @@ use crate::db::DbError;
 use crate::db::copying::FillError;
 use crate::storage::StorageError;
 
-/// Tables whose rows are no part of a backup: what would let somebody in whom the clinic has let out since, and what
-/// is true of a running program only.
-pub const LEFT_OUT: [&str; 10] = [
+/// Tables whose rows are no part of a backup: what would let somebody in whom the clinic has let out since, what
+/// is true of a running program only, and the index of messages, which the worker makes anew.
+pub const LEFT_OUT: [&str; 13] = [
     "sessions",
     "claim_tokens",
     "passcodes",
@@ -36,6 +36,9 @@ pub const LEFT_OUT: [&str; 10] = [
     "provider_visits",
     "stray_files",
     "worker_looks",
+    "search_words",
+    "search_postings",
+    "search_progress",
 ];
 
 /// Why there is no backup, or why it was not restored. Nothing of it is there then.

@@ -76,6 +76,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/outbox", get().to(conversations::outbox::show))
         .route("/outbox.csv", get().to(conversations::outbox::export))
         .route("/searches", post().to(patients::searches::submit))
+        .route("/search", get().to(conversations::search::show))
         .route("/patients", get().to(patients::list::show))
         .route("/patients/new", get().to(patients::new::show))
         .route("/patients/doubles", get().to(patients::doubles::show))

@@ -16,6 +16,7 @@ const LINKS: &str = "(SELECT id FROM portal_links WHERE patient_id = $1 \
                      OR notification_id IN (SELECT id FROM notifications WHERE patient_id = $1))";
 const SCHEDULED: &str = "(SELECT id FROM scheduled_messages WHERE patient_id = $1 \
                          OR conversation_id IN (SELECT id FROM conversations WHERE patient_id = $1))";
+const MESSAGES: &str = "(SELECT m.id FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.patient_id = $1)";
 const ITEMS: &str = "(SELECT id FROM chart_items WHERE patient_id = $1)";
 /// What the patient's sources sent: the patient's own resources, and files, goals and relatives without an owner that
 /// only this patient's resources name.
@@ -67,6 +68,15 @@ fn rows() -> Vec<(&'static str, String)> {
         ("portal_links", of("id", LINKS)),
         ("notification_states", of("notification_id", NOTIFICATIONS)),
         ("notifications", of_patient()),
+        // words that stand in this patient's messages only
+        (
+            "search_words",
+            format!(
+                "id IN (SELECT word_id FROM search_postings WHERE message_id IN {MESSAGES}) AND NOT EXISTS (SELECT 1 \
+                 FROM search_postings o WHERE o.word_id = search_words.id AND o.message_id NOT IN {MESSAGES})"
+            ),
+        ),
+        ("search_postings", of("message_id", MESSAGES)),
         ("messages", of("conversation_id", CONVERSATIONS)),
         ("chart_files", of("item_id", ITEMS)),
         ("chart_item_terms", of_patient()),
@@ -182,6 +192,10 @@ pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId
 /// to another patient. So the conversation with the highest id stays there, emptied.
 fn erase_conversations(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
     if matches!(tx.conn(), Conn::Sqlite(_)) {
+        // the numbers of the last messages are given again too: search reads those that come
+        let next = "UPDATE search_progress SET message_id = (SELECT COALESCE(MAX(id), 0) FROM messages) \
+                    WHERE message_id > (SELECT COALESCE(MAX(id), 0) FROM messages)";
+        diesel::sql_query(next).execute(tx.conn())?;
         let husk = "UPDATE conversations SET title = '', number = 0, replies_allowed = 0, created_at = $2, \
                     last_message_at = $2, last_author = 'user', read_by_patient_at = NULL, closed_at = $2, attention = NULL, \
                     answer = NULL, replies_since = NULL, notice_email = NULL, notice_text = NULL, waiting_since = NULL, \

@@ -18,6 +18,7 @@ mod keys;
 mod migrate;
 mod paging;
 mod pool;
+mod postings;
 mod renewals;
 // a column's meaning stands where it is made, in the migrations
 #[allow(missing_docs)]
@@ -42,6 +43,7 @@ pub use keys::{Keys, SecretKey};
 pub use migrate::all as all_migrations;
 pub use paging::cut;
 pub use pool::{Db, DbError};
+pub use postings::{Narrowing, add_postings, add_words, forget_postings, hits, unread};
 pub use renewals::{Renewed, renewed, to_renew};
 pub use times::{Ts, Utc};
 pub use tls::Tunnel;

@@ -912,6 +912,29 @@ diesel::table! {
         changed_at -> Utc,
     }
 }
+diesel::table! {
+    use diesel::sql_types::*;
+    search_words (id) {
+        id -> BigInt,
+        term -> Text,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    search_postings (word_id, message_id) {
+        word_id -> BigInt,
+        message_id -> BigInt,
+        parts -> BigInt,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    search_progress (id) {
+        id -> BigInt,
+        message_id -> BigInt,
+        rule -> BigInt,
+    }
+}
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(account_mails -> users (user_id));
 diesel::joinable!(known_devices -> users (user_id));
@@ -961,6 +984,7 @@ diesel::joinable!(uploads -> blobs (blob_id));
 diesel::joinable!(scheduled_messages -> patients (patient_id));
 diesel::joinable!(scheduled_messages -> conversations (conversation_id));
 diesel::joinable!(attachments -> messages (message_id));
+diesel::joinable!(search_postings -> messages (message_id));
 diesel::allow_tables_to_appear_in_same_query!(
     clinic,
     sealing_keys,
@@ -1026,5 +1050,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     scheduled_messages,
     kept_forms,
     message_templates,
-    message_template_versions
+    message_template_versions,
+    search_words,
+    search_postings,
+    search_progress
 );

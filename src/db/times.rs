@@ -38,6 +38,8 @@ const FIRST: OffsetDateTime = datetime!(0001-01-02 0:00 UTC);
 const LAST: OffsetDateTime = datetime!(9999-12-30 0:00 UTC);
 
 impl Ts {
+    /// The first moment there is.
+    pub const FIRST: Ts = Ts(FIRST);
     /// The last moment there is.
     pub const LAST: Ts = Ts(LAST);
 

@@ -662,6 +662,7 @@ event-chart_viewed = viewed the chart
 event-chart_item_viewed = viewed a chart item
 event-conversation_started = started a conversation
 event-conversation_viewed = viewed a conversation
+event-conversations_searched = searched patients and messages
 event-draft_saved = began a draft
 event-draft_discarded = discarded a draft
 event-template_saved = saved a message template
@@ -1588,6 +1589,29 @@ category-social-history = Social history
 category-survey = Questionnaire
 category-therapy = Therapy
 category-activity = Activity
+
+# Search
+search-title = Search patients and messages
+search-words = Words
+search-hint = All of the words have to be there. The last one may be unfinished.
+search-where = Where
+search-everywhere = Everywhere
+search-part-title = Title
+search-part-message = Message
+search-part-note = Internal note
+search-part-file = Attachment name
+search-conversations = Conversations
+search-wrong-day = Write the day like this: 2026-03-04
+search-of-patient = Search only the messages with
+search-everybody = Search all patients’ messages
+search-all-patients = All patients with these words
+search-found-in = Found in:
+search-empty = Nothing was found. Try fewer words, or only the beginning of the last one.
+search-cut = Very many words begin like the last one. Not all of them were looked for: type more of it.
+search-tired = There are older messages that were not searched yet.
+search-further = Search further back
+search-behind-time = Messages since { $when } are not searched yet.
+search-behind-day = Messages since { $when } are not searched yet.
 
 # The Outbox's filters
 outbox-any = All

@@ -662,6 +662,7 @@ event-chart_viewed = dossier consulté
 event-chart_item_viewed = élément du dossier consulté
 event-conversation_started = conversation commencée
 event-conversation_viewed = conversation consultée
+event-conversations_searched = recherche de patients et de messages
 event-draft_saved = brouillon commencé
 event-draft_discarded = brouillon jeté
 event-template_saved = modèle de message enregistré
@@ -1587,6 +1588,29 @@ category-social-history = Antécédents sociaux
 category-survey = Questionnaire
 category-therapy = Traitement
 category-activity = Activité
+
+# Search
+search-title = Rechercher des patients et des messages
+search-words = Mots
+search-hint = Tous les mots doivent s’y trouver. Le dernier peut être incomplet.
+search-where = Où
+search-everywhere = Partout
+search-part-title = Titre
+search-part-message = Message
+search-part-note = Note interne
+search-part-file = Nom de la pièce jointe
+search-conversations = Conversations
+search-wrong-day = Écrivez le jour ainsi : 2026-03-04
+search-of-patient = Chercher seulement dans les messages avec
+search-everybody = Chercher dans les messages de tous les patients
+search-all-patients = Tous les patients qui ont ces mots
+search-found-in = Trouvé dans :
+search-empty = Rien n’a été trouvé. Essayez avec moins de mots, ou seulement le début du dernier.
+search-cut = De très nombreux mots commencent comme le dernier. Ils n’ont pas tous été cherchés : tapez-en plus.
+search-tired = Il y a des messages plus anciens où la recherche n’est pas encore allée.
+search-further = Chercher plus loin en arrière
+search-behind-time = La recherche ne va pas encore dans les messages écrits depuis { $when }.
+search-behind-day = La recherche ne va pas encore dans les messages écrits depuis le { $when }.
 
 # The Outbox's filters
 outbox-any = Tous

@@ -8,6 +8,7 @@ use crate::db::erase::{self, Contents};
 use crate::db::schema::{deleted_records as d, deleted_sources, users as u};
 use crate::db::{Both, Conn, DbError, PatientId, Ts, Tx, UserId, carry};
 use crate::patients::{self, ArchiveReason, merged_records, patient_if_there};
+use crate::search;
 use crate::storage;
 use crate::users;
 use diesel::prelude::*;
@@ -62,6 +63,8 @@ pub fn delete(
     by: &ConfirmedUser<rights::Records>,
     patient: PatientId,
 ) -> Result<Contents, DeleteError> {
+    // before any message is locked: whoever reads messages for the search then finds them whole, or not at all
+    search::hold(tx)?;
     // users come before conversations and patients: these are told
     let user = by.user().id();
     let all = merged_records(tx, patient)?;

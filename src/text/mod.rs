@@ -6,6 +6,7 @@ pub mod gsm;
 pub mod html;
 pub mod i18n;
 mod links;
+mod located;
 pub mod markdown;
 mod markup;
 pub mod placeholders;
@@ -17,6 +18,7 @@ pub use gsm::{in_first_part, in_gsm7, is_gsm7};
 pub use html::{BUTTON_STYLE, CleanHtml};
 pub use i18n::Lang;
 pub use links::is_spaceless;
+pub use located::{LOCATED_VERSION, Located, Piece, Sought, excerpt, holds, located, sought};
 pub use zone::Zone;
 
 /// Removes invisible characters, which are copied with a number or an address from mails, PDFs and web pages: soft

@@ -8,6 +8,7 @@ mod audit_seals;
 mod bounces;
 mod follow_up;
 mod hand_over;
+mod index_messages;
 mod lane;
 mod scan_files;
 mod send_notification;
@@ -41,6 +42,7 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(12);
 
 pub use bounces::read as read_returned_mail;
+pub use index_messages::all as index_messages;
 pub use upkeep::run as upkeep;
 
 /// Works until `stop` completes. Then running jobs may finish for some seconds, and the others are given back.
@@ -68,6 +70,7 @@ pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
                 }
             }),
             supervise("files to scan", stopping, async || scan_files::keep_enqueueing(state, stopping).await),
+            supervise("search", stopping, async || index_messages::keep_indexing(state, stopping).await),
         );
     };
     let mut parts = std::pin::pin!(parts);

@@ -107,6 +107,7 @@ pub fn all(stage: &Stage) -> Vec<Operation> {
         page("search, a beginning", "/patients?q=gag".into()),
         page("search, two words", "/patients?q=gagnon+anna".into()),
         page("search, a number", "/patients?q=4000000700".into()),
+        page("search of messages, three words", "/search?q=normal+laboratory+evening".into()),
         page("Outbox", "/outbox".into()),
         page("Outbox, by state", "/outbox?state=failed".into()),
         page("Outbox, by kind", "/outbox?kind=reminder".into()),

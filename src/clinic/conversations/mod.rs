@@ -10,4 +10,5 @@ pub mod outbox;
 pub mod participants;
 pub mod recall;
 pub mod scheduled;
+pub mod search;
 pub mod write;

@@ -17,7 +17,7 @@ const ITEMS: &str = "items";
 fn is_searched(page: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match *page.split('/').collect::<Vec<_>>().as_slice() {
-        ["", "patients" | "outbox"] => true,
+        ["", "patients" | "outbox" | "search"] => true,
         ["", "patients", patient] | ["", "patients", patient, "merging" | "chart-browser"] => is_number(patient),
         _ => false,
     }

@@ -158,7 +158,9 @@ impl Place {
     /// Puts `sealed` in the place of what was found, if it is still there.
     fn exchange(&self, tx: &mut Tx, column: &str, found: &Found, sealed: &str) -> QueryResult<usize> {
         let keys: Vec<String> = self.keys.iter().map(|key| format!("{key} = ?")).collect();
-        if self.terms {
+        if self.terms && !self.keys.contains(&column) {
+            join_words(tx, &keys, found, sealed)?;
+        } else if self.terms {
             // the index may already hold the word in its new form
             let text = format!(
                 "INSERT INTO {table} (patient_id, term, item_id) SELECT patient_id, ?, item_id FROM {table} WHERE {} \
@@ -210,9 +212,25 @@ impl Place {
     }
 }
 
+/// A word of the index of messages that stands there twice, under two keys, as when two processes wrote with different ones:
+/// what it finds is put to the one that the present key sealed.
+fn join_words(tx: &mut Tx, keys: &[String], found: &Found, sealed: &str) -> QueryResult<()> {
+    let twin = "SELECT id AS number FROM search_words WHERE term = ?";
+    let twin = statement(tx.conn(), twin).bind::<Text, _>(sealed.to_owned());
+    let Some(Number { number }) = twin.get_result(tx.conn()).optional()? else { return Ok(()) };
+    let moved = "INSERT INTO search_postings (word_id, message_id, parts) SELECT ?, message_id, parts FROM search_postings \
+                 WHERE word_id = ? ON CONFLICT DO NOTHING";
+    let moved = statement(tx.conn(), moved).bind::<BigInt, _>(number);
+    bind_key(moved, "id", &found.one).execute(tx.conn())?;
+    let old = statement(tx.conn(), "DELETE FROM search_postings WHERE word_id = ?");
+    bind_key(old, "id", &found.one).execute(tx.conn())?;
+    let old = statement(tx.conn(), &format!("DELETE FROM search_words WHERE {}", keys.join(" AND ")));
+    bind_key(old, "id", &found.one).execute(tx.conn()).map(drop)
+}
+
 /// Every column that may hold text of a key.
 fn places() -> impl Iterator<Item = (&'static Place, &'static str)> {
-    PLACES.iter().chain([&TERMS]).flat_map(|place| place.columns.iter().map(move |column| (place, *column)))
+    PLACES.iter().chain(&TERMS).flat_map(|place| place.columns.iter().map(move |column| (place, *column)))
 }
 
 /// How many texts the present key has not sealed; where no key writes, how many are sealed.

@@ -58,14 +58,17 @@ macro_rules! sealed_columns {
     (@name []) => { None };
 }
 
-/// The words of the index of chart items: see [`super::terms`].
-pub(super) const TERMS: Place = Place {
-    table: "chart_item_terms",
-    columns: &["term"],
-    keys: &["patient_id", "term", "item_id"],
-    terms: true,
-    owner: None,
-};
+/// The words of the indexes of chart items and of messages: see [`super::terms`].
+pub(super) const TERMS: [Place; 2] = [
+    Place {
+        table: "chart_item_terms",
+        columns: &["term"],
+        keys: &["patient_id", "term", "item_id"],
+        terms: true,
+        owner: None,
+    },
+    Place { table: "search_words", columns: &["term"], keys: &["id"], terms: true, owner: None },
+];
 
 // table (columns that identify a row) [owner that never changes] { sealed columns }
 sealed_columns! {

@@ -101,6 +101,7 @@ pub async fn every_way(app: &App) {
     let bundle = json!({"resourceType": "Bundle", "type": "collection",
         "entry": [{"resource": person}, {"resource": result}, {"resource": letter}]});
     app.import(bundle.to_string().into_bytes(), Some("https://emr.example.org")).await;
+    app.index().await;
 }
 
 /// The bytes that a word may be stored as: in clear, in hexadecimal, in base64 at each of three offsets, in UTF-16.

@@ -13,6 +13,8 @@ mod scheduled_files;
 mod scheduled_kept;
 mod scheduled_met;
 mod scheduled_pressed;
+mod search;
+mod search_browser;
 mod talk;
 mod talk_browser;
 mod told;

@@ -59,6 +59,7 @@ const FAMILIES: &[&str] = &[
     "flag-",
     "label-",
     "scope-",
+    "search-part-",
     "placeholder-",
     "wording-kind-",
     "not-sent-",

@@ -32,6 +32,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("merge_moves.*", "ids and numbers"),
     ("list_mappings.*", "headings of lists"),
     ("chart_item_terms.term", "keyed, by `sealed::term`"),
+    ("search_words.term", "keyed, by `sealed::term`"),
     ("chart_items.source_key", "an id in the source: found by it"),
     ("chart_items.*", "one of the program's words each"),
     ("source_resources.*", "ids in the source and kinds: found by them"),

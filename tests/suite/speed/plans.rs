@@ -43,7 +43,7 @@ impl Instrumentation for Ear {
 }
 
 /// Tables that have few rows however long a clinic works, and those of one day's requests, files and jobs.
-const SMALL: [&str; 12] = [
+const SMALL: [&str; 13] = [
     "clinic",
     "users",
     "roads",
@@ -56,6 +56,7 @@ const SMALL: [&str; 12] = [
     "address_blocks",
     "sources",
     "sealing_keys",
+    "search_progress",
 ];
 
 /// Indexes that a list for the whole clinic may read from their end: they hold no rows that the list leaves out.
@@ -126,6 +127,10 @@ fn pages(patient: i64, conversation: &str) -> Vec<(String, &'static str)> {
         (format!("/patients/{patient}/chart-browser?q=blood&kind=letter"), ""),
         (conversation.to_owned(), ""),
         ("/inbox/count".into(), "participants_inbox"),
+        ("/search?q=results+well".into(), "search_words_term"),
+        ("/search?q=results+wel".into(), "search_words_term"),
+        ("/search?q=results+well&part=title&state=open&from=2026-01-01&until=2026-04-01&before=9".into(), "search_words_term"),
+        (format!("/search?q=well&patient={patient}"), "search_words_term"),
         ("/inbox/scheduled".into(), "scheduled_messages_user"),
         ("/inbox/scheduled?after=1772632920000000-1".into(), "scheduled_messages_user"),
         ("/inbox/scheduled?rest=1772632920000000-1".into(), "scheduled_messages_user"),
@@ -154,6 +159,7 @@ async fn every_list_is_read_along_an_index_in_its_order(on: On) {
     let patient = app.patient(Like::default()).await;
     let conversation = app.message(&owner, patient, true).await;
     app.drain().await;
+    app.index().await;
     let (here, _) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
     HEARD.lock().unwrap().insert(url.clone(), BTreeSet::new());
     let mut asked: Vec<(String, &'static str, BTreeSet<String>)> = Vec::new();

@@ -225,6 +225,11 @@ impl App {
         postern::worker::drain(&self.state).await.unwrap()
     }
 
+    /// Reads all messages into the index of the search, as the worker does a moment after they were written.
+    pub async fn index(&self) {
+        postern::worker::index_messages(&self.state).await.unwrap();
+    }
+
     /// Somebody with a browser of their own.
     pub fn anyone(&self) -> Actor {
         let cookies = Arc::<reqwest::cookie::Jar>::default();

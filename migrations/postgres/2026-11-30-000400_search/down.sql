@@ -1,0 +1,3 @@
+DROP TABLE search_progress;
+DROP TABLE search_postings;
+DROP TABLE search_words;
