@@ -2,10 +2,10 @@
 
 use crate::access::{Authority, rights};
 use crate::audit::{self, Entry, Event, Subject};
-use crate::db::schema::clinic;
+use crate::db::schema::{clinic, reach_settings};
 use crate::db::sealed;
-use crate::db::{Ts, Tx};
-use crate::settings::Settings;
+use crate::db::{Both, Ts, Tx};
+use crate::settings::{Reach, Settings};
 use crate::text_enum;
 use diesel::prelude::*;
 
@@ -39,6 +39,14 @@ pub fn save_settings(
     settings_changed(tx, now, by, part.as_str())
 }
 
+/// Replaces what the clinic does for a patient who does not open a message. The caller holds the settings, see
+/// [`crate::settings::hold`].
+pub fn save_reach(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Settings>, reach: Reach) -> QueryResult<()> {
+    let insert = diesel::insert_into(reach_settings::table).values((reach_settings::id.eq(1), reach));
+    Both(insert.on_conflict(reach_settings::id).do_update().set(reach)).execute(tx.conn())?;
+    settings_changed(tx, now, by, "reach")
+}
+
 /// Writes the change of the settings to the audit log.
 pub(super) fn settings_changed(
     tx: &mut Tx,
@@ -52,7 +60,6 @@ pub(super) fn settings_changed(
 
 /// Adds the clinic's only row where there is none yet. Safe to call at every start, on several instances at once.
 pub fn prepare(tx: &mut Tx, cookie_key: [u8; 64]) -> QueryResult<()> {
-    use crate::db::Both;
     let row = (
         (clinic::id.eq(1), clinic::name.eq("Clinic"), clinic::phone.eq(""), clinic::address.eq("")),
         (clinic::time_zone.eq("America/Toronto"), clinic::language.eq("en")),

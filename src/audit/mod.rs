@@ -114,6 +114,9 @@ text_enum! {
         TextReceived = "text_received",
         AddressReleased = "address_released",
         AttentionSettled = "attention_settled",
+        CallNoted = "call_noted",
+        LetterPrinted = "letter_printed",
+        LetterOpened = "letter_opened",
         OutboxExported = "outbox_exported",
         PasscodeRequested = "passcode_requested",
         PasscodeState = "passcode_state",
@@ -206,6 +209,8 @@ impl Event {
                 | ConversationAssigned
                 | AssignmentEnded
                 | AttentionSettled
+                | CallNoted
+                | LetterPrinted
                 | MarkedDone
                 | MarkedNotDone
                 | MarkedUnread

@@ -4,6 +4,7 @@ use super::store;
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::{DbError, Ts, Tx};
+use crate::notifications;
 use crate::threads::{self, Reasons};
 use diesel::prelude::*;
 use time::Duration;
@@ -31,6 +32,7 @@ pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -
     }
     threads::set_closed(tx, access.conversation(), Some((now, access.user().id())))?;
     threads::clear_attention(tx, access.conversation(), Reasons::All)?;
+    notifications::put_off(tx, now, access.conversation(), now.plus(UNDO_WITHIN + Duration::MINUTE))?;
     Ok(audit_change(tx, now, access, Event::ConversationClosed)?)
 }
 

@@ -60,6 +60,10 @@ pub struct InboxRow {
     pub waiting_since: Option<Ts>,
     /// the patient could not be notified
     pub needs_attention: bool,
+    /// users are asked to phone the patient
+    pub to_phone: bool,
+    /// users are asked to send the patient a letter
+    pub to_post: bool,
     /// what the patient answered with one tap since the clinic's last message
     pub answer: Option<OneTap>,
     /// the patient has not opened the clinic's last message within the time of its plan
@@ -139,7 +143,10 @@ impl From<Joined> for InboxRow {
             takes_part: unread.is_some(),
             done: done_at.is_some(),
             waiting_since,
-            needs_attention: attention.is_some_and(|why| why != Attention::Unopened),
+            needs_attention: attention
+                .is_some_and(|why| !matches!(why, Attention::Unopened | Attention::Phone | Attention::Letter)),
+            to_phone: attention == Some(Attention::Phone),
+            to_post: attention == Some(Attention::Letter),
             answer,
             not_opened: attention == Some(Attention::Unopened),
             recalled: recalled.is_some(),

@@ -150,7 +150,8 @@ pub fn reply(
     } else {
         threads::message_came(tx, now, conversation.id, Author::User, Some(writer))?;
         let of = (message, conversation.id, patient);
-        notifications::announce(tx, now, random, of, &record, PlanChoice::from_settings(&settings))?;
+        let choice = PlanChoice::from_settings(&settings, settings::reach(tx)?);
+        notifications::announce(tx, now, random, of, &record, choice)?;
     }
     if let Some(replaced) = &replaced {
         scheduled::replaced_by(tx, now, replaced, conversation.id)?;

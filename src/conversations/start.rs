@@ -119,7 +119,7 @@ pub fn start(
     };
     let message = store::insert_message(tx, now, &message)?;
     attachments::attach(tx, now, access, (message, conversation), &new.files)?;
-    let choice = PlanChoice::from_settings(&settings).with(new.plan);
+    let choice = PlanChoice::from_settings(&settings, settings::reach(tx)?).with(new.plan);
     notifications::announce(tx, now, random, (message, conversation, patient), &record, choice)?;
     draft_is_sent(tx, now, OwnDraft::new_message(access), new.draft, &new.key)?;
     if let Some(replaced) = &replaced {

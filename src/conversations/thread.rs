@@ -11,7 +11,7 @@ use crate::db::schema::{messages, participants, users};
 use crate::db::sealed::{Held, MessageHtml};
 use crate::db::{self, Conn, ConversationId, MessageId, MultiBackend, Ts, Tx, UserId};
 use crate::notifications::history::{self, Step};
-use crate::notifications::{self, NotificationRow, PlanStep, RoadStates};
+use crate::notifications::{self, Call, NotificationRow, PlanKind, PlanStep, PrintedLetter, RoadStates};
 use crate::text::CleanHtml;
 use crate::threads::{self, Attention, Author, News, OneTap};
 use diesel::prelude::*;
@@ -82,6 +82,10 @@ pub struct Thread {
     pub newest: Option<MessageId>,
     /// the steps that are or were planned for messages that are not opened
     pub plan: Vec<PlanStep>,
+    /// what became of the calls that a plan asked for
+    pub calls: Vec<Call>,
+    /// the letters that it asked for, as they were printed
+    pub letters: Vec<PrintedLetter>,
     /// the state of the notification of the last message, by each channel
     pub told: RoadStates,
     /// all notifications
@@ -156,13 +160,19 @@ pub fn thread<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>, which: 
     let recalled: i64 = recalled.filter(messages::recalled_at.is_not_null()).count().get_result(conn)?;
     let notifications = notifications::of_conversation(conn, conversation.id)?;
     let ids: Vec<_> = notifications.iter().map(|row| row.id).collect();
+    let plan = notifications::plan_of(conn, conversation.id)?;
+    let has = |kind| plan.iter().any(|step| step.step == kind);
+    let calls = if has(PlanKind::Phone) { notifications::calls_of(conn, conversation.id)? } else { Vec::new() };
+    let letters = if has(PlanKind::Letter) { notifications::letters_of(conn, conversation.id)? } else { Vec::new() };
     Ok(Thread {
         assignment: assignment::assignment(conn, access)?,
         events: events::of_page(conn, conversation.id, &messages, (before, earlier.is_some()))?,
         steps: history::of_all(conn, &ids)?,
         attention: conversation.attention,
         told: RoadStates { email: conversation.notice_email, text: conversation.notice_text },
-        plan: notifications::plan_of(conn, conversation.id)?,
+        plan,
+        calls,
+        letters,
         title: conversation.title.to_string(),
         replies_allowed: conversation.replies_allowed,
         closed,

@@ -58,6 +58,8 @@ fn rows() -> Vec<(&'static str, String)> {
         ),
         ("answers", format!("message_id IN (SELECT id FROM messages WHERE conversation_id IN {CONVERSATIONS})")),
         ("attachments", of("conversation_id", CONVERSATIONS)),
+        ("letters", of("conversation_id", CONVERSATIONS)),
+        ("phone_calls", of("conversation_id", CONVERSATIONS)),
         ("plan_steps", of("conversation_id", CONVERSATIONS)),
         ("reply_drafts", of("conversation_id", CONVERSATIONS)),
         ("conversation_drafts", of("conversation_id", CONVERSATIONS)),
@@ -97,6 +99,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("patient_identifiers", of_patient()),
         ("patient_terms", of_patient()),
         ("sessions", of_patient()),
+        ("postal_addresses", of_patient()),
         ("record_holds", of_patient()),
     ]
 }

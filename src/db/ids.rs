@@ -65,6 +65,8 @@ id! {
     TemplateId,
     /// A row of `plan_steps`.
     PlanStepId,
+    /// A row of `letters`.
+    LetterId,
     /// A row of `portal_links`.
     LinkId,
     /// A row of `jobs`.

@@ -699,6 +699,57 @@ diesel::table! {
 }
 diesel::table! {
     use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    phone_calls (id) {
+        id -> BigInt,
+        step_id -> BigInt,
+        conversation_id -> BigInt,
+        user_id -> BigInt,
+        outcome -> Text,
+        note -> Sealed<PhoneCallNote>,
+        form_key -> Text,
+        called_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    letters (id) {
+        id -> BigInt,
+        step_id -> BigInt,
+        conversation_id -> BigInt,
+        user_id -> BigInt,
+        recipient -> Sealed<LetterRecipient>,
+        language -> Text,
+        form_key -> Text,
+        printed_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    postal_addresses (patient_id) {
+        patient_id -> BigInt,
+        street -> Sealed<PostalStreet>,
+        city -> Sealed<PostalCity>,
+        region -> Sealed<PostalRegion>,
+        postal_code -> Sealed<PostalCode>,
+        country -> Sealed<PostalCountry>,
+        changed_at -> Utc,
+    }
+}
+diesel::table! {
+    reach_settings (id) {
+        id -> BigInt,
+        phone_days -> BigInt,
+        letter_days -> BigInt,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
     use diesel::sql_types::*;
     notification_states (id) {
         id -> BigInt,
@@ -972,6 +1023,8 @@ diesel::joinable!(notifications -> patients (patient_id));
 diesel::joinable!(notification_templates -> users (user_id));
 diesel::joinable!(plan_steps -> messages (message_id));
 diesel::joinable!(plan_steps -> conversations (conversation_id));
+diesel::joinable!(phone_calls -> users (user_id));
+diesel::joinable!(letters -> users (user_id));
 diesel::joinable!(portal_links -> patients (patient_id));
 diesel::joinable!(portal_links -> conversations (conversation_id));
 diesel::joinable!(portal_links -> notifications (notification_id));
@@ -1027,6 +1080,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     notification_templates,
     plan_steps,
+    phone_calls,
+    letters,
+    postal_addresses,
+    reach_settings,
     notification_states,
     address_blocks,
     received_texts,

@@ -50,7 +50,9 @@ pub(super) fn kind_of(event: Event) -> Option<Kind> {
         E::MessagesListed => Kind::Listed,
         E::MessageRecalled | E::RepliesTurnedOn | E::RepliesTurnedOff | E::ParticipantsChanged => Kind::Conversation,
         E::ParticipantLeft | E::ParticipantRemoved | E::ConversationAssigned | E::AssignmentEnded => Kind::Conversation,
-        E::ConversationClosed | E::ConversationReopened | E::AttentionSettled => Kind::Conversation,
+        E::ConversationClosed | E::ConversationReopened | E::AttentionSettled | E::CallNoted | E::LetterPrinted => {
+            Kind::Conversation
+        }
         E::MarkedDone | E::MarkedNotDone | E::MarkedUnread | E::ConversationViewed => Kind::Mark,
         E::MessageScheduled | E::MessageRescheduled | E::ScheduledCancelled | E::ScheduledNotSent => Kind::Scheduled,
         // it may be one that did not go out

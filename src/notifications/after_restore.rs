@@ -22,7 +22,7 @@ pub fn after_restore(tx: &mut Tx, now: Ts) -> QueryResult<(usize, usize)> {
     let due = plan_steps::table
         .filter(plan_steps::state.eq(StepState::Waiting))
         .filter(plan_steps::due_at.le(now))
-        .filter(plan_steps::step.ne(PlanKind::Tell));
+        .filter(plan_steps::step.ne_all([PlanKind::Tell, PlanKind::Phone, PlanKind::Letter]));
     let steps: Vec<PlanStep> = due.select(PlanStep::as_select()).load(tx.conn())?;
     for step in &steps {
         diesel::update(plan_steps::table.find(step.id))

@@ -53,7 +53,7 @@ pub fn send_again(
     }
     let links = plan(&patient, &blocks).links;
     enqueue(tx, now, random, (message, conversation, patient.id), Kind::MessageWaiting, &links)?;
-    threads::clear_attention(tx, conversation, Reasons::AllButFile)?;
+    threads::clear_attention(tx, conversation, Reasons::AllButWork)?;
     let entry = Entry::of_patient(
         Actor::User(access.user().id()),
         Event::NotificationResent,

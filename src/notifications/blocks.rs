@@ -20,6 +20,8 @@ text_enum! {
         Bad = "bad",
         /// its reader marked mail of ours as unwanted
         Complained = "complained",
+        /// a user phoned there, and it is not the patient's
+        Wrong = "wrong",
     }
 }
 
@@ -30,6 +32,7 @@ impl BlockKind {
             BlockKind::Stopped => Reason::StoppedByPatient,
             BlockKind::Bad => Reason::BadAddress,
             BlockKind::Complained => Reason::Complained,
+            BlockKind::Wrong => Reason::NoSuchNumber,
         }
     }
 }
@@ -90,10 +93,13 @@ pub(super) fn block(tx: &mut Tx, now: Ts, channel: Channel, key: &str, kind: Blo
     let inserted =
         Both(diesel::insert_into(address_blocks::table).values(row).on_conflict_do_nothing()).execute(tx.conn())?;
     if inserted == 0 && kind != BlockKind::Bad {
+        // what people say of an address replaces what machines said, and what its holder says replaces both
+        let before =
+            if kind == BlockKind::Wrong { vec![BlockKind::Bad] } else { vec![BlockKind::Bad, BlockKind::Wrong] };
         let bad = address_blocks::table
             .filter(address_blocks::channel.eq(channel))
             .filter(address_blocks::address_key.eq(key))
-            .filter(address_blocks::kind.eq(BlockKind::Bad));
+            .filter(address_blocks::kind.eq_any(before));
         diesel::update(bad).set(address_blocks::kind.eq(kind)).execute(tx.conn())?;
     }
     Ok(inserted == 1)
@@ -132,7 +138,10 @@ pub fn release(
         Channel::Sms => patient.phone.as_ref().map(|phone| phone.as_str().to_owned()),
     };
     let Some(key) = key else { return Ok(false) };
-    let lifted = lift(tx, channel, &key, BlockKind::Bad)? || lift(tx, channel, &key, BlockKind::Complained)?;
+    let mut lifted = false;
+    for kind in [BlockKind::Bad, BlockKind::Complained, BlockKind::Wrong] {
+        lifted |= lift(tx, channel, &key, kind)?;
+    }
     let entry = Entry::of_patient(Actor::User(access.user().id()), Event::AddressReleased, patient.id, Subject::None);
     audit::append(tx, now, entry.with(channel.as_str()))?;
     Ok(lifted)

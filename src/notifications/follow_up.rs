@@ -2,7 +2,9 @@
 //! stopped by the first opening.
 
 use super::blocks::blocks;
+use super::calls;
 use super::enqueue::enqueue;
+use super::letters;
 use super::plan::{obstacles, plan};
 use super::templates::Kind;
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -12,7 +14,7 @@ use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanSt
 use crate::delivery::Channel;
 use crate::outbox::{self, Task};
 use crate::patients::{Patient, patient_by_id};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Reach, Settings};
 use crate::text_enum;
 use crate::threads::{self, Attention};
 use diesel::prelude::*;
@@ -27,8 +29,15 @@ text_enum! {
         Remind = "remind",
         /// tells the sender in the inbox
         Tell = "tell",
+        /// asks users to phone the patient
+        Phone = "phone",
+        /// asks users to send a letter
+        Letter = "letter",
     }
 }
+
+/// The states of a step that has not ended.
+pub(super) const PENDING: [StepState; 2] = [StepState::Waiting, StepState::ToDo];
 
 text_enum! {
     /// The state of a step.
@@ -47,6 +56,18 @@ text_enum! {
         Skipped = "skipped",
         /// the message was taken back
         Recalled = "recalled",
+        /// users are asked to do it
+        ToDo = "to_do",
+        /// the patient was told on the telephone
+        Told = "told",
+        /// users have tried, and did not reach the patient
+        Tried = "tried",
+        /// the letter was printed
+        Printed = "printed",
+        /// the number was wrong
+        Wrong = "wrong",
+        /// a user has dealt with it in another way
+        Settled = "settled",
     }
 }
 
@@ -59,6 +80,10 @@ pub struct PlanChoice {
     pub remind_days: i64,
     /// days after which the sender is told; 0: never
     pub tell_days: i64,
+    /// days after which users are asked to phone the patient; 0: never
+    pub phone_days: i64,
+    /// days after which users are asked to send a letter; 0: never
+    pub letter_days: i64,
 }
 
 impl PlanChoice {
@@ -67,12 +92,17 @@ impl PlanChoice {
     /// The days to choose from.
     pub const DAYS: [i64; 8] = [0, 1, 2, 3, 4, 5, 7, 14];
 
+    /// The days to choose from for a letter, which takes some of its own.
+    pub const LETTER_DAYS: [i64; 8] = [0, 3, 5, 7, 10, 14, 21, 30];
+
     /// The clinic's choice.
-    pub fn from_settings(settings: &Settings) -> PlanChoice {
+    pub fn from_settings(settings: &Settings, reach: Reach) -> PlanChoice {
         PlanChoice {
             text_hours: settings.plan_text_hours,
             remind_days: settings.plan_remind_days,
             tell_days: settings.plan_tell_days,
+            phone_days: reach.phone_days,
+            letter_days: reach.letter_days,
         }
     }
 
@@ -82,14 +112,29 @@ impl PlanChoice {
             text_hours: wish.text_hours.unwrap_or(self.text_hours),
             remind_days: wish.remind_days.unwrap_or(self.remind_days),
             tell_days: wish.tell_days.unwrap_or(self.tell_days),
+            // a clinic that does not phone offers no call
+            phone_days: wish.phone_days.filter(|_| self.phone_days > 0).unwrap_or(self.phone_days),
+            letter_days: self.letter_days,
         }
     }
 
     fn steps(self, now: Ts, text_waits: bool) -> Vec<(PlanKind, Ts)> {
+        let text = Duration::hours(if text_waits { self.text_hours } else { 0 });
+        let remind = Duration::days(self.remind_days);
+        // each step has a day to bring the patient to the portal before the next one
+        let next = |after: Duration| if after.is_positive() { after + Duration::DAY } else { after };
+        let from = |days: i64, least: Duration| match days {
+            0 => Duration::ZERO,
+            days => Duration::days(days).max(least),
+        };
+        let phone = from(self.phone_days, next(text.max(remind)));
+        let letter = from(self.letter_days, next(text.max(remind).max(phone)));
         let all = [
-            (PlanKind::Text, Duration::hours(if text_waits { self.text_hours } else { 0 })),
-            (PlanKind::Remind, Duration::days(self.remind_days)),
+            (PlanKind::Text, text),
+            (PlanKind::Remind, remind),
             (PlanKind::Tell, Duration::days(self.tell_days)),
+            (PlanKind::Phone, phone),
+            (PlanKind::Letter, letter),
         ];
         all.into_iter().filter(|(_, after)| after.is_positive()).map(|(step, after)| (step, now.plus(after))).collect()
     }
@@ -101,6 +146,7 @@ pub struct PlanWish {
     text_hours: Option<i64>,
     remind_days: Option<i64>,
     tell_days: Option<i64>,
+    phone_days: Option<i64>,
 }
 
 impl PlanWish {
@@ -111,6 +157,7 @@ impl PlanWish {
             text_hours: read("plan_text_hours", &PlanChoice::HOURS),
             remind_days: read("plan_remind_days", &PlanChoice::DAYS),
             tell_days: read("plan_tell_days", &PlanChoice::DAYS),
+            phone_days: read("plan_phone_days", &PlanChoice::DAYS),
         }
     }
 }
@@ -164,9 +211,9 @@ pub fn announce(
     Ok(())
 }
 
-/// Ends the waiting steps of a conversation: the patient has opened it, or a newer message has a plan.
+/// Ends the steps of a conversation that have not ended: the patient has opened it, or a newer message has a plan.
 pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) -> QueryResult<()> {
-    let waiting = p::table.filter(p::conversation_id.eq(conversation)).filter(p::state.eq(StepState::Waiting));
+    let waiting = p::table.filter(p::conversation_id.eq(conversation)).filter(p::state.eq_any(PENDING));
     let ids: Vec<PlanStepId> = waiting.select(p::id).load(tx.conn())?;
     if ids.is_empty() {
         return Ok(());
@@ -178,12 +225,12 @@ pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) 
     outbox::cancel(tx, &steps)
 }
 
-/// Ends the waiting steps in every conversation with a patient, whose record is archived.
+/// Ends such steps in every conversation with a patient, whose record is archived.
 pub fn stop_all(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
     let planned = p::table
         .inner_join(conversations::table)
         .filter(conversations::patient_id.eq(patient))
-        .filter(p::state.eq(StepState::Waiting));
+        .filter(p::state.eq_any(PENDING));
     let all: Vec<ConversationId> = planned.select(p::conversation_id).distinct().load(tx.conn())?;
     all.into_iter().try_for_each(|conversation| stop(tx, now, conversation, StepState::Skipped))
 }
@@ -211,6 +258,8 @@ pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> Query
         () if closed.is_some() => StepState::Closed,
         () if patient_by_id(tx, patient)?.archived_at.is_some() => StepState::Skipped,
         () if step.step == PlanKind::Tell => tell(tx, step.conversation_id, writer)?,
+        () if step.step == PlanKind::Phone => calls::ask(tx, &step, patient)?,
+        () if step.step == PlanKind::Letter => letters::ask(tx, &step, patient)?,
         () => send(tx, now, random, &step, patient)?,
     };
     diesel::update(p::table.find(id)).set((p::state.eq(state), p::state_at.eq(now))).execute(tx.conn())?;

@@ -34,7 +34,7 @@ pub fn set_state(tx: &mut Tx, now: Ts, row: &NotificationRow, attempts: i64, to:
         history::add(tx, now, row.id, to)?;
     }
     if let Some(about) = row.about() {
-        road_states::moved(tx, about, row.channel, to.state)?;
+        road_states::moved(tx, now, about, row.channel, to)?;
     }
     if to.state.is_final() {
         let words = [Some(to.state.as_str()), to.reason.map(Reason::as_str)];

@@ -25,7 +25,7 @@ text_enum! {
         EmailComplained = "email_complained",
         /// the patient texted STOP
         TextsStopped = "texts_stopped",
-        /// texts to the number on record came back
+        /// texts to the number on record came back, or a call there reached somebody else
         PhoneBad = "phone_bad",
         /// the patient wants no notifications
         MethodNone = "method_none",
@@ -63,11 +63,11 @@ fn unreachable(patient: &Patient, blocks: &Blocks) -> Vec<Obstacle> {
             let blocked = |channel| wants(patient, channel).then(|| blocks.on(channel)).flatten();
             let email = blocked(Channel::Email).map(|block| match block.kind {
                 BlockKind::Complained => Obstacle::EmailComplained,
-                BlockKind::Bad | BlockKind::Stopped => Obstacle::EmailBad,
+                BlockKind::Bad | BlockKind::Wrong | BlockKind::Stopped => Obstacle::EmailBad,
             });
             let phone = blocked(Channel::Sms).map(|block| match block.kind {
                 BlockKind::Stopped => Obstacle::TextsStopped,
-                BlockKind::Bad | BlockKind::Complained => Obstacle::PhoneBad,
+                BlockKind::Bad | BlockKind::Wrong | BlockKind::Complained => Obstacle::PhoneBad,
             });
             email.into_iter().chain(phone).collect()
         }

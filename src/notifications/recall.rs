@@ -3,7 +3,7 @@
 
 use super::blocks::blocks;
 use super::enqueue::enqueue;
-use super::follow_up::{PlanKind, PlanStep, StepState};
+use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
 use super::moves::set_state;
 use super::plan::{obstacles, plan};
 use super::road_states;
@@ -46,7 +46,7 @@ pub fn recall(tx: &mut Tx, now: Ts, message: MessageId) -> QueryResult<Vec<Chann
         }
     }
     let waiting =
-        plan_steps::table.filter(plan_steps::message_id.eq(message)).filter(plan_steps::state.eq(StepState::Waiting));
+        plan_steps::table.filter(plan_steps::message_id.eq(message)).filter(plan_steps::state.eq_any(PENDING));
     let steps: Vec<PlanStep> = waiting.select(PlanStep::as_select()).load(tx.conn())?;
     for step in steps {
         let row = diesel::update(plan_steps::table.find(step.id));

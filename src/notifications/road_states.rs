@@ -7,10 +7,11 @@
 //! road delivers. So the order in which two gateways report does not matter. "Sent" does not count as delivered: mail
 //! servers say nothing more when all went well, and one telephone call too many does no harm.
 
-use super::states::State;
+use super::calls;
+use super::states::{Ending, State};
 use crate::db::schema::{messages, notifications};
 use crate::db::{ConversationId, MessageId, Ts, Tx};
-use crate::delivery::Channel;
+use crate::delivery::{Channel, Reason};
 use crate::threads::{self, Attention, Reasons};
 use diesel::prelude::*;
 
@@ -42,6 +43,11 @@ impl RoadStates {
     /// Whether a road has failed.
     pub fn any_failed(&self) -> bool {
         self.roads().any(|(_, state)| attention_for(state).is_some())
+    }
+
+    /// Whether every road that was used has failed.
+    pub(super) fn all_failed(&self) -> bool {
+        self.roads().all(|(_, state)| attention_for(state).is_some())
     }
 
     /// The better state of the two roads: the patient is notified if either road did it.
@@ -113,9 +119,10 @@ pub(super) fn refresh(tx: &mut Tx, conversation: ConversationId) -> QueryResult<
 /// back is of no concern to it.
 pub(super) fn moved(
     tx: &mut Tx,
+    now: Ts,
     (message, conversation): (MessageId, ConversationId),
     by: Channel,
-    state: State,
+    Ending { state, reason }: Ending,
 ) -> QueryResult<()> {
     let recalled: Option<Ts> = messages::table.find(message).select(messages::recalled_at).first(tx.conn())?;
     if recalled.is_some() {
@@ -126,7 +133,13 @@ pub(super) fn moved(
         return Ok(()); // an earlier one, which counts no more
     }
     match attention_for(state) {
-        Some(why) if told.needs_attention() => threads::ask_attention(tx, conversation, why),
+        Some(why) if told.needs_attention() => {
+            // a full mailbox may have room later, and is tried again
+            if told.all_failed() && reason != Some(Reason::MailboxFull) {
+                calls::hurry(tx, now, conversation)?;
+            }
+            threads::ask_attention(tx, conversation, why)
+        }
         None if state == State::Delivered => threads::clear_attention(tx, conversation, Reasons::Unreached),
         _ => Ok(()),
     }

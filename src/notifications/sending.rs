@@ -94,7 +94,8 @@ pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Ad
         () => {}
     }
     if let Some(block) = to_send.blocks.on(to_send.row.channel) {
-        let state = if block.kind == BlockKind::Bad { State::Failed } else { State::Stopped };
+        let state =
+            if matches!(block.kind, BlockKind::Bad | BlockKind::Wrong) { State::Failed } else { State::Stopped };
         return Err(Ending { state, reason: Some(block.kind.reason()) });
     }
     Address::for_patient(patient, to_send.row.channel)

@@ -9,6 +9,7 @@ mod health_number;
 mod identifiers;
 mod known;
 mod named;
+mod postal_address;
 mod query;
 mod record;
 mod renewal;
@@ -26,6 +27,7 @@ pub use known::{
     recognise,
 };
 pub use named::{Clues, NamedBy, named_other};
+pub use postal_address::{PostalAddress, postal_address, postal_code, set_postal_address};
 pub use record::{
     Change, Demographics, Method, NewPatient, Patient, add, change_own, every, merged_records, names_of, patient,
     patient_by_id, patient_if_there, prepare, update,

@@ -2,9 +2,11 @@
 //! it, so that a change takes effect at once on every instance. It is read here; `administration` writes it.
 
 mod images;
+mod reach;
 mod retention;
 
 pub use images::{Image, ImageKind, image};
+pub use reach::{Reach, reach};
 pub use retention::Retention;
 
 use crate::db::schema::clinic;

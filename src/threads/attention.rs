@@ -13,9 +13,14 @@ pub enum Reasons {
     Unreached,
     /// all but a file that was taken away: the patient has read, but found no file
     AllButFile,
+    /// all but a file that was taken away, and a call or a letter that users are asked for: the patient was notified again
+    AllButWork,
     /// every reason: somebody has seen to it, or it is no longer needed
     All,
 }
+
+/// What users are asked to do: no other reason takes its place.
+const WORK: [Attention; 3] = [Attention::Infected, Attention::Phone, Attention::Letter];
 
 /// An attachment was taken away. Unlike the other reasons, this one stays when the patient reads: they found no file.
 pub fn ask_attention_for_file(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
@@ -24,13 +29,14 @@ pub fn ask_attention_for_file(tx: &mut Tx, id: ConversationId) -> QueryResult<()
     to_do::changed_if(tx, id, rows)
 }
 
-/// Asks for attention, where the conversation is open and the patient has not read its newest message.
+/// Asks for attention, where the conversation is open and the patient has not read its newest message. What users are asked to
+/// do about it stays, whatever else comes to be known.
 pub fn ask_attention(tx: &mut Tx, id: ConversationId, why: Attention) -> QueryResult<()> {
     let open = conversations::table
         .find(id)
         .filter(conversations::closed_at.is_null())
         .filter(conversations::read_by_patient_at.is_null())
-        .filter(conversations::attention.is_null().or(conversations::attention.ne(Attention::Infected)));
+        .filter(conversations::attention.is_null().or(conversations::attention.ne_all(WORK)));
     let rows = diesel::update(open).set(conversations::attention.eq(why)).execute(tx.conn())?;
     to_do::changed_if(tx, id, rows)
 }
@@ -52,6 +58,9 @@ pub(super) fn clear(tx: &mut Tx, id: ConversationId, which: Reasons) -> QueryRes
         }
         Reasons::AllButFile => {
             diesel::update(row.filter(conversations::attention.ne(Attention::Infected))).set(none).execute(tx.conn())
+        }
+        Reasons::AllButWork => {
+            diesel::update(row.filter(conversations::attention.ne_all(WORK))).set(none).execute(tx.conn())
         }
         Reasons::All => diesel::update(row.filter(conversations::attention.is_not_null())).set(none).execute(tx.conn()),
     }

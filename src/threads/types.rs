@@ -37,6 +37,10 @@ text_enum! {
         Stopped = "stopped",
         /// the patient has not opened the message within the time of its plan
         Unopened = "unopened",
+        /// the patient is to be phoned
+        Phone = "phone",
+        /// the patient is to be sent a letter
+        Letter = "letter",
         /// a virus was found in an attachment, after it was sent
         Infected = "infected",
     }

@@ -2,10 +2,12 @@
 //! on pages, and becomes a file: a self-contained page of HTML, or a tagged PDF.
 
 mod html;
+mod letter;
 mod pdf;
 mod words;
 
 pub use html::{STYLE, content_security_policy};
+pub use letter::Letter;
 pub use pdf::PdfError;
 
 use super::item::{Block, Caption};

@@ -296,12 +296,13 @@ fn page_of(path: &str) -> String {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match parts.as_slice() {
         ["conversations", id, "notes", ..] => format!("/conversations/{id}/notes"),
-        ["conversations", id, page @ ("closure" | "assignment")] => format!("/conversations/{id}/{page}"),
+        ["conversations", id, page @ ("assignment" | "call" | "closure" | "letter")] => format!("/conversations/{id}/{page}"),
         ["conversations", id, ..] => format!("/conversations/{id}"),
         ["patients"] => "/patients/new".to_owned(),
         ["patients", "import"] => path.to_owned(),
         ["patients", id, "messages" | "uploads", ..] => format!("/patients/{id}/messages/new"),
         ["patients", id, "files"] => format!("/patients/{id}/files/new"),
+        ["patients", id, "postal-address"] => format!("/patients/{id}/postal-address"),
         ["patients", id, "information"] => format!("/patients/{id}/information"),
         ["patients", id, page @ ("hold" | "deletion"), ..] => format!("/patients/{id}/{page}"),
         ["patients", id, ..] => format!("/patients/{id}"),

@@ -335,7 +335,7 @@ pub async fn page(
             told: notice_lines(&shell, &data, &patient, &blocks),
             other_way: notifications::other_way(&patient, &blocks, &data.delivery),
             plan: PlanLine::new(
-                &settings,
+                (&settings, settings::reach(conn)?),
                 PlanWish::read(|name| named.get(name)),
                 &notifications::plan(&patient, &blocks),
             ),

@@ -3,7 +3,7 @@
 use crate::delivery::Channel;
 use crate::http::Shell;
 use crate::notifications::{Plan, PlanChoice, PlanWish};
-use crate::settings::Settings;
+use crate::settings::{Reach, Settings};
 
 /// What `clinic/composing/plan_line.html` shows.
 pub struct PlanLine {
@@ -11,13 +11,15 @@ pub struct PlanLine {
     pub choice: PlanChoice,
     /// whether the patient is reached by email and by text, so that the text can wait
     pub both: bool,
+    /// whether the clinic phones patients who open nothing
+    pub phone: bool,
 }
 
 impl PlanLine {
     /// The clinic's choice, with this message's own wish in its place.
-    pub fn new(settings: &Settings, wish: PlanWish, plan: &Plan) -> PlanLine {
+    pub fn new((settings, reach): (&Settings, Reach), wish: PlanWish, plan: &Plan) -> PlanLine {
         let both = [Channel::Email, Channel::Sms].iter().all(|channel| plan.links.contains(channel));
-        PlanLine { choice: PlanChoice::from_settings(settings).with(wish), both }
+        PlanLine { choice: PlanChoice::from_settings(settings, reach).with(wish), both, phone: reach.phone_days > 0 }
     }
 
     /// What follows if the message is not opened, a line for each step that there is.
@@ -28,7 +30,9 @@ impl PlanLine {
         };
         let remind = days("plan-remind", &self.choice.remind_days);
         let tell = days("plan-tell", &self.choice.tell_days);
-        let all = text.chain(remind).chain(tell).filter(|(_, (value, _, is_chosen))| *is_chosen && *value > 0);
+        let phone = days("plan-phone", &self.choice.phone_days);
+        let all =
+            text.chain(remind).chain(tell).chain(phone).filter(|(_, (value, _, is_chosen))| *is_chosen && *value > 0);
         all.map(|(label, (_, words, _))| format!("{} {words}", shell.t(label))).collect()
     }
 

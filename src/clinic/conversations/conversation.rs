@@ -29,7 +29,7 @@ use crate::message_templates::{self, TemplateName};
 use crate::notifications::{self, StepState};
 use crate::patients::{self, Patient};
 use crate::state::AppState;
-use crate::threads::Happening;
+use crate::threads::{Attention, Happening};
 use crate::users::{self, UserRow};
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -147,6 +147,16 @@ impl ConversationPage {
             Some(due) => format!("{said} · {}", shell.t1("due-when", "when", shell.moment(&due))),
             None => said,
         }
+    }
+
+    /// Whether users are asked to send the patient a letter.
+    fn is_to_post(&self) -> bool {
+        self.thread.attention == Some(Attention::Letter)
+    }
+
+    /// Whether users are asked to phone the patient.
+    fn is_to_phone(&self) -> bool {
+        self.thread.attention == Some(Attention::Phone)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Inbox, conversations and the Outbox.
 
 pub mod assignment;
+pub mod call;
 pub mod closure;
 pub mod conversation;
 pub mod inbox;
+pub mod letter;
 pub mod live;
 pub mod marks;
 pub mod outbox;

@@ -51,6 +51,8 @@ struct ChartPage {
     blocks: Blocks,
     /// the patient's numbers, such as a chart number
     identifiers: Vec<(IdKind, String)>,
+    /// the lines of the postal address
+    postal_address: Option<Vec<String>>,
     /// until when the portal takes no passcode of this patient
     locked_until: Option<Ts>,
     /// other charts that may be this patient's
@@ -109,6 +111,7 @@ pub async fn show(
         let patient = patients::patient(conn, &chart.0)?;
         let blocks = notifications::blocks(conn, &patient)?;
         let identifiers = patients::identifiers(conn, patient.id)?;
+        let postal_address = patients::postal_address(conn, patient.id)?.map(|address| address.lines());
         let locked_until = portal_links::locked_until(conn, now, &chart.0)?;
         let (doubles, apart) = patients::doubles_of(conn, &patient)?;
         let shuts_out = |other: &&Patient| patients::is_mistaken_for(&patient, other);
@@ -141,6 +144,7 @@ pub async fn show(
             hold,
             blocks,
             identifiers,
+            postal_address,
             locked_until,
             doubles_shut_out,
             mistaken_for,

@@ -11,5 +11,6 @@ pub mod list;
 pub mod merging;
 pub mod new;
 pub mod portal_lock;
+pub mod postal_address;
 pub mod reach;
 pub mod searches;

@@ -10,6 +10,7 @@ pub mod notification_preview;
 pub mod notification_templates;
 pub mod notifications;
 pub mod portal;
+pub mod reach;
 pub mod records;
 pub mod sign_in;
 pub mod users;

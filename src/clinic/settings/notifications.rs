@@ -13,7 +13,7 @@ use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Shell};
 use crate::notifications::templates::{self, Slot};
 use crate::notifications::{PlanChoice, PlanWish};
-use crate::settings::Settings;
+use crate::settings::{Reach, Settings};
 use askama::Template;
 
 #[derive(Template)]
@@ -44,7 +44,7 @@ impl SettingsForm for NotificationsPage {
     }
 
     fn read(form: &Form, settings: &mut Settings, _: Ts) -> FieldErrors {
-        let plan = PlanChoice::from_settings(settings).with(PlanWish::read(|name| form.get(name)));
+        let plan = PlanChoice::from_settings(settings, Reach::default()).with(PlanWish::read(|name| form.get(name)));
         settings.plan_text_hours = plan.text_hours;
         settings.plan_remind_days = plan.remind_days;
         settings.plan_tell_days = plan.tell_days;
@@ -67,7 +67,9 @@ impl SettingsForm for NotificationsPage {
             None => (stored.clone(), NotificationsPage::stored(&stored).seen()),
             Some(typed) => (typed.settings, typed.seen),
         };
-        let plan = PlanLine { choice: PlanChoice::from_settings(&settings), both: true };
+        // who is phoned is chosen on a page of its own
+        let plan =
+            PlanLine { choice: PlanChoice::from_settings(&settings, Reach::default()), both: true, phone: false };
         Ok(NotificationsPage { shell, settings, plan, slots, seen })
     }
 }

@@ -79,6 +79,15 @@ sealed_columns! {
     conversation_drafts (user_id, conversation_id, writing) [user_id] { form: ConversationDraftForm }
     scheduled_messages (id) [] { form: ScheduledFormText }
     kept_forms (user_id, page) [user_id] { form: KeptFormText }
+    letters (id) [conversation_id] { recipient: LetterRecipient }
+    postal_addresses (patient_id) [] {
+        street: PostalStreet,
+        city: PostalCity,
+        region: PostalRegion,
+        postal_code: PostalCode,
+        country: PostalCountry,
+    }
+    phone_calls (id) [conversation_id] { note: PhoneCallNote }
     record_holds (patient_id) [] { note: HoldNote }
     merges (id) [] { drafts: MergedDrafts }
     chart_items (id) [] {

@@ -4,7 +4,7 @@ mod browser;
 mod csv;
 mod csv_command;
 mod csv_page;
-mod document;
+pub mod document;
 mod fhir;
 mod import_browser;
 pub mod items;

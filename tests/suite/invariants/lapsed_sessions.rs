@@ -47,13 +47,20 @@ async fn words_survive_the_end_of_a_session(app: App) {
     let user = app.user(Role::Owner).await;
     let email = newest_email(&app).await;
     let patient = app.patient(Like::default()).await;
+    user.post("/settings/reach", &[("phone_days", "14")]).await.redirect();
     let conversation = app.message(&user, patient, true).await;
     let patient = format!("/patients/{patient}");
     let forms: Vec<Typed> = vec![
         (conversation.clone(), "Send", vec![("body", WORDS)]),
         (format!("{conversation}/notes"), "Add note", vec![("body", WORDS)]),
+        (
+            format!("{conversation}/call"),
+            "Save the call",
+            vec![("outcome", "no_answer"), ("again", "72"), ("note", WORDS)],
+        ),
         (format!("{patient}/messages/new"), "Submit", vec![("title", WORDS), ("body", WORDS)]),
         (format!("{patient}/information"), "Save", vec![("preferred_name", WORDS), ("language", "fr")]),
+        (format!("{patient}/postal-address"), "Save", vec![("street", WORDS), ("city", "Ottawa")]),
         ("/patients/new".into(), "Save", vec![("family_name", WORDS), ("day", "4"), ("method", "sms")]),
         ("/patients/import".into(), "Check the list", vec![("list", WORDS)]),
         ("/settings/clinic".into(), "Save", vec![("address", WORDS), ("time_zone", "America/Regina")]),

@@ -10,16 +10,18 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates are not here: they have stored versions, which a page can open.
-const RECORDS: [&str; 13] = [
+const RECORDS: [&str; 14] = [
     "clinic/account/notifications.html",
     "clinic/conversations/assignment.html",
     "clinic/patients/demographics.html",
     "clinic/patients/hold.html",
+    "clinic/patients/postal_address.html",
     "clinic/settings/clinic.html",
     "clinic/settings/gateways.html",
     "clinic/settings/notification_template.html",
     "clinic/settings/notification_templates.html",
     "clinic/settings/portal.html",
+    "clinic/settings/reach.html",
     "clinic/settings/records.html",
     "clinic/settings/sign_in.html",
     "clinic/settings/user.html",
@@ -83,6 +85,10 @@ async fn an_older_page_puts_nothing_back(app: App) {
     twice(both, "/settings/patient-portal", ("portal_on", "off"), ("closing_text", "Call us."), ("Off", "On")).await;
     let path = "/settings/notification-templates";
     twice(both, path, ("plan_remind_days", "7"), ("notify_by_name", "on"), ("7", "Off")).await;
+    let post = format!("/patients/{}/postal-address", app.patient(Like { email: None, ..Like::default() }).await);
+    owner.post(&post, &[("street", "1 Elm"), ("city", "Hull"), ("postal_code", "J8X 3X7")]).await.redirect();
+    twice(both, &post, ("city", "Ottawa"), ("street", "2 Oak"), ("Ottawa", "2 Oak")).await;
+    twice(both, "/settings/reach", ("phone_days", "3"), ("phone_days", "5"), ("Now: 3", "You typed: 5")).await;
     let wording = "/settings/notification-templates/message_waiting/sms/en";
     twice(both, wording, ("body", "One {link}"), ("body", "Two {link}"), ("One {link}", "Two {link}")).await;
     let user = "/settings/users/2";

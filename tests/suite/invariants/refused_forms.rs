@@ -87,6 +87,8 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /conversations/{conversation}/notifications",
     "POST /conversations/{conversation}/cancellations",
     "POST /conversations/{conversation}/attention",
+    // what it refuses is said on a page of its own; see the tests of letters
+    "POST /conversations/{conversation}/letter",
     // what it refuses is said on a page of its own; see the tests of conversations
     "POST /conversations/{conversation}/messages/{message}/recall",
     "POST /conversations/{conversation}/closure",
@@ -152,6 +154,7 @@ async fn with_files(actor: &Actor, path: &str) -> Answer {
 
 async fn a_refused_form_says_so(app: App) {
     let owner = app.user(Role::Owner).await;
+    owner.post("/settings/reach", &[("phone_days", "14")]).await.redirect();
     let patient = app.patient(Like::default()).await;
     let conversation = app.message(&owner, patient, true).await;
     let unreachable = Like { email: None, phone: None, portal_access: false, ..Like::default() };
@@ -219,6 +222,9 @@ async fn a_refused_form_says_so(app: App) {
         ),
         ("POST /conversations/{conversation}/notes", format!("{conversation}/notes"), vec![]),
         ("POST /conversations/{conversation}/notes/draft", format!("{conversation}/notes/draft"), left),
+        ("POST /conversations/{conversation}/call", format!("{conversation}/call"), vec![("note", &*long)]),
+        ("POST /patients/{patient}/postal-address", format!("{patient}/postal-address"), vec![("region", &*long)]),
+        ("POST /settings/reach", "/settings/reach".into(), vec![("phone_days", "x")]),
         ("POST /patients/{patient}/hold", format!("{patient}/hold"), vec![("note", " ")]),
         ("POST /patients/{patient}/deletion", format!("{archived}/deletion"), vec![("name", "x")]),
         (

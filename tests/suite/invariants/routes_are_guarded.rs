@@ -60,6 +60,10 @@ const WRITE_PAGES: &[&str] = &[
     "/settings/message-templates",
     "/settings/message-templates/new",
     "/settings/message-templates/{template}",
+    "/conversations/{conversation}/call",
+    "/conversations/{conversation}/letter",
+    "/conversations/{conversation}/letters/{number}",
+    "/patients/{patient}/postal-address",
     "/conversations/{conversation}/closure",
     "/conversations/{conversation}/assignment",
     "/conversations/{conversation}/messages/{message}/recall",
@@ -269,7 +273,7 @@ async fn each_role_gets_its_own(app: App) {
                 "/conversations/{conversation}/live" => 303, // a script's: others are led to the conversation
                 "/account/second-factor/app" => 303,         // nothing is being set up
                 item if item.starts_with("/patients/{patient}/items/{item}") => 404, // this patient has none
-                file if file.ends_with("/attachments/{number}") => 404,
+                file if file.ends_with("/attachments/{number}") || file.ends_with("/letters/{number}") => 404,
                 _ => 200,
             };
             assert_eq!(answer.status, expected, "{role:?} {}", route.name());

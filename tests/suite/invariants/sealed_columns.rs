@@ -59,6 +59,8 @@ const CLEAR: &[(&str, &str)] = &[
     ("audit_seals.*", "numbers and hashes"),
     ("notification_templates.*", "the clinic's own words, the same to every patient"),
     ("plan_steps.*", "words of the program"),
+    ("letters.*", "a language, and the random key of a form"),
+    ("phone_calls.*", "one of the program's words, and the random key of a form"),
     ("notification_states.*", "words of the program, and of servers"),
     ("address_blocks.*", "addresses: found by them"),
     ("received_texts.*", "who sent one of the words STOP, START, HELP"),

@@ -448,8 +448,24 @@ async fn every_post_leaves_a_row(app: App) {
         script.check(&format!("/scheduled/{{scheduled}}/{change}"), 303, &answer).await;
     }
     owner.post("/scheduled/2/cancellation", &[("version", "2")]).await.redirect();
+    let answer = owner.post("/settings/reach", &[("phone_days", "3"), ("letter_days", "7")]).await;
+    script.check("/settings/reach", 303, &answer).await;
     let page = owner.get(&conversation).await.ok();
     owner.submit(&page, "Send", &[("body", "A word too much")]).await.redirect();
+    script.skip().await;
+    let page = owner.get(&format!("{conversation}/call")).await.ok();
+    let answer =
+        owner.submit(&page, "Save the call", &[("outcome", "voicemail"), ("note", "Her sister's voice")]).await;
+    script.check("/conversations/{conversation}/call", 303, &answer).await;
+    let address = [("street", "12 Elm Street"), ("city", "Ottawa"), ("postal_code", "K1A 0B1")];
+    let answer = owner.post(&format!("{patient}/postal-address"), &address).await;
+    script.check("/patients/{patient}/postal-address", 303, &answer).await;
+    let page = owner.get(&format!("{conversation}/letter")).await.ok();
+    let answer = owner.submit(&page, "Make the letter", &[]).await;
+    script.check("/conversations/{conversation}/letter", 303, &answer).await;
+    owner.get(&format!("{conversation}/letters/1")).await;
+    assert!(rows(&script.app).await > script.rows, "a letter that is opened left no audit row");
+    script.skip().await;
     let page = owner.get(&conversation).await.ok();
     let last = page.attrs_of(".msg.mine", "id").pop().unwrap().replace("message-", "");
     script.skip().await;

@@ -1,6 +1,10 @@
 //! Notifications: which are sent, when, and with which wording.
 
 pub mod browser;
+mod calls;
+mod calls_browser;
+mod letters;
+mod letters_browser;
 mod outbox_browser;
 mod plans;
 mod secrecy;

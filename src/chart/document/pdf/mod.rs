@@ -2,6 +2,7 @@
 //! an outline, and every text as text. The same document gives the same bytes.
 
 mod faces;
+mod letter;
 mod paint;
 mod sheet;
 

@@ -95,8 +95,8 @@ fn draw(surface: &mut Surface, sheet: &Sheet, line: &Line) -> Option<Identifier>
 
 fn draw_rule(surface: &mut Surface, rule: &Rule) {
     let mut path = PathBuilder::new();
-    path.move_to(SIDE, rule.down);
-    path.line_to(SIDE + WIDTH, rule.down);
+    path.move_to(rule.from, rule.down);
+    path.line_to(rule.to, rule.down);
     let Some(path) = path.finish() else { return };
     surface.start_tagged(ContentTag::Artifact(Artifact::with_kind(ArtifactType::Layout)));
     surface.set_fill(None);

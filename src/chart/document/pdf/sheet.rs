@@ -38,6 +38,11 @@ pub(super) struct Column {
 }
 
 impl Column {
+    /// A column at any place.
+    pub fn at(left: f32, width: f32) -> Column {
+        Column { left, width }
+    }
+
     pub fn share(from: f32, to: f32) -> Column {
         let gutter = if to < 1.0 { GUTTER } else { 0.0 };
         Column { left: SIDE + from * WIDTH, width: (to - from) * WIDTH - gutter }
@@ -58,11 +63,13 @@ pub(super) struct Line {
     pub artifact: bool,
 }
 
-/// A thin line across the page.
+/// A thin line, level, from one place to another.
 pub(super) struct Rule {
     pub page: usize,
     pub down: f32,
     pub weight: f32,
+    pub from: f32,
+    pub to: f32,
 }
 
 /// A heading for the outline.
@@ -196,6 +203,21 @@ impl Sheet {
         lines
     }
 
+    /// Where the next line begins.
+    pub fn down(&self) -> f32 {
+        self.down
+    }
+
+    /// The next line begins here.
+    pub fn go_to(&mut self, down: f32) {
+        self.down = down;
+    }
+
+    /// How many lines a text takes in a column.
+    pub fn count(&self, text: &str, style: Style, column: Column) -> usize {
+        self.wrap(text, style, column.width).len()
+    }
+
     /// Leaves room before the next line.
     pub fn space(&mut self, points: f32) {
         self.down += points;
@@ -232,14 +254,14 @@ impl Sheet {
     /// Draws a line across the page, with room around it.
     pub fn rule(&mut self, around: f32) {
         self.down += around;
-        self.rules.push(Rule { page: self.pages - 1, down: self.down, weight: 0.8 });
+        self.rules.push(Rule { page: self.pages - 1, down: self.down, weight: 0.8, from: SIDE, to: SIDE + WIDTH });
         self.down += around;
     }
 
     /// Draws a thin line below a row.
     pub fn hairline(&mut self) {
         self.down += 1.5;
-        self.rules.push(Rule { page: self.pages - 1, down: self.down, weight: 0.3 });
+        self.rules.push(Rule { page: self.pages - 1, down: self.down, weight: 0.3, from: SIDE, to: SIDE + WIDTH });
         self.down += 1.0;
     }
 

@@ -4,7 +4,7 @@ use super::{ConversationPage, Showing, told};
 use crate::conversations::{Author, MessageRow, News, Thread};
 use crate::db::{MessageId, Ts, UserId};
 use crate::notifications::history::Step;
-use crate::notifications::{NotificationRow, PlanStep};
+use crate::notifications::{Call, NotificationRow, PlanStep, PrintedLetter};
 
 /// The message at which a page opens: it takes the focus, so that it is in sight and the keyboard goes on from there.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -114,6 +114,16 @@ impl ConversationPage {
     /// The notifications of one message.
     pub(super) fn notices<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a NotificationRow> {
         self.thread.notifications.iter().filter(|row| row.message_id == Some(message.id))
+    }
+
+    /// What became of the calls that a step asked for.
+    pub(super) fn calls<'a>(&'a self, step: &'a PlanStep) -> impl Iterator<Item = &'a Call> {
+        self.thread.calls.iter().filter(|call| call.step == step.id)
+    }
+
+    /// The letters that a step asked for.
+    pub(super) fn letters<'a>(&'a self, step: &'a PlanStep) -> impl Iterator<Item = &'a PrintedLetter> {
+        self.thread.letters.iter().filter(|letter| letter.step == step.id)
     }
 
     /// The way that a notification took: its states with their times.

@@ -1,0 +1,147 @@
+//! `/conversations/{id}/letter`: a letter that says that a message waits. Printing is a POST, and then the PDF can be opened.
+
+use crate::access::{ConversationAccess, rights};
+use crate::audit::{Actor, Entry, Event, Subject};
+use crate::chart::document::Letter;
+use crate::clinic::guard::{Conversation, number, shell};
+use crate::conversations;
+use crate::db::{LetterId, PlanStepId};
+use crate::error::AppError;
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, see_other};
+use crate::notifications::{self, LetterError, NewLetter, PlanStep, PrintedLetter, StepState};
+use crate::patients::{self, Patient, PostalAddress};
+use crate::settings::{self, Settings};
+use crate::state::AppState;
+use crate::text::Lang;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_DISPOSITION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "clinic/conversations/letter.html")]
+struct LetterPage {
+    shell: Shell,
+    id: i64,
+    title: String,
+    patient: Patient,
+    address: Option<PostalAddress>,
+    step: Option<PlanStep>,
+    letters: Vec<PrintedLetter>,
+    key: String,
+    /// it was to be printed, and is not needed any more
+    is_late: bool,
+}
+
+impl LetterPage {
+    /// Whether a letter is asked for, now or on a day that was planned.
+    fn is_wanted(&self) -> bool {
+        matches!(self.step.as_ref().map(|step| step.state), Some(StepState::ToDo | StepState::Waiting))
+    }
+
+    /// The name and the address, a line each.
+    fn lines(&self) -> Vec<String> {
+        let below = self.address.iter().flat_map(PostalAddress::lines);
+        std::iter::once(self.patient.name()).chain(below).collect()
+    }
+}
+
+async fn page(
+    state: &AppState,
+    head: Head,
+    access: ConversationAccess<rights::EditPatients>,
+    is_late: bool,
+) -> Result<LetterPage, AppError> {
+    let key = state.random.token().reveal().to_owned();
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let (shell, _) = shell(conn, &head, access.user())?;
+        let patient = patients::patient_by_id(conn, access.patient())?;
+        let address = patients::postal_address(conn, patient.id)?;
+        let step = notifications::asked_letter(conn, &access)?;
+        let letters = notifications::letters_of(conn, access.conversation())?;
+        let title = conversations::title(conn, &access)?;
+        Ok(LetterPage { shell, id: access.conversation().0, title, patient, address, step, letters, key, is_late })
+    });
+    read.await
+}
+
+pub async fn show(
+    state: web::Data<AppState>,
+    head: Head,
+    conversation: Conversation<rights::EditPatients>,
+) -> Result<HttpResponse, AppError> {
+    html(&page(&state, head, conversation.0, false).await?)
+}
+
+pub async fn submit(
+    state: web::Data<AppState>,
+    head: Head,
+    conversation: Conversation<rights::EditPatients>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let step = form.numbers("step").first().copied().unwrap_or_default();
+    let letter = NewLetter { step: PlanStepId(step), key: form.get("key").to_owned() };
+    let (now, access) = (state.clock.now(), conversation.0);
+    let (id, again) = (access.conversation(), access.again());
+    let write = state.db.write(move |tx| notifications::print_letter(tx, now, &access, &letter));
+    match write.await {
+        Ok(_) => Ok(see_other(&format!("/conversations/{id}/letter?notice=letter-printed"))),
+        Err(LetterError::NotAsked) => with_status(StatusCode::CONFLICT, &page(&state, head, again, true).await?),
+        Err(LetterError::NoAddress) => {
+            with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, again, false).await?)
+        }
+        Err(LetterError::Db(cause)) => Err(cause.into()),
+    }
+}
+
+/// The letter as a PDF. The file name tells nothing about the patient.
+pub async fn download(
+    state: web::Data<AppState>,
+    conversation: Conversation<rights::EditPatients>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let (access, id) = (conversation.0, LetterId(number(&req, "number")?));
+    let actor = Actor::User(access.user().id());
+    let subject = Subject::Conversation(access.conversation());
+    let trace = Entry::of_patient(actor, Event::LetterOpened, access.patient(), subject);
+    let portal = format!("{}/portal", state.config.origin());
+    let read = state.db.read(move |conn| -> Result<_, AppError> {
+        let letters = notifications::letters_of(conn, access.conversation())?;
+        let letter = letters.into_iter().find(|letter| letter.id == id).ok_or(AppError::NotFound)?;
+        Ok(written(&letter, &settings::load(conn)?, &portal))
+    });
+    let letter = read.await?;
+    let pdf = web::block(move || letter.pdf()).await.map_err(|_| AppError::Internal("no thread".into()))?;
+    let pdf = pdf.map_err(|cause| AppError::Internal(cause.to_string()))?;
+    state.record(trace).await?;
+    let name = format!("attachment; filename=\"letter-{id}.pdf\"");
+    Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((CONTENT_DISPOSITION, name)).body(pdf))
+}
+
+/// What the letter says, in the patient's language: the clinic, that a message waits, and the ways to it.
+fn written(letter: &PrintedLetter, settings: &Settings, portal: &str) -> Letter {
+    let lang = Lang::or_english(&letter.language);
+    let mut clinic = vec![settings.name.clone()];
+    clinic.extend(settings.address.lines().map(str::to_owned));
+    clinic.push(settings.phone.clone());
+    clinic.retain(|line| !line.trim().is_empty());
+    let call = match settings.phone.trim() {
+        "" => lang.t("letter-ask").to_owned(),
+        phone => lang.t1("letter-call", "phone", phone),
+    };
+    Letter {
+        lang,
+        clinic,
+        recipient: letter.recipient.lines().map(str::to_owned).collect(),
+        date: lang.date(settings.zone().local(letter.at).date()),
+        title: lang.t("letter-waits").to_owned(),
+        paragraphs: vec![
+            lang.t1("letter-says", "clinic", settings.name.as_str()),
+            lang.t1("letter-open", "address", portal),
+            call,
+            lang.t("letter-private").to_owned(),
+            settings.name.clone(),
+        ],
+    }
+}

@@ -1,0 +1,138 @@
+//! "Send a letter": the last step of a plan. It asks users to print and post a letter, which says that a message waits and
+//! nothing about it, and keeps which letters were printed.
+
+use super::calls;
+use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
+use crate::access::{ConversationAccess, Right, rights};
+use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::db::schema::{conversations, letters as l, plan_steps as p, users};
+use crate::db::sealed::{self, Held, LetterRecipient};
+use crate::db::{Conn, ConversationId, DbError, LetterId, PatientId, PlanStepId, Ts, Tx, lock_row};
+use crate::outbox::{self, Task};
+use crate::patients::{self, patient_by_id};
+use crate::settings;
+use crate::threads::{self, Attention, Reasons};
+use diesel::prelude::*;
+
+/// A letter that was printed.
+#[derive(Debug, Clone)]
+pub struct PrintedLetter {
+    /// identity
+    pub id: LetterId,
+    /// the step that asked for it
+    pub step: PlanStepId,
+    /// the name of the user who printed it
+    pub by: String,
+    /// name and address as they stand on it, a line each
+    pub recipient: String,
+    /// the code of its language
+    pub language: String,
+    /// when it was printed
+    pub at: Ts,
+}
+
+/// A letter to be printed.
+#[derive(Debug, Clone)]
+pub struct NewLetter {
+    /// the step that asked for it
+    pub step: PlanStepId,
+    /// of the form: a double click prints one letter
+    pub key: String,
+}
+
+/// Why a letter was not printed.
+#[derive(Debug, thiserror::Error)]
+pub enum LetterError {
+    /// The conversation has no such step, or it has ended.
+    #[error("nobody asks for a letter")]
+    NotAsked,
+    /// The patient has no postal address.
+    #[error("there is no address")]
+    NoAddress,
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+crate::from_database!(LetterError);
+
+/// The most letters of a conversation that pages show, the newest ones.
+const MOST: i64 = 50;
+
+/// The letters of a conversation, the oldest first.
+pub fn letters_of(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<PrintedLetter>> {
+    type Row = (LetterId, PlanStepId, String, Held<LetterRecipient>, String, Ts);
+    let rows: Vec<Row> = l::table
+        .inner_join(users::table)
+        .filter(l::conversation_id.eq(conversation))
+        .order(l::id.desc())
+        .limit(MOST)
+        .select((l::id, l::step_id, users::name, l::recipient, l::language, l::printed_at))
+        .load(conn)?;
+    let read = rows.into_iter().rev().map(|(id, step, by, recipient, language, at)| {
+        Ok(PrintedLetter { id, step, by, recipient: recipient.of(conversation)?, language, at })
+    });
+    read.collect()
+}
+
+/// The newest step of a conversation that asks for a letter, or did; `None`: there is none.
+pub fn asked_letter<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>) -> QueryResult<Option<PlanStep>> {
+    let steps = p::table.filter(p::conversation_id.eq(access.conversation())).filter(p::step.eq(PlanKind::Letter));
+    steps.order(p::id.desc()).select(PlanStep::as_select()).first(conn).optional()
+}
+
+/// A letter is due: asks users for it. It makes no sense where the patient could not read the message anyway.
+pub(super) fn ask(tx: &mut Tx, step: &PlanStep, patient: PatientId) -> QueryResult<StepState> {
+    let (record, settings) = (patient_by_id(tx, patient)?, settings::load(tx)?);
+    let (state, why) = match settings.portal_on && record.portal_access {
+        true => (StepState::ToDo, Attention::Letter),
+        false => (StepState::Skipped, Attention::Unopened),
+    };
+    threads::ask_attention(tx, step.conversation_id, why)?;
+    Ok(state)
+}
+
+/// Prints a letter: it stands with the address that the patient has now, and the step that asked for it has ended. The same form
+/// again gives the same letter. Where the patient has opened the message meanwhile there is none.
+///
+/// # Errors
+/// See [`LetterError`].
+pub fn print_letter(
+    tx: &mut Tx,
+    now: Ts,
+    access: &ConversationAccess<rights::EditPatients>,
+    letter: &NewLetter,
+) -> Result<LetterId, LetterError> {
+    let conversation = access.conversation();
+    // whoever opens, takes back or closes meanwhile holds the same row
+    lock_row(tx, "conversations", conversation.0)?;
+    let same = l::table.filter(l::form_key.eq(&letter.key)).filter(l::conversation_id.eq(conversation));
+    if let Some(printed) = same.select(l::id).first(tx.conn()).optional()? {
+        return Ok(printed);
+    }
+    let asked = p::table.find(letter.step).filter(p::conversation_id.eq(conversation));
+    let asked = asked.filter(p::step.eq(PlanKind::Letter)).filter(p::state.eq_any(PENDING));
+    let step: Option<PlanStep> = asked.select(PlanStep::as_select()).first(tx.conn()).optional()?;
+    let step = step.ok_or(LetterError::NotAsked)?;
+    // charts may have been merged since the proof was made
+    let of = conversations::table.find(conversation).select(conversations::patient_id);
+    let patient: PatientId = of.first(tx.conn())?;
+    let record = patient_by_id(tx, patient)?;
+    let address = patients::postal_address(tx, patient)?.ok_or(LetterError::NoAddress)?;
+    let recipient: Vec<String> = std::iter::once(record.name()).chain(address.lines()).collect();
+    let user = access.user().id();
+    let row = (
+        (l::step_id.eq(step.id), l::conversation_id.eq(conversation), l::user_id.eq(user)),
+        (l::recipient.eq(sealed::of(conversation, &recipient.join("\n"))), l::language.eq(&record.language)),
+        (l::form_key.eq(&letter.key), l::printed_at.eq(now)),
+    );
+    let id: LetterId = diesel::insert_into(l::table).values(row).returning(l::id).get_result(tx.conn())?;
+    let printed = (p::state.eq(StepState::Printed), p::state_at.eq(now));
+    diesel::update(p::table.find(step.id)).set(printed).execute(tx.conn())?;
+    outbox::cancel(tx, &[Task::FollowUp(step.id)])?;
+    threads::clear_attention(tx, conversation, Reasons::AllButFile)?;
+    calls::ask_again(tx, conversation)?;
+    let entry = Entry::of_patient(Actor::User(user), Event::LetterPrinted, patient, Subject::Message(step.message_id));
+    audit::append(tx, now, entry)?;
+    Ok(id)
+}

@@ -1,0 +1,208 @@
+//! The last step of a plan: a letter for an envelope with a window, which says that a message waits.
+
+use crate::chart::document::poppler;
+use crate::on_both;
+use crate::support::app::{Actor, App};
+use crate::support::world::{Like, PASSWORD};
+use diesel::prelude::*;
+use futures_util::future::join;
+use postern::access::Role;
+use postern::db::PatientId;
+use postern::db::schema::{conversations as c, letters, plan_steps, users};
+use postern::error::AppError;
+use time::Duration;
+
+const EMAIL: &str = "maria@example.org";
+const PHONE: &str = "+16135550121";
+const ADDRESS: [(&str, &str); 5] = [
+    ("street", "Apt 4\n12 Elm Street"),
+    ("city", "Ottawa"),
+    ("region", "ON"),
+    ("postal_code", "k1a0b1"),
+    ("country", ""),
+];
+
+on_both!(
+    a_letter_is_asked_for_and_printed,
+    the_first_opening_ends_the_letter,
+    opening_and_printing_at_one_moment,
+    whoever_was_told_gets_no_letter,
+    the_address_is_entered_mended_and_taken_away,
+);
+
+/// A clinic that phones and writes letters after these days, and a message to a patient.
+async fn asked(app: &App, days: [&str; 2], like: Like) -> (Actor, String, PatientId) {
+    let owner = app.user(Role::Owner).await;
+    owner.post("/settings/reach", &[("phone_days", days[0]), ("letter_days", days[1])]).await.redirect();
+    let patient = app.patient(like).await;
+    let conversation = app.message(&owner, patient, true).await;
+    app.drain().await;
+    (owner, conversation, patient)
+}
+
+async fn after(app: &App, user: &Actor, span: Duration) {
+    app.state.clock.advance(span);
+    app.drain().await;
+    let read = app.state.db.read(|conn| -> Result<String, AppError> {
+        Ok(users::table.select(users::email).order(users::id).first(conn)?)
+    });
+    let email = read.await.unwrap();
+    user.post("/sign-in", &[("email", &email), ("password", PASSWORD)]).await.redirect();
+}
+
+/// The state of the newest step of this kind, and what the newest conversation needs attention for.
+async fn stands(app: &App, kind: &'static str) -> (String, Option<String>) {
+    let read = app.state.db.read(move |conn| -> Result<_, AppError> {
+        let steps = plan_steps::table.filter(plan_steps::step.eq(kind)).order(plan_steps::id.desc());
+        let attention = c::table.order(c::id.desc()).select(c::attention.nullable());
+        Ok((steps.select(plan_steps::state).first(conn)?, attention.first(conn)?))
+    });
+    read.await.unwrap()
+}
+
+async fn printed(app: &App) -> i64 {
+    let read = app.state.db.read(|conn| -> Result<i64, AppError> { Ok(letters::table.count().get_result(conn)?) });
+    read.await.unwrap()
+}
+
+async fn a_letter_is_asked_for_and_printed(app: App) {
+    let (owner, conversation, patient) = asked(&app, ["0", "5"], Like { language: "fr", ..Like::default() }).await;
+    assert!(owner.get(&conversation).await.ok().has_text("Letter: planned for 9 March 2026"));
+    after(&app, &owner, Duration::days(5)).await;
+    assert_eq!(stands(&app, "letter").await, ("to_do".into(), Some("letter".into())));
+    let inbox = owner.get("/inbox").await.ok();
+    assert_eq!(inbox.texts_of(".tags .tag.warn"), ["Letter to print"], "{}", inbox.text());
+    let page = owner.get(&conversation).await.ok();
+    assert!(page.has_text("Letter: to do, 9 March 2026"), "{}", page.text());
+    // there is no address yet, and the page leads to it and back
+    let path = format!("{conversation}/letter");
+    let page = owner.get(&path).await.ok();
+    assert!(
+        page.has_text("There is no postal address on record") && !page.has("form[action$='/letter']"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(owner.post(&path, &[("step", "1"), ("key", "x")]).await.status, 409, "another step");
+    let to = page.links().into_iter().find(|link| link.href.contains("postal-address")).unwrap().href;
+    let page = owner.get(&to).await.ok();
+    let back = owner.submit(&page, "Save", &ADDRESS).await.says();
+    assert_eq!(back, (path.clone(), "information-saved".to_owned()));
+    let page = owner.get(&path).await.ok();
+    assert!(page.text_of("address").contains("Apt 4") && page.has_text("Ottawa ON K1A 0B1"), "{}", page.text());
+    // a double click makes one letter
+    let (one, two) =
+        join(owner.submit(&page, "Make the letter", &[]), owner.submit(&page, "Make the letter", &[])).await;
+    assert_eq!((one.status, two.status, printed(&app).await), (303, 303, 1));
+    assert_eq!(stands(&app, "letter").await, ("printed".into(), None));
+    let shown = owner.get(&conversation).await.ok();
+    assert!(
+        shown.has_text("Letter: printed, 9 March 2026") && shown.has_text("User owner: letter printed"),
+        "{}",
+        shown.text()
+    );
+    // the letter: in the patient's language, with the address as printed, and no word of the message
+    let late = [("street", "1 Oak"), ("city", "Hull"), ("region", "QC"), ("postal_code", "J8X 3X7"), ("country", "")];
+    owner.post(&format!("/patients/{patient}/postal-address"), &late).await.redirect();
+    let page = owner.get(&path).await.ok();
+    let link = page.links().into_iter().find(|link| link.href.contains("/letters/")).unwrap().href;
+    let answer = owner.get(&link).await;
+    assert_eq!(answer.headers.get("content-type").unwrap(), "application/pdf");
+    assert_eq!(owner.get(&link.replace(&conversation, "/conversations/999")).await.status, 404);
+    let pdf = owner.http.get(format!("{}{link}", app.origin)).send().await.unwrap().bytes().await.unwrap();
+    let words = poppler("pdftotext", &["-raw"], &pdf);
+    assert!(poppler("pdfinfo", &[], &pdf).contains("Pages:           1"));
+    for line in ["María Mejía", "Apt 4", "12 Elm Street", "K1A 0B1", "Un message vous attend", "9 mars 2026", "/portal"]
+    {
+        assert!(words.contains(line), "{line}: {words}");
+    }
+    for secret in ["Your results", "All is well", "Oak", "1951", "943", "@"] {
+        assert!(!words.contains(secret), "{secret}: {words}");
+    }
+    let viewer = app.user(Role::Viewer).await;
+    assert_eq!((viewer.get(&path).await.status, viewer.get(&link).await.status), (403, 403));
+}
+
+async fn the_first_opening_ends_the_letter(app: App) {
+    let (owner, conversation, patient) = asked(&app, ["0", "5"], Like::default()).await;
+    owner.post(&format!("/patients/{patient}/postal-address"), &ADDRESS).await.redirect();
+    after(&app, &owner, Duration::days(5)).await;
+    let early = owner.get(&format!("{conversation}/letter")).await.ok();
+    let (reader, message) = app.go_in(&app.link_to(EMAIL), PHONE).await;
+    reader.get(&message).await.ok();
+    assert_eq!(stands(&app, "letter").await, ("opened".into(), None));
+    let answer = owner.submit(&early, "Make the letter", &[]).await;
+    assert_eq!(answer.status, 409);
+    assert!(answer.page().has_text("No letter is needed any more"), "{}", answer.page().text());
+    assert_eq!(printed(&app).await, 0);
+}
+
+/// Whoever comes first, the page tells the truth: a letter is there, or the message was opened first.
+async fn opening_and_printing_at_one_moment(app: App) {
+    let (owner, first, maria) = asked(&app, ["0", "5"], Like::default()).await;
+    owner.post(&format!("/patients/{maria}/postal-address"), &ADDRESS).await.redirect();
+    let (reader, path) = app.go_in(&app.link_to(EMAIL), PHONE).await;
+    reader.get(&path).await.ok();
+    assert!(owner.get(&first).await.ok().has_text("Letter: not needed, opened"));
+    let mut made = 0;
+    for round in 2..8 {
+        let conversation = app.message(&owner, maria, true).await;
+        let page = owner.get(&format!("{conversation}/letter")).await.ok();
+        let path = format!("/portal/messages/{round}");
+        let (answer, opened) = join(owner.submit(&page, "Make the letter", &[]), reader.get(&path)).await;
+        opened.ok();
+        made += i64::from(answer.status == 303);
+        let state = if answer.status == 303 { "printed" } else { "opened" };
+        assert_eq!(stands(&app, "letter").await, (state.into(), None), "round {round}: {}", answer.status);
+        assert_eq!(printed(&app).await, made, "round {round}");
+    }
+}
+
+async fn whoever_was_told_gets_no_letter(app: App) {
+    let (owner, conversation, patient) = asked(&app, ["3", "3"], Like::default()).await;
+    // the letter has a day after the call
+    assert!(owner.get(&conversation).await.ok().has_text("Letter: planned for 8 March 2026"));
+    after(&app, &owner, Duration::days(3)).await;
+    let call = async |fields: &[(&str, &str)]| {
+        let page = owner.get(&format!("{conversation}/call")).await.ok();
+        owner.submit(&page, "Save the call", fields).await.redirect();
+    };
+    call(&[("outcome", "no_answer"), ("again", "72")]).await;
+    after(&app, &owner, Duration::days(1)).await;
+    assert_eq!(stands(&app, "letter").await, ("to_do".into(), Some("letter".into())));
+    after(&app, &owner, Duration::days(2)).await;
+    assert_eq!(stands(&app, "phone").await, ("to_do".into(), Some("letter".into())), "both are to do");
+    call(&[("outcome", "voicemail"), ("again", "24")]).await;
+    assert_eq!(stands(&app, "letter").await, ("to_do".into(), Some("letter".into())), "the letter is still asked for");
+    after(&app, &owner, Duration::days(1)).await;
+    call(&[("outcome", "reached")]).await;
+    assert_eq!(stands(&app, "letter").await, ("told".into(), None));
+    assert_eq!(stands(&app, "phone").await, ("told".into(), None));
+    assert_eq!(owner.get(&format!("/patients/{patient}")).await.status, 200);
+}
+
+async fn the_address_is_entered_mended_and_taken_away(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let patient = app.patient(Like::default()).await;
+    let path = format!("/patients/{patient}/postal-address");
+    let page = owner.get(&path).await.ok();
+    let wrong = [("street", "one\ntwo\nthree\nfour"), ("city", ""), ("postal_code", "k1a0b1")];
+    let answer = owner.submit(&page, "Save", &wrong).await;
+    assert_eq!(answer.status, 422);
+    let shown = answer.page();
+    assert!(shown.has_text("Enter up to three lines") && shown.has_text("Enter the city"), "{}", shown.text());
+    assert_eq!(shown.form_with("Save").value("street").unwrap().trim(), "one\ntwo\nthree\nfour");
+    owner.submit(&page, "Save", &ADDRESS).await.redirect();
+    let chart = owner.get(&format!("/patients/{patient}")).await.ok();
+    assert!(chart.has_text("12 Elm Street") && chart.has_text("Ottawa ON K1A 0B1"), "{}", chart.text());
+    // a record that is merged brings its address along
+    let other = app.patient(Like { email: Some("other@example.org".into()), ..Like::default() }).await;
+    let theirs = format!("/patients/{other}");
+    assert!(!owner.get(&theirs).await.ok().has_text("12 Elm Street"));
+    let page = owner.get(&format!("{theirs}/merging?with={patient}")).await.ok();
+    owner.submit(&page, "Merge the charts", &[]).await.redirect();
+    assert!(owner.get(&theirs).await.ok().has_text("12 Elm Street"));
+    let path = format!("{theirs}/postal-address");
+    let empty = [("street", ""), ("city", ""), ("region", ""), ("postal_code", ""), ("country", "")];
+    owner.submit(&owner.get(&path).await.ok(), "Save", &empty).await.redirect();
+    assert!(!owner.get(&theirs).await.ok().has_text("12 Elm Street"));
+}
