@@ -24,6 +24,8 @@ text_enum! {
         SignIn = "sign_in",
         /// how long records are kept
         Records = "records",
+        /// when the clinic is open, and what it promises
+        Hours = "hours",
     }
 }
 

@@ -1,8 +1,9 @@
 //! Answers with one tap: the clinic offers one to three with a message, and the patient chooses, also where replies are
 //! off.
 
+use super::cover::{AWAY, add_covers, tell_added};
 use super::opening;
-use super::patient_reply::{PatientReplyError, cannot_reply};
+use super::patient_reply::{PatientReplyError, cannot_reply, promise};
 use super::store;
 use super::types::CannotReply;
 use crate::access::PortalVisit;
@@ -54,6 +55,7 @@ pub fn answer(
     answer: OneTap,
 ) -> Result<(), PatientReplyError> {
     let found = store::of_number(tx, visit.patient(), number)?.ok_or(PatientReplyError::NotFound)?;
+    let covering = users::covering(tx, now)?;
     let conversation = store::locked(tx, found.id)?;
     let of = messages::table.find(message).filter(messages::conversation_id.eq(conversation.id));
     let offers: Option<String> = of
@@ -79,13 +81,19 @@ pub fn answer(
     if Both(insert).execute(tx.conn())? == 0 {
         return Ok(());
     }
+    let mut came = false;
     if answer == OneTap::CallMe {
+        came = add_covers(tx, &conversation, &covering)?;
+        promise(tx, now, conversation.id)?;
         threads::message_came(tx, now, conversation.id, Author::Patient, None)?;
     }
     threads::set_answer(tx, conversation.id, answer)?;
     threads::is_news(tx, conversation.id, None)?;
     users::tell_of_answer(tx, now, conversation.id)?;
     let (patient, subject) = (visit.patient(), Subject::Message(message));
+    if came {
+        tell_added(tx, now, (conversation.id, patient), AWAY)?;
+    }
     let entry = Entry::of_patient(Actor::Patient(patient), Event::AnswerGiven, patient, subject);
     Ok(audit::append(tx, now, entry.with(answer.as_str()))?)
 }

@@ -49,7 +49,7 @@ text_enum! {
 text_enum! {
     /// The order of a list.
     pub enum InboxOrder {
-        /// what waits longest comes first
+        /// what waits longest comes first; among what waits for us, what was promised soonest
         Longest = "longest",
         /// what came last comes first
         Newest = "newest",
@@ -123,7 +123,12 @@ macro_rules! line {
                 participants::to_do_since.nullable(),
                 participants::assigned_until.nullable(),
             ),
-            (conversations::waiting_since, conversations::to_do_since),
+            (
+                conversations::waiting_since,
+                conversations::to_do_since,
+                conversations::answer_by,
+                conversations::answer_due,
+            ),
         )
     };
 }
@@ -166,7 +171,7 @@ macro_rules! of_mine {
             InboxFilter::Open => query.filter(p::closed_at.is_null()),
             InboxFilter::Closed => query.filter(p::closed_at.is_not_null()),
             InboxFilter::WaitingForPatient => query.filter(p::closed_at.is_null()).filter(p::waiting_since.is_null()),
-            InboxFilter::WaitingForUs => query.filter(p::closed_at.is_null()).filter(p::waiting_since.is_not_null()),
+            InboxFilter::WaitingForUs => query.filter(p::answer_due.is_not_null()),
         }
     }};
 }
@@ -183,7 +188,7 @@ macro_rules! of_all {
             InboxFilter::Open => query.filter(c::closed_at.is_null()),
             InboxFilter::Closed => query.filter(c::closed_at.is_not_null()),
             InboxFilter::WaitingForPatient => query.filter(c::closed_at.is_null()).filter(c::waiting_since.is_null()),
-            InboxFilter::WaitingForUs => query.filter(c::closed_at.is_null()).filter(c::waiting_since.is_not_null()),
+            InboxFilter::WaitingForUs => query.filter(c::answer_due.is_not_null()),
         }
     }};
 }
@@ -201,12 +206,12 @@ pub fn inbox<R: Right>(
         true => mine(conn, user.id(), view, after, limit + 1)?,
         false => all(conn, user.id(), view, after, limit + 1)?,
     };
-    let next = db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do, assigned), (waiting, to_do))| InboxCursor {
+    let next = db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do, assigned), (_, to_do, _, due))| InboxCursor {
         unread: unread.unwrap_or(false),
         at: match view.filter {
             InboxFilter::ToDo if own => *my_to_do,
             InboxFilter::ToDo => *to_do,
-            InboxFilter::WaitingForUs => *waiting,
+            InboxFilter::WaitingForUs => *due,
             InboxFilter::Assigned => *assigned,
             _ => None,
         }
@@ -232,9 +237,7 @@ fn mine(
     match view.filter {
         InboxFilter::ToDo => ordered!(query, p::to_do_since, p::conversation_id, view.order, after).load(conn),
         InboxFilter::Assigned => ordered!(query, p::assigned_until, p::conversation_id, view.order, after).load(conn),
-        InboxFilter::WaitingForUs => {
-            ordered!(query, p::waiting_since, p::conversation_id, view.order, after).load(conn)
-        }
+        InboxFilter::WaitingForUs => ordered!(query, p::answer_due, p::conversation_id, view.order, after).load(conn),
         InboxFilter::Any => {
             let mut query = query.order((p::unread.desc(), p::last_message_at.desc(), p::conversation_id.desc()));
             if let Some(after) = after {
@@ -266,7 +269,7 @@ fn all(
     let query = of_all!(there.filter(db::in_time()).limit(limit), view.filter);
     match view.filter {
         InboxFilter::ToDo => ordered!(query, c::to_do_since, c::id, view.order, after).load(conn),
-        InboxFilter::WaitingForUs => ordered!(query, c::waiting_since, c::id, view.order, after).load(conn),
+        InboxFilter::WaitingForUs => ordered!(query, c::answer_due, c::id, view.order, after).load(conn),
         _ => ordered!(query, c::last_message_at, c::id, view.order, after).load(conn),
     }
 }

@@ -58,6 +58,8 @@ pub struct InboxRow {
     pub done: bool,
     /// since when the patient waits for an answer
     pub waiting_since: Option<Ts>,
+    /// by when the patient was told that they have an answer
+    pub answer_by: Option<Ts>,
     /// the patient could not be notified
     pub needs_attention: bool,
     /// users are asked to phone the patient
@@ -78,6 +80,11 @@ impl InboxRow {
     /// Whether the line shows the state of each channel: one failed, and the patient has neither read nor answered.
     pub fn shows_roads(&self) -> bool {
         matches!(self.status, Status::Failed | Status::Notified | Status::Queued) && self.told.any_failed()
+    }
+
+    /// By when the patient was told that they have an answer, where the line is to say so: it waits for us.
+    pub fn promised(&self) -> Option<Ts> {
+        self.answer_by.filter(|_| self.turn() == Turn::WaitingForUs)
     }
 
     /// Whose turn it is.
@@ -110,12 +117,12 @@ type Line = (
 /// The reader's marks: whether it is unread, when they marked it done, since when it is in their list to do, and until when it
 /// is assigned to them.
 type Marks = (Option<bool>, Option<Ts>, Option<Ts>, Option<Ts>);
-/// Since when the patient waits, and since when it is in the clinic's list to do.
-type Since = (Option<Ts>, Option<Ts>);
+/// Since when the patient waits, since when it is in the clinic's list to do, by when an answer was promised, and by when it is due.
+type Since = (Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>);
 pub(super) type Joined = (Line, (String, String), Marks, Since);
 
 impl From<Joined> for InboxRow {
-    fn from((line, (given, family), (unread, done_at, ..), (waiting_since, _)): Joined) -> InboxRow {
+    fn from((line, (given, family), (unread, done_at, ..), (waiting_since, _, answer_by, _)): Joined) -> InboxRow {
         let (
             id,
             patient_id,
@@ -143,6 +150,7 @@ impl From<Joined> for InboxRow {
             takes_part: unread.is_some(),
             done: done_at.is_some(),
             waiting_since,
+            answer_by,
             needs_attention: attention
                 .is_some_and(|why| !matches!(why, Attention::Unopened | Attention::Phone | Attention::Letter)),
             to_phone: attention == Some(Attention::Phone),

@@ -3,6 +3,7 @@
 mod answer;
 mod assignment;
 mod close;
+mod cover;
 mod draft;
 mod events;
 mod fields;
@@ -28,6 +29,7 @@ pub use crate::threads::{Author, News, OneTap};
 pub use answer::answer;
 pub use assignment::{AssignError, Assignment, assign, assignment};
 pub use close::{CloseError, UNDO_WITHIN, close, reopen};
+pub use cover::{Promised, hold_promised, see_to_promised};
 pub use draft::{
     Draft, DraftError, DraftPlace, OwnDraft, count_drafts, draft, drop_draft, hand_over_drafts, move_drafts,
     put_drafts_back, save_draft,

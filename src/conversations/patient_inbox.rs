@@ -119,6 +119,10 @@ pub struct PatientThread {
     pub draft: Option<(String, Ts)>,
     /// names of the users who take part, where the clinic lets patients read them
     pub readers: Vec<String>,
+    /// by when the patient was told that they have an answer; `None` where nothing was promised, or they have it
+    pub answer_by: Option<Ts>,
+    /// by when they would have one if they wrote now, where the page is to say so
+    pub answer_if_now: Option<Ts>,
 }
 
 /// Reads one of the patient's conversations; `None` where they have none of that number.
@@ -134,7 +138,21 @@ pub fn patient_thread(
     let cannot_reply = cannot_reply(conn, visit, &conversation)?;
     let (id, title, draft) = (conversation.id, conversation.title.to_string(), kept(conn, conversation.id)?);
     let readers = readers(conn, id)?;
-    Ok(Some(PatientThread { id, number, title, messages, earlier, newest, cannot_reply, draft, readers }))
+    let answer_by = conversation.answer_by.filter(|_| conversation.closed_at.is_none());
+    let answer_if_now = None;
+    Ok(Some(PatientThread {
+        id,
+        number,
+        title,
+        messages,
+        earlier,
+        newest,
+        cannot_reply,
+        draft,
+        readers,
+        answer_by,
+        answer_if_now,
+    }))
 }
 
 /// Whether the clinic has taken back all that it wrote in the patient's conversation of this number.
@@ -189,6 +207,8 @@ pub struct Preview {
     pub files: Vec<Attachment>,
     /// the answers with one tap that it offers
     pub offers: Vec<OneTap>,
+    /// by when an answer is promised to whoever writes now
+    pub answer_by: Option<Ts>,
 }
 
 /// The conversation as its patient would see it if it were sent now.
@@ -221,5 +241,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         cannot_reply: (!written.replies_allowed).then_some(CannotReply::RepliesOff(now)),
         draft: None,
         readers: Vec::new(),
+        answer_by: None,
+        answer_if_now: written.answer_by.filter(|_| written.replies_allowed),
     }
 }

@@ -1,11 +1,14 @@
 //! A patient's reply. Whether they may write is checked in the transaction that writes.
 
+use super::cover::{AWAY, add_covers, tell_added};
 use super::reply_draft::drop_reply;
 use super::store::{self, Conversation, NewMessage};
 use super::types::{Body, CannotReply};
 use crate::access::PortalVisit;
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::{Conn, DbError, MessageId, Ts, Tx};
+use crate::db::{Conn, ConversationId, DbError, MessageId, Ts, Tx};
+use crate::outbox::{self, Task};
+use crate::settings;
 use crate::threads::{self, Author};
 use crate::users;
 use diesel::QueryResult;
@@ -53,6 +56,8 @@ pub fn patient_reply(
     reply: &PatientReply,
 ) -> Result<MessageId, PatientReplyError> {
     let found = store::of_number(tx, visit.patient(), reply.number)?.ok_or(PatientReplyError::NotFound)?;
+    // held before the conversation, as a deactivation does
+    let covering = users::covering(tx, now)?;
     let conversation = store::locked(tx, found.id)?;
     let who = format!("p{}", visit.patient());
     let send_key = store::send_key(&who, &reply.key, conversation.id.0, &reply.body.source)?;
@@ -76,12 +81,27 @@ pub fn patient_reply(
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &new)?;
+    let came = add_covers(tx, &conversation, &covering)?;
+    promise(tx, now, conversation.id)?;
     threads::message_came(tx, now, conversation.id, Author::Patient, None)?;
     drop_reply(tx, conversation.id)?;
     users::tell_of_answer(tx, now, conversation.id)?;
+    if came {
+        tell_added(tx, now, (conversation.id, visit.patient()), AWAY)?;
+    }
     let actor = Actor::Patient(visit.patient());
     audit::append(tx, now, Entry::of_patient(actor, Event::ReplySent, visit.patient(), Subject::Message(message)))?;
     Ok(message)
+}
+
+/// The patient has the clinic's word on when it answers. It is theirs from now on, whatever hours the clinic sets later.
+pub(super) fn promise(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
+    match settings::answer_by(tx, now)? {
+        Some(by) if threads::give_word(tx, conversation, by)? => {
+            outbox::enqueue(tx, now, Task::SeeToPromise(conversation), by)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Why this patient cannot write in this conversation at this moment; `None` where they can.

@@ -25,6 +25,7 @@ pub struct Conversation {
     pub closed_at: Option<Ts>,
     pub closed_by: Option<UserId>,
     pub recalled_at: Option<Ts>,
+    pub answer_by: Option<Ts>,
     pub attention: Option<Attention>,
     pub notice_email: Option<State>,
     pub notice_text: Option<State>,

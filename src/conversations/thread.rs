@@ -96,6 +96,8 @@ pub struct Thread {
     pub attention: Option<Attention>,
     /// how many of all its messages were taken back
     pub recalled: i64,
+    /// by when the patient was told that they have an answer
+    pub answer_by: Option<Ts>,
     /// users who take part: id, name, and whether they are done
     pub participants: Vec<(UserId, String, bool)>,
     /// which of them sees to it, until when
@@ -168,6 +170,7 @@ pub fn thread<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>, which: 
         assignment: assignment::assignment(conn, access)?,
         events: events::of_page(conn, conversation.id, &messages, (before, earlier.is_some()))?,
         steps: history::of_all(conn, &ids)?,
+        answer_by: conversation.answer_by.filter(|_| conversation.closed_at.is_none()),
         attention: conversation.attention,
         told: RoadStates { email: conversation.notice_email, text: conversation.notice_text },
         plan,

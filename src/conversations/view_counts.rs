@@ -64,7 +64,7 @@ fn views<'b>(pass: &mut AstPass<'_, 'b, MultiBackend>, scope: Scope, user: &'b i
             InboxFilter::Open => " AND closed_at IS NULL",
             InboxFilter::Closed => " AND closed_at IS NOT NULL",
             InboxFilter::WaitingForPatient => " AND closed_at IS NULL AND waiting_since IS NULL",
-            InboxFilter::WaitingForUs => " AND closed_at IS NULL AND waiting_since IS NOT NULL",
+            InboxFilter::WaitingForUs => " AND answer_due IS NOT NULL",
         });
         pass.push_sql(&format!(" LIMIT {}) one)", MOST_COUNTED + 1));
     }

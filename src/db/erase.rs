@@ -45,6 +45,7 @@ fn rows() -> Vec<(&'static str, String)> {
                 "kind = 'send_notification' AND subject_id IN {NOTIFICATIONS} \
                  OR kind = 'send_passcode' AND subject_id IN {LINKS} \
                  OR kind = 'send_scheduled' AND subject_id IN {SCHEDULED} \
+                 OR kind = 'see_to_promise' AND subject_id IN {CONVERSATIONS} \
                  OR kind = 'follow_up' AND subject_id IN (SELECT id FROM plan_steps WHERE conversation_id IN {CONVERSATIONS})"
             ),
         ),
@@ -202,7 +203,7 @@ fn erase_conversations(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<
         let husk = "UPDATE conversations SET title = '', number = 0, replies_allowed = 0, created_at = $2, \
                     last_message_at = $2, last_author = 'user', read_by_patient_at = NULL, closed_at = $2, attention = NULL, \
                     answer = NULL, replies_since = NULL, notice_email = NULL, notice_text = NULL, waiting_since = NULL, \
-                    to_do_since = NULL, recalled_at = NULL \
+                    to_do_since = NULL, recalled_at = NULL, answer_by = NULL, answer_kept = NULL, answer_due = NULL \
                     WHERE patient_id = $1 AND id = (SELECT MAX(id) FROM conversations)";
         sql_query(tx.conn(), husk).bind::<BigInt, _>(patient.0).bind::<Utc, _>(now).execute(tx.conn())?;
         let others = "DELETE FROM conversations WHERE patient_id = $1 AND id < (SELECT MAX(id) FROM conversations)";

@@ -65,6 +65,34 @@ diesel::table! {
     }
 }
 diesel::table! {
+    absences (user_id) {
+        user_id -> BigInt,
+        away_from -> Text,
+        away_until -> Text,
+        cover_id -> BigInt,
+    }
+}
+diesel::table! {
+    opening_hours (weekday, opens) {
+        weekday -> BigInt,
+        opens -> BigInt,
+        closes -> BigInt,
+    }
+}
+diesel::table! {
+    closed_days (day) {
+        day -> Text,
+        name -> Text,
+    }
+}
+diesel::table! {
+    answer_promise (id) {
+        id -> BigInt,
+        unit -> Text,
+        amount -> BigInt,
+    }
+}
+diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
     users (id) {
@@ -455,6 +483,9 @@ diesel::table! {
         waiting_since -> Nullable<Utc>,
         to_do_since -> Nullable<Utc>,
         recalled_at -> Nullable<Utc>,
+        answer_by -> Nullable<Utc>,
+        answer_kept -> Nullable<Utc>,
+        answer_due -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -472,6 +503,7 @@ diesel::table! {
         to_do_since -> Nullable<Utc>,
         seen_id -> Nullable<BigInt>,
         assigned_until -> Nullable<Utc>,
+        answer_due -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -1042,6 +1074,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     clinic,
     sealing_keys,
     clinic_images,
+    opening_hours,
+    absences,
+    closed_days,
+    answer_promise,
     users,
     password_links,
     account_mails,

@@ -293,6 +293,23 @@ impl Shell {
             _ => format!("· {}", self.age(at)),
         }
     }
+    /// A moment near today, for lists: the time of day, with the day of the week within a week; else the day.
+    pub fn near(&self, at: &Ts) -> String {
+        let (local, today) = (self.zone.local(*at), self.zone.local(self.now).date());
+        match (local.date() - today).whole_days() {
+            0 => self.lang.time(local),
+            -6..=6 => self.lang.in_week(local),
+            _ => self.lang.date(local.date()),
+        }
+    }
+    /// A moment that somebody is told beforehand: day of the week, date and time.
+    pub fn deadline(&self, at: &Ts) -> String {
+        self.lang.deadline(self.zone.local(*at))
+    }
+    /// Whether a moment is over.
+    pub fn is_past(&self, at: &Ts) -> bool {
+        *at < self.now
+    }
     /// A moment for `<time datetime>` (RFC 3339, UTC).
     pub fn machine(&self, at: &Ts) -> String {
         at.get().format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
@@ -316,6 +333,10 @@ impl Shell {
     /// The moment so many seconds from now.
     pub fn after(&self, seconds: &i64) -> Ts {
         self.now.plus(time::Duration::seconds(*seconds))
+    }
+    /// A day.
+    pub fn date(&self, date: &time::Date) -> String {
+        self.lang.date(*date)
     }
     /// A birth date.
     pub fn born(&self, date: &crate::values::BirthDate) -> String {

@@ -1,6 +1,6 @@
 //! Every kind of job: the row that it is about, the lane in which it is worked, and when it is given up.
 
-use crate::db::{AccountMailId, BlobId, LinkId, NotificationId, PlanStepId, ScheduledId, Ts, UserId};
+use crate::db::{AccountMailId, BlobId, ConversationId, LinkId, NotificationId, PlanStepId, ScheduledId, Ts, UserId};
 use crate::text_enum;
 use time::Duration;
 
@@ -97,6 +97,8 @@ tasks! {
     FollowUp(PlanStepId) = "follow_up", Plans, planned, GiveUp::Never;
     /// send this message, which was written to go out later; until it is too late for it
     SendScheduled(ScheduledId) = "send_scheduled", Plans, planned, GiveUp::Never;
+    /// see whether this conversation has the answer that was promised by now
+    SeeToPromise(ConversationId) = "see_to_promise", Plans, planned, GiveUp::Never;
     /// tell this user that patients have answered; with the pauses of `back_off` tried for about a day
     TellStaff(UserId) = "tell_staff", Staff, planned, GiveUp::Tries(30);
     /// send this mail about a user's own account; a link for a forgotten password expires before the last attempt

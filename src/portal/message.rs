@@ -5,11 +5,11 @@ use crate::access::PortalVisit;
 use crate::conversations::{
     self, Author, Body, BodyFormat, CannotReply, MessageRow, OneTap, PatientReply, PatientReplyError, PatientThread,
 };
-use crate::db::MessageId;
+use crate::db::{MessageId, Ts};
 use crate::error::AppError;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::state::AppState;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
@@ -118,6 +118,23 @@ impl MessagePage {
         }
     }
 
+    /// Whether the clinic is late with the answer that it promised.
+    fn is_late(&self) -> bool {
+        self.thread.answer_by.is_some_and(|by| self.shell.is_past(&by))
+    }
+
+    /// By when the patient has an answer, in words; empty where nothing is promised.
+    fn promise(&self) -> String {
+        let said = |key: &str, at: &Ts| self.shell.t1(key, "when", self.shell.deadline(at));
+        match (&self.thread.answer_by, &self.thread.answer_if_now) {
+            _ if self.hides_messages() => String::new(),
+            (Some(by), _) if self.is_late() => format!("{} {}", said("portal-answer-late", by), self.call()),
+            (Some(by), _) => said("portal-answer-by", by),
+            (None, Some(by)) => said("portal-answer-if-now", by),
+            (None, None) => String::new(),
+        }
+    }
+
     /// What to do instead of writing.
     fn call(&self) -> String {
         match self.settings.phone.as_str() {
@@ -145,6 +162,9 @@ async fn page(
         let (mut shell, settings) = shell(conn, &head, None)?;
         let found = conversations::patient_thread(conn, &visit, number, before)?;
         let mut thread = found.ok_or(AppError::NotFound)?;
+        if thread.cannot_reply.is_none() && thread.answer_by.is_none() {
+            thread.answer_if_now = settings::answer_by(conn, head.now)?;
+        }
         // what was just typed replaces the stored draft
         if !form.body.is_empty() {
             thread.draft = None;

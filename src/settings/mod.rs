@@ -1,10 +1,14 @@
 //! GROUND: what the clinic has decided for itself: one row, read by every page and in every transaction that depends on
 //! it, so that a change takes effect at once on every instance. It is read here; `administration` writes it.
 
+mod hours;
 mod images;
 mod reach;
 mod retention;
 
+pub use hours::{
+    Hours, MIDNIGHT, MOST_CLOSED, MOST_DAYS, MOST_HOURS, Promise, Span, Unit, answer_by, day_text, hours, parse_day,
+};
 pub use images::{Image, ImageKind, image};
 pub use reach::{Reach, reach};
 pub use retention::Retention;

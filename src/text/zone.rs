@@ -135,6 +135,23 @@ impl Lang {
         self.with("format-time", values)
     }
 
+    /// A time on a day of this week: "Wed 17:00", "mer. 17 h 00".
+    pub fn in_week(self, local: OffsetDateTime) -> String {
+        let weekday = self.t_of("weekday-short", &local.weekday().number_from_monday().to_string());
+        self.t2("format-in-week", "weekday", weekday, "time", self.time(local))
+    }
+
+    /// A moment that somebody is told beforehand: "Wednesday, 2 December, 17:00", "mercredi 2 décembre à 17 h 00".
+    pub fn deadline(self, local: OffsetDateTime) -> String {
+        let values = [
+            ("weekday", FluentValue::from(self.t_of("weekday", &local.weekday().number_from_monday().to_string()))),
+            ("day", FluentValue::from(local.day())),
+            ("month", FluentValue::from(self.t_of("month", &(local.month() as u8).to_string()))),
+            ("time", FluentValue::from(self.time(local))),
+        ];
+        self.with("format-deadline", values)
+    }
+
     /// Date and time in a zone.
     pub fn moment(self, zone: Zone, moment: Ts) -> String {
         let local = zone.local(moment);
@@ -237,6 +254,9 @@ mod tests {
         let moment = datetime!(2026-03-04 14:02 UTC);
         assert_eq!(english.moment(Zone::or_utc("UTC"), moment.into()), "4 March 2026, 14:02");
         assert_eq!(french.moment(Zone::or_utc("UTC"), moment.into()), "4 mars 2026 à 14 h 02");
+        assert_eq!(english.deadline(moment), "Wednesday, 4 March, 14:02");
+        assert_eq!(french.deadline(moment), "mercredi 4 mars à 14 h 02");
+        assert_eq!((english.in_week(moment), french.in_week(moment)), ("Wed 14:02".into(), "mer. 14 h 02".into()));
     }
 
     #[test]

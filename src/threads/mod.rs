@@ -12,8 +12,8 @@ pub use assignment::{Assigned, assigned, due_of, set_assigned};
 pub use attention::{Reasons, ask_attention, ask_attention_for_file, clear_attention};
 pub use events::{Happening, NewEvent, happened};
 pub use participants::{
-    News, add_participant, begin_with, count_assigned, count_open, hand_over, is_news, is_news_to, mark_done,
-    mark_done_once, mark_not_done, mark_seen, mark_unread, remove_participant,
+    News, add_participant, begin_with, count_assigned, count_open, hand_over, is_news, is_news_to, is_opened, mark_done,
+    mark_done_once, mark_not_done, mark_seen, mark_unread, participants_of, remove_participant,
 };
 pub use types::{Attention, Author, OneTap};
 
@@ -70,6 +70,7 @@ pub fn message_came(
         to_do::patient_waits(tx, now, id)?;
     }
     if author == Author::User {
+        word_kept(tx, id)?;
         diesel::update(conversations::table.find(id))
             .set((
                 conversations::waiting_since.eq(None::<Ts>),
@@ -81,6 +82,31 @@ pub fn message_came(
         attention::clear(tx, id, Reasons::All)?;
     }
     is_news(tx, id, writer)
+}
+
+/// The patient is given the word that they have an answer by then. One that they were given before stands: it is the earlier
+/// one, or was broken. Says whether the word is new. Comes before [`message_came`], which copies it to the lists.
+pub fn give_word(tx: &mut Tx, id: ConversationId, answer_by: Ts) -> QueryResult<bool> {
+    let none = conversations::table.find(id).filter(conversations::answer_by.is_null());
+    Ok(diesel::update(none).set(conversations::answer_by.eq(answer_by)).execute(tx.conn())? > 0)
+}
+
+/// The clinic answers: the word that the patient had, or none, is set aside. A second message finds nobody waiting, and leaves it.
+fn word_kept(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
+    let waiting = conversations::table.find(id).filter(conversations::waiting_since.is_not_null());
+    diesel::update(waiting)
+        .set((conversations::answer_kept.eq(conversations::answer_by), conversations::answer_by.eq(None::<Ts>)))
+        .execute(tx.conn())
+        .map(drop)
+}
+
+/// The answer was taken back, and the patient waits again: the word that they had holds again.
+fn word_holds_again(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
+    let answered = conversations::table.find(id).filter(conversations::answer_kept.is_not_null());
+    diesel::update(answered)
+        .set((conversations::answer_by.eq(conversations::answer_kept), conversations::answer_kept.eq(None::<Ts>)))
+        .execute(tx.conn())
+        .map(drop)
 }
 
 /// How a conversation stands without a message that was taken back.
@@ -101,6 +127,10 @@ pub struct Standing {
 /// A message was taken back: the conversation stands as if it had not been written, and needs nobody's attention for it. It
 /// is news to all participants but the one who took it back.
 pub fn message_went(tx: &mut Tx, id: ConversationId, standing: Standing, by: UserId) -> QueryResult<()> {
+    let waited = conversations::table.find(id).select(conversations::waiting_since.is_not_null());
+    if standing.waiting_since.is_some() && !waited.first::<bool>(tx.conn())? {
+        word_holds_again(tx, id)?;
+    }
     diesel::update(conversations::table.find(id))
         .set((
             conversations::last_message_at.eq(standing.last_message_at),

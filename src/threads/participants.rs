@@ -49,6 +49,20 @@ fn insert(
     Both(diesel::insert_into(participants::table).values(row).on_conflict_do_nothing()).execute(tx.conn())
 }
 
+/// Who takes part.
+pub fn participants_of(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<UserId>> {
+    let all = participants::table.filter(participants::conversation_id.eq(conversation));
+    all.order(participants::user_id).select(participants::user_id).load(conn)
+}
+
+/// Whether anybody who takes part has seen all that is new for them.
+pub fn is_opened(conn: &mut Conn, conversation: ConversationId) -> QueryResult<bool> {
+    let seen = participants::table
+        .filter(participants::conversation_id.eq(conversation))
+        .filter(participants::unread.eq(false));
+    Ok(seen.select(participants::user_id).first::<UserId>(conn).optional()?.is_some())
+}
+
 /// There is something new for all who take part but `writer`: unread, and no longer done.
 pub fn is_news(tx: &mut Tx, conversation: ConversationId, writer: Option<UserId>) -> QueryResult<()> {
     let all = participants::table.filter(participants::conversation_id.eq(conversation));

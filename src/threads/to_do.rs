@@ -9,10 +9,17 @@ use diesel::prelude::*;
 /// Whoever changes it holds its row.
 pub(super) fn changed(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
     use conversations as c;
-    type State = (Option<Ts>, Option<Ts>, Option<String>, Ts, Option<Ts>);
+    type State = (Option<Ts>, Option<Ts>, Option<String>, Ts, Option<Ts>, (Option<Ts>, Option<Ts>));
     let row = c::table.find(id);
-    let (closed_at, waiting_since, attention, last_message_at, was): State = row
-        .select((c::closed_at, c::waiting_since, c::attention, c::last_message_at, c::to_do_since))
+    let (closed_at, waiting_since, attention, last_message_at, was, (answer_by, was_due)): State = row
+        .select((
+            c::closed_at,
+            c::waiting_since,
+            c::attention,
+            c::last_message_at,
+            c::to_do_since,
+            (c::answer_by, c::answer_due),
+        ))
         .first(tx.conn())?;
     let since = match (closed_at, waiting_since, attention) {
         (Some(_), ..) => None,
@@ -20,8 +27,9 @@ pub(super) fn changed(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
         (None, None, Some(_)) => Some(last_message_at),
         (None, None, None) => None,
     };
-    if since != was {
-        diesel::update(row).set(c::to_do_since.eq(since)).execute(tx.conn())?;
+    let due = waiting_since.filter(|_| closed_at.is_none()).map(|since| answer_by.unwrap_or(since));
+    if (since, due) != (was, was_due) {
+        diesel::update(row).set((c::to_do_since.eq(since), c::answer_due.eq(due))).execute(tx.conn())?;
     }
     copy_to_participants(tx, id, None)
 }

@@ -4,7 +4,7 @@
 //! may manage users remains, and no two users have the same address.
 
 use super::accounts::{Account, WaysIn, account, accounts, by_email};
-use super::sessions;
+use super::{away, sessions};
 use crate::access::{self, Action, Authority, Role, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{password_links, users};
@@ -192,6 +192,7 @@ pub fn deactivate(
     sessions::end_all(tx, user)?;
     diesel::delete(password_links::table.filter(password_links::user_id.eq(user))).execute(tx.conn())?;
     outbox::cancel(tx, &[Task::TellStaff(user)])?;
+    away::forget_absences(tx, user)?;
     audit::append(tx, now, Entry::of_clinic(by.user().into(), Event::UserDeactivated, Subject::User(user)))?;
     Ok(true)
 }

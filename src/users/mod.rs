@@ -1,6 +1,7 @@
 //! FEATURE: the clinic's staff: accounts, passwords, signing in.
 
 mod accounts;
+mod away;
 mod confirm;
 mod devices;
 mod forgotten;
@@ -19,6 +20,9 @@ mod sign_in;
 mod single_sign_on;
 
 pub use accounts::{Account, UserRow, WaysIn, account, accounts, active, by_email, email_of, names_of, set_language};
+pub use away::{
+    Absence, Away, AwayError, absence, away_among, covering, may_cover, owners, set_absence, set_absence_of,
+};
 pub use confirm::{Confirmation, confirm, own_email};
 pub use devices::{DEVICE_LASTS, forget_devices};
 pub use forgotten::forgot_password;

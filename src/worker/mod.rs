@@ -11,6 +11,7 @@ mod hand_over;
 mod index_messages;
 mod lane;
 mod scan_files;
+mod see_to_promise;
 mod send_notification;
 mod send_passcode;
 mod send_scheduled;
@@ -173,6 +174,7 @@ async fn work(state: &AppState, job: Job) {
     let done = match task {
         Task::SendNotification(id) => send_notification::run(state, job, id).await,
         Task::FollowUp(id) => follow_up::run(state, job, id).await,
+        Task::SeeToPromise(conversation) => see_to_promise::run(state, job, conversation).await,
         Task::SendScheduled(message) => send_scheduled::run(state, job, message).await,
         Task::TellStaff(user) => tell_staff::run(state, job, user).await,
         Task::TellUser(mail) => tell_user::run(state, job, mail).await,

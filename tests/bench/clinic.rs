@@ -215,6 +215,7 @@ impl Clinic<'_> {
         let closed = format!("CASE WHEN {open} THEN NULL ELSE @({at} + 1000000) END");
         let author = "CASE i % 3 WHEN 0 THEN 'patient' ELSE 'user' END";
         let waiting = format!("CASE WHEN i % 3 = 0 THEN {when} END");
+        let due = format!("CASE WHEN ({open}) AND i % 3 = 0 THEN {when} END");
         let to_do = format!("CASE WHEN ({open}) AND (i % 3 = 0 OR i % 10 = 1) THEN {when} END");
         let attention = format!("CASE WHEN ({open}) AND i % 10 = 1 THEN 'failed' END");
         self.rows(
@@ -238,6 +239,7 @@ impl Clinic<'_> {
                 ("notice_text", "'delivered'"),
                 ("waiting_since", &waiting),
                 ("to_do_since", &to_do),
+                ("answer_due", &due),
             ],
             count,
             "",
@@ -260,6 +262,7 @@ impl Clinic<'_> {
                 ("waiting_since", &waiting),
                 ("attention", &attention),
                 ("to_do_since", &mine),
+                ("answer_due", &due),
             ];
             self.rows("participants", &columns, count, condition);
         }

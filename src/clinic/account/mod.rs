@@ -1,5 +1,6 @@
 //! Signing in, and the pages of a user's own account.
 
+pub mod away;
 pub mod confirmation;
 pub mod forgotten;
 pub mod kept_words;

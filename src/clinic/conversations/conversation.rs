@@ -30,7 +30,7 @@ use crate::notifications::{self, StepState};
 use crate::patients::{self, Patient};
 use crate::state::AppState;
 use crate::threads::{Attention, Happening};
-use crate::users::{self, UserRow};
+use crate::users::{self, Away, UserRow};
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -86,6 +86,8 @@ pub struct ConversationPage {
     /// where a template is filled in without script
     template_goal: String,
     errors: FieldErrors,
+    /// those who take part and are away today
+    away: Vec<Away>,
     /// what can change while it is open
     pub live: LivePart,
 }
@@ -248,6 +250,8 @@ pub async fn page<R: Right + Send>(
             _ => ThreadPage::Newest,
         };
         let thread = conversations::thread(conn, &access, which)?;
+        let there_are: Vec<UserId> = thread.participants.iter().map(|(id, ..)| *id).collect();
+        let away = users::away_among(conn, settings.zone().local(now).date(), &there_are)?;
         let role = access.user().role();
         let may_close = role.may(Action::Close);
         let may_undo = may_close
@@ -327,6 +331,7 @@ pub async fn page<R: Right + Send>(
             me,
             patient,
             colleagues,
+            away,
             takes_part,
             done,
             may_write,

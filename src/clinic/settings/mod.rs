@@ -4,6 +4,7 @@ pub mod audit_log;
 pub mod clinic;
 pub mod form;
 pub mod gateways;
+pub mod hours;
 pub mod images;
 pub mod message_templates;
 pub mod notification_preview;

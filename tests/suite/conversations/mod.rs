@@ -5,6 +5,7 @@ mod assignment;
 mod assignment_browser;
 mod browser;
 mod kept;
+mod promise;
 mod recall;
 mod recall_browser;
 pub mod scheduled;

@@ -65,6 +65,7 @@ async fn words_survive_the_end_of_a_session(app: App) {
         ("/patients/import".into(), "Check the list", vec![("list", WORDS)]),
         ("/settings/clinic".into(), "Save", vec![("address", WORDS), ("time_zone", "America/Regina")]),
         ("/settings/patient-portal".into(), "Save", vec![("closing_text", WORDS), ("portal_stay_days", "7")]),
+        ("/settings/hours".into(), "Save", vec![("closed_name", WORDS), ("from_1", "09:00")]),
         ("/settings/users/1".into(), "Save", vec![("name", WORDS), ("role", "viewer")]),
         ("/settings/gateways".into(), "Save", vec![("quiet_from", "21:00")]),
         ("/settings/message-templates/new".into(), "Save", vec![("name", WORDS), ("body", WORDS)]),

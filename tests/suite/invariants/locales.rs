@@ -9,6 +9,8 @@ const FAMILIES: &[&str] = &[
     "turn-",
     "key-does-",
     "keys-at-",
+    "weekday-",
+    "promise-unit-",
     "browse-span-",
     "demo-how-",
     "demo-look-",
@@ -240,6 +242,8 @@ fn every_key_that_is_asked_for_is_there() {
         words("template-replies", postern::message_templates::Replies::ALL.iter().map(|w| w.as_str()).collect()),
         words("js", postern::http::strings::ALL.iter().flat_map(|(_, group)| group.iter().copied()).collect()),
         words("weekday", vec!["1", "2", "3", "4", "5", "6", "7"]),
+        words("weekday-short", vec!["1", "2", "3", "4", "5", "6", "7"]),
+        words("promise-unit", vec!["off", "hours", "days"]),
         words("month", vec!["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"]),
     ];
     for key in families.into_iter().flatten().filter(|key| !english.contains_key(key)) {

@@ -10,7 +10,8 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates are not here: they have stored versions, which a page can open.
-const RECORDS: [&str; 14] = [
+const RECORDS: [&str; 17] = [
+    "clinic/account/away.html",
     "clinic/account/notifications.html",
     "clinic/conversations/assignment.html",
     "clinic/patients/demographics.html",
@@ -18,6 +19,7 @@ const RECORDS: [&str; 14] = [
     "clinic/patients/postal_address.html",
     "clinic/settings/clinic.html",
     "clinic/settings/gateways.html",
+    "clinic/settings/hours.html",
     "clinic/settings/notification_template.html",
     "clinic/settings/notification_templates.html",
     "clinic/settings/portal.html",
@@ -80,6 +82,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
     twice(both, &hold, ("note", "Claim 7"), ("note", "Claim 8"), ("Claim 7", "Claim 8")).await;
     let assignment = format!("{}/assignment", app.message(&owner, app.patient(Like::default()).await, true).await);
     twice(both, &assignment, ("user", "1"), ("user", "2"), ("Assigned to", "User owner")).await;
+    owner.post("/settings/hours", &[("from_1", "08:00"), ("until_1", "16:00")]).await.redirect();
+    twice(both, "/settings/hours", ("from_1", "09:00"), ("until_1", "17:00"), ("09:00", "08:00")).await;
     twice(both, "/settings/records", ("keep_left_years", "9"), ("keep_until_age", "28"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_stay_days", "9"), ("portal_names", "off"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_on", "off"), ("closing_text", "Call us."), ("Off", "On")).await;
@@ -94,6 +98,11 @@ async fn an_older_page_puts_nothing_back(app: App) {
     let user = "/settings/users/2";
     twice(both, user, ("name", "Ada Ng"), ("email", "ada@clinic.example"), ("Ada Ng", "User owner")).await;
     let mine = (&owner, &owner);
+    let cover = crate::users::away::email_of(&app, 2).await;
+    let away = [("away_from", "2026-03-09"), ("away_until", "2026-03-13"), ("cover", cover.as_str())];
+    owner.post("/account/away", &away).await.redirect();
+    let (one, two) = (("away_until", "2026-03-20"), ("away_from", "2026-03-10"));
+    twice(mine, "/account/away", one, two, ("2026-03-20", "2026-03-13")).await;
     twice(mine, "/account/notifications", ("told", "hourly"), ("told", "daily"), ("Now:", "You typed:")).await;
 }
 

@@ -233,6 +233,11 @@ async fn a_refused_form_says_so(app: App) {
             vec![("keep_left_years", "x"), ("keep_until_age", "-1")],
         ),
         (
+            "POST /settings/hours",
+            "/settings/hours".into(),
+            vec![("from_1", "x"), ("closed_day", "x"), ("promise_unit", "days"), ("promise_amount", "x")],
+        ),
+        (
             "POST /settings/clinic",
             "/settings/clinic".into(),
             vec![("phone", &*long), ("time_zone", "x"), ("language", "x"), ("emergency_text", &*long)],
@@ -253,6 +258,8 @@ async fn a_refused_form_says_so(app: App) {
             "/settings/message-templates/1".into(),
             vec![("category", &*long), ("language", "x"), ("version", "1")],
         ),
+        ("POST /account/away", "/account/away".into(), vec![("away_from", "x"), ("cover", "x")]),
+        ("POST /settings/users/{user}/away", "/settings/users/1/away".into(), vec![("away_until", "x")]),
         ("POST /settings/users/{user}", "/settings/users/1".into(), vec![("email", "x"), ("role", "x")]),
         (
             "POST /settings/users/{user}/deactivation",

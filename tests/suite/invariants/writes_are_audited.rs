@@ -194,6 +194,11 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/account/notifications", 303, &answer).await;
     let answer = owner.post("/account/keys", &[("keys", "off")]).await;
     script.check("/account/keys", 303, &answer).await;
+    let away = [("away_from", "2026-03-04"), ("away_until", "2026-03-06"), ("cover", "sam@clinic.example")];
+    let answer = owner.post("/account/away", &away).await;
+    script.check("/account/away", 303, &answer).await;
+    let answer = owner.post("/settings/users/1/away", &away).await;
+    script.check("/settings/users/{user}/away", 303, &answer).await;
     let answer = owner.post("/account/session", &[]).await;
     script.check("/account/session", 303, &answer).await;
     let wordings = "/settings/notification-templates";
@@ -259,6 +264,8 @@ async fn every_post_leaves_a_row(app: App) {
     let periods = ["keep_deceased_years", "keep_left_years", "keep_mistake_years", "keep_until_age"];
     let answer = owner.post("/settings/records", &periods.map(|period| (period, "9"))).await;
     script.check("/settings/records", 303, &answer).await;
+    let answer = owner.post("/settings/hours", &[("from_1", "09:00"), ("until_1", "17:00")]).await;
+    script.check("/settings/hours", 303, &answer).await;
     let leaver = script.app.patient(Like::default()).await;
     owner.post(&format!("/patients/{leaver}/archiving"), &[("reason", "left")]).await.redirect();
     script.skip().await;

@@ -150,3 +150,33 @@ async fn a_folder_that_was_only_half_filled_is_not_taken_up_again() {
     assert!(!ended.status.success() && said.contains("empty it, and start again"), "{said}");
     assert!(!folder.path().join("postern.db").exists());
 }
+
+/// With opening hours and a promise of an answer the demo says on the patient's page by when there is one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_promises_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start(folder.path());
+    let owner = signed_in(&demo.at(""), ("owner@demo.example", "demo-owner-1")).await;
+    let mut form = page(&owner, demo.at("/settings/hours")).await.form_with("Save");
+    for day in 1..=7 {
+        // also at the hour at which this runs
+        form.set(&format!("from_{day}"), "00:00").set(&format!("until_{day}"), "00:00");
+    }
+    form.set("promise_unit", "hours").set("promise_amount", "2").press("Save");
+    let saved = owner.post(demo.at(&form.action)).form(&form.fields()).send().await.unwrap();
+    let to = saved.headers()["location"].to_str().unwrap();
+    assert_eq!((saved.status().as_u16(), to), (303, "/settings/hours"));
+    let saved = page(&owner, demo.at("/settings/hours")).await.form_with("Save");
+    assert_eq!(saved.value("promise_amount").as_deref(), Some("2"));
+    let mut form = page(&owner, demo.at("/patients/15/messages/new")).await.form_with("Submit");
+    form.set("title", "Your results").set("body", "All is well").set("replies_allowed", "on");
+    let preview = owner.post(demo.at("/patients/15/messages/preview")).form(&form.fields()).send().await.unwrap();
+    assert_eq!(preview.status(), 200);
+    let preview = Page::parse(&preview.text().await.unwrap());
+    let says = ["If you write now, we answer by", "Si vous écrivez maintenant, nous vous répondrons"];
+    assert!(says.iter().any(|words| preview.has_text(words)), "{}", preview.text());
+    for filter in ["to_do", "waiting_for_us"] {
+        let inbox = page(&owner, demo.at(&format!("/inbox?scope=all&filter={filter}"))).await;
+        assert!(inbox.has(".work > li"), "{filter}");
+    }
+}

@@ -1,5 +1,7 @@
-//! The audit log, and its seals.
+//! The opening hours; the audit log, and its seals.
 
 mod audit_log;
+pub mod hours;
+mod hours_browser;
 mod sealed_log;
 mod told_seals;

@@ -43,8 +43,12 @@ impl Instrumentation for Ear {
 }
 
 /// Tables that have few rows however long a clinic works, and those of one day's requests, files and jobs.
-const SMALL: [&str; 13] = [
+const SMALL: [&str; 17] = [
     "clinic",
+    "absences",
+    "opening_hours",
+    "closed_days",
+    "answer_promise",
     "users",
     "roads",
     "worker_looks",

@@ -1,6 +1,7 @@
 //! Users: accounts, roles and signing in.
 
 mod account;
+pub mod away;
 mod browser;
 mod commands;
 mod confirming;

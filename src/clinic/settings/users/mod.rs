@@ -1,5 +1,6 @@
 //! `/settings/users`: who may sign in, and in which role.
 
+pub mod away;
 pub mod deactivation;
 pub mod list;
 pub mod new;

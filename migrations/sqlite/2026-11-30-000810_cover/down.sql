@@ -1,0 +1,2 @@
+DELETE FROM jobs WHERE kind = 'see_to_promise';
+DROP TABLE absences;
