@@ -26,6 +26,7 @@ pub mod db;
 pub mod delivery;
 pub mod demo;
 pub mod error;
+pub mod export;
 pub mod hooks;
 pub mod http;
 pub mod live;

@@ -22,7 +22,7 @@ pub use freeze::Frozen;
 pub use imports::{ImportError, Together};
 pub use kinds::{Policy, shown_as};
 pub use names::clean_name;
-pub use rows::{Attachment, Content, TakenBack, for_patient, for_user, of_messages, taken_back};
+pub use rows::{Attachment, Content, TakenBack, contents, for_patient, for_user, of_messages, taken_back};
 pub use scanning::{enqueue_scans, found_infected, to_scan};
 pub use to_chart::{ToChart, add_to_chart};
 pub use uploads::{Suspect, Upload, hand_over, hold_uploads, pending, release_uploads, remove, sweep};

@@ -126,6 +126,17 @@ pub fn of_messages(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<Attachm
         .load(conn)
 }
 
+/// The attachments of these messages with their contents, in their order. The caller makes sure that the reader may see the
+/// messages.
+pub fn contents(conn: &mut Conn, of: &[MessageId]) -> QueryResult<Vec<(Attachment, Blob)>> {
+    attachments::table
+        .inner_join(blobs::table.on(blobs::id.eq(attachments::blob_id)))
+        .filter(attachments::message_id.eq_any(of.to_vec()))
+        .order((attachments::message_id, attachments::number))
+        .select((Attachment::as_select(), Blob::as_select()))
+        .load(conn)
+}
+
 /// An attachment of a conversation that a user may see, and its content; `None` where there is none.
 pub fn for_user<R: Right>(
     conn: &mut Conn,

@@ -12,7 +12,7 @@ mod verify;
 
 pub use follow::{after, last_row, told_row, with_ids};
 pub use heads::{Heads, HeadsError, seal_all};
-pub use read::{Filter, Place, What, newest};
+pub use read::{Filter, Place, What, in_order, newest};
 pub use seals::{ToldSeal, newest_seal, seal_next, verify_seal};
 pub use verify::{Broken, Verified, verify};
 
@@ -76,6 +76,7 @@ text_enum! {
         RecordHeld = "record_held",
         RecordHoldLifted = "record_hold_lifted",
         RecordDeleted = "record_deleted",
+        RecordExported = "record_exported",
         ChartsMerged = "charts_merged",
         ChartsUnmerged = "charts_unmerged",
         ChartsToldApart = "charts_told_apart",

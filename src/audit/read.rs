@@ -73,6 +73,19 @@ pub fn newest(conn: &mut Conn, filter: &Filter, before: Option<Place>, limit: i6
     theirs.limit(limit).load(conn)
 }
 
+/// The rows of one patient's chain after this position, or of all chains after this row (`chain` is `None`), in their order; at
+/// most `limit`: for an export.
+pub fn in_order(conn: &mut Conn, chain: Option<PatientId>, after: i64, limit: i64) -> QueryResult<Vec<Row>> {
+    let rows = a::table.select(Row::as_select()).limit(limit);
+    match chain {
+        Some(patient) => {
+            let own = rows.filter(a::chain.eq(patient.0)).filter(a::position.gt(after));
+            own.order(a::position).load(conn)
+        }
+        None => rows.filter(a::id.gt(after)).order(a::id).load(conn),
+    }
+}
+
 type Rows<'a> = IntoBoxed<'a, Select<a::table, AsSelect<Row, MultiBackend>>, MultiBackend>;
 
 /// Rows of the filter's days in the order of the log, those before `before`. The first of the two conditions for

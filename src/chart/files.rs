@@ -5,7 +5,7 @@ use crate::access::{ChartAccess, Right};
 use crate::db::schema::{blobs, chart_files, chart_items};
 use crate::db::sealed::{self, Opened};
 use crate::db::{BlobId, ChartItemId, Conn, MultiBackend, Ts, Tx};
-use crate::storage::{self, Scan};
+use crate::storage::{self, Blob, Scan};
 use diesel::prelude::*;
 use std::collections::HashMap;
 
@@ -36,6 +36,18 @@ pub fn file<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, item: ChartItemI
         .into_boxed::<MultiBackend>()
         .first(conn)
         .optional()
+}
+
+/// The files of these items with their contents, in one query; items without a file are left out. The caller makes sure that the
+/// reader may see the items.
+pub fn contents(conn: &mut Conn, items: &[ChartItemId]) -> QueryResult<Vec<(ChartItemId, ChartFile, Blob)>> {
+    let file = (chart_files::blob_id, chart_files::file_name, chart_files::media_type, chart_files::size, blobs::scan);
+    chart_files::table
+        .inner_join(blobs::table.on(blobs::id.eq(chart_files::blob_id)))
+        .filter(chart_files::item_id.eq_any(items.to_vec()))
+        .order(chart_files::item_id)
+        .select((chart_files::item_id, file, Blob::as_select()))
+        .load(conn)
 }
 
 /// Sizes in bytes of the files of these items of one page, in one query; items without a file are left out.

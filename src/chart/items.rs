@@ -3,7 +3,7 @@
 use super::item::{ItemBody, ItemKind, ItemSort, ItemState};
 use super::item_terms::{self, Sought};
 use super::tallies;
-use crate::access::{ChartAccess, Right};
+use crate::access::{Authority, ChartAccess, Right, rights};
 use crate::db::schema::{chart_item_terms, chart_items};
 use crate::db::sealed::{Opened, OpenedIfAny};
 use crate::db::{ChartItemId, Conn, MultiBackend, PatientId, Ts, in_time};
@@ -258,6 +258,31 @@ fn leave_out_withdrawn(
     }
     counts.by_kind.retain(|_, count| *count > 0);
     Ok(())
+}
+
+/// The items of a chart with their content, newest first, those after `before`; at most `limit`. Unlike [`items`] it has all the
+/// time that it needs: for an export. What is now a part of another item is left out.
+pub fn in_order(
+    conn: &mut Conn,
+    _by: &impl Authority<rights::Records>,
+    patient: PatientId,
+    before: Option<(Ts, ChartItemId)>,
+    limit: i64,
+) -> QueryResult<Vec<Item>> {
+    let own = chart_items::table.filter(chart_items::patient_id.eq(patient));
+    let mut query = own
+        .filter(chart_items::state.ne(ItemState::Moved))
+        .order((chart_items::occurred_at.desc(), chart_items::id.desc()))
+        .limit(limit)
+        .select((ItemRow::as_select(), chart_items::body))
+        .into_boxed::<MultiBackend>();
+    if let Some((at, id)) = before {
+        let same = chart_items::occurred_at.eq(at).and(chart_items::id.lt(id));
+        query = query.filter(chart_items::occurred_at.le(at)).filter(chart_items::occurred_at.lt(at).or(same));
+    }
+    let rows: Vec<(ItemRow, Opened)> = query.load(conn)?;
+    let item = |(row, Opened(json))| Item { row, body: serde_json::from_str(&json).unwrap_or_default() };
+    Ok(rows.into_iter().map(item).collect())
 }
 
 /// One item of this chart; `None` where it does not exist or belongs to another chart.

@@ -1,7 +1,7 @@
 //! `postern import PATH…`: FHIR R4 as servers write it (Bundles, single resources, NDJSON, each also packed by gzip),
 //! and lists of patients as CSV; resource by resource, so memory does not grow with the number or the size of files.
 
-use super::{Failure, lists};
+use super::{Failure, line, lists};
 use crate::access::Operator;
 use crate::attachments::{FileIntake, Together};
 use crate::chart::import::Summary;
@@ -9,10 +9,13 @@ use crate::chart::import::fhir::{FhirError, ImportOptions, Reopen, SkipReason, r
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::Db;
+use crate::error::AppError;
+use crate::export;
 use crate::patients::csv_list::DateOrder;
 use crate::text;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,6 +53,7 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     let count = files.len();
     let bar = std::io::stderr().is_terminal().then(|| progress(count));
     let (mut all, mut failed) = (Summary::default(), 0);
+    let exports = exports(&db, &options.paths).await?;
     for group in together(files) {
         let (Some(file), count) = (group.first(), group.len()) else { continue };
         if lists::is_one(file) {
@@ -66,12 +70,16 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
             }
             continue;
         }
+        let folder = file.parent().map(Path::to_owned);
         let name = match (count, file.parent()) {
             (2.., Some(folder)) => format!("{} ({count} files)", folder.display()),
             _ => file.display().to_string(),
         };
         let delivery: Together =
             Arc::new(group.into_iter().map(|file| Box::new(file) as Box<dyn Reopen + Send + Sync>).collect());
+        // an export says itself which clinic its ids are of
+        let source = folder.as_deref().and_then(|folder| exports.get(folder)).cloned();
+        let reading = ImportOptions { source: source.or_else(|| reading.source.clone()), ..reading.clone() };
         let imported = match options.dry_run {
             true => check(&delivery, &reading).await,
             false => import(&db, &intake, &delivery, &reading).await,
@@ -98,6 +106,30 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     }
     print_summary(&all, count, failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The folders with the resources of exports below these paths, each with the name of the clinic that made it. An export of which
+/// something was changed is refused: nothing of it is to come into a chart.
+async fn exports(db: &Db, paths: &[PathBuf]) -> Result<HashMap<PathBuf, String>, Failure> {
+    let own = db.read(|conn| -> Result<_, AppError> { Ok(export::source_of(conn)?) }).await.map_err(line)?;
+    let mut found = HashMap::new();
+    for path in paths.iter().filter(|path| path.is_dir()) {
+        let Some(fhir) = export::fhir_of(path) else { continue };
+        let (folder, shown) = (path.clone(), path.display().to_string());
+        let checked = tokio::task::spawn_blocking(move || export::verify(&folder, None)).await??;
+        if let Some(flaw) = checked.flaws.first() {
+            let count = checked.flaws.len();
+            return Err(format!("{shown}: {flaw} ({count} differences): this is not what was exported").into());
+        }
+        if checked.source == own {
+            return Err(format!("{shown} is an export of this clinic: its records are here already").into());
+        }
+        println!(
+            "{shown}: conversations come as items of the chart, one for each message, and the audit log does not come"
+        );
+        found.insert(fhir, checked.source);
+    }
+    Ok(found)
 }
 
 /// The summary of a file in one line, and a further line for each thing that a user must know.
@@ -193,6 +225,11 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     for path in paths {
         if !path.is_dir() {
             files.push(path.clone());
+            continue;
+        }
+        // of an export, the resources alone: its pages and files hold the same once more
+        if let Some(fhir) = export::fhir_of(path) {
+            files.extend(self::files(&[fhir])?);
             continue;
         }
         let mut inside: Vec<PathBuf> = Vec::new();

@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod check_config;
 mod demo;
+mod export;
 mod files;
 mod import;
 mod keys;
@@ -82,6 +83,10 @@ enum Command {
     Backup(backup::To),
     /// put a backup into an empty database, and its files into storage
     Restore(backup::From),
+    /// write one patient's record, or all, as a folder that needs no Postern: HTML, FHIR R4 and hashes
+    Export(export::Options),
+    /// say what of an export was changed, is missing or was added since it was made
+    VerifyExport(export::Checking),
     /// read the configuration and say what is wrong with it
     CheckConfig,
     /// read the words of a document; the server calls it
@@ -136,6 +141,7 @@ pub fn run() -> ExitCode {
                 let file = found(file);
                 check_config::run(&read(file.as_deref(), false)?, file.as_deref()).await
             }
+            Command::VerifyExport(checking) => export::verify(&checking),
             Command::ReadWords { list, picture } => Ok(read_words::run(list, picture)),
             other => {
                 let config = load(file, matches!(other, Command::Serve | Command::Worker))?;
@@ -170,7 +176,8 @@ async fn with_database(config: &Config, command: Command) -> Result<ExitCode, Fa
         Command::Keys { command } => keys::run(config, command).await,
         Command::Backup(to) => backup::make(config, to).await,
         Command::Restore(from) => backup::restore(config, from).await,
-        Command::Demo(_) | Command::CheckConfig | Command::ReadWords { .. } => {
+        Command::Export(options) => export::run(config, options).await,
+        Command::Demo(_) | Command::CheckConfig | Command::VerifyExport(_) | Command::ReadWords { .. } => {
             Err("this command has no database".into())
         }
     }

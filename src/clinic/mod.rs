@@ -127,6 +127,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/uploads", post().to(files::uploads::add))
         .route("/patients/{patient}/uploads/{upload}/removal", post().to(files::uploads::remove))
         .route("/conversations/{conversation}", get().to(conversations::conversation::show))
+        .route("/conversations/{conversation}/print", get().to(conversations::print::show))
+        .route("/conversations/{conversation}/document.pdf", get().to(conversations::print::download))
         .route("/conversations/{conversation}/live", get().to(conversations::live::part))
         .route("/conversations/{conversation}/answering", post().to(conversations::live::answering))
         .route("/conversations/{conversation}/attachments/{number}", get().to(files::attachments::open))

@@ -206,18 +206,19 @@ pub fn inbox<R: Right>(
         true => mine(conn, user.id(), view, after, limit + 1)?,
         false => all(conn, user.id(), view, after, limit + 1)?,
     };
-    let next = db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do, assigned), (_, to_do, _, due))| InboxCursor {
-        unread: unread.unwrap_or(false),
-        at: match view.filter {
-            InboxFilter::ToDo if own => *my_to_do,
-            InboxFilter::ToDo => *to_do,
-            InboxFilter::WaitingForUs => *due,
-            InboxFilter::Assigned => *assigned,
-            _ => None,
-        }
-        .unwrap_or(line.3),
-        id: line.0,
-    });
+    let next =
+        db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do, assigned), (_, to_do, _, due))| InboxCursor {
+            unread: unread.unwrap_or(false),
+            at: match view.filter {
+                InboxFilter::ToDo if own => *my_to_do,
+                InboxFilter::ToDo => *to_do,
+                InboxFilter::WaitingForUs => *due,
+                InboxFilter::Assigned => *assigned,
+                _ => None,
+            }
+            .unwrap_or(line.3),
+            id: line.0,
+        });
     let ids: Vec<ConversationId> = rows.iter().map(|(line, ..)| line.0).collect();
     let mut assigned = assignment::of_all(conn, &ids)?;
     let rows = rows.into_iter().map(InboxRow::from);

@@ -10,6 +10,7 @@ mod fields;
 mod inbox;
 mod inbox_rows;
 mod leaving;
+mod on_paper;
 mod opening;
 mod participants;
 mod patient_inbox;
@@ -24,6 +25,7 @@ mod thread;
 mod types;
 mod view_counts;
 mod views;
+mod whole;
 
 pub use crate::threads::{Author, News, OneTap};
 pub use answer::answer;
@@ -42,6 +44,7 @@ pub use inbox::{
 };
 pub use inbox_rows::{Excerpt, InboxRow, Turn, newest_lines};
 pub use leaving::{LeaveError, leave};
+pub use on_paper::{FileLine, OnPaper, STYLE as PAPER_STYLE, Said, Shown, paper_policy};
 pub use opening::{list, open, open_by_file, was_opened};
 pub use participants::{Mark, change_participants, mark, mark_done, set_replies_allowed};
 pub use patient_inbox::{
@@ -63,3 +66,4 @@ pub use thread::{MessageRow, Thread, ThreadPage, is_open, mark_viewed, thread, t
 pub use types::{Body, BodyFormat, CannotReply, Status, Writing};
 pub use view_counts::{MOST_COUNTED, count_views};
 pub use views::{View, views};
+pub use whole::{MOST_AT_ONCE, numbers_of, whole, whole_of};

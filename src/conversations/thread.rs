@@ -140,6 +140,11 @@ type Turned = (Option<Ts>, Option<UserId>, Option<MessageId>);
 /// Reads a conversation, and one page of its messages.
 pub fn thread<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>, which: ThreadPage) -> QueryResult<Thread> {
     let conversation = store::conversation(conn, access.conversation())?;
+    thread_of(conn, conversation, which)
+}
+
+/// The same for a conversation whose reader has shown a proof for all of them.
+pub(super) fn thread_of(conn: &mut Conn, conversation: Conversation, which: ThreadPage) -> QueryResult<Thread> {
     let before = match which {
         ThreadPage::Newest => None,
         ThreadPage::Before(message) => Some(message),
@@ -167,7 +172,7 @@ pub fn thread<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>, which: 
     let calls = if has(PlanKind::Phone) { notifications::calls_of(conn, conversation.id)? } else { Vec::new() };
     let letters = if has(PlanKind::Letter) { notifications::letters_of(conn, conversation.id)? } else { Vec::new() };
     Ok(Thread {
-        assignment: assignment::assignment(conn, access)?,
+        assignment: assignment::of_all(conn, &[conversation.id])?.remove(&conversation.id),
         events: events::of_page(conn, conversation.id, &messages, (before, earlier.is_some()))?,
         steps: history::of_all(conn, &ids)?,
         answer_by: conversation.answer_by.filter(|_| conversation.closed_at.is_none()),

@@ -16,7 +16,8 @@ const LINKS: &str = "(SELECT id FROM portal_links WHERE patient_id = $1 \
                      OR notification_id IN (SELECT id FROM notifications WHERE patient_id = $1))";
 const SCHEDULED: &str = "(SELECT id FROM scheduled_messages WHERE patient_id = $1 \
                          OR conversation_id IN (SELECT id FROM conversations WHERE patient_id = $1))";
-const MESSAGES: &str = "(SELECT m.id FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.patient_id = $1)";
+const MESSAGES: &str =
+    "(SELECT m.id FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.patient_id = $1)";
 const ITEMS: &str = "(SELECT id FROM chart_items WHERE patient_id = $1)";
 /// What the patient's sources sent: the patient's own resources, and files, goals and relatives without an owner that
 /// only this patient's resources name.

@@ -81,7 +81,8 @@ pub struct Narrowing {
 impl Narrowing {
     /// The condition for the message and the conversation with these names.
     fn of(&self, message: &str) -> String {
-        let mut all = format!("{message}.recalled_at IS NULL AND {message}.created_at >= $1 AND {message}.created_at < $2");
+        let mut all =
+            format!("{message}.recalled_at IS NULL AND {message}.created_at >= $1 AND {message}.created_at < $2");
         let parts = if self.parts == 0 { String::new() } else { format!(" AND (s.parts & {}) <> 0", self.parts) };
         for group in &self.groups {
             // a sign before the column keeps the databases from trying each word of a long list

@@ -316,19 +316,7 @@ impl Shell {
     }
     /// The size of a file, as people say it.
     pub fn size(&self, bytes: &i64) -> String {
-        let tenths = |of: i64| {
-            let tenths = (bytes * 10 + of - 1) / of;
-            let (whole, part) = (tenths / 10, tenths % 10);
-            if part == 0 || whole >= 10 {
-                whole.to_string()
-            } else {
-                format!("{whole}{}{part}", self.t("decimal-point"))
-            }
-        };
-        match *bytes {
-            0..1_048_576 => self.t1("size-kb", "size", tenths(1024)),
-            _ => self.t1("size-mb", "size", tenths(1_048_576)),
-        }
+        self.lang.size(*bytes)
     }
     /// The moment so many seconds from now.
     pub fn after(&self, seconds: &i64) -> Ts {

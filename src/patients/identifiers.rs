@@ -36,6 +36,11 @@ impl IdKind {
             _ => None,
         }
     }
+
+    /// The type of HL7 table 0203 for a number beside the record.
+    pub fn v2_0203(self) -> Option<&'static str> {
+        ["MR", "DL", "PPN"].into_iter().find(|code| IdKind::of_v2_0203(code) == Some(self))
+    }
 }
 
 /// The most patients that may have the same number: more are a mistake in the records, and then it identifies nobody.

@@ -29,8 +29,8 @@ pub use known::{
 pub use named::{Clues, NamedBy, named_other};
 pub use postal_address::{PostalAddress, postal_address, postal_code, set_postal_address};
 pub use record::{
-    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, merged_records, names_of, patient,
-    patient_by_id, patient_if_there, prepare, update,
+    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, in_order, merged_records, names_of,
+    patient, patient_by_id, patient_if_there, prepare, update,
 };
 pub use renewal::renew_keys;
 pub use search::{Cursor, Found, found_by, reindex, search};

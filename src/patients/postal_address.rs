@@ -39,13 +39,12 @@ impl PostalAddress {
 /// A postal code as it is printed: a Canadian one in capitals, with its space.
 pub fn postal_code(typed: &str) -> String {
     let bare: Vec<char> = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-    let fits = |at: usize, c: &char| if at % 2 == 0 { c.is_ascii_alphabetic() } else { c.is_ascii_digit() };
+    let fits = |at: usize, c: &char| if at.is_multiple_of(2) { c.is_ascii_alphabetic() } else { c.is_ascii_digit() };
     let is_canadian = bare.len() == 6 && bare.iter().enumerate().all(|(at, c)| fits(at, c));
     match is_canadian {
         true => {
-            let code: String = bare.iter().map(char::to_ascii_uppercase).collect();
-            let (area, unit) = code.split_at(3);
-            format!("{area} {unit}")
+            let capitals = |part: &[char]| part.iter().map(char::to_ascii_uppercase).collect::<String>();
+            format!("{} {}", capitals(&bare[..3]), capitals(&bare[3..]))
         }
         false => typed.to_owned(),
     }

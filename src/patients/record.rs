@@ -166,6 +166,24 @@ pub fn merged_records(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<Pa
     Ok(all)
 }
 
+/// The records after this one by id, archived ones too, without those that were merged into others; at most `limit`: for an
+/// export.
+pub fn in_order(
+    conn: &mut Conn,
+    _by: &impl Authority<rights::Records>,
+    after: PatientId,
+    limit: i64,
+) -> QueryResult<Vec<Patient>> {
+    patients::table
+        .filter(patients::id.gt(after))
+        .filter(patients::deleted_at.is_null())
+        .filter(patients::merged_into.is_null())
+        .order(patients::id)
+        .limit(limit)
+        .select(Patient::as_select())
+        .load(conn)
+}
+
 /// The names of these patients.
 pub fn names_of(conn: &mut Conn, ids: &[PatientId]) -> QueryResult<Vec<(PatientId, String)>> {
     let names: Vec<(PatientId, String, String)> = patients::table

@@ -117,7 +117,8 @@ fn written_at(conn: &mut Conn, moment: Ts) -> QueryResult<MessageId> {
     while low < high {
         let middle = low + (high - low) / 2;
         let from = messages::table.filter(messages::id.ge(MessageId(middle))).order(messages::id);
-        let found: Option<(MessageId, Ts)> = from.select((messages::id, messages::created_at)).first(conn).optional()?;
+        let found: Option<(MessageId, Ts)> =
+            from.select((messages::id, messages::created_at)).first(conn).optional()?;
         match found {
             Some((id, at)) if at < moment => low = id.0 + 1,
             _ => high = middle,

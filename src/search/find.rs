@@ -136,13 +136,7 @@ fn shown(conn: &mut Conn, ids: &[MessageId], sought: &[Sought]) -> QueryResult<V
         .inner_join(conversations::table.inner_join(patients::table))
         .filter(messages::id.eq_any(ids.to_vec()))
         .select((
-            (
-                messages::id,
-                messages::conversation_id,
-                messages::created_at,
-                messages::author,
-                messages::internal,
-            ),
+            (messages::id, messages::conversation_id, messages::created_at, messages::author, messages::internal),
             messages::body_html,
             (conversations::title, conversations::closed_at),
             (patients::id, patients::given_name, patients::family_name),
@@ -154,7 +148,8 @@ fn shown(conn: &mut Conn, ids: &[MessageId], sought: &[Sought]) -> QueryResult<V
         .select((attachments::message_id, attachments::file_name))
         .load(conn)?;
     let mut hits = Vec::with_capacity(rows.len());
-    for ((message, conversation, at, author, internal), html, (Opened(title), closed), (patient, given, family)) in rows {
+    for ((message, conversation, at, author, internal), html, (Opened(title), closed), (patient, given, family)) in rows
+    {
         let body = text::one_line(&CleanHtml::stored(html.of(conversation)?).plain());
         let names = files.iter().filter(|(of, _)| *of == message).map(|(_, Opened(name))| name);
         let names: Vec<&String> = names.filter(|name| text::holds(name, sought)).collect();

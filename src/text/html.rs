@@ -177,14 +177,14 @@ impl CleanHtml {
 
 /// Superscript or subscript.
 #[derive(Clone, Copy)]
-enum Script {
+pub(super) enum Script {
     Super,
     Sub,
 }
 
 impl Script {
     /// The text by Unicode's own digits, or after a `^` or `_` where there are none.
-    fn plain(self, text: &str) -> String {
+    pub(super) fn plain(self, text: &str) -> String {
         let (ascii, own, sign) = match self {
             Script::Super => ("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ", '^'),
             Script::Sub => ("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎", '_'),

@@ -137,6 +137,23 @@ impl Lang {
         self.with(key, [(name, value.arg()), (name2, value2.arg())])
     }
 
+    /// The size of a file, as people say it.
+    pub fn size(self, bytes: i64) -> String {
+        let tenths = |of: i64| {
+            let tenths = (bytes * 10 + of - 1) / of;
+            let (whole, part) = (tenths / 10, tenths % 10);
+            if part == 0 || whole >= 10 {
+                whole.to_string()
+            } else {
+                format!("{whole}{}{part}", self.t("decimal-point"))
+            }
+        };
+        match bytes {
+            0..1_048_576 => self.t1("size-kb", "size", tenths(1024)),
+            _ => self.t1("size-mb", "size", tenths(1_048_576)),
+        }
+    }
+
     /// A message with any variables.
     pub fn with<'v, const N: usize>(self, key: &str, values: [(&str, FluentValue<'v>); N]) -> String {
         let mut args = FluentArgs::with_capacity(N);

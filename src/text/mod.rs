@@ -10,6 +10,7 @@ mod located;
 pub mod markdown;
 mod markup;
 pub mod placeholders;
+mod plain_blocks;
 mod to_markdown;
 pub mod zone;
 
@@ -19,6 +20,7 @@ pub use html::{BUTTON_STYLE, CleanHtml};
 pub use i18n::Lang;
 pub use links::is_spaceless;
 pub use located::{LOCATED_VERSION, Located, Piece, Sought, excerpt, holds, located, sought};
+pub use plain_blocks::{ListItem, PlainBlock, PlainTable};
 pub use zone::Zone;
 
 /// Removes invisible characters, which are copied with a number or an address from mails, PDFs and web pages: soft

@@ -12,8 +12,8 @@ pub use assignment::{Assigned, assigned, due_of, set_assigned};
 pub use attention::{Reasons, ask_attention, ask_attention_for_file, clear_attention};
 pub use events::{Happening, NewEvent, happened};
 pub use participants::{
-    News, add_participant, begin_with, count_assigned, count_open, hand_over, is_news, is_news_to, is_opened, mark_done,
-    mark_done_once, mark_not_done, mark_seen, mark_unread, participants_of, remove_participant,
+    News, add_participant, begin_with, count_assigned, count_open, hand_over, is_news, is_news_to, is_opened,
+    mark_done, mark_done_once, mark_not_done, mark_seen, mark_unread, participants_of, remove_participant,
 };
 pub use types::{Attention, Author, OneTap};
 

@@ -94,6 +94,11 @@ pub fn active(conn: &mut Conn) -> QueryResult<Vec<UserRow>> {
         .load(conn)
 }
 
+/// The users after this one by id, also those who are not active any more; at most `limit`: for an export.
+pub fn in_order(conn: &mut Conn, after: UserId, limit: i64) -> QueryResult<Vec<UserRow>> {
+    users::table.filter(users::id.gt(after)).order(users::id).limit(limit).select(UserRow::as_select()).load(conn)
+}
+
 /// Every user, those who may sign in first, by name. At most 1,000.
 pub fn accounts(conn: &mut Conn) -> QueryResult<Vec<Account>> {
     let all = users::table.left_join(provider_links::table);

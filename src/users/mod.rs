@@ -19,7 +19,9 @@ mod sessions;
 mod sign_in;
 mod single_sign_on;
 
-pub use accounts::{Account, UserRow, WaysIn, account, accounts, active, by_email, email_of, names_of, set_language};
+pub use accounts::{
+    Account, UserRow, WaysIn, account, accounts, active, by_email, email_of, in_order, names_of, set_language,
+};
 pub use away::{
     Absence, Away, AwayError, absence, away_among, covering, may_cover, owners, set_absence, set_absence_of,
 };

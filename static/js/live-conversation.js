@@ -58,10 +58,12 @@ export default function liveConversation(place, {enhance}) {
     if (!answer.ok || answer.redirected) return leave(link)
     const page = parsed(await answer.text())
     const lines = [...page.querySelector('.thread').children]
-    const last = lines.findLastIndex(line => line.id && document.getElementById(line.id))
+    const isThere = line => line.id && document.getElementById(line.id)
+    const last = lines.findLastIndex(line => line.matches('.msg') && isThere(line))
     const told = page.querySelector('[data-live]')
     if (last < 0 || told.dataset.stamp !== place.dataset.stamp) return leave(link)
-    const news = lines.slice(last + 1)
+    // what else stands in a thread may come after a message of the same moment
+    const news = lines.slice(last + 1).filter(line => !isThere(line))
     for (const line of news) line.removeAttribute('autofocus')
     const thread = document.querySelector('.thread')
     thread.append(...news)

@@ -8,6 +8,7 @@ mod backups;
 mod chart;
 mod composing;
 mod conversations;
+mod exports;
 mod files;
 mod invariants;
 mod journeys;

@@ -14,7 +14,7 @@ use super::item::{Block, Caption};
 use super::items::Item;
 use crate::patients::Patient;
 use crate::settings::Settings;
-use crate::text::Lang;
+use crate::text::{self, Lang, PlainBlock};
 use serde::{Deserialize, Serialize};
 use words::Reader;
 
@@ -58,6 +58,30 @@ pub enum Part {
     List(Vec<String>),
     /// measurements
     Results(Results),
+    /// a list with marks of its own, such as numbers
+    Items(Vec<ListItem>),
+    /// a table that a person has made
+    Table(Table),
+}
+
+/// An item of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListItem {
+    /// its number or bullet; empty where it goes on with the item before
+    pub mark: String,
+    /// how deep its list lies in other lists, from 0
+    pub depth: usize,
+    /// its text; line breaks count
+    pub text: String,
+}
+
+/// A table: each row has as many cells as the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// whether the first row names the columns
+    pub has_head: bool,
+    /// the rows
+    pub rows: Vec<Vec<String>>,
 }
 
 /// A table of measurements and findings.
@@ -106,6 +130,20 @@ impl Document {
     }
 }
 
+impl From<PlainBlock> for Part {
+    fn from(block: PlainBlock) -> Part {
+        match block {
+            PlainBlock::Heading(text) => Part::Heading(text),
+            PlainBlock::Paragraph(text) => Part::Paragraph(text),
+            PlainBlock::List(items) => {
+                let item = |item: text::ListItem| ListItem { mark: item.mark, depth: item.depth, text: item.text };
+                Part::Items(items.into_iter().map(item).collect())
+            }
+            PlainBlock::Table(table) => Part::Table(Table { has_head: table.has_head, rows: table.rows }),
+        }
+    }
+}
+
 /// The content of an item in a reader's words.
 pub fn parts_for(item: &Item, lang: Lang, settings: &Settings) -> Vec<Part> {
     parts(item, Reader { lang, zone: settings.zone() })
@@ -118,6 +156,8 @@ pub fn not_drawn(title: &str, parts: &[Part]) -> String {
             Part::Heading(text) | Part::Paragraph(text) => vec![text],
             Part::Facts(rows) => rows.iter().flat_map(|row| [row.name.as_str(), &row.value]).collect(),
             Part::List(items) => items.iter().map(String::as_str).collect(),
+            Part::Items(items) => items.iter().map(|item| item.text.as_str()).collect(),
+            Part::Table(table) => table.rows.iter().flatten().map(String::as_str).collect(),
             Part::Results(results) => {
                 let cells = results.rows.iter().flat_map(|row| row.cells.iter().chain([&row.note]));
                 cells.map(String::as_str).collect()

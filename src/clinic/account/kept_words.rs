@@ -296,7 +296,9 @@ fn page_of(path: &str) -> String {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match parts.as_slice() {
         ["conversations", id, "notes", ..] => format!("/conversations/{id}/notes"),
-        ["conversations", id, page @ ("assignment" | "call" | "closure" | "letter")] => format!("/conversations/{id}/{page}"),
+        ["conversations", id, page @ ("assignment" | "call" | "closure" | "letter")] => {
+            format!("/conversations/{id}/{page}")
+        }
         ["conversations", id, ..] => format!("/conversations/{id}"),
         ["patients"] => "/patients/new".to_owned(),
         ["patients", "import"] => path.to_owned(),

@@ -19,7 +19,9 @@ use crate::clinic::composing::one_tap::offers;
 use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};
 use crate::clinic::guard::{AskedConversation, Conversation, shell};
-use crate::conversations::{self, Author, DraftPlace, News, OneTap, Thread, ThreadEvent, ThreadPage, UNDO_WITHIN, Writing};
+use crate::conversations::{
+    self, Author, DraftPlace, News, OneTap, Thread, ThreadEvent, ThreadPage, UNDO_WITHIN, Writing,
+};
 use crate::db::{MessageId, ScheduledId, Ts, UserId};
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};

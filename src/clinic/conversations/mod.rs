@@ -10,6 +10,7 @@ pub mod live;
 pub mod marks;
 pub mod outbox;
 pub mod participants;
+pub mod print;
 pub mod recall;
 pub mod scheduled;
 pub mod search;

@@ -5,6 +5,7 @@ mod assignment;
 mod assignment_browser;
 mod browser;
 mod kept;
+pub mod on_paper;
 mod promise;
 mod recall;
 mod recall_browser;

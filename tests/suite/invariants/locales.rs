@@ -48,7 +48,6 @@ const FAMILIES: &[&str] = &[
     "language-",
     "method-",
     "month-",
-    "weekday-",
     "notice-",
     "notice-state-",
     "obstacle-",

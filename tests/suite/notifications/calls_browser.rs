@@ -62,6 +62,7 @@ async fn a_call_is_asked_for_and_noted(width: u32, code: &'static str, scripts: 
     }
     browser.click_text(lang.t("call-save")).await;
     browser.wait_text(lang.t_of("notice", "call-noted-again")).await;
+    browser.wait(".msg-foot .history summary").await.click().await.unwrap();
     browser.wait_text("Tante Lucie").await;
     look(&browser, &name("noted"), scripts).await;
     browser.goto("/settings/reach").await;

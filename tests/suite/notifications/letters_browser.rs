@@ -63,6 +63,7 @@ async fn a_letter_is_made(width: u32, code: &'static str, scripts: bool) {
     browser.wait_text(lang.t("letter-get")).await;
     look(&browser, &name("printed"), scripts).await;
     browser.goto(&conversation).await;
+    browser.wait(".msg-foot .history summary").await.click().await.unwrap();
     browser.wait_text(lang.t("letter-printed")).await;
     look(&browser, &name("timeline"), scripts).await;
     browser.goto("/settings/reach").await;

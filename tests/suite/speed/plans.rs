@@ -133,7 +133,10 @@ fn pages(patient: i64, conversation: &str) -> Vec<(String, &'static str)> {
         ("/inbox/count".into(), "participants_inbox"),
         ("/search?q=results+well".into(), "search_words_term"),
         ("/search?q=results+wel".into(), "search_words_term"),
-        ("/search?q=results+well&part=title&state=open&from=2026-01-01&until=2026-04-01&before=9".into(), "search_words_term"),
+        (
+            "/search?q=results+well&part=title&state=open&from=2026-01-01&until=2026-04-01&before=9".into(),
+            "search_words_term",
+        ),
         (format!("/search?q=well&patient={patient}"), "search_words_term"),
         ("/inbox/scheduled".into(), "scheduled_messages_user"),
         ("/inbox/scheduled?after=1772632920000000-1".into(), "scheduled_messages_user"),

@@ -6,7 +6,7 @@ mod letter;
 mod paint;
 mod sheet;
 
-use super::{Document, Named, Part, Results};
+use super::{Document, ListItem, Named, Part, Results, Table};
 use crate::text::Lang;
 use faces::Faces;
 use krilla::tagging::{ListNumbering, TableHeaderScope, Tag};
@@ -119,6 +119,8 @@ fn part_of(sheet: &mut Sheet, part: &Part) -> Node {
             node
         }
         Part::List(items) => list(sheet, items),
+        Part::Items(items) => marked(sheet, items),
+        Part::Table(table) => grid(sheet, table),
         Part::Results(results) => table(sheet, results),
     }
 }
@@ -146,6 +148,64 @@ fn list(sheet: &mut Sheet, items: &[String]) -> Node {
     }
     sheet.space(5.0);
     Node::group(Tag::L(ListNumbering::Disc), nodes)
+}
+
+/// Share of the width for the mark of a list item, and by which a deeper list is indented.
+const MARK: f32 = 0.06;
+/// Deeper lists are indented no further.
+const DEEPEST: usize = 6;
+/// The longest mark that has room beside its item.
+const LONGEST_MARK: usize = 4;
+
+fn marked(sheet: &mut Sheet, items: &[ListItem]) -> Node {
+    let mut nodes = Vec::new();
+    for item in items {
+        let left = item.depth.min(DEEPEST) as f32 * MARK;
+        let (marks, texts) = (Column::share(left, left + MARK), Column::share(left + MARK, 1.0));
+        let (mark, text) = match item.mark.chars().count() {
+            ..=LONGEST_MARK => (item.mark.as_str(), item.text.clone()),
+            _ => ("", format!("{} {}", item.mark, item.text)),
+        };
+        let mut lines = sheet.row(&[(marks, mark, TEXT), (texts, text.as_str(), TEXT)]).into_iter();
+        let (mark, text) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        nodes.push(Node::group(Tag::LI, vec![Node::lines(Tag::Lbl, mark), Node::lines(Tag::LBody, text)]));
+    }
+    sheet.space(5.0);
+    // the marks are part of the text
+    Node::group(Tag::L(ListNumbering::None), nodes)
+}
+
+/// A table that a person has made: columns of one width.
+fn grid(sheet: &mut Sheet, table: &Table) -> Node {
+    let count = table.rows.first().map_or(1, Vec::len).max(1) as f32;
+    let column = |n: usize| Column::share(n as f32 / count, (n + 1) as f32 / count);
+    let (mut head, mut body) = (Vec::new(), Vec::new());
+    sheet.keep_with_next(TEXT.leading() * 3.0);
+    for (number, row) in table.rows.iter().enumerate() {
+        let is_head = table.has_head && number == 0;
+        let style = if is_head { STRONG } else { TEXT };
+        let cells: Vec<_> = row.iter().enumerate().map(|(n, text)| (column(n), text.as_str(), style)).collect();
+        let cells = sheet.row(&cells).into_iter().map(|lines| match is_head {
+            true => Node::lines(Tag::TH(TableHeaderScope::Column), lines),
+            false => Node::lines(Tag::TD, lines),
+        });
+        let row = Node::group(Tag::TR, cells.collect());
+        if is_head {
+            head.push(row)
+        } else {
+            body.push(row)
+        }
+        sheet.hairline();
+    }
+    sheet.space(8.0);
+    let mut parts = Vec::new();
+    if !head.is_empty() {
+        parts.push(Node::group(Tag::THead, head));
+    }
+    if !body.is_empty() {
+        parts.push(Node::group(Tag::TBody, body));
+    }
+    Node::group(Tag::Table, parts)
 }
 
 fn columns() -> [Column; 5] {

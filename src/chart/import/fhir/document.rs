@@ -5,16 +5,20 @@ use super::attachment::add_with_files;
 use super::body::Body;
 use super::chart::{At, Chart, Draft};
 use super::types::{
-    Annotation, Attachment, CodeableConcept, Coding, Period, Reference, all_words, first_words, notes, types,
+    Annotation, Attachment, CodeableConcept, Coding, Period, Reference, all_words, first_words, notes, single_line,
+    types,
 };
 use super::when::period;
-use crate::chart::item::{ItemKind, Label};
+use crate::chart::item::{ItemBody, ItemKind, ItemSort, Label};
+use serde::Deserialize;
 
 types! {
     struct Binary { content_type: Option<String>, data: Option<String> }
     struct DocumentContent { attachment: Option<Attachment> }
     struct DocumentContext { encounter: Vec<Reference>, period: Option<Period> }
+    struct Extension { url: Option<String>, value_string: Option<String> }
     struct DocumentReference {
+        extension: Vec<Extension>,
         status: Option<String>,
         doc_status: Option<String>,
         r#type: Option<CodeableConcept>,
@@ -72,6 +76,32 @@ fn is_letter(concept: &CodeableConcept) -> bool {
     concept.coding.iter().any(by_code) || concept.text.as_deref().is_some_and(by_words)
 }
 
+/// What an export of Postern adds to the DocumentReference of a chart item, so that the item comes back as it was.
+#[derive(Deserialize)]
+struct OwnItem {
+    kind: String,
+    sort: Option<String>,
+    status: Option<String>,
+    /// else the document is only the item's words as a page
+    has_file: bool,
+    body: ItemBody,
+}
+
+impl DocumentReference {
+    /// The chart item that another Postern wrote as this document; `None` where it is any other document, or of a later version.
+    fn own_item(&self) -> Option<(OwnItem, ItemKind, Option<ItemSort>)> {
+        let of_item = |extension: &&Extension| extension.url.as_deref() == Some(OWN_ITEM);
+        let json = self.extension.iter().find(of_item)?.value_string.as_deref()?;
+        let item: OwnItem = serde_json::from_str(json).ok()?;
+        let kind = item.kind.parse().ok()?;
+        let sort = item.sort.as_deref().map(str::parse).transpose().ok()?;
+        Some((item, kind, sort))
+    }
+}
+
+/// The address of that extension.
+const OWN_ITEM: &str = "urn:postern:chart-item";
+
 /// DocumentReference → letter or file; each content (R4: the same document in several forms) gives an item.
 pub(super) fn document(chart: &mut Chart, at: At, it: &DocumentReference) {
     let files: Vec<Attachment> = it.content.iter().filter_map(|content| content.attachment.clone()).collect();
@@ -86,6 +116,16 @@ pub(super) fn document(chart: &mut Chart, at: At, it: &DocumentReference) {
     let title = first_words([it.description.as_ref(), kind_name.as_ref()])
         .or_else(|| first_words(files.iter().map(|file| file.title.as_ref())))
         .or_else(|| it.category.iter().find_map(CodeableConcept::name));
+    if let Some((own, kind, sort)) = it.own_item() {
+        if let Some(status) = &own.status {
+            chart.stands(status.split(' ').map(|word| single_line(word, 40)).collect());
+        }
+        let author = authors.into_iter().next();
+        // the words are not taken from the names of files: an item without a title stays so
+        let (title, files) = (it.description.clone(), if own.has_file { files } else { Vec::new() });
+        let draft = Draft { title, author, body: own.body, sort, ..Draft::new(kind, when) };
+        return add_with_files(chart, at, draft, &files);
+    }
     let mut body = Body::default();
     body.texts(Label::Category, kind_words.into_iter().chain(all_words(&it.category)).collect());
     body.code(Label::Status, it.status.as_ref());

@@ -43,6 +43,9 @@ pub(super) fn line(
     } else if let Some(at) = message.listed_at.filter(|_| message.recalled.is_none()) {
         parts.push(lang.t1("line-listed", "at", when(at)));
     }
+    for step in plan.iter().filter(|step| step.state == StepState::ToDo) {
+        parts.push(lang.t1("line-now", "step", lang.t_of("plan-step", step.step.as_str())));
+    }
     if let Some(next) = plan.iter().filter(|step| step.state == StepState::Waiting).min_by_key(|step| step.due_at) {
         let step = lang.t_of("plan-step", next.step.as_str());
         parts.push(lang.t2("line-next", "step", step, "at", when(next.due_at)));

@@ -1,0 +1,212 @@
+//! The folder that is written: under another name until it is whole. Every file is hashed as it is written.
+
+use super::ExportError;
+use super::manifest::{Entry, Head, MANIFEST, SUMS, first_link, link, sum_line};
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// What the name of an unfinished export ends with.
+const PART: &str = ".part";
+/// Held while an export is written; by it an unfinished one is known.
+const LOCK: &str = ".lock";
+/// The entries of the manifest, until it is written.
+const ENTRIES: &str = ".entries";
+
+/// An export that is not finished. Dropped, it removes what it wrote.
+pub(super) struct Unfinished {
+    to: PathBuf,
+    part: PathBuf,
+    _lock: File,
+    entries: BufWriter<File>,
+    sums: BufWriter<File>,
+    files: u64,
+    bytes: u64,
+    last: String,
+    is_done: bool,
+}
+
+/// A file that is being written.
+pub(super) struct Output {
+    path: String,
+    file: BufWriter<File>,
+    hash: Sha256,
+    size: u64,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hash.update(bytes.get(..count).unwrap_or_default());
+        self.size += count as u64;
+        Ok(count)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn create(path: &Path) -> io::Result<BufWriter<File>> {
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(BufWriter::with_capacity(64 * 1024, file))
+}
+
+fn finished(mut file: BufWriter<File>) -> io::Result<()> {
+    file.flush()?;
+    // a full disk may say so only now
+    file.get_ref().sync_data()
+}
+
+impl Unfinished {
+    /// Begins an export that is to be the folder `to`.
+    ///
+    /// # Errors
+    /// Where there is something already, or nothing can be written there.
+    pub fn begin(to: &Path) -> Result<Unfinished, ExportError> {
+        let shown = |path: &Path| path.display().to_string();
+        let unusable = |path: &Path, cause: io::Error| match ExportError::from(cause) {
+            ExportError::Storage(crate::storage::StorageError::Io(cause)) => ExportError::Folder(shown(path), cause),
+            other => other,
+        };
+        if fs::symlink_metadata(to).is_ok() {
+            return Err(ExportError::Exists(shown(to)));
+        }
+        let Some(name) = to.file_name() else { return Err(ExportError::Exists(shown(to))) };
+        let mut part_name = name.to_owned();
+        part_name.push(PART);
+        let part = to.with_file_name(part_name);
+        let make = |path: &Path| fs::DirBuilder::new().mode(0o700).create(path);
+        if let Err(cause) = make(&part) {
+            if cause.kind() != io::ErrorKind::AlreadyExists {
+                return Err(unusable(&part, cause));
+            }
+            sweep(&part)?;
+            make(&part).map_err(|cause| unusable(&part, cause))?;
+        }
+        let begun = (|| {
+            let lock = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part.join(LOCK))?;
+            match lock.try_lock() {
+                Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::ResourceBusy.into()),
+                Err(TryLockError::Error(cause)) => return Err(cause),
+                Ok(()) => {}
+            }
+            Ok((lock, create(&part.join(ENTRIES))?, create(&part.join(SUMS))?))
+        })();
+        let (lock, entries, sums) = begun.map_err(|cause| {
+            // only what is empty, or ours, goes: see `sweep`
+            let _ = fs::remove_dir_all(&part);
+            unusable(&part, cause)
+        })?;
+        let (to, last) = (to.to_owned(), first_link());
+        Ok(Unfinished { to, part, _lock: lock, entries, sums, files: 0, bytes: 0, last, is_done: false })
+    }
+
+    /// Begins a file at this path below the folder: letters of ASCII, digits, `-`, `.` and `/`, so that every system and
+    /// `sha256sum` take it as it is.
+    pub fn file(&self, path: &str) -> io::Result<Output> {
+        let place = self.part.join(path);
+        if let Some(parent) = place.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+        Ok(Output { path: path.to_owned(), file: create(&place)?, hash: Sha256::new(), size: 0 })
+    }
+
+    /// Ends a file; gives its hash.
+    pub fn end(&mut self, output: Output) -> Result<Vec<u8>, ExportError> {
+        let Output { path, file, hash, size } = output;
+        finished(file)?;
+        let hash = hash.finalize().to_vec();
+        let sha256 = HEXLOWER.encode(&hash);
+        self.last = link(&self.last, &sha256, size, &path);
+        self.sums.write_all(sum_line(&sha256, &path).as_bytes())?;
+        let entry = Entry { path, size, sha256, chain: self.last.clone() };
+        let comma = if self.files > 0 { ",\n" } else { "" };
+        self.entries.write_all(format!("{comma}{}", serde_json::to_string(&entry)?).as_bytes())?;
+        (self.files, self.bytes) = (self.files + 1, self.bytes + size);
+        Ok(hash)
+    }
+
+    /// Writes a whole file.
+    pub fn whole(&mut self, path: &str, text: &str) -> Result<(), ExportError> {
+        let mut output = self.file(path)?;
+        output.write_all(text.as_bytes())?;
+        self.end(output).map(drop)
+    }
+
+    /// Removes a file that was begun and is not to be in the export.
+    pub fn forget(&self, output: Output) -> io::Result<()> {
+        let place = self.part.join(&output.path);
+        drop(output);
+        fs::remove_file(place)
+    }
+
+    /// Opens a file that was ended.
+    pub fn open(&self, path: &str) -> io::Result<File> {
+        File::open(self.part.join(path))
+    }
+
+    /// How many files were ended, and their bytes.
+    pub fn size(&self) -> (u64, u64) {
+        (self.files, self.bytes)
+    }
+
+    /// Writes the manifest; gives its hash.
+    pub fn seal(&mut self, head: &Head) -> Result<String, ExportError> {
+        self.entries.flush()?;
+        let head = serde_json::to_string(head)?;
+        let mut manifest = Output {
+            path: MANIFEST.to_owned(),
+            file: create(&self.part.join(MANIFEST))?,
+            hash: Sha256::new(),
+            size: 0,
+        };
+        let head = head.strip_suffix('}').unwrap_or(&head);
+        manifest.write_all(format!("{head},\n\"files\":[\n").as_bytes())?;
+        io::copy(&mut File::open(self.part.join(ENTRIES))?, &mut manifest)?;
+        manifest.write_all(format!("\n],\n\"top\":\"{}\"}}\n", self.last).as_bytes())?;
+        finished(manifest.file)?;
+        let sha256 = HEXLOWER.encode(&manifest.hash.finalize());
+        self.sums.write_all(sum_line(&sha256, MANIFEST).as_bytes())?;
+        self.sums.flush()?;
+        self.sums.get_ref().sync_data()?;
+        Ok(sha256)
+    }
+
+    /// Gives the folder its name.
+    pub fn publish(mut self) -> Result<(), ExportError> {
+        fs::remove_file(self.part.join(ENTRIES))?;
+        fs::remove_file(self.part.join(LOCK))?;
+        File::open(&self.part)?.sync_all()?;
+        // renaming onto an empty folder that came meanwhile replaces it, onto anything else fails
+        fs::rename(&self.part, &self.to)?;
+        self.is_done = true;
+        let parent = self.to.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Ok(File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.is_done
+            && let Err(cause) = fs::remove_dir_all(&self.part)
+        {
+            tracing::warn!(%cause, "an unfinished export could not be removed");
+        }
+    }
+}
+
+/// Removes what a killed export left behind.
+fn sweep(part: &Path) -> Result<(), ExportError> {
+    let in_the_way = || ExportError::InTheWay(part.display().to_string());
+    let is_folder = fs::symlink_metadata(part)?.is_dir();
+    let lock = fs::OpenOptions::new().write(true).open(part.join(LOCK)).ok().filter(|_| is_folder);
+    let lock = lock.ok_or_else(in_the_way)?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(ExportError::Busy),
+        Err(TryLockError::Error(cause)) => Err(cause.into()),
+        Ok(()) => Ok(fs::remove_dir_all(part)?),
+    }
+}
