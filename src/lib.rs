@@ -16,6 +16,7 @@ pub mod app;
 pub mod attachments;
 pub mod audit;
 pub mod backup;
+pub mod broadcasts;
 pub mod chart;
 pub mod cli;
 pub mod clinic;

@@ -23,6 +23,8 @@ text_enum! {
         Read = "read",
         /// start conversations, write in them, change who takes part
         Send = "send",
+        /// one message to many patients: it speaks for the clinic, as its templates do, and cannot be taken back from all at once
+        SendMany = "send_many",
         /// close a conversation, and undo the closing
         Close = "close",
         /// change demographics, portal access and how a patient is notified
@@ -48,7 +50,7 @@ impl Role {
         use Action::*;
         match self {
             Role::Owner => true,
-            Role::Clinician => matches!(action, Read | Send | Close | EditPatients | Notify | Templates),
+            Role::Clinician => matches!(action, Read | Send | SendMany | Close | EditPatients | Notify | Templates),
             Role::Staff => matches!(action, Read | Send | Close | EditPatients | Notify),
             Role::Viewer => matches!(action, Read),
         }
@@ -78,11 +80,11 @@ pub mod rights {
             }
         )+};
     }
-    rights!(Read, Send, Close, EditPatients, Notify, Templates, Settings, Users, Audit, Records);
+    rights!(Read, Send, SendMany, Close, EditPatients, Notify, Templates, Settings, Users, Audit, Records);
 
     macro_rules! unconfirmed {
         ($($name:ident),+) => {$(impl Unconfirmed for $name {})+};
     }
     // every action but Users and Records
-    unconfirmed!(Read, Send, Close, EditPatients, Notify, Templates, Settings, Audit);
+    unconfirmed!(Read, Send, SendMany, Close, EditPatients, Notify, Templates, Settings, Audit);
 }

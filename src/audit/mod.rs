@@ -18,7 +18,8 @@ pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
 use crate::db::{
-    Both, ConversationId, MessageId, NotificationId, PatientId, TemplateId, Ts, Tx, UploadId, UserId, columns,
+    Both, BroadcastId, ConversationId, MessageId, NotificationId, PatientId, TemplateId, Ts, Tx, UploadId, UserId,
+    columns,
 };
 use crate::text_enum;
 use diesel::prelude::*;
@@ -96,6 +97,12 @@ text_enum! {
         MessageRescheduled = "message_rescheduled",
         ScheduledCancelled = "scheduled_cancelled",
         ScheduledNotSent = "scheduled_not_sent",
+        BroadcastPrepared = "broadcast_prepared",
+        BroadcastViewed = "broadcast_viewed",
+        BroadcastSent = "broadcast_sent",
+        BroadcastStopped = "broadcast_stopped",
+        BroadcastRemoved = "broadcast_removed",
+        BroadcastNotSent = "broadcast_not_sent",
         NoteAdded = "note_added",
         RepliesTurnedOn = "replies_turned_on",
         RepliesTurnedOff = "replies_turned_off",
@@ -277,6 +284,8 @@ pub enum Subject {
     Attachment(i64),
     /// a message template
     Template(TemplateId),
+    /// a message to many patients
+    Broadcast(BroadcastId),
 }
 
 impl Subject {
@@ -292,6 +301,7 @@ impl Subject {
             Subject::Upload(id) => (Some("upload"), Some(id.0)),
             Subject::Attachment(id) => (Some("attachment"), Some(id)),
             Subject::Template(id) => (Some("message_template"), Some(id.0)),
+            Subject::Broadcast(id) => (Some("broadcast"), Some(id.0)),
         }
     }
 }

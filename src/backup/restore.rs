@@ -3,6 +3,7 @@
 use super::BackupError;
 use super::manifest::{Manifest, TablePart};
 use crate::audit::{self, Actor, Broken, Entry, Event, Subject};
+use crate::broadcasts;
 use crate::db::copying::{self, Filling};
 use crate::db::{BlobId, DatabaseUrl, Keys, SecretKey, Ts};
 use crate::storage::{Blob, Copies, Scan, Storage};
@@ -45,6 +46,8 @@ pub struct Restored {
     pub unsure: usize,
     /// messages that were to go out later: none does by itself
     pub scheduled: usize,
+    /// messages to many patients that were going out: they are stopped
+    pub broadcasts: usize,
     /// mails to users about their accounts that were waiting
     pub mails: usize,
     /// reminders that came due since the backup was made
@@ -178,11 +181,12 @@ impl Backup {
             outbox::after_restore(&mut tx)?;
             let (unsure, reminders) = notifications::after_restore(&mut tx, now)?;
             let scheduled = conversations::after_restore(&mut tx, now)?;
+            let broadcasts = broadcasts::after_restore(&mut tx, now)?;
             let mails = users::after_restore(&mut tx, now)?;
             let entry = Entry::of_clinic(Actor::System, Event::BackupRestored, Subject::None);
             audit::append(&mut tx, now, entry.with(self.manifest.made_at.clone()))?;
             let checked = Checked { rows, files };
-            Ok(Restored { checked, audit_rows: held.rows, sealed, unsure, scheduled, mails, reminders })
+            Ok(Restored { checked, audit_rows: held.rows, sealed, unsure, scheduled, broadcasts, mails, reminders })
         })
     }
 

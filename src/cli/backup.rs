@@ -105,8 +105,8 @@ pub(super) async fn restore(config: &Config, From { from, bucket: fetched, check
     println!("nobody is signed in; links to set a password, and passcodes, are to be asked for again");
     println!(
         "not sent again: {} notifications (the Outbox says \"May have been sent\"), {} reminders, {} mails to users, \
-         {} messages that were to go out later (Inbox, Scheduled)",
-        restored.unsure, restored.reminders, restored.mails, restored.scheduled
+         {} messages that were to go out later (Inbox, Scheduled), {} messages to many patients (Patients, Messages to many)",
+        restored.unsure, restored.reminders, restored.mails, restored.scheduled, restored.broadcasts
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! DOOR for the clinic's staff. One file for each page: its GET, its POST, its template's struct on top.
 
 mod account;
+mod broadcasts;
 mod composing;
 mod conversations;
 mod files;
@@ -77,6 +78,16 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/account/notifications", post().to(account::notifications::submit))
         .route("/outbox", get().to(conversations::outbox::show))
         .route("/outbox.csv", get().to(conversations::outbox::export))
+        .route("/broadcasts", get().to(broadcasts::list::show))
+        .route("/broadcasts", post().to(broadcasts::new::submit))
+        .route("/broadcasts/new", get().to(broadcasts::new::show))
+        .route("/broadcasts/template", post().to(broadcasts::new::fill_in))
+        .route("/broadcasts/recipients", post().to(broadcasts::recipients::add))
+        .route("/broadcasts/{broadcast}", get().to(broadcasts::one::show))
+        .route("/broadcasts/{broadcast}/progress", get().to(broadcasts::one::progress))
+        .route("/broadcasts/{broadcast}/sending", post().to(broadcasts::one::send))
+        .route("/broadcasts/{broadcast}/stopping", post().to(broadcasts::one::stop))
+        .route("/broadcasts/{broadcast}/removal", post().to(broadcasts::new::remove))
         .route("/searches", post().to(patients::searches::submit))
         .route("/search", get().to(conversations::search::show))
         .route("/patients", get().to(patients::list::show))

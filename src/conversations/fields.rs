@@ -99,6 +99,7 @@ impl<'a> Fields<'a> {
             draft: self.draft(),
             replaces: self.replaces(),
             is_due: false,
+            is_one_of_many: false,
         })
     }
 

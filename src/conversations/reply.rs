@@ -10,7 +10,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
 use crate::db::schema::messages;
 use crate::db::{Conn, DbError, MessageId, ScheduledId, Ts, Tx};
-use crate::notifications::{self, Obstacle, PlanChoice};
+use crate::notifications::{self, Obstacle, Pace, PlanChoice};
 use crate::patients;
 use crate::settings;
 use crate::threads::{self, Author, OneTap};
@@ -151,7 +151,7 @@ pub fn reply(
         threads::message_came(tx, now, conversation.id, Author::User, Some(writer))?;
         let of = (message, conversation.id, patient);
         let choice = PlanChoice::from_settings(&settings, settings::reach(tx)?);
-        notifications::announce(tx, now, random, of, &record, choice)?;
+        notifications::announce(tx, now, random, of, &record, choice, Pace::AtOnce)?;
     }
     if let Some(replaced) = &replaced {
         scheduled::replaced_by(tx, now, replaced, conversation.id)?;

@@ -9,7 +9,7 @@ use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
 use crate::db::{ConversationId, DbError, ScheduledId, Ts, Tx, UserId};
-use crate::notifications::{self, Obstacle, PlanChoice, PlanWish};
+use crate::notifications::{self, Obstacle, Pace, PlanChoice, PlanWish};
 use crate::patients;
 use crate::settings;
 use crate::threads::{self, Author, NewThread, OneTap};
@@ -40,7 +40,12 @@ pub struct NewConversation {
     pub replaces: Option<(ScheduledId, i64)>,
     /// it was to go out later, and its moment has come
     pub is_due: bool,
+    /// it is what one of many patients gets of a message to all of them
+    pub is_one_of_many: bool,
 }
+
+/// The word in the trace of a conversation that a message to many patients began.
+const ONE_OF_MANY: &str = "broadcast";
 
 /// Why nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -120,13 +125,16 @@ pub fn start(
     let message = store::insert_message(tx, now, &message)?;
     attachments::attach(tx, now, access, (message, conversation), &new.files)?;
     let choice = PlanChoice::from_settings(&settings, settings::reach(tx)?).with(new.plan);
-    notifications::announce(tx, now, random, (message, conversation, patient), &record, choice)?;
+    let pace = if new.is_one_of_many { Pace::OneOfMany } else { Pace::AtOnce };
+    notifications::announce(tx, now, random, (message, conversation, patient), &record, choice, pace)?;
     draft_is_sent(tx, now, OwnDraft::new_message(access), new.draft, &new.key)?;
     if let Some(replaced) = &replaced {
         scheduled::replaced_by(tx, now, replaced, conversation)?;
     }
     let subject = Subject::Conversation(conversation);
     let entry = Entry::of_patient(Actor::User(writer), Event::ConversationStarted, patient, subject);
-    audit::append(tx, now, if new.is_due { entry.with(scheduled::DUE) } else { entry })?;
+    let how = [(new.is_due, scheduled::DUE), (new.is_one_of_many, ONE_OF_MANY)];
+    let how = how.into_iter().find(|(is_so, _)| *is_so).map(|(_, word)| word.to_owned());
+    audit::append(tx, now, Entry { detail: how, ..entry })?;
     Ok(conversation)
 }

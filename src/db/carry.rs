@@ -23,7 +23,7 @@ pub enum Fate {
 }
 
 /// Every column that names a patient. A test compares this with the tables.
-pub const PLACES: [(&str, &str, Fate); 23] = [
+pub const PLACES: [(&str, &str, Fate); 24] = [
     ("chart_items", "patient_id", Fate::Moves),
     ("conversations", "patient_id", Fate::Moves),
     ("notifications", "patient_id", Fate::Moves),
@@ -37,6 +37,7 @@ pub const PLACES: [(&str, &str, Fate); 23] = [
     ("patient_terms", "patient_id", Fate::Ends),
     ("portal_links", "patient_id", Fate::Ends),
     ("sessions", "patient_id", Fate::Ends),
+    ("broadcast_recipients", "patient_id", Fate::Stays),
     ("audit_events", "patient_id", Fate::Stays),
     ("uploads", "suspect_id", Fate::Stays),
     ("patients", "merged_into", Fate::Stays),

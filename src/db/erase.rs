@@ -97,6 +97,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("patient_sources", of_patient()),
         ("uploads", of_patient()),
         ("scheduled_messages", of("id", SCHEDULED)),
+        ("broadcast_recipients", format!("patient_id = $1 OR conversation_id IN {CONVERSATIONS}")),
         ("drafts", of_patient()),
         ("patient_identifiers", of_patient()),
         ("patient_terms", of_patient()),

@@ -79,4 +79,8 @@ id! {
     UploadId,
     /// A row of `scheduled_messages`.
     ScheduledId,
+    /// A row of `broadcasts`.
+    BroadcastId,
+    /// A row of `broadcast_recipients`.
+    RecipientId,
 }

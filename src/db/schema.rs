@@ -947,6 +947,38 @@ diesel::table! {
     use crate::db::Utc;
     use crate::db::sealed::*;
     use diesel::sql_types::*;
+    broadcasts (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        title -> Sealed<BroadcastTitle>,
+        form -> Sealed<BroadcastForm>,
+        state -> Text,
+        reason -> Nullable<Text>,
+        stopped_by -> Nullable<BigInt>,
+        created_at -> Utc,
+        sent_at -> Nullable<Utc>,
+        state_at -> Utc,
+        form_key -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    broadcast_recipients (id) {
+        id -> BigInt,
+        broadcast_id -> BigInt,
+        patient_id -> BigInt,
+        state -> Text,
+        reason -> Nullable<Text>,
+        roads -> Nullable<Text>,
+        conversation_id -> Nullable<BigInt>,
+        state_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
     attachments (id) {
         id -> BigInt,
         message_id -> BigInt,
@@ -1068,6 +1100,8 @@ diesel::joinable!(sessions -> patients (patient_id));
 diesel::joinable!(uploads -> blobs (blob_id));
 diesel::joinable!(scheduled_messages -> patients (patient_id));
 diesel::joinable!(scheduled_messages -> conversations (conversation_id));
+diesel::joinable!(broadcast_recipients -> broadcasts (broadcast_id));
+diesel::joinable!(broadcast_recipients -> patients (patient_id));
 diesel::joinable!(attachments -> messages (message_id));
 diesel::joinable!(search_postings -> messages (message_id));
 diesel::allow_tables_to_appear_in_same_query!(
@@ -1141,6 +1175,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     drafts,
     conversation_drafts,
     scheduled_messages,
+    broadcasts,
+    broadcast_recipients,
     kept_forms,
     message_templates,
     message_template_versions,

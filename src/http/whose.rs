@@ -324,6 +324,7 @@ const LABELS: &[(&str, &str)] = &[
     ("emergency_text", "emergency-text"),
     ("closing_text", "closing-text"),
     ("list", "import-list"),
+    ("recipients", "many-recipients"),
     ("date", "add-file-date"),
     ("pick_words", "chart-words"),
 ];

@@ -699,7 +699,7 @@ event-settings_viewed = viewed settings
 settings-users = Users and roles
 role = Role
 role-may-owner = Everything: patients, messages, settings and users
-role-may-clinician = Patients and messages, and the clinic’s message templates
+role-may-clinician = Patients and messages, messages to many, and the clinic’s message templates
 role-may-staff = Patients and messages
 role-may-viewer = Reads only, and writes to nobody
 user-invited = Invited
@@ -1604,9 +1604,9 @@ search-part-note = Internal note
 search-part-file = Attachment name
 search-conversations = Conversations
 search-wrong-day = Write the day like this: 2026-03-04
-search-of-patient = Search only the messages with
-search-everybody = Search all patients’ messages
-search-all-patients = All patients with these words
+search-of-patient = Their messages
+search-everybody = All patients
+search-all-patients = More patients
 search-found-in = Found in:
 search-empty = Nothing was found. Try fewer words, or only the beginning of the last one.
 search-cut = Very many words begin like the last one. Not all of them were looked for: type more of it.
@@ -2476,3 +2476,100 @@ export-chart = Chart
 export-no-conversations = No conversations.
 export-no-items = Nothing in the chart.
 export-file-lacking = The file is not in the export.
+
+# Messages to many patients
+many-title = Messages to many
+many-new = New message to many
+many-hint = One message to a list of patients. Each gets a conversation of their own, and nobody sees who else got it.
+many-empty = No message to many has been written yet.
+many-state-prepared = Not sent
+many-state-sending = Going out
+many-state-stopped = Stopped
+many-state-done = Sent
+many-recipients = Patients
+many-recipients-hint = One health number or record number on each line, or the address of a chart. At most 10,000 lines.
+many-file = From a file
+many-file-hint = A spreadsheet or CSV file with a column of health numbers or record numbers.
+many-file-add = Add to the list
+many-title-hint = The patient reads it. It can hold the blanks that fill themselves in.
+many-placeholders = These are filled in for each patient when it is sent. Write them as they stand here, with the braces.
+many-no-files = Files cannot be sent to many yet. Put what all should have into the text, or a link.
+many-check = Check who gets it
+many-check-title = Nothing has been sent yet
+many-check-hint = Everybody gets a conversation of their own, in your name. Whoever cannot be told when their turn comes is not written to, and named here.
+many-told = { $count ->
+    [0] Nobody on this list can be told.
+    [one] { $count } patient will be told.
+   *[other] { $count } patients will be told.
+}
+many-not-told = { $count ->
+    [one] { $count } patient cannot be told:
+   *[other] { $count } patients cannot be told:
+}
+many-by-email = By email:
+many-by-sms = By text message:
+many-by-both = By email and by text message:
+many-road-email = By email
+many-road-sms = By text message
+many-road-both = By email and by text message
+many-unread = Lines that were left out
+many-unknown = Lines whose number is nobody’s: { $lines }
+many-double = Lines with a patient who is on an earlier line: { $lines }
+many-several = Lines whose number several patients have: { $lines }
+many-send = { $count ->
+    [one] Send to { $count } patient
+   *[other] Send to { $count } patients
+}
+many-change = Change
+many-remove = Remove
+many-stop = Stop
+many-stop-hint = What has gone out stays. What has not gone out by then does not go.
+many-refresh = Refresh
+many-again = Use these words again
+many-progress = How much has gone out
+many-now-prepared = Not sent
+many-now-sending = It is going out
+many-now-stopped = Stopped
+many-now-done = All done
+many-stop-user = Stopped: the rest does not go out
+many-stop-writer = Stopped: whoever sent it may not send to many any more
+many-stop-restored = Stopped: a backup was restored, and the rest may have gone out before
+many-stopped-by = Stopped by { $user } on { $when }.
+many-prepared-by = Written by { $user } on { $when }
+many-sent-by = Sent by { $user } on { $when }
+many-sample = As { $patient } gets it
+many-tab-waiting = To go out
+many-tab-sent = Sent
+many-tab-not_sent = Not sent
+many-tab-before-waiting = Will be told
+many-tab-before-sent = Sent
+many-tab-before-not_sent = Cannot be told
+many-tab-stopped-waiting = Stopped before their turn
+many-tab-stopped-sent = Sent
+many-tab-stopped-not_sent = Not sent
+many-why-no_record = The record is not there any more.
+many-why-same_person = The record was merged with that of somebody else on this list, who gets it.
+many-why-unfilled = A blank in the text has no value for this patient.
+many-why-too_long = With the blanks filled in, the text is too long.
+many-part = Sent as part of one message to many by { $user }
+many-tick = Write to several patients
+many-tick-hint = Tick patients in the list, then go on.
+many-tick-choose = Choose:
+many-tick-write = Write to those ticked
+error-many-list = Give at least one patient
+error-many-most = Give at most 10,000 lines
+error-many-nobody = No patient is known by any of these numbers: check the list
+error-many-file = This file could not be read: save it as CSV and try again
+error-many-placeholder = A blank in double braces is none of those that fill themselves in: check how it is written
+error-many-overtaken = What you changed was sent or removed in the meantime. Nothing new was kept: press again to keep this as another message.
+notice-many-going = It is going out. You can leave this page.
+notice-many-stopped = Stopped: what had not gone out does not go.
+notice-many-removed = The message was removed. Nothing of it was sent.
+notice-many-nothing = Nothing was done: somebody was faster. This is how it stands now.
+notice-many-nobody = Nothing was sent: nobody on this list can be told.
+event-broadcast_prepared = wrote a message to many
+event-broadcast_viewed = opened a message to many
+event-broadcast_sent = sent a message to many
+event-broadcast_stopped = a message to many was stopped
+event-broadcast_removed = a message to many that was not sent was removed
+event-broadcast_not_sent = a message to many did not go to this patient

@@ -33,7 +33,39 @@ pub struct Filled {
 /// Fills in what is known, in the template's own language. A placeholder without a value stays, so that the writer sees
 /// it.
 pub fn filled(template: &Template, patient: &Patient, user: &str, settings: &Settings, now: crate::db::Ts) -> Filled {
-    let lang = Lang::or_english(&template.language);
+    let words = Words { title: &template.title, body_html: &template.body_html, language: &template.language };
+    let (title, body_html) = filled_words(words, patient, user, settings, now);
+    Filled {
+        title,
+        body_html,
+        replies_allowed: match template.replies {
+            Replies::AsClinic => None,
+            Replies::Allowed => Some(true),
+            Replies::Off => Some(false),
+        },
+    }
+}
+
+/// Words with placeholders.
+#[derive(Debug, Clone, Copy)]
+pub struct Words<'w> {
+    /// the message's title
+    pub title: &'w str,
+    /// the message: clean HTML
+    pub body_html: &'w str,
+    /// the code of the language in which dates are written
+    pub language: &'w str,
+}
+
+/// Fills in what is known in words of any origin: gives the title, and the message as clean HTML.
+pub fn filled_words(
+    words: Words,
+    patient: &Patient,
+    user: &str,
+    settings: &Settings,
+    now: crate::db::Ts,
+) -> (String, String) {
+    let lang = Lang::or_english(words.language);
     let value = |name: &str| {
         let text = match name {
             "patient.preferred_name" => patient.preferred_name.clone().unwrap_or_else(|| patient.given_name.clone()),
@@ -48,13 +80,5 @@ pub fn filled(template: &Template, patient: &Patient, user: &str, settings: &Set
         };
         Some(text).filter(|text| !text.trim().is_empty())
     };
-    Filled {
-        title: fill(&template.title, value),
-        body_html: fill_html(&template.body_html, value),
-        replies_allowed: match template.replies {
-            Replies::AsClinic => None,
-            Replies::Allowed => Some(true),
-            Replies::Off => Some(false),
-        },
-    }
+    (fill(words.title, value), fill_html(words.body_html, value))
 }

@@ -5,7 +5,7 @@ mod list;
 mod save;
 mod starter;
 
-pub use fill::{Filled, PLACEHOLDERS, filled};
+pub use fill::{Filled, PLACEHOLDERS, Words, filled, filled_words};
 pub use list::{MOST, Template, TemplateName, VersionRow, names, own_template, readable, template, versions};
 pub use save::{SaveError, add, change, count_own, duplicate, hand_over, renew_names, set_retired};
 pub use starter::add_starters;

@@ -10,6 +10,7 @@ use crate::patients::Patient;
 use crate::text_enum;
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::prelude::*;
+use std::collections::HashMap;
 
 text_enum! {
     /// Why nothing is sent to an address.
@@ -81,6 +82,28 @@ fn find_block(conn: &mut Conn, channel: Channel, key: Option<String>) -> QueryRe
         .first(conn)
         .optional()?;
     Ok(found.map(|(kind, since)| Block { kind, since }))
+}
+
+/// The same for many patients at once, in their order.
+pub fn blocks_of(conn: &mut Conn, patients: &[Patient]) -> QueryResult<Vec<Blocks>> {
+    let email = |patient: &Patient| patient.email.as_ref().map(EmailAddress::key);
+    let phone = |patient: &Patient| patient.phone.as_ref().map(|phone| phone.as_str().to_owned());
+    let on_emails = find_blocks(conn, Channel::Email, patients.iter().filter_map(email).collect())?;
+    let on_phones = find_blocks(conn, Channel::Sms, patients.iter().filter_map(phone).collect())?;
+    let of = |patient: &Patient| Blocks {
+        email: email(patient).and_then(|key| on_emails.get(&key).copied()),
+        sms: phone(patient).and_then(|key| on_phones.get(&key).copied()),
+    };
+    Ok(patients.iter().map(of).collect())
+}
+
+fn find_blocks(conn: &mut Conn, channel: Channel, keys: Vec<String>) -> QueryResult<HashMap<String, Block>> {
+    let found: Vec<(String, BlockKind, Ts)> = address_blocks::table
+        .filter(address_blocks::channel.eq(channel))
+        .filter(address_blocks::address_key.eq_any(keys))
+        .select((address_blocks::address_key, address_blocks::kind, address_blocks::created_at))
+        .load(conn)?;
+    Ok(found.into_iter().map(|(key, kind, since)| (key, Block { kind, since })).collect())
 }
 
 /// Blocks an address; says whether it was free before. A block by the holder replaces one for undeliverable mail or

@@ -11,6 +11,15 @@ use crate::outbox::{self, Lane, Task};
 use crate::values::EmailAddress;
 use diesel::prelude::*;
 
+/// How soon a notification goes out beside those of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// as soon as there is a free place on its road
+    AtOnce,
+    /// it is one of many that a user sends together: they wait in a lane of their own, and nobody else's waits behind them
+    OneOfMany,
+}
+
 /// Stores one notification for each road and a job to send it, in the caller's transaction.
 pub fn enqueue(
     tx: &mut Tx,
@@ -20,10 +29,10 @@ pub fn enqueue(
     kind: Kind,
     channels: &[Channel],
 ) -> QueryResult<()> {
-    enqueue_at(tx, now, random, message, kind, channels, now)
+    enqueue_at(tx, now, random, message, kind, channels, (now, Pace::AtOnce))
 }
 
-/// The same, to be sent from `due` on.
+/// The same, to be sent from this moment on, at this pace.
 pub(super) fn enqueue_at(
     tx: &mut Tx,
     now: Ts,
@@ -31,7 +40,7 @@ pub(super) fn enqueue_at(
     message: (MessageId, ConversationId, PatientId),
     kind: Kind,
     channels: &[Channel],
-    due: Ts,
+    when: (Ts, Pace),
 ) -> QueryResult<()> {
     let (message, conversation, _) = message;
     // the conversation's patient is read under the lock: charts may have been merged since the caller asked
@@ -46,7 +55,7 @@ pub(super) fn enqueue_at(
     }
     for channel in channels {
         let id = insert(tx, now, random, Some((message, conversation)), (patient, user), (kind, *channel))?;
-        job(tx, now, id, patient, *channel, due)?;
+        job(tx, now, id, patient, *channel, when)?;
     }
     road_states::refresh(tx, conversation).map(drop)
 }
@@ -59,7 +68,7 @@ pub(super) fn job(
     id: NotificationId,
     patient: PatientId,
     channel: Channel,
-    due: Ts,
+    (due, pace): (Ts, Pace),
 ) -> QueryResult<()> {
     let (lane, domain) = match channel {
         Channel::Sms => (Lane::Texts, None),
@@ -69,6 +78,10 @@ pub(super) fn job(
                 email.and_then(|email| email.as_str().rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
             (Lane::Email, domain)
         }
+    };
+    let lane = match pace {
+        Pace::AtOnce => lane,
+        Pace::OneOfMany => Lane::Many,
     };
     outbox::enqueue_to(tx, now, Task::SendNotification(id), (lane, domain.as_deref().unwrap_or_default()), due)
 }

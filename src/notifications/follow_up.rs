@@ -3,7 +3,7 @@
 
 use super::blocks::blocks;
 use super::calls;
-use super::enqueue::enqueue;
+use super::enqueue::{Pace, enqueue, enqueue_at};
 use super::letters;
 use super::plan::{obstacles, plan};
 use super::templates::Kind;
@@ -192,6 +192,7 @@ pub fn announce(
     message: (MessageId, ConversationId, PatientId),
     patient: &Patient,
     choice: PlanChoice,
+    pace: Pace,
 ) -> QueryResult<()> {
     let mut links = plan(patient, &blocks(tx, patient)?).links;
     let text_waits = choice.text_hours > 0 && links.len() == 2;
@@ -199,7 +200,7 @@ pub fn announce(
         links.retain(|channel| *channel == Channel::Email);
     }
     stop(tx, now, message.1, StepState::Replaced)?;
-    enqueue(tx, now, random, message, Kind::MessageWaiting, &links)?;
+    enqueue_at(tx, now, random, message, Kind::MessageWaiting, &links, (now, pace))?;
     for (step, due_at) in choice.steps(now, text_waits) {
         let row = (
             (p::message_id.eq(message.0), p::conversation_id.eq(message.1), p::step.eq(step), p::due_at.eq(due_at)),

@@ -38,10 +38,10 @@ mod wording;
 pub use access_notice::{access_notices, tell_of_access, tell_of_access_again};
 pub use after_restore::after_restore;
 pub use again::{NotAgain, send_again};
-pub use blocks::{Block, BlockKind, Blocks, blocks, release};
+pub use blocks::{Block, BlockKind, Blocks, blocks, blocks_of, release};
 pub use calls::{Asked, Call, CallError, NewCall, Outcome, asked_call, calls_of, note_call, put_off};
 pub use cancel::{NotCancelled, cancel, cancel_access_notice};
-pub use enqueue::enqueue;
+pub use enqueue::{Pace, enqueue};
 pub use follow_up::{
     PlanChoice, PlanKind, PlanStep, PlanWish, StepState, announce, follow_up, hold_step, plan_of, stop as stop_plan,
     stop_all,

@@ -1,7 +1,7 @@
 //! What returned mail says of notifications, and how far its mailbox was read.
 
 use super::blocks::{BlockKind, block};
-use super::enqueue::enqueue_at;
+use super::enqueue::{Pace, enqueue_at};
 use super::reports::report;
 use super::rows::NotificationRow;
 use super::states::{Ending, State};
@@ -61,7 +61,7 @@ fn tell_again_later(tx: &mut Tx, now: Ts, random: &Random, row: &NotificationRow
         return Ok(());
     }
     let what = (message, conversation, row.patient_id);
-    enqueue_at(tx, now, random, what, row.kind, &[row.channel], now.plus(FULL_AGAIN_AFTER))
+    enqueue_at(tx, now, random, what, row.kind, &[row.channel], (now.plus(FULL_AGAIN_AFTER), Pace::AtOnce))
 }
 
 /// A returned mail whose reading began this often and never ended is skipped: reading it may have crashed the program.

@@ -1,6 +1,8 @@
 //! Every kind of job: the row that it is about, the lane in which it is worked, and when it is given up.
 
-use crate::db::{AccountMailId, BlobId, ConversationId, LinkId, NotificationId, PlanStepId, ScheduledId, Ts, UserId};
+use crate::db::{
+    AccountMailId, BlobId, BroadcastId, ConversationId, LinkId, NotificationId, PlanStepId, ScheduledId, Ts, UserId,
+};
 use crate::text_enum;
 use time::Duration;
 
@@ -15,6 +17,8 @@ text_enum! {
         Texts = "texts",
         /// steps of plans and messages that go out later: they hand nothing over themselves
         Plans = "plans",
+        /// messages to many patients, and the notifications of these: nobody else's waits behind them
+        Many = "many",
         /// email to the clinic's own users
         Staff = "staff",
         /// files for the virus scanner, which may take its time
@@ -99,6 +103,8 @@ tasks! {
     SendScheduled(ScheduledId) = "send_scheduled", Plans, planned, GiveUp::Never;
     /// see whether this conversation has the answer that was promised by now
     SeeToPromise(ConversationId) = "see_to_promise", Plans, planned, GiveUp::Never;
+    /// send the next of this message to many patients, a few at a time
+    SendMany(BroadcastId) = "send_many", Many, planned, GiveUp::Never;
     /// tell this user that patients have answered; with the pauses of `back_off` tried for about a day
     TellStaff(UserId) = "tell_staff", Staff, planned, GiveUp::Tries(30);
     /// send this mail about a user's own account; a link for a forgotten password expires before the last attempt

@@ -149,7 +149,13 @@ pub fn retry(tx: &mut Tx, job: &Job, run_at: Ts) -> QueryResult<bool> {
 /// Drops those jobs of a restored backup that send a passcode, a notification or a mail about an account, because they
 /// may have been done after the backup was made, and the claims on the other jobs: their workers do not exist here.
 pub fn after_restore(tx: &mut Tx) -> QueryResult<()> {
-    let sending = [JobKind::SendPasscode, JobKind::SendNotification, JobKind::SendScheduled, JobKind::TellUser];
+    let sending = [
+        JobKind::SendPasscode,
+        JobKind::SendNotification,
+        JobKind::SendScheduled,
+        JobKind::SendMany,
+        JobKind::TellUser,
+    ];
     diesel::delete(jobs::table.filter(jobs::kind.eq_any(sending))).execute(tx.conn())?;
     diesel::update(jobs::table).set(jobs::lease.eq(None::<String>)).execute(tx.conn()).map(drop)
 }
@@ -191,6 +197,12 @@ pub fn waiting_since(conn: &mut Conn, now: Ts) -> QueryResult<Waiting> {
     let (count, oldest) =
         waiting.select((diesel::dsl::count_star(), diesel::dsl::min(jobs::created_at))).first(conn)?;
     Ok(Waiting { count, oldest })
+}
+
+/// How many jobs of a lane are due, counted up to `most`.
+pub fn due_in(conn: &mut Conn, now: Ts, lane: Lane, most: i64) -> QueryResult<usize> {
+    let due = jobs::table.filter(jobs::lane.eq(lane)).filter(jobs::run_at.le(now)).order((jobs::run_at, jobs::id));
+    Ok(due.select(jobs::id).limit(most).load::<JobId>(conn)?.len())
 }
 
 /// Removes a job that no worker holds. Says whether there was one.

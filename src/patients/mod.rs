@@ -8,6 +8,7 @@ mod doubles;
 mod health_number;
 mod identifiers;
 mod known;
+mod listed;
 mod named;
 mod postal_address;
 mod query;
@@ -26,6 +27,7 @@ pub use known::{
     Added, PersonDescription, Recognised, TypedPatient, Who, add_typed, doubles_of, is_mistaken_for, lock_additions,
     recognise,
 };
+pub use listed::{named_by_lines, patients_by_ids};
 pub use named::{Clues, NamedBy, named_other};
 pub use postal_address::{PostalAddress, postal_address, postal_code, set_postal_address};
 pub use record::{

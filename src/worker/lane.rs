@@ -32,7 +32,7 @@ const fn at_once(lane: Lane) -> usize {
     match lane {
         Lane::Passcodes | Lane::Email => 16,
         Lane::Texts | Lane::Scans => 8,
-        Lane::Plans | Lane::Staff => 4,
+        Lane::Plans | Lane::Many | Lane::Staff => 4,
     }
 }
 

@@ -12,6 +12,7 @@ mod index_messages;
 mod lane;
 mod scan_files;
 mod see_to_promise;
+mod send_many;
 mod send_notification;
 mod send_passcode;
 mod send_scheduled;
@@ -21,6 +22,7 @@ mod tell_user;
 mod upkeep;
 
 use crate::access::session;
+use crate::broadcasts;
 use crate::db::{Conn, DbError, Ts, Tx};
 use crate::error::AppError;
 use crate::outbox::{self, Job, Lane, Task};
@@ -139,6 +141,7 @@ async fn keep_up(state: &AppState, stop: &Stop) {
             users::sweep_pending(tx, now)?;
             users::sweep_visits(tx, now)?;
             users::forget_devices(tx, now)?;
+            broadcasts::sweep(tx, now)?;
             Ok(session::sweep(tx, now)?)
         });
         if let Err(cause) = sweep.await {
@@ -176,6 +179,7 @@ async fn work(state: &AppState, job: Job) {
         Task::FollowUp(id) => follow_up::run(state, job, id).await,
         Task::SeeToPromise(conversation) => see_to_promise::run(state, job, conversation).await,
         Task::SendScheduled(message) => send_scheduled::run(state, job, message).await,
+        Task::SendMany(broadcast) => send_many::run(state, job, broadcast).await,
         Task::TellStaff(user) => tell_staff::run(state, job, user).await,
         Task::TellUser(mail) => tell_user::run(state, job, mail).await,
         Task::SendPasscode(link) => send_passcode::run(state, job, link).await,

@@ -14,6 +14,7 @@ const HOOKS = {
   '[data-live-inbox]': () => import('./live-inbox.js'),
   '[data-live]': () => import('./live-conversation.js'),
   'ol[data-links]': () => import('./copy-link.js'),
+  '[data-broadcast]': () => import('./live-broadcast.js'),
   'form[data-live-preview]': () => import('./live-preview.js'),
   'form[data-at-once]': () => import('./at-once.js'),
   'details.menu': () => import('./menu.js'),

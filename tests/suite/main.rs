@@ -5,6 +5,7 @@
 
 mod at_rest;
 mod backups;
+mod broadcasts;
 mod chart;
 mod composing;
 mod conversations;

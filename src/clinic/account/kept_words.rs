@@ -320,6 +320,8 @@ fn page_of(path: &str) -> String {
         ["settings", "users"] => "/settings/users/new".to_owned(),
         ["account", "second-factor", ..] => SET_UP.to_owned(),
         ["account", "email" | "keys" | "password" | "sessions" | "provider", ..] => "/account".to_owned(),
+        ["broadcasts"] | ["broadcasts", "template" | "recipients"] => "/broadcasts/new".to_owned(),
+        ["broadcasts", id, ..] => format!("/broadcasts/{id}"),
         ["scheduled", ..] => "/inbox/scheduled".to_owned(),
         ["settings", "records", ..] => "/settings/records".to_owned(),
         ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),

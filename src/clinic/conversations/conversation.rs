@@ -12,6 +12,7 @@ use super::assignment;
 use super::live::LivePart;
 use super::outbox;
 use crate::access::{Action, ConversationAccess, Right, Role, rights};
+use crate::broadcasts;
 use crate::chart::ItemKind;
 use crate::clinic::account::kept_words::words_back;
 use crate::clinic::composing::later::{self, Later};
@@ -46,6 +47,8 @@ pub struct ConversationPage {
     me: UserId,
     patient: Patient,
     thread: Thread,
+    /// a message to many began it: its address for whoever may open it, else empty, and who sent it
+    one_of_many: Option<(String, String)>,
     colleagues: Vec<UserRow>,
     takes_part: bool,
     /// the reader has marked it done
@@ -256,6 +259,9 @@ pub async fn page<R: Right + Send>(
         let away = users::away_among(conn, settings.zone().local(now).date(), &there_are)?;
         let role = access.user().role();
         let may_close = role.may(Action::Close);
+        let of_many = broadcasts::of_conversation(conn, access.conversation())?;
+        let address = |id| if role.may(Action::SendMany) { format!("/broadcasts/{id}") } else { String::new() };
+        let one_of_many = of_many.map(|(id, by)| (address(id), by));
         let may_undo = may_close
             && thread.recalled_at.is_none()
             && thread.closed.as_ref().is_some_and(|(at, _)| now.since(*at) <= UNDO_WITHIN);
@@ -345,6 +351,7 @@ pub async fn page<R: Right + Send>(
             shown: said.filter(|_| !asks).or(thread.newest),
             newer_than: said.filter(|_| asks),
             thread,
+            one_of_many,
             writing,
             other_draft,
             // each window has a key of its own; whoever was told that the same form waits to go out later presses again for another

@@ -32,6 +32,8 @@ struct PatientsPage {
     next: Option<String>,
     /// a search stops at a limit, and there may be more
     is_cut: bool,
+    /// the reader may tick patients, and write one message to all of them
+    may_send_many: bool,
 }
 
 impl PatientsPage {
@@ -107,6 +109,7 @@ pub async fn show(
             rows: found.patients,
             next,
             is_cut: found.is_cut,
+            may_send_many: query.purpose != MESSAGE && user.0.role().may(Action::SendMany),
         })
     });
     let page = page.await?;

@@ -78,6 +78,7 @@ sealed_columns! {
     drafts (user_id, patient_id) [user_id] { form: DraftForm }
     conversation_drafts (user_id, conversation_id, writing) [user_id] { form: ConversationDraftForm }
     scheduled_messages (id) [] { form: ScheduledFormText }
+    broadcasts (id) [] { title: BroadcastTitle, form: BroadcastForm }
     kept_forms (user_id, page) [user_id] { form: KeptFormText }
     letters (id) [conversation_id] { recipient: LetterRecipient }
     postal_addresses (patient_id) [] {

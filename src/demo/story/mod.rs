@@ -202,6 +202,7 @@ impl<'a> Stage<'a> {
             draft: 0,
             replaces: None,
             is_due: false,
+            is_one_of_many: false,
         };
         let (now, random) = (self.now(), self.state.random.clone());
         self.write(move |tx| conversations::start(tx, now, &random, &chart, &new).map_err(wrong)).await

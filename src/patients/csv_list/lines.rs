@@ -87,6 +87,12 @@ pub fn written<'a>(lines: impl IntoIterator<Item = &'a [String]>) -> Option<Stri
     String::from_utf8(writer.into_inner().ok()?).ok()
 }
 
+/// The cells of each line that has any, with its number.
+pub fn cells_of(text: &str) -> Vec<(usize, Vec<String>)> {
+    let lines = split(text).into_iter().filter(|line| !line.is_blank());
+    lines.map(|line| (usize::try_from(line.at).unwrap_or(usize::MAX), line.cells)).collect()
+}
+
 fn split(text: &str) -> Vec<Line> {
     // the reader counts lines by LF
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");

@@ -20,7 +20,7 @@ mod store;
 mod words;
 
 pub use columns::{DateOrder, ListColumn};
-pub use lines::{Text, is_spreadsheet, text_of, written};
+pub use lines::{Text, cells_of, is_spreadsheet, text_of, written};
 pub use mappings::{Mapping, headers_key, mapping, remember};
 pub use store::{Difference, Filled, ListSummary, compare, store_list};
 

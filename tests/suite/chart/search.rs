@@ -168,13 +168,13 @@ async fn what_is_looked_for_stands_in_no_address(app: App) {
         let to = user.post("/searches", &asked).await.redirect();
         assert!(to.starts_with(&format!("{page}?sought=")) && !to.to_lowercase().contains("oka"), "{to}");
         let found = user.get(&to).await.ok();
-        assert_eq!(found.attr("[name=q]", "value").unwrap(), "okafor annabelle", "{page}");
+        assert_eq!(found.attr("main [name=q]", "value").unwrap(), "okafor annabelle", "{page}");
         for link in found.links() {
             assert!(!link.href.to_lowercase().contains("oka"), "{page}: {}", link.href);
         }
         // the words are shown only to the user who searched, and for a day at most
-        assert_eq!(other.get(&to).await.ok().attr("[name=q]", "value").unwrap(), "");
-        assert_eq!(user.get(&to.replace("sought=", "sought=x")).await.ok().attr("[name=q]", "value").unwrap(), "");
+        assert_eq!(other.get(&to).await.ok().attr("main [name=q]", "value").unwrap(), "");
+        assert_eq!(user.get(&to.replace("sought=", "sought=x")).await.ok().attr("main [name=q]", "value").unwrap(), "");
     }
     // the next page of a search, and of the list, whose place in the list is a name
     let to = user.post("/searches", &[("page", "/patients"), ("q", "annabelle")]).await.redirect();

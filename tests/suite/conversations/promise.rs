@@ -125,7 +125,7 @@ async fn the_patient_reads_it_in_french(app: App) {
     let page = patient.get(&link).await.ok();
     let code = app.passcode_to("maria@example.org");
     let fields = [("passcode", code.as_str()), ("day", "4"), ("month", "3"), ("year", "1951")];
-    let message = patient.submit(&page, "Entrer", &fields).await.redirect();
+    let message = patient.submit(&page, "Se connecter", &fields).await.redirect();
     let message = message.split('?').next().unwrap().to_owned();
     let page = patient.get(&message).await.ok();
     // 9:02 and four hours: the next quarter

@@ -24,34 +24,34 @@ const WORDS: [Words; 9] = [
         ["Email waiting to be sent", "Text message waiting to be sent", "Email and text message waiting to be sent"],
         [
             "Courriel en attente d’envoi",
-            "Message texte en attente d’envoi",
-            "Courriel et message texte en attente d’envoi",
+            "Texto en attente d’envoi",
+            "Courriel et texto en attente d’envoi",
         ],
     ),
     (
         State::Sending,
         ["Email being sent", "Text message being sent", "Email and text message being sent"],
-        ["Courriel en cours d’envoi", "Message texte en cours d’envoi", "Courriel et message texte en cours d’envoi"],
+        ["Courriel en cours d’envoi", "Texto en cours d’envoi", "Courriel et texto en cours d’envoi"],
     ),
     (
         State::Sent,
         ["Emailed TIME", "Texted TIME", "Emailed and texted TIME"],
-        ["Courriel envoyé à TIME", "Message texte envoyé à TIME", "Courriel et message texte envoyés à TIME"],
+        ["Courriel envoyé à TIME", "Texto envoyé à TIME", "Courriel et texto envoyés à TIME"],
     ),
     (
         State::Delivered,
         ["Email delivered TIME", "Text message delivered TIME", "Email and text message delivered TIME"],
-        ["Courriel reçu à TIME", "Message texte reçu à TIME", "Courriel et message texte reçus à TIME"],
+        ["Courriel reçu à TIME", "Texto reçu à TIME", "Courriel et texto reçus à TIME"],
     ),
     (
         State::Failed,
         ["Email failed", "Text message failed", "Email and text message failed"],
-        ["Courriel non remis", "Message texte non remis", "Courriel et message texte non remis"],
+        ["Courriel non remis", "Texto non remis", "Courriel et texto non remis"],
     ),
     (
         State::Bounced,
         ["Email came back", "Text message came back", "Email and text message came back"],
-        ["Courriel retourné", "Message texte retourné", "Courriel et message texte retournés"],
+        ["Courriel retourné", "Texto retourné", "Courriel et texto retournés"],
     ),
     (
         State::Stopped,
@@ -62,19 +62,19 @@ const WORDS: [Words; 9] = [
         ],
         [
             "Courriel arrêté par le patient",
-            "Message texte arrêté par le patient",
-            "Courriel et message texte arrêtés par le patient",
+            "Texto arrêté par le patient",
+            "Courriel et texto arrêtés par le patient",
         ],
     ),
     (
         State::Cancelled,
         ["Email not sent", "Text message not sent", "Email and text message not sent"],
-        ["Courriel non envoyé", "Message texte non envoyé", "Courriel et message texte non envoyés"],
+        ["Courriel non envoyé", "Texto non envoyé", "Courriel et texto non envoyés"],
     ),
     (
         State::Unsure,
         ["Email may have been sent", "Text message may have been sent", "Email and text message may have been sent"],
-        ["Courriel peut-être envoyé", "Message texte peut-être envoyé", "Courriel et message texte peut-être envoyés"],
+        ["Courriel peut-être envoyé", "Texto peut-être envoyé", "Courriel et texto peut-être envoyés"],
     ),
 ];
 

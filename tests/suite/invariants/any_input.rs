@@ -73,6 +73,7 @@ async fn world(app: &App) -> World {
         ("template", "1".to_owned()),
         ("user", "1".to_owned()),
         ("passkey", "1".to_owned()),
+        ("broadcast", "1".to_owned()),
     ];
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut pages = Vec::new();

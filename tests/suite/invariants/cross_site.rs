@@ -35,6 +35,7 @@ async fn no_post_from_another_site_gets_through() {
             "message",
             "user",
             "passkey",
+            "broadcast",
         ];
         let path = route.filled(&names.map(|name| (name, "1")));
         let form = ("content-type", "application/x-www-form-urlencoded");

@@ -7,6 +7,7 @@ use crate::support::app::{Actor, App};
 use crate::support::html::{OnEnter, Page};
 use crate::support::world::Like;
 use postern::access::Role;
+use postern::db::PatientId;
 
 on_both!(the_first_button_of_each_form_is_its_main_one);
 
@@ -42,6 +43,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
     let owner = app.user(Role::Owner).await;
     app.user(Role::Staff).await;
     let (patient, conversation) = world(&owner, &app).await;
+    app.broadcast(&owner, &[PatientId(patient.parse().unwrap())]).await;
     // a patient who cannot be reached: the Alert with its form
     let unreachable = Like { email: None, phone: None, portal_access: false, ..Like::default() };
     let unreachable = app.patient(unreachable).await.to_string();
@@ -53,6 +55,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
         ("conversation", &conversation),
         ("item", "1"),
         ("scheduled", "1"),
+        ("broadcast", "1"),
         ("message", "1"),
         ("template", "1"),
         ("user", "1"),

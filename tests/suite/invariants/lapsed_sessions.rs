@@ -63,6 +63,7 @@ async fn words_survive_the_end_of_a_session(app: App) {
         (format!("{patient}/postal-address"), "Save", vec![("street", WORDS), ("city", "Ottawa")]),
         ("/patients/new".into(), "Save", vec![("family_name", WORDS), ("day", "4"), ("method", "sms")]),
         ("/patients/import".into(), "Check the list", vec![("list", WORDS)]),
+        ("/broadcasts/new".into(), "Check who gets it", vec![("title", WORDS), ("body", WORDS), ("recipients", WORDS)]),
         ("/settings/clinic".into(), "Save", vec![("address", WORDS), ("time_zone", "America/Regina")]),
         ("/settings/patient-portal".into(), "Save", vec![("closing_text", WORDS), ("portal_stay_days", "7")]),
         ("/settings/hours".into(), "Save", vec![("closed_name", WORDS), ("from_1", "09:00")]),
@@ -142,6 +143,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
     let owner = app.user(Role::Owner).await;
     let patient = app.patient(Like::default()).await;
     let conversation = app.message(&owner, patient, true).await;
+    app.broadcast(&owner, &[patient]).await;
     let mark = owner.whose("/inbox").await;
     let patient = patient.to_string();
     let values = [
@@ -149,6 +151,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
         ("conversation", conversation.rsplit('/').next().unwrap()),
         ("upload", "1"),
         ("scheduled", "1"),
+        ("broadcast", "1"),
         ("message", "1"),
         ("template", "1"),
         ("user", "1"),

@@ -135,6 +135,7 @@ impl World {
             ("template", "1"),
             ("user", "1"),
             ("passkey", "1"),
+            ("broadcast", "1"),
             ("upload", "1"),
             ("token", "unknown"),
             ("kind", "message_waiting"),

@@ -6,6 +6,7 @@ const EXPECTED: &str = "
               owner clinician staff viewer
 read          yes   yes       yes   yes
 send          yes   yes       yes   -
+send_many     yes   yes       -     -
 close         yes   yes       yes   -
 edit_patients yes   yes       yes   -
 notify        yes   yes       yes   -

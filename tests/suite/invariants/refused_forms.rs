@@ -77,6 +77,11 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /conversations/{conversation}/done",
     "POST /conversations/{conversation}/done/removal",
     "POST /conversations/{conversation}/unread",
+    "POST /broadcasts/template",
+    "POST /broadcasts/recipients",
+    "POST /broadcasts/{broadcast}/sending",
+    "POST /broadcasts/{broadcast}/stopping",
+    "POST /broadcasts/{broadcast}/removal",
     "POST /scheduled/{scheduled}/cancellation",
     "POST /scheduled/{scheduled}/sending",
     "POST /scheduled/{scheduled}/removal",
@@ -187,6 +192,7 @@ async fn a_refused_form_says_so(app: App) {
     let clinic: Vec<Refused> = vec![
         ("POST /patients", "/patients".into(), vec![]),
         ("POST /patients/import", "/patients/import".into(), vec![("list", "nonsense")]),
+        ("POST /broadcasts", "/broadcasts".into(), vec![("title", "{{nobody}}")]),
         (
             "POST /patients/{patient}/information",
             format!("{patient}/information"),

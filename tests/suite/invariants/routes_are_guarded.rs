@@ -91,6 +91,7 @@ async fn world(app: &App) -> World {
     let owner = app.user(Role::Owner).await;
     let patient = app.patient(Like::default()).await;
     let path = app.message(&owner, patient, true).await;
+    app.broadcast(&owner, &[patient]).await;
     World { patient: patient.to_string(), conversation: path.rsplit('/').next().unwrap().to_owned() }
 }
 
@@ -102,6 +103,7 @@ impl World {
             ("item", "1"),
             ("message", "1"),
             ("scheduled", "1"),
+            ("broadcast", "1"),
             ("template", "1"),
             ("user", "1"),
             ("passkey", "1"),
@@ -255,9 +257,12 @@ async fn each_role_gets_its_own(app: App) {
             let of_owners = ["/patients/{patient}/deletion", "/patients/{patient}/hold"];
             let settings = route.path.starts_with("/settings") && !templates
                 || of_owners.iter().any(|path| route.path.starts_with(path));
+            let to_many = route.path.starts_with("/broadcasts");
             let forbidden = match role {
                 Role::Owner => false,
-                Role::Clinician | Role::Staff => settings,
+                Role::Clinician => settings,
+                Role::Staff => settings || to_many,
+                Role::Viewer if to_many => true,
                 Role::Viewer if route.path.starts_with("/account/") => false, // what is one's own
                 Role::Viewer if route.path == "/searches" => false, // a question, posted so that no address has it
                 Role::Viewer => settings || route.method == "POST" || WRITE_PAGES.contains(&route.path.as_str()),
@@ -273,6 +278,7 @@ async fn each_role_gets_its_own(app: App) {
                 _ if forbidden => 403,
                 "/" | "/settings" => 303,
                 "/conversations/{conversation}/live" => 303, // a script's: others are led to the conversation
+                "/broadcasts/{broadcast}/progress" => 303,   // the same
                 "/account/second-factor/app" => 303,         // nothing is being set up
                 item if item.starts_with("/patients/{patient}/items/{item}") => 404, // this patient has none
                 file if file.ends_with("/attachments/{number}") || file.ends_with("/letters/{number}") => 404,
@@ -286,12 +292,23 @@ async fn each_role_gets_its_own(app: App) {
 
 async fn what_is_not_there_is_404(app: App) {
     let owner = app.user(Role::Owner).await;
-    let named = ["{patient}", "{conversation}", "{user}"];
+    let named = ["{patient}", "{conversation}", "{user}", "{broadcast}"];
     for route in routes::clinic().into_iter().filter(|route| named.iter().any(|name| route.path.contains(name))) {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
             let path = route.filled(
-                &["patient", "conversation", "message", "scheduled", "item", "upload", "number", "user", "passkey"]
-                    .map(|name| (name, id)),
+                &[
+                    "patient",
+                    "conversation",
+                    "message",
+                    "scheduled",
+                    "broadcast",
+                    "item",
+                    "upload",
+                    "number",
+                    "user",
+                    "passkey",
+                ]
+                .map(|name| (name, id)),
             );
             let answer = match route.method {
                 "GET" => owner.get(&path).await,

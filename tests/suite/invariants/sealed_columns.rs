@@ -76,6 +76,8 @@ const CLEAR: &[(&str, &str)] = &[
     ("attachments.*", "kinds of files"),
     ("conversation_drafts.*", "one of the program's words each"),
     ("scheduled_messages.*", "the program's words, and the random key of a form"),
+    ("broadcasts.*", "the program's words, and the random key of a form"),
+    ("broadcast_recipients.*", "the program's words"),
     ("kept_forms.*", "addresses of pages"),
     ("message_templates.*", "the clinic's own words, before they are anybody's"),
     ("message_template_versions.*", "the clinic's own words, before they are anybody's"),

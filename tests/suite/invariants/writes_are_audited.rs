@@ -32,6 +32,8 @@ const NOTHING_KEPT: &[&str] = &[
     "POST /patients/{patient}/messages/preview",
     "POST /patients/{patient}/messages/template",
     "POST /conversations/{conversation}/messages/template",
+    "POST /broadcasts/template",
+    "POST /broadcasts/recipients",
     // who is typing is held in memory for some seconds: what they send, and their draft, leave a row
     "POST /conversations/{conversation}/answering",
     // the page to which it leads leaves a row
@@ -445,6 +447,17 @@ async fn every_post_leaves_a_row(app: App) {
         script.check(path, 303, &answer).await;
     }
     let later = [("title", "T"), ("body", "B"), ("key", &*key(90)), ("later", "tomorrow")];
+    let many_key = key(91);
+    let many = [("key", &*many_key), ("title", "To many"), ("body", "Words"), ("recipients", &*patient)];
+    for (at, change) in [(1, "sending"), (1, "stopping"), (2, "removal")] {
+        if change != "stopping" {
+            let language = if at == 1 { "en" } else { "fr" };
+            let answer = owner.post("/broadcasts", &[&many[..], &[("language", language)]].concat()).await;
+            script.check("/broadcasts", 303, &answer).await;
+        }
+        let answer = owner.post(&format!("/broadcasts/{at}/{change}"), &[]).await;
+        script.check(&format!("/broadcasts/{{broadcast}}/{change}"), 303, &answer).await;
+    }
     let answer = owner.post(&format!("{patient}/messages/scheduled"), &later).await;
     script.check("/patients/{patient}/messages/scheduled", 303, &answer).await;
     let later = [("body", "B"), ("key", &*key(91)), ("later", "tomorrow")];

@@ -96,6 +96,18 @@ impl App {
         to.split('?').next().unwrap().to_owned()
     }
 
+    /// Prepares a message to many patients, and sends none of it; gives its path.
+    pub async fn broadcast(&self, user: &Actor, patients: &[PatientId]) -> String {
+        let page = user.get("/broadcasts/new").await.ok();
+        let list = patients.iter().map(|id| format!("/patients/{id}")).collect::<Vec<_>>().join("\n");
+        let fields = [
+            ("recipients", &*list),
+            ("title", "Flu shots for {{patient.given_name}}"),
+            ("body", "Dear {{patient.given_name}}, come **any day**."),
+        ];
+        user.submit(&page, "Check who gets it", &fields).await.redirect()
+    }
+
     /// The path of the link in the newest mail or text to an address.
     pub fn link_to(&self, address: &str) -> String {
         let mail =

@@ -66,7 +66,7 @@ impl Desk {
     /// Waits until the focus is on an element of this selector, where it can be seen.
     async fn at(&self, css: &str) {
         let script = format!(
-            "const one = document.activeElement; const shown = getComputedStyle(one.closest('.ed') ?? one).outlineStyle;
+            "const one = document.activeElement; const shown = getComputedStyle(one.closest('.ed, .combo-box') ?? one).outlineStyle;
              return one.matches({css:?}) && shown === 'solid'"
         );
         self.browser
@@ -300,17 +300,17 @@ async fn a_key_that_is_typed_is_a_letter() {
     assert_eq!(browser.path().await, desk.conversations[0]);
     let before = desk.messages().await;
     browser.js("document.querySelector('#write .later').open = true; document.querySelector('#later_date').value = '2026-03-09';
-        document.querySelector('#later_time').value = '09:00'; document.querySelector('#later_date').focus()").await;
+        document.querySelector('#later_time').value = '09:00'; document.querySelector('#write .later summary').focus()").await;
     browser.keys(&with_control(&enter())).await;
     browser.wait_path("/inbox/scheduled").await;
     assert_eq!(desk.messages().await, before);
     desk.open(&format!("{}?scheduled=1", desk.conversations[0])).await;
     browser.js("document.querySelector('#write textarea').focus()").await;
     desk.at("#write .ed-text").await;
-    browser.keys("More ").await;
+    browser.keys("Moreover ").await;
     browser.keys(&with_control(&enter())).await;
     browser.wait_path("/inbox/scheduled").await;
     assert_eq!(desk.messages().await, before);
-    assert!(desk.user.get(&format!("{}?scheduled=1", desk.conversations[0])).await.ok().text().contains("More"));
+    assert!(desk.user.get(&format!("{}?scheduled=1", desk.conversations[0])).await.body.contains("Moreover"));
     browser.assert_clean().await;
 }

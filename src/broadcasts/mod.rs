@@ -1,0 +1,25 @@
+//! FEATURE: broadcasts: one message to many patients. Each of them gets a conversation of their own, begun by the very verb that a
+//! click calls, so that every rule of a single message holds; nobody sees anybody else.
+//!
+//! A broadcast is prepared first: the list is read, and who can be told is found out. It is sent by a second press; from then on its
+//! list stays as it is, and a worker begins the conversations a few at a time. What has changed by then is found by the verb, for
+//! each patient, and told.
+//!
+//! Whoever touches one takes locks in one order: the user, the patient, the broadcast, the job. The trace in the audit log comes last.
+
+mod due;
+mod file;
+mod prepare;
+mod rows;
+mod send;
+mod types;
+
+pub use due::{AT_ONCE, Next, OneError, next, not_sent, send_one, stop_unsent};
+pub use file::list_of_file;
+pub use prepare::{Checked, LONGEST_LIST, NewBroadcast, PrepareError, Unread, check, lines_of, prepare};
+pub use rows::{
+    Broadcast, BroadcastRow, Counts, RecipientRow, Sample, counts, find, form_of, list, of_conversation, recipients,
+    sample,
+};
+pub use send::{Pressed, after_restore, remove, send, stop, sweep};
+pub use types::{Fate, Roads, State, StopReason, Why};

@@ -1,0 +1,106 @@
+//! A message to many in real Chromium: wide, on the smallest phone in French, and without JavaScript.
+
+use super::crowd;
+use crate::notifications::browser::look;
+use crate::support::app::{App, On};
+use crate::support::browser::Browser;
+use crate::support::world::PASSWORD;
+use diesel::prelude::*;
+use postern::access::Role;
+use postern::db::schema::users;
+use postern::error::AppError;
+use postern::text::Lang;
+
+async fn a_message_goes_to_many(width: u32, code: &'static str, scripts: bool) {
+    let app = App::start(On::Sqlite).await;
+    app.user(Role::Owner).await;
+    crowd(&app, 25).await;
+    let write = app.state.db.write(move |tx| -> Result<String, AppError> {
+        diesel::update(users::table).set(users::language.eq(code)).execute(tx.conn())?;
+        Ok(users::table.select(users::email).order(users::id).first(tx.conn())?)
+    });
+    let (email, lang) = (write.await.unwrap(), Lang::or_english(code));
+    let Some(browser) = Browser::start_in(code, &app.origin).await else { return };
+    browser.size(width).await;
+    if !scripts {
+        browser.without_javascript().await;
+    }
+    browser.goto("/sign-in").await;
+    browser.fill(lang.t("email"), &email).await;
+    browser.fill(lang.t("password"), PASSWORD).await;
+    browser.click_text(lang.t("sign-in")).await;
+    browser.wait_path("/inbox").await;
+    let name = |what: &str| format!("many-{what}-{width}-{code}{}", if scripts { "" } else { "-plain" });
+    browser.goto("/patients").await;
+    look(&browser, &name("patients"), scripts).await;
+    browser.click_text(lang.t("many-title")).await;
+    browser.wait_path("/broadcasts").await;
+    look(&browser, &name("none"), scripts).await;
+    browser.click_text(lang.t("many-new")).await;
+    browser.wait_path("/broadcasts/new").await;
+    if scripts {
+        browser.wait("[contenteditable=true]").await;
+    }
+    look(&browser, &name("form"), scripts).await;
+    // a list of nobody is refused, and the words stay
+    browser.fill(lang.t("many-recipients"), "X1").await;
+    browser.fill(lang.t("title"), "Flu shots").await;
+    browser.fill(lang.t("message"), "Dear {{patient.given_name}}").await;
+    browser.click_text(lang.t("many-check")).await;
+    browser.wait_text(lang.t("error-many-nobody")).await;
+    look(&browser, &name("refused"), scripts).await;
+    assert_eq!(browser.value(lang.t("title")).await, "Flu shots");
+    let list: Vec<String> = (1..=25).map(|n| format!("H{n:06}")).chain(["X1".to_owned()]).collect();
+    if scripts {
+        browser.wait("[contenteditable=true]").await;
+    }
+    browser.fill(lang.t("many-recipients"), &list.join("\n")).await;
+    browser.click_text(lang.t("many-check")).await;
+    browser.wait_path("/broadcasts/1").await;
+    browser.wait_text("Dear María").await;
+    look(&browser, &name("checked"), scripts).await;
+    browser.click_text(&lang.t1("many-send", "count", 25_i64)).await;
+    browser.wait_text(lang.t_of("many-now", "sending")).await;
+    look(&browser, &name("going"), scripts).await;
+    app.drain().await;
+    match scripts {
+        // the page follows by itself
+        true => browser.wait("progress[value='20']").await,
+        false => {
+            browser.click_text(lang.t("many-refresh")).await;
+            browser.wait("progress[value='20']").await
+        }
+    };
+    look(&browser, &name("further"), scripts).await;
+    app.state.clock.advance(time::Duration::seconds(1));
+    app.drain().await;
+    if !scripts {
+        browser.click_text(lang.t("many-refresh")).await;
+    }
+    browser.wait_text(lang.t_of("many-now", "done")).await;
+    browser.wait_gone("form[action$=stopping]").await;
+    look(&browser, &name("done"), scripts).await;
+    if scripts {
+        browser.dark().await;
+        look(&browser, &name("done-dark"), scripts).await;
+        browser.light().await;
+    }
+    browser.goto("/conversations/1").await;
+    browser.wait_text(&lang.t1("many-part", "user", "User owner")).await;
+    look(&browser, &name("conversation"), scripts).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wide_in_english() {
+    a_message_goes_to_many(1280, "en", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_the_smallest_phone_in_french() {
+    a_message_goes_to_many(320, "fr", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_javascript() {
+    a_message_goes_to_many(390, "en", false).await;
+}
