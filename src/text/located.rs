@@ -167,8 +167,16 @@ pub fn holds(text: &str, sought: &[Sought]) -> bool {
 /// A text of one line around the first of the words that are looked for, at most `most` characters, with all of them marked.
 pub fn excerpt(text: &str, sought: &[Sought], most: usize) -> Vec<Piece> {
     let hits = located(text).into_iter().filter(|one| sought.iter().any(|word| word.is(&one.word))).map(|one| one.at);
-    let mut marks: Vec<Range<usize>> = hits.collect();
-    marks.sort_unstable_by_key(|mark| (mark.start, mark.end));
+    let mut hits: Vec<Range<usize>> = hits.collect();
+    hits.sort_unstable_by_key(|hit| (hit.start, hit.end));
+    let mut marks: Vec<Range<usize>> = Vec::new();
+    for hit in hits {
+        match marks.last_mut() {
+            // the pairs of a script without spaces overlap, and are one mark together
+            Some(mark) if hit.start < mark.end => mark.end = mark.end.max(hit.end),
+            _ => marks.push(hit),
+        }
+    }
     let first = marks.first().map_or(0, |mark| mark.start);
     let (from, until) = window(text, first, most);
     let mut pieces = Vec::new();
@@ -179,7 +187,6 @@ pub fn excerpt(text: &str, sought: &[Sought], most: usize) -> Vec<Piece> {
     };
     let mut at = from;
     for mark in marks {
-        // the pairs of a script without spaces overlap
         let (start, end) = (mark.start.max(at), mark.end.min(until));
         if start < end {
             add(at..start, false);
