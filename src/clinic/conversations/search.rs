@@ -62,6 +62,11 @@ impl SearchPage {
         places.collect::<Vec<_>>().join(", ")
     }
 
+    /// Where the message is shown, also when many have come after it.
+    fn link_to(&self, hit: &Hit) -> String {
+        format!("/conversations/{}?at={id}#message-{id}", hit.conversation, id = hit.message)
+    }
+
     fn next(&self) -> Option<String> {
         Some(self.query.address(&self.found.next?.to_string()))
     }

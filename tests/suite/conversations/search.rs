@@ -142,6 +142,9 @@ async fn each_hit_says_where_and_marks_what(app: App) {
     // the newest message with the word stands for the conversation
     let page = search_for(&user, "ferr", &[]).await;
     assert_eq!(page.texts_of(".hits mark"), ["ferritin"]);
+    let note = user.get(conversation).await.ok().attrs_of(".msg.note", "id").pop().unwrap();
+    let at = format!("{conversation}?at={}#{note}", note.replace("message-", ""));
+    assert!(page.links().iter().any(|link| link.href == at), "{at}: {:?}", page.links());
     assert!(page.text_of(".hits .meta").contains("Found in: Internal note"), "{}", page.text());
     assert!(page.text_of(".hits .excerpt").contains("Note: Ask about <script> and ferritin"), "{}", page.text());
     let page = search_for(&user, "ferritin low", &[]).await;
