@@ -1610,6 +1610,7 @@ search-all-patients = More patients
 search-found-in = Found in:
 search-empty = Nothing was found. Try fewer words, or only the beginning of the last one.
 search-cut = Very many words begin like the last one. Not all of them were looked for: type more of it.
+search-long = These are very many words: only the first ones were looked for.
 search-tired = There are older messages that were not searched yet.
 search-further = Search further back
 search-behind-time = Messages since { $when } are not searched yet.

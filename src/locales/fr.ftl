@@ -1609,6 +1609,7 @@ search-all-patients = Plus de patients
 search-found-in = Trouvé dans :
 search-empty = Rien n’a été trouvé. Essayez avec moins de mots, ou seulement le début du dernier.
 search-cut = De très nombreux mots commencent comme le dernier. Ils n’ont pas tous été cherchés : tapez-en plus.
+search-long = Ces mots sont très nombreux : seuls les premiers ont été cherchés.
 search-tired = Il y a des messages plus anciens où la recherche n’est pas encore allée.
 search-further = Chercher plus loin en arrière
 search-behind-time = La recherche ne va pas encore dans les messages écrits depuis { $when }.

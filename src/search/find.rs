@@ -11,6 +11,8 @@ use crate::threads::Author;
 use diesel::prelude::*;
 use std::collections::HashSet;
 
+/// The most words of one search.
+const MOST: usize = 16;
 /// Characters of a message that a line shows.
 const EXCERPT: usize = 200;
 /// Characters of a title or of the name of a file: all of them.
@@ -73,6 +75,8 @@ pub struct Found {
     pub is_tired: bool,
     /// the last word begins more words than are looked for
     pub is_cut: bool,
+    /// more words were typed than are looked for
+    pub is_long: bool,
 }
 
 /// Finds at most `limit` conversations, by messages before `before`. Every user may open every conversation, so the proof of
@@ -84,8 +88,9 @@ pub fn find<R: Right>(
     before: Option<MessageId>,
     limit: usize,
 ) -> QueryResult<Found> {
-    let sought = text::sought(&search.text);
-    let (mut groups, mut found) = (Vec::new(), Found::default());
+    let mut sought = text::sought(&search.text);
+    let (mut groups, mut found) = (Vec::new(), Found { is_long: sought.len() > MOST, ..Found::default() });
+    sought.truncate(MOST);
     for one in &sought {
         let (ids, is_cut) = words::of(conn, one)?;
         found.is_cut |= is_cut;

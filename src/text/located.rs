@@ -14,8 +14,6 @@ pub const LOCATED_VERSION: i64 = 1;
 
 /// The longest word, in characters; a longer one is cut.
 const LONGEST: usize = 40;
-/// The most words of one search.
-const MOST: usize = 8;
 /// The fewest letters with which the last word may be a beginning.
 const BEGINNING: usize = 3;
 /// So many characters before the first hit are shown.
@@ -121,7 +119,7 @@ impl Sought {
     }
 }
 
-/// The words that somebody typed to look for, each once and at most eight.
+/// The words that somebody typed to look for, each once.
 pub fn sought(typed: &str) -> Vec<Sought> {
     let mut all: Vec<Sought> = Vec::new();
     let mut is_word = false;
@@ -146,7 +144,6 @@ pub fn sought(typed: &str) -> Vec<Sought> {
             None => each.push(one),
         }
     }
-    each.truncate(MOST);
     each
 }
 

@@ -28,6 +28,7 @@ on_both!(
     an_index_of_another_rule_is_made_anew,
     each_conversation_is_found_once,
     a_word_of_thousands_is_walked,
+    of_very_many_words_the_first_are_looked_for,
 );
 
 /// Starts a conversation; gives its path.
@@ -394,4 +395,16 @@ async fn a_word_of_thousands_is_walked(app: App) {
     assert_eq!(titles(&user, "comm", &[("until", "2026-03-05")]).await, ["Many"]);
     assert_eq!(titles(&user, "comm", &[("from", "2026-03-07")]).await, ["Few"]);
     assert_eq!(titles(&user, "many comm", &[("from", "2026-03-07")]).await, [""; 0]);
+}
+
+async fn of_very_many_words_the_first_are_looked_for(app: App) {
+    let (user, maria) = (app.user(Role::Clinician).await, app.patient(Like::default()).await);
+    let words = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen";
+    send(&app, &user, maria, "Numbers", words).await;
+    app.index().await;
+    for (typed, is_long) in [(words.to_owned(), false), (format!("{words} seventeen"), true)] {
+        let page = search_for(&user, &typed, &[]).await;
+        assert_eq!(page.texts_of(".hits .title"), ["Numbers"], "{typed}");
+        assert_eq!(page.has_text("only the first ones were looked for"), is_long, "{}", page.text());
+    }
 }
