@@ -15,7 +15,7 @@ use crate::patients::csv_list::DateOrder;
 use crate::text;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,7 +53,7 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     let count = files.len();
     let bar = std::io::stderr().is_terminal().then(|| progress(count));
     let (mut all, mut failed) = (Summary::default(), 0);
-    let exports = exports(&db, &options.paths).await?;
+    let exports = exports(&db, &files, reading.source.is_some()).await?;
     for group in together(files) {
         let (Some(file), count) = (group.first(), group.len()) else { continue };
         if lists::is_one(file) {
@@ -108,14 +108,29 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The folders with the resources of exports below these paths, each with the name of the clinic that made it. An export of which
-/// something was changed is refused: nothing of it is to come into a chart.
-async fn exports(db: &Db, paths: &[PathBuf]) -> Result<HashMap<PathBuf, String>, Failure> {
+/// The folders of these files that hold the resources of exports, each with the name of the clinic that made it. An export of
+/// which something was changed is refused: nothing of it is to come into a chart. So is one that does not say which clinic its ids
+/// are of, unless the source is named: ids of two clinics are the same numbers.
+async fn exports(db: &Db, files: &[PathBuf], is_named: bool) -> Result<HashMap<PathBuf, String>, Failure> {
     let own = db.read(|conn| -> Result<_, AppError> { Ok(export::source_of(conn)?) }).await.map_err(line)?;
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
     let mut found = HashMap::new();
-    for path in paths.iter().filter(|path| path.is_dir()) {
-        let Some(fhir) = export::fhir_of(path) else { continue };
-        let (folder, shown) = (path.clone(), path.display().to_string());
+    for of_files in folders {
+        let here = if of_files.as_os_str().is_empty() { Path::new(".") } else { of_files };
+        let Ok(fhir) = here.canonicalize() else { continue };
+        let holder = fhir.parent().filter(|holder| export::fhir_of(holder).as_ref() == Some(&fhir));
+        let Some(folder) = holder.map(Path::to_owned) else {
+            if !is_named && export::is_of_export(&fhir) {
+                let shown = fhir.display();
+                return Err(format!(
+                    "{shown} is of an export, and its manifest.json is not beside it: import the whole export, or name the \
+                     clinic that it comes from by --source"
+                )
+                .into());
+            }
+            continue;
+        };
+        let shown = folder.display().to_string();
         let checked = tokio::task::spawn_blocking(move || export::verify(&folder, None)).await??;
         if let Some(flaw) = checked.flaws.first() {
             let count = checked.flaws.len();
@@ -127,7 +142,7 @@ async fn exports(db: &Db, paths: &[PathBuf]) -> Result<HashMap<PathBuf, String>,
         println!(
             "{shown}: conversations come as items of the chart, one for each message, and the audit log does not come"
         );
-        found.insert(fhir, checked.source);
+        found.insert(of_files.to_owned(), checked.source);
     }
     Ok(found)
 }

@@ -13,7 +13,7 @@ mod verify;
 
 pub use make::{Made, Wanted, make, source_of};
 pub use manifest::{Counts, FORMAT, Lacking, MANIFEST, SUMS, Scope, VERSION};
-pub use verify::{Checked, Flaw, VerifyError, fhir_of, verify};
+pub use verify::{Checked, Flaw, VerifyError, fhir_of, is_of_export, verify};
 
 use crate::db::DbError;
 use crate::storage::StorageError;

@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 /// Something that is not as the manifest says.
@@ -66,6 +66,17 @@ pub fn fhir_of(folder: &Path) -> Option<PathBuf> {
     let manifest = File::open(folder.join(MANIFEST)).ok()?;
     manifest.take(64).read_to_string(&mut beginning).ok()?;
     beginning.starts_with(&format!("{{\"format\":\"{FORMAT}\"")).then(|| folder.join("fhir"))
+}
+
+/// Whether the folder holds the resources of an export, by the clinic's own one: they may have been copied without the manifest.
+pub fn is_of_export(fhir: &Path) -> bool {
+    let mut first = String::new();
+    let Ok(file) = File::open(fhir.join("Organization.ndjson")) else { return false };
+    if BufReader::new(file.take(64 * 1024)).read_line(&mut first).is_err() {
+        return false;
+    }
+    let clinic: Option<serde_json::Value> = serde_json::from_str(&first).ok();
+    clinic.is_some_and(|it| it.get("id").and_then(|id| id.as_str()) == Some("clinic"))
 }
 
 /// Checks an export. `known`: the SHA-256 that its manifest had when it was made, as the export told it or the audit log tells

@@ -446,6 +446,20 @@ async fn it_comes_back_by_import(on: On) {
     // the clinic that made it has all of it already
     let (said, good) = program(&app, &["import", &folder]);
     assert!(!good && said.contains("is an export of this clinic"), "{said}");
+    // however it is named
+    for path in [place.path().to_owned(), to.join("fhir"), to.join("fhir/Patient.ndjson")] {
+        let (said, good) = program(&app, &["import", &path.display().to_string()]);
+        assert!(!good && said.contains("is an export of this clinic"), "{}: {said}", path.display());
+    }
+    // without the manifest nobody knows which clinic its ids are of
+    let alone = place.path().join("alone");
+    let copied = Command::new("cp").arg("-r").arg(to.join("fhir")).arg(&alone).status().unwrap();
+    assert!(copied.success());
+    let alone = alone.display().to_string();
+    let (said, good) = program(&app, &["import", &alone]);
+    assert!(!good && said.contains("name the clinic that it comes from by --source"), "{said}");
+    let (said, good) = program(&app, &["import", &alone, "--source", "elsewhere", "--dry-run"]);
+    assert!(good, "{said}");
     let (people, items) = charts(&app).await;
     assert_eq!((people.len(), items.len()), (2, 3));
     let others = if peers::postgres_url().is_some() { vec![On::Sqlite, On::Postgres] } else { vec![On::Sqlite] };
