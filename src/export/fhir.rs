@@ -125,6 +125,11 @@ pub(super) fn answered(message: &MessageRow, last: (Option<MessageId>, Option<Me
     }
 }
 
+/// What says that something belongs to an internal note.
+fn note_category(message: &MessageRow, lang: Lang) -> Value {
+    if message.internal { json!([{ "text": lang.t("internal-note") }]) } else { Value::Null }
+}
+
 fn sender(message: &MessageRow, patient: PatientId) -> Value {
     match (message.author, message.user) {
         (Author::Patient, _) => refer(format!("Patient/patient-{patient}")),
@@ -181,7 +186,7 @@ pub(super) fn message(
         "inResponseTo": answers.map(|id| refer(format!("Communication/message-{id}"))).into_iter().collect::<Vec<_>>(),
         "status": status,
         "statusReason": reason,
-        "category": if message.internal { json!([{ "text": lang.t("internal-note") }]) } else { Value::Null },
+        "category": note_category(message, lang),
         "subject": refer(format!("Patient/patient-{patient}")),
         "topic": { "text": title },
         "sent": instant(message.created_at),
@@ -202,14 +207,20 @@ fn attachment(name: &str, media_type: &str, size: i64, binary: Option<&str>) -> 
     }))
 }
 
-/// The file of a message.
-pub(super) fn attached(file: &Attachment, blob: &Blob, of: &MessageRow, patient: PatientId, is_there: bool) -> Value {
+/// The file of a message. One of a message that was taken back is in error, so that nobody takes it for a document of the chart.
+pub(super) fn attached(
+    (file, blob, is_there): (&Attachment, &Blob, bool),
+    of: &MessageRow,
+    patient: PatientId,
+    lang: Lang,
+) -> Value {
     let id = format!("attachment-{}", file.id);
     resource(json!({
         "resourceType": "DocumentReference",
         "id": id,
         "extension": [extension("sha256", "String", HEXLOWER.encode(&blob.sha256))],
-        "status": "current",
+        "status": if of.recalled.is_some() { "entered-in-error" } else { "current" },
+        "category": note_category(of, lang),
         "subject": refer(format!("Patient/patient-{patient}")),
         "date": instant(of.created_at),
         "author": [sender(of, patient)],

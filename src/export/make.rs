@@ -255,7 +255,7 @@ impl Export {
                 let name = format!("files/{number}-{}{}", file.number, ending(&file.file_name));
                 let place = format!("patients/{}/{name}", patient.id);
                 let is_there = self.file(&place, &format!("attachment-{}", file.id), &file.media_type, &blob)?;
-                let document = fhir::attached(&file, &blob, message, patient.id, is_there);
+                let document = fhir::attached((&file, &blob, is_there), message, patient.id, self.lang);
                 put(&mut self.resources.document, &document)?;
                 if is_there {
                     addresses.insert(file.id, name);
