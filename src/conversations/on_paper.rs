@@ -38,7 +38,7 @@ pub struct Shown<'a> {
     pub lang: Lang,
     /// the moment
     pub now: Ts,
-    /// whether internal notes are shown
+    /// whether internal notes are shown, and what messages said that were taken back
     pub with_notes: bool,
     /// which files may go out
     pub serving: Serving,
@@ -153,11 +153,22 @@ impl OnPaper {
         if shown.with_notes && thread.messages.iter().any(|message| message.internal) {
             warnings.push(lang.t("paper-with-notes").to_owned());
         }
+        if shown.with_notes && thread.messages.iter().any(|message| message.recalled.is_some()) {
+            warnings.push(lang.t("paper-with-recalled").to_owned());
+        }
         if thread.earlier.is_some() {
             warnings.push(lang.t("paper-earlier").to_owned());
         }
         let messages = thread.messages.iter().filter(|message| shown.with_notes || !message.internal);
-        let messages = messages.map(|message| said(message, thread, contents, shown, zone)).collect();
+        let said = |message: &MessageRow| match message.is_left_out(shown.with_notes) {
+            true => {
+                let mut message = message.clone();
+                message.leave_out();
+                said(&message, thread, contents, shown, zone)
+            }
+            false => said(message, thread, contents, shown, zone),
+        };
+        let messages = messages.map(said).collect();
         OnPaper {
             lang,
             clinic,

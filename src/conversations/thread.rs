@@ -55,6 +55,18 @@ pub struct MessageRow {
 }
 
 impl MessageRow {
+    /// Whether a copy without internal notes has nothing of what it said: the patient never saw it.
+    pub fn is_left_out(&self, with_notes: bool) -> bool {
+        self.recalled.is_some() && !with_notes
+    }
+
+    /// Takes away what it said: that there was a message stays.
+    pub fn leave_out(&mut self) {
+        self.body = CleanHtml::from_plain("");
+        self.files.clear();
+        self.taken_back.clear();
+    }
+
     /// The answers with one tap that the patient has not given yet.
     pub fn open_offers(&self) -> impl Iterator<Item = OneTap> {
         self.offers.iter().copied().filter(|one| !self.answers.iter().any(|(given, _)| given == one))

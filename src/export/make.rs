@@ -39,7 +39,7 @@ pub struct Wanted {
     pub to: PathBuf,
     /// one patient; `None`: the whole clinic
     pub patient: Option<PatientId>,
-    /// whether internal notes are in it
+    /// whether internal notes are in it, and what messages said that were taken back
     pub with_notes: bool,
 }
 
@@ -245,13 +245,19 @@ impl Export {
         let mut thread: Thread = conversations::whole_of(conn, by, id)?;
         if !self.with_notes {
             thread.messages.retain(|message| !message.internal);
+            let left_out = thread.messages.iter_mut().filter(|message| message.is_left_out(self.with_notes));
+            left_out.for_each(|message| message.leave_out());
         }
         put(&mut self.resources.communication, &fhir::conversation(id, &thread, patient.id))?;
         self.counts.conversations += 1;
         let (mut contents, mut addresses) = (HashMap::new(), HashMap::new());
         let (mut of_clinic, mut of_patient) = (None, None);
         for message in &thread.messages {
-            for (file, blob) in attachments::contents(conn, &[message.id])? {
+            let files = match message.is_left_out(self.with_notes) {
+                true => Vec::new(),
+                false => attachments::contents(conn, &[message.id])?,
+            };
+            for (file, blob) in files {
                 let name = format!("files/{number}-{}{}", file.number, ending(&file.file_name));
                 let place = format!("patients/{}/{name}", patient.id);
                 let is_there = self.file(&place, &format!("attachment-{}", file.id), &file.media_type, &blob)?;

@@ -2462,6 +2462,7 @@ paper-leave-notes-out = Leave internal notes out
 paper-conversation = Conversation
 paper-made = As of
 paper-with-notes = This copy has internal notes: it is not for the patient.
+paper-with-recalled = This copy has messages that were taken back: it is not for the patient.
 paper-earlier = There are earlier messages, which are not on this copy.
 paper-not-read = Not opened by the patient
 paper-struck = [struck out: { $words }]

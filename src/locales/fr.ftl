@@ -2461,6 +2461,7 @@ paper-leave-notes-out = Omettre les notes internes
 paper-conversation = Conversation
 paper-made = En date du
 paper-with-notes = Cette copie contient des notes internes : elle n’est pas pour le patient.
+paper-with-recalled = Cette copie contient des messages retirés : elle n’est pas pour le patient.
 paper-earlier = Il y a des messages plus anciens, qui ne figurent pas sur cette copie.
 paper-not-read = Pas ouvert par le patient
 paper-struck = [biffé : { $words }]

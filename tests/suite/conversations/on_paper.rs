@@ -174,13 +174,14 @@ async fn what_was_taken_back_is_marked(app: App) {
     let message = page.attrs_of(".msg.mine", "id").pop().unwrap().replace("message-", "");
     let page = user.get(&format!("{conversation}/messages/{message}/recall")).await.ok();
     user.submit(&page, "Take back", &[]).await.redirect();
-    let page = user.get(&format!("{conversation}/print")).await.ok();
-    assert!(
-        page.has_text("Taken back by User clinician on 4 March 2026") && page.has_text("All is well"),
-        "{}",
-        page.text()
-    );
-    assert!(page.has_text("All of this conversation was taken back"), "{}", page.text());
+    // what it said is on the clinic's own copy alone
+    for (query, is_shown) in [("", false), ("?notes=on", true)] {
+        let page = user.get(&format!("{conversation}/print{query}")).await.ok();
+        assert!(page.has_text("Taken back by User clinician on 4 March 2026"), "{}", page.text());
+        assert!(page.has_text("All of this conversation was taken back"), "{}", page.text());
+        assert_eq!(page.has_text("All is well"), is_shown, "{}", page.text());
+        assert_eq!(page.has_text("This copy has messages that were taken back"), is_shown, "{}", page.text());
+    }
 }
 
 /// In real Chromium: from the conversation to the page for paper and back, with axe.

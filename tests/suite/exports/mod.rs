@@ -33,6 +33,7 @@ on_both!(
     what_was_changed_is_named,
     what_cannot_be_written_is_said,
     a_file_that_may_not_go_out_is_named,
+    what_was_taken_back_is_no_document,
 );
 on_each!(it_comes_back_by_import);
 
@@ -395,6 +396,40 @@ async fn a_file_that_may_not_go_out_is_named(app: App) {
     assert!(
         read(&to.join("manifest.json")).contains("\"why\":\"missing\"") && verify(&to, None).unwrap().flaws.is_empty()
     );
+}
+
+async fn what_was_taken_back_is_no_document(app: App) {
+    let user = app.user(Role::Clinician).await;
+    let maria = app.patient(Like::default()).await;
+    let file = id_in(&upload(&user, maria, "wrong.pdf", samples::pdf()).await);
+    let fields = [("title", "Results"), ("body", "zebra"), ("key", "0123456789abcdef-back"), ("upload", &*file)];
+    let to = user.post(&format!("/patients/{maria}/messages/new"), &fields).await.redirect();
+    let conversation = to.split('?').next().unwrap();
+    let secret = id_in(&upload(&user, maria, "secret.pdf", samples::pdf()).await);
+    let note = [("body", "for us"), ("key", "0123456789abcdef-note"), ("upload", &*secret)];
+    user.post(&format!("{conversation}/notes"), &note).await.redirect();
+    let message = user.get(conversation).await.ok().attrs_of(".msg.mine", "id").pop().unwrap();
+    let ask = format!("{conversation}/messages/{}/recall", message.replace("message-", ""));
+    let page = user.get(&ask).await.ok();
+    user.submit(&page, "Take back", &[]).await.redirect();
+    let place = tempfile::tempdir().unwrap();
+    let to = place.path().join("all");
+    export_as(&app, &to, None, true).await.unwrap();
+    let documents = resources(&to, "DocumentReference");
+    let of = |name: &str| documents.iter().find(|it| it["description"] == name).unwrap();
+    assert_eq!(of("wrong.pdf")["status"], "entered-in-error");
+    assert_eq!(of("secret.pdf")["status"], "current");
+    assert_eq!(of("secret.pdf")["category"][0]["text"], "Internal note");
+    assert!(of("wrong.pdf")["category"].is_null());
+    // without notes nothing of it is anywhere, but that there was a message
+    let bare = place.path().join("bare");
+    let made = export_as(&app, &bare, None, false).await.unwrap();
+    assert_eq!((made.counts.messages, made.counts.attachments, made.counts.notes), (1, 0, 0));
+    for path in files(&bare) {
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        assert!(!text.contains("zebra") && !text.contains("wrong.pdf"), "{}", path.display());
+    }
+    assert_eq!(resources(&bare, "Communication").iter().filter(|it| !it["sent"].is_null()).count(), 1);
 }
 
 /// Runs the program on a clinic; gives what it said, and whether it succeeded.
