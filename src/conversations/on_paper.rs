@@ -150,7 +150,9 @@ impl OnPaper {
         if thread.recalled_at.is_some() {
             warnings.push(lang.t("recalled-whole").to_owned());
         }
-        if shown.with_notes && thread.messages.iter().any(|message| message.internal) {
+        let has_notes = thread.messages.iter().any(|message| message.internal)
+            || thread.calls.iter().any(|call| !call.note.is_empty());
+        if shown.with_notes && has_notes {
             warnings.push(lang.t("paper-with-notes").to_owned());
         }
         if shown.with_notes && thread.messages.iter().any(|message| message.recalled.is_some()) {
@@ -274,6 +276,19 @@ fn said(message: &MessageRow, thread: &Thread, contents: &HashMap<i64, Blob>, sh
     if message.author == Author::User && !message.internal {
         let notices = thread.notifications.iter().filter(|notice| notice.message_id == Some(message.id));
         foot.extend(notices.map(|notice| told(notice, lang, zone)));
+        for step in thread.plan.iter().filter(|step| step.message_id == message.id) {
+            let road = lang.t_of("plan-step", step.step.as_str());
+            let line = |what: &str, by: &str, at: Ts| {
+                format!("{}, {by}, {}", lang.t2("road-state", "road", road, "state", what), when(at))
+            };
+            for call in thread.calls.iter().filter(|call| call.step == step.id) {
+                let told = line(lang.t_of("call-outcome", call.outcome.as_str()), &call.by, call.at);
+                let has_note = shown.with_notes && !call.note.is_empty();
+                foot.push(if has_note { format!("{told} · {}", call.note) } else { told });
+            }
+            let letters = thread.letters.iter().filter(|letter| letter.step == step.id);
+            foot.extend(letters.map(|letter| line(lang.t("letter-printed"), &letter.by, letter.at)));
+        }
         if !message.offers.is_empty() {
             let offers: Vec<&str> = message.offers.iter().map(|one| lang.t_of("one-tap", one.as_str())).collect();
             foot.push(format!("{} {}", lang.t("one-tap-offered"), offers.join(", ")));

@@ -6,7 +6,7 @@ use crate::audit::{ActorKind, Row};
 use crate::chart::{Item, ItemState};
 use crate::conversations::{Author, MessageRow, Thread};
 use crate::db::{ConversationId, MessageId, PatientId, Ts};
-use crate::patients::{IdKind, Patient};
+use crate::patients::{IdKind, Patient, PostalAddress};
 use crate::storage::Blob;
 use crate::text::Lang;
 use crate::users::UserRow;
@@ -61,7 +61,7 @@ pub(super) fn practitioner(user: &UserRow) -> Value {
     json!({ "resourceType": "Practitioner", "id": format!("user-{}", user.id), "name": [{ "text": user.name }] })
 }
 
-pub(super) fn patient(patient: &Patient, identifiers: &[(IdKind, String)]) -> Value {
+pub(super) fn patient(patient: &Patient, identifiers: &[(IdKind, String)], address: Option<&PostalAddress>) -> Value {
     let identifier = |code: &str, value: &str| json!({ "type": { "coding": [{ "system": V2_0203, "code": code }] }, "value": value });
     let mut numbers: Vec<Value> = patient.health_number.iter().map(|number| identifier("JHN", number)).collect();
     for (kind, number) in identifiers {
@@ -74,6 +74,17 @@ pub(super) fn patient(patient: &Patient, identifiers: &[(IdKind, String)]) -> Va
     names.extend(patient.preferred_name.iter().map(|name| json!({ "use": "nickname", "given": [name] })));
     let email = patient.email.iter().map(|at| json!({ "system": "email", "value": at.to_string(), "use": "home" }));
     let phone = patient.phone.iter().map(|at| json!({ "system": "phone", "value": at.to_string(), "use": "mobile" }));
+    let home = address.map(|at| {
+        let street: Vec<&str> = at.street.lines().collect();
+        resource(json!({
+            "use": "home",
+            "line": street,
+            "city": at.city,
+            "state": at.region,
+            "postalCode": at.postal_code,
+            "country": at.country,
+        }))
+    });
     let has_died = patient.archive_reason.is_some_and(|reason| reason.as_str() == "deceased");
     resource(json!({
         "resourceType": "Patient",
@@ -88,6 +99,7 @@ pub(super) fn patient(patient: &Patient, identifiers: &[(IdKind, String)]) -> Va
         "telecom": email.chain(phone).collect::<Vec<_>>(),
         "birthDate": patient.birth_date.0.to_string(),
         "deceasedBoolean": if has_died { true.into() } else { Value::Null },
+        "address": home.into_iter().collect::<Vec<_>>(),
         "communication": [{
             "language": { "coding": [{ "system": "urn:ietf:bcp:47", "code": patient.language }] },
             "preferred": true,

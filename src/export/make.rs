@@ -13,7 +13,7 @@ use crate::chart::document::{Document, Named};
 use crate::chart::{self, ChartFile, Item};
 use crate::conversations::{self, OnPaper, Shown, Thread};
 use crate::db::{ChartItemId, Conn, ConversationId, Db, DbError, PatientId, Ts, UserId, copying};
-use crate::patients::{self, Patient};
+use crate::patients::{self, Patient, PostalAddress};
 use crate::settings::{self, Settings};
 use crate::storage::{Blob, Storage};
 use crate::text::Lang;
@@ -185,7 +185,8 @@ impl Export {
         patient: &Patient,
     ) -> Result<(), ExportError> {
         let identifiers = patients::identifiers(conn, patient.id)?;
-        put(&mut self.resources.patient, &fhir::patient(patient, &identifiers))?;
+        let address = patients::postal_address(conn, patient.id)?;
+        put(&mut self.resources.patient, &fhir::patient(patient, &identifiers, address.as_ref()))?;
         let (mut talks, mut after) = (Vec::new(), 0);
         loop {
             let some = conversations::numbers_of(conn, by, patient.id, after, AT_ONCE)?;
@@ -208,7 +209,7 @@ impl Export {
                 self.item(patient, &item, file, &mut items)?;
             }
         }
-        let facts = self.facts(patient, &identifiers);
+        let facts = self.facts(patient, &identifiers, address.as_ref());
         let name = patient.name();
         let page = PatientPage::new(self.lang, (&name, &facts), &talks, &items).render()?;
         let address = format!("patients/{}/index.html", patient.id);
@@ -220,7 +221,12 @@ impl Export {
         Ok(())
     }
 
-    fn facts(&self, patient: &Patient, identifiers: &[(patients::IdKind, String)]) -> Vec<Named> {
+    fn facts(
+        &self,
+        patient: &Patient,
+        identifiers: &[(patients::IdKind, String)],
+        address: Option<&PostalAddress>,
+    ) -> Vec<Named> {
         let named = |name: &str, value: String| Named { name: name.to_owned(), value };
         let lang = self.lang;
         let mut facts = vec![named(lang.t("birth-date"), lang.date(patient.birth_date.0))];
@@ -230,6 +236,7 @@ impl Export {
         );
         facts.extend(patient.email.iter().map(|email| named(lang.t("email"), email.to_string())));
         facts.extend(patient.phone.iter().map(|phone| named(lang.t("cellphone"), phone.shown())));
+        facts.extend(address.map(|address| named(lang.t("postal-address"), address.lines().join(", "))));
         facts.push(named(lang.t("language"), lang.t_of("language", &patient.language).to_owned()));
         facts
     }

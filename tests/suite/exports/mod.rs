@@ -63,6 +63,9 @@ async fn busy(app: &App) -> (PatientId, PatientId) {
     ];
     let otto = user.post("/patients", &person).await.redirect();
     let otto = PatientId(otto.split('?').next().unwrap().rsplit('/').next().unwrap().parse().unwrap());
+    let address = [("street", "12 Elm Street"), ("city", "Ottawa"), ("region", "ON"), ("postal_code", "k1a0b1")];
+    let page = user.get(&format!("/patients/{maria}/postal-address")).await.ok();
+    user.submit(&page, "Save", &address).await.redirect();
     talk(app, &user, maria).await;
     add(app, maria, "a", ItemKind::LabResult, days_ago(10), "Lipid panel", "LDL 4.8 <high> & \"rising\"").await;
     add(app, otto, "b", ItemKind::Letter, days_ago(40), "Referral", "to the clinic").await;
@@ -142,6 +145,7 @@ async fn all_of_it_is_there(app: App) {
         assert!(page.has_text(words), "{words}: {}", page.text());
     }
     let page = Page::parse(&read(&to.join(format!("patients/{maria}/index.html"))));
+    assert!(page.has_text("12 Elm Street, Ottawa ON K1A 0B1"), "{}", page.text());
     assert!(page.has_text("Lipid panel") && page.has_text("A scan") && !page.has_text("Referral"), "{}", page.text());
     assert!(Page::parse(&read(&to.join("index.html"))).has_text("Ünïcode 患者"));
     assert!(to.join(format!("patients/{otto}/index.html")).is_file());
@@ -234,6 +238,9 @@ async fn it_is_fhir_r4(app: App) {
     let sent: Vec<&&Value> = talks.iter().filter(|it| !it["sent"].is_null()).collect();
     assert_eq!((talks.len(), sent.len()), (4, 3));
     let patient = format!("Patient/patient-{maria}");
+    let home = &all[patient.as_str()]["address"][0];
+    assert_eq!(home["line"][0], "12 Elm Street");
+    assert_eq!(home["postalCode"], "K1A 0B1");
     let reply = sent.iter().find(|it| it["sender"]["reference"] == patient.as_str()).unwrap();
     assert_eq!(reply["payload"][0]["contentString"], "Thank you, I will.");
     let asked = &all[reply["inResponseTo"][0]["reference"].as_str().unwrap()];

@@ -115,6 +115,13 @@ async fn users_are_asked_and_note_what_came_of_it(app: App) {
     let page = owner.get(&conversation).await.ok();
     assert!(page.has_text("Phone the patient: planned for 8 March 2026"), "{}", page.text());
     assert!(page.has_text("User owner: No answer") && page.has_text("Rang twice"), "{}", page.text());
+    // on paper too: the note of the call is the clinic's own
+    for (query, is_noted) in [("", false), ("?notes=on", true)] {
+        let paper = owner.get(&format!("{conversation}/print{query}")).await.ok();
+        assert!(paper.has_text("Phone the patient: No answer, User owner, 7 March 2026"), "{}", paper.text());
+        assert_eq!(paper.has_text("Rang twice"), is_noted, "{}", paper.text());
+        assert_eq!(paper.has_text("it is not for the patient"), is_noted, "{}", paper.text());
+    }
     after(&app, &owner, Duration::hours(24)).await;
     assert_eq!((state(&app).await.as_str(), attention(&app).await.as_deref()), ("to_do", Some("phone")));
     let page = owner.get(&format!("{conversation}/call")).await.ok();
