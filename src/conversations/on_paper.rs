@@ -161,6 +161,9 @@ impl OnPaper {
         if thread.earlier.is_some() {
             warnings.push(lang.t("paper-earlier").to_owned());
         }
+        if thread.later.is_some() {
+            warnings.push(lang.t("paper-later").to_owned());
+        }
         let messages = thread.messages.iter().filter(|message| shown.with_notes || !message.internal);
         let said = |message: &MessageRow| match message.is_left_out(shown.with_notes) {
             true => {

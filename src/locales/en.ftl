@@ -2464,6 +2464,7 @@ paper-made = As of
 paper-with-notes = This copy has internal notes: it is not for the patient.
 paper-with-recalled = This copy has messages that were taken back: it is not for the patient.
 paper-earlier = There are earlier messages, which are not on this copy.
+paper-later = There are later messages, which are not on this copy.
 paper-not-read = Not opened by the patient
 paper-struck = [struck out: { $words }]
 paper-not-drawn = These characters cannot be drawn in the PDF and are boxes there: {$characters} This page shows them.

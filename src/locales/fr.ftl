@@ -2463,6 +2463,7 @@ paper-made = En date du
 paper-with-notes = Cette copie contient des notes internes : elle n’est pas pour le patient.
 paper-with-recalled = Cette copie contient des messages retirés : elle n’est pas pour le patient.
 paper-earlier = Il y a des messages plus anciens, qui ne figurent pas sur cette copie.
+paper-later = Il y a des messages plus récents, qui ne figurent pas sur cette copie.
 paper-not-read = Pas ouvert par le patient
 paper-struck = [biffé : { $words }]
 paper-not-drawn = Ces caractères ne peuvent pas être dessinés dans le PDF et y sont des carrés : {$characters} Cette page les montre.

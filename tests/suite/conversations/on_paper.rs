@@ -107,6 +107,13 @@ async fn the_page_says_everything_and_notes_by_choice(app: App) {
     assert!(page.links().iter().any(|link| link.href == format!("{conversation}/document.pdf?notes=on")));
     assert_eq!(looks(&app).await, [Some("print".to_owned()), Some("print with notes".to_owned())]);
 
+    // a page of earlier messages says so
+    let reply = user.get(&conversation).await.ok().attrs_of(".msg.theirs", "id").pop().unwrap();
+    let earlier = format!("{print}?before={}", reply.replace("message-", ""));
+    let page = user.get(&earlier).await.ok();
+    assert!(page.has_text("There are later messages, which are not on this copy."), "{}", page.text());
+    assert!(!page.has_text("Thank you, I will."), "{}", page.text());
+
     // whoever reads may print; what is not there is 404
     app.user(Role::Viewer).await.get(&print).await.ok();
     for path in ["/conversations/9999/print", "/conversations/9999/document.pdf"] {
