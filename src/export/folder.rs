@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// What the name of an unfinished export ends with.
 const PART: &str = ".part";
 /// Held while an export is written; by it an unfinished one is known.
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 /// The entries of the manifest, until it is written.
 const ENTRIES: &str = ".entries";
 
@@ -178,11 +178,15 @@ impl Unfinished {
     /// Gives the folder its name.
     pub fn publish(mut self) -> Result<(), ExportError> {
         fs::remove_file(self.part.join(ENTRIES))?;
-        fs::remove_file(self.part.join(LOCK))?;
-        File::open(&self.part)?.sync_all()?;
+        sync_folders(&self.part)?;
         // renaming onto an empty folder that came meanwhile replaces it, onto anything else fails
         fs::rename(&self.part, &self.to)?;
         self.is_done = true;
+        // only now: without the lock nobody would know a `.part` for an unfinished export
+        if let Err(cause) = fs::remove_file(self.to.join(LOCK)) {
+            tracing::warn!(%cause, "the lock of a finished export could not be removed");
+        }
+        File::open(&self.to)?.sync_all()?;
         let parent = self.to.parent().filter(|parent| !parent.as_os_str().is_empty());
         Ok(File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?)
     }
@@ -196,6 +200,17 @@ impl Drop for Unfinished {
             tracing::warn!(%cause, "an unfinished export could not be removed");
         }
     }
+}
+
+/// Writes the names within a folder, and within those below it, to the disk.
+fn sync_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_folders(&entry.path())?;
+        }
+    }
+    File::open(folder)?.sync_all()
 }
 
 /// Removes what a killed export left behind.

@@ -336,6 +336,12 @@ async fn what_was_changed_is_named(app: App) {
     std::fs::remove_file(to.join(&more)).unwrap();
     let (said, good) = command(&[&folder, "--manifest", &made.manifest]);
     assert!(good && said.contains(&made.manifest), "{said}");
+    // the lock of an export that was killed in its last moment is nothing, but only where it is empty
+    std::fs::write(to.join(".lock"), "").unwrap();
+    assert!(verify(&to, None).unwrap().flaws.is_empty());
+    std::fs::write(to.join(".lock"), "x").unwrap();
+    assert_eq!(verify(&to, None).unwrap().flaws, [Flaw::Additional(".lock".into())]);
+    std::fs::remove_file(to.join(".lock")).unwrap();
 
     // a line of the manifest, with the file it tells of: the chain does not hold
     let manifest = read(&to.join("manifest.json"));
