@@ -130,6 +130,8 @@ struct Reader<'r> {
     mark: Option<String>,
     grid: Option<Grid>,
     cell: (usize, usize),
+    /// where the last mark of an item within the open cell ends
+    marked_to: usize,
     /// where the innermost of each of these began
     raised: Option<(usize, Script)>,
     struck_from: Option<usize>,
@@ -148,6 +150,7 @@ impl<'r> Reader<'r> {
             mark: None,
             grid: None,
             cell: (1, 1),
+            marked_to: 0,
             raised: None,
             struck_from: None,
             link: None,
@@ -195,19 +198,34 @@ impl<'r> Reader<'r> {
         match tag {
             "h3" | "h4" => self.heading = true,
             "blockquote" => self.quotes += 1,
-            "ul" => self.lists.push(None),
-            "ol" => self.lists.push(Some(attributes.start.and_then(|start| start.parse().ok()).unwrap_or(1))),
-            "li" => {
-                self.mark = Some(match self.lists.last_mut() {
-                    Some(Some(next)) => {
-                        let number = attributes.value.and_then(|value| value.parse().ok()).unwrap_or(*next);
-                        *next = number.saturating_add(1);
-                        format!("{number}.")
-                    }
-                    _ => "•".to_owned(),
-                });
-            }
+            "ul" | "ol" => self.begin_list(tag, attributes),
+            "li" => self.mark = Some(self.next_mark(attributes)),
             _ => {}
+        }
+    }
+
+    fn begin_list(&mut self, tag: &str, attributes: &Attributes) {
+        let first = || attributes.start.and_then(|start| start.parse::<u64>().ok()).unwrap_or(1);
+        self.lists.push((tag == "ol").then(first));
+    }
+
+    /// The mark of the next item of the innermost list.
+    fn next_mark(&mut self, attributes: &Attributes) -> String {
+        match self.lists.last_mut() {
+            Some(Some(next)) => {
+                let number = attributes.value.and_then(|value| value.parse().ok()).unwrap_or(*next);
+                *next = number.saturating_add(1);
+                format!("{number}.")
+            }
+            _ => "•".to_owned(),
+        }
+    }
+
+    /// Begins a line of the open cell, unless one has just begun or has a mark alone.
+    fn new_line(&mut self) {
+        let is_begun = self.text.trim_end_matches(' ').ends_with('\n');
+        if !is_begun && self.text.trim_end().len() != self.marked_to {
+            self.text.push('\n');
         }
     }
 
@@ -233,15 +251,31 @@ impl<'r> Reader<'r> {
             "td" | "th" => {
                 grid.is_head &= tag == "th";
                 self.text.clear();
+                self.marked_to = 0;
                 self.cell = (span(attributes.colspan), span(attributes.rowspan));
             }
             // blocks within a cell are its lines
-            _ if markup::is_block(tag) && !self.text.trim().is_empty() => self.text.push('\n'),
+            "ul" | "ol" => {
+                self.new_line();
+                self.begin_list(tag, attributes);
+            }
+            "li" => {
+                self.new_line();
+                let mark = self.next_mark(attributes);
+                self.text.push_str(&mark);
+                self.marked_to = self.text.len();
+                self.text.push(' ');
+            }
+            _ if markup::is_block(tag) => self.new_line(),
             _ => {}
         }
     }
 
     fn end_in_table(&mut self, tag: &str) {
+        if matches!(tag, "ul" | "ol") {
+            self.lists.pop();
+            return self.new_line();
+        }
         if let Some(grid) = self.grid.as_mut().filter(|grid| grid.inner > 0) {
             grid.inner -= usize::from(tag == "table");
             return;
@@ -383,6 +417,18 @@ mod tests {
                 ]),
                 PlainBlock::Paragraph("end".into()),
             ]
+        );
+    }
+
+    #[test]
+    fn lists_in_cells_keep_their_numbers() {
+        let html = "<table><tr><td><ol start=\"3\"><li>c</li><li><p>d</p><ul><li>e</li></ul></li></ol><p>end</p></td>\
+                    <td>f</td></tr></table><ul><li>g</li></ul>";
+        let rows = vec![vec!["3. c\n4. d\n• e\nend".to_owned(), "f".to_owned()]];
+        let item = ListItem { mark: "•".into(), depth: 0, text: "g".into() };
+        assert_eq!(
+            blocks(html),
+            vec![PlainBlock::Table(PlainTable { has_head: false, rows }), PlainBlock::List(vec![item])]
         );
     }
 
