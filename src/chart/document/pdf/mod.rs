@@ -175,16 +175,22 @@ fn marked(sheet: &mut Sheet, items: &[ListItem]) -> Node {
     Node::group(Tag::L(ListNumbering::None), nodes)
 }
 
-/// A table that a person has made: columns of one width.
+/// A table that a person has made.
 fn grid(sheet: &mut Sheet, table: &Table) -> Node {
-    let count = table.rows.first().map_or(1, Vec::len).max(1) as f32;
-    let column = |n: usize| Column::share(n as f32 / count, (n + 1) as f32 / count);
+    let style = |is_head: bool| if is_head { STRONG } else { TEXT };
+    let mut words = vec![0.0_f32; table.rows.iter().map(Vec::len).max().unwrap_or_default()];
+    for (number, row) in table.rows.iter().enumerate() {
+        for (widest, text) in words.iter_mut().zip(row) {
+            *widest = widest.max(sheet.widest_word(text, style(table.has_head && number == 0)));
+        }
+    }
+    let columns = Column::fitting(&words);
     let (mut head, mut body) = (Vec::new(), Vec::new());
     sheet.keep_with_next(TEXT.leading() * 3.0);
     for (number, row) in table.rows.iter().enumerate() {
         let is_head = table.has_head && number == 0;
-        let style = if is_head { STRONG } else { TEXT };
-        let cells: Vec<_> = row.iter().enumerate().map(|(n, text)| (column(n), text.as_str(), style)).collect();
+        let cells: Vec<_> =
+            columns.iter().zip(row).map(|(column, text)| (*column, text.as_str(), style(is_head))).collect();
         let cells = sheet.row(&cells).into_iter().map(|lines| match is_head {
             true => Node::lines(Tag::TH(TableHeaderScope::Column), lines),
             false => Node::lines(Tag::TD, lines),

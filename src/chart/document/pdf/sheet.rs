@@ -47,6 +47,35 @@ impl Column {
         let gutter = if to < 1.0 { GUTTER } else { 0.0 };
         Column { left: SIDE + from * WIDTH, width: (to - from) * WIDTH - gutter }
     }
+
+    /// Columns side by side over the whole width: of one width where their widest words fit, else each with room for its own.
+    /// Where there is not so much, those that need least have it, and the others share what is left.
+    pub fn fitting(words: &[f32]) -> Vec<Column> {
+        let count = words.len() as f32;
+        // a point against rounding
+        let needs: Vec<f32> = words.iter().map(|word| word + GUTTER + 1.0).collect();
+        let mut sorted = needs.clone();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let (mut left, mut others, mut most) = (WIDTH, count, f32::INFINITY);
+        for need in sorted {
+            if need * others > left {
+                most = left / others;
+                left = 0.0;
+                break;
+            }
+            (left, others) = (left - need, others - 1.0);
+        }
+        let is_even = needs.iter().all(|need| need * count <= WIDTH);
+        let width = |need: f32| if is_even { WIDTH / count } else { need.min(most) + left / count };
+        let mut from = 0.0;
+        let mut columns = Vec::new();
+        for (n, need) in needs.iter().enumerate() {
+            let to = if n + 1 == needs.len() { 1.0 } else { from + width(*need) / WIDTH };
+            columns.push(Column::share(from, to));
+            from = to;
+        }
+        columns
+    }
 }
 
 /// A line of text in its place.
@@ -203,6 +232,16 @@ impl Sheet {
         lines
     }
 
+    /// How wide the widest word of a text is that must not be broken.
+    pub fn widest_word(&self, text: &str, style: Style) -> f32 {
+        let of_paragraph = |paragraph: &str| {
+            let paragraph = plain(paragraph);
+            let words = paragraph.split(' ').filter(|word| !word.chars().any(crate::text::is_spaceless));
+            words.map(|word| self.faces.width(&self.faces.shown(word), style.bold)).fold(0.0, f32::max)
+        };
+        text.split('\n').map(of_paragraph).fold(0.0, f32::max) * style.size
+    }
+
     /// Where the next line begins.
     pub fn down(&self) -> f32 {
         self.down
@@ -268,5 +307,23 @@ impl Sheet {
     /// Notes a heading at this place for the outline.
     pub fn mark(&mut self, level: u16, text: &str) {
         self.marks.push(Mark { level, text: plain(text), page: self.pages - 1, down: self.down });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Column, GUTTER};
+
+    #[test]
+    fn columns_have_room_for_their_words() {
+        let widths = |words: &[f32]| Column::fitting(words).iter().map(|column| column.width).collect::<Vec<_>>();
+        let even = widths(&[10.0, 20.0]);
+        assert!((even[0] + GUTTER - even[1]).abs() < 0.1, "{even:?}");
+        let words = [200.0, 30.0, 40.0, 50.0];
+        let own = widths(&words);
+        assert!(own.iter().zip(words).all(|(width, word)| *width >= word), "{own:?}");
+        // a word that has no room anywhere does not take that of the others
+        let long = widths(&[900.0, 30.0]);
+        assert!(long[0] > 400.0 && long[1] >= 30.0, "{long:?}");
     }
 }
