@@ -9,7 +9,7 @@ import openInDialog from './dialog.js'
 
 const BUSY = 'input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], form[data-compose] *, dialog *, details.menu[open] *'
 const ROWS = 'main :is(.list > li, tbody > tr, ul.plain > li.card, .pager > a)'
-const TWICE = 1500 // ms in which a second press is the same one
+const TWICE = 1500 // ms in which a second press is the same one, also on the page that follows the first
 
 export default function keys(early, enhance) {
   const table = new Map(document.body.dataset.keys.split(',').map(one => one.split('=')))
@@ -17,7 +17,6 @@ export default function keys(early, enhance) {
   openInDialog(help, {enhance})
   let before = ''
   let acted = ''
-  let doneAt = -TWICE
 
   const press = event => {
     const {key, target, repeat} = event
@@ -36,8 +35,12 @@ export default function keys(early, enhance) {
     before = deed ? '' : one
     if (!deed) return
     event.preventDefault()
-    if (!/^(next|previous)$/.test(deed)) acted = key
-    deeds[deed](event)
+    if (!/^(next|previous)$/.test(deed)) {
+      // a key that is held since the page before does nothing here
+      if (repeat) return
+      acted = key
+    }
+    deeds[deed]()
   }
 
   const send = event => {
@@ -61,8 +64,9 @@ export default function keys(early, enhance) {
     patients: () => location.assign(`/patients${back('/patients/', '#p')}`),
     outbox: () => location.assign('/outbox'),
     help: () => stylesheet('../css/keys.css').then(() => { if (location.pathname !== '/keys') help.click() }),
-    done({timeStamp}) {
-      if (timeStamp - doneAt > TWICE && markDone()) doneAt = timeStamp
+    done() {
+      const place = `done ${location.pathname}`
+      if (Date.now() - sessionStorage.getItem(place) > TWICE && markDone()) sessionStorage.setItem(place, Date.now())
     },
   }
 

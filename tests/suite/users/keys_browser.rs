@@ -199,6 +199,27 @@ async fn the_day_is_worked_by_keys_alone_in_french() {
     the_day_is_worked("fr").await;
 }
 
+/// The page that follows has the focus on the next line: nothing there is done unread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_doubled_or_held_marks_one_line_done() {
+    let Some(desk) = desk("en").await else { return };
+    let browser = &desk.browser;
+    let rows = desk.rows().await;
+    browser.keys("j").await;
+    desk.at(&format!("#{}", rows[0])).await;
+    browser.keys("ee").await;
+    browser.wait_text(&desk.lang.t1("inbox-marked-done", "count", 1_i64)).await;
+    browser.wait("html[data-enhanced]").await;
+    desk.at(&format!("#{}", rows[1])).await;
+    let held =
+        "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'e', repeat: true, bubbles: true}))";
+    browser.js(held).await;
+    browser.keys("j").await;
+    desk.at(&format!("#{}", rows[2])).await;
+    assert_eq!(desk.rows().await, rows[1..]);
+    browser.assert_clean().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_keys_are_shown_in_a_dialog_and_as_a_page() {
     for code in ["en", "fr"] {
