@@ -55,11 +55,17 @@ pub fn participants_of(conn: &mut Conn, conversation: ConversationId) -> QueryRe
     all.order(participants::user_id).select(participants::user_id).load(conn)
 }
 
-/// Whether anybody who takes part has seen all that is new for them.
+/// Whether anybody who takes part has seen all that the patient wrote. Who marked it done in a list has looked at nothing.
 pub fn is_opened(conn: &mut Conn, conversation: ConversationId) -> QueryResult<bool> {
+    let of_patient =
+        messages::table.filter(messages::conversation_id.eq(conversation)).filter(messages::author.eq(Author::Patient));
+    let newest: Option<MessageId> = of_patient.select(diesel::dsl::max(messages::id)).first(conn)?;
+    // whoever came later without anything new for them came by writing in it, or took it on
+    let came_later = participants::seen_id.is_null().and(participants::done_at.is_null());
     let seen = participants::table
         .filter(participants::conversation_id.eq(conversation))
-        .filter(participants::unread.eq(false));
+        .filter(participants::unread.eq(false))
+        .filter(came_later.or(participants::seen_id.ge(newest.unwrap_or(MessageId(0)))));
     Ok(seen.select(participants::user_id).first::<UserId>(conn).optional()?.is_some())
 }
 

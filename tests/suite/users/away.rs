@@ -21,6 +21,7 @@ on_both!(
     a_cover_who_is_deactivated_meanwhile_is_not_left_with_it,
     what_nobody_opened_in_time_goes_to_the_owners,
     what_nobody_opened_in_time_goes_to_the_cover_first,
+    what_was_marked_done_unread_was_not_opened,
     what_was_opened_answered_or_closed_goes_nowhere,
     a_later_question_has_its_own_moment,
 );
@@ -221,6 +222,16 @@ async fn what_nobody_opened_in_time_goes_to_the_cover_first(app: App) {
     app.drain().await;
     assert_eq!(there(&app).await, [(2, true), (3, true)]);
     assert_eq!(added(&app).await, [Some("not_opened_in_time".to_owned())]);
+}
+
+async fn what_was_marked_done_unread_was_not_opened(app: App) {
+    let clinic = clinic(&app).await;
+    set_hours(&clinic.owner, "hours", "1").await;
+    clinic.patient_writes("Does it hurt?").await;
+    clinic.writer.post(&format!("{}/done", clinic.conversation), &[]).await.redirect();
+    app.state.clock.advance(Duration::minutes(74));
+    app.drain().await;
+    assert_eq!(there(&app).await, [(1, true), (2, false)]);
 }
 
 async fn what_was_opened_answered_or_closed_goes_nowhere(app: App) {
