@@ -107,10 +107,10 @@ pub fn read(
     form: &Form,
 ) -> Result<Result<Option<Absence>, Refused>, AppError> {
     let others = users::may_cover(conn, user)?;
-    if form.has("back") {
-        return Ok(Ok(None));
-    }
     let newer = stored(&fields(users::absence(conn, today, user)?, &others)).newer(form);
+    if form.has("back") {
+        return Ok(if newer.is_none() { Ok(None) } else { Err((FieldErrors::default(), newer)) });
+    }
     let mut errors = FieldErrors::default();
     let from = errors.need("away_from", "error-away-from", parse_day(form.get("away_from")));
     let ends = |until: &Date| *until >= today && from.is_none_or(|from| *until >= from && *until - from <= LONGEST);
