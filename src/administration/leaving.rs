@@ -104,7 +104,7 @@ pub fn deactivate_user(
         return Err(LeaveError::CannotTakeOver);
     }
     let handed = to.map(|to| hand_over(tx, (now, by.user()), user, to)).transpose()?;
-    users::deactivate(tx, now, by, ways, user)?;
+    users::deactivate(tx, now, by, ways, user, to)?;
     for entry in handed.unwrap_or_default() {
         audit::append(tx, now, Entry { actor: by.user().into(), ..entry })?;
     }

@@ -2451,6 +2451,7 @@ away-until = Last day
 away-cover = Who covers
 away-back = Not away after all
 away-now = Away until { $when }. { $name } covers.
+away-uncovered = Away until { $when }. Nobody covers.
 error-away-from = First day: enter a date, such as 2026-12-21
 error-away-until = Last day: enter a date that is not over, not before the first day, and at most a year after it
 error-away-cover = Who covers: choose somebody who may write to patients

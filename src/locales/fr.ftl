@@ -2450,6 +2450,7 @@ away-until = Dernier jour
 away-cover = Qui remplace
 away-back = Finalement pas d’absence
 away-now = Absence jusqu’au { $when }. { $name } remplace.
+away-uncovered = Absence jusqu’au { $when }. Personne ne remplace.
 error-away-from = Premier jour : entrez une date, par exemple 2026-12-21
 error-away-until = Dernier jour : entrez une date qui n’est pas passée, ni avant le premier jour, ni plus d’un an après
 error-away-cover = Qui remplace : choisissez une personne qui peut écrire aux patients

@@ -29,8 +29,8 @@ pub struct Away {
     pub user: UserId,
     /// the last day
     pub until: Date,
-    /// the name of whom they named
-    pub cover: String,
+    /// the name of whoever covers; `None`: nobody does
+    pub cover: Option<String>,
 }
 
 /// Why nothing was changed.
@@ -123,10 +123,25 @@ fn write(tx: &mut Tx, now: Ts, actor: Actor, user: UserId, absence: Option<Absen
     Ok(audit::append(tx, now, entry.with(if absence.is_some() { "away" } else { "back" }))?)
 }
 
-/// A user leaves: they cover for nobody any more, and are not away but gone. The caller has locked all users.
-pub(super) fn forget_absences(tx: &mut Tx, user: UserId) -> QueryResult<()> {
-    let theirs = absences::table.filter(absences::user_id.eq(user).or(absences::cover_id.eq(user)));
-    diesel::delete(theirs).execute(tx.conn()).map(drop)
+/// A user leaves: they are not away but gone, and whoever takes over covers in their place. Where nobody does, those for whom they
+/// covered stay away, and nobody covers. The caller has locked all users.
+pub(super) fn forget_absences(tx: &mut Tx, user: UserId, to: Option<UserId>) -> QueryResult<()> {
+    diesel::delete(absences::table.find(user)).execute(tx.conn())?;
+    let Some(to) = to else { return Ok(()) };
+    // whoever takes over cannot cover for themselves
+    let theirs = absences::table.filter(absences::cover_id.eq(user)).filter(absences::user_id.ne(to));
+    diesel::update(theirs).set(absences::cover_id.eq(to)).execute(tx.conn()).map(drop)
+}
+
+/// Who is away on this day: until when, and whom they named.
+fn away_on(conn: &mut Conn, today: Date) -> QueryResult<Vec<(UserId, String, UserId)>> {
+    let today = day_text(today);
+    absences::table
+        .filter(absences::away_from.le(&today))
+        .filter(absences::away_until.ge(&today))
+        .order(absences::user_id)
+        .select((absences::user_id, absences::away_until, absences::cover_id))
+        .load(conn)
 }
 
 /// For each user who is away today, who covers: where that one is away too, whoever covers for them, and so on. Nobody, where those
@@ -137,14 +152,8 @@ pub fn covering(tx: &mut Tx, now: Ts) -> QueryResult<Vec<(UserId, UserId)>> {
     if none {
         return Ok(Vec::new());
     }
-    let today = day_text(settings::load(tx)?.zone().local(now).date());
-    let away: HashMap<UserId, UserId> = absences::table
-        .filter(absences::away_from.le(&today))
-        .filter(absences::away_until.ge(&today))
-        .select((absences::user_id, absences::cover_id))
-        .load::<(UserId, UserId)>(tx.conn())?
-        .into_iter()
-        .collect();
+    let today = settings::load(tx)?.zone().local(now).date();
+    let away: HashMap<UserId, UserId> = away_on(tx, today)?.into_iter().map(|(user, _, cover)| (user, cover)).collect();
     let pairs: Vec<(UserId, UserId)> =
         away.iter().filter_map(|(user, cover)| Some((*user, last(&away, *cover)?))).collect();
     let named: Vec<UserId> = pairs.iter().map(|(_, cover)| *cover).collect();
@@ -176,20 +185,24 @@ pub fn owners(tx: &mut Tx) -> QueryResult<Vec<UserId>> {
     able(tx, &ids)
 }
 
-/// Those of these users who are away on this day.
+/// Those of these users who are away on this day, each with whoever [`covering`] finds for them.
 pub fn away_among(conn: &mut Conn, today: Date, named: &[UserId]) -> QueryResult<Vec<Away>> {
-    let (today, named) = (day_text(today), named.to_vec());
-    let rows: Vec<(UserId, String, String)> = absences::table
-        .inner_join(users::table.on(users::id.eq(absences::cover_id)))
-        .filter(absences::user_id.eq_any(named))
-        .filter(absences::away_from.le(&today))
-        .filter(absences::away_until.ge(&today))
-        .order(absences::user_id)
-        .select((absences::user_id, absences::away_until, users::name))
-        .load(conn)?;
-    Ok(rows
+    let rows = away_on(conn, today)?;
+    if rows.iter().all(|(user, ..)| !named.contains(user)) {
+        return Ok(Vec::new());
+    }
+    let away: HashMap<UserId, UserId> = rows.iter().map(|(user, _, cover)| (*user, *cover)).collect();
+    let able: HashMap<UserId, String> = accounts(conn)?
         .into_iter()
-        .filter_map(|(user, until, cover)| Some(Away { user, until: parse_day(&until)?, cover }))
+        .filter(|one| one.active && one.role.may(Action::Send))
+        .map(|one| (one.id, one.name.to_string()))
+        .collect();
+    let theirs = rows.into_iter().filter(|(user, ..)| named.contains(user));
+    Ok(theirs
+        .filter_map(|(user, until, cover)| {
+            let cover = last(&away, cover).and_then(|one| able.get(&one).cloned());
+            Some(Away { user, until: parse_day(&until)?, cover })
+        })
         .collect())
 }
 

@@ -174,7 +174,7 @@ pub fn may_leave(
 }
 
 /// Deactivates a user: ends their sessions and links at once, and lets them sign in no more. `false` where they were
-/// deactivated already. The room `administration`, the only caller, hands over what they have to do.
+/// deactivated already. The room `administration`, the only caller, hands over what they have to do, to `to`.
 ///
 /// # Errors
 /// Those of [`may_leave`].
@@ -184,6 +184,7 @@ pub fn deactivate(
     by: &impl Authority<rights::Users>,
     ways: WaysIn,
     user: UserId,
+    to: Option<UserId>,
 ) -> Result<bool, ManageError> {
     if !may_leave(tx, by, ways, user)? {
         return Ok(false);
@@ -192,7 +193,7 @@ pub fn deactivate(
     sessions::end_all(tx, user)?;
     diesel::delete(password_links::table.filter(password_links::user_id.eq(user))).execute(tx.conn())?;
     outbox::cancel(tx, &[Task::TellStaff(user)])?;
-    away::forget_absences(tx, user)?;
+    away::forget_absences(tx, user, to)?;
     audit::append(tx, now, Entry::of_clinic(by.user().into(), Event::UserDeactivated, Subject::User(user)))?;
     Ok(true)
 }

@@ -156,6 +156,15 @@ impl ConversationPage {
         }
     }
 
+    /// Until when somebody is away, and who covers, in words.
+    fn say_away(&self, one: &Away) -> String {
+        let when = self.shell.date(&one.until);
+        match &one.cover {
+            Some(cover) => self.shell.t2("away-now", "when", when, "name", cover.as_str()),
+            None => self.shell.t1("away-uncovered", "when", when),
+        }
+    }
+
     /// Whether users are asked to send the patient a letter.
     fn is_to_post(&self) -> bool {
         self.thread.attention == Some(Attention::Letter)

@@ -17,7 +17,9 @@ on_both!(
     covers_are_followed_to_the_one_who_is_there,
     an_owner_says_it_for_others,
     what_is_wrong_is_said,
+    an_older_page_does_not_say_that_they_are_back,
     who_leaves_covers_for_nobody,
+    whoever_takes_over_covers_too,
     a_cover_who_is_deactivated_meanwhile_is_not_left_with_it,
     what_nobody_opened_in_time_goes_to_the_owners,
     what_nobody_opened_in_time_goes_to_the_cover_first,
@@ -88,6 +90,14 @@ impl Clinic {
     }
 }
 
+impl Clinic {
+    /// What the conversation says of somebody who is away until 20 March.
+    async fn says_until_20(&self, words: &str) {
+        let page = self.owner.get(&self.conversation).await.ok();
+        assert!(page.has_text(&format!("Away until 20 March 2026. {words}")), "{}", page.text());
+    }
+}
+
 // today in Toronto is Wednesday, 4 March 2026, 9:02
 
 async fn a_reply_goes_to_whoever_covers(app: App) {
@@ -119,7 +129,9 @@ async fn covers_are_followed_to_the_one_who_is_there(app: App) {
     is_away(&app, &clinic.other, days, 2).await;
     clinic.patient_writes("They cover for each other").await;
     assert_eq!(there(&app).await, [(2, true)]);
+    clinic.says_until_20("Nobody covers.").await;
     is_away(&app, &clinic.other, days, 1).await;
+    clinic.says_until_20("User owner covers.").await;
     clinic.patient_writes("The cover of the cover").await;
     assert_eq!(there(&app).await, [(1, true), (2, true)]);
 }
@@ -165,14 +177,40 @@ async fn what_is_wrong_is_said(app: App) {
     assert_eq!(read.await.unwrap(), 0);
 }
 
+async fn an_older_page_does_not_say_that_they_are_back(app: App) {
+    let clinic = clinic(&app).await;
+    is_away(&app, &clinic.writer, ("2026-03-04", "2026-03-06"), 3).await;
+    let older = clinic.writer.get("/account/away").await.ok();
+    is_away(&app, &clinic.writer, ("2026-03-04", "2026-03-20"), 3).await;
+    let answer = clinic.writer.submit(&older, "Not away after all", &[]).await;
+    assert_eq!(answer.status, 409, "{}", answer.page().text());
+    assert!(answer.page().has_text("Somebody else changed this meanwhile"), "{}", answer.page().text());
+    clinic.writer.submit(&answer.page(), "Not away after all", &[]).await.redirect();
+    let page = clinic.writer.get("/account/away").await.ok();
+    assert_eq!(page.form_with("Save").value("away_from").as_deref(), Some(""));
+}
+
 async fn who_leaves_covers_for_nobody(app: App) {
     let clinic = clinic(&app).await;
     is_away(&app, &clinic.writer, ("2026-03-04", "2026-03-06"), 3).await;
     clinic.owner.post("/settings/users/3/deactivation", &[]).await.redirect();
     clinic.patient_writes("Does it hurt?").await;
     assert_eq!(there(&app).await, [(2, true)]);
+    let page = clinic.owner.get(&clinic.conversation).await.ok();
+    assert!(page.has_text("Away until 6 March 2026. Nobody covers."), "{}", page.text());
     let page = clinic.writer.get("/account/away").await.ok();
-    assert_eq!(page.form_with("Save").value("away_from").as_deref(), Some(""), "they have to name another");
+    assert_eq!(page.form_with("Save").value("away_from").as_deref(), Some("2026-03-04"));
+    assert_eq!(page.count("#cover option[selected]"), 0, "they have to name another");
+}
+
+async fn whoever_takes_over_covers_too(app: App) {
+    let clinic = clinic(&app).await;
+    is_away(&app, &clinic.writer, ("2026-03-04", "2026-03-06"), 3).await;
+    clinic.owner.post("/settings/users/3/deactivation", &[("to", "1")]).await.redirect();
+    clinic.patient_writes("Does it hurt?").await;
+    assert_eq!(there(&app).await, [(1, true), (2, true)]);
+    let page = clinic.owner.get(&clinic.conversation).await.ok();
+    assert!(page.has_text("Away until 6 March 2026. User owner covers."), "{}", page.text());
 }
 
 async fn a_cover_who_is_deactivated_meanwhile_is_not_left_with_it(app: App) {
