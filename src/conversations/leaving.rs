@@ -1,6 +1,7 @@
 //! A user leaves a conversation, or is removed by another. They can still read it, as their role says; it is in no list of
 //! theirs any more. Somebody always stays: no patient writes to nobody.
 
+use super::assignment::{Assignment, assignment};
 use super::store;
 use crate::access::{self, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -18,6 +19,9 @@ pub enum LeaveError {
     /// Nobody else who can sign in takes part.
     #[error("nobody would be left")]
     LastOne,
+    /// It was assigned to whoever goes since the page was made.
+    #[error("it was assigned meanwhile")]
+    Changed,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -26,11 +30,17 @@ pub enum LeaveError {
 crate::from_database!(LeaveError);
 
 /// Ends a user's part in a conversation, with their marks; what was assigned to them is assigned to nobody. Whoever takes no
-/// part stays so.
+/// part stays so. `is_as_shown` says whether the page showed the assignment that would end.
 ///
 /// # Errors
 /// See [`LeaveError`].
-pub fn leave(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Send>, user: UserId) -> Result<(), LeaveError> {
+pub fn leave(
+    tx: &mut Tx,
+    now: Ts,
+    access: &ConversationAccess<rights::Send>,
+    user: UserId,
+    is_as_shown: impl FnOnce(Option<&Assignment>) -> bool,
+) -> Result<(), LeaveError> {
     let (id, me) = (access.conversation(), access.user().id());
     let others =
         participants::table.filter(participants::conversation_id.eq(id)).filter(participants::user_id.ne(user));
@@ -50,14 +60,17 @@ pub fn leave(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Send>, us
     if left.is_empty() {
         return Err(LeaveError::LastOne);
     }
-    let was_theirs = threads::assigned(tx, id)?.is_some_and(|assigned| assigned.user == user);
+    let was_theirs = assignment(tx, access)?.filter(|one| one.user == user);
+    if was_theirs.is_some() && !is_as_shown(was_theirs.as_ref()) {
+        return Err(LeaveError::Changed);
+    }
     threads::remove_participant(tx, id, user)?;
     let (kind, event) = match user == me {
         true => (Happening::Left, Event::ParticipantLeft),
         false => (Happening::Removed, Event::ParticipantRemoved),
     };
     threads::happened(tx, now, id, NewEvent { kind, by: Some(me), user, due: None })?;
-    if was_theirs {
+    if was_theirs.is_some() {
         threads::happened(tx, now, id, NewEvent { kind: Happening::Unassigned, by: Some(me), user, due: None })?;
     }
     let entry = Entry::of_patient(Actor::User(me), event, access.patient(), Subject::Conversation(id));

@@ -570,6 +570,7 @@ notice-participant-removed = The user was removed from the conversation. You can
 notice-participant-left = You left the conversation. It is in none of your lists any more; you can still read it here.
 notice-participant-last = Nobody else who can sign in takes part, so there is no one left to read what the patient writes. Add somebody first.
 notice-participant-closed = The conversation is closed: who took part stays as it was.
+notice-participant-changed = The conversation was assigned anew meanwhile, so everybody still takes part. See who sees to it now, and press the button again.
 notice-assigned = The conversation is assigned.
 notice-unassigned = The conversation is assigned to nobody.
 notice-marked-done = Marked as done for you.

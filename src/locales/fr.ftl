@@ -570,6 +570,7 @@ notice-participant-removed = La personne a été retirée de la conversation. Vo
 notice-participant-left = Vous avez quitté la conversation. Elle n’est plus dans vos listes, et vous pouvez encore la lire ici.
 notice-participant-last = Personne d’autre qui peut se connecter n’y participe : il ne resterait personne pour lire ce que le patient écrit. Ajoutez d’abord quelqu’un.
 notice-participant-closed = La conversation est fermée : la liste des participants reste telle quelle.
+notice-participant-changed = La conversation a été attribuée autrement entre-temps, tout le monde y participe donc encore. Regardez qui s’en occupe maintenant, puis appuyez de nouveau sur le bouton.
 notice-assigned = La conversation est attribuée.
 notice-unassigned = La conversation n’est attribuée à personne.
 notice-marked-done = Marqué comme terminé pour vous.

@@ -1,11 +1,14 @@
 //! `POST /conversations/{id}/participants`: adds users; `/participants/removal`: one leaves, or is removed.
 
+use super::assignment;
 use crate::access::rights;
 use crate::clinic::guard::Conversation;
-use crate::conversations::{self, LeaveError};
+use crate::conversations::{self, Assignment, LeaveError};
 use crate::db::UserId;
 use crate::error::AppError;
+use crate::http::seen::FIELD;
 use crate::http::{Form, see_other};
+use crate::settings;
 use crate::state::AppState;
 use actix_web::{HttpResponse, web};
 
@@ -30,12 +33,18 @@ pub async fn remove(
 ) -> Result<HttpResponse, AppError> {
     let user = form.numbers("user").first().copied().map(UserId).ok_or(AppError::BadRequest)?;
     let (now, id, is_me) = (state.clock.now(), conversation.0.conversation(), conversation.0.user().id() == user);
-    let write = state.db.write(move |tx| conversations::leave(tx, now, &conversation.0, user));
+    let write = state.db.write(move |tx| -> Result<(), LeaveError> {
+        let zone = settings::load(tx)?.zone();
+        // a form that does not say what it saw knows of no assignment
+        let is_as_shown = |held: Option<&Assignment>| form.get(FIELD) == assignment::stored(held, zone).seen().version;
+        conversations::leave(tx, now, &conversation.0, user, is_as_shown)
+    });
     Ok(see_other(&match write.await {
         Ok(()) if is_me => format!("/conversations/{id}?notice=participant-left"),
         Ok(()) => format!("/conversations/{id}?notice=participant-removed"),
         Err(LeaveError::LastOne) => format!("/conversations/{id}?notice=participant-last"),
         Err(LeaveError::Closed) => format!("/conversations/{id}?notice=participant-closed"),
+        Err(LeaveError::Changed) => format!("/conversations/{id}?notice=participant-changed"),
         Err(LeaveError::Db(cause)) => return Err(cause.into()),
     }))
 }

@@ -18,6 +18,7 @@ on_both!(
     of_two_who_assign_at_once_one_is_asked,
     what_is_due_first_comes_first,
     one_leaves_and_one_is_removed,
+    an_older_page_ends_no_newer_assignment,
     the_last_one_stays,
     of_two_who_leave_at_once_one_stays,
     words_of_a_lapsed_session_come_back
@@ -287,6 +288,21 @@ async fn one_leaves_and_one_is_removed(app: App) {
     app.drain().await;
     let (patient, message) = app.go_in(&app.link_to("ada@example.org"), "ada@example.org").await;
     assert!(!patient.get(&message).await.ok().has_text("left the conversation"));
+}
+
+async fn an_older_page_ends_no_newer_assignment(app: App) {
+    let world = world(&app).await;
+    world.me.post(&format!("{}/participants", world.conversation), &[("to", "2")]).await.redirect();
+    let (older, theirs) =
+        (world.me.get(&world.conversation).await.ok(), world.other.get(&world.conversation).await.ok());
+    world.assign(&[("user", "2"), ("due_date", "2026-03-06"), ("due_time", "17:00")]).await;
+    let changed = (world.conversation.clone(), "participant-changed".to_owned());
+    assert_eq!(world.me.submit(&older, "Remove: User staff", &[]).await.says(), changed);
+    assert_eq!(world.other.submit(&theirs, "Leave conversation", &[]).await.says(), changed);
+    assert_eq!(world.leave(&world.me, "2").await, changed, "what says nothing has seen nothing");
+    assert_eq!(view(&world.other, "filter=assigned").await, ["Ada"]);
+    // whoever it is not assigned to may go
+    assert_eq!(world.leave(&world.me, "1").await.1, "participant-left");
 }
 
 async fn the_last_one_stays(app: App) {

@@ -345,6 +345,8 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/conversations/{conversation}/participants", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/assignment"), &[("user", &to)]).await;
     script.check("/conversations/{conversation}/assignment", 303, &answer).await;
+    let answer = owner.post(&format!("{conversation}/assignment"), &[("user", "")]).await;
+    script.check("/conversations/{conversation}/assignment", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/participants/removal"), &[("user", &to)]).await;
     script.check("/conversations/{conversation}/participants/removal", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/replies"), &[("allowed", "off")]).await;
