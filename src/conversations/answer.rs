@@ -3,7 +3,7 @@
 
 use super::cover::{AWAY, add_covers, tell_added};
 use super::opening;
-use super::patient_reply::{PatientReplyError, cannot_reply, promise};
+use super::patient_reply::{PatientReplyError, cannot_reply};
 use super::store;
 use super::types::CannotReply;
 use crate::access::PortalVisit;
@@ -84,7 +84,6 @@ pub fn answer(
     let mut came = false;
     if answer == OneTap::CallMe {
         came = add_covers(tx, &conversation, &covering)?;
-        promise(tx, now, conversation.id)?;
         threads::message_came(tx, now, conversation.id, Author::Patient, None)?;
     }
     threads::set_answer(tx, conversation.id, answer)?;
