@@ -1,5 +1,6 @@
 //! Closing a conversation, and undoing that within ten minutes.
 
+use super::patient_reply::promise_again;
 use super::store;
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -48,6 +49,10 @@ pub fn reopen(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) 
         return Err(CloseError::ForGood);
     }
     threads::set_closed(tx, access.conversation(), None)?;
+    // what was over before it was closed was seen to
+    if conversation.answer_by.is_some_and(|by| by >= closed_at) {
+        promise_again(tx, now, conversation.id)?;
+    }
     Ok(audit_change(tx, now, access, Event::ConversationReopened)?)
 }
 

@@ -95,12 +95,20 @@ pub fn patient_reply(
 }
 
 /// The patient has the clinic's word on when it answers. It is theirs from now on, whatever hours the clinic sets later.
-pub(super) fn promise(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
+fn promise(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
     match settings::answer_by(tx, now)? {
         Some(by) if threads::give_word(tx, conversation, by)? => {
             outbox::enqueue(tx, now, Task::SeeToPromise(conversation), by)
         }
         _ => Ok(()),
+    }
+}
+
+/// The word that the patient was given holds again, and may have been over while it did not: whoever sees to it looks once more.
+pub(super) fn promise_again(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
+    match store::conversation(tx, conversation)?.answer_by {
+        Some(by) => outbox::enqueue(tx, now, Task::SeeToPromise(conversation), by.max(now)),
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A user takes back a message that the patient has not opened: nothing of it is left for the patient, and its text stays for
 //! users. What was opened can only be corrected, by another message.
 
+use super::patient_reply::promise_again;
 use super::store::{self, Conversation};
 use crate::access::{self, ConversationAccess, Right, Role, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -127,6 +128,9 @@ pub fn recall(
     portal_links::end_of_message(tx, now, message)?;
     let left = left(tx, &conversation)?;
     threads::message_went(tx, conversation.id, left.standing, user)?;
+    if conversation.answer_by.is_none() {
+        promise_again(tx, now, conversation.id)?;
+    }
     if left.is_nothing {
         threads::set_recalled(tx, now, conversation.id, user)?;
         super::reply_draft::drop_reply(tx, conversation.id)?;

@@ -26,6 +26,7 @@ on_both!(
     what_was_marked_done_unread_was_not_opened,
     what_was_opened_answered_or_closed_goes_nowhere,
     a_later_question_has_its_own_moment,
+    what_is_opened_again_is_seen_to,
 );
 
 /// The address of the user with this number.
@@ -306,6 +307,24 @@ async fn a_later_question_has_its_own_moment(app: App) {
     app.drain().await;
     assert_eq!(there(&app).await, [(2, true)], "the moment of the first question is over, and it was answered");
     app.state.clock.advance(Duration::minutes(15));
+    app.drain().await;
+    assert_eq!(there(&app).await, [(1, true), (2, true)]);
+}
+
+/// The moment came while it was closed, and passed: the promise holds again, and so does what follows from it.
+async fn what_is_opened_again_is_seen_to(app: App) {
+    let clinic = clinic(&app).await;
+    set_hours(&clinic.owner, "hours", "1").await;
+    clinic.patient_writes("Does it hurt?").await;
+    for _ in 0..3 {
+        app.state.clock.advance(Duration::minutes(22));
+        clinic.other.get("/inbox").await.ok();
+    }
+    clinic.other.post(&format!("{}/closure", clinic.conversation), &[]).await.redirect();
+    app.state.clock.advance(Duration::minutes(8));
+    app.drain().await;
+    assert_eq!(there(&app).await, [(2, true)], "nothing is due in what is closed");
+    clinic.other.post(&format!("{}/reopening", clinic.conversation), &[]).await.redirect();
     app.drain().await;
     assert_eq!(there(&app).await, [(1, true), (2, true)]);
 }
