@@ -101,7 +101,11 @@ pub fn assign(
     is_as_shown: impl FnOnce(Option<&Assignment>) -> bool,
 ) -> Result<(), AssignError> {
     let me = access.user().id();
-    let able = to.map(|to| able(tx, to.user)).transpose()?.unwrap_or(true);
+    // all whom a row names are held before the conversation, as a deactivation does
+    let holder = threads::assigned(tx, access.conversation())?.map(|held| held.user);
+    let named: Vec<UserId> = [Some(me), to.map(|to| to.user), holder].into_iter().flatten().collect();
+    let active = access::active(tx, &named)?;
+    let able = to.map(|to| able(tx, &active, to.user)).transpose()?.unwrap_or(true);
     let conversation = store::locked(tx, access.conversation())?;
     let before = assignment(tx, access)?;
     if conversation.closed_at.is_some() {
@@ -144,11 +148,10 @@ pub fn assign(
     Ok(audit::append(tx, now, entry(access, Event::ConversationAssigned, new.user))?)
 }
 
-/// Whether this user is active and may write to patients, until the transaction ends.
-fn able(tx: &mut Tx, user: UserId) -> QueryResult<bool> {
-    let is_active = !access::active(tx, &[user])?.is_empty();
+/// Whether this user is among those who are active until the transaction ends, and may write to patients.
+fn able(tx: &mut Tx, active: &[UserId], user: UserId) -> QueryResult<bool> {
     let has_right: Option<SignedInUser<rights::Send>> = access::ordered(tx, user)?;
-    Ok(is_active && has_right.is_some())
+    Ok(active.contains(&user) && has_right.is_some())
 }
 
 /// A conversation is assigned to nobody any more.

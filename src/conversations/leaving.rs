@@ -45,9 +45,10 @@ pub fn leave(
     let others =
         participants::table.filter(participants::conversation_id.eq(id)).filter(participants::user_id.ne(user));
     let others = others.select(participants::user_id);
-    // those who would be left stay active until the transaction ends: a deactivation gives their place to another
+    // those who would be left stay active until the transaction ends: a deactivation gives their place to another. All whom a row
+    // names are held before the conversation, as a deactivation does
     let named: Vec<UserId> = others.load(tx.conn())?;
-    let active = access::active(tx, &named)?;
+    let active = access::active(tx, &[named, vec![me, user]].concat())?;
     if store::locked(tx, id)?.closed_at.is_some() {
         return Err(LeaveError::Closed);
     }

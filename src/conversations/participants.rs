@@ -14,10 +14,12 @@ pub fn change_participants(
     access: &ConversationAccess<rights::Send>,
     add: &[UserId],
 ) -> QueryResult<usize> {
-    let active = access::active(tx, add)?;
+    // whoever adds them is held too before the conversation, as a deactivation does
+    let named: Vec<UserId> = add.iter().copied().chain([access.user().id()]).collect();
+    let active = access::active(tx, &named)?;
     let conversation = store::locked(tx, access.conversation())?;
     let mut came = 0;
-    for user in active {
+    for user in active.into_iter().filter(|user| add.contains(user)) {
         if threads::add_participant(tx, conversation.id, user, true, conversation.last_message_at)? > 0 {
             let event = NewEvent { kind: Happening::Added, by: Some(access.user().id()), user, due: None };
             threads::happened(tx, now, conversation.id, event)?;
