@@ -83,7 +83,7 @@ pub fn answer(
     }
     let mut came = false;
     if answer == OneTap::CallMe {
-        came = add_covers(tx, &conversation, &covering)?;
+        came = add_covers(tx, now, &conversation, &covering)?;
         threads::message_came(tx, now, conversation.id, Author::Patient, None)?;
     }
     threads::set_answer(tx, conversation.id, answer)?;

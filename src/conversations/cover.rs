@@ -5,7 +5,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::conversations;
 use crate::db::{ConversationId, PatientId, Ts, Tx, UserId};
 use crate::outbox::{self, Task};
-use crate::threads;
+use crate::threads::{self, Happening, NewEvent};
 use crate::users;
 use diesel::prelude::*;
 
@@ -13,21 +13,30 @@ use diesel::prelude::*;
 pub(super) const AWAY: &str = "cover";
 
 /// Adds to a conversation, which the caller has locked, the covers of those who take part and are away. Says whether anybody came.
-pub(super) fn add_covers(tx: &mut Tx, conversation: &Conversation, covering: &[(UserId, UserId)]) -> QueryResult<bool> {
+pub(super) fn add_covers(
+    tx: &mut Tx,
+    now: Ts,
+    conversation: &Conversation,
+    covering: &[(UserId, UserId)],
+) -> QueryResult<bool> {
     if covering.is_empty() {
         return Ok(false);
     }
     let there = threads::participants_of(tx, conversation.id)?;
     let covers = covering.iter().filter(|(away, _)| there.contains(away)).map(|(_, cover)| *cover);
-    add(tx, conversation, covers.collect())
+    add(tx, now, conversation, covers.collect())
 }
 
-fn add(tx: &mut Tx, conversation: &Conversation, who: Vec<UserId>) -> QueryResult<bool> {
-    let mut came = 0;
+fn add(tx: &mut Tx, now: Ts, conversation: &Conversation, who: Vec<UserId>) -> QueryResult<bool> {
+    let mut came = false;
     for user in who {
-        came += threads::add_participant(tx, conversation.id, user, true, conversation.last_message_at)?;
+        if threads::add_participant(tx, conversation.id, user, true, conversation.last_message_at)? > 0 {
+            let event = NewEvent { kind: Happening::Added, by: None, user, due: None };
+            threads::happened(tx, now, conversation.id, event)?;
+            came = true;
+        }
     }
-    Ok(came > 0)
+    Ok(came)
 }
 
 /// Writes down that participants were added by nobody's hand. As every audit row it comes last.
@@ -71,7 +80,8 @@ pub fn see_to_promised(tx: &mut Tx, now: Ts, promised: &Promised) -> QueryResult
     if threads::is_opened(tx, promised.id)? {
         return Ok(());
     }
-    let came = add_covers(tx, &conversation, &promised.covering)? || add(tx, &conversation, promised.owners.clone())?;
+    let came = add_covers(tx, now, &conversation, &promised.covering)?
+        || add(tx, now, &conversation, promised.owners.clone())?;
     users::tell_of_answer(tx, now, promised.id)?;
     if !came {
         return Ok(());

@@ -16,7 +16,7 @@ pub struct ThreadEvent {
     pub at: Ts,
     /// what
     pub kind: Happening,
-    /// the name of who did it; `None`: a command
+    /// the name of who did it; `None`: the program, or a command
     pub by: Option<String>,
     /// the name of whom it is about
     pub user: String,

@@ -81,7 +81,7 @@ pub fn patient_reply(
         send_key: &send_key,
     };
     let message = store::insert_message(tx, now, &new)?;
-    let came = add_covers(tx, &conversation, &covering)?;
+    let came = add_covers(tx, now, &conversation, &covering)?;
     promise(tx, now, conversation.id)?;
     threads::message_came(tx, now, conversation.id, Author::Patient, None)?;
     drop_reply(tx, conversation.id)?;

@@ -13,7 +13,7 @@ use crate::db::{Conn, DbError, MessageId, ScheduledId, Ts, Tx};
 use crate::notifications::{self, Obstacle, Pace, PlanChoice};
 use crate::patients;
 use crate::settings;
-use crate::threads::{self, Author, OneTap};
+use crate::threads::{self, Author, Happening, NewEvent, OneTap};
 use diesel::prelude::*;
 
 /// What the user wrote.
@@ -127,7 +127,10 @@ pub fn reply(
     if !internal && !obstacles.is_empty() {
         return Err(ReplyError::Obstacles(obstacles));
     }
-    threads::add_participant(tx, conversation.id, writer, false, conversation.last_message_at)?;
+    if threads::add_participant(tx, conversation.id, writer, false, conversation.last_message_at)? > 0 {
+        let event = NewEvent { kind: Happening::Added, by: Some(writer), user: writer, due: None };
+        threads::happened(tx, now, conversation.id, event)?;
+    }
     let message = store::insert_message(
         tx,
         now,

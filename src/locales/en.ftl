@@ -494,6 +494,7 @@ error-assign-closed = The conversation was closed meanwhile, so it was not assig
 due-when = due { $when }
 overdue-since = overdue since { $when }
 happened-added = { $by } added { $name }
+happened-joined = { $name } joined the conversation
 happened-left = { $name } left the conversation
 happened-removed = { $by } removed { $name } from the conversation
 happened-assigned = { $by } assigned the conversation to { $name }

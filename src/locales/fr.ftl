@@ -494,6 +494,7 @@ error-assign-closed = La conversation a été fermée entre-temps, elle n’a do
 due-when = pour { $when }
 overdue-since = en retard depuis { $when }
 happened-added = { $by } a ajouté { $name }
+happened-joined = { $name } a rejoint la conversation
 happened-left = { $name } a quitté la conversation
 happened-removed = { $by } a retiré { $name } de la conversation
 happened-assigned = { $by } a attribué la conversation à { $name }

@@ -26,7 +26,7 @@ text_enum! {
 pub struct NewEvent {
     /// what happened
     pub kind: Happening,
-    /// who did it; `None`: a command
+    /// who did it; `None`: the program, or a command
     pub by: Option<UserId>,
     /// whom it is about
     pub user: UserId,

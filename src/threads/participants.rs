@@ -206,9 +206,11 @@ pub fn hand_over(
         let waits = last_author == Author::Patient || until.is_some();
         let news = unread || (done_at.is_none() && waits);
         diesel::delete(participants::table.find((conversation, from))).execute(tx.conn())?;
+        happened(tx, now, conversation, NewEvent { kind: Happening::Left, by, user: from, due: None })?;
         let came = insert(tx, conversation, to, (news, None), last_message_at)?;
         let theirs = participants::table.find((conversation, to));
         if came > 0 {
+            happened(tx, now, conversation, NewEvent { kind: Happening::Added, by, user: to, due: None })?;
             diesel::update(theirs).set(participants::done_at.eq(done_at)).execute(tx.conn())?;
         } else if done_at.is_none() {
             diesel::update(theirs).set(participants::done_at.eq(None::<Ts>)).execute(tx.conn())?;

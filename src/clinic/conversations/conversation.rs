@@ -143,6 +143,7 @@ impl ConversationPage {
         let (shell, name) = (&self.shell, event.user.as_str());
         let by = event.by.as_deref().unwrap_or(&shell.clinic_name);
         let said = match event.kind {
+            Happening::Added if event.is_own => shell.t1("happened-joined", "name", name),
             Happening::Added => shell.t2("happened-added", "by", by, "name", name),
             Happening::Left => shell.t1("happened-left", "name", name),
             Happening::Removed => shell.t2("happened-removed", "by", by, "name", name),

@@ -19,6 +19,7 @@ on_both!(
     what_is_due_first_comes_first,
     one_leaves_and_one_is_removed,
     an_older_page_ends_no_newer_assignment,
+    whoever_writes_in_it_joins,
     the_last_one_stays,
     of_two_who_leave_at_once_one_stays,
     words_of_a_lapsed_session_come_back
@@ -303,6 +304,16 @@ async fn an_older_page_ends_no_newer_assignment(app: App) {
     assert_eq!(view(&world.other, "filter=assigned").await, ["Ada"]);
     // whoever it is not assigned to may go
     assert_eq!(world.leave(&world.me, "1").await.1, "participant-left");
+}
+
+async fn whoever_writes_in_it_joins(app: App) {
+    let world = world(&app).await;
+    for words in ["I see to it", "Done"] {
+        let page = world.other.get(&world.conversation).await.ok();
+        world.other.submit(&page, "Send", &[("body", words)]).await.redirect();
+    }
+    let events = world.events().await;
+    assert!(events.len() == 1 && events[0].starts_with("User staff joined the conversation"), "{events:?}");
 }
 
 async fn the_last_one_stays(app: App) {

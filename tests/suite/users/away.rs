@@ -113,6 +113,8 @@ async fn a_reply_goes_to_whoever_covers(app: App) {
     assert!(clinic.other.get("/inbox?filter=unread").await.ok().has_text("Your results"));
     let page = clinic.other.get(&clinic.conversation).await.ok();
     assert!(page.has_text("Away until 4 March 2026. User staff covers."), "{}", page.text());
+    let events = page.texts_of(".thread > .event");
+    assert!(events.len() == 1 && events[0].contains("added User staff"), "{events:?}");
     // who is there already stays as they are, and nothing is written down
     clinic.other.get(&clinic.conversation).await.ok();
     clinic.patient_writes("Hello?").await;

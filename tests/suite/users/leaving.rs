@@ -164,6 +164,9 @@ async fn what_was_assigned_is_assigned_to_whoever_takes_over(app: App) {
     let list = world.heir.get("/inbox?filter=assigned").await.ok();
     assert!(list.text_of(".work li").contains("User staff · due Friday, 17:00"), "{}", list.text());
     let events = world.heir.get(&conversation).await.ok().texts_of(".thread > .event");
+    for said in ["User clinician left the conversation", "User owner added User staff"] {
+        assert!(events.iter().any(|event| event.starts_with(said)), "{said}: {events:?}");
+    }
     let said = "User owner assigned the conversation to User staff · due 6 March 2026, 17:00";
     assert!(events.last().unwrap().starts_with(said), "{events:?}");
 }
