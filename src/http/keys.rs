@@ -19,8 +19,8 @@ text_enum! {
         Reply = "reply",
         /// the field of an internal note
         Note = "note",
-        /// who takes part
-        Add = "add",
+        /// the page on which it is assigned
+        Assign = "assign",
         /// what is being written is sent
         Send = "send",
         /// a new message, after choosing the patient
@@ -72,7 +72,7 @@ pub const KEYS: [Key; 14] = [
     key(Place::Lists, "e", Deed::Done),
     key(Place::Conversation, "r", Deed::Reply),
     key(Place::Conversation, "n", Deed::Note),
-    key(Place::Conversation, "a", Deed::Add),
+    key(Place::Conversation, "a", Deed::Assign),
     key(Place::Conversation, "Ctrl+Enter", Deed::Send),
     key(Place::Everywhere, "c", Deed::New),
     key(Place::Everywhere, "/", Deed::Search),
@@ -89,7 +89,7 @@ impl Deed {
     /// Whether it is of use only to those who may write.
     fn writes(self) -> bool {
         use Deed::*;
-        matches!(self, Done | Reply | Note | Add | Send | New | Outbox)
+        matches!(self, Done | Reply | Note | Assign | Send | New | Outbox)
     }
 }
 

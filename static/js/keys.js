@@ -3,7 +3,7 @@
 //
 // A key does nothing where it is part of what somebody does: in a field, an editor, a list of choices, a form that is being written, a
 // dialog, or with Ctrl, Alt or Cmd held. Ctrl+Enter (Cmd+Enter) is for those who write, and for them alone.
-// [data-does=done|send]: the button that is pressed then; [data-does=add]: the fold that opens.
+// [data-does=done|send]: the button that is pressed then; [data-does=assign]: the link that is followed.
 import {make, stylesheet} from './common.js'
 import openInDialog from './dialog.js'
 
@@ -57,7 +57,7 @@ export default function keys(early, enhance) {
     previous: () => step(-1),
     reply: () => write('reply'),
     note: () => write('note'),
-    add: openFold,
+    assign: () => document.querySelector('main [data-does=assign]')?.click(),
     search,
     new: () => location.assign('/patients?for=message#q'),
     inbox: () => location.assign(`/inbox${back('/conversations/', '#c')}`),
@@ -119,13 +119,6 @@ function write(kind) {
   } else if (form?.matches('.note') === (kind === 'note')) {
     (form.richText ?? form.querySelector('[data-rich]')).focus()
   }
-}
-
-function openFold() {
-  const fold = document.querySelector('main [data-does=add]')
-  if (!fold) return
-  fold.open = true
-  seen(fold.querySelectorAll('input, select'))?.focus()
 }
 
 function search() {

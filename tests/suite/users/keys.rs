@@ -86,7 +86,7 @@ fn the_script_can_do_what_the_table_says() {
     for (does, file) in [
         ("done", "conversations/inbox"),
         ("done", "conversations/side"),
-        ("add", "conversations/side"),
+        ("assign", "conversations/assigned"),
         ("send", "conversations/write"),
         ("send", "composing/new_message"),
     ] {

@@ -132,10 +132,10 @@ async fn the_day_is_worked(code: &'static str) {
     desk.at("#write .ed-text").await;
     assert!(browser.text().await.contains("Half a reply"));
 
-    // who takes part; done, and on with the next one
+    // who sees to it; done, and on with the next one
     browser.js("document.activeElement.blur()").await;
     browser.keys("a").await;
-    desk.at("aside details[open] :is(input, select)").await;
+    browser.wait_path(&format!("{conversation}/assignment")).await;
     desk.open(&conversation).await;
     browser.keys("e").await;
     browser.wait_path(&format!("{conversation}/closure")).await;
