@@ -1,7 +1,7 @@
 // Hook: form[data-compose]: the rich text editor on its textarea[data-rich].
 //
-// data-rich="lazy": the editor is fetched when the field is first used; a page that is only read stays light. Where a key on the page
-// before has asked for it (keys.js: sessionStorage.write), it has the focus at once.
+// data-rich="lazy": the editor is fetched when the field is first used; a page that is only read stays light. Where the address leads to
+// the form (#write), it has the focus at once.
 // textarea data-html: the text so far, where body_format was html. A hidden input named body_format becomes `html`.
 // [data-plain-hint] (the Markdown hint and preview button) is removed, as the editor needs neither.
 // data-compose="blanks": gaps may stay, as in a template.
@@ -23,9 +23,7 @@ export default async function compose(form) {
   let started
   form.openEditor = focus => started ??= start(form, textarea, focus)
   if (textarea.dataset.rich !== 'lazy') return form.openEditor()
-  const isAsked = sessionStorage.getItem('write')
-  sessionStorage.removeItem('write')
-  if (isAsked) return form.openEditor(true)
+  if (location.hash === '#write') return form.openEditor(true)
   textarea.addEventListener('focus', () => form.openEditor(true), {once: true})
 }
 

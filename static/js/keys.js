@@ -15,6 +15,9 @@ export default function keys(early, enhance) {
   const table = new Map(document.body.dataset.keys.split(',').map(one => one.split('=')))
   const help = make('a', {href: '/keys'})
   openInDialog(help, {enhance})
+  // a page to which a form has led may be that of the first of two presses
+  const [arrival] = performance.getEntriesByType('navigation')
+  let doneAt = arrival?.redirectCount ? arrival.responseEnd : -TWICE
   let before = ''
   let acted = ''
 
@@ -64,9 +67,8 @@ export default function keys(early, enhance) {
     patients: () => location.assign(`/patients${back('/patients/', '#p')}`),
     outbox: () => location.assign('/outbox'),
     help: () => stylesheet('../css/keys.css').then(() => { if (location.pathname !== '/keys') help.click() }),
-    done() {
-      const place = `done ${location.pathname}`
-      if (Date.now() - sessionStorage.getItem(place) > TWICE && markDone()) sessionStorage.setItem(place, Date.now())
+    done({timeStamp}) {
+      if (timeStamp - doneAt > TWICE && markDone()) doneAt = timeStamp
     },
   }
 
@@ -114,7 +116,6 @@ function write(kind) {
   const form = document.querySelector('#write form')
   const tab = form?.querySelector(`.tab[name=write][value=${kind}]`)
   if (tab) {
-    sessionStorage.setItem('write', kind)
     tab.click()
   } else if (form?.matches('.note') === (kind === 'note')) {
     (form.richText ?? form.querySelector('[data-rich]')).focus()

@@ -63,7 +63,7 @@ impl CallPage {
 
     /// The pauses before the next try: hours, words, and whether this one is chosen.
     fn pauses(&self) -> Vec<(String, String, bool)> {
-        let chosen = if self.form.has("again") { self.form.get("again") } else { USUAL_PAUSE };
+        let chosen = if self.form.has("pause") { self.form.get("pause") } else { USUAL_PAUSE };
         let words = |hours: i64| match hours % 24 {
             0 => self.shell.t1("call-again-days", "days", hours / 24),
             _ => self.shell.t1("call-again-hours", "hours", hours),
@@ -126,7 +126,7 @@ fn read(form: &Form, errors: &mut FieldErrors) -> Option<NewCall> {
         seen: number("calls").unwrap_or_default(),
         outcome: outcome?,
         note: note?,
-        again_hours: number("again").filter(|hours| NewCall::AGAIN.contains(hours)),
+        again_hours: number("pause").filter(|hours| NewCall::AGAIN.contains(hours)),
         number: PhoneNumber::from_network(form.get("number")),
         key: form.get("key").to_owned(),
     })

@@ -134,7 +134,8 @@ pub fn poppler(tool: &str, arguments: &[&str], pdf: &[u8]) -> String {
     let complaints =
         String::from_utf8_lossy(&output.stderr).replace("Syntax Error: Suspects object is wrong type (boolean)\n", "");
     assert!(output.status.success() && complaints.is_empty(), "{complaints}");
-    String::from_utf8(output.stdout).unwrap()
+    // pdfinfo -struct-text cuts words after so many bytes, also within a letter
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]

@@ -34,21 +34,21 @@ async fn a_conversation_tells_of_each_copy_that_was_taken_back_since(app: App) {
     app.import(bundle(A, &[ann(), glucose("final"), sodium("final")]), None).await;
     let user = app.user(Role::Staff).await;
     let first = send(&user, "0123456789abcdef", "1").await;
-    let told = async |conversation: &str| user.get(conversation).await.ok().texts_of("p.alert");
+    let told = async |conversation: &str| user.get(conversation).await.ok().texts_of(".msg p.alert");
     assert!(told(&first).await.is_empty());
     app.state.clock.advance(day);
     app.import(bundle(A, &[ann(), sodium("entered-in-error")]), None).await;
     app.state.clock.advance(day);
     let user = app.user(Role::Staff).await;
     let second = send(&user, "fedcba9876543210", "1").await;
-    let told = async |conversation: &str| user.get(conversation).await.ok().texts_of("p.alert");
+    let told = async |conversation: &str| user.get(conversation).await.ok().texts_of(".msg p.alert");
     let one = told(&first).await;
     assert!(one.len() == 1 && one[0].contains("a part of this on 5 March 2026"), "{one:?}");
     assert!(told(&second).await.is_empty(), "it was sent without it");
     // another part is withdrawn, which the second copy contains too
     app.state.clock.advance(day);
     let user = app.user(Role::Staff).await;
-    let told = async |conversation: &str| user.get(conversation).await.ok().texts_of("p.alert");
+    let told = async |conversation: &str| user.get(conversation).await.ok().texts_of(".msg p.alert");
     app.import(bundle(A, &[ann(), with(&observation("o3", "Iron", "2026-02-01T11:00:00Z"), json!({}))]), None).await;
     assert!(told(&second).await.is_empty(), "what came besides takes nothing back");
     app.import(bundle(A, &[ann(), glucose("entered-in-error")]), None).await;

@@ -71,7 +71,8 @@ async fn it_opens_at_the_first_that_is_new(app: App) {
     let page = one.get(&format!("{conversation}/notes")).await.ok();
     assert_eq!((opens_at(&page).as_str(), new_from(&page)), ("fourth", vec!["fourth".to_owned()]));
     // what is said at the top of the page, or asked for in it, stays in sight
-    let page = one.get(&format!("{conversation}?notice=marked-done")).await.ok();
+    let to = one.post(&format!("{conversation}/done"), &[]).await.redirect();
+    let page = one.get(&to).await.ok();
     assert_eq!((opens_at(&page).as_str(), page.count(".flash")), ("", 1));
     let refused = one.submit(&page, "Send", &[("body", "")]).await;
     assert_eq!((refused.status, opens_at(&refused.page()).as_str()), (422, ""));

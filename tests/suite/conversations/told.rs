@@ -186,7 +186,7 @@ async fn the_line_follows_the_message(app: App) {
     let opened = line(&owner, &conversation).await;
     let (told, when) = opened.split_once(" · read ").unwrap_or_else(|| panic!("{opened}"));
     assert_eq!(told, format!("Emailed and texted {sent}"));
-    assert!(when.len() == 5 && when != sent, "the time of the same day: {opened}");
+    assert!(when.len() < 6 && when.contains(':') && when != sent, "the time of the same day: {opened}");
     // all of it is in the history, each with its moment
     let history = owner.get(&conversation).await.ok().text_of(".msg-foot details.history");
     for words in ["Email: Sent", "Text message: Sent", "Queued", "read by patient", "not needed, opened"] {

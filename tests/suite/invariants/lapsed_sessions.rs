@@ -56,7 +56,7 @@ async fn words_survive_the_end_of_a_session(app: App) {
         (
             format!("{conversation}/call"),
             "Save the call",
-            vec![("outcome", "no_answer"), ("again", "72"), ("note", WORDS)],
+            vec![("outcome", "no_answer"), ("pause", "72"), ("note", WORDS)],
         ),
         (format!("{patient}/messages/new"), "Submit", vec![("title", WORDS), ("body", WORDS)]),
         (format!("{patient}/information"), "Save", vec![("preferred_name", WORDS), ("language", "fr")]),

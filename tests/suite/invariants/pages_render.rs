@@ -113,6 +113,7 @@ async fn hostile_text_stays_text(app: App) {
             ("conversation", id(&conversation)),
             ("item", "1".into()),
             ("scheduled", "1".into()),
+            ("broadcast", "1".into()),
             ("message", "1".into()),
             ("template", "1".into()),
             ("user", "1".into()),

@@ -89,7 +89,9 @@ fn columns() -> BTreeMap<String, String> {
     for table in read(&project("src/db/schema.rs")).split("diesel::table! {").skip(1) {
         let mut table_name = None;
         for line in table.lines().map(str::trim) {
-            if let Some((name, _)) = line.strip_suffix('{').and_then(|head| head.split_once(" (")) {
+            if line == "}" {
+                table_name = None;
+            } else if let Some((name, _)) = line.strip_suffix('{').and_then(|head| head.split_once(" (")) {
                 table_name = Some(name.to_owned());
             } else if let (Some(table), Some((column, kind))) =
                 (&table_name, line.trim_end_matches(',').split_once(" -> "))

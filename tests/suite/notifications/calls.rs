@@ -108,7 +108,7 @@ async fn users_are_asked_and_note_what_came_of_it(app: App) {
     assert!(page.has_text("Choose how the call ended") && page.has_text("Shorten the note"), "{}", page.text());
     assert_eq!(page.form_with("Save the call").value("note").unwrap().trim(), long.trim());
     // nobody answers: again tomorrow
-    let fields = [("outcome", "no_answer"), ("again", "24"), ("note", "Rang\ntwice")];
+    let fields = [("outcome", "no_answer"), ("pause", "24"), ("note", "Rang\ntwice")];
     assert_eq!(note(&owner, &conversation, &fields).await.says().1, "call-noted-again");
     assert_eq!((state(&app).await.as_str(), attention(&app).await), ("waiting", None));
     assert!(!owner.get("/inbox?filter=any").await.ok().has(".tags .tag.warn"));
@@ -127,7 +127,7 @@ async fn users_are_asked_and_note_what_came_of_it(app: App) {
     let page = owner.get(&format!("{conversation}/call")).await.ok();
     assert!(page.has_text("Calls so far") && page.has_text("Rang twice"), "{}", page.text());
     // a voicemail, and no more: the message is still not opened
-    let fields = [("outcome", "voicemail"), ("again", "")];
+    let fields = [("outcome", "voicemail"), ("pause", "")];
     assert_eq!(note(&owner, &conversation, &fields).await.says().1, "call-noted");
     assert_eq!((state(&app).await.as_str(), attention(&app).await.as_deref()), ("tried", Some("unopened")));
     assert!(owner.get(&conversation).await.ok().has_text("Phone the patient: tried, not reached"));
@@ -179,7 +179,7 @@ async fn opening_and_calling_at_one_moment(app: App) {
         // the call is made before its day
         let page = owner.get(&format!("{conversation}/call")).await.ok();
         let path = format!("/portal/messages/{round}");
-        let fields = [("outcome", "no_answer"), ("again", "2")];
+        let fields = [("outcome", "no_answer"), ("pause", "2")];
         let (answer, opened) = join(owner.submit(&page, "Save the call", &fields), patient.get(&path)).await;
         let (answer, _) = (answer.says().1, opened.ok());
         assert!(["call-noted-again", "call-noted-opened"].contains(&&*answer), "round {round}: {answer}");
@@ -209,7 +209,7 @@ async fn a_wrong_number_is_marked(app: App) {
     // a number that the patient has no more is not marked
     let early = owner.get(&format!("{conversation}/call")).await.ok();
     change("+1 613-555-0199").await;
-    let wrong = [("outcome", "wrong_number"), ("again", "24")];
+    let wrong = [("outcome", "wrong_number"), ("pause", "24")];
     assert_eq!(owner.submit(&early, "Save the call", &wrong).await.says().1, "call-noted");
     assert!(!owner.get(&chart).await.ok().has_text("Wrong number"));
     assert_eq!((state(&app).await.as_str(), attention(&app).await.as_deref()), ("wrong", Some("unopened")));
@@ -232,7 +232,7 @@ async fn of_two_who_call_the_second_is_asked(app: App) {
     let other = app.user(Role::Staff).await;
     let path = format!("{conversation}/call");
     let (one, two) = (owner.get(&path).await.ok(), other.get(&path).await.ok());
-    let fields = [("outcome", "voicemail"), ("again", "4")];
+    let fields = [("outcome", "voicemail"), ("pause", "4")];
     // a double click notes one call
     let (first, again) =
         join(owner.submit(&one, "Save the call", &fields), owner.submit(&one, "Save the call", &fields)).await;
