@@ -180,16 +180,14 @@ pub fn stop_unsent(tx: &mut Tx, now: Ts, id: BroadcastId) -> QueryResult<()> {
 /// Whether another row of the list has become the same person since: two charts were merged.
 fn gets_it_already(tx: &mut Tx, id: BroadcastId, one: RecipientId, patient: PatientId) -> QueryResult<bool> {
     let own: PatientId = r::table.find(one).select(r::patient_id).first(tx.conn())?;
-    if own == patient {
-        return Ok(false);
-    }
     let others = || r::table.filter(r::broadcast_id.eq(id)).filter(r::id.ne(one));
     // one that was found unreachable may be reached by what the other record brought along
     let listed = others().filter(r::patient_id.eq(patient)).filter(r::state.ne(Fate::NotSent)).select(r::id);
-    let listed = listed.first::<RecipientId>(tx.conn()).optional()?;
+    let is_listed = own != patient && listed.first::<RecipientId>(tx.conn()).optional()?.is_some();
+    // the record of another row, which had it before, may have been merged into this one
     let theirs: Vec<ConversationId> = c::table.filter(c::patient_id.eq(patient)).select(c::id).load(tx.conn())?;
     let sent = others().filter(r::conversation_id.eq_any(theirs)).select(r::id).first::<RecipientId>(tx.conn());
-    Ok(listed.is_some() || sent.optional()?.is_some())
+    Ok(is_listed || sent.optional()?.is_some())
 }
 
 /// What was written.

@@ -21,6 +21,7 @@ on_both!(
     a_worker_that_dies_sends_nothing_twice,
     what_has_changed_since_is_told_for_each,
     two_records_of_one_person_get_it_once,
+    a_record_that_had_it_is_merged_before_the_others_turn,
     whoever_may_not_send_any_more_sends_nothing,
     nobody_else_waits_for_it,
     a_thousand_get_it,
@@ -179,6 +180,28 @@ async fn two_records_of_one_person_get_it_once(app: App) {
     let found: Vec<_> = rows(&app).await.into_iter().map(|row| (row.1, row.2)).collect();
     assert_eq!(found[1], ("not_sent".to_owned(), Some("same_person".to_owned())));
     assert_eq!((found[0].0.as_str(), found[2].0.as_str()), ("sent", "sent"));
+}
+
+async fn a_record_that_had_it_is_merged_before_the_others_turn(app: App) {
+    let user = app.user(Role::Owner).await;
+    let one = numbered(&app, "A1", Like { name: ("Ada", "Roy"), ..Like::default() }).await;
+    let two = numbered(&app, "A2", Like { name: ("Ada", "Roy"), ..Like::default() }).await;
+    let path = app.broadcast(&user, &[one, two]).await;
+    user.post(&format!("{path}/sending"), &[]).await.redirect();
+    let (now, random) = (app.state.clock.now(), app.state.random.clone());
+    let write = app.state.db.write(move |tx| -> Result<(), AppError> {
+        let id = postern::db::BroadcastId(1);
+        let broadcasts::Next::These(these) = broadcasts::next(tx, now, id)? else { panic!("it is over") };
+        let sent = broadcasts::send_one(tx, now, &random, id, these[0]);
+        sent.map(drop).map_err(|e| AppError::Internal(e.to_string()))
+    });
+    write.await.unwrap();
+    let page = user.get(&format!("/patients/{two}/merging?with={one}")).await.ok();
+    assert_eq!(user.submit(&page, "Merge the charts", &[]).await.status, 303);
+    all_out(&app).await;
+    assert_eq!(written_to(&app).await, [two], "what the other record got has moved here");
+    let found: Vec<_> = rows(&app).await.into_iter().map(|row| (row.1, row.2)).collect();
+    assert_eq!(found[1], ("not_sent".to_owned(), Some("same_person".to_owned())));
 }
 
 async fn whoever_may_not_send_any_more_sends_nothing(app: App) {
