@@ -7,7 +7,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::conversations::Fields;
 use crate::db::schema::{broadcast_recipients as r, broadcasts as b};
 use crate::db::sealed;
-use crate::db::{BroadcastId, Conn, DbError, PatientId, Ts, Tx, lock_row};
+use crate::db::{Both, BroadcastId, Conn, DbError, PatientId, Ts, Tx, lock_row};
 use crate::notifications;
 use crate::patients::{self, Patient};
 use crate::settings;
@@ -147,21 +147,29 @@ pub fn prepare(
     let digest = sealed::digest(&form)?;
     // as for what is sent at once: other words from the same form are another message
     let form_key = format!("u{}:{}:{}", user.id(), new.key, data_encoding::HEXLOWER.encode(&digest));
+    if let Some(old) = new.replaces {
+        lock_row(tx, "broadcasts", old.0)?;
+    }
+    // below the lock: where the same form was pressed twice, the second press waits there for the first
     let before = b::table.filter(b::form_key.eq(&form_key)).select(b::id).first::<BroadcastId>(tx.conn());
     if let Some(before) = before.optional()? {
         return Ok(before);
     }
-    if let Some(old) = new.replaces {
-        lock_row(tx, "broadcasts", old.0)?;
-        if !super::send::forget(tx, old)? {
-            return Err(PrepareError::Overtaken);
-        }
+    if let Some(old) = new.replaces
+        && !super::send::forget(tx, old)?
+    {
+        return Err(PrepareError::Overtaken);
     }
     let row = (
         (b::user_id.eq(user.id()), b::title.eq(sealed::text(fields.get("title"))), b::form.eq(sealed::text(&form))),
         (b::state.eq(State::Prepared), b::created_at.eq(now), b::state_at.eq(now), b::form_key.eq(&form_key)),
     );
-    let id: BroadcastId = diesel::insert_into(b::table).values(row).returning(b::id).get_result(tx.conn())?;
+    // the same form at the same moment, where it comes in the place of none: one of them is kept
+    let is_first = Both(diesel::insert_into(b::table).values(row).on_conflict_do_nothing()).execute(tx.conn())? > 0;
+    let id: BroadcastId = b::table.filter(b::form_key.eq(&form_key)).select(b::id).first(tx.conn())?;
+    if !is_first {
+        return Ok(id);
+    }
     for some in checked.recipients.chunks(ROWS) {
         add(tx, id, some)?;
     }

@@ -4,6 +4,7 @@ use super::{all_out, in_state, numbered, rows, written_to};
 use crate::on_both;
 use crate::support::app::{Actor, App};
 use crate::support::world::Like;
+use futures_util::future::join;
 use postern::access::Role;
 use postern::patients::Method;
 
@@ -15,6 +16,7 @@ on_both!(
     ticked_patients_are_the_list,
     a_template_keeps_its_blanks,
     it_is_changed_and_removed_before_it_is_sent,
+    two_presses_at_one_moment_keep_one,
     owners_and_clinicians_write_to_many,
 );
 
@@ -198,7 +200,6 @@ async fn it_is_changed_and_removed_before_it_is_sent(app: App) {
     let changed = user.submit(&page, "Check who gets it", &[("recipients", "A2")]).await.redirect();
     assert_eq!(user.submit(&page, "Check who gets it", &[("recipients", "A2")]).await.redirect(), changed);
     assert_eq!(rows(&app).await.len(), 1);
-    assert_eq!(user.get(&path).await.status, 404, "it came in the place of the first");
     // whoever changes what is gone is told, and keeps the words
     let answer = other.submit(&late, "Check who gets it", &[("title", "Others")]).await;
     assert_eq!(answer.status, 422);
@@ -217,6 +218,21 @@ async fn it_is_changed_and_removed_before_it_is_sent(app: App) {
         .write(move |tx| -> Result<_, postern::error::AppError> { Ok(postern::broadcasts::sweep(tx, now)?) });
     write.await.unwrap();
     assert!(rows(&app).await.is_empty());
+}
+
+async fn two_presses_at_one_moment_keep_one(app: App) {
+    let user = app.user(Role::Owner).await;
+    numbered(&app, "A1", Like::default()).await;
+    let first = check(&user, "A1").await;
+    // in the place of none, and of the first
+    for at in ["/broadcasts/new".to_owned(), format!("/broadcasts/new?from={}", first.rsplit('/').next().unwrap())] {
+        let page = user.get(&at).await.ok();
+        let fields = [("recipients", "A1"), ("title", "Twice"), ("body", "Come.")];
+        let one = user.submit(&page, "Check who gets it", &fields);
+        let (one, two) = join(one, user.submit(&page, "Check who gets it", &fields)).await;
+        assert_eq!(one.redirect(), two.redirect(), "{at}");
+    }
+    assert_eq!(rows(&app).await.len(), 2);
 }
 
 async fn owners_and_clinicians_write_to_many(app: App) {
