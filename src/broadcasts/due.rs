@@ -168,13 +168,20 @@ fn settle(tx: &mut Tx, now: Ts, id: BroadcastId) -> QueryResult<()> {
     if waits(tx, id)? {
         return Ok(());
     }
-    diesel::update(b::table.find(id)).set((b::state.eq(State::Done), b::state_at.eq(now))).execute(tx.conn()).map(drop)
+    let going = b::table.find(id).filter(b::state.eq(State::Sending));
+    diesel::update(going).set((b::state.eq(State::Done), b::state_at.eq(now))).execute(tx.conn()).map(drop)
+}
+
+/// Ends one that nobody waits for: the records of the last ones were deleted.
+pub fn end_if_empty(tx: &mut Tx, now: Ts, id: BroadcastId) -> QueryResult<()> {
+    lock_row(tx, "broadcasts", id.0)?;
+    settle(tx, now, id)
 }
 
 /// Stops it, because its sender may not send any more.
 pub fn stop_unsent(tx: &mut Tx, now: Ts, id: BroadcastId) -> QueryResult<()> {
     lock_row(tx, "broadcasts", id.0)?;
-    super::send::stopped(tx, now, id, (StopReason::Writer, None)).map(drop)
+    super::send::stopped(tx, now, id, State::Sending, (StopReason::Writer, None)).map(drop)
 }
 
 /// Whether another row of the list has become the same person since: two charts were merged.

@@ -14,7 +14,7 @@ mod rows;
 mod send;
 mod types;
 
-pub use due::{AT_ONCE, Next, OneError, next, not_sent, send_one, stop_unsent};
+pub use due::{AT_ONCE, Next, OneError, end_if_empty, next, not_sent, send_one, stop_unsent};
 pub use file::list_of_file;
 pub use prepare::{Checked, LONGEST_LIST, NewBroadcast, PrepareError, Unread, check, lines_of, prepare};
 pub use rows::{

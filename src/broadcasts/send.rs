@@ -42,6 +42,12 @@ fn trace(tx: &mut Tx, now: Ts, actor: Actor, event: Event, id: BroadcastId, word
     audit::append(tx, now, Entry { detail: word.map(str::to_owned), ..entry })
 }
 
+/// What was written, without the numbers that were typed: these stand in the list.
+fn words_alone(tx: &mut Tx, id: BroadcastId) -> QueryResult<String> {
+    let words: Vec<(String, String)> = form(tx, id)?.into_iter().filter(|(name, _)| name != "recipients").collect();
+    serde_json::to_string(&words).map_err(|cause| diesel::result::Error::SerializationError(cause.into()))
+}
+
 /// Sends it: its list stays as it is from here on, and it goes out in the name of whoever presses. `None` where there is no such
 /// broadcast.
 pub fn send(
@@ -61,10 +67,7 @@ pub fn send(
     if !waits(tx, id)? {
         return Ok(Some(Pressed::Nobody));
     }
-    // the numbers that were typed stand in the list now
-    let words: Vec<(String, String)> = form(tx, id)?.into_iter().filter(|(name, _)| name != "recipients").collect();
-    let words =
-        serde_json::to_string(&words).map_err(|cause| diesel::result::Error::SerializationError(cause.into()))?;
+    let words = words_alone(tx, id)?;
     let sent = (
         (b::state.eq(State::Sending), b::user_id.eq(user.id()), b::form.eq(sealed::text(&words))),
         (b::sent_at.eq(now), b::state_at.eq(now)),
@@ -85,18 +88,19 @@ pub fn stop(
     if locked(tx, id)?.is_none() {
         return Ok(None);
     }
-    let is_stopped = stopped(tx, now, id, (StopReason::User, Some(user.id())))?;
+    let is_stopped = stopped(tx, now, id, State::Sending, (StopReason::User, Some(user.id())))?;
     Ok(Some(if is_stopped { Pressed::Done } else { Pressed::Nothing }))
 }
 
-/// Stops one that is locked, if it goes out; says whether it did.
+/// Stops one that is locked, if it is in the state `from`; says whether it was.
 pub(super) fn stopped(
     tx: &mut Tx,
     now: Ts,
     id: BroadcastId,
+    from: State,
     (why, by): (StopReason, Option<UserId>),
 ) -> QueryResult<bool> {
-    let going = b::table.find(id).filter(b::state.eq(State::Sending));
+    let going = b::table.find(id).filter(b::state.eq(from));
     let state = (b::state.eq(State::Stopped), b::reason.eq(why), b::stopped_by.eq(by), b::state_at.eq(now));
     if diesel::update(going).set(state).execute(tx.conn())? == 0 {
         return Ok(false);
@@ -147,12 +151,15 @@ pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<()> {
     Ok(())
 }
 
-/// After a restore nothing goes out by itself: what waited may have been sent since the backup was made. Gives how many were stopped.
+/// After a restore nothing goes out by itself, and what was prepared is offered no more: both may have been sent since the backup was
+/// made. Gives how many were stopped.
 pub fn after_restore(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
-    let going = b::table.filter(b::state.eq(State::Sending)).order(b::id).select(b::id);
-    let going: Vec<BroadcastId> = going.load(tx.conn())?;
-    for id in &going {
-        stopped(tx, now, *id, (StopReason::Restored, None))?;
+    let open = b::table.filter(b::state.eq_any([State::Sending, State::Prepared])).order(b::id);
+    let open: Vec<(BroadcastId, State)> = open.select((b::id, b::state)).load(tx.conn())?;
+    for (id, state) in &open {
+        let words = words_alone(tx, *id)?;
+        diesel::update(b::table.find(*id)).set(b::form.eq(sealed::text(&words))).execute(tx.conn())?;
+        stopped(tx, now, *id, *state, (StopReason::Restored, None))?;
     }
-    Ok(going.len())
+    Ok(open.len())
 }

@@ -30,6 +30,11 @@ pub(super) async fn run(state: &AppState, job: Job, id: BroadcastId) -> Result<(
     let these = match next {
         Next::Over => return end(state, job).await,
         Next::Crowded => return again(state, job, now.plus(PAUSE)).await,
+        Next::These(these) if these.is_empty() => {
+            let write = state.db.write(move |tx| -> Result<_, DbError> { Ok(broadcasts::end_if_empty(tx, now, id)?) });
+            write.await?;
+            return end(state, job).await;
+        }
         Next::These(these) => these,
     };
     let mut failed = None;

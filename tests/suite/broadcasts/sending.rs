@@ -298,11 +298,19 @@ async fn it_goes_with_a_record_that_is_deleted(app: App) {
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].0, ada);
     assert!(owner.get(&sent).await.ok().has_text("All done"));
+    // also while it goes out
+    let going = app.broadcast(&owner, &[ada]).await;
+    owner.post(&format!("{going}/sending"), &[]).await.redirect();
+    owner.post(&format!("/patients/{ada}/archiving"), &[("reason", "left")]).await.redirect();
+    owner.post(&format!("/patients/{ada}/deletion"), &[("name", "María Mejía")]).await.redirect();
+    all_out(&app).await;
+    assert!(rows(&app).await.is_empty() && owner.get(&going).await.ok().has_text("All done"));
 }
 
 async fn after_a_restore_it_is_stopped(app: App) {
     let user = app.user(Role::Clinician).await;
-    let path = app.broadcast(&user, &crowd(&app, 25).await).await;
+    let all = crowd(&app, 25).await;
+    let (path, unsent) = (app.broadcast(&user, &all).await, app.broadcast(&user, &all[..1]).await);
     user.post(&format!("{path}/sending"), &[]).await.redirect();
     app.drain().await;
     let now = app.state.clock.now();
@@ -310,11 +318,18 @@ async fn after_a_restore_it_is_stopped(app: App) {
         outbox::after_restore(tx)?;
         Ok(broadcasts::after_restore(tx, now)?)
     });
-    assert_eq!(write.await.unwrap(), 1);
+    assert_eq!(write.await.unwrap(), 2);
+    // what was prepared may have been sent too
+    assert_eq!(user.post(&format!("{unsent}/sending"), &[]).await.says().1, "many-nothing");
     app.state.clock.advance(time::Duration::seconds(2));
     all_out(&app).await;
     assert_eq!(in_state(&app, "sent").await, ROUND);
-    assert!(user.get(&path).await.ok().has_text("a backup was restored"));
+    for path in [&path, &unsent] {
+        let page = user.get(path).await.ok();
+        assert!(page.has_text("a backup was restored") && !page.has_text("Send to"), "{}", page.text());
+    }
+    let again = user.get(&format!("/broadcasts/new?from={}", unsent.rsplit('/').next().unwrap())).await.ok();
+    assert_eq!(again.form_with("Check who gets it").value("recipients").unwrap_or_default().trim(), "");
 }
 
 async fn french_is_spoken(app: App) {
