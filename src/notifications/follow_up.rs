@@ -16,7 +16,7 @@ use crate::outbox::{self, Task};
 use crate::patients::{Patient, patient_by_id};
 use crate::settings::{self, Reach, Settings};
 use crate::text_enum;
-use crate::threads::{self, Attention};
+use crate::threads::{self, Attention, Reasons};
 use diesel::prelude::*;
 use time::Duration;
 
@@ -226,14 +226,18 @@ pub fn stop(tx: &mut Tx, now: Ts, conversation: ConversationId, why: StepState) 
     outbox::cancel(tx, &steps)
 }
 
-/// Ends such steps in every conversation with a patient, whose record is archived.
+/// Ends such steps in every conversation with a patient, whose record is archived: users are not asked to phone or write any more. The
+/// caller holds the conversations.
 pub fn stop_all(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
     let planned = p::table
         .inner_join(conversations::table)
         .filter(conversations::patient_id.eq(patient))
         .filter(p::state.eq_any(PENDING));
     let all: Vec<ConversationId> = planned.select(p::conversation_id).distinct().load(tx.conn())?;
-    all.into_iter().try_for_each(|conversation| stop(tx, now, conversation, StepState::Skipped))
+    all.into_iter().try_for_each(|conversation| {
+        stop(tx, now, conversation, StepState::Skipped)?;
+        threads::clear_attention(tx, conversation, Reasons::AllButFile)
+    })
 }
 
 /// Locks the conversation of a step, before the job that carries it out: so does whoever opens or takes back a message.

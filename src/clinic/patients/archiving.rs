@@ -2,6 +2,7 @@
 
 use crate::access::rights;
 use crate::clinic::guard::{Chart, shell};
+use crate::db::carry;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
@@ -53,6 +54,8 @@ pub async fn submit(
     };
     let (now, id, user) = (state.clock.now(), chart.0.patient(), chart.0.user().clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
+        // conversations come before patients, as for a deletion
+        carry::lock_conversations(tx, id)?;
         if patients::archive(tx, now, &user, id, reason)? {
             notifications::stop_all(tx, now, id)?;
         }

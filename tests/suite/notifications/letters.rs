@@ -27,6 +27,7 @@ on_both!(
     the_first_opening_ends_the_letter,
     opening_and_printing_at_one_moment,
     whoever_was_told_gets_no_letter,
+    whoever_is_archived_gets_no_letter,
     the_address_is_entered_mended_and_taken_away,
 );
 
@@ -178,6 +179,15 @@ async fn whoever_was_told_gets_no_letter(app: App) {
     assert_eq!(stands(&app, "letter").await, ("told".into(), None));
     assert_eq!(stands(&app, "phone").await, ("told".into(), None));
     assert_eq!(owner.get(&format!("/patients/{patient}")).await.status, 200);
+}
+
+async fn whoever_is_archived_gets_no_letter(app: App) {
+    let (owner, _, patient) = asked(&app, ["0", "5"], Like::default()).await;
+    after(&app, &owner, Duration::days(5)).await;
+    assert_eq!(stands(&app, "letter").await, ("to_do".into(), Some("letter".into())));
+    owner.post(&format!("/patients/{patient}/archiving"), &[("reason", "deceased")]).await.redirect();
+    assert_eq!(stands(&app, "letter").await, ("skipped".into(), None));
+    assert!(!owner.get("/inbox").await.ok().has_text("Letter to print"));
 }
 
 async fn the_address_is_entered_mended_and_taken_away(app: App) {
