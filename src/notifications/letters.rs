@@ -5,6 +5,7 @@ use super::calls;
 use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
 use crate::access::{ConversationAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::chart::document::Letter;
 use crate::db::schema::{conversations, letters as l, plan_steps as p, users};
 use crate::db::sealed::{self, Held, LetterRecipient};
 use crate::db::{Conn, ConversationId, DbError, LetterId, PatientId, PlanStepId, Ts, Tx, lock_row};
@@ -49,6 +50,9 @@ pub enum LetterError {
     /// The patient has no postal address.
     #[error("there is no address")]
     NoAddress,
+    /// The name and the address do not show whole through the window of the envelope.
+    #[error("the address is too long")]
+    TooLong,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -119,7 +123,10 @@ pub fn print_letter(
     let patient: PatientId = of.first(tx.conn())?;
     let record = patient_by_id(tx, patient)?;
     let address = patients::postal_address(tx, patient)?.ok_or(LetterError::NoAddress)?;
-    let recipient: Vec<String> = std::iter::once(record.name()).chain(address.lines()).collect();
+    let recipient = address.recipient(record.name());
+    if !Letter::fits(&recipient) {
+        return Err(LetterError::TooLong);
+    }
     let user = access.user().id();
     let row = (
         (l::step_id.eq(step.id), l::conversation_id.eq(conversation), l::user_id.eq(user)),

@@ -34,6 +34,11 @@ impl PostalAddress {
         lines.extend(Some(self.country.to_uppercase()).filter(|country| !country.is_empty()));
         lines
     }
+
+    /// What stands on a letter to someone of this name: the name, and the lines below it.
+    pub fn recipient(&self, name: String) -> Vec<String> {
+        std::iter::once(name).chain(self.lines()).collect()
+    }
 }
 
 /// A postal code as it is printed: a Canadian one in capitals, with its space.

@@ -27,6 +27,8 @@ struct LetterPage {
     title: String,
     patient: Patient,
     address: Option<PostalAddress>,
+    /// the name and the address show whole through the window of an envelope
+    fits: bool,
     step: Option<PlanStep>,
     letters: Vec<PrintedLetter>,
     key: String,
@@ -42,8 +44,7 @@ impl LetterPage {
 
     /// The name and the address, a line each.
     fn lines(&self) -> Vec<String> {
-        let below = self.address.iter().flat_map(PostalAddress::lines);
-        std::iter::once(self.patient.name()).chain(below).collect()
+        self.address.as_ref().map(|address| address.recipient(self.patient.name())).unwrap_or_default()
     }
 }
 
@@ -58,10 +59,22 @@ async fn page(
         let (shell, _) = shell(conn, &head, access.user())?;
         let patient = patients::patient_by_id(conn, access.patient())?;
         let address = patients::postal_address(conn, patient.id)?;
+        let fits = address.as_ref().is_none_or(|address| Letter::fits(&address.recipient(patient.name())));
         let step = notifications::asked_letter(conn, &access)?;
         let letters = notifications::letters_of(conn, access.conversation())?;
         let title = conversations::title(conn, &access)?;
-        Ok(LetterPage { shell, id: access.conversation().0, title, patient, address, step, letters, key, is_late })
+        Ok(LetterPage {
+            shell,
+            id: access.conversation().0,
+            title,
+            patient,
+            address,
+            fits,
+            step,
+            letters,
+            key,
+            is_late,
+        })
     });
     read.await
 }
@@ -88,7 +101,7 @@ pub async fn submit(
     match write.await {
         Ok(_) => Ok(see_other(&format!("/conversations/{id}/letter?notice=letter-printed"))),
         Err(LetterError::NotAsked) => with_status(StatusCode::CONFLICT, &page(&state, head, again, true).await?),
-        Err(LetterError::NoAddress) => {
+        Err(LetterError::NoAddress | LetterError::TooLong) => {
             with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, again, false).await?)
         }
         Err(LetterError::Db(cause)) => Err(cause.into()),

@@ -1,6 +1,7 @@
 //! `/patients/{id}/postal-address`: where a letter reaches the patient.
 
 use crate::access::{ChartAccess, rights};
+use crate::chart::document::Letter;
 use crate::clinic::guard::{Chart, shell};
 use crate::db::{Conn, ConversationId};
 use crate::error::AppError;
@@ -64,8 +65,8 @@ fn read(form: &Form) -> PostalAddress {
     }
 }
 
-/// What is wrong with an address. An empty form is right: it takes the address away.
-fn check(address: &PostalAddress) -> FieldErrors {
+/// What is wrong with an address of somebody of this name. An empty form is right: it takes the address away.
+fn check(name: String, address: &PostalAddress) -> FieldErrors {
     let mut errors = FieldErrors::default();
     if *address == PostalAddress::default() {
         return errors;
@@ -87,6 +88,9 @@ fn check(address: &PostalAddress) -> FieldErrors {
         lines.into_iter().chain([("postal_code", &address.postal_code)]).filter(|(_, value)| is_long(value))
     {
         errors.add(field, "error-postal-long");
+    }
+    if errors.is_empty() && !Letter::fits(&address.recipient(name)) {
+        errors.add("street", "error-postal-window");
     }
     errors
 }
@@ -129,7 +133,7 @@ pub async fn submit(
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let held = chart.0.held(tx)?;
         let (address, before) = (read(&form), patients::postal_address(tx, held.patient())?);
-        let errors = check(&address);
+        let errors = check(patients::patient(tx, &held)?.name(), &address);
         let (status, seen) = match stored(before.as_ref()).newer(&form) {
             _ if !errors.is_empty() => (StatusCode::UNPROCESSABLE_ENTITY, Seen::from_form(&form)),
             Some(newer) => (StatusCode::CONFLICT, newer),

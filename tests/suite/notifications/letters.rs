@@ -201,6 +201,12 @@ async fn the_address_is_entered_mended_and_taken_away(app: App) {
     let shown = answer.page();
     assert!(shown.has_text("Enter up to three lines") && shown.has_text("Enter the city"), "{}", shown.text());
     assert_eq!(shown.form_with("Save").value("street").unwrap().trim(), "one\ntwo\nthree\nfour");
+    // what would not show through the window is not cut off
+    let wide = vec!["WWWW ".repeat(11); 3].join("\n");
+    let wide = [("street", &*wide), ("city", "Ottawa"), ("postal_code", "k1a0b1"), ("country", "Canada")];
+    let answer = owner.submit(&page, "Save", &wide).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.page().has_text("longer than the window of an envelope"), "{}", answer.page().text());
     owner.submit(&page, "Save", &ADDRESS).await.redirect();
     let chart = owner.get(&format!("/patients/{patient}")).await.ok();
     assert!(chart.has_text("12 Elm Street") && chart.has_text("Ottawa ON K1A 0B1"), "{}", chart.text());

@@ -18,6 +18,7 @@ const WIDTH: f32 = 3.4 * INCH;
 /// weight. Three lines show in its highest position too, six in this one.
 const LAST: f32 = 3.16 * INCH;
 const ADDRESS: Style = Style { size: 9.5, bold: false, grey: false };
+/// So many lines show at least in that position.
 const MOST: usize = 6;
 /// The lower edge of the clinic's head: above all that the window shows in any position.
 const HEAD_ENDS: f32 = 1.95 * INCH;
@@ -31,7 +32,22 @@ const MARK: (f32, f32) = (14.0, 28.0);
 const TITLE: Style = Style { size: 13.0, bold: true, grey: false };
 const WORDS: Style = Style { size: 11.0, bold: false, grey: false };
 
+/// The part of the sheet that shows through the window.
+fn window() -> Column {
+    Column::at(LEFT, WIDTH)
+}
+
+/// How many lines a name and an address take in the window.
+fn shown(sheet: &Sheet, recipient: &[String]) -> usize {
+    recipient.iter().map(|line| sheet.count(line, ADDRESS, window())).sum()
+}
+
 impl Letter {
+    /// Whether a name and an address, a line each, show whole through the window. Takes about a millisecond of computing.
+    pub fn fits(recipient: &[String]) -> bool {
+        Sheet::new().is_ok_and(|sheet| shown(&sheet, recipient) <= MOST)
+    }
+
     /// The letter as a tagged PDF that keeps to PDF/UA-1. Takes milliseconds of computing: do not call it on an async thread.
     ///
     /// # Errors
@@ -51,14 +67,10 @@ impl Letter {
             }
             root.push(sheet.block(Tag::P, text, style));
         }
-        let window = Column::at(LEFT, WIDTH);
-        let count: usize = self.recipient.iter().map(|line| sheet.count(line, ADDRESS, window)).sum();
-        sheet.go_to(LAST - count.min(MOST) as f32 * ADDRESS.leading());
+        sheet.go_to(LAST - shown(&sheet, &self.recipient) as f32 * ADDRESS.leading());
         let mut address = Vec::new();
         for line in &self.recipient {
-            if address.len() < MOST {
-                address.extend(sheet.row(&[(window, line.as_str(), ADDRESS)]).into_iter().flatten());
-            }
+            address.extend(sheet.row(&[(window(), line.as_str(), ADDRESS)]).into_iter().flatten());
         }
         root.push(Node::lines(Tag::P, address));
         for down in FOLDS {
@@ -124,11 +136,23 @@ mod tests {
     fn a_long_address_is_shown_too() {
         let long = "Résidence du Vieux-Moulin-de-la-Rivière, appartement numéro 1204";
         let lines = ["María Mejía", long, "12, rue des Érables", "Montréal QC  H2X 1Y4", "CANADA"];
-        let (sheet, _) = letter(&lines, 4).laid_out().unwrap();
+        let six = letter(&lines, 4);
+        assert!(Letter::fits(&six.recipient));
+        let (sheet, _) = six.laid_out().unwrap();
         let of_address = |size: f32| size == ADDRESS.size;
         let address: Vec<_> = sheet.lines.iter().filter(|line| of_address(line.style.size)).collect();
         assert_eq!(address.len(), 6);
         assert!(address.iter().all(|line| line.down - line.style.size > 2.0417 * INCH && line.down < 3.1667 * INCH));
+    }
+
+    /// What is longer is refused before it is printed; no line of it is ever left out.
+    #[test]
+    fn no_line_of_an_address_is_left_out() {
+        let long = "Résidence du Vieux-Moulin-de-la-Rivière, appartement numéro 1204";
+        let seven = letter(&["María Mejía", long, long, "Montréal QC  H2X 1Y4", "CANADA"], 4);
+        assert!(!Letter::fits(&seven.recipient));
+        let (sheet, _) = seven.laid_out().unwrap();
+        assert!(["María Mejía", "CANADA"].iter().all(|part| sheet.lines.iter().any(|line| line.text == *part)));
     }
 
     #[test]
