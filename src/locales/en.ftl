@@ -1753,6 +1753,7 @@ letter-link = Print a letter
 letter-title = Letter to the patient
 letter-explained = The letter says that a message waits and how to open it, and nothing about what it says. It is in the patient’s language and fits an envelope with a window (number 10).
 letter-late = No letter is needed any more, so none was made.
+letter-new-address = The name or the address has changed since you opened this page, so no letter was made. Check it and press again.
 letter-nobody = No letter is asked for in this conversation.
 letter-printed = letter printed
 letter-printed-ones = Letters

@@ -1752,6 +1752,7 @@ letter-link = Imprimer une lettre
 letter-title = Lettre au patient
 letter-explained = La lettre dit qu’un message attend et comment l’ouvrir, et rien de son contenu. Elle est dans la langue du patient et convient à une enveloppe à fenêtre (numéro 10).
 letter-late = Aucune lettre n’est plus nécessaire; aucune n’a donc été faite.
+letter-new-address = Le nom ou l’adresse a changé depuis que vous avez ouvert cette page; aucune lettre n’a donc été faite. Vérifiez et appuyez de nouveau.
 letter-nobody = Aucune lettre n’est demandée dans cette conversation.
 letter-printed = lettre imprimée
 letter-printed-ones = Lettres

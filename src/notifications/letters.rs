@@ -53,6 +53,9 @@ pub enum LetterError {
     /// The name and the address do not show whole through the window of the envelope.
     #[error("the address is too long")]
     TooLong,
+    /// The user has not seen the name and address that would stand on it.
+    #[error("the address has changed")]
+    NewAddress,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -97,7 +100,8 @@ pub(super) fn ask(tx: &mut Tx, step: &PlanStep, patient: PatientId) -> QueryResu
 }
 
 /// Prints a letter: it stands with the address that the patient has now, and the step that asked for it has ended. The same form
-/// again gives the same letter. Where the patient has opened the message meanwhile there is none.
+/// again gives the same letter. Where the patient has opened the message meanwhile there is none. `is_seen` is asked whether the user
+/// has seen these lines of name and address.
 ///
 /// # Errors
 /// See [`LetterError`].
@@ -106,6 +110,7 @@ pub fn print_letter(
     now: Ts,
     access: &ConversationAccess<rights::EditPatients>,
     letter: &NewLetter,
+    is_seen: impl Fn(&[String]) -> bool,
 ) -> Result<LetterId, LetterError> {
     let conversation = access.conversation();
     // whoever opens, takes back or closes meanwhile holds the same row
@@ -124,6 +129,9 @@ pub fn print_letter(
     let record = patient_by_id(tx, patient)?;
     let address = patients::postal_address(tx, patient)?.ok_or(LetterError::NoAddress)?;
     let recipient = address.recipient(record.name());
+    if !is_seen(&recipient) {
+        return Err(LetterError::NewAddress);
+    }
     if !Letter::fits(&recipient) {
         return Err(LetterError::TooLong);
     }

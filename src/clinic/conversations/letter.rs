@@ -8,9 +8,10 @@ use crate::conversations;
 use crate::db::{LetterId, PlanStepId};
 use crate::error::AppError;
 use crate::http::page::with_status;
+use crate::http::seen::Stored;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::{self, LetterError, NewLetter, PlanStep, PrintedLetter, StepState};
-use crate::patients::{self, Patient, PostalAddress};
+use crate::patients::{self, Patient};
 use crate::settings::{self, Settings};
 use crate::state::AppState;
 use crate::text::Lang;
@@ -26,14 +27,17 @@ struct LetterPage {
     id: i64,
     title: String,
     patient: Patient,
-    address: Option<PostalAddress>,
-    /// the name and the address show whole through the window of an envelope
+    /// the name and the address, a line each; none where there is no address
+    recipient: Vec<String>,
+    /// the fingerprint of these lines
+    seen: String,
+    /// they show whole through the window of an envelope
     fits: bool,
     step: Option<PlanStep>,
     letters: Vec<PrintedLetter>,
     key: String,
-    /// it was to be printed, and is not needed any more
-    is_late: bool,
+    /// the key of the words that say why none was printed
+    alert: Option<&'static str>,
 }
 
 impl LetterPage {
@@ -41,25 +45,26 @@ impl LetterPage {
     fn is_wanted(&self) -> bool {
         matches!(self.step.as_ref().map(|step| step.state), Some(StepState::ToDo | StepState::Waiting))
     }
+}
 
-    /// The name and the address, a line each.
-    fn lines(&self) -> Vec<String> {
-        self.address.as_ref().map(|address| address.recipient(self.patient.name())).unwrap_or_default()
-    }
+/// What the page shows of where the letter goes: it is printed as it was seen, or not at all.
+fn stored(recipient: &[String]) -> Stored {
+    Stored::default().text("recipient", "postal-address", recipient.join("\n"))
 }
 
 async fn page(
     state: &AppState,
     head: Head,
     access: ConversationAccess<rights::EditPatients>,
-    is_late: bool,
+    alert: Option<&'static str>,
 ) -> Result<LetterPage, AppError> {
     let key = state.random.token().reveal().to_owned();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, access.user())?;
         let patient = patients::patient_by_id(conn, access.patient())?;
         let address = patients::postal_address(conn, patient.id)?;
-        let fits = address.as_ref().is_none_or(|address| Letter::fits(&address.recipient(patient.name())));
+        let recipient = address.map(|address| address.recipient(patient.name())).unwrap_or_default();
+        let (seen, fits) = (stored(&recipient).seen().version, Letter::fits(&recipient));
         let step = notifications::asked_letter(conn, &access)?;
         let letters = notifications::letters_of(conn, access.conversation())?;
         let title = conversations::title(conn, &access)?;
@@ -68,12 +73,13 @@ async fn page(
             id: access.conversation().0,
             title,
             patient,
-            address,
+            recipient,
+            seen,
             fits,
             step,
             letters,
             key,
-            is_late,
+            alert,
         })
     });
     read.await
@@ -84,7 +90,7 @@ pub async fn show(
     head: Head,
     conversation: Conversation<rights::EditPatients>,
 ) -> Result<HttpResponse, AppError> {
-    html(&page(&state, head, conversation.0, false).await?)
+    html(&page(&state, head, conversation.0, None).await?)
 }
 
 pub async fn submit(
@@ -97,15 +103,18 @@ pub async fn submit(
     let letter = NewLetter { step: PlanStepId(step), key: form.get("key").to_owned() };
     let (now, access) = (state.clock.now(), conversation.0);
     let (id, again) = (access.conversation(), access.again());
-    let write = state.db.write(move |tx| notifications::print_letter(tx, now, &access, &letter));
-    match write.await {
-        Ok(_) => Ok(see_other(&format!("/conversations/{id}/letter?notice=letter-printed"))),
-        Err(LetterError::NotAsked) => with_status(StatusCode::CONFLICT, &page(&state, head, again, true).await?),
-        Err(LetterError::NoAddress | LetterError::TooLong) => {
-            with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, again, false).await?)
-        }
-        Err(LetterError::Db(cause)) => Err(cause.into()),
-    }
+    let write = state.db.write(move |tx| {
+        let is_seen = |recipient: &[String]| stored(recipient).newer(&form).is_none();
+        notifications::print_letter(tx, now, &access, &letter, is_seen)
+    });
+    let (status, alert) = match write.await {
+        Ok(_) => return Ok(see_other(&format!("/conversations/{id}/letter?notice=letter-printed"))),
+        Err(LetterError::NotAsked) => (StatusCode::CONFLICT, Some("letter-late")),
+        Err(LetterError::NewAddress) => (StatusCode::CONFLICT, Some("letter-new-address")),
+        Err(LetterError::NoAddress | LetterError::TooLong) => (StatusCode::UNPROCESSABLE_ENTITY, None),
+        Err(LetterError::Db(cause)) => return Err(cause.into()),
+    };
+    with_status(status, &page(&state, head, again, alert).await?)
 }
 
 /// The letter as a PDF. The file name tells nothing about the patient.

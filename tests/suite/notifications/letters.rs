@@ -28,6 +28,7 @@ on_both!(
     opening_and_printing_at_one_moment,
     whoever_was_told_gets_no_letter,
     whoever_is_archived_gets_no_letter,
+    a_letter_goes_only_where_the_user_has_seen,
     the_address_is_entered_mended_and_taken_away,
 );
 
@@ -188,6 +189,21 @@ async fn whoever_is_archived_gets_no_letter(app: App) {
     owner.post(&format!("/patients/{patient}/archiving"), &[("reason", "deceased")]).await.redirect();
     assert_eq!(stands(&app, "letter").await, ("skipped".into(), None));
     assert!(!owner.get("/inbox").await.ok().has_text("Letter to print"));
+}
+
+async fn a_letter_goes_only_where_the_user_has_seen(app: App) {
+    let (owner, conversation, patient) = asked(&app, ["0", "5"], Like::default()).await;
+    owner.post(&format!("/patients/{patient}/postal-address"), &ADDRESS).await.redirect();
+    let page = owner.get(&format!("{conversation}/letter")).await.ok();
+    let late = [("street", "1 Oak"), ("city", "Hull"), ("region", "QC"), ("postal_code", "J8X 3X7"), ("country", "")];
+    owner.post(&format!("/patients/{patient}/postal-address"), &late).await.redirect();
+    let answer = owner.submit(&page, "Make the letter", &[]).await;
+    assert_eq!((answer.status, printed(&app).await), (409, 0));
+    let page = answer.page();
+    assert!(page.has_text("The name or the address has changed") && page.has_text("1 Oak"), "{}", page.text());
+    owner.submit(&page, "Make the letter", &[]).await.redirect();
+    let page = owner.get(&format!("{conversation}/letter")).await.ok();
+    assert!(page.has_text("María Mejía, 1 Oak, Hull QC J8X 3X7"), "{}", page.text());
 }
 
 async fn the_address_is_entered_mended_and_taken_away(app: App) {
