@@ -1,6 +1,7 @@
 //! `/conversations/{id}/call`: "Phone the patient": the number, what may be said, and a form for how the call ended.
 
 use crate::access::{ConversationAccess, rights};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::account::kept_words::words_back;
 use crate::clinic::guard::{Conversation, shell};
 use crate::conversations;
@@ -112,7 +113,11 @@ pub async fn show(
     conversation: Conversation<rights::Notify>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    html(&page(&state, head, conversation.0, None, query.kept.is_some()).await?)
+    let (reader, patient) = (Actor::User(conversation.0.user().id()), conversation.0.patient());
+    let trace = Entry::of_patient(reader, Event::ChartViewed, patient, Subject::None).with("call");
+    let page = page(&state, head, conversation.0, None, query.kept.is_some()).await?;
+    state.record(trace).await?;
+    html(&page)
 }
 
 /// Reads the form; what is wrong with it is put into `errors`.

@@ -90,7 +90,11 @@ pub async fn show(
     head: Head,
     conversation: Conversation<rights::EditPatients>,
 ) -> Result<HttpResponse, AppError> {
-    html(&page(&state, head, conversation.0, None).await?)
+    let (reader, patient) = (Actor::User(conversation.0.user().id()), conversation.0.patient());
+    let trace = Entry::of_patient(reader, Event::ChartViewed, patient, Subject::None).with("letter");
+    let page = page(&state, head, conversation.0, None).await?;
+    state.record(trace).await?;
+    html(&page)
 }
 
 pub async fn submit(

@@ -1,6 +1,7 @@
 //! `/patients/{id}/postal-address`: where a letter reaches the patient.
 
 use crate::access::{ChartAccess, rights};
+use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document::Letter;
 use crate::clinic::guard::{Chart, shell};
 use crate::db::{Conn, ConversationId};
@@ -119,7 +120,11 @@ pub async fn show(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
     let letter = query.letter.map(ConversationId);
-    html(&state.db.read(move |conn| page(conn, &head, &chart.0, letter, None)).await?)
+    let (reader, patient) = (Actor::User(chart.0.user().id()), chart.0.patient());
+    let trace = Entry::of_patient(reader, Event::ChartViewed, patient, Subject::None).with("postal_address");
+    let page = state.db.read(move |conn| page(conn, &head, &chart.0, letter, None)).await?;
+    state.record(trace).await?;
+    html(&page)
 }
 
 pub async fn submit(

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use futures_util::future::join;
 use postern::access::Role;
 use postern::db::PatientId;
-use postern::db::schema::{conversations as c, letters, plan_steps, users};
+use postern::db::schema::{audit_events, conversations as c, letters, plan_steps, users};
 use postern::error::AppError;
 use time::Duration;
 
@@ -29,6 +29,7 @@ on_both!(
     whoever_was_told_gets_no_letter,
     whoever_is_archived_gets_no_letter,
     a_letter_goes_only_where_the_user_has_seen,
+    whoever_looks_leaves_a_trace,
     the_address_is_entered_mended_and_taken_away,
 );
 
@@ -204,6 +205,22 @@ async fn a_letter_goes_only_where_the_user_has_seen(app: App) {
     owner.submit(&page, "Make the letter", &[]).await.redirect();
     let page = owner.get(&format!("{conversation}/letter")).await.ok();
     assert!(page.has_text("María Mejía, 1 Oak, Hull QC J8X 3X7"), "{}", page.text());
+}
+
+async fn whoever_looks_leaves_a_trace(app: App) {
+    let (owner, conversation, patient) = asked(&app, ["3", "5"], Like::default()).await;
+    for path in [
+        format!("/patients/{patient}/postal-address"),
+        format!("{conversation}/call"),
+        format!("{conversation}/letter"),
+    ] {
+        owner.get(&path).await.ok();
+    }
+    let read = app.state.db.read(|conn| -> Result<Vec<Option<String>>, AppError> {
+        let viewed = audit_events::table.filter(audit_events::action.eq("chart_viewed")).order(audit_events::id.desc());
+        Ok(viewed.limit(3).select(audit_events::detail).load(conn)?)
+    });
+    assert_eq!(read.await.unwrap(), ["letter", "call", "postal_address"].map(|word| Some(word.to_owned())));
 }
 
 async fn the_address_is_entered_mended_and_taken_away(app: App) {
