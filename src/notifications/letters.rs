@@ -1,17 +1,20 @@
 //! "Send a letter": the last step of a plan. It asks users to print and post a letter, which says that a message waits and
 //! nothing about it, and keeps which letters were printed.
 
+use super::blocks::Blocks;
 use super::calls;
 use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
+use super::plan::reaches;
 use crate::access::{ConversationAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::document::Letter;
 use crate::db::schema::{conversations, letters as l, plan_steps as p, users};
 use crate::db::sealed::{self, Held, LetterRecipient};
 use crate::db::{Conn, ConversationId, DbError, LetterId, PatientId, PlanStepId, Ts, Tx, lock_row};
+use crate::delivery::{Channel, Delivery};
 use crate::outbox::{self, Task};
-use crate::patients::{self, patient_by_id};
-use crate::settings;
+use crate::patients::{self, Patient, patient_by_id};
+use crate::settings::{self, Settings};
 use crate::threads::{self, Attention, Reasons};
 use diesel::prelude::*;
 
@@ -53,6 +56,9 @@ pub enum LetterError {
     /// The name and the address do not show whole through the window of the envelope.
     #[error("the address is too long")]
     TooLong,
+    /// The patient cannot open messages.
+    #[error("the portal is off, or the patient has no access to it")]
+    NoPortal,
     /// The user has not seen the name and address that would stand on it.
     #[error("the address has changed")]
     NewAddress,
@@ -88,10 +94,21 @@ pub fn asked_letter<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>) -
     steps.order(p::id.desc()).select(PlanStep::as_select()).first(conn).optional()
 }
 
+/// Whether the patient could open the message that a letter is about.
+fn may_open(patient: &Patient, settings: &Settings) -> bool {
+    settings.portal_on && patient.portal_access
+}
+
+/// Whether a code for the portal reaches the patient on any road, so that they could open the message by themselves.
+pub fn reaches_portal(patient: &Patient, blocks: &Blocks, settings: &Settings, delivery: &Delivery) -> bool {
+    let works = |channel: &Channel| reaches(patient, blocks, *channel) && delivery.has(*channel);
+    may_open(patient, settings) && [Channel::Email, Channel::Sms].iter().any(works)
+}
+
 /// A letter is due: asks users for it. It makes no sense where the patient could not read the message anyway.
 pub(super) fn ask(tx: &mut Tx, step: &PlanStep, patient: PatientId) -> QueryResult<StepState> {
     let (record, settings) = (patient_by_id(tx, patient)?, settings::load(tx)?);
-    let (state, why) = match settings.portal_on && record.portal_access {
+    let (state, why) = match may_open(&record, &settings) {
         true => (StepState::ToDo, Attention::Letter),
         false => (StepState::Skipped, Attention::Unopened),
     };
@@ -127,6 +144,9 @@ pub fn print_letter(
     let of = conversations::table.find(conversation).select(conversations::patient_id);
     let patient: PatientId = of.first(tx.conn())?;
     let record = patient_by_id(tx, patient)?;
+    if !may_open(&record, &settings::load(tx)?) {
+        return Err(LetterError::NoPortal);
+    }
     let address = patients::postal_address(tx, patient)?.ok_or(LetterError::NoAddress)?;
     let recipient = address.recipient(record.name());
     if !is_seen(&recipient) {

@@ -48,7 +48,7 @@ pub use follow_up::{
 };
 pub use incoming::{Incoming, forget_texts, receive, stop};
 pub use keyword::Word;
-pub use letters::{LetterError, NewLetter, PrintedLetter, asked_letter, letters_of, print_letter};
+pub use letters::{LetterError, NewLetter, PrintedLetter, asked_letter, letters_of, print_letter, reaches_portal};
 pub use moves::set_state;
 pub use parcel::Parcel;
 pub use passcodes::{passcode_going, passcode_over};

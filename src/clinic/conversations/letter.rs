@@ -115,6 +115,7 @@ pub async fn submit(
         Ok(_) => return Ok(see_other(&format!("/conversations/{id}/letter?notice=letter-printed"))),
         Err(LetterError::NotAsked) => (StatusCode::CONFLICT, Some("letter-late")),
         Err(LetterError::NewAddress) => (StatusCode::CONFLICT, Some("letter-new-address")),
+        Err(LetterError::NoPortal) => (StatusCode::CONFLICT, Some("letter-no-portal")),
         Err(LetterError::NoAddress | LetterError::TooLong) => (StatusCode::UNPROCESSABLE_ENTITY, None),
         Err(LetterError::Db(cause)) => return Err(cause.into()),
     };
@@ -131,11 +132,14 @@ pub async fn download(
     let actor = Actor::User(access.user().id());
     let subject = Subject::Conversation(access.conversation());
     let trace = Entry::of_patient(actor, Event::LetterOpened, access.patient(), subject);
-    let portal = format!("{}/portal", state.config.origin());
+    let (portal, delivery) = (format!("{}/portal", state.config.origin()), state.delivery.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let letters = notifications::letters_of(conn, access.conversation())?;
         let letter = letters.into_iter().find(|letter| letter.id == id).ok_or(AppError::NotFound)?;
-        Ok(written(&letter, &settings::load(conn)?, &portal))
+        let (patient, settings) = (patients::patient_by_id(conn, access.patient())?, settings::load(conn)?);
+        let blocks = notifications::blocks(conn, &patient)?;
+        let opens = notifications::reaches_portal(&patient, &blocks, &settings, &delivery);
+        Ok(written(&letter, &settings, opens.then_some(&portal)))
     });
     let letter = read.await?;
     let pdf = web::block(move || letter.pdf()).await.map_err(|_| AppError::Internal("no thread".into()))?;
@@ -145,29 +149,31 @@ pub async fn download(
     Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((CONTENT_DISPOSITION, name)).body(pdf))
 }
 
-/// What the letter says, in the patient's language: the clinic, that a message waits, and the ways to it.
-fn written(letter: &PrintedLetter, settings: &Settings, portal: &str) -> Letter {
+/// What the letter says, in the patient's language: the clinic, that a message waits, and the ways to it. Without the address of the
+/// portal, which needs a code that reaches the patient, they are asked to call.
+fn written(letter: &PrintedLetter, settings: &Settings, portal: Option<&String>) -> Letter {
     let lang = Lang::or_english(&letter.language);
     let mut clinic = vec![settings.name.clone()];
     clinic.extend(settings.address.lines().map(str::to_owned));
     clinic.push(settings.phone.clone());
     clinic.retain(|line| !line.trim().is_empty());
-    let call = match settings.phone.trim() {
-        "" => lang.t("letter-ask").to_owned(),
-        phone => lang.t1("letter-call", "phone", phone),
+    let (call, ask) = match portal {
+        Some(_) => ("letter-call", "letter-ask"),
+        None => ("letter-call-only", "letter-ask-only"),
     };
+    let call = match settings.phone.trim() {
+        "" => lang.t(ask).to_owned(),
+        phone => lang.t1(call, "phone", phone),
+    };
+    let mut paragraphs = vec![lang.t1("letter-says", "clinic", settings.name.as_str())];
+    paragraphs.extend(portal.map(|portal| lang.t1("letter-open", "address", portal.as_str())));
+    paragraphs.extend([call, lang.t("letter-private").to_owned(), settings.name.clone()]);
     Letter {
         lang,
         clinic,
         recipient: letter.recipient.lines().map(str::to_owned).collect(),
         date: lang.date(settings.zone().local(letter.at).date()),
         title: lang.t("letter-waits").to_owned(),
-        paragraphs: vec![
-            lang.t1("letter-says", "clinic", settings.name.as_str()),
-            lang.t1("letter-open", "address", portal),
-            call,
-            lang.t("letter-private").to_owned(),
-            settings.name.clone(),
-        ],
+        paragraphs,
     }
 }

@@ -30,6 +30,7 @@ on_both!(
     whoever_is_archived_gets_no_letter,
     a_letter_goes_only_where_the_user_has_seen,
     whoever_looks_leaves_a_trace,
+    a_letter_promises_no_code_that_cannot_come,
     the_address_is_entered_mended_and_taken_away,
 );
 
@@ -221,6 +222,23 @@ async fn whoever_looks_leaves_a_trace(app: App) {
         Ok(viewed.limit(3).select(audit_events::detail).load(conn)?)
     });
     assert_eq!(read.await.unwrap(), ["letter", "call", "postal_address"].map(|word| Some(word.to_owned())));
+}
+
+async fn a_letter_promises_no_code_that_cannot_come(app: App) {
+    let (owner, first, patient) = asked(&app, ["0", "5"], Like::default()).await;
+    let second = app.message(&owner, patient, true).await;
+    owner.post(&format!("/patients/{patient}/postal-address"), &ADDRESS).await.redirect();
+    let (page, late) =
+        (owner.get(&format!("{first}/letter")).await.ok(), owner.get(&format!("{second}/letter")).await.ok());
+    owner.submit(&page, "Make the letter", &[]).await.redirect();
+    let information = owner.get(&format!("/patients/{patient}/information")).await.ok();
+    owner.submit(&information, "Save", &[("portal_access", "off")]).await.redirect();
+    assert_eq!((owner.submit(&late, "Make the letter", &[]).await.status, printed(&app).await), (409, 1));
+    let page = owner.get(&format!("{first}/letter")).await.ok();
+    let link = page.links().into_iter().find(|link| link.href.contains("/letters/")).unwrap().href;
+    let pdf = owner.http.get(format!("{}{link}", app.origin)).send().await.unwrap().bytes().await.unwrap();
+    let words = poppler("pdftotext", &["-raw"], &pdf);
+    assert!(words.contains("To read it, call us") && !words.contains("/portal"), "{words}");
 }
 
 async fn the_address_is_entered_mended_and_taken_away(app: App) {
