@@ -2572,6 +2572,7 @@ error-many-list = Give at least one patient
 error-many-most = Give at most 10,000 lines
 error-many-nobody = No patient is known by any of these numbers: check the list
 error-many-file = This file could not be read: save it as CSV and try again
+error-many-large = This file is larger than 5 MB: keep only the column with the numbers, and try again
 error-many-placeholder = A blank in double braces is none of those that fill themselves in: check how it is written
 error-many-overtaken = What you changed was sent or removed in the meantime. Nothing new was kept: press again to keep this as another message.
 notice-many-going = It is going out. You can leave this page.

@@ -2571,6 +2571,7 @@ error-many-list = Indiquez au moins un patient
 error-many-most = Indiquez au plus 10 000 lignes
 error-many-nobody = Aucun patient n’est connu par ces numéros : vérifiez la liste
 error-many-file = Ce fichier n’a pas pu être lu : enregistrez-le en CSV et réessayez
+error-many-large = Ce fichier dépasse 5 Mo : gardez seulement la colonne des numéros et réessayez
 error-many-placeholder = Un blanc entre doubles accolades n’est pas de ceux qui se remplissent d’eux-mêmes : vérifiez comment il est écrit
 error-many-overtaken = Ce que vous modifiiez a été envoyé ou supprimé entre-temps. Rien de nouveau n’a été gardé : appuyez de nouveau pour en faire un autre message.
 notice-many-going = L’envoi est en cours. Vous pouvez quitter cette page.

@@ -20,6 +20,9 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 /// The largest file, in bytes.
 const LARGEST: usize = 5 << 20;
 
+/// So much is read of a form: the words behind a file that is too large are kept.
+const READ: u64 = 20 * LARGEST as u64;
+
 /// The longest list that a form takes, in bytes: it goes back with the form.
 const LONGEST: usize = 500_000;
 
@@ -30,8 +33,11 @@ pub async fn add(
     req: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, AppError> {
-    let (mut form, file) = read(&req, body).await?;
+    let (mut form, file, is_large) = read(&req, body).await?;
     let mut errors = FieldErrors::default();
+    if is_large {
+        errors.add("recipients", "error-many-large");
+    }
     let mut more: Vec<String> = form.numbers("patient").iter().map(|id| format!("/patients/{id}")).collect();
     form.remove("patient");
     if let Some(file) = file {
@@ -55,25 +61,26 @@ pub async fn add(
     with_status(status, &page(&state, head, user.0, form, errors).await?)
 }
 
-/// The form, in parts where it may carry a file, or plain; and the file, where one was chosen.
-async fn read(req: &HttpRequest, body: web::Payload) -> Result<(Form, Option<Bytes>), AppError> {
+/// The form, in parts where it may carry a file, or plain; the file, where one was chosen; and whether it is too large.
+async fn read(req: &HttpRequest, body: web::Payload) -> Result<(Form, Option<Bytes>, bool), AppError> {
     let kind = req.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("multipart/form-data") {
-        return Ok((Form::from_request(req, &mut body.into_inner()).await?, None));
+        return Ok((Form::from_request(req, &mut body.into_inner()).await?, None, false));
     }
-    let mut parts = Body::within(req, Multipart::new(req.headers(), body), 2 * LARGEST as u64)?;
-    let (mut pairs, mut file) = (Vec::new(), BytesMut::new());
+    let mut parts = Body::within(req, Multipart::new(req.headers(), body), READ)?;
+    let (mut pairs, mut file, mut is_large) = (Vec::new(), BytesMut::new(), false);
     while let Some(mut part) = parts.next().await? {
         if part.name != "file" {
             pairs.push((part.name.clone(), part.into_text().await?));
             continue;
         }
         while let Some(piece) = part.piece().await? {
-            if file.len() + piece.len() > LARGEST {
-                return Err(AppError::TooLarge);
+            is_large = is_large || file.len() + piece.len() > LARGEST;
+            if !is_large {
+                file.extend_from_slice(&piece);
             }
-            file.extend_from_slice(&piece);
         }
     }
-    Ok((Form::of_pairs(pairs), Some(file.freeze()).filter(|file| !file.is_empty())))
+    let file = Some(file.freeze()).filter(|file| !is_large && !file.is_empty());
+    Ok((Form::of_pairs(pairs), file, is_large))
 }

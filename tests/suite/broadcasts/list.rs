@@ -149,6 +149,15 @@ async fn a_file_gives_the_list(app: App) {
         user.send("POST", "/broadcasts/recipients", &headers, &format!("{fields}{}", file("PK\u{3}\u{4}x"))).await;
     assert!(answer.body.contains("A9") && answer.body.contains("Kept"), "{}", answer.body);
     assert_eq!(answer.status, 422);
+    // so they do behind a file that is too large
+    let large = "A1\n".repeat(2 << 20);
+    let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"list.csv\"\r\n\r\n";
+    let answer =
+        user.send("POST", "/broadcasts/recipients", &headers, &format!("{head}{large}\r\n{fields}--b--\r\n")).await;
+    assert_eq!(answer.status, 422);
+    let form = answer.page().form_with("Check who gets it");
+    assert_eq!(form.value("title").as_deref(), Some("Kept"));
+    assert!(answer.page().has_text("larger than 5 MB"));
 }
 
 async fn ticked_patients_are_the_list(app: App) {
