@@ -15,7 +15,7 @@ mod send;
 mod types;
 
 pub use due::{AT_ONCE, Next, OneError, end_if_empty, next, not_sent, send_one, stop_unsent};
-pub use file::list_of_file;
+pub use file::{FileList, list_of_file};
 pub use prepare::{Checked, LONGEST_LIST, NewBroadcast, PrepareError, Unread, check, lines_of, prepare};
 pub use rows::{
     Broadcast, BroadcastRow, Counts, RecipientRow, Sample, counts, find, form_of, list, of_conversation, recipients,

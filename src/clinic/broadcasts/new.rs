@@ -21,6 +21,8 @@ use serde::Deserialize;
 #[derive(Template)]
 #[template(path = "clinic/broadcasts/new.html")]
 pub struct NewPage {
+    /// the column from which a list was just read
+    pub column: Option<String>,
     shell: Shell,
     templates: Vec<MessageTemplate>,
     form: Typed,
@@ -89,7 +91,8 @@ pub async fn page(
             replies_allowed: form.has("replies_allowed"),
             language: Lang::find(form.get("language")).unwrap_or(shell.lang).code().to_owned(),
         };
-        Ok(NewPage { templates: message_templates::readable(conn, &user, false)?, form, errors, shell })
+        let templates = message_templates::readable(conn, &user, false)?;
+        Ok(NewPage { column: None, templates, form, errors, shell })
     });
     read.await
 }

@@ -3,7 +3,7 @@
 
 use super::new::page;
 use crate::access::rights;
-use crate::broadcasts;
+use crate::broadcasts::{self, FileList};
 use crate::clinic::guard::User;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
@@ -40,12 +40,19 @@ pub async fn add(
     }
     let mut more: Vec<String> = form.numbers("patient").iter().map(|id| format!("/patients/{id}")).collect();
     form.remove("patient");
+    let mut column = None;
     if let Some(file) = file {
         match state.intake.list(file).await.map(|list| list.text).filter(|text| text.len() <= LARGEST) {
             Some(text) => {
                 let read =
                     state.db.read(move |conn| -> Result<_, AppError> { Ok(broadcasts::list_of_file(conn, &text)?) });
-                more.push(read.await?);
+                match read.await? {
+                    FileList::Read { list, column: read } => {
+                        more.push(list);
+                        column = Some(read);
+                    }
+                    FileList::Unsure => errors.add("recipients", "error-many-columns"),
+                }
             }
             None => errors.add("recipients", "error-many-file"),
         }
@@ -58,7 +65,9 @@ pub async fn add(
         form.set("recipients", &all);
     }
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    with_status(status, &page(&state, head, user.0, form, errors).await?)
+    let mut shown = page(&state, head, user.0, form, errors).await?;
+    shown.column = column.filter(|_| status == StatusCode::OK);
+    with_status(status, &shown)
 }
 
 /// The form, in parts where it may carry a file, or plain; the file, where one was chosen; and whether it is too large.

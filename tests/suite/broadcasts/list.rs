@@ -144,6 +144,15 @@ async fn a_file_gives_the_list(app: App) {
     let list = form.value("recipients").unwrap();
     assert_eq!(list.split_whitespace().collect::<Vec<_>>().join(" "), "A9 A 1 A 2");
     assert_eq!(form.value("title").as_deref(), Some("Kept"));
+    assert!(answer.page().has_text("Read from this column of the file: Health number."), "{}", answer.page().text());
+    // numbers of lines that are other patients' numbers too: nobody can tell which column is meant
+    numbered(&app, "1", Like::default()).await;
+    let body = format!("{fields}{}", file("No.;Health number\n1;A 1\n2;A 2"));
+    let answer = user.send("POST", "/broadcasts/recipients", &headers, &body).await;
+    assert_eq!(answer.status, 422);
+    let page = answer.page();
+    assert!(page.has_text("Several columns of this file name patients"), "{}", page.text());
+    assert_eq!(page.form_with("Check who gets it").value("recipients").unwrap_or_default().trim(), "A9");
     // what is no list is refused, and the words stay
     let answer =
         user.send("POST", "/broadcasts/recipients", &headers, &format!("{fields}{}", file("PK\u{3}\u{4}x"))).await;
