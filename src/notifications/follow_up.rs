@@ -3,14 +3,16 @@
 
 use super::blocks::blocks;
 use super::calls;
-use super::enqueue::{Pace, enqueue, enqueue_at};
+use super::enqueue::{Pace, enqueue_at};
 use super::letters;
 use super::plan::{obstacles, plan};
 use super::templates::Kind;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::schema::{conversations, messages, plan_steps as p};
-use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, Ts, Tx, UserId, lock_row};
+use crate::db::schema::{broadcast_recipients as r, conversations, messages, plan_steps as p};
+use crate::db::{
+    Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, RecipientId, Ts, Tx, UserId, lock_row,
+};
 use crate::delivery::Channel;
 use crate::outbox::{self, Task};
 use crate::patients::{Patient, patient_by_id};
@@ -284,7 +286,11 @@ fn send(tx: &mut Tx, now: Ts, random: &Random, step: &PlanStep, patient: Patient
     if links.is_empty() || !obstacles(&settings, &record, &blocks).is_empty() {
         return Ok(StepState::Skipped);
     }
-    enqueue(tx, now, random, (step.message_id, step.conversation_id, patient), kind, &links)?;
+    // what reminds of one of many waits in their lane too
+    let many =
+        r::table.filter(r::conversation_id.eq(step.conversation_id)).select(r::id).first::<RecipientId>(tx.conn());
+    let pace = if many.optional()?.is_some() { Pace::OneOfMany } else { Pace::AtOnce };
+    enqueue_at(tx, now, random, (step.message_id, step.conversation_id, patient), kind, &links, (now, pace))?;
     Ok(StepState::Done)
 }
 

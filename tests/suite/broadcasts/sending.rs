@@ -8,9 +8,10 @@ use diesel::prelude::*;
 use futures_util::future::join_all;
 use postern::access::Role;
 use postern::broadcasts;
-use postern::db::schema::{audit_events, jobs, users};
-use postern::db::{DbError, PatientId};
+use postern::db::schema::{audit_events, jobs, plan_steps, users};
+use postern::db::{DbError, PatientId, PlanStepId};
 use postern::error::AppError;
+use postern::notifications;
 use postern::outbox;
 use std::collections::BTreeSet;
 
@@ -24,6 +25,7 @@ on_both!(
     a_record_that_had_it_is_merged_before_the_others_turn,
     whoever_may_not_send_any_more_sends_nothing,
     nobody_else_waits_for_it,
+    nobody_else_waits_for_its_reminders,
     a_thousand_get_it,
     it_goes_with_a_record_that_is_deleted,
     after_a_restore_it_is_stopped,
@@ -257,6 +259,21 @@ async fn nobody_else_waits_for_it(app: App) {
     assert_eq!(many, 100);
     all_out(&app).await;
     assert_eq!(in_state(&app, "sent").await, 150);
+}
+
+async fn nobody_else_waits_for_its_reminders(app: App) {
+    let user = app.user(Role::Clinician).await;
+    let path = app.broadcast(&user, &crowd(&app, 1).await).await;
+    user.post(&format!("{path}/sending"), &[]).await.redirect();
+    all_out(&app).await;
+    let (now, random) = (app.state.clock.now(), app.state.random.clone());
+    let write = app.state.db.write(move |tx| -> Result<Vec<String>, AppError> {
+        let remind = plan_steps::table.filter(plan_steps::step.eq("remind")).select(plan_steps::id);
+        let step: PlanStepId = remind.first(tx.conn())?;
+        notifications::follow_up(tx, now, &random, step)?;
+        Ok(jobs::table.filter(jobs::kind.eq("send_notification")).select(jobs::lane).load(tx.conn())?)
+    });
+    assert_eq!(write.await.unwrap(), ["many"]);
 }
 
 async fn a_thousand_get_it(app: App) {
