@@ -15,9 +15,9 @@ export default function keys(early, enhance) {
   const table = new Map(document.body.dataset.keys.split(',').map(one => one.split('=')))
   const help = make('a', {href: '/keys'})
   openInDialog(help, {enhance})
-  // a page to which a form has led may be that of the first of two presses
+  // a list to which a form has led may be that of the first of two presses
   const [arrival] = performance.getEntriesByType('navigation')
-  let doneAt = arrival?.redirectCount ? arrival.responseEnd : -TWICE
+  let doneAt = arrival?.redirectCount && document.querySelector('.work') ? arrival.responseEnd : -TWICE
   let before = ''
   let acted = ''
 

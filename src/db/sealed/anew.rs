@@ -215,8 +215,10 @@ impl Place {
 /// A word of the index of messages that stands there twice, under two keys, as when two processes wrote with different ones:
 /// what it finds is put to the one that the present key sealed.
 fn join_words(tx: &mut Tx, keys: &[String], found: &Found, sealed: &str) -> QueryResult<()> {
-    let twin = "SELECT id AS number FROM search_words WHERE term = ?";
+    // not the word itself, which another process may have sealed meanwhile
+    let twin = "SELECT id AS number FROM search_words WHERE term = ? AND id <> ?";
     let twin = statement(tx.conn(), twin).bind::<Text, _>(sealed.to_owned());
+    let twin = bind_key(twin, "id", &found.one);
     let Some(Number { number }) = twin.get_result(tx.conn()).optional()? else { return Ok(()) };
     let moved = "INSERT INTO search_postings (word_id, message_id, parts) SELECT ?, message_id, parts FROM search_postings \
                  WHERE word_id = ? ON CONFLICT DO NOTHING";

@@ -22,11 +22,7 @@ const WORDS: [Words; 9] = [
     (
         State::Queued,
         ["Email waiting to be sent", "Text message waiting to be sent", "Email and text message waiting to be sent"],
-        [
-            "Courriel en attente d’envoi",
-            "Texto en attente d’envoi",
-            "Courriel et texto en attente d’envoi",
-        ],
+        ["Courriel en attente d’envoi", "Texto en attente d’envoi", "Courriel et texto en attente d’envoi"],
     ),
     (
         State::Sending,
@@ -60,11 +56,7 @@ const WORDS: [Words; 9] = [
             "Text message stopped by the patient",
             "Email and text message stopped by the patient",
         ],
-        [
-            "Courriel arrêté par le patient",
-            "Texto arrêté par le patient",
-            "Courriel et texto arrêtés par le patient",
-        ],
+        ["Courriel arrêté par le patient", "Texto arrêté par le patient", "Courriel et texto arrêtés par le patient"],
     ),
     (
         State::Cancelled,
@@ -150,8 +142,8 @@ async fn every_state_has_its_line(app: App) {
         put(&app, Channel::Sms, State::Failed, None).await;
         for reason in Reason::ALL {
             put(&app, Channel::Email, State::Failed, Some(*reason)).await;
-            let (failed, colon) = (&WORDS[4], if code == "en" { ": " } else { "\u{a0}: " });
-            let why = lang.t_of("reason", reason.as_str());
+            let (failed, colon) = (&WORDS[4], if code == "en" { ": " } else { " : " });
+            let why = lang.t_of("reason", reason.as_str()).replace('\u{a0}', " ");
             assert!(!why.is_empty());
             let wanted = format!("{}{colon}{why} · {}", words(failed, 0), words(failed, 1));
             assert_eq!(line(&owner, &conversation).await, wanted);

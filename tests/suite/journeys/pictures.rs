@@ -119,6 +119,6 @@ async fn the_readme_shows_the_real_thing() {
         browser.fill(label, value.trim_start_matches('0')).await;
     }
     browser.click_text("Login").await;
-    browser.wait("main article, main .message").await;
+    browser.wait("main .msg, main h1").await;
     album.take("portal").await;
 }

@@ -85,7 +85,7 @@ fn id_of(path: &str) -> i64 {
 
 async fn users_are_asked_and_note_what_came_of_it(app: App) {
     let (owner, conversation) = asked(&app, Like::default()).await;
-    assert!(owner.get(&conversation).await.ok().has_text("Phone the patient: planned for 7 March 2026, 09:02"));
+    assert!(owner.get(&conversation).await.ok().has_text("Phone the patient: planned for 7 March 2026, 9:02"));
     after(&app, &owner, Duration::hours(71)).await;
     assert_eq!(attention(&app).await.as_deref(), Some("unopened"), "the sender was told");
     after(&app, &owner, Duration::hours(1)).await;
@@ -95,7 +95,7 @@ async fn users_are_asked_and_note_what_came_of_it(app: App) {
         assert_eq!(inbox.texts_of(".tags .tag.warn"), ["Phone the patient"], "{view}: {}", inbox.text());
     }
     let page = owner.get(&conversation).await.ok();
-    assert!(page.has_text(SHOWN) && page.has_text("Phone the patient: to do, 7 March 2026, 09:02"), "{}", page.text());
+    assert!(page.has_text(SHOWN) && page.has_text("Phone the patient: to do, 7 March 2026, 9:02"), "{}", page.text());
     assert!(page.links().iter().any(|link| link.href == format!("{conversation}/call")));
     let viewer = app.user(Role::Viewer).await;
     let page = viewer.get(&conversation).await.ok();

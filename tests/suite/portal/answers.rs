@@ -31,7 +31,7 @@ async fn one_tap_answers_also_with_replies_off(app: App) {
     let Asked { staff, patient, conversation, message } = asked(&app, &["read", "call_me"]).await;
     staff.get(&conversation).await.ok();
     let page = patient.get(&message).await.ok();
-    assert!(page.has_text("does not take replies"), "{}", page.text());
+    assert!(page.has_text("Replies are off"), "{}", page.text());
     assert_eq!(page.count(".taps button"), 2);
     patient.submit(&page, "I have read it", &[]).await.redirect();
     let page = patient.get(&message).await.ok();

@@ -33,7 +33,7 @@ async fn replies_off_is_said(app: App) {
     let forced = [("key", "0123456789abcdef"), ("body", "But I must say")];
     let answer = patient.post(&format!("{message}/replies"), &forced).await;
     assert_eq!(answer.status, 409);
-    assert!(answer.page().has_text("But I must say") && answer.page().has_text("does not take replies"));
+    assert!(answer.page().has_text("But I must say") && answer.page().has_text("Replies are off"));
 }
 
 async fn the_portal_turned_off_is_said(app: App) {
