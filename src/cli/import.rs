@@ -5,7 +5,7 @@ use super::{Failure, line, lists};
 use crate::access::Operator;
 use crate::attachments::{FileIntake, Together};
 use crate::chart::import::Summary;
-use crate::chart::import::fhir::{FhirError, ImportOptions, Reopen, SkipReason, read_file};
+use crate::chart::import::fhir::{FhirError, ImportOptions, Reopen, SkipReason, read_files};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::Db;
@@ -185,11 +185,8 @@ fn why_known(why: &str) -> &'static str {
 async fn check(files: &Together, reading: &ImportOptions) -> Result<Summary, Failure> {
     let (files, reading) = (files.clone(), reading.clone());
     let read = move || {
-        let mut summary = Summary::default();
-        for file in files.iter() {
-            summary.merge(Summary::from_bundle(&read_file(file.as_ref())?.charts(&reading)));
-        }
-        Ok::<_, FhirError>(summary)
+        let all: Vec<&dyn Reopen> = files.iter().map(|file| file.as_ref() as &dyn Reopen).collect();
+        Ok::<_, FhirError>(Summary::from_bundle(&read_files(&all)?.charts(&reading)))
     };
     Ok(tokio::task::spawn_blocking(read).await??)
 }

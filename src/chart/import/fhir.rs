@@ -53,7 +53,7 @@ use time::{Date, OffsetDateTime};
 use crate::chart::item::{ItemBody, ItemKind, ItemSort};
 use crate::db::Ts;
 
-pub use bundle::{Bundle, Gathered, Part, read_bundle, read_file};
+pub use bundle::{Bundle, Gathered, Part, read_bundle, read_files};
 pub use prepare::{Prepared, Survey, Taken};
 pub use read::{Outline, Reopen, check};
 pub(super) use resource::kind_of;

@@ -81,18 +81,21 @@ struct Noted {
 pub fn read_bundle(mut reader: impl Read) -> Result<Bundle, FhirError> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).map_err(FhirError::Read)?;
-    read_file(&bytes)
+    read_files(&[&bytes])
 }
 
-/// Does the same for a file that can be read more than once. All of it is held in memory.
+/// Does the same for files that can be read more than once and come together, such as one for each type of resource: a Patient
+/// has to be in one of them. All of it is held in memory.
 ///
 /// # Errors
 /// See [`read_bundle`].
-pub fn read_file(source: &dyn Reopen) -> Result<Bundle, FhirError> {
+pub fn read_files(sources: &[&dyn Reopen]) -> Result<Bundle, FhirError> {
     let mut bundle = Bundle::default();
     let mut has_patient = false;
-    super::read::check(source)?;
-    super::read::resources(source, &mut |found| has_patient |= bundle.add(found))?;
+    for source in sources {
+        super::read::check(*source)?;
+        super::read::resources(*source, &mut |found| has_patient |= bundle.add(found))?;
+    }
     if has_patient { Ok(bundle) } else { Err(FhirError::NoPatient) }
 }
 
