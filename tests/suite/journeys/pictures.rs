@@ -28,6 +28,7 @@ impl Album {
             } else {
                 self.browser.light().await
             };
+            self.browser.wait_still().await;
             let options = json!({"format": "webp", "quality": 85, "captureBeyondViewport": false});
             let taken = self.browser.cdp("Page.captureScreenshot", options).await;
             let picture = BASE64.decode(taken["data"].as_str().unwrap().as_bytes()).unwrap();
