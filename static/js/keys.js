@@ -15,9 +15,9 @@ export default function keys(early, enhance) {
   const table = new Map(document.body.dataset.keys.split(',').map(one => one.split('=')))
   const help = make('a', {href: '/keys'})
   openInDialog(help, {enhance})
-  // a list to which a form has led may be that of the first of two presses
+  // a list that the first of two presses has led to: its form names the row to go on with
   const [arrival] = performance.getEntriesByType('navigation')
-  let doneAt = arrival?.redirectCount && document.querySelector('.work') ? arrival.responseEnd : -TWICE
+  let doneAt = arrival?.redirectCount && location.hash.startsWith('#c') ? arrival.responseEnd : -TWICE
   let before = ''
   let acted = ''
 
@@ -43,7 +43,7 @@ export default function keys(early, enhance) {
       if (repeat) return
       acted = key
     }
-    deeds[deed]()
+    deeds[deed](event)
   }
 
   const send = event => {

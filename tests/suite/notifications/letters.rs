@@ -170,12 +170,12 @@ async fn whoever_was_told_gets_no_letter(app: App) {
         let page = owner.get(&format!("{conversation}/call")).await.ok();
         owner.submit(&page, "Save the call", fields).await.redirect();
     };
-    call(&[("outcome", "no_answer"), ("again", "72")]).await;
+    call(&[("outcome", "no_answer"), ("pause", "72")]).await;
     after(&app, &owner, Duration::days(1)).await;
     assert_eq!(stands(&app, "letter").await, ("to_do".into(), Some("letter".into())));
     after(&app, &owner, Duration::days(2)).await;
     assert_eq!(stands(&app, "phone").await, ("to_do".into(), Some("letter".into())), "both are to do");
-    call(&[("outcome", "voicemail"), ("again", "24")]).await;
+    call(&[("outcome", "voicemail"), ("pause", "24")]).await;
     assert_eq!(stands(&app, "letter").await, ("to_do".into(), Some("letter".into())), "the letter is still asked for");
     after(&app, &owner, Duration::days(1)).await;
     call(&[("outcome", "reached")]).await;

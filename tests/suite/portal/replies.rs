@@ -25,7 +25,7 @@ async fn replies_off_is_said(app: App) {
     let (patient, message) = app.go_in(&app.link_to("maria@example.org"), PHONE).await;
     let page = patient.get(&message).await.ok();
     assert!(
-        page.has_text("Replies are off for this conversation with Riverside Family Clinic, as of 4 March 2026, 9:02"),
+        page.has_text("Replies are off for this conversation with Clinic, as of 4 March 2026, 9:02"),
         "{}",
         page.text()
     );
