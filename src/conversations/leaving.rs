@@ -3,7 +3,7 @@
 
 use super::assignment::{Assignment, assignment};
 use super::store;
-use crate::access::{self, ConversationAccess, rights};
+use crate::access::{self, ConversationAccess, SignedInUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::participants;
 use crate::db::{DbError, Ts, Tx, UserId};
@@ -16,7 +16,7 @@ pub enum LeaveError {
     /// The conversation is closed, and shows who took part.
     #[error("the conversation is closed")]
     Closed,
-    /// Nobody else who can sign in takes part.
+    /// Nobody else who may write to patients takes part.
     #[error("nobody would be left")]
     LastOne,
     /// It was assigned to whoever goes since the page was made.
@@ -49,11 +49,16 @@ pub fn leave(
     // names are held before the conversation, as a deactivation does
     let named: Vec<UserId> = others.load(tx.conn())?;
     let active = access::active(tx, &[named, vec![me, user]].concat())?;
+    let mut able = Vec::new();
+    for one in active {
+        let writes: Option<SignedInUser<rights::Send>> = access::ordered(tx, one)?;
+        able.extend(writes.map(|_| one));
+    }
     if store::locked(tx, id)?.closed_at.is_some() {
         return Err(LeaveError::Closed);
     }
     // two who leave at the same moment: the second one finds the first gone
-    let left: Vec<UserId> = others.filter(participants::user_id.eq_any(active)).load(tx.conn())?;
+    let left: Vec<UserId> = others.filter(participants::user_id.eq_any(able)).load(tx.conn())?;
     let takes_part = participants::table.find((id, user)).select(participants::user_id).first::<UserId>(tx.conn());
     if takes_part.optional()?.is_none() {
         return Ok(());

@@ -320,14 +320,17 @@ async fn the_last_one_stays(app: App) {
     let world = world(&app).await;
     assert_eq!(world.leave(&world.me, "1").await.1, "participant-last");
     let page = world.me.get(&world.conversation).await.ok();
-    assert!(page.has_text("Nobody else who can sign in takes part"), "{}", page.text());
-    // whoever cannot sign in any more reads nothing
+    assert!(page.has_text("Nobody else who may write to patients takes part"), "{}", page.text());
+    // whoever may only read, or cannot sign in any more, answers nobody
     world.me.post(&format!("{}/participants", world.conversation), &[("to", "2")]).await.redirect();
-    let write = app.state.db.write(|tx| -> Result<_, AppError> {
-        Ok(diesel::update(users::table.find(UserId(2))).set(users::active.eq(false)).execute(tx.conn())?)
-    });
-    write.await.unwrap();
-    assert_eq!(world.leave(&world.me, "1").await.1, "participant-last");
+    for (role, active) in [(Role::Viewer, true), (Role::Staff, false)] {
+        let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+            let now = (users::role.eq(role), users::active.eq(active));
+            Ok(diesel::update(users::table.find(UserId(2))).set(now).execute(tx.conn())?)
+        });
+        write.await.unwrap();
+        assert_eq!(world.leave(&world.me, "1").await.1, "participant-last", "{role:?}");
+    }
     assert_eq!(places(&app, &world.conversation).await, [(1, false), (2, false)]);
     assert_eq!(world.leave(&world.me, "2").await.1, "participant-removed");
     world.me.post(&format!("{}/closure", world.conversation), &[]).await.redirect();
