@@ -2,7 +2,7 @@
 
 use super::patient_reply::promise_again;
 use super::store;
-use crate::access::{ConversationAccess, rights};
+use crate::access::{self, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::{DbError, Ts, Tx};
 use crate::notifications;
@@ -28,6 +28,8 @@ crate::from_database!(CloseError);
 
 /// Closes a conversation; one that is closed stays as it was.
 pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -> Result<(), CloseError> {
+    // whoever closes is held before the conversation, as a deactivation does
+    access::active(tx, &[access.user().id()])?;
     if store::locked(tx, access.conversation())?.closed_at.is_some() {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 
 use super::blocks::{BlockKind, block};
 use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
-use crate::access::{ConversationAccess, rights};
+use crate::access::{self, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, phone_calls as c, plan_steps as p, users};
 use crate::db::sealed::{self, Held, PhoneCallNote};
@@ -159,6 +159,8 @@ pub fn note_call(
     call: &NewCall,
 ) -> Result<StepState, CallError> {
     let conversation = access.conversation();
+    // whoever notes it is held before the conversation, as a deactivation does
+    access::active(tx, &[access.user().id()])?;
     // whoever opens, takes back or closes meanwhile holds the same row: of two who come at one moment the second finds what the
     // first has done
     lock_row(tx, "conversations", conversation.0)?;

@@ -5,7 +5,7 @@ use super::blocks::Blocks;
 use super::calls;
 use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
 use super::plan::reaches;
-use crate::access::{ConversationAccess, Right, rights};
+use crate::access::{self, ConversationAccess, Right, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::document::Letter;
 use crate::db::schema::{conversations, letters as l, plan_steps as p, users};
@@ -130,6 +130,8 @@ pub fn print_letter(
     is_seen: impl Fn(&[String]) -> bool,
 ) -> Result<LetterId, LetterError> {
     let conversation = access.conversation();
+    // whoever prints it is held before the conversation, as a deactivation does
+    access::active(tx, &[access.user().id()])?;
     // whoever opens, takes back or closes meanwhile holds the same row
     lock_row(tx, "conversations", conversation.0)?;
     let same = l::table.filter(l::form_key.eq(&letter.key)).filter(l::conversation_id.eq(conversation));
