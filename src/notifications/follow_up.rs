@@ -286,10 +286,12 @@ fn send(tx: &mut Tx, now: Ts, random: &Random, step: &PlanStep, patient: Patient
     if links.is_empty() || !obstacles(&settings, &record, &blocks).is_empty() {
         return Ok(StepState::Skipped);
     }
-    // what reminds of one of many waits in their lane too
-    let many =
-        r::table.filter(r::conversation_id.eq(step.conversation_id)).select(r::id).first::<RecipientId>(tx.conn());
-    let pace = if many.optional()?.is_some() { Pace::OneOfMany } else { Pace::AtOnce };
+    // what reminds of one of many waits in their lane too; later messages of the same conversation are like any other
+    let first = messages::table.filter(messages::conversation_id.eq(step.conversation_id));
+    let first: Option<MessageId> = first.select(diesel::dsl::min(messages::id)).first(tx.conn())?;
+    let many = r::table.filter(r::conversation_id.eq(step.conversation_id)).select(r::id);
+    let is_of_many = many.first::<RecipientId>(tx.conn()).optional()?.is_some();
+    let pace = if is_of_many && first == Some(step.message_id) { Pace::OneOfMany } else { Pace::AtOnce };
     enqueue_at(tx, now, random, (step.message_id, step.conversation_id, patient), kind, &links, (now, pace))?;
     Ok(StepState::Done)
 }
