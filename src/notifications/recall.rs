@@ -73,7 +73,12 @@ pub fn resume(tx: &mut Tx, now: Ts, conversation: ConversationId, unopened: Opti
     }
     for step in steps {
         match (step.state, step.step) {
-            (StepState::Done, PlanKind::Tell) => threads::ask_attention(tx, conversation, Attention::Unopened)?,
+            // a call that told nobody leaves it unopened, as does one that could not be made
+            (StepState::Done, PlanKind::Tell)
+            | (StepState::Tried | StepState::Wrong, _)
+            | (StepState::Skipped, PlanKind::Phone | PlanKind::Letter) => {
+                threads::ask_attention(tx, conversation, Attention::Unopened)?;
+            }
             (StepState::Replaced, _) => {
                 let row = diesel::update(plan_steps::table.find(step.id));
                 row.set((plan_steps::state.eq(StepState::Waiting), plan_steps::state_at.eq(now))).execute(tx.conn())?;

@@ -127,8 +127,9 @@ pub struct Standing {
 /// A message was taken back: the conversation stands as if it had not been written, and needs nobody's attention for it. It
 /// is news to all participants but the one who took it back.
 pub fn message_went(tx: &mut Tx, id: ConversationId, standing: Standing, by: UserId) -> QueryResult<()> {
-    let waited = conversations::table.find(id).select(conversations::waiting_since.is_not_null());
-    if standing.waiting_since.is_some() && !waited.first::<bool>(tx.conn())? {
+    let held: Option<Ts> = conversations::table.find(id).select(conversations::waiting_since).first(tx.conn())?;
+    // what the patient waits for may be only what they tapped after the answer
+    if standing.waiting_since.is_some_and(|since| held.is_none_or(|held| since < held)) {
         word_holds_again(tx, id)?;
     }
     diesel::update(conversations::table.find(id))
