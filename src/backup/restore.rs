@@ -46,7 +46,7 @@ pub struct Restored {
     pub unsure: usize,
     /// messages that were to go out later: none does by itself
     pub scheduled: usize,
-    /// messages to many patients that were going out: they are stopped
+    /// messages to many patients that were going out, or were prepared: they are stopped
     pub broadcasts: usize,
     /// mails to users about their accounts that were waiting
     pub mails: usize,

@@ -10,7 +10,7 @@ use crate::db::{BroadcastId, TemplateId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
-use crate::message_templates::{self, PLACEHOLDERS, Template as MessageTemplate};
+use crate::message_templates::{self, PLACEHOLDERS, TemplateName};
 use crate::state::AppState;
 use crate::text::{CleanHtml, Lang, placeholders};
 use crate::values::Title;
@@ -24,7 +24,7 @@ pub struct NewPage {
     /// the column from which a list was just read
     pub column: Option<String>,
     shell: Shell,
-    templates: Vec<MessageTemplate>,
+    templates: Vec<TemplateName>,
     form: Typed,
     errors: FieldErrors,
 }
@@ -91,7 +91,7 @@ pub async fn page(
             replies_allowed: form.has("replies_allowed"),
             language: Lang::find(form.get("language")).unwrap_or(shell.lang).code().to_owned(),
         };
-        let templates = message_templates::readable(conn, &user, false)?;
+        let templates = message_templates::names(conn, &user)?;
         Ok(NewPage { column: None, templates, form, errors, shell })
     });
     read.await
