@@ -1,7 +1,6 @@
 //! A message to many in real Chromium: wide, on the smallest phone in French, and without JavaScript.
 
 use super::crowd;
-use crate::notifications::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::PASSWORD;
@@ -32,23 +31,23 @@ async fn a_message_goes_to_many(width: u32, code: &'static str, scripts: bool) {
     browser.wait_path("/inbox").await;
     let name = |what: &str| format!("many-{what}-{width}-{code}{}", if scripts { "" } else { "-plain" });
     browser.goto("/patients").await;
-    look(&browser, &name("patients"), scripts).await;
+    browser.inspect(&name("patients")).await;
     browser.click_text(lang.t("many-title")).await;
     browser.wait_path("/broadcasts").await;
-    look(&browser, &name("none"), scripts).await;
+    browser.inspect(&name("none")).await;
     browser.click_text(lang.t("many-new")).await;
     browser.wait_path("/broadcasts/new").await;
     if scripts {
         browser.wait("[contenteditable=true]").await;
     }
-    look(&browser, &name("form"), scripts).await;
+    browser.inspect(&name("form")).await;
     // a list of nobody is refused, and the words stay
     browser.fill(lang.t("many-recipients"), "X1").await;
     browser.fill(lang.t("title"), "Flu shots").await;
     browser.fill(lang.t("message"), "Dear {{patient.given_name}}").await;
     browser.click_text(lang.t("many-check")).await;
     browser.wait_text(lang.t("error-many-nobody")).await;
-    look(&browser, &name("refused"), scripts).await;
+    browser.inspect(&name("refused")).await;
     assert_eq!(browser.value(lang.t("title")).await, "Flu shots");
     let list: Vec<String> = (1..=25).map(|n| format!("H{n:06}")).chain(["X1".to_owned()]).collect();
     if scripts {
@@ -58,10 +57,10 @@ async fn a_message_goes_to_many(width: u32, code: &'static str, scripts: bool) {
     browser.click_text(lang.t("many-check")).await;
     browser.wait_path("/broadcasts/1").await;
     browser.wait_text("Dear María").await;
-    look(&browser, &name("checked"), scripts).await;
+    browser.inspect(&name("checked")).await;
     browser.click_text(&lang.t1("many-send", "count", 25_i64)).await;
     browser.wait_text(lang.t_of("many-now", "sending")).await;
-    look(&browser, &name("going"), scripts).await;
+    browser.inspect(&name("going")).await;
     app.drain().await;
     match scripts {
         // the page follows by itself
@@ -71,7 +70,7 @@ async fn a_message_goes_to_many(width: u32, code: &'static str, scripts: bool) {
             browser.wait("progress[value='20']").await
         }
     };
-    look(&browser, &name("further"), scripts).await;
+    browser.inspect(&name("further")).await;
     app.state.clock.advance(time::Duration::seconds(1));
     app.drain().await;
     if !scripts {
@@ -79,15 +78,15 @@ async fn a_message_goes_to_many(width: u32, code: &'static str, scripts: bool) {
     }
     browser.wait_text(lang.t_of("many-now", "done")).await;
     browser.wait_gone("form[action$=stopping]").await;
-    look(&browser, &name("done"), scripts).await;
+    browser.inspect(&name("done")).await;
     if scripts {
         browser.dark().await;
-        look(&browser, &name("done-dark"), scripts).await;
+        browser.inspect(&name("done-dark")).await;
         browser.light().await;
     }
     browser.goto("/conversations/1").await;
     browser.wait_text(&lang.t1("many-part", "user", "User owner")).await;
-    look(&browser, &name("conversation"), scripts).await;
+    browser.inspect(&name("conversation")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -177,7 +177,7 @@ async fn the_window_fits() {
                  const content = document.querySelector('.window-content')
                  return {submit: of('.compose-foot .btn.primary').bottom, text: of('.ed-text').height, bar: of('.ed-bar').height,
                    to: of('.field:has(> #to)').height, title: of('.field:has(> #title)').height,
-                   wide: content.scrollWidth - content.clientWidth, page: document.documentElement.scrollWidth - innerWidth}")
+                   wide: content.scrollWidth - content.clientWidth, page: document.documentElement.scrollWidth - document.documentElement.clientWidth}")
             .await;
         let size = |name: &str| sizes[name].as_f64().unwrap();
         assert!(size("submit") <= f64::from(height), "{width}: {sizes}");

@@ -137,7 +137,7 @@ async fn the_tabs_keep_what_is_typed() {
             browser.wait("form.note").await;
             browser.wait("html[data-enhanced]").await;
             browser.axe().await;
-            let wide = "return document.documentElement.scrollWidth <= innerWidth";
+            let wide = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
             assert!(browser.js(wide).await.as_bool().unwrap(), "{language} {width}");
         }
         browser.size(1280).await;

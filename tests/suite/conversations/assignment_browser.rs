@@ -2,7 +2,6 @@
 //! users before one conversation.
 
 use super::work_list::patient;
-use crate::notifications::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::PASSWORD;
@@ -46,25 +45,25 @@ async fn it_is_assigned(width: u32, code: &'static str, scripts: bool) {
     browser.click_text(lang.t("assign-to-me")).await;
     browser.wait_text(lang.t_of("notice", "assigned")).await;
     browser.wait_text(&lang.t1("happened-took", "name", "User owner")).await;
-    look(&browser, &name("mine"), scripts).await;
+    browser.inspect(&name("mine")).await;
     browser.click_text(lang.t("assign-change")).await;
     browser.wait_text(lang.t("assign-explained")).await;
-    look(&browser, &name("form"), scripts).await;
+    browser.inspect(&name("form")).await;
     // refused in place, with what is to be done
     owner.post(&format!("{conversation}/assignment"), &[("user", "2")]).await.redirect();
     browser.click_text(lang.t("save")).await;
     browser.wait_text(lang.t("newer-title")).await;
-    look(&browser, &name("asked"), scripts).await;
+    browser.inspect(&name("asked")).await;
     browser.click_text(lang.t("save")).await;
     browser.wait_text(lang.t_of("notice", "assigned")).await;
     browser.goto("/inbox?filter=assigned").await;
     browser.wait_text("Ada").await;
-    look(&browser, &name("list"), scripts).await;
+    browser.inspect(&name("list")).await;
     browser.goto(&conversation).await;
     browser.click_text(lang.t("participant-leave")).await;
     browser.wait_text(lang.t_of("notice", "participant-left")).await;
     browser.wait_text(&lang.t1("happened-unassigned", "name", "User owner")).await;
-    look(&browser, &name("left"), scripts).await;
+    browser.inspect(&name("left")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,6 @@
 //! dark.
 
 use super::work_list::{patient, patient_writes};
-use crate::notifications::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::PASSWORD;
@@ -47,7 +46,7 @@ async fn the_list_is_worked(width: u32, code: &'static str, scripts: bool) {
     let name = |what: &str| format!("inbox-{what}-{width}-{code}{}", if scripts { "" } else { "-plain" });
     let lines = async || browser.text().await;
     assert!(lines().await.contains("Jean-Christophe"));
-    look(&browser, &name("to-do"), scripts).await;
+    browser.inspect(&name("to-do")).await;
     if scripts && width >= 1280 {
         let tall = "return Math.max(...[...document.querySelectorAll('.work > li')].map(li => li.offsetHeight))";
         assert!(browser.js(tall).await.as_f64().unwrap() <= 50.0, "a line of work is 48 px high");
@@ -65,16 +64,16 @@ async fn the_list_is_worked(width: u32, code: &'static str, scripts: bool) {
         browser.click_text(lang.t("mark-done")).await;
     }
     browser.wait_text(&lang.t1("inbox-marked-done", "count", 1_i64)).await;
-    look(&browser, &name("undo"), scripts).await;
+    browser.inspect(&name("undo")).await;
     assert!(!browser.text().await.contains("María"));
     browser.click_text(lang.t("inbox-undo")).await;
     browser.wait_text("María").await;
     browser.goto("/inbox?scope=all&filter=any").await;
     browser.wait_text(lang.t_of("turn", "waiting_for_patient")).await;
-    look(&browser, &name("any"), scripts).await;
+    browser.inspect(&name("any")).await;
     if scripts {
         browser.dark().await;
-        look(&browser, &name("any-dark"), scripts).await;
+        browser.inspect(&name("any-dark")).await;
         browser.light().await;
     }
     browser.wait(".counts a[href*=waiting_for_us]").await.click().await.unwrap();
@@ -88,7 +87,7 @@ async fn the_list_is_worked(width: u32, code: &'static str, scripts: bool) {
     browser.wait_text("Ada").await;
     browser.goto("/inbox?filter=closed").await;
     browser.wait_text(lang.t("inbox-empty")).await;
-    look(&browser, &name("empty"), scripts).await;
+    browser.inspect(&name("empty")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,6 @@
 use crate::chart::document::poppler;
 use crate::files::samples;
 use crate::files::uploads::{get, id_in, upload};
-use crate::notifications::browser::look;
 use crate::on_both;
 use crate::support::app::{Actor, App, On};
 use crate::support::browser::Browser;
@@ -217,10 +216,10 @@ async fn the_page_is_read(width: u32, code: &'static str, scripts: bool) {
     browser.wait_path(&format!("{conversation}/print")).await;
     browser.wait_text(lang.t("paper-save")).await;
     let name = |what: &str| format!("paper-{what}-{width}-{code}{}", if scripts { "" } else { "-plain" });
-    look(&browser, &name("page"), scripts).await;
+    browser.inspect(&name("page")).await;
     browser.click_text(lang.t("paper-show-notes")).await;
     browser.wait_text(lang.t("paper-with-notes")).await;
-    look(&browser, &name("notes"), scripts).await;
+    browser.inspect(&name("notes")).await;
     browser.click_text(lang.t("back-to-conversation")).await;
     browser.wait_path(&conversation).await;
 }

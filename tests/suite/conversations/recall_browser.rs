@@ -1,6 +1,5 @@
 //! Taking back and correcting in real Chromium: wide, on the smallest phone in French, without JavaScript, light and dark.
 
-use crate::notifications::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
@@ -41,35 +40,35 @@ async fn a_message_is_taken_back_and_another_corrected(width: u32, code: &'stati
     browser.goto(&wrong).await;
     browser.click_text(lang.t("recall-link")).await;
     browser.wait_text(lang.t("recall-ask")).await;
-    look(&browser, &name("ask"), scripts).await;
+    browser.inspect(&name("ask")).await;
     browser.click_text(lang.t("recall-button")).await;
     browser.wait_text(lang.t_of("notice", "message-recalled-told")).await;
     browser.wait_text(lang.t("recalled-whole")).await;
-    look(&browser, &name("done"), scripts).await;
+    browser.inspect(&name("done")).await;
     browser.goto("/inbox?scope=all&filter=any").await;
     browser.wait_text(lang.t("inbox-recalled")).await;
-    look(&browser, &name("inbox"), scripts).await;
+    browser.inspect(&name("inbox")).await;
     browser.goto("/outbox").await;
     browser.wait_text(lang.t("recalled-tag")).await;
-    look(&browser, &name("outbox"), scripts).await;
+    browser.inspect(&name("outbox")).await;
     // what was opened
     browser.goto(&conversation).await;
     browser.click_text(lang.t("correct-link")).await;
     browser.wait("input[name=corrects]:checked").await;
-    look(&browser, &name("correct"), scripts).await;
+    browser.inspect(&name("correct")).await;
     browser.fill(lang.t("reply-label"), "One tablet").await;
     browser.click_text(lang.t("send")).await;
     browser.wait_text(lang.t("corrected-below")).await;
-    look(&browser, &name("corrected"), scripts).await;
+    browser.inspect(&name("corrected")).await;
     if scripts {
         browser.dark().await;
-        look(&browser, &name("corrected-dark"), scripts).await;
+        browser.inspect(&name("corrected-dark")).await;
         browser.light().await;
     }
     // the patient's page of the link that ended
     browser.goto(&link).await;
     browser.wait_text(lang.t("portal-recalled")).await;
-    look(&browser, &name("link"), scripts).await;
+    browser.inspect(&name("link")).await;
     let page = patient.get(&path).await.ok();
     assert!(page.has_text("One tablet") && page.has(".msg a[href^='#message-']"), "{}", page.text());
 }

@@ -2,7 +2,6 @@
 
 use super::scheduled::schedule;
 use crate::live::browser::{browser_of, listening};
-use crate::notifications::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
@@ -41,19 +40,19 @@ async fn a_message_is_put_off(width: u32, code: &'static str, scripts: bool) {
     browser.fill(lang.t("message"), "All is well").await;
     browser.click_text(lang.t("later")).await;
     browser.wait("#later_date").await;
-    look(&browser, &name("form"), scripts).await;
+    browser.inspect(&name("form")).await;
     // without date and time it is refused, and the words stay
     browser.click_text(lang.t("later-at")).await;
     browser.wait_text(lang.t("error-later-date")).await;
-    look(&browser, &name("refused"), scripts).await;
+    browser.inspect(&name("refused")).await;
     assert_eq!(browser.value(lang.t("title")).await, "Your results");
     browser.wait("button[name=later][value=tomorrow]").await.click().await.unwrap();
     browser.wait_path("/inbox/scheduled").await;
     browser.wait_text(lang.t_of("notice", "message-scheduled")).await;
-    look(&browser, &name("list"), scripts).await;
+    browser.inspect(&name("list")).await;
     browser.click_text(lang.t("scheduled-edit")).await;
     browser.wait(".later[open] #later_date").await;
-    look(&browser, &name("change"), scripts).await;
+    browser.inspect(&name("change")).await;
     if scripts {
         browser.wait("[contenteditable=true]").await;
         // nothing keeps the words but the buttons: who leaves with changed ones is asked
@@ -73,15 +72,15 @@ async fn a_message_is_put_off(width: u32, code: &'static str, scripts: bool) {
     }
     browser.fill(lang.t("reply-label"), "A reply").await;
     browser.click_text(lang.t("later")).await;
-    look(&browser, &name("reply"), scripts).await;
+    browser.inspect(&name("reply")).await;
     browser.wait("button[name=later][value=tomorrow]").await.click().await.unwrap();
     browser.wait_path("/inbox/scheduled").await;
     browser.wait("form[action$=cancellation] button").await.click().await.unwrap();
     browser.wait_text(lang.t_of("notice", "scheduled-cancelled")).await;
-    look(&browser, &name("cancelled"), scripts).await;
+    browser.inspect(&name("cancelled")).await;
     if scripts {
         browser.dark().await;
-        look(&browser, &name("cancelled-dark"), scripts).await;
+        browser.inspect(&name("cancelled-dark")).await;
         browser.light().await;
     }
 }

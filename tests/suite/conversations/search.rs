@@ -273,16 +273,20 @@ async fn whoever_may_read_finds_and_nobody_else(app: App) {
     add(&app, &clinician, &format!("{conversation}/notes"), "confidential remark").await;
     app.drain().await;
     app.index().await;
+    let mut seen = 0;
     for role in [Role::Owner, Role::Staff, Role::Viewer] {
         let user = app.user(role).await;
         // as every user may open every conversation, with its notes
         assert_eq!(titles(&user, "ferrous", &[]).await, ["Iron"], "{role:?}");
         assert_eq!(titles(&user, "confidential", &[]).await, ["Iron"], "{role:?}");
-        let events = app.state.db.read(|conn| -> Result<i64, DbError> {
+        let events = app.state.db.read(|conn| -> Result<Vec<Option<String>>, DbError> {
             let of_search = audit_events::action.eq(Event::ConversationsSearched.as_str());
-            Ok(audit_events::table.filter(of_search).count().get_result(conn)?)
+            Ok(audit_events::table.filter(of_search).select(audit_events::detail).load(conn)?)
         });
-        assert!(events.await.unwrap() > 0);
+        let events = events.await.unwrap();
+        assert!(events.len() > seen, "{role:?} leaves a row");
+        assert!(!events.iter().flatten().any(|detail| detail.contains("ferrous") || detail.contains("confidential")));
+        seen = events.len();
     }
     let (patient, _) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
     for somebody in [&app.anyone(), &patient] {

@@ -1,6 +1,5 @@
 //! Searching in real Chromium: from the box in the head of any page, wide, on the smallest phone in French, without JavaScript.
 
-use crate::notifications::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
@@ -33,19 +32,19 @@ async fn words_are_typed_in_the_head_of_a_page(width: u32, code: &'static str, s
     browser.click_text(lang.t("sign-in")).await;
     browser.wait_path("/inbox").await;
     let name = |what: &str| format!("search-{what}-{width}-{code}{}", if scripts { "" } else { "-plain" });
-    look(&browser, &name("inbox"), scripts).await;
+    browser.inspect(&name("inbox")).await;
     browser.js("document.querySelector('.bar [role=search] input[type=search]').focus()").await;
     browser.keys("mejia").await;
     browser.keys(&String::from(char::from(Key::Enter))).await;
     browser.wait_text("María Mejía").await;
-    look(&browser, &name("patients"), scripts).await;
+    browser.inspect(&name("patients")).await;
     browser.fill(lang.t("search-words"), "results wel").await;
     browser.click_text(lang.t("search")).await;
     browser.wait(".hits mark").await;
-    look(&browser, &name("found"), scripts).await;
+    browser.inspect(&name("found")).await;
     if scripts {
         browser.dark().await;
-        look(&browser, &name("found-dark"), scripts).await;
+        browser.inspect(&name("found-dark")).await;
         browser.light().await;
     }
     browser.js("document.querySelector('.hits a.item').click()").await;

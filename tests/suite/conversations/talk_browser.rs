@@ -3,7 +3,6 @@
 
 use crate::chart::items::{add, days_ago};
 use crate::live::{patient_opens, patient_writes};
-use crate::notifications::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
@@ -78,7 +77,7 @@ async fn a_conversation_is_talked(width: u32, code: &'static str, scripts: bool)
         return [one.querySelector('.prose')?.textContent.trim(), box.top >= 0 && box.top < innerHeight, line.bottom > 0 && line.bottom <= box.top]";
     let opened = async || browser.js(place).await == json!(["I feel worse", true, true]);
     browser.until("it does not open at what is new", opened).await;
-    look(&browser, &name("new"), scripts).await;
+    browser.inspect(&name("new")).await;
     // the line, and all of it by the keyboard
     let line = "return document.querySelector('.msg-foot .line p').textContent";
     let said = browser.js(line).await;
@@ -88,10 +87,10 @@ async fn a_conversation_is_talked(width: u32, code: &'static str, scripts: bool)
     browser.js("document.querySelector('.msg-foot .history summary').focus()").await;
     browser.keys(&key(Key::Enter)).await;
     browser.wait(".history .road").await;
-    look(&browser, &name("history"), scripts).await;
+    browser.inspect(&name("history")).await;
     if scripts {
         browser.dark().await;
-        look(&browser, &name("history-dark"), scripts).await;
+        browser.inspect(&name("history-dark")).await;
         browser.light().await;
     }
     // nothing is new any more: the newest is in sight
@@ -102,7 +101,7 @@ async fn a_conversation_is_talked(width: u32, code: &'static str, scripts: bool)
     let opened = async || browser.js(newest).await == json!(["What shall I do?", true]);
     browser.until("it does not open at the newest", opened).await;
     assert!(!browser.is_visible(".thread .new").await);
-    look(&browser, &name("newest"), scripts).await;
+    browser.inspect(&name("newest")).await;
     // the link of one message: copied, or followed
     let link = browser.js("return document.querySelector('.msg.note a[data-copy-link]').href").await;
     let link = link.as_str().unwrap().to_owned();
@@ -115,7 +114,7 @@ async fn a_conversation_is_talked(width: u32, code: &'static str, scripts: bool)
         browser.wait_text(lang.t("js-link_copied")).await;
         assert_eq!(browser.js("return navigator.clipboard.readText()").await, json!(link));
         assert_eq!(browser.path().await, conversation);
-        look(&browser, &name("copied"), scripts).await;
+        browser.inspect(&name("copied")).await;
         browser.goto(link.strip_prefix(&app.origin).unwrap()).await;
     } else {
         browser.keys(&key(Key::Enter)).await;
@@ -126,7 +125,7 @@ async fn a_conversation_is_talked(width: u32, code: &'static str, scripts: bool)
         return [one.matches('.msg.note[data-asked]'), box.top >= 0 && box.top < innerHeight, location.href]";
     let opened = async || browser.js(there).await == json!([true, true, link]);
     browser.until("it does not open at the message of the link", opened).await;
-    look(&browser, &name("asked"), scripts).await;
+    browser.inspect(&name("asked")).await;
     // a reply from a template
     browser.goto(&conversation).await;
     ready().await;
@@ -139,14 +138,14 @@ async fn a_conversation_is_talked(width: u32, code: &'static str, scripts: bool)
         browser.until("it is not filled in", async || browser.js(filled).await == true).await;
         let seen = "const box = document.querySelector('#write').getBoundingClientRect(); return box.top < innerHeight && box.bottom > 0";
         assert_eq!(browser.js(seen).await, json!(true), "the form is in sight");
-        look(&browser, &name("filled"), scripts).await;
+        browser.inspect(&name("filled")).await;
     }
     // with a copy of a chart item, which is chosen as in a new message
     browser.wait(".attach .add > summary").await.click().await.unwrap();
     browser.click_text(&lang.t1("browse-title", "patient", "María Mejía")).await;
     if scripts {
         browser.wait("dialog.chart-window .picks input").await;
-        look(&browser, &name("chart"), scripts).await;
+        browser.inspect(&name("chart")).await;
         browser.js("document.querySelector('dialog.chart-window .picks input').focus()").await;
         browser.keys(&key(Key::Space)).await;
         browser.js("document.querySelector('dialog.chart-window button[name=select]').focus()").await;
@@ -156,13 +155,13 @@ async fn a_conversation_is_talked(width: u32, code: &'static str, scripts: bool)
         browser.js("document.querySelector('form[data-compose]').richText.replace('<p>All is well</p>')").await;
     } else {
         browser.wait("#picker input[name=chart_item]").await.click().await.unwrap();
-        look(&browser, &name("chart"), scripts).await;
+        browser.inspect(&name("chart")).await;
         browser.js("document.querySelector('textarea[name=body]').value = 'All is well'").await;
     }
     browser.click_text(lang.t("send")).await;
     browser.wait_text(lang.t_of("notice", "message-sent")).await;
     browser.wait(".thread .msg:target .files").await;
-    look(&browser, &name("sent"), scripts).await;
+    browser.inspect(&name("sent")).await;
 }
 
 /// The picker of New Message, by the keyboard: searched, filled in, asked before it replaces what is written.
@@ -178,7 +177,7 @@ async fn pick_by_keyboard(browser: &Browser, lang: Lang, name: &impl Fn(&str) ->
     open().await;
     browser.fill(lang.t("template-search"), sought(lang.code())).await;
     browser.until_count("[data-template-picker] [role=option]", 1).await;
-    look(browser, &name("picker"), true).await;
+    browser.inspect(&name("picker")).await;
     browser.keys(&key(Key::Enter)).await;
     browser.wait("#write .ed-text .unfilled").await;
     let focused = async || browser.js("return document.activeElement.matches('#write .ed-text')").await == true;
@@ -201,9 +200,9 @@ async fn pick_by_keyboard(browser: &Browser, lang: Lang, name: &impl Fn(&str) ->
         let is_other = async || (browser.js(now).await != words) == replaced;
         browser.until("the words are not as answered", is_other).await;
     }
-    look(browser, &name("filled"), true).await;
+    browser.inspect(&name("filled")).await;
     browser.dark().await;
-    look(browser, &name("filled-dark"), true).await;
+    browser.inspect(&name("filled-dark")).await;
     browser.light().await;
 }
 

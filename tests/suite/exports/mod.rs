@@ -265,7 +265,7 @@ async fn it_is_fhir_r4(app: App) {
         assert!(event["type"]["system"].is_string() && event["type"]["code"].is_string(), "{event}");
         assert!(event["recorded"].as_str().unwrap().ends_with('Z'), "{event}");
     }
-    // another reader takes it as FHIR: Postern's own import, which refuses what is not R4
+    // each leads to its patient
     for kind in ["Communication", "DocumentReference"] {
         assert!(
             resources(&to, kind).iter().all(|it| it["subject"]["reference"].as_str().unwrap().starts_with("Patient/"))
@@ -274,7 +274,7 @@ async fn it_is_fhir_r4(app: App) {
 }
 
 async fn one_patients_record_stands_alone(app: App) {
-    let (maria, otto) = busy(&app).await;
+    let (maria, _) = busy(&app).await;
     let place = tempfile::tempdir().unwrap();
     let to = place.path().join("maria");
     let made = export_as(&app, &to, Some(maria), true).await.unwrap();
@@ -293,7 +293,6 @@ async fn one_patients_record_stands_alone(app: App) {
     let nobody = export_as(&app, &place.path().join("nobody"), Some(PatientId(9_999)), true).await.unwrap_err();
     assert!(matches!(nobody, ExportError::NoPatient(9_999)), "{nobody}");
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "nothing is left of it");
-    assert_ne!(maria, otto);
 }
 
 async fn what_was_changed_is_named(app: App) {
@@ -532,7 +531,8 @@ async fn it_comes_back_by_import(on: On) {
         assert!(missing.is_empty(), "{missing:?} of {came_items:?}: {said}");
         assert_eq!(came_items.len(), items.len() + 1, "{came_items:?}");
         // once more, and nothing is doubled
-        program(&empty, &["import", &folder]);
+        let (said, good) = program(&empty, &["import", &folder]);
+        assert!(good, "{said}");
         assert_eq!(charts(&empty).await, (came, came_items));
         // what was changed does not come in
         let bad = place.path().join(format!("bad-{}", other == On::Sqlite));

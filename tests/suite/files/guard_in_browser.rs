@@ -32,7 +32,8 @@ async fn shows_both(desk: &Desk) {
 
 /// Asserts that nothing is wider than the window.
 async fn fits(desk: &Desk) {
-    let wider = desk.browser.js("return document.documentElement.scrollWidth - innerWidth").await;
+    let wider =
+        desk.browser.js("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
     assert!(wider.as_i64().unwrap() <= 0, "{wider} pixels too wide");
 }
 

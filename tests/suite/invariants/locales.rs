@@ -332,8 +332,12 @@ fn no_word_is_used_that_people_stumble_over() {
     for (code, banned) in BANNED {
         let path = format!("src/locales/{code}.ftl");
         for (number, line) in read(&project(&path)).lines().enumerate() {
-            let Some((_, said)) = line.split_once(" = ") else { continue };
-            let said = said.to_lowercase();
+            // a text goes on in lines that are indented
+            let said = match line.split_once(" = ") {
+                Some((_, said)) => said.to_lowercase(),
+                None if line.starts_with(' ') => line.to_lowercase(),
+                None => continue,
+            };
             found.extend(
                 banned.iter().filter(|word| said.contains(**word)).map(|word| format!("{path}:{}: {word}", number + 1)),
             );

@@ -123,7 +123,8 @@ async fn the_demos_own_pages_are_accessible() {
         browser.goto(path).await;
         browser.wait("h1").await;
         browser.axe().await;
-        let wide = browser.js("return document.documentElement.scrollWidth > innerWidth").await;
+        let wide =
+            browser.js("return document.documentElement.scrollWidth > document.documentElement.clientWidth").await;
         assert_eq!(wide, false, "{path} is wider than {width}");
         browser.assert_clean().await;
     }

@@ -120,6 +120,6 @@ async fn the_readme_shows_the_real_thing() {
         browser.fill(label, value.trim_start_matches('0')).await;
     }
     browser.click_text("Login").await;
-    browser.wait("main .msg, main h1").await;
+    browser.wait("main .msg .prose").await;
     album.take("portal").await;
 }

@@ -1,7 +1,6 @@
 //! Pages that are open, in real Chromium: they change in place, and nobody loses scroll, focus, ticks or words.
 
 use super::{id_of, patient_opens, patient_writes};
-use crate::notifications::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
@@ -91,7 +90,7 @@ async fn the_list_changes_in_place(width: u32, lang: Lang) {
     let said =
         async || browser.js("return document.querySelector('.say')?.textContent").await == lang.t("js-live_list");
     browser.until("the change is not said", said).await;
-    look(&browser, &format!("live-inbox-{width}-{}", lang.code()), true).await;
+    browser.inspect(&format!("live-inbox-{width}-{}", lang.code())).await;
     // what another page of the same user did changes it too; what is ticked stays
     owner.get(&conversation).await.ok();
     title(&browser, lang.t("nav-inbox")).await;
@@ -142,7 +141,7 @@ async fn two_answer_at_once(width: u32, lang: Lang) {
     first.keys("Please take two").await;
     second.wait_text(&lang.t2("live-answering", "names", "User clinician", "count", 1_i64)).await;
     assert!(!first.is_visible("[data-answering]").await);
-    look(&second, &format!("live-answering-{width}-{}", lang.code()), true).await;
+    second.inspect(&format!("live-answering-{width}-{}", lang.code())).await;
     // the patient writes meanwhile: told, and shown when asked for; what is typed stays
     patient_writes(&patient, &message, "I feel worse").await;
     for browser in [&first, &second] {
@@ -152,7 +151,7 @@ async fn two_answer_at_once(width: u32, lang: Lang) {
     }
     let at_the_editor = "return document.activeElement.matches('.ed-text')";
     assert_eq!(first.js(at_the_editor).await, true, "the focus stays");
-    look(&first, &format!("live-news-{width}-{}", lang.code()), true).await;
+    first.inspect(&format!("live-news-{width}-{}", lang.code())).await;
     first.click_text(lang.t("live-show")).await;
     first.wait_text("I feel worse").await;
     let typed = "return document.querySelector('.ed-text').textContent";
@@ -164,7 +163,7 @@ async fn two_answer_at_once(width: u32, lang: Lang) {
         .await;
     title(&first, "Your results").await;
     assert!(!first.is_visible("[data-news]").await);
-    look(&first, &format!("live-shown-{width}-{}", lang.code()), true).await;
+    first.inspect(&format!("live-shown-{width}-{}", lang.code())).await;
     // it was shown, so nothing is asked when the answer goes out
     first.click_text(lang.t("send")).await;
     first.wait_text(lang.t_of("notice", "message-sent")).await;

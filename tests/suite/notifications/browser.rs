@@ -25,21 +25,6 @@ async fn browser_of_an_owner(app: &App, scripts: bool) -> Option<Browser> {
     Some(browser)
 }
 
-pub async fn look(browser: &Browser, name: &str, scripts: bool) {
-    if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
-        browser.screenshot(format!("{folder}/{name}.png")).await;
-    }
-    if scripts {
-        browser.axe().await;
-        assert_eq!(
-            browser.js("return document.documentElement.scrollWidth > innerWidth").await,
-            serde_json::Value::Bool(false),
-            "{name} scrolls sideways"
-        );
-    }
-    browser.assert_clean().await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_preview_follows_what_is_typed() {
     let app = App::start(On::Sqlite).await;
@@ -48,29 +33,29 @@ async fn the_preview_follows_what_is_typed() {
         browser.size(width).await;
         browser.goto("/settings/notification-templates").await;
         browser.wait_text("Portal access given").await;
-        look(&browser, &format!("wordings-{width}"), true).await;
+        browser.inspect(&format!("wordings-{width}")).await;
         browser.goto("/settings/notification-templates/message_waiting/email/en").await;
         browser.wait("html[data-enhanced]").await;
         browser.fill("Text", "Good news **everyone**\n\n{link}").await;
         browser.wait_text("Good news everyone").await;
         browser.wait("#preview a.button").await;
-        look(&browser, &format!("wording-email-{width}"), true).await;
+        browser.inspect(&format!("wording-email-{width}")).await;
         browser.fill("Text", "Your {diagnosis}").await;
         browser.wait_text("{diagnosis} is no placeholder").await;
-        look(&browser, &format!("wording-wrong-{width}"), true).await;
+        browser.inspect(&format!("wording-wrong-{width}")).await;
         browser.goto("/settings/notification-templates/passcode/sms/fr").await;
         browser.wait("html[data-enhanced]").await;
         // by the keyboard alone: text is typed at the end, then saved with Tab and Enter
         browser.js("document.querySelector('#body').focus(); document.querySelector('#body').setSelectionRange(9999, 9999)").await;
         browser.keys(" prêt").await;
         browser.wait_text("U+00EA").await;
-        look(&browser, &format!("wording-text-{width}"), true).await;
+        browser.inspect(&format!("wording-text-{width}")).await;
     }
     browser.dark().await;
-    look(&browser, "wording-text-dark", true).await;
+    browser.inspect("wording-text-dark").await;
     browser.click_text("Français").await;
     browser.wait_text("Aperçu").await;
-    look(&browser, "wording-text-french", true).await;
+    browser.inspect("wording-text-french").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,7 +67,7 @@ async fn without_javascript_a_button_shows_it() {
     browser.click_text("Preview").await;
     browser.wait_path("/settings/notification-templates/reminder/sms/en/preview").await;
     browser.wait_text("Still there: http").await;
-    look(&browser, "wording-plain", false).await;
+    browser.inspect("wording-plain").await;
     browser.click_text("Save").await;
     browser.wait_text("The wording is saved").await;
     browser.wait_text("Version 1").await;

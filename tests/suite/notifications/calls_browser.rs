@@ -1,6 +1,5 @@
 //! Phoning a patient in real Chromium: wide, on the smallest phone in French, without JavaScript, light and dark.
 
-use super::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
@@ -37,36 +36,36 @@ async fn a_call_is_asked_for_and_noted(width: u32, code: &'static str, scripts: 
     browser.wait_path("/inbox").await;
     let name = |what: &str| format!("call-{what}-{width}-{code}{}", if scripts { "" } else { "-plain" });
     browser.wait_text(lang.t("phone-tag")).await;
-    look(&browser, &name("inbox"), scripts).await;
+    browser.inspect(&name("inbox")).await;
     browser.goto(&conversation).await;
     browser.wait_text("+1 613-555-0121").await;
-    look(&browser, &name("conversation"), scripts).await;
+    browser.inspect(&name("conversation")).await;
     browser.click_text(lang.t("call-link")).await;
     browser.wait_path(&format!("{conversation}/call")).await;
     // nothing is chosen: the page comes back with the words, and opens at what is to be mended
     browser.fill(lang.t("call-note"), "Tante Lucie").await;
     browser.click_text(lang.t("call-save")).await;
     browser.wait_text(lang.t("error-call-outcome")).await;
-    look(&browser, &name("refused"), scripts).await;
+    browser.inspect(&name("refused")).await;
     assert_eq!(browser.value(lang.t("call-note")).await, "Tante Lucie");
     browser.fill(lang.t("call-outcome-voicemail"), "on").await;
     // Enter on a choice saves nothing
     browser.js("document.querySelector('[name=outcome][value=voicemail]').focus()").await;
     browser.keys(&String::from(char::from(crate::support::browser::Key::Enter))).await;
     assert_eq!(browser.path().await, format!("{conversation}/call"));
-    look(&browser, &name("form"), scripts).await;
+    browser.inspect(&name("form")).await;
     if scripts {
         browser.dark().await;
-        look(&browser, &name("form-dark"), scripts).await;
+        browser.inspect(&name("form-dark")).await;
         browser.light().await;
     }
     browser.click_text(lang.t("call-save")).await;
     browser.wait_text(lang.t_of("notice", "call-noted-again")).await;
     browser.wait(".msg-foot .history summary").await.click().await.unwrap();
     browser.wait_text("Tante Lucie").await;
-    look(&browser, &name("noted"), scripts).await;
+    browser.inspect(&name("noted")).await;
     browser.goto("/settings/reach").await;
-    look(&browser, &name("settings"), scripts).await;
+    browser.inspect(&name("settings")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

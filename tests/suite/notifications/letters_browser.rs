@@ -1,6 +1,5 @@
 //! A letter to a patient in real Chromium: wide, on the smallest phone in French, without JavaScript, light and dark.
 
-use super::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
@@ -40,34 +39,34 @@ async fn a_letter_is_made(width: u32, code: &'static str, scripts: bool) {
     browser.goto(&conversation).await;
     browser.click_text(lang.t("letter-link")).await;
     browser.wait_text(lang.t("letter-no-address")).await;
-    look(&browser, &name("no-address"), scripts).await;
+    browser.inspect(&name("no-address")).await;
     browser.click_text(lang.t("postal-address-enter")).await;
     browser.fill(lang.t("postal-street"), "12, rue des Érables").await;
     browser.click_text(lang.t("save")).await;
     browser.wait_text(lang.t("error-postal-city")).await;
-    look(&browser, &name("refused"), scripts).await;
+    browser.inspect(&name("refused")).await;
     browser.fill(lang.t("postal-city"), "Montréal").await;
     browser.fill(lang.t("postal-region"), "QC").await;
     browser.fill(lang.t("postal-code"), "h2x1y4").await;
     browser.click_text(lang.t("save")).await;
     browser.wait_path(&format!("{conversation}/letter")).await;
     browser.wait_text("H2X 1Y4").await;
-    look(&browser, &name("address"), scripts).await;
+    browser.inspect(&name("address")).await;
     if scripts {
         browser.dark().await;
-        look(&browser, &name("address-dark"), scripts).await;
+        browser.inspect(&name("address-dark")).await;
         browser.light().await;
     }
     browser.click_text(lang.t("letter-print")).await;
     browser.wait_text(lang.t_of("notice", "letter-printed")).await;
     browser.wait_text(lang.t("letter-get")).await;
-    look(&browser, &name("printed"), scripts).await;
+    browser.inspect(&name("printed")).await;
     browser.goto(&conversation).await;
     browser.wait(".msg-foot .history summary").await.click().await.unwrap();
     browser.wait_text(lang.t("letter-printed")).await;
-    look(&browser, &name("timeline"), scripts).await;
+    browser.inspect(&name("timeline")).await;
     browser.goto("/settings/reach").await;
-    look(&browser, &name("settings"), scripts).await;
+    browser.inspect(&name("settings")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,6 @@
 //! Notifications in real Chromium by the keyboard: the plan of a message and its timeline, the Outbox, the emails to
 //! staff, the parts of a text. Wide and on the smallest phone, in both languages, light and dark.
 
-use super::browser::look;
 use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
@@ -57,7 +56,7 @@ impl Desk {
     }
 
     async fn look(&self, what: &str) {
-        look(&self.browser, &format!("{what}-{}", self.name), true).await;
+        self.browser.inspect(&format!("{what}-{}", self.name)).await;
     }
 
     /// Puts the focus on the one element of this selector that the keyboard can reach, and types.

@@ -12,16 +12,7 @@ use time::Duration;
 const WIDTHS: [u32; 3] = [320, 390, 1280];
 
 async fn look(browser: &Browser, name: &str) {
-    for width in WIDTHS {
-        browser.size(width).await;
-        if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
-            browser.screenshot(format!("{folder}/hours-{name}-{width}.png")).await;
-        }
-        browser.axe().await;
-        let wide = browser.js("return document.documentElement.scrollWidth").await;
-        assert!(wide.as_u64().unwrap() <= u64::from(width), "{name} scrolls sideways at {width}: {wide}");
-    }
-    browser.assert_clean().await;
+    browser.inspect_at(&WIDTHS, &format!("hours-{name}")).await;
 }
 
 async fn every_page(language: &'static str, scripts: bool) {

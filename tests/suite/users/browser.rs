@@ -13,16 +13,7 @@ const WIDTHS: [u32; 3] = [1280, 390, 320];
 
 /// A screenshot of the page at each width, and axe.
 pub async fn look(browser: &Browser, name: &str) {
-    for width in WIDTHS {
-        browser.size(width).await;
-        if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
-            browser.screenshot(format!("{folder}/users-{name}-{width}.png")).await;
-        }
-        browser.axe().await;
-        let wide = browser.js("return document.documentElement.scrollWidth").await;
-        assert!(wide.as_u64().unwrap() <= u64::from(width), "{name} scrolls sideways at {width}: {wide}");
-    }
-    browser.assert_clean().await;
+    browser.inspect_at(&WIDTHS, &format!("users-{name}")).await;
 }
 
 async fn an_owner_manages(code: &'static str, scripts: bool, dark: bool) {

@@ -1,7 +1,6 @@
 //! The clinic's day by keys alone, in real Chromium.
 
 use super::{everybody, speak};
-use crate::notifications::browser::look;
 use crate::support::app::{Actor, App, On};
 use crate::support::browser::Browser;
 use crate::support::world::{Like, PASSWORD};
@@ -235,7 +234,7 @@ async fn the_keys_are_shown_in_a_dialog_and_as_a_page() {
             browser.wait("dialog.window:modal kbd").await;
             let name = "return document.getElementById(document.querySelector('dialog[open]').getAttribute('aria-labelledby')).textContent";
             assert_eq!(browser.js(name).await, lang.t("keys"));
-            look(browser, &format!("keys-dialog-{width}-{code}"), true).await;
+            browser.inspect(&format!("keys-dialog-{width}-{code}")).await;
             // nothing happens behind it
             browser.keys("gije?").await;
             browser.until_count("dialog.window", 1).await;
@@ -247,7 +246,7 @@ async fn the_keys_are_shown_in_a_dialog_and_as_a_page() {
             browser.click_text(lang.t("keys-all")).await;
             browser.wait_path("/keys").await;
             browser.wait("html[data-enhanced]").await;
-            look(browser, &format!("keys-page-{width}-{code}"), true).await;
+            browser.inspect(&format!("keys-page-{width}-{code}")).await;
         }
         // it is a page, and can be switched off, where no script runs
         browser.without_javascript().await;

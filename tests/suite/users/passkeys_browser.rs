@@ -1,6 +1,5 @@
 //! Passkeys in real Chromium, with its virtual authenticator, which verifies its person.
 
-use super::browser::look;
 use super::passkeys::clinic;
 use super::{everybody, speak};
 use crate::support::app::On;
@@ -32,24 +31,24 @@ async fn a_passkey_is_made_and_used(language: &'static str, dark: bool) {
     let name = |page: &str| format!("passkey-{page}-{language}");
     let enter = String::from(char::from(Key::Enter));
     browser.goto("/sign-in").await;
-    look(&browser, &name("sign-in")).await;
+    browser.inspect(&name("sign-in")).await;
     browser.fill(lang.t("email"), &email).await;
     browser.fill(lang.t("password"), PASSWORD).await;
     browser.keys(&enter).await;
     browser.wait_path("/inbox").await;
     browser.goto("/account/second-factor").await;
-    look(&browser, &name("none")).await;
+    browser.inspect(&name("none")).await;
     browser.fill(lang.t("passkey-name"), "Work laptop").await;
     browser.keys(&enter).await;
     browser.wait(".secrets").await;
     browser.click_text(lang.t("recovery-codes-kept")).await;
     browser.wait_text("Work laptop").await;
-    look(&browser, &name("there")).await;
+    browser.inspect(&name("there")).await;
     // the same device cannot be added again
     browser.fill(lang.t("passkey-name"), "Twice").await;
     browser.keys(&enter).await;
     browser.wait_text(lang.t("passkey-problem")).await;
-    look(&browser, &name("problem")).await;
+    browser.inspect(&name("problem")).await;
 
     // signing in without a password
     browser.click_text(lang.t("sign-out")).await;
@@ -59,7 +58,7 @@ async fn a_passkey_is_made_and_used(language: &'static str, dark: bool) {
     app.state.clock.advance(Duration::minutes(11));
     browser.goto("/settings/users/new").await;
     browser.wait_text(lang.t("confirmation-why")).await;
-    look(&browser, &name("confirmation")).await;
+    browser.inspect(&name("confirmation")).await;
     browser.click_text(lang.t("passkey-confirm")).await;
     browser.wait_path("/settings/users/new").await;
 
@@ -70,7 +69,7 @@ async fn a_passkey_is_made_and_used(language: &'static str, dark: bool) {
     browser.fill(lang.t("password"), PASSWORD).await;
     browser.keys(&enter).await;
     browser.wait_path("/sign-in/second-step?next=%2Finbox").await;
-    look(&browser, &name("step")).await;
+    browser.inspect(&name("step")).await;
     // the device does not verify the person who holds it
     let verified = |is: bool| json!({"authenticatorId": device, "isUserVerified": is});
     browser.cdp("WebAuthn.setUserVerified", verified(false)).await;

@@ -278,6 +278,26 @@ impl Browser {
         std::fs::write(&path, png).unwrap_or_else(|e| panic!("{}: {e}", path.as_ref().display()));
     }
 
+    /// The page as it is: accessible, not wider than the window, clean; kept as a picture where these are asked for.
+    pub async fn inspect(&self, name: &str) {
+        if let Ok(folder) = std::env::var("POSTERN_TEST_SCREENSHOTS") {
+            self.screenshot(format!("{folder}/{name}.png")).await;
+        }
+        self.axe().await;
+        // innerWidth grows with what is too wide, on a phone
+        let over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(self.js(over).await, 0, "{name} scrolls sideways");
+        self.assert_clean().await;
+    }
+
+    /// The same at each of these widths.
+    pub async fn inspect_at(&self, widths: &[u32], name: &str) {
+        for width in widths {
+            self.size(*width).await;
+            self.inspect(&format!("{name}-{width}")).await;
+        }
+    }
+
     /// Panics if axe-core finds a violation of WCAG 2.2 AA or of its best practices on the page as it is now.
     pub async fn axe(&self) {
         let violations = self.axe_violations().await;
