@@ -286,7 +286,12 @@ impl Browser {
         self.axe().await;
         // innerWidth grows with what is too wide, on a phone
         let over = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-        assert_eq!(self.js(over).await, 0, "{name} scrolls sideways");
+        let widest = "const edge = document.documentElement.clientWidth + 1;
+            return [...document.body.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > edge)
+                .map(e => e.cloneNode(false).outerHTML).pop() ?? ''";
+        if self.js(over).await != 0 {
+            panic!("{name} scrolls sideways, by {} px: {}", self.js(over).await, self.js(widest).await);
+        }
         self.assert_clean().await;
     }
 
