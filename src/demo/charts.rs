@@ -45,7 +45,7 @@ pub fn deliveries(today: Date) -> std::io::Result<Vec<Together>> {
         let Some(away) = newest_start(&chart).map(|start| newest - start) else { continue };
         let mut parts = vec![chart.clone()];
         if away < LONG_AGO {
-            parts = vec![moved(&chart, weeks(away))];
+            parts = vec![moved(&chart, newest - away, weeks(away))];
             let patient = chart.split("\"fullUrl\": \"").nth(1).and_then(|rest| rest.split('"').next());
             let own = lately.iter().cycle().skip(usize::try_from(number).unwrap_or_default()).take(2).zip(0_i64..);
             parts.extend(own.map(|(text, second)| {
@@ -95,20 +95,26 @@ fn newest_start(chart: &str) -> Option<Date> {
     newest
 }
 
-/// The chart with each of its dates moved.
-fn moved(chart: &str, by: Duration) -> String {
+/// The age from which on a few years more or less change nothing that a chart says.
+const GROWN: Duration = Duration::days(18 * 365);
+
+/// The chart with each of its dates moved, but the date of birth of whoever was grown on the day of their last visit:
+/// people who try the demo sign in with it.
+fn moved(chart: &str, last: Date, by: Duration) -> String {
+    let (mut name, mut between) = ("", "");
     let mut moved = String::with_capacity(chart.len());
     for (part, number) in chart.split('"').zip(0_usize..) {
         if number > 0 {
             moved.push('"');
         }
         match date_of(part) {
-            Some((date, rest)) => {
+            Some((date, rest)) if name != "birthDate" || last - date < GROWN => {
                 moved.push_str(&date.saturating_add(by).to_string());
                 moved.push_str(rest);
             }
-            None => moved.push_str(part),
+            _ => moved.push_str(part),
         }
+        (name, between) = (between, part);
     }
     moved
 }
@@ -137,8 +143,10 @@ mod tests {
         let chart = r#"{"birthDate": "1980-02-28", "start": "2020-12-01T09:30:00-05:00", "text": "of 2020-12-01",
             "end": "2021-12-01", "value": "2020-12-01x"}"#;
         assert_eq!(newest_start(chart), Some(date!(2020 - 12 - 01)));
-        let moved = moved(chart, Duration::days(2));
-        assert!(moved.contains(r#""1980-03-01""#) && moved.contains(r#""2020-12-03T09:30:00-05:00""#), "{moved}");
+        let moved_since = |last| moved(chart, last, Duration::days(2));
+        assert!(moved_since(date!(1990 - 12 - 01)).contains(r#""1980-03-01""#), "a child's date of birth moves along");
+        let moved = moved_since(date!(2020 - 12 - 01));
+        assert!(moved.contains(r#""1980-02-28""#) && moved.contains(r#""2020-12-03T09:30:00-05:00""#), "{moved}");
         assert!(moved.contains(r#""of 2020-12-01""#) && moved.contains(r#""2020-12-01x""#), "{moved}");
         assert_eq!(
             dated(r#"["@-1T08:00:00-05:00","@-31"]"#, date!(2026 - 03 - 01)),

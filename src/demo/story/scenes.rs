@@ -128,6 +128,30 @@ use When::*;
 
 /// The conversations.
 pub const SCENES: &[Scene] = &[
+    // a long one, that its clinician is done with
+    Scene {
+        patient: "Louis Erdman",
+        acts: &[
+            (
+                Day(14, 10, 10),
+                Starts(
+                    First::new(
+                        Camille,
+                        "Your referral to dermatology",
+                        "Hello Louis,\n\nthe referral went out today. The first free appointment is in about **six weeks**. \
+                         They call you.\n\nPlease take a photo of the spot once a week until then.",
+                    )
+                    .with(&[Sam]),
+                ),
+            ),
+            (Day(14, 19, 45), Answers("Thanks! Do I need to stop the cream?")),
+            (Day(13, 8, 30), Writes(Camille, "No, please go on with the cream, **once a day in the evening**.")),
+            (Day(13, 12, 15), Answers("Great, thank you.")),
+            (Day(13, 13, 0), Looks(Camille)),
+            (Day(13, 13, 1), IsDone(Camille)),
+            (Day(13, 15, 0), Looks(Sam)),
+        ],
+    },
     // closed, and done by everybody
     Scene {
         patient: "Alfreda Wyman",
@@ -182,30 +206,6 @@ pub const SCENES: &[Scene] = &[
                 .attaching(ItemKind::File),
             ),
         )],
-    },
-    // a long one, that its clinician is done with
-    Scene {
-        patient: "Louis Erdman",
-        acts: &[
-            (
-                Day(7, 10, 10),
-                Starts(
-                    First::new(
-                        Camille,
-                        "Your referral to dermatology",
-                        "Hello Louis,\n\nthe referral went out today. The first free appointment is in about **six weeks**. \
-                         They call you.\n\nPlease take a photo of the spot once a week until then.",
-                    )
-                    .with(&[Sam]),
-                ),
-            ),
-            (Day(7, 19, 45), Answers("Thanks! Do I need to stop the cream?")),
-            (Day(6, 8, 30), Writes(Camille, "No, please go on with the cream, **once a day in the evening**.")),
-            (Day(6, 12, 15), Answers("Great, thank you.")),
-            (Day(6, 13, 0), Looks(Camille)),
-            (Day(6, 13, 1), IsDone(Camille)),
-            (Day(6, 15, 0), Looks(Sam)),
-        ],
     },
     // corrected
     Scene {
