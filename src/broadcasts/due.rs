@@ -139,6 +139,7 @@ pub fn send_one(
         // a draft to the same patient stays as it is
         draft: -1,
         replaces: None,
+        anyway: false,
         is_due: false,
         is_one_of_many: true,
     };

@@ -71,6 +71,11 @@ impl<'a> Fields<'a> {
         self.numbers("shown").next().map(MessageId)
     }
 
+    /// Whether the user has said to write although no email and no text reaches the patient.
+    pub fn anyway(self) -> bool {
+        self.get("anyway") == "on"
+    }
+
     fn draft(self) -> i64 {
         self.get("draft_version").parse().unwrap_or_default()
     }
@@ -98,6 +103,7 @@ impl<'a> Fields<'a> {
             key: self.get("key").to_owned(),
             draft: self.draft(),
             replaces: self.replaces(),
+            anyway: self.anyway(),
             is_due: false,
             is_one_of_many: false,
         })
@@ -115,6 +121,7 @@ impl<'a> Fields<'a> {
             key: self.get("key").to_owned(),
             draft: self.draft(),
             replaces: self.replaces(),
+            anyway: self.anyway(),
             is_due: false,
         })
     }

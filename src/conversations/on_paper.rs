@@ -112,7 +112,7 @@ struct Page<'a> {
 
 impl OnPaper {
     /// A conversation as a document; its files' hashes are read from the database.
-    pub fn read(conn: &mut Conn, thread: &Thread, shown: &Shown) -> QueryResult<OnPaper> {
+    pub fn read(conn: &mut Conn, thread: Thread, shown: &Shown) -> QueryResult<OnPaper> {
         let ids: Vec<MessageId> = thread.messages.iter().map(|message| message.id).collect();
         let mut contents = HashMap::new();
         for some in ids.chunks(AT_ONCE) {
@@ -122,8 +122,9 @@ impl OnPaper {
     }
 
     /// The same with the contents of the attachments, by their ids.
-    pub fn of(thread: &Thread, contents: &HashMap<i64, Blob>, shown: &Shown) -> OnPaper {
+    pub fn of(thread: Thread, contents: &HashMap<i64, Blob>, shown: &Shown) -> OnPaper {
         let Shown { patient, settings, lang, .. } = *shown;
+        let thread = if shown.with_notes { thread } else { thread.without_notes(lang) };
         let zone = settings.zone();
         let named = |key: &str, value: String| Named { name: lang.t(key).to_owned(), value };
         let mut clinic = vec![settings.name.clone()];
@@ -164,26 +165,8 @@ impl OnPaper {
         if thread.later.is_some() {
             warnings.push(lang.t("paper-later").to_owned());
         }
-        let messages = thread.messages.iter().filter(|message| shown.with_notes || !message.internal);
-        let said = |message: &MessageRow| match message.is_left_out(shown.with_notes) {
-            true => {
-                let mut message = message.clone();
-                message.leave_out();
-                said(&message, thread, contents, shown, zone)
-            }
-            false => said(message, thread, contents, shown, zone),
-        };
-        let messages = messages.map(said).collect();
-        OnPaper {
-            lang,
-            clinic,
-            patient: whom,
-            title: thread.title.clone(),
-            about,
-            warnings,
-            messages,
-            earlier: thread.earlier,
-        }
+        let messages = thread.messages.iter().map(|message| said(message, &thread, contents, shown, zone)).collect();
+        OnPaper { lang, clinic, patient: whom, title: thread.title, about, warnings, messages, earlier: thread.earlier }
     }
 
     /// The page of HTML. `links` (words and address) and the `hint` stand at its top, on a screen only. Serve it with
@@ -201,12 +184,7 @@ impl OnPaper {
         for message in &self.messages {
             parts.push(Part::Heading(message.heading.clone()));
             parts.extend(message.marks.iter().cloned().map(Part::Paragraph));
-            let struck = |words: &str| self.lang.t1("paper-struck", "words", words);
-            parts.extend(message.body.plain_blocks(&struck).into_iter().map(|block| match block.into() {
-                // the headings of the document are its messages
-                Part::Heading(text) => Part::Paragraph(text),
-                part => part,
-            }));
+            parts.extend(document::parts_of_message(&message.body, self.lang));
             if !message.files.is_empty() {
                 parts.push(Part::List(message.files.iter().map(FileLine::words).collect()));
             }
@@ -286,8 +264,7 @@ fn said(message: &MessageRow, thread: &Thread, contents: &HashMap<i64, Blob>, sh
             };
             for call in thread.calls.iter().filter(|call| call.step == step.id) {
                 let told = line(lang.t_of("call-outcome", call.outcome.as_str()), &call.by, call.at);
-                let has_note = shown.with_notes && !call.note.is_empty();
-                foot.push(if has_note { format!("{told} · {}", call.note) } else { told });
+                foot.push(if call.note.is_empty() { told } else { format!("{told} · {}", call.note) });
             }
             let letters = thread.letters.iter().filter(|letter| letter.step == step.id);
             foot.extend(letters.map(|letter| line(lang.t("letter-printed"), &letter.by, letter.at)));

@@ -37,6 +37,8 @@ pub struct Reply {
     pub draft: i64,
     /// the message that was to go out later in whose place it comes, and the version that the form showed
     pub replaces: Option<(ScheduledId, i64)>,
+    /// the writer has said to write although no email and no text reaches the patient
+    pub anyway: bool,
     /// it was to go out later, and its moment has come
     pub is_due: bool,
 }
@@ -123,7 +125,7 @@ pub fn reply(
     let record = patients::patient_by_id(tx, patient)?;
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
-    let obstacles = notifications::obstacles(&settings, &record, &blocks);
+    let obstacles = notifications::hindrances(tx, &settings, &record, &blocks, reply.anyway)?;
     if !internal && !obstacles.is_empty() {
         return Err(ReplyError::Obstacles(obstacles));
     }

@@ -38,6 +38,8 @@ pub struct NewConversation {
     pub draft: i64,
     /// the message that was to go out later in whose place it comes, and the version that the form showed
     pub replaces: Option<(ScheduledId, i64)>,
+    /// the writer has said to write although no email and no text reaches the patient
+    pub anyway: bool,
     /// it was to go out later, and its moment has come
     pub is_due: bool,
     /// it is what one of many patients gets of a message to all of them
@@ -102,7 +104,7 @@ pub fn start(
     let record = patients::patient(tx, access)?;
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
-    let obstacles = notifications::obstacles(&settings, &record, &blocks);
+    let obstacles = notifications::hindrances(tx, &settings, &record, &blocks, new.anyway)?;
     if !obstacles.is_empty() {
         return Err(StartError::Obstacles(obstacles));
     }

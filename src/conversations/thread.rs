@@ -12,7 +12,7 @@ use crate::db::sealed::{Held, MessageHtml};
 use crate::db::{self, Conn, ConversationId, MessageId, MultiBackend, Ts, Tx, UserId};
 use crate::notifications::history::{self, Step};
 use crate::notifications::{self, Call, NotificationRow, PlanKind, PlanStep, PrintedLetter, RoadStates};
-use crate::text::CleanHtml;
+use crate::text::{CleanHtml, Lang};
 use crate::threads::{self, Attention, Author, News, OneTap};
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -61,7 +61,7 @@ impl MessageRow {
     }
 
     /// Takes away what it said: that there was a message stays.
-    pub fn leave_out(&mut self) {
+    fn leave_out(&mut self) {
         self.body = CleanHtml::from_plain("");
         self.files.clear();
         self.taken_back.clear();
@@ -116,6 +116,20 @@ pub struct Thread {
     pub assignment: Option<Assignment>,
     /// what happened beside the messages of this page, oldest first
     pub events: Vec<ThreadEvent>,
+}
+
+impl Thread {
+    /// The same without what is the clinic's own: internal notes, those on telephone calls, what messages said that were taken back,
+    /// and the title where nothing was left for the patient. That there was something stays.
+    pub fn without_notes(mut self, lang: Lang) -> Thread {
+        self.messages.retain(|message| !message.internal);
+        self.messages.iter_mut().filter(|message| message.is_left_out(false)).for_each(MessageRow::leave_out);
+        self.calls.iter_mut().for_each(|call| call.note.clear());
+        if self.recalled_at.is_some() {
+            self.title = lang.t("recalled-tag").to_owned();
+        }
+        self
+    }
 }
 
 /// How many messages one page shows.

@@ -94,6 +94,11 @@ fn rows() -> Vec<(&'static str, String)> {
              AND s.source_id = owner_id)"
                 .to_owned(),
         ),
+        // also one that a record of theirs said while it was merged into another chart
+        (
+            "postal_addresses",
+            "patient_id = $1 OR said_by IN (SELECT id FROM patient_sources WHERE patient_id = $1)".to_owned(),
+        ),
         ("patient_sources", of_patient()),
         ("uploads", of_patient()),
         ("scheduled_messages", of("id", SCHEDULED)),
@@ -102,7 +107,6 @@ fn rows() -> Vec<(&'static str, String)> {
         ("patient_identifiers", of_patient()),
         ("patient_terms", of_patient()),
         ("sessions", of_patient()),
-        ("postal_addresses", of_patient()),
         ("record_holds", of_patient()),
     ]
 }

@@ -757,6 +757,7 @@ diesel::table! {
         language -> Text,
         form_key -> Text,
         printed_at -> Utc,
+        whole -> Bool,
     }
 }
 diesel::table! {
@@ -771,6 +772,8 @@ diesel::table! {
         postal_code -> Sealed<PostalCode>,
         country -> Sealed<PostalCountry>,
         changed_at -> Utc,
+        said_by -> Nullable<BigInt>,
+        taken_away -> Bool,
     }
 }
 diesel::table! {
@@ -778,6 +781,7 @@ diesel::table! {
         id -> BigInt,
         phone_days -> BigInt,
         letter_days -> BigInt,
+        letter_whole -> Bool,
     }
 }
 diesel::table! {

@@ -5,7 +5,8 @@ use crate::attachments::Attachment;
 use crate::audit::{ActorKind, Row};
 use crate::chart::{Item, ItemState};
 use crate::conversations::{Author, MessageRow, Thread};
-use crate::db::{ConversationId, MessageId, PatientId, Ts};
+use crate::db::{ConversationId, MessageId, PatientId, PlanStepId, Ts};
+use crate::notifications::Outcome;
 use crate::patients::{IdKind, Patient, PostalAddress};
 use crate::storage::Blob;
 use crate::text::Lang;
@@ -16,6 +17,7 @@ use std::collections::HashSet;
 use time::format_description::well_known::Rfc3339;
 
 const V2_0203: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
+const MODES: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode";
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 /// The clinic's own resource.
 const CLINIC: &str = "Organization/clinic";
@@ -207,6 +209,45 @@ pub(super) fn message(
         "sender": sender(message, patient),
         "payload": payload,
     }))
+}
+
+/// What was done beside the messages of a conversation to reach the patient: telephone calls, each with what became of it, and
+/// letters as they were printed.
+pub(super) fn beside(thread: &Thread, (conversation, patient): (ConversationId, PatientId), lang: Lang) -> Vec<Value> {
+    let message = |step: PlanStepId| thread.plan.iter().find(|one| one.id == step).map(|one| one.message_id);
+    let way =
+        |kind: &str, id: i64, (mode, status): (&str, &str), (step, by, at): (PlanStepId, &str, Ts), words: String| {
+            let about = message(step).map(|id| refer(format!("Communication/message-{id}")));
+            resource(json!({
+                "resourceType": "Communication",
+                "id": format!("{}-{id}", if kind == "phone" { "call" } else { kind }),
+                "partOf": [refer(format!("Communication/conversation-{conversation}"))],
+                "status": status,
+                "medium": [{ "coding": [{ "system": MODES, "code": mode }] }],
+                "subject": refer(format!("Patient/patient-{patient}")),
+                "topic": { "text": lang.t_of("plan-step", kind) },
+                "about": about.into_iter().collect::<Vec<_>>(),
+                "sent": instant(at),
+                "recipient": [refer(format!("Patient/patient-{patient}"))],
+                "sender": { "display": by },
+                "payload": [{ "contentString": words }],
+            }))
+        };
+    let calls = thread.calls.iter().map(|call| {
+        let status = match call.outcome {
+            Outcome::Reached | Outcome::Voicemail => "completed",
+            Outcome::NoAnswer | Outcome::WrongNumber => "not-done",
+        };
+        let outcome = lang.t_of("call-outcome", call.outcome.as_str());
+        let words = if call.note.is_empty() { outcome.to_owned() } else { format!("{outcome}\n{}", call.note) };
+        way("phone", call.id, ("PHONE", status), (call.step, call.by.as_str(), call.at), words)
+    });
+    let letters = thread.letters.iter().map(|letter| {
+        let holds = lang.t_of("letter-holds", if letter.whole { "whole" } else { "notice" });
+        let words = format!("{}: {holds}", lang.t("letter-printed"));
+        way("letter", letter.id.0, ("MAILWRIT", "completed"), (letter.step, letter.by.as_str(), letter.at), words)
+    });
+    calls.chain(letters).collect()
 }
 
 /// The address of a file's bytes: `None` where they are not in the export.

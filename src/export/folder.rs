@@ -1,11 +1,13 @@
-//! The folder that is written: under another name until it is whole. Every file is hashed as it is written.
+//! The folder that is written: under another name until it is whole. Every file is hashed as it is written. What a killed export had
+//! copied of the clinic's files is taken over by the next one, each after a look at its hash; all else is made anew, so that an
+//! export holds one moment.
 
 use super::ExportError;
 use super::manifest::{Entry, Head, MANIFEST, SUMS, first_link, link, sum_line};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,13 @@ const PART: &str = ".part";
 pub(super) const LOCK: &str = ".lock";
 /// The entries of the manifest, until it is written.
 const ENTRIES: &str = ".entries";
+/// The files that a killed export had copied, a folder for each patient.
+const BEFORE: &str = ".before";
+/// The folder of patients, and within each that of their files.
+const PATIENTS: &str = "patients";
+const FILES: &str = "files";
+/// Bytes that are hashed at once.
+const PIECE: usize = 64 * 1024;
 
 /// An export that is not finished. Dropped, it removes what it wrote.
 pub(super) struct Unfinished {
@@ -79,24 +88,20 @@ impl Unfinished {
         part_name.push(PART);
         let part = to.with_file_name(part_name);
         let make = |path: &Path| fs::DirBuilder::new().mode(0o700).create(path);
-        if let Err(cause) = make(&part) {
-            if cause.kind() != io::ErrorKind::AlreadyExists {
-                return Err(unusable(&part, cause));
-            }
-            sweep(&part)?;
-            make(&part).map_err(|cause| unusable(&part, cause))?;
-        }
-        let begun = (|| {
-            let lock = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part.join(LOCK))?;
-            match lock.try_lock() {
-                Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::ResourceBusy.into()),
-                Err(TryLockError::Error(cause)) => return Err(cause),
-                Ok(()) => {}
-            }
+        let taken_over = match make(&part) {
+            Ok(()) => None,
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Some(take_over(&part)?),
+            Err(cause) => return Err(unusable(&part, cause)),
+        };
+        let begun = (|| -> io::Result<_> {
+            let lock = match taken_over {
+                Some(lock) => lock,
+                None => locked(&part)?,
+            };
             Ok((lock, create(&part.join(ENTRIES))?, create(&part.join(SUMS))?))
         })();
         let (lock, entries, sums) = begun.map_err(|cause| {
-            // only what is empty, or ours, goes: see `sweep`
+            // only what is empty, or ours, goes: see `take_over`
             let _ = fs::remove_dir_all(&part);
             unusable(&part, cause)
         })?;
@@ -119,14 +124,50 @@ impl Unfinished {
         let Output { path, file, hash, size } = output;
         finished(file)?;
         let hash = hash.finalize().to_vec();
-        let sha256 = HEXLOWER.encode(&hash);
+        self.list(path, &hash, size)?;
+        Ok(hash)
+    }
+
+    /// Adds a file to the list of the manifest.
+    fn list(&mut self, path: String, hash: &[u8], size: u64) -> Result<(), ExportError> {
+        let sha256 = HEXLOWER.encode(hash);
         self.last = link(&self.last, &sha256, size, &path);
         self.sums.write_all(sum_line(&sha256, &path).as_bytes())?;
         let entry = Entry { path, size, sha256, chain: self.last.clone() };
         let comma = if self.files > 0 { ",\n" } else { "" };
         self.entries.write_all(format!("{comma}{}", serde_json::to_string(&entry)?).as_bytes())?;
         (self.files, self.bytes) = (self.files + 1, self.bytes + size);
-        Ok(hash)
+        Ok(())
+    }
+
+    /// Takes the file for this path that a killed export had copied, where its content is this one. Says whether there is one.
+    pub fn take(&mut self, path: &str, sha256: &[u8]) -> Result<bool, ExportError> {
+        let mut parts = path.split('/');
+        let (Some(PATIENTS), Some(patient), Some(FILES), Some(name)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Ok(false);
+        };
+        let copied = self.part.join(BEFORE).join(patient).join(name);
+        let mut file = match File::open(&copied) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(cause) => return Err(cause.into()),
+        };
+        let (hash, size) = hashed(&mut file)?;
+        // it was cut off, or is another one by now: it is copied anew
+        if hash != sha256 {
+            return Ok(false);
+        }
+        // whoever copied it may have died before it was on the disk
+        file.sync_data()?;
+        let place = self.part.join(path);
+        if let Some(parent) = place.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+        fs::rename(copied, place)?;
+        self.list(path.to_owned(), &hash, size)?;
+        Ok(true)
     }
 
     /// Writes a whole file.
@@ -178,6 +219,7 @@ impl Unfinished {
     /// Gives the folder its name.
     pub fn publish(mut self) -> Result<(), ExportError> {
         fs::remove_file(self.part.join(ENTRIES))?;
+        absent_or(fs::remove_dir_all(self.part.join(BEFORE)))?;
         sync_folders(&self.part)?;
         // renaming onto an empty folder that came meanwhile replaces it, onto anything else fails
         fs::rename(&self.part, &self.to)?;
@@ -213,15 +255,81 @@ fn sync_folders(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes what a killed export left behind.
-fn sweep(part: &Path) -> Result<(), ExportError> {
+/// Does not mind that what was to be done with it is not there.
+fn absent_or(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// The hash and the size of a file.
+fn hashed(file: &mut File) -> io::Result<(Vec<u8>, u64)> {
+    let (mut hash, mut size, mut piece) = (Sha256::new(), 0, vec![0; PIECE]);
+    loop {
+        let count = file.read(&mut piece)?;
+        if count == 0 {
+            return Ok((hash.finalize().to_vec(), size));
+        }
+        hash.update(piece.get(..count).unwrap_or_default());
+        size += count as u64;
+    }
+}
+
+/// Makes the lock of a new export, and holds it.
+fn locked(part: &Path) -> io::Result<File> {
+    let lock = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part.join(LOCK))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::ResourceBusy.into()),
+        Err(TryLockError::Error(cause)) => Err(cause),
+        Ok(()) => Ok(lock),
+    }
+}
+
+/// Takes over what a killed export left behind: the files that it had copied are set aside, and all else goes. Gives its lock, which
+/// is held. Killed in the middle of this, too, there is nothing that the next one would not take over.
+fn take_over(part: &Path) -> Result<File, ExportError> {
     let in_the_way = || ExportError::InTheWay(part.display().to_string());
     let is_folder = fs::symlink_metadata(part)?.is_dir();
     let lock = fs::OpenOptions::new().write(true).open(part.join(LOCK)).ok().filter(|_| is_folder);
     let lock = lock.ok_or_else(in_the_way)?;
     match lock.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(ExportError::Busy),
-        Err(TryLockError::Error(cause)) => Err(cause.into()),
-        Ok(()) => Ok(fs::remove_dir_all(part)?),
+        Err(TryLockError::WouldBlock) => return Err(ExportError::Busy),
+        Err(TryLockError::Error(cause)) => return Err(cause.into()),
+        Ok(()) => {}
     }
+    for entry in fs::read_dir(part)? {
+        let entry = entry?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if name == LOCK || name == BEFORE {
+            continue;
+        }
+        if !entry.file_type()?.is_dir() {
+            fs::remove_file(&path)?;
+            continue;
+        }
+        if name == PATIENTS {
+            set_aside(&path, &part.join(BEFORE))?;
+        }
+        fs::remove_dir_all(&path)?;
+    }
+    Ok(lock)
+}
+
+/// Moves the files of each patient from one folder into another.
+fn set_aside(patients: &Path, to: &Path) -> io::Result<()> {
+    for patient in fs::read_dir(patients)? {
+        let patient = patient?;
+        // a patient without files
+        let Ok(files) = fs::read_dir(patient.path().join(FILES)) else { continue };
+        let place = to.join(patient.file_name());
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&place)?;
+        for file in files {
+            let file = file?;
+            if file.file_type()?.is_file() {
+                fs::rename(file.path(), place.join(file.file_name()))?;
+            }
+        }
+    }
+    Ok(())
 }

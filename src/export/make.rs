@@ -251,9 +251,7 @@ impl Export {
     ) -> Result<Line, ExportError> {
         let mut thread: Thread = conversations::whole_of(conn, by, id)?;
         if !self.with_notes {
-            thread.messages.retain(|message| !message.internal);
-            let left_out = thread.messages.iter_mut().filter(|message| message.is_left_out(self.with_notes));
-            left_out.for_each(|message| message.leave_out());
+            thread = thread.without_notes(self.lang);
         }
         put(&mut self.resources.communication, &fhir::conversation(id, &thread, patient.id))?;
         self.counts.conversations += 1;
@@ -287,6 +285,9 @@ impl Export {
             }
             self.counts.messages += u64::from(!message.internal);
         }
+        for resource in fhir::beside(&thread, (id, patient.id), self.lang) {
+            put(&mut self.resources.communication, &resource)?;
+        }
         let shown = Shown {
             patient,
             settings: &self.settings,
@@ -295,7 +296,8 @@ impl Export {
             with_notes: self.with_notes,
             serving: self.storage.serving(),
         };
-        let mut paper = OnPaper::of(&thread, &contents, &shown);
+        let last = thread.messages.last().map(|message| message.created_at);
+        let mut paper = OnPaper::of(thread, &contents, &shown);
         for file in paper.messages.iter_mut().flat_map(|message| &mut message.files) {
             file.address = addresses.remove(&file.id);
             if file.address.is_none() && file.lacking.is_none() {
@@ -304,9 +306,8 @@ impl Export {
         }
         let name = format!("conversation-{number}.html");
         self.folder.whole(&format!("patients/{}/{name}", patient.id), &paper.html(&[], None)?)?;
-        let last = thread.messages.last().map(|message| message.created_at);
         let about = last.map(|at| self.lang.moment(self.settings.zone(), at)).unwrap_or_default();
-        Ok(Line { words: thread.title, about, address: Some(name) })
+        Ok(Line { words: paper.title, about, address: Some(name) })
     }
 
     /// Writes a chart item with its file; adds the lines that lead to them.

@@ -374,6 +374,14 @@ obstacle-no_email = The patient is told by email, but there is no email.
 obstacle-no_phone = The patient is told by text message, but there is no cellphone number.
 obstacle-method_none = The notification method is None.
 obstacle-archived = The record is archived.
+rungs-offer = No email and no text reaches this patient. You can write all the same:
+rungs-write = Write anyway
+rungs-phone = your team is asked at once to phone the patient.
+rungs-letter = your team is asked at once to send a letter.
+rungs-both = your team is asked at once to phone the patient, and { $days ->
+    [one] a day later
+   *[other] { $days } days later
+} to send a letter.
 to = To
 to-hint = The patient always receives the message. Add colleagues who should see it too.
 title-hint = At most 200 characters. The patient sees it only after signing in.
@@ -1770,6 +1778,22 @@ letter-call = Or call us at { $phone }. We are glad to help.
 letter-ask = Or call us. We are glad to help.
 letter-call-only = To read it, call us at { $phone }. We are glad to help.
 letter-ask-only = To read it, call us. We are glad to help.
+letter-explained-whole = The letter holds the whole message, the names of its files and how to reach you, as the clinic’s settings say. It is in the patient’s language and fits an envelope with a window (number 10).
+letter-not-drawn = These characters of the message cannot be printed and are boxes in the letter: { $characters }
+letter-new-holds = The clinic has changed what its letters hold since you opened this page, so no letter was made. Check it and press again.
+letter-taken-back = This letter held a message that was taken back since, so it cannot be opened any more.
+letter-whole-title = A message for you
+letter-whole-says = { $clinic } has written you this message, and sends it to you by mail.
+letter-whole-open = You can also read it at { $address } on a computer or a phone. You will be asked for your date of birth and for a code that we send you.
+letter-whole-call = If you have a question, call us at { $phone }. We are glad to help.
+letter-whole-ask = If you have a question, call us. We are glad to help.
+letter-whole-files = These files come with the message and are not in this letter. To get them, open the message or call us.
+letter-whole-files-call = These files come with the message and are not in this letter. To get them, call us.
+letter-holds = The letter holds
+letter-holds-hint = The whole message is there for whoever opens the envelope. The notice says only that a message waits.
+letter-holds-notice = The notice only
+letter-holds-whole = The whole message
+error-letter-holds = Choose what the letter holds.
 letter-private = To protect your privacy, this letter says nothing about the message.
 postal-address = Postal address
 postal-address-intro = Letters go here. Leave everything empty to take the address away.

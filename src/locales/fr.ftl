@@ -374,6 +374,14 @@ obstacle-no_email = Le patient est avisé par courriel, mais il n’y a pas de c
 obstacle-no_phone = Le patient est avisé par texto, mais il n’y a pas de numéro de cellulaire.
 obstacle-method_none = Le mode de notification est « Aucune ».
 obstacle-archived = Le dossier est archivé.
+rungs-offer = Ni courriel ni texto n’atteint ce patient. Vous pouvez écrire quand même :
+rungs-write = Écrire quand même
+rungs-phone = on demande tout de suite à votre équipe d’appeler le patient.
+rungs-letter = on demande tout de suite à votre équipe d’envoyer une lettre.
+rungs-both = on demande tout de suite à votre équipe d’appeler le patient et, { $days ->
+    [one] un jour plus tard
+   *[other] { $days } jours plus tard
+}, d’envoyer une lettre.
 to = À
 to-hint = Le patient reçoit toujours le message. Ajoutez les collègues qui doivent aussi le voir.
 title-hint = Au plus 200 caractères. Le patient ne le voit qu’après s’être identifié.
@@ -1769,6 +1777,22 @@ letter-call = Ou appelez-nous au { $phone }. Nous vous aiderons avec plaisir.
 letter-ask = Ou appelez-nous. Nous vous aiderons avec plaisir.
 letter-call-only = Pour le lire, appelez-nous au { $phone }. Nous vous aiderons avec plaisir.
 letter-ask-only = Pour le lire, appelez-nous. Nous vous aiderons avec plaisir.
+letter-explained-whole = La lettre contient tout le message, le nom de ses fichiers et comment vous joindre, comme le prévoient les paramètres de la clinique. Elle est dans la langue du patient et convient à une enveloppe à fenêtre (numéro 10).
+letter-not-drawn = Ces caractères du message ne peuvent pas être imprimés et sont des carrés dans la lettre : { $characters }
+letter-new-holds = La clinique a changé le contenu de ses lettres depuis que vous avez ouvert cette page; aucune lettre n’a donc été faite. Vérifiez et appuyez de nouveau.
+letter-taken-back = Cette lettre contenait un message qui a été retiré depuis; elle ne peut donc plus être ouverte.
+letter-whole-title = Un message pour vous
+letter-whole-says = { $clinic } vous a écrit ce message et vous l’envoie par la poste.
+letter-whole-open = Vous pouvez aussi le lire à { $address } sur un ordinateur ou un téléphone. On vous demandera votre date de naissance et un code que nous vous enverrons.
+letter-whole-call = Si vous avez une question, appelez-nous au { $phone }. Nous vous aiderons avec plaisir.
+letter-whole-ask = Si vous avez une question, appelez-nous. Nous vous aiderons avec plaisir.
+letter-whole-files = Ces fichiers accompagnent le message et ne sont pas dans cette lettre. Pour les obtenir, ouvrez le message ou appelez-nous.
+letter-whole-files-call = Ces fichiers accompagnent le message et ne sont pas dans cette lettre. Pour les obtenir, appelez-nous.
+letter-holds = La lettre contient
+letter-holds-hint = Qui ouvre l’enveloppe peut lire tout le message. L’avis dit seulement qu’un message attend.
+letter-holds-notice = L’avis seulement
+letter-holds-whole = Tout le message
+error-letter-holds = Choisissez ce que la lettre contient.
 letter-private = Pour protéger votre vie privée, cette lettre ne dit rien du message.
 postal-address = Adresse postale
 postal-address-intro = Les lettres y sont envoyées. Laissez tout vide pour retirer l’adresse.

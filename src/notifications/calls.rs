@@ -35,6 +35,8 @@ text_enum! {
 /// A call as users noted it.
 #[derive(Debug, Clone)]
 pub struct Call {
+    /// identity
+    pub id: i64,
     /// the step that asked for it
     pub step: PlanStepId,
     /// the name of the user who called
@@ -106,17 +108,17 @@ const MOST: i64 = 100;
 
 /// The calls of a conversation, the oldest first.
 pub fn calls_of(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<Call>> {
-    type Row = (PlanStepId, String, Outcome, Held<PhoneCallNote>, Ts);
+    type Row = (i64, PlanStepId, String, Outcome, Held<PhoneCallNote>, Ts);
     let rows: Vec<Row> = c::table
         .inner_join(users::table)
         .filter(c::conversation_id.eq(conversation))
         .order(c::id.desc())
         .limit(MOST)
-        .select((c::step_id, users::name, c::outcome, c::note, c::called_at))
+        .select((c::id, c::step_id, users::name, c::outcome, c::note, c::called_at))
         .load(conn)?;
-    let read = rows.into_iter().rev().map(|(step, by, outcome, note, at)| {
+    let read = rows.into_iter().rev().map(|(id, step, by, outcome, note, at)| {
         let note = note.of(conversation)?;
-        Ok(Call { step, by, outcome, note, at })
+        Ok(Call { id, step, by, outcome, note, at })
     });
     read.collect()
 }
@@ -193,12 +195,13 @@ pub fn note_call(
             block(tx, now, Channel::Sms, number.as_str(), BlockKind::Wrong)?;
         }
     }
+    let state = match step.state {
+        StepState::ToDo | StepState::Waiting => move_on(tx, now, &step, call)?,
+        over => over,
+    };
     let entry = Entry::of_patient(Actor::User(user), Event::CallNoted, patient, Subject::Message(step.message_id));
     audit::append(tx, now, entry.with(call.outcome.as_str()))?;
-    match step.state {
-        StepState::ToDo | StepState::Waiting => Ok(move_on(tx, now, &step, call)?),
-        over => Ok(over),
-    }
+    Ok(state)
 }
 
 /// What a call does to the step that asked for it.

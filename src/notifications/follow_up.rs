@@ -4,6 +4,7 @@
 use super::blocks::blocks;
 use super::calls;
 use super::enqueue::{Pace, enqueue_at};
+use super::last_rungs::{LastRungs, last_rungs};
 use super::letters;
 use super::plan::{obstacles, plan};
 use super::templates::Kind;
@@ -140,6 +141,15 @@ impl PlanChoice {
         ];
         all.into_iter().filter(|(_, after)| after.is_positive()).map(|(step, after)| (step, now.plus(after))).collect()
     }
+
+    /// The steps for a patient without email and text: the last rungs come first, and nobody is reminded where there is no road.
+    fn last_steps(self, now: Ts, rungs: Option<LastRungs>) -> Vec<(PlanKind, Ts)> {
+        let days = |days| now.plus(Duration::days(days));
+        let phone = rungs.filter(|rungs| rungs.phone).map(|_| (PlanKind::Phone, now));
+        let letter = rungs.and_then(|rungs| rungs.letter_days).map(|after| (PlanKind::Letter, days(after)));
+        let tell = (self.tell_days > 0).then(|| (PlanKind::Tell, days(self.tell_days)));
+        phone.into_iter().chain(letter).chain(tell).collect()
+    }
 }
 
 /// What the writer of a message chose; `None` is as the clinic's settings say.
@@ -196,14 +206,19 @@ pub fn announce(
     choice: PlanChoice,
     pace: Pace,
 ) -> QueryResult<()> {
-    let mut links = plan(patient, &blocks(tx, patient)?).links;
+    let blocks = blocks(tx, patient)?;
+    let mut links = plan(patient, &blocks).links;
     let text_waits = choice.text_hours > 0 && links.len() == 2;
     if text_waits {
         links.retain(|channel| *channel == Channel::Email);
     }
+    let steps = match links.is_empty() {
+        true => choice.last_steps(now, last_rungs(&settings::load(tx)?, settings::reach(tx)?, patient, &blocks)),
+        false => choice.steps(now, text_waits),
+    };
     stop(tx, now, message.1, StepState::Replaced)?;
     enqueue_at(tx, now, random, message, Kind::MessageWaiting, &links, (now, pace))?;
-    for (step, due_at) in choice.steps(now, text_waits) {
+    for (step, due_at) in steps {
         let row = (
             (p::message_id.eq(message.0), p::conversation_id.eq(message.1), p::step.eq(step), p::due_at.eq(due_at)),
             (p::state.eq(StepState::Waiting), p::state_at.eq(now)),

@@ -1,20 +1,22 @@
 //! "Send a letter": the last step of a plan. It asks users to print and post a letter, which says that a message waits and
-//! nothing about it, and keeps which letters were printed.
+//! nothing about it, or holds the whole message where the clinic chose so; and keeps which letters were printed.
 
 use super::blocks::Blocks;
 use super::calls;
 use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
 use super::plan::reaches;
 use crate::access::{self, ConversationAccess, Right, rights};
+use crate::attachments;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::document::Letter;
-use crate::db::schema::{conversations, letters as l, plan_steps as p, users};
-use crate::db::sealed::{self, Held, LetterRecipient};
-use crate::db::{Conn, ConversationId, DbError, LetterId, PatientId, PlanStepId, Ts, Tx, lock_row};
+use crate::db::schema::{conversations, letters as l, messages as m, plan_steps as p, users};
+use crate::db::sealed::{self, Held, LetterRecipient, MessageHtml, Opened};
+use crate::db::{Conn, ConversationId, DbError, LetterId, MessageId, PatientId, PlanStepId, Ts, Tx, lock_row};
 use crate::delivery::{Channel, Delivery};
 use crate::outbox::{self, Task};
 use crate::patients::{self, Patient, patient_by_id};
 use crate::settings::{self, Settings};
+use crate::text::CleanHtml;
 use crate::threads::{self, Attention, Reasons};
 use diesel::prelude::*;
 
@@ -33,6 +35,21 @@ pub struct PrintedLetter {
     pub language: String,
     /// when it was printed
     pub at: Ts,
+    /// whether it holds the whole message
+    pub whole: bool,
+}
+
+/// The message that a letter holds.
+#[derive(Debug, Clone)]
+pub struct WholeMessage {
+    /// the title of its conversation
+    pub title: String,
+    /// its words
+    pub body: CleanHtml,
+    /// when it was written
+    pub at: Ts,
+    /// the names of its files
+    pub files: Vec<String>,
 }
 
 /// A letter to be printed.
@@ -42,6 +59,8 @@ pub struct NewLetter {
     pub step: PlanStepId,
     /// of the form: a double click prints one letter
     pub key: String,
+    /// whether the page said that the letter holds the whole message; `None`: it did not say
+    pub whole: Option<bool>,
 }
 
 /// Why a letter was not printed.
@@ -62,6 +81,9 @@ pub enum LetterError {
     /// The user has not seen the name and address that would stand on it.
     #[error("the address has changed")]
     NewAddress,
+    /// The user has not seen whether it holds the whole message.
+    #[error("the setting has changed")]
+    NewHolds,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -74,16 +96,16 @@ const MOST: i64 = 50;
 
 /// The letters of a conversation, the oldest first.
 pub fn letters_of(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<PrintedLetter>> {
-    type Row = (LetterId, PlanStepId, String, Held<LetterRecipient>, String, Ts);
+    type Row = (LetterId, PlanStepId, String, Held<LetterRecipient>, String, Ts, bool);
     let rows: Vec<Row> = l::table
         .inner_join(users::table)
         .filter(l::conversation_id.eq(conversation))
         .order(l::id.desc())
         .limit(MOST)
-        .select((l::id, l::step_id, users::name, l::recipient, l::language, l::printed_at))
+        .select((l::id, l::step_id, users::name, l::recipient, l::language, l::printed_at, l::whole))
         .load(conn)?;
-    let read = rows.into_iter().rev().map(|(id, step, by, recipient, language, at)| {
-        Ok(PrintedLetter { id, step, by, recipient: recipient.of(conversation)?, language, at })
+    let read = rows.into_iter().rev().map(|(id, step, by, recipient, language, at, whole)| {
+        Ok(PrintedLetter { id, step, by, recipient: recipient.of(conversation)?, language, at, whole })
     });
     read.collect()
 }
@@ -92,6 +114,28 @@ pub fn letters_of(conn: &mut Conn, conversation: ConversationId) -> QueryResult<
 pub fn asked_letter<R: Right>(conn: &mut Conn, access: &ConversationAccess<R>) -> QueryResult<Option<PlanStep>> {
     let steps = p::table.filter(p::conversation_id.eq(access.conversation())).filter(p::step.eq(PlanKind::Letter));
     steps.order(p::id.desc()).select(PlanStep::as_select()).first(conn).optional()
+}
+
+/// The message of a step that asks for a letter, as the patient may read it: `None` where it was taken back, and never a note.
+pub fn whole_message<R: Right>(
+    conn: &mut Conn,
+    access: &ConversationAccess<R>,
+    step: PlanStepId,
+) -> QueryResult<Option<WholeMessage>> {
+    let conversation = access.conversation();
+    let of = p::table.find(step).filter(p::conversation_id.eq(conversation)).select(p::message_id);
+    let Some(message) = of.first::<MessageId>(conn).optional()? else { return Ok(None) };
+    let found: Option<(Opened, Held<MessageHtml>, Ts)> = m::table
+        .inner_join(conversations::table)
+        .filter(m::id.eq(message))
+        .filter(m::internal.eq(false))
+        .filter(m::recalled_at.is_null())
+        .select((conversations::title, m::body_html, m::created_at))
+        .first(conn)
+        .optional()?;
+    let Some((Opened(title), html, at)) = found else { return Ok(None) };
+    let files = attachments::of_messages(conn, &[message])?.into_iter().map(|file| file.file_name).collect();
+    Ok(Some(WholeMessage { title, body: CleanHtml::stored(html.of(conversation)?), at, files }))
 }
 
 /// Whether the patient could open the message that a letter is about.
@@ -157,11 +201,15 @@ pub fn print_letter(
     if !Letter::fits(&recipient) {
         return Err(LetterError::TooLong);
     }
+    let whole = settings::reach(tx)?.letter_whole;
+    if letter.whole.is_some_and(|said| said != whole) {
+        return Err(LetterError::NewHolds);
+    }
     let user = access.user().id();
     let row = (
         (l::step_id.eq(step.id), l::conversation_id.eq(conversation), l::user_id.eq(user)),
         (l::recipient.eq(sealed::of(conversation, &recipient.join("\n"))), l::language.eq(&record.language)),
-        (l::form_key.eq(&letter.key), l::printed_at.eq(now)),
+        (l::form_key.eq(&letter.key), l::printed_at.eq(now), l::whole.eq(whole)),
     );
     let id: LetterId = diesel::insert_into(l::table).values(row).returning(l::id).get_result(tx.conn())?;
     let printed = (p::state.eq(StepState::Printed), p::state_at.eq(now));
@@ -170,6 +218,6 @@ pub fn print_letter(
     threads::clear_attention(tx, conversation, Reasons::AllButFile)?;
     calls::ask_again(tx, conversation)?;
     let entry = Entry::of_patient(Actor::User(user), Event::LetterPrinted, patient, Subject::Message(step.message_id));
-    audit::append(tx, now, entry)?;
+    audit::append(tx, now, if whole { entry.with("whole") } else { entry })?;
     Ok(id)
 }

@@ -16,6 +16,7 @@ mod follow_up;
 pub mod history;
 mod incoming;
 mod keyword;
+mod last_rungs;
 mod letters;
 mod moves;
 mod parcel;
@@ -48,7 +49,11 @@ pub use follow_up::{
 };
 pub use incoming::{Incoming, forget_texts, receive, stop};
 pub use keyword::Word;
-pub use letters::{LetterError, NewLetter, PrintedLetter, asked_letter, letters_of, print_letter, reaches_portal};
+pub use last_rungs::{LastRungs, hindrances, last_rungs};
+pub use letters::{
+    LetterError, NewLetter, PrintedLetter, WholeMessage, asked_letter, letters_of, print_letter, reaches_portal,
+    whole_message,
+};
 pub use moves::set_state;
 pub use parcel::Parcel;
 pub use passcodes::{passcode_going, passcode_over};

@@ -29,7 +29,7 @@ pub use known::{
 };
 pub use listed::{named_by_lines, patients_by_ids};
 pub use named::{Clues, NamedBy, named_other};
-pub use postal_address::{PostalAddress, postal_address, postal_code, set_postal_address};
+pub use postal_address::{PostalAddress, follow_postal_address, postal_address, postal_code, set_postal_address};
 pub use record::{
     Change, Demographics, Method, NewPatient, Patient, add, change_own, every, in_order, merged_records, names_of,
     patient, patient_by_id, patient_if_there, prepare, update,

@@ -91,6 +91,12 @@ pub fn source_row(conn: &mut Conn, key: &SourceId) -> QueryResult<i64> {
     same.select(patient_sources::id).first(conn)
 }
 
+/// The identities of all rows of a patient: of the ids by which sources know them.
+pub(super) fn rows_of(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<i64>> {
+    let own = patient_sources::table.filter(patient_sources::patient_id.eq(patient));
+    own.order(patient_sources::id).select(patient_sources::id).load(conn)
+}
+
 /// What is kept of a source's record whose chart was deleted: a hash, which says who it is to nobody who does not know.
 pub fn deleted_mark(source: &str, id: &str) -> Vec<u8> {
     Sha256::new().chain_update(source).chain_update([0]).chain_update(id).finalize().to_vec()

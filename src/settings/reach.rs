@@ -13,6 +13,8 @@ pub struct Reach {
     pub phone_days: i64,
     /// days after which users are asked to send a letter; 0: never
     pub letter_days: i64,
+    /// whether letters hold the whole message; else only the notice that one waits
+    pub letter_whole: bool,
 }
 
 /// Reads them; a clinic that has chosen nothing uses none.

@@ -7,14 +7,14 @@ mod pdf;
 mod words;
 
 pub use html::{STYLE, content_security_policy};
-pub use letter::Letter;
+pub use letter::{Enclosed, Letter};
 pub use pdf::PdfError;
 
 use super::item::{Block, Caption};
 use super::items::Item;
 use crate::patients::Patient;
 use crate::settings::Settings;
-use crate::text::{self, Lang, PlainBlock};
+use crate::text::{self, CleanHtml, Lang, PlainBlock};
 use serde::{Deserialize, Serialize};
 use words::Reader;
 
@@ -142,6 +142,16 @@ impl From<PlainBlock> for Part {
             PlainBlock::Table(table) => Part::Table(Table { has_head: table.has_head, rows: table.rows }),
         }
     }
+}
+
+/// The words of a message as parts of a document. Its own headings become paragraphs: the headings of the document are its messages.
+pub fn parts_of_message(body: &CleanHtml, lang: Lang) -> Vec<Part> {
+    let struck = |words: &str| lang.t1("paper-struck", "words", words);
+    let part = |block: PlainBlock| match Part::from(block) {
+        Part::Heading(text) => Part::Paragraph(text),
+        part => part,
+    };
+    body.plain_blocks(&struck).into_iter().map(part).collect()
 }
 
 /// The content of an item in a reader's words.

@@ -35,9 +35,11 @@ pub fn derive(
     // two imports of one chart at the same moment take turns
     let known = patients::by_source(tx, owner)?.map(|known| access::held(tx, known)).transpose()?;
     let mut gathered = Gathered::default();
-    let (mut has_patient, mut fresh) = (false, Skipped::new());
+    let (mut has_patient, mut is_renewed, mut fresh) = (false, false, Skipped::new());
     resources::of_owner(tx, owner, delivery, &mut |kept| {
-        has_patient |= kept.is_patient();
+        let is_patient = kept.is_patient();
+        has_patient |= is_patient;
+        is_renewed |= is_patient && kept.fresh;
         if kept.fresh && !kept.shared {
             *fresh.entry((kept.kind(), SkipReason::NoPatient)).or_default() += 1;
         }
@@ -58,7 +60,7 @@ pub fn derive(
     let mut options = options.clone();
     options.source = None;
     let rows = Rows::new(tx, delivery);
-    let mut writer = Writer { now, by, owner, settings, chart: None, refused: None, summary };
+    let mut writer = Writer { now, by, owner, settings, is_renewed, chart: None, refused: None, summary };
     let of_nobody = gathered.bundle().walk(Some(&rows), &options, &mut |part| {
         rows.with(|tx| match part {
             Part::Patient(said) => writer.begin(tx, &said),
@@ -80,6 +82,8 @@ struct Writer<'a> {
     by: Operator,
     owner: &'a SourceId,
     settings: &'a Settings,
+    /// whether the patient's record itself came with this import
+    is_renewed: bool,
     chart: Option<Written>,
     /// why nothing is taken of the chart
     refused: Option<SkipReason>,
@@ -131,6 +135,12 @@ impl Writer<'_> {
         follow_standing(tx, now, by, patient, owner, said, &mut self.summary)?;
         end_replaced(tx, now, by, patient, owner, said, &mut self.summary)?;
         let origin = patients::source_row(tx, owner)?;
+        if let Some(address) = &said.address
+            && !patients::follow_postal_address(tx, now, &by, (patient, origin), address)?
+            && self.is_renewed
+        {
+            self.summary.left_out("Patient.address", SkipReason::ClinicsOwn);
+        }
         let before = self.summary.written();
         self.chart = Some(Written { patient, origin, made: BTreeSet::new(), before });
         Ok(())

@@ -19,6 +19,7 @@
 //! only by a reference that resolves inside the bundle without doubt; what another patient's resource refers to is
 //! never shown. A part that cannot be shown, and a field for which there is no place, are counted and named on the item.
 
+mod address;
 mod attachment;
 mod body;
 mod bundle;
@@ -52,6 +53,7 @@ use time::{Date, OffsetDateTime};
 
 use crate::chart::item::{ItemBody, ItemKind, ItemSort};
 use crate::db::Ts;
+use crate::patients::PostalAddress;
 
 pub use bundle::{Bundle, Gathered, Part, read_bundle, read_files};
 pub use prepare::{Prepared, Survey, Taken};
@@ -126,6 +128,10 @@ pub enum SkipReason {
     Phone,
     /// An email address that can't be one.
     Email,
+    /// A postal address without street, town or postal code, or longer than an envelope.
+    PostalAddress,
+    /// The clinic has another value, which stays.
+    ClinicsOwn,
     /// A social security, tax, bank or card number, which a chart does not need.
     PrivateNumber,
     /// A file that is not in the bundle.
@@ -171,6 +177,8 @@ impl SkipReason {
         Self::NoEncounter,
         Self::Phone,
         Self::Email,
+        Self::PostalAddress,
+        Self::ClinicsOwn,
         Self::PrivateNumber,
         Self::FileElsewhere,
         Self::FileBroken,
@@ -202,6 +210,8 @@ impl SkipReason {
             Self::NoEncounter => "no_encounter",
             Self::Phone => "phone",
             Self::Email => "email",
+            Self::PostalAddress => "postal_address",
+            Self::ClinicsOwn => "clinics_own",
             Self::PrivateNumber => "private_number",
             Self::FileElsewhere => "file_elsewhere",
             Self::FileBroken => "file_broken",
@@ -288,6 +298,8 @@ pub struct ImportedPatient {
     pub email: Option<String>,
     /// E.164; mobile before home before work.
     pub phone: Option<String>,
+    /// Where a letter reaches them: in force, home before work, for the post before for visitors.
+    pub address: Option<PostalAddress>,
     /// The primary subtag of the BCP 47 tag, in lower case.
     pub language: Option<String>,
     /// Whether the patient has died; `None` where the record does not say.

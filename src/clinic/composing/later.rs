@@ -8,13 +8,13 @@ use crate::db::{Conn, ConversationId, PatientId, ScheduledId, Ts};
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
 use crate::http::{Form, Shell};
+use crate::settings::{day_text, parse_day};
 use crate::state::AppState;
 use crate::text::Zone;
 use time::format_description::FormatItem;
 use time::macros::{format_description, time};
 use time::{Date, Duration, Time, Weekday};
 
-const DAY: &[FormatItem] = format_description!("[year]-[month]-[day]");
 const CLOCK: &[FormatItem] = format_description!("[hour]:[minute]");
 /// When work begins, for the choices with one tap.
 const MORNING: Time = time!(9:00);
@@ -199,7 +199,7 @@ pub fn moment(
     zone: Zone,
     errors: &mut FieldErrors,
 ) -> Option<Ts> {
-    let day = errors.need(date, "error-later-date", Date::parse(form.get(date).trim(), DAY).ok());
+    let day = errors.need(date, "error-later-date", parse_day(form.get(date)));
     let typed = form.get(time).trim();
     let clock = Time::parse(typed.get(..5).unwrap_or(typed), CLOCK).ok();
     let clock = errors.need(time, "error-later-time", clock);
@@ -209,7 +209,7 @@ pub fn moment(
 /// What [`moment`] reads, of a moment that is stored.
 pub fn fields_of(zone: Zone, at: Ts) -> (String, String) {
     let local = zone.local(at);
-    (local.date().format(DAY).unwrap_or_default(), local.time().format(CLOCK).unwrap_or_default())
+    (day_text(local.date()), local.time().format(CLOCK).unwrap_or_default())
 }
 
 fn next(today: Date, weekday: Weekday) -> Option<Date> {

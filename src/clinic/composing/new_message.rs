@@ -48,6 +48,12 @@ pub struct NewMessagePage {
     /// where a template is filled in without script
     template_goal: String,
     obstacles: Vec<Obstacle>,
+    /// what is done for a patient whom no email and no text reaches, where the user may write to them all the same
+    rungs: Option<String>,
+    /// the user has said to write all the same
+    anyway: bool,
+    /// the form as it is, for the form of the Alert that goes on all the same
+    along: Vec<(String, String)>,
     repair: Repair,
     /// what was typed into the form of a message that goes out later: no draft keeps it while the Alert is answered
     carried: Vec<(String, String)>,
@@ -129,7 +135,8 @@ impl NewMessagePage {
     /// What is chosen in the fold of options, in one line.
     fn options(&self) -> String {
         let answers = self.form.offered.iter().map(|one| self.shell.t_of("one-tap", one.as_str()).to_owned());
-        answers.chain(self.plan.chosen(&self.shell)).collect::<Vec<_>>().join(" · ")
+        let follows = if self.anyway { Vec::new() } else { self.plan.chosen(&self.shell) };
+        answers.chain(follows).collect::<Vec<_>>().join(" · ")
     }
 
     /// Whether this user can set what is missing in the Alert itself.
@@ -303,7 +310,10 @@ pub async fn page(
         files.refused = showing.refused;
         let mut errors = showing.errors;
         files.name_refused(&mut errors);
-        let obstacles = notifications::obstacles(&settings, &patient, &blocks);
+        let reach = settings::reach(conn)?;
+        let rungs = notifications::last_rungs(&settings, reach, &patient, &blocks);
+        let anyway = rungs.is_some() && Fields(named.pairs()).anyway();
+        let obstacles = notifications::hindrances(conn, &settings, &patient, &blocks, anyway)?;
         // wherever the form comes from: what is not there any more is not on it, and would be missed by nobody
         if files.gone && obstacles.is_empty() {
             errors.add("files", FieldError::FilesGone);
@@ -329,13 +339,19 @@ pub async fn page(
             templates: message_templates::names(conn, user)?,
             template_goal: format!("/patients/{}/messages/template", patient.id),
             obstacles,
+            along: along(&named, later.editing.as_ref()),
             repair: showing.repair.unwrap_or_else(|| Repair::from_patient(&patient)),
-            carried: later.editing.as_ref().map(|editing| carried(&named, editing)).unwrap_or_default(),
+            carried: later.editing.as_ref().map(|_| along(&named, later.editing.as_ref())).unwrap_or_default(),
             may_edit: user.role().may(Action::EditPatients),
-            told: notice_lines(&shell, &data, &patient, &blocks),
+            told: match rungs.filter(|_| anyway) {
+                Some(rungs) => vec![rungs.describe(shell.lang)],
+                None => notice_lines(&shell, &data, &patient, &blocks),
+            },
+            rungs: rungs.map(|rungs| rungs.describe(shell.lang)),
+            anyway,
             other_way: notifications::other_way(&patient, &blocks, &data.delivery),
             plan: PlanLine::new(
-                (&settings, settings::reach(conn)?),
+                (&settings, reach),
                 PlanWish::read(|name| named.get(name)),
                 &notifications::plan(&patient, &blocks),
             ),
@@ -355,11 +371,11 @@ pub async fn page(
     read.await
 }
 
-/// The fields of a form, with the message that it changes, for the form of the Alert to carry.
-fn carried(form: &Form, editing: &Editing) -> Vec<(String, String)> {
+/// The fields of a form, with the message that it changes, for a form of the Alert to carry.
+fn along(form: &Form, editing: Option<&Editing>) -> Vec<(String, String)> {
     let typed = form.pairs().iter().filter(|(name, _)| !repair::OWN.contains(&name.as_str()));
     let mut pairs: Vec<(String, String)> = typed.cloned().collect();
-    if !form.has("scheduled") {
+    if let Some(editing) = editing.filter(|_| !form.has("scheduled")) {
         pairs.push(("scheduled".to_owned(), editing.id.to_string()));
         pairs.push(("scheduled_version".to_owned(), editing.version.to_string()));
     }

@@ -21,7 +21,7 @@ use crate::clinic::composing::rich_text::RichText;
 use crate::clinic::files::lines::{FileLines, Picker};
 use crate::clinic::guard::{AskedConversation, Conversation, shell};
 use crate::conversations::{
-    self, Author, DraftPlace, News, OneTap, Thread, ThreadEvent, ThreadPage, UNDO_WITHIN, Writing,
+    self, Author, DraftPlace, Fields, News, OneTap, Thread, ThreadEvent, ThreadPage, UNDO_WITHIN, Writing,
 };
 use crate::db::{MessageId, ScheduledId, Ts, UserId};
 use crate::error::AppError;
@@ -31,6 +31,7 @@ use crate::http::{Form, Head, Shell, html, see_other};
 use crate::message_templates::{self, TemplateName};
 use crate::notifications::{self, StepState};
 use crate::patients::{self, Patient};
+use crate::settings;
 use crate::state::AppState;
 use crate::threads::{Attention, Happening};
 use crate::users::{self, Away, UserRow};
@@ -79,6 +80,10 @@ pub struct ConversationPage {
     /// the messages after this one came while the reader was writing: they are shown with the form
     newer_than: Option<MessageId>,
     typed: RichText,
+    /// what is done for a patient whom no email and no text reaches, where the user may write to them all the same
+    rungs: Option<String>,
+    /// the user has said to write all the same
+    anyway: bool,
     /// the message that the reply corrects, and when that was written
     corrects: Option<(MessageId, Ts)>,
     files: FileLines,
@@ -341,6 +346,9 @@ pub async fn page<R: Right + Send>(
         let typing = users::names_of(conn, &answering)?.into_iter().map(|(_, name)| name).collect();
         let due = thread.assignment.as_ref().and_then(|one| one.due);
         let due = due.map(|at| later::fields_of(settings.zone(), at)).unwrap_or_default();
+        let blocks = notifications::blocks(conn, &patient)?;
+        let rungs = notifications::last_rungs(&settings, settings::reach(conn)?, &patient, &blocks);
+        let lang = shell.lang;
         let typed_over: i64 = form.get("draft_version").parse().unwrap_or_default();
         Ok(ConversationPage {
             sent,
@@ -379,6 +387,8 @@ pub async fn page<R: Right + Send>(
             },
             draft_from,
             conflict: showing.conflict,
+            rungs: rungs.filter(|_| writing == Writing::Reply).map(|rungs| rungs.describe(lang)),
+            anyway: Fields(form.pairs()).anyway(),
             typed: RichText::typed(&form),
             corrects,
             later,

@@ -1,8 +1,8 @@
-//! `/conversations/{id}/letter`: a letter that says that a message waits. Printing is a POST, and then the PDF can be opened.
+//! `/conversations/{id}/letter`: a letter that says that a message waits, or holds it. Printing is a POST, and then the PDF can be opened.
 
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::chart::document::Letter;
+use crate::chart::document::{self, Enclosed, Letter};
 use crate::clinic::guard::{Conversation, number, shell};
 use crate::conversations;
 use crate::db::{LetterId, PlanStepId};
@@ -10,7 +10,7 @@ use crate::error::AppError;
 use crate::http::page::with_status;
 use crate::http::seen::Stored;
 use crate::http::{Form, Head, Shell, html, see_other};
-use crate::notifications::{self, LetterError, NewLetter, PlanStep, PrintedLetter, StepState};
+use crate::notifications::{self, LetterError, NewLetter, PlanStep, PrintedLetter, StepState, WholeMessage};
 use crate::patients::{self, Patient};
 use crate::settings::{self, Settings};
 use crate::state::AppState;
@@ -35,6 +35,10 @@ struct LetterPage {
     fits: bool,
     step: Option<PlanStep>,
     letters: Vec<PrintedLetter>,
+    /// whether it holds the whole message
+    whole: bool,
+    /// characters of the message that the letter cannot show
+    lacking: String,
     key: String,
     /// the key of the words that say why none was printed
     alert: Option<&'static str>,
@@ -43,8 +47,13 @@ struct LetterPage {
 impl LetterPage {
     /// Whether a letter is asked for, now or on a day that was planned.
     fn is_wanted(&self) -> bool {
-        matches!(self.step.as_ref().map(|step| step.state), Some(StepState::ToDo | StepState::Waiting))
+        self.step.as_ref().is_some_and(is_pending)
     }
+}
+
+/// Whether a letter is asked for that has not ended.
+fn is_pending(step: &PlanStep) -> bool {
+    matches!(step.state, StepState::ToDo | StepState::Waiting)
 }
 
 /// What the page shows of where the letter goes: it is printed as it was seen, or not at all.
@@ -68,6 +77,17 @@ async fn page(
         let step = notifications::asked_letter(conn, &access)?;
         let letters = notifications::letters_of(conn, access.conversation())?;
         let title = conversations::title(conn, &access)?;
+        let whole = settings::reach(conn)?.letter_whole;
+        let asked = step.as_ref().filter(|step| whole && is_pending(step));
+        let message = match asked {
+            Some(step) => notifications::whole_message(conn, &access, step.id)?,
+            None => None,
+        };
+        let lang = Lang::or_english(&patient.language);
+        let not_drawn = |message: WholeMessage| {
+            document::not_drawn(&message.title, &document::parts_of_message(&message.body, lang))
+        };
+        let lacking = message.map(not_drawn).unwrap_or_default();
         Ok(LetterPage {
             shell,
             id: access.conversation().0,
@@ -78,6 +98,8 @@ async fn page(
             fits,
             step,
             letters,
+            whole,
+            lacking,
             key,
             alert,
         })
@@ -85,13 +107,18 @@ async fn page(
     read.await
 }
 
+/// The row of the log that says that somebody looked at the page.
+fn looked(access: &ConversationAccess<rights::EditPatients>) -> Entry {
+    let reader = Actor::User(access.user().id());
+    Entry::of_patient(reader, Event::ChartViewed, access.patient(), Subject::None).with("letter")
+}
+
 pub async fn show(
     state: web::Data<AppState>,
     head: Head,
     conversation: Conversation<rights::EditPatients>,
 ) -> Result<HttpResponse, AppError> {
-    let (reader, patient) = (Actor::User(conversation.0.user().id()), conversation.0.patient());
-    let trace = Entry::of_patient(reader, Event::ChartViewed, patient, Subject::None).with("letter");
+    let trace = looked(&conversation.0);
     let page = page(&state, head, conversation.0, None).await?;
     state.record(trace).await?;
     html(&page)
@@ -104,7 +131,8 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let step = form.numbers("step").first().copied().unwrap_or_default();
-    let letter = NewLetter { step: PlanStepId(step), key: form.get("key").to_owned() };
+    let whole = form.has("holds").then(|| form.get("holds") == "whole");
+    let letter = NewLetter { step: PlanStepId(step), key: form.get("key").to_owned(), whole };
     let (now, access) = (state.clock.now(), conversation.0);
     let (id, again) = (access.conversation(), access.again());
     let write = state.db.write(move |tx| {
@@ -115,6 +143,7 @@ pub async fn submit(
         Ok(_) => return Ok(see_other(&format!("/conversations/{id}/letter?notice=letter-printed"))),
         Err(LetterError::NotAsked) => (StatusCode::CONFLICT, Some("letter-late")),
         Err(LetterError::NewAddress) => (StatusCode::CONFLICT, Some("letter-new-address")),
+        Err(LetterError::NewHolds) => (StatusCode::CONFLICT, Some("letter-new-holds")),
         Err(LetterError::NoPortal) => (StatusCode::CONFLICT, Some("letter-no-portal")),
         Err(LetterError::NoAddress | LetterError::TooLong) => (StatusCode::UNPROCESSABLE_ENTITY, None),
         Err(LetterError::Db(cause)) => return Err(cause.into()),
@@ -122,9 +151,11 @@ pub async fn submit(
     with_status(status, &page(&state, head, again, alert).await?)
 }
 
-/// The letter as a PDF. The file name tells nothing about the patient.
+/// The letter as a PDF. The file name tells nothing about the patient. One that holds a message is there as long as the message was
+/// not taken back.
 pub async fn download(
     state: web::Data<AppState>,
+    head: Head,
     conversation: Conversation<rights::EditPatients>,
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
@@ -132,6 +163,7 @@ pub async fn download(
     let actor = Actor::User(access.user().id());
     let subject = Subject::Conversation(access.conversation());
     let trace = Entry::of_patient(actor, Event::LetterOpened, access.patient(), subject);
+    let again = access.again();
     let (portal, delivery) = (format!("{}/portal", state.config.origin()), state.delivery.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let letters = notifications::letters_of(conn, access.conversation())?;
@@ -139,9 +171,17 @@ pub async fn download(
         let (patient, settings) = (patients::patient_by_id(conn, access.patient())?, settings::load(conn)?);
         let blocks = notifications::blocks(conn, &patient)?;
         let opens = notifications::reaches_portal(&patient, &blocks, &settings, &delivery);
-        Ok(written(&letter, &settings, opens.then_some(&portal)))
+        let message = match letter.whole {
+            true => notifications::whole_message(conn, &access, letter.step)?,
+            false => None,
+        };
+        let is_gone = letter.whole && message.is_none();
+        Ok((!is_gone).then(|| written(&letter, message, &settings, opens.then_some(&portal))))
     });
-    let letter = read.await?;
+    let Some(letter) = read.await? else {
+        state.record(looked(&again)).await?;
+        return with_status(StatusCode::GONE, &page(&state, head, again, Some("letter-taken-back")).await?);
+    };
     let pdf = web::block(move || letter.pdf()).await.map_err(|_| AppError::Internal("no thread".into()))?;
     let pdf = pdf.map_err(|cause| AppError::Internal(cause.to_string()))?;
     state.record(trace).await?;
@@ -149,31 +189,61 @@ pub async fn download(
     Ok(HttpResponse::Ok().content_type("application/pdf").insert_header((CONTENT_DISPOSITION, name)).body(pdf))
 }
 
-/// What the letter says, in the patient's language: the clinic, that a message waits, and the ways to it. Without the address of the
-/// portal, which needs a code that reaches the patient, they are asked to call.
-fn written(letter: &PrintedLetter, settings: &Settings, portal: Option<&String>) -> Letter {
+/// What the letter says, in the patient's language: the clinic, that a message waits or what it says, and the ways to it. Without the
+/// address of the portal, which needs a code that reaches the patient, they are asked to call.
+fn written(
+    letter: &PrintedLetter,
+    message: Option<WholeMessage>,
+    settings: &Settings,
+    portal: Option<&String>,
+) -> Letter {
     let lang = Lang::or_english(&letter.language);
     let mut clinic = vec![settings.name.clone()];
     clinic.extend(settings.address.lines().map(str::to_owned));
     clinic.push(settings.phone.clone());
     clinic.retain(|line| !line.trim().is_empty());
-    let (call, ask) = match portal {
-        Some(_) => ("letter-call", "letter-ask"),
-        None => ("letter-call-only", "letter-ask-only"),
+    let (call, ask) = match (&message, portal) {
+        (Some(_), _) => ("letter-whole-call", "letter-whole-ask"),
+        (None, Some(_)) => ("letter-call", "letter-ask"),
+        (None, None) => ("letter-call-only", "letter-ask-only"),
     };
     let call = match settings.phone.trim() {
         "" => lang.t(ask).to_owned(),
         phone => lang.t1(call, "phone", phone),
     };
-    let mut paragraphs = vec![lang.t1("letter-says", "clinic", settings.name.as_str())];
-    paragraphs.extend(portal.map(|portal| lang.t1("letter-open", "address", portal.as_str())));
-    paragraphs.extend([call, lang.t("letter-private").to_owned(), settings.name.clone()]);
+    let (title, says, opens) = match message {
+        Some(_) => ("letter-whole-title", "letter-whole-says", "letter-whole-open"),
+        None => ("letter-waits", "letter-says", "letter-open"),
+    };
+    let mut paragraphs = vec![lang.t1(says, "clinic", settings.name.as_str())];
+    let mut closing = Vec::new();
+    closing.extend(portal.map(|portal| lang.t1(opens, "address", portal.as_str())));
+    closing.push(call);
+    closing.extend(message.is_none().then(|| lang.t("letter-private").to_owned()));
+    closing.push(settings.name.clone());
+    if message.is_none() {
+        paragraphs.append(&mut closing);
+    }
     Letter {
         lang,
         clinic,
         recipient: letter.recipient.lines().map(str::to_owned).collect(),
         date: lang.date(settings.zone().local(letter.at).date()),
-        title: lang.t("letter-waits").to_owned(),
+        title: lang.t(title).to_owned(),
         paragraphs,
+        enclosed: message.map(|message| enclosed(message, lang, settings, portal.is_some())),
+        closing,
+    }
+}
+
+/// The message as the patient would read it in the portal, where the clinic writes and not one of its users.
+fn enclosed(message: WholeMessage, lang: Lang, settings: &Settings, opens: bool) -> Enclosed {
+    let files_say = if opens { "letter-whole-files" } else { "letter-whole-files-call" };
+    Enclosed {
+        about: format!("{}, {}", settings.name, lang.moment(settings.zone(), message.at)),
+        parts: document::parts_of_message(&message.body, lang),
+        title: message.title,
+        files_say: lang.t(files_say).to_owned(),
+        files: message.files,
     }
 }

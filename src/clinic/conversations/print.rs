@@ -62,7 +62,7 @@ fn read(
         with_notes: query.with_notes(),
         serving,
     };
-    Ok(Paper { paper: OnPaper::read(conn, &thread, &shown)?, shell, access })
+    Ok(Paper { paper: OnPaper::read(conn, thread, &shown)?, shell, access })
 }
 
 /// The row of the log: which form, and whether internal notes were in it.

@@ -18,11 +18,6 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
-/// The longest line, in characters: more does not fit into the window of an envelope.
-const LONGEST: usize = 60;
-/// The most lines of a street.
-const LINES: usize = 3;
-
 #[derive(Template)]
 #[template(path = "clinic/patients/postal_address.html")]
 struct AddressPage {
@@ -72,11 +67,11 @@ fn check(name: String, address: &PostalAddress) -> FieldErrors {
     if *address == PostalAddress::default() {
         return errors;
     }
-    let is_long = |text: &str| text.chars().count() > LONGEST;
+    let is_long = |text: &str| text.chars().count() > PostalAddress::LONGEST;
     if address.street.is_empty() {
         errors.add("street", "error-postal-street");
     }
-    if address.street.lines().count() > LINES || address.street.lines().any(is_long) {
+    if address.street.lines().count() > PostalAddress::MOST_LINES || address.street.lines().any(is_long) {
         errors.add("street", "error-postal-lines");
     }
     let needed =

@@ -47,6 +47,11 @@ impl ReachPage {
         self.days(&PlanChoice::LETTER_DAYS, self.reach.letter_days)
     }
 
+    /// What letters may hold: the word, and whether it is chosen.
+    fn holds(&self) -> [(&'static str, bool); 2] {
+        HOLDS.map(|word| (word, word == holds(self.reach)))
+    }
+
     fn days(&self, offered: &[i64], chosen: i64) -> Vec<(i64, String, bool)> {
         let words = |n: i64| match n {
             0 => self.shell.t("plan-never").to_owned(),
@@ -56,13 +61,20 @@ impl ReachPage {
     }
 }
 
+/// The words of what letters may hold.
+const HOLDS: [&str; 2] = ["notice", "whole"];
+
+/// What letters hold, as a word.
+fn holds(reach: Reach) -> &'static str {
+    if reach.letter_whole { "whole" } else { "notice" }
+}
+
 /// What the form edits, as it is stored.
 fn stored(reach: Reach) -> Stored {
-    Stored::default().text("phone_days", "plan-phone", reach.phone_days.to_string()).text(
-        "letter_days",
-        "plan-letter",
-        reach.letter_days.to_string(),
-    )
+    Stored::default()
+        .text("phone_days", "plan-phone", reach.phone_days.to_string())
+        .text("letter_days", "plan-letter", reach.letter_days.to_string())
+        .choice("letter_holds", "letter-holds", "letter-holds", holds(reach))
 }
 
 pub async fn show(
@@ -92,9 +104,13 @@ pub async fn submit(
         };
         let phone_days = days("phone_days", &PlanChoice::DAYS);
         let letter_days = days("letter_days", &PlanChoice::LETTER_DAYS);
+        let word = Some(form.get("letter_holds")).filter(|word| HOLDS.contains(word));
+        let word =
+            if form.has("letter_holds") { errors.need("letter_holds", "error-letter-holds", word) } else { None };
         let reach = Reach {
             phone_days: phone_days.unwrap_or(held.phone_days),
             letter_days: letter_days.unwrap_or(held.letter_days),
+            letter_whole: word.map_or(held.letter_whole, |word| word == "whole"),
         };
         let newer = stored(held).newer(&form);
         let (status, seen) = match newer {

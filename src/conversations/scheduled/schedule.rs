@@ -173,7 +173,8 @@ pub fn schedule(tx: &mut Tx, now: Ts, place: &Place, new: &ToSchedule) -> Result
     check_moment(now, new.send_at)?;
     let record = patients::patient_by_id(tx, patient)?;
     let blocks = notifications::blocks(tx, &record)?;
-    let obstacles = notifications::obstacles(&settings::load(tx)?, &record, &blocks);
+    let (settings, anyway) = (settings::load(tx)?, Fields(&new.form).anyway());
+    let obstacles = notifications::hindrances(tx, &settings, &record, &blocks, anyway)?;
     if !obstacles.is_empty() {
         return Err(ScheduleError::Obstacles(obstacles));
     }

@@ -201,6 +201,7 @@ impl<'a> Stage<'a> {
             key: self.key(),
             draft: 0,
             replaces: None,
+            anyway: false,
             is_due: false,
             is_one_of_many: false,
         };
@@ -310,6 +311,7 @@ impl<'a> Stage<'a> {
                 key,
                 draft: 0,
                 replaces: None,
+                anyway: false,
                 is_due: false,
             };
             conversations::reply(tx, now, &random, &access, &reply).map_err(wrong)

@@ -31,6 +31,11 @@ impl Export {
                 return Ok(false);
             }
         };
+        if self.folder.take(place, &blob.sha256)? {
+            let copy = self.folder.open(place)?;
+            self.binary(binary, media_type, copy)?;
+            return Ok(true);
+        }
         let mut reading = match self.storage.read_now(&served, 0..served.size()) {
             Ok(reading) => reading,
             Err(StorageError::Missing(_)) => {

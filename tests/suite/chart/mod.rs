@@ -1,5 +1,6 @@
 //! Charts and imports.
 
+mod addresses;
 mod browser;
 mod csv;
 mod csv_command;

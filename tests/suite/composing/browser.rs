@@ -431,6 +431,22 @@ async fn the_alert_repairs_in_the_dialog() {
     browser.assert_clean().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_no_road_is_written_to_all_the_same() {
+    let Some(desk) = desk(320, "fr").await else { return };
+    let owner = desk.app.user(Role::Owner).await;
+    owner.post("/settings/reach", &[("letter_days", "5")]).await.redirect();
+    let patient = desk.app.patient(Like { email: None, phone: None, ..Like::default() }).await;
+    let (browser, lang) = (&desk.browser, postern::text::Lang::or_english("fr"));
+    browser.goto(&format!("/patients/{patient}/messages/new")).await;
+    browser.wait_text(lang.t("rungs-write")).await;
+    browser.inspect("rungs-alert-320-fr").await;
+    browser.click_text(lang.t("rungs-write")).await;
+    browser.wait("#compose").await;
+    browser.wait_text(lang.t("rungs-letter")).await;
+    browser.inspect("rungs-message-320-fr").await;
+}
+
 /// Opening the dialog takes one request for the fragment, and the pages stay below their limits of size.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dialog_is_one_request_and_the_pages_are_light() {

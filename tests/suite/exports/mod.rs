@@ -32,8 +32,11 @@ on_both!(
     one_patients_record_stands_alone,
     what_was_changed_is_named,
     what_cannot_be_written_is_said,
+    a_killed_export_goes_on_with_its_files,
     a_file_that_may_not_go_out_is_named,
     what_was_taken_back_is_no_document,
+    what_was_taken_back_whole_has_no_title,
+    calls_and_letters_are_told,
 );
 on_each!(it_comes_back_by_import);
 
@@ -391,6 +394,37 @@ async fn what_cannot_be_written_is_said(app: App) {
     assert!(!part.exists() && verify(&to, None).unwrap().flaws.is_empty());
 }
 
+async fn a_killed_export_goes_on_with_its_files(app: App) {
+    let (maria, _) = busy(&app).await;
+    let place = tempfile::tempdir().unwrap();
+    let (part, to, again) = (place.path().join("all.part"), place.path().join("all"), place.path().join("again"));
+    export_as(&app, &to, None, true).await.unwrap();
+    // what one leaves that was killed twice: of its first time a file, of its second another, and much that is not whole
+    std::fs::rename(&to, &part).unwrap();
+    std::fs::write(part.join(".lock"), "").unwrap();
+    let (pdf, kept) = (part.join(format!("patients/{maria}/files/1-1.pdf")), part.join(format!(".before/{maria}")));
+    std::fs::create_dir_all(&kept).unwrap();
+    std::fs::rename(&pdf, kept.join("1-1.pdf")).unwrap();
+    std::fs::write(part.join("fhir/Patient.ndjson"), "{").unwrap();
+    // nothing but what it had copied is left of the files
+    for path in files(&app.state.config.files.folder) {
+        std::fs::remove_file(path).unwrap();
+    }
+    let made = export_as(&app, &to, None, true).await.unwrap();
+    assert!(made.lacking.is_empty(), "both files are taken over: {:?}", made.lacking);
+    assert_eq!(std::fs::read(to.join(format!("patients/{maria}/files/1-1.pdf"))).unwrap(), samples::pdf());
+    assert!(sha256sum(&to) && verify(&to, Some(&made.manifest)).unwrap().flaws.is_empty() && !part.exists());
+    assert_eq!(files(&to).len() as u64, made.files.0 + 2);
+    // one that was cut off is not taken
+    let cut = place.path().join(format!("again.part/patients/{maria}/files"));
+    std::fs::create_dir_all(&cut).unwrap();
+    std::fs::write(place.path().join("again.part/.lock"), "").unwrap();
+    std::fs::write(cut.join("1-1.pdf"), &samples::pdf()[..20]).unwrap();
+    let made = export_as(&app, &again, None, true).await.unwrap();
+    assert_eq!(made.lacking.len(), 2, "{:?}", made.lacking);
+    assert!(verify(&again, None).unwrap().flaws.is_empty());
+}
+
 async fn a_file_that_may_not_go_out_is_named(app: App) {
     let (maria, _) = busy(&app).await;
     let storage = &app.state.config.files.folder;
@@ -442,6 +476,66 @@ async fn what_was_taken_back_is_no_document(app: App) {
         assert!(!text.contains("zebra") && !text.contains("wrong.pdf"), "{}", path.display());
     }
     assert_eq!(resources(&bare, "Communication").iter().filter(|it| !it["sent"].is_null()).count(), 1);
+}
+
+async fn what_was_taken_back_whole_has_no_title(app: App) {
+    let user = app.user(Role::Clinician).await;
+    let maria = app.patient(Like::default()).await;
+    let fields = [("title", "Quagga results"), ("body", "zebra"), ("key", "0123456789abcdef-whole")];
+    let to = user.post(&format!("/patients/{maria}/messages/new"), &fields).await.redirect();
+    let conversation = to.split('?').next().unwrap();
+    let message = user.get(conversation).await.ok().attrs_of(".msg.mine", "id").pop().unwrap();
+    let page = user.get(&format!("{conversation}/messages/{}/recall", message.replace("message-", ""))).await.ok();
+    user.submit(&page, "Take back", &[]).await.redirect();
+    let place = tempfile::tempdir().unwrap();
+    for (name, with_notes) in [("all", true), ("bare", false)] {
+        let to = place.path().join(name);
+        export_as(&app, &to, None, with_notes).await.unwrap();
+        let with_title = |path: &PathBuf| String::from_utf8_lossy(&std::fs::read(path).unwrap()).contains("Quagga");
+        assert_eq!(files(&to).iter().any(with_title), with_notes, "{name}");
+        let page = user.get(&format!("{conversation}/print{}", if with_notes { "?notes=on" } else { "" })).await.ok();
+        assert_eq!(page.has_text("Quagga results"), with_notes, "{}", page.text());
+    }
+    let index = Page::parse(&read(&place.path().join(format!("bare/patients/{maria}/index.html"))));
+    assert!(index.has_text("Taken back"), "{}", index.text());
+}
+
+async fn calls_and_letters_are_told(app: App) {
+    let owner = app.user(Role::Owner).await;
+    owner.post("/settings/reach", &[("phone_days", "3"), ("letter_days", "5")]).await.redirect();
+    let maria = app.patient(Like::default()).await;
+    let address = [("street", "12 Elm Street"), ("city", "Ottawa"), ("region", "ON"), ("postal_code", "k1a0b1")];
+    let page = owner.get(&format!("/patients/{maria}/postal-address")).await.ok();
+    owner.submit(&page, "Save", &address).await.redirect();
+    let conversation = app.message(&owner, maria, true).await;
+    let page = owner.get(&format!("{conversation}/call")).await.ok();
+    let called = [("outcome", "no_answer"), ("note", "rang twice"), ("pause", "24")];
+    owner.submit(&page, "Save the call", &called).await.redirect();
+    let page = owner.get(&format!("{conversation}/letter")).await.ok();
+    owner.submit(&page, "Make the letter", &[]).await.redirect();
+    let place = tempfile::tempdir().unwrap();
+    for (name, with_notes) in [("all", true), ("bare", false)] {
+        let to = place.path().join(name);
+        export_as(&app, &to, None, with_notes).await.unwrap();
+        let all = resources(&to, "Communication");
+        let by = |mode: &str| all.iter().find(|it| it["medium"][0]["coding"][0]["code"] == mode).unwrap();
+        let (call, letter) = (by("PHONE"), by("MAILWRIT"));
+        assert_eq!(call["status"], "not-done");
+        assert_eq!(letter["status"], "completed");
+        let message = all.iter().find(|it| it["id"].as_str().unwrap().starts_with("message-")).unwrap();
+        for it in [call, letter] {
+            assert_no_gap(it, "Communication");
+            let about = format!("Communication/{}", message["id"].as_str().unwrap());
+            assert_eq!(it["about"][0]["reference"], about.as_str());
+            assert_eq!(it["partOf"], message["partOf"]);
+            assert_eq!(it["sender"]["display"], "User owner");
+        }
+        let words = call["payload"][0]["contentString"].as_str().unwrap();
+        assert!(words.starts_with("No answer") && words.contains("rang twice") == with_notes, "{words}");
+        assert_eq!(letter["payload"][0]["contentString"], "letter printed: The notice only");
+        let page = read(&to.join(format!("patients/{maria}/conversation-1.html")));
+        assert_eq!(page.contains("rang twice"), with_notes);
+    }
 }
 
 /// Runs the program on a clinic; gives what it said, and whether it succeeded.

@@ -75,6 +75,7 @@ const FAMILIES: &[&str] = &[
     "not-sent-",
     "plan-step-",
     "plan-state-",
+    "letter-holds-",
     "call-outcome-",
     "told-when-",
     "attention-",

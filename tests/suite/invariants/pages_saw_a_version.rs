@@ -93,6 +93,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
     owner.post(&post, &[("street", "1 Elm"), ("city", "Hull"), ("postal_code", "J8X 3X7")]).await.redirect();
     twice(both, &post, ("city", "Ottawa"), ("street", "2 Oak"), ("Ottawa", "2 Oak")).await;
     twice(both, "/settings/reach", ("phone_days", "3"), ("phone_days", "5"), ("Now: 3", "You typed: 5")).await;
+    let holds = ("The whole message", "The notice only");
+    twice(both, "/settings/reach", ("letter_holds", "whole"), ("phone_days", "7"), holds).await;
     let wording = "/settings/notification-templates/message_waiting/sms/en";
     twice(both, wording, ("body", "One {link}"), ("body", "Two {link}"), ("One {link}", "Two {link}")).await;
     let user = "/settings/users/2";

@@ -230,7 +230,7 @@ async fn a_refused_form_says_so(app: App) {
         ("POST /conversations/{conversation}/notes/draft", format!("{conversation}/notes/draft"), left),
         ("POST /conversations/{conversation}/call", format!("{conversation}/call"), vec![("note", &*long)]),
         ("POST /patients/{patient}/postal-address", format!("{patient}/postal-address"), vec![("region", &*long)]),
-        ("POST /settings/reach", "/settings/reach".into(), vec![("phone_days", "x")]),
+        ("POST /settings/reach", "/settings/reach".into(), vec![("phone_days", "x"), ("letter_holds", "x")]),
         ("POST /patients/{patient}/hold", format!("{patient}/hold"), vec![("note", " ")]),
         ("POST /patients/{patient}/deletion", format!("{archived}/deletion"), vec![("name", "x")]),
         (

@@ -1,6 +1,8 @@
 //! The last step of a plan: a letter for an envelope with a window, which says that a message waits.
 
 use crate::chart::document::poppler;
+use crate::files::samples;
+use crate::files::uploads::{id_in, upload};
 use crate::on_both;
 use crate::support::app::{Actor, App};
 use crate::support::world::{Like, PASSWORD};
@@ -32,6 +34,7 @@ on_both!(
     whoever_looks_leaves_a_trace,
     a_letter_promises_no_code_that_cannot_come,
     the_address_is_entered_mended_and_taken_away,
+    a_letter_holds_the_whole_message_where_the_clinic_says_so,
 );
 
 /// A clinic that phones and writes letters after these days, and a message to a patient.
@@ -272,4 +275,60 @@ async fn the_address_is_entered_mended_and_taken_away(app: App) {
     let empty = [("street", ""), ("city", ""), ("region", ""), ("postal_code", ""), ("country", "")];
     owner.submit(&owner.get(&path).await.ok(), "Save", &empty).await.redirect();
     assert!(!owner.get(&theirs).await.ok().has_text("12 Elm Street"));
+}
+
+async fn a_letter_holds_the_whole_message_where_the_clinic_says_so(app: App) {
+    let owner = app.user(Role::Owner).await;
+    owner.post("/settings/reach", &[("letter_days", "5")]).await.redirect();
+    let patient = app.patient(Like { language: "fr", ..Like::default() }).await;
+    owner.post(&format!("/patients/{patient}/postal-address"), &ADDRESS).await.redirect();
+    let file = id_in(&upload(&owner, patient, "Plan é.pdf", samples::pdf()).await);
+    let body = "# Dose\n\nTake ~~2~~ **3** a day.";
+    let fields = [("title", "Dose & <plan>"), ("body", body), ("key", "0123456789abcdef-whole"), ("upload", &*file)];
+    let to = owner.post(&format!("/patients/{patient}/messages/new"), &fields).await.redirect();
+    let conversation = to.split('?').next().unwrap().to_owned();
+    let note = [("body", "for us alone"), ("key", "0123456789abcdef-note"), ("draft_version", "0")];
+    owner.post(&format!("{conversation}/notes"), &note).await.redirect();
+    let path = format!("{conversation}/letter");
+    let early = owner.get(&path).await.ok();
+    assert!(early.has_text("The letter says that a message waits"), "{}", early.text());
+    let settings = owner.get("/settings/reach").await.ok();
+    assert_eq!(settings.form_with("Save").value("letter_holds").as_deref(), Some("notice"));
+    owner.submit(&settings, "Save", &[("letter_holds", "whole")]).await.redirect();
+    // nobody sends the whole message from a page that spoke of a notice
+    let answer = owner.submit(&early, "Make the letter", &[]).await;
+    assert_eq!((answer.status, printed(&app).await), (409, 0));
+    let page = answer.page();
+    assert!(page.has_text("has changed what its letters hold"), "{}", page.text());
+    assert!(page.has_text("The letter holds the whole message"), "{}", page.text());
+    owner.submit(&page, "Make the letter", &[]).await.redirect();
+    // what was printed stays as it was
+    owner.post("/settings/reach", &[("letter_holds", "notice")]).await.redirect();
+    let page = owner.get(&path).await.ok();
+    let link = page.links().into_iter().find(|link| link.href.contains("/letters/")).unwrap().href;
+    let pdf = owner.http.get(format!("{}{link}", app.origin)).send().await.unwrap().bytes().await.unwrap();
+    let words = poppler("pdftotext", &["-raw"], &pdf).replace('\u{a0}', " ");
+    for line in [
+        "María Mejía",
+        "12 Elm Street",
+        "Un message pour vous",
+        "Dose & <plan>",
+        "[biffé : 2] 3 a day.",
+        "Plan é.pdf",
+        "/portal",
+        "Si vous avez une question",
+    ] {
+        assert!(words.contains(line), "{line}: {words}");
+    }
+    for other in ["for us alone", "ne dit rien", "User owner", "943"] {
+        assert!(!words.contains(other), "{other}: {words}");
+    }
+    // a message that was taken back is in no letter any more
+    let shown = owner.get(&conversation).await.ok();
+    let message = shown.attrs_of(".msg.mine", "id").into_iter().next().unwrap().replace("message-", "");
+    let page = owner.get(&format!("{conversation}/messages/{message}/recall")).await.ok();
+    owner.submit(&page, "Take back", &[]).await.redirect();
+    let gone = owner.get(&link).await;
+    assert_eq!(gone.status, 410);
+    assert!(gone.page().has_text("was taken back since") && !gone.body.contains("3 a day"), "{}", gone.page().text());
 }

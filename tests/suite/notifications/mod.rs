@@ -3,6 +3,7 @@
 pub mod browser;
 mod calls;
 mod calls_browser;
+mod last_rungs;
 mod letters;
 mod letters_browser;
 mod outbox_browser;

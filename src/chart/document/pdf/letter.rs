@@ -4,9 +4,10 @@
 //! and a third of it is 0.458 inches lower: it may lie anywhere in between. The address stands where it shows in every position,
 //! and nothing else does.
 
-use super::super::letter::Letter;
+use super::super::Part;
+use super::super::letter::{Enclosed, Letter};
 use super::sheet::{Column, Node, Rule, Sheet, Style};
-use super::{CLINIC, PdfError, SMALL, heading, paint};
+use super::{CLINIC, HEADING, PdfError, SMALL, heading, is_blank, paint, part_of};
 use krilla::tagging::Tag;
 
 /// Points in an inch.
@@ -48,13 +49,21 @@ impl Letter {
         Sheet::new().is_ok_and(|sheet| shown(&sheet, recipient) <= MOST)
     }
 
-    /// The letter as a tagged PDF that keeps to PDF/UA-1. Takes milliseconds of computing: do not call it on an async thread.
+    /// The letter as a tagged PDF that keeps to PDF/UA-1. The pages of one that has several say whose they are, and have numbers.
+    /// Takes milliseconds of computing: do not call it on an async thread.
     ///
     /// # Errors
     /// When the file would not keep to PDF/UA-1.
     pub fn pdf(&self) -> Result<Vec<u8>, PdfError> {
         let (sheet, root) = self.laid_out()?;
-        paint::paint(sheet, root, &self.title, self.lang.code(), |_, _| [String::new(), String::new()])
+        let footer = |page: usize, pages: usize| match pages {
+            1 => [String::new(), String::new()],
+            _ => {
+                let number = self.lang.t2("document-page", "number", page, "total", pages);
+                [self.recipient.first().cloned().unwrap_or_default(), number]
+            }
+        };
+        paint::paint(sheet, root, &self.title, self.lang.code(), footer)
     }
 
     fn laid_out(&self) -> Result<(Sheet, Vec<Node>), PdfError> {
@@ -80,17 +89,43 @@ impl Letter {
         root.push(sheet.block(Tag::P, &self.date, WORDS));
         sheet.space(14.0);
         root.push(heading(&mut sheet, 1, &self.title, TITLE));
-        for paragraph in &self.paragraphs {
-            sheet.space(8.0);
-            root.push(sheet.block(Tag::P, paragraph, WORDS));
+        paragraphs(&mut sheet, &mut root, &self.paragraphs);
+        if let Some(message) = &self.enclosed {
+            enclose(&mut sheet, &mut root, message);
         }
+        paragraphs(&mut sheet, &mut root, &self.closing);
         Ok((sheet, root))
     }
 }
 
+fn paragraphs(sheet: &mut Sheet, root: &mut Vec<Node>, texts: &[String]) {
+    for text in texts {
+        sheet.space(8.0);
+        root.push(sheet.block(Tag::P, text, WORDS));
+    }
+}
+
+/// The message between two lines, so that nobody takes its words for those of the letter.
+fn enclose(sheet: &mut Sheet, root: &mut Vec<Node>, message: &Enclosed) {
+    sheet.rule(10.0);
+    // PDF/UA-1 demands words in every heading
+    if !is_blank(&message.title) {
+        root.push(heading(sheet, 2, &message.title, HEADING));
+    }
+    root.push(sheet.block(Tag::P, &message.about, SMALL));
+    sheet.space(6.0);
+    root.extend(message.parts.iter().map(|part| part_of(sheet, part)));
+    if !message.files.is_empty() {
+        root.push(sheet.block(Tag::P, &message.files_say, WORDS));
+        root.push(part_of(sheet, &Part::List(message.files.clone())));
+    }
+    sheet.rule(6.0);
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::super::letter::Letter;
+    use super::super::super::Part;
+    use super::super::super::letter::{Enclosed, Letter};
     use super::{ADDRESS, INCH};
     use crate::text::Lang;
 
@@ -102,6 +137,8 @@ mod tests {
             date: "30 novembre 2026".into(),
             title: "Un message vous attend".into(),
             paragraphs: vec!["Un message vous attend. ".repeat(20)],
+            enclosed: None,
+            closing: vec!["Clinique des Érables".into()],
         }
     }
 
@@ -153,6 +190,38 @@ mod tests {
         assert!(!Letter::fits(&seven.recipient));
         let (sheet, _) = seven.laid_out().unwrap();
         assert!(["María Mejía", "CANADA"].iter().all(|part| sheet.lines.iter().any(|line| line.text == *part)));
+    }
+
+    /// A message may be longer than a page: the address stands on the first one, where it shows, and all words are there.
+    #[test]
+    fn a_whole_message_goes_on_over_pages() {
+        let lines = ["María Mejía", "12, rue des Érables, app. 4", "Montréal QC  H2X 1Y4"];
+        let mut long = letter(&lines, 3);
+        let parts = (0..60).map(|n| Part::Paragraph(format!("Paragraphe {n} du message."))).collect();
+        let (files_say, files) = ("Ces fichiers font partie du message.".into(), vec!["plan.pdf".into()]);
+        long.enclosed =
+            Some(Enclosed { title: "Vos résultats".into(), about: "Clinique".into(), parts, files_say, files });
+        let (sheet, _) = long.laid_out().unwrap();
+        assert!(sheet.pages > 1, "{} pages", sheet.pages);
+        for line in &sheet.lines {
+            let (above, below) = (line.down - line.style.size, line.down + line.style.size * 0.25);
+            if lines.contains(&line.text.as_str()) {
+                assert!(
+                    line.page == 0 && above > 2.5 * INCH && below < 3.1667 * INCH,
+                    "{} on {}",
+                    line.text,
+                    line.page
+                );
+            } else if line.page == 0 {
+                assert!(below < 2.0417 * INCH || above > 3.625 * INCH, "{} from {above} to {below}", line.text);
+            }
+        }
+        for words in ["Paragraphe 0 du message.", "Paragraphe 59 du message.", "plan.pdf", "Clinique des Érables"] {
+            assert_eq!(sheet.lines.iter().filter(|line| line.text == words).count(), 1, "{words}");
+        }
+        // the marks to fold at are those of the first page
+        assert!(sheet.rules.iter().filter(|rule| rule.to < 40.0).all(|rule| rule.page == 0));
+        assert!(long.pdf().unwrap().starts_with(b"%PDF-"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::patients::{IdKind, KnownSystem, known_system};
 use crate::values::{EmailAddress, PhoneNumber};
 use time::Date;
 
+use super::address::Addresses;
 use super::bundle::count;
 use super::entry::Entry;
 use super::types::{CodeableConcept, ContactPoint, HumanName, Identifier, Reference, non_empty, single_line, types};
@@ -17,6 +18,7 @@ types! {
         identifier: Vec<Identifier>,
         name: Vec<HumanName>,
         telecom: Vec<ContactPoint>,
+        address: Addresses,
         birth_date: Option<String>,
         deceased_boolean: Option<bool>,
         deceased_date_time: Option<String>,
@@ -70,6 +72,7 @@ impl Patient {
             health_number,
             email: self.email(today, skipped),
             phone: self.phone(options, skipped),
+            address: self.address.best(today, skipped),
             language: self.language(),
             deceased: self.deceased_date_time.as_ref().map(|_| true).or(self.deceased_boolean),
             active: self.active,

@@ -67,8 +67,7 @@ const NAMES_ONLY: [&str; 7] =
     ["Binary", "Location", "Organization", "Practitioner", "PractitionerRole", "Questionnaire", "RelatedPerson"];
 
 /// Fields of a Patient that the clinic's record has no place for.
-const OF_PATIENTS: [&str; 9] = [
-    "address",
+const OF_PATIENTS: [&str; 8] = [
     "contact",
     "gender",
     "generalPractitioner",
