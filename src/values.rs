@@ -129,6 +129,14 @@ impl BirthDate {
         Date::from_calendar_date(year, time::Month::try_from(month).ok()?, day).ok().map(BirthDate)
     }
 
+    /// Reads the three fields of a form as people fill them in: `4`, `04` or `4th`; `7`, `07`, `July` or `juil.`. Day and month
+    /// may have changed places where only one order is a date at all.
+    pub fn typed(day: &str, month: &str, year: &str) -> Option<BirthDate> {
+        let [day, month, year] = [day, month, year].map(|part| text::fold(part.trim()));
+        let read = |day: &str, month: &str| BirthDate::from_parts(day_of(day), &month_of(month), &year);
+        read(&day, &month).or_else(|| read(&month, &day))
+    }
+
     /// The date, if somebody can have been born on it by `now`: the day has begun at UTC+14, where days begin first.
     pub fn by(self, now: OffsetDateTime) -> Option<BirthDate> {
         let newest = now.to_offset(offset!(+14)).date();
@@ -139,6 +147,21 @@ impl BirthDate {
     pub fn iso(self) -> String {
         format!("{:04}-{:02}-{:02}", self.0.year(), u8::from(self.0.month()), self.0.day())
     }
+}
+
+/// The number of a folded day: `1er` and `4th` are 1 and 4.
+fn day_of(day: &str) -> &str {
+    let number = day.trim_end_matches(|c: char| !c.is_ascii_digit());
+    match day.get(number.len()..) {
+        Some("." | "st" | "nd" | "rd" | "th" | "er") => number,
+        _ => day,
+    }
+}
+
+/// The number of a folded month, which may be a name or its beginning.
+fn month_of(month: &str) -> String {
+    let named = text::dates::month_named(month.trim_end_matches('.'));
+    named.map_or_else(|| month.to_owned(), |number| number.to_string())
 }
 
 impl<DB: Backend> FromSql<Text, DB> for BirthDate

@@ -2,7 +2,7 @@
 
 use crate::access::{Authority, rights};
 use crate::audit::{self, Entry, Event, Subject};
-use crate::db::schema::{clinic, reach_settings};
+use crate::db::schema::{clinic, own_word_settings, reach_settings};
 use crate::db::sealed;
 use crate::db::{Both, Ts, Tx};
 use crate::settings::{Reach, Settings};
@@ -47,6 +47,15 @@ pub fn save_reach(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Settings>, r
     let insert = diesel::insert_into(reach_settings::table).values((reach_settings::id.eq(1), reach));
     Both(insert.on_conflict(reach_settings::id).do_update().set(reach)).execute(tx.conn())?;
     settings_changed(tx, now, by, "reach")
+}
+
+/// Decides whether notifications show the word that was chosen with the patient. The caller holds the settings, see
+/// [`crate::settings::hold`].
+pub fn save_own_word(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Settings>, shown: bool) -> QueryResult<()> {
+    let set = own_word_settings::shown.eq(shown);
+    let insert = diesel::insert_into(own_word_settings::table).values((own_word_settings::id.eq(1), set));
+    Both(insert.on_conflict(own_word_settings::id).do_update().set(set)).execute(tx.conn())?;
+    settings_changed(tx, now, by, "own_word")
 }
 
 /// Writes the change of the settings to the audit log.

@@ -107,6 +107,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/patients/{patient}/information", post().to(patients::demographics::submit))
         .route("/patients/{patient}/postal-address", get().to(patients::postal_address::show))
         .route("/patients/{patient}/postal-address", post().to(patients::postal_address::submit))
+        .route("/patients/{patient}/own-word", get().to(patients::own_word::show))
+        .route("/patients/{patient}/own-word", post().to(patients::own_word::submit))
         .route("/patients/{patient}/archiving", get().to(patients::archiving::ask))
         .route("/patients/{patient}/archiving", post().to(patients::archiving::submit))
         .route("/patients/{patient}/bringing-back", post().to(composing::repair::bring_back))
@@ -187,6 +189,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/patient-portal", post().to(settings::form::submit::<settings::portal::PortalPage>))
         .route("/settings/reach", get().to(settings::reach::show))
         .route("/settings/reach", post().to(settings::reach::submit))
+        .route("/settings/own-word", get().to(settings::own_word::show))
+        .route("/settings/own-word", post().to(settings::own_word::submit))
         .route("/settings/images/{kind}", post().to(settings::images::submit))
         .route("/settings/message-templates", get().to(settings::message_templates::show))
         .route("/settings/message-templates", post().to(settings::message_templates::add))
@@ -210,6 +214,14 @@ pub fn routes(config: &mut ServiceConfig) {
         .route(
             "/settings/notification-templates/{kind}/{channel}/{language}",
             post().to(settings::notification_templates::submit),
+        )
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}/view",
+            get().to(settings::notification_view::show),
+        )
+        .route(
+            "/settings/notification-templates/{kind}/{channel}/{language}/mail",
+            get().to(settings::notification_view::mail),
         )
         .route(
             "/settings/notification-templates/{kind}/{channel}/{language}/preview",

@@ -48,7 +48,7 @@ pub use on_paper::{FileLine, OnPaper, STYLE as PAPER_STYLE, Said, Shown, paper_p
 pub use opening::{list, open, open_by_file, was_opened};
 pub use participants::{Mark, change_participants, mark, mark_done, set_replies_allowed};
 pub use patient_inbox::{
-    PatientRow, PatientThread, Preview, excerpts, patient_inbox, patient_thread, preview, was_recalled,
+    Excerpt, PatientRow, PatientThread, Preview, excerpts, patient_inbox, patient_thread, preview, was_recalled,
 };
 pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};
 pub use recall::{RecallError, Recallable, Recalled, recall, recallable};

@@ -12,7 +12,8 @@ use crate::attachments::Attachment;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, messages, participants, users};
 use crate::db::sealed::{Held, MessageHtml, Opened};
-use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx};
+use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx, UserId};
+use crate::patients;
 use crate::settings;
 use crate::text::CleanHtml;
 use crate::threads::{Author, OneTap};
@@ -47,29 +48,47 @@ impl PatientRow {
     }
 }
 
-/// The beginning of each conversation's newest message, as text, for one page of the list in one query. It finds each
-/// message at the end of its conversation by an index, however long the conversation is.
-pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, String>> {
+/// What the list shows of a conversation's newest message.
+#[derive(Debug, Clone)]
+pub struct Excerpt {
+    /// its beginning, as text
+    pub words: String,
+    /// the name of the user who wrote it; `None` for the patient and the system
+    pub by: Option<String>,
+}
+
+/// A conversation's number and identity, and the text and the user of its newest message.
+type Newest = (i64, ConversationId, Option<Held<MessageHtml>>, Option<UserId>);
+
+/// The newest message of each conversation of one page of the list, by the conversation's number, in one query and one for the
+/// names. It finds each message at the end of its conversation by an index, however long the conversation is.
+pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, Excerpt>> {
     if rows.is_empty() {
         return Ok(HashMap::new());
     }
     let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
-    let newest = messages::table
-        .filter(messages::conversation_id.eq(conversations::id))
-        .filter(messages::internal.eq(false))
-        .filter(messages::recalled_at.is_null())
-        .order(messages::id.desc())
-        .select(messages::body_html)
-        .limit(1)
-        .single_value();
-    let bodies: Vec<(i64, ConversationId, Option<Held<MessageHtml>>)> = conversations::table
+    let newest = || {
+        messages::table
+            .filter(messages::conversation_id.eq(conversations::id))
+            .filter(messages::internal.eq(false))
+            .filter(messages::recalled_at.is_null())
+            .order(messages::id.desc())
+    };
+    let html = newest().select(messages::body_html).limit(1).single_value();
+    let user = newest().select(messages::user_id).limit(1).single_value();
+    let newest: Vec<Newest> = conversations::table
         .filter(conversations::patient_id.eq(visit.patient()))
         .filter(conversations::number.eq_any(numbers))
-        .select((conversations::number, conversations::id, newest))
+        .select((conversations::number, conversations::id, html, user))
         .load(conn)?;
-    let read = bodies.into_iter().filter_map(|(number, conversation, html)| {
+    let writers: Vec<UserId> = newest.iter().filter_map(|row| row.3).collect();
+    let names: Vec<(UserId, String)> =
+        users::table.filter(users::id.eq_any(writers)).select((users::id, users::name)).load(conn)?;
+    let names: HashMap<UserId, String> = names.into_iter().collect();
+    let read = newest.into_iter().filter_map(|(number, conversation, html, user)| {
+        let by = user.and_then(|user| names.get(&user).cloned());
         let html = html?.of(conversation);
-        Some(html.map(|html| (number, beginning(html, EXCERPT))))
+        Some(html.map(|html| (number, Excerpt { words: beginning(html, EXCERPT), by })))
     });
     read.collect()
 }
@@ -107,6 +126,8 @@ pub struct PatientThread {
     pub number: i64,
     /// title
     pub title: String,
+    /// the patient's name, for paper
+    pub patient: String,
     /// messages, oldest first
     pub messages: Vec<MessageRow>,
     /// where the page of earlier messages ends, if there are any
@@ -138,12 +159,14 @@ pub fn patient_thread(
     let cannot_reply = cannot_reply(conn, visit, &conversation)?;
     let (id, title, draft) = (conversation.id, conversation.title.to_string(), kept(conn, conversation.id)?);
     let readers = readers(conn, id)?;
+    let patient = patients::patient_by_id(conn, visit.patient())?.name();
     let answer_by = conversation.answer_by.filter(|_| conversation.closed_at.is_none());
     let answer_if_now = None;
     Ok(Some(PatientThread {
         id,
         number,
         title,
+        patient,
         messages,
         earlier,
         newest,
@@ -197,6 +220,10 @@ impl PatientThread {
 /// A message that a user is writing to a patient.
 #[derive(Debug, Clone)]
 pub struct Preview {
+    /// the name of the patient
+    pub patient: String,
+    /// the name of the user
+    pub by: String,
     /// title; may still be empty
     pub title: String,
     /// the message
@@ -217,7 +244,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         id: MessageId(0),
         author: Author::User,
         user: None,
-        user_name: None,
+        user_name: Some(written.by),
         body: written.body,
         internal: false,
         created_at: now,
@@ -235,6 +262,7 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         id: ConversationId(0),
         number: 0,
         title: written.title,
+        patient: written.patient,
         messages: vec![message],
         earlier: None,
         newest: None,

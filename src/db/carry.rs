@@ -23,7 +23,7 @@ pub enum Fate {
 }
 
 /// Every column that names a patient. A test compares this with the tables.
-pub const PLACES: [(&str, &str, Fate); 24] = [
+pub const PLACES: [(&str, &str, Fate); 25] = [
     ("chart_items", "patient_id", Fate::Moves),
     ("conversations", "patient_id", Fate::Moves),
     ("notifications", "patient_id", Fate::Moves),
@@ -46,6 +46,7 @@ pub const PLACES: [(&str, &str, Fate); 24] = [
     ("merges", "kept_id", Fate::Stays),
     ("merges", "merged_id", Fate::Stays),
     ("postal_addresses", "patient_id", Fate::Stays),
+    ("own_words", "patient_id", Fate::Stays),
     ("record_holds", "patient_id", Fate::Stays),
     ("deleted_records", "patient_id", Fate::Stays),
 ];

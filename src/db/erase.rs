@@ -107,6 +107,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("patient_identifiers", of_patient()),
         ("patient_terms", of_patient()),
         ("sessions", of_patient()),
+        ("own_words", of_patient()),
         ("record_holds", of_patient()),
     ]
 }

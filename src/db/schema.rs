@@ -785,6 +785,22 @@ diesel::table! {
     }
 }
 diesel::table! {
+    own_word_settings (id) {
+        id -> BigInt,
+        shown -> Bool,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    own_words (patient_id) {
+        patient_id -> BigInt,
+        word -> Sealed<OwnWordText>,
+        changed_at -> Utc,
+    }
+}
+diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
     notification_states (id) {

@@ -5,8 +5,7 @@ use crate::clock::Token;
 use crate::db::{Conn, PatientId, Ts};
 use crate::delivery::{Mailbox, Received};
 use crate::error::AppError;
-use crate::http::guard::CSP;
-use crate::http::{Head, Shell, html};
+use crate::http::{Head, Shell, html, mail_frame};
 use crate::patients::{self, Patient};
 use crate::portal_links;
 use crate::settings;
@@ -14,7 +13,6 @@ use crate::state::AppState;
 use crate::text::Zone;
 use crate::users;
 use crate::values::BirthDate;
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, X_FRAME_OPTIONS};
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -27,10 +25,6 @@ const MOST: usize = 500;
 const PORTAL_LINK: &str = "/portal/link/";
 /// The most texts that a phone shows.
 const TEXTS: usize = 40;
-
-/// What a mail may do in its frame: nothing but show itself, and open its links elsewhere.
-const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; \
-                        base-uri 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox";
 
 #[derive(Template)]
 #[template(path = "demo/mailbox.html")]
@@ -238,20 +232,16 @@ pub(super) async fn show(
     let (people, chosen, zone): (Vec<Person>, usize, Zone) = read.await?;
     let mails = people.get(chosen).map(|person| person.mails.as_slice()).unwrap_or_default();
     let mail = mails.iter().position(|mail| Some(mail.received.id) == query.mail).unwrap_or_default();
-    let word = |typed: &str, offered: [&'static str; 2]| offered.into_iter().find(|one| *one == typed);
     let page = MailboxPage {
         shell: shell(&head, zone),
         version: mailbox.newest_first().first().map_or(0, |newest| newest.id),
-        look: word(&query.look, ["light", "dark"]).unwrap_or_default(),
-        size: word(&query.size, ["phone", "desk"]).unwrap_or("desk"),
+        look: mail_frame::chosen(&query.look, ["light", "dark"]).unwrap_or_default(),
+        size: mail_frame::chosen(&query.size, ["phone", "desk"]).unwrap_or("desk"),
         people,
         chosen,
         mail,
     };
-    let mut answer = html(&page)?;
-    let policy = format!("{CSP}; frame-src 'self'").parse().map_err(|_| AppError::BadRequest)?;
-    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
-    Ok(answer)
+    mail_frame::allow_in(html(&page)?)
 }
 
 /// `/demo/mailbox/{id}/html`: a mail as it was sent, for its frame. `look` shows it in light or dark.
@@ -262,17 +252,7 @@ pub(super) async fn mail(
 ) -> Result<HttpResponse, AppError> {
     let id = id.into_inner();
     let mail = mailbox.newest_first().into_iter().find(|mail| mail.id == id).ok_or(AppError::NotFound)?;
-    // its links open in a window of their own: no page of ours lets itself be framed
-    let mut shown = mail.html.replacen("<head>", "<head><base target=\"_blank\">", 1);
-    if let "light" | "dark" = query.look.as_str() {
-        let named = |look: &str| format!("name=\"color-scheme\" content=\"{look}\"");
-        shown = shown.replacen(&named("light dark"), &named(&query.look), 1);
-    }
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((CONTENT_SECURITY_POLICY, MAIL_CSP))
-        .insert_header((X_FRAME_OPTIONS, "SAMEORIGIN"))
-        .body(shown))
+    Ok(mail_frame::document(&mail.html, &query.look))
 }
 
 pub(super) async fn json(mailbox: web::Data<Mailbox>) -> HttpResponse {

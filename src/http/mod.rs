@@ -12,6 +12,7 @@ pub mod form;
 pub mod guard;
 pub mod keys;
 pub mod limits;
+pub mod mail_frame;
 mod method;
 pub mod multipart;
 pub mod packed;

@@ -201,6 +201,10 @@ impl Shell {
     pub fn opens(&self, scan: &Scan) -> bool {
         self.serving.judge(*scan).is_ok()
     }
+    /// Whether the scanner has a say on a file: without one, that nothing was checked would stand below each, and be read by nobody.
+    pub fn has_scan(&self, scan: &Scan) -> bool {
+        self.serving.effective(*scan) != Scan::NotScanned
+    }
     /// What the scanner says of a file, in words.
     pub fn scan(&self, scan: &Scan) -> &'static str {
         self.t_of("scan", self.serving.effective(*scan).as_str())

@@ -33,6 +33,7 @@ pub const UPLOAD: Group = &[
     "upload_added",
     "upload_removed",
     "upload_failed",
+    "upload_running",
     "upload_busy",
     "upload_drop",
     "upload_up",

@@ -299,6 +299,7 @@ given-name = Given names
 family-name = Family name
 preferred-name = Preferred name
 birth-date = Date of birth
+birth-date-hint = The month as a number or a name: 3 or March
 day = Day
 month = Month
 year = Year
@@ -905,8 +906,9 @@ send-passcode = Send me my passcode
 send-new-passcode = Send me a new passcode
 passcode = Passcode
 passcode-hint = The six digits that we sent you
-passcode-sent-email = We are sending your passcode by email. It works until { $time }.
-passcode-sent-sms = We are sending your passcode to your cellphone by text message. It works until { $time }.
+passcode-sent-email = We are sending your passcode by email, to { $to }. It works until { $time }.
+passcode-sent-sms = We are sending your passcode to your cellphone by text message, to { $to }. It works until { $time }.
+passcode-again-in = You can ask for a new one in { $seconds } s.
 passcode-missing-sms = No passcode after a minute? Ask for a new one. A new passcode replaces the old one. If your number has changed, tell the clinic.
 passcode-missing-email = No passcode after a minute? Look into your spam folder, or ask for a new one. A new passcode replaces the old one.
 passcode-not-sent = We could not send your passcode
@@ -920,7 +922,9 @@ login = Login
 portal-error-no-match = The passcode and the date of birth do not match
 portal-error-no-match-advice = Check both and try again. A passcode works once, for 10 minutes and for a few tries; you can ask for a new one below.
 portal-error-no-date = This is not a date
-portal-error-no-date-advice = Check the day, month and year of birth, such as 4, 3 and 1951. Nothing was lost: the passcode still works.
+portal-error-no-date-advice = Check the day, month and year of birth, such as 4, March and 1951, or 4, 3 and 1951. Nothing was lost: the passcode still works.
+# Said while the date is typed
+birth-date-none = This is not a date. Check the day, month and year.
 portal-error-enough-today = No more passcodes today
 portal-error-enough-today-advice = To keep your messages safe, only so many passcodes are sent in one day.
 portal-error-locked = Too many tries
@@ -930,8 +934,10 @@ link-over-why = Links work for 30 days, and end when your email, phone number or
 portal-recalled = The clinic took this message back
 portal-recalled-why = { $clinic } took back a message before you opened it. You need not do anything about that message. Your other messages are in the portal.
 portal-no-messages = You have no messages.
+portal-no-messages-yet = When { $clinic } writes to you, you get an email or a text message, and the message is here.
 portal-all-messages = All messages
-portal-sent = Sent
+# Below the patient’s own message: $when is the time of day, or an earlier day
+portal-sent-at = Sent { $when }
 portal-reply = Reply
 portal-emergency = Not for emergencies. In an emergency call 911 or your local emergency number. The clinic may take a few working days to read your reply.
 portal-closed = This conversation was closed by { $clinic } on { $when }. You can no longer reply in it.
@@ -956,6 +962,8 @@ mail-call = Questions? Call { $clinic } at { $phone }.
 mail-no-answer = This mailbox is not monitored. To reply, open your message.
 mail-why = You get this email because { $clinic } has this address on file for you.
 mail-real = To know that it is real: it never asks for a password or a payment. If in doubt, call the clinic at a number that you already have.
+# $address: a place to be typed, without https://
+mail-real-page = More on this: type { $address } into your browser.
 mail-passcode-subject = Your passcode for { $clinic }
 mail-passcode-line = Your passcode for the message from { $clinic }:
 mail-passcode-lasts = It works for 10 minutes, once. Nobody from the clinic will ask you for it.
@@ -1075,10 +1083,10 @@ demo-phone = Phone { $phone }
 demo-mails = Emails
 demo-to = To { $address }
 demo-as-text = As plain text
-demo-size-desk = Desktop
-demo-size-phone = Phone
-demo-look-light = Light
-demo-look-dark = Dark
+mail-size-desk = Desktop
+mail-size-phone = Phone
+mail-look-light = Light
+mail-look-dark = Dark
 
 # Labels in chart items
 label-abatement = Until
@@ -1700,6 +1708,11 @@ wording-version = Version { $number }, { $name }
 wording-take = Start from this
 preview = Preview
 preview-text-part = As plain text
+# The page that shows one email as it arrives
+wording-view = View as it arrives
+wording-view-hint = The wording in use, as the patient’s mail program gets it. The link and the passcode are samples, and open nothing.
+wording-view-look = Light or dark
+wording-view-size = Width
 preview-none = The preview comes when the errors are gone.
 parts-gsm7 = { $parts ->
     [one] 1 part, { $units } of 160 characters, { $left } left.
@@ -1865,6 +1878,9 @@ told-when-at_once = An email at once
 told-when-hourly = One email an hour, for all that came
 told-when-daily = One email in the morning, for all that came
 mail-staff-subject = Answers are waiting at { $clinic }
+# Below every email to a user
+mail-staff-why = You get this email because you have an account with { $clinic } at this address.
+mail-staff-real = To know that it is real: its link leads to { $address }, and nobody asks you by email or phone for your password or a code. If in doubt, ask a colleague before you press it.
 mail-staff-line = { $count ->
     [one] An answer of a patient is waiting in your inbox.
    *[other] Answers of patients are waiting in your inbox: { $count }.
@@ -1929,7 +1945,8 @@ picker-more = Only the newest are shown. Name words or a kind to find others.
 js-upload_added = Added: { $name }. Files in all: { $count }
 js-upload_removed = Removed: { $name }. Files in all: { $count }
 js-upload_failed = Could not be uploaded. Try again.
-js-upload_busy = Files are still being uploaded. Wait for them, or cancel them, then send.
+js-upload_running = Being uploaded: { $count }
+js-upload_busy = Files are still being uploaded: { $count }. Wait for them, or cancel them, then send.
 js-upload_drop = Or drop files here
 js-upload_up = Move up
 js-upload_up_of = Move up { $name }
@@ -2612,3 +2629,42 @@ event-broadcast_sent = sent a message to many
 event-broadcast_stopped = a message to many was stopped
 event-broadcast_removed = a message to many that was not sent was removed
 event-broadcast_not_sent = a message to many did not go to this patient
+
+# The page that says how to know a real notification, for anybody
+real = How do I know that this is real?
+real-intro = It is right to ask. This is how you tell a real email or text message of { $clinic } from a false one.
+real-sure = If you are not sure
+real-call = Call { $clinic } at a number that you already have, such as on an appointment card, and ask whether they wrote to you.
+# $phone: the clinic’s number
+real-call-at = Call { $clinic } at { $phone } and ask whether they wrote to you. Safer still is a number that you already have, such as on an appointment card.
+real-type = Press nothing. Type this address into your browser by hand:
+real-bar = A false page can look like this one. Look at the address at the top of your browser: it has to begin exactly like the one above.
+real-holds = What a real one holds
+real-holds-name = The name { $clinic }, and that a message is waiting for you.
+# $address: the portal’s first page, without https://
+real-holds-link = One link. It begins with https:// and { $address }.
+real-holds-passcode = A passcode only after you asked for it, by pressing a button on our page.
+real-never = What a real one never does
+real-never-health = It says nothing about your health: no result, no name of a doctor, no reason.
+real-never-money = It asks for no payment, no card and no bank account.
+real-never-file = It has no file attached.
+real-never-ask = Nobody from the clinic asks you for a passcode, by phone, email or text message.
+
+# The word that is chosen with a patient, by which they know the clinic’s notifications
+settings-own-word = The patient’s word
+own-word-intro = A word that the clinic and the patient have chosen together stands in each notification to them. Whoever writes a false one does not know it.
+own-word-who-knows = The notification holds the whole word. The page behind its link shows only the first letter until the patient has logged in: whoever comes by the link alone does not learn the word.
+own-word-shown = Show the word in notifications
+own-word-shown-hint = On: each chart has a place for the word. Patients without one get notifications as before.
+own-word = Word in notifications
+own-word-off = The clinic shows no words now. An owner can turn them on in the settings, under “The patient’s word”.
+own-word-hint = One word of 3 to 24 letters, such as Marigold. Choose it with the patient; it must say nothing about their health. Letters without accents keep text messages short. Empty: no word.
+error-own-word = Enter one word of 3 to 24 letters, without spaces, digits or signs
+own-word-set = Chosen
+own-word-change = Change the word
+# On the page behind the link, before logging in
+own-word-begins = Your word begins with { $letter }. The whole word is in the email or text message that you got.
+own-word-yours = Your word in our notifications
+real-holds-word = Your word, if you chose one with the clinic. If it is missing, call before you press anything.
+# In an email or text message
+notification-own-word = Your word is { $word }.

@@ -299,6 +299,7 @@ given-name = Prénoms
 family-name = Nom de famille
 preferred-name = Nom usuel
 birth-date = Date de naissance
+birth-date-hint = Le mois en chiffres ou en lettres : 3 ou mars
 day = Jour
 month = Mois
 year = Année
@@ -905,8 +906,9 @@ send-passcode = M’envoyer mon code d’accès
 send-new-passcode = M’envoyer un nouveau code d’accès
 passcode = Code d’accès
 passcode-hint = Les six chiffres que nous vous avons envoyés
-passcode-sent-email = Nous envoyons votre code d’accès par courriel. Il est valable jusqu’à { $time }.
-passcode-sent-sms = Nous envoyons votre code d’accès à votre cellulaire par texto. Il est valable jusqu’à { $time }.
+passcode-sent-email = Nous envoyons votre code d’accès par courriel, à { $to }. Il est valable jusqu’à { $time }.
+passcode-sent-sms = Nous envoyons votre code d’accès à votre cellulaire par texto, au { $to }. Il est valable jusqu’à { $time }.
+passcode-again-in = Vous pourrez en demander un nouveau dans { $seconds } s.
 passcode-missing-sms = Pas de code après une minute? Demandez-en un nouveau. Un nouveau code remplace l’ancien. Si votre numéro a changé, dites-le à la clinique.
 passcode-missing-email = Pas de code après une minute? Regardez dans vos courriels indésirables ou demandez-en un nouveau. Un nouveau code remplace l’ancien.
 passcode-not-sent = Nous n’avons pas pu envoyer votre code d’accès
@@ -920,7 +922,9 @@ login = Se connecter
 portal-error-no-match = Le code d’accès et la date de naissance ne correspondent pas
 portal-error-no-match-advice = Vérifiez les deux et réessayez. Un code sert une seule fois, pendant 10 minutes et pour quelques essais; vous pouvez en demander un nouveau ci-dessous.
 portal-error-no-date = Cette date n’est pas valide
-portal-error-no-date-advice = Vérifiez le jour, le mois et l’année de naissance, par exemple 4, 3 et 1951. Rien n’est perdu : le code fonctionne toujours.
+portal-error-no-date-advice = Vérifiez le jour, le mois et l’année de naissance, par exemple 4, mars et 1951, ou 4, 3 et 1951. Rien n’est perdu : le code fonctionne toujours.
+# Dit pendant la saisie de la date
+birth-date-none = Cette date n’existe pas. Vérifiez le jour, le mois et l’année.
 portal-error-enough-today = Plus de codes aujourd’hui
 portal-error-enough-today-advice = Pour protéger vos messages, seul un certain nombre de codes est envoyé par jour.
 portal-error-locked = Trop d’essais
@@ -930,8 +934,10 @@ link-over-why = Les liens sont valables 30 jours et prennent fin quand votre co
 portal-recalled = La clinique a retiré ce message
 portal-recalled-why = { $clinic } a retiré un message avant que vous l’ouvriez. Vous n’avez rien à faire pour ce message. Vos autres messages sont dans le portail.
 portal-no-messages = Vous n’avez pas de messages.
+portal-no-messages-yet = Quand { $clinic } vous écrit, vous recevez un courriel ou un texto, et le message est ici.
 portal-all-messages = Tous les messages
-portal-sent = Envoyé
+# Sous le message de la personne : $when est l’heure, ou un jour passé
+portal-sent-at = Envoyé : { $when }
 portal-reply = Répondre
 portal-emergency = Pas pour les urgences. En cas d’urgence, appelez le 911 ou votre numéro d’urgence local. La clinique peut prendre quelques jours ouvrables pour lire votre réponse.
 portal-closed = Cette conversation a été fermée par { $clinic } le { $when }. Vous ne pouvez plus y répondre.
@@ -956,6 +962,8 @@ mail-call = Des questions? Appelez { $clinic } au { $phone }.
 mail-no-answer = Cette boîte n’est pas surveillée. Pour répondre, ouvrez votre message.
 mail-why = Vous recevez ce courriel parce que { $clinic } a cette adresse dans votre dossier.
 mail-real = Pour savoir s’il est authentique : il ne demande jamais de mot de passe ni de paiement. En cas de doute, appelez la clinique à un numéro que vous avez déjà.
+# $address : un endroit à taper, sans https://
+mail-real-page = Pour en savoir plus : tapez { $address } dans votre navigateur.
 mail-passcode-subject = Votre code d’accès pour { $clinic }
 mail-passcode-line = Votre code d’accès pour le message de { $clinic } :
 mail-passcode-lasts = Il est valable 10 minutes, une seule fois. Aucun membre de la clinique ne vous le demandera.
@@ -1074,10 +1082,10 @@ demo-phone = Téléphone { $phone }
 demo-mails = Courriels
 demo-to = À { $address }
 demo-as-text = En texte seul
-demo-size-desk = Ordinateur
-demo-size-phone = Téléphone
-demo-look-light = Clair
-demo-look-dark = Sombre
+mail-size-desk = Ordinateur
+mail-size-phone = Téléphone
+mail-look-light = Clair
+mail-look-dark = Sombre
 
 # Étiquettes des éléments du dossier
 label-abatement = Jusqu’à
@@ -1699,6 +1707,11 @@ wording-version = Version { $number }, { $name }
 wording-take = Partir de cette version
 preview = Aperçu
 preview-text-part = En texte simple
+# La page qui montre un courriel tel qu’il arrive
+wording-view = Voir tel qu’il arrive
+wording-view-hint = Le texte en vigueur, tel que le reçoit la messagerie de la personne. Le lien et le code sont des exemples et n’ouvrent rien.
+wording-view-look = Clair ou sombre
+wording-view-size = Largeur
 preview-none = L’aperçu viendra quand les erreurs seront corrigées.
 parts-gsm7 = { $parts ->
     [one] 1 partie, { $units } caractères sur 160, il en reste { $left }.
@@ -1864,6 +1877,9 @@ told-when-at_once = Un courriel tout de suite
 told-when-hourly = Un courriel par heure, pour tout ce qui est arrivé
 told-when-daily = Un courriel le matin, pour tout ce qui est arrivé
 mail-staff-subject = Des réponses vous attendent à { $clinic }
+# Sous chaque courriel au personnel
+mail-staff-why = Vous recevez ce courriel parce que vous avez un compte auprès de { $clinic } à cette adresse.
+mail-staff-real = Pour savoir s’il est authentique : son lien mène à { $address }, et personne ne vous demande votre mot de passe ou un code par courriel ni par téléphone. En cas de doute, parlez-en à votre équipe avant d’appuyer dessus.
 mail-staff-line = { $count ->
     [one] Une réponse d’un patient attend dans votre boîte de réception.
    *[other] Des réponses de patients attendent dans votre boîte de réception : { $count }.
@@ -1928,7 +1944,8 @@ picker-more = Seuls les plus récents sont affichés. Indiquez des mots ou un ty
 js-upload_added = Ajouté : { $name }. Fichiers en tout : { $count }
 js-upload_removed = Retiré : { $name }. Fichiers en tout : { $count }
 js-upload_failed = Le téléversement a échoué. Réessayez.
-js-upload_busy = Des fichiers sont encore en cours de téléversement. Attendez-les ou annulez-les, puis envoyez.
+js-upload_running = En cours de téléversement : { $count }
+js-upload_busy = Des fichiers sont encore en cours de téléversement : { $count }. Attendez-les ou annulez-les, puis envoyez.
 js-upload_drop = Ou déposez des fichiers ici
 js-upload_up = Monter
 js-upload_up_of = Monter { $name }
@@ -2611,3 +2628,42 @@ event-broadcast_sent = message à plusieurs envoyé
 event-broadcast_stopped = message à plusieurs arrêté
 event-broadcast_removed = message à plusieurs supprimé avant l’envoi
 event-broadcast_not_sent = message à plusieurs non envoyé à ce patient
+
+# La page qui dit comment reconnaître un avis authentique, pour tout le monde
+real = Comment savoir si c’est authentique?
+real-intro = Vous avez raison de vous poser la question. Voici comment distinguer un vrai courriel ou texto de { $clinic } d’un faux.
+real-sure = En cas de doute
+real-call = Appelez { $clinic } à un numéro que vous avez déjà, par exemple sur une carte de rendez-vous, et demandez si on vous a écrit.
+# $phone : le numéro de la clinique
+real-call-at = Appelez { $clinic } au { $phone } et demandez si on vous a écrit. Un numéro que vous avez déjà, par exemple sur une carte de rendez-vous, est encore plus sûr.
+real-type = N’appuyez sur rien. Tapez cette adresse à la main dans votre navigateur :
+real-bar = Une fausse page peut ressembler à celle-ci. Regardez l’adresse en haut de votre navigateur : elle doit commencer exactement comme celle ci-dessus.
+real-holds = Ce qu’un vrai avis contient
+real-holds-name = Le nom { $clinic }, et l’annonce qu’un message vous attend.
+# $address : la première page du portail, sans https://
+real-holds-link = Un seul lien. Il commence par https:// et { $address }.
+real-holds-passcode = Un code d’accès seulement après que vous l’avez demandé, en appuyant sur un bouton de notre page.
+real-never = Ce qu’un vrai avis ne fait jamais
+real-never-health = Il ne dit rien de votre santé : ni résultat, ni nom de médecin, ni raison.
+real-never-money = Il ne demande ni paiement, ni carte, ni compte bancaire.
+real-never-file = Il n’a pas de fichier joint.
+real-never-ask = Personne de la clinique ne vous demande un code d’accès, que ce soit par téléphone, par courriel ou par texto.
+
+# Le mot choisi avec une personne, auquel elle reconnaît les avis de la clinique
+settings-own-word = Le mot du patient
+own-word-intro = Un mot que la clinique et la personne ont choisi ensemble figure dans chaque avis qu’elle reçoit. Qui écrit un faux avis ne le connaît pas.
+own-word-who-knows = L’avis contient le mot entier. La page derrière son lien n’en montre que la première lettre tant que la personne ne s’est pas connectée : le lien seul n’apprend le mot à personne.
+own-word-shown = Montrer le mot dans les avis
+own-word-shown-hint = Activé : chaque dossier a une place pour le mot. Les personnes qui n’en ont pas reçoivent leurs avis comme avant.
+own-word = Mot dans les avis
+own-word-off = La clinique ne montre pas de mot en ce moment. Un propriétaire peut l’activer dans les paramètres, sous « Le mot du patient ».
+own-word-hint = Un seul mot de 3 à 24 lettres, par exemple Tournesol. Choisissez-le avec la personne; il ne doit rien dire de sa santé. Des lettres sans accent gardent les textos courts. Vide : pas de mot.
+error-own-word = Entrez un seul mot de 3 à 24 lettres, sans espace, chiffre ni signe
+own-word-set = Choisi
+own-word-change = Changer le mot
+# Sur la page derrière le lien, avant la connexion
+own-word-begins = Votre mot commence par { $letter }. Le mot entier est dans le courriel ou le texto que vous avez reçu.
+own-word-yours = Votre mot dans nos avis
+real-holds-word = Votre mot, si vous en avez choisi un avec la clinique. S’il manque, appelez avant d’appuyer sur quoi que ce soit.
+# Dans un courriel ou un texto
+notification-own-word = Votre mot est { $word }.

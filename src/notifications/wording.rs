@@ -1,11 +1,11 @@
 //! The words of one notification to one patient, from the wording in use now.
 
-use super::templates::{Kind, NotificationTemplate, Rendered, Slot, Values, in_use, safe_name};
+use super::templates::{Kind, NotificationTemplate, Rendered, Slot, Values, in_use, safe_name, typed_address};
 use crate::db::{Conn, Ts};
 use crate::delivery::Channel;
 use crate::patients::{self, Patient};
 use crate::portal_links::{LINK_LASTS, PASSCODE_LASTS};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::text::Lang;
 use diesel::prelude::*;
 
@@ -19,20 +19,27 @@ pub struct Wording {
     name: String,
     for_whom: bool,
     expiry: String,
+    real_at: String,
+    own_word: String,
 }
 
-/// Reads the wording of a kind for a patient, as it is in use at this moment.
+/// Reads the wording of a kind for a patient, as it is in use at this moment. `origin` is where the portal is.
 pub fn wording(
     conn: &mut Conn,
     now: Ts,
-    settings: &Settings,
+    (settings, origin): (&Settings, &str),
     patient: &Patient,
     what: (Kind, Channel),
 ) -> QueryResult<Wording> {
     let slot = Slot { kind: what.0, channel: what.1, lang: Lang::or_english(&patient.language) };
     let (template, _) = in_use(conn, settings, slot)?;
     let name = if settings.notify_by_name { patient.called() } else { "" };
-    let words = Wording::new(template, settings, name, now);
+    let mut words = Wording::new(template, (settings, origin), name, now);
+    if settings::shows_own_word(conn)?
+        && let Some(word) = patients::own_word(conn, patient.id)?
+    {
+        words = words.with_own_word(word.as_str());
+    }
     let others = settings.name_where_shared && is_shared(conn, patient, what.1)?;
     Ok(if others { words.saying_for_whom(patient.called()) } else { words })
 }
@@ -47,8 +54,8 @@ fn is_shared(conn: &mut Conn, patient: &Patient, channel: Channel) -> QueryResul
 }
 
 impl Wording {
-    /// A wording for somebody of this name.
-    pub fn new(template: NotificationTemplate, settings: &Settings, name: &str, now: Ts) -> Wording {
+    /// A wording for somebody of this name. `origin` is where the portal is.
+    pub fn new(template: NotificationTemplate, (settings, origin): (&Settings, &str), name: &str, now: Ts) -> Wording {
         let (lang, zone) = (template.slot().lang, settings.zone());
         let expiry = match template.slot().kind {
             Kind::Passcode => lang.time(zone.local(now.plus(PASSCODE_LASTS))),
@@ -62,6 +69,8 @@ impl Wording {
             name: safe_name(name),
             for_whom: false,
             expiry,
+            real_at: format!("{}/portal/real", typed_address(origin)),
+            own_word: String::new(),
         }
     }
 
@@ -69,6 +78,12 @@ impl Wording {
     pub fn saying_for_whom(mut self, name: &str) -> Wording {
         self.name = safe_name(name);
         self.for_whom = !self.name.is_empty();
+        self
+    }
+
+    /// The same with the word that was chosen with the patient.
+    pub fn with_own_word(mut self, word: &str) -> Wording {
+        self.own_word = word.to_owned();
         self
     }
 
@@ -89,6 +104,8 @@ impl Wording {
             link,
             passcode,
             expiry: &self.expiry,
+            real_at: &self.real_at,
+            own_word: &self.own_word,
         }
     }
 

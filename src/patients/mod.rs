@@ -10,6 +10,7 @@ mod identifiers;
 mod known;
 mod listed;
 mod named;
+mod own_word;
 mod postal_address;
 mod query;
 mod record;
@@ -29,6 +30,7 @@ pub use known::{
 };
 pub use listed::{named_by_lines, patients_by_ids};
 pub use named::{Clues, NamedBy, named_other};
+pub use own_word::{OwnWord, own_word, set_own_word};
 pub use postal_address::{PostalAddress, follow_postal_address, postal_address, postal_code, set_postal_address};
 pub use record::{
     Change, Demographics, Method, NewPatient, Patient, add, change_own, every, in_order, merged_records, names_of,

@@ -2,6 +2,7 @@
 
 use crate::access::session::Holder;
 use crate::access::{self, LapsedVisit, PortalRefusal, PortalVisit};
+use crate::conversations::Author;
 use crate::db::Conn;
 use crate::error::AppError;
 use crate::http::{Head, Shell};
@@ -80,6 +81,15 @@ pub fn shell(conn: &mut Conn, head: &Head, theirs: Option<&str>) -> Result<(Shel
     shell.images = (settings.logo.clone(), settings.background.clone());
     shell.session = head.holder.as_ref().map(Holder::lasts);
     Ok((shell, settings))
+}
+
+/// Who wrote a message, as patients read it: "You", the user's name where the clinic shows names, else the clinic.
+pub fn writer<'a>(shell: &'a Shell, settings: &Settings, author: Author, user: Option<&'a str>) -> &'a str {
+    match author {
+        Author::Patient => shell.t("you"),
+        Author::User if settings.portal_names => user.unwrap_or(shell.clinic_name.as_str()),
+        Author::User | Author::System => shell.clinic_name.as_str(),
+    }
 }
 
 /// Why the patient may not enter the portal, in words.

@@ -8,7 +8,8 @@ use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other, signed_out, unprocessable};
-use crate::patients::{self, IdKind, Method, Patient};
+use crate::patients::{self, IdKind, Method, OwnWord, Patient};
+use crate::settings;
 use crate::state::AppState;
 use crate::text::Lang;
 use actix_session::Session;
@@ -22,6 +23,8 @@ struct InformationPage {
     shell: Shell,
     patient: Patient,
     identifiers: Vec<(IdKind, String)>,
+    /// the word that was chosen with the patient, where notifications show it
+    own_word: Option<OwnWord>,
     /// as stored or as typed
     method: String,
     language: String,
@@ -84,9 +87,13 @@ async fn page(
         let (shell, _) = shell(conn, &head, None)?;
         let patient = patients::patient_by_id(conn, visit.0.patient())?;
         let identifiers = patients::identifiers(conn, patient.id)?;
+        let own_word = match settings::shows_own_word(conn)? {
+            true => patients::own_word(conn, patient.id)?,
+            false => None,
+        };
         let fresh = || (patient.method.as_str().to_owned(), patient.language.clone(), stored(&patient).seen());
         let (method, language, seen) = typed.unwrap_or_else(fresh);
-        Ok(InformationPage { shell, patient, identifiers, method, language, errors, seen })
+        Ok(InformationPage { shell, patient, identifiers, own_word, method, language, errors, seen })
     });
     read.await
 }

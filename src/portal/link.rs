@@ -1,8 +1,8 @@
 //! `/portal/link/{token}`: from the notification to the message. Opening the page, by a person or a mail scanner,
 //! changes nothing; a passcode is made only when the button is pressed.
 
+use super::gone::RecalledPage;
 use super::guard::{return_path, shell};
-use super::message::RecalledPage;
 use crate::access::session::{HOLDER, Holder};
 use crate::clock::Token;
 use crate::db::Ts;
@@ -18,7 +18,7 @@ use crate::portal_entry::{self, LoginError, Proof};
 use crate::portal_links::{self, OpenLink, PasscodeState, PasscodeStatus, RequestRefused};
 use crate::settings::Settings;
 use crate::state::AppState;
-use crate::values::BirthDate;
+use crate::values::{BirthDate, EmailAddress, PhoneNumber};
 use actix_session::Session;
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -41,6 +41,13 @@ struct LinkPage {
     back: String,
     /// the road by which a passcode is sent
     road: Channel,
+    /// the address that it is sent to, mostly hidden; empty for a claim, of which nothing is told
+    to: String,
+    /// the first letter of the word that was chosen with the patient; empty: none is shown. All of it stands in the notification.
+    word_begins: String,
+    /// seconds until another passcode can be requested; 0: now, and always for a claim, since only a passcode that could not be
+    /// sent is replaced at once
+    wait: i64,
     passcode: Option<PasscodeStatus>,
     /// until when no passcode is made or taken, after too many tries
     locked: Option<Ts>,
@@ -62,6 +69,11 @@ impl LinkPage {
             errors.add("birth_date", self.error);
         }
         errors
+    }
+
+    /// When another passcode may be requested, with the place of the seconds left open for the script that counts down.
+    fn again_in(&self) -> String {
+        self.shell.t1("passcode-again-in", "seconds", "{seconds}")
     }
 
     /// Whether to say that the passcode could not be sent: never for a claim, of which nothing is told.
@@ -123,17 +135,45 @@ async fn page(
         let passcode = portal_links::status(conn, now, link.id)?;
         let locked = passcode.as_ref().and_then(|status| status.lock(now));
         let (is_claim, back) = (link.is_claim, typed.back.clone());
-        let (road, whose) = match link.patient.filter(|_| !is_claim) {
+        let wait = passcode.as_ref().filter(|_| !is_claim).and_then(|status| status.wait(now));
+        let wait = wait.map_or(0, |left| left.whole_seconds().max(1));
+        let mut word_begins = String::new();
+        let (road, to, whose) = match link.patient.filter(|_| !is_claim) {
             Some(patient) => {
                 let patient = patients::patient_by_id(conn, patient)?;
                 let blocks = notifications::blocks(conn, &patient)?;
                 let road = notifications::passcode_channel(&patient, &blocks, &delivery, link.channel);
                 let shared = patients::address_is_shared(conn, &patient)?;
-                (road, if shared { patient.called().to_owned() } else { String::new() })
+                let to = match road {
+                    Channel::Email => patient.email.as_ref().map(EmailAddress::hidden),
+                    Channel::Sms => patient.phone.as_ref().map(PhoneNumber::masked),
+                };
+                if crate::settings::shows_own_word(conn)?
+                    && let Some(word) = patients::own_word(conn, patient.id)?
+                {
+                    word_begins = word.first_letter();
+                }
+                let whose = if shared { patient.called().to_owned() } else { String::new() };
+                (road, to.unwrap_or_default(), whose)
             }
-            None => (link.channel, String::new()),
+            None => (link.channel, String::new(), String::new()),
         };
-        Ok(LinkPage { shell, settings, token, is_claim, whose, back, road, passcode, locked, error, typed })
+        Ok(LinkPage {
+            shell,
+            settings,
+            token,
+            is_claim,
+            whose,
+            back,
+            road,
+            to,
+            word_begins,
+            wait,
+            passcode,
+            locked,
+            error,
+            typed,
+        })
     });
     read.await
 }
@@ -221,7 +261,7 @@ pub async fn login(
         stay: form.has("stay"),
     };
     // something that is no date proves nothing and reveals nothing: it does not count as a try
-    let Some(birth_date) = BirthDate::from_parts(&typed.day, &typed.month, &typed.year) else {
+    let Some(birth_date) = BirthDate::typed(&typed.day, &typed.month, &typed.year) else {
         let page = page(&state, head, link, &token, "portal-error-no-date", typed).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };

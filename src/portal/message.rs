@@ -1,6 +1,7 @@
 //! `/portal/messages/{number}`: one conversation: read, and answer where the clinic allows it.
 
-use super::guard::{Visit, Writer, number, refusal_text, shell};
+use super::gone::gone;
+use super::guard::{Visit, Writer, number, refusal_text, shell, writer};
 use crate::access::PortalVisit;
 use crate::conversations::{
     self, Author, Body, BodyFormat, CannotReply, MessageRow, OneTap, PatientReply, PatientReplyError, PatientThread,
@@ -58,15 +59,30 @@ impl MessagePage {
 
     /// Whether the page opens at this message: the newest unread one, unless it is the first on the page.
     fn is_news(&self, message: &MessageRow) -> bool {
-        let unread = |m: &&MessageRow| m.author != Author::Patient && m.read_by_patient_at.is_none();
-        let newest = self.thread.messages.iter().skip(1).rfind(unread);
+        let newest = self.thread.messages.iter().skip(1).rfind(|message| is_unread(message));
         self.form.error.is_empty() && newest.is_some_and(|newest| newest.id == message.id)
+    }
+
+    /// Whether the unread messages begin with this one, after others.
+    fn begins_news(&self, message: &MessageRow) -> bool {
+        let first = self.thread.messages.iter().position(is_unread).filter(|at| *at > 0);
+        first.and_then(|at| self.thread.messages.get(at)).is_some_and(|first| first.id == message.id)
+    }
+
+    /// Who wrote a message, as the patient reads it.
+    fn writer<'a>(&'a self, message: &'a MessageRow) -> &'a str {
+        writer(&self.shell, &self.settings, message.author, message.user_name.as_deref())
+    }
+
+    /// Whether this message was just sent: the newest of the patient's own.
+    fn is_sent(&self, message: &MessageRow) -> bool {
+        let newest = self.thread.messages.iter().rfind(|m| m.author == Author::Patient);
+        !self.sent.is_empty() && newest.is_some_and(|newest| newest.id == message.id)
     }
 
     /// The words about what was just done, if they belong below this message; else empty.
     fn said_below(&self, message: &MessageRow) -> &'static str {
-        let newest = |is: fn(&MessageRow) -> bool| self.thread.messages.iter().rfind(|m| is(m)).map(|m| m.id);
-        if !self.sent.is_empty() && newest(|m| m.author == Author::Patient) == Some(message.id) {
+        if self.is_sent(message) {
             return self.sent;
         }
         let answer = |m: &MessageRow| m.answers.iter().map(|(_, at)| *at).max();
@@ -142,6 +158,11 @@ impl MessagePage {
             phone => self.shell.t2("portal-call-clinic", "clinic", &self.settings.name, "phone", phone),
         }
     }
+}
+
+/// Whether a message is the clinic's, and the patient has not opened it.
+fn is_unread(message: &MessageRow) -> bool {
+    message.author != Author::Patient && message.read_by_patient_at.is_none()
 }
 
 #[derive(Deserialize, Default)]
@@ -220,30 +241,6 @@ pub async fn show(
     match opened(&state, &head, &visit.0, number, before, &form).await {
         Err(AppError::NotFound) => gone(&state, head, visit.0, number).await,
         page => html(&page?),
-    }
-}
-
-#[derive(Template)]
-#[template(path = "portal/gone.html")]
-struct GonePage {
-    shell: Shell,
-}
-
-/// The page for what the clinic has taken back before the patient opened it: it says that, and nothing of it.
-#[derive(Template)]
-#[template(path = "portal/recalled.html")]
-pub struct RecalledPage {
-    pub shell: Shell,
-}
-
-/// The page for a conversation that does not exist or is another patient's, or was taken back, with what to do.
-async fn gone(state: &AppState, head: Head, visit: PortalVisit, number: i64) -> Result<HttpResponse, AppError> {
-    let read = state.db.read(move |conn| -> Result<_, AppError> {
-        Ok((shell(conn, &head, None)?.0, conversations::was_recalled(conn, &visit, number)?))
-    });
-    match read.await? {
-        (shell, true) => with_status(StatusCode::GONE, &RecalledPage { shell }),
-        (shell, false) => with_status(StatusCode::NOT_FOUND, &GonePage { shell }),
     }
 }
 

@@ -1,12 +1,13 @@
 //! `/portal/messages`: the patient's conversations, newest first.
 
-use super::guard::{Visit, refusal_text, shell};
+use super::guard::{Visit, refusal_text, shell, writer};
 use crate::access::PortalVisit;
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::conversations::{self, PatientRow};
+use crate::conversations::{self, Excerpt, PatientRow};
 use crate::db::{self, Conn, Ts};
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging};
+use crate::settings::Settings;
 use crate::state::AppState;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -23,14 +24,21 @@ struct MessagesPage {
     /// why the list is not shown, in words
     shut_out: Option<String>,
     rows: Vec<PatientRow>,
-    /// the beginning of each conversation's last message, by the conversation's number
-    excerpts: HashMap<i64, String>,
+    settings: Settings,
+    /// each conversation's last message, by the conversation's number
+    excerpts: HashMap<i64, Excerpt>,
     next: Option<String>,
 }
 
 impl MessagesPage {
     fn excerpt(&self, row: &PatientRow) -> &str {
-        self.excerpts.get(&row.number).map_or("", String::as_str)
+        self.excerpts.get(&row.number).map_or("", |newest| newest.words.as_str())
+    }
+
+    /// Who wrote last: the name where the clinic shows names, else the clinic.
+    fn writer<'a>(&'a self, row: &PatientRow) -> &'a str {
+        let name = self.excerpts.get(&row.number).and_then(|newest| newest.by.as_deref());
+        writer(&self.shell, &self.settings, row.last_author, name)
     }
 }
 
@@ -46,7 +54,7 @@ fn page(
     visit: &PortalVisit,
     before: Option<(Ts, i64)>,
 ) -> Result<MessagesPage, AppError> {
-    let (shell, _) = shell(conn, head, None)?;
+    let (shell, settings) = shell(conn, head, None)?;
     let shut_out = visit.refusal(conn)?.map(|why| refusal_text(&shell, &why));
     let mut rows = match shut_out {
         None => conversations::patient_inbox(conn, visit, before, PAGE + 1)?,
@@ -54,7 +62,7 @@ fn page(
     };
     let next = db::cut(&mut rows, PAGE, |row| paging::key(row.last_message_at, row.number));
     let excerpts = conversations::excerpts(conn, visit, &rows)?;
-    Ok(MessagesPage { shell, shut_out, rows, excerpts, next })
+    Ok(MessagesPage { shell, shut_out, rows, settings, excerpts, next })
 }
 
 pub async fn show(

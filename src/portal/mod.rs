@@ -3,6 +3,7 @@
 
 mod attachments;
 mod download;
+mod gone;
 mod guard;
 mod home;
 mod image;
@@ -13,6 +14,7 @@ mod logout;
 mod message;
 mod messages;
 mod not_yours;
+mod real;
 mod session;
 mod views;
 
@@ -46,6 +48,7 @@ pub fn routes(config: &mut ServiceConfig) {
     let post = web::post;
     config
         .route("", get().to(home::show))
+        .route("/real", get().to(real::show))
         .route("/entry", post().to(home::enter))
         .route("/link/{token}", get().to(link::show))
         .route("/link/{token}/", get().to(link::show))

@@ -62,6 +62,13 @@ impl PasscodeStatus {
     pub fn lock(&self, now: Ts) -> Option<Ts> {
         self.locked_until.filter(|until| *until > now)
     }
+
+    /// How long no other passcode is made, because this one was sent a moment ago; `None`: one can be requested now.
+    pub fn wait(&self, now: Ts) -> Option<Duration> {
+        let is_good = self.send_state != PasscodeState::Failed && self.tries < TRIES;
+        let left = AGAIN_AFTER - now.since(self.requested_at);
+        (is_good && left.is_positive()).then_some(left)
+    }
 }
 
 /// Why no passcode is made now.
@@ -82,9 +89,7 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     if let Some(locked) = before.as_ref().and_then(|b| b.locked_until).filter(|until| *until > now) {
         return Ok(Err(RequestRefused::Locked(locked)));
     }
-    let is_good = |b: &PasscodeStatus| b.send_state != PasscodeState::Failed && b.tries < TRIES;
-    let just_sent = before.is_some_and(|b| now.since(b.requested_at) < AGAIN_AFTER && is_good(&b));
-    if just_sent {
+    if before.is_some_and(|before| before.wait(now).is_some()) {
         return Ok(Err(RequestRefused::JustSent));
     }
     // a claim is never refused for this, which would tell that it is true: see `recipient`

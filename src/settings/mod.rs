@@ -3,6 +3,7 @@
 
 mod hours;
 mod images;
+mod own_word;
 mod reach;
 mod retention;
 
@@ -10,6 +11,7 @@ pub use hours::{
     Hours, MIDNIGHT, MOST_CLOSED, MOST_DAYS, MOST_HOURS, Promise, Span, Unit, answer_by, day_text, hours, parse_day,
 };
 pub use images::{Image, ImageKind, image};
+pub use own_word::shows_own_word;
 pub use reach::{Reach, reach};
 pub use retention::Retention;
 

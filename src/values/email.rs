@@ -52,6 +52,12 @@ impl EmailAddress {
         self.0.to_lowercase()
     }
 
+    /// The address for a page that opens without a proof: `j…@…`. Who owns the mailbox knows it again; nobody else learns where
+    /// it is.
+    pub fn hidden(&self) -> String {
+        format!("{}…@…", self.0.chars().next().unwrap_or_default())
+    }
+
     /// The address for showing, mostly hidden: `j…@example.org`.
     pub fn masked(&self) -> String {
         let (mailbox, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));

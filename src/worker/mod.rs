@@ -25,10 +25,12 @@ use crate::access::session;
 use crate::broadcasts;
 use crate::db::{Conn, DbError, Ts, Tx};
 use crate::error::AppError;
+use crate::notifications::templates::{sender_line, typed_address};
 use crate::outbox::{self, Job, Lane, Task};
 use crate::portal_links;
 use crate::settings::{self, Settings};
 use crate::state::AppState;
+use crate::text::Lang;
 use crate::users;
 use futures_util::future::join_all;
 use std::collections::HashMap;
@@ -198,6 +200,15 @@ fn finish(tx: &mut Tx, job: &Job, write: impl FnOnce(&mut Tx) -> diesel::QueryRe
         write(tx)?;
     }
     Ok(())
+}
+
+/// What stands below every email to a user: who writes, why, and how to know that it is real.
+fn staff_foot(lang: Lang, settings: &Settings, origin: &str) -> Vec<String> {
+    vec![
+        sender_line(&settings.name, &settings.address, &settings.phone),
+        lang.t1("mail-staff-why", "clinic", &settings.name),
+        lang.t1("mail-staff-real", "address", typed_address(origin)),
+    ]
 }
 
 fn settings(conn: &mut Conn) -> Result<Settings, AppError> {

@@ -84,7 +84,8 @@ async fn prepare(state: &AppState, job: &Job, id: NotificationId) -> Result<Read
         };
         let row = notifications::hand_over(tx, now, row, job.attempts, Some(&address))?;
         let report_to = hand_over::report_address(tx, &state, &row)?;
-        let words = wording(tx, now, &settings, &to_send.patient, (row.kind, row.channel))?;
+        let origin = state.config.origin();
+        let words = wording(tx, now, (&settings, origin.as_str()), &to_send.patient, (row.kind, row.channel))?;
         Ok(Ready::Send(Box::new(ToGo { row, from_name: settings.name, address, words, token, report_to })))
     });
     prepare.await

@@ -69,7 +69,7 @@ pub(super) async fn run(state: &AppState, job: Job, link: LinkId) -> Result<(), 
 /// Reads the recipient of a passcode. `None` where the link does not work any more; `Some(None)` for a claim that is
 /// true of nobody.
 async fn find_recipient(state: &AppState, link: LinkId) -> Result<Option<Option<Known>>, AppError> {
-    let (now, delivery) = (state.clock.now(), state.delivery.clone());
+    let (now, delivery, origin) = (state.clock.now(), state.delivery.clone(), state.config.origin());
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some(to) = portal_links::recipient(conn, now, link)? else { return Ok(None) };
         let Some(patient) = to.patient else { return Ok(Some(None)) };
@@ -80,7 +80,7 @@ async fn find_recipient(state: &AppState, link: LinkId) -> Result<Option<Option<
             true => to.channel,
             false => passcode_channel(&patient, &blocks, &delivery, to.channel),
         };
-        let words = wording(conn, now, &settings, &patient, (Kind::Passcode, road))?;
+        let words = wording(conn, now, (&settings, origin.as_str()), &patient, (Kind::Passcode, road))?;
         let address = Address::for_patient(&patient, road);
         Ok(Some(Some(Known { patient, road, address, settings, words })))
     });

@@ -1,7 +1,7 @@
 //! Tells one user by email that patients have answered: in how many conversations, and where to read them. The email
 //! names no patient and quotes nothing.
 
-use super::{finish, settings};
+use super::{finish, settings, staff_foot};
 use crate::db::UserId;
 use crate::delivery::{Email, Failure};
 use crate::error::AppError;
@@ -19,6 +19,7 @@ struct StaffTold<'a> {
     clinic: &'a str,
     line: &'a str,
     link: &'a str,
+    foot: &'a [String],
 }
 
 pub(super) async fn run(state: &AppState, job: Job, user: UserId) -> Result<(), AppError> {
@@ -48,14 +49,16 @@ pub(super) async fn run(state: &AppState, job: Job, user: UserId) -> Result<(), 
 
 fn email(state: &AppState, settings: &Settings, to_tell: &ToTell) -> Result<Email, AppError> {
     let lang = Lang::or_english(&to_tell.language);
-    let link = format!("{}/inbox", state.config.origin());
+    let origin = state.config.origin();
+    let link = format!("{origin}/inbox");
     let line = lang.t1("mail-staff-line", "count", to_tell.waiting);
-    let html = StaffTold { lang, clinic: &settings.name, line: &line, link: &link }.render()?;
+    let foot = staff_foot(lang, settings, &origin);
+    let html = StaffTold { lang, clinic: &settings.name, line: &line, link: &link, foot: &foot }.render()?;
     Ok(Email {
         to: to_tell.email.clone(),
         from_name: settings.name.clone(),
         subject: lang.t1("mail-staff-subject", "clinic", &settings.name),
-        text: format!("{line}\n\n{link}\n"),
+        text: format!("{line}\n\n{link}\n\n-- \n{}\n", foot.join("\n")),
         html,
         message_uid: state.random.token().reveal().to_lowercase(),
     })

@@ -1,7 +1,7 @@
 //! Sends one user a mail about their own account. The link in it is made here: its hash is stored before the mail is
 //! sent, and the link itself is only in this mail.
 
-use super::{finish, settings};
+use super::{finish, settings, staff_foot};
 use crate::access::Device;
 use crate::audit::{self, ToldSeal};
 use crate::db::{AccountMailId, Ts};
@@ -23,6 +23,7 @@ struct AccountMail<'a> {
     button: &'static str,
     link: &'a str,
     after: &'a [String],
+    foot: &'a [String],
 }
 
 pub(super) async fn run(state: &AppState, job: Job, id: AccountMailId) -> Result<(), AppError> {
@@ -153,13 +154,15 @@ fn email(
         }
     };
     let after: Vec<String> = until.into_iter().chain(after).collect();
-    let html = AccountMail { lang, clinic, lines: &lines, button: lang.t(button), link, after: &after }.render()?;
+    let foot = staff_foot(lang, settings, &state.config.origin());
+    let html = AccountMail { lang, clinic, lines: &lines, button: lang.t(button), link, after: &after, foot: &foot };
+    let html = html.render()?;
     let parts = [lines.join("\n\n"), link.to_owned(), after.join("\n\n")];
     Ok(Email {
         to: mail.to.clone(),
         from_name: clinic.to_owned(),
         subject: lang.t1(subject, "clinic", clinic),
-        text: format!("{}\n", parts.join("\n\n")),
+        text: format!("{}\n\n-- \n{}\n", parts.join("\n\n"), foot.join("\n")),
         html,
         message_uid: state.random.token().reveal().to_lowercase(),
     })

@@ -3,8 +3,8 @@
 // with their hidden fields; without this script the part's "Add files" button does the same, a page at a time.
 //
 // Hook: fieldset[data-uploads=URL], with data-largest and data-together, the limits in bytes.
-// Strings: upload_added, upload_removed {name}, upload_failed, upload_busy, upload_drop, upload_up, upload_up_of {name},
-// upload_moved {name} {count}, upload_cancel_of {name}, upload_too_large, upload_too_much
+// Strings: upload_added, upload_removed {name}, upload_failed, upload_running {count}, upload_busy {count}, upload_drop,
+// upload_up, upload_up_of {name}, upload_moved {name} {count}, upload_cancel_of {name}, upload_too_large, upload_too_much
 import {make, wordsFor} from './common.js'
 import {request as ask} from './request.js'
 import upload from './request-files.js'
@@ -22,6 +22,7 @@ export default function start(part) {
   const running = new Set()
 
   const say = (text) => { status.textContent = text }
+  const sayRunning = () => say(running.size ? words('upload_running', {count: running.size}) : '')
   const count = () => list.querySelectorAll('li[data-file]').length
 
   // what the field holds is sent here, and must not be sent again with the form
@@ -60,6 +61,7 @@ export default function start(part) {
       else if (total + file.size > together) refuse(file.name, words('upload_too_much'))
       else send(file)
     }
+    if (running.size) sayRunning()
   }
 
   function refuse(name, why) {
@@ -94,17 +96,20 @@ export default function start(part) {
       }
       if (focused) lines[0].querySelector('button')?.focus()
       if (request.status === 200) say(words('upload_added', {name: file.name, count: count()}))
+      else sayRunning()
       changed()
     })
     const failed = () => {
       end()
       item.remove()
+      sayRunning()
       refuse(file.name, words('upload_failed'))
     }
     request.addEventListener('error', failed)
     request.addEventListener('abort', () => {
       end()
       item.remove()
+      sayRunning()
       input.focus()
     })
     cancel.addEventListener('click', () => request.abort())
@@ -166,7 +171,7 @@ export default function start(part) {
     if (!running.size || event.submitter?.formTarget) return
     event.preventDefault()
     event.stopImmediatePropagation()
-    say(words('upload_busy'))
+    say(words('upload_busy', {count: running.size}))
   }, {capture: true})
 
   list.querySelectorAll('li.file').forEach(dress)

@@ -33,16 +33,18 @@ pub async fn show(
         shell.who = None;
         shell.signed_in = true;
         let files = FileLines::read(conn, &intake, &chart.0, &typed)?;
-        Ok((shell, settings, files, settings::answer_by(conn, now)?))
+        let names = (patient.name(), chart.0.user().name().to_owned());
+        Ok((shell, settings, files, (names, settings::answer_by(conn, now)?)))
     });
-    let (shell, settings, files, answer_by) = read.await?;
+    let (shell, settings, files, ((patient, by), answer_by)) = read.await?;
     let uploads = files.uploads.into_iter().map(|file| Attachment::previewed(file.file_name, file.size));
     let items = files.items.into_iter().map(|item| Attachment::previewed(item.title, 0));
     let files = uploads.chain(items).collect();
     let body = CleanHtml::from_html(&RichText::typed(&form).html);
     let title = one_line(form.get("title"));
     let replies_allowed = form.has("replies_allowed");
-    let written = Preview { title, body, replies_allowed, offers: offers(&form), files, answer_by };
+    let offers = offers(&form);
+    let written = Preview { patient, by, title, body, replies_allowed, offers, files, answer_by };
     let page = (render.0)(shell, settings, conversations::preview(written, now))?;
     Ok(HttpResponse::Ok().content_type(ContentType::html()).body(page))
 }

@@ -18,6 +18,7 @@ use crate::notifications::{self, BlockKind, Blocks};
 use crate::patients::{self, IdKind, Patient};
 use crate::portal_links;
 use crate::records::{self, Hold};
+use crate::settings;
 use crate::state::AppState;
 use crate::values::Line;
 use actix_web::http::header::CONTENT_DISPOSITION;
@@ -53,6 +54,8 @@ struct ChartPage {
     identifiers: Vec<(IdKind, String)>,
     /// the lines of the postal address
     postal_address: Option<Vec<String>>,
+    /// whether a word for notifications was chosen; `None` where the clinic shows none
+    has_own_word: Option<bool>,
     /// until when the portal takes no passcode of this patient
     locked_until: Option<Ts>,
     /// other charts that may be this patient's
@@ -112,6 +115,10 @@ pub async fn show(
         let blocks = notifications::blocks(conn, &patient)?;
         let identifiers = patients::identifiers(conn, patient.id)?;
         let postal_address = patients::postal_address(conn, patient.id)?.map(|address| address.lines());
+        let has_own_word = match settings::shows_own_word(conn)? {
+            true => Some(patients::own_word(conn, patient.id)?.is_some()),
+            false => None,
+        };
         let locked_until = portal_links::locked_until(conn, now, &chart.0)?;
         let (doubles, apart) = patients::doubles_of(conn, &patient)?;
         let shuts_out = |other: &&Patient| patients::is_mistaken_for(&patient, other);
@@ -145,6 +152,7 @@ pub async fn show(
             blocks,
             identifiers,
             postal_address,
+            has_own_word,
             locked_until,
             doubles_shut_out,
             mistaken_for,

@@ -168,7 +168,7 @@ pub fn read_form(form: &Form, calling_code: &str, now: Ts, errors: &mut FieldErr
     let line = |name| text::one_line(form.get(name));
     let optional = |name| Some(line(name)).filter(|text| !text.is_empty());
     let family_name = errors.need("family_name", "error-family-name", optional("family_name"));
-    let birth_date = BirthDate::from_parts(form.get("day"), form.get("month"), form.get("year"));
+    let birth_date = BirthDate::typed(form.get("day"), form.get("month"), form.get("year"));
     let birth_date = errors.need("birth_date", "error-birth-date", birth_date.and_then(|day| day.by(now.get())));
     let (email, phone) = read_addresses(form, calling_code, errors);
     let language = errors.need("language", "error-language", Lang::find(form.get("language")));

@@ -10,6 +10,7 @@ pub mod import;
 pub mod list;
 pub mod merging;
 pub mod new;
+pub mod own_word;
 pub mod portal_lock;
 pub mod postal_address;
 pub mod reach;

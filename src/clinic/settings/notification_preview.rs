@@ -1,20 +1,27 @@
 //! Shows how a wording looks when it arrives, and explains what is wrong with it.
 
-use crate::db::Ts;
+use crate::db::{Conn, Ts};
 use crate::delivery::Channel;
 use crate::http::Shell;
 use crate::notifications::Wording;
 use crate::notifications::templates::{
     Kind, NotificationTemplate, Placeholder, Problem, Problems, Slot, filtered_words,
 };
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::text::CleanHtml;
 use crate::text::gsm::{self, Coding, Parts};
+use diesel::QueryResult;
 
 /// As long as a real token, so that the parts of a text are counted right; it opens nothing.
 const SAMPLE_TOKEN: &str = "EXAMPLE-0123456789-0123456789-01";
 const SAMPLE_PASSCODE: &str = "123456";
 const SAMPLE_NAME: &str = "Maxime";
+const SAMPLE_WORD: &str = "Marigold";
+
+/// The sample of the word that is chosen with a patient; empty where the clinic shows none.
+pub fn sample_word(conn: &mut Conn) -> QueryResult<&'static str> {
+    Ok(if settings::shows_own_word(conn)? { SAMPLE_WORD } else { "" })
+}
 
 /// The sample link or passcode of a preview and of a test.
 pub fn sample_secret(kind: Kind, origin: &str) -> String {
@@ -56,13 +63,13 @@ impl Preview {
     pub fn all(
         shell: &Shell,
         settings: &Settings,
-        origin: &str,
+        (origin, own_word): (&str, &str),
         now: Ts,
         template: NotificationTemplate,
     ) -> Vec<(bool, Preview)> {
         let slot = template.slot();
         let name = if settings.notify_by_name { SAMPLE_NAME } else { "" };
-        let words = Wording::new(template, settings, name, now);
+        let words = Wording::new(template, (settings, origin), name, now).with_own_word(own_word);
         let mut all = vec![(false, Preview::render(shell, slot, origin, &words))];
         if settings.name_where_shared && !words.has_name() {
             all.push((true, Preview::render(shell, slot, origin, &words.saying_for_whom(SAMPLE_NAME))));

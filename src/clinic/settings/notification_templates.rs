@@ -1,6 +1,6 @@
 //! `/settings/notification-templates/…`: the clinic's own wording of one notification, with a preview and a test.
 
-use super::notification_preview::{Preview, explain};
+use super::notification_preview::{Preview, explain, sample_word};
 use crate::access::rights;
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::clinic::guard::{User, shell};
@@ -74,9 +74,9 @@ pub(super) fn path(slot: &Slot) -> String {
     format!("/settings/notification-templates/{kind}/{channel}/{language}")
 }
 
-type SlotPath = web::Path<(String, String, String)>;
+pub(super) type SlotPath = web::Path<(String, String, String)>;
 
-fn slot(place: &SlotPath) -> Result<Slot, AppError> {
+pub(super) fn slot(place: &SlotPath) -> Result<Slot, AppError> {
     Slot::parse(&place.0, &place.1, &place.2).ok_or(AppError::NotFound)
 }
 
@@ -138,7 +138,8 @@ async fn page(
         let parsed = NotificationTemplate::parse(&settings, slot, &subject, &body);
         let by_name = settings.notify_by_name;
         let (subject_errors, body_errors) = explain(&shell, slot, by_name, parsed.as_ref().err());
-        let shown = |template| Preview::all(&shell, &settings, &origin, now, template);
+        let own_word = sample_word(conn)?;
+        let shown = |template| Preview::all(&shell, &settings, (origin.as_str(), own_word), now, template);
         let previews = parsed.ok().map(shown).unwrap_or_default();
         let seen = typed.seen.unwrap_or_else(|| stored(slot, &template).seen());
         let (phone, phone_error, tested) = (typed.phone, typed.phone_error, typed.tested);
@@ -246,9 +247,10 @@ pub async fn test(
     let ready = state.db.read(move |conn| -> Result<_, AppError> {
         let settings = settings::load(conn)?;
         let template = NotificationTemplate::parse(&settings, slot, form.get("subject"), form.get("body"));
-        Ok((template.ok(), users::email_of(conn, me.id())?, lang_of.lang(settings.lang()), settings))
+        let (email, own_word) = (users::email_of(conn, me.id())?, sample_word(conn)?);
+        Ok((template.ok(), (email, own_word), lang_of.lang(settings.lang()), settings))
     });
-    let (template, email, lang, settings) = ready.await?;
+    let (template, (email, own_word), lang, settings) = ready.await?;
     let Some(template) = template.filter(|_| typed.phone_error.is_empty()) else {
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page(&state, head, user, slot, typed, None).await?);
     };
@@ -256,7 +258,9 @@ pub async fn test(
     let trace = Entry::of_clinic(Actor::User(me), Event::NotificationTemplateTested, Subject::None);
     let trace = trace.with(format!("{} {} {}", slot.kind.as_str(), slot.channel.as_str(), slot.lang.code()));
     state.record(trace).await?;
-    let words = Wording::new(template, &settings, user.0.name(), now);
+    let origin = state.config.origin();
+    let words = Wording::new(template, (&settings, origin.as_str()), user.0.name(), now);
+    let words = words.with_own_word(own_word);
     let sent = send(&state, slot, &settings, &words, (email, phone)).await;
     typed.tested = Some(match sent {
         Ok(to) => (true, lang.t1("wording-tested", "address", to)),

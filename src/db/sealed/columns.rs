@@ -88,6 +88,7 @@ sealed_columns! {
         postal_code: PostalCode,
         country: PostalCountry,
     }
+    own_words (patient_id) [] { word: OwnWordText }
     phone_calls (id) [conversation_id] { note: PhoneCallNote }
     record_holds (patient_id) [] { note: HoldNote }
     merges (id) [] { drafts: MergedDrafts }

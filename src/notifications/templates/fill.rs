@@ -25,6 +25,10 @@ pub struct Values<'a> {
     pub expiry: &'a str,
     /// the clinic's postal address, for the foot of an email
     pub address: &'a str,
+    /// the word that was chosen with the patient, so that they know the clinic's notifications; empty: none
+    pub own_word: &'a str,
+    /// where the portal says how to know a real notification, without the scheme: to be typed, not pressed; empty: nowhere
+    pub real_at: &'a str,
 }
 
 impl<'a> Values<'a> {
@@ -56,6 +60,18 @@ pub fn safe_name(name: &str) -> String {
         |c: &char| c.is_alphabetic() || unicode_normalization::char::is_combining_mark(*c) || " -'’".contains(*c);
     let kept: String = name.chars().filter(kept).take(40).collect();
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Who writes, for the foot of an email: the clinic's name, postal address and telephone number, as far as they are set.
+pub fn sender_line(clinic: &str, address: &str, phone: &str) -> String {
+    let address = address.lines().map(str::trim).collect::<Vec<_>>().join(", ");
+    let parts = [clinic, address.as_str(), phone].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(" · ")
+}
+
+/// The place of an origin as people type it into their browser: without the scheme.
+pub fn typed_address(origin: &str) -> &str {
+    origin.split_once("://").map_or(origin, |(_, host)| host)
 }
 
 /// One email's words.
@@ -133,15 +149,17 @@ impl NotificationTemplate {
     /// What stands below every email to a patient, whatever the clinic's own words are.
     fn foot(&self, values: &Values) -> Vec<String> {
         let lang = self.slot().lang;
-        let address = values.address.lines().map(str::trim).collect::<Vec<_>>().join(", ");
-        let whole = [values.clinic, &address, values.phone].into_iter().filter(|part| !part.is_empty());
-        let whole = whole.collect::<Vec<_>>().join(" · ");
-        vec![whole, lang.t1("mail-why", "clinic", values.clinic), lang.t("mail-real").to_owned()]
+        let sender = sender_line(values.clinic, values.address, values.phone);
+        let mut foot = vec![sender, lang.t1("mail-why", "clinic", values.clinic), lang.t("mail-real").to_owned()];
+        if !values.real_at.is_empty() {
+            foot.push(lang.t1("mail-real-page", "address", values.real_at));
+        }
+        foot
     }
 
     /// The body, without paragraphs or lines that name a telephone number which the clinic does not have, unless they
     /// hold the link or the passcode. Whom it is for stands first, where it has to be said and the wording does not say
-    /// it.
+    /// it, then the word by which the patient knows it.
     fn body_for(&self, values: &Values, between: &str) -> String {
         let has = |part: &str, one: Placeholder| pieces(part).contains(&Piece::Named(one.as_str()));
         let names_it =
@@ -149,7 +167,9 @@ impl NotificationTemplate {
         let parts = self.body().split(between).filter(|part| !values.phone.is_empty() || !names_it(part));
         let says = values.for_whom && !self.has_name();
         let for_whom = says.then(|| self.slot().lang.t1("notification-for", "name", Placeholder::Name.written()));
-        for_whom.iter().map(String::as_str).chain(parts).collect::<Vec<_>>().join(between)
+        let lang = self.slot().lang;
+        let word = (!values.own_word.is_empty()).then(|| lang.t1("notification-own-word", "word", values.own_word));
+        for_whom.iter().chain(&word).map(String::as_str).chain(parts).collect::<Vec<_>>().join(between)
     }
 
     /// Whether the wording contains the patient's name.

@@ -7,7 +7,7 @@ mod filtered;
 mod placeholder;
 mod store;
 
-pub use fill::{EmailWords, Rendered, Values, safe_name};
+pub use fill::{EmailWords, Rendered, Values, safe_name, sender_line, typed_address};
 pub use filtered::filtered_words;
 pub use placeholder::Placeholder;
 pub use store::{Version, in_use, save, versions};

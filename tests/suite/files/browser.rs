@@ -207,7 +207,7 @@ async fn an_upload_shows_how_far_it_is_and_can_be_stopped() {
     // the message is not sent while a file is uploading, and the page says so
     browser.js("document.querySelector('form[data-compose]').richText.insert('<p>See them</p>')").await;
     desk.press("dialog.window form .btn.primary", Key::Enter).await;
-    browser.wait_text("Files are still being uploaded").await;
+    browser.wait_text("Files are still being uploaded: 1.").await;
     desk.press("[data-files] [data-cancel]", Key::Enter).await;
     browser.wait_gone("[data-files] li").await;
     assert_eq!(browser.js("return document.activeElement.id").await, "files");

@@ -29,6 +29,7 @@ async fn scanned_by(clamd: &Clamd, on: On) -> App {
 on_each!(
     a_file_is_scanned_as_it_comes_in,
     without_the_scanner_files_wait,
+    where_none_is_configured_no_page_speaks_of_one,
     what_is_found_later_is_taken_away,
     a_scanner_that_comes_later_looks_at_everything,
     nothing_unscanned_leaves_by_any_way,
@@ -96,6 +97,16 @@ async fn a_file_is_scanned_as_it_comes_in(on: On) {
     // on a slow machine the largest file is left to the worker
     work(&app).await;
     assert!(scans(&app).await.iter().all(|scan| *scan == Scan::Clean));
+}
+
+async fn where_none_is_configured_no_page_speaks_of_one(on: On) {
+    let app = App::start(on).await;
+    let (owner, patient) = (app.user(Role::Owner).await, app.patient(Like::default()).await);
+    let file = id_in(&upload(&owner, patient, "a.pdf", samples::pdf()).await);
+    let (status, conversation, _) = send(&owner, patient, &file).await;
+    assert_eq!((status, scans(&app).await), (303, vec![Scan::NotScanned]));
+    let page = owner.get(&conversation).await.ok();
+    assert!(page.has_text("a.pdf") && !page.has_text("viruses"), "{}", page.text());
 }
 
 async fn without_the_scanner_files_wait(on: On) {

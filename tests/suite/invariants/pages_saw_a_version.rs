@@ -10,18 +10,20 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates are not here: they have stored versions, which a page can open.
-const RECORDS: [&str; 17] = [
+const RECORDS: [&str; 19] = [
     "clinic/account/away.html",
     "clinic/account/notifications.html",
     "clinic/conversations/assignment.html",
     "clinic/patients/demographics.html",
     "clinic/patients/hold.html",
+    "clinic/patients/own_word.html",
     "clinic/patients/postal_address.html",
     "clinic/settings/clinic.html",
     "clinic/settings/gateways.html",
     "clinic/settings/hours.html",
     "clinic/settings/notification_template.html",
     "clinic/settings/notification_templates.html",
+    "clinic/settings/own_word.html",
     "clinic/settings/portal.html",
     "clinic/settings/reach.html",
     "clinic/settings/records.html",
@@ -95,6 +97,9 @@ async fn an_older_page_puts_nothing_back(app: App) {
     twice(both, "/settings/reach", ("phone_days", "3"), ("phone_days", "5"), ("Now: 3", "You typed: 5")).await;
     let holds = ("The whole message", "The notice only");
     twice(both, "/settings/reach", ("letter_holds", "whole"), ("phone_days", "7"), holds).await;
+    twice(both, "/settings/own-word", ("shown", "on"), ("shown", "off"), ("On", "Off")).await;
+    let word = format!("/patients/{}/own-word", app.patient(Like { email: None, ..Like::default() }).await);
+    twice(both, &word, ("word", "Marigold"), ("word", "Harbour"), ("Now: Marigold", "You typed: Harbour")).await;
     let wording = "/settings/notification-templates/message_waiting/sms/en";
     twice(both, wording, ("body", "One {link}"), ("body", "Two {link}"), ("One {link}", "Two {link}")).await;
     let user = "/settings/users/2";

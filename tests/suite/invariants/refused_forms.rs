@@ -46,6 +46,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /account/second-factor/app/removal",
     "POST /account/second-factor/recovery-codes",
     "POST /settings/sign-in",
+    "POST /settings/own-word",
     "POST /settings/users/{user}/second-factor",
     "POST /settings/users/{user}/sessions",
     "POST /patients/{patient}/notification-method",
@@ -231,6 +232,7 @@ async fn a_refused_form_says_so(app: App) {
         ("POST /conversations/{conversation}/call", format!("{conversation}/call"), vec![("note", &*long)]),
         ("POST /patients/{patient}/postal-address", format!("{patient}/postal-address"), vec![("region", &*long)]),
         ("POST /settings/reach", "/settings/reach".into(), vec![("phone_days", "x"), ("letter_holds", "x")]),
+        ("POST /patients/{patient}/own-word", format!("{patient}/own-word"), vec![("word", "two words")]),
         ("POST /patients/{patient}/hold", format!("{patient}/hold"), vec![("note", " ")]),
         ("POST /patients/{patient}/deletion", format!("{archived}/deletion"), vec![("name", "x")]),
         (

@@ -33,6 +33,7 @@ const OPEN_CLINIC: &[(&str, u16)] = &[
 /// What anybody may request at the portal's door, and the status of the answer.
 const OPEN_PORTAL: &[(&str, u16)] = &[
     ("GET /portal", 200),
+    ("GET /portal/real", 200),
     ("POST /portal/entry", 422),
     ("GET /portal/images/{kind}/{name}", 404),
     ("GET /portal/link/{token}", 404),
@@ -64,6 +65,7 @@ const WRITE_PAGES: &[&str] = &[
     "/conversations/{conversation}/letter",
     "/conversations/{conversation}/letters/{number}",
     "/patients/{patient}/postal-address",
+    "/patients/{patient}/own-word",
     "/conversations/{conversation}/closure",
     "/conversations/{conversation}/assignment",
     "/conversations/{conversation}/messages/{message}/recall",

@@ -482,6 +482,10 @@ async fn every_post_leaves_a_row(app: App) {
     let address = [("street", "12 Elm Street"), ("city", "Ottawa"), ("postal_code", "K1A 0B1")];
     let answer = owner.post(&format!("{patient}/postal-address"), &address).await;
     script.check("/patients/{patient}/postal-address", 303, &answer).await;
+    let answer = owner.post("/settings/own-word", &[("shown", "on")]).await;
+    script.check("/settings/own-word", 303, &answer).await;
+    let answer = owner.post(&format!("{patient}/own-word"), &[("word", "Marigold")]).await;
+    script.check("/patients/{patient}/own-word", 303, &answer).await;
     let page = owner.get(&format!("{conversation}/letter")).await.ok();
     let answer = owner.submit(&page, "Make the letter", &[]).await;
     script.check("/conversations/{conversation}/letter", 303, &answer).await;

@@ -43,6 +43,9 @@ async fn the_preview_follows_what_is_typed() {
         browser.fill("Text", "Your {diagnosis}").await;
         browser.wait_text("{diagnosis} is no placeholder").await;
         browser.inspect(&format!("wording-wrong-{width}")).await;
+        browser.goto("/settings/notification-templates/message_waiting/email/en/view?look=dark&size=phone").await;
+        browser.wait(".phone-size iframe.dark").await;
+        browser.inspect(&format!("wording-view-{width}")).await;
         browser.goto("/settings/notification-templates/passcode/sms/fr").await;
         browser.wait("html[data-enhanced]").await;
         // by the keyboard alone: text is typed at the end, then saved with Tab and Enter

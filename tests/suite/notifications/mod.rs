@@ -7,6 +7,7 @@ mod last_rungs;
 mod letters;
 mod letters_browser;
 mod outbox_browser;
+mod own_word;
 mod plans;
 mod secrecy;
 mod shared_address;

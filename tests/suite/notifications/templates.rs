@@ -11,7 +11,13 @@ use postern::settings::{self, Settings};
 
 const HOME: &str = "/settings/notification-templates";
 
-on_both!(wordings_are_kept_used_and_taken_back, wrong_wordings_say_what_is_wrong, tests_go_to_oneself, access_is_told);
+on_both!(
+    wordings_are_kept_used_and_taken_back,
+    wrong_wordings_say_what_is_wrong,
+    tests_go_to_oneself,
+    access_is_told,
+    a_mail_is_shown_exactly_as_it_arrives,
+);
 
 /// An email's words, without the foot that stands below all of them.
 fn words(text: &str) -> &str {
@@ -69,6 +75,52 @@ async fn wordings_are_kept_used_and_taken_back(app: App) {
     app.message(&owner, maria, true).await;
     app.drain().await;
     assert!(app.newest_to("maria@example.org").subject.starts_with("A message is waiting"));
+}
+
+async fn a_mail_is_shown_exactly_as_it_arrives(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let settings = owner.get("/settings/clinic").await.ok();
+    let clinic = [("name", "Lake & Sons"), ("phone", "613-555-0100"), ("address", "1 Quay\nRiverside")];
+    owner.submit(&settings, "Save", &clinic).await.redirect();
+    let maria = app.patient(Like::default()).await;
+    app.message(&owner, maria, true).await;
+    app.drain().await;
+    let (mail, link) = (app.newest_to("maria@example.org"), app.link_to("maria@example.org"));
+    let sample = "/portal/link/EXAMPLE-0123456789-0123456789-01";
+    let path = format!("{HOME}/message_waiting/email/en");
+    assert_eq!(owner.get(&path).await.ok().link("View as it arrives"), format!("{path}/view"));
+
+    // the HTML part in a sandbox, light or dark
+    let framed = owner.get(&format!("{path}/mail")).await;
+    let bare = framed.body.replacen("<base target=\"_blank\">", "", 1);
+    assert_eq!(bare, mail.html.replace(&link, sample));
+    let policy = framed.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("sandbox") && policy.contains("default-src 'none'"), "{policy}");
+    assert_eq!(framed.headers["x-frame-options"], "SAMEORIGIN");
+    let dark = owner.get(&format!("{path}/mail?look=dark")).await.body;
+    assert!(dark.contains("name=\"color-scheme\" content=\"dark\"") && !dark.contains("content=\"light dark\""));
+
+    // the page around it, with the plain twin
+    let answer = owner.get(&format!("{path}/view?look=dark&size=phone")).await;
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("frame-src 'self'") && policy.contains("script-src 'self'"), "{policy}");
+    let page = answer.ok();
+    let frame = page.attr(".phone-size iframe.dark[sandbox]", "src").unwrap();
+    assert_eq!(frame, format!("{path}/mail?look=dark"));
+    assert!(!page.attr("iframe", "sandbox").unwrap().contains("scripts"));
+    let twin = mail.text.replace(&link, sample);
+    let spaced = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(page.text_of("pre.mail"), spaced(&twin));
+    for (choice, leads) in [("Desktop", "look=dark&size=desk"), ("Light", "look=light&size=phone")] {
+        assert_eq!(page.link(choice), format!("{path}/view?{leads}"));
+    }
+
+    // a text has no frame
+    let text = format!("{HOME}/message_waiting/sms/en");
+    let page = owner.get(&format!("{text}/view")).await.ok();
+    assert!(page.text_of(".phone").contains("a message is waiting for you") && !page.has("iframe"), "{}", page.text());
+    assert_eq!(owner.get(&format!("{text}/mail")).await.status, 404);
+    assert_eq!(app.user(Role::Staff).await.get(&format!("{path}/view")).await.status, 403);
 }
 
 async fn wrong_wordings_say_what_is_wrong(app: App) {
@@ -266,6 +318,8 @@ async fn whatever_is_typed_only_the_placeholders_are_filled() {
                 passcode: "314159",
                 expiry: "EXPIRY",
                 address: "1 Quay\nRiverside",
+                own_word: "Marigold",
+                real_at: "x.example/portal/real",
             };
             let email = template.email(&values).unwrap();
             let text = template.text(&values);

@@ -135,6 +135,8 @@ async fn every_state(language: &'static str, scripts: bool) {
     browser.click_text(send).await;
     browser.wait("#passcode").await;
     phone.look("claim").await;
+    browser.goto("/portal/real").await;
+    phone.look("real").await;
     // signing in by a link
     let link = phone.link().await;
     browser.goto(&link).await;
@@ -294,6 +296,44 @@ impl Phone {
         self.prove(&self.app.passcode_to(PHONE), "1951").await;
         self.browser.wait(".thread").await;
     }
+}
+
+/// What is no date is said while one types, and costs no request; what was sent has the focus, and says when.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn typing_and_sending_are_answered_on_the_spot() {
+    let Some(phone) = phone("en", true).await else { return };
+    let browser = &phone.browser;
+    browser.goto(&phone.link().await).await;
+    browser.click_text("Send me my passcode").await;
+    browser.wait("#passcode").await;
+    browser.wait_text("to …21").await;
+    for (day, month) in [("31", "Feb"), ("4", "Smarch"), ("0", "3")] {
+        for (label, typed) in [("Day", day), ("Month", month), ("Year", "1951")] {
+            browser.fill(label, typed).await;
+        }
+        browser.wait_text("This is not a date. Check the day, month and year.").await;
+    }
+    phone.look("no-date").await;
+    for (day, month) in [("4", "mars"), ("3", "14"), ("4", "MARCH")] {
+        browser.fill("Day", day).await;
+        browser.fill("Month", month).await;
+        browser.wait_gone("[data-no-date]:not(:empty)").await;
+    }
+    phone.app.drain().await;
+    browser.fill("Passcode", &phone.app.passcode_to(PHONE)).await;
+    browser.click_text("Login").await;
+    browser.wait(".thread").await;
+    browser.goto("/portal/messages/2").await;
+    browser.fill("Reply", "Thank you, I will come.").await;
+    browser.click_text("Send").await;
+    let focus = "return document.activeElement.matches('.msg.mine')";
+    browser.until("what was sent has no focus", async || browser.js(focus).await == true).await;
+    browser.wait_text("Sent 9:").await;
+    // on paper: whose it is, and no button
+    browser.cdp("Emulation.setEmulatedMedia", serde_json::json!({"media": "print"})).await;
+    let printed = browser.text().await;
+    assert!(printed.contains("María Mejía") && printed.contains("613-555-0100"), "{printed}");
+    assert!(!printed.contains("Logout") && !printed.contains("Print"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,5 +11,6 @@ mod portal_rules;
 mod replies;
 mod sessions;
 mod tries;
+mod way_in;
 mod weight;
 mod without_link;

@@ -51,7 +51,7 @@ async fn link_and_message_are_light() {
     app.drain().await;
     let link = app.link_to("maria@example.org");
     let nobody = app.anyone();
-    for path in ["/portal", link.as_str()] {
+    for path in ["/portal", "/portal/real", link.as_str()] {
         assert!(!nobody.get(path).await.headers.contains_key("set-cookie"), "{path} sets a cookie");
         let bytes = weight(&nobody, path).await;
         assert!(bytes <= MOST, "{path} weighs {bytes} bytes");

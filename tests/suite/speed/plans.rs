@@ -43,8 +43,9 @@ impl Instrumentation for Ear {
 }
 
 /// Tables that have few rows however long a clinic works, and those of one day's requests, files and jobs.
-const SMALL: [&str; 17] = [
+const SMALL: [&str; 18] = [
     "clinic",
+    "own_word_settings",
     "absences",
     "opening_hours",
     "closed_days",

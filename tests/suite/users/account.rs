@@ -131,6 +131,9 @@ async fn a_new_browser_is_told(app: App) {
     let told = app.newest_to(&email);
     assert!(told.subject.ends_with("you signed in from a new browser"), "{}", told.subject);
     assert!(told.text.contains("/account") && !told.text.contains("/password/"), "{}", told.text);
+    for part in [&told.text, &told.html] {
+        assert!(part.contains("because you have an account") && part.contains("To know that it is real"), "{part}");
+    }
     // a wrong password causes no mail
     app.anyone().post("/sign-in", &[("email", &email), ("password", "wrong wrong")]).await;
     app.drain().await;

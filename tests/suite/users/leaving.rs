@@ -185,6 +185,9 @@ async fn a_patient_answers_whoever_took_over(app: App) {
     let all = everybody(&app).await;
     let told = app.newest_to(all[2].email.as_str());
     assert!(told.text.contains("/inbox"), "{}", told.text);
+    for part in [&told.text, &told.html] {
+        assert!(part.contains("because you have an account") && part.contains("To know that it is real"), "{part}");
+    }
     assert!(app.mailbox.newest_first().iter().all(|mail| mail.to != all[1].email.as_str()));
     assert_eq!(marks(&app, &conversation, world.heir_id).await, Some((true, false)));
     assert!(world.heir.get("/inbox").await.ok().has_text("Your results"));

@@ -53,14 +53,14 @@ async fn no_wording_of_ours_looks_like_spam() {
     // a real clinic's address is a host name with https, and a test's is an IP address with http
     let mut mbox = String::new();
     for (_, raw) in &all {
-        let raw = raw.replace("\r\n", "\n").replace("=\n", "");
-        let pieces: Vec<&str> = raw.split("http://127.0.0.1:").collect();
+        let raw = raw.replace("\r\n", "\n").replace("=\n", "").replace("http://127.0.0.1:", "https://127.0.0.1:");
+        let pieces: Vec<&str> = raw.split("127.0.0.1:").collect();
         let public: Vec<&str> =
             pieces.iter().map(|piece| piece.trim_start_matches(|c: char| c.is_ascii_digit())).collect();
         let raw = format!(
             "{}{}",
             pieces[0],
-            public[1..].iter().map(|rest| format!("https://messages.riverside.example{rest}")).collect::<String>()
+            public[1..].iter().map(|rest| format!("messages.riverside.example{rest}")).collect::<String>()
         );
         write!(mbox, "From clinic@postern.example Wed Mar  4 14:02:00 2026\n{raw}\n\n").unwrap();
     }

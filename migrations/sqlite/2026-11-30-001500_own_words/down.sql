@@ -1,0 +1,2 @@
+DROP TABLE own_words;
+DROP TABLE own_word_settings;

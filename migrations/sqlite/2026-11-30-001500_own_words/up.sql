@@ -1,0 +1,12 @@
+-- Whether notifications show the word that was chosen with the patient. A table of its own, because the query builder limits the
+-- columns of a row; without a row they show none.
+CREATE TABLE own_word_settings (
+  id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+  shown INTEGER NOT NULL CHECK (shown IN (0, 1))
+) STRICT;
+-- The word by which a patient knows the clinic's notifications. It stays with the record in which it was entered.
+CREATE TABLE own_words (
+  patient_id INTEGER NOT NULL PRIMARY KEY REFERENCES patients (id),
+  word TEXT NOT NULL,
+  changed_at INTEGER NOT NULL
+) STRICT;
