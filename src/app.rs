@@ -1,17 +1,23 @@
 //! Builds the web application, in one place for `serve`, `demo` and the tests.
 
 use crate::access::session::{Door, Known, Store};
-use crate::clock::Random;
+use crate::clock::{Clock, Random};
+use crate::config::{Config, EmrSignIn};
 use crate::db::{self, DatabaseUrl, Db, DbError, Keys, Renewed};
+use crate::emr::Emr;
 use crate::http::{assets, cookies, errand, errors, get, guard, security_txt};
 use crate::state::AppState;
 use crate::text::FOLD_VERSION;
-use crate::{administration, chart, clinic, demo, hooks, live, message_templates, outbox, patients, portal, settings};
+use crate::{
+    administration, chart, clinic, demo, emr_sources, hooks, live, message_templates, outbox, patients, portal,
+    settings,
+};
 use actix_web::cookie::Key;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
 use actix_web::{HttpResponse, HttpServer};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The largest form, in bytes.
@@ -26,7 +32,7 @@ pub async fn open(url: &DatabaseUrl, keys: Keys, random: &Random) -> Result<Db, 
     let db = tokio::task::spawn_blocking(move || Db::open(&url, keys)).await.map_err(|_| DbError::Gone)??;
     let (one, two) = (random.bytes(), random.bytes());
     let key = std::array::from_fn(|at| if at < 32 { one[at] } else { two[at - 32] });
-    let now = crate::clock::Clock::system().now();
+    let now = Clock::system().now();
     let write = db.write(move |tx| -> Result<_, DbError> {
         administration::prepare(tx, key)?;
         message_templates::add_starters(tx, now)
@@ -34,6 +40,18 @@ pub async fn open(url: &DatabaseUrl, keys: Keys, random: &Random) -> Result<Db, 
     write.await?;
     renew_keys(&db).await?;
     Ok(db)
+}
+
+/// The EMRs that the configuration names, ready to be asked. Makes the key by which Postern signs in at them where it is
+/// needed and there is none.
+pub async fn sources(config: &Config, db: &Db, clock: &Clock, random: &Random) -> Result<Vec<Emr>, DbError> {
+    if config.emr.iter().any(|source| matches!(source.sign_in, EmrSignIn::Key(_))) {
+        let now = clock.now();
+        db.write(move |tx| -> Result<_, DbError> { Ok(emr_sources::prepare(tx, now)?) }).await?;
+    }
+    let keys = emr_sources::key_source(db.clone(), clock.clone());
+    let all = config.emr.iter();
+    Ok(all.map(|source| Emr::new(source, clock.clone(), random.clone(), Arc::clone(&keys))).collect())
 }
 
 /// Recomputes the search keys that an older program wrote, in batches: a stop in between loses one batch at most.
@@ -99,6 +117,11 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
             .route("/assets/{tree}/{path:.*}", web::get().to(assets::serve))
             .route("/.well-known/security.txt", get().to(security_txt::show))
             .route("/healthz", web::get().to(|| async { HttpResponse::Ok().body("ok\n") }))
+            .service(
+                web::resource(emr_sources::KEYS_PATH)
+                    .wrap(from_fn(errand::in_front))
+                    .route(web::get().to(hooks::show_emr_keys)),
+            )
             .service(web::resource("/readyz").wrap(from_fn(errand::in_front)).route(web::get().to(ready)));
         if let Some(demo::Shown { mailbox, tour }) = shown {
             let tour = web::Data::new(tour);

@@ -3,6 +3,7 @@
 //! A key such as `smtp.host` is `host` in the table `[smtp]` of the file and `POSTERN_SMTP_HOST` in the environment,
 //! which wins. Every fault is one line that names the key, what is wrong, and what to write instead.
 
+mod emr;
 mod files;
 mod keys;
 mod mail;
@@ -11,6 +12,7 @@ mod proxies;
 mod texts;
 mod traces;
 
+pub use emr::{EmrSignIn, EmrSource};
 pub use files::{Bucket, Clamd, ClamdAddress, Files, KeepIn, TYPES};
 pub use keys::KEYS;
 pub use mail::{Bounces, Imap, ImapTls, Smtp, Tls};
@@ -105,6 +107,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// the identity provider at which users may sign in; `None`: there is none
     pub oidc: Option<Oidc>,
+    /// the EMRs and laboratories that charts come from
+    pub emr: Vec<EmrSource>,
 }
 
 impl Config {
@@ -162,6 +166,10 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, String> {
             toml::Value::Table(inner) => {
                 flat.extend(inner.into_iter().map(|(name, value)| (format!("{key}.{name}"), plain(value))));
             }
+            // [[emr]]: the keys of the first are those of a single one
+            toml::Value::Array(all) if key == "emr" && all.iter().all(toml::Value::is_table) => {
+                flat.extend(emr::numbered(all).map(|(name, value)| (name, plain(value))));
+            }
             value => drop(flat.insert(key, plain(value))),
         }
     }
@@ -176,6 +184,7 @@ fn plain(value: toml::Value) -> String {
 }
 
 fn is_known(key: &str) -> bool {
+    let key = emr::general(key);
     KEYS.iter().any(|(name, ..)| *name == key)
 }
 
@@ -207,7 +216,8 @@ struct Source {
 
 impl Source {
     fn text(&self, key: &str) -> Option<String> {
-        let default = KEYS.iter().find(|(name, ..)| *name == key).map(|(_, default, _)| (*default).to_owned());
+        let general = emr::general(key);
+        let default = KEYS.iter().find(|(name, ..)| *name == general).map(|(_, default, _)| (*default).to_owned());
         self.values.get(key).cloned().or(default).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
@@ -300,6 +310,7 @@ impl Source {
         let texts = self.texts();
         let bounces = self.bounces();
         let oidc = self.oidc();
+        let emr = self.emr();
         let metrics_listen =
             self.parsed("metrics_listen", "write an address and a port, as 127.0.0.1:9090", |v| v.parse().ok());
         let config = (|| {
@@ -326,6 +337,7 @@ impl Source {
                 bounces,
                 metrics_listen,
                 oidc,
+                emr,
             })
         })();
         match config {

@@ -26,6 +26,8 @@ pub mod conversations;
 pub mod db;
 pub mod delivery;
 pub mod demo;
+pub mod emr;
+pub mod emr_sources;
 pub mod error;
 pub mod export;
 pub mod hooks;

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::conversations::PatientThread;
 use crate::db::Db;
 use crate::delivery::Delivery;
+use crate::emr::Emr;
 use crate::error::AppError;
 use crate::http::files::Sent;
 use crate::http::{Limits, Requests, Shell};
@@ -45,6 +46,8 @@ pub struct AppState {
     pub live: Arc<Live>,
     /// the identity provider at which users may sign in; `None`: there is none
     pub provider: Option<Arc<Provider>>,
+    /// the EMRs that charts come from, in the order of the configuration
+    pub emr: Vec<Emr>,
 }
 
 impl AppState {

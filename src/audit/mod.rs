@@ -160,6 +160,9 @@ text_enum! {
         BackupRestored = "backup_restored",
         DatabaseMoved = "database_moved",
         FilesMoved = "files_moved",
+        EmrKeyMade = "emr_key_made",
+        EmrSwitched = "emr_switched",
+        EmrTested = "emr_tested",
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) async fn lines(config: &Config, file: Option<&Path>) -> Vec<String> {
             .key_file
             .iter()
             .chain(config.oidc.iter().filter_map(|oidc| oidc.client_secret_file.as_ref()))
+            .chain(config.emr.iter().flat_map(|source| &source.secret_files))
             .chain(file.map(Path::to_owned).iter())
             .filter(|path| is_open(path))
             .map(|path| secret(path)),

@@ -1,15 +1,18 @@
 //! `postern check-config`: reads the configuration and says what is wrong with it, creating nothing.
 
 use super::{Failure, at_rest};
-use crate::clock::Clock;
-use crate::config::{Config, Files, ProviderStep, TextsVia};
+use crate::clock::{Clock, Random};
+use crate::config::{Config, EmrSignIn, Files, ProviderStep, TextsVia};
 use crate::delivery::SmtpRoad;
+use crate::emr::{Emr, EmrError};
+use crate::emr_sources::KEYS_PATH;
 use crate::provider::{ANSWER_PATH, Provider};
 use crate::scan::Scanner;
 use crate::storage::Storage;
 use crate::text::Zone;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<ExitCode, Failure> {
     if let Some(smtp) = &config.smtp {
@@ -21,6 +24,7 @@ pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<ExitCode
     println!("{}", audit_log(config));
     println!("{}", backups(config));
     provider(config).await?.iter().for_each(|line| println!("{line}"));
+    emr(config).await.iter().for_each(|line| println!("{line}"));
     at_rest::lines(config, file).await.iter().for_each(|line| println!("{line}"));
     files(&config.files).await.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
@@ -79,6 +83,27 @@ async fn provider(config: &Config) -> Result<Vec<String>, Failure> {
         );
     }
     Ok(lines)
+}
+
+/// The lines about the EMRs, and what they have to be told. One that does not answer is reported, but is not an error of
+/// the configuration: it may answer later.
+async fn emr(config: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    for source in &config.emr {
+        let emr = Emr::new(source, Clock::system(), Random::system(), Arc::new(|| Ok(None)));
+        let answers = match tokio::task::spawn_blocking(move || emr.capabilities()).await {
+            Ok(Ok(said)) => format!("which answers and speaks FHIR {}", said.version),
+            // the key is in the database, which is not opened here
+            Ok(Err(EmrError::NotAllowed(_))) => "which answers, and asks to sign in first".to_owned(),
+            Ok(Err(cause)) => format!("BUT {cause}"),
+            Err(cause) => format!("BUT {cause}"),
+        };
+        lines.push(format!("EMR: {} at {}, {answers}", source.name, source.base));
+    }
+    if config.emr.iter().any(|source| matches!(source.sign_in, EmrSignIn::Key(_))) {
+        lines.push(format!("EMR: the address of the keys to register there is {}{KEYS_PATH}", config.origin()));
+    }
+    lines
 }
 
 /// The line about the gateway for texts, and what is left to set there.

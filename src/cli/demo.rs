@@ -87,6 +87,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         audit_seals_by_mail: false,
         backup: None,
         oidc: None,
+        emr: Vec::new(),
     };
     let mut state = AppState {
         db,
@@ -100,6 +101,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         requests: Arc::default(),
         live: Arc::default(),
         provider: None,
+        emr: Vec::new(),
     };
     fill(&state, &mails, &filling, options.empty).await?;
     let mailbox = Mailbox::in_file(mails, state.clock.clone())?;

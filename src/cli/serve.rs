@@ -24,6 +24,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
     let provider = config.oidc.as_ref().map(|oidc| Provider::new(oidc, &config.origin(), clock.clone())).transpose()?;
     let intake = Arc::new(FileIntake::open(&config.files)?);
     let db = super::open(config).await?;
+    let emr = app::sources(config, &db, &clock, &random).await?;
     Ok(AppState {
         db,
         clock,
@@ -36,6 +37,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
         requests: Arc::default(),
         live: Arc::default(),
         provider: provider.map(Arc::new),
+        emr,
     })
 }
 

@@ -257,6 +257,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/settings/records/deletion", post().to(patients::deletion::submit_due))
         .route("/settings/gateways", get().to(settings::form::show::<settings::gateways::GatewaysPage>))
         .route("/settings/gateways", post().to(settings::form::submit::<settings::gateways::GatewaysPage>))
+        .route("/settings/emr", get().to(settings::emr::show))
+        .route("/settings/emr/keys", post().to(settings::emr::renew_key))
+        .route("/settings/emr/{number}", post().to(settings::emr::submit))
+        .route("/settings/emr/{number}/test", post().to(settings::emr::test))
         .route("/settings/audit-log", get().to(settings::audit_log::show))
         .route("/settings/audit-log.csv", get().to(settings::audit_log::export));
 }

@@ -122,4 +122,23 @@ pub const KEYS: &[(&str, &str, &str)] = &[
         "never: Postern's own is asked for; always: the provider's sign-in is enough; or values of acr or amr that say so",
     ),
     ("oidc.only", "false", "true: users sign in at the provider only, and passwords open nothing"),
+    (
+        "emr.base_url",
+        "",
+        "the address of the EMR's FHIR R4, as https://emr.example.org/fhir; [[emr]] stands once for each of several",
+    ),
+    ("emr.name", "", "the source's name, as imports know it; none: its host"),
+    ("emr.client_id", "", "by what the EMR knows Postern, which signs in by a key of its own (SMART Backend Services)"),
+    ("emr.scopes", "system/*.rs", "what is asked for then, spaces between"),
+    (
+        "emr.bearer_token_file",
+        "",
+        "in place of client_id: the file that holds a token; a name without a folder is also one of systemd's credentials",
+    ),
+    ("emr.username", "", "in place of client_id: the name by which Postern signs in"),
+    ("emr.password_file", "", "the file that holds the password"),
+    ("emr.requests_per_second", "5", "how many requests it gets in a second, 1 to 100"),
+    ("emr.quiet_hours", "", "first and full syncs only between these times, as 22:00-06:00; none: at any time"),
+    ("emr.timeout_seconds", "20", "how long one call of it may take, 1 to 50"),
+    ("emr.ca_file", "", "PEM file of the certificate authority of the EMR, in place of the public ones"),
 ];

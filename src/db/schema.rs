@@ -1070,6 +1070,28 @@ diesel::table! {
         rule -> BigInt,
     }
 }
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    emr_keys (id) {
+        id -> BigInt,
+        private_key -> Sealed<EmrPrivateKey>,
+        made_at -> Utc,
+        replaced_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    emr_sources (name) {
+        name -> Text,
+        sync_on -> Bool,
+        write_back_on -> Bool,
+        tested_at -> Nullable<Utc>,
+        test -> Text,
+    }
+}
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(account_mails -> users (user_id));
 diesel::joinable!(known_devices -> users (user_id));
@@ -1202,5 +1224,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     message_template_versions,
     search_words,
     search_postings,
-    search_progress
+    search_progress,
+    emr_keys,
+    emr_sources
 );

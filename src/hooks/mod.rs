@@ -1,8 +1,10 @@
 //! DOOR for gateways and mail servers: their reports, and the texts that patients send. There is no session: each call
 //! is proved by a signature, or by a code in its address that only this clinic can make. Kannel can only call by GET,
-//! so these are the program's only GETs that change something; no browser follows them, and they show nothing.
+//! so these are the program's only GETs that change something; no browser follows them, and they show nothing. EMRs read
+//! here the public halves of the keys by which Postern signs in at them.
 
 mod bounces;
+mod emr_keys;
 mod kannel;
 mod twilio;
 
@@ -14,6 +16,8 @@ use crate::portal_links;
 use crate::settings;
 use crate::state::AppState;
 use actix_web::web::{self, ServiceConfig};
+
+pub use emr_keys::show as show_emr_keys;
 
 /// Every route of this door, below `/hooks`.
 pub fn routes(config: &mut ServiceConfig) {

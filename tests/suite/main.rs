@@ -9,6 +9,7 @@ mod broadcasts;
 mod chart;
 mod composing;
 mod conversations;
+mod emr;
 mod exports;
 mod files;
 mod invariants;

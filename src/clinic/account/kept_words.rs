@@ -323,6 +323,7 @@ fn page_of(path: &str) -> String {
         ["broadcasts"] | ["broadcasts", "template" | "recipients"] => "/broadcasts/new".to_owned(),
         ["broadcasts", id, ..] => format!("/broadcasts/{id}"),
         ["scheduled", ..] => "/inbox/scheduled".to_owned(),
+        ["settings", "emr", ..] => "/settings/emr".to_owned(),
         ["settings", "records", ..] => "/settings/records".to_owned(),
         ["settings", "images", "background"] => "/settings/patient-portal".to_owned(),
         ["settings", "images", ..] => "/settings/clinic".to_owned(),

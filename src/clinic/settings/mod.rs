@@ -2,6 +2,7 @@
 
 pub mod audit_log;
 pub mod clinic;
+pub mod emr;
 pub mod form;
 pub mod gateways;
 pub mod hours;

@@ -103,4 +103,5 @@ sealed_columns! {
     chart_files (item_id) [] { file_name: ChartFileName }
     uploads (id) [] { file_name: UploadName }
     attachments (id) [] { file_name: AttachmentName }
+    emr_keys (id) [] { private_key: EmrPrivateKey }
 }

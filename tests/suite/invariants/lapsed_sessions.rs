@@ -156,6 +156,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
         ("template", "1"),
         ("user", "1"),
         ("passkey", "1"),
+        ("number", "1"),
         ("kind", "reminder"),
         ("channel", "sms"),
         ("language", "fr"),

@@ -10,7 +10,7 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates are not here: they have stored versions, which a page can open.
-const RECORDS: [&str; 19] = [
+const RECORDS: [&str; 20] = [
     "clinic/account/away.html",
     "clinic/account/notifications.html",
     "clinic/conversations/assignment.html",
@@ -19,6 +19,7 @@ const RECORDS: [&str; 19] = [
     "clinic/patients/own_word.html",
     "clinic/patients/postal_address.html",
     "clinic/settings/clinic.html",
+    "clinic/settings/emr.html",
     "clinic/settings/gateways.html",
     "clinic/settings/hours.html",
     "clinic/settings/notification_template.html",

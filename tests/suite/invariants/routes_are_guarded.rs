@@ -189,6 +189,8 @@ const CONFIRMED: &[&str] = &[
     "POST /patients/{patient}/deletion",
     "POST /patients/{patient}/hold",
     "POST /patients/{patient}/hold/removal",
+    "POST /settings/emr/keys",
+    "POST /settings/emr/{number}",
     "POST /settings/gateways",
     "POST /settings/records/deletion",
     "POST /settings/sign-in",

@@ -26,6 +26,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("passkey_challenges.*", "random, and gone in ten minutes"),
     ("provider_links.*", "names of people of the clinic at their identity provider: found by them"),
     ("provider_visits.*", "hashes, words of the program, and an address of ours, gone in twenty minutes"),
+    ("emr_sources.*", "names of the configuration, and words of the program"),
     ("patients.*", "who they are and how they are reached: found and sorted by it"),
     ("patient_identifiers.*", "numbers of patients: found by them"),
     ("patient_sources.*", "ids in the source: found by them"),

@@ -275,6 +275,10 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/patients/{patient}/deletion", 303, &answer).await;
     // records are due only after years: patients::records checks the rows
     script.seen.insert("POST /settings/records/deletion".to_owned());
+    // no EMR is configured here: emr::connection checks the rows
+    for path in ["{number}", "{number}/test", "keys"] {
+        script.seen.insert(format!("POST /settings/emr/{path}"));
+    }
     let twin = script.app.patient(Like::default()).await;
     for path in ["distinctions", "distinctions/removal"] {
         let answer = owner.post(&format!("{patient}/{path}"), &[("with", &*twin.to_string())]).await;

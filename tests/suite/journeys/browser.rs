@@ -128,6 +128,7 @@ async fn whole_path(width: u32, scripts: bool) {
         ("outbox", "/outbox".into()),
         ("outbox-narrowed", "/outbox?state=failed&channel=sms&q=maria&from=2026-03-01".into()),
         ("settings-gateways", "/settings/gateways".into()),
+        ("settings-emr", "/settings/emr".into()),
         ("settings-clinic", "/settings/clinic".into()),
         ("settings-portal", "/settings/patient-portal".into()),
         ("audit-log", "/settings/audit-log".into()),

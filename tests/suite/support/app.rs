@@ -178,6 +178,7 @@ impl App {
             audit_seals_by_mail: false,
             backup: None,
             oidc: None,
+            emr: Vec::new(),
             // the reader is a command of the program, and the tests are another program
             files: Files {
                 reader: Some(env!("CARGO_BIN_EXE_postern").into()),
@@ -187,6 +188,7 @@ impl App {
         change(&mut config);
         let provider = config.oidc.as_ref().map(|oidc| Provider::new(oidc, &config.origin(), clock.clone()).unwrap());
         let db = app::open(&database, config.keys(), &random).await.unwrap();
+        let emr = app::sources(&config, &db, &clock, &random).await.unwrap();
         let state = AppState {
             intake: Arc::new(FileIntake::open(&config.files).unwrap()),
             db,
@@ -200,6 +202,7 @@ impl App {
             // what is no event of its own is seen to as often
             live: Arc::new(Live::beating(BEAT)),
             provider: provider.map(Arc::new),
+            emr,
         };
         let parts = Parts::load(&state).await.unwrap();
         let (sender, handle) = std::sync::mpsc::channel();

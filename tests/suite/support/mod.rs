@@ -4,6 +4,7 @@ pub mod app;
 pub mod browser;
 pub mod clamd;
 pub mod demo;
+pub mod emr;
 pub mod gateways;
 pub mod html;
 pub mod mail;

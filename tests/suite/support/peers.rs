@@ -77,6 +77,25 @@ pub fn oidc_provider() -> Option<PathBuf> {
     (!left_out("POSTERN_TEST_WITHOUT_OIDC")).then(|| required("POSTERN_TEST_OIDC").into())
 }
 
+/// The programs of a real EMR, for [`super::emr`]; see `tests/run`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct EmrPrograms {
+    /// the FHIR server
+    pub hfs: PathBuf,
+    /// the script of its authorization server
+    pub script: PathBuf,
+    /// the definitions of its searches
+    pub parameters: PathBuf,
+}
+
+/// The programs of a real EMR; `None` only by `tests/run --without-emr` or `--without-node`.
+pub fn emr() -> Option<EmrPrograms> {
+    (!left_out("POSTERN_TEST_WITHOUT_EMR")).then(|| {
+        let json = required("POSTERN_TEST_EMR");
+        serde_json::from_str(&json).unwrap_or_else(|e| panic!("POSTERN_TEST_EMR: {e}: {json}"))
+    })
+}
+
 fn required(variable: &str) -> String {
     env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} is not set: use tests/run (for one test: --only-tests -- NAME)"))

@@ -1,0 +1,2 @@
+DROP TABLE emr_sources;
+DROP TABLE emr_keys;
