@@ -130,11 +130,14 @@ impl BirthDate {
     }
 
     /// Reads the three fields of a form as people fill them in: `4`, `04` or `4th`; `7`, `07`, `July` or `juil.`. Day and month
-    /// may have changed places where only one order is a date at all.
+    /// may have changed places where the month is a name; of two numbers each is what its label says.
     pub fn typed(day: &str, month: &str, year: &str) -> Option<BirthDate> {
         let [day, month, year] = [day, month, year].map(|part| text::fold(part.trim()));
         let read = |day: &str, month: &str| BirthDate::from_parts(day_of(day), &month_of(month), &year);
-        read(&day, &month).or_else(|| read(&month, &day))
+        match text::dates::month_named(day.trim_end_matches('.')) {
+            Some(_) => read(&month, &day),
+            None => read(&day, &month),
+        }
     }
 
     /// The date, if somebody can have been born on it by `now`: the day has begun at UTC+14, where days begin first.

@@ -25,7 +25,9 @@ function dayOf(text) {
 
 function isDate(day, month, year) {
   const exists = (d, m) => d > 0 && m > 0 && m < 13 && new Date(Date.UTC(Number(year), m - 1, d)).getUTCMonth() === m - 1
-  return /^\d{4}$/.test(year.trim()) && (exists(dayOf(day), monthOf(month)) || exists(dayOf(month), monthOf(day)))
+  // of two numbers each is what its label says
+  const [d, m] = /\p{L}{3}/u.test(day) ? [month, day] : [day, month]
+  return /^\d{4}$/.test(year.trim()) && exists(dayOf(d), monthOf(m))
 }
 
 function sayNoDate(place) {

@@ -169,7 +169,7 @@ async fn what_is_no_date_costs_no_try(app: App) {
     let who = app.anyone();
     ask(&app, &who, &link).await;
     let passcode = app.passcode_to(PHONE);
-    let no_dates = [("31", "2", "1984"), ("2", "Ju", "1984"), ("", "", ""), ("32", "13", "1984"), ("0", "1", "x")];
+    let no_dates = [("31", "2", "1984"), ("2", "Ju", "1984"), ("", "", ""), ("2", "13", "1984"), ("0", "1", "x")];
     for (day, month, year) in no_dates.into_iter().cycle().take(10) {
         let fields = [("passcode", passcode.as_str()), ("day", day), ("month", month), ("year", year)];
         let answer = who.post(&format!("{link}/session"), &fields).await;
