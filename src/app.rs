@@ -145,7 +145,8 @@ pub fn routes(state: &AppState, parts: &Parts) -> impl FnOnce(&mut ServiceConfig
         config.service(
             web::scope("")
                 .wrap(from_fn(clinic::of_their_own))
-                // inside the sessions: it asks who is signed in
+                // inside the sessions: they ask who is signed in
+                .wrap(from_fn(clinic::in_frame))
                 .wrap(from_fn(clinic::note_refusals))
                 .wrap(from_fn(clinic::keep_words))
                 .wrap(clinic_sessions)

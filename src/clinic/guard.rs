@@ -238,18 +238,28 @@ impl<R: Right + Send> FromRequest for Conversation<R> {
 /// The shell of a clinic page, read in the page's own transaction.
 pub fn shell<R: Right>(conn: &mut Conn, head: &Head, user: &SignedInUser<R>) -> Result<(Shell, Settings), AppError> {
     let settings = settings::load(conn)?;
-    let who = Who {
-        name: user.name().to_owned(),
-        settings: user.role().may(Action::Settings),
-        writes: user.role().may(Action::Send),
-        keys: head.holder.as_ref().is_some_and(Holder::has_keys),
-        unread: conversations::count_unread(conn, user)?,
-    };
+    let who = who(head, user, conversations::count_unread(conn, user)?);
     let clinic = (settings.name.as_str(), settings.phone.as_str(), settings.lang(), settings.zone());
     let mut shell = Shell::new(head, clinic, Some(who));
     shell.images.0.clone_from(&settings.logo);
     shell.session = head.holder.as_ref().map(Holder::lasts);
     Ok((shell, settings))
+}
+
+/// The shell of a page for which nothing is read: the database may be what failed.
+pub fn shell_of_nothing<R: Right>(head: &Head, user: &SignedInUser<R>) -> Shell {
+    Shell::of_nothing(head, Some(who(head, user, 0)))
+}
+
+fn who<R: Right>(head: &Head, user: &SignedInUser<R>, unread: usize) -> Who {
+    Who {
+        name: user.name().to_owned(),
+        settings: user.role().may(Action::Settings),
+        writes: user.role().may(Action::Send),
+        keys: head.holder.as_ref().is_some_and(Holder::has_keys),
+        unread,
+        role: user.role().as_str(),
+    }
 }
 
 /// The shell of a page of the user's own account: a bare one while they must set up a second factor.

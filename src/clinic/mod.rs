@@ -4,6 +4,7 @@ mod account;
 mod broadcasts;
 mod composing;
 mod conversations;
+mod errors;
 mod files;
 mod guard;
 mod patients;
@@ -12,6 +13,7 @@ mod settings;
 
 pub use account::kept_words::keep_words;
 pub use account::not_yours::of_their_own;
+pub use errors::in_frame;
 pub use refusals::note_refusals;
 
 use actix_web::web::{self, ServiceConfig};

@@ -4,7 +4,6 @@ use super::errand::Stale;
 use super::page::{Head, Shell};
 use super::requests;
 use crate::error::{AppError, ErrorPage, ErrorWord};
-use crate::text::{Lang, Zone};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -43,32 +42,46 @@ pub async fn pages(
         Ok(res) => res.map_into_boxed_body(),
         Err(cause) => return Err(bare(&head, &cause, id).into()),
     };
+    if !needs_page(&res) {
+        return Ok(res);
+    }
+    let (status, word) = (res.status(), word(res.response()));
+    let body = page(&Head::from_request(res.request()), status, word, id).unwrap_or_else(|_| status.to_string());
+    Ok(with_page(res, body))
+}
+
+/// Whether an answer is an error without a page of its own, which somebody will see.
+pub fn needs_page<B>(res: &ServiceResponse<B>) -> bool {
+    let extensions = res.response().extensions();
+    if extensions.get::<Stale>().is_some() || extensions.get::<ForMachines>().is_some() {
+        return false;
+    }
+    let kind = res.headers().get(header::CONTENT_TYPE).map(|kind| kind.as_bytes()).unwrap_or_default();
+    let is_readable = kind.starts_with(b"text/html") || kind.starts_with(b"application/json");
     let status = res.status();
-    let ours = res.response().extensions().get::<ErrorPage>().is_some();
-    let word = res.response().extensions().get::<ErrorWord>().copied();
-    let html = res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let json =
-        res.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    let is_seen_by_nobody = res.response().extensions().get::<Stale>().is_some();
-    if is_seen_by_nobody || res.response().extensions().get::<ForMachines>().is_some() {
-        return Ok(res);
-    }
-    if !(ours || ((status.is_client_error() || status.is_server_error()) && !html && !json)) {
-        return Ok(res);
-    }
+    extensions.get::<ErrorPage>().is_some() || ((status.is_client_error() || status.is_server_error()) && !is_readable)
+}
+
+/// An answer with this page as its body, and else as it was.
+pub fn with_page<B>(res: ServiceResponse<B>, body: String) -> ServiceResponse<BoxBody> {
     let (request, old) = res.into_parts();
-    let mut fresh = HttpResponse::build(status);
+    let mut fresh = HttpResponse::build(old.status());
     for (name, value) in old.headers().iter().filter(|(name, _)| **name != header::CONTENT_TYPE) {
         fresh.append_header((name.clone(), value.clone()));
     }
-    let body = page(&Head::from_request(&request), status, word, id).unwrap_or_else(|_| status.to_string());
-    Ok(ServiceResponse::new(request, fresh.content_type(ContentType::html()).body(body)))
+    ServiceResponse::new(request, fresh.content_type(ContentType::html()).body(body))
 }
 
-/// The clinic's own name is not known here: the database may be what failed.
-fn page(head: &Head, status: StatusCode, word: Option<ErrorWord>, id: Option<String>) -> Result<String, AppError> {
-    let shell = Shell::new(head, ("Postern", "", Lang::or_english("en"), Zone::or_utc("UTC")), None);
-    let of_status = match status.as_u16() {
+/// The word that names the page of an error, with `error-heading` and `error-advice`.
+pub fn word<B>(response: &HttpResponse<B>) -> &'static str {
+    match response.extensions().get::<ErrorWord>() {
+        Some(word) => word.0,
+        None => word_of(response.status()),
+    }
+}
+
+fn word_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
         404 => "404",
         403 => "403",
         408 => "408",
@@ -81,8 +94,12 @@ fn page(head: &Head, status: StatusCode, word: Option<ErrorWord>, id: Option<Str
         503 => "503",
         code if code < 500 => "400",
         _ => "500",
-    };
-    let word = word.map_or(of_status, |word| word.0);
+    }
+}
+
+/// The clinic's own name is not known here: the database may be what failed.
+fn page(head: &Head, status: StatusCode, word: &str, id: Option<String>) -> Result<String, AppError> {
+    let shell = Shell::of_nothing(head, None);
     let (heading, advice) = (shell.t_of("error-heading", word), shell.t_of("error-advice", word));
     let portal = head.path.starts_with("/portal");
     let request = id.filter(|_| status.is_server_error());
@@ -103,7 +120,7 @@ fn bare(head: &Head, cause: &Error, id: Option<String>) -> Page {
     if status.is_server_error() {
         tracing::error!("a page failed before it was reached");
     }
-    let body = page(head, status, None, id.clone()).unwrap_or_else(|_| status.to_string());
+    let body = page(head, status, word_of(status), id.clone()).unwrap_or_else(|_| status.to_string());
     Page { status, body, id }
 }
 

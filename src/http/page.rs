@@ -51,6 +51,8 @@ pub struct Head {
     serving: Serving,
     /// see [`Position`]
     position: i64,
+    /// the country calling code of the clinic's telephone numbers, in digits
+    calling_code: String,
 }
 
 /// How far the browsers of the clinic were told of changes: a page that is made from now on shows all up to it.
@@ -78,6 +80,10 @@ impl Head {
             now: now(req),
             serving: req.app_data::<Serving>().copied().unwrap_or(Serving::ONLY_CLEAN),
             position: req.app_data::<web::Data<Position>>().map_or(0, |position| position.0.load(Ordering::Acquire)),
+            calling_code: req
+                .app_data::<web::Data<Config>>()
+                .map(|config| config.calling_code.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -133,6 +139,8 @@ pub struct Who {
     pub keys: bool,
     /// conversations with something new
     pub unread: usize,
+    /// the role, as a word of the table of roles
+    pub role: &'static str,
 }
 
 /// What the layouts need. Each page's template has one as `shell`.
@@ -170,6 +178,8 @@ pub struct Shell {
     pub position: i64,
     /// which files may go out
     serving: Serving,
+    /// the country calling code of the clinic's telephone numbers, in digits
+    calling_code: String,
 }
 
 impl Shell {
@@ -194,7 +204,13 @@ impl Shell {
             now: head.now,
             position: head.position,
             serving: head.serving,
+            calling_code: head.calling_code.clone(),
         }
+    }
+
+    /// The shell of a page for which nothing is read: the database may be what failed.
+    pub fn of_nothing(head: &Head, who: Option<Who>) -> Shell {
+        Shell::new(head, ("Postern", "", Lang::or_english("en"), Zone::or_utc("UTC")), who)
     }
 
     /// Whether a file of which the scanner says this is linked to: never to an answer that it may not go out.
@@ -317,6 +333,18 @@ impl Shell {
     /// A moment for `<time datetime>` (RFC 3339, UTC).
     pub fn machine(&self, at: &Ts) -> String {
         at.get().format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+    }
+    /// A telephone number as people here write it.
+    pub fn phone(&self, number: &crate::values::PhoneNumber) -> String {
+        number.shown_in(&self.calling_code)
+    }
+    /// Two letters that stand for a name beside it.
+    pub fn initials(&self, name: &str) -> String {
+        crate::text::initials(name)
+    }
+    /// Which of the five colours such letters have: always the same one for the same user or patient.
+    pub fn colour(&self, id: &i64) -> i64 {
+        id.rem_euclid(5)
     }
     /// The size of a file, as people say it.
     pub fn size(&self, bytes: &i64) -> String {

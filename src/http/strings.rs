@@ -26,6 +26,8 @@ pub const COMBOBOX: Group = &["combo_remove", "combo_added", "combo_removed", "c
 pub const AUTOSAVE: Group = &["save_failed"];
 /// `live-inbox.js`
 pub const LIVE: Group = &["live_list"];
+/// `marks.js`
+pub const MARKS: Group = &["close", "mark_offline", "mark_refused", "mark_signed_out"];
 /// `copy-link.js`
 pub const COPY: Group = &["link_copied"];
 /// `upload.js`
@@ -100,7 +102,7 @@ pub const EDITOR: Group = &[
 ];
 
 /// Every widget's words, by the name that templates use.
-pub const ALL: [(&str, Group); 8] = [
+pub const ALL: [(&str, Group); 9] = [
     ("dialog", DIALOG),
     ("combobox", COMBOBOX),
     ("autosave", AUTOSAVE),
@@ -108,6 +110,7 @@ pub const ALL: [(&str, Group); 8] = [
     ("editor", EDITOR),
     ("upload", UPLOAD),
     ("live", LIVE),
+    ("marks", MARKS),
     ("copy", COPY),
 ];
 
@@ -115,7 +118,7 @@ pub const ALL: [(&str, Group); 8] = [
 ///
 /// Variables stay as `{name}`, `{names}` and `{count}`: the script fills them in.
 pub fn json(lang: Lang, groups: &[&str]) -> Words {
-    static MADE: LazyLock<RwLock<HashMap<(&str, u8), Words>>> = LazyLock::new(RwLock::default);
+    static MADE: LazyLock<RwLock<HashMap<(&str, u16), Words>>> = LazyLock::new(RwLock::default);
     let is_named = |(name, _): &(&str, Group)| groups.contains(name);
     let which = ALL.iter().enumerate().filter(|(_, one)| is_named(one)).fold(0, |set, (at, _)| set | 1 << at);
     let key = (lang.code(), which);

@@ -153,6 +153,22 @@ impl PhoneNumber {
         parsed.map_or_else(|_| self.0.clone(), |number| number.format_as(PhoneNumberFormat::International).into_owned())
     }
 
+    /// The number as people write it to one another: without its country where that is this one (`calling_code`, digits),
+    /// as `613 555-0121`; any other as [`PhoneNumber::shown`] gives it.
+    pub fn shown_in(&self, calling_code: &str) -> String {
+        let Ok(parsed) = PHONE_NUMBER_UTIL.parse(&self.0, None) else { return self.0.clone() };
+        if calling_code.trim_start_matches('+').parse::<i32>() != Ok(parsed.country_code) {
+            return self.shown();
+        }
+        // as the Office québécois de la langue française writes it, and both languages read it
+        let local = self.0.strip_prefix("+1").filter(|digits| digits.len() == 10);
+        let parts = local.and_then(|digits| Some((digits.get(..3)?, digits.get(3..6)?, digits.get(6..)?)));
+        match parts {
+            Some((area, office, line)) => format!("{area} {office}-{line}"),
+            None => parsed.format_as(PhoneNumberFormat::National).into_owned(),
+        }
+    }
+
     /// Whether the number takes texts, as far as it tells.
     pub fn line(&self) -> Line {
         match PHONE_NUMBER_UTIL.parse(&self.0, None).map(|number| number.get_type()) {

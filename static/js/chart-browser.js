@@ -7,7 +7,7 @@
 // The button opens the browser in a dialog over the form that it stands in. "Select" puts what is ticked into that form's
 // ul[data-chart-items], as the ticked boxes (name chart_item) that the server would put there; nothing else is sent.
 // Where the answer does not come, the button does what it does without this script: the form is kept, the browser a page.
-import {formValues, icon, make, say} from './common.js'
+import {formValues, icon, make, say, stylesheet} from './common.js'
 import {isOthers, request} from './request.js'
 
 const AFTER = 300 // ms of quiet, before words are looked for
@@ -151,7 +151,7 @@ async function open(event, button) {
   button.setAttribute('aria-busy', 'true')
   const url = new URL(button.dataset.openChartBrowser, location.href)
   for (const box of list.querySelectorAll('input[name=chart_item]:checked') ?? []) url.searchParams.append('chart_item', box.value)
-  const form = await fetchForm(url)
+  const [form] = await Promise.all([fetchForm(url), stylesheet('../css/chart.css')])
   button.removeAttribute('aria-busy')
   if (form === undefined) return
   if (!form) {

@@ -16,11 +16,14 @@ const HOOKS = {
   'ol[data-links]': () => import('./copy-link.js'),
   '[data-broadcast]': () => import('./live-broadcast.js'),
   'form[data-live-preview]': () => import('./live-preview.js'),
+  'form[data-at-change]': () => import('./at-change.js'),
   'form[data-at-once]': () => import('./at-once.js'),
   'details.menu': () => import('./menu.js'),
   'form[data-passkey]': () => import('./passkey.js'),
   'details[data-summary]': () => import('./options.js'),
   '[data-print]': () => import('./print.js'),
+  // what is there from the beginning is seen, and not heard
+  'main > .flash': () => import('./common.js').then(({say}) => ({default: ({textContent}) => say(textContent)})),
 }
 
 const done = new WeakMap()
@@ -46,6 +49,26 @@ addEventListener('submit', event => {
   event.stopImmediatePropagation()
 }, true)
 
+// A form on its way: its button shows it, and a second press does nothing. On window, after those who send a form themselves;
+// submit-once.js sees to forms that are written in
+const SLOW = 10000 // ms
+const sending = new Map()
+addEventListener('submit', event => {
+  const {target: form, submitter} = event
+  const stays = form.hasAttribute('target') || submitter?.hasAttribute('formtarget')
+  if (event.defaultPrevented || stays || !form.matches('[method=post]:not([data-submit-once], [data-compose])')) return
+  if (sending.has(form)) return event.preventDefault()
+  const button = submitter ?? form
+  sending.set(form, button)
+  button.setAttribute('aria-busy', 'true')
+  setTimeout(comesBack, SLOW, form, button)
+})
+function comesBack(form, button) {
+  sending.delete(form)
+  button.removeAttribute('aria-busy')
+}
+addEventListener('pageshow', () => { for (const [form, button] of sending) comesBack(form, button) })
+
 // keys.js comes with the first key, and gets those that were pressed before it was there
 if (document.body.dataset.keys) {
   const early = []
@@ -59,6 +82,11 @@ if (document.body.dataset.keys) {
   }
   addEventListener('keydown', keep)
 }
+
+// The user's own menu opens by itself: what a script adds comes when it is first opened
+document.querySelector('details.me')?.addEventListener('toggle', ({target}) => {
+  import('./menu.js').then(({default: start}) => start(target), () => {})
+}, {once: true})
 
 // The warning before a session ends is fetched shortly before it: most pages are left long before
 const SHORTLY = 300 // s

@@ -7,7 +7,7 @@
 import {make, stylesheet} from './common.js'
 import openInDialog from './dialog.js'
 
-const BUSY = 'input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], form[data-compose] *, dialog *, details.menu[open] *'
+const BUSY = 'input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], form[data-compose] *, dialog *, details:is(.menu, .me)[open] *'
 const ROWS = 'main :is(.list > li, tbody > tr, ul.plain > li.card, .pager > a)'
 const TWICE = 1500 // ms in which a second press is the same one, also on the page that follows the first
 

@@ -1,7 +1,7 @@
 // Hook: [data-live-inbox], around the views with their counts, the list and the way to more. When something in it changes, the page is
 // asked for again and what is different is put in its place, in the tabs above too: scrolling, focus and ticks stay. A line that is ticked
 // or has the focus stays in the list, even where it would not be in it any more.
-// Strings: live_list
+// Strings: live_list, and those of marks.js
 import {say, wordsFor} from './common.js'
 import {byItself, eased, hear} from './live.js'
 
@@ -64,10 +64,25 @@ export default function liveInbox(place) {
     const others = [...place.children].filter(one => !one.matches('.counts, .pager'))
     const news = [...fresh.children].filter(one => !one.matches('.counts, .pager'))
     if (list === next && others[0]?.isEqualNode(news[0])) return false
+    const hadFocus = others.some(one => one.contains(document.activeElement))
     for (const one of others) one.remove()
     place.querySelector('.counts').after(...news)
+    if (hadFocus) document.getElementById('main').focus()
     return Boolean(next)
   }
+
+  // marks are made beside the page, by a script that comes with the first tick
+  place.addEventListener('change', () => import('./marks.js').catch(() => {}), {once: true})
+  place.addEventListener('submit', event => {
+    const {target: form, submitter} = event
+    if (!form.matches('[data-marks]:not([data-plain])')) return
+    event.preventDefault()
+    import('./marks.js').then(({default: mark}) => mark(form, submitter), () => {
+      form.dataset.plain = ''
+      form.requestSubmit(submitter)
+    })
+  })
+  place.addEventListener('marked', soon)
 
   hear(({kind, conversation, mine, own}) => {
     if (/^(ready|listed|answering)$/.test(kind)) return

@@ -41,6 +41,15 @@ impl InboxPage {
         InboxView { scope: *scope, filter: *filter, order: filter.usual_order() }.address()
     }
 
+    /// The address of the view that holds every conversation.
+    fn everything(&self) -> String {
+        self.to(&Scope::All, &InboxFilter::Any)
+    }
+
+    fn is_everything(&self) -> bool {
+        self.view.scope == Scope::All && self.view.filter == InboxFilter::Any
+    }
+
     fn in_order(&self, order: &InboxOrder) -> String {
         InboxView { order: *order, ..self.view }.address()
     }
@@ -48,6 +57,15 @@ impl InboxPage {
     /// Whether another order can be asked for.
     fn is_ordered(&self) -> bool {
         self.view.filter.is_ordered(self.view.scope)
+    }
+
+    /// Whether a line leaves this view when its reader marks it done.
+    fn leave_when_done(&self) -> bool {
+        match self.view.filter {
+            InboxFilter::ToDo => self.view.scope == Scope::Mine,
+            InboxFilter::Assigned => true,
+            _ => false,
+        }
     }
 
     /// Whether there is a line that can be marked.

@@ -7,36 +7,58 @@ use crate::clinic::guard::{Conversation, User};
 use crate::conversations::{self, InboxView, Mark};
 use crate::db::ConversationId;
 use crate::error::AppError;
-use crate::http::{Form, see_other};
+use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
 use actix_web::{HttpResponse, web};
+use askama::Template;
+
+/// What was done, for a page that stays: words, and the form that takes them back.
+#[derive(Template)]
+#[template(path = "clinic/conversations/marked.html")]
+struct Marked {
+    shell: Shell,
+    words: String,
+    /// what was marked done, and can be taken back
+    undo: Vec<ConversationId>,
+    view: InboxView,
+    /// where the page begins
+    after: String,
+}
 
 /// `POST /inbox/done`
-pub async fn done(state: web::Data<AppState>, user: User<rights::Send>, form: Form) -> Result<HttpResponse, AppError> {
-    mark_chosen(state, user, form, Mark::Done).await
+pub async fn done(
+    state: web::Data<AppState>,
+    head: Head,
+    user: User<rights::Send>,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    mark_chosen(state, head, user, form, Mark::Done).await
 }
 
 /// `POST /inbox/done/removal`
 pub async fn not_done(
     state: web::Data<AppState>,
+    head: Head,
     user: User<rights::Send>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    mark_chosen(state, user, form, Mark::NotDone).await
+    mark_chosen(state, head, user, form, Mark::NotDone).await
 }
 
 /// `POST /inbox/unread`
 pub async fn unread(
     state: web::Data<AppState>,
+    head: Head,
     user: User<rights::Send>,
     form: Form,
 ) -> Result<HttpResponse, AppError> {
-    mark_chosen(state, user, form, Mark::Unread).await
+    mark_chosen(state, head, user, form, Mark::Unread).await
 }
 
-/// Marks what was ticked, all or nothing, and leads back to where it was ticked.
+/// Marks what was ticked, all or nothing, and leads back to where it was ticked; a script stays there, and gets the words.
 async fn mark_chosen(
     state: web::Data<AppState>,
+    head: Head,
     user: User<rights::Send>,
     form: Form,
     mark: Mark,
@@ -52,8 +74,20 @@ async fn mark_chosen(
         Some(_) => format!("{}&after={}", view.address(), form.get("after")),
         None => view.address(),
     };
+    let is_script = head.fragment;
+    let marked = |undo: Vec<ConversationId>, notice: &str| {
+        let shell = Shell::of_nothing(&head, None);
+        let words = match undo.len() {
+            0 => shell.t_of("notice", notice).to_owned(),
+            count => shell.t1("inbox-marked-done", "count", count),
+        };
+        html(&Marked { shell, words, undo, view, after: form.get("after").to_owned() })
+    };
     if ids.is_empty() {
-        return Ok(see_other(&format!("{place}&notice=nothing-chosen")));
+        return match is_script {
+            true => marked(Vec::new(), "nothing-chosen"),
+            false => Ok(see_other(&format!("{place}&notice=nothing-chosen"))),
+        };
     }
     let now = state.clock.now();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
@@ -65,6 +99,13 @@ async fn mark_chosen(
         Ok(conversations::mark(tx, now, &accesses, mark)?)
     });
     let changed = write.await?;
+    if is_script {
+        return match mark {
+            Mark::Done => marked(changed, "marked-done"),
+            Mark::NotDone => marked(Vec::new(), "not-done-any-more"),
+            Mark::Unread => marked(Vec::new(), "marked-unread"),
+        };
+    }
     let changed: Vec<String> = changed.iter().map(ToString::to_string).collect();
     Ok(see_other(&match mark {
         Mark::Done if !changed.is_empty() => format!("{place}&undo={}", changed.join("-")),

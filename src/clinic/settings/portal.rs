@@ -61,7 +61,6 @@ impl SettingsForm for PortalPage {
             .text("portal_longest_hours", "longest-hours", settings.portal_longest_hours.to_string())
             .text("passcodes_a_day", "passcodes-a-day", settings.passcodes_a_day.to_string())
             .text("portal_stay_days", "stay-days", settings.portal_stay_days.to_string())
-            .text("emergency_text", "emergency-text", settings.emergency_text.as_str())
             .text("closing_text", "closing-text", settings.closing_text.as_str())
     }
 
@@ -76,7 +75,6 @@ impl SettingsForm for PortalPage {
         number("portal_stay_days", "error-stay-days", 0..=30, &mut settings.portal_stay_days);
         number("portal_longest_hours", "error-longest-hours", 1..=24, &mut settings.portal_longest_hours);
         number("passcodes_a_day", "error-passcodes-a-day", 3..=100, &mut settings.passcodes_a_day);
-        take_words(&mut settings.emergency_text, form, ("emergency_text", "error-emergency-text"), &mut errors);
         take_words(&mut settings.closing_text, form, ("closing_text", "error-closing-text"), &mut errors);
         if settings.portal_on != is_on("portal_on") {
             (settings.portal_on, settings.portal_since) = (is_on("portal_on"), Some(now));

@@ -92,6 +92,17 @@ fn a_number_shows_as_people_write_it_and_tells_its_sort() {
     let number = |text| PhoneNumber::parse(text, "1").unwrap();
     assert_eq!(number("5145550142").shown(), "+1 514-555-0142");
     assert_eq!(number("+447700900123").shown(), "+44 7700 900123");
+    // to people of the same country, without it
+    for (text, code, wanted) in [
+        ("5145550142", "1", "514 555-0142"),
+        ("5145550142", "+1", "514 555-0142"),
+        ("5145550142", "44", "+1 514-555-0142"),
+        ("5145550142", "", "+1 514-555-0142"),
+        ("+447700900123", "44", "07700 900123"),
+        ("+447700900123", "1", "+44 7700 900123"),
+    ] {
+        assert_eq!(number(text).shown_in(code), wanted, "{text} at {code:?}");
+    }
     assert_eq!(number("+447911123456").line(), Line::Mobile);
     assert_eq!(number("+442079460958").line(), Line::Landline);
     assert_eq!(number("5145550142").line(), Line::Unknown, "North America has the same numbers for both");

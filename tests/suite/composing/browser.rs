@@ -55,7 +55,7 @@ impl Desk {
         self.browser.wait("html[data-enhanced]").await;
         self.browser.js("document.querySelector('details.menu summary').focus()").await;
         self.browser.keys(&key(Key::Enter)).await;
-        self.browser.wait("a[data-open-dialog]").await;
+        self.browser.wait("details.menu[open] a[data-open-dialog]").await;
         self.browser.js("document.querySelector('a[data-open-dialog]').focus()").await;
         self.browser.keys(&key(Key::Enter)).await;
         self.browser.wait("dialog.window .ed-text").await;

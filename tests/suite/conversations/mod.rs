@@ -4,7 +4,11 @@
 mod assignment;
 mod assignment_browser;
 mod browser;
+mod faces;
+mod heads_browser;
 mod kept;
+mod long_browser;
+mod marks_browser;
 pub mod on_paper;
 mod promise;
 mod recall;

@@ -21,6 +21,7 @@ on_both!(
     several_are_marked_done_and_that_is_taken_back,
     what_cannot_be_marked_changes_nothing,
     a_viewer_marks_nothing,
+    a_script_stays_and_gets_the_words,
     one_conversation_is_marked_on_its_own_page,
 );
 
@@ -308,6 +309,33 @@ async fn what_cannot_be_marked_changes_nothing(app: App) {
     assert_eq!(traces(&app, Event::MarkedUnread).await, 0);
     let page = desk.me.get("/inbox?scope=all&filter=waiting_for_us").await.ok();
     assert_eq!((page.count(".work li"), page.count(".work input[type=checkbox]")), (3, 2), "{}", page.text());
+}
+
+async fn a_script_stays_and_gets_the_words(app: App) {
+    let desk = desk(&app).await;
+    let (one, two) = (id_of(&desk.answered), id_of(&desk.noted));
+    let headers = [("x-fragment", "1"), ("content-type", "application/x-www-form-urlencoded")];
+    let marked = async |path: &str, body: &str| {
+        let answer = desk.me.send("POST", path, &headers, body).await;
+        assert_eq!((answer.status, answer.notice()), (200, None), "{path} {body}: {}", answer.body);
+        answer.page()
+    };
+    let nothing = marked("/inbox/done", "filter=open").await;
+    assert_eq!((nothing.has_text("tick conversations first"), nothing.count("form")), (true, 0), "{}", nothing.text());
+    let both = format!("filter=to_do&conversation={one}&conversation={two}");
+    let done = marked("/inbox/done", &both).await;
+    assert!(done.has_text("2 conversations are marked as done"), "{}", done.text());
+    assert_eq!(view(&desk.me, "").await, ["Failed"]);
+    // done already: nothing that could be taken back
+    let again = marked("/inbox/done", &both).await;
+    assert_eq!((again.has_text("Marked as done for you"), again.count("form")), (true, 0), "{}", again.text());
+    let undo = done.form_with("Undo");
+    let back = marked(&undo.action, &undo.urlencoded()).await;
+    assert!(back.has_text("Not marked as done any more"), "{}", back.text());
+    assert!(view(&desk.me, "").await.contains(&"Answered".to_owned()));
+    let unread = marked("/inbox/unread", &format!("conversation={two}")).await;
+    assert!(unread.has_text("Marked as unread for you"), "{}", unread.text());
+    assert_eq!(desk.me.send("POST", "/inbox/done", &headers, "conversation=999999").await.status, 404);
 }
 
 async fn a_viewer_marks_nothing(app: App) {

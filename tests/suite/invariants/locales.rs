@@ -262,11 +262,15 @@ fn every_key_that_is_asked_for_is_there() {
         words("method", postern::patients::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words(
             "error-heading",
-            vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507", "missing", "late"],
+            vec![
+                "400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507", "missing", "late", "role",
+            ],
         ),
         words(
             "error-advice",
-            vec!["400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507", "missing", "late"],
+            vec![
+                "400", "403", "404", "409", "410", "413", "415", "429", "500", "503", "507", "missing", "late", "role",
+            ],
         ),
         words("warn", postern::notifications::Warning::ALL.iter().map(|w| w.as_str()).collect()),
         words("template-replies", postern::message_templates::Replies::ALL.iter().map(|w| w.as_str()).collect()),

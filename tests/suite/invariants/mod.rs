@@ -5,6 +5,7 @@ mod assets_are_fresh;
 mod cross_site;
 mod database_down;
 mod enter_is_harmless;
+mod errors_in_the_frame;
 mod headers;
 mod imports_only_add;
 mod imports_point_down;

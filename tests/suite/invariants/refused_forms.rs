@@ -257,7 +257,7 @@ async fn a_refused_form_says_so(app: App) {
         (
             "POST /settings/patient-portal",
             "/settings/patient-portal".into(),
-            vec![("emergency_text", &*long), ("closing_text", &*long)],
+            vec![("passcodes_a_day", "x"), ("closing_text", &*long)],
         ),
         ("POST /settings/gateways", "/settings/gateways".into(), vec![("quiet", "on")]),
         (

@@ -56,6 +56,7 @@ async fn the_preview_follows_what_is_typed() {
     }
     browser.dark().await;
     browser.inspect("wording-text-dark").await;
+    browser.open_own_menu().await;
     browser.click_text("Français").await;
     browser.wait_text("Aperçu").await;
     browser.inspect("wording-text-french").await;

@@ -16,7 +16,7 @@ use time::Duration;
 
 const EMAIL: &str = "maria@example.org";
 const PHONE: &str = "+16135550121";
-const SHOWN: &str = "+1 613-555-0121";
+const SHOWN: &str = "613 555-0121";
 
 on_both!(
     users_are_asked_and_note_what_came_of_it,

@@ -249,3 +249,54 @@ async fn staff_wide_in_english() {
 async fn staff_on_a_phone_in_french() {
     staff_choose_and_count(320, "fr").await;
 }
+
+/// A list is narrowed as something is chosen: the page stays, and with it the focus and what is being typed. Where that
+/// fails, the form goes as without a script.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_is_narrowed_at_once() {
+    let Some(desk) = desk(1280, "en").await else { return };
+    let (app, browser, lang) = (&desk.app, &desk.browser, desk.lang);
+    let staff = app.user(Role::Staff).await;
+    app.message(&staff, desk.patient, true).await;
+    let rows = async |path: &str| staff.get(path).await.ok().count("tbody tr") as u64;
+    let (all, texts) = (rows("/outbox").await, rows("/outbox?channel=sms").await);
+    assert!(0 < texts && texts < all, "{texts} of {all}");
+    let open = async |path: &str| {
+        browser.goto(path).await;
+        browser.wait("html[data-enhanced]").await;
+        browser.js("window.stayed = true").await;
+    };
+    let says = async |part: &str| {
+        browser.until(&format!("{part} is not asked for"), async || browser.path().await.contains(part)).await;
+    };
+    open("/outbox").await;
+    browser.wait("#q").await.send_keys("mej").await.unwrap();
+    browser.fill(lang.t("channel"), lang.t_of("channel", "sms")).await;
+    browser.until_count("tbody tr", texts).await;
+    says("channel=sms").await;
+    let there = "return [window.stayed, document.activeElement.id, document.querySelector('#q').value,
+        document.querySelector('.counts a').href.includes('channel=sms'), document.querySelector('a[href*=csv]').href.includes('channel=sms')]";
+    assert_eq!(browser.js(there).await, json!([true, "q", "mej", true, true]));
+    desk.look("outbox-narrowed").await;
+    browser.fill(lang.t("channel"), lang.t("outbox-any")).await;
+    browser.until_count("tbody tr", all).await;
+
+    open("/settings/audit-log").await;
+    browser.fill(lang.t("audit-who"), "User staff").await;
+    says("user=2").await;
+    let others =
+        "return [...document.querySelectorAll('td.user')].filter(one => one.textContent !== 'User staff').length";
+    browser.until("others are shown", async || browser.js(others).await == 0).await;
+    open("/patients").await;
+    browser.fill(lang.t("with-archived"), "on").await;
+    says("archived=1").await;
+    assert_eq!(browser.js("return window.stayed").await, true);
+    browser.assert_clean().await;
+
+    open("/outbox").await;
+    browser.js("window.fetch = () => Promise.reject(new TypeError('lost'))").await;
+    browser.fill(lang.t("channel"), lang.t_of("channel", "sms")).await;
+    says("channel=sms").await;
+    browser.until_count("tbody tr", texts).await;
+    assert_eq!(browser.js("return window.stayed ?? 'another page'").await, "another page");
+}

@@ -3,5 +3,6 @@
 mod audit_log;
 pub mod hours;
 mod hours_browser;
+mod one_place;
 mod sealed_log;
 mod told_seals;

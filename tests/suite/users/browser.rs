@@ -88,6 +88,7 @@ async fn an_owner_manages(code: &'static str, scripts: bool, dark: bool) {
     browser.wait(".error-summary").await;
     look(&browser, &name("account-refused")).await;
 
+    browser.open_own_menu().await;
     browser.click_text(lang.t("sign-out")).await;
     browser.wait_path("/sign-in").await;
     browser.click_text(lang.t("forgotten-password")).await;

@@ -10,6 +10,7 @@ mod keys;
 mod keys_browser;
 mod leaving;
 mod managing;
+mod menu_browser;
 pub mod passkeys;
 mod passkeys_browser;
 mod refusals;

@@ -51,6 +51,7 @@ async fn a_passkey_is_made_and_used(language: &'static str, dark: bool) {
     browser.inspect(&name("problem")).await;
 
     // signing in without a password
+    browser.open_own_menu().await;
     browser.click_text(lang.t("sign-out")).await;
     browser.wait_path("/sign-in").await;
     browser.click_text(lang.t("passkey-sign-in")).await;
@@ -63,6 +64,7 @@ async fn a_passkey_is_made_and_used(language: &'static str, dark: bool) {
     browser.wait_path("/settings/users/new").await;
 
     // as the second step after the password
+    browser.open_own_menu().await;
     browser.click_text(lang.t("sign-out")).await;
     browser.wait_path("/sign-in").await;
     browser.fill(lang.t("email"), &email).await;

@@ -64,6 +64,7 @@ async fn a_second_step_is_set_up_and_taken(language: &'static str, scripts: bool
     browser.keys(&enter).await;
     browser.wait_path("/settings/users/new").await;
 
+    browser.open_own_menu().await;
     browser.click_text(lang.t("sign-out")).await;
     browser.wait_path("/sign-in").await;
     browser.fill(lang.t("email"), &email).await;

@@ -84,6 +84,7 @@ async fn a_user_signs_in_at_the_provider(on: On, language: &'static str, scripts
     browser.goto(&format!("/settings/users/{}", everybody(&app).await[0].id)).await;
     look(&browser, &name("user")).await;
 
+    browser.open_own_menu().await;
     browser.click_text(lang.t("sign-out")).await;
     browser.wait_text(&at_provider("provider-way-out")).await;
     look(&browser, &name("signed-out")).await;

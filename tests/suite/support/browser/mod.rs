@@ -163,6 +163,12 @@ impl Browser {
         element.click().await.unwrap_or_else(|e| panic!("pressing {words:?}: {e}"));
     }
 
+    /// Opens the menu of the user who is signed in, at the top of each page of the clinic.
+    pub async fn open_own_menu(&self) {
+        let menu = self.wait("details.me:not([open]) > summary").await;
+        menu.click().await.unwrap_or_else(|e| panic!("the user's own menu: {e}"));
+    }
+
     /// Gives the control with this visible label a new value: types into a text field or an editor, picks the options
     /// with these words (one a line) in a list, ticks (`"on"`) or clears (`"off"`) a box, presses a radio button
     /// (`"on"`), sets a date field (`YYYY-MM-DD`), chooses files (paths, one a line).
