@@ -18,8 +18,8 @@ pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
 use crate::db::{
-    Both, BroadcastId, ConversationId, MessageId, NotificationId, PatientId, TemplateId, Ts, Tx, UploadId, UserId,
-    columns,
+    Both, BroadcastId, ConversationId, MessageId, NotificationId, PatientId, TeamId, TemplateId, Ts, Tx, UploadId,
+    UserId, columns,
 };
 use crate::text_enum;
 use diesel::prelude::*;
@@ -68,6 +68,11 @@ text_enum! {
         UserDeactivated = "user_deactivated",
         UserReactivated = "user_reactivated",
         WorkHandedOver = "work_handed_over",
+        TeamAdded = "team_added",
+        TeamChanged = "team_changed",
+        TeamArchived = "team_archived",
+        TeamBroughtBack = "team_brought_back",
+        TeamFollowed = "team_followed",
         PatientsSearched = "patients_searched",
         PatientsImported = "patients_imported",
         PatientAdded = "patient_added",
@@ -193,6 +198,7 @@ impl Event {
                 | UserRoleChanged
                 | UserDeactivated
                 | WorkHandedOver
+                | TeamFollowed
                 | SettingsChanged
                 | RecordDeleted
                 | ChartsMerged
@@ -289,6 +295,8 @@ pub enum Subject {
     Template(TemplateId),
     /// a message to many patients
     Broadcast(BroadcastId),
+    /// a team
+    Team(TeamId),
 }
 
 impl Subject {
@@ -305,6 +313,7 @@ impl Subject {
             Subject::Attachment(id) => (Some("attachment"), Some(id)),
             Subject::Template(id) => (Some("message_template"), Some(id.0)),
             Subject::Broadcast(id) => (Some("broadcast"), Some(id.0)),
+            Subject::Team(id) => (Some("team"), Some(id.0)),
         }
     }
 }

@@ -132,6 +132,7 @@ pub fn send_one(
         replies_allowed: form.iter().any(|(name, _)| name == "replies_allowed"),
         offers: Vec::new(),
         participants: Vec::new(),
+        teams: Vec::new(),
         files: Picks::default(),
         plan: PlanWish::default(),
         // whatever happens, one row is one conversation

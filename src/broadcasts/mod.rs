@@ -9,6 +9,7 @@
 
 mod due;
 mod file;
+mod leaving;
 mod prepare;
 mod rows;
 mod send;
@@ -16,6 +17,7 @@ mod types;
 
 pub use due::{AT_ONCE, Next, OneError, end_if_empty, next, not_sent, send_one, stop_unsent};
 pub use file::{FileList, list_of_file};
+pub use leaving::{count_open, hand_over};
 pub use prepare::{Checked, LONGEST_LIST, NewBroadcast, PrepareError, Unread, check, lines_of, prepare};
 pub use rows::{
     Broadcast, BroadcastRow, Counts, RecipientRow, Sample, counts, find, form_of, list, of_conversation, recipients,

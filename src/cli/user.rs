@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::access::{self, Operator, Role};
-use crate::administration::{self, LeaveError, OpenWork};
+use crate::administration::{self, Heir, LeaveError, OpenWork};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::{Conn, Db, Ts, UserId};
@@ -223,6 +223,7 @@ async fn set_role(config: &Config, email: String, role: &str) -> Result<ExitCode
 enum NotLeft {
     NobodyTakesOver(OpenWork),
     CannotTakeOver,
+    CannotSendMany,
     Manage(ManageError),
 }
 
@@ -249,25 +250,37 @@ async fn deactivate(config: &Config, email: String, to: Option<String>) -> Resul
     let write = db.write(move |tx| -> Result<_, NotLeft> {
         let user = found(tx, &email)?.id;
         let to = to.map(|email| found(tx, &email)).transpose()?.map(|one| one.id);
+        let to = to.map(|user| Heir { user, team: None });
         match administration::deactivate_user(tx, now, &Operator::of_the_command_line(), ways, user, to) {
             Ok(_) => Ok(()),
             Err(LeaveError::NobodyTakesOver) => {
                 Err(NotLeft::NobodyTakesOver(administration::open_work(tx, now, user)?))
             }
-            Err(LeaveError::CannotTakeOver) => Err(NotLeft::CannotTakeOver),
+            // only a page names a team
+            Err(LeaveError::CannotTakeOver | LeaveError::TeamCannot) => Err(NotLeft::CannotTakeOver),
+            Err(LeaveError::CannotSendMany) => Err(NotLeft::CannotSendMany),
             Err(LeaveError::Manage(cause)) => Err(cause.into()),
         }
     });
     match write.await {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(NotLeft::NobodyTakesOver(OpenWork { conversations, assigned, drafts, scheduled, templates })) => Err(format!(
-            "{conversations} open conversations ({assigned} of them assigned to them), {drafts} drafts, {scheduled} messages to go out \
-             later and {templates} templates are theirs: name with --to who takes them over"
-        )
-        .into()),
+        Err(NotLeft::NobodyTakesOver(work)) => Err(said(work).into()),
+        Err(NotLeft::CannotSendMany) => {
+            Err("--to: messages to many are among their work: name a clinician or an owner, or stop these first".into())
+        }
         Err(NotLeft::CannotTakeOver) => Err("--to: name another user who can sign in and may write to patients".into()),
         Err(NotLeft::Manage(cause)) => Err(why(cause)),
     }
+}
+
+/// What a user has to do, and that somebody has to take it over.
+fn said(work: OpenWork) -> String {
+    let OpenWork { conversations, assigned, drafts, scheduled, templates, broadcasts, teams, covers } = work;
+    format!(
+        "{conversations} open conversations ({assigned} of them assigned to them), {drafts} drafts, {scheduled} messages to go out \
+         later and {templates} templates are theirs, besides {broadcasts} messages to many, {teams} teams with nobody else, and the cover \
+         for {covers} colleagues: name with --to who takes them over"
+    )
 }
 
 async fn reactivate(config: &Config, email: String) -> Result<ExitCode, Failure> {

@@ -12,7 +12,8 @@ use diesel::prelude::*;
 /// Why a cover was added, as the audit log has it.
 pub(super) const AWAY: &str = "cover";
 
-/// Adds to a conversation, which the caller has locked, the covers of those who take part and are away. Says whether anybody came.
+/// Adds to a conversation, which the caller has locked, the covers of those who take part and are away; whoever takes part through a
+/// team alone has their colleagues there. Says whether anybody came.
 pub(super) fn add_covers(
     tx: &mut Tx,
     now: Ts,
@@ -22,7 +23,7 @@ pub(super) fn add_covers(
     if covering.is_empty() {
         return Ok(false);
     }
-    let there = threads::participants_of(tx, conversation.id)?;
+    let there = threads::by_themselves(tx, conversation.id)?;
     let covers = covering.iter().filter(|(away, _)| there.contains(away)).map(|(_, cover)| *cover);
     add(tx, now, conversation, covers.collect())
 }

@@ -2,7 +2,8 @@
 
 use super::thread::MessageRow;
 use crate::db::schema::{conversation_events as events, messages, users};
-use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, UserId};
+use crate::db::{Conn, ConversationId, MessageId, MultiBackend, TeamId, Ts, UserId};
+use crate::teams;
 use crate::threads::Happening;
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ pub struct ThreadEvent {
     pub by: Option<String>,
     /// the name of whom it is about
     pub user: String,
+    /// it is the name of a team
+    pub is_team: bool,
     /// they did it themselves
     pub is_own: bool,
     /// until when it is to be seen to
@@ -46,26 +49,29 @@ pub(super) fn of_page(
         let at: Option<Ts> = next.select(messages::created_at).first(conn).optional()?;
         query = query.filter(events::at.lt(at.unwrap_or(Ts::LAST)));
     }
-    type Row = (i64, Ts, Happening, Option<UserId>, UserId, Option<Ts>);
+    type Row = (i64, Ts, Happening, Option<UserId>, UserId, Option<Ts>, Option<TeamId>);
     let rows: Vec<Row> = query
         .order((events::at.desc(), events::id.desc()))
         .limit(MOST)
-        .select((events::id, events::at, events::kind, events::by_id, events::user_id, events::due_at))
+        .select((events::id, events::at, events::kind, events::by_id, events::user_id, events::due_at, events::team_id))
         .load(conn)?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<UserId> = rows.iter().flat_map(|(_, _, _, by, user, _)| by.iter().chain([user])).copied().collect();
+    let ids: Vec<UserId> = rows.iter().flat_map(|(_, _, _, by, user, ..)| by.iter().chain([user])).copied().collect();
     let names = users::table.filter(users::id.eq_any(ids)).select((users::id, users::name));
     let names: HashMap<UserId, String> = names.load(conn)?.into_iter().collect();
     let name = |id: UserId| names.get(&id).cloned().unwrap_or_default();
-    let rows = rows.into_iter().rev().map(|(id, at, kind, by, user, due)| ThreadEvent {
+    let ids: Vec<TeamId> = rows.iter().filter_map(|row| row.6).collect();
+    let teams: HashMap<TeamId, String> = teams::names_of(conn, &ids)?.into_iter().collect();
+    let rows = rows.into_iter().rev().map(|(id, at, kind, by, user, due, team)| ThreadEvent {
         id,
         at,
         kind,
         by: by.map(name),
-        user: name(user),
-        is_own: by == Some(user),
+        user: team.map_or_else(|| name(user), |team| teams.get(&team).cloned().unwrap_or_default()),
+        is_team: team.is_some(),
+        is_own: team.is_none() && by == Some(user),
         due,
     });
     Ok(rows.collect())

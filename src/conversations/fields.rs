@@ -5,9 +5,9 @@ use super::reply::Reply;
 use super::start::NewConversation;
 use super::types::{Body, BodyFormat, Writing};
 use crate::attachments::Picks;
-use crate::db::{ChartItemId, MessageId, ScheduledId, UploadId, UserId};
+use crate::db::{ChartItemId, MessageId, ScheduledId, TeamId, UploadId, UserId};
 use crate::notifications::PlanWish;
-use crate::threads::OneTap;
+use crate::threads::{Assignee, OneTap};
 use crate::values::Title;
 
 /// Names and values, in their order.
@@ -66,6 +66,11 @@ impl<'a> Fields<'a> {
         self.numbers("to").map(UserId).collect()
     }
 
+    /// The teams that are to take part.
+    pub fn teams(self) -> Vec<TeamId> {
+        self.all("to").filter_map(|value| value.parse::<Assignee>().ok()?.team()).collect()
+    }
+
     /// The newest message that the page of this form showed.
     pub fn shown(self) -> Option<MessageId> {
         self.numbers("shown").next().map(MessageId)
@@ -98,6 +103,7 @@ impl<'a> Fields<'a> {
             replies_allowed: self.0.iter().any(|(name, _)| name == "replies_allowed"),
             offers: self.offers(),
             participants: self.participants(),
+            teams: self.teams(),
             files,
             plan: PlanWish::read(|name| self.get(name)),
             key: self.get("key").to_owned(),

@@ -27,6 +27,8 @@ text_enum! {
         ToDo = "to_do",
         /// open, assigned to the reader, and not marked done by them
         Assigned = "assigned",
+        /// open, a team of the reader's takes part, no user has taken it on, and not marked done by the reader
+        MyTeams = "my_teams",
         /// open, and the patient wrote last
         WaitingForUs = "waiting_for_us",
         /// with something that the reader has not seen
@@ -60,21 +62,25 @@ impl InboxFilter {
     /// The order where none is asked for: work is done in the order in which it came.
     pub fn usual_order(self) -> InboxOrder {
         match self {
-            InboxFilter::ToDo | InboxFilter::WaitingForUs | InboxFilter::Assigned => InboxOrder::Longest,
+            InboxFilter::ToDo | InboxFilter::WaitingForUs => InboxOrder::Longest,
+            InboxFilter::Assigned | InboxFilter::MyTeams => InboxOrder::Longest,
             _ => InboxOrder::Newest,
         }
     }
 
     /// Whether the reader can ask for another order. In the list of all their own conversations the unread ones always
-    /// come first, and among those assigned to them what is due first.
+    /// come first, and among those assigned to them or their teams what is due first.
     pub fn is_ordered(self, scope: Scope) -> bool {
-        !(self == InboxFilter::Assigned || (self == InboxFilter::Any && scope == Scope::Mine))
+        match self {
+            InboxFilter::Assigned | InboxFilter::MyTeams => false,
+            _ => !(self == InboxFilter::Any && scope == Scope::Mine),
+        }
     }
 
     /// Whether the view depends on the reader's own marks only: it is read from the reader's rows of `participants`,
     /// also in the list of the whole clinic.
     pub(super) fn is_own(self) -> bool {
-        matches!(self, InboxFilter::Unread | InboxFilter::Done | InboxFilter::Assigned)
+        matches!(self, InboxFilter::Unread | InboxFilter::Done | InboxFilter::Assigned | InboxFilter::MyTeams)
     }
 }
 
@@ -122,6 +128,7 @@ macro_rules! line {
                 participants::done_at.nullable(),
                 participants::to_do_since.nullable(),
                 participants::assigned_until.nullable(),
+                participants::team_until.nullable(),
             ),
             (
                 conversations::waiting_since,
@@ -165,6 +172,9 @@ macro_rules! of_mine {
                 .filter(p::assigned_until.is_not_null())
                 .filter(p::closed_at.is_null())
                 .filter(p::done_at.is_null()),
+            InboxFilter::MyTeams => {
+                query.filter(p::team_until.is_not_null()).filter(p::closed_at.is_null()).filter(p::done_at.is_null())
+            }
             InboxFilter::Unread => query.filter(p::unread.eq(true)),
             InboxFilter::Done => query.filter(p::done_at.is_not_null()),
             InboxFilter::NeedsAttention => query.filter(p::attention.is_not_null()),
@@ -182,7 +192,9 @@ macro_rules! of_all {
         use conversations as c;
         let query = $query.into_boxed::<MultiBackend>();
         match $filter {
-            InboxFilter::Any | InboxFilter::Unread | InboxFilter::Done | InboxFilter::Assigned => query,
+            InboxFilter::Any => query,
+            // read from the reader's own rows
+            InboxFilter::Unread | InboxFilter::Done | InboxFilter::Assigned | InboxFilter::MyTeams => query,
             InboxFilter::ToDo => query.filter(c::to_do_since.is_not_null()),
             InboxFilter::NeedsAttention => query.filter(c::attention.is_not_null()),
             InboxFilter::Open => query.filter(c::closed_at.is_null()),
@@ -206,19 +218,21 @@ pub fn inbox<R: Right>(
         true => mine(conn, user.id(), view, after, limit + 1)?,
         false => all(conn, user.id(), view, after, limit + 1)?,
     };
-    let next =
-        db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do, assigned), (_, to_do, _, due))| InboxCursor {
+    let next = db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do, assigned, of_team), (_, to_do, _, due))| {
+        InboxCursor {
             unread: unread.unwrap_or(false),
             at: match view.filter {
                 InboxFilter::ToDo if own => *my_to_do,
                 InboxFilter::ToDo => *to_do,
                 InboxFilter::WaitingForUs => *due,
                 InboxFilter::Assigned => *assigned,
+                InboxFilter::MyTeams => *of_team,
                 _ => None,
             }
             .unwrap_or(line.3),
             id: line.0,
-        });
+        }
+    });
     let ids: Vec<ConversationId> = rows.iter().map(|(line, ..)| line.0).collect();
     let mut assigned = assignment::of_all(conn, &ids)?;
     let rows = rows.into_iter().map(InboxRow::from);
@@ -238,6 +252,7 @@ fn mine(
     match view.filter {
         InboxFilter::ToDo => ordered!(query, p::to_do_since, p::conversation_id, view.order, after).load(conn),
         InboxFilter::Assigned => ordered!(query, p::assigned_until, p::conversation_id, view.order, after).load(conn),
+        InboxFilter::MyTeams => ordered!(query, p::team_until, p::conversation_id, view.order, after).load(conn),
         InboxFilter::WaitingForUs => ordered!(query, p::answer_due, p::conversation_id, view.order, after).load(conn),
         InboxFilter::Any => {
             let mut query = query.order((p::unread.desc(), p::last_message_at.desc(), p::conversation_id.desc()));
@@ -288,6 +303,26 @@ pub fn done_among<R: Right>(
         .order(participants::conversation_id)
         .select(participants::conversation_id)
         .load(conn)
+}
+
+/// Lines of these conversations, in the order of their numbers; those that are gone are left out.
+pub fn lines<R: Right>(conn: &mut Conn, user: &SignedInUser<R>, ids: &[ConversationId]) -> QueryResult<Vec<InboxRow>> {
+    use conversations as c;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own = participants::conversation_id.eq(c::id).and(participants::user_id.eq(user.id()));
+    let rows: Vec<Joined> = c::table
+        .inner_join(patients::table)
+        .left_join(participants::table.on(own))
+        .filter(patients::deleted_at.is_null())
+        .filter(c::id.eq_any(ids.to_vec()))
+        .order(c::id)
+        .select(line!())
+        .load(conn)?;
+    let mut assigned = assignment::of_all(conn, ids)?;
+    let rows = rows.into_iter().map(InboxRow::from);
+    Ok(rows.map(|row| InboxRow { assigned: assigned.remove(&row.id), ..row }).collect())
 }
 
 /// This patient's conversations, newest first, at most `limit`.

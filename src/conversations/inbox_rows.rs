@@ -115,8 +115,8 @@ type Line = (
     Option<Ts>,
 );
 /// The reader's marks: whether it is unread, when they marked it done, since when it is in their list to do, and until when it
-/// is assigned to them.
-type Marks = (Option<bool>, Option<Ts>, Option<Ts>, Option<Ts>);
+/// is assigned to them, and to a team of theirs.
+type Marks = (Option<bool>, Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>);
 /// Since when the patient waits, since when it is in the clinic's list to do, by when an answer was promised, and by when it is due.
 type Since = (Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>);
 pub(super) type Joined = (Line, (String, String), Marks, Since);

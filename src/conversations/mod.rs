@@ -21,6 +21,7 @@ mod reply_draft;
 mod scheduled;
 mod start;
 mod store;
+mod teams;
 mod thread;
 mod types;
 mod view_counts;
@@ -39,11 +40,11 @@ pub use draft::{
 pub use events::ThreadEvent;
 pub use fields::Fields;
 pub use inbox::{
-    InboxCursor, InboxFilter, InboxOrder, InboxView, Scope, count_attention, count_unread, done_among, inbox,
+    InboxCursor, InboxFilter, InboxOrder, InboxView, Scope, count_attention, count_unread, done_among, inbox, lines,
     of_patient,
 };
 pub use inbox_rows::{Excerpt, InboxRow, Turn, newest_lines};
-pub use leaving::{LeaveError, leave};
+pub use leaving::{LeaveError, leave, remove_team};
 pub use on_paper::{FileLine, OnPaper, STYLE as PAPER_STYLE, Said, Shown, paper_policy};
 pub use opening::{list, open, open_by_file, was_opened};
 pub use participants::{Mark, change_participants, mark, mark_done, set_replies_allowed};
@@ -62,6 +63,7 @@ pub use scheduled::{
     send_now as send_scheduled_now, taken_apart as keep_scheduled_back, writers_to,
 };
 pub use start::{NewConversation, StartError, start};
+pub use teams::{ToFollow, follow_team, followed, to_follow};
 pub use thread::{MessageRow, Thread, ThreadPage, is_open, mark_viewed, thread, title};
 pub use types::{Body, BodyFormat, CannotReply, Status, Writing};
 pub use view_counts::{MOST_COUNTED, count_views};

@@ -1,24 +1,27 @@
 //! Changes who takes part and whether the patient may answer, and sets the users' own marks.
 
-use super::store;
+use super::store::{self, Conversation};
 use crate::access::{self, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::{ConversationId, Ts, Tx, UserId};
+use crate::db::{ConversationId, TeamId, Ts, Tx, UserId};
+use crate::teams;
 use crate::threads::{self, Happening, NewEvent};
 use diesel::prelude::*;
 
-/// Adds active users to a conversation; those who take part already stay. Gives how many were added.
+/// Adds active users and teams to a conversation; those who take part already stay. Gives how many were added.
 pub fn change_participants(
     tx: &mut Tx,
     now: Ts,
     access: &ConversationAccess<rights::Send>,
-    add: &[UserId],
+    (add, teams): (&[UserId], &[TeamId]),
 ) -> QueryResult<usize> {
+    let me = access.user().id();
+    let members = teams::hold_offered(tx, teams)?;
     // whoever adds them is held too before the conversation, as a deactivation does
-    let named: Vec<UserId> = add.iter().copied().chain([access.user().id()]).collect();
+    let named: Vec<UserId> = add.iter().copied().chain([me]).chain(members.iter().map(|(_, user)| *user)).collect();
     let active = access::active(tx, &named)?;
     let conversation = store::locked(tx, access.conversation())?;
-    let mut came = 0;
+    let mut came = add_teams(tx, now, &conversation, me, &teams::by_team(&members, &active))?;
     for user in active.into_iter().filter(|user| add.contains(user)) {
         if threads::add_participant(tx, conversation.id, user, true, conversation.last_message_at)? > 0 {
             let event = NewEvent { kind: Happening::Added, by: Some(access.user().id()), user, due: None };
@@ -28,6 +31,24 @@ pub fn change_participants(
     }
     if came > 0 {
         audit::append(tx, now, entry(access, Event::ParticipantsChanged))?;
+    }
+    Ok(came)
+}
+
+/// Adds teams with their members to a conversation, which the caller has locked. Gives how many came.
+fn add_teams(
+    tx: &mut Tx,
+    now: Ts,
+    conversation: &Conversation,
+    by: UserId,
+    all: &[(TeamId, Vec<UserId>)],
+) -> QueryResult<usize> {
+    let mut came = 0;
+    for (team, members) in all {
+        if threads::add_team(tx, conversation.id, (*team, members), by, conversation.last_message_at)? {
+            threads::happened_to_team(tx, now, conversation.id, (Happening::Added, by, *team), None)?;
+            came += 1;
+        }
     }
     Ok(came)
 }

@@ -12,11 +12,12 @@ use crate::attachments::Attachment;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, messages, participants, users};
 use crate::db::sealed::{Held, MessageHtml, Opened};
-use crate::db::{Conn, ConversationId, MessageId, MultiBackend, Ts, Tx, UserId};
+use crate::db::{Conn, ConversationId, MessageId, MultiBackend, TeamId, Ts, Tx, UserId};
 use crate::patients;
 use crate::settings;
+use crate::teams;
 use crate::text::CleanHtml;
-use crate::threads::{Author, OneTap};
+use crate::threads::{self, Author, OneTap};
 use diesel::prelude::*;
 use std::collections::HashMap;
 
@@ -187,19 +188,24 @@ pub fn was_recalled(conn: &mut Conn, visit: &PortalVisit, number: i64) -> QueryR
     Ok(theirs.select(conversations::id).first::<ConversationId>(conn).optional()?.is_some())
 }
 
-/// The names of at most 20 users who read what the patient writes; none where the clinic has chosen not to tell.
+/// The names of at most 20 users who read what the patient writes, and of the teams through which others do; none where the clinic has
+/// chosen not to tell.
 fn readers(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<String>> {
     if !settings::load(conn)?.portal_names {
         return Ok(Vec::new());
     }
-    participants::table
+    let mut names: Vec<String> = participants::table
         .inner_join(users::table)
         .filter(participants::conversation_id.eq(conversation))
+        .filter(participants::by_team.eq(false))
         .filter(users::active.eq(true))
         .order((users::name, users::id))
         .select(users::name)
         .limit(20)
-        .load(conn)
+        .load(conn)?;
+    let there: Vec<TeamId> = threads::teams_of(conn, conversation)?.into_iter().map(|(team, _)| team).collect();
+    names.extend(teams::names_of(conn, &there)?.into_iter().map(|(_, name)| name));
+    Ok(names)
 }
 
 impl PatientThread {

@@ -8,10 +8,11 @@ use crate::access::{self, ChartAccess, rights};
 use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::{ConversationId, DbError, ScheduledId, Ts, Tx, UserId};
+use crate::db::{ConversationId, DbError, ScheduledId, TeamId, Ts, Tx, UserId};
 use crate::notifications::{self, Obstacle, Pace, PlanChoice, PlanWish};
 use crate::patients;
 use crate::settings;
+use crate::teams;
 use crate::threads::{self, Author, NewThread, OneTap};
 use crate::values::Title;
 
@@ -28,6 +29,8 @@ pub struct NewConversation {
     pub offers: Vec<OneTap>,
     /// users who take part besides the writer
     pub participants: Vec<UserId>,
+    /// teams that take part
+    pub teams: Vec<TeamId>,
     /// files
     pub files: Picks,
     /// what happens where the patient does not open the message
@@ -84,7 +87,9 @@ pub fn start(
     new: &NewConversation,
 ) -> Result<ConversationId, StartError> {
     let writer = access.user().id();
-    let active = access::active(tx, &[&[writer], new.participants.as_slice()].concat())?;
+    let members = teams::hold_offered(tx, &new.teams)?;
+    let through: Vec<UserId> = members.iter().map(|(_, user)| *user).collect();
+    let active = access::active(tx, &[&[writer], new.participants.as_slice(), through.as_slice()].concat())?;
     // two clicks at once on PostgreSQL: the second waits here, then finds the first
     let access = &access.held(tx)?;
     let patient = access.patient();
@@ -113,6 +118,9 @@ pub fn start(
     threads::begin_with(tx, conversation, writer, false, now)?;
     for user in new.participants.iter().filter(|user| active.contains(user)) {
         threads::begin_with(tx, conversation, *user, true, now)?;
+    }
+    for (team, users) in teams::by_team(&members, &active) {
+        threads::add_team(tx, conversation, (team, &users), writer, now)?;
     }
     let message = NewMessage {
         conversation,

@@ -9,9 +9,10 @@ use crate::attachments::{self, Attachment};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{messages, participants, users};
 use crate::db::sealed::{Held, MessageHtml};
-use crate::db::{self, Conn, ConversationId, MessageId, MultiBackend, Ts, Tx, UserId};
+use crate::db::{self, Conn, ConversationId, MessageId, MultiBackend, TeamId, Ts, Tx, UserId};
 use crate::notifications::history::{self, Step};
 use crate::notifications::{self, Call, NotificationRow, PlanKind, PlanStep, PrintedLetter, RoadStates};
+use crate::teams;
 use crate::text::{CleanHtml, Lang};
 use crate::threads::{self, Attention, Author, News, OneTap};
 use diesel::prelude::*;
@@ -112,6 +113,10 @@ pub struct Thread {
     pub answer_by: Option<Ts>,
     /// users who take part: id, name, and whether they are done
     pub participants: Vec<(UserId, String, bool)>,
+    /// those of them who take part through a team alone
+    pub by_team: Vec<UserId>,
+    /// the teams that take part, by name
+    pub teams: Vec<(TeamId, String)>,
     /// which of them sees to it, until when
     pub assignment: Option<Assignment>,
     /// what happened beside the messages of this page, oldest first
@@ -189,6 +194,9 @@ pub(super) fn thread_of(conn: &mut Conn, conversation: Conversation, which: Thre
         .order((users::name, users::id))
         .select((users::id, users::name, participants::done_at.is_not_null()))
         .load(conn)?;
+    let by_team = participants::table.filter(participants::conversation_id.eq(conversation.id));
+    let by_team = by_team.filter(participants::by_team.eq(true)).select(participants::user_id).load(conn)?;
+    let there: Vec<TeamId> = threads::teams_of(conn, conversation.id)?.into_iter().map(|(team, _)| team).collect();
     let recalled = messages::table.filter(messages::conversation_id.eq(conversation.id));
     let recalled: i64 = recalled.filter(messages::recalled_at.is_not_null()).count().get_result(conn)?;
     let notifications = notifications::of_conversation(conn, conversation.id)?;
@@ -199,6 +207,8 @@ pub(super) fn thread_of(conn: &mut Conn, conversation: Conversation, which: Thre
     let letters = if has(PlanKind::Letter) { notifications::letters_of(conn, conversation.id)? } else { Vec::new() };
     Ok(Thread {
         assignment: assignment::of_all(conn, &[conversation.id])?.remove(&conversation.id),
+        teams: teams::names_of(conn, &there)?,
+        by_team,
         events: events::of_page(conn, conversation.id, &messages, (before, earlier.is_some()))?,
         steps: history::of_all(conn, &ids)?,
         answer_by: conversation.answer_by.filter(|_| conversation.closed_at.is_none()),

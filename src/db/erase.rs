@@ -66,6 +66,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("reply_drafts", of("conversation_id", CONVERSATIONS)),
         ("conversation_drafts", of("conversation_id", CONVERSATIONS)),
         ("participants", of("conversation_id", CONVERSATIONS)),
+        ("conversation_teams", of("conversation_id", CONVERSATIONS)),
         ("conversation_events", of("conversation_id", CONVERSATIONS)),
         ("passcodes", of("link_id", LINKS)),
         ("claim_tokens", of("link_id", LINKS)),

@@ -47,6 +47,8 @@ macro_rules! id {
 id! {
     /// A row of `users`.
     UserId,
+    /// A row of `teams`.
+    TeamId,
     /// A row of `account_mails`.
     AccountMailId,
     /// A row of `passkeys`.

@@ -504,6 +504,8 @@ diesel::table! {
         seen_id -> Nullable<BigInt>,
         assigned_until -> Nullable<Utc>,
         answer_due -> Nullable<Utc>,
+        by_team -> Bool,
+        team_until -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -517,6 +519,35 @@ diesel::table! {
         by_id -> Nullable<BigInt>,
         user_id -> BigInt,
         due_at -> Nullable<Utc>,
+        team_id -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    teams (id) {
+        id -> BigInt,
+        name -> Text,
+        name_key -> Text,
+        created_at -> Utc,
+        archived_at -> Nullable<Utc>,
+        round -> BigInt,
+        followed_to -> BigInt,
+    }
+}
+diesel::table! {
+    team_members (team_id, user_id) {
+        team_id -> BigInt,
+        user_id -> BigInt,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    conversation_teams (conversation_id, team_id) {
+        conversation_id -> BigInt,
+        team_id -> BigInt,
+        assigned_until -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -1119,6 +1150,10 @@ diesel::joinable!(chart_files -> blobs (blob_id));
 diesel::joinable!(conversations -> patients (patient_id));
 diesel::joinable!(participants -> conversations (conversation_id));
 diesel::joinable!(participants -> users (user_id));
+diesel::joinable!(team_members -> teams (team_id));
+diesel::joinable!(team_members -> users (user_id));
+diesel::joinable!(conversation_teams -> teams (team_id));
+diesel::joinable!(conversation_teams -> conversations (conversation_id));
 diesel::joinable!(answers -> messages (message_id));
 diesel::joinable!(reply_drafts -> conversations (conversation_id));
 diesel::joinable!(messages -> conversations (conversation_id));
@@ -1186,6 +1221,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     conversations,
     participants,
     conversation_events,
+    teams,
+    team_members,
+    conversation_teams,
     messages,
     answers,
     reply_drafts,

@@ -57,7 +57,8 @@ pub(super) fn kind_of(event: Event) -> Option<Kind> {
         E::MessageScheduled | E::MessageRescheduled | E::ScheduledCancelled | E::ScheduledNotSent => Kind::Scheduled,
         // it may be one that did not go out
         E::DraftDiscarded => Kind::Scheduled,
-        E::WorkHandedOver | E::RecordDeleted | E::ChartsMerged | E::ChartsUnmerged | E::VirusFound => Kind::List,
+        E::WorkHandedOver | E::TeamFollowed => Kind::List,
+        E::RecordDeleted | E::ChartsMerged | E::ChartsUnmerged | E::VirusFound => Kind::List,
         _ => return None,
     })
 }

@@ -50,7 +50,9 @@ phone-hint = With the area code, for example 613 555 0121
 language = Language
 not-set = Not set
 patient = Patient
-users = Users
+users-and-teams = Users and teams
+team = team
+team-named = { $name } (team)
 title = Title
 message = Message
 messages = Messages
@@ -178,6 +180,7 @@ scope-mine = Mine
 scope-all = All
 filter-to_do = To do
 filter-assigned = Assigned to me
+filter-my_teams = My teams
 filter-any = All
 filter-unread = Unread
 filter-open = Open
@@ -388,7 +391,7 @@ rungs-both = your team is asked at once to phone the patient, and { $days ->
    *[other] { $days } days later
 } to send a letter.
 to = To
-to-hint = The patient always receives the message. Add colleagues who should see it too.
+to-hint = The patient always receives the message. Add colleagues and teams who should see it too.
 title-hint = At most 200 characters. The patient sees it only after signing in.
 body-hint = You can use Markdown: **bold**, *italic*, - lists, tables, [links](https://example.org).
 options = Options
@@ -499,14 +502,15 @@ assign-other = Assign…
 assign-change = Change…
 assign-take-back = Take back the assignment
 assign-title = Assign the conversation
-assign-explained = Whoever it is assigned to sees to it. They take part from now on and find it in their inbox, under “Assigned to me”. The patient does not see it.
+assign-explained = Whoever it is assigned to sees to it. They take part from now on and find it in their inbox, under “Assigned to me”. What is assigned to a team stands under “My teams” of all its members, until one of them takes it on. The patient does not see it.
 assign-due = Due
 assign-due-hint = You may leave both empty. At the clinic’s time ({ $zone }).
-error-assign-user = Choose somebody who can sign in and write to patients
+error-assign-user = Choose somebody who can sign in and write to patients, or a team
 error-assign-closed = The conversation was closed meanwhile, so it was not assigned
 due-when = due { $when }
 overdue-since = overdue since { $when }
 happened-added = { $by } added { $name }
+participant-by-team = through a team
 happened-joined = { $name } joined the conversation
 happened-left = { $name } left the conversation
 happened-removed = { $by } removed { $name } from the conversation
@@ -580,8 +584,9 @@ notice-note-added = The note was added. The patient does not see it.
 notice-replies-on = The patient may respond now.
 notice-replies-off = The patient may no longer respond.
 notice-participants-added = The participants were added.
-notice-participant-removed = The user was removed from the conversation. You can add them again.
+notice-participant-removed = They were removed from the conversation. You can add them again.
 notice-participant-left = You left the conversation. It is in none of your lists any more; you can still read it here.
+notice-participant-team = They take part through a team. Remove the team instead.
 notice-participant-last = Nobody else who may write to patients takes part, so there is no one left to answer. Add somebody first.
 notice-participant-closed = The conversation is closed: who took part stays as it was.
 notice-participant-changed = The conversation was assigned anew meanwhile, so everybody still takes part. See who sees to it now, and press the button again.
@@ -713,6 +718,40 @@ event-settings_viewed = viewed settings
 
 # Users and roles
 settings-users = Users and roles
+settings-teams = Teams
+teams-explained = Whoever belongs to a team takes part in its conversations and finds them in the inbox, under “My teams”. A team can be added to a conversation, and a conversation can be assigned to it.
+teams-none = There are no teams yet.
+teams-archived = Archived teams
+team-new = Add a team
+team-name = Name of the team
+team-members = Who belongs to it
+team-members-hint = Whoever joins takes part in its open conversations from then on. Whoever leaves keeps only those in which they take part themselves.
+team-reads-only = reads only
+team-archive = Archive the team
+team-archive-explained = An archived team is given no new work. What it takes part in stays with its members.
+team-is-archived = The team is archived: it is given no new work.
+team-bring-back = Bring the team back
+error-team-name = Enter a name of up to 60 characters
+error-team-taken = Another team has this name
+error-team-many = There are 100 teams already
+error-team-members = Choose up to 100 users, at least one of whom may write to patients
+notice-team-saved = The team was saved.
+notice-team-archived = The team was archived.
+notice-team-restored = The team can be given work again.
+inbox-assign = Assign…
+assign-many-title = Assign conversations
+assign-many-these = The conversations that you chose
+assign-many-explained = Whoever they are assigned to takes part from now on. Those that somebody changed meanwhile stay as they are.
+inbox-assigned = { $count ->
+    [one] One conversation was assigned.
+   *[other] { $count } conversations were assigned.
+}
+inbox-unassigned = { $count ->
+    [one] One conversation is assigned to nobody now.
+   *[other] { $count } conversations are assigned to nobody now.
+}
+inbox-left = These were changed meanwhile and stay as they are:
+notice-assigned-as-before = The conversations are assigned as before.
 role = Role
 role-may-owner = Everything: patients, messages, settings and users
 role-may-clinician = Patients and messages, messages to many, and the clinic’s message templates
@@ -736,7 +775,7 @@ deactivate-hint = Whoever leaves is deactivated. What they wrote stays under the
 deactivate-ask = Deactivate { $name }?
 deactivate-explained = All their sessions end at once, and they cannot sign in any more. What they wrote stays under their name. They can be reactivated.
 deactivated-already = This user is deactivated.
-no-open-work = They have no open conversations, drafts or templates of their own: there is nothing to hand over.
+no-open-work = They have no open conversations, drafts or templates of their own, and cover for nobody: there is nothing to hand over.
 takes-over = Who takes over?
 takes-over-hint = What { $name } has to do goes to this user:
 work-conversations = { $count ->
@@ -759,8 +798,24 @@ work-templates = { $count ->
     [one] { $count } message template of their own
    *[other] { $count } message templates of their own
 }
+work-broadcasts = { $count ->
+    [one] { $count } message to many that is prepared or goes out
+   *[other] { $count } messages to many that are prepared or go out
+}
+work-teams = { $count ->
+    [one] { $count } team in which nobody else can write to patients
+   *[other] { $count } teams in which nobody else can write to patients
+}
+work-covers = { $count ->
+    [one] cover for { $count } colleague who is or will be away
+   *[other] cover for { $count } colleagues who are or will be away
+}
 choose = Choose
+takes-over-team = Their conversations go to
+takes-over-same = The same user
+error-cannot-take-team = This team cannot take over. Choose one in which somebody else can write to patients.
 error-takes-over = Choose who takes over
+error-cannot-take-many = This user may not send messages to many. Choose a clinician or an owner, or stop these messages first.
 error-cannot-take-over = This user cannot take over. Choose somebody who can sign in and write to patients.
 reactivate = Reactivate
 reactivate-hint = They can sign in again, with the password and the role that they had.
@@ -772,6 +827,11 @@ event-user_role_changed = changed a user’s role
 event-user_deactivated = deactivated a user
 event-user_reactivated = reactivated a user
 event-work_handed_over = handed work over
+event-team_added = added a team
+event-team_changed = changed a team
+event-team_archived = archived a team
+event-team_brought_back = brought a team back
+event-team_followed = the conversations of a team followed its change
 
 # Invitations, passwords, one's own account
 user-invite = Invite somebody

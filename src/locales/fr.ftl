@@ -50,7 +50,9 @@ phone-hint = Avec l’indicatif régional, par exemple 613 555-0121
 language = Langue
 not-set = Non indiqué
 patient = Patient
-users = Utilisateurs
+users-and-teams = Utilisateurs et équipes
+team = équipe
+team-named = { $name } (équipe)
 title = Titre
 message = Message
 messages = Messages
@@ -178,6 +180,7 @@ scope-mine = Les miennes
 scope-all = Toutes
 filter-to_do = À faire
 filter-assigned = Attribuées à moi
+filter-my_teams = Mes équipes
 filter-any = Toutes
 filter-unread = Non lues
 filter-open = Ouvertes
@@ -388,7 +391,7 @@ rungs-both = on demande tout de suite à votre équipe d’appeler le patient et
    *[other] { $days } jours plus tard
 }, d’envoyer une lettre.
 to = À
-to-hint = Le patient reçoit toujours le message. Ajoutez les collègues qui doivent aussi le voir.
+to-hint = Le patient reçoit toujours le message. Ajoutez les collègues et les équipes qui doivent aussi le voir.
 title-hint = Au plus 200 caractères. Le patient ne le voit qu’après s’être identifié.
 body-hint = Vous pouvez utiliser Markdown : **gras**, *italique*, - listes, tableaux, [liens](https://example.org).
 options = Options
@@ -499,14 +502,15 @@ assign-other = Attribuer…
 assign-change = Modifier…
 assign-take-back = Retirer l’attribution
 assign-title = Attribuer la conversation
-assign-explained = La personne à qui elle est attribuée s’en occupe. Elle y participe désormais et la trouve dans sa boîte de réception, sous « Attribuées à moi ». Le patient ne le voit pas.
+assign-explained = La personne à qui elle est attribuée s’en occupe. Elle y participe désormais et la trouve dans sa boîte de réception, sous « Attribuées à moi ». Ce qui est attribué à une équipe figure sous « Mes équipes » chez tous ses membres, jusqu’à ce que l’un d’eux s’en charge. Le patient ne le voit pas.
 assign-due = Échéance
 assign-due-hint = Vous pouvez laisser les deux vides. À l’heure de la clinique ({ $zone }).
-error-assign-user = Choisissez quelqu’un qui peut se connecter et écrire aux patients
+error-assign-user = Choisissez quelqu’un qui peut se connecter et écrire aux patients, ou une équipe
 error-assign-closed = La conversation a été fermée entre-temps, elle n’a donc pas été attribuée
 due-when = pour { $when }
 overdue-since = en retard depuis { $when }
 happened-added = { $by } a ajouté { $name }
+participant-by-team = par une équipe
 happened-joined = { $name } a rejoint la conversation
 happened-left = { $name } a quitté la conversation
 happened-removed = { $by } a retiré { $name } de la conversation
@@ -580,8 +584,9 @@ notice-note-added = La note a été ajoutée. Le patient ne la voit pas.
 notice-replies-on = Le patient peut maintenant répondre.
 notice-replies-off = Le patient ne peut plus répondre.
 notice-participants-added = Les participants ont été ajoutés.
-notice-participant-removed = La personne a été retirée de la conversation. Vous pouvez l’ajouter de nouveau.
+notice-participant-removed = Retrait effectué. Vous pouvez ajouter de nouveau cette personne ou cette équipe.
 notice-participant-left = Vous avez quitté la conversation. Elle n’est plus dans vos listes, et vous pouvez encore la lire ici.
+notice-participant-team = Cette personne participe par une équipe. Retirez plutôt l’équipe.
 notice-participant-last = Personne d’autre qui peut écrire aux patients n’y participe : il ne resterait personne pour répondre. Ajoutez d’abord quelqu’un.
 notice-participant-closed = La conversation est fermée : la liste des participants reste telle quelle.
 notice-participant-changed = La conversation a été attribuée autrement entre-temps, tout le monde y participe donc encore. Regardez qui s’en occupe maintenant, puis appuyez de nouveau sur le bouton.
@@ -713,6 +718,40 @@ event-settings_viewed = paramètres consultés
 
 # Utilisateurs et rôles
 settings-users = Utilisateurs et rôles
+settings-teams = Équipes
+teams-explained = Les membres d’une équipe participent à ses conversations et les trouvent dans la boîte de réception, sous « Mes équipes ». Une équipe peut être ajoutée à une conversation, et une conversation peut lui être attribuée.
+teams-none = Il n’y a pas encore d’équipe.
+teams-archived = Équipes archivées
+team-new = Ajouter une équipe
+team-name = Nom de l’équipe
+team-members = Membres de l’équipe
+team-members-hint = Qui se joint à l’équipe participe dès lors à ses conversations ouvertes. Qui la quitte ne garde que celles où sa participation est personnelle.
+team-reads-only = lecture seulement
+team-archive = Archiver l’équipe
+team-archive-explained = Une équipe archivée ne reçoit plus de nouveau travail. Ses conversations restent à ses membres.
+team-is-archived = L’équipe est archivée : elle ne reçoit plus de nouveau travail.
+team-bring-back = Rétablir l’équipe
+error-team-name = Entrez un nom d’au plus 60 caractères
+error-team-taken = Une autre équipe porte ce nom
+error-team-many = Il y a déjà 100 équipes
+error-team-members = Choisissez au plus 100 utilisateurs, dont au moins un qui peut écrire aux patients
+notice-team-saved = L’équipe a été enregistrée.
+notice-team-archived = L’équipe a été archivée.
+notice-team-restored = L’équipe peut de nouveau recevoir du travail.
+inbox-assign = Attribuer…
+assign-many-title = Attribuer des conversations
+assign-many-these = Les conversations choisies
+assign-many-explained = La personne ou l’équipe choisie y participe désormais. Les conversations changées entre-temps restent telles quelles.
+inbox-assigned = { $count ->
+    [one] Une conversation a été attribuée.
+   *[other] { $count } conversations ont été attribuées.
+}
+inbox-unassigned = { $count ->
+    [one] Une conversation n’est plus attribuée à personne.
+   *[other] { $count } conversations ne sont plus attribuées à personne.
+}
+inbox-left = Celles-ci ont été changées entre-temps et restent telles quelles :
+notice-assigned-as-before = Les conversations sont attribuées comme avant.
 role = Rôle
 role-may-owner = Tout : patients, messages, paramètres et utilisateurs
 role-may-clinician = Patients et messages, messages à plusieurs, et les modèles de message de la clinique
@@ -736,7 +775,7 @@ deactivate-hint = Qui part est désactivé. Ce que la personne a écrit reste so
 deactivate-ask = Désactiver { $name }?
 deactivate-explained = Toutes ses sessions prennent fin aussitôt, et cette personne ne peut plus se connecter. Ce qu’elle a écrit reste sous son nom. Elle peut être réactivée.
 deactivated-already = Cet utilisateur est désactivé.
-no-open-work = Cette personne n’a ni conversation ouverte, ni brouillon, ni modèle personnel : il n’y a rien à transmettre.
+no-open-work = Cette personne n’a ni conversation ouverte, ni brouillon, ni modèle personnel, et ne remplace personne : il n’y a rien à transmettre.
 takes-over = Qui prend la relève?
 takes-over-hint = Ce que { $name } a à faire passe à cette personne :
 work-conversations = { $count ->
@@ -759,8 +798,24 @@ work-templates = { $count ->
     [one] { $count } modèle de message personnel
    *[other] { $count } modèles de message personnels
 }
+work-broadcasts = { $count ->
+    [one] { $count } message à plusieurs, préparé ou en cours d’envoi
+   *[other] { $count } messages à plusieurs, préparés ou en cours d’envoi
+}
+work-teams = { $count ->
+    [one] { $count } équipe où personne d’autre ne peut écrire aux patients
+   *[other] { $count } équipes où personne d’autre ne peut écrire aux patients
+}
+work-covers = { $count ->
+    [one] remplacement de { $count } collègue absent ou bientôt absent
+   *[other] remplacement de { $count } collègues absents ou bientôt absents
+}
 choose = Choisir
+takes-over-team = Ses conversations passent à
+takes-over-same = La même personne
+error-cannot-take-team = Cette équipe ne peut pas prendre la relève. Choisissez-en une où quelqu’un d’autre peut écrire aux patients.
 error-takes-over = Choisissez qui prend la relève
+error-cannot-take-many = Cette personne ne peut pas envoyer de messages à plusieurs. Choisissez un clinicien ou un propriétaire, ou arrêtez d’abord ces messages.
 error-cannot-take-over = Cette personne ne peut pas prendre la relève. Choisissez quelqu’un qui peut se connecter et écrire aux patients.
 reactivate = Réactiver
 reactivate-hint = Cette personne peut se connecter de nouveau, avec le mot de passe et le rôle qu’elle avait.
@@ -772,6 +827,11 @@ event-user_role_changed = rôle d’un utilisateur changé
 event-user_deactivated = utilisateur désactivé
 event-user_reactivated = utilisateur réactivé
 event-work_handed_over = travail transmis
+event-team_added = équipe ajoutée
+event-team_changed = équipe changée
+event-team_archived = équipe archivée
+event-team_brought_back = équipe rétablie
+event-team_followed = conversations d’une équipe mises à jour
 
 # Invitations, mots de passe, son propre compte
 user-invite = Inviter une personne

@@ -1,7 +1,8 @@
 //! Every kind of job: the row that it is about, the lane in which it is worked, and when it is given up.
 
 use crate::db::{
-    AccountMailId, BlobId, BroadcastId, ConversationId, LinkId, NotificationId, PlanStepId, ScheduledId, Ts, UserId,
+    AccountMailId, BlobId, BroadcastId, ConversationId, LinkId, NotificationId, PlanStepId, ScheduledId, TeamId, Ts,
+    UserId,
 };
 use crate::text_enum;
 use time::Duration;
@@ -103,6 +104,8 @@ tasks! {
     SendScheduled(ScheduledId) = "send_scheduled", Plans, planned, GiveUp::Never;
     /// see whether this conversation has the answer that was promised by now
     SeeToPromise(ConversationId) = "see_to_promise", Plans, planned, GiveUp::Never;
+    /// bring the conversations of this team in step with who belongs to it
+    FollowTeam(TeamId) = "follow_team", Plans, planned, GiveUp::Never;
     /// send the next of this message to many patients, a few at a time
     SendMany(BroadcastId) = "send_many", Many, planned, GiveUp::Never;
     /// tell this user that patients have answered; with the pauses of `back_off` tried for about a day

@@ -5,16 +5,18 @@ mod assignment;
 mod attention;
 mod events;
 mod participants;
+mod teams;
 mod to_do;
 mod types;
 
-pub use assignment::{Assigned, assigned, due_of, set_assigned};
+pub use assignment::{Assigned, Assignee, assigned, due_of, set_assigned};
 pub use attention::{Reasons, ask_attention, ask_attention_for_file, clear_attention};
-pub use events::{Happening, NewEvent, happened};
+pub use events::{Happening, NewEvent, happened, happened_to_team};
 pub use participants::{
-    News, add_participant, begin_with, count_assigned, count_open, hand_over, is_news, is_news_to, is_opened,
-    mark_done, mark_done_once, mark_not_done, mark_seen, mark_unread, participants_of, remove_participant,
+    News, add_participant, begin_with, by_themselves, count_assigned, count_open, hand_over, is_news, is_news_to,
+    is_opened, mark_done, mark_done_once, mark_not_done, mark_seen, mark_unread, participants_of, remove_participant,
 };
+pub use teams::{add_team, follow_team, of_team, remove_team, teams_of};
 pub use types::{Attention, Author, OneTap};
 
 use crate::db::schema::conversations;

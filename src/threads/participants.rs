@@ -2,12 +2,13 @@
 
 use super::assignment::due_of;
 use super::events::{Happening, NewEvent, happened};
-use super::{Author, to_do};
+use super::teams::Place;
+use super::{Author, teams, to_do};
 use crate::db::schema::{conversations, messages, participants};
-use crate::db::{Both, Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId, lock_row};
+use crate::db::{Both, Conn, ConversationId, MessageId, MultiBackend, PatientId, TeamId, Ts, Tx, UserId, lock_row};
 use diesel::prelude::*;
 
-/// Adds a participant who is not there yet; says how many came.
+/// Adds a participant who is not there yet, or only through a team: from now on they stay also without it. Says how many came.
 pub fn add_participant(
     tx: &mut Tx,
     conversation: ConversationId,
@@ -16,7 +17,38 @@ pub fn add_participant(
     last_message_at: Ts,
 ) -> QueryResult<usize> {
     // it opens at the newest the first time: that is what they are added for
-    let came = insert(tx, conversation, user, (unread, None), last_message_at)?;
+    let came = insert(tx, conversation, user, (unread, None), last_message_at, false)?;
+    let came = if came > 0 { came } else { stays(tx, conversation, user, unread)? };
+    if came > 0 {
+        to_do::marked(tx, conversation, user)?;
+    }
+    Ok(came)
+}
+
+/// Whoever is there through a team stays also without it. Says how many were.
+fn stays(tx: &mut Tx, conversation: ConversationId, user: UserId, unread: bool) -> QueryResult<usize> {
+    let row = participants::table.find((conversation, user));
+    let by_team = row.filter(participants::by_team.eq(true));
+    let came = diesel::update(by_team).set(participants::by_team.eq(false)).execute(tx.conn())?;
+    if came > 0 && unread {
+        let news = (participants::unread.eq(true), participants::done_at.eq(None::<Ts>));
+        diesel::update(row).set(news).execute(tx.conn())?;
+    }
+    Ok(came)
+}
+
+/// Adds a participant through a team; whoever is there stays as they are. What they come to is news to them where `unread`. Says how
+/// many came.
+pub(super) fn add_by_team(
+    tx: &mut Tx,
+    conversation: ConversationId,
+    user: UserId,
+    unread: bool,
+    last_message_at: Ts,
+) -> QueryResult<usize> {
+    // what they have not been told of, they have not seen
+    let seen = if unread { None } else { Some(MessageId(0)) };
+    let came = insert(tx, conversation, user, (unread, seen), last_message_at, true)?;
     if came > 0 {
         to_do::marked(tx, conversation, user)?;
     }
@@ -25,12 +57,14 @@ pub fn add_participant(
 
 /// A participant of a conversation that begins with this message: it is open, and nothing in it waits for the clinic.
 pub fn begin_with(tx: &mut Tx, conversation: ConversationId, user: UserId, unread: bool, now: Ts) -> QueryResult<()> {
-    insert(tx, conversation, user, (unread, Some(MessageId(0))), now).map(drop)
+    insert(tx, conversation, user, (unread, Some(MessageId(0))), now, false).map(drop)
 }
 
 /// Removes a participant with all that their row holds: their marks, and what was assigned to them.
 pub fn remove_participant(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<()> {
-    diesel::delete(participants::table.find((conversation, user))).execute(tx.conn()).map(drop)
+    diesel::delete(participants::table.find((conversation, user))).execute(tx.conn())?;
+    // what was assigned to them is their team's again
+    teams::in_step(tx, conversation)
 }
 
 fn insert(
@@ -39,12 +73,13 @@ fn insert(
     user: UserId,
     (unread, seen): (bool, Option<MessageId>),
     last_message_at: Ts,
+    by_team: bool,
 ) -> QueryResult<usize> {
     let row = (
         (participants::conversation_id.eq(conversation), participants::user_id.eq(user)),
         (participants::unread.eq(unread), participants::done_at.eq(None::<Ts>)),
         (participants::last_message_at.eq(last_message_at), participants::seen_id.eq(seen)),
-        participants::to_do_since.eq(unread.then_some(last_message_at)),
+        (participants::to_do_since.eq(unread.then_some(last_message_at)), participants::by_team.eq(by_team)),
     );
     Both(diesel::insert_into(participants::table).values(row).on_conflict_do_nothing()).execute(tx.conn())
 }
@@ -53,6 +88,13 @@ fn insert(
 pub fn participants_of(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<UserId>> {
     let all = participants::table.filter(participants::conversation_id.eq(conversation));
     all.order(participants::user_id).select(participants::user_id).load(conn)
+}
+
+/// Those of them who do not take part through a team alone.
+pub fn by_themselves(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<UserId>> {
+    let all = participants::table.filter(participants::conversation_id.eq(conversation));
+    let own = all.filter(participants::by_team.eq(false));
+    own.order(participants::user_id).select(participants::user_id).load(conn)
 }
 
 /// Whether anybody who takes part has seen all that the patient wrote. Who marked it done in a list has looked at nothing.
@@ -156,12 +198,13 @@ pub fn mark_seen(tx: &mut Tx, conversation: ConversationId, user: UserId) -> Que
 }
 
 /// Those of a user's conversations in which something may still come: the open ones, and those that were closed after
-/// `since`.
+/// `since`. In which they take part through a team alone, is the team's.
 macro_rules! still_open {
     ($user:expr, $since:expr) => {
         participants::table
             .inner_join(conversations::table)
             .filter(participants::user_id.eq($user))
+            .filter(participants::by_team.eq(false))
             .filter(conversations::closed_at.is_null().or(conversations::closed_at.gt($since)))
     };
 }
@@ -177,13 +220,14 @@ pub fn count_assigned(conn: &mut Conn, user: UserId, since: Ts) -> QueryResult<i
 }
 
 /// A user's place in every conversation that is open, or was closed after `since`, becomes another's, with the marks that
-/// it had, and what was assigned to them is assigned to the other. What the patient wrote last is news to whoever comes to it.
+/// it had, and what was assigned to them is assigned to the other; or all that is a team's, with these members, who are active until
+/// the transaction ends. What the patient wrote last is news to whoever comes to it.
 /// Gives the conversations, by patient.
 pub fn hand_over(
     tx: &mut Tx,
     (now, by): (Ts, Option<UserId>),
     from: UserId,
-    to: UserId,
+    (to, team): (UserId, Option<(TeamId, &[UserId])>),
     since: Ts,
 ) -> QueryResult<Vec<(PatientId, ConversationId)>> {
     type Row = (PatientId, ConversationId, Author, bool, Option<Ts>, Ts, Option<Ts>);
@@ -207,13 +251,22 @@ pub fn hand_over(
         let news = unread || (done_at.is_none() && waits);
         diesel::delete(participants::table.find((conversation, from))).execute(tx.conn())?;
         happened(tx, now, conversation, NewEvent { kind: Happening::Left, by, user: from, due: None })?;
-        let came = insert(tx, conversation, to, (news, None), last_message_at)?;
+        if let Some(team) = team {
+            let place = Place { conversation, from, news, until, last_message_at };
+            teams::takes_over(tx, (now, by), &place, team)?;
+            handed.push((patient, conversation));
+            continue;
+        }
+        let came = insert(tx, conversation, to, (news, None), last_message_at, false)?;
         let theirs = participants::table.find((conversation, to));
         if came > 0 {
             happened(tx, now, conversation, NewEvent { kind: Happening::Added, by, user: to, due: None })?;
             diesel::update(theirs).set(participants::done_at.eq(done_at)).execute(tx.conn())?;
         } else if done_at.is_none() {
             diesel::update(theirs).set(participants::done_at.eq(None::<Ts>)).execute(tx.conn())?;
+        }
+        if came == 0 {
+            diesel::update(theirs).set(participants::by_team.eq(false)).execute(tx.conn())?;
         }
         if came == 0 && news {
             diesel::update(theirs).set(participants::unread.eq(true)).execute(tx.conn())?;
@@ -224,6 +277,7 @@ pub fn hand_over(
             happened(tx, now, conversation, event)?;
         }
         to_do::marked(tx, conversation, to)?;
+        teams::in_step(tx, conversation)?;
         handed.push((patient, conversation));
     }
     Ok(handed)

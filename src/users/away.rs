@@ -133,6 +133,12 @@ pub(super) fn forget_absences(tx: &mut Tx, user: UserId, to: Option<UserId>) -> 
     diesel::update(theirs).set(absences::cover_id.eq(to)).execute(tx.conn()).map(drop)
 }
 
+/// For how many colleagues who are or will be away this user covers.
+pub fn count_covered(conn: &mut Conn, today: Date, user: UserId) -> QueryResult<i64> {
+    let theirs = absences::table.filter(absences::cover_id.eq(user));
+    theirs.filter(absences::away_until.ge(day_text(today))).count().get_result(conn)
+}
+
 /// Who is away on this day: until when, and whom they named.
 fn away_on(conn: &mut Conn, today: Date) -> QueryResult<Vec<(UserId, String, UserId)>> {
     let today = day_text(today);

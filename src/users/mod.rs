@@ -23,7 +23,8 @@ pub use accounts::{
     Account, UserRow, WaysIn, account, accounts, active, by_email, email_of, in_order, names_of, set_language,
 };
 pub use away::{
-    Absence, Away, AwayError, absence, away_among, covering, may_cover, owners, set_absence, set_absence_of,
+    Absence, Away, AwayError, absence, away_among, count_covered, covering, may_cover, owners, set_absence,
+    set_absence_of,
 };
 pub use confirm::{Confirmation, confirm, own_email};
 pub use devices::{DEVICE_LASTS, forget_devices};

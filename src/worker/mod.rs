@@ -6,6 +6,7 @@
 
 mod audit_seals;
 mod bounces;
+mod follow_team;
 mod follow_up;
 mod hand_over;
 mod index_messages;
@@ -180,6 +181,7 @@ async fn work(state: &AppState, job: Job) {
         Task::SendNotification(id) => send_notification::run(state, job, id).await,
         Task::FollowUp(id) => follow_up::run(state, job, id).await,
         Task::SeeToPromise(conversation) => see_to_promise::run(state, job, conversation).await,
+        Task::FollowTeam(team) => follow_team::run(state, job, team).await,
         Task::SendScheduled(message) => send_scheduled::run(state, job, message).await,
         Task::SendMany(broadcast) => send_many::run(state, job, broadcast).await,
         Task::TellStaff(user) => tell_staff::run(state, job, user).await,

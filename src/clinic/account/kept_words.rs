@@ -318,6 +318,8 @@ fn page_of(path: &str) -> String {
         }
         ["settings", "users", id, "provider", ..] => format!("/settings/users/{id}"),
         ["settings", "users"] => "/settings/users/new".to_owned(),
+        ["settings", "teams"] => "/settings/teams/new".to_owned(),
+        ["settings", "teams", id, ..] => format!("/settings/teams/{id}"),
         ["account", "second-factor", ..] => SET_UP.to_owned(),
         ["account", "email" | "keys" | "password" | "sessions" | "provider", ..] => "/account".to_owned(),
         ["broadcasts"] | ["broadcasts", "template" | "recipients"] => "/broadcasts/new".to_owned(),

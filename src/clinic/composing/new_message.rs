@@ -15,7 +15,7 @@ use crate::clinic::files::lines::{FileLines, Picker};
 use crate::clinic::files::{sent_along, uploads};
 use crate::clinic::guard::{Chart, shell};
 use crate::conversations::{self, DraftPlace, Fields, NewConversation, OneTap, Place, StartError};
-use crate::db::ScheduledId;
+use crate::db::{ScheduledId, TeamId};
 use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
@@ -26,6 +26,7 @@ use crate::notifications::{self, Blocks, Obstacle, PlanWish, Warning};
 use crate::patients::{self, Patient};
 use crate::settings;
 use crate::state::AppState;
+use crate::teams;
 use crate::text::placeholders;
 use crate::users::{self, UserRow};
 use crate::values::{EmailAddress, PhoneNumber, Title};
@@ -44,6 +45,7 @@ pub struct NewMessagePage {
     shell: Shell,
     patient: Patient,
     colleagues: Vec<UserRow>,
+    teams: Vec<(TeamId, String)>,
     templates: Vec<TemplateName>,
     /// where a template is filled in without script
     template_goal: String,
@@ -83,6 +85,7 @@ struct Typed {
     key: String,
     draft_version: i64,
     to: Vec<i64>,
+    to_teams: Vec<TeamId>,
     title: String,
     body: RichText,
     replies_allowed: bool,
@@ -95,6 +98,7 @@ impl Typed {
             key: form.get("key").to_owned(),
             draft_version: form.get("draft_version").parse().unwrap_or_default(),
             to: form.numbers("to"),
+            to_teams: Fields(form.pairs()).teams(),
             title: form.get("title").to_owned(),
             body: RichText::typed(form),
             replies_allowed: form.has("replies_allowed"),
@@ -336,6 +340,7 @@ pub async fn page(
         let (unconfirmed, warnings): (Vec<Warning>, Vec<Warning>) = warnings.partition(|one| one.is_unconfirmed());
         Ok(NewMessagePage {
             colleagues: users::active(conn)?.into_iter().filter(|user| user.id != me).collect(),
+            teams: teams::offered(conn)?,
             templates: message_templates::names(conn, user)?,
             template_goal: format!("/patients/{}/messages/template", patient.id),
             obstacles,

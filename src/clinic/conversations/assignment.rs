@@ -4,7 +4,7 @@ use crate::access::{Action, ConversationAccess, rights};
 use crate::clinic::composing::later;
 use crate::clinic::guard::{Conversation, shell};
 use crate::conversations::{self, AssignError, Assignment};
-use crate::db::{Conn, UserId};
+use crate::db::{Conn, TeamId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
@@ -12,12 +12,14 @@ use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::settings;
 use crate::state::AppState;
+use crate::teams;
 use crate::text::Zone;
-use crate::threads::Assigned;
+use crate::threads::{Assigned, Assignee};
 use crate::users::{self, UserRow};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use diesel::QueryResult;
 
 #[derive(Template)]
 #[template(path = "clinic/conversations/assignment.html")]
@@ -27,6 +29,8 @@ struct AssignmentPage {
     title: String,
     /// who may see to it: active, and may write to patients
     users: Vec<UserRow>,
+    /// the teams that may
+    teams: Vec<(TeamId, String)>,
     typed: Typed,
     zone: String,
     errors: FieldErrors,
@@ -34,21 +38,21 @@ struct AssignmentPage {
 }
 
 /// The fields, as typed or as stored.
-struct Typed {
-    user: String,
-    date: String,
-    time: String,
+pub(super) struct Typed {
+    pub(super) user: String,
+    pub(super) date: String,
+    pub(super) time: String,
 }
 
 impl Typed {
-    fn of(form: &Form) -> Typed {
+    pub(super) fn of(form: &Form) -> Typed {
         let typed = |name| form.get(name).to_owned();
         Typed { user: typed("user"), date: typed("due_date"), time: typed("due_time") }
     }
 
     fn stored(held: Option<&Assignment>, zone: Zone) -> Typed {
         let (date, time) = held.and_then(|held| held.due).map(|due| later::fields_of(zone, due)).unwrap_or_default();
-        Typed { user: held.map(|held| held.user.to_string()).unwrap_or_default(), date, time }
+        Typed { user: held.map(|held| held.to.to_string()).unwrap_or_default(), date, time }
     }
 }
 
@@ -70,11 +74,14 @@ fn page(
     let zone = settings.zone();
     let fresh = || (Typed::stored(held.as_ref(), zone), FieldErrors::default(), stored(held.as_ref(), zone).seen());
     let (typed, errors, mut seen) = typed.unwrap_or_else(fresh);
-    let users: Vec<UserRow> = users::active(conn)?.into_iter().filter(|user| user.role.may(Action::Send)).collect();
+    let users = able(conn)?;
+    let teams = teams::offered(conn)?;
     // what was chosen is shown by name
     for one in seen.newer.iter_mut().filter(|one| one.label == "assigned-to") {
         let stored = held.as_ref().map(|held| held.name.clone());
-        let typed = users.iter().find(|user| user.id.to_string() == one.typed).map(|user| user.name.clone());
+        let user = users.iter().find(|user| user.id.to_string() == one.typed).map(|user| user.name.clone());
+        let team = teams.iter().find(|(id, _)| Assignee::Team(*id).to_string() == one.typed);
+        let typed = user.or_else(|| team.map(|(_, name)| name.clone()));
         (one.stored, one.typed) = (stored.unwrap_or_default(), typed.unwrap_or_default());
     }
     Ok(AssignmentPage {
@@ -82,6 +89,7 @@ fn page(
         id: access.conversation().0,
         title: conversations::title(conn, access)?,
         users,
+        teams,
         typed,
         zone: settings.time_zone,
         errors,
@@ -117,11 +125,7 @@ pub async fn submit(
             match conversations::assign(tx, now, &access, to, is_as_shown) {
                 Ok(()) => return Ok(Ok(if to.is_some() { "assigned" } else { "unassigned" })),
                 Err(AssignError::Changed) => {}
-                Err(AssignError::Closed) => errors.add("user", "error-assign-closed"),
-                Err(AssignError::CannotBeAssigned) => errors.add("user", "error-assign-user"),
-                Err(AssignError::Past) => errors.add("due_date", "error-later-past"),
-                Err(AssignError::TooFar) => errors.add("due_date", "error-later-far"),
-                Err(AssignError::Db(cause)) => return Err(cause.into()),
+                Err(cause) => answer_of(cause, &mut errors)?,
             }
         }
         let status = if newer.is_some() { StatusCode::CONFLICT } else { errors.status() };
@@ -135,16 +139,33 @@ pub async fn submit(
     }
 }
 
+/// The users to whom something can be assigned.
+pub(super) fn able(conn: &mut Conn) -> QueryResult<Vec<UserRow>> {
+    Ok(users::active(conn)?.into_iter().filter(|user| user.role.may(Action::Send)).collect())
+}
+
+/// Notes with the field that is wrong why nothing was assigned.
+pub(super) fn answer_of(cause: AssignError, errors: &mut FieldErrors) -> Result<(), AppError> {
+    match cause {
+        AssignError::Closed | AssignError::Changed => errors.add("user", "error-assign-closed"),
+        AssignError::CannotBeAssigned => errors.add("user", "error-assign-user"),
+        AssignError::Past => errors.add("due_date", "error-later-past"),
+        AssignError::TooFar => errors.add("due_date", "error-later-far"),
+        AssignError::Db(cause) => return Err(cause.into()),
+    }
+    Ok(())
+}
+
 /// Whom it is assigned to; `None`: nobody. What is wrong is noted in `errors`.
-fn read(form: &Form, zone: Zone, errors: &mut FieldErrors) -> Option<Assigned> {
+pub(super) fn read(form: &Form, zone: Zone, errors: &mut FieldErrors) -> Option<Assigned> {
     if form.get("user").is_empty() {
         return None;
     }
-    let user = errors.need("user", "error-assign-user", form.get("user").parse().ok().map(UserId));
+    let to = errors.need("user", "error-assign-user", form.get("user").parse::<Assignee>().ok());
     let is_open = form.get("due_date").trim().is_empty() && form.get("due_time").trim().is_empty();
     let due = match is_open {
         true => None,
         false => later::moment(form, ("due_date", "due_time"), zone, errors),
     };
-    Some(Assigned { user: user?, due })
+    Some(Assigned { to: to?, due })
 }

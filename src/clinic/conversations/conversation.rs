@@ -23,7 +23,7 @@ use crate::clinic::guard::{AskedConversation, Conversation, shell};
 use crate::conversations::{
     self, Author, DraftPlace, Fields, News, OneTap, Thread, ThreadEvent, ThreadPage, UNDO_WITHIN, Writing,
 };
-use crate::db::{MessageId, ScheduledId, Ts, UserId};
+use crate::db::{MessageId, ScheduledId, TeamId, Ts, UserId};
 use crate::error::AppError;
 use crate::http::form::{FieldError, FieldErrors};
 use crate::http::seen::Seen;
@@ -33,7 +33,8 @@ use crate::notifications::{self, StepState};
 use crate::patients::{self, Patient};
 use crate::settings;
 use crate::state::AppState;
-use crate::threads::{Attention, Happening};
+use crate::teams;
+use crate::threads::{Assignee, Attention, Happening};
 use crate::users::{self, Away, UserRow};
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -51,6 +52,8 @@ pub struct ConversationPage {
     /// a message to many began it: its address for whoever may open it, else empty, and who sent it
     one_of_many: Option<(String, String)>,
     colleagues: Vec<UserRow>,
+    /// the teams that can be added
+    more_teams: Vec<(TeamId, String)>,
     takes_part: bool,
     /// the reader has marked it done
     done: bool,
@@ -116,7 +119,9 @@ impl ConversationPage {
         let attention = thread.attention.map_or("", |state| state.as_str());
         let (replies, recalled) = (u8::from(thread.replies_allowed), thread.recalled);
         let assigned = &self.assignment_seen.version;
-        format!("{closed}.{replies}.{recalled}.{attention}.{assigned}.{}", users.join("-"))
+        let teams: Vec<String> = thread.teams.iter().map(|(id, _)| id.to_string()).collect();
+        let (users, teams) = (users.join("-"), teams.join("-"));
+        format!("{closed}.{replies}.{recalled}.{attention}.{assigned}.{users}.{teams}")
     }
 
     /// The address of this conversation, for its files.
@@ -126,7 +131,7 @@ impl ConversationPage {
 
     /// Whether it is assigned to the reader.
     fn is_mine(&self) -> bool {
-        self.thread.assignment.as_ref().is_some_and(|one| one.user == self.me)
+        self.thread.assignment.as_ref().is_some_and(|one| one.to == Assignee::User(self.me))
     }
 
     /// What happened before a message, and after the one before it.
@@ -145,7 +150,9 @@ impl ConversationPage {
 
     /// What happened, in words.
     fn say(&self, event: &ThreadEvent) -> String {
-        let (shell, name) = (&self.shell, event.user.as_str());
+        let shell = &self.shell;
+        let name = if event.is_team { shell.t1("team-named", "name", event.user.as_str()) } else { event.user.clone() };
+        let name = name.as_str();
         let by = event.by.as_deref().unwrap_or(&shell.clinic_name);
         let said = match event.kind {
             Happening::Added if event.is_own => shell.t1("happened-joined", "name", name),
@@ -270,7 +277,9 @@ pub async fn page<R: Right + Send>(
             _ => ThreadPage::Newest,
         };
         let thread = conversations::thread(conn, &access, which)?;
-        let there_are: Vec<UserId> = thread.participants.iter().map(|(id, ..)| *id).collect();
+        let there_are = thread.participants.iter().map(|(id, ..)| *id);
+        // whoever takes part through a team alone has their colleagues there
+        let there_are: Vec<UserId> = there_are.filter(|id| !thread.by_team.contains(id)).collect();
         let away = users::away_among(conn, settings.zone().local(now).date(), &there_are)?;
         let role = access.user().role();
         let may_close = role.may(Action::Close);
@@ -284,6 +293,9 @@ pub async fn page<R: Right + Send>(
         let may_write = role.may(Action::Send);
         let everyone = if may_write { users::active(conn)? } else { Vec::new() };
         let colleagues = everyone.into_iter().filter(|user| !there(user)).collect();
+        let offered = if may_write { teams::offered(conn)? } else { Vec::new() };
+        let is_new = |(team, _): &(TeamId, String)| thread.teams.iter().all(|(one, _)| one != team);
+        let more_teams = offered.into_iter().filter(is_new).collect();
         let me = access.user().id();
         let own = thread.participants.iter().find(|(id, ..)| *id == me);
         let (takes_part, done) = (own.is_some(), own.is_some_and(|(.., done)| *done));
@@ -357,6 +369,7 @@ pub async fn page<R: Right + Send>(
             me,
             patient,
             colleagues,
+            more_teams,
             away,
             takes_part,
             done,

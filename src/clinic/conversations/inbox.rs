@@ -1,5 +1,6 @@
 //! `/inbox`: the work list: the conversations that I am in, or all, by what they need.
 
+use super::assign_many::{as_shown, marked};
 use crate::access::{Action, rights};
 use crate::clinic::guard::{User, shell};
 use crate::conversations::{self, Excerpt, InboxCursor, InboxFilter, InboxOrder, InboxRow, InboxView, Scope};
@@ -23,6 +24,11 @@ struct InboxPage {
     counts: Vec<(InboxFilter, i64)>,
     /// what was just marked done, and can be taken back
     undo: Vec<ConversationId>,
+    /// what was just assigned, with how it stood before, and how it stands
+    assigned: Vec<(ConversationId, String)>,
+    now: String,
+    /// what was not, because somebody changed it meanwhile
+    left: Vec<InboxRow>,
     may_mark: bool,
     /// how many messages the reader has to go out later, or were not sent
     scheduled: i64,
@@ -101,6 +107,9 @@ pub struct Query {
     order: String,
     after: String,
     undo: String,
+    assigned: String,
+    now: String,
+    left: String,
 }
 
 pub async fn home(_: User<rights::Read>) -> HttpResponse {
@@ -115,10 +124,17 @@ pub async fn show(
 ) -> Result<HttpResponse, AppError> {
     let view = InboxView::asked(&query.scope, &query.filter, &query.order);
     let (begin, marked) = (cursor(&query.after), ids(&query.undo));
+    let (assigned, now, left) = (marks(&query.assigned), query.now.clone(), ids(&query.left));
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, &user.0)?;
         let (rows, next) = conversations::inbox(conn, &user.0, view, begin, PAGE)?;
         let mut newest = conversations::newest_lines(conn, &user.0, &rows)?;
+        let given: Vec<ConversationId> = assigned.iter().map(|(id, _)| *id).collect();
+        let given = conversations::lines(conn, &user.0, &given)?;
+        // what has changed again since is not taken back
+        let stands =
+            |id: &ConversationId| given.iter().any(|row| row.id == *id && as_shown(row.assigned.as_ref()) == now);
+        let assigned = assigned.into_iter().filter(|(id, _)| stands(id)).collect();
         Ok(InboxPage {
             shell,
             lines: rows.into_iter().map(|row| Line { newest: newest.remove(&row.id), row }).collect(),
@@ -128,6 +144,9 @@ pub async fn show(
                 true => Vec::new(),
                 false => conversations::done_among(conn, &user.0, &marked)?,
             },
+            assigned,
+            now,
+            left: conversations::lines(conn, &user.0, &left)?,
             may_mark: user.0.role().may(Action::Send),
             scheduled: conversations::count_scheduled(conn, user.0.id())?,
             after: begin.map(key).unwrap_or_default(),
@@ -152,4 +171,14 @@ pub fn cursor(text: &str) -> Option<InboxCursor> {
 /// Conversations in an address: `3-14-15`.
 fn ids(text: &str) -> Vec<ConversationId> {
     text.split('-').filter_map(|id| id.parse().ok()).take(PAGE as usize).map(ConversationId).collect()
+}
+
+/// Conversations in an address, each with how it was assigned before: `3:-_14:team-2~0`.
+fn marks(text: &str) -> Vec<(ConversationId, String)> {
+    let read = |one: &str| {
+        let (id, before) = one.split_once(':')?;
+        marked(before)?;
+        Some((ConversationId(id.parse().ok()?), before.to_owned()))
+    };
+    text.split('_').filter_map(read).take(PAGE as usize).collect()
 }

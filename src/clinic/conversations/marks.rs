@@ -55,6 +55,26 @@ pub async fn unread(
     mark_chosen(state, head, user, form, Mark::Unread).await
 }
 
+/// The numbers that were ticked; an error where they are none, or more than a page has.
+pub fn ticked(form: &Form) -> Result<Vec<ConversationId>, AppError> {
+    let mut ids = form.numbers("conversation");
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.len() != form.all("conversation").count() || ids.len() > PAGE as usize {
+        return Err(AppError::BadRequest);
+    }
+    Ok(ids.into_iter().map(ConversationId).collect())
+}
+
+/// The address from which the form comes.
+pub fn place(form: &Form) -> String {
+    let view = InboxView::asked(form.get("scope"), form.get("filter"), form.get("order"));
+    match cursor(form.get("after")) {
+        Some(_) => format!("{}&after={}", view.address(), form.get("after")),
+        None => view.address(),
+    }
+}
+
 /// Marks what was ticked, all or nothing, and leads back to where it was ticked; a script stays there, and gets the words.
 async fn mark_chosen(
     state: web::Data<AppState>,
@@ -63,17 +83,8 @@ async fn mark_chosen(
     form: Form,
     mark: Mark,
 ) -> Result<HttpResponse, AppError> {
-    let mut ids = form.numbers("conversation");
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.len() != form.all("conversation").count() || ids.len() > PAGE as usize {
-        return Err(AppError::BadRequest);
-    }
+    let (ids, place) = (ticked(&form)?, place(&form));
     let view = InboxView::asked(form.get("scope"), form.get("filter"), form.get("order"));
-    let place = match cursor(form.get("after")) {
-        Some(_) => format!("{}&after={}", view.address(), form.get("after")),
-        None => view.address(),
-    };
     let is_script = head.fragment;
     let marked = |undo: Vec<ConversationId>, notice: &str| {
         let shell = Shell::of_nothing(&head, None);
@@ -93,7 +104,7 @@ async fn mark_chosen(
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let mut accesses = Vec::new();
         for id in ids {
-            let access = access::conversation(tx, user.0.clone(), ConversationId(id))?;
+            let access = access::conversation(tx, user.0.clone(), id)?;
             accesses.push(access.ok_or(AppError::NotFound)?);
         }
         Ok(conversations::mark(tx, now, &accesses, mark)?)

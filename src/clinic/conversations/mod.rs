@@ -1,5 +1,6 @@
 //! Inbox, conversations and the Outbox.
 
+pub mod assign_many;
 pub mod assignment;
 pub mod call;
 pub mod closure;

@@ -17,4 +17,5 @@ pub mod portal;
 pub mod reach;
 pub mod records;
 pub mod sign_in;
+pub mod teams;
 pub mod users;

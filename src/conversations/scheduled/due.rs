@@ -12,8 +12,9 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
 use crate::db::schema::{conversations, scheduled_messages as s};
 use crate::db::sealed;
-use crate::db::{Conn, ConversationId, DbError, PatientId, ScheduledId, Ts, Tx};
+use crate::db::{Conn, ConversationId, DbError, PatientId, ScheduledId, Ts, Tx, UserId};
 use crate::outbox::{self, Task};
+use crate::teams;
 use crate::text_enum;
 use crate::threads;
 use crate::users;
@@ -123,7 +124,10 @@ fn read(conn: &mut Conn, now: Ts, row: &Row) -> Result<Due, DueError> {
 /// # Errors
 /// See [`DueError`]; the transaction must then not be kept.
 pub fn send_due(tx: &mut Tx, now: Ts, random: &Random, id: ScheduledId, files: Picks) -> Result<(), DueError> {
-    let others = words(tx, id)?.map(|fields| Fields(&fields).participants()).unwrap_or_default();
+    let typed = words(tx, id)?.unwrap_or_default();
+    // a team is held before those who belong to it
+    let through = teams::hold_members(tx, &Fields(&typed).teams())?.into_iter().map(|(_, user)| user);
+    let others: Vec<UserId> = Fields(&typed).participants().into_iter().chain(through).collect();
     let row = locked(tx, id, &others)?;
     let Due { chart, mut fields, .. } = read(tx, now, &row)?;
     // whatever happens, one row is one message

@@ -196,6 +196,7 @@ impl<'a> Stage<'a> {
             replies_allowed: first.replies,
             offers: first.offers.to_vec(),
             participants,
+            teams: Vec::new(),
             files: self.file(&chart, first.file).await?,
             plan: PlanWish::default(),
             key: self.key(),

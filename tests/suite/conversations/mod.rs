@@ -23,5 +23,7 @@ mod search;
 mod search_browser;
 mod talk;
 mod talk_browser;
+mod teams;
+mod teams_browser;
 mod told;
 mod work_list;

@@ -54,6 +54,7 @@ async fn world(app: &App) -> World {
     let conversation = app.message(&owner, maria, true).await;
     let template = [("name", "One"), ("category", ""), ("language", "en"), ("title", "T"), ("body", "B")];
     owner.post("/settings/message-templates", &template).await.redirect();
+    owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
     app.drain().await;
     let (patient, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
     let id = |path: &str| path.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
@@ -72,6 +73,7 @@ async fn world(app: &App) -> World {
         ("file", "1".to_owned()),
         ("template", "1".to_owned()),
         ("user", "1".to_owned()),
+        ("team", "1".to_owned()),
         ("passkey", "1".to_owned()),
         ("broadcast", "1".to_owned()),
     ];

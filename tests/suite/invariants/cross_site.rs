@@ -34,6 +34,7 @@ async fn no_post_from_another_site_gets_through() {
             "upload",
             "message",
             "user",
+            "team",
             "passkey",
             "broadcast",
         ];

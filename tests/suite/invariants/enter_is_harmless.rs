@@ -42,6 +42,7 @@ async fn world(owner: &Actor, app: &App) -> (String, String) {
 async fn the_first_button_of_each_form_is_its_main_one(app: App) {
     let owner = app.user(Role::Owner).await;
     app.user(Role::Staff).await;
+    owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
     let (patient, conversation) = world(&owner, &app).await;
     app.broadcast(&owner, &[PatientId(patient.parse().unwrap())]).await;
     // a patient who cannot be reached: the Alert with its form
@@ -59,6 +60,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
         ("message", "1"),
         ("template", "1"),
         ("user", "1"),
+        ("team", "1"),
         ("number", message.rsplit('/').next().unwrap()),
         ("token", link.rsplit('/').next().unwrap()),
         ("file", "1"),

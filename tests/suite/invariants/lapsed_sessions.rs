@@ -67,6 +67,7 @@ async fn words_survive_the_end_of_a_session(app: App) {
         ("/settings/clinic".into(), "Save", vec![("address", WORDS), ("time_zone", "America/Regina")]),
         ("/settings/patient-portal".into(), "Save", vec![("closing_text", WORDS), ("portal_stay_days", "7")]),
         ("/settings/hours".into(), "Save", vec![("closed_name", WORDS), ("from_1", "09:00")]),
+        ("/settings/teams/new".into(), "Save", vec![("name", WORDS)]),
         ("/settings/users/1".into(), "Save", vec![("name", WORDS), ("role", "viewer")]),
         ("/settings/gateways".into(), "Save", vec![("quiet_from", "21:00")]),
         ("/settings/message-templates/new".into(), "Save", vec![("name", WORDS), ("body", WORDS)]),
@@ -144,6 +145,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
     let patient = app.patient(Like::default()).await;
     let conversation = app.message(&owner, patient, true).await;
     app.broadcast(&owner, &[patient]).await;
+    owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
     let mark = owner.whose("/inbox").await;
     let patient = patient.to_string();
     let values = [
@@ -155,6 +157,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
         ("message", "1"),
         ("template", "1"),
         ("user", "1"),
+        ("team", "1"),
         ("passkey", "1"),
         ("number", "1"),
         ("kind", "reminder"),

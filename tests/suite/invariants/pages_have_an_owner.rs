@@ -134,6 +134,7 @@ impl World {
             ("file", "1"),
             ("template", "1"),
             ("user", "1"),
+            ("team", "1"),
             ("passkey", "1"),
             ("broadcast", "1"),
             ("upload", "1"),

@@ -56,6 +56,7 @@ async fn hostile_text_stays_text(app: App) {
             ("closing_text", text),
         ];
         check("settings", &owner.post("/settings/clinic", &clinic).await);
+        check("team", &owner.post("/settings/teams", &[("name", text), ("member", "1")]).await);
         let (email, phone) = (format!("h{n}@example.org"), format!("+1613555013{n}"));
         let person = [
             ("given_name", text),
@@ -117,6 +118,7 @@ async fn hostile_text_stays_text(app: App) {
             ("message", "1".into()),
             ("template", "1".into()),
             ("user", "1".into()),
+            ("team", "1".into()),
             ("token", "x".into()),
             ("number", id(&message)),
             ("file", "1".into()),

@@ -10,7 +10,7 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates are not here: they have stored versions, which a page can open.
-const RECORDS: [&str; 20] = [
+const RECORDS: [&str; 21] = [
     "clinic/account/away.html",
     "clinic/account/notifications.html",
     "clinic/conversations/assignment.html",
@@ -29,6 +29,7 @@ const RECORDS: [&str; 20] = [
     "clinic/settings/reach.html",
     "clinic/settings/records.html",
     "clinic/settings/sign_in.html",
+    "clinic/settings/team.html",
     "clinic/settings/user.html",
     "portal/information.html",
 ];
@@ -87,6 +88,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
     twice(both, &assignment, ("user", "1"), ("user", "2"), ("Assigned to", "User owner")).await;
     owner.post("/settings/hours", &[("from_1", "08:00"), ("until_1", "16:00")]).await.redirect();
     twice(both, "/settings/hours", ("from_1", "09:00"), ("until_1", "17:00"), ("09:00", "08:00")).await;
+    owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
+    twice(both, "/settings/teams/1", ("name", "North"), ("name", "South"), ("Now: North", "You typed: South")).await;
     twice(both, "/settings/records", ("keep_left_years", "9"), ("keep_until_age", "28"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_stay_days", "9"), ("portal_names", "off"), ("9", "Now:")).await;
     twice(both, "/settings/patient-portal", ("portal_on", "off"), ("closing_text", "Call us."), ("Off", "On")).await;

@@ -94,6 +94,9 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /inbox/done",
     "POST /inbox/done/removal",
     "POST /inbox/unread",
+    // what it cannot take back is named
+    "POST /inbox/assignment/removal",
+    "POST /settings/teams/{team}/archiving",
     "POST /conversations/{conversation}/notifications",
     "POST /conversations/{conversation}/cancellations",
     "POST /conversations/{conversation}/attention",
@@ -165,6 +168,7 @@ async fn with_files(actor: &Actor, path: &str) -> Answer {
 async fn a_refused_form_says_so(app: App) {
     let owner = app.user(Role::Owner).await;
     owner.post("/settings/reach", &[("phone_days", "14")]).await.redirect();
+    owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
     let patient = app.patient(Like::default()).await;
     let conversation = app.message(&owner, patient, true).await;
     let unreachable = Like { email: None, phone: None, portal_access: false, ..Like::default() };
@@ -231,6 +235,13 @@ async fn a_refused_form_says_so(app: App) {
             format!("{conversation}/assignment"),
             vec![("user", "x"), ("due_date", "x")],
         ),
+        (
+            "POST /inbox/assignment",
+            "/inbox/assignment".into(),
+            vec![("conversation", "1"), ("shown", "-"), ("user", "x"), ("due_date", "x")],
+        ),
+        ("POST /settings/teams", "/settings/teams".into(), vec![("name", &*long)]),
+        ("POST /settings/teams/{team}", "/settings/teams/1".into(), vec![("name", "Reception")]),
         ("POST /conversations/{conversation}/notes", format!("{conversation}/notes"), vec![]),
         ("POST /conversations/{conversation}/notes/draft", format!("{conversation}/notes/draft"), left),
         ("POST /conversations/{conversation}/call", format!("{conversation}/call"), vec![("note", &*long)]),

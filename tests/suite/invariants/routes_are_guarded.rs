@@ -94,6 +94,7 @@ async fn world(app: &App) -> World {
     let patient = app.patient(Like::default()).await;
     let path = app.message(&owner, patient, true).await;
     app.broadcast(&owner, &[patient]).await;
+    owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
     World { patient: patient.to_string(), conversation: path.rsplit('/').next().unwrap().to_owned() }
 }
 
@@ -108,6 +109,7 @@ impl World {
             ("broadcast", "1"),
             ("template", "1"),
             ("user", "1"),
+            ("team", "1"),
             ("passkey", "1"),
         ];
         route.filled(
@@ -296,7 +298,7 @@ async fn each_role_gets_its_own(app: App) {
 
 async fn what_is_not_there_is_404(app: App) {
     let owner = app.user(Role::Owner).await;
-    let named = ["{patient}", "{conversation}", "{user}", "{broadcast}"];
+    let named = ["{patient}", "{conversation}", "{user}", "{broadcast}", "{team}"];
     for route in routes::clinic().into_iter().filter(|route| named.iter().any(|name| route.path.contains(name))) {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
             let path = route.filled(
@@ -310,6 +312,7 @@ async fn what_is_not_there_is_404(app: App) {
                     "upload",
                     "number",
                     "user",
+                    "team",
                     "passkey",
                 ]
                 .map(|name| (name, id)),

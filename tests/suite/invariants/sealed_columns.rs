@@ -45,6 +45,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("chart_tallies.*", "kinds of items"),
     ("conversations.*", "one of the program's words each"),
     ("participants.*", "one of the words of its conversation"),
+    ("teams.*", "the clinic's own words for those who share work"),
     ("conversation_events.*", "one of the program's words each"),
     ("messages.send_key", "keyed, by `sealed::digest`"),
     ("messages.*", "one of the program's words each"),

@@ -268,6 +268,15 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/settings/records", 303, &answer).await;
     let answer = owner.post("/settings/hours", &[("from_1", "09:00"), ("until_1", "17:00")]).await;
     script.check("/settings/hours", 303, &answer).await;
+    let member = users[0].to_string();
+    let answer = owner.post("/settings/teams", &[("name", "Reception"), ("member", &member)]).await;
+    script.check("/settings/teams", 303, &answer).await;
+    let answer = owner.post("/settings/teams/1", &[("name", "Front desk"), ("member", &member)]).await;
+    script.check("/settings/teams/{team}", 303, &answer).await;
+    for archived in ["on", "off"] {
+        let answer = owner.post("/settings/teams/1/archiving", &[("archived", archived)]).await;
+        script.check("/settings/teams/{team}/archiving", 303, &answer).await;
+    }
     let leaver = script.app.patient(Like::default()).await;
     owner.post(&format!("/patients/{leaver}/archiving"), &[("reason", "left")]).await.redirect();
     script.skip().await;
@@ -351,6 +360,14 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/conversations/{conversation}/assignment", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/assignment"), &[("user", "")]).await;
     script.check("/conversations/{conversation}/assignment", 303, &answer).await;
+    let number = conversation.rsplit('/').next().unwrap().to_owned();
+    let ticked = [("conversation", number.as_str()), ("shown", "-"), ("user", to.as_str())];
+    let answer = owner.post("/inbox/assignment", &ticked).await;
+    script.check("/inbox/assignment", 303, &answer).await;
+    let now = format!("{to}~0");
+    let back = [("conversation", number.as_str()), ("shown", "-"), ("now", now.as_str())];
+    let answer = owner.post("/inbox/assignment/removal", &back).await;
+    script.check("/inbox/assignment/removal", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/participants/removal"), &[("user", &to)]).await;
     script.check("/conversations/{conversation}/participants/removal", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/replies"), &[("allowed", "off")]).await;

@@ -43,7 +43,7 @@ impl Instrumentation for Ear {
 }
 
 /// Tables that have few rows however long a clinic works, and those of one day's requests, files and jobs.
-const SMALL: [&str; 18] = [
+const SMALL: [&str; 20] = [
     "clinic",
     "own_word_settings",
     "absences",
@@ -51,6 +51,8 @@ const SMALL: [&str; 18] = [
     "closed_days",
     "answer_promise",
     "users",
+    "teams",
+    "team_members",
     "roads",
     "worker_looks",
     "message_templates",
@@ -85,6 +87,7 @@ fn pages(patient: i64, conversation: &str) -> Vec<(String, &'static str)> {
         for (filter, mine, all) in [
             ("to_do", "participants_to_do", "conversations_to_do"),
             ("assigned", "participants_assigned", "participants_assigned"),
+            ("my_teams", "participants_team", "participants_team"),
             ("waiting_for_us", "participants_for_us", "conversations_for_us"),
             ("unread", "participants_inbox", "participants_inbox"),
             ("needs_attention", "participants_attention", "conversations_attention"),

@@ -18,7 +18,7 @@ on_both!(
     an_owner_says_it_for_others,
     what_is_wrong_is_said,
     an_older_page_does_not_say_that_they_are_back,
-    who_leaves_covers_for_nobody,
+    who_covers_is_asked_about,
     whoever_takes_over_covers_too,
     a_cover_who_is_deactivated_meanwhile_is_not_left_with_it,
     what_nobody_opened_in_time_goes_to_the_owners,
@@ -193,10 +193,17 @@ async fn an_older_page_does_not_say_that_they_are_back(app: App) {
     assert_eq!(page.form_with("Save").value("away_from").as_deref(), Some(""));
 }
 
-async fn who_leaves_covers_for_nobody(app: App) {
+async fn who_covers_is_asked_about(app: App) {
     let clinic = clinic(&app).await;
     is_away(&app, &clinic.writer, ("2026-03-04", "2026-03-06"), 3).await;
-    clinic.owner.post("/settings/users/3/deactivation", &[]).await.redirect();
+    // they have nothing to do but this
+    let ask = clinic.owner.get("/settings/users/3/deactivation").await.ok();
+    assert!(ask.has_text("cover for 1 colleague who is or will be away"), "{}", ask.text());
+    let refused = clinic.owner.post("/settings/users/3/deactivation", &[]).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.page().has_text("Choose who takes over"), "{}", refused.page().text());
+    // nobody can cover for themselves
+    clinic.owner.post("/settings/users/3/deactivation", &[("to", "2")]).await.redirect();
     clinic.patient_writes("Does it hurt?").await;
     assert_eq!(there(&app).await, [(2, true)]);
     let page = clinic.owner.get(&clinic.conversation).await.ok();

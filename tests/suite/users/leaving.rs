@@ -16,6 +16,7 @@ on_both!(
     what_is_open_goes_to_whom_the_page_asks_for,
     what_was_assigned_is_assigned_to_whoever_takes_over,
     a_patient_answers_whoever_took_over,
+    a_message_to_many_goes_on_in_the_name_of_whoever_takes_over,
     words_of_both_are_kept,
     only_those_who_can_work_take_over,
     nobody_is_given_work_who_leaves,
@@ -205,6 +206,43 @@ async fn a_patient_answers_whoever_took_over(app: App) {
     let write = app.state.db.write(move |tx| Ok::<_, AppError>(postern::threads::is_news_to(tx, id, writer)?));
     write.await.unwrap();
     assert_eq!(marks(&app, &conversation, third).await, Some((true, false)));
+}
+
+async fn a_message_to_many_goes_on_in_the_name_of_whoever_takes_over(app: App) {
+    let world = world(&app).await;
+    let prepared = app.broadcast(&world.leaver, &[world.maria]).await;
+    let going = app.broadcast(&world.leaver, &[world.maria]).await;
+    let going = going.split('?').next().unwrap().to_owned();
+    world.leaver.post(&format!("{going}/sending"), &[]).await.redirect();
+    let path = format!("/settings/users/{}/deactivation", world.leaver_id);
+    let ask = world.owner.get(&path).await.ok();
+    assert!(ask.has_text("2 messages to many that are prepared or go out"), "{}", ask.text());
+    let refused = world.owner.submit(&ask, "Deactivate", &[]).await;
+    assert_eq!(refused.status, 422);
+    // whoever may not send to many does not go on with it
+    let staff = world.heir_id.to_string();
+    let refused = world.owner.submit(&ask, "Deactivate", &[("to", &staff)]).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.page().has_text("This user may not send messages to many"), "{}", refused.page().text());
+    assert!(everybody(&app).await[1].active);
+    deactivate(&world.owner, world.leaver_id, Some(UserId(1))).await;
+    let read = app.state.db.read(|conn| -> Result<_, AppError> {
+        use postern::db::schema::{audit_events as a, broadcasts as b, conversations as c};
+        let theirs: Vec<UserId> = b::table.order(b::id).select(b::user_id).load(conn)?;
+        let handed = a::table.filter(a::action.eq("work_handed_over")).filter(a::subject.eq("broadcast"));
+        let handed: i64 = handed.count().get_result(conn)?;
+        let begun: i64 = c::table.count().get_result(conn)?;
+        Ok((theirs, handed, begun))
+    });
+    assert_eq!(read.await.unwrap(), (vec![UserId(1), UserId(1)], 2, 0));
+    // it goes out all the same, in the name of whoever took over
+    app.drain().await;
+    let read = app.state.db.read(|conn| -> Result<_, AppError> {
+        use postern::db::schema::conversations as c;
+        Ok(c::table.select(c::started_by).load::<UserId>(conn)?)
+    });
+    assert_eq!(read.await.unwrap(), [UserId(1)]);
+    assert_eq!(world.owner.get(prepared.split('?').next().unwrap()).await.status, 200);
 }
 
 async fn words_of_both_are_kept(app: App) {

@@ -3,14 +3,15 @@
 
 use super::{account, broken, in_path};
 use crate::access::rights;
-use crate::administration::{self, LeaveError, OpenWork};
+use crate::administration::{self, Heir, LeaveError, OpenWork};
 use crate::clinic::guard::{Confirmed, shell};
-use crate::db::{Conn, UserId};
+use crate::db::{Conn, TeamId, UserId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
+use crate::teams;
 use crate::users::{self, Account, ManageError, WaysIn};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -26,7 +27,10 @@ struct DeactivationPage {
     work: OpenWork,
     /// the users who may take over the work
     others: Vec<Account>,
+    /// the teams that may take over the conversations
+    teams: Vec<(TeamId, String)>,
     to: String,
+    team: String,
     errors: FieldErrors,
 }
 
@@ -35,7 +39,7 @@ fn page(
     head: &Head,
     me: &Confirmed<rights::Users>,
     (user, ways): (UserId, WaysIn),
-    (to, errors): (&str, FieldErrors),
+    (to, team, errors): (&str, &str, FieldErrors),
 ) -> Result<DeactivationPage, AppError> {
     let (shell, _) = shell(conn, head, me.0.user())?;
     let account = account(conn, user)?;
@@ -45,7 +49,9 @@ fn page(
         account,
         work: administration::open_work(conn, head.now, user)?,
         others: administration::may_take_over(conn, ways, user)?,
+        teams: teams::offered(conn)?,
         to: to.to_owned(),
+        team: team.to_owned(),
         errors,
     })
 }
@@ -57,7 +63,7 @@ pub async fn ask(
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let (user, ways) = (in_path(&req)?, state.ways_in());
-    html(&state.db.read(move |conn| page(conn, &head, &me, (user, ways), ("", FieldErrors::default()))).await?)
+    html(&state.db.read(move |conn| page(conn, &head, &me, (user, ways), ("", "", FieldErrors::default()))).await?)
 }
 
 pub async fn submit(
@@ -69,23 +75,31 @@ pub async fn submit(
 ) -> Result<HttpResponse, AppError> {
     let (user, ways, now) = (in_path(&req)?, state.ways_in(), state.clock.now());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let (typed, mut errors) = (form.get("to"), FieldErrors::default());
+        let (typed, team, mut errors) = (form.get("to"), form.get("team"), FieldErrors::default());
         // a value that is no number is no user's id
         let to = (!typed.is_empty()).then(|| UserId(typed.parse().unwrap_or_default()));
+        let of_team = (!team.is_empty()).then(|| TeamId(team.parse().unwrap_or_default()));
+        let to = to.map(|user| Heir { user, team: of_team });
         match administration::deactivate_user(tx, now, &me.0, ways, user, to) {
             Ok(_) => return Ok(None),
             Err(LeaveError::NobodyTakesOver) => errors.add("to", "error-takes-over"),
+            Err(LeaveError::TeamCannot) => errors.add("team", "error-cannot-take-team"),
+            Err(LeaveError::CannotSendMany) => errors.add("to", "error-cannot-take-many"),
             Err(LeaveError::CannotTakeOver) => errors.add("to", "error-cannot-take-over"),
             // the page itself says that this is the last owner
             Err(LeaveError::Manage(ManageError::LastOwner)) => {}
             Err(LeaveError::Manage(cause)) => return Err(broken(cause)),
         }
         let status = if errors.is_empty() { StatusCode::CONFLICT } else { errors.status() };
-        Ok(Some((status, page(tx, &head, &me, (user, ways), (typed, errors))?)))
+        Ok(Some((status, page(tx, &head, &me, (user, ways), (typed, team, errors))?)))
     });
     match write.await? {
         Some((status, page)) => with_status(status, &page),
-        None => Ok(see_other("/settings/users?notice=user-deactivated")),
+        None => {
+            // what the teams that they leave take part in follows
+            state.wake.notify_one();
+            Ok(see_other("/settings/users?notice=user-deactivated"))
+        }
     }
 }
 

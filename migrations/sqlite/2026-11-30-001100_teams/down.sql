@@ -1,0 +1,10 @@
+DROP INDEX broadcasts_user;
+DELETE FROM jobs WHERE kind = 'follow_team';
+DELETE FROM conversation_events WHERE team_id IS NOT NULL;
+ALTER TABLE conversation_events DROP COLUMN team_id;
+DROP INDEX participants_team;
+ALTER TABLE participants DROP COLUMN team_until;
+ALTER TABLE participants DROP COLUMN by_team;
+DROP TABLE conversation_teams;
+DROP TABLE team_members;
+DROP TABLE teams;
