@@ -93,7 +93,7 @@ pub fn open_work(conn: &mut Conn, now: Ts, user: UserId) -> QueryResult<OpenWork
     Ok(OpenWork {
         conversations: threads::count_open(conn, user, closed_for_good(now))?,
         assigned: threads::count_assigned(conn, user, closed_for_good(now))?,
-        drafts: conversations::count_drafts(conn, user)?,
+        drafts: conversations::count_drafts(conn, user)? + broadcasts::count_drafts(conn, user)?,
         scheduled: conversations::count_unsent(conn, user)?,
         templates: message_templates::count_own(conn, user)?,
         broadcasts: broadcasts::count_open(conn, user)?,
@@ -182,9 +182,13 @@ fn hand_over(
     attachments::hand_over(tx, from, to)?;
     let templates = message_templates::hand_over(tx, from, to)?;
     let to_many = broadcasts::hand_over(tx, from, to)?;
+    // what is written to many is of use only to who may send it: else it waits for whoever wrote it
+    let may = users::account(tx, to)?.is_some_and(|one| one.role.may(Action::SendMany));
+    let many = may && broadcasts::hand_over_draft(tx, now, from, to)?;
     let event = Event::WorkHandedOver;
     let of_clinic = |subject, what: &str| Entry::of_clinic(Actor::System, event, subject).with(what);
     let mut all = vec![of_clinic(Subject::User(to), "all")];
+    all.extend(many.then(|| of_clinic(Subject::User(to), "many")));
     all.extend(templates.into_iter().map(|template| of_clinic(Subject::Template(template), "template")));
     all.extend(to_many.into_iter().map(|one| of_clinic(Subject::Broadcast(one), "broadcast")));
     let talks = talks.into_iter().map(|(patient, conversation)| (patient, Some(conversation), "conversation"));

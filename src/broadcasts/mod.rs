@@ -7,6 +7,7 @@
 //!
 //! Whoever touches one takes locks in one order: the user, the patient, the broadcast, the job. The trace in the audit log comes last.
 
+mod draft;
 mod due;
 mod file;
 mod leaving;
@@ -15,6 +16,7 @@ mod rows;
 mod send;
 mod types;
 
+pub use draft::{count_drafts, draft, drop_draft, hand_over_draft, save_draft};
 pub use due::{AT_ONCE, Next, OneError, end_if_empty, next, not_sent, send_one, stop_unsent};
 pub use file::{FileList, list_of_file};
 pub use leaving::{count_open, hand_over};

@@ -109,6 +109,8 @@ pub struct NewBroadcast {
     pub key: String,
     /// the one that was prepared before, in whose place it comes
     pub replaces: Option<BroadcastId>,
+    /// the version of the draft that the form showed; -1: none
+    pub draft: i64,
 }
 
 /// Why nothing was kept.
@@ -138,6 +140,8 @@ pub fn prepare(
     new: &NewBroadcast,
     checked: &Checked,
 ) -> Result<BroadcastId, PrepareError> {
+    // whoever saves the draft waits for the user too
+    lock_row(tx, "users", user.id().0)?;
     if access::active(tx, &[user.id()])?.is_empty() {
         return Err(PrepareError::Deactivated);
     }
@@ -173,6 +177,7 @@ pub fn prepare(
     for some in checked.recipients.chunks(ROWS) {
         add(tx, id, some)?;
     }
+    super::draft::is_prepared(tx, now, user.id(), new.draft, &new.key)?;
     let entry = Entry::of_clinic(Actor::User(user.id()), Event::BroadcastPrepared, Subject::Broadcast(id));
     audit::append(tx, now, entry)?;
     Ok(id)

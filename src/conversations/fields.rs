@@ -71,6 +71,11 @@ impl<'a> Fields<'a> {
         self.all("to").filter_map(|value| value.parse::<Assignee>().ok()?.team()).collect()
     }
 
+    /// The users who are mentioned in a note.
+    pub fn tell(self) -> Vec<UserId> {
+        self.numbers("tell").map(UserId).collect()
+    }
+
     /// The newest message that the page of this form showed.
     pub fn shown(self) -> Option<MessageId> {
         self.numbers("shown").next().map(MessageId)
@@ -124,6 +129,7 @@ impl<'a> Fields<'a> {
             shown: self.shown(),
             offers: self.offers(),
             corrects: self.numbers("corrects").next().map(MessageId),
+            tell: self.tell(),
             key: self.get("key").to_owned(),
             draft: self.draft(),
             replaces: self.replaces(),

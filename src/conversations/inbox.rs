@@ -7,7 +7,9 @@ use crate::access::{ChartAccess, Right, SignedInUser};
 use crate::db::schema::{conversations, participants, patients};
 use crate::db::{self, Conn, ConversationId, MultiBackend, Ts, UserId};
 use crate::text_enum;
+use crate::threads;
 use diesel::prelude::*;
+use std::collections::HashSet;
 
 text_enum! {
     /// Whose conversations are listed.
@@ -29,6 +31,8 @@ text_enum! {
         Assigned = "assigned",
         /// open, a team of the reader's takes part, no user has taken it on, and not marked done by the reader
         MyTeams = "my_teams",
+        /// open, the reader was mentioned in a note, and has not marked it done
+        Mentions = "mentions",
         /// open, and the patient wrote last
         WaitingForUs = "waiting_for_us",
         /// with something that the reader has not seen
@@ -51,8 +55,10 @@ text_enum! {
 text_enum! {
     /// The order of a list.
     pub enum InboxOrder {
-        /// what waits longest comes first; among what waits for us, what was promised soonest
+        /// what waits longest comes first
         Longest = "longest",
+        /// what is due soonest comes first: by the word that the patient was given, and where none was given since when it waits
+        Due = "due",
         /// what came last comes first
         Newest = "newest",
     }
@@ -62,30 +68,38 @@ impl InboxFilter {
     /// The order where none is asked for: work is done in the order in which it came.
     pub fn usual_order(self) -> InboxOrder {
         match self {
-            InboxFilter::ToDo | InboxFilter::WaitingForUs => InboxOrder::Longest,
-            InboxFilter::Assigned | InboxFilter::MyTeams => InboxOrder::Longest,
+            InboxFilter::ToDo | InboxFilter::Assigned | InboxFilter::MyTeams => InboxOrder::Longest,
+            InboxFilter::WaitingForUs => InboxOrder::Due,
             _ => InboxOrder::Newest,
         }
     }
 
-    /// Whether the reader can ask for another order. In the list of all their own conversations the unread ones always
-    /// come first, and among those assigned to them or their teams what is due first.
-    pub fn is_ordered(self, scope: Scope) -> bool {
-        match self {
-            InboxFilter::Assigned | InboxFilter::MyTeams => false,
-            _ => !(self == InboxFilter::Any && scope == Scope::Mine),
+    /// The orders that the reader can ask for; none where there is but one. In the list of all their own conversations the
+    /// unread ones always come first, and among those assigned to them or their teams what is to be seen to first.
+    pub fn orders(self, scope: Scope) -> &'static [InboxOrder] {
+        match (self, scope) {
+            (InboxFilter::Assigned | InboxFilter::MyTeams, _) | (InboxFilter::Any, Scope::Mine) => &[],
+            (InboxFilter::ToDo, _) => InboxOrder::ALL,
+            (InboxFilter::WaitingForUs, _) => &[InboxOrder::Due, InboxOrder::Newest],
+            _ => &[InboxOrder::Longest, InboxOrder::Newest],
         }
+    }
+
+    /// Whether the page offers the view only to readers for whom it holds something: many are in no team, and are not mentioned.
+    pub fn is_for_some(self) -> bool {
+        matches!(self, InboxFilter::MyTeams | InboxFilter::Mentions)
     }
 
     /// Whether the view depends on the reader's own marks only: it is read from the reader's rows of `participants`,
     /// also in the list of the whole clinic.
     pub(super) fn is_own(self) -> bool {
-        matches!(self, InboxFilter::Unread | InboxFilter::Done | InboxFilter::Assigned | InboxFilter::MyTeams)
+        use InboxFilter::{Assigned, Done, Mentions, MyTeams, Unread};
+        matches!(self, Unread | Done | Assigned | MyTeams | Mentions)
     }
 }
 
 /// What the reader asks to be listed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InboxView {
     /// whose
     pub scope: Scope,
@@ -129,12 +143,15 @@ macro_rules! line {
                 participants::to_do_since.nullable(),
                 participants::assigned_until.nullable(),
                 participants::team_until.nullable(),
+                participants::to_do_due.nullable(),
+                participants::mentioned_at.nullable(),
             ),
             (
                 conversations::waiting_since,
                 conversations::to_do_since,
                 conversations::answer_by,
                 conversations::answer_due,
+                conversations::to_do_due,
             ),
         )
     };
@@ -146,14 +163,14 @@ macro_rules! ordered {
     ($query:expr, $key:expr, $id:expr, $order:expr, $after:expr) => {{
         let query = match $order {
             InboxOrder::Newest => $query.order(($key.desc(), $id.desc())),
-            InboxOrder::Longest => $query.order(($key.asc(), $id.asc())),
+            InboxOrder::Longest | InboxOrder::Due => $query.order(($key.asc(), $id.asc())),
         };
         match ($after, $order) {
             (None, _) => query,
             (Some(InboxCursor { at, id, .. }), InboxOrder::Newest) => {
                 query.filter($key.le(at)).filter($key.lt(at).or($key.eq(at).and($id.lt(id))))
             }
-            (Some(InboxCursor { at, id, .. }), InboxOrder::Longest) => {
+            (Some(InboxCursor { at, id, .. }), InboxOrder::Longest | InboxOrder::Due) => {
                 query.filter($key.ge(at)).filter($key.gt(at).or($key.eq(at).and($id.gt(id))))
             }
         }
@@ -162,11 +179,13 @@ macro_rules! ordered {
 
 /// A view of the reader's own conversations: every condition is on the reader's rows of `participants`, by an index.
 macro_rules! of_mine {
-    ($query:expr, $user:expr, $filter:expr) => {{
+    ($query:expr, $user:expr, $view:expr) => {{
         use participants as p;
         let query = $query.filter(p::user_id.eq($user)).into_boxed::<MultiBackend>();
-        match $filter {
+        match $view.filter {
             InboxFilter::Any => query,
+            // the condition of the index that has this order
+            InboxFilter::ToDo if $view.order == InboxOrder::Due => query.filter(p::to_do_due.is_not_null()),
             InboxFilter::ToDo => query.filter(p::to_do_since.is_not_null()),
             InboxFilter::Assigned => query
                 .filter(p::assigned_until.is_not_null())
@@ -174,6 +193,9 @@ macro_rules! of_mine {
                 .filter(p::done_at.is_null()),
             InboxFilter::MyTeams => {
                 query.filter(p::team_until.is_not_null()).filter(p::closed_at.is_null()).filter(p::done_at.is_null())
+            }
+            InboxFilter::Mentions => {
+                query.filter(p::mentioned_at.is_not_null()).filter(p::closed_at.is_null()).filter(p::done_at.is_null())
             }
             InboxFilter::Unread => query.filter(p::unread.eq(true)),
             InboxFilter::Done => query.filter(p::done_at.is_not_null()),
@@ -188,13 +210,14 @@ macro_rules! of_mine {
 
 /// A view of the whole clinic's conversations.
 macro_rules! of_all {
-    ($query:expr, $filter:expr) => {{
+    ($query:expr, $view:expr) => {{
         use conversations as c;
         let query = $query.into_boxed::<MultiBackend>();
-        match $filter {
-            InboxFilter::Any => query,
-            // read from the reader's own rows
-            InboxFilter::Unread | InboxFilter::Done | InboxFilter::Assigned | InboxFilter::MyTeams => query,
+        match $view.filter {
+            // the reader's own marks are read from their rows of `participants`
+            InboxFilter::Unread | InboxFilter::Done | InboxFilter::Assigned => query,
+            InboxFilter::MyTeams | InboxFilter::Mentions | InboxFilter::Any => query,
+            InboxFilter::ToDo if $view.order == InboxOrder::Due => query.filter(c::to_do_due.is_not_null()),
             InboxFilter::ToDo => query.filter(c::to_do_since.is_not_null()),
             InboxFilter::NeedsAttention => query.filter(c::attention.is_not_null()),
             InboxFilter::Open => query.filter(c::closed_at.is_null()),
@@ -218,25 +241,33 @@ pub fn inbox<R: Right>(
         true => mine(conn, user.id(), view, after, limit + 1)?,
         false => all(conn, user.id(), view, after, limit + 1)?,
     };
-    let next = db::cut(&mut rows, limit, |(line, _, (unread, _, my_to_do, assigned, of_team), (_, to_do, _, due))| {
-        InboxCursor {
-            unread: unread.unwrap_or(false),
-            at: match view.filter {
-                InboxFilter::ToDo if own => *my_to_do,
-                InboxFilter::ToDo => *to_do,
-                InboxFilter::WaitingForUs => *due,
-                InboxFilter::Assigned => *assigned,
-                InboxFilter::MyTeams => *of_team,
-                _ => None,
-            }
-            .unwrap_or(line.3),
-            id: line.0,
-        }
+    let next = db::cut(&mut rows, limit, |(line, _, marks, since)| {
+        let ((unread, _, my_to_do, assigned, of_team, my_due, mentioned), (_, to_do, _, answer_due, due)) = (marks, since);
+        let at = match (view.filter, view.order) {
+            (InboxFilter::ToDo, InboxOrder::Due) => *(if own { my_due } else { due }),
+            (InboxFilter::ToDo, _) => *(if own { my_to_do } else { to_do }),
+            (InboxFilter::WaitingForUs, _) => *answer_due,
+            (InboxFilter::Assigned, _) => *assigned,
+            (InboxFilter::MyTeams, _) => *of_team,
+            (InboxFilter::Mentions, _) => *mentioned,
+            _ => None,
+        };
+        InboxCursor { unread: unread.unwrap_or(false), at: at.unwrap_or(line.3), id: line.0 }
     });
     let ids: Vec<ConversationId> = rows.iter().map(|(line, ..)| line.0).collect();
     let mut assigned = assignment::of_all(conn, &ids)?;
-    let rows = rows.into_iter().map(InboxRow::from);
-    Ok((rows.map(|row| InboxRow { assigned: assigned.remove(&row.id), ..row }).collect(), next))
+    let unread: Vec<ConversationId> =
+        rows.iter().filter(|(.., marks, _)| marks.0 == Some(true)).map(|(line, ..)| line.0).collect();
+    let mentioned = match unread.is_empty() {
+        true => HashSet::new(),
+        false => threads::newly_mentioned(conn, user.id(), &unread)?,
+    };
+    let rows = rows.into_iter().map(InboxRow::from).map(|row| InboxRow {
+        assigned: assigned.remove(&row.id),
+        mentioned: mentioned.contains(&row.id),
+        ..row
+    });
+    Ok((rows.collect(), next))
 }
 
 fn mine(
@@ -248,11 +279,15 @@ fn mine(
 ) -> QueryResult<Vec<Joined>> {
     use participants as p;
     let lines = p::table.inner_join(conversations::table.inner_join(patients::table)).select(line!());
-    let query = of_mine!(lines.filter(db::in_time()).limit(limit), user, view.filter);
+    let query = of_mine!(lines.filter(db::in_time()).limit(limit), user, view);
     match view.filter {
+        InboxFilter::ToDo if view.order == InboxOrder::Due => {
+            ordered!(query, p::to_do_due, p::conversation_id, view.order, after).load(conn)
+        }
         InboxFilter::ToDo => ordered!(query, p::to_do_since, p::conversation_id, view.order, after).load(conn),
         InboxFilter::Assigned => ordered!(query, p::assigned_until, p::conversation_id, view.order, after).load(conn),
         InboxFilter::MyTeams => ordered!(query, p::team_until, p::conversation_id, view.order, after).load(conn),
+        InboxFilter::Mentions => ordered!(query, p::mentioned_at, p::conversation_id, view.order, after).load(conn),
         InboxFilter::WaitingForUs => ordered!(query, p::answer_due, p::conversation_id, view.order, after).load(conn),
         InboxFilter::Any => {
             let mut query = query.order((p::unread.desc(), p::last_message_at.desc(), p::conversation_id.desc()));
@@ -282,8 +317,11 @@ fn all(
     let lines = c::table.inner_join(patients::table).left_join(participants::table.on(own)).select(line!());
     // a deleted record may leave an empty row, which is not a conversation: see `db::erase`
     let there = lines.filter(patients::deleted_at.is_null());
-    let query = of_all!(there.filter(db::in_time()).limit(limit), view.filter);
+    let query = of_all!(there.filter(db::in_time()).limit(limit), view);
     match view.filter {
+        InboxFilter::ToDo if view.order == InboxOrder::Due => {
+            ordered!(query, c::to_do_due, c::id, view.order, after).load(conn)
+        }
         InboxFilter::ToDo => ordered!(query, c::to_do_since, c::id, view.order, after).load(conn),
         InboxFilter::WaitingForUs => ordered!(query, c::answer_due, c::id, view.order, after).load(conn),
         _ => ordered!(query, c::last_message_at, c::id, view.order, after).load(conn),

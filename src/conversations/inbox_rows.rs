@@ -72,6 +72,8 @@ pub struct InboxRow {
     pub not_opened: bool,
     /// it was taken back as a whole before the patient opened it
     pub recalled: bool,
+    /// the reader was mentioned in a note since they last looked
+    pub mentioned: bool,
     /// who sees to it, until when
     pub assigned: Option<Assignment>,
 }
@@ -115,14 +117,15 @@ type Line = (
     Option<Ts>,
 );
 /// The reader's marks: whether it is unread, when they marked it done, since when it is in their list to do, and until when it
-/// is assigned to them, and to a team of theirs.
-type Marks = (Option<bool>, Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>);
-/// Since when the patient waits, since when it is in the clinic's list to do, by when an answer was promised, and by when it is due.
-type Since = (Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>);
+/// is assigned to them and to a team of theirs, by when it is due in their list, and when they were mentioned last.
+type Marks = (Option<bool>, Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>);
+/// Since when the patient waits, since when it is in the clinic's list to do, by when an answer was promised, by when it is due, and by
+/// when it is due in the list to do.
+type Since = (Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>, Option<Ts>);
 pub(super) type Joined = (Line, (String, String), Marks, Since);
 
 impl From<Joined> for InboxRow {
-    fn from((line, (given, family), (unread, done_at, ..), (waiting_since, _, answer_by, _)): Joined) -> InboxRow {
+    fn from((line, (given, family), (unread, done_at, ..), (waiting_since, _, answer_by, ..)): Joined) -> InboxRow {
         let (
             id,
             patient_id,
@@ -159,6 +162,7 @@ impl From<Joined> for InboxRow {
             not_opened: attention == Some(Attention::Unopened),
             recalled: recalled.is_some(),
             // asked for the lines of a page together
+            mentioned: false,
             assigned: None,
         }
     }

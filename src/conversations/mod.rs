@@ -1,6 +1,7 @@
 //! FEATURE: conversations. One file for each verb; `store` has the statements that they share, private to this room.
 
 mod answer;
+mod answer_times;
 mod assignment;
 mod close;
 mod cover;
@@ -10,6 +11,7 @@ mod fields;
 mod inbox;
 mod inbox_rows;
 mod leaving;
+mod mentions;
 mod on_paper;
 mod opening;
 mod participants;
@@ -18,6 +20,7 @@ mod patient_reply;
 mod recall;
 mod reply;
 mod reply_draft;
+mod saved_views;
 mod scheduled;
 mod start;
 mod store;
@@ -30,6 +33,7 @@ mod whole;
 
 pub use crate::threads::{Author, News, OneTap};
 pub use answer::answer;
+pub use answer_times::{AnswerTimes, Tally, answer_times};
 pub use assignment::{AssignError, Assignment, assign, assignment};
 pub use close::{CloseError, UNDO_WITHIN, close, reopen};
 pub use cover::{Promised, hold_promised, see_to_promised};
@@ -49,12 +53,15 @@ pub use on_paper::{FileLine, OnPaper, STYLE as PAPER_STYLE, Said, Shown, paper_p
 pub use opening::{list, open, open_by_file, was_opened};
 pub use participants::{Mark, change_participants, mark, mark_done, set_replies_allowed};
 pub use patient_inbox::{
-    Excerpt, PatientRow, PatientThread, Preview, excerpts, patient_inbox, patient_thread, preview, was_recalled,
+    PatientExcerpt, PatientRow, PatientThread, Preview, excerpts, patient_inbox, patient_thread, preview, was_recalled,
 };
 pub use patient_reply::{PatientReply, PatientReplyError, patient_reply};
 pub use recall::{RecallError, Recallable, Recalled, recall, recallable};
 pub use reply::{Reply, ReplyError, correctable, reply};
 pub use reply_draft::{Writer, keep_reply};
+pub use saved_views::{
+    MOST_VIEWS, SaveViewError, SavedView, ViewName, change_view, hold_saved_view, remove_view, save_view, saved_views,
+};
 pub use scheduled::{
     Due, DueError, Edited, LONGEST_AHEAD, NotSent, Overtaken, Part, Place, Planned, Pressed, ScheduleError,
     ScheduledForm, ScheduledRow, ToSchedule, after_restore, cancel as cancel_scheduled, count as count_scheduled,

@@ -51,7 +51,7 @@ impl PatientRow {
 
 /// What the list shows of a conversation's newest message.
 #[derive(Debug, Clone)]
-pub struct Excerpt {
+pub struct PatientExcerpt {
     /// its beginning, as text
     pub words: String,
     /// the name of the user who wrote it; `None` for the patient and the system
@@ -63,7 +63,7 @@ type Newest = (i64, ConversationId, Option<Held<MessageHtml>>, Option<UserId>);
 
 /// The newest message of each conversation of one page of the list, by the conversation's number, in one query and one for the
 /// names. It finds each message at the end of its conversation by an index, however long the conversation is.
-pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, Excerpt>> {
+pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, PatientExcerpt>> {
     if rows.is_empty() {
         return Ok(HashMap::new());
     }
@@ -89,7 +89,7 @@ pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> Qu
     let read = newest.into_iter().filter_map(|(number, conversation, html, user)| {
         let by = user.and_then(|user| names.get(&user).cloned());
         let html = html?.of(conversation);
-        Some(html.map(|html| (number, Excerpt { words: beginning(html, EXCERPT), by })))
+        Some(html.map(|html| (number, PatientExcerpt { words: beginning(html, EXCERPT), by })))
     });
     read.collect()
 }

@@ -97,7 +97,7 @@ pub fn patient_reply(
 /// The patient has the clinic's word on when it answers. It is theirs from now on, whatever hours the clinic sets later.
 fn promise(tx: &mut Tx, now: Ts, conversation: ConversationId) -> QueryResult<()> {
     match settings::answer_by(tx, now)? {
-        Some(by) if threads::give_word(tx, conversation, by)? => {
+        Some(by) if threads::give_word(tx, now, conversation, by)? => {
             outbox::enqueue(tx, now, Task::SeeToPromise(conversation), by)
         }
         _ => Ok(()),

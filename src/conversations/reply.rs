@@ -1,6 +1,7 @@
 //! A user writes in an open conversation: a message to the patient, or a note for colleagues.
 
 use super::draft::{OwnDraft, draft_is_sent};
+use super::mentions::{self, Mentioned};
 use super::scheduled::{self, Overtaken};
 use super::store::{self, NewMessage};
 use super::types::{Body, Writing};
@@ -9,11 +10,12 @@ use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
 use crate::db::schema::messages;
-use crate::db::{Conn, DbError, MessageId, ScheduledId, Ts, Tx};
+use crate::db::{Conn, DbError, MessageId, ScheduledId, Ts, Tx, UserId};
 use crate::notifications::{self, Obstacle, Pace, PlanChoice};
 use crate::patients;
 use crate::settings;
 use crate::threads::{self, Author, Happening, NewEvent, OneTap};
+use crate::users;
 use diesel::prelude::*;
 
 /// What the user wrote.
@@ -31,6 +33,8 @@ pub struct Reply {
     pub offers: Vec<OneTap>,
     /// the message that this one corrects; a note corrects none
     pub corrects: Option<MessageId>,
+    /// users who are mentioned in a note; a message to the patient mentions none
+    pub tell: Vec<UserId>,
     /// the form's idempotency key
     pub key: String,
     /// the version of the draft that the form showed
@@ -61,6 +65,9 @@ pub enum ReplyError {
     /// The message that is to be corrected is not there for the patient.
     #[error("there is nothing to correct")]
     NothingToCorrect,
+    /// Somebody who is mentioned was deactivated.
+    #[error("somebody who is mentioned may not sign in any more")]
+    CannotTell,
     /// The patient cannot be notified.
     #[error("the patient cannot be told")]
     Obstacles(Vec<Obstacle>),
@@ -88,19 +95,22 @@ pub fn reply(
 ) -> Result<MessageId, ReplyError> {
     let (patient, writer) = (access.patient(), access.user().id());
     let internal = reply.writing == Writing::Note;
-    let is_active = !access::active(tx, &[writer])?.is_empty();
+    let tell = mentions::named(reply, writer);
+    // whoever is mentioned is held too before the conversation, as a deactivation does
+    let active = access::active(tx, &[&tell[..], &[writer]].concat())?;
     let conversation = store::locked(tx, access.conversation())?;
     let who = format!("u{writer}");
     // the same words as a note and as a message are not one retry of the other
     let kind = if internal { "note\0" } else { "" };
     let corrects = reply.corrects.filter(|_| !internal);
     let correction = corrects.map(|original| format!("correction {original}\0")).unwrap_or_default();
-    let words = format!("{kind}{correction}{}{}", reply.body.source, reply.files.fingerprint());
+    let told: String = tell.iter().map(|user| format!("tell {user}\0")).collect();
+    let words = format!("{kind}{correction}{told}{}{}", reply.body.source, reply.files.fingerprint());
     let send_key = store::send_key(&who, &reply.key, conversation.id.0, &words)?;
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
     }
-    if !is_active {
+    if !active.contains(&writer) {
         return Err(ReplyError::Deactivated);
     }
     let replaced = match reply.replaces.filter(|_| !internal) {
@@ -112,6 +122,9 @@ pub fn reply(
     }
     if conversation.closed_at.is_some() {
         return Err(ReplyError::Closed);
+    }
+    if tell.iter().any(|user| !active.contains(user)) {
+        return Err(ReplyError::CannotTell);
     }
     // a note does not answer the patient, so newer messages do not matter
     if !internal && store::others_wrote(tx, conversation.id, reply.shown, Some(writer))? {
@@ -133,6 +146,7 @@ pub fn reply(
         let event = NewEvent { kind: Happening::Added, by: Some(writer), user: writer, due: None };
         threads::happened(tx, now, conversation.id, event)?;
     }
+    let Mentioned { body, came } = mentions::bring_in(tx, now, access, &conversation, (&reply.body, &tell))?;
     let message = store::insert_message(
         tx,
         now,
@@ -140,7 +154,7 @@ pub fn reply(
             conversation: conversation.id,
             author: Author::User,
             user: Some(writer),
-            body: &reply.body,
+            body: &body,
             internal,
             offers: if internal { &[] } else { &reply.offers },
             corrects,
@@ -152,6 +166,8 @@ pub fn reply(
     let event = if internal { Event::NoteAdded } else { Event::MessageSent };
     if internal {
         threads::is_news(tx, conversation.id, Some(writer))?;
+        threads::mention(tx, now, (conversation.id, message), &tell)?;
+        users::tell_of_mention(tx, now, &tell)?;
     } else {
         threads::message_came(tx, now, conversation.id, Author::User, Some(writer))?;
         let of = (message, conversation.id, patient);
@@ -162,9 +178,15 @@ pub fn reply(
         scheduled::replaced_by(tx, now, replaced, conversation.id)?;
     }
     let entry = Entry::of_patient(Actor::User(writer), event, patient, Subject::Message(message));
-    let how: Vec<&str> = [(corrects.is_some(), "correction"), (reply.is_due, scheduled::DUE)]
+    if came > 0 {
+        let subject = Subject::Conversation(conversation.id);
+        let added = Entry::of_patient(Actor::User(writer), Event::ParticipantsChanged, patient, subject);
+        audit::append(tx, now, added.with("mention"))?;
+    }
+    let mentioning = ("mention", !tell.is_empty());
+    let how: Vec<&str> = [("correction", corrects.is_some()), (scheduled::DUE, reply.is_due), mentioning]
         .into_iter()
-        .filter_map(|(is, word)| is.then_some(word))
+        .filter_map(|(word, is)| is.then_some(word))
         .collect();
     audit::append(tx, now, if how.is_empty() { entry } else { entry.with(how.join(" ")) })?;
     Ok(message)

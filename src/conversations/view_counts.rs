@@ -30,7 +30,8 @@ impl QueryFragment<MultiBackend> for All {
 }
 
 /// One number for each view, in the order of [`InboxFilter::ALL`].
-type Counts = (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt);
+type Counts =
+    (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt);
 impl Query for Mine {
     type SqlType = Counts;
 }
@@ -59,6 +60,7 @@ fn views<'b>(pass: &mut AstPass<'_, 'b, MultiBackend>, scope: Scope, user: &'b i
             InboxFilter::ToDo => " AND to_do_since IS NOT NULL",
             InboxFilter::Assigned => " AND assigned_until IS NOT NULL AND closed_at IS NULL AND done_at IS NULL",
             InboxFilter::MyTeams => " AND team_until IS NOT NULL AND closed_at IS NULL AND done_at IS NULL",
+            InboxFilter::Mentions => " AND mentioned_at IS NOT NULL AND closed_at IS NULL AND done_at IS NULL",
             InboxFilter::Unread => " AND unread = TRUE",
             InboxFilter::Done => " AND done_at IS NOT NULL",
             InboxFilter::NeedsAttention => " AND attention IS NOT NULL",
@@ -78,11 +80,11 @@ pub fn count_views<R: Right>(
     user: &SignedInUser<R>,
     scope: Scope,
 ) -> QueryResult<Vec<(InboxFilter, i64)>> {
-    type Row = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
+    type Row = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
     let counts: Row = match scope {
         Scope::Mine => Mine(user.id().0).get_result(conn)?,
         Scope::All => All(user.id().0).get_result(conn)?,
     };
-    let (a, b, c, d, e, f, g, h, i, j, k) = counts;
-    Ok(InboxFilter::ALL.iter().copied().zip([a, b, c, d, e, f, g, h, i, j, k]).collect())
+    let (a, b, c, d, e, f, g, h, i, j, k, l) = counts;
+    Ok(InboxFilter::ALL.iter().copied().zip([a, b, c, d, e, f, g, h, i, j, k, l]).collect())
 }

@@ -146,7 +146,9 @@ pub fn copy_to_participants(tx: &mut Tx, conversation: ConversationId, user: Opt
         "UPDATE participants SET closed_at = c.closed_at, waiting_since = c.waiting_since, attention = c.attention, \
          last_message_at = c.last_message_at, answer_due = c.answer_due, to_do_since = CASE WHEN done_at IS NULL AND \
          c.closed_at IS NULL THEN \
-         COALESCE(c.to_do_since, CASE WHEN unread OR assigned_until IS NOT NULL THEN c.last_message_at END) END \
+         COALESCE(c.to_do_since, CASE WHEN unread OR assigned_until IS NOT NULL THEN c.last_message_at END) END, \
+         to_do_due = CASE WHEN done_at IS NULL AND c.closed_at IS NULL THEN \
+         COALESCE(c.to_do_due, CASE WHEN unread OR assigned_until IS NOT NULL THEN c.last_message_at END) END \
          FROM conversations c WHERE c.id = participants.conversation_id AND participants.conversation_id = {one}{theirs}"
     ));
     let query = query.bind::<BigInt, _>(conversation.0);

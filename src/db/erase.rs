@@ -59,6 +59,8 @@ fn rows() -> Vec<(&'static str, String)> {
             ),
         ),
         ("answers", format!("message_id IN (SELECT id FROM messages WHERE conversation_id IN {CONVERSATIONS})")),
+        ("promises", of("conversation_id", CONVERSATIONS)),
+        ("mentions", of("conversation_id", CONVERSATIONS)),
         ("attachments", of("conversation_id", CONVERSATIONS)),
         ("letters", of("conversation_id", CONVERSATIONS)),
         ("phone_calls", of("conversation_id", CONVERSATIONS)),
@@ -211,7 +213,8 @@ fn erase_conversations(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<
         let husk = "UPDATE conversations SET title = '', number = 0, replies_allowed = 0, created_at = $2, \
                     last_message_at = $2, last_author = 'user', read_by_patient_at = NULL, closed_at = $2, attention = NULL, \
                     answer = NULL, replies_since = NULL, notice_email = NULL, notice_text = NULL, waiting_since = NULL, \
-                    to_do_since = NULL, recalled_at = NULL, answer_by = NULL, answer_kept = NULL, answer_due = NULL \
+                    to_do_since = NULL, recalled_at = NULL, answer_by = NULL, answer_kept = NULL, answer_due = NULL, \
+                    to_do_due = NULL \
                     WHERE patient_id = $1 AND id = (SELECT MAX(id) FROM conversations)";
         sql_query(tx.conn(), husk).bind::<BigInt, _>(patient.0).bind::<Utc, _>(now).execute(tx.conn())?;
         let others = "DELETE FROM conversations WHERE patient_id = $1 AND id < (SELECT MAX(id) FROM conversations)";

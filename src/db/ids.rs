@@ -85,4 +85,6 @@ id! {
     BroadcastId,
     /// A row of `broadcast_recipients`.
     RecipientId,
+    /// A row of `saved_views`.
+    SavedViewId,
 }

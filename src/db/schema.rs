@@ -486,6 +486,7 @@ diesel::table! {
         answer_by -> Nullable<Utc>,
         answer_kept -> Nullable<Utc>,
         answer_due -> Nullable<Utc>,
+        to_do_due -> Nullable<Utc>,
     }
 }
 diesel::table! {
@@ -506,6 +507,28 @@ diesel::table! {
         answer_due -> Nullable<Utc>,
         by_team -> Bool,
         team_until -> Nullable<Utc>,
+        to_do_due -> Nullable<Utc>,
+        mentioned_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    promises (id) {
+        id -> BigInt,
+        conversation_id -> BigInt,
+        asked_at -> Utc,
+        answer_by -> Utc,
+        answered_at -> Nullable<Utc>,
+        user_id -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    mentions (message_id, user_id) {
+        message_id -> BigInt,
+        user_id -> BigInt,
+        conversation_id -> BigInt,
     }
 }
 diesel::table! {
@@ -827,7 +850,7 @@ diesel::table! {
     use diesel::sql_types::*;
     own_words (patient_id) {
         patient_id -> BigInt,
-        word -> Sealed<OwnWordText>,
+        agreed -> Sealed<OwnWordText>,
         changed_at -> Utc,
     }
 }
@@ -963,6 +986,19 @@ diesel::table! {
     }
 }
 diesel::table! {
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    saved_views (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        name -> Sealed<SavedViewName>,
+        whose -> Text,
+        which -> Text,
+        sorting -> Text,
+        opens_first -> Bool,
+    }
+}
+diesel::table! {
     use crate::db::Utc;
     use crate::db::sealed::*;
     use diesel::sql_types::*;
@@ -1010,6 +1046,17 @@ diesel::table! {
         sent_at -> Nullable<Utc>,
         state_at -> Utc,
         form_key -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    broadcast_drafts (user_id) {
+        user_id -> BigInt,
+        version -> BigInt,
+        form -> Nullable<Sealed<BroadcastDraftForm>>,
+        saved_at -> Utc,
     }
 }
 diesel::table! {
@@ -1220,6 +1267,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     source_mentions,
     conversations,
     participants,
+    mentions,
+    promises,
     conversation_events,
     teams,
     team_members,
@@ -1256,8 +1305,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     conversation_drafts,
     scheduled_messages,
     broadcasts,
+    broadcast_drafts,
     broadcast_recipients,
     kept_forms,
+    saved_views,
     message_templates,
     message_template_versions,
     search_words,

@@ -42,7 +42,7 @@ pub fn own_word(conn: &mut Conn, patient: PatientId) -> QueryResult<Option<OwnWo
     let rows: Vec<(PatientId, Opened)> = w::table
         .filter(w::patient_id.eq_any(all))
         .order(w::changed_at.desc())
-        .select((w::patient_id, w::word))
+        .select((w::patient_id, w::agreed))
         .load(conn)?;
     let own = rows.iter().position(|row| row.0 == patient).unwrap_or(0);
     Ok(rows.into_iter().nth(own).map(|(_, word)| OwnWord(word.into())))
@@ -63,7 +63,7 @@ pub fn set_own_word(
             diesel::delete(w::table.filter(w::patient_id.eq_any(all))).execute(tx.conn())?;
         }
         Some(word) => {
-            let set = (w::word.eq(sealed::text(&word.0)), w::changed_at.eq(now));
+            let set = (w::agreed.eq(sealed::text(&word.0)), w::changed_at.eq(now));
             let insert = diesel::insert_into(w::table).values((w::patient_id.eq(patient), set.clone()));
             Both(insert.on_conflict(w::patient_id).do_update().set(set)).execute(tx.conn())?;
         }

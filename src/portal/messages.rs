@@ -3,7 +3,7 @@
 use super::guard::{Visit, refusal_text, shell, writer};
 use crate::access::PortalVisit;
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::conversations::{self, Excerpt, PatientRow};
+use crate::conversations::{self, PatientExcerpt, PatientRow};
 use crate::db::{self, Conn, Ts};
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging};
@@ -26,7 +26,7 @@ struct MessagesPage {
     rows: Vec<PatientRow>,
     settings: Settings,
     /// each conversation's last message, by the conversation's number
-    excerpts: HashMap<i64, Excerpt>,
+    excerpts: HashMap<i64, PatientExcerpt>,
     next: Option<String>,
 }
 

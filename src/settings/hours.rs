@@ -80,6 +80,14 @@ impl Hours {
         spans.filter(|(opens, closes)| opens < closes)
     }
 
+    /// For how many minutes the clinic is open between two moments; of more than 400 days the first ones count.
+    pub fn open_minutes(&self, zone: Zone, from: Ts, until: Ts) -> i64 {
+        let (first, last) = (zone.local(from).date(), zone.local(until).date());
+        let days = std::iter::successors(Some(first), |day| day.next_day()).take_while(|day| *day <= last);
+        let spans = days.take(FURTHEST).flat_map(|day| self.open(zone, day));
+        spans.map(|(opens, closes)| closes.min(until).since(opens.max(from)).whole_minutes().max(0)).sum()
+    }
+
     /// By when whoever writes at `from` has an answer, as it is promised; `None` where nothing is promised, or where the clinic is not
     /// open long enough in the next 400 days.
     pub fn answer_by(&self, zone: Zone, from: Ts) -> Option<Ts> {
@@ -252,6 +260,22 @@ mod tests {
             (1, datetime!(2026-12-24 15:00 UTC), "2026-12-28 17:00"),
         ] {
             assert_eq!(said(&clinic(Unit::Days, days), toronto(), from), expected, "{days} days from {from}");
+        }
+    }
+
+    #[test]
+    fn the_minutes_count_in_which_the_clinic_is_open() {
+        let clinic = clinic(Unit::Days, 1);
+        for (from, until, expected) in [
+            (datetime!(2026-11-30 15:00 UTC), datetime!(2026-11-30 15:59:59 UTC), 59),
+            // from an evening to the next noon, and within a night
+            (datetime!(2026-11-30 23:00 UTC), datetime!(2026-12-01 17:00 UTC), 180),
+            (datetime!(2026-11-30 23:00 UTC), datetime!(2026-12-01 03:00 UTC), 0),
+            // Thursday with its break, Christmas and a weekend
+            (datetime!(2026-12-24 12:00 UTC), datetime!(2026-12-28 15:00 UTC), 210 + 210 + 60),
+            (datetime!(2026-11-30 15:00 UTC), datetime!(2026-11-30 14:00 UTC), 0),
+        ] {
+            assert_eq!(clinic.open_minutes(toronto(), from.into(), until.into()), expected, "{from} to {until}");
         }
     }
 

@@ -4,7 +4,9 @@
 mod assignment;
 mod attention;
 mod events;
+mod mentions;
 mod participants;
+mod promises;
 mod teams;
 mod to_do;
 mod types;
@@ -12,6 +14,7 @@ mod types;
 pub use assignment::{Assigned, Assignee, assigned, due_of, set_assigned};
 pub use attention::{Reasons, ask_attention, ask_attention_for_file, clear_attention};
 pub use events::{Happening, NewEvent, happened, happened_to_team};
+pub use mentions::{count_newly_mentioned, mention, newly_mentioned};
 pub use participants::{
     News, add_participant, begin_with, by_themselves, count_assigned, count_open, hand_over, is_news, is_news_to,
     is_opened, mark_done, mark_done_once, mark_not_done, mark_seen, mark_unread, participants_of, remove_participant,
@@ -72,7 +75,7 @@ pub fn message_came(
         to_do::patient_waits(tx, now, id)?;
     }
     if author == Author::User {
-        word_kept(tx, id)?;
+        word_kept(tx, now, id, writer)?;
         diesel::update(conversations::table.find(id))
             .set((
                 conversations::waiting_since.eq(None::<Ts>),
@@ -88,27 +91,31 @@ pub fn message_came(
 
 /// The patient is given the word that they have an answer by then. One that they were given before stands: it is the earlier
 /// one, or was broken. Says whether the word is new. Comes before [`message_came`], which copies it to the lists.
-pub fn give_word(tx: &mut Tx, id: ConversationId, answer_by: Ts) -> QueryResult<bool> {
+pub fn give_word(tx: &mut Tx, now: Ts, id: ConversationId, answer_by: Ts) -> QueryResult<bool> {
     let none = conversations::table.find(id).filter(conversations::answer_by.is_null());
-    Ok(diesel::update(none).set(conversations::answer_by.eq(answer_by)).execute(tx.conn())? > 0)
+    let is_new = diesel::update(none).set(conversations::answer_by.eq(answer_by)).execute(tx.conn())? > 0;
+    if is_new {
+        promises::given(tx, now, id, answer_by)?;
+    }
+    Ok(is_new)
 }
 
 /// The clinic answers: the word that the patient had, or none, is set aside. A second message finds nobody waiting, and leaves it.
-fn word_kept(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
+fn word_kept(tx: &mut Tx, now: Ts, id: ConversationId, writer: Option<UserId>) -> QueryResult<()> {
     let waiting = conversations::table.find(id).filter(conversations::waiting_since.is_not_null());
-    diesel::update(waiting)
+    let waited = diesel::update(waiting)
         .set((conversations::answer_kept.eq(conversations::answer_by), conversations::answer_by.eq(None::<Ts>)))
-        .execute(tx.conn())
-        .map(drop)
+        .execute(tx.conn())?;
+    if waited > 0 { promises::settled(tx, now, id, writer) } else { Ok(()) }
 }
 
 /// The answer was taken back, and the patient waits again: the word that they had holds again.
 fn word_holds_again(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
     let answered = conversations::table.find(id).filter(conversations::answer_kept.is_not_null());
-    diesel::update(answered)
+    let stands = diesel::update(answered)
         .set((conversations::answer_by.eq(conversations::answer_kept), conversations::answer_kept.eq(None::<Ts>)))
-        .execute(tx.conn())
-        .map(drop)
+        .execute(tx.conn())?;
+    if stands > 0 { promises::holds_again(tx, id) } else { Ok(()) }
 }
 
 /// How a conversation stands without a message that was taken back.
@@ -173,6 +180,11 @@ pub fn set_closed(tx: &mut Tx, id: ConversationId, closed: Option<(Ts, UserId)>)
             conversations::closed_by.eq(closed.map(|(_, by)| by)),
         ))
         .execute(tx.conn())?;
+    if let Some((at, by)) = closed {
+        promises::settled(tx, at, id, Some(by))?;
+    } else if conversations::table.find(id).select(conversations::answer_by.is_not_null()).first::<bool>(tx.conn())? {
+        promises::holds_again(tx, id)?;
+    }
     to_do::changed(tx, id)
 }
 

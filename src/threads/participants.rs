@@ -79,7 +79,9 @@ fn insert(
         (participants::conversation_id.eq(conversation), participants::user_id.eq(user)),
         (participants::unread.eq(unread), participants::done_at.eq(None::<Ts>)),
         (participants::last_message_at.eq(last_message_at), participants::seen_id.eq(seen)),
-        (participants::to_do_since.eq(unread.then_some(last_message_at)), participants::by_team.eq(by_team)),
+        participants::to_do_since.eq(unread.then_some(last_message_at)),
+        participants::to_do_due.eq(unread.then_some(last_message_at)),
+        participants::by_team.eq(by_team),
     );
     Both(diesel::insert_into(participants::table).values(row).on_conflict_do_nothing()).execute(tx.conn())
 }

@@ -29,7 +29,9 @@ pub(super) fn changed(tx: &mut Tx, id: ConversationId) -> QueryResult<()> {
     };
     let due = waiting_since.filter(|_| closed_at.is_none()).map(|since| answer_by.unwrap_or(since));
     if (since, due) != (was, was_due) {
-        diesel::update(row).set((c::to_do_since.eq(since), c::answer_due.eq(due))).execute(tx.conn())?;
+        let to_do_due = since.map(|since| due.unwrap_or(since));
+        let values = (c::to_do_since.eq(since), c::answer_due.eq(due), c::to_do_due.eq(to_do_due));
+        diesel::update(row).set(values).execute(tx.conn())?;
     }
     copy_to_participants(tx, id, None)
 }

@@ -40,7 +40,7 @@ pub use mails::{
 pub use manage::{AddUser, Change, ManageError, add, change, deactivate, hold, is_last_owner, may_leave, reactivate};
 pub use own::{Ended, OwnAccountError, TypedPassword, change_email, change_password, end_sessions};
 pub use password::{KnownNames, NewPassword, SHORTEST_PASSWORD, SetPasswordError, WeakPassword, set_password};
-pub use reply_mails::{ReplyMails, ToTell, reply_mails, set_reply_mails, tell_of_answer, to_tell};
+pub use reply_mails::{ReplyMails, ToTell, reply_mails, set_reply_mails, tell_of_answer, tell_of_mention, to_tell};
 pub use second_factor::{
     AppSetup, Checked, Confirmed, Factor, PENDING_LASTS, PasskeyAdded, PasskeyAnswer, PasskeyRow, PasskeyUse,
     RecoveryCode, RelyingParty, RemoveError, SecondFactor, SecondStep, SecondStepEnd, TypedFactor, Vault, add_passkey,

@@ -1,4 +1,4 @@
-//! Telling a user by email that a patient has answered: as the user chose, and without a word of the answer.
+//! Telling a user by email that a patient has answered, or a colleague mentioned them: as the user chose, and without a word of it.
 
 use super::accounts::email_of;
 use crate::access::{Right, SignedInUser};
@@ -9,7 +9,7 @@ use crate::outbox::{self, Task};
 use crate::settings;
 use crate::text::Zone;
 use crate::text_enum;
-use crate::threads::Author;
+use crate::threads::{self, Author};
 use crate::values::EmailAddress;
 use diesel::prelude::*;
 use time::Duration;
@@ -54,6 +54,25 @@ pub fn tell_of_answer(tx: &mut Tx, now: Ts, conversation: ConversationId) -> Que
         .order(users::id)
         .select((users::id, users::told_of_replies))
         .load(tx.conn())?;
+    enqueue(tx, now, found)
+}
+
+/// After a note that mentions these users: the same for each of them who wants emails, by the choice that they made for answers.
+pub fn tell_of_mention(tx: &mut Tx, now: Ts, named: &[UserId]) -> QueryResult<()> {
+    if named.is_empty() {
+        return Ok(());
+    }
+    let found: Vec<(UserId, ReplyMails)> = users::table
+        .filter(users::id.eq_any(named.to_vec()))
+        .filter(users::active.eq(true))
+        .filter(users::told_of_replies.ne(ReplyMails::Off))
+        .order(users::id)
+        .select((users::id, users::told_of_replies))
+        .load(tx.conn())?;
+    enqueue(tx, now, found)
+}
+
+fn enqueue(tx: &mut Tx, now: Ts, found: Vec<(UserId, ReplyMails)>) -> QueryResult<()> {
     if found.is_empty() {
         return Ok(());
     }
@@ -90,6 +109,8 @@ pub struct ToTell {
     pub language: String,
     /// conversations in which a patient wrote last, and which the user has not seen since
     pub waiting: usize,
+    /// conversations in which the user was mentioned, and which they have not seen since
+    pub mentioned: usize,
 }
 
 /// Reads the values of an email to a user; `None` where there is nothing to say any more.
@@ -105,8 +126,9 @@ pub fn to_tell(conn: &mut Conn, user: UserId) -> QueryResult<Option<ToTell>> {
         .limit(100)
         .load::<ConversationId>(conn)?
         .len();
-    if !active || choice == ReplyMails::Off || waiting == 0 {
+    let mentioned = threads::count_newly_mentioned(conn, user)?;
+    if !active || choice == ReplyMails::Off || waiting + mentioned == 0 {
         return Ok(None);
     }
-    Ok(Some(ToTell { email: email_of(conn, user)?, language, waiting }))
+    Ok(Some(ToTell { email: email_of(conn, user)?, language, waiting, mentioned }))
 }

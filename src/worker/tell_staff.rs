@@ -1,5 +1,5 @@
-//! Tells one user by email that patients have answered: in how many conversations, and where to read them. The email
-//! names no patient and quotes nothing.
+//! Tells one user by email that patients have answered, and that colleagues have mentioned them: in how many conversations, and where to
+//! read them. The email names nobody and quotes nothing.
 
 use super::{finish, settings, staff_foot};
 use crate::db::UserId;
@@ -17,7 +17,7 @@ use askama::Template;
 struct StaffTold<'a> {
     lang: Lang,
     clinic: &'a str,
-    line: &'a str,
+    lines: Vec<String>,
     link: &'a str,
     foot: &'a [String],
 }
@@ -51,14 +51,18 @@ fn email(state: &AppState, settings: &Settings, to_tell: &ToTell) -> Result<Emai
     let lang = Lang::or_english(&to_tell.language);
     let origin = state.config.origin();
     let link = format!("{origin}/inbox");
-    let line = lang.t1("mail-staff-line", "count", to_tell.waiting);
+    let said = [("mail-staff-line", to_tell.waiting), ("mail-staff-mentioned", to_tell.mentioned)];
+    let said = said.into_iter().filter(|(_, count)| *count > 0);
+    let lines: Vec<String> = said.map(|(key, count)| lang.t1(key, "count", count)).collect();
+    let subject = if to_tell.waiting > 0 { "mail-staff-subject" } else { "mail-staff-subject-mentioned" };
     let foot = staff_foot(lang, settings, &origin);
-    let html = StaffTold { lang, clinic: &settings.name, line: &line, link: &link, foot: &foot }.render()?;
+    let text = format!("{}\n\n{link}\n\n-- \n{}\n", lines.join("\n"), foot.join("\n"));
+    let html = StaffTold { lang, clinic: &settings.name, lines, link: &link, foot: &foot }.render()?;
     Ok(Email {
         to: to_tell.email.clone(),
         from_name: settings.name.clone(),
-        subject: lang.t1("mail-staff-subject", "clinic", &settings.name),
-        text: format!("{line}\n\n{link}\n\n-- \n{}\n", foot.join("\n")),
+        subject: lang.t1(subject, "clinic", &settings.name),
+        text,
         html,
         message_uid: state.random.token().reveal().to_lowercase(),
     })

@@ -6,6 +6,7 @@ const HOOKS = {
   'form[data-chart-browser], button[data-open-chart-browser]': () => import('./chart-browser.js'),
   'form[data-compose]': () => import('./compose.js'),
   'select[multiple][data-combo]': () => import('./combobox.js'),
+  'select[data-mention]': () => import('./mention.js'),
   'dialog[data-template-picker]': () => import('./template-picker.js'),
   'form[data-autosave]': () => import('./autosave.js'),
   'form[data-submit-once], form[data-compose]:not(dialog form)': () => import('./submit-once.js'),

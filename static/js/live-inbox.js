@@ -1,6 +1,6 @@
-// Hook: [data-live-inbox], around the views with their counts, the list and the way to more. When something in it changes, the page is
-// asked for again and what is different is put in its place, in the tabs above too: scrolling, focus and ticks stay. A line that is ticked
-// or has the focus stays in the list, even where it would not be in it any more.
+// Hook: [data-live-inbox] (whose conversations: mine, all), around the views with their counts, the list and the way to more. When
+// something in it changes, the page is asked for again and what is different is put in its place, in the tabs above too: scrolling,
+// focus and ticks stay. A line that is ticked or has the focus stays in the list, even where it would not be in it any more.
 // Strings: live_list, and those of marks.js
 import {say, wordsFor} from './common.js'
 import {byItself, eased, hear} from './live.js'
@@ -14,7 +14,7 @@ export default function liveInbox(place) {
   const words = wordsFor(place)
   // put() keeps the place itself; the browser would do it a second time
   document.documentElement.style.overflowAnchor = 'none'
-  const isAll = new URLSearchParams(location.search).get('scope') === 'all'
+  const isAll = place.dataset.liveInbox === 'all'
   let saidAt = 0
   let saying
 
@@ -49,8 +49,10 @@ export default function liveInbox(place) {
   const putParts = fresh => {
     const list = place.querySelector('.work')
     const next = fresh.querySelector('.work')
-    const tabs = [...fresh.ownerDocument.querySelectorAll('.tabs a')]
-    for (const tab of document.querySelectorAll('.tabs a')) {
+    // a view that the reader keeps has the address of a tab, and no count
+    const counted = '.tabs:not(.own) a'
+    const tabs = [...fresh.ownerDocument.querySelectorAll(counted)]
+    for (const tab of document.querySelectorAll(counted)) {
       const same = tabs.find(one => one.getAttribute('href') === tab.getAttribute('href'))
       if (same) renew(tab, same)
     }

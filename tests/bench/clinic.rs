@@ -240,6 +240,7 @@ impl Clinic<'_> {
                 ("waiting_since", &waiting),
                 ("to_do_since", &to_do),
                 ("answer_due", &due),
+                ("to_do_due", &to_do),
             ],
             count,
             "",
@@ -263,6 +264,7 @@ impl Clinic<'_> {
                 ("attention", &attention),
                 ("to_do_since", &mine),
                 ("answer_due", &due),
+                ("to_do_due", &mine),
             ];
             self.rows("participants", &columns, count, condition);
         }

@@ -7,6 +7,6 @@ CREATE TABLE own_word_settings (
 -- The word by which a patient knows the clinic's notifications. It stays with the record in which it was entered.
 CREATE TABLE own_words (
   patient_id BIGINT NOT NULL PRIMARY KEY REFERENCES patients (id),
-  word TEXT NOT NULL,
+  agreed TEXT NOT NULL,
   changed_at TIMESTAMPTZ NOT NULL
 );

@@ -17,3 +17,4 @@ pub mod second_factor;
 pub mod second_step;
 pub mod session;
 pub mod sign_in;
+pub mod views;

@@ -1,5 +1,6 @@
 //! One message to many patients: written and checked, sent, followed.
 
+pub mod draft;
 pub mod list;
 pub mod new;
 pub mod one;

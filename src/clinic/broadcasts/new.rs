@@ -26,6 +26,12 @@ pub struct NewPage {
     shell: Shell,
     templates: Vec<TemplateName>,
     form: Typed,
+    /// when the draft that fills the form was saved; empty where there is none
+    draft_from: String,
+    /// the version of the draft that is stored
+    stored: i64,
+    /// the draft was changed in another window
+    conflict: bool,
     errors: FieldErrors,
 }
 
@@ -39,6 +45,8 @@ struct Typed {
     replies_allowed: bool,
     /// the language in which dates are filled in
     language: String,
+    /// the version of the draft that it was typed over; -1: it is none, as another one is kept
+    draft_version: i64,
 }
 
 /// Which broadcast fills the form.
@@ -81,6 +89,16 @@ pub async fn page(
     let fresh = state.random.token().reveal().to_owned();
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, &user)?;
+        let draft = broadcasts::draft(conn, &user)?;
+        let stored = draft.version;
+        let said: Option<i64> = form.get("draft_version").parse().ok();
+        // a page that is opened with nothing in it goes on with the draft; one that is filled otherwise does not write over it
+        let is_fresh = form.pairs().is_empty();
+        let draft_version = said.unwrap_or(if is_fresh || draft.kept.is_none() { stored } else { -1 });
+        let (form, draft_from) = match draft.kept.filter(|_| is_fresh) {
+            Some((pairs, at)) => (Form::of_pairs(pairs), shell.short(&at)),
+            None => (form, String::new()),
+        };
         let text = |name: &str| form.get(name).to_owned();
         let form = Typed {
             key: Some(text("key")).filter(|key| !key.is_empty()).unwrap_or(fresh),
@@ -90,11 +108,25 @@ pub async fn page(
             body: RichText::typed(&form),
             replies_allowed: form.has("replies_allowed"),
             language: Lang::find(form.get("language")).unwrap_or(shell.lang).code().to_owned(),
+            draft_version,
         };
         let templates = message_templates::names(conn, &user)?;
-        Ok(NewPage { column: None, templates, form, errors, shell })
+        Ok(NewPage { column: None, templates, form, draft_from, stored, conflict: false, errors, shell })
     });
     read.await
+}
+
+/// The page as typed, where another window has changed the draft: who saves again from it writes over that knowingly.
+pub async fn changed_elsewhere(
+    state: &web::Data<AppState>,
+    head: Head,
+    user: SignedInUser<rights::SendMany>,
+    form: Form,
+) -> Result<NewPage, AppError> {
+    let mut shown = page(state, head, user, form, FieldErrors::default()).await?;
+    shown.form.draft_version = shown.stored;
+    shown.conflict = true;
+    Ok(shown)
 }
 
 /// `POST /broadcasts/template`: the form again, filled from the chosen template, whose placeholders stay. Changes nothing that is kept.
@@ -193,6 +225,7 @@ pub async fn submit(
                 form: with_unread(kept, &checked.unread),
                 key: form.get("key").to_owned(),
                 replaces: form.get("replaces").parse().ok().map(BroadcastId),
+                draft: form.get("draft_version").parse().unwrap_or(-1),
             };
             let by = user.0.clone();
             match state.db.write(move |tx| broadcasts::prepare(tx, now, &by, &new, &checked)).await {

@@ -54,6 +54,10 @@ pub struct ConversationPage {
     colleagues: Vec<UserRow>,
     /// the teams that can be added
     more_teams: Vec<(TeamId, String)>,
+    /// whom a note may mention
+    tellable: Vec<UserRow>,
+    /// those of them who are chosen
+    mentioned: Vec<UserId>,
     takes_part: bool,
     /// the reader has marked it done
     done: bool,
@@ -178,6 +182,16 @@ impl ConversationPage {
         }
     }
 
+    /// Whether a user takes part.
+    fn is_there(&self, user: &UserId) -> bool {
+        self.thread.participants.iter().any(|(id, ..)| id == user)
+    }
+
+    /// Whether a user is chosen to be mentioned.
+    fn is_mentioned(&self, user: &UserId) -> bool {
+        self.mentioned.contains(user)
+    }
+
     /// Whether users are asked to send the patient a letter.
     fn is_to_post(&self) -> bool {
         self.thread.attention == Some(Attention::Letter)
@@ -292,11 +306,15 @@ pub async fn page<R: Right + Send>(
         let there = |user: &UserRow| thread.participants.iter().any(|(id, ..)| *id == user.id);
         let may_write = role.may(Action::Send);
         let everyone = if may_write { users::active(conn)? } else { Vec::new() };
-        let colleagues = everyone.into_iter().filter(|user| !there(user)).collect();
         let offered = if may_write { teams::offered(conn)? } else { Vec::new() };
         let is_new = |(team, _): &(TeamId, String)| thread.teams.iter().all(|(one, _)| one != team);
         let more_teams = offered.into_iter().filter(is_new).collect();
         let me = access.user().id();
+        let tellable = match showing.writing {
+            Writing::Note => everyone.iter().filter(|user| user.id != me).cloned().collect(),
+            Writing::Reply => Vec::new(),
+        };
+        let colleagues = everyone.into_iter().filter(|user| !there(user)).collect();
         let own = thread.participants.iter().find(|(id, ..)| *id == me);
         let (takes_part, done) = (own.is_some(), own.is_some_and(|(.., done)| *done));
         let is_plain = shell.notice.is_empty() && before.is_none() && sent.is_empty();
@@ -370,6 +388,8 @@ pub async fn page<R: Right + Send>(
             patient,
             colleagues,
             more_teams,
+            tellable,
+            mentioned: form.numbers("tell").into_iter().map(UserId).collect(),
             away,
             takes_part,
             done,

@@ -3,7 +3,9 @@
 use super::assign_many::{as_shown, marked};
 use crate::access::{Action, rights};
 use crate::clinic::guard::{User, shell};
-use crate::conversations::{self, Excerpt, InboxCursor, InboxFilter, InboxOrder, InboxRow, InboxView, Scope};
+use crate::conversations::{
+    self, Excerpt, InboxCursor, InboxFilter, InboxOrder, InboxRow, InboxView, SavedView, Scope,
+};
 use crate::db::ConversationId;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging, see_other};
@@ -21,6 +23,8 @@ struct InboxPage {
     shell: Shell,
     lines: Vec<Line>,
     view: InboxView,
+    /// the views that the reader keeps under names of their own
+    saved: Vec<SavedView>,
     counts: Vec<(InboxFilter, i64)>,
     /// what was just marked done, and can be taken back
     undo: Vec<ConversationId>,
@@ -60,9 +64,19 @@ impl InboxPage {
         InboxView { order: *order, ..self.view }.address()
     }
 
-    /// Whether another order can be asked for.
-    fn is_ordered(&self) -> bool {
-        self.view.filter.is_ordered(self.view.scope)
+    /// Whether the reader keeps this view under a name.
+    fn is_saved(&self) -> bool {
+        self.saved.iter().any(|one| one.view == self.view)
+    }
+
+    /// The page that keeps this view.
+    fn to_save(&self) -> String {
+        self.view.address().replacen("/inbox", "/account/views", 1)
+    }
+
+    /// The orders that can be asked for.
+    fn orders(&self) -> &'static [InboxOrder] {
+        self.view.filter.orders(self.view.scope)
     }
 
     /// Whether a line leaves this view when its reader marks it done.
@@ -94,7 +108,7 @@ impl InboxView {
     pub fn asked(scope: &str, filter: &str, order: &str) -> InboxView {
         let scope = scope.parse().unwrap_or(Scope::Mine);
         let filter: InboxFilter = filter.parse().unwrap_or(InboxFilter::ToDo);
-        let asked = order.parse().ok().filter(|_| filter.is_ordered(scope));
+        let asked = order.parse().ok().filter(|order| filter.orders(scope).contains(order));
         InboxView { scope, filter, order: asked.unwrap_or(filter.usual_order()) }
     }
 }
@@ -122,11 +136,16 @@ pub async fn show(
     user: User<rights::Read>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let view = InboxView::asked(&query.scope, &query.filter, &query.order);
+    let asked = InboxView::asked(&query.scope, &query.filter, &query.order);
+    let asks = [&query.scope, &query.filter, &query.order].iter().any(|word| !word.is_empty());
     let (begin, marked) = (cursor(&query.after), ids(&query.undo));
     let (assigned, now, left) = (marks(&query.assigned), query.now.clone(), ids(&query.left));
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, &user.0)?;
+        let saved = conversations::saved_views(conn, &user.0)?;
+        // who asks for none gets the view with which they want it to open
+        let first = saved.iter().find(|one| one.opens_first && !asks);
+        let view = first.map_or(asked, |one| one.view);
         let (rows, next) = conversations::inbox(conn, &user.0, view, begin, PAGE)?;
         let mut newest = conversations::newest_lines(conn, &user.0, &rows)?;
         let given: Vec<ConversationId> = assigned.iter().map(|(id, _)| *id).collect();
@@ -139,6 +158,7 @@ pub async fn show(
             shell,
             lines: rows.into_iter().map(|row| Line { newest: newest.remove(&row.id), row }).collect(),
             view,
+            saved,
             counts: conversations::count_views(conn, &user.0, view.scope)?,
             undo: match marked.is_empty() {
                 true => Vec::new(),

@@ -109,6 +109,7 @@ async fn send(
         Err(ReplyError::Overtaken(cause)) => ("body", later::overtaken(cause)),
         Err(ReplyError::NothingToCorrect) => ("body", FieldError::NothingToCorrect),
         Err(ReplyError::Newer) => ("body", FieldError::NewerMessage),
+        Err(ReplyError::CannotTell) => ("tell", FieldError::Typed("error-tell")),
         Err(ReplyError::Obstacles(_)) => ("body", FieldError::CannotBeTold),
         Err(ReplyError::Files(cause)) => ("files", sent_along::why_not(cause)?),
         Err(ReplyError::Db(cause)) if cause.is_full() => {

@@ -1,5 +1,6 @@
 //! The pages of the clinic's settings.
 
+pub mod answer_times;
 pub mod audit_log;
 pub mod clinic;
 pub mod emr;

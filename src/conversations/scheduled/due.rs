@@ -241,6 +241,8 @@ impl From<ReplyError> for DueError {
             ReplyError::Closed => DueError::Not(NotSent::Closed),
             ReplyError::Newer => DueError::Not(NotSent::Newer),
             ReplyError::NothingToCorrect => DueError::Not(NotSent::NothingToCorrect),
+            // a note does not go out later
+            ReplyError::CannotTell => DueError::Not(NotSent::Writer),
             ReplyError::Obstacles(_) => DueError::Not(NotSent::CannotBeTold),
             ReplyError::Files(cause) => cause.into(),
             ReplyError::Db(cause) => DueError::Db(cause),

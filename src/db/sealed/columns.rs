@@ -79,7 +79,9 @@ sealed_columns! {
     conversation_drafts (user_id, conversation_id, writing) [user_id] { form: ConversationDraftForm }
     scheduled_messages (id) [] { form: ScheduledFormText }
     broadcasts (id) [] { title: BroadcastTitle, form: BroadcastForm }
+    broadcast_drafts (user_id) [user_id] { form: BroadcastDraftForm }
     kept_forms (user_id, page) [user_id] { form: KeptFormText }
+    saved_views (id) [user_id] { name: SavedViewName }
     letters (id) [conversation_id] { recipient: LetterRecipient }
     postal_addresses (patient_id) [] {
         street: PostalStreet,
@@ -88,7 +90,7 @@ sealed_columns! {
         postal_code: PostalCode,
         country: PostalCountry,
     }
-    own_words (patient_id) [] { word: OwnWordText }
+    own_words (patient_id) [] { agreed: OwnWordText }
     phone_calls (id) [conversation_id] { note: PhoneCallNote }
     record_holds (patient_id) [] { note: HoldNote }
     merges (id) [] { drafts: MergedDrafts }

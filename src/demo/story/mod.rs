@@ -309,6 +309,7 @@ impl<'a> Stage<'a> {
                 shown,
                 offers: Vec::new(),
                 corrects,
+                tell: Vec::new(),
                 key,
                 draft: 0,
                 replaces: None,

@@ -1,6 +1,7 @@
 //! One message to many patients: checked first, sent a few at a time, each patient once, and nobody sees anybody else.
 
 mod browser;
+mod draft;
 mod killed;
 mod list;
 mod sending;

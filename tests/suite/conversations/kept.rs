@@ -12,8 +12,8 @@ use postern::error::AppError;
 
 on_both!(what_is_kept_is_what_follows_from_the_rows);
 
-type Kept = (ConversationId, Option<Ts>, Option<Ts>);
-type Place = ((ConversationId, UserId), Ts, Option<Ts>, Option<Ts>, Option<String>, Option<Ts>);
+type Kept = (ConversationId, Option<Ts>, Option<Ts>, Option<Ts>);
+type Place = ((ConversationId, UserId), Ts, Option<Ts>, Option<Ts>, Option<String>, Option<Ts>, Option<Ts>);
 
 fn kept(conn: &mut Conn) -> QueryResult<(Vec<Kept>, Vec<Place>)> {
     use conversations as c;
@@ -25,9 +25,10 @@ fn kept(conn: &mut Conn) -> QueryResult<(Vec<Kept>, Vec<Place>)> {
         p::waiting_since,
         p::attention,
         p::to_do_since,
+        p::to_do_due,
     );
     Ok((
-        c::table.order(c::id).select((c::id, c::waiting_since, c::to_do_since)).load(conn)?,
+        c::table.order(c::id).select((c::id, c::waiting_since, c::to_do_since, c::to_do_due)).load(conn)?,
         p::table.order((p::conversation_id, p::user_id)).select(columns).load(conn)?,
     ))
 }
@@ -40,23 +41,28 @@ async fn what_is_kept_is_what_follows_from_the_rows(app: App) {
     desk.other.submit(&page, "Send", &[("body", "We call you")]).await.redirect();
     desk.me.post(&format!("{}/closure", desk.answered), &[]).await.redirect();
     let tree = if app.state.db.is_postgres() { "postgres" } else { "sqlite" };
-    let step = format!("{}/migrations/{tree}/2026-11-29-002200_work_list/up.sql", env!("CARGO_MANIFEST_DIR"));
-    let step = std::fs::read_to_string(step).unwrap();
-    let updates: Vec<String> =
-        step.split(";\n").map(str::trim).filter(|one| one.starts_with("UPDATE")).map(str::to_owned).collect();
-    assert_eq!(updates.len(), 3);
+    let mut updates: Vec<String> = Vec::new();
+    for (step, count) in [("2026-11-29-002200_work_list", 3), ("2026-11-30-001210_to_do_due", 2)] {
+        let step = format!("{}/migrations/{tree}/{step}/up.sql", env!("CARGO_MANIFEST_DIR"));
+        let step = std::fs::read_to_string(step).unwrap();
+        let found = step.split(";\n").map(str::trim).filter(|one| one.starts_with("UPDATE")).map(str::to_owned);
+        let before = updates.len();
+        updates.extend(found);
+        assert_eq!(updates.len() - before, count);
+    }
     let compare = app.state.db.write(move |tx| -> Result<_, AppError> {
         // `patient_writes` writes no message row, from which the migration could tell the time: it takes the last one's
         let made = kept(tx.conn())?;
         let conn = tx.conn();
-        conn.batch_execute("UPDATE conversations SET waiting_since = NULL, to_do_since = NULL")?;
+        conn.batch_execute("UPDATE conversations SET waiting_since = NULL, to_do_since = NULL, to_do_due = NULL")?;
         conn.batch_execute(
-            "UPDATE participants SET closed_at = NULL, waiting_since = NULL, attention = NULL, to_do_since = NULL",
+            "UPDATE participants SET closed_at = NULL, waiting_since = NULL, attention = NULL, to_do_since = NULL, \
+             to_do_due = NULL",
         )?;
         updates.iter().try_for_each(|update| conn.batch_execute(update))?;
         Ok((made, kept(conn)?))
     });
     let (made, anew) = compare.await.unwrap();
     assert_eq!(made, anew);
-    assert!(made.0.iter().any(|(_, waiting, _)| waiting.is_some()) && made.1.iter().any(|place| place.5.is_some()));
+    assert!(made.0.iter().any(|(_, waiting, ..)| waiting.is_some()) && made.1.iter().any(|place| place.6.is_some()));
 }

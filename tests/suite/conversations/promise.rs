@@ -7,8 +7,8 @@ use crate::support::app::{Actor, App};
 use crate::support::world::Like;
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::db::schema::{conversations as c, participants as p};
-use postern::db::{ConversationId, Ts};
+use postern::db::schema::{conversations as c, participants as p, promises};
+use postern::db::{ConversationId, Ts, UserId};
 use postern::error::AppError;
 use time::Duration;
 
@@ -21,7 +21,9 @@ on_both!(
     closing_settles_it_and_reopening_brings_it_back,
     an_answer_that_is_taken_back_was_none,
     what_is_promised_soonest_comes_first,
+    to_do_is_sorted_by_what_was_promised,
     nothing_is_said_where_nothing_is_promised,
+    what_became_of_each_word_is_kept,
 );
 
 struct Asked {
@@ -298,6 +300,74 @@ async fn what_is_promised_soonest_comes_first(app: App) {
     assert_eq!(waiting(&other).await, ["Answer by 11:15"], "{at:?}");
 }
 
+async fn to_do_is_sorted_by_what_was_promised(app: App) {
+    let (owner, me) = (app.user(Role::Owner).await, app.user(Role::Clinician).await);
+    let (mut all, mut conversations) = (Vec::new(), Vec::new());
+    for (given, email) in [("First", "a@example.org"), ("Second", "b@example.org"), ("Third", "c@example.org")] {
+        let person = patient(&app, given, email).await;
+        conversations.push(app.message(&me, person, true).await);
+        app.drain().await;
+        all.push(app.go_in(&app.link_to(email), email).await);
+    }
+    let noted = app.message(&me, patient(&app, "Noted", "d@example.org").await, true).await;
+    // the third under no promise, the first under a long one, the second under a short one
+    for (at, unit, amount) in [(2, "off", ""), (0, "days", "3"), (1, "hours", "2")] {
+        set_hours(&owner, unit, amount).await;
+        let (person, message) = &all[at];
+        let page = person.get(message).await.ok();
+        person.submit(&page, "Send", &[("body", "A question")]).await.redirect();
+        app.state.clock.advance(Duration::minutes(3));
+    }
+    // nobody waits for an answer here: it is to do since there is something new in it
+    let page = owner.get(&format!("{noted}/notes")).await.ok();
+    owner.submit(&page, "Add note", &[("body", "Please look at this")]).await.redirect();
+    for (query, expected) in [
+        ("scope=mine&filter=to_do&order=due", vec!["Third", "Noted", "Second", "First"]),
+        ("scope=mine&filter=to_do&order=longest", vec!["Third", "First", "Second", "Noted"]),
+        ("scope=mine&filter=to_do", vec!["Third", "First", "Second", "Noted"]),
+        ("scope=mine&filter=to_do&order=newest", vec!["Noted", "Second", "First", "Third"]),
+        ("scope=all&filter=to_do&order=due", vec!["Third", "Second", "First"]),
+        ("scope=all&filter=to_do&order=longest", vec!["Third", "First", "Second"]),
+        // the same rule there, and no other
+        ("scope=mine&filter=waiting_for_us&order=due", vec!["Third", "Second", "First"]),
+        ("scope=all&filter=waiting_for_us", vec!["Third", "Second", "First"]),
+    ] {
+        let page = me.get(&format!("/inbox?{query}")).await.ok();
+        let seen = page.texts_of(".work .who").into_iter().map(|who| who.replace("Unread: ", ""));
+        let seen: Vec<String> = seen.map(|who| who.replace(" Tremblay", "")).collect();
+        assert_eq!(seen, expected, "{query}");
+    }
+    let orders = async |filter: &str| me.get(&format!("/inbox?filter={filter}")).await.ok().texts_of(".orders a");
+    assert_eq!(orders("to_do").await, ["Longest waiting first", "Due soonest first", "Newest first"]);
+    assert_eq!(orders("waiting_for_us").await, ["Due soonest first", "Newest first"]);
+    assert_eq!(orders("open").await, ["Longest waiting first", "Newest first"]);
+    assert!(orders("assigned").await.is_empty());
+    // a page begins where the one before ended, also between two lines of which one has no word
+    let read = app.state.db.read(move |conn| -> Result<Vec<(ConversationId, Option<Ts>)>, AppError> {
+        let due = p::table.filter(p::to_do_due.is_not_null()).filter(p::user_id.eq(UserId(2)));
+        Ok(due.order(p::to_do_due).select((p::conversation_id, p::to_do_due)).load(conn)?)
+    });
+    let due = read.await.unwrap();
+    for (begin, left) in [(0, 3), (1, 2), (2, 1), (3, 0)] {
+        let (id, at) = due[begin];
+        let after = format!("r{}-{id}", at.unwrap().micros());
+        let page = me.get(&format!("/inbox?scope=mine&filter=to_do&order=due&after={after}")).await.ok();
+        assert_eq!(page.count(".work > li"), left, "after {after}");
+    }
+    // who comes later has it in the same place, and who is done has it no more
+    owner.post(&format!("{}/participants", conversations[0]), &[("to", "1")]).await.redirect();
+    let first = ConversationId(conversations[0].rsplit('/').next().unwrap().parse().unwrap());
+    let place_of = async |user: i64| {
+        let read = app.state.db.read(move |conn| -> Result<Option<Ts>, AppError> {
+            Ok(p::table.find((first, UserId(user))).select(p::to_do_due).first(conn)?)
+        });
+        read.await.unwrap()
+    };
+    assert_eq!(place_of(1).await, due[3].1);
+    me.post(&format!("{}/done", conversations[0]), &[]).await.redirect();
+    assert_eq!((place_of(2).await, place_of(1).await), (None, due[3].1));
+}
+
 async fn nothing_is_said_where_nothing_is_promised(app: App) {
     let asked = asked(&app, "off", "").await;
     // the preview says what the patient would read
@@ -317,4 +387,35 @@ async fn nothing_is_said_where_nothing_is_promised(app: App) {
     let (by, due, theirs) = stored(&app).await;
     assert!(by.is_none() && due.is_some() && theirs == [due], "the list is in the order of waiting");
     assert_eq!(waiting(&asked.staff).await, ["Waiting for us"]);
+}
+
+/// Who settled each word that was given; `None` while it stands.
+async fn settled(app: &App) -> Vec<Option<i64>> {
+    let read = app.state.db.read(move |conn| -> Result<Vec<(Option<Ts>, Option<UserId>)>, AppError> {
+        let all = promises::table.order(promises::id).select((promises::answered_at, promises::user_id));
+        Ok(all.load(conn)?)
+    });
+    let rows = read.await.unwrap();
+    assert!(rows.iter().all(|(at, by)| at.is_some() == by.is_some()), "{rows:?}");
+    rows.into_iter().map(|(_, by)| by.map(|user| user.0)).collect()
+}
+
+async fn what_became_of_each_word_is_kept(app: App) {
+    let asked = asked(&app, "hours", "1").await;
+    asked.writes("Does it hurt?").await;
+    asked.writes("Are you there?").await;
+    assert_eq!(settled(&app).await, [None], "a second question is given no word of its own");
+    asked.answers("It does not").await;
+    assert_eq!(settled(&app).await, [Some(2)]);
+    asked.takes_back().await;
+    assert_eq!(settled(&app).await, [None]);
+    asked.answers("It hurts a little").await;
+    asked.answers("Not for long").await;
+    assert_eq!(settled(&app).await, [Some(2)]);
+    asked.writes("And then?").await;
+    assert_eq!(settled(&app).await, [Some(2), None]);
+    asked.owner.post(&format!("{}/closure", asked.conversation), &[]).await.redirect();
+    assert_eq!(settled(&app).await, [Some(2), Some(1)]);
+    asked.owner.post(&format!("{}/reopening", asked.conversation), &[]).await.redirect();
+    assert_eq!(settled(&app).await, [Some(2), None]);
 }

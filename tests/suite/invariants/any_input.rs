@@ -55,6 +55,7 @@ async fn world(app: &App) -> World {
     let template = [("name", "One"), ("category", ""), ("language", "en"), ("title", "T"), ("body", "B")];
     owner.post("/settings/message-templates", &template).await.redirect();
     owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
+    owner.post("/account/views", &crate::conversations::saved_views::form("One")).await.redirect();
     app.drain().await;
     let (patient, message) = app.go_in(&app.link_to("maria@example.org"), "+16135550121").await;
     let id = |path: &str| path.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
@@ -76,6 +77,7 @@ async fn world(app: &App) -> World {
         ("team", "1".to_owned()),
         ("passkey", "1".to_owned()),
         ("broadcast", "1".to_owned()),
+        ("view", "1".to_owned()),
     ];
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut pages = Vec::new();

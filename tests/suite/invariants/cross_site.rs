@@ -37,6 +37,7 @@ async fn no_post_from_another_site_gets_through() {
             "team",
             "passkey",
             "broadcast",
+            "view",
         ];
         let path = route.filled(&names.map(|name| (name, "1")));
         let form = ("content-type", "application/x-www-form-urlencoded");

@@ -44,6 +44,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
     app.user(Role::Staff).await;
     owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
     let (patient, conversation) = world(&owner, &app).await;
+    owner.post("/account/views", &crate::conversations::saved_views::form("Mine")).await.redirect();
     app.broadcast(&owner, &[PatientId(patient.parse().unwrap())]).await;
     // a patient who cannot be reached: the Alert with its form
     let unreachable = Like { email: None, phone: None, portal_access: false, ..Like::default() };
@@ -57,6 +58,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
         ("item", "1"),
         ("scheduled", "1"),
         ("broadcast", "1"),
+        ("view", "1"),
         ("message", "1"),
         ("template", "1"),
         ("user", "1"),

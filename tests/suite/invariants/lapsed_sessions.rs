@@ -146,6 +146,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
     let conversation = app.message(&owner, patient, true).await;
     app.broadcast(&owner, &[patient]).await;
     owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
+    owner.post("/account/views", &crate::conversations::saved_views::form("Mine")).await.redirect();
     let mark = owner.whose("/inbox").await;
     let patient = patient.to_string();
     let values = [
@@ -154,6 +155,7 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
         ("upload", "1"),
         ("scheduled", "1"),
         ("broadcast", "1"),
+        ("view", "1"),
         ("message", "1"),
         ("template", "1"),
         ("user", "1"),

@@ -137,6 +137,7 @@ impl World {
             ("team", "1"),
             ("passkey", "1"),
             ("broadcast", "1"),
+            ("view", "1"),
             ("upload", "1"),
             ("token", "unknown"),
             ("kind", "message_waiting"),

@@ -103,6 +103,9 @@ async fn hostile_text_stays_text(app: App) {
             let reply = [("body", text), ("key", &*key(n, 2 + m)), ("body_format", format)];
             check(format, &owner.post(&format!("{conversation}/messages"), &reply).await);
         }
+        let name: String = text.chars().take(40).collect();
+        let view = [("name", &*name), ("scope", "mine"), ("filter", "to_do"), ("order", "longest")];
+        check("view", &owner.post("/account/views", &view).await);
         app.drain().await;
         let (patient_browser, message) = app.go_in(&app.link_to(&email), &phone).await;
         let replied = patient_browser.post(&format!("{message}/replies"), &[("body", text), ("key", &key(n, 9))]).await;
@@ -115,6 +118,7 @@ async fn hostile_text_stays_text(app: App) {
             ("item", "1".into()),
             ("scheduled", "1".into()),
             ("broadcast", "1".into()),
+            ("view", (n + 1).to_string()),
             ("message", "1".into()),
             ("template", "1".into()),
             ("user", "1".into()),

@@ -10,9 +10,10 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates are not here: they have stored versions, which a page can open.
-const RECORDS: [&str; 21] = [
+const RECORDS: [&str; 22] = [
     "clinic/account/away.html",
     "clinic/account/notifications.html",
+    "clinic/account/view.html",
     "clinic/conversations/assignment.html",
     "clinic/patients/demographics.html",
     "clinic/patients/hold.html",
@@ -114,6 +115,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
     owner.post("/account/away", &away).await.redirect();
     let (one, two) = (("away_until", "2026-03-20"), ("away_from", "2026-03-10"));
     twice(mine, "/account/away", one, two, ("2026-03-20", "2026-03-13")).await;
+    owner.post("/account/views", &crate::conversations::saved_views::form("Mine")).await.redirect();
+    twice(mine, "/account/views/1", ("name", "Ours"), ("opens_first", "on"), ("Ours", "Off")).await;
     twice(mine, "/account/notifications", ("told", "hourly"), ("told", "daily"), ("Now:", "You typed:")).await;
 }
 

@@ -24,6 +24,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /account/notifications",
     "POST /account/keys",
     "POST /account/session",
+    "POST /account/views/{view}/removal",
     "POST /account/sessions",
     "POST /account/confirmation/challenge",
     "POST /account/second-factor/app",
@@ -82,6 +83,9 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /conversations/{conversation}/done",
     "POST /conversations/{conversation}/done/removal",
     "POST /conversations/{conversation}/unread",
+    // what another window has changed is said above the form: see the tests of broadcasts
+    "POST /broadcasts/draft",
+    "POST /broadcasts/draft/removal",
     "POST /broadcasts/template",
     "POST /broadcasts/recipients",
     "POST /broadcasts/{broadcast}/sending",
@@ -169,6 +173,7 @@ async fn a_refused_form_says_so(app: App) {
     let owner = app.user(Role::Owner).await;
     owner.post("/settings/reach", &[("phone_days", "14")]).await.redirect();
     owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
+    owner.post("/account/views", &crate::conversations::saved_views::form("Mine")).await.redirect();
     let patient = app.patient(Like::default()).await;
     let conversation = app.message(&owner, patient, true).await;
     let unreachable = Like { email: None, phone: None, portal_access: false, ..Like::default() };
@@ -281,6 +286,8 @@ async fn a_refused_form_says_so(app: App) {
             "/settings/message-templates/1".into(),
             vec![("category", &*long), ("language", "x"), ("version", "1")],
         ),
+        ("POST /account/views", "/account/views".into(), crate::conversations::saved_views::form(" ").to_vec()),
+        ("POST /account/views/{view}", "/account/views/1".into(), vec![("name", &*long)]),
         ("POST /account/away", "/account/away".into(), vec![("away_from", "x"), ("cover", "x")]),
         ("POST /settings/users/{user}/away", "/settings/users/1/away".into(), vec![("away_until", "x")]),
         ("POST /settings/users/{user}", "/settings/users/1".into(), vec![("email", "x"), ("role", "x")]),

@@ -107,6 +107,7 @@ impl World {
             ("message", "1"),
             ("scheduled", "1"),
             ("broadcast", "1"),
+            ("view", "1"),
             ("template", "1"),
             ("user", "1"),
             ("team", "1"),
@@ -286,6 +287,7 @@ async fn each_role_gets_its_own(app: App) {
                 "/conversations/{conversation}/live" => 303, // a script's: others are led to the conversation
                 "/broadcasts/{broadcast}/progress" => 303,   // the same
                 "/account/second-factor/app" => 303,         // nothing is being set up
+                "/account/views/{view}" => 404,              // they keep none
                 item if item.starts_with("/patients/{patient}/items/{item}") => 404, // this patient has none
                 file if file.ends_with("/attachments/{number}") || file.ends_with("/letters/{number}") => 404,
                 _ => 200,
@@ -298,7 +300,7 @@ async fn each_role_gets_its_own(app: App) {
 
 async fn what_is_not_there_is_404(app: App) {
     let owner = app.user(Role::Owner).await;
-    let named = ["{patient}", "{conversation}", "{user}", "{broadcast}", "{team}"];
+    let named = ["{patient}", "{conversation}", "{user}", "{broadcast}", "{team}", "{view}"];
     for route in routes::clinic().into_iter().filter(|route| named.iter().any(|name| route.path.contains(name))) {
         for id in ["99999999", "0", "-1", "abc", "9223372036854775808", "%00", "1%27"] {
             let path = route.filled(
@@ -314,6 +316,7 @@ async fn what_is_not_there_is_404(app: App) {
                     "user",
                     "team",
                     "passkey",
+                    "view",
                 ]
                 .map(|name| (name, id)),
             );

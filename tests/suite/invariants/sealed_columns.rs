@@ -81,6 +81,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("broadcasts.*", "the program's words, and the random key of a form"),
     ("broadcast_recipients.*", "the program's words"),
     ("kept_forms.*", "addresses of pages"),
+    ("saved_views.*", "the program's words"),
     ("message_templates.*", "the clinic's own words, before they are anybody's"),
     ("message_template_versions.*", "the clinic's own words, before they are anybody's"),
 ];

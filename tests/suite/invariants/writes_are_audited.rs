@@ -456,6 +456,12 @@ async fn every_post_leaves_a_row(app: App) {
     let answer = owner.post(&format!("{patient}/portal-unlocking"), &[]).await;
     script.check("/patients/{patient}/portal-unlocking", 303, &answer).await;
 
+    let answer = owner.post("/account/views", &crate::conversations::saved_views::form("Mine")).await;
+    script.check("/account/views", 303, &answer).await;
+    let answer = owner.post("/account/views/1", &[("name", "Ours"), ("opens_first", "on")]).await;
+    script.check("/account/views/{view}", 303, &answer).await;
+    let answer = owner.post("/account/views/1/removal", &[]).await;
+    script.check("/account/views/{view}/removal", 303, &answer).await;
     let answer = owner.post("/language", &[("language", "en"), ("back", "/inbox")]).await;
     script.check("/language", 303, &answer).await;
     let answer = owner.post(&format!("{conversation}/done"), &[]).await;
@@ -472,6 +478,11 @@ async fn every_post_leaves_a_row(app: App) {
     let later = [("title", "T"), ("body", "B"), ("key", &*key(90)), ("later", "tomorrow")];
     let many_key = key(91);
     let many = [("key", &*many_key), ("title", "To many"), ("body", "Words"), ("recipients", &*patient)];
+    let begun = [&many[..], &[("draft_version", "0")]].concat();
+    let answer = owner.post("/broadcasts/draft", &begun).await;
+    script.check("/broadcasts/draft", 303, &answer).await;
+    let answer = owner.post("/broadcasts/draft/removal", &[("draft_version", "1")]).await;
+    script.check("/broadcasts/draft/removal", 303, &answer).await;
     for (at, change) in [(1, "sending"), (1, "stopping"), (2, "removal")] {
         if change != "stopping" {
             let language = if at == 1 { "en" } else { "fr" };

@@ -88,6 +88,7 @@ fn pages(patient: i64, conversation: &str) -> Vec<(String, &'static str)> {
             ("to_do", "participants_to_do", "conversations_to_do"),
             ("assigned", "participants_assigned", "participants_assigned"),
             ("my_teams", "participants_team", "participants_team"),
+            ("mentions", "participants_mentioned", "participants_mentioned"),
             ("waiting_for_us", "participants_for_us", "conversations_for_us"),
             ("unread", "participants_inbox", "participants_inbox"),
             ("needs_attention", "participants_attention", "conversations_attention"),
@@ -102,6 +103,10 @@ fn pages(patient: i64, conversation: &str) -> Vec<(String, &'static str)> {
                 pages.push((format!("/inbox?scope=all&filter={filter}&order={order}{after}"), all));
             }
         }
+    }
+    for after in ["", "&after=r1772632920000000-1"] {
+        pages.push((format!("/inbox?scope=mine&filter=to_do&order=due{after}"), "participants_to_do_due"));
+        pages.push((format!("/inbox?scope=all&filter=to_do&order=due{after}"), "conversations_to_do_due"));
     }
     for (query, index) in [
         ("", "notifications_newest"),
@@ -135,6 +140,8 @@ fn pages(patient: i64, conversation: &str) -> Vec<(String, &'static str)> {
         (format!("/patients/{patient}/chart-browser?q=blood&kind=letter"), ""),
         (conversation.to_owned(), ""),
         ("/inbox/count".into(), "participants_inbox"),
+        ("/account/views".into(), "saved_views_user"),
+        ("/settings/answer-times".into(), "promises_asked"),
         ("/search?q=results+well".into(), "search_words_term"),
         ("/search?q=results+wel".into(), "search_words_term"),
         (
