@@ -50,6 +50,7 @@ pub mod settings;
 pub mod slow_hash;
 pub mod state;
 pub mod storage;
+pub mod sync;
 pub mod teams;
 pub mod text;
 pub mod threads;

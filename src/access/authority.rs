@@ -24,13 +24,18 @@ impl<R: Right> Authority<R> for ConfirmedUser<R> {
 }
 
 /// Whoever runs the program from a command line: they hold the database and the files, so every right is theirs. Only the
-/// commands and the demo make one; a test holds them to it.
+/// commands and the demo make one, and the sync that they configured; a test holds them to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Operator(());
 
 impl Operator {
     /// The operator who gave the command.
     pub fn of_the_command_line() -> Operator {
+        Operator(())
+    }
+
+    /// The sync with a source that the operator wrote into the configuration: it does what `postern import` does.
+    pub fn of_the_sync() -> Operator {
         Operator(())
     }
 }

@@ -6,14 +6,17 @@ use super::accept::AcceptError;
 use super::kinds::Inspection;
 use crate::access::Operator;
 use crate::chart::import::fhir::{FhirError, ImportOptions, Outline, Prepared, Reopen, SkipReason, Survey, Taken};
-use crate::chart::import::{PlacedFile, Summary, derive, is_program, is_typed_as_program, judge, stage};
+use crate::chart::import::{
+    PlacedFile, Summary, derive, is_program, is_typed_as_program, judge, stage, without_unchanged,
+};
 use crate::clock::Random;
-use crate::db::{Db, DbError, Ts};
+use crate::db::{Db, DbError, Ts, Tx};
 use crate::patients::SourceId;
 use crate::settings;
 use crate::storage::StorageError;
 use data_encoding::BASE64_NOPAD;
-use std::collections::BTreeSet;
+use diesel::QueryResult;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The most resources that are written in one transaction.
@@ -23,6 +26,45 @@ const BATCH_SIZE: usize = 4 * 1024 * 1024;
 
 /// Files that are read as one: a resource in one of them may refer to a resource in another.
 pub type Together = Arc<Vec<Box<dyn Reopen + Send + Sync>>>;
+
+/// Patients by source and id.
+type Owners = BTreeSet<(String, String)>;
+
+/// Notes the patients whose resources a transaction stores, in that transaction: at its beginning nobody, so that it can lock
+/// what it needs, then those who were stored. Where it fails, nothing is stored.
+pub type Note = Arc<dyn Fn(&mut Tx, &Owners) -> QueryResult<()> + Send + Sync>;
+
+/// How a stretch of what a server sends is stored.
+#[derive(Clone)]
+pub struct Stretching {
+    /// marks what comes with one round
+    pub delivery: i64,
+    /// patients of whom nothing is stored, beside those whom the stretch itself shows to be others
+    pub refused: HashMap<SourceId, SkipReason>,
+    /// what is stored already as it comes is passed over
+    pub only_changes: bool,
+    /// notes whose chart is still to be made
+    pub note: Note,
+}
+
+/// What came of a stretch.
+#[derive(Debug, Default)]
+pub struct Stretch {
+    /// the patients whose own records were in it
+    pub people: Vec<SourceId>,
+    /// those of them of whom nothing is taken, and why
+    pub refused: Vec<(SourceId, SkipReason)>,
+    /// counts what was left out
+    pub summary: Summary,
+}
+
+/// How the resources of one import are stored.
+#[derive(Clone, Default)]
+struct Storing {
+    delivery: i64,
+    only_changes: bool,
+    note: Option<Note>,
+}
 
 /// Why nothing was taken in.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +113,8 @@ impl FileIntake {
         summary.further_pages += outlines.iter().filter(|outline| outline.further_pages).count();
         summary.skip(&survey.skipped);
         let delivery = now.micros();
-        let touched = self.take_in(db, now, random, files, (Arc::new(survey), options, delivery), &mut summary).await?;
+        let storing = Storing { delivery, ..Storing::default() };
+        let touched = self.take_in(db, now, random, files, (Arc::new(survey), options, storing), &mut summary).await?;
         for (source, id) in touched {
             let (options, settings, owner) = (options.clone(), settings.clone(), SourceId { source, id });
             let write = db.write(move |tx| -> Result<_, DbError> {
@@ -80,6 +123,42 @@ impl FileIntake {
             summary.merge(write.await?);
         }
         Ok(summary)
+    }
+
+    /// Stores a stretch of what a server sends and makes no charts yet: the patients whose charts change are noted in the
+    /// transactions that store their resources, so that each chart is made once, from all stretches.
+    ///
+    /// # Errors
+    /// See [`ImportError`].
+    pub async fn take_stretch(
+        &self,
+        db: &Db,
+        now: Ts,
+        random: &Random,
+        files: Together,
+        options: &ImportOptions,
+        how: Stretching,
+    ) -> Result<Stretch, ImportError> {
+        let (mut survey, _) = self.survey(files.clone(), options).await?;
+        survey = db
+            .read(move |conn| -> Result<_, DbError> {
+                let own = settings::load(conn)?;
+                judge(conn, &mut survey, &own)?;
+                Ok(survey)
+            })
+            .await?;
+        let ids = survey.people.keys().chain(survey.unreadable.keys());
+        let people: Vec<SourceId> =
+            ids.map(|(source, id)| SourceId { source: source.clone(), id: id.clone() }).collect();
+        let refused = people.iter().filter_map(|id| Some((id.clone(), *survey.refused.get(id)?))).collect();
+        // what is said of a patient now counts, not what was found in an earlier stretch
+        let others = how.refused.into_iter().filter(|(id, _)| !people.contains(id));
+        survey.refused.extend(others);
+        let mut summary = Summary::default();
+        summary.skip(&survey.skipped);
+        let storing = Storing { delivery: how.delivery, only_changes: how.only_changes, note: Some(how.note) };
+        self.take_in(db, now, random, files, (Arc::new(survey), options, storing), &mut summary).await?;
+        Ok(Stretch { people, refused, summary })
     }
 
     async fn survey(&self, files: Together, options: &ImportOptions) -> Result<(Survey, Vec<Outline>), ImportError> {
@@ -102,9 +181,9 @@ impl FileIntake {
         now: Ts,
         random: &Random,
         files: Together,
-        (survey, options, delivery): (Arc<Survey>, &ImportOptions, i64),
+        (survey, options, storing): (Arc<Survey>, &ImportOptions, Storing),
         summary: &mut Summary,
-    ) -> Result<BTreeSet<(String, String)>, ImportError> {
+    ) -> Result<Owners, ImportError> {
         let (to, mut from) = tokio::sync::mpsc::channel::<Taken>(64);
         let options = options.clone();
         let reader = tokio::task::spawn_blocking(move || -> Result<(), FhirError> {
@@ -129,11 +208,11 @@ impl FileIntake {
                 }
             }
             if batch.len() >= BATCH || size >= BATCH_SIZE {
-                write(db, now, delivery, std::mem::take(&mut batch), summary, &mut touched).await?;
+                write(db, now, &storing, std::mem::take(&mut batch), summary, &mut touched).await?;
                 size = 0;
             }
         }
-        write(db, now, delivery, batch, summary, &mut touched).await?;
+        write(db, now, &storing, batch, summary, &mut touched).await?;
         reader.await.map_err(|_| ImportError::Broken)??;
         Ok(touched)
     }
@@ -170,15 +249,27 @@ impl FileIntake {
 async fn write(
     db: &Db,
     now: Ts,
-    delivery: i64,
+    storing: &Storing,
     batch: Vec<(Prepared, Vec<PlacedFile>)>,
     summary: &mut Summary,
-    touched: &mut BTreeSet<(String, String)>,
+    touched: &mut Owners,
 ) -> Result<(), ImportError> {
     if batch.is_empty() {
         return Ok(());
     }
-    let write = db.write(move |tx| -> Result<_, DbError> { Ok(stage(tx, now, delivery, &batch)?) });
+    let Storing { delivery, only_changes, note } = storing.clone();
+    let write = db.write(move |tx| -> Result<_, DbError> {
+        // first with nobody: who may not write any more finds out before anything is locked
+        if let Some(note) = &note {
+            note(tx, &Owners::new())?;
+        }
+        let batch = if only_changes { without_unchanged(tx, batch)? } else { batch };
+        let staged = stage(tx, now, delivery, &batch)?;
+        if let Some(note) = &note {
+            note(tx, &staged.touched)?;
+        }
+        Ok(staged)
+    });
     let staged = write.await?;
     touched.extend(staged.touched);
     summary.skip(&staged.skipped);

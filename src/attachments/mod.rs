@@ -19,7 +19,7 @@ mod words;
 pub use accept::{AcceptError, Receiving, Refusal};
 pub use attach::{AttachError, Pick, Picks, Sender, attach};
 pub use freeze::Frozen;
-pub use imports::{ImportError, Together};
+pub use imports::{ImportError, Note, Stretch, Stretching, Together};
 pub use kinds::{Policy, shown_as};
 pub use names::clean_name;
 pub use rows::{Attachment, Content, TakenBack, contents, for_patient, for_user, of_messages, taken_back};

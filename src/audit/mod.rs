@@ -148,6 +148,8 @@ text_enum! {
         AnswerGiven = "answer_given",
         SettingsChanged = "settings_changed",
         SettingsViewed = "settings_viewed",
+        SyncAsked = "sync_asked",
+        DifferenceKept = "difference_kept",
         AuditLogExported = "audit_log_exported",
         AuditLogSealed = "audit_log_sealed",
         FileUploaded = "file_uploaded",

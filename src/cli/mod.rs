@@ -15,6 +15,7 @@ mod migrate_database;
 mod read_words;
 mod serve;
 mod signals;
+mod sync;
 mod user;
 mod worker;
 
@@ -59,6 +60,8 @@ enum Command {
     MigrateDatabase(migrate_database::Options),
     /// import charts (FHIR R4 Bundles) and lists of patients (CSV)
     Import(import::Options),
+    /// bring the charts up to date with the clinic's EMRs, as the worker does by itself
+    Sync(sync::Options),
     /// manage users
     User {
         #[command(subcommand)]
@@ -170,6 +173,7 @@ async fn with_database(config: &Config, command: Command) -> Result<ExitCode, Fa
         Command::Migrate(options) => migrate::run(config, options).await,
         Command::MigrateDatabase(options) => migrate_database::run(config, options).await,
         Command::Import(options) => import::run(config, options).await,
+        Command::Sync(options) => sync::run(config, options).await,
         Command::User { command } => user::run(config, command).await,
         Command::Audit { command } => audit::run(config, command).await,
         Command::Files { command } => files::run(config, command).await,

@@ -48,6 +48,7 @@ pub const PLACES: [(&str, &str, Fate); 25] = [
     ("postal_addresses", "patient_id", Fate::Stays),
     ("own_words", "patient_id", Fate::Stays),
     ("record_holds", "patient_id", Fate::Stays),
+    ("emr_differences", "patient_id", Fate::Stays),
     ("deleted_records", "patient_id", Fate::Stays),
 ];
 

@@ -112,6 +112,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("sessions", of_patient()),
         ("own_words", of_patient()),
         ("record_holds", of_patient()),
+        ("emr_differences", of_patient()),
     ]
 }
 

@@ -442,6 +442,88 @@ diesel::table! {
 diesel::table! {
     use crate::db::Utc;
     use diesel::sql_types::*;
+    emr_rounds (source) {
+        source -> Text,
+        lease -> Nullable<Text>,
+        lease_until -> Nullable<Utc>,
+        is_full -> Bool,
+        wanted -> Nullable<Text>,
+        begun_at -> Nullable<Utc>,
+        ended_at -> Nullable<Utc>,
+        as_of -> Nullable<Utc>,
+        full_at -> Nullable<Utc>,
+        next_at -> Nullable<Utc>,
+        failures -> BigInt,
+        trouble -> Nullable<Text>,
+        export -> Nullable<Text>,
+        trouble_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    emr_progress (source, kind) {
+        source -> Text,
+        kind -> Text,
+        is_done -> Bool,
+        next_page -> Nullable<Text>,
+        since -> Nullable<Utc>,
+        since_next -> Nullable<Utc>,
+        page_size -> BigInt,
+        seen -> BigInt,
+        total -> Nullable<BigInt>,
+        is_counted -> Bool,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    emr_left_out (source, what, why) {
+        source -> Text,
+        what -> Text,
+        why -> Text,
+        times -> BigInt,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    emr_waiting_charts (source, owner_source, owner_id) {
+        source -> Text,
+        owner_source -> Text,
+        owner_id -> Text,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    emr_refused (source, owner_id) {
+        source -> Text,
+        owner_id -> Text,
+        reason -> Text,
+    }
+}
+diesel::table! {
+    use diesel::sql_types::*;
+    emr_rules (field) {
+        field -> Text,
+        rule -> Text,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    emr_differences (id) {
+        id -> BigInt,
+        patient_id -> BigInt,
+        source -> Text,
+        owner_id -> Text,
+        field -> Text,
+        theirs -> Text,
+        noted_at -> Utc,
+        kept_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
     chart_item_terms (patient_id, term, item_id) {
         patient_id -> BigInt,
         term -> Text,
@@ -1189,6 +1271,7 @@ diesel::joinable!(patient_sources -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
 diesel::joinable!(chart_items -> patients (patient_id));
 diesel::joinable!(source_files -> source_resources (resource_id));
+diesel::joinable!(emr_differences -> patients (patient_id));
 diesel::joinable!(source_files -> blobs (blob_id));
 diesel::joinable!(chart_tallies -> patients (patient_id));
 diesel::joinable!(chart_item_terms -> chart_items (item_id));
@@ -1265,6 +1348,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     source_resources,
     source_files,
     source_mentions,
+    emr_rounds,
+    emr_progress,
+    emr_left_out,
+    emr_waiting_charts,
+    emr_refused,
+    emr_rules,
+    emr_differences,
     conversations,
     participants,
     mentions,

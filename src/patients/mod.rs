@@ -33,8 +33,8 @@ pub use named::{Clues, NamedBy, named_other};
 pub use own_word::{OwnWord, own_word, set_own_word};
 pub use postal_address::{PostalAddress, follow_postal_address, postal_address, postal_code, set_postal_address};
 pub use record::{
-    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, in_order, merged_records, names_of,
-    patient, patient_by_id, patient_if_there, prepare, update,
+    Change, Demographics, Method, NewPatient, Patient, add, change_own, every, fill, in_order, merged_records,
+    names_of, patient, patient_by_id, patient_if_there, prepare, update,
 };
 pub use renewal::renew_keys;
 pub use search::{Cursor, Found, found_by, reindex, search};

@@ -256,9 +256,9 @@ pub fn prepare(tx: &mut Tx, id: PatientId, record: &Change) -> QueryResult<()> {
     search::index(tx, id, &record.demographics)
 }
 
-/// Fills in empty fields of a record from a list. A new email or phone ends portal sessions and open links like any
-/// change of them.
-pub(super) fn fill(
+/// Takes fields of a record from a list or from a source. A new email, phone or birth date ends portal sessions and open
+/// links like any change of them.
+pub fn fill(
     tx: &mut Tx,
     now: Ts,
     by: &impl Authority<rights::EditPatients>,
@@ -268,7 +268,7 @@ pub(super) fn fill(
     let change = Change { demographics: after.clone(), portal_access: before.portal_access };
     diesel::update(patients::table.find(before.id)).set(columns(after)).execute(tx.conn())?;
     search::index(tx, before.id, after)?;
-    if before.email != after.email || before.phone != after.phone {
+    if before.email != after.email || before.phone != after.phone || before.birth_date != after.birth_date {
         portal_links::end_all(tx, now, before.id)?;
     }
     let entry = Entry::of_patient(by.user().into(), Event::PatientChanged, before.id, Subject::None);

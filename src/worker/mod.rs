@@ -18,6 +18,7 @@ mod send_notification;
 mod send_passcode;
 mod send_scheduled;
 mod supervise;
+mod sync_charts;
 mod tell_staff;
 mod tell_user;
 mod upkeep;
@@ -77,6 +78,7 @@ pub async fn run(state: AppState, stop: impl Future<Output = ()>) {
             }),
             supervise("files to scan", stopping, async || scan_files::keep_enqueueing(state, stopping).await),
             supervise("search", stopping, async || index_messages::keep_indexing(state, stopping).await),
+            supervise("sync", stopping, async || sync_charts::keep_syncing(state, stopping).await),
         );
     };
     let mut parts = std::pin::pin!(parts);

@@ -21,5 +21,6 @@ mod portal;
 mod settings;
 mod speed;
 mod support;
+mod sync;
 mod users;
 mod worker;

@@ -1,7 +1,9 @@
 //! Makes each patient's chart from all resources that are stored of them, every time: a file only adds and corrects
 //! what it names, and the order and the pieces in which files come make no difference.
 
-use super::fhir::{Emptied, Gathered, ImportOptions, ImportedItem, ImportedPatient, Kept, Part, SkipReason, Skipped};
+use super::fhir::{
+    Emptied, Gathered, ImportOptions, ImportedItem, ImportedPatient, Kept, Part, SkipReason, Skipped, read_bundle,
+};
 use super::resources::{self, Rows};
 use super::{Summary, item_key};
 use crate::access::{self, Operator};
@@ -10,7 +12,7 @@ use crate::chart::files::set_blob;
 use crate::chart::item::ItemState;
 use crate::chart::items::kind_words;
 use crate::chart::store_item::{self, NewItem, Stored, set_state, store_item};
-use crate::db::{ChartItemId, PatientId, Ts, Tx};
+use crate::db::{ChartItemId, Conn, PatientId, Ts, Tx};
 use crate::patients::{
     self, ArchiveReason, Demographics, IdKind, Method, NewPatient, Patient, PersonDescription, SourceId, UNNAMED, Who,
 };
@@ -354,6 +356,13 @@ fn demographics(patient: &ImportedPatient, settings: &Settings) -> Demographics 
         language: language.code().to_owned(),
         method: Method::Both,
     }
+}
+
+/// What a source says of a patient, in the record that is stored of it; `None` where none is stored, or it cannot be read.
+pub fn said_of(conn: &mut Conn, owner: &SourceId, options: &ImportOptions) -> QueryResult<Option<ImportedPatient>> {
+    let Some(json) = resources::record(conn, owner)? else { return Ok(None) };
+    let Ok(read) = read_bundle(json.as_bytes()) else { return Ok(None) };
+    Ok(read.charts(options).charts.into_iter().next().map(|chart| chart.patient))
 }
 
 /// Decides who the patients of a survey are: it refuses those whom the clinic knows, or may know, as somebody else.

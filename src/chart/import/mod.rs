@@ -8,9 +8,9 @@ pub mod fhir;
 mod programs;
 mod resources;
 
-pub use derive::{derive, judge};
+pub use derive::{derive, judge, said_of};
 pub use programs::{is_program, is_typed_as_program};
-pub use resources::{PlacedFile, Staged, stage};
+pub use resources::{PlacedFile, Staged, stage, stored_keys, without_unchanged};
 
 use crate::patients::UNNAMED;
 use fhir::{ImportedBundle, SkipReason};

@@ -78,6 +78,32 @@ pub fn stage(tx: &mut Tx, now: Ts, delivery: i64, batch: &[(Prepared, Vec<Placed
     Ok(staged)
 }
 
+/// Leaves out of a batch what is stored already just as it comes: a poll that reads a stretch of time twice writes
+/// nothing for it.
+pub fn without_unchanged(
+    conn: &mut Conn,
+    batch: Vec<(Prepared, Vec<PlacedFile>)>,
+) -> QueryResult<Vec<(Prepared, Vec<PlacedFile>)>> {
+    let mut changed = Vec::with_capacity(batch.len());
+    for (new, files) in batch {
+        let known: Option<Row> = source_resources::table
+            .filter(source_resources::source.eq(&new.source))
+            .filter(source_resources::source_key.eq(&new.key))
+            .select(Row::as_select())
+            .first(conn)
+            .optional()?;
+        let is_known = known.is_some_and(|known| match (new.withdrawn, known.withdrawn_at) {
+            (true, withdrawn) => withdrawn.is_some(),
+            (false, Some(_)) => false,
+            (false, None) => known.updated_at == new.updated_at && known.json == new.json,
+        });
+        if !is_known {
+            changed.push((new, files));
+        }
+    }
+    Ok(changed)
+}
+
 fn owner_of(new: &Prepared) -> Option<(String, String)> {
     new.owner.as_ref().map(|owner| (owner.source.clone(), owner.id.clone()))
 }
@@ -517,6 +543,29 @@ pub(super) fn is_replaced(conn: &mut Conn, owner: &SourceId) -> QueryResult<bool
         }
     }
     Ok(false)
+}
+
+/// Those of these keys under which a source's resources are stored.
+pub fn stored_keys(conn: &mut Conn, source: &str, keys: &[String]) -> QueryResult<Vec<String>> {
+    let mut found = Vec::new();
+    for keys in keys.chunks(AT_ONCE) {
+        let some = source_resources::table
+            .filter(source_resources::source.eq(source))
+            .filter(source_resources::source_key.eq_any(keys.to_vec()))
+            .filter(source_resources::withdrawn_at.is_null());
+        found.extend(some.select(source_resources::source_key).load::<String>(conn)?);
+    }
+    Ok(found)
+}
+
+/// The record of a patient as their source has sent it; `None` where it has not, or has taken it back.
+pub(super) fn record(conn: &mut Conn, owner: &SourceId) -> QueryResult<Option<String>> {
+    let own = source_resources::table
+        .filter(source_resources::source.eq(&owner.source))
+        .filter(source_resources::source_key.eq(format!("Patient/{}", owner.id)))
+        .filter(source_resources::withdrawn_at.is_null());
+    let json: Option<Opened> = own.select(source_resources::json).first(conn).optional()?;
+    Ok(json.map(|json| json.0).filter(|json| !json.is_empty()))
 }
 
 /// The content of a file of a resource, and its size in bytes; `None` where the file is missing.

@@ -1,5 +1,6 @@
 //! `/patients/{id}`: the chart.
 
+use super::differences::{self, DifferenceRow};
 use crate::access::{Action, rights};
 use crate::attachments;
 use crate::audit::{Actor, Entry, Event, Subject};
@@ -20,6 +21,7 @@ use crate::portal_links;
 use crate::records::{self, Hold};
 use crate::settings;
 use crate::state::AppState;
+use crate::sync::{self, Freshness};
 use crate::values::Line;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -66,6 +68,10 @@ struct ChartPage {
     mistaken_for: Option<Patient>,
     /// merges into this chart that can be undone
     merges: Vec<Merge>,
+    /// what an EMR says otherwise, where this user may choose
+    differences: Vec<DifferenceRow>,
+    /// how fresh the chart is, by the EMRs that it comes from
+    fresh: Vec<Freshness>,
 }
 
 #[derive(Template)]
@@ -134,6 +140,8 @@ pub async fn show(
         let role = chart.0.user().role();
         let (may_send, may_edit) = (role.may(Action::Send), role.may(Action::EditPatients));
         let (may_audit, may_delete) = (role.may(Action::Audit), role.may(Action::Records));
+        let differences = if may_edit { differences::rows(conn, &shell, &patient)? } else { Vec::new() };
+        let fresh = sync::freshness(conn, patient.id)?;
         let hold = if may_delete { records::held(conn, patient.id)? } else { None };
         let page = ChartPage {
             shell,
@@ -155,6 +163,8 @@ pub async fn show(
             has_own_word,
             locked_until,
             doubles_shut_out,
+            differences,
+            fresh,
             mistaken_for,
             doubles,
             merges: merging::undoable(conn, now, &chart.0)?,

@@ -4,6 +4,7 @@ pub mod archiving;
 pub mod chart;
 pub mod deletion;
 pub mod demographics;
+pub mod differences;
 pub mod doubles;
 pub mod hold;
 pub mod import;

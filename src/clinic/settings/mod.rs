@@ -18,5 +18,6 @@ pub mod portal;
 pub mod reach;
 pub mod records;
 pub mod sign_in;
+pub mod sync;
 pub mod teams;
 pub mod users;

@@ -182,4 +182,9 @@ fn only_commands_and_the_demo_act_as_the_operator() {
     assert!(!makers.is_empty());
     let others: Vec<_> = makers.iter().filter(|f| !["cli/", "demo/"].iter().any(|room| f.starts_with(room))).collect();
     assert!(others.is_empty(), "{others:?}");
+    let of_the_sync = files_below(&src).into_iter().filter(|file| {
+        file.ends_with(".rs") && file != "access/authority.rs" && read(&src.join(file)).contains("of_the_sync(")
+    });
+    let of_the_sync: Vec<String> = of_the_sync.collect();
+    assert_eq!(of_the_sync, ["sync/charts.rs"], "only a round of the sync acts as the sync");
 }

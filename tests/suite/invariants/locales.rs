@@ -101,6 +101,10 @@ const FAMILIES: &[&str] = &[
     "line-sent-",
     "line-state-",
     "line-states-",
+    "sync-state-",
+    "sync-why-",
+    "sync-field-",
+    "sync-rule-",
 ];
 
 /// The variables of each key of a language.
@@ -214,6 +218,7 @@ fn every_key_that_is_asked_for_is_there() {
             }
         }
     }
+    use postern::chart::import::fhir::SkipReason;
     use postern::notifications::templates::{Kind, Placeholder};
     use postern::notifications::{PlanKind, StepState};
     use postern::threads::Attention;
@@ -232,6 +237,11 @@ fn every_key_that_is_asked_for_is_there() {
         words("guard", LookedAt::ALL.iter().filter(|w| w.is_news()).map(|w| w.as_str()).collect()),
         words("refused", postern::attachments::Refusal::ALL.iter().map(|w| w.as_str()).collect()),
         words("scan", postern::storage::Scan::ALL.iter().map(|w| w.as_str()).collect()),
+        words("sync-why", SkipReason::ALL.iter().map(|w| w.as_str()).chain(["not_readable"]).collect()),
+        words("sync-field", postern::sync::Field::ALL.iter().map(|w| w.as_str()).collect()),
+        words("sync-rule", postern::sync::Rule::ALL.iter().map(|w| w.as_str()).collect()),
+        words("sync-state", postern::sync::Trouble::ALL.iter().map(|w| w.as_str()).collect()),
+        words("sync-state", vec!["never", "off", "reading_all", "reading", "asked", "waiting", "up_to_date"]),
         words("attention", Attention::ALL.iter().map(|w| w.as_str()).collect()),
         words("plan-step", PlanKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("not-sent", postern::conversations::NotSent::ALL.iter().map(|w| w.as_str()).collect()),

@@ -10,7 +10,7 @@ use postern::access::Role;
 const SEEN: &str = "{% include \"components/seen.html\" %}";
 
 /// Forms that edit a record. Message templates are not here: they have stored versions, which a page can open.
-const RECORDS: [&str; 22] = [
+const RECORDS: &[&str] = &[
     "clinic/account/away.html",
     "clinic/account/notifications.html",
     "clinic/account/view.html",
@@ -30,6 +30,7 @@ const RECORDS: [&str; 22] = [
     "clinic/settings/reach.html",
     "clinic/settings/records.html",
     "clinic/settings/sign_in.html",
+    "clinic/settings/sync.html",
     "clinic/settings/team.html",
     "clinic/settings/user.html",
     "portal/information.html",
@@ -105,6 +106,8 @@ async fn an_older_page_puts_nothing_back(app: App) {
     twice(both, "/settings/own-word", ("shown", "on"), ("shown", "off"), ("On", "Off")).await;
     let word = format!("/patients/{}/own-word", app.patient(Like { email: None, ..Like::default() }).await);
     twice(both, &word, ("word", "Marigold"), ("word", "Harbour"), ("Now: Marigold", "You typed: Harbour")).await;
+    twice(both, "/settings/sync", ("email", "emr"), ("email", "clinic"), ("Now: The EMR", "You typed: The clinic"))
+        .await;
     let wording = "/settings/notification-templates/message_waiting/sms/en";
     twice(both, wording, ("body", "One {link}"), ("body", "Two {link}"), ("One {link}", "Two {link}")).await;
     let user = "/settings/users/2";

@@ -52,6 +52,8 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /settings/emr/{number}",
     "POST /settings/emr/{number}/test",
     "POST /settings/emr/keys",
+    "POST /settings/sync",
+    "POST /patients/{patient}/differences",
     "POST /settings/users/{user}/second-factor",
     "POST /settings/users/{user}/sessions",
     "POST /patients/{patient}/notification-method",
@@ -253,6 +255,7 @@ async fn a_refused_form_says_so(app: App) {
         ("POST /patients/{patient}/postal-address", format!("{patient}/postal-address"), vec![("region", &*long)]),
         ("POST /settings/reach", "/settings/reach".into(), vec![("phone_days", "x"), ("letter_holds", "x")]),
         ("POST /patients/{patient}/own-word", format!("{patient}/own-word"), vec![("word", "two words")]),
+        ("POST /settings/sync/rules", "/settings/sync/rules".into(), vec![("email", "x"), ("language", "x")]),
         ("POST /patients/{patient}/hold", format!("{patient}/hold"), vec![("note", " ")]),
         ("POST /patients/{patient}/deletion", format!("{archived}/deletion"), vec![("name", "x")]),
         (

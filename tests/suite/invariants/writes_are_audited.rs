@@ -38,6 +38,9 @@ const NOTHING_KEPT: &[&str] = &[
     "POST /conversations/{conversation}/answering",
     // the page to which it leads leaves a row
     "POST /searches",
+    // no EMR is configured: see the tests of the sync
+    "POST /settings/sync",
+    "POST /patients/{patient}/differences",
 ];
 
 on_both!(every_post_leaves_a_row, tampering_shows, the_log_refuses_changes);
@@ -504,6 +507,8 @@ async fn every_post_leaves_a_row(app: App) {
     owner.post("/scheduled/2/cancellation", &[("version", "2")]).await.redirect();
     let answer = owner.post("/settings/reach", &[("phone_days", "3"), ("letter_days", "7")]).await;
     script.check("/settings/reach", 303, &answer).await;
+    let answer = owner.post("/settings/sync/rules", &[("email", "emr")]).await;
+    script.check("/settings/sync/rules", 303, &answer).await;
     let page = owner.get(&conversation).await.ok();
     owner.submit(&page, "Send", &[("body", "A word too much")]).await.redirect();
     script.skip().await;

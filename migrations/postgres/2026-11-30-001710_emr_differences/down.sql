@@ -1,0 +1,2 @@
+DROP TABLE emr_differences;
+DROP TABLE emr_rules;
