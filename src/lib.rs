@@ -17,6 +17,7 @@ pub mod attachments;
 pub mod audit;
 pub mod backup;
 pub mod broadcasts;
+pub mod caregivers;
 pub mod chart;
 pub mod cli;
 pub mod clinic;

@@ -2,6 +2,7 @@
 //! proof, and only somebody who is signed in, with the right, gets one, for a record that exists.
 
 mod authority;
+mod carer;
 mod device;
 mod proofs;
 mod roles;
@@ -9,6 +10,7 @@ mod second_factor;
 pub mod session;
 
 pub use authority::{Authority, Operator, still_has};
+pub use carer::Carer;
 pub use device::Device;
 pub use proofs::{
     ChartAccess, ConfirmedAccount, ConfirmedUser, ConversationAccess, LapsedVisit, OwnAccount, PortalRefusal,

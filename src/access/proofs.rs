@@ -1,9 +1,9 @@
 //! The proofs. Their fields are private to this room, so holding one means that the check was made.
 
 use super::session::{Holder, Lapsed};
-use super::{Right, Role, rights};
+use super::{Carer, Right, Role, rights};
 use crate::db::schema::{clinic, conversations, patients, users};
-use crate::db::{Conn, ConversationId, PatientId, Ts, Tx, UserId, hold_row, lock_row};
+use crate::db::{CaregiverId, Conn, ConversationId, PatientId, Ts, Tx, UserId, hold_row, lock_row, share_row};
 use diesel::prelude::*;
 use std::marker::PhantomData;
 
@@ -158,11 +158,12 @@ pub struct ConversationAccess<R: Right = rights::Read> {
     patient: PatientId,
 }
 
-/// A patient who has proved who they are, in a session that has not ended. Whether they may still see or write anything
-/// is checked again in every transaction: see [`PortalVisit::is_open`].
+/// A patient who has proved who they are, or a caregiver who has and reads for them, in a session that has not ended. Whether
+/// they may still see or write anything is checked again in every transaction: see [`PortalVisit::is_open`].
 #[derive(Debug, Clone)]
 pub struct PortalVisit {
     patient: PatientId,
+    carer: Option<Carer>,
 }
 
 /// Why a patient who has proved who they are sees nothing, and since when where that is known.
@@ -178,13 +179,13 @@ pub enum PortalRefusal {
 /// they were typing may be kept for them.
 #[derive(Debug, Clone)]
 pub struct LapsedVisit {
-    patient: PatientId,
+    visit: PortalVisit,
 }
 
 impl LapsedVisit {
-    /// The patient whose session it was.
-    pub fn patient(&self) -> PatientId {
-        self.patient
+    /// Whose session it was.
+    pub fn visit(&self) -> &PortalVisit {
+        &self.visit
     }
 }
 
@@ -251,13 +252,13 @@ pub fn ordered<R: Right>(conn: &mut Conn, user: UserId) -> QueryResult<Option<Si
 
 /// The patient of a session that has ended; see [`Lapsed`].
 pub fn lapsed_visit(lapsed: Lapsed) -> LapsedVisit {
-    LapsedVisit { patient: lapsed.patient }
+    LapsedVisit { visit: PortalVisit { patient: lapsed.patient, carer: lapsed.carer } }
 }
 
-/// The patient of a session; `None` where no patient is signed in.
+/// The patient of a session, and the caregiver who reads for them; `None` where nobody is signed in at the portal.
 pub fn portal_visit(holder: &Holder) -> Option<PortalVisit> {
     match holder {
-        Holder::Patient { id, .. } => Some(PortalVisit { patient: *id }),
+        Holder::Patient { id, carer, .. } => Some(PortalVisit { patient: *id, carer: *carer }),
         Holder::User { .. } => None,
     }
 }
@@ -305,12 +306,33 @@ impl<R: Right> ConversationAccess<R> {
 }
 
 impl PortalVisit {
-    /// The identity, for queries and audit rows.
+    /// The patient whose messages are read, for queries and audit rows.
     pub fn patient(&self) -> PatientId {
         self.patient
     }
+    /// The caregiver who reads for the patient; `None`: the patient reads.
+    pub fn caregiver(&self) -> Option<CaregiverId> {
+        self.carer.map(|carer| carer.id())
+    }
+    /// The caregiver, with what holds for them.
+    pub fn carer(&self) -> Option<Carer> {
+        self.carer
+    }
+    /// Whether a conversation that began at this moment is shown. A caregiver sees none that is for the patient alone, and none
+    /// from before their time.
+    pub fn sees(&self, only_patient: bool, created_at: Ts) -> bool {
+        self.carer.is_none_or(|carer| !only_patient && created_at >= carer.since())
+    }
 
-    /// What keeps this patient out of the portal at this moment, in this transaction; `None` where nothing does.
+    /// Keeps the caregiver's row as it is until the transaction ends, before any conversation or patient, and says whether they still read for the
+    /// patient: whoever ends it waits, or was first. Of the patient it holds nothing.
+    pub fn hold(&self, tx: &mut Tx) -> QueryResult<bool> {
+        let Some(carer) = self.carer else { return Ok(true) };
+        share_row(tx, "caregivers", carer.id().0)?;
+        carer.still_reads_for(tx, self.patient)
+    }
+
+    /// What keeps them out of the portal at this moment, in this transaction; `None` where nothing does.
     pub fn refusal(&self, conn: &mut Conn) -> QueryResult<Option<PortalRefusal>> {
         let portal = clinic::table.find(1).select((clinic::portal_on, clinic::portal_since));
         let (on, since): (bool, Option<Ts>) = portal.first(conn)?;
@@ -319,7 +341,14 @@ impl PortalVisit {
         }
         let own = patients::table.find(self.patient).select((patients::portal_access, patients::portal_access_since));
         let (access, since): (bool, Option<Ts>) = own.first(conn)?;
-        Ok((!access).then_some(PortalRefusal::NoAccess(since)))
+        if !access {
+            return Ok(Some(PortalRefusal::NoAccess(since)));
+        }
+        let ended = match self.carer {
+            Some(carer) => !carer.still_reads_for(conn, self.patient)?,
+            None => false,
+        };
+        Ok(ended.then_some(PortalRefusal::NoAccess(None)))
     }
 
     /// Whether the portal is on and this patient has access, at this moment in this transaction.

@@ -7,11 +7,11 @@ mod open;
 mod store;
 mod watched;
 
-pub use open::{OpenSession, end_of_patient, end_of_user, end_some, of_user, sweep};
+pub use open::{OpenSession, end_of_caregiver, end_of_patient, end_of_user, end_of_visit, end_some, of_user, sweep};
 pub use store::{Known, Store};
 pub use watched::Watched;
 
-use super::Role;
+use super::{Carer, Role};
 use crate::db::{PatientId, UserId};
 use crate::text_enum;
 use actix_web::cookie::time::Duration;
@@ -45,12 +45,17 @@ const LAPSES_AFTER: Duration = Duration::DAY;
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Lapsed {
     pub(super) patient: PatientId,
+    pub(super) carer: Option<Carer>,
 }
 
 impl Lapsed {
     /// The patient whose session it was.
     pub fn patient(&self) -> PatientId {
         self.patient
+    }
+    /// The caregiver whose session it was; `None`: the patient's own.
+    pub fn carer(&self) -> Option<Carer> {
+        self.carer
     }
 }
 
@@ -89,10 +94,12 @@ pub enum Holder {
         /// limits
         lasts: Lasts,
     },
-    /// A patient who has proved who they are.
+    /// A patient who has proved who they are, or a caregiver who reads for them.
     Patient {
-        /// which
+        /// which patient
         id: PatientId,
+        /// the caregiver; `None`: the patient
+        carer: Option<Carer>,
         /// language of pages
         language: String,
         /// limits

@@ -2,7 +2,8 @@
 
 use crate::access::{Authority, ConfirmedUser, rights};
 use crate::audit::{self, Actor, ActorKind, Entry, Event, Filter, Row, Subject};
-use crate::db::{Conn, PatientId, Ts, Tx, UserId};
+use crate::caregivers::{self, Relation};
+use crate::db::{CaregiverId, Conn, PatientId, Ts, Tx, UserId};
 use crate::{patients, users};
 use diesel::QueryResult;
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ pub struct AuditLog {
     pub rows: Vec<Row>,
     users: HashMap<UserId, String>,
     patients: HashMap<PatientId, String>,
+    caregivers: HashMap<CaregiverId, (String, Relation)>,
 }
 
 impl AuditLog {
@@ -22,6 +24,7 @@ impl AuditLog {
         match row.actor {
             ActorKind::User => self.users.get(&UserId(id)).map(String::as_str),
             ActorKind::Patient => self.patient(PatientId(id)),
+            ActorKind::Caregiver => self.caregivers.get(&CaregiverId(id)).map(|(name, _)| name.as_str()),
             ActorKind::System => None,
         }
     }
@@ -56,7 +59,9 @@ pub fn audit_log(
         .chain(rows.iter().filter_map(|row| row.patient_id))
         .chain(filter.patient)
         .collect();
+    let caregiver_ids: Vec<CaregiverId> = acting(ActorKind::Caregiver).map(CaregiverId).collect();
     Ok(AuditLog {
+        caregivers: caregivers::named(conn, &caregiver_ids)?,
         users: users::names_of(conn, &user_ids)?.into_iter().collect(),
         patients: patients::names_of(conn, &patient_ids)?.into_iter().collect(),
         rows,

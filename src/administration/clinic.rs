@@ -2,10 +2,10 @@
 
 use crate::access::{Authority, rights};
 use crate::audit::{self, Entry, Event, Subject};
-use crate::db::schema::{clinic, own_word_settings, reach_settings};
+use crate::db::schema::{caregiver_ages, clinic, own_word_settings, reach_settings};
 use crate::db::sealed;
 use crate::db::{Both, Ts, Tx};
-use crate::settings::{Reach, Settings};
+use crate::settings::{CaregiverAges, Reach, Settings};
 use crate::text_enum;
 use diesel::prelude::*;
 
@@ -56,6 +56,18 @@ pub fn save_own_word(tx: &mut Tx, now: Ts, by: &impl Authority<rights::Settings>
     let insert = diesel::insert_into(own_word_settings::table).values((own_word_settings::id.eq(1), set));
     Both(insert.on_conflict(own_word_settings::id).do_update().set(set)).execute(tx.conn())?;
     settings_changed(tx, now, by, "own_word")
+}
+
+/// Replaces the ages at which a parent's access changes. The caller holds the settings, see [`crate::settings::hold`].
+pub fn save_caregiver_ages(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::Settings>,
+    ages: CaregiverAges,
+) -> QueryResult<()> {
+    let insert = diesel::insert_into(caregiver_ages::table).values((caregiver_ages::id.eq(1), ages));
+    Both(insert.on_conflict(caregiver_ages::id).do_update().set(ages)).execute(tx.conn())?;
+    settings_changed(tx, now, by, "caregiver_ages")
 }
 
 /// Writes the change of the settings to the audit log.

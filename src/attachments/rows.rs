@@ -154,7 +154,7 @@ pub fn for_user<R: Right>(
     with_blob(conn, found, content)
 }
 
-/// An attachment of one of the patient's own conversations, never one of an internal note or of what was taken back; `None` where there is none,
+/// An attachment of one of the patient's own conversations that whoever visits may see, never one of an internal note or of what was taken back; `None` where there is none,
 /// or where the portal or this patient's access to it is off.
 pub fn for_patient(
     conn: &mut Conn,
@@ -166,7 +166,7 @@ pub fn for_patient(
     if !visit.is_open(conn)? {
         return Ok(None);
     }
-    let found = attachments::table
+    let mut query = attachments::table
         .inner_join(blobs::table.on(blobs::id.eq(attachments::blob_id)))
         .inner_join(messages::table.on(messages::id.eq(attachments::message_id)))
         .inner_join(conversations::table.on(conversations::id.eq(attachments::conversation_id)))
@@ -176,9 +176,11 @@ pub fn for_patient(
         .filter(messages::recalled_at.is_null())
         .filter(attachments::number.eq(number))
         .select(Attachment::as_select())
-        .into_boxed::<MultiBackend>()
-        .first(conn)
-        .optional()?;
+        .into_boxed::<MultiBackend>();
+    if let Some(carer) = visit.carer() {
+        query = query.filter(conversations::only_patient.eq(false)).filter(conversations::created_at.ge(carer.since()));
+    }
+    let found = query.first(conn).optional()?;
     with_blob(conn, found, content)
 }
 

@@ -18,7 +18,7 @@ pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
 use crate::db::{
-    Both, BroadcastId, ConversationId, MessageId, NotificationId, PatientId, TeamId, TemplateId, Ts, Tx, UploadId,
+    Both, BroadcastId, CaregiverId, ConversationId, MessageId, NotificationId, PatientId, TeamId, TemplateId, Ts, Tx, UploadId,
     UserId, columns,
 };
 use crate::text_enum;
@@ -33,6 +33,8 @@ text_enum! {
         User = "user",
         /// a patient, proved or claimed
         Patient = "patient",
+        /// a caregiver of a patient
+        Caregiver = "caregiver",
         /// the program itself: worker, import, command line
         System = "system",
     }
@@ -77,6 +79,9 @@ text_enum! {
         PatientsImported = "patients_imported",
         PatientAdded = "patient_added",
         PatientChanged = "patient_changed",
+        CaregiverAdded = "caregiver_added",
+        CaregiverChanged = "caregiver_changed",
+        CaregiverEnded = "caregiver_ended",
         PatientArchived = "patient_archived",
         PatientBroughtBack = "patient_brought_back",
         RecordHeld = "record_held",
@@ -251,6 +256,8 @@ pub enum Actor {
     User(UserId),
     /// a patient
     Patient(PatientId),
+    /// a caregiver, for the patient of the row
+    Caregiver(CaregiverId),
     /// the program
     System,
 }
@@ -260,8 +267,16 @@ impl Actor {
         match self {
             Actor::User(id) => (ActorKind::User, Some(id.0)),
             Actor::Patient(id) => (ActorKind::Patient, Some(id.0)),
+            Actor::Caregiver(id) => (ActorKind::Caregiver, Some(id.0)),
             Actor::System => (ActorKind::System, None),
         }
+    }
+}
+
+impl Actor {
+    /// Who acts at the portal: the caregiver, or where there is none the patient.
+    pub fn at_portal(patient: PatientId, caregiver: Option<CaregiverId>) -> Actor {
+        caregiver.map_or(Actor::Patient(patient), Actor::Caregiver)
     }
 }
 
@@ -289,6 +304,8 @@ pub enum Subject {
     User(UserId),
     /// another patient
     Patient(PatientId),
+    /// a caregiver
+    Caregiver(CaregiverId),
     /// a file that is not sent yet
     Upload(UploadId),
     /// a file on a message
@@ -309,6 +326,7 @@ impl Subject {
             Subject::Message(id) => (Some("message"), Some(id.0)),
             Subject::Notification(id) => (Some("notification"), Some(id.0)),
             Subject::ChartItem(id) => (Some("chart_item"), Some(id)),
+            Subject::Caregiver(id) => (Some("caregiver"), Some(id.0)),
             Subject::User(id) => (Some("user"), Some(id.0)),
             Subject::Patient(id) => (Some("patient"), Some(id.0)),
             Subject::Upload(id) => (Some("upload"), Some(id.0)),

@@ -130,6 +130,7 @@ pub fn send_one(
         title,
         body,
         replies_allowed: form.iter().any(|(name, _)| name == "replies_allowed"),
+        only_patient: false,
         offers: Vec::new(),
         participants: Vec::new(),
         teams: Vec::new(),

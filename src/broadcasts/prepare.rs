@@ -88,8 +88,10 @@ pub fn check(
     let mut recipients = Vec::with_capacity(there.len());
     for some in there.chunks(ROWS) {
         let blocks = notifications::blocks_of(conn, some)?;
+        let cared_for = notifications::with_caregiver(conn, now, some)?;
         for (patient, blocks) in some.iter().zip(blocks) {
             let obstacles = notifications::obstacles(&settings, patient, &blocks);
+            let obstacles = notifications::without_address(obstacles, cared_for.contains(&patient.id));
             let reason = match obstacles.is_empty() {
                 false => Some(words_of(&obstacles)),
                 true => words_for(form, patient, user.name(), &settings, now).err().map(|why| why.as_str().to_owned()),

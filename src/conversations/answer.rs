@@ -9,7 +9,7 @@ use super::types::CannotReply;
 use crate::access::PortalVisit;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{answers, messages};
-use crate::db::{Both, Conn, MessageId, Ts, Tx};
+use crate::db::{Both, CaregiverId, Conn, MessageId, Ts, Tx};
 use crate::threads::{self, Author, OneTap};
 use crate::users;
 use diesel::prelude::*;
@@ -26,16 +26,19 @@ pub(super) fn offers_of(text: &str) -> Vec<OneTap> {
     text.split(' ').filter_map(|word| word.parse().ok()).collect()
 }
 
+/// An answer, when it was given, and by which caregiver; `None`: by the patient.
+pub(super) type Given = (OneTap, Ts, Option<CaregiverId>);
+
 /// The answers to these messages, oldest first.
-pub(super) fn given(conn: &mut Conn, of: &[MessageId]) -> QueryResult<HashMap<MessageId, Vec<(OneTap, Ts)>>> {
-    let rows: Vec<(MessageId, OneTap, Ts)> = answers::table
+pub(super) fn given(conn: &mut Conn, of: &[MessageId]) -> QueryResult<HashMap<MessageId, Vec<Given>>> {
+    let rows: Vec<(MessageId, Given)> = answers::table
         .filter(answers::message_id.eq_any(of.to_vec()))
         .order((answers::message_id, answers::answered_at))
-        .select((answers::message_id, answers::answer, answers::answered_at))
+        .select((answers::message_id, (answers::answer, answers::answered_at, answers::caregiver_id)))
         .load(conn)?;
-    let mut all: HashMap<MessageId, Vec<(OneTap, Ts)>> = HashMap::new();
-    for (message, answer, at) in rows {
-        all.entry(message).or_default().push((answer, at));
+    let mut all: HashMap<MessageId, Vec<Given>> = HashMap::new();
+    for (message, answer) in rows {
+        all.entry(message).or_default().push(answer);
     }
     Ok(all)
 }
@@ -54,8 +57,9 @@ pub fn answer(
     message: MessageId,
     answer: OneTap,
 ) -> Result<(), PatientReplyError> {
-    let found = store::of_number(tx, visit.patient(), number)?.ok_or(PatientReplyError::NotFound)?;
+    let found = store::of_number(tx, visit, number)?.ok_or(PatientReplyError::NotFound)?;
     let covering = users::covering(tx, now)?;
+    visit.hold(tx)?;
     let conversation = store::locked(tx, found.id)?;
     let of = messages::table.find(message).filter(messages::conversation_id.eq(conversation.id));
     let offers: Option<String> = of
@@ -73,10 +77,13 @@ pub fn answer(
         Some(why) => return Err(PatientReplyError::Refused(why)),
     }
     // whoever answers a message has opened it
-    if !opening::open(tx, now, conversation.id, &[message])? {
+    if !opening::open(tx, now, visit, conversation.id, &[message])? {
         return Err(PatientReplyError::NotFound);
     }
-    let row = (answers::message_id.eq(message), answers::answer.eq(answer), answers::answered_at.eq(now));
+    let row = (
+        (answers::message_id.eq(message), answers::answer.eq(answer), answers::answered_at.eq(now)),
+        answers::caregiver_id.eq(visit.caregiver()),
+    );
     let insert = diesel::insert_into(answers::table).values(row).on_conflict_do_nothing();
     if Both(insert).execute(tx.conn())? == 0 {
         return Ok(());
@@ -93,6 +100,7 @@ pub fn answer(
     if came {
         tell_added(tx, now, (conversation.id, patient), AWAY)?;
     }
-    let entry = Entry::of_patient(Actor::Patient(patient), Event::AnswerGiven, patient, subject);
+    let who = Actor::at_portal(patient, visit.caregiver());
+    let entry = Entry::of_patient(who, Event::AnswerGiven, patient, subject);
     Ok(audit::append(tx, now, entry.with(answer.as_str()))?)
 }

@@ -1,6 +1,6 @@
 //! What happened in a conversation beside its messages, as its page shows it between them.
 
-use super::thread::MessageRow;
+use super::message_row::MessageRow;
 use crate::db::schema::{conversation_events as events, messages, users};
 use crate::db::{Conn, ConversationId, MessageId, MultiBackend, TeamId, Ts, UserId};
 use crate::teams;

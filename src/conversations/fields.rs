@@ -106,6 +106,7 @@ impl<'a> Fields<'a> {
             title: Title::parse(self.get("title"))?,
             body: self.body()?,
             replies_allowed: self.0.iter().any(|(name, _)| name == "replies_allowed"),
+            only_patient: self.0.iter().any(|(name, _)| name == "only_patient"),
             offers: self.offers(),
             participants: self.participants(),
             teams: self.teams(),

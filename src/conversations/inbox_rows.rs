@@ -3,9 +3,10 @@
 use super::assignment::Assignment;
 use super::types::Status;
 use crate::access::{Right, SignedInUser};
+use crate::caregivers;
 use crate::db::schema::{conversations, messages};
 use crate::db::sealed::{Held, MessageHtml, Opened};
-use crate::db::{Conn, ConversationId, MessageId, PatientId, Ts};
+use crate::db::{CaregiverId, Conn, ConversationId, MessageId, PatientId, Ts};
 use crate::notifications::{RoadStates, State};
 use crate::text::{self, CleanHtml};
 use crate::text_enum;
@@ -173,6 +174,8 @@ impl From<Joined> for InboxRow {
 pub struct Excerpt {
     /// who wrote it
     pub author: Author,
+    /// the name of the caregiver who wrote it in the patient's place
+    pub caregiver: Option<String>,
     /// it is an internal note
     pub internal: bool,
     /// it was taken back
@@ -204,20 +207,23 @@ pub fn newest_lines<R: Right>(
     let ids: Vec<Option<MessageId>> =
         conversations::table.filter(conversations::id.eq_any(conversations)).select(newest).load(conn)?;
     let ids: Vec<MessageId> = ids.into_iter().flatten().collect();
-    type Newest = (ConversationId, Author, bool, Option<Ts>, Held<MessageHtml>);
+    type Newest = (ConversationId, (Author, Option<CaregiverId>), bool, Option<Ts>, Held<MessageHtml>);
     let found: Vec<Newest> = messages::table
         .filter(messages::id.eq_any(ids))
         .select((
             messages::conversation_id,
-            messages::author,
+            (messages::author, messages::caregiver_id),
             messages::internal,
             messages::recalled_at,
             messages::body_html,
         ))
         .load(conn)?;
-    let read = found.into_iter().map(|(conversation, author, internal, recalled, html)| {
+    let caring: Vec<CaregiverId> = found.iter().filter_map(|row| row.1.1).collect();
+    let names = caregivers::named(conn, &caring)?;
+    let read = found.into_iter().map(|(conversation, (author, caregiver), internal, recalled, html)| {
         let text = beginning(html.of(conversation)?, EXCERPT);
-        Ok((conversation, Excerpt { author, internal, recalled: recalled.is_some(), text }))
+        let caregiver = caregiver.and_then(|id| names.get(&id)).map(|(name, _)| name.clone());
+        Ok((conversation, Excerpt { author, caregiver, internal, recalled: recalled.is_some(), text }))
     });
     read.collect()
 }

@@ -12,6 +12,7 @@ mod inbox;
 mod inbox_rows;
 mod leaving;
 mod mentions;
+mod message_row;
 mod on_paper;
 mod opening;
 mod participants;
@@ -49,6 +50,7 @@ pub use inbox::{
 };
 pub use inbox_rows::{Excerpt, InboxRow, Turn, newest_lines};
 pub use leaving::{LeaveError, leave, remove_team};
+pub use message_row::{MessageRow, Named, on_behalf};
 pub use on_paper::{FileLine, OnPaper, STYLE as PAPER_STYLE, Said, Shown, paper_policy};
 pub use opening::{list, open, open_by_file, was_opened};
 pub use participants::{Mark, change_participants, mark, mark_done, set_replies_allowed};
@@ -71,8 +73,8 @@ pub use scheduled::{
 };
 pub use start::{NewConversation, StartError, start};
 pub use teams::{ToFollow, follow_team, followed, to_follow};
-pub use thread::{MessageRow, Thread, ThreadPage, is_open, mark_viewed, thread, title};
+pub use thread::{Thread, ThreadPage, is_open, mark_viewed, thread, title};
 pub use types::{Body, BodyFormat, CannotReply, Status, Writing};
 pub use view_counts::{MOST_COUNTED, count_views};
-pub use views::{View, views};
+pub use views::{Looker, View, views};
 pub use whole::{MOST_AT_ONCE, numbers_of, whole, whole_of};

@@ -1,7 +1,8 @@
 //! A conversation as a document that stands on its own: every word of it in one language, for paper, for a PDF and for an
 //! export. A page of HTML shows the messages as they were written; the PDF has their plain words.
 
-use super::thread::{MessageRow, Thread};
+use super::message_row::MessageRow;
+use super::thread::Thread;
 use crate::attachments::Attachment;
 use crate::chart::document::{self, Document, Named, Part};
 use crate::db::{Conn, MessageId, Ts};
@@ -227,7 +228,7 @@ const AT_ONCE: usize = 200;
 fn said(message: &MessageRow, thread: &Thread, contents: &HashMap<i64, Blob>, shown: &Shown, zone: Zone) -> Said {
     let Shown { patient, settings, lang, .. } = *shown;
     let who = match message.author {
-        Author::Patient => patient.name(),
+        Author::Patient => message.writer(&lang, &patient.name()),
         _ => message.user_name.clone().unwrap_or_else(|| settings.name.clone()),
     };
     let when = |at: Ts| lang.moment(zone, at);
@@ -256,7 +257,13 @@ fn said(message: &MessageRow, thread: &Thread, contents: &HashMap<i64, Blob>, sh
     let mut foot = Vec::new();
     if message.author == Author::User && !message.internal {
         let notices = thread.notifications.iter().filter(|notice| notice.message_id == Some(message.id));
-        foot.extend(notices.map(|notice| told(notice, lang, zone)));
+        foot.extend(notices.map(|notice| {
+            let whom = notice.caregiver_id.and_then(|id| thread.caregivers.get(&id));
+            match whom {
+                Some(who) => format!("{} · {}", told(notice, lang, zone), who.name),
+                None => told(notice, lang, zone),
+            }
+        }));
         for step in thread.plan.iter().filter(|step| step.message_id == message.id) {
             let road = lang.t_of("plan-step", step.step.as_str());
             let line = |what: &str, by: &str, at: Ts| {
@@ -274,9 +281,17 @@ fn said(message: &MessageRow, thread: &Thread, contents: &HashMap<i64, Blob>, sh
             foot.push(format!("{} {}", lang.t("one-tap-offered"), offers.join(", ")));
         }
         foot.extend(message.answers.iter().map(|(answer, at)| {
-            lang.t2("patient-answered", "answer", lang.t_of("one-tap", answer.as_str()), "when", when(*at))
+            let said = lang.t2("patient-answered", "answer", lang.t_of("one-tap", answer.as_str()), "when", when(*at));
+            match message.answered_by(answer) {
+                Some(who) => format!("{said} ({})", who.name),
+                None => said,
+            }
         }));
         match (message.read_by_patient_at, message.listed_at) {
+            (Some(at), _) if message.reader.is_some() => {
+                let name = message.reader_name().unwrap_or_default();
+                foot.push(lang.t2("read-by-caregiver", "name", name, "when", when(at)));
+            }
             (Some(at), _) => foot.push(lang.t1("read-by-patient", "when", when(at))),
             (None, Some(at)) if message.recalled.is_none() => foot.push(lang.t1("listed-by-patient", "when", when(at))),
             (None, _) if message.recalled.is_none() => foot.push(lang.t("paper-not-read").to_owned()),

@@ -10,9 +10,19 @@ use crate::notifications::{self, StepState};
 use crate::threads::{self, Author, Reasons};
 use diesel::prelude::*;
 
-/// Marks messages of a conversation, which were read a moment ago, as opened by the patient. `false`, and nothing is marked,
-/// where one of them, or the whole conversation, was taken back since: then nothing of what was read may be shown.
-pub fn open(tx: &mut Tx, now: Ts, conversation: ConversationId, shown: &[MessageId]) -> QueryResult<bool> {
+/// Marks messages of a conversation, which were read a moment ago, as opened by the patient, or by the caregiver who read them.
+/// `false`, and nothing is marked, where one of them, or the whole conversation, was taken back since, or the caregiver does not read
+/// for the patient any more: then nothing of what was read may be shown.
+pub fn open(
+    tx: &mut Tx,
+    now: Ts,
+    visit: &PortalVisit,
+    conversation: ConversationId,
+    shown: &[MessageId],
+) -> QueryResult<bool> {
+    if !visit.hold(tx)? {
+        return Ok(false);
+    }
     lock_row(tx, "conversations", conversation.0)?;
     let whole = conversations::table.find(conversation).select(conversations::recalled_at);
     if whole.first::<Option<Ts>>(tx.conn()).optional()? != Some(None) {
@@ -24,7 +34,8 @@ pub fn open(tx: &mut Tx, now: Ts, conversation: ConversationId, shown: &[Message
         return Ok(false);
     }
     let unread = of(shown).filter(messages::author.ne(Author::Patient)).filter(messages::read_by_patient_at.is_null());
-    diesel::update(unread).set(messages::read_by_patient_at.eq(now)).execute(tx.conn())?;
+    let marks = (messages::read_by_patient_at.eq(now), messages::reader_id.eq(visit.caregiver()));
+    diesel::update(unread).set(marks).execute(tx.conn())?;
     // an older page shows the newest message to nobody
     let newest = messages::table
         .filter(messages::conversation_id.eq(conversation))
@@ -49,8 +60,8 @@ pub fn was_opened(conn: &mut Conn, message: MessageId) -> QueryResult<bool> {
 
 /// Opens one message of the patient by one of its files. `false` where it is not there any more.
 pub fn open_by_file(tx: &mut Tx, now: Ts, visit: &PortalVisit, number: i64, message: MessageId) -> QueryResult<bool> {
-    match store::of_number(tx, visit.patient(), number)? {
-        Some(conversation) => open(tx, now, conversation.id, &[message]),
+    match store::of_number(tx, visit, number)? {
+        Some(conversation) => open(tx, now, visit, conversation.id, &[message]),
         None => Ok(false),
     }
 }
@@ -58,7 +69,11 @@ pub fn open_by_file(tx: &mut Tx, now: Ts, visit: &PortalVisit, number: i64, mess
 /// Marks what these lines of the patient's list show of messages that are not opened: title and beginning. Says whether
 /// anything was marked. The caller reads the lines anew in the same transaction: until it ends none of their messages can be
 /// taken back, but one may have been since the lines were read.
-pub fn list(tx: &mut Tx, now: Ts, rows: &[PatientRow]) -> QueryResult<bool> {
+pub fn list(tx: &mut Tx, now: Ts, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<bool> {
+    // whoever does not read for the patient any more is shown nothing when the lines are read anew
+    if !visit.hold(tx)? {
+        return Ok(false);
+    }
     let mut ids: Vec<ConversationId> = rows.iter().map(|row| row.id).collect();
     ids.sort_unstable();
     for id in &ids {

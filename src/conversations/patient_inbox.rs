@@ -1,22 +1,24 @@
 //! Conversations as the patient sees them: only their own, never a note.
 
 use super::inbox_rows::beginning;
+use super::message_row::MessageRow;
 use super::opening::open;
 use super::patient_reply::cannot_reply;
 use super::reply_draft::kept;
 use super::store;
-use super::thread::{MessageRow, newest, page};
+use super::thread::{newest, page};
 use super::types::CannotReply;
 use crate::access::PortalVisit;
 use crate::attachments::Attachment;
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::caregivers;
 use crate::db::schema::{conversations, messages, participants, users};
 use crate::db::sealed::{Held, MessageHtml, Opened};
-use crate::db::{Conn, ConversationId, MessageId, MultiBackend, TeamId, Ts, Tx, UserId};
+use crate::db::{CaregiverId, Conn, ConversationId, MessageId, MultiBackend, TeamId, Ts, Tx, UserId};
 use crate::patients;
 use crate::settings;
 use crate::teams;
-use crate::text::CleanHtml;
+use crate::text::{CleanHtml, Lang};
 use crate::threads::{self, Author, OneTap};
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -54,12 +56,12 @@ impl PatientRow {
 pub struct PatientExcerpt {
     /// its beginning, as text
     pub words: String,
-    /// the name of the user who wrote it; `None` for the patient and the system
+    /// the name of the user, patient or caregiver who wrote it; `None` for whoever reads, and for the system
     pub by: Option<String>,
 }
 
-/// A conversation's number and identity, and the text and the user of its newest message.
-type Newest = (i64, ConversationId, Option<Held<MessageHtml>>, Option<UserId>);
+/// A conversation's number and identity, and the text of its newest message, with the user or caregiver who wrote it.
+type Newest = (i64, ConversationId, Option<Held<MessageHtml>>, Option<UserId>, Option<CaregiverId>);
 
 /// The newest message of each conversation of one page of the list, by the conversation's number, in one query and one for the
 /// names. It finds each message at the end of its conversation by an index, however long the conversation is.
@@ -77,17 +79,29 @@ pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> Qu
     };
     let html = newest().select(messages::body_html).limit(1).single_value();
     let user = newest().select(messages::user_id).limit(1).single_value();
+    let caregiver = newest().select(messages::caregiver_id).limit(1).single_value();
     let newest: Vec<Newest> = conversations::table
         .filter(conversations::patient_id.eq(visit.patient()))
         .filter(conversations::number.eq_any(numbers))
-        .select((conversations::number, conversations::id, html, user))
+        .select((conversations::number, conversations::id, html, user, caregiver))
         .load(conn)?;
     let writers: Vec<UserId> = newest.iter().filter_map(|row| row.3).collect();
     let names: Vec<(UserId, String)> =
         users::table.filter(users::id.eq_any(writers)).select((users::id, users::name)).load(conn)?;
     let names: HashMap<UserId, String> = names.into_iter().collect();
-    let read = newest.into_iter().filter_map(|(number, conversation, html, user)| {
-        let by = user.and_then(|user| names.get(&user).cloned());
+    let caring: Vec<CaregiverId> = newest.iter().filter_map(|row| row.4).collect();
+    let caring = caregivers::named(conn, &caring)?;
+    let patient = match visit.caregiver() {
+        Some(_) => Some(patients::patient_by_id(conn, visit.patient())?.name()),
+        None => None,
+    };
+    let read = newest.into_iter().filter_map(|(number, conversation, html, user, caregiver)| {
+        let by = match (user, caregiver) {
+            (Some(user), _) => names.get(&user).cloned(),
+            (None, caregiver) if caregiver == visit.caregiver() => None,
+            (None, Some(other)) => caring.get(&other).map(|(name, _)| name.clone()),
+            (None, None) => patient.clone(),
+        };
         let html = html?.of(conversation);
         Some(html.map(|html| (number, PatientExcerpt { words: beginning(html, EXCERPT), by })))
     });
@@ -111,6 +125,9 @@ pub fn patient_inbox(
         .limit(limit)
         .select(PatientRow::as_select())
         .into_boxed::<MultiBackend>();
+    if let Some(carer) = visit.carer() {
+        query = query.filter(conversations::only_patient.eq(false)).filter(conversations::created_at.ge(carer.since()));
+    }
     if let Some((at, number)) = before {
         let same = conversations::last_message_at.eq(at).and(conversations::number.lt(number));
         query = query.filter(conversations::last_message_at.lt(at).or(same));
@@ -135,6 +152,10 @@ pub struct PatientThread {
     pub earlier: Option<MessageId>,
     /// the newest message of the conversation, also where a page of earlier ones is shown
     pub newest: Option<MessageId>,
+    /// the caregiver who reads; `None`: the patient
+    pub reader: Option<CaregiverId>,
+    /// the patient's name
+    pub patient: String,
     /// why the patient cannot write, if so
     pub cannot_reply: Option<CannotReply>,
     /// what the patient was writing, and when it was saved
@@ -154,11 +175,11 @@ pub fn patient_thread(
     number: i64,
     before: Option<MessageId>,
 ) -> QueryResult<Option<PatientThread>> {
-    let Some(conversation) = store::of_number(conn, visit.patient(), number)? else { return Ok(None) };
+    let Some(conversation) = store::of_number(conn, visit, number)? else { return Ok(None) };
     let (messages, earlier) = page(conn, &conversation, before, false)?;
     let newest = newest(conn, &conversation, &messages, (before, false))?;
     let cannot_reply = cannot_reply(conn, visit, &conversation)?;
-    let (id, title, draft) = (conversation.id, conversation.title.to_string(), kept(conn, conversation.id)?);
+    let (id, title, draft) = (conversation.id, conversation.title.to_string(), kept(conn, visit, conversation.id)?);
     let readers = readers(conn, id)?;
     let patient = patients::patient_by_id(conn, visit.patient())?.name();
     let answer_by = conversation.answer_by.filter(|_| conversation.closed_at.is_none());
@@ -171,6 +192,8 @@ pub fn patient_thread(
         messages,
         earlier,
         newest,
+        reader: visit.caregiver(),
+        patient,
         cannot_reply,
         draft,
         readers,
@@ -185,7 +208,9 @@ pub fn was_recalled(conn: &mut Conn, visit: &PortalVisit, number: i64) -> QueryR
         .filter(conversations::patient_id.eq(visit.patient()))
         .filter(conversations::number.eq(number))
         .filter(conversations::recalled_at.is_not_null());
-    Ok(theirs.select(conversations::id).first::<ConversationId>(conn).optional()?.is_some())
+    let found = theirs.select((conversations::only_patient, conversations::created_at));
+    let found: Option<(bool, Ts)> = found.first(conn).optional()?;
+    Ok(found.is_some_and(|(only_patient, created_at)| visit.sees(only_patient, created_at)))
 }
 
 /// The names of at most 20 users who read what the patient writes, and of the teams through which others do; none where the clinic has
@@ -209,16 +234,36 @@ fn readers(conn: &mut Conn, conversation: ConversationId) -> QueryResult<Vec<Str
 }
 
 impl PatientThread {
+    /// Who wrote a message that came from the portal, in words: "You", the patient, or a caregiver on behalf of them.
+    pub fn writer(&self, message: &MessageRow, lang: &Lang) -> String {
+        match message.caregiver.as_ref().map(|who| who.id) == self.reader {
+            true => lang.t("you").to_owned(),
+            false => message.writer(lang, &self.patient),
+        }
+    }
+
+    /// An answer with one tap, in words: by whoever reads, or by whom else.
+    pub fn answered(&self, message: &MessageRow, (answer, when): (OneTap, String), lang: &Lang) -> String {
+        let (words, by) = (lang.t_of("one-tap", answer.as_str()), message.answered_by(&answer));
+        if by.map(|who| who.id) == self.reader {
+            return lang.t2("you-answered", "answer", words, "when", when);
+        }
+        let said = format!("{words}, {when}");
+        let name = by.map_or(self.patient.as_str(), |who| who.name.as_str());
+        lang.t2("said-by", "name", name, "said", said)
+    }
+
     /// Stores that the patient has opened the conversation: read marks and audit row. `false`, and no trace, where the clinic
     /// has taken a message back since: then the page is read anew.
     pub fn mark_read(&self, tx: &mut Tx, now: Ts, visit: &PortalVisit) -> QueryResult<bool> {
         let shown: Vec<MessageId> =
             self.messages.iter().filter(|m| m.author != Author::Patient).map(|m| m.id).collect();
-        if !open(tx, now, self.id, &shown)? {
+        if !open(tx, now, visit, self.id, &shown)? {
             return Ok(false);
         }
         let (patient, subject) = (visit.patient(), Subject::Conversation(self.id));
-        audit::append(tx, now, Entry::of_patient(Actor::Patient(patient), Event::MessageRead, patient, subject))?;
+        let who = Actor::at_portal(patient, visit.caregiver());
+        audit::append(tx, now, Entry::of_patient(who, Event::MessageRead, patient, subject))?;
         Ok(true)
     }
 }
@@ -259,6 +304,9 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         taken_back: Vec::new(),
         offers: written.offers,
         answers: Vec::new(),
+        answered_for: Vec::new(),
+        caregiver: None,
+        reader: None,
         listed_at: None,
         recalled: None,
         corrects: None,
@@ -272,6 +320,8 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         messages: vec![message],
         earlier: None,
         newest: None,
+        reader: None,
+        patient: String::new(),
         cannot_reply: (!written.replies_allowed).then_some(CannotReply::RepliesOff(now)),
         draft: None,
         readers: Vec::new(),

@@ -55,11 +55,16 @@ pub fn patient_reply(
     visit: &PortalVisit,
     reply: &PatientReply,
 ) -> Result<MessageId, PatientReplyError> {
-    let found = store::of_number(tx, visit.patient(), reply.number)?.ok_or(PatientReplyError::NotFound)?;
+    let found = store::of_number(tx, visit, reply.number)?.ok_or(PatientReplyError::NotFound)?;
     // held before the conversation, as a deactivation does
     let covering = users::covering(tx, now)?;
+    // whoever ends a caregiver's access waits for this reply, or was first and it is refused below
+    visit.hold(tx)?;
     let conversation = store::locked(tx, found.id)?;
-    let who = format!("p{}", visit.patient());
+    let who = match visit.caregiver() {
+        Some(caregiver) => format!("c{caregiver}"),
+        None => format!("p{}", visit.patient()),
+    };
     let send_key = store::send_key(&who, &reply.key, conversation.id.0, &reply.body.source)?;
     if let Some((_, message)) = store::sent_before(tx, &send_key)? {
         return Ok(message);
@@ -74,6 +79,7 @@ pub fn patient_reply(
         conversation: conversation.id,
         author: Author::Patient,
         user: None,
+        caregiver: visit.caregiver(),
         body: &reply.body,
         internal: false,
         offers: &[],
@@ -84,12 +90,12 @@ pub fn patient_reply(
     let came = add_covers(tx, now, &conversation, &covering)?;
     promise(tx, now, conversation.id)?;
     threads::message_came(tx, now, conversation.id, Author::Patient, None)?;
-    drop_reply(tx, conversation.id)?;
+    drop_reply(tx, visit, conversation.id)?;
     users::tell_of_answer(tx, now, conversation.id)?;
     if came {
         tell_added(tx, now, (conversation.id, visit.patient()), AWAY)?;
     }
-    let actor = Actor::Patient(visit.patient());
+    let actor = Actor::at_portal(visit.patient(), visit.caregiver());
     audit::append(tx, now, Entry::of_patient(actor, Event::ReplySent, visit.patient(), Subject::Message(message)))?;
     Ok(message)
 }

@@ -133,7 +133,7 @@ pub fn recall(
     }
     if left.is_nothing {
         threads::set_recalled(tx, now, conversation.id, user)?;
-        super::reply_draft::drop_reply(tx, conversation.id)?;
+        super::reply_draft::drop_all(tx, conversation.id)?;
     }
     notifications::resume(tx, now, conversation.id, left.unopened)?;
     let mut is_told = false;

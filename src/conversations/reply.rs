@@ -138,7 +138,8 @@ pub fn reply(
     let record = patients::patient_by_id(tx, patient)?;
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
-    let obstacles = notifications::hindrances(tx, &settings, &record, &blocks, reply.anyway)?;
+    let wish = (conversation.only_patient, reply.anyway);
+    let obstacles = notifications::hindrances(tx, now, &settings, &record, &blocks, wish)?;
     if !internal && !obstacles.is_empty() {
         return Err(ReplyError::Obstacles(obstacles));
     }
@@ -154,6 +155,7 @@ pub fn reply(
             conversation: conversation.id,
             author: Author::User,
             user: Some(writer),
+            caregiver: None,
             body: &body,
             internal,
             offers: if internal { &[] } else { &reply.offers },

@@ -25,6 +25,8 @@ pub struct NewConversation {
     pub body: Body,
     /// "Allow patient to respond in this conversation"
     pub replies_allowed: bool,
+    /// "Only for the patient": no caregiver sees the conversation or is told of it
+    pub only_patient: bool,
     /// the answers with one tap that it offers
     pub offers: Vec<OneTap>,
     /// users who take part besides the writer
@@ -93,7 +95,8 @@ pub fn start(
     // two clicks at once on PostgreSQL: the second waits here, then finds the first
     let access = &access.held(tx)?;
     let patient = access.patient();
-    let words = format!("{}\0{}{}", new.title, new.body.source, new.files.fingerprint());
+    let alone = if new.only_patient { "\0only_patient" } else { "" };
+    let words = format!("{}\0{}{}{alone}", new.title, new.body.source, new.files.fingerprint());
     let send_key = store::send_key(&format!("u{writer}"), &new.key, -patient.0, &words)?;
     if let Some((conversation, _)) = store::sent_before(tx, &send_key)? {
         return Ok(conversation);
@@ -109,11 +112,13 @@ pub fn start(
     let record = patients::patient(tx, access)?;
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
-    let obstacles = notifications::hindrances(tx, &settings, &record, &blocks, new.anyway)?;
+    let wish = (new.only_patient, new.anyway);
+    let obstacles = notifications::hindrances(tx, now, &settings, &record, &blocks, wish)?;
     if !obstacles.is_empty() {
         return Err(StartError::Obstacles(obstacles));
     }
-    let thread = NewThread { patient, title: &new.title, replies_allowed: new.replies_allowed, writer };
+    let (replies_allowed, only_patient) = (new.replies_allowed, new.only_patient);
+    let thread = NewThread { patient, title: &new.title, replies_allowed, only_patient, writer };
     let conversation = threads::insert(tx, now, &thread)?;
     threads::begin_with(tx, conversation, writer, false, now)?;
     for user in new.participants.iter().filter(|user| active.contains(user)) {
@@ -126,6 +131,7 @@ pub fn start(
         conversation,
         author: Author::User,
         user: Some(writer),
+        caregiver: None,
         body: &new.body,
         internal: false,
         offers: &new.offers,

@@ -2,9 +2,10 @@
 
 use super::answer::offers_text;
 use super::types::Body;
+use crate::access::PortalVisit;
 use crate::db::schema::{conversations, messages};
 use crate::db::sealed::{self, Opened};
-use crate::db::{Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
+use crate::db::{CaregiverId, Conn, ConversationId, MessageId, MultiBackend, PatientId, Ts, Tx, UserId};
 use crate::notifications::State;
 use crate::threads::{Attention, Author, OneTap};
 use crate::values::Title;
@@ -29,6 +30,7 @@ pub struct Conversation {
     pub attention: Option<Attention>,
     pub notice_email: Option<State>,
     pub notice_text: Option<State>,
+    pub only_patient: bool,
 }
 
 /// Reads a conversation and, on PostgreSQL, locks it until the transaction ends: it stays open or closed while the
@@ -42,15 +44,17 @@ pub fn conversation(conn: &mut Conn, id: ConversationId) -> QueryResult<Conversa
     conversations::table.find(id).select(Conversation::as_select()).first(conn)
 }
 
-/// A conversation as its patient finds it: one that was taken back as a whole is not there.
-pub fn of_number(conn: &mut Conn, patient: PatientId, number: i64) -> QueryResult<Option<Conversation>> {
-    conversations::table
-        .filter(conversations::patient_id.eq(patient))
+/// A conversation as its patient, or a caregiver, finds it: one that was taken back as a whole is not there, and for a caregiver
+/// none that they may not see.
+pub fn of_number(conn: &mut Conn, visit: &PortalVisit, number: i64) -> QueryResult<Option<Conversation>> {
+    let found: Option<Conversation> = conversations::table
+        .filter(conversations::patient_id.eq(visit.patient()))
         .filter(conversations::number.eq(number))
         .filter(conversations::recalled_at.is_null())
         .select(Conversation::as_select())
         .first(conn)
-        .optional()
+        .optional()?;
+    Ok(found.filter(|one| visit.sees(one.only_patient, one.created_at)))
 }
 
 /// The newest message of a conversation: for users, or without notes and what was taken back.
@@ -137,6 +141,8 @@ pub struct NewMessage<'a> {
     pub conversation: ConversationId,
     pub author: Author,
     pub user: Option<UserId>,
+    /// the caregiver who wrote it in the patient's place
+    pub caregiver: Option<CaregiverId>,
     pub body: &'a Body,
     pub internal: bool,
     pub offers: &'a [OneTap],
@@ -154,6 +160,7 @@ pub fn insert_message(tx: &mut Tx, now: Ts, new: &NewMessage) -> QueryResult<Mes
         (messages::internal.eq(new.internal), messages::send_key.eq(new.send_key)),
         (messages::created_at.eq(now), messages::read_by_patient_at.eq(None::<Ts>)),
         (messages::offers.eq(offers_text(new.offers)), messages::corrects_id.eq(new.corrects)),
+        messages::caregiver_id.eq(new.caregiver),
     );
     diesel::insert_into(messages::table).values(row).returning(messages::id).get_result(tx.conn())
 }

@@ -1,78 +1,24 @@
 //! One conversation as the clinic sees it.
 
-use super::answer;
+use super::answer::{self, Given};
 use super::assignment::{self, Assignment};
 use super::events::{self, ThreadEvent};
+use super::message_row::{MessageRow, Named};
 use super::store::{self, Conversation};
 use crate::access::{ConversationAccess, Right};
-use crate::attachments::{self, Attachment};
+use crate::attachments;
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::caregivers;
 use crate::db::schema::{messages, participants, users};
 use crate::db::sealed::{Held, MessageHtml};
-use crate::db::{self, Conn, ConversationId, MessageId, MultiBackend, TeamId, Ts, Tx, UserId};
+use crate::db::{self, CaregiverId, Conn, ConversationId, MessageId, MultiBackend, TeamId, Ts, Tx, UserId};
 use crate::notifications::history::{self, Step};
 use crate::notifications::{self, Call, NotificationRow, PlanKind, PlanStep, PrintedLetter, RoadStates};
 use crate::teams;
 use crate::text::{CleanHtml, Lang};
-use crate::threads::{self, Attention, Author, News, OneTap};
+use crate::threads::{self, Attention, Author, News};
 use diesel::prelude::*;
 use std::collections::HashMap;
-
-/// A message as pages show it.
-#[derive(Debug, Clone)]
-pub struct MessageRow {
-    /// identity
-    pub id: MessageId,
-    /// who wrote it
-    pub author: Author,
-    /// the user who wrote it; `None` for the patient and the system
-    pub user: Option<UserId>,
-    /// the user's name
-    pub user_name: Option<String>,
-    /// the text, cleaned
-    pub body: CleanHtml,
-    /// a note that the patient never sees
-    pub internal: bool,
-    /// when it was written
-    pub created_at: Ts,
-    /// when the patient opened it
-    pub read_by_patient_at: Option<Ts>,
-    /// files, in their order
-    pub files: Vec<Attachment>,
-    /// those of the files that are copies of what its source has withdrawn since
-    pub taken_back: Vec<attachments::TakenBack>,
-    /// the answers with one tap that the message offers
-    pub offers: Vec<OneTap>,
-    /// the answers that the patient gave, and when
-    pub answers: Vec<(OneTap, Ts)>,
-    /// when the patient saw its line in the list, before it was opened
-    pub listed_at: Option<Ts>,
-    /// when it was taken back, and by whom: the patient never sees such a message
-    pub recalled: Option<(Ts, String)>,
-    /// the message that it corrects, and when that was written
-    pub corrects: Option<(MessageId, Ts)>,
-    /// the newest message that corrects it
-    pub corrected_by: Option<MessageId>,
-}
-
-impl MessageRow {
-    /// Whether a copy without internal notes has nothing of what it said: the patient never saw it.
-    pub fn is_left_out(&self, with_notes: bool) -> bool {
-        self.recalled.is_some() && !with_notes
-    }
-
-    /// Takes away what it said: that there was a message stays.
-    fn leave_out(&mut self) {
-        self.body = CleanHtml::from_plain("");
-        self.files.clear();
-        self.taken_back.clear();
-    }
-
-    /// The answers with one tap that the patient has not given yet.
-    pub fn open_offers(&self) -> impl Iterator<Item = OneTap> {
-        self.offers.iter().copied().filter(|one| !self.answers.iter().any(|(given, _)| given == one))
-    }
-}
 
 /// A conversation with its messages, oldest first.
 #[derive(Debug, Clone)]
@@ -111,6 +57,10 @@ pub struct Thread {
     pub recalled: i64,
     /// by when the patient was told that they have an answer
     pub answer_by: Option<Ts>,
+    /// no caregiver sees it or is told of it
+    pub only_patient: bool,
+    /// the names of the caregivers to whom its notifications went
+    pub caregivers: HashMap<CaregiverId, Named>,
     /// users who take part: id, name, and whether they are done
     pub participants: Vec<(UserId, String, bool)>,
     /// those of them who take part through a team alone
@@ -161,7 +111,7 @@ type Joined = (
     Held<MessageHtml>,
     bool,
     Ts,
-    (Option<Ts>, Option<Ts>),
+    (Option<Ts>, Option<Ts>, Option<CaregiverId>, Option<CaregiverId>),
     String,
     Turned,
 );
@@ -201,6 +151,7 @@ pub(super) fn thread_of(conn: &mut Conn, conversation: Conversation, which: Thre
     let recalled: i64 = recalled.filter(messages::recalled_at.is_not_null()).count().get_result(conn)?;
     let notifications = notifications::of_conversation(conn, conversation.id)?;
     let ids: Vec<_> = notifications.iter().map(|row| row.id).collect();
+    let told: Vec<CaregiverId> = notifications.iter().filter_map(|row| row.caregiver_id).collect();
     let plan = notifications::plan_of(conn, conversation.id)?;
     let has = |kind| plan.iter().any(|step| step.step == kind);
     let calls = if has(PlanKind::Phone) { notifications::calls_of(conn, conversation.id)? } else { Vec::new() };
@@ -211,6 +162,8 @@ pub(super) fn thread_of(conn: &mut Conn, conversation: Conversation, which: Thre
         by_team,
         events: events::of_page(conn, conversation.id, &messages, (before, earlier.is_some()))?,
         steps: history::of_all(conn, &ids)?,
+        caregivers: named(conn, &told)?,
+        only_patient: conversation.only_patient,
         answer_by: conversation.answer_by.filter(|_| conversation.closed_at.is_none()),
         attention: conversation.attention,
         told: RoadStates { email: conversation.notice_email, text: conversation.notice_text },
@@ -277,7 +230,7 @@ pub(super) fn page(
             messages::body_html,
             messages::internal,
             messages::created_at,
-            (messages::read_by_patient_at, messages::listed_at),
+            (messages::read_by_patient_at, messages::listed_at, messages::caregiver_id, messages::reader_id),
             messages::offers,
             (messages::recalled_at, messages::recalled_by, messages::corrects_id),
         ))
@@ -294,11 +247,19 @@ pub(super) fn page(
     let offering: Vec<MessageId> = rows.iter().filter(|row| !row.7.is_empty()).map(|row| row.0).collect();
     let mut given = answer::given(conn, &offering)?;
     let turned = Corrections::of(conn, &rows)?;
+    let answering = given.values().flatten().filter_map(|(_, _, caregiver)| *caregiver);
+    let caring = rows.iter().flat_map(|row| [row.6.2, row.6.3]).flatten().chain(answering);
+    let caring: Vec<CaregiverId> = caring.collect();
+    let caring = named(conn, &caring)?;
+    let named = |id: Option<CaregiverId>| caring.get(&id?).cloned();
     let rows = rows.into_iter().rev().map(|row| {
-        let (id, author, (user, user_name), html, internal, created_at, (read_by_patient_at, listed_at), offers, turn) =
-            row;
+        let (id, author, (user, user_name), html, internal, created_at, marks, offers, turn) = row;
+        let (read_by_patient_at, listed_at, caregiver, reader) = marks;
         let (body, offers) = (CleanHtml::stored(html.of(conversation.id)?), answer::offers_of(&offers));
-        let answers = given.remove(&id).unwrap_or_default();
+        let given = given.remove(&id).unwrap_or_default();
+        let answers = given.iter().map(|(answer, at, _)| (*answer, *at)).collect();
+        let by_caregiver = |(answer, _, caregiver): &Given| Some((*answer, named(*caregiver)?));
+        let answered_for = given.iter().filter_map(by_caregiver).collect();
         let files = files.extract_if(.., |file| file.message_id == id).collect();
         let taken_back = gone.extract_if(.., |copy| copy.message == id).collect();
         Ok(MessageRow {
@@ -314,6 +275,9 @@ pub(super) fn page(
             taken_back,
             offers,
             answers,
+            answered_for,
+            caregiver: named(caregiver),
+            reader: named(reader),
             listed_at,
             recalled: turned.recalled(turn),
             corrects: turn.2.and_then(|original| Some((original, *turned.originals.get(&original)?))),
@@ -321,6 +285,12 @@ pub(super) fn page(
         })
     });
     Ok((rows.collect::<QueryResult<_>>()?, earlier))
+}
+
+/// These caregivers, as pages name them.
+fn named(conn: &mut Conn, ids: &[CaregiverId]) -> QueryResult<HashMap<CaregiverId, Named>> {
+    let found = caregivers::named(conn, ids)?.into_iter();
+    Ok(found.map(|(id, (name, relation))| (id, Named { id, name, relation })).collect())
 }
 
 /// Who took messages back, and which correct which.

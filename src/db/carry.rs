@@ -2,7 +2,7 @@
 //! row is, and write down each row that moves with what it was.
 
 use super::connection::{Conn, Tx};
-use super::dialect::lock_rows;
+use super::dialect::{change_rows, lock_rows};
 use super::ids::PatientId;
 use super::schema::merge_moves;
 use diesel::prelude::*;
@@ -23,13 +23,14 @@ pub enum Fate {
 }
 
 /// Every column that names a patient. A test compares this with the tables.
-pub const PLACES: [(&str, &str, Fate); 25] = [
+pub const PLACES: [(&str, &str, Fate); 27] = [
     ("chart_items", "patient_id", Fate::Moves),
     ("conversations", "patient_id", Fate::Moves),
     ("notifications", "patient_id", Fate::Moves),
     ("uploads", "patient_id", Fate::Moves),
     ("scheduled_messages", "patient_id", Fate::Moves),
     ("patient_sources", "patient_id", Fate::Moves),
+    ("caregivers", "patient_id", Fate::Moves),
     ("chart_item_terms", "patient_id", Fate::Follows),
     ("chart_tallies", "patient_id", Fate::Follows),
     ("drafts", "patient_id", Fate::Follows),
@@ -75,9 +76,11 @@ pub struct Pair {
     pub merged: PatientId,
 }
 
-/// Locks this patient's conversations, and their notifications, until the transaction ends. They are locked before the patients, in the same
-/// order as a reply locks them.
+/// Locks this patient's caregivers, conversations, and their notifications, until the transaction ends. They are locked before the
+/// patients, in the same order as a reply locks them.
 pub fn lock_conversations(tx: &mut Tx, patient: PatientId) -> QueryResult<()> {
+    // whoever reads for the patient keeps their own row before a conversation
+    change_rows(tx, "caregivers", "patient_id", patient.0)?;
     // notifications before conversations, as whoever stores what became of one: two never wait for each other
     for table in ["notifications", "conversations"] {
         lock_rows(tx, table, "patient_id", patient.0)?;

@@ -87,6 +87,27 @@ pub fn hold_row(conn: &mut Conn, table: &'static str, id: i64) -> QueryResult<()
     Ok(())
 }
 
+/// Keeps one row of `table` as it is for the rest of the transaction. Others may keep it too, and rows that refer to it come and go.
+pub fn share_row(conn: &mut Conn, table: &'static str, id: i64) -> QueryResult<()> {
+    if let Conn::Pg(conn) = conn {
+        diesel::sql_query(format!("SELECT 1 FROM {table} WHERE id = $1 FOR SHARE"))
+            .bind::<diesel::sql_types::BigInt, _>(id)
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Locks the rows of `table` with this number in `column` for a change of what is no key: against [`share_row`], but not against
+/// rows that refer to them.
+pub fn change_rows(conn: &mut Conn, table: &'static str, column: &'static str, number: i64) -> QueryResult<()> {
+    if let Conn::Pg(conn) = conn {
+        diesel::sql_query(format!("SELECT 1 FROM {table} WHERE {column} = $1 ORDER BY id FOR NO KEY UPDATE"))
+            .bind::<diesel::sql_types::BigInt, _>(number)
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
 /// The end of a statement that claims rows of a queue: several workers on PostgreSQL pass over each other's rows.
 pub fn claim_lock(conn: &Conn) -> &'static str {
     match conn {

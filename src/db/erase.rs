@@ -18,6 +18,7 @@ const SCHEDULED: &str = "(SELECT id FROM scheduled_messages WHERE patient_id = $
                          OR conversation_id IN (SELECT id FROM conversations WHERE patient_id = $1))";
 const MESSAGES: &str =
     "(SELECT m.id FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.patient_id = $1)";
+const CAREGIVERS: &str = "(SELECT id FROM caregivers WHERE patient_id = $1)";
 const ITEMS: &str = "(SELECT id FROM chart_items WHERE patient_id = $1)";
 /// What the patient's sources sent: the patient's own resources, and files, goals and relatives without an owner that
 /// only this patient's resources name.
@@ -66,6 +67,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("phone_calls", of("conversation_id", CONVERSATIONS)),
         ("plan_steps", of("conversation_id", CONVERSATIONS)),
         ("reply_drafts", of("conversation_id", CONVERSATIONS)),
+        ("caregiver_drafts", format!("{} OR {}", of("conversation_id", CONVERSATIONS), of("caregiver_id", CAREGIVERS))),
         ("conversation_drafts", of("conversation_id", CONVERSATIONS)),
         ("participants", of("conversation_id", CONVERSATIONS)),
         ("conversation_teams", of("conversation_id", CONVERSATIONS)),
@@ -111,6 +113,7 @@ fn rows() -> Vec<(&'static str, String)> {
         ("patient_terms", of_patient()),
         ("sessions", of_patient()),
         ("own_words", of_patient()),
+        ("caregivers", of_patient()),
         ("record_holds", of_patient()),
         ("emr_differences", of_patient()),
     ]
@@ -183,6 +186,20 @@ pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId
     let texts = "DELETE FROM received_texts WHERE sender IN (SELECT phone FROM patients WHERE id = $1) \
                  AND sender NOT IN (SELECT phone FROM patients WHERE phone IS NOT NULL AND id <> $1)";
     run(tx, patient, texts)?;
+    // while the chart was merged into another one, its caregivers may have read and written there
+    for (table, column) in [
+        ("messages", "caregiver_id"),
+        ("messages", "reader_id"),
+        ("answers", "caregiver_id"),
+        ("notifications", "caregiver_id"),
+    ] {
+        let elsewhere = format!("UPDATE {table} SET {column} = NULL WHERE {column} IN {CAREGIVERS}");
+        run(tx, patient, &elsewhere)?;
+    }
+    let links =
+        "UPDATE portal_links SET caregiver_id = NULL, ended_at = COALESCE(ended_at, created_at) WHERE caregiver_id IN";
+    run(tx, patient, &format!("{links} {CAREGIVERS}"))?;
+    run(tx, patient, &format!("DELETE FROM sessions WHERE caregiver_id IN {CAREGIVERS}"))?;
     for (table, which) in rows() {
         run(tx, patient, &format!("DELETE FROM {table} WHERE {which}"))?;
     }
@@ -215,7 +232,7 @@ fn erase_conversations(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<
                     last_message_at = $2, last_author = 'user', read_by_patient_at = NULL, closed_at = $2, attention = NULL, \
                     answer = NULL, replies_since = NULL, notice_email = NULL, notice_text = NULL, waiting_since = NULL, \
                     to_do_since = NULL, recalled_at = NULL, answer_by = NULL, answer_kept = NULL, answer_due = NULL, \
-                    to_do_due = NULL \
+                    to_do_due = NULL, only_patient = 0 \
                     WHERE patient_id = $1 AND id = (SELECT MAX(id) FROM conversations)";
         sql_query(tx.conn(), husk).bind::<BigInt, _>(patient.0).bind::<Utc, _>(now).execute(tx.conn())?;
         let others = "DELETE FROM conversations WHERE patient_id = $1 AND id < (SELECT MAX(id) FROM conversations)";

@@ -87,4 +87,6 @@ id! {
     RecipientId,
     /// A row of `saved_views`.
     SavedViewId,
+    /// A row of `caregivers`.
+    CaregiverId,
 }

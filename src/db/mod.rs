@@ -32,8 +32,8 @@ mod writer;
 
 pub use connection::{Conn, DatabaseUrl, MultiBackend, Tx};
 pub use dialect::{
-    Both, Counted, FoundPatient, add_terms, add_to_tally, claim_lock, copy_to_participants, hold_row, lock_row,
-    lock_rows, patients_by_terms,
+    Both, Counted, FoundPatient, add_terms, add_to_tally, change_rows, claim_lock, copy_to_participants, hold_row,
+    lock_row, lock_rows, patients_by_terms, share_row,
 };
 pub use errand::{Errand, Lane};
 pub use hearing::Heard;

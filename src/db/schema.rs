@@ -569,6 +569,7 @@ diesel::table! {
         answer_kept -> Nullable<Utc>,
         answer_due -> Nullable<Utc>,
         to_do_due -> Nullable<Utc>,
+        only_patient -> Bool,
     }
 }
 diesel::table! {
@@ -676,6 +677,8 @@ diesel::table! {
         recalled_at -> Nullable<Utc>,
         recalled_by -> Nullable<BigInt>,
         corrects_id -> Nullable<BigInt>,
+        caregiver_id -> Nullable<BigInt>,
+        reader_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -685,6 +688,7 @@ diesel::table! {
         message_id -> BigInt,
         answer -> Text,
         answered_at -> Utc,
+        caregiver_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -694,6 +698,46 @@ diesel::table! {
     reply_drafts (conversation_id) {
         conversation_id -> BigInt,
         body -> Sealed<ReplyDraft>,
+        saved_at -> Utc,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    caregivers (id) {
+        id -> BigInt,
+        patient_id -> BigInt,
+        name -> Text,
+        relation -> Text,
+        birth_date -> Text,
+        email -> Nullable<Text>,
+        email_key -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        language -> Text,
+        notification_method -> Text,
+        starts_at -> Utc,
+        ends_at -> Utc,
+        ended_by -> Nullable<BigInt>,
+        version -> BigInt,
+        form_key -> Text,
+        created_at -> Utc,
+    }
+}
+diesel::table! {
+    caregiver_ages (id) {
+        id -> BigInt,
+        look_age -> BigInt,
+        end_age -> BigInt,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    caregiver_drafts (conversation_id, caregiver_id) {
+        conversation_id -> BigInt,
+        caregiver_id -> BigInt,
+        body -> Sealed<CaregiverDraft>,
         saved_at -> Utc,
     }
 }
@@ -717,6 +761,7 @@ diesel::table! {
         gateway_id -> Nullable<Text>,
         user_id -> Nullable<BigInt>,
         unsure -> Bool,
+        caregiver_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -733,6 +778,7 @@ diesel::table! {
         expires_at -> Utc,
         ended_at -> Nullable<Utc>,
         claim_hash -> Nullable<Binary>,
+        caregiver_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -775,6 +821,7 @@ diesel::table! {
         seen_at -> Utc,
         idle_until -> Utc,
         expires_at -> Utc,
+        caregiver_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {
@@ -1304,6 +1351,8 @@ diesel::joinable!(notifications -> users (user_id));
 diesel::joinable!(passcodes -> portal_links (link_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sessions -> patients (patient_id));
+diesel::joinable!(sessions -> caregivers (caregiver_id));
+diesel::joinable!(portal_links -> caregivers (caregiver_id));
 diesel::joinable!(uploads -> blobs (blob_id));
 diesel::joinable!(scheduled_messages -> patients (patient_id));
 diesel::joinable!(scheduled_messages -> conversations (conversation_id));
@@ -1366,6 +1415,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     messages,
     answers,
     reply_drafts,
+    caregivers,
+    caregiver_ages,
+    caregiver_drafts,
     notifications,
     notification_templates,
     plan_steps,

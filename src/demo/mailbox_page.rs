@@ -7,7 +7,7 @@ use crate::delivery::{Mailbox, Received};
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, mail_frame};
 use crate::patients::{self, Patient};
-use crate::portal_links;
+use crate::portal_links::{self, OpenLink};
 use crate::settings;
 use crate::state::AppState;
 use crate::text::Zone;
@@ -204,7 +204,9 @@ fn newest_way_in(conn: &mut Conn, now: Ts, person: &Person) -> Result<Option<Str
     for link in arrived.into_iter().filter_map(Arrived::portal_link) {
         let Some((_, token)) = link.split_once(PORTAL_LINK) else { continue };
         let open = portal_links::open(conn, now, &Token::received(token))?;
-        if open.is_some_and(|open| open.patient.is_some() && open.patient == person.patient) {
+        let is_theirs =
+            |open: OpenLink| open.patient.is_some() && open.patient == person.patient && open.caregiver.is_none();
+        if open.is_some_and(is_theirs) {
             return Ok(Some(link.to_owned()));
         }
     }

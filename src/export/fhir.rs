@@ -146,7 +146,11 @@ fn note_category(message: &MessageRow, lang: Lang) -> Value {
 
 fn sender(message: &MessageRow, patient: PatientId) -> Value {
     match (message.author, message.user) {
-        (Author::Patient, _) => refer(format!("Patient/patient-{patient}")),
+        // the reference stays the patient's, whose record it is; who wrote in their place is said beside it
+        (Author::Patient, _) => match &message.caregiver {
+            Some(who) => json!({ "reference": format!("Patient/patient-{patient}"), "display": who.name }),
+            None => refer(format!("Patient/patient-{patient}")),
+        },
         (_, Some(user)) => refer(format!("Practitioner/user-{user}")),
         _ => refer(CLINIC),
     }
@@ -336,6 +340,9 @@ pub(super) fn audit_event(row: &Row, there: &HashSet<PatientId>) -> Value {
     let who = match (row.actor, row.actor_id) {
         (ActorKind::User, Some(id)) => refer(format!("Practitioner/user-{id}")),
         (ActorKind::Patient, Some(id)) => patient(id),
+        (ActorKind::Caregiver, Some(id)) => {
+            json!({ "identifier": { "system": "urn:postern:caregiver", "value": id.to_string() } })
+        }
         _ => json!({ "display": "Postern" }),
     };
     let mut entities = Vec::new();

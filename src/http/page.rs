@@ -160,6 +160,8 @@ pub struct Shell {
     pub who: Option<Who>,
     /// a patient is signed in
     pub signed_in: bool,
+    /// the caregiver who reads, and for whom, in words; empty where the patient reads
+    pub acting: String,
     /// a patient's session: seconds until it ends, by itself and in any case
     pub session: Option<Lasts>,
     /// path without the query
@@ -195,6 +197,7 @@ impl Shell {
             images: Default::default(),
             who,
             signed_in: false,
+            acting: String::new(),
             session: None,
             path: head.path.clone(),
             whose: head.whose.clone(),

@@ -8,8 +8,9 @@
 use super::body::Body;
 use super::form::Form;
 use super::page::Head;
+use crate::access::Carer;
 use crate::access::session::{Holder, Lapsed};
-use crate::db::{PatientId, UserId};
+use crate::db::{CaregiverId, PatientId, UserId};
 use crate::error::AppError;
 use crate::text::CleanHtml;
 use actix_multipart::{Field, Multipart};
@@ -54,6 +55,8 @@ pub enum Person {
     User(UserId),
     /// a patient
     Patient(PatientId),
+    /// a caregiver of one patient
+    Caregiver(CaregiverId),
 }
 
 impl Person {
@@ -61,14 +64,18 @@ impl Person {
     pub fn from_holder(holder: Option<&Holder>) -> Person {
         match holder {
             Some(Holder::User { id, .. }) => Person::User(*id),
-            Some(Holder::Patient { id, .. }) => Person::Patient(*id),
+            Some(Holder::Patient { id, carer, .. }) => Person::at_portal(*id, *carer),
             None => Person::Nobody,
         }
     }
 
     /// The person of a session that ended a short while ago.
     pub fn before(lapsed: &Lapsed) -> Person {
-        Person::Patient(lapsed.patient())
+        Person::at_portal(lapsed.patient(), lapsed.carer())
+    }
+
+    fn at_portal(patient: PatientId, carer: Option<Carer>) -> Person {
+        carer.map_or(Person::Patient(patient), |carer| Person::Caregiver(carer.id()))
     }
 }
 
@@ -89,6 +96,7 @@ impl Marks {
             Person::Nobody => (0, 0),
             Person::User(id) => (1, id.0),
             Person::Patient(id) => (2, id.0),
+            Person::Caregiver(id) => (3, id.0),
         };
         let mut hmac = self.0.clone();
         hmac.update(&[kind]);
@@ -326,6 +334,8 @@ const LABELS: &[(&str, &str)] = &[
     ("list", "import-list"),
     ("recipients", "many-recipients"),
     ("date", "add-file-date"),
+    ("starts", "caregiver-starts"),
+    ("ends", "caregiver-ends"),
     ("pick_words", "chart-words"),
 ];
 

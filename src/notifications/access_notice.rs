@@ -37,8 +37,8 @@ pub fn tell_of_access(
 
 fn put(tx: &mut Tx, now: Ts, random: &Random, to: (PatientId, UserId), links: &[Channel]) -> QueryResult<()> {
     for channel in links {
-        let id = insert(tx, now, random, None, (to.0, Some(to.1)), (Kind::PortalAccess, *channel))?;
-        enqueue::job(tx, now, id, to.0, *channel, (now, enqueue::Pace::AtOnce))?;
+        let id = insert(tx, now, random, None, (to.0, None, Some(to.1)), (Kind::PortalAccess, *channel))?;
+        enqueue::job(tx, now, id, (to.0, None), *channel, (now, enqueue::Pace::AtOnce))?;
     }
     Ok(())
 }

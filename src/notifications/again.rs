@@ -1,14 +1,14 @@
-//! "Send again": a new notification of the same message, to the addresses that the patient has now.
+//! "Send again": a new notification of the same message, to the addresses that the patient and the caregivers have now.
 
 use super::blocks::blocks;
 use super::enqueue::enqueue;
-use super::plan::{obstacles, plan};
+use super::recipients::{obstacles_now, recipients};
 use super::states::State;
 use super::templates::Kind;
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::schema::{messages, notifications};
+use crate::db::schema::{conversations, messages, notifications};
 use crate::db::{MessageId, NotificationId, Ts, Tx};
 use crate::patients::patient_by_id;
 use crate::settings;
@@ -47,12 +47,14 @@ pub fn send_again(
         return Ok(Err(NotAgain::OnItsWay));
     }
     let patient = patient_by_id(tx, access.patient())?;
-    let blocks = blocks(tx, &patient)?;
-    if !obstacles(&settings::load(tx)?, &patient, &blocks).is_empty() {
+    let only_patient: bool =
+        conversations::table.find(conversation).select(conversations::only_patient).first(tx.conn())?;
+    let (blocks, settings) = (blocks(tx, &patient)?, settings::load(tx)?);
+    if !obstacles_now(tx, now, &settings, &patient, &blocks, only_patient)?.is_empty() {
         return Ok(Err(NotAgain::Obstacles));
     }
-    let links = plan(&patient, &blocks).links;
-    enqueue(tx, now, random, (message, conversation, patient.id), Kind::MessageWaiting, &links)?;
+    let to = recipients(tx, now, &patient, only_patient)?;
+    enqueue(tx, now, random, (message, conversation, patient.id), Kind::MessageWaiting, &to)?;
     threads::clear_attention(tx, conversation, Reasons::AllButWork)?;
     let entry = Entry::of_patient(
         Actor::User(access.user().id()),

@@ -3,8 +3,9 @@
 
 use crate::access::{ChartAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::caregivers;
 use crate::db::schema::{address_blocks, patients};
-use crate::db::{Both, Conn, MultiBackend, PatientId, Ts, Tx};
+use crate::db::{Both, CaregiverId, Conn, MultiBackend, PatientId, Ts, Tx};
 use crate::delivery::{Channel, Reason};
 use crate::patients::Patient;
 use crate::text_enum;
@@ -148,14 +149,22 @@ pub(super) fn holders(conn: &mut Conn, phone: &PhoneNumber) -> QueryResult<Vec<(
         .load(conn)
 }
 
-/// A user says that an address works again. Only its holder can unblock a number after STOP.
+/// A user says that an address works again: the patient's, or this caregiver's. Only its holder can unblock a number after STOP.
 pub fn release(
     tx: &mut Tx,
     now: Ts,
     access: &ChartAccess<rights::EditPatients>,
+    caregiver: Option<CaregiverId>,
     channel: Channel,
 ) -> QueryResult<bool> {
-    let patient = crate::patients::patient(tx, access)?;
+    let own = crate::patients::patient(tx, access)?;
+    let patient = match caregiver {
+        None => own,
+        Some(id) => match caregivers::one_of_chart(tx, access, id)? {
+            Some(one) => one.stands_for(&own),
+            None => return Ok(false),
+        },
+    };
     let key = match channel {
         Channel::Email => patient.email.as_ref().map(EmailAddress::key),
         Channel::Sms => patient.phone.as_ref().map(|phone| phone.as_str().to_owned()),
@@ -165,7 +174,8 @@ pub fn release(
     for kind in [BlockKind::Bad, BlockKind::Complained, BlockKind::Wrong] {
         lifted |= lift(tx, channel, &key, kind)?;
     }
-    let entry = Entry::of_patient(Actor::User(access.user().id()), Event::AddressReleased, patient.id, Subject::None);
+    let subject = caregiver.map_or(Subject::None, Subject::Caregiver);
+    let entry = Entry::of_patient(Actor::User(access.user().id()), Event::AddressReleased, patient.id, subject);
     audit::append(tx, now, entry.with(channel.as_str()))?;
     Ok(lifted)
 }

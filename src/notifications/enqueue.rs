@@ -1,11 +1,12 @@
 //! Adding notifications, each with a job to send it.
 
+use super::recipients::Told;
 use super::road_states;
 use super::rows::insert;
 use super::templates::Kind;
 use crate::clock::Random;
-use crate::db::schema::{conversations, messages, patients};
-use crate::db::{ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UserId, lock_row};
+use crate::db::schema::{caregivers, conversations, messages, patients};
+use crate::db::{CaregiverId, ConversationId, MessageId, NotificationId, PatientId, Ts, Tx, UserId, lock_row};
 use crate::delivery::Channel;
 use crate::outbox::{self, Lane, Task};
 use crate::values::EmailAddress;
@@ -20,16 +21,16 @@ pub enum Pace {
     OneOfMany,
 }
 
-/// Stores one notification for each road and a job to send it, in the caller's transaction.
+/// Stores one notification for each recipient and road, and a job to send it, in the caller's transaction.
 pub fn enqueue(
     tx: &mut Tx,
     now: Ts,
     random: &Random,
     message: (MessageId, ConversationId, PatientId),
     kind: Kind,
-    channels: &[Channel],
+    to: &[Told],
 ) -> QueryResult<()> {
-    enqueue_at(tx, now, random, message, kind, channels, (now, Pace::AtOnce))
+    enqueue_at(tx, now, random, message, kind, to, (now, Pace::AtOnce))
 }
 
 /// The same, to be sent from this moment on, at this pace.
@@ -39,7 +40,7 @@ pub(super) fn enqueue_at(
     random: &Random,
     message: (MessageId, ConversationId, PatientId),
     kind: Kind,
-    channels: &[Channel],
+    to: &[Told],
     when: (Ts, Pace),
 ) -> QueryResult<()> {
     let (message, conversation, _) = message;
@@ -53,9 +54,12 @@ pub(super) fn enqueue_at(
     if recalled.is_some() && kind != Kind::Recall {
         return Ok(());
     }
-    for channel in channels {
-        let id = insert(tx, now, random, Some((message, conversation)), (patient, user), (kind, *channel))?;
-        job(tx, now, id, patient, *channel, when)?;
+    for one in to {
+        for channel in &one.links {
+            let whom = (patient, one.caregiver, user);
+            let id = insert(tx, now, random, Some((message, conversation)), whom, (kind, *channel))?;
+            job(tx, now, id, (patient, one.caregiver), *channel, when)?;
+        }
     }
     road_states::refresh(tx, conversation).map(drop)
 }
@@ -66,14 +70,17 @@ pub(super) fn job(
     tx: &mut Tx,
     now: Ts,
     id: NotificationId,
-    patient: PatientId,
+    (patient, caregiver): (PatientId, Option<CaregiverId>),
     channel: Channel,
     (due, pace): (Ts, Pace),
 ) -> QueryResult<()> {
     let (lane, domain) = match channel {
         Channel::Sms => (Lane::Texts, None),
         Channel::Email => {
-            let email: Option<EmailAddress> = patients::table.find(patient).select(patients::email).first(tx.conn())?;
+            let email: Option<EmailAddress> = match caregiver {
+                None => patients::table.find(patient).select(patients::email).first(tx.conn())?,
+                Some(one) => caregivers::table.find(one).select(caregivers::email).first(tx.conn())?,
+            };
             let domain =
                 email.and_then(|email| email.as_str().rsplit_once('@').map(|(_, domain)| domain.to_lowercase()));
             (Lane::Email, domain)

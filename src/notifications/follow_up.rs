@@ -6,13 +6,14 @@ use super::calls;
 use super::enqueue::{Pace, enqueue_at};
 use super::last_rungs::{LastRungs, last_rungs};
 use super::letters;
-use super::plan::{obstacles, plan};
+use super::recipients::{obstacles_now, recipients};
 use super::templates::Kind;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::schema::{broadcast_recipients as r, conversations, messages, plan_steps as p};
+use crate::db::schema::{broadcast_recipients as r, conversations, messages, notifications as n, plan_steps as p};
 use crate::db::{
-    Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, RecipientId, Ts, Tx, UserId, lock_row,
+    CaregiverId, Conn, ConversationId, MessageId, MultiBackend, PatientId, PlanStepId, RecipientId, Ts, Tx, UserId,
+    lock_row,
 };
 use crate::delivery::Channel;
 use crate::outbox::{self, Task};
@@ -194,9 +195,9 @@ pub struct PlanStep {
     pub state_at: Ts,
 }
 
-/// Notifies the patient of a new message by the roads of the plan, and stores the further steps, all in the message's
-/// transaction. The plan replaces those of earlier messages in the conversation, because this message is a reminder
-/// itself.
+/// Notifies the patient, and the caregivers who read for them, of a new message by the roads of the plan, and stores the further
+/// steps, all in the message's transaction. The plan replaces those of earlier messages in the conversation, because this message
+/// is a reminder itself.
 pub fn announce(
     tx: &mut Tx,
     now: Ts,
@@ -206,18 +207,23 @@ pub fn announce(
     choice: PlanChoice,
     pace: Pace,
 ) -> QueryResult<()> {
-    let blocks = blocks(tx, patient)?;
-    let mut links = plan(patient, &blocks).links;
-    let text_waits = choice.text_hours > 0 && links.len() == 2;
-    if text_waits {
-        links.retain(|channel| *channel == Channel::Email);
+    let only_patient = is_for_patient_alone(tx, message.1)?;
+    let mut to = recipients(tx, now, patient, only_patient)?;
+    let mut text_waits = false;
+    for one in to.iter_mut().filter(|one| choice.text_hours > 0 && one.links.len() == 2) {
+        one.links.retain(|channel| *channel == Channel::Email);
+        text_waits = true;
     }
-    let steps = match links.is_empty() {
-        true => choice.last_steps(now, last_rungs(&settings::load(tx)?, settings::reach(tx)?, patient, &blocks)),
+    let reaches_nobody = to.iter().all(|one| one.links.is_empty());
+    let steps = match reaches_nobody {
+        true => {
+            let blocks = blocks(tx, patient)?;
+            choice.last_steps(now, last_rungs(&settings::load(tx)?, settings::reach(tx)?, patient, &blocks))
+        }
         false => choice.steps(now, text_waits),
     };
     stop(tx, now, message.1, StepState::Replaced)?;
-    enqueue_at(tx, now, random, message, Kind::MessageWaiting, &links, (now, pace))?;
+    enqueue_at(tx, now, random, message, Kind::MessageWaiting, &to, (now, pace))?;
     for (step, due_at) in steps {
         let row = (
             (p::message_id.eq(message.0), p::conversation_id.eq(message.1), p::step.eq(step), p::due_at.eq(due_at)),
@@ -293,12 +299,20 @@ pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> Query
 fn send(tx: &mut Tx, now: Ts, random: &Random, step: &PlanStep, patient: PatientId) -> QueryResult<StepState> {
     let (record, settings) = (patient_by_id(tx, patient)?, settings::load(tx)?);
     let blocks = blocks(tx, &record)?;
-    let mut links = plan(&record, &blocks).links;
+    let only_patient = is_for_patient_alone(tx, step.conversation_id)?;
+    let mut to = recipients(tx, now, &record, only_patient)?;
     let mut kind = Kind::Reminder;
     if step.step == PlanKind::Text {
-        (kind, links) = (Kind::MessageWaiting, links.into_iter().filter(|link| *link == Channel::Sms).collect());
+        kind = Kind::MessageWaiting;
+        // whoever has no email got the text at once
+        let texted = texted(tx, step.message_id)?;
+        for one in &mut to {
+            let waits = one.links.len() == 2 || !texted.contains(&one.caregiver);
+            one.links.retain(|link| waits && *link == Channel::Sms);
+        }
     }
-    if links.is_empty() || !obstacles(&settings, &record, &blocks).is_empty() {
+    to.retain(|one| !one.links.is_empty());
+    if to.is_empty() || !obstacles_now(tx, now, &settings, &record, &blocks, only_patient)?.is_empty() {
         return Ok(StepState::Skipped);
     }
     // what reminds of one of many waits in their lane too; later messages of the same conversation are like any other
@@ -307,8 +321,19 @@ fn send(tx: &mut Tx, now: Ts, random: &Random, step: &PlanStep, patient: Patient
     let many = r::table.filter(r::conversation_id.eq(step.conversation_id)).select(r::id);
     let is_of_many = many.first::<RecipientId>(tx.conn()).optional()?.is_some();
     let pace = if is_of_many && first == Some(step.message_id) { Pace::OneOfMany } else { Pace::AtOnce };
-    enqueue_at(tx, now, random, (step.message_id, step.conversation_id, patient), kind, &links, (now, pace))?;
+    enqueue_at(tx, now, random, (step.message_id, step.conversation_id, patient), kind, &to, (now, pace))?;
     Ok(StepState::Done)
+}
+
+/// Who has a text of this message already: the patient (`None`), and caregivers.
+fn texted(tx: &mut Tx, message: MessageId) -> QueryResult<Vec<Option<CaregiverId>>> {
+    let texts = n::table.filter(n::message_id.eq(message)).filter(n::channel.eq(Channel::Sms));
+    texts.select(n::caregiver_id).distinct().load(tx.conn())
+}
+
+/// Whether no caregiver is told of a conversation.
+fn is_for_patient_alone(tx: &mut Tx, conversation: ConversationId) -> QueryResult<bool> {
+    conversations::table.find(conversation).select(conversations::only_patient).first(tx.conn())
 }
 
 /// Makes the conversation ask for attention, and marks it as news for the writer of the message.

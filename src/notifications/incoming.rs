@@ -90,6 +90,8 @@ pub fn stop(tx: &mut Tx, now: Ts, phone: &PhoneNumber) -> QueryResult<()> {
     let waiting: Vec<NotificationRow> = notifications::table
         .inner_join(patients::table)
         .filter(patients::phone.eq(phone))
+        // a caregiver's go to another number, and find it blocked where it is this one
+        .filter(notifications::caregiver_id.is_null())
         .filter(notifications::channel.eq(Channel::Sms))
         .filter(notifications::state.eq_any([State::Queued, State::Sending]))
         .select(NotificationRow::as_select())

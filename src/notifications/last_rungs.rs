@@ -3,7 +3,8 @@
 
 use super::blocks::{BlockKind, Blocks};
 use super::plan::{Obstacle, obstacles, reaches};
-use crate::db::Conn;
+use super::recipients::obstacles_now;
+use crate::db::{Conn, Ts};
 use crate::delivery::Channel;
 use crate::patients::{Method, Patient};
 use crate::settings::{self, Reach, Settings};
@@ -47,16 +48,19 @@ pub fn last_rungs(settings: &Settings, reach: Reach, patient: &Patient, blocks: 
     (phone || letter_days.is_some()).then_some(LastRungs { phone, letter_days })
 }
 
-/// What prevents a message to this patient; nothing where its writer has said to write `anyway`, and the last rungs reach them.
+/// What prevents a message to this patient, which may be for them alone; nothing where its writer has said to write `anyway`, and the
+/// last rungs reach them.
 pub fn hindrances(
     conn: &mut Conn,
+    now: Ts,
     settings: &Settings,
     patient: &Patient,
     blocks: &Blocks,
-    anyway: bool,
+    (only_patient, anyway): (bool, bool),
 ) -> QueryResult<Vec<Obstacle>> {
-    if anyway && last_rungs(settings, settings::reach(conn)?, patient, blocks).is_some() {
+    let found = obstacles_now(conn, now, settings, patient, blocks, only_patient)?;
+    if !found.is_empty() && anyway && last_rungs(settings, settings::reach(conn)?, patient, blocks).is_some() {
         return Ok(Vec::new());
     }
-    Ok(obstacles(settings, patient, blocks))
+    Ok(found)
 }

@@ -8,7 +8,7 @@ use super::states::{Ending, State};
 use super::templates::Kind;
 use crate::clock::Random;
 use crate::db::schema::notifications;
-use crate::db::{NotificationId, PatientId, Ts, Tx};
+use crate::db::{CaregiverId, NotificationId, PatientId, Ts, Tx};
 use crate::delivery::{Channel, Reason};
 use diesel::prelude::*;
 
@@ -18,11 +18,10 @@ pub fn passcode_going(
     tx: &mut Tx,
     now: Ts,
     random: &Random,
-    before: Option<NotificationId>,
-    attempt: i64,
-    to: (PatientId, Channel, Option<&Address>),
+    (before, attempt): (Option<NotificationId>, i64),
+    (patient, caregiver): (PatientId, Option<CaregiverId>),
+    (channel, address): (Channel, Option<&Address>),
 ) -> QueryResult<NotificationRow> {
-    let (patient, channel, address) = to;
     let waiting = match before {
         Some(id) => find(tx, id)?.filter(|row| !row.state.is_final()),
         None => None,
@@ -37,7 +36,7 @@ pub fn passcode_going(
         }
         other => {
             end(tx, now, other)?;
-            insert(tx, now, random, None, (patient, None), (Kind::Passcode, channel))?
+            insert(tx, now, random, None, (patient, caregiver, None), (Kind::Passcode, channel))?
         }
     };
     let row: NotificationRow = notifications::table.find(id).select(NotificationRow::as_select()).first(tx.conn())?;

@@ -34,7 +34,14 @@ text_enum! {
     }
 }
 
-/// Everything that prevents a message; empty where it can be sent.
+impl Obstacle {
+    /// Whether it is about the patient's own addresses: somebody else may be told in their place.
+    pub fn is_of_address(self) -> bool {
+        !matches!(self, Obstacle::Archived | Obstacle::PortalOff | Obstacle::NoAccess)
+    }
+}
+
+/// Everything that prevents a message to the patient's own addresses; empty where it can be sent.
 pub fn obstacles(settings: &Settings, patient: &Patient, blocks: &Blocks) -> Vec<Obstacle> {
     let mut found = Vec::new();
     if patient.archived_at.is_some() {

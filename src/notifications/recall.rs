@@ -5,14 +5,14 @@ use super::blocks::blocks;
 use super::enqueue::enqueue;
 use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
 use super::moves::set_state;
-use super::plan::{obstacles, plan};
+use super::recipients::{obstacles_now, recipients};
 use super::road_states;
 use super::rows::NotificationRow;
 use super::states::{Ending, State};
 use super::templates::Kind;
 use crate::clock::Random;
 use crate::db::schema::{conversations, notifications, plan_steps};
-use crate::db::{ConversationId, MessageId, Ts, Tx, lock_rows};
+use crate::db::{CaregiverId, ConversationId, MessageId, Ts, Tx, lock_rows};
 use crate::delivery::{Channel, Reason};
 use crate::outbox::{self, Task};
 use crate::patients::Patient;
@@ -20,15 +20,18 @@ use crate::settings;
 use crate::threads::{self, Attention};
 use diesel::prelude::*;
 
+/// To whom a notification has gone out, the patient or a caregiver, and by which road.
+pub type GoneOut = (Option<CaregiverId>, Channel);
+
 /// Locks the notifications of a message until the transaction ends: a worker hands none of them over meanwhile.
 pub fn hold(tx: &mut Tx, message: MessageId) -> QueryResult<()> {
     lock_rows(tx, "notifications", "message_id", message.0)
 }
 
-/// Ends what waits for a message that was taken back: notifications, and the steps of its plan. Gives the roads by which a
-/// notification of it has gone out, or may have. One that a worker has claimed and not handed over yet is cancelled by that
+/// Ends what waits for a message that was taken back: notifications, and the steps of its plan. Gives to whom and by
+/// which roads a notification of it has gone out, or may have. One that a worker has claimed and not handed over yet is cancelled by that
 /// worker, which finds the message taken back.
-pub fn recall(tx: &mut Tx, now: Ts, message: MessageId) -> QueryResult<Vec<Channel>> {
+pub fn recall(tx: &mut Tx, now: Ts, message: MessageId) -> QueryResult<Vec<GoneOut>> {
     let rows: Vec<NotificationRow> = notifications::table
         .filter(notifications::message_id.eq(message))
         .order(notifications::id)
@@ -41,8 +44,9 @@ pub fn recall(tx: &mut Tx, now: Ts, message: MessageId) -> QueryResult<Vec<Chann
             set_state(tx, now, row, row.attempts, ending)?;
         }
         let is_out = row.unsure || matches!(row.state, State::Sent | State::Delivered | State::Unsure);
-        if is_out && !gone_out.contains(&row.channel) {
-            gone_out.push(row.channel);
+        let one = (row.caregiver_id, row.channel);
+        if is_out && !gone_out.contains(&one) {
+            gone_out.push(one);
         }
     }
     let waiting =
@@ -98,13 +102,19 @@ pub fn tell_of_recall(
     random: &Random,
     (message, conversation): (MessageId, ConversationId),
     patient: &Patient,
-    roads: &[Channel],
+    roads: &[GoneOut],
 ) -> QueryResult<bool> {
-    let blocks = blocks(tx, patient)?;
-    if !obstacles(&settings::load(tx)?, patient, &blocks).is_empty() {
+    let only_patient: bool =
+        conversations::table.find(conversation).select(conversations::only_patient).first(tx.conn())?;
+    let (blocks, settings) = (blocks(tx, patient)?, settings::load(tx)?);
+    if !obstacles_now(tx, now, &settings, patient, &blocks, only_patient)?.is_empty() {
         return Ok(false);
     }
-    let links: Vec<Channel> = plan(patient, &blocks).links.into_iter().filter(|link| roads.contains(link)).collect();
-    enqueue(tx, now, random, (message, conversation, patient.id), Kind::Recall, &links)?;
-    Ok(!links.is_empty())
+    let mut to = recipients(tx, now, patient, only_patient)?;
+    for one in &mut to {
+        one.links.retain(|link| roads.contains(&(one.caregiver, *link)));
+    }
+    to.retain(|one| !one.links.is_empty());
+    enqueue(tx, now, random, (message, conversation, patient.id), Kind::Recall, &to)?;
+    Ok(!to.is_empty())
 }

@@ -2,6 +2,7 @@
 
 use super::blocks::{BlockKind, block};
 use super::enqueue::{Pace, enqueue_at};
+use super::recipients::Told;
 use super::reports::report;
 use super::rows::NotificationRow;
 use super::states::{Ending, State};
@@ -61,7 +62,8 @@ fn tell_again_later(tx: &mut Tx, now: Ts, random: &Random, row: &NotificationRow
         return Ok(());
     }
     let what = (message, conversation, row.patient_id);
-    enqueue_at(tx, now, random, what, row.kind, &[row.channel], (now.plus(FULL_AGAIN_AFTER), Pace::AtOnce))
+    let to = [Told { caregiver: row.caregiver_id, links: vec![row.channel] }];
+    enqueue_at(tx, now, random, what, row.kind, &to, (now.plus(FULL_AGAIN_AFTER), Pace::AtOnce))
 }
 
 /// A returned mail whose reading began this often and never ended is skipped: reading it may have crashed the program.

@@ -10,7 +10,7 @@
 use super::calls;
 use super::states::{Ending, State};
 use crate::db::schema::{messages, notifications};
-use crate::db::{ConversationId, MessageId, Ts, Tx};
+use crate::db::{CaregiverId, ConversationId, MessageId, Ts, Tx};
 use crate::delivery::{Channel, Reason};
 use crate::threads::{self, Attention, Reasons};
 use diesel::prelude::*;
@@ -80,8 +80,20 @@ pub(super) fn attention_for(state: State) -> Option<Attention> {
 }
 
 /// At most this many of a message's notifications are read, the newest first: nobody sends one message again more
-/// often.
-const MOST: i64 = 20;
+/// often, to a patient and all caregivers.
+const MOST: i64 = 200;
+
+/// Of several people who are told by one road, the line says what asks most of the clinic.
+fn gravity(state: State) -> u8 {
+    match state {
+        State::Failed | State::Bounced | State::Stopped => 0,
+        State::Queued | State::Sending => 1,
+        State::Unsure => 2,
+        State::Sent => 3,
+        State::Delivered => 4,
+        State::Cancelled => 5,
+    }
+}
 
 /// Reads the state of each road and stores it in the conversation's line of the inbox. A message that was taken back does not
 /// count.
@@ -94,14 +106,19 @@ pub(super) fn refresh(tx: &mut Tx, conversation: ConversationId) -> QueryResult<
         .select(messages::id)
         .first(tx.conn())
         .optional()?;
-    let states: Vec<(Channel, State)> = notifications::table
+    let states: Vec<(Option<CaregiverId>, Channel, State)> = notifications::table
         .filter(notifications::message_id.eq(newest))
         .order(notifications::id.desc())
         .limit(MOST)
-        .select((notifications::channel, notifications::state))
+        .select((notifications::caregiver_id, notifications::channel, notifications::state))
         .load(tx.conn())?;
-    let mut told = RoadStates::default();
-    for (channel, state) in states.into_iter().rev() {
+    let mut people: Vec<(Option<CaregiverId>, RoadStates)> = Vec::new();
+    for (whom, channel, state) in states.into_iter().rev() {
+        let at = people.iter().position(|(one, _)| *one == whom).unwrap_or(people.len());
+        if at == people.len() {
+            people.push((whom, RoadStates::default()));
+        }
+        let told = &mut people[at].1;
         let road = match channel {
             Channel::Email => &mut told.email,
             Channel::Sms => &mut told.text,
@@ -110,6 +127,8 @@ pub(super) fn refresh(tx: &mut Tx, conversation: ConversationId) -> QueryResult<
             *road = Some(state);
         }
     }
+    let worst = |channel| people.iter().filter_map(|(_, told)| told.by(channel)).min_by_key(|state| gravity(*state));
+    let told = RoadStates { email: worst(Channel::Email), text: worst(Channel::Sms) };
     let [email, text] = [told.email, told.text].map(|state| state.map(State::as_str));
     threads::set_roads(tx, conversation, email, text)?;
     Ok(told)

@@ -5,7 +5,9 @@ use super::templates::Kind;
 use crate::audit::Event;
 use crate::clock::Random;
 use crate::db::schema::notifications;
-use crate::db::{Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::db::{
+    CaregiverId, Conn, ConversationId, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId,
+};
 use crate::delivery::{Channel, Reason};
 use diesel::prelude::*;
 
@@ -41,6 +43,8 @@ pub struct NotificationRow {
     pub sent_to: Option<String>,
     /// whether it may have been sent though no answer said so
     pub unsure: bool,
+    /// the caregiver of that patient whom it is for; `None`: the patient
+    pub caregiver_id: Option<CaregiverId>,
 }
 
 impl NotificationRow {
@@ -69,13 +73,14 @@ impl NotificationRow {
     }
 }
 
-/// Stores a waiting notification. `about` is its message and conversation, and `to` the patient and the writer.
+/// Stores a waiting notification. `about` is its message and conversation, and `to` the patient, the caregiver where it is for
+/// one, and the writer.
 pub(super) fn insert(
     tx: &mut Tx,
     now: Ts,
     random: &Random,
     about: Option<(MessageId, ConversationId)>,
-    to: (PatientId, Option<UserId>),
+    to: (PatientId, Option<CaregiverId>, Option<UserId>),
     what: (Kind, Channel),
 ) -> QueryResult<NotificationId> {
     let (message, conversation) = about.unzip();
@@ -85,7 +90,7 @@ pub(super) fn insert(
         (notifications::state.eq(State::Queued), notifications::reason.eq(None::<String>)),
         (notifications::attempts.eq(0), notifications::message_uid.eq(random.token().reveal().to_lowercase())),
         (notifications::created_at.eq(now), notifications::state_at.eq(now)),
-        (notifications::user_id.eq(to.1), notifications::kind.eq(what.0)),
+        (notifications::user_id.eq(to.2), notifications::kind.eq(what.0), notifications::caregiver_id.eq(to.1)),
     );
     diesel::insert_into(notifications::table).values(row).returning(notifications::id).get_result(tx.conn())
 }

@@ -2,13 +2,14 @@
 
 use super::blocks::{BlockKind, Blocks, blocks};
 use super::moves::set_state;
+use super::recipients::Reached;
 use super::rows::NotificationRow;
 use super::states::{Ending, State};
 use super::templates::Kind;
 use crate::db::schema::{conversations, messages, notifications};
 use crate::db::{Conn, NotificationId, Ts, Tx, lock_row};
 use crate::delivery::{Channel, Reason};
-use crate::patients::{Patient, patient_by_id};
+use crate::patients::Patient;
 use crate::settings;
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::prelude::*;
@@ -17,35 +18,40 @@ use diesel::prelude::*;
 pub struct ToSend {
     /// the notification
     pub row: NotificationRow,
-    /// the patient as they are now
-    pub patient: Patient,
+    /// whom it is for, as they are reached now
+    pub to: Reached,
     /// when the conversation was closed, if it was
     pub closed_at: Option<Ts>,
     /// when the patient read the message, if they did
     pub read_at: Option<Ts>,
     /// when the message was taken back, if it was
     pub recalled_at: Option<Ts>,
-    /// the blocks on the patient's addresses
+    /// it is of a conversation that is for the patient alone
+    pub only_patient: bool,
+    /// the blocks on their addresses
     pub blocks: Blocks,
 }
 
 /// Reads what is needed to send one, and locks it: its message is not taken back between this look and the handing over.
 /// `None` where it does not exist any more or is final.
-pub fn for_sending(conn: &mut Conn, id: NotificationId) -> QueryResult<Option<ToSend>> {
+pub fn for_sending(conn: &mut Conn, now: Ts, id: NotificationId) -> QueryResult<Option<ToSend>> {
     lock_row(conn, "notifications", id.0)?;
     let row: Option<NotificationRow> =
         notifications::table.find(id).select(NotificationRow::as_select()).first(conn).optional()?;
     let Some(row) = row.filter(|row| !row.state.is_final()) else { return Ok(None) };
-    let patient = patient_by_id(conn, row.patient_id)?;
-    let (closed_at, (read_at, recalled_at)) = match row.about() {
+    let to = Reached::read(conn, now, row.patient_id, row.caregiver_id)?;
+    let ((closed_at, only_patient), (read_at, recalled_at)) = match row.about() {
         Some((message, conversation)) => (
-            conversations::table.find(conversation).select(conversations::closed_at).first(conn)?,
+            conversations::table
+                .find(conversation)
+                .select((conversations::closed_at, conversations::only_patient))
+                .first(conn)?,
             messages::table.find(message).select((messages::read_by_patient_at, messages::recalled_at)).first(conn)?,
         ),
-        None => (None, (None, None)),
+        None => ((None, false), (None, None)),
     };
-    let blocks = blocks(conn, &patient)?;
-    Ok(Some(ToSend { row, patient, closed_at, read_at, recalled_at, blocks }))
+    let blocks = blocks(conn, &to.record)?;
+    Ok(Some(ToSend { row, to, closed_at, only_patient, read_at, recalled_at, blocks }))
 }
 
 /// Where a notification is sent.
@@ -80,12 +86,13 @@ impl Address {
 /// # Errors
 /// The state to set instead, with its reason.
 pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Address, Ending> {
-    let patient = &to_send.patient;
+    let patient = &to_send.to.record;
     let cancelled = |reason| Err(Ending { state: State::Cancelled, reason: Some(reason) });
     match () {
         () if patient.archived_at.is_some() => return cancelled(Reason::Archived),
         () if !settings.portal_on => return cancelled(Reason::PortalOff),
-        () if !patient.portal_access => return cancelled(Reason::NoAccess),
+        () if !patient.portal_access || !to_send.to.is_current => return cancelled(Reason::NoAccess),
+        () if to_send.only_patient && to_send.row.caregiver_id.is_some() => return cancelled(Reason::NoAccess),
         // word that a message was taken back is wanted most where nothing else is left
         () if to_send.row.kind == Kind::Recall => {}
         () if to_send.recalled_at.is_some() => return cancelled(Reason::Recalled),

@@ -6,10 +6,14 @@ use super::states::State;
 use super::templates::Kind;
 use crate::access::{Authority, ConfirmedUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::caregivers;
 use crate::db::schema::notifications as n;
 use crate::db::schema::{messages, patients, users};
-use crate::db::{Conn, Counted, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId, in_time};
+use crate::db::{
+    CaregiverId, Conn, Counted, MessageId, MultiBackend, NotificationId, PatientId, Ts, Tx, UserId, in_time,
+};
 use crate::delivery::Channel;
+use crate::text::Lang;
 use diesel::prelude::*;
 use std::collections::HashMap;
 
@@ -45,8 +49,20 @@ pub struct SentRow {
     pub is_recalled: bool,
     /// the patient's name
     pub patient: String,
+    /// the name of the caregiver of that patient whom it is for; `None`: the patient
+    pub caregiver: Option<String>,
     /// who wrote the message, or gave access; nobody for a passcode, which the patient asks for
     pub user: Option<String>,
+}
+
+impl SentRow {
+    /// Whom it is for, in words: the patient, or the caregiver who reads for them.
+    pub fn recipient(&self, lang: &Lang) -> String {
+        match &self.caregiver {
+            Some(name) => lang.t2("person-for", "name", name.as_str(), "patient", self.patient.as_str()),
+            None => self.patient.clone(),
+        }
+    }
 }
 
 /// Words may find so many patients; of more, the list holds the best, and the page says so.
@@ -225,7 +241,10 @@ pub fn sent(
         .load(conn)?;
     rows.sort_unstable_by_key(|(row, ..)| std::cmp::Reverse((row.created_at, row.id)));
     let later = later(conn, rows.iter().map(|(row, ..)| row))?;
+    let ids: Vec<CaregiverId> = rows.iter().filter_map(|(row, ..)| row.caregiver_id).collect();
+    let caregivers = caregivers::named(conn, &ids)?;
     let shown = |(row, (given, family), user, recalled): Joined| SentRow {
+        caregiver: row.caregiver_id.and_then(|id| caregivers.get(&id)).map(|(name, _)| name.clone()),
         is_newest: later.get(&NoticeKey::from_row(&row)).is_none_or(|id| *id <= row.id),
         row,
         is_recalled: recalled.is_some(),
@@ -237,11 +256,11 @@ pub fn sent(
 
 /// What a notification says, to whom and by which road: who is sent it again is told the same.
 #[derive(PartialEq, Eq, Hash)]
-struct NoticeKey(Option<MessageId>, PatientId, &'static str);
+struct NoticeKey(Option<MessageId>, PatientId, Option<CaregiverId>, &'static str);
 
 impl NoticeKey {
     fn from_row(row: &NotificationRow) -> NoticeKey {
-        NoticeKey(row.message_id, row.patient_id, row.channel.as_str())
+        NoticeKey(row.message_id, row.patient_id, row.caregiver_id, row.channel.as_str())
     }
 }
 

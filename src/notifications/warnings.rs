@@ -61,7 +61,8 @@ pub fn warnings(conn: &mut Conn, patient: &Patient, blocks: &Blocks) -> QueryRes
 fn last_failed(conn: &mut Conn, patient: PatientId, channel: Channel) -> QueryResult<bool> {
     let by_this_road = notifications::patient_id.eq(patient).and(notifications::channel.eq(channel));
     let newest = (notifications::created_at.desc(), notifications::id.desc());
-    let last = notifications::table.filter(by_this_road).order(newest).limit(1);
+    let own = by_this_road.and(notifications::caregiver_id.is_null());
+    let last = notifications::table.filter(own).order(newest).limit(1);
     let state: Option<State> = last.select(notifications::state).first(conn).optional()?;
     Ok(matches!(state, Some(State::Failed | State::Bounced | State::Stopped)))
 }

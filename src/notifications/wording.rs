@@ -1,9 +1,10 @@
 //! The words of one notification to one patient, from the wording in use now.
 
+use super::recipients::Reached;
 use super::templates::{Kind, NotificationTemplate, Rendered, Slot, Values, in_use, safe_name, typed_address};
 use crate::db::{Conn, Ts};
 use crate::delivery::Channel;
-use crate::patients::{self, Patient};
+use crate::patients;
 use crate::portal_links::{LINK_LASTS, PASSCODE_LASTS};
 use crate::settings::{self, Settings};
 use crate::text::Lang;
@@ -23,34 +24,27 @@ pub struct Wording {
     own_word: String,
 }
 
-/// Reads the wording of a kind for a patient, as it is in use at this moment. `origin` is where the portal is.
+/// Reads the wording of a kind for a patient or caregiver, as it is in use at this moment. `origin` is where the portal is.
 pub fn wording(
     conn: &mut Conn,
     now: Ts,
     (settings, origin): (&Settings, &str),
-    patient: &Patient,
+    to: &Reached,
     what: (Kind, Channel),
 ) -> QueryResult<Wording> {
-    let slot = Slot { kind: what.0, channel: what.1, lang: Lang::or_english(&patient.language) };
+    let slot = Slot { kind: what.0, channel: what.1, lang: Lang::or_english(&to.record.language) };
     let (template, _) = in_use(conn, settings, slot)?;
-    let name = if settings.notify_by_name { patient.called() } else { "" };
+    let name = if settings.notify_by_name { to.record.called() } else { "" };
     let mut words = Wording::new(template, (settings, origin), name, now);
-    if settings::shows_own_word(conn)?
-        && let Some(word) = patients::own_word(conn, patient.id)?
+    // the word was chosen with the patient: no caregiver learns it
+    if to.caregiver.is_none()
+        && settings::shows_own_word(conn)?
+        && let Some(word) = patients::own_word(conn, to.record.id)?
     {
         words = words.with_own_word(word.as_str());
     }
-    let others = settings.name_where_shared && is_shared(conn, patient, what.1)?;
-    Ok(if others { words.saying_for_whom(patient.called()) } else { words })
-}
-
-/// Whether another patient has the same address.
-fn is_shared(conn: &mut Conn, patient: &Patient, channel: Channel) -> QueryResult<bool> {
-    match (channel, &patient.email, &patient.phone) {
-        (Channel::Email, Some(email), _) => patients::email_is_shared(conn, patient.id, email),
-        (Channel::Sms, _, Some(phone)) => patients::phone_is_shared(conn, patient.id, phone),
-        _ => Ok(false),
-    }
+    let others = settings.name_where_shared && to.is_shared(conn, what.1)?;
+    Ok(if others { words.saying_for_whom(&to.patient_called) } else { words })
 }
 
 impl Wording {

@@ -1,6 +1,5 @@
 //! What is known about a patient's addresses: whether others have them too, and whether the patient proved them.
 
-use super::record::Patient;
 use crate::db::schema::{patient_terms, patients};
 use crate::db::{Conn, PatientId, Tx};
 use crate::text;
@@ -18,12 +17,6 @@ pub fn phone_is_shared(conn: &mut Conn, than: PatientId, phone: &PhoneNumber) ->
     let others = others_found_by(conn, than, phone.as_str().trim_start_matches('+').to_owned())?;
     // the digits may be another number of that patient
     Ok(others.iter().flatten().any(|other| other == phone))
-}
-
-/// Whether another patient has an address of this one.
-pub fn address_is_shared(conn: &mut Conn, patient: &Patient) -> QueryResult<bool> {
-    let email = patient.email.as_ref().map_or(Ok(false), |email| email_is_shared(conn, patient.id, email))?;
-    Ok(email || patient.phone.as_ref().map_or(Ok(false), |phone| phone_is_shared(conn, patient.id, phone))?)
 }
 
 /// The cellphone numbers of other patients who are found by a word. The words of the patient search contain each

@@ -53,7 +53,7 @@ pub fn identifiers(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<(IdKi
 }
 
 /// The patients with this number, compared without spaces, signs and case.
-fn identified(conn: &mut Conn, kind: IdKind, number: &str) -> QueryResult<Vec<Patient>> {
+pub fn with_number(conn: &mut Conn, kind: IdKind, number: &str) -> QueryResult<Vec<Patient>> {
     if kind == IdKind::HealthNumber {
         let same = table::table.filter(table::health_number_key.eq(health_number_key(number)));
         let same = same.filter(table::merged_into.is_null());
@@ -124,16 +124,4 @@ pub fn masked(number: &str) -> String {
     let kept: Vec<char> = number.chars().filter(|c| c.is_alphanumeric()).collect();
     let shown = kept.len().min(4).min(kept.len() / 2);
     format!("… {}", kept[kept.len() - shown..].iter().collect::<String>())
-}
-
-/// The patient with this number for whom `is_theirs` holds; `None` unless there is exactly one.
-pub fn the_one(
-    conn: &mut Conn,
-    kind: IdKind,
-    number: &str,
-    is_theirs: impl Fn(&Patient) -> bool,
-) -> QueryResult<Option<PatientId>> {
-    let found = identified(conn, kind, number)?;
-    let theirs: Vec<PatientId> = found.iter().filter(|patient| is_theirs(patient)).map(|patient| patient.id).collect();
-    Ok(<[PatientId; 1]>::try_from(theirs).ok().map(|[one]| one))
 }

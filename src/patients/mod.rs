@@ -19,11 +19,11 @@ mod search;
 mod sources;
 
 pub use archive::{ArchiveReason, archive, bring_back, leave_to, take_back};
-pub use contact::{address_is_shared, confirm_email, confirm_phone, email_is_shared, phone_is_shared};
+pub use contact::{confirm_email, confirm_phone, email_is_shared, phone_is_shared};
 pub use distinctions::{Apart, Distinction, distinctions, may_be_one, tell_apart};
 pub use doubles::{Doubles, doubles};
 pub use health_number::{KnownSystem, known_system};
-pub use identifiers::{IdKind, identifiers, masked, move_identifiers, put_identifiers, set_identifiers, the_one};
+pub use identifiers::{IdKind, identifiers, masked, move_identifiers, put_identifiers, set_identifiers, with_number};
 pub use known::{
     Added, PersonDescription, Recognised, TypedPatient, Who, add_typed, doubles_of, is_mistaken_for, lock_additions,
     recognise,

@@ -21,6 +21,7 @@ pub async fn open(
     let (conversation, number) = (number(&req, "number")?, number(&req, "file")?);
     let content = if how.is_page() { Content::Page } else { Content::File };
     let (patient, again) = (visit.0.patient(), visit.0.clone());
+    let who = Actor::at_portal(patient, visit.0.caregiver());
     let find = state.db.read(move |conn| -> Result<_, AppError> {
         let found = attachments::for_patient(conn, &visit.0, conversation, number, content)?;
         let (file, blob) = found.ok_or(AppError::NotFound)?;
@@ -44,8 +45,7 @@ pub async fn open(
             return Err(AppError::NotFound);
         }
     }
-    let trace =
-        Entry::of_patient(Actor::Patient(patient), Event::AttachmentOpened, patient, Subject::Attachment(file.id));
+    let trace = Entry::of_patient(who, Event::AttachmentOpened, patient, Subject::Attachment(file.id));
     state.record_opening(trace, sent).await?;
     Ok(response)
 }

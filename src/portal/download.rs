@@ -3,13 +3,13 @@
 //! The archive is made page by page in a temporary file without a name, and sent from there, so that it is never whole
 //! in memory.
 
-use super::guard::{Visit, shell};
+use super::guard::{Visit, read_as, shell};
 use crate::access::PortalVisit;
 use crate::attachments::{self, Attachment, Content};
 use crate::audit::{Actor, Entry, Event, Subject};
 use crate::chart::document;
-use crate::conversations::{self, Author, MessageRow, PatientRow, PatientThread};
-use crate::db::{Conn, ConversationId, DbError, MessageId};
+use crate::conversations::{self, Author, MessageRow, OneTap, PatientRow, PatientThread};
+use crate::db::{Conn, ConversationId, DbError, MessageId, Ts};
 use crate::error::AppError;
 use crate::http::{Head, Shell};
 use crate::patients::{self, IdKind, Patient};
@@ -51,6 +51,16 @@ struct ConversationPage<'a> {
 }
 
 impl ConversationPage<'_> {
+    /// Who wrote a message that came from the portal.
+    fn writer(&self, message: &MessageRow) -> String {
+        self.thread.writer(message, &self.shell.lang)
+    }
+
+    /// An answer with one tap, in words.
+    fn answered_words(&self, message: &MessageRow, answer: &OneTap, at: &Ts) -> String {
+        self.thread.answered(message, (*answer, self.shell.moment(at)), &self.shell.lang)
+    }
+
     /// A file's address relative to the page, with characters escaped that an address cannot hold.
     fn address(&self, file: &Attachment) -> String {
         let place = place_of(self.thread.number, file);
@@ -73,6 +83,7 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
         let is_open = db.read(move |conn| -> Result<_, AppError> { Ok(reader.is_open(conn)?) });
         return if is_open.await? { Ok(response.finish()) } else { Err(AppError::NotFound) };
     }
+    let reader = visit.0.clone();
     let storage = state.intake.storage.clone();
     let to_serve = storage.clone();
     let packed = loop {
@@ -92,9 +103,10 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
         let storage = storage.clone();
         let packed = web::block(move || add_files(pages, &storage)).await.map_err(|_| failed("no thread"))??;
         // who has everything has opened everything; what was taken back since it was read is not handed out
+        let opening = reader.clone();
         let open = state.db.write(move |tx| -> Result<_, NotOpened> {
             for (conversation, messages) in &unread {
-                if !conversations::open(tx, now, *conversation, messages)? {
+                if !conversations::open(tx, now, &opening, *conversation, messages)? {
                     return Err(NotOpened::TakenBack);
                 }
             }
@@ -107,7 +119,12 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
         }
     };
     let (file, length) = packed;
-    let trace = Entry::of_patient(Actor::Patient(patient), Event::EverythingDownloaded, patient, Subject::None);
+    let trace = Entry::of_patient(
+        Actor::at_portal(patient, visit.0.caregiver()),
+        Event::EverythingDownloaded,
+        patient,
+        Subject::None,
+    );
     state.record(trace).await?;
     Ok(response.insert_header((CONTENT_LENGTH, length)).streaming(chunks(file)))
 }
@@ -143,7 +160,7 @@ struct Archive {
 fn pages(conn: &mut Conn, shell: &Shell, visit: &PortalVisit, storage: &Storage) -> Result<Archive, AppError> {
     let zip = ZipWriter::new(BufWriter::new(tempfile::tempfile().map_err(failed)?));
     let mut archive = Archive { zip, files: Vec::new(), unread: Vec::new() };
-    let patient = patients::patient_by_id(conn, visit.patient())?;
+    let patient = read_as(conn, visit)?;
     let identifiers = patients::identifiers(conn, patient.id)?;
     let mut rows: Vec<PatientRow> = Vec::new();
     let mut after = None;

@@ -2,14 +2,16 @@
 
 use crate::access::session::Holder;
 use crate::access::{self, LapsedVisit, PortalRefusal, PortalVisit};
-use crate::conversations::Author;
+use crate::caregivers;
 use crate::db::Conn;
 use crate::error::AppError;
 use crate::http::{Head, Shell};
+use crate::patients::{self, Patient};
 use crate::settings::{self, Settings};
 use crate::text::Lang;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use diesel::QueryResult;
 use std::future::{Ready, ready};
 
 /// A patient who has proved who they are.
@@ -80,16 +82,30 @@ pub fn shell(conn: &mut Conn, head: &Head, theirs: Option<&str>) -> Result<(Shel
     shell.signed_in = head.holder.is_some();
     shell.images = (settings.logo.clone(), settings.background.clone());
     shell.session = head.holder.as_ref().map(Holder::lasts);
+    if let Some(visit) = head.holder.as_ref().and_then(access::portal_visit)
+        && let Some(caregiver) = caregivers::of_visit(conn, &visit)?
+    {
+        let patient = patients::patient_by_id(conn, visit.patient())?.name();
+        shell.acting = shell.t2("person-for", "name", caregiver.details.name, "patient", patient);
+    }
     Ok((shell, settings))
 }
 
-/// Who wrote a message, as patients read it: "You", the user's name where the clinic shows names, else the clinic.
-pub fn writer<'a>(shell: &'a Shell, settings: &Settings, author: Author, user: Option<&'a str>) -> &'a str {
-    match author {
-        Author::Patient => shell.t("you"),
-        Author::User if settings.portal_names => user.unwrap_or(shell.clinic_name.as_str()),
-        Author::User | Author::System => shell.clinic_name.as_str(),
+/// Who wrote for the clinic, as patients read it: the user's name where the clinic shows names, else the clinic.
+pub fn clinic_writer<'a>(shell: &'a Shell, settings: &Settings, user: Option<&'a str>) -> &'a str {
+    user.filter(|_| settings.portal_names).unwrap_or(shell.clinic_name.as_str())
+}
+
+/// The patient whose messages are read, with the addresses, language and method of whoever reads: a caregiver learns none of the
+/// patient's own.
+pub fn read_as(conn: &mut Conn, visit: &PortalVisit) -> QueryResult<Patient> {
+    let mut patient = patients::patient_by_id(conn, visit.patient())?;
+    if let Some(caregiver) = caregivers::of_visit(conn, visit)? {
+        let (own, record) = (caregiver.details, &mut patient.demographics);
+        (record.email, record.phone) = (own.email, own.phone);
+        (record.language, record.method) = (own.language, own.method);
     }
+    Ok(patient)
 }
 
 /// Why the patient may not enter the portal, in words.

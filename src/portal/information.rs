@@ -1,8 +1,9 @@
 //! `/portal/information`: what the clinic holds about the patient, what they may change, and their sessions.
 
-use super::guard::{Visit, refusal_text, shell};
+use super::guard::{Visit, read_as, refusal_text, shell};
 use crate::access::{self, session};
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::caregivers;
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
@@ -85,7 +86,7 @@ async fn page(
     let typed = typed.map(|(form, seen)| (form.get("method").to_owned(), form.get("language").to_owned(), seen));
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, None)?;
-        let patient = patients::patient_by_id(conn, visit.0.patient())?;
+        let patient = read_as(conn, &visit.0)?;
         let identifiers = patients::identifiers(conn, patient.id)?;
         let own_word = match settings::shows_own_word(conn)? {
             true => patients::own_word(conn, patient.id)?,
@@ -103,8 +104,9 @@ pub async fn show(state: web::Data<AppState>, head: Head, visit: Visit) -> Resul
         return html(&page);
     }
     let patient = visit.0.patient();
+    let who = Actor::at_portal(patient, visit.0.caregiver());
     let page = page(&state, head, visit, None, FieldErrors::default()).await?;
-    let trace = Entry::of_patient(Actor::Patient(patient), Event::InformationViewed, patient, Subject::None);
+    let trace = Entry::of_patient(who, Event::InformationViewed, patient, Subject::None);
     state.record(trace).await?;
     html(&page)
 }
@@ -128,9 +130,13 @@ pub async fn submit(
     let (now, writer) = (head.now, visit.0.clone());
     let typed = form.clone();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        let patient = access::held(tx, writer.patient())?;
-        match stored(&patients::patient_by_id(tx, patient)?).newer(&typed) {
+        if let Some(caregiver) = writer.caregiver() {
+            caregivers::hold(tx, caregiver)?;
+        }
+        access::held(tx, writer.patient())?;
+        match stored(&read_as(tx, &writer)?).newer(&typed) {
             Some(seen) => Ok(Err(seen)),
+            None if writer.caregiver().is_some() => Ok(Ok(caregivers::change_own(tx, now, &writer, language, method)?)),
             None => Ok(Ok(patients::change_own(tx, now, &writer, language, method)?)),
         }
     });
@@ -156,9 +162,10 @@ pub async fn log_out_everywhere(
     session: Session,
 ) -> Result<HttpResponse, AppError> {
     let (now, patient) = (head.now, visit.0.patient());
-    let entry = Entry::of_patient(Actor::Patient(patient), Event::PortalSignedOut, patient, Subject::None);
+    let who = Actor::at_portal(patient, visit.0.caregiver());
+    let entry = Entry::of_patient(who, Event::PortalSignedOut, patient, Subject::None);
     let write = state.db.write(move |tx| -> Result<_, AppError> {
-        session::end_of_patient(tx, patient)?;
+        session::end_of_visit(tx, &visit.0)?;
         Ok(audit::append(tx, now, entry.with("everywhere"))?)
     });
     write.await?;

@@ -3,17 +3,17 @@
 
 use super::gone::RecalledPage;
 use super::guard::{return_path, shell};
+use crate::access::Carer;
 use crate::access::session::{HOLDER, Holder};
 use crate::clock::Token;
-use crate::db::Ts;
+use crate::db::{PatientId, Ts};
 use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::cookies::Stay;
 use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, limits, see_other};
-use crate::notifications;
-use crate::patients;
+use crate::notifications::{self, Reached};
 use crate::portal_entry::{self, LoginError, Proof};
 use crate::portal_links::{self, OpenLink, PasscodeState, PasscodeStatus, RequestRefused};
 use crate::settings::Settings;
@@ -140,20 +140,23 @@ async fn page(
         let mut word_begins = String::new();
         let (road, to, whose) = match link.patient.filter(|_| !is_claim) {
             Some(patient) => {
-                let patient = patients::patient_by_id(conn, patient)?;
-                let blocks = notifications::blocks(conn, &patient)?;
-                let road = notifications::passcode_channel(&patient, &blocks, &delivery, link.channel);
-                let shared = patients::address_is_shared(conn, &patient)?;
+                let reached = Reached::read(conn, now, patient, link.caregiver)?;
+                let blocks = notifications::blocks(conn, &reached.record)?;
+                let road = notifications::passcode_channel(&reached.record, &blocks, &delivery, link.channel);
+                let shared = reached.is_shared(conn, Channel::Email)? || reached.is_shared(conn, Channel::Sms)?;
                 let to = match road {
-                    Channel::Email => patient.email.as_ref().map(EmailAddress::hidden),
-                    Channel::Sms => patient.phone.as_ref().map(PhoneNumber::masked),
+                    Channel::Email => reached.record.email.as_ref().map(EmailAddress::hidden),
+                    Channel::Sms => reached.record.phone.as_ref().map(PhoneNumber::masked),
                 };
-                if crate::settings::shows_own_word(conn)?
-                    && let Some(word) = patients::own_word(conn, patient.id)?
+                // the word was chosen with the patient: no caregiver learns it
+                if link.caregiver.is_none()
+                    && crate::settings::shows_own_word(conn)?
+                    && let Some(word) = patients::own_word(conn, patient)?
                 {
                     word_begins = word.first_letter();
                 }
-                let whose = if shared { patient.called().to_owned() } else { String::new() };
+                // the date of birth is asked of whoever the link was sent to
+                let whose = if shared { reached.record.called().to_owned() } else { String::new() };
                 (road, to.unwrap_or_default(), whose)
             }
             None => (link.channel, String::new(), String::new()),
@@ -199,7 +202,10 @@ pub async fn show(
         Err(over) => return Ok(over),
     };
     // a patient who has proved who they are need not do so again
-    if matches!(&head.holder, Some(Holder::Patient { id, .. }) if Some(*id) == link.patient) {
+    let is_theirs = |id: PatientId, carer: Option<Carer>| {
+        Some(id) == link.patient && carer.map(|carer| carer.id()) == link.caregiver
+    };
+    if matches!(&head.holder, Some(Holder::Patient { id, carer, .. }) if is_theirs(*id, *carer)) {
         return Ok(see_other(&destination(&link, &query.back)));
     }
     let typed = Typed { back: return_path(&query.back).unwrap_or_default().to_owned(), ..Typed::default() };

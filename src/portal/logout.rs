@@ -11,7 +11,12 @@ use actix_web::{HttpResponse, web};
 pub async fn submit(state: web::Data<AppState>, head: Head, session: Session) -> Result<HttpResponse, AppError> {
     if let Some(visit) = head.holder.as_ref().and_then(access::portal_visit) {
         let patient = visit.patient();
-        let trace = Entry::of_patient(Actor::Patient(patient), Event::PortalSignedOut, patient, Subject::None);
+        let trace = Entry::of_patient(
+            Actor::at_portal(patient, visit.caregiver()),
+            Event::PortalSignedOut,
+            patient,
+            Subject::None,
+        );
         state.record(trace).await?;
     }
     session.purge();

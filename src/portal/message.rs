@@ -1,7 +1,7 @@
 //! `/portal/messages/{number}`: one conversation: read, and answer where the clinic allows it.
 
 use super::gone::gone;
-use super::guard::{Visit, Writer, number, refusal_text, shell, writer};
+use super::guard::{Visit, Writer, number, refusal_text, shell, clinic_writer};
 use crate::access::PortalVisit;
 use crate::conversations::{
     self, Author, Body, BodyFormat, CannotReply, MessageRow, OneTap, PatientReply, PatientReplyError, PatientThread,
@@ -69,11 +69,6 @@ impl MessagePage {
         first.and_then(|at| self.thread.messages.get(at)).is_some_and(|first| first.id == message.id)
     }
 
-    /// Who wrote a message, as the patient reads it.
-    fn writer<'a>(&'a self, message: &'a MessageRow) -> &'a str {
-        writer(&self.shell, &self.settings, message.author, message.user_name.as_deref())
-    }
-
     /// Whether this message was just sent: the newest of the patient's own.
     fn is_sent(&self, message: &MessageRow) -> bool {
         let newest = self.thread.messages.iter().rfind(|m| m.author == Author::Patient);
@@ -88,6 +83,20 @@ impl MessagePage {
         let answer = |m: &MessageRow| m.answers.iter().map(|(_, at)| *at).max();
         let last = self.thread.messages.iter().filter(|m| answer(m).is_some()).max_by_key(|m| answer(m)).map(|m| m.id);
         if !self.answered.is_empty() && last == Some(message.id) { self.answered } else { "" }
+    }
+
+    /// Who wrote a message, as whoever reads at the portal is told.
+    fn writer(&self, message: &MessageRow) -> String {
+        match message.author {
+            Author::Patient => self.thread.writer(message, &self.shell.lang),
+            Author::User => clinic_writer(&self.shell, &self.settings, message.user_name.as_deref()).to_owned(),
+            Author::System => self.shell.clinic_name.clone(),
+        }
+    }
+
+    /// An answer with one tap, in words.
+    fn answered_words(&self, message: &MessageRow, answer: &OneTap, at: &Ts) -> String {
+        self.thread.answered(message, (*answer, self.shell.moment(at)), &self.shell.lang)
     }
 
     /// The address of this conversation, for its files.

@@ -1,9 +1,9 @@
 //! `/portal/messages`: the patient's conversations, newest first.
 
-use super::guard::{Visit, refusal_text, shell, writer};
+use super::guard::{Visit, clinic_writer, refusal_text, shell};
 use crate::access::PortalVisit;
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::conversations::{self, PatientExcerpt, PatientRow};
+use crate::conversations::{self, Author, PatientExcerpt, PatientRow};
 use crate::db::{self, Conn, Ts};
 use crate::error::AppError;
 use crate::http::{Head, Shell, html, paging};
@@ -35,10 +35,14 @@ impl MessagesPage {
         self.excerpts.get(&row.number).map_or("", |newest| newest.words.as_str())
     }
 
-    /// Who wrote last: the name where the clinic shows names, else the clinic.
+    /// Who wrote last: "You", somebody else at the portal, the user's name where the clinic shows names, else the clinic.
     fn writer<'a>(&'a self, row: &PatientRow) -> &'a str {
         let name = self.excerpts.get(&row.number).and_then(|newest| newest.by.as_deref());
-        writer(&self.shell, &self.settings, row.last_author, name)
+        match row.last_author {
+            Author::Patient => name.unwrap_or(self.shell.t("you")),
+            Author::User => clinic_writer(&self.shell, &self.settings, name),
+            Author::System => &self.shell.clinic_name,
+        }
     }
 }
 
@@ -72,7 +76,7 @@ pub async fn show(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
     let before = paging::parse(&query.after);
-    let patient = visit.0.patient();
+    let (patient, who) = (visit.0.patient(), Actor::at_portal(visit.0.patient(), visit.0.caregiver()));
     let (now, is_probe, again) = (head.now, head.is_probe, (head.clone(), visit.0.clone()));
     let mut page = state.db.read(move |conn| page(conn, &head, &visit.0, before)).await?;
     if !is_probe && page.rows.iter().any(PatientRow::unread) {
@@ -80,7 +84,7 @@ pub async fn show(
         let (head, visit) = again;
         let listed = state.db.write(move |tx| -> Result<_, AppError> {
             loop {
-                let any = conversations::list(tx, now, &page.rows)?;
+                let any = conversations::list(tx, now, &visit, &page.rows)?;
                 let fresh = self::page(tx, &head, &visit, before)?;
                 let same = fresh.rows.iter().map(|row| row.id).eq(page.rows.iter().map(|row| row.id));
                 page = fresh;
@@ -91,7 +95,7 @@ pub async fn show(
         });
         page = listed.await?;
     }
-    let trace = Entry::of_patient(Actor::Patient(patient), Event::MessagesListed, patient, Subject::None);
+    let trace = Entry::of_patient(who, Event::MessagesListed, patient, Subject::None);
     state.record(trace).await?;
     html(&page)
 }

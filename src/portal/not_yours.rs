@@ -46,6 +46,7 @@ async fn page(req: HttpRequest, refused: Refusal) -> Result<HttpResponse, AppErr
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, _) = shell(conn, &head, None)?;
         let name = match head.holder.as_ref().and_then(portal_visit) {
+            Some(_) if !shell.acting.is_empty() => shell.acting.clone(),
             Some(visit) => patients::patient_by_id(conn, visit.patient())?.name(),
             None => String::new(),
         };

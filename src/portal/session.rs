@@ -23,7 +23,7 @@ pub async fn stay(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let patient = visit.0.patient();
-    let actor = audit::Actor::Patient(patient);
+    let actor = audit::Actor::at_portal(patient, visit.0.caregiver());
     let entry = audit::Entry::of_patient(actor, Event::PortalSessionKept, patient, audit::Subject::None);
     state.record(entry).await?;
     let expires_in = head.holder.as_ref().map_or(0, |holder| holder.lasts().left);

@@ -3,7 +3,7 @@
 use super::guard::{Visit, shell};
 use super::information::shut;
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::conversations::{self, View};
+use crate::conversations::{self, Looker, View};
 use crate::db;
 use crate::error::AppError;
 use crate::http::{Head, Shell, html};
@@ -26,10 +26,18 @@ struct ViewsPage {
 }
 
 impl ViewsPage {
-    /// Who looked: the name where the clinic shows names, else the role.
+    /// Who looked: of a user the name where the clinic shows names, else the role.
     fn who(&self, row: &View) -> String {
-        let role = self.shell.t_of("role", row.role.as_str());
-        if self.settings.portal_names { format!("{}, {role}", row.user_name) } else { role.to_owned() }
+        match &row.by {
+            Looker::Caregiver(name, relation) => {
+                let relation = self.shell.t_of("relation", relation.as_str());
+                self.shell.t2("caregiver-named", "name", name.as_str(), "relation", relation)
+            }
+            Looker::User(name, role) => {
+                let role = self.shell.t_of("role", role.as_str());
+                if self.settings.portal_names { format!("{name}, {role}") } else { role.to_owned() }
+            }
+        }
     }
 }
 
@@ -49,6 +57,7 @@ pub async fn show(
         return html(&page);
     }
     let (patient, before) = (visit.0.patient(), query.after.parse().ok());
+    let who = Actor::at_portal(patient, visit.0.caregiver());
     let page = state.db.read(move |conn| -> Result<_, AppError> {
         let (shell, settings) = shell(conn, &head, None)?;
         let mut rows = conversations::views(conn, &visit.0, before, PAGE + 1)?;
@@ -56,7 +65,7 @@ pub async fn show(
         Ok(ViewsPage { shell, settings, rows, next })
     });
     let page = page.await?;
-    let trace = Entry::of_patient(Actor::Patient(patient), Event::ViewsListed, patient, Subject::None);
+    let trace = Entry::of_patient(who, Event::ViewsListed, patient, Subject::None);
     state.record(trace).await?;
     html(&page)
 }

@@ -2,8 +2,9 @@
 //! or not, a link of the same kind is made and a passcode requested, in the same statements, so that neither the answer
 //! nor its time tells whether there is such a patient.
 
+use crate::caregivers::{self, Caregiver};
 use crate::clock::{Random, Token};
-use crate::db::{Ts, Tx};
+use crate::db::{CaregiverId, PatientId, Ts, Tx};
 use crate::delivery::Channel;
 use crate::patients::{self, IdKind, Patient};
 use crate::portal_links::{self, OpenLink, RequestRefused};
@@ -56,10 +57,10 @@ impl Address {
         }
     }
 
-    fn is_of(&self, patient: &Patient) -> bool {
+    fn is_of(&self, email: Option<&EmailAddress>, phone: Option<&PhoneNumber>) -> bool {
         match self {
-            Address::Email(email) => patient.email.as_ref().is_some_and(|own| own.key() == email.key()),
-            Address::Phone(phone) => patient.phone.as_ref() == Some(phone),
+            Address::Email(typed) => email.is_some_and(|own| own.key() == typed.key()),
+            Address::Phone(typed) => phone == Some(typed),
         }
     }
 }
@@ -69,14 +70,34 @@ impl Address {
 pub fn claim(tx: &mut Tx, now: Ts, random: &Random, claim: &Claim) -> QueryResult<(Token, Result<(), RequestRefused>)> {
     let settings = settings::load(tx)?;
     let open = settings.portal_on;
-    let may =
-        |patient: &Patient| open && patient.portal_access && patient.archived_at.is_none() && claim.at.is_of(patient);
-    let patient = patients::the_one(tx, claim.kind, &claim.number, may)?;
+    let may = |patient: &Patient| open && patient.portal_access && patient.archived_at.is_none();
+    // the same two statements, whether or not there is such a patient
+    let mut found = patients::with_number(tx, claim.kind, &claim.number)?;
+    found.retain(may);
+    let ids: Vec<PatientId> = found.iter().map(|patient| patient.id).collect();
+    let caregivers = caregivers::current_of(tx, now, &ids)?;
+    let (patient, caregiver) = the_one(&claim.at, &found, &caregivers).unzip();
+    let caregiver: Option<CaregiverId> = caregiver.flatten();
     let token = random.token();
     let key = settings::cookie_key(tx)?;
-    let id = portal_links::put_claim(tx, now, &token, hash(&key, claim), (patient, claim.at.channel()))?;
-    let link = OpenLink { id, patient, leads_to: None, channel: claim.at.channel(), language: None, is_claim: true };
+    let id = portal_links::put_claim(tx, now, &token, hash(&key, claim), (patient, caregiver), claim.at.channel())?;
+    let channel = claim.at.channel();
+    let link = OpenLink { id, patient, caregiver, leads_to: None, channel, language: None, is_claim: true };
     Ok((token, portal_links::request(tx, now, &link)?))
+}
+
+/// Whom a claim is true of: the patient who is reached at this address, or a caregiver who is reached there and reads for the
+/// patient. `None` unless there is exactly one such patient, and where two caregivers have the same address.
+fn the_one(at: &Address, found: &[Patient], caregivers: &[Caregiver]) -> Option<(PatientId, Option<CaregiverId>)> {
+    let own = found.iter().filter(|one| at.is_of(one.email.as_ref(), one.phone.as_ref())).map(|one| (one.id, None));
+    let caring = caregivers
+        .iter()
+        .filter(|one| at.is_of(one.details.email.as_ref(), one.details.phone.as_ref()))
+        .map(|one| (one.patient_id, Some(one.id)));
+    let own: Vec<_> = own.collect();
+    // an address that is the patient's own proves the patient
+    let all: Vec<_> = if own.is_empty() { caring.collect() } else { own };
+    <[_; 1]>::try_from(all).ok().map(|[one]| one)
 }
 
 /// A claim is stored as a keyed hash, so that the table does not tell who tried to get in.

@@ -3,10 +3,12 @@
 //! A try is counted before it is checked, in a write of its own, so that many tries at the same moment get no more than
 //! [`TRIES`](portal_links::TRIES). All failures give the same answer and take equally long.
 
+use crate::access::Carer;
 use crate::access::session::{Holder, Lasts};
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::caregivers;
 use crate::db::schema::patients;
-use crate::db::{Db, DbError, PatientId, Ts};
+use crate::db::{CaregiverId, Db, DbError, PatientId, Ts, share_row};
 use crate::delivery::Channel;
 use crate::portal_links::{self, OpenLink};
 use crate::settings::{self, Settings};
@@ -51,31 +53,50 @@ pub async fn login(db: &Db, now: Ts, link: OpenLink, proof: Proof) -> Result<Hol
     let hash = counted.hash;
     let right_code = slow_hash::verify(Lane::Passcodes, proof.from, digits, hash.clone()).await && !counted.is_over;
     db.write(move |tx| -> Result<Result<Holder, LoginError>, LoginError> {
-        // no patient has the id 0: a claim that is true of nobody runs the same statements
-        let of = patients::table.find(link.patient.unwrap_or(PatientId(0)));
+        // no patient or caregiver has the id 0: a claim that is true of nobody runs the same statements
+        let id = link.patient.unwrap_or(PatientId(0));
+        let of = patients::table.find(id);
         let known: Option<(PatientId, BirthDate, String)> =
             of.select((patients::id, patients::birth_date, patients::language)).first(tx.conn()).optional()?;
-        let right = known.filter(|(_, born, _)| right_code && proof.birth_date == *born);
+        // whoever ends it waits, or was first
+        share_row(tx, "caregivers", link.caregiver.map_or(0, |caregiver| caregiver.0))?;
+        let carer = caregivers::by_id(tx, link.caregiver.unwrap_or(CaregiverId(0)))?;
+        let carer = carer.filter(|one| one.is_current(now) && one.patient_id == id);
+        let known = match (link.caregiver, carer) {
+            (None, _) => known.map(|(patient, born, language)| (patient, born, language, None)),
+            (Some(_), Some(one)) => {
+                let own = one.details;
+                let carer = Carer::new(one.id, own.starts_at, one.version);
+                known.map(|(patient, ..)| (patient, own.birth_date, own.language, Some(carer)))
+            }
+            (Some(_), None) => None,
+        };
+        let right = known.filter(|(_, born, ..)| right_code && proof.birth_date == *born);
         let used = right.is_some() && portal_links::use_up(tx, &link, hash.as_deref())?;
-        let Some((patient, _, language)) = right.filter(|_| used) else {
+        let Some((patient, _, language, carer)) = right.filter(|_| used) else {
             // the failure is a value, not an error: otherwise its audit row would be rolled back
             audit::append(tx, now, trace(&link, Event::PortalSignInFailed))?;
             return Ok(Err(LoginError::NoMatch));
         };
         audit::append(tx, now, trace(&link, Event::PortalSignedIn))?;
-        match link.channel {
-            Channel::Email => crate::patients::confirm_email(tx, patient)?,
-            Channel::Sms => crate::patients::confirm_phone(tx, patient)?,
+        // a caregiver proves nothing about the patient's own addresses
+        match (carer, link.channel) {
+            (Some(_), _) => {}
+            (None, Channel::Email) => crate::patients::confirm_email(tx, patient)?,
+            (None, Channel::Sms) => crate::patients::confirm_phone(tx, patient)?,
         }
         let lasts = lasts(&settings::load(tx)?, proof.stay);
-        Ok(Ok(Holder::Patient { id: patient, language, lasts }))
+        Ok(Ok(Holder::Patient { id: patient, carer, language, lasts }))
     })
     .await?
 }
 
 fn trace(link: &OpenLink, event: Event) -> Entry {
     match link.patient {
-        Some(patient) => Entry::of_patient(Actor::Patient(patient), event, patient, Subject::None),
+        Some(patient) => {
+            let who = Actor::at_portal(patient, link.caregiver);
+            Entry::of_patient(who, event, patient, Subject::None)
+        }
         None => Entry::of_clinic(Actor::System, event, Subject::None),
     }
 }

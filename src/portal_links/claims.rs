@@ -2,7 +2,7 @@
 
 use crate::clock::Token;
 use crate::db::schema::{claim_tokens, passcodes, portal_links};
-use crate::db::{Both, ConversationId, LinkId, NotificationId, PatientId, Ts, Tx};
+use crate::db::{Both, CaregiverId, ConversationId, LinkId, NotificationId, PatientId, Ts, Tx};
 use crate::delivery::Channel;
 use diesel::prelude::*;
 use time::Duration;
@@ -18,10 +18,12 @@ pub fn put(
     now: Ts,
     token: &Token,
     claim_hash: Vec<u8>,
-    (patient, channel): (Option<PatientId>, Channel),
+    (patient, caregiver): (Option<PatientId>, Option<CaregiverId>),
+    channel: Channel,
 ) -> QueryResult<LinkId> {
     let fresh = (
-        (portal_links::patient_id.eq(patient), portal_links::channel.eq(channel), portal_links::created_at.eq(now)),
+        (portal_links::patient_id.eq(patient), portal_links::caregiver_id.eq(caregiver)),
+        (portal_links::channel.eq(channel), portal_links::created_at.eq(now)),
         (portal_links::expires_at.eq(now.plus(CLAIM_LASTS)), portal_links::ended_at.eq(None::<Ts>)),
     );
     let row = (

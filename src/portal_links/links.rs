@@ -4,9 +4,9 @@ use super::{passcode, tries};
 use crate::access::session;
 use crate::clock::{Random, Token};
 use crate::db::schema::{
-    claim_tokens, clinic, conversations, messages, notifications, passcodes, patients, portal_links,
+    caregivers, claim_tokens, clinic, conversations, messages, notifications, passcodes, patients, portal_links,
 };
-use crate::db::{Conn, ConversationId, LinkId, MessageId, NotificationId, PatientId, Ts, Tx};
+use crate::db::{CaregiverId, Conn, ConversationId, LinkId, MessageId, NotificationId, PatientId, Ts, Tx};
 use crate::delivery::Channel;
 use diesel::prelude::*;
 use time::Duration;
@@ -21,6 +21,8 @@ pub struct OpenLink {
     pub id: LinkId,
     /// the patient whom it was made for; `None` for a claim that is true of nobody
     pub patient: Option<PatientId>,
+    /// the caregiver of that patient whom it was made for; `None`: the patient
+    pub caregiver: Option<CaregiverId>,
     /// the conversation's number within the patient; `None` leads to all of them
     pub leads_to: Option<i64>,
     /// the road by which it was sent; for a claim: the road of its passcode
@@ -37,12 +39,13 @@ pub fn mint(
     now: Ts,
     random: &Random,
     notification: NotificationId,
-    to: (PatientId, ConversationId, Channel),
+    (patient, caregiver): (PatientId, Option<CaregiverId>),
+    (conversation, channel): (ConversationId, Channel),
 ) -> QueryResult<Token> {
-    let (patient, conversation, channel) = to;
     let token = random.token();
     let row = (
         (portal_links::token_hash.eq(token.hash()), portal_links::patient_id.eq(patient)),
+        portal_links::caregiver_id.eq(caregiver),
         (portal_links::conversation_id.eq(conversation), portal_links::notification_id.eq(notification)),
         (portal_links::channel.eq(channel), portal_links::created_at.eq(now)),
         (portal_links::expires_at.eq(now.plus(LINK_LASTS)), portal_links::ended_at.eq(None::<Ts>)),
@@ -51,12 +54,12 @@ pub fn mint(
     Ok(token)
 }
 
-/// The link of this token, if it works: known, not expired, not ended, the portal on and the patient with access. All
-/// other cases give `None`. Opening a link does not use it up.
+/// The link of this token, if it works: known, not expired, not ended, the portal on, the patient with access, and the
+/// caregiver whom it is for within their time. All other cases give `None`. Opening a link does not use it up.
 pub fn open(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<OpenLink>> {
     let on: bool = clinic::table.find(1).select(clinic::portal_on).first(conn)?;
-    type Link = (LinkId, Option<PatientId>, Channel, Option<Vec<u8>>);
-    type Found = (Link, Option<i64>, Option<(String, bool)>);
+    type Link = (LinkId, Option<PatientId>, Channel, Option<Vec<u8>>, Option<CaregiverId>);
+    type Found = (Link, Option<i64>, Option<(String, bool)>, Option<(String, PatientId, Ts, Ts)>);
     // a claim that was made again has several tokens; no link has the id 0
     let again = claim_tokens::table.find(token.hash()).select(claim_tokens::link_id);
     let again: LinkId = again.first(conn).optional()?.unwrap_or(LinkId(0));
@@ -64,20 +67,36 @@ pub fn open(conn: &mut Conn, now: Ts, token: &Token) -> QueryResult<Option<OpenL
         .filter(portal_links::token_hash.eq(token.hash()).or(portal_links::id.eq(again)))
         .left_join(patients::table)
         .left_join(conversations::table)
+        .left_join(caregivers::table)
         .select((
-            (portal_links::id, portal_links::patient_id, portal_links::channel, portal_links::claim_hash),
+            (
+                portal_links::id,
+                portal_links::patient_id,
+                portal_links::channel,
+                portal_links::claim_hash,
+                portal_links::caregiver_id,
+            ),
             conversations::number.nullable(),
             (patients::language, patients::portal_access).nullable(),
+            (caregivers::language, caregivers::patient_id, caregivers::starts_at, caregivers::ends_at).nullable(),
         ))
         .first(conn)
         .optional()?;
-    let link = found.map(|((id, patient, channel, claim), leads_to, person)| {
+    let link = found.map(|((id, patient, channel, claim, caregiver), leads_to, person, caring)| {
         let (language, access) = person.map_or((None, true), |(language, access)| (Some(language), access));
         let is_claim = claim.is_some();
-        let link = OpenLink { id, patient, leads_to, channel, language: language.filter(|_| !is_claim), is_claim };
-        (link, access)
+        let (language, in_time) = match (caregiver, caring) {
+            (None, _) => (language, true),
+            (Some(_), Some((language, of, starts_at, ends_at))) => {
+                (Some(language), patient == Some(of) && (starts_at..ends_at).contains(&now))
+            }
+            (Some(_), None) => (None, false),
+        };
+        let language = language.filter(|_| !is_claim);
+        let link = OpenLink { id, patient, caregiver, leads_to, channel, language, is_claim };
+        (link, access && in_time)
     });
-    Ok(link.filter(|(_, access)| on && *access).map(|(link, _)| link))
+    Ok(link.filter(|(_, works)| on && *works).map(|(link, _)| link))
 }
 
 #[diesel::dsl::auto_type]
@@ -90,6 +109,8 @@ fn working(now: Ts) -> _ {
 pub struct Recipient {
     /// the patient; `None` for a claim that is true of nobody: a passcode is made all the same, and sent nowhere
     pub patient: Option<PatientId>,
+    /// the caregiver of that patient who gets it; `None`: the patient
+    pub caregiver: Option<CaregiverId>,
     /// the road by which the link was sent; for a claim: the road of the passcode
     pub channel: Channel,
     /// the link is a claim: somebody says who they are
@@ -98,11 +119,14 @@ pub struct Recipient {
 
 /// Who gets a passcode for this link; `None` where the link does not work any more.
 pub fn recipient(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<Recipient>> {
-    let of = (portal_links::patient_id, portal_links::channel, portal_links::claim_hash.is_not_null());
-    let found: Option<(Option<PatientId>, Channel, bool)> =
-        working(now).filter(portal_links::id.eq(link)).select(of).first(conn).optional()?;
-    let Some((patient, channel, is_claim)) = found else { return Ok(None) };
-    let mut to = Recipient { patient, channel, is_claim };
+    let of = (
+        (portal_links::patient_id, portal_links::caregiver_id),
+        (portal_links::channel, portal_links::claim_hash.is_not_null()),
+    );
+    type Found = ((Option<PatientId>, Option<CaregiverId>), (Channel, bool));
+    let found: Option<Found> = working(now).filter(portal_links::id.eq(link)).select(of).first(conn).optional()?;
+    let Some(((patient, caregiver), (channel, is_claim))) = found else { return Ok(None) };
+    let mut to = Recipient { patient, caregiver, channel, is_claim };
     // the day's passcodes are used up: a claim does not say so, and is treated like one that is true of nobody
     if let Some(patient) = to.patient.filter(|_| is_claim)
         && tries::of_patient_today(conn, now, patient)?.asked > passcode::most_a_day(conn)?
@@ -137,7 +161,22 @@ pub fn is_of_recalled(conn: &mut Conn, token: &Token) -> QueryResult<bool> {
     Ok(found.select(portal_links::id).first::<LinkId>(conn).optional()?.is_some())
 }
 
-/// Ends a patient's portal sessions and open links at once: access was withdrawn, or an address changed.
+/// Ends a caregiver's portal sessions and open links at once: it was ended, or an address or date changed.
+pub fn end_of_caregiver(tx: &mut Tx, now: Ts, caregiver: CaregiverId) -> QueryResult<()> {
+    session::end_of_caregiver(tx, caregiver)?;
+    let links = portal_links::table.filter(portal_links::caregiver_id.eq(caregiver));
+    let ids = links.select(portal_links::id);
+    diesel::update(passcodes::table.filter(passcodes::link_id.eq_any(ids)))
+        .set(passcodes::code_hash.eq(None::<String>))
+        .execute(tx.conn())?;
+    diesel::update(links.filter(portal_links::ended_at.is_null()))
+        .set(portal_links::ended_at.eq(now))
+        .execute(tx.conn())
+        .map(drop)
+}
+
+/// Ends a patient's portal sessions and open links at once, and those of the caregivers who read for them: access was withdrawn, or an
+/// address changed.
 pub fn end_all(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<()> {
     session::end_of_patient(tx, patient)?;
     let links = portal_links::table.filter(portal_links::patient_id.eq(patient));

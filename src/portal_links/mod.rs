@@ -8,7 +8,9 @@ mod passcode;
 mod tries;
 
 pub use claims::{CLAIM_LASTS, forget as forget_claims, put as put_claim};
-pub use links::{LINK_LASTS, OpenLink, Recipient, end_all, end_of_message, is_of_recalled, mint, open, recipient};
+pub use links::{
+    LINK_LASTS, OpenLink, Recipient, end_all, end_of_caregiver, end_of_message, is_of_recalled, mint, open, recipient,
+};
 pub use locks::{locked_until, unlock};
 pub use passcode::{
     PASSCODE_LASTS, PasscodeState, PasscodeStatus, RequestRefused, TRIES, make, mark_sent, mark_sent_to_nobody,

@@ -113,7 +113,10 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     Both(insert.on_conflict(passcodes::link_id).do_update().set(fresh)).execute(tx.conn())?;
     outbox::enqueue(tx, now, Task::SendPasscode(link.id), now)?;
     let entry = match link.patient {
-        Some(patient) => Entry::of_patient(Actor::Patient(patient), Event::PasscodeRequested, patient, Subject::None),
+        Some(patient) => {
+            let who = Actor::at_portal(patient, link.caregiver);
+            Entry::of_patient(who, Event::PasscodeRequested, patient, Subject::None)
+        }
         None => Entry::of_clinic(Actor::System, Event::PasscodeRequested, Subject::None),
     };
     audit::append(tx, now, entry)?;

@@ -1,12 +1,14 @@
 //! GROUND: what the clinic has decided for itself: one row, read by every page and in every transaction that depends on
 //! it, so that a change takes effect at once on every instance. It is read here; `administration` writes it.
 
+mod caregiver_ages;
 mod hours;
 mod images;
 mod own_word;
 mod reach;
 mod retention;
 
+pub use caregiver_ages::{CaregiverAges, caregiver_ages};
 pub use hours::{
     Hours, MIDNIGHT, MOST_CLOSED, MOST_DAYS, MOST_HOURS, Promise, Span, Unit, answer_by, day_text, hours, parse_day,
 };

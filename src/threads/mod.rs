@@ -36,6 +36,8 @@ pub struct NewThread<'a> {
     pub title: &'a Title,
     /// "Allow patient to respond in this conversation"
     pub replies_allowed: bool,
+    /// for the patient alone: no caregiver sees it or is told of it
+    pub only_patient: bool,
     /// who starts it
     pub writer: UserId,
 }
@@ -54,6 +56,7 @@ pub fn insert(tx: &mut Tx, now: Ts, new: &NewThread) -> QueryResult<Conversation
         ),
         (conversations::started_by.eq(new.writer), conversations::created_at.eq(now)),
         (conversations::last_message_at.eq(now), conversations::last_author.eq(Author::User)),
+        conversations::only_patient.eq(new.only_patient),
     );
     diesel::insert_into(conversations::table).values(row).returning(conversations::id).get_result(tx.conn())
 }

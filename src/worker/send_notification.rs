@@ -55,7 +55,7 @@ async fn prepare(state: &AppState, job: &Job, id: NotificationId) -> Result<Read
     let db = state.db.clone();
     let prepare = db.write(move |tx| -> Result<Ready, AppError> {
         let settings = settings(tx)?;
-        let Some(to_send) = for_sending(tx, id)? else {
+        let Some(to_send) = for_sending(tx, now, id)? else {
             outbox::finish(tx, &job)?;
             return Ok(Ready::Done);
         };
@@ -77,15 +77,15 @@ async fn prepare(state: &AppState, job: &Job, id: NotificationId) -> Result<Read
         }
         let token = match row.leads_to() {
             Some(conversation) => {
-                let to = (row.patient_id, conversation, row.channel);
-                Some(portal_links::mint(tx, now, &random, row.id, to)?)
+                let (whom, to) = ((row.patient_id, row.caregiver_id), (conversation, row.channel));
+                Some(portal_links::mint(tx, now, &random, row.id, whom, to)?)
             }
             None => None,
         };
         let row = notifications::hand_over(tx, now, row, job.attempts, Some(&address))?;
         let report_to = hand_over::report_address(tx, &state, &row)?;
         let origin = state.config.origin();
-        let words = wording(tx, now, (&settings, origin.as_str()), &to_send.patient, (row.kind, row.channel))?;
+        let words = wording(tx, now, (&settings, origin.as_str()), &to_send.to, (row.kind, row.channel))?;
         Ok(Ready::Send(Box::new(ToGo { row, from_name: settings.name, address, words, token, report_to })))
     });
     prepare.await

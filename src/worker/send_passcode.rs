@@ -2,15 +2,15 @@
 //! the notification's row nothing of them.
 
 use super::{finish, hand_over, settings};
-use crate::db::{LinkId, Tx};
+use crate::db::{CaregiverId, LinkId, PatientId, Tx};
 use crate::delivery::{Channel, Failure, Reason};
 use crate::error::AppError;
 use crate::notifications::templates::Kind;
 use crate::notifications::{
-    Address, Ending, NotificationRow, Parcel, Wording, blocks, passcode_channel, passcode_going, passcode_over, wording,
+    Address, Ending, NotificationRow, Parcel, Reached, Wording, blocks, passcode_channel, passcode_going,
+    passcode_over, wording,
 };
 use crate::outbox::Job;
-use crate::patients::{self, Patient};
 use crate::portal_links;
 use crate::settings::Settings;
 use crate::slow_hash;
@@ -18,7 +18,8 @@ use crate::state::AppState;
 
 /// The recipient of a passcode, the channel, and the wording.
 struct Known {
-    patient: Patient,
+    patient: PatientId,
+    caregiver: Option<CaregiverId>,
     road: Channel,
     address: Option<Address>,
     settings: Settings,
@@ -73,16 +74,19 @@ async fn find_recipient(state: &AppState, link: LinkId) -> Result<Option<Option<
     let found = state.db.read(move |conn| -> Result<_, AppError> {
         let Some(to) = portal_links::recipient(conn, now, link)? else { return Ok(None) };
         let Some(patient) = to.patient else { return Ok(Some(None)) };
-        let patient = patients::patient_by_id(conn, patient)?;
-        let blocks = blocks(conn, &patient)?;
+        let reached = Reached::read(conn, now, patient, to.caregiver)?;
+        if !reached.is_current {
+            return Ok(None);
+        }
+        let blocks = blocks(conn, &reached.record)?;
         let settings = settings(conn)?;
         let road = match to.is_claim {
             true => to.channel,
-            false => passcode_channel(&patient, &blocks, &delivery, to.channel),
+            false => passcode_channel(&reached.record, &blocks, &delivery, to.channel),
         };
-        let words = wording(conn, now, (&settings, origin.as_str()), &patient, (Kind::Passcode, road))?;
-        let address = Address::for_patient(&patient, road);
-        Ok(Some(Some(Known { patient, road, address, settings, words })))
+        let words = wording(conn, now, (&settings, origin.as_str()), &reached, (Kind::Passcode, road))?;
+        let address = Address::for_patient(&reached.record, road);
+        Ok(Some(Some(Known { patient, caregiver: to.caregiver, road, address, settings, words })))
     });
     found.await
 }
@@ -103,8 +107,8 @@ async fn prepare(
         }
         let Some(known) = known else { return Ok(Ready::Nobody) };
         let before = portal_links::notice(tx, link)?;
-        let to = (known.patient.id, known.road, known.address.as_ref());
-        let row = passcode_going(tx, now, &random, before, attempt, to)?;
+        let (whom, to) = ((known.patient, known.caregiver), (known.road, known.address.as_ref()));
+        let row = passcode_going(tx, now, &random, (before, attempt), whom, to)?;
         portal_links::set_notice(tx, link, row.id)?;
         let report_to = hand_over::report_address(tx, &state, &row)?;
         Ok(Ready::Go(Box::new(ToGo { row, known, report_to })))

@@ -1,9 +1,10 @@
-//! Regular upkeep: removes old texts, mails and files that nothing refers to, seals with the present key what is under
-//! an old one, copies the audit log's seals, and makes backups.
+//! Regular upkeep: ends the access of parents at the age that the clinic has set, removes old texts, mails and files that nothing
+//! refers to, seals with the present key what is under an old one, copies the audit log's seals, and makes backups.
 
 use super::audit_seals;
 use crate::attachments;
 use crate::backup::{self, BackupError};
+use crate::caregivers;
 use crate::db::{Db, DbError, Ts, sealed};
 use crate::notifications;
 use crate::state::AppState;
@@ -12,6 +13,7 @@ use crate::users::{self, Vault};
 
 /// Does all upkeep that is due at `now`. A part that fails is logged, and done the next time.
 pub async fn run(state: &AppState, now: Ts) {
+    access_of_parents(state, now).await;
     forget_texts(state, now).await;
     forget_account_mails(state, now).await;
     audit_seals::tell(state, now).await;
@@ -87,6 +89,17 @@ async fn mirror_backups(state: &AppState, now: Ts) {
         }
         Err(BackupError::Busy) => tracing::info!("another process writes into the folder of backups"),
         Err(cause) => tracing::error!(%cause, "the backups were not copied into the bucket"),
+    }
+}
+
+/// Ends the access of parents whose children have reached the age for it; each in a transaction of its own.
+async fn access_of_parents(state: &AppState, now: Ts) {
+    loop {
+        match state.db.write(move |tx| -> Result<_, DbError> { Ok(caregivers::end_by_age(tx, now)?) }).await {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(cause) => return tracing::error!(%cause, "the access of parents could not be ended"),
+        }
     }
 }
 

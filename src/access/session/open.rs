@@ -1,9 +1,9 @@
 //! The sessions that have not ended: listing and ending them.
 
 use super::{DEVICE, LAPSES_AFTER, MARK, State};
-use crate::access::Device;
+use crate::access::{Device, PortalVisit};
 use crate::db::schema::sessions;
-use crate::db::{Conn, PatientId, Ts, Tx, UserId};
+use crate::db::{CaregiverId, Conn, PatientId, Ts, Tx, UserId};
 use diesel::prelude::*;
 
 /// Ends every session of a user. Gives how many.
@@ -51,7 +51,23 @@ pub fn end_some(tx: &mut Tx, now: Ts, user: UserId, which: impl Fn(&OpenSession)
     diesel::delete(sessions::table.filter(sessions::token_hash.eq_any(ended))).execute(tx.conn())
 }
 
-/// Ends every session of a patient. Gives how many.
+/// Ends every session of one person at the portal: of the patient, or of the caregiver who reads for them. Gives how many.
+pub fn end_of_visit(tx: &mut Tx, visit: &PortalVisit) -> QueryResult<usize> {
+    match visit.caregiver() {
+        Some(caregiver) => end_of_caregiver(tx, caregiver),
+        None => {
+            let own = sessions::table.filter(sessions::patient_id.eq(visit.patient()));
+            diesel::delete(own.filter(sessions::caregiver_id.is_null())).execute(tx.conn())
+        }
+    }
+}
+
+/// Ends every session of a caregiver. Gives how many.
+pub fn end_of_caregiver(tx: &mut Tx, caregiver: CaregiverId) -> QueryResult<usize> {
+    diesel::delete(sessions::table.filter(sessions::caregiver_id.eq(caregiver))).execute(tx.conn())
+}
+
+/// Ends every session of a patient, and of the caregivers who read for them. Gives how many.
 pub fn end_of_patient(tx: &mut Tx, patient: PatientId) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::patient_id.eq(patient))).execute(tx.conn())
 }

@@ -3,10 +3,10 @@
 use super::{
     CONFIRMED, CONFIRMED_FOR, Door, HOLDER, Holder, LAPSED, LAPSES_AFTER, Lapsed, Lasts, STEPPED_ELSEWHERE, State,
 };
-use crate::access::{Role, second_factor};
+use crate::access::{Carer, Role, second_factor};
 use crate::clock::Clock;
-use crate::db::schema::{patients, sessions, users};
-use crate::db::{Conn, Db, DbError, Errand, PatientId, Ts, UserId};
+use crate::db::schema::{caregivers, patients, sessions, users};
+use crate::db::{CaregiverId, Conn, Db, DbError, Errand, PatientId, Ts, UserId};
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError, generate_session_key};
 use actix_web::cookie::time::Duration;
 use diesel::prelude::*;
@@ -56,10 +56,14 @@ impl Known {
     }
 }
 
+/// A caregiver: identity, patient, language, from when until when, and the version of their row.
+type Caring = (CaregiverId, PatientId, String, Ts, Ts, i64);
+
 #[derive(Debug, PartialEq, Queryable)]
 struct Row {
     user: Option<(UserId, String, Role, String, bool, bool)>,
     patient: Option<(PatientId, String, bool)>,
+    caregiver: Option<Caring>,
     state: String,
     created_at: Ts,
     seen_at: Ts,
@@ -77,9 +81,19 @@ fn find(conn: &mut Conn, token: Vec<u8>, now: Ts) -> QueryResult<Option<Row>> {
         .filter(sessions::idle_until.gt(now.plus(-LAPSES_AFTER)))
         .left_join(users::table)
         .left_join(patients::table)
+        .left_join(caregivers::table)
         .select((
             (users::id, users::name, users::role, users::language, users::keys_on, users::active).nullable(),
             (patients::id, patients::language, patients::portal_access).nullable(),
+            (
+                caregivers::id,
+                caregivers::patient_id,
+                caregivers::language,
+                caregivers::starts_at,
+                caregivers::ends_at,
+                caregivers::version,
+            )
+                .nullable(),
             sessions::state,
             sessions::created_at,
             sessions::seen_at,
@@ -118,7 +132,17 @@ impl Row {
                 Some(Holder::User { id, name, role, must_set_up, confirmed, stepped_elsewhere, language, keys, lasts })
             }
             (Door::Portal, None, Some((id, language, true))) => {
-                Some(Holder::Patient { id: *id, language: language.clone(), lasts })
+                let (carer, language) = match &self.caregiver {
+                    None => (None, language),
+                    // not before their time, not after it, and only for their own patient
+                    Some((caregiver, patient, language, starts_at, ends_at, version))
+                        if patient == id && (*starts_at..*ends_at).contains(&now) =>
+                    {
+                        (Some(Carer::new(*caregiver, *starts_at, *version)), language)
+                    }
+                    Some(_) => return None,
+                };
+                Some(Holder::Patient { id: *id, carer, language: language.clone(), lasts })
             }
             _ => None,
         }
@@ -195,9 +219,9 @@ impl Store {
     /// Begins a session.
     async fn add(&self, key: &SessionKey, state: State) -> anyhow::Result<()> {
         let Some((holder, state)) = Store::split(state)? else { return Ok(()) };
-        let (user, patient) = match &holder {
-            Holder::User { id, .. } => (Some(*id), None),
-            Holder::Patient { id, .. } => (None, Some(*id)),
+        let (user, patient, caregiver) = match &holder {
+            Holder::User { id, .. } => (Some(*id), None, None),
+            Holder::Patient { id, carer, .. } => (None, Some(*id), carer.map(|carer| carer.id())),
         };
         let (token, now, lasts) = (hash(key), self.clock.now(), holder.lasts());
         let expires = now.plus(Duration::seconds(lasts.all));
@@ -207,6 +231,7 @@ impl Store {
                 (sessions::token_hash.eq(token), sessions::user_id.eq(user), sessions::patient_id.eq(patient)),
                 (sessions::state.eq(state), sessions::created_at.eq(now), sessions::seen_at.eq(now)),
                 (sessions::idle_until.eq(idle), sessions::expires_at.eq(expires)),
+                sessions::caregiver_id.eq(caregiver),
             );
             Ok(diesel::insert_into(sessions::table).values(row).execute(tx.conn())?)
         });
@@ -265,8 +290,8 @@ impl Store {
 
 /// The state of a session that has ended: for a patient it says whose it was, so that a reply can still be kept.
 fn lapsed(whose: &Holder) -> serde_json::Result<Option<State>> {
-    let Holder::Patient { id, .. } = whose else { return Ok(None) };
-    let json = serde_json::to_string(&Lapsed { patient: *id })?;
+    let Holder::Patient { id, carer, .. } = whose else { return Ok(None) };
+    let json = serde_json::to_string(&Lapsed { patient: *id, carer: *carer })?;
     Ok(Some(State::from([(LAPSED.to_owned(), json)])))
 }
 

@@ -9,3 +9,4 @@ pub mod preview;
 pub mod repair;
 pub mod rich_text;
 pub mod template_picker;
+mod told_lines;

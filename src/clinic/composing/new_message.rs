@@ -6,9 +6,11 @@ use super::one_tap::offers;
 use super::plan_line::PlanLine;
 use super::repair::{self, Repair};
 use super::rich_text::{RichText, read_body};
+use super::told_lines::told_lines;
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
 use crate::audit::{Actor, Entry, Event, Subject};
+use crate::caregivers;
 use crate::chart::ItemKind;
 use crate::clinic::account::kept_words::{KEPT, words_back};
 use crate::clinic::files::lines::{FileLines, Picker};
@@ -22,14 +24,14 @@ use crate::http::form::{FieldError, FieldErrors};
 use crate::http::page::{landed, with_status};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::message_templates::{self, TemplateName};
-use crate::notifications::{self, Blocks, Obstacle, PlanWish, Warning};
+use crate::notifications::{self, Obstacle, PlanWish, Warning};
 use crate::patients::{self, Patient};
 use crate::settings;
 use crate::state::AppState;
 use crate::teams;
 use crate::text::placeholders;
 use crate::users::{self, UserRow};
-use crate::values::{EmailAddress, PhoneNumber, Title};
+use crate::values::Title;
 use actix_multipart::Multipart;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -63,6 +65,8 @@ pub struct NewMessagePage {
     /// another channel that would work where the patient's own does not
     other_way: Option<Channel>,
     told: Vec<String>,
+    /// whether a caregiver reads for the patient, so that the message may be for the patient alone
+    has_caregiver: bool,
     /// what is known against an address
     warnings: Vec<Warning>,
     /// the addresses by which nobody has signed in yet
@@ -89,6 +93,7 @@ struct Typed {
     title: String,
     body: RichText,
     replies_allowed: bool,
+    only_patient: bool,
     offered: Vec<OneTap>,
 }
 
@@ -102,6 +107,7 @@ impl Typed {
             title: form.get("title").to_owned(),
             body: RichText::typed(form),
             replies_allowed: form.has("replies_allowed"),
+            only_patient: form.has("only_patient"),
             offered: offers(form),
         }
     }
@@ -314,10 +320,18 @@ pub async fn page(
         files.refused = showing.refused;
         let mut errors = showing.errors;
         files.name_refused(&mut errors);
-        let reach = settings::reach(conn)?;
-        let rungs = notifications::last_rungs(&settings, reach, &patient, &blocks);
+        let (only_patient, reach) = (form.only_patient, settings::reach(conn)?);
+        let found = notifications::obstacles_now(conn, head.now, &settings, &patient, &blocks, only_patient)?;
+        let rungs = match found.is_empty() {
+            true => None,
+            false => notifications::last_rungs(&settings, reach, &patient, &blocks),
+        };
         let anyway = rungs.is_some() && Fields(named.pairs()).anyway();
-        let obstacles = notifications::hindrances(conn, &settings, &patient, &blocks, anyway)?;
+        let obstacles = if anyway { Vec::new() } else { found };
+        let told = match rungs.filter(|_| anyway) {
+            Some(rungs) => vec![rungs.describe(shell.lang)],
+            None => told_lines(conn, &shell, &data, (&patient, &blocks))?,
+        };
         // wherever the form comes from: what is not there any more is not on it, and would be missed by nobody
         if files.gone && obstacles.is_empty() {
             errors.add("files", FieldError::FilesGone);
@@ -348,12 +362,10 @@ pub async fn page(
             repair: showing.repair.unwrap_or_else(|| Repair::from_patient(&patient)),
             carried: later.editing.as_ref().map(|_| along(&named, later.editing.as_ref())).unwrap_or_default(),
             may_edit: user.role().may(Action::EditPatients),
-            told: match rungs.filter(|_| anyway) {
-                Some(rungs) => vec![rungs.describe(shell.lang)],
-                None => notice_lines(&shell, &data, &patient, &blocks),
-            },
             rungs: rungs.map(|rungs| rungs.describe(shell.lang)),
             anyway,
+            has_caregiver: only_patient || !caregivers::current(conn, head.now, patient.id)?.is_empty(),
+            told,
             other_way: notifications::other_way(&patient, &blocks, &data.delivery),
             plan: PlanLine::new(
                 (&settings, reach),
@@ -385,37 +397,4 @@ fn along(form: &Form, editing: Option<&Editing>) -> Vec<(String, String)> {
         pairs.push(("scheduled_version".to_owned(), editing.version.to_string()));
     }
     pairs
-}
-
-/// How the patient will be notified, a line for each channel, with masked addresses.
-fn notice_lines(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> Vec<String> {
-    let plan = notifications::plan(patient, blocks);
-    let mut lines: Vec<String> = plan
-        .links
-        .iter()
-        .map(|link| {
-            let passcode = notifications::passcode_channel(patient, blocks, &state.delivery, *link);
-            let key = match (link, passcode) {
-                (Channel::Email, Channel::Sms) => "told-email-sms",
-                (Channel::Email, Channel::Email) => "told-email-email",
-                (Channel::Sms, Channel::Email) => "told-sms-email",
-                (Channel::Sms, Channel::Sms) => "told-sms-sms",
-            };
-            let email = patient.email.as_ref().map(EmailAddress::masked).unwrap_or_default();
-            let phone = patient.phone.as_ref().map(PhoneNumber::masked).unwrap_or_default();
-            shell.t2(key, "email", email, "phone", phone)
-        })
-        .collect();
-    if plan.links.contains(&Channel::Sms) && !state.delivery.has(Channel::Sms) {
-        lines.push(shell.t("told-no-gateway").to_owned());
-    }
-    for (channel, key) in [(Channel::Email, "told-email-bad"), (Channel::Sms, "told-texts-stopped")] {
-        if blocks.on(channel).is_some() {
-            lines.push(shell.t(key).to_owned());
-        }
-    }
-    if patient.email.is_none() || patient.phone.is_none() {
-        lines.push(shell.t("told-one-channel").to_owned());
-    }
-    lines
 }

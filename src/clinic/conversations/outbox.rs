@@ -8,7 +8,7 @@ use crate::error::AppError;
 use crate::http::searches::{self, Sought};
 use crate::http::{Form, Head, Shell, html, paging, see_other, table};
 use crate::notifications::templates::Kind;
-use crate::notifications::{self, NotAgain, NotCancelled, SentFilter, SentRow, State};
+use crate::notifications::{self, NotAgain, NotCancelled, Reached, SentFilter, SentRow, State};
 use crate::patients;
 use crate::settings;
 use crate::state::AppState;
@@ -167,7 +167,7 @@ pub async fn show(
                 Some(id) => patients::patient_if_there(conn, id)?.map(|patient| (id.0, patient.name())),
                 None => None,
             },
-            rows: lines(conn, &data, rows)?,
+            rows: lines(conn, shell.now, &data, rows)?,
             others: query.address(""),
             all: query.address(&query.state),
             filter: query,
@@ -179,7 +179,7 @@ pub async fn show(
 }
 
 /// Adds to each line the road of its passcode, as it would go now.
-fn lines(conn: &mut Conn, state: &AppState, rows: Vec<SentRow>) -> Result<Vec<Line>, AppError> {
+fn lines(conn: &mut Conn, now: Ts, state: &AppState, rows: Vec<SentRow>) -> Result<Vec<Line>, AppError> {
     let mut known = HashMap::new();
     let mut lines = Vec::new();
     for sent in rows {
@@ -187,12 +187,12 @@ fn lines(conn: &mut Conn, state: &AppState, rows: Vec<SentRow>) -> Result<Vec<Li
             lines.push(Line { sent, passcode: None });
             continue;
         }
-        let (patient, blocks) = match known.entry(sent.row.patient_id) {
+        let (patient, blocks) = match known.entry((sent.row.patient_id, sent.row.caregiver_id)) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => {
-                let patient = patients::patient_by_id(conn, sent.row.patient_id)?;
-                let blocks = notifications::blocks(conn, &patient)?;
-                free.insert((patient, blocks))
+                let to = Reached::read(conn, now, sent.row.patient_id, sent.row.caregiver_id)?;
+                let blocks = notifications::blocks(conn, &to.record)?;
+                free.insert((to.record, blocks))
             }
         };
         let passcode = notifications::passcode_channel(patient, blocks, &state.delivery, sent.row.channel);
@@ -258,7 +258,7 @@ fn record(lang: Lang, zone: Zone, one: &SentRow) -> Vec<String> {
     };
     vec![
         when(row.created_at),
-        one.patient.clone(),
+        one.recipient(&lang),
         one.user.clone().unwrap_or_default(),
         lang.t_of("channel", row.channel.as_str()).to_owned(),
         row.sent_to.clone().unwrap_or_default(),

@@ -1,9 +1,11 @@
 //! `/patients/{id}`: the chart.
 
+use super::caregivers_ending::outlook;
 use super::differences::{self, DifferenceRow};
 use crate::access::{Action, rights};
 use crate::attachments;
 use crate::audit::{Actor, Entry, Event, Subject};
+use crate::caregivers::{self, Caregiver, Outlook};
 use crate::chart::document::{self, Document, Part};
 use crate::chart::{self, ChartFile, ItemKind, ItemRow};
 use crate::clinic::files::chart_filter::Narrowed;
@@ -19,7 +21,7 @@ use crate::notifications::{self, BlockKind, Blocks};
 use crate::patients::{self, IdKind, Patient};
 use crate::portal_links;
 use crate::records::{self, Hold};
-use crate::settings;
+use crate::settings::{self, CaregiverAges};
 use crate::state::AppState;
 use crate::sync::{self, Freshness};
 use crate::values::Line;
@@ -54,6 +56,10 @@ struct ChartPage {
     blocks: Blocks,
     /// the patient's numbers, such as a chart number
     identifiers: Vec<(IdKind, String)>,
+    /// who reads for the patient now, or will
+    caregivers: Vec<Caregiver>,
+    /// the patient's ages at which a parent's access changes
+    ages: CaregiverAges,
     /// the lines of the postal address
     postal_address: Option<Vec<String>>,
     /// whether a word for notifications was chosen; `None` where the clinic shows none
@@ -98,6 +104,12 @@ impl ItemPage {
 }
 
 impl ChartPage {
+    /// What is to be said of a caregiver's access before it ends, in words; empty where there is nothing.
+    fn warning(&self, one: &Caregiver) -> String {
+        let clock = (self.shell.now, self.shell.zone);
+        outlook(&self.shell, &Outlook::of(one, self.patient.birth_date, self.ages, clock))
+    }
+
     /// The chart's own address; the list of items is a part of the page.
     fn path(&self) -> String {
         format!("/patients/{}", self.patient.id)
@@ -120,6 +132,8 @@ pub async fn show(
         let patient = patients::patient(conn, &chart.0)?;
         let blocks = notifications::blocks(conn, &patient)?;
         let identifiers = patients::identifiers(conn, patient.id)?;
+        let mut caregivers = caregivers::of_chart(conn, &chart.0)?;
+        caregivers.retain(|one| one.details.ends_at > now);
         let postal_address = patients::postal_address(conn, patient.id)?.map(|address| address.lines());
         let has_own_word = match settings::shows_own_word(conn)? {
             true => Some(patients::own_word(conn, patient.id)?.is_some()),
@@ -159,6 +173,8 @@ pub async fn show(
             hold,
             blocks,
             identifiers,
+            caregivers,
+            ages: settings::caregiver_ages(conn)?,
             postal_address,
             has_own_word,
             locked_until,

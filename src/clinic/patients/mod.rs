@@ -1,6 +1,8 @@
 //! Patients and their charts.
 
 pub mod archiving;
+pub mod caregivers;
+pub mod caregivers_ending;
 pub mod chart;
 pub mod deletion;
 pub mod demographics;

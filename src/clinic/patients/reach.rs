@@ -2,14 +2,16 @@
 //! the chart marks an address as working again.
 
 use crate::access::rights;
-use crate::clinic::guard::Chart;
+use crate::caregivers;
+use crate::clinic::guard::{Chart, number};
+use crate::db::CaregiverId;
 use crate::delivery::Channel;
 use crate::error::AppError;
 use crate::http::{Form, see_other};
 use crate::notifications;
 use crate::patients::{self, Change, Demographics, Method};
 use crate::state::AppState;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Sets the notification method, and leads to the message.
 pub async fn set_method(
@@ -37,8 +39,29 @@ pub async fn release(
 ) -> Result<HttpResponse, AppError> {
     let channel: Channel = form.get("channel").parse().map_err(|_| AppError::BadRequest)?;
     let (now, id) = (state.clock.now(), chart.0.patient());
-    let write =
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(notifications::release(tx, now, &chart.0, channel)?) });
+    let write = state
+        .db
+        .write(move |tx| -> Result<_, AppError> { Ok(notifications::release(tx, now, &chart.0, None, channel)?) });
     write.await?;
     Ok(see_other(&format!("/patients/{id}?notice=information-saved")))
+}
+
+/// Marks an address of a caregiver as working again.
+pub async fn release_of_caregiver(
+    state: web::Data<AppState>,
+    chart: Chart<rights::EditPatients>,
+    req: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, AppError> {
+    let caregiver = CaregiverId(number(&req, "caregiver")?);
+    let (now, id) = (state.clock.now(), chart.0.patient());
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        if caregivers::one_of_chart(tx, &chart.0, caregiver)?.is_none() {
+            return Err(AppError::NotFound);
+        }
+        let channel: Channel = form.get("channel").parse().map_err(|_| AppError::BadRequest)?;
+        Ok(notifications::release(tx, now, &chart.0, Some(caregiver), channel)?)
+    });
+    write.await?;
+    Ok(see_other(&format!("/patients/{id}/caregivers/{caregiver}?notice=information-saved")))
 }

@@ -74,7 +74,7 @@ fn whose(log: &AuditLog, lang: Lang, id: PatientId) -> String {
 fn actor(log: &AuditLog, lang: Lang, row: &Row) -> String {
     let kind = lang.t_of("actor", row.actor.as_str());
     match (row.actor, log.actor(row)) {
-        (ActorKind::Patient, Some(name)) => format!("{name} ({kind})"),
+        (ActorKind::Patient | ActorKind::Caregiver, Some(name)) => format!("{name} ({kind})"),
         (_, Some(name)) => name.to_owned(),
         (_, None) => kind.to_owned(),
     }

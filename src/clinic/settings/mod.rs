@@ -2,6 +2,7 @@
 
 pub mod answer_times;
 pub mod audit_log;
+pub mod caregivers;
 pub mod clinic;
 pub mod emr;
 pub mod form;

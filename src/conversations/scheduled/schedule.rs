@@ -161,7 +161,7 @@ pub fn schedule(tx: &mut Tx, now: Ts, place: &Place, new: &ToSchedule) -> Result
     if new.replaces.is_none() && store::sent_from_page(tx, now, user, &new.key, (patient, conversation))? {
         return Err(Overtaken::Waits.into());
     }
-    if within.is_some_and(|conversation| conversation.closed_at.is_some()) {
+    if within.as_ref().is_some_and(|conversation| conversation.closed_at.is_some()) {
         return Err(ScheduleError::Closed);
     }
     // as for what is sent at once: nobody answers what they have not read
@@ -173,8 +173,12 @@ pub fn schedule(tx: &mut Tx, now: Ts, place: &Place, new: &ToSchedule) -> Result
     check_moment(now, new.send_at)?;
     let record = patients::patient_by_id(tx, patient)?;
     let blocks = notifications::blocks(tx, &record)?;
-    let (settings, anyway) = (settings::load(tx)?, Fields(&new.form).anyway());
-    let obstacles = notifications::hindrances(tx, &settings, &record, &blocks, anyway)?;
+    let only_patient = match &within {
+        Some(conversation) => conversation.only_patient,
+        None => new.form.iter().any(|(name, _)| name == "only_patient"),
+    };
+    let (settings, wish) = (settings::load(tx)?, (only_patient, Fields(&new.form).anyway()));
+    let obstacles = notifications::hindrances(tx, now, &settings, &record, &blocks, wish)?;
     if !obstacles.is_empty() {
         return Err(ScheduleError::Obstacles(obstacles));
     }

@@ -75,6 +75,7 @@ sealed_columns! {
     conversations (id) [] { title: ConversationTitle }
     messages (id) [conversation_id] { body_source: MessageSource, body_html: MessageHtml }
     reply_drafts (conversation_id) [conversation_id] { body: ReplyDraft }
+    caregiver_drafts (conversation_id, caregiver_id) [conversation_id] { body: CaregiverDraft }
     drafts (user_id, patient_id) [user_id] { form: DraftForm }
     conversation_drafts (user_id, conversation_id, writing) [user_id] { form: ConversationDraftForm }
     scheduled_messages (id) [] { form: ScheduledFormText }

@@ -194,6 +194,7 @@ impl<'a> Stage<'a> {
             title: Title::parse(first.title).ok_or_else(|| wrong(first.title))?,
             body: body(first.body, BodyFormat::Markdown)?,
             replies_allowed: first.replies,
+            only_patient: false,
             offers: first.offers.to_vec(),
             participants,
             teams: Vec::new(),

@@ -73,7 +73,7 @@ async fn notices(app: &App) -> Vec<(String, State)> {
 
 fn visit(patient: PatientId) -> PortalVisit {
     let lasts = Lasts { idle: 1, all: 1, left: 1, left_in_all: 1 };
-    access::portal_visit(&Holder::Patient { id: patient, language: "en".into(), lasts }).unwrap()
+    access::portal_visit(&Holder::Patient { id: patient, carer: None, language: "en".into(), lasts }).unwrap()
 }
 
 async fn what_is_taken_back_leaves_the_patient_nothing(app: App) {

@@ -209,7 +209,13 @@ async fn many(app: &App, me: &Actor, count: i64) {
         let title = postern::values::Title::parse("Another").unwrap();
         for number in 1..count {
             let at = now.plus(Duration::seconds(number / 3));
-            let new = threads::NewThread { patient: one, title: &title, replies_allowed: true, writer: by };
+            let new = threads::NewThread {
+                patient: one,
+                title: &title,
+                replies_allowed: true,
+                only_patient: false,
+                writer: by,
+            };
             let id = threads::insert(tx, at, &new)?;
             threads::begin_with(tx, id, by, number % 2 == 0, at)?;
             if number % 4 != 1 {

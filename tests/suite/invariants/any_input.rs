@@ -52,6 +52,7 @@ async fn world(app: &App) -> World {
     let owner = app.user(Role::Owner).await;
     let maria = app.patient(Like::default()).await;
     let conversation = app.message(&owner, maria, true).await;
+    app.caregiver(&owner, maria, "Ana Roy", ("ana@example.org", "+1 613-555-0155")).await;
     let template = [("name", "One"), ("category", ""), ("language", "en"), ("title", "T"), ("body", "B")];
     owner.post("/settings/message-templates", &template).await.redirect();
     owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
@@ -78,6 +79,7 @@ async fn world(app: &App) -> World {
         ("passkey", "1".to_owned()),
         ("broadcast", "1".to_owned()),
         ("view", "1".to_owned()),
+        ("caregiver", "1".to_owned()),
     ];
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut pages = Vec::new();

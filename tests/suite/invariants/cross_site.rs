@@ -38,6 +38,7 @@ async fn no_post_from_another_site_gets_through() {
             "passkey",
             "broadcast",
             "view",
+            "caregiver",
         ];
         let path = route.filled(&names.map(|name| (name, "1")));
         let form = ("content-type", "application/x-www-form-urlencoded");

@@ -36,6 +36,7 @@ async fn world(owner: &Actor, app: &App) -> (String, String) {
     for writing in ["messages", "notes"] {
         owner.post(&format!("{conversation}/{writing}/draft"), &draft).await.redirect();
     }
+    app.caregiver(owner, id, "Ana Roy", ("ana@example.org", "+1 613-555-0155")).await;
     (patient, conversation.rsplit('/').next().unwrap().to_owned())
 }
 
@@ -59,6 +60,7 @@ async fn the_first_button_of_each_form_is_its_main_one(app: App) {
         ("scheduled", "1"),
         ("broadcast", "1"),
         ("view", "1"),
+        ("caregiver", "1"),
         ("message", "1"),
         ("template", "1"),
         ("user", "1"),

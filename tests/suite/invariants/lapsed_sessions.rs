@@ -49,6 +49,7 @@ async fn words_survive_the_end_of_a_session(app: App) {
     let patient = app.patient(Like::default()).await;
     user.post("/settings/reach", &[("phone_days", "14")]).await.redirect();
     let conversation = app.message(&user, patient, true).await;
+    let caregiver = app.caregiver(&user, patient, "Ana Roy", ("ana@example.org", "")).await;
     let patient = format!("/patients/{patient}");
     let forms: Vec<Typed> = vec![
         (conversation.clone(), "Send", vec![("body", WORDS)]),
@@ -61,6 +62,8 @@ async fn words_survive_the_end_of_a_session(app: App) {
         (format!("{patient}/messages/new"), "Submit", vec![("title", WORDS), ("body", WORDS)]),
         (format!("{patient}/information"), "Save", vec![("preferred_name", WORDS), ("language", "fr")]),
         (format!("{patient}/postal-address"), "Save", vec![("street", WORDS), ("city", "Ottawa")]),
+        (format!("{patient}/caregivers"), "Add a caregiver", vec![("name", WORDS), ("starts", "2026-05-01")]),
+        (caregiver, "Save", vec![("name", WORDS), ("ends", "2027-05-01")]),
         ("/patients/new".into(), "Save", vec![("family_name", WORDS), ("day", "4"), ("method", "sms")]),
         ("/patients/import".into(), "Check the list", vec![("list", WORDS)]),
         ("/broadcasts/new".into(), "Check who gets it", vec![("title", WORDS), ("body", WORDS), ("recipients", WORDS)]),

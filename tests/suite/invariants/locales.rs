@@ -32,6 +32,9 @@ const FAMILIES: &[&str] = &[
     "mail-size-",
     "demo-step-",
     "inbox-from-",
+    "relation-",
+    "caregiver-is-",
+    "caregiver-shut-",
     "inbox-order-",
     "switch-",
     "writing-",
@@ -268,6 +271,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("tell-instead", Channel::ALL.iter().map(|w| w.as_str()).collect()),
         words("filter", postern::conversations::InboxFilter::ALL.iter().map(|w| w.as_str()).collect()),
         words("one-tap", postern::conversations::OneTap::ALL.iter().map(|w| w.as_str()).collect()),
+        words("relation", postern::caregivers::Relation::ALL.iter().map(|w| w.as_str()).collect()),
         words("id-kind", postern::patients::IdKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("method", postern::patients::Method::ALL.iter().map(|w| w.as_str()).collect()),
         words(

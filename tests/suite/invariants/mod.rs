@@ -24,7 +24,7 @@ mod papers_are_true;
 mod permission_matrix;
 mod refused_forms;
 mod requests;
-mod routes;
+pub mod routes;
 mod routes_are_guarded;
 mod rust_source;
 mod said_once;

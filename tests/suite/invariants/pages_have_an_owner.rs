@@ -138,6 +138,7 @@ impl World {
             ("passkey", "1"),
             ("broadcast", "1"),
             ("view", "1"),
+            ("caregiver", "1"),
             ("upload", "1"),
             ("token", "unknown"),
             ("kind", "message_waiting"),

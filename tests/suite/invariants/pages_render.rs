@@ -119,6 +119,7 @@ async fn hostile_text_stays_text(app: App) {
             ("scheduled", "1".into()),
             ("broadcast", "1".into()),
             ("view", (n + 1).to_string()),
+            ("caregiver", "1".into()),
             ("message", "1".into()),
             ("template", "1".into()),
             ("user", "1".into()),

@@ -15,10 +15,12 @@ const RECORDS: &[&str] = &[
     "clinic/account/notifications.html",
     "clinic/account/view.html",
     "clinic/conversations/assignment.html",
+    "clinic/patients/caregiver.html",
     "clinic/patients/demographics.html",
     "clinic/patients/hold.html",
     "clinic/patients/own_word.html",
     "clinic/patients/postal_address.html",
+    "clinic/settings/caregivers.html",
     "clinic/settings/clinic.html",
     "clinic/settings/emr.html",
     "clinic/settings/gateways.html",
@@ -100,6 +102,10 @@ async fn an_older_page_puts_nothing_back(app: App) {
     let post = format!("/patients/{}/postal-address", app.patient(Like { email: None, ..Like::default() }).await);
     owner.post(&post, &[("street", "1 Elm"), ("city", "Hull"), ("postal_code", "J8X 3X7")]).await.redirect();
     twice(both, &post, ("city", "Ottawa"), ("street", "2 Oak"), ("Ottawa", "2 Oak")).await;
+    twice(both, "/settings/caregivers", ("look_age", "14"), ("look_age", "16"), ("Now: 14", "You typed: 16")).await;
+    let cared_for = app.patient(Like { email: None, ..Like::default() }).await;
+    let caregiver = app.caregiver(&owner, cared_for, "Ana Roy", ("ana@example.org", "")).await;
+    twice(both, &caregiver, ("name", "Ana Diaz"), ("ends", "2027-05-01"), ("Ana Diaz", "2027-05-01")).await;
     twice(both, "/settings/reach", ("phone_days", "3"), ("phone_days", "5"), ("Now: 3", "You typed: 5")).await;
     let holds = ("The whole message", "The notice only");
     twice(both, "/settings/reach", ("letter_holds", "whole"), ("phone_days", "7"), holds).await;

@@ -65,6 +65,8 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /patients/{patient}/archiving",
     "POST /patients/{patient}/bringing-back",
     "POST /patients/{patient}/hold/removal",
+    "POST /patients/{patient}/caregivers/{caregiver}/ending",
+    "POST /patients/{patient}/caregivers/{caregiver}/addresses",
     "POST /settings/records/deletion",
     "POST /patients/{patient}/merging",
     "POST /patients/{patient}/unmerging",
@@ -178,6 +180,7 @@ async fn a_refused_form_says_so(app: App) {
     owner.post("/account/views", &crate::conversations::saved_views::form("Mine")).await.redirect();
     let patient = app.patient(Like::default()).await;
     let conversation = app.message(&owner, patient, true).await;
+    let caregiver = app.caregiver(&owner, patient, "Ana Roy", ("ana@example.org", "")).await;
     let unreachable = Like { email: None, phone: None, portal_access: false, ..Like::default() };
     let unreachable = format!("/patients/{}", app.patient(unreachable).await);
     let archived = format!("/patients/{}", app.patient(Like { email: None, ..Like::default() }).await);
@@ -256,6 +259,17 @@ async fn a_refused_form_says_so(app: App) {
         ("POST /settings/reach", "/settings/reach".into(), vec![("phone_days", "x"), ("letter_holds", "x")]),
         ("POST /patients/{patient}/own-word", format!("{patient}/own-word"), vec![("word", "two words")]),
         ("POST /settings/sync/rules", "/settings/sync/rules".into(), vec![("email", "x"), ("language", "x")]),
+        (
+            "POST /patients/{patient}/caregivers",
+            format!("{patient}/caregivers"),
+            vec![("email", "x"), ("starts", "x"), ("relation", "x")],
+        ),
+        (
+            "POST /patients/{patient}/caregivers/{caregiver}",
+            caregiver,
+            vec![("email", "x"), ("starts", "2026-03-04"), ("ends", "2026-03-03")],
+        ),
+        ("POST /settings/caregivers", "/settings/caregivers".into(), vec![("look_age", "x"), ("end_age", "99")]),
         ("POST /patients/{patient}/hold", format!("{patient}/hold"), vec![("note", " ")]),
         ("POST /patients/{patient}/deletion", format!("{archived}/deletion"), vec![("name", "x")]),
         (

@@ -66,6 +66,9 @@ const WRITE_PAGES: &[&str] = &[
     "/conversations/{conversation}/letters/{number}",
     "/patients/{patient}/postal-address",
     "/patients/{patient}/own-word",
+    "/caregivers",
+    "/patients/{patient}/caregivers",
+    "/patients/{patient}/caregivers/{caregiver}",
     "/conversations/{conversation}/closure",
     "/conversations/{conversation}/assignment",
     "/conversations/{conversation}/messages/{message}/recall",
@@ -95,6 +98,7 @@ async fn world(app: &App) -> World {
     let path = app.message(&owner, patient, true).await;
     app.broadcast(&owner, &[patient]).await;
     owner.post("/settings/teams", &[("name", "Reception"), ("member", "1")]).await.redirect();
+    app.caregiver(&owner, patient, "Ana Roy", ("ana@example.org", "+1 613-555-0155")).await;
     World { patient: patient.to_string(), conversation: path.rsplit('/').next().unwrap().to_owned() }
 }
 
@@ -108,6 +112,7 @@ impl World {
             ("scheduled", "1"),
             ("broadcast", "1"),
             ("view", "1"),
+            ("caregiver", "1"),
             ("template", "1"),
             ("user", "1"),
             ("team", "1"),
@@ -310,6 +315,7 @@ async fn what_is_not_there_is_404(app: App) {
                     "message",
                     "scheduled",
                     "broadcast",
+                    "caregiver",
                     "item",
                     "upload",
                     "number",

@@ -28,6 +28,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("provider_visits.*", "hashes, words of the program, and an address of ours, gone in twenty minutes"),
     ("emr_sources.*", "names of the configuration, and words of the program"),
     ("patients.*", "who they are and how they are reached: found and sorted by it"),
+    ("caregivers.*", "who they are and how they are reached: as in `patients`"),
     ("patient_identifiers.*", "numbers of patients: found by them"),
     ("patient_sources.*", "ids in the source: found by them"),
     ("patient_terms.*", "words of names: found by them"),

@@ -3,6 +3,7 @@
 mod answers;
 mod browser;
 mod brute_force;
+mod caregivers;
 mod entry;
 mod images;
 mod information;

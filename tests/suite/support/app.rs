@@ -317,10 +317,11 @@ impl Actor {
         let person = async || {
             let token = token.clone();
             let read = self.db.read(move |conn| -> Result<_, AppError> {
-                let whose = sessions::table.find(token).select((sessions::user_id, sessions::patient_id));
-                Ok(match whose.first(conn).optional()? {
-                    Some((Some(user), _)) => Person::User(user),
-                    Some((None, Some(patient))) => Person::Patient(patient),
+                let whose = (sessions::user_id, sessions::patient_id, sessions::caregiver_id);
+                Ok(match sessions::table.find(token).select(whose).first(conn).optional()? {
+                    Some((Some(user), _, _)) => Person::User(user),
+                    Some((None, _, Some(caregiver))) => Person::Caregiver(caregiver),
+                    Some((None, Some(patient), None)) => Person::Patient(patient),
                     _ => Person::Nobody,
                 })
             });

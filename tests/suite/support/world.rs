@@ -96,6 +96,16 @@ impl App {
         to.split('?').next().unwrap().to_owned()
     }
 
+    /// Adds a parent with this name, email and cellphone, who was born when patients of tests are; gives the path of their page.
+    pub async fn caregiver(&self, user: &Actor, patient: PatientId, name: &str, contact: (&str, &str)) -> String {
+        let list = format!("/patients/{patient}/caregivers");
+        let page = user.get(&list).await.ok();
+        let born = [("day", "4"), ("month", "3"), ("year", "1951"), ("relation", "parent")];
+        let fields = [&born[..], &[("name", name), ("email", contact.0), ("phone", contact.1)]].concat();
+        user.submit(&page, "Add a caregiver", &fields).await.redirect();
+        user.get(&list).await.ok().attrs_of("ul.list a.item", "href").remove(0)
+    }
+
     /// Prepares a message to many patients, and sends none of it; gives its path.
     pub async fn broadcast(&self, user: &Actor, patients: &[PatientId]) -> String {
         let page = user.get("/broadcasts/new").await.ok();

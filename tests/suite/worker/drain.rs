@@ -9,7 +9,7 @@ use postern::db::schema::{jobs, messages, notifications as sent_rows};
 use postern::db::{ConversationId, MessageId, PatientId};
 use postern::delivery::Channel;
 use postern::error::AppError;
-use postern::notifications::{self, templates::Kind};
+use postern::notifications::{self, Told, templates::Kind};
 use std::collections::BTreeSet;
 
 /// The number of notifications; POSTERN_TEST_NOTIFICATIONS sets another one.
@@ -30,8 +30,9 @@ async fn drained_by_four(on: On) {
                 messages::table.select((messages::id, messages::conversation_id)).first(tx.conn())?;
             (message, conversation, patient)
         };
+        let to = [Told { caregiver: None, links: vec![Channel::Email] }];
         for _ in 1..count {
-            notifications::enqueue(tx, now, &random, of, Kind::MessageWaiting, &[Channel::Email])?;
+            notifications::enqueue(tx, now, &random, of, Kind::MessageWaiting, &to)?;
         }
         Ok(())
     });

@@ -83,7 +83,18 @@ impl ConversationPage {
     pub(super) fn told(&self, message: &MessageRow) -> String {
         let notices: Vec<&NotificationRow> = self.notices(message).collect();
         let plan: Vec<&PlanStep> = self.plan(message).collect();
-        told::line(self.shell.lang, self.shell.zone, message, &notices, &plan)
+        told::line((self.shell.lang, self.shell.zone), message, &notices, &plan, &self.thread.caregivers)
+    }
+
+    /// Who wrote a message that came from the portal: the patient, or a caregiver on behalf of them.
+    pub(super) fn writer(&self, message: &MessageRow) -> String {
+        message.writer(&self.shell.lang, &self.patient.name())
+    }
+
+    /// The caregiver whom a notification is for, in the words that follow a line; empty where it is for the patient.
+    pub(super) fn whom(&self, notice: &NotificationRow) -> String {
+        let who = notice.caregiver_id.and_then(|id| self.thread.caregivers.get(&id));
+        who.map_or_else(String::new, |who| format!(" · {}", who.name))
     }
 
     /// How a message looks, by who wrote it for whom.

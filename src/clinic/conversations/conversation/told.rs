@@ -3,25 +3,60 @@
 //! Each road is told by its newest notification that was not cancelled, as in the inbox. Roads of which the same is to be said share
 //! their words.
 
-use crate::conversations::MessageRow;
-use crate::db::Ts;
+use crate::conversations::{MessageRow, Named};
+use crate::db::{CaregiverId, Ts};
 use crate::delivery::{Channel, Reason};
 use crate::notifications::templates::Kind;
 use crate::notifications::{NotificationRow, PlanStep, State, StepState};
 use crate::text::{Lang, Zone};
+use std::collections::HashMap;
 
 /// The kinds of notifications about a message, in the order in which they go out.
 const KINDS: [Kind; 3] = [Kind::MessageWaiting, Kind::Reminder, Kind::Recall];
 
 /// The line for a message, from its notifications and the steps of its plan, both oldest first; empty where nothing is to be told.
 pub(super) fn line(
-    lang: Lang,
-    zone: Zone,
+    (lang, zone): (Lang, Zone),
     message: &MessageRow,
     notices: &[&NotificationRow],
     plan: &[&PlanStep],
+    caregivers: &HashMap<CaregiverId, Named>,
 ) -> String {
     let when = |at: Ts| moment(lang, zone, message.created_at, at);
+    let mut people: Vec<Option<CaregiverId>> = notices.iter().map(|one| one.caregiver_id).collect();
+    people.sort_unstable();
+    people.dedup();
+    let mut parts = Vec::new();
+    for whom in people {
+        let own: Vec<&NotificationRow> = notices.iter().copied().filter(|one| one.caregiver_id == whom).collect();
+        let said = roads(lang, &when, &own);
+        match whom.and_then(|id| caregivers.get(&id)) {
+            Some(who) if !said.is_empty() => {
+                parts.push(lang.t2("said-by", "name", who.name.as_str(), "said", said.join(", ")));
+            }
+            _ => parts.extend(said),
+        }
+    }
+    match (message.read_by_patient_at, message.reader_name()) {
+        (Some(at), Some(name)) => parts.push(lang.t2("line-read-by", "name", name, "at", when(at))),
+        (Some(at), None) => parts.push(lang.t1("line-read", "at", when(at))),
+        (None, _) => {
+            let listed = message.listed_at.filter(|_| message.recalled.is_none());
+            parts.extend(listed.map(|at| lang.t1("line-listed", "at", when(at))));
+        }
+    }
+    for step in plan.iter().filter(|step| step.state == StepState::ToDo) {
+        parts.push(lang.t1("line-now", "step", lang.t_of("plan-step", step.step.as_str())));
+    }
+    if let Some(next) = plan.iter().filter(|step| step.state == StepState::Waiting).min_by_key(|step| step.due_at) {
+        let step = lang.t_of("plan-step", next.step.as_str());
+        parts.push(lang.t2("line-next", "step", step, "at", when(next.due_at)));
+    }
+    capital(&parts.join(" · "))
+}
+
+/// What is to be said of the notifications to one person, a part for each kind and road.
+fn roads(lang: Lang, when: &dyn Fn(Ts) -> String, notices: &[&NotificationRow]) -> Vec<String> {
     let mut parts = Vec::new();
     for kind in KINDS {
         let newest = |channel: Channel| {
@@ -38,19 +73,7 @@ pub(super) fn line(
             }
         }
     }
-    if let Some(at) = message.read_by_patient_at {
-        parts.push(lang.t1("line-read", "at", when(at)));
-    } else if let Some(at) = message.listed_at.filter(|_| message.recalled.is_none()) {
-        parts.push(lang.t1("line-listed", "at", when(at)));
-    }
-    for step in plan.iter().filter(|step| step.state == StepState::ToDo) {
-        parts.push(lang.t1("line-now", "step", lang.t_of("plan-step", step.step.as_str())));
-    }
-    if let Some(next) = plan.iter().filter(|step| step.state == StepState::Waiting).min_by_key(|step| step.due_at) {
-        let step = lang.t_of("plan-step", next.step.as_str());
-        parts.push(lang.t2("line-next", "step", step, "at", when(next.due_at)));
-    }
-    capital(&parts.join(" · "))
+    parts
 }
 
 /// A moment as the line says it: the time of day where it is the message's own day, which stands above it.

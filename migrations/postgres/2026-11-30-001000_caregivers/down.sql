@@ -1,0 +1,17 @@
+DROP TABLE caregiver_drafts;
+DELETE FROM sessions WHERE caregiver_id IS NOT NULL;
+UPDATE portal_links SET expires_at = created_at WHERE caregiver_id IS NOT NULL;
+DROP INDEX answers_caregiver;
+DROP INDEX messages_reader;
+DROP INDEX messages_caregiver;
+DROP INDEX notifications_caregiver;
+DROP INDEX sessions_caregiver;
+DROP INDEX portal_links_caregiver;
+ALTER TABLE answers DROP COLUMN caregiver_id;
+ALTER TABLE messages DROP COLUMN reader_id;
+ALTER TABLE messages DROP COLUMN caregiver_id;
+ALTER TABLE sessions DROP COLUMN caregiver_id;
+ALTER TABLE portal_links DROP COLUMN caregiver_id;
+ALTER TABLE notifications DROP COLUMN caregiver_id;
+ALTER TABLE conversations DROP COLUMN only_patient;
+DROP TABLE caregivers;

@@ -1,0 +1,1 @@
+DROP TABLE caregiver_ages;

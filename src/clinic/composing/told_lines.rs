@@ -1,0 +1,60 @@
+//! The line under a new message that says who will be told, and how.
+
+use crate::db::Conn;
+use crate::delivery::Channel;
+use crate::http::Shell;
+use crate::notifications::{self, Blocks};
+use crate::patients::Patient;
+use crate::state::AppState;
+use crate::values::{EmailAddress, PhoneNumber};
+use diesel::QueryResult;
+
+/// How the patient will be notified, a line for each channel, and each caregiver beside them.
+pub(super) fn told_lines(
+    conn: &mut Conn,
+    shell: &Shell,
+    state: &AppState,
+    (patient, blocks): (&Patient, &Blocks),
+) -> QueryResult<Vec<String>> {
+    let mut lines = notice_lines(shell, state, patient, blocks);
+    for (caregiver, _) in notifications::caregivers_told(conn, shell.now, patient)? {
+        let record = caregiver.stands_for(patient);
+        let blocks = notifications::blocks(conn, &record)?;
+        let how = notice_lines(shell, state, &record, &blocks).join(", ");
+        lines.push(shell.t2("told-caregiver", "name", caregiver.details.name.as_str(), "how", how));
+    }
+    Ok(lines)
+}
+
+/// How the patient will be notified, a line for each channel, with masked addresses.
+fn notice_lines(shell: &Shell, state: &AppState, patient: &Patient, blocks: &Blocks) -> Vec<String> {
+    let plan = notifications::plan(patient, blocks);
+    let mut lines: Vec<String> = plan
+        .links
+        .iter()
+        .map(|link| {
+            let passcode = notifications::passcode_channel(patient, blocks, &state.delivery, *link);
+            let key = match (link, passcode) {
+                (Channel::Email, Channel::Sms) => "told-email-sms",
+                (Channel::Email, Channel::Email) => "told-email-email",
+                (Channel::Sms, Channel::Email) => "told-sms-email",
+                (Channel::Sms, Channel::Sms) => "told-sms-sms",
+            };
+            let email = patient.email.as_ref().map(EmailAddress::masked).unwrap_or_default();
+            let phone = patient.phone.as_ref().map(PhoneNumber::masked).unwrap_or_default();
+            shell.t2(key, "email", email, "phone", phone)
+        })
+        .collect();
+    if plan.links.contains(&Channel::Sms) && !state.delivery.has(Channel::Sms) {
+        lines.push(shell.t("told-no-gateway").to_owned());
+    }
+    for (channel, key) in [(Channel::Email, "told-email-bad"), (Channel::Sms, "told-texts-stopped")] {
+        if blocks.on(channel).is_some() {
+            lines.push(shell.t(key).to_owned());
+        }
+    }
+    if patient.email.is_none() || patient.phone.is_none() {
+        lines.push(shell.t("told-one-channel").to_owned());
+    }
+    lines
+}
