@@ -18,8 +18,8 @@ pub use verify::{Broken, Verified, verify};
 
 use crate::db::schema::{audit_events, audit_heads};
 use crate::db::{
-    Both, BroadcastId, CaregiverId, ConversationId, MessageId, NotificationId, PatientId, TeamId, TemplateId, Ts, Tx, UploadId,
-    UserId, columns,
+    Both, BroadcastId, CaregiverId, ConversationId, MessageId, NotificationId, PatientId, TeamId, TemplateId, Ts, Tx,
+    UploadId, UserId, columns,
 };
 use crate::text_enum;
 use diesel::prelude::*;

@@ -242,7 +242,8 @@ pub fn inbox<R: Right>(
         false => all(conn, user.id(), view, after, limit + 1)?,
     };
     let next = db::cut(&mut rows, limit, |(line, _, marks, since)| {
-        let ((unread, _, my_to_do, assigned, of_team, my_due, mentioned), (_, to_do, _, answer_due, due)) = (marks, since);
+        let ((unread, _, my_to_do, assigned, of_team, my_due, mentioned), (_, to_do, _, answer_due, due)) =
+            (marks, since);
         let at = match (view.filter, view.order) {
             (InboxFilter::ToDo, InboxOrder::Due) => *(if own { my_due } else { due }),
             (InboxFilter::ToDo, _) => *(if own { my_to_do } else { to_do }),

@@ -8,7 +8,7 @@ use crate::db::schema::{conversations, messages};
 use crate::db::sealed::{Held, MessageHtml, Opened};
 use crate::db::{CaregiverId, Conn, ConversationId, MessageId, PatientId, Ts};
 use crate::notifications::{RoadStates, State};
-use crate::text::{self, CleanHtml};
+use crate::text::CleanHtml;
 use crate::text_enum;
 use crate::threads::{Attention, Author, OneTap};
 use diesel::prelude::*;
@@ -230,7 +230,7 @@ pub fn newest_lines<R: Right>(
 
 /// The beginning of a message, at most `most` characters, as text in one line.
 pub(super) fn beginning(html: String, most: usize) -> String {
-    let line = text::one_line(&CleanHtml::stored(html).plain());
+    let line = CleanHtml::stored(html).plain();
     let mut short: String = line.chars().take(most).collect();
     if short.len() < line.len() {
         short.push('…');

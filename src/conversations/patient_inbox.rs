@@ -65,7 +65,11 @@ type Newest = (i64, ConversationId, Option<Held<MessageHtml>>, Option<UserId>, O
 
 /// The newest message of each conversation of one page of the list, by the conversation's number, in one query and one for the
 /// names. It finds each message at the end of its conversation by an index, however long the conversation is.
-pub fn excerpts(conn: &mut Conn, visit: &PortalVisit, rows: &[PatientRow]) -> QueryResult<HashMap<i64, PatientExcerpt>> {
+pub fn excerpts(
+    conn: &mut Conn,
+    visit: &PortalVisit,
+    rows: &[PatientRow],
+) -> QueryResult<HashMap<i64, PatientExcerpt>> {
     if rows.is_empty() {
         return Ok(HashMap::new());
     }
@@ -144,7 +148,7 @@ pub struct PatientThread {
     pub number: i64,
     /// title
     pub title: String,
-    /// the patient's name, for paper
+    /// the patient's name
     pub patient: String,
     /// messages, oldest first
     pub messages: Vec<MessageRow>,
@@ -154,8 +158,6 @@ pub struct PatientThread {
     pub newest: Option<MessageId>,
     /// the caregiver who reads; `None`: the patient
     pub reader: Option<CaregiverId>,
-    /// the patient's name
-    pub patient: String,
     /// why the patient cannot write, if so
     pub cannot_reply: Option<CannotReply>,
     /// what the patient was writing, and when it was saved
@@ -193,7 +195,6 @@ pub fn patient_thread(
         earlier,
         newest,
         reader: visit.caregiver(),
-        patient,
         cannot_reply,
         draft,
         readers,
@@ -321,7 +322,6 @@ pub fn preview(written: Preview, now: Ts) -> PatientThread {
         earlier: None,
         newest: None,
         reader: None,
-        patient: String::new(),
         cannot_reply: (!written.replies_allowed).then_some(CannotReply::RepliesOff(now)),
         draft: None,
         readers: Vec::new(),

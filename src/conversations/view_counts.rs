@@ -30,8 +30,7 @@ impl QueryFragment<MultiBackend> for All {
 }
 
 /// One number for each view, in the order of [`InboxFilter::ALL`].
-type Counts =
-    (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt);
+type Counts = (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt);
 impl Query for Mine {
     type SqlType = Counts;
 }

@@ -14,6 +14,7 @@ use crate::http::form::FieldErrors;
 use crate::http::page::with_status;
 use crate::http::{Form, Head, Shell, html, limits, see_other};
 use crate::notifications::{self, Reached};
+use crate::patients;
 use crate::portal_entry::{self, LoginError, Proof};
 use crate::portal_links::{self, OpenLink, PasscodeState, PasscodeStatus, RequestRefused};
 use crate::settings::Settings;

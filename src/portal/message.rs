@@ -1,7 +1,7 @@
 //! `/portal/messages/{number}`: one conversation: read, and answer where the clinic allows it.
 
 use super::gone::gone;
-use super::guard::{Visit, Writer, number, refusal_text, shell, clinic_writer};
+use super::guard::{Visit, Writer, clinic_writer, number, refusal_text, shell};
 use crate::access::PortalVisit;
 use crate::conversations::{
     self, Author, Body, BodyFormat, CannotReply, MessageRow, OneTap, PatientReply, PatientReplyError, PatientThread,

@@ -34,11 +34,24 @@ pub fn visible(text: &str) -> String {
 /// Removes characters that no typed text may have: NUL (PostgreSQL refuses it) and other control characters except tab
 /// and line feed; line ends become LF.
 pub fn typed(text: &str) -> String {
+    let is_stray = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    // most text has none, and is what a list of messages is made of
+    if !text.contains(is_stray) {
+        return text.to_owned();
+    }
     let unix = text.replace("\r\n", "\n").replace('\r', "\n");
-    unix.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    unix.chars().filter(|c| !is_stray(*c)).collect()
 }
 
 /// Typed text in one line: [`typed`], with each run of white space as one space and none at the ends.
 pub fn one_line(text: &str) -> String {
-    typed(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    let typed = typed(text);
+    let mut line = String::with_capacity(typed.len());
+    for word in typed.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
 }

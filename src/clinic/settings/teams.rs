@@ -30,7 +30,8 @@ struct TeamPage {
     /// the team that is edited; `None`: a new one
     team: Option<Team>,
     users: Vec<UserRow>,
-    name: String,
+    /// the name as it is typed; not `name`, which the form's macro gives to each field
+    called: String,
     members: Vec<UserId>,
     errors: FieldErrors,
     seen: Seen,
@@ -101,7 +102,7 @@ fn page(
     for one in seen.newer.iter_mut().filter(|one| one.label == "team-members") {
         (one.stored, one.typed) = (names(&one.stored), names(&one.typed));
     }
-    Ok(TeamPage { shell, team, users, name, members, errors, seen })
+    Ok(TeamPage { shell, team, users, called: name, members, errors, seen })
 }
 
 pub async fn new(
