@@ -23,12 +23,37 @@ static TREE: LazyLock<String> = LazyLock::new(|| {
         hash.update([0]);
         hash.update(Files::get(&name).map(|file| file.metadata.sha256_hash()).unwrap_or_default());
     }
+    // what a layout consists of is part of its address too
+    hash.update(SHEETS.iter().flat_map(|(_, sheets)| *sheets).copied().collect::<Vec<&str>>().join(" "));
     data_encoding::HEXLOWER.encode(&hash.finalize()[..8])
 });
 
-/// The address of a static file, such as `css/base.css`.
+/// The style sheets of a layout go out as one: a page asks once, and what they have in common is compressed once.
+const SHEETS: [(&str, &[&str]); 3] = [
+    ("css/clinic.css", &["tokens", "base", "parts", "messages", "prose", "print"]),
+    ("css/patients.css", &["tokens", "base", "portal", "prose", "print"]),
+    ("css/plain.css", &["tokens", "base", "parts", "portal"]),
+];
+
+fn is_sheets(path: &str) -> bool {
+    SHEETS.iter().any(|(name, _)| *name == path)
+}
+
+/// A static file, or the sheets of a layout in their order.
+fn content(path: &str) -> Option<web::Bytes> {
+    let Some((_, sheets)) = SHEETS.iter().find(|(name, _)| *name == path) else {
+        return Some(web::Bytes::from(Files::get(path)?.data.into_owned()));
+    };
+    let mut all = Vec::new();
+    for sheet in *sheets {
+        all.extend_from_slice(&Files::get(&format!("css/{sheet}.css"))?.data);
+    }
+    Some(web::Bytes::from(all))
+}
+
+/// The address of a static file, such as `img/postern.svg`, or of the sheets of a layout.
 pub fn address(path: &str) -> String {
-    debug_assert!(Files::get(path).is_some(), "no such static file: {path}");
+    debug_assert!(is_sheets(path) || Files::get(path).is_some(), "no such static file: {path}");
     format!("/assets/{}/{path}", *TREE)
 }
 
@@ -71,14 +96,13 @@ fn packed(path: &str, coding: Coding, raw: &[u8]) -> Option<web::Bytes> {
 /// `GET /assets/{tree}/{path}`.
 pub async fn serve(req: HttpRequest, path: web::Path<(String, String)>) -> HttpResponse {
     let (tree, path) = path.into_inner();
-    let Some(file) = Files::get(&path) else { return HttpResponse::NotFound().finish() };
+    let Some(raw) = content(&path) else { return HttpResponse::NotFound().finish() };
     let mut response = HttpResponse::Ok();
     // an address of another version of the tree still answers, but is not cached
     let keep = if tree == *TREE { "public, max-age=31536000, immutable" } else { "no-cache" };
     response.insert_header((header::CACHE_CONTROL, keep)).insert_header((header::VARY, "Accept-Encoding"));
     let kind = mime_guess::from_path(&path).first_or_octet_stream();
     response.content_type(kind.as_ref());
-    let raw = web::Bytes::from(file.data.into_owned());
     let wanted = req.headers().get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let text = kind.type_() == "text" || matches!(kind.subtype().as_str(), "javascript" | "svg" | "json");
     let codings = [(Coding::Brotli, "br"), (Coding::Gzip, "gzip")];

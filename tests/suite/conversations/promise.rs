@@ -318,14 +318,14 @@ async fn to_do_is_sorted_by_what_was_promised(app: App) {
         person.submit(&page, "Send", &[("body", "A question")]).await.redirect();
         app.state.clock.advance(Duration::minutes(3));
     }
-    // nobody waits for an answer here: it is to do since there is something new in it
+    // nobody waits for an answer here: it is to do since there is something new in it, from its last message on
     let page = owner.get(&format!("{noted}/notes")).await.ok();
     owner.submit(&page, "Add note", &[("body", "Please look at this")]).await.redirect();
     for (query, expected) in [
         ("scope=mine&filter=to_do&order=due", vec!["Third", "Noted", "Second", "First"]),
-        ("scope=mine&filter=to_do&order=longest", vec!["Third", "First", "Second", "Noted"]),
-        ("scope=mine&filter=to_do", vec!["Third", "First", "Second", "Noted"]),
-        ("scope=mine&filter=to_do&order=newest", vec!["Noted", "Second", "First", "Third"]),
+        ("scope=mine&filter=to_do&order=longest", vec!["Third", "Noted", "First", "Second"]),
+        ("scope=mine&filter=to_do", vec!["Third", "Noted", "First", "Second"]),
+        ("scope=mine&filter=to_do&order=newest", vec!["Second", "First", "Noted", "Third"]),
         ("scope=all&filter=to_do&order=due", vec!["Third", "Second", "First"]),
         ("scope=all&filter=to_do&order=longest", vec!["Third", "First", "Second"]),
         // the same rule there, and no other
