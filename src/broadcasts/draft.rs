@@ -3,10 +3,11 @@
 
 use crate::access::{self, SignedInUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::conversations::{Draft, DraftError};
+use crate::conversations::{BodyFormat, Draft, DraftError, Fields};
 use crate::db::schema::broadcast_drafts as d;
 use crate::db::sealed::{self, BroadcastDraftForm, Held};
 use crate::db::{Both, Conn, DbError, Ts, Tx, UserId, lock_row};
+use crate::text::CleanHtml;
 use diesel::prelude::*;
 
 /// The longest form that is kept, in bytes: the longest list and the longest text.
@@ -140,22 +141,29 @@ pub fn hand_over_draft(tx: &mut Tx, now: Ts, from: UserId, to: UserId) -> Result
     let theirs = find(tx, to)?;
     let before = theirs.as_ref().map(|row| row.version);
     let text = match theirs.and_then(|row| row.form) {
-        Some(own) => written(&joined(read(&own)?, read(&form)?))?,
+        Some(own) => written(&joined(read(&own)?, &read(&form)?))?,
         None => form,
     };
     Ok(put(tx, now, to, before, Some(&text))? && put(tx, now, from, Some(version), None)?)
 }
 
-/// One form with the list and the words of both, those of the other below.
-fn joined(mut own: Vec<(String, String)>, other: Vec<(String, String)>) -> Vec<(String, String)> {
-    for (name, between) in [("recipients", "\n"), ("body", "\n\n")] {
-        let Some((_, more)) = other.iter().find(|(n, value)| n == name && !value.trim().is_empty()) else { continue };
-        match own.iter_mut().find(|(n, _)| n == name) {
-            Some((_, value)) if value.trim().is_empty() => value.clone_from(more),
-            Some((_, value)) => *value = format!("{}{between}{more}", value.trim_end()),
-            None => own.push((name.to_owned(), more.clone())),
+/// One form: the user's own title and list stay as they are, for a list that grew unseen would reach patients whom nobody meant. What the
+/// other had begun, their title and list too, stands as text below the user's own words.
+fn joined(mut own: Vec<(String, String)>, other: &[(String, String)]) -> Vec<(String, String)> {
+    let words = |form: &[(String, String)]| {
+        let typed = Fields(form).get("body");
+        match Fields(form).format() {
+            BodyFormat::Html => CleanHtml::from_html(typed).to_markdown(),
+            _ => typed.to_owned(),
         }
-    }
+    };
+    let of_other = |name: &str| Fields(other).get(name).trim().to_owned();
+    let theirs = [of_other("title"), words(other).trim().to_owned(), of_other("recipients")];
+    let theirs = theirs.into_iter().filter(|text| !text.is_empty());
+    let text = std::iter::once(words(&own).trim_end().to_owned()).chain(theirs).collect::<Vec<_>>().join("\n\n");
+    own.retain(|(name, _)| name != "body" && name != "body_format");
+    own.push(("body".to_owned(), text.trim().to_owned()));
+    own.push(("body_format".to_owned(), "markdown".to_owned()));
     own
 }
 
@@ -168,10 +176,11 @@ mod tests {
         let form = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
-        let own = form(&[("title", "Flu"), ("recipients", "A1\n"), ("body", "")]);
+        let own = form(&[("title", "Flu"), ("recipients", "A1\n"), ("body", "<p>Mine</p>"), ("body_format", "html")]);
         let other = form(&[("title", "Iron"), ("recipients", "B2"), ("body", "Come"), ("key", "x")]);
-        let both = form(&[("title", "Flu"), ("recipients", "A1\nB2"), ("body", "Come")]);
-        assert_eq!(joined(own.clone(), other), both);
-        assert_eq!(joined(own.clone(), form(&[("body", " ")])), own);
+        let both =
+            |body| form(&[("title", "Flu"), ("recipients", "A1\n"), ("body", body), ("body_format", "markdown")]);
+        assert_eq!(joined(own.clone(), &other), both("Mine\n\nIron\n\nCome\n\nB2"));
+        assert_eq!(joined(own, &form(&[("body", " ")])), both("Mine"));
     }
 }

@@ -45,7 +45,7 @@ pub enum AssignError {
     /// The conversation is closed.
     #[error("the conversation is closed")]
     Closed,
-    /// They are not active, or may not write to patients.
+    /// They are not active, or may not write to patients; nor may anybody of a team.
     #[error("it cannot be assigned to them")]
     CannotBeAssigned,
     /// The time is over.
@@ -111,7 +111,7 @@ pub(super) fn of_all(conn: &mut Conn, all: &[ConversationId]) -> QueryResult<Has
 
 /// Assigns a conversation to a user, to a team, or to nobody. Whoever takes no part in it yet is added, and it is news to them unless
 /// they assigned it to themselves. `is_as_shown` says whether the page showed what is stored: two users who assign at the
-/// same moment wait for each other, and the second one is asked.
+/// same moment wait for each other, and the second one is asked. `goes_back`: it was so before, also until a time that is over.
 ///
 /// # Errors
 /// See [`AssignError`].
@@ -120,6 +120,7 @@ pub fn assign(
     now: Ts,
     access: &ConversationAccess<rights::Send>,
     to: Option<Assigned>,
+    goes_back: bool,
     is_as_shown: impl FnOnce(Option<&Assignment>) -> bool,
 ) -> Result<(), AssignError> {
     let me = access.user().id();
@@ -135,20 +136,21 @@ pub fn assign(
     let members: Vec<UserId> = members.into_iter().filter(|one| active.contains(one)).collect();
     let able = match to.map(|to| to.to) {
         None => true,
-        Some(Assignee::User(user)) => able(tx, &active, user)?,
-        Some(Assignee::Team(_)) => !members.is_empty(),
+        Some(Assignee::User(user)) => has_able(tx, &active, &[user])?,
+        Some(Assignee::Team(_)) => has_able(tx, &active, &members)?,
     };
     let conversation = store::locked(tx, access.conversation())?;
     let before = assignment(tx, access)?;
     if conversation.closed_at.is_some() {
         return Err(AssignError::Closed);
     }
-    if !is_as_shown(before.as_ref()) {
-        return Err(AssignError::Changed);
-    }
-    let was = before.map(|before| Assigned { to: before.to, due: before.due });
+    let was = before.as_ref().map(|before| Assigned { to: before.to, due: before.due });
+    // of two presses of one button the second finds what it asks for
     if to == was {
         return Ok(());
+    }
+    if !is_as_shown(before.as_ref()) {
+        return Err(AssignError::Changed);
     }
     let Some(new) = to else {
         if let Some(was) = was {
@@ -163,7 +165,7 @@ pub fn assign(
     // a time that is over already may stay as it was, but nobody sets one
     let is_new = new.due.filter(|_| new.due != was.and_then(|was| was.due));
     match is_new {
-        Some(due) if due <= now => return Err(AssignError::Past),
+        Some(due) if due <= now && !goes_back => return Err(AssignError::Past),
         Some(due) if due.since(now) > LONGEST_AHEAD => return Err(AssignError::TooFar),
         _ => {}
     }
@@ -210,10 +212,15 @@ fn happened(
     }
 }
 
-/// Whether this user is among those who are active until the transaction ends, and may write to patients.
-fn able(tx: &mut Tx, active: &[UserId], user: UserId) -> QueryResult<bool> {
-    let has_right: Option<SignedInUser<rights::Send>> = access::ordered(tx, user)?;
-    Ok(active.contains(&user) && has_right.is_some())
+/// Whether one of these users is among those who are active until the transaction ends, and may write to patients.
+fn has_able(tx: &mut Tx, active: &[UserId], named: &[UserId]) -> QueryResult<bool> {
+    for user in named.iter().filter(|user| active.contains(user)) {
+        let has_right: Option<SignedInUser<rights::Send>> = access::ordered(tx, *user)?;
+        if has_right.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A conversation is assigned to nobody any more.

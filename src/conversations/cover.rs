@@ -1,10 +1,12 @@
 //! Whoever covers: colleagues of users who are away, and those who see to a reply that nobody opened in time.
 
 use super::store::{self, Conversation};
+use crate::access::{self, SignedInUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::conversations;
 use crate::db::{ConversationId, PatientId, Ts, Tx, UserId};
 use crate::outbox::{self, Task};
+use crate::settings;
 use crate::threads::{self, Happening, NewEvent};
 use crate::users;
 use diesel::prelude::*;
@@ -13,7 +15,7 @@ use diesel::prelude::*;
 pub(super) const AWAY: &str = "cover";
 
 /// Adds to a conversation, which the caller has locked, the covers of those who take part and are away; whoever takes part through a
-/// team alone has their colleagues there. Says whether anybody came.
+/// team alone has their colleagues there, unless all who may write are away. Says whether anybody came.
 pub(super) fn add_covers(
     tx: &mut Tx,
     now: Ts,
@@ -23,9 +25,23 @@ pub(super) fn add_covers(
     if covering.is_empty() {
         return Ok(false);
     }
-    let there = threads::by_themselves(tx, conversation.id)?;
-    let covers = covering.iter().filter(|(away, _)| there.contains(away)).map(|(_, cover)| *cover);
+    let all = threads::participants_of(tx, conversation.id)?;
+    let covered = if is_anybody_here(tx, now, &all)? { threads::by_themselves(tx, conversation.id)? } else { all };
+    let covers = covering.iter().filter(|(away, _)| covered.contains(away)).map(|(_, cover)| *cover);
     add(tx, now, conversation, covers.collect())
+}
+
+/// Whether one of these users may write to patients and is not away today.
+fn is_anybody_here(tx: &mut Tx, now: Ts, all: &[UserId]) -> QueryResult<bool> {
+    let today = settings::load(tx)?.zone().local(now).date();
+    let away = users::away_among(tx, today, all)?;
+    for user in all.iter().filter(|user| away.iter().all(|one| one.user != **user)) {
+        let writes: Option<SignedInUser<rights::Send>> = access::ordered(tx, *user)?;
+        if writes.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn add(tx: &mut Tx, now: Ts, conversation: &Conversation, who: Vec<UserId>) -> QueryResult<bool> {

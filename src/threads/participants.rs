@@ -232,23 +232,28 @@ pub fn hand_over(
     (to, team): (UserId, Option<(TeamId, &[UserId])>),
     since: Ts,
 ) -> QueryResult<Vec<(PatientId, ConversationId)>> {
-    type Row = (PatientId, ConversationId, Author, bool, Option<Ts>, Ts, Option<Ts>);
-    let places: Vec<Row> = still_open!(from, since)
+    type Row = (Author, bool, Option<Ts>, Ts, Option<Ts>);
+    let places: Vec<(PatientId, ConversationId)> = still_open!(from, since)
         .order((conversations::patient_id, conversations::id))
-        .select((
-            conversations::patient_id,
-            conversations::id,
-            conversations::last_author,
-            participants::unread,
-            participants::done_at,
-            participants::last_message_at,
-            participants::assigned_until,
-        ))
+        .select((conversations::patient_id, conversations::id))
         .into_boxed::<MultiBackend>()
         .load(tx.conn())?;
     let mut handed = Vec::new();
-    for (patient, conversation, last_author, unread, done_at, last_message_at, until) in places {
-        let until = if until.is_some() { still_assigned(tx, conversation, from)? } else { None };
+    for (patient, conversation) in places {
+        // as it stands from here on: a moment ago the patient may have written, and others have changed who takes part or sees to it
+        lock_row(tx, "conversations", conversation.0)?;
+        let mut rows: Vec<Row> = still_open!(from, since)
+            .filter(participants::conversation_id.eq(conversation))
+            .select((
+                conversations::last_author,
+                participants::unread,
+                participants::done_at,
+                participants::last_message_at,
+                participants::assigned_until,
+            ))
+            .into_boxed::<MultiBackend>()
+            .load(tx.conn())?;
+        let Some((last_author, unread, done_at, last_message_at, until)) = rows.pop() else { continue };
         let waits = last_author == Author::Patient || until.is_some();
         let news = unread || (done_at.is_none() && waits);
         diesel::delete(participants::table.find((conversation, from))).execute(tx.conn())?;
@@ -283,12 +288,4 @@ pub fn hand_over(
         handed.push((patient, conversation));
     }
     Ok(handed)
-}
-
-/// Until when a conversation is assigned to this user, who leaves; it stays so until the transaction ends. Somebody may have
-/// assigned it to another a moment ago.
-fn still_assigned(tx: &mut Tx, conversation: ConversationId, user: UserId) -> QueryResult<Option<Ts>> {
-    lock_row(tx, "conversations", conversation.0)?;
-    let row = participants::table.find((conversation, user)).select(participants::assigned_until);
-    Ok(row.first::<Option<Ts>>(tx.conn()).optional()?.flatten())
 }

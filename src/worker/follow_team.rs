@@ -3,7 +3,7 @@
 
 use super::finish;
 use crate::conversations;
-use crate::db::{DbError, TeamId};
+use crate::db::{DbError, TeamId, lock_row};
 use crate::error::AppError;
 use crate::outbox::{self, Job};
 use crate::state::AppState;
@@ -35,6 +35,8 @@ pub(super) async fn run(state: &AppState, job: Job, team: TeamId) -> Result<(), 
     next.these.truncate(done);
     let (now, is_end) = (state.clock.now(), next.is_end);
     let write = state.db.write(move |tx| -> Result<(), AppError> {
+        // whoever changes the team holds it before it enqueues this job anew
+        lock_row(tx, "teams", team.0)?;
         if is_end {
             return finish(tx, &job, |tx| conversations::followed(tx, now, team, &next));
         }

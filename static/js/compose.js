@@ -9,7 +9,8 @@
 // textarea's .field (made where missing). The server checks both again.
 // A form that changes a message which goes out later (input name=scheduled) is saved by its buttons alone: whoever leaves it with
 // unsaved words is asked first. data-unsaved: it came with words that were typed before.
-// form.richText (html, insert, replace, empty, focus) is for template-picker.js and tests; form.openEditor() waits until it is there.
+// form.richText (html, insert, replace, empty, focus; for mention.js view and step) is for template-picker.js and tests;
+// form.openEditor() waits until it is there.
 // Strings: body_empty, body_unfilled {names}, and those of the editor (src/web/editor/index.js)
 import {ask} from './ask.js'
 import {icon, make, stylesheet, wordsFor} from './common.js'

@@ -8,6 +8,7 @@ import {byItself, eased, hear} from './live.js'
 const SAID_EVERY = 10000 // ms
 
 const key = line => line.querySelector('a.item')?.getAttribute('href')
+const namesOf = views => [...views.children].map(view => view.getAttribute('href')).join(' ')
 const isHeld = line => line.querySelector(':checked') || line.contains(document.activeElement)
 
 export default function liveInbox(place) {
@@ -56,6 +57,10 @@ export default function liveInbox(place) {
       const same = tabs.find(one => one.getAttribute('href') === tab.getAttribute('href'))
       if (same) renew(tab, same)
     }
+    // some views are there only while they hold something
+    const views = place.querySelector('.counts')
+    const nextViews = fresh.querySelector('.counts')
+    if (namesOf(views) !== namesOf(nextViews) && !views.contains(document.activeElement)) views.replaceChildren(...nextViews.childNodes)
     const pager = place.querySelector('.pager')
     const nextPager = fresh.querySelector('.pager')
     if (pager && nextPager) renew(pager, nextPager)
@@ -73,11 +78,11 @@ export default function liveInbox(place) {
     return Boolean(next)
   }
 
-  // marks are made beside the page, by a script that comes with the first tick
+  // marks are made beside the page, by a script that comes with the first tick; a button with data-plain leads to a page
   place.addEventListener('change', () => import('./marks.js').catch(() => {}), {once: true})
   place.addEventListener('submit', event => {
     const {target: form, submitter} = event
-    if (!form.matches('[data-marks]:not([data-plain])')) return
+    if (!form.matches('[data-marks]:not([data-plain])') || submitter?.matches('[data-plain]')) return
     event.preventDefault()
     import('./marks.js').then(({default: mark}) => mark(form, submitter), () => {
       form.dataset.plain = ''

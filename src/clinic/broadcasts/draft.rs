@@ -35,7 +35,9 @@ pub async fn save(
         let saved = match empty {
             true => {
                 broadcasts::drop_draft(tx, now, &by, version)?;
-                Ok(broadcasts::draft(tx, &by)?.version)
+                let left = broadcasts::draft(tx, &by)?;
+                // a newer one of another window stays
+                if left.kept.is_some() { Err(DraftError::Newer) } else { Ok(left.version) }
             }
             // saved or refused, the answer below needs the words
             false => match broadcasts::save_draft(tx, now, &by, version, &pairs) {

@@ -153,7 +153,7 @@ async fn assign_all(
 ) -> Result<Result<Done, AssignError>, AppError> {
     let mut done = Done::default();
     for (id, shown) in shown {
-        match assign_one(state, user, (id, to), shown.clone()).await? {
+        match assign_one(state, user, (id, to), shown.clone(), false).await? {
             Ok(()) if shown == mark(to) => {}
             Ok(()) => done.changed.push((id, shown)),
             Err(AssignError::Closed | AssignError::Changed) => done.left.push(id),
@@ -171,12 +171,13 @@ async fn assign_one(
     user: &User<rights::Send>,
     (id, to): (ConversationId, Option<Assigned>),
     shown: String,
+    goes_back: bool,
 ) -> Result<Result<(), AssignError>, AppError> {
     let (now, me) = (state.clock.now(), user.0.clone());
     let write = state.db.write(move |tx| -> Result<(), AssignError> {
         // one that is gone is left as one that has changed
         let access = access::conversation(tx, me, id)?.ok_or(AssignError::Changed)?;
-        conversations::assign(tx, now, &access, to, |held| as_shown(held) == shown)
+        conversations::assign(tx, now, &access, to, goes_back, |held| as_shown(held) == shown)
     });
     Ok(write.await)
 }
@@ -187,7 +188,7 @@ pub async fn undo(state: web::Data<AppState>, user: User<rights::Send>, form: Fo
     let mut left = Vec::new();
     for (id, before) in seen(&form, &ids) {
         let before = marked(&before).ok_or(AppError::BadRequest)?;
-        match assign_one(&state, &user, (id, before), form.get("now").to_owned()).await? {
+        match assign_one(&state, &user, (id, before), form.get("now").to_owned(), true).await? {
             Ok(()) => {}
             Err(AssignError::Db(cause)) => return Err(cause.into()),
             Err(_) => left.push(id),

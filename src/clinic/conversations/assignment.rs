@@ -122,7 +122,7 @@ pub async fn submit(
                 newer = stored(held, zone).newer(&form);
                 newer.is_none()
             };
-            match conversations::assign(tx, now, &access, to, is_as_shown) {
+            match conversations::assign(tx, now, &access, to, false, is_as_shown) {
                 Ok(()) => return Ok(Ok(if to.is_some() { "assigned" } else { "unassigned" })),
                 Err(AssignError::Changed) => {}
                 Err(cause) => answer_of(cause, &mut errors)?,

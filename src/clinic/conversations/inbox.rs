@@ -83,7 +83,7 @@ impl InboxPage {
     fn leave_when_done(&self) -> bool {
         match self.view.filter {
             InboxFilter::ToDo => self.view.scope == Scope::Mine,
-            InboxFilter::Assigned => true,
+            InboxFilter::Assigned | InboxFilter::MyTeams | InboxFilter::Mentions => true,
             _ => false,
         }
     }

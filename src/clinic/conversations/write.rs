@@ -209,13 +209,15 @@ async fn save(
     let mut pairs = form.without("draft_version");
     pairs.retain(|(name, _)| name != "browse" && name != "write");
     let empty = RichText::typed(&form).markdown.trim().is_empty() && !form.has("upload") && !form.has("chart_item");
-    let (now, words) = (state.clock.now(), head.clone());
+    let (now, words, leaves) = (state.clock.now(), head.clone(), form.has("write"));
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let place = OwnDraft::within(&access, writing);
         let saved = match empty {
             true => {
                 conversations::drop_draft(tx, now, place, version)?;
-                Ok(conversations::draft(tx, DraftPlace::within(&access, writing))?.version)
+                let left = conversations::draft(tx, DraftPlace::within(&access, writing))?;
+                // a newer one of another window stays, and who only goes to the other tab loses nothing
+                if left.kept.is_some() && !leaves { Err(DraftError::Newer) } else { Ok(left.version) }
             }
             // saved or refused, the answer below needs the proof or the words
             false => match conversations::save_draft(tx, now, place, version, &pairs) {

@@ -62,6 +62,7 @@ async fn an_older_window_writes_over_nothing(app: App) {
     let me = app.user(Role::Owner).await;
     let (one, two) = (me.get(NEW).await.ok(), me.get(NEW).await.ok());
     me.submit(&one, "Save draft", &[("title", "The first window")]).await.redirect();
+    assert_eq!(me.submit(&two, "Save draft", &[]).await.status, 409, "nor does an empty one");
     let refused = me.submit(&two, "Save draft", &[("title", "The second window")]).await;
     assert_eq!(refused.status, 409);
     let page = refused.page();
@@ -102,5 +103,6 @@ async fn it_is_handed_over(app: App) {
     assert_eq!(owner.post("/settings/users/2/deactivation", &[]).await.status, 422);
     owner.post("/settings/users/2/deactivation", &[("to", "1")]).await.redirect();
     let held = form(&owner).await;
-    assert_eq!(held, ["H000002\nH000001", "Mine", "My words\n\nCome soon", "2"]);
+    // nobody is on the list whom its writer did not put there
+    assert_eq!(held, ["H000002", "Mine", "My words\n\nCome soon\n\nH000001", "2"]);
 }

@@ -87,6 +87,7 @@ async fn an_older_window_is_refused(app: App) {
     for (writing, button) in [("messages", "Send"), ("notes", "Add note")] {
         let save = format!("{conversation}/{writing}/draft");
         user.post(&save, &fields(ONE, "0", "first window")).await.redirect();
+        assert_eq!(user.post(&save, &fields(TWO, "0", "")).await.status, 409, "nor does an emptied one write over it");
         let answer = user.post(&save, &fields(TWO, "0", "second window")).await;
         assert_eq!(answer.status, 409);
         let form = answer.page().form_with(button);

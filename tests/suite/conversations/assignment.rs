@@ -140,6 +140,8 @@ async fn a_button_takes_it_on(app: App) {
     let older = world.me.get(&world.conversation).await.ok();
     let page = world.other.get(&world.conversation).await.ok();
     world.other.submit(&page, "Assign to me", &[]).await.redirect();
+    // a second press finds it done
+    world.other.submit(&page, "Assign to me", &[]).await.redirect();
     assert_eq!(places(&app, &world.conversation).await, [(1, false), (2, true)]);
     assert!(view(&world.other, "filter=unread").await.is_empty(), "it is no news to whoever did it");
     assert_eq!(view(&world.other, "filter=assigned").await, ["Ada"]);

@@ -1,7 +1,7 @@
 //! Mentioning a colleague in real Chromium: by the keyboard from the text, on the smallest phone in French, and without JavaScript.
 
 use super::work_list::patient;
-use crate::live::browser::browser_of;
+use crate::live::browser::{browser_of, listening};
 use crate::support::app::{App, On};
 use crate::support::browser::{Browser, Key};
 use crate::support::world::PASSWORD;
@@ -60,7 +60,8 @@ async fn a_colleague_is_mentioned_by_the_keyboard_in_french() {
     by_the_keyboard("fr").await;
 }
 
-/// Escape leads back to the text, where the "@" is; within an address it is a letter like any other.
+/// Escape leads back to the text, where the "@" is; within an address it is a letter like any other. What is typed after it and names
+/// nobody is the text's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_is_only_a_sign() {
     let (app, conversation) = clinic().await;
@@ -75,6 +76,36 @@ async fn a_sign_is_only_a_sign() {
     browser.keys(&String::from(char::from(Key::Escape))).await;
     browser.keys(" noon").await;
     browser.wait_text("ada@example.org @ noon").await;
+    for (before, typed) in [(" 2 tabs ", " "), ("8 h ", "#")] {
+        browser.keys(before).await;
+        browser.keys("@").await;
+        browser.wait("#tell-input:focus").await;
+        browser.keys(typed).await;
+        browser.wait("#write .ed-text:focus").await;
+    }
+    browser.keys(" ").await;
+    browser.keys("@").await;
+    browser.wait("#tell-input:focus").await;
+    browser.keys("st").await;
+    browser.keys(&String::from(char::from(Key::Tab))).await;
+    browser.wait_text("@ noon 2 tabs @ 8 h @# @st").await;
+    let left = "return [document.querySelector('#tell-input').value, document.activeElement.matches('.ed-text')]";
+    assert_eq!(browser.js(left).await, serde_json::json!(["", false]));
+    browser.assert_clean().await;
+}
+
+/// The view is there as soon as it holds something, on a page that is open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mention_brings_its_view() {
+    let (app, conversation) = clinic().await;
+    let writer = app.user(Role::Clinician).await;
+    let Some(browser) = browser_of(&app, 2, Lang::or_english("en")).await else { return };
+    let view = ".counts a[href*='filter=mentions']";
+    assert!(!browser.is_visible(view).await);
+    listening(&app, 1).await;
+    let page = writer.get(&format!("{conversation}/notes")).await.ok();
+    writer.submit(&page, "Add note", &[("body", "Please look"), ("tell", "2")]).await.redirect();
+    browser.wait(view).await;
     browser.assert_clean().await;
 }
 

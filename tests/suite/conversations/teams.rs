@@ -10,7 +10,7 @@ use postern::access::Role;
 use postern::audit::Event;
 use postern::db::ConversationId;
 use postern::db::UserId;
-use postern::db::schema::{audit_events, conversation_teams, participants as p, team_members};
+use postern::db::schema::{audit_events, conversation_teams, participants as p, team_members, users};
 use postern::error::AppError;
 use time::Duration;
 
@@ -20,14 +20,17 @@ on_both!(
     whoever_joins_and_leaves_is_followed,
     a_change_meanwhile_begins_anew,
     who_is_away_has_their_team,
+    a_team_of_which_all_are_away_is_covered,
     somebody_always_stays,
     a_new_message_names_a_team,
     a_team_has_a_name_of_its_own_and_somebody_who_writes,
     an_archived_team_is_given_nothing,
+    a_team_of_which_nobody_may_write_is_given_nothing,
     whoever_leaves_leaves_no_team_alone,
     a_member_who_leaves_meanwhile_is_not_left_with_it,
     conversations_of_whoever_leaves_go_to_a_team,
     what_is_ticked_is_assigned_and_taken_back,
+    what_was_overdue_is_so_again,
     what_cannot_be_ticked_changes_nothing
 );
 
@@ -159,6 +162,7 @@ async fn what_is_assigned_to_a_team_is_taken_on_by_one(app: App) {
     let line = list.text_of(".work li");
     assert!(line.contains("Assigned to Reception (team) · due Friday, 17:00"), "{line}");
     assert!(list.text_of(".counts [aria-current=page]").starts_with("My teams 1"), "{}", list.text());
+    assert!(list.has("form[data-marks=leave]"), "what is done leaves it");
     assert!(view(&world.other, "filter=assigned").await.is_empty());
     // what is due first comes first, and what has no time last
     let eve = app.message(&world.me, patient(&app, "Eve", "eve@example.org").await, true).await;
@@ -287,6 +291,24 @@ async fn who_is_away_has_their_team(app: App) {
     assert!(world.me.get(&world.conversation).await.ok().has_text("User owner covers"));
 }
 
+async fn a_team_of_which_all_are_away_is_covered(app: App) {
+    let world = world(&app).await;
+    world.add_team(&world.conversation).await;
+    assert_eq!(world.leave(&world.me, ("user", "2")).await, "participant-left");
+    app.drain().await;
+    let (visitor, message) = app.go_in(&app.link_to("ada@example.org"), "ada@example.org").await;
+    let cover = crate::users::away::email_of(&app, 1).await;
+    let days = [("away_from", "2026-03-03"), ("away_until", "2026-03-06"), ("cover", cover.as_str())];
+    let team = [(3, true, true), (4, true, true)];
+    let covered = [(1, false, false), (3, true, true), (4, true, true)];
+    for (member, expected) in [(&world.other, &team[..]), (&world.third, &covered[..])] {
+        assert_eq!(member.post("/account/away", &days).await.says().1, "settings-saved");
+        let page = visitor.get(&message).await.ok();
+        visitor.submit(&page, "Send", &[("body", "Does it hurt?")]).await.redirect();
+        assert_eq!(rows(&app, &world.conversation).await, expected);
+    }
+}
+
 async fn somebody_always_stays(app: App) {
     let world = world(&app).await;
     world.add_team(&world.conversation).await;
@@ -382,6 +404,18 @@ async fn an_archived_team_is_given_nothing(app: App) {
     assert_eq!(rows(&app, &open).await.len(), 3);
     let told = (details(&app, Event::TeamArchived).await.len(), details(&app, Event::TeamBroughtBack).await.len());
     assert_eq!(told, (1, 1));
+}
+
+async fn a_team_of_which_nobody_may_write_is_given_nothing(app: App) {
+    let world = world(&app).await;
+    let write = app.state.db.write(|tx| -> Result<_, AppError> {
+        let members = users::table.filter(users::id.gt(UserId(2)));
+        Ok(diesel::update(members).set(users::role.eq(Role::Viewer)).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+    let answer = world.me.post(&format!("{}/assignment", world.conversation), &[("user", "team-1")]).await;
+    assert_eq!(answer.status, 422);
+    assert_eq!(rows(&app, &world.conversation).await, [(2, false, false)]);
 }
 
 async fn whoever_leaves_leaves_no_team_alone(app: App) {
@@ -496,6 +530,11 @@ async fn what_is_ticked_is_assigned_and_taken_back(app: App) {
     world.other.post(&format!("{bea}/assignment"), &[("user", "3")]).await.redirect();
     let to = world.me.submit(&ask, "Save", &[("user", "team-1")]).await.redirect();
     assert!(to.starts_with("/inbox?scope=mine&filter=open&assigned="), "{to}");
+    assert_eq!(
+        world.me.submit(&ask, "Save", &[("user", "team-1")]).await.redirect(),
+        to,
+        "a second press says the same"
+    );
     let mut held = view(&world.third, "filter=my_teams").await;
     held.sort();
     assert_eq!(held, ["Ada", "Cyd"]);
@@ -521,6 +560,18 @@ async fn what_is_ticked_is_assigned_and_taken_back(app: App) {
     let back = world.me.submit(&page, "Undo", &[]).await.says();
     assert_eq!(back.1, "assigned-as-before");
     assert_eq!(view(&world.me, "filter=assigned").await, ["Cyd"]);
+}
+
+async fn what_was_overdue_is_so_again(app: App) {
+    let world = world(&app).await;
+    assert_eq!(world.assign(&[("user", "2"), ("due_date", "2026-03-04"), ("due_time", "09:30")]).await.1, "assigned");
+    app.state.clock.advance(Duration::minutes(40));
+    let id = id_of(&world.conversation).to_string();
+    let ask = world.me.post("/inbox/assignment", &[("conversation", id.as_str())]).await.ok();
+    let to = world.me.submit(&ask, "Save", &[("user", "team-1")]).await.redirect();
+    let page = world.me.get(&to).await.ok();
+    assert_eq!(world.me.submit(&page, "Undo", &[]).await.says().1, "assigned-as-before");
+    assert!(world.me.get("/inbox?filter=assigned").await.ok().text_of(".work li").contains("overdue since"));
 }
 
 async fn what_cannot_be_ticked_changes_nothing(app: App) {

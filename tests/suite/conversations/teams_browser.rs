@@ -68,6 +68,8 @@ async fn a_team_shares_work(width: u32, code: &'static str, scripts: bool) {
     browser.js("document.querySelectorAll('.work [name=conversation]').forEach(box => box.click())").await;
     browser.inspect(&name("ticked")).await;
     browser.click_text(lang.t("inbox-assign")).await;
+    // it is no mark that is made beside the page
+    browser.wait_path("/inbox/assignment").await;
     browser.wait_text(lang.t("assign-many-explained")).await;
     browser.inspect(&name("many")).await;
     browser.js("document.querySelector('#user').value = 'team-1'").await;
