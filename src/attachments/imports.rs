@@ -7,7 +7,7 @@ use super::kinds::Inspection;
 use crate::access::Operator;
 use crate::chart::import::fhir::{FhirError, ImportOptions, Outline, Prepared, Reopen, SkipReason, Survey, Taken};
 use crate::chart::import::{
-    PlacedFile, Summary, derive, is_program, is_typed_as_program, judge, stage, without_unchanged,
+    PlacedFile, Summary, derive, is_program, is_typed_as_program, judge, refuse_deleted, stage, without_unchanged,
 };
 use crate::clock::Random;
 use crate::db::{Db, DbError, Ts, Tx};
@@ -100,7 +100,7 @@ impl FileIntake {
         files: Together,
         options: &ImportOptions,
     ) -> Result<Summary, ImportError> {
-        let (mut survey, outlines) = self.survey(files.clone(), options).await?;
+        let (mut survey, outlines) = self.survey(Survey::default(), files.clone(), options).await?;
         let settings = db.read(|conn| -> Result<_, DbError> { Ok(settings::load(conn)?) }).await?;
         let own = settings.clone();
         survey = db
@@ -139,11 +139,12 @@ impl FileIntake {
         options: &ImportOptions,
         how: Stretching,
     ) -> Result<Stretch, ImportError> {
-        let (mut survey, _) = self.survey(files.clone(), options).await?;
+        let (mut survey, _) = self.survey(Survey::one_by_one(), files.clone(), options).await?;
         survey = db
             .read(move |conn| -> Result<_, DbError> {
                 let own = settings::load(conn)?;
                 judge(conn, &mut survey, &own)?;
+                refuse_deleted(conn, &mut survey)?;
                 Ok(survey)
             })
             .await?;
@@ -161,10 +162,14 @@ impl FileIntake {
         Ok(Stretch { people, refused, summary })
     }
 
-    async fn survey(&self, files: Together, options: &ImportOptions) -> Result<(Survey, Vec<Outline>), ImportError> {
+    async fn survey(
+        &self,
+        mut survey: Survey,
+        files: Together,
+        options: &ImportOptions,
+    ) -> Result<(Survey, Vec<Outline>), ImportError> {
         let options = options.clone();
         let read = move || {
-            let mut survey = Survey::default();
             let mut outlines = Vec::new();
             for file in files.iter() {
                 outlines.push(survey.read(file.as_ref(), &options)?);

@@ -6,6 +6,7 @@ use crate::attachments::FileIntake;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::db::DbError;
+use crate::emr_sources;
 use crate::sync::{self, Outcome, Parts, Source, Trouble, Wanted};
 use clap::Args;
 use std::process::ExitCode;
@@ -64,12 +65,14 @@ pub(super) async fn run(config: &Config, options: Options) -> Result<ExitCode, F
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Asks each source when its time has come.
+/// Asks each source that an owner has switched on when its time has come.
 async fn keep_on(parts: &Parts, sources: &[Arc<dyn Source>]) -> Result<ExitCode, Failure> {
     loop {
         for source in sources {
             let (now, name) = (parts.clock.now(), source.name().to_owned());
-            let is_due = parts.db.read(move |conn| -> Result<_, DbError> { Ok(sync::is_due(conn, now, &name)?) });
+            let is_due = parts.db.read(move |conn| -> Result<_, DbError> {
+                Ok(emr_sources::source_state(conn, &name)?.switches.sync && sync::is_due(conn, now, &name)?)
+            });
             if is_due.await? {
                 sync::run(parts, source.clone(), None).await?;
             }

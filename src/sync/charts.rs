@@ -11,7 +11,8 @@ use crate::db::{Both, Conn, Tx};
 use crate::patients::SourceId;
 use crate::settings;
 use diesel::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 /// The most patients of one source of whom nothing is taken because they are somebody else here. So many are no accident.
 const MOST_REFUSED: i64 = 10_000;
@@ -98,7 +99,8 @@ pub(super) fn put_refused(
         }
         diesel::delete(emr_refused::table.find((source, &person.id))).execute(tx.conn())?;
     }
-    for (person, reason) in refused {
+    // of a record that was deleted here not even the id is kept
+    for (person, reason) in refused.iter().filter(|(_, reason)| *reason != SkipReason::RecordDeleted) {
         let row = (
             emr_refused::source.eq(source),
             (emr_refused::owner_id.eq(&person.id), emr_refused::reason.eq(reason.as_str())),
@@ -122,8 +124,29 @@ pub(super) fn others(conn: &mut Conn, source: &str) -> QueryResult<Option<HashMa
     Ok(Some(ids.into_iter().map(of_id).collect()))
 }
 
-/// Some patients of whom nothing is taken: they are asked for again, because a user may have decided since.
+/// The last patient of each source whom this process has asked for again. After a restart it begins anew.
+static ASKED_LAST: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// The next patients of whom nothing is taken until a user decides who they are: they are asked for again, because somebody
+/// may have decided since. Each gets their turn; after the last one it begins with the first.
 pub(super) fn refused(conn: &mut Conn, source: &str, most: i64) -> QueryResult<Vec<String>> {
-    let own = emr_refused::table.filter(emr_refused::source.eq(source)).order(emr_refused::owner_id);
-    own.select(emr_refused::owner_id).limit(most).load(conn)
+    let last = ASKED_LAST.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned().unwrap_or_default();
+    let mut ids = refused_after(conn, source, &last, most)?;
+    if ids.is_empty() {
+        ids = refused_after(conn, source, "", most)?;
+    }
+    if let Some(last) = ids.last() {
+        let mut asked = ASKED_LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(source.to_owned(), last.clone());
+    }
+    Ok(ids)
+}
+
+fn refused_after(conn: &mut Conn, source: &str, last: &str, most: i64) -> QueryResult<Vec<String>> {
+    let (other, unsure) = (SkipReason::OtherPerson.as_str(), SkipReason::UnsurePerson.as_str());
+    let own = emr_refused::table
+        .filter(emr_refused::source.eq(source))
+        .filter(emr_refused::reason.eq(other).or(emr_refused::reason.eq(unsure)))
+        .filter(emr_refused::owner_id.gt(last));
+    own.order(emr_refused::owner_id).select(emr_refused::owner_id).limit(most).load(conn)
 }

@@ -6,7 +6,7 @@ use crate::access::{self, Authority, ChartAccess, Operator, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::chart::import::fhir::ImportOptions;
 use crate::chart::import::said_of;
-use crate::db::schema::{emr_differences as d, emr_rules};
+use crate::db::schema::{emr_differences as d, emr_rounds, emr_rules, patient_sources};
 use crate::db::{Conn, PatientId, Ts, Tx, lock_row};
 use crate::patients::{self, Change, SourceId};
 use diesel::prelude::*;
@@ -68,10 +68,22 @@ fn difference((id, source, field, theirs, noted_at): Row) -> Difference {
 /// The most differences that a chart shows.
 const MOST: i64 = 50;
 
+/// What nobody has decided yet of a patient's records in the sources. A record that was in this chart and is in another one
+/// now, since a merge was undone, says nothing about this patient.
+macro_rules! open {
+    ($patient:expr) => {
+        d::table.filter(d::patient_id.eq($patient)).filter(d::kept_at.is_null()).filter(diesel::dsl::exists(
+            patient_sources::table
+                .filter(patient_sources::patient_id.eq(d::patient_id))
+                .filter(patient_sources::source.eq(d::source))
+                .filter(patient_sources::source_id.eq(d::owner_id)),
+        ))
+    };
+}
+
 /// The differences of which a user of this chart is asked.
 pub fn differences(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<Difference>> {
-    let open = d::table.filter(d::patient_id.eq(patient)).filter(d::kept_at.is_null());
-    let rows: Vec<Row> = open
+    let rows: Vec<Row> = open!(patient)
         .order((d::source, d::id))
         .select((d::id, d::source, d::field, d::theirs, d::noted_at))
         .limit(MOST)
@@ -91,8 +103,8 @@ pub(super) fn compare(
     let patient = access::held(tx, known)?;
     let Some(said) = said_of(tx, owner, options)? else { return Ok(()) };
     let (before, rules) = (patients::patient_by_id(tx, patient)?, rules(tx)?);
-    // two records of one source in one chart: neither of them may overwrite what the other one says
-    let is_alone = !patients::has_other_record(tx, patient, owner)?;
+    // two records in one chart, of one source or of two: neither may overwrite what the other one says
+    let is_alone = !has_other_synced(tx, patient, owner)?;
     let mut after = before.demographics.clone();
     for field in Field::ALL.iter().copied() {
         let theirs = field.said(&said, &options.default_calling_code);
@@ -115,6 +127,16 @@ pub(super) fn compare(
         patients::fill(tx, now, &by, &before, &after)?;
     }
     Ok(())
+}
+
+/// Whether a chart has another record of a source that is synced.
+fn has_other_synced(conn: &mut Conn, patient: PatientId, owner: &SourceId) -> QueryResult<bool> {
+    let others = patient_sources::table
+        .filter(patient_sources::patient_id.eq(patient))
+        .filter(patient_sources::source.ne(&owner.source).or(patient_sources::source_id.ne(&owner.id)))
+        .filter(diesel::dsl::exists(emr_rounds::table.filter(emr_rounds::source.eq(patient_sources::source))));
+    let found: Option<i64> = others.select(patient_sources::id).first(conn).optional()?;
+    Ok(found.is_some())
 }
 
 fn forget(tx: &mut Tx, patient: PatientId, owner: &SourceId, field: Field) -> QueryResult<()> {
@@ -155,28 +177,33 @@ fn note(tx: &mut Tx, now: Ts, patient: PatientId, owner: &SourceId, field: Field
 pub enum Chosen {
     /// done
     Done,
-    /// the source says something else by now, or somebody has chosen already: the user is asked again
+    /// the source or the clinic says something else by now, or somebody has chosen already: the user is asked again
     Newer,
 }
 
-/// Takes what the source says, or keeps what the clinic has. An address that is taken ends sessions and links, as any change
-/// of it does.
+/// Takes what the source says, or keeps what the clinic has: `here` is what the user saw of it. An address that is taken ends
+/// sessions and links, as any change of it does.
 pub fn choose(
     tx: &mut Tx,
     now: Ts,
     access: &ChartAccess<rights::EditPatients>,
     (id, noted_at): (i64, Ts),
+    here: &str,
     takes_theirs: bool,
 ) -> QueryResult<Chosen> {
     let held = access.held(tx)?;
     lock_row(tx, "emr_differences", id)?;
-    let open = d::table.find(id).filter(d::patient_id.eq(held.patient())).filter(d::kept_at.is_null());
+    let open = open!(held.patient()).filter(d::id.eq(id));
     let row: Option<Row> =
         open.select((d::id, d::source, d::field, d::theirs, d::noted_at)).first(tx.conn()).optional()?;
     let Some(asked) = row.map(difference).filter(|asked| asked.noted_at == noted_at) else {
         return Ok(Chosen::Newer);
     };
     let before = patients::patient_by_id(tx, held.patient())?;
+    // whoever entered something meanwhile was not seen by this user
+    if asked.field.of(&before.demographics) != here {
+        return Ok(Chosen::Newer);
+    }
     let mut demographics = before.demographics.clone();
     if takes_theirs {
         if !asked.field.put(&mut demographics, &asked.theirs) {

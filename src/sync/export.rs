@@ -4,16 +4,22 @@
 use super::progress::{self, Progress};
 use super::round::{LARGEST, OVERLAP, PATIENT, Stop, Work};
 use super::source::{Export, Refusal, Source};
+use crate::attachments::ImportError;
 use crate::db::{DbError, Ts};
 use serde::Deserialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 /// How many records, and how many bytes of them, are stored in one stretch.
 const LINES: i64 = 500;
 const BYTES: usize = 4 << 20;
+
+/// How long an export may take, and how long its source may be away meanwhile, from when the round began: after that the
+/// pages are read.
+const LONGEST: Duration = Duration::hours(24);
+const LONGEST_AWAY: Duration = Duration::hours(2);
 
 /// The list of the files of an export.
 #[derive(Deserialize)]
@@ -103,11 +109,21 @@ impl Work<'_> {
         let look = self.blocking(move || source.look_at_export(&target, LARGEST)).await;
         let manifest = match look {
             Ok(Export::Ready(json)) => json,
+            Ok(Export::Waiting(_)) if self.age() > LONGEST => return self.without_export(stands).await,
             Ok(Export::Waiting(pause)) => return Err(Stop::Asked(Refusal::Later(pause))),
-            Err(Stop::Asked(refusal)) if refusal.is_gone() => return self.without_export(stands).await,
+            Err(Stop::Asked(Refusal::Later(pause))) if self.age() <= LONGEST => {
+                return Err(Stop::Asked(Refusal::Later(pause)));
+            }
+            Err(Stop::Asked(refusal)) if refusal.is_gone() || self.age() > LONGEST_AWAY => {
+                return self.without_export(stands).await;
+            }
             Err(stop) => return Err(stop),
         };
         let Some((manifest, made_at)) = Manifest::read(&manifest) else { return self.without_export(stands).await };
+        // without the patients nobody could tell whose the other records are
+        if !manifest.output.iter().any(|file| file.r#type == PATIENT) {
+            return self.without_export(stands).await;
+        }
         let since = made_at.plus(-OVERLAP);
         for kind in kinds {
             let at = stands.remove(*kind).unwrap_or_else(|| Progress::beginning(kind));
@@ -116,24 +132,40 @@ impl Work<'_> {
                 continue;
             }
             let files: Vec<&Output> = manifest.output.iter().filter(|file| file.r#type == **kind).collect();
+            // the server may have none, or may not export this type: its pages tell
+            if files.is_empty() {
+                stands.insert((*kind).to_owned(), at);
+                continue;
+            }
             let total = files.iter().map(|file| file.count).sum::<Option<i64>>();
             let at = Progress { total, is_counted: true, since_next: Some(since), ..at };
             let files = files.into_iter().map(|file| file.url.clone()).collect();
             match self.read_files(files, at).await {
                 Ok(at) => drop(stands.insert((*kind).to_owned(), at)),
-                Err(Stop::Asked(refusal)) if refusal.is_gone() => return self.without_export(stands).await,
+                Err(Stop::Asked(refusal)) if refusal.is_gone() || self.age() > LONGEST => {
+                    return self.without_export(stands).await;
+                }
+                // a line that cannot be read hides those after it; a page holds less
+                Err(Stop::Import(ImportError::Fhir(_))) => return self.without_export(stands).await,
                 Err(stop) => return Err(stop),
             }
             if *kind == PATIENT {
                 self.make_charts().await?;
             }
         }
+        // nobody asks for it again, whatever happens to the rest of the round
+        self.write(|tx, claim| progress::put_export(tx, &claim.source, None)).await?;
         let source = self.source.clone();
         self.blocking(move || {
             source.end_export(&address);
             Ok(())
         })
         .await
+    }
+
+    /// How long ago the round began, and so at least the export.
+    fn age(&self) -> Duration {
+        self.now().since(self.claim.begun_at)
     }
 
     /// The address that tells of this round's export: the one that was written down, or that of a new one, unless the round
@@ -192,6 +224,8 @@ impl Work<'_> {
             }
             if to_skip > 0 {
                 to_skip -= count;
+                // nothing is stored, and the lease is held all the same
+                self.write(|_, _| Ok(())).await?;
                 continue;
             }
             at.seen += count;

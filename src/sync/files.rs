@@ -1,5 +1,5 @@
 //! Fetches the files that documents and reports name and do not hold: most EMRs keep them as Binary resources of their own
-//! (R4 §2.41). One file is in memory at a time; one that is stored already is not asked for again.
+//! (R4 §2.41). One file is in memory at a time; one that came with this round already is not asked for again.
 
 use super::progress;
 use super::round::{NOT_READABLE, Stop, Work};
@@ -106,7 +106,10 @@ impl Work<'_> {
             return Ok(());
         }
         let (source, keys) = (self.claim.source.clone(), wanted.keys().cloned().collect::<Vec<_>>());
-        let read = self.parts.db.read(move |conn| -> Result<_, Stop> { Ok(stored_keys(conn, &source, &keys)?) });
+        let delivery = self.claim.delivery();
+        // one of an earlier round may have been corrected since
+        let read =
+            self.parts.db.read(move |conn| -> Result<_, Stop> { Ok(stored_keys(conn, &source, delivery, &keys)?) });
         for key in read.await? {
             wanted.remove(&key);
         }

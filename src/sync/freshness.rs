@@ -1,6 +1,6 @@
 //! As of when a chart is.
 
-use super::progress::Trouble;
+use super::progress::{self, Trouble};
 use crate::db::schema::{emr_rounds, patient_sources};
 use crate::db::{Conn, PatientId, Ts};
 use diesel::prelude::*;
@@ -14,6 +14,8 @@ pub struct Freshness {
     pub as_of: Ts,
     /// why it has nothing newer
     pub trouble: Option<Trouble>,
+    /// whether some types of records cannot be read
+    pub lacks: bool,
 }
 
 /// The most sources of one chart that are told of.
@@ -26,11 +28,14 @@ pub fn freshness(conn: &mut Conn, patient: PatientId) -> QueryResult<Vec<Freshne
     if names.is_empty() {
         return Ok(Vec::new());
     }
+    let lacking = progress::lacking(conn, names.clone())?;
     let synced = emr_rounds::table.filter(emr_rounds::source.eq_any(names));
     let rows: Vec<(String, Option<Ts>, Option<Trouble>)> =
         synced.select((emr_rounds::source, emr_rounds::as_of, emr_rounds::trouble)).load(conn)?;
-    let fresh =
-        rows.into_iter().filter_map(|(source, as_of, trouble)| Some(Freshness { source, as_of: as_of?, trouble }));
+    let fresh = rows.into_iter().filter_map(|(source, as_of, trouble)| {
+        let lacks = lacking.contains(&source);
+        Some(Freshness { source, as_of: as_of?, trouble, lacks })
+    });
     let mut fresh: Vec<Freshness> = fresh.collect();
     fresh.sort_by(|one, other| one.source.cmp(&other.source));
     Ok(fresh)

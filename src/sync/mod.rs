@@ -18,7 +18,7 @@ mod source;
 pub use differences::{Chosen, Difference, Rules, choose, differences, rules, save_rules};
 pub use fields::{Field, Rule};
 pub use freshness::{Freshness, freshness};
-pub use progress::{Left, Progress, Round, Trouble, Wanted, ask, is_due, left_out, progress, round};
+pub use progress::{Left, Progress, Round, Trouble, Wanted, ask, is_due, lacking, left_out, let_go, progress, round};
 pub use round::{Outcome, Parts, run};
 pub use source::{Export, Refusal, Source};
 

@@ -1,6 +1,7 @@
 //! How far the records of a source are read, and who reads them.
 
 use super::KINDS;
+use super::round::NOT_READABLE;
 use crate::access::{Authority, rights};
 use crate::audit::{self, Entry, Event, Subject};
 use crate::chart::import::Summary;
@@ -202,12 +203,19 @@ fn begin(tx: &mut Tx, now: Ts, source: &str, is_full: bool) -> QueryResult<()> {
     diesel::update(kinds).set(anew).execute(tx.conn())?;
     if is_full {
         // what was deleted since the last look at a history is asked for all the same
-        let kinds: Vec<String> = KINDS.iter().map(|kind| (*kind).to_owned()).collect();
-        let all = emr_progress::table.filter(emr_progress::source.eq(source)).filter(emr_progress::kind.eq_any(kinds));
+        let all = emr_progress::table.filter(emr_progress::source.eq(source));
+        let all = all.filter(emr_progress::kind.eq_any(kinds_of_records()));
         diesel::update(all).set(emr_progress::since.eq(None::<Ts>)).execute(tx.conn())?;
     }
-    let left = emr_left_out::table.filter(emr_left_out::source.eq(source));
+    // a type that could not be read is lacking until it is read
+    let left = emr_left_out::table
+        .filter(emr_left_out::source.eq(source))
+        .filter(emr_left_out::why.ne(NOT_READABLE).or(emr_left_out::what.ne_all(kinds_of_records())));
     diesel::delete(left).execute(tx.conn()).map(drop)
+}
+
+fn kinds_of_records() -> Vec<String> {
+    KINDS.iter().map(|kind| (*kind).to_owned()).collect()
 }
 
 /// Holds the lease for longer, and its row until the transaction ends. `false`: somebody else works at the round now, and
@@ -257,6 +265,13 @@ pub(super) fn stop(tx: &mut Tx, now: Ts, claim: &Claim, trouble: Trouble, next: 
     );
     diesel::update(emr_rounds::table.find(&claim.source)).set(stopped).execute(tx.conn())?;
     Ok(true)
+}
+
+/// Takes the lease away from whoever works at a source's round: they write nothing more for it. A transaction that also holds
+/// the settings calls this first, as a round locks its row before everything else.
+pub fn let_go(tx: &mut Tx, source: &str) -> QueryResult<()> {
+    let free = (emr_rounds::lease.eq(None::<String>), emr_rounds::lease_until.eq(None::<Ts>));
+    diesel::update(emr_rounds::table.find(source)).set(free).execute(tx.conn()).map(drop)
 }
 
 /// Where the source tells of the export that this round reads; `None`: it reads none.
@@ -322,7 +337,7 @@ impl Progress {
     }
 }
 
-/// Writes down how far a type is read.
+/// Writes down how far a type is read; one that is read to its end is not lacking any more.
 pub(super) fn put(tx: &mut Tx, source: &str, at: &Progress) -> QueryResult<()> {
     let key = (emr_progress::source.eq(source), emr_progress::kind.eq(&at.kind));
     let values = || {
@@ -341,6 +356,9 @@ pub(super) fn put(tx: &mut Tx, source: &str, at: &Progress) -> QueryResult<()> {
     if diesel::update(own).set(values()).execute(tx.conn())? == 0 {
         diesel::insert_into(emr_progress::table).values((key, values())).execute(tx.conn())?;
     }
+    if at.is_done {
+        diesel::delete(emr_left_out::table.find((source, &at.kind, NOT_READABLE))).execute(tx.conn())?;
+    }
     Ok(())
 }
 
@@ -354,6 +372,15 @@ pub fn left_out(conn: &mut Conn, source: &str, most: i64) -> QueryResult<Vec<Lef
         .select((emr_left_out::what, emr_left_out::why, emr_left_out::times))
         .limit(most)
         .load(conn)
+}
+
+/// Those of these sources that have types of records which could not be read.
+pub fn lacking(conn: &mut Conn, sources: Vec<String>) -> QueryResult<Vec<String>> {
+    let lacking = emr_left_out::table
+        .filter(emr_left_out::source.eq_any(sources))
+        .filter(emr_left_out::why.eq(NOT_READABLE))
+        .filter(emr_left_out::what.eq_any(kinds_of_records()));
+    lacking.select(emr_left_out::source).load(conn)
 }
 
 /// Types of entries that are the server's words about its answer, and a reason that only says that pages overlap.

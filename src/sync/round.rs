@@ -262,8 +262,9 @@ impl Work<'_> {
     /// Leaves a type out of this round.
     pub async fn pass_over(&self, at: Progress) -> Result<(), Stop> {
         let write = self.write(move |tx, claim| {
-            progress::add_left_out(tx, &claim.source, &at.kind, NOT_READABLE, 1)?;
-            progress::put(tx, &claim.source, &Progress { is_done: true, next_page: None, ..at })
+            let at = Progress { is_done: true, next_page: None, ..at };
+            progress::put(tx, &claim.source, &at)?;
+            progress::add_left_out(tx, &claim.source, &at.kind, NOT_READABLE, 1)
         });
         write.await
     }

@@ -395,6 +395,18 @@ pub fn judge(tx: &mut crate::db::Conn, survey: &mut super::fhir::Survey, setting
     Ok(())
 }
 
+/// Refuses those patients of a survey whose record here was deleted: what a server sends by itself must not bring it back.
+pub fn refuse_deleted(conn: &mut Conn, survey: &mut super::fhir::Survey) -> QueryResult<()> {
+    let ids = survey.people.keys().chain(survey.unreadable.keys());
+    let ids: Vec<SourceId> = ids.map(|(source, id)| SourceId { source: source.clone(), id: id.clone() }).collect();
+    for id in ids {
+        if patients::by_source(conn, &id)?.is_none() && patients::was_deleted(conn, &id)? {
+            survey.refused.insert(id, SkipReason::RecordDeleted);
+        }
+    }
+    Ok(())
+}
+
 impl Kept {
     /// Stands for the record of a patient that came before this program stored resources.
     fn of_patient(id: &str, patient: &Patient) -> Kept {

@@ -160,6 +160,8 @@ pub enum SkipReason {
     Elsewhere,
     /// A record that its source has deleted.
     Deleted,
+    /// A patient whose record here was deleted: only an import that a user starts brings it back.
+    RecordDeleted,
 }
 
 impl SkipReason {
@@ -193,6 +195,7 @@ impl SkipReason {
         Self::Timing,
         Self::Elsewhere,
         Self::Deleted,
+        Self::RecordDeleted,
     ];
 
     /// A stable name, for reports and translation keys.
@@ -226,6 +229,7 @@ impl SkipReason {
             Self::Timing => "timing",
             Self::Elsewhere => "elsewhere",
             Self::Deleted => "deleted",
+            Self::RecordDeleted => "record_deleted",
         }
     }
 }

@@ -8,7 +8,7 @@ pub mod fhir;
 mod programs;
 mod resources;
 
-pub use derive::{derive, judge, said_of};
+pub use derive::{derive, judge, refuse_deleted, said_of};
 pub use programs::{is_program, is_typed_as_program};
 pub use resources::{PlacedFile, Staged, stage, stored_keys, without_unchanged};
 

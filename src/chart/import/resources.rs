@@ -79,7 +79,7 @@ pub fn stage(tx: &mut Tx, now: Ts, delivery: i64, batch: &[(Prepared, Vec<Placed
 }
 
 /// Leaves out of a batch what is stored already just as it comes: a poll that reads a stretch of time twice writes
-/// nothing for it.
+/// nothing for it. The text of a resource without its files says nothing about them, but its date does.
 pub fn without_unchanged(
     conn: &mut Conn,
     batch: Vec<(Prepared, Vec<PlacedFile>)>,
@@ -95,7 +95,10 @@ pub fn without_unchanged(
         let is_known = known.is_some_and(|known| match (new.withdrawn, known.withdrawn_at) {
             (true, withdrawn) => withdrawn.is_some(),
             (false, Some(_)) => false,
-            (false, None) => known.updated_at == new.updated_at && known.json == new.json,
+            (false, None) => {
+                let is_dated = files.is_empty() || new.updated_at.is_some();
+                is_dated && known.updated_at == new.updated_at && known.json == new.json
+            }
         });
         if !is_known {
             changed.push((new, files));
@@ -545,13 +548,14 @@ pub(super) fn is_replaced(conn: &mut Conn, owner: &SourceId) -> QueryResult<bool
     Ok(false)
 }
 
-/// Those of these keys under which a source's resources are stored.
-pub fn stored_keys(conn: &mut Conn, source: &str, keys: &[String]) -> QueryResult<Vec<String>> {
+/// Those of these keys under which a source's resources came with this delivery.
+pub fn stored_keys(conn: &mut Conn, source: &str, delivery: i64, keys: &[String]) -> QueryResult<Vec<String>> {
     let mut found = Vec::new();
     for keys in keys.chunks(AT_ONCE) {
         let some = source_resources::table
             .filter(source_resources::source.eq(source))
             .filter(source_resources::source_key.eq_any(keys.to_vec()))
+            .filter(source_resources::delivery.eq(delivery))
             .filter(source_resources::withdrawn_at.is_null());
         found.extend(some.select(source_resources::source_key).load::<String>(conn)?);
     }

@@ -22,7 +22,9 @@ pub struct DifferenceRow {
     pub source: String,
     /// the word of the field
     pub field: &'static str,
-    /// what the clinic has; empty where it has nothing
+    /// what the clinic has, as it is stored: who chooses must have seen it
+    pub here: String,
+    /// the same as people write it; empty where it has nothing
     pub ours: String,
     /// what the source says
     pub theirs: String,
@@ -34,6 +36,7 @@ pub fn rows(conn: &mut Conn, shell: &Shell, patient: &Patient) -> Result<Vec<Dif
         id: one.id,
         noted: one.noted_at.micros(),
         field: one.field.as_str(),
+        here: one.field.of(&patient.demographics),
         ours: shown(shell, one.field, one.field.of(&patient.demographics)),
         theirs: shown(shell, one.field, one.theirs),
         source: one.source,
@@ -67,8 +70,9 @@ pub async fn choose(
         "ours" => false,
         _ => return Err(AppError::BadRequest),
     };
-    let write =
-        state.db.write(move |tx| -> Result<_, AppError> { Ok(sync::choose(tx, now, &chart.0, asked, takes_theirs)?) });
+    let write = state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(sync::choose(tx, now, &chart.0, asked, form.get("here"), takes_theirs)?)
+    });
     let notice = match write.await? {
         Chosen::Done => "difference-chosen",
         Chosen::Newer => "difference-newer",

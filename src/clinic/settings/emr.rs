@@ -14,6 +14,7 @@ use crate::http::{Form, Head, Shell, html, see_other};
 use crate::notifications::clock_text;
 use crate::settings;
 use crate::state::AppState;
+use crate::sync;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -136,10 +137,14 @@ pub async fn submit(
     let name = named(&state, &number, &form)?.name().to_owned();
     let (now, here) = (state.clock.now(), state.clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
+        let typed = Switches { sync: form.get("sync_on") == "on", write_back: form.get("write_back_on") == "on" };
+        // a round that is under way ends; one that the newer page keeps on goes on where it was
+        if !typed.sync && emr_sources::source_state(tx, &name)?.switches.sync {
+            sync::let_go(tx, &name)?;
+        }
         // of two owners who save at the same moment the second waits here
         settings::hold(tx)?;
         let held = emr_sources::source_state(tx, &name)?.switches;
-        let typed = Switches { sync: form.get("sync_on") == "on", write_back: form.get("write_back_on") == "on" };
         match stored(held).newer(&form) {
             Some(newer) => {
                 let page = EmrPage::read(tx, &head, (here.get_ref(), user.0.user()), Some((name, typed, newer)))?;

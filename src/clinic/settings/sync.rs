@@ -89,6 +89,8 @@ struct SourceRow {
     round: Option<Round>,
     kinds: Vec<Progress>,
     left: Vec<Left>,
+    /// whether some types of records cannot be read
+    lacks: bool,
     /// minutes until every record is read, where that can be told
     minutes_left: Option<i64>,
 }
@@ -102,6 +104,7 @@ impl SourceRow {
             is_on: emr_sources::source_state(conn, &name)?.switches.sync,
             is_working: round.as_ref().is_some_and(|round| round.is_held(now)),
             left: sync::left_out(conn, &name, MOST_LEFT)?,
+            lacks: !sync::lacking(conn, vec![name.clone()])?.is_empty(),
             minutes_left: round.as_ref().and_then(|round| minutes_left(round, &kinds, now)),
             round,
             kinds,
@@ -119,6 +122,7 @@ impl SourceRow {
             Some(trouble) => trouble.as_str(),
             None if round.wanted.is_some() => "asked",
             None if round.is_under_way() => "waiting",
+            None if self.lacks => "partly",
             None => "up_to_date",
         }
     }

@@ -244,7 +244,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("sync-field", postern::sync::Field::ALL.iter().map(|w| w.as_str()).collect()),
         words("sync-rule", postern::sync::Rule::ALL.iter().map(|w| w.as_str()).collect()),
         words("sync-state", postern::sync::Trouble::ALL.iter().map(|w| w.as_str()).collect()),
-        words("sync-state", vec!["never", "off", "reading_all", "reading", "asked", "waiting", "up_to_date"]),
+        words("sync-state", vec!["never", "off", "reading_all", "reading", "asked", "waiting", "partly", "up_to_date"]),
         words("attention", Attention::ALL.iter().map(|w| w.as_str()).collect()),
         words("plan-step", PlanKind::ALL.iter().map(|w| w.as_str()).collect()),
         words("not-sent", postern::conversations::NotSent::ALL.iter().map(|w| w.as_str()).collect()),

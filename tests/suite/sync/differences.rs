@@ -18,6 +18,9 @@ on_both!(
     what_the_emr_says_is_shown_and_taken,
     what_a_user_keeps_stays_until_the_emr_says_something_else,
     a_rule_decides_by_field,
+    of_two_emrs_neither_overwrites_the_other,
+    what_another_charts_record_says_is_not_offered,
+    what_was_entered_meanwhile_is_not_overwritten,
     what_the_patient_has_confirmed_is_not_overwritten,
 );
 
@@ -130,6 +133,20 @@ async fn a_rule_decides_by_field(app: App) {
     assert!(owner.get("/settings/sync").await.ok().form_with("Save").value("email").is_some_and(|rule| rule == "emr"));
 }
 
+async fn of_two_emrs_neither_overwrites_the_other(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let id = app.patient(Like::default()).await;
+    owner.post("/settings/sync/rules", &[("email", "emr")]).await.redirect();
+    done(&app, &holding(&[maria("Mejia", "new@example.org")])).await;
+    assert_eq!(email(&app, id).await, "new@example.org");
+    let laboratory = Stand::new("Laboratory");
+    laboratory.put(&maria("Mejia", "older@example.org"));
+    done(&app, &Arc::new(laboratory)).await;
+    assert_eq!(email(&app, id).await, "new@example.org");
+    let page = owner.get(&format!("/patients/{id}")).await.ok();
+    assert!(page.has_text("Email · older@example.org"), "{}", page.text());
+}
+
 async fn what_the_patient_has_confirmed_is_not_overwritten(app: App) {
     let (owner, id, visitor, emr) = clinic(&app).await;
     owner.post("/settings/sync/rules", &[("email", "emr")]).await.redirect();
@@ -138,4 +155,41 @@ async fn what_the_patient_has_confirmed_is_not_overwritten(app: App) {
     assert!(is_in(&visitor).await);
     let page = owner.get(&format!("/patients/{id}")).await.ok();
     assert!(page.has_text("Email · new@example.org") && page.has_text(NAME), "{}", page.text());
+}
+
+async fn what_another_charts_record_says_is_not_offered(app: App) {
+    let (owner, id, _, emr) = clinic(&app).await;
+    done(&app, &emr).await;
+    let chart = format!("/patients/{id}");
+    let page = owner.get(&chart).await.ok();
+    assert!(page.has_text("An EMR says otherwise"), "{}", page.text());
+    // the record goes to another chart, as it does when a merge is undone
+    let other =
+        app.patient(Like { name: ("Ann", "Oak"), email: Some("ann@example.org".into()), ..Like::default() }).await;
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        Ok(diesel::sql_query(format!("UPDATE patient_sources SET patient_id = {other}")).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+    assert!(!owner.get(&chart).await.ok().has_text("An EMR says otherwise"));
+    let late = owner.submit(&page, "Take it from EMR Email", &[]).await;
+    assert_eq!(late.says().1, "difference-newer");
+    assert_eq!(email(&app, id).await, "maria@example.org");
+}
+
+async fn what_was_entered_meanwhile_is_not_overwritten(app: App) {
+    let (owner, id, _, emr) = clinic(&app).await;
+    done(&app, &emr).await;
+    let page = owner.get(&format!("/patients/{id}")).await.ok();
+    let write = app.state.db.write(|tx| -> Result<_, AppError> {
+        Ok(diesel::sql_query("UPDATE patients SET email = 'entered@example.org'").execute(tx.conn())?)
+    });
+    write.await.unwrap();
+    for choice in ["Take it from EMR Email", "Keep what is here Email"] {
+        let late = owner.submit(&page, choice, &[]).await;
+        assert_eq!(late.says().1, "difference-newer", "{choice}");
+    }
+    assert_eq!(email(&app, id).await, "entered@example.org");
+    let page = owner.get(&format!("/patients/{id}")).await.ok();
+    owner.submit(&page, "Take it from EMR Email", &[]).await.redirect();
+    assert_eq!(email(&app, id).await, "new@example.org");
 }

@@ -18,7 +18,7 @@ use postern::sync::{Outcome, Refusal, Trouble};
 use serde_json::json;
 use std::sync::Arc;
 
-on_each!(the_page_says_how_it_stands, a_round_is_asked_for);
+on_each!(the_page_says_how_it_stands, a_round_is_asked_for, a_round_ends_when_the_sync_is_turned_off);
 
 /// A clinic whose configuration names an EMR, which nobody asks by itself.
 async fn clinic(on: On) -> App {
@@ -72,8 +72,14 @@ async fn the_page_says_how_it_stands(on: On) {
     assert!(page.has_text("The source does not let Postern read it"), "{}", page.text());
     done(&app, &emr).await;
     let page = owner.get(path).await.ok();
-    assert!(page.has_text("The charts are up to date."), "{}", page.text());
+    assert!(page.has_text("but for the kinds of records that cannot be read"), "{}", page.text());
     assert!(page.has_text("Patient 1 of 1") && !page.has_text("does not answer"), "{}", page.text());
+    assert!(owner.get("/patients/1").await.ok().has_text("Some kinds of records cannot be read"));
+    // they are lacking until they are read
+    done(&app, &emr).await;
+    let page = owner.get(path).await.ok();
+    assert!(page.has_text("The charts are up to date."), "{}", page.text());
+    assert!(!owner.get("/patients/1").await.ok().has_text("Some kinds of records cannot be read"));
     let clinician = app.user(Role::Clinician).await;
     assert_eq!(clinician.get(path).await.status, 403);
     // the chart says as of when it is, and whether news have stopped
@@ -110,6 +116,30 @@ async fn a_round_is_asked_for(on: On) {
     done(&app, &emr).await;
     assert!(emr.asked().iter().all(|target| !target.contains("_lastUpdated")));
     assert!(owner.get(path).await.ok().has_text("The charts are up to date."));
+}
+
+async fn a_round_ends_when_the_sync_is_turned_off(on: On) {
+    let app = clinic(on).await;
+    let owner = app.user(Role::Owner).await;
+    switch_on(&app).await;
+    let emr = holding(&a_few());
+    let (came, let_go) = emr.hang(1);
+    let under_way = async { round(&app, &emr, None).await };
+    let off = async {
+        came.await.unwrap();
+        let page = owner.get("/settings/emr").await.ok();
+        assert!(page.has("input[name=sync_on][checked]"), "{}", page.text());
+        owner.post("/settings/emr/1", &[("source", NAME)]).await.redirect();
+        let_go.send(()).unwrap();
+    };
+    let (outcome, ()) = tokio::join!(under_way, off);
+    assert_eq!(outcome, Outcome::NotNow);
+    let page = owner.get("/settings/sync").await.ok();
+    assert!(page.has_text("The sync is off.") && !page.has_text("Stands still since"), "{}", page.text());
+    // it is whole once it is on again
+    switch_on(&app).await;
+    done(&app, &emr).await;
+    assert!(owner.get("/settings/sync").await.ok().has_text("The charts are up to date."));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

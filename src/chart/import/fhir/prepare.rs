@@ -10,6 +10,7 @@ use super::shelf::Slot;
 use super::slim::slim;
 use super::types::{Reference, single_line};
 use super::unread::unread;
+use super::version::other_release;
 use super::when::moment;
 use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};
 use crate::db::Ts;
@@ -52,6 +53,8 @@ pub enum Taken {
 /// The patients of files that come together: all are known before anything of theirs is stored.
 #[derive(Debug, Default)]
 pub struct Survey {
+    /// a resource of another release of FHIR is left out by itself, and does not refuse its file
+    pub(super) is_one_by_one: bool,
     index: Bundle,
     ids: Vec<SourceId>,
     /// the patients whose demographics can be read
@@ -76,6 +79,11 @@ fn is_uuid(id: &str) -> bool {
 }
 
 impl Survey {
+    /// A survey of what a server sends by itself: nobody is there to correct a file, so an odd resource is left out alone.
+    pub fn one_by_one() -> Survey {
+        Survey { is_one_by_one: true, ..Survey::default() }
+    }
+
     /// Notes the patient, if the resource is one.
     pub(super) fn look_at(&mut self, found: &Found, options: &ImportOptions) {
         let Some(json) = &found.json else { return };
@@ -147,6 +155,9 @@ impl Survey {
             return found.deleted.map_or(Taken::Nothing, |deleted| self.deleted(&deleted, options));
         };
         let json = json.get();
+        if self.is_one_by_one && other_release(json).is_some() {
+            return Taken::Skipped(printable(&super::kind_of(json)), SkipReason::Malformed);
+        }
         let (kind, header, resource) = match read_one(json) {
             (kind, Ok((header, resource))) => (kind, header, resource),
             (kind, Err((SkipReason::EnteredInError, _))) => match Header::read(json) {

@@ -294,14 +294,15 @@ impl Survey {
     pub fn read(&mut self, source: &dyn Reopen, options: &ImportOptions) -> Result<Outline, FhirError> {
         let mut other = None;
         let outline = resources(source, &mut |found| {
-            if let (None, Some(json)) = (other, &found.json) {
-                other = other_release(json.get());
+            let release = found.json.as_ref().and_then(|json| other_release(json.get()));
+            other = other.or(release);
+            if release.is_none() {
+                self.look_at(&found, options);
             }
-            self.look_at(&found, options);
         })?;
         match other {
-            Some(release) => Err(FhirError::OtherRelease(release.as_str())),
-            None => Ok(outline),
+            Some(release) if !self.is_one_by_one => Err(FhirError::OtherRelease(release.as_str())),
+            _ => Ok(outline),
         }
     }
 
