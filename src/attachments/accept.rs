@@ -1,9 +1,8 @@
 //! Taking in a file while it is uploaded.
 
 use super::kinds::{Inspection, Kind};
-use super::uploads::{self, Upload};
+use super::uploads::{self, Goal, Upload};
 use super::{FileIntake, LookedAt, clean_name};
-use crate::access::{ChartAccess, rights};
 use crate::clock::Random;
 use crate::db::{Db, DbError, Ts};
 use crate::patients;
@@ -139,17 +138,12 @@ impl Receiving {
         Ok(self.incoming.push(bytes).await?)
     }
 
-    /// Ends the upload: the file is checked, scanned, stored, and written down as this user's upload for this patient.
+    /// Ends the upload: the file is checked, scanned, stored, and written down as this user's upload for this goal. What names any
+    /// patient is marked where it is for many; where it is for one, what names another.
     ///
     /// # Errors
     /// See [`AcceptError`].
-    pub async fn finish(
-        self,
-        intake: &FileIntake,
-        db: &Db,
-        now: Ts,
-        access: &ChartAccess<rights::Send>,
-    ) -> Result<Upload, AcceptError> {
+    pub async fn finish(self, intake: &FileIntake, db: &Db, now: Ts, goal: &Goal) -> Result<Upload, AcceptError> {
         if self.size == 0 {
             return Err(Refusal::Empty.into());
         }
@@ -158,14 +152,19 @@ impl Receiving {
         }
         let scanned = intake.scan_incoming(self.incoming.finish().await?).await;
         if matches!(scanned, Err(AcceptError::Refused(Refusal::Infected))) {
-            let (user, patient) = (access.user().id(), access.patient());
+            let (user, patient) = goal.owner();
             db.write(move |tx| -> Result<_, DbError> { Ok(uploads::note_infected(tx, now, user, patient)?) }).await?;
         }
         let (spooled, scan) = scanned?;
         let (spooled, clues, looked_at) = intake.clues(spooled, &self.name, self.kind, now).await?;
         let looked_at = if self.inspection.is_locked() { LookedAt::Locked } else { looked_at };
-        let chart = access.again();
-        let suspect = db.read(move |conn| -> Result<_, DbError> { Ok(patients::named_other(conn, &chart, &clues)?) });
+        let asked = goal.again();
+        let suspect = db.read(move |conn| -> Result<_, DbError> {
+            Ok(match &asked {
+                Goal::Patient(chart) => patients::named_other(conn, chart, &clues)?,
+                Goal::Many(user) => patients::named_any(conn, user, &clues)?,
+            })
+        });
         // when the lookup fails, the file is still taken, marked as one that was not looked at
         let (suspect, looked_at) = match suspect.await {
             Ok(suspect) => (suspect, looked_at),
@@ -175,9 +174,10 @@ impl Receiving {
             }
         };
         let placed = intake.storage.put(db, now, spooled).await?;
+        let (user, patient) = goal.owner();
         let new = uploads::NewUpload {
-            user: access.user().id(),
-            patient: access.patient(),
+            user,
+            patient,
             name: self.name,
             media_type: self.kind.media_type,
             placed,

@@ -1,6 +1,7 @@
 //! Attachments are written in the transaction that writes their message, or not at all.
 
 use super::freeze::{Copied, Frozen};
+use super::to_many::Shared;
 use super::uploads::MOST;
 use crate::access::{ChartAccess, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
@@ -36,6 +37,8 @@ pub enum Pick {
     Upload(UploadId),
     /// a copy of a chart item
     Frozen(Box<Frozen>),
+    /// one more copy of a file of a message to many
+    Shared(Box<Shared>),
 }
 
 /// What is to be attached to one message, in this order.
@@ -57,6 +60,7 @@ impl Picks {
         let word = |pick: &Pick| match pick {
             Pick::Upload(id) => format!("\0u{id}"),
             Pick::Frozen(frozen) => format!("\0c{}", frozen.item),
+            Pick::Shared(shared) => format!("\0m{}", shared.upload),
         };
         self.all.iter().map(word).collect()
     }
@@ -89,11 +93,11 @@ crate::from_database!(AttachError);
 
 pub(super) struct Row {
     pub blob: BlobId,
-    page: Option<BlobId>,
+    pub page: Option<BlobId>,
     pub name: String,
     pub media_type: String,
     pub size: i64,
-    chart_item: Option<i64>,
+    pub chart_item: Option<i64>,
 }
 
 /// Attaches the picks to a message that the caller has just written in this conversation, in their order.
@@ -110,6 +114,7 @@ pub fn attach(
     if picks.all.len() > MOST {
         return Err(AttachError::TooMuch);
     }
+    super::to_many::refer_to(tx, &picks.all)?;
     let last: Option<i64> = attachments::table
         .filter(attachments::conversation_id.eq(conversation))
         .select(diesel::dsl::max(attachments::number))
@@ -119,6 +124,7 @@ pub fn attach(
         let row = match pick {
             Pick::Upload(id) => take_upload(tx, now, sender, *id, &picks.confirmed)?,
             Pick::Frozen(frozen) => keep_frozen(tx, now, frozen)?,
+            Pick::Shared(shared) => shared.row(tx)?,
         };
         (number, total) = (number + 1, total + row.size as u64);
         if row.size as u64 > picks.largest_file {

@@ -13,6 +13,7 @@ mod names;
 mod rows;
 mod scanning;
 mod to_chart;
+mod to_many;
 mod uploads;
 mod words;
 
@@ -25,7 +26,10 @@ pub use names::clean_name;
 pub use rows::{Attachment, Content, TakenBack, contents, for_patient, for_user, of_messages, taken_back};
 pub use scanning::{enqueue_scans, found_infected, to_scan};
 pub use to_chart::{ToChart, add_to_chart};
-pub use uploads::{Suspect, Upload, hand_over, hold_uploads, pending, release_uploads, remove, sweep};
+pub use to_many::{Shared, free_of_many, hold_for_many, let_go, scans_of_shared, shared};
+pub use uploads::{
+    Goal, Suspect, Upload, hand_over, hold_uploads, pending, pending_for_many, release_uploads, remove, sweep,
+};
 pub use words::{COMMAND as READ_WORDS, DRAWN, DRAWN_AS, LookedAt, read as read_words, read_list, read_picture};
 
 use crate::config::Files;

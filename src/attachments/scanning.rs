@@ -2,7 +2,8 @@
 
 use super::FileIntake;
 use super::accept::{AcceptError, Refusal};
-use crate::audit::{self, Actor, Entry, Event, Subject};
+use super::uploads::traced;
+use crate::audit::{self, Actor, Event, Subject};
 use crate::db::schema::{attachments, chart_files, chart_items, conversations, uploads};
 use crate::db::{BlobId, ChartItemId, Conn, ConversationId, PatientId, Ts, Tx, UploadId};
 use crate::outbox::{self, JobKind, Task};
@@ -86,7 +87,7 @@ pub fn to_scan(conn: &mut Conn, id: BlobId) -> QueryResult<Option<Blob>> {
 /// conversations in which its senders are to be told.
 pub fn found_infected(tx: &mut Tx, now: Ts, id: BlobId, virus: &str) -> QueryResult<Vec<ConversationId>> {
     storage::set_scan(tx, now, id, Scan::Infected)?;
-    let unsent: Vec<(UploadId, PatientId)> =
+    let unsent: Vec<(UploadId, Option<PatientId>)> =
         uploads::table.filter(uploads::blob_id.eq(id)).select((uploads::id, uploads::patient_id)).load(tx.conn())?;
     let sent: Vec<(i64, ConversationId, PatientId)> = attachments::table
         .inner_join(conversations::table.on(conversations::id.eq(attachments::conversation_id)))
@@ -100,10 +101,11 @@ pub fn found_infected(tx: &mut Tx, now: Ts, id: BlobId, virus: &str) -> QueryRes
         .select((chart_files::item_id, chart_items::patient_id))
         .load(tx.conn())?;
     let unsent = unsent.into_iter().map(|(upload, patient)| (patient, Subject::Upload(upload)));
-    let unsent = unsent.chain(in_charts.into_iter().map(|(item, patient)| (patient, Subject::ChartItem(item.0))));
-    let places = unsent.chain(sent.iter().map(|(attachment, _, patient)| (*patient, Subject::Attachment(*attachment))));
+    let unsent = unsent.chain(in_charts.into_iter().map(|(item, patient)| (Some(patient), Subject::ChartItem(item.0))));
+    let sent_in = sent.iter().map(|(attachment, _, patient)| (Some(*patient), Subject::Attachment(*attachment)));
+    let places = unsent.chain(sent_in);
     for (patient, subject) in places {
-        audit::append(tx, now, Entry::of_patient(Actor::System, Event::VirusFound, patient, subject).with(virus))?;
+        audit::append(tx, now, traced(Actor::System, Event::VirusFound, patient, subject).with(virus))?;
     }
     let mut conversations: Vec<ConversationId> = sent.into_iter().map(|(_, conversation, _)| conversation).collect();
     conversations.dedup();

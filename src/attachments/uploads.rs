@@ -1,12 +1,13 @@
-//! Uploads: files that a user chose for a message to a patient and that are not sent yet. Only that user sees them.
+//! Uploads: files that a user chose for a message to a patient, or to many, and that are not sent yet. Only that user sees them; those of
+//! a message to many that was checked are the clinic's.
 
 use super::LookedAt;
 use super::attach::{AttachError, Pick, Picks, Sender};
-use crate::access::{ChartAccess, Right};
+use crate::access::{ChartAccess, Right, SignedInUser, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{blobs, patients, uploads};
 use crate::db::sealed::{self, Opened};
-use crate::db::{BlobId, Conn, MultiBackend, PatientId, ScheduledId, Ts, Tx, UploadId, UserId};
+use crate::db::{BlobId, BroadcastId, Conn, MultiBackend, PatientId, ScheduledId, Ts, Tx, UploadId, UserId};
 use crate::outbox::{self, Task};
 use crate::patients::{NamedBy, Patient};
 use crate::storage::{self, Placed, Scan};
@@ -63,12 +64,46 @@ impl Suspect {
     }
 }
 
+/// For whom a file is. Only a proof makes one: what is for many names no patient, and whoever uploads it may write to many.
+pub enum Goal {
+    /// one patient
+    Patient(ChartAccess<rights::Send>),
+    /// everybody on a list
+    Many(SignedInUser<rights::SendMany>),
+}
+
+impl Goal {
+    /// A copy of the proof, for a second transaction of one request.
+    pub fn again(&self) -> Goal {
+        match self {
+            Goal::Patient(chart) => Goal::Patient(chart.again()),
+            Goal::Many(user) => Goal::Many(user.clone()),
+        }
+    }
+
+    /// Whose uploads these are: the user, and the patient whom they are for.
+    pub(super) fn owner(&self) -> (UserId, Option<PatientId>) {
+        match self {
+            Goal::Patient(chart) => (chart.user().id(), Some(chart.patient())),
+            Goal::Many(user) => (user.id(), None),
+        }
+    }
+}
+
+/// A row of the trace: the patient's, where the file is for one.
+pub(super) fn traced(actor: Actor, event: Event, patient: Option<PatientId>, subject: Subject) -> Entry {
+    match patient {
+        Some(patient) => Entry::of_patient(actor, event, patient, subject),
+        None => Entry::of_clinic(actor, event, subject),
+    }
+}
+
 /// How long an upload that is not sent is kept.
 const UNSENT: time::Duration = time::Duration::DAY;
 
 pub(super) struct NewUpload {
     pub user: UserId,
-    pub patient: PatientId,
+    pub patient: Option<PatientId>,
     pub name: String,
     pub media_type: &'static str,
     pub placed: Placed,
@@ -78,14 +113,14 @@ pub(super) struct NewUpload {
 }
 
 /// Records that a file was refused because a virus was found in it.
-pub(super) fn note_infected(tx: &mut Tx, now: Ts, user: UserId, patient: PatientId) -> QueryResult<()> {
-    let entry = Entry::of_patient(Actor::User(user), Event::VirusFound, patient, Subject::None);
+pub(super) fn note_infected(tx: &mut Tx, now: Ts, user: UserId, patient: Option<PatientId>) -> QueryResult<()> {
+    let entry = traced(Actor::User(user), Event::VirusFound, patient, Subject::None);
     audit::append(tx, now, entry.with("refused"))
 }
 
 /// Stores an upload. `None` where its content is known to be infected.
 pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<Upload>> {
-    let patient = crate::access::held(tx, new.patient)?;
+    let patient = new.patient.map(|patient| crate::access::held(tx, patient)).transpose()?;
     let kept = storage::keep(tx, now, &new.placed, new.scan)?;
     if kept.scan == Scan::Infected {
         storage::release(tx, now, kept.id)?;
@@ -106,7 +141,7 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
         ),
     );
     let id: UploadId = diesel::insert_into(uploads::table).values(row).returning(uploads::id).get_result(tx.conn())?;
-    let entry = Entry::of_patient(Actor::User(new.user), Event::FileUploaded, patient, Subject::Upload(id));
+    let entry = traced(Actor::User(new.user), Event::FileUploaded, patient, Subject::Upload(id));
     audit::append(tx, now, entry)?;
     Ok(Some(Upload {
         id,
@@ -120,17 +155,10 @@ pub(super) fn add(tx: &mut Tx, now: Ts, new: &NewUpload) -> QueryResult<Option<U
     }))
 }
 
-/// Those of the named uploads that are this sender's for this patient, in the order of the names, each once. An upload
-/// that was sent, removed or swept meanwhile is left out.
-pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[UploadId]) -> QueryResult<Vec<Upload>> {
-    let (user, patient) = (access.user().id(), access.patient());
-    let mut found: Vec<Upload> = uploads::table
-        .inner_join(blobs::table)
-        .left_join(patients::table.on(uploads::suspect_id.eq(patients::id.nullable())))
-        .filter(uploads::user_id.eq(user))
-        .filter(uploads::patient_id.eq(patient))
-        .filter(uploads::id.eq_any(named.iter().copied().take(MOST).collect::<Vec<_>>()))
-        .select((
+/// What [`Upload`] is read from.
+macro_rules! columns {
+    () => {
+        (
             uploads::id,
             uploads::blob_id,
             uploads::file_name,
@@ -144,8 +172,47 @@ pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[Uplo
                 uploads::suspect_by,
             ),
             uploads::looked_at,
-        ))
+        )
+    };
+}
+
+/// Those of the named uploads that are this sender's for this patient, in the order of the names, each once. An upload
+/// that was sent, removed or swept meanwhile is left out.
+pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[UploadId]) -> QueryResult<Vec<Upload>> {
+    let (user, patient) = (access.user().id(), access.patient());
+    let mut found: Vec<Upload> = uploads::table
+        .inner_join(blobs::table)
+        .left_join(patients::table.on(uploads::suspect_id.eq(patients::id.nullable())))
+        .filter(uploads::user_id.eq(user))
+        .filter(uploads::patient_id.eq(patient))
+        .filter(uploads::id.eq_any(named.iter().copied().take(MOST).collect::<Vec<_>>()))
+        .select(columns!())
         .load(conn)?;
+    found.sort_by_key(|upload| named.iter().position(|id| *id == upload.id));
+    Ok(found)
+}
+
+/// Those of the named uploads that are for many and this user's, or belong already to the message to many that is being changed; in the
+/// order of the names, each once. One that is for a patient is never among them.
+pub fn pending_for_many(
+    conn: &mut Conn,
+    user: &SignedInUser<rights::SendMany>,
+    changed: Option<BroadcastId>,
+    named: &[UploadId],
+) -> QueryResult<Vec<Upload>> {
+    let found: Vec<(Upload, (UserId, Option<BroadcastId>))> = uploads::table
+        .inner_join(blobs::table)
+        .left_join(patients::table.on(uploads::suspect_id.eq(patients::id.nullable())))
+        .filter(uploads::patient_id.is_null())
+        .filter(uploads::id.eq_any(named.iter().copied().take(MOST).collect::<Vec<_>>()))
+        .select((columns!(), (uploads::user_id, uploads::broadcast_id)))
+        .load(conn)?;
+    let is_there = |(owner, broadcast): (UserId, Option<BroadcastId>)| match broadcast {
+        None => owner == user.id(),
+        Some(one) => changed == Some(one),
+    };
+    let mut found: Vec<Upload> =
+        found.into_iter().filter(|(_, whose)| is_there(*whose)).map(|(upload, _)| upload).collect();
     found.sort_by_key(|upload| named.iter().position(|id| *id == upload.id));
     Ok(found)
 }
@@ -153,19 +220,24 @@ pub fn pending<R: Right>(conn: &mut Conn, access: &ChartAccess<R>, named: &[Uplo
 /// The most files on one message.
 pub(super) const MOST: usize = 100;
 
-/// Removes an upload of this sender for this patient. Gives whether it was there. One that goes with a message that is to go out
-/// later stays, until that message is changed: see [`hold_uploads`].
-pub fn remove(tx: &mut Tx, now: Ts, sender: &impl Sender, id: UploadId) -> QueryResult<bool> {
-    let (user, patient) = sender.sender();
-    let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
-    let held: Option<Option<ScheduledId>> = mine.select(uploads::scheduled_id).first(tx.conn()).optional()?;
-    if held.flatten().is_some() {
+/// Removes an upload of this user for this goal. Gives whether it was there. One that goes with a message that is to go out later, or to
+/// many, stays until that message is changed: see [`hold_uploads`] and [`super::hold_for_many`].
+pub fn remove(tx: &mut Tx, now: Ts, goal: &Goal, id: UploadId) -> QueryResult<bool> {
+    type Found = ((UserId, Option<PatientId>), Option<ScheduledId>, Option<BroadcastId>);
+    let columns = ((uploads::user_id, uploads::patient_id), uploads::scheduled_id, uploads::broadcast_id);
+    let found: Option<Found> = uploads::table.find(id).select(columns).first(tx.conn()).optional()?;
+    let Some((owner, scheduled, broadcast)) = found.filter(|(owner, ..)| *owner == goal.owner()) else {
+        return Ok(false);
+    };
+    if scheduled.is_some() || broadcast.is_some() {
         return Ok(true);
     }
+    let mine = uploads::table.find(id).filter(uploads::user_id.eq(owner.0));
+    let mine = mine.filter(uploads::scheduled_id.is_null()).filter(uploads::broadcast_id.is_null());
     let blob: Option<BlobId> = diesel::delete(mine).returning(uploads::blob_id).get_result(tx.conn()).optional()?;
     let Some(blob) = blob else { return Ok(false) };
     storage::release(tx, now, blob)?;
-    let entry = Entry::of_patient(Actor::User(user), Event::UploadRemoved, patient, Subject::Upload(id));
+    let entry = traced(Actor::User(owner.0), Event::UploadRemoved, owner.1, Subject::Upload(id));
     audit::append(tx, now, entry)?;
     Ok(true)
 }
@@ -203,6 +275,8 @@ pub fn hold_uploads(tx: &mut Tx, sender: &impl Sender, files: &Picks, message: S
                 continue;
             }
             Pick::Upload(id) => *id,
+            // what goes to many is not kept for one of them
+            Pick::Shared(_) => return Err(AttachError::Gone),
         };
         let mine = uploads::table.find(id).filter(uploads::user_id.eq(user)).filter(uploads::patient_id.eq(patient));
         let free = mine.filter(uploads::scheduled_id.is_null());
@@ -229,9 +303,10 @@ pub fn release_uploads(tx: &mut Tx, message: ScheduledId) -> QueryResult<()> {
 
 /// Removes uploads that are older than a day and were not sent, a hundred at a time. Gives how many.
 pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
-    let old: Vec<(UploadId, BlobId, PatientId)> = uploads::table
+    let old: Vec<(UploadId, BlobId, Option<PatientId>)> = uploads::table
         .filter(uploads::created_at.lt(now.plus(-UNSENT)))
         .filter(uploads::scheduled_id.is_null())
+        .filter(uploads::broadcast_id.is_null())
         .order((uploads::created_at, uploads::id))
         .limit(100)
         .select((uploads::id, uploads::blob_id, uploads::patient_id))
@@ -240,9 +315,11 @@ pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
     let mut swept = 0;
     for (id, blob, patient) in old {
         // no row: it was sent or removed a moment ago, and that transaction took over or released the content
-        if diesel::delete(uploads::table.find(id).filter(uploads::scheduled_id.is_null())).execute(tx.conn())? == 1 {
+        let free = uploads::table.find(id).filter(uploads::scheduled_id.is_null());
+        let free = free.filter(uploads::broadcast_id.is_null());
+        if diesel::delete(free).execute(tx.conn())? == 1 {
             storage::release(tx, now, blob)?;
-            let entry = Entry::of_patient(Actor::System, Event::UploadRemoved, patient, Subject::Upload(id));
+            let entry = traced(Actor::System, Event::UploadRemoved, patient, Subject::Upload(id));
             audit::append(tx, now, entry.with("unsent"))?;
             swept += 1;
         }

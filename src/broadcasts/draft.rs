@@ -148,7 +148,7 @@ pub fn hand_over_draft(tx: &mut Tx, now: Ts, from: UserId, to: UserId) -> Result
 }
 
 /// One form: the user's own title and list stay as they are, for a list that grew unseen would reach patients whom nobody meant. What the
-/// other had begun, their title and list too, stands as text below the user's own words.
+/// other had begun, their title and list too, stands as text below the user's own words, and the other's files below the user's own.
 fn joined(mut own: Vec<(String, String)>, other: &[(String, String)]) -> Vec<(String, String)> {
     let words = |form: &[(String, String)]| {
         let typed = Fields(form).get("body");
@@ -164,6 +164,7 @@ fn joined(mut own: Vec<(String, String)>, other: &[(String, String)]) -> Vec<(St
     own.retain(|(name, _)| name != "body" && name != "body_format");
     own.push(("body".to_owned(), text.trim().to_owned()));
     own.push(("body_format".to_owned(), "markdown".to_owned()));
+    own.extend(other.iter().filter(|(name, _)| name == "upload").cloned());
     own
 }
 
@@ -182,5 +183,8 @@ mod tests {
             |body| form(&[("title", "Flu"), ("recipients", "A1\n"), ("body", body), ("body_format", "markdown")]);
         assert_eq!(joined(own.clone(), &other), both("Mine\n\nIron\n\nCome\n\nB2"));
         assert_eq!(joined(own, &form(&[("body", " ")])), both("Mine"));
+        let files = joined(form(&[("upload", "1")]), &form(&[("upload", "2"), ("for_this_patient", "2")]));
+        let uploads: Vec<&str> = files.iter().filter(|(name, _)| name == "upload").map(|(_, id)| id.as_str()).collect();
+        assert_eq!((uploads, files.iter().any(|(name, _)| name == "for_this_patient")), (vec!["1", "2"], false));
     }
 }

@@ -4,7 +4,7 @@
 use super::prepare::waits;
 use super::types::{Fate, State, StopReason, Why, words_of};
 use crate::access::{self, SignedInUser, rights};
-use crate::attachments::Picks;
+use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
 use crate::conversations::{self, Body, BodyFormat, Fields, NewConversation, StartError};
@@ -16,6 +16,7 @@ use crate::notifications::PlanWish;
 use crate::outbox::{self, Lane};
 use crate::patients::{self, Patient};
 use crate::settings::{self, Settings};
+use crate::storage::Scan;
 use crate::text::placeholders;
 use crate::values::Title;
 use diesel::prelude::*;
@@ -33,6 +34,10 @@ pub enum Next {
     Over,
     /// others of its kind have to go out first
     Crowded,
+    /// a file of it is not looked at for viruses yet: nothing goes out before
+    Scanning,
+    /// a virus was found in a file of it
+    Infected,
     /// it is to go to these
     These(Vec<RecipientId>),
 }
@@ -49,6 +54,9 @@ pub enum OneError {
     /// Its sender may not send any more.
     #[error("its sender may not send any more")]
     Writer,
+    /// A file of it cannot be sent to anybody.
+    #[error("a file of it cannot be sent")]
+    Files,
     /// It cannot go to this patient: words of [`Why`], or of what keeps any message from them.
     #[error("it cannot go to this patient")]
     Not(String),
@@ -70,6 +78,13 @@ pub fn next(conn: &mut Conn, now: Ts, id: BroadcastId) -> QueryResult<Next> {
     let state = b::table.find(id).select(b::state).first::<State>(conn).optional()?;
     if state != Some(State::Sending) {
         return Ok(Next::Over);
+    }
+    let scans = attachments::scans_of_shared(conn, id)?;
+    if scans.iter().any(|(_, scan)| *scan == Scan::Infected) {
+        return Ok(Next::Infected);
+    }
+    if scans.iter().any(|(_, scan)| *scan == Scan::Waiting) {
+        return Ok(Next::Scanning);
     }
     if outbox::due_in(conn, now, Lane::Many, CROWD)? >= usize::try_from(CROWD).unwrap_or_default() {
         return Ok(Next::Crowded);
@@ -126,6 +141,14 @@ pub fn send_one(
     let form = form(tx, id)?;
     let (record, settings) = (patients::patient(tx, &chart)?, settings::load(tx)?);
     let (title, body) = words_for(&form, &record, sender.name(), &settings, now)?;
+    let named = Fields(&form).uploads();
+    let all = attachments::shared(tx, id, &named)?;
+    // never without a file that it was to have
+    if all.len() != named.len() {
+        return Err(OneError::Files);
+    }
+    // how large they may be was asked when they were kept for it
+    let files = Picks { all, confirmed: Vec::new(), largest: u64::MAX, largest_file: u64::MAX };
     let new = NewConversation {
         title,
         body,
@@ -134,7 +157,7 @@ pub fn send_one(
         offers: Vec::new(),
         participants: Vec::new(),
         teams: Vec::new(),
-        files: Picks::default(),
+        files,
         plan: PlanWish::default(),
         // whatever happens, one row is one conversation
         key: format!("broadcast-{id}-{one}"),
@@ -172,7 +195,9 @@ fn settle(tx: &mut Tx, now: Ts, id: BroadcastId) -> QueryResult<()> {
         return Ok(());
     }
     let going = b::table.find(id).filter(b::state.eq(State::Sending));
-    diesel::update(going).set((b::state.eq(State::Done), b::state_at.eq(now))).execute(tx.conn()).map(drop)
+    let done = diesel::update(going).set((b::state.eq(State::Done), b::state_at.eq(now))).execute(tx.conn())?;
+    // each conversation has its own
+    if done > 0 { attachments::let_go(tx, now, id) } else { Ok(()) }
 }
 
 /// Ends one that nobody waits for: the records of the last ones were deleted.
@@ -181,10 +206,10 @@ pub fn end_if_empty(tx: &mut Tx, now: Ts, id: BroadcastId) -> QueryResult<()> {
     settle(tx, now, id)
 }
 
-/// Stops it, because its sender may not send any more.
-pub fn stop_unsent(tx: &mut Tx, now: Ts, id: BroadcastId) -> QueryResult<()> {
+/// Stops it by itself: its sender may not send any more, or a file of it cannot be sent.
+pub fn stop_unsent(tx: &mut Tx, now: Ts, id: BroadcastId, why: StopReason) -> QueryResult<()> {
     lock_row(tx, "broadcasts", id.0)?;
-    super::send::stopped(tx, now, id, State::Sending, (StopReason::Writer, None)).map(drop)
+    super::send::stopped(tx, now, id, State::Sending, (why, None)).map(drop)
 }
 
 /// Whether another row of the list has become the same person since: two charts were merged.
@@ -236,8 +261,10 @@ impl From<StartError> for OneError {
         match cause {
             StartError::Deactivated => OneError::Writer,
             StartError::Obstacles(obstacles) => OneError::Not(words_of(&obstacles)),
-            // it replaces nothing, and carries no files
-            StartError::Overtaken(_) | StartError::Files(_) => OneError::Passed,
+            StartError::Files(AttachError::Db(cause)) => OneError::Db(cause),
+            StartError::Files(_) => OneError::Files,
+            // it replaces nothing
+            StartError::Overtaken(_) => OneError::Passed,
             StartError::Db(cause) => OneError::Db(cause),
         }
     }

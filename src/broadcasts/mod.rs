@@ -22,8 +22,8 @@ pub use file::{FileList, list_of_file};
 pub use leaving::{count_open, hand_over};
 pub use prepare::{Checked, LONGEST_LIST, NewBroadcast, PrepareError, Unread, check, lines_of, prepare};
 pub use rows::{
-    Broadcast, BroadcastRow, Counts, RecipientRow, Sample, counts, find, form_of, list, of_conversation, recipients,
-    sample,
+    Broadcast, BroadcastRow, Counts, FileOfMany, KEPT_FILE, RecipientRow, Sample, counts, files_of, find, form_of,
+    list, of_conversation, recipients, sample,
 };
 pub use send::{Pressed, after_restore, remove, send, stop, sweep};
 pub use types::{Fate, Roads, State, StopReason, Why};

@@ -3,6 +3,7 @@
 use super::due::words_for;
 use super::types::{Fate, Roads, State, words_of};
 use crate::access::{self, SignedInUser, rights};
+use crate::attachments::{self, AttachError, Picks};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::conversations::Fields;
 use crate::db::schema::{broadcast_recipients as r, broadcasts as b};
@@ -107,6 +108,10 @@ pub fn check(
 pub struct NewBroadcast {
     /// the form, as it came, with nothing but what is to be kept
     pub form: Vec<(String, String)>,
+    /// names and sizes of its files, kept with the form: see [`super::KEPT_FILE`]
+    pub named: Vec<(String, String)>,
+    /// its files: uploads for many
+    pub files: Picks,
     /// the form's idempotency key
     pub key: String,
     /// the one that was prepared before, in whose place it comes
@@ -124,6 +129,9 @@ pub enum PrepareError {
     /// The one in whose place it was to come has been sent, or removed, meanwhile.
     #[error("it was sent or removed meanwhile")]
     Overtaken,
+    /// A file cannot be sent.
+    #[error(transparent)]
+    Files(#[from] AttachError),
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -161,11 +169,15 @@ pub fn prepare(
     if let Some(before) = before.optional()? {
         return Ok(before);
     }
-    if let Some(old) = new.replaces
-        && !super::send::forget(tx, old)?
-    {
-        return Err(PrepareError::Overtaken);
+    if let Some(old) = new.replaces {
+        attachments::free_of_many(tx, user, old, &new.files)?;
+        if !super::send::forget(tx, now, old)? {
+            return Err(PrepareError::Overtaken);
+        }
     }
+    // what the files are called is no part of the key: a second press finds them with the first one's message
+    let kept: Vec<&(String, String)> = new.form.iter().chain(&new.named).collect();
+    let form = serde_json::to_string(&kept).map_err(|cause| diesel::result::Error::SerializationError(cause.into()))?;
     let row = (
         (b::user_id.eq(user.id()), b::title.eq(sealed::text(fields.get("title"))), b::form.eq(sealed::text(&form))),
         (b::state.eq(State::Prepared), b::created_at.eq(now), b::state_at.eq(now), b::form_key.eq(&form_key)),
@@ -176,6 +188,7 @@ pub fn prepare(
     if !is_first {
         return Ok(id);
     }
+    attachments::hold_for_many(tx, now, user, id, &new.files)?;
     for some in checked.recipients.chunks(ROWS) {
         add(tx, id, some)?;
     }

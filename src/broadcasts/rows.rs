@@ -3,11 +3,14 @@
 use super::due;
 use super::types::{Fate, Roads, State, StopReason};
 use crate::access::{Right, SignedInUser};
+use crate::attachments;
+use crate::conversations::Fields;
 use crate::db::schema::{broadcast_recipients as r, broadcasts as b, patients as p};
 use crate::db::sealed::Opened;
-use crate::db::{BroadcastId, Conn, ConversationId, PatientId, RecipientId, Ts, UserId};
+use crate::db::{BroadcastId, Conn, ConversationId, PatientId, RecipientId, Ts, UploadId, UserId};
 use crate::patients::{self, ArchiveReason};
 use crate::settings::Settings;
+use crate::storage::Scan;
 use crate::text::CleanHtml;
 use crate::users;
 use diesel::dsl::count_star;
@@ -106,6 +109,33 @@ pub fn form_of(conn: &mut Conn, id: BroadcastId) -> QueryResult<Option<Vec<(Stri
         Err(diesel::result::Error::NotFound) => Ok(None),
         form => form.map(Some),
     }
+}
+
+/// A file that everybody on the list gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileOfMany {
+    /// its name
+    pub name: String,
+    /// size in bytes
+    pub size: i64,
+    /// what the virus scanner says; `None` once it has gone to everybody or was stopped: then the conversations have it
+    pub scan: Option<Scan>,
+}
+
+/// The names under which a form keeps the names and the sizes of its files, for when the files themselves are let go.
+pub const KEPT_FILE: (&str, &str) = ("file_name", "file_size");
+
+/// The files of a broadcast whose form this is, in their order.
+pub fn files_of(conn: &mut Conn, id: BroadcastId, form: &[(String, String)]) -> QueryResult<Vec<FileOfMany>> {
+    let scans: HashMap<UploadId, Scan> = attachments::scans_of_shared(conn, id)?.into_iter().collect();
+    let all = |named: &'static str| form.iter().filter(move |(name, _)| name == named).map(|(_, value)| value);
+    let said = all(KEPT_FILE.0).zip(all(KEPT_FILE.1));
+    let files = Fields(form).uploads().into_iter().zip(said).map(|(upload, (name, size))| FileOfMany {
+        name: name.clone(),
+        size: size.parse().unwrap_or_default(),
+        scan: scans.get(&upload).copied(),
+    });
+    Ok(files.collect())
 }
 
 /// How many patients there are in each state. A list has at most [`super::LONGEST_LIST`] of them.

@@ -4,11 +4,13 @@ use super::due::form;
 use super::prepare::waits;
 use super::types::{State, StopReason};
 use crate::access::{self, SignedInUser, rights};
+use crate::attachments;
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{broadcast_recipients as r, broadcasts as b};
 use crate::db::sealed;
 use crate::db::{BroadcastId, Ts, Tx, UserId, lock_row};
 use crate::outbox::{self, Task};
+use crate::storage::Scan;
 use diesel::prelude::*;
 use time::Duration;
 
@@ -23,7 +25,7 @@ const SWEPT: i64 = 20;
 pub enum Pressed {
     /// what it says
     Done,
-    /// nothing: it was pressed before, or somebody else was faster
+    /// nothing: it was pressed before, somebody else was faster, or a virus was found in a file
     Nothing,
     /// nothing: nobody on the list can be told
     Nobody,
@@ -67,6 +69,10 @@ pub fn send(
     if !waits(tx, id)? {
         return Ok(Some(Pressed::Nobody));
     }
+    // its page says so
+    if attachments::scans_of_shared(tx, id)?.iter().any(|(_, scan)| *scan == Scan::Infected) {
+        return Ok(Some(Pressed::Nothing));
+    }
     let words = words_alone(tx, id)?;
     let sent = (
         (b::state.eq(State::Sending), b::user_id.eq(user.id()), b::form.eq(sealed::text(&words))),
@@ -106,6 +112,7 @@ pub(super) fn stopped(
         return Ok(false);
     }
     outbox::cancel(tx, &[Task::SendMany(id)])?;
+    attachments::let_go(tx, now, id)?;
     trace(tx, now, by.into(), Event::BroadcastStopped, id, Some(why.as_str()))?;
     Ok(true)
 }
@@ -120,20 +127,21 @@ pub fn remove(
     if locked(tx, id)?.is_none() {
         return Ok(None);
     }
-    if !forget(tx, id)? {
+    if !forget(tx, now, id)? {
         return Ok(Some(Pressed::Nothing));
     }
     trace(tx, now, Actor::User(user.id()), Event::BroadcastRemoved, id, None)?;
     Ok(Some(Pressed::Done))
 }
 
-/// Removes a locked one that was not sent, with its list; says whether it was there.
-pub(super) fn forget(tx: &mut Tx, id: BroadcastId) -> QueryResult<bool> {
+/// Removes a locked one that was not sent, with its list and files; says whether it was there.
+pub(super) fn forget(tx: &mut Tx, now: Ts, id: BroadcastId) -> QueryResult<bool> {
     let prepared = b::table.find(id).filter(b::state.eq(State::Prepared));
     if prepared.select(b::id).first::<BroadcastId>(tx.conn()).optional()?.is_none() {
         return Ok(false);
     }
     diesel::delete(r::table.filter(r::broadcast_id.eq(id))).execute(tx.conn())?;
+    attachments::let_go(tx, now, id)?;
     diesel::delete(b::table.find(id)).execute(tx.conn())?;
     Ok(true)
 }
@@ -144,7 +152,7 @@ pub fn sweep(tx: &mut Tx, now: Ts) -> QueryResult<()> {
     let old: Vec<BroadcastId> = old.order(b::id).limit(SWEPT).select(b::id).load(tx.conn())?;
     for id in &old {
         lock_row(tx, "broadcasts", id.0)?;
-        if forget(tx, *id)? {
+        if forget(tx, now, *id)? {
             trace(tx, now, Actor::System, Event::BroadcastRemoved, *id, None)?;
         }
     }

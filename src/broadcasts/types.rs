@@ -27,6 +27,8 @@ text_enum! {
         Writer = "writer",
         /// a backup was restored: what waited may have been sent before
         Restored = "restored",
+        /// a file of it cannot be sent: a virus was found in it
+        Files = "files",
     }
 }
 

@@ -1077,7 +1077,7 @@ diesel::table! {
     uploads (id) {
         id -> BigInt,
         user_id -> BigInt,
-        patient_id -> BigInt,
+        patient_id -> Nullable<BigInt>,
         blob_id -> BigInt,
         file_name -> Sealed<UploadName>,
         media_type -> Text,
@@ -1088,6 +1088,7 @@ diesel::table! {
         created_at -> Utc,
         looked_at -> Text,
         scheduled_id -> Nullable<BigInt>,
+        broadcast_id -> Nullable<BigInt>,
     }
 }
 diesel::table! {

@@ -29,7 +29,7 @@ pub use known::{
     recognise,
 };
 pub use listed::{named_by_lines, patients_by_ids};
-pub use named::{Clues, NamedBy, named_other};
+pub use named::{Clues, NamedBy, named_any, named_other};
 pub use own_word::{OwnWord, own_word, set_own_word};
 pub use postal_address::{PostalAddress, follow_postal_address, postal_address, postal_code, set_postal_address};
 pub use record::{

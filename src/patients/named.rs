@@ -1,7 +1,7 @@
 //! Finds another patient in a file's words: by health number, or by name and date of birth.
 
 use super::record::Patient;
-use crate::access::{ChartAccess, Right};
+use crate::access::{ChartAccess, Right, SignedInUser, rights};
 use crate::db::schema::{patient_identifiers, patients};
 use crate::db::{Conn, MultiBackend, PatientId};
 use crate::text;
@@ -43,9 +43,29 @@ pub fn named_other<R: Right>(
     access: &ChartAccess<R>,
     clues: &Clues,
 ) -> QueryResult<Option<(Patient, NamedBy)>> {
-    let own = access.patient();
     let itself: Patient = super::patient(conn, access)?;
-    let own_numbers = own_numbers(conn, own)?;
+    let own_numbers = own_numbers(conn, access.patient())?;
+    named(conn, clues, Some((&itself, &own_numbers)))
+}
+
+/// Any patient whom the clues identify: a file for many may name none.
+pub fn named_any(
+    conn: &mut Conn,
+    _: &SignedInUser<rights::SendMany>,
+    clues: &Clues,
+) -> QueryResult<Option<(Patient, NamedBy)>> {
+    named(conn, clues, None)
+}
+
+/// The first patient whom the clues identify, other than `own`, who is given with the numbers that prove nothing.
+fn named(
+    conn: &mut Conn,
+    clues: &Clues,
+    own: Option<(&Patient, &[String])>,
+) -> QueryResult<Option<(Patient, NamedBy)>> {
+    let (itself, own_numbers) = own.map_or((None, &[][..]), |(itself, numbers)| (Some(itself), numbers));
+    // no row has the number 0
+    let own = itself.map_or(PatientId(0), |itself| itself.id);
     for numbers in clues.numbers.chunks(AT_ONCE) {
         let numbers: Vec<String> = numbers.iter().filter(|n| !own_numbers.contains(n)).cloned().collect();
         let same = patients::table
@@ -82,7 +102,9 @@ pub fn named_other<R: Right>(
             .select(Patient::as_select())
             .into_boxed::<MultiBackend>()
             .load(conn)?;
-        let other = born.into_iter().find(|other| is_named(other, &clues.words) && !is_alike(&itself, other));
+        let other = born
+            .into_iter()
+            .find(|other| is_named(other, &clues.words) && !itself.is_some_and(|itself| is_alike(itself, other)));
         if let Some(other) = other {
             return Ok(Some((other, NamedBy::Birth)));
         }

@@ -1,7 +1,7 @@
 //! Sends the next of a message to many patients: a few at a time, so that nothing else waits for it.
 
 use super::finish;
-use crate::broadcasts::{self, Next, OneError};
+use crate::broadcasts::{self, Next, OneError, StopReason};
 use crate::db::{BroadcastId, DbError, RecipientId, Ts};
 use crate::error::AppError;
 use crate::outbox::{self, Job};
@@ -11,6 +11,8 @@ use time::Duration;
 
 /// Between two rounds. A round begins at most [`broadcasts::AT_ONCE`] conversations.
 const PAUSE: Duration = Duration::seconds(1);
+/// Until the virus scanner is asked about again: it looks at the files in jobs of its own.
+const SCAN: Duration = Duration::seconds(5);
 /// After something failed that concerns no single patient.
 const AFTER_FAILURE: Duration = Duration::seconds(30);
 /// A round ends by then, well before its claim does.
@@ -30,6 +32,11 @@ pub(super) async fn run(state: &AppState, job: Job, id: BroadcastId) -> Result<(
     let these = match next {
         Next::Over => return end(state, job).await,
         Next::Crowded => return again(state, job, now.plus(PAUSE)).await,
+        Next::Scanning => return again(state, job, now.plus(SCAN)).await,
+        Next::Infected => {
+            stop(state, id, StopReason::Files).await?;
+            return end(state, job).await;
+        }
         Next::These(these) if these.is_empty() => {
             let write = state.db.write(move |tx| -> Result<_, DbError> { Ok(broadcasts::end_if_empty(tx, now, id)?) });
             write.await?;
@@ -73,8 +80,12 @@ async fn step(state: &AppState, job: &Job, (id, one): (BroadcastId, RecipientId)
         }
         Err(OneError::Writer) => {
             tracing::warn!(broadcast = %id, "a message to many was stopped: its sender may not send any more");
-            let write = state.db.write(move |tx| -> Result<_, DbError> { Ok(broadcasts::stop_unsent(tx, now, id)?) });
-            write.await?;
+            stop(state, id, StopReason::Writer).await?;
+            Err(OneError::Over)
+        }
+        Err(OneError::Files) => {
+            tracing::warn!(broadcast = %id, "a message to many was stopped: a file of it cannot be sent");
+            stop(state, id, StopReason::Files).await?;
             Err(OneError::Over)
         }
         done => done,
@@ -82,8 +93,14 @@ async fn step(state: &AppState, job: &Job, (id, one): (BroadcastId, RecipientId)
     match done {
         Ok(()) | Err(OneError::Passed) => Ok(Step::Done),
         Err(OneError::Db(cause)) => Err(cause),
-        Err(OneError::Over | OneError::Writer | OneError::Not(_)) => Ok(Step::Over),
+        Err(OneError::Over | OneError::Writer | OneError::Files | OneError::Not(_)) => Ok(Step::Over),
     }
+}
+
+async fn stop(state: &AppState, id: BroadcastId, why: StopReason) -> Result<(), DbError> {
+    let now = state.clock.now();
+    let write = state.db.write(move |tx| -> Result<_, DbError> { Ok(broadcasts::stop_unsent(tx, now, id, why)?) });
+    write.await
 }
 
 async fn again(state: &AppState, job: Job, at: Ts) -> Result<(), AppError> {

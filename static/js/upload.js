@@ -36,7 +36,9 @@ export default function start(part) {
   })
 
   // dragging: only files, and never the browser's own way, which would leave the page and the typed text
-  const holdsFiles = (event) => event.dataTransfer?.types.includes('Files')
+  // another file field of the form takes by itself what is dropped on it
+  const isOther = (target) => target !== input && target.matches?.('input[type=file]')
+  const holdsFiles = (event) => event.dataTransfer?.types.includes('Files') && !isOther(event.target)
   for (const kind of ['dragenter', 'dragover']) {
     form.addEventListener(kind, (event) => {
       if (!holdsFiles(event)) return

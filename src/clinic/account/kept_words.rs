@@ -264,7 +264,9 @@ pub fn words_back<R: Right>(
 fn fills_itself(action: &str) -> bool {
     let composes = action.contains("/messages/") || action.contains("/uploads");
     let is_thread = action.starts_with("/conversations/") && !action.ends_with("/assignment");
-    is_thread || (composes && !action.ends_with("/messages/repair"))
+    let to_many = action == "/broadcasts"
+        || ["draft", "template", "recipients", "files"].iter().any(|part| action == format!("/broadcasts/{part}"));
+    is_thread || to_many || (composes && !action.ends_with("/messages/repair"))
 }
 
 async fn fill(state: &AppState, head: Head, res: ServiceResponse) -> Result<ServiceResponse, Error> {
@@ -323,7 +325,9 @@ fn page_of(path: &str) -> String {
         ["account", "views", id, "removal"] => format!("/account/views/{id}"),
         ["account", "second-factor", ..] => SET_UP.to_owned(),
         ["account", "email" | "keys" | "password" | "sessions" | "provider", ..] => "/account".to_owned(),
-        ["broadcasts"] | ["broadcasts", "template" | "recipients" | "draft", ..] => "/broadcasts/new".to_owned(),
+        ["broadcasts"] | ["broadcasts", "template" | "recipients" | "draft" | "files", ..] => {
+            "/broadcasts/new".to_owned()
+        }
         ["broadcasts", id, ..] => format!("/broadcasts/{id}"),
         ["scheduled", ..] => "/inbox/scheduled".to_owned(),
         ["settings", "emr", ..] => "/settings/emr".to_owned(),

@@ -27,9 +27,10 @@ pub async fn save(
     let by_script = req.headers().get(ACCEPT).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let version = form.get("draft_version").parse().unwrap_or(-1);
     let mut pairs = form.without("draft_version");
-    pairs.retain(|(name, _)| name != "template" && name != "append");
+    pairs.retain(|(name, _)| !matches!(name.as_str(), "template" | "append" | "files" | "file" | "remove"));
     let is_blank = |name: &&str| form.get(name).trim().is_empty();
     let empty = RichText::typed(&form).markdown.trim().is_empty() && ["title", "recipients"].iter().all(is_blank);
+    let empty = empty && !form.has("upload");
     let (now, words, by) = (state.clock.now(), head.clone(), user.0.clone());
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let saved = match empty {

@@ -1,6 +1,7 @@
 //! One message to many patients: written and checked, sent, followed.
 
 pub mod draft;
+pub mod files;
 pub mod list;
 pub mod new;
 pub mod one;

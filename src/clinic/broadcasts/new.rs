@@ -2,18 +2,25 @@
 
 use super::id;
 use crate::access::{SignedInUser, rights};
-use crate::broadcasts::{self, LONGEST_LIST, NewBroadcast, PrepareError, State, Unread, lines_of};
+use crate::attachments::{self, AttachError, Pick, Picks, Upload};
+use crate::broadcasts::{self, KEPT_FILE, LONGEST_LIST, NewBroadcast, PrepareError, State, Unread, lines_of};
+use crate::clinic::account::kept_words::words_back;
 use crate::clinic::composing::rich_text::RichText;
+use crate::clinic::files::lines::FileLines;
+use crate::clinic::files::sent_along;
+use crate::clinic::files::uploads::LIST;
 use crate::clinic::guard::{User, shell};
 use crate::conversations::{Body, Fields};
-use crate::db::{BroadcastId, TemplateId};
+use crate::db::{BroadcastId, TemplateId, UploadId};
 use crate::error::AppError;
-use crate::http::form::FieldErrors;
-use crate::http::{Form, Head, Shell, html, see_other, unprocessable};
+use crate::http::form::{FieldError, FieldErrors};
+use crate::http::page::with_status;
+use crate::http::{Form, Head, Shell, html, see_other};
 use crate::message_templates::{self, PLACEHOLDERS, TemplateName};
 use crate::state::AppState;
 use crate::text::{CleanHtml, Lang, placeholders};
 use crate::values::Title;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -23,6 +30,8 @@ use serde::Deserialize;
 pub struct NewPage {
     /// the column from which a list was just read
     pub column: Option<String>,
+    /// its files, and those that were refused
+    pub files: FileLines,
     shell: Shell,
     templates: Vec<TemplateName>,
     form: Typed,
@@ -54,6 +63,8 @@ struct Typed {
 #[serde(default)]
 pub struct Query {
     from: String,
+    /// what was typed before the session ended is asked for
+    kept: String,
 }
 
 pub async fn show(
@@ -62,7 +73,7 @@ pub async fn show(
     user: User<rights::SendMany>,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, AppError> {
-    let from = query.from.parse().ok().map(BroadcastId);
+    let (from, kept) = (query.from.parse().ok().map(BroadcastId), query.kept == "1");
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let Some(from) = from else { return Ok(Form::default()) };
         let (one, form) = (broadcasts::find(conn, from)?, broadcasts::form_of(conn, from)?);
@@ -75,7 +86,7 @@ pub async fn show(
         Ok(form)
     });
     let form = read.await?;
-    html(&page(&state, head, user.0, form, FieldErrors::default()).await?)
+    html(&filled(&state, head, user.0, (form, kept), FieldErrors::default()).await?)
 }
 
 /// The page, with what is to be shown in its form.
@@ -86,10 +97,24 @@ pub async fn page(
     form: Form,
     errors: FieldErrors,
 ) -> Result<NewPage, AppError> {
-    let fresh = state.random.token().reveal().to_owned();
+    filled(state, head, user, (form, false), errors).await
+}
+
+/// The same; `kept` asks for what was typed before the session ended.
+async fn filled(
+    state: &web::Data<AppState>,
+    head: Head,
+    user: SignedInUser<rights::SendMany>,
+    (form, kept): (Form, bool),
+    mut errors: FieldErrors,
+) -> Result<NewPage, AppError> {
+    let (fresh, data) = (state.random.token().reveal().to_owned(), state.clone());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
-        let (shell, _) = shell(conn, &head, &user)?;
+        let (mut shell, _) = shell(conn, &head, &user)?;
         let draft = broadcasts::draft(conn, &user)?;
+        let saved_at = draft.kept.as_ref().map(|(_, at)| *at);
+        let back = if kept { words_back(conn, &mut shell, &user, saved_at)? } else { None };
+        let form = back.unwrap_or(form);
         let stored = draft.version;
         let said: Option<i64> = form.get("draft_version").parse().ok();
         // a page that is opened with nothing in it goes on with the draft; one that is filled otherwise does not write over it
@@ -99,6 +124,11 @@ pub async fn page(
             Some((pairs, at)) => (Form::of_pairs(pairs), shell.short(&at)),
             None => (form, String::new()),
         };
+        let files = FileLines::for_many(conn, &data.intake, &user, &form)?;
+        // wherever the form comes from: what is not there any more is not on it, and would be missed by nobody
+        if files.gone {
+            errors.add("files", FieldError::FilesGone);
+        }
         let text = |name: &str| form.get(name).to_owned();
         let form = Typed {
             key: Some(text("key")).filter(|key| !key.is_empty()).unwrap_or(fresh),
@@ -111,7 +141,7 @@ pub async fn page(
             draft_version,
         };
         let templates = message_templates::names(conn, &user)?;
-        Ok(NewPage { column: None, templates, form, draft_from, stored, conflict: false, errors, shell })
+        Ok(NewPage { column: None, files, templates, form, draft_from, stored, conflict: false, errors, shell })
     });
     read.await
 }
@@ -154,7 +184,21 @@ pub async fn fill_in(
         }
         form.set("language", &template.language);
     }
-    html(&page(&state, head, user.0, form, FieldErrors::default()).await?)
+    let mut errors = FieldErrors::default();
+    sent_along::check(&form, &mut errors);
+    let status = if errors.is_empty() { StatusCode::OK } else { errors.status() };
+    with_status(status, &page(&state, head, user.0, form, errors).await?)
+}
+
+/// The uploads that the form names, each once.
+fn uploads_of(form: &Form) -> Vec<UploadId> {
+    let mut named: Vec<UploadId> = Vec::new();
+    for id in form.numbers("upload").into_iter().map(UploadId) {
+        if !named.contains(&id) {
+            named.push(id);
+        }
+    }
+    named
 }
 
 /// The fields that are kept; `None` where something is wrong, noted in `errors`.
@@ -190,7 +234,18 @@ fn read_form(form: &Form, errors: &mut FieldErrors) -> Option<Vec<(String, Strin
     if form.has("replies_allowed") {
         kept.push(("replies_allowed".to_owned(), "on".to_owned()));
     }
+    let uploads = uploads_of(form);
+    kept.extend(uploads.iter().map(|id| ("upload".to_owned(), id.to_string())));
+    let confirmed = sent_along::confirmed(form).into_iter().filter(|id| uploads.contains(id));
+    kept.extend(confirmed.map(|id| ("for_this_patient".to_owned(), id.to_string())));
     Some(kept)
+}
+
+/// The names and sizes of files, as they are kept with the form.
+fn named(uploads: Vec<Upload>) -> Vec<(String, String)> {
+    let (name, size) = KEPT_FILE;
+    let pairs = |one: Upload| [(name.to_owned(), one.file_name), (size.to_owned(), one.size.to_string())];
+    uploads.into_iter().flat_map(pairs).collect()
 }
 
 /// The lines that were left out, as they are kept with the form.
@@ -211,20 +266,34 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let (now, mut errors) = (state.clock.now(), FieldErrors::default());
+    sent_along::check(&form, &mut errors);
+    if !form.get(LIST).is_empty() {
+        errors.add("recipients", "error-many-not-read");
+    }
     if let Some(kept) = read_form(&form, &mut errors) {
-        let by = user.0.clone();
+        let (by, uploads) = (user.0.clone(), uploads_of(&form));
+        let replaces = form.get("replaces").parse().ok().map(BroadcastId);
+        let all: Vec<Pick> = uploads.iter().copied().map(Pick::Upload).collect();
         let read = state.db.read(move |conn| -> Result<_, AppError> {
             let checked = broadcasts::check(conn, now, &by, &kept)?;
-            Ok((kept, checked))
+            let uploads = attachments::pending_for_many(conn, &by, replaces, &uploads)?;
+            Ok((kept, checked, uploads))
         });
-        let (kept, checked) = read.await?;
+        let (kept, checked, uploads) = read.await?;
         if checked.count() == 0 {
             errors.add("recipients", "error-many-nobody");
         } else {
             let new = NewBroadcast {
                 form: with_unread(kept, &checked.unread),
+                named: named(uploads),
+                files: Picks {
+                    all,
+                    confirmed: sent_along::confirmed(&form),
+                    largest: state.intake.policy.largest_message,
+                    largest_file: state.intake.policy.largest_file,
+                },
                 key: form.get("key").to_owned(),
-                replaces: form.get("replaces").parse().ok().map(BroadcastId),
+                replaces,
                 draft: form.get("draft_version").parse().unwrap_or(-1),
             };
             let by = user.0.clone();
@@ -232,6 +301,8 @@ pub async fn submit(
                 Ok(id) => return Ok(see_other(&format!("/broadcasts/{id}"))),
                 Err(PrepareError::Deactivated) => return Err(AppError::SignIn { to: "/sign-in".into() }),
                 Err(PrepareError::Overtaken) => errors.add("body", "error-many-overtaken"),
+                Err(PrepareError::Files(AttachError::OtherPatient)) => errors.add("files", "error-many-file-names"),
+                Err(PrepareError::Files(cause)) => errors.add("files", sent_along::why_not(cause)?),
                 Err(PrepareError::Db(cause)) => return Err(cause.into()),
             }
         }
@@ -241,7 +312,7 @@ pub async fn submit(
     if errors.key_for("body") == "error-many-overtaken" {
         form.remove("replaces");
     }
-    unprocessable(&page(&state, head, user.0, form, errors).await?)
+    with_status(errors.status(), &page(&state, head, user.0, form, errors).await?)
 }
 
 /// `POST /broadcasts/{id}/removal`: removes one that was not sent.

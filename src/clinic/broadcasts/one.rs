@@ -3,12 +3,13 @@
 use super::{id, reason_in_words};
 use crate::access::rights;
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::broadcasts::{self, Broadcast, Counts, Fate, Pressed, RecipientRow, Sample, State};
+use crate::broadcasts::{self, Broadcast, Counts, Fate, FileOfMany, Pressed, RecipientRow, Sample, State};
 use crate::clinic::guard::{User, shell};
 use crate::db::{self, RecipientId};
 use crate::error::AppError;
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
+use crate::storage::Scan;
 use crate::text::CleanHtml;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -29,6 +30,12 @@ struct OnePage {
     sample: Option<Sample>,
     /// as it was written
     body: CleanHtml,
+    /// what everybody gets with it
+    files: Vec<FileOfMany>,
+    /// a file is not looked at for viruses yet
+    scanning: bool,
+    /// a virus was found in a file
+    infected: bool,
     /// the key of the words, and numbers of lines that name nobody to write to
     unread: Vec<(&'static str, String)>,
     shown: Fate,
@@ -75,6 +82,13 @@ struct Progress {
     shell: Shell,
     one: Broadcast,
     counts: Counts,
+    /// a file is not looked at for viruses yet
+    scanning: bool,
+}
+
+/// Whether the scanner says this of one of the files.
+fn any_is(files: &[FileOfMany], scan: Scan) -> bool {
+    files.iter().any(|file| file.scan == Some(scan))
 }
 
 /// Which part of the list is shown, and where it begins.
@@ -101,7 +115,9 @@ pub async fn show(
     let (id, by) = (id(&req)?, user.0.id());
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let one = broadcasts::find(conn, id)?.ok_or(AppError::NotFound)?;
-        let form = Form::of_pairs(broadcasts::form_of(conn, id)?.ok_or(AppError::NotFound)?);
+        let form = broadcasts::form_of(conn, id)?.ok_or(AppError::NotFound)?;
+        let files = broadcasts::files_of(conn, id, &form)?;
+        let form = Form::of_pairs(form);
         let now = head.now;
         let (shell, settings) = shell(conn, &head, &user.0)?;
         let counts = broadcasts::counts(conn, id)?;
@@ -122,7 +138,8 @@ pub async fn show(
         let unread = unread.into_iter().filter(|(_, name)| form.has(name));
         let unread = unread.map(|(key, name)| (key, several(form.get(name)))).collect();
         let body = CleanHtml::from_html(form.get("body"));
-        Ok(OnePage { shell, one, counts, sample, body, unread, shown, rows, next })
+        let (scanning, infected) = (any_is(&files, Scan::Waiting), any_is(&files, Scan::Infected));
+        Ok(OnePage { shell, one, counts, sample, body, files, scanning, infected, unread, shown, rows, next })
     });
     let page = read.await?;
     state.record(Entry::of_clinic(Actor::User(by), Event::BroadcastViewed, Subject::Broadcast(id))).await?;
@@ -140,7 +157,9 @@ pub async fn progress(
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let one = broadcasts::find(conn, id)?.ok_or(AppError::NotFound)?;
         let (shell, _) = shell(conn, &head, &user.0)?;
-        Ok(Progress { shell, one, counts: broadcasts::counts(conn, id)? })
+        let form = broadcasts::form_of(conn, id)?.ok_or(AppError::NotFound)?;
+        let scanning = any_is(&broadcasts::files_of(conn, id, &form)?, Scan::Waiting);
+        Ok(Progress { shell, one, counts: broadcasts::counts(conn, id)?, scanning })
     });
     let part = read.await?;
     if is_part { html(&part) } else { Ok(see_other(&format!("/broadcasts/{id}"))) }

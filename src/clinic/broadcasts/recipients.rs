@@ -4,9 +4,10 @@
 use super::new::page;
 use crate::access::rights;
 use crate::broadcasts::{self, FileList};
+use crate::clinic::files::uploads::LIST;
 use crate::clinic::guard::User;
 use crate::error::AppError;
-use crate::http::form::FieldErrors;
+use crate::http::form::{FieldError, FieldErrors};
 use crate::http::multipart::Body;
 use crate::http::page::with_status;
 use crate::http::{Form, Head};
@@ -33,8 +34,11 @@ pub async fn add(
     req: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, AppError> {
-    let (mut form, file, is_large) = read(&req, body).await?;
+    let Received { mut form, file, is_large, has_others } = read(&req, body).await?;
     let mut errors = FieldErrors::default();
+    if has_others {
+        errors.add("files", FieldError::FilesNotAdded);
+    }
     if is_large {
         errors.add("recipients", "error-many-large");
     }
@@ -70,16 +74,32 @@ pub async fn add(
     with_status(status, &shown)
 }
 
-/// The form, in parts where it may carry a file, or plain; the file, where one was chosen; and whether it is too large.
-async fn read(req: &HttpRequest, body: web::Payload) -> Result<(Form, Option<Bytes>, bool), AppError> {
+/// A form that was read, in parts where it may carry a file, or plain.
+struct Received {
+    form: Form,
+    /// the list, where one was chosen
+    file: Option<Bytes>,
+    /// the list is too large
+    is_large: bool,
+    /// files for the patients were chosen, which another button adds
+    has_others: bool,
+}
+
+async fn read(req: &HttpRequest, body: web::Payload) -> Result<Received, AppError> {
     let kind = req.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("multipart/form-data") {
-        return Ok((Form::from_request(req, &mut body.into_inner()).await?, None, false));
+        let form = Form::from_request(req, &mut body.into_inner()).await?;
+        return Ok(Received { form, file: None, is_large: false, has_others: false });
     }
     let mut parts = Body::within(req, Multipart::new(req.headers(), body), READ)?;
-    let (mut pairs, mut file, mut is_large) = (Vec::new(), BytesMut::new(), false);
+    let (mut pairs, mut file) = (Vec::new(), BytesMut::new());
+    let (mut is_large, mut has_others) = (false, false);
     while let Some(mut part) = parts.next().await? {
-        if part.name != "file" {
+        if part.name == "files" && part.file_name.is_some() {
+            has_others = has_others || part.file_name.as_ref().is_some_and(|name| !name.is_empty());
+            continue;
+        }
+        if part.name != LIST {
             pairs.push((part.name.clone(), part.into_text().await?));
             continue;
         }
@@ -91,5 +111,5 @@ async fn read(req: &HttpRequest, body: web::Payload) -> Result<(Form, Option<Byt
         }
     }
     let file = Some(file.freeze()).filter(|file| !is_large && !file.is_empty());
-    Ok((Form::of_pairs(pairs), file, is_large))
+    Ok(Received { form: Form::of_pairs(pairs), file, is_large, has_others })
 }

@@ -2,10 +2,10 @@
 //! choose.
 
 use super::sent_along;
-use crate::access::{ChartAccess, Right};
+use crate::access::{ChartAccess, Right, SignedInUser, rights};
 use crate::attachments::{self, FileIntake, Refusal, Upload};
 use crate::chart::{self, ItemFilter, ItemKind, ItemRow, document};
-use crate::db::{ChartItemId, Conn, UploadId};
+use crate::db::{BroadcastId, ChartItemId, Conn, UploadId};
 use crate::error::AppError;
 use crate::http::form::FieldErrors;
 use crate::http::{Form, Shell};
@@ -41,7 +41,9 @@ pub struct FileLines {
     pub not_drawn: Vec<(String, String)>,
     /// the patient whom the files are for: name and date of birth
     pub whom: Option<(String, BirthDate)>,
-    /// uploads that the user confirmed to be for this patient
+    /// whether they are for many patients: then no file may name one unasked
+    pub to_many: bool,
+    /// uploads that the user confirmed to be for this patient, or for all
     pub confirmed: Vec<UploadId>,
     /// something that the form names does not exist any more
     pub gone: bool,
@@ -104,6 +106,7 @@ impl FileLines {
             items,
             not_drawn,
             whom: Some((patient.name(), patient.birth_date)),
+            to_many: false,
             confirmed: sent_along::confirmed(form),
             gone,
             action: String::new(),
@@ -113,6 +116,30 @@ impl FileLines {
             uploads_at: format!("/patients/{}/uploads", access.patient()),
             endings: (policy.accept(), policy.endings()),
             limits: (policy.largest_file as i64, policy.largest_message as i64),
+        })
+    }
+
+    /// The files that the form of a message to many names, as far as they exist and are this user's, or those of the one that is changed.
+    pub fn for_many(
+        conn: &mut Conn,
+        intake: &FileIntake,
+        user: &SignedInUser<rights::SendMany>,
+        form: &Form,
+    ) -> Result<FileLines, AppError> {
+        let named: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
+        let changed = form.get("replaces").parse().ok().map(BroadcastId);
+        let uploads = attachments::pending_for_many(conn, user, changed, &named)?;
+        let policy = &intake.policy;
+        Ok(FileLines {
+            gone: uploads.len() < named.len(),
+            uploads,
+            to_many: true,
+            confirmed: sent_along::confirmed(form),
+            action: "/broadcasts/files".to_owned(),
+            uploads_at: "/broadcasts/files/added".to_owned(),
+            endings: (policy.accept(), policy.endings()),
+            limits: (policy.largest_file as i64, policy.largest_message as i64),
+            ..FileLines::default()
         })
     }
 }

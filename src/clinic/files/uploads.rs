@@ -3,9 +3,9 @@
 
 use super::lines::{FileLines, Lines};
 use crate::access::{ChartAccess, rights};
-use crate::attachments::{self, AcceptError, Receiving, Refusal, Upload};
+use crate::attachments::{self, AcceptError, Goal, Receiving, Refusal, Upload};
 use crate::clinic::guard::{Chart, number, shell_for_nobody};
-use crate::db::UploadId;
+use crate::db::{BroadcastId, UploadId};
 use crate::error::AppError;
 use crate::http::multipart::{Body, Part};
 use crate::http::page::with_status;
@@ -45,21 +45,41 @@ pub async fn change(
     access: &ChartAccess<rights::Send>,
     body: Multipart,
 ) -> Result<(Form, Vec<(String, Refusal)>), AppError> {
-    let taken = take(state, req, access, body).await?;
+    change_for(state, req, &Goal::Patient(access.again()), body).await
+}
+
+/// The same for any goal. Of a message to many that is being changed the files stay on the form that are its own.
+///
+/// # Errors
+/// See [`change`].
+pub async fn change_for(
+    state: &AppState,
+    req: &HttpRequest,
+    goal: &Goal,
+    body: Multipart,
+) -> Result<(Form, Vec<(String, Refusal)>), AppError> {
+    let taken = take_for(state, req, goal, body).await?;
     let (mut pairs, mut refused) = (taken.pairs, Vec::new());
     let unwanted: Vec<String> = pairs.iter().filter(|(name, _)| name == "remove").map(|(_, id)| id.clone()).collect();
     for id in unwanted.iter().filter_map(|id| id.parse().ok()).map(UploadId) {
-        discard(state, access, id).await?;
+        discard(state, goal, id).await?;
     }
-    let (waiting, chart) = (Form::of_pairs(pairs.clone()).numbers("upload"), access.again());
-    let waiting: Vec<UploadId> = waiting.into_iter().map(UploadId).collect();
-    let waiting =
-        state.db.read(move |conn| -> Result<_, AppError> { Ok(attachments::pending(conn, &chart, &waiting)?) });
+    let (form, goal_again) = (Form::of_pairs(pairs.clone()), goal.again());
+    let waiting: Vec<UploadId> = form.numbers("upload").into_iter().map(UploadId).collect();
+    let waiting = state.db.read(move |conn| -> Result<_, AppError> {
+        Ok(match &goal_again {
+            Goal::Patient(chart) => attachments::pending(conn, chart, &waiting)?,
+            Goal::Many(user) => {
+                let changed = form.get("replaces").parse().ok().map(BroadcastId);
+                attachments::pending_for_many(conn, user, changed, &waiting)?
+            }
+        })
+    });
     let mut total: i64 = waiting.await?.iter().map(|upload| upload.size).sum();
     for outcome in taken.files {
         match outcome {
             Outcome::Added(upload) if (total + upload.size) as u64 > state.intake.policy.largest_message => {
-                discard(state, access, upload.id).await?;
+                discard(state, goal, upload.id).await?;
                 refused.push((upload.file_name, Refusal::TooMuch));
             }
             Outcome::Added(upload) => {
@@ -78,9 +98,9 @@ pub async fn change(
 }
 
 /// Removes an upload that is not wanted any more; `false` where there is none.
-async fn discard(state: &AppState, access: &ChartAccess<rights::Send>, id: UploadId) -> Result<bool, AppError> {
-    let (now, access) = (state.clock.now(), access.again());
-    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &access, id)?) });
+pub async fn discard(state: &AppState, goal: &Goal, id: UploadId) -> Result<bool, AppError> {
+    let (now, goal) = (state.clock.now(), goal.again());
+    let write = state.db.write(move |tx| -> Result<_, AppError> { Ok(attachments::remove(tx, now, &goal, id)?) });
     write.await
 }
 
@@ -107,18 +127,7 @@ pub async fn add(
     body: Multipart,
 ) -> Result<HttpResponse, AppError> {
     let taken = take(&state, &req, &chart.0, body).await?;
-    let mut lines = FileLines::default();
-    for outcome in taken.files {
-        match outcome {
-            Outcome::Added(upload) => lines.uploads.push(upload),
-            Outcome::Refused(name, why) => lines.refused.push((name, why)),
-        }
-    }
-    let status = match (lines.uploads.is_empty(), lines.refused.is_empty()) {
-        (true, true) => return Err(AppError::BadRequest),
-        (_, true) => StatusCode::OK,
-        _ => refusal(&lines.refused),
-    };
+    let (mut lines, status) = lines_of(taken)?;
     let read = state.db.read(move |conn| -> Result<_, AppError> {
         let patient = patients::patient(conn, &chart.0)?;
         Ok((shell_for_nobody(conn, &head)?, (patient.name(), patient.birth_date)))
@@ -128,6 +137,28 @@ pub async fn add(
     with_status(status, &Lines { shell, lines })
 }
 
+/// The lines of files that a script has sent, and the status of the answer.
+///
+/// # Errors
+/// Where there is no file.
+pub fn lines_of(taken: Taken) -> Result<(FileLines, StatusCode), AppError> {
+    let mut lines = FileLines::default();
+    for outcome in taken.files {
+        match outcome {
+            Outcome::Added(upload) => lines.uploads.push(upload),
+            Outcome::Refused(name, why) => lines.refused.push((name, why)),
+        }
+    }
+    match (lines.uploads.is_empty(), lines.refused.is_empty()) {
+        (true, true) => Err(AppError::BadRequest),
+        (_, true) => Ok((lines, StatusCode::OK)),
+        _ => {
+            let status = refusal(&lines.refused);
+            Ok((lines, status))
+        }
+    }
+}
+
 /// `POST /patients/{id}/uploads/{upload}/removal`: removes a file that was chosen.
 pub async fn remove(
     state: web::Data<AppState>,
@@ -135,7 +166,8 @@ pub async fn remove(
     req: HttpRequest,
 ) -> Result<HttpResponse, AppError> {
     let id = UploadId(number(&req, "upload")?);
-    if discard(&state, &chart.0, id).await? { Ok(HttpResponse::NoContent().finish()) } else { Err(AppError::NotFound) }
+    let goal = Goal::Patient(chart.0);
+    if discard(&state, &goal, id).await? { Ok(HttpResponse::NoContent().finish()) } else { Err(AppError::NotFound) }
 }
 
 /// Reads a multipart body. A file that is refused does not keep the other files or the fields from being taken.
@@ -148,12 +180,27 @@ pub async fn take(
     access: &ChartAccess<rights::Send>,
     body: Multipart,
 ) -> Result<Taken, AppError> {
+    take_for(state, req, &Goal::Patient(access.again()), body).await
+}
+
+/// The file field of the list of a message to many; what is chosen there is never sent to anybody.
+pub const LIST: &str = "file";
+
+/// The same for any goal. A list of patients that was chosen in the form of a message to many, and is not read by this press, is named
+/// among the fields.
+///
+/// # Errors
+/// See [`take`].
+pub async fn take_for(state: &AppState, req: &HttpRequest, goal: &Goal, body: Multipart) -> Result<Taken, AppError> {
     // a body that is far too large is not read at all; of a refused file the rest is still read
     let mut body = Body::within(req, body, 2 * state.intake.policy.largest_message)?;
     let mut taken = Taken::default();
     while let Some(part) = body.next().await? {
         match part.file_name.clone() {
-            Some(file) => taken.files.extend(take_file(state, access, part, &file).await?),
+            Some(file) if part.name == LIST && matches!(goal, Goal::Many(_)) => {
+                taken.pairs.push((LIST.to_owned(), file));
+            }
+            Some(file) => taken.files.extend(take_file(state, goal, part, &file).await?),
             None => taken.pairs.push((part.name.clone(), part.into_text().await?)),
         }
     }
@@ -163,7 +210,7 @@ pub async fn take(
 /// One file; `None` where the field was left empty.
 async fn take_file(
     state: &AppState,
-    access: &ChartAccess<rights::Send>,
+    goal: &Goal,
     mut part: Part<'_>,
     given_name: &str,
 ) -> Result<Option<Outcome>, AppError> {
@@ -182,7 +229,7 @@ async fn take_file(
         return Ok(None);
     }
     let finished = match receiving {
-        Ok(one) => finish(state, access, one).await,
+        Ok(one) => finish(state, goal, one).await,
         Err(why) => Err(why),
     };
     match finished {
@@ -192,6 +239,6 @@ async fn take_file(
     }
 }
 
-async fn finish(state: &AppState, access: &ChartAccess<rights::Send>, one: Receiving) -> Result<Upload, AcceptError> {
-    one.finish(&state.intake, &state.db, state.clock.now(), access).await
+async fn finish(state: &AppState, goal: &Goal, one: Receiving) -> Result<Upload, AcceptError> {
+    one.finish(&state.intake, &state.db, state.clock.now(), goal).await
 }

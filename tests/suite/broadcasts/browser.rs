@@ -5,6 +5,7 @@ use crate::support::app::{App, On};
 use crate::support::browser::Browser;
 use crate::support::world::PASSWORD;
 use diesel::prelude::*;
+use fantoccini::key::Key;
 use postern::access::Role;
 use postern::db::schema::users;
 use postern::error::AppError;
@@ -41,6 +42,18 @@ async fn a_message_goes_to_many(width: u32, code: &'static str, scripts: bool) {
         browser.wait("[contenteditable=true]").await;
     }
     browser.inspect(&name("form")).await;
+    // a file for everybody, which stays on the form whatever else is wrong with it
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("flu.txt");
+    std::fs::write(&file, "Come any day").unwrap();
+    let enter = String::from(char::from(Key::Enter));
+    browser.wait(".attach .add > summary").await.send_keys(&enter).await.unwrap();
+    browser.wait("#files").await.send_keys(&file.display().to_string()).await.unwrap();
+    if !scripts {
+        browser.click_text(lang.t("add-files")).await;
+    }
+    browser.wait("[data-files] [data-remove]").await;
+    browser.inspect(&name("file")).await;
     // a list of nobody is refused, and the words stay
     browser.fill(lang.t("many-recipients"), "X1").await;
     browser.fill(lang.t("title"), "Flu shots").await;
@@ -49,6 +62,7 @@ async fn a_message_goes_to_many(width: u32, code: &'static str, scripts: bool) {
     browser.wait_text(lang.t("error-many-nobody")).await;
     browser.inspect(&name("refused")).await;
     assert_eq!(browser.value(lang.t("title")).await, "Flu shots");
+    browser.wait("[data-files] [data-remove]").await;
     let list: Vec<String> = (1..=25).map(|n| format!("H{n:06}")).chain(["X1".to_owned()]).collect();
     if scripts {
         browser.wait("[contenteditable=true]").await;
@@ -57,6 +71,7 @@ async fn a_message_goes_to_many(width: u32, code: &'static str, scripts: bool) {
     browser.click_text(lang.t("many-check")).await;
     browser.wait_path("/broadcasts/1").await;
     browser.wait_text("Dear María").await;
+    browser.wait_text("flu.txt").await;
     browser.inspect(&name("checked")).await;
     browser.click_text(&lang.t1("many-send", "count", 25_i64)).await;
     browser.wait_text(lang.t_of("many-now", "sending")).await;
@@ -86,6 +101,7 @@ async fn a_message_goes_to_many(width: u32, code: &'static str, scripts: bool) {
     }
     browser.goto("/conversations/1").await;
     browser.wait_text(&lang.t1("many-part", "user", "User owner")).await;
+    browser.wait_text("flu.txt").await;
     browser.inspect(&name("conversation")).await;
 }
 

@@ -1,6 +1,8 @@
 //! A worker is killed in the middle of a message to many, by SIGKILL: another one goes on, and each patient has it once.
 
+use super::files::{add, contents, copies, prepared};
 use super::{all_out, crowd, in_state, written_to};
+use crate::files::{samples, uploads::id_in};
 use crate::on_each;
 use crate::support::app::{App, On};
 use crate::support::program::Program;
@@ -13,7 +15,8 @@ async fn killed_in_the_middle(on: On) {
     app.at_present();
     let user = app.user(Role::Clinician).await;
     let all = crowd(&app, 60).await;
-    let path = app.broadcast(&user, &all).await;
+    let file = id_in(&add(&user, "a.pdf", samples::pdf()).await);
+    let path = prepared(&user, &all, &[("upload", &file)]).await;
     user.post(&format!("{path}/sending"), &[]).await.redirect();
     let worker = Program::worker(&app, &[]);
     let mut tries = 0;
@@ -29,4 +32,5 @@ async fn killed_in_the_middle(on: On) {
     app.state.clock.advance(time::Duration::seconds(90));
     all_out(&app).await;
     assert_eq!(written_to(&app).await, all, "each once, and nobody left out");
+    assert_eq!((copies(&app).await, contents(&app).await), (60, vec![60]), "each has the file once");
 }

@@ -2,6 +2,7 @@
 
 mod browser;
 mod draft;
+mod files;
 mod killed;
 mod list;
 mod sending;

@@ -90,11 +90,12 @@ async fn a_file_that_was_added_while_two_charts_were_one_goes_with_its_message(a
     post(&staff, &format!("{moved}/messages/scheduled"), &fields).await.redirect();
     let chart = staff.get(&format!("/patients/{one}")).await.ok();
     staff.submit(&chart, "Undo the merge", &[]).await.redirect();
-    let read = app.state.db.read(|conn| -> Result<Vec<(i64, PatientId, Option<ScheduledId>)>, AppError> {
+    let read = app.state.db.read(|conn| -> Result<Vec<(i64, Option<PatientId>, Option<ScheduledId>)>, AppError> {
         Ok(u::table.order(u::id).select((u::id, u::patient_id, u::scheduled_id)).load(conn)?)
     });
     let number = |id: &str| id.parse::<i64>().unwrap();
-    assert_eq!(read.await.unwrap(), [(number(&file), other, Some(ScheduledId(1))), (number(&left), one, None),]);
+    let found = [(number(&file), Some(other), Some(ScheduledId(1))), (number(&left), Some(one), None)];
+    assert_eq!(read.await.unwrap(), found);
     let edit = staff.get(&format!("{moved}?scheduled=1")).await.ok();
     assert!(edit.has_text("a.pdf") && !edit.has_text(GONE), "{}", edit.text());
     staff.submit(&edit, "Send", &[]).await.redirect();

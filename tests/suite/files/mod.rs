@@ -1,6 +1,6 @@
 //! Files: storage, uploads, attachments.
 
-mod another_patient;
+pub mod another_patient;
 mod browser;
 mod bucket;
 mod commands;

@@ -92,6 +92,9 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /broadcasts/draft/removal",
     "POST /broadcasts/template",
     "POST /broadcasts/recipients",
+    // why a file is refused stands beside it
+    "POST /broadcasts/files/added",
+    "POST /broadcasts/files/added/{upload}/removal",
     "POST /broadcasts/{broadcast}/sending",
     "POST /broadcasts/{broadcast}/stopping",
     "POST /broadcasts/{broadcast}/removal",
@@ -341,6 +344,7 @@ async fn a_refused_form_says_so(app: App) {
     let files = [
         ("POST /patients/{patient}/files", format!("{patient}/files")),
         ("POST /patients/{patient}/messages/files", format!("{patient}/messages/files")),
+        ("POST /broadcasts/files", "/broadcasts/files".to_owned()),
         ("POST /conversations/{conversation}/messages/files", format!("{conversation}/messages/files")),
         ("POST /conversations/{conversation}/notes/files", format!("{conversation}/notes/files")),
     ];

@@ -486,6 +486,13 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/broadcasts/draft", 303, &answer).await;
     let answer = owner.post("/broadcasts/draft/removal", &[("draft_version", "1")]).await;
     script.check("/broadcasts/draft/removal", 303, &answer).await;
+    let answer = with_file(&owner, "/broadcasts/files").await;
+    script.check("/broadcasts/files", 200, &answer).await;
+    let answer = with_file(&owner, "/broadcasts/files/added").await;
+    script.check("/broadcasts/files/added", 200, &answer).await;
+    let file = crate::files::uploads::id_of(&answer.body);
+    let answer = owner.post(&format!("/broadcasts/files/added/{file}/removal"), &[]).await;
+    script.check("/broadcasts/files/added/{upload}/removal", 204, &answer).await;
     for (at, change) in [(1, "sending"), (1, "stopping"), (2, "removal")] {
         if change != "stopping" {
             let language = if at == 1 { "en" } else { "fr" };
