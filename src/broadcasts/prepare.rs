@@ -89,7 +89,7 @@ pub fn check(
     let mut recipients = Vec::with_capacity(there.len());
     for some in there.chunks(ROWS) {
         let blocks = notifications::blocks_of(conn, some)?;
-        let cared_for = notifications::with_caregiver(conn, now, some)?;
+        let cared_for = notifications::with_caregiver(conn, (now, now), some)?;
         for (patient, blocks) in some.iter().zip(blocks) {
             let obstacles = notifications::obstacles(&settings, patient, &blocks);
             let obstacles = notifications::without_address(obstacles, cared_for.contains(&patient.id));

@@ -1,6 +1,6 @@
 //! A caregiver's row, and the questions that others ask about it.
 
-use crate::access::{ChartAccess, PortalVisit, Right};
+use crate::access::{Authority, ChartAccess, PortalVisit, Right, rights};
 use crate::db::schema::{caregivers, patients as records};
 use crate::db::{CaregiverId, Conn, MultiBackend, PatientId, Ts, UserId};
 use crate::delivery::Channel;
@@ -80,6 +80,18 @@ impl Caregiver {
         Some(self.details.ends_at).filter(|end| *end < Ts::LAST)
     }
 
+    /// Whether the patient's address on this road is this caregiver's too, as it may be where the chart got it later.
+    pub fn has_address_of(&self, patient: &Patient, channel: Channel) -> bool {
+        let own = &self.details;
+        match channel {
+            Channel::Email => {
+                let both = own.email.as_ref().zip(patient.email.as_ref());
+                both.is_some_and(|(one, other)| one.key() == other.key())
+            }
+            Channel::Sms => own.phone.is_some() && own.phone == patient.phone,
+        }
+    }
+
     /// The patient as they are reached by this caregiver: access, standing and chart are the patient's, and name, addresses,
     /// language, method and date of birth the caregiver's own. Whoever tells or asks a caregiver something works with this record.
     pub fn stands_for(&self, patient: &Patient) -> Patient {
@@ -122,6 +134,16 @@ pub fn of_chart<R: Right>(conn: &mut Conn, access: &ChartAccess<R>) -> QueryResu
     theirs.order(caregivers::id.desc()).limit(MOST).select(Caregiver::as_select()).load(conn)
 }
 
+/// All of a patient's caregivers, in the order in which they were entered: for an export.
+pub fn in_order(
+    conn: &mut Conn,
+    _by: &impl Authority<rights::Records>,
+    patient: PatientId,
+) -> QueryResult<Vec<Caregiver>> {
+    let theirs = caregivers::table.filter(caregivers::patient_id.eq(patient));
+    theirs.order(caregivers::id).select(Caregiver::as_select()).load(conn)
+}
+
 /// One of them; `None` where this chart has none of that identity.
 pub fn one_of_chart<R: Right>(
     conn: &mut Conn,
@@ -134,14 +156,14 @@ pub fn one_of_chart<R: Right>(
 
 /// Those who read for this patient at this moment. Somebody who is entered twice, as after charts were merged, is named once.
 pub fn current(conn: &mut Conn, now: Ts, patient: PatientId) -> QueryResult<Vec<Caregiver>> {
-    current_of(conn, now, &[patient])
+    current_of(conn, (now, now), &[patient])
 }
 
-/// The same for several patients in one query.
-pub fn current_of(conn: &mut Conn, now: Ts, of: &[PatientId]) -> QueryResult<Vec<Caregiver>> {
+/// The same for several patients in one query, and of those only who see a conversation that began at the second moment.
+pub fn current_of(conn: &mut Conn, (now, began): (Ts, Ts), of: &[PatientId]) -> QueryResult<Vec<Caregiver>> {
     let mut found: Vec<Caregiver> = caregivers::table
         .filter(caregivers::patient_id.eq_any(of.to_vec()))
-        .filter(caregivers::starts_at.le(now))
+        .filter(caregivers::starts_at.le(now.min(began)))
         .filter(caregivers::ends_at.gt(now))
         .order((caregivers::patient_id, caregivers::id))
         .limit(MOST * of.len() as i64)
@@ -192,11 +214,44 @@ pub fn is_shared(conn: &mut Conn, caregiver: &Caregiver, channel: Channel) -> Qu
     Ok(found.is_some())
 }
 
+/// Whether somebody who reads for this patient has an address that is the patient's own too, because it came into the record later.
+/// Links to both then arrive there, and each asks for another date of birth.
+pub fn has_patients_own(conn: &mut Conn, now: Ts, patient: PatientId) -> QueryResult<bool> {
+    let own = addresses_of(conn, patient)?;
+    let has = |one: &Caregiver| {
+        let (email, phone) = are_own(&own, &one.details);
+        email || phone
+    };
+    Ok(current(conn, now, patient)?.iter().any(has))
+}
+
+/// The most people who are read of one number, as of its patients.
+const MOST_AT_PHONE: i64 = 50;
+
+/// Those who read for a patient, or will, and have this cellphone number: each with the patient and their own language.
+pub fn at_phone(conn: &mut Conn, now: Ts, phone: &PhoneNumber) -> QueryResult<Vec<(CaregiverId, PatientId, String)>> {
+    caregivers::table
+        .filter(caregivers::phone.eq(phone.as_str().to_owned()))
+        .filter(caregivers::ends_at.gt(now))
+        .order(caregivers::id)
+        .limit(MOST_AT_PHONE)
+        .select((caregivers::id, caregivers::patient_id, caregivers::language))
+        .load(conn)
+}
+
 /// Whether the email, and whether the cellphone, is the patient's own: then it is none of a caregiver.
 pub(super) fn is_patients_own(conn: &mut Conn, patient: PatientId, details: &Details) -> QueryResult<(bool, bool)> {
-    let own: (Option<EmailAddress>, Option<PhoneNumber>) =
-        records::table.find(patient).select((records::email, records::phone)).first(conn)?;
-    let email = details.email.as_ref().zip(own.0.as_ref()).is_some_and(|(one, other)| one.key() == other.key());
-    let phone = details.phone.is_some() && details.phone == own.1;
-    Ok((email, phone))
+    Ok(are_own(&addresses_of(conn, patient)?, details))
+}
+
+/// A patient's own email and cellphone.
+type Addresses = (Option<EmailAddress>, Option<PhoneNumber>);
+
+fn addresses_of(conn: &mut Conn, patient: PatientId) -> QueryResult<Addresses> {
+    records::table.find(patient).select((records::email, records::phone)).first(conn)
+}
+
+fn are_own((email, phone): &Addresses, details: &Details) -> (bool, bool) {
+    let same_email = details.email.as_ref().zip(email.as_ref()).is_some_and(|(one, other)| one.key() == other.key());
+    (same_email, details.phone.is_some() && details.phone == *phone)
 }

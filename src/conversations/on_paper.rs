@@ -152,6 +152,9 @@ impl OnPaper {
         if thread.recalled_at.is_some() {
             warnings.push(lang.t("recalled-whole").to_owned());
         }
+        if thread.only_patient {
+            warnings.push(lang.t("only-patient").to_owned());
+        }
         let has_notes = thread.messages.iter().any(|message| message.internal)
             || thread.calls.iter().any(|call| !call.note.is_empty());
         if shown.with_notes && has_notes {

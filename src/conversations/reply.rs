@@ -139,7 +139,8 @@ pub fn reply(
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
     let wish = (conversation.only_patient, reply.anyway);
-    let obstacles = notifications::hindrances(tx, now, &settings, &record, &blocks, wish)?;
+    let at = (now, conversation.created_at);
+    let obstacles = notifications::hindrances(tx, at, &settings, &record, &blocks, wish)?;
     if !internal && !obstacles.is_empty() {
         return Err(ReplyError::Obstacles(obstacles));
     }

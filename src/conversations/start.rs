@@ -113,7 +113,7 @@ pub fn start(
     let blocks = notifications::blocks(tx, &record)?;
     let settings = settings::load(tx)?;
     let wish = (new.only_patient, new.anyway);
-    let obstacles = notifications::hindrances(tx, now, &settings, &record, &blocks, wish)?;
+    let obstacles = notifications::hindrances(tx, (now, now), &settings, &record, &blocks, wish)?;
     if !obstacles.is_empty() {
         return Err(StartError::Obstacles(obstacles));
     }

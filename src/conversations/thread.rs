@@ -57,6 +57,8 @@ pub struct Thread {
     pub recalled: i64,
     /// by when the patient was told that they have an answer
     pub answer_by: Option<Ts>,
+    /// when it began: who became a caregiver later neither sees it nor is told of it
+    pub began: Ts,
     /// no caregiver sees it or is told of it
     pub only_patient: bool,
     /// the names of the caregivers to whom its notifications went
@@ -163,6 +165,7 @@ pub(super) fn thread_of(conn: &mut Conn, conversation: Conversation, which: Thre
         events: events::of_page(conn, conversation.id, &messages, (before, earlier.is_some()))?,
         steps: history::of_all(conn, &ids)?,
         caregivers: named(conn, &told)?,
+        began: conversation.created_at,
         only_patient: conversation.only_patient,
         answer_by: conversation.answer_by.filter(|_| conversation.closed_at.is_none()),
         attention: conversation.attention,

@@ -182,9 +182,11 @@ pub fn erase(tx: &mut Tx, now: Ts, patient: PatientId) -> QueryResult<Vec<BlobId
     let files: Vec<Referred> = sql_query(tx.conn(), &files).bind::<BigInt, _>(patient.0).load(tx.conn())?;
     run(tx, patient, &format!("UPDATE passcodes SET notification_id = NULL WHERE notification_id IN {NOTIFICATIONS}"))?;
     run(tx, patient, &format!("UPDATE uploads SET scheduled_id = NULL WHERE scheduled_id IN {SCHEDULED}"))?;
-    // the texts that came from the patient's phone number, unless another patient has the same number
-    let texts = "DELETE FROM received_texts WHERE sender IN (SELECT phone FROM patients WHERE id = $1) \
-                 AND sender NOT IN (SELECT phone FROM patients WHERE phone IS NOT NULL AND id <> $1)";
+    // the texts that came from the patient's phone number or a caregiver's, unless another chart has the same number
+    let texts = "DELETE FROM received_texts WHERE (sender IN (SELECT phone FROM patients WHERE id = $1) \
+                 OR sender IN (SELECT phone FROM caregivers WHERE patient_id = $1)) \
+                 AND sender NOT IN (SELECT phone FROM patients WHERE phone IS NOT NULL AND id <> $1) \
+                 AND sender NOT IN (SELECT phone FROM caregivers WHERE phone IS NOT NULL AND patient_id <> $1)";
     run(tx, patient, texts)?;
     // while the chart was merged into another one, its caregivers may have read and written there
     for (table, column) in [

@@ -1,6 +1,10 @@
 //! The records as FHIR R4 (<https://hl7.org/fhir/R4/>), a line of JSON for each resource. What R4 has no field for stands in
 //! extensions named `urn:postern:…`, which others ignore.
 
+mod related_person;
+
+pub(super) use related_person::related_person;
+
 use crate::attachments::Attachment;
 use crate::audit::{ActorKind, Row};
 use crate::chart::{Item, ItemState};
@@ -117,10 +121,14 @@ pub(super) fn conversation(id: ConversationId, thread: &Thread, patient: Patient
         (None, None) => "in-progress",
     };
     let users = thread.participants.iter().map(|(user, ..)| refer(format!("Practitioner/user-{user}")));
+    let mut extensions = vec![extension("replies-allowed", "Boolean", thread.replies_allowed)];
+    if thread.only_patient {
+        extensions.push(extension("only-patient", "Boolean", true));
+    }
     resource(json!({
         "resourceType": "Communication",
         "id": format!("conversation-{id}"),
-        "extension": [extension("replies-allowed", "Boolean", thread.replies_allowed)],
+        "extension": extensions,
         "status": status,
         "subject": refer(format!("Patient/patient-{patient}")),
         "topic": { "text": thread.title },

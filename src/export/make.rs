@@ -1,5 +1,6 @@
 //! `export`: writes the folder from the state of one moment.
 
+mod caregivers;
 mod copies;
 
 use super::folder::{Output, Unfinished};
@@ -120,6 +121,8 @@ struct Resources {
 struct Export {
     folder: Unfinished,
     resources: Resources,
+    /// the caregivers, where there are any
+    related: Option<Output>,
     storage: Storage,
     settings: Settings,
     lang: Lang,
@@ -163,7 +166,21 @@ impl Export {
         let (lang, counts) = (settings.lang(), Counts::default());
         let (lacking, index, there) = (Vec::new(), Vec::new(), HashSet::new());
         let with_notes = wanted.with_notes;
-        Ok(Export { folder, resources, storage, settings, lang, now, with_notes, counts, lacking, index, there })
+        let related = None;
+        Ok(Export {
+            folder,
+            resources,
+            related,
+            storage,
+            settings,
+            lang,
+            now,
+            with_notes,
+            counts,
+            lacking,
+            index,
+            there,
+        })
     }
 
     fn everybody(&mut self, conn: &mut Conn, by: &impl Authority<rights::Records>) -> Result<(), ExportError> {
@@ -209,7 +226,8 @@ impl Export {
                 self.item(patient, &item, file, &mut items)?;
             }
         }
-        let facts = self.facts(patient, &identifiers, address.as_ref());
+        let mut facts = self.facts(patient, &identifiers, address.as_ref());
+        facts.extend(self.caregivers(conn, by, patient.id)?);
         let name = patient.name();
         let page = PatientPage::new(self.lang, (&name, &facts), &talks, &items).render()?;
         let address = format!("patients/{}/index.html", patient.id);
@@ -381,12 +399,14 @@ impl Export {
                 put(&mut self.resources.practitioner, &fhir::practitioner(user))?;
             }
         }
-        let Export { mut folder, resources, settings, lang, now, with_notes, counts, lacking, index, .. } = self;
+        let Export { mut folder, resources, related, settings, lang, now, with_notes, counts, lacking, index, .. } =
+            self;
         let page = IndexPage::new(&settings, lang, now, with_notes, &index).render()?;
         folder.whole("index.html", &page)?;
         let Resources { organization, practitioner, patient: people, communication, document, binary, audit } =
             resources;
-        for output in [organization, practitioner, people, communication, document, binary, audit] {
+        let always = [organization, practitioner, people, communication, document, binary, audit];
+        for output in always.into_iter().chain(related) {
             folder.end(output)?;
         }
         let head = Head {

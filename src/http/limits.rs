@@ -1,7 +1,8 @@
 //! How often somebody may try, held in memory. What must hold on several instances and across restarts (the tries of
 //! a passcode) is counted in the database besides.
 
-use crate::db::PatientId;
+use crate::access::PortalVisit;
+use crate::db::{CaregiverId, PatientId};
 use crate::error::AppError;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -18,8 +19,15 @@ pub struct Limits {
     passcode: DefaultKeyedRateLimiter<IpAddr>,
     link: DefaultKeyedRateLimiter<IpAddr>,
     visit: DefaultKeyedRateLimiter<IpAddr>,
-    reply: DefaultKeyedRateLimiter<PatientId>,
-    draft: DefaultKeyedRateLimiter<PatientId>,
+    reply: DefaultKeyedRateLimiter<Writer>,
+    draft: DefaultKeyedRateLimiter<Writer>,
+}
+
+/// The patient, or the caregiver who writes in their place: neither uses up what the other has.
+type Writer = (PatientId, Option<CaregiverId>);
+
+fn writer(visit: &PortalVisit) -> Writer {
+    (visit.patient(), visit.caregiver())
 }
 
 /// An account by the hash of what was typed: a key has one size, whatever is sent.
@@ -50,9 +58,9 @@ impl Default for Limits {
             link: RateLimiter::keyed(quota(300, Duration::from_millis(100))),
             // going to the identity provider and coming back, two for each sign-in: again a whole clinic at eight o'clock
             visit: RateLimiter::keyed(quota(400, Duration::from_millis(500))),
-            // what one patient sends: more than anybody writes, less than fills a clinic's day
+            // what one patient or caregiver sends: more than anybody writes, less than fills a clinic's day
             reply: RateLimiter::keyed(quota(60, Duration::from_secs(10))),
-            // what is saved as one patient types: a script does so every few seconds
+            // what is saved as one of them types: a script does so every few seconds
             draft: RateLimiter::keyed(quota(240, Duration::from_secs(1))),
         }
     }
@@ -105,20 +113,20 @@ impl Limits {
         check(&self.visit, &caller(from))
     }
 
-    /// One reply or one-tap answer of a patient.
+    /// One reply or one-tap answer of a patient or caregiver.
     ///
     /// # Errors
     /// [`AppError::TooMany`].
-    pub fn reply(&self, patient: PatientId) -> Result<(), AppError> {
-        check(&self.reply, &patient)
+    pub fn reply(&self, visit: &PortalVisit) -> Result<(), AppError> {
+        check(&self.reply, &writer(visit))
     }
 
-    /// What a patient is typing, kept once more.
+    /// What one of them is typing, kept once more.
     ///
     /// # Errors
     /// [`AppError::TooMany`].
-    pub fn draft(&self, patient: PatientId) -> Result<(), AppError> {
-        check(&self.draft, &patient)
+    pub fn draft(&self, visit: &PortalVisit) -> Result<(), AppError> {
+        check(&self.draft, &writer(visit))
     }
 
     /// One link opened.

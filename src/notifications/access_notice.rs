@@ -1,23 +1,27 @@
-//! "Portal access given": sent once when access is switched on, if the clinic wants that; and again when a user asks.
+//! "Portal access given": sent once when access is switched on, to the patient and to whoever reads for them, or when a caregiver is
+//! added, if the clinic wants that; and to the patient again when a user asks.
 
 use super::again::NotAgain;
 use super::blocks::blocks;
 use super::enqueue;
 use super::plan::{obstacles, plan};
+use super::recipients::caregivers_told;
 use super::rows::{NotificationRow, insert};
 use super::states::State;
 use super::templates::Kind;
 use crate::access::{ChartAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
+use crate::caregivers;
 use crate::clock::Random;
 use crate::db::schema::notifications as n;
-use crate::db::{Conn, NotificationId, PatientId, Ts, Tx, UserId};
+use crate::db::{CaregiverId, Conn, NotificationId, PatientId, Ts, Tx, UserId};
 use crate::delivery::Channel;
 use crate::patients::{Patient, patient, patient_by_id};
 use crate::settings;
 use diesel::prelude::*;
 
-/// After a change of a chart: enqueues the notices if access is on now and `before` it was not. Says whether any were.
+/// After a change of a chart: enqueues the notices if access is on now and `before` it was not, also those to caregivers. Says whether
+/// any were.
 pub fn tell_of_access(
     tx: &mut Tx,
     now: Ts,
@@ -31,14 +35,45 @@ pub fn tell_of_access(
         return Ok(false);
     }
     let links = plan(&patient, &blocks(tx, &patient)?).links;
-    put(tx, now, random, (patient.id, access.user().id()), &links)?;
-    Ok(!links.is_empty())
+    put(tx, now, random, (patient.id, None, access.user().id()), &links)?;
+    let mut was_any = !links.is_empty();
+    // with the patient's access that of whoever reads for them begins
+    for (one, links) in caregivers_told(tx, now, &patient)? {
+        put(tx, now, random, (patient.id, Some(one.id), access.user().id()), &links)?;
+        was_any = true;
+    }
+    Ok(was_any)
 }
 
-fn put(tx: &mut Tx, now: Ts, random: &Random, to: (PatientId, UserId), links: &[Channel]) -> QueryResult<()> {
+/// After a caregiver was added: enqueues the notices to their own addresses, where they read for the patient from now on. A form that
+/// comes twice tells them once.
+pub fn tell_caregiver(
+    tx: &mut Tx,
+    now: Ts,
+    random: &Random,
+    access: &ChartAccess<rights::EditPatients>,
+    id: CaregiverId,
+) -> QueryResult<()> {
+    let (settings, patient) = (settings::load(tx)?, patient(tx, access)?);
+    let is_open = settings.portal_on && patient.portal_access && patient.archived_at.is_none();
+    let Some(one) = caregivers::one_of_chart(tx, access, id)? else { return Ok(()) };
+    let before = of_access(patient.id).filter(n::caregiver_id.eq(id)).select(n::id).limit(1);
+    let was_told = before.first::<NotificationId>(tx.conn()).optional()?.is_some();
+    if !settings.tell_of_access || !is_open || !one.is_current(now) || was_told {
+        return Ok(());
+    }
+    let record = one.stands_for(&patient);
+    let links = plan(&record, &blocks(tx, &record)?).links;
+    put(tx, now, random, (patient.id, Some(id), access.user().id()), &links)
+}
+
+/// The patient, the caregiver of theirs who is told instead, and the user who gave access.
+type Given = (PatientId, Option<CaregiverId>, UserId);
+
+fn put(tx: &mut Tx, now: Ts, random: &Random, (patient, caregiver, user): Given, links: &[Channel]) -> QueryResult<()> {
     for channel in links {
-        let id = insert(tx, now, random, None, (to.0, None, Some(to.1)), (Kind::PortalAccess, *channel))?;
-        enqueue::job(tx, now, id, (to.0, None), *channel, (now, enqueue::Pace::AtOnce))?;
+        let id = insert(tx, now, random, None, (patient, caregiver, Some(user)), (Kind::PortalAccess, *channel))?;
+        enqueue::job(tx, now, id, (patient, caregiver), *channel, (now, enqueue::Pace::AtOnce))?;
     }
     Ok(())
 }
@@ -51,8 +86,8 @@ pub fn tell_of_access_again(
     access: &ChartAccess<rights::Notify>,
 ) -> QueryResult<Result<(), NotAgain>> {
     let patient = patient_by_id(tx, access.patient())?;
-    let on_its_way =
-        of_access(patient.id).filter(n::state.eq_any([State::Queued, State::Sending])).select(n::id).limit(1);
+    let own = of_access(patient.id).filter(n::caregiver_id.is_null());
+    let on_its_way = own.filter(n::state.eq_any([State::Queued, State::Sending])).select(n::id).limit(1);
     if on_its_way.first::<NotificationId>(tx.conn()).optional()?.is_some() {
         return Ok(Err(NotAgain::OnItsWay));
     }
@@ -61,7 +96,7 @@ pub fn tell_of_access_again(
         return Ok(Err(NotAgain::Obstacles));
     }
     let user = access.user().id();
-    put(tx, now, random, (patient.id, user), &plan(&patient, &blocks).links)?;
+    put(tx, now, random, (patient.id, None, user), &plan(&patient, &blocks).links)?;
     let entry = Entry::of_patient(Actor::User(user), Event::NotificationResent, patient.id, Subject::None);
     audit::append(tx, now, entry)?;
     Ok(Ok(()))
@@ -73,7 +108,8 @@ fn of_access(patient: PatientId) -> _ {
     n::table.filter(n::patient_id.eq(patient)).filter(n::kind.eq(kind))
 }
 
-/// The newest notices of a patient, newest first.
+/// The newest notices to a patient themselves, newest first.
 pub fn access_notices(conn: &mut Conn, patient: PatientId, limit: i64) -> QueryResult<Vec<NotificationRow>> {
-    of_access(patient).order(n::id.desc()).limit(limit).select(NotificationRow::as_select()).load(conn)
+    let own = of_access(patient).filter(n::caregiver_id.is_null());
+    own.order(n::id.desc()).limit(limit).select(NotificationRow::as_select()).load(conn)
 }

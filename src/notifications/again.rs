@@ -2,13 +2,14 @@
 
 use super::blocks::blocks;
 use super::enqueue::enqueue;
+use super::follow_up::shown_from;
 use super::recipients::{obstacles_now, recipients};
 use super::states::State;
 use super::templates::Kind;
 use crate::access::{ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::clock::Random;
-use crate::db::schema::{conversations, messages, notifications};
+use crate::db::schema::{messages, notifications};
 use crate::db::{MessageId, NotificationId, Ts, Tx};
 use crate::patients::patient_by_id;
 use crate::settings;
@@ -47,13 +48,12 @@ pub fn send_again(
         return Ok(Err(NotAgain::OnItsWay));
     }
     let patient = patient_by_id(tx, access.patient())?;
-    let only_patient: bool =
-        conversations::table.find(conversation).select(conversations::only_patient).first(tx.conn())?;
+    let (only_patient, began) = shown_from(tx, conversation)?;
     let (blocks, settings) = (blocks(tx, &patient)?, settings::load(tx)?);
-    if !obstacles_now(tx, now, &settings, &patient, &blocks, only_patient)?.is_empty() {
+    if !obstacles_now(tx, (now, began), &settings, &patient, &blocks, only_patient)?.is_empty() {
         return Ok(Err(NotAgain::Obstacles));
     }
-    let to = recipients(tx, now, &patient, only_patient)?;
+    let to = recipients(tx, (now, began), &patient, only_patient)?;
     enqueue(tx, now, random, (message, conversation, patient.id), Kind::MessageWaiting, &to)?;
     threads::clear_attention(tx, conversation, Reasons::AllButWork)?;
     let entry = Entry::of_patient(

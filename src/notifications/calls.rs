@@ -1,8 +1,9 @@
 //! "Phone the patient": the step of a plan after the last email and text. It asks users for a telephone call, and keeps what
 //! became of each. The number and the words stay inside: a call says that a message waits, and nothing about its content.
 
-use super::blocks::{BlockKind, block};
+use super::blocks::{BlockKind, block, blocks};
 use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
+use super::plan::reaches;
 use crate::access::{self, ConversationAccess, rights};
 use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::schema::{conversations, phone_calls as c, plan_steps as p, users};
@@ -196,7 +197,7 @@ pub fn note_call(
         }
     }
     let state = match step.state {
-        StepState::ToDo | StepState::Waiting => move_on(tx, now, &step, call)?,
+        StepState::ToDo | StepState::Waiting => move_on(tx, now, &step, call, patient)?,
         over => over,
     };
     let entry = Entry::of_patient(Actor::User(user), Event::CallNoted, patient, Subject::Message(step.message_id));
@@ -205,7 +206,7 @@ pub fn note_call(
 }
 
 /// What a call does to the step that asked for it.
-fn move_on(tx: &mut Tx, now: Ts, step: &PlanStep, call: &NewCall) -> QueryResult<StepState> {
+fn move_on(tx: &mut Tx, now: Ts, step: &PlanStep, call: &NewCall, patient: PatientId) -> QueryResult<StepState> {
     let row = p::table.find(step.id);
     let task = Task::FollowUp(step.id);
     threads::clear_attention(tx, step.conversation_id, Reasons::AllButFile)?;
@@ -224,8 +225,8 @@ fn move_on(tx: &mut Tx, now: Ts, step: &PlanStep, call: &NewCall) -> QueryResult
     };
     diesel::update(row).set((p::state.eq(state), p::state_at.eq(now))).execute(tx.conn())?;
     outbox::cancel(tx, &[task])?;
-    if state == StepState::Told {
-        // whoever was told needs no letter
+    if state == StepState::Told && can_be_sent_a_code(tx, patient)? {
+        // whoever was told needs no letter to open the message
         let letters = p::table.filter(p::conversation_id.eq(step.conversation_id)).filter(p::step.eq(PlanKind::Letter));
         let pending = letters.filter(p::state.eq_any(PENDING));
         for id in pending.select(p::id).load::<PlanStepId>(tx.conn())? {
@@ -233,10 +234,17 @@ fn move_on(tx: &mut Tx, now: Ts, step: &PlanStep, call: &NewCall) -> QueryResult
             diesel::update(p::table.find(id)).set(told).execute(tx.conn())?;
             outbox::cancel(tx, &[Task::FollowUp(id)])?;
         }
-    } else if !ask_again(tx, step.conversation_id)? {
+    } else if !ask_again(tx, step.conversation_id)? && state != StepState::Told {
         threads::ask_attention(tx, step.conversation_id, Attention::Unopened)?;
     }
     Ok(state)
+}
+
+/// Whether an email or a text reaches the patient: without a code for the portal only a letter brings the message.
+fn can_be_sent_a_code(conn: &mut Conn, patient: PatientId) -> QueryResult<bool> {
+    let record = patient_by_id(conn, patient)?;
+    let blocks = blocks(conn, &record)?;
+    Ok([Channel::Email, Channel::Sms].into_iter().any(|channel| reaches(&record, &blocks, channel)))
 }
 
 /// Asks for what users are still asked to do, after one of two things was done. Says whether there is anything.

@@ -207,8 +207,8 @@ pub fn announce(
     choice: PlanChoice,
     pace: Pace,
 ) -> QueryResult<()> {
-    let only_patient = is_for_patient_alone(tx, message.1)?;
-    let mut to = recipients(tx, now, patient, only_patient)?;
+    let (only_patient, began) = shown_from(tx, message.1)?;
+    let mut to = recipients(tx, (now, began), patient, only_patient)?;
     let mut text_waits = false;
     for one in to.iter_mut().filter(|one| choice.text_hours > 0 && one.links.len() == 2) {
         one.links.retain(|channel| *channel == Channel::Email);
@@ -299,8 +299,8 @@ pub fn follow_up(tx: &mut Tx, now: Ts, random: &Random, id: PlanStepId) -> Query
 fn send(tx: &mut Tx, now: Ts, random: &Random, step: &PlanStep, patient: PatientId) -> QueryResult<StepState> {
     let (record, settings) = (patient_by_id(tx, patient)?, settings::load(tx)?);
     let blocks = blocks(tx, &record)?;
-    let only_patient = is_for_patient_alone(tx, step.conversation_id)?;
-    let mut to = recipients(tx, now, &record, only_patient)?;
+    let (only_patient, began) = shown_from(tx, step.conversation_id)?;
+    let mut to = recipients(tx, (now, began), &record, only_patient)?;
     let mut kind = Kind::Reminder;
     if step.step == PlanKind::Text {
         kind = Kind::MessageWaiting;
@@ -312,7 +312,7 @@ fn send(tx: &mut Tx, now: Ts, random: &Random, step: &PlanStep, patient: Patient
         }
     }
     to.retain(|one| !one.links.is_empty());
-    if to.is_empty() || !obstacles_now(tx, now, &settings, &record, &blocks, only_patient)?.is_empty() {
+    if to.is_empty() || !obstacles_now(tx, (now, began), &settings, &record, &blocks, only_patient)?.is_empty() {
         return Ok(StepState::Skipped);
     }
     // what reminds of one of many waits in their lane too; later messages of the same conversation are like any other
@@ -331,9 +331,10 @@ fn texted(tx: &mut Tx, message: MessageId) -> QueryResult<Vec<Option<CaregiverId
     texts.select(n::caregiver_id).distinct().load(tx.conn())
 }
 
-/// Whether no caregiver is told of a conversation.
-fn is_for_patient_alone(tx: &mut Tx, conversation: ConversationId) -> QueryResult<bool> {
-    conversations::table.find(conversation).select(conversations::only_patient).first(tx.conn())
+/// Whether no caregiver is told of a conversation, and when it began: who became a caregiver later is not told either.
+pub(super) fn shown_from(tx: &mut Tx, conversation: ConversationId) -> QueryResult<(bool, Ts)> {
+    let columns = (conversations::only_patient, conversations::created_at);
+    conversations::table.find(conversation).select(columns).first(tx.conn())
 }
 
 /// Makes the conversation ask for attention, and marks it as news for the writer of the message.

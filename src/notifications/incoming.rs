@@ -7,8 +7,9 @@ use super::moves::set_state;
 use super::rows::NotificationRow;
 use super::states::{Ending, State};
 use crate::audit::{self, Actor, Entry, Event, Subject};
-use crate::db::schema::{notifications, patients, received_texts};
-use crate::db::{Both, PatientId, Ts, Tx};
+use crate::caregivers;
+use crate::db::schema::{caregivers as caring, notifications, patients, received_texts};
+use crate::db::{Both, CaregiverId, PatientId, Ts, Tx};
 use crate::delivery::{Channel, Reason};
 use crate::settings::{self, Settings};
 use crate::text::{self, Lang};
@@ -43,18 +44,34 @@ pub fn receive(tx: &mut Tx, now: Ts, incoming: &Incoming) -> QueryResult<Option<
     if Both(insert).execute(tx.conn())? == 0 {
         return Ok(None);
     }
-    let holders = blocks::holders(tx, &incoming.from)?;
+    let holders = holders(tx, now, &incoming.from)?;
     match word {
         Word::Stop => stop(tx, now, &incoming.from)?,
         Word::Start => drop(blocks::lift(tx, Channel::Sms, incoming.from.as_str(), BlockKind::Stopped)?),
         Word::Help | Word::Other => {}
     }
-    audit_text(tx, now, word, holders.iter().map(|(id, _)| *id))?;
+    audit_text(tx, now, word, &holders)?;
     if incoming.answered || !may_answer {
         return Ok(None);
     }
     let settings = settings::load(tx)?;
     Ok(Some(answer(&settings, word, language(&settings, &holders, incoming.body))))
+}
+
+/// Whose number it is: a patient's, or that of a caregiver who reads for one.
+struct Holder {
+    patient: PatientId,
+    caregiver: Option<CaregiverId>,
+    language: String,
+}
+
+/// Everybody who has this number on record; a family may share a phone.
+fn holders(tx: &mut Tx, now: Ts, from: &PhoneNumber) -> QueryResult<Vec<Holder>> {
+    let own = blocks::holders(tx, from)?.into_iter();
+    let own = own.map(|(patient, language)| Holder { patient, caregiver: None, language });
+    let theirs = caregivers::at_phone(tx, now, from)?.into_iter();
+    let theirs = theirs.map(|(id, patient, language)| Holder { patient, caregiver: Some(id), language });
+    Ok(own.chain(theirs).collect())
 }
 
 fn answered_lately(tx: &mut Tx, now: Ts, from: &PhoneNumber) -> QueryResult<bool> {
@@ -87,15 +104,23 @@ pub fn forget_texts(tx: &mut Tx, now: Ts) -> QueryResult<usize> {
 /// Blocks a number, and stops the texts that wait for it: nothing more is sent from this moment on.
 pub fn stop(tx: &mut Tx, now: Ts, phone: &PhoneNumber) -> QueryResult<()> {
     blocks::block(tx, now, Channel::Sms, phone.as_str(), BlockKind::Stopped)?;
-    let waiting: Vec<NotificationRow> = notifications::table
+    let mut waiting: Vec<NotificationRow> = notifications::table
         .inner_join(patients::table)
         .filter(patients::phone.eq(phone))
-        // a caregiver's go to another number, and find it blocked where it is this one
         .filter(notifications::caregiver_id.is_null())
         .filter(notifications::channel.eq(Channel::Sms))
         .filter(notifications::state.eq_any([State::Queued, State::Sending]))
         .select(NotificationRow::as_select())
         .load(tx.conn())?;
+    // a caregiver's go to their own number
+    let theirs = caring::table.filter(caring::phone.eq(phone)).select(caring::id.nullable());
+    let of_caregivers: Vec<NotificationRow> = notifications::table
+        .filter(notifications::caregiver_id.eq_any(theirs))
+        .filter(notifications::channel.eq(Channel::Sms))
+        .filter(notifications::state.eq_any([State::Queued, State::Sending]))
+        .select(NotificationRow::as_select())
+        .load(tx.conn())?;
+    waiting.extend(of_caregivers);
     let ending = Ending { state: State::Stopped, reason: Some(Reason::StoppedByPatient) };
     for row in waiting {
         // the job finds the notification ended, and is removed then
@@ -104,25 +129,22 @@ pub fn stop(tx: &mut Tx, now: Ts, phone: &PhoneNumber) -> QueryResult<()> {
     Ok(())
 }
 
-fn audit_text(tx: &mut Tx, now: Ts, word: Word, holders: impl Iterator<Item = PatientId>) -> QueryResult<()> {
-    let mut anybody = false;
-    for patient in holders {
-        anybody = true;
-        let entry = Entry::of_patient(Actor::Patient(patient), Event::TextReceived, patient, Subject::None);
+fn audit_text(tx: &mut Tx, now: Ts, word: Word, holders: &[Holder]) -> QueryResult<()> {
+    for holder in holders {
+        let who = Actor::at_portal(holder.patient, holder.caregiver);
+        let entry = Entry::of_patient(who, Event::TextReceived, holder.patient, Subject::None);
         audit::append(tx, now, entry.with(word.as_str()))?;
     }
-    match anybody {
-        true => Ok(()),
-        false => {
-            let entry = Entry::of_clinic(Actor::System, Event::TextReceived, Subject::None);
-            audit::append(tx, now, entry.with(word.as_str()))
-        }
+    if holders.is_empty() {
+        let entry = Entry::of_clinic(Actor::System, Event::TextReceived, Subject::None);
+        audit::append(tx, now, entry.with(word.as_str()))?;
     }
+    Ok(())
 }
 
 /// The language of the number's holders, if they have one in common, else that of the word, else the clinic's.
-fn language(settings: &Settings, holders: &[(PatientId, String)], body: &str) -> Lang {
-    let mut languages = holders.iter().map(|(_, language)| language.as_str());
+fn language(settings: &Settings, holders: &[Holder], body: &str) -> Lang {
+    let mut languages = holders.iter().map(|holder| holder.language.as_str());
     let first = languages.next();
     match first.filter(|first| languages.all(|other| other == *first)) {
         Some(language) => Lang::or_english(language),

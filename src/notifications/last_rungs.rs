@@ -48,17 +48,17 @@ pub fn last_rungs(settings: &Settings, reach: Reach, patient: &Patient, blocks: 
     (phone || letter_days.is_some()).then_some(LastRungs { phone, letter_days })
 }
 
-/// What prevents a message to this patient, which may be for them alone; nothing where its writer has said to write `anyway`, and the
-/// last rungs reach them.
+/// What prevents a message to this patient now, in a conversation that began at the second moment and may be for them alone; nothing
+/// where its writer has said to write `anyway`, and the last rungs reach them.
 pub fn hindrances(
     conn: &mut Conn,
-    now: Ts,
+    at: (Ts, Ts),
     settings: &Settings,
     patient: &Patient,
     blocks: &Blocks,
     (only_patient, anyway): (bool, bool),
 ) -> QueryResult<Vec<Obstacle>> {
-    let found = obstacles_now(conn, now, settings, patient, blocks, only_patient)?;
+    let found = obstacles_now(conn, at, settings, patient, blocks, only_patient)?;
     if !found.is_empty() && anyway && last_rungs(settings, settings::reach(conn)?, patient, blocks).is_some() {
         return Ok(Vec::new());
     }

@@ -138,6 +138,13 @@ pub fn whole_message<R: Right>(
     Ok(Some(WholeMessage { title, body: CleanHtml::stored(html.of(conversation)?), at, files }))
 }
 
+/// Whether letters of a conversation hold the whole message: the clinic chose so, and it is not for the patient alone, whose mail
+/// others may open.
+pub fn holds_whole(conn: &mut Conn, conversation: ConversationId) -> QueryResult<bool> {
+    let alone = conversations::table.find(conversation).select(conversations::only_patient);
+    Ok(settings::reach(conn)?.letter_whole && !alone.first::<bool>(conn)?)
+}
+
 /// Whether the patient could open the message that a letter is about.
 fn may_open(patient: &Patient, settings: &Settings) -> bool {
     settings.portal_on && patient.portal_access
@@ -201,7 +208,7 @@ pub fn print_letter(
     if !Letter::fits(&recipient) {
         return Err(LetterError::TooLong);
     }
-    let whole = settings::reach(tx)?.letter_whole;
+    let whole = holds_whole(tx, conversation)?;
     if letter.whole.is_some_and(|said| said != whole) {
         return Err(LetterError::NewHolds);
     }

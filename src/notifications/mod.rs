@@ -37,7 +37,7 @@ pub mod templates;
 mod warnings;
 mod wording;
 
-pub use access_notice::{access_notices, tell_of_access, tell_of_access_again};
+pub use access_notice::{access_notices, tell_caregiver, tell_of_access, tell_of_access_again};
 pub use after_restore::after_restore;
 pub use again::{NotAgain, send_again};
 pub use blocks::{Block, BlockKind, Blocks, blocks, blocks_of, release};
@@ -52,8 +52,8 @@ pub use incoming::{Incoming, forget_texts, receive, stop};
 pub use keyword::Word;
 pub use last_rungs::{LastRungs, hindrances, last_rungs};
 pub use letters::{
-    LetterError, NewLetter, PrintedLetter, WholeMessage, asked_letter, letters_of, print_letter, reaches_portal,
-    whole_message,
+    LetterError, NewLetter, PrintedLetter, WholeMessage, asked_letter, holds_whole, letters_of, print_letter,
+    reaches_portal, whole_message,
 };
 pub use moves::set_state;
 pub use parcel::Parcel;

@@ -29,6 +29,8 @@ text_enum! {
         PhoneBad = "phone_bad",
         /// the patient wants no notifications
         MethodNone = "method_none",
+        /// what is for the patient alone would go to an address that is a caregiver's too
+        CaregiversAddress = "caregivers_address",
         /// the record is archived
         Archived = "archived",
     }

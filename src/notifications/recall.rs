@@ -3,7 +3,7 @@
 
 use super::blocks::blocks;
 use super::enqueue::enqueue;
-use super::follow_up::{PENDING, PlanKind, PlanStep, StepState};
+use super::follow_up::{PENDING, PlanKind, PlanStep, StepState, shown_from};
 use super::moves::set_state;
 use super::recipients::{obstacles_now, recipients};
 use super::road_states;
@@ -104,13 +104,12 @@ pub fn tell_of_recall(
     patient: &Patient,
     roads: &[GoneOut],
 ) -> QueryResult<bool> {
-    let only_patient: bool =
-        conversations::table.find(conversation).select(conversations::only_patient).first(tx.conn())?;
+    let (only_patient, began) = shown_from(tx, conversation)?;
     let (blocks, settings) = (blocks(tx, patient)?, settings::load(tx)?);
-    if !obstacles_now(tx, now, &settings, patient, &blocks, only_patient)?.is_empty() {
+    if !obstacles_now(tx, (now, began), &settings, patient, &blocks, only_patient)?.is_empty() {
         return Ok(false);
     }
-    let mut to = recipients(tx, now, patient, only_patient)?;
+    let mut to = recipients(tx, (now, began), patient, only_patient)?;
     for one in &mut to {
         one.links.retain(|link| roads.contains(&(one.caregiver, *link)));
     }

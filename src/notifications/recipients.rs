@@ -20,15 +20,39 @@ pub struct Told {
     pub links: Vec<Channel>,
 }
 
-/// The patient, and after them each caregiver who can be told at this moment.
-pub fn recipients(conn: &mut Conn, now: Ts, patient: &Patient, only_patient: bool) -> QueryResult<Vec<Told>> {
+/// The patient, and after them each caregiver who can be told now of a conversation that began at the second moment.
+pub fn recipients(conn: &mut Conn, at: (Ts, Ts), patient: &Patient, only_patient: bool) -> QueryResult<Vec<Told>> {
     let own = blocks(conn, patient)?;
-    let mut all = vec![Told { caregiver: None, links: plan(patient, &own).links }];
+    let links = own_links(conn, at.0, patient, &own, only_patient)?;
+    let mut all = vec![Told { caregiver: None, links }];
     if !only_patient {
-        let caring = caregivers_told(conn, now, patient)?;
+        let caring = caregivers_told(conn, at, patient)?;
         all.extend(caring.into_iter().map(|(one, links)| Told { caregiver: Some(one.id), links }));
     }
     Ok(all)
+}
+
+/// The roads to the patient: for what is for them alone none that leads to a caregiver too.
+fn own_links(
+    conn: &mut Conn,
+    now: Ts,
+    patient: &Patient,
+    blocks: &Blocks,
+    only_patient: bool,
+) -> QueryResult<Vec<Channel>> {
+    let mut links = Vec::new();
+    for channel in plan(patient, blocks).links {
+        if !(only_patient && is_caregivers(conn, now, patient, channel)?) {
+            links.push(channel);
+        }
+    }
+    Ok(links)
+}
+
+/// Whether the patient's address on this road is a caregiver's too, who reads for them now.
+pub(super) fn is_caregivers(conn: &mut Conn, now: Ts, patient: &Patient, channel: Channel) -> QueryResult<bool> {
+    let caring = caregivers::current(conn, now, patient.id)?;
+    Ok(caring.iter().any(|one| one.has_address_of(patient, channel)))
 }
 
 /// Those of these caregivers of these patients who can be told, with the roads to each.
@@ -54,34 +78,42 @@ fn reached(
     Ok(there.into_iter().zip(all).filter(|(_, links)| !links.is_empty()).collect())
 }
 
-/// The caregivers of a patient who can be told at this moment, and how: for the line that says who is told.
-pub fn caregivers_told(conn: &mut Conn, now: Ts, patient: &Patient) -> QueryResult<Vec<(Caregiver, Vec<Channel>)>> {
-    let current = caregivers::current(conn, now, patient.id)?;
+/// The caregivers of a patient who can be told now of a conversation that began at the second moment, and how: for the line that says
+/// who is told.
+pub fn caregivers_told(
+    conn: &mut Conn,
+    at: (Ts, Ts),
+    patient: &Patient,
+) -> QueryResult<Vec<(Caregiver, Vec<Channel>)>> {
+    let current = caregivers::current_of(conn, at, &[patient.id])?;
     reached(conn, current, std::slice::from_ref(patient))
 }
 
-/// Those of these patients who have a caregiver who can be told at this moment.
-pub fn with_caregiver(conn: &mut Conn, now: Ts, patients: &[Patient]) -> QueryResult<HashSet<PatientId>> {
+/// Those of these patients who have a caregiver who can be told now of a conversation that began at the second moment.
+pub fn with_caregiver(conn: &mut Conn, at: (Ts, Ts), patients: &[Patient]) -> QueryResult<HashSet<PatientId>> {
     let ids: Vec<PatientId> = patients.iter().map(|patient| patient.id).collect();
-    let current = caregivers::current_of(conn, now, &ids)?;
+    let current = caregivers::current_of(conn, at, &ids)?;
     Ok(reached(conn, current, patients)?.into_iter().map(|(one, _)| one.patient_id).collect())
 }
 
-/// Everything that prevents a message to this patient. A patient without a working address can be written to where a caregiver
-/// can be told, unless it is for the patient alone.
+/// Everything that prevents a message to this patient now, in a conversation that began at the second moment. A patient without a
+/// working address can be written to where a caregiver can be told, unless it is for the patient alone.
 pub fn obstacles_now(
     conn: &mut Conn,
-    now: Ts,
+    at: (Ts, Ts),
     settings: &Settings,
     patient: &Patient,
     blocks: &Blocks,
     only_patient: bool,
 ) -> QueryResult<Vec<Obstacle>> {
     let found = obstacles(settings, patient, blocks);
+    if only_patient && found.is_empty() && own_links(conn, at.0, patient, blocks, true)?.is_empty() {
+        return Ok(vec![Obstacle::CaregiversAddress]);
+    }
     if only_patient || !found.iter().any(|one| one.is_of_address()) {
         return Ok(found);
     }
-    let told = with_caregiver(conn, now, std::slice::from_ref(patient))?;
+    let told = with_caregiver(conn, at, std::slice::from_ref(patient))?;
     Ok(without_address(found, told.contains(&patient.id)))
 }
 

@@ -8,7 +8,7 @@ use super::rows::NotificationRow;
 use super::states::{Ending, State};
 use crate::clock::Random;
 use crate::db::schema::{notifications, returned_mail as r};
-use crate::db::{Both, Conn, Ts, Tx};
+use crate::db::{Both, CaregiverId, Conn, Ts, Tx};
 use crate::delivery::bounce::Returned;
 use crate::delivery::{Channel, Reason};
 use crate::values::EmailAddress;
@@ -18,7 +18,7 @@ use time::Duration;
 /// A notification that a full mailbox returned is sent again after this long, …
 const FULL_AGAIN_AFTER: Duration = Duration::DAY;
 /// … at most this often.
-const FULL_TRIES: i64 = 3;
+const FULL_TRIES: usize = 3;
 
 /// Takes a returned mail. Says whether that changed anything: a mail that is not ours, or came back before, changes
 /// nothing.
@@ -54,11 +54,13 @@ pub fn returned(tx: &mut Tx, now: Ts, random: &Random, returned: &Returned) -> Q
 /// A full mailbox may have room later: the notification is sent again then, if it is still needed.
 fn tell_again_later(tx: &mut Tx, now: Ts, random: &Random, row: &NotificationRow) -> QueryResult<()> {
     let Some((message, conversation)) = row.about() else { return Ok(()) };
-    let tried = notifications::table
+    let tried: Vec<Option<CaregiverId>> = notifications::table
         .filter(notifications::message_id.eq(message))
         .filter(notifications::reason.eq(Reason::MailboxFull))
-        .count();
-    if tried.get_result::<i64>(tx.conn())? >= FULL_TRIES {
+        .select(notifications::caregiver_id)
+        .load(tx.conn())?;
+    // another's full mailbox is none of theirs
+    if tried.into_iter().filter(|whose| *whose == row.caregiver_id).count() >= FULL_TRIES {
         return Ok(());
     }
     let what = (message, conversation, row.patient_id);

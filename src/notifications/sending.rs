@@ -2,12 +2,12 @@
 
 use super::blocks::{BlockKind, Blocks, blocks};
 use super::moves::set_state;
-use super::recipients::Reached;
+use super::recipients::{Reached, is_caregivers};
 use super::rows::NotificationRow;
 use super::states::{Ending, State};
 use super::templates::Kind;
 use crate::db::schema::{conversations, messages, notifications};
-use crate::db::{Conn, NotificationId, Ts, Tx, lock_row};
+use crate::db::{CaregiverId, Conn, NotificationId, Ts, Tx, lock_row, share_row};
 use crate::delivery::{Channel, Reason};
 use crate::patients::Patient;
 use crate::settings;
@@ -22,12 +22,13 @@ pub struct ToSend {
     pub to: Reached,
     /// when the conversation was closed, if it was
     pub closed_at: Option<Ts>,
-    /// when the patient read the message, if they did
+    /// when the message was read, if that makes this needless: of a first notification by whom it is for, of a reminder by anybody
     pub read_at: Option<Ts>,
     /// when the message was taken back, if it was
     pub recalled_at: Option<Ts>,
-    /// it is of a conversation that is for the patient alone
-    pub only_patient: bool,
+    /// whom it is for sees its conversation: no caregiver one that is for the patient alone, also by a shared address, or began before
+    /// their time
+    pub is_shown: bool,
     /// the blocks on their addresses
     pub blocks: Blocks,
 }
@@ -35,23 +36,34 @@ pub struct ToSend {
 /// Reads what is needed to send one, and locks it: its message is not taken back between this look and the handing over.
 /// `None` where it does not exist any more or is final.
 pub fn for_sending(conn: &mut Conn, now: Ts, id: NotificationId) -> QueryResult<Option<ToSend>> {
+    let whose = notifications::table.find(id).select(notifications::caregiver_id);
+    // whoever changes or ends the caregiver waits, and then finds the link that is made here, or was first
+    if let Some(caregiver) = whose.first::<Option<CaregiverId>>(conn).optional()?.flatten() {
+        share_row(conn, "caregivers", caregiver.0)?;
+    }
     lock_row(conn, "notifications", id.0)?;
     let row: Option<NotificationRow> =
         notifications::table.find(id).select(NotificationRow::as_select()).first(conn).optional()?;
     let Some(row) = row.filter(|row| !row.state.is_final()) else { return Ok(None) };
     let to = Reached::read(conn, now, row.patient_id, row.caregiver_id)?;
-    let ((closed_at, only_patient), (read_at, recalled_at)) = match row.about() {
+    let columns = (conversations::closed_at, conversations::only_patient, conversations::created_at);
+    let marks = (messages::read_by_patient_at, messages::recalled_at, messages::reader_id);
+    let ((closed_at, only_patient, began), (read_at, recalled_at, reader)) = match row.about() {
         Some((message, conversation)) => (
-            conversations::table
-                .find(conversation)
-                .select((conversations::closed_at, conversations::only_patient))
-                .first(conn)?,
-            messages::table.find(message).select((messages::read_by_patient_at, messages::recalled_at)).first(conn)?,
+            conversations::table.find(conversation).select(columns).first(conn)?,
+            messages::table.find(message).select(marks).first(conn)?,
         ),
-        None => ((None, false), (None, None)),
+        None => ((None, false, now), (None, None, None::<CaregiverId>)),
+    };
+    let read_at: Option<Ts> = read_at.filter(|_| row.kind == Kind::Reminder || reader == row.caregiver_id);
+    let is_shown = match &to.caregiver {
+        Some(one) => !only_patient && one.details.starts_at <= began,
+        // the chart may have got a caregiver's address since
+        None if only_patient => !is_caregivers(conn, now, &to.record, row.channel)?,
+        None => true,
     };
     let blocks = blocks(conn, &to.record)?;
-    Ok(Some(ToSend { row, to, closed_at, only_patient, read_at, recalled_at, blocks }))
+    Ok(Some(ToSend { row, to, closed_at, is_shown, read_at, recalled_at, blocks }))
 }
 
 /// Where a notification is sent.
@@ -92,7 +104,7 @@ pub fn fit_to_send(settings: &settings::Settings, to_send: &ToSend) -> Result<Ad
         () if patient.archived_at.is_some() => return cancelled(Reason::Archived),
         () if !settings.portal_on => return cancelled(Reason::PortalOff),
         () if !patient.portal_access || !to_send.to.is_current => return cancelled(Reason::NoAccess),
-        () if to_send.only_patient && to_send.row.caregiver_id.is_some() => return cancelled(Reason::NoAccess),
+        () if !to_send.is_shown => return cancelled(Reason::NoAccess),
         // word that a message was taken back is wanted most where nothing else is left
         () if to_send.row.kind == Kind::Recall => {}
         () if to_send.recalled_at.is_some() => return cancelled(Reason::Recalled),

@@ -31,7 +31,9 @@ pub use known::{
 pub use listed::{named_by_lines, patients_by_ids};
 pub use named::{Clues, NamedBy, named_any, named_other};
 pub use own_word::{OwnWord, own_word, set_own_word};
-pub use postal_address::{PostalAddress, follow_postal_address, postal_address, postal_code, set_postal_address};
+pub use postal_address::{
+    PostalAddress, drop_said_address, follow_postal_address, postal_address, postal_code, set_postal_address,
+};
 pub use record::{
     Change, Demographics, Method, NewPatient, Patient, add, change_own, every, fill, in_order, merged_records,
     names_of, patient, patient_by_id, patient_if_there, prepare, update,

@@ -168,6 +168,23 @@ pub fn follow_postal_address(
     Ok(true)
 }
 
+/// Takes away the address that a source said, after it said that it has ended. `said_by` is the row of `patient_sources`. The caller
+/// holds the record, see [`crate::access::held`].
+pub fn drop_said_address(
+    tx: &mut Tx,
+    now: Ts,
+    by: &impl Authority<rights::EditPatients>,
+    (patient, said_by): (PatientId, i64),
+) -> QueryResult<()> {
+    let all = merged_records(tx, patient)?;
+    let said = a::table.filter(a::patient_id.eq_any(all)).filter(a::said_by.eq(said_by));
+    if diesel::delete(said).execute(tx.conn())? == 0 {
+        return Ok(());
+    }
+    let entry = Entry::of_patient(by.user().into(), Event::PatientChanged, patient, Subject::None);
+    audit::append(tx, now, entry.with("postal_address"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{PostalAddress, postal_code};

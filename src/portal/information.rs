@@ -88,7 +88,8 @@ async fn page(
         let (shell, _) = shell(conn, &head, None)?;
         let patient = read_as(conn, &visit.0)?;
         let identifiers = patients::identifiers(conn, patient.id)?;
-        let own_word = match settings::shows_own_word(conn)? {
+        // it tells the patient which notifications are the clinic's; a caregiver would only learn it
+        let own_word = match visit.0.caregiver().is_none() && settings::shows_own_word(conn)? {
             true => patients::own_word(conn, patient.id)?,
             false => None,
         };

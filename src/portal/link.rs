@@ -5,6 +5,7 @@ use super::gone::RecalledPage;
 use super::guard::{return_path, shell};
 use crate::access::Carer;
 use crate::access::session::{HOLDER, Holder};
+use crate::caregivers;
 use crate::clock::Token;
 use crate::db::{PatientId, Ts};
 use crate::delivery::Channel;
@@ -35,7 +36,7 @@ struct LinkPage {
     token: String,
     /// the link was made for somebody who says who they are: nothing on the page may tell whether it is true
     is_claim: bool,
-    /// the name of the patient whose date of birth is asked for, where others have the same address; else empty. Always
+    /// the name of whoever's date of birth is asked for, where others have the same address; else empty. Always
     /// empty for a claim, of which nothing is told.
     whose: String,
     /// the page to go to next; empty: where the link leads
@@ -144,7 +145,9 @@ async fn page(
                 let reached = Reached::read(conn, now, patient, link.caregiver)?;
                 let blocks = notifications::blocks(conn, &reached.record)?;
                 let road = notifications::passcode_channel(&reached.record, &blocks, &delivery, link.channel);
-                let shared = reached.is_shared(conn, Channel::Email)? || reached.is_shared(conn, Channel::Sms)?;
+                let shared = reached.is_shared(conn, Channel::Email)?
+                    || reached.is_shared(conn, Channel::Sms)?
+                    || caregivers::has_patients_own(conn, now, patient)?;
                 let to = match road {
                     Channel::Email => reached.record.email.as_ref().map(EmailAddress::hidden),
                     Channel::Sms => reached.record.phone.as_ref().map(PhoneNumber::masked),

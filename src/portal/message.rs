@@ -294,7 +294,7 @@ pub async fn keep(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let number = number(&req, "number")?;
-    if let Err(too_many) = state.limits.draft(visit.0.patient()) {
+    if let Err(too_many) = state.limits.draft(&visit.0) {
         let is_script = req.headers().get(ACCEPT).is_some_and(|accept| accept == "application/json");
         return if is_script { Err(too_many) } else { too_often(&state, head, visit, number, &form).await };
     }
@@ -336,7 +336,7 @@ pub async fn answer(
     let number = number(&req, "number")?;
     let message = form.numbers("message").first().copied().map(MessageId).ok_or(AppError::NotFound)?;
     let chosen: OneTap = form.get("answer").parse().map_err(|_| AppError::NotFound)?;
-    state.limits.reply(visit.0.patient())?;
+    state.limits.reply(&visit.0)?;
     let (now, writer) = (state.clock.now(), visit.0.clone());
     let write = state.db.write(move |tx| conversations::answer(tx, now, &writer, number, message, chosen));
     match write.await {
@@ -379,7 +379,7 @@ pub async fn reply(
         let page = opened(&state, &head, &visit.0, number, None, &typed(error)).await?;
         return with_status(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    if state.limits.reply(visit.0.patient()).is_err() {
+    if state.limits.reply(&visit.0).is_err() {
         return too_often(&state, head, visit, number, &form).await;
     }
     let (now, writer) = (state.clock.now(), visit.0.clone());

@@ -75,7 +75,7 @@ pub fn claim(tx: &mut Tx, now: Ts, random: &Random, claim: &Claim) -> QueryResul
     let mut found = patients::with_number(tx, claim.kind, &claim.number)?;
     found.retain(may);
     let ids: Vec<PatientId> = found.iter().map(|patient| patient.id).collect();
-    let caregivers = caregivers::current_of(tx, now, &ids)?;
+    let caregivers = caregivers::current_of(tx, (now, now), &ids)?;
     let (patient, caregiver) = the_one(&claim.at, &found, &caregivers).unzip();
     let caregiver: Option<CaregiverId> = caregiver.flatten();
     let token = random.token();

@@ -129,7 +129,7 @@ pub fn recipient(conn: &mut Conn, now: Ts, link: LinkId) -> QueryResult<Option<R
     let mut to = Recipient { patient, caregiver, channel, is_claim };
     // the day's passcodes are used up: a claim does not say so, and is treated like one that is true of nobody
     if let Some(patient) = to.patient.filter(|_| is_claim)
-        && tries::of_patient_today(conn, now, patient)?.asked > passcode::most_a_day(conn)?
+        && tries::of_person_today(conn, now, (patient, caregiver))?.asked > passcode::most_a_day(conn)?
     {
         to.patient = None;
     }

@@ -16,4 +16,4 @@ pub use passcode::{
     PASSCODE_LASTS, PasscodeState, PasscodeStatus, RequestRefused, TRIES, make, mark_sent, mark_sent_to_nobody,
     not_arrived, notice, request, set_notice, status,
 };
-pub use tries::{Day, count_try, of_patient_today, use_up};
+pub use tries::{Day, count_try, of_person_today, use_up};

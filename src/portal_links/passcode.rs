@@ -78,7 +78,7 @@ pub enum RequestRefused {
     JustSent,
     /// too many wrong tries; a new one can be requested from this moment on
     Locked(Ts),
-    /// the patient got as many today as the clinic allows
+    /// the patient, or the caregiver, got as many today as the clinic allows
     EnoughToday,
 }
 
@@ -94,7 +94,7 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     }
     // a claim is never refused for this, which would tell that it is true: see `recipient`
     if let Some(patient) = link.patient.filter(|_| !link.is_claim)
-        && tries::of_patient_today(tx, now, patient)?.asked >= most_a_day(tx)?
+        && tries::of_person_today(tx, now, (patient, link.caregiver))?.asked >= most_a_day(tx)?
     {
         return Ok(Err(RequestRefused::EnoughToday));
     }
@@ -123,13 +123,19 @@ pub fn request(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Result<(), 
     Ok(Ok(()))
 }
 
-/// The most passcodes that one patient gets in a day.
+/// The most passcodes that one patient, or one caregiver, gets in a day.
 pub(super) fn most_a_day(conn: &mut Conn) -> QueryResult<i64> {
     clinic::table.find(1).select(clinic::passcodes_a_day).first(conn)
 }
 
-/// Stores the hash of the digits that are about to be sent. Says whether they are still wanted.
+/// Stores the hash of the digits that are about to be sent. Says whether they are still wanted: not where the link has ended since
+/// its job began.
 pub fn make(tx: &mut Tx, now: Ts, link: LinkId, hash: &str) -> QueryResult<bool> {
+    let open = portal_links::table.find(link).filter(portal_links::expires_at.gt(now));
+    let open = open.filter(portal_links::ended_at.is_null()).select(portal_links::id);
+    if open.first::<LinkId>(tx.conn()).optional()?.is_none() {
+        return Ok(false);
+    }
     let wanted = passcodes::table
         .find(link)
         .filter(passcodes::send_state.eq(PasscodeState::Queued))

@@ -4,16 +4,16 @@ use super::links::OpenLink;
 use super::locks;
 use super::passcode::TRIES;
 use crate::db::schema::{passcodes, portal_links};
-use crate::db::{Conn, LinkId, PatientId, Ts, Tx};
+use crate::db::{CaregiverId, Conn, LinkId, MultiBackend, PatientId, Ts, Tx};
 use diesel::prelude::*;
 use time::Duration;
 
 /// Counts start again this long after the first try.
 const WINDOW: Duration = Duration::days(1);
-/// After this many wrong tries in a day, over all links, no claim of this patient works any more, and the answer does
+/// After this many wrong tries in a day, over all links, no claim of this patient or caregiver works any more, and the answer does
 /// not say so. Links that were sent to the patient's own addresses still work, each with its own pauses.
 const MOST_WRONG_BY_CLAIMS: i64 = 50;
-/// The most links of one patient that are read, the newest first.
+/// The most links of one person that are read, the newest first.
 const MOST_LINKS: i64 = 200;
 
 /// A day's counts.
@@ -45,16 +45,25 @@ pub(super) fn of_link(tx: &mut Tx, now: Ts, link: LinkId) -> QueryResult<(Day, T
     })
 }
 
-/// The counts of all of a patient's links.
-pub fn of_patient_today(conn: &mut Conn, now: Ts, patient: PatientId) -> QueryResult<Day> {
-    let rows: Vec<(i64, i64)> = passcodes::table
+/// The counts of all links of a patient, or of one caregiver of that patient: none of them uses up what is another's.
+pub fn of_person_today(
+    conn: &mut Conn,
+    now: Ts,
+    (patient, caregiver): (PatientId, Option<CaregiverId>),
+) -> QueryResult<Day> {
+    let theirs = passcodes::table
         .inner_join(portal_links::table)
         .filter(portal_links::patient_id.eq(patient))
         .filter(passcodes::counted_since.gt(now.plus(-WINDOW)))
         .order(portal_links::id.desc())
         .limit(MOST_LINKS)
         .select((passcodes::wrong_tries, passcodes::asked))
-        .load(conn)?;
+        .into_boxed::<MultiBackend>();
+    let own = match caregiver {
+        Some(caregiver) => theirs.filter(portal_links::caregiver_id.eq(caregiver)),
+        None => theirs.filter(portal_links::caregiver_id.is_null()),
+    };
+    let rows: Vec<(i64, i64)> = own.load(conn)?;
     Ok(rows
         .into_iter()
         .fold(Day::default(), |day, (wrong, asked)| Day { wrong: day.wrong + wrong, asked: day.asked + asked }))
@@ -65,7 +74,7 @@ pub fn of_patient_today(conn: &mut Conn, now: Ts, patient: PatientId) -> QueryRe
 pub fn count_try(tx: &mut Tx, now: Ts, link: &OpenLink) -> QueryResult<Counted> {
     // no patient has the id 0: a claim that is true of nobody runs the same statements
     let patient = link.patient.unwrap_or(PatientId(0));
-    let is_over = link.is_claim && of_patient_today(tx, now, patient)?.wrong >= MOST_WRONG_BY_CLAIMS;
+    let is_over = link.is_claim && of_person_today(tx, now, (patient, link.caregiver))?.wrong >= MOST_WRONG_BY_CLAIMS;
     let (day, since) = of_link(tx, now, link.id)?;
     let live = passcodes::table.find(link.id).filter(passcodes::expires_at.gt(now));
     let live = live.filter(passcodes::locked_until.is_null().or(passcodes::locked_until.le(now)));

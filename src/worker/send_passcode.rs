@@ -2,7 +2,7 @@
 //! the notification's row nothing of them.
 
 use super::{finish, hand_over, settings};
-use crate::db::{CaregiverId, LinkId, PatientId, Tx};
+use crate::db::{CaregiverId, LinkId, PatientId, Tx, share_row};
 use crate::delivery::{Channel, Failure, Reason};
 use crate::error::AppError;
 use crate::notifications::templates::Kind;
@@ -102,6 +102,10 @@ async fn prepare(
     let (now, random, attempt, state) = (state.clock.now(), state.random.clone(), job.attempts, state.clone());
     let db = state.db.clone();
     let write = db.write(move |tx| -> Result<Ready, AppError> {
+        // whoever ends their access or changes an address waits, or was first and has ended the link
+        if let Some(caregiver) = known.as_ref().and_then(|known| known.caregiver) {
+            share_row(tx, "caregivers", caregiver.0)?;
+        }
         if !portal_links::make(tx, now, link, &hash)? {
             return Ok(Ready::Over);
         }

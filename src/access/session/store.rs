@@ -6,7 +6,7 @@ use super::{
 use crate::access::{Carer, Role, second_factor};
 use crate::clock::Clock;
 use crate::db::schema::{caregivers, patients, sessions, users};
-use crate::db::{CaregiverId, Conn, Db, DbError, Errand, PatientId, Ts, UserId};
+use crate::db::{CaregiverId, Conn, Db, DbError, Errand, PatientId, Ts, UserId, share_row};
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError, generate_session_key};
 use actix_web::cookie::time::Duration;
 use diesel::prelude::*;
@@ -219,19 +219,26 @@ impl Store {
     /// Begins a session.
     async fn add(&self, key: &SessionKey, state: State) -> anyhow::Result<()> {
         let Some((holder, state)) = Store::split(state)? else { return Ok(()) };
-        let (user, patient, caregiver) = match &holder {
+        let (user, patient, carer) = match &holder {
             Holder::User { id, .. } => (Some(*id), None, None),
-            Holder::Patient { id, carer, .. } => (None, Some(*id), carer.map(|carer| carer.id())),
+            Holder::Patient { id, carer, .. } => (None, Some(*id), *carer),
         };
         let (token, now, lasts) = (hash(key), self.clock.now(), holder.lasts());
         let expires = now.plus(Duration::seconds(lasts.all));
         let idle = now.plus(Duration::seconds(lasts.idle)).min(expires);
         let write = self.db.write(move |tx| -> Result<_, DbError> {
+            // whoever changes or ends the caregiver waits, and then finds this session, or was first since they proved who they are
+            if let Some((carer, patient)) = carer.zip(patient) {
+                share_row(tx, "caregivers", carer.id().0)?;
+                if !carer.still_reads_for(tx, patient)? {
+                    return Ok(0);
+                }
+            }
             let row = (
                 (sessions::token_hash.eq(token), sessions::user_id.eq(user), sessions::patient_id.eq(patient)),
                 (sessions::state.eq(state), sessions::created_at.eq(now), sessions::seen_at.eq(now)),
                 (sessions::idle_until.eq(idle), sessions::expires_at.eq(expires)),
-                sessions::caregiver_id.eq(caregiver),
+                sessions::caregiver_id.eq(carer.map(|carer| carer.id())),
             );
             Ok(diesel::insert_into(sessions::table).values(row).execute(tx.conn())?)
         });

@@ -137,11 +137,16 @@ impl Writer<'_> {
         follow_standing(tx, now, by, patient, owner, said, &mut self.summary)?;
         end_replaced(tx, now, by, patient, owner, said, &mut self.summary)?;
         let origin = patients::source_row(tx, owner)?;
-        if let Some(address) = &said.address
-            && !patients::follow_postal_address(tx, now, &by, (patient, origin), address)?
-            && self.is_renewed
-        {
-            self.summary.left_out("Patient.address", SkipReason::ClinicsOwn);
+        match &said.address {
+            Some(address) => {
+                let is_followed = patients::follow_postal_address(tx, now, &by, (patient, origin), address)?;
+                if !is_followed && self.is_renewed {
+                    self.summary.left_out("Patient.address", SkipReason::ClinicsOwn);
+                }
+            }
+            // a letter would go to where the patient lives no more
+            None if said.address_ended => patients::drop_said_address(tx, now, &by, (patient, origin))?,
+            None => {}
         }
         let before = self.summary.written();
         self.chart = Some(Written { patient, origin, made: BTreeSet::new(), before });

@@ -304,6 +304,8 @@ pub struct ImportedPatient {
     pub phone: Option<String>,
     /// Where a letter reaches them: in force, home before work, for the post before for visitors.
     pub address: Option<PostalAddress>,
+    /// Whether the record names addresses, and says of each that it is not used any more.
+    pub address_ended: bool,
     /// The primary subtag of the BCP 47 tag, in lower case.
     pub language: Option<String>,
     /// Whether the patient has died; `None` where the record does not say.

@@ -10,7 +10,6 @@ use super::told_lines::told_lines;
 use crate::access::{Action, ChartAccess, rights};
 use crate::attachments::{Picks, Refusal};
 use crate::audit::{Actor, Entry, Event, Subject};
-use crate::caregivers;
 use crate::chart::ItemKind;
 use crate::clinic::account::kept_words::{KEPT, words_back};
 use crate::clinic::files::lines::{FileLines, Picker};
@@ -65,8 +64,6 @@ pub struct NewMessagePage {
     /// another channel that would work where the patient's own does not
     other_way: Option<Channel>,
     told: Vec<String>,
-    /// whether a caregiver reads for the patient, so that the message may be for the patient alone
-    has_caregiver: bool,
     /// what is known against an address
     warnings: Vec<Warning>,
     /// the addresses by which nobody has signed in yet
@@ -321,16 +318,25 @@ pub async fn page(
         let mut errors = showing.errors;
         files.name_refused(&mut errors);
         let (only_patient, reach) = (form.only_patient, settings::reach(conn)?);
-        let found = notifications::obstacles_now(conn, head.now, &settings, &patient, &blocks, only_patient)?;
+        let at = (head.now, head.now);
+        let found = notifications::obstacles_now(conn, at, &settings, &patient, &blocks, only_patient)?;
         let rungs = match found.is_empty() {
             true => None,
             false => notifications::last_rungs(&settings, reach, &patient, &blocks),
         };
         let anyway = rungs.is_some() && Fields(named.pairs()).anyway();
-        let obstacles = if anyway { Vec::new() } else { found };
+        // a message that would go without the tick keeps its form, where the tick can be taken away
+        let is_ticked_away = only_patient
+            && rungs.is_none()
+            && !found.is_empty()
+            && notifications::obstacles_now(conn, at, &settings, &patient, &blocks, false)?.is_empty();
+        if is_ticked_away {
+            errors.add("only_patient", "error-only-patient-unreached");
+        }
+        let obstacles = if anyway || is_ticked_away { Vec::new() } else { found };
         let told = match rungs.filter(|_| anyway) {
             Some(rungs) => vec![rungs.describe(shell.lang)],
-            None => told_lines(conn, &shell, &data, (&patient, &blocks))?,
+            None => told_lines(conn, &shell, &data, (&patient, &blocks), only_patient)?,
         };
         // wherever the form comes from: what is not there any more is not on it, and would be missed by nobody
         if files.gone && obstacles.is_empty() {
@@ -364,7 +370,6 @@ pub async fn page(
             may_edit: user.role().may(Action::EditPatients),
             rungs: rungs.map(|rungs| rungs.describe(shell.lang)),
             anyway,
-            has_caregiver: only_patient || !caregivers::current(conn, head.now, patient.id)?.is_empty(),
             told,
             other_way: notifications::other_way(&patient, &blocks, &data.delivery),
             plan: PlanLine::new(

@@ -9,15 +9,19 @@ use crate::state::AppState;
 use crate::values::{EmailAddress, PhoneNumber};
 use diesel::QueryResult;
 
-/// How the patient will be notified, a line for each channel, and each caregiver beside them.
+/// How the patient will be notified, a line for each channel, and each caregiver beside them, where it is not for the patient alone.
 pub(super) fn told_lines(
     conn: &mut Conn,
     shell: &Shell,
     state: &AppState,
     (patient, blocks): (&Patient, &Blocks),
+    only_patient: bool,
 ) -> QueryResult<Vec<String>> {
     let mut lines = notice_lines(shell, state, patient, blocks);
-    for (caregiver, _) in notifications::caregivers_told(conn, shell.now, patient)? {
+    if only_patient {
+        return Ok(lines);
+    }
+    for (caregiver, _) in notifications::caregivers_told(conn, (shell.now, shell.now), patient)? {
         let record = caregiver.stands_for(patient);
         let blocks = notifications::blocks(conn, &record)?;
         let how = notice_lines(shell, state, &record, &blocks).join(", ");

@@ -377,7 +377,8 @@ pub async fn page<R: Right + Send>(
         let due = thread.assignment.as_ref().and_then(|one| one.due);
         let due = due.map(|at| later::fields_of(settings.zone(), at)).unwrap_or_default();
         let blocks = notifications::blocks(conn, &patient)?;
-        let found = notifications::obstacles_now(conn, now, &settings, &patient, &blocks, thread.only_patient)?;
+        let at = (now, thread.began);
+        let found = notifications::obstacles_now(conn, at, &settings, &patient, &blocks, thread.only_patient)?;
         let rungs = match found.is_empty() {
             true => None,
             false => notifications::last_rungs(&settings, settings::reach(conn)?, &patient, &blocks),

@@ -77,7 +77,7 @@ async fn page(
         let step = notifications::asked_letter(conn, &access)?;
         let letters = notifications::letters_of(conn, access.conversation())?;
         let title = conversations::title(conn, &access)?;
-        let whole = settings::reach(conn)?.letter_whole;
+        let whole = notifications::holds_whole(conn, access.conversation())?;
         let asked = step.as_ref().filter(|step| whole && is_pending(step));
         let message = match asked {
             Some(step) => notifications::whole_message(conn, &access, step.id)?,

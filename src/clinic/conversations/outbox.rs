@@ -67,10 +67,11 @@ impl Line {
     }
 
     /// Where it ended badly and was not sent again since, and its message was not taken back. A passcode is the
-    /// patient's to ask for: nobody else can send one.
+    /// patient's to ask for: nobody else can send one. That a caregiver was added is said once: each message tells them again.
     fn may_send_again(&self) -> bool {
         let row = &self.sent.row;
-        row.state.ended_badly() && self.sent.is_newest && row.kind != Kind::Passcode && !self.sent.is_recalled
+        let is_once = row.kind == Kind::Passcode || (row.kind == Kind::PortalAccess && row.caregiver_id.is_some());
+        row.state.ended_badly() && self.sent.is_newest && !is_once && !self.sent.is_recalled
     }
 
     fn may_cancel(&self) -> bool {

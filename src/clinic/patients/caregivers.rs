@@ -133,7 +133,8 @@ impl CaregiverForm {
     }
 }
 
-/// Reads the form; `None` where something is wrong, noted in `errors`. A day that is the stored one leaves its moment as it is.
+/// Reads the form; `None` where something is wrong, noted in `errors`. A day that is the stored one leaves its moment as it is, and
+/// today begins now: what was written earlier today was written without them.
 fn read(
     form: &Form,
     (calling_code, now, zone): (&str, Ts, Zone),
@@ -173,6 +174,7 @@ fn read(
     let held = before.map(|before| (days(before, zone), before));
     let starts_at = match held {
         Some(((first, _), before)) if first == starts => before.starts_at,
+        _ if starts == zone.local(now).date() => now,
         _ => zone.start_of(starts),
     };
     let ends_at = match (held, ends) {
@@ -288,6 +290,7 @@ pub async fn submit(
     form: Form,
 ) -> Result<HttpResponse, AppError> {
     let (now, patient, calling_code) = (state.clock.now(), chart.0.patient(), state.config.calling_code.clone());
+    let random = state.random.clone();
     let write = state.db.write(move |tx| -> Result<_, AppError> {
         let held = chart.0.held(tx)?;
         let zone = settings::load(tx)?.zone();
@@ -298,7 +301,10 @@ pub async fn submit(
         if let Some(details) = read(&form, (&calling_code, now, zone), None, &mut errors) {
             let new = NewCaregiver { details, key: key.clone() };
             match caregivers::add(tx, now, &held, &new)? {
-                Ok(_) => return Ok(None),
+                Ok(id) => {
+                    notifications::tell_caregiver(tx, now, &random, &held, id)?;
+                    return Ok(None);
+                }
                 Err(why) => refuse(why, &mut errors),
             }
         }
@@ -306,7 +312,10 @@ pub async fn submit(
     });
     match write.await? {
         Some(page) => with_status(StatusCode::UNPROCESSABLE_ENTITY, &page),
-        None => Ok(see_other(&format!("/patients/{patient}/caregivers?notice=caregiver-added"))),
+        None => {
+            state.wake.notify_one();
+            Ok(see_other(&format!("/patients/{patient}/caregivers?notice=caregiver-added")))
+        }
     }
 }
 

@@ -173,12 +173,12 @@ pub fn schedule(tx: &mut Tx, now: Ts, place: &Place, new: &ToSchedule) -> Result
     check_moment(now, new.send_at)?;
     let record = patients::patient_by_id(tx, patient)?;
     let blocks = notifications::blocks(tx, &record)?;
-    let only_patient = match &within {
-        Some(conversation) => conversation.only_patient,
-        None => new.form.iter().any(|(name, _)| name == "only_patient"),
+    let (only_patient, began) = match &within {
+        Some(conversation) => (conversation.only_patient, conversation.created_at),
+        None => (new.form.iter().any(|(name, _)| name == "only_patient"), now),
     };
     let (settings, wish) = (settings::load(tx)?, (only_patient, Fields(&new.form).anyway()));
-    let obstacles = notifications::hindrances(tx, now, &settings, &record, &blocks, wish)?;
+    let obstacles = notifications::hindrances(tx, (now, began), &settings, &record, &blocks, wish)?;
     if !obstacles.is_empty() {
         return Err(ScheduleError::Obstacles(obstacles));
     }

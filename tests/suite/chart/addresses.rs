@@ -98,6 +98,13 @@ async fn a_source_changes_what_it_said_and_nothing_else(app: App) {
     user.submit(&page, "Save", &[]).await.redirect();
     assert_eq!(kept(&ann_says(&app, A, at("2 Elm Street, rear")).await), 0);
     assert_eq!(lines(&app, ann).await[0], "2 Elm Street, rear");
+    // one that has ended is gone, but no other source's word ends it
+    let over = with(&at("2 Elm Street, rear")[0], json!({"period": {"end": "2025-12-31"}}));
+    ann_says(&app, B, json!([over])).await;
+    assert_eq!(lines(&app, ann).await[0], "2 Elm Street, rear");
+    ann_says(&app, A, json!([over])).await;
+    assert!(lines(&app, ann).await.is_empty());
+    assert_eq!(kept(&ann_says(&app, A, at("2 Elm Street, rear")).await), 0);
     // what a user wrote stays, and so does that they took it away
     write(&user, ann, "9 Oak Street").await;
     assert_eq!(kept(&ann_says(&app, A, at("4 Elm Street")).await), 1);

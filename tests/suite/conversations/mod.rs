@@ -22,7 +22,7 @@ pub mod scheduled;
 mod scheduled_browser;
 mod scheduled_files;
 mod scheduled_kept;
-mod scheduled_met;
+pub mod scheduled_met;
 mod scheduled_pressed;
 mod search;
 mod search_browser;

@@ -31,15 +31,15 @@ on_both!(
     its_record_is_deleted_as_it_goes,
 );
 
-/// All that is to go out later, held.
+/// All rows of a table, held.
 struct Held(PgConnection);
 
 impl Held {
     /// `None` on SQLite, where a write transaction is alone.
-    fn new(app: &App) -> Option<(Held, String)> {
+    fn new(app: &App, table: &str) -> Option<(Held, String)> {
         let DatabaseUrl::Postgres(url) = &app.state.config.database else { return None };
         let mut conn = PgConnection::establish(url).unwrap();
-        conn.batch_execute("BEGIN; SELECT 1 FROM scheduled_messages ORDER BY id FOR UPDATE").unwrap();
+        conn.batch_execute(&format!("BEGIN; SELECT 1 FROM {table} ORDER BY id FOR UPDATE")).unwrap();
         Some((Held(conn), url.clone()))
     }
 
@@ -77,7 +77,17 @@ const SECOND: std::time::Duration = std::time::Duration::from_secs(8);
 /// Both meet at the rows: the first is there first. Where the machine is too busy for the second to come in time, they go on as they
 /// do on SQLite; but nobody passes the rows while they are held.
 async fn meet<A, B>(app: &App, first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
-    let Some((held, url)) = Held::new(app) else { return tokio::join!(first, second) };
+    meet_at(app, "scheduled_messages", first, second).await
+}
+
+/// The same at the rows of another table.
+pub async fn meet_at<A, B>(
+    app: &App,
+    table: &str,
+    first: impl Future<Output = A>,
+    second: impl Future<Output = B>,
+) -> (A, B) {
+    let Some((held, url)) = Held::new(app, table) else { return tokio::join!(first, second) };
     let (set_out, may_set_out) = tokio::sync::oneshot::channel();
     let has_passed = AtomicBool::new(false);
     let later = async {

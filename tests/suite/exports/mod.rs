@@ -37,6 +37,7 @@ on_both!(
     what_was_taken_back_is_no_document,
     what_was_taken_back_whole_has_no_title,
     calls_and_letters_are_told,
+    caregivers_are_in_it_and_come_back_as_nobody,
 );
 on_each!(it_comes_back_by_import);
 
@@ -536,6 +537,62 @@ async fn calls_and_letters_are_told(app: App) {
         let page = read(&to.join(format!("patients/{maria}/conversation-1.html")));
         assert_eq!(page.contains("rang twice"), with_notes);
     }
+}
+
+async fn caregivers_are_in_it_and_come_back_as_nobody(app: App) {
+    let user = app.user(Role::Clinician).await;
+    let maria = app.patient(Like::default()).await;
+    let place = tempfile::tempdir().unwrap();
+    let without = place.path().join("without");
+    export_as(&app, &without, None, true).await.unwrap();
+    assert!(!without.join("fhir/RelatedPerson.ndjson").exists(), "a file without a line is no FHIR");
+    let page = app.caregiver(&user, maria, "Ana Roy", ("ana@example.org", "613-555-0155")).await;
+    let id = page.rsplit('/').next().unwrap();
+    let private = [("title", "Alone"), ("body", "Nobody else"), ("key", "0123456789abcdef-alone")];
+    let private = [&private[..], &[("only_patient", "on")]].concat();
+    user.post(&format!("/patients/{maria}/messages/new"), &private).await.redirect();
+    app.message(&user, maria, true).await;
+    let shown = user.get(&page).await.ok();
+    user.submit(&shown, "Save", &[("ends", "2026-03-05")]).await.redirect();
+    let to = place.path().join("all");
+    let made = export_as(&app, &to, None, true).await.unwrap();
+    assert!(sha256sum(&to) && verify(&to, Some(&made.manifest)).unwrap().flaws.is_empty());
+    let people = resources(&to, "RelatedPerson");
+    assert_eq!(people.len(), 1);
+    let ana = &people[0];
+    assert_no_gap(ana, "RelatedPerson");
+    assert_eq!(ana["patient"]["reference"], format!("Patient/patient-{maria}").as_str());
+    assert_eq!((&ana["name"][0]["text"], &ana["active"]), (&Value::from("Ana Roy"), &Value::from(true)));
+    assert_eq!(ana["relationship"][0]["coding"][0]["code"], "PRN");
+    assert_eq!(
+        (&ana["telecom"][0]["value"], &ana["birthDate"]),
+        (&Value::from("ana@example.org"), &Value::from("1951-03-04"))
+    );
+    assert!(ana["period"]["start"].is_string() && ana["period"]["end"].is_string(), "{ana}");
+    // the log names her by the same identifier
+    let named = serde_json::json!({ "system": "urn:postern:caregiver", "value": id });
+    assert_eq!(ana["identifier"][0], named);
+    let log = resources(&to, "AuditEvent");
+    assert!(log.iter().any(|row| row["entity"].to_string().contains(&named.to_string())), "{log:?}");
+    let page = Page::parse(&read(&to.join(format!("patients/{maria}/index.html"))));
+    assert!(page.has_text("Ana Roy (parent), ana@example.org"), "{}", page.text());
+    // what is only for the patient says so, and nothing else does
+    for (number, says) in [(1, true), (2, false)] {
+        let page = Page::parse(&read(&to.join(format!("patients/{maria}/conversation-{number}.html"))));
+        assert_eq!(page.has_text("Only for the patient"), says, "{}", page.text());
+    }
+    let marked = resources(&to, "Communication").into_iter().filter(|it| it.to_string().contains("only-patient"));
+    let topics: Vec<Value> = marked.map(|it| it["topic"]["text"].clone()).collect();
+    assert_eq!(topics, ["Alone"]);
+    // by import she is counted, and reads for nobody
+    let file = |kind: &str| std::fs::read(to.join(format!("fhir/{kind}.ndjson"))).unwrap();
+    let summary = app.import_files(vec![file("Patient"), file("RelatedPerson")], Some("elsewhere")).await.unwrap();
+    assert_eq!(summary.skipped[&("RelatedPerson".to_owned(), "not_mapped")], 1, "{:?}", summary.skipped);
+    let read = app
+        .state
+        .db
+        .read(|conn| -> Result<i64, AppError> { Ok(postern::db::schema::caregivers::table.count().get_result(conn)?) });
+    assert_eq!(read.await.unwrap(), 1);
 }
 
 /// Runs the program on a clinic; gives what it said, and whether it succeeded.

@@ -1,11 +1,11 @@
 //! A patient whom no email and no text reaches is written to all the same: users phone, or send a letter, from the start.
 
 use crate::on_both;
-use crate::support::app::{Actor, App};
+use crate::support::app::{Actor, App, start_of_time};
 use crate::support::world::Like;
 use diesel::prelude::*;
 use postern::access::Role;
-use postern::db::schema::{conversations as c, messages, notifications, plan_steps as p};
+use postern::db::schema::{address_blocks, conversations as c, messages, notifications, plan_steps as p};
 use postern::db::{PatientId, Ts};
 use postern::error::AppError;
 use postern::patients::Method;
@@ -17,6 +17,7 @@ on_both!(
     it_is_offered_only_where_it_helps,
     a_reply_is_asked_about_too,
     it_can_go_out_later,
+    a_call_tells_and_only_the_letter_brings_the_message,
 );
 
 const OFFER: &str = "No email and no text reaches this patient.";
@@ -107,6 +108,25 @@ async fn a_call_comes_at_once_and_the_letter_after_it(app: App) {
     let (steps, attention) = stands(&app).await;
     assert!(steps.iter().filter(|(step, ..)| step != "tell").all(|(.., state)| state == "told"), "{steps:?}");
     assert_eq!(attention, None);
+}
+
+async fn a_call_tells_and_only_the_letter_brings_the_message(app: App) {
+    let owner = reach(&app, ["3", "5"]).await;
+    let maria = app.patient(Like { email: None, method: Method::Sms, ..Like::default() }).await;
+    let write = app.state.db.write(|tx| -> Result<_, AppError> {
+        let row = (address_blocks::channel.eq("sms"), address_blocks::address_key.eq("+16135550121"));
+        let row = (row, address_blocks::kind.eq("stopped"), address_blocks::created_at.eq(start_of_time()));
+        Ok(diesel::insert_into(address_blocks::table).values(row).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+    let page = owner.submit(&owner.get(&new(maria)).await.ok(), "Write anyway", &[]).await.ok();
+    let to = owner.submit(&page, "Submit", &WORDS).await.redirect();
+    app.drain().await;
+    let page = owner.get(&format!("{}/call", to.split('?').next().unwrap())).await.ok();
+    owner.submit(&page, "Save the call", &[("outcome", "reached")]).await.redirect();
+    let (steps, _) = stands(&app).await;
+    let has = |kind: &str, state: &str| steps.iter().any(|(step, _, is)| step == kind && is == state);
+    assert!(has("phone", "told") && has("letter", "waiting"), "{steps:?}");
 }
 
 async fn it_is_offered_only_where_it_helps(app: App) {

@@ -35,6 +35,7 @@ on_both!(
     a_letter_promises_no_code_that_cannot_come,
     the_address_is_entered_mended_and_taken_away,
     a_letter_holds_the_whole_message_where_the_clinic_says_so,
+    what_is_for_the_patient_alone_is_in_no_letter,
 );
 
 /// A clinic that phones and writes letters after these days, and a message to a patient.
@@ -331,4 +332,21 @@ async fn a_letter_holds_the_whole_message_where_the_clinic_says_so(app: App) {
     let gone = owner.get(&link).await;
     assert_eq!(gone.status, 410);
     assert!(gone.page().has_text("was taken back since") && !gone.body.contains("3 a day"), "{}", gone.page().text());
+}
+
+async fn what_is_for_the_patient_alone_is_in_no_letter(app: App) {
+    let owner = app.user(Role::Owner).await;
+    owner.post("/settings/reach", &[("letter_days", "5"), ("letter_holds", "whole")]).await.redirect();
+    let patient = app.patient(Like::default()).await;
+    owner.post(&format!("/patients/{patient}/postal-address"), &ADDRESS).await.redirect();
+    for (only_patient, says) in
+        [("", "The letter holds the whole message"), ("on", "The letter says that a message waits")]
+    {
+        let page = owner.get(&format!("/patients/{patient}/messages/new")).await.ok();
+        let mut fields = vec![("title", "Dose"), ("body", "Take 3 a day")];
+        fields.extend(Some(("only_patient", only_patient)).filter(|_| !only_patient.is_empty()));
+        let to = owner.submit(&page, "Submit", &fields).await.redirect();
+        let page = owner.get(&format!("{}/letter", to.split('?').next().unwrap())).await.ok();
+        assert!(page.has_text(says), "{}", page.text());
+    }
 }

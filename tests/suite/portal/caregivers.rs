@@ -10,11 +10,13 @@ use diesel::prelude::*;
 use postern::access::Role;
 use postern::audit::Event;
 use postern::db::schema::{
-    address_blocks, audit_events, caregiver_drafts, caregivers, notifications, users as user_table,
+    address_blocks, audit_events, caregiver_drafts, caregivers, messages, notifications, patients, received_texts,
+    users as user_table,
 };
-use postern::db::{PatientId, UserId};
+use postern::db::{CaregiverId, PatientId, UserId};
 use postern::error::AppError;
-use postern::notifications::State;
+use postern::notifications::{Incoming, State, receive};
+use postern::values::PhoneNumber;
 use time::Duration;
 
 on_both!(
@@ -28,19 +30,24 @@ on_both!(
     of_ending_and_answering_one_is_first,
     drafts_and_addresses_are_each_ones_own,
     nothing_from_before_the_first_day_is_shown,
+    a_first_day_that_is_today_begins_now,
     a_caregiver_moves_with_the_chart,
     a_parents_access_ends_at_the_age_that_is_set,
     what_is_deleted_takes_its_caregivers_along,
+    the_patients_own_word_is_the_patients,
+    what_is_for_the_patient_alone_goes_to_no_address_of_a_caregiver,
+    who_was_slower_is_told_all_the_same,
+    a_caregiver_uses_up_no_passcode_of_the_patient,
 );
 
-const ANA: &str = "ana@example.org";
-const ANAS_PHONE: &str = "+16135550155";
-const MARIA: &str = "maria@example.org";
-const MARIAS_PHONE: &str = "+16135550121";
-const KEY: &str = "0123456789abcdef";
+pub(super) const ANA: &str = "ana@example.org";
+pub(super) const ANAS_PHONE: &str = "+16135550155";
+pub(super) const MARIA: &str = "maria@example.org";
+pub(super) const MARIAS_PHONE: &str = "+16135550121";
+pub(super) const KEY: &str = "0123456789abcdef";
 
 /// Adds Ana, who was born on another day than the patients of tests; gives the path of her page.
-async fn ana(user: &Actor, patient: PatientId) -> String {
+pub(super) async fn ana(user: &Actor, patient: PatientId) -> String {
     let list = format!("/patients/{patient}/caregivers");
     let page = user.get(&list).await.ok();
     let fields = [
@@ -72,14 +79,14 @@ async fn prove(app: &App, who: &Actor, link: &str, at: &str, born: [&str; 3]) ->
 const ANAS_BIRTHDAY: [&str; 3] = ["1", "2", "1980"];
 
 /// Ana's browser, signed in by the link of the newest notification to her.
-async fn ana_in(app: &App) -> Actor {
+pub(super) async fn ana_in(app: &App) -> Actor {
     let browser = app.anyone();
     prove(app, &browser, &app.link_to(ANA), ANAS_PHONE, ANAS_BIRTHDAY).await.redirect();
     browser
 }
 
 /// Sends a message to the patient alone; gives the conversation's path.
-async fn alone(user: &Actor, patient: PatientId, title: &str) -> String {
+pub(super) async fn alone(user: &Actor, patient: PatientId, title: &str) -> String {
     let page = user.get(&format!("/patients/{patient}/messages/new")).await.ok();
     let fields = [("title", title), ("body", "Nobody else"), ("only_patient", "on"), ("replies_allowed", "on")];
     let to = user.submit(&page, "Submit", &fields).await.redirect();
@@ -141,6 +148,9 @@ async fn what_is_for_the_patient_alone_is_not_theirs(app: App) {
     app.drain().await;
     let browser = ana_in(&app).await;
     let before = app.mailbox.newest_first().iter().filter(|mail| mail.to == ANA || mail.to == ANAS_PHONE).count();
+    let page = staff.get(&format!("/patients/{maria}/messages/new")).await.ok();
+    let untitled = staff.submit(&page, "Submit", &[("body", "Nobody else"), ("only_patient", "on")]).await;
+    assert!(untitled.status == 422 && !untitled.page().has_text("Ana Roy: "), "nor does the page say that she is told");
     let conversation = alone(&staff, maria, "A private matter").await;
     app.drain().await;
     // she is told of nothing, now and when it is sent again
@@ -289,7 +299,7 @@ async fn one_person_for_two_patients_has_a_link_for_each(app: App) {
 }
 
 /// Sends a message with this title, also to caregivers.
-async fn alone_title(user: &Actor, patient: PatientId, title: &str) {
+pub(super) async fn alone_title(user: &Actor, patient: PatientId, title: &str) {
     let page = user.get(&format!("/patients/{patient}/messages/new")).await.ok();
     user.submit(&page, "Submit", &[("title", title), ("body", "Words")]).await.redirect();
 }
@@ -306,8 +316,8 @@ async fn a_caregiver_is_told_where_the_patient_cannot_be(app: App) {
     // for the patient alone it cannot be sent, and what was typed is kept
     let fields = [("title", "Private"), ("body", "precious words"), ("only_patient", "on")];
     let refused = staff.submit(&page, "Submit", &fields).await;
-    assert!(refused.status == 409 && refused.page().has("#alert"), "{}", refused.status);
-    assert!(refused.body.contains("precious words"));
+    assert!(refused.status == 409 && refused.page().has("#only_patient-error"), "{}", refused.status);
+    assert_eq!(refused.page().form_with("Submit").value("body").unwrap().trim(), "precious words");
     app.message(&staff, leo, true).await;
     app.drain().await;
     let browser = ana_in(&app).await;
@@ -403,17 +413,39 @@ async fn nothing_from_before_the_first_day_is_shown(app: App) {
     let path = ana(&staff, maria).await;
     let page = staff.get(&path).await.ok();
     staff.submit(&page, "Save", &[("starts", "2026-03-06")]).await.redirect();
-    app.message(&staff, maria, true).await;
+    let first = app.message(&staff, maria, true).await;
     app.drain().await;
     assert!(app.mailbox.newest_first().iter().all(|mail| mail.to != ANA), "not yet");
     app.state.clock.advance(Duration::days(3));
     let staff = app.user(Role::Staff).await;
+    // nor is she told of what she would not find
+    let page = staff.get(&first).await.ok();
+    staff.submit(&page, "Send", &[("body", "One more thing")]).await.redirect();
+    app.drain().await;
+    assert!(app.mailbox.newest_first().iter().all(|mail| mail.to != ANA), "it began before her first day");
     alone_title(&staff, maria, "The second one").await;
     app.drain().await;
     let browser = ana_in(&app).await;
     let list = browser.get("/portal/messages").await.ok();
     assert!(list.has_text("The second one") && !list.has_text("Your results"), "{}", list.text());
     assert_eq!(browser.get("/portal/messages/1").await.status, 404);
+}
+
+async fn a_first_day_that_is_today_begins_now(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    // what may later be read by others can be marked before anybody reads for the patient
+    alone(&staff, maria, "A private matter").await;
+    app.message(&staff, maria, true).await;
+    app.state.clock.advance(Duration::minutes(1));
+    ana(&staff, maria).await;
+    app.drain().await;
+    assert!(app.mailbox.newest_first().iter().all(|mail| mail.to != ANA), "written without her");
+    alone_title(&staff, maria, "The third one").await;
+    app.drain().await;
+    let browser = ana_in(&app).await;
+    let list = browser.get("/portal/messages").await.ok();
+    assert!(list.has_text("The third one") && !list.has_text("Your results"), "{}", list.text());
 }
 
 async fn a_caregiver_moves_with_the_chart(app: App) {
@@ -486,13 +518,84 @@ async fn what_is_deleted_takes_its_caregivers_along(app: App) {
     browser.post("/portal/messages/1/draft", &[("body", "Another worry")]).await.redirect();
     let write = app.state.db.write(move |tx| -> Result<_, AppError> {
         let now = start_of_time();
+        let from = PhoneNumber::parse(ANAS_PHONE, "1").unwrap();
+        receive(tx, now, &Incoming { from, body: "Help", gateway_id: "text-1", answered: false })?;
         Ok(postern::db::erase::erase(tx, now, maria)?)
     });
     write.await.unwrap();
-    let left = app.state.db.read(|conn| -> Result<(i64, i64), AppError> {
-        Ok((caregivers::table.count().get_result(conn)?, caregiver_drafts::table.count().get_result(conn)?))
+    let left = app.state.db.read(|conn| -> Result<(i64, i64, i64), AppError> {
+        let texts = received_texts::table.count().get_result(conn)?;
+        Ok((caregivers::table.count().get_result(conn)?, caregiver_drafts::table.count().get_result(conn)?, texts))
     });
-    assert_eq!(left.await.unwrap(), (0, 0));
+    assert_eq!(left.await.unwrap(), (0, 0, 0));
+}
+
+async fn the_patients_own_word_is_the_patients(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let maria = app.patient(Like::default()).await;
+    ana(&owner, maria).await;
+    let page = owner.get("/settings/own-word").await.ok();
+    owner.submit(&page, "Save", &[("shown", "on")]).await.redirect();
+    let page = owner.get(&format!("/patients/{maria}/own-word")).await.ok();
+    owner.submit(&page, "Save", &[("word", "Marigold")]).await.redirect();
+    app.message(&owner, maria, true).await;
+    app.drain().await;
+    let browser = ana_in(&app).await;
+    let page = browser.get("/portal/information").await;
+    assert!(page.status == 200 && !page.body.contains("Marigold"), "{}", page.body);
+}
+
+async fn what_is_for_the_patient_alone_goes_to_no_address_of_a_caregiver(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    ana(&staff, maria).await;
+    let page = staff.get(&format!("/patients/{maria}/messages/new")).await.ok();
+    alone(&staff, maria, "A private matter").await;
+    // the chart gets her address while the notification waits
+    let write = app.state.db.write(move |tx| -> Result<_, AppError> {
+        let row = diesel::update(patients::table.find(maria));
+        Ok(row.set(patients::email.eq(ANA)).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+    app.drain().await;
+    assert!(app.mailbox.newest_first().iter().all(|mail| mail.to != ANA), "the mailbox is hers too");
+    let fields = [("title", "Private"), ("body", "precious words"), ("only_patient", "on")];
+    let refused = staff.submit(&page, "Submit", &fields).await;
+    assert!(refused.status == 409 && refused.body.contains("precious words"), "{}", refused.status);
+}
+
+async fn who_was_slower_is_told_all_the_same(app: App) {
+    let staff = app.user(Role::Staff).await;
+    let maria = app.patient(Like::default()).await;
+    ana(&staff, maria).await;
+    app.message(&staff, maria, true).await;
+    // Ana finds the message before anybody is notified
+    let write = app.state.db.write(|tx| -> Result<_, AppError> {
+        let hers: CaregiverId = caregivers::table.select(caregivers::id).first(tx.conn())?;
+        let marks = (messages::read_by_patient_at.eq(start_of_time()), messages::reader_id.eq(hers));
+        Ok(diesel::update(messages::table).set(marks).execute(tx.conn())?)
+    });
+    write.await.unwrap();
+    app.drain().await;
+    let told = |address: &str| app.mailbox.newest_first().iter().any(|mail| mail.to == address);
+    assert!(told(MARIA) && !told(ANA));
+}
+
+async fn a_caregiver_uses_up_no_passcode_of_the_patient(app: App) {
+    let owner = app.user(Role::Owner).await;
+    let settings = owner.get("/settings/patient-portal").await.ok();
+    owner.submit(&settings, "Save", &[("passcodes_a_day", "3")]).await.redirect();
+    let maria = app.patient(Like::default()).await;
+    ana(&owner, maria).await;
+    app.message(&owner, maria, true).await;
+    app.drain().await;
+    let (hers, marias, who) = (app.link_to(ANA), app.link_to(MARIA), app.anyone());
+    for status in [303, 303, 303, 429] {
+        assert_eq!(who.post(&format!("{hers}/passcode"), &[]).await.status, status);
+        app.drain().await;
+        app.state.clock.advance(Duration::seconds(30));
+    }
+    assert_eq!(who.post(&format!("{marias}/passcode"), &[]).await.status, 303);
 }
 
 async fn every_page(language: &'static str, scripts: bool) {

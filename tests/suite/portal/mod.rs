@@ -4,6 +4,8 @@ mod answers;
 mod browser;
 mod brute_force;
 mod caregivers;
+mod caregivers_apart;
+mod caregivers_met;
 mod entry;
 mod images;
 mod information;

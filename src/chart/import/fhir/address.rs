@@ -64,14 +64,24 @@ impl Addresses {
         (0..left_out).for_each(|_| count(skipped, "Patient.address", SkipReason::PostalAddress));
         best
     }
+
+    /// Whether there are addresses, and each of them is old or over. One that cannot be read may be in force.
+    pub fn have_ended(&self, today: Date) -> bool {
+        self.unreadable == 0 && !self.read.is_empty() && self.read.iter().all(|address| address.has_ended(today))
+    }
 }
 
 impl Address {
+    /// Old, or over.
+    fn has_ended(&self, today: Date) -> bool {
+        self.r#use.as_deref() == Some("old") || is_over(self.period.as_ref(), today)
+    }
+
     /// Not old, and neither over nor yet to come.
     fn is_in_force(&self, today: Date) -> bool {
         let start = self.period.as_ref().and_then(|period| period.start.as_deref()).and_then(moment);
         let is_to_come = start.is_some_and(|start| start.day > today);
-        self.r#use.as_deref() != Some("old") && !is_over(self.period.as_ref(), today) && !is_to_come
+        !self.has_ended(today) && !is_to_come
     }
 
     /// A letter goes home before it goes to work, and to an address for the post before one for visitors.

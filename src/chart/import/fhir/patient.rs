@@ -73,6 +73,7 @@ impl Patient {
             email: self.email(today, skipped),
             phone: self.phone(options, skipped),
             address: self.address.best(today, skipped),
+            address_ended: self.address.have_ended(today),
             language: self.language(),
             deceased: self.deceased_date_time.as_ref().map(|_| true).or(self.deceased_boolean),
             active: self.active,

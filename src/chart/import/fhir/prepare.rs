@@ -71,6 +71,9 @@ fn pair(id: &SourceId) -> (String, String) {
     (id.source.clone(), id.id.clone())
 }
 
+/// The identifier by which an export of Postern names a caregiver.
+const CAREGIVER: &str = "\"urn:postern:caregiver\"";
+
 /// Whether an id is unique in the whole world (RFC 9562).
 fn is_uuid(id: &str) -> bool {
     let parts: Vec<&str> = id.split('-').collect();
@@ -168,6 +171,10 @@ impl Survey {
             },
             (kind, Err((reason, _))) => return Taken::Skipped(printable(&kind), reason),
         };
+        // a caregiver of another clinic's: no import gives anybody access, and nothing else is known of them
+        if kind == "RelatedPerson" && json.contains(CAREGIVER) {
+            return Taken::Skipped(kind, SkipReason::NotMapped);
+        }
         let updated_at = header.updated_at();
         let entry = Entry::new(found.full_url, header, resource);
         let owner = match &entry.resource {
