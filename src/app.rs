@@ -6,6 +6,7 @@ use crate::config::{Config, EmrSignIn};
 use crate::db::{self, DatabaseUrl, Db, DbError, Keys, Renewed};
 use crate::emr::Emr;
 use crate::http::{assets, cookies, errand, errors, get, guard, security_txt};
+use crate::provider::Provider;
 use crate::state::AppState;
 use crate::text::FOLD_VERSION;
 use crate::{
@@ -52,6 +53,16 @@ pub async fn sources(config: &Config, db: &Db, clock: &Clock, random: &Random) -
     let keys = emr_sources::key_source(db.clone(), clock.clone());
     let all = config.emr.iter();
     Ok(all.map(|source| Emr::new(source, clock.clone(), random.clone(), Arc::clone(&keys))).collect())
+}
+
+/// The EMRs that open Postern and sign its users in.
+///
+/// # Errors
+/// Where the origin is no address that an EMR can send browsers back to.
+pub fn launches(config: &Config, clock: &Clock) -> Result<Vec<Arc<Provider>>, String> {
+    let all = config.emr.iter().map(|source| Provider::of_emr(source, &config.origin(), clock.clone()));
+    let all: Vec<Option<Provider>> = all.collect::<Result<_, _>>()?;
+    Ok(all.into_iter().flatten().map(Arc::new).collect())
 }
 
 /// Recomputes the search keys that an older program wrote, in batches: a stop in between loses one batch at most.

@@ -48,6 +48,8 @@ pub struct AppState {
     pub provider: Option<Arc<Provider>>,
     /// the EMRs that charts come from, in the order of the configuration
     pub emr: Vec<Emr>,
+    /// those of them that open Postern and sign its users in
+    pub launches: Vec<Arc<Provider>>,
 }
 
 impl AppState {

@@ -25,7 +25,7 @@ use crate::storage::StorageError;
 
 /// Tables whose rows are no part of a backup: what would let somebody in whom the clinic has let out since, what
 /// is true of a running program only, and the index of messages, which the worker makes anew.
-pub const LEFT_OUT: [&str; 13] = [
+pub const LEFT_OUT: [&str; 14] = [
     "sessions",
     "claim_tokens",
     "passcodes",
@@ -34,6 +34,7 @@ pub const LEFT_OUT: [&str; 13] = [
     "authenticator_setups",
     "passkey_challenges",
     "provider_visits",
+    "emr_newcomers",
     "stray_files",
     "worker_looks",
     "search_words",

@@ -1,12 +1,13 @@
 //! `postern check-config`: reads the configuration and says what is wrong with it, creating nothing.
 
 use super::{Failure, at_rest};
+use crate::app;
 use crate::clock::{Clock, Random};
 use crate::config::{Config, EmrSignIn, Files, ProviderStep, TextsVia};
 use crate::delivery::SmtpRoad;
 use crate::emr::{Emr, EmrError};
 use crate::emr_sources::KEYS_PATH;
-use crate::provider::{ANSWER_PATH, Provider};
+use crate::provider::{ANSWER_PATH, EMR_ANSWER_PATH, LAUNCH_PATH, Provider};
 use crate::scan::Scanner;
 use crate::storage::Storage;
 use crate::text::Zone;
@@ -99,6 +100,20 @@ async fn emr(config: &Config) -> Vec<String> {
             Err(cause) => format!("BUT {cause}"),
         };
         lines.push(format!("EMR: {} at {}, {answers}", source.name, source.base));
+    }
+    match app::launches(config, &Clock::system()) {
+        Err(cause) => lines.push(format!("EMR: BUT it cannot open Postern: {cause}")),
+        Ok(launches) => {
+            for launch in launches {
+                let answers = match launch.answers().await {
+                    Ok(()) => "which signs in by OpenID Connect".to_owned(),
+                    Err(cause) => format!("BUT {cause}"),
+                };
+                let (origin, name) = (config.origin(), launch.name());
+                lines.push(format!("EMR: {name} opens {origin}{LAUNCH_PATH}, {answers}"));
+                lines.push(format!("EMR: its redirect address is {origin}{EMR_ANSWER_PATH}"));
+            }
+        }
     }
     if config.emr.iter().any(|source| matches!(source.sign_in, EmrSignIn::Key(_))) {
         lines.push(format!("EMR: the address of the keys to register there is {}{KEYS_PATH}", config.origin()));

@@ -102,6 +102,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
         live: Arc::default(),
         provider: None,
         emr: Vec::new(),
+        launches: Vec::new(),
     };
     fill(&state, &mails, &filling, options.empty).await?;
     let mailbox = Mailbox::in_file(mails, state.clock.clone())?;

@@ -22,6 +22,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
     let bounces = config.bounces.as_ref().map(|bounces| bounces.address.clone());
     let road = SmtpRoad::with_bounces(smtp, clock.clone(), bounces)?;
     let provider = config.oidc.as_ref().map(|oidc| Provider::new(oidc, &config.origin(), clock.clone())).transpose()?;
+    let launches = app::launches(config, &clock)?;
     let intake = Arc::new(FileIntake::open(&config.files)?);
     let db = super::open(config).await?;
     let emr = app::sources(config, &db, &clock, &random).await?;
@@ -38,6 +39,7 @@ pub(super) async fn state(config: &Config) -> Result<AppState, Failure> {
         live: Arc::default(),
         provider: provider.map(Arc::new),
         emr,
+        launches,
     })
 }
 

@@ -18,6 +18,8 @@ pub struct EmrSource {
     pub base: Url,
     /// by what Postern signs in there
     pub sign_in: EmrSignIn,
+    /// by what the EMR knows Postern as an app that its users open; `None`: they do not
+    pub launch_client_id: Option<String>,
     /// files that hold its secrets
     pub secret_files: Vec<PathBuf>,
     /// what is asked for, where Postern signs in by its key
@@ -110,6 +112,7 @@ impl Source {
         }
         let (sign_in, secret_files) = self.emr_sign_in(of);
         let scopes = self.text(&key("scopes")).unwrap_or_default();
+        let launch_client_id = self.text(&key("launch_client_id"));
         let rate = |text: &str| text.parse::<u32>().ok().filter(|rate| (1..=100).contains(rate));
         let requests_per_second =
             self.parsed(&key("requests_per_second"), "write a number of requests from 1 to 100", rate);
@@ -125,6 +128,7 @@ impl Source {
             name,
             base: base?,
             sign_in: sign_in?,
+            launch_client_id,
             secret_files,
             scopes,
             requests_per_second: requests_per_second?,

@@ -129,6 +129,11 @@ pub const KEYS: &[(&str, &str, &str)] = &[
     ),
     ("emr.name", "", "the source's name, as imports know it; none: its host"),
     ("emr.client_id", "", "by what the EMR knows Postern, which signs in by a key of its own (SMART Backend Services)"),
+    (
+        "emr.launch_client_id",
+        "",
+        "by what the EMR knows Postern as an app that its users open; its redirect address is public_url/emr/answer",
+    ),
     ("emr.scopes", "system/*.rs", "what is asked for then, spaces between"),
     (
         "emr.bearer_token_file",

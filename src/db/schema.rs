@@ -227,6 +227,30 @@ diesel::table! {
         next -> Text,
         begun_at -> Utc,
         expires_at -> Utc,
+        source -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    emr_links (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        user_id -> BigInt,
+        source -> Text,
+        linked_at -> Utc,
+        used_at -> Nullable<Utc>,
+    }
+}
+diesel::table! {
+    use crate::db::Utc;
+    use diesel::sql_types::*;
+    emr_newcomers (browser_hash) {
+        browser_hash -> Binary,
+        source -> Text,
+        issuer -> Text,
+        subject -> Text,
+        expires_at -> Utc,
     }
 }
 diesel::table! {
@@ -1314,6 +1338,7 @@ diesel::joinable!(record_holds -> users (user_id));
 diesel::joinable!(deleted_records -> users (user_id));
 diesel::joinable!(provider_links -> users (user_id));
 diesel::joinable!(provider_visits -> users (user_id));
+diesel::joinable!(emr_links -> users (user_id));
 diesel::joinable!(patient_identifiers -> patients (patient_id));
 diesel::joinable!(patient_sources -> patients (patient_id));
 diesel::joinable!(patient_terms -> patients (patient_id));
@@ -1382,6 +1407,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     passkey_challenges,
     provider_links,
     provider_visits,
+    emr_links,
+    emr_newcomers,
     patients,
     distinctions,
     record_holds,

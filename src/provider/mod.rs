@@ -1,5 +1,7 @@
 //! GROUND: the identity provider at which users sign in (OpenID Connect Core 1.0, the code flow with PKCE of RFC 7636).
 //!
+//! An EMR that signs people in and opens Postern on a patient's chart (SMART App Launch 2.2) is such a provider too.
+//!
 //! Users are sent there with an address of [`Provider::way_there`] and come back with a code, for which
 //! [`Provider::redeem`] gets an ID token and the person whom it names. The room `users` finds the user of that person.
 //! Nothing that the provider says is logged: the errors hold fixed words only, no codes, tokens, names or addresses.
@@ -11,11 +13,11 @@ mod person;
 pub use person::Person;
 
 use crate::clock::{Clock, Token};
-use crate::config::Oidc;
+use crate::config::{EmrSource, Oidc, ProviderStep};
 use crate::db::Ts;
 use crate::text::Lang;
 use calls::Caller;
-use discovery::{Known, Metadata};
+use discovery::{Known, Metadata, Place};
 use openidconnect::core::{
     CoreAuthPrompt, CoreAuthenticationFlow, CoreClientAuthMethod, CoreErrorResponseType, CoreJwsSigningAlgorithm,
 };
@@ -32,6 +34,15 @@ use url::Url;
 
 /// The page to which the provider sends browsers back.
 pub const ANSWER_PATH: &str = "/sign-in/provider/answer";
+/// The page to which an EMR sends browsers back.
+pub const EMR_ANSWER_PATH: &str = "/emr/answer";
+/// The page that an EMR opens.
+pub const LAUNCH_PATH: &str = "/emr/launch";
+
+/// The context of what an EMR opens: it is asked for only where there is something open.
+const LAUNCH_SCOPE: &str = "launch";
+/// What an EMR is asked for besides `openid`: that context, and who the person is there.
+const LAUNCH_SCOPES: [&str; 2] = [LAUNCH_SCOPE, "fhirUser"];
 
 /// The clocks of the clinic and the provider may differ by this much, in seconds.
 const LEEWAY: i64 = 60;
@@ -90,6 +101,7 @@ impl Visit {
 /// The identity provider, ready to be asked. Nothing is connected yet.
 pub struct Provider {
     config: Oidc,
+    place: Place,
     answer_url: RedirectUrl,
     clock: Clock,
     caller: Caller,
@@ -103,8 +115,50 @@ impl Provider {
     /// Where the origin is no address that a provider can send browsers back to.
     pub fn new(config: &Oidc, origin: &str, clock: Clock) -> Result<Provider, String> {
         let answer_url = RedirectUrl::new(format!("{origin}{ANSWER_PATH}")).map_err(|e| format!("public_url: {e}"))?;
-        let caller = Caller::new(config);
-        Ok(Provider { config: config.clone(), answer_url, clock, caller, known: Default::default() })
+        let (caller, place) = (Caller::new(config), Place::Issuer(config.issuer.clone()));
+        Ok(Provider { config: config.clone(), place, answer_url, clock, caller, known: Default::default() })
+    }
+
+    /// The EMR as it signs people in and opens Postern; `None` where the configuration names no client for that.
+    ///
+    /// # Errors
+    /// Where the origin is no address that an EMR can send browsers back to.
+    pub fn of_emr(source: &EmrSource, origin: &str, clock: Clock) -> Result<Option<Provider>, String> {
+        let Some(client_id) = source.launch_client_id.clone() else { return Ok(None) };
+        let answer_url =
+            RedirectUrl::new(format!("{origin}{EMR_ANSWER_PATH}")).map_err(|e| format!("public_url: {e}"))?;
+        let base = without_slash(source.base.as_str()).to_owned();
+        let config = Oidc {
+            issuer: base.clone(),
+            name: source.name.clone(),
+            client_id,
+            client_secret: None,
+            client_secret_file: None,
+            scopes: LAUNCH_SCOPES.map(str::to_owned).to_vec(),
+            timeout: source.timeout,
+            authorities: source.authorities.clone(),
+            role_claim: None,
+            roles: Vec::new(),
+            creates_users: false,
+            second_step: ProviderStep::Never,
+            only: false,
+        };
+        let (caller, place) = (Caller::new(&config), Place::Fhir(base));
+        Ok(Some(Provider { config, place, answer_url, clock, caller, known: Default::default() }))
+    }
+
+    /// Whether this is the EMR whose FHIR has this address, as a launch names it (`iss`).
+    pub fn is_at(&self, address: &str) -> bool {
+        let Ok(url) = Url::parse(address) else { return false };
+        matches!(&self.place, Place::Fhir(base) if without_slash(url.as_str()) == base)
+    }
+
+    /// The address of its FHIR, where this is an EMR.
+    pub fn fhir(&self) -> Option<&str> {
+        match &self.place {
+            Place::Fhir(base) => Some(base),
+            Place::Issuer(_) => None,
+        }
     }
 
     /// The provider's settings.
@@ -119,9 +173,10 @@ impl Provider {
 
     /// Whether an answer that names this issuer, or none, comes from this provider (RFC 9207).
     pub async fn has_answered(&self, issuer: Option<&str>) -> bool {
-        match issuer {
-            Some(issuer) => issuer == self.config.issuer,
-            None => {
+        match (issuer, &self.place) {
+            (Some(issuer), Place::Issuer(own)) => issuer == own,
+            (Some(issuer), Place::Fhir(_)) => self.metadata().await.is_ok_and(|said| said.issuer().as_str() == issuer),
+            (None, _) => {
                 let said = self.known.lock().await.last();
                 !said.is_some_and(|said| said.additional_metadata().authorization_response_iss_parameter_supported)
             }
@@ -139,13 +194,13 @@ impl Provider {
 
     async fn metadata(&self) -> Result<Arc<Metadata>, ProviderError> {
         let mut known = self.known.lock().await;
-        known.fresh(&self.caller, &self.config.issuer, self.clock.now()).await
+        known.fresh(&self.caller, &self.place, self.clock.now()).await
     }
 
     /// Reads the metadata again, because the keys may have changed; `None` where they were read just now.
     async fn newer_than(&self, old: &Arc<Metadata>) -> Result<Option<Arc<Metadata>>, ProviderError> {
         let mut known = self.known.lock().await;
-        known.newer_than(old, &self.caller, &self.config.issuer, self.clock.now()).await
+        known.newer_than(old, &self.caller, &self.place, self.clock.now()).await
     }
 
     fn client(&self, metadata: &Metadata) -> Client {
@@ -165,20 +220,55 @@ impl Provider {
     /// # Errors
     /// [`ProviderError::Away`].
     pub async fn way_there(&self, visit: &Visit, nonce: &Token, lang: Lang, anew: bool) -> Result<Url, ProviderError> {
+        self.way(visit, nonce, lang, anew, None).await
+    }
+
+    /// The address at which an EMR goes on with what it opens, by the name that it gave to this launch; with an empty one
+    /// somebody only signs in there (standalone launch).
+    ///
+    /// # Errors
+    /// [`ProviderError::Away`].
+    pub async fn way_of_launch(
+        &self,
+        visit: &Visit,
+        nonce: &Token,
+        lang: Lang,
+        launch: &str,
+    ) -> Result<Url, ProviderError> {
+        self.way(visit, nonce, lang, false, Some(launch)).await
+    }
+
+    async fn way(
+        &self,
+        visit: &Visit,
+        nonce: &Token,
+        lang: Lang,
+        anew: bool,
+        launch: Option<&str>,
+    ) -> Result<Url, ProviderError> {
         let metadata = self.metadata().await?;
         if !self.caller.is_safe(metadata.authorization_endpoint().url()) {
             return Err(ProviderError::Away("its authorization endpoint is in clear text"));
         }
         let (state, nonce) = (CsrfToken::new(visit.state.reveal().into()), Nonce::new(nonce.reveal().into()));
+        let is_asked = |scope: &&String| launch != Some("") || scope.as_str() != LAUNCH_SCOPE;
         let client = self.client(&metadata);
         let request = client
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || state, move || nonce)
-            .add_scopes(self.config.scopes.iter().cloned().map(Scope::new))
+            .add_scopes(self.config.scopes.iter().filter(is_asked).cloned().map(Scope::new))
             .add_ui_locale(LanguageTag::new(lang.code().to_owned()))
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&visit.verifier()));
         let request = match anew {
             true => request.add_prompt(CoreAuthPrompt::Login).set_max_age(Duration::ZERO),
             false => request,
+        };
+        let request = match (launch, &self.place) {
+            (Some(launch), Place::Fhir(base)) => {
+                // `aud` keeps the EMR from giving out its tokens for another server
+                let request = request.add_extra_param("aud", base.clone());
+                if launch.is_empty() { request } else { request.add_extra_param("launch", launch.to_owned()) }
+            }
+            _ => request,
         };
         Ok(request.url().0)
     }
@@ -222,7 +312,7 @@ impl Provider {
             metadata = newer;
             read = self.read(&metadata, &tokens, &is_nonce);
         }
-        let person = read?;
+        let person = read?.with_context(tokens.extra_fields().extra_fields());
         if !wants(&person) || metadata.userinfo_endpoint().is_none() {
             return Ok(person);
         }
@@ -301,6 +391,11 @@ fn refusal(error: &CoreErrorResponseType) -> &'static str {
         CoreErrorResponseType::UnsupportedGrantType => "unsupported_grant_type",
         CoreErrorResponseType::Extension(_) => "another error",
     }
+}
+
+/// An address as launches are compared by: with or without a slash at its end.
+fn without_slash(address: &str) -> &str {
+    address.trim_end_matches('/')
 }
 
 /// A moment that the provider names, in seconds since 1970.

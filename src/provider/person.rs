@@ -9,8 +9,8 @@ use openidconnect::core::{
     CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessToken, AdditionalClaims, EmptyExtraTokenFields, EndUserEmail, EndUserName, EndpointMaybeSet, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, IdTokenClaims, IdTokenFields, LocalizedClaim, StandardErrorResponse,
+    AccessToken, AdditionalClaims, EndUserEmail, EndUserName, EndpointMaybeSet, EndpointNotSet, EndpointSet,
+    ExtraTokenFields, HttpRequest, HttpResponse, IdTokenClaims, IdTokenFields, LocalizedClaim, StandardErrorResponse,
     StandardTokenResponse, SubjectIdentifier, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
@@ -30,13 +30,20 @@ pub(super) struct MoreClaims {
 
 impl AdditionalClaims for MoreClaims {}
 
-type Fields = IdTokenFields<
-    MoreClaims,
-    EmptyExtraTokenFields,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm,
->;
+/// What an EMR says beside its tokens (SMART App Launch 2.2, launch context). Anything is read, so that a provider that
+/// uses these names for something else still signs people in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Context {
+    #[serde(default)]
+    pub(super) patient: Option<Value>,
+    #[serde(default)]
+    pub(super) intent: Option<Value>,
+}
+
+impl ExtraTokenFields for Context {}
+
+type Fields =
+    IdTokenFields<MoreClaims, Context, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
 
 /// The token endpoint's answer.
 pub(super) type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
@@ -78,6 +85,10 @@ pub struct Person {
     pub how: Vec<String>,
     /// when they signed in at the provider (`auth_time`)
     pub signed_in_at: Option<Ts>,
+    /// whose chart was open at the EMR from which they came, by its id there
+    pub patient: Option<String>,
+    /// what they want to do with it, in the EMR's words
+    pub intent: Option<String>,
 }
 
 impl Person {
@@ -99,7 +110,18 @@ impl Person {
             roles: role_claim.and_then(|claim| values(&claims.additional_claims().all, claim)),
             how: acr.into_iter().chain(amr).collect(),
             signed_in_at: claims.auth_time().and_then(|at| moment(at.timestamp())),
+            patient: None,
+            intent: None,
         })
+    }
+
+    /// The person with what the EMR says of the chart that is open there. An id that is none of FHIR's stays as it is
+    /// said: it fits no chart.
+    pub(super) fn with_context(mut self, context: &Context) -> Person {
+        let word = |value: Option<&Value>| value.filter(|value| !value.is_null()).map(text);
+        self.patient = word(context.patient.as_ref());
+        self.intent = word(context.intent.as_ref());
+        self
     }
 
     /// The person with what is missing filled in from the provider's `userinfo`, which must name the same subject.
@@ -121,6 +143,11 @@ impl Person {
         self.roles = self.roles.or_else(roles);
         Ok(self)
     }
+}
+
+/// What a value says: that of a text is the text itself.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn email(email: Option<&EndUserEmail>, is_checked: Option<bool>) -> Option<String> {

@@ -51,6 +51,8 @@ pub use second_factor::{
 pub use sessions::end_sessions_of;
 pub use sign_in::{Arrival, SignIn, SignInEnd, refuse_sign_in, sign_in, sign_out};
 pub use single_sign_on::{
-    ProviderAnswer, ProviderLink, ProviderRefusal, UnlinkError, VISIT_LASTS, VisitEnd, VisitErrand, VisitPurpose,
-    VisitRefused, begin_visit, finish_visit, provider_link, sweep_visits, unlink, unlink_user,
+    LaunchEnd, LaunchLink, NEWCOMER_LASTS, Opened, ProviderAnswer, ProviderLink, ProviderRefusal, UnlinkError,
+    VISIT_LASTS, VisitEnd, VisitErrand, VisitPurpose, VisitRefused, begin_visit, finish_launch, finish_visit,
+    launch_links, link_newcomer, newcomer, provider_link, sweep_newcomers, sweep_visits, unlink, unlink_launches,
+    unlink_user,
 };

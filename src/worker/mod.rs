@@ -145,6 +145,7 @@ async fn keep_up(state: &AppState, stop: &Stop) {
             users::sweep_kept_forms(tx, now)?;
             users::sweep_pending(tx, now)?;
             users::sweep_visits(tx, now)?;
+            users::sweep_newcomers(tx, now)?;
             users::forget_devices(tx, now)?;
             broadcasts::sweep(tx, now)?;
             Ok(session::sweep(tx, now)?)

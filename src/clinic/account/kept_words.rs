@@ -33,6 +33,8 @@ const OPEN: &[&str] = &[
     "/sign-in/passkey/challenge",
     "/sign-in/provider",
     "/sign-in/provider/answer",
+    "/sign-in/emr",
+    "/sign-in/emr/answer",
     "/sign-out",
     "/language",
     "/password/{token}",
@@ -318,7 +320,7 @@ fn page_of(path: &str) -> String {
         ["settings", "users", id, "reactivation" | "password-links" | "second-factor" | "sessions"] => {
             format!("/settings/users/{id}")
         }
-        ["settings", "users", id, "provider", ..] => format!("/settings/users/{id}"),
+        ["settings", "users", id, "provider" | "emr", ..] => format!("/settings/users/{id}"),
         ["settings", "users"] => "/settings/users/new".to_owned(),
         ["settings", "teams"] => "/settings/teams/new".to_owned(),
         ["settings", "teams", id, ..] => format!("/settings/teams/{id}"),

@@ -2,6 +2,7 @@
 
 pub mod away;
 pub mod confirmation;
+pub mod emr;
 pub mod forgotten;
 pub mod kept_words;
 pub mod keys;

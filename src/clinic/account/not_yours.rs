@@ -24,6 +24,8 @@ const FOR_NOBODY: &[&str] = &[
     "/sign-in/passkey/challenge",
     "/sign-in/provider",
     "/sign-in/provider/answer",
+    "/sign-in/emr",
+    "/sign-in/emr/answer",
     "/password/{token}",
     "/password/{token}/provider",
     "/forgotten-password",

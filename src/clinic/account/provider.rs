@@ -27,7 +27,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The cookie of a browser that has gone to the provider.
-const VISIT_COOKIE: &str = "provider";
+pub(super) const VISIT_COOKIE: &str = "provider";
 
 /// The page that goes on to the provider by itself.
 #[derive(Template)]
@@ -63,12 +63,19 @@ pub(super) fn provider(state: &AppState) -> Result<Arc<Provider>, AppError> {
     state.provider.clone().ok_or(AppError::NotFound)
 }
 
-fn carried(req: &HttpRequest) -> Option<Token> {
+/// The page that goes on to the provider of this name by itself.
+pub(super) fn way(shell: Shell, provider: String, to: String) -> Result<HttpResponse, AppError> {
+    html(&WayPage { shell, provider, to })
+}
+
+/// The token of the browser, if it has gone to the provider before.
+pub(super) fn carried(req: &HttpRequest) -> Option<Token> {
     let carried = req.cookie(VISIT_COOKIE).map(|cookie| Token::received(cookie.value()));
     carried.filter(Token::is_whole)
 }
 
-const fn status_of(why: ProviderRefusal) -> StatusCode {
+/// The status of the page that says why.
+pub(super) const fn status_of(why: ProviderRefusal) -> StatusCode {
     use ProviderRefusal::*;
     match why {
         Unknown | OtherBrowser | Late => StatusCode::BAD_REQUEST,
@@ -126,7 +133,7 @@ async fn lead(
     if !write.await? {
         return refuse(state, head, ProviderRefusal::InvitationOver, (next, email)).await;
     }
-    let mut answer = html(&WayPage { shell, provider: provider.name().to_owned(), to: to.into() })?;
+    let mut answer = way(shell, provider.name().to_owned(), to.into())?;
     let carried = cookie(state, VISIT_COOKIE, visit.browser.reveal(), VISIT_LASTS);
     answer.add_cookie(&carried).map_err(|e| AppError::Internal(e.to_string()))?;
     Ok(answer)
@@ -189,7 +196,8 @@ pub async fn show_answer(
     html(&AnswerPage { shell, provider, fields })
 }
 
-fn answer_in(req: &HttpRequest, form: &Form) -> ProviderAnswer {
+/// What the browser brings back.
+pub(super) fn answer_in(req: &HttpRequest, form: &Form) -> ProviderAnswer {
     let issuer = Some(form.get("iss").to_owned()).filter(|issuer| !issuer.is_empty());
     let code = match form.get("error") {
         "" => Ok(form.get("code").to_owned()),

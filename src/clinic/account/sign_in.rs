@@ -30,6 +30,8 @@ pub(super) struct SignInPage {
     provider: Option<String>,
     /// users sign in at the provider only
     only_provider: bool,
+    /// the EMRs at which users may sign in: name and address
+    launches: Vec<(String, String)>,
     /// the address for signing out at the provider too
     way_out: Option<String>,
 }
@@ -62,6 +64,8 @@ pub(super) async fn sign_in_page(
     let only_provider = state.only_provider();
     let has_passkeys = !only_provider && RelyingParty::at(&state.config.public_url, "").is_some();
     let provider = state.provider.as_ref().map(|provider| provider.name().to_owned());
+    let emrs = state.launches.iter().filter(|_| !only_provider);
+    let launches = emrs.filter_map(|emr| Some((emr.name().to_owned(), emr.fhir()?.to_owned()))).collect();
     let way_out = match (&told, &state.provider) {
         (Told::SignedOut, Some(provider)) => provider.way_out().await.map(String::from),
         _ => None,
@@ -79,6 +83,7 @@ pub(super) async fn sign_in_page(
         has_passkeys,
         provider,
         only_provider,
+        launches,
         way_out,
     })
 }

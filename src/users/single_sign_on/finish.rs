@@ -76,6 +76,11 @@ pub async fn finish_visit(
     let (state, browser) = (answer.state.clone(), answer.browser.clone());
     let taken = db.write(move |tx| -> Result<_, DbError> { Ok(take(tx, now, &state, browser.as_ref())?) }).await?;
     let begun = match taken {
+        // an EMR's answer has a page of its own
+        Ok(begun) if begun.purpose == VisitPurpose::Launch => {
+            return refuse(db, now, (ProviderRefusal::Unknown, String::new()), &arrival, (None, Event::SignInFailed))
+                .await;
+        }
         Ok(begun) => begun,
         Err(why) => return refuse(db, now, (why, String::new()), &arrival, (None, Event::SignInFailed)).await,
     };
@@ -102,6 +107,7 @@ pub async fn finish_visit(
             VisitPurpose::Invitation => {
                 by_invitation(tx, now, &asked, &begun, &person)?.map(|()| VisitEnd::LinkedByInvitation)
             }
+            VisitPurpose::Launch => Err((ProviderRefusal::Unknown, None)),
         })
     });
     match write.await? {
@@ -118,13 +124,14 @@ fn failure_of(purpose: VisitPurpose) -> Event {
     }
 }
 
-async fn refuse(
+/// Leaves an audit row of a visit that failed.
+pub(super) async fn refuse<T>(
     db: &Db,
     now: Ts,
     (why, next): (ProviderRefusal, String),
     arrival: &Arrival,
     (user, event): (Option<UserId>, Event),
-) -> Result<VisitEnd, VisitRefused> {
+) -> Result<T, VisitRefused> {
     let address = arrival.address;
     let write = db.write(move |tx| -> Result<_, DbError> {
         let subject = user.map_or(Subject::None, Subject::User);
@@ -137,7 +144,7 @@ async fn refuse(
 }
 
 /// Asks the provider which person signed in.
-async fn ask(provider: &Provider, answer: ProviderAnswer, begun: &Begun) -> Result<Person, ProviderRefusal> {
+pub(super) async fn ask(provider: &Provider, answer: ProviderAnswer, begun: &Begun) -> Result<Person, ProviderRefusal> {
     if !provider.has_answered(answer.issuer.as_deref()).await {
         return Err(ProviderRefusal::Untrue);
     }

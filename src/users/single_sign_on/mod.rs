@@ -1,12 +1,19 @@
 //! Single sign-on: users sign in at the clinic's identity provider (OpenID Connect). A person there, known by issuer
-//! and subject, is linked to a user; an email address alone links nobody.
+//! and subject, is linked to a user; an email address alone links nobody. An EMR that opens Postern signs its users in
+//! by links of their own.
 
 mod finish;
+mod launch;
+mod launch_links;
 mod links;
 mod roles;
 mod visits;
 
 pub use finish::{ProviderAnswer, VisitEnd, VisitRefused, finish_visit};
+pub use launch::{LaunchEnd, Opened, finish_launch};
+pub use launch_links::{
+    LaunchLink, NEWCOMER_LASTS, launch_links, link_newcomer, newcomer, sweep_newcomers, unlink_launches,
+};
 pub use links::{ProviderLink, UnlinkError, provider_link, unlink, unlink_user};
 pub(super) use visits::end_visits;
 pub use visits::{VISIT_LASTS, VisitErrand, VisitPurpose, begin_visit, sweep_visits};

@@ -27,6 +27,8 @@ text_enum! {
         Invitation = "invitation",
         /// proving once more who one is
         Confirmation = "confirmation",
+        /// an EMR opens Postern
+        Launch = "launch",
     }
 }
 
@@ -40,6 +42,8 @@ pub enum VisitErrand {
     Invitation(Token),
     /// proving once more who one is
     Confirmation(OwnAccount),
+    /// the EMR of this name opens Postern
+    Launch(String),
 }
 
 impl VisitErrand {
@@ -60,6 +64,7 @@ pub fn begin_visit(
 ) -> QueryResult<bool> {
     let (purpose, user, invitation) = match errand {
         VisitErrand::SignIn => (VisitPurpose::SignIn, None, None),
+        VisitErrand::Launch(_) => (VisitPurpose::Launch, None, None),
         VisitErrand::Link(me) => (VisitPurpose::Link, Some(me.id()), None),
         VisitErrand::Confirmation(me) => (VisitPurpose::Confirmation, Some(me.id()), None),
         VisitErrand::Invitation(token) => match links::open_password_link(tx, now, token)? {
@@ -67,11 +72,15 @@ pub fn begin_visit(
             _ => return Ok(false),
         },
     };
+    let source = match errand {
+        VisitErrand::Launch(source) => Some(source.as_str()),
+        _ => None,
+    };
     let row = (
         (v::state_hash.eq(visit.state.hash()), v::browser_hash.eq(visit.browser.hash())),
         (v::nonce_hash.eq(nonce.hash()), v::purpose.eq(purpose), v::user_id.eq(user)),
         (v::invitation_hash.eq(invitation), v::next.eq(next)),
-        (v::begun_at.eq(now), v::expires_at.eq(now.plus(VISIT_LASTS))),
+        (v::begun_at.eq(now), v::expires_at.eq(now.plus(VISIT_LASTS)), v::source.eq(source)),
     );
     diesel::insert_into(v::table).values(row).execute(tx.conn())?;
     Ok(true)
@@ -86,6 +95,8 @@ pub(super) struct Begun {
     pub(super) invitation: Option<Vec<u8>>,
     pub(super) next: String,
     pub(super) at: Ts,
+    /// the EMR's name, where one opened Postern
+    pub(super) source: Option<String>,
     expires_at: Ts,
 }
 
@@ -107,13 +118,14 @@ pub(super) fn take(
     let columns = (
         (v::browser_hash, v::nonce_hash, v::purpose, v::user_id),
         (v::invitation_hash, v::next, v::begun_at, v::expires_at),
+        v::source,
     );
-    type Row = ((Vec<u8>, Vec<u8>, VisitPurpose, Option<UserId>), (Option<Vec<u8>>, String, Ts, Ts));
+    type Row = ((Vec<u8>, Vec<u8>, VisitPurpose, Option<UserId>), (Option<Vec<u8>>, String, Ts, Ts), Option<String>);
     let found: Option<Row> = v::table.find(state.hash()).select(columns).first(tx.conn()).optional()?;
-    let Some(((browser_hash, nonce_hash, purpose, user), (invitation, next, at, expires_at))) = found else {
+    let Some(((browser_hash, nonce_hash, purpose, user), (invitation, next, at, expires_at), source)) = found else {
         return Ok(Err(ProviderRefusal::Unknown));
     };
-    let begun = Begun { browser_hash, nonce_hash, purpose, user, invitation, next, at, expires_at };
+    let begun = Begun { browser_hash, nonce_hash, purpose, user, invitation, next, at, source, expires_at };
     if !browser.is_some_and(|browser| browser.hash().ct_eq(&begun.browser_hash).into()) {
         return Ok(Err(ProviderRefusal::OtherBrowser));
     }

@@ -22,7 +22,7 @@ fn several_sources_stand_side_by_side() {
     std::fs::write(&password, "very secret\n").unwrap();
     let emr = format!(
         "[[emr]]\nname = \"Clinic EMR\"\nbase_url = \"https://emr.example.org/fhir/\"\nclient_id = \"postern\"\n\
-         quiet_hours = \"22:00-06:30\"\nrequests_per_second = 7\n\
+         launch_client_id = \"postern-app\"\nquiet_hours = \"22:00-06:30\"\nrequests_per_second = 7\n\
          [[emr]]\nbase_url = \"https://lab.example.org\"\nusername = \"clinic\"\npassword_file = {:?}\n",
         password.display().to_string()
     );
@@ -32,6 +32,7 @@ fn several_sources_stand_side_by_side() {
     assert!(matches!(&clinic.sign_in, EmrSignIn::Key(client) if client == "postern"));
     assert_eq!((clinic.quiet_hours, clinic.requests_per_second), (Some((22 * 60, 6 * 60 + 30)), 7));
     assert_eq!(clinic.scopes, "system/*.rs");
+    assert_eq!((clinic.launch_client_id.as_deref(), &laboratory.launch_client_id), (Some("postern-app"), &None));
     assert_eq!((laboratory.name.as_str(), laboratory.requests_per_second), ("lab.example.org", 5));
     let by_password = |user: &str, password: &str| user == "clinic" && password == "very secret";
     assert!(matches!(&laboratory.sign_in, EmrSignIn::Basic(user, password) if by_password(user, password)));

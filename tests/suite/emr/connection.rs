@@ -29,6 +29,7 @@ fn out_of_reach() -> EmrSource {
         name: NAME.to_owned(),
         base: "http://127.0.0.1:9/fhir".parse().unwrap(),
         sign_in: EmrSignIn::Key("postern".to_owned()),
+        launch_client_id: None,
         secret_files: Vec::new(),
         scopes: READS.to_owned(),
         requests_per_second: 5,

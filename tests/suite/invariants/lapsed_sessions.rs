@@ -178,6 +178,8 @@ async fn every_form_has_a_page_to_come_back_to(app: App) {
             "/sign-in/passkey/challenge",
             "/sign-in/provider",
             "/sign-in/provider/answer",
+            "/sign-in/emr",
+            "/sign-in/emr/answer",
             "/sign-out",
             "/language",
             "/password/{token}",

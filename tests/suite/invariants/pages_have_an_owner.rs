@@ -14,7 +14,7 @@ use postern::http::whose::SECRETS;
 
 const MARK: &str = "{% include \"components/whose.html\" %}";
 /// Posts that act for anyone who holds a link or knows a password: they may come from a page that was made for nobody.
-const FOR_NOBODY: [&str; 14] = [
+const FOR_NOBODY: [&str; 16] = [
     "/sign-in",
     "/sign-in/second-step",
     "/sign-in/second-step/challenge",
@@ -22,6 +22,8 @@ const FOR_NOBODY: [&str; 14] = [
     "/sign-in/passkey/challenge",
     "/sign-in/provider",
     "/sign-in/provider/answer",
+    "/sign-in/emr",
+    "/sign-in/emr/answer",
     "/password/{token}",
     "/password/{token}/provider",
     "/forgotten-password",

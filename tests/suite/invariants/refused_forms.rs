@@ -39,6 +39,10 @@ const NOTHING_TO_MEND: &[&str] = &[
     // the provider's answer is not a field either: see the tests of users
     "POST /sign-in/provider",
     "POST /sign-in/provider/answer",
+    "POST /sign-in/emr",
+    "POST /sign-in/emr/answer",
+    "POST /account/emr",
+    "POST /settings/users/{user}/emr/removal",
     "POST /password/{token}/provider",
     "POST /account/confirmation/provider",
     "POST /account/provider",

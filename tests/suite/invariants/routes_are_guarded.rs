@@ -20,6 +20,11 @@ const OPEN_CLINIC: &[(&str, u16)] = &[
     ("POST /sign-in/provider", 404),
     ("GET /sign-in/provider/answer", 404),
     ("POST /sign-in/provider/answer", 404),
+    // no EMR opens Postern either: see the tests of emr
+    ("GET /emr/launch", 404),
+    ("POST /sign-in/emr", 404),
+    ("GET /emr/answer", 404),
+    ("POST /sign-in/emr/answer", 404),
     ("POST /password/{token}/provider", 404),
     ("POST /sign-out", 303),
     ("POST /language", 400), // a browser may have a language before anybody signs in; an empty form names none
@@ -174,6 +179,7 @@ const BEFORE_SETTING_UP: &[&str] = &["/account/confirmation", "/account/second-f
 
 /// Requests for which a user must have proved a few minutes ago who they are.
 const CONFIRMED: &[&str] = &[
+    "GET /account/emr",
     "GET /account/second-factor/app",
     "GET /outbox.csv",
     "GET /patients/{patient}/deletion",
@@ -185,6 +191,7 @@ const CONFIRMED: &[&str] = &[
     "GET /settings/users/{user}",
     "GET /settings/users/{user}/away",
     "GET /settings/users/{user}/deactivation",
+    "POST /account/emr",
     "POST /account/provider",
     "POST /account/provider/removal",
     "POST /account/second-factor/app",
@@ -206,6 +213,7 @@ const CONFIRMED: &[&str] = &[
     "POST /settings/users/{user}",
     "POST /settings/users/{user}/away",
     "POST /settings/users/{user}/deactivation",
+    "POST /settings/users/{user}/emr/removal",
     "POST /settings/users/{user}/password-links",
     "POST /settings/users/{user}/provider/removal",
     "POST /settings/users/{user}/reactivation",

@@ -26,6 +26,8 @@ const CLEAR: &[(&str, &str)] = &[
     ("passkey_challenges.*", "random, and gone in ten minutes"),
     ("provider_links.*", "names of people of the clinic at their identity provider: found by them"),
     ("provider_visits.*", "hashes, words of the program, and an address of ours, gone in twenty minutes"),
+    ("emr_links.*", "names of people of the clinic at its EMRs: found by them"),
+    ("emr_newcomers.*", "the same, and a hash, gone in thirty minutes"),
     ("emr_sources.*", "names of the configuration, and words of the program"),
     ("patients.*", "who they are and how they are reached: found and sorted by it"),
     ("caregivers.*", "who they are and how they are reached: as in `patients`"),

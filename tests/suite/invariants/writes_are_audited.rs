@@ -24,6 +24,7 @@ const NOTHING_KEPT: &[&str] = &[
     "POST /account/second-factor/passkeys/challenge",
     // nor does a visit at the provider: its answer leaves a row
     "POST /sign-in/provider",
+    "POST /sign-in/emr",
     "POST /password/{token}/provider",
     "POST /account/provider",
     "POST /account/confirmation/provider",
@@ -146,8 +147,10 @@ async fn every_post_leaves_a_row(app: App) {
     script.check("/settings/users/{user}/second-factor", 303, &answer).await;
     let answer = owner.post("/settings/users/1/provider/removal", &[]).await;
     script.check("/settings/users/{user}/provider/removal", 303, &answer).await;
-    // this test has no identity provider: users::single_sign_on checks their rows
-    for provider in ["/sign-in/provider/answer", "/account/provider/removal"] {
+    let answer = owner.post("/settings/users/1/emr/removal", &[]).await;
+    script.check("/settings/users/{user}/emr/removal", 303, &answer).await;
+    // this test has no identity provider and no EMR: users::single_sign_on and emr::launch check their rows
+    for provider in ["/sign-in/provider/answer", "/account/provider/removal", "/sign-in/emr/answer", "/account/emr"] {
         script.seen.insert(format!("POST {provider}"));
     }
     // browsers have no passkeys for an IP address: users::passkeys checks their rows

@@ -189,6 +189,7 @@ impl App {
         let provider = config.oidc.as_ref().map(|oidc| Provider::new(oidc, &config.origin(), clock.clone()).unwrap());
         let db = app::open(&database, config.keys(), &random).await.unwrap();
         let emr = app::sources(&config, &db, &clock, &random).await.unwrap();
+        let launches = app::launches(&config, &clock).unwrap();
         let state = AppState {
             intake: Arc::new(FileIntake::open(&config.files).unwrap()),
             db,
@@ -203,6 +204,7 @@ impl App {
             live: Arc::new(Live::beating(BEAT)),
             provider: provider.map(Arc::new),
             emr,
+            launches,
         };
         let parts = Parts::load(&state).await.unwrap();
         let (sender, handle) = std::sync::mpsc::channel();

@@ -2,6 +2,7 @@
 //! asked and makes the trouble that a test wants.
 
 use super::app::{App, On};
+use super::html::Page;
 use super::peers::{self, EmrPrograms};
 use super::program::free_port;
 use actix_web::http::StatusCode;
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 
 /// The name of the source.
 pub const NAME: &str = "Harbour EMR";
+/// By what the EMR knows Postern as an app that its users open.
+pub const APP: &str = "postern-launch";
 /// What the EMR grants where a test says nothing else.
 pub const READS: &str = "system/*.rs";
 
@@ -155,6 +158,7 @@ impl RealEmr {
             name: NAME.to_owned(),
             base: self.base.parse().unwrap(),
             sign_in: EmrSignIn::Key("postern".to_owned()),
+            launch_client_id: None,
             secret_files: Vec::new(),
             scopes: READS.to_owned(),
             requests_per_second: 100,
@@ -187,6 +191,35 @@ impl RealEmr {
     /// Whether a request was signed in with this header.
     pub fn was_signed(&self, authorization: &str) -> bool {
         self.script.lock().unwrap().signed.contains(authorization)
+    }
+
+    /// The page of the clinic that the EMR opens: `launch` is `chart:PATIENT`, `message:PATIENT`, or `nothing`.
+    pub fn opens(&self, launch: &str) -> String {
+        let said = [("iss", self.base.as_str()), ("launch", launch)];
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();
+        format!("/emr/launch?{query}")
+    }
+
+    /// Somebody goes on from the clinic's page to the EMR's own, signs in there and consents; gives the path of the
+    /// clinic to which they are led back.
+    pub async fn be(&self, way: &Page, name: &str) -> String {
+        let stops = reqwest::redirect::Policy::custom(|attempt| match attempt.url().path() {
+            "/emr/answer" => attempt.stop(),
+            _ => attempt.follow(),
+        });
+        let http = reqwest::Client::builder().cookie_store(true).redirect(stops).build().unwrap();
+        let mut answer = http.get(way.attr("main a.btn", "href").unwrap()).send().await.unwrap();
+        for _ in 0..4 {
+            if let Some(back) = answer.headers().get("location") {
+                let back: url::Url = back.to_str().unwrap().parse().unwrap();
+                return format!("{}?{}", back.path(), back.query().unwrap_or_default());
+            }
+            let (to, page) = (answer.url().clone(), answer.text().await.unwrap());
+            let prompt = if page.contains("name=\"login\"") { "login" } else { "consent" };
+            let typed = [("prompt", prompt), ("login", name), ("password", "x")];
+            answer = http.post(to).form(&typed).send().await.unwrap();
+        }
+        panic!("the EMR does not lead back");
     }
 
     /// A token by which a test may do everything.

@@ -26,6 +26,7 @@ async fn clinic(on: On) -> App {
         name: NAME.into(),
         base: "https://emr.example/fhir".parse().unwrap(),
         sign_in: EmrSignIn::Bearer("a-token-of-a-test".into()),
+        launch_client_id: None,
         secret_files: Vec::new(),
         scopes: String::new(),
         requests_per_second: 5,

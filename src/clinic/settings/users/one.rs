@@ -1,5 +1,6 @@
 //! `/settings/users/{user}`: one user's name, address and role. `/second-factor` removes a lost second factor,
-//! `/sessions` ends the sessions, `/provider/removal` ends the link to a person at the identity provider.
+//! `/sessions` ends the sessions, `/provider/removal` ends the link to a person at the identity provider, `/emr/removal`
+//! those with persons at EMRs.
 
 use super::new::How;
 use super::{Typed, account, broken, in_path, refused};
@@ -13,7 +14,7 @@ use crate::http::page::with_status;
 use crate::http::seen::{Seen, Stored};
 use crate::http::{Form, Head, Shell, html, see_other};
 use crate::state::AppState;
-use crate::users::{self, Account, MailKind, MailState, ManageError, ProviderLink, SecondFactor};
+use crate::users::{self, Account, LaunchLink, MailKind, MailState, ManageError, ProviderLink, SecondFactor};
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
@@ -30,6 +31,7 @@ struct UserPage {
     invited: Option<(MailState, Ts)>,
     factor: SecondFactor,
     link: Option<ProviderLink>,
+    launches: Vec<LaunchLink>,
 }
 
 /// What the form edits, as it is stored.
@@ -55,7 +57,8 @@ fn page(
     let (typed, errors, seen) = typed.unwrap_or_else(fresh);
     let invited = users::last_mail(conn, user, MailKind::Invitation)?;
     let (factor, link) = (users::second_factor(conn, user)?, users::provider_link(conn, user)?);
-    Ok(UserPage { shell, is_me: me.0.user().id() == user, account, typed, errors, seen, invited, factor, link })
+    let (is_me, launches) = (me.0.user().id() == user, users::launch_links(conn, user)?);
+    Ok(UserPage { shell, is_me, account, typed, errors, seen, invited, factor, link, launches })
 }
 
 pub async fn show(
@@ -142,4 +145,16 @@ pub async fn unlink(
     };
     state.wake.notify_one();
     Ok(see_other(&format!("/settings/users/{user}?notice={notice}")))
+}
+
+pub async fn unlink_launches(
+    state: web::Data<AppState>,
+    me: Confirmed<rights::Users>,
+    req: HttpRequest,
+) -> Result<HttpResponse, AppError> {
+    let (user, now) = (in_path(&req)?, state.clock.now());
+    let write = state.db.write(move |tx| users::unlink_launches(tx, now, &me.0, user));
+    write.await.map_err(broken)?;
+    state.wake.notify_one();
+    Ok(see_other(&format!("/settings/users/{user}?notice=provider-unlinked")))
 }
