@@ -59,3 +59,4 @@ pub mod traces;
 pub mod users;
 pub mod values;
 pub mod worker;
+pub mod write_back;

@@ -175,6 +175,9 @@ text_enum! {
         EmrKeyMade = "emr_key_made",
         EmrSwitched = "emr_switched",
         EmrTested = "emr_tested",
+        EmrWritten = "emr_written",
+        EmrWriteRefused = "emr_write_refused",
+        EmrWriteAgain = "emr_write_again",
     }
 }
 
@@ -241,6 +244,9 @@ impl Event {
                 | NotificationState
                 | NotificationResent
                 | NotificationCancelled
+                | EmrWritten
+                | EmrWriteRefused
+                | EmrWriteAgain
                 | FollowedUp
                 | MessageRead
                 | MessagesListed

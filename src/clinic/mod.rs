@@ -199,6 +199,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/conversations/{conversation}/done/removal", post().to(conversations::marks::conversation_not_done))
         .route("/conversations/{conversation}/unread", post().to(conversations::marks::conversation_unread))
         .route("/conversations/{conversation}/notifications", post().to(conversations::conversation::send_again))
+        .route("/conversations/{conversation}/record", post().to(conversations::record::try_again))
         .route("/conversations/{conversation}/cancellations", post().to(conversations::outbox::cancel))
         .route("/conversations/{conversation}/attention", post().to(conversations::conversation::settle_attention))
         .route("/conversations/{conversation}/call", get().to(conversations::call::show))

@@ -7,6 +7,7 @@ use crate::audit::{self, Actor, Entry, Event, Subject};
 use crate::db::{DbError, Ts, Tx};
 use crate::notifications;
 use crate::threads::{self, Reasons};
+use crate::write_back;
 use diesel::prelude::*;
 use time::Duration;
 
@@ -35,7 +36,9 @@ pub fn close(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) -
     }
     threads::set_closed(tx, access.conversation(), Some((now, access.user().id())))?;
     threads::clear_attention(tx, access.conversation(), Reasons::All)?;
-    notifications::put_off(tx, now, access.conversation(), now.plus(UNDO_WITHIN + Duration::MINUTE))?;
+    let for_good = now.plus(UNDO_WITHIN + Duration::MINUTE);
+    notifications::put_off(tx, now, access.conversation(), for_good)?;
+    write_back::queue_paper(tx, now, access.conversation(), for_good)?;
     Ok(audit_change(tx, now, access, Event::ConversationClosed)?)
 }
 
@@ -51,6 +54,7 @@ pub fn reopen(tx: &mut Tx, now: Ts, access: &ConversationAccess<rights::Close>) 
         return Err(CloseError::ForGood);
     }
     threads::set_closed(tx, access.conversation(), None)?;
+    write_back::drop_paper(tx, access.conversation())?;
     // what was over before it was closed was seen to
     if conversation.answer_by.is_some_and(|by| by >= closed_at) {
         promise_again(tx, now, conversation.id)?;

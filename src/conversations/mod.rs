@@ -77,4 +77,4 @@ pub use thread::{Thread, ThreadPage, is_open, mark_viewed, thread, title};
 pub use types::{Body, BodyFormat, CannotReply, Status, Writing};
 pub use view_counts::{MOST_COUNTED, count_views};
 pub use views::{Looker, View, views};
-pub use whole::{MOST_AT_ONCE, numbers_of, whole, whole_of};
+pub use whole::{MOST_AT_ONCE, numbers_of, whole, whole_for_record, whole_of};

@@ -13,6 +13,7 @@ use crate::patients;
 use crate::portal_links;
 use crate::settings;
 use crate::threads::{self, Author, OneTap, Standing};
+use crate::write_back;
 use diesel::prelude::*;
 
 /// What can be done about a message that was wrong.
@@ -126,6 +127,7 @@ pub fn recall(
     }
     let gone_out = notifications::recall(tx, now, message)?;
     portal_links::end_of_message(tx, now, message)?;
+    write_back::take_back(tx, now, (message, conversation.id))?;
     let left = left(tx, &conversation)?;
     threads::message_went(tx, conversation.id, left.standing, user)?;
     if conversation.answer_by.is_none() {

@@ -9,6 +9,7 @@ use crate::db::{CaregiverId, Conn, ConversationId, MessageId, MultiBackend, Pati
 use crate::notifications::State;
 use crate::threads::{Attention, Author, OneTap};
 use crate::values::Title;
+use crate::write_back;
 use diesel::prelude::*;
 use time::Duration;
 
@@ -162,7 +163,11 @@ pub fn insert_message(tx: &mut Tx, now: Ts, new: &NewMessage) -> QueryResult<Mes
         (messages::offers.eq(offers_text(new.offers)), messages::corrects_id.eq(new.corrects)),
         messages::caregiver_id.eq(new.caregiver),
     );
-    diesel::insert_into(messages::table).values(row).returning(messages::id).get_result(tx.conn())
+    let id = diesel::insert_into(messages::table).values(row).returning(messages::id).get_result(tx.conn())?;
+    if !new.internal {
+        write_back::queue(tx, now, (id, new.conversation))?;
+    }
+    Ok(id)
 }
 
 /// The idempotency key as stored: who sent, the form's key, and a digest of what was sent. The content is part of it,

@@ -5,6 +5,7 @@ use super::thread::{self, Thread, ThreadPage};
 use crate::access::{Authority, ConversationAccess, Right, rights};
 use crate::db::schema::conversations;
 use crate::db::{Conn, ConversationId, MessageId, PatientId};
+use crate::write_back::ToWrite;
 use diesel::prelude::*;
 
 /// The most messages that are read for one page: more would not be read by anybody, and must not fill the memory.
@@ -26,6 +27,11 @@ pub fn whole_of(
     conversation: ConversationId,
 ) -> QueryResult<Thread> {
     read(conn, conversation, None, usize::MAX)
+}
+
+/// A conversation with all messages, for the record of an EMR that is to have it.
+pub fn whole_for_record(conn: &mut Conn, to: &ToWrite) -> QueryResult<Thread> {
+    read(conn, to.conversation, None, usize::MAX)
 }
 
 /// The conversations of a patient after this number, oldest first, each with its number; at most `limit`.

@@ -47,6 +47,7 @@ fn rows() -> Vec<(&'static str, String)> {
                 "kind = 'send_notification' AND subject_id IN {NOTIFICATIONS} \
                  OR kind = 'send_passcode' AND subject_id IN {LINKS} \
                  OR kind = 'send_scheduled' AND subject_id IN {SCHEDULED} \
+                 OR kind = 'write_back' AND subject_id IN (SELECT id FROM emr_writes WHERE message_id IN {MESSAGES}) \
                  OR kind = 'see_to_promise' AND subject_id IN {CONVERSATIONS} \
                  OR kind = 'follow_up' AND subject_id IN (SELECT id FROM plan_steps WHERE conversation_id IN {CONVERSATIONS})"
             ),
@@ -59,6 +60,7 @@ fn rows() -> Vec<(&'static str, String)> {
                 page_of("conversations", "CAST(c.id AS TEXT)")
             ),
         ),
+        ("emr_writes", of("message_id", MESSAGES)),
         ("answers", format!("message_id IN (SELECT id FROM messages WHERE conversation_id IN {CONVERSATIONS})")),
         ("promises", of("conversation_id", CONVERSATIONS)),
         ("mentions", of("conversation_id", CONVERSATIONS)),

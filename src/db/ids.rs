@@ -89,4 +89,6 @@ id! {
     SavedViewId,
     /// A row of `caregivers`.
     CaregiverId,
+    /// A row of `emr_writes`.
+    EmrWriteId,
 }

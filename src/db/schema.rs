@@ -1324,6 +1324,26 @@ diesel::table! {
         test -> Text,
     }
 }
+diesel::table! {
+    use crate::db::Utc;
+    use crate::db::sealed::*;
+    use diesel::sql_types::*;
+    emr_writes (id) {
+        id -> BigInt,
+        message_id -> BigInt,
+        is_paper -> Bool,
+        source -> Text,
+        uid -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        words -> Sealed<EmrWriteWords>,
+        part_of -> Text,
+        documents -> Text,
+        resource -> Text,
+        created_at -> Utc,
+        state_at -> Utc,
+    }
+}
 diesel::joinable!(password_links -> users (user_id));
 diesel::joinable!(account_mails -> users (user_id));
 diesel::joinable!(known_devices -> users (user_id));
@@ -1485,5 +1505,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     search_postings,
     search_progress,
     emr_keys,
-    emr_sources
+    emr_sources,
+    emr_writes
 );

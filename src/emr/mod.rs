@@ -34,6 +34,10 @@ use std::time::{Duration, Instant};
 use tokens::AccessToken;
 use url::Url;
 
+/// The system of the identifiers that Postern gives to what it writes into an EMR. An import leaves such resources out: they are
+/// here already, as what they were made of.
+pub const OWN_SYSTEM: &str = "urn:postern:write-back";
+
 /// Gives the key by which Postern signs in; `None` where none was made yet. It may block.
 pub type KeySource = Arc<dyn Fn() -> Result<Option<SigningKey>, EmrError> + Send + Sync>;
 

@@ -46,6 +46,7 @@ pub(super) fn kind_of(event: Event) -> Option<Kind> {
         E::NoteAdded => Kind::Note,
         E::AnswerGiven => Kind::Answer,
         E::NotificationState | E::NotificationResent | E::NotificationCancelled | E::FollowedUp => Kind::State,
+        E::EmrWritten | E::EmrWriteRefused | E::EmrWriteAgain => Kind::State,
         E::MessageRead | E::EverythingDownloaded => Kind::Read,
         E::MessagesListed => Kind::Listed,
         E::MessageRecalled | E::RepliesTurnedOn | E::RepliesTurnedOff | E::ParticipantsChanged => Kind::Conversation,

@@ -1,8 +1,8 @@
 //! Every kind of job: the row that it is about, the lane in which it is worked, and when it is given up.
 
 use crate::db::{
-    AccountMailId, BlobId, BroadcastId, ConversationId, LinkId, NotificationId, PlanStepId, ScheduledId, TeamId, Ts,
-    UserId,
+    AccountMailId, BlobId, BroadcastId, ConversationId, EmrWriteId, LinkId, NotificationId, PlanStepId, ScheduledId,
+    TeamId, Ts, UserId,
 };
 use crate::text_enum;
 use time::Duration;
@@ -24,6 +24,8 @@ text_enum! {
         Staff = "staff",
         /// files for the virus scanner, which may take its time
         Scans = "scans",
+        /// messages for the records of EMRs, which may be away for long
+        Emr = "emr",
     }
 }
 
@@ -114,4 +116,6 @@ tasks! {
     TellUser(AccountMailId) = "tell_user", Staff, soon, GiveUp::Tries(30);
     /// have the virus scanner look at this content
     ScanFile(BlobId) = "scan_file", Scans, soon, GiveUp::Never;
+    /// write this message into the record of an EMR; one that is away is no sign of a queue that stands still
+    WriteBack(EmrWriteId) = "write_back", Emr, planned, GiveUp::Never;
 }

@@ -33,6 +33,8 @@ const fn at_once(lane: Lane) -> usize {
         Lane::Passcodes | Lane::Email => 16,
         Lane::Texts | Lane::Scans => 8,
         Lane::Plans | Lane::Many | Lane::Staff => 4,
+        // each may hold a file in memory
+        Lane::Emr => 2,
     }
 }
 

@@ -22,6 +22,7 @@ mod sync_charts;
 mod tell_staff;
 mod tell_user;
 mod upkeep;
+mod write_back;
 
 use crate::access::session;
 use crate::broadcasts;
@@ -191,6 +192,7 @@ async fn work(state: &AppState, job: Job) {
         Task::TellUser(mail) => tell_user::run(state, job, mail).await,
         Task::SendPasscode(link) => send_passcode::run(state, job, link).await,
         Task::ScanFile(blob) => scan_files::run(state, job, blob).await,
+        Task::WriteBack(id) => write_back::run(state, job, id).await,
     };
     // the claim ends, and then the job is tried again
     if let Err(cause) = done {

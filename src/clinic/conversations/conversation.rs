@@ -36,6 +36,7 @@ use crate::state::AppState;
 use crate::teams;
 use crate::threads::{Assignee, Attention, Happening};
 use crate::users::{self, Away, UserRow};
+use crate::write_back;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
@@ -105,6 +106,8 @@ pub struct ConversationPage {
     errors: FieldErrors,
     /// those who take part and are away today
     away: Vec<Away>,
+    /// where the messages stand with the records of EMRs
+    in_record: Vec<write_back::Line>,
     /// what can change while it is open
     pub live: LivePart,
 }
@@ -291,6 +294,8 @@ pub async fn page<R: Right + Send>(
             _ => ThreadPage::Newest,
         };
         let thread = conversations::thread(conn, &access, which)?;
+        let of_page: Vec<MessageId> = thread.messages.iter().map(|message| message.id).collect();
+        let in_record = write_back::lines(conn, &of_page)?;
         let there_are = thread.participants.iter().map(|(id, ..)| *id);
         // whoever takes part through a team alone has their colleagues there
         let there_are: Vec<UserId> = there_are.filter(|id| !thread.by_team.contains(id)).collect();
@@ -396,6 +401,7 @@ pub async fn page<R: Right + Send>(
             tellable,
             mentioned: form.numbers("tell").into_iter().map(UserId).collect(),
             away,
+            in_record,
             takes_part,
             done,
             may_write,

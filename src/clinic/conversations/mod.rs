@@ -13,6 +13,7 @@ pub mod outbox;
 pub mod participants;
 pub mod print;
 pub mod recall;
+pub mod record;
 pub mod scheduled;
 pub mod search;
 pub mod write;

@@ -107,4 +107,5 @@ sealed_columns! {
     uploads (id) [] { file_name: UploadName }
     attachments (id) [] { file_name: AttachmentName }
     emr_keys (id) [] { private_key: EmrPrivateKey }
+    emr_writes (id) [] { words: EmrWriteWords }
 }

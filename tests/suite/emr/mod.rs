@@ -6,3 +6,4 @@ mod configured;
 mod connection;
 mod launch;
 mod launch_browser;
+mod writing;

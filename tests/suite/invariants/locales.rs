@@ -110,6 +110,7 @@ const FAMILIES: &[&str] = &[
     "sync-why-",
     "sync-field-",
     "sync-rule-",
+    "record-why-",
 ];
 
 /// The variables of each key of a language.
@@ -262,6 +263,7 @@ fn every_key_that_is_asked_for_is_there() {
         words("many-tab", postern::broadcasts::Fate::ALL.iter().map(|w| w.as_str()).collect()),
         words("many-tab-before", postern::broadcasts::Fate::ALL.iter().map(|w| w.as_str()).collect()),
         words("many-tab-stopped", postern::broadcasts::Fate::ALL.iter().map(|w| w.as_str()).collect()),
+        words("record-why", postern::write_back::Why::ALL.iter().map(|w| w.as_str()).collect()),
         words("emr-step", postern::emr_sources::Step::ALL.iter().map(|w| w.as_str()).collect()),
         words("emr-fault", postern::emr::Fault::ALL.iter().map(|w| w.as_str()).collect()),
         words("emr-lacks", postern::emr::NEEDED.iter().chain(&postern::emr::WRITTEN).map(|need| need.part).collect()),

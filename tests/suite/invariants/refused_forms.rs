@@ -113,6 +113,7 @@ const NOTHING_TO_MEND: &[&str] = &[
     "POST /inbox/assignment/removal",
     "POST /settings/teams/{team}/archiving",
     "POST /conversations/{conversation}/notifications",
+    "POST /conversations/{conversation}/record",
     "POST /conversations/{conversation}/cancellations",
     "POST /conversations/{conversation}/attention",
     // what it refuses is said on a page of its own; see the tests of letters

@@ -29,6 +29,7 @@ const CLEAR: &[(&str, &str)] = &[
     ("emr_links.*", "names of people of the clinic at its EMRs: found by them"),
     ("emr_newcomers.*", "the same, and a hash, gone in thirty minutes"),
     ("emr_sources.*", "names of the configuration, and words of the program"),
+    ("emr_writes.*", "names of the configuration, addresses and identifiers at the EMR, and words of the program"),
     ("patients.*", "who they are and how they are reached: found and sorted by it"),
     ("caregivers.*", "who they are and how they are reached: as in `patients`"),
     ("patient_identifiers.*", "numbers of patients: found by them"),

@@ -10,7 +10,8 @@ use postern::access::Role;
 use postern::audit::Broken;
 use postern::clock::Token;
 use postern::db::UserId;
-use postern::db::schema::{audit_events, users as user_table};
+use postern::db::schema::{audit_events, emr_writes as w, users as user_table};
+use postern::db::sealed;
 use postern::error::AppError;
 use postern::users;
 use std::collections::BTreeSet;
@@ -69,6 +70,20 @@ impl Script {
     async fn skip(&mut self) {
         self.rows = rows(&self.app).await;
     }
+}
+
+/// A message that an EMR has refused: none is configured here.
+async fn not_in_record(app: &App, message: i64) {
+    let now = app.state.clock.now();
+    let write = app.state.db.write(move |tx| -> Result<usize, AppError> {
+        let row = (
+            (w::message_id.eq(message), w::is_paper.eq(false), w::source.eq("Harbour EMR"), w::state.eq("refused")),
+            (w::reason.eq("refused"), w::words.eq(sealed::text("")), w::part_of.eq(""), w::documents.eq("")),
+            (w::uid.eq("a"), w::resource.eq(""), w::created_at.eq(now), w::state_at.eq(now)),
+        );
+        Ok(diesel::insert_into(w::table).values(row).execute(tx.conn())?)
+    });
+    assert_eq!(write.await.unwrap(), 1);
 }
 
 /// Posts a form with a file.
@@ -399,6 +414,9 @@ async fn every_post_leaves_a_row(app: App) {
     script.skip().await;
     let answer = owner.post(&format!("{conversation}/notifications"), &[("message", &message)]).await;
     script.check("/conversations/{conversation}/notifications", 303, &answer).await;
+    not_in_record(&script.app, message.parse().unwrap()).await;
+    let answer = owner.post(&format!("{conversation}/record"), &[("message", &message)]).await;
+    script.check("/conversations/{conversation}/record", 303, &answer).await;
     script.app.drain().await;
     script.skip().await;
     let answer = owner.post(&format!("{patient}/notifications"), &[]).await;

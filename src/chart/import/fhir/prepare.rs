@@ -14,6 +14,7 @@ use super::version::other_release;
 use super::when::moment;
 use super::{ImportOptions, ImportedPatient, SkipReason, Skipped};
 use crate::db::Ts;
+use crate::emr::OWN_SYSTEM;
 use crate::patients::{SourceId, UNNAMED};
 
 /// A resource that is ready to be stored.
@@ -160,6 +161,10 @@ impl Survey {
         let json = json.get();
         if self.is_one_by_one && other_release(json).is_some() {
             return Taken::Skipped(printable(&super::kind_of(json)), SkipReason::Malformed);
+        }
+        // most resources are not: the first check is cheap
+        if json.contains(OWN_SYSTEM) && Header::read(json).is_ok_and(|(_, header)| header.is_written_back()) {
+            return Taken::Nothing;
         }
         let (kind, header, resource) = match read_one(json) {
             (kind, Ok((header, resource))) => (kind, header, resource),

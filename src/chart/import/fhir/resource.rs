@@ -19,6 +19,7 @@ use super::{
     plan::{CarePlan, Goal},
     report::{DiagnosticReport, Observation},
 };
+use crate::emr::OWN_SYSTEM;
 
 types! {
     struct Practitioner { name: Vec<HumanName> }
@@ -40,6 +41,7 @@ types! {
         patient: Option<Reference>,
         text: Option<Narrative>,
         meta: Option<Meta>,
+        identifier: Option<serde_json::Value>,
     }
     struct Narrative { div: Option<String> }
     struct Meta { last_updated: Option<String> }
@@ -55,6 +57,12 @@ impl Header {
                 .verification_status
                 .as_ref()
                 .is_some_and(|status| status.coding.iter().any(|coding| coding.code.as_deref() == Some(error)))
+    }
+
+    /// Whether Postern wrote it into the record of an EMR: it is here as the message that it was made of.
+    pub fn is_written_back(&self) -> bool {
+        let all = self.identifier.as_ref().and_then(|identifier| identifier.as_array());
+        all.is_some_and(|all| all.iter().any(|one| one["system"].as_str() == Some(OWN_SYSTEM)))
     }
 
     /// Whether it may mean something else than its fields say: by an extension, or by rules that a reader must know (R4

@@ -5,6 +5,7 @@ use crate::conversations::{Author, MessageRow, News, Thread};
 use crate::db::{MessageId, Ts, UserId};
 use crate::notifications::history::Step;
 use crate::notifications::{Call, NotificationRow, PlanStep, PrintedLetter};
+use crate::write_back::{Line, State as Stand};
 
 /// The message at which a page opens: it takes the focus, so that it is in sight and the keyboard goes on from there.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -84,6 +85,34 @@ impl ConversationPage {
         let notices: Vec<&NotificationRow> = self.notices(message).collect();
         let plan: Vec<&PlanStep> = self.plan(message).collect();
         told::line((self.shell.lang, self.shell.zone), message, &notices, &plan, &self.thread.caregivers)
+    }
+
+    /// Where a message stands with the records of EMRs.
+    pub(super) fn in_record<'a>(&'a self, message: &'a MessageRow) -> impl Iterator<Item = &'a Line> {
+        self.in_record.iter().filter(|line| line.message == message.id)
+    }
+
+    /// That, in words.
+    pub(super) fn say_in_record(&self, line: &Line) -> String {
+        let (shell, emr) = (&self.shell, line.source.as_str());
+        let said = match (line.state, line.why) {
+            (Stand::Written, _) => shell.t1("in-record", "emr", emr),
+            (Stand::Marked, _) => shell.t1("in-record-as-error", "emr", emr),
+            (Stand::TakenBack, None) => shell.t1("going-as-error", "emr", emr),
+            (Stand::Queued | Stand::Begun | Stand::Refused, None) => shell.t1("going-into-record", "emr", emr),
+            (state, Some(why)) => {
+                let why =
+                    if line.words.is_empty() { shell.t_of("record-why", why.as_str()) } else { line.words.as_str() };
+                let key = if state == Stand::TakenBack { "not-an-error-yet" } else { "not-in-record" };
+                shell.t2(key, "emr", emr, "why", why)
+            }
+        };
+        if line.is_paper { shell.t1("record-paper", "said", said.as_str()) } else { said }
+    }
+
+    /// Whether "Try again" makes sense for it.
+    pub(super) fn may_write_again(&self, line: &Line) -> bool {
+        self.may_write && line.is_stuck()
     }
 
     /// Who wrote a message that came from the portal: the patient, or a caregiver on behalf of them.
